@@ -1,0 +1,35 @@
+/** The first entity, and the file to copy for one of your own: a declaration here and one migration per database. */
+import { boolean, decimal, defineEntity, defineReplica, integer, oneOf, text, texts } from "../entity.ts";
+
+const fields = {
+  sku: text({ min: 1, max: 64 }),
+  name: text({ min: 1, max: 200 }),
+  description: text({ max: 10_000, initial: "" }),
+  price: decimal({ scale: 2 }),
+  /** ISO 4217. */
+  currency: text({ min: 3, max: 3, pattern: /^[A-Z]{3}$/, initial: "BRL" }),
+  /** What the shop itself pays: nobody outside the gateway may see it. */
+  cost: decimal({ scale: 2, initial: "0.00", private: true }),
+  stock: integer({ min: 0, max: 1_000_000_000, initial: 0 }),
+  status: oneOf(["draft", "active", "archived"], { initial: "draft" }),
+  tags: texts({ maxItems: 20, maxLength: 50, initial: [] }),
+};
+
+export const product = defineEntity({
+  name: "product",
+  plural: "products",
+  schemaVersion: 1,
+  fields,
+  unique: ["sku"],
+  replicas: [
+    /** The full copy: every product, every field but the private ones. */
+    defineReplica(fields, { name: "catalog" }),
+    /** What a shop window needs: active products only, and whether there is stock instead of how much. */
+    defineReplica(fields, {
+      name: "storefront",
+      filter: (p) => p.status === "active",
+      without: ["stock"],
+      derived: { inStock: { field: boolean(), from: (p) => (p.stock as number) > 0 } },
+    }),
+  ],
+});

@@ -1,0 +1,215 @@
+/**
+ * One declaration per entity. HTTP validation, event validation, routing, table columns and cache lifetimes all follow
+ * from it; nothing else in Lockstep names a field of an entity.
+ */
+import { z } from "zod";
+
+/** A counter that the source raises by one with each committed write of an entity; the first write is version 1. */
+export type Version = number;
+
+/** UUID of an entity, lower case. The gateway makes UUIDv7 (RFC 9562); plain SQL may bring any UUID. */
+export type EntityId = string;
+
+/** What an entity looks like outside a database: camelCase members with JSON values. */
+export type Document = Record<string, unknown>;
+
+/** One field of an entity: how it is validated in a document, and how it is read from a column. */
+export interface Field {
+  /** Validates the document's value; nothing is coerced. */
+  readonly schema: z.ZodType;
+  /** True for fields that no replica may ever see unless it names them. */
+  readonly private: boolean;
+  /** Value of a new entity that does not say. Undefined: the field is required. */
+  readonly initial?: unknown;
+  /** The value in a document for a column's value, as PostgreSQL's `to_jsonb` gives it. */
+  readonly fromColumn: (value: unknown) => unknown;
+}
+
+/** What a replica keeps of an entity. Every decision is a function of the document alone, so that a replay decides the same. */
+export interface ReplicaDeclaration {
+  readonly name: string;
+  /** Only entities for which this holds are in the replica; one that stops matching is removed there (P5). */
+  readonly filter: (document: Document) => boolean;
+  /** Fields of the replica's documents and columns, by name. */
+  readonly fields: Readonly<Record<string, Field>>;
+  /** The replica's document for the source's one, without the members that every document has. */
+  readonly project: (document: Document) => Document;
+  /** How long a cached document lives without being read from PostgreSQL again, in seconds. */
+  readonly cacheTtlSeconds: number;
+}
+
+export interface EntityDeclaration {
+  /** Singular, as in event types: `product`. */
+  readonly name: string;
+  /** Plural: the table, the HTTP collection and the prefix of the topics: `products`. */
+  readonly plural: string;
+  /** Version of the document's shape, sent with each event; raised with each change of `fields`. */
+  readonly schemaVersion: number;
+  readonly fields: Readonly<Record<string, Field>>;
+  /** Fields whose value no two entities of the source may share. */
+  readonly unique: readonly string[];
+  readonly replicas: readonly ReplicaDeclaration[];
+}
+
+type FieldOptions = { initial?: unknown; private?: boolean };
+
+const field = (schema: z.ZodType, options: FieldOptions, fromColumn: (value: unknown) => unknown = (v) => v): Field => ({
+  schema,
+  private: options.private ?? false,
+  ...("initial" in options ? { initial: options.initial } : {}),
+  fromColumn,
+});
+
+/** Text of `min` to `max` characters, of a given pattern if there is one. U+0000 is refused: PostgreSQL cannot store it. */
+export const text = (options: FieldOptions & { min?: number; max: number; pattern?: RegExp }): Field =>
+  field(
+    z
+      .string()
+      .min(options.min ?? 0)
+      .max(options.max)
+      .regex(options.pattern ?? /^/)
+      .refine((v) => !v.includes("\u0000"), "must not contain U+0000"),
+    options,
+  );
+
+/** A decimal number as a string with exactly `scale` decimals, 0 or greater, below 10^10: money must not pass through binary floats. */
+export const decimal = (options: FieldOptions & { scale: number }): Field =>
+  field(
+    z.string().regex(new RegExp(`^(0|[1-9]\\d{0,9})\\.\\d{${options.scale}}$`), {
+      error: `must be a string like "${(19.9).toFixed(options.scale)}"`,
+    }),
+    options,
+    // numeric(12, scale) has at most 12 digits, which a double holds exactly enough to print them again.
+    (value) => (typeof value === "number" ? value.toFixed(options.scale) : value),
+  );
+
+/** A whole number from `min` to `max`. */
+export const integer = (options: FieldOptions & { min: number; max: number }): Field =>
+  field(z.int().min(options.min).max(options.max), options);
+
+export const boolean = (options: FieldOptions = {}): Field => field(z.boolean(), options);
+
+/** One of a closed list of words. */
+export const oneOf = (values: readonly [string, ...string[]], options: FieldOptions = {}): Field =>
+  field(z.enum(values), options);
+
+/** A list of up to `maxItems` texts of 1 to `maxLength` characters, without duplicates. */
+export const texts = (options: FieldOptions & { maxItems: number; maxLength: number }): Field =>
+  field(
+    z
+      .array(
+        z
+          .string()
+          .min(1)
+          .max(options.maxLength)
+          .refine((v) => !v.includes("\u0000"), "must not contain U+0000"),
+      )
+      .max(options.maxItems)
+      .refine((list) => new Set(list).size === list.length, "must not name a value twice"),
+    options,
+  );
+
+/** ISO 8601 in UTC with milliseconds, whatever the session's time zone made of it. */
+const timestamp = field(z.iso.datetime(), {}, (value) =>
+  typeof value === "string" && !Number.isNaN(Date.parse(value)) ? new Date(value).toISOString() : value,
+);
+
+/** The members that every document has beside its declared fields. A client never writes them. */
+export const systemFields = {
+  id: field(z.uuid(), {}),
+  version: field(z.int().min(1), {}),
+  createdAt: timestamp,
+  updatedAt: timestamp,
+} as const;
+
+/** Declares an entity. @throws {Error} when the declaration contradicts itself; the process then never starts. */
+export function defineEntity(declaration: EntityDeclaration): EntityDeclaration {
+  const { name, fields, replicas, unique } = declaration;
+  for (const key of Object.keys(fields)) {
+    if (key in systemFields) throw new Error(`entity ${name}: ${key} is a member of every document; name the field otherwise`);
+    if (!/^[a-z][A-Za-z0-9]*$/.test(key)) throw new Error(`entity ${name}: field ${key} must be camelCase`);
+  }
+  for (const key of unique) if (!(key in fields)) throw new Error(`entity ${name}: unique field ${key} is not declared`);
+  const names = replicas.map((r) => r.name);
+  if (new Set(names).size !== names.length) throw new Error(`entity ${name}: two replicas share a name`);
+  return declaration;
+}
+
+/**
+ * Declares what one replica keeps: by default all fields that are not private.
+ *
+ * @param options.only names the fields to keep (a private one must be named here to be sent);
+ * @param options.without leaves out some of the default; @param options.derived adds fields computed from the document.
+ */
+export function defineReplica(
+  fields: EntityDeclaration["fields"],
+  options: {
+    name: string;
+    filter?: (document: Document) => boolean;
+    only?: readonly string[];
+    without?: readonly string[];
+    derived?: Readonly<Record<string, { field: Field; from: (document: Document) => unknown }>>;
+    cacheTtlSeconds?: number;
+  },
+): ReplicaDeclaration {
+  const open = Object.keys(fields).filter((key) => !fields[key]!.private);
+  const kept = (options.only ?? open).filter((key) => !options.without?.includes(key));
+  for (const key of [...kept, ...(options.without ?? [])])
+    if (!(key in fields)) throw new Error(`replica ${options.name}: field ${key} is not declared`);
+  const derived = Object.entries(options.derived ?? {});
+  return {
+    name: options.name,
+    filter: options.filter ?? (() => true),
+    fields: Object.fromEntries([...kept.map((k) => [k, fields[k]!]), ...derived.map(([k, d]) => [k, d.field])]),
+    project: (document) =>
+      Object.fromEntries([...kept.map((k) => [k, document[k]]), ...derived.map(([k, d]) => [k, d.from(document)])]),
+    cacheTtlSeconds: options.cacheTtlSeconds ?? 3600,
+  };
+}
+
+/** `createdAt` → `created_at`. */
+export const columnOf = (member: string): string => member.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/** A document for a row, as `to_jsonb(row)` gives it. Columns that are not declared are left out; nothing is validated. */
+export function documentOf(fields: Readonly<Record<string, Field>>, row: Record<string, unknown>): Document {
+  const document: Document = {};
+  for (const [member, { fromColumn }] of Object.entries({ ...systemFields, ...fields }))
+    document[member] = fromColumn(row[columnOf(member)] ?? null);
+  return document;
+}
+
+/** The row for a document: the same values under their columns' names. */
+export const rowOf = (document: Document): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(document).map(([member, value]) => [columnOf(member), value]));
+
+const shapeOf = (fields: Readonly<Record<string, Field>>) =>
+  Object.fromEntries(Object.entries(fields).map(([member, f]) => [member, f.schema]));
+
+/** Schema of a whole document as an event carries it; unknown members are refused. */
+export const documentSchema = (entity: Pick<EntityDeclaration, "fields">): z.ZodObject =>
+  z.strictObject(shapeOf({ ...systemFields, ...entity.fields }));
+
+/** Schema of what a client sends to create or replace an entity: fields with an `initial` value may be missing. */
+export const inputSchema = (entity: EntityDeclaration): z.ZodObject =>
+  z.strictObject(
+    Object.fromEntries(
+      Object.entries(entity.fields).map(([member, f]) => [
+        member,
+        "initial" in f ? f.schema.default(() => structuredClone(f.initial) as never) : f.schema,
+      ]),
+    ),
+  );
+
+/** Schema of a JSON merge patch (RFC 7396): any subset of the fields; null puts a field back to its initial value. */
+export const patchSchema = (entity: EntityDeclaration): z.ZodObject =>
+  z.strictObject(
+    Object.fromEntries(
+      Object.entries(entity.fields).map(([member, f]) => [
+        member,
+        ("initial" in f
+          ? z.preprocess((v) => (v === null ? structuredClone(f.initial) : v), f.schema)
+          : f.schema
+        ).optional(),
+      ]),
+    ),
+  );

@@ -1,0 +1,54 @@
+/** Closed list of what can go wrong for a caller, with what to do about it. What is not in the table is a bug, and is answered as INTERNAL. */
+
+export type ErrorCode =
+  | "MALFORMED"
+  | "NOT_FOUND"
+  | "METHOD_NOT_ALLOWED"
+  | "CONFLICT"
+  | "PRECONDITION_FAILED"
+  | "TOO_LARGE"
+  | "UNSUPPORTED_MEDIA_TYPE"
+  | "INVALID"
+  | "UNAVAILABLE"
+  | "INTERNAL";
+
+/** Where in the request a value was wrong. */
+export interface Violation {
+  /** JSON pointer into the body (RFC 6901), or the name of the query parameter or header. */
+  readonly pointer: string;
+  readonly detail: string;
+}
+
+interface Policy {
+  /** HTTP status (RFC 9110). */
+  readonly http: number;
+  /** Problem title (RFC 9457): the same for every occurrence. */
+  readonly title: string;
+  /** Whether the same request may succeed later. */
+  readonly retry: "soon" | "never" | "after a change";
+}
+
+export const policy: Readonly<Record<ErrorCode, Policy>> = {
+  MALFORMED: { http: 400, title: "The request could not be read", retry: "after a change" },
+  NOT_FOUND: { http: 404, title: "There is nothing here", retry: "never" },
+  METHOD_NOT_ALLOWED: { http: 405, title: "The method is not allowed here", retry: "never" },
+  CONFLICT: { http: 409, title: "Another entity has this value", retry: "after a change" },
+  PRECONDITION_FAILED: { http: 412, title: "The entity changed in the meantime", retry: "after a change" },
+  TOO_LARGE: { http: 413, title: "The body is too large", retry: "after a change" },
+  UNSUPPORTED_MEDIA_TYPE: { http: 415, title: "The media type is not understood", retry: "after a change" },
+  INVALID: { http: 422, title: "The content is not valid", retry: "after a change" },
+  UNAVAILABLE: { http: 503, title: "A part that is needed is away", retry: "soon" },
+  INTERNAL: { http: 500, title: "An unexpected error occurred", retry: "never" },
+};
+
+/** An error that a caller can act on. The message is for people: what happened, to which value, what to do next. */
+export class LockstepError extends Error {
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    readonly details: { violations?: readonly Violation[]; retryAfterSeconds?: number; cause?: unknown } = {},
+  ) {
+    super(message, details.cause === undefined ? {} : { cause: details.cause });
+    this.name = "LockstepError";
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * The event of one change, as a CloudEvents 1.0 message in Kafka's binary content mode (CloudEvents Kafka protocol
+ * binding 1.0, section 3.2): attributes in `ce_` headers, the whole new state as JSON in the value.
+ *
+ * In `<plural>.events` a delete carries `{ id, version }` as its value. In a replica's topic a delete is a Kafka tombstone
+ * (null value) whose headers keep the version, so that compaction can forget it.
+ */
+import type { Document, EntityDeclaration, EntityId, Version } from "./entity.ts";
+
+export type Operation = "upserted" | "deleted";
+
+export interface EntityEvent {
+  /** Name of the entity's declaration: `product`. */
+  readonly entity: string;
+  readonly id: EntityId;
+  readonly version: Version;
+  readonly operation: Operation;
+  /** When the source committed the change, ISO 8601; the trigger's clock where commit timestamps are off. */
+  readonly time: string;
+  /** Version of the document's shape at the writer. */
+  readonly schemaVersion: number;
+  /** The whole state after the change; null for a delete. */
+  readonly document: Document | null;
+  /** W3C trace context of the write. */
+  readonly traceparent?: string;
+  /** Who asked for the write, as the gateway knows it. */
+  readonly actor?: string;
+}
+
+/** What is written to the log for one event. */
+export interface EventMessage {
+  readonly key: string;
+  readonly value: string | null;
+  readonly headers: Record<string, string>;
+}
+
+/** Where an event comes from (CloudEvents `source`). */
+export const EVENT_SOURCE = "/lockstep/gateway";
+
+/** Header names, all in one place: CloudEvents attributes and extensions carry the prefix `ce_`. */
+export const header = {
+  specversion: "ce_specversion",
+  id: "ce_id",
+  source: "ce_source",
+  type: "ce_type",
+  subject: "ce_subject",
+  time: "ce_time",
+  /** Extension: version of the entity after the change. */
+  version: "ce_entityversion",
+  /** Extension: version of the document's shape. */
+  schemaVersion: "ce_schemaversion",
+  /** Extension: who asked for the change. */
+  actor: "ce_actor",
+  /** CloudEvents distributed tracing extension; the value is a W3C `traceparent`. */
+  traceparent: "ce_traceparent",
+  contentType: "content-type",
+  /** Offset of the event in the input partition of the same number, on every record that the stream writes. */
+  inputOffset: "lockstep-input-offset",
+} as const;
+
+/** `lockstep.product.upserted` */
+export const eventType = (entity: string, operation: Operation): string => `lockstep.${entity}.${operation}`;
+
+function attributes(event: EntityEvent): Record<string, string> {
+  return {
+    [header.specversion]: "1.0",
+    // One write, one id: whoever receives it twice can tell (CloudEvents 1.0, `id`).
+    [header.id]: `${event.entity}:${event.id}:${event.version}`,
+    [header.source]: EVENT_SOURCE,
+    [header.type]: eventType(event.entity, event.operation),
+    [header.subject]: event.id,
+    [header.time]: event.time,
+    [header.version]: String(event.version),
+    [header.schemaVersion]: String(event.schemaVersion),
+    [header.contentType]: "application/json",
+    ...(event.actor ? { [header.actor]: event.actor } : {}),
+    ...(event.traceparent ? { [header.traceparent]: event.traceparent } : {}),
+  };
+}
+
+/** The message for `<plural>.events`. */
+export function encodeEvent(event: EntityEvent): EventMessage {
+  const data = event.document ?? { id: event.id, version: event.version };
+  return { key: event.id, value: JSON.stringify(data), headers: attributes(event) };
+}
+
+/** The message for a replica's topic: the projected document, or a tombstone. Who asked is not passed on. */
+export function encodeRouted(event: EntityEvent, projected: Document | null, inputOffset: number): EventMessage {
+  const { actor: _, ...open } = event;
+  const headers = attributes({ ...open, operation: projected ? "upserted" : "deleted" });
+  headers[header.inputOffset] = String(inputOffset);
+  return { key: event.id, value: projected ? JSON.stringify(projected) : null, headers };
+}
+
+/** One change as a replica receives it. */
+export interface RoutedEvent {
+  readonly id: EntityId;
+  readonly version: Version;
+  /** The replica's document; null removes the entity. */
+  readonly document: Document | null;
+  readonly time: string;
+  readonly traceparent?: string;
+}
+
+/**
+ * Reads a message of a replica's topic. The stream is its only writer, so only its form is checked.
+ *
+ * @throws {Error} when the message is not one that {@link encodeRouted} made.
+ */
+export function decodeRouted(message: {
+  key: Buffer | null;
+  value: Buffer | null;
+  headers: Readonly<Record<string, string>>;
+}): RoutedEvent {
+  const version = Number(message.headers[header.version]);
+  const time = message.headers[header.time];
+  if (!message.key || !Number.isSafeInteger(version) || version < 1 || !time) throw new Error("not a routed event");
+  const traceparent = message.headers[header.traceparent];
+  return {
+    id: message.key.toString(),
+    version,
+    document: message.value ? (JSON.parse(message.value.toString()) as Document) : null,
+    time,
+    ...(traceparent ? { traceparent } : {}),
+  };
+}
+
+/** Declaration of the entity that an event type names, and the operation; undefined for an unknown type. */
+export function parseEventType(
+  entities: readonly EntityDeclaration[],
+  type: string,
+): { entity: EntityDeclaration; operation: Operation } | undefined {
+  for (const entity of entities)
+    for (const operation of ["upserted", "deleted"] as const)
+      if (type === eventType(entity.name, operation)) return { entity, operation };
+  return undefined;
+}

@@ -1,0 +1,103 @@
+/** Every metric by its name: unit, labels, meaning. Services, dashboards and alerts take them from here. */
+
+export interface MetricDeclaration {
+  readonly name: string;
+  readonly kind: "counter" | "gauge" | "histogram";
+  readonly help: string;
+  readonly labels: readonly string[];
+  /** Upper bounds of a histogram's buckets, in the unit of its name. */
+  readonly buckets?: readonly number[];
+}
+
+const declare = <const T extends MetricDeclaration>(metric: T): T => metric;
+
+const latencyBuckets = [0.002, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+export const metrics = {
+  syncLatency: declare({
+    name: "lockstep_sync_latency_seconds",
+    kind: "histogram",
+    help: "From the commit in the source to readable in the replica's store",
+    labels: ["replica", "store"],
+    buckets: latencyBuckets,
+  }),
+  outboxDepth: declare({
+    name: "lockstep_outbox_depth",
+    kind: "gauge",
+    help: "Changes that the log has not acknowledged yet",
+    labels: [],
+  }),
+  outboxOldestAge: declare({
+    name: "lockstep_outbox_oldest_age_seconds",
+    kind: "gauge",
+    help: "Age of the oldest change that the log has not acknowledged yet",
+    labels: [],
+  }),
+  relayPublished: declare({
+    name: "lockstep_relay_published_total",
+    kind: "counter",
+    help: "Changes that the relay published and the log acknowledged",
+    labels: [],
+  }),
+  relayRecovered: declare({
+    name: "lockstep_relay_recovered_total",
+    kind: "counter",
+    help: "Changes found in the log by reading back after a take-over or an unknown outcome, and so not published again",
+    labels: [],
+  }),
+  streamEvents: declare({
+    name: "lockstep_stream_events_total",
+    kind: "counter",
+    help: "Events by what the stream decided; filtered: valid, new, and routed to no replica",
+    labels: ["outcome"],
+  }),
+  streamTakeovers: declare({
+    name: "lockstep_stream_takeovers_total",
+    kind: "counter",
+    help: "Times a partition was fenced and its progress read back",
+    labels: [],
+  }),
+  inputGaps: declare({
+    name: "lockstep_input_gaps_total",
+    kind: "counter",
+    help: "Times the log no longer held the next record to read: verify the replicas",
+    labels: ["group"],
+  }),
+  deadLetters: declare({
+    name: "lockstep_dead_letters",
+    kind: "gauge",
+    help: "Records in the dead-letter topic, by the topic's retained offsets",
+    labels: [],
+  }),
+  consumerLag: declare({
+    name: "lockstep_consumer_lag",
+    kind: "gauge",
+    help: "Records of a partition that the group has not processed",
+    labels: ["group", "partition"],
+  }),
+  replicaApplied: declare({
+    name: "lockstep_replica_events_total",
+    kind: "counter",
+    help: "Events by what the replica's database made of them",
+    labels: ["replica", "outcome"],
+  }),
+  cacheRequests: declare({
+    name: "lockstep_cache_requests_total",
+    kind: "counter",
+    help: "Reads by entity id, by what the cache said",
+    labels: ["replica", "result"],
+  }),
+  cacheEpoch: declare({
+    name: "lockstep_cache_epoch",
+    kind: "gauge",
+    help: "Epoch of the cache; it rises when cached documents may be stale and are all given up",
+    labels: ["replica"],
+  }),
+  httpRequests: declare({
+    name: "http_server_request_duration_seconds",
+    kind: "histogram",
+    help: "Duration of HTTP requests (OpenTelemetry semantic conventions)",
+    labels: ["http_request_method", "http_route", "http_response_status_code"],
+    buckets: latencyBuckets,
+  }),
+} as const;

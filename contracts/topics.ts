@@ -1,0 +1,79 @@
+/** Every topic as data: who writes it, who reads it, how it is cleaned up. The diagram in ARCHITECTURE.md says the same; a test compares them. */
+import type { EntityDeclaration } from "./entity.ts";
+
+export interface TopicDeclaration {
+  readonly name: string;
+  readonly key: string;
+  readonly value: string;
+  readonly cleanup: "delete" | "compact";
+  readonly writtenBy: string;
+  readonly readBy: readonly string[];
+  /** Broker settings beside `cleanup.policy`. */
+  readonly config: Readonly<Record<string, string>>;
+}
+
+const day = 24 * 60 * 60 * 1000;
+
+/** Largest message value that the log takes, in bytes; a larger row stays in the outbox and is reported. */
+export const MAX_EVENT_BYTES = 900_000;
+
+const compacted = {
+  // A replica that was away for less than this still sees every tombstone (P4).
+  "delete.retention.ms": String(7 * day),
+  "min.compaction.lag.ms": "60000",
+  "max.compaction.lag.ms": String(day),
+};
+
+export const eventsTopic = (entity: EntityDeclaration): TopicDeclaration => ({
+  name: `${entity.plural}.events`,
+  key: "entity id",
+  value: "the whole entity after the change",
+  cleanup: "delete",
+  writtenBy: "relay",
+  readBy: ["stream"],
+  config: { "retention.ms": String(7 * day) },
+});
+
+export const replicaTopic = (entity: EntityDeclaration, replica: string): TopicDeclaration => ({
+  name: `${entity.plural}.to.${replica}`,
+  key: "entity id",
+  value: "the replica's projection, null when it is not there any more",
+  cleanup: "compact",
+  writtenBy: "stream",
+  readBy: [`replica ${replica}`],
+  config: compacted,
+});
+
+export const deadLetterTopic = (entity: EntityDeclaration): TopicDeclaration => ({
+  name: `${entity.plural}.dead-letter`,
+  key: "the original key",
+  value: "the original bytes",
+  cleanup: "delete",
+  writtenBy: "stream",
+  readBy: ["operations"],
+  // The largest message that the events topic takes must fit with the reason and stack added to its headers.
+  config: { "retention.ms": String(30 * day), "max.message.bytes": "2097152" },
+});
+
+/** The stream's memory: newest version of each entity, so that an instance on another machine knows what was routed. */
+export const versionsTopic = (entity: EntityDeclaration): TopicDeclaration => ({
+  name: `${entity.plural}.versions`,
+  key: "entity id",
+  value: "newest version and the replicas that hold the entity",
+  cleanup: "compact",
+  writtenBy: "stream",
+  readBy: ["stream"],
+  config: { "min.compaction.lag.ms": "60000", "max.compaction.lag.ms": String(day) },
+});
+
+/** All topics of one entity. They have the same number of partitions: what is read from partition n is written to partition n. */
+export const topicsOf = (entity: EntityDeclaration): readonly TopicDeclaration[] => [
+  eventsTopic(entity),
+  ...entity.replicas.map((replica) => replicaTopic(entity, replica.name)),
+  deadLetterTopic(entity),
+  versionsTopic(entity),
+];
+
+/** Consumer groups, by the service that reads. */
+export const streamGroup = "lockstep.stream";
+export const replicaGroup = (replica: string): string => `lockstep.replica.${replica}`;

@@ -1,0 +1,137 @@
+/**
+ * The log seam: what Lockstep needs of a Kafka-protocol broker, and the rules that keep a write from being lost or doubled.
+ * Rooms see this interface only; `kafkajs/` implements it, and the conformance suite judges every implementation.
+ */
+
+/** A record to write. The partition is always chosen by the caller. */
+export interface OutgoingRecord {
+  readonly key: string | Buffer | null;
+  readonly value: string | Buffer | null;
+  readonly headers: Readonly<Record<string, string | Buffer>>;
+}
+
+/** A record as the log keeps it. Header values are read as UTF-8; `rawHeaders` has their bytes. */
+export interface StoredRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  /** Milliseconds since 1970, as the producer or broker set it. */
+  readonly timestampMs: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly rawHeaders: Readonly<Record<string, Buffer>>;
+}
+
+export interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** `first`: offset of the oldest record kept. `next`: offset that the next record will get. */
+export interface Bounds {
+  readonly first: number;
+  readonly next: number;
+}
+
+/**
+ * Writes to a set of partitions as their only writer.
+ *
+ * States: open → (any rejected write, or close) → dead. A dead writer refuses everything; what its last write did is
+ * unknown, and only opening a new one and reading back tells.
+ */
+export interface LogWriter {
+  /**
+   * Where each partition ended when this writer had fenced all earlier ones: nothing that an earlier writer of the same
+   * name still has under way can be stored after that.
+   */
+  readonly fencedAt: (at: TopicPartition) => number;
+  /**
+   * Appends records in order. Calls for one partition are carried out one after the other; those for different partitions
+   * in parallel. Resolves when all in-sync replicas have the records.
+   *
+   * @returns the offset of the first record.
+   * @throws {WriterDeadError} when the outcome is unknown or another writer has taken over; the writer is then dead.
+   */
+  write(at: TopicPartition, records: readonly OutgoingRecord[]): Promise<number>;
+  /** True until the first failure or close. */
+  readonly open: boolean;
+  close(): Promise<void>;
+}
+
+/** Records of one partition, in order and without a gap that compaction or retention did not make. */
+export interface Batch extends TopicPartition {
+  readonly records: readonly StoredRecord[];
+  /** Offset that the next record of the partition will get, when this batch was fetched. */
+  readonly highWatermark: number;
+}
+
+/** A member of a consumer group. */
+export interface Follower {
+  /** Settles when the follower ended; rejects when it cannot go on. */
+  readonly ended: Promise<void>;
+  /** Milliseconds since a broker last answered a fetch, with records or without. */
+  readonly fetchAgeMs: () => number;
+  /** Partitions that this member owns now. */
+  readonly assigned: () => readonly TopicPartition[];
+  close(): Promise<void>;
+}
+
+export interface FollowOptions {
+  readonly group: string;
+  readonly topics: readonly string[];
+  /**
+   * Called with the next records of a partition; never twice at a time for the same one. When it resolves, the records count
+   * as processed; when it rejects, they come again after a pause. Records may come again after a rebalance or a restart.
+   */
+  readonly onBatch: (batch: Batch) => Promise<void>;
+  /** Called when this member no longer owns a partition, or when it cannot know. */
+  readonly onRevoked?: (partitions: readonly TopicPartition[]) => void;
+  /** Most bytes to fetch per partition at a time. Default 1 MiB. */
+  readonly maxBytesPerPartition?: number;
+  /** Batches that may be processed at the same time. Default 12. */
+  readonly concurrency?: number;
+}
+
+export interface Log {
+  /**
+   * Opens the only writer of `partitions` under a name. Any earlier writer with this name is fenced: each of its later
+   * writes to these partitions is refused by the broker.
+   *
+   * @throws {Error} when the brokers cannot be reached within the seam's bounds.
+   */
+  openWriter(name: string, partitions: readonly TopicPartition[]): Promise<LogWriter>;
+  /** Reads `from` (inclusive) to `to` (exclusive), whatever of it is still kept, in batches. */
+  read(at: TopicPartition, from: number, to: number): AsyncIterable<readonly StoredRecord[]>;
+  bounds(topic: string): Promise<ReadonlyMap<number, Bounds>>;
+  /** Number of partitions of a topic. */
+  partitions(topic: string): Promise<number>;
+  follow(options: FollowOptions): Promise<Follower>;
+  /**
+   * Creates what is missing, waits until each partition has a leader.
+   *
+   * @throws {Error} when a topic exists with another number of partitions.
+   */
+  ensureTopics(
+    topics: readonly { name: string; config: Readonly<Record<string, string>> }[],
+    shape: { partitions: number; replicationFactor: number; minInSyncReplicas: number },
+  ): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The writer can't go on: its last write may or may not be stored, or it was fenced. */
+export class WriterDeadError extends Error {
+  constructor(
+    readonly writer: string,
+    readonly fenced: boolean,
+    cause?: unknown,
+  ) {
+    super(
+      fenced
+        ? `writer ${writer} was fenced by a newer one`
+        : `writer ${writer}: the outcome of a write is unknown (${cause instanceof Error ? cause.message : String(cause)})`,
+      { cause },
+    );
+    this.name = "WriterDeadError";
+  }
+}

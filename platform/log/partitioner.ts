@@ -1,0 +1,26 @@
+/**
+ * The partition for a key: Kafka's default (murmur2 of the key's bytes, sign bit cleared, modulo), so that other producers'
+ * default partitioner agrees with ours.
+ */
+export function partitionOf(key: string | Buffer, partitions: number): number {
+  return (murmur2(typeof key === "string" ? Buffer.from(key) : key) & 0x7fffffff) % partitions;
+}
+
+/** MurmurHash2, 32 bits, seed 0x9747b28c, as in org.apache.kafka.common.utils.Utils. */
+function murmur2(data: Buffer): number {
+  const m = 0x5bd1e995;
+  let h = 0x9747b28c ^ data.length;
+  const whole = data.length & ~3;
+  for (let i = 0; i < whole; i += 4) {
+    let k = Math.imul(data.readInt32LE(i), m);
+    k ^= k >>> 24;
+    h = Math.imul(h, m) ^ Math.imul(k, m);
+  }
+  const rest = data.length & 3;
+  if (rest === 3) h ^= data[whole + 2]! << 16;
+  if (rest >= 2) h ^= data[whole + 1]! << 8;
+  if (rest >= 1) h = Math.imul(h ^ data[whole]!, m);
+  h ^= h >>> 13;
+  h = Math.imul(h, m);
+  return h ^ (h >>> 15);
+}

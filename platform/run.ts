@@ -1,0 +1,71 @@
+/**
+ * Runs one service as a process: reads settings, starts it, stops it on SIGTERM or SIGINT, and ends the process when it
+ * cannot go on. Crash-only: whatever is not known to be whole ends here, and start-up is the recovery.
+ */
+import { createLogger, type Logger } from "../observability/logger.ts";
+import { createMetrics, type Metrics } from "../observability/metrics.ts";
+import { startTelemetry } from "../observability/telemetry.ts";
+import type { Service } from "./service.ts";
+import { readSettings, type Settings, SettingsError } from "./settings.ts";
+
+export interface Running {
+  readonly settings: Settings;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** Never resolves before the process ends. Exit status: 0 after a stop, 1 when the service failed, 2 for wrong settings. */
+export async function runService(name: string, start: (running: Running) => Promise<Service>): Promise<never> {
+  let settings: Settings;
+  try {
+    settings = readSettings(process.env);
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    console.error(`lockstep ${name}: ${error.message}`);
+    process.exit(2);
+  }
+  const logger = createLogger(name, settings.LOCKSTEP_INSTANCE, settings.LOCKSTEP_LOG_LEVEL);
+  const metrics = createMetrics(name, settings.LOCKSTEP_INSTANCE);
+  const telemetry = startTelemetry(name, settings, logger);
+
+  const finish = async (status: number): Promise<never> => {
+    await telemetry.flush();
+    process.exit(status);
+  };
+  const crash = (error: unknown) => {
+    logger.fatal({ err: error }, "cannot go on; the process ends so that its supervisor starts it anew");
+    void finish(1);
+    // A flush that hangs must not keep a broken process alive.
+    setTimeout(() => process.exit(1), 500);
+  };
+  process.on("uncaughtException", crash);
+  process.on("unhandledRejection", crash);
+
+  let service: Service | undefined;
+  let stopping = false;
+  const stop = (signal: string) => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    logger.info({ signal }, "stopping");
+    setTimeout(() => {
+      logger.error({ afterMs: settings.LOCKSTEP_SHUTDOWN_MS }, "work under way did not finish in time");
+      process.exit(1);
+    }, settings.LOCKSTEP_SHUTDOWN_MS);
+    if (!service) process.exit(0);
+    service.stop().then(() => {
+      logger.info("stopped");
+      void finish(0);
+    }, crash);
+  };
+  process.on("SIGTERM", () => stop("SIGTERM"));
+  process.on("SIGINT", () => stop("SIGINT"));
+
+  try {
+    service = await start({ settings, logger, metrics });
+    await service.ended;
+    if (!stopping) throw new Error("the service ended by itself");
+  } catch (error) {
+    if (!stopping) crash(error);
+  }
+  return new Promise<never>(() => {});
+}

@@ -53,7 +53,11 @@ export interface EntityDeclaration {
 
 type FieldOptions = { initial?: unknown; private?: boolean };
 
-const field = (schema: z.ZodType, options: FieldOptions, fromColumn: (value: unknown) => unknown = (v) => v): Field => ({
+const field = (
+  schema: z.ZodType,
+  options: FieldOptions,
+  fromColumn: (value: unknown) => unknown = (v) => v,
+): Field => ({
   schema,
   private: options.private ?? false,
   ...("initial" in options ? { initial: options.initial } : {}),
@@ -126,10 +130,12 @@ export const systemFields = {
 export function defineEntity(declaration: EntityDeclaration): EntityDeclaration {
   const { name, fields, replicas, unique } = declaration;
   for (const key of Object.keys(fields)) {
-    if (key in systemFields) throw new Error(`entity ${name}: ${key} is a member of every document; name the field otherwise`);
+    if (key in systemFields)
+      throw new Error(`entity ${name}: ${key} is a member of every document; name the field otherwise`);
     if (!/^[a-z][A-Za-z0-9]*$/.test(key)) throw new Error(`entity ${name}: field ${key} must be camelCase`);
   }
-  for (const key of unique) if (!(key in fields)) throw new Error(`entity ${name}: unique field ${key} is not declared`);
+  for (const key of unique)
+    if (!(key in fields)) throw new Error(`entity ${name}: unique field ${key} is not declared`);
   const names = replicas.map((r) => r.name);
   if (new Set(names).size !== names.length) throw new Error(`entity ${name}: two replicas share a name`);
   return declaration;

@@ -5,10 +5,9 @@ export interface TopicDeclaration {
   readonly name: string;
   readonly key: string;
   readonly value: string;
-  readonly cleanup: "delete" | "compact";
   readonly writtenBy: string;
   readonly readBy: readonly string[];
-  /** Broker settings beside `cleanup.policy`. */
+  /** The broker's settings for the topic. */
   readonly config: Readonly<Record<string, string>>;
 }
 
@@ -18,6 +17,7 @@ const day = 24 * 60 * 60 * 1000;
 export const MAX_EVENT_BYTES = 900_000;
 
 const compacted = {
+  "cleanup.policy": "compact",
   // A replica that was away for less than this still sees every tombstone (P4).
   "delete.retention.ms": String(7 * day),
   "min.compaction.lag.ms": "60000",
@@ -28,17 +28,15 @@ export const eventsTopic = (entity: EntityDeclaration): TopicDeclaration => ({
   name: `${entity.plural}.events`,
   key: "entity id",
   value: "the whole entity after the change",
-  cleanup: "delete",
   writtenBy: "relay",
   readBy: ["stream"],
-  config: { "retention.ms": String(7 * day) },
+  config: { "cleanup.policy": "delete", "retention.ms": String(7 * day) },
 });
 
 export const replicaTopic = (entity: EntityDeclaration, replica: string): TopicDeclaration => ({
   name: `${entity.plural}.to.${replica}`,
   key: "entity id",
   value: "the replica's projection, null when it is not there any more",
-  cleanup: "compact",
   writtenBy: "stream",
   readBy: [`replica ${replica}`],
   config: compacted,
@@ -48,11 +46,10 @@ export const deadLetterTopic = (entity: EntityDeclaration): TopicDeclaration => 
   name: `${entity.plural}.dead-letter`,
   key: "the original key",
   value: "the original bytes",
-  cleanup: "delete",
   writtenBy: "stream",
   readBy: ["operations"],
   // The largest message that the events topic takes must fit with the reason and stack added to its headers.
-  config: { "retention.ms": String(30 * day), "max.message.bytes": "2097152" },
+  config: { "cleanup.policy": "delete", "retention.ms": String(30 * day), "max.message.bytes": "2097152" },
 });
 
 /** The stream's memory: newest version of each entity, so that an instance on another machine knows what was routed. */
@@ -60,10 +57,9 @@ export const versionsTopic = (entity: EntityDeclaration): TopicDeclaration => ({
   name: `${entity.plural}.versions`,
   key: "entity id",
   value: "newest version and the replicas that hold the entity",
-  cleanup: "compact",
   writtenBy: "stream",
   readBy: ["stream"],
-  config: { "min.compaction.lag.ms": "60000", "max.compaction.lag.ms": String(day) },
+  config: { "cleanup.policy": "compact", "min.compaction.lag.ms": "60000", "max.compaction.lag.ms": String(day) },
 });
 
 /** All topics of one entity. They have the same number of partitions: what is read from partition n is written to partition n. */

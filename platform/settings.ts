@@ -11,7 +11,11 @@ interface Setting<T extends z.ZodType = z.ZodType> {
   readonly secret?: boolean;
 }
 
-const setting = <T extends z.ZodType>(schema: T, help: string, secret = false): Setting<T> => ({ schema, help, secret });
+const setting = <T extends z.ZodType>(schema: T, help: string, secret = false): Setting<T> => ({
+  schema,
+  help,
+  secret,
+});
 
 const wholeNumber = (min: number, max: number, initial: number) =>
   z
@@ -35,25 +39,41 @@ export const settings = {
       .string()
       .default("127.0.0.1:9092")
       .transform((list) => list.split(",").map((broker) => broker.trim()))
-      .refine((list) => list.every((b) => /^[^\s:]+:\d{1,5}$/.test(b)), "must be host:port, several separated by commas"),
+      .refine(
+        (list) => list.every((b) => /^[^\s:]+:\d{1,5}$/.test(b)),
+        "must be host:port, several separated by commas",
+      ),
     "Brokers to start from, host:port, separated by commas",
   ),
-  REDIS_URL: setting(url(/^rediss?$/, "redis://host:6379"), "Redis of a replica; without it every read comes from PostgreSQL", true),
+  REDIS_URL: setting(
+    url(/^rediss?$/, "redis://host:6379"),
+    "Redis of a replica; without it every read comes from PostgreSQL",
+    true,
+  ),
   OTEL_EXPORTER_OTLP_ENDPOINT: setting(
     url(/^https?$/, "http://127.0.0.1:4318"),
     "Where traces are sent over OTLP/HTTP; without it none are recorded, and trace context is passed on all the same",
   ),
   PORT: setting(wholeNumber(0, 65535, 8080), "Port of the service's HTTP server; 0 takes any free one"),
-  LOCKSTEP_HOST: setting(z.string().min(1).default("127.0.0.1"), "Address that the HTTP server listens on; 0.0.0.0 opens it to the network"),
+  LOCKSTEP_HOST: setting(
+    z.string().min(1).default("127.0.0.1"),
+    "Address that the HTTP server listens on; 0.0.0.0 opens it to the network",
+  ),
   LOCKSTEP_INSTANCE: setting(
-    z.string().regex(/^[a-z0-9][a-z0-9.-]{0,62}$/, "must be 1 to 63 of a-z, 0-9, dot, hyphen").default("1"),
+    z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9.-]{0,62}$/, "must be 1 to 63 of a-z, 0-9, dot, hyphen")
+      .default("1"),
     "Tells instances of one service apart in logs and metrics",
   ),
   LOCKSTEP_LOG_LEVEL: setting(
     z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
     "Least severe log line to write",
   ),
-  LOCKSTEP_PARTITIONS: setting(wholeNumber(1, 256, 12), "Partitions of each topic that is created; existing topics must have the same"),
+  LOCKSTEP_PARTITIONS: setting(
+    wholeNumber(1, 256, 12),
+    "Partitions of each topic that is created; existing topics must have the same",
+  ),
   LOCKSTEP_REPLICATION_FACTOR: setting(wholeNumber(1, 7, 1), "Copies of each partition of a topic that is created"),
   LOCKSTEP_MIN_IN_SYNC: setting(wholeNumber(1, 7, 1), "Copies that must have a record before it is acknowledged"),
   LOCKSTEP_STATE_DIR: setting(
@@ -62,10 +82,22 @@ export const settings = {
   ),
   LOCKSTEP_DATABASE_POOL: setting(wholeNumber(1, 100, 10), "Most connections of one process to its PostgreSQL"),
   LOCKSTEP_MAX_BODY_BYTES: setting(wholeNumber(1024, 10_485_760, 262_144), "Largest request body, in bytes"),
-  LOCKSTEP_STATEMENT_TIMEOUT_MS: setting(wholeNumber(100, 600_000, 10_000), "Longest that one database statement may take, in milliseconds"),
-  LOCKSTEP_RELAY_BATCH: setting(wholeNumber(1, 20_000, 2000), "Most changes that the relay takes from the outbox at a time"),
-  LOCKSTEP_RELAY_POLL_MS: setting(wholeNumber(5, 60_000, 250), "Longest sleep of the relay when no change wakes it, in milliseconds"),
-  LOCKSTEP_SHUTDOWN_MS: setting(wholeNumber(0, 600_000, 10_000), "Longest that a stopping service may finish its work, in milliseconds"),
+  LOCKSTEP_STATEMENT_TIMEOUT_MS: setting(
+    wholeNumber(100, 600_000, 10_000),
+    "Longest that one database statement may take, in milliseconds",
+  ),
+  LOCKSTEP_RELAY_BATCH: setting(
+    wholeNumber(1, 20_000, 2000),
+    "Most changes that the relay takes from the outbox at a time",
+  ),
+  LOCKSTEP_RELAY_POLL_MS: setting(
+    wholeNumber(5, 60_000, 250),
+    "Longest sleep of the relay when no change wakes it, in milliseconds",
+  ),
+  LOCKSTEP_SHUTDOWN_MS: setting(
+    wholeNumber(0, 600_000, 10_000),
+    "Longest that a stopping service may finish its work, in milliseconds",
+  ),
 } as const;
 
 export type Settings = { readonly [K in keyof typeof settings]: z.output<(typeof settings)[K]["schema"]> };
@@ -111,7 +143,9 @@ export const printableSettings = (values: Settings): Record<string, unknown> =>
 
 /** The content of `.env.example`. */
 export function exampleEnvironment(): string {
-  const lines = ["# All settings, with their defaults. Copy to .env and change what you need; Bun reads .env by itself."];
+  const lines = [
+    "# All settings, with their defaults. Copy to .env and change what you need; Bun reads .env by itself.",
+  ];
   for (const [name, { schema, help }] of Object.entries<Setting>(settings)) {
     const initial = schema.safeParse(undefined);
     const value = initial.success && initial.data !== undefined ? String(initial.data) : "";

@@ -1,0 +1,42 @@
+/** What an outbox row becomes in the log. */
+import { documentOf, type EntityDeclaration } from "../../contracts/entity.ts";
+import { encodeEvent } from "../../contracts/event.ts";
+import { eventsTopic } from "../../contracts/topics.ts";
+import type { OutgoingRecord, TopicPartition } from "../../platform/log/log.ts";
+import { partitionOf } from "../../platform/log/partitioner.ts";
+import type { OutboxRow } from "./outbox.ts";
+
+/** Identity of a change everywhere: the CloudEvents id. */
+export const changeId = (row: Pick<OutboxRow, "entity" | "id" | "version">): string =>
+  `${row.entity}:${row.id}:${row.version}`;
+
+/** The entity that a row belongs to. @throws {Error} when a table was captured under a name that is not declared. */
+export function entityOf(entities: readonly EntityDeclaration[], row: OutboxRow): EntityDeclaration {
+  const entity = entities.find((e) => e.name === row.entity);
+  if (!entity)
+    throw new Error(
+      `the outbox holds a change of "${row.entity}", which no declaration names: declare it, or delete the rows`,
+    );
+  return entity;
+}
+
+/** The partition of a row's event: the entity id decides, so that all changes of one entity are in order. */
+export const placeOf = (entity: EntityDeclaration, row: OutboxRow, partitions: number): TopicPartition => ({
+  topic: eventsTopic(entity).name,
+  partition: partitionOf(row.id, partitions),
+});
+
+/** The record of a row's event. Nothing is validated: that is the stream's work, and a row that is in the table must not vanish here. */
+export function recordOf(entity: EntityDeclaration, row: OutboxRow, traceparent: string | undefined): OutgoingRecord {
+  return encodeEvent({
+    entity: entity.name,
+    id: row.id,
+    version: row.version,
+    operation: row.operation,
+    time: row.time,
+    schemaVersion: entity.schemaVersion,
+    document: row.data ? documentOf(entity.fields, row.data) : null,
+    ...(traceparent ? { traceparent } : {}),
+    ...(row.actor ? { actor: row.actor } : {}),
+  });
+}

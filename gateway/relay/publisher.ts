@@ -1,0 +1,124 @@
+/**
+ * Puts changes into the log, each once: as the only writer of the events topics, and by reading back after anything unclear.
+ *
+ * States: closed → open → (a write fails) closed.
+ * - open: this process is the only writer; `positions` says where each partition ends.
+ * - closed: what the last writes did is unknown. Opening fences all earlier writers and reads each partition from its
+ *   position to the fence: what is found there was stored and is not published again.
+ */
+import type { EntityDeclaration } from "../../contracts/entity.ts";
+import { header } from "../../contracts/event.ts";
+import { eventsTopic } from "../../contracts/topics.ts";
+import { SpanKind, startSpan } from "../../observability/trace.ts";
+import type { Log, LogWriter, OutgoingRecord, TopicPartition } from "../../platform/log/log.ts";
+import { type OutboxRow, type Positions, positionKey } from "./outbox.ts";
+import { changeId, entityOf, placeOf, recordOf } from "./publish.ts";
+
+/** Name of the relay's writer: whoever opens it last is the only one that can write. */
+const WRITER = "lockstep.relay";
+
+export class Publisher {
+  private writer: LogWriter | undefined;
+  private readonly partitions = new Map<string, number>();
+  /** Changes found in the log that the outbox may still hold. */
+  private stored = new Set<string>();
+
+  constructor(
+    private readonly log: Log,
+    private readonly entities: readonly EntityDeclaration[],
+    readonly positions: Positions,
+  ) {}
+
+  get open(): boolean {
+    return this.writer?.open ?? false;
+  }
+
+  /** Fences every earlier relay and learns what is already stored. @throws {Error} when the brokers cannot be reached. */
+  async reopen(): Promise<void> {
+    await this.writer?.close();
+    const places: TopicPartition[] = [];
+    for (const entity of this.entities) {
+      const topic = eventsTopic(entity).name;
+      const count = await this.log.partitions(topic);
+      this.partitions.set(topic, count);
+      for (let partition = 0; partition < count; partition++) places.push({ topic, partition });
+    }
+    const writer = await this.log.openWriter(WRITER, places);
+    await Promise.all(places.map((place) => this.readBack(place, writer.fencedAt(place))));
+    this.writer = writer;
+  }
+
+  private async readBack(place: TopicPartition, fencedAt: number): Promise<void> {
+    const key = positionKey(place.topic, place.partition);
+    // A position beyond the end belongs to a topic that was made anew.
+    const from = Math.min(this.positions.get(key)?.next ?? 0, fencedAt);
+    for await (const records of this.log.read(place, from, fencedAt))
+      for (const record of records) {
+        const id = record.headers[header.id];
+        if (id) this.stored.add(id);
+      }
+    this.positions.set(key, { ...place, next: fencedAt });
+  }
+
+  /**
+   * Publishes what is not stored yet. Resolves when the log has all rows.
+   *
+   * @returns how many were found stored instead of published.
+   * @throws {WriterDeadError} when the outcome is unknown: {@link reopen}, then publish the same rows again.
+   */
+  async publish(rows: readonly OutboxRow[]): Promise<number> {
+    const writer = this.writer;
+    if (!writer) throw new Error("the publisher is closed");
+    const fresh = rows.filter((row) => !this.stored.has(changeId(row)));
+    const batches = new Map<string, { place: TopicPartition; records: OutgoingRecord[] }>();
+    const spans = fresh.map((row) => {
+      const entity = entityOf(this.entities, row);
+      const place = placeOf(entity, row, this.partitions.get(eventsTopic(entity).name)!);
+      const span = startSpan(`publish ${place.topic}`, {
+        parent: row.traceparent ?? undefined,
+        kind: SpanKind.PRODUCER,
+        attributes: {
+          "messaging.system": "kafka",
+          "messaging.operation.name": "publish",
+          "messaging.operation.type": "send",
+          "messaging.destination.name": place.topic,
+          "messaging.destination.partition.id": String(place.partition),
+          "messaging.kafka.message.key": row.id,
+          "lockstep.entity.version": row.version,
+        },
+      });
+      const key = positionKey(place.topic, place.partition);
+      const batch = batches.get(key) ?? { place, records: [] };
+      batch.records.push(recordOf(entity, row, span.traceparent));
+      batches.set(key, batch);
+      return span;
+    });
+    let failure: unknown;
+    const outcomes = await Promise.allSettled(
+      [...batches].map(async ([key, { place, records }]) => {
+        const base = await writer.write(place, records);
+        this.positions.set(key, { ...place, next: base + records.length });
+        return records;
+      }),
+    );
+    for (const outcome of outcomes) if (outcome.status === "rejected") failure ??= outcome.reason;
+    for (const span of spans) span.end(failure);
+    if (failure !== undefined) {
+      // The partitions that did answer are behind their new position already: reading back will not find these again.
+      for (const outcome of outcomes)
+        if (outcome.status === "fulfilled")
+          for (const record of outcome.value) this.stored.add(String(record.headers[header.id]));
+      throw failure;
+    }
+    return rows.length - fresh.length;
+  }
+
+  /** The outbox was seen empty: nothing that was read back can come again. */
+  forgetStored(): void {
+    if (this.stored.size > 0) this.stored = new Set();
+  }
+
+  async close(): Promise<void> {
+    await this.writer?.close();
+  }
+}

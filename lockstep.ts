@@ -1,0 +1,60 @@
+#!/usr/bin/env bun
+/** Every service and verb by name: `lockstep gateway`, `lockstep stream`, … Nothing else happens here. */
+import { Command } from "commander";
+import { replicaNames } from "./contracts/entities/index.ts";
+import { runService } from "./platform/run.ts";
+import { printableSettings, readSettings, SettingsError } from "./platform/settings.ts";
+
+const program = new Command("lockstep")
+  .description("Keeps the databases of different services in step through messaging.")
+  .version("0.1.0")
+  .showHelpAfterError();
+
+program
+  .command("gateway")
+  .description("HTTP API over the source's PostgreSQL; captures every change in an outbox")
+  .action(async () => {
+    const { startGateway } = await import("./gateway/main.ts");
+    await runService("gateway", startGateway);
+  });
+
+program
+  .command("relay")
+  .description("publishes the outbox to the log; one leads, others stand by")
+  .action(async () => {
+    const { startRelay } = await import("./gateway/relay/main.ts");
+    await runService("relay", startRelay);
+  });
+
+program
+  .command("stream")
+  .description("validates, dedupes and routes events to each replica's topic")
+  .action(async () => {
+    const { startStream } = await import("./stream/main.ts");
+    await runService("stream", startStream);
+  });
+
+program
+  .command("replica")
+  .description("keeps one replica's PostgreSQL and cache in step, and answers reads")
+  .argument("<name>", `one of: ${replicaNames.join(", ")}`)
+  .action(async (name: string) => {
+    if (!replicaNames.includes(name))
+      program.error(`there is no replica ${name}; declared are: ${replicaNames.join(", ")}`);
+    const { startReplica } = await import("./replicas/main.ts");
+    await runService(`replica-${name}`, (running) => startReplica(running, name));
+  });
+
+program
+  .command("print-config")
+  .description("prints every setting as a service would see it, secrets hidden")
+  .action(() => {
+    try {
+      console.log(JSON.stringify(printableSettings(readSettings(process.env)), null, 2));
+    } catch (error) {
+      if (!(error instanceof SettingsError)) throw error;
+      program.error(error.message, { exitCode: 2 });
+    }
+  });
+
+await program.parseAsync();

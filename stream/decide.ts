@@ -1,0 +1,81 @@
+/** One input record → everything that follows from it: validate → dedupe → route. Pure but for reading what is known. */
+import type { EntityDeclaration, EntityId } from "../contracts/entity.ts";
+import { encodeRouted } from "../contracts/event.ts";
+import { deadLetterTopic, replicaTopic } from "../contracts/topics.ts";
+import { type ActiveSpan, SpanKind, startSpan } from "../observability/trace.ts";
+import type { OutgoingRecord, StoredRecord } from "../platform/log/log.ts";
+import { deadLetterOf } from "./dead-letter.ts";
+import { freshness } from "./dedupe.ts";
+import type { Known } from "./known-versions.ts";
+import { route } from "./route.ts";
+import { type Rejection, rejectionOf, type Verdict } from "./validate.ts";
+
+export type Outcome = "routed" | "filtered" | "duplicate" | "stale" | "invalid";
+
+export interface Output {
+  readonly topic: string;
+  readonly record: OutgoingRecord;
+}
+
+export interface Decision {
+  readonly offset: number;
+  readonly outcome: Outcome;
+  readonly outputs: readonly Output[];
+  /** What is known of the entity from now on. */
+  readonly change?: { readonly id: EntityId; readonly known: Known };
+  readonly rejection?: Rejection;
+  /** Ends when the outputs are stored. */
+  readonly span?: ActiveSpan;
+}
+
+export function decide(
+  entity: EntityDeclaration,
+  validate: (record: StoredRecord) => Verdict,
+  known: (id: EntityId) => Known | undefined,
+  record: StoredRecord,
+): Decision {
+  const verdict = validate(record);
+  if ("rejection" in verdict) return rejected(entity, record, verdict.rejection);
+  const { event } = verdict;
+  const before = known(event.id);
+  const fresh = freshness(event.version, before?.version);
+  if (fresh !== "fresh") return { offset: record.offset, outcome: fresh, outputs: [] };
+  try {
+    const { deliveries, held } = route(entity, event, before?.held ?? []);
+    const span = startSpan(`route ${record.topic}`, {
+      parent: event.traceparent,
+      kind: SpanKind.CONSUMER,
+      attributes: {
+        "messaging.system": "kafka",
+        "messaging.operation.name": "route",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": record.topic,
+        "messaging.destination.partition.id": String(record.partition),
+        "messaging.kafka.offset": record.offset,
+        "lockstep.entity.version": event.version,
+        "lockstep.replicas": deliveries.map((d) => d.replica),
+      },
+    });
+    const passedOn = { ...event, ...(span.traceparent ? { traceparent: span.traceparent } : {}) };
+    return {
+      offset: record.offset,
+      outcome: deliveries.length > 0 ? "routed" : "filtered",
+      outputs: deliveries.map((delivery) => ({
+        topic: replicaTopic(entity, delivery.replica).name,
+        record: encodeRouted(passedOn, delivery.document, record.offset),
+      })),
+      change: { id: event.id, known: { version: event.version, held } },
+      span,
+    };
+  } catch (error) {
+    // A filter or projection that fails on a valid document is a mistake in the declaration: it must not stop the others.
+    return rejected(entity, record, rejectionOf(error));
+  }
+}
+
+const rejected = (entity: EntityDeclaration, record: StoredRecord, rejection: Rejection): Decision => ({
+  offset: record.offset,
+  outcome: "invalid",
+  outputs: [{ topic: deadLetterTopic(entity).name, record: deadLetterOf(record, rejection) }],
+  rejection,
+});

@@ -1,0 +1,137 @@
+/**
+ * What the stream remembers: of each entity the newest version and the replicas that hold it, and how far each input
+ * partition was processed. Kept in a local SQLite file, so that memory stays flat as entities grow; the versions topic
+ * carries the same to another machine. Always a state that was true after some input offset: both are written together.
+ */
+import { Database } from "bun:sqlite";
+import { rmSync } from "node:fs";
+import type { EntityId, Version } from "../contracts/entity.ts";
+
+export interface Known {
+  readonly version: Version;
+  /** Names of the replicas that hold the entity. */
+  readonly held: readonly string[];
+}
+
+export interface Checkpoint {
+  /** Offset of the first input record that is not in the state. */
+  readonly next: number;
+  /** Topic → where its partition ended when the state was written: outputs of later input stand at or after it. */
+  readonly ends: Readonly<Record<string, number>>;
+}
+
+/** One input partition: `products.events/3`. */
+export type Scope = string;
+
+const schema = `
+  create table if not exists known (
+    scope text not null, id text not null, version integer not null, held text not null,
+    flushed integer not null, -- 1: the versions topic has it
+    primary key (scope, id)
+  ) without rowid;
+  create index if not exists unflushed on known (scope) where flushed = 0;
+  create table if not exists checkpoint (scope text primary key, next integer not null, ends text not null) without rowid;
+`;
+
+export class KnownVersions implements Disposable {
+  private readonly db: Database;
+  private readonly select;
+  private readonly upsert;
+  private readonly mark;
+
+  /** Opens or creates the file. A file that cannot be read is replaced: the log has the same content. */
+  constructor(file: string) {
+    this.db = open(file);
+    this.select = this.db.query<{ version: number; held: string }, [string, string]>(
+      "select version, held from known where scope = ?1 and id = ?2",
+    );
+    this.upsert = this.db.query<null, [string, string, number, string, number]>(
+      `insert into known (scope, id, version, held, flushed) values (?1, ?2, ?3, ?4, ?5)
+       on conflict (scope, id) do update set version = excluded.version, held = excluded.held, flushed = excluded.flushed
+       where excluded.version >= version`,
+    );
+    this.mark = this.db.query<null, [string, number, string]>(
+      "insert into checkpoint (scope, next, ends) values (?1, ?2, ?3) on conflict (scope) do update set next = excluded.next, ends = excluded.ends",
+    );
+  }
+
+  get(scope: Scope, id: EntityId): Known | undefined {
+    const row = this.select.get(scope, id);
+    return row ? { version: row.version, held: listOf(row.held) } : undefined;
+  }
+
+  /** Remembers what a step decided and the checkpoint that it reached, all or nothing. */
+  remember(scope: Scope, changes: ReadonlyMap<EntityId, Known>, checkpoint: Checkpoint): void {
+    this.db.transaction(() => {
+      for (const [id, known] of changes) this.upsert.run(scope, id, known.version, known.held.join(","), 0);
+      this.mark.run(scope, checkpoint.next, JSON.stringify(checkpoint.ends));
+    })();
+  }
+
+  /** Takes over what the versions topic says; older versions never replace newer ones. */
+  restore(scope: Scope, changes: ReadonlyMap<EntityId, Known>, checkpoint: Checkpoint | undefined): void {
+    this.db.transaction(() => {
+      for (const [id, known] of changes) this.upsert.run(scope, id, known.version, known.held.join(","), 1);
+      if (checkpoint) this.mark.run(scope, checkpoint.next, JSON.stringify(checkpoint.ends));
+    })();
+  }
+
+  /** Everything that the versions topic does not have yet. Survives a crash, so no later checkpoint can leave it out. */
+  unflushed(scope: Scope): Map<EntityId, Known> {
+    const rows = this.db
+      .query<{ id: string; version: number; held: string }, [string]>(
+        "select id, version, held from known where scope = ?1 and flushed = 0",
+      )
+      .all(scope);
+    return new Map(rows.map((row) => [row.id, { version: row.version, held: listOf(row.held) }]));
+  }
+
+  /** The versions topic has these now. An entity that changed again in the meantime stays unflushed. */
+  markFlushed(scope: Scope, changes: ReadonlyMap<EntityId, Known>): void {
+    const query = this.db.query<null, [string, string, number]>(
+      "update known set flushed = 1 where scope = ?1 and id = ?2 and version = ?3",
+    );
+    this.db.transaction(() => {
+      for (const [id, known] of changes) query.run(scope, id, known.version);
+    })();
+  }
+
+  checkpoint(scope: Scope): Checkpoint | undefined {
+    const row = this.db
+      .query<{ next: number; ends: string }, [string]>("select next, ends from checkpoint where scope = ?1")
+      .get(scope);
+    return row ? { next: row.next, ends: JSON.parse(row.ends) } : undefined;
+  }
+
+  /** Forgets a partition, whose topic was made anew. */
+  forget(scope: Scope): void {
+    this.db.transaction(() => {
+      this.db.query("delete from known where scope = ?1").run(scope);
+      this.db.query("delete from checkpoint where scope = ?1").run(scope);
+    })();
+  }
+
+  [Symbol.dispose](): void {
+    this.db.close();
+  }
+}
+
+const listOf = (held: string): string[] => (held === "" ? [] : held.split(","));
+
+function open(file: string): Database {
+  const attempt = () => {
+    const db = new Database(file, { create: true });
+    db.run("pragma journal_mode = wal");
+    // In WAL mode a crash of the machine then loses the last commits at most: the state is older, not wrong.
+    db.run("pragma synchronous = normal");
+    db.run("pragma cache_size = -16384"); // 16 MiB, however many entities there are
+    db.run(schema);
+    return db;
+  };
+  try {
+    return attempt();
+  } catch {
+    for (const suffix of ["", "-wal", "-shm"]) rmSync(`${file}${suffix}`, { force: true });
+    return attempt();
+  }
+}

@@ -1,0 +1,78 @@
+/** Wires the stream: the log, its memory of versions, its small HTTP port. */
+import { mkdirSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { entities } from "../contracts/entities/index.ts";
+import { deadLetterTopic, eventsTopic, streamGroup, topicsOf } from "../contracts/topics.ts";
+import { serveHttp, serviceApp } from "../platform/http.ts";
+import { connectLog } from "../platform/log/kafkajs/index.ts";
+import type { Follower } from "../platform/log/log.ts";
+import type { Running } from "../platform/run.ts";
+import type { Service } from "../platform/service.ts";
+import { KnownVersions } from "./known-versions.ts";
+import { Topology } from "./topology.ts";
+
+const DEAD_LETTERS_EVERY_MS = 5_000;
+/** A follower that no broker has answered for so long is not ready. */
+const FETCH_STALE_MS = 10_000;
+
+/** @throws {Error} when the brokers cannot be reached at the start. */
+export async function startStream({ settings, logger, metrics }: Running): Promise<Service> {
+  let follower: Follower | undefined;
+  const app = serviceApp({
+    checks: [
+      {
+        name: "log",
+        problem: () => {
+          if (!follower) return "the log is not reached yet";
+          return follower.fetchAgeMs() > FETCH_STALE_MS
+            ? `no broker has answered for ${follower.fetchAgeMs()} ms`
+            : undefined;
+        },
+      },
+    ],
+    metrics,
+    logger,
+  });
+  const http = serveHttp(app, settings);
+  const log = await connectLog({ brokers: settings.KAFKA_BROKERS, clientId: "lockstep-stream", logger });
+  await log.ensureTopics(entities.flatMap(topicsOf), {
+    partitions: settings.LOCKSTEP_PARTITIONS,
+    replicationFactor: settings.LOCKSTEP_REPLICATION_FACTOR,
+    minInSyncReplicas: settings.LOCKSTEP_MIN_IN_SYNC,
+  });
+  const directory = settings.LOCKSTEP_STATE_DIR ?? mkdtempSync(join(tmpdir(), "lockstep-stream-"));
+  mkdirSync(directory, { recursive: true });
+  const known = new KnownVersions(join(directory, "known-versions.sqlite"));
+  const topology = new Topology({ log, known, logger, metrics }, entities);
+  const following = await log.follow({
+    group: streamGroup,
+    topics: entities.map((entity) => eventsTopic(entity).name),
+    onBatch: (batch) => topology.process(batch),
+    onRevoked: (partitions) => topology.revoke(partitions),
+  });
+  follower = following;
+
+  const countDeadLetters = async () => {
+    let total = 0;
+    for (const entity of entities)
+      for (const { first, next } of (await log.bounds(deadLetterTopic(entity).name)).values()) total += next - first;
+    metrics.deadLetters.set(total);
+  };
+  const deadLetters = setInterval(
+    () => countDeadLetters().catch((error) => logger.debug({ err: error }, "dead letters not counted")),
+    DEAD_LETTERS_EVERY_MS,
+  );
+
+  return {
+    ended: following.ended,
+    async stop() {
+      clearInterval(deadLetters);
+      await following.close();
+      await topology.close();
+      known[Symbol.dispose]();
+      await log.close();
+      await http.stop();
+    },
+  };
+}

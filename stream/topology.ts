@@ -1,0 +1,216 @@
+/** The stream's whole step on one screen: validate → dedupe → route → write → remember. */
+import type { EntityDeclaration, EntityId } from "../contracts/entity.ts";
+import { eventsTopic, streamGroup, versionsTopic } from "../contracts/topics.ts";
+import type { Logger } from "../observability/logger.ts";
+import type { Metrics } from "../observability/metrics.ts";
+import type { Batch, Log, OutgoingRecord, StoredRecord, TopicPartition } from "../platform/log/log.ts";
+import { type Decision, decide } from "./decide.ts";
+import type { Known, KnownVersions } from "./known-versions.ts";
+import { type Owned, scopeOf, takeOver } from "./takeover.ts";
+import { validator } from "./validate.ts";
+import { encodeFlush } from "./versions-topic.ts";
+
+/** Records decided at a time: more would hold up the process' other partitions. */
+const STEP = 500;
+/** How often changes are flushed to the versions topic: after a move to another machine so much is decided again. */
+const FLUSH_MS = 1_000;
+/** A producer id is forgotten by brokers that do not hear of it for a day; its fence must be renewed before. */
+const RENEW_MS = 12 * 60 * 60 * 1_000;
+
+/** One input partition: owned from the first batch until it is revoked or a write fails. */
+class Partition {
+  private owned: Owned | undefined;
+  private ownedAt = 0;
+  private flushTimer: Timer | undefined;
+  private readonly validate;
+
+  constructor(
+    private readonly using: StreamParts,
+    private readonly entity: EntityDeclaration,
+    private readonly at: TopicPartition,
+    partitions: number,
+  ) {
+    this.validate = validator(entity, partitions);
+  }
+
+  /** Processes a batch. @throws when an output could not be stored for sure; the batch must come again. */
+  async process(batch: Batch): Promise<void> {
+    const first = batch.records[0];
+    if (!first) return;
+    if (Date.now() - this.ownedAt > RENEW_MS) await this.release();
+    try {
+      const owned = await this.own();
+      // The group's committed offset is a hint: it may lie beyond what is surely done.
+      if (owned.next < first.offset)
+        for await (const records of this.using.log.read(this.at, owned.next, first.offset))
+          await this.steps(owned, records);
+      await this.steps(owned, batch.records);
+      this.report(batch, owned);
+    } catch (error) {
+      await this.release();
+      throw error;
+    }
+  }
+
+  private async own(): Promise<Owned> {
+    if (this.owned?.writer.open) return this.owned;
+    const { logger, metrics } = this.using;
+    await this.release();
+    this.owned = await takeOver(
+      {
+        ...this.using,
+        onGap: (from, to) => {
+          metrics.inputGaps.inc({ group: streamGroup });
+          logger.error({ ...this.at, from, to }, "the log no longer holds these events: verify the replicas");
+        },
+      },
+      this.entity,
+      this.at.partition,
+    );
+    this.ownedAt = Date.now();
+    metrics.streamTakeovers.inc();
+    logger.info({ ...this.at, next: this.owned.next }, "partition taken over");
+    return this.owned;
+  }
+
+  private async steps(owned: Owned, records: readonly StoredRecord[]): Promise<void> {
+    const ahead = records.filter((record) => record.offset >= owned.next);
+    for (let i = 0; i < ahead.length; i += STEP) await this.step(owned, ahead.slice(i, i + STEP));
+  }
+
+  private async step(owned: Owned, records: readonly StoredRecord[]): Promise<void> {
+    const changes = new Map<EntityId, Known>();
+    const known = (id: EntityId) => changes.get(id) ?? this.using.known.get(owned.scope, id);
+    const decisions = records.map((record) => {
+      const decision = decide(this.entity, this.validate, known, record);
+      if (decision.change) changes.set(decision.change.id, decision.change.known);
+      return decision;
+    });
+    await this.write(owned, decisions);
+    owned.next = records.at(-1)!.offset + 1;
+    // Only now: a state that is ahead of the outputs would take a repeated event for a duplicate and lose it.
+    this.using.known.remember(owned.scope, changes, { next: owned.next, ends: owned.ends });
+    this.count(owned, decisions);
+    this.flushTimer ??= setTimeout(() => void this.flush(owned), FLUSH_MS);
+  }
+
+  /** Writes what is not stored yet, each topic's records in the order of their input, the topics side by side. */
+  private async write(owned: Owned, decisions: readonly Decision[]): Promise<void> {
+    const perTopic = new Map<string, OutgoingRecord[]>();
+    for (const { offset, outputs } of decisions)
+      for (const { topic, record } of outputs) {
+        if (owned.stored.get(topic)?.has(offset)) continue;
+        const records = perTopic.get(topic) ?? [];
+        records.push(record);
+        perTopic.set(topic, records);
+      }
+    const written = await Promise.allSettled(
+      [...perTopic].map(async ([topic, records]) => {
+        const base = await owned.writer.write({ topic, partition: this.at.partition }, records);
+        owned.ends[topic] = base + records.length;
+      }),
+    );
+    const failed = written.find((result) => result.status === "rejected");
+    for (const { span } of decisions) span?.end(failed?.reason);
+    if (failed) throw failed.reason;
+  }
+
+  private count(owned: Owned, decisions: readonly Decision[]): void {
+    for (const { offset, outcome, rejection } of decisions) {
+      if (offset <= owned.countedTo) continue;
+      this.using.metrics.streamEvents.inc({ outcome });
+      if (rejection) {
+        const { reason, detail } = rejection;
+        this.using.logger.warn({ ...this.at, offset, reason, detail }, "event sent to the dead letters");
+      }
+    }
+  }
+
+  /** Beside the flow: a failure here kills the writer, and so shows at the next step. */
+  private async flush(owned: Owned): Promise<void> {
+    const { known, logger } = this.using;
+    const topic = versionsTopic(this.entity).name;
+    try {
+      // Taken in one go: the checkpoint may count only with every change before it. And the remembered one, not `owned`:
+      // a step under way may have moved the end of one output and not yet of another.
+      const changes = known.unflushed(owned.scope);
+      const checkpoint = known.checkpoint(owned.scope);
+      if (changes.size === 0 || !checkpoint) return;
+      const records = encodeFlush(changes, checkpoint);
+      const base = await owned.writer.write({ topic, partition: this.at.partition }, records);
+      owned.ends[topic] = base + records.length;
+      known.markFlushed(owned.scope, changes);
+    } catch (error) {
+      if (owned === this.owned)
+        logger.warn({ err: error, ...this.at }, "versions not flushed; they will be after a take-over");
+    } finally {
+      this.flushTimer = undefined;
+    }
+  }
+
+  private report(batch: Batch, owned: Owned): void {
+    const labels = { group: streamGroup, partition: String(this.at.partition) };
+    this.using.metrics.consumerLag.set(labels, Math.max(0, batch.highWatermark - owned.next));
+  }
+
+  /** Gives the partition up; whoever takes it over fences this writer. */
+  async release(): Promise<void> {
+    clearTimeout(this.flushTimer);
+    this.flushTimer = undefined;
+    const { owned } = this;
+    this.owned = undefined;
+    await owned?.writer.close();
+  }
+}
+
+export interface StreamParts {
+  readonly log: Log;
+  readonly known: KnownVersions;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** All partitions that this instance has. */
+export class Topology {
+  private readonly partitions = new Map<string, Promise<Partition>>();
+
+  constructor(
+    private readonly using: StreamParts,
+    private readonly entities: readonly EntityDeclaration[],
+  ) {}
+
+  async process(batch: Batch): Promise<void> {
+    await (await this.partition(batch)).process(batch);
+  }
+
+  /** Another instance has these now: what is left here must not linger. */
+  revoke(revoked: readonly TopicPartition[]): void {
+    for (const at of revoked) {
+      const key = `${at.topic}/${at.partition}`;
+      const partition = this.partitions.get(key);
+      this.partitions.delete(key);
+      void partition?.then((p) => p.release());
+    }
+  }
+
+  async close(): Promise<void> {
+    const all = [...this.partitions.values()];
+    this.partitions.clear();
+    for (const partition of all) await (await partition).release();
+  }
+
+  private partition({ topic, partition }: TopicPartition): Promise<Partition> {
+    const entity = this.entities.find((e) => eventsTopic(e).name === topic);
+    if (!entity) throw new Error(`no entity has the topic ${topic}`);
+    const key = scopeOf(entity, partition);
+    let found = this.partitions.get(key);
+    if (!found) {
+      found = this.using.log
+        .partitions(topic)
+        .then((count) => new Partition(this.using, entity, { topic, partition }, count));
+      found.catch(() => this.partitions.delete(key));
+      this.partitions.set(key, found);
+    }
+    return found;
+  }
+}

@@ -1,0 +1,145 @@
+/** Bytes → event or rejection. Pure: the same record is judged the same in every replay. */
+import { z } from "zod";
+import { documentSchema, type EntityDeclaration } from "../contracts/entity.ts";
+import { type EntityEvent, header, parseEventType } from "../contracts/event.ts";
+import type { StoredRecord } from "../platform/log/log.ts";
+import { partitionOf } from "../platform/log/partitioner.ts";
+
+/** Why a record is not an event that can be routed. Closed: dashboards and the runbook name each. */
+export type Reason =
+  | "missing-header"
+  | "unknown-type"
+  | "unknown-schema-version"
+  | "wrong-key"
+  | "wrong-partition"
+  | "no-value"
+  | "malformed-json"
+  | "invalid-document"
+  | "internal";
+
+export interface Rejection {
+  readonly reason: Reason;
+  /** For people: which part is wrong, and what was expected. Holds no value of the document, which may be private. */
+  readonly detail: string;
+  readonly stack: string;
+}
+
+export type Verdict = { readonly event: EntityEvent } | { readonly rejection: Rejection };
+
+class Rejected extends Error {
+  constructor(
+    readonly reason: Reason,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+const deletedSchema = z.strictObject({ id: z.string(), version: z.number() });
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** Judges records of one entity's events topic. */
+export function validator(entity: EntityDeclaration, partitions: number): (record: StoredRecord) => Verdict {
+  const schema = documentSchema(entity);
+  return (record) => {
+    try {
+      return { event: judge(entity, schema, partitions, record) };
+    } catch (error) {
+      return { rejection: rejectionOf(error) };
+    }
+  };
+}
+
+/** The rejection for an exception: a {@link Rejected} says its reason, anything else is a mistake of ours. */
+export function rejectionOf(error: unknown): Rejection {
+  const thrown = error instanceof Error ? error : new Error(String(error));
+  return {
+    reason: thrown instanceof Rejected ? thrown.reason : "internal",
+    detail: thrown.message,
+    stack: thrown.stack ?? thrown.message,
+  };
+}
+
+function judge(entity: EntityDeclaration, schema: z.ZodObject, partitions: number, record: StoredRecord): EntityEvent {
+  if (need(record, header.specversion) !== "1.0")
+    throw new Rejected("missing-header", `${header.specversion} must be 1.0`);
+  const type = need(record, header.type);
+  const known = parseEventType([entity], type);
+  if (!known)
+    throw new Rejected("unknown-type", `no event of ${entity.name} has the type ${JSON.stringify(type.slice(0, 100))}`);
+  const schemaVersion = wholeNumber(record, header.schemaVersion);
+  if (schemaVersion > entity.schemaVersion)
+    throw new Rejected(
+      "unknown-schema-version",
+      `schema version ${schemaVersion} of ${entity.name} is newer than this stream knows (${entity.schemaVersion}): upgrade the stream`,
+    );
+  const version = wholeNumber(record, header.version);
+  const time = need(record, header.time);
+  if (Number.isNaN(Date.parse(time))) throw new Rejected("missing-header", `${header.time} must be a time in RFC 3339`);
+  const id = placeOf(record, partitions);
+
+  const value = parse(record.value);
+  const checked = (known.operation === "deleted" ? deletedSchema : schema).safeParse(value);
+  if (!checked.success) throw new Rejected("invalid-document", explain(checked.error));
+  const data = checked.data as Record<string, unknown>;
+  if (data.id !== id) throw new Rejected("wrong-key", "the document's id is not the event's subject");
+  if (data.version !== version)
+    throw new Rejected("invalid-document", `the document's version is not ${header.version}`);
+  const traceparent = record.headers[header.traceparent];
+  const actor = record.headers[header.actor];
+  return {
+    entity: entity.name,
+    id,
+    version,
+    operation: known.operation,
+    time,
+    schemaVersion,
+    document: known.operation === "deleted" ? null : data,
+    ...(traceparent ? { traceparent } : {}),
+    ...(actor ? { actor } : {}),
+  };
+}
+
+/** Key, subject and partition must agree: otherwise two owners would write one entity, and its order would be lost. */
+function placeOf(record: StoredRecord, partitions: number): string {
+  const subject = need(record, header.subject);
+  if (!uuid.test(subject)) throw new Rejected("wrong-key", `${header.subject} must be a UUID in lower case`);
+  if (record.key?.toString() !== subject) throw new Rejected("wrong-key", `the key must be ${header.subject}`);
+  const partition = partitionOf(record.key, partitions);
+  if (partition !== record.partition)
+    throw new Rejected("wrong-partition", `this key belongs to partition ${partition}, not ${record.partition}`);
+  return subject;
+}
+
+function need(record: StoredRecord, name: string): string {
+  const value = record.headers[name];
+  if (value === undefined || value === "") throw new Rejected("missing-header", `${name} is missing`);
+  return value;
+}
+
+function wholeNumber(record: StoredRecord, name: string): number {
+  const text = need(record, name);
+  const value = Number(text);
+  if (!/^[1-9]\d{0,15}$/.test(text) || !Number.isSafeInteger(value))
+    throw new Rejected("missing-header", `${name} must be a whole number from 1`);
+  return value;
+}
+
+function parse(value: Buffer | null): unknown {
+  if (value === null || value.length === 0)
+    throw new Rejected("no-value", "the value is empty; a delete is an event of its own");
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(value));
+  } catch (error) {
+    throw new Rejected(
+      "malformed-json",
+      `the value is not JSON in UTF-8 (${error instanceof Error ? error.name : "unreadable"})`,
+    );
+  }
+}
+
+const explain = (error: z.ZodError): string =>
+  error.issues
+    .slice(0, 10)
+    .map((issue) => `/${issue.path.join("/")}: ${issue.message}`)
+    .join("; ");

@@ -1,0 +1,44 @@
+/** Where a PostgreSQL cluster lies: in the stack's data folder, or, when the database's user cannot get there, beside it all. */
+import { createHash } from "node:crypto";
+import { chmodSync, existsSync, lstatSync, mkdirSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { run } from "./machine-cache.ts";
+import type { Say } from "./server.ts";
+import type { User } from "./user.ts";
+
+/** Where root keeps what another user must reach, when a clone lies in a folder that others cannot enter (such as /root). */
+export const SHARED_FOLDER = "/var/lib/lockstep";
+
+/**
+ * Gives the folder in which `user` can reach a cluster's data: `dir` itself, or a folder under `SHARED_FOLDER` that
+ * `dir/data` then points to. Without that link, what lies there is of an earlier stack, and is removed.
+ */
+export async function clusterHome(dir: string, user: User | undefined, say: Say): Promise<string> {
+  mkdirSync(dir, { recursive: true });
+  if (!user) return dir;
+  const link = join(dir, "data");
+  if (isLink(link) && existsSync(link)) return dirname(readlinkSync(link));
+  chmodSync(dir, 0o711);
+  if (await canEnter(dir, user)) return dir;
+
+  const home = join(SHARED_FOLDER, `data-${createHash("sha256").update(dir).digest("hex").slice(0, 16)}`);
+  say(`${user.name} cannot enter ${dir}: PostgreSQL's data lies in ${home}`);
+  rmSync(home, { recursive: true, force: true });
+  mkdirSync(home, { recursive: true, mode: 0o711 });
+  rmSync(link, { force: true });
+  symlinkSync(join(home, "data"), link);
+  return home;
+}
+
+/** Removes a cluster and all that `clusterHome` made for it. Harmless when there is none. */
+export function removeCluster(dir: string): void {
+  const link = join(dir, "data");
+  if (isLink(link)) rmSync(dirname(readlinkSync(link)), { recursive: true, force: true });
+  rmSync(dir, { recursive: true, force: true });
+}
+
+const isLink = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+
+/** Asks the system itself, as that user: modes, groups, ACLs and mounts all count. */
+const canEnter = async (dir: string, user: User): Promise<boolean> =>
+  (await run("ls", ["-d", join(dir, ".")], { cwd: "/", uid: user.uid, gid: user.gid })).status === 0;

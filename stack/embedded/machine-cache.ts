@@ -1,0 +1,94 @@
+/** Big binaries are fetched once per machine, not once per clone: `${XDG_CACHE_HOME:-~/.cache}/lockstep/<name>`. */
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { type Say, sayOnStderr } from "./server.ts";
+
+/** A component is missing and cannot be brought. The message is one line that names what to do. */
+export class MissingComponentError extends Error {
+  constructor(what: string, todo: string) {
+    super(`${what}: ${todo}`);
+    this.name = "MissingComponentError";
+  }
+}
+
+const cacheFolder = (): string => join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "lockstep");
+
+/**
+ * Gives the folder `name` of the cache, filled by `fill` if it is not there. Safe when two processes do it at once: each
+ * fills a folder of its own, the first rename wins.
+ *
+ * @throws whatever `fill` throws; nothing of a failed attempt stays.
+ */
+export async function cached(
+  name: string,
+  fill: (folder: string) => Promise<void>,
+  base = cacheFolder(),
+): Promise<string> {
+  const target = join(base, name);
+  if (existsSync(target)) return target;
+  mkdirSync(dirname(target), { recursive: true });
+  const attempt = mkdtempSync(`${target}.part-`);
+  try {
+    await fill(attempt);
+    renameSync(attempt, target);
+  } catch (error) {
+    rmSync(attempt, { recursive: true, force: true });
+    // Another process was faster: its folder is as good.
+    if (!existsSync(target)) throw error;
+  }
+  return target;
+}
+
+/** Result of a finished command. Status 127 when it could not be run at all. */
+export interface Outcome {
+  readonly status: number;
+  readonly output: string;
+}
+
+/** Runs a command to its end and keeps the end of what it says (20,000 characters). */
+export function run(
+  command: string,
+  args: readonly string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv; uid?: number; gid?: number; input?: string } = {},
+): Promise<Outcome> {
+  const { input = "", ...spawnOptions } = options;
+  return new Promise((resolve) => {
+    const child = spawn(command, [...args], { ...spawnOptions, stdio: ["pipe", "pipe", "pipe"] });
+    let output = "";
+    const keep = (chunk: Buffer) => {
+      output = (output + chunk.toString()).slice(-20_000);
+    };
+    child.stdout.on("data", keep);
+    child.stderr.on("data", keep);
+    // A command that does not read its input to the end is no failure of ours.
+    child.stdin.on("error", () => {});
+    child.stdin.end(input);
+    child.once("error", () => resolve({ status: 127, output }));
+    child.once("close", (status) => resolve({ status: status ?? 1, output }));
+  });
+}
+
+/** Runs a step that may take long: says so at its start, every 10 s, and at its end. */
+export async function withProgress<T>(what: string, work: () => Promise<T>, say: Say = sayOnStderr): Promise<T> {
+  const start = Date.now();
+  const seconds = () => `${((Date.now() - start) / 1000).toFixed(1)} s`;
+  say(`${what} …`);
+  const tick = setInterval(() => say(`${what}: ${seconds()} so far …`), 10_000);
+  try {
+    const result = await work();
+    say(`${what}: done in ${seconds()}`);
+    return result;
+  } finally {
+    clearInterval(tick);
+  }
+}
+
+/** The last line of a command's output that says something: what a person needs to see of a failure. */
+export const lastLine = (output: string): string =>
+  output
+    .split("\n")
+    .findLast((line) => /\w/.test(line))
+    ?.trim()
+    .slice(0, 300) ?? "no output";

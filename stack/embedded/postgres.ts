@@ -1,0 +1,145 @@
+/** A PostgreSQL 18 cluster of its own: one per database owner, as in production. */
+import { randomBytes } from "node:crypto";
+import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import postgres from "postgres";
+import { commandOf } from "../processes.ts";
+import { clusterHome } from "./cluster-home.ts";
+import { lastLine, run } from "./machine-cache.ts";
+import { postgresBinaries } from "./postgres-binaries.ts";
+import { launch, type Say, type Server, sayOnStderr, untilAnswering } from "./server.ts";
+import { databaseUser, type User } from "./user.ts";
+
+export interface PostgresOptions {
+  readonly name: string;
+  /** Folder of the cluster: password, log and data. Made when it is not there. */
+  readonly dir: string;
+  readonly port: number;
+  /** Database that is made with the cluster, and that `url` names. */
+  readonly database: string;
+  /** Role that owns everything; default `lockstep`. */
+  readonly superuser?: string;
+  readonly say?: Say;
+}
+
+const settingsOf = (port: number): readonly string[] =>
+  Object.entries({
+    port,
+    listen_addresses: "127.0.0.1",
+    unix_socket_directories: "",
+    max_connections: 100,
+    shared_buffers: "96MB",
+    // Anyone can measure commit to commit.
+    track_commit_timestamp: "on",
+    log_line_prefix: "%m [%p] %a ",
+    // The tests and the canary write small changes; a full WAL of 1 GB on a laptop helps nobody.
+    max_wal_size: "512MB",
+  }).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+
+/**
+ * Starts the cluster in `dir`, making it first if there is none. The password is kept, so the URL stays the same over restarts.
+ *
+ * @throws {MissingComponentError} when PostgreSQL cannot be had on this machine.
+ * @throws {Error} with the log's last lines when it does not start.
+ */
+export async function startPostgres(options: PostgresOptions): Promise<Server> {
+  const { name, port, database, superuser = "lockstep", say = sayOnStderr } = options;
+  const dir = resolve(options.dir);
+  mkdirSync(dir, { recursive: true });
+  const user = await databaseUser();
+  const binaries = await postgresBinaries(user, say);
+  const password = keptPassword(join(dir, "password"));
+  const home = await clusterHome(dir, user, say);
+  const data = join(home, "data");
+  if (!existsSync(data)) await initialize({ home, binaries, user, superuser, password, database });
+  forgetForeignPid(data);
+
+  const logFile = join(dir, "postgres.log");
+  const server = launch({
+    name,
+    kind: "postgres",
+    url: `postgres://${superuser}:${password}@127.0.0.1:${port}/${database}`,
+    port,
+    command: join(binaries, "bin/postgres"),
+    args: ["-D", data, ...settingsOf(port)],
+    env: environment,
+    cwd: "/",
+    user: user && { uid: user.uid, gid: user.gid },
+    logFile,
+    // Fast shutdown: ends sessions, writes a checkpoint.
+    cleanSignal: "SIGINT",
+    graceMs: 15_000,
+  });
+  return untilAnswering(server, () => answers(server.url), { withinMs: 60_000, logFile });
+}
+
+/** Nothing of ours, so that PGDATA, PGPORT or a locale of the caller change nothing. */
+const environment = { PATH: process.env.PATH ?? "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" };
+
+function keptPassword(file: string): string {
+  if (existsSync(file)) return readFileSync(file, "utf8").trim();
+  const password = randomBytes(18).toString("base64url");
+  writeFileSync(file, `${password}\n`, { mode: 0o600 });
+  return password;
+}
+
+interface NewCluster {
+  readonly home: string;
+  readonly binaries: string;
+  readonly user: User | undefined;
+  readonly superuser: string;
+  readonly password: string;
+  readonly database: string;
+}
+
+/** Made beside and moved at the end: a cluster that was half made when someone pulled the plug never looks whole. */
+async function initialize({ home, binaries, user, superuser, password, database }: NewCluster): Promise<void> {
+  const as = { cwd: "/", env: environment, ...(user && { uid: user.uid, gid: user.gid }) };
+  const draft = join(home, "draft");
+  const passwordFile = join(home, "draft-password");
+  rmSync(draft, { recursive: true, force: true });
+  mkdirSync(draft, { mode: 0o700 });
+  writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
+  if (user) for (const path of [draft, passwordFile]) chownSync(path, user.uid, user.gid);
+  const step = async (what: string, program: string, args: readonly string[], input?: string) => {
+    const { status, output } = await run(join(binaries, "bin", program), args, { ...as, ...(input && { input }) });
+    if (status !== 0) throw new Error(`${what} failed: ${lastLine(output)}`);
+  };
+  try {
+    await step("making a PostgreSQL cluster", "initdb", [
+      ...["-D", draft, "-U", superuser, `--pwfile=${passwordFile}`, "--auth=scram-sha-256", "--encoding=UTF8"],
+      // The same order and case rules on every machine, whatever its locales are.
+      ...["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"],
+    ]);
+    await step(
+      "making a database",
+      "postgres",
+      ["--single", "-D", draft, "postgres"],
+      `create database "${database}"\n`,
+    );
+  } finally {
+    rmSync(passwordFile, { force: true });
+  }
+  renameSync(draft, join(home, "data"));
+}
+
+/**
+ * After kill -9 PostgreSQL's pid file stays. PostgreSQL itself sees when that process is gone, but not when another program
+ * got its number, as happens soon in a container: then it would refuse to start for ever.
+ */
+function forgetForeignPid(data: string): void {
+  const file = join(data, "postmaster.pid");
+  if (!existsSync(file)) return;
+  const command = commandOf(Number(readFileSync(file, "utf8").split("\n")[0]));
+  if (command !== "" && !command.includes("postgres")) rmSync(file);
+}
+
+async function answers(url: string): Promise<boolean> {
+  const sql = postgres(url, { max: 1, connect_timeout: 2, idle_timeout: 1, onnotice: () => {} });
+  try {
+    await sql`select 1`;
+    return true;
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}

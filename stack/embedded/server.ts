@@ -1,0 +1,131 @@
+/** An embedded server as a child process of its own session: Ctrl-C in a terminal reaches the supervisor only, which stops things in order. */
+import { spawn } from "node:child_process";
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+
+export type ServerKind = "postgres" | "broker" | "redis";
+
+/** A running process with an address. */
+export interface Server {
+  readonly name: string;
+  readonly kind: string;
+  readonly pid: number;
+  /** What a client connects with: `postgres://user:password@host:port/database`, `host:port`, `redis://host:port`, `http://host:port`. */
+  readonly url: string;
+  readonly port: number;
+  /** Exit status; null when a signal ended it. Never rejects. */
+  readonly exited: Promise<number | null>;
+  /**
+   * Without a signal: the server's own clean stop, then SIGKILL when that takes longer than its grace. With one: sends it.
+   * Resolves when the process is gone. Harmless twice.
+   */
+  stop(signal?: NodeJS.Signals): Promise<void>;
+}
+
+/** How to start a process. */
+export interface Launch {
+  readonly name: string;
+  readonly kind: string;
+  readonly url: string;
+  readonly port: number;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly cwd?: string;
+  /** Runs as another user; only root may ask for it. */
+  readonly user?: { readonly uid: number; readonly gid: number } | undefined;
+  readonly logFile: string;
+  readonly cleanSignal: NodeJS.Signals;
+  /** How long a clean stop may take before SIGKILL, in milliseconds. */
+  readonly graceMs: number;
+}
+
+/** Said to the person who waits; by default on standard error. */
+export type Say = (line: string) => void;
+export const sayOnStderr: Say = (line) => console.error(line);
+
+/** A log is set aside once when it has grown past this, in bytes, at the next start. */
+const MAX_LOG_BYTES = 20_000_000;
+
+function openLog(path: string): number {
+  mkdirSync(dirname(path), { recursive: true });
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > MAX_LOG_BYTES) renameSync(path, `${path}.1`);
+  return openSync(path, "a", 0o600);
+}
+
+/**
+ * Starts a process; both its outputs go to the log file.
+ *
+ * @throws {Error} when the command cannot be run.
+ */
+export function launch(how: Launch): Server {
+  const log = openLog(how.logFile);
+  const child = spawn(how.command, [...how.args], {
+    ...(how.cwd ? { cwd: how.cwd } : {}),
+    ...(how.user ?? {}),
+    env: how.env ?? process.env,
+    stdio: ["ignore", log, log],
+    detached: true,
+  });
+  closeSync(log);
+  let gone = false;
+  const exited = new Promise<number | null>((resolve) => {
+    const settle = (code: number | null) => {
+      gone = true;
+      resolve(code);
+    };
+    child.once("exit", settle);
+    child.once("error", () => settle(127));
+  });
+  const { pid } = child;
+  if (pid === undefined) throw new Error(`${how.name}: ${how.command} cannot be run`);
+  child.unref();
+
+  const send = (signal: NodeJS.Signals) => {
+    if (!gone) child.kill(signal);
+  };
+  const stop = async (signal?: NodeJS.Signals) => {
+    send(signal ?? how.cleanSignal);
+    const kill = setTimeout(() => send("SIGKILL"), how.graceMs);
+    await exited;
+    clearTimeout(kill);
+  };
+  return { name: how.name, kind: how.kind, pid, url: how.url, port: how.port, exited, stop };
+}
+
+/** The last lines of a log file, for an error message; empty when there is none. */
+export function lastLines(path: string, count: number): string {
+  try {
+    return readFileSync(path, "utf8").trimEnd().split("\n").slice(-count).join("\n");
+  } catch {
+    return "";
+  }
+}
+
+/**
+ * Waits until a started server answers.
+ *
+ * @param answers rejects or gives false while it does not.
+ * @throws {Error} with the log's last lines when the process ends first or the time is up; the process is then stopped.
+ */
+export async function untilAnswering(
+  server: Server,
+  answers: () => Promise<boolean>,
+  { withinMs, logFile }: { withinMs: number; logFile: string },
+): Promise<Server> {
+  const deadline = Date.now() + withinMs;
+  let ended = false;
+  void server.exited.then(() => {
+    ended = true;
+  });
+  for (;;) {
+    if (await answers().catch(() => false)) return server;
+    const late = Date.now() > deadline;
+    if (ended || late) {
+      if (late) await server.stop("SIGKILL");
+      const why = ended ? "ended during its start" : `did not answer within ${withinMs / 1000} s`;
+      throw new Error(`${server.name} ${why}; the last lines of ${logFile}:\n${lastLines(logFile, 12)}`);
+    }
+    await Promise.race([new Promise((resolve) => setTimeout(resolve, 30)), server.exited]);
+  }
+}

@@ -1,0 +1,27 @@
+import { inspect } from "node:util";
+
+/**
+ * Asks again until the answer is truthy, and gives that answer. An exception counts as not yet.
+ *
+ * @param withinMs how long it may take at most; @param what the condition in words, for the failure.
+ * @throws {Error} when the time is up: the condition, and the last answer or exception.
+ */
+export async function eventually<T>(
+  check: () => T | Promise<T>,
+  { withinMs, what, everyMs = 25 }: { withinMs: number; what: string; everyMs?: number },
+): Promise<NonNullable<T>> {
+  const deadline = Date.now() + withinMs;
+  for (;;) {
+    let last: unknown;
+    try {
+      const answer = await check();
+      if (answer) return answer;
+      last = answer;
+    } catch (error) {
+      last = error;
+    }
+    if (Date.now() > deadline)
+      throw new Error(`not within ${withinMs} ms: ${what}; last seen: ${inspect(last, { depth: 6 })}`);
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
+  }
+}

@@ -1,0 +1,24 @@
+import { expect, test } from "bun:test";
+import postgres from "postgres";
+import { eventually, freshDatabase } from "./parts.ts";
+
+test("each test gets an empty database of its own that remembers when each commit was", async () => {
+  const [first, second] = await Promise.all([freshDatabase(), freshDatabase()]);
+  expect(first).not.toBe(second);
+  const sql = postgres(first, { max: 1 });
+  try {
+    await sql`create table t (n int)`;
+    await sql`insert into t values (1)`;
+    const [row] = await sql`select pg_xact_commit_timestamp(xmin) > now() - interval '1 minute' as recent from t`;
+    expect(row?.recent).toBe(true);
+  } finally {
+    await sql.end();
+  }
+});
+
+test("eventually gives the first truthy answer, and says what was seen last when there is none", async () => {
+  let calls = 0;
+  expect(await eventually(() => ++calls > 2 && "there", { withinMs: 5_000, what: "three calls" })).toBe("there");
+  const never = eventually(() => Promise.reject(new Error("still dark")), { withinMs: 60, what: "light" });
+  await expect(never).rejects.toThrow(/light.*still dark/s);
+});

@@ -1,0 +1,90 @@
+/**
+ * Real servers for tests: started when first asked for, shared by all tests of the run, gone when it ends.
+ * `bun run test` starts them once and hands their addresses over in TEST_POSTGRES_URL, TEST_KAFKA_BROKERS, TEST_REDIS_URL.
+ */
+import { randomBytes, randomInt } from "node:crypto";
+import { chmodSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import postgres from "postgres";
+import { startBroker } from "../../stack/embedded/broker.ts";
+import { startPostgres } from "../../stack/embedded/postgres.ts";
+import { startRedis } from "../../stack/embedded/redis.ts";
+import { isFree } from "../../stack/ports.ts";
+import { endWithUs } from "./guard.ts";
+
+export { eventually } from "./eventually.ts";
+
+/** One promise per server and process, also when a test runner loads this module more than once. */
+const key = Symbol.for("lockstep.test.parts");
+const everywhere = globalThis as { [key]?: Map<string, Promise<string>> };
+const shared = everywhere[key] ?? new Map<string, Promise<string>>();
+everywhere[key] = shared;
+
+function once(variable: string, start: () => Promise<string>): Promise<string> {
+  const given = process.env[variable];
+  if (given) return Promise.resolve(given);
+  let running = shared.get(variable);
+  if (!running) {
+    running = start();
+    shared.set(variable, running);
+  }
+  return running;
+}
+
+/** A new folder that any user may enter (PostgreSQL's is another one than root). It goes with the server in it. */
+export function temporaryFolder(name: string): string {
+  const folder = mkdtempSync(join(tmpdir(), `lockstep-test-${name}-`));
+  chmodSync(folder, 0o711);
+  return folder;
+}
+
+/** URL of the shared PostgreSQL's own database, as superuser. Use `freshDatabase` unless a test needs the whole server. */
+export const postgresUrl = (): Promise<string> =>
+  once("TEST_POSTGRES_URL", async () => {
+    const dir = temporaryFolder("postgres");
+    const server = await startPostgres({ name: "test-db", dir, port: await freePort(), database: "lockstep" });
+    endWithUs(server.pid, "QUIT", dir);
+    return server.url;
+  });
+
+/** URL of a new, empty database on a real PostgreSQL 18 with `track_commit_timestamp`. */
+export async function freshDatabase(): Promise<string> {
+  const url = new URL(await postgresUrl());
+  const name = `test_${randomBytes(6).toString("hex")}`;
+  const sql = postgres(url.href, { max: 1, onnotice: () => {} });
+  try {
+    await sql.unsafe(`create database ${name}`);
+  } finally {
+    await sql.end();
+  }
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
+/** `host:port` of a real broker, the only one of its cluster. Tests use topics and groups of their own. */
+export const brokerAddress = (): Promise<string> =>
+  once("TEST_KAFKA_BROKERS", async () => {
+    const dir = temporaryFolder("broker");
+    const node = { nodeId: 1, port: await freePort(), controllerPort: await freePort() };
+    const server = await startBroker({ ...node, dir, cluster: [node] });
+    endWithUs(server.pid, "KILL", dir);
+    return server.url;
+  });
+
+/** URL of a real Redis or Valkey. Tests use key prefixes or replica names of their own. */
+export const redisUrl = (): Promise<string> =>
+  once("TEST_REDIS_URL", async () => {
+    const dir = temporaryFolder("redis");
+    const server = await startRedis({ dir, port: await freePort() });
+    endWithUs(server.pid, "KILL", dir);
+    return server.url;
+  });
+
+/** A port that is free now; below the range that the system hands out by itself, so that no client's connection takes it meanwhile. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(20_000, 32_000);
+    if (await isFree(port)) return port;
+  }
+}

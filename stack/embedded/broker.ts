@@ -2,11 +2,11 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { Kafka, logLevel } from "kafkajs";
+import { brokerMembers } from "./broker-members.ts";
 import { findJava } from "./java.ts";
 import { kafkaJars } from "./kafka-jars.ts";
 import { lastLine, run } from "./machine-cache.ts";
-import { launch, type Say, type Server, sayOnStderr, untilAnswering } from "./server.ts";
+import { launch, type Server, untilAnswering, type Waiting } from "./server.ts";
 
 /** One node of the cluster: each is broker and controller. */
 export interface ClusterNode {
@@ -16,7 +16,7 @@ export interface ClusterNode {
   readonly port: number;
 }
 
-export interface BrokerOptions extends ClusterNode {
+export interface BrokerOptions extends ClusterNode, Waiting {
   readonly dir: string;
   /** All nodes, this one among them; 1 or 3. Stays the same as long as the data does. */
   readonly cluster: readonly ClusterNode[];
@@ -24,7 +24,6 @@ export interface BrokerOptions extends ClusterNode {
   readonly advertisedPort?: number;
   /** Broker settings that differ from ours, by Kafka's names. */
   readonly config?: Readonly<Record<string, string | number>>;
-  readonly say?: Say;
 }
 
 const JVM = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
@@ -37,11 +36,11 @@ const JVM = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
  * @throws {Error} with the log's last lines when it does not start.
  */
 export async function startBroker(options: BrokerOptions): Promise<Server> {
-  const { nodeId, port, advertisedPort = port, say = sayOnStderr } = options;
+  const { nodeId, port, advertisedPort = port, signal } = options;
   const dir = resolve(options.dir);
   mkdirSync(dir, { recursive: true });
-  const java = await findJava(say);
-  const classPath = ["-cp", join(await kafkaJars(java, say), "*")];
+  const java = await findJava(options);
+  const classPath = ["-cp", join(await kafkaJars(java, options), "*")];
   const properties = join(dir, "server.properties");
   writeFileSync(properties, propertiesOf(options, dir));
   await format(java, classPath, dir, properties, options.cluster);
@@ -66,7 +65,11 @@ export async function startBroker(options: BrokerOptions): Promise<Server> {
     cleanSignal: "SIGTERM",
     graceMs: 10_000,
   });
-  return untilAnswering(server, () => isMember(port, nodeId), { withinMs: 60_000, logFile });
+  return untilAnswering(server, async () => (await brokerMembers("127.0.0.1", port)).includes(nodeId), {
+    withinMs: 60_000,
+    logFile,
+    signal,
+  });
 }
 
 const LOG_FORMAT = [
@@ -142,21 +145,3 @@ async function format(
 /** The same for all nodes of a cluster, and another for a cluster on other ports, so that strangers never join. */
 const clusterId = (cluster: readonly ClusterNode[]): string =>
   createHash("sha256").update(JSON.stringify(cluster)).digest().subarray(0, 16).toString("base64url");
-
-/** True when the broker on this port says that node `nodeId` is in the cluster, which it says once it takes requests. */
-async function isMember(port: number, nodeId: number): Promise<boolean> {
-  const admin = new Kafka({
-    brokers: [`127.0.0.1:${port}`],
-    clientId: "lockstep-stack",
-    connectionTimeout: 1_000,
-    requestTimeout: 3_000,
-    retry: { retries: 0 },
-    logLevel: logLevel.NOTHING,
-  }).admin();
-  try {
-    await admin.connect();
-    return (await admin.describeCluster()).brokers.some((broker) => broker.nodeId === nodeId);
-  } finally {
-    await admin.disconnect();
-  }
-}

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { chmodSync, existsSync, lstatSync, mkdirSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { run } from "./machine-cache.ts";
-import type { Say } from "./server.ts";
+import { tell, type Waiting } from "./server.ts";
 import type { User } from "./user.ts";
 
 /** Where root keeps what another user must reach, when a clone lies in a folder that others cannot enter (such as /root). */
@@ -13,7 +13,7 @@ export const SHARED_FOLDER = "/var/lib/lockstep";
  * Gives the folder in which `user` can reach a cluster's data: `dir` itself, or a folder under `SHARED_FOLDER` that
  * `dir/data` then points to. Without that link, what lies there is of an earlier stack, and is removed.
  */
-export async function clusterHome(dir: string, user: User | undefined, say: Say): Promise<string> {
+export async function clusterHome(dir: string, user: User | undefined, waiting: Waiting): Promise<string> {
   mkdirSync(dir, { recursive: true });
   if (!user) return dir;
   const link = join(dir, "data");
@@ -22,7 +22,7 @@ export async function clusterHome(dir: string, user: User | undefined, say: Say)
   if (await canEnter(dir, user)) return dir;
 
   const home = join(SHARED_FOLDER, `data-${createHash("sha256").update(dir).digest("hex").slice(0, 16)}`);
-  say(`${user.name} cannot enter ${dir}: PostgreSQL's data lies in ${home}`);
+  tell(waiting, `${user.name} cannot enter ${dir}: PostgreSQL's data lies in ${home}`);
   rmSync(home, { recursive: true, force: true });
   mkdirSync(home, { recursive: true, mode: 0o711 });
   rmSync(link, { force: true });

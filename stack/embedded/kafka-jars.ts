@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
 import { cached, lastLine, MissingComponentError, run, withProgress } from "./machine-cache.ts";
-import type { Say } from "./server.ts";
+import type { Waiting } from "./server.ts";
 
 const VERSION = "4.3.1";
 const OTHERWISE = "install Maven (apt-get install maven), or set KAFKA_BROKERS to brokers of your own";
@@ -21,7 +21,7 @@ const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.
  *
  * @throws {MissingComponentError} when there is no Maven, or it cannot fetch them.
  */
-export function kafkaJars(java: string, say: Say): Promise<string> {
+export function kafkaJars(java: string, waiting: Waiting): Promise<string> {
   return cached(`kafka-${VERSION}`, (folder) =>
     withProgress(
       `fetching Apache Kafka ${VERSION} through Maven (44 MB, once per machine)`,
@@ -30,7 +30,7 @@ export function kafkaJars(java: string, say: Say): Promise<string> {
         const { status, output } = await run(
           "mvn",
           ["--batch-mode", "--quiet", "dependency:copy-dependencies", `-DoutputDirectory=${join(folder, "lib")}`],
-          { cwd: folder, env: withJava(java) },
+          { cwd: folder, env: withJava(java), signal: waiting.signal },
         );
         if (status === 127)
           throw new MissingComponentError("Maven, which brings Apache Kafka, is not on this machine", OTHERWISE);
@@ -40,7 +40,7 @@ export function kafkaJars(java: string, say: Say): Promise<string> {
             "check the network and Maven's settings (mvn dependency:get), or set KAFKA_BROKERS to brokers of your own",
           );
       },
-      say,
+      waiting,
     ),
   ).then((folder) => join(folder, "lib"));
 }

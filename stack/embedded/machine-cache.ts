@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import { type Say, sayOnStderr } from "./server.ts";
+import { tell, type Waiting } from "./server.ts";
 
 /** A component is missing and cannot be brought. The message is one line that names what to do. */
 export class MissingComponentError extends Error {
@@ -51,7 +51,15 @@ export interface Outcome {
 export function run(
   command: string,
   args: readonly string[],
-  options: { cwd?: string; env?: NodeJS.ProcessEnv; uid?: number; gid?: number; input?: string } = {},
+  options: {
+    cwd?: string;
+    env?: NodeJS.ProcessEnv;
+    uid?: number;
+    gid?: number;
+    input?: string;
+    /** Aborting ends the command. */
+    signal?: AbortSignal | undefined;
+  } = {},
 ): Promise<Outcome> {
   const { input = "", ...spawnOptions } = options;
   return new Promise((resolve) => {
@@ -71,14 +79,14 @@ export function run(
 }
 
 /** Runs a step that may take long: says so at its start, every 10 s, and at its end. */
-export async function withProgress<T>(what: string, work: () => Promise<T>, say: Say = sayOnStderr): Promise<T> {
+export async function withProgress<T>(what: string, work: () => Promise<T>, waiting: Waiting): Promise<T> {
   const start = Date.now();
   const seconds = () => `${((Date.now() - start) / 1000).toFixed(1)} s`;
-  say(`${what} …`);
-  const tick = setInterval(() => say(`${what}: ${seconds()} so far …`), 10_000);
+  tell(waiting, `${what} …`);
+  const tick = setInterval(() => tell(waiting, `${what}: ${seconds()} so far …`), 10_000);
   try {
     const result = await work();
-    say(`${what}: done in ${seconds()}`);
+    tell(waiting, `${what}: done in ${seconds()}`);
     return result;
   } finally {
     clearInterval(tick);

@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { SHARED_FOLDER } from "./cluster-home.ts";
 import { cached, MissingComponentError, run } from "./machine-cache.ts";
-import { type Say, sayOnStderr } from "./server.ts";
+import { tell, type Waiting } from "./server.ts";
 import type { User } from "./user.ts";
 
 const platform = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
@@ -57,7 +57,7 @@ const runs = async (folder: string, user: User | undefined): Promise<boolean> =>
  *
  * @throws {MissingComponentError} when there is no package for this platform or its programs do not run here.
  */
-export async function postgresBinaries(user: User | undefined, say: Say = sayOnStderr): Promise<string> {
+export async function postgresBinaries(user: User | undefined, waiting: Waiting): Promise<string> {
   const original = packageFolder();
   if ((await makeLinks(original)) && (await runs(original, user))) return join(original, "native");
 
@@ -65,7 +65,8 @@ export async function postgresBinaries(user: User | undefined, say: Say = sayOnS
   const copy = await cached(
     `postgres-${version}-${platform}`,
     async (folder) => {
-      say(
+      tell(
+        waiting,
         `${user?.name ?? "this user"} cannot use PostgreSQL's programs in ${original}; copying them (once per machine)`,
       );
       cpSync(original, folder, { recursive: true });

@@ -7,10 +7,10 @@ import { commandOf } from "../processes.ts";
 import { clusterHome } from "./cluster-home.ts";
 import { lastLine, run } from "./machine-cache.ts";
 import { postgresBinaries } from "./postgres-binaries.ts";
-import { launch, type Say, type Server, sayOnStderr, untilAnswering } from "./server.ts";
+import { launch, type Server, untilAnswering, type Waiting } from "./server.ts";
 import { databaseUser, type User } from "./user.ts";
 
-export interface PostgresOptions {
+export interface PostgresOptions extends Waiting {
   readonly name: string;
   /** Folder of the cluster: password, log and data. Made when it is not there. */
   readonly dir: string;
@@ -19,7 +19,6 @@ export interface PostgresOptions {
   readonly database: string;
   /** Role that owns everything; default `lockstep`. */
   readonly superuser?: string;
-  readonly say?: Say;
 }
 
 const settingsOf = (port: number): readonly string[] =>
@@ -43,13 +42,13 @@ const settingsOf = (port: number): readonly string[] =>
  * @throws {Error} with the log's last lines when it does not start.
  */
 export async function startPostgres(options: PostgresOptions): Promise<Server> {
-  const { name, port, database, superuser = "lockstep", say = sayOnStderr } = options;
+  const { name, port, database, superuser = "lockstep", signal } = options;
   const dir = resolve(options.dir);
   mkdirSync(dir, { recursive: true });
   const user = await databaseUser();
-  const binaries = await postgresBinaries(user, say);
+  const binaries = await postgresBinaries(user, options);
   const password = keptPassword(join(dir, "password"));
-  const home = await clusterHome(dir, user, say);
+  const home = await clusterHome(dir, user, options);
   const data = join(home, "data");
   if (!existsSync(data)) await initialize({ home, binaries, user, superuser, password, database });
   forgetForeignPid(data);
@@ -70,7 +69,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Server> {
     cleanSignal: "SIGINT",
     graceMs: 15_000,
   });
-  return untilAnswering(server, () => answers(server.url), { withinMs: 60_000, logFile });
+  return untilAnswering(server, () => answers(server.url), { withinMs: 60_000, logFile, signal });
 }
 
 /** Nothing of ours, so that PGDATA, PGPORT or a locale of the caller change nothing. */

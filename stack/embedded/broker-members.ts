@@ -1,0 +1,62 @@
+/** Asks a broker who is in its cluster, with one request of the Kafka protocol: nothing is kept open, nothing is tried again. */
+import { connect } from "node:net";
+
+const METADATA = 3;
+const VERSION = 1;
+
+/** Metadata request v1 for no topic at all: size, api key, version, correlation id, client id (null), topics (none). */
+const request = (() => {
+  const body = Buffer.alloc(4 + 2 + 2 + 4 + 2 + 4);
+  body.writeInt32BE(body.length - 4, 0);
+  body.writeInt16BE(METADATA, 4);
+  body.writeInt16BE(VERSION, 6);
+  body.writeInt32BE(1, 8);
+  body.writeInt16BE(-1, 12);
+  body.writeInt32BE(0, 14);
+  return body;
+})();
+
+/** Response: size, correlation id, then brokers as (id, host, port, rack). */
+function memberIds(response: Buffer): number[] {
+  let at = 8;
+  const count = response.readInt32BE(at);
+  at += 4;
+  return Array.from({ length: count }, () => {
+    const id = response.readInt32BE(at);
+    at += 4;
+    at += 2 + response.readInt16BE(at) + 4;
+    at += 2 + Math.max(0, response.readInt16BE(at));
+    return id;
+  });
+}
+
+/**
+ * Gives the node ids of all brokers that take requests, as the broker at this address knows them.
+ *
+ * @throws {Error} when it does not answer within `timeoutMs`, or closes the connection.
+ * @see https://kafka.apache.org/protocol#The_Messages_Metadata
+ */
+export function brokerMembers(host: string, port: number, timeoutMs = 2_000): Promise<number[]> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port });
+    const fail = (why: string) => {
+      socket.destroy();
+      reject(new Error(`the broker at ${host}:${port} ${why}`));
+    };
+    let received = Buffer.alloc(0);
+    const timer = setTimeout(() => fail(`did not answer within ${timeoutMs} ms`), timeoutMs);
+    socket.once("connect", () => socket.write(request));
+    socket.on("data", (chunk: Buffer) => {
+      received = Buffer.concat([received, chunk]);
+      if (received.length < 4 || received.length < 4 + received.readInt32BE(0)) return;
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(memberIds(received));
+    });
+    socket.once("error", (error) => fail(error.message));
+    socket.once("close", () => {
+      clearTimeout(timer);
+      fail("closed the connection");
+    });
+  });
+}

@@ -11,7 +11,7 @@
 import type { EntityDeclaration } from "../contracts/entity.ts";
 import { header } from "../contracts/event.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic, versionsTopic } from "../contracts/topics.ts";
-import type { Bounds, Log, LogWriter } from "../platform/log/log.ts";
+import type { Bounds, Log, LogWriter, TopicPartition } from "../platform/log/log.ts";
 import type { Checkpoint, KnownVersions, Scope } from "./known-versions.ts";
 import { decodeFlushed } from "./versions-topic.ts";
 
@@ -23,11 +23,22 @@ export interface Owned {
   next: number;
   /** Topic → where its partition will continue. */
   readonly ends: Record<string, number>;
+  /** Topic → where reading back began. */
+  readonly readFrom: Readonly<Record<string, number>>;
   /** Topic → offsets of inputs at or after `next` whose output is stored already. */
   readonly stored: ReadonlyMap<string, ReadonlySet<number>>;
   /** Largest offset in `stored`, or -1: inputs up to here were counted by an earlier owner. */
   readonly countedTo: number;
 }
+
+/**
+ * The checkpoint that is true now. While inputs are ahead whose output was found stored, the outputs' ends stay where reading
+ * back began: the next owner must find those outputs too.
+ */
+export const checkpointOf = (owned: Owned): Checkpoint => ({
+  next: owned.next,
+  ends: owned.next > owned.countedTo ? owned.ends : owned.readFrom,
+});
 
 export const scopeOf = (entity: EntityDeclaration, partition: number): Scope =>
   `${eventsTopic(entity).name}/${partition}`;
@@ -60,11 +71,13 @@ export async function takeOver(
     const checkpoint = await restore(using, entity, partition, writer);
     const next = startOf(checkpoint, input, using.onGap);
     const ends = Object.fromEntries(topics.map((topic) => [topic, writer.fencedAt({ topic, partition })]));
+    const readFrom = Object.fromEntries(topics.map((t) => [t, Math.min(checkpoint?.ends[t] ?? 0, ends[t]!)]));
     const stored = new Map<string, ReadonlySet<number>>();
     for (const topic of outputTopics(entity))
-      stored.set(topic, await readBack(log, topic, partition, checkpoint?.ends[topic] ?? 0, ends[topic]!, next));
-    const countedTo = Math.max(-1, ...[...stored.values()].flatMap((offsets) => [...offsets]));
-    return { scope, writer, next, ends, stored, countedTo };
+      stored.set(topic, await readBack(log, { topic, partition }, readFrom[topic]!, ends[topic]!, next));
+    let countedTo = -1;
+    for (const offsets of stored.values()) for (const offset of offsets) countedTo = Math.max(countedTo, offset);
+    return { scope, writer, next, ends, readFrom, stored, countedTo };
   } catch (error) {
     await writer.close();
     throw error;
@@ -97,16 +110,9 @@ function startOf(checkpoint: Checkpoint | undefined, input: Bounds, onGap: (from
   return Math.max(checkpoint.next, input.first);
 }
 
-async function readBack(
-  log: Log,
-  topic: string,
-  partition: number,
-  from: number,
-  to: number,
-  next: number,
-): Promise<Set<number>> {
+async function readBack(log: Log, at: TopicPartition, from: number, to: number, next: number): Promise<Set<number>> {
   const offsets = new Set<number>();
-  for await (const records of log.read({ topic, partition }, Math.min(from, to), to))
+  for await (const records of log.read(at, from, to))
     for (const record of records) {
       const offset = Number(record.headers[header.inputOffset]);
       if (offset >= next) offsets.add(offset);

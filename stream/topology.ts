@@ -6,7 +6,7 @@ import type { Metrics } from "../observability/metrics.ts";
 import type { Batch, Log, OutgoingRecord, StoredRecord, TopicPartition } from "../platform/log/log.ts";
 import { type Decision, decide } from "./decide.ts";
 import type { Known, KnownVersions } from "./known-versions.ts";
-import { type Owned, scopeOf, takeOver } from "./takeover.ts";
+import { checkpointOf, type Owned, scopeOf, takeOver } from "./takeover.ts";
 import { validator } from "./validate.ts";
 import { encodeFlush } from "./versions-topic.ts";
 
@@ -89,7 +89,7 @@ class Partition {
     await this.write(owned, decisions);
     owned.next = records.at(-1)!.offset + 1;
     // Only now: a state that is ahead of the outputs would take a repeated event for a duplicate and lose it.
-    this.using.known.remember(owned.scope, changes, { next: owned.next, ends: owned.ends });
+    this.using.known.remember(owned.scope, changes, checkpointOf(owned));
     this.count(owned, decisions);
     this.flushTimer ??= setTimeout(() => void this.flush(owned), FLUSH_MS);
   }
@@ -126,8 +126,11 @@ class Partition {
     }
   }
 
-  /** Beside the flow: a failure here kills the writer, and so shows at the next step. */
-  private async flush(owned: Owned): Promise<void> {
+  /** Puts what the versions topic lacks there. Beside the flow: a failure kills the writer, and so shows at the next step. */
+  async flush(owned = this.owned): Promise<void> {
+    clearTimeout(this.flushTimer);
+    this.flushTimer = undefined;
+    if (!owned?.writer.open) return;
     const { known, logger } = this.using;
     const topic = versionsTopic(this.entity).name;
     try {
@@ -193,7 +196,14 @@ export class Topology {
     }
   }
 
+  /** Puts what this instance remembers into the versions topic now. */
+  async flush(): Promise<void> {
+    for (const partition of this.partitions.values()) await (await partition).flush();
+  }
+
+  /** Leaves as little as possible to be decided again by the next owner. */
   async close(): Promise<void> {
+    await this.flush();
     const all = [...this.partitions.values()];
     this.partitions.clear();
     for (const partition of all) await (await partition).release();

@@ -2,9 +2,9 @@
  * Puts changes into the log, each once: as the only writer of the events topics, and by reading back after anything unclear.
  *
  * States: closed → open → (a write fails) closed.
- * - open: this process is the only writer; `positions` says where each partition ends.
+ * - open: this process is the only writer.
  * - closed: what the last writes did is unknown. Opening fences all earlier writers and reads each partition from its
- *   position to the fence: what is found there was stored and is not published again.
+ *   durable position to the fence: what is found there was stored and is not published again.
  */
 import type { EntityDeclaration } from "../../contracts/entity.ts";
 import { header } from "../../contracts/event.ts";
@@ -20,13 +20,16 @@ const WRITER = "lockstep.relay";
 export class Publisher {
   private writer: LogWriter | undefined;
   private readonly partitions = new Map<string, number>();
-  /** Changes found in the log that the outbox may still hold. */
-  private stored = new Set<string>();
+  /** Changes that are in the log and that the outbox may still hold. */
+  private readonly stored = new Set<string>();
+  /** Where each partition ends now. */
+  private readonly positions: Positions = new Map();
 
   constructor(
     private readonly log: Log,
     private readonly entities: readonly EntityDeclaration[],
-    readonly positions: Positions,
+    /** As the outbox remembers them: every change that stands before these is no longer in the outbox. */
+    private durable: Positions,
   ) {}
 
   get open(): boolean {
@@ -51,7 +54,7 @@ export class Publisher {
   private async readBack(place: TopicPartition, fencedAt: number): Promise<void> {
     const key = positionKey(place.topic, place.partition);
     // A position beyond the end belongs to a topic that was made anew.
-    const from = Math.min(this.positions.get(key)?.next ?? 0, fencedAt);
+    const from = Math.min(this.durable.get(key)?.next ?? 0, fencedAt);
     for await (const records of this.log.read(place, from, fencedAt))
       for (const record of records) {
         const id = record.headers[header.id];
@@ -93,29 +96,33 @@ export class Publisher {
       batches.set(key, batch);
       return span;
     });
-    let failure: unknown;
     const outcomes = await Promise.allSettled(
       [...batches].map(async ([key, { place, records }]) => {
         const base = await writer.write(place, records);
         this.positions.set(key, { ...place, next: base + records.length });
-        return records;
       }),
     );
-    for (const outcome of outcomes) if (outcome.status === "rejected") failure ??= outcome.reason;
+    const failure = outcomes.find((outcome) => outcome.status === "rejected")?.reason;
     for (const span of spans) span.end(failure);
-    if (failure !== undefined) {
-      // The partitions that did answer are behind their new position already: reading back will not find these again.
-      for (const outcome of outcomes)
-        if (outcome.status === "fulfilled")
-          for (const record of outcome.value) this.stored.add(String(record.headers[header.id]));
-      throw failure;
-    }
+    if (failure !== undefined) throw failure;
     return rows.length - fresh.length;
+  }
+
+  /**
+   * Called with rows that {@link publish} has put into the log, as the outbox forgets them.
+   *
+   * @returns the positions to remember with that. They stay behind while other changes are known to be stored whose rows
+   * are still in the outbox: the next relay must find those when it reads back.
+   */
+  settle(rows: readonly OutboxRow[]): Positions {
+    for (const row of rows) this.stored.delete(changeId(row));
+    if (this.stored.size === 0) this.durable = new Map(this.positions);
+    return this.durable;
   }
 
   /** The outbox was seen empty: nothing that was read back can come again. */
   forgetStored(): void {
-    if (this.stored.size > 0) this.stored = new Set();
+    this.stored.clear();
   }
 
   async close(): Promise<void> {

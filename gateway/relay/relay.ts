@@ -53,7 +53,7 @@ export class Relay {
       // Sent together, run in this order: what was acknowledged is gone before the next rows are looked for.
       const forgotten = outbox.acknowledge(
         rows.map((row) => row.seq),
-        this.using.publisher.positions,
+        this.using.publisher.settle(rows),
       );
       [, rows] = await Promise.all([forgotten, outbox.take(this.settings.batch)]);
     }

@@ -1,0 +1,178 @@
+/** Judges a quiet stack from outside: databases against each other, and every record of every topic. */
+import postgres from "postgres";
+import { entities } from "../../contracts/entities/index.ts";
+import { columnOf, type Document, documentOf, type EntityDeclaration } from "../../contracts/entity.ts";
+import { header } from "../../contracts/event.ts";
+import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
+import type { Log } from "../../platform/log/log.ts";
+import { eventually } from "./eventually.ts";
+import type { Writers } from "./load.ts";
+import type { Stack } from "./stack.ts";
+
+type Rows = Map<string, Document>;
+
+const readTable = async (
+  url: string,
+  entity: EntityDeclaration,
+  fields: EntityDeclaration["fields"],
+): Promise<Rows> => {
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  try {
+    const rows = await sql<{ row: Record<string, unknown> }[]>`select to_jsonb(t) as row from ${sql(entity.plural)} t`;
+    return new Map(rows.map(({ row }) => [row.id as string, documentOf(fields, row)]));
+  } finally {
+    await sql.end();
+  }
+};
+
+/** What differs between the source and one replica, by content as the declaration says; empty when they are in step. */
+export async function differences(sourceUrl: string, replicaUrl: string, replicaName: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const entity of entities) {
+    const replica = entity.replicas.find((r) => r.name === replicaName);
+    if (!replica) continue;
+    const [source, actual] = await Promise.all([
+      readTable(sourceUrl, entity, entity.fields),
+      readTable(replicaUrl, entity, replica.fields),
+    ]);
+    for (const [id, document] of source) {
+      if (!replica.filter(document)) continue;
+      const { version, createdAt, updatedAt } = document;
+      const expected = { id, ...replica.project(document), version, createdAt, updatedAt };
+      const there = actual.get(id);
+      actual.delete(id);
+      if (!there) found.push(`${replicaName}: ${id} version ${version} is missing`);
+      else if (!Bun.deepEquals(sorted(there), sorted(expected)))
+        found.push(`${replicaName}: ${id} is ${JSON.stringify(there)} instead of ${JSON.stringify(expected)}`);
+    }
+    for (const [id, { version }] of actual)
+      found.push(`${replicaName}: ${id} version ${version} is there and should not be`);
+  }
+  return found;
+}
+
+const sorted = (document: Document) =>
+  Object.fromEntries(Object.entries(document).sort(([a], [b]) => (a < b ? -1 : 1)));
+
+/** Waits until all replicas equal the source. @returns the milliseconds it took. */
+export async function inStep(stack: Stack, withinMs: number): Promise<number> {
+  const start = performance.now();
+  const source = await stack.url("gateway-db");
+  for (const replica of ["catalog", "storefront"]) {
+    const url = await stack.url(`${replica}-db`);
+    await eventually(
+      async () => {
+        const found = await differences(source, url, replica);
+        if (found.length > 0) throw new Error(`${found.length} differ: ${found.slice(0, 5).join("; ")}`);
+        return true;
+      },
+      { withinMs, what: `${replica} to be in step`, everyMs: 200 },
+    );
+  }
+  return performance.now() - start;
+}
+
+/** Acknowledged writes that the source does not have: empty unless a write was lost before it was captured. */
+export async function lostInSource(stack: Stack, { acknowledged }: Writers): Promise<string[]> {
+  const sql = postgres(await stack.url("gateway-db"), { max: 1, onnotice: () => {} });
+  try {
+    const rows = await sql<{ id: string; version: number }[]>`
+      select id, version::int from products union all select id, version::int from lockstep.tombstones`;
+    const versions = new Map(rows.map((row) => [row.id, row.version]));
+    return [...acknowledged]
+      .filter(([id, { version }]) => (versions.get(id) ?? 0) < version)
+      .map(
+        ([id, { version }]) => `${id} was acknowledged at ${version}, the source has ${versions.get(id) ?? "nothing"}`,
+      );
+  } finally {
+    await sql.end();
+  }
+}
+
+export interface TopicReport {
+  readonly records: number;
+  /** Versions of an entity that are missing between 1 and the newest; for the events topic only. */
+  readonly missing: string[];
+  /** (entity, version) that stand there more than once. */
+  readonly doubled: string[];
+  /** Records whose version is below an earlier one of the same entity. */
+  readonly fallen: string[];
+  /** Newest version by entity id, and whether the record is a tombstone. */
+  readonly newest: Map<string, { version: number; tombstone: boolean }>;
+}
+
+/** Reads a whole topic, whatever a transaction would hide included. */
+export async function readTopic(log: Log, topic: string): Promise<TopicReport> {
+  const versions = new Map<string, number[]>();
+  const newest: TopicReport["newest"] = new Map();
+  let records = 0;
+  const doubled: string[] = [];
+  const fallen: string[] = [];
+  for (const [partition, { first, next }] of await log.bounds(topic))
+    for await (const batch of log.read({ topic, partition }, first, next))
+      for (const record of batch) {
+        const id = record.key?.toString() ?? "";
+        const version = Number(record.headers[header.version]);
+        if (!id || !Number.isInteger(version)) continue;
+        records++;
+        const before = newest.get(id)?.version ?? 0;
+        if (version < before) fallen.push(`${id} ${version} after ${before}`);
+        const all = versions.get(id) ?? [];
+        if (all.includes(version)) doubled.push(`${id} ${version}`);
+        all.push(version);
+        versions.set(id, all);
+        newest.set(id, { version, tombstone: record.value === null });
+      }
+  const missing = [...versions].flatMap(([id, all]) => {
+    const top = Math.max(...all);
+    return Array.from({ length: top }, (_, i) => i + 1)
+      .filter((v) => !all.includes(v))
+      .map((v) => `${id} ${v}`);
+  });
+  return { records, missing, doubled, fallen, newest };
+}
+
+/** All that must hold for the topics of a quiet stack that nobody else wrote to. */
+export async function topicViolations(stack: Stack, log: Log): Promise<string[]> {
+  const found: string[] = [];
+  const [entity] = entities;
+  if (!entity) return found;
+  const sql = postgres(await stack.url("gateway-db"), { max: 1, onnotice: () => {} });
+  try {
+    const rows = await sql<{ id: string; version: number; gone: boolean }[]>`
+      select id, version::int, false as gone from products union all select id, version::int, true from lockstep.tombstones`;
+    const events = await readTopic(log, eventsTopic(entity).name);
+    for (const { id, version } of rows)
+      if (events.newest.get(id)?.version !== version)
+        found.push(`events: ${id} ends at ${events.newest.get(id)?.version}, the source at ${version}`);
+    found.push(
+      ...events.missing.map((m) => `events: ${m} is missing`),
+      ...events.doubled.map((d) => `events: ${d} doubled`),
+    );
+    found.push(...events.fallen.map((f) => `events: ${f}`));
+    for (const replica of entity.replicas) {
+      const routed = await readTopic(log, replicaTopic(entity, replica.name).name);
+      found.push(
+        ...routed.doubled.map((d) => `to.${replica.name}: ${d} doubled`),
+        ...routed.fallen.map((f) => `to.${replica.name}: ${f}`),
+      );
+      const table = await readTable(await stack.url("gateway-db"), entity, entity.fields);
+      for (const { id, gone } of rows) {
+        const document = table.get(id);
+        const there = !gone && document !== undefined && replica.filter(document);
+        const last = routed.newest.get(id);
+        if (there && (!last || last.tombstone || last.version !== document.version))
+          found.push(`to.${replica.name}: ${id} ends in ${JSON.stringify(last)}, not in version ${document.version}`);
+        if (!there && last && !last.tombstone)
+          found.push(`to.${replica.name}: ${id} is not removed (version ${last.version})`);
+      }
+    }
+    return found;
+  } finally {
+    await sql.end();
+  }
+}
+
+/** Columns that a replica's table must have: nothing more, nothing less. */
+export const columnsOf = (fields: EntityDeclaration["fields"]): string[] =>
+  ["id", "version", "created_at", "updated_at", ...Object.keys(fields).map(columnOf)].sort();

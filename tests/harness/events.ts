@@ -1,0 +1,67 @@
+/** Events of the product entity for tests that talk to the log directly. */
+import { product } from "../../contracts/entities/product.ts";
+import type { Document } from "../../contracts/entity.ts";
+import { type EntityEvent, encodeEvent } from "../../contracts/event.ts";
+import { eventsTopic } from "../../contracts/topics.ts";
+import type { StoredRecord } from "../../platform/log/log.ts";
+import { partitionOf } from "../../platform/log/partitioner.ts";
+
+/** A valid product document; members can be overridden. */
+export function productDocument(overrides: Document = {}): Document {
+  const id = (overrides.id as string | undefined) ?? Bun.randomUUIDv7();
+  return {
+    id,
+    sku: `sku-${id}`,
+    name: "Coffee",
+    description: "",
+    price: "19.90",
+    currency: "BRL",
+    cost: "7.10",
+    stock: 3,
+    status: "active",
+    tags: ["drink"],
+    createdAt: "2026-01-01T00:00:00.000Z",
+    updatedAt: "2026-01-01T00:00:00.000Z",
+    version: 1,
+    ...overrides,
+  };
+}
+
+export function upserted(document: Document): EntityEvent {
+  return {
+    entity: product.name,
+    id: document.id as string,
+    version: document.version as number,
+    operation: "upserted",
+    time: "2026-01-01T00:00:00.000000Z",
+    schemaVersion: product.schemaVersion,
+    document,
+  };
+}
+
+export function deleted(id: string, version: number): EntityEvent {
+  return {
+    entity: product.name,
+    id,
+    version,
+    operation: "deleted",
+    time: "2026-01-01T00:00:00.000000Z",
+    schemaVersion: product.schemaVersion,
+    document: null,
+  };
+}
+
+/** The event as the log would hand it back, in the partition that its key belongs to. */
+export function storedEvent(event: EntityEvent, offset: number, partitions: number): StoredRecord {
+  const { key, value, headers } = encodeEvent(event);
+  return {
+    topic: eventsTopic(product).name,
+    partition: partitionOf(key, partitions),
+    offset,
+    timestampMs: 0,
+    key: Buffer.from(key),
+    value: value === null ? null : Buffer.from(value),
+    headers,
+    rawHeaders: Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, Buffer.from(text)])),
+  };
+}

@@ -1,0 +1,215 @@
+/** Writers and readers that behave as clients do and record what they were told. */
+import { eventually } from "./eventually.ts";
+
+/** What is known of one product from answers alone. */
+export interface Acknowledged {
+  /** Newest version that an answer named. */
+  version: number;
+  /** Version of the acknowledged delete, if there was one. */
+  deletedAt?: number;
+}
+
+/** Open-loop writes at a fixed rate: half new products, four in ten changes, one in ten deletes. */
+export class Writers {
+  /** By product id. */
+  readonly acknowledged = new Map<string, Acknowledged>();
+  /** Answers other than 2xx, by status. */
+  readonly refused = new Map<number, number>();
+  /** Milliseconds from sending to the answer. */
+  readonly ackMs: number[] = [];
+  /** Answers of 2xx. */
+  acks = 0;
+  /** Requests that got no answer: whether they happened is unknown. */
+  unknown = 0;
+  private readonly alive: string[] = [];
+  private underWay = 0;
+  private timer: Timer | undefined;
+
+  constructor(
+    private readonly gateway: string,
+    private readonly perSecond: number,
+  ) {}
+
+  start(): this {
+    const begun = performance.now();
+    let sent = 0;
+    this.timer = setInterval(() => {
+      const due = Math.floor(((performance.now() - begun) / 1000) * this.perSecond);
+      for (; sent < due; sent++) if (this.underWay < 200) void this.one();
+    }, 5);
+    return this;
+  }
+
+  /** Stops writing and waits for the answers under way. */
+  async stop(): Promise<this> {
+    clearInterval(this.timer);
+    await eventually(() => this.underWay === 0, { withinMs: 30_000, what: "writes under way to be answered" });
+    return this;
+  }
+
+  /** Ids that were acknowledged, for readers to ask for; the newest last. */
+  ids(): readonly string[] {
+    return [...this.acknowledged.keys()];
+  }
+
+  private async one(): Promise<void> {
+    this.underWay++;
+    const start = performance.now();
+    try {
+      const dice = Math.random();
+      const id = dice < 0.5 ? undefined : this.pick(dice >= 0.9);
+      const response = !id
+        ? await this.send("POST", "/products", newProduct())
+        : dice < 0.9
+          ? await this.send("PATCH", `/products/${id}`, change())
+          : await this.send("DELETE", `/products/${id}`);
+      await this.note(response, id, id !== undefined && dice >= 0.9);
+      this.ackMs.push(performance.now() - start);
+    } catch {
+      this.unknown++;
+    } finally {
+      this.underWay--;
+    }
+  }
+
+  private pick(remove: boolean): string | undefined {
+    if (this.alive.length === 0) return undefined;
+    const i = Math.floor(Math.random() * this.alive.length);
+    const id = this.alive[i];
+    if (remove) this.alive.splice(i, 1);
+    return id;
+  }
+
+  private send(method: string, path: string, body?: unknown): Promise<Response> {
+    return fetch(`${this.gateway}${path}`, {
+      method,
+      signal: AbortSignal.timeout(15_000),
+      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+    });
+  }
+
+  private async note(response: Response, id: string | undefined, deleted: boolean): Promise<void> {
+    const body = await response.text();
+    if (!response.ok) {
+      this.refused.set(response.status, (this.refused.get(response.status) ?? 0) + 1);
+      return;
+    }
+    this.acks++;
+    const version = Number(response.headers.get("etag")?.replaceAll('"', ""));
+    const key = id ?? (JSON.parse(body) as { id: string }).id;
+    const known = this.acknowledged.get(key) ?? { version: 0 };
+    known.version = Math.max(known.version, version);
+    if (deleted) known.deletedAt = version;
+    this.acknowledged.set(key, known);
+    if (!id) this.alive.push(key);
+  }
+}
+
+const statuses = ["active", "active", "active", "draft", "archived"];
+const pick = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)]!;
+
+/** About 300 bytes as JSON. */
+export const newProduct = (overrides: Record<string, unknown> = {}) => ({
+  sku: `sku-${Bun.randomUUIDv7()}`,
+  name: "Café especial em grãos",
+  description: "x".repeat(80),
+  price: "19.90",
+  currency: "BRL",
+  cost: "7.10",
+  stock: Math.floor(Math.random() * 100),
+  status: pick(statuses),
+  tags: ["coffee", "beans"],
+  ...overrides,
+});
+
+const change = () => ({ stock: Math.floor(Math.random() * 100), status: pick(statuses) });
+
+/** Something that no reader may ever see. */
+export interface Violation {
+  readonly replica: string;
+  readonly id: string;
+  readonly what: string;
+}
+
+/**
+ * Reads one replica all the while, one request after the other, by id (cache) and as lists (PostgreSQL), and judges each
+ * answer by the earlier ones: a version never falls, and what was seen to be gone comes back only newer (P3, P4, P7).
+ */
+export class Reader {
+  readonly violations: Violation[] = [];
+  readonly cacheStatus = new Map<string, number>();
+  reads = 0;
+  unanswered = 0;
+  private readonly seen = new Map<string, { version: number; gone: boolean }>();
+  private running = true;
+  private readonly done: Promise<void>;
+
+  constructor(
+    private readonly replica: string,
+    private readonly url: string,
+    private readonly ids: () => readonly string[],
+  ) {
+    this.done = this.loop();
+  }
+
+  async stop(): Promise<void> {
+    this.running = false;
+    await this.done;
+  }
+
+  private async loop(): Promise<void> {
+    while (this.running) {
+      try {
+        if (Math.random() < 0.05) await this.readList();
+        else await this.readOne();
+      } catch {
+        this.unanswered++;
+        await Bun.sleep(50);
+      }
+      await Bun.sleep(1);
+    }
+  }
+
+  private async readOne(): Promise<void> {
+    const ids = this.ids();
+    if (ids.length === 0) return;
+    // Half of the reads look at what was written last: that is where staleness would show.
+    const from = Math.random() < 0.5 ? Math.max(0, ids.length - 50) : 0;
+    const id = ids[from + Math.floor(Math.random() * (ids.length - from))]!;
+    const response = await fetch(`${this.url}/products/${id}`, { signal: AbortSignal.timeout(15_000) });
+    const body = await response.text();
+    const cache = (response.headers.get("cache-status") ?? "none").split(";")[1]?.trim() ?? "none";
+    this.cacheStatus.set(cache, (this.cacheStatus.get(cache) ?? 0) + 1);
+    if (response.status === 200) this.saw(id, (JSON.parse(body) as { version: number }).version, "by id");
+    else if (response.status === 404) this.sawGone(id);
+    else this.unanswered++;
+    this.reads++;
+  }
+
+  private async readList(): Promise<void> {
+    const response = await fetch(`${this.url}/products?limit=100`, { signal: AbortSignal.timeout(15_000) });
+    if (!response.ok) {
+      this.unanswered++;
+      return;
+    }
+    const { items } = (await response.json()) as { items: { id: string; version: number }[] };
+    for (const { id, version } of items) this.saw(id, version, "in a list");
+    this.reads++;
+  }
+
+  private saw(id: string, version: number, where: string): void {
+    const before = this.seen.get(id);
+    if (before && version < before.version) this.report(id, `version ${version} ${where} after ${before.version}`);
+    if (before?.gone && version <= before.version) this.report(id, `version ${version} ${where} after it was gone`);
+    this.seen.set(id, { version: Math.max(version, before?.version ?? 0), gone: false });
+  }
+
+  private sawGone(id: string): void {
+    const before = this.seen.get(id);
+    if (before) before.gone = true;
+  }
+
+  private report(id: string, what: string): void {
+    this.violations.push({ replica: this.replica, id, what });
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * The log seam in memory, for schedules that no real broker can be made to repeat: each write may fail before or after it was
+ * stored, and a write may be held back and arrive later, as a paused process' does. What it promises is what the conformance
+ * suite proves of the real one: an older writer of a name is refused once a newer one is open.
+ */
+import {
+  type Bounds,
+  type Follower,
+  type Log,
+  type LogWriter,
+  type OutgoingRecord,
+  type StoredRecord,
+  type TopicPartition,
+  WriterDeadError,
+} from "../../platform/log/log.ts";
+
+/** What happens to one write: `lost` and `unknown` both reject; the latter is stored all the same. `late` is held back. */
+export type Fate = "stored" | "lost" | "unknown" | "late";
+
+const bytes = (value: string | Buffer | null): Buffer | null => (value === null ? null : Buffer.from(value));
+
+export class SimulatedLog implements Log {
+  private readonly store = new Map<string, StoredRecord[]>();
+  private readonly epochs = new Map<string, number>();
+  private late: (() => void)[] = [];
+
+  constructor(
+    private readonly partitionCount: number,
+    /** Asked once for each write. */
+    private readonly fate: () => Fate = () => "stored",
+  ) {}
+
+  records(at: TopicPartition): StoredRecord[] {
+    const key = `${at.topic}/${at.partition}`;
+    const found = this.store.get(key) ?? [];
+    this.store.set(key, found);
+    return found;
+  }
+
+  /** Lets every write that was held back arrive now. */
+  deliverLate(): void {
+    const arriving = this.late;
+    this.late = [];
+    for (const arrive of arriving) arrive();
+  }
+
+  append(at: TopicPartition, records: readonly OutgoingRecord[]): number {
+    const all = this.records(at);
+    const base = all.length;
+    for (const record of records) {
+      const headers = Object.fromEntries(
+        Object.entries(record.headers).map(([name, value]) => [name, value.toString()]),
+      );
+      all.push({
+        ...at,
+        offset: all.length,
+        timestampMs: 0,
+        key: bytes(record.key),
+        value: bytes(record.value),
+        headers,
+        rawHeaders: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Buffer.from(value)])),
+      });
+    }
+    return base;
+  }
+
+  async openWriter(name: string, partitions: readonly TopicPartition[]): Promise<LogWriter> {
+    const epoch = (this.epochs.get(name) ?? 0) + 1;
+    this.epochs.set(name, epoch);
+    const current = () => this.epochs.get(name) === epoch;
+    const ends = new Map(partitions.map((at) => [`${at.topic}/${at.partition}`, this.records(at).length]));
+    let open = true;
+    const die = (fenced: boolean) => {
+      open = false;
+      return new WriterDeadError(name, fenced, "simulated");
+    };
+    return {
+      fencedAt: (at) => ends.get(`${at.topic}/${at.partition}`)!,
+      write: async (at, records) => {
+        if (!open) throw die(false);
+        const fate = this.fate();
+        await Promise.resolve();
+        if (fate === "late") this.late.push(() => void (current() && this.append(at, records)));
+        if (!current()) throw die(true);
+        if (fate === "stored") return this.append(at, records);
+        if (fate === "unknown") this.append(at, records);
+        throw die(false);
+      },
+      get open() {
+        return open;
+      },
+      close: async () => {
+        open = false;
+      },
+    };
+  }
+
+  async *read(at: TopicPartition, from: number, to: number): AsyncIterable<readonly StoredRecord[]> {
+    const all = this.records(at).slice(from, to);
+    for (let i = 0; i < all.length; i += 7) yield all.slice(i, i + 7);
+  }
+
+  async bounds(topic: string): Promise<ReadonlyMap<number, Bounds>> {
+    const counts = Array.from({ length: this.partitionCount }, (_, partition) => partition);
+    return new Map(
+      counts.map((partition) => [partition, { first: 0, next: this.records({ topic, partition }).length }]),
+    );
+  }
+
+  async partitions(): Promise<number> {
+    return this.partitionCount;
+  }
+
+  follow(): Promise<Follower> {
+    throw new Error("the simulated log hands out no batches by itself");
+  }
+
+  async ensureTopics(): Promise<void> {}
+  async close(): Promise<void> {}
+}

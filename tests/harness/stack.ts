@@ -1,0 +1,118 @@
+/** A whole stack for a test, started and judged from outside as a user would: `bun run up`, `status --json`, HTTP, kill. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { isFree } from "../../stack/ports.ts";
+import { eventually } from "./eventually.ts";
+
+export interface StatusEntry {
+  readonly name: string;
+  readonly kind: string;
+  readonly instance: string | number;
+  readonly pid: number;
+  readonly url: string;
+  readonly health: string;
+}
+
+export interface StackOptions {
+  readonly brokers?: 1 | 3;
+  readonly instances?: string;
+  readonly partitions?: number;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+const run = async (args: readonly string[], env: Readonly<Record<string, string>> = {}) => {
+  const child = Bun.spawn([process.execPath, "run", ...args], {
+    cwd: join(import.meta.dir, "../.."),
+    env: { ...process.env, ...env },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [stdout, stderr, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { stdout, stderr, code };
+};
+
+export class Stack implements AsyncDisposable {
+  private constructor(
+    readonly data: string,
+    readonly portBase: number,
+    private readonly options: StackOptions,
+  ) {}
+
+  /** Resolves when a canary write was readable everywhere. @throws {Error} with the whole output when it does not start. */
+  static async start(options: StackOptions = {}): Promise<Stack> {
+    const data = mkdtempSync(join(tmpdir(), "lockstep-stack-"));
+    const stack = new Stack(data, await freePortBase(), options);
+    const args = ["up", "--detach", "--data", data, "--port-base", String(stack.portBase)];
+    if (options.brokers) args.push("--brokers", String(options.brokers));
+    if (options.instances) args.push("--instances", options.instances);
+    if (options.partitions) args.push("--partitions", String(options.partitions));
+    const { stdout, stderr, code } = await run(args, options.env);
+    if (code !== 0) {
+      await stack[Symbol.asyncDispose]();
+      throw new Error(`the stack did not start (exit ${code}):\n${stdout}\n${stderr}`);
+    }
+    return stack;
+  }
+
+  async status(): Promise<{ ready: boolean; services: StatusEntry[] }> {
+    const { stdout, stderr } = await run(["status", "--json", "--data", this.data]);
+    try {
+      return JSON.parse(stdout);
+    } catch {
+      throw new Error(`status printed no JSON: ${stdout}${stderr}`);
+    }
+  }
+
+  /** One process or server by name, and by instance where there are several. */
+  async entry(name: string, instance: number | string = 1): Promise<StatusEntry> {
+    const { services } = await this.status();
+    const found = services.filter((s) => s.name === name);
+    const entry = found.find((s) => String(s.instance) === String(instance)) ?? found[0];
+    if (!entry) throw new Error(`there is no ${name} in ${services.map((s) => s.name).join(", ")}`);
+    return entry;
+  }
+
+  async url(name: string, instance: number | string = 1): Promise<string> {
+    return (await this.entry(name, instance)).url;
+  }
+
+  /** Sends a signal to a process by the pid that status tells. @returns the pid. */
+  async kill(name: string, signal: NodeJS.Signals, instance: number | string = 1): Promise<number> {
+    const { pid } = await this.entry(name, instance);
+    process.kill(pid, signal);
+    return pid;
+  }
+
+  async brokers(): Promise<string[]> {
+    const { services } = await this.status();
+    return services.filter((s) => s.kind === "broker").map((s) => s.url);
+  }
+
+  /** @returns milliseconds until everything is ready. */
+  async ready(withinMs: number): Promise<number> {
+    const start = performance.now();
+    await eventually(async () => (await this.status()).ready, { withinMs, what: "the stack to be ready" });
+    return performance.now() - start;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await run(["down", "--data", this.data]);
+    if (process.env.TEST_KEEP_DATA) console.error(`kept ${this.data} (${JSON.stringify(this.options)})`);
+    else rmSync(this.data, { recursive: true, force: true });
+  }
+}
+
+/** A base whose neighbours are most likely free: stacks of parallel runs lie far apart. */
+async function freePortBase(): Promise<number> {
+  for (;;) {
+    const base = 10_000 + Math.floor(Math.random() * 100) * 100;
+    const offsets = [0, 1, 2, 3, 4, 10, 11, 12, 13, 20, 21, 22, 30, 31, 32];
+    const free = await Promise.all(offsets.map((offset) => isFree(base + offset)));
+    if (free.every(Boolean)) return base;
+  }
+}

@@ -21,9 +21,11 @@ export interface StackOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+const root = join(import.meta.dir, "../..");
+
 const run = async (args: readonly string[], env: Readonly<Record<string, string>> = {}) => {
   const child = Bun.spawn([process.execPath, "run", ...args], {
-    cwd: join(import.meta.dir, "../.."),
+    cwd: root,
     env: { ...process.env, ...env },
     stdout: "pipe",
     stderr: "pipe",
@@ -37,6 +39,9 @@ const run = async (args: readonly string[], env: Readonly<Record<string, string>
 };
 
 export class Stack implements AsyncDisposable {
+  /** Folder of the repository. */
+  readonly root = root;
+
   private constructor(
     readonly data: string,
     readonly portBase: number,

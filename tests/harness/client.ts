@@ -1,0 +1,53 @@
+/** Requests as a client of the gateway and the replicas makes them. */
+import { eventually } from "./eventually.ts";
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Record<string, unknown>;
+}
+
+export async function request(
+  method: string,
+  url: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  const response = await fetch(url, {
+    method,
+    signal: AbortSignal.timeout(20_000),
+    headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, body: text ? JSON.parse(text) : {} };
+}
+
+/** Waits until a replica answers with at least this version. @returns the answer that did. */
+export const shows = (replicaUrl: string, id: string, version: number, withinMs = 10_000): Promise<Answer> =>
+  eventually(
+    async () => {
+      const answer = await request("GET", `${replicaUrl}/products/${id}`);
+      if (answer.status === 200 && (answer.body.version as number) >= version) return answer;
+      throw new Error(`${answer.status} ${JSON.stringify(answer.body)}`);
+    },
+    { withinMs, what: `${id} at version ${version} in ${replicaUrl}`, everyMs: 5 },
+  );
+
+/** Waits until a replica does not have an entity. */
+export const isGone = (replicaUrl: string, id: string, withinMs = 10_000): Promise<unknown> =>
+  eventually(async () => (await request("GET", `${replicaUrl}/products/${id}`)).status === 404, {
+    withinMs,
+    what: `${id} to be gone from ${replicaUrl}`,
+    everyMs: 5,
+  });
+
+/** Sum of a metric over its labels that match, from a service's /metrics; 0 when it is not there yet. */
+export async function metric(serviceUrl: string, name: string, labels: Record<string, string> = {}): Promise<number> {
+  const text = await (await fetch(`${serviceUrl}/metrics`)).text();
+  return text
+    .split("\n")
+    .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+    .filter((line) => Object.entries(labels).every(([key, value]) => line.includes(`${key}="${value}"`)))
+    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);
+}

@@ -1,0 +1,61 @@
+/** Load and readers around a fault, and everything that must hold once it is quiet again. */
+import { createLogger } from "../../observability/logger.ts";
+import { connectLog } from "../../platform/log/kafkajs/index.ts";
+import { inStep, lostInSource, topicViolations } from "./checker.ts";
+import { Reader, Writers } from "./load.ts";
+import type { Stack } from "./stack.ts";
+
+export interface Verdict {
+  readonly acks: number;
+  readonly reads: number;
+  /** Requests and reads that were refused or got no answer. */
+  readonly unanswered: number;
+  /** Milliseconds from quiet until the replicas were in step. */
+  readonly settledMs: number;
+  /** Everything that must not be: empty. */
+  readonly violations: readonly string[];
+}
+
+/** Writes and reads while `faults` happen, then waits for quiet and judges. */
+export async function underLoad(
+  stack: Stack,
+  perSecond: number,
+  faults: (writers: Writers) => Promise<void>,
+  settleMs = 60_000,
+): Promise<Verdict> {
+  const writers = new Writers(await stack.url("gateway"), perSecond).start();
+  const ids = () => writers.ids();
+  const readers = [
+    new Reader("catalog", await stack.url("catalog"), ids),
+    new Reader("storefront", await stack.url("storefront"), ids),
+  ];
+  try {
+    await faults(writers);
+  } finally {
+    await writers.stop();
+  }
+  const settledMs = await inStep(stack, settleMs);
+  for (const reader of readers) await reader.stop();
+  const log = await connectLog({
+    brokers: await stack.brokers(),
+    clientId: "test",
+    logger: createLogger("test", "1", "silent"),
+  });
+  try {
+    const violations = [
+      ...(await lostInSource(stack, writers)),
+      ...readers.flatMap((reader) => reader.violations.map((v) => `${v.replica}: ${v.id}: ${v.what}`)),
+      ...(await topicViolations(stack, log)),
+    ];
+    const refused = [...writers.refused.values()].reduce((sum, n) => sum + n, 0);
+    return {
+      acks: writers.acks,
+      reads: readers.reduce((sum, reader) => sum + reader.reads, 0),
+      unanswered: writers.unknown + refused + readers.reduce((sum, reader) => sum + reader.unanswered, 0),
+      settledMs,
+      violations,
+    };
+  } finally {
+    await log.close();
+  }
+}

@@ -1,0 +1,132 @@
+/** An OTLP/HTTP endpoint that keeps the spans it is sent, for tests to ask for. */
+
+import { eventually } from "./eventually.ts";
+import { all, bytesOf, members, numberOf, textOf, toDouble } from "./protobuf.ts";
+
+type Attribute = string | number | boolean | Attribute[] | undefined;
+export type Attributes = Readonly<Record<string, Attribute>>;
+
+export interface ReceivedSpan {
+  readonly service: string;
+  readonly resource: Attributes;
+  readonly traceId: string;
+  readonly spanId: string;
+  /** Empty for the root of a trace. */
+  readonly parentSpanId: string;
+  readonly name: string;
+  /** As `SpanKind` names them in the protocol. */
+  readonly kind: "unspecified" | "internal" | "server" | "client" | "producer" | "consumer";
+  /** Nanoseconds since 1970. */
+  readonly start: bigint;
+  readonly end: bigint;
+  readonly attributes: Attributes;
+  readonly status: "unset" | "ok" | "error";
+}
+
+const kinds = ["unspecified", "internal", "server", "client", "producer", "consumer"] as const;
+const statuses = ["unset", "ok", "error"] as const;
+
+/** The spans of an ExportTraceServiceRequest (opentelemetry-proto, trace/v1/trace.proto). */
+export const decodeSpans = (request: Uint8Array): ReceivedSpan[] =>
+  all(request, 1).flatMap((resourceSpans) => {
+    const resource = attributes(bytesOf(resourceSpans, 1), 1);
+    const service = String(resource["service.name"]);
+    return all(resourceSpans, 2)
+      .flatMap((scopeSpans) => all(scopeSpans, 2))
+      .map((span) => ({
+        service,
+        resource,
+        traceId: Buffer.from(bytesOf(span, 1)).toString("hex"),
+        spanId: Buffer.from(bytesOf(span, 2)).toString("hex"),
+        parentSpanId: Buffer.from(bytesOf(span, 4)).toString("hex"),
+        name: textOf(span, 5),
+        kind: kinds[Number(numberOf(span, 6))] ?? "unspecified",
+        start: numberOf(span, 7),
+        end: numberOf(span, 8),
+        attributes: attributes(span, 9),
+        status: statuses[Number(numberOf(bytesOf(span, 15), 3))] ?? "unset",
+      }));
+  });
+
+const attributes = (message: Uint8Array, field: number): Attributes =>
+  Object.fromEntries(all(message, field).map((pair) => [textOf(pair, 1), anyValue(bytesOf(pair, 2))]));
+
+function anyValue(message: Uint8Array): Attribute {
+  for (const { field, value } of members(message)) {
+    if (field === 1 && typeof value !== "bigint") return new TextDecoder().decode(value);
+    if (field === 2) return value === 1n;
+    if (field === 3 && typeof value === "bigint") return Number(BigInt.asIntN(64, value));
+    if (field === 4 && typeof value === "bigint") return toDouble(value);
+    if (field === 5 && typeof value !== "bigint") return all(value, 1).map(anyValue);
+  }
+  return undefined;
+}
+
+export class OtlpReceiver implements Disposable {
+  readonly spans: ReceivedSpan[] = [];
+  /** Requests to answer with 503 before taking any more. */
+  refuse = 0;
+  /** Requests that came, also refused ones. */
+  requests = 0;
+  private readonly server;
+
+  constructor(port = 0) {
+    this.server = Bun.serve({ port, hostname: "127.0.0.1", fetch: (request) => this.receive(request) });
+  }
+
+  /** What OTEL_EXPORTER_OTLP_ENDPOINT must be. */
+  get endpoint(): string {
+    return `http://127.0.0.1:${this.server.port}`;
+  }
+
+  trace(traceId: string): ReceivedSpan[] {
+    return this.spans.filter((span) => span.traceId === traceId);
+  }
+
+  /** Spans of one trace, as soon as they satisfy `complete`. @throws {Error} with the tree that came, when they don't in time. */
+  async untilTrace(
+    traceId: string,
+    complete: (spans: readonly ReceivedSpan[]) => boolean,
+    withinMs: number,
+  ): Promise<ReceivedSpan[]> {
+    try {
+      await eventually(() => complete(this.trace(traceId)), { withinMs, what: "the trace to be complete" });
+    } catch {
+      throw new Error(`trace ${traceId} is not complete after ${withinMs} ms:\n${treeOf(this.trace(traceId))}`);
+    }
+    return this.trace(traceId);
+  }
+
+  [Symbol.dispose](): void {
+    void this.server.stop(true);
+  }
+
+  private async receive(request: Request): Promise<Response> {
+    this.requests++;
+    if (this.refuse > 0) {
+      this.refuse--;
+      return new Response(null, { status: 503 });
+    }
+    const { pathname } = new URL(request.url);
+    if (request.method !== "POST" || pathname !== "/v1/traces") return new Response(null, { status: 404 });
+    if (request.headers.get("content-type") !== "application/x-protobuf") return new Response(null, { status: 415 });
+    const body = new Uint8Array(await request.arrayBuffer());
+    this.spans.push(...decodeSpans(request.headers.get("content-encoding") === "gzip" ? Bun.gunzipSync(body) : body));
+    // An empty ExportTraceServiceResponse is a message of no bytes.
+    return new Response(null, { headers: { "content-type": "application/x-protobuf" } });
+  }
+}
+
+/** A trace as an indented list, one line for each span: `service: name`; siblings in the order they began. */
+export function treeOf(spans: readonly ReceivedSpan[]): string {
+  const known = new Set(spans.map((span) => span.spanId));
+  const below = (isChild: (span: ReceivedSpan) => boolean, depth: number): string[] =>
+    spans
+      .filter(isChild)
+      .sort((a, b) => (a.start < b.start ? -1 : 1))
+      .flatMap((span) => [
+        `${"  ".repeat(depth)}${span.service}: ${span.name}`,
+        ...below((child) => child.parentSpanId === span.spanId, depth + 1),
+      ]);
+  return below((span) => !known.has(span.parentSpanId), 0).join("\n");
+}

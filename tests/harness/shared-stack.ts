@@ -1,0 +1,17 @@
+/** One stack for all end-to-end tests of a run; each test has products of its own. */
+import { rmSync } from "node:fs";
+import { Stack } from "./stack.ts";
+
+const key = Symbol.for("lockstep.test.stack");
+const everywhere = globalThis as { [key]?: Promise<Stack> };
+
+export function sharedStack(): Promise<Stack> {
+  everywhere[key] ??= Stack.start().then((stack) => {
+    process.on("exit", () => {
+      Bun.spawnSync([process.execPath, "run", "down", "--data", stack.data], { cwd: stack.root });
+      rmSync(stack.data, { recursive: true, force: true });
+    });
+    return stack;
+  });
+  return everywhere[key];
+}

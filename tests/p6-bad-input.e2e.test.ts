@@ -1,0 +1,97 @@
+import { expect, test } from "bun:test";
+import { product } from "../contracts/entities/product.ts";
+import { encodeEvent, header } from "../contracts/event.ts";
+import { deadLetterTopic, eventsTopic } from "../contracts/topics.ts";
+import { createLogger } from "../observability/logger.ts";
+import { connectLog } from "../platform/log/kafkajs/index.ts";
+import { partitionOf } from "../platform/log/partitioner.ts";
+import { request, shows } from "./harness/client.ts";
+import { productDocument, upserted } from "./harness/events.ts";
+import { eventually } from "./harness/eventually.ts";
+import { newProduct } from "./harness/load.ts";
+import { produceRaw, type RawMessage } from "./harness/raw-producer.ts";
+import { sharedStack } from "./harness/shared-stack.ts";
+
+/** Twenty ways to be no event; the marker makes each message's bytes its own. */
+function garbage(kind: number, marker: string, partitions: number): RawMessage {
+  const { key, value, headers } = encodeEvent(upserted(productDocument({ name: marker })));
+  const without = (name: string) => Object.fromEntries(Object.entries(headers).filter(([n]) => n !== name));
+  const good = { key, value, headers };
+  const kinds: RawMessage[] = [
+    { key: marker, value: "hello", headers: {} },
+    { key: null, value: null, headers: {} },
+    { key: marker, value: null, headers },
+    { ...good, value: "" },
+    { ...good, value: "{" },
+    { ...good, value: Buffer.from([0xff, 0xfe, 0x00]) },
+    { ...good, value: "[]" },
+    { ...good, value: JSON.stringify({ ...JSON.parse(value!), price: 12 }) },
+    { ...good, value: JSON.stringify({ ...JSON.parse(value!), stock: "many" }) },
+    { ...good, value: JSON.stringify({ ...JSON.parse(value!), colour: "red" }) },
+    { ...good, value: JSON.stringify({ id: key }) },
+    { ...good, headers: without(header.type) },
+    { ...good, headers: without(header.version) },
+    { ...good, headers: without(header.subject) },
+    { ...good, headers: { ...headers, [header.type]: "lockstep.invoice.upserted" } },
+    { ...good, headers: { ...headers, [header.schemaVersion]: "99" } },
+    { ...good, headers: { ...headers, [header.version]: "-1" } },
+    { ...good, key: `not-${key}` },
+    { ...good, partition: (partitionOf(key, partitions) + 1) % partitions },
+    { ...good, value: JSON.stringify({ ...JSON.parse(value!), description: "x".repeat(300_000) }) },
+  ];
+  return kinds[kind % kinds.length]!;
+}
+
+test("P6: a thousand bad messages of twenty kinds go to the dead letters, each once with its reason, and delay no good event", async () => {
+  const stack = await sharedStack();
+  const [gateway, catalog] = await Promise.all(["gateway", "catalog"].map((n) => stack.url(n)));
+  const brokers = await stack.brokers();
+  const log = await connectLog({ brokers, clientId: "test", logger: createLogger("test", "1", "silent") });
+  try {
+    const topic = eventsTopic(product).name;
+    const partitions = await log.partitions(topic);
+    const deadLetters = async () => {
+      const found: { reason: string; origin: string; bytes: string }[] = [];
+      for (const [partition, { first, next }] of await log.bounds(deadLetterTopic(product).name))
+        for await (const records of log.read({ topic: deadLetterTopic(product).name, partition }, first, next))
+          for (const { headers, value } of records)
+            found.push({
+              reason: headers["lockstep-reason"] ?? "",
+              origin: `${headers["lockstep-topic"]}/${headers["lockstep-partition"]}/${headers[header.inputOffset]}`,
+              bytes: value?.toString("latin1") ?? "null",
+            });
+      return found;
+    };
+    const before = (await deadLetters()).length;
+    const messages = Array.from({ length: 1_000 }, (_, i) => garbage(i, `garbage-${i}`, partitions));
+
+    const delays: number[] = [];
+    let producing = true;
+    const produced = produceRaw(brokers, topic, messages).finally(() => {
+      producing = false;
+    });
+    // A good write waits for its catalog copy, again and again, while the garbage pours in and is worked off.
+    while (producing || (await deadLetters()).length < before + messages.length) {
+      const start = performance.now();
+      const { body } = await request("POST", `${gateway}/products`, newProduct());
+      await shows(catalog!, body.id as string, 1);
+      delays.push(performance.now() - start);
+      if (delays.length > 400) break;
+    }
+    await produced;
+    await eventually(async () => (await deadLetters()).length === before + messages.length, {
+      withinMs: 20_000,
+      what: "1,000 dead letters",
+    });
+    const letters = (await deadLetters()).slice();
+    expect(new Set(letters.map((letter) => letter.origin)).size).toBe(letters.length);
+    expect(letters.filter((letter) => letter.reason === "" || letter.reason === "internal")).toEqual([]);
+    const sent = messages.map(({ value }) => (value === null ? "null" : Buffer.from(value).toString("latin1"))).sort();
+    const kept = letters.map((letter) => letter.bytes).sort();
+    for (const bytes of new Set(sent))
+      expect(kept.filter((b) => b === bytes).length).toBeGreaterThanOrEqual(sent.filter((b) => b === bytes).length);
+    expect(Math.max(...delays)).toBeLessThan(1_000);
+  } finally {
+    await log.close();
+  }
+}, 120_000);

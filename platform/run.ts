@@ -26,7 +26,7 @@ export async function runService(name: string, start: (running: Running) => Prom
   }
   const logger = createLogger(name, settings.LOCKSTEP_INSTANCE, settings.LOCKSTEP_LOG_LEVEL);
   const metrics = createMetrics(name, settings.LOCKSTEP_INSTANCE);
-  const telemetry = startTelemetry(name, settings, logger);
+  const telemetry = await startTelemetry(name, settings, logger);
 
   const finish = async (status: number): Promise<never> => {
     await telemetry.flush();

@@ -2,8 +2,13 @@ import { expect, test } from "bun:test";
 import { decodeSpans, treeOf } from "./otlp-receiver.ts";
 
 const message = (...parts: (number[] | Uint8Array)[]): number[] => parts.flatMap((part) => [...part]);
+const varint = (value: number): number[] => (value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...varint(value >> 7)]);
 /** A length-delimited member. */
-const member = (field: number, content: readonly number[]): number[] => [(field << 3) | 2, content.length, ...content];
+const member = (field: number, content: readonly number[]): number[] => [
+  (field << 3) | 2,
+  ...varint(content.length),
+  ...content,
+];
 const text = (value: string): number[] => [...new TextEncoder().encode(value)];
 const attribute = (key: string, value: number[]): number[] => message(member(1, text(key)), member(2, value));
 const fixed64 = (field: number, value: number[]): number[] => [(field << 3) | 1, ...value];

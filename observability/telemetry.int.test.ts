@@ -1,0 +1,80 @@
+import { afterEach, expect, test } from "bun:test";
+import { readSettings } from "../platform/settings.ts";
+import { eventually } from "../tests/harness/eventually.ts";
+import { OtlpReceiver } from "../tests/harness/otlp-receiver.ts";
+import { createLogger } from "./logger.ts";
+import { startTelemetry } from "./telemetry.ts";
+import { recordSpans, SpanKind, startSpan, traceIdOf } from "./trace.ts";
+
+const logger = createLogger("gateway", "2", "silent");
+const telemetry = (OTEL_EXPORTER_OTLP_ENDPOINT?: string) =>
+  startTelemetry("gateway", readSettings({ OTEL_EXPORTER_OTLP_ENDPOINT, LOCKSTEP_INSTANCE: "2" }), logger);
+
+afterEach(() => recordSpans(undefined));
+
+test("spans reach the endpoint by themselves, with their tree and the service's name, and nothing of the command line", async () => {
+  using receiver = new OtlpReceiver();
+  await telemetry(`${receiver.endpoint}/`);
+  const root = startSpan("PUT /products/{id}", {
+    kind: SpanKind.SERVER,
+    attributes: { "http.route": "/products/{id}" },
+  });
+  startSpan("update products", { parent: root.traceparent, kind: SpanKind.CLIENT }).end(new Error("no connection"));
+  root.end();
+  const spans = await receiver.untilTrace(traceIdOf(root.traceparent)!, (all) => all.length === 2, 10_000);
+  const server = spans.find((span) => span.kind === "server")!;
+  expect(server).toMatchObject({
+    service: "lockstep-gateway",
+    name: "PUT /products/{id}",
+    parentSpanId: "",
+    attributes: { "http.route": "/products/{id}" },
+    status: "unset",
+  });
+  expect(server.end).toBeGreaterThanOrEqual(server.start);
+  expect(spans.find((span) => span.kind === "client")).toMatchObject({ parentSpanId: server.spanId, status: "error" });
+  expect(Object.keys(server.resource).sort()).toEqual([
+    "service.instance.id",
+    "service.name",
+    "service.namespace",
+    "telemetry.sdk.language",
+    "telemetry.sdk.name",
+    "telemetry.sdk.version",
+  ]);
+});
+
+test("flush sends what has not been sent yet", async () => {
+  using receiver = new OtlpReceiver();
+  const { flush } = await telemetry(receiver.endpoint);
+  const span = startSpan("last words", {});
+  span.end();
+  await flush();
+  expect(receiver.trace(traceIdOf(span.traceparent)!)).toHaveLength(1);
+});
+
+test("an endpoint that is away delays nobody, and flush gives up in bounded time", async () => {
+  const { flush } = await telemetry("http://127.0.0.1:9");
+  const begun = performance.now();
+  for (let i = 0; i < 20_000; i++) startSpan("lost", {}).end();
+  await flush();
+  // 20,000 spans cost about 0.2 s; what is tested is that neither a queue nor a connection is waited for.
+  expect(performance.now() - begun).toBeLessThan(5_000);
+});
+
+test("spans flow again after the endpoint was away", async () => {
+  using receiver = new OtlpReceiver();
+  receiver.refuse = 1;
+  await telemetry(receiver.endpoint);
+  await eventually(
+    () => {
+      startSpan("again", {}).end();
+      return receiver.spans.length > 0 && receiver.requests > 1;
+    },
+    { withinMs: 20_000, what: "spans to come after a refused batch" },
+  );
+});
+
+test("without an endpoint nothing is recorded", async () => {
+  const { flush } = await telemetry();
+  expect(startSpan("unseen", {}).traceparent).toBeUndefined();
+  await flush();
+});

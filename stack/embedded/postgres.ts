@@ -2,11 +2,11 @@
 import { randomBytes } from "node:crypto";
 import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import postgres from "postgres";
 import { commandOf } from "../processes.ts";
 import { clusterHome } from "./cluster-home.ts";
 import { lastLine, run } from "./machine-cache.ts";
 import { postgresBinaries } from "./postgres-binaries.ts";
+import { probePostgres } from "./probes.ts";
 import { launch, type Server, untilAnswering, type Waiting } from "./server.ts";
 import { databaseUser, type User } from "./user.ts";
 
@@ -69,7 +69,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Server> {
     cleanSignal: "SIGINT",
     graceMs: 15_000,
   });
-  return untilAnswering(server, () => answers(server.url), { withinMs: 60_000, logFile, signal });
+  return untilAnswering(server, () => probePostgres(server.url), { withinMs: 60_000, logFile, signal });
 }
 
 /** Nothing of ours, so that PGDATA, PGPORT or a locale of the caller change nothing. */
@@ -131,14 +131,4 @@ function forgetForeignPid(data: string): void {
   if (!existsSync(file)) return;
   const command = commandOf(Number(readFileSync(file, "utf8").split("\n")[0]));
   if (command !== "" && !command.includes("postgres")) rmSync(file);
-}
-
-async function answers(url: string): Promise<boolean> {
-  const sql = postgres(url, { max: 1, connect_timeout: 2, idle_timeout: 1, onnotice: () => {} });
-  try {
-    await sql`select 1`;
-    return true;
-  } finally {
-    await sql.end({ timeout: 1 });
-  }
 }

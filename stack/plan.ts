@@ -1,0 +1,143 @@
+/** Everything that a stack consists of, as data: the same flags give the same plan, nothing is started here. */
+import { brokerPorts, MAX_REPLICAS, portOf, replicaDatabasePort, replicaPort } from "./layout.ts";
+import { type UpOptions, UsageError } from "./options.ts";
+
+export type ServerKind = "postgres" | "broker" | "redis";
+export type ServiceKind = "gateway" | "relay" | "stream" | "replica";
+
+interface Planned {
+  readonly name: string;
+  /** From 1. */
+  readonly instance: number;
+  readonly port: number;
+}
+
+export interface PlannedDatabase extends Planned {
+  readonly kind: "postgres";
+  /** Whose database it is; its name too. */
+  readonly owner: string;
+}
+
+export interface PlannedBroker extends Planned {
+  readonly kind: "broker";
+  readonly controllerPort: number;
+}
+
+export interface PlannedRedis extends Planned {
+  readonly kind: "redis";
+}
+
+export type PlannedServer = PlannedDatabase | PlannedBroker | PlannedRedis;
+
+export interface PlannedService extends Planned {
+  readonly kind: ServiceKind;
+  /** What `lockstep` is told: `["replica", "catalog"]`. */
+  readonly verb: readonly string[];
+  /** Whose PostgreSQL it works on; undefined for one that has none. */
+  readonly owner: string | undefined;
+  readonly usesRedis: boolean;
+  /** True for one that keeps a folder of its own. */
+  readonly keepsState: boolean;
+}
+
+/** A server that is somewhere already. */
+export interface External {
+  readonly kind: ServerKind;
+  readonly name: string;
+  readonly instance: number;
+  readonly url: string;
+}
+
+export interface Plan {
+  readonly servers: readonly PlannedServer[];
+  readonly services: readonly PlannedService[];
+  readonly external: readonly External[];
+  readonly brokers: 1 | 3;
+}
+
+/** Names that `--instances` takes. */
+export const serviceNames = (replicas: readonly string[]): string[] => ["gateway", "relay", "stream", ...replicas];
+
+/** All that own a database. */
+export const databaseOwners = (replicas: readonly string[]): string[] => ["gateway", ...replicas];
+
+/** @throws {UsageError} when more replicas are declared than there are ports for. */
+export function planStack(
+  options: Pick<UpOptions, "portBase" | "instances" | "external">,
+  brokers: 1 | 3,
+  replicas: readonly string[],
+): Plan {
+  if (replicas.length > MAX_REPLICAS)
+    throw new UsageError(`${replicas.length} replicas are declared; one stack has ports for ${MAX_REPLICAS}`);
+  const wanted = [...databases(options, replicas), ...brokerNodes(options, brokers), redis(options)];
+  const isExternal = (server: PlannedServer | External): server is External => "url" in server;
+  return {
+    servers: wanted.filter((server): server is PlannedServer => !isExternal(server)),
+    external: wanted.filter(isExternal),
+    services: services(options, replicas),
+    brokers,
+  };
+}
+
+type Wanted = PlannedServer | External;
+type Basis = Pick<UpOptions, "portBase" | "instances" | "external">;
+
+function databases({ portBase, external }: Basis, replicas: readonly string[]): Wanted[] {
+  return databaseOwners(replicas).map((owner, index) => {
+    const at = { kind: "postgres", name: `${owner}-db`, instance: 1 } as const;
+    const url = external.databases.get(owner);
+    const port = index === 0 ? portOf(portBase, "gateway-db") : replicaDatabasePort(portBase, index - 1);
+    return url ? { ...at, url } : { ...at, owner, port };
+  });
+}
+
+function brokerNodes({ portBase, external }: Basis, count: number): Wanted[] {
+  if (external.brokers)
+    return external.brokers
+      .split(",")
+      .map((url, index) => ({ kind: "broker", name: "broker", instance: index + 1, url: url.trim() }));
+  return Array.from({ length: count }, (_, index) => ({
+    kind: "broker",
+    name: "broker",
+    instance: index + 1,
+    ...brokerPorts(portBase, index + 1),
+  }));
+}
+
+const redis = ({ portBase, external }: Basis): Wanted => {
+  const at = { kind: "redis", name: "redis", instance: 1 } as const;
+  return external.redis ? { ...at, url: external.redis } : { ...at, port: portOf(portBase, "redis") };
+};
+
+function services({ portBase, instances }: Basis, replicas: readonly string[]): PlannedService[] {
+  const each = (name: string, make: (instance: number) => PlannedService): PlannedService[] =>
+    Array.from({ length: instances.get(name) ?? 1 }, (_, index) => make(index + 1));
+  const own = (kind: "gateway" | "relay" | "stream", owner: string | undefined) =>
+    each(kind, (instance) => ({
+      kind,
+      name: kind,
+      instance,
+      port: portOf(portBase, kind, instance),
+      verb: [kind],
+      owner,
+      usesRedis: false,
+      keepsState: kind === "stream",
+    }));
+  const replica = (name: string, index: number) =>
+    each(name, (instance) => ({
+      kind: "replica" as const,
+      name,
+      instance,
+      port: replicaPort(portBase, index, instance),
+      verb: ["replica", name],
+      owner: name,
+      usesRedis: true,
+      keepsState: false,
+    }));
+  return [
+    ...own("gateway", "gateway"),
+    ...own("relay", "gateway"),
+    ...own("stream", undefined),
+    ...replicas.flatMap(replica),
+  ];
+}

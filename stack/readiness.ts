@@ -1,0 +1,52 @@
+/** Waits until all services say that they can do their work. */
+import type { Member } from "./crew.ts";
+import { lastLines } from "./embedded/server.ts";
+import { healthOf } from "./health.ts";
+
+/** A service that crashed this often before it was ever ready will not get there. */
+const HOPELESS_CRASHES = 6;
+const TOLD_EVERY_MS = 5_000;
+
+export interface ReadinessBounds {
+  readonly withinMs: number;
+  readonly signal: AbortSignal;
+  readonly say: (line: string) => void;
+}
+
+/**
+ * Resolves when each of the services is ready.
+ *
+ * @throws {Error} when one crashes again and again, with its log's last lines, or when the time is up, with what is missing.
+ */
+export async function untilReady(services: readonly Member[], bounds: ReadinessBounds): Promise<void> {
+  const deadline = Date.now() + bounds.withinMs;
+  let toldAt = Date.now();
+  for (;;) {
+    bounds.signal.throwIfAborted();
+    for (const service of services) refuseHopeless(service);
+    const missing = await notReady(services);
+    if (missing.length === 0) return;
+    if (Date.now() > deadline) throw new Error(`not ready within ${bounds.withinMs / 1000} s: ${missing.join("; ")}`);
+    if (Date.now() - toldAt > TOLD_EVERY_MS) {
+      toldAt = Date.now();
+      bounds.say(`still waiting: ${missing.join("; ")}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+async function notReady(services: readonly Member[]): Promise<string[]> {
+  const answers = await Promise.all(
+    services.map(async ({ planned, part, url }) => ({ label: part.label, ...(await healthOf(planned.kind, url)) })),
+  );
+  return answers
+    .filter(({ health }) => health !== "ready")
+    .map(({ label, health, reason }) => `${label} is ${health}${reason ? ` (${reason.replace(/\s+/g, " ")})` : ""}`);
+}
+
+function refuseHopeless({ part, kept }: Member): void {
+  if (kept.crashedAt().length < HOPELESS_CRASHES) return;
+  throw new Error(
+    `${part.label} crashes again and again; the last lines of ${part.logFile}:\n${lastLines(part.logFile, 6)}`,
+  );
+}

@@ -1,0 +1,48 @@
+/** What a person sees when a stack is ready. */
+
+import { relative } from "node:path";
+import { canaryEntity, exampleDocument } from "./canary.ts";
+import type { Member } from "./crew.ts";
+import { DEFAULT_DATA } from "./options.ts";
+
+export interface Report {
+  readonly members: readonly Member[];
+  readonly data: string;
+  readonly seconds: number;
+  readonly detached: boolean;
+}
+
+export function readyReport({ members, data, seconds, detached }: Report): string {
+  const services = members.filter(({ planned }) => "verb" in planned);
+  const width = Math.max(...services.map(({ part }) => part.label.length));
+  const folder = relative(process.cwd(), data) || data;
+  const flag = folder === DEFAULT_DATA ? "" : ` --data ${folder}`;
+  return [
+    "",
+    `Lockstep is ready after ${seconds.toFixed(1)} s: a write went through to every replica and its cache.`,
+    "",
+    ...services.map(({ part, url }) => `  ${part.label.padEnd(width)}  ${url}`),
+    "",
+    ...tryLines(members),
+    `What runs: bun run status${flag}    Logs: ${folder}/logs`,
+    detached
+      ? `Stop it with: bun run down${flag} (the data in ${folder} is kept)`
+      : `Ctrl-C stops everything; the data in ${folder} is kept.`,
+  ].join("\n");
+}
+
+/** Three lines that show a change arriving; made so that they can be pasted one after the other, more than once. */
+function tryLines(members: readonly Member[]): string[] {
+  const entity = canaryEntity();
+  const urlOf = (kind: string) => members.filter(({ planned }) => planned.kind === kind).map(({ url }) => url);
+  const [gateway] = urlOf("gateway");
+  const replicas = urlOf("replica");
+  if (!entity || !gateway || replicas.length === 0) return [];
+  const body = JSON.stringify(exampleDocument("SKU")).replace('"SKU"', `"cup-'$RANDOM'"`);
+  return [
+    "Try it:",
+    `  curl -i ${gateway}/${entity.plural} -H 'content-type: application/json' -d '${body}'`,
+    ...replicas.slice(0, 2).map((url) => `  curl -i ${url}/${entity.plural}`),
+    "",
+  ];
+}

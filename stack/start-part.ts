@@ -1,0 +1,132 @@
+/** How each thing of a plan is started. */
+import { join } from "node:path";
+import { startBroker } from "./embedded/broker.ts";
+import { startPostgres } from "./embedded/postgres.ts";
+import { startRedis } from "./embedded/redis.ts";
+import { launch } from "./embedded/server.ts";
+import type { External, Plan, PlannedBroker, PlannedServer, PlannedService } from "./plan.ts";
+import type { Part } from "./supervise.ts";
+
+/** Where the servers of a stack are, once they run. */
+export interface Addresses {
+  /** PostgreSQL by owner. */
+  readonly databases: ReadonlyMap<string, string>;
+  /** `host:port`, separated by commas. */
+  readonly brokers: string;
+  readonly redis: string;
+}
+
+const root = join(import.meta.dirname, "..");
+
+/** `stream` for the only or first instance, `stream 2` for further ones; the brokers of three are all numbered. */
+export const labelOf = ({ name, instance }: { name: string; instance: number }): string =>
+  instance === 1 ? name : `${name} ${instance}`;
+
+const logName = (planned: { name: string; instance: number }): string => `${labelOf(planned).replace(" ", "-")}.log`;
+
+/** A server of the plan as something to keep running. Its data, port and password stay the same with each start. */
+export function serverPart(server: PlannedServer, plan: Plan, data: string, say: (line: string) => void): Part {
+  const label = labelOf(server);
+  const folder = join(data, server.kind === "broker" ? `broker-${server.instance}` : server.name);
+  switch (server.kind) {
+    case "postgres":
+      return {
+        label,
+        logFile: join(folder, "postgres.log"),
+        start: (signal) =>
+          startPostgres({ name: label, dir: folder, port: server.port, database: server.owner, say, signal }),
+      };
+    case "redis":
+      return {
+        label,
+        logFile: join(folder, "redis.log"),
+        start: (signal) => startRedis({ dir: folder, port: server.port, say, signal }),
+      };
+    case "broker": {
+      const nodes = plan.servers.filter((s): s is PlannedBroker => s.kind === "broker").map(asNode);
+      return {
+        label,
+        logFile: join(folder, "broker.log"),
+        start: (signal) => startBroker({ ...asNode(server), dir: folder, cluster: nodes, say, signal }),
+      };
+    }
+    default:
+      return server satisfies never;
+  }
+}
+
+const asNode = ({ instance, port, controllerPort }: PlannedBroker) => ({ nodeId: instance, port, controllerPort });
+
+/** What a service needs to know beside where the servers are. */
+export interface ServiceSurroundings {
+  readonly data: string;
+  readonly addresses: Addresses;
+  /** Settings of the caller, passed on. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly partitions: number | undefined;
+  /** Undefined: not ours to say, the brokers are somebody else's. */
+  readonly brokers: 1 | 3 | undefined;
+}
+
+/** A stopping service finishes its work by itself within LOCKSTEP_SHUTDOWN_MS (10 s by default); then it is ended. */
+const SERVICE_GRACE_MS = 12_000;
+
+/** A service of the plan as something to keep running. */
+export function servicePart(service: PlannedService, around: ServiceSurroundings): Part {
+  const logFile = join(around.data, "logs", logName(service));
+  return {
+    label: labelOf(service),
+    logFile,
+    start: async () =>
+      launch({
+        name: labelOf(service),
+        kind: service.kind,
+        url: serviceUrl(service),
+        port: service.port,
+        command: process.execPath,
+        args: [join(root, "lockstep.ts"), ...service.verb],
+        cwd: root,
+        env: { ...around.env, ...serviceEnvironment(service, around) },
+        logFile,
+        cleanSignal: "SIGTERM",
+        graceMs: SERVICE_GRACE_MS,
+      }),
+  };
+}
+
+export const serviceUrl = ({ port }: { port: number }): string => `http://127.0.0.1:${port}`;
+
+function serviceEnvironment(service: PlannedService, around: ServiceSurroundings): Record<string, string> {
+  const { addresses, partitions, brokers, data } = around;
+  const copies = brokers === undefined ? undefined : Math.min(3, brokers);
+  const optional: Record<string, string | undefined> = {
+    DATABASE_URL: service.owner && addresses.databases.get(service.owner),
+    REDIS_URL: service.usesRedis ? addresses.redis : undefined,
+    LOCKSTEP_PARTITIONS: partitions?.toString(),
+    LOCKSTEP_REPLICATION_FACTOR: copies?.toString(),
+    LOCKSTEP_MIN_IN_SYNC: copies === undefined ? undefined : copies >= 3 ? "2" : "1",
+    LOCKSTEP_STATE_DIR: service.keepsState ? join(data, `${service.name}-${service.instance}`) : undefined,
+  };
+  return {
+    PORT: String(service.port),
+    KAFKA_BROKERS: addresses.brokers,
+    LOCKSTEP_INSTANCE: String(service.instance),
+    ...Object.fromEntries(Object.entries(optional).filter((e): e is [string, string] => e[1] !== undefined)),
+  };
+}
+
+/** Where everything is: what was started, and what was there before. */
+export function addressesOf(
+  started: readonly { planned: PlannedServer; url: string }[],
+  external: readonly External[],
+): Addresses {
+  const all = [...started.map(({ planned, url }) => ({ kind: planned.kind, name: planned.name, url })), ...external];
+  const of = (kind: string) => all.filter((s) => s.kind === kind);
+  return {
+    databases: new Map(of("postgres").map(({ name, url }) => [name.replace(/-db$/, ""), url])),
+    brokers: of("broker")
+      .map((s) => s.url)
+      .join(","),
+    redis: of("redis")[0]?.url ?? "",
+  };
+}

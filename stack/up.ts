@@ -1,0 +1,123 @@
+/** `bun run up`: the whole stack, from what lies on the disk to a canary that was seen everywhere, and then for as long as it is wanted. */
+import { replicaNames } from "../contracts/entities/index.ts";
+import { canaryEntity, flyCanary } from "./canary.ts";
+import { type Crew, gatherCrew, type Member } from "./crew.ts";
+import { makeDataFolder, removeData, settleShape } from "./data-folder.ts";
+import { endLeftovers } from "./leftovers.ts";
+import type { UpOptions } from "./options.ts";
+import { type Plan, type PlannedServer, planStack } from "./plan.ts";
+import { identityOf } from "./processes.ts";
+import { untilReady } from "./readiness.ts";
+import { readyReport } from "./report.ts";
+import { addressesOf, serverPart, servicePart } from "./start-part.ts";
+import { becomeSupervisor, removeState, retire } from "./state.ts";
+import { refuseTakenPorts } from "./taken-ports.ts";
+
+const READY_WITHIN_MS = 180_000;
+const CANARY_WITHIN_MS = 60_000;
+
+/** Another supervisor works on the same data folder. */
+export class AlreadyRunningError extends Error {
+  constructor(data: string, pid: number) {
+    super(
+      `a stack already runs on ${data} (supervisor pid ${pid}): see it with bun run status, stop it with bun run down`,
+    );
+    this.name = "AlreadyRunningError";
+  }
+}
+
+export interface UpSurroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly say: (line: string) => void;
+  /** When the person asked for it, in milliseconds since 1970. */
+  readonly askedAt: number;
+  /** Aborted to stop the stack. */
+  readonly ending: AbortSignal;
+  /** Aborted to stop it at once, without good-byes. */
+  readonly killing: AbortSignal;
+}
+
+/**
+ * Runs a stack until `ending`. Whatever happens, nothing that it started runs any more when this settles.
+ *
+ * @throws {AlreadyRunningError}
+ * @throws {UsageError} when flags and data do not fit, or a port is taken.
+ * @throws {Error} when something could not be started, or did not become ready.
+ */
+export async function runStack(options: UpOptions, around: UpSurroundings): Promise<void> {
+  const { data } = options;
+  makeDataFolder(data);
+  const other = becomeSupervisor(data, { pid: process.pid, identity: identityOf(process.pid) });
+  if (other) throw new AlreadyRunningError(data, other.pid);
+  try {
+    await endLeftovers(data, around.say);
+    if (options.fresh) {
+      removeData(data);
+      makeDataFolder(data);
+    }
+    await runPlan(options, around);
+  } finally {
+    removeState(data);
+    retire(data);
+  }
+}
+
+async function runPlan(options: UpOptions, around: UpSurroundings): Promise<void> {
+  const shape = settleShape(options);
+  const plan = planStack(options, shape.brokers, replicaNames);
+  await refuseTakenPorts(plan);
+  const crew = gatherCrew(options.data, plan.external, around.say);
+  around.killing.addEventListener("abort", () => void crew.dismiss("SIGKILL"));
+  try {
+    await bringUp(crew, plan, options, shape.partitions, around);
+    await aborted(around.ending);
+    around.say("stopping …");
+  } finally {
+    await crew.dismiss(around.killing.aborted ? "SIGKILL" : undefined);
+  }
+  around.say(`stopped; the data is kept in ${options.data}`);
+}
+
+async function bringUp(
+  crew: Crew,
+  plan: Plan,
+  { data, detach, external }: UpOptions,
+  partitions: number | undefined,
+  { env, say, askedAt, ending }: UpSurroundings,
+): Promise<void> {
+  say(`starting ${plan.servers.length} servers: ${plan.servers.map(({ name }) => name).join(", ")} …`);
+  const servers = await crew.hire(
+    plan.servers.map((planned) => ({ planned, part: serverPart(planned, plan, data, say) })),
+    ending,
+  );
+  const addresses = addressesOf(
+    servers.map(({ planned, url }) => ({ planned: planned as PlannedServer, url })),
+    plan.external,
+  );
+  say(`starting ${plan.services.length} services: ${plan.services.map(({ name }) => name).join(", ")} …`);
+  const brokers = external.brokers ? undefined : plan.brokers;
+  const services = await crew.hire(
+    plan.services.map((planned) => ({
+      planned,
+      part: servicePart(planned, { data, addresses, env, partitions, brokers }),
+    })),
+    ending,
+  );
+  await untilReady(services, { withinMs: READY_WITHIN_MS, signal: ending, say });
+  if (canaryEntity()) say("all services are ready; sending a canary write through …");
+  await flyCanary(canarySites(services), { withinMs: CANARY_WITHIN_MS, signal: ending });
+  crew.announceReady();
+  say(readyReport({ members: crew.members(), data, seconds: (Date.now() - askedAt) / 1000, detached: detach }));
+}
+
+const canarySites = (services: readonly Member[]) => ({
+  gateway: services.find(({ planned }) => planned.kind === "gateway")?.url ?? "",
+  replicas: services
+    .filter(({ planned }) => planned.kind === "replica")
+    .map(({ part, url }) => ({ label: part.label, url })),
+});
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}

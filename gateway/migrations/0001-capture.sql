@@ -1,0 +1,145 @@
+-- Capture: every change of a captured table is put into the outbox by the transaction that makes it, whoever makes it.
+-- `select lockstep.capture('products', 'product')` is all that a table needs.
+
+-- Committed changes that the log may not have yet. The relay deletes what the log acknowledged, so this is never the history.
+create table lockstep.outbox (
+  seq bigint generated always as identity primary key,
+  entity text not null,
+  id uuid not null,
+  version bigint not null,
+  operation text not null check (operation in ('upserted', 'deleted')),
+  data jsonb, -- the whole row after the change; null for a delete
+  traceparent text,
+  actor text,
+  at timestamptz not null default clock_timestamp()
+) with (
+  -- Rows live for milliseconds: dead ones must go before the relay has to step over them.
+  autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0,
+  autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 50000
+);
+
+-- Versions of deleted entities: one that comes back goes on counting, so that nobody takes it for an old event.
+create table lockstep.tombstones (
+  entity text not null,
+  id uuid not null,
+  version bigint not null,
+  at timestamptz not null default clock_timestamp(),
+  primary key (entity, id)
+);
+
+-- Where the relay's last acknowledged write ended in each partition of the log.
+create table lockstep.relay_positions (
+  topic text not null,
+  "partition" int not null,
+  next_offset bigint not null,
+  primary key (topic, "partition")
+);
+
+-- Who leads, and when it was last heard of.
+create table lockstep.relay_lease (
+  only_row boolean primary key default true check (only_row),
+  holder text not null,
+  heartbeat timestamptz not null
+);
+
+-- Before each row: the version and the times are the database's to say, whatever the writer gave.
+create function lockstep.stamp_row() returns trigger
+language plpgsql set search_path = pg_catalog as $$
+declare
+  moment timestamptz := date_trunc('milliseconds', clock_timestamp()); -- documents carry milliseconds
+begin
+  if tg_op = 'INSERT' then
+    new.version := 1 + coalesce(
+      (select version from lockstep.tombstones where entity = tg_argv[0] and id = new.id), 0);
+    new.created_at := moment;
+  else
+    if new.id <> old.id then
+      raise exception 'the id of a % cannot be changed', tg_argv[0]
+        using errcode = 'restrict_violation', hint = 'Delete it and insert another one.';
+    end if;
+    -- Under the row's lock: the order of versions is the order of commits.
+    new.version := old.version + 1;
+    new.created_at := old.created_at;
+  end if;
+  new.updated_at := moment;
+  return new;
+end $$;
+
+-- After each statement: one insert for all of its rows, and a wake-up for a relay that sleeps.
+create function lockstep.capture_inserted() returns trigger
+language plpgsql set search_path = pg_catalog as $$
+begin
+  -- An insert may have waited for a delete of the same id and not have seen its tombstone; now it can be seen.
+  if exists (
+    select from changed c join lockstep.tombstones t on t.entity = tg_argv[0] and t.id = c.id and t.version >= c.version
+  ) then
+    raise exception 'a % of the same id was deleted at this moment', tg_argv[0]
+      using errcode = 'serialization_failure', hint = 'Insert it again.';
+  end if;
+  delete from lockstep.tombstones t using changed c where t.entity = tg_argv[0] and t.id = c.id;
+  insert into lockstep.outbox (entity, id, version, operation, data, traceparent, actor)
+  select tg_argv[0], c.id, c.version, 'upserted', to_jsonb(c),
+    nullif(current_setting('lockstep.traceparent', true), ''), nullif(current_setting('lockstep.actor', true), '')
+  from changed c;
+  if found then perform lockstep.wake_relay(); end if;
+  return null;
+end $$;
+
+create function lockstep.capture_updated() returns trigger
+language plpgsql set search_path = pg_catalog as $$
+begin
+  insert into lockstep.outbox (entity, id, version, operation, data, traceparent, actor)
+  select tg_argv[0], c.id, c.version, 'upserted', to_jsonb(c),
+    nullif(current_setting('lockstep.traceparent', true), ''), nullif(current_setting('lockstep.actor', true), '')
+  from changed c;
+  if found then perform lockstep.wake_relay(); end if;
+  return null;
+end $$;
+
+create function lockstep.capture_deleted() returns trigger
+language plpgsql set search_path = pg_catalog as $$
+begin
+  insert into lockstep.tombstones as t (entity, id, version)
+  select tg_argv[0], c.id, c.version + 1 from changed c
+  on conflict (entity, id) do update set version = excluded.version, at = excluded.at;
+  insert into lockstep.outbox (entity, id, version, operation, data, traceparent, actor)
+  select tg_argv[0], c.id, c.version + 1, 'deleted', null,
+    nullif(current_setting('lockstep.traceparent', true), ''), nullif(current_setting('lockstep.actor', true), '')
+  from changed c;
+  if found then perform lockstep.wake_relay(); end if;
+  return null;
+end $$;
+
+create function lockstep.refuse_truncate() returns trigger
+language plpgsql set search_path = pg_catalog as $$
+begin
+  raise exception 'TRUNCATE of % is refused: its rows would stay in every replica', tg_table_name
+    using errcode = 'feature_not_supported', hint = 'Use DELETE.';
+end $$;
+
+-- NOTIFY makes commits wait for each other in the whole database, so it is sent only to a relay that sleeps: it then holds
+-- this lock alone. A writer that could share the lock keeps its share until it commits, and while there is such a writer the
+-- relay cannot fall asleep: no change is overlooked. (1280262987, 1) is the same pair as in gateway/relay/leader.ts.
+create function lockstep.wake_relay() returns void
+language plpgsql set search_path = pg_catalog as $$
+begin
+  if not pg_try_advisory_xact_lock_shared(1280262987, 1) then
+    perform pg_notify('lockstep_outbox', '');
+  end if;
+end $$;
+
+-- Installs the triggers on a table that has id uuid (its primary key), version bigint, created_at and updated_at timestamptz.
+create function lockstep.capture(captured regclass, entity text) returns void
+language plpgsql set search_path = pg_catalog as $$
+begin
+  execute format('create trigger lockstep_stamp before insert or update on %s
+    for each row execute function lockstep.stamp_row(%L)', captured, entity);
+  execute format('create trigger lockstep_inserted after insert on %s referencing new table as changed
+    for each statement execute function lockstep.capture_inserted(%L)', captured, entity);
+  execute format('create trigger lockstep_updated after update on %s referencing new table as changed
+    for each statement execute function lockstep.capture_updated(%L)', captured, entity);
+  execute format('create trigger lockstep_deleted after delete on %s referencing old table as changed
+    for each statement execute function lockstep.capture_deleted(%L)', captured, entity);
+  execute format('create trigger lockstep_truncated before truncate on %s
+    for each statement execute function lockstep.refuse_truncate()', captured);
+end $$;

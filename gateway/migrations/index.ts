@@ -1,0 +1,9 @@
+/** The source's schema, in the order in which it grew. A migration that was released is never edited. */
+import type { Migration } from "../../platform/migrate.ts";
+import capture from "./0001-capture.sql" with { type: "text" };
+import products from "./0002-products.sql" with { type: "text" };
+
+export const migrations: readonly Migration[] = [
+  { name: "0001-capture", sql: capture },
+  { name: "0002-products", sql: products },
+];

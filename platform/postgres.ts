@@ -1,0 +1,47 @@
+/**
+ * Connections to PostgreSQL, as postgres.js 3.4.9 can be trusted with: pools run single statements only, since it may run the
+ * statements of a dead transaction inside another one; whatever needs a session has a connection of its own.
+ */
+import postgres, { type Sql } from "postgres";
+
+export type { Sql };
+
+const CONNECT_TIMEOUT_S = 5;
+
+/** A pool for single statements. Never use `begin` on it. */
+export function connectPool(
+  url: string,
+  options: {
+    readonly max: number;
+    /** Shown in `pg_stat_activity`. */
+    readonly name: string;
+    readonly statementTimeoutMs: number;
+  },
+): Sql {
+  return postgres(url, {
+    max: options.max,
+    connect_timeout: CONNECT_TIMEOUT_S,
+    idle_timeout: 60,
+    max_lifetime: null,
+    backoff: (attempt) => Math.min(0.05 * 2 ** attempt, 1),
+    onnotice: () => {},
+    connection: { application_name: options.name, statement_timeout: options.statementTimeoutMs, TimeZone: "UTC" },
+  });
+}
+
+/**
+ * One session that lives as long as nothing goes wrong: for locks, LISTEN, migrations.
+ *
+ * @param onClose is told when the connection has closed: locks are gone, and what was under way is unknown.
+ */
+export function connectDedicated(url: string, name: string, onClose: () => void = () => {}): Sql {
+  return postgres(url, {
+    max: 1,
+    connect_timeout: CONNECT_TIMEOUT_S,
+    idle_timeout: 0,
+    max_lifetime: null,
+    onnotice: () => {},
+    onclose: onClose,
+    connection: { application_name: name, TimeZone: "UTC" },
+  });
+}

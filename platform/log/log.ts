@@ -52,10 +52,17 @@ export interface LogWriter {
    *
    * @returns the offset of the first record.
    * @throws {WriterDeadError} when the outcome is unknown or another writer has taken over; the writer is then dead.
+   * @throws {RecordRefusedError} when the broker will never take one of the records; the writer stays open. Records that
+   * stand before it in a call of more than 500 kB or 2,000 records may be stored.
    */
   write(at: TopicPartition, records: readonly OutgoingRecord[]): Promise<number>;
   /** True until the first failure or close. */
   readonly open: boolean;
+  /**
+   * When it was opened, milliseconds since 1970. Open a new one after 12 hours or so: brokers forget idle writers after a
+   * day, and after 20 hours a writer refuses to write (it is then dead), since it might no longer be fenced.
+   */
+  readonly openedAtMs: number;
   close(): Promise<void>;
 }
 
@@ -117,6 +124,17 @@ export interface Log {
     shape: { partitions: number; replicationFactor: number; minInSyncReplicas: number },
   ): Promise<void>;
   close(): Promise<void>;
+}
+
+/** The broker refuses a record for what it is, mostly its size: nothing of its batch is stored, and repeating cannot help. */
+export class RecordRefusedError extends Error {
+  constructor(
+    readonly at: TopicPartition,
+    reason: string,
+  ) {
+    super(`${at.topic}/${at.partition} does not take a record: ${reason}`);
+    this.name = "RecordRefusedError";
+  }
 }
 
 /** The writer can't go on: its last write may or may not be stored, or it was fenced. */

@@ -1,0 +1,71 @@
+/** The log seam over kafkajs: its connections, authentication and codecs; the rules that keep a write from being lost are ours. */
+import type { KafkaConfig } from "kafkajs";
+import { createLogger } from "kafkajs/src/loggers/index.js";
+import type { Logger } from "../../../observability/logger.ts";
+import type { Log } from "../log.ts";
+import { Cluster } from "./cluster.ts";
+import { fence } from "./fence.ts";
+import { follow } from "./follow.ts";
+import { kafkajsLogging } from "./logging.ts";
+import { boundsOf } from "./offsets.ts";
+import { patiently } from "./patience.ts";
+import { readRange } from "./read.ts";
+import { Sender } from "./sender.ts";
+import { ensureTopics } from "./topics.ts";
+import { PartitionWriter } from "./writer.ts";
+
+export interface LogSettings {
+  /** host:port each. */
+  readonly brokers: readonly string[];
+  /** Names this process to the brokers, for their logs and quotas. */
+  readonly clientId: string;
+  readonly logger: Logger;
+  /** TLS and SASL, as kafkajs takes them. */
+  readonly security?: Pick<KafkaConfig, "ssl" | "sasl">;
+  /** How long one batch is tried before its outcome counts as unknown and its writer is dead. Default 30,000 ms. */
+  readonly writeTimeoutMs?: number;
+}
+
+const CONNECT_WITHIN_MS = 20_000;
+
+/** @throws {Error} when no broker answers within 20 seconds. */
+export async function connectLog({
+  brokers,
+  clientId,
+  logger,
+  security = {},
+  writeTimeoutMs = 30_000,
+}: LogSettings): Promise<Log> {
+  const settings = { clientId, security, logger: createLogger(kafkajsLogging(logger)) };
+  const cluster = new Cluster(brokers, settings);
+  const sender = new Sender(cluster);
+  const closing = new AbortController();
+  const { signal } = closing;
+  const what = `connecting to ${brokers.join(", ")}`;
+  await patiently({ what, withinMs: CONNECT_WITHIN_MS, signal }, () => cluster.refresh());
+
+  return {
+    async openWriter(name, partitions) {
+      const held = await fence(cluster, name, partitions, signal);
+      return new PartitionWriter(name, { cluster, sender, timeoutMs: writeTimeoutMs }, held, partitions);
+    },
+    read: (at, from, to) => readRange(cluster, at, from, to, signal),
+    async bounds(topic) {
+      const count = await patiently({ what: `finding ${topic}`, withinMs: CONNECT_WITHIN_MS, signal }, () =>
+        cluster.partitions(topic),
+      );
+      const partitions = Array.from({ length: count }, (_, partition) => ({ topic, partition }));
+      const bounds = await boundsOf(cluster, partitions, signal);
+      return new Map(partitions.map((at) => [at.partition, bounds.get(`${topic}/${at.partition}`)!]));
+    },
+    partitions: (topic) =>
+      patiently({ what: `finding ${topic}`, withinMs: CONNECT_WITHIN_MS, signal }, () => cluster.partitions(topic)),
+    follow: (options) => follow(options, { brokers, clientId, logger }),
+    ensureTopics: (topics, shape) => ensureTopics(cluster, topics, shape, signal),
+    async close() {
+      closing.abort(new Error("the log is closed"));
+      sender.close();
+      cluster.close();
+    },
+  };
+}

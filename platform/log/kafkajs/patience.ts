@@ -1,0 +1,58 @@
+/** Bounded repetition: every wait on a broker has an end. */
+import { verdictOf } from "./broker-errors.ts";
+
+export interface Patience {
+  /** What is tried, for the error: "opening writer relay". */
+  readonly what: string;
+  readonly withinMs: number;
+  /** Ends the waiting early, with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** First pause; each next is longer by half, up to `longestPauseMs`. Default 5 ms. */
+  readonly firstPauseMs?: number;
+  /** Default 400 ms. */
+  readonly longestPauseMs?: number;
+  /** Done after each pause, before the next attempt; its failures are ignored. */
+  readonly between?: () => Promise<void>;
+}
+
+/**
+ * Repeats `attempt` while it fails in a way that may pass.
+ *
+ * @throws what the attempt threw, when repeating cannot help, or when the time is up (then as the cause).
+ */
+export async function patiently<T>(patience: Patience, attempt: () => Promise<T>): Promise<T> {
+  const { what, withinMs, signal, firstPauseMs = 5, longestPauseMs = 400, between } = patience;
+  const deadline = performance.now() + withinMs;
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 1.5, longestPauseMs)) {
+    signal?.throwIfAborted();
+    try {
+      return await attempt();
+    } catch (error) {
+      if (verdictOf(error) !== "retry") throw error;
+      if (performance.now() + pauseMs > deadline)
+        throw new Error(
+          `${what} did not succeed within ${withinMs} ms: ${error instanceof Error ? error.message : String(error)}`,
+          { cause: error },
+        );
+      // A little chance, so that many clients of one failed broker do not knock in step.
+      await pause(pauseMs * (0.75 + Math.random() / 2), signal);
+      await between?.().catch(() => {});
+    }
+  }
+}
+
+/** Waits, or rejects with the signal's reason when it is aborted. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, ms);
+    if (signal?.aborted) stop();
+    else signal?.addEventListener("abort", stop, { once: true });
+  });
+}

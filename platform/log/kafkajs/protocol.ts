@@ -1,0 +1,239 @@
+/**
+ * The requests that the seam sends, typed. kafkajs encodes and decodes them; the error codes inside the answers are left to
+ * the caller, since kafkajs' own check throws away a whole answer for one failed partition, and knows no code above 88.
+ */
+import type { RootLogger } from "kafkajs/src/loggers/index.js";
+import Decoder from "kafkajs/src/protocol/decoder.js";
+import Encoder from "kafkajs/src/protocol/encoder.js";
+import apiKeys from "kafkajs/src/protocol/requests/apiKeys.js";
+import { type Lookup, type Protocol, requests } from "kafkajs/src/protocol/requests/index.js";
+
+export type { RootLogger };
+
+export interface ByTopic<Partition> {
+  readonly topic: string;
+  readonly partitions: readonly Partition[];
+}
+interface Producer {
+  readonly transactionalId: string;
+  readonly producerId: string;
+  readonly producerEpoch: number;
+}
+interface Member {
+  readonly groupId: string;
+  readonly groupGenerationId: number;
+  readonly memberId: string;
+}
+interface Coded {
+  readonly errorCode: number;
+}
+interface CodedPartition extends Coded {
+  readonly partition: number;
+}
+
+/** Lists of partitions as requests want them: each topic named once. */
+export function byTopic<At extends { readonly topic: string }, Partition>(
+  parts: readonly At[],
+  partitionOf: (part: At) => Partition,
+): ByTopic<Partition>[] {
+  return [...Map.groupBy(parts, ({ topic }) => topic)].map(([topic, of]) => ({
+    topic,
+    partitions: of.map(partitionOf),
+  }));
+}
+
+/** Every request by its kafkajs name: what it takes and what it answers. Offsets and ids of 64 bits are strings. */
+export interface Requests {
+  Metadata: {
+    args: { topics: readonly string[]; allowAutoTopicCreation: false };
+    answer: {
+      brokers: readonly { nodeId: number; host: string; port: number }[];
+      controllerId: number;
+      topicMetadata: readonly {
+        topicErrorCode: number;
+        topic: string;
+        partitionMetadata: readonly { partitionErrorCode: number; partitionId: number; leader: number }[];
+      }[];
+    };
+  };
+  GroupCoordinator: {
+    /** 0 for a consumer group, 1 for a transactional id. */
+    args: { groupId: string; coordinatorType: 0 | 1 };
+    answer: Coded & { coordinator: { nodeId: number; host: string; port: number } };
+  };
+  ListOffsets: {
+    /** -1 for the end of the partition, -2 for its beginning. */
+    args: { replicaId: -1; isolationLevel: 0; topics: readonly ByTopic<{ partition: number; timestamp: number }>[] };
+    answer: { responses: readonly ByTopic<CodedPartition & { offset: string }>[] };
+  };
+  InitProducerId: {
+    args: { transactionalId: string; transactionTimeout: number };
+    answer: Coded & { producerId: string; producerEpoch: number };
+  };
+  AddPartitionsToTxn: {
+    args: Producer & { topics: readonly ByTopic<number>[] };
+    answer: { errors: readonly { topic: string; partitionErrors: readonly CodedPartition[] }[] };
+  };
+  EndTxn: { args: Producer & { transactionResult: boolean }; answer: Coded };
+  CreateTopics: {
+    args: {
+      topics: readonly {
+        topic: string;
+        numPartitions: number;
+        replicationFactor: number;
+        configEntries: readonly { name: string; value: string }[];
+      }[];
+      validateOnly: false;
+      timeout: number;
+    };
+    answer: { topicErrors: readonly { topic: string; errorCode: number; errorMessage?: string | null }[] };
+  };
+  JoinGroup: {
+    args: {
+      groupId: string;
+      sessionTimeout: number;
+      rebalanceTimeout: number;
+      memberId: string;
+      protocolType: "consumer";
+      groupProtocols: readonly { name: string; metadata: Buffer }[];
+    };
+    answer: Coded & {
+      generationId: number;
+      groupProtocol: string;
+      leaderId: string;
+      memberId: string;
+      members: readonly { memberId: string; memberMetadata: Buffer }[];
+    };
+  };
+  SyncGroup: {
+    args: {
+      groupId: string;
+      generationId: number;
+      memberId: string;
+      groupAssignment: readonly { memberId: string; memberAssignment: Buffer }[];
+    };
+    answer: Coded & { memberAssignment: Buffer };
+  };
+  Heartbeat: { args: Member; answer: Coded };
+  LeaveGroup: { args: { groupId: string; memberId: string }; answer: Partial<Coded> };
+  OffsetCommit: {
+    args: Member & { topics: readonly ByTopic<{ partition: number; offset: string }>[] };
+    answer: { responses: readonly ByTopic<CodedPartition>[] };
+  };
+  OffsetFetch: {
+    args: { groupId: string; topics: readonly ByTopic<{ partition: number }>[] };
+    answer: Coded & { responses: readonly ByTopic<CodedPartition & { offset: string }>[] };
+  };
+}
+
+const unchecked = async <Answer>(answer: Answer) => answer;
+
+/** A request in the newest version that both kafkajs and the broker know. */
+export function protocolOf<Name extends keyof Requests>(
+  name: Name,
+  args: Requests[Name]["args"],
+  lookup: Lookup,
+): Protocol<Requests[Name]["answer"]> {
+  // The map above is what kafkajs' untyped codecs were read to take and give.
+  const protocol = lookup(apiKeys[name]!, requests[name]!)(args) as Protocol<Requests[Name]["answer"]>;
+  return { ...protocol, response: { decode: protocol.response.decode, parse: unchecked } };
+}
+
+/** One encoded batch on its way to its partition. */
+export interface ProducePart {
+  readonly topic: string;
+  readonly partition: number;
+  readonly batch: Buffer;
+}
+export interface ProduceAnswer extends CodedPartition {
+  readonly topic: string;
+  /** Offset of the batch's first record; -1 with an error. */
+  readonly baseOffset: number;
+}
+
+/** Produce, version 7, acknowledged by all in-sync replicas: batches as they are, each for another partition. */
+export function produce(parts: readonly ProducePart[], timeoutMs: number): Protocol<readonly ProduceAnswer[]> {
+  const size = parts.reduce((sum, { topic, batch }) => sum + batch.length + topic.length * 3 + 32, 64);
+  const encode = async () => {
+    const topics = byTopic(parts, (part) => part);
+    const body = new Encoder(size).writeString(null).writeInt16(-1).writeInt32(timeoutMs).writeInt32(topics.length);
+    for (const { topic, partitions } of topics) {
+      body.writeString(topic).writeInt32(partitions.length);
+      for (const { partition, batch } of partitions) body.writeInt32(partition).writeBytes(batch);
+    }
+    return body;
+  };
+  const decode = async (body: Buffer) =>
+    new Decoder(body)
+      .readArray((d) => {
+        const topic = d.readString();
+        return d.readArray((p) => {
+          const answer = {
+            topic,
+            partition: p.readInt32(),
+            errorCode: p.readInt16(),
+            baseOffset: Number(p.readInt64()),
+          };
+          p.readInt64(); // log append time
+          p.readInt64(); // log start offset
+          return answer;
+        });
+      })
+      .flat();
+  return {
+    request: { apiKey: apiKeys.Produce!, apiVersion: 7, apiName: "Produce", encode },
+    response: { decode, parse: unchecked },
+    logResponseError: false,
+  };
+}
+
+export interface FetchPart {
+  readonly topic: string;
+  readonly partition: number;
+  readonly fetchOffset: number;
+  readonly maxBytes: number;
+}
+export interface FetchAnswer extends CodedPartition {
+  readonly topic: string;
+  readonly highWatermark: number;
+  /** Offset of the oldest record kept; -1 with an error. */
+  readonly logStart: number;
+  readonly bytes: Buffer;
+}
+
+/** Fetch, version 11, of everything up to the high watermark, transactions' open and aborted records included. */
+export function fetch(
+  parts: readonly FetchPart[],
+  limits: { maxWaitMs: number; maxBytes: number },
+): Protocol<{ errorCode: number; parts: readonly FetchAnswer[] }> {
+  const protocol = requests.Fetch!.protocol({ version: 11 })({
+    maxWaitTime: limits.maxWaitMs,
+    minBytes: 1,
+    maxBytes: limits.maxBytes,
+    isolationLevel: 0,
+    topics: byTopic(parts, (part) => part),
+  });
+  const decode = async (body: Buffer) => {
+    const d = new Decoder(body);
+    d.readInt32(); // throttle time
+    const errorCode = d.readInt16();
+    d.readInt32(); // session
+    const answers = d.readArray((t) => {
+      const topic = t.readString();
+      return t.readArray((p) => fetchedPartition(topic, p));
+    });
+    return { errorCode, parts: answers.flat() };
+  };
+  return { ...protocol, response: { decode, parse: unchecked } };
+}
+
+function fetchedPartition(topic: string, d: Decoder): FetchAnswer {
+  const partition = d.readInt32();
+  const errorCode = d.readInt16();
+  const highWatermark = Number(d.readInt64());
+  d.readInt64(); // last stable offset
+  const logStart = Number(d.readInt64());
+  d.readArray((aborted) => [aborted.readInt64(), aborted.readInt64()]);
+  d.readInt32(); // preferred read replica
+  return { topic, partition, errorCode, highWatermark, logStart, bytes: d.readBytes() ?? Buffer.alloc(0) };
+}

@@ -1,0 +1,95 @@
+/** One connection to one broker, made when first used and thrown away when anything is wrong with it. */
+import type { KafkaConfig } from "kafkajs";
+import Broker from "kafkajs/src/broker/index.js";
+import ConnectionPool from "kafkajs/src/network/connectionPool.js";
+import type { Protocol } from "kafkajs/src/protocol/requests/index.js";
+import { verdictOf } from "./broker-errors.ts";
+import { protocolOf, type Requests, type RootLogger } from "./protocol.ts";
+import "./quiet-timers.ts";
+import { watchedSockets } from "./socket.ts";
+
+/** Where a broker listens, as the cluster's metadata says. */
+export interface Node {
+  /** The broker's id; -1 for an address from the settings whose id is not known yet. */
+  readonly id: number;
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface WireSettings {
+  readonly clientId: string;
+  readonly logger: RootLogger;
+  readonly security: Pick<KafkaConfig, "ssl" | "sasl">;
+}
+
+/** Longest time without a byte while an answer is due; then the connection is given up and its requests fail. */
+export const SILENCE_MS = 5_000;
+const JOIN_SILENCE_MS = 30_000;
+const CONNECT_MS = 2_000;
+
+export class Wire {
+  #broker: Broker | undefined;
+  #closed = false;
+
+  constructor(
+    readonly node: Node,
+    readonly settings: WireSettings,
+  ) {}
+
+  /**
+   * Sends a request of the table in protocol.ts and waits for its answer.
+   *
+   * @throws a connection error when the answer is lost: the broker may have carried the request out all the same.
+   */
+  request<Name extends keyof Requests>(name: Name, args: Requests[Name]["args"]): Promise<Requests[Name]["answer"]> {
+    return this.#use((broker) => broker.connectionPool.send(protocolOf(name, args, broker.lookupRequest)));
+  }
+
+  /** Sends a request that brings its own codec; throws like `request`. */
+  send<Answer>(protocol: Protocol<Answer>): Promise<Answer> {
+    return this.#use((broker) => broker.connectionPool.send(protocol));
+  }
+
+  async #use<Answer>(ask: (broker: Broker) => Promise<Answer>): Promise<Answer> {
+    if (this.#closed) throw new Error(`the connection to broker ${this.node.id} is closed`);
+    this.#broker ??= this.#make();
+    const broker = this.#broker;
+    try {
+      if (!broker.isConnected()) await broker.connect();
+      return await ask(broker);
+    } catch (error) {
+      // After a lost connection or answer nothing on it is trusted: a late answer must never be taken for another's.
+      if (verdictOf(error) === "retry" && this.#broker === broker) this.#drop();
+      throw error;
+    }
+  }
+
+  #make(): Broker {
+    const { clientId, logger, security } = this.settings;
+    const connectionPool = new ConnectionPool({
+      host: this.node.host,
+      port: this.node.port,
+      clientId,
+      logger,
+      ...security,
+      socketFactory: watchedSockets(SILENCE_MS, JOIN_SILENCE_MS),
+      connectionTimeout: CONNECT_MS,
+      // The sockets' own watch comes first; this one only ends what it cannot see, such as a stalled authentication.
+      requestTimeout: 2 * SILENCE_MS,
+      enforceRequestTimeout: true,
+    });
+    return new Broker({ connectionPool, logger, nodeId: this.node.id, allowAutoTopicCreation: false });
+  }
+
+  #drop(): void {
+    const broker = this.#broker;
+    this.#broker = undefined;
+    broker?.disconnect().catch(() => {});
+  }
+
+  /** Ends the connection once the requests under way are answered. */
+  close(): void {
+    this.#closed = true;
+    this.#drop();
+  }
+}

@@ -5,6 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { entities } from "../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../contracts/entity.ts";
+import { Failure } from "./failure.ts";
 
 const entity = "product";
 
@@ -32,7 +33,7 @@ export interface CanaryBounds {
 /**
  * Sends one write through all of it.
  *
- * @throws {Error} names the step that did not happen within the time, and what was answered last.
+ * @throws {Failure} names the step that did not happen within the time, and what was answered last.
  */
 export async function flyCanary({ gateway, replicas }: CanarySites, bounds: CanaryBounds): Promise<void> {
   const declared = canaryEntity();
@@ -97,7 +98,7 @@ function asker({ withinMs, signal }: CanaryBounds): (question: Question) => Prom
         seen = String(error);
       }
       signal.throwIfAborted();
-      if (Date.now() > deadline) throw new Error(`waited ${withinMs / 1000} s for ${what}; last answer: ${seen}`);
+      if (Date.now() > deadline) throw new Failure(`waited ${withinMs / 1000} s for ${what}; last answer: ${seen}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   };

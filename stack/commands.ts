@@ -4,12 +4,12 @@ import { Command, Option } from "commander";
 import { replicaNames } from "../contracts/entities/index.ts";
 import { upDetached } from "./detach.ts";
 import { down } from "./down.ts";
-import { MissingComponentError } from "./embedded/machine-cache.ts";
-import { DEFAULT_DATA, DEFAULT_PORT_BASE, readOptions, type UpFlags, UsageError } from "./options.ts";
+import { Failure } from "./failure.ts";
+import { DEFAULT_DATA, DEFAULT_PORT_BASE, readOptions, type UpFlags } from "./options.ts";
 import { databaseOwners, serviceNames } from "./plan.ts";
 import { listenForEnd } from "./signals.ts";
 import { stackStatus, statusText } from "./status.ts";
-import { AlreadyRunningError, runStack } from "./up.ts";
+import { runStack } from "./up.ts";
 
 const say = (line: string): void => console.log(line);
 
@@ -98,9 +98,8 @@ export async function runCommand(): Promise<void> {
   }
 }
 
-/** Known failures in a line; anything else with its stack, since it is a mistake of ours. */
+/** Anything but a failure comes with its stack, since it is a mistake of ours. */
 function explain(error: unknown): string {
-  if (error instanceof UsageError || error instanceof MissingComponentError || error instanceof AlreadyRunningError)
-    return error.message;
+  if (error instanceof Failure) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -1,9 +1,10 @@
 /** What `bun run up` was asked for: flags, and the addresses of servers that it need not bring. */
 import { resolve } from "node:path";
+import { Failure } from "./failure.ts";
 import { MAX_INSTANCES } from "./layout.ts";
 
 /** What a person asked for makes no sense. The message says what is allowed. */
-export class UsageError extends Error {
+export class UsageError extends Failure {
   override readonly name = "UsageError";
 }
 

@@ -1,6 +1,7 @@
 /** Waits until all services say that they can do their work. */
 import type { Member } from "./crew.ts";
 import { lastLines } from "./embedded/server.ts";
+import { Failure } from "./failure.ts";
 import { healthOf } from "./health.ts";
 
 /** A service that crashed this often before it was ever ready will not get there. */
@@ -16,7 +17,7 @@ export interface ReadinessBounds {
 /**
  * Resolves when each of the services is ready.
  *
- * @throws {Error} when one crashes again and again, with its log's last lines, or when the time is up, with what is missing.
+ * @throws {Failure} when one crashes again and again, with its log's last lines, or when the time is up, with what is missing.
  */
 export async function untilReady(services: readonly Member[], bounds: ReadinessBounds): Promise<void> {
   const deadline = Date.now() + bounds.withinMs;
@@ -26,7 +27,7 @@ export async function untilReady(services: readonly Member[], bounds: ReadinessB
     for (const service of services) refuseHopeless(service);
     const missing = await notReady(services);
     if (missing.length === 0) return;
-    if (Date.now() > deadline) throw new Error(`not ready within ${bounds.withinMs / 1000} s: ${missing.join("; ")}`);
+    if (Date.now() > deadline) throw new Failure(`not ready within ${bounds.withinMs / 1000} s: ${missing.join("; ")}`);
     if (Date.now() - toldAt > TOLD_EVERY_MS) {
       toldAt = Date.now();
       bounds.say(`still waiting: ${missing.join("; ")}`);
@@ -46,7 +47,7 @@ async function notReady(services: readonly Member[]): Promise<string[]> {
 
 function refuseHopeless({ part, kept }: Member): void {
   if (kept.crashedAt().length < HOPELESS_CRASHES) return;
-  throw new Error(
+  throw new Failure(
     `${part.label} crashes again and again; the last lines of ${part.logFile}:\n${lastLines(part.logFile, 6)}`,
   );
 }

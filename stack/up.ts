@@ -3,6 +3,7 @@ import { replicaNames } from "../contracts/entities/index.ts";
 import { canaryEntity, flyCanary } from "./canary.ts";
 import { type Crew, gatherCrew, type Member } from "./crew.ts";
 import { makeDataFolder, removeData, settleShape } from "./data-folder.ts";
+import { Failure } from "./failure.ts";
 import { endLeftovers } from "./leftovers.ts";
 import type { UpOptions } from "./options.ts";
 import { type Plan, type PlannedServer, planStack } from "./plan.ts";
@@ -17,12 +18,13 @@ const READY_WITHIN_MS = 180_000;
 const CANARY_WITHIN_MS = 60_000;
 
 /** Another supervisor works on the same data folder. */
-export class AlreadyRunningError extends Error {
+export class AlreadyRunningError extends Failure {
+  override readonly name = "AlreadyRunningError";
+
   constructor(data: string, pid: number) {
     super(
       `a stack already runs on ${data} (supervisor pid ${pid}): see it with bun run status, stop it with bun run down`,
     );
-    this.name = "AlreadyRunningError";
   }
 }
 

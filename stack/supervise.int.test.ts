@@ -1,0 +1,80 @@
+import { afterEach, expect, test } from "bun:test";
+import { join } from "node:path";
+import { eventually, temporaryFolder } from "../tests/harness/parts.ts";
+import { lastLines, launch } from "./embedded/server.ts";
+import { identityOf } from "./processes.ts";
+import { type Kept, keepRunning } from "./supervise.ts";
+
+const folder = temporaryFolder("supervise");
+const log = join(folder, "sleeper.log");
+const GRACE_MS = 300;
+const never = new AbortController().signal;
+const running: Kept[] = [];
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((kept) => kept.stop("SIGKILL")));
+});
+
+/** A process that does what a shell script says. */
+const shell = (script: string) => ({
+  label: "sleeper",
+  logFile: log,
+  start: async () =>
+    launch({
+      name: "sleeper",
+      kind: "service",
+      url: "",
+      port: 0,
+      command: "/bin/sh",
+      args: ["-c", script],
+      logFile: log,
+      cleanSignal: "SIGTERM",
+      graceMs: GRACE_MS,
+    }),
+});
+
+async function keep(script: string) {
+  const said: string[] = [];
+  const kept = await keepRunning(shell(script), { changed: () => {}, say: (line) => said.push(line) }, never);
+  running.push(kept);
+  return { kept, said };
+}
+
+test("a process that is killed runs again within a second, and one line says so", async () => {
+  const { kept, said } = await keep("exec sleep 60");
+  const first = kept.server()!.pid;
+  process.kill(first, "SIGKILL");
+  await eventually(() => kept.server() && kept.server()?.pid !== first, { withinMs: 1_000, what: "another pid" });
+  expect(kept.restarts()).toBe(1);
+  expect(said).toEqual([
+    `sleeper (pid ${first}) was killed; starting it again in 0.1 s`,
+    `sleeper runs again (pid ${kept.server()!.pid})`,
+  ]);
+});
+
+test("one that cannot run is tried with growing pauses, and three crashes in a minute are told", async () => {
+  const { kept, said } = await keep("exit 7");
+  await eventually(() => kept.crashedAt().length >= 3, { withinMs: 5_000, what: "three crashes" });
+  const crashes = said.filter((line) => line.includes("status 7"));
+  expect(crashes.map((line) => /again in (.*) s/.exec(line)?.[1])).toEqual(["0.1", "0.2", "0.4"]);
+  expect(crashes[2]).toContain("3 times within a minute; see ");
+});
+
+test("stopping ends the process for good, by force when it does not listen", async () => {
+  const { kept, said } = await keep("trap '' TERM; echo deaf; while :; do sleep 0.05; done");
+  const { pid } = kept.server()!;
+  await eventually(() => lastLines(log, 1) === "deaf", { withinMs: 2_000, what: "its trap" });
+  const start = performance.now();
+  await kept.stop();
+  expect(performance.now() - start).toBeGreaterThan(GRACE_MS - 50);
+  expect(identityOf(pid)).toBeUndefined();
+  expect(said).toEqual([]);
+});
+
+test("a stop during a pause starts nothing again", async () => {
+  const { kept } = await keep("exit 1");
+  await eventually(() => kept.crashedAt().length >= 2, { withinMs: 5_000, what: "a pause" });
+  await kept.stop();
+  const restarts = kept.restarts();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(kept.restarts()).toBe(restarts);
+});

@@ -6,7 +6,7 @@ import { Failure } from "../failure.ts";
 import { brokerMembers } from "./broker-members.ts";
 import { findJava } from "./java.ts";
 import { kafkaJars } from "./kafka-jars.ts";
-import { lastLine, run } from "./machine-cache.ts";
+import { reasonIn, run } from "./machine-cache.ts";
 import { launch, type Server, untilAnswering, type Waiting } from "./server.ts";
 
 /** One node of the cluster: each is broker and controller. */
@@ -139,7 +139,7 @@ async function format(
     ...classPath,
     ...["kafka.tools.StorageTool", "format", "-t", clusterId(cluster), "-c", properties],
   ]);
-  if (status !== 0) throw new Failure(`the broker's data folder ${dir} could not be formatted: ${lastLine(output)}`);
+  if (status !== 0) throw new Failure(`the broker's data folder ${dir} could not be formatted: ${reasonIn(output)}`);
   writeFileSync(marker, "");
 }
 

@@ -1,5 +1,5 @@
 /** Where a PostgreSQL cluster lies: in the stack's data folder, or, when the database's user cannot get there, beside it all. */
-import { createHash } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { chmodSync, existsSync, lstatSync, mkdirSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { run } from "./machine-cache.ts";
@@ -11,21 +11,23 @@ export const SHARED_FOLDER = "/var/lib/lockstep";
 
 /**
  * Gives the folder in which `user` can reach a cluster's data: `dir` itself, or a folder under `SHARED_FOLDER` that
- * `dir/data` then points to. Without that link, what lies there is of an earlier stack, and is removed.
+ * `dir/data` then points to.
  */
 export async function clusterHome(dir: string, user: User | undefined, waiting: Waiting): Promise<string> {
   mkdirSync(dir, { recursive: true });
   if (!user) return dir;
   const link = join(dir, "data");
-  if (isLink(link) && existsSync(link)) return dirname(readlinkSync(link));
+  if (isLink(link) && existsSync(dirname(readlinkSync(link)))) return dirname(readlinkSync(link));
   chmodSync(dir, 0o711);
   if (await canEnter(dir, user)) return dir;
 
-  const home = join(SHARED_FOLDER, `data-${createHash("sha256").update(dir).digest("hex").slice(0, 16)}`);
+  // No name made from `dir`: a clone that is moved takes its link, and so its data, along.
+  const home = join(SHARED_FOLDER, `data-${randomUUID()}`);
   tell(waiting, `${user.name} cannot enter ${dir}: PostgreSQL's data lies in ${home}`);
-  rmSync(home, { recursive: true, force: true });
   mkdirSync(home, { recursive: true, mode: 0o711 });
-  rmSync(link, { force: true });
+  if (isLink(link)) rmSync(link);
+  // It was made when this folder could still be entered.
+  else if (existsSync(link)) await run("mv", [link, join(home, "data")]);
   symlinkSync(join(home, "data"), link);
   return home;
 }

@@ -1,7 +1,7 @@
 /** Apache Kafka's jars, through Maven with the machine's own settings, once per machine. */
 import { writeFileSync } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
-import { cached, lastLine, MissingComponentError, run, withProgress } from "./machine-cache.ts";
+import { cached, MissingComponentError, reasonIn, run, withProgress } from "./machine-cache.ts";
 import type { Waiting } from "./server.ts";
 
 const VERSION = "4.3.1";
@@ -36,7 +36,7 @@ export function kafkaJars(java: string, waiting: Waiting): Promise<string> {
           throw new MissingComponentError("Maven, which brings Apache Kafka, is not on this machine", OTHERWISE);
         if (status !== 0)
           throw new MissingComponentError(
-            `Apache Kafka could not be fetched (${lastLine(output)})`,
+            `Apache Kafka could not be fetched (${reasonIn(output)})`,
             "check the network and Maven's settings (mvn dependency:get), or set KAFKA_BROKERS to brokers of your own",
           );
       },

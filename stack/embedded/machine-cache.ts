@@ -95,10 +95,10 @@ export async function withProgress<T>(what: string, work: () => Promise<T>, wait
   }
 }
 
-/** The last line of a command's output that says something: what a person needs to see of a failure. */
-export const lastLine = (output: string): string =>
-  output
-    .split("\n")
-    .findLast((line) => /\w/.test(line))
-    ?.trim()
-    .slice(0, 300) ?? "no output";
+/** The line of a command's output that a person needs to see of its failure: the first that speaks of an error, else the last. */
+export function reasonIn(output: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours of a terminal begin with one.
+  const lines = output.replace(/\u001b\[[\d;]*m/g, "").split("\n");
+  const spoken = lines.filter((line) => /\w/.test(line));
+  return (spoken.find((line) => /\b(error|fatal)\b/i.test(line)) ?? spoken.at(-1) ?? "no output").trim().slice(0, 400);
+}

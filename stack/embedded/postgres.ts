@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { Failure } from "../failure.ts";
 import { commandOf } from "../processes.ts";
 import { clusterHome } from "./cluster-home.ts";
-import { lastLine, run } from "./machine-cache.ts";
+import { reasonIn, run } from "./machine-cache.ts";
 import { postgresBinaries } from "./postgres-binaries.ts";
 import { probePostgres } from "./probes.ts";
 import { launch, type Server, untilAnswering, type Waiting } from "./server.ts";
@@ -103,7 +103,7 @@ async function initialize({ home, binaries, user, superuser, password, database 
   if (user) for (const path of [draft, passwordFile]) chownSync(path, user.uid, user.gid);
   const step = async (what: string, program: string, args: readonly string[], input?: string) => {
     const { status, output } = await run(join(binaries, "bin", program), args, { ...as, ...(input && { input }) });
-    if (status !== 0) throw new Failure(`${what} failed: ${lastLine(output)}`);
+    if (status !== 0) throw new Failure(`${what} failed: ${reasonIn(output)}`);
   };
   try {
     await step("making a PostgreSQL cluster", "initdb", [

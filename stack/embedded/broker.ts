@@ -144,5 +144,9 @@ async function format(
 }
 
 /** The same for all nodes of a cluster, and another for a cluster on other ports, so that strangers never join. */
-const clusterId = (cluster: readonly ClusterNode[]): string =>
-  createHash("sha256").update(JSON.stringify(cluster)).digest().subarray(0, 16).toString("base64url");
+function clusterId(cluster: readonly ClusterNode[]): string {
+  const id = createHash("sha256").update(JSON.stringify(cluster)).digest().subarray(0, 16);
+  // In base64 it must not begin with a hyphen: the tool would take it for an option.
+  id[0] = (id[0] ?? 0) & 0x3f;
+  return id.toString("base64url");
+}

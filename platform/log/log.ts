@@ -94,10 +94,17 @@ export interface FollowOptions {
   readonly onBatch: (batch: Batch) => Promise<void>;
   /** Called when this member no longer owns a partition, or when it cannot know. */
   readonly onRevoked?: (partitions: readonly TopicPartition[]) => void;
+  /**
+   * Called before the next batch of a partition when records were deleted before this group read them: those from `from`
+   * (inclusive) to `to` (exclusive). `to` is below `from` when the partition was made anew; it is then read from the start.
+   */
+  readonly onGap?: (at: TopicPartition, from: number, to: number) => void;
   /** Most bytes to fetch per partition at a time. Default 1 MiB. */
   readonly maxBytesPerPartition?: number;
   /** Batches that may be processed at the same time. Default 12. */
   readonly concurrency?: number;
+  /** Silence of this member after which its partitions go to others. Default 10,000 ms; the broker allows 6,000 or more. */
+  readonly sessionTimeoutMs?: number;
 }
 
 export interface Log {

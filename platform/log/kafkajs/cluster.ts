@@ -39,10 +39,14 @@ export class Cluster {
    */
   async leader(at: TopicPartition): Promise<Node> {
     if (!this.#topics.has(at.topic)) await this.refresh(at.topic);
-    const id = this.#leaders.get(at.topic)?.[at.partition] ?? -1;
-    const wire = this.#wires.get(id);
-    if (!wire) throw new NoBrokerError(`${at.topic}/${at.partition} has no leader at the moment`);
-    return wire.node;
+    const leader = this.knownLeader(at);
+    if (!leader) throw new NoBrokerError(`${at.topic}/${at.partition} has no leader at the moment`);
+    return leader;
+  }
+
+  /** The same without asking anyone. The object is the same one as long as the broker's address is. */
+  knownLeader(at: TopicPartition): Node | undefined {
+    return this.#wires.get(this.#leaders.get(at.topic)?.[at.partition] ?? -1)?.node;
   }
 
   /**

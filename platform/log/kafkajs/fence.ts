@@ -19,6 +19,7 @@ import { fetchFrom } from "./fetch.ts";
 import { endsOf, nameOf, refuseAny } from "./offsets.ts";
 import { patiently } from "./patience.ts";
 import { byTopic } from "./protocol.ts";
+import { decodeBatches } from "./record-batch/decode.ts";
 
 /** What a writer writes with, and from where on each partition is its own. */
 export interface Fence {
@@ -137,11 +138,12 @@ async function markerAfter(
       const [fetched] = await fetchFrom(wire, [part], { maxWaitMs: 50, maxBytes: 1_048_576 });
       if (!fetched) throw new NoBrokerError(`broker ${wire.node.id} said nothing about ${nameOf(at)}`);
       refuse(fetched.errorCode, `reading ${nameOf(at)}`);
-      const marker = fetched.batches.find(
+      const batches = decodeBatches(fetched.bytes, at);
+      const marker = batches.find(
         (batch) => batch.control && batch.producerId === BigInt(producerId) && batch.producerEpoch >= producerEpoch,
       );
       if (marker) return marker.nextOffset;
-      const last = fetched.batches.at(-1);
+      const last = batches.at(-1);
       if (!last) throw new NoBrokerError(`${nameOf(at)} does not show the marker yet`);
       fetchOffset = last.nextOffset;
     }

@@ -1,24 +1,22 @@
 /** One question for records, to the leader of some partitions. */
-import type { TopicPartition } from "../log.ts";
+import type { StoredRecord, TopicPartition } from "../log.ts";
 import { refuse } from "./broker-errors.ts";
 import { type FetchPart, fetch } from "./protocol.ts";
-import { decodeBatches, type StoredBatch } from "./record-batch/decode.ts";
+import { decodeBatches } from "./record-batch/decode.ts";
 import type { Wire } from "./wire.ts";
 
-/** What one partition answered. `batches` is set only when `errorCode` is 0. */
+/** What one partition answered. `bytes` holds whole batches, which may begin before the offset asked for; none with an error. */
 export interface Fetched extends TopicPartition {
   readonly errorCode: number;
   readonly askedFrom: number;
   readonly highWatermark: number;
-  readonly logStart: number;
-  /** May begin before the offset asked for: a batch is stored and sent whole. */
-  readonly batches: readonly StoredBatch[];
+  readonly bytes: Buffer;
 }
 
 /**
  * Fetches from each partition; waits up to `maxWaitMs` while none has anything.
  *
- * @throws a connection error when the answer is lost, {@link BrokerError} when the whole request is refused, UnreadableBatchError.
+ * @throws a connection error when the answer is lost, {@link BrokerError} when the whole request is refused.
  */
 export async function fetchFrom(
   wire: Wire,
@@ -28,9 +26,20 @@ export async function fetchFrom(
   const answer = await wire.send(fetch(parts, limits));
   refuse(answer.errorCode, `fetch from broker ${wire.node.id}`);
   const asked = new Map(parts.map((part) => [`${part.topic}/${part.partition}`, part.fetchOffset]));
-  return answer.parts.map(({ bytes, ...part }) => ({
-    ...part,
-    askedFrom: asked.get(`${part.topic}/${part.partition}`) ?? 0,
-    batches: part.errorCode === 0 ? decodeBatches(bytes, part) : [],
-  }));
+  return answer.parts.map((part) => ({ ...part, askedFrom: asked.get(`${part.topic}/${part.partition}`) ?? 0 }));
+}
+
+/**
+ * The data records of a fetch, from the offset asked for to `to` (exclusive): no markers.
+ *
+ * @throws {UnreadableBatchError}
+ */
+export function recordsOf(fetched: Fetched, to = Number.POSITIVE_INFINITY): StoredRecord[] {
+  const records: StoredRecord[] = [];
+  for (const batch of decodeBatches(fetched.bytes, fetched)) {
+    if (batch.control) continue;
+    for (const record of batch.records)
+      if (record.offset >= fetched.askedFrom && record.offset < to) records.push(record);
+  }
+  return records;
 }

@@ -5,7 +5,7 @@ import type { Logger } from "../../../observability/logger.ts";
 import type { Log } from "../log.ts";
 import { Cluster } from "./cluster.ts";
 import { fence } from "./fence.ts";
-import { follow } from "./follow.ts";
+import { startFollower } from "./follow/follower.ts";
 import { kafkajsLogging } from "./logging.ts";
 import { boundsOf } from "./offsets.ts";
 import { patiently } from "./patience.ts";
@@ -60,7 +60,7 @@ export async function connectLog({
     },
     partitions: (topic) =>
       patiently({ what: `finding ${topic}`, withinMs: CONNECT_WITHIN_MS, signal }, () => cluster.partitions(topic)),
-    follow: (options) => follow(options, { brokers, clientId, logger }),
+    follow: async (options) => startFollower(options, { cluster, logger }),
     ensureTopics: (topics, shape) => ensureTopics(cluster, topics, shape, signal),
     async close() {
       closing.abort(new Error("the log is closed"));

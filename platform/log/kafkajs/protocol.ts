@@ -196,8 +196,6 @@ export interface FetchPart {
 export interface FetchAnswer extends CodedPartition {
   readonly topic: string;
   readonly highWatermark: number;
-  /** Offset of the oldest record kept; -1 with an error. */
-  readonly logStart: number;
   readonly bytes: Buffer;
 }
 
@@ -232,8 +230,8 @@ function fetchedPartition(topic: string, d: Decoder): FetchAnswer {
   const errorCode = d.readInt16();
   const highWatermark = Number(d.readInt64());
   d.readInt64(); // last stable offset
-  const logStart = Number(d.readInt64());
+  d.readInt64(); // log start offset
   d.readArray((aborted) => [aborted.readInt64(), aborted.readInt64()]);
   d.readInt32(); // preferred read replica
-  return { topic, partition, errorCode, highWatermark, logStart, bytes: d.readBytes() ?? Buffer.alloc(0) };
+  return { topic, partition, errorCode, highWatermark, bytes: d.readBytes() ?? Buffer.alloc(0) };
 }

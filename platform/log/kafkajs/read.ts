@@ -2,9 +2,10 @@
 import type { StoredRecord, TopicPartition } from "../log.ts";
 import { NoBrokerError, refuse } from "./broker-errors.ts";
 import type { Cluster } from "./cluster.ts";
-import { type Fetched, fetchFrom } from "./fetch.ts";
+import { type Fetched, fetchFrom, recordsOf } from "./fetch.ts";
 import { boundsOf, nameOf } from "./offsets.ts";
 import { patiently } from "./patience.ts";
+import { offsetAfter } from "./record-batch/decode.ts";
 import type { Wire } from "./wire.ts";
 
 const OFFSET_OUT_OF_RANGE = 1;
@@ -43,9 +44,9 @@ export async function* readRange(
         next = await patiently(patience, () => logStartAfter(cluster, at, offset, signal));
         continue;
       }
-      const records = recordsWithin(fetched, offset, to);
+      const records = recordsOf(fetched, to);
       if (records.length > 0) yield records;
-      next = fetched.batches.at(-1)!.nextOffset;
+      next = offsetAfter(fetched.bytes)!;
     }
   } finally {
     wire?.close();
@@ -58,7 +59,8 @@ async function fetchSome(wire: Wire, at: TopicPartition, fetchOffset: number): P
   const [fetched] = await fetchFrom(wire, [{ ...at, fetchOffset, maxBytes: BYTES }], limits);
   if (fetched?.errorCode === OFFSET_OUT_OF_RANGE) return fetched;
   refuse(fetched?.errorCode ?? 0, `fetch from ${nameOf(at)}`);
-  if (!fetched || fetched.batches.length === 0) throw new NoBrokerError(`${nameOf(at)} ends at ${fetchOffset}`);
+  if (!fetched || offsetAfter(fetched.bytes) === undefined)
+    throw new NoBrokerError(`${nameOf(at)} ends at ${fetchOffset}`);
   return fetched;
 }
 
@@ -73,14 +75,4 @@ async function logStartAfter(
   // Else the broker that refused the offset was behind, or the partition was made anew and is shorter.
   if (first <= offset) throw new NoBrokerError(`${nameOf(at)} goes from ${first} to ${next} only`);
   return first;
-}
-
-/** The data records of a fetch from `from` (inclusive) to `to` (exclusive): no markers, nothing before what was asked for. */
-export function recordsWithin(fetched: Fetched, from: number, to: number): StoredRecord[] {
-  const records: StoredRecord[] = [];
-  for (const batch of fetched.batches) {
-    if (batch.control) continue;
-    for (const record of batch.records) if (record.offset >= from && record.offset < to) records.push(record);
-  }
-  return records;
 }

@@ -44,6 +44,18 @@ export function decodeBatches(bytes: Buffer, at: TopicPartition): StoredBatch[] 
   return batches;
 }
 
+/** The offset after the last whole batch, without decoding any; undefined when there is none. */
+export function offsetAfter(bytes: Buffer): number | undefined {
+  let next: number | undefined;
+  for (let start = 0; start + 61 <= bytes.length; ) {
+    const end = start + 12 + bytes.readInt32BE(start + 8);
+    if (end > bytes.length) break;
+    next = Number(bytes.readBigInt64BE(start)) + bytes.readInt32BE(start + 23) + 1;
+    start = end;
+  }
+  return next;
+}
+
 function decodeBatch(bytes: Buffer, start: number, end: number, at: TopicPartition): StoredBatch {
   const baseOffset = Number(bytes.readBigInt64BE(start));
   const unreadable = (why: string) => new UnreadableBatchError(at, baseOffset, why);

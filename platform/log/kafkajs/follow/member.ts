@@ -1,0 +1,215 @@
+/**
+ * Membership of a consumer group, in Kafka's classic protocol: join, learn one's partitions, say regularly that one lives.
+ *
+ * States, and what leaves each:
+ * - joining: owns what it owned before → settled, when the group's leader has decided; alone, when the coordinator forgot it
+ * - settled: owns its partitions, says so by heartbeats → joining, when a heartbeat answers that the group changes
+ * - alone: the coordinator does not know it, so others may own its partitions: it gives all up → joining, as a new member
+ */
+import { AssignerProtocol } from "kafkajs";
+import type { TopicPartition } from "../../log.ts";
+import { BrokerError, refuse, verdictOf } from "../broker-errors.ts";
+import type { Cluster } from "../cluster.ts";
+import { patiently, pause } from "../patience.ts";
+import type { Wire } from "../wire.ts";
+import { assign, type Claim } from "./assign.ts";
+
+const PROTOCOL = "lockstep-cooperative";
+const ILLEGAL_GENERATION = 22;
+const UNKNOWN_MEMBER_ID = 25;
+const REBALANCE_IN_PROGRESS = 27;
+const MEMBER_ID_REQUIRED = 79;
+
+export interface MemberSettings {
+  readonly group: string;
+  readonly topics: readonly string[];
+  /** Silence after which the group gives our partitions to others. */
+  readonly sessionTimeoutMs: number;
+  /** How long the group waits for a member that must join again. */
+  readonly rebalanceTimeoutMs: number;
+  readonly heartbeatMs: number;
+}
+
+/** What owns the partitions: told of each change, in order, and waited for. */
+export interface Owner {
+  readonly owned: () => readonly string[];
+  /** Stops reading these, finishes what is being processed and commits it. Must not take longer than the rebalance time-out. */
+  readonly release: (partitions: readonly string[]) => Promise<void>;
+  /** These are ours from now on, all others are not. */
+  readonly settle: (partitions: readonly TopicPartition[]) => Promise<void>;
+  /** Nothing is known to be ours any more. */
+  readonly lose: () => void;
+}
+
+/** The coordinator's word that we are a member, which each commit carries. */
+export interface Seat {
+  readonly memberId: string;
+  readonly generation: number;
+}
+
+export class Member {
+  #seat: Seat = { memberId: "", generation: -1 };
+  #wire: Wire | undefined;
+  #lastHeartbeat = performance.now();
+
+  constructor(
+    readonly cluster: Cluster,
+    readonly settings: MemberSettings,
+    readonly owner: Owner,
+    readonly signal: AbortSignal,
+  ) {}
+
+  get seat(): Seat {
+    return this.#seat;
+  }
+
+  /** Milliseconds since the coordinator last answered that we are a member. */
+  heartbeatAgeMs = (): number => performance.now() - this.#lastHeartbeat;
+
+  /** Stays a member until the signal. @throws {BrokerError} when the brokers do not let us be one. */
+  async run(): Promise<void> {
+    while (!this.signal.aborted) {
+      try {
+        await this.#join();
+        await this.#stay();
+      } catch (error) {
+        if (this.signal.aborted) return;
+        await this.#recover(error);
+      }
+    }
+  }
+
+  /** Tells the group that we go, so that it need not wait for us. */
+  async leave(): Promise<void> {
+    const { memberId } = this.#seat;
+    try {
+      if (memberId) await this.#wire?.request("LeaveGroup", { groupId: this.settings.group, memberId });
+    } catch {
+      // The session's end tells them.
+    }
+    this.#wire?.close();
+  }
+
+  async #recover(error: unknown): Promise<void> {
+    const code = error instanceof BrokerError ? error.code : undefined;
+    if (code === REBALANCE_IN_PROGRESS) return;
+    if (code === ILLEGAL_GENERATION || code === UNKNOWN_MEMBER_ID) {
+      this.owner.lose();
+      if (code === UNKNOWN_MEMBER_ID) this.#seat = { memberId: "", generation: -1 };
+      return;
+    }
+    if (verdictOf(error) !== "retry") throw error;
+    this.#wire?.close();
+    this.#wire = undefined;
+    await pause(100 + Math.random() * 100, this.signal).catch(() => {});
+  }
+
+  /** The wire to the coordinator is our own: a join may keep it waiting for long. */
+  async #coordinator(): Promise<Wire> {
+    this.#wire ??= this.cluster.ownWire(await this.cluster.coordinator(0, this.settings.group));
+    return this.#wire;
+  }
+
+  async #join(): Promise<void> {
+    const { group, sessionTimeoutMs, rebalanceTimeoutMs } = this.settings;
+    const wire = await this.#coordinator();
+    const joined = await wire.request("JoinGroup", {
+      groupId: group,
+      sessionTimeout: sessionTimeoutMs,
+      rebalanceTimeout: rebalanceTimeoutMs,
+      memberId: this.#seat.memberId,
+      protocolType: "consumer",
+      groupProtocols: [{ name: PROTOCOL, metadata: this.#claim() }],
+    });
+    if (joined.errorCode === MEMBER_ID_REQUIRED) {
+      this.#seat = { memberId: joined.memberId, generation: -1 };
+      return this.#join();
+    }
+    refuse(joined.errorCode, `joining group ${group}`);
+    this.#seat = { memberId: joined.memberId, generation: joined.generationId };
+    const leads = joined.memberId === joined.leaderId;
+    const synced = await wire.request("SyncGroup", {
+      groupId: group,
+      generationId: joined.generationId,
+      memberId: joined.memberId,
+      groupAssignment: leads ? await this.#decide(joined.members) : [],
+    });
+    refuse(synced.errorCode, `joining group ${group}`);
+    this.#lastHeartbeat = performance.now();
+    await this.#take(synced.memberAssignment);
+  }
+
+  #claim(): Buffer {
+    const { topics } = this.settings;
+    const said = JSON.stringify({ generation: this.#seat.generation, owned: this.owner.owned() });
+    return AssignerProtocol.MemberMetadata.encode({ version: 0, topics: [...topics], userData: Buffer.from(said) });
+  }
+
+  async #decide(members: readonly { memberId: string; memberMetadata: Buffer }[]) {
+    const counts = await Promise.all(
+      this.settings.topics.map(async (topic) => {
+        const count = await patiently({ what: `finding ${topic}`, withinMs: 10_000, signal: this.signal }, () =>
+          this.cluster.partitions(topic),
+        );
+        return Array.from({ length: count }, (_, partition) => ({ topic, partition }));
+      }),
+    );
+    const given = assign(members.map(claimOf), counts.flat());
+    return [...given].map(([memberId, partitions]) => {
+      const assignment: Record<string, number[]> = {};
+      for (const { topic, partition } of partitions) (assignment[topic] ??= []).push(partition);
+      return {
+        memberId,
+        memberAssignment: AssignerProtocol.MemberAssignment.encode({
+          version: 0,
+          assignment,
+          userData: Buffer.alloc(0),
+        }),
+      };
+    });
+  }
+
+  async #take(assignment: Buffer): Promise<void> {
+    const decoded = AssignerProtocol.MemberAssignment.decode(assignment)?.assignment ?? {};
+    const given = Object.entries(decoded).flatMap(([topic, partitions]) =>
+      partitions.map((partition) => ({ topic, partition })),
+    );
+    const names = new Set(given.map(({ topic, partition }) => `${topic}/${partition}`));
+    const revoked = this.owner.owned().filter((name) => !names.has(name));
+    if (revoked.length > 0) await this.owner.release(revoked);
+    await this.owner.settle(given);
+    // What we gave up can now go to the member that it is meant for.
+    if (revoked.length > 0) throw new BrokerError(REBALANCE_IN_PROGRESS, `group ${this.settings.group}`);
+  }
+
+  async #stay(): Promise<void> {
+    const { group, heartbeatMs } = this.settings;
+    while (!this.signal.aborted) {
+      await pause(heartbeatMs, this.signal);
+      const { memberId, generation } = this.#seat;
+      const heartbeat = { groupId: group, memberId, groupGenerationId: generation };
+      try {
+        const wire = await this.#coordinator();
+        const { errorCode } = await wire.request("Heartbeat", heartbeat);
+        refuse(errorCode, `heartbeat to group ${group}`);
+        this.#lastHeartbeat = performance.now();
+      } catch (error) {
+        if (verdictOf(error) !== "retry") throw error;
+        // The coordinator is away or moved; the seat is still ours until it says otherwise.
+        this.#wire?.close();
+        this.#wire = undefined;
+        await this.cluster.refresh().catch(() => {});
+      }
+    }
+  }
+}
+
+function claimOf({ memberId, memberMetadata }: { memberId: string; memberMetadata: Buffer }): Claim {
+  try {
+    const said = AssignerProtocol.MemberMetadata.decode(memberMetadata)?.userData.toString("utf8") ?? "";
+    const { generation, owned } = JSON.parse(said) as { generation: number; owned: string[] };
+    return { memberId, generation, owned };
+  } catch {
+    return { memberId, generation: -1, owned: [] };
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * What was fetched of one partition and not yet processed. Bytes are kept as they came and decoded when their turn comes;
+ * everything that waits is then given as one batch, so that a slow reader gets larger batches, not more of them.
+ */
+import type { StoredRecord, TopicPartition } from "../../log.ts";
+import { type Fetched, recordsOf } from "../fetch.ts";
+import { offsetAfter } from "../record-batch/decode.ts";
+
+export class PartitionQueue {
+  #fetched: Fetched[] = [];
+  #bytes = 0;
+  /** False once the partition is no longer ours: nothing more of it is processed. */
+  owned = true;
+  /** A fetch that includes this partition is under way. */
+  asked = false;
+  /** Where the next fetch begins. */
+  nextFetch: number;
+  /** Everything before this is processed. */
+  processed: number;
+  /** When a broker last answered for this partition, or it needed none because enough waits here; by `performance.now()`. */
+  answeredAtMs = performance.now();
+
+  /** @param committed what the group's coordinator has stored; undefined for nothing. */
+  constructor(
+    readonly at: TopicPartition,
+    start: number,
+    public committed: number | undefined,
+    readonly maxBytes: number,
+  ) {
+    this.nextFetch = start;
+    this.processed = start;
+  }
+
+  get full(): boolean {
+    return this.#bytes >= this.maxBytes;
+  }
+
+  get empty(): boolean {
+    return this.#fetched.length === 0;
+  }
+
+  add(fetched: Fetched): void {
+    const next = offsetAfter(fetched.bytes);
+    if (next === undefined) return;
+    this.#fetched.push(fetched);
+    this.#bytes += fetched.bytes.length;
+    this.nextFetch = next;
+  }
+
+  /**
+   * All that waits. There may be no records, when there were only markers. `next` is where to go on after it.
+   *
+   * @throws {UnreadableBatchError}
+   */
+  take(): { records: readonly StoredRecord[]; next: number; highWatermark: number } {
+    const taken = this.#fetched;
+    this.#fetched = [];
+    this.#bytes = 0;
+    const highWatermark = taken.at(-1)?.highWatermark ?? this.nextFetch;
+    return { records: taken.flatMap((fetched) => recordsOf(fetched)), next: this.nextFetch, highWatermark };
+  }
+}

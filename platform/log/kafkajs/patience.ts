@@ -56,3 +56,12 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
     else signal?.addEventListener("abort", stop, { once: true });
   });
 }
+
+/** Waits for `work`, but not longer than `ms`; it then goes on unwatched. */
+export async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work, limit]).finally(() => clearTimeout(timer));
+}

@@ -7,7 +7,7 @@ import type { Logger } from "../../../../observability/logger.ts";
 import type { Follower, FollowOptions, TopicPartition } from "../../log.ts";
 import type { Cluster } from "../cluster.ts";
 import { nameOf } from "../offsets.ts";
-import { pause } from "../patience.ts";
+import { atMost, pause } from "../patience.ts";
 import { commit, startOffsets } from "./commits.ts";
 import { FetchLoop } from "./fetch-loop.ts";
 import { Member, type Owner } from "./member.ts";
@@ -99,7 +99,7 @@ class GroupFollower implements Follower, Owner {
     for (const queue of queues) queue.owned = false;
     const running = names.flatMap((name) => this.#working.get(name) ?? []);
     // Somewhat less than the group waits for us; what still runs then was given away, and must be fenced by its effects.
-    await Promise.race([Promise.all(running), pause(REBALANCE_TIMEOUT_MS * 0.8)]);
+    await atMost(REBALANCE_TIMEOUT_MS * 0.8, Promise.all(running));
     await this.#commit(queues);
     this.#forget(queues);
   };

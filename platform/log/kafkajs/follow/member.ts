@@ -11,6 +11,7 @@ import type { TopicPartition } from "../../log.ts";
 import { BrokerError, refuse, verdictOf } from "../broker-errors.ts";
 import type { Cluster } from "../cluster.ts";
 import { patiently, pause } from "../patience.ts";
+import { byTopic } from "../protocol.ts";
 import type { Wire } from "../wire.ts";
 import { assign, type Claim } from "./assign.ts";
 
@@ -156,16 +157,10 @@ export class Member {
     );
     const given = assign(members.map(claimOf), counts.flat());
     return [...given].map(([memberId, partitions]) => {
-      const assignment: Record<string, number[]> = {};
-      for (const { topic, partition } of partitions) (assignment[topic] ??= []).push(partition);
-      return {
-        memberId,
-        memberAssignment: AssignerProtocol.MemberAssignment.encode({
-          version: 0,
-          assignment,
-          userData: Buffer.alloc(0),
-        }),
-      };
+      const byTopicName = byTopic(partitions, ({ partition }) => partition);
+      const assignment = Object.fromEntries(byTopicName.map(({ topic, partitions: of }) => [topic, [...of]]));
+      const memberAssignment = { version: 0, assignment, userData: Buffer.alloc(0) };
+      return { memberId, memberAssignment: AssignerProtocol.MemberAssignment.encode(memberAssignment) };
     });
   }
 

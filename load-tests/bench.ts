@@ -1,0 +1,133 @@
+#!/usr/bin/env bun
+/** `bun run bench`: the figures of docs/performance.md, measured anew (load-tests/README.md says how). */
+import { cpus, loadavg, release, totalmem } from "node:os";
+import { Command, InvalidArgumentError, Option } from "commander";
+import postgres from "postgres";
+import { entities } from "../contracts/entities/index.ts";
+import { requireCommitTimestamps } from "./bench/commits.ts";
+import type { Subject } from "./bench/measure.ts";
+import { bulkPhase, httpPhase } from "./bench/phases.ts";
+import { report } from "./bench/report.ts";
+import type { BenchResult, BulkPhase, HttpPhase } from "./bench/result.ts";
+import { attach, entryOf, type RunningStack, type StackStatus, startOwn } from "./bench/running-stack.ts";
+
+const say = (line: string) => console.error(`${new Date().toISOString().slice(11, 19)} ${line}`);
+
+const wholeNumber = (min: number, max: number) => (text: string) => {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < min || value > max)
+    throw new InvalidArgumentError(`must be a whole number from ${min} to ${max}`);
+  return value;
+};
+
+interface Options {
+  readonly json?: string;
+  readonly data?: string;
+  readonly only: Parts;
+  readonly seconds: number;
+  readonly rows: number;
+  readonly brokers: string;
+  readonly instances?: string;
+}
+
+const ALL: Parts = { rates: [200, 1_000], bulk: true };
+
+/** Rates of writes per second, and whether the bulk. */
+interface Parts {
+  readonly rates: readonly number[];
+  readonly bulk: boolean;
+}
+
+/** @throws {InvalidArgumentError} for anything else than rates and "bulk", separated by commas. */
+function chosen(only: string): Parts {
+  const parts = only.split(",");
+  const rates = parts.filter((part) => part !== "bulk").map(wholeNumber(1, 20_000));
+  return { rates, bulk: parts.includes("bulk") };
+}
+
+/** Connections to the databases of a stack, and where everything else is. */
+async function subjectOf(status: StackStatus): Promise<Subject & AsyncDisposable> {
+  const connect = (name: string) => {
+    const { url } = entryOf(status, name);
+    return { url, sql: postgres(url, { max: 1, onnotice: () => {} }) };
+  };
+  const names = entities.flatMap((entity) => entity.replicas.map(({ name }) => name));
+  const source = connect("gateway-db");
+  const replicas = names.map((name) => ({ name, ...connect(`${name}-db`) }));
+  await requireCommitTimestamps("gateway-db", source.sql);
+  for (const { name, sql } of replicas) await requireCommitTimestamps(`${name}-db`, sql);
+  const urlsOf = (name: string) => status.services.filter((s) => s.name === name).map(({ url }) => url);
+  return {
+    gateway: entryOf(status, "gateway").url,
+    redis: entryOf(status, "redis").url,
+    source,
+    replicas,
+    replicaUrls: new Map(names.map((name) => [name, urlsOf(name)])),
+    processes: status.services.flatMap(({ name, kind, instance, pid }) =>
+      pid === null ? [] : [{ name: instance > 1 ? `${name} ${instance}` : name, kind, pid }],
+    ),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([source, ...replicas].map(({ sql }) => sql.end()));
+    },
+  };
+}
+
+const ours = new Set(["gateway", "relay", "stream", "replica"]);
+
+async function measure({ status }: RunningStack, options: Options): Promise<BenchResult> {
+  const { rates, bulk: withBulk } = options.only;
+  const loadBefore = loadavg()[0] ?? 0;
+  await using subject = await subjectOf(status);
+  const http: HttpPhase[] = [];
+  for (const rate of rates) http.push(await httpPhase(subject, rate, options.seconds, say));
+  const bulk: BulkPhase | null = withBulk ? await bulkPhase(subject, options.rows, say) : null;
+  const phases = [...http, ...(bulk ? [bulk] : [])];
+  const last = phases.at(-1)?.processes ?? [];
+  return {
+    at: new Date().toISOString(),
+    machine: {
+      cpus: cpus().length,
+      model: cpus()[0]?.model ?? "unknown",
+      memoryGb: Math.round(totalmem() / 1e9),
+      kernel: release(),
+      bun: Bun.version,
+      loadBefore,
+    },
+    brokers: status.services.filter(({ kind }) => kind === "broker").length,
+    http,
+    bulk,
+    servicesMemoryMb: last.filter(({ kind }) => ours.has(kind)).reduce((sum, { memoryMb }) => sum + memoryMb, 0),
+    equal: phases.every(({ differences }) => differences.length === 0),
+  };
+}
+
+const program = new Command("bench")
+  .description("Measures acknowledgement, commit-to-commit and commit-to-readable latency, bulk rate, CPU and memory.")
+  .option("--json <file>", "also write the result as JSON")
+  .option("--data <dir>", "measure the stack that runs on this folder instead of one of its own")
+  .addOption(
+    new Option("--only <parts>", "parts to run: rates in writes per second, and bulk")
+      .argParser(chosen)
+      .default(ALL, "200,1000,bulk"),
+  )
+  .option("--seconds <n>", "measured seconds at each rate", wholeNumber(1, 86_400), 30)
+  .option("--rows <n>", "row changes of the bulk", wholeNumber(1_000, 10_000_000), 100_000)
+  .option("--brokers <n>", "brokers of its own stack, 1 or 3", "1")
+  .option("--instances <list>", "instances of its own stack, as for `bun run up`")
+  .action(async (options: Options) => {
+    const flags = ["--brokers", options.brokers, ...(options.instances ? ["--instances", options.instances] : [])];
+    const stack = options.data ? await attach(options.data) : await startOwn(flags);
+    for (const signal of ["SIGINT", "SIGTERM"])
+      process.once(signal, () => void stack.end().finally(() => process.exit(130)));
+    let result: BenchResult;
+    try {
+      result = await measure(stack, options);
+    } finally {
+      await stack.end();
+    }
+    console.log(report(result));
+    if (options.json) await Bun.write(options.json, `${JSON.stringify(result, null, 2)}\n`);
+    if (!result.equal) process.exitCode = 1;
+  });
+
+await program.parseAsync();

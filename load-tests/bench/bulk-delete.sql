@@ -1,0 +1,2 @@
+-- Takes: $1 ids of rows to delete.
+delete from products where id = any ($1::uuid[])

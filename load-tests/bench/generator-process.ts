@@ -1,0 +1,9 @@
+/** Entry of the generator's process: takes its options as JSON in the first argument, tells its parent over IPC. */
+import { Generator, type GeneratorOptions } from "./generator.ts";
+
+const options = JSON.parse(process.argv[2] ?? "") as GeneratorOptions;
+const generator = new Generator(options, (message) => process.send?.(message));
+// A parent that is gone leaves nobody to measure for.
+process.on("disconnect", () => process.exit(1));
+await generator.run();
+process.disconnect?.();

@@ -1,0 +1,108 @@
+/** One phase of the bench, measured from outside while it runs. */
+
+import { CacheSampler } from "./cache-sampler.ts";
+import { type Commit, lastOf, latencies, readReplica, readSource, type Window } from "./commits.ts";
+import { type Buckets, bucketsIn, figuresOf, histogramQuantile, since } from "./figures.ts";
+import { ProcessMeter, type Watched } from "./processes.ts";
+import { entity } from "./product.ts";
+import type { Phase, ReplicaLatency } from "./result.ts";
+import { remainingDifferences, type Sites, untilQuiet } from "./settle.ts";
+
+/** Where everything is that is measured. */
+export interface Subject extends Sites {
+  readonly gateway: string;
+  readonly redis: string;
+  /** Base URLs of each replica's instances. */
+  readonly replicaUrls: ReadonlyMap<string, readonly string[]>;
+  readonly processes: readonly Watched[];
+}
+
+const METRIC = "lockstep_sync_latency_seconds";
+const stores = ["postgres", "redis"] as const;
+
+/** Histogram of one replica and store, all its instances together. */
+async function histograms({ replicaUrls }: Subject): Promise<Map<string, Buckets>> {
+  const found = new Map<string, Buckets>();
+  for (const [replica, urls] of replicaUrls) {
+    const texts = await Promise.all(urls.map(async (url) => (await fetch(`${url}/metrics`)).text()));
+    for (const store of stores)
+      found.set(`${replica} ${store}`, bucketsIn(texts.join("\n"), METRIC, { replica, store }));
+  }
+  return found;
+}
+
+/** What a phase hands out while it runs, and what it is told at its end. */
+export class Measurement {
+  readonly sampler: CacheSampler;
+  private readonly meter: ProcessMeter;
+  private before = new Map<string, Buckets>();
+
+  constructor(private readonly subject: Subject) {
+    this.sampler = new CacheSampler(subject.redis, entity.plural);
+    this.meter = new ProcessMeter(subject.processes);
+  }
+
+  /** From now on everything counts. */
+  async begin(): Promise<void> {
+    this.meter.start();
+    this.before = await histograms(this.subject);
+  }
+
+  /**
+   * Waits until the stack is quiet, then reads what the databases remember, and compares them.
+   *
+   * @param window when the writes that count were committed in the source.
+   * @returns the phase's figures, and the source's commits since the window's begin.
+   */
+  async finish(name: string, window: Window): Promise<Phase & { readonly lastReplicaCommitMs: number }> {
+    await this.sampler.settled();
+    await untilQuiet(this.subject);
+    const processes = this.meter.stop();
+    const after = await histograms(this.subject);
+    const { fromMs } = window;
+    const source = await readSource(this.subject.source.sql, entity, fromMs);
+    const replicas: Record<string, ReplicaLatency> = {};
+    let lastReplicaCommitMs = 0;
+    for (const { name: replica, sql } of this.subject.replicas) {
+      const applied = await readReplica(sql, entity, fromMs);
+      lastReplicaCommitMs = Math.max(lastReplicaCommitMs, lastOf(applied));
+      replicas[replica] = {
+        commitToCommitMs: latencies(source, applied, window),
+        commitToRedisMs: this.redisFigures(replica, source),
+        histogramMs: {
+          postgres: this.histogramFigures(after, `${replica} postgres`),
+          redis: this.histogramFigures(after, `${replica} redis`),
+        },
+      };
+    }
+    await this.sampler.close();
+    return {
+      name,
+      seconds: (window.toMs - fromMs) / 1_000,
+      missingInRedis: this.sampler.missing,
+      replicas,
+      processes,
+      settledAfterSeconds: Math.max(0, lastReplicaCommitMs - window.toMs) / 1_000,
+      differences: await remainingDifferences(this.subject),
+      lastReplicaCommitMs,
+    };
+  }
+
+  private redisFigures(replica: string, source: readonly Commit[]) {
+    const committed = new Map(source.map((commit) => [`${commit.id} ${commit.version}`, commit.ms]));
+    return figuresOf(
+      this.sampler.seen
+        .filter((seen) => seen.replica === replica)
+        .flatMap(({ id, version, atMs }) => {
+          const ms = committed.get(`${id} ${version}`);
+          return ms === undefined ? [] : [atMs - ms];
+        }),
+    );
+  }
+
+  private histogramFigures(after: ReadonlyMap<string, Buckets>, key: string) {
+    const counted = since(this.before.get(key) ?? new Map(), after.get(key) ?? new Map());
+    const at = (share: number) => histogramQuantile(counted, share) * 1_000;
+    return { count: [...counted.values()].at(-1) ?? 0, p50: at(0.5), p99: at(0.99) };
+  }
+}

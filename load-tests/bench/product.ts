@@ -1,0 +1,35 @@
+/** The writes that the bench sends. The only file of the bench, beside bulk.sql's, that names an entity's fields. */
+import { entities } from "../../contracts/entities/index.ts";
+import type { EntityDeclaration } from "../../contracts/entity.ts";
+import type { Random } from "./mix.ts";
+
+export const entity: EntityDeclaration = declared("product");
+
+function declared(name: string): EntityDeclaration {
+  const found = entities.find((e) => e.name === name);
+  if (!found)
+    throw new Error(`the bench writes entities "${name}", and none is declared: change load-tests/bench/product.ts`);
+  return found;
+}
+
+const statuses = ["active", "active", "active", "draft", "archived"];
+
+/**
+ * A whole product of about 300 bytes as JSON. Three in five belong into every replica.
+ *
+ * @param sku unique; an update must keep it.
+ */
+export function productBody(sku: string, random: Random): string {
+  const cents = Math.floor(random() * 100_000);
+  return JSON.stringify({
+    sku,
+    name: "Café especial em grãos, torra média",
+    description: "Notas de chocolate e castanhas. ".repeat(3).trim(),
+    price: (cents / 100).toFixed(2),
+    currency: "BRL",
+    cost: (cents / 250).toFixed(2),
+    stock: Math.floor(random() * 1_000),
+    status: statuses[Math.floor(random() * statuses.length)],
+    tags: ["coffee", "beans"],
+  });
+}

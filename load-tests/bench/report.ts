@@ -1,0 +1,81 @@
+/** A bench result as tables for people. */
+import type { Figures } from "./figures.ts";
+import type { BenchResult, BulkPhase, HttpPhase, Phase } from "./result.ts";
+
+export function report(result: BenchResult): string {
+  const { machine } = result;
+  return [
+    `${machine.cpus} CPUs (${machine.model}), ${machine.memoryGb} GB, Linux ${machine.kernel}, Bun ${machine.bun}, ${result.brokers} broker(s), load before ${machine.loadBefore.toFixed(2)}`,
+    ...result.http.map(httpPhase),
+    ...(result.bulk ? [bulkPhase(result.bulk)] : []),
+    `Memory of gateway, relay, stream and replicas at the end: ${result.servicesMemoryMb.toFixed(0)} MB`,
+    result.equal ? "Source and replicas are equal by content." : differing(result),
+  ].join("\n\n");
+}
+
+const httpPhase = (phase: HttpPhase): string => {
+  const failed = Object.entries(phase.failed).map(([status, count]) => `${count} x ${status}`);
+  return [
+    `${phase.name}: ${phase.sent} writes in ${phase.seconds} s, ${phase.acknowledged} acknowledged, ${failed.join(", ") || "none failed"}; all applied ${phase.settledAfterSeconds.toFixed(1)} s after the last`,
+    latencies(
+      [
+        ["acknowledged at the client", phase.ackMs],
+        ["generator late by", phase.generator.lateMs],
+      ],
+      phase,
+    ),
+    usage(phase),
+  ].join("\n");
+};
+
+const bulkPhase = (phase: BulkPhase): string =>
+  [
+    `${phase.name}: ${phase.rowChanges} row changes; source alone ${phase.sourceRowsPerSecond.toFixed(0)} rows/s, until all replicas had them ${phase.rowsPerSecond.toFixed(0)} rows/s (${phase.seconds.toFixed(1)} s)`,
+    latencies([], phase),
+    usage(phase),
+  ].join("\n");
+
+const latencies = (first: readonly (readonly [string, Figures])[], { replicas, missingInRedis }: Phase): string => {
+  const rows: [string, Figures][] = [...first.map(([name, figures]): [string, Figures] => [name, figures])];
+  for (const [name, of] of Object.entries(replicas)) {
+    rows.push([`commit to ${name}'s commit`, of.commitToCommitMs]);
+    if (of.commitToRedisMs.count > 0) rows.push([`commit to ${name}'s Redis (sample)`, of.commitToRedisMs]);
+  }
+  const body = rows.map(([name, f]) => [name, f.count, ...[f.p50, f.p90, f.p99, f.max].map((ms) => ms.toFixed(1))]);
+  const histograms = Object.entries(replicas).flatMap(([name, of]) =>
+    Object.entries(of.histogramMs)
+      .filter(([, h]) => h.count > 0)
+      .map(([store, h]) => [`${name} itself says, ${store}`, h.count, h.p50.toFixed(1), "", h.p99.toFixed(1), ""]),
+  );
+  const missing = missingInRedis > 0 ? `\n${missingInRedis} sampled writes never showed up in Redis` : "";
+  return table([["milliseconds", "count", "p50", "p90", "p99", "max"], ...body, ...histograms]) + missing;
+};
+
+const usage = ({ processes }: Phase): string =>
+  table([
+    ["process", "CPU s", "peak MB", "end MB"],
+    ...processes.map((p) => [p.name, p.cpuSeconds.toFixed(1), p.peakMemoryMb.toFixed(0), p.memoryMb.toFixed(0)]),
+  ]);
+
+const differing = ({ http, bulk }: BenchResult): string => {
+  const found = [...http, ...(bulk ? [bulk] : [])].flatMap(({ name, differences }) =>
+    differences.map((d) => `${name}: ${d}`),
+  );
+  return [`SOURCE AND REPLICAS DIFFER in ${found.length} places:`, ...found.slice(0, 20)].join("\n");
+};
+
+/** Columns of equal width: the first to the left, numbers to the right. */
+function table(rows: readonly (readonly (string | number)[])[]): string {
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => String(row[column] ?? "").length))) ?? [];
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) =>
+          column === 0 ? String(cell).padEnd(widths[0] ?? 0) : String(cell).padStart(widths[column] ?? 0),
+        )
+        .join("  ")
+        .trimEnd(),
+    )
+    .map((line) => `  ${line}`)
+    .join("\n");
+}

@@ -7,9 +7,9 @@ import { down } from "./down.ts";
 import { Failure } from "./failure.ts";
 import { DEFAULT_DATA, DEFAULT_PORT_BASE, readOptions, type UpFlags } from "./options.ts";
 import { databaseOwners, serviceNames } from "./plan.ts";
-import { listenForEnd } from "./signals.ts";
+import { launchersOf, listenForEnd } from "./signals.ts";
 import { stackStatus, statusText } from "./status.ts";
-import { runStack } from "./up.ts";
+import { refuseSecond, runStack } from "./up.ts";
 
 const say = (line: string): void => console.log(line);
 
@@ -25,18 +25,19 @@ async function up(flags: Flags, args: readonly string[]): Promise<number> {
   });
   const askedAt = Number(flags.askedAt ?? Math.round(performance.timeOrigin));
   const background = flags.background ?? false;
-  const startedByScript = process.env.npm_lifecycle_event !== undefined;
-  const { ending, killing } = listenForEnd(startedByScript && !background);
+  const { ending, killing, mistake } = listenForEnd(background ? [] : launchersOf(process.env));
   if (options.detach && !background) {
+    refuseSecond(options.data);
     return upDetached(options.data, [...args, "--background", "--asked-at", String(askedAt)], ending);
   }
   try {
     await runStack(options, { env: process.env, say, askedAt, ending, killing });
-    return 0;
   } catch (error) {
-    if (ending.aborted) return GIVEN_UP;
-    throw error;
+    if (!ending.aborted) throw error;
+    if (mistake() === undefined) return GIVEN_UP;
   }
+  if (mistake() !== undefined) throw mistake();
+  return 0;
 }
 
 async function status({ data, json }: { data: string; json?: boolean }): Promise<number> {

@@ -14,20 +14,21 @@ export interface Shape {
 const shapeFile = (data: string): string => join(data, "shape.json");
 
 /**
- * Decides on the shape: what the data was made with, else what was asked for, and remembers it.
+ * Decides on the shape: what the data was made with, else what was asked for.
  *
  * @throws {UsageError} when both are there and differ.
  */
-export function settleShape({ data, brokers, partitions }: Pick<UpOptions, "data" | "brokers" | "partitions">): Shape {
+export function shapeFor({ data, brokers, partitions }: Pick<UpOptions, "data" | "brokers" | "partitions">): Shape {
   const file = shapeFile(data);
   const made = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Shape) : undefined;
   if (made && brokers !== undefined && brokers !== made.brokers) throw misfit(data, "--brokers", made.brokers);
   if (made && partitions !== undefined && partitions !== made.partitions)
     throw misfit(data, "--partitions", made.partitions ?? "not given");
-  const shape = made ?? { brokers: brokers ?? 1, partitions };
-  writeFileSync(file, `${JSON.stringify(shape)}\n`);
-  return shape;
+  return made ?? { brokers: brokers ?? 1, partitions };
 }
+
+export const rememberShape = (data: string, shape: Shape): void =>
+  writeFileSync(shapeFile(data), `${JSON.stringify(shape)}\n`);
 
 const misfit = (data: string, flag: string, was: number | string) =>
   new UsageError(

@@ -8,14 +8,8 @@ import { readFileSync } from "node:fs";
  */
 export function identityOf(pid: number): string | undefined {
   if (process.platform === "linux") {
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-      // The second field is the command in parentheses and may hold anything; after it come state (3rd) … start time (22nd).
-      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      return fields[0] === "Z" ? undefined : fields[19];
-    } catch {
-      return undefined;
-    }
+    const fields = statFields(pid);
+    return fields?.[0] === "Z" ? undefined : fields?.[19];
   }
   const { status, stdout } = spawnSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8" });
   return status === 0 && stdout.trim() !== "" ? stdout.trim() : undefined;
@@ -31,6 +25,25 @@ export function commandOf(pid: number): string {
     }
   }
   return spawnSync("ps", ["-o", "command=", "-p", String(pid)], { encoding: "utf8" }).stdout?.trim() ?? "";
+}
+
+/** The pid of a process's parent; undefined when there is no such process. */
+export function parentOf(pid: number): number | undefined {
+  if (process.platform !== "linux")
+    return Number(spawnSync("ps", ["-o", "ppid=", "-p", String(pid)], { encoding: "utf8" }).stdout) || undefined;
+  const fields = statFields(pid);
+  return fields && Number(fields[1]);
+}
+
+/** The fields of /proc/<pid>/stat from the third on (state, parent, …, start time as the 22nd); undefined without such a process. */
+function statFields(pid: number): string[] | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // The second field is the command in parentheses, and may hold anything.
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  } catch {
+    return undefined;
+  }
 }
 
 /** A process as a file remembers it. */

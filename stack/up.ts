@@ -2,7 +2,7 @@
 import { replicaNames } from "../contracts/entities/index.ts";
 import { canaryEntity, flyCanary } from "./canary.ts";
 import { type Crew, gatherCrew, type Member } from "./crew.ts";
-import { makeDataFolder, removeData, settleShape } from "./data-folder.ts";
+import { makeDataFolder, rememberShape, removeData, shapeFor } from "./data-folder.ts";
 import { Failure } from "./failure.ts";
 import { endLeftovers } from "./leftovers.ts";
 import type { UpOptions } from "./options.ts";
@@ -11,7 +11,7 @@ import { identityOf } from "./processes.ts";
 import { untilReady } from "./readiness.ts";
 import { readyReport } from "./report.ts";
 import { addressesOf, serverPart, servicePart } from "./start-part.ts";
-import { becomeSupervisor, removeState, retire } from "./state.ts";
+import { becomeSupervisor, removeState, retire, runningSupervisor } from "./state.ts";
 import { refuseTakenPorts } from "./taken-ports.ts";
 
 const READY_WITHIN_MS = 180_000;
@@ -26,6 +26,12 @@ export class AlreadyRunningError extends Failure {
       `a stack already runs on ${data} (supervisor pid ${pid}): see it with bun run status, stop it with bun run down`,
     );
   }
+}
+
+/** @throws {AlreadyRunningError} when there is a supervisor on the data folder. */
+export function refuseSecond(data: string): void {
+  const other = runningSupervisor(data);
+  if (other) throw new AlreadyRunningError(data, other.pid);
 }
 
 export interface UpSurroundings {
@@ -65,9 +71,10 @@ export async function runStack(options: UpOptions, around: UpSurroundings): Prom
 }
 
 async function runPlan(options: UpOptions, around: UpSurroundings): Promise<void> {
-  const shape = settleShape(options);
+  const shape = shapeFor(options);
   const plan = planStack(options, shape.brokers, replicaNames);
   await refuseTakenPorts(plan);
+  rememberShape(options.data, shape);
   const crew = gatherCrew(options.data, plan.external, around.say);
   around.killing.addEventListener("abort", () => void crew.dismiss("SIGKILL"));
   try {

@@ -1,5 +1,6 @@
 /** No test leaves a server behind, also not one that is killed: a shell waits for our end and clears up. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
 
 // `cat` ends when our end of the pipe is closed, which the system does for us, whatever ended us.
 const END = `cat >/dev/null
@@ -17,6 +18,14 @@ const guards: ChildProcess[] = [];
 export function endWithUs(pid: number, signal: "QUIT" | "KILL", folder: string): void {
   guard(END, String(pid), signal, folder);
 }
+
+const DOWN = `cat >/dev/null
+"$1" "$2" down --data "$3" >/dev/null 2>&1
+[ -n "$4" ] || rm -rf "$3"`;
+
+/** Stops the stack on a data folder when this process is gone, and removes the folder unless it is to be kept. */
+export const downWithUs = (data: string, keep: boolean): void =>
+  guard(DOWN, process.execPath, join(import.meta.dirname, "../../stack/main.ts"), data, keep ? "keep" : "");
 
 /** Removes `folder` when this process is gone. */
 export const removeWithUs = (folder: string): void => guard(REMOVE, folder);

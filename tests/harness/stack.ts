@@ -1,9 +1,10 @@
 /** A whole stack for a test, started and judged from outside as a user would: `bun run up`, `status --json`, HTTP, kill. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isFree } from "../../stack/ports.ts";
 import { eventually } from "./eventually.ts";
+import { downWithUs } from "./guard.ts";
 
 export interface StatusEntry {
   readonly name: string;
@@ -51,6 +52,9 @@ export class Stack implements AsyncDisposable {
   /** Resolves when a canary write was readable everywhere. @throws {Error} with the whole output when it does not start. */
   static async start(options: StackOptions = {}): Promise<Stack> {
     const data = mkdtempSync(join(tmpdir(), "lockstep-stack-"));
+    // PostgreSQL's user must be able to enter, or its data would lie elsewhere.
+    chmodSync(data, 0o711);
+    downWithUs(data, Boolean(process.env.TEST_KEEP_DATA));
     const stack = new Stack(data, await freePortBase(), options);
     const args = ["up", "--detach", "--data", data, "--port-base", String(stack.portBase)];
     if (options.brokers) args.push("--brokers", String(options.brokers));

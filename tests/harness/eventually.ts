@@ -1,5 +1,7 @@
 import { inspect } from "node:util";
 
+type Truthy<T> = Exclude<T, false | null | undefined | 0 | "">;
+
 /**
  * Asks again until the answer is truthy, and gives that answer. An exception counts as not yet.
  *
@@ -9,13 +11,13 @@ import { inspect } from "node:util";
 export async function eventually<T>(
   check: () => T | Promise<T>,
   { withinMs, what, everyMs = 25 }: { withinMs: number; what: string; everyMs?: number },
-): Promise<NonNullable<T>> {
+): Promise<Truthy<T>> {
   const deadline = Date.now() + withinMs;
   for (;;) {
     let last: unknown;
     try {
       const answer = await check();
-      if (answer) return answer;
+      if (answer) return answer as Truthy<T>;
       last = answer;
     } catch (error) {
       last = error;

@@ -31,10 +31,10 @@ export function listenForEnd(launchers: readonly KnownProcess[]): Endings {
   // A supervisor that is not whole stops what it started rather than leave it alone.
   process.on("uncaughtException", fail);
   process.on("unhandledRejection", fail);
-  const look = setInterval(() => {
+  // Also what keeps this process alive: its children and their pipes do not.
+  setInterval(() => {
     if (!ending.signal.aborted && !launchers.every(stillRuns)) end();
   }, LAUNCHERS_LOOKED_AFTER_MS);
-  look.unref();
   return { ending: ending.signal, killing: killing.signal, mistake: () => mistake };
 }
 

@@ -68,8 +68,11 @@ export interface ServiceSurroundings {
   readonly brokers: 1 | 3 | undefined;
 }
 
-/** A stopping service finishes its work by itself within LOCKSTEP_SHUTDOWN_MS (10 s by default); then it is ended. */
-const SERVICE_GRACE_MS = 12_000;
+/**
+ * How long a service may take to stop, in milliseconds: it ends by itself within LOCKSTEP_SHUTDOWN_MS (default 10,000), and has
+ * a little longer before it is killed.
+ */
+const graceMs = (env: ServiceSurroundings["env"]): number => (Number(env.LOCKSTEP_SHUTDOWN_MS) || 10_000) + 2_000;
 
 /** A service of the plan as something to keep running. */
 export function servicePart(service: PlannedService, around: ServiceSurroundings): Part {
@@ -89,7 +92,7 @@ export function servicePart(service: PlannedService, around: ServiceSurroundings
         env: { ...around.env, ...serviceEnvironment(service, around) },
         logFile,
         cleanSignal: "SIGTERM",
-        graceMs: SERVICE_GRACE_MS,
+        graceMs: graceMs(around.env),
       }),
   };
 }

@@ -103,6 +103,11 @@ export interface FollowOptions {
   readonly maxBytesPerPartition?: number;
   /** Batches that may be processed at the same time. Default 12. */
   readonly concurrency?: number;
+  /**
+   * Name of this member, the same after a restart and unlike any other's in the group: restarted, it takes its place again
+   * at once, where the group would otherwise wait for the old one's session to end. Two processes with one name end each other.
+   */
+  readonly instance?: string;
   /** Silence of this member after which its partitions go to others. Default 10,000 ms; the broker allows 6,000 or more. */
   readonly sessionTimeoutMs?: number;
 }

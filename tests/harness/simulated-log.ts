@@ -75,6 +75,7 @@ export class SimulatedLog implements Log {
       return new WriterDeadError(name, fenced, "simulated");
     };
     return {
+      openedAtMs: Date.now(),
       fencedAt: (at) => ends.get(`${at.topic}/${at.partition}`)!,
       write: async (at, records) => {
         if (!open) throw die(false);

@@ -19,6 +19,10 @@ interface Producer {
   readonly producerId: string;
   readonly producerEpoch: number;
 }
+interface Static {
+  /** Name of a static member (KIP-345); null for one without. */
+  readonly groupInstanceId: string | null;
+}
 interface Member {
   readonly groupId: string;
   readonly groupGenerationId: number;
@@ -89,7 +93,7 @@ export interface Requests {
     answer: { topicErrors: readonly { topic: string; errorCode: number; errorMessage?: string | null }[] };
   };
   JoinGroup: {
-    args: {
+    args: Static & {
       groupId: string;
       sessionTimeout: number;
       rebalanceTimeout: number;
@@ -106,7 +110,7 @@ export interface Requests {
     };
   };
   SyncGroup: {
-    args: {
+    args: Static & {
       groupId: string;
       generationId: number;
       memberId: string;
@@ -114,8 +118,8 @@ export interface Requests {
     };
     answer: Coded & { memberAssignment: Buffer };
   };
-  Heartbeat: { args: Member; answer: Coded };
-  LeaveGroup: { args: { groupId: string; memberId: string }; answer: Partial<Coded> };
+  Heartbeat: { args: Member & Static; answer: Coded };
+  LeaveGroup: { args: Static & { groupId: string; memberId: string }; answer: Partial<Coded> };
   OffsetCommit: {
     args: Member & { topics: readonly ByTopic<{ partition: number; offset: string }>[] };
     answer: { responses: readonly ByTopic<CodedPartition>[] };

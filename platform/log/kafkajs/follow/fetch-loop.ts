@@ -42,7 +42,7 @@ export class FetchLoop {
     const wanted = new Map<Node, PartitionQueue[]>();
     for (const queue of this.queues()) {
       if (queue.full) queue.answeredAtMs = performance.now();
-      if (queue.asked || queue.full) continue;
+      if (queue.asked || queue.full || !queue.owned) continue;
       const leader = this.cluster.knownLeader(queue.at);
       if (!leader) this.#search();
       else if (wanted.has(leader)) wanted.get(leader)!.push(queue);
@@ -61,11 +61,21 @@ export class FetchLoop {
   #lanesOf(node: Node): { idle: Wire[]; all: Wire[] } {
     let lanes = this.#lanes.get(node);
     if (!lanes) {
+      this.#forget(node.id);
       const all = Array.from({ length: LANES }, () => this.cluster.ownWire(node));
       lanes = { idle: [...all], all };
       this.#lanes.set(node, lanes);
     }
     return lanes;
+  }
+
+  /** A broker came back at another address. */
+  #forget(id: number): void {
+    for (const [node, { all }] of this.#lanes) {
+      if (node.id !== id) continue;
+      for (const lane of all) lane.close();
+      this.#lanes.delete(node);
+    }
   }
 
   async #fetch(lane: Wire, queues: readonly PartitionQueue[]): Promise<void> {
@@ -85,7 +95,7 @@ export class FetchLoop {
     }
     for (const queue of queues) queue.asked = false;
     if (lost) await this.#search();
-    this.#lanesOf(lane.node).idle.push(lane);
+    this.#lanes.get(lane.node)?.idle.push(lane);
     this.wake();
   }
 

@@ -61,6 +61,7 @@ class GroupFollower implements Follower, Owner {
     const settings = {
       group: options.group,
       topics: options.topics,
+      instance: options.instance ?? null,
       sessionTimeoutMs: this.#sessionTimeoutMs,
       rebalanceTimeoutMs: REBALANCE_TIMEOUT_MS,
       heartbeatMs: Math.min(1_000, this.#sessionTimeoutMs / 4),

@@ -2,14 +2,17 @@
  * Membership of a consumer group, in Kafka's classic protocol: join, learn one's partitions, say regularly that one lives.
  *
  * States, and what leaves each:
- * - joining: owns what it owned before → settled, when the group's leader has decided; alone, when the coordinator forgot it
- * - settled: owns its partitions, says so by heartbeats → joining, when a heartbeat answers that the group changes
+ * - joining: owns what it owned before, and goes on with it → settled, when the group's leader has decided
+ * - settled: owns its partitions → joining, when a heartbeat answers that the group changes
  * - alone: the coordinator does not know it, so others may own its partitions: it gives all up → joining, as a new member
+ *
+ * Heartbeats go on in every state, so that a member that waits for others knows whether it still counts as one.
  */
 import { AssignerProtocol } from "kafkajs";
 import type { TopicPartition } from "../../log.ts";
 import { BrokerError, refuse, verdictOf } from "../broker-errors.ts";
 import type { Cluster } from "../cluster.ts";
+import { nameOf } from "../offsets.ts";
 import { patiently, pause } from "../patience.ts";
 import { byTopic } from "../protocol.ts";
 import type { Wire } from "../wire.ts";
@@ -24,6 +27,8 @@ const MEMBER_ID_REQUIRED = 79;
 export interface MemberSettings {
   readonly group: string;
   readonly topics: readonly string[];
+  /** Name of a member that takes its own place again after a restart; null for one without. */
+  readonly instance: string | null;
   /** Silence after which the group gives our partitions to others. */
   readonly sessionTimeoutMs: number;
   /** How long the group waits for a member that must join again. */
@@ -50,8 +55,10 @@ export interface Seat {
 
 export class Member {
   #seat: Seat = { memberId: "", generation: -1 };
-  #wire: Wire | undefined;
+  #joining: Wire | undefined;
   #lastHeartbeat = performance.now();
+  /** Rejected when a heartbeat's answer asks us to join again, with the reason. */
+  #called = Promise.withResolvers<never>();
 
   constructor(
     readonly cluster: Cluster,
@@ -69,10 +76,15 @@ export class Member {
 
   /** Stays a member until the signal. @throws {BrokerError} when the brokers do not let us be one. */
   async run(): Promise<void> {
+    this.signal.addEventListener("abort", () => this.#call(this.signal.reason), { once: true });
+    void this.#beat();
     while (!this.signal.aborted) {
       try {
         await this.#join();
-        await this.#stay();
+        // Only now: that the group changes is no news to a member that is joining, and joining again would change it again.
+        this.#called = Promise.withResolvers();
+        this.signal.throwIfAborted();
+        await this.#called.promise;
       } catch (error) {
         if (this.signal.aborted) return;
         await this.#recover(error);
@@ -82,13 +94,14 @@ export class Member {
 
   /** Tells the group that we go, so that it need not wait for us. */
   async leave(): Promise<void> {
-    const { memberId } = this.#seat;
+    const { group, instance } = this.settings;
+    const leaving = { groupId: group, memberId: this.#seat.memberId, groupInstanceId: instance };
     try {
-      if (memberId) await this.#wire?.request("LeaveGroup", { groupId: this.settings.group, memberId });
+      if (leaving.memberId) await this.cluster.atCoordinator(0, group, (wire) => wire.request("LeaveGroup", leaving));
     } catch {
       // The session's end tells them.
     }
-    this.#wire?.close();
+    this.#joining?.close();
   }
 
   async #recover(error: unknown): Promise<void> {
@@ -100,25 +113,22 @@ export class Member {
       return;
     }
     if (verdictOf(error) !== "retry") throw error;
-    this.#wire?.close();
-    this.#wire = undefined;
+    this.#joining?.close();
+    this.#joining = undefined;
     await pause(100 + Math.random() * 100, this.signal).catch(() => {});
   }
 
-  /** The wire to the coordinator is our own: a join may keep it waiting for long. */
-  async #coordinator(): Promise<Wire> {
-    this.#wire ??= this.cluster.ownWire(await this.cluster.coordinator(0, this.settings.group));
-    return this.#wire;
-  }
-
   async #join(): Promise<void> {
-    const { group, sessionTimeoutMs, rebalanceTimeoutMs } = this.settings;
-    const wire = await this.#coordinator();
+    const { group, instance, sessionTimeoutMs, rebalanceTimeoutMs } = this.settings;
+    // A connection of its own: the broker answers nothing else on it while the group gathers.
+    this.#joining ??= this.cluster.ownWire(await this.cluster.coordinator(0, group));
+    const wire = this.#joining;
     const joined = await wire.request("JoinGroup", {
       groupId: group,
       sessionTimeout: sessionTimeoutMs,
       rebalanceTimeout: rebalanceTimeoutMs,
       memberId: this.#seat.memberId,
+      groupInstanceId: instance,
       protocolType: "consumer",
       groupProtocols: [{ name: PROTOCOL, metadata: this.#claim() }],
     });
@@ -133,6 +143,7 @@ export class Member {
       groupId: group,
       generationId: joined.generationId,
       memberId: joined.memberId,
+      groupInstanceId: instance,
       groupAssignment: leads ? await this.#decide(joined.members) : [],
     });
     refuse(synced.errorCode, `joining group ${group}`);
@@ -169,7 +180,7 @@ export class Member {
     const given = Object.entries(decoded).flatMap(([topic, partitions]) =>
       partitions.map((partition) => ({ topic, partition })),
     );
-    const names = new Set(given.map(({ topic, partition }) => `${topic}/${partition}`));
+    const names = new Set(given.map(nameOf));
     const revoked = this.owner.owned().filter((name) => !names.has(name));
     if (revoked.length > 0) await this.owner.release(revoked);
     await this.owner.settle(given);
@@ -177,23 +188,29 @@ export class Member {
     if (revoked.length > 0) throw new BrokerError(REBALANCE_IN_PROGRESS, `group ${this.settings.group}`);
   }
 
-  async #stay(): Promise<void> {
-    const { group, heartbeatMs } = this.settings;
+  #call(reason: unknown): void {
+    this.#called.promise.catch(() => {});
+    this.#called.reject(reason);
+  }
+
+  async #beat(): Promise<void> {
+    const { group, instance, heartbeatMs } = this.settings;
     while (!this.signal.aborted) {
-      await pause(heartbeatMs, this.signal);
-      const { memberId, generation } = this.#seat;
-      const heartbeat = { groupId: group, memberId, groupGenerationId: generation };
+      await pause(heartbeatMs, this.signal).catch(() => {});
+      const seat = this.#seat;
+      if (seat.generation < 0) continue;
+      const heartbeat = { groupId: group, memberId: seat.memberId, groupGenerationId: seat.generation };
       try {
-        const wire = await this.#coordinator();
-        const { errorCode } = await wire.request("Heartbeat", heartbeat);
+        const { errorCode } = await this.cluster.atCoordinator(0, group, (wire) =>
+          wire.request("Heartbeat", { ...heartbeat, groupInstanceId: instance }),
+        );
+        // The answer is about a seat that we have left meanwhile.
+        if (seat !== this.#seat) continue;
+        if (errorCode === 0 || errorCode === REBALANCE_IN_PROGRESS) this.#lastHeartbeat = performance.now();
         refuse(errorCode, `heartbeat to group ${group}`);
-        this.#lastHeartbeat = performance.now();
       } catch (error) {
-        if (verdictOf(error) !== "retry") throw error;
-        // The coordinator is away or moved; the seat is still ours until it says otherwise.
-        this.#wire?.close();
-        this.#wire = undefined;
-        await this.cluster.refresh().catch(() => {});
+        // While the coordinator is away or moves, the seat is ours until it says otherwise.
+        if (verdictOf(error) !== "retry") this.#call(error);
       }
     }
   }

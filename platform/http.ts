@@ -52,7 +52,11 @@ export function serviceApp(using: { checks: readonly Check[]; metrics: Metrics; 
   });
   app.get("/health/live", (c) => c.json({ status: "up" }));
   app.get("/health/ready", (c) => {
-    const results = checks.map(({ name, problem: why }) => ({ name, problem: why() ?? null }));
+    const results = checks.map(({ name, problem: why, note }) => ({
+      name,
+      problem: why() ?? null,
+      ...(note ? { note: note() ?? null } : {}),
+    }));
     const ready = results.every((check) => check.problem === null);
     return c.json({ status: ready ? "ready" : "not ready", checks: results }, ready ? 200 : 503);
   });

@@ -10,4 +10,6 @@ export interface Service {
 export interface Check {
   readonly name: string;
   readonly problem: () => string | undefined;
+  /** Worth knowing, and no reason to be not ready. */
+  readonly note?: () => string | undefined;
 }

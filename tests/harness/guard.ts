@@ -1,27 +1,31 @@
 /** No test leaves a server behind, also not one that is killed: a shell waits for our end and clears up. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, openSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-// `cat` ends when our end of the pipe is closed, which the system does for us, whatever ended us.
-const END = `cat >/dev/null
-kill -s "$2" "$1" 2>/dev/null
+/**
+ * Each shell reads from one named pipe that only we can write to: it comes to an end when the system closes our side, whatever
+ * ended us. The shells are nobody's children, since Bun kills all that it knows of when a test takes too long.
+ */
+const whenWeAreGone = (script: string): string => `exec 3<"$0"
+( cat <&3 >/dev/null
+rm -rf "$(dirname "$0")"
+${script} ) &`;
+
+const END = `kill -s "$2" "$1" 2>/dev/null
 while kill -0 "$1" 2>/dev/null; do sleep 0.05; done
 rm -rf "$3"`;
 
-const REMOVE = `cat >/dev/null
-rm -rf "$1"`;
+const REMOVE = 'rm -rf "$1"';
 
-// The pipe must stay open as long as we live, so the child must not be collected.
-const guards: ChildProcess[] = [];
+const DOWN = `"$1" "$2" down --data "$3" >/dev/null 2>&1
+[ -n "$4" ] || rm -rf "$3"`;
 
 /** Ends `pid` with `signal` and removes `folder` when this process is gone, however it went. */
 export function endWithUs(pid: number, signal: "QUIT" | "KILL", folder: string): void {
   guard(END, String(pid), signal, folder);
 }
-
-const DOWN = `cat >/dev/null
-"$1" "$2" down --data "$3" >/dev/null 2>&1
-[ -n "$4" ] || rm -rf "$3"`;
 
 /** Stops the stack on a data folder when this process is gone, and removes the folder unless it is to be kept. */
 export const downWithUs = (data: string, keep: boolean): void =>
@@ -31,10 +35,18 @@ export const downWithUs = (data: string, keep: boolean): void =>
 export const removeWithUs = (folder: string): void => guard(REMOVE, folder);
 
 function guard(script: string, ...args: readonly string[]): void {
-  const child = spawn("/bin/sh", ["-c", script, "sh", ...args], {
-    stdio: ["pipe", "ignore", "ignore"],
-    detached: true,
-  });
-  child.unref();
-  guards.push(child);
+  // Waited for, so that the shell has opened the pipe before we can be gone.
+  spawnSync("/bin/sh", ["-c", whenWeAreGone(script), signOfLife(), ...args], { stdio: "ignore" });
+}
+
+let pipe: string | undefined;
+
+/** The named pipe that is open as long as we live. */
+function signOfLife(): string {
+  if (pipe) return pipe;
+  pipe = join(mkdtempSync(join(tmpdir(), "lockstep-test-alive-")), "pipe");
+  spawnSync("mkfifo", [pipe]);
+  // For reading too, else this would wait for a reader. Never closed.
+  openSync(pipe, "r+");
+  return pipe;
 }

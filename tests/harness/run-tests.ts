@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command, Option } from "commander";
+import { brokerAddress, postgresUrl, redisUrl } from "./parts.ts";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -63,14 +64,16 @@ async function runGroup(group: Exclude<Group, "static">): Promise<Counts> {
     .sort();
   if (files.length === 0) return { passed: 0, failed: 0 };
   console.log(`\n== ${group}: ${files.length} files`);
+  const servers = group === "unit" ? {} : await sharedServers();
   const folder = mkdtempSync(join(tmpdir(), "lockstep-junit-"));
   const report = join(folder, "junit.xml");
   try {
-    const status = await run([
+    const command = [
       ...[process.execPath, "test", `--timeout=${TIMEOUT_MS[group]}`],
       ...["--reporter=junit", `--reporter-outfile=${report}`],
       ...files.map((file) => `./${file}`),
-    ]);
+    ];
+    const status = await run(command, servers);
     return counted(report, status);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -96,5 +99,20 @@ function readReport(path: string): string {
   }
 }
 
-const run = (command: readonly string[]): Promise<number> =>
-  Bun.spawn([...command], { cwd: root, stdio: ["ignore", "inherit", "inherit"], env: process.env }).exited;
+const run = (command: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<number> =>
+  Bun.spawn([...command], { cwd: root, stdio: ["ignore", "inherit", "inherit"], env: { ...process.env, ...env } })
+    .exited;
+
+let started: Promise<Record<string, string>> | undefined;
+
+/**
+ * One PostgreSQL, broker and Redis for the whole run, ended with this process. Not started by the tests' own process: when a
+ * test takes too long, Bun kills what that process has started.
+ */
+function sharedServers(): Promise<Record<string, string>> {
+  started ??= (async () => {
+    const [postgres, broker, redis] = await Promise.all([postgresUrl(), brokerAddress(), redisUrl()]);
+    return { TEST_POSTGRES_URL: postgres, TEST_KAFKA_BROKERS: broker, TEST_REDIS_URL: redis };
+  })();
+  return started;
+}

@@ -42,13 +42,14 @@ export function connectRedis(
   let runId: string | undefined;
   let connection = 0;
   let away = false;
+  let closed = false;
 
   let why: unknown;
 
   const lost = () => {
     connection++;
     runId = undefined;
-    if (!away) logger.warn({ err: why, redis: name }, "Redis is away");
+    if (!away && !closed) logger.warn({ err: why, redis: name }, "Redis is away");
     away = true;
   };
   client.on("error", (error) => {
@@ -76,7 +77,10 @@ export function connectRedis(
   return {
     client,
     runId: () => runId,
-    close: () => client.disconnect(),
+    close() {
+      closed = true;
+      client.disconnect();
+    },
   };
 }
 

@@ -1,0 +1,89 @@
+/** The replica's table: one call of the function that `lockstep.replicate` made for it (migrations/0001-lockstep.sql) applies a whole batch. */
+import {
+  columnOf,
+  type EntityDeclaration,
+  type EntityId,
+  type ReplicaDeclaration,
+  rowOf,
+  systemFields,
+  type Version,
+} from "../contracts/entity.ts";
+import type { RoutedEvent } from "../contracts/event.ts";
+import type { Database } from "../platform/database.ts";
+
+/** An entity as it shall be from a version on; without a document it is removed. */
+export type Change = Pick<RoutedEvent, "id" | "version" | "document">;
+
+/** Who may trust the cache while a batch is applied: the epoch that the caller has seen, and whether the cache was fenced for this batch. */
+export interface Hold {
+  readonly epoch: number;
+  readonly fenced: boolean;
+}
+
+/** The cache's epoch is not the one that the batch was prepared for; nothing was applied. */
+export class EpochMovedError extends Error {
+  constructor(cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.name = "EpochMovedError";
+  }
+}
+
+/**
+ * Applies changes in one statement, all or nothing. A change that is not newer than what the database knows has no effect.
+ *
+ * @param changes each entity once.
+ * @returns for each entity for which nothing was new: the version that the database has; all others were applied.
+ * @throws {EpochMovedError} when `hold` is out of date.
+ * @throws whatever the database says; after a lost connection the batch may or may not be applied, or be applied later.
+ */
+export async function applyChanges(
+  database: Database,
+  table: string,
+  changes: readonly Change[],
+  hold: Hold,
+): Promise<Map<EntityId, Version>> {
+  const batch = changes.map(({ id, version, document }) => ({ id, version, row: document && rowOf(document) }));
+  try {
+    const statement = `select id, version from lockstep.${quoted(`apply_${table}`)}($1::text::jsonb, $2, $3)`;
+    const rows = await database.query((sql) =>
+      sql.unsafe<{ id: EntityId; version: string }[]>(statement, [JSON.stringify(batch), hold.epoch, hold.fenced], {
+        prepare: true,
+      }),
+    );
+    return new Map(rows.map(({ id, version }) => [id, Number(version)]));
+  } catch (error) {
+    if ((error as { code?: unknown }).code === "LS001") throw new EpochMovedError(error);
+    throw error;
+  }
+}
+
+/** Columns of a replica's table. */
+export const columnsOf = (replica: ReplicaDeclaration): string[] =>
+  Object.keys({ ...systemFields, ...replica.fields }).map(columnOf);
+
+/**
+ * Makes the table's apply function match its columns.
+ *
+ * @throws {Error} when the table or a declared column is missing: names the migration to add.
+ */
+export async function prepareTable(
+  database: Database,
+  entity: EntityDeclaration,
+  replica: ReplicaDeclaration,
+): Promise<void> {
+  const table = quoted(entity.plural);
+  const rows = await database.query(
+    (sql) => sql<{ column: string }[]>`
+      select attname as column from pg_attribute
+      where attrelid = to_regclass(${table}) and attnum > 0 and not attisdropped`,
+  );
+  const present = new Set(rows.map((row) => row.column));
+  const missing = columnsOf(replica).filter((column) => !present.has(column));
+  if (missing.length > 0)
+    throw new Error(
+      `replica ${replica.name}: table ${entity.plural} has no ${missing.join(", ")}; add a migration to replicas/${replica.name}/migrations`,
+    );
+  await database.query((sql) => sql`select lockstep.replicate(${table}::text::regclass, ${entity.name})`);
+}
+
+const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;

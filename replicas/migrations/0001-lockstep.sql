@@ -1,0 +1,142 @@
+-- What every replica's database has beside its entities' tables: what was applied, and who may trust the cache.
+create schema if not exists lockstep;
+
+-- Newest version of every entity that was ever applied here. The row of a deleted one stays: it is the tombstone that
+-- keeps a late older event from bringing it back. Every write of an entity holds this row's lock until it commits.
+create table lockstep.versions (
+  entity text not null,
+  id uuid not null,
+  version bigint not null,
+  deleted boolean not null,
+  primary key (entity, id)
+) with (fillfactor = 80); -- room for updates on the same page
+
+-- The cache's epoch: one row, read by every process several times a second (replicas/cache/README.md has the rules).
+create table lockstep.cache_epoch (
+  only_row boolean primary key default true check (only_row),
+  -- Rises with each change of trust; never below the milliseconds since 1970, so that a database which starts anew or from a
+  -- backup does not come back to an epoch that a cache still knows.
+  epoch bigint not null,
+  -- The epoch before this one.
+  previous bigint not null,
+  -- The Redis server that holds this epoch's documents. Null: none does, the cache is off.
+  run_id text,
+  -- While the cache is off: not to be switched on before this, so that who cannot reach Redis is left in peace.
+  off_until timestamptz not null
+) with (fillfactor = 10);
+insert into lockstep.cache_epoch (epoch, previous, run_id, off_until)
+values (floor(extract(epoch from clock_timestamp()) * 1000), 0, null, clock_timestamp());
+
+-- Moves from the epoch that the caller has seen to a new one, and answers it; null when somebody else was faster.
+-- Without a run id the new epoch switches the cache off; with one it switches it on for that server, if its time has come.
+-- The lock waits for every apply under way: none commits under the old epoch once the new one can be seen.
+create function lockstep.move_epoch(seen bigint, new_run_id text, off_for interval) returns bigint
+language plpgsql as $$
+declare
+  moved bigint;
+begin
+  perform pg_advisory_xact_lock(1280262987, 11);
+  update lockstep.cache_epoch
+  set epoch = greatest(epoch + 1, floor(extract(epoch from clock_timestamp()) * 1000)),
+      previous = epoch,
+      run_id = new_run_id,
+      off_until = clock_timestamp() + off_for
+  where epoch = seen and (new_run_id is null or (run_id is null and off_until <= clock_timestamp()))
+  returning epoch into moved;
+  return moved;
+end $$;
+
+-- First statement of every apply: holds the epoch still until the apply commits, and refuses (SQLSTATE LS001) when it is not
+-- the one that the caller has seen. An apply that has fenced the cache needs the cache on; one that could not needs it off.
+create function lockstep.hold_epoch(seen bigint, fenced boolean) returns void
+language plpgsql as $$
+declare
+  held lockstep.cache_epoch;
+begin
+  perform pg_advisory_xact_lock_shared(1280262987, 11);
+  select * into strict held from lockstep.cache_epoch;
+  if held.epoch <> seen or (held.run_id is not null) <> fenced then
+    raise exception 'the cache epoch is % (%), not % (%)',
+      held.epoch, case when held.run_id is null then 'off' else 'on' end,
+      seen, case when fenced then 'on' else 'off' end
+      using errcode = 'LS001';
+  end if;
+  -- Somebody still cannot reach Redis: the cache stays off.
+  if not fenced and held.off_until < clock_timestamp() + interval '2 seconds' then
+    update lockstep.cache_epoch set off_until = clock_timestamp() + interval '3 seconds';
+  end if;
+end $$;
+
+-- Makes the function lockstep.apply_<table>(batch, cache_epoch, fenced) for a table's present columns; does nothing when it is so already.
+--
+-- It takes batch: a JSON list of {id, version, row}, each id once; row has the columns' values, null deletes.
+-- It answers the ids that had nothing new to say, with the version that is there; all others were applied.
+--
+-- 1. Versions first, in the order of ids, so that two appliers cannot deadlock. Whoever waits here sees, once it has the lock,
+--    what the other committed. An id that is not newer is locked as well, so what is answered about it holds until the commit.
+-- 2. The rows in statements of their own: they need a snapshot from after the locks. In one statement with 1, a delete that waited
+--    for a concurrent insert would not see the inserted row, and leave it there.
+create function lockstep.replicate(target regclass, entity text) returns void
+language plpgsql as $make$
+declare
+  plain text := (select relname from pg_class where oid = target);
+  columns text;
+  given text;
+  typed text;
+  changes text;
+  body text;
+begin
+  -- Two that start at once must not replace the function at the same time.
+  perform pg_advisory_xact_lock(1280262987, 12);
+  select string_agg(format('%I', attname), ', ' order by attnum),
+         string_agg(format(case when attname in ('id', 'version') then 'c.%I' else 'r.%I' end, attname), ', ' order by attnum),
+         string_agg(format('%I %s', attname, format_type(atttypid, atttypmod)), ', ' order by attnum),
+         string_agg(format('%1$I = excluded.%1$I', attname), ', ' order by attnum) filter (where attname <> 'id')
+  into columns, given, typed, changes
+  from pg_attribute
+  where attrelid = target and attnum > 0 and not attisdropped and attgenerated = '';
+  body := format($body$
+#variable_conflict use_column
+declare
+  fresh uuid[];
+begin
+  perform lockstep.hold_epoch(cache_epoch, fenced);
+  with advanced as (
+    insert into lockstep.versions as v (entity, id, version, deleted)
+    select %1$L, c.id, c.version, c."row" is null
+    from jsonb_to_recordset(batch) as c (id uuid, version bigint, "row" jsonb)
+    order by c.id
+    on conflict (entity, id) do update set version = excluded.version, deleted = excluded.deleted
+      where v.version < excluded.version
+    returning v.id
+  )
+  select coalesce(array_agg(id), '{}') into fresh from advanced;
+  delete from %2$s t
+  using unnest(fresh) f (id), jsonb_to_recordset(batch) as c (id uuid, version bigint, "row" jsonb)
+  where c.id = f.id and c."row" is null and t.id = c.id and t.version < c.version;
+  insert into %2$s as t (%3$s)
+  select %4$s
+  from unnest(fresh) f (id)
+  join jsonb_to_recordset(batch) as c (id uuid, version bigint, "row" jsonb) on c.id = f.id
+  cross join jsonb_to_record(c."row") as r (%5$s)
+  where c."row" is not null
+  order by c.id
+  on conflict (id) do update set %6$s where t.version < excluded.version;
+  return query
+    select v.id, v.version
+    from jsonb_to_recordset(batch) as c (id uuid)
+    left join unnest(fresh) f (id) on f.id = c.id
+    join lockstep.versions v on v.entity = %1$L and v.id = c.id
+    where f.id is null;
+end $body$, entity, target, columns, given, typed, changes);
+  if exists (
+    select from pg_proc
+    where pronamespace = 'lockstep'::regnamespace and proname = 'apply_' || plain and prosrc = body
+  ) then
+    return;
+  end if;
+  execute format(
+    'create or replace function lockstep.%I(batch jsonb, cache_epoch bigint, fenced boolean) '
+    'returns table (id uuid, version bigint) language plpgsql as %L',
+    'apply_' || plain, body);
+end $make$;

@@ -1,0 +1,17 @@
+/** The replicas' schemas, in the order in which they grew: what all have, then each one's own tables. A migration that was released is never edited. */
+import type { Migration } from "../../platform/migrate.ts";
+import { migrations as catalog } from "../catalog/migrations/index.ts";
+import { migrations as storefront } from "../storefront/migrations/index.ts";
+import lockstep from "./0001-lockstep.sql" with { type: "text" };
+
+const shared: readonly Migration[] = [{ name: "0001-lockstep", sql: lockstep }];
+
+const own: Readonly<Record<string, readonly Migration[]>> = { catalog, storefront };
+
+/** @throws {Error} when a declared replica has no migrations here. */
+export function migrationsOf(replica: string): readonly Migration[] {
+  const tables = own[replica];
+  if (!tables)
+    throw new Error(`replica ${replica} has no migrations: make replicas/${replica}/migrations and name it here`);
+  return [...shared, ...tables.map((migration) => ({ ...migration, name: `${replica}/${migration.name}` }))];
+}

@@ -1,0 +1,71 @@
+/** Reads of one entity's table in the replica's PostgreSQL. */
+import {
+  type Document,
+  documentOf,
+  type EntityDeclaration,
+  type EntityId,
+  type ReplicaDeclaration,
+  type Version,
+} from "../../contracts/entity.ts";
+import { LockstepError } from "../../contracts/errors.ts";
+import { type Database, isAway } from "../../platform/database.ts";
+import type { Entry } from "../cache/entry.ts";
+
+type Row = Record<string, unknown>;
+
+export class Rows {
+  constructor(
+    private readonly database: Database,
+    private readonly entity: EntityDeclaration,
+    private readonly replica: ReplicaDeclaration,
+  ) {}
+
+  /**
+   * What is there for an id: a document, or that it is not there as of a version; undefined when it was never heard of.
+   *
+   * @throws {LockstepError} UNAVAILABLE
+   */
+  async one(id: EntityId): Promise<Entry | undefined> {
+    const [found] = await this.ask(
+      (sql) => sql<{ row: Row | null; version: string | null }[]>`
+        select to_jsonb(t) as row, coalesce(t.version, v.version) as version
+        from (select ${id}::uuid as id) as asked
+        left join ${sql(this.entity.plural)} as t on t.id = asked.id
+        left join lockstep.versions as v on v.entity = ${this.entity.name} and v.id = asked.id`,
+    );
+    if (!found?.version) return undefined;
+    return { version: Number(found.version) as Version, body: found.row && JSON.stringify(this.document(found.row)) };
+  }
+
+  /**
+   * Documents in the order of their ids.
+   *
+   * @param after only ids above this one.
+   * @throws {LockstepError} UNAVAILABLE
+   */
+  async page(after: EntityId | undefined, limit: number): Promise<Document[]> {
+    const found = await this.ask(
+      (sql) => sql<{ row: Row }[]>`
+        select to_jsonb(t) as row from ${sql(this.entity.plural)} as t
+        ${after === undefined ? sql`` : sql`where t.id > ${after}`} order by t.id limit ${limit}`,
+    );
+    return found.map(({ row }) => this.document(row));
+  }
+
+  private document(row: Row): Document {
+    return documentOf(this.replica.fields, row);
+  }
+
+  private async ask<T>(work: Parameters<typeof this.database.query<T>>[0]): Promise<T> {
+    try {
+      return await this.database.query(work);
+    } catch (cause) {
+      const notMigrated = (cause as { code?: unknown }).code === "42P01";
+      if (!isAway(cause) && !notMigrated) throw cause;
+      throw new LockstepError("UNAVAILABLE", `The replica's database does not answer; try again in a moment.`, {
+        retryAfterSeconds: 1,
+        cause,
+      });
+    }
+  }
+}

@@ -15,7 +15,8 @@ export interface Report {
 export function readyReport({ members, data, seconds, detached }: Report): string {
   const services = members.filter(({ planned }) => "verb" in planned);
   const width = Math.max(...services.map(({ part }) => part.label.length));
-  const folder = relative(process.cwd(), data) || data;
+  const near = relative(process.cwd(), data);
+  const folder = near === "" || near.startsWith("..") ? data : near;
   const flag = folder === DEFAULT_DATA ? "" : ` --data ${folder}`;
   return [
     "",

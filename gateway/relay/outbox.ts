@@ -60,7 +60,7 @@ export class Outbox {
 
   async depth(): Promise<OutboxDepth> {
     const [row] = await this.sql<{ depth: string; age: string | null }[]>`
-      select (select count(*) from (select from lockstep.outbox limit ${DEPTH_LIMIT}) some) as depth,
+      select (select count(*) from (select from lockstep.outbox limit ${DEPTH_LIMIT}) bounded) as depth,
              (select extract(epoch from clock_timestamp() - at) from lockstep.outbox order by seq limit 1) as age`;
     return { depth: Number(row!.depth), oldestAgeSeconds: Math.max(0, Number(row!.age ?? 0)) };
   }

@@ -7,13 +7,6 @@ export interface Watched {
   readonly pid: number;
 }
 
-export interface Usage {
-  /** User and system time since the process began, in seconds, with that of the processes below it, ended ones too. */
-  readonly cpuSeconds: number;
-  /** Memory that is there now, in bytes: proportional set size, so that what processes share counts once. */
-  readonly memoryBytes: number;
-}
-
 export interface Stat {
   readonly pid: number;
   readonly parent: number;
@@ -55,67 +48,69 @@ const allStats = (): Stat[] =>
     .filter((entry) => /^\d+$/.test(entry))
     .flatMap((pid) => readable(() => parseStat(readFileSync(`/proc/${pid}/stat`, "latin1"))) ?? []);
 
-const kilobytes = (text: string | undefined, name: string): number =>
-  1024 * Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(text ?? "")?.[1] ?? 0);
+/** User and system time since a process began, in seconds, with that of the processes below it, ended ones too. */
+const cpuSecondsOf = (root: number, stats: readonly Stat[]): number =>
+  treeOf(root, stats).reduce((sum, { ticks }) => sum + ticks, 0) / TICKS_PER_SECOND;
 
-const memoryOf = (pid: number): number => {
-  const rollup = readable(() => readFileSync(`/proc/${pid}/smaps_rollup`, "latin1"));
-  // Not readable for another user's process: what it shares then counts in each.
-  return rollup
-    ? kilobytes(rollup, "Pss")
-    : kilobytes(
-        readable(() => readFileSync(`/proc/${pid}/status`, "latin1")),
-        "VmRSS",
-      );
+/** A line of /proc/<pid>/status or smaps_rollup, in MB; 0 when it is not to be had. */
+const megabytes = (pid: number, file: "status" | "smaps_rollup", name: string): number => {
+  const text = readable(() => readFileSync(`/proc/${pid}/${file}`, "latin1")) ?? "";
+  return (1_024 * Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(text)?.[1] ?? 0)) / 1e6;
 };
-
-/** Usage of each now, by its place in the list. */
-export function usageOf(watched: readonly Watched[]): Usage[] {
-  const stats = allStats();
-  return watched.map(({ pid }) => {
-    const tree = treeOf(pid, stats);
-    const sum = (of: (stat: Stat) => number) => tree.reduce((total, stat) => total + of(stat), 0);
-    return { cpuSeconds: sum((s) => s.ticks) / TICKS_PER_SECOND, memoryBytes: sum((s) => memoryOf(s.pid)) };
-  });
-}
 
 export interface ProcessFigures extends Watched {
   /** Used between {@link ProcessMeter.start} and {@link ProcessMeter.stop}. */
   readonly cpuSeconds: number;
+  /** Of one process: the most that was ever resident. Of a server of several: the most of the samples. */
   readonly peakMemoryMb: number;
-  /** At the end. */
+  /** Resident at the end; of a server of several processes with what they share counted once (PSS). */
   readonly memoryMb: number;
 }
 
-/** Measures from start to stop; peaks are those of samples taken every half second. */
+/** How often servers of several processes are sampled. Rarely: reading their page tables holds them up for milliseconds. */
+const SAMPLE_MS = 5_000;
+
+/** Measures what processes use from start to stop. */
 export class ProcessMeter {
-  private before: Usage[] = [];
-  private peaks: number[] = [];
+  private cpuBefore: number[] = [];
+  private readonly peaks = new Map<number, number>();
   private timer: Timer | undefined;
 
   constructor(private readonly watched: readonly Watched[]) {}
 
   start(): void {
-    this.before = usageOf(this.watched);
-    this.peaks = this.before.map(({ memoryBytes }) => memoryBytes);
-    this.timer = setInterval(() => this.sample(), 500);
+    const stats = allStats();
+    this.cpuBefore = this.watched.map(({ pid }) => cpuSecondsOf(pid, stats));
+    this.timer = setInterval(() => {
+      const now = allStats();
+      for (const { pid } of this.watched) if (treeOf(pid, now).length > 1) this.sample(pid, now);
+    }, SAMPLE_MS);
   }
 
   stop(): ProcessFigures[] {
     clearInterval(this.timer);
-    const now = this.sample();
-    return this.watched.map((one, i) => ({
-      ...one,
-      // A process that was started anew in between has less than before; what the earlier one used is not known.
-      cpuSeconds: Math.max(0, (now[i]?.cpuSeconds ?? 0) - (this.before[i]?.cpuSeconds ?? 0)),
-      peakMemoryMb: (this.peaks[i] ?? 0) / 1e6,
-      memoryMb: (now[i]?.memoryBytes ?? 0) / 1e6,
-    }));
+    const stats = allStats();
+    return this.watched.map((one, i) => {
+      const memoryMb = this.sample(one.pid, stats);
+      const single = treeOf(one.pid, stats).length === 1;
+      return {
+        ...one,
+        // A process that was started anew in between has less than before; what the earlier one used is not known.
+        cpuSeconds: Math.max(0, cpuSecondsOf(one.pid, stats) - (this.cpuBefore[i] ?? 0)),
+        peakMemoryMb: single ? megabytes(one.pid, "status", "VmHWM") : (this.peaks.get(one.pid) ?? 0),
+        memoryMb,
+      };
+    });
   }
 
-  private sample(): Usage[] {
-    const now = usageOf(this.watched);
-    this.peaks = now.map(({ memoryBytes }, i) => Math.max(memoryBytes, this.peaks[i] ?? 0));
+  private sample(root: number, stats: readonly Stat[]): number {
+    const tree = treeOf(root, stats);
+    const [only, another] = tree;
+    const now =
+      only && !another
+        ? megabytes(only.pid, "status", "VmRSS")
+        : tree.reduce((sum, { pid }) => sum + megabytes(pid, "smaps_rollup", "Pss"), 0);
+    this.peaks.set(root, Math.max(now, this.peaks.get(root) ?? 0));
     return now;
   }
 }

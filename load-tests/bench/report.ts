@@ -16,7 +16,7 @@ export function report(result: BenchResult): string {
 const httpPhase = (phase: HttpPhase): string => {
   const failed = Object.entries(phase.failed).map(([status, count]) => `${count} x ${status}`);
   return [
-    `${phase.name}: ${phase.sent} writes in ${phase.seconds} s, ${phase.acknowledged} acknowledged, ${failed.join(", ") || "none failed"}; all applied ${phase.settledAfterSeconds.toFixed(1)} s after the last`,
+    `${phase.name}: ${phase.sent} writes in ${phase.seconds.toFixed(1)} s, ${phase.acknowledged} acknowledged, ${failed.join(", ") || "none failed"}; all applied ${phase.settledAfterSeconds.toFixed(1)} s after the last`,
     latencies(
       [
         ["acknowledged at the client", phase.ackMs],

@@ -97,6 +97,11 @@ export class OtlpReceiver implements Disposable {
     return this.trace(traceId);
   }
 
+  /** The first span that matches, as soon as it came. @throws {Error} when none does in time. */
+  untilSpan(matches: (span: ReceivedSpan) => boolean, withinMs: number): Promise<ReceivedSpan> {
+    return eventually(() => this.spans.find(matches), { withinMs, what: "a matching span" });
+  }
+
   [Symbol.dispose](): void {
     void this.server.stop(true);
   }

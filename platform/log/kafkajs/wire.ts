@@ -28,7 +28,7 @@ const JOIN_SILENCE_MS = 30_000;
 const CONNECT_MS = 2_000;
 
 export class Wire {
-  #broker: Broker | undefined;
+  #held: { readonly broker: Broker; readonly connected: Promise<void> } | undefined;
   #closed = false;
 
   constructor(
@@ -52,16 +52,23 @@ export class Wire {
 
   async #use<Answer>(ask: (broker: Broker) => Promise<Answer>): Promise<Answer> {
     if (this.#closed) throw new Error(`the connection to broker ${this.node.id} is closed`);
-    this.#broker ??= this.#make();
-    const broker = this.#broker;
+    this.#held ??= this.#connect();
+    const held = this.#held;
     try {
-      if (!broker.isConnected()) await broker.connect();
-      return await ask(broker);
+      // Not only isConnected(): that is true before the broker has told which versions it speaks.
+      await held.connected;
+      if (!held.broker.isConnected()) await held.broker.connect();
+      return await ask(held.broker);
     } catch (error) {
       // After a lost connection or answer nothing on it is trusted: a late answer must never be taken for another's.
-      if (verdictOf(error) === "retry" && this.#broker === broker) this.#drop();
+      if (verdictOf(error) === "retry" && this.#held === held) this.#drop();
       throw error;
     }
+  }
+
+  #connect() {
+    const broker = this.#make();
+    return { broker, connected: broker.connect() };
   }
 
   #make(): Broker {
@@ -82,9 +89,9 @@ export class Wire {
   }
 
   #drop(): void {
-    const broker = this.#broker;
-    this.#broker = undefined;
-    broker?.disconnect().catch(() => {});
+    const held = this.#held;
+    this.#held = undefined;
+    held?.broker.disconnect().catch(() => {});
   }
 
   /** Ends the connection once the requests under way are answered. */

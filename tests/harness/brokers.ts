@@ -1,0 +1,135 @@
+/** A cluster of real brokers, each behind a proxy of its own, that can be killed, suspended, and told to change their leaders. */
+import { join } from "node:path";
+import { Kafka, logLevel } from "kafkajs";
+import { createLogger } from "kafkajs/src/loggers/index.js";
+import Decoder from "kafkajs/src/protocol/decoder.js";
+import Encoder from "kafkajs/src/protocol/encoder.js";
+import { Wire } from "../../platform/log/kafkajs/wire.ts";
+import { startBroker } from "../../stack/embedded/broker.ts";
+import type { Server } from "../../stack/embedded/server.ts";
+import { eventually } from "./eventually.ts";
+import { endWithUs } from "./guard.ts";
+import { freePort, temporaryFolder } from "./parts.ts";
+import { startProxy, type TcpProxy } from "./tcp-proxy.ts";
+
+export interface TestBroker {
+  readonly id: number;
+  readonly proxy: TcpProxy;
+  readonly pid: () => number;
+  /** kill -9. */
+  kill(): Promise<void>;
+  /** Starts it again on its data; resolves when it takes requests. */
+  start(): Promise<void>;
+  suspend(): void;
+  resume(): void;
+}
+
+export interface TestBrokers {
+  /** What a client connects to: the proxies. */
+  readonly addresses: readonly string[];
+  readonly all: readonly TestBroker[];
+  /** Leader of each partition, by partition. */
+  leaders(topic: string): Promise<readonly number[]>;
+  /** Waits until every partition of the topic has all its replicas in sync. */
+  inSync(topic: string): Promise<void>;
+  /** Gives each partition another leader, as an operator does, without stopping anything. */
+  moveLeaders(topic: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const ELECT_LEADERS = 43;
+
+/** Starts 1 or 3 brokers. `config` has Kafka's broker settings for all of them. */
+export async function startBrokers(
+  count: 1 | 3,
+  config: Readonly<Record<string, string | number>> = {},
+): Promise<TestBrokers> {
+  const cluster = await Promise.all(
+    Array.from({ length: count }, async (_, i) => ({
+      nodeId: i + 1,
+      port: await freePort(),
+      controllerPort: await freePort(),
+    })),
+  );
+  const all = await Promise.all(cluster.map((node) => startOne(node, cluster, config)));
+  const addresses = all.map(({ proxy }) => `127.0.0.1:${proxy.port}`);
+  const admin = new Kafka({ brokers: addresses, logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+
+  const describe = async (topic: string) => {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    return topics[0]!.partitions.toSorted((a, b) => a.partitionId - b.partitionId);
+  };
+  const leaders = async (topic: string) => (await describe(topic)).map(({ leader }) => leader);
+  return {
+    addresses,
+    all,
+    leaders,
+    async inSync(topic) {
+      const check = async () => (await describe(topic)).every(({ isr, replicas }) => isr.length === replicas.length);
+      await eventually(check, { withinMs: 60_000, what: `all replicas of ${topic} in sync`, everyMs: 100 });
+    },
+    async moveLeaders(topic) {
+      const before = await describe(topic);
+      // The same brokers in another order: no data moves, but another one is preferred.
+      const wanted = before.map(({ partitionId, replicas, leader }) => ({
+        partition: partitionId,
+        replicas: replicas.toSorted((a, b) => ((a - leader + 9) % 10) - ((b - leader + 9) % 10)),
+      }));
+      await admin.alterPartitionReassignments({
+        topics: [{ topic, partitionAssignment: wanted }],
+      });
+      await electPreferred(addresses[0]!, topic, wanted.length);
+      const check = async () => (await leaders(topic)).every((leader, i) => leader === wanted[i]!.replicas[0]);
+      await eventually(check, { withinMs: 30_000, what: `every leader of ${topic} moved`, everyMs: 100 });
+    },
+    async stop() {
+      await admin.disconnect();
+      await Promise.all(all.map((broker) => broker.kill()));
+      await Promise.all(all.map(({ proxy }) => proxy.close()));
+    },
+  };
+}
+
+async function startOne(
+  node: { nodeId: number; port: number; controllerPort: number },
+  cluster: readonly { nodeId: number; port: number; controllerPort: number }[],
+  config: Readonly<Record<string, string | number>>,
+): Promise<TestBroker> {
+  const dir = join(temporaryFolder("brokers"), String(node.nodeId));
+  const proxy = await startProxy(node.port);
+  const start = async () => {
+    const started = await startBroker({ ...node, dir, cluster, advertisedPort: proxy.port, config });
+    endWithUs(started.pid, "KILL", dir);
+    return started;
+  };
+  let server: Server = await start();
+  return {
+    id: node.nodeId,
+    proxy,
+    pid: () => server.pid,
+    kill: () => server.stop("SIGKILL"),
+    async start() {
+      server = await start();
+    },
+    suspend: () => void process.kill(server.pid, "SIGSTOP"),
+    resume: () => void process.kill(server.pid, "SIGCONT"),
+  };
+}
+
+/** ElectLeaders, version 0, which kafkajs does not have. */
+async function electPreferred(address: string, topic: string, partitions: number): Promise<void> {
+  const port = Number(address.split(":")[1]);
+  const logger = createLogger({ level: logLevel.NOTHING, logCreator: () => () => {} });
+  const wire = new Wire({ id: -1, host: "127.0.0.1", port }, { clientId: "test", logger, security: {} });
+  const encode = async () => {
+    const body = new Encoder().writeInt32(1).writeString(topic).writeInt32(partitions);
+    for (let partition = 0; partition < partitions; partition++) body.writeInt32(partition);
+    return body.writeInt32(10_000);
+  };
+  await wire.send({
+    request: { apiKey: ELECT_LEADERS, apiVersion: 0, apiName: "ElectLeaders", encode },
+    response: { decode: async (body) => new Decoder(body).readInt32(), parse: async (answer) => answer },
+  });
+  wire.close();
+}

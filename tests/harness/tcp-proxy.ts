@@ -1,0 +1,230 @@
+/**
+ * A TCP proxy in front of a Kafka broker, for faults of the network. It forwards whole requests and answers, so a fault can
+ * say which one it wants: lose the answer to a produce request, hold a request back and let it arrive later, go silent.
+ */
+import net from "node:net";
+
+/** Kafka's number of a request. @see https://kafka.apache.org/protocol#protocol_api_keys */
+export const api = {
+  produce: 0,
+  fetch: 1,
+  metadata: 3,
+  addPartitionsToTxn: 24,
+  endTxn: 26,
+  initProducerId: 22,
+} as const;
+
+/**
+ * `drop`: it never arrives. `reset`: it never arrives and the connection breaks, as when a broker dies. `hold`: it arrives
+ * when released, also when the client is gone by then.
+ */
+export type Action = "drop" | "reset" | "hold";
+
+export interface Fault {
+  /** How often it has happened. */
+  readonly count: () => number;
+  /** Lets everything held go on its way. */
+  readonly release: () => void;
+  /** Breaks the connections of everything held: it never arrives. */
+  readonly discard: () => void;
+  /** No further messages are affected. */
+  readonly end: () => void;
+}
+
+type Direction = "request" | "response";
+
+interface Rule {
+  readonly on: Direction;
+  readonly api: number;
+  readonly action: Action;
+  readonly held: { readonly link: Link; readonly forward: () => void }[];
+  left: number;
+  count: number;
+}
+
+export interface TcpProxy {
+  readonly port: number;
+  /** Does something to the next messages of a kind; to `times` of them, or to all until it ends. */
+  fault(what: { on: Direction; api: number; action: Action; times?: number }): Fault;
+  /** Half-open: nothing is forwarded in the directions given, no connection is closed, new ones are accepted and get silence. */
+  silence(...directions: readonly Direction[]): void;
+  /** The connections that exist now become half-open for good, as when a peer's machine vanished; new ones work. */
+  freeze(): void;
+  /** Each message waits this long. */
+  delay(ms: number): void;
+  /** Breaks all connections, and each new one while it is true. */
+  refuse(on: boolean): void;
+  /** Ends every fault. Connections that were silent are broken, since what they lost will not come any more. */
+  heal(): void;
+  close(): Promise<void>;
+}
+
+interface State {
+  readonly rules: Rule[];
+  readonly silent: Set<Direction>;
+  delayMs: number;
+  refusing: boolean;
+}
+
+/** Starts a proxy, on any free port, to a port of this machine. */
+export async function startProxy(targetPort: number): Promise<TcpProxy> {
+  const state: State = { rules: [], silent: new Set(), delayMs: 0, refusing: false };
+  const links = new Set<Link>();
+  const breakAll = () => {
+    for (const link of links) link.break();
+  };
+  const server = net.createServer((client) => {
+    if (state.refusing) return void client.destroy();
+    const link = new Link(client, targetPort, state, () => links.delete(link));
+    links.add(link);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  return {
+    port: (server.address() as net.AddressInfo).port,
+    fault({ on, api, action, times = Number.POSITIVE_INFINITY }) {
+      const rule: Rule = { on, api, action, held: [], left: times, count: 0 };
+      state.rules.push(rule);
+      return {
+        count: () => rule.count,
+        release: () => {
+          for (const { forward } of rule.held.splice(0)) forward();
+        },
+        discard: () => {
+          for (const { link } of rule.held.splice(0)) link.break();
+        },
+        end: () => {
+          rule.left = 0;
+        },
+      };
+    },
+    silence(...directions) {
+      for (const direction of directions) state.silent.add(direction);
+    },
+    freeze() {
+      for (const link of links) link.frozen = true;
+    },
+    delay(ms) {
+      state.delayMs = ms;
+    },
+    refuse(on) {
+      state.refusing = on;
+      if (on) breakAll();
+    },
+    heal() {
+      for (const rule of state.rules.splice(0)) for (const { forward } of rule.held.splice(0)) forward();
+      if (state.silent.size > 0) breakAll();
+      state.silent.clear();
+      state.delayMs = 0;
+      state.refusing = false;
+    },
+    async close() {
+      breakAll();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+/** One client's connection and ours to the broker. */
+class Link {
+  readonly #broker: net.Socket;
+  /** What each request under way is, by correlation id, so that its answer can be told. */
+  readonly #apis = new Map<number, number>();
+  #queue: Promise<void> = Promise.resolve();
+  #holding = 0;
+  frozen = false;
+
+  constructor(
+    readonly client: net.Socket,
+    targetPort: number,
+    readonly state: State,
+    readonly onEnd: () => void,
+  ) {
+    this.#broker = net.connect({ host: "127.0.0.1", port: targetPort });
+    const requests = new Frames();
+    const answers = new Frames();
+    client.on("data", (chunk: Buffer) => {
+      for (const frame of requests.add(chunk)) this.#request(frame);
+    });
+    this.#broker.on("data", (chunk: Buffer) => {
+      for (const frame of answers.add(chunk)) this.#answer(frame);
+    });
+    client.on("error", () => {});
+    this.#broker.on("error", () => {});
+    client.on("close", () => this.#clientGone());
+    // A peer that hangs up is not noticed through a silent network.
+    this.#broker.on("close", () => this.state.silent.size === 0 && this.break());
+  }
+
+  break(): void {
+    this.client.destroy();
+    this.#broker.destroy();
+    this.onEnd();
+  }
+
+  #clientGone(): void {
+    if (this.#holding === 0) this.break();
+  }
+
+  #request(frame: Buffer): void {
+    const key = frame.readInt16BE(4);
+    this.#apis.set(frame.readInt32BE(8), key);
+    this.#pass("request", key, () => this.#broker.write(frame));
+  }
+
+  #answer(frame: Buffer): void {
+    const id = frame.readInt32BE(4);
+    const key = this.#apis.get(id) ?? -1;
+    this.#apis.delete(id);
+    this.#pass("response", key, () => this.client.write(frame));
+  }
+
+  #pass(direction: Direction, key: number, forward: () => void): void {
+    if (this.frozen || this.state.silent.has(direction)) return;
+    const rule = this.state.rules.find((r) => r.on === direction && r.api === key && r.left > 0);
+    if (!rule) {
+      this.#later(forward);
+      return;
+    }
+    rule.left--;
+    rule.count++;
+    if (rule.action === "reset") this.break();
+    if (rule.action !== "hold") return;
+    this.#holding++;
+    rule.held.push({
+      link: this,
+      forward: () => {
+        this.#holding--;
+        forward();
+        if (this.client.destroyed) setTimeout(() => this.break(), 1_000);
+      },
+    });
+  }
+
+  #later(forward: () => void): void {
+    if (this.state.delayMs === 0) forward();
+    else {
+      const due = new Promise((resolve) => setTimeout(resolve, this.state.delayMs));
+      this.#queue = this.#queue.then(() => due).then(forward);
+    }
+  }
+}
+
+/** Cuts a stream into messages: four bytes of length and that many bytes. */
+class Frames {
+  #rest: Buffer = Buffer.alloc(0);
+
+  add(chunk: Buffer): Buffer[] {
+    this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    const frames: Buffer[] = [];
+    while (this.#rest.length >= 4) {
+      const end = 4 + this.#rest.readInt32BE(0);
+      if (this.#rest.length < end) break;
+      frames.push(this.#rest.subarray(0, end));
+      this.#rest = this.#rest.subarray(end);
+    }
+    return frames;
+  }
+}

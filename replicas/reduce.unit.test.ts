@@ -1,0 +1,57 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { outcomes, reduce } from "./reduce.ts";
+
+const event = fc.record({ id: fc.constantFrom("a", "b", "c", "d"), version: fc.integer({ min: 1, max: 6 }) });
+const events = fc.array(event, { maxLength: 20 });
+
+test("a batch is reduced to the newest version of each id, in the order of ids", () => {
+  fc.assert(
+    fc.property(events, (batch) => {
+      const reduced = reduce(batch);
+      const ids = [...new Set(batch.map(({ id }) => id))].sort();
+      expect(reduced.map(({ id }) => id)).toEqual(ids);
+      for (const { id, version } of reduced)
+        expect(version).toBe(Math.max(...batch.filter((e) => e.id === id).map((e) => e.version)));
+    }),
+  );
+});
+
+test("reducing what is reduced changes nothing, whatever the order of the batch", () => {
+  fc.assert(
+    fc.property(events, (batch) => {
+      expect(reduce(reduce(batch))).toEqual(reduce(batch));
+      expect(reduce([...batch].reverse())).toEqual(reduce(batch));
+    }),
+  );
+});
+
+test("every event has one outcome; nothing counts as applied when the database knew more", () => {
+  fc.assert(
+    fc.property(
+      events,
+      fc.dictionary(fc.constantFrom("a", "b", "c", "d"), fc.integer({ min: 0, max: 6 })),
+      (batch, db) => {
+        const nothingNew = new Map(
+          reduce(batch)
+            .filter(({ id, version }) => (db[id] ?? 0) >= version)
+            .map(({ id }) => [id, db[id]!]),
+        );
+        const found = outcomes(batch, nothingNew);
+        expect(found.length).toBe(batch.length);
+        for (const [i, { id, version }] of batch.entries()) {
+          const known = nothingNew.get(id);
+          if (known !== undefined) expect(found[i]).toBe(version === known ? "duplicate" : "stale");
+        }
+        for (const { id, version } of reduce(batch))
+          if (!nothingNew.has(id))
+            expect(found[batch.findIndex((e) => e.id === id && e.version === version)]).toBe("applied");
+      },
+    ),
+  );
+});
+
+test("within a batch, an event that comes again is a duplicate, one that comes late is stale", () => {
+  const batch = [1, 3, 3, 2, 4].map((version) => ({ id: "a", version }));
+  expect(outcomes(batch, new Map())).toEqual(["applied", "applied", "duplicate", "stale", "applied"]);
+});

@@ -1,0 +1,84 @@
+/** A replica's own parts on real servers, without the log in front: for tests of what a replica does with its batches. */
+import postgres, { type Sql } from "postgres";
+import { product } from "../../contracts/entities/product.ts";
+import type { Document, EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity.ts";
+import { createLogger } from "../../observability/logger.ts";
+import { Database } from "../../platform/database.ts";
+import { migrate } from "../../platform/migrate.ts";
+import { connectPool } from "../../platform/postgres.ts";
+import { type Change, prepareTable } from "../../replicas/apply.ts";
+import { migrationsOf } from "../../replicas/migrations/index.ts";
+import { freshDatabase } from "./parts.ts";
+
+export const silent = createLogger("test", "1", "silent");
+
+export const entity: EntityDeclaration = product;
+
+export const replicaOf = (name: string): ReplicaDeclaration => {
+  const replica = entity.replicas.find((r) => r.name === name);
+  if (!replica) throw new Error(`no replica ${name}`);
+  return replica;
+};
+
+export interface ReplicaDatabase extends AsyncDisposable {
+  readonly url: string;
+  /** As the replica uses it. */
+  readonly database: Database;
+  /** For the test's own questions. */
+  readonly sql: Sql;
+}
+
+/** A new database with the replica's schema. */
+export async function replicaDatabase(name: string, statementTimeoutMs = 10_000): Promise<ReplicaDatabase> {
+  const url = await freshDatabase();
+  await migrate(url, migrationsOf(name), silent);
+  const database = openDatabase(url, statementTimeoutMs);
+  await prepareTable(database, entity, replicaOf(name));
+  const sql = postgres(url, { max: 4, onnotice: () => {} });
+  return {
+    url,
+    database,
+    sql,
+    async [Symbol.asyncDispose]() {
+      await database.close();
+      await sql.end({ timeout: 1 });
+    },
+  };
+}
+
+/** Connections of one process. */
+export const openDatabase = (url: string, statementTimeoutMs = 10_000): Database =>
+  new Database(() => connectPool(url, { max: 3, name: "test", statementTimeoutMs }), {
+    deadlineMs: statementTimeoutMs + 2_000,
+    silenceMs: statementTimeoutMs + 2_000,
+    maxWaiting: 1_000,
+  });
+
+const at = "2026-01-02T03:04:05.678Z";
+
+/** A document of the catalog, its version written into it. */
+export const document = (id: string, version: number, given: Document = {}): Document => ({
+  sku: `sku-${id.slice(0, 8)}`,
+  name: `at version ${version}`,
+  description: "",
+  price: "19.90",
+  currency: "BRL",
+  stock: version,
+  status: "active",
+  tags: ["a", "b"],
+  ...given,
+  id,
+  version,
+  createdAt: at,
+  updatedAt: at,
+});
+
+export const upsert = (id: string, version: number, given: Document = {}): Change => ({
+  id,
+  version,
+  document: document(id, version, given),
+});
+
+export const remove = (id: string, version: number): Change => ({ id, version, document: null });
+
+export const newId = (): string => crypto.randomUUID();

@@ -167,26 +167,44 @@ export function defineReplica(
     name: options.name,
     filter: options.filter ?? (() => true),
     fields: Object.fromEntries([...kept.map((k) => [k, fields[k]!]), ...derived.map(([k, d]) => [k, d.field])]),
-    project: (document) =>
-      Object.fromEntries([...kept.map((k) => [k, document[k]]), ...derived.map(([k, d]) => [k, d.from(document)])]),
+    project: (document) => {
+      const projected: Document = {};
+      for (const member of kept) projected[member] = document[member];
+      for (const [member, { from }] of derived) projected[member] = from(document);
+      return projected;
+    },
     cacheTtlSeconds: options.cacheTtlSeconds ?? 3600,
   };
 }
 
+const columns = new Map<string, string>();
+
 /** `createdAt` → `created_at`. */
-export const columnOf = (member: string): string => member.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+export function columnOf(member: string): string {
+  let column = columns.get(member);
+  if (column === undefined) {
+    column = member.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    // Documents name declared members only, so this stays as small as the declarations.
+    columns.set(member, column);
+  }
+  return column;
+}
 
 /** A document for a row, as `to_jsonb(row)` gives it. Columns that are not declared are left out; nothing is validated. */
 export function documentOf(fields: Readonly<Record<string, Field>>, row: Record<string, unknown>): Document {
+  const { id, version, ...times } = systemFields;
   const document: Document = {};
-  for (const [member, { fromColumn }] of Object.entries({ ...systemFields, ...fields }))
+  for (const [member, { fromColumn }] of Object.entries({ id, ...fields, ...times, version }))
     document[member] = fromColumn(row[columnOf(member)] ?? null);
   return document;
 }
 
 /** The row for a document: the same values under their columns' names. */
-export const rowOf = (document: Document): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(document).map(([member, value]) => [columnOf(member), value]));
+export function rowOf(document: Document): Record<string, unknown> {
+  const row: Record<string, unknown> = {};
+  for (const member in document) row[columnOf(member)] = document[member];
+  return row;
+}
 
 const shapeOf = (fields: Readonly<Record<string, Field>>) =>
   Object.fromEntries(Object.entries(fields).map(([member, f]) => [member, f.schema]));

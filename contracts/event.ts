@@ -61,33 +61,44 @@ export const header = {
 /** `lockstep.product.upserted` */
 export const eventType = (entity: string, operation: Operation): string => `lockstep.${entity}.${operation}`;
 
-function attributes(event: EntityEvent): Record<string, string> {
-  return {
+function attributes(event: EntityEvent, operation: Operation): Record<string, string> {
+  const headers: Record<string, string> = {
     [header.specversion]: "1.0",
     // One write, one id: whoever receives it twice can tell (CloudEvents 1.0, `id`).
     [header.id]: `${event.entity}:${event.id}:${event.version}`,
     [header.source]: EVENT_SOURCE,
-    [header.type]: eventType(event.entity, event.operation),
+    [header.type]: eventType(event.entity, operation),
     [header.subject]: event.id,
     [header.time]: event.time,
     [header.version]: String(event.version),
     [header.schemaVersion]: String(event.schemaVersion),
     [header.contentType]: "application/json",
-    ...(event.actor ? { [header.actor]: event.actor } : {}),
-    ...(event.traceparent ? { [header.traceparent]: event.traceparent } : {}),
   };
+  if (event.traceparent) headers[header.traceparent] = event.traceparent;
+  return headers;
 }
 
 /** The message for `<plural>.events`. */
 export function encodeEvent(event: EntityEvent): EventMessage {
   const data = event.document ?? { id: event.id, version: event.version };
-  return { key: event.id, value: JSON.stringify(data), headers: attributes(event) };
+  const headers = attributes(event, event.operation);
+  if (event.actor) headers[header.actor] = event.actor;
+  return { key: event.id, value: JSON.stringify(data), headers };
 }
 
-/** The message for a replica's topic: the projected document, or a tombstone. Who asked is not passed on. */
-export function encodeRouted(event: EntityEvent, projected: Document | null, inputOffset: number): EventMessage {
-  const { actor: _, ...open } = event;
-  const headers = attributes({ ...open, operation: projected ? "upserted" : "deleted" });
+/**
+ * The message for a replica's topic: the projected document, or a tombstone. Who asked is not passed on.
+ *
+ * @param traceparent of the hop that routes, when it is recorded.
+ */
+export function encodeRouted(
+  event: EntityEvent,
+  projected: Document | null,
+  inputOffset: number,
+  traceparent: string | undefined,
+): EventMessage {
+  const headers = attributes(event, projected ? "upserted" : "deleted");
+  if (traceparent) headers[header.traceparent] = traceparent;
   headers[header.inputOffset] = String(inputOffset);
   return { key: event.id, value: projected ? JSON.stringify(projected) : null, headers };
 }

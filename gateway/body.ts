@@ -50,7 +50,8 @@ function violationsOf(error: z.ZodError): Violation[] {
         pointer: `${pointer}/${escapePointer(key)}`,
         detail: key in systemFields ? "is read-only" : "is not a known member",
       }));
-    return [{ pointer, detail: issue.message }];
+    const missing = issue.code === "invalid_type" && issue.message.endsWith("received undefined");
+    return [{ pointer, detail: missing ? "is required" : issue.message }];
   });
 }
 

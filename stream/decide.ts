@@ -56,13 +56,12 @@ export function decide(
         "lockstep.replicas": deliveries.map((d) => d.replica),
       },
     });
-    const passedOn = { ...event, ...(span.traceparent ? { traceparent: span.traceparent } : {}) };
     return {
       offset: record.offset,
       outcome: deliveries.length > 0 ? "routed" : "filtered",
       outputs: deliveries.map((delivery) => ({
         topic: replicaTopic(entity, delivery.replica).name,
-        record: encodeRouted(passedOn, delivery.document, record.offset),
+        record: encodeRouted(event, delivery.document, record.offset, span.traceparent),
       })),
       change: { id: event.id, known: { version: event.version, held } },
       span,

@@ -35,6 +35,7 @@ class Rejected extends Error {
   }
 }
 
+const utf8 = new TextDecoder("utf-8", { fatal: true });
 const deletedSchema = z.strictObject({ id: z.string(), version: z.number() });
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
@@ -129,7 +130,7 @@ function parse(value: Buffer | null): unknown {
   if (value === null || value.length === 0)
     throw new Rejected("no-value", "the value is empty; a delete is an event of its own");
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(value));
+    return JSON.parse(utf8.decode(value));
   } catch (error) {
     throw new Rejected(
       "malformed-json",

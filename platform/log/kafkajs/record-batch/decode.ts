@@ -149,12 +149,20 @@ class DecodedRecord implements StoredRecord {
   }
 
   get headers(): Readonly<Record<string, string>> {
-    if (!this.#headers) {
-      this.#headers = Object.create(null) as Record<string, string>;
-      for (const [name, value] of Object.entries(this.rawHeaders)) this.#headers[name] = value.toString("utf8");
-    }
+    this.#headers ??= decodeHeaderTexts(this.#headerBytes);
     return this.#headers;
   }
+}
+
+/** Straight to text: every event's headers are read, and a buffer for each would cost more than all the rest of the record. */
+function decodeHeaderTexts(bytes: Buffer): Record<string, string> {
+  const headers = Object.create(null) as Record<string, string>;
+  const cursor = new Cursor(bytes, 0);
+  for (let left = cursor.varint(); left > 0; left--) {
+    const name = cursor.lengthAndText() ?? "";
+    headers[name] = cursor.lengthAndText() ?? "";
+  }
+  return headers;
 }
 
 function decodeHeaders(bytes: Buffer): Record<string, Buffer> {

@@ -64,4 +64,14 @@ export class Cursor {
     if (this.at > this.bytes.length) throw new RangeError("the record is longer than its batch");
     return this.bytes.subarray(start, this.at);
   }
+
+  /** A length and that many bytes as UTF-8; null for length -1. */
+  lengthAndText(): string | null {
+    const length = this.varint();
+    if (length < 0) return null;
+    const start = this.at;
+    this.at += length;
+    if (this.at > this.bytes.length) throw new RangeError("the record is longer than its batch");
+    return this.bytes.toString("utf8", start, this.at);
+  }
 }

@@ -15,8 +15,10 @@ const replicas = (__ENV.REPLICAS ?? "catalog=http://127.0.0.1:8081,storefront=ht
 const shown = new Trend("shown_after", true);
 const gone = new Trend("gone_after", true);
 
+const iterations = Number(__ENV.ITERATIONS ?? 20);
+
 export const options = {
-  scenarios: { smoke: { executor: "shared-iterations", vus: 2, iterations: Number(__ENV.ITERATIONS ?? 20) } },
+  scenarios: { smoke: { executor: "shared-iterations", vus: Math.min(2, iterations), iterations } },
   thresholds: {
     checks: ["rate==1"],
     http_req_failed: ["rate==0"],

@@ -58,7 +58,7 @@ describe("one write is one trace", () => {
     const clientSpan = randomBytes(8).toString("hex");
     const traceparent = `00-${traceId}-${clientSpan}-01`;
     const { body } = await request("POST", `${gateway}/products`, newProduct({ status: "active" }), { traceparent });
-    const expected = ofWrite("POST /products", "insert products");
+    const expected = ofWrite("POST /products", "INSERT products");
     const spans = await receiver.untilTrace(traceId, (all) => all.length >= expected.length, 20_000);
     expect(edges(spans)).toEqual(expected);
     expect(spans.find((span) => span.kind === "server")?.parentSpanId).toBe(clientSpan);
@@ -67,7 +67,7 @@ describe("one write is one trace", () => {
     // What a hop did twice would have been sent by the time that the next write of the entity is there.
     await request("PATCH", `${gateway}/products/${body.id}`, { stock: 5 });
     const next = await traceOf(String(body.id), 2, expected.length);
-    expect(edges(next)).toEqual(ofWrite("PATCH /products/:id", "update products"));
+    expect(edges(next)).toEqual(ofWrite("PATCH /products/:id", "UPDATE products"));
     expect(next[0]?.traceId).not.toBe(traceId);
     expect(edges(receiver.trace(traceId))).toEqual(expected);
   }, 60_000);

@@ -64,7 +64,11 @@ const field = (
   fromColumn,
 });
 
-/** Text of `min` to `max` characters, of a given pattern if there is one. U+0000 is refused: PostgreSQL cannot store it. */
+/** What PostgreSQL can store as text: it has no U+0000, and UTF-8 has no half of a surrogate pair, which JSON can spell. */
+const isStorable = (value: string): boolean => !value.includes("\u0000") && value.isWellFormed();
+const UNSTORABLE = "must not contain U+0000 or half of a surrogate pair";
+
+/** Text of `min` to `max` characters, of a given pattern if there is one. */
 export const text = (options: FieldOptions & { min?: number; max: number; pattern?: RegExp }): Field =>
   field(
     z
@@ -72,7 +76,7 @@ export const text = (options: FieldOptions & { min?: number; max: number; patter
       .min(options.min ?? 0)
       .max(options.max)
       .regex(options.pattern ?? /^/)
-      .refine((v) => !v.includes("\u0000"), "must not contain U+0000"),
+      .refine(isStorable, UNSTORABLE),
     options,
   );
 
@@ -106,7 +110,7 @@ export const texts = (options: FieldOptions & { maxItems: number; maxLength: num
           .string()
           .min(1)
           .max(options.maxLength)
-          .refine((v) => !v.includes("\u0000"), "must not contain U+0000"),
+          .refine(isStorable, UNSTORABLE),
       )
       .max(options.maxItems)
       .refine((list) => new Set(list).size === list.length, "must not name a value twice"),
@@ -120,7 +124,8 @@ const timestamp = field(z.iso.datetime(), {}, (value) =>
 
 /** The members that every document has beside its declared fields. A client never writes them. */
 export const systemFields = {
-  id: field(z.uuid(), {}),
+  // Any UUID that PostgreSQL takes, also one of no RFC 9562 version: plain SQL may bring it.
+  id: field(z.guid(), {}),
   version: field(z.int().min(1), {}),
   createdAt: timestamp,
   updatedAt: timestamp,

@@ -105,13 +105,7 @@ export const oneOf = (values: readonly [string, ...string[]], options: FieldOpti
 export const texts = (options: FieldOptions & { maxItems: number; maxLength: number }): Field =>
   field(
     z
-      .array(
-        z
-          .string()
-          .min(1)
-          .max(options.maxLength)
-          .refine(isStorable, UNSTORABLE),
-      )
+      .array(z.string().min(1).max(options.maxLength).refine(isStorable, UNSTORABLE))
       .max(options.maxItems)
       .refine((list) => new Set(list).size === list.length, "must not name a value twice"),
     options,

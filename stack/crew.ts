@@ -29,6 +29,7 @@ const isService = ({ planned }: Member): boolean => "verb" in planned;
 /** A crew for a data folder; nobody is in it yet. */
 export function gatherCrew(data: string, external: readonly External[], say: (line: string) => void): Crew {
   const members: Member[] = [];
+  const places = new Map<Part, number>();
   let ready = false;
   const self = { pid: process.pid, identity: identityOf(process.pid) };
   const publish = () =>
@@ -39,6 +40,8 @@ export function gatherCrew(data: string, external: readonly External[], say: (li
     const kept = await keepRunning(part, { say, changed: publish }, signal);
     const member = { planned, part, url: kept.server()?.url ?? "", kept };
     members.push(member);
+    // As in the plan, with the services first: that is what a reader of `status` looks for.
+    members.sort((a, b) => Number(isService(b)) - Number(isService(a)) || places.get(a.part)! - places.get(b.part)!);
     publish();
     if (!isService(member)) say(`${part.label} is there after ${((performance.now() - start) / 1000).toFixed(1)} s`);
     return member;
@@ -48,6 +51,7 @@ export function gatherCrew(data: string, external: readonly External[], say: (li
     members: () => members,
     hire: async (wave, signal) => {
       const failed = new AbortController();
+      for (const { part } of wave) places.set(part, places.size);
       const hired = await Promise.allSettled(
         wave.map(({ planned, part }) =>
           hireOne(planned, part, AbortSignal.any([signal, failed.signal])).catch((error: unknown) => {

@@ -10,7 +10,7 @@ import { type Plan, type PlannedServer, planStack } from "./plan.ts";
 import { identityOf } from "./processes.ts";
 import { untilReady } from "./readiness.ts";
 import { readyReport } from "./report.ts";
-import { addressesOf, serverPart, servicePart } from "./start-part.ts";
+import { addressesOf, labelOf, serverPart, servicePart } from "./start-part.ts";
 import { becomeSupervisor, removeState, retire, runningSupervisor } from "./state.ts";
 import { refuseTakenPorts } from "./taken-ports.ts";
 
@@ -94,7 +94,7 @@ async function bringUp(
   partitions: number | undefined,
   { env, say, askedAt, ending }: UpSurroundings,
 ): Promise<void> {
-  say(`starting ${plan.servers.length} servers: ${plan.servers.map(({ name }) => name).join(", ")} …`);
+  say(`starting ${plan.servers.length} servers: ${plan.servers.map(labelOf).join(", ")} …`);
   const servers = await crew.hire(
     plan.servers.map((planned) => ({ planned, part: serverPart(planned, plan, data, say) })),
     ending,
@@ -103,7 +103,7 @@ async function bringUp(
     servers.map(({ planned, url }) => ({ planned: planned as PlannedServer, url })),
     plan.external,
   );
-  say(`starting ${plan.services.length} services: ${plan.services.map(({ name }) => name).join(", ")} …`);
+  say(`starting ${plan.services.length} services: ${plan.services.map(labelOf).join(", ")} …`);
   const brokers = external.brokers ? undefined : plan.brokers;
   const services = await crew.hire(
     plan.services.map((planned) => ({

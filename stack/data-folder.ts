@@ -1,5 +1,14 @@
 /** The folder that a stack keeps everything in: one folder per server, the logs, and what the data was made with. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { removeCluster } from "./embedded/cluster-home.ts";
 import { type UpOptions, UsageError } from "./options.ts";
@@ -35,9 +44,15 @@ const misfit = (data: string, flag: string, was: number | string) =>
     `the data in ${data} was made with ${flag} ${was}: leave the flag out, add --fresh to begin anew, or use another --data`,
   );
 
-export const makeDataFolder = (data: string): void => {
-  mkdirSync(join(data, "logs"), { recursive: true });
-};
+/** @throws {UsageError} when this user may not write there. */
+export function makeDataFolder(data: string): void {
+  try {
+    mkdirSync(join(data, "logs"), { recursive: true });
+    accessSync(data, constants.W_OK);
+  } catch (error) {
+    throw new UsageError(`${data} cannot be used (${(error as Error).message}): choose another folder with --data DIR`);
+  }
+}
 
 /** Folders and files of ours, so that `--fresh` never removes anything else, whatever folder it is pointed at. */
 const ours = /^(logs|redis|broker-\d|stream-\d|shape\.json)$/;

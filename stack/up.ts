@@ -1,11 +1,12 @@
 /** `bun run up`: the whole stack, from what lies on the disk to a canary that was seen everywhere, and then for as long as it is wanted. */
 import { replicaNames } from "../contracts/entities/index.ts";
+import { readSettings, SettingsError } from "../platform/settings.ts";
 import { canaryEntity, flyCanary } from "./canary.ts";
 import { type Crew, gatherCrew, type Member } from "./crew.ts";
 import { makeDataFolder, rememberShape, removeData, shapeFor } from "./data-folder.ts";
 import { Failure } from "./failure.ts";
 import { endLeftovers } from "./leftovers.ts";
-import type { UpOptions } from "./options.ts";
+import { type UpOptions, UsageError } from "./options.ts";
 import { type Plan, type PlannedServer, planStack } from "./plan.ts";
 import { identityOf } from "./processes.ts";
 import { untilReady } from "./readiness.ts";
@@ -49,11 +50,12 @@ export interface UpSurroundings {
  * Runs a stack until `ending`. Whatever happens, nothing that it started runs any more when this settles.
  *
  * @throws {AlreadyRunningError}
- * @throws {UsageError} when flags and data do not fit, or a port is taken.
+ * @throws {UsageError} when a setting is wrong, flags and data do not fit, or a port is taken.
  * @throws {Error} when something could not be started, or did not become ready.
  */
 export async function runStack(options: UpOptions, around: UpSurroundings): Promise<void> {
   const { data } = options;
+  refuseWrongSettings(around.env);
   makeDataFolder(data);
   const other = becomeSupervisor(data, { pid: process.pid, identity: identityOf(process.pid) });
   if (other) throw new AlreadyRunningError(data, other.pid);
@@ -67,6 +69,16 @@ export async function runStack(options: UpOptions, around: UpSurroundings): Prom
   } finally {
     removeState(data);
     retire(data);
+  }
+}
+
+/** The services would refuse them too, but each of them, and only when all servers run. */
+function refuseWrongSettings(env: UpSurroundings["env"]): void {
+  try {
+    // Every service has a port of its own here, whatever the caller's says.
+    readSettings({ ...env, PORT: undefined });
+  } catch (error) {
+    throw error instanceof SettingsError ? new UsageError(error.message) : error;
   }
 }
 

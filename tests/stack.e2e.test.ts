@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { identityOf } from "../stack/processes.ts";
-import { request } from "./harness/client.ts";
+import { request, shows } from "./harness/client.ts";
 import { newProduct } from "./harness/load.ts";
 import { eventually, temporaryFolder } from "./harness/parts.ts";
 import { Stack } from "./harness/stack.ts";
@@ -14,8 +14,10 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => stack[Symbol.asyncDispose](), 60_000);
 
-async function bun(...args: readonly string[]) {
-  const child = Bun.spawn([process.execPath, "run", ...args], { cwd: stack.root, stdout: "pipe", stderr: "pipe" });
+async function bun(...given: readonly (string | Record<string, string>)[]) {
+  const args = given.filter((arg) => typeof arg === "string");
+  const env = Object.assign({}, process.env, ...given.filter((arg) => typeof arg === "object"));
+  const child = Bun.spawn([process.execPath, "run", ...args], { cwd: stack.root, env, stdout: "pipe", stderr: "pipe" });
   const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
   return { code: await child.exited, said: out + err };
 }
@@ -74,6 +76,24 @@ test("a second up on the same data folder, or on ports in use, is refused in a l
   expect(readdirSync(data)).toEqual(["logs"]);
   expect((await stack.status()).ready).toBe(true);
 });
+
+test("a wrong setting is told before anything is started", async () => {
+  const data = temporaryFolder("settings");
+  const { code, said } = await bun("up", "--data", data, { LOCKSTEP_PARTITONS: "12", LOCKSTEP_RELAY_BATCH: "many" });
+  expect(code).toBe(1);
+  expect(said).toContain("LOCKSTEP_PARTITONS: there is no such setting");
+  expect(said).toContain("LOCKSTEP_RELAY_BATCH=many: must be a whole number from 1 to 20000");
+  expect(readdirSync(data)).toEqual([]);
+});
+
+test("a second stack with a folder and ports of its own runs beside the first, and neither sees the other's writes", async () => {
+  await using beside = await Stack.start();
+  const written = await request("POST", `${await beside.url("gateway")}/products`, newProduct());
+  await shows(await beside.url("catalog"), written.body.id as string, 1);
+  expect((await stack.status()).ready).toBe(true);
+  const elsewhere = await request("GET", `${await stack.url("gateway")}/products/${written.body.id}`);
+  expect(elsewhere.status).toBe(404);
+}, 120_000);
 
 test("after the supervisor was killed, status says so, up clears up and starts anew, and what was written is still there", async () => {
   const created = await request("POST", `${await stack.url("gateway")}/products`, newProduct());

@@ -57,10 +57,10 @@ test.each(["relay", "catalog", "catalog-db", "redis"])(
         const now = await stack.entry(name);
         return now.pid !== before.pid && now.health === "ready" && now;
       },
-      { withinMs: 15_000, what: `${name} to be ready again` },
+      { withinMs: 30_000, what: `${name} to be ready again` },
     );
     expect(after.url).toBe(before.url);
-    await stack.ready(15_000);
+    await stack.ready(30_000);
   },
 );
 

@@ -1,9 +1,11 @@
 /** A cluster of real brokers, each behind a proxy of its own, that can be killed, suspended, and told to change their leaders. */
 import { join } from "node:path";
-import { Kafka, logLevel } from "kafkajs";
+import { logLevel } from "kafkajs";
 import { createLogger } from "kafkajs/src/loggers/index.js";
 import Decoder from "kafkajs/src/protocol/decoder.js";
 import Encoder from "kafkajs/src/protocol/encoder.js";
+import { type Protocol, requests } from "kafkajs/src/protocol/requests/index.js";
+import type { Requests } from "../../platform/log/kafkajs/protocol.ts";
 import { Wire } from "../../platform/log/kafkajs/wire.ts";
 import { startBroker } from "../../stack/embedded/broker.ts";
 import type { Server } from "../../stack/embedded/server.ts";
@@ -37,8 +39,6 @@ export interface TestBrokers {
   stop(): Promise<void>;
 }
 
-const ELECT_LEADERS = 43;
-
 /** Starts 1 or 3 brokers. `config` has Kafka's broker settings for all of them. */
 export async function startBrokers(
   count: 1 | 3,
@@ -52,39 +52,32 @@ export async function startBrokers(
     })),
   );
   const all = await Promise.all(cluster.map((node) => startOne(node, cluster, config)));
-  const addresses = all.map(({ proxy }) => `127.0.0.1:${proxy.port}`);
-  const admin = new Kafka({ brokers: addresses, logLevel: logLevel.NOTHING }).admin();
-  await admin.connect();
-
-  const describe = async (topic: string) => {
-    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-    return topics[0]!.partitions.toSorted((a, b) => a.partitionId - b.partitionId);
-  };
-  const leaders = async (topic: string) => (await describe(topic)).map(({ leader }) => leader);
+  // Ours go around the proxies, so that no fault hits the one who makes it.
+  const operator = new Operator(cluster.map(({ port }) => port));
   return {
-    addresses,
+    addresses: all.map(({ proxy }) => `127.0.0.1:${proxy.port}`),
     all,
-    leaders,
+    leaders: async (topic) => (await operator.describe(topic)).map(({ leader }) => leader),
     async inSync(topic) {
-      const check = async () => (await describe(topic)).every(({ isr, replicas }) => isr.length === replicas.length);
+      const check = async () =>
+        (await operator.describe(topic)).every(({ isr, replicas }) => isr.length === replicas.length);
       await eventually(check, { withinMs: 60_000, what: `all replicas of ${topic} in sync`, everyMs: 100 });
     },
     async moveLeaders(topic) {
-      const before = await describe(topic);
+      const before = await operator.describe(topic);
       // The same brokers in another order: no data moves, but another one is preferred.
-      const wanted = before.map(({ partitionId, replicas, leader }) => ({
-        partition: partitionId,
-        replicas: replicas.toSorted((a, b) => ((a - leader + 9) % 10) - ((b - leader + 9) % 10)),
-      }));
-      await admin.alterPartitionReassignments({
-        topics: [{ topic, partitionAssignment: wanted }],
-      });
-      await electPreferred(addresses[0]!, topic, wanted.length);
-      const check = async () => (await leaders(topic)).every((leader, i) => leader === wanted[i]!.replicas[0]);
+      const wanted = before.map(({ replicas, leader }) =>
+        replicas.toSorted((a, b) => ((a - leader + 9) % 10) - ((b - leader + 9) % 10)),
+      );
+      await operator.prefer(topic, wanted);
+      const check = async () => {
+        await operator.electPreferred(topic, wanted.length);
+        return (await operator.describe(topic)).every(({ leader }, i) => leader === wanted[i]![0]);
+      };
       await eventually(check, { withinMs: 30_000, what: `every leader of ${topic} moved`, everyMs: 100 });
     },
     async stop() {
-      await admin.disconnect();
+      operator.close();
       await Promise.all(all.map((broker) => broker.kill()));
       await Promise.all(all.map(({ proxy }) => proxy.close()));
     },
@@ -117,19 +110,64 @@ async function startOne(
   };
 }
 
-/** ElectLeaders, version 0, which kafkajs does not have. */
-async function electPreferred(address: string, topic: string, partitions: number): Promise<void> {
-  const port = Number(address.split(":")[1]);
-  const logger = createLogger({ level: logLevel.NOTHING, logCreator: () => () => {} });
-  const wire = new Wire({ id: -1, host: "127.0.0.1", port }, { clientId: "test", logger, security: {} });
-  const encode = async () => {
-    const body = new Encoder().writeInt32(1).writeString(topic).writeInt32(partitions);
-    for (let partition = 0; partition < partitions; partition++) body.writeInt32(partition);
-    return body.writeInt32(10_000);
-  };
-  await wire.send({
-    request: { apiKey: ELECT_LEADERS, apiVersion: 0, apiName: "ElectLeaders", encode },
-    response: { decode: async (body) => new Decoder(body).readInt32(), parse: async (answer) => answer },
-  });
-  wire.close();
+const ELECT_LEADERS = 43;
+const REASSIGN = 45;
+
+/** What an operator's tools do. Each request goes to any broker that answers. */
+class Operator {
+  readonly #wires: readonly Wire[];
+
+  constructor(ports: readonly number[]) {
+    const logger = createLogger({ level: logLevel.NOTHING, logCreator: () => () => {} });
+    const settings = { clientId: "operator", logger, security: {}, silences: new Map() };
+    this.#wires = ports.map((port) => new Wire({ id: -1, host: "127.0.0.1", port }, settings));
+  }
+
+  /** Partitions in order. */
+  async describe(topic: string): Promise<Requests["Metadata"]["answer"]["topicMetadata"][number]["partitionMetadata"]> {
+    const args = { topics: [topic], allowAutoTopicCreation: false } as const;
+    const { topicMetadata } = await this.#any((wire) => wire.request("Metadata", args));
+    return (topicMetadata[0]?.partitionMetadata ?? []).toSorted((a, b) => a.partitionId - b.partitionId);
+  }
+
+  /** Sets the order of each partition's replicas, of which the first is the preferred leader. */
+  async prefer(topic: string, replicas: readonly (readonly number[])[]): Promise<void> {
+    const partitionAssignment = replicas.map((of, partition) => ({ partition, replicas: of }));
+    const protocol = requests.AlterPartitionReassignments!.protocol({ version: 0 })({
+      topics: [{ topic, partitionAssignment }],
+      timeout: 5_000,
+    });
+    if (protocol.request.apiKey !== REASSIGN) throw new Error("kafkajs numbers its requests otherwise");
+    await this.#any((wire) => wire.send(protocol));
+  }
+
+  /** ElectLeaders, version 0, which kafkajs does not have. */
+  async electPreferred(topic: string, partitions: number): Promise<void> {
+    const encode = async () => {
+      const body = new Encoder().writeInt32(1).writeString(topic).writeInt32(partitions);
+      for (let partition = 0; partition < partitions; partition++) body.writeInt32(partition);
+      return body.writeInt32(10_000);
+    };
+    const protocol: Protocol<number> = {
+      request: { apiKey: ELECT_LEADERS, apiVersion: 0, apiName: "ElectLeaders", encode },
+      response: { decode: async (body) => new Decoder(body).readInt32(), parse: async (answer) => answer },
+    };
+    await this.#any((wire) => wire.send(protocol));
+  }
+
+  close(): void {
+    for (const wire of this.#wires) wire.close();
+  }
+
+  async #any<T>(ask: (wire: Wire) => Promise<T>): Promise<T> {
+    let failure: unknown;
+    for (const wire of this.#wires) {
+      try {
+        return await ask(wire);
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw failure;
+  }
 }

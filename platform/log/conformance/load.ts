@@ -17,10 +17,15 @@ export const partitionsOf = (topic: string) =>
   Array.from({ length: PARTITIONS }, (_, partition) => ({ topic, partition }));
 
 /** About 480 records a second, through one writer; a dead writer is replaced, as its owner would. */
-export async function seamLoad(log: Log, topic: string, name: string): Promise<Load & { reopened: () => number }> {
+export async function seamLoad(
+  log: Log,
+  topic: string,
+  name: string,
+): Promise<Load & { reopened: () => number; longestMs: () => number }> {
   const ledger = new Ledger();
   let running = true;
   let reopened = 0;
+  let longestMs = 0;
   let opening: Promise<LogWriter> | undefined;
   let writer = await log.openWriter(name, partitionsOf(topic));
   const replace = async () => {
@@ -43,6 +48,7 @@ export async function seamLoad(log: Log, topic: string, name: string): Promise<L
         for (const value of values) ledger.unsure.add(value);
         if (used === writer) await replace();
       }
+      longestMs = Math.max(longestMs, performance.now() - started);
       await Bun.sleep(Math.max(0, EVERY_MS - (performance.now() - started)));
     }
   };
@@ -52,7 +58,7 @@ export async function seamLoad(log: Log, topic: string, name: string): Promise<L
     await work;
     await writer.close();
   };
-  return { ledger, stop, reopened: () => reopened };
+  return { ledger, stop, reopened: () => reopened, longestMs: () => longestMs };
 }
 
 /** The same rate through kafkajs' own idempotent producer, as its documentation shows it: all partitions in one send. */

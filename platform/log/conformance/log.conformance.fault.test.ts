@@ -2,18 +2,28 @@
  * The conformance suite of the log seam: real brokers, real faults. It also runs kafkajs' own producer through the rows that
  * it is known to fail, to prove that the suite can see a loss.
  */
-import { afterAll, beforeAll } from "bun:test";
+import { afterAll, beforeAll, describe } from "bun:test";
+import { fencingRows } from "./rows-fencing.ts";
+import { idleRows } from "./rows-idle.ts";
 import { loadRows } from "./rows-load.ts";
+import { lostAnswerRows } from "./rows-lost-answers.ts";
 import { type Suite, startSuite } from "./suite.ts";
 import { printTable } from "./table.ts";
 
-let suite: Suite;
-beforeAll(async () => {
-  suite = await startSuite();
-}, 120_000);
-afterAll(async () => {
-  await suite?.stop();
-  printTable();
-}, 60_000);
+describe("three brokers", () => {
+  let suite: Suite;
+  beforeAll(async () => {
+    suite = await startSuite();
+  }, 120_000);
+  afterAll(async () => {
+    await suite?.stop();
+  }, 60_000);
 
-loadRows(() => suite);
+  fencingRows(() => suite);
+  lostAnswerRows(() => suite);
+  loadRows(() => suite);
+});
+
+describe("one broker with a short memory", idleRows);
+
+afterAll(printTable);

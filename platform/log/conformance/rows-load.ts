@@ -63,7 +63,8 @@ async function underLoad(
   await settled([seam, published]);
 
   const found = await compare(log, ours, seam.ledger);
-  note(row, "seam", sound(found), `${inWords(found)}, ${seam.reopened()} writers replaced`);
+  const longest = (seam.longestMs() / 1000).toFixed(1);
+  note(row, "seam", sound(found), `${inWords(found)}, longest write ${longest} s, ${seam.reopened()} writers replaced`);
   const foundTheirs = await compare(log, theirs, published.ledger);
   note(row, "kafkajs as published", sound(foundTheirs), inWords(foundTheirs));
 

@@ -5,10 +5,13 @@
  */
 import type { TopicPartition } from "../log.ts";
 import { BrokerError, NoBrokerError, refuse } from "./broker-errors.ts";
+import { firstAnswer } from "./patience.ts";
 import type { Requests } from "./protocol.ts";
 import { type Node, Wire, type WireSettings } from "./wire.ts";
 
 type CoordinatorType = Requests["GroupCoordinator"]["args"]["coordinatorType"];
+
+const HEDGE_MS = 1_000;
 
 export class Cluster {
   readonly #seeds: readonly Wire[];
@@ -152,23 +155,25 @@ export class Cluster {
     for (const node of nodes) if (!this.#wires.has(node.id)) this.#wires.set(node.id, new Wire(node, this.settings));
   }
 
-  /** Asks one broker after the other until one answers: first the one that did last, at the end the settings' addresses. */
+  /**
+   * Asks one broker after the other until one answers: first the one that did last, at the end the settings' addresses. One
+   * that is silent is not waited out: after a second the next is asked as well.
+   */
   async #anyWire<T>(ask: (wire: Wire) => Promise<T>): Promise<T> {
     const known = [...this.#wires.values()].sort(() => Math.random() - 0.5);
-    const last = this.#lastAnswered;
-    let failure: unknown;
-    for (const wire of new Set([...(last ? [last] : []), ...known, ...this.#seeds])) {
-      try {
-        const answer = await ask(wire);
-        this.#lastAnswered = wire;
-        return answer;
-      } catch (error) {
-        failure = error;
-        if (this.#lastAnswered === wire) this.#lastAnswered = undefined;
-      }
-    }
-    throw new NoBrokerError(`no broker answers: ${failure instanceof Error ? failure.message : String(failure)}`, {
-      cause: failure,
+    const wires = new Set([...(this.#lastAnswered ? [this.#lastAnswered] : []), ...known, ...this.#seeds]);
+    const attempts = [...wires].map((wire) => async () => {
+      const answer = await ask(wire);
+      this.#lastAnswered = wire;
+      return answer;
     });
+    try {
+      return await firstAnswer(attempts, HEDGE_MS);
+    } catch (error) {
+      this.#lastAnswered = undefined;
+      throw new NoBrokerError(`no broker answers: ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      });
+    }
   }
 }

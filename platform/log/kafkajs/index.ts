@@ -2,7 +2,7 @@
 import type { KafkaConfig } from "kafkajs";
 import { createLogger } from "kafkajs/src/loggers/index.js";
 import type { Logger } from "../../../observability/logger.ts";
-import type { Log } from "../log.ts";
+import type { Follower, Log } from "../log.ts";
 import { Cluster } from "./cluster.ts";
 import { fence } from "./fence.ts";
 import { startFollower } from "./follow/follower.ts";
@@ -36,7 +36,8 @@ export async function connectLog({
   security = {},
   writeTimeoutMs = 30_000,
 }: LogSettings): Promise<Log> {
-  const settings = { clientId, security, logger: createLogger(kafkajsLogging(logger)) };
+  const settings = { clientId, security, logger: createLogger(kafkajsLogging(logger)), silences: new Map() };
+  const followers = new Set<Follower>();
   const cluster = new Cluster(brokers, settings);
   const sender = new Sender(cluster);
   const closing = new AbortController();
@@ -60,9 +61,14 @@ export async function connectLog({
     },
     partitions: (topic) =>
       patiently({ what: `finding ${topic}`, withinMs: CONNECT_WITHIN_MS, signal }, () => cluster.partitions(topic)),
-    follow: async (options) => startFollower(options, { cluster, logger }),
+    async follow(options) {
+      const follower = startFollower(options, { cluster, logger });
+      followers.add(follower);
+      return follower;
+    },
     ensureTopics: (topics, shape) => ensureTopics(cluster, topics, shape, signal),
     async close() {
+      await Promise.all([...followers].map((follower) => follower.close()));
       closing.abort(new Error("the log is closed"));
       sender.close();
       cluster.close();

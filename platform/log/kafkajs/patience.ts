@@ -65,3 +65,39 @@ export async function atMost(ms: number, work: Promise<unknown>): Promise<void> 
   });
   await Promise.race([work, limit]).finally(() => clearTimeout(timer));
 }
+
+/**
+ * Makes attempts until one succeeds: the next when one has failed, or has taken `hedgeMs` and is still under way.
+ *
+ * @throws the last attempt's error when all have failed.
+ */
+export function firstAnswer<T>(attempts: readonly (() => Promise<T>)[], hedgeMs: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let begun = 0;
+    let failed = 0;
+    let done = false;
+    const begin = () => {
+      const attempt = attempts[begun++];
+      if (!attempt || done) return;
+      let moved = false;
+      const moveOn = () => {
+        if (!moved) begin();
+        moved = true;
+      };
+      const timer = setTimeout(moveOn, hedgeMs);
+      attempt()
+        .then(
+          (answer) => {
+            done = true;
+            resolve(answer);
+          },
+          (error: unknown) => {
+            if (++failed === attempts.length) reject(error);
+            moveOn();
+          },
+        )
+        .finally(() => clearTimeout(timer));
+    };
+    begin();
+  });
+}

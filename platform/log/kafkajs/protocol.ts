@@ -56,7 +56,13 @@ export interface Requests {
       topicMetadata: readonly {
         topicErrorCode: number;
         topic: string;
-        partitionMetadata: readonly { partitionErrorCode: number; partitionId: number; leader: number }[];
+        partitionMetadata: readonly {
+          partitionErrorCode: number;
+          partitionId: number;
+          leader: number;
+          replicas: readonly number[];
+          isr: readonly number[];
+        }[];
       }[];
     };
   };

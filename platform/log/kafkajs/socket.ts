@@ -11,6 +11,9 @@ const JOIN_GROUP = 11;
 const SYNC_GROUP = 14;
 const CHECK_MS = 250;
 
+/** The `code` of the error that ends a connection which owes an answer for too long; kafkajs hands it on. */
+export const SILENT = "ESILENT";
+
 /**
  * @param patienceMs without a byte from the broker while an answer is due.
  * @param joinPatienceMs the same while a consumer group gathers its members, which a broker may keep waiting for.
@@ -53,8 +56,9 @@ function watch(socket: net.Socket, patienceMs: number, joinPatienceMs: number): 
   const timer = setInterval(() => {
     if (due === 0) return;
     const limitMs = joining ? joinPatienceMs : patienceMs;
-    if (++silentChecks * CHECK_MS > limitMs)
-      socket.destroy(new Error(`no answer from the broker for ${limitMs} ms; the connection is given up`));
+    if (++silentChecks * CHECK_MS <= limitMs) return;
+    const error = new Error(`no answer from the broker for ${limitMs} ms; the connection is given up`);
+    socket.destroy(Object.assign(error, { code: SILENT }));
   }, CHECK_MS);
   timer.unref?.();
   socket.on("close", () => clearInterval(timer));

@@ -6,7 +6,7 @@ import type { Protocol } from "kafkajs/src/protocol/requests/index.js";
 import { verdictOf } from "./broker-errors.ts";
 import { protocolOf, type Requests, type RootLogger } from "./protocol.ts";
 import "./quiet-timers.ts";
-import { watchedSockets } from "./socket.ts";
+import { SILENT, watchedSockets } from "./socket.ts";
 
 /** Where a broker listens, as the cluster's metadata says. */
 export interface Node {
@@ -20,6 +20,8 @@ export interface WireSettings {
   readonly clientId: string;
   readonly logger: RootLogger;
   readonly security: Pick<KafkaConfig, "ssl" | "sasl">;
+  /** When a connection to an address last fell silent, by `performance.now()`. Shared by all wires of a process. */
+  readonly silences: Map<string, number>;
 }
 
 /** Longest time without a byte while an answer is due; then the connection is given up and its requests fail. */
@@ -30,6 +32,7 @@ const CONNECT_MS = 2_000;
 export class Wire {
   #held: { readonly broker: Broker; readonly connected: Promise<void> } | undefined;
   #closed = false;
+  #answeredAtMs = 0;
 
   constructor(
     readonly node: Node,
@@ -52,14 +55,21 @@ export class Wire {
 
   async #use<Answer>(ask: (broker: Broker) => Promise<Answer>): Promise<Answer> {
     if (this.#closed) throw new Error(`the connection to broker ${this.node.id} is closed`);
+    const { silences } = this.settings;
+    const address = `${this.node.host}:${this.node.port}`;
+    // Where one connection fell silent, those that were idle are mostly dead too, and each would be found out anew.
+    if ((silences.get(address) ?? -1) > this.#answeredAtMs) this.#drop();
     this.#held ??= this.#connect();
     const held = this.#held;
     try {
       // Not only isConnected(): that is true before the broker has told which versions it speaks.
       await held.connected;
       if (!held.broker.isConnected()) await held.broker.connect();
-      return await ask(held.broker);
+      const answer = await ask(held.broker);
+      this.#answeredAtMs = performance.now();
+      return answer;
     } catch (error) {
+      if ((error as { code?: unknown }).code === SILENT) silences.set(address, performance.now());
       // After a lost connection or answer nothing on it is trusted: a late answer must never be taken for another's.
       if (verdictOf(error) === "retry" && this.#held === held) this.#drop();
       throw error;
@@ -68,6 +78,7 @@ export class Wire {
 
   #connect() {
     const broker = this.#make();
+    this.#answeredAtMs = performance.now();
     return { broker, connected: broker.connect() };
   }
 

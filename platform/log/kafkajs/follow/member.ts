@@ -113,16 +113,15 @@ export class Member {
       return;
     }
     if (verdictOf(error) !== "retry") throw error;
-    this.#joining?.close();
-    this.#joining = undefined;
     await pause(100 + Math.random() * 100, this.signal).catch(() => {});
   }
 
   async #join(): Promise<void> {
     const { group, instance, sessionTimeoutMs, rebalanceTimeoutMs } = this.settings;
-    // A connection of its own: the broker answers nothing else on it while the group gathers.
-    this.#joining ??= this.cluster.ownWire(await this.cluster.coordinator(0, group));
-    const wire = this.#joining;
+    // A connection for this alone: the broker answers nothing else on it while the group gathers.
+    this.#joining?.close();
+    const wire = this.cluster.ownWire(await this.cluster.coordinator(0, group));
+    this.#joining = wire;
     const joined = await wire.request("JoinGroup", {
       groupId: group,
       sessionTimeout: sessionTimeoutMs,

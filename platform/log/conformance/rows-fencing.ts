@@ -1,0 +1,114 @@
+/** Rows about taking over: whatever an earlier writer of a name still has under way can do no harm. */
+import { expect, test } from "bun:test";
+import { eventually } from "../../../tests/harness/eventually.ts";
+import { api } from "../../../tests/harness/tcp-proxy.ts";
+import { type LogWriter, WriterDeadError } from "../log.ts";
+import { partitionsOf } from "./load.ts";
+import { contentOf, record, type Suite } from "./suite.ts";
+import { note } from "./table.ts";
+
+export function fencingRows(suite: () => Suite): void {
+  test("a twin fences the writer before it: the older one's next write is refused, and nothing of it comes later", async () => {
+    const { log, another, topic: newTopic } = suite();
+    const topic = await newTopic();
+    const older = await log.openWriter(`${topic}.twin`, partitionsOf(topic));
+    const acknowledged: { partition: number; offset: number }[] = [];
+    let refusals = 0;
+    const busy = partitionsOf(topic).map(async (at) => {
+      for (let n = 0; older.open; n++) {
+        try {
+          acknowledged.push({ partition: at.partition, offset: await older.write(at, [record(`older ${n}`)]) });
+        } catch (error) {
+          expect(error).toBeInstanceOf(WriterDeadError);
+          expect((error as WriterDeadError).fenced).toBe(true);
+          refusals++;
+        }
+      }
+    });
+    await eventually(() => acknowledged.length > 100, { withinMs: 10_000, what: "the older writer at work" });
+    const younger = await (await another()).openWriter(`${topic}.twin`, partitionsOf(topic));
+    await younger.write({ topic, partition: 0 }, [record("younger")]);
+    // A writer that is idle learns of its fate at its next write.
+    await Promise.all(busy);
+    expect(refusals).toBeGreaterThan(0);
+    for (const { partition, offset } of acknowledged)
+      expect(offset).toBeLessThan(younger.fencedAt({ topic, partition }));
+    for (const at of partitionsOf(topic)) {
+      const late = (await contentOf(log, at)).filter(({ offset }) => offset >= younger.fencedAt(at));
+      expect(late.filter(({ value }) => String(value).startsWith("older"))).toEqual([]);
+    }
+    await younger.close();
+    note("fenced twin", "seam", true, `${acknowledged.length} writes before, ${refusals} refused`);
+  }, 60_000);
+
+  test("a write that the network held back until a twin had taken over is refused by the broker", async () => {
+    const { log, another, brokers, topic: newTopic } = suite();
+    const topic = await newTopic(1);
+    const at = { topic, partition: 0 };
+    const older = await log.openWriter(`${topic}.zombie`, [at]);
+    await older.write(at, [record("first")]);
+    const leader = brokers.all[(await brokers.leaders(topic))[0]! - 1]!;
+    const held = leader.proxy.fault({ on: "request", api: api.produce, action: "hold", times: 1 });
+    const zombie = older.write(at, [record("zombie")]).catch((error: unknown) => error);
+    await eventually(() => held.count() === 1, { withinMs: 5_000, what: "the write on its way" });
+
+    const younger = await (await another()).openWriter(`${topic}.zombie`, [at]);
+    await younger.write(at, [record("second")]);
+    held.release();
+    expect(await zombie).toBeInstanceOf(WriterDeadError);
+    await younger.write(at, [record("third")]);
+    expect((await contentOf(log, at)).map(({ value }) => String(value))).toEqual(["first", "second", "third"]);
+    note("zombie's held write", "seam", true, "refused when it arrived");
+  }, 60_000);
+
+  for (const [what, number] of Object.entries({
+    initProducerId: api.initProducerId,
+    addPartitionsToTxn: api.addPartitionsToTxn,
+    endTxn: api.endTxn,
+  }))
+    for (const on of ["request", "response"] as const)
+      test(`the fence holds when the ${on} of ${what} is lost while it is put up`, async () => {
+        const { log, another, brokers, topic: newTopic } = suite();
+        const topic = await newTopic(3);
+        const partitions = partitionsOf(topic).slice(0, 3);
+        const older = await log.openWriter(`${topic}.lost`, partitions);
+        for (const at of partitions) await older.write(at, [record("older")]);
+        const faults = brokers.all.map(({ proxy }) => proxy.fault({ on, api: number, action: "reset", times: 1 }));
+        const younger = await (await another()).openWriter(`${topic}.lost`, partitions);
+        for (const fault of faults) fault.end();
+        expect(faults.reduce((sum, fault) => sum + fault.count(), 0)).toBeGreaterThan(0);
+        await refusedAndInOrder(suite(), older, younger, partitions);
+        note(`lost ${on} of ${what}`, "seam", true, "fenced");
+      }, 60_000);
+
+  test("of many that open one name at once, each is fenced by the next, and one can write", async () => {
+    const { topic: newTopic, another } = suite();
+    const topic = await newTopic(3);
+    const partitions = partitionsOf(topic).slice(0, 3);
+    const log = await another();
+    const opened = await Promise.allSettled(
+      Array.from({ length: 6 }, () => log.openWriter(`${topic}.rush`, partitions)),
+    );
+    const writers = opened.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+    for (const each of opened)
+      if (each.status === "rejected") expect(each.reason).toMatchObject({ name: "WriterDeadError", fenced: true });
+    const outcomes = await Promise.allSettled(writers.map((writer) => writer.write(partitions[0]!, [record("mine")])));
+    const able = outcomes.filter(({ status }) => status === "fulfilled").length;
+    // An older one may get a write in before the last marker; what counts is the end: one of them is able.
+    const again = await Promise.allSettled(writers.map((writer) => writer.write(partitions[0]!, [record("again")])));
+    expect(again.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    note("six open one name at once", "seam", true, `${writers.length} opened, ${able} wrote at first, 1 after`);
+  }, 60_000);
+}
+
+async function refusedAndInOrder(
+  { log }: Suite,
+  older: LogWriter,
+  younger: LogWriter,
+  partitions: readonly { topic: string; partition: number }[],
+): Promise<void> {
+  for (const at of partitions) await younger.write(at, [record("younger")]);
+  for (const at of partitions) await expect(older.write(at, [record("too late")])).rejects.toThrow(WriterDeadError);
+  for (const at of partitions)
+    expect((await contentOf(log, at)).map(({ value }) => String(value))).toEqual(["older", "younger"]);
+}

@@ -13,9 +13,14 @@ export interface Telemetry {
  *
  * @param service the process' name without its prefix: `gateway` reports as `lockstep-gateway`.
  */
-export async function startTelemetry(service: string, settings: Settings, logger: Logger): Promise<Telemetry> {
+export async function startTelemetry(
+  service: string,
+  instance: string,
+  settings: Settings,
+  logger: Logger,
+): Promise<Telemetry> {
   const endpoint = settings.OTEL_EXPORTER_OTLP_ENDPOINT;
   if (!endpoint) return { flush: async () => {} };
   const { exportSpans } = await import("./export-spans.ts");
-  return exportSpans({ service, instance: settings.LOCKSTEP_INSTANCE, endpoint, logger });
+  return exportSpans({ service, instance, endpoint, logger });
 }

@@ -2,6 +2,7 @@
  * Runs one service as a process: reads settings, starts it, stops it on SIGTERM or SIGINT, and ends the process when it
  * cannot go on. Crash-only: whatever is not known to be whole ends here, and start-up is the recovery.
  */
+import { hostname } from "node:os";
 import { createLogger, type Logger } from "../observability/logger.ts";
 import { createMetrics, type Metrics } from "../observability/metrics.ts";
 import { startTelemetry } from "../observability/telemetry.ts";
@@ -24,9 +25,10 @@ export async function runService(name: string, start: (running: Running) => Prom
     console.error(`lockstep ${name}: ${error.message}`);
     process.exit(2);
   }
-  const logger = createLogger(name, settings.LOCKSTEP_INSTANCE, settings.LOCKSTEP_LOG_LEVEL);
-  const metrics = createMetrics(name, settings.LOCKSTEP_INSTANCE);
-  const telemetry = await startTelemetry(name, settings, logger);
+  const instance = settings.LOCKSTEP_INSTANCE ?? hostname();
+  const logger = createLogger(name, instance, settings.LOCKSTEP_LOG_LEVEL);
+  const metrics = createMetrics(name, instance);
+  const telemetry = await startTelemetry(name, instance, settings, logger);
 
   const finish = async (status: number): Promise<never> => {
     await telemetry.flush();

@@ -63,8 +63,8 @@ export const settings = {
     z
       .string()
       .regex(/^[a-z0-9][a-z0-9.-]{0,62}$/, "must be 1 to 63 of a-z, 0-9, dot, hyphen")
-      .default("1"),
-    "Tells instances of one service apart in logs and metrics",
+      .optional(),
+    "Name of this instance, unlike any other's of the same service and the same after a restart: it then takes its partitions again at once; without it the host's name tells instances apart",
   ),
   LOCKSTEP_LOG_LEVEL: setting(
     z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),

@@ -49,7 +49,9 @@ export async function startStream({ settings, logger, metrics }: Running): Promi
     group: streamGroup,
     topics: entities.map((entity) => eventsTopic(entity).name),
     onBatch: (batch) => topology.process(batch),
+    onAssigned: (partitions) => topology.adopt(partitions),
     onRevoked: (partitions) => topology.revoke(partitions),
+    ...(settings.LOCKSTEP_INSTANCE ? { instance: settings.LOCKSTEP_INSTANCE } : {}),
   });
   follower = following;
 

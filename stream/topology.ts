@@ -21,6 +21,7 @@ const RENEW_MS = 12 * 60 * 60 * 1_000;
 class Partition {
   private owned: Owned | undefined;
   private ownedAt = 0;
+  private taking: Promise<Owned> | undefined;
   private flushTimer: Timer | undefined;
   private readonly validate;
 
@@ -37,7 +38,7 @@ class Partition {
   async process(batch: Batch): Promise<void> {
     const first = batch.records[0];
     if (!first) return;
-    if (Date.now() - this.ownedAt > RENEW_MS) await this.release();
+    if (this.owned && Date.now() - this.ownedAt > RENEW_MS) await this.release();
     try {
       const owned = await this.own();
       // The group's committed offset is a hint: it may lie beyond what is surely done.
@@ -52,10 +53,18 @@ class Partition {
     }
   }
 
-  private async own(): Promise<Owned> {
-    if (this.owned?.writer.open) return this.owned;
+  /** Takes the partition over unless it is ours already. */
+  own(): Promise<Owned> {
+    if (this.owned?.writer.open) return Promise.resolve(this.owned);
+    this.taking ??= this.take().finally(() => {
+      this.taking = undefined;
+    });
+    return this.taking;
+  }
+
+  private async take(): Promise<Owned> {
     const { logger, metrics } = this.using;
-    await this.release();
+    await this.letGo();
     this.owned = await takeOver(
       {
         ...this.using,
@@ -158,6 +167,11 @@ class Partition {
 
   /** Gives the partition up; whoever takes it over fences this writer. */
   async release(): Promise<void> {
+    await this.taking?.catch(() => {});
+    await this.letGo();
+  }
+
+  private async letGo(): Promise<void> {
     clearTimeout(this.flushTimer);
     this.flushTimer = undefined;
     const { owned } = this;
@@ -184,6 +198,14 @@ export class Topology {
 
   async process(batch: Batch): Promise<void> {
     await (await this.partition(batch)).process(batch);
+  }
+
+  /** These are ours now: being their owner before the first event comes spares that event the wait. */
+  adopt(assigned: readonly TopicPartition[]): void {
+    for (const at of assigned)
+      this.partition(at)
+        .then((partition) => partition.own())
+        .catch((error) => this.using.logger.warn({ err: error, ...at }, "not taken over yet; the first event will"));
   }
 
   /** Another instance has these now: what is left here must not linger. */

@@ -29,7 +29,9 @@ test(`P1 P3 P4 P7: kill -9 of every process and server in turn at 100 writes/s l
       for (const victim of victims) {
         await stack.kill(victim, "SIGKILL");
         const start = performance.now();
-        await flows(stack);
+        await flows(stack).catch((cause) => {
+          throw new Error(`no write came through after the kill of ${victim}`, { cause });
+        });
         const took = performance.now() - start;
         recovered[victim] = [...(recovered[victim] ?? []), Math.round(took)];
         await Bun.sleep(500 + Math.random() * 1_500);

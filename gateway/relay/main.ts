@@ -1,4 +1,5 @@
 /** Wires the relay: its session in the source's PostgreSQL, the log, its small HTTP port. */
+import { hostname } from "node:os";
 import { entities } from "../../contracts/entities/index.ts";
 import { topicsOf } from "../../contracts/topics.ts";
 import { serveHttp, serviceApp } from "../../platform/http.ts";
@@ -44,7 +45,7 @@ export async function startRelay({ settings, logger, metrics }: Running): Promis
   const [boot] = await session<{ tracked: boolean }[]>`
     select set_config('synchronous_commit', 'off', false), current_setting('track_commit_timestamp')::boolean as tracked`;
   const outbox = new Outbox(session, boot!.tracked);
-  const leader = new Leader(session, `${settings.LOCKSTEP_INSTANCE} (pid ${process.pid})`);
+  const leader = new Leader(session, `${settings.LOCKSTEP_INSTANCE ?? hostname()} (pid ${process.pid})`);
   let stopping = false;
   let relay: Relay | undefined;
 

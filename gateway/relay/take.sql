@@ -14,5 +14,5 @@ select
     'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
   ) as time
 from lockstep.outbox
-order by seq
+order by outbox.seq -- not the text of it
 limit $1::int

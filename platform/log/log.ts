@@ -94,6 +94,8 @@ export interface FollowOptions {
   readonly onBatch: (batch: Batch) => Promise<void>;
   /** Called when this member no longer owns a partition, or when it cannot know. */
   readonly onRevoked?: (partitions: readonly TopicPartition[]) => void;
+  /** Called when this member has come to own partitions, before their first batch. */
+  readonly onAssigned?: (partitions: readonly TopicPartition[]) => void;
   /**
    * Called before the next batch of a partition when records were deleted before this group read them: those from `from`
    * (inclusive) to `to` (exclusive). `to` is below `from` when the partition was made anew; it is then read from the start.

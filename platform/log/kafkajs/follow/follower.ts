@@ -91,6 +91,7 @@ class GroupFollower implements Follower, Owner {
         this.#queues.set(nameOf(at), new PartitionQueue(at, start, committed, maxBytes));
       }
       this.logger.info({ group: this.options.group, added: added.length, owned: this.#queues.size }, "owns partitions");
+      this.options.onAssigned?.(added);
     }
     this.#fetches.wake();
   };

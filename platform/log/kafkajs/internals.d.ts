@@ -124,3 +124,13 @@ declare module "kafkajs/src/protocol/decoder.js" {
     readArray<T>(read: (decoder: Decoder) => T): T[];
   }
 }
+
+declare module "kafkajs/src/protocol/requests/fetch/v4/decodeMessages.js" {
+  import type Decoder from "kafkajs/src/protocol/decoder.js";
+
+  /** kafkajs' own reader of record batches, which the tests of ours compare with. */
+  const decodeMessages: (
+    decoder: Decoder,
+  ) => Promise<readonly { key: Buffer | null; value: Buffer | null; offset: string }[]>;
+  export default decodeMessages;
+}

@@ -1,0 +1,135 @@
+import { expect, test } from "bun:test";
+import { gzipSync } from "node:zlib";
+import fc from "fast-check";
+import Decoder from "kafkajs/src/protocol/decoder.js";
+import Encoder from "kafkajs/src/protocol/encoder.js";
+import decodeMessages from "kafkajs/src/protocol/requests/fetch/v4/decodeMessages.js";
+import { crc32c } from "./crc32c.ts";
+import { decodeBatches, offsetAfter, UnreadableBatchError } from "./decode.ts";
+import { encodeBatch, recordSize } from "./encode.ts";
+import { Cursor, varintSize, writeVarint } from "./varint.ts";
+
+const at = { topic: "t", partition: 3 };
+const by = { producerId: 4711n, producerEpoch: 7, firstSequence: 99 };
+const content = fc.oneof(
+  fc.string({ unit: "grapheme" }),
+  fc.uint8Array().map((bytes) => Buffer.from(bytes)),
+);
+const someRecord = fc.record({
+  key: fc.option(content),
+  value: fc.option(content),
+  headers: fc.dictionary(fc.string(), content, { maxKeys: 5 }),
+});
+const bytesOf = (value: string | Buffer | null) => (value === null ? null : Buffer.from(value));
+
+test("what is encoded is decoded to the same records, and kafkajs decodes it to the same", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(someRecord, { minLength: 1, maxLength: 20 }), async (records) => {
+      const encoded = encodeBatch(records, by, 1_700_000_000_123);
+      const [batch] = decodeBatches(encoded, at);
+      expect(batch).toMatchObject({ baseOffset: 0, nextOffset: records.length, producerId: 4711n, producerEpoch: 7 });
+      expect(batch!.records.map(({ key, value, timestampMs }) => ({ key, value, timestampMs }))).toEqual(
+        records.map(({ key, value }) => ({ key: bytesOf(key), value: bytesOf(value), timestampMs: 1_700_000_000_123 })),
+      );
+      for (const [i, { headers }] of records.entries())
+        for (const [name, value] of Object.entries(headers)) {
+          expect(batch!.records[i]!.rawHeaders[name]).toEqual(bytesOf(value)!);
+          expect(batch!.records[i]!.headers[name]).toBe(bytesOf(value)!.toString("utf8"));
+        }
+      const theirs = await decodeMessages(new Decoder(new Encoder().writeBytes(encoded).buffer));
+      expect(theirs.map(({ key, value, offset }) => [key, value, offset])).toEqual(
+        records.map(({ key, value }, i) => [bytesOf(key), bytesOf(value), String(i)]),
+      );
+    }),
+  );
+});
+
+test("a record takes the bytes that are foretold for it", () => {
+  fc.assert(
+    fc.property(someRecord, (record) => {
+      const size = recordSize(record, 0);
+      expect(encodeBatch([record], by, 1).length).toBe(61 + varintSize(size) + size);
+    }),
+  );
+});
+
+test("a batch that is encoded again is the same byte for byte", () => {
+  const records = [{ key: "a", value: "b", headers: { c: "d" } }];
+  expect(encodeBatch(records, by, 5)).toEqual(encodeBatch(records, by, 5));
+});
+
+test("numbers of any size that fits go through variable-length encoding unchanged", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), (value) => {
+      const buffer = Buffer.alloc(5);
+      const end = writeVarint(buffer, value, 0);
+      expect(end).toBe(varintSize(value));
+      expect(new Cursor(buffer, 0).varint()).toBe(value);
+      expect(new Cursor(buffer, 0).varlong()).toBe(value);
+    }),
+  );
+});
+
+test("the checksum is CRC-32C: RFC 3720's and the usual check value", () => {
+  const digits = Buffer.from("123456789");
+  expect(crc32c(digits, 0, digits.length)).toBe(0xe3069283);
+  expect(crc32c(Buffer.alloc(32), 0, 32)).toBe(0x8a9136aa);
+  expect(crc32c(Buffer.alloc(32, 0xff), 0, 32)).toBe(0x62a8ab43);
+});
+
+test("a changed byte is noticed", () => {
+  const batch = encodeBatch([{ key: "a", value: "hello", headers: {} }], by, 1);
+  batch[batch.length - 3]! ^= 1;
+  expect(() => decodeBatches(batch, at)).toThrow(UnreadableBatchError);
+});
+
+test("a batch that is cut off at the end is left for the next fetch", () => {
+  const batch = encodeBatch([{ key: "a", value: "hello", headers: {} }], by, 1);
+  const two = Buffer.concat([batch, batch.subarray(0, batch.length - 1)]);
+  expect(decodeBatches(two, at)).toHaveLength(1);
+  expect(offsetAfter(two)).toBe(1);
+  expect(offsetAfter(two.subarray(0, 40))).toBeUndefined();
+});
+
+/** Rewrites fields of a batch as a broker would, and its checksum. */
+function rewritten(batch: Buffer, change: (copy: Buffer) => void): Buffer {
+  const copy = Buffer.from(batch);
+  change(copy);
+  copy.writeInt32BE(copy.length - 12, 8);
+  copy.writeUInt32BE(crc32c(copy, 21, copy.length), 17);
+  return copy;
+}
+
+test("a batch that compaction emptied still says how far it went", () => {
+  const batch = encodeBatch([{ key: "a", value: "b", headers: {} }], by, 1).subarray(0, 61);
+  const empty = rewritten(batch, (copy) => {
+    copy.writeBigInt64BE(40n, 0);
+    copy.writeInt32BE(9, 23);
+    copy.writeInt32BE(0, 57);
+  });
+  expect(decodeBatches(empty, at)).toMatchObject([{ baseOffset: 40, nextOffset: 50, records: [] }]);
+  expect(offsetAfter(empty)).toBe(50);
+});
+
+test("a transaction's marker is told from data", () => {
+  const marker = rewritten(encodeBatch([{ key: "\0\0\0\u0001", value: "x", headers: {} }], by, 1), (copy) => {
+    copy.writeInt16BE(0x30, 21);
+  });
+  expect(decodeBatches(marker, at)[0]!.control).toBe(true);
+});
+
+test("gzip is unpacked, what cannot be unpacked is named with its place", () => {
+  const plain = encodeBatch([{ key: "a", value: "hello", headers: {} }], by, 1);
+  const packed = (codec: number) =>
+    rewritten(Buffer.concat([plain.subarray(0, 61), gzipSync(plain.subarray(61))]), (copy) => {
+      copy.writeInt16BE(codec, 21);
+    });
+  expect(String(decodeBatches(packed(1), at)[0]!.records[0]!.value)).toBe("hello");
+  expect(() => decodeBatches(packed(2), at)).toThrow("t/3: the batch at offset 0 cannot be read: compression snappy");
+});
+
+test("a header called __proto__ is a header like others", () => {
+  const headers = JSON.parse('{"__proto__": "x"}') as Record<string, string>;
+  const [batch] = decodeBatches(encodeBatch([{ key: null, value: null, headers }], by, 1), at);
+  expect(Object.entries(batch!.records[0]!.headers)).toEqual([["__proto__", "x"]]);
+});

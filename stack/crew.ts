@@ -6,11 +6,10 @@ import { type Kept, keepRunning, type Part } from "./supervise.ts";
 
 type Planned = PlannedServer | PlannedService;
 
-/** One member, from its first start on. */
+/** One thing that is kept running. */
 export interface Member {
   readonly planned: Planned;
   readonly part: Part;
-  readonly url: string;
   readonly kept: Kept;
 }
 
@@ -29,54 +28,58 @@ const isService = ({ planned }: Member): boolean => "verb" in planned;
 /** A crew for a data folder; nobody is in it yet. */
 export function gatherCrew(data: string, external: readonly External[], say: (line: string) => void): Crew {
   const members: Member[] = [];
-  const places = new Map<Part, number>();
+  const services = () => members.filter(isService);
+  const servers = () => members.filter((member) => !isService(member));
   let ready = false;
   const self = { pid: process.pid, identity: identityOf(process.pid) };
-  const publish = () =>
-    writeState(data, { supervisor: self, ready, entries: [...members.map(entryOf), ...external.map(externalEntry)] });
+  const publish = () => {
+    // Services first: that is what a reader of `status` looks for.
+    const entries = [...[...services(), ...servers()].map(entryOf), ...external.map(externalEntry)];
+    writeState(data, { supervisor: self, ready, entries });
+  };
 
-  const hireOne = async (planned: Planned, part: Part, signal: AbortSignal): Promise<Member> => {
-    const start = performance.now();
-    const kept = await keepRunning(part, { say, changed: publish }, signal);
-    const member = { planned, part, url: kept.server()?.url ?? "", kept };
+  const take = (planned: Planned, part: Part, signal: AbortSignal): Member => {
+    const kept = keepRunning(part, { say, changed: publish }, signal);
+    const member = { planned, part, kept };
     members.push(member);
-    // As in the plan, with the services first: that is what a reader of `status` looks for.
-    members.sort((a, b) => Number(isService(b)) - Number(isService(a)) || places.get(a.part)! - places.get(b.part)!);
-    publish();
-    if (!isService(member)) say(`${part.label} is there after ${((performance.now() - start) / 1000).toFixed(1)} s`);
     return member;
   };
 
   return {
     members: () => members,
     hire: async (wave, signal) => {
+      const start = performance.now();
       const failed = new AbortController();
-      for (const { part } of wave) places.set(part, places.size);
-      const hired = await Promise.allSettled(
-        wave.map(({ planned, part }) =>
-          hireOne(planned, part, AbortSignal.any([signal, failed.signal])).catch((error: unknown) => {
+      const either = AbortSignal.any([signal, failed.signal]);
+      const hired = wave.map(({ planned, part }) => take(planned, part, either));
+      await Promise.all(
+        hired.map(async (member) => {
+          try {
+            await member.kept.started;
+            if (!isService(member)) say(`${member.part.label} is there after ${secondsSince(start)}`);
+          } catch (error) {
             // The others need not go on; the first reason is the one to tell.
             failed.abort(error);
-            throw error;
-          }),
-        ),
+          }
+        }),
       );
       signal.throwIfAborted();
       failed.signal.throwIfAborted();
-      return hired.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+      return hired;
     },
     announceReady: () => {
       ready = true;
       publish();
     },
     dismiss: async (signal) => {
-      for (const wave of [members.filter(isService), members.filter((m) => !isService(m))])
-        await Promise.all(wave.map((member) => member.kept.stop(signal)));
+      for (const wave of [services(), servers()]) await Promise.all(wave.map((member) => member.kept.stop(signal)));
     },
   };
 }
 
-function entryOf({ planned, url, kept }: Member): Entry {
+const secondsSince = (start: number): string => `${((performance.now() - start) / 1000).toFixed(1)} s`;
+
+function entryOf({ planned, kept }: Member): Entry {
   const pid = kept.server()?.pid;
   return {
     name: planned.name,
@@ -84,7 +87,7 @@ function entryOf({ planned, url, kept }: Member): Entry {
     instance: planned.instance,
     pid: pid ?? null,
     identity: pid === undefined ? undefined : identityOf(pid),
-    url,
+    url: kept.url(),
     restarts: kept.restarts(),
     crashedAt: kept.crashedAt(),
   };

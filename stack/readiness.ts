@@ -38,7 +38,10 @@ export async function untilReady(services: readonly Member[], bounds: ReadinessB
 
 async function notReady(services: readonly Member[]): Promise<string[]> {
   const answers = await Promise.all(
-    services.map(async ({ planned, part, url }) => ({ label: part.label, ...(await healthOf(planned.kind, url)) })),
+    services.map(async ({ planned, part, kept }) => ({
+      label: part.label,
+      ...(await healthOf(planned.kind, kept.url())),
+    })),
   );
   return answers
     .filter(({ health }) => health !== "ready")

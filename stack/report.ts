@@ -22,7 +22,7 @@ export function readyReport({ members, data, seconds, detached }: Report): strin
     "",
     `Lockstep is ready after ${seconds.toFixed(1)} s: a write went through to every replica and its cache.`,
     "",
-    ...services.map(({ part, url }) => `  ${part.label.padEnd(width)}  ${url}`),
+    ...services.map(({ part, kept }) => `  ${part.label.padEnd(width)}  ${kept.url()}`),
     "",
     ...tryLines(members),
     `What runs: bun run status${flag}    Logs: ${folder}/logs`,
@@ -35,7 +35,7 @@ export function readyReport({ members, data, seconds, detached }: Report): strin
 /** Three lines that show a change arriving; made so that they can be pasted one after the other, more than once. */
 function tryLines(members: readonly Member[]): string[] {
   const entity = canaryEntity();
-  const urlOf = (kind: string) => members.filter(({ planned }) => planned.kind === kind).map(({ url }) => url);
+  const urlOf = (kind: string) => members.filter(({ planned }) => planned.kind === kind).map(({ kept }) => kept.url());
   const [gateway] = urlOf("gateway");
   const replicas = urlOf("replica");
   if (!entity || !gateway || replicas.length === 0) return [];

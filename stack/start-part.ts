@@ -33,21 +33,22 @@ export function serverPart(server: PlannedServer, plan: Plan, data: string, say:
       return {
         label,
         logFile: join(folder, "postgres.log"),
-        start: (signal) =>
-          startPostgres({ name: label, dir: folder, port: server.port, database: server.owner, say, signal }),
+        start: (signal, launched) =>
+          startPostgres({ name: label, dir: folder, port: server.port, database: server.owner, say, signal, launched }),
       };
     case "redis":
       return {
         label,
         logFile: join(folder, "redis.log"),
-        start: (signal) => startRedis({ dir: folder, port: server.port, say, signal }),
+        start: (signal, launched) => startRedis({ dir: folder, port: server.port, say, signal, launched }),
       };
     case "broker": {
       const nodes = plan.servers.filter((s): s is PlannedBroker => s.kind === "broker").map(asNode);
       return {
         label,
         logFile: join(folder, "broker.log"),
-        start: (signal) => startBroker({ ...asNode(server), dir: folder, cluster: nodes, say, signal }),
+        start: (signal, launched) =>
+          startBroker({ ...asNode(server), dir: folder, cluster: nodes, say, signal, launched }),
       };
     }
     default:

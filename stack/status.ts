@@ -45,7 +45,8 @@ async function serviceStatus(entry: Entry): Promise<ServiceStatus> {
   const gone = known !== undefined && !stillRuns(known);
   const { name, kind, instance, url, restarts } = entry;
   // A process that is gone is down, even if a stranger answers on its port.
-  const health: Health = gone ? { health: "down", reason: "its process is gone" } : await healthOf(kind, url);
+  const absence = url === "" ? "not started yet" : gone ? "its process is gone" : undefined;
+  const health: Health = absence ? { health: "down", reason: absence } : await healthOf(kind, url);
   return {
     name,
     kind,

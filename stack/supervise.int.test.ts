@@ -34,8 +34,9 @@ const shell = (script: string) => ({
 
 async function keep(script: string) {
   const said: string[] = [];
-  const kept = await keepRunning(shell(script), { changed: () => {}, say: (line) => said.push(line) }, never);
+  const kept = keepRunning(shell(script), { changed: () => {}, say: (line) => said.push(line) }, never);
   running.push(kept);
+  await kept.started;
   return { kept, said };
 }
 

@@ -2,24 +2,31 @@
  * Keeps one process running.
  *
  * States: running → (it ends) → pausing → (the pause is over) → starting → running, or pausing again when the start fails;
- * from any of them → (stop) → stopped. `server()` is there in running only.
+ * from any of them → (stop) → stopped. `server()` is there in starting, as soon as there is a process, and in running.
  */
 import type { Server } from "./embedded/server.ts";
 import { MANY_CRASHES, nextPauseMs, recentCrashes } from "./pauses.ts";
 
 /** Something that can be started again and again. */
 export interface Part {
-  /** As people read it: `replica catalog 2`. */
+  /** As people read it: `catalog 2`. */
   readonly label: string;
-  /** Resolves when it runs; rejects when it cannot be started, and then leaves nothing running. */
-  readonly start: (signal: AbortSignal) => Promise<Server>;
+  /**
+   * Resolves when it runs; rejects when it cannot be started, and then leaves nothing running. `launched` is told as soon as
+   * there is a process.
+   */
+  readonly start: (signal: AbortSignal, launched: (server: Server) => void) => Promise<Server>;
   /** Where its output goes. */
   readonly logFile: string;
 }
 
 /** A process that is started again whenever it ends. */
 export interface Kept {
+  /** Settles with the first start; rejects with its reason, and the part is then not kept running. */
+  readonly started: Promise<Server>;
   readonly server: () => Server | undefined;
+  /** What a client connects with: empty until there was a process, the same from then on. */
+  readonly url: () => string;
   readonly restarts: () => number;
   /** Times of recent crashes, in milliseconds since 1970. */
   readonly crashedAt: () => readonly number[];
@@ -33,61 +40,68 @@ export interface Watcher {
   readonly say: (line: string) => void;
 }
 
-/**
- * Starts a part and starts it again, with growing pauses, whenever it ends.
- *
- * @throws whatever the first start throws: only what once ran is kept running.
- */
-export async function keepRunning(part: Part, watcher: Watcher, signal: AbortSignal): Promise<Kept> {
+/** Starts a part and, once it ran, starts it again with growing pauses whenever it ends. */
+export function keepRunning(part: Part, watcher: Watcher, signal: AbortSignal): Kept {
   const stopping = new AbortController();
   const either = AbortSignal.any([signal, stopping.signal]);
-  let server: Server | undefined = await part.start(either);
+  let server: Server | undefined;
+  let url = "";
   let crashedAt: number[] = [];
   let restarts = 0;
   let stop: Promise<void> | undefined;
 
+  const show = (now: Server | undefined) => {
+    server = now;
+    url = now?.url ?? url;
+    watcher.changed();
+  };
+  const start = async () => {
+    try {
+      const running = await part.start(either, show);
+      show(running);
+      return running;
+    } catch (error) {
+      show(undefined);
+      throw error;
+    }
+  };
   const crashed = (how: string, pauseMs: number) => {
     const now = Date.now();
     crashedAt = recentCrashes([...crashedAt, now], now);
-    server = undefined;
     const often =
       crashedAt.length >= MANY_CRASHES ? ` (${crashedAt.length} times within a minute; see ${part.logFile})` : "";
     watcher.say(`${part.label} ${how}${often}; starting it again in ${pauseMs / 1000} s`);
-    watcher.changed();
+    show(undefined);
   };
 
   const keep = async (first: Server) => {
-    let running: Server | undefined = first;
     let startedAt = Date.now();
     let pauseMs = 0;
-    let refusal = "";
+    let how = await endOf(first);
     while (!either.aborted) {
-      let how: string;
-      if (running) {
-        const status = await running.exited;
-        how = status === null ? `(pid ${running.pid}) was killed` : `(pid ${running.pid}) ended with status ${status}`;
-      } else how = `could not be started: ${refusal}`;
-      if (either.aborted) return;
       pauseMs = nextPauseMs(pauseMs, Date.now() - startedAt);
       crashed(how, pauseMs);
       await pause(pauseMs, either);
       if (either.aborted) return;
       startedAt = Date.now();
-      running = await part.start(either).catch((error: unknown) => {
-        refusal = error instanceof Error ? error.message : String(error);
-        return undefined;
-      });
-      if (!running) continue;
-      server = running;
-      restarts++;
-      watcher.say(`${part.label} runs again (pid ${running.pid})`);
-      watcher.changed();
+      try {
+        const running = await start();
+        restarts++;
+        watcher.say(`${part.label} runs again (pid ${running.pid})`);
+        watcher.changed();
+        how = await endOf(running);
+      } catch (error) {
+        how = `could not be started: ${error instanceof Error ? error.message : String(error)}`;
+      }
     }
   };
-  const kept = keep(server);
+  const started = start();
+  const kept = started.then(keep, () => {});
 
   return {
+    started,
     server: () => server,
+    url: () => url,
     restarts: () => restarts,
     crashedAt: () => recentCrashes(crashedAt, Date.now()),
     stop: (how) => {
@@ -103,6 +117,11 @@ export async function keepRunning(part: Part, watcher: Watcher, signal: AbortSig
       return stop;
     },
   };
+}
+
+async function endOf({ pid, exited }: Server): Promise<string> {
+  const status = await exited;
+  return status === null ? `(pid ${pid}) was killed` : `(pid ${pid}) ended with status ${status}`;
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -112,7 +112,7 @@ async function bringUp(
     ending,
   );
   const addresses = addressesOf(
-    servers.map(({ planned, url }) => ({ planned: planned as PlannedServer, url })),
+    servers.map(({ planned, kept }) => ({ planned: planned as PlannedServer, url: kept.url() })),
     plan.external,
   );
   say(`starting ${plan.services.length} services: ${plan.services.map(labelOf).join(", ")} …`);
@@ -132,10 +132,10 @@ async function bringUp(
 }
 
 const canarySites = (services: readonly Member[]) => ({
-  gateway: services.find(({ planned }) => planned.kind === "gateway")?.url ?? "",
+  gateway: services.find(({ planned }) => planned.kind === "gateway")?.kept.url() ?? "",
   replicas: services
     .filter(({ planned }) => planned.kind === "replica")
-    .map(({ part, url }) => ({ label: part.label, url })),
+    .map(({ part, kept }) => ({ label: part.label, url: kept.url() })),
 });
 
 function aborted(signal: AbortSignal): Promise<void> {

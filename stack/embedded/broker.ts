@@ -37,7 +37,7 @@ const JVM = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
  * @throws {Failure} with the log's last lines when it does not start.
  */
 export async function startBroker(options: BrokerOptions): Promise<Server> {
-  const { nodeId, port, advertisedPort = port, signal } = options;
+  const { nodeId, port, advertisedPort = port } = options;
   const dir = resolve(options.dir);
   mkdirSync(dir, { recursive: true });
   const java = await findJava(options);
@@ -69,7 +69,7 @@ export async function startBroker(options: BrokerOptions): Promise<Server> {
   return untilAnswering(server, async () => (await brokerMembers("127.0.0.1", port)).includes(nodeId), {
     withinMs: 60_000,
     logFile,
-    signal,
+    waiting: options,
   });
 }
 

@@ -43,7 +43,7 @@ const settingsOf = (port: number): readonly string[] =>
  * @throws {Failure} with the log's last lines when it does not start.
  */
 export async function startPostgres(options: PostgresOptions): Promise<Server> {
-  const { name, port, database, superuser = "lockstep", signal } = options;
+  const { name, port, database, superuser = "lockstep" } = options;
   const dir = resolve(options.dir);
   mkdirSync(dir, { recursive: true });
   const user = await databaseUser();
@@ -70,7 +70,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Server> {
     cleanSignal: "SIGINT",
     graceMs: 15_000,
   });
-  return untilAnswering(server, () => probePostgres(server.url), { withinMs: 60_000, logFile, signal });
+  return untilAnswering(server, () => probePostgres(server.url), { withinMs: 60_000, logFile, waiting: options });
 }
 
 /** Nothing of ours, so that PGDATA, PGPORT or a locale of the caller change nothing. */

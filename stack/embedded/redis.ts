@@ -21,7 +21,7 @@ export interface RedisOptions extends Waiting {
  * @throws {Failure} with the log's last lines when it does not start.
  */
 export async function startRedis(options: RedisOptions): Promise<Server> {
-  const { port, signal } = options;
+  const { port } = options;
   const dir = resolve(options.dir);
   mkdirSync(dir, { recursive: true });
   const logFile = join(dir, "redis.log");
@@ -46,7 +46,7 @@ export async function startRedis(options: RedisOptions): Promise<Server> {
     cleanSignal: "SIGTERM",
     graceMs: 5_000,
   });
-  return untilAnswering(server, () => probeRedis(server.url), { withinMs: 20_000, logFile, signal });
+  return untilAnswering(server, () => probeRedis(server.url), { withinMs: 20_000, logFile, waiting: options });
 }
 
 async function redisBinary(waiting: Waiting): Promise<string> {

@@ -47,6 +47,8 @@ export interface Waiting {
   readonly say?: (line: string) => void;
   /** Aborted when nobody waits any more: the start then rejects and leaves nothing running. */
   readonly signal?: AbortSignal;
+  /** Called as soon as there is a process, long before it answers. */
+  readonly launched?: (server: Server) => void;
 }
 
 export const tell = (waiting: Waiting, line: string): void => (waiting.say ?? console.error)(line);
@@ -119,8 +121,9 @@ export function lastLines(path: string, count: number): string {
 export async function untilAnswering(
   server: Server,
   answers: () => Promise<unknown>,
-  { withinMs, logFile, signal }: { withinMs: number; logFile: string; signal: AbortSignal | undefined },
+  { withinMs, logFile, waiting }: { withinMs: number; logFile: string; waiting: Waiting },
 ): Promise<Server> {
+  waiting.launched?.(server);
   const deadline = Date.now() + withinMs;
   let ended = false;
   void server.exited.then(() => {
@@ -130,9 +133,9 @@ export async function untilAnswering(
     const answer = await answers().catch(() => false);
     if (answer !== false) return server;
     const late = Date.now() > deadline;
-    if (signal?.aborted) {
+    if (waiting.signal?.aborted) {
       await server.stop();
-      throw signal.reason;
+      throw waiting.signal.reason;
     }
     if (ended || late) {
       if (late) await server.stop("SIGKILL");

@@ -1,12 +1,19 @@
 /**
  * PostgreSQL behind bounds: every query has a deadline, not too many wait, and connections that went dead without a word are
  * replaced. postgres.js has none of these.
+ *
+ * No more statements are handed over than the pool has connections: postgres.js would send the others after those that run, on
+ * the same connections, where one that waits for a lock holds them up and where nobody can take them back.
  */
 import type { Sql } from "./postgres.ts";
 
-/** No answer in time, or too many wait already. Whether the statement was or will be carried out is unknown. */
+/** No answer in time, or too many wait already. */
 export class DatabaseAwayError extends Error {
-  constructor(message: string) {
+  /** @param sent false: the statement was not and will not be carried out; true: nobody knows. */
+  constructor(
+    message: string,
+    readonly sent: boolean,
+  ) {
     super(message);
     this.name = "DatabaseAwayError";
   }
@@ -33,9 +40,15 @@ export interface Bounds {
   readonly maxWaiting: number;
 }
 
+/** A caller that has no connection yet. */
+interface Queued {
+  readonly go: () => void;
+}
+
 export class Database {
   private sql: Sql;
-  private waiting = 0;
+  private running = 0;
+  private readonly queue: Queued[] = [];
   private answeredAt = 0;
 
   /** @param connect makes a pool; called again when one went dead. */
@@ -49,19 +62,18 @@ export class Database {
   /** Runs one statement. @throws {DatabaseAwayError} and whatever the database says. */
   async query<T>(work: (sql: Sql) => PromiseLike<T>): Promise<T> {
     const { deadlineMs, maxWaiting } = this.bounds;
-    if (this.waiting >= maxWaiting)
-      throw new DatabaseAwayError(`${maxWaiting} statements wait for the database already`);
-    if (this.waiting++ === 0) this.answeredAt = performance.now();
+    if (this.running + this.queue.length >= maxWaiting)
+      throw new DatabaseAwayError(`${maxWaiting} statements wait for the database already`, false);
+    const deadline = performance.now() + deadlineMs;
+    if (this.running < this.sql.options.max) this.occupy();
+    else await this.turn(deadlineMs);
     const { sql } = this;
-    const answer = Promise.resolve(work(sql)).finally(() => {
-      this.waiting--;
-      this.answeredAt = performance.now();
-    });
+    const answer = Promise.try(work, sql).finally(() => this.release());
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
-      late.reject(new DatabaseAwayError(`the database did not answer within ${deadlineMs} ms`));
-      this.replaceIfDead(sql);
-    }, deadlineMs);
+      late.reject(new DatabaseAwayError(`the database did not answer within ${deadlineMs} ms`, true));
+      if (sql === this.sql && performance.now() - this.answeredAt >= this.bounds.silenceMs) this.renew();
+    }, deadline - performance.now());
     try {
       return await Promise.race([answer, late.promise]);
     } finally {
@@ -69,14 +81,44 @@ export class Database {
     }
   }
 
+  /** Gives the connections up for new ones. Statements under way fail, so that nothing waits for ever. */
+  renew(): void {
+    const old = this.sql;
+    this.sql = this.connect();
+    void old.end({ timeout: 0 });
+  }
+
   async close(): Promise<void> {
     await this.sql.end({ timeout: 1 });
   }
 
-  /** Statements on the dead connections fail, so that nothing waits for ever. */
-  private replaceIfDead(sql: Sql): void {
-    if (sql !== this.sql || performance.now() - this.answeredAt < this.bounds.silenceMs) return;
-    this.sql = this.connect();
-    void sql.end({ timeout: 0 });
+  private occupy(): void {
+    if (this.running++ === 0) this.answeredAt = performance.now();
+  }
+
+  private release(): void {
+    this.running--;
+    this.answeredAt = performance.now();
+    const next = this.queue.shift();
+    if (!next) return;
+    this.occupy();
+    next.go();
+  }
+
+  /** Resolves when it is this caller's turn. @throws {DatabaseAwayError} when the time is up; the caller has then left the queue. */
+  private turn(timeoutMs: number): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.queue.splice(this.queue.indexOf(queued), 1);
+        reject(new DatabaseAwayError(`no connection to the database came free within ${timeoutMs} ms`, false));
+      }, timeoutMs);
+      const queued: Queued = {
+        go: () => {
+          clearTimeout(timer);
+          resolve();
+        },
+      };
+      this.queue.push(queued);
+    });
   }
 }

@@ -1,36 +1,48 @@
 /** What the HTTP side of every service has in common: health, metrics, problem details (RFC 9457), and a stop that finishes what runs. */
-import { Hono } from "hono";
-import { type ErrorCode, LockstepError, policy } from "../contracts/errors.ts";
+import { type Context, Hono } from "hono";
+import { routePath } from "hono/route";
+import { LockstepError, policy } from "../contracts/errors.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
+import { traceIdOf } from "../observability/trace.ts";
 import type { Check } from "./service.ts";
 import type { Settings } from "./settings.ts";
 
+declare module "hono" {
+  interface ContextVariableMap {
+    /** Of the request's span, where there is one that is not the client's: logs and problems name its trace. */
+    traceparent?: string;
+  }
+}
+
 const PROBLEM = "application/problem+json";
 const STOP_MS = 5_000;
+/** A connection that says nothing for so long is closed. */
+const IDLE_S = 60;
+const RETRY_AFTER_S = 1;
 
 /** The answer for an error. The type is a stable URI reference; nothing of an unexpected error gets out. */
-export function problem(error: unknown, instance: string): Response {
+export function problem(error: unknown, instance: string, traceId?: string): Response {
   const known =
     error instanceof LockstepError
       ? error
       : new LockstepError("INTERNAL", "An unexpected error occurred; it was logged.");
-  const { http, title } = policy[known.code];
-  const { violations, retryAfterSeconds } = known.details;
+  const { http, title, retry } = policy[known.code];
+  const { violations, retryAfterSeconds = retry === "soon" ? RETRY_AFTER_S : undefined } = known.details;
   const headers = new Headers({ "content-type": PROBLEM, "cache-control": "no-store" });
   if (retryAfterSeconds !== undefined) headers.set("retry-after", String(retryAfterSeconds));
-  return new Response(
-    JSON.stringify({
-      type: `/problems/${known.code.toLowerCase().replaceAll("_", "-")}`,
-      title,
-      status: http,
-      detail: known.message,
-      instance,
-      code: known.code,
-      ...(violations ? { errors: violations } : {}),
-    }),
-    { status: http, headers },
-  );
+  const body = {
+    type: `/problems/${known.code.toLowerCase().replaceAll("_", "-")}`,
+    title,
+    status: http,
+    detail: known.message,
+    // A path as Hono gives it is decoded; RFC 9457 asks for a URI reference.
+    instance: encodeURI(instance),
+    code: known.code,
+    ...(traceId ? { traceId } : {}),
+    ...(violations ? { errors: violations } : {}),
+  };
+  return new Response(JSON.stringify(body), { status: http, headers });
 }
 
 /** An app with `/health/live`, `/health/ready`, `/metrics`, and problems for whatever goes wrong; routes are added to it. */
@@ -40,15 +52,16 @@ export function serviceApp(using: { checks: readonly Check[]; metrics: Metrics; 
   app.use(async (c, next) => {
     const start = performance.now();
     await next();
+    const seconds = (performance.now() - start) / 1_000;
     c.header("x-content-type-options", "nosniff");
-    metrics.httpRequests.observe(
-      {
-        http_request_method: c.req.method,
-        http_route: c.req.routePath,
-        http_response_status_code: String(c.res.status),
-      },
-      (performance.now() - start) / 1_000,
-    );
+    const labels = {
+      http_request_method: c.req.method,
+      http_route: routePath(c, -1),
+      http_response_status_code: String(c.res.status),
+    };
+    metrics.httpRequests.observe(labels, seconds);
+    if (logger.isLevelEnabled("debug"))
+      logger.debug({ method: c.req.method, path: c.req.path, status: c.res.status, seconds, ...traceOf(c) }, "request");
   });
   app.get("/health/live", (c) => c.json({ status: "up" }));
   app.get("/health/ready", (c) => {
@@ -61,36 +74,54 @@ export function serviceApp(using: { checks: readonly Check[]; metrics: Metrics; 
     return c.json({ status: ready ? "ready" : "not ready", checks: results }, ready ? 200 : 503);
   });
   app.get("/metrics", async (c) => c.text(await metrics.text(), 200, { "content-type": "text/plain; version=0.0.4" }));
-  app.notFound((c) => {
-    const allowed = methodsOf(app, c.req.path);
-    const code: ErrorCode = allowed.length > 0 ? "METHOD_NOT_ALLOWED" : "NOT_FOUND";
-    const detail =
-      allowed.length > 0
-        ? `${c.req.method} is not possible here; allowed: ${allowed.join(", ")}`
-        : "No resource has this path.";
-    const answer = problem(new LockstepError(code, detail), c.req.path);
-    if (allowed.length > 0) answer.headers.set("allow", allowed.join(", "));
-    return answer;
-  });
+  app.notFound((c) => unrouted(app, c));
   app.onError((error, c) => {
-    if (!(error instanceof LockstepError) || error.code === "INTERNAL")
-      logger.error({ err: error, method: c.req.method, path: c.req.path }, "request failed");
-    return problem(error, c.req.path);
+    const { traceId } = traceOf(c);
+    const request = { method: c.req.method, path: c.req.path, traceId };
+    if (!(error instanceof LockstepError)) logger.error({ err: error, ...request }, "request failed");
+    else if (policy[error.code].http >= 500)
+      // Without a stack: while a database is away there is one of these for each request.
+      logger.error({ reason: error.message, cause: String(error.cause ?? ""), ...request }, "request failed");
+    return problem(error, c.req.path, traceId);
   });
   return app;
 }
 
-/** Methods that some route answers at this path. */
+function traceOf(c: Context): { traceId?: string } {
+  const traceId = traceIdOf(c.get("traceparent") ?? c.req.header("traceparent"));
+  return traceId ? { traceId } : {};
+}
+
+/** What no route answers: OPTIONS, methods that are not possible here, and paths that nothing has. */
+function unrouted(app: Hono, c: Context): Response {
+  const { method, path } = c.req;
+  const { traceId } = traceOf(c);
+  const methods = methodsOf(app, path);
+  if (methods.length === 0) return problem(new LockstepError("NOT_FOUND", "No resource has this path."), path, traceId);
+  const allow = methods.join(", ");
+  if (method === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });
+  const detail = `${method} is not possible here; allowed: ${allow}`;
+  const answer = problem(new LockstepError("METHOD_NOT_ALLOWED", detail), path, traceId);
+  answer.headers.set("allow", allow);
+  return answer;
+}
+
+/** Methods that are answered at this path; none when there is no such path. */
 function methodsOf(app: Hono, path: string): string[] {
   const segments = path.split("/");
   const matches = (pattern: string) => {
     const parts = pattern.split("/");
-    return parts.length === segments.length && parts.every((part, i) => part.startsWith(":") || part === segments[i]);
+    return (
+      parts.length === segments.length &&
+      parts.every((part, i) => (part.startsWith(":") ? segments[i] !== "" : part === segments[i]))
+    );
   };
-  const methods = app.routes
-    .filter((route) => route.method !== "ALL" && matches(route.path))
-    .map((route) => route.method);
-  return [...new Set(methods)].sort();
+  const methods = new Set(
+    app.routes.filter((route) => route.method !== "ALL" && matches(route.path)).map((route) => route.method),
+  );
+  if (methods.has("GET")) methods.add("HEAD");
+  if (methods.size > 0) methods.add("OPTIONS");
+  return [...methods].sort();
 }
 
 export interface HttpServer {
@@ -104,15 +135,21 @@ export function serveHttp(app: Hono, settings: Settings): HttpServer {
   const server = Bun.serve({
     hostname: settings.LOCKSTEP_HOST,
     port: settings.PORT,
-    idleTimeout: 60,
-    // A little above the limit, so that the answer is our problem and not a bare 413.
-    maxRequestBodySize: settings.LOCKSTEP_MAX_BODY_BYTES * 2 + 65_536,
+    idleTimeout: IDLE_S,
+    // Bodies are bounded where they are read, so that the answer is a problem and not a bare 413; what nobody reads is never kept.
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    // Bun's own page for errors would show their stack.
+    development: false,
+    error: (error) => problem(error, ""),
     fetch: app.fetch,
   });
   return {
     url: `http://${settings.LOCKSTEP_HOST}:${server.port}`,
     async stop() {
-      await Promise.race([server.stop(), Bun.sleep(STOP_MS)]);
+      const patience = Promise.withResolvers<void>();
+      const timer = setTimeout(patience.resolve, STOP_MS);
+      await Promise.race([server.stop(), patience.promise]);
+      clearTimeout(timer);
       await server.stop(true);
     },
   };

@@ -10,15 +10,19 @@ export interface Migration {
 
 /** Any constant will do, as long as every process of Lockstep takes the same. */
 const MIGRATION_LOCK = 1_280_262_988;
+/** Longest wait for another process that migrates, and for each table lock that a migration takes: others queue up behind it. */
+const LOCK_TIMEOUT = "60s";
 
 /**
  * Runs what has not run yet, each migration in a transaction of its own.
  *
- * @throws {Error} when a migration fails (it leaves nothing behind), or when one that ran before has another content now.
+ * @throws {Error} when the database cannot be reached, when a lock cannot be had within {@link LOCK_TIMEOUT}, when a migration
+ * fails (it leaves nothing behind), or when one that ran before has another content now.
  */
 export async function migrate(url: string, migrations: readonly Migration[], logger: Logger): Promise<void> {
   const sql = connectDedicated(url, "lockstep-migrate");
   try {
+    await sql`select set_config('lock_timeout', ${LOCK_TIMEOUT}, false)`;
     await sql`select pg_advisory_lock(${MIGRATION_LOCK})`;
     await sql`create schema if not exists lockstep`;
     await sql`create table if not exists lockstep.migrations (

@@ -17,8 +17,9 @@ export const isId = (text: string): boolean => uuid.test(text);
 
 /** @throws {LockstepError} MALFORMED for a limit outside 1 to {@link MAX_PAGE}, or a cursor that no page gave. */
 export function pageRequest(query: Readonly<Record<string, string>>): PageRequest {
-  const limit = query.limit === undefined ? DEFAULT_PAGE : Number(query.limit);
-  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) throw wrong("limit", `must be from 1 to ${MAX_PAGE}`);
+  const limit = Number(query.limit ?? DEFAULT_PAGE);
+  if (!/^\d{1,3}$/.test(query.limit ?? "1") || limit < 1 || limit > MAX_PAGE)
+    throw wrong("limit", `must be a whole number from 1 to ${MAX_PAGE}`);
   if (query.cursor === undefined) return { after: undefined, limit };
   const after = Buffer.from(query.cursor, "base64url").toString();
   if (!isId(after)) throw wrong("cursor", "is not one that a page gave as nextCursor");

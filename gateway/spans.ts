@@ -1,0 +1,48 @@
+/** The spans of a write: the request's, and under it the statement's, whose context travels on in the outbox row. */
+import type { Context } from "hono";
+import { LockstepError, policy } from "../contracts/errors.ts";
+import { inSpan, newTraceparent, SpanKind, startSpan, validTraceparent } from "../observability/trace.ts";
+import type { WriteContext } from "./write.ts";
+
+/** Runs a request inside its span. A write that came without a trace begins one, so that its hops can be told by one id. */
+export async function inRequestSpan(
+  c: Context,
+  route: string,
+  work: (context: WriteContext) => Promise<Response>,
+): Promise<Response> {
+  const span = startSpan(`${c.req.method} ${route}`, {
+    parent: validTraceparent(c.req.header("traceparent")),
+    kind: SpanKind.SERVER,
+    attributes: { "http.request.method": c.req.method, "url.path": c.req.path, "http.route": route },
+  });
+  const traceparent = span.traceparent ?? newTraceparent();
+  c.set("traceparent", traceparent);
+  try {
+    const response = await work({ traceparent });
+    span.set({ "http.response.status_code": response.status });
+    span.end();
+    return response;
+  } catch (error) {
+    const status = error instanceof LockstepError ? policy[error.code].http : 500;
+    span.set({ "http.response.status_code": status });
+    // A client's mistake is no failure of the server (OpenTelemetry semantic conventions for HTTP, span status).
+    span.end(status >= 500 ? error : undefined);
+    throw error;
+  }
+}
+
+/** Runs one statement inside its span. @param summary operation and table: `INSERT products`. */
+export const inStatementSpan = <T>(
+  context: WriteContext,
+  summary: string,
+  work: (context: WriteContext) => Promise<T>,
+): Promise<T> =>
+  inSpan(
+    summary,
+    {
+      parent: context.traceparent,
+      kind: SpanKind.CLIENT,
+      attributes: { "db.system.name": "postgresql", "db.query.summary": summary },
+    },
+    (span) => work({ ...context, traceparent: span.traceparent ?? context.traceparent }),
+  );

@@ -7,15 +7,14 @@
 import {
   type Document,
   documentOf,
-  type EntityDeclaration,
   type EntityId,
   type ReplicaDeclaration,
   rowOf,
   type Version,
 } from "../contracts/entity.ts";
 import type { Logger } from "../observability/logger.ts";
-import { type Database, isAway } from "../platform/database.ts";
-import { applyChanges, type Change, EpochMovedError } from "./apply.ts";
+import { isAway } from "../platform/database.ts";
+import { type Change, EpochMovedError, type Hold } from "./apply.ts";
 import type { Cache } from "./cache/cache.ts";
 import type { CacheEpoch, Epoch } from "./cache/epoch.ts";
 
@@ -35,12 +34,12 @@ export interface Applied {
 export class Applier {
   constructor(
     private readonly using: {
-      readonly database: Database;
+      /** {@link applyChanges} to this entity's table. */
+      readonly apply: (changes: readonly Change[], hold: Hold) => Promise<ReadonlyMap<EntityId, Version>>;
       readonly cache: Cache;
-      readonly epoch: CacheEpoch;
+      readonly epoch: Pick<CacheEpoch, "drained" | "refresh" | "distrust" | "isNew">;
       readonly logger: Logger;
     },
-    private readonly entity: EntityDeclaration,
     private readonly replica: ReplicaDeclaration,
   ) {}
 
@@ -62,14 +61,14 @@ export class Applier {
   }
 
   private async attempt(changes: readonly Change[]): Promise<Applied> {
-    const { database, epoch: epochs } = this.using;
+    const { apply, epoch: epochs } = this.using;
     for (let i = 0; i < MAX_EPOCHS; i++) {
       const epoch = await epochs.drained();
       const fenced = epoch.runId !== null;
       const token = this.using.cache.token();
       if (fenced && !(await this.fence(epoch, token, changes))) continue;
       try {
-        const nothingNew = await applyChanges(database, this.entity.plural, changes, { epoch: epoch.epoch, fenced });
+        const nothingNew = await apply(changes, { epoch: epoch.epoch, fenced });
         const store = async () => fenced && (await this.store(epoch, token, changes, nothingNew));
         return { nothingNew, store };
       } catch (error) {

@@ -9,7 +9,7 @@ import { migrate } from "../platform/migrate.ts";
 import type { Running } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
 import { Applier } from "./applier.ts";
-import { prepareTable } from "./apply.ts";
+import { applyChanges, type Change, type Hold, prepareTable } from "./apply.ts";
 import { Cache } from "./cache/cache.ts";
 import { CacheEpoch } from "./cache/epoch.ts";
 import { Keeper } from "./cache/keeper.ts";
@@ -40,7 +40,9 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
       (lost) => void keeper.lost(lost),
     );
     const rows = new Rows(databases.reads, entity, replica);
-    const applier = new Applier({ database: databases.applies, cache, epoch, logger }, entity, replica);
+    const apply = (changes: readonly Change[], hold: Hold) =>
+      applyChanges(databases.applies, entity.plural, changes, hold);
+    const applier = new Applier({ apply, cache, epoch, logger }, replica);
     const following = new EntityFollower({ applier, lag, logger, metrics }, entity, replica);
     return { entity, replica, cache, rows, following, lookup: new Lookup(cache, rows) };
   });
@@ -71,6 +73,7 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
     topics: [...byTopic.keys()],
     onBatch: async (batch) => byTopic.get(batch.topic)?.process(batch),
     onRevoked: (partitions) => lag.revoked(partitions),
+    ...(settings.LOCKSTEP_INSTANCE ? { instance: settings.LOCKSTEP_INSTANCE } : {}),
     onGap: (at, from, to) => {
       metrics.inputGaps.inc({ group: replicaGroup(name) });
       logger.error({ ...at, from, to }, "the log no longer holds these changes: verify the replica");

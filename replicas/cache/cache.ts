@@ -58,7 +58,7 @@ export class Cache {
     private readonly using: {
       /** Undefined: not configured. */
       readonly redis: { readonly reads: RedisLink; readonly writes: RedisLink } | undefined;
-      readonly epoch: CacheEpoch;
+      readonly epoch: Pick<CacheEpoch, "lease" | "holds">;
       readonly logger: Logger;
     },
     settings: { readonly replica: string; readonly collection: string; readonly ttlSeconds: number },

@@ -12,7 +12,7 @@ export class Keeper {
 
   constructor(
     private readonly using: {
-      readonly epoch: CacheEpoch;
+      readonly epoch: Pick<CacheEpoch, "lease" | "trust" | "distrust" | "isNew">;
       readonly redis: { readonly writes: RedisLink } | undefined;
       readonly caches: readonly Cache[];
       readonly logger: Logger;

@@ -22,7 +22,7 @@ export class Lookup {
 
   constructor(
     private readonly cache: Cache,
-    private readonly rows: Rows,
+    private readonly rows: Pick<Rows, "one">,
   ) {}
 
   /** Never older than what PostgreSQL had committed when this was called (P7). @throws {LockstepError} UNAVAILABLE */

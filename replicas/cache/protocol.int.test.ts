@@ -1,0 +1,166 @@
+/** P7, I14: every answer is at least what PostgreSQL had committed when the read began, in whatever order things happen. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { Redis } from "ioredis";
+import { CacheWorld, type Fault } from "../../tests/harness/cache-world.ts";
+import { redisUrl } from "../../tests/harness/parts.ts";
+import { Turns } from "../../tests/harness/turns.ts";
+import fenceText from "./fence.lua" with { type: "text" };
+import fillText from "./fill.lua" with { type: "text" };
+import gate from "./gate.lua" with { type: "text" };
+import storeText from "./store.lua" with { type: "text" };
+
+let redis: Redis;
+beforeAll(async () => {
+  redis = new Redis(await redisUrl());
+}, 60_000);
+afterAll(() => redis.disconnect());
+
+const sha1 = (text: string) => new Bun.CryptoHasher("sha1").update(`${gate}\n${text}`).digest("hex");
+const scripts = { fence: sha1(fenceText), fill: sha1(fillText), store: sha1(storeText) };
+
+/** More for a longer search: CACHE_PROTOCOL_RUNS=100000 takes some five minutes. */
+const RUNS = Number(globalThis.process.env.CACHE_PROTOCOL_RUNS ?? 500);
+
+const ids = ["a", "b"];
+const process = fc.nat(1);
+const id = fc.nat(ids.length - 1);
+
+/** What somebody does; each runs beside the others. */
+const actor = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      does: fc.constant("apply" as const),
+      process,
+      id,
+      version: fc.integer({ min: 1, max: 6 }),
+      deletes: fc.boolean(),
+      /** Dies after the commit. */
+      dies: fc.boolean(),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({ does: fc.constant("read" as const), process, id, times: fc.integer({ min: 1, max: 3 }) }),
+  },
+  { weight: 3, arbitrary: fc.record({ does: fc.constant("tend" as const), process }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      does: fc.constantFrom("flush", "evict state", "evict entry", "save", "restart", "cut", "heal", "hang"),
+      process,
+      id,
+    }),
+  },
+);
+type Actor = typeof actor extends fc.Arbitrary<infer T> ? T : never;
+
+async function act(world: CacheWorld, how: Actor): Promise<void> {
+  const on = world.processes[how.process]!;
+  switch (how.does) {
+    case "apply": {
+      const document = how.deletes ? null : { id: ids[how.id]!, version: how.version };
+      const applied = await on.applier.apply([{ id: ids[how.id]!, version: how.version, document }]);
+      if (!how.dies) await applied.store();
+      return;
+    }
+    case "read":
+      for (let i = 0; i < how.times; i++) await world.read(on, ids[how.id]!);
+      return;
+    case "tend":
+      await on.epoch.refresh();
+      return on.keeper.tend();
+    case "flush":
+      return world.flush();
+    case "evict state":
+      return world.evict("state");
+    case "evict entry":
+      return world.evict(ids[how.id]!);
+    case "save":
+      return world.save();
+    case "restart":
+      return world.restart();
+    case "cut":
+    case "heal":
+      on.connected = how.does === "heal";
+      return;
+    case "hang":
+      on.hanging = true;
+      return;
+    default:
+      how satisfies never;
+  }
+}
+
+let runs = 0;
+async function violations(actors: readonly Actor[], picks: readonly number[], fault?: Fault): Promise<string[]> {
+  // A first version, and a cache that is on: what could happen before that is part of what happens after.
+  const turns = new Turns(picks);
+  const world = new CacheWorld(turns, redis, `model-${crypto.randomUUID()}-${runs++}`, ids, fault, scripts);
+  turns.spawn(async () => {
+    for (const { epoch } of world.processes) await epoch.refresh();
+    await world.processes[0]!.keeper.tend();
+    for (const { epoch } of world.processes) await epoch.refresh();
+    for (const how of actors) turns.spawn(() => act(world, how));
+  });
+  try {
+    await turns.all();
+  } finally {
+    await world.flush();
+  }
+  return world.violations;
+}
+
+const schedule = fc.array(fc.nat(999), { minLength: 100, maxLength: 100 });
+
+test("P7: no order of applies, reads, losses and restarts makes a read go back", async () => {
+  const program = fc.array(actor, { minLength: 2, maxLength: 16, size: "max" });
+  await fc.assert(
+    fc.asyncProperty(program, schedule, async (actors, picks) => {
+      expect(await violations(actors, picks)).toEqual([]);
+    }),
+    { numRuns: RUNS },
+  );
+}, 600_000);
+
+describe("each rule of the protocol is needed: without it some order gives a stale read", () => {
+  const on = (process: number, does: "tend" | "flush" | "save" | "restart" | "cut"): Actor =>
+    does === "tend" ? { does, process } : { does, process, id: 0 };
+  const apply = (process: number, version: number): Actor => ({
+    does: "apply",
+    process,
+    id: 0,
+    version,
+    deletes: false,
+    dies: false,
+  });
+  const read = (process: number): Actor => ({ does: "read", process, id: 0, times: 3 });
+
+  const cases: readonly [Fault, readonly Actor[]][] = [
+    ["does not fence", [apply(0, 1), apply(0, 2), read(1)]],
+    ["fills without a lease", [apply(0, 1), apply(0, 2), read(1)]],
+    ["stores without its fence", [apply(0, 1), apply(1, 2), read(1)]],
+    ["applies without waiting for leases", [apply(0, 1), on(0, "cut"), apply(0, 2), read(1), read(1)]],
+    [
+      "commits under any epoch",
+      [apply(0, 1), apply(0, 2), on(0, "flush"), on(1, "tend"), on(1, "tend"), read(1), read(1)],
+    ],
+    ["trusts any server", [apply(0, 1), on(0, "save"), apply(0, 2), on(0, "restart"), read(1)]],
+  ];
+  test.each(cases)(
+    "when somebody %s",
+    async (fault, actors) => {
+      const found = await fc.check(
+        fc.asyncProperty(schedule, async (picks) => {
+          expect(await violations(actors, picks, fault)).toEqual([]);
+        }),
+        { numRuns: 50_000, endOnFailure: true },
+      );
+      const [picks] = found.counterexample ?? [];
+      expect(picks && (await violations(actors, picks, fault)).length).toBeGreaterThan(0);
+      expect(await violations(actors, picks!)).toEqual([]);
+    },
+    60_000,
+  );
+});

@@ -1,0 +1,262 @@
+/**
+ * Processes of one replica around one cache: the real appliers, readers and keepers, with the real scripts on a real Redis. Only
+ * PostgreSQL and time are models, so that every order of steps can be tried: PostgreSQL is a map and one row of the epoch,
+ * and time is who goes next (turns.ts).
+ */
+import type { Redis } from "ioredis";
+import type { RedisLink } from "../../platform/redis.ts";
+import { Applier } from "../../replicas/applier.ts";
+import { type Change, EpochMovedError, type Hold } from "../../replicas/apply.ts";
+import { Cache } from "../../replicas/cache/cache.ts";
+import type { Entry } from "../../replicas/cache/entry.ts";
+import type { Epoch } from "../../replicas/cache/epoch.ts";
+import { Keeper } from "../../replicas/cache/keeper.ts";
+import { Lookup } from "../../replicas/reads/lookup.ts";
+import { replicaOf, silent } from "./replica.ts";
+import type { Turns } from "./turns.ts";
+
+/** A rule of the protocol that is broken on purpose, to see that it is needed. */
+export type Fault =
+  | "applies without waiting for leases"
+  | "commits under any epoch"
+  | "does not fence"
+  | "fills without a lease"
+  | "trusts any server"
+  | "stores without its fence";
+
+interface Row extends Epoch {
+  readonly previous: number;
+}
+
+type Version = number;
+
+export class CacheWorld {
+  readonly violations: string[] = [];
+  readonly processes: Process[];
+  /** PostgreSQL. */
+  readonly rows = new Map<string, { version: Version; deleted: boolean }>();
+  row: Row = { epoch: 1, previous: 0, runId: null, due: true };
+  /** Redis. */
+  server = "server 1";
+  private snapshot: { entries: [string, string][]; state: Record<string, string> } | undefined;
+  readonly prefix: string;
+
+  constructor(
+    readonly turns: Turns,
+    readonly redis: Redis,
+    readonly replica: string,
+    readonly ids: readonly string[],
+    readonly fault?: Fault,
+    /** Digests of the scripts that faults replace. */
+    readonly scripts: Readonly<Record<"fence" | "fill" | "store", string>> = { fence: "", fill: "", store: "" },
+  ) {
+    this.prefix = `lockstep:{${replica}.things}`;
+    this.processes = [new Process(this, "p1"), new Process(this, "p2")];
+  }
+
+  /** One statement: nothing comes between. */
+  apply(changes: readonly Change[], hold: Hold): Map<string, Version> {
+    const { epoch, runId } = this.row;
+    const moved = hold.epoch !== epoch || hold.fenced !== (runId !== null);
+    if (moved && this.fault !== "commits under any epoch") throw new EpochMovedError("moved");
+    const nothingNew = new Map<string, Version>();
+    for (const { id, version, document } of changes) {
+      const known = this.rows.get(id)?.version ?? 0;
+      if (known >= version) nothingNew.set(id, known);
+      else this.rows.set(id, { version, deleted: document === null });
+    }
+    return nothingNew;
+  }
+
+  move(from: number, runId: string | null): number | undefined {
+    if (this.row.epoch !== from || (runId !== null && this.row.runId !== null)) return undefined;
+    this.row = { epoch: from + 1, previous: from, runId, due: true };
+    return this.row.epoch;
+  }
+
+  /** A read by a client: I14 says how old its answer may be. */
+  async read(process: Process, id: string): Promise<void> {
+    const committed = this.rows.get(id)?.version ?? 0;
+    const { entry, how } = await process.lookup.find(id);
+    if ((entry?.version ?? 0) < committed)
+      this.violations.push(
+        `${process.name} read ${id} at ${entry?.version}, ${committed} was committed (${how.result})`,
+      );
+  }
+
+  // What may happen to a Redis.
+
+  async flush(): Promise<void> {
+    const keys = ["state", ...this.ids].map((key) => `${this.prefix}:${key}`);
+    await this.turns.outside(() => this.redis.del(...keys));
+  }
+
+  async evict(key: string): Promise<void> {
+    await this.turns.outside(() => this.redis.del(`${this.prefix}:${key}`));
+  }
+
+  async save(): Promise<void> {
+    await this.turns.outside(async () => {
+      const values = await Promise.all(this.ids.map((id) => this.redis.get(`${this.prefix}:${id}`)));
+      const entries = values.flatMap((value, i): [string, string][] => (value === null ? [] : [[this.ids[i]!, value]]));
+      this.snapshot = { entries, state: await this.redis.hgetall(`${this.prefix}:state`) };
+    });
+  }
+
+  /** Comes up again with what was saved, or with nothing; or another server takes over that had so much of it. */
+  async restart(): Promise<void> {
+    this.server = `server ${Number(this.server.split(" ")[1]) + 1}`;
+    await this.flush();
+    const { entries, state } = this.snapshot ?? { entries: [], state: {} };
+    await this.turns.outside(async () => {
+      for (const [id, value] of entries) await this.redis.set(`${this.prefix}:${id}`, value);
+      if (Object.keys(state).length > 0) await this.redis.hset(`${this.prefix}:state`, state);
+    });
+  }
+}
+
+/** A process' view of the epoch: what CacheEpoch is, with turns for time. */
+class ModelEpoch {
+  private seen: Row;
+  private leased: Row | undefined;
+  private drainedEpoch = 0;
+
+  constructor(private readonly world: CacheWorld) {
+    this.seen = world.row;
+  }
+
+  lease = () => this.leased;
+  holds = (epoch: Epoch) => this.leased?.epoch === epoch.epoch;
+  isNew = () => false;
+
+  async refresh(): Promise<Epoch> {
+    await this.world.turns.turn();
+    const { row } = this.world;
+    await this.world.turns.turn();
+    if (row.epoch < this.seen.epoch) return this.seen;
+    if (row.epoch !== this.seen.epoch && this.seen.runId === null && row.previous === this.seen.epoch)
+      if (this.drainedEpoch === this.seen.epoch) this.drainedEpoch = row.epoch;
+    this.seen = row;
+    this.leased = row;
+    return row;
+  }
+
+  async drained(): Promise<Epoch> {
+    const { seen, world } = this;
+    if (this.drainedEpoch === seen.epoch || world.fault === "applies without waiting for leases") return seen;
+    await world.turns.turn();
+    // So much time has passed that every lease from before has run out.
+    for (const { epoch } of world.processes) epoch.expire(seen.epoch);
+    this.drainedEpoch = seen.epoch;
+    return seen;
+  }
+
+  expire(below: number): void {
+    if (this.leased && this.leased.epoch < below) this.leased = undefined;
+  }
+
+  async distrust(epoch: number): Promise<void> {
+    await this.move(epoch, null);
+  }
+
+  trust(off: Epoch, runId: string): Promise<number | undefined> {
+    return this.move(off.epoch, runId);
+  }
+
+  private async move(from: number, runId: string | null): Promise<number | undefined> {
+    await this.world.turns.turn();
+    const moved = this.world.move(from, runId);
+    await this.refresh();
+    return moved;
+  }
+}
+
+export class Process {
+  readonly epoch: ModelEpoch;
+  readonly cache: Cache;
+  readonly lookup: Lookup;
+  readonly applier: Applier;
+  readonly keeper: Keeper;
+  connected = true;
+  /** The next command's answer does not come in time; the command is carried out later all the same. */
+  hanging = false;
+
+  constructor(
+    private readonly world: CacheWorld,
+    readonly name: string,
+  ) {
+    const { turns } = world;
+    this.epoch = new ModelEpoch(world);
+    const link: RedisLink = { client: this.client(), runId: () => this.serverSeen(), close() {} };
+    const redis = { reads: link, writes: link };
+    this.cache = new Cache(
+      { redis, epoch: this.epoch, logger: silent },
+      { replica: world.replica, collection: "things", ttlSeconds: 60 },
+      (epoch) => turns.spawn(() => this.keeper.lost(epoch)),
+    );
+    this.keeper = new Keeper({ epoch: this.epoch, redis, caches: [this.cache], logger: silent });
+    this.lookup = new Lookup(this.cache, { one: (id) => this.one(id) });
+    const apply = async (changes: readonly Change[], hold: Hold) => {
+      await turns.turn();
+      const answer = world.apply(changes, hold);
+      await turns.turn();
+      return answer;
+    };
+    this.applier = new Applier({ apply, cache: this.cache, epoch: this.epoch, logger: silent }, replicaOf("catalog"));
+  }
+
+  private serverSeen(): string | undefined {
+    if (!this.connected) return undefined;
+    return this.world.fault === "trusts any server" ? (this.world.row.runId ?? this.world.server) : this.world.server;
+  }
+
+  private async one(id: string): Promise<Entry | undefined> {
+    await this.world.turns.turn();
+    const found = this.world.rows.get(id);
+    await this.world.turns.turn();
+    return found && { version: found.version, body: found.deleted ? null : `{"version":${found.version}}` };
+  }
+
+  private client(): Redis {
+    const { redis, fault, scripts } = this.world;
+    const evalsha = async (sha: string, keys: number, ...args: string[]) => {
+      if (fault === "does not fence" && sha === scripts.fence) return "ok";
+      if (fault === "fills without a lease" && sha === scripts.fill && args[6])
+        return await redis.set(args[1]!, `${args[2]} ${args[5]} ${args[6]}`).then(() => "stored");
+      if (fault === "stores without its fence" && sha === scripts.store) {
+        for (let i = 1; i < keys; i++) {
+          const [version, body] = args.slice(keys + 3 * i + 1, keys + 3 * i + 3);
+          if (body) await redis.set(args[i]!, `${args[keys]} ${version} ${body}`);
+        }
+        return "ok";
+      }
+      return await redis.evalsha(sha, keys, ...args);
+    };
+    return {
+      get: (key: string) => this.command(() => redis.get(key)),
+      set: (key: string, value: string) => this.command(() => redis.set(key, value, "PX", 1_000)),
+      eval: (text: string, keys: number, ...args: string[]) => this.command(() => redis.eval(text, keys, ...args)),
+      evalsha: (sha: string, keys: number, ...args: string[]) => this.command(() => evalsha(sha, keys, ...args)),
+    } as unknown as Redis;
+  }
+
+  /** Sent on a connection that may end before the server has it, or before its answer comes. */
+  private async command<T>(run: () => Promise<T>): Promise<T> {
+    const { world } = this;
+    const sentTo = world.server;
+    const cut = () => !this.connected || world.server !== sentTo;
+    if (this.hanging) {
+      this.hanging = false;
+      world.turns.spawn(async () => {
+        if (world.server === sentTo) await world.turns.outside(run).catch(() => {});
+      });
+      throw new Error("timed out");
+    }
+    await world.turns.turn();
+    if (cut()) throw new Error("the connection closed");
+    const answer = await world.turns.outside(run);
+    await world.turns.turn();
+    if (cut()) throw new Error("the connection closed");
+    return answer;
+  }
+}

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { request, shows } from "./harness/client.ts";
+import { eventually } from "./harness/eventually.ts";
 import { newProduct } from "./harness/load.ts";
 import { underLoad } from "./harness/observe.ts";
 import { Stack } from "./harness/stack.ts";
@@ -27,7 +28,14 @@ test(`P1 P3 P4 P7: kill -9 of every process and server in turn at 100 writes/s l
     await Bun.sleep(2_000);
     for (let round = 0; round < rounds; round++)
       for (const victim of victims) {
-        await stack.kill(victim, "SIGKILL");
+        const killed = await stack.kill(victim, "SIGKILL");
+        await eventually(
+          async () => {
+            const { pid, health } = await stack.entry(victim);
+            return pid !== killed && health === "ready";
+          },
+          { withinMs: 60_000, what: `${victim} to run again`, everyMs: 100 },
+        );
         const start = performance.now();
         await flows(stack).catch((cause) => {
           throw new Error(`no write came through after the kill of ${victim}`, { cause });
@@ -43,7 +51,7 @@ test(`P1 P3 P4 P7: kill -9 of every process and server in turn at 100 writes/s l
   for (const times of Object.values(recovered)) expect(Math.max(...times)).toBeLessThan(15_000);
 }, 600_000);
 
-/** Back to normal: a new write is acknowledged and seen in both replicas. */
+/** Back to normal after the restart: a new write is acknowledged and seen in both replicas. */
 async function flows(stack: Stack): Promise<void> {
   const [gateway, catalog, storefront] = await Promise.all(
     ["gateway", "catalog", "storefront"].map((n) => stack.url(n)),

@@ -48,7 +48,7 @@ export async function connectLog({
   return {
     async openWriter(name, partitions) {
       const held = await fence(cluster, name, partitions, signal);
-      return new PartitionWriter(name, { cluster, sender, timeoutMs: writeTimeoutMs }, held, partitions);
+      return new PartitionWriter(name, { cluster, sender, logger, timeoutMs: writeTimeoutMs }, held, partitions);
     },
     read: (at, from, to) => readRange(cluster, at, from, to, signal),
     async bounds(topic) {

@@ -13,6 +13,8 @@ export interface Patience {
   readonly longestPauseMs?: number;
   /** Done after each pause, before the next attempt; its failures are ignored. */
   readonly between?: () => Promise<void>;
+  /** Told of each failure that is tried again. */
+  readonly onRetry?: (error: unknown) => void;
 }
 
 /**
@@ -21,7 +23,7 @@ export interface Patience {
  * @throws what the attempt threw, when repeating cannot help, or when the time is up (then as the cause).
  */
 export async function patiently<T>(patience: Patience, attempt: () => Promise<T>): Promise<T> {
-  const { what, withinMs, signal, firstPauseMs = 5, longestPauseMs = 400, between } = patience;
+  const { what, withinMs, signal, firstPauseMs = 5, longestPauseMs = 400, between, onRetry } = patience;
   const deadline = performance.now() + withinMs;
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 1.5, longestPauseMs)) {
     signal?.throwIfAborted();
@@ -34,6 +36,7 @@ export async function patiently<T>(patience: Patience, attempt: () => Promise<T>
           `${what} did not succeed within ${withinMs} ms: ${error instanceof Error ? error.message : String(error)}`,
           { cause: error },
         );
+      onRetry?.(error);
       // A little chance, so that many clients of one failed broker do not knock in step.
       await pause(pauseMs * (0.75 + Math.random() / 2), signal);
       await between?.().catch(() => {});

@@ -15,6 +15,8 @@ const LANES = 3;
 const REQUEST_BYTES = 4_000_000;
 /** How long a broker may wait for its replicas; shorter than the sockets' patience, so that its answer comes first. */
 const REPLICAS_MS = 4_000;
+/** An answer that takes this long makes us ask whether the broker still leads, and again after as long. */
+const LATE_MS = 1_000;
 
 interface Parcel {
   readonly part: ProducePart;
@@ -37,7 +39,7 @@ export class Sender {
     const key = `${node.id} ${node.host}:${node.port}`;
     let broker = this.#brokers.get(key);
     if (!broker) {
-      broker = new BrokerSender(Array.from({ length: LANES }, () => this.cluster.ownWire(node)));
+      broker = new BrokerSender(node, this.cluster);
       this.#brokers.set(key, broker);
     }
     return broker.send(part);
@@ -49,12 +51,17 @@ export class Sender {
 }
 
 class BrokerSender {
+  readonly #lanes: readonly Wire[];
   readonly #idle: Wire[];
   #waiting: Parcel[] = [];
   #flushing = false;
 
-  constructor(readonly lanes: readonly Wire[]) {
-    this.#idle = [...lanes];
+  constructor(
+    readonly node: Node,
+    readonly cluster: Cluster,
+  ) {
+    this.#lanes = Array.from({ length: LANES }, () => cluster.ownWire(node));
+    this.#idle = [...this.#lanes];
   }
 
   send(part: ProducePart): Promise<ProduceAnswer> {
@@ -65,7 +72,7 @@ class BrokerSender {
   }
 
   close(): void {
-    for (const lane of this.lanes) lane.close();
+    for (const lane of this.#lanes) lane.close();
   }
 
   /** Writes to several partitions that begin in the same turn of the event loop leave together. */
@@ -97,24 +104,36 @@ class BrokerSender {
   }
 
   async #carry(lane: Wire, parcels: readonly Parcel[]): Promise<void> {
+    const late = setInterval(() => void this.#giveUpMoved(parcels), LATE_MS);
     try {
-      const answers = await lane.send(
-        produce(
-          parcels.map(({ part }) => part),
-          REPLICAS_MS,
-        ),
-      );
+      const parts = parcels.map(({ part }) => part);
+      const answers = await lane.send(produce(parts, REPLICAS_MS));
       const byName = new Map(answers.map((answer) => [nameOf(answer), answer]));
       for (const { part, resolve, reject } of parcels) {
         const answer = byName.get(nameOf(part));
         if (answer) resolve(answer);
-        else reject(new NoBrokerError(`broker ${lane.node.id} said nothing about ${nameOf(part)}`));
+        else reject(new NoBrokerError(`broker ${this.node.id} said nothing about ${nameOf(part)}`));
       }
     } catch (error) {
-      for (const { reject } of parcels) reject(error);
+      // What waits for a lane of this broker would only wait for the same again: it asks first who leads now.
+      for (const { reject } of [...parcels, ...this.#waiting.splice(0)]) reject(error);
     } finally {
+      clearInterval(late);
       this.#idle.push(lane);
       if (this.#waiting.length > 0) this.#plan();
+    }
+  }
+
+  /**
+   * A broker that is suspended or cut off does not say that it no longer leads. What leads elsewhere by now is sent there
+   * without waiting for this connection's end; should the old request still arrive, it is refused or known by its sequence.
+   */
+  async #giveUpMoved(parcels: readonly Parcel[]): Promise<void> {
+    await this.cluster.refresh().catch(() => {});
+    for (const { part, reject } of parcels) {
+      const leader = this.cluster.knownLeader(part);
+      if (leader && leader.id !== this.node.id)
+        reject(new NoBrokerError(`${nameOf(part)} is led by broker ${leader.id} now, not ${this.node.id}`));
     }
   }
 }

@@ -7,6 +7,7 @@
  *   sequence number and answers a second copy with the first one's offset;
  * - any other outcome ends the writer.
  */
+import type { Logger } from "../../../observability/logger.ts";
 import {
   type LogWriter,
   type OutgoingRecord,
@@ -39,6 +40,7 @@ const refusals = new Set([10, 18, 87]);
 export interface WriterParts {
   readonly cluster: Cluster;
   readonly sender: Sender;
+  readonly logger: Logger;
   /** How long one batch is tried before its outcome counts as unknown. */
   readonly timeoutMs: number;
 }
@@ -119,7 +121,7 @@ export class PartitionWriter implements LogWriter {
 
   async #deliver(lane: Lane, records: readonly OutgoingRecord[]): Promise<number> {
     if (this.#dead) throw this.#dead;
-    const { cluster, sender, timeoutMs } = this.using;
+    const { cluster, sender, timeoutMs, logger } = this.using;
     const { topic, partition } = lane.at;
     const batch = encodeBatch(records, { ...this.fence, firstSequence: lane.sequence }, Date.now());
     const patience = {
@@ -127,6 +129,7 @@ export class PartitionWriter implements LogWriter {
       withinMs: timeoutMs,
       signal: this.#ending.signal,
       between: () => cluster.refresh(),
+      onRetry: (error: unknown) => logger.debug({ err: error, writer: this.name, ...lane.at }, "a batch is sent again"),
     };
     const offset = await patiently(patience, async () => {
       const answer = await sender.send(await cluster.leader(lane.at), { topic, partition, batch });

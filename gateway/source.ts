@@ -53,6 +53,7 @@ export class Source {
       },
     );
     this.pulse = this.connectPulse();
+    void this.ask(this.pulse);
     this.ticking = setInterval(() => this.tick(), TICK_MS);
   }
 
@@ -90,7 +91,9 @@ export class Source {
     void this.pulse.end({ timeout: 0 });
     this.pulse = this.connectPulse();
     this.asking = false;
-    if (this.unanswered === SILENT_TICKS) this.database.renew();
+    if (this.unanswered !== SILENT_TICKS) return;
+    this.database.refuseQueued(this.why);
+    this.database.renew();
   }
 
   private async ask(pulse: Sql): Promise<void> {

@@ -32,7 +32,7 @@ export function isAway(error: unknown): boolean {
 }
 
 export interface Bounds {
-  /** Longest that the caller waits, in milliseconds. */
+  /** Longest that a caller waits for the answer, in milliseconds; before that, half as long at most for a connection. */
   readonly deadlineMs: number;
   /** A living server says something about each statement within this, in milliseconds; longer than its `statement_timeout`. */
   readonly silenceMs: number;
@@ -43,6 +43,7 @@ export interface Bounds {
 /** A caller that has no connection yet. */
 interface Queued {
   readonly go: () => void;
+  readonly refuse: (why: string) => void;
 }
 
 export class Database {
@@ -64,16 +65,15 @@ export class Database {
     const { deadlineMs, maxWaiting } = this.bounds;
     if (this.running + this.queue.length >= maxWaiting)
       throw new DatabaseAwayError(`${maxWaiting} statements wait for the database already`, false);
-    const deadline = performance.now() + deadlineMs;
     if (this.running < this.sql.options.max) this.occupy();
-    else await this.turn(deadlineMs);
+    else await this.turn(deadlineMs / 2);
     const { sql } = this;
     const answer = Promise.try(work, sql).finally(() => this.release());
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
       late.reject(new DatabaseAwayError(`the database did not answer within ${deadlineMs} ms`, true));
       if (sql === this.sql && performance.now() - this.answeredAt >= this.bounds.silenceMs) this.renew();
-    }, deadline - performance.now());
+    }, deadlineMs);
     try {
       return await Promise.race([answer, late.promise]);
     } finally {
@@ -86,6 +86,11 @@ export class Database {
     const old = this.sql;
     this.sql = this.connect();
     void old.end({ timeout: 0 });
+  }
+
+  /** Sends those away who have no connection yet. */
+  refuseQueued(why: string): void {
+    for (const { refuse } of this.queue.splice(0)) refuse(why);
   }
 
   async close(): Promise<void> {
@@ -110,12 +115,16 @@ export class Database {
     return new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.queue.splice(this.queue.indexOf(queued), 1);
-        reject(new DatabaseAwayError(`no connection to the database came free within ${timeoutMs} ms`, false));
+        queued.refuse(`no connection to the database came free within ${timeoutMs} ms`);
       }, timeoutMs);
       const queued: Queued = {
         go: () => {
           clearTimeout(timer);
           resolve();
+        },
+        refuse: (why) => {
+          clearTimeout(timer);
+          reject(new DatabaseAwayError(why, false));
         },
       };
       this.queue.push(queued);

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { makeDataFolder } from "./data-folder.ts";
+import { openLog } from "./embedded/server.ts";
 import { readState } from "./state.ts";
 
 /**
@@ -15,7 +16,7 @@ import { readState } from "./state.ts";
 export async function upDetached(data: string, args: readonly string[], ending: AbortSignal): Promise<number> {
   makeDataFolder(data);
   const logFile = join(data, "supervisor.log");
-  const log = openSync(logFile, "a", 0o600);
+  const log = openLog(logFile);
   const follow = follower(logFile);
   const child = spawn(process.execPath, [join(import.meta.dirname, "main.ts"), "up", ...args], {
     stdio: ["ignore", log, log],

@@ -56,7 +56,8 @@ export const tell = (waiting: Waiting, line: string): void => (waiting.say ?? co
 /** A log is set aside once when it has grown past this, in bytes, at the next start. */
 const MAX_LOG_BYTES = 20_000_000;
 
-function openLog(path: string): number {
+/** Opens a log for adding to it; only its owner may read it. @returns the file descriptor. */
+export function openLog(path: string): number {
   mkdirSync(dirname(path), { recursive: true });
   if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > MAX_LOG_BYTES) renameSync(path, `${path}.1`);
   return openSync(path, "a", 0o600);

@@ -118,7 +118,10 @@ const program = new Command("bench")
     const flags = ["--brokers", options.brokers, ...(options.instances ? ["--instances", options.instances] : [])];
     const stack = options.data ? await attach(options.data) : await startOwn(flags);
     for (const signal of ["SIGINT", "SIGTERM"])
-      process.once(signal, () => void stack.end().finally(() => process.exit(130)));
+      process.once(signal, () => {
+        say(options.data ? "interrupted" : "interrupted; stopping the stack");
+        void stack.end().finally(() => process.exit(130));
+      });
     let result: BenchResult;
     try {
       result = await measure(stack, options);

@@ -71,8 +71,8 @@ export class CacheSampler {
   private async ask(): Promise<void> {
     while (this.wanted.length > 0) {
       const round = this.wanted;
-      // One command for each key: the replicas' keys lie in different slots of a cluster.
-      const answers = await Promise.all(round.map(({ key }) => this.redis.get(key)));
+      // One command for each key: the replicas' keys lie in different slots of a cluster. No answer counts as not there yet.
+      const answers = await Promise.all(round.map(({ key }) => this.redis.get(key).catch(() => null)));
       const atMs = nowMs();
       const still = new Set<Wanted>();
       for (const [i, one] of round.entries()) {

@@ -9,8 +9,12 @@ import { addRoutes } from "./routes.ts";
 import { Source } from "./source.ts";
 import { EntityStore } from "./write.ts";
 
+export interface Gateway extends Service {
+  readonly url: string;
+}
+
 /** @throws {Error} when DATABASE_URL is missing, or the database cannot be reached or migrated at the start. */
-export async function startGateway({ settings, logger, metrics }: Running): Promise<Service> {
+export async function startGateway({ settings, logger, metrics }: Running): Promise<Gateway> {
   const url = settings.DATABASE_URL;
   if (!url) throw new Error("DATABASE_URL is not set: the gateway needs the source's PostgreSQL");
   const source = new Source(url, {
@@ -26,6 +30,7 @@ export async function startGateway({ settings, logger, metrics }: Running): Prom
 
   const ended = Promise.withResolvers<void>();
   return {
+    url: http.url,
     ended: ended.promise,
     async stop() {
       await http.stop();

@@ -25,6 +25,8 @@ export async function migrate(url: string, migrations: readonly Migration[], log
     await sql`select set_config('lock_timeout', ${LOCK_TIMEOUT}, false)`;
     await sql`select pg_advisory_lock(${MIGRATION_LOCK})`;
     await sql`create schema if not exists lockstep`;
+    // The usual user has the name of this schema, and `$user` stands first in the search path: tables would be made in here.
+    await sql`select set_config('search_path', 'public', false) where current_schema() = 'lockstep'`;
     await sql`create table if not exists lockstep.migrations (
       name text primary key, checksum text not null, applied_at timestamptz not null default now())`;
     const rows = await sql<{ name: string; checksum: string }[]>`select name, checksum from lockstep.migrations`;

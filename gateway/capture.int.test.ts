@@ -1,0 +1,358 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import postgres, { type Sql } from "postgres";
+import { product } from "../contracts/entities/product.ts";
+import { documentOf } from "../contracts/entity.ts";
+import { createLogger } from "../observability/logger.ts";
+import { migrate } from "../platform/migrate.ts";
+import { eventually } from "../tests/harness/eventually.ts";
+import { outbox } from "../tests/harness/gateway.ts";
+import { freshDatabase } from "../tests/harness/parts.ts";
+import { migrations } from "./migrations/index.ts";
+import { LOCK_SPACE } from "./relay/leader.ts";
+
+let url: string;
+let sql: Sql;
+const opened: Sql[] = [];
+
+/** A session of its own. */
+const session = (): Sql => {
+  const one = postgres(url, { max: 1, onnotice: () => {} });
+  opened.push(one);
+  return one;
+};
+
+beforeAll(async () => {
+  url = await freshDatabase();
+  await migrate(url, migrations, createLogger("test", "1", "silent"));
+  sql = session();
+}, 60_000);
+afterAll(() => Promise.all(opened.map((one) => one.end({ timeout: 1 }))));
+
+const newId = () => Bun.randomUUIDv7();
+const insert = (id: string, by: Sql = sql) =>
+  by`insert into products (id, sku, name, price) values (${id}, ${id}, 'Cup', 19.90)`;
+const changesOf = async (id: string) =>
+  (await outbox(sql, id)).map(({ version, operation, data }) => [version, operation, data?.name ?? null]);
+
+describe("every change by plain SQL is in the outbox, once, with the next version", () => {
+  test("an insert, an update and a delete", async () => {
+    const id = newId();
+    await insert(id);
+    await sql`update products set name = 'Mug', stock = 3 where id = ${id}`;
+    await sql`delete from products where id = ${id}`;
+    expect(await changesOf(id)).toEqual([
+      [1, "upserted", "Cup"],
+      [2, "upserted", "Mug"],
+      [3, "deleted", null],
+    ]);
+    const [, updated] = await outbox(sql, id);
+    expect(documentOf(product.fields, updated!.data!)).toMatchObject({ id, version: 2, price: "19.90", stock: 3 });
+  });
+
+  test("each row of a statement over many rows", async () => {
+    const batch = newId();
+    const rows = await sql<{ id: string }[]>`
+      insert into products (sku, name, price) select ${batch} || n, 'Cup', n from generate_series(1, 100) n returning id`;
+    await sql`update products set stock = 1 where sku like ${`${batch}%`}`;
+    await sql`delete from products where sku like ${`${batch}%`} and price > 50`;
+    const changes = await Promise.all(rows.map(({ id }) => changesOf(id)));
+    expect(changes.filter((c) => c.length === 2)).toHaveLength(50);
+    expect(changes.filter((c) => c.length === 3 && c[2]![1] === "deleted")).toHaveLength(50);
+  });
+
+  test("a statement that changes no row leaves nothing", async () => {
+    const before = await outbox(sql);
+    await sql`update products set stock = 1 where id = ${newId()}`;
+    await sql`delete from products where id = ${newId()}`;
+    expect(await outbox(sql)).toEqual(before);
+  });
+
+  test("INSERT … ON CONFLICT: what was inserted, what was updated, and nothing for DO NOTHING", async () => {
+    const [old, fresh] = [newId(), newId()];
+    await insert(old);
+    await sql`
+      insert into products (id, sku, name, price) values (${old}, ${old}, 'Mug', 1), (${fresh}, ${fresh}, 'Mug', 1)
+      on conflict (id) do update set name = excluded.name`;
+    await sql`insert into products (id, sku, name, price) values (${old}, ${old}, 'Jar', 1) on conflict do nothing`;
+    expect((await changesOf(old)).slice(1)).toEqual([[2, "upserted", "Mug"]]);
+    expect(await changesOf(fresh)).toEqual([[1, "upserted", "Mug"]]);
+  });
+
+  test("MERGE with all three of its actions", async () => {
+    const [changed, gone, fresh] = [newId(), newId(), newId()];
+    await insert(changed);
+    await insert(gone);
+    await sql`
+      merge into products p using (values (${changed}::uuid), (${gone}::uuid), (${fresh}::uuid)) as v (id) on p.id = v.id
+      when matched and p.id = ${gone} then delete
+      when matched then update set name = 'Mug'
+      when not matched then insert (id, sku, name, price) values (v.id, v.id::text, 'Jar', 1)`;
+    expect((await changesOf(changed)).at(-1)).toEqual([2, "upserted", "Mug"]);
+    expect((await changesOf(gone)).at(-1)).toEqual([2, "deleted", null]);
+    expect(await changesOf(fresh)).toEqual([[1, "upserted", "Jar"]]);
+  });
+
+  test("COPY", async () => {
+    const ids = [newId(), newId()];
+    const copy = await sql`copy products (id, sku, name, price) from stdin`.writable();
+    await new Promise<void>((resolve, reject) => {
+      copy.on("finish", resolve).on("error", reject);
+      copy.end(ids.map((id) => `${id}\t${id}\tCup\t1\n`).join(""));
+    });
+    for (const id of ids) expect(await changesOf(id)).toEqual([[1, "upserted", "Cup"]]);
+  });
+
+  test("several changing parts of one statement", async () => {
+    const [a, b] = [newId(), newId()];
+    await insert(a);
+    await insert(b);
+    await sql`
+      with one as (update products set name = 'Mug' where id = ${a}), two as (delete from products where id = ${b})
+      update products set name = 'Jar' where false`;
+    expect((await changesOf(a)).slice(1)).toEqual([[2, "upserted", "Mug"]]);
+    expect((await changesOf(b)).slice(1)).toEqual([[2, "deleted", null]]);
+  });
+
+  test("what comes by replication", async () => {
+    const id = newId();
+    await sql`set session_replication_role = replica`;
+    await insert(id);
+    await sql`set session_replication_role = origin`;
+    expect(await changesOf(id)).toEqual([[1, "upserted", "Cup"]]);
+  });
+
+  test("by a role that has rights on the table only, and sees nothing of the outbox", async () => {
+    const role = `writer_${newId().replaceAll("-", "")}`;
+    const id = newId();
+    const by = session();
+    await sql.unsafe(`
+      create role ${role};
+      grant usage on schema public to ${role};
+      grant select, insert, update, delete on products to ${role}`);
+    await by.unsafe(`set role ${role}`);
+    await insert(id, by);
+    await by`update products set name = 'Mug' where id = ${id}`;
+    await by`delete from products where id = ${id}`;
+    const peek = await by`select from lockstep.outbox`.catch((error) => error.code);
+    await sql.unsafe(`drop owned by ${role}; drop role ${role}`);
+    expect(peek).toBe("42501");
+    expect(await changesOf(id)).toHaveLength(3);
+  });
+});
+
+describe("the version and the times are the database's", () => {
+  test("what a writer gives for them is overwritten", async () => {
+    const id = newId();
+    await sql`
+      insert into products (id, sku, name, price, version, created_at, updated_at)
+      values (${id}, ${id}, 'Cup', 1, 99, '2001-01-01', '2001-01-01')`;
+    const [inserted] = await sql`select * from products where id = ${id}`;
+    await sql`update products set version = 7, created_at = '2001-01-01', updated_at = '2001-01-01' where id = ${id}`;
+    const [updated] = await sql`select * from products where id = ${id}`;
+    expect([inserted!.version, updated!.version]).toEqual(["1", "2"]);
+    expect(updated!.created_at).toEqual(inserted!.created_at);
+    expect(Date.now() - inserted!.created_at).toBeLessThan(60_000);
+    expect(updated!.updated_at.getTime()).toBeGreaterThanOrEqual(inserted!.updated_at.getTime());
+  });
+
+  test("times are whole milliseconds, and the same document whatever the session's time zone", async () => {
+    const id = newId();
+    await sql`set time zone 'Asia/Kathmandu'`;
+    await insert(id);
+    await sql`reset time zone`;
+    const [row] = await outbox(sql, id);
+    const [{ at }] = await sql<[{ at: string }]>`
+      select to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at from products where id = ${id}`;
+    expect(row!.data!.created_at).toContain("+05:45");
+    expect(documentOf(product.fields, row!.data!).createdAt).toBe(at.replace("000Z", "Z"));
+  });
+
+  test("a rolled back change leaves nothing, and no gap", async () => {
+    const id = newId();
+    await insert(id);
+    await sql.unsafe(`begin; update products set stock = 5 where id = '${id}'; rollback`);
+    await sql.unsafe(`begin; savepoint s; delete from products where id = '${id}'; rollback to s; commit`);
+    await sql`update products set stock = 6 where id = ${id}`;
+    expect((await outbox(sql, id)).map((row) => [row.version, row.data?.stock])).toEqual([
+      [1, 0],
+      [2, 6],
+    ]);
+    expect(await sql`select from lockstep.tombstones where id = ${id}`).toHaveLength(0);
+  });
+
+  test("eight writers of one row take the versions 1, 2, 3 … in the order of their commits", async () => {
+    const id = newId();
+    await insert(id);
+    const writers = Array.from({ length: 8 }, session);
+    await Promise.all(
+      writers.map(async (by) => {
+        for (let i = 0; i < 25; i++) await by`update products set stock = stock + 1 where id = ${id}`;
+      }),
+    );
+    const rows = await sql<{ version: number; stock: number }[]>`
+      select version::int as version, (data ->> 'stock')::int as stock from lockstep.outbox where id = ${id}
+      order by pg_xact_commit_timestamp(xmin), seq`;
+    expect(rows.map((row) => row.version)).toEqual(Array.from({ length: 201 }, (_, i) => i + 1));
+    expect(rows.map((row) => row.stock)).toEqual(Array.from({ length: 201 }, (_, i) => i));
+  });
+});
+
+describe("what would break the order of versions is refused, with what to do instead", () => {
+  const refusal = (statement: PromiseLike<unknown>) =>
+    Promise.resolve(statement).then(
+      () => undefined,
+      ({ code, message, hint }) => ({ code, message, hint }),
+    );
+
+  test("changing an id", async () => {
+    const id = newId();
+    await insert(id);
+    expect(await refusal(sql`update products set id = ${newId()} where id = ${id}`)).toEqual({
+      code: "23001",
+      message: "the id of a product cannot be changed",
+      hint: "Delete it and insert another one.",
+    });
+  });
+
+  test("TRUNCATE", async () => {
+    expect(await refusal(sql`truncate products`)).toEqual({
+      code: "0A000",
+      message: "TRUNCATE of products is refused: its rows would stay in every replica",
+      hint: "Use DELETE.",
+    });
+  });
+
+  test("deleting and inserting an id by one statement, whichever part ends first", async () => {
+    const [a, b] = [newId(), newId()];
+    await insert(a);
+    await insert(b);
+    for (const limit of ["", "limit 1"])
+      expect(
+        await refusal(
+          sql.unsafe(`
+            with gone as (delete from products where id in ('${a}', '${b}') returning *)
+            insert into products (id, sku, name, price) select id, sku, name, price from gone ${limit}`),
+        ),
+      ).toMatchObject({ code: "0A000", message: "a product cannot be deleted and inserted by one statement" });
+    expect(await changesOf(a)).toEqual([[1, "upserted", "Cup"]]);
+  });
+
+  test("capturing a table that lacks what it takes", async () => {
+    await sql`create table public.incomplete (id uuid primary key, version bigint, created_at timestamptz)`;
+    await sql`create table public.keyed_otherwise (id uuid, n int primary key, version bigint, created_at timestamptz, updated_at timestamptz)`;
+    expect((await refusal(sql`select lockstep.capture('incomplete', 'thing')`))?.message).toBe(
+      "public.incomplete cannot be captured without the columns: updated_at timestamp with time zone",
+    );
+    expect((await refusal(sql`select lockstep.capture('keyed_otherwise', 'thing')`))?.message).toBe(
+      "public.keyed_otherwise cannot be captured: its primary key must be id",
+    );
+  });
+});
+
+describe("an id that comes back goes on after its tombstone", () => {
+  test("in a later transaction, in the same one, and again and again", async () => {
+    const id = newId();
+    await insert(id);
+    await sql`delete from products where id = ${id}`;
+    await insert(id);
+    await sql.unsafe(`
+      begin; delete from products where id = '${id}';
+      insert into products (id, sku, name, price) values ('${id}', '${id}', 'Jar', 1); commit`);
+    expect(await changesOf(id)).toEqual([
+      [1, "upserted", "Cup"],
+      [2, "deleted", null],
+      [3, "upserted", "Cup"],
+      [4, "deleted", null],
+      [5, "upserted", "Jar"],
+    ]);
+    expect(await sql`select from lockstep.tombstones where id = ${id}`).toHaveLength(0);
+  });
+
+  for (const level of ["read committed", "repeatable read", "serializable"])
+    test(`${level}: one that waited for the delete and did not see its tombstone has to try again`, async () => {
+      const id = newId();
+      const [deleter, inserter] = [session(), session()];
+      await insert(id);
+      await deleter.unsafe(`begin; delete from products where id = '${id}'`);
+      const [{ pid }] = await inserter<[{ pid: number }]>`select pg_backend_pid() as pid`;
+      await inserter.unsafe(`begin isolation level ${level}; select from products`);
+      const waiting = insert(id, inserter).catch((error) => error);
+      await eventually(() => sql`select from pg_locks where pid = ${pid} and not granted`.then((rows) => rows.length), {
+        withinMs: 10_000,
+        what: "the insert to wait for the delete",
+      });
+      await deleter`commit`;
+      expect((await waiting).code).toBe("40001");
+      await inserter`rollback`;
+      await insert(id, inserter);
+      expect((await changesOf(id)).map(([version]) => version)).toEqual([1, 2, 3]);
+    });
+
+  test("a session that began with a large insert reads tombstones by their index ever after", async () => {
+    const by = session();
+    const wholeReads = async () => {
+      await by`select pg_stat_force_next_flush()`;
+      const [row] = await by`select seq_scan from pg_stat_user_tables where relid = 'lockstep.tombstones'::regclass`;
+      return row!.seq_scan;
+    };
+    await by`insert into products (sku, name, price) select 'large' || n, 'Cup', 1 from generate_series(1, 20000) n`;
+    await sql`delete from products where sku like 'large%'`;
+    const before = await wholeReads();
+    await insert(newId(), by);
+    expect(await wholeReads()).toBe(before);
+  });
+});
+
+describe("the context of a write", () => {
+  test("goes into its outbox rows, and ends with its transaction", async () => {
+    const id = newId();
+    const traceparent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
+    await sql.unsafe(`
+      begin; set local lockstep.traceparent = '${traceparent}'; set local lockstep.actor = 'maria';
+      insert into products (id, sku, name, price) values ('${id}', '${id}', 'Cup', 1); commit`);
+    await sql`update products set stock = 1 where id = ${id}`;
+    expect((await outbox(sql, id)).map((row) => [row.traceparent, row.actor])).toEqual([
+      [traceparent, "maria"],
+      [null, null],
+    ]);
+  });
+});
+
+describe("the relay is woken", () => {
+  const SLEEP_LOCK = 1;
+  /** Counts what a listening relay is told. A notification of the test's own comes after those that it counts. */
+  const listening = async () => {
+    const heard: string[] = [];
+    await session().listen("lockstep_outbox", (payload) => heard.push(payload));
+    return async () => {
+      const end = newId();
+      await sql`select pg_notify('lockstep_outbox', ${end})`;
+      await eventually(() => heard.includes(end), { withinMs: 10_000, what: "the test's own notification" });
+      return heard.filter((payload) => payload === "").length;
+    };
+  };
+
+  test("while it sleeps under its lock, and not while it is awake", async () => {
+    const told = await listening();
+    const relay = session();
+    await insert(newId());
+    expect(await told()).toBe(0);
+    await relay`select pg_advisory_lock(${LOCK_SPACE}, ${SLEEP_LOCK})`;
+    await insert(newId());
+    await sql`update products set stock = 1 where id = ${newId()}`; // no row, no change
+    expect(await told()).toBe(1);
+    await relay`select pg_advisory_unlock(${LOCK_SPACE}, ${SLEEP_LOCK})`;
+  });
+
+  test("or cannot fall asleep: a writer that found it awake has not committed yet", async () => {
+    const [relay, writer] = [session(), session()];
+    const fallsAsleep = async () =>
+      (await relay`select pg_try_advisory_lock(${LOCK_SPACE}, ${SLEEP_LOCK}) as asleep`)[0]!.asleep;
+    const id = newId();
+    await writer.unsafe(`begin; insert into products (id, sku, name, price) values ('${id}', '${id}', 'Cup', 1)`);
+    expect(await fallsAsleep()).toBe(false);
+    await writer`commit`;
+    expect(await fallsAsleep()).toBe(true);
+    await relay`select pg_advisory_unlock(${LOCK_SPACE}, ${SLEEP_LOCK})`;
+  });
+});

@@ -1,0 +1,47 @@
+/** A gateway in this process, on a database of its own. */
+import postgres, { type Sql } from "postgres";
+import { startGateway } from "../../gateway/main.ts";
+import { createLogger } from "../../observability/logger.ts";
+import { createMetrics } from "../../observability/metrics.ts";
+import { readSettings } from "../../platform/settings.ts";
+import { freshDatabase } from "./parts.ts";
+
+export interface TestGateway extends AsyncDisposable {
+  readonly url: string;
+  readonly databaseUrl: string;
+  /** A writer of its own, as psql is one. */
+  readonly sql: Sql;
+}
+
+/** @param env settings that differ from their defaults. */
+export async function testGateway(env: Record<string, string> = {}): Promise<TestGateway> {
+  const databaseUrl = env.DATABASE_URL ?? (await freshDatabase());
+  const settings = readSettings({ PORT: "0", ...env, DATABASE_URL: databaseUrl });
+  const logger = createLogger("gateway", "1", "silent");
+  const gateway = await startGateway({ settings, logger, metrics: createMetrics("gateway", "1") });
+  const sql = postgres(databaseUrl, { max: 8, onnotice: () => {} });
+  return {
+    url: gateway.url,
+    databaseUrl,
+    sql,
+    async [Symbol.asyncDispose]() {
+      await gateway.stop();
+      await sql.end({ timeout: 1 });
+    },
+  };
+}
+
+/** What the outbox holds, oldest first. */
+export const outbox = (sql: Sql, id?: string): Promise<OutboxRow[]> =>
+  sql<OutboxRow[]>`
+    select id, version::int as version, operation, data, traceparent, actor from lockstep.outbox
+    where ${id ?? null}::uuid is null or id = ${id ?? null}::uuid order by seq`;
+
+export interface OutboxRow {
+  readonly id: string;
+  readonly version: number;
+  readonly operation: string;
+  readonly data: Record<string, unknown> | null;
+  readonly traceparent: string | null;
+  readonly actor: string | null;
+}

@@ -9,7 +9,7 @@ export class Turns {
   private outsideNow = 0;
   private taken = 0;
 
-  /** @param picks decides who goes next, again and again from the start. */
+  /** @param picks decides who goes next, again and again from the start: which of those who wait, or -1 for who came last. */
   constructor(private readonly picks: readonly number[]) {}
 
   /** Stops here until it is this one's turn. */
@@ -46,8 +46,8 @@ export class Turns {
       if (this.active === 0) break;
       if (this.outsideNow > 0) continue;
       if (this.parked.length === 0) throw new Error("all wait for each other");
-      const pick = (this.picks[this.taken++ % this.picks.length] ?? 0) % this.parked.length;
-      this.parked.splice(pick, 1)[0]!();
+      const pick = this.picks[this.taken++ % this.picks.length] ?? 0;
+      this.parked.splice(pick < 0 ? -1 : pick % this.parked.length, 1)[0]!();
     }
     if (this.failures.length > 0) throw this.failures[0];
   }

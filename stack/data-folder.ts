@@ -47,7 +47,8 @@ const misfit = (data: string, flag: string, was: number | string) =>
 /** @throws {UsageError} when this user may not write there. */
 export function makeDataFolder(data: string): void {
   try {
-    mkdirSync(join(data, "logs"), { recursive: true });
+    mkdirSync(data, { recursive: true });
+    mkdirSync(join(data, "logs"), { recursive: true, mode: 0o700 });
     accessSync(data, constants.W_OK);
   } catch (error) {
     throw new UsageError(`${data} cannot be used (${(error as Error).message}): choose another folder with --data DIR`);

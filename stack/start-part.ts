@@ -1,4 +1,5 @@
 /** How each thing of a plan is started. */
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { startBroker } from "./embedded/broker.ts";
 import { startPostgres } from "./embedded/postgres.ts";
@@ -81,8 +82,9 @@ export function servicePart(service: PlannedService, around: ServiceSurroundings
   return {
     label: labelOf(service),
     logFile,
-    start: async () =>
-      launch({
+    start: async () => {
+      if (service.keepsState) mkdirSync(stateFolder(service, around), { recursive: true, mode: 0o700 });
+      return launch({
         name: labelOf(service),
         kind: service.kind,
         url: serviceUrl(service),
@@ -94,14 +96,18 @@ export function servicePart(service: PlannedService, around: ServiceSurroundings
         logFile,
         cleanSignal: "SIGTERM",
         graceMs: graceMs(around.env),
-      }),
+      });
+    },
   };
 }
+
+const stateFolder = ({ name, instance }: PlannedService, { data }: ServiceSurroundings): string =>
+  join(data, `${name}-${instance}`);
 
 export const serviceUrl = ({ port }: { port: number }): string => `http://127.0.0.1:${port}`;
 
 function serviceEnvironment(service: PlannedService, around: ServiceSurroundings): Record<string, string> {
-  const { addresses, partitions, brokers, data } = around;
+  const { addresses, partitions, brokers } = around;
   const copies = brokers === undefined ? undefined : Math.min(3, brokers);
   const optional: Record<string, string | undefined> = {
     DATABASE_URL: service.owner && addresses.databases.get(service.owner),
@@ -109,7 +115,7 @@ function serviceEnvironment(service: PlannedService, around: ServiceSurroundings
     LOCKSTEP_PARTITIONS: partitions?.toString(),
     LOCKSTEP_REPLICATION_FACTOR: copies?.toString(),
     LOCKSTEP_MIN_IN_SYNC: copies === undefined ? undefined : copies >= 3 ? "2" : "1",
-    LOCKSTEP_STATE_DIR: service.keepsState ? join(data, `${service.name}-${service.instance}`) : undefined,
+    LOCKSTEP_STATE_DIR: service.keepsState ? stateFolder(service, around) : undefined,
   };
   return {
     PORT: String(service.port),

@@ -39,7 +39,7 @@ const JVM = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 export async function startBroker(options: BrokerOptions): Promise<Server> {
   const { nodeId, port, advertisedPort = port } = options;
   const dir = resolve(options.dir);
-  mkdirSync(dir, { recursive: true });
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
   const java = await findJava(options);
   const classPath = ["-cp", join(await kafkaJars(java, options), "*")];
   const properties = join(dir, "server.properties");

@@ -1,6 +1,6 @@
 /** Where a PostgreSQL cluster lies: in the stack's data folder, or, when the database's user cannot get there, beside it all. */
 import { randomUUID } from "node:crypto";
-import { chmodSync, existsSync, lstatSync, mkdirSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, mkdirSync, readlinkSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { run } from "./machine-cache.ts";
 import { tell, type Waiting } from "./server.ts";
@@ -19,7 +19,7 @@ export async function clusterHome(dir: string, user: User | undefined, waiting: 
   const link = join(dir, "data");
   if (isLink(link) && existsSync(dirname(readlinkSync(link)))) return dirname(readlinkSync(link));
   chmodSync(dir, 0o711);
-  if (await canEnter(dir, user)) return dir;
+  if ((await canEnter(dir, user)) || (await opened(dirname(dir), dir, user))) return dir;
 
   // No name made from `dir`: a clone that is moved takes its link, and so its data, along.
   const home = join(SHARED_FOLDER, `data-${randomUUID()}`);
@@ -37,6 +37,20 @@ export function removeCluster(dir: string): void {
   const link = join(dir, "data");
   if (isLink(link)) rmSync(dirname(readlinkSync(link)), { recursive: true, force: true });
   rmSync(dir, { recursive: true, force: true });
+}
+
+/**
+ * Lets others pass through a folder of ours that nobody else may enter, such as one from `mktemp -d`, if that is all that
+ * keeps `user` from `dir`. They see no name in it, and each thing that the stack keeps there has a mode of its own.
+ */
+async function opened(folder: string, dir: string, user: User): Promise<boolean> {
+  const { mode, uid } = statSync(folder);
+  const closed = uid === process.getuid?.() && (mode & 0o001) === 0;
+  if (closed) chmodSync(folder, mode | 0o001);
+  // Asked in any case: the folder's other clusters, started at the same time, may have opened it just now.
+  if (await canEnter(dir, user)) return true;
+  if (closed) chmodSync(folder, mode);
+  return false;
 }
 
 const isLink = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;

@@ -1,6 +1,6 @@
 /** Big binaries are fetched once per machine, not once per clone: `${XDG_CACHE_HOME:-~/.cache}/lockstep/<name>`. */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { Failure } from "../failure.ts";
@@ -17,23 +17,34 @@ export class MissingComponentError extends Failure {
 
 const cacheFolder = (): string => join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "lockstep");
 
+/** Fills under way in this process, by target: three brokers that start together fetch once. */
+const underWay = new Map<string, Promise<string>>();
+
 /**
  * Gives the folder `name` of the cache, filled by `fill` if it is not there. Safe when two processes do it at once: each
  * fills a folder of its own, the first rename wins.
  *
  * @throws whatever `fill` throws; nothing of a failed attempt stays.
  */
-export async function cached(
+export function cached(
   name: string,
   fill: (folder: string) => Promise<void>,
-  base = cacheFolder(),
+  base: string = cacheFolder(),
 ): Promise<string> {
   const target = join(base, name);
+  const filling = underWay.get(target) ?? filled(target, fill).finally(() => underWay.delete(target));
+  underWay.set(target, filling);
+  return filling;
+}
+
+async function filled(target: string, fill: (folder: string) => Promise<void>): Promise<string> {
   if (existsSync(target)) return target;
   mkdirSync(dirname(target), { recursive: true });
   const attempt = mkdtempSync(`${target}.part-`);
   try {
     await fill(attempt);
+    // mkdtemp makes it for us alone; PostgreSQL's user must get in too, where we are root.
+    chmodSync(attempt, 0o755);
     renameSync(attempt, target);
   } catch (error) {
     rmSync(attempt, { recursive: true, force: true });

@@ -3,7 +3,7 @@ import { cpSync, existsSync, lstatSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { SHARED_FOLDER } from "./cluster-home.ts";
-import { cached, MissingComponentError, run } from "./machine-cache.ts";
+import { cached, MissingComponentError, reasonIn, run } from "./machine-cache.ts";
 import { tell, type Waiting } from "./server.ts";
 import type { User } from "./user.ts";
 
@@ -44,13 +44,12 @@ async function makeLinks(folder: string): Promise<boolean> {
   return !linksMissing(folder);
 }
 
-const runs = async (folder: string, user: User | undefined): Promise<boolean> =>
-  (
-    await run(join(folder, "native/bin/postgres"), ["--version"], {
-      cwd: "/",
-      ...(user && { uid: user.uid, gid: user.gid }),
-    })
-  ).status === 0;
+/** Why PostgreSQL's programs do not run for this user; undefined when they do. */
+async function obstacle(folder: string, user: User | undefined): Promise<string | undefined> {
+  const as = user && { uid: user.uid, gid: user.gid };
+  const { status, output } = await run(join(folder, "native/bin/postgres"), ["--version"], { cwd: "/", ...as });
+  return status === 0 ? undefined : reasonIn(output);
+}
 
 /**
  * Gives the folder with `bin/postgres` and `bin/initdb`, runnable by `user`.
@@ -59,25 +58,23 @@ const runs = async (folder: string, user: User | undefined): Promise<boolean> =>
  */
 export async function postgresBinaries(user: User | undefined, waiting: Waiting): Promise<string> {
   const original = packageFolder();
-  if ((await makeLinks(original)) && (await runs(original, user))) return join(original, "native");
+  if ((await makeLinks(original)) && !(await obstacle(original, user))) return join(original, "native");
 
   const { version } = JSON.parse(readFileSync(join(original, "package.json"), "utf8")) as { version: string };
   const copy = await cached(
     `postgres-${version}-${platform}`,
     async (folder) => {
-      tell(
-        waiting,
-        `${user?.name ?? "this user"} cannot use PostgreSQL's programs in ${original}; copying them (once per machine)`,
-      );
-      cpSync(original, folder, { recursive: true });
+      tell(waiting, `${user?.name ?? "this user"} cannot use PostgreSQL's programs in ${original}; copying them`);
+      cpSync(original, folder, { recursive: true, verbatimSymlinks: true });
       await makeLinks(folder);
     },
     user ? SHARED_FOLDER : undefined,
   );
-  if (!(await runs(copy, user)))
+  const reason = await obstacle(copy, user);
+  if (reason)
     throw new MissingComponentError(
-      `PostgreSQL's programs in ${copy} do not run here`,
-      "see `postgres --version` there for the reason",
+      `PostgreSQL's programs in ${copy} do not run here (${reason})`,
+      "remove that folder and try again, or set GATEWAY_DATABASE_URL and the others to databases of your own",
     );
   return join(copy, "native");
 }

@@ -23,7 +23,7 @@ export interface RedisOptions extends Waiting {
 export async function startRedis(options: RedisOptions): Promise<Server> {
   const { port } = options;
   const dir = resolve(options.dir);
-  mkdirSync(dir, { recursive: true });
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
   const logFile = join(dir, "redis.log");
   const settings = {
     port,

@@ -22,6 +22,9 @@ import { Lookup } from "./reads/lookup.ts";
 import { addReads } from "./reads/routes.ts";
 import { Rows } from "./reads/rows.ts";
 
+/** What is fetched at a time bounds the memory; a statement takes 2,000 rows at most anyway. */
+const FETCH_BYTES = 131_072;
+
 /** @throws {Error} when DATABASE_URL is missing, or the database or brokers cannot be reached at the start. */
 export async function startReplica({ settings, logger, metrics }: Running, name: string): Promise<Service> {
   const url = settings.DATABASE_URL;
@@ -73,6 +76,7 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
     topics: [...byTopic.keys()],
     onBatch: async (batch) => byTopic.get(batch.topic)?.process(batch),
     onRevoked: (partitions) => lag.revoked(partitions),
+    maxBytesPerPartition: FETCH_BYTES,
     ...(settings.LOCKSTEP_INSTANCE ? { instance: settings.LOCKSTEP_INSTANCE } : {}),
     onGap: (at, from, to) => {
       metrics.inputGaps.inc({ group: replicaGroup(name) });

@@ -3,7 +3,9 @@ import { Generator, type GeneratorOptions } from "./generator.ts";
 
 const options = JSON.parse(process.argv[2] ?? "") as GeneratorOptions;
 const generator = new Generator(options, (message) => process.send?.(message));
-// A parent that is gone leaves nobody to measure for.
-process.on("disconnect", () => process.exit(1));
+let done = false;
+// The parent disconnects once it has the result: ending by ourselves could cut that off. A parent that is gone before leaves
+// nobody to measure for.
+process.on("disconnect", () => process.exit(done ? 0 : 1));
 await generator.run();
-process.disconnect?.();
+done = true;

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { join } from "node:path";
 import { Generator, type GeneratorResult, type Message, type Sample } from "./generator.ts";
 
 /** A gateway that keeps nothing: each write is answered at once, but none from `from` to `to`, in milliseconds after the first. */
@@ -68,3 +69,20 @@ test("writes that are refused or not answered are counted by what happened to th
   const nobody = await run("http://127.0.0.1:9", { ratePerSecond: 100, seconds: 0.2 });
   expect(nobody.result).toMatchObject({ sent: 20, acknowledged: 0, failed: { none: 20 } });
 });
+
+test("as a process of its own it hands over every figure of a long run before it ends", async () => {
+  using gateway = fakeGateway();
+  const options = { gateway: gateway.url, ratePerSecond: 5_000, seconds: 2, warmUpSeconds: 0 };
+  const argument = JSON.stringify({ ...options, seed: 1, run: "test", samplesPerSecond: 0 });
+  let result: GeneratorResult | undefined;
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "generator-process.ts"), argument], {
+    stdio: ["ignore", "inherit", "inherit"],
+    ipc(message: Message) {
+      if (message.type !== "done") return;
+      result = message.result;
+      child.disconnect();
+    },
+  });
+  expect(await child.exited).toBe(0);
+  expect(result?.lateMs).toHaveLength(10_000);
+}, 30_000);

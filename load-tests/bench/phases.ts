@@ -28,6 +28,7 @@ async function generate(options: GeneratorOptions, measurement: Measurement) {
       } else {
         window.toMs = message.atMs;
         result = message.result;
+        child.disconnect();
       }
     },
   });

@@ -65,10 +65,11 @@ export class Applier {
     for (let i = 0; i < MAX_EPOCHS; i++) {
       const epoch = await epochs.drained();
       const fenced = epoch.runId !== null;
+      const state = fenced ? "fenced" : this.using.cache.reachable() ? "off" : "away";
       const token = this.using.cache.token();
       if (fenced && !(await this.fence(epoch, token, changes))) continue;
       try {
-        const nothingNew = await apply(changes, { epoch: epoch.epoch, fenced });
+        const nothingNew = await apply(changes, { epoch: epoch.epoch, cache: state });
         const store = async () => fenced && (await this.store(epoch, token, changes, nothingNew));
         return { nothingNew, store };
       } catch (error) {

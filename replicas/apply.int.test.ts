@@ -31,7 +31,7 @@ async function currentHold(): Promise<Hold> {
   const [row] = await at.sql<
     { epoch: string; run_id: string | null }[]
   >`select epoch, run_id from lockstep.cache_epoch`;
-  return { epoch: Number(row!.epoch), fenced: row!.run_id !== null };
+  return { epoch: Number(row!.epoch), cache: row!.run_id === null ? "off" : "fenced" };
 }
 
 const apply = (...changes: Change[]) => applyChanges(at.database, table, changes, hold);
@@ -110,7 +110,7 @@ describe("two appliers", () => {
         JSON.stringify([{ ...change, row: change.document && rowOf(change.document) }]),
         hold.epoch,
       ];
-      const statement = "select * from lockstep.apply_products($1::text::jsonb, $2, false)";
+      const statement = "select * from lockstep.apply_products($1::text::jsonb, $2, 'off')";
       await held.unsafe("begin");
       await held.unsafe(statement, call(first));
       const waiting = at.database.query((sql) => sql.unsafe(statement, call(second)));
@@ -226,7 +226,7 @@ describe("the apply function", () => {
     const id = newId();
     const [row] = await fresh.sql<{ epoch: string }[]>`select epoch from lockstep.cache_epoch`;
     const change = { ...upsert(id, 1, { colour: "red" }) };
-    await applyChanges(fresh.database, table, [change], { epoch: Number(row!.epoch), fenced: false });
+    await applyChanges(fresh.database, table, [change], { epoch: Number(row!.epoch), cache: "off" });
     expect([...(await fresh.sql`select colour from products`)]).toEqual([{ colour: "red" }]);
   });
 
@@ -248,7 +248,7 @@ describe("the cache's epoch", () => {
     for (const wrong of [
       { ...now, epoch: now.epoch - 1 },
       { ...now, epoch: now.epoch + 1 },
-      { ...now, fenced: true },
+      { ...now, cache: "fenced" as const },
     ])
       await expect(applyChanges(at.database, table, [upsert(id, 1)], wrong)).rejects.toThrow(EpochMovedError);
     expect(await versionOf(id)).toBeUndefined();
@@ -261,7 +261,7 @@ describe("the cache's epoch", () => {
     const held = await at.sql.reserve();
     try {
       await held.unsafe("begin");
-      await held.unsafe("select * from lockstep.apply_products($1::text::jsonb, $2, false)", [
+      await held.unsafe("select * from lockstep.apply_products($1::text::jsonb, $2, 'off')", [
         JSON.stringify([{ id, version: 1, row: rowOf(document(id, 1)) }]),
         hold.epoch,
       ]);
@@ -293,10 +293,15 @@ describe("the cache's epoch", () => {
     hold = await currentHold();
   });
 
-  test("nobody switches the cache on while somebody applies without a fence", async () => {
+  test("nobody switches the cache on while somebody applies who has no Redis", async () => {
     hold = await currentHold();
+    await applyChanges(at.database, table, [upsert(newId(), 1)], { ...hold, cache: "away" });
+    const [early] = await move(hold.epoch, "server");
+    expect(early!.moved).toBeNull();
+    await at.sql`update lockstep.cache_epoch set off_until = clock_timestamp()`;
     await apply(upsert(newId(), 1));
-    const [row] = await move(hold.epoch, "server");
-    expect(row!.moved).toBeNull();
+    const [due] = await move(hold.epoch, "server");
+    expect(due!.moved).not.toBeNull();
+    hold = await currentHold();
   });
 });

@@ -14,10 +14,12 @@ import type { Database } from "../platform/database.ts";
 /** An entity as it shall be from a version on; without a document it is removed. */
 export type Change = Pick<RoutedEvent, "id" | "version" | "document">;
 
-/** Who may trust the cache while a batch is applied: the epoch that the caller has seen, and whether the cache was fenced for this batch. */
+/** What was done about the cache before a batch is applied. */
 export interface Hold {
+  /** The epoch that the caller has seen. */
   readonly epoch: number;
-  readonly fenced: boolean;
+  /** `fenced` for this batch; or nothing, since it is `off`, or Redis is `away` from here: then it stays off for a while. */
+  readonly cache: "fenced" | "off" | "away";
 }
 
 /** The cache's epoch is not the one that the batch was prepared for; nothing was applied. */
@@ -46,7 +48,7 @@ export async function applyChanges(
   try {
     const statement = `select id, version from lockstep.${quoted(`apply_${table}`)}($1::text::jsonb, $2, $3)`;
     const rows = await database.query((sql) =>
-      sql.unsafe<{ id: EntityId; version: string }[]>(statement, [JSON.stringify(batch), hold.epoch, hold.fenced], {
+      sql.unsafe<{ id: EntityId; version: string }[]>(statement, [JSON.stringify(batch), hold.epoch, hold.cache], {
         prepare: true,
       }),
     );

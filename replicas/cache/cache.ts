@@ -133,6 +133,11 @@ export class Cache {
     }
   }
 
+  /** Whether appliers have a server. */
+  reachable(): boolean {
+    return this.using.redis?.writes.runId() !== undefined;
+  }
+
   /** @throws when the server does not take a write: a copy, or one whose memory is full. */
   async probe(): Promise<void> {
     await this.using.redis?.writes.client.set(`${this.prefix}:probe`, "1", "PX", 1_000);

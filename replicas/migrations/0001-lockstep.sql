@@ -47,27 +47,27 @@ begin
 end $$;
 
 -- First statement of every apply: holds the epoch still until the apply commits, and refuses (SQLSTATE LS001) when it is not
--- the one that the caller has seen. An apply that has fenced the cache needs the cache on; one that could not needs it off.
-create function lockstep.hold_epoch(seen bigint, fenced boolean) returns void
+-- the one that the caller has seen. What it did about the cache: 'fenced' it, which needs the cache on; or nothing, since the cache
+-- is 'off', or since Redis is 'away' for this process: then the cache is to stay off for a while.
+create function lockstep.hold_epoch(seen bigint, cache text) returns void
 language plpgsql as $$
 declare
   held lockstep.cache_epoch;
 begin
   perform pg_advisory_xact_lock_shared(1280262987, 11);
   select * into strict held from lockstep.cache_epoch;
-  if held.epoch <> seen or (held.run_id is not null) <> fenced then
+  if held.epoch <> seen or (held.run_id is not null) <> (cache = 'fenced') then
     raise exception 'the cache epoch is % (%), not % (%)',
       held.epoch, case when held.run_id is null then 'off' else 'on' end,
-      seen, case when fenced then 'on' else 'off' end
+      seen, cache
       using errcode = 'LS001';
   end if;
-  -- Somebody still cannot reach Redis: the cache stays off.
-  if not fenced and held.off_until < clock_timestamp() + interval '2 seconds' then
+  if cache = 'away' and held.off_until < clock_timestamp() + interval '2 seconds' then
     update lockstep.cache_epoch set off_until = clock_timestamp() + interval '3 seconds';
   end if;
 end $$;
 
--- Makes the function lockstep.apply_<table>(batch, cache_epoch, fenced) for a table's present columns; does nothing when it is so already.
+-- Makes the function lockstep.apply_<table>(batch, cache_epoch, cache) for a table's present columns; does nothing when it is so already.
 --
 -- It takes batch: a JSON list of {id, version, row}, each id once; row has the columns' values, null deletes.
 -- It answers the ids that had nothing new to say, with the version that is there; all others were applied.
@@ -100,7 +100,7 @@ begin
 declare
   fresh uuid[];
 begin
-  perform lockstep.hold_epoch(cache_epoch, fenced);
+  perform lockstep.hold_epoch(cache_epoch, cache);
   with advanced as (
     insert into lockstep.versions as v (entity, id, version, deleted)
     select %1$L, c.id, c.version, c."row" is null
@@ -136,7 +136,7 @@ end $body$, entity, target, columns, given, typed, changes);
     return;
   end if;
   execute format(
-    'create or replace function lockstep.%I(batch jsonb, cache_epoch bigint, fenced boolean) '
+    'create or replace function lockstep.%I(batch jsonb, cache_epoch bigint, cache text) '
     'returns table (id uuid, version bigint) language plpgsql as %L',
     'apply_' || plain, body);
 end $make$;

@@ -36,6 +36,8 @@ export class CacheWorld {
   /** PostgreSQL. */
   readonly rows = new Map<string, { version: Version; deleted: boolean }>();
   row: Row = { epoch: 1, previous: 0, runId: null, due: true };
+  /** Leases on earlier epochs have run out. */
+  leasesFrom = 0;
   /** Redis. */
   server = "server 1";
   private snapshot: { entries: [string, string][]; state: Record<string, string> } | undefined;
@@ -57,7 +59,7 @@ export class CacheWorld {
   /** One statement: nothing comes between. */
   apply(changes: readonly Change[], hold: Hold): Map<string, Version> {
     const { epoch, runId } = this.row;
-    const moved = hold.epoch !== epoch || hold.fenced !== (runId !== null);
+    const moved = hold.epoch !== epoch || (hold.cache === "fenced") !== (runId !== null);
     if (moved && this.fault !== "commits under any epoch") throw new EpochMovedError("moved");
     const nothingNew = new Map<string, Version>();
     for (const { id, version, document } of changes) {
@@ -137,7 +139,8 @@ class ModelEpoch {
     if (row.epoch !== this.seen.epoch && this.seen.runId === null && row.previous === this.seen.epoch)
       if (this.drainedEpoch === this.seen.epoch) this.drainedEpoch = row.epoch;
     this.seen = row;
-    this.leased = row;
+    // A lease counts from the start of the question: one that was asked too long ago brings none.
+    this.leased = row.epoch >= this.world.leasesFrom ? row : undefined;
     return row;
   }
 
@@ -146,7 +149,8 @@ class ModelEpoch {
     if (this.drainedEpoch === seen.epoch || world.fault === "applies without waiting for leases") return seen;
     await world.turns.turn();
     // So much time has passed that every lease from before has run out.
-    for (const { epoch } of world.processes) epoch.expire(seen.epoch);
+    world.leasesFrom = Math.max(world.leasesFrom, seen.epoch);
+    for (const { epoch } of world.processes) epoch.expire(world.leasesFrom);
     this.drainedEpoch = seen.epoch;
     return seen;
   }

@@ -7,6 +7,7 @@ import type { Metrics } from "../observability/metrics.ts";
 import { SpanKind, startSpan } from "../observability/trace.ts";
 import { isAway } from "../platform/database.ts";
 import type { Batch, StoredRecord } from "../platform/log/log.ts";
+import { isId } from "../platform/pages.ts";
 import type { Applied, Applier } from "./applier.ts";
 import { Gather } from "./gather.ts";
 import type { Lag } from "./lag.ts";
@@ -14,8 +15,6 @@ import { type Outcome, outcomes, reduce } from "./reduce.ts";
 
 /** Rows in one statement: 2,000 take some 80 ms, and more at a time were no faster. */
 const MOST_ROWS = 2_000;
-
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** An event on its way, with where it came from and when it was received. */
 interface Arrived extends RoutedEvent {
@@ -65,7 +64,7 @@ export class EntityFollower {
   private decode(record: StoredRecord): Arrived[] {
     try {
       const event = decodeRouted(record);
-      if (!uuid.test(event.id)) throw new Error(`the key ${JSON.stringify(event.id)} is no entity id`);
+      if (!isId(event.id)) throw new Error(`the key ${JSON.stringify(event.id)} is no entity id`);
       return [{ ...event, record, atMs: Date.now() }];
     } catch (error) {
       const { topic, partition, offset } = record;

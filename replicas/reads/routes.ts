@@ -4,12 +4,10 @@ import type { EntityDeclaration, EntityId } from "../../contracts/entity.ts";
 import { LockstepError } from "../../contracts/errors.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import { problem } from "../../platform/http.ts";
-import { decodeCursor, encodeCursor, parseId } from "./cursor.ts";
+import { isId, pageOf, pageRequest } from "../../platform/pages.ts";
 import { cacheStatus, type Lookup } from "./lookup.ts";
 import type { Rows } from "./rows.ts";
 
-const DEFAULT_LIMIT = 20;
-const MAX_LIMIT = 100;
 const READ_METHODS = "GET, HEAD";
 
 export interface ReadParts {
@@ -34,9 +32,9 @@ export function addReads(app: Hono, using: ReadParts, entity: EntityDeclaration,
   };
 
   app.get(one, async (c) => {
-    const asked = c.req.param("id") ?? "";
-    const id = parseId(asked);
-    if (!id) throw notFound(entity, asked);
+    // RFC 9562 asks to accept upper case too.
+    const id = (c.req.param("id") ?? "").toLowerCase();
+    if (!isId(id)) throw notFound(entity, id);
     // Before the read: what is answered may be newer than this says, never older.
     tellLag(c);
     const { entry, how } = await lookup.find(id);
@@ -50,14 +48,12 @@ export function addReads(app: Hono, using: ReadParts, entity: EntityDeclaration,
   });
 
   app.get(collection, async (c) => {
-    const limit = limitOf(c.req.query("limit"));
-    const after = afterOf(c.req.query("cursor"));
+    const { after, limit } = pageRequest(c.req.query());
     tellLag(c);
     c.header("cache-status", "lockstep-redis; fwd=bypass; detail=list");
-    const found = await rows.page(after, limit + 1);
-    const items = found.slice(0, limit);
-    const more = found.length > limit;
-    return c.json({ items, nextCursor: more ? encodeCursor(items.at(-1)!.id as EntityId) : null });
+    const page = pageOf(await rows.page(after, limit + 1), limit);
+    if (page.nextCursor) c.header("link", `<${collection}?limit=${limit}&cursor=${page.nextCursor}>; rel="next"`);
+    return c.json(page);
   });
 
   for (const path of [collection, one])
@@ -88,22 +84,3 @@ const matches = (header: string | undefined, etag: string): boolean =>
     .split(",")
     .map((tag) => tag.trim().replace(/^W\//, ""))
     .some((tag) => tag === etag || tag === "*");
-
-/** @throws {LockstepError} MALFORMED */
-function limitOf(text: string | undefined): number {
-  if (text === undefined) return DEFAULT_LIMIT;
-  const limit = /^\d{1,3}$/.test(text) ? Number(text) : 0;
-  if (limit >= 1 && limit <= MAX_LIMIT) return limit;
-  throw malformed("limit", `must be a whole number from 1 to ${MAX_LIMIT}`);
-}
-
-/** @throws {LockstepError} MALFORMED */
-function afterOf(cursor: string | undefined): EntityId | undefined {
-  if (cursor === undefined) return undefined;
-  const after = decodeCursor(cursor);
-  if (!after) throw malformed("cursor", "must be a nextCursor that an earlier answer gave");
-  return after;
-}
-
-const malformed = (name: string, detail: string) =>
-  new LockstepError("MALFORMED", `The query parameter ${name} ${detail}.`, { violations: [{ pointer: name, detail }] });

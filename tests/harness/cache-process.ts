@@ -13,6 +13,7 @@ import { entity, openDatabase, replicaOf, silent } from "./replica.ts";
 export class CacheProcess implements AsyncDisposable {
   readonly epoch: CacheEpoch;
   readonly cache: Cache;
+  readonly rows: Rows;
   readonly lookup: Lookup;
   readonly applier: Applier;
   readonly links: RedisLinks | undefined;
@@ -34,7 +35,8 @@ export class CacheProcess implements AsyncDisposable {
     );
     const keeper = new Keeper({ epoch: this.epoch, redis, caches: [this.cache], logger });
     const replica = replicaOf("catalog");
-    this.lookup = new Lookup(this.cache, new Rows(this.reads, entity, replica));
+    this.rows = new Rows(this.reads, entity, replica);
+    this.lookup = new Lookup(this.cache, this.rows);
     const apply = (changes: readonly Change[], hold: Parameters<typeof applyChanges>[3]) =>
       applyChanges(this.applies, entity.plural, changes, hold);
     this.applier = new Applier({ apply, cache: this.cache, epoch: this.epoch, logger }, replica);

@@ -1,0 +1,189 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { Hono } from "hono";
+import { documentOf, rowOf } from "../../contracts/entity.ts";
+import { createMetrics } from "../../observability/metrics.ts";
+import { serviceApp } from "../../platform/http.ts";
+import { CacheProcess } from "../../tests/harness/cache-process.ts";
+import { eventually } from "../../tests/harness/eventually.ts";
+import { redisUrl } from "../../tests/harness/parts.ts";
+import {
+  entity,
+  newId,
+  type ReplicaDatabase,
+  remove,
+  replicaDatabase,
+  replicaOf,
+  silent,
+  upsert,
+} from "../../tests/harness/replica.ts";
+import { addReads } from "./routes.ts";
+
+let database: ReplicaDatabase;
+/** The same replica twice: one with a cache, one that has no Redis would keep it off, so each has a database of its own. */
+let cached: CacheProcess;
+let plain: CacheProcess;
+let plainDatabase: ReplicaDatabase;
+let metrics: ReturnType<typeof createMetrics>;
+let app: Hono;
+let plainApp: Hono;
+let lag: number | undefined = 0;
+
+function appOf({ lookup, rows }: CacheProcess): Hono {
+  const made = serviceApp({ checks: [], metrics, logger: silent });
+  addReads(made, { lookup, rows, metrics, lagMs: () => lag }, entity, "catalog");
+  return made;
+}
+
+beforeAll(async () => {
+  metrics = createMetrics("test", "1");
+  [database, plainDatabase] = await Promise.all([replicaDatabase("catalog"), replicaDatabase("catalog")]);
+  cached = await CacheProcess.start(database.url, await redisUrl(), `routes-${newId()}`);
+  plain = await CacheProcess.start(plainDatabase.url, undefined, "catalog");
+  [app, plainApp] = [appOf(cached), appOf(plain)];
+  await eventually(() => cached.epoch.lease()?.runId, { withinMs: 10_000, what: "the cache to be on" });
+}, 60_000);
+
+afterAll(async () => {
+  for (const part of [cached, plain, database, plainDatabase]) await part[Symbol.asyncDispose]();
+});
+
+const get = async (path: string, headers: Record<string, string> = {}, from = app) => from.request(path, { headers });
+const expected = (change: ReturnType<typeof upsert>) =>
+  JSON.stringify(documentOf(replicaOf("catalog").fields, rowOf(change.document!)));
+
+describe("one entity", () => {
+  test("is answered from the cache after it was applied, with version, lag and type", async () => {
+    const change = upsert(newId(), 7);
+    expect(await cached.take([change])).toBe(true);
+    lag = 12;
+    const answer = await get(`/products/${change.id}`);
+    lag = 0;
+    expect(answer.status).toBe(200);
+    expect(Object.fromEntries(answer.headers)).toMatchObject({
+      "content-type": "application/json",
+      etag: '"7"',
+      "cache-status": "lockstep-redis; hit",
+      "lockstep-lag": "12",
+      "cache-control": "no-cache",
+    });
+    expect(await answer.text()).toBe(expected(change));
+  });
+
+  test("is read from PostgreSQL when the cache does not have it, and then from the cache, the same bytes", async () => {
+    const change = upsert(newId(), 1);
+    const { store: _ } = await cached.applier.apply([change]); // never stored: a process that died
+    const during = await get(`/products/${change.id}`);
+    expect(during.headers.get("cache-status")).toBe("lockstep-redis; fwd=uri-miss");
+    const again = { ...change, version: 2, document: { ...change.document, version: 2 } };
+    await (await cached.applier.apply([again])).store();
+    await cached.links!.writes.client.del(...(await cached.links!.writes.client.keys(`*${change.id}`)));
+    const first = await get(`/products/${change.id}`);
+    const second = await get(`/products/${change.id}`);
+    expect(first.headers.get("cache-status")).toBe("lockstep-redis; fwd=uri-miss; stored");
+    expect(second.headers.get("cache-status")).toBe("lockstep-redis; hit");
+    expect(await second.text()).toBe(await first.text());
+  });
+
+  test("is 304 for who has this version, and 200 for who has another", async () => {
+    const { id } = upsert(newId(), 1);
+    await cached.take([upsert(id, 3)]);
+    for (const tag of ['"3"', 'W/"3"', '"1", "3"', "*"]) {
+      const answer = await get(`/products/${id}`, { "if-none-match": tag });
+      expect([answer.status, await answer.text(), answer.headers.get("etag")]).toEqual([304, "", '"3"']);
+    }
+    expect((await get(`/products/${id}`, { "if-none-match": '"2"' })).status).toBe(200);
+  });
+
+  test("is a 404 problem when it was deleted, from the cache too; and when nobody ever heard of it", async () => {
+    const id = newId();
+    await cached.take([upsert(id, 1)]);
+    await cached.take([remove(id, 2)]);
+    const gone = await get(`/products/${id}`);
+    expect([gone.status, gone.headers.get("cache-status")]).toEqual([404, "lockstep-redis; hit"]);
+    expect(gone.headers.get("content-type")).toBe("application/problem+json");
+    expect(await gone.json()).toMatchObject({ status: 404, code: "NOT_FOUND", instance: `/products/${id}` });
+    const never = newId();
+    for (let i = 0; i < 2; i++)
+      expect((await get(`/products/${never}`)).headers.get("cache-status")).toBe("lockstep-redis; fwd=uri-miss");
+    expect((await get("/products/1")).status).toBe(404);
+    // What was never heard of leaves nothing behind.
+    expect(await cached.links!.writes.client.keys(`*${never}`)).toEqual([]);
+  });
+
+  test("may be asked for with an id in upper case", async () => {
+    const id = newId();
+    await cached.take([upsert(id, 1)]);
+    expect((await get(`/products/${id.toUpperCase()}`)).status).toBe(200);
+  });
+
+  test("comes from PostgreSQL, and says so, where there is no Redis", async () => {
+    const change = upsert(newId(), 4);
+    expect(await plain.take([change])).toBe(false);
+    const answer = await get(`/products/${change.id}`, {}, plainApp);
+    expect(answer.headers.get("cache-status")).toBe("lockstep-redis; fwd=bypass; detail=not-configured");
+    expect(await answer.text()).toBe(expected(change));
+  });
+
+  test("counts hits, misses and reads without the cache", async () => {
+    metrics.cacheRequests.reset();
+    const id = newId();
+    await cached.take([upsert(id, 1)]);
+    await get(`/products/${id}`);
+    await get(`/products/${newId()}`);
+    await get(`/products/${id}`, {}, plainApp);
+    const { values } = await metrics.cacheRequests.get();
+    expect(Object.fromEntries(values.map(({ labels, value }) => [labels.result, value]))).toEqual({
+      hit: 1,
+      miss: 1,
+      bypass: 1,
+    });
+  });
+});
+
+describe("a list", () => {
+  test("goes through all documents in the order of ids, page by page, whatever is added or removed meanwhile", async () => {
+    await using own = await replicaDatabase("catalog");
+    await using process = await CacheProcess.start(own.url, undefined, "catalog");
+    const pages = appOf(process);
+    const ids = Array.from({ length: 45 }, newId).sort();
+    await process.take(ids.map((id) => upsert(id, 1)));
+    const seen: string[] = [];
+    let path = "/products";
+    for (let page = 0; ; page++) {
+      const answer = await get(path, {}, pages);
+      expect(answer.headers.get("cache-status")).toBe("lockstep-redis; fwd=bypass; detail=list");
+      const { items, nextCursor } = (await answer.json()) as { items: { id: string }[]; nextCursor: string | null };
+      seen.push(...items.map(({ id }) => id));
+      if (page === 0) await process.take([remove(ids[3]!, 2)]);
+      if (!nextCursor) break;
+      path = `/products?cursor=${nextCursor}`;
+    }
+    expect(seen).toEqual(ids);
+    const { items } = (await (await get("/products?limit=2", {}, pages)).json()) as { items: unknown[] };
+    expect(items).toEqual(ids.slice(0, 2).map((id) => JSON.parse(expected(upsert(id, 1)))));
+  });
+
+  test.each(["limit=0", "limit=101", "limit=x", "limit=-1", "cursor=nonsense"])("refuses %s", async (query) => {
+    const answer = await get(`/products?${query}`);
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({ code: "MALFORMED", errors: [{ pointer: query.split("=")[0] }] });
+  });
+});
+
+test.each([
+  ["POST", "/products"],
+  ["PUT", `/products/${newId()}`],
+  ["PATCH", `/products/${newId()}`],
+  ["DELETE", `/products/${newId()}`],
+])("%s %s is refused with the way to the gateway", async (method, path) => {
+  const answer = await app.request(path, { method });
+  expect([answer.status, answer.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
+  expect(((await answer.json()) as { detail: string }).detail).toContain("Send writes to the gateway");
+});
+
+test("HEAD answers like GET, without the body", async () => {
+  const id = newId();
+  await cached.take([upsert(id, 1)]);
+  const answer = await app.request(`/products/${id}`, { method: "HEAD" });
+  expect([answer.status, answer.headers.get("etag"), await answer.text()]).toEqual([200, '"1"', ""]);
+});

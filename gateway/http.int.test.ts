@@ -1,0 +1,360 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import postgres from "postgres";
+import { encodeSyncToken } from "../contracts/sync-token.ts";
+import { type Answer, request } from "../tests/harness/client.ts";
+import { eventually } from "../tests/harness/eventually.ts";
+import { outbox, type TestGateway, testGateway } from "../tests/harness/gateway.ts";
+
+let gateway: TestGateway;
+beforeAll(async () => {
+  gateway = await testGateway();
+}, 60_000);
+afterAll(() => gateway?.[Symbol.asyncDispose]());
+
+const at = (path = "") => `${gateway.url}/products${path}`;
+const unused = () => Bun.randomUUIDv7();
+const cup = (given: Record<string, unknown> = {}) => ({ sku: unused(), name: "Cup", price: "19.90", ...given });
+const create = async (given: Record<string, unknown> = {}): Promise<Answer & { id: string }> => {
+  const answer = await request("POST", at(), cup(given));
+  return { ...answer, id: String(answer.body.id) };
+};
+
+/** What every problem says (RFC 9457), and what this one must. */
+const expectProblem = (answer: Answer, status: number, code: string, more: Record<string, unknown> = {}) => {
+  expect(answer.headers.get("content-type")).toBe("application/problem+json");
+  expect(answer.body).toMatchObject({
+    type: `/problems/${code.toLowerCase().replaceAll("_", "-")}`,
+    title: expect.any(String),
+    detail: expect.any(String),
+    instance: expect.stringMatching(/^\/products/),
+    status,
+    code,
+    ...more,
+  });
+  expect(answer.status).toBe(status);
+};
+
+describe("POST", () => {
+  test("answers 201 with the product, where it is, its version as ETag and a sync token", async () => {
+    const { status, headers, body } = await request("POST", at(), cup({ tags: ["a"] }));
+    const id = String(body.id);
+    expect(status).toBe(201);
+    expect(body).toMatchObject({ name: "Cup", price: "19.90", cost: "0.00", stock: 0, tags: ["a"], version: 1 });
+    expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/);
+    expect(headers.get("location")).toBe(`/products/${id}`);
+    expect(headers.get("etag")).toBe('"1"');
+    expect(headers.get("sync-token")).toBe(encodeSyncToken("products", id, 1));
+    expect(headers.get("x-content-type-options")).toBe("nosniff");
+    expect(new Date(String(body.createdAt)).toISOString()).toBe(String(body.createdAt));
+    expect((await request("GET", at(`/${id}`))).body).toEqual(body);
+  });
+
+  test("409 names the member whose value is taken", async () => {
+    const { body } = await create();
+    expectProblem(await request("POST", at(), cup({ sku: body.sku })), 409, "CONFLICT", {
+      errors: [{ pointer: "/sku", detail: "is taken" }],
+    });
+  });
+
+  test("400, 413, 415 and 422 say what is wrong", async () => {
+    const type = { "content-type": "application/json" };
+    const sent = async (body: string, headers: Record<string, string> = type): Promise<Answer> => {
+      const response = await fetch(at(), { method: "POST", body, headers });
+      return { status: response.status, headers: response.headers, body: (await response.json()) as Answer["body"] };
+    };
+    expectProblem(await sent("{"), 400, "MALFORMED");
+    expectProblem(await sent("[".repeat(200_000)), 400, "MALFORMED");
+    expectProblem(await sent(JSON.stringify("x".repeat(262_144))), 413, "TOO_LARGE");
+    expectProblem(await sent(JSON.stringify("x".repeat(20_000_000))), 413, "TOO_LARGE");
+    expectProblem(await sent("{}", { "content-type": "text/plain" }), 415, "UNSUPPORTED_MEDIA_TYPE");
+    expectProblem(await sent('{"sku":"x","price":1,"id":"x"}'), 422, "INVALID", {
+      errors: [
+        { pointer: "/name", detail: "is required" },
+        { pointer: "/price", detail: expect.any(String) },
+        { pointer: "/id", detail: "is read-only" },
+      ],
+    });
+  });
+});
+
+describe("GET of one", () => {
+  test("answers 304 without a body while the version is the one that the client has", async () => {
+    const { id } = await create();
+    const unchanged = await request("GET", at(`/${id}`), undefined, { "if-none-match": '"1"' });
+    expect([unchanged.status, unchanged.headers.get("etag"), unchanged.body]).toEqual([304, '"1"', {}]);
+    expect((await request("GET", at(`/${id}`), undefined, { "if-none-match": '"2"' })).status).toBe(200);
+  });
+
+  test("takes an id in upper case (RFC 9562)", async () => {
+    const { id } = await create();
+    expect((await request("GET", at(`/${id.toUpperCase()}`))).body.id).toBe(id);
+  });
+
+  test("404 for an unknown id, and for what is no id at all", async () => {
+    for (const id of [unused(), "7", "%00", "%ff", "x".repeat(5_000)])
+      expectProblem(await request("GET", at(`/${id}`)), 404, "NOT_FOUND");
+  });
+
+  test("HEAD answers as GET does, without the body", async () => {
+    const { id } = await create();
+    const { status, headers, body } = await request("HEAD", at(`/${id}`));
+    expect([status, headers.get("etag"), body]).toEqual([200, '"1"', {}]);
+  });
+});
+
+describe("GET of many", () => {
+  test("pages by cursor through every product once, in the order of ids, whatever comes and goes meanwhile", async () => {
+    const made: string[] = [];
+    for (let i = 0; i < 25; i++) made.push((await create()).id);
+    const seen: string[] = [];
+    let next: string | undefined = "/products?limit=10";
+    while (next) {
+      const { body, headers } = await request("GET", `${gateway.url}${next}`);
+      seen.push(...(body.items as { id: string }[]).map(({ id }) => id));
+      next = /^<(.*)>; rel="next"$/.exec(headers.get("link") ?? "")?.[1];
+      expect(next?.includes(`cursor=${body.nextCursor}`) ?? body.nextCursor === null).toBe(true);
+      // The row that the cursor names goes: its place in the order stays.
+      await request("DELETE", at(`/${seen.at(-1)}`));
+    }
+    expect(seen).toEqual([...new Set(seen)].sort());
+    for (const id of made) expect(seen).toContain(id);
+  });
+
+  test("gives 20 unless it is asked for another number from 1 to 100", async () => {
+    await gateway.sql`insert into products (sku, name, price) select ${unused()} || n, 'Cup', 1 from generate_series(1, 120) n`;
+    const count = async (query: string) => ((await request("GET", at(query))).body.items as unknown[]).length;
+    expect([await count(""), await count("?limit=1"), await count("?limit=100")]).toEqual([20, 1, 100]);
+    for (const query of [
+      "?limit=0",
+      "?limit=101",
+      "?limit=-1",
+      "?limit=",
+      "?limit=1e1",
+      "?limit=x",
+      "?cursor=",
+      "?cursor=eA",
+    ])
+      expectProblem(await request("GET", at(query)), 400, "MALFORMED");
+  });
+});
+
+describe("PUT", () => {
+  test("replaces the whole: what is not sent has its initial value again", async () => {
+    const { id, body } = await create({ stock: 5, description: "old" });
+    const { status, headers, body: replaced } = await request("PUT", at(`/${id}`), cup({ name: "Mug" }));
+    expect([status, headers.get("etag"), headers.get("sync-token")]).toEqual([
+      200,
+      '"2"',
+      encodeSyncToken("products", id, 2),
+    ]);
+    expect(replaced).toMatchObject({
+      id,
+      name: "Mug",
+      stock: 0,
+      description: "",
+      version: 2,
+      createdAt: body.createdAt,
+    });
+  });
+
+  test("makes nothing: 404 for an unknown id, 422 for half a product, 409 for a value that is taken", async () => {
+    const [one, other] = [await create(), await create()];
+    expectProblem(await request("PUT", at(`/${unused()}`), cup()), 404, "NOT_FOUND");
+    expectProblem(await request("PUT", at(`/${one.id}`), { name: "Mug" }), 422, "INVALID");
+    expectProblem(await request("PUT", at(`/${one.id}`), cup({ sku: other.body.sku })), 409, "CONFLICT");
+    expect((await request("GET", at(`/${one.id}`))).body).toEqual(one.body);
+  });
+});
+
+describe("PATCH", () => {
+  test("is a merge patch, also as application/merge-patch+json, and nothing else", async () => {
+    const { id } = await create({ stock: 5, description: "old" });
+    const merge = { "content-type": "application/merge-patch+json" };
+    const { status, body } = await request("PATCH", at(`/${id}`), { description: null, stock: 6 }, merge);
+    expect([status, body.description, body.stock, body.name]).toEqual([200, "", 6, "Cup"]);
+    const other = { "content-type": "application/json-patch+json" };
+    expectProblem(await request("PATCH", at(`/${id}`), [], other), 415, "UNSUPPORTED_MEDIA_TYPE");
+  });
+
+  test("without any member is a write: the version rises, nothing else changes", async () => {
+    const { id, body } = await create();
+    const patched = await request("PATCH", at(`/${id}`), {});
+    expect(patched.body).toEqual({ ...body, version: 2, updatedAt: expect.any(String) });
+    expect(await outbox(gateway.sql, id)).toHaveLength(2);
+  });
+
+  test("of different members at the same time keeps them all", async () => {
+    const { id } = await create();
+    const changes = [
+      { stock: 7 },
+      { name: "Mug" },
+      { price: "5.00" },
+      { cost: "2.00" },
+      { tags: ["a"] },
+      { description: "new" },
+    ];
+    await Promise.all(changes.map((change) => request("PATCH", at(`/${id}`), change)));
+    expect((await request("GET", at(`/${id}`))).body).toMatchObject({ ...Object.assign({}, ...changes), version: 7 });
+  });
+
+  test("ends in what RFC 7396 says, for any series of patches", async () => {
+    const values = {
+      name: fc.string({ minLength: 1, maxLength: 20 }).filter((s) => s.isWellFormed() && !s.includes("\u0000")),
+      description: fc.option(fc.constantFrom("", "text", "ünïcödé 🥤"), { nil: null }),
+      stock: fc.option(fc.nat(1_000), { nil: null }),
+      cost: fc.option(fc.constantFrom("0.00", "0.10", "9999999999.99"), { nil: null }),
+      status: fc.option(fc.constantFrom("draft", "active"), { nil: null }),
+      tags: fc.option(fc.uniqueArray(fc.constantFrom("a", "b", 'c"d', "e,f", "{}", "NULL")), { nil: null }),
+    };
+    const initial: Record<string, unknown> = { description: "", stock: 0, cost: "0.00", status: "draft", tags: [] };
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.record(values, { requiredKeys: [] }), { maxLength: 5 }), async (patches) => {
+        const { id, body } = await create();
+        let expected = body;
+        for (const patch of patches) {
+          const answered = await request("PATCH", at(`/${id}`), patch);
+          const set = Object.entries(patch).map(([key, value]) => [key, value === null ? initial[key] : value]);
+          expected = { ...expected, ...Object.fromEntries(set), version: Number(expected.version) + 1 };
+          expect(answered.body).toEqual({ ...expected, updatedAt: answered.body.updatedAt });
+        }
+      }),
+      { numRuns: 25 },
+    );
+  });
+});
+
+describe("DELETE", () => {
+  test("answers 204 with the tombstone's version and a sync token; the product is gone", async () => {
+    const { id } = await create();
+    const { status, headers, body } = await request("DELETE", at(`/${id}`));
+    expect([status, headers.get("etag"), body]).toEqual([204, '"2"', {}]);
+    expect(headers.get("sync-token")).toBe(encodeSyncToken("products", id, 2));
+    for (const method of ["GET", "DELETE"]) expectProblem(await request(method, at(`/${id}`)), 404, "NOT_FOUND");
+    expectProblem(await request("PATCH", at(`/${id}`), {}), 404, "NOT_FOUND");
+    expect((await outbox(gateway.sql, id)).map((row) => [row.version, row.operation])).toEqual([
+      [1, "upserted"],
+      [2, "deleted"],
+    ]);
+  });
+});
+
+describe("If-Match", () => {
+  const writes = [
+    ["PUT", () => cup()],
+    ["PATCH", () => ({ stock: 1 })],
+    ["DELETE", () => undefined],
+  ] as const;
+
+  for (const [method, body] of writes)
+    test(`${method}: 412 when the version is another one, and nothing is changed`, async () => {
+      const { id, body: created } = await create();
+      for (const header of ['"2"', 'W/"1"', '"one"'])
+        expectProblem(await request(method, at(`/${id}`), body(), { "if-match": header }), 412, "PRECONDITION_FAILED", {
+          detail: expect.stringContaining("is at version 1"),
+        });
+      expectProblem(await request(method, at(`/${id}`), body(), { "if-none-match": "*" }), 412, "PRECONDITION_FAILED");
+      expectProblem(await request(method, at(`/${id}`), body(), { "if-match": "1" }), 400, "MALFORMED");
+      expectProblem(await request(method, at(`/${unused()}`), body(), { "if-match": '"1"' }), 404, "NOT_FOUND");
+      expect((await request("GET", at(`/${id}`))).body).toEqual(created);
+      expect((await request(method, at(`/${id}`), body(), { "if-match": '"5", "1"' })).status).toBeOneOf([200, 204]);
+    });
+
+  test("of twenty writers that read the same version, exactly one wins, round after round", async () => {
+    const { id } = await create();
+    for (let version = 1; version <= 5; version++) {
+      const answers = await Promise.all(
+        Array.from({ length: 20 }, (_, i) =>
+          request("PATCH", at(`/${id}`), { stock: i }, { "if-match": `"${version}"` }),
+        ),
+      );
+      expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(19).fill(412)]);
+      const winner = answers.find(({ status }) => status === 200)!;
+      expect((await request("GET", at(`/${id}`))).body).toEqual(winner.body);
+    }
+  });
+});
+
+describe("methods and paths that are not there", () => {
+  test("405 says what is allowed, and OPTIONS says it without an error", async () => {
+    const { id } = await create();
+    for (const [method, path, allow] of [
+      ["DELETE", "", "GET, HEAD, OPTIONS, POST"],
+      ["PUT", "", "GET, HEAD, OPTIONS, POST"],
+      ["POST", `/${id}`, "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"],
+    ] as const) {
+      const answer = await request(method, at(path));
+      expectProblem(answer, 405, "METHOD_NOT_ALLOWED");
+      expect(answer.headers.get("allow")).toBe(allow);
+      const options = await request("OPTIONS", at(path));
+      expect([options.status, options.headers.get("allow")]).toEqual([204, allow]);
+    }
+  });
+
+  test("404 for paths that no resource has", async () => {
+    for (const path of ["/", "/x/y", "s"]) expectProblem(await request("GET", at(path)), 404, "NOT_FOUND");
+    expect((await request("OPTIONS", at("/"))).status).toBe(404);
+  });
+});
+
+describe("what a write hands on", () => {
+  const rowsOf = async (id: string) => (await outbox(gateway.sql, id)).map((row) => row.traceparent);
+
+  test("is the client's trace where it has one, for each kind of write", async () => {
+    const traceparent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
+    const { body } = await request("POST", at(), cup(), { traceparent });
+    const id = String(body.id);
+    await request("PATCH", at(`/${id}`), { stock: 1 }, { traceparent });
+    await request("DELETE", at(`/${id}`), undefined, { traceparent });
+    expect(await rowsOf(id)).toEqual([traceparent, traceparent, traceparent]);
+  });
+
+  test("is a trace of its own otherwise, one for each write, also where the client's is malformed", async () => {
+    const { body } = await request("POST", at(), cup(), { traceparent: "00-zero-zero-01" });
+    const id = String(body.id);
+    await request("PATCH", at(`/${id}`), { stock: 1 });
+    const traces = await rowsOf(id);
+    for (const trace of traces) expect(trace).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
+    expect(new Set(traces).size).toBe(2);
+  });
+
+  test("and the trace id is in the problem when there was none to hand on", async () => {
+    const traceparent = `00-${"c".repeat(32)}-${"d".repeat(16)}-01`;
+    const answer = await request("PATCH", at(`/${unused()}`), { stock: 1 }, { traceparent });
+    expectProblem(answer, 404, "NOT_FOUND", { traceId: "c".repeat(32) });
+  });
+});
+
+test("what the declaration allows and the table refuses is 422, with the member", async () => {
+  await gateway.sql`alter table products add constraint products_name_check1 check (name <> 'Forbidden')`;
+  await gateway.sql`alter table products drop constraint products_stock_check`;
+  await gateway.sql`alter table products add constraint products_stock_check check (stock <> 13)`;
+  expectProblem(await request("POST", at(), cup({ stock: 13 })), 422, "INVALID", {
+    errors: [{ pointer: "/stock", detail: "the database does not accept this value" }],
+  });
+  expectProblem(await request("POST", at(), cup({ name: "Forbidden" })), 422, "INVALID");
+});
+
+test("a write that PostgreSQL undoes to end a deadlock is tried again", async () => {
+  const { id } = await create();
+  const sku = unused();
+  const other = postgres(gateway.databaseUrl, { max: 1, onnotice: () => {} });
+  try {
+    // Ours looks for deadlocks late: the gateway's statement finds this one first, and is undone.
+    await other.unsafe(
+      `begin; set local deadlock_timeout = '60s'; insert into products (sku, name, price) values ('${sku}', 'Cup', 1)`,
+    );
+    const answer = request("PATCH", at(`/${id}`), { sku });
+    const waiting = () =>
+      gateway.sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    await eventually(async () => (await waiting()).length, {
+      withinMs: 10_000,
+      what: "the gateway's statement to wait for the value",
+    });
+    await other`update products set stock = 1 where id = ${id}`;
+    await other`rollback`;
+    expect(await answer).toMatchObject({ status: 200, body: { sku, stock: 0, version: 2 } });
+  } finally {
+    await other.end({ timeout: 1 });
+  }
+});

@@ -1,14 +1,9 @@
 /** Sends spans to an OTLP/HTTP endpoint in batches; they are dropped, counted and reported rather than awaited when it is away. */
-import { type DiagLogger, DiagLogLevel, diag } from "@opentelemetry/api";
+import { type DiagLogger, DiagLogLevel, diag, trace } from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import { defaultResource, resourceFromAttributes } from "@opentelemetry/resources";
-import {
-  AlwaysOnSampler,
-  BatchSpanProcessor,
-  ParentBasedSampler,
-  type SpanExporter,
-  TracerProvider,
-} from "@opentelemetry/sdk-trace";
+import { NodeSDK } from "@opentelemetry/sdk-node";
+import { AlwaysOnSampler, BatchSpanProcessor, ParentBasedSampler, type SpanExporter } from "@opentelemetry/sdk-trace";
 import type { Logger } from "./logger.ts";
 import type { Telemetry } from "./telemetry.ts";
 import { recordSpans } from "./trace.ts";
@@ -20,8 +15,8 @@ const FLUSH_TIMEOUT_MS = 2_000;
  * Begins to record the spans of this process. Every trace that begins here is recorded; one that began elsewhere is
  * recorded when its `traceparent` is flagged as sampled.
  *
- * Made of the SDK's parts instead of `@opentelemetry/sdk-node`, which would load exporters for every signal and protocol
- * (20 MB more), start those for logs and metrics when an `OTEL_` variable says so, and has no flush short of shutdown.
+ * Nothing but what is named here is set up: no detector, no automatic instrumentation, and no exporter for logs or metrics,
+ * whatever an `OTEL_` variable says.
  */
 export function exportSpans(using: {
   service: string;
@@ -32,9 +27,18 @@ export function exportSpans(using: {
 }): Telemetry {
   const { service, instance, endpoint, logger } = using;
   const url = `${endpoint.replace(/\/$/, "")}/v1/traces`;
-  const provider = new TracerProvider({
+  const processor = new BatchSpanProcessor({
+    exporter: reporting(new OTLPTraceExporter({ url, timeoutMillis: SEND_TIMEOUT_MS }), logger),
+    // The default of 2,048 spans every 5 s would drop spans without a word above 400/s.
+    maxQueueSize: 8192,
+    maxExportBatchSize: 512,
+    scheduledDelayMillis: 1_000,
+    exportTimeoutMillis: SEND_TIMEOUT_MS,
+  });
+  const sdk = new NodeSDK({
     sampler: new ParentBasedSampler({ root: new AlwaysOnSampler() }),
     // Named by hand: the usual detectors would add the process' command line and owner to every span.
+    autoDetectResources: false,
     resource: defaultResource().merge(
       resourceFromAttributes({
         "service.name": `lockstep-${service}`,
@@ -42,21 +46,17 @@ export function exportSpans(using: {
         "service.instance.id": instance,
       }),
     ),
-    spanProcessors: [
-      new BatchSpanProcessor({
-        exporter: reporting(new OTLPTraceExporter({ url, timeoutMillis: SEND_TIMEOUT_MS }), logger),
-        // The default of 2,048 spans every 5 s would drop spans without a word above 400/s.
-        maxQueueSize: 8192,
-        maxExportBatchSize: 512,
-        scheduledDelayMillis: 1_000,
-        exportTimeoutMillis: SEND_TIMEOUT_MS,
-      }),
-    ],
+    spanProcessors: [processor],
+    metricReaders: [],
+    logRecordProcessors: [],
+    instrumentations: [],
   });
   diag.setLogger(toLogger(logger), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
-  recordSpans(provider.getTracer("lockstep"));
+  trace.disable(); // the newest set-up counts; the API would keep the first
+  sdk.start();
+  recordSpans(trace.getTracer("lockstep"));
   logger.debug({ endpoint: new URL(endpoint).host }, "traces are exported");
-  return { flush: () => provider.forceFlush({ timeoutMillis: FLUSH_TIMEOUT_MS }).catch(() => {}) };
+  return { flush: () => Promise.race([processor.forceFlush().catch(() => {}), Bun.sleep(FLUSH_TIMEOUT_MS)]) };
 }
 
 /** What the SDK says of itself. Its errors are the failed batches that {@link reporting} tells of already, one by one. */

@@ -1,0 +1,101 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { entities } from "../contracts/entities/index.ts";
+import { product } from "../contracts/entities/product.ts";
+import { columnOf, documentOf, documentSchema, systemFields } from "../contracts/entity.ts";
+import { request } from "../tests/harness/client.ts";
+import { type TestGateway, testGateway } from "../tests/harness/gateway.ts";
+
+let gateway: TestGateway;
+beforeAll(async () => {
+  gateway = await testGateway();
+}, 60_000);
+afterAll(() => gateway?.[Symbol.asyncDispose]());
+
+describe.each(entities.map((entity) => [entity.plural, entity] as const))("the table %s", (table, entity) => {
+  test("has the declared columns and no others, and lies where everyone looks first", async () => {
+    const columns = await gateway.sql<{ name: string; nullable: boolean; schema: string }[]>`
+      select column_name as name, is_nullable = 'YES' as nullable, table_schema as schema
+      from information_schema.columns where table_name = ${table}`;
+    const declared = Object.keys({ ...systemFields, ...entity.fields }).map(columnOf);
+    expect(columns.map(({ name }) => name).sort()).toEqual(declared.sort());
+    expect(columns.filter(({ nullable }) => nullable)).toEqual([]);
+    expect(new Set(columns.map(({ schema }) => schema))).toEqual(new Set(["public"]));
+  });
+
+  test("has a unique constraint for each unique member, by the name by which a conflict is told", async () => {
+    const rows = await gateway.sql<{ name: string }[]>`
+      select conname as name from pg_constraint where conrelid = ${table}::regclass and contype = 'u'`;
+    expect(rows.map(({ name }) => name).sort()).toEqual(
+      entity.unique.map((member) => `${table}_${columnOf(member)}_key`).sort(),
+    );
+  });
+
+  test("gives a row the initial values of the declaration", async () => {
+    const defaults = await gateway.sql<{ name: string; value: string | null }[]>`
+      select column_name as name, column_default as value from information_schema.columns where table_name = ${table}`;
+    const given = defaults.filter(({ value }) => value !== null).map(({ name }) => name);
+    const initial = Object.keys(entity.fields).filter((member) => "initial" in entity.fields[member]!);
+    expect(given.sort()).toEqual(["id", "version", "created_at", "updated_at", ...initial.map(columnOf)].sort());
+  });
+});
+
+describe("products", () => {
+  test("a row with the fewest columns is a valid document with the declared initial values", async () => {
+    const [row] = await gateway.sql<[{ row: Record<string, unknown> }]>`
+      with inserted as (insert into products (sku, name, price) values ('fewest', 'Cup', 19.9) returning *)
+      select to_jsonb(inserted) as row from inserted`;
+    const document = documentOf(product.fields, row.row);
+    expect(documentSchema(product).parse(document)).toEqual(document);
+    const { sku: _, name: __, price, ...others } = product.fields;
+    for (const [member, field] of Object.entries(others))
+      expect([member, document[member]]).toEqual([member, field.initial]);
+    expect(document.price).toBe("19.90");
+  });
+
+  test("values at the edges of what is declared go through the table unchanged", async () => {
+    const edges = [
+      {
+        sku: "s".repeat(64),
+        name: "n".repeat(200),
+        description: "d".repeat(10_000),
+        price: "9999999999.99",
+        stock: 1e9,
+      },
+      {
+        sku: "🥤".repeat(32),
+        name: "é",
+        description: "",
+        price: "0.00",
+        stock: 0,
+        tags: Array.from({ length: 20 }, (_, i) => String(i).repeat(25)),
+      },
+    ];
+    for (const edge of edges) {
+      expect(await request("POST", `${gateway.url}/products`, edge)).toMatchObject({ status: 201, body: edge });
+    }
+  });
+
+  test("plain SQL cannot put what the declaration refuses into most columns", async () => {
+    const wrong = {
+      sku: ["''", "repeat('x', 65)", "null"],
+      name: ["''", "repeat('x', 201)", "null"],
+      description: ["repeat('x', 10001)", "null"],
+      price: ["-0.01", "'NaN'", "'Infinity'", "10000000000", "null"],
+      currency: ["'brl'", "'BR'", "'BRLX'", "E'BRL\\n'"],
+      cost: ["-1", "'NaN'"],
+      stock: ["-1", "1000000001"],
+      status: ["'sold'", "null"],
+      tags: ["array_fill('a'::text, array[21])", "'{a,null}'", "'{{a,b},{c,d}}'", "null"],
+    };
+    const accepted: string[] = [];
+    for (const [column, values] of Object.entries(wrong))
+      for (const value of values) {
+        const row = { sku: "gen_random_uuid()::text", name: "'Cup'", price: "1", [column]: value };
+        await gateway.sql
+          .unsafe(`insert into products (${Object.keys(row).join()}) values (${Object.values(row).join()})`)
+          .then(() => accepted.push(`${column} = ${value}`))
+          .catch((error) => expect(error.code).toMatch(/^2[23]/));
+      }
+    expect(accepted).toEqual([]);
+  });
+});

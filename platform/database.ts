@@ -72,7 +72,7 @@ export class Database {
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
       late.reject(new DatabaseAwayError(`the database did not answer within ${deadlineMs} ms`, true));
-      if (sql === this.sql && performance.now() - this.answeredAt >= this.bounds.silenceMs) this.renew();
+      this.renewIfSilent();
     }, deadlineMs);
     try {
       return await Promise.race([answer, late.promise]);
@@ -97,6 +97,10 @@ export class Database {
     await this.sql.end({ timeout: 1 });
   }
 
+  private renewIfSilent(): void {
+    if (this.running > 0 && performance.now() - this.answeredAt >= this.bounds.silenceMs) this.renew();
+  }
+
   private occupy(): void {
     if (this.running++ === 0) this.answeredAt = performance.now();
   }
@@ -116,6 +120,8 @@ export class Database {
       const timer = setTimeout(() => {
         this.queue.splice(this.queue.indexOf(queued), 1);
         queued.refuse(`no connection to the database came free within ${timeoutMs} ms`);
+        // Those that run have given up waiting: who queues is the only one left to notice.
+        this.renewIfSilent();
       }, timeoutMs);
       const queued: Queued = {
         go: () => {

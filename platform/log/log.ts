@@ -69,7 +69,7 @@ export interface LogWriter {
 /** Records of one partition, in order and without a gap that compaction or retention did not make. */
 export interface Batch extends TopicPartition {
   readonly records: readonly StoredRecord[];
-  /** Offset that the next record of the partition will get, when this batch was fetched. */
+  /** Offset that the next record of the partition will get, when this batch was fetched; markers after the batch not counted. */
   readonly highWatermark: number;
 }
 

@@ -38,8 +38,20 @@ export interface Findings {
   unknown: number;
 }
 
+/** How long an acknowledged record may stay unseen: the commit of a transaction is safe before it is readable. */
+const SEEN_WITHIN_MS = 3_000;
+
 /** Reads the whole topic and compares. Works on any client's ledger; reads with the seam. */
 export async function compare(log: Log, topic: string, ledger: Ledger): Promise<Findings> {
+  const deadline = Date.now() + SEEN_WITHIN_MS;
+  for (;;) {
+    const findings = await compareNow(log, topic, ledger);
+    if (findings.lost === 0 || Date.now() > deadline) return findings;
+    await Bun.sleep(100);
+  }
+}
+
+async function compareNow(log: Log, topic: string, ledger: Ledger): Promise<Findings> {
   const findings = { acknowledged: ledger.count, lost: 0, doubled: 0, reordered: 0, misplaced: 0, unknown: 0 };
   for (const [partition, { next }] of await log.bounds(topic)) {
     const stored: StoredRecord[] = [];

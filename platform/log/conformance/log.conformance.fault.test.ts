@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe } from "bun:test";
 import { fencingRows } from "./rows-fencing.ts";
 import { idleRows } from "./rows-idle.ts";
 import { loadRows } from "./rows-load.ts";
-import { lostAnswerRows } from "./rows-lost-answers.ts";
-import { type Suite, startSuite } from "./suite.ts";
+import { lostAnswerRows, publishedLosesRow } from "./rows-lost-answers.ts";
+import { fencings, type Suite, startSuite } from "./suite.ts";
 import { printTable } from "./table.ts";
 
 describe("three brokers", () => {
@@ -19,8 +19,12 @@ describe("three brokers", () => {
     await suite?.stop();
   }, 60_000);
 
-  fencingRows(() => suite);
-  lostAnswerRows(() => suite);
+  for (const fencing of fencings)
+    describe(`writers by ${fencing}`, () => {
+      fencingRows(() => suite, fencing);
+      lostAnswerRows(() => suite, fencing);
+    });
+  publishedLosesRow(() => suite);
   loadRows(() => suite);
 });
 

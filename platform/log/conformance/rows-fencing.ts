@@ -4,14 +4,17 @@ import { eventually } from "../../../tests/harness/eventually.ts";
 import { api } from "../../../tests/harness/tcp-proxy.ts";
 import { type LogWriter, WriterDeadError } from "../log.ts";
 import { partitionsOf } from "./load.ts";
-import { contentOf, record, type Suite } from "./suite.ts";
+import { contentOf, expectContent, type Fencing, record, type Suite } from "./suite.ts";
 import { note } from "./table.ts";
 
-export function fencingRows(suite: () => Suite): void {
+export function fencingRows(suite: () => Suite, fencing: Fencing): void {
+  const another = () => suite().another(fencing);
+  const client = `seam, ${fencing}` as const;
+
   test("a twin fences the writer before it: the older one's next write is refused, and nothing of it comes later", async () => {
-    const { log, another, topic: newTopic } = suite();
+    const { log, topic: newTopic } = suite();
     const topic = await newTopic();
-    const older = await log.openWriter(`${topic}.twin`, partitionsOf(topic));
+    const older = await (await another()).openWriter(`${topic}.twin`, partitionsOf(topic));
     const acknowledged: { partition: number; offset: number }[] = [];
     let refusals = 0;
     const busy = partitionsOf(topic).map(async (at) => {
@@ -38,14 +41,14 @@ export function fencingRows(suite: () => Suite): void {
       expect(late.filter(({ value }) => String(value).startsWith("older"))).toEqual([]);
     }
     await younger.close();
-    note("fenced twin", "seam", true, `${acknowledged.length} writes before, ${refusals} refused`);
+    note("fenced twin", client, true, `${acknowledged.length} writes before, ${refusals} refused`);
   }, 60_000);
 
   test("a write that the network held back until a twin had taken over is refused by the broker", async () => {
-    const { log, another, brokers, topic: newTopic } = suite();
+    const { log, brokers, topic: newTopic } = suite();
     const topic = await newTopic(1);
     const at = { topic, partition: 0 };
-    const older = await log.openWriter(`${topic}.zombie`, [at]);
+    const older = await (await another()).openWriter(`${topic}.zombie`, [at]);
     await older.write(at, [record("first")]);
     const leader = brokers.all[(await brokers.leaders(topic))[0]! - 1]!;
     const held = leader.proxy.fault({ on: "request", api: api.produce, action: "hold", times: 1 });
@@ -57,8 +60,8 @@ export function fencingRows(suite: () => Suite): void {
     held.release();
     expect(await zombie).toBeInstanceOf(WriterDeadError);
     await younger.write(at, [record("third")]);
-    expect((await contentOf(log, at)).map(({ value }) => String(value))).toEqual(["first", "second", "third"]);
-    note("zombie's held write", "seam", true, "refused when it arrived");
+    await expectContent(log, at, ["first", "second", "third"]);
+    note("zombie's held write", client, true, "refused when it arrived");
   }, 60_000);
 
   for (const [what, number] of Object.entries({
@@ -68,21 +71,21 @@ export function fencingRows(suite: () => Suite): void {
   }))
     for (const on of ["request", "response"] as const)
       test(`the fence holds when the ${on} of ${what} is lost while it is put up`, async () => {
-        const { log, another, brokers, topic: newTopic } = suite();
+        const { brokers, topic: newTopic } = suite();
         const topic = await newTopic(3);
         const partitions = partitionsOf(topic).slice(0, 3);
-        const older = await log.openWriter(`${topic}.lost`, partitions);
+        const older = await (await another()).openWriter(`${topic}.lost`, partitions);
         for (const at of partitions) await older.write(at, [record("older")]);
         const faults = brokers.all.map(({ proxy }) => proxy.fault({ on, api: number, action: "reset", times: 1 }));
         const younger = await (await another()).openWriter(`${topic}.lost`, partitions);
         for (const fault of faults) fault.end();
         expect(faults.reduce((sum, fault) => sum + fault.count(), 0)).toBeGreaterThan(0);
         await refusedAndInOrder(suite(), older, younger, partitions);
-        note(`lost ${on} of ${what}`, "seam", true, "fenced");
+        note(`lost ${on} of ${what}`, client, true, "fenced");
       }, 60_000);
 
   test("of many that open one name at once, each is fenced by the next, and one can write", async () => {
-    const { topic: newTopic, another } = suite();
+    const { topic: newTopic } = suite();
     const topic = await newTopic(3);
     const partitions = partitionsOf(topic).slice(0, 3);
     const log = await another();
@@ -97,7 +100,7 @@ export function fencingRows(suite: () => Suite): void {
     // An older one may get a write in before the last marker; what counts is the end: one of them is able.
     const again = await Promise.allSettled(writers.map((writer) => writer.write(partitions[0]!, [record("again")])));
     expect(again.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-    note("six open one name at once", "seam", true, `${writers.length} opened, ${able} wrote at first, 1 after`);
+    note("six open one name at once", client, true, `${writers.length} opened, ${able} wrote at first, 1 after`);
   }, 60_000);
 }
 
@@ -109,6 +112,5 @@ async function refusedAndInOrder(
 ): Promise<void> {
   for (const at of partitions) await younger.write(at, [record("younger")]);
   for (const at of partitions) await expect(older.write(at, [record("too late")])).rejects.toThrow(WriterDeadError);
-  for (const at of partitions)
-    expect((await contentOf(log, at)).map(({ value }) => String(value))).toEqual(["older", "younger"]);
+  for (const at of partitions) await expectContent(log, at, ["older", "younger"]);
 }

@@ -1,7 +1,7 @@
 /** Rows about brokers that have forgotten a writer, on a broker of their own with very short memories. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { WriterDeadError } from "../log.ts";
-import { contentOf, record, type Suite, startSuite } from "./suite.ts";
+import { expectContent, fencings, record, type Suite, startSuite } from "./suite.ts";
 import { note } from "./table.ts";
 
 export function idleRows(): void {
@@ -21,28 +21,38 @@ export function idleRows(): void {
     await suite?.stop();
   }, 60_000);
 
-  test("a writer that was idle until the brokers forgot it writes on or dies, and loses nothing either way", async () => {
-    const { log, topic: newTopic } = suite;
-    const topic = await newTopic(1);
-    const at = { topic, partition: 0 };
-    const expected: string[] = [];
-    let writer = await log.openWriter(`${topic}.idle`, [at]);
-    let died = 0;
-    for (const value of ["1", "2", "3"]) {
-      try {
-        await writer.write(at, [record(value)]);
-      } catch (error) {
-        expect(error).toBeInstanceOf(WriterDeadError);
-        died++;
-        writer = await log.openWriter(`${topic}.idle`, [at]);
-        await writer.write(at, [record(value)]);
+  test.each([...fencings])(
+    "by %s: a writer that was idle until the brokers forgot it writes on or dies, and loses nothing",
+    async (fencing) => {
+      const { topic: newTopic } = suite;
+      const log = await suite.another(fencing);
+      const topic = await newTopic(1);
+      const at = { topic, partition: 0 };
+      const expected: string[] = [];
+      let writer = await log.openWriter(`${topic}.idle`, [at]);
+      let died = 0;
+      for (const value of ["1", "2", "3"]) {
+        try {
+          await writer.write(at, [record(value)]);
+        } catch (error) {
+          expect(error).toBeInstanceOf(WriterDeadError);
+          died++;
+          writer = await log.openWriter(`${topic}.idle`, [at]);
+          await writer.write(at, [record(value)]);
+        }
+        expected.push(value);
+        await Bun.sleep(4_000);
       }
-      expected.push(value);
-      await Bun.sleep(4_000);
-    }
-    const younger = await log.openWriter(`${topic}.idle`, [at]);
-    await younger.write(at, [record("younger")]);
-    expect((await contentOf(log, at)).map(({ value }) => String(value))).toEqual([...expected, "younger"]);
-    note("idle past the producer's expiry", "seam", true, died === 0 ? "writes on" : `died ${died} times, 0 lost`);
-  }, 60_000);
+      const younger = await log.openWriter(`${topic}.idle`, [at]);
+      await younger.write(at, [record("younger")]);
+      await expectContent(log, at, [...expected, "younger"]);
+      note(
+        "idle past the producer's expiry",
+        `seam, ${fencing}`,
+        true,
+        died === 0 ? "writes on" : `died ${died} times, 0 lost`,
+      );
+    },
+    60_000,
+  );
 }

@@ -5,14 +5,18 @@ import { eventually } from "../../../tests/harness/eventually.ts";
 import { api } from "../../../tests/harness/tcp-proxy.ts";
 import { compare, inWords, Ledger, sound } from "./ledger.ts";
 import { partitionsOf } from "./load.ts";
-import { contentOf, record, type Suite } from "./suite.ts";
+import { expectContent, type Fencing, record, type Suite } from "./suite.ts";
 import { note } from "./table.ts";
 
-export function lostAnswerRows(suite: () => Suite): void {
+export function lostAnswerRows(suite: () => Suite, fencing: Fencing): void {
+  const open = async (topic: string) =>
+    (await suite().another(fencing)).openWriter(`${topic}.writer`, partitionsOf(topic));
+  const client = `seam, ${fencing}` as const;
+
   test("a produce answer is lost: the records are stored once, and the writer is told where", async () => {
     const { log, brokers, topic: newTopic } = suite();
     const topic = await newTopic();
-    const writer = await log.openWriter(`${topic}.writer`, partitionsOf(topic));
+    const writer = await open(topic);
     const ledger = new Ledger();
     const faults = brokers.all.map(({ proxy }) =>
       proxy.fault({ on: "response", api: api.produce, action: "reset", times: 5 }),
@@ -26,47 +30,29 @@ export function lostAnswerRows(suite: () => Suite): void {
       );
     expect(faults.map((fault) => fault.count())).toEqual([5, 5, 5]);
     const found = await compare(log, topic, ledger);
-    note("lost produce answers", "seam", sound(found), inWords(found));
+    note("lost produce answers", client, sound(found), inWords(found));
     expect(sound(found)).toBe(true);
   }, 60_000);
 
-  test("writes go where the leader went, while the request to the old one is lost: the case in which kafkajs loses", async () => {
+  test("writes go where the leader went, while the request to the old one is lost", async () => {
     const { log, topic: newTopic } = suite();
-    const [ours, theirs] = [await newTopic(), await newTopic()];
-    const writer = await log.openWriter(`${ours}.writer`, partitionsOf(ours));
-    const mine = new Ledger();
-    await whileOneBrokerHangs(suite(), ours, () =>
-      partitionsOf(ours).map(async (at) => {
-        mine.acknowledge(at.partition, [`${at.partition}`], await writer.write(at, [record(`${at.partition}`)]));
+    const topic = await newTopic();
+    const writer = await open(topic);
+    const ledger = new Ledger();
+    await whileOneBrokerHangs(suite(), topic, () =>
+      partitionsOf(topic).map(async (at) => {
+        ledger.acknowledge(at.partition, [`${at.partition}`], await writer.write(at, [record(`${at.partition}`)]));
       }),
     );
-    const found = await compare(log, ours, mine);
-    note("leader moved from a broker that hangs", "seam", sound(found), inWords(found));
-
-    const kafka = new Kafka({ brokers: [...suite().brokers.addresses], logLevel: logLevel.NOTHING });
-    const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1 });
-    await producer.connect();
-    const published = new Ledger();
-    await whileOneBrokerHangs(suite(), theirs, () => {
-      const messages = partitionsOf(theirs).map(({ partition }) => ({ partition, value: `${partition}` }));
-      const sent = producer.send({ topic: theirs, messages }).then(() => {
-        for (const { partition, value } of messages) published.acknowledge(partition, [value], undefined);
-      });
-      return [sent];
-    });
-    await producer.disconnect();
-    const foundTheirs = await compare(log, theirs, published);
-    note("leader moved from a broker that hangs", "kafkajs as published", sound(foundTheirs), inWords(foundTheirs));
-
+    const found = await compare(log, topic, ledger);
+    note(hangs, client, sound(found), inWords(found));
     expect(sound(found)).toBe(true);
-    // If this ever passes, kafkajs was mended, or the suite no longer sees a loss: find out which.
-    expect(foundTheirs.lost).toBeGreaterThan(0);
   }, 60_000);
 
   test("a connection goes silent: that is noticed, and each record is stored once", async () => {
     const { log, brokers, topic: newTopic } = suite();
     const topic = await newTopic();
-    const writer = await log.openWriter(`${topic}.writer`, partitionsOf(topic));
+    const writer = await open(topic);
     const round = (value: string) => Promise.all(partitionsOf(topic).map((at) => writer.write(at, [record(value)])));
     await round("before");
     const seen = new Map<number, number>();
@@ -82,16 +68,16 @@ export function lostAnswerRows(suite: () => Suite): void {
     const offsets = await round("through the silence");
     const writtenMs = performance.now() - started;
     await eventually(() => offsets.every((offset, partition) => seen.get(partition) === offset), {
-      withinMs: 15_000,
+      withinMs: 25_000,
       what: "the follower has read what was written after the silence",
     });
     const readMs = performance.now() - started;
-    for (const at of partitionsOf(topic))
-      expect((await contentOf(log, at)).map(({ value }) => String(value))).toEqual(["before", "through the silence"]);
-    expect(writtenMs).toBeLessThan(10_000);
+    for (const at of partitionsOf(topic)) await expectContent(log, at, ["before", "through the silence"]);
+    // A transaction asks its coordinator first, over a connection that may be just as silent.
+    expect(writtenMs).toBeLessThan(fencing === "epochs" ? 10_000 : 20_000);
     note(
       "half-open connections",
-      "seam",
+      client,
       true,
       `written after ${seconds(writtenMs)} s, read after ${seconds(readMs)} s`,
     );
@@ -102,18 +88,43 @@ export function lostAnswerRows(suite: () => Suite): void {
   test("answers are blocked one way for a while: each record is stored once", async () => {
     const { log, brokers, topic: newTopic } = suite();
     const topic = await newTopic();
-    const writer = await log.openWriter(`${topic}.writer`, partitionsOf(topic));
+    const writer = await open(topic);
     const [broker] = brokers.all;
     broker!.proxy.silence("response");
     const writes = Promise.all(partitionsOf(topic).map((at) => writer.write(at, [record("once")])));
     await Bun.sleep(6_500);
     broker!.proxy.heal();
     await writes;
-    for (const at of partitionsOf(topic)) expect(await contentOf(log, at)).toHaveLength(1);
-    note("answers blocked one way", "seam", true, "0 faults of 12");
+    for (const at of partitionsOf(topic)) await expectContent(log, at, ["once"]);
+    note("answers blocked one way", client, true, "0 faults of 12");
   }, 60_000);
 }
 
+/** Shows that the suite sees a loss, each time: kafkajs skips a broker that has answered, though more now belongs to it. */
+export function publishedLosesRow(suite: () => Suite): void {
+  test("kafkajs' own producer loses what it acknowledged in that case", async () => {
+    const { log, brokers, topic: newTopic } = suite();
+    const topic = await newTopic();
+    const kafka = new Kafka({ brokers: [...brokers.addresses], logLevel: logLevel.NOTHING });
+    const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1 });
+    await producer.connect();
+    const ledger = new Ledger();
+    await whileOneBrokerHangs(suite(), topic, () => {
+      const messages = partitionsOf(topic).map(({ partition }) => ({ partition, value: `${partition}` }));
+      const sent = producer.send({ topic, messages }).then(() => {
+        for (const { partition, value } of messages) ledger.acknowledge(partition, [value], undefined);
+      });
+      return [sent];
+    });
+    await producer.disconnect();
+    const found = await compare(log, topic, ledger);
+    note(hangs, "kafkajs as published", sound(found), inWords(found));
+    // If this ever passes, kafkajs was mended, or the suite no longer sees a loss: find out which.
+    expect(found.lost).toBeGreaterThan(0);
+  }, 60_000);
+}
+
+const hangs = "leader moved from a broker that hangs";
 const seconds = (ms: number) => (ms / 1000).toFixed(1);
 
 /**

@@ -1,14 +1,21 @@
 /** What the rows share: three brokers behind proxies, and a log that is connected through these. */
+import { expect } from "bun:test";
 import { createLogger } from "../../../observability/logger.ts";
 import { startBrokers, type TestBrokers } from "../../../tests/harness/brokers.ts";
+import { eventually } from "../../../tests/harness/eventually.ts";
 import { connectLog } from "../kafkajs/index.ts";
 import type { Log, StoredRecord, TopicPartition } from "../log.ts";
 
+/** The two ways of the seam to keep writers from each other; each must pass every row. */
+export const fencings = ["epochs", "transactions"] as const;
+export type Fencing = (typeof fencings)[number];
+
 export interface Suite {
   readonly brokers: TestBrokers;
+  /** For reading, whatever the writers. */
   readonly log: Log;
   /** Another process' view: connections and cluster knowledge of its own. */
-  another(): Promise<Log>;
+  another(fencing: Fencing): Promise<Log>;
   /** A new topic of 12 partitions, or as many as given, on all brokers. */
   topic(partitions?: number): Promise<string>;
   stop(): Promise<void>;
@@ -22,16 +29,17 @@ export async function startSuite(
 ): Promise<Suite> {
   const brokers = await startBrokers(count, config);
   const logs: Log[] = [];
-  const another = async () => {
+  const another = async (fencing: Fencing) => {
     const log = await connectLog({
       brokers: brokers.addresses,
       clientId: "conformance",
       logger: createLogger("conformance", "1", "error"),
+      fencing,
     });
     logs.push(log);
     return log;
   };
-  const log = await another();
+  const log = await another("epochs");
   return {
     brokers,
     log,
@@ -50,6 +58,14 @@ export async function startSuite(
       await brokers.stop();
     },
   };
+}
+
+/** Waits until a partition has exactly these values, in order; a committed transaction is readable some milliseconds later. */
+export async function expectContent(log: Log, at: TopicPartition, values: readonly string[]): Promise<void> {
+  const seen = async () => (await contentOf(log, at)).map(({ value }) => String(value));
+  const complete = async () => (await seen()).length >= values.length;
+  await eventually(complete, { withinMs: 3_000, what: `${values.length} records` }).catch(() => {});
+  expect(await seen()).toEqual([...values]);
 }
 
 /** Everything that a partition has now, in order. */

@@ -1,5 +1,7 @@
 /** Which client passes which row, printed at the end of the suite. */
-export type Client = "seam" | "kafkajs as published";
+import type { Fencing } from "./suite.ts";
+
+export type Client = `seam, ${Fencing}` | "kafkajs as published";
 
 interface Entry {
   readonly row: string;

@@ -20,6 +20,7 @@ export class Cluster {
   readonly #leaders = new Map<string, readonly number[]>();
   readonly #coordinators = new Map<string, number>();
   #controller = -1;
+  #id = "";
   #topics = new Set<string>();
   #refreshing: Promise<void> | undefined;
   #lastAnswered: Wire | undefined;
@@ -75,6 +76,15 @@ export class Cluster {
       this.#refreshing = undefined;
     });
     await this.#refreshing;
+  }
+
+  /**
+   * Whether the brokers are Redpanda, as far as known: its cluster ids begin so, for clients to tell.
+   *
+   * @see redpanda, src/v/kafka/server/handlers/metadata.cc
+   */
+  get isRedpanda(): boolean {
+    return this.#id.startsWith("redpanda.");
   }
 
   /** The broker to ask for new topics. */
@@ -135,6 +145,7 @@ export class Cluster {
     const answer = await this.#anyWire((wire) => wire.request("Metadata", { topics, allowAutoTopicCreation: false }));
     this.#takeBrokers(answer.brokers.map(({ nodeId, host, port }) => ({ id: nodeId, host, port })));
     this.#controller = answer.controllerId;
+    this.#id = answer.clusterId ?? "";
     for (const { topic, topicErrorCode, partitionMetadata } of answer.topicMetadata) {
       if (topicErrorCode !== 0) this.#leaders.delete(topic);
       else {

@@ -29,6 +29,15 @@ export interface Fence {
   readonly fencedAt: ReadonlyMap<string, number>;
 }
 
+/** Tells where each partition of a fence became its writer's own. */
+export const fencedAt =
+  (name: string, fence: Fence) =>
+  (at: TopicPartition): number => {
+    const offset = fence.fencedAt.get(nameOf(at));
+    if (offset === undefined) throw new Error(`writer ${name} was not opened for ${nameOf(at)}`);
+    return offset;
+  };
+
 interface Identity {
   readonly producerId: string;
   readonly producerEpoch: number;

@@ -1,7 +1,7 @@
 /** One question for records, to the leader of some partitions. */
 import type { StoredRecord, TopicPartition } from "../log.ts";
 import { refuse } from "./broker-errors.ts";
-import { type FetchPart, fetch } from "./protocol.ts";
+import { type FetchAnswer, type FetchPart, fetch } from "./protocol.ts";
 import { decodeBatches } from "./record-batch/decode.ts";
 import type { Wire } from "./wire.ts";
 
@@ -10,6 +10,7 @@ export interface Fetched extends TopicPartition {
   readonly errorCode: number;
   readonly askedFrom: number;
   readonly highWatermark: number;
+  readonly aborted: FetchAnswer["aborted"];
   readonly bytes: Buffer;
 }
 
@@ -30,14 +31,19 @@ export async function fetchFrom(
 }
 
 /**
- * The data records of a fetch, from the offset asked for to `to` (exclusive): no markers.
+ * The data records of a fetch, from the offset asked for to `to` (exclusive): no markers, nothing of aborted transactions.
  *
  * @throws {UnreadableBatchError}
  */
 export function recordsOf(fetched: Fetched, to = Number.POSITIVE_INFINITY): StoredRecord[] {
   const records: StoredRecord[] = [];
+  // An aborted transaction reaches from its first record to its producer's next abort marker.
+  const coming = fetched.aborted.toSorted((a, b) => a.firstOffset - b.firstOffset);
+  const aborted = new Set<bigint>();
   for (const batch of decodeBatches(fetched.bytes, fetched)) {
-    if (batch.control) continue;
+    while (coming[0] && coming[0].firstOffset < batch.nextOffset) aborted.add(coming.shift()!.producerId);
+    if (batch.abort) aborted.delete(batch.producerId);
+    if (batch.control || (batch.transactional && aborted.has(batch.producerId))) continue;
     for (const record of batch.records)
       if (record.offset >= fetched.askedFrom && record.offset < to) records.push(record);
   }

@@ -12,7 +12,8 @@ import { patiently } from "./patience.ts";
 import { readRange } from "./read.ts";
 import { Sender } from "./sender.ts";
 import { ensureTopics } from "./topics.ts";
-import { PartitionWriter } from "./writer.ts";
+import { TransactionalWriter } from "./transactional-writer.ts";
+import { EpochWriter } from "./writer.ts";
 
 export interface LogSettings {
   /** host:port each. */
@@ -24,6 +25,11 @@ export interface LogSettings {
   readonly security?: Pick<KafkaConfig, "ssl" | "sasl">;
   /** How long one batch is tried before its outcome counts as unknown and its writer is dead. Default 30,000 ms. */
   readonly writeTimeoutMs?: number;
+  /**
+   * How writers are kept from each other. `epochs` needs brokers that refuse an older epoch of a producer id in every batch,
+   * as Apache Kafka does; `transactions` works on any that have transactions, and is slower. Default: what fits the brokers.
+   */
+  readonly fencing?: "epochs" | "transactions";
 }
 
 const CONNECT_WITHIN_MS = 20_000;
@@ -35,6 +41,7 @@ export async function connectLog({
   logger,
   security = {},
   writeTimeoutMs = 30_000,
+  fencing,
 }: LogSettings): Promise<Log> {
   const settings = { clientId, security, logger: createLogger(kafkajsLogging(logger)), silences: new Map() };
   const followers = new Set<Follower>();
@@ -48,7 +55,9 @@ export async function connectLog({
   return {
     async openWriter(name, partitions) {
       const held = await fence(cluster, name, partitions, signal);
-      return new PartitionWriter(name, { cluster, sender, logger, timeoutMs: writeTimeoutMs }, held, partitions);
+      const Writer =
+        (fencing ?? (cluster.isRedpanda ? "transactions" : "epochs")) === "epochs" ? EpochWriter : TransactionalWriter;
+      return new Writer(name, { cluster, sender, logger, timeoutMs: writeTimeoutMs }, held, partitions);
     },
     read: (at, from, to) => readRange(cluster, at, from, to, signal),
     async bounds(topic) {

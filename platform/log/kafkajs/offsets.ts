@@ -3,7 +3,7 @@ import type { Bounds, TopicPartition } from "../log.ts";
 import { BrokerError, refuse } from "./broker-errors.ts";
 import type { Cluster } from "./cluster.ts";
 import { patiently } from "./patience.ts";
-import { byTopic } from "./protocol.ts";
+import { byTopic, READ_COMMITTED } from "./protocol.ts";
 
 const BEGINNING = -2;
 const END = -1;
@@ -60,7 +60,9 @@ async function askLeader(
   found: Map<string, number>,
 ): Promise<void> {
   const topics = byTopic(partitions, ({ partition }) => ({ partition, timestamp }));
-  const { responses } = await cluster.wire(node).request("ListOffsets", { replicaId: -1, isolationLevel: 0, topics });
+  const { responses } = await cluster
+    .wire(node)
+    .request("ListOffsets", { replicaId: -1, isolationLevel: READ_COMMITTED, topics });
   let failure: BrokerError | undefined;
   for (const { topic, partitions: answers } of responses)
     for (const { partition, errorCode, offset } of answers) {

@@ -10,6 +10,9 @@ import { type Lookup, type Protocol, requests } from "kafkajs/src/protocol/reque
 
 export type { RootLogger };
 
+/** Readers see what is committed, and what belongs to no transaction; never what a writer may yet take back. */
+export const READ_COMMITTED = 1;
+
 export interface ByTopic<Partition> {
   readonly topic: string;
   readonly partitions: readonly Partition[];
@@ -52,6 +55,7 @@ export interface Requests {
     args: { topics: readonly string[]; allowAutoTopicCreation: false };
     answer: {
       brokers: readonly { nodeId: number; host: string; port: number }[];
+      clusterId: string | null;
       controllerId: number;
       topicMetadata: readonly {
         topicErrorCode: number;
@@ -73,7 +77,11 @@ export interface Requests {
   };
   ListOffsets: {
     /** -1 for the end of the partition, -2 for its beginning. */
-    args: { replicaId: -1; isolationLevel: 0; topics: readonly ByTopic<{ partition: number; timestamp: number }>[] };
+    args: {
+      replicaId: -1;
+      isolationLevel: typeof READ_COMMITTED;
+      topics: readonly ByTopic<{ partition: number; timestamp: number }>[];
+    };
     answer: { responses: readonly ByTopic<CodedPartition & { offset: string }>[] };
   };
   InitProducerId: {
@@ -154,6 +162,8 @@ export interface ProducePart {
   readonly topic: string;
   readonly partition: number;
   readonly batch: Buffer;
+  /** Of the transaction that the batch belongs to; null for a batch outside any. */
+  readonly transactionalId: string | null;
 }
 export interface ProduceAnswer extends CodedPartition {
   readonly topic: string;
@@ -161,12 +171,17 @@ export interface ProduceAnswer extends CodedPartition {
   readonly baseOffset: number;
 }
 
-/** Produce, version 7, acknowledged by all in-sync replicas: batches as they are, each for another partition. */
+/** Produce, version 7, acknowledged by all in-sync replicas: batches as they are, each for another partition, of one transactional id. */
 export function produce(parts: readonly ProducePart[], timeoutMs: number): Protocol<readonly ProduceAnswer[]> {
   const size = parts.reduce((sum, { topic, batch }) => sum + batch.length + topic.length * 3 + 32, 64);
   const encode = async () => {
     const topics = byTopic(parts, (part) => part);
-    const body = new Encoder(size).writeString(null).writeInt16(-1).writeInt32(timeoutMs).writeInt32(topics.length);
+    const transactionalId = parts[0]?.transactionalId ?? null;
+    const body = new Encoder(size)
+      .writeString(transactionalId)
+      .writeInt16(-1)
+      .writeInt32(timeoutMs)
+      .writeInt32(topics.length);
     for (const { topic, partitions } of topics) {
       body.writeString(topic).writeInt32(partitions.length);
       for (const { partition, batch } of partitions) body.writeInt32(partition).writeBytes(batch);
@@ -206,10 +221,12 @@ export interface FetchPart {
 export interface FetchAnswer extends CodedPartition {
   readonly topic: string;
   readonly highWatermark: number;
+  /** Transactions whose records in `bytes` do not count. */
+  readonly aborted: readonly { producerId: bigint; firstOffset: number }[];
   readonly bytes: Buffer;
 }
 
-/** Fetch, version 11, of everything up to the high watermark, transactions' open and aborted records included. */
+/** Fetch, version 11, of everything before the first open transaction. */
 export function fetch(
   parts: readonly FetchPart[],
   limits: { maxWaitMs: number; maxBytes: number },
@@ -218,7 +235,7 @@ export function fetch(
     maxWaitTime: limits.maxWaitMs,
     minBytes: 1,
     maxBytes: limits.maxBytes,
-    isolationLevel: 0,
+    isolationLevel: READ_COMMITTED,
     topics: byTopic(parts, (part) => part),
   });
   const decode = async (body: Buffer) => {
@@ -241,7 +258,7 @@ function fetchedPartition(topic: string, d: Decoder): FetchAnswer {
   const highWatermark = Number(d.readInt64());
   d.readInt64(); // last stable offset
   d.readInt64(); // log start offset
-  d.readArray((aborted) => [aborted.readInt64(), aborted.readInt64()]);
+  const aborted = d.readArray((a) => ({ producerId: a.readInt64(), firstOffset: Number(a.readInt64()) }));
   d.readInt32(); // preferred read replica
-  return { topic, partition, errorCode, highWatermark, bytes: d.readBytes() ?? Buffer.alloc(0) };
+  return { topic, partition, errorCode, highWatermark, aborted, bytes: d.readBytes() ?? Buffer.alloc(0) };
 }

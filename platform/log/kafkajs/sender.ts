@@ -85,15 +85,19 @@ class BrokerSender {
     });
   }
 
-  /** Never two batches of one partition in a request: a broker would keep one of them and answer for both. */
+  /**
+   * Never two batches of one partition in a request: a broker would keep one of them and answer for both. And only what is
+   * of the same transactional id, or of none: a request names one.
+   */
   #take(): Parcel[] {
     const taken = new Map<string, Parcel>();
     const left: Parcel[] = [];
+    const transactionalId = this.#waiting[0]?.part.transactionalId;
     let bytes = 0;
     for (const parcel of this.#waiting) {
       const name = nameOf(parcel.part);
       const fits = taken.size === 0 || bytes + parcel.part.batch.length <= REQUEST_BYTES;
-      if (taken.has(name) || !fits) left.push(parcel);
+      if (taken.has(name) || !fits || parcel.part.transactionalId !== transactionalId) left.push(parcel);
       else {
         taken.set(name, parcel);
         bytes += parcel.part.batch.length;

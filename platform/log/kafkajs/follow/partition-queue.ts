@@ -56,7 +56,10 @@ export class PartitionQueue {
     const taken = this.#fetched;
     this.#fetched = [];
     this.#bytes = 0;
-    const highWatermark = taken.at(-1)?.highWatermark ?? this.nextFetch;
-    return { records: taken.flatMap((fetched) => recordsOf(fetched)), next: this.nextFetch, highWatermark };
+    const records = taken.flatMap((fetched) => recordsOf(fetched));
+    // Markers that follow the last record are nothing that a reader still has to read.
+    const markers = records.length > 0 ? this.nextFetch - records.at(-1)!.offset - 1 : 0;
+    const highWatermark = (taken.at(-1)?.highWatermark ?? this.nextFetch) - markers;
+    return { records, next: this.nextFetch, highWatermark };
   }
 }

@@ -17,8 +17,14 @@ export interface StoredBatch {
   readonly producerEpoch: number;
   /** A transaction's commit or abort marker: its records are the broker's, not anyone's data. */
   readonly control: boolean;
+  /** A control batch that says that its producer's transaction was aborted. */
+  readonly abort: boolean;
+  readonly transactional: boolean;
   readonly records: readonly StoredRecord[];
 }
+
+/** In a control record's key, after its version. */
+const ABORT = 0;
 
 /** The bytes are not a batch that this reader understands. */
 export class UnreadableBatchError extends Error {
@@ -73,12 +79,15 @@ function decodeBatch(bytes: Buffer, start: number, end: number, at: TopicPartiti
   } catch (error) {
     throw unreadable(error instanceof Error ? error.message : String(error));
   }
+  const control = (attributes & 32) !== 0;
   return {
     baseOffset,
     nextOffset: baseOffset + bytes.readInt32BE(start + 23) + 1,
     producerId: bytes.readBigInt64BE(start + 43),
     producerEpoch: bytes.readInt16BE(start + 51),
-    control: (attributes & 32) !== 0,
+    control,
+    abort: control && records[0]?.key?.readInt16BE(2) === ABORT,
+    transactional: (attributes & 16) !== 0,
     records,
   };
 }

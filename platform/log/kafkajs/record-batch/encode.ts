@@ -14,6 +14,8 @@ export interface Sequenced {
   readonly producerEpoch: number;
   /** 0 to 2^31 - 1, then 0 again: counts this producer's records in this partition. */
   readonly firstSequence: number;
+  /** Whether the batch belongs to a transaction of this producer. */
+  readonly transactional: boolean;
 }
 
 const HEADER_BYTES = 61;
@@ -48,7 +50,7 @@ export function encodeBatch(records: readonly OutgoingRecord[], by: Sequenced, t
   batch.writeInt32BE(total - 12, 8);
   batch.writeInt32BE(-1, 12); // partition leader epoch: the broker sets it
   batch.writeInt8(2, 16); // magic
-  batch.writeInt16BE(0, 21); // attributes: no compression, create time, not transactional
+  batch.writeInt16BE(by.transactional ? 16 : 0, 21); // attributes: no compression, create time
   batch.writeInt32BE(records.length - 1, 23);
   batch.writeBigInt64BE(BigInt(timestampMs), 27);
   batch.writeBigInt64BE(BigInt(timestampMs), 35);

@@ -10,7 +10,7 @@ import { encodeBatch, recordSize } from "./encode.ts";
 import { Cursor, varintSize, writeVarint } from "./varint.ts";
 
 const at = { topic: "t", partition: 3 };
-const by = { producerId: 4711n, producerEpoch: 7, firstSequence: 99 };
+const by = { producerId: 4711n, producerEpoch: 7, firstSequence: 99, transactional: false };
 const content = fc.oneof(
   fc.string({ unit: "grapheme" }),
   fc.uint8Array().map((bytes) => Buffer.from(bytes)),

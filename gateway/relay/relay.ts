@@ -1,4 +1,10 @@
-/** The relay's loop on one screen: take what is committed, put it into the log, forget it; sleep when there is nothing. */
+/**
+ * The relay's loop on one screen: take what is committed, put it into the log, forget it; nap when there is nothing.
+ *
+ * States: awake ⇄ asleep.
+ * - awake: nobody notifies. Left when the outbox is empty and no writer that found the relay awake is under way.
+ * - asleep: every writer notifies, so the relay naps until one does. Left when many rows come at once.
+ */
 import type { Logger } from "../../observability/logger.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import type { Leader } from "./leader.ts";
@@ -14,49 +20,59 @@ export interface RelaySettings {
 
 /** How soon to look again while a writer that found the relay awake has not committed yet. */
 const BUSY_POLL_MS = 5;
+/** So many rows at once mean that more will follow: being notified of each would cost the writers more than it saves. */
+const BUSY_ROWS = 8;
 const REOPEN_PAUSES_MS = [100, 250, 500, 1_000, 2_000];
 
 export class Relay {
   private stopping = false;
-  private wake: (() => void) | undefined;
+  private asleep = false;
   private notified = false;
+  private endNap: (() => void) | undefined;
 
   constructor(
     private readonly using: { outbox: Outbox; leader: Leader; publisher: Publisher; logger: Logger; metrics: Metrics },
     private readonly settings: RelaySettings,
   ) {}
 
-  /** A writer committed something while the relay slept. */
+  /** A writer committed something. */
   notify(): void {
     this.notified = true;
-    this.wake?.();
+    this.endNap?.();
   }
 
   /** Finishes the batch under way; {@link run} then resolves. */
   stop(): void {
     this.stopping = true;
-    this.wake?.();
+    this.endNap?.();
   }
 
   /** Runs until {@link stop}. @throws whatever the database says: the session is the lead, so the process ends with it. */
   async run(): Promise<void> {
-    const { outbox } = this.using;
     await this.reopen();
-    let rows = await outbox.take(this.settings.batch);
+    let published: readonly OutboxRow[] = [];
     while (!this.stopping) {
-      if (rows.length === 0) {
-        this.using.publisher.forgetStored();
-        rows = await this.sleep();
-        continue;
+      this.notified = false;
+      const rows = await this.forgetAndTake(published);
+      published = [];
+      if (rows.length === 0) await this.rest();
+      else {
+        if (this.asleep && rows.length >= BUSY_ROWS) await this.wakeUp();
+        await this.publish(rows);
+        published = rows;
       }
-      await this.publish(rows);
-      // Sent together, run in this order: what was acknowledged is gone before the next rows are looked for.
-      const forgotten = outbox.acknowledge(
-        rows.map((row) => row.seq),
-        this.using.publisher.settle(rows),
-      );
-      [, rows] = await Promise.all([forgotten, outbox.take(this.settings.batch)]);
     }
+    if (published.length > 0) await this.forgetAndTake(published);
+  }
+
+  /** Sent together, run in this order: what was published is gone before the next rows are looked for. */
+  private async forgetAndTake(published: readonly OutboxRow[]): Promise<OutboxRow[]> {
+    const { outbox, publisher } = this.using;
+    const taken = () => outbox.take(this.settings.batch);
+    if (published.length === 0) return taken();
+    const seqs = published.map((row) => row.seq);
+    const [, rows] = await Promise.all([outbox.acknowledge(seqs, publisher.settle(published)), taken()]);
+    return rows;
   }
 
   /** Publishes a batch, through as many new writers as it takes. Nothing is given up: the outbox keeps the rows. */
@@ -87,30 +103,32 @@ export class Relay {
       }
   }
 
-  /** Sleeps until a change is committed or the poll is due. @returns what is there then. */
-  private async sleep(): Promise<OutboxRow[]> {
-    const { outbox, leader } = this.using;
-    this.notified = false;
-    if (!(await leader.fallAsleep())) {
-      await Bun.sleep(BUSY_POLL_MS);
-      return outbox.take(this.settings.batch);
+  /** The outbox was empty: falls asleep if that is safe, naps if it is asleep already and nobody has notified since. */
+  private async rest(): Promise<void> {
+    this.using.publisher.forgetStored();
+    if (this.asleep) {
+      if (!this.notified && !this.stopping) await this.nap();
+      return;
     }
-    // Whoever committed before the lock was ours did not notify; from here on everybody does.
-    let rows = await outbox.take(this.settings.batch);
-    if (rows.length === 0 && !this.notified && !this.stopping) await this.nap();
-    [, rows] = await Promise.all([leader.wakeUp(), rows.length > 0 ? rows : outbox.take(this.settings.batch)]);
-    return rows;
+    // Who committed before this did not notify: so look once more before the first nap.
+    this.asleep = await this.using.leader.fallAsleep();
+    if (!this.asleep) await Bun.sleep(BUSY_POLL_MS);
+  }
+
+  private async wakeUp(): Promise<void> {
+    this.asleep = false;
+    await this.using.leader.wakeUp();
   }
 
   private nap(): Promise<void> {
     return new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, this.settings.pollMs);
-      this.wake = () => {
+      this.endNap = () => {
         clearTimeout(timer);
         resolve();
       };
     }).finally(() => {
-      this.wake = undefined;
+      this.endNap = undefined;
     });
   }
 }

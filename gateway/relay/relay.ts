@@ -20,8 +20,11 @@ export interface RelaySettings {
 
 /** How soon to look again while a writer that found the relay awake has not committed yet. */
 const BUSY_POLL_MS = 5;
-/** So many rows at once mean that more will follow: being notified of each would cost the writers more than it saves. */
-const BUSY_ROWS = 8;
+/**
+ * So many rows at once mean that writers come faster than the relay publishes: now it needs no wake-up, and each NOTIFY would
+ * hold a lock of the whole database until its commit is on disk.
+ */
+const BUSY_ROWS = 2;
 const REOPEN_PAUSES_MS = [100, 250, 500, 1_000, 2_000];
 
 export class Relay {

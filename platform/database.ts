@@ -85,6 +85,8 @@ export class Database {
   renew(): void {
     const old = this.sql;
     this.sql = this.connect();
+    // The new ones have as long to say something; the others who wait for the old ones find out in a moment.
+    this.answeredAt = performance.now();
     void old.end({ timeout: 0 });
   }
 

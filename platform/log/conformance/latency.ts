@@ -9,6 +9,7 @@ import { createLogger } from "../../../observability/logger.ts";
 import { brokerAddress } from "../../../tests/harness/parts.ts";
 import { connectLog } from "../kafkajs/index.ts";
 import { PARTITIONS, partitionsOf } from "./load.ts";
+import type { Fencing } from "./suite.ts";
 
 const SECONDS = 10;
 const ROUNDS = 3;
@@ -20,7 +21,9 @@ type Carry = (partition: number, count: number) => Promise<unknown>;
 const brokers = (process.argv[2] ?? (await brokerAddress())).split(",");
 const rate = Number(process.argv[3] ?? 200);
 const topic = `latency.${Date.now()}`;
-const log = await connectLog({ brokers, clientId: "latency", logger: createLogger("latency", "1", "error") });
+const connect = (fencing: Fencing) =>
+  connectLog({ brokers, clientId: "latency", logger: createLogger("latency", "1", "error"), fencing });
+const log = await connect("epochs");
 const replicationFactor = Math.min(3, brokers.length);
 const shape = { partitions: PARTITIONS, replicationFactor, minInSyncReplicas: Math.max(1, replicationFactor - 1) };
 await log.ensureTopics([{ name: topic, config: {} }], shape);
@@ -30,8 +33,10 @@ const kafka = new Kafka({ brokers, logLevel: logLevel.NOTHING, retry });
 const messages = (partition: number, count: number) =>
   Array.from({ length: count }, () => ({ partition, value: VALUE }));
 
-async function seam(): Promise<Carry> {
-  const writers = await Promise.all(partitionsOf(topic).map((at) => log.openWriter(`${topic}.${at.partition}`, [at])));
+async function seam(fencing: Fencing): Promise<Carry> {
+  const own = await connect(fencing);
+  const names = (partition: number) => `${topic}.${fencing}.${partition}`;
+  const writers = await Promise.all(partitionsOf(topic).map((at) => own.openWriter(names(at.partition), [at])));
   const record = { key: null, value: VALUE, headers: {} };
   return (partition, count) => writers[partition]!.write({ topic, partition }, Array(count).fill(record));
 }
@@ -92,7 +97,8 @@ async function measure(carry: Carry): Promise<number[]> {
 }
 
 const clients = {
-  "the seam's writer": await seam(),
+  "the seam's writer, by epochs": await seam("epochs"),
+  "the seam's writer, by transactions": await seam("transactions"),
   "kafkajs, idempotent": await idempotent(),
   "kafkajs, transaction with offsets": await transactional(),
 };

@@ -3,6 +3,7 @@
  * it is known to fail, to prove that the suite can see a loss.
  */
 import { afterAll, beforeAll, describe } from "bun:test";
+import { epochRows } from "./rows-epochs.ts";
 import { fencingRows } from "./rows-fencing.ts";
 import { idleRows } from "./rows-idle.ts";
 import { loadRows } from "./rows-load.ts";
@@ -24,6 +25,7 @@ describe("three brokers", () => {
       fencingRows(() => suite, fencing);
       lostAnswerRows(() => suite, fencing);
     });
+  epochRows(() => suite);
   publishedLosesRow(() => suite);
   loadRows(() => suite);
 });

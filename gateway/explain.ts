@@ -41,7 +41,9 @@ function violations(entity: EntityDeclaration, constraint?: string, column?: str
 function unavailable(error: unknown): LockstepError {
   const { code = "" } = error as { code?: string };
   const sent =
-    error instanceof DatabaseAwayError ? error.sent : /^(08|CONNECTION_(CLOSED|DESTROYED)|ECONNRESET|EPIPE)/.test(code);
+    error instanceof DatabaseAwayError
+      ? error.sent
+      : /^(08|57P0[125]|CONNECTION_(CLOSED|DESTROYED)|ECONNRESET|EPIPE)/.test(code);
   const advice = sent
     ? "Whether the request was carried out is not known: look before you repeat it."
     : "Nothing was changed; try again.";

@@ -24,6 +24,12 @@ const passing = /^(08|40|53|57|58|55P03)/;
 /** What postgres.js and the system say when a connection cannot be had or was lost. */
 const unconnected = /^(CONNECT|ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|ENOENT)/;
 
+/**
+ * After one of these postgres.js 3.4.9 may never write to that connection again, also when it is a new one: it keeps a timer that it
+ * has cleared (`nextWriteTimer` in its connection.js). Statements then wait for their deadline, or for a connection in vain.
+ */
+const lost = /^(08|57P0[125]|CONNECTION_CLOSED|CONNECTION_DESTROYED|CONNECT_TIMEOUT|ECONNRESET|EPIPE)/;
+
 /** True for errors that say something about the database's state and nothing about the statement: trying again makes sense. */
 export function isAway(error: unknown): boolean {
   if (error instanceof DatabaseAwayError) return true;
@@ -68,7 +74,13 @@ export class Database {
     if (this.running < this.sql.options.max) this.occupy();
     else await this.turn(deadlineMs / 2);
     const { sql } = this;
-    const answer = Promise.try(work, sql).finally(() => this.release());
+    const answer = Promise.try(work, sql)
+      .catch((error) => {
+        // Before the next statement is sent: it would go to the same connections.
+        if (sql === this.sql && lost.test(String((error as { code?: unknown } | null)?.code))) this.replace(deadlineMs);
+        throw error;
+      })
+      .finally(() => this.release());
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
       late.reject(new DatabaseAwayError(`the database did not answer within ${deadlineMs} ms`, true));
@@ -83,11 +95,7 @@ export class Database {
 
   /** Gives the connections up for new ones. Statements under way fail, so that nothing waits for ever. */
   renew(): void {
-    const old = this.sql;
-    this.sql = this.connect();
-    // The new ones have as long to say something; the others who wait for the old ones find out in a moment.
-    this.answeredAt = performance.now();
-    void old.end({ timeout: 0 });
+    this.replace(0);
   }
 
   /** Sends those away who have no connection yet. */
@@ -97,6 +105,15 @@ export class Database {
 
   async close(): Promise<void> {
     await this.sql.end({ timeout: 1 });
+  }
+
+  /** @param graceMs how long statements under way may still take. */
+  private replace(graceMs: number): void {
+    const old = this.sql;
+    this.sql = this.connect();
+    // The new ones have as long to say something; the others who wait for the old ones find out in a moment.
+    this.answeredAt = performance.now();
+    void old.end({ timeout: graceMs / 1_000 });
   }
 
   private renewIfSilent(): void {

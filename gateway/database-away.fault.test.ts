@@ -1,0 +1,149 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { startPostgres } from "../stack/embedded/postgres.ts";
+import type { Server } from "../stack/embedded/server.ts";
+import { type Answer, request } from "../tests/harness/client.ts";
+import { eventually } from "../tests/harness/eventually.ts";
+import { type TestGateway, testGateway } from "../tests/harness/gateway.ts";
+import { endWithUs } from "../tests/harness/guard.ts";
+import { freePort, temporaryFolder } from "../tests/harness/parts.ts";
+
+/** A stopped database must be noticed within this, in milliseconds: five ticks of half a second, and some patience with the machine. */
+const NOTICED_MS = 8_000;
+const CONNECTIONS = 4;
+
+let folder: string;
+let port: number;
+let server: Server;
+let gateway: TestGateway;
+
+const launch = async () => {
+  server = await startPostgres({ name: "gateway-test", dir: folder, port, database: "lockstep" });
+  endWithUs(server.pid, "QUIT", folder);
+};
+
+beforeAll(async () => {
+  folder = temporaryFolder("postgres");
+  port = await freePort();
+  await launch();
+  gateway = await testGateway({ DATABASE_URL: server.url, LOCKSTEP_DATABASE_POOL: String(CONNECTIONS) });
+}, 120_000);
+afterAll(async () => {
+  await gateway?.[Symbol.asyncDispose]();
+  await server?.stop();
+}, 30_000);
+
+const create = (sku: string = Bun.randomUUIDv7()) =>
+  request("POST", `${gateway.url}/products`, { sku, name: "Cup", price: "1.00" });
+const ready = async () => (await fetch(`${gateway.url}/health/ready`)).status === 200;
+const back = () =>
+  eventually(async () => (await create()).status === 201, { withinMs: 20_000, what: "a write to succeed" });
+
+const pids = async (condition = ""): Promise<number[]> =>
+  (await gateway.sql.unsafe(`select pid from pg_stat_activity where pid <> pg_backend_pid() ${condition}`)).map(
+    ({ pid }) => pid,
+  );
+
+/** What a refusal says: that it may be tried again, and whether something may have been changed. */
+function refusal(answer: Answer): "not carried out" | "unknown" {
+  expect(answer).toMatchObject({ status: 503, body: { code: "UNAVAILABLE" } });
+  expect(answer.headers.get("retry-after")).toBe("1");
+  const detail = String(answer.body.detail);
+  expect(detail).toMatch(/Nothing was changed|is not known/);
+  return detail.includes("Nothing was changed") ? "not carried out" : "unknown";
+}
+
+describe("a database that stops without a word", () => {
+  test("is noticed soon, refused at once from then on, answered for by health all the while, and back by itself", async () => {
+    // Every connection of the pool is there before the stop.
+    await Promise.all(Array.from({ length: CONNECTIONS * 5 }, () => create()));
+    const stopped = [server.pid, ...(await pids())];
+    const skus = Array.from({ length: CONNECTIONS * 5 }, () => Bun.randomUUIDv7());
+    for (const pid of stopped) process.kill(pid, "SIGSTOP");
+    let answers: Answer[] = [];
+    try {
+      const begun = performance.now();
+      const writes = Promise.all(skus.map(create));
+      await eventually(async () => !(await ready()), { withinMs: NOTICED_MS, what: "health to say so" });
+      answers = await writes;
+      expect(performance.now() - begun).toBeLessThan(NOTICED_MS);
+      const again = performance.now();
+      expect(refusal(await create())).toBe("not carried out");
+      expect((await fetch(`${gateway.url}/health/live`)).status).toBe(200);
+      expect(performance.now() - again).toBeLessThan(1_000);
+    } finally {
+      for (const pid of stopped) process.kill(pid, "SIGCONT");
+    }
+    await back();
+    await eventually(ready, { withinMs: 10_000, what: "health to be well again" });
+    // What the answers said is so: only the writes that were on their way may be there.
+    const told = answers.map(refusal);
+    expect(told.filter((what) => what === "unknown")).toHaveLength(CONNECTIONS);
+    await eventually(async () => (await pids("and state = 'active' and query like '%insert%'")).length === 0, {
+      withinMs: 10_000,
+      what: "the statements of before to end",
+    });
+    const there = await gateway.sql<{ sku: string }[]>`select sku from products where sku = any(${skus})`;
+    for (const { sku } of there) expect(told[skus.indexOf(sku)]).toBe("unknown");
+  }, 60_000);
+
+  test("on the connections that there are only: new ones take their place", async () => {
+    const stopped = await pids("and application_name like 'lockstep-gateway%'");
+    for (const pid of stopped) process.kill(pid, "SIGSTOP");
+    try {
+      refusal(await create());
+      await back();
+    } finally {
+      for (const pid of stopped) process.kill(pid, "SIGCONT");
+    }
+  }, 60_000);
+});
+
+test("connections that are ended by the database cost what they carried, and nobody else waits", async () => {
+  for (let round = 0; round < 5; round++) {
+    const begun = performance.now();
+    const writes = Promise.all(Array.from({ length: 20 }, () => create()));
+    await gateway.sql`
+      select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lockstep-gateway'`;
+    const failed = (await writes).filter(({ status }) => status !== 201);
+    for (const answer of failed) refusal(answer);
+    expect(failed.length).toBeLessThanOrEqual(CONNECTIONS);
+    await back();
+    // What postgres.js forgets to write takes 5 s to be noticed where a connection is made, and the deadline elsewhere.
+    expect(performance.now() - begun).toBeLessThan(4_500);
+  }
+}, 60_000);
+
+test("a database that was killed is away, and back when it is started again", async () => {
+  const before = await create();
+  await server.stop("SIGKILL");
+  await eventually(async () => refusal(await create()) === "not carried out", {
+    withinMs: 10_000,
+    what: "writes to be refused",
+  });
+  await eventually(async () => !(await ready()), { withinMs: 10_000, what: "health to say so" });
+  await launch();
+  await back();
+  await eventually(ready, { withinMs: 10_000, what: "health to be well again" });
+  expect((await request("GET", `${gateway.url}/products/${before.body.id}`)).body).toEqual(before.body);
+}, 60_000);
+
+test("more requests than may wait are refused at once, and those that wait are answered", async () => {
+  const { body } = await create();
+  const holder = await gateway.sql.reserve();
+  try {
+    // Everybody wants the one row that we keep.
+    await holder`begin`;
+    await holder`update products set stock = 1 where id = ${String(body.id)}`;
+    const many = Array.from({ length: CONNECTIONS * 50 + 30 }, () =>
+      request("PATCH", `${gateway.url}/products/${body.id}`, { stock: 2 }),
+    );
+    const first = await Promise.race(many);
+    expect(refusal(first)).toBe("not carried out");
+    await holder`commit`;
+    const statuses = (await Promise.all(many)).map(({ status }) => status);
+    expect(statuses.filter((status) => status === 200).length).toBeGreaterThanOrEqual(CONNECTIONS * 50);
+    expect(new Set(statuses)).toEqual(new Set([200, 503]));
+  } finally {
+    holder.release();
+  }
+}, 60_000);

@@ -111,7 +111,8 @@ describe("with tracing on", () => {
       parent: sampled,
       kind: SpanKind.PRODUCER,
       attributes: { a: 1 },
-      startMs: 5_000,
+      // A number below the age of this process would be taken for one of its clock, not of the calendar.
+      startMs: 1_700_000_000_000,
     });
     span.set({ b: "two" });
     span.end();
@@ -120,7 +121,7 @@ describe("with tracing on", () => {
       name: "publish",
       kind: SpanKind.PRODUCER,
       attributes: { a: 1, b: "two" },
-      startTime: [5, 0],
+      startTime: [1_700_000_000, 0],
       parentSpanContext: { traceId: TRACE, spanId: PARENT, isRemote: true },
     });
     expect(span.traceparent).toBe(`00-${TRACE}-${seen?.spanContext().spanId}-01`);

@@ -129,9 +129,10 @@ class GroupFollower implements Follower, Owner {
       .catch(this.#fail)
       .then(() => {
         this.#working.delete(name);
-        // Something may have come for the partition's next owner, if that is us again.
+        // Something may have come for the partition's next owner, if that is us again. What is not ours stays where it is:
+        // trying it again and again would let nothing else in this process go on.
         const now = this.#queues.get(name);
-        if (now && !now.empty) this.#work(now);
+        if (now?.owned && !now.empty && !this.#closing.signal.aborted) this.#work(now);
       });
     this.#working.set(name, work);
   };

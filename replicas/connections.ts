@@ -3,7 +3,6 @@ import type { Logger } from "../observability/logger.ts";
 import { Database } from "../platform/database.ts";
 import { connectPool } from "../platform/postgres.ts";
 import { connectRedis, type RedisLink } from "../platform/redis.ts";
-import type { Settings } from "../platform/settings.ts";
 
 /** A read that waits longer is answered 503. */
 const READ_MS = 2_000;
@@ -23,19 +22,22 @@ export interface Databases {
   close(): Promise<void>;
 }
 
-/** @param appliers how many apply at the same time. */
-export function connectDatabases(url: string, replica: string, settings: Settings, appliers: number): Databases {
-  const statementTimeoutMs = settings.LOCKSTEP_STATEMENT_TIMEOUT_MS;
+/** @param settings.appliers how many apply at the same time. */
+export function connectDatabases(
+  url: string,
+  settings: { name: string; connections: number; statementTimeoutMs: number; appliers: number },
+): Databases {
+  const { name, connections, statementTimeoutMs, appliers } = settings;
   const silenceMs = statementTimeoutMs + GRACE_MS;
   const open = (use: string, max: number, bounds: { deadlineMs: number; maxWaiting: number }) =>
-    new Database(() => connectPool(url, { max, name: `lockstep-${replica}-${use}`, statementTimeoutMs }), {
+    new Database(() => connectPool(url, { max, name: `lockstep-${name}-${use}`, statementTimeoutMs }), {
       silenceMs,
       ...bounds,
     });
   const applies = open("applies", appliers, { deadlineMs: silenceMs, maxWaiting: 100 });
   const epoch = open("epoch", 2, { deadlineMs: READ_MS, maxWaiting: 100 });
   const others = appliers + 2;
-  const reads = open("reads", Math.max(1, settings.LOCKSTEP_DATABASE_POOL - others), {
+  const reads = open("reads", Math.max(1, connections - others), {
     deadlineMs: READ_MS,
     maxWaiting: MOST_READS,
   });

@@ -4,7 +4,7 @@ import { encodeRouted } from "../contracts/event.ts";
 import { createMetrics, type Metrics } from "../observability/metrics.ts";
 import { newTraceparent, recordSpans, SpanKind, traceIdOf } from "../observability/trace.ts";
 import type { Batch, StoredRecord } from "../platform/log/log.ts";
-import { CacheProcess } from "../tests/harness/cache-process.ts";
+import { type CacheProcess, startCacheProcess } from "../tests/harness/cache-process.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { redisUrl } from "../tests/harness/parts.ts";
 import {
@@ -27,8 +27,8 @@ const lag = new Lag(() => 0);
 
 beforeAll(async () => {
   database = await replicaDatabase("catalog");
-  process = await CacheProcess.start(database.url, await redisUrl(), `follow-${newId()}`);
-  await eventually(() => process.epoch.lease()?.runId, { withinMs: 10_000, what: "the cache to be on" });
+  process = await startCacheProcess(database.url, await redisUrl(), `follow-${newId()}`);
+  await eventually(() => process.replica.epoch.lease()?.runId, { withinMs: 10_000, what: "the cache to be on" });
 }, 60_000);
 afterAll(async () => {
   await process[Symbol.asyncDispose]();

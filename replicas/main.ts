@@ -1,6 +1,5 @@
 /** Wires one replica: its PostgreSQL, its cache, the log, its HTTP reads. Any number of processes may run the same replica. */
 import { entities } from "../contracts/entities/index.ts";
-import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity.ts";
 import { replicaGroup, topicsOf } from "../contracts/topics.ts";
 import { serveHttp, serviceApp } from "../platform/http.ts";
 import { connectLog } from "../platform/log/kafkajs/index.ts";
@@ -8,19 +7,12 @@ import type { Follower } from "../platform/log/log.ts";
 import { migrate } from "../platform/migrate.ts";
 import type { Running } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
-import { Applier } from "./applier.ts";
-import { applyChanges, type Change, type Hold, prepareTable } from "./apply.ts";
-import { Cache } from "./cache/cache.ts";
-import { CacheEpoch } from "./cache/epoch.ts";
-import { Keeper } from "./cache/keeper.ts";
-import { connectDatabases, connectRedisLinks } from "./connections.ts";
 import { EntityFollower } from "./follow.ts";
 import { healthChecks } from "./health.ts";
 import { Lag } from "./lag.ts";
 import { migrationsOf } from "./migrations/index.ts";
-import { Lookup } from "./reads/lookup.ts";
 import { addReads } from "./reads/routes.ts";
-import { Rows } from "./reads/rows.ts";
+import { type Kept, Replica } from "./replica.ts";
 
 /** What is fetched at a time bounds the memory; a statement takes 2,000 rows at most anyway. */
 const FETCH_BYTES = 131_072;
@@ -29,48 +21,40 @@ const FETCH_BYTES = 131_072;
 export async function startReplica({ settings, logger, metrics }: Running, name: string): Promise<Service> {
   const url = settings.DATABASE_URL;
   if (!url) throw new Error(`DATABASE_URL is not set: replica ${name} needs a PostgreSQL of its own`);
-  const kept = keptBy(name);
-  const databases = connectDatabases(url, name, settings, kept.length);
-  const redis = settings.REDIS_URL ? connectRedisLinks(settings.REDIS_URL, name, logger) : undefined;
-
   let follower: Follower | undefined;
   const lag = new Lag(() => follower?.fetchAgeMs());
-  const epoch = new CacheEpoch(databases.epoch, (seen) => metrics.cacheEpoch.set({ replica: name }, seen.epoch));
-  const parts = kept.map(({ entity, replica }) => {
-    const cache: Cache = new Cache(
-      { redis, epoch, logger },
-      { replica: name, collection: entity.plural, ttlSeconds: replica.cacheTtlSeconds },
-      (lost) => void keeper.lost(lost),
-    );
-    const rows = new Rows(databases.reads, entity, replica);
-    const apply = (changes: readonly Change[], hold: Hold) =>
-      applyChanges(databases.applies, entity.plural, changes, hold);
-    const applier = new Applier({ apply, cache, epoch, logger }, replica);
-    const following = new EntityFollower({ applier, lag, logger, metrics }, entity, replica);
-    return { entity, replica, cache, rows, following, lookup: new Lookup(cache, rows) };
-  });
-  const keeper = new Keeper({ epoch, redis, caches: parts.map(({ cache }) => cache), logger });
-
-  const health = healthChecks({ follower: () => follower, epoch, redis });
+  const replica = new Replica(
+    {
+      name,
+      databaseUrl: url,
+      redisUrl: settings.REDIS_URL,
+      kept: keptBy(name),
+      connections: settings.LOCKSTEP_DATABASE_POOL,
+      statementTimeoutMs: settings.LOCKSTEP_STATEMENT_TIMEOUT_MS,
+    },
+    logger,
+    ({ epoch }) => metrics.cacheEpoch.set({ replica: name }, epoch),
+  );
+  const health = healthChecks({ follower: () => follower, epoch: replica.epoch, redis: replica.redis });
   const app = serviceApp({ checks: health.checks, metrics, logger });
-  for (const { entity, lookup, rows } of parts)
+  for (const { entity, lookup, rows } of replica.entities)
     addReads(app, { lookup, rows, metrics, lagMs: () => lag.ms(Date.now()) }, entity, name);
   const http = serveHttp(app, settings);
 
   await migrate(url, migrationsOf(name), logger);
-  for (const { entity, replica } of kept) await prepareTable(databases.applies, entity, replica);
-  await epoch.refresh();
-  epoch.start((error) => {
-    health.databaseAnswered(error);
-    if (error === undefined) void keeper.tend();
-  });
+  await replica.start(health.databaseAnswered);
   const log = await connectLog({ brokers: settings.KAFKA_BROKERS, clientId: `lockstep-replica-${name}`, logger });
   await log.ensureTopics(entities.flatMap(topicsOf), {
     partitions: settings.LOCKSTEP_PARTITIONS,
     replicationFactor: settings.LOCKSTEP_REPLICATION_FACTOR,
     minInSyncReplicas: settings.LOCKSTEP_MIN_IN_SYNC,
   });
-  const byTopic = new Map(parts.map(({ following }) => [following.topic, following]));
+  const byTopic = new Map(
+    replica.entities.map((kept) => {
+      const following = new EntityFollower({ applier: kept.applier, lag, logger, metrics }, kept.entity, kept.replica);
+      return [following.topic, following];
+    }),
+  );
   const followed = await log.follow({
     group: replicaGroup(name),
     topics: [...byTopic.keys()],
@@ -91,15 +75,13 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
       await followed.close();
       await log.close();
       await http.stop();
-      epoch.stop();
-      redis?.close();
-      await databases.close();
+      await replica.close();
     },
   };
 }
 
 /** @throws {Error} when no entity has the replica. */
-function keptBy(name: string): { entity: EntityDeclaration; replica: ReplicaDeclaration }[] {
+function keptBy(name: string): Kept[] {
   const kept = entities.flatMap((entity) =>
     entity.replicas.filter((replica) => replica.name === name).map((replica) => ({ entity, replica })),
   );

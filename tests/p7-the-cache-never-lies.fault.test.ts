@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 import { startRedis } from "../stack/embedded/redis.ts";
 import type { Server } from "../stack/embedded/server.ts";
-import { CacheProcess } from "./harness/cache-process.ts";
+import { type CacheProcess, startCacheProcess } from "./harness/cache-process.ts";
 import { eventually } from "./harness/eventually.ts";
 import { endWithUs } from "./harness/guard.ts";
 import { freePort, temporaryFolder } from "./harness/parts.ts";
@@ -37,7 +37,7 @@ beforeAll(async () => {
   await launch();
   admin = new Redis(redis.url, { maxRetriesPerRequest: 1 });
   admin.on("error", () => {});
-  const start = () => CacheProcess.start(database.url, redis.url, "catalog");
+  const start = () => startCacheProcess(database.url, redis.url, "catalog");
   traffic = new Traffic([await start(), await start()]);
 }, 60_000);
 

@@ -3,7 +3,7 @@ import type { Hono } from "hono";
 import { documentOf, rowOf } from "../../contracts/entity.ts";
 import { createMetrics } from "../../observability/metrics.ts";
 import { serviceApp } from "../../platform/http.ts";
-import { CacheProcess } from "../../tests/harness/cache-process.ts";
+import { type CacheProcess, startCacheProcess } from "../../tests/harness/cache-process.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
 import { redisUrl } from "../../tests/harness/parts.ts";
 import {
@@ -37,10 +37,10 @@ function appOf({ lookup, rows }: CacheProcess): Hono {
 beforeAll(async () => {
   metrics = createMetrics("test", "1");
   [database, plainDatabase] = await Promise.all([replicaDatabase("catalog"), replicaDatabase("catalog")]);
-  cached = await CacheProcess.start(database.url, await redisUrl(), `routes-${newId()}`);
-  plain = await CacheProcess.start(plainDatabase.url, undefined, "catalog");
+  cached = await startCacheProcess(database.url, await redisUrl(), `routes-${newId()}`);
+  plain = await startCacheProcess(plainDatabase.url, undefined, "catalog");
   [app, plainApp] = [appOf(cached), appOf(plain)];
-  await eventually(() => cached.epoch.lease()?.runId, { withinMs: 10_000, what: "the cache to be on" });
+  await eventually(() => cached.replica.epoch.lease()?.runId, { withinMs: 10_000, what: "the cache to be on" });
 }, 60_000);
 
 afterAll(async () => {
@@ -76,7 +76,7 @@ describe("one entity", () => {
     expect(during.headers.get("cache-status")).toBe("lockstep-redis; fwd=uri-miss");
     const again = { ...change, version: 2, document: { ...change.document, version: 2 } };
     await (await cached.applier.apply([again])).store();
-    await cached.links!.writes.client.del(...(await cached.links!.writes.client.keys(`*${change.id}`)));
+    await cached.replica.redis!.writes.client.del(...(await cached.replica.redis!.writes.client.keys(`*${change.id}`)));
     const first = await get(`/products/${change.id}`);
     const second = await get(`/products/${change.id}`);
     expect(first.headers.get("cache-status")).toBe("lockstep-redis; fwd=uri-miss; stored");
@@ -107,7 +107,7 @@ describe("one entity", () => {
       expect((await get(`/products/${never}`)).headers.get("cache-status")).toBe("lockstep-redis; fwd=uri-miss");
     expect((await get("/products/1")).status).toBe(404);
     // What was never heard of leaves nothing behind.
-    expect(await cached.links!.writes.client.keys(`*${never}`)).toEqual([]);
+    expect(await cached.replica.redis!.writes.client.keys(`*${never}`)).toEqual([]);
   });
 
   test("may be asked for with an id in upper case", async () => {
@@ -143,7 +143,7 @@ describe("one entity", () => {
 describe("a list", () => {
   test("goes through all documents in the order of ids, page by page, whatever is added or removed meanwhile", async () => {
     await using own = await replicaDatabase("catalog");
-    await using process = await CacheProcess.start(own.url, undefined, "catalog");
+    await using process = await startCacheProcess(own.url, undefined, "catalog");
     const pages = appOf(process);
     const ids = Array.from({ length: 45 }, newId).sort();
     await process.take(ids.map((id) => upsert(id, 1)));

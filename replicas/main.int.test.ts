@@ -1,0 +1,154 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { encodeRouted } from "../contracts/event.ts";
+import { replicaTopic } from "../contracts/topics.ts";
+import { createMetrics } from "../observability/metrics.ts";
+import { connectLog } from "../platform/log/kafkajs/index.ts";
+import type { Log, LogWriter } from "../platform/log/log.ts";
+import { partitionOf } from "../platform/log/partitioner.ts";
+import type { Service } from "../platform/service.ts";
+import { readSettings } from "../platform/settings.ts";
+import { isGone, metric, request, shows } from "../tests/harness/client.ts";
+import { eventually } from "../tests/harness/eventually.ts";
+import { brokerAddress, freePort, freshDatabase, redisUrl } from "../tests/harness/parts.ts";
+import { document, entity, newId, silent } from "../tests/harness/replica.ts";
+import { startReplica } from "./main.ts";
+
+const PARTITIONS = 12;
+const topic = replicaTopic(entity, "catalog").name;
+let log: Log;
+let writer: LogWriter;
+let databaseUrl: string;
+
+beforeAll(async () => {
+  databaseUrl = await freshDatabase();
+  log = await connectLog({ brokers: [await brokerAddress()], clientId: "test", logger: silent });
+  await log.ensureTopics([{ name: topic, config: { "cleanup.policy": "compact" } }], {
+    partitions: PARTITIONS,
+    replicationFactor: 1,
+    minInSyncReplicas: 1,
+  });
+  writer = await log.openWriter(
+    `test-${newId()}`,
+    Array.from({ length: PARTITIONS }, (_, partition) => ({ topic, partition })),
+  );
+}, 120_000);
+afterAll(async () => {
+  await writer.close();
+  await log.close();
+}, 30_000);
+
+async function publish(id: string, version: number, deletes = false): Promise<void> {
+  const operation = deletes ? ("deleted" as const) : ("upserted" as const);
+  const event = {
+    entity: entity.name,
+    id,
+    version,
+    operation,
+    time: new Date().toISOString(),
+    schemaVersion: 1,
+    document: null,
+  };
+  const message = encodeRouted(event, deletes ? null : document(id, version), 0, undefined);
+  await writer.write({ topic, partition: partitionOf(id, PARTITIONS) }, [message]);
+}
+
+interface Running {
+  readonly url: string;
+  readonly service: Service;
+}
+
+async function start(withRedis: string | undefined, instance: string): Promise<Running> {
+  const port = await freePort();
+  const settings = readSettings({
+    DATABASE_URL: databaseUrl,
+    KAFKA_BROKERS: await brokerAddress(),
+    PORT: String(port),
+    LOCKSTEP_INSTANCE: instance,
+    ...(withRedis ? { REDIS_URL: withRedis } : {}),
+  });
+  const service = await startReplica(
+    { settings, logger: silent, metrics: createMetrics("replica", instance) },
+    "catalog",
+  );
+  return { url: `http://127.0.0.1:${port}`, service };
+}
+
+const ready = (url: string) =>
+  eventually(async () => (await request("GET", `${url}/health/ready`)).status === 200, {
+    withinMs: 30_000,
+    what: `${url} to be ready`,
+  });
+
+test("a replica follows its topic, across a restart, and two of it share the work", async () => {
+  const [kept, gone, late] = [newId(), newId(), newId()];
+  const one = await start(await redisUrl(), "a");
+  try {
+    await ready(one.url);
+    await publish(kept, 1);
+    await publish(gone, 1);
+    await shows(one.url, kept, 1);
+    await shows(one.url, gone, 1);
+    await publish(kept, 2);
+    await publish(gone, 2, true);
+    await shows(one.url, kept, 2);
+    await isGone(one.url, gone);
+    expect(await metric(one.url, "lockstep_replica_events_total", { outcome: "applied" })).toBeGreaterThanOrEqual(4);
+  } finally {
+    await one.service.stop();
+    await one.service.ended;
+  }
+  await publish(late, 1);
+  await publish(gone, 1); // late itself
+  const both = [await start(await redisUrl(), "a"), await start(await redisUrl(), "b")];
+  try {
+    for (const { url } of both) {
+      await ready(url);
+      await shows(url, late, 1, 30_000);
+    }
+    const many = Array.from({ length: 40 }, newId);
+    await Promise.all(many.map((id) => publish(id, 1)));
+    for (const { url } of both) await Promise.all(many.map((id) => shows(url, id, 1)));
+    for (const { url } of both) expect((await request("GET", `${url}/products/${gone}`)).status).toBe(404);
+    const applied = (url: string) => metric(url, "lockstep_replica_events_total", { outcome: "applied" });
+    await eventually(
+      async () => {
+        await Promise.all(many.map(() => publish(newId(), 1)));
+        return Math.min(...(await Promise.all(both.map(({ url }) => applied(url))))) > 0;
+      },
+      { withinMs: 30_000, what: "both to apply", everyMs: 200 },
+    );
+  } finally {
+    for (const { service } of both) await service.stop();
+  }
+}, 120_000);
+
+test("without Redis a replica is ready, says so, and answers from PostgreSQL", async () => {
+  const id = newId();
+  const { url, service } = await start(undefined, "c");
+  try {
+    await ready(url);
+    await publish(id, 1);
+    const answer = await shows(url, id, 1);
+    expect(answer.headers.get("cache-status")).toBe("lockstep-redis; fwd=bypass; detail=not-configured");
+    const { body } = await request("GET", `${url}/health/ready`);
+    expect(body.checks).toContainEqual({
+      name: "cache",
+      problem: null,
+      note: "not configured: every read comes from PostgreSQL",
+    });
+  } finally {
+    await service.stop();
+  }
+}, 60_000);
+
+test("a replica that nobody declared, or one without a database, does not start", async () => {
+  const running = (env: Record<string, string>) => ({
+    settings: readSettings(env),
+    logger: silent,
+    metrics: createMetrics("replica", "x"),
+  });
+  await expect(startReplica(running({ DATABASE_URL: databaseUrl }), "nobody")).rejects.toThrow(
+    "no entity has a replica nobody",
+  );
+  await expect(startReplica(running({}), "catalog")).rejects.toThrow("DATABASE_URL is not set");
+});

@@ -1,0 +1,101 @@
+/** The replica's PostgreSQL stops, or dies, while it is written and read. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import type { Hono } from "hono";
+import { createMetrics } from "../observability/metrics.ts";
+import { serviceApp } from "../platform/http.ts";
+import { migrate } from "../platform/migrate.ts";
+import { startPostgres } from "../stack/embedded/postgres.ts";
+import type { Server } from "../stack/embedded/server.ts";
+import { type CacheProcess, startCacheProcess } from "../tests/harness/cache-process.ts";
+import { eventually } from "../tests/harness/eventually.ts";
+import { endWithUs } from "../tests/harness/guard.ts";
+import { freePort, redisUrl, temporaryFolder } from "../tests/harness/parts.ts";
+import { entity, newId, silent, upsert } from "../tests/harness/replica.ts";
+import { migrationsOf } from "./migrations/index.ts";
+import { addReads } from "./reads/routes.ts";
+
+let server: Server;
+let folder: string;
+let port: number;
+let replica: CacheProcess;
+let app: Hono;
+
+const launch = async () => {
+  server = await startPostgres({ name: "away-test", dir: folder, port, database: "lockstep" });
+  endWithUs(server.pid, "QUIT", folder);
+};
+
+beforeAll(async () => {
+  folder = temporaryFolder("postgres");
+  port = await freePort();
+  await launch();
+  await migrate(server.url, migrationsOf("catalog"), silent);
+  replica = await startCacheProcess(server.url, await redisUrl(), `away-${newId()}`);
+  const metrics = createMetrics("test", "1");
+  app = serviceApp({ checks: [], metrics, logger: silent });
+  addReads(app, { ...replica, metrics, lagMs: () => 0 }, entity, "catalog");
+  await cacheIsOn();
+}, 120_000);
+afterAll(async () => {
+  await replica[Symbol.asyncDispose]();
+  await server.stop();
+}, 30_000);
+
+const cacheIsOn = () =>
+  eventually(() => replica.replica.epoch.lease()?.runId, { withinMs: 15_000, what: "the cache to be on" });
+const read = async (id: string) => {
+  const start = performance.now();
+  const answer = await app.request(`/products/${id}`);
+  return { answer, ms: performance.now() - start };
+};
+
+/** What a client sees while the database says nothing, or no. */
+async function isUnavailable(id: string): Promise<void> {
+  const { answer, ms } = await eventually(
+    async () => {
+      const seen = await read(id);
+      return seen.answer.status !== 200 && seen;
+    },
+    { withinMs: 10_000, what: "reads to be refused" },
+  );
+  expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "1"]);
+  expect(await answer.json()).toMatchObject({ code: "UNAVAILABLE" });
+  expect(ms).toBeLessThan(3_500); // two seconds, and room for a slow machine
+}
+
+test("P14: while PostgreSQL is stopped, reads are refused within the bound; afterwards all goes on", async () => {
+  const id = newId();
+  await replica.take([upsert(id, 1)]);
+  process.kill(server.pid, "SIGSTOP");
+  const stopped = await childrenOf(server.pid);
+  for (const pid of stopped) process.kill(pid, "SIGSTOP");
+  const applying = replica.take([upsert(id, 2)]);
+  try {
+    await isUnavailable(id);
+  } finally {
+    for (const pid of [...stopped, server.pid]) process.kill(pid, "SIGCONT");
+  }
+  await applying;
+  await eventually(async () => (await read(id)).answer.headers.get("etag") === '"2"', {
+    withinMs: 15_000,
+    what: "version 2",
+  });
+  await cacheIsOn();
+}, 60_000);
+
+test("P1: a batch that PostgreSQL died under is applied when it is back", async () => {
+  const id = newId();
+  await replica.take([upsert(id, 1)]);
+  await server.stop("SIGKILL");
+  const applying = replica.take([upsert(id, 2)]);
+  await isUnavailable(newId());
+  await launch();
+  await applying;
+  expect((await read(id)).answer.headers.get("etag")).toBe('"2"');
+  await cacheIsOn();
+}, 60_000);
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const text = await Bun.$`ps -o pid= --ppid ${pid}`.text();
+  return text.split("\n").map(Number).filter(Boolean);
+}

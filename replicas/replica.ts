@@ -1,0 +1,94 @@
+/** A replica without its log and its HTTP port: database and cache, and for each entity the way in (applier) and the way out (lookup). */
+import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity.ts";
+import type { Logger } from "../observability/logger.ts";
+import { Applier } from "./applier.ts";
+import { applyChanges, type Change, type Hold, prepareTable } from "./apply.ts";
+import { Cache } from "./cache/cache.ts";
+import { CacheEpoch, type Epoch } from "./cache/epoch.ts";
+import { Keeper } from "./cache/keeper.ts";
+import { connectDatabases, connectRedisLinks, type Databases, type RedisLinks } from "./connections.ts";
+import { Lookup } from "./reads/lookup.ts";
+import { Rows } from "./reads/rows.ts";
+
+/** One entity as this replica keeps it. */
+export interface Kept {
+  readonly entity: EntityDeclaration;
+  readonly replica: ReplicaDeclaration;
+}
+
+export interface KeptEntity extends Kept {
+  readonly cache: Cache;
+  readonly rows: Rows;
+  readonly lookup: Lookup;
+  readonly applier: Applier;
+}
+
+export interface ReplicaSettings {
+  /** Also in the names of the cache's keys: processes that share database and name share the cache. */
+  readonly name: string;
+  readonly databaseUrl: string;
+  /** Undefined: there is no cache. */
+  readonly redisUrl: string | undefined;
+  readonly kept: readonly Kept[];
+  /** Most connections to PostgreSQL. */
+  readonly connections: number;
+  readonly statementTimeoutMs: number;
+}
+
+export class Replica {
+  readonly epoch: CacheEpoch;
+  readonly entities: readonly KeptEntity[];
+  readonly redis: RedisLinks | undefined;
+  private readonly databases: Databases;
+  private readonly keeper: Keeper;
+
+  /** Connects to nothing yet that must be there. */
+  constructor(
+    settings: ReplicaSettings,
+    private readonly logger: Logger,
+    onEpoch?: (epoch: Epoch) => void,
+  ) {
+    const { name, databaseUrl, redisUrl, kept } = settings;
+    this.databases = connectDatabases(databaseUrl, { ...settings, appliers: kept.length });
+    this.redis = redisUrl === undefined ? undefined : connectRedisLinks(redisUrl, name, logger);
+    this.epoch = new CacheEpoch(this.databases.epoch, onEpoch);
+    this.entities = kept.map((one) => this.keep(one, name));
+    const caches = this.entities.map(({ cache }) => cache);
+    this.keeper = new Keeper({ epoch: this.epoch, redis: this.redis, caches, logger });
+  }
+
+  private keep({ entity, replica }: Kept, name: string): KeptEntity {
+    const { databases, epoch, redis, logger } = this;
+    const cache = new Cache(
+      { redis, epoch, logger },
+      { replica: name, collection: entity.plural, ttlSeconds: replica.cacheTtlSeconds },
+      (lost) => void this.keeper.lost(lost),
+    );
+    const rows = new Rows(databases.reads, entity, replica);
+    const apply = (changes: readonly Change[], hold: Hold) =>
+      applyChanges(databases.applies, entity.plural, changes, hold);
+    const applier = new Applier({ apply, cache, epoch, logger }, replica);
+    return { entity, replica, cache, rows, lookup: new Lookup(cache, rows), applier };
+  }
+
+  /**
+   * Makes the tables' apply functions and begins to watch the cache's epoch. The schema must be up to date.
+   *
+   * @param answered is told several times a second how the database answers: without an error, it does.
+   * @throws {Error} when a table does not fit its declaration, or the database cannot be reached.
+   */
+  async start(answered: (error?: unknown) => void = () => {}): Promise<void> {
+    for (const { entity, replica } of this.entities) await prepareTable(this.databases.applies, entity, replica);
+    await this.epoch.refresh();
+    this.epoch.start((error) => {
+      answered(error);
+      if (error === undefined) void this.keeper.tend();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.epoch.stop();
+    this.redis?.close();
+    await this.databases.close();
+  }
+}

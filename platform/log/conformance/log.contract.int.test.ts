@@ -305,6 +305,34 @@ describe.each([...fencings])("writers by %s", (fencing) => {
     await b.close();
   });
 
+  test("a partition of which more waits is handed over when the batch under way is done, and the rest comes once", async () => {
+    const topic = await newTopic(2);
+    const partitions = [0, 1].map((partition) => ({ topic, partition }));
+    const writer = await log.openWriter(topic, partitions);
+    const write = (value: string) => Promise.all(partitions.map((at) => writer.write(at, [record(value)])));
+    const slow = Promise.withResolvers<void>();
+    const taken: string[] = [];
+    let begun = 0;
+    const onBatch = async ({ partition, records }: Batch) => {
+      begun++;
+      await slow.promise;
+      taken.push(...texts(records).map((value) => `${partition} ${value}`));
+    };
+    await write("under way");
+    const first = await follow({ group: topic, topics: [topic], onBatch });
+    await eventually(() => begun === 2, { withinMs: 20_000, what: "both batches under way" });
+    await write("waiting");
+    const second = await follow({ group: topic, topics: [topic], onBatch }, await connect());
+    // Long enough for the first to have fetched what waits, and to have heard that it is to give one up.
+    await Bun.sleep(2_500);
+    slow.resolve();
+    await eventually(() => second.follower.assigned().length === 1, { withinMs: 20_000, what: "the second owns one" });
+    await eventually(() => taken.length >= 4, { withinMs: 20_000, what: "all four records" });
+    expect(taken.toSorted()).toEqual(["0 under way", "0 waiting", "1 under way", "1 waiting"]);
+    await first.follower.close();
+    await second.follower.close();
+  });
+
   test("records that were deleted before they were read are reported as a gap", async () => {
     const topic = await newTopic();
     const at = { topic, partition: 0 };

@@ -15,7 +15,7 @@ import type { PartitionQueue } from "./partition-queue.ts";
 const OFFSET_OUT_OF_RANGE = 1;
 const LANES = 2;
 const MAX_WAIT_MS = 500;
-const MAX_BYTES = 8_388_608;
+const MAX_BYTES = 4_194_304;
 
 export interface FetchEvents {
   /** New bytes wait in the queue. */
@@ -42,7 +42,7 @@ export class FetchLoop {
     const wanted = new Map<Node, PartitionQueue[]>();
     for (const queue of this.queues()) {
       if (queue.full) queue.answeredAtMs = performance.now();
-      if (queue.asked || queue.full || !queue.owned) continue;
+      if (queue.asked || queue.full || queue.repositioning || !queue.owned) continue;
       const leader = this.cluster.knownLeader(queue.at);
       if (!leader) this.#search();
       else if (wanted.has(leader)) wanted.get(leader)!.push(queue);
@@ -103,8 +103,14 @@ export class FetchLoop {
   #take(queue: PartitionQueue, fetched: Fetched): boolean {
     if (!queue.owned) return false;
     if (fetched.errorCode === OFFSET_OUT_OF_RANGE) {
-      void this.#reposition(queue).catch(this.events.onFailed);
-      return true;
+      queue.repositioning = true;
+      void this.#reposition(queue)
+        .catch(this.events.onFailed)
+        .then(() => {
+          queue.repositioning = false;
+          this.wake();
+        });
+      return false;
     }
     if (fetched.errorCode !== 0) {
       const error = new BrokerError(fetched.errorCode, `fetch from ${nameOf(queue.at)}`);
@@ -151,6 +157,5 @@ export class FetchLoop {
     if (!queue.owned || queue.nextFetch !== from) return;
     queue.nextFetch = to;
     this.events.onGap(queue.at, from, to);
-    this.wake();
   }
 }

@@ -209,7 +209,10 @@ export class Member {
         refuse(errorCode, `heartbeat to group ${group}`);
       } catch (error) {
         // While the coordinator is away or moves, the seat is ours until it says otherwise.
-        if (verdictOf(error) !== "retry") this.#call(error);
+        if (verdictOf(error) === "retry") continue;
+        // Also while a join is under way, whose connection may be dead: others own the partitions now.
+        if (error instanceof BrokerError && error.code === UNKNOWN_MEMBER_ID) this.owner.lose();
+        this.#call(error);
       }
     }
   }

@@ -13,6 +13,8 @@ export class PartitionQueue {
   owned = true;
   /** A fetch that includes this partition is under way. */
   asked = false;
+  /** Its offset was refused, and where to go on is being found out. */
+  repositioning = false;
   /** Where the next fetch begins. */
   nextFetch: number;
   /** Everything before this is processed. */
@@ -42,7 +44,8 @@ export class PartitionQueue {
   add(fetched: Fetched): void {
     const next = offsetAfter(fetched.bytes);
     if (next === undefined) return;
-    this.#fetched.push(fetched);
+    // A copy: the bytes are part of the whole answer, which would be kept alive by the slowest of its partitions.
+    this.#fetched.push({ ...fetched, bytes: Buffer.from(fetched.bytes) });
     this.#bytes += fetched.bytes.length;
     this.nextFetch = next;
   }

@@ -1,0 +1,107 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { eventually } from "../../tests/harness/eventually.ts";
+import { type ReplicaDatabase, replicaDatabase } from "../../tests/harness/replica.ts";
+import { CacheEpoch, type Epoch, LEASE_MS, OFF_MS } from "./epoch.ts";
+
+let at: ReplicaDatabase;
+let one: CacheEpoch;
+let other: CacheEpoch;
+
+beforeEach(async () => {
+  at = await replicaDatabase("catalog");
+  [one, other] = [new CacheEpoch(at.database), new CacheEpoch(at.database)];
+}, 60_000);
+afterEach(() => at[Symbol.asyncDispose]());
+
+/** From off to on, whatever the row says about when. */
+async function on(by: CacheEpoch, runId = "server"): Promise<Epoch> {
+  await at.sql`update lockstep.cache_epoch set off_until = clock_timestamp()`;
+  await by.trust(await by.refresh(), runId);
+  return await by.refresh();
+}
+
+const timed = async <T>(work: () => Promise<T>): Promise<{ ms: number; result: T }> => {
+  const start = performance.now();
+  const result = await work();
+  return { ms: performance.now() - start, result };
+};
+
+test("a new database starts off, above the milliseconds since 1970, and may be switched on at once", async () => {
+  const before = Date.now() - 600_000;
+  const { epoch, runId, due } = await one.refresh();
+  expect([runId, due]).toEqual([null, true]);
+  expect(epoch).toBeGreaterThan(before);
+});
+
+test("a lease lasts half a second from the question, and only while it is renewed", async () => {
+  expect(one.lease()).toBeUndefined();
+  const asked = performance.now();
+  const epoch = await one.refresh();
+  for (;;) {
+    const now = performance.now(); // before the question, so that a slow machine does not matter
+    if (!one.lease()) break;
+    expect(now - asked).toBeLessThan(LEASE_MS + 50);
+    await Bun.sleep(5);
+  }
+  expect(performance.now() - asked).toBeGreaterThanOrEqual(LEASE_MS);
+  expect(one.holds(epoch)).toBe(false);
+  one.start(() => {});
+  await eventually(() => one.holds(epoch), { withinMs: 5_000, what: "a lease" });
+  one.stop();
+});
+
+test("an applier waits until no reader can hold a lease on an older epoch", async () => {
+  await on(one);
+  const { epoch } = await other.refresh();
+  const { ms, result } = await timed(async () => {
+    await one.distrust(epoch);
+    return await one.drained();
+  });
+  expect(result.runId).toBeNull();
+  expect(ms).toBeGreaterThanOrEqual(LEASE_MS);
+  expect(other.lease()).toBeUndefined();
+  expect((await timed(() => one.drained())).ms).toBeLessThan(LEASE_MS);
+});
+
+test("nobody has documents of an epoch that was off: after it nobody waits again", async () => {
+  await one.refresh();
+  await one.drained();
+  await on(other);
+  await one.refresh();
+  const { ms, result } = await timed(() => one.drained());
+  expect(result.runId).toBe("server");
+  expect(ms).toBeLessThan(LEASE_MS);
+  // Who was not there when it was off waits.
+  expect((await timed(() => new CacheEpoch(at.database).drained())).ms).toBeGreaterThanOrEqual(LEASE_MS);
+});
+
+test("who missed that the epoch was on in between waits", async () => {
+  await one.refresh();
+  await one.drained();
+  const between = await on(other);
+  await other.distrust(between.epoch);
+  await on(other, "another server");
+  const { ms } = await timed(async () => {
+    await one.refresh();
+    return await one.drained();
+  });
+  expect(ms).toBeGreaterThanOrEqual(LEASE_MS);
+});
+
+test("several give up the same epoch: it moves once", async () => {
+  const { epoch } = await on(one);
+  await Promise.all([one, other, one, other].map((by) => by.distrust(epoch)));
+  const [row] = await at.sql`select epoch, previous, run_id from lockstep.cache_epoch`;
+  expect(row).toMatchObject({ previous: String(epoch), run_id: null });
+  expect((await other.refresh()).epoch).toBe(Number(row!.epoch));
+});
+
+test("the cache stays off for a while, and one of several switches it on", async () => {
+  await one.distrust((await on(one)).epoch);
+  const off = await one.refresh();
+  expect(off.due).toBe(false);
+  expect(await one.trust(off, "server")).toBeUndefined();
+  await eventually(async () => (await one.refresh()).due, { withinMs: OFF_MS + 5_000, what: "it to be due" });
+  const opened = await Promise.all([one.trust(off, "server 1"), other.trust(off, "server 2")]);
+  expect(opened.filter((epoch) => epoch !== undefined).length).toBe(1);
+});

@@ -140,9 +140,9 @@ test("more requests than may wait are refused at once, and those that wait are a
     const first = await Promise.race(many);
     expect(refusal(first)).toBe("not carried out");
     await holder`commit`;
-    const statuses = (await Promise.all(many)).map(({ status }) => status);
-    expect(statuses.filter((status) => status === 200).length).toBeGreaterThanOrEqual(CONNECTIONS * 50);
-    expect(new Set(statuses)).toEqual(new Set([200, 503]));
+    const refused = (await Promise.all(many)).filter(({ status }) => status !== 200);
+    for (const answer of refused) expect(refusal(answer)).toBe("not carried out");
+    expect(refused).toHaveLength(30);
   } finally {
     holder.release();
   }

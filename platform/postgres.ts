@@ -8,6 +8,12 @@ export type { Sql };
 
 const CONNECT_TIMEOUT_S = 5;
 
+/**
+ * Without the question for array types that postgres.js asks on each new connection: when the connection ends meanwhile, its
+ * failure is in nobody's hands and ends the process. Lists are handed over as JSON or as PostgreSQL's text instead.
+ */
+const TYPES = { fetch_types: false };
+
 /** A pool for single statements. Never use `begin` on it. */
 export function connectPool(
   url: string,
@@ -19,6 +25,7 @@ export function connectPool(
   },
 ): Sql {
   return postgres(url, {
+    ...TYPES,
     max: options.max,
     connect_timeout: CONNECT_TIMEOUT_S,
     idle_timeout: 60,
@@ -36,6 +43,7 @@ export function connectPool(
  */
 export function connectDedicated(url: string, name: string, onClose: () => void = () => {}): Sql {
   return postgres(url, {
+    ...TYPES,
     max: 1,
     connect_timeout: CONNECT_TIMEOUT_S,
     idle_timeout: 0,

@@ -75,16 +75,38 @@ export function serviceApp(using: { checks: readonly Check[]; metrics: Metrics; 
   });
   app.get("/metrics", async (c) => c.text(await metrics.text(), 200, { "content-type": "text/plain; version=0.0.4" }));
   app.notFound((c) => unrouted(app, c));
+  const refused = new OncePerSecond();
   app.onError((error, c) => {
     const { traceId } = traceOf(c);
     const request = { method: c.req.method, path: c.req.path, traceId };
     if (!(error instanceof LockstepError)) logger.error({ err: error, ...request }, "request failed");
-    else if (policy[error.code].http >= 500)
-      // Without a stack: while a database is away there is one of these for each request.
-      logger.error({ reason: error.message, cause: String(error.cause ?? ""), ...request }, "request failed");
+    else if (policy[error.code].http >= 500) {
+      // While a database is away there is one of these for each request; writing them all would cost more than the requests.
+      const alike = refused.count(performance.now());
+      if (alike !== undefined)
+        logger.error({ reason: error.message, cause: String(error.cause ?? ""), alike, ...request }, "request failed");
+    }
     return problem(error, c.req.path, traceId);
   });
   return app;
+}
+
+/** Lets one event of a second through, with how many there were since the last one. */
+class OncePerSecond {
+  private last = Number.NEGATIVE_INFINITY;
+  private held = 0;
+
+  /** @param now in milliseconds. @returns how many were held back before this one; undefined to hold this one back too. */
+  count(now: number): number | undefined {
+    if (now - this.last < 1_000) {
+      this.held++;
+      return undefined;
+    }
+    const { held } = this;
+    this.last = now;
+    this.held = 0;
+    return held;
+  }
 }
 
 function traceOf(c: Context): { traceId?: string } {

@@ -87,7 +87,7 @@ export const settings = {
     "Longest that one database statement may take, in milliseconds",
   ),
   LOCKSTEP_RELAY_BATCH: setting(
-    wholeNumber(1, 20_000, 2000),
+    wholeNumber(1, 20_000, 1000),
     "Most changes that the relay takes from the outbox at a time",
   ),
   LOCKSTEP_RELAY_POLL_MS: setting(

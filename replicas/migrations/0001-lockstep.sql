@@ -76,6 +76,9 @@ end $$;
 --    what the other committed. An id that is not newer is locked as well, so what is answered about it holds until the commit.
 -- 2. The rows in statements of their own: they need a snapshot from after the locks. In one statement with 1, a delete that waited
 --    for a concurrent insert would not see the inserted row, and leave it there.
+--
+-- The tables are only ever asked by key, and seq scans are off: a session keeps the plans that it made when the table was empty,
+-- and scanned 3,000 rows for each change later (765 µs instead of 105).
 create function lockstep.replicate(target regclass, entity text) returns void
 language plpgsql as $make$
 declare
@@ -99,6 +102,8 @@ begin
 #variable_conflict use_column
 declare
   fresh uuid[];
+  gone uuid[];
+  all_fresh boolean;
 begin
   perform lockstep.hold_epoch(cache_epoch, cache);
   with advanced as (
@@ -108,26 +113,29 @@ begin
     order by c.id
     on conflict (entity, id) do update set version = excluded.version, deleted = excluded.deleted
       where v.version < excluded.version
-    returning v.id
+    returning v.id, v.deleted
   )
-  select coalesce(array_agg(id), '{}') into fresh from advanced;
-  delete from %2$s t
-  using unnest(fresh) f (id), jsonb_to_recordset(batch) as c (id uuid, version bigint, "row" jsonb)
-  where c.id = f.id and c."row" is null and t.id = c.id and t.version < c.version;
-  insert into %2$s as t (%3$s)
-  select %4$s
-  from unnest(fresh) f (id)
-  join jsonb_to_recordset(batch) as c (id uuid, version bigint, "row" jsonb) on c.id = f.id
-  cross join jsonb_to_record(c."row") as r (%5$s)
-  where c."row" is not null
-  order by c.id
-  on conflict (id) do update set %6$s where t.version < excluded.version;
-  return query
-    select v.id, v.version
-    from jsonb_to_recordset(batch) as c (id uuid)
-    left join unnest(fresh) f (id) on f.id = c.id
-    join lockstep.versions v on v.entity = %1$L and v.id = c.id
-    where f.id is null;
+  select coalesce(array_agg(id), '{}'), coalesce(array_agg(id) filter (where deleted), '{}') into fresh, gone from advanced;
+  all_fresh := cardinality(fresh) = jsonb_array_length(batch);
+  if cardinality(gone) > 0 then
+    delete from %2$s where id = any (gone);
+  end if;
+  if cardinality(gone) < cardinality(fresh) then
+    insert into %2$s as t (%3$s)
+    select %4$s
+    from jsonb_to_recordset(batch) as c (id uuid, version bigint, "row" jsonb)
+    cross join jsonb_to_record(c."row") as r (%5$s)
+    where c."row" is not null and (all_fresh or c.id in (select unnest(fresh)))
+    order by c.id
+    on conflict (id) do update set %6$s where t.version < excluded.version;
+  end if;
+  if not all_fresh then
+    return query
+      select v.id, v.version from lockstep.versions v
+      where v.entity = %1$L and v.id = any (array(
+        select c.id from jsonb_to_recordset(batch) as c (id uuid) where c.id not in (select unnest(fresh))
+      ));
+  end if;
 end $body$, entity, target, columns, given, typed, changes);
   if exists (
     select from pg_proc
@@ -137,6 +145,6 @@ end $body$, entity, target, columns, given, typed, changes);
   end if;
   execute format(
     'create or replace function lockstep.%I(batch jsonb, cache_epoch bigint, cache text) '
-    'returns table (id uuid, version bigint) language plpgsql as %L',
+    'returns table (id uuid, version bigint) language plpgsql set enable_seqscan = off as %L',
     'apply_' || plain, body);
 end $make$;

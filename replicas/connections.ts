@@ -22,7 +22,7 @@ export interface Databases {
   close(): Promise<void>;
 }
 
-/** @param settings.appliers how many apply at the same time. */
+/** @param settings.appliers how many apply at the same time. With two more for the epoch and one for reads they are opened whatever `connections` says. */
 export function connectDatabases(
   url: string,
   settings: { name: string; connections: number; statementTimeoutMs: number; appliers: number },

@@ -104,4 +104,4 @@ test("the cache stays off for a while, and one of several switches it on", async
   await eventually(async () => (await one.refresh()).due, { withinMs: OFF_MS + 5_000, what: "it to be due" });
   const opened = await Promise.all([one.trust(off, "server 1"), other.trust(off, "server 2")]);
   expect(opened.filter((epoch) => epoch !== undefined).length).toBe(1);
-});
+}, 30_000);

@@ -15,6 +15,9 @@ import { Publisher } from "./publisher.ts";
 import { Relay } from "./relay.ts";
 
 const DEPTH_EVERY_MS = 1_000;
+const CLEAN_EVERY_MS = 1_000;
+/** So many deleted rows are worth a vacuum, which takes some milliseconds. */
+const CLEAN_ROWS = 500;
 
 /** @throws {Error} when DATABASE_URL is missing, or the database or brokers cannot be reached at the start. */
 export async function startRelay({ settings, logger, metrics }: Running): Promise<Service> {
@@ -68,6 +71,19 @@ export async function startRelay({ settings, logger, metrics }: Running): Promis
       () => relay!.notify(),
     );
     const depth = setInterval(() => outbox.depth().then(report, ended.reject), DEPTH_EVERY_MS);
+    let cleanedAt = 0;
+    const clean = async () => {
+      if (relay!.forgotten - cleanedAt < CLEAN_ROWS) return;
+      cleanedAt = relay!.forgotten;
+      await Outbox.clean(listening);
+    };
+    const cleaning = setInterval(
+      () =>
+        clean().catch((error) =>
+          logger.warn({ err: error }, "the outbox was not vacuumed; takes slow down until it is"),
+        ),
+      CLEAN_EVERY_MS,
+    );
     const report = ({ depth, oldestAgeSeconds }: { depth: number; oldestAgeSeconds: number }) => {
       metrics.outboxDepth.set(depth);
       metrics.outboxOldestAge.set(oldestAgeSeconds);
@@ -76,6 +92,7 @@ export async function startRelay({ settings, logger, metrics }: Running): Promis
       await relay.run();
     } finally {
       clearInterval(depth);
+      clearInterval(cleaning);
       leader.stop();
       await publisher.close();
       await listening.end({ timeout: 1 });

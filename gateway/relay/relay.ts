@@ -28,6 +28,8 @@ const BUSY_ROWS = 2;
 const REOPEN_PAUSES_MS = [100, 250, 500, 1_000, 2_000];
 
 export class Relay {
+  /** Rows deleted from the outbox so far. */
+  forgotten = 0;
   private stopping = false;
   private asleep = false;
   private notified = false;
@@ -75,6 +77,7 @@ export class Relay {
     if (published.length === 0) return taken();
     const seqs = published.map((row) => row.seq);
     const [, rows] = await Promise.all([outbox.acknowledge(seqs, publisher.settle(published)), taken()]);
+    this.forgotten += seqs.length;
     return rows;
   }
 

@@ -71,7 +71,7 @@ export const settings = {
     "Least severe log line to write",
   ),
   LOCKSTEP_PARTITIONS: setting(
-    wholeNumber(1, 256, 12),
+    wholeNumber(1, 256, 4),
     "Partitions of each topic that is created; existing topics must have the same",
   ),
   LOCKSTEP_REPLICATION_FACTOR: setting(wholeNumber(1, 7, 1), "Copies of each partition of a topic that is created"),
@@ -80,7 +80,7 @@ export const settings = {
     z.string().min(1).optional(),
     "Folder for the stream's memory of versions; without it the memory is read from the log at each start",
   ),
-  LOCKSTEP_DATABASE_POOL: setting(wholeNumber(1, 100, 10), "Most connections of one process to its PostgreSQL"),
+  LOCKSTEP_DATABASE_POOL: setting(wholeNumber(1, 100, 4), "Most connections of one process to its PostgreSQL"),
   LOCKSTEP_MAX_BODY_BYTES: setting(wholeNumber(1024, 10_485_760, 262_144), "Largest request body, in bytes"),
   LOCKSTEP_STATEMENT_TIMEOUT_MS: setting(
     wholeNumber(100, 600_000, 10_000),

@@ -43,6 +43,7 @@ export async function runService(name: string, start: (running: Running) => Prom
   process.on("uncaughtException", crash);
   process.on("unhandledRejection", crash);
 
+  giveMemoryBack();
   let service: Service | undefined;
   let stopping = false;
   const stop = (signal: string) => {
@@ -70,4 +71,23 @@ export async function runService(name: string, start: (running: Running) => Prom
     if (!stopping) crash(error);
   }
   return new Promise<never>(() => {});
+}
+
+const LOOK_EVERY_MS = 500;
+const BURST_BYTES = 100 * 1024 * 1024;
+
+/** After a burst the engine keeps its heap for the next one. Here it is collected once as soon as the process has little to do. */
+function giveMemoryBack(): void {
+  let cpu = process.cpuUsage();
+  let afterLast = 0;
+  const timer = setInterval(() => {
+    const used = process.cpuUsage(cpu);
+    cpu = process.cpuUsage();
+    const idle = (used.user + used.system) / 1_000 < LOOK_EVERY_MS * 0.1;
+    const resident = process.memoryUsage.rss();
+    if (!idle || resident < BURST_BYTES || resident < afterLast * 1.1) return;
+    Bun.gc(true);
+    afterLast = process.memoryUsage.rss();
+  }, LOOK_EVERY_MS);
+  timer.unref();
 }

@@ -5,8 +5,12 @@ import { defaultResource, resourceFromAttributes } from "@opentelemetry/resource
 import { NodeSDK } from "@opentelemetry/sdk-node";
 import { AlwaysOnSampler, BatchSpanProcessor, ParentBasedSampler, type SpanExporter } from "@opentelemetry/sdk-trace";
 import type { Logger } from "./logger.ts";
-import type { Telemetry } from "./telemetry.ts";
 import { recordSpans } from "./trace.ts";
+
+export interface Telemetry {
+  /** Sends what is left, for 2 seconds at most. Never rejects. */
+  flush(): Promise<void>;
+}
 
 const SEND_TIMEOUT_MS = 5_000;
 const FLUSH_TIMEOUT_MS = 2_000;

@@ -1,11 +1,7 @@
 /** OpenTelemetry, set up once per process, and only when there is somewhere to send spans to. */
 import type { Settings } from "../platform/settings.ts";
+import type { Telemetry } from "./export-spans.ts";
 import type { Logger } from "./logger.ts";
-
-export interface Telemetry {
-  /** Sends what is left, for 2 seconds at most. Never rejects. */
-  flush(): Promise<void>;
-}
 
 /**
  * Records and exports spans when OTEL_EXPORTER_OTLP_ENDPOINT is set. Otherwise nothing is recorded, nothing global is

@@ -22,7 +22,7 @@ export interface Databases {
   close(): Promise<void>;
 }
 
-/** @param settings.appliers how many apply at the same time. With two more for the epoch and one for reads they are opened whatever `connections` says. */
+/** @param settings.appliers how many apply at the same time. With two more for the epoch and two for reads they are opened whatever `connections` says. */
 export function connectDatabases(
   url: string,
   settings: { name: string; connections: number; statementTimeoutMs: number; appliers: number },
@@ -37,7 +37,7 @@ export function connectDatabases(
   const applies = open("applies", appliers, { deadlineMs: silenceMs, maxWaiting: 100 });
   const epoch = open("epoch", 2, { deadlineMs: READ_MS, maxWaiting: 100 });
   const others = appliers + 2;
-  const reads = open("reads", Math.max(1, connections - others), {
+  const reads = open("reads", Math.max(2, connections - others), {
     deadlineMs: READ_MS,
     maxWaiting: MOST_READS,
   });

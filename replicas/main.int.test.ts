@@ -13,7 +13,7 @@ import { brokerAddress, freePort, freshDatabase, redisUrl } from "../tests/harne
 import { document, entity, newId, silent } from "../tests/harness/replica.ts";
 import { startReplica } from "./main.ts";
 
-const PARTITIONS = 12;
+const PARTITIONS = 4;
 const topic = replicaTopic(entity, "catalog").name;
 let log: Log;
 let writer: LogWriter;
@@ -64,6 +64,7 @@ async function start(withRedis: string | undefined, instance: string): Promise<R
     KAFKA_BROKERS: await brokerAddress(),
     PORT: String(port),
     LOCKSTEP_INSTANCE: instance,
+    LOCKSTEP_PARTITIONS: String(PARTITIONS),
     ...(withRedis ? { REDIS_URL: withRedis } : {}),
   });
   const service = await startReplica(

@@ -22,7 +22,7 @@ const SILENT_TICKS = 5;
 /** A living server says something about a statement this long after its time was up. */
 const GRACE_MS = 500;
 /** Requests that may wait for each connection. */
-const WAITING_PER_CONNECTION = 125;
+const WAITING_PER_CONNECTION = 50;
 
 export interface SourceSettings {
   readonly connections: number;

@@ -62,6 +62,26 @@ export const versionsTopic = (entity: EntityDeclaration): TopicDeclaration => ({
   config: { "cleanup.policy": "compact", "min.compaction.lag.ms": "60000", "max.compaction.lag.ms": String(day) },
 });
 
+/** What each replica applied, told to whoever waits or measures. Lost receipts are harmless: nobody takes silence for an answer. */
+export const receiptsTopic: TopicDeclaration = {
+  name: "lockstep.receipts",
+  key: "name of the replica",
+  value: "entity, versions applied, and when they were committed, applied and cached",
+  writtenBy: "replica",
+  readBy: ["gateway", "console"],
+  config: { "cleanup.policy": "delete", "retention.ms": String(day / 24) },
+};
+
+/** Who is paused: a record each for the stream and every replica. One partition. */
+export const controlTopic: TopicDeclaration = {
+  name: "lockstep.control",
+  key: "stream, or replica/<name>",
+  value: "whether it is paused, since when, and why",
+  writtenBy: "operations",
+  readBy: ["stream", "replica", "console"],
+  config: { "cleanup.policy": "compact" },
+};
+
 /** All topics of one entity. They have the same number of partitions: what is read from partition n is written to partition n. */
 export const topicsOf = (entity: EntityDeclaration): readonly TopicDeclaration[] => [
   eventsTopic(entity),

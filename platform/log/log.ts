@@ -114,6 +114,23 @@ export interface FollowOptions {
   readonly sessionTimeoutMs?: number;
 }
 
+export interface WatchOptions {
+  readonly topic: string;
+  /** `end`: only what is written from now on. */
+  readonly from: "start" | "end";
+  /** Called with the next records of one partition, one call after the other. An error ends the watcher. */
+  readonly onRecords: (records: readonly StoredRecord[]) => void | Promise<void>;
+}
+
+/** Reads all partitions of a topic without a consumer group: every watcher gets every record. */
+export interface Watcher {
+  /** Resolves when everything that was there at the start was given; rejects when the watcher ends before. */
+  readonly caughtUp: Promise<void>;
+  /** Settles when the watcher ended; rejects when it cannot go on. */
+  readonly ended: Promise<void>;
+  close(): Promise<void>;
+}
+
 export interface Log {
   /**
    * Opens the only writer of `partitions` under a name. Any earlier writer with this name is fenced: each of its later
@@ -128,6 +145,8 @@ export interface Log {
   /** Number of partitions of a topic. */
   partitions(topic: string): Promise<number>;
   follow(options: FollowOptions): Promise<Follower>;
+  /** Resolves when it is clear where reading begins: what is written after that is given. @throws {Error} when the topic is not there. */
+  watch(options: WatchOptions): Promise<Watcher>;
   /**
    * Creates what is missing, waits until each partition has a leader.
    *

@@ -11,6 +11,7 @@ import {
   type OutgoingRecord,
   type StoredRecord,
   type TopicPartition,
+  type Watcher,
   WriterDeadError,
 } from "../../platform/log/log.ts";
 
@@ -113,6 +114,10 @@ export class SimulatedLog implements Log {
   }
 
   follow(): Promise<Follower> {
+    throw new Error("the simulated log hands out no batches by itself");
+  }
+
+  watch(): Promise<Watcher> {
     throw new Error("the simulated log hands out no batches by itself");
   }
 

@@ -6,6 +6,7 @@ import type { Follower, Log } from "../log.ts";
 import { Cluster } from "./cluster.ts";
 import { fence } from "./fence.ts";
 import { startFollower } from "./follow/follower.ts";
+import { startWatcher } from "./follow/watcher.ts";
 import { kafkajsLogging } from "./logging.ts";
 import { boundsOf } from "./offsets.ts";
 import { patiently } from "./patience.ts";
@@ -75,6 +76,7 @@ export async function connectLog({
       followers.add(follower);
       return follower;
     },
+    watch: (options) => startWatcher(options, { cluster, logger, signal }),
     ensureTopics: (topics, shape) => ensureTopics(cluster, topics, shape, signal),
     async close() {
       await Promise.all([...followers].map((follower) => follower.close()));

@@ -25,6 +25,10 @@ export interface EntityEvent {
   readonly traceparent?: string;
   /** Who asked for the write, as the gateway knows it. */
   readonly actor?: string;
+  /** Digest of the source's whole row, a bigint as text: the same hash as verification computes in the source; none for a delete. */
+  readonly digest?: string;
+  /** Set when the state is sent once more under a version that was sent before, to be applied again: unlike any other resend's. */
+  readonly resend?: string;
 }
 
 /** What is written to the log for one event. */
@@ -54,6 +58,10 @@ export const header = {
   /** CloudEvents distributed tracing extension; the value is a W3C `traceparent`. */
   traceparent: "ce_traceparent",
   contentType: "content-type",
+  /** {@link EntityEvent.digest} */
+  digest: "lockstep-digest",
+  /** {@link EntityEvent.resend} */
+  resend: "lockstep-resend",
   /** Offset of the event in the input partition of the same number, on every record that the stream writes. */
   inputOffset: "lockstep-input-offset",
 } as const;
@@ -61,11 +69,15 @@ export const header = {
 /** `lockstep.product.upserted` */
 export const eventType = (entity: string, operation: Operation): string => `lockstep.${entity}.${operation}`;
 
+/** Identity of a change everywhere: the CloudEvents id. */
+export const changeId = (of: Pick<EntityEvent, "entity" | "id" | "version" | "resend">): string =>
+  of.resend ? `${of.entity}:${of.id}:${of.version}:${of.resend}` : `${of.entity}:${of.id}:${of.version}`;
+
 function attributes(event: EntityEvent, operation: Operation): Record<string, string> {
   const headers: Record<string, string> = {
     [header.specversion]: "1.0",
     // One write, one id: whoever receives it twice can tell (CloudEvents 1.0, `id`).
-    [header.id]: `${event.entity}:${event.id}:${event.version}`,
+    [header.id]: changeId(event),
     [header.source]: EVENT_SOURCE,
     [header.type]: eventType(event.entity, operation),
     [header.subject]: event.id,
@@ -75,6 +87,8 @@ function attributes(event: EntityEvent, operation: Operation): Record<string, st
     [header.contentType]: "application/json",
   };
   if (event.traceparent) headers[header.traceparent] = event.traceparent;
+  if (event.digest) headers[header.digest] = event.digest;
+  if (event.resend) headers[header.resend] = event.resend;
   return headers;
 }
 
@@ -87,7 +101,8 @@ export function encodeEvent(event: EntityEvent): EventMessage {
 }
 
 /**
- * The message for a replica's topic: the projected document, or a tombstone. Who asked is not passed on.
+ * The message for a replica's topic: the projected document, or a tombstone that says from which version on the replica has none,
+ * be it deleted or not the replica's to keep. Who asked is not passed on.
  *
  * @param traceparent of the hop that routes, when it is recorded.
  */
@@ -111,6 +126,8 @@ export interface RoutedEvent {
   readonly document: Document | null;
   readonly time: string;
   readonly traceparent?: string;
+  readonly digest?: string;
+  readonly resend?: string;
 }
 
 /**
@@ -126,13 +143,15 @@ export function decodeRouted(message: {
   const version = Number(message.headers[header.version]);
   const time = message.headers[header.time];
   if (!message.key || !Number.isSafeInteger(version) || version < 1 || !time) throw new Error("not a routed event");
-  const traceparent = message.headers[header.traceparent];
+  const { [header.traceparent]: traceparent, [header.digest]: digest, [header.resend]: resend } = message.headers;
   return {
     id: message.key.toString(),
     version,
     document: message.value ? (JSON.parse(message.value.toString()) as Document) : null,
     time,
     ...(traceparent ? { traceparent } : {}),
+    ...(digest ? { digest } : {}),
+    ...(resend ? { resend } : {}),
   };
 }
 

@@ -48,7 +48,7 @@ export const metrics = {
   streamEvents: declare({
     name: "lockstep_stream_events_total",
     kind: "counter",
-    help: "Events by what the stream decided; filtered: valid, new, and routed to no replica",
+    help: "Events by what the stream decided; filtered: valid and new, but of no replica's filter",
     labels: ["outcome"],
   }),
   streamTakeovers: declare({

@@ -36,7 +36,7 @@ export const eventsTopic = (entity: EntityDeclaration): TopicDeclaration => ({
 export const replicaTopic = (entity: EntityDeclaration, replica: string): TopicDeclaration => ({
   name: `${entity.plural}.to.${replica}`,
   key: "entity id",
-  value: "the replica's projection, null when it is not there any more",
+  value: "the replica's projection, null when it is to have none",
   writtenBy: "stream",
   readBy: [`replica ${replica}`],
   config: compacted,
@@ -56,7 +56,7 @@ export const deadLetterTopic = (entity: EntityDeclaration): TopicDeclaration => 
 export const versionsTopic = (entity: EntityDeclaration): TopicDeclaration => ({
   name: `${entity.plural}.versions`,
   key: "entity id",
-  value: "newest version and the replicas that hold the entity",
+  value: "newest version",
   writtenBy: "stream",
   readBy: ["stream"],
   config: { "cleanup.policy": "compact", "min.compaction.lag.ms": "60000", "max.compaction.lag.ms": String(day) },

@@ -168,7 +168,7 @@ describe("the version and the times are the database's", () => {
     const [row] = await outbox(sql, id);
     const [{ at }] = await sql<[{ at: string }]>`
       select to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at from products where id = ${id}`;
-    expect(row!.data!.created_at).toContain("+05:45");
+    expect(row!.data!.created_at).toContain("+00:00");
     expect(documentOf(product.fields, row!.data!).createdAt).toBe(at.replace("000Z", "Z"));
   });
 

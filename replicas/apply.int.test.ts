@@ -51,6 +51,36 @@ describe("what is new is applied, and what is not is told", () => {
     expect(await versionOf(id)).toBeUndefined();
   });
 
+  test("a change that is sent again takes the place of the same version, whatever became of the row, and of no newer one", async () => {
+    const [altered, lost, extra, newer] = [newId(), newId(), newId(), newId()];
+    await apply(upsert(altered, 2), upsert(lost, 2), remove(extra, 2), upsert(newer, 3));
+    await at.sql`update products set name = 'altered', version = 99 where id = ${altered}`;
+    await at.sql`delete from products where id = ${lost}`;
+    await at.sql`insert into products select (jsonb_populate_record(p, jsonb_build_object('id', ${extra}::uuid))).* from products p where id = ${newer}`;
+    const again = (change: Change): Change => ({ ...change, resend: "1" });
+    const changes = [upsert(altered, 2), upsert(lost, 2), remove(extra, 2), upsert(newer, 2)].map(again);
+    expect(await apply(...changes)).toEqual(new Map([[newer, 3]]));
+    const rows =
+      await at.sql`select id, version::int, name from products where id in ${at.sql([altered, lost, extra, newer])}`;
+    expect(new Map(rows.map(({ id, version, name }) => [id, [version, name]]))).toEqual(
+      new Map([
+        [altered, [2, "at version 2"]],
+        [lost, [2, "at version 2"]],
+        [newer, [3, "at version 3"]],
+      ]),
+    );
+  });
+
+  test("an entity's row and what is known of its version are written by one transaction, with the source's digest", async () => {
+    const id = newId();
+    await apply({ ...upsert(id, 1), digest: "-42" });
+    await apply({ ...upsert(id, 2), digest: "9223372036854775807" });
+    const [row] = await at.sql`
+      select v.digest::text, v.deleted, v.xmin = p.xmin as together
+      from lockstep.versions v join products p using (id) where id = ${id}`;
+    expect(row).toEqual({ digest: "9223372036854775807", deleted: false, together: true });
+  });
+
   test("the same version again and an older one change nothing", async () => {
     const id = newId();
     await apply(upsert(id, 5));
@@ -110,7 +140,7 @@ describe("two appliers", () => {
         JSON.stringify([{ ...change, row: change.document && rowOf(change.document) }]),
         hold.epoch,
       ];
-      const statement = "select * from lockstep.apply_products($1::text::jsonb, $2, 'off')";
+      const statement = "select * from lockstep.apply_products($1::text::jsonb, '{}', $2, 'off')";
       await held.unsafe("begin");
       await held.unsafe(statement, call(first));
       const waiting = at.database.query((sql) => sql.unsafe(statement, call(second)));
@@ -261,7 +291,7 @@ describe("the cache's epoch", () => {
     const held = await at.sql.reserve();
     try {
       await held.unsafe("begin");
-      await held.unsafe("select * from lockstep.apply_products($1::text::jsonb, $2, 'off')", [
+      await held.unsafe("select * from lockstep.apply_products($1::text::jsonb, '{}', $2, 'off')", [
         JSON.stringify([{ id, version: 1, row: rowOf(document(id, 1)) }]),
         hold.epoch,
       ]);

@@ -12,7 +12,7 @@ import type { RoutedEvent } from "../contracts/event.ts";
 import type { Database } from "../platform/database.ts";
 
 /** An entity as it shall be from a version on; without a document it is removed. */
-export type Change = Pick<RoutedEvent, "id" | "version" | "document">;
+export type Change = Pick<RoutedEvent, "id" | "version" | "document" | "digest" | "resend">;
 
 /** What was done about the cache before a batch is applied. */
 export interface Hold {
@@ -31,7 +31,8 @@ export class EpochMovedError extends Error {
 }
 
 /**
- * Applies changes in one statement, all or nothing. A change that is not newer than what the database knows has no effect.
+ * Applies changes in one statement, all or nothing. A change that is not newer than what the database knows has no effect; one that
+ * is sent again takes the place of the same version.
  *
  * @param changes each entity once.
  * @returns for each entity for which nothing was new: the version that the database has; all others were applied.
@@ -44,13 +45,18 @@ export async function applyChanges(
   changes: readonly Change[],
   hold: Hold,
 ): Promise<Map<EntityId, Version>> {
-  const batch = changes.map(({ id, version, document }) => ({ id, version, row: document && rowOf(document) }));
+  const batch = changes.map(({ id, version, digest, document }) => ({
+    id,
+    version,
+    digest,
+    row: document && rowOf(document),
+  }));
+  const again = changes.filter(({ resend }) => resend !== undefined).map(({ id }) => id);
+  const parameters = [JSON.stringify(batch), `{${again.join(",")}}`, hold.epoch, hold.cache];
   try {
-    const statement = `select id, version from lockstep.${quoted(`apply_${table}`)}($1::text::jsonb, $2, $3)`;
+    const statement = `select id, version from lockstep.${quoted(`apply_${table}`)}($1::text::jsonb, $2::text::uuid[], $3, $4)`;
     const rows = await database.query((sql) =>
-      sql.unsafe<{ id: EntityId; version: string }[]>(statement, [JSON.stringify(batch), hold.epoch, hold.cache], {
-        prepare: true,
-      }),
+      sql.unsafe<{ id: EntityId; version: string }[]>(statement, parameters, { prepare: true }),
     );
     return new Map(rows.map(({ id, version }) => [id, Number(version)]));
   } catch (error) {

@@ -6,13 +6,14 @@ export type Outcome = "applied" | "duplicate" | "stale";
 
 /**
  * The newest event of each entity, in the order of ids: two appliers that lock rows in one order cannot deadlock. Of two with the
- * same version the first stays; they say the same.
+ * same version, which say the same, one that is sent again stays: it is applied whatever is there.
  */
-export function reduce<E extends Pick<RoutedEvent, "id" | "version">>(events: readonly E[]): E[] {
+export function reduce<E extends Pick<RoutedEvent, "id" | "version" | "resend">>(events: readonly E[]): E[] {
   const newest = new Map<EntityId, E>();
   for (const event of events) {
     const seen = newest.get(event.id);
-    if (!seen || event.version > seen.version) newest.set(event.id, event);
+    if (!seen || event.version > seen.version || (event.version === seen.version && event.resend))
+      newest.set(event.id, event);
   }
   return [...newest.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
 }

@@ -1,12 +1,11 @@
 /** One input record → everything that follows from it: validate → dedupe → route. Pure but for reading what is known. */
-import type { EntityDeclaration, EntityId } from "../contracts/entity.ts";
+import type { EntityDeclaration, EntityId, Version } from "../contracts/entity.ts";
 import { encodeRouted } from "../contracts/event.ts";
 import { deadLetterTopic, replicaTopic } from "../contracts/topics.ts";
 import { type ActiveSpan, SpanKind, startSpan } from "../observability/trace.ts";
 import type { OutgoingRecord, StoredRecord } from "../platform/log/log.ts";
 import { deadLetterOf } from "./dead-letter.ts";
 import { freshness } from "./dedupe.ts";
-import type { Known } from "./known-versions.ts";
 import { route } from "./route.ts";
 import { type Rejection, rejectionOf, type Verdict } from "./validate.ts";
 
@@ -21,8 +20,8 @@ export interface Decision {
   readonly offset: number;
   readonly outcome: Outcome;
   readonly outputs: readonly Output[];
-  /** What is known of the entity from now on. */
-  readonly change?: { readonly id: EntityId; readonly known: Known };
+  /** The entity's newest version from now on. */
+  readonly change?: { readonly id: EntityId; readonly version: Version };
   readonly rejection?: Rejection;
   /** Ends when the outputs are stored. */
   readonly span?: ActiveSpan;
@@ -31,17 +30,17 @@ export interface Decision {
 export function decide(
   entity: EntityDeclaration,
   validate: (record: StoredRecord) => Verdict,
-  known: (id: EntityId) => Known | undefined,
+  known: (id: EntityId) => Version | undefined,
   record: StoredRecord,
 ): Decision {
   const verdict = validate(record);
   if ("rejection" in verdict) return rejected(entity, record, verdict.rejection);
   const { event } = verdict;
-  const before = known(event.id);
-  const fresh = freshness(event.version, before?.version);
+  const fresh = freshness(event.version, known(event.id), event.resend !== undefined);
   if (fresh !== "fresh") return { offset: record.offset, outcome: fresh, outputs: [] };
   try {
-    const { deliveries, held } = route(entity, event, before?.held ?? []);
+    const deliveries = route(entity, event);
+    const taken = deliveries.filter(({ document }) => document).map(({ replica }) => replica);
     const span = startSpan(`route ${record.topic}`, {
       parent: event.traceparent,
       kind: SpanKind.CONSUMER,
@@ -53,17 +52,17 @@ export function decide(
         "messaging.destination.partition.id": String(record.partition),
         "messaging.kafka.offset": record.offset,
         "lockstep.entity.version": event.version,
-        "lockstep.replicas": deliveries.map((d) => d.replica),
+        "lockstep.replicas": taken,
       },
     });
     return {
       offset: record.offset,
-      outcome: deliveries.length > 0 ? "routed" : "filtered",
+      outcome: taken.length > 0 || event.document === null ? "routed" : "filtered",
       outputs: deliveries.map((delivery) => ({
         topic: replicaTopic(entity, delivery.replica).name,
         record: encodeRouted(event, delivery.document, record.offset, span.traceparent),
       })),
-      change: { id: event.id, known: { version: event.version, held } },
+      change: { id: event.id, version: event.version },
       span,
     };
   } catch (error) {

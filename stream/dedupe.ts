@@ -3,8 +3,13 @@ import type { Version } from "../contracts/entity.ts";
 
 export type Freshness = "fresh" | "duplicate" | "stale";
 
-/** A source counts versions per entity, so one number is memory enough. A gap is fine: events carry the whole state. */
-export function freshness(version: Version, newest: Version | undefined): Freshness {
+/**
+ * A source counts versions per entity, so one number is memory enough. A gap is fine: events carry the whole state.
+ *
+ * @param again the newest version shall count once more, since a replica may have lost it.
+ */
+export function freshness(version: Version, newest: Version | undefined, again = false): Freshness {
   if (newest === undefined || version > newest) return "fresh";
-  return version === newest ? "duplicate" : "stale";
+  if (version < newest) return "stale";
+  return again ? "fresh" : "duplicate";
 }

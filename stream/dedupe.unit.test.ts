@@ -24,6 +24,11 @@ test("whatever order and however often versions arrive, each newest one is fresh
   );
 });
 
+test("the newest version counts once more when it is sent again, an older one does not", () => {
+  expect(freshness(3, 3, true)).toBe("fresh");
+  expect(freshness(2, 3, true)).toBe("stale");
+});
+
 test("the same version again is a duplicate, an older one is stale", () => {
   expect(freshness(3, 3)).toBe("duplicate");
   expect(freshness(2, 3)).toBe("stale");

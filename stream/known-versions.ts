@@ -1,17 +1,10 @@
 /**
- * What the stream remembers: of each entity the newest version and the replicas that hold it, and how far each input
- * partition was processed. Kept in a local SQLite file, so that memory stays flat as entities grow; the versions topic
+ * What the stream remembers: of each entity the newest version, and how far each input partition was processed. Kept in a local SQLite file, so that memory stays flat as entities grow; the versions topic
  * carries the same to another machine. Always a state that was true after some input offset: both are written together.
  */
 import { Database } from "bun:sqlite";
 import { rmSync } from "node:fs";
 import type { EntityId, Version } from "../contracts/entity.ts";
-
-export interface Known {
-  readonly version: Version;
-  /** Names of the replicas that hold the entity. */
-  readonly held: readonly string[];
-}
 
 export interface Checkpoint {
   /** Offset of the first input record that is not in the state. */
@@ -25,7 +18,7 @@ export type Scope = string;
 
 const schema = `
   create table if not exists known (
-    scope text not null, id text not null, version integer not null, held text not null,
+    scope text not null, id text not null, version integer not null,
     flushed integer not null, -- 1: the versions topic has it
     primary key (scope, id)
   ) without rowid;
@@ -42,12 +35,12 @@ export class KnownVersions implements Disposable {
   /** Opens or creates the file. A file that cannot be read is replaced: the log has the same content. */
   constructor(file: string) {
     this.db = open(file);
-    this.select = this.db.query<{ version: number; held: string }, [string, string]>(
-      "select version, held from known where scope = ?1 and id = ?2",
+    this.select = this.db.query<{ version: Version }, [string, string]>(
+      "select version from known where scope = ?1 and id = ?2",
     );
-    this.upsert = this.db.query<null, [string, string, number, string, number]>(
-      `insert into known (scope, id, version, held, flushed) values (?1, ?2, ?3, ?4, ?5)
-       on conflict (scope, id) do update set version = excluded.version, held = excluded.held, flushed = excluded.flushed
+    this.upsert = this.db.query<null, [string, string, Version, number]>(
+      `insert into known (scope, id, version, flushed) values (?1, ?2, ?3, ?4)
+       on conflict (scope, id) do update set version = excluded.version, flushed = excluded.flushed
        where excluded.version >= version`,
     );
     this.mark = this.db.query<null, [string, number, string]>(
@@ -55,44 +48,43 @@ export class KnownVersions implements Disposable {
     );
   }
 
-  get(scope: Scope, id: EntityId): Known | undefined {
-    const row = this.select.get(scope, id);
-    return row ? { version: row.version, held: listOf(row.held) } : undefined;
+  get(scope: Scope, id: EntityId): Version | undefined {
+    return this.select.get(scope, id)?.version;
   }
 
   /** Remembers what a step decided and the checkpoint that it reached, all or nothing. */
-  remember(scope: Scope, changes: ReadonlyMap<EntityId, Known>, checkpoint: Checkpoint): void {
+  remember(scope: Scope, changes: ReadonlyMap<EntityId, Version>, checkpoint: Checkpoint): void {
     this.db.transaction(() => {
-      for (const [id, known] of changes) this.upsert.run(scope, id, known.version, known.held.join(","), 0);
+      for (const [id, version] of changes) this.upsert.run(scope, id, version, 0);
       this.mark.run(scope, checkpoint.next, JSON.stringify(checkpoint.ends));
     })();
   }
 
   /** Takes over what the versions topic says; older versions never replace newer ones. */
-  restore(scope: Scope, changes: ReadonlyMap<EntityId, Known>, checkpoint: Checkpoint | undefined): void {
+  restore(scope: Scope, changes: ReadonlyMap<EntityId, Version>, checkpoint: Checkpoint | undefined): void {
     this.db.transaction(() => {
-      for (const [id, known] of changes) this.upsert.run(scope, id, known.version, known.held.join(","), 1);
+      for (const [id, version] of changes) this.upsert.run(scope, id, version, 1);
       if (checkpoint) this.mark.run(scope, checkpoint.next, JSON.stringify(checkpoint.ends));
     })();
   }
 
   /** Everything that the versions topic does not have yet. Survives a crash, so no later checkpoint can leave it out. */
-  unflushed(scope: Scope): Map<EntityId, Known> {
+  unflushed(scope: Scope): Map<EntityId, Version> {
     const rows = this.db
-      .query<{ id: string; version: number; held: string }, [string]>(
-        "select id, version, held from known where scope = ?1 and flushed = 0",
+      .query<{ id: EntityId; version: Version }, [string]>(
+        "select id, version from known where scope = ?1 and flushed = 0",
       )
       .all(scope);
-    return new Map(rows.map((row) => [row.id, { version: row.version, held: listOf(row.held) }]));
+    return new Map(rows.map(({ id, version }) => [id, version]));
   }
 
   /** The versions topic has these now. An entity that changed again in the meantime stays unflushed. */
-  markFlushed(scope: Scope, changes: ReadonlyMap<EntityId, Known>): void {
+  markFlushed(scope: Scope, changes: ReadonlyMap<EntityId, Version>): void {
     const query = this.db.query<null, [string, string, number]>(
       "update known set flushed = 1 where scope = ?1 and id = ?2 and version = ?3",
     );
     this.db.transaction(() => {
-      for (const [id, known] of changes) query.run(scope, id, known.version);
+      for (const [id, version] of changes) query.run(scope, id, version);
     })();
   }
 
@@ -115,8 +107,6 @@ export class KnownVersions implements Disposable {
     this.db.close();
   }
 }
-
-const listOf = (held: string): string[] => (held === "" ? [] : held.split(","));
 
 function open(file: string): Database {
   const attempt = () => {

@@ -1,11 +1,11 @@
 /** The stream's whole step on one screen: validate → dedupe → route → write → remember. */
-import type { EntityDeclaration, EntityId } from "../contracts/entity.ts";
+import type { EntityDeclaration, EntityId, Version } from "../contracts/entity.ts";
 import { eventsTopic, streamGroup, versionsTopic } from "../contracts/topics.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { Batch, Log, OutgoingRecord, StoredRecord, TopicPartition } from "../platform/log/log.ts";
 import { type Decision, decide } from "./decide.ts";
-import type { Known, KnownVersions } from "./known-versions.ts";
+import type { KnownVersions } from "./known-versions.ts";
 import { checkpointOf, type Owned, scopeOf, takeOver } from "./takeover.ts";
 import { validator } from "./validate.ts";
 import { encodeFlush } from "./versions-topic.ts";
@@ -88,11 +88,11 @@ class Partition {
   }
 
   private async step(owned: Owned, records: readonly StoredRecord[]): Promise<void> {
-    const changes = new Map<EntityId, Known>();
+    const changes = new Map<EntityId, Version>();
     const known = (id: EntityId) => changes.get(id) ?? this.using.known.get(owned.scope, id);
     const decisions = records.map((record) => {
       const decision = decide(this.entity, this.validate, known, record);
-      if (decision.change) changes.set(decision.change.id, decision.change.known);
+      if (decision.change) changes.set(decision.change.id, decision.change.version);
       return decision;
     });
     await this.write(owned, decisions);

@@ -26,37 +26,29 @@ const arrival = fc.record({
   id: fc.constantFrom(...ids),
   version: fc.integer({ min: 1, max: 8 }),
   kind: fc.constantFrom("active", "draft", "deleted", "garbage"),
+  again: fc.boolean(),
 });
 type Arrival = typeof arrival extends fc.Arbitrary<infer T> ? T : never;
 
-const record = ({ id, version, kind }: Arrival): OutgoingRecord => {
+const record = ({ id, version, kind, again }: Arrival): OutgoingRecord => {
   if (kind === "garbage") return { key: id, value: "{", headers: {} };
-  return encodeEvent(
-    kind === "deleted" ? deleted(id, version) : upserted(productDocument({ id, version, status: kind })),
-  );
+  const event = kind === "deleted" ? deleted(id, version) : upserted(productDocument({ id, version, status: kind }));
+  return encodeEvent({ ...event, ...(again ? { resend: "1" } : {}) });
 };
 
 /** What each output must hold in the end, by folding the input once, in order, with nothing going wrong. */
 function expected(arrivals: readonly Arrival[]) {
   const newest = new Map<string, number>();
-  const held = new Map<string, Set<string>>();
   const catalog: string[] = [];
   const storefront: string[] = [];
   const dead: number[] = [];
-  arrivals.forEach(({ id, version, kind }, offset) => {
+  arrivals.forEach(({ id, version, kind, again }, offset) => {
     if (kind === "garbage") dead.push(offset);
-    if (kind === "garbage" || version <= (newest.get(id) ?? 0)) return;
+    const known = newest.get(id) ?? 0;
+    if (kind === "garbage" || version < known || (version === known && !again)) return;
     newest.set(id, version);
-    const by = held.get(id) ?? new Set<string>();
-    held.set(id, by);
-    for (const [name, list, matches] of [
-      ["catalog", catalog, kind !== "deleted"],
-      ["storefront", storefront, kind === "active"],
-    ] as const)
-      if (matches) {
-        by.add(name);
-        list.push(`${id} ${version} there`);
-      } else if (by.delete(name)) list.push(`${id} ${version} gone`);
+    catalog.push(`${id} ${version} ${kind !== "deleted" ? "there" : "gone"}`);
+    storefront.push(`${id} ${version} ${kind === "active" ? "there" : "gone"}`);
   });
   return { catalog, storefront, dead };
 }

@@ -88,6 +88,8 @@ function judge(entity: EntityDeclaration, schema: z.ZodObject, partitions: numbe
     throw new Rejected("invalid-document", `the document's version is not ${header.version}`);
   const traceparent = record.headers[header.traceparent];
   const actor = record.headers[header.actor];
+  const digest = record.headers[header.digest];
+  const resend = record.headers[header.resend];
   return {
     entity: entity.name,
     id,
@@ -98,6 +100,8 @@ function judge(entity: EntityDeclaration, schema: z.ZodObject, partitions: numbe
     document: known.operation === "deleted" ? null : data,
     ...(traceparent ? { traceparent } : {}),
     ...(actor ? { actor } : {}),
+    ...(digest ? { digest } : {}),
+    ...(resend ? { resend } : {}),
   };
 }
 

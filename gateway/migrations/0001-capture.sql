@@ -11,6 +11,8 @@ create table lockstep.outbox (
   version bigint not null,
   operation text not null check (operation in ('upserted', 'deleted')),
   data jsonb, -- the whole row after the change; null for a delete
+  digest bigint generated always as (hashtextextended(data::text, 0)) stored, -- verification compares it with the row's own
+  resend boolean not null default false, -- sent before, and to be applied once more
   traceparent text,
   actor text,
   at timestamptz not null default clock_timestamp()
@@ -27,6 +29,12 @@ create table lockstep.tombstones (
   version bigint not null,
   at timestamptz not null default clock_timestamp(),
   primary key (entity, id)
+);
+
+-- The tables that are captured, by the name of their entity.
+create table lockstep.captured (
+  entity text primary key,
+  relation regclass not null
 );
 
 -- Where the relay's last acknowledged write ended in each partition of the log.
@@ -74,7 +82,7 @@ end $$;
 -- instead of joins, and the planner's settings, leave it the index of the tombstones and nothing else: a join that was planned for
 -- a large insert and few tombstones took 26 ms for every later row when there were 100,000 (0.9 ms now).
 create function lockstep.capture_inserted() returns trigger
-language plpgsql security definer set search_path = pg_catalog, pg_temp
+language plpgsql security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' -- one text for one time
 set enable_seqscan = off set enable_bitmapscan = off as $$
 declare
   found_tombstones bigint;
@@ -108,7 +116,7 @@ begin
 end $$;
 
 create function lockstep.capture_updated() returns trigger
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $$
 begin
   insert into lockstep.outbox (entity, id, version, operation, data, traceparent, actor)
   select tg_argv[0], c.id, c.version, 'upserted', to_jsonb(c),
@@ -160,7 +168,7 @@ begin
 end $$;
 
 -- Installs the triggers on a table that has id uuid (its primary key), version bigint, created_at and updated_at timestamptz.
--- Rows that are there already are not sent; `update products set version = version` sends them.
+-- Rows that are there already are not sent; lockstep.send does that (`lockstep backfill`).
 -- The triggers also fire where `session_replication_role` says that none should: what comes by replication is a change too.
 create function lockstep.capture(captured regclass, entity text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -194,4 +202,5 @@ begin
   foreach trigger_name in array '{lockstep_stamp,lockstep_inserted,lockstep_updated,lockstep_deleted,lockstep_truncated}'::text[] loop
     execute format('alter table %s enable always trigger %I', captured, trigger_name);
   end loop;
+  insert into lockstep.captured (entity, relation) values (entity, captured);
 end $$;

@@ -16,6 +16,10 @@ export interface OutboxRow {
   readonly data: Record<string, unknown> | null;
   readonly traceparent: string | null;
   readonly actor: string | null;
+  /** Digest of the whole row, a bigint as text; null for a delete. */
+  readonly digest: string | null;
+  /** Not null when the state is sent once more on request. */
+  readonly resend: string | null;
   /** When the change was committed, ISO 8601 with microseconds. */
   readonly time: string;
 }

@@ -6,10 +6,6 @@ import type { OutgoingRecord, TopicPartition } from "../../platform/log/log.ts";
 import { partitionOf } from "../../platform/log/partitioner.ts";
 import type { OutboxRow } from "./outbox.ts";
 
-/** Identity of a change everywhere: the CloudEvents id. */
-export const changeId = (row: Pick<OutboxRow, "entity" | "id" | "version">): string =>
-  `${row.entity}:${row.id}:${row.version}`;
-
 /** The entity that a row belongs to. @throws {Error} when a table was captured under a name that is not declared. */
 export function entityOf(entities: readonly EntityDeclaration[], row: OutboxRow): EntityDeclaration {
   const entity = entities.find((e) => e.name === row.entity);
@@ -38,5 +34,7 @@ export function recordOf(entity: EntityDeclaration, row: OutboxRow, traceparent:
     document: row.data ? documentOf(entity.fields, row.data) : null,
     ...(traceparent ? { traceparent } : {}),
     ...(row.actor ? { actor: row.actor } : {}),
+    ...(row.digest ? { digest: row.digest } : {}),
+    ...(row.resend ? { resend: row.resend } : {}),
   });
 }

@@ -7,15 +7,18 @@
  *   durable position to the fence: what is found there was stored and is not published again.
  */
 import type { EntityDeclaration } from "../../contracts/entity.ts";
-import { header } from "../../contracts/event.ts";
+import { changeId, header } from "../../contracts/event.ts";
 import { eventsTopic } from "../../contracts/topics.ts";
 import { SpanKind, startSpan } from "../../observability/trace.ts";
 import type { Log, LogWriter, OutgoingRecord, TopicPartition } from "../../platform/log/log.ts";
 import { type OutboxRow, type Positions, positionKey } from "./outbox.ts";
-import { changeId, entityOf, placeOf, recordOf } from "./publish.ts";
+import { entityOf, placeOf, recordOf } from "./publish.ts";
 
 /** Name of the relay's writer: whoever opens it last is the only one that can write. */
 const WRITER = "lockstep.relay";
+
+const idOf = ({ entity, id, version, resend }: OutboxRow): string =>
+  changeId({ entity, id, version, ...(resend ? { resend } : {}) });
 
 export class Publisher {
   private writer: LogWriter | undefined;
@@ -72,7 +75,7 @@ export class Publisher {
   async publish(rows: readonly OutboxRow[]): Promise<number> {
     const writer = this.writer;
     if (!writer) throw new Error("the publisher is closed");
-    const fresh = rows.filter((row) => !this.stored.has(changeId(row)));
+    const fresh = rows.filter((row) => !this.stored.has(idOf(row)));
     const batches = new Map<string, { place: TopicPartition; records: OutgoingRecord[] }>();
     const spans = fresh.map((row) => {
       const entity = entityOf(this.entities, row);
@@ -115,7 +118,7 @@ export class Publisher {
    * are still in the outbox: the next relay must find those when it reads back.
    */
   settle(rows: readonly OutboxRow[]): Positions {
-    for (const row of rows) this.stored.delete(changeId(row));
+    for (const row of rows) this.stored.delete(idOf(row));
     if (this.stored.size === 0) this.durable = new Map(this.positions);
     return this.durable;
   }

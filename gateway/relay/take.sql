@@ -9,6 +9,8 @@ select
   data,
   traceparent,
   actor,
+  digest::text as digest,
+  case when resend then seq::text end as resend,
   to_char(
     (case when $2::boolean then coalesce(pg_xact_commit_timestamp(xmin), at) else at end) at time zone 'UTC',
     'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'

@@ -1,13 +1,16 @@
 -- What every replica's database has beside its entities' tables: what was applied, and who may trust the cache.
 create schema if not exists lockstep;
 
--- Newest version of every entity that was ever applied here. The row of a deleted one stays: it is the tombstone that
--- keeps a late older event from bringing it back. Every write of an entity holds this row's lock until it commits.
+-- Newest version of every entity of the source that was heard of, also of those that are not this replica's to keep. The row of one
+-- that is not here, or no more, stays: it is the tombstone that keeps a late older event from bringing it back. Every write of
+-- an entity holds this row's lock until it commits, and writes this row and the entity's own in one transaction: where their
+-- xmin differ, somebody else has changed one of them.
 create table lockstep.versions (
   entity text not null,
   id uuid not null,
   version bigint not null,
-  deleted boolean not null,
+  deleted boolean not null, -- has no row here
+  digest bigint, -- of the source's row at this version; null when it was deleted there
   primary key (entity, id)
 ) with (fillfactor = 80); -- room for updates on the same page
 
@@ -67,9 +70,11 @@ begin
   end if;
 end $$;
 
--- Makes the function lockstep.apply_<table>(batch, cache_epoch, cache) for a table's present columns; does nothing when it is so already.
+-- Makes the function lockstep.apply_<table>(batch, again, cache_epoch, cache) for a table's present columns; does nothing when it is
+-- so already.
 --
--- It takes batch: a JSON list of {id, version, row}, each id once; row has the columns' values, null deletes.
+-- It takes batch: a JSON list of {id, version, digest, row}, each id once; row has the columns' values, null deletes. again names
+-- ids that are to be applied also when their version is there already, since their row may be damaged.
 -- It answers the ids that had nothing new to say, with the version that is there; all others were applied.
 --
 -- 1. Versions first, in the order of ids, so that two appliers cannot deadlock. Whoever waits here sees, once it has the lock,
@@ -107,12 +112,12 @@ declare
 begin
   perform lockstep.hold_epoch(cache_epoch, cache);
   with advanced as (
-    insert into lockstep.versions as v (entity, id, version, deleted)
-    select %1$L, c.id, c.version, c."row" is null
-    from jsonb_to_recordset(batch) as c (id uuid, version bigint, "row" jsonb)
+    insert into lockstep.versions as v (entity, id, version, deleted, digest)
+    select %1$L, c.id, c.version, c."row" is null, c.digest
+    from jsonb_to_recordset(batch) as c (id uuid, version bigint, digest bigint, "row" jsonb)
     order by c.id
-    on conflict (entity, id) do update set version = excluded.version, deleted = excluded.deleted
-      where v.version < excluded.version
+    on conflict (entity, id) do update set version = excluded.version, deleted = excluded.deleted, digest = excluded.digest
+      where v.version < excluded.version or (v.version = excluded.version and v.id = any (again))
     returning v.id, v.deleted
   )
   select coalesce(array_agg(id), '{}'), coalesce(array_agg(id) filter (where deleted), '{}') into fresh, gone from advanced;
@@ -127,7 +132,7 @@ begin
     cross join jsonb_to_record(c."row") as r (%5$s)
     where c."row" is not null and (all_fresh or c.id in (select unnest(fresh)))
     order by c.id
-    on conflict (id) do update set %6$s where t.version < excluded.version;
+    on conflict (id) do update set %6$s;
   end if;
   if not all_fresh then
     return query
@@ -144,7 +149,7 @@ end $body$, entity, target, columns, given, typed, changes);
     return;
   end if;
   execute format(
-    'create or replace function lockstep.%I(batch jsonb, cache_epoch bigint, cache text) '
+    'create or replace function lockstep.%I(batch jsonb, again uuid[], cache_epoch bigint, cache text) '
     'returns table (id uuid, version bigint) language plpgsql set enable_seqscan = off as %L',
     'apply_' || plain, body);
 end $make$;

@@ -189,12 +189,20 @@ export function columnOf(member: string): string {
   return column;
 }
 
+type Member = readonly [member: string, column: string, fromColumn: Field["fromColumn"]];
+const membersOf = new WeakMap<Readonly<Record<string, Field>>, readonly Member[]>();
+
 /** A document for a row, as `to_jsonb(row)` gives it. Columns that are not declared are left out; nothing is validated. */
 export function documentOf(fields: Readonly<Record<string, Field>>, row: Record<string, unknown>): Document {
-  const { id, version, ...times } = systemFields;
+  let members = membersOf.get(fields);
+  if (!members) {
+    const { id, version, ...times } = systemFields;
+    const all = Object.entries({ id, ...fields, ...times, version });
+    members = all.map(([member, { fromColumn }]) => [member, columnOf(member), fromColumn] as const);
+    membersOf.set(fields, members);
+  }
   const document: Document = {};
-  for (const [member, { fromColumn }] of Object.entries({ id, ...fields, ...times, version }))
-    document[member] = fromColumn(row[columnOf(member)] ?? null);
+  for (const [member, column, fromColumn] of members) document[member] = fromColumn(row[column] ?? null);
   return document;
 }
 

@@ -104,18 +104,42 @@ export function encodeEvent(event: EntityEvent): EventMessage {
  * The message for a replica's topic: the projected document, or a tombstone that says from which version on the replica has none,
  * be it deleted or not the replica's to keep. Who asked is not passed on.
  *
+ * @param headers of {@link routedHeaders}.
+ */
+export const encodeRouted = (event: EntityEvent, projected: Document | null, headers: RoutedHeaders): EventMessage => ({
+  key: event.id,
+  value: projected ? JSON.stringify(projected) : null,
+  headers: projected ? headers.upserted : headers.deleted,
+});
+
+interface RoutedHeaders {
+  readonly upserted: Record<string, string>;
+  readonly deleted: Record<string, string>;
+}
+
+/**
+ * The headers of one event's messages, shared by those of all replicas.
+ *
  * @param traceparent of the hop that routes, when it is recorded.
  */
-export function encodeRouted(
-  event: EntityEvent,
-  projected: Document | null,
-  inputOffset: number,
-  traceparent: string | undefined,
-): EventMessage {
-  const headers = attributes(event, projected ? "upserted" : "deleted");
-  if (traceparent) headers[header.traceparent] = traceparent;
-  headers[header.inputOffset] = String(inputOffset);
-  return { key: event.id, value: projected ? JSON.stringify(projected) : null, headers };
+export function routedHeaders(event: EntityEvent, inputOffset: number, traceparent: string | undefined): RoutedHeaders {
+  const headersOf = (operation: Operation) => {
+    const headers = attributes(event, operation);
+    if (traceparent) headers[header.traceparent] = traceparent;
+    headers[header.inputOffset] = String(inputOffset);
+    return headers;
+  };
+  let [upserted, deleted]: (Record<string, string> | undefined)[] = [];
+  return {
+    get upserted() {
+      upserted ??= headersOf("upserted");
+      return upserted;
+    },
+    get deleted() {
+      deleted ??= headersOf("deleted");
+      return deleted;
+    },
+  };
 }
 
 /** One change as a replica receives it. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
-import { encodeRouted } from "../contracts/event.ts";
+import { encodeRouted, routedHeaders } from "../contracts/event.ts";
 import { createMetrics, type Metrics } from "../observability/metrics.ts";
 import { newTraceparent, recordSpans, SpanKind, traceIdOf } from "../observability/trace.ts";
 import type { Batch, StoredRecord } from "../platform/log/log.ts";
@@ -51,7 +51,11 @@ function record(id: string, version: number, how: { deletes?: boolean; tracepare
     schemaVersion: 1,
     document: null,
   };
-  const { key, value, headers } = encodeRouted(event, how.deletes ? null : document(id, version), 0, how.traceparent);
+  const { key, value, headers } = encodeRouted(
+    event,
+    how.deletes ? null : document(id, version),
+    routedHeaders(event, 0, how.traceparent),
+  );
   return stored(key, value, headers);
 }
 const stored = (key: string | null, value: string | null, headers: Record<string, string> = {}): StoredRecord => ({

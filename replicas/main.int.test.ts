@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { encodeRouted } from "../contracts/event.ts";
+import { encodeRouted, routedHeaders } from "../contracts/event.ts";
 import { replicaTopic } from "../contracts/topics.ts";
 import { createMetrics } from "../observability/metrics.ts";
 import { connectLog } from "../platform/log/kafkajs/index.ts";
@@ -48,7 +48,7 @@ async function publish(id: string, version: number, deletes = false): Promise<vo
     schemaVersion: 1,
     document: null,
   };
-  const message = encodeRouted(event, deletes ? null : document(id, version), 0, undefined);
+  const message = encodeRouted(event, deletes ? null : document(id, version), routedHeaders(event, 0, undefined));
   await writer.write({ topic, partition: partitionOf(id, PARTITIONS) }, [message]);
 }
 

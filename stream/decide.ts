@@ -1,6 +1,6 @@
 /** One input record → everything that follows from it: validate → dedupe → route. Pure but for reading what is known. */
 import type { EntityDeclaration, EntityId, Version } from "../contracts/entity.ts";
-import { encodeRouted } from "../contracts/event.ts";
+import { encodeRouted, routedHeaders } from "../contracts/event.ts";
 import { deadLetterTopic, replicaTopic } from "../contracts/topics.ts";
 import { type ActiveSpan, SpanKind, startSpan } from "../observability/trace.ts";
 import type { OutgoingRecord, StoredRecord } from "../platform/log/log.ts";
@@ -55,12 +55,13 @@ export function decide(
         "lockstep.replicas": taken,
       },
     });
+    const headers = routedHeaders(event, record.offset, span.traceparent);
     return {
       offset: record.offset,
       outcome: taken.length > 0 || event.document === null ? "routed" : "filtered",
       outputs: deliveries.map((delivery) => ({
         topic: replicaTopic(entity, delivery.replica).name,
-        record: encodeRouted(event, delivery.document, record.offset, span.traceparent),
+        record: encodeRouted(event, delivery.document, headers),
       })),
       change: { id: event.id, version: event.version },
       span,

@@ -89,7 +89,9 @@ class Partition {
 
   private async step(owned: Owned, records: readonly StoredRecord[]): Promise<void> {
     const changes = new Map<EntityId, Version>();
-    const known = (id: EntityId) => changes.get(id) ?? this.using.known.get(owned.scope, id);
+    const keys = records.flatMap(({ key }) => (key ? [key.toString()] : []));
+    const before = this.using.known.newest(owned.scope, keys);
+    const known = (id: EntityId) => changes.get(id) ?? before.get(id);
     const decisions = records.map((record) => {
       const decision = decide(this.entity, this.validate, known, record);
       if (decision.change) changes.set(decision.change.id, decision.change.version);
@@ -125,14 +127,16 @@ class Partition {
   }
 
   private count(owned: Owned, decisions: readonly Decision[]): void {
+    const counts = new Map<string, number>();
     for (const { offset, outcome, rejection } of decisions) {
       if (offset <= owned.countedTo) continue;
-      this.using.metrics.streamEvents.inc({ outcome });
+      counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
       if (rejection) {
         const { reason, detail } = rejection;
         this.using.logger.warn({ ...this.at, offset, reason, detail }, "event sent to the dead letters");
       }
     }
+    for (const [outcome, count] of counts) this.using.metrics.streamEvents.inc({ outcome }, count);
   }
 
   /** Puts what the versions topic lacks there. Beside the flow: a failure kills the writer, and so shows at the next step. */
@@ -145,13 +149,13 @@ class Partition {
     try {
       // Taken in one go: the checkpoint may count only with every change before it. And the remembered one, not `owned`:
       // a step under way may have moved the end of one output and not yet of another.
-      const changes = known.unflushed(owned.scope);
+      const unflushed = known.unflushed(owned.scope);
       const checkpoint = known.checkpoint(owned.scope);
-      if (changes.size === 0 || !checkpoint) return;
-      const records = encodeFlush(changes, checkpoint);
+      if (unflushed.changes.size === 0 || !checkpoint) return;
+      const records = encodeFlush(unflushed.changes, checkpoint);
       const base = await owned.writer.write({ topic, partition: this.at.partition }, records);
       owned.ends[topic] = base + records.length;
-      known.markFlushed(owned.scope, changes);
+      known.markFlushed(owned.scope, unflushed);
     } catch (error) {
       if (owned === this.owned)
         logger.warn({ err: error, ...this.at }, "versions not flushed; they will be after a take-over");

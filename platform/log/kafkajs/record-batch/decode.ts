@@ -163,13 +163,14 @@ class DecodedRecord implements StoredRecord {
   }
 }
 
-/** Straight to text: every event's headers are read, and a buffer for each would cost more than all the rest of the record. */
+/** Straight to text, all at once: a buffer or a conversion for each would cost more than all the rest of the record. */
 function decodeHeaderTexts(bytes: Buffer): Record<string, string> {
   const headers = Object.create(null) as Record<string, string>;
   const cursor = new Cursor(bytes, 0);
+  const latin1 = bytes.toString("latin1");
   for (let left = cursor.varint(); left > 0; left--) {
-    const name = cursor.lengthAndText() ?? "";
-    headers[name] = cursor.lengthAndText() ?? "";
+    const name = cursor.lengthAndText(latin1) ?? "";
+    headers[name] = cursor.lengthAndText(latin1) ?? "";
   }
   return headers;
 }

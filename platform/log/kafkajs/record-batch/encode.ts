@@ -25,11 +25,48 @@ const bytesOf = (content: string | Buffer): number =>
 /** Bytes of one record without its own length, if it stands at `offsetDelta` in its batch. */
 export function recordSize(record: OutgoingRecord, offsetDelta: number): number {
   // One byte of attributes, one for the timestamp's delta, which is 0 in our batches.
-  let size = 2 + varintSize(offsetDelta) + contentSize(record.key) + contentSize(record.value);
-  const names = Object.keys(record.headers);
-  size += varintSize(names.length);
-  for (const name of names) size += contentSize(name) + contentSize(record.headers[name]!);
-  return size;
+  const content = contentSize(record.key) + contentSize(record.value) + headerBytes(record.headers).length;
+  return 2 + varintSize(offsetDelta) + content;
+}
+
+const encodedHeaders = new WeakMap<OutgoingRecord["headers"], Buffer>();
+let scratch = Buffer.allocUnsafe(4_096);
+
+/**
+ * Headers as they stand in a record, encoded once for all who share the object: one event goes to several topics with the same
+ * headers, and each is measured before it is written.
+ */
+function headerBytes(headers: OutgoingRecord["headers"]): Buffer {
+  const known = encodedHeaders.get(headers);
+  if (known) return known;
+  const names = Object.keys(headers);
+  let most = 5;
+  // No character of a string takes more than three bytes.
+  for (const name of names) most += 10 + 3 * name.length + 3 * headers[name]!.length;
+  if (scratch.length < most) scratch = Buffer.allocUnsafe(most);
+  let at = writeVarint(scratch, names.length, 0);
+  for (const name of names) {
+    at = writeName(scratch, name, at);
+    at = writeContent(scratch, headers[name]!, at);
+  }
+  const encoded = Buffer.from(scratch.subarray(0, at));
+  encodedHeaders.set(headers, encoded);
+  return encoded;
+}
+
+/** Names repeat with every record. */
+const encodedNames = new Map<string, Buffer>();
+const KNOWN_NAMES = 200;
+
+function writeName(into: Buffer, name: string, at: number): number {
+  let encoded = encodedNames.get(name);
+  if (!encoded) {
+    const bytes = Buffer.alloc(5 + 3 * name.length);
+    encoded = bytes.subarray(0, writeContent(bytes, name, 0));
+    if (encodedNames.size < KNOWN_NAMES) encodedNames.set(name, encoded);
+  }
+  for (let i = 0; i < encoded.length; i++) into[at + i] = encoded[i]!;
+  return at + encoded.length;
 }
 
 function contentSize(content: string | Buffer | null): number {
@@ -69,13 +106,7 @@ function writeRecord(batch: Buffer, record: OutgoingRecord, offsetDelta: number,
   at = writeVarint(batch, offsetDelta, at);
   at = writeContent(batch, record.key, at);
   at = writeContent(batch, record.value, at);
-  const names = Object.keys(record.headers);
-  at = writeVarint(batch, names.length, at);
-  for (const name of names) {
-    at = writeContent(batch, name, at);
-    at = writeContent(batch, record.headers[name]!, at);
-  }
-  return at;
+  return at + headerBytes(record.headers).copy(batch, at);
 }
 
 function writeContent(batch: Buffer, content: string | Buffer | null, start: number): number {

@@ -2,15 +2,21 @@
 -- KEYS: state, then an entry each. ARGV: epoch, token, time to live in ms, then id, version and body each; an empty body only
 -- lifts the fence (PostgreSQL has something newer). Answers "ok", "lost" or "behind".
 -- A server whose memory is full refuses a script's SET only before its first write, so that comes first.
-for i = 2, #KEYS do
-  local at = 3 * i - 2
-  local field = 'f:' .. ARGV[at]
-  local version, body = ARGV[at + 1], ARGV[at + 2]
-  if redis.call('HGET', KEYS[1], field) == version .. ':' .. ARGV[2] then
+local fields, lifted = {}, {}
+for i = 1, #KEYS - 1 do
+  fields[i] = 'f:' .. ARGV[3 * i + 1]
+end
+local fences = redis.call('HMGET', KEYS[1], unpack(fields))
+for i = 1, #fields do
+  local version, body = ARGV[3 * i + 2], ARGV[3 * i + 3]
+  if fences[i] == version .. ':' .. ARGV[2] then
     if body ~= '' then
-      redis.call('SET', KEYS[i], ARGV[1] .. ' ' .. version .. ' ' .. body, 'PX', ARGV[3])
+      redis.call('SET', KEYS[i + 1], ARGV[1] .. ' ' .. version .. ' ' .. body, 'PX', ARGV[3])
     end
-    redis.call('HDEL', KEYS[1], field)
+    lifted[#lifted + 1] = fields[i]
   end
+end
+if #lifted > 0 then
+  redis.call('HDEL', KEYS[1], unpack(lifted))
 end
 return 'ok'

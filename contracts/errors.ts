@@ -10,6 +10,7 @@ export type ErrorCode =
   | "UNSUPPORTED_MEDIA_TYPE"
   | "INVALID"
   | "UNAVAILABLE"
+  | "BEHIND"
   | "INTERNAL";
 
 /** Where in the request a value was wrong. */
@@ -38,6 +39,7 @@ export const policy: Readonly<Record<ErrorCode, Policy>> = {
   UNSUPPORTED_MEDIA_TYPE: { http: 415, title: "The media type is not understood", retry: "after a change" },
   INVALID: { http: 422, title: "The content is not valid", retry: "after a change" },
   UNAVAILABLE: { http: 503, title: "A part that is needed is away", retry: "soon" },
+  BEHIND: { http: 503, title: "The replica is not as fresh as was asked for", retry: "soon" },
   INTERNAL: { http: 500, title: "An unexpected error occurred", retry: "never" },
 };
 

@@ -87,6 +87,24 @@ export const metrics = {
     help: "Reads by entity id, by what the cache said",
     labels: ["replica", "result"],
   }),
+  freshReads: declare({
+    name: "lockstep_fresh_reads_total",
+    kind: "counter",
+    help: "Reads with a Sync-Token; fresh: at once, waited: after a wait, behind: refused, as the replica was not there in time",
+    labels: ["replica", "outcome"],
+  }),
+  receiptsDropped: declare({
+    name: "lockstep_receipts_dropped_total",
+    kind: "counter",
+    help: "Receipts that the log did not take; who waits for one of these waits in vain",
+    labels: [],
+  }),
+  confirmations: declare({
+    name: "lockstep_confirmations_total",
+    kind: "counter",
+    help: "Replicas waited for by writes with Prefer: wait; confirmed: had it in time, behind: had not",
+    labels: ["replica", "outcome"],
+  }),
   cacheEpoch: declare({
     name: "lockstep_cache_epoch",
     kind: "gauge",

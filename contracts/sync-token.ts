@@ -1,6 +1,66 @@
 /** What a write answers in `Sync-Token`, so that a later read elsewhere can ask for at least that state (P8). */
 import type { EntityId, Version } from "./entity.ts";
+import { LockstepError } from "./errors.ts";
 
-/** Opaque to clients; says only what the client already knows, so forging one gains nothing. */
-export const encodeSyncToken = (plural: string, id: EntityId, version: Version): string =>
-  Buffer.from(`1:${plural}:${id}:${version}`).toString("base64url");
+/** The least version that a reader wants to see of one entity. */
+export interface Seen {
+  readonly plural: string;
+  readonly id: EntityId;
+  readonly version: Version;
+}
+
+/** Most entities that one token covers: some 6 kB of header. */
+export const MOST_SEEN = 100;
+
+const FORMAT = "1";
+const entry = /^([a-z][A-Za-z0-9]{0,62}):([0-9a-f-]{36}):([1-9]\d{0,14})$/;
+
+/**
+ * Opaque to clients; says only what the client already knows, so forging one gains nothing but a wait.
+ *
+ * @throws {LockstepError} MALFORMED for more than {@link MOST_SEEN} entities.
+ */
+export function encodeSyncToken(seen: readonly Seen[]): string {
+  const newest = newestOf(seen);
+  if (newest.length > MOST_SEEN)
+    throw malformed(`covers more than ${MOST_SEEN} entities: leave out tokens of what you have seen in every replica`);
+  const entries = newest.map(({ plural, id, version }) => `${plural}:${id}:${version}`);
+  return Buffer.from(`${FORMAT};${entries.join(",")}`).toString("base64url");
+}
+
+/**
+ * Reads the header `Sync-Token`: one token, or several separated by commas.
+ *
+ * @returns each entity once, with the newest version that is asked for.
+ * @throws {LockstepError} MALFORMED when one is no token that a write gave, or they cover more than {@link MOST_SEEN} entities.
+ */
+export function decodeSyncTokens(header: string | undefined): Seen[] {
+  if (header === undefined) return [];
+  const newest = newestOf(header.split(",").flatMap((token) => decode(token.trim())));
+  if (newest.length > MOST_SEEN) throw malformed(`covers more than ${MOST_SEEN} entities`);
+  return newest;
+}
+
+function decode(token: string): Seen[] {
+  const [format, entries] = Buffer.from(token, "base64url").toString().split(";");
+  if (format !== FORMAT || !entries) throw malformed("is not one that a write gave");
+  return entries.split(",").map((text) => {
+    const [, plural, id, version] = entry.exec(text) ?? [];
+    if (!plural || !id || !version) throw malformed("is not one that a write gave");
+    return { plural, id, version: Number(version) };
+  });
+}
+
+function newestOf(seen: readonly Seen[]): Seen[] {
+  const newest = new Map<string, Seen>();
+  for (const one of seen) {
+    const key = `${one.plural}:${one.id}`;
+    if (one.version > (newest.get(key)?.version ?? 0)) newest.set(key, one);
+  }
+  return [...newest.values()];
+}
+
+const malformed = (detail: string) =>
+  new LockstepError("MALFORMED", `The header Sync-Token ${detail}.`, {
+    violations: [{ pointer: "Sync-Token", detail }],
+  });

@@ -62,11 +62,14 @@ export const versionsTopic = (entity: EntityDeclaration): TopicDeclaration => ({
   config: { "cleanup.policy": "compact", "min.compaction.lag.ms": "60000", "max.compaction.lag.ms": String(day) },
 });
 
-/** What each replica applied, told to whoever waits or measures. Lost receipts are harmless: nobody takes silence for an answer. */
+/**
+ * What each replica applied, told to whoever waits or measures. Lost receipts are harmless: nobody takes silence for an answer.
+ * One partition: whoever reads them reads all.
+ */
 export const receiptsTopic: TopicDeclaration = {
   name: "lockstep.receipts",
-  key: "name of the replica",
-  value: "entity, versions applied, and when they were committed, applied and cached",
+  key: "none",
+  value: "replica, entity, versions applied, and when they were committed, applied and cached",
   writtenBy: "replica",
   readBy: ["gateway", "console"],
   config: { "cleanup.policy": "delete", "retention.ms": String(day / 24) },

@@ -44,7 +44,7 @@ describe("POST", () => {
     expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/);
     expect(headers.get("location")).toBe(`/products/${id}`);
     expect(headers.get("etag")).toBe('"1"');
-    expect(headers.get("sync-token")).toBe(encodeSyncToken("products", id, 1));
+    expect(headers.get("sync-token")).toBe(encodeSyncToken([{ plural: "products", id, version: 1 }]));
     expect(headers.get("x-content-type-options")).toBe("nosniff");
     expect(new Date(String(body.createdAt)).toISOString()).toBe(String(body.createdAt));
     expect((await request("GET", at(`/${id}`))).body).toEqual(body);
@@ -146,7 +146,7 @@ describe("PUT", () => {
     expect([status, headers.get("etag"), headers.get("sync-token")]).toEqual([
       200,
       '"2"',
-      encodeSyncToken("products", id, 2),
+      encodeSyncToken([{ plural: "products", id, version: 2 }]),
     ]);
     expect(replaced).toMatchObject({
       id,
@@ -229,7 +229,7 @@ describe("DELETE", () => {
     const { id } = await create();
     const { status, headers, body } = await request("DELETE", at(`/${id}`));
     expect([status, headers.get("etag"), body]).toEqual([204, '"2"', {}]);
-    expect(headers.get("sync-token")).toBe(encodeSyncToken("products", id, 2));
+    expect(headers.get("sync-token")).toBe(encodeSyncToken([{ plural: "products", id, version: 2 }]));
     for (const method of ["GET", "DELETE"]) expectProblem(await request(method, at(`/${id}`)), 404, "NOT_FOUND");
     expectProblem(await request("PATCH", at(`/${id}`), {}), 404, "NOT_FOUND");
     expect((await outbox(gateway.sql, id)).map((row) => [row.version, row.operation])).toEqual([

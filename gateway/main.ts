@@ -1,9 +1,11 @@
 /** Wires the gateway: settings, the source's PostgreSQL, the routes of every entity. */
 import { entities } from "../contracts/entities/index.ts";
 import { serveHttp, serviceApp } from "../platform/http.ts";
+import { connectLog } from "../platform/log/kafkajs/index.ts";
 import { migrate } from "../platform/migrate.ts";
 import type { Running } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
+import { Confirmations } from "./confirmations.ts";
 import { migrations } from "./migrations/index.ts";
 import { addRoutes } from "./routes.ts";
 import { Source } from "./source.ts";
@@ -22,7 +24,15 @@ export async function startGateway({ settings, logger, metrics }: Running): Prom
     statementTimeoutMs: settings.LOCKSTEP_STATEMENT_TIMEOUT_MS,
   });
   const app = serviceApp({ checks: [source.check], metrics, logger });
-  for (const entity of entities) addRoutes(app, new EntityStore(source, entity), settings.LOCKSTEP_MAX_BODY_BYTES);
+  const connect = () => connectLog({ brokers: settings.KAFKA_BROKERS, clientId: "lockstep-gateway", logger });
+  const confirmations = new Confirmations(connect, logger);
+  const using = {
+    confirmations,
+    metrics,
+    maxBodyBytes: settings.LOCKSTEP_MAX_BODY_BYTES,
+    mostWaitMs: settings.LOCKSTEP_MAX_WAIT_MS,
+  };
+  for (const entity of entities) addRoutes(app, new EntityStore(source, entity), using);
   const http = serveHttp(app, settings);
   await migrate(url, migrations, logger);
   source.schemaIsUpToDate();
@@ -34,6 +44,7 @@ export async function startGateway({ settings, logger, metrics }: Running): Prom
     ended: ended.promise,
     async stop() {
       await http.stop();
+      await confirmations.close();
       await source.close();
       ended.resolve();
     },

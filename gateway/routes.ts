@@ -1,23 +1,27 @@
 /** The HTTP API of one entity, made from its declaration. */
 import type { Context, Hono } from "hono";
-import { type Document, type EntityId, inputSchema, patchSchema, type Version } from "../contracts/entity.ts";
+import { type Document, type EntityId, inputSchema, patchSchema } from "../contracts/entity.ts";
 import { LockstepError } from "../contracts/errors.ts";
-import { encodeSyncToken } from "../contracts/sync-token.ts";
 import { isId, pageOf, pageRequest } from "../platform/pages.ts";
 import { readBody } from "./body.ts";
 import { acceptedVersions, type Conditions, etagOf, isUnchanged } from "./preconditions.ts";
 import { inRequestSpan, inStatementSpan } from "./spans.ts";
+import { SyncedWrite, type SyncParts } from "./synchronous.ts";
 import type { EntityStore } from "./write.ts";
 
 const JSON_TYPES = ["application/json"];
 const PATCH_TYPES = ["application/merge-patch+json", "application/json"];
 
+export interface RouteParts extends SyncParts {
+  readonly maxBodyBytes: number;
+}
+
 /** Adds `GET`, `POST` on the collection and `GET`, `PUT`, `PATCH`, `DELETE` on its members. */
-export function addRoutes(app: Hono, store: EntityStore, maxBytes: number): void {
+export function addRoutes(app: Hono, store: EntityStore, using: RouteParts): void {
   const collection = `/${store.entity.plural}`;
   addReads(app, store, collection);
-  addCreate(app, store, collection, maxBytes);
-  addChanges(app, store, collection, maxBytes);
+  addCreate(app, store, collection, using);
+  addChanges(app, store, collection, using);
 }
 
 function addReads(app: Hono, store: EntityStore, collection: string): void {
@@ -38,24 +42,26 @@ function addReads(app: Hono, store: EntityStore, collection: string): void {
   });
 }
 
-function addCreate(app: Hono, store: EntityStore, collection: string, maxBytes: number): void {
-  const body = { schema: inputSchema(store.entity), types: JSON_TYPES, maxBytes };
+function addCreate(app: Hono, store: EntityStore, collection: string, parts: RouteParts): void {
+  const body = { schema: inputSchema(store.entity), types: JSON_TYPES, maxBytes: parts.maxBodyBytes };
   app.post(collection, (c) =>
     inRequestSpan(c, collection, async (context) => {
       const document = await readBody(c.req.raw, body);
       // UUIDv7: ids made one after the other lie beside each other in the index (RFC 9562, section 5.7).
       const id = Bun.randomUUIDv7();
+      using write = await SyncedWrite.begin(c, store.entity, id, parts);
       const created = await inStatementSpan(context, `INSERT ${store.entity.plural}`, (inner) =>
         store.insert(id, document, inner),
       );
       c.header("location", `${collection}/${id}`);
-      return answer(c, store, created, 201);
+      return await answer(c, write, created, 201);
     }),
   );
 }
 
-function addChanges(app: Hono, store: EntityStore, collection: string, maxBytes: number): void {
+function addChanges(app: Hono, store: EntityStore, collection: string, parts: RouteParts): void {
   const { entity } = store;
+  const maxBytes = parts.maxBodyBytes;
   const member = `${collection}/:id`;
   const bodies = {
     PUT: { schema: inputSchema(entity), types: JSON_TYPES, maxBytes },
@@ -67,10 +73,11 @@ function addChanges(app: Hono, store: EntityStore, collection: string, maxBytes:
         const id = idOf(c, store);
         const accepted = acceptedVersions(conditions(c));
         const change = await readBody(c.req.raw, bodies[method]);
+        using write = await SyncedWrite.begin(c, entity, id, parts);
         const changed = await inStatementSpan(context, `UPDATE ${entity.plural}`, (inner) =>
           store.update(id, change, accepted, inner),
         );
-        return answer(c, store, changed, 200);
+        return await answer(c, write, changed, 200);
       }),
     );
 
@@ -78,10 +85,12 @@ function addChanges(app: Hono, store: EntityStore, collection: string, maxBytes:
     inRequestSpan(c, member, async (context) => {
       const id = idOf(c, store);
       const accepted = acceptedVersions(conditions(c));
+      using write = await SyncedWrite.begin(c, entity, id, parts);
       const version = await inStatementSpan(context, `DELETE ${entity.plural}`, (inner) =>
         store.remove(id, accepted, inner),
       );
-      tell(c, entity.plural, id, version);
+      c.header("etag", etagOf(version));
+      await write.committed(id, version);
       return c.body(null, 204);
     }),
   );
@@ -99,14 +108,11 @@ const conditions = (c: Context): Conditions => ({
   ifNoneMatch: c.req.header("if-none-match"),
 });
 
-function answer(c: Context, { entity }: EntityStore, document: Document, status: 200 | 201): Response {
-  tell(c, entity.plural, String(document.id), Number(document.version));
-  return c.json(document, status);
-}
-
-function tell(c: Context, plural: string, id: EntityId, version: Version): void {
+async function answer(c: Context, write: SyncedWrite, document: Document, status: 200 | 201): Promise<Response> {
+  const version = Number(document.version);
   c.header("etag", etagOf(version));
-  c.header("sync-token", encodeSyncToken(plural, id, version));
+  await write.committed(String(document.id), version);
+  return c.json(document, status);
 }
 
 /** An answer may be kept, but not be used without asking whether it is still true. */

@@ -86,6 +86,14 @@ export const settings = {
     wholeNumber(100, 600_000, 10_000),
     "Longest that one database statement may take, in milliseconds",
   ),
+  LOCKSTEP_READ_WAIT_MS: setting(
+    wholeNumber(0, 600_000, 1_000),
+    "Longest that a read with a Sync-Token waits for its replica when it does not say itself (Prefer: wait=N), in milliseconds",
+  ),
+  LOCKSTEP_MAX_WAIT_MS: setting(
+    wholeNumber(0, 600_000, 10_000),
+    "Longest that a read or write may wait by its own wish (Prefer: wait=N), in milliseconds",
+  ),
   LOCKSTEP_RELAY_BATCH: setting(
     wholeNumber(1, 20_000, 1000),
     "Most changes that the relay takes from the outbox at a time",

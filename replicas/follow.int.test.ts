@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { encodeRouted, routedHeaders } from "../contracts/event.ts";
+import type { Receipt } from "../contracts/receipt.ts";
 import { createMetrics, type Metrics } from "../observability/metrics.ts";
 import { newTraceparent, recordSpans, SpanKind, traceIdOf } from "../observability/trace.ts";
 import type { Batch, StoredRecord } from "../platform/log/log.ts";
@@ -23,6 +24,7 @@ let database: ReplicaDatabase;
 let process: CacheProcess;
 let metrics: Metrics;
 let follower: EntityFollower;
+let told: Receipt[] = [];
 const lag = new Lag(() => 0);
 
 beforeAll(async () => {
@@ -37,7 +39,9 @@ afterAll(async () => {
 beforeEach(() => {
   metrics = createMetrics("test", "1");
   const { applier } = process;
-  follower = new EntityFollower({ applier, lag, logger: silent, metrics }, entity, replicaOf("catalog"));
+  told = [];
+  const receipts = { add: (receipt: Receipt) => void told.push(receipt) };
+  follower = new EntityFollower({ applier, lag, receipts, logger: silent, metrics }, entity, replicaOf("catalog"));
 });
 
 let offset = 0;
@@ -86,6 +90,23 @@ test("a batch is applied and readable from the cache when it is done", async () 
   expect([found.how.result, found.entry?.version]).toEqual(["hit", 2]);
   expect(await versionOf(b)).toEqual({ version: 2, body: null });
   expect(await outcomes()).toEqual({ applied: 4 });
+});
+
+test("what was applied is told: each entity with the version that is there, and when", async () => {
+  const [a, b] = [newId(), newId()];
+  await follower.process(batch(record(a, 1), record(a, 3), record(b, 2)));
+  await follower.process(batch(record(a, 2)));
+  const [first, second] = told;
+  expect(first).toMatchObject({ replica: "catalog", entity: "product" });
+  expect(first!.changes.map(([id, version]) => [id, version]).toSorted()).toEqual(
+    [
+      [a, 3],
+      [b, 2],
+    ].toSorted(),
+  );
+  expect(first!.cachedMs).toBeGreaterThanOrEqual(first!.appliedMs);
+  for (const [, , committedMs] of first!.changes) expect(first!.appliedMs - committedMs).toBeGreaterThanOrEqual(5);
+  expect(second!.changes.map(([id, version]) => [id, version])).toEqual([[a, 3]]);
 });
 
 test("P2: a batch that comes again has no effect, and is counted as what it is", async () => {

@@ -11,6 +11,7 @@ import { isId } from "../platform/pages.ts";
 import type { Applied, Applier } from "./applier.ts";
 import { Gather } from "./gather.ts";
 import type { Lag } from "./lag.ts";
+import type { Receipts } from "./receipts.ts";
 import { type Outcome, outcomes, reduce } from "./reduce.ts";
 
 /** Rows in one statement: 2,000 take some 80 ms, and more at a time were no faster. */
@@ -25,6 +26,7 @@ interface Arrived extends RoutedEvent {
 export interface FollowParts {
   readonly applier: Pick<Applier, "apply">;
   readonly lag: Lag;
+  readonly receipts: Pick<Receipts, "add">;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -97,6 +99,13 @@ export class EntityFollower {
     const appliedMs = Date.now();
     const cached = await applied.store();
     const storedMs = Date.now();
+    this.using.receipts.add({
+      replica: this.replica.name,
+      entity: this.entity.name,
+      appliedMs,
+      cachedMs: cached ? storedMs : null,
+      changes: changes.map(({ id, version, time }) => [id, applied.nothingNew.get(id) ?? version, Date.parse(time)]),
+    });
     for (const [i, outcome] of outcomes(events, applied.nothingNew).entries())
       this.tell(events[i]!, outcome, appliedMs, cached ? storedMs : undefined);
   }

@@ -1,6 +1,6 @@
 /** Wires one replica: its PostgreSQL, its cache, the log, its HTTP reads. Any number of processes may run the same replica. */
 import { entities } from "../contracts/entities/index.ts";
-import { replicaGroup, topicsOf } from "../contracts/topics.ts";
+import { receiptsTopic, replicaGroup, topicsOf } from "../contracts/topics.ts";
 import { serveHttp, serviceApp } from "../platform/http.ts";
 import { connectLog } from "../platform/log/kafkajs/index.ts";
 import type { Follower } from "../platform/log/log.ts";
@@ -12,6 +12,7 @@ import { healthChecks } from "./health.ts";
 import { Lag } from "./lag.ts";
 import { migrationsOf } from "./migrations/index.ts";
 import { addReads } from "./reads/routes.ts";
+import { Receipts } from "./receipts.ts";
 import { type Kept, Replica } from "./replica.ts";
 
 /** What is fetched at a time bounds the memory; a statement takes 2,000 rows at most anyway. */
@@ -37,21 +38,32 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
   );
   const health = healthChecks({ follower: () => follower, epoch: replica.epoch, redis: replica.redis });
   const app = serviceApp({ checks: health.checks, metrics, logger });
-  for (const { entity, lookup, rows } of replica.entities)
-    addReads(app, { lookup, rows, metrics, lagMs: () => lag.ms(Date.now()) }, entity, name);
+  const reading = {
+    metrics,
+    lagMs: () => lag.ms(Date.now()),
+    waitMs: settings.LOCKSTEP_READ_WAIT_MS,
+    mostWaitMs: settings.LOCKSTEP_MAX_WAIT_MS,
+  };
+  for (const kept of replica.entities) addReads(app, { ...reading, ...kept }, kept.entity, name);
   const http = serveHttp(app, settings);
 
   await migrate(url, migrationsOf(name), logger);
   await replica.start(health.databaseAnswered);
   const log = await connectLog({ brokers: settings.KAFKA_BROKERS, clientId: `lockstep-replica-${name}`, logger });
-  await log.ensureTopics(entities.flatMap(topicsOf), {
-    partitions: settings.LOCKSTEP_PARTITIONS,
+  const copies = {
     replicationFactor: settings.LOCKSTEP_REPLICATION_FACTOR,
     minInSyncReplicas: settings.LOCKSTEP_MIN_IN_SYNC,
-  });
+  };
+  await log.ensureTopics(entities.flatMap(topicsOf), { ...copies, partitions: settings.LOCKSTEP_PARTITIONS });
+  await log.ensureTopics([receiptsTopic], { ...copies, partitions: 1 });
+  const receipts = new Receipts({ log, logger, metrics }, `lockstep.replica.${name}.${instanceOf(settings)}.receipts`);
   const byTopic = new Map(
     replica.entities.map((kept) => {
-      const following = new EntityFollower({ applier: kept.applier, lag, logger, metrics }, kept.entity, kept.replica);
+      const following = new EntityFollower(
+        { applier: kept.applier, lag, receipts, logger, metrics },
+        kept.entity,
+        kept.replica,
+      );
       return [following.topic, following];
     }),
   );
@@ -73,12 +85,16 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
     ended: followed.ended,
     async stop() {
       await followed.close();
+      await receipts.close();
       await log.close();
       await http.stop();
       await replica.close();
     },
   };
 }
+
+/** A name that no other process of the replica has at the same time. */
+const instanceOf = ({ LOCKSTEP_INSTANCE }: Running["settings"]): string => LOCKSTEP_INSTANCE ?? crypto.randomUUID();
 
 /** @throws {Error} when no entity has the replica. */
 function keptBy(name: string): Kept[] {

@@ -33,7 +33,7 @@ beforeAll(async () => {
   replica = await startCacheProcess(server.url, await redisUrl(), `away-${newId()}`);
   const metrics = createMetrics("test", "1");
   app = serviceApp({ checks: [], metrics, logger: silent });
-  addReads(app, { ...replica, metrics, lagMs: () => 0 }, entity, "catalog");
+  addReads(app, { ...replica, waitMs: 100, mostWaitMs: 100, metrics, lagMs: () => 0 }, entity, "catalog");
   await cacheIsOn();
 }, 120_000);
 afterAll(async () => {

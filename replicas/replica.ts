@@ -7,6 +7,7 @@ import { Cache } from "./cache/cache.ts";
 import { CacheEpoch, type Epoch } from "./cache/epoch.ts";
 import { Keeper } from "./cache/keeper.ts";
 import { connectDatabases, connectRedisLinks, type Databases, type RedisLinks } from "./connections.ts";
+import { Freshness } from "./reads/freshness.ts";
 import { Lookup } from "./reads/lookup.ts";
 import { Rows } from "./reads/rows.ts";
 
@@ -20,6 +21,7 @@ export interface KeptEntity extends Kept {
   readonly cache: Cache;
   readonly rows: Rows;
   readonly lookup: Lookup;
+  readonly freshness: Freshness;
   readonly applier: Applier;
 }
 
@@ -65,10 +67,14 @@ export class Replica {
       (lost) => void this.keeper.lost(lost),
     );
     const rows = new Rows(databases.reads, entity, replica);
-    const apply = (changes: readonly Change[], hold: Hold) =>
-      applyChanges(databases.applies, entity.plural, changes, hold);
+    const freshness = new Freshness((wanted) => rows.behind(wanted));
+    const apply = async (changes: readonly Change[], hold: Hold) => {
+      const nothingNew = await applyChanges(databases.applies, entity.plural, changes, hold);
+      freshness.applied(changes);
+      return nothingNew;
+    };
     const applier = new Applier({ apply, cache, epoch, logger }, replica);
-    return { entity, replica, cache, rows, lookup: new Lookup(cache, rows), applier };
+    return { entity, replica, cache, rows, lookup: new Lookup(cache, rows), freshness, applier };
   }
 
   /**

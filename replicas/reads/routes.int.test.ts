@@ -28,9 +28,14 @@ let app: Hono;
 let plainApp: Hono;
 let lag: number | undefined = 0;
 
-function appOf({ lookup, rows }: CacheProcess): Hono {
+function appOf({ lookup, rows, freshness }: CacheProcess): Hono {
   const made = serviceApp({ checks: [], metrics, logger: silent });
-  addReads(made, { lookup, rows, metrics, lagMs: () => lag }, entity, "catalog");
+  addReads(
+    made,
+    { lookup, rows, freshness, waitMs: 100, mostWaitMs: 2_000, metrics, lagMs: () => lag },
+    entity,
+    "catalog",
+  );
   return made;
 }
 

@@ -2,10 +2,13 @@
 import type { Context, Hono } from "hono";
 import type { EntityDeclaration, EntityId } from "../../contracts/entity.ts";
 import { LockstepError } from "../../contracts/errors.ts";
+import { decodeSyncTokens, type Seen } from "../../contracts/sync-token.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import { problem } from "../../platform/http.ts";
 import { isId, pageOf, pageRequest } from "../../platform/pages.ts";
-import { cacheStatus, type Lookup } from "./lookup.ts";
+import { preferredWait } from "../../platform/prefer.ts";
+import type { Freshness } from "./freshness.ts";
+import { cacheStatus, type Found, type Lookup } from "./lookup.ts";
 import type { Rows } from "./rows.ts";
 
 const READ_METHODS = "GET, HEAD";
@@ -13,6 +16,10 @@ const READ_METHODS = "GET, HEAD";
 export interface ReadParts {
   readonly lookup: Lookup;
   readonly rows: Rows;
+  readonly freshness: Pick<Freshness, "reached">;
+  /** Longest wait of a read with a `Sync-Token` that does not say itself, and of one that does, in milliseconds. */
+  readonly waitMs: number;
+  readonly mostWaitMs: number;
   readonly metrics: Metrics;
   /** Milliseconds for `Lockstep-Lag`; undefined while it is not known. */
   readonly lagMs: () => number | undefined;
@@ -20,7 +27,7 @@ export interface ReadParts {
 
 /** Adds `GET /<plural>` and `GET /<plural>/{id}`. */
 export function addReads(app: Hono, using: ReadParts, entity: EntityDeclaration, replica: string): void {
-  const { lookup, rows, metrics, lagMs } = using;
+  const { lookup, rows, freshness, waitMs, mostWaitMs, metrics, lagMs } = using;
   const collection = `/${entity.plural}`;
   const one = `${collection}/:id`;
 
@@ -31,16 +38,51 @@ export function addReads(app: Hono, using: ReadParts, entity: EntityDeclaration,
     c.header("cache-control", "no-cache");
   };
 
+  const wantedBy = (c: Context) =>
+    decodeSyncTokens(c.req.header("sync-token")).filter(({ plural }) => plural === entity.plural);
+
+  /** Resolves once the database is as fresh as the reader asks. @returns the refusal when it is not in time. */
+  const waitFor = async (c: Context, wanted: readonly Seen[]): Promise<Response | undefined> => {
+    const prefer = preferredWait(c.req.header("prefer"), mostWaitMs);
+    if (prefer) c.header("preference-applied", prefer.applied);
+    const withinMs = prefer?.ms ?? waitMs;
+    if (await freshness.reached(wanted, withinMs)) return undefined;
+    metrics.freshReads.inc({ replica, outcome: "behind" });
+    const [first] = wanted;
+    const what =
+      wanted.length === 1 ? `version ${first!.version} of ${entity.name} ${first!.id}` : "all that was asked for";
+    const detail = `This replica does not have ${what} yet, after ${withinMs} ms. Ask again, or wait longer with Prefer: wait=N.`;
+    return refusal(c, new LockstepError("BEHIND", detail));
+  };
+
+  /** What is there for an id, at least as fresh as the reader asks. */
+  const find = async (c: Context, id: EntityId): Promise<Found | Response> => {
+    const wanted = wantedBy(c).find((seen) => seen.id === id);
+    const found = await lookup.find(id);
+    if (!wanted) return found;
+    if ((found.entry?.version ?? 0) >= wanted.version) {
+      metrics.freshReads.inc({ replica, outcome: "fresh" });
+      return found;
+    }
+    const refused = await waitFor(c, [wanted]);
+    if (refused) return refused;
+    metrics.freshReads.inc({ replica, outcome: "waited" });
+    // Begun after that version was committed here, so not older (P7).
+    return lookup.find(id);
+  };
+
   app.get(one, async (c) => {
     // RFC 9562 asks to accept upper case too.
     const id = (c.req.param("id") ?? "").toLowerCase();
     if (!isId(id)) throw notFound(entity, id);
     // Before the read: what is answered may be newer than this says, never older.
     tellLag(c);
-    const { entry, how } = await lookup.find(id);
+    const found = await find(c, id);
+    if (found instanceof Response) return found;
+    const { entry, how } = found;
     metrics.cacheRequests.inc({ replica, result: how.result });
     c.header("cache-status", cacheStatus(how));
-    if (!entry?.body) return absent(c, entity, id);
+    if (!entry?.body) return refusal(c, notFound(entity, id));
     const etag = `"${entry.version}"`;
     c.header("etag", etag);
     if (matches(c.req.header("if-none-match"), etag)) return c.body(null, 304);
@@ -50,6 +92,12 @@ export function addReads(app: Hono, using: ReadParts, entity: EntityDeclaration,
   app.get(collection, async (c) => {
     const { after, limit } = pageRequest(c.req.query());
     tellLag(c);
+    const wanted = wantedBy(c);
+    if (wanted.length > 0) {
+      const refused = await waitFor(c, wanted);
+      if (refused) return refused;
+      metrics.freshReads.inc({ replica, outcome: "fresh" });
+    }
     c.header("cache-status", "lockstep-redis; fwd=bypass; detail=list");
     const page = pageOf(await rows.page(after, limit + 1), limit);
     if (page.nextCursor) c.header("link", `<${collection}?limit=${limit}&cursor=${page.nextCursor}>; rel="next"`);
@@ -68,10 +116,10 @@ export function addReads(app: Hono, using: ReadParts, entity: EntityDeclaration,
 const notFound = (entity: EntityDeclaration, id: string) =>
   new LockstepError("NOT_FOUND", `There is no ${entity.name} ${JSON.stringify(id.slice(0, 64))} in this replica.`);
 
-/** A 404 that still says how the cache did and how far behind this replica is. */
-function absent(c: Context, entity: EntityDeclaration, id: EntityId): Response {
-  const answer = problem(notFound(entity, id), c.req.path);
-  for (const name of ["cache-status", "lockstep-lag"]) {
+/** A problem that still says how the cache did and how far behind this replica is. */
+function refusal(c: Context, error: LockstepError): Response {
+  const answer = problem(error, c.req.path);
+  for (const name of ["cache-status", "lockstep-lag", "preference-applied"]) {
     const value = c.res.headers.get(name);
     if (value !== null) answer.headers.set(name, value);
   }

@@ -37,6 +37,19 @@ export class Rows {
     return { version: Number(found.version) as Version, body: found.row && JSON.stringify(this.document(found.row)) };
   }
 
+  /** Those of the wanted versions that are not committed here yet. @throws {LockstepError} UNAVAILABLE */
+  async behind(wanted: readonly { id: EntityId; version: Version }[]): Promise<{ id: EntityId; version: Version }[]> {
+    const ids = `{${wanted.map(({ id }) => id).join(",")}}`;
+    const versions = `{${wanted.map(({ version }) => version).join(",")}}`;
+    const found = await this.ask(
+      (sql) => sql<{ id: EntityId; version: string }[]>`
+        select wanted.id, wanted.version from unnest(${ids}::uuid[], ${versions}::bigint[]) as wanted (id, version)
+        left join lockstep.versions as v on v.entity = ${this.entity.name} and v.id = wanted.id
+        where coalesce(v.version, 0) < wanted.version`,
+    );
+    return found.map(({ id, version }) => ({ id, version: Number(version) }));
+  }
+
   /**
    * Documents in the order of their ids.
    *

@@ -4,7 +4,7 @@ import type { Change } from "../../replicas/apply.ts";
 import { type KeptEntity, Replica } from "../../replicas/replica.ts";
 import { entity, replicaOf, silent } from "./replica.ts";
 
-export interface CacheProcess extends Pick<KeptEntity, "applier" | "lookup" | "rows">, AsyncDisposable {
+export interface CacheProcess extends Pick<KeptEntity, "applier" | "lookup" | "rows" | "freshness">, AsyncDisposable {
   readonly replica: Replica;
   /** One batch all the way. @returns whether it is in the cache. */
   take(changes: readonly Change[]): Promise<boolean>;
@@ -21,12 +21,13 @@ export async function startCacheProcess(
   const settings = { name, databaseUrl, redisUrl, kept, connections: 10, statementTimeoutMs: 10_000 };
   const replica = new Replica(settings, logger);
   await replica.start();
-  const { applier, lookup, rows } = replica.entities[0]!;
+  const { applier, lookup, rows, freshness } = replica.entities[0]!;
   return {
     replica,
     applier,
     lookup,
     rows,
+    freshness,
     async take(changes) {
       const applied = await applier.apply(changes);
       return await applied.store();

@@ -1,0 +1,115 @@
+/** `Prefer: wait` on writes, with receipts on a real broker. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { encodeReceipt } from "../contracts/receipt.ts";
+import { decodeSyncTokens } from "../contracts/sync-token.ts";
+import { receiptsTopic } from "../contracts/topics.ts";
+import { createLogger } from "../observability/logger.ts";
+import { connectLog } from "../platform/log/kafkajs/index.ts";
+import type { Log, LogWriter } from "../platform/log/log.ts";
+import { request } from "../tests/harness/client.ts";
+import { type TestGateway, testGateway } from "../tests/harness/gateway.ts";
+import { newProduct } from "../tests/harness/load.ts";
+import { brokerAddress } from "../tests/harness/parts.ts";
+
+const place = { topic: receiptsTopic.name, partition: 0 };
+let log: Log;
+let writer: LogWriter;
+let gateway: TestGateway;
+
+beforeAll(async () => {
+  const broker = await brokerAddress();
+  log = await connectLog({ brokers: [broker], clientId: "test", logger: createLogger("test", "1", "silent") });
+  await log.ensureTopics([receiptsTopic], { partitions: 1, replicationFactor: 1, minInSyncReplicas: 1 });
+  writer = await log.openWriter("test.receipts", [place]);
+  gateway = await testGateway({ KAFKA_BROKERS: broker });
+}, 60_000);
+afterAll(async () => {
+  await gateway[Symbol.asyncDispose]();
+  await log.close();
+});
+
+/** Tells, as a replica does, that it has a product. */
+async function tell(replica: string, id: string, version: number, ms: number): Promise<void> {
+  const committedMs = Date.now();
+  const receipt = { replica, entity: "product", appliedMs: committedMs + ms, cachedMs: null };
+  const value = encodeReceipt({ ...receipt, changes: [[id, version, committedMs]] });
+  await writer.write(place, [{ key: null, value, headers: {} }]);
+}
+
+const create = async () => (await request("POST", `${gateway.url}/products`, newProduct())).body.id as string;
+const update = (id: string, prefer: string, headers: Record<string, string> = {}) =>
+  request("PATCH", `${gateway.url}/products/${id}`, { stock: 1 }, { prefer, ...headers });
+
+test("a write is answered when every replica has it, with the milliseconds that each took", async () => {
+  const id = await create();
+  let answered = false;
+  const answer = update(id, "wait=5").finally(() => {
+    answered = true;
+  });
+  // The gateway listens before it writes: a receipt that comes before it waits counts too.
+  await Bun.sleep(300);
+  await tell("catalog", id, 2, 12);
+  await Bun.sleep(50);
+  expect(answered).toBe(false);
+  await tell("storefront", id, 3, 15);
+  const { status, headers } = await answer;
+  expect([status, headers.get("etag"), headers.get("preference-applied")]).toEqual([200, '"2"', "wait=5"]);
+  expect(headers.get("lockstep-replicas")).toBe("catalog;ms=12, storefront;ms=15");
+});
+
+test("when time is up the write stands, and the answer says which replicas are behind", async () => {
+  const id = await create();
+  const answer = update(id, "wait=0.5");
+  await Bun.sleep(200);
+  await tell("storefront", id, 2, 3);
+  const { status, headers } = await answer;
+  expect([status, headers.get("lockstep-replicas")]).toEqual([200, "catalog;behind, storefront;ms=3"]);
+  expect((await request("GET", `${gateway.url}/products/${id}`)).body.version).toBe(2);
+});
+
+test("only the replicas that are named are waited for; one that is not declared is refused before anything is written", async () => {
+  const id = await create();
+  const answer = update(id, 'wait=5; replicas="storefront"');
+  await Bun.sleep(200);
+  await tell("storefront", id, 2, 4);
+  expect((await answer).headers.get("lockstep-replicas")).toBe("storefront;ms=4");
+  const refused = await update(id, "wait=5; replicas=nowhere");
+  expect([refused.status, refused.body.code]).toEqual([400, "MALFORMED"]);
+  expect((await request("GET", `${gateway.url}/products/${id}`)).body.version).toBe(2);
+});
+
+test("a delete and a new product can be waited for", async () => {
+  const deletion = create().then((id) =>
+    request("DELETE", `${gateway.url}/products/${id}`, undefined, { prefer: "wait=0.1" }),
+  );
+  expect([(await deletion).status, (await deletion).headers.get("lockstep-replicas")]).toEqual([
+    204,
+    "catalog;behind, storefront;behind",
+  ]);
+  const created = await request("POST", `${gateway.url}/products`, newProduct(), { prefer: "wait=0.1" });
+  expect([created.status, created.headers.get("preference-applied")]).toEqual([201, "wait=0.1"]);
+});
+
+test("a log that is away holds no write up", async () => {
+  await using lonely = await testGateway({ KAFKA_BROKERS: "127.0.0.1:1" });
+  const start = performance.now();
+  const { status, headers } = await request("POST", `${lonely.url}/products`, newProduct(), { prefer: "wait=10" });
+  expect([status, headers.get("lockstep-replicas")]).toEqual([201, "catalog;behind, storefront;behind"]);
+  expect(performance.now() - start).toBeLessThan(5_000);
+});
+
+test("a write's token covers what the request brought, with the newest version of each entity", async () => {
+  const [a, b] = [await create(), await create()];
+  const first = await update(a, "");
+  const second = await update(b, "", { "sync-token": first.headers.get("sync-token")! });
+  const third = await update(a, "", { "sync-token": second.headers.get("sync-token")! });
+  const seen = decodeSyncTokens(third.headers.get("sync-token")!).map(({ id, version }) => [id, version]);
+  expect(seen.toSorted()).toEqual(
+    [
+      [a, 3],
+      [b, 2],
+    ].toSorted(),
+  );
+  const refused = await update(a, "", { "sync-token": "nonsense" });
+  expect([refused.status, refused.body.code]).toEqual([400, "MALFORMED"]);
+});

@@ -1,0 +1,74 @@
+/** What a write's client asks for and is told beyond the write itself: `Sync-Token`, and `Prefer: wait` until replicas have it. */
+import type { Context } from "hono";
+import type { EntityDeclaration, EntityId, Version } from "../contracts/entity.ts";
+import { LockstepError } from "../contracts/errors.ts";
+import { decodeSyncTokens, encodeSyncToken, type Seen } from "../contracts/sync-token.ts";
+import type { Metrics } from "../observability/metrics.ts";
+import { preferredWait, type Wait } from "../platform/prefer.ts";
+import type { Confirmations, Listening } from "./confirmations.ts";
+
+/** Longest that a write is held up to listen for receipts first. */
+const LISTEN_MS = 500;
+
+export interface SyncParts {
+  readonly confirmations: Pick<Confirmations, "listen">;
+  readonly metrics: Metrics;
+  /** Bound of `Prefer: wait`, in milliseconds. */
+  readonly mostWaitMs: number;
+}
+
+/** One write from before it is carried out to its answer. */
+export class SyncedWrite implements Disposable {
+  private constructor(
+    private readonly c: Context,
+    private readonly entity: EntityDeclaration,
+    private readonly using: SyncParts,
+    private readonly brought: readonly Seen[],
+    private readonly wait: Wait | undefined,
+    private readonly listening: Listening | undefined,
+  ) {}
+
+  /**
+   * Reads the request's wishes, and begins to listen. A write is never refused because replicas cannot be heard.
+   *
+   * @throws {LockstepError} MALFORMED for a `Sync-Token` that no write gave, or a replica that is not declared: before anything is written.
+   */
+  static async begin(c: Context, entity: EntityDeclaration, id: EntityId, using: SyncParts): Promise<SyncedWrite> {
+    const brought = decodeSyncTokens(c.req.header("sync-token"));
+    encodeSyncToken([...brought, { plural: entity.plural, id, version: 1 }]);
+    const wait = preferredWait(c.req.header("prefer"), using.mostWaitMs);
+    for (const name of wait?.replicas ?? [])
+      if (!entity.replicas.some((replica) => replica.name === name)) throw unknownReplica(entity, name);
+    const listening = wait && (await using.confirmations.listen(Math.min(LISTEN_MS, wait.ms)));
+    return new SyncedWrite(c, entity, using, brought, wait, listening);
+  }
+
+  /** The write is committed: sets `Sync-Token`, and waits for the replicas if that is wished. The write stands whatever they do. */
+  async committed(id: EntityId, version: Version): Promise<void> {
+    const { c, entity, brought, wait } = this;
+    c.header("sync-token", encodeSyncToken([...brought, { plural: entity.plural, id, version }]));
+    if (!wait) return;
+    const replicas = wait.replicas ?? entity.replicas.map(({ name }) => name);
+    const confirmed =
+      (await this.listening?.confirmed(entity.name, id, version, replicas, wait.ms)) ??
+      new Map<string, number | undefined>(replicas.map((name) => [name, undefined]));
+    c.header("preference-applied", wait.applied);
+    // A list with parameters (RFC 9651): `catalog;ms=12, storefront;behind`.
+    const told = [...confirmed].map(([name, ms]) => (ms === undefined ? `${name};behind` : `${name};ms=${ms}`));
+    c.header("lockstep-replicas", told.join(", "));
+    for (const [replica, ms] of confirmed)
+      this.using.metrics.confirmations.inc({ replica, outcome: ms === undefined ? "behind" : "confirmed" });
+  }
+
+  [Symbol.dispose](): void {
+    this.listening?.[Symbol.dispose]();
+  }
+}
+
+function unknownReplica(entity: EntityDeclaration, name: string): LockstepError {
+  const known = entity.replicas.map((replica) => replica.name).join(", ");
+  const detail = `names the replica ${JSON.stringify(name.slice(0, 64))}, but ${entity.plural} has only: ${known}`;
+  return new LockstepError("MALFORMED", `The header Prefer ${detail}.`, {
+    violations: [{ pointer: "Prefer", detail }],
+  });
+}

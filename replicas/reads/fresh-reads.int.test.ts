@@ -1,0 +1,127 @@
+/** P8 at one replica: reads that bring a `Sync-Token`, on a real PostgreSQL and a real Redis. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import type { Hono } from "hono";
+import { encodeSyncToken } from "../../contracts/sync-token.ts";
+import { createMetrics } from "../../observability/metrics.ts";
+import { serviceApp } from "../../platform/http.ts";
+import { type CacheProcess, startCacheProcess } from "../../tests/harness/cache-process.ts";
+import { eventually } from "../../tests/harness/eventually.ts";
+import { redisUrl } from "../../tests/harness/parts.ts";
+import {
+  entity,
+  newId,
+  type ReplicaDatabase,
+  remove,
+  replicaDatabase,
+  silent,
+  upsert,
+} from "../../tests/harness/replica.ts";
+import { addReads } from "./routes.ts";
+
+let database: ReplicaDatabase;
+/** Two processes of one replica. */
+let here: CacheProcess;
+let other: CacheProcess;
+let app: Hono;
+
+beforeAll(async () => {
+  database = await replicaDatabase("catalog");
+  const name = `fresh-${newId()}`;
+  here = await startCacheProcess(database.url, await redisUrl(), name);
+  other = await startCacheProcess(database.url, await redisUrl(), name);
+  const metrics = createMetrics("test", "1");
+  app = serviceApp({ checks: [], metrics, logger: silent });
+  addReads(app, { ...here, waitMs: 50, mostWaitMs: 10_000, metrics, lagMs: () => 7 }, entity, "catalog");
+  for (const one of [here, other])
+    await eventually(() => one.replica.epoch.lease()?.runId, { withinMs: 10_000, what: "the cache to be on" });
+}, 60_000);
+afterAll(async () => {
+  for (const part of [here, other, database]) await part[Symbol.asyncDispose]();
+});
+
+const token = (...seen: [id: string, version: number][]) =>
+  encodeSyncToken(seen.map(([id, version]) => ({ plural: entity.plural, id, version })));
+const read = (path: string, syncToken: string, prefer?: string) =>
+  app.request(path, { headers: { "sync-token": syncToken, ...(prefer ? { prefer } : {}) } });
+
+test("what is there already is answered at once, from the cache too", async () => {
+  const id = newId();
+  await here.take([upsert(id, 2)]);
+  for (const version of [1, 2]) {
+    const answer = await read(`/products/${id}`, token([id, version]));
+    expect([answer.status, answer.headers.get("etag"), answer.headers.get("cache-status")]).toEqual([
+      200,
+      '"2"',
+      "lockstep-redis; hit",
+    ]);
+  }
+});
+
+test.each([["this process"], ["another process"]])("a read waits for a version that %s applies", async (by) => {
+  const id = newId();
+  const process = by === "this process" ? here : other;
+  await process.take([upsert(id, 1)]);
+  let answered = false;
+  const answer = Promise.resolve(read(`/products/${id}`, token([id, 2]), "wait=10")).finally(() => {
+    answered = true;
+  });
+  await Bun.sleep(100);
+  expect(answered).toBe(false);
+  await process.take([upsert(id, 2)]);
+  const { status, headers } = await answer;
+  expect([status, headers.get("etag"), headers.get("preference-applied")]).toEqual([200, '"2"', "wait=10"]);
+});
+
+test("a delete is waited for, and so is a version that this replica's filter keeps out", async () => {
+  const [deleted, never] = [newId(), newId()];
+  await here.take([upsert(deleted, 1)]);
+  const answers = [
+    read(`/products/${deleted}`, token([deleted, 2]), "wait=10"),
+    read(`/products/${never}`, token([never, 4]), "wait=10"),
+  ];
+  await here.take([remove(deleted, 2), remove(never, 4)]);
+  for (const answer of await Promise.all(answers)) expect(answer.status).toBe(404);
+});
+
+test("a list is as fresh as the newest of all tokens it brings", async () => {
+  const [a, b] = [newId(), newId()];
+  await here.take([upsert(a, 1)]);
+  const both = `${token([a, 2])}, ${token([b, 1], [a, 1])}`;
+  const answer = read("/products?limit=100", both, "wait=10");
+  await here.take([upsert(a, 2)]);
+  await here.take([upsert(b, 1)]);
+  expect((await answer).status).toBe(200);
+  const { items } = (await (await answer).json()) as { items: { id: string; version: number }[] };
+  expect(items.filter(({ id }) => id === a || id === b).map(({ version }) => version)).toEqual(a < b ? [2, 1] : [1, 2]);
+});
+
+test("a replica that is not there in time says so, when to come again and how far it is behind", async () => {
+  const id = newId();
+  await here.take([upsert(id, 1)]);
+  for (const path of [`/products/${id}`, "/products"]) {
+    const start = performance.now();
+    const answer = await read(path, token([id, 2]), "wait=0.2");
+    expect(performance.now() - start).toBeGreaterThanOrEqual(199);
+    expect([answer.status, answer.headers.get("retry-after"), answer.headers.get("lockstep-lag")]).toEqual([
+      503,
+      "1",
+      "7",
+    ]);
+    expect(await answer.json()).toMatchObject({
+      code: "BEHIND",
+      detail: expect.stringContaining(`version 2 of product ${id}`),
+    });
+  }
+  expect((await read(`/products/${id}`, token([id, 2]))).status).toBe(503);
+});
+
+test("a token for something else does not hold a read up, and one that no write gave is refused", async () => {
+  const id = newId();
+  await here.take([upsert(id, 1)]);
+  expect((await read(`/products/${id}`, token([newId(), 9]))).status).toBe(200);
+  const foreign = encodeSyncToken([{ plural: "orders", id, version: 9 }]);
+  expect((await read(`/products/${id}`, foreign)).status).toBe(200);
+  const refused = await read(`/products/${id}`, "nonsense");
+  expect(refused.status).toBe(400);
+  expect(await refused.json()).toMatchObject({ code: "MALFORMED", errors: [{ pointer: "Sync-Token" }] });
+});

@@ -1,0 +1,90 @@
+/**
+ * Waits until this replica's PostgreSQL has at least the versions that a reader has seen elsewhere (P8).
+ *
+ * What this process applies is told at once; what another process of the same replica applies is found by asking the database,
+ * for all who wait in one statement.
+ */
+import type { EntityId, Version } from "../../contracts/entity.ts";
+import { LockstepError } from "../../contracts/errors.ts";
+import type { Seen } from "../../contracts/sync-token.ts";
+
+const ASK_EVERY_MS = 50;
+/** Readers that may wait at a time; more are turned away (P14). */
+const MOST_WAITING = 2_000;
+
+type Wanted = Pick<Seen, "id" | "version">;
+
+class Waiting {
+  readonly left: Map<EntityId, Version>;
+  readonly reached = Promise.withResolvers<boolean>();
+
+  constructor(wanted: readonly Wanted[]) {
+    this.left = new Map(wanted.map(({ id, version }) => [id, version]));
+  }
+
+  saw(id: EntityId, version: Version): void {
+    const wanted = this.left.get(id);
+    if (wanted === undefined || version < wanted) return;
+    this.left.delete(id);
+    if (this.left.size === 0) this.reached.resolve(true);
+  }
+}
+
+export class Freshness {
+  private readonly waiting = new Set<Waiting>();
+  private timer: Timer | undefined;
+  private asking = false;
+
+  /** @param behind those of the wanted versions that the database does not have yet. */
+  constructor(private readonly behind: (wanted: readonly Wanted[]) => Promise<readonly Wanted[]>) {}
+
+  /** These versions, or newer ones, are committed. */
+  applied(changes: readonly Wanted[]): void {
+    for (const waiting of this.waiting) for (const { id, version } of changes) waiting.saw(id, version);
+  }
+
+  /**
+   * Resolves with true once all wanted versions, or newer ones, are committed; with false when the time is up.
+   *
+   * @throws {LockstepError} UNAVAILABLE when the database is away, or too many wait already.
+   */
+  async reached(wanted: readonly Wanted[], withinMs: number): Promise<boolean> {
+    if (this.waiting.size >= MOST_WAITING)
+      throw new LockstepError(
+        "UNAVAILABLE",
+        `${MOST_WAITING} reads wait for newer data already; try again in a moment.`,
+      );
+    // First: what is applied while the database is asked must not be missed.
+    const waiting = new Waiting(wanted);
+    this.waiting.add(waiting);
+    let timer: Timer | undefined;
+    try {
+      if ((await this.behind(wanted)).length === 0) return true;
+      if (withinMs <= 0) return waiting.left.size === 0;
+      timer = setTimeout(() => waiting.reached.resolve(false), withinMs);
+      this.timer ??= setInterval(() => void this.ask(), ASK_EVERY_MS);
+      return await waiting.reached.promise;
+    } finally {
+      clearTimeout(timer);
+      this.waiting.delete(waiting);
+      if (this.waiting.size === 0) {
+        clearInterval(this.timer);
+        this.timer = undefined;
+      }
+    }
+  }
+
+  private async ask(): Promise<void> {
+    if (this.asking) return;
+    this.asking = true;
+    try {
+      const wanted = [...this.waiting].flatMap(({ left }) => [...left].map(([id, version]) => ({ id, version })));
+      const behind = new Set((await this.behind(wanted)).map(({ id, version }) => `${id} ${version}`));
+      this.applied(wanted.filter(({ id, version }) => !behind.has(`${id} ${version}`)));
+    } catch {
+      // The database is away: the next round asks again, and whoever waits has a time of their own.
+    } finally {
+      this.asking = false;
+    }
+  }
+}

@@ -1,0 +1,97 @@
+/** The checker of sessions finds what it must find, and nothing else: it would prove nothing otherwise. */
+import { expect, test } from "bun:test";
+import { type Happened, type Read, violationsOf, type Wrote } from "./sessions.ts";
+
+const REPLICAS = ["catalog", "storefront"];
+
+/** A generator of numbers that are the same in each run (mulberry32). */
+function numbers(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) % below;
+  };
+}
+
+/** What clients see of replicas that follow their writes rightly: each read is as new as the session's own writes, or newer. */
+function rightHistory(length: number, below: (n: number) => number): Happened[] {
+  const log = new Map<string, Wrote[]>();
+  const shown = new Map<string, number>();
+  const history: Happened[] = [];
+  while (history.length < length) {
+    const session = below(50);
+    const id = `product-${below(500)}`;
+    const writes = log.get(id) ?? [];
+    if (below(2) === 0) {
+      const there = REPLICAS.filter(() => below(4) > 0);
+      const wrote = { session, id, version: writes.length + 1, there };
+      log.set(id, [...writes, wrote]);
+      history.push(wrote);
+      continue;
+    }
+    const replica = REPLICAS[below(2)]!;
+    const place = `${replica} ${id}`;
+    const own = Math.max(0, ...writes.filter((w) => w.session === session).map(({ version }) => version));
+    // A replica is somewhere between what it has shown and the newest.
+    const least = Math.max(own, shown.get(place) ?? 0);
+    const at = least + below(writes.length - least + 1);
+    shown.set(place, at);
+    const version = at > 0 && writes[at - 1]!.there.includes(replica) ? at : undefined;
+    history.push({ session, replica, id, version });
+  }
+  return history;
+}
+
+test("a right history of 100,000 reads and writes has no violation", () => {
+  expect(violationsOf(rightHistory(100_000, numbers(1)))).toEqual([]);
+});
+
+test("each of 200 planted violations is found, and nothing else", () => {
+  const below = numbers(2);
+  const history = rightHistory(100_000, below);
+  const newest = new Map<string, number>();
+  const candidates: number[] = [];
+  for (const [i, happened] of history.entries()) {
+    const key = `${happened.session} ${happened.id}`;
+    if (!("replica" in happened)) newest.set(key, happened.version);
+    else if ((newest.get(key) ?? 0) > 1) candidates.push(i);
+  }
+  const planted = new Set<number>();
+  while (planted.size < 200) planted.add(candidates[below(candidates.length)]!);
+  const wrong = history.map((happened, i): Happened => {
+    if (!planted.has(i)) return happened;
+    const read = happened as Read;
+    return { ...read, version: newest.get(`${read.session} ${read.id}`)! > 1 ? 1 : undefined };
+  });
+  const found = violationsOf(wrong).map(({ read }) => wrong.indexOf(read));
+  // A version 1 is stale wherever the session itself has written more by then.
+  expect(found.filter((i) => !planted.has(i))).toEqual([]);
+  expect(found.length).toBe(planted.size);
+});
+
+test.each([
+  ["an own write is not seen", [wrote(1, 2), read(1, 1)], "version 1 after 2"],
+  ["a version falls for one reader", [read(1, 3), read(1, 2)], "version 2 after 3"],
+  ["an own write is missing", [wrote(1, 1), read(1, undefined)], "not there after version 1"],
+  [
+    "a removed entity comes back",
+    [wrote(1, 1), wrote(1, 2, []), read(1, undefined), read(1, 2)],
+    "version 2, which is not this replica's",
+  ],
+])("%s: found", (_, history, why) => {
+  expect(violationsOf(history).map((violation) => violation.why)).toEqual([why]);
+});
+
+test("what another session wrote need not be seen, and one replica may be ahead of another", () => {
+  const history = [wrote(1, 2), read(2, 1), read(2, 2), { ...read(2, 1), replica: "storefront" }];
+  expect(violationsOf(history)).toEqual([]);
+});
+
+function wrote(session: number, version: number, there: readonly string[] = REPLICAS): Wrote {
+  return { session, id: "a", version, there };
+}
+function read(session: number, version: number | undefined): Read {
+  return { session, replica: "catalog", id: "a", version };
+}

@@ -25,6 +25,15 @@ export interface Field {
   readonly fromColumn: (value: unknown) => unknown;
 }
 
+/**
+ * Makes a document of the next schema version out of one of the version before. Pure: the same document always gives the same
+ * result, with the same id, version and times, and from values that the document has itself.
+ */
+export type Upcaster = (document: Document) => Document;
+
+/** By the schema version that is read: 1 makes version 2. */
+export type Upcasters = Readonly<Record<number, Upcaster>>;
+
 /** What a replica keeps of an entity. Every decision is a function of the document alone, so that a replay decides the same. */
 export interface ReplicaDeclaration {
   readonly name: string;
@@ -36,6 +45,16 @@ export interface ReplicaDeclaration {
   readonly project: (document: Document) => Document;
   /** How long a cached document lives without being read from PostgreSQL again, in seconds. */
   readonly cacheTtlSeconds: number;
+  /**
+   * Upcasters of what the replica was sent, for versions at which the entity's own cannot do: a projection lacks members. What is on
+   * its way to the replica, and what a rebuild reads, was projected by an earlier version.
+   */
+  readonly upcasters?: Upcasters;
+  /**
+   * By schema version: members that were not in that version's projection and cannot be had from it, so that an upcaster can only put
+   * something harmless in their place until the entities are sent again (docs/schema-changes.md).
+   */
+  readonly placeholders?: Readonly<Record<number, readonly string[]>>;
 }
 
 export interface EntityDeclaration {
@@ -43,8 +62,10 @@ export interface EntityDeclaration {
   readonly name: string;
   /** Plural: the table, the HTTP collection and the prefix of the topics: `products`. */
   readonly plural: string;
-  /** Version of the document's shape, sent with each event; raised with each change of `fields`. */
+  /** Version of the document's shape, sent with each event; raised with each change of `fields` or of what a replica has. */
   readonly schemaVersion: number;
+  /** One for each version below `schemaVersion`: retained events and events under way are read through them. */
+  readonly upcasters?: Upcasters;
   readonly fields: Readonly<Record<string, Field>>;
   /** Fields whose value no two entities of the source may share. */
   readonly unique: readonly string[];
@@ -68,6 +89,9 @@ const field = (
 const isStorable = (value: string): boolean => !value.includes("\u0000") && value.isWellFormed();
 const UNSTORABLE = "must not contain U+0000 or half of a surrogate pair";
 
+/** Names the rules of a schema that its JSON Schema cannot show, for the recorded declaration: a change of a rule is a new name. */
+const rules = (...names: readonly string[]) => ({ rules: names });
+
 /** Text of `min` to `max` characters, of a given pattern if there is one. */
 export const text = (options: FieldOptions & { min?: number; max: number; pattern?: RegExp }): Field =>
   field(
@@ -76,7 +100,8 @@ export const text = (options: FieldOptions & { min?: number; max: number; patter
       .min(options.min ?? 0)
       .max(options.max)
       .regex(options.pattern ?? /^/)
-      .refine(isStorable, UNSTORABLE),
+      .refine(isStorable, UNSTORABLE)
+      .meta(rules("storable")),
     options,
   );
 
@@ -105,9 +130,10 @@ export const oneOf = (values: readonly [string, ...string[]], options: FieldOpti
 export const texts = (options: FieldOptions & { maxItems: number; maxLength: number }): Field =>
   field(
     z
-      .array(z.string().min(1).max(options.maxLength).refine(isStorable, UNSTORABLE))
+      .array(z.string().min(1).max(options.maxLength).refine(isStorable, UNSTORABLE).meta(rules("storable")))
       .max(options.maxItems)
-      .refine((list) => new Set(list).size === list.length, "must not name a value twice"),
+      .refine((list) => new Set(list).size === list.length, "must not name a value twice")
+      .meta(rules("no value twice")),
     options,
   );
 
@@ -137,7 +163,22 @@ export function defineEntity(declaration: EntityDeclaration): EntityDeclaration 
     if (!(key in fields)) throw new Error(`entity ${name}: unique field ${key} is not declared`);
   const names = replicas.map((r) => r.name);
   if (new Set(names).size !== names.length) throw new Error(`entity ${name}: two replicas share a name`);
+  checkUpcasters(declaration);
   return declaration;
+}
+
+function checkUpcasters({ name, schemaVersion, upcasters = {}, replicas }: EntityDeclaration): void {
+  if (!Number.isSafeInteger(schemaVersion) || schemaVersion < 1)
+    throw new Error(`entity ${name}: schemaVersion must be a whole number from 1`);
+  for (let version = 1; version < schemaVersion; version++)
+    if (!upcasters[version])
+      throw new Error(
+        `entity ${name}: no upcaster reads schema version ${version}; events of it are still in the log (docs/schema-changes.md)`,
+      );
+  const given = [upcasters, ...replicas.flatMap((r) => [r.upcasters ?? {}, r.placeholders ?? {}])].flatMap(Object.keys);
+  for (const version of given)
+    if (!(Number(version) >= 1 && Number(version) < schemaVersion))
+      throw new Error(`entity ${name}: there is nothing to upcast from version ${version} to ${schemaVersion}`);
 }
 
 /**
@@ -145,6 +186,7 @@ export function defineEntity(declaration: EntityDeclaration): EntityDeclaration 
  *
  * @param options.only names the fields to keep (a private one must be named here to be sent);
  * @param options.without leaves out some of the default; @param options.derived adds fields computed from the document.
+ * @param options.upcasters @param options.placeholders as {@link ReplicaDeclaration} has them.
  */
 export function defineReplica(
   fields: EntityDeclaration["fields"],
@@ -155,6 +197,8 @@ export function defineReplica(
     without?: readonly string[];
     derived?: Readonly<Record<string, { field: Field; from: (document: Document) => unknown }>>;
     cacheTtlSeconds?: number;
+    upcasters?: Upcasters;
+    placeholders?: Readonly<Record<number, readonly string[]>>;
   },
 ): ReplicaDeclaration {
   const open = Object.keys(fields).filter((key) => !fields[key]!.private);
@@ -173,6 +217,8 @@ export function defineReplica(
       return projected;
     },
     cacheTtlSeconds: options.cacheTtlSeconds ?? 3600,
+    ...(options.upcasters ? { upcasters: options.upcasters } : {}),
+    ...(options.placeholders ? { placeholders: options.placeholders } : {}),
   };
 }
 

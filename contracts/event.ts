@@ -5,7 +5,8 @@
  * In `<plural>.events` a delete carries `{ id, version }` as its value. In a replica's topic a delete is a Kafka tombstone
  * (null value) whose headers keep the version, so that compaction can forget it.
  */
-import type { Document, EntityDeclaration, EntityId, Version } from "./entity.ts";
+import type { Document, EntityDeclaration, EntityId, ReplicaDeclaration, Version } from "./entity.ts";
+import { upcastProjection } from "./upcast.ts";
 
 export type Operation = "upserted" | "deleted";
 
@@ -17,7 +18,7 @@ export interface EntityEvent {
   readonly operation: Operation;
   /** When the source committed the change, ISO 8601; the trigger's clock where commit timestamps are off. */
   readonly time: string;
-  /** Version of the document's shape at the writer. */
+  /** Version of the document's shape. */
   readonly schemaVersion: number;
   /** The whole state after the change; null for a delete. */
   readonly document: Document | null;
@@ -154,24 +155,39 @@ export interface RoutedEvent {
   readonly resend?: string;
 }
 
+/** A document of a schema version that this program does not know: it has to be upgraded before it may read on. */
+export class NewerSchemaVersionError extends Error {
+  constructor(entity: string, schemaVersion: number, known: number) {
+    super(`schema version ${schemaVersion} of ${entity} is newer than this program knows (${known}): upgrade it`);
+    this.name = "NewerSchemaVersionError";
+  }
+}
+
 /**
- * Reads a message of a replica's topic. The stream is its only writer, so only its form is checked.
+ * Reads a message of a replica's topic; what was projected by an earlier schema version comes in today's shape. The stream is the
+ * topic's only writer, so only the form is checked.
  *
+ * @throws {NewerSchemaVersionError} for a document: a delete has no shape.
+ * @throws {UpcastError}
  * @throws {Error} when the message is not one that {@link encodeRouted} made.
  */
-export function decodeRouted(message: {
-  key: Buffer | null;
-  value: Buffer | null;
-  headers: Readonly<Record<string, string>>;
-}): RoutedEvent {
+export function decodeRouted(
+  message: { key: Buffer | null; value: Buffer | null; headers: Readonly<Record<string, string>> },
+  { entity, replica }: { readonly entity: EntityDeclaration; readonly replica: ReplicaDeclaration },
+): RoutedEvent {
   const version = Number(message.headers[header.version]);
+  const schemaVersion = Number(message.headers[header.schemaVersion]);
   const time = message.headers[header.time];
-  if (!message.key || !Number.isSafeInteger(version) || version < 1 || !time) throw new Error("not a routed event");
+  const numbers = [version, schemaVersion].every((number) => Number.isSafeInteger(number) && number >= 1);
+  if (!message.key || !numbers || !time) throw new Error("not a routed event");
+  const sent = message.value && (JSON.parse(message.value.toString()) as Document);
+  if (sent && schemaVersion > entity.schemaVersion)
+    throw new NewerSchemaVersionError(entity.name, schemaVersion, entity.schemaVersion);
   const { [header.traceparent]: traceparent, [header.digest]: digest, [header.resend]: resend } = message.headers;
   return {
     id: message.key.toString(),
     version,
-    document: message.value ? (JSON.parse(message.value.toString()) as Document) : null,
+    document: sent && upcastProjection(entity, replica, sent, schemaVersion),
     time,
     ...(traceparent ? { traceparent } : {}),
     ...(digest ? { digest } : {}),

@@ -1,6 +1,6 @@
 /** The replica's loop on one screen: decode → reduce → fence, apply, store → count. The log remembers what is done when it resolves. */
 import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity.ts";
-import { decodeRouted, type RoutedEvent } from "../contracts/event.ts";
+import { decodeRouted, NewerSchemaVersionError, type RoutedEvent } from "../contracts/event.ts";
 import { replicaGroup, replicaTopic } from "../contracts/topics.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
@@ -42,13 +42,13 @@ export class EntityFollower {
 
   constructor(
     private readonly using: FollowParts,
-    private readonly entity: EntityDeclaration,
-    private readonly replica: ReplicaDeclaration,
+    readonly entity: EntityDeclaration,
+    readonly replica: ReplicaDeclaration,
   ) {
     this.topic = replicaTopic(entity, replica.name).name;
   }
 
-  /** @throws what the database says: the batch must come again. */
+  /** @throws {NewerSchemaVersionError}, and what the database says: the batch must come again. */
   async process(batch: Batch): Promise<void> {
     const { lag, metrics } = this.using;
     lag.received(batch);
@@ -65,10 +65,12 @@ export class EntityFollower {
   /** The stream is the topic's only writer. What is none of its events says nothing about an entity, and must not block those that do. */
   private decode(record: StoredRecord): Arrived[] {
     try {
-      const event = decodeRouted(record);
+      const event = decodeRouted(record, this);
       if (!isId(event.id)) throw new Error(`the key ${JSON.stringify(event.id)} is no entity id`);
       return [{ ...event, record, atMs: Date.now() }];
     } catch (error) {
+      // Whoever is upgraded reads on from here: until then it waits.
+      if (error instanceof NewerSchemaVersionError) throw error;
       const { topic, partition, offset } = record;
       this.using.logger.error({ err: error, topic, partition, offset }, "a record that is no event was skipped");
       this.count("invalid");

@@ -1,7 +1,8 @@
 /** Bytes → event or rejection. Pure: the same record is judged the same in every replay. */
 import { z } from "zod";
-import { documentSchema, type EntityDeclaration } from "../contracts/entity.ts";
+import { type Document, documentSchema, type EntityDeclaration } from "../contracts/entity.ts";
 import { type EntityEvent, header, parseEventType } from "../contracts/event.ts";
+import { UpcastError, upcast } from "../contracts/upcast.ts";
 import type { StoredRecord } from "../platform/log/log.ts";
 import { partitionOf } from "../platform/log/partitioner.ts";
 
@@ -14,6 +15,7 @@ export type Reason =
   | "wrong-partition"
   | "no-value"
   | "malformed-json"
+  | "upcast-failed"
   | "invalid-document"
   | "internal";
 
@@ -30,12 +32,15 @@ class Rejected extends Error {
   constructor(
     readonly reason: Reason,
     message: string,
+    /** Where it went wrong in code that is not ours. */
+    readonly origin?: unknown,
   ) {
     super(message);
   }
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
+const anyDocument = z.record(z.string(), z.unknown());
 const deletedSchema = z.strictObject({ id: z.string(), version: z.number() });
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
@@ -54,11 +59,12 @@ export function validator(entity: EntityDeclaration, partitions: number): (recor
 /** The rejection for an exception: a {@link Rejected} says its reason, anything else is a mistake of ours. */
 export function rejectionOf(error: unknown): Rejection {
   const thrown = error instanceof Error ? error : new Error(String(error));
-  return {
-    reason: thrown instanceof Rejected ? thrown.reason : "internal",
-    detail: thrown.message,
-    stack: thrown.stack ?? thrown.message,
-  };
+  if (!(thrown instanceof Rejected))
+    return { reason: "internal", detail: thrown.message, stack: thrown.stack ?? thrown.message };
+  const { reason, message, origin } = thrown;
+  // Without the first lines of the origin's: its message may quote a value of the document.
+  const places = origin instanceof Error ? (origin.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line)) : [];
+  return { reason, detail: message, stack: [thrown.stack ?? message, ...places].join("\n") };
 }
 
 function judge(entity: EntityDeclaration, schema: z.ZodObject, partitions: number, record: StoredRecord): EntityEvent {
@@ -69,20 +75,14 @@ function judge(entity: EntityDeclaration, schema: z.ZodObject, partitions: numbe
   if (!known)
     throw new Rejected("unknown-type", `no event of ${entity.name} has the type ${JSON.stringify(type.slice(0, 100))}`);
   const schemaVersion = wholeNumber(record, header.schemaVersion);
-  if (schemaVersion > entity.schemaVersion)
-    throw new Rejected(
-      "unknown-schema-version",
-      `schema version ${schemaVersion} of ${entity.name} is newer than this stream knows (${entity.schemaVersion}): upgrade the stream`,
-    );
   const version = wholeNumber(record, header.version);
   const time = need(record, header.time);
   if (Number.isNaN(Date.parse(time))) throw new Rejected("missing-header", `${header.time} must be a time in RFC 3339`);
   const id = placeOf(record, partitions);
 
   const value = parse(record.value);
-  const checked = (known.operation === "deleted" ? deletedSchema : schema).safeParse(value);
-  if (!checked.success) throw new Rejected("invalid-document", explain(checked.error));
-  const data = checked.data as Record<string, unknown>;
+  const data =
+    known.operation === "deleted" ? checked(deletedSchema, value, "") : current(entity, schema, value, schemaVersion);
   if (data.id !== id) throw new Rejected("wrong-key", "the document's id is not the event's subject");
   if (data.version !== version)
     throw new Rejected("invalid-document", `the document's version is not ${header.version}`);
@@ -96,13 +96,43 @@ function judge(entity: EntityDeclaration, schema: z.ZodObject, partitions: numbe
     version,
     operation: known.operation,
     time,
-    schemaVersion,
+    // Whatever it was written as: this is what goes on from here.
+    schemaVersion: entity.schemaVersion,
     document: known.operation === "deleted" ? null : data,
     ...(traceparent ? { traceparent } : {}),
     ...(actor ? { actor } : {}),
     ...(digest ? { digest } : {}),
     ...(resend ? { resend } : {}),
   };
+}
+
+/**
+ * The document in today's shape. An older one is upcast before it is judged: today's schema says nothing about it. A delete has no
+ * shape, so it never comes here and is read whatever version its writer had.
+ */
+function current(entity: EntityDeclaration, schema: z.ZodObject, value: unknown, from: number): Document {
+  if (from > entity.schemaVersion)
+    throw new Rejected(
+      "unknown-schema-version",
+      `schema version ${from} of ${entity.name} is newer than this stream knows (${entity.schemaVersion}): upgrade the stream, then replay`,
+    );
+  if (from === entity.schemaVersion) return checked(schema, value, "");
+  try {
+    return checked(
+      schema,
+      upcast(entity, checked(anyDocument, value, ""), from),
+      ` (upcast from schema version ${from})`,
+    );
+  } catch (error) {
+    if (error instanceof UpcastError) throw new Rejected("upcast-failed", error.message, error.cause);
+    throw error;
+  }
+}
+
+function checked(schema: z.ZodType<Document>, value: unknown, how: string): Document {
+  const result = schema.safeParse(value);
+  if (!result.success) throw new Rejected("invalid-document", explain(result.error) + how);
+  return result.data;
 }
 
 /** Key, subject and partition must agree: otherwise two owners would write one entity, and its order would be lost. */

@@ -63,7 +63,12 @@ export class Replica {
     const { databases, epoch, redis, logger } = this;
     const cache = new Cache(
       { redis, epoch, logger },
-      { replica: name, collection: entity.plural, ttlSeconds: replica.cacheTtlSeconds },
+      {
+        replica: name,
+        collection: entity.plural,
+        schemaVersion: entity.schemaVersion,
+        ttlSeconds: replica.cacheTtlSeconds,
+      },
       (lost) => void this.keeper.lost(lost),
     );
     const rows = new Rows(databases.reads, entity, replica);

@@ -27,7 +27,7 @@ interface Wanted extends Omit<Seen, "atMs"> {
 
 /** Version of a cached document: the second word (replicas/cache/entry.ts); undefined for a lease or nothing. */
 export function cachedVersion(raw: string | null): number | undefined {
-  const version = Number(/^\d+ (\d+) \{/.exec(raw ?? "")?.[1]);
+  const version = Number(/^\d+ (\d+) \d+ \{/.exec(raw ?? "")?.[1]);
   return Number.isNaN(version) ? undefined : version;
 }
 

@@ -52,6 +52,7 @@ export class Cache {
   private tokens = 0;
   private readonly nonce = crypto.randomUUID();
   private readonly prefix: string;
+  private readonly schemaVersion: number;
   private readonly ttlMs: number;
 
   constructor(
@@ -61,12 +62,18 @@ export class Cache {
       readonly epoch: Pick<CacheEpoch, "lease" | "holds">;
       readonly logger: Logger;
     },
-    settings: { readonly replica: string; readonly collection: string; readonly ttlSeconds: number },
+    settings: {
+      readonly replica: string;
+      readonly collection: string;
+      readonly schemaVersion: number;
+      readonly ttlSeconds: number;
+    },
     /** Told when a reader found that the server does not have the epoch. */
     private readonly onMoved: (epoch: Epoch) => void = () => {},
   ) {
     // One hash tag: on a cluster all keys of an entity are in one slot.
     this.prefix = `lockstep:{${settings.replica}.${settings.collection}}`;
+    this.schemaVersion = settings.schemaVersion;
     this.ttlMs = settings.ttlSeconds * 1_000;
   }
 
@@ -79,7 +86,8 @@ export class Cache {
     if (epoch.runId === null) return { at: "bypass", why: "off" };
     if (epoch.runId !== redis.reads.runId()) return { at: "bypass", why: "away" };
     try {
-      const entry = parseEntry(await redis.reads.client.get(this.entryKey(id)), epoch.epoch);
+      const raw = await redis.reads.client.get(this.entryKey(id));
+      const entry = parseEntry(raw, epoch.epoch, this.schemaVersion);
       // The answer may have taken longer than the lease lasted.
       if (!epochs.holds(epoch)) return { at: "bypass", why: "no-lease" };
       return entry ? { at: "hit", entry } : { at: "miss", epoch };
@@ -95,6 +103,7 @@ export class Cache {
       id,
       token,
       LEASE_LIFE_MS,
+      this.schemaVersion,
     ]);
     return answer === "leased" ? { id, epoch, token } : undefined;
   }
@@ -102,7 +111,7 @@ export class Cache {
   /** Fills with what PostgreSQL answered to a read that began after the lease; nothing gives the lease back. @returns whether it is stored. */
   async fill(lease: Lease, entry: Entry | undefined): Promise<boolean> {
     const keys = [this.stateKey, this.entryKey(lease.id)];
-    const body = entry ? limited(bodyOf(entry)) : "";
+    const body = entry ? this.text(entry) : "";
     const args = [lease.token, this.ttlMs, entry?.version ?? 0, body];
     return (await this.readerScript(scripts.fill, keys, lease.epoch, args)) === "stored";
   }
@@ -117,8 +126,14 @@ export class Cache {
     return this.applierScript(scripts.store, epoch, [token, this.ttlMs], stored, ({ id, version, entry }) => [
       id,
       version,
-      entry ? limited(bodyOf(entry)) : "",
+      entry ? this.text(entry) : "",
     ]);
+  }
+
+  /** A body that is too large is not kept. */
+  private text(entry: Entry): string {
+    const body = bodyOf(entry, this.schemaVersion);
+    return Buffer.byteLength(body) > MAX_BODY_BYTES ? "" : body;
   }
 
   /** Brings an epoch to its server. Only for who opened it, once. */
@@ -199,6 +214,3 @@ export class Cache {
     return answers.every((answer) => answer.status === "fulfilled" && answer.value === "ok") ? "ok" : "moved";
   }
 }
-
-/** A body that is too large is not kept. */
-const limited = (body: string): string => (Buffer.byteLength(body) > MAX_BODY_BYTES ? "" : body);

@@ -1,4 +1,7 @@
-/** What a cache key holds: `<epoch> <version> <body>`, or a lease (lease.lua). The body is a document's JSON text, or a mark for "not there". */
+/**
+ * What a cache key holds: `<epoch> <version> <schema version> <body>`, or a lease (lease.lua). The body is a document's JSON text, or a
+ * mark for "not there".
+ */
 import type { Version } from "../../contracts/entity.ts";
 
 /** What PostgreSQL had for an id: a document's JSON text, or nothing, as of a version. */
@@ -10,14 +13,16 @@ export interface Entry {
 
 const ABSENT = "-";
 
-export const bodyOf = (entry: Entry): string => entry.body ?? ABSENT;
+export const bodyOf = (entry: Entry, schemaVersion: number): string => `${schemaVersion} ${entry.body ?? ABSENT}`;
 
-/** The entry, if it is one and of this epoch. */
-export function parseEntry(raw: string | null, epoch: number): Entry | undefined {
+/** The entry, if it is one, of this epoch and of this shape: during an upgrade old and new processes share the cache. */
+export function parseEntry(raw: string | null, epoch: number, schemaVersion: number): Entry | undefined {
   if (raw === null) return undefined;
   const first = raw.indexOf(" ");
   const second = raw.indexOf(" ", first + 1);
-  if (second < 0 || raw.slice(0, first) !== String(epoch)) return undefined;
-  const body = raw.slice(second + 1);
+  const third = raw.indexOf(" ", second + 1);
+  if (second < 0 || third < 0 || raw.slice(0, first) !== String(epoch)) return undefined;
+  if (raw.slice(second + 1, third) !== String(schemaVersion)) return undefined;
+  const body = raw.slice(third + 1);
   return { version: Number(raw.slice(first + 1, second)), body: body === ABSENT ? null : body };
 }

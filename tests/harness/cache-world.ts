@@ -51,9 +51,11 @@ export class CacheWorld {
     readonly fault?: Fault,
     /** Digests of the scripts that faults replace. */
     readonly scripts: Readonly<Record<"fence" | "fill" | "store", string>> = { fence: "", fill: "", store: "" },
+    /** Of the second process: it may be a newer one than the first. */
+    schemaVersion = 1,
   ) {
     this.prefix = `lockstep:{${replica}.things}`;
-    this.processes = [new Process(this, "p1"), new Process(this, "p2")];
+    this.processes = [new Process(this, "p1", 1), new Process(this, "p2", schemaVersion)];
   }
 
   /** One statement: nothing comes between. */
@@ -188,6 +190,7 @@ export class Process {
   constructor(
     private readonly world: CacheWorld,
     readonly name: string,
+    schemaVersion: number,
   ) {
     const { turns } = world;
     this.epoch = new ModelEpoch(world);
@@ -195,7 +198,7 @@ export class Process {
     const redis = { reads: link, writes: link };
     this.cache = new Cache(
       { redis, epoch: this.epoch, logger: silent },
-      { replica: world.replica, collection: "things", ttlSeconds: 60 },
+      { replica: world.replica, collection: "things", schemaVersion, ttlSeconds: 60 },
       (epoch) => turns.spawn(() => this.keeper.lost(epoch)),
     );
     this.keeper = new Keeper({ epoch: this.epoch, redis, caches: [this.cache], logger: silent });

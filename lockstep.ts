@@ -2,6 +2,7 @@
 /** Every service and verb by name: `lockstep gateway`, `lockstep stream`, … Nothing else happens here. */
 import { Command } from "commander";
 import { replicaNames } from "./contracts/entities/index.ts";
+import { verbs } from "./operations/index.ts";
 import { runService } from "./platform/run.ts";
 import { printableSettings, readSettings, SettingsError } from "./platform/settings.ts";
 
@@ -56,5 +57,7 @@ program
       program.error(error.message, { exitCode: 2 });
     }
   });
+
+for (const verb of verbs()) program.addCommand(verb);
 
 await program.parseAsync();

@@ -102,6 +102,29 @@ export const settings = {
     wholeNumber(5, 60_000, 250),
     "Longest sleep of the relay when no change wakes it, in milliseconds",
   ),
+  LOCKSTEP_SOURCE_DATABASE_URL: setting(
+    url(/^postgres(ql)?$/, "postgres://user:password@host:5432/database"),
+    "For operations on what `bun run up` did not start: the source's PostgreSQL",
+    true,
+  ),
+  LOCKSTEP_REPLICA_DATABASE_URLS: setting(
+    z
+      .string()
+      .optional()
+      .transform((list) =>
+        list?.split(",").map((pair) => {
+          const [name = "", ...rest] = pair.trim().split("=");
+          return [name, rest.join("=")] as const;
+        }),
+      )
+      .refine(
+        (pairs) =>
+          pairs?.every(([name, at]) => /^[a-z][a-z0-9-]*$/.test(name) && /^postgres(ql)?:\/\//.test(at)) ?? true,
+        "must be replica=postgres://…, several separated by commas",
+      ),
+    "For operations, too: each replica's PostgreSQL, as catalog=postgres://…,storefront=postgres://…",
+    true,
+  ),
   LOCKSTEP_SHUTDOWN_MS: setting(
     wholeNumber(0, 600_000, 10_000),
     "Longest that a stopping service may finish its work, in milliseconds",

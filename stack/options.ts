@@ -8,7 +8,7 @@ export class UsageError extends Failure {
   override readonly name = "UsageError";
 }
 
-export const DEFAULT_DATA = ".lockstep";
+export { DEFAULT_DATA } from "../platform/stack-file.ts";
 export const DEFAULT_PORT_BASE = 8080;
 
 /** Flags as the command line gives them. */

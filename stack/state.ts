@@ -1,18 +1,14 @@
 /** What runs on a data folder, as a file that `status`, `down` and the next `up` read. It holds passwords: only its owner may read it. */
-import { existsSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { readStackFile, type StackEntry, stackFileOf } from "../platform/stack-file.ts";
 import { type KnownProcess, stillRuns } from "./processes.ts";
 
 /** One process or server. */
-export interface Entry {
-  readonly name: string;
-  readonly kind: string;
-  readonly instance: number;
+export interface Entry extends StackEntry {
   /** Null for a server that is not ours, and while one of ours is down. */
   readonly pid: number | null;
   readonly identity?: string | undefined;
-  /** What a client connects with. */
-  readonly url: string;
   /** How often it was started again since `up`. */
   readonly restarts: number;
   /** Times of the latest crashes, in milliseconds since 1970. */
@@ -26,22 +22,17 @@ export interface StackState {
   readonly entries: readonly Entry[];
 }
 
-const fileOf = (data: string): string => join(data, "stack.json");
-
 /** The state on a data folder; undefined when no stack was started there, or was stopped. */
-export function readState(data: string): StackState | undefined {
-  const file = fileOf(data);
-  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as StackState) : undefined;
-}
+export const readState = (data: string): StackState | undefined => readStackFile<StackState>(data);
 
 /** Whole or not at all: a reader never sees half of it. */
 export function writeState(data: string, state: StackState): void {
-  const draft = `${fileOf(data)}.${process.pid}.tmp`;
+  const draft = `${stackFileOf(data)}.${process.pid}.tmp`;
   writeFileSync(draft, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 });
-  renameSync(draft, fileOf(data));
+  renameSync(draft, stackFileOf(data));
 }
 
-export const removeState = (data: string): void => rmSync(fileOf(data), { force: true });
+export const removeState = (data: string): void => rmSync(stackFileOf(data), { force: true });
 
 /** The process of an entry, for those that have one. */
 export const processOf = (entry: Entry): KnownProcess | undefined =>

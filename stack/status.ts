@@ -1,4 +1,5 @@
 /** `bun run status`: what runs, where, and whether it can do its work. */
+import { table } from "../platform/table.ts";
 import { type Health, healthOf } from "./health.ts";
 import { CRASH_MEMORY_MS, MANY_CRASHES, recentCrashes } from "./pauses.ts";
 import { stillRuns } from "./processes.ts";
@@ -85,16 +86,4 @@ function* remarks({ ready, supervisor, services }: StackStatus): Iterable<string
   if (!supervisor)
     yield "the supervisor is gone: nothing is started again; `bun run down` ends the rest, `bun run up` starts anew";
   yield ready ? "ready" : "not ready";
-}
-
-function table(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
 }

@@ -1,0 +1,112 @@
+/**
+ * How an operation reaches the servers: those of a stack that `bun run up` started, found in its data folder, or those that the
+ * settings name. Connections are made when first asked for, and few: operations stand beside the work, not in its way.
+ */
+import { resolve } from "node:path";
+import { replicaNames } from "../contracts/entities/index.ts";
+import type { Logger } from "../observability/logger.ts";
+import { connectLog } from "../platform/log/kafkajs/index.ts";
+import type { Log } from "../platform/log/log.ts";
+import { connectPool, type Sql } from "../platform/postgres.ts";
+import type { Settings } from "../platform/settings.ts";
+import { readStackFile, type StackEntry } from "../platform/stack-file.ts";
+
+/** Why an operation cannot begin, for people: what is missing and what to do. */
+export class CannotConnectError extends Error {
+  override readonly name = "CannotConnectError";
+}
+
+export interface Addresses {
+  readonly source: string;
+  readonly replicas: ReadonlyMap<string, string>;
+  readonly redis: string | undefined;
+  readonly brokers: readonly string[];
+  /** The stack's services, where it is one of `bun run up`. */
+  readonly services: readonly StackEntry[];
+}
+
+type FromSettings = Pick<
+  Settings,
+  "LOCKSTEP_SOURCE_DATABASE_URL" | "LOCKSTEP_REPLICA_DATABASE_URLS" | "REDIS_URL" | "KAFKA_BROKERS"
+>;
+
+/**
+ * Where everything is.
+ *
+ * @param data folder of a stack. It is asked first, unless the settings name a source.
+ * @throws {CannotConnectError} when neither tells.
+ */
+export function addressesOf(settings: FromSettings, data: string): Addresses {
+  const source = settings.LOCKSTEP_SOURCE_DATABASE_URL;
+  if (source !== undefined)
+    return {
+      source,
+      replicas: new Map(settings.LOCKSTEP_REPLICA_DATABASE_URLS ?? []),
+      redis: settings.REDIS_URL,
+      brokers: settings.KAFKA_BROKERS,
+      services: [],
+    };
+  const entries = readStackFile(resolve(data))?.entries;
+  if (!entries)
+    throw new CannotConnectError(
+      `no stack runs on ${data}: start one with bun run up, name its folder with --data, or set LOCKSTEP_SOURCE_DATABASE_URL`,
+    );
+  const urlOf = (name: string) => entries.find((entry) => entry.name === name)?.url ?? "";
+  return {
+    source: urlOf("gateway-db"),
+    replicas: new Map(replicaNames.map((name) => [name, urlOf(`${name}-db`)])),
+    redis: urlOf("redis") || undefined,
+    brokers: entries.filter(({ kind }) => kind === "broker").map(({ url }) => url),
+    services: entries.filter(({ kind }) => !["postgres", "broker", "redis"].includes(kind)),
+  };
+}
+
+/** Connections of one operation to each database. */
+const CONNECTIONS = 2;
+/** A range of a table is hashed in one statement. */
+const STATEMENT_MS = 60_000;
+
+export class Connections implements AsyncDisposable {
+  private readonly pools = new Map<string, Sql>();
+  private connected: Promise<Log> | undefined;
+
+  constructor(
+    readonly addresses: Addresses,
+    private readonly logger: Logger,
+  ) {}
+
+  /** The source's database. */
+  source(): Sql {
+    return this.pool("the source", this.addresses.source);
+  }
+
+  /** A replica's database. @throws {CannotConnectError} when nobody says where it is. */
+  replica(name: string): Sql {
+    const url = this.addresses.replicas.get(name);
+    if (url === undefined)
+      throw new CannotConnectError(`LOCKSTEP_REPLICA_DATABASE_URLS does not say where the database of ${name} is`);
+    return this.pool(`replica ${name}`, url);
+  }
+
+  /** @throws {Error} when no broker answers. */
+  log(): Promise<Log> {
+    const { brokers } = this.addresses;
+    this.connected ??= connectLog({ brokers, clientId: "lockstep-operations", logger: this.logger });
+    return this.connected;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.pools.values()].map((sql) => sql.end({ timeout: 1 })));
+    await this.connected?.then((log) => log.close()).catch(() => {});
+  }
+
+  private pool(whose: string, url: string): Sql {
+    if (url === "") throw new CannotConnectError(`the database of ${whose} is not started yet`);
+    let sql = this.pools.get(url);
+    if (!sql) {
+      sql = connectPool(url, { max: CONNECTIONS, name: "lockstep-operations", statementTimeoutMs: STATEMENT_MS });
+      this.pools.set(url, sql);
+    }
+    return sql;
+  }
+}

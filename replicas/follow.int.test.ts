@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
-import { encodeRouted, routedHeaders } from "../contracts/event.ts";
+import { encodeRouted, header, NewerSchemaVersionError, routedHeaders } from "../contracts/event.ts";
 import type { Receipt } from "../contracts/receipt.ts";
 import { createMetrics, type Metrics } from "../observability/metrics.ts";
 import { newTraceparent, recordSpans, SpanKind, traceIdOf } from "../observability/trace.ts";
@@ -187,4 +187,14 @@ test("each event has a span in its own trace, with the write to the cache under 
   } finally {
     recordSpans(undefined);
   }
+});
+
+test("a document of a newer schema version than it knows makes a replica wait: the batch fails whole, and comes again", async () => {
+  const [a, b] = [newId(), newId()];
+  const newer = record(b, 1);
+  const records = [record(a, 1), { ...newer, headers: { ...newer.headers, [header.schemaVersion]: "99" } }];
+  await expect(follower.process(batch(...records))).rejects.toThrow(NewerSchemaVersionError);
+  expect(await versionOf(a)).toBeUndefined();
+  await follower.process(batch(records[0]!, newer));
+  expect(await versionOf(b)).toMatchObject({ version: 1 });
 });

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { product } from "../contracts/entities/product.ts";
+import { defineEntity, integer, type Upcaster } from "../contracts/entity.ts";
 import { header } from "../contracts/event.ts";
 import type { StoredRecord } from "../platform/log/log.ts";
 import { deleted, productDocument, storedEvent, upserted } from "../tests/harness/events.ts";
@@ -75,4 +76,57 @@ test("a rejection tells where the document is wrong, and no value of it", () => 
   if (!("rejection" in verdict)) throw new Error("expected a rejection");
   expect(verdict.rejection.detail).toContain("/cost");
   expect(`${verdict.rejection.detail}${verdict.rejection.stack}`).not.toContain("secret-canary");
+});
+
+/** The product a schema version later: it has a weight. */
+const later = (upcaster: Upcaster) =>
+  validator(
+    defineEntity({
+      ...product,
+      schemaVersion: product.schemaVersion + 1,
+      fields: { ...product.fields, weight: integer({ min: 1, max: 100 }) },
+      upcasters: { ...product.upcasters, [product.schemaVersion]: upcaster },
+    }),
+    12,
+  );
+
+test("P12: an event of an earlier schema version is upcast before it is judged, and goes on in today's shape", () => {
+  const verdict = later((document) => ({ ...document, weight: 7 }))(good());
+  if (!("event" in verdict)) throw new Error(verdict.rejection.detail);
+  expect(verdict.event.document?.weight).toBe(7);
+  expect(verdict.event.schemaVersion).toBe(product.schemaVersion + 1);
+});
+
+const upcastBy = (upcaster: Upcaster, record = good()) => {
+  const verdict = later(upcaster)(record);
+  if (!("rejection" in verdict)) throw new Error("expected a rejection");
+  return verdict.rejection;
+};
+
+test("P6: an upcaster that throws makes a dead letter that says so, and holds no value of the document", () => {
+  const rejection = upcastBy((document) => JSON.parse(String(document.cost)), withDocument({ cost: "secret-canary" }));
+  expect(rejection.reason).toBe("upcast-failed");
+  expect(rejection.detail).toContain("threw a SyntaxError");
+  expect(rejection.stack).toContain("validate.unit.test.ts");
+  expect(JSON.stringify(rejection)).not.toContain("canary");
+});
+
+test("what an upcaster gives is judged by today's schema; what it never could have read is not given to it", () => {
+  const rejection = upcastBy((document) => ({ ...document, weight: 0 }));
+  expect(rejection).toMatchObject({ reason: "invalid-document" });
+  expect(rejection.detail).toContain("/weight");
+  expect(rejection.detail).toContain("upcast from schema version 1");
+  expect(upcastBy(() => ({ weight: 1 }), withValue("[]")).reason).toBe("invalid-document");
+});
+
+test("an upcaster cannot make another entity or version of a document", () => {
+  expect(upcastBy((document) => ({ ...document, weight: 1, id: Bun.randomUUIDv7() })).reason).toBe("wrong-key");
+  expect(upcastBy((document) => ({ ...document, weight: 1, version: 2 })).reason).toBe("invalid-document");
+});
+
+test("a delete has no shape: it is valid whatever schema version its writer had", () => {
+  for (const schemaVersion of [1, 99]) {
+    const event = { ...deleted(Bun.randomUUIDv7(), 4), schemaVersion };
+    expect(later((document) => document)(storedEvent(event, 0, 12))).toMatchObject({ event: { document: null } });
+  }
 });

@@ -1,0 +1,66 @@
+/** Documents at the edges of what a declaration allows: what the next version can least expect. Deterministic. */
+import fc from "fast-check";
+import { z } from "zod";
+import type { Document, EntityDeclaration, Field } from "../../contracts/entity.ts";
+
+const ID = "0197f3a0-0000-7000-8000-00000000000";
+
+/** So many documents that each edge of each field is in one of them. */
+export function edgeDocuments(entity: EntityDeclaration): Document[] {
+  const edges = Object.entries(entity.fields).map(([member, field]) => [member, edgesOf(member, field)] as const);
+  const count = Math.max(2, ...edges.map(([, values]) => values.length));
+  return Array.from({ length: count }, (_, i) => ({
+    id: `${ID}${i % 10}`,
+    ...Object.fromEntries(edges.map(([member, values]) => [member, values[i % values.length]])),
+    createdAt: "2026-01-01T00:00:00.000Z",
+    updatedAt: "2026-12-31T23:59:59.999Z",
+    version: i === 1 ? Number.MAX_SAFE_INTEGER : i + 1,
+  }));
+}
+
+/** The least, the most, and others of a field, all valid. @throws {Error} when none is found. */
+function edgesOf(member: string, field: Field): unknown[] {
+  const schema = z.toJSONSchema(field.schema);
+  const candidates = [...candidatesOf(schema), ...("initial" in field ? [field.initial] : [])];
+  const valid = candidates.filter((value) => field.schema.safeParse(value).success);
+  const different = valid.filter((value, i) => valid.findIndex((other) => Bun.deepEquals(other, value)) === i);
+  if (different.length === 0)
+    throw new Error(`no value could be made up for ${member}: teach tests/schema-history/edges.ts its kind`);
+  return different;
+}
+
+function candidatesOf(schema: z.core.JSONSchema.BaseSchema): unknown[] {
+  if (schema.enum) return [...schema.enum];
+  switch (schema.type) {
+    case "boolean":
+      return [false, true];
+    case "integer":
+    case "number":
+      return [schema.minimum, schema.maximum].filter((bound) => bound !== undefined);
+    case "string":
+      return stringsOf(schema);
+    case "array":
+      return listsOf(schema);
+    default:
+      return [];
+  }
+}
+
+function stringsOf({ minLength = 0, maxLength = 100, pattern }: z.core.JSONSchema.BaseSchema): string[] {
+  const texts = ["a".repeat(minLength), "z".repeat(maxLength), "É, 日本 👍\n\t\"'\\".slice(0, maxLength)];
+  if (!pattern || pattern === "^") return texts;
+  const matching = fc.sample(fc.stringMatching(new RegExp(pattern)), { numRuns: 200, seed: 1 });
+  const byLength = matching.sort((a, b) => a.length - b.length || (a < b ? -1 : 1));
+  const [shortest, longest] = [byLength[0]!, byLength.at(-1)!];
+  // What is not valid is left out later.
+  return [shortest.replace(/\d/g, "0"), longest.replace(/\d/g, "9"), shortest, longest].slice(0, 3);
+}
+
+function listsOf({ items, minItems = 0, maxItems = 10 }: z.core.JSONSchema.BaseSchema): unknown[][] {
+  const [first, ...others] = candidatesOf(items as z.core.JSONSchema.BaseSchema);
+  const full = Array.from({ length: maxItems }, (_, i) => (typeof first === "string" ? numbered(others[0], i) : first));
+  return [Array.from({ length: minItems }, () => first), full];
+}
+
+/** As long as the text, and unlike that of any other number. */
+const numbered = (text: unknown, i: number): string => String(text).replace(/.{1,4}$/, String(i).padStart(4, "0"));

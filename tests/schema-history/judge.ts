@@ -1,0 +1,138 @@
+/** Whether the current declaration can read all that was recorded, and is what was recorded last. Pure. */
+import {
+  type Document,
+  documentSchema,
+  type EntityDeclaration,
+  type ReplicaDeclaration,
+  systemFields,
+} from "../../contracts/entity.ts";
+import { upcast, upcastProjection } from "../../contracts/upcast.ts";
+import { changesBetween, declaredBy } from "./declared.ts";
+import { projectionsOf, type Recorded, type Sample } from "./recorded.ts";
+
+/** What is wrong, a text for each, with what to do about it; empty when all is well. */
+export function problemsOf(entity: EntityDeclaration, recorded: ReadonlyMap<number, Recorded>): string[] {
+  const { name, schemaVersion: current } = entity;
+  const problems: string[] = [];
+  for (const version of recorded.keys())
+    if (version > current)
+      problems.push(`${name}: version ${version} is recorded, but the declaration says ${current}: versions only rise`);
+  for (let version = 1; version < current; version++) {
+    const earlier = recorded.get(version);
+    if (!earlier)
+      problems.push(
+        `${name}: version ${version} has no samples: bring back contracts/entities/samples/${name}.v${version}.json`,
+      );
+    else problems.push(...earlier.samples.flatMap((sample) => unreadable(entity, earlier, sample)));
+  }
+  const now = recorded.get(current);
+  if (!now) problems.push(`${name}: version ${current} has no samples: run \`bun run record-schema ${name}\``);
+  else problems.push(...undeclaredChanges(entity, now));
+  return problems;
+}
+
+function undeclaredChanges(entity: EntityDeclaration, recorded: Recorded): string[] {
+  const { name, schemaVersion } = entity;
+  const changes = [
+    ...changesBetween(recorded.declared, declaredBy(entity)),
+    ...recorded.samples.flatMap(({ is, document, replicas }) =>
+      changesBetween(replicas, projectionsOf(entity, document), `what sample "${is}" becomes`),
+    ),
+  ];
+  if (changes.length > 0)
+    return [
+      `${name}: the declaration has changed since version ${schemaVersion} was recorded:\n    ${changes.slice(0, 20).join("\n    ")}\n  ${remedy(recorded)}`,
+    ];
+  const schema = documentSchema(entity);
+  return recorded.samples.flatMap(({ is, document }) => {
+    const checked = schema.safeParse(document);
+    return checked.success
+      ? []
+      : [`${name}: sample "${is}" of version ${schemaVersion} is not valid: ${checked.error.message}`];
+  });
+}
+
+const remedy = ({ entity, schemaVersion, released }: Recorded): string => {
+  const raise = `set schemaVersion to ${schemaVersion + 1}, add an upcaster for ${schemaVersion} and run \`bun run record-schema ${entity}\` (docs/schema-changes.md)`;
+  return released
+    ? raise
+    : `If no event of version ${schemaVersion} is in any log that counts, run \`bun run record-schema --again ${entity}\`; else ${raise}`;
+};
+
+/** What of an earlier version's sample today's code cannot read. */
+function unreadable(entity: EntityDeclaration, recorded: Recorded, sample: Sample): string[] {
+  const { schemaVersion: from } = recorded;
+  const where = `${entity.name}: sample "${sample.is}" of version ${from}`;
+  const problems: string[] = [];
+  const told = (what: string, reading: () => string | undefined) => {
+    try {
+      const problem = reading();
+      if (problem !== undefined) problems.push(`${where}, ${what}: ${problem}`);
+    } catch (error) {
+      const { cause } = error as Error;
+      problems.push(`${where}, ${what}: ${(error as Error).message}${cause ? ` (${String(cause)})` : ""}`);
+    }
+  };
+  told("in an event", () => eventProblem(entity, sample, from));
+  if (problems.length > 0) return problems;
+  told("in private", () => leak(entity, recorded, sample));
+  for (const replica of entity.replicas) {
+    const projected = sample.replicas[replica.name];
+    if (projected)
+      told(`as ${replica.name} was sent it`, () => projectionProblem(entity, replica, sample, projected, from));
+  }
+  return problems;
+}
+
+const fresh = (document: Document): Document => structuredClone(document);
+
+function eventProblem(entity: EntityDeclaration, { document }: Sample, from: number): string | undefined {
+  const read = upcast(entity, fresh(document), from);
+  const checked = documentSchema(entity).safeParse(read);
+  if (!checked.success) return `upcast to ${entity.schemaVersion} it is not valid: ${checked.error.message}`;
+  const moved = Object.keys(systemFields).filter((member) => read[member] !== document[member]);
+  if (moved.length > 0) return `an upcaster changes ${moved.join(", ")}`;
+  const again = upcast(entity, fresh(document), from);
+  return Bun.deepEquals(read, again) ? undefined : "an upcaster gives another result each time";
+}
+
+/** What is on its way to a replica, and what a rebuild reads, must come out as if it were sent today. */
+function projectionProblem(
+  entity: EntityDeclaration,
+  replica: ReplicaDeclaration,
+  { document }: Sample,
+  projected: Document,
+  from: number,
+): string | undefined {
+  const read = upcastProjection(entity, replica, fresh(projected), from);
+  const checked = documentSchema(replica).safeParse(read);
+  if (!checked.success) return `upcast to ${entity.schemaVersion} it is not valid: ${checked.error.message}`;
+  const today = projectionsOf(entity, upcast(entity, fresh(document), from))[replica.name];
+  if (!today) return undefined; // it is not the replica's any more, and the next event of it says so
+  const placeholders = replica.placeholders?.[from] ?? [];
+  const different = Object.keys(today).filter(
+    (member) => !placeholders.includes(member) && !Bun.deepEquals(read[member], today[member]),
+  );
+  return different.length === 0
+    ? undefined
+    : `${different.join(", ")} would not be what is sent today: give the replica an upcaster of its own, or name the member in its placeholders (docs/schema-changes.md)`;
+}
+
+/**
+ * A private value of an earlier version must not get into a field that is not private. Found by changing it. To declare the very
+ * field as no longer private is allowed: that is no accident.
+ */
+function leak(entity: EntityDeclaration, recorded: Recorded, { document }: Sample): string | undefined {
+  const { schemaVersion: from, declared, samples } = recorded;
+  const sent = (given: Document) => upcast(entity, fresh(given), from);
+  const before = sent(document);
+  for (const member of declared.private)
+    for (const { document: other } of samples) {
+      const after = sent({ ...document, [member]: other[member] });
+      const told = Object.keys(entity.fields).filter(
+        (field) => field !== member && !entity.fields[field]!.private && !Bun.deepEquals(before[field], after[field]),
+      );
+      if (told.length > 0) return `${member} was private, and ${told.join(", ")} tells of it`;
+    }
+  return undefined;
+}

@@ -1,0 +1,54 @@
+/** `bun run record-schema`: records the current version of each entity's declaration, with samples. */
+import { Command } from "commander";
+import { entities } from "../../contracts/entities/index.ts";
+import type { EntityDeclaration } from "../../contracts/entity.ts";
+import { problemsOf } from "./judge.ts";
+import { readRecorded, recordingOf, writeRecorded } from "./recorded.ts";
+
+interface Options {
+  readonly again?: true;
+  readonly release?: true;
+}
+
+const program = new Command("record-schema")
+  .description("records the current schema version of entities with samples, for the check in `bun run test`")
+  .argument("[entities...]", "names; all when there is none")
+  .option("--again", "record anew a version that was recorded and is not released")
+  .option("--release", "mark the current version as released: from then on it cannot be recorded again")
+  .addHelpText(
+    "after",
+    "\nExit status: 0 recorded or nothing to do, 1 refused or something cannot be read, 2 wrong usage.",
+  )
+  .showHelpAfterError()
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
+  .parse();
+
+const names = program.args;
+const unknown = names.filter((name) => !entities.some((entity) => entity.name === name));
+if (unknown.length > 0)
+  program.error(`there is no entity ${unknown.join(", ")}; declared are: ${entities.map((e) => e.name).join(", ")}`);
+const chosen = entities.filter(({ name }) => names.length === 0 || names.includes(name));
+process.exit(chosen.map((entity) => record(entity, program.opts<Options>())).every(Boolean) ? 0 : 1);
+
+/** @returns false when it was refused, or left something that cannot be read. */
+function record(entity: EntityDeclaration, { again, release }: Options): boolean {
+  const { name, schemaVersion } = entity;
+  const what = `${name} version ${schemaVersion}`;
+  const before = readRecorded(name).get(schemaVersion);
+  if (before?.released && again)
+    return refuse(`${what} is released: events of it are in logs. Raise schemaVersion instead.`);
+  if (!before || again) console.log(`${what} is recorded: ${writeRecorded(recordingOf(entity, before))}`);
+  else if (!release) console.log(`${what} is recorded already`);
+  const recorded = readRecorded(name);
+  const problems = problemsOf(entity, recorded);
+  for (const problem of problems) console.error(problem);
+  if (problems.length > 0) return false;
+  if (release)
+    console.log(`${what} is released: ${writeRecorded({ ...recorded.get(schemaVersion)!, released: true })}`);
+  return true;
+}
+
+function refuse(why: string): false {
+  console.error(why);
+  return false;
+}

@@ -3,9 +3,11 @@ import type { Migration } from "../../platform/migrate.ts";
 import capture from "./0001-capture.sql" with { type: "text" };
 import products from "./0002-products.sql" with { type: "text" };
 import send from "./0003-send.sql" with { type: "text" };
+import verifications from "./0004-verifications.sql" with { type: "text" };
 
 export const migrations: readonly Migration[] = [
   { name: "0001-capture", sql: capture },
   { name: "0002-products", sql: products },
   { name: "0003-send", sql: send },
+  { name: "0004-verifications", sql: verifications },
 ];

@@ -142,6 +142,8 @@ export interface Log {
   /** Reads `from` (inclusive) to `to` (exclusive), whatever of it is still kept, in batches. */
   read(at: TopicPartition, from: number, to: number): AsyncIterable<readonly StoredRecord[]>;
   bounds(topic: string): Promise<ReadonlyMap<number, Bounds>>;
+  /** Where a consumer group will go on in each partition of a topic, as it last committed: it may be a second old. */
+  progress(group: string, topic: string): Promise<ReadonlyMap<number, number>>;
   /** Number of partitions of a topic. */
   partitions(topic: string): Promise<number>;
   follow(options: FollowOptions): Promise<Follower>;

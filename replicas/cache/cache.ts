@@ -9,10 +9,11 @@
  *
  * Whatever Redis forgets leads to absent, or to a state without an epoch in which every script refuses.
  */
+
+import { bodyOf, cachePrefix, type Entry, parseEntry } from "../../contracts/cache-entry.ts";
 import type { EntityId, Version } from "../../contracts/entity.ts";
 import type { Logger } from "../../observability/logger.ts";
 import type { RedisLink } from "../../platform/redis.ts";
-import { bodyOf, type Entry, parseEntry } from "./entry.ts";
 import type { CacheEpoch, Epoch } from "./epoch.ts";
 import * as scripts from "./scripts.ts";
 
@@ -71,8 +72,7 @@ export class Cache {
     /** Told when a reader found that the server does not have the epoch. */
     private readonly onMoved: (epoch: Epoch) => void = () => {},
   ) {
-    // One hash tag: on a cluster all keys of an entity are in one slot.
-    this.prefix = `lockstep:{${settings.replica}.${settings.collection}}`;
+    this.prefix = cachePrefix(settings.replica, settings.collection);
     this.schemaVersion = settings.schemaVersion;
     this.ttlMs = settings.ttlSeconds * 1_000;
   }

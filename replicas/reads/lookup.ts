@@ -1,7 +1,8 @@
 /** One entity by its id: from the cache, or from PostgreSQL, which then fills the cache. */
+
+import type { Entry } from "../../contracts/cache-entry.ts";
 import type { EntityId } from "../../contracts/entity.ts";
 import type { Bypass, Cache } from "../cache/cache.ts";
-import type { Entry } from "../cache/entry.ts";
 import type { Epoch } from "../cache/epoch.ts";
 import type { Rows } from "./rows.ts";
 import { SingleFlight } from "./single-flight.ts";

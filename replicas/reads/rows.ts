@@ -1,4 +1,6 @@
 /** Reads of one entity's table in the replica's PostgreSQL. */
+
+import type { Entry } from "../../contracts/cache-entry.ts";
 import {
   type Document,
   documentOf,
@@ -9,7 +11,6 @@ import {
 } from "../../contracts/entity.ts";
 import { LockstepError } from "../../contracts/errors.ts";
 import { type Database, isAway } from "../../platform/database.ts";
-import type { Entry } from "../cache/entry.ts";
 
 type Row = Record<string, unknown>;
 

@@ -4,11 +4,11 @@
  * and time is who goes next (turns.ts).
  */
 import type { Redis } from "ioredis";
+import type { Entry } from "../../contracts/cache-entry.ts";
 import type { RedisLink } from "../../platform/redis.ts";
 import { Applier } from "../../replicas/applier.ts";
 import { type Change, EpochMovedError, type Hold } from "../../replicas/apply.ts";
 import { Cache } from "../../replicas/cache/cache.ts";
-import type { Entry } from "../../replicas/cache/entry.ts";
 import type { Epoch } from "../../replicas/cache/epoch.ts";
 import { Keeper } from "../../replicas/cache/keeper.ts";
 import { Lookup } from "../../replicas/reads/lookup.ts";

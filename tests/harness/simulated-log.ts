@@ -117,6 +117,10 @@ export class SimulatedLog implements Log {
     throw new Error("the simulated log hands out no batches by itself");
   }
 
+  progress(): Promise<ReadonlyMap<number, number>> {
+    throw new Error("the simulated log has no groups");
+  }
+
   watch(): Promise<Watcher> {
     throw new Error("the simulated log hands out no batches by itself");
   }

@@ -5,6 +5,7 @@ import type { Logger } from "../../../observability/logger.ts";
 import type { Follower, Log } from "../log.ts";
 import { Cluster } from "./cluster.ts";
 import { fence } from "./fence.ts";
+import { startOffsets } from "./follow/commits.ts";
 import { startFollower } from "./follow/follower.ts";
 import { startWatcher } from "./follow/watcher.ts";
 import { kafkajsLogging } from "./logging.ts";
@@ -68,6 +69,14 @@ export async function connectLog({
       const partitions = Array.from({ length: count }, (_, partition) => ({ topic, partition }));
       const bounds = await boundsOf(cluster, partitions, signal);
       return new Map(partitions.map((at) => [at.partition, bounds.get(`${topic}/${at.partition}`)!]));
+    },
+    async progress(group, topic) {
+      const count = await patiently({ what: `finding ${topic}`, withinMs: CONNECT_WITHIN_MS, signal }, () =>
+        cluster.partitions(topic),
+      );
+      const partitions = Array.from({ length: count }, (_, partition) => ({ topic, partition }));
+      const starts = await startOffsets(cluster, group, partitions, signal);
+      return new Map(partitions.map((at) => [at.partition, starts.get(`${topic}/${at.partition}`)!.start]));
     },
     partitions: (topic) =>
       patiently({ what: `finding ${topic}`, withinMs: CONNECT_WITHIN_MS, signal }, () => cluster.partitions(topic)),

@@ -2,7 +2,7 @@
  * What a cache key holds: `<epoch> <version> <schema version> <body>`, or a lease (lease.lua). The body is a document's JSON text, or a
  * mark for "not there".
  */
-import type { Version } from "../../contracts/entity.ts";
+import type { Version } from "./entity.ts";
 
 /** What PostgreSQL had for an id: a document's JSON text, or nothing, as of a version. */
 export interface Entry {
@@ -10,6 +10,9 @@ export interface Entry {
   /** Null: there is no such entity, or no more. */
   readonly body: string | null;
 }
+
+/** What the keys of one entity in one replica begin with: a hash tag, so that on a cluster all of them are in one slot. */
+export const cachePrefix = (replica: string, plural: string): string => `lockstep:{${replica}.${plural}}`;
 
 const ABSENT = "-";
 

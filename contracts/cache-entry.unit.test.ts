@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { bodyOf, type Entry, parseEntry } from "./entry.ts";
+import { bodyOf, type Entry, parseEntry } from "./cache-entry.ts";
 
 const raw = (epoch: number, entry: Entry, shape: number) => `${epoch} ${entry.version} ${bodyOf(entry, shape)}`;
 

@@ -1,0 +1,68 @@
+/**
+ * From suspicion to certainty: a difference counts when it is the same twice, with everything that was on its way having arrived in
+ * between. So nothing is reported that is merely in flight, whatever is written meanwhile.
+ */
+import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity.ts";
+import type { Log } from "../../platform/log/log.ts";
+import type { Sql } from "../../platform/postgres.ts";
+import { caughtUp } from "./barrier.ts";
+import { type Difference, differenceOf, type Found, mayBeUnderWay } from "./difference.ts";
+import { look } from "./look.ts";
+
+/** Ids that are looked at in one statement. */
+const CHUNK = 500;
+/** An entity that is written all the while is looked at so often, and then left to the next verification. */
+const ROUNDS = 5;
+
+export interface Confirmed {
+  readonly differences: Difference[];
+  /** The replica had not heard of everything in time: what it lacks may still be on its way, and is not reported. */
+  readonly behind: boolean;
+}
+
+/** @param withinMs how long the replica may take to hear of what was committed when this is called. */
+export async function confirm(
+  using: { readonly source: Sql; readonly replica: Sql; readonly log: Log },
+  entity: EntityDeclaration,
+  declared: ReplicaDeclaration,
+  ids: readonly EntityId[],
+  withinMs: number,
+): Promise<Confirmed> {
+  const differences: Difference[] = [];
+  let before = await differing(using, entity, declared, ids);
+  for (let round = 0; before.size > 0 && round < ROUNDS; round++) {
+    const arrived = await caughtUp(using, entity, declared.name, withinMs);
+    const now = await differing(using, entity, declared, [...before.keys()]);
+    const again = new Map<EntityId, Judged>();
+    for (const [id, judged] of now) {
+      const same = before.get(id)!;
+      if (!arrived && mayBeUnderWay(judged.found)) continue;
+      if (judged.difference.kind === same.difference.kind && judged.found.sourceVersion === same.found.sourceVersion)
+        differences.push(judged.difference);
+      else again.set(id, judged);
+    }
+    if (!arrived) return { differences, behind: true };
+    before = again;
+  }
+  return { differences, behind: false };
+}
+
+interface Judged {
+  readonly found: Found;
+  readonly difference: Difference;
+}
+
+async function differing(
+  { source, replica }: { readonly source: Sql; readonly replica: Sql },
+  entity: EntityDeclaration,
+  declared: ReplicaDeclaration,
+  ids: readonly EntityId[],
+): Promise<Map<EntityId, Judged>> {
+  const judged = new Map<EntityId, Judged>();
+  for (let i = 0; i < ids.length; i += CHUNK)
+    for (const found of await look(source, replica, entity, ids.slice(i, i + CHUNK))) {
+      const difference = differenceOf(entity, declared, found);
+      if (difference) judged.set(found.id, { found, difference });
+    }
+  return judged;
+}

@@ -1,0 +1,73 @@
+/** Compares one range of ids by digests: a few numbers travel, and no row unless something differs. */
+import type { EntityDeclaration, EntityId } from "../../contracts/entity.ts";
+import type { Sql } from "../../platform/postgres.ts";
+import replicaRange from "./replica-range.sql" with { type: "text" };
+import sourceRange from "./source-range.sql" with { type: "text" };
+import tampered from "./tampered.sql" with { type: "text" };
+
+export const FIRST_ID: EntityId = "00000000-0000-0000-0000-000000000000";
+const LAST_ID: EntityId = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
+/** Ids above `after`, up to `last`. */
+export interface Range {
+  readonly after: EntityId;
+  readonly last: EntityId;
+  /** Of the source. */
+  readonly rows: number;
+  readonly digest: string;
+  /** Nothing comes after it. */
+  readonly final: boolean;
+}
+
+const at = (text: string, entity: EntityDeclaration): string =>
+  text.replaceAll("{table}", `"${entity.plural.replaceAll('"', '""')}"`);
+
+/** The source's next rows, at most so many. The last range reaches to the end of all ids, whatever a replica may have there. */
+export async function nextRange(source: Sql, entity: EntityDeclaration, after: EntityId, most: number): Promise<Range> {
+  const [found] = await source.unsafe<{ last: EntityId | null; rows: number; digest: string }[]>(
+    at(sourceRange, entity),
+    [after, most],
+    { prepare: true },
+  );
+  const { last, rows, digest } = found!;
+  const final = rows < most;
+  return { after, last: final ? LAST_ID : last!, rows, digest, final };
+}
+
+/** Ids of the range that may differ between the source and a replica; none when their digests are the same. */
+export async function suspects(
+  source: Sql,
+  replica: Sql,
+  entity: EntityDeclaration,
+  range: Range,
+): Promise<EntityId[]> {
+  const bounds = [entity.name, range.after, range.last];
+  const [[known], changed] = await Promise.all([
+    replica.unsafe<{ rows: number; digest: string }[]>(replicaRange, bounds, { prepare: true }),
+    replica.unsafe<{ id: EntityId }[]>(at(tampered, entity), bounds, { prepare: true }),
+  ]);
+  const found = new Set(changed.map(({ id }) => id));
+  if (known!.rows !== range.rows || known!.digest !== range.digest)
+    for (const id of await unequal(source, replica, entity, range)) found.add(id);
+  return [...found];
+}
+
+async function unequal(source: Sql, replica: Sql, entity: EntityDeclaration, range: Range): Promise<EntityId[]> {
+  const [theirs, ours] = await Promise.all([
+    source.unsafe<{ id: EntityId; digest: string }[]>(
+      at(
+        `select id, hashtextextended(to_jsonb(t)::text, 0)::text as digest from {table} t where id > $1 and id <= $2`,
+        entity,
+      ),
+      [range.after, range.last],
+    ),
+    replica.unsafe<{ id: EntityId; digest: string }[]>(
+      `select id, digest::text from lockstep.versions where entity = $1 and id > $2 and id <= $3 and digest is not null`,
+      [entity.name, range.after, range.last],
+    ),
+  ]);
+  const known = new Map(ours.map(({ id, digest }) => [id, digest]));
+  const found = theirs.filter(({ id, digest }) => known.get(id) !== digest).map(({ id }) => id);
+  const there = new Set(theirs.map(({ id }) => id));
+  return [...found, ...ours.filter(({ id }) => !there.has(id)).map(({ id }) => id)];
+}

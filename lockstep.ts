@@ -5,10 +5,11 @@ import { replicaNames } from "./contracts/entities/index.ts";
 import { verbs } from "./operations/index.ts";
 import { runService } from "./platform/run.ts";
 import { printableSettings, readSettings, SettingsError } from "./platform/settings.ts";
+import { VERSION } from "./platform/version.ts";
 
 const program = new Command("lockstep")
   .description("Keeps the databases of different services in step through messaging.")
-  .version("0.1.0")
+  .version(VERSION)
   .showHelpAfterError();
 
 program

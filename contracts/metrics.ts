@@ -69,6 +69,12 @@ export const metrics = {
     help: "Records in the dead-letter topic, by the topic's retained offsets",
     labels: [],
   }),
+  paused: declare({
+    name: "lockstep_paused",
+    kind: "gauge",
+    help: "1 while an operator has paused this service, else 0",
+    labels: [],
+  }),
   consumerLag: declare({
     name: "lockstep_consumer_lag",
     kind: "gauge",

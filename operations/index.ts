@@ -1,6 +1,16 @@
 /** Every verb of operations, as `lockstep` offers them. */
 import type { Command } from "commander";
+import { journeyVerb } from "./journey/command.ts";
+import { pauseVerb, resumeVerb } from "./pause/command.ts";
 import { repairVerb } from "./repair/command.ts";
+import { statusVerb } from "./status/command.ts";
 import { verifyVerb } from "./verify/command.ts";
 
-export const verbs = (): readonly Command[] => [verifyVerb(), repairVerb()];
+export const verbs = (): readonly Command[] => [
+  statusVerb(),
+  verifyVerb(),
+  repairVerb(),
+  journeyVerb(),
+  pauseVerb(),
+  resumeVerb(),
+];

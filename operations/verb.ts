@@ -39,7 +39,8 @@ export const verb = (name: string, description: string): Command =>
     .description(description)
     .option("--data <dir>", "folder of the stack that bun run up started", DEFAULT_DATA)
     .option("--json", "answer as JSON")
-    .showHelpAfterError();
+    .showHelpAfterError()
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : USAGE));
 
 /** Runs a verb's work and ends the process with its exit status. */
 export async function runVerb(flags: VerbFlags, work: (context: VerbContext) => Promise<VerbResult>): Promise<never> {

@@ -7,6 +7,7 @@ import type { Metrics } from "../observability/metrics.ts";
 import { traceIdOf } from "../observability/trace.ts";
 import type { Check } from "./service.ts";
 import type { Settings } from "./settings.ts";
+import { VERSION } from "./version.ts";
 
 declare module "hono" {
   interface ContextVariableMap {
@@ -71,7 +72,7 @@ export function serviceApp(using: { checks: readonly Check[]; metrics: Metrics; 
       ...(note ? { note: note() ?? null } : {}),
     }));
     const ready = results.every((check) => check.problem === null);
-    return c.json({ status: ready ? "ready" : "not ready", checks: results }, ready ? 200 : 503);
+    return c.json({ status: ready ? "ready" : "not ready", version: VERSION, checks: results }, ready ? 200 : 503);
   });
   app.get("/metrics", async (c) => c.text(await metrics.text(), 200, { "content-type": "text/plain; version=0.0.4" }));
   app.notFound((c) => unrouted(app, c));

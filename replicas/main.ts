@@ -1,6 +1,8 @@
 /** Wires one replica: its PostgreSQL, its cache, the log, its HTTP reads. Any number of processes may run the same replica. */
+import { replicaKey } from "../contracts/control.ts";
 import { entities } from "../contracts/entities/index.ts";
 import { receiptsTopic, replicaGroup, topicsOf } from "../contracts/topics.ts";
+import { Pause } from "../platform/control.ts";
 import { serveHttp, serviceApp } from "../platform/http.ts";
 import { connectLog } from "../platform/log/kafkajs/index.ts";
 import type { Follower } from "../platform/log/log.ts";
@@ -37,7 +39,8 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
     ({ epoch }) => metrics.cacheEpoch.set({ replica: name }, epoch),
   );
   const health = healthChecks({ follower: () => follower, epoch: replica.epoch, redis: replica.redis });
-  const app = serviceApp({ checks: health.checks, metrics, logger });
+  const pause = new Pause({ logger, metrics });
+  const app = serviceApp({ checks: [...health.checks, pause.check], metrics, logger });
   const reading = {
     metrics,
     lagMs: () => lag.ms(Date.now()),
@@ -56,6 +59,7 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
   };
   await log.ensureTopics(entities.flatMap(topicsOf), { ...copies, partitions: settings.LOCKSTEP_PARTITIONS });
   await log.ensureTopics([receiptsTopic], { ...copies, partitions: 1 });
+  const control = await pause.watch(log, replicaKey(name), copies);
   const receipts = new Receipts({ log, logger, metrics }, `lockstep.replica.${name}.${instanceOf(settings)}.receipts`);
   const byTopic = new Map(
     replica.entities.map((kept) => {
@@ -73,6 +77,7 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
     onBatch: async (batch) => byTopic.get(batch.topic)?.process(batch),
     onRevoked: (partitions) => lag.revoked(partitions),
     maxBytesPerPartition: FETCH_BYTES,
+    paused: pause.paused,
     ...(settings.LOCKSTEP_INSTANCE ? { instance: settings.LOCKSTEP_INSTANCE } : {}),
     onGap: (at, from, to) => {
       metrics.inputGaps.inc({ group: replicaGroup(name) });
@@ -80,9 +85,10 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
     },
   });
   follower = followed;
+  pause.rule(followed);
 
   return {
-    ended: followed.ended,
+    ended: Promise.race([followed.ended, control.ended]),
     async stop() {
       await followed.close();
       await receipts.close();

@@ -2,8 +2,10 @@
 import { mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { STREAM_KEY } from "../contracts/control.ts";
 import { entities } from "../contracts/entities/index.ts";
 import { deadLetterTopic, eventsTopic, streamGroup, topicsOf } from "../contracts/topics.ts";
+import { Pause } from "../platform/control.ts";
 import { serveHttp, serviceApp } from "../platform/http.ts";
 import { connectLog } from "../platform/log/kafkajs/index.ts";
 import type { Follower } from "../platform/log/log.ts";
@@ -22,6 +24,7 @@ const FETCH_STALE_MS = 10_000;
 /** @throws {Error} when the brokers cannot be reached at the start. */
 export async function startStream({ settings, logger, metrics }: Running): Promise<Service> {
   let follower: Follower | undefined;
+  const pause = new Pause({ logger, metrics });
   const app = serviceApp({
     checks: [
       {
@@ -33,17 +36,19 @@ export async function startStream({ settings, logger, metrics }: Running): Promi
             : undefined;
         },
       },
+      pause.check,
     ],
     metrics,
     logger,
   });
   const http = serveHttp(app, settings);
   const log = await connectLog({ brokers: settings.KAFKA_BROKERS, clientId: "lockstep-stream", logger });
-  await log.ensureTopics(entities.flatMap(topicsOf), {
-    partitions: settings.LOCKSTEP_PARTITIONS,
+  const copies = {
     replicationFactor: settings.LOCKSTEP_REPLICATION_FACTOR,
     minInSyncReplicas: settings.LOCKSTEP_MIN_IN_SYNC,
-  });
+  };
+  await log.ensureTopics(entities.flatMap(topicsOf), { ...copies, partitions: settings.LOCKSTEP_PARTITIONS });
+  const control = await pause.watch(log, STREAM_KEY, copies);
   const directory = settings.LOCKSTEP_STATE_DIR ?? mkdtempSync(join(tmpdir(), "lockstep-stream-"));
   mkdirSync(directory, { recursive: true });
   const known = new KnownVersions(join(directory, "known-versions.sqlite"));
@@ -56,9 +61,11 @@ export async function startStream({ settings, logger, metrics }: Running): Promi
     concurrency: CONCURRENCY,
     onAssigned: (partitions) => topology.adopt(partitions),
     onRevoked: (partitions) => topology.revoke(partitions),
+    paused: pause.paused,
     ...(settings.LOCKSTEP_INSTANCE ? { instance: settings.LOCKSTEP_INSTANCE } : {}),
   });
   follower = following;
+  pause.rule(following);
 
   const countDeadLetters = async () => {
     let total = 0;
@@ -72,7 +79,7 @@ export async function startStream({ settings, logger, metrics }: Running): Promi
   );
 
   return {
-    ended: following.ended,
+    ended: Promise.race([following.ended, control.ended]),
     async stop() {
       clearInterval(deadLetters);
       await following.close();

@@ -81,6 +81,11 @@ export interface Follower {
   readonly fetchAgeMs: () => number;
   /** Partitions that this member owns now. */
   readonly assigned: () => readonly TopicPartition[];
+  /**
+   * While true no further batch is given: those in hand are finished, the partitions stay this member's, and it goes on exactly where
+   * it was.
+   */
+  paused: boolean;
   close(): Promise<void>;
 }
 
@@ -110,6 +115,8 @@ export interface FollowOptions {
    * at once, where the group would otherwise wait for the old one's session to end. Two processes with one name end each other.
    */
   readonly instance?: string;
+  /** Begins paused ({@link Follower.paused}). */
+  readonly paused?: boolean;
   /** Silence of this member after which its partitions go to others. Default 10,000 ms; the broker allows 6,000 or more. */
   readonly sessionTimeoutMs?: number;
 }

@@ -26,6 +26,7 @@ export function startFollower(options: FollowOptions, using: { cluster: Cluster;
 }
 
 class GroupFollower implements Follower, Owner {
+  #paused = false;
   readonly ended: Promise<void>;
   readonly #end = Promise.withResolvers<void>();
   readonly #closing = new AbortController();
@@ -47,6 +48,7 @@ class GroupFollower implements Follower, Owner {
     this.#sessionTimeoutMs = options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS;
     this.ended = this.#end.promise;
     this.ended.catch(() => {});
+    this.#paused = options.paused ?? false;
     this.#slots = new Slots(options.concurrency ?? 12);
     const onGap = (at: TopicPartition, from: number, to: number) => {
       logger.warn({ ...at, from, to }, "records were deleted before they were read");
@@ -71,8 +73,18 @@ class GroupFollower implements Follower, Owner {
     void this.#commitOften();
   }
 
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  set paused(paused: boolean) {
+    this.#paused = paused;
+    if (!paused) for (const queue of this.#queues.values()) if (!queue.empty) this.#work(queue);
+  }
+
   readonly fetchAgeMs = (): number => {
-    if (this.#queues.size === 0) return this.#member.heartbeatAgeMs();
+    // Nothing is fetched once enough waits; that the member still has its seat is what there is to know.
+    if (this.#queues.size === 0 || this.#paused) return this.#member.heartbeatAgeMs();
     const oldest = Math.min(...[...this.#queues.values()].map(({ answeredAtMs }) => answeredAtMs));
     return performance.now() - oldest;
   };
@@ -132,13 +144,13 @@ class GroupFollower implements Follower, Owner {
         // Something may have come for the partition's next owner, if that is us again. What is not ours stays where it is:
         // trying it again and again would let nothing else in this process go on.
         const now = this.#queues.get(name);
-        if (now?.owned && !now.empty && !this.#closing.signal.aborted) this.#work(now);
+        if (now?.owned && !now.empty && !this.#paused && !this.#closing.signal.aborted) this.#work(now);
       });
     this.#working.set(name, work);
   };
 
   async #process(queue: PartitionQueue): Promise<void> {
-    while (!queue.empty && queue.owned && !this.#closing.signal.aborted) {
+    while (!queue.empty && queue.owned && !this.#paused && !this.#closing.signal.aborted) {
       await this.#slots.run(async () => {
         const { records, next, highWatermark } = queue.take();
         this.#fetches.wake();

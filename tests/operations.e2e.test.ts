@@ -1,0 +1,135 @@
+/** The verbs of operations on a running stack, as an operator uses them. */
+import { expect, test } from "bun:test";
+import { metric, request, shows } from "./harness/client.ts";
+import { eventually } from "./harness/eventually.ts";
+import { newProduct } from "./harness/load.ts";
+import { lockstep } from "./harness/lockstep.ts";
+import { sharedStack } from "./harness/shared-stack.ts";
+
+interface Hop {
+  readonly replica: string;
+  readonly decision: string;
+  readonly version: number | null;
+  readonly cache: { version: number; current: boolean } | null;
+}
+
+test("journey tells where an entity is at every hop, and that nothing knows one", async () => {
+  const stack = await sharedStack();
+  const [gateway, catalog] = await Promise.all([stack.url("gateway"), stack.url("catalog")]);
+  const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  const created = await request("POST", `${gateway}/products`, newProduct({ status: "draft" }), {
+    traceparent,
+    prefer: "wait=5",
+  });
+  const id = created.body.id as string;
+  const { status, document } = await lockstep(stack, "journey", id, "--json");
+  expect(status).toBe(0);
+  const [journey] = document!.journeys as Record<string, unknown>[];
+  expect(journey).toMatchObject({
+    entity: "product",
+    id,
+    source: { state: "present", version: 1 },
+    outbox: [],
+    event: { topic: "products.events", version: 1 },
+    deadLetters: [],
+    traceId: "4bf92f3577b34da6a3ce929d0e0e4736",
+  });
+  const hops = journey!.replicas as Hop[];
+  expect(hops.map(({ replica, decision, version }) => [replica, decision, version])).toEqual([
+    ["catalog", "routed", 1],
+    ["storefront", "filtered", 1],
+  ]);
+  expect(hops[0]!.cache).toEqual({ version: 1, current: true });
+  const text = await lockstep(stack, "journey", id.toUpperCase());
+  expect(text.stdout).toContain("catalog     routed, version 1");
+
+  await request("DELETE", `${gateway}/products/${id}`, undefined, { prefer: "wait=5" });
+  const deleted = (await lockstep(stack, "journey", id, "--json")).document!.journeys as {
+    source: unknown;
+    replicas: Hop[];
+  }[];
+  expect(deleted[0]).toMatchObject({ source: { state: "deleted", version: 2 } });
+  expect(deleted[0]!.replicas.map(({ decision }) => decision)).toEqual(["deleted", "deleted"]);
+  expect(await lockstep(stack, "journey", crypto.randomUUID())).toMatchObject({
+    status: 1,
+    stdout: expect.stringContaining("nothing knows"),
+  });
+  expect((await lockstep(stack, "journey", "cup")).status).toBe(2);
+  expect((await request("GET", `${catalog}/health/ready`)).status).toBe(200);
+});
+
+test("a paused replica takes nothing more, says so, keeps its place over a restart, and goes on where it was", async () => {
+  const stack = await sharedStack();
+  const [gateway, catalog, storefront] = await Promise.all(
+    ["gateway", "catalog", "storefront"].map((name) => stack.url(name)),
+  );
+  expect((await lockstep(stack, "pause", "catalog", "--reason", "index rebuild")).status).toBe(0);
+  await eventually(async () => (await metric(catalog!, "lockstep_paused")) === 1, {
+    withinMs: 2_000,
+    what: "the pause to be obeyed",
+  });
+  try {
+    const ids: string[] = [];
+    for (let i = 0; i < 20; i++)
+      ids.push((await request("POST", `${gateway}/products`, newProduct({ status: "active" }))).body.id as string);
+    for (const id of ids) await shows(storefront!, id, 1);
+    const status = await lockstep(stack, "status", "--json");
+    const follows = status.document!.follows as { name: string; lag: number; paused: { reason: string } | null }[];
+    expect(follows.find(({ name }) => name === "catalog")).toMatchObject({ paused: { reason: "index rebuild" } });
+    expect(follows.find(({ name }) => name === "catalog")!.lag).toBeGreaterThanOrEqual(20);
+    expect(follows.find(({ name }) => name === "storefront")!.paused).toBeNull();
+    for (const id of ids) expect((await request("GET", `${catalog}/products/${id}`)).status).toBe(404);
+
+    const killed = await stack.kill("catalog", "SIGKILL");
+    await eventually(
+      async () => {
+        const { pid, health } = await stack.entry("catalog");
+        return pid !== killed && health === "ready";
+      },
+      { withinMs: 30_000, what: "the replica to run again" },
+    );
+    await Bun.sleep(1_000);
+    for (const id of ids) expect((await request("GET", `${catalog}/products/${id}`)).status).toBe(404);
+    const health = await request("GET", `${catalog}/health/ready`);
+    expect(JSON.stringify(health.body)).toContain("index rebuild");
+    const text = (await lockstep(stack, "status")).stdout;
+    expect(text).toMatch(/catalog +products.to.catalog .*paused since .*: index rebuild/);
+
+    expect((await lockstep(stack, "resume", "catalog", "--json")).document).toMatchObject({
+      paused: false,
+      changed: true,
+    });
+    for (const id of ids) await shows(catalog!, id, 1);
+  } finally {
+    await lockstep(stack, "resume", "catalog");
+  }
+}, 120_000);
+
+test("a paused stream holds everything back, and resume lets all of it through", async () => {
+  const stack = await sharedStack();
+  const [gateway, catalog, stream] = await Promise.all(["gateway", "catalog", "stream"].map((name) => stack.url(name)));
+  await lockstep(stack, "pause", "stream");
+  try {
+    await eventually(async () => (await metric(stream!, "lockstep_paused")) === 1, {
+      withinMs: 2_000,
+      what: "the pause to be obeyed",
+    });
+    const { body } = await request("POST", `${gateway}/products`, newProduct(), { prefer: "wait=1" });
+    expect((await request("GET", `${catalog}/products/${body.id}`)).status).toBe(404);
+    await lockstep(stack, "resume", "stream");
+    await shows(catalog!, body.id as string, 1);
+  } finally {
+    await lockstep(stack, "resume", "stream");
+  }
+});
+
+test("a verb says in one line what it cannot find, and what makes no sense", async () => {
+  const stack = await sharedStack();
+  const nowhere = { ...stack, data: `${stack.data}-none`, root: stack.root } as typeof stack;
+  const { status, stderr } = await lockstep(nowhere, "status");
+  expect([status, stderr.trim().split("\n").length]).toEqual([1, 1]);
+  expect(stderr).toContain("bun run up");
+  const wrong = await lockstep(stack, "pause", "gateway");
+  expect(wrong.status).toBe(2);
+  expect(wrong.stderr).toContain("stream, catalog, storefront");
+});

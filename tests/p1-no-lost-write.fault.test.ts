@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
 import { request, shows } from "./harness/client.ts";
-import { eventually } from "./harness/eventually.ts";
 import { newProduct } from "./harness/load.ts";
 import { underLoad } from "./harness/observe.ts";
 import { Stack } from "./harness/stack.ts";
@@ -29,13 +28,7 @@ test(`P1 P3 P4 P7: kill -9 of every process and server in turn at 100 writes/s l
     for (let round = 0; round < rounds; round++)
       for (const victim of victims) {
         const killed = await stack.kill(victim, "SIGKILL");
-        await eventually(
-          async () => {
-            const { pid, health } = await stack.entry(victim);
-            return pid !== killed && health === "ready";
-          },
-          { withinMs: 60_000, what: `${victim} to run again`, everyMs: 100 },
-        );
+        await stack.replaced(victim, killed);
         const start = performance.now();
         await flows(stack).catch((cause) => {
           throw new Error(`no write came through after the kill of ${victim}`, { cause });

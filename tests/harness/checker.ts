@@ -1,6 +1,6 @@
 /** Judges a quiet stack from outside: databases against each other, and every record of every topic. */
 import postgres from "postgres";
-import { entities } from "../../contracts/entities/index.ts";
+import { entities as declared } from "../../contracts/entities/index.ts";
 import { columnOf, type Document, documentOf, type EntityDeclaration } from "../../contracts/entity.ts";
 import { header } from "../../contracts/event.ts";
 import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
@@ -26,7 +26,12 @@ const readTable = async (
 };
 
 /** What differs between the source and one replica, by content as the declaration says; empty when they are in step. */
-export async function differences(sourceUrl: string, replicaUrl: string, replicaName: string): Promise<string[]> {
+export async function differences(
+  sourceUrl: string,
+  replicaUrl: string,
+  replicaName: string,
+  entities = declared,
+): Promise<string[]> {
   const found: string[] = [];
   for (const entity of entities) {
     const replica = entity.replicas.find((r) => r.name === replicaName);
@@ -55,14 +60,14 @@ const sorted = (document: Document) =>
   Object.fromEntries(Object.entries(document).sort(([a], [b]) => (a < b ? -1 : 1)));
 
 /** Waits until all replicas equal the source. @returns the milliseconds it took. */
-export async function inStep(stack: Stack, withinMs: number): Promise<number> {
+export async function inStep(stack: Stack, withinMs: number, entities = declared): Promise<number> {
   const start = performance.now();
   const source = await stack.url("gateway-db");
   for (const replica of ["catalog", "storefront"]) {
     const url = await stack.url(`${replica}-db`);
     await eventually(
       async () => {
-        const found = await differences(source, url, replica);
+        const found = await differences(source, url, replica, entities);
         if (found.length > 0) throw new Error(`${found.length} differ: ${found.slice(0, 5).join("; ")}`);
         return true;
       },
@@ -133,7 +138,7 @@ export async function readTopic(log: Log, topic: string): Promise<TopicReport> {
 }
 
 /** All that must hold for the topics of a quiet stack that nobody else wrote to. */
-export async function topicViolations(stack: Stack, log: Log): Promise<string[]> {
+export async function topicViolations(stack: Stack, log: Log, entities = declared): Promise<string[]> {
   const found: string[] = [];
   const [entity] = entities;
   if (!entity) return found;

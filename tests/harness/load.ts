@@ -28,6 +28,11 @@ export class Writers {
   constructor(
     private readonly gateway: string,
     private readonly perSecond: number,
+    /** What is sent to create a product, and to change one. */
+    private readonly bodies: { created: () => unknown; changed: () => unknown } = {
+      created: newProduct,
+      changed: change,
+    },
   ) {}
 
   start(): this {
@@ -59,9 +64,9 @@ export class Writers {
       const dice = Math.random();
       const id = dice < 0.5 ? undefined : this.pick(dice >= 0.9);
       const response = !id
-        ? await this.send("POST", "/products", newProduct())
+        ? await this.send("POST", "/products", this.bodies.created())
         : dice < 0.9
-          ? await this.send("PATCH", `/products/${id}`, change())
+          ? await this.send("PATCH", `/products/${id}`, this.bodies.changed())
           : await this.send("DELETE", `/products/${id}`);
       await this.note(response, id, id !== undefined && dice >= 0.9);
       this.ackMs.push(performance.now() - start);
@@ -124,6 +129,8 @@ export const newProduct = (overrides: Record<string, unknown> = {}) => ({
 
 const change = () => ({ stock: Math.floor(Math.random() * 100), status: pick(statuses) });
 
+type Answered = Record<string, unknown> & { readonly id: string; readonly version: number };
+
 /** Something that no reader may ever see. */
 export interface Violation {
   readonly replica: string;
@@ -148,6 +155,8 @@ export class Reader {
     private readonly replica: string,
     private readonly url: string,
     private readonly ids: () => readonly string[],
+    /** Says what is wrong with a document that was answered, if anything. */
+    private readonly judge: (document: Record<string, unknown>) => string | undefined = () => undefined,
   ) {
     this.done = this.loop();
   }
@@ -180,7 +189,7 @@ export class Reader {
     const body = await response.text();
     const cache = (response.headers.get("cache-status") ?? "none").split(";")[1]?.trim() ?? "none";
     this.cacheStatus.set(cache, (this.cacheStatus.get(cache) ?? 0) + 1);
-    if (response.status === 200) this.saw(id, (JSON.parse(body) as { version: number }).version, "by id");
+    if (response.status === 200) this.saw(JSON.parse(body) as Answered, "by id");
     else if (response.status === 404) this.sawGone(id);
     else this.unanswered++;
     this.reads++;
@@ -192,12 +201,15 @@ export class Reader {
       this.unanswered++;
       return;
     }
-    const { items } = (await response.json()) as { items: { id: string; version: number }[] };
-    for (const { id, version } of items) this.saw(id, version, "in a list");
+    const { items } = (await response.json()) as { items: Answered[] };
+    for (const item of items) this.saw(item, "in a list");
     this.reads++;
   }
 
-  private saw(id: string, version: number, where: string): void {
+  private saw(document: Answered, where: string): void {
+    const { id, version } = document;
+    const wrong = this.judge(document);
+    if (wrong) this.report(id, `version ${version} ${where}: ${wrong}`);
     const before = this.seen.get(id);
     if (before && version < before.version) this.report(id, `version ${version} ${where} after ${before.version}`);
     if (before?.gone && version <= before.version) this.report(id, `version ${version} ${where} after it was gone`);

@@ -20,13 +20,15 @@ export interface StackOptions {
   readonly instances?: string;
   readonly partitions?: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** Folder of the repository whose services run: this one, or a copy with `node_modules`. */
+  readonly root?: string;
 }
 
-const root = join(import.meta.dir, "../..");
+const here = join(import.meta.dir, "../..");
 
-const run = async (args: readonly string[], env: Readonly<Record<string, string>> = {}) => {
+const run = async (args: readonly string[], env: Readonly<Record<string, string>> = {}, cwd = here) => {
   const child = Bun.spawn([process.execPath, "run", ...args], {
-    cwd: root,
+    cwd,
     env: { ...process.env, ...env },
     stdout: "pipe",
     stderr: "pipe",
@@ -41,13 +43,15 @@ const run = async (args: readonly string[], env: Readonly<Record<string, string>
 
 export class Stack implements AsyncDisposable {
   /** Folder of the repository. */
-  readonly root = root;
+  readonly root: string;
 
   private constructor(
     readonly data: string,
     readonly portBase: number,
     private readonly options: StackOptions,
-  ) {}
+  ) {
+    this.root = options.root ?? here;
+  }
 
   /** Resolves when a canary write was readable everywhere. @throws {Error} with the whole output when it does not start. */
   static async start(options: StackOptions = {}): Promise<Stack> {
@@ -60,7 +64,7 @@ export class Stack implements AsyncDisposable {
     if (options.brokers) args.push("--brokers", String(options.brokers));
     if (options.instances) args.push("--instances", options.instances);
     if (options.partitions) args.push("--partitions", String(options.partitions));
-    const { stdout, stderr, code } = await run(args, options.env);
+    const { stdout, stderr, code } = await run(args, options.env, stack.root);
     if (code !== 0) {
       await stack[Symbol.asyncDispose]();
       throw new Error(`the stack did not start (exit ${code}):\n${stdout}\n${stderr}`);
@@ -95,6 +99,17 @@ export class Stack implements AsyncDisposable {
     const { pid } = await this.entry(name, instance);
     process.kill(pid, signal);
     return pid;
+  }
+
+  /** Waits until a service or server is ready under another pid than before. @returns the new one. */
+  replaced(name: string, before: number, withinMs = 60_000): Promise<number> {
+    return eventually(
+      async () => {
+        const { pid, health } = await this.entry(name);
+        return pid !== before && health === "ready" && pid;
+      },
+      { withinMs, what: `${name} to run again`, everyMs: 100 },
+    );
   }
 
   async brokers(): Promise<string[]> {

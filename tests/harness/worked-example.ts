@@ -1,0 +1,84 @@
+/** The files and statements of the worked example in docs/schema-changes.md, and a copy of the repository to carry it out in. */
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { removeWithUs } from "./guard.ts";
+
+const here = join(import.meta.dirname, "../..");
+
+/** A fenced block: its first line says, after the language, where it belongs. */
+export interface Block {
+  readonly step: number;
+  /** A file's path, which may end in ` (add)`; or where a statement runs. */
+  readonly where: string;
+  readonly text: string;
+}
+
+export function workedExample(): readonly Block[] {
+  const page = readFileSync(join(here, "docs/schema-changes.md"), "utf8");
+  return page.split(/^### Step /m).flatMap((section) => {
+    const step = Number.parseInt(section, 10);
+    const blocks = [...section.matchAll(/^```(?:sql|ts) (.+)\n([\s\S]*?)^```$/gm)];
+    return blocks.map(([, where, text]) => ({ step, where: where!, text: text! }));
+  });
+}
+
+/** The only statement of the example that runs at `where`. @throws {Error} when the page has none. */
+export function statement(where: string): string {
+  const found = workedExample().find((block) => block.where === where);
+  if (!found) throw new Error(`docs/schema-changes.md has no block "${where}"`);
+  return found.text;
+}
+
+/** A copy of the repository that can be changed and run. */
+export class Copy implements Disposable {
+  private constructor(readonly root: string) {}
+
+  static make(): Copy {
+    const root = mkdtempSync(join(tmpdir(), "lockstep-copy-"));
+    chmodSync(root, 0o755);
+    removeWithUs(root);
+    const left = /^(node_modules|\..*)$/;
+    cpSync(here, root, {
+      recursive: true,
+      filter: (path) => dirname(path) !== here || !left.test(path.slice(here.length + 1)),
+    });
+    symlinkSync(join(here, "node_modules"), join(root, "node_modules"));
+    return new Copy(root);
+  }
+
+  /** Writes the files of one step. What the page says of `catalog` holds for `storefront` too. */
+  carryOut(step: number): void {
+    const blocks = workedExample().filter((block) => block.step === step && block.where.includes("/"));
+    if (blocks.length === 0) throw new Error(`docs/schema-changes.md has no files in step ${step}`);
+    for (const { where, text } of blocks)
+      for (const path of new Set([where, where.replace("catalog", "storefront")])) {
+        const file = join(this.root, path.replace(" (add)", ""));
+        mkdirSync(dirname(file), { recursive: true });
+        writeFileSync(file, path.endsWith(" (add)") ? added(readFileSync(file, "utf8"), text) : text);
+      }
+  }
+
+  /** Runs a script of package.json. @throws {Error} with its output when it fails. */
+  async run(...args: string[]): Promise<void> {
+    const child = Bun.spawn([process.execPath, "run", ...args], { cwd: this.root, stdout: "pipe", stderr: "pipe" });
+    const [stdout, stderr, code] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+      child.exited,
+    ]);
+    if (code !== 0) throw new Error(`${args.join(" ")} failed (${code}):\n${stdout}${stderr}`);
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.root, { recursive: true, force: true });
+  }
+}
+
+/** A list of migrations with one more: its import among the imports, its entry at the end of the list. */
+function added(file: string, lines: string): string {
+  const [imported, entry] = lines.trim().split("\n") as [string, string];
+  const end = file.lastIndexOf("]");
+  const list = file.slice(0, end).trimEnd().replace(/,$/, "");
+  return `${imported}\n${list},\n  ${entry}\n];\n`;
+}

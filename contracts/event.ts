@@ -65,6 +65,8 @@ export const header = {
   resend: "lockstep-resend",
   /** Offset of the event in the input partition of the same number, on every record that the stream writes. */
   inputOffset: "lockstep-input-offset",
+  /** On an event that was a dead letter: the letter's origin. */
+  replayOf: "lockstep-replay-of",
 } as const;
 
 /** `lockstep.product.upserted` */

@@ -45,9 +45,9 @@ export const replicaTopic = (entity: EntityDeclaration, replica: string): TopicD
 export const deadLetterTopic = (entity: EntityDeclaration): TopicDeclaration => ({
   name: `${entity.plural}.dead-letter`,
   key: "the original key",
-  value: "the original bytes",
-  writtenBy: "stream",
-  readBy: ["operations"],
+  value: "the original bytes; null for a mark of what was done about one",
+  writtenBy: "stream, replica, operations",
+  readBy: ["stream", "replica", "operations"],
   // The largest message that the events topic takes must fit with the reason and stack added to its headers.
   config: { "cleanup.policy": "delete", "retention.ms": String(30 * day), "max.message.bytes": "2097152" },
 });

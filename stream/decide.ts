@@ -1,10 +1,10 @@
 /** One input record → everything that follows from it: validate → dedupe → route. Pure but for reading what is known. */
+import { encodeLetter } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration, EntityId, Version } from "../contracts/entity.ts";
 import { encodeRouted, routedHeaders } from "../contracts/event.ts";
 import { deadLetterTopic, replicaTopic } from "../contracts/topics.ts";
 import { type ActiveSpan, SpanKind, startSpan } from "../observability/trace.ts";
 import type { OutgoingRecord, StoredRecord } from "../platform/log/log.ts";
-import { deadLetterOf } from "./dead-letter.ts";
 import { freshness } from "./dedupe.ts";
 import { route } from "./route.ts";
 import { type Rejection, rejectionOf, type Verdict } from "./validate.ts";
@@ -75,6 +75,6 @@ export function decide(
 const rejected = (entity: EntityDeclaration, record: StoredRecord, rejection: Rejection): Decision => ({
   offset: record.offset,
   outcome: "invalid",
-  outputs: [{ topic: deadLetterTopic(entity).name, record: deadLetterOf(record, rejection) }],
+  outputs: [{ topic: deadLetterTopic(entity).name, record: encodeLetter(record, rejection) }],
   rejection,
 });

@@ -8,6 +8,7 @@
  *
  * So outputs are written once without a transaction per batch, and an unclear outcome is never guessed at.
  */
+import { deadLetterHeader } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../contracts/entity.ts";
 import { header } from "../contracts/event.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic, versionsTopic } from "../contracts/topics.ts";
@@ -74,7 +75,7 @@ export async function takeOver(
     const readFrom = Object.fromEntries(topics.map((t) => [t, Math.min(checkpoint?.ends[t] ?? 0, ends[t]!)]));
     const stored = new Map<string, ReadonlySet<number>>();
     for (const topic of outputTopics(entity))
-      stored.set(topic, await readBack(log, { topic, partition }, readFrom[topic]!, ends[topic]!, next));
+      stored.set(topic, await readBack(log, entity, { topic, partition }, readFrom[topic]!, ends[topic]!, next));
     let countedTo = -1;
     for (const offsets of stored.values()) for (const offset of offsets) countedTo = Math.max(countedTo, offset);
     return { scope, writer, next, ends, readFrom, stored, countedTo };
@@ -110,11 +111,21 @@ function startOf(checkpoint: Checkpoint | undefined, input: Bounds, onGap: (from
   return Math.max(checkpoint.next, input.first);
 }
 
-async function readBack(log: Log, at: TopicPartition, from: number, to: number, next: number): Promise<Set<number>> {
+async function readBack(
+  log: Log,
+  entity: EntityDeclaration,
+  at: TopicPartition,
+  from: number,
+  to: number,
+  next: number,
+): Promise<Set<number>> {
   const offsets = new Set<number>();
   for await (const records of log.read(at, from, to))
-    for (const record of records) {
-      const offset = Number(record.headers[header.inputOffset]);
+    for (const { headers } of records) {
+      // Others write dead letters too, with offsets of other topics, and marks of what was done about ours.
+      const topic = headers[deadLetterHeader.topic] ?? eventsTopic(entity).name;
+      if (topic !== eventsTopic(entity).name || headers[deadLetterHeader.resolution] !== undefined) continue;
+      const offset = Number(headers[header.inputOffset]);
       if (offset >= next) offsets.add(offset);
     }
   return offsets;

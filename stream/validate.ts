@@ -1,23 +1,14 @@
 /** Bytes → event or rejection. Pure: the same record is judged the same in every replay. */
 import { z } from "zod";
+import type { ReasonName, reasons } from "../contracts/dead-letter.ts";
 import { type Document, documentSchema, type EntityDeclaration } from "../contracts/entity.ts";
 import { type EntityEvent, header, parseEventType } from "../contracts/event.ts";
 import { UpcastError, upcast } from "../contracts/upcast.ts";
 import type { StoredRecord } from "../platform/log/log.ts";
 import { partitionOf } from "../platform/log/partitioner.ts";
 
-/** Why a record is not an event that can be routed. Closed: dashboards and the runbook name each. */
-export type Reason =
-  | "missing-header"
-  | "unknown-type"
-  | "unknown-schema-version"
-  | "wrong-key"
-  | "wrong-partition"
-  | "no-value"
-  | "malformed-json"
-  | "upcast-failed"
-  | "invalid-document"
-  | "internal";
+/** Why a record is not an event that can be routed. */
+export type Reason = { [R in ReasonName]: (typeof reasons)[R]["by"] extends "stream" ? R : never }[ReasonName];
 
 export interface Rejection {
   readonly reason: Reason;

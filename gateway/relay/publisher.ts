@@ -60,7 +60,8 @@ export class Publisher {
     const from = Math.min(this.durable.get(key)?.next ?? 0, fencedAt);
     for await (const records of this.log.read(place, from, fencedAt))
       for (const record of records) {
-        const id = record.headers[header.id];
+        // A dead letter that was sent again has the id of its change, but is none of ours.
+        const id = record.headers[header.replayOf] === undefined && record.headers[header.id];
         if (id) this.stored.add(id);
       }
     this.positions.set(key, { ...place, next: fencedAt });

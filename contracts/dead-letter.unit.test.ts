@@ -1,0 +1,78 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import {
+  deadLetterHeader,
+  decodeLetterOrMark,
+  encodeLetter,
+  encodeMark,
+  isSuperseded,
+  originalOf,
+  originName,
+  parseOrigin,
+  reasonNames,
+} from "./dead-letter.ts";
+import { header } from "./event.ts";
+
+const bytes = (headers: Readonly<Record<string, string | Buffer>>) =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Buffer.from(value)]));
+const texts = (headers: Readonly<Record<string, string | Buffer>>) =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value.toString()]));
+const stored = (headers: Readonly<Record<string, string | Buffer>>) => ({
+  topic: "products.events",
+  partition: 2,
+  offset: 17,
+  timestampMs: 5,
+  key: Buffer.from("key"),
+  value: Buffer.from([0xff, 0]),
+  headers: texts(headers),
+  rawHeaders: bytes(headers),
+});
+const cause = { reason: "unappliable", detail: "d", stack: "s", replica: "catalog" } as const;
+
+test("the record that a letter was is had back as it was, also one that has our own headers, and a letter of a letter", () => {
+  const name = fc.tuple(fc.nat(2), fc.constantFrom(...Object.values(deadLetterHeader), "ce_id", "original-x"));
+  const names = name.map(([times, of]) => `${"original-".repeat(times)}${of}`);
+  fc.assert(
+    fc.property(fc.dictionary(names, fc.string()), (headers) => {
+      const letter = encodeLetter(stored(headers), cause);
+      const back = originalOf({ ...letter, rawHeaders: bytes(letter.headers) });
+      expect(texts(back.headers)).toEqual(headers);
+      const twice = encodeLetter(stored(letter.headers), cause);
+      expect(texts(originalOf({ ...twice, rawHeaders: bytes(twice.headers) }).headers)).toEqual(texts(letter.headers));
+    }),
+  );
+});
+
+test("a letter and a mark are read as what they are, and nothing else is", () => {
+  const id = crypto.randomUUID();
+  const record = { ...stored({ [header.version]: "3" }), key: Buffer.from(id) };
+  const letter = encodeLetter(record, cause);
+  const origin = { topic: "products.events", partition: 2, offset: 17 };
+  const read = decodeLetterOrMark({ key: letter.key, headers: texts(letter.headers), timestampMs: 9 });
+  expect(read).toEqual({
+    letter: { origin, ...cause, writtenMs: 5, atMs: 9, id, version: 3, resent: false },
+  });
+  const mark = { origin, resolution: "dropped", atMs: 7 } as const;
+  expect(decodeLetterOrMark({ key: null, headers: texts(encodeMark(mark).headers), timestampMs: 9 })).toEqual({ mark });
+  expect(decodeLetterOrMark({ key: null, headers: {}, timestampMs: 9 })).toBeUndefined();
+  const odd = { ...texts(letter.headers), [deadLetterHeader.reason]: "because" };
+  expect(decodeLetterOrMark({ key: null, headers: odd, timestampMs: 9 })).toBeUndefined();
+  expect(parseOrigin(originName(origin))).toEqual(origin);
+  expect(parseOrigin("products.events/x/1")).toBeUndefined();
+});
+
+test("a letter is superseded by its version or a newer one; what was to be mended by a resend only by a newer one", () => {
+  const letter = { ...cause, origin: { topic: "t", partition: 0, offset: 0 }, writtenMs: 0, atMs: 0, resent: false };
+  expect(isSuperseded(letter, 9)).toBe(false);
+  expect([2, 3, 4].map((known) => isSuperseded({ ...letter, version: 3 }, known))).toEqual([false, true, true]);
+  const resent = { ...letter, version: 3, resent: true };
+  expect([2, 3, 4].map((known) => isSuperseded(resent, known))).toEqual([false, false, true]);
+  expect(isSuperseded(resent, undefined)).toBe(false);
+});
+
+test("each reason is explained in docs/dead-letters.md", async () => {
+  const page = await Bun.file(`${import.meta.dir}/../docs/dead-letters.md`).text();
+  expect([...page.matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, name]) => name!).toSorted()).toEqual(
+    reasonNames.toSorted(),
+  );
+});

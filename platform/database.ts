@@ -37,6 +37,15 @@ export function isAway(error: unknown): boolean {
   return typeof code === "string" && (passing.test(code) || unconnected.test(code));
 }
 
+/** Data exceptions, constraints, syntax and access rules, what a trigger raises, a view's check: the transaction was rolled back. */
+const refusing = /^(22|23|42|44|P0001)/;
+
+/** True when the database has answered that it will not do this: trying the same again cannot help unless its schema changes. */
+export function isRefused(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) && refusing.test(code);
+}
+
 export interface Bounds {
   /** Longest that a caller waits for the answer, in milliseconds; before that, half as long at most for a connection. */
   readonly deadlineMs: number;

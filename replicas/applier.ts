@@ -13,10 +13,11 @@ import {
   type Version,
 } from "../contracts/entity.ts";
 import type { Logger } from "../observability/logger.ts";
-import { isAway } from "../platform/database.ts";
-import { type Change, EpochMovedError, type Hold } from "./apply.ts";
+import { isAway, isRefused } from "../platform/database.ts";
+import { type Change, EpochMovedError, type Hold, type Result } from "./apply.ts";
 import type { Cache } from "./cache/cache.ts";
 import type { CacheEpoch, Epoch } from "./cache/epoch.ts";
+import type { Refusal, Refusals } from "./refusals.ts";
 
 /** Times that the epoch may move under one batch before it is given back to the log. */
 const MAX_EPOCHS = 10;
@@ -27,6 +28,8 @@ const RETRY_PAUSES_MS = [50, 200, 500, 1_000, 2_000];
 export interface Applied {
   /** For each entity for which nothing was new: the version that the database already had. */
   readonly nothingNew: ReadonlyMap<EntityId, Version>;
+  /** What the database refused: of these it has what it had. */
+  readonly refused: ReadonlyMap<EntityId, Refusal>;
   /** Brings to the cache what is committed now. @returns whether it is there; false also while the cache is off. Never throws. */
   readonly store: () => Promise<boolean>;
 }
@@ -35,7 +38,10 @@ export class Applier {
   constructor(
     private readonly using: {
       /** {@link applyChanges} to this entity's table. */
-      readonly apply: (changes: readonly Change[], hold: Hold) => Promise<ReadonlyMap<EntityId, Version>>;
+      readonly apply: (changes: readonly Change[], hold: Hold) => Promise<Result>;
+      /** {@link applyEach}, likewise. */
+      readonly applyEach: (changes: readonly Change[], hold: Hold) => Promise<Result>;
+      readonly refusals: Pick<Refusals, "suspected" | "judge">;
       readonly cache: Cache;
       readonly epoch: Pick<CacheEpoch, "drained" | "refresh" | "distrust" | "isNew">;
       readonly logger: Logger;
@@ -46,7 +52,8 @@ export class Applier {
   /**
    * Applies changes, each entity once, sorted by id.
    *
-   * @throws what the database says, when it stays away or refuses: the batch may be applied or not, and must come again.
+   * @throws {TableRefusesError} when the table takes no row at all; and what the database says, when it stays away: the batch may be
+   * applied or not, and must come again.
    */
   async apply(changes: readonly Change[]): Promise<Applied> {
     for (let attempt = 0; ; attempt++)
@@ -61,7 +68,7 @@ export class Applier {
   }
 
   private async attempt(changes: readonly Change[]): Promise<Applied> {
-    const { apply, epoch: epochs } = this.using;
+    const { refusals, epoch: epochs } = this.using;
     for (let i = 0; i < MAX_EPOCHS; i++) {
       const epoch = await epochs.drained();
       const fenced = epoch.runId !== null;
@@ -69,15 +76,34 @@ export class Applier {
       const token = this.using.cache.token();
       if (fenced && !(await this.fence(epoch, token, changes))) continue;
       try {
-        const nothingNew = await apply(changes, { epoch: epoch.epoch, cache: state });
-        const store = async () => fenced && (await this.store(epoch, token, changes, nothingNew));
-        return { nothingNew, store };
+        const { nothingNew, refused } = await this.carryOut(changes, { epoch: epoch.epoch, cache: state });
+        const [bad, good] = refused.size > 0 ? divided(changes, ({ id }) => refused.has(id)) : [[], changes];
+        if (fenced && bad.length > 0) await this.lift(epoch, token, bad);
+        const store = async () => fenced && (await this.store(epoch, token, good, nothingNew));
+        await refusals.judge(rowsOf(good, nothingNew), refused).catch(async (error) => {
+          await store(); // of deletes, and of what was not new
+          throw error;
+        });
+        return { nothingNew, refused, store };
       } catch (error) {
+        if (fenced && isRefused(error)) await this.lift(epoch, token, changes);
         if (!(error instanceof EpochMovedError)) throw error;
         await epochs.refresh();
       }
     }
     throw new Error(`the cache epoch moved ${MAX_EPOCHS} times under one batch`);
+  }
+
+  /** All at once; or one by one, where something was refused, or will be, as it was lately. */
+  private async carryOut(changes: readonly Change[], hold: Hold): Promise<Result> {
+    const { apply, applyEach, refusals } = this.using;
+    if (!changes.some(({ id }) => refusals.suspected(id)))
+      try {
+        return await apply(changes, hold);
+      } catch (error) {
+        if (!isRefused(error)) throw error;
+      }
+    return await applyEach(changes, hold);
   }
 
   /** @returns false when the epoch has to be looked at anew. */
@@ -93,6 +119,13 @@ export class Applier {
     await epochs.distrust(epoch.epoch);
     logger.warn({ epoch: epoch.epoch, verdict }, "the cache cannot be fenced; it is off until Redis is back");
     return false;
+  }
+
+  /** Nothing was applied and nothing will be: the cache may serve again what the database has. */
+  private async lift(epoch: Epoch, token: string, changes: readonly Change[]): Promise<void> {
+    const { cache, epoch: epochs, logger } = this.using;
+    if ((await cache.lift(epoch, token, changes)) !== "away") return;
+    await epochs.distrust(epoch.epoch).catch((error) => logger.debug({ err: error }, "the epoch was not given up"));
   }
 
   private async store(
@@ -118,4 +151,15 @@ export class Applier {
   private body(document: Document | null): string | null {
     return document && JSON.stringify(documentOf(this.replica.fields, rowOf(document)));
   }
+}
+
+/** Entities whose row was written: a delete, or a change that is not new, says nothing about what the table takes. */
+const rowsOf = (changes: readonly Change[], nothingNew: ReadonlyMap<EntityId, Version>): EntityId[] =>
+  changes.filter(({ id, document }) => document && !nothingNew.has(id)).map(({ id }) => id);
+
+function divided<T>(all: readonly T[], isFirst: (one: T) => boolean): [T[], T[]] {
+  const first: T[] = [];
+  const second: T[] = [];
+  for (const one of all) (isFirst(one) ? first : second).push(one);
+  return [first, second];
 }

@@ -34,7 +34,7 @@ async function currentHold(): Promise<Hold> {
   return { epoch: Number(row!.epoch), cache: row!.run_id === null ? "off" : "fenced" };
 }
 
-const apply = (...changes: Change[]) => applyChanges(at.database, table, changes, hold);
+const apply = async (...changes: Change[]) => (await applyChanges(at.database, table, changes, hold)).nothingNew;
 const versionOf = async (id: string): Promise<Version | undefined> => {
   const [row] = await at.sql<{ version: string }[]>`select version from products where id = ${id}`;
   return row && Number(row.version);

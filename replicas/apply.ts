@@ -10,6 +10,7 @@ import {
 } from "../contracts/entity.ts";
 import type { RoutedEvent } from "../contracts/event.ts";
 import type { Database } from "../platform/database.ts";
+import type { Refusal } from "./refusals.ts";
 
 /** An entity as it shall be from a version on; without a document it is removed. */
 export type Change = Pick<RoutedEvent, "id" | "version" | "document" | "digest" | "resend">;
@@ -30,12 +31,19 @@ export class EpochMovedError extends Error {
   }
 }
 
+/** What became of a batch. */
+export interface Result {
+  /** For each entity for which nothing was new: the version that the database has. */
+  readonly nothingNew: ReadonlyMap<EntityId, Version>;
+  /** What was not applied. All others were. */
+  readonly refused: ReadonlyMap<EntityId, Refusal>;
+}
+
 /**
  * Applies changes in one statement, all or nothing. A change that is not newer than what the database knows has no effect; one that
  * is sent again takes the place of the same version.
  *
  * @param changes each entity once.
- * @returns for each entity for which nothing was new: the version that the database has; all others were applied.
  * @throws {EpochMovedError} when `hold` is out of date.
  * @throws whatever the database says; after a lost connection the batch may or may not be applied, or be applied later.
  */
@@ -44,7 +52,40 @@ export async function applyChanges(
   table: string,
   changes: readonly Change[],
   hold: Hold,
-): Promise<Map<EntityId, Version>> {
+): Promise<Result> {
+  const statement = `select id, version from lockstep.${quoted(`apply_${table}`)}($1::text::jsonb, $2::text::uuid[], $3, $4)`;
+  const rows = await ask<{ id: EntityId; version: string }>(database, statement, parametersOf(changes, hold));
+  return { nothingNew: new Map(rows.map(({ id, version }) => [id, Number(version)])), refused: new Map() };
+}
+
+interface EachRow {
+  readonly id: EntityId | null;
+  readonly version: string;
+  /** Of a refused change, from 1. */
+  readonly place: number;
+  readonly code: string;
+  readonly message: string;
+  readonly names: Record<string, string>;
+}
+
+/** The same for all changes but those that the database refuses. @throws as {@link applyChanges}; nothing is applied then. */
+export async function applyEach(
+  database: Database,
+  table: string,
+  changes: readonly Change[],
+  hold: Hold,
+): Promise<Result> {
+  const statement = "select * from lockstep.apply_each($5, $1::text::json, $2::text::uuid[], $3, $4)";
+  const rows = await ask<EachRow>(database, statement, [...parametersOf(changes, hold), table]);
+  const nothingNew = new Map<EntityId, Version>();
+  const refused = new Map<EntityId, Refusal>();
+  for (const { id, version, place, code, message, names } of rows)
+    if (id !== null) nothingNew.set(id, Number(version));
+    else refused.set(changes[place - 1]!.id, { code, message, names });
+  return { nothingNew, refused };
+}
+
+function parametersOf(changes: readonly Change[], hold: Hold): (string | number)[] {
   const batch = changes.map(({ id, version, digest, document }) => ({
     id,
     version,
@@ -52,13 +93,16 @@ export async function applyChanges(
     row: document && rowOf(document),
   }));
   const again = changes.filter(({ resend }) => resend !== undefined).map(({ id }) => id);
-  const parameters = [JSON.stringify(batch), `{${again.join(",")}}`, hold.epoch, hold.cache];
+  return [JSON.stringify(batch), `{${again.join(",")}}`, hold.epoch, hold.cache];
+}
+
+async function ask<Row extends object>(
+  database: Database,
+  statement: string,
+  parameters: (string | number)[],
+): Promise<Row[]> {
   try {
-    const statement = `select id, version from lockstep.${quoted(`apply_${table}`)}($1::text::jsonb, $2::text::uuid[], $3, $4)`;
-    const rows = await database.query((sql) =>
-      sql.unsafe<{ id: EntityId; version: string }[]>(statement, parameters, { prepare: true }),
-    );
-    return new Map(rows.map(({ id, version }) => [id, Number(version)]));
+    return await database.query((sql) => sql.unsafe<Row[]>(statement, parameters, { prepare: true }));
   } catch (error) {
     if ((error as { code?: unknown }).code === "LS001") throw new EpochMovedError(error);
     throw error;
@@ -92,6 +136,20 @@ export async function prepareTable(
       `replica ${replica.name}: table ${entity.plural} has no ${missing.join(", ")}; add a migration to replicas/${replica.name}/migrations`,
     );
   await database.query((sql) => sql`select lockstep.replicate(${table}::text::regclass, ${entity.name})`);
+}
+
+/** Whether the table takes any row at all. @throws {DatabaseAwayError} and the like when the database does not say. */
+export async function takesRows(
+  database: Database,
+  entity: EntityDeclaration,
+  replica: ReplicaDeclaration,
+): Promise<boolean> {
+  const columns = `{${columnsOf(replica).join(",")}}`;
+  const [row] = await database.query(
+    (sql) => sql<{ takes: boolean }[]>`
+      select lockstep.takes_rows(to_regclass(${quoted(entity.plural)}), ${entity.name}, ${columns}::text::text[]) as takes`,
+  );
+  return row?.takes ?? false;
 }
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
+import { decodeLetterOrMark, type encodeLetter, type Letter, originalOf } from "../contracts/dead-letter.ts";
 import { encodeRouted, header, NewerSchemaVersionError, routedHeaders } from "../contracts/event.ts";
 import type { Receipt } from "../contracts/receipt.ts";
 import { createMetrics, type Metrics } from "../observability/metrics.ts";
@@ -17,7 +18,7 @@ import {
   replicaOf,
   silent,
 } from "../tests/harness/replica.ts";
-import { EntityFollower } from "./follow.ts";
+import { EntityFollower, type FollowParts } from "./follow.ts";
 import { Lag } from "./lag.ts";
 
 let database: ReplicaDatabase;
@@ -25,6 +26,8 @@ let process: CacheProcess;
 let metrics: Metrics;
 let follower: EntityFollower;
 let told: Receipt[] = [];
+let sent: ReturnType<typeof read>[] = [];
+let logIsAway = false;
 const lag = new Lag(() => 0);
 
 beforeAll(async () => {
@@ -40,8 +43,17 @@ beforeEach(() => {
   metrics = createMetrics("test", "1");
   const { applier } = process;
   told = [];
+  sent = [];
   const receipts = { add: (receipt: Receipt) => void told.push(receipt) };
-  follower = new EntityFollower({ applier, lag, receipts, logger: silent, metrics }, entity, replicaOf("catalog"));
+  const letters: FollowParts["letters"] = {
+    async send(_, partition, records) {
+      if (logIsAway) throw new Error("the log is away");
+      expect(partition).toBe(3);
+      sent.push(...records.map((letter) => read(letter)));
+    },
+  };
+  const parts = { applier, lag, receipts, letters, logger: silent, metrics };
+  follower = new EntityFollower(parts, entity, replicaOf("catalog"));
 });
 
 let offset = 0;
@@ -70,8 +82,18 @@ const stored = (key: string | null, value: string | null, headers: Record<string
   key: key === null ? null : Buffer.from(key),
   value: value === null ? null : Buffer.from(value),
   headers,
-  rawHeaders: {},
+  rawHeaders: Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, Buffer.from(text)])),
 });
+
+/** A letter as a reader of the topic finds it. */
+function read({ key, value, headers }: ReturnType<typeof encodeLetter>): Letter & { original: unknown } {
+  const texts = Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, text.toString()]));
+  const raw = Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, Buffer.from(text)]));
+  const found = decodeLetterOrMark({ key, headers: texts, timestampMs: 0 });
+  if (!found || !("letter" in found)) throw new Error("no letter");
+  return { ...found.letter, original: originalOf({ key, value, rawHeaders: raw }) };
+}
+
 const batch = (...records: StoredRecord[]): Batch => ({
   topic: "products.to.catalog",
   partition: 3,
@@ -132,21 +154,105 @@ test("what is no event is counted, and blocks nobody", async () => {
   await follower.process(batch(...garbage, record(id, 1)));
   expect((await versionOf(id))?.version).toBe(1);
   expect(await outcomes()).toEqual({ invalid: 4, applied: 1 });
+  expect(sent.map(({ reason }) => reason)).toEqual(Array(4).fill("unreadable"));
 });
 
-test("partitions that arrive together are applied together, and one bad row holds up its own batch only", async () => {
+/** An event whose stock is no number. */
+function unappliable(version = 1, id = newId()): StoredRecord {
+  const headers = record(id, version).headers as Record<string, string>;
+  return stored(id, JSON.stringify({ ...document(id, version), stock: "many" }), headers);
+}
+
+test("P6: partitions that arrive together are applied together, and one bad row holds up nobody", async () => {
   const ids = Array.from({ length: 12 }, newId);
-  const bad = stored(
-    newId(),
-    JSON.stringify({ ...document(newId(), 1), stock: "many" }),
-    record(newId(), 1).headers as Record<string, string>,
-  );
-  const results = await Promise.allSettled(
-    ids.map((id, i) => follower.process(batch(record(id, 1), ...(i === 7 ? [bad] : [])))),
-  );
-  expect(results.map(({ status }) => status)).toEqual(ids.map((_, i) => (i === 7 ? "rejected" : "fulfilled")));
+  const bad = unappliable(4);
+  await Promise.all(ids.map((id, i) => follower.process(batch(record(id, 1), ...(i === 7 ? [bad] : [])))));
   const there = await Promise.all(ids.map(versionOf));
-  expect(there.map((entry) => entry?.version)).toEqual(ids.map((_, i) => (i === 7 ? undefined : 1)));
+  expect(there.map((entry) => entry?.version)).toEqual(ids.map(() => 1));
+  expect(sent).toHaveLength(1);
+  expect(sent[0]).toMatchObject({
+    origin: { topic: bad.topic, partition: 3, offset: bad.offset },
+    reason: "unappliable",
+    replica: "catalog",
+    id: bad.key!.toString(),
+    version: 4,
+    original: { key: bad.key, value: bad.value, headers: bad.rawHeaders },
+  });
+  expect(sent[0]!.detail).toStartWith("SQLSTATE 22P02: invalid input syntax for type integer");
+  expect(`${sent[0]!.detail}${sent[0]!.stack}`).not.toContain("many");
+  expect(await outcomes()).toEqual({ applied: 12, unappliable: 1 });
+  expect(told.flatMap(({ changes }) => changes.map(([id]) => id))).not.toContain(bad.key!.toString());
+});
+
+test("P6 P7: what PostgreSQL refused is not there, the version before it is served, also from the cache, and a later one heals it", async () => {
+  const id = newId();
+  await follower.process(batch(record(id, 1)));
+  expect((await process.lookup.find(id)).how.result).toBe("hit");
+  await follower.process(batch(unappliable(2, id), record(newId(), 1)));
+  const reads = [await process.lookup.find(id), await process.lookup.find(id)];
+  expect(reads.map(({ how, entry }) => [how.result, entry?.version])).toEqual([
+    ["miss", 1],
+    ["hit", 1],
+  ]);
+  await follower.process(batch(record(id, 3)));
+  const healed = await process.lookup.find(id);
+  expect([healed.how.result, healed.entry?.version]).toEqual(["hit", 3]);
+});
+
+test("P6: when the newest event of an entity is refused, the one before it in the same batch is applied", async () => {
+  const id = newId();
+  await follower.process(batch(record(id, 1), record(id, 2), unappliable(3, id), unappliable(4, id)));
+  expect((await versionOf(id))?.version).toBe(2);
+  expect(sent.map(({ version }) => version).toSorted()).toEqual([3, 4]);
+  expect(await outcomes()).toEqual({ applied: 2, unappliable: 2 });
+});
+
+test("a batch is not done before its dead letters are stored; when it comes again they are told once more", async () => {
+  const [bad, good] = [unappliable(), record(newId(), 1)];
+  logIsAway = true;
+  await expect(follower.process(batch(bad, good))).rejects.toThrow("away");
+  logIsAway = false;
+  expect((await versionOf(good.key!.toString()))?.version).toBe(1);
+  await follower.process(batch(bad, good));
+  expect(sent.map(({ id }) => id)).toEqual([bad.key!.toString()]);
+});
+
+test("P6: every tenth of 2,000 rows refused: all others are applied, all of these told in order", async () => {
+  const records = Array.from({ length: 2_000 }, (_, i) => (i % 10 === 0 ? unappliable() : record(newId(), 1)));
+  await follower.process(batch(...records));
+  expect(sent.map(({ origin }) => origin.offset)).toEqual(
+    records.filter((_, i) => i % 10 === 0).map(({ offset }) => offset),
+  );
+  expect(await outcomes()).toEqual({ applied: 1_800, unappliable: 200 });
+});
+
+test("a table that takes nothing is no event's fault: it pauses the flow and says so, until it is mended", async () => {
+  await follower.process(batch(record(newId(), 1)));
+  const { sql } = database;
+  const events = Array.from({ length: 60 }, () => record(newId(), 1));
+  try {
+    await sql`alter table products add column required text default 'x' not null`;
+    await sql`alter table products alter column required drop default`;
+    await sql`select lockstep.replicate('products', 'product')`;
+    await expect(follower.process(batch(...events))).rejects.toThrow("takes no row");
+    expect(follower.tableProblem).toContain("required");
+    await sql`alter table products rename to elsewhere`;
+    await expect(follower.process(batch(...events))).rejects.toThrow("takes no row");
+    await sql`alter table elsewhere rename to products`;
+    expect(sent).toEqual([]);
+  } finally {
+    await sql`alter table products drop column required`;
+    await sql`select lockstep.replicate('products', 'product')`;
+  }
+  await follower.process(batch(...events));
+  expect(follower.tableProblem).toBeUndefined();
+  expect(await outcomes()).toEqual({ applied: 61 });
+});
+
+test("many bad events in a row are told one by one while the table takes others", async () => {
+  await follower.process(batch(record(newId(), 1)));
+  await follower.process(batch(...Array.from({ length: 45 }, () => unappliable())));
+  expect(sent).toHaveLength(45);
 });
 
 test("more events than a statement takes are applied in several", async () => {

@@ -1,4 +1,5 @@
-/** The replica's loop on one screen: decode → reduce → fence, apply, store → count. The log remembers what is done when it resolves. */
+/** The replica's loop on one screen: decode → reduce → fence, apply, store → count → dead letters. The log remembers what is done when it resolves. */
+import { type Cause, encodeLetter } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity.ts";
 import { decodeRouted, NewerSchemaVersionError, type RoutedEvent } from "../contracts/event.ts";
 import { replicaGroup, replicaTopic } from "../contracts/topics.ts";
@@ -11,11 +12,15 @@ import { isId } from "../platform/pages.ts";
 import type { Applied, Applier } from "./applier.ts";
 import { Gather } from "./gather.ts";
 import type { Lag } from "./lag.ts";
+import { type Letters, unappliable, unreadable } from "./letters.ts";
 import type { Receipts } from "./receipts.ts";
 import { type Outcome, outcomes, reduce } from "./reduce.ts";
+import { type Refusal, TableRefusesError } from "./refusals.ts";
 
 /** Rows in one statement: 2,000 take some 80 ms, and more at a time were no faster. */
 const MOST_ROWS = 2_000;
+/** Older events of an entity that are tried, one after the other, when its newest is refused. */
+const MOST_OLDER = 3;
 
 /** An event on its way, with where it came from and when it was received. */
 interface Arrived extends RoutedEvent {
@@ -24,6 +29,7 @@ interface Arrived extends RoutedEvent {
 }
 
 export interface FollowParts {
+  readonly letters: Pick<Letters, "send">;
   readonly applier: Pick<Applier, "apply">;
   readonly lag: Lag;
   readonly receipts: Pick<Receipts, "add">;
@@ -37,8 +43,12 @@ export class EntityFollower {
   private readonly gather = new Gather<Arrived>(
     (events) => this.take(events),
     MOST_ROWS,
-    (error) => !isAway(error),
+    (error) => !isAway(error) && !(error instanceof TableRefusesError),
   );
+  /** Records that cannot be applied, and why: dead letters, once their batch is done with. */
+  private readonly refusals = new WeakMap<StoredRecord, Cause>();
+  /** Why nothing can be applied at all, for people; undefined while all is well. */
+  tableProblem: string | undefined;
 
   constructor(
     private readonly using: FollowParts,
@@ -54,6 +64,8 @@ export class EntityFollower {
     lag.received(batch);
     const events = batch.records.flatMap((record) => this.decode(record));
     if (events.length > 0) await this.gather.add(events);
+    // The others that came at the same time have gone on; only this partition waits until its dead letters are stored.
+    await this.sendLetters(batch);
     lag.applied(batch, Date.now());
     const next = (batch.records.at(-1)?.offset ?? -1) + 1;
     metrics.consumerLag.set(
@@ -62,8 +74,17 @@ export class EntityFollower {
     );
   }
 
+  private async sendLetters({ records, partition }: Batch): Promise<void> {
+    const letters = records.flatMap((record) => {
+      const cause = this.refusals.get(record);
+      return cause ? [encodeLetter(record, cause)] : [];
+    });
+    if (letters.length > 0) await this.using.letters.send(this.entity, partition, letters);
+  }
+
   /** The stream is the topic's only writer. What is none of its events says nothing about an entity, and must not block those that do. */
   private decode(record: StoredRecord): Arrived[] {
+    this.refusals.delete(record);
     try {
       const event = decodeRouted(record, this);
       if (!isId(event.id)) throw new Error(`the key ${JSON.stringify(event.id)} is no entity id`);
@@ -72,33 +93,59 @@ export class EntityFollower {
       // Whoever is upgraded reads on from here: until then it waits.
       if (error instanceof NewerSchemaVersionError) throw error;
       const { topic, partition, offset } = record;
-      this.using.logger.error({ err: error, topic, partition, offset }, "a record that is no event was skipped");
+      this.using.logger.error({ err: error, topic, partition, offset }, "a record is no event that can be read");
+      this.refusals.set(record, unreadable(error, this.replica.name));
       this.count("invalid");
       return [];
     }
   }
 
   private async take(events: readonly Arrived[]): Promise<void> {
-    const changes = reduce(events);
-    const byId = Map.groupBy(events, ({ id }) => id);
-    for (let i = 0; i < changes.length; i += MOST_ROWS) {
-      const chunk = changes.slice(i, i + MOST_ROWS);
-      await this.takeChunk(
-        chunk,
-        chunk.flatMap(({ id }) => byId.get(id) ?? []),
-      );
+    let left = events;
+    for (let round = 0; left.length > 0; round++) {
+      left = await this.takeNewest(left);
+      // What is older than so many refused versions of its entity is not tried any more: the newest one's letter speaks for it.
+      if (round < MOST_OLDER) continue;
+      for (const _ of left) this.count("stale");
+      return;
     }
   }
 
-  private async takeChunk(changes: readonly Arrived[], events: readonly Arrived[]): Promise<void> {
-    let applied: Applied;
-    try {
-      applied = await this.using.applier.apply(changes);
-    } catch (error) {
-      for (const event of events) this.span(event).end(error);
-      throw error;
+  /**
+   * Applies the newest event of each entity.
+   *
+   * @returns the older events of those entities whose newest was refused: what they say is better than nothing.
+   */
+  private async takeNewest(events: readonly Arrived[]): Promise<Arrived[]> {
+    const changes = reduce(events);
+    const byId = Map.groupBy(events, ({ id }) => id);
+    const older: Arrived[] = [];
+    for (let i = 0; i < changes.length; i += MOST_ROWS) {
+      const chunk = changes.slice(i, i + MOST_ROWS);
+      const refused = await this.takeChunk(chunk, (change) => byId.get(change.id) ?? []);
+      for (const change of refused)
+        for (const event of byId.get(change.id) ?? [])
+          if (event.version < change.version) older.push(event);
+          else if (event !== change) this.count("duplicate");
     }
+    return older;
+  }
+
+  /** @returns the changes that were refused. */
+  private async takeChunk(
+    changes: readonly Arrived[],
+    eventsOf: (change: Arrived) => readonly Arrived[],
+  ): Promise<readonly Arrived[]> {
+    const applied = await this.apply(changes).catch((error) => {
+      for (const event of changes.flatMap(eventsOf)) this.span(event).end(error);
+      throw error;
+    });
     const appliedMs = Date.now();
+    const { refused, nothingNew } = applied;
+    const good = refused.size > 0 ? changes.filter(({ id }) => !refused.has(id)) : changes;
+    const bad = refused.size > 0 ? changes.filter(({ id }) => refused.has(id)) : [];
+    for (const change of bad) this.refuse(change, refused.get(change.id)!);
+    if (good.length === 0) return bad;
     const cached = await applied.store();
     const storedMs = Date.now();
     this.using.receipts.add({
@@ -106,10 +153,36 @@ export class EntityFollower {
       entity: this.entity.name,
       appliedMs,
       cachedMs: cached ? storedMs : null,
-      changes: changes.map(({ id, version, time }) => [id, applied.nothingNew.get(id) ?? version, Date.parse(time)]),
+      changes: good.map(({ id, version, time }) => [id, nothingNew.get(id) ?? version, Date.parse(time)]),
     });
-    for (const [i, outcome] of outcomes(events, applied.nothingNew).entries())
+    const events = good.flatMap(eventsOf);
+    for (const [i, outcome] of outcomes(events, nothingNew).entries())
       this.tell(events[i]!, outcome, appliedMs, cached ? storedMs : undefined);
+    return bad;
+  }
+
+  private async apply(changes: readonly Arrived[]): Promise<Applied> {
+    try {
+      const applied = await this.using.applier.apply(changes);
+      this.tableProblem = undefined;
+      return applied;
+    } catch (error) {
+      if (error instanceof TableRefusesError) {
+        this.tableProblem = error.message;
+        this.using.logger.error({ err: error }, "paused: nothing can be applied");
+      }
+      throw error;
+    }
+  }
+
+  private refuse(event: Arrived, refusal: Refusal): void {
+    const cause = unappliable(refusal, this.replica.name);
+    this.refusals.set(event.record, cause);
+    this.count("unappliable");
+    this.span(event).end(new Error(cause.detail));
+    const { topic, partition, offset } = event.record;
+    const { id, version } = event;
+    this.using.logger.warn({ topic, partition, offset, id, version, detail: cause.detail }, "refused by the database");
   }
 
   private tell(event: Arrived, outcome: Outcome, appliedMs: number, storedMs: number | undefined): void {
@@ -153,7 +226,7 @@ export class EntityFollower {
     });
   }
 
-  private count(outcome: Outcome | "invalid"): void {
+  private count(outcome: Outcome | "invalid" | "unappliable"): void {
     this.using.metrics.replicaApplied.inc({ replica: this.replica.name, outcome });
   }
 }

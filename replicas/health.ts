@@ -15,6 +15,8 @@ export interface Health {
 
 export function healthChecks(using: {
   readonly follower: () => Follower | undefined;
+  /** Why a table takes nothing; undefined while it does. */
+  readonly tableProblem: () => string | undefined;
   readonly epoch: CacheEpoch;
   readonly redis: RedisLinks | undefined;
 }): Health {
@@ -31,6 +33,7 @@ export function healthChecks(using: {
         },
       },
       { name: "log", problem: () => silence("a broker has", using.follower()?.fetchAgeMs()) },
+      { name: "table", problem: using.tableProblem },
       { name: "cache", problem: () => undefined, note: () => cacheNote(using) },
     ],
     databaseAnswered(error) {

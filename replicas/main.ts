@@ -12,6 +12,7 @@ import type { Service } from "../platform/service.ts";
 import { EntityFollower } from "./follow.ts";
 import { healthChecks } from "./health.ts";
 import { Lag } from "./lag.ts";
+import { Letters } from "./letters.ts";
 import { migrationsOf } from "./migrations/index.ts";
 import { addReads } from "./reads/routes.ts";
 import { Receipts } from "./receipts.ts";
@@ -38,7 +39,13 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
     logger,
     ({ epoch }) => metrics.cacheEpoch.set({ replica: name }, epoch),
   );
-  const health = healthChecks({ follower: () => follower, epoch: replica.epoch, redis: replica.redis });
+  let followers: readonly EntityFollower[] = [];
+  const health = healthChecks({
+    follower: () => follower,
+    tableProblem: () => followers.find(({ tableProblem }) => tableProblem)?.tableProblem,
+    epoch: replica.epoch,
+    redis: replica.redis,
+  });
   const pause = new Pause({ logger, metrics });
   const app = serviceApp({ checks: [...health.checks, pause.check], metrics, logger });
   const reading = {
@@ -61,16 +68,18 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
   await log.ensureTopics([receiptsTopic], { ...copies, partitions: 1 });
   const control = await pause.watch(log, replicaKey(name), copies);
   const receipts = new Receipts({ log, logger, metrics }, `lockstep.replica.${name}.${instanceOf(settings)}.receipts`);
+  const letters = new Letters(log, entities, `lockstep.replica.${name}.${instanceOf(settings)}.dead-letters`);
   const byTopic = new Map(
     replica.entities.map((kept) => {
       const following = new EntityFollower(
-        { applier: kept.applier, lag, receipts, logger, metrics },
+        { applier: kept.applier, lag, receipts, letters, logger, metrics },
         kept.entity,
         kept.replica,
       );
       return [following.topic, following];
     }),
   );
+  followers = [...byTopic.values()];
   const followed = await log.follow({
     group: replicaGroup(name),
     topics: [...byTopic.keys()],
@@ -91,6 +100,7 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
     ended: Promise.race([followed.ended, control.ended]),
     async stop() {
       await followed.close();
+      await letters.close();
       await receipts.close();
       await log.close();
       await http.stop();

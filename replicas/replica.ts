@@ -2,7 +2,7 @@
 import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity.ts";
 import type { Logger } from "../observability/logger.ts";
 import { Applier } from "./applier.ts";
-import { applyChanges, type Change, type Hold, prepareTable } from "./apply.ts";
+import { applyChanges, applyEach, type Change, type Hold, prepareTable, takesRows } from "./apply.ts";
 import { Cache } from "./cache/cache.ts";
 import { CacheEpoch, type Epoch } from "./cache/epoch.ts";
 import { Keeper } from "./cache/keeper.ts";
@@ -10,6 +10,7 @@ import { connectDatabases, connectRedisLinks, type Databases, type RedisLinks } 
 import { Freshness } from "./reads/freshness.ts";
 import { Lookup } from "./reads/lookup.ts";
 import { Rows } from "./reads/rows.ts";
+import { Refusals } from "./refusals.ts";
 
 /** One entity as this replica keeps it. */
 export interface Kept {
@@ -73,13 +74,23 @@ export class Replica {
     );
     const rows = new Rows(databases.reads, entity, replica);
     const freshness = new Freshness((wanted) => rows.behind(wanted));
-    const apply = async (changes: readonly Change[], hold: Hold) => {
-      const nothingNew = await applyChanges(databases.applies, entity.plural, changes, hold);
-      freshness.applied(changes);
-      return nothingNew;
+    const told = (how: typeof applyChanges) => async (changes: readonly Change[], hold: Hold) => {
+      const result = await how(databases.applies, entity.plural, changes, hold);
+      freshness.applied(changes.filter(({ id }) => !result.refused.has(id)));
+      return result;
     };
-    const applier = new Applier({ apply, cache, epoch, logger }, replica);
-    return { entity, replica, cache, rows, lookup: new Lookup(cache, rows), freshness, applier };
+    const refusals = new Refusals(entity.plural, () => takesRows(databases.applies, entity, replica));
+    const using = { apply: told(applyChanges), applyEach: told(applyEach), refusals, cache, epoch, logger };
+    const applier = new Applier(using, replica);
+    return {
+      entity,
+      replica,
+      cache,
+      rows,
+      lookup: new Lookup(cache, rows),
+      freshness,
+      applier,
+    };
   }
 
   /**

@@ -4,7 +4,8 @@
  * An id is, within an epoch, in one of four states:
  * - absent: readers miss. A reader may lease it.
  * - leased: a reader is reading PostgreSQL and may fill it. A fence ends the lease.
- * - fenced: an apply is under way. Readers miss, nobody may lease. Lifted by the applier that set it, once it knows what is committed.
+ * - fenced: one or more applies are under way. Readers miss, nobody may lease. Each applier lifts its own fence once it knows what is
+ *   committed, and with a commit those that have nothing newer to say.
  * - stored: has a version that is committed, and no newer one can be committed without a fence before.
  *
  * Whatever Redis forgets leads to absent, or to a state without an epoch in which every script refuses.
@@ -119,6 +120,11 @@ export class Cache {
   /** Fences ids before their changes are applied. A token is for one attempt. */
   async fence(epoch: Epoch, token: string, changes: readonly { id: EntityId; version: Version }[]): Promise<Verdict> {
     return this.applierScript(scripts.fence, epoch, [token], changes, ({ id, version }) => [id, version]);
+  }
+
+  /** Lifts fences whose changes PostgreSQL has refused for good: nothing of the attempt can be committed any more. As for {@link store}. */
+  async lift(epoch: Epoch, token: string, changes: readonly { id: EntityId; version: Version }[]): Promise<Verdict> {
+    return this.applierScript(scripts.lift, epoch, [token], changes, ({ id, version }) => [id, version]);
   }
 
   /** Stores what is committed and lifts the fences. Without an "ok", fences may stay: the epoch must be given up. */

@@ -1,7 +1,10 @@
 -- Before the apply: from now on nobody can fill these entities, and readers miss and read PostgreSQL.
 -- KEYS: state, then an entry each. ARGV: epoch, token, then id and version each. Answers "ok", "lost" or "behind".
--- Deleting the entry also ends the lease that may stand in its place. A fence for a higher version stays: when it is lifted,
--- PostgreSQL has that version, and what we are about to apply is stale.
+-- Deleting the entry also ends the lease that may stand in its place. A fence is a list of <version>:<token>, one for each applier at
+-- work: none of them may be lifted by another's failure, or a reader could fill what the other is about to replace.
+-- An earlier attempt of the same process (the part of the token before the dot) has ended without a word of how: it may
+-- still be committed. Ours takes its place unless it was for a higher version, marked "!": only a commit lifts it, no failure.
+-- More than 16 of them are those of dead processes. Only a new epoch forgets them: "lost".
 -- A server whose memory is full refuses a script's HSET only before its first write, so that comes first.
 local fields, entries, fences = {}, {}, {}
 for i = 1, #KEYS - 1 do
@@ -9,15 +12,28 @@ for i = 1, #KEYS - 1 do
   entries[i] = KEYS[i + 1]
 end
 local others = redis.call('HMGET', KEYS[1], unpack(fields))
+local process = string.match(ARGV[2], '^[^.]+')
 for i = 1, #fields do
-  local other, version = others[i], ARGV[2 * i + 2]
-  if not other or tonumber(string.match(other, '^%d+')) <= tonumber(version) then
-    fences[#fences + 1] = fields[i]
-    fences[#fences + 1] = version .. ':' .. ARGV[2]
+  local fence = ARGV[2 * i + 2] .. ':' .. ARGV[2]
+  if others[i] then
+    local kept, unsettled = {}, false
+    for one in string.gmatch(others[i], '%S+') do
+      local version, owner = string.match(one, '^(%d+):([^.]+)')
+      if owner == process and tonumber(version) <= tonumber(ARGV[2 * i + 2]) then
+        unsettled = true
+      else
+        kept[#kept + 1] = one
+      end
+    end
+    if #kept > 16 then
+      return 'lost'
+    end
+    kept[#kept + 1] = fence .. (unsettled and '!' or '')
+    fence = table.concat(kept, ' ')
   end
+  fences[2 * i - 1] = fields[i]
+  fences[2 * i] = fence
 end
-if #fences > 0 then
-  redis.call('HSET', KEYS[1], unpack(fences))
-end
+redis.call('HSET', KEYS[1], unpack(fences))
 redis.call('DEL', unpack(entries))
 return 'ok'

@@ -2,12 +2,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Redis } from "ioredis";
-import { CacheWorld, type Fault } from "../../tests/harness/cache-world.ts";
+import { CacheWorld, type Fate, type Fault } from "../../tests/harness/cache-world.ts";
 import { redisUrl } from "../../tests/harness/parts.ts";
 import { Turns } from "../../tests/harness/turns.ts";
 import fenceText from "./fence.lua" with { type: "text" };
 import fillText from "./fill.lua" with { type: "text" };
 import gate from "./gate.lua" with { type: "text" };
+import liftText from "./lift.lua" with { type: "text" };
 import storeText from "./store.lua" with { type: "text" };
 
 let redis: Redis;
@@ -17,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => redis.disconnect());
 
 const sha1 = (text: string) => new Bun.CryptoHasher("sha1").update(`${gate}\n${text}`).digest("hex");
-const scripts = { fence: sha1(fenceText), fill: sha1(fillText), store: sha1(storeText) };
+const scripts = { fence: sha1(fenceText), fill: sha1(fillText), store: sha1(storeText), lift: sha1(liftText) };
 
 /** More for a longer search: TEST_RUNS=80000 takes some nine minutes. */
 const RUNS = Number(globalThis.process.env.TEST_RUNS ?? 1_000);
@@ -38,6 +39,10 @@ const actor = fc.oneof(
       deletes: fc.boolean(),
       /** Dies after the commit. */
       dies: fc.boolean(),
+      fate: fc.oneof(
+        { weight: 3, arbitrary: fc.constant("committed" as const) },
+        { weight: 1, arbitrary: fc.constantFrom("refused" as const, "unknown" as const) },
+      ),
     }),
   },
   {
@@ -71,9 +76,12 @@ async function act(world: CacheWorld, how: Actor): Promise<void> {
   const on = world.processes[how.process]!;
   switch (how.does) {
     case "apply": {
-      const document = how.deletes ? null : { id: ids[how.id]!, version: how.version };
-      const applied = await on.applier.apply([{ id: ids[how.id]!, version: how.version, document }]);
-      if (!how.dies) await applied.store();
+      const { fate, version } = how;
+      const document = how.deletes && fate === "committed" ? null : { id: ids[how.id]!, version, fate };
+      const applied = await on.applier.apply([{ id: ids[how.id]!, version, document }]).catch((error) => {
+        if (fate === "committed") throw error;
+      });
+      if (!how.dies) await applied?.store();
       return;
     }
     case "read":
@@ -119,7 +127,15 @@ async function violations(
     await world.processes[0]!.keeper.tend();
     for (const { epoch } of world.processes) await epoch.refresh();
     for (const id of ids)
-      await act(world, { does: "apply", process: 0, id: ids.indexOf(id), version: 1, deletes: false, dies: false });
+      await act(world, {
+        does: "apply",
+        process: 0,
+        id: ids.indexOf(id),
+        version: 1,
+        deletes: false,
+        dies: false,
+        fate: "committed",
+      });
     for (const how of actors) turns.spawn(() => act(world, how));
   });
   try {
@@ -152,13 +168,14 @@ test("P7: no order of applies, reads, losses and restarts makes a read go back",
 describe("each rule of the protocol is needed: without it some order gives a stale read", () => {
   const on = (process: number, does: "tend" | "flush" | "evict entry" | "save" | "restart" | "cut"): Actor =>
     does === "tend" ? { does, process } : { does, process, id: 0 };
-  const apply = (process: number, version: number): Actor => ({
+  const apply = (process: number, version: number, fate: Fate = "committed"): Actor => ({
     does: "apply",
     process,
     id: 0,
     version,
     deletes: false,
     dies: false,
+    fate,
   });
   const read = (process: number): Actor => ({ does: "read", process, id: 0, times: 3 });
 
@@ -168,6 +185,8 @@ describe("each rule of the protocol is needed: without it some order gives a sta
     ["stores without its fence", [apply(0, 2), apply(1, 3), read(1)]],
     ["applies without waiting for leases", [on(0, "cut"), apply(0, 2), read(1), read(1)]],
     ["commits under any epoch", [apply(0, 2), on(0, "flush"), on(1, "tend"), on(1, "tend"), read(1), read(1)]],
+    ["lifts others' fences", [apply(0, 2), apply(1, 3, "refused"), read(1), read(1)]],
+    ["lifts what may still be committed", [apply(0, 2, "unknown"), apply(0, 2, "refused"), read(1), read(1), read(0)]],
     ["trusts any server", [on(0, "save"), apply(0, 2), on(0, "restart"), read(1)]],
   ];
   test.each(cases)(

@@ -5,6 +5,7 @@ import fillText from "./fill.lua" with { type: "text" };
 import gate from "./gate.lua" with { type: "text" };
 import installText from "./install.lua" with { type: "text" };
 import leaseText from "./lease.lua" with { type: "text" };
+import liftText from "./lift.lua" with { type: "text" };
 import storeText from "./store.lua" with { type: "text" };
 
 /** Runs a script on the server. @throws when the server is away or refuses; whether the script ran is then unknown. */
@@ -25,6 +26,7 @@ function script(text: string): Script {
 
 export const fence = script(`${gate}\n${fenceText}`);
 export const store = script(`${gate}\n${storeText}`);
+export const lift = script(`${gate}\n${liftText}`);
 export const lease = script(`${gate}\n${leaseText}`);
 export const fill = script(`${gate}\n${fillText}`);
 /** Without the gate: this one brings the epoch. */

@@ -7,11 +7,12 @@ import type { Redis } from "ioredis";
 import type { Entry } from "../../contracts/cache-entry.ts";
 import type { RedisLink } from "../../platform/redis.ts";
 import { Applier } from "../../replicas/applier.ts";
-import { type Change, EpochMovedError, type Hold } from "../../replicas/apply.ts";
+import { type Change, EpochMovedError, type Hold, type Result } from "../../replicas/apply.ts";
 import { Cache } from "../../replicas/cache/cache.ts";
 import type { Epoch } from "../../replicas/cache/epoch.ts";
 import { Keeper } from "../../replicas/cache/keeper.ts";
 import { Lookup } from "../../replicas/reads/lookup.ts";
+import { type Refusal, Refusals } from "../../replicas/refusals.ts";
 import { replicaOf, silent } from "./replica.ts";
 import type { Turns } from "./turns.ts";
 
@@ -22,7 +23,12 @@ export type Fault =
   | "does not fence"
   | "fills without a lease"
   | "trusts any server"
-  | "stores without its fence";
+  | "stores without its fence"
+  | "lifts others' fences"
+  | "lifts what may still be committed";
+
+/** What becomes of an apply: `refused`, rolled back and said so; `unknown`, no answer, and committed later all the same. */
+export type Fate = "committed" | "refused" | "unknown";
 
 interface Row extends Epoch {
   readonly previous: number;
@@ -50,7 +56,12 @@ export class CacheWorld {
     readonly ids: readonly string[],
     readonly fault?: Fault,
     /** Digests of the scripts that faults replace. */
-    readonly scripts: Readonly<Record<"fence" | "fill" | "store", string>> = { fence: "", fill: "", store: "" },
+    readonly scripts: Readonly<Record<"fence" | "fill" | "store" | "lift", string>> = {
+      fence: "",
+      fill: "",
+      store: "",
+      lift: "",
+    },
     /** Of the second process: it may be a newer one than the first. */
     schemaVersion = 1,
   ) {
@@ -59,17 +70,19 @@ export class CacheWorld {
   }
 
   /** One statement: nothing comes between. */
-  apply(changes: readonly Change[], hold: Hold): Map<string, Version> {
+  apply(changes: readonly Change[], hold: Hold): Result {
     const { epoch, runId } = this.row;
     const moved = hold.epoch !== epoch || (hold.cache === "fenced") !== (runId !== null);
     if (moved && this.fault !== "commits under any epoch") throw new EpochMovedError("moved");
+    if (fateOf(changes) === "refused")
+      return { nothingNew: new Map(), refused: new Map(changes.map(({ id }) => [id, refusal])) };
     const nothingNew = new Map<string, Version>();
     for (const { id, version, document } of changes) {
       const known = this.rows.get(id)?.version ?? 0;
       if (known >= version) nothingNew.set(id, known);
       else this.rows.set(id, { version, deleted: document === null });
     }
-    return nothingNew;
+    return { nothingNew, refused: new Map() };
   }
 
   move(from: number, runId: string | null): number | undefined {
@@ -118,6 +131,9 @@ export class CacheWorld {
     });
   }
 }
+
+const refusal: Refusal = { code: "23514", message: "refused", names: {} };
+const fateOf = (changes: readonly Change[]) => changes[0]?.document?.fate as Fate | undefined;
 
 /** A process' view of the epoch: what CacheEpoch is, with turns for time. */
 class ModelEpoch {
@@ -205,11 +221,26 @@ export class Process {
     this.lookup = new Lookup(this.cache, { one: (id) => this.one(id) });
     const apply = async (changes: readonly Change[], hold: Hold) => {
       await turns.turn();
+      if (fateOf(changes) === "unknown") {
+        turns.spawn(async () => {
+          await turns.turn();
+          try {
+            world.apply(changes, hold);
+          } catch (error) {
+            if (!(error instanceof EpochMovedError)) throw error;
+          }
+        });
+        throw new Error("no answer");
+      }
       const answer = world.apply(changes, hold);
       await turns.turn();
       return answer;
     };
-    this.applier = new Applier({ apply, cache: this.cache, epoch: this.epoch, logger: silent }, replicaOf("catalog"));
+    const refusals = new Refusals("things", async () => true);
+    this.applier = new Applier(
+      { apply, applyEach: apply, refusals, cache: this.cache, epoch: this.epoch, logger: silent },
+      replicaOf("catalog"),
+    );
   }
 
   private serverSeen(): string | undefined {
@@ -235,6 +266,13 @@ export class Process {
           const [version, body] = args.slice(keys + 3 * i + 1, keys + 3 * i + 3);
           if (body) await redis.set(args[i]!, `${args[keys]} ${version} ${body}`);
         }
+        return "ok";
+      }
+      if (fault?.startsWith("lifts") && sha === scripts.lift) {
+        const field = `f:${args[keys + 2]}`;
+        const there = await redis.hget(args[0]!, field);
+        const own = there?.includes(`${args[keys + 3]}:${args[keys + 1]}`);
+        if (fault === "lifts others' fences" || (own && !there?.includes(" "))) await redis.hdel(args[0]!, field);
         return "ok";
       }
       return await redis.evalsha(sha, keys, ...args);

@@ -1,0 +1,32 @@
+-- After PostgreSQL has refused the apply for good: lifts the fence that was set for it, and no other's. What PostgreSQL has is what it
+-- had, and readers may fill it again.
+-- KEYS: state. ARGV: epoch, token, then id and version each. Answers "ok", "lost" or "behind".
+-- One marked "!" stays: an earlier attempt of the same process may still be committed.
+local fields, lifted, left = {}, {}, {}
+for i = 1, (#ARGV - 2) / 2 do
+  fields[i] = 'f:' .. ARGV[2 * i + 1]
+end
+local fences = redis.call('HMGET', KEYS[1], unpack(fields))
+for i = 1, #fields do
+  local own, others, found = ARGV[2 * i + 2] .. ':' .. ARGV[2], {}, false
+  for one in string.gmatch(fences[i] or '', '%S+') do
+    if one == own then
+      found = true
+    else
+      others[#others + 1] = one
+    end
+  end
+  if found and #others > 0 then
+    left[#left + 1] = fields[i]
+    left[#left + 1] = table.concat(others, ' ')
+  elseif found then
+    lifted[#lifted + 1] = fields[i]
+  end
+end
+if #left > 0 then
+  redis.call('HSET', KEYS[1], unpack(left))
+end
+if #lifted > 0 then
+  redis.call('HDEL', KEYS[1], unpack(lifted))
+end
+return 'ok'

@@ -3,6 +3,7 @@
 import { Command } from "commander";
 import { replicaNames } from "./contracts/entities/index.ts";
 import { verbs } from "./operations/index.ts";
+import type { Rebuilding } from "./operations/rebuild/command.ts";
 import { runService } from "./platform/run.ts";
 import { printableSettings, readSettings, SettingsError } from "./platform/settings.ts";
 import { VERSION } from "./platform/version.ts";
@@ -59,6 +60,11 @@ program
     }
   });
 
-for (const verb of verbs()) program.addCommand(verb);
+// Rooms know nothing of each other: what a verb needs of another room is handed to it here.
+const rebuilding: Rebuilding = {
+  rebuild: async (name, using) => (await import("./replicas/rebuild/index.ts")).rebuild(name, using),
+  dropOld: async (databaseUrl) => (await import("./replicas/rebuild/index.ts")).dropOld(databaseUrl),
+};
+for (const verb of verbs(rebuilding)) program.addCommand(verb);
 
 await program.parseAsync();

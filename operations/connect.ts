@@ -8,11 +8,12 @@ import type { Logger } from "../observability/logger.ts";
 import { connectLog } from "../platform/log/kafkajs/index.ts";
 import type { Log } from "../platform/log/log.ts";
 import { connectPool, type Sql } from "../platform/postgres.ts";
+import { Refusal } from "../platform/refusal.ts";
 import type { Settings } from "../platform/settings.ts";
 import { readStackFile, type StackEntry } from "../platform/stack-file.ts";
 
-/** Why an operation cannot begin, for people: what is missing and what to do. */
-export class CannotConnectError extends Error {
+/** Nobody says where a server is. */
+export class CannotConnectError extends Refusal {
   override readonly name = "CannotConnectError";
 }
 

@@ -2,14 +2,16 @@
 import type { Command } from "commander";
 import { journeyVerb } from "./journey/command.ts";
 import { pauseVerb, resumeVerb } from "./pause/command.ts";
+import { type Rebuilding, rebuildVerb } from "./rebuild/command.ts";
 import { repairVerb } from "./repair/command.ts";
 import { statusVerb } from "./status/command.ts";
 import { verifyVerb } from "./verify/command.ts";
 
-export const verbs = (): readonly Command[] => [
+export const verbs = (rebuilding: Rebuilding): readonly Command[] => [
   statusVerb(),
   verifyVerb(),
   repairVerb(),
+  rebuildVerb(rebuilding),
   journeyVerb(),
   pauseVerb(),
   resumeVerb(),

@@ -16,7 +16,7 @@ import { Letters } from "./letters.ts";
 import { migrationsOf } from "./migrations/index.ts";
 import { addReads } from "./reads/routes.ts";
 import { Receipts } from "./receipts.ts";
-import { type Kept, Replica } from "./replica.ts";
+import { keptBy, Replica } from "./replica.ts";
 
 /** What is fetched at a time bounds the memory; a statement takes 2,000 rows at most anyway. */
 const FETCH_BYTES = 131_072;
@@ -111,12 +111,3 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
 
 /** A name that no other process of the replica has at the same time. */
 const instanceOf = ({ LOCKSTEP_INSTANCE }: Running["settings"]): string => LOCKSTEP_INSTANCE ?? crypto.randomUUID();
-
-/** @throws {Error} when no entity has the replica. */
-function keptBy(name: string): Kept[] {
-  const kept = entities.flatMap((entity) =>
-    entity.replicas.filter((replica) => replica.name === name).map((replica) => ({ entity, replica })),
-  );
-  if (kept.length === 0) throw new Error(`no entity has a replica ${name}`);
-  return kept;
-}

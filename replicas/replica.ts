@@ -1,4 +1,5 @@
 /** A replica without its log and its HTTP port: database and cache, and for each entity the way in (applier) and the way out (lookup). */
+import { entities } from "../contracts/entities/index.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity.ts";
 import type { Logger } from "../observability/logger.ts";
 import { Applier } from "./applier.ts";
@@ -113,4 +114,13 @@ export class Replica {
     this.redis?.close();
     await this.databases.close();
   }
+}
+
+/** @throws {Error} when no entity has the replica. */
+export function keptBy(name: string): Kept[] {
+  const kept = entities.flatMap((entity) =>
+    entity.replicas.filter((replica) => replica.name === name).map((replica) => ({ entity, replica })),
+  );
+  if (kept.length === 0) throw new Error(`no entity has a replica ${name}`);
+  return kept;
 }

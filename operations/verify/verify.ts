@@ -3,6 +3,7 @@ import type { Redis } from "ioredis";
 import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity.ts";
 import type { Log } from "../../platform/log/log.ts";
 import type { Sql } from "../../platform/postgres.ts";
+import { Refusal } from "../../platform/refusal.ts";
 import { wrongEntries } from "./cached.ts";
 import { confirm } from "./confirm.ts";
 import type { Difference } from "./difference.ts";
@@ -105,9 +106,10 @@ export async function verify(
 }
 
 /** So much differs that the replica should be rebuilt. */
-export class TooDifferentError extends Error {
+export class TooDifferentError extends Refusal {
+  override readonly name = "TooDifferentError";
+
   constructor(replica: string) {
     super(`more than ${MOST_SUSPECTS} entities of ${replica} differ: rebuild it (lockstep rebuild ${replica})`);
-    this.name = "TooDifferentError";
   }
 }

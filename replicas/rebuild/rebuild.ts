@@ -1,0 +1,153 @@
+/**
+ * Fills a new version of a replica's tables from the log beside the live ones, and puts it in their place (P10). No question to the
+ * source; the live tables are read and written all the while; whatever dies on the way, the next run goes on from there.
+ */
+import { replicaTopic } from "../../contracts/topics.ts";
+import type { Log } from "../../platform/log/log.ts";
+import { connectDedicated, connectPool, type Sql } from "../../platform/postgres.ts";
+import type { Kept } from "../replica.ts";
+import { fill, filledTo, type Source } from "./fill.ts";
+import { switchTables } from "./switch.ts";
+import { finishNext, lockRebuild, type NextTable, prepareNext } from "./tables.ts";
+
+/** Partitions that are filled at a time. */
+const SIDE_BY_SIDE = 2;
+const STATEMENT_MS = 600_000;
+/** What is left for the switch, while applies stand still. */
+const FEW_RECORDS = 500;
+const ROUNDS = 50;
+
+export interface RebuildProgress {
+  /** Records of the log that are in the new tables, and how many there are now. */
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface Rebuilt {
+  readonly records: number;
+  readonly rows: number;
+  readonly seconds: number;
+  /** Records that an earlier, interrupted run had done already. */
+  readonly resumedAt: number;
+}
+
+/**
+ * @param kept the entities of the replica: all of them are rebuilt.
+ * @throws {RebuildRefusedError} what stands in the way.
+ * @throws what the database or the log says; nothing is switched then, and the next run goes on.
+ */
+export async function rebuild(
+  using: {
+    readonly databaseUrl: string;
+    readonly log: Log;
+    readonly signal: AbortSignal;
+    readonly onProgress: (progress: RebuildProgress) => void;
+  },
+  kept: readonly Kept[],
+): Promise<Rebuilt> {
+  const start = performance.now();
+  const session = connectDedicated(using.databaseUrl, "lockstep-rebuild");
+  const pool = connectPool(using.databaseUrl, {
+    max: SIDE_BY_SIDE,
+    name: "lockstep-rebuild",
+    statementTimeoutMs: STATEMENT_MS,
+  });
+  try {
+    await lockRebuild(session);
+    const tables = await prepareNext(
+      session,
+      kept.map(({ entity }) => entity.plural),
+    );
+    const sources = await sourcesOf(using.log, kept, tables);
+    const filling = new Filling(using, sources, await filledTo(session));
+    const resumedAt = filling.done;
+    // Each round reads what came during the one before.
+    for (let round = 0; round < ROUNDS && (await filling.left()) > (round === 0 ? 0 : FEW_RECORDS); round++)
+      await filling.round(pool);
+    await finishNext(session, tables);
+    await switchTables(session, tables, (within) => filling.last(within));
+    const [counted] = await session<
+      { rows: string }[]
+    >`select count(*) as rows from lockstep.versions where not deleted`;
+    return {
+      records: filling.done,
+      rows: Number(counted!.rows),
+      seconds: (performance.now() - start) / 1_000,
+      resumedAt,
+    };
+  } finally {
+    await Promise.all([pool.end({ timeout: 1 }), session.end({ timeout: 1 })]);
+  }
+}
+
+async function sourcesOf(log: Log, kept: readonly Kept[], tables: readonly NextTable[]): Promise<Source[]> {
+  const sources: Source[] = [];
+  for (const [i, { entity, replica }] of kept.entries()) {
+    const count = await log.partitions(replicaTopic(entity, replica.name).name);
+    for (let partition = 0; partition < count; partition++)
+      sources.push({ entity, replica, table: tables[i]!, partition });
+  }
+  return sources;
+}
+
+const keyOf = ({ entity, replica, partition }: Source): string =>
+  `${replicaTopic(entity, replica.name).name}/${partition}`;
+
+/** How far each partition is. */
+class Filling {
+  done = 0;
+  private total = 0;
+  private readonly ends = new Map<string, number>();
+
+  constructor(
+    private readonly using: Parameters<typeof rebuild>[0],
+    private readonly sources: readonly Source[],
+    private readonly positions: Map<string, number>,
+  ) {
+    for (const next of positions.values()) this.done += next;
+  }
+
+  /** Records that the log has now and the new tables do not. */
+  async left(): Promise<number> {
+    let left = 0;
+    for (const { entity, replica } of this.sources.filter(({ partition }) => partition === 0)) {
+      const topic = replicaTopic(entity, replica.name).name;
+      for (const [partition, { next }] of await this.using.log.bounds(topic)) {
+        this.ends.set(`${topic}/${partition}`, next);
+        left += Math.max(0, next - (this.positions.get(`${topic}/${partition}`) ?? 0));
+      }
+    }
+    this.total = this.done + left;
+    return left;
+  }
+
+  /** Fills every partition up to the ends that {@link left} found, some of them side by side. */
+  async round(pool: Sql): Promise<void> {
+    const waiting = [...this.sources];
+    const worker = async () => {
+      for (let source = waiting.shift(); source; source = waiting.shift()) await this.fillOne(pool, source);
+    };
+    await Promise.all(Array.from({ length: SIDE_BY_SIDE }, worker));
+  }
+
+  /** What came since, one partition after the other, within the switch's transaction. */
+  async last(within: Sql): Promise<void> {
+    await this.left();
+    for (const source of this.sources) await this.fillOne(within, source, false);
+  }
+
+  private async fillOne(sql: Sql, source: Source, remember = true): Promise<void> {
+    const key = keyOf(source);
+    const from = this.positions.get(key) ?? 0;
+    const to = this.ends.get(key) ?? 0;
+    if (from >= to) return;
+    const { log, signal, onProgress } = this.using;
+    await fill({ sql, log, signal }, source, from, to, (records, next) => {
+      // Within the switch nothing is sure before its commit: a second attempt fills it again.
+      if (!remember) return;
+      this.positions.set(key, next);
+      this.done += records;
+      onProgress({ done: this.done, total: Math.max(this.total, this.done) });
+    });
+  }
+}

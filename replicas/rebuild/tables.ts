@@ -1,0 +1,137 @@
+/** The new version of a replica's tables, beside the live ones: schema `lockstep_next`; and the old one, once switched: `lockstep_old`. */
+import type { Sql } from "../../platform/postgres.ts";
+import { Refusal } from "../../platform/refusal.ts";
+
+/** A rebuild cannot be done now. */
+export class RebuildRefusedError extends Refusal {
+  override readonly name = "RebuildRefusedError";
+}
+
+/** Taken by whoever rebuilds, for as long as its session lives: (space of Lockstep, rebuild). */
+const REBUILDING = [1_280_262_987, 13] as const;
+
+export interface NextTable {
+  /** Plural of the entity, and name of the table. */
+  readonly name: string;
+  /** Schema of the live table. */
+  readonly schema: string;
+  /** Columns with their types, in order. */
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+}
+
+export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
+/** @throws {RebuildRefusedError} when somebody else rebuilds this replica. */
+export async function lockRebuild(sql: Sql): Promise<void> {
+  const [row] = await sql<
+    { locked: boolean }[]
+  >`select pg_try_advisory_lock(${REBUILDING[0]}, ${REBUILDING[1]}) as locked`;
+  if (!row?.locked) throw new RebuildRefusedError("this replica is being rebuilt already");
+}
+
+/**
+ * Makes what is not there yet: a rebuild that was interrupted goes on with what it had.
+ *
+ * @throws {RebuildRefusedError} when the old tables of an earlier rebuild are still there, or when something that Lockstep did not make
+ * hangs on a live table and would go on with the old one.
+ */
+export async function prepareNext(sql: Sql, tables: readonly string[]): Promise<NextTable[]> {
+  if (await schemaExists(sql, "lockstep_old"))
+    throw new RebuildRefusedError("the tables of before the last rebuild are still there: drop them with --drop-old");
+  await sql`create schema if not exists lockstep_next`;
+  await sql`create table if not exists lockstep_next.versions (like lockstep.versions including all)`;
+  await sql`create table if not exists lockstep_next.positions (like lockstep.positions including all)`;
+  const next: NextTable[] = [];
+  for (const name of tables) {
+    const schema = await liveSchema(sql, name);
+    await refuseDependents(sql, schema, name);
+    await sql.unsafe(
+      `create table if not exists lockstep_next.${quoted(name)} (like ${quoted(schema)}.${quoted(name)} including all excluding indexes)`,
+    );
+    await copyIndexes(sql, schema, name, true);
+    next.push({ name, schema, columns: await columnsOf(sql, name) });
+  }
+  return next;
+}
+
+/** The other indexes, made when the rows are there; and who may do what with the table. */
+export async function finishNext(sql: Sql, tables: readonly NextTable[]): Promise<void> {
+  for (const { schema, name } of tables) {
+    await copyIndexes(sql, schema, name, false);
+    await copyGrants(sql, schema, name);
+    await sql.unsafe(`analyze lockstep_next.${quoted(name)}`);
+  }
+  await sql`analyze lockstep_next.versions`;
+}
+
+/** Gives up the new tables, however far they are. */
+export const dropNext = (sql: Sql): Promise<unknown> => sql`drop schema if exists lockstep_next cascade`.execute();
+
+/** @returns whether there were any. */
+export async function dropOld(sql: Sql): Promise<boolean> {
+  const there = await schemaExists(sql, "lockstep_old");
+  await sql`drop schema if exists lockstep_old cascade`;
+  return there;
+}
+
+export async function schemaExists(sql: Sql, name: string): Promise<boolean> {
+  return (await sql`select from pg_namespace where nspname = ${name}`).length > 0;
+}
+
+async function liveSchema(sql: Sql, table: string): Promise<string> {
+  const [row] = await sql<{ schema: string }[]>`
+    select n.nspname as schema from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass(${quoted(table)})`;
+  if (!row) throw new RebuildRefusedError(`there is no table ${table} to rebuild: start the replica once`);
+  return row.schema;
+}
+
+/** Views and foreign keys would go on with the old table, triggers would not be on the new one. */
+async function refuseDependents(sql: Sql, schema: string, table: string): Promise<void> {
+  const live = `${quoted(schema)}.${quoted(table)}`;
+  const found = await sql<{ what: string }[]>`
+    select 'trigger ' || tgname as what from pg_trigger where tgrelid = ${live}::text::regclass and not tgisinternal
+    union all
+    select 'foreign key ' || conname from pg_constraint where contype = 'f' and ${live}::text::regclass in (conrelid, confrelid)
+    union all
+    select distinct 'view ' || v.relname from pg_depend d join pg_rewrite r on r.oid = d.objid and d.classid = 'pg_rewrite'::regclass
+      join pg_class v on v.oid = r.ev_class where d.refobjid = ${live}::text::regclass and v.oid <> d.refobjid`;
+  if (found.length === 0) return;
+  const names = found.map(({ what }) => what).join(", ");
+  throw new RebuildRefusedError(
+    `${table} has what a rebuild cannot carry over: ${names}; drop it first and make it anew afterwards`,
+  );
+}
+
+/** Indexes with the names that they have on the live table: a later migration finds them. */
+async function copyIndexes(sql: Sql, schema: string, table: string, keys: boolean): Promise<void> {
+  const indexes = await sql<{ name: string; definition: string; constraint: string | null }[]>`
+    select i.relname as name, pg_get_indexdef(i.oid) as definition, pg_get_constraintdef(c.oid) as constraint
+    from pg_index x join pg_class i on i.oid = x.indexrelid left join pg_constraint c on c.conindid = i.oid and c.conrelid = x.indrelid
+    where x.indrelid = ${`${quoted(schema)}.${quoted(table)}`}::text::regclass and x.indisprimary = ${keys}
+      and not exists (select from pg_class n join pg_namespace s on s.oid = n.relnamespace
+        where s.nspname = 'lockstep_next' and n.relname = i.relname)`;
+  for (const { name, definition, constraint } of indexes)
+    await sql.unsafe(
+      constraint
+        ? `alter table lockstep_next.${quoted(table)} add constraint ${quoted(name)} ${constraint}`
+        : definition.replace(
+            / ON (?:ONLY )?(?:"(?:[^"]|"")+"|\w+)\.(?:"(?:[^"]|"")+"|\w+) /,
+            ` ON lockstep_next.${quoted(table)} `,
+          ),
+    );
+}
+
+async function copyGrants(sql: Sql, schema: string, table: string): Promise<void> {
+  const grants = await sql<{ privilege: string; grantee: string }[]>`
+    select privilege_type as privilege, case when grantee = 0 then 'public' else quote_ident(grantee::regrole::text) end as grantee
+    from pg_class c, aclexplode(c.relacl) where c.oid = ${`${quoted(schema)}.${quoted(table)}`}::text::regclass and grantee <> c.relowner`;
+  for (const { privilege, grantee } of grants)
+    await sql.unsafe(`grant ${privilege} on lockstep_next.${quoted(table)} to ${grantee.replace(/^"(.*)"$/, "$1")}`);
+}
+
+async function columnsOf(sql: Sql, table: string): Promise<NextTable["columns"]> {
+  return await sql<{ name: string; type: string }[]>`
+    select attname as name, format_type(atttypid, atttypmod) as type from pg_attribute
+    where attrelid = ${`lockstep_next.${quoted(table)}`}::text::regclass and attnum > 0 and not attisdropped and attgenerated = ''
+    order by attnum`;
+}

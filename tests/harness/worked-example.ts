@@ -61,13 +61,19 @@ export class Copy implements Disposable {
 
   /** Runs a script of package.json. @throws {Error} with its output when it fails. */
   async run(...args: string[]): Promise<void> {
+    const { stdout, stderr, code } = await this.try(...args);
+    if (code !== 0) throw new Error(`${args.join(" ")} failed (${code}):\n${stdout}${stderr}`);
+  }
+
+  /** Runs a script of package.json, whatever comes of it. */
+  async try(...args: string[]): Promise<{ stdout: string; stderr: string; code: number }> {
     const child = Bun.spawn([process.execPath, "run", ...args], { cwd: this.root, stdout: "pipe", stderr: "pipe" });
     const [stdout, stderr, code] = await Promise.all([
       new Response(child.stdout).text(),
       new Response(child.stderr).text(),
       child.exited,
     ]);
-    if (code !== 0) throw new Error(`${args.join(" ")} failed (${code}):\n${stdout}${stderr}`);
+    return { stdout, stderr, code };
   }
 
   [Symbol.dispose](): void {

@@ -37,7 +37,10 @@ export const reasons = {
   "malformed-json": byStream("the value is not JSON in UTF-8", "the writer must mend it; drop"),
   "invalid-document": byStream("the document does not fit the declaration", "mend the declaration or the row; replay"),
   internal: byStream("our code threw: a filter or projection, most likely", "mend and deploy it; replay"),
-  unreadable: byReplica("a record of the replica's topic is none that the stream writes", "mend the stream; replay"),
+  unreadable: byReplica(
+    "a record of the replica's topic is none that the stream writes, or no upcaster can read it",
+    "mend the stream or the upcaster; replay",
+  ),
   unappliable: byReplica("the replica's database refuses the row", "mend its schema or the source's row; replay"),
 } as const satisfies Readonly<Record<string, Reason>>;
 

@@ -2,6 +2,7 @@
 import type { Cause, encodeLetter } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../contracts/entity.ts";
 import { deadLetterTopic } from "../contracts/topics.ts";
+import { UpcastError } from "../contracts/upcast.ts";
 import type { Log, LogWriter, TopicPartition } from "../platform/log/log.ts";
 import type { Refusal } from "./refusals.ts";
 
@@ -71,6 +72,14 @@ export function unappliable({ code, message, names }: Refusal, replica: string):
 }
 
 export function unreadable(error: unknown, replica: string): Cause {
+  // Says the schema version and which upcaster it was.
+  if (error instanceof UpcastError)
+    return {
+      reason: "unreadable",
+      detail: error.message,
+      stack: [error.message, ...placesOf(error.cause ?? error)].join("\n"),
+      replica,
+    };
   // What a parser says may quote the document.
   const name = error instanceof SyntaxError ? "the value is not JSON" : "it is no event that the stream writes";
   const kind = error instanceof Error ? error.name : "unknown";

@@ -93,6 +93,12 @@ export const metrics = {
     help: "Reads by entity id, by what the cache said",
     labels: ["replica", "result"],
   }),
+  rebuilds: declare({
+    name: "lockstep_rebuilds_total",
+    kind: "counter",
+    help: "Times the replica rebuilt itself, as it was away for longer than the log keeps deletes",
+    labels: [],
+  }),
   freshReads: declare({
     name: "lockstep_fresh_reads_total",
     kind: "counter",

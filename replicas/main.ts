@@ -9,12 +9,15 @@ import type { Follower } from "../platform/log/log.ts";
 import { migrate } from "../platform/migrate.ts";
 import type { Running } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
+import { CatchUp } from "./catch-up.ts";
 import { EntityFollower } from "./follow.ts";
 import { healthChecks } from "./health.ts";
 import { Lag } from "./lag.ts";
 import { Letters } from "./letters.ts";
 import { migrationsOf } from "./migrations/index.ts";
+import { Positions } from "./positions.ts";
 import { addReads } from "./reads/routes.ts";
+import { dropOld, rebuild } from "./rebuild/index.ts";
 import { Receipts } from "./receipts.ts";
 import { keptBy, Replica } from "./replica.ts";
 
@@ -47,7 +50,9 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
     redis: replica.redis,
   });
   const pause = new Pause({ logger, metrics });
-  const app = serviceApp({ checks: [...health.checks, pause.check], metrics, logger });
+  let positionProblem: () => string | undefined = () => undefined;
+  const positions = { name: "positions", problem: () => positionProblem() };
+  const app = serviceApp({ checks: [...health.checks, positions, pause.check], metrics, logger });
   const reading = {
     metrics,
     lagMs: () => lag.ms(Date.now()),
@@ -80,16 +85,36 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
     }),
   );
   followers = [...byTopic.values()];
+  const ending = new AbortController();
+  const group = replicaGroup(name);
+  const catchUp = new CatchUp({
+    positions: new Positions({ database: replica.database, log, group, topics: [...byTopic.keys()] }),
+    log,
+    process: async (batch) => byTopic.get(batch.topic)?.process(batch),
+    async rebuild() {
+      await dropOld(url);
+      await rebuild(name, { databaseUrl: url, log, signal: ending.signal, onProgress: () => {} });
+    },
+    lagMs: () => lag.ms(Date.now()),
+    logger,
+    metrics,
+  });
+  positionProblem = catchUp.check.problem;
+  await catchUp.begin();
   const followed = await log.follow({
-    group: replicaGroup(name),
+    group,
     topics: [...byTopic.keys()],
-    onBatch: async (batch) => byTopic.get(batch.topic)?.process(batch),
-    onRevoked: (partitions) => lag.revoked(partitions),
+    onBatch: (batch) => catchUp.take(batch),
+    onAssigned: (partitions) => catchUp.assigned(partitions),
+    onRevoked: (partitions) => {
+      lag.revoked(partitions);
+      catchUp.revoked(partitions);
+    },
     maxBytesPerPartition: FETCH_BYTES,
     paused: pause.paused,
     ...(settings.LOCKSTEP_INSTANCE ? { instance: settings.LOCKSTEP_INSTANCE } : {}),
     onGap: (at, from, to) => {
-      metrics.inputGaps.inc({ group: replicaGroup(name) });
+      metrics.inputGaps.inc({ group });
       logger.error({ ...at, from, to }, "the log no longer holds these changes: verify the replica");
     },
   });
@@ -97,8 +122,10 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
   pause.rule(followed);
 
   return {
-    ended: Promise.race([followed.ended, control.ended]),
+    ended: Promise.race([followed.ended, control.ended, catchUp.failed]),
     async stop() {
+      ending.abort();
+      await catchUp.close();
       await followed.close();
       await letters.close();
       await receipts.close();

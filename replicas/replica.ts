@@ -2,6 +2,7 @@
 import { entities } from "../contracts/entities/index.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity.ts";
 import type { Logger } from "../observability/logger.ts";
+import type { Database } from "../platform/database.ts";
 import { Applier } from "./applier.ts";
 import { applyChanges, applyEach, type Change, type Hold, prepareTable, takesRows } from "./apply.ts";
 import { Cache } from "./cache/cache.ts";
@@ -41,6 +42,10 @@ export interface ReplicaSettings {
 
 export class Replica {
   readonly epoch: CacheEpoch;
+  /** For small questions beside the work. */
+  get database(): Database {
+    return this.databases.reads;
+  }
   readonly entities: readonly KeptEntity[];
   readonly redis: RedisLinks | undefined;
   private readonly databases: Databases;

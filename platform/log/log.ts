@@ -151,6 +151,8 @@ export interface Log {
   bounds(topic: string): Promise<ReadonlyMap<number, Bounds>>;
   /** Where a consumer group will go on in each partition of a topic, as it last committed: it may be a second old. */
   progress(group: string, topic: string): Promise<ReadonlyMap<number, number>>;
+  /** The broker's settings for a topic, by name. */
+  config(topic: string): Promise<ReadonlyMap<string, string>>;
   /** Number of partitions of a topic. */
   partitions(topic: string): Promise<number>;
   follow(options: FollowOptions): Promise<Follower>;

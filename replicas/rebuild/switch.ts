@@ -61,14 +61,22 @@ async function change(sql: Sql, tables: readonly NextTable[], catchUp: (within: 
   await moveEpoch(sql);
 }
 
-/** What the replica has heard of must be in the log: else the log was made anew, and the new tables would lose it. */
+/**
+ * What the log still has of an entity must not be older than what the replica has: else the log was made anew or cut off, and the new
+ * tables would lose it. An entity that the log has nothing of any more was deleted, and its tombstone forgotten (P4).
+ */
 async function refuseLoss(sql: Sql): Promise<void> {
-  const [row] = await sql<{ lost: string }[]>`
-    select count(*) as lost from lockstep.versions l left join lockstep_next.versions n using (entity, id)
-    where not l.deleted and coalesce(n.version, 0) < l.version`;
+  const [row] = await sql<{ lost: string; known: string }[]>`
+    select count(*) filter (where n.version < l.version) as lost, count(n.version) as known
+    from lockstep.versions l left join lockstep_next.versions n using (entity, id) where not l.deleted`;
+  const [there] = await sql<{ any: boolean }[]>`select exists (select from lockstep.versions where not deleted) as any`;
+  if (there!.any && Number(row!.known) === 0)
+    throw new RebuildRefusedError(
+      "the log has nothing of what the replica has: it was made anew. Send everything again first (lockstep backfill)",
+    );
   if (Number(row!.lost) > 0)
     throw new RebuildRefusedError(
-      `the log lacks ${row!.lost} entities that the replica has: it was made anew, or cut off. Send them again (lockstep repair, lockstep backfill) and then rebuild`,
+      `the log has older versions of ${row!.lost} entities than the replica: it was made anew, or cut off. Send them again (lockstep repair, lockstep backfill) and then rebuild`,
     );
 }
 

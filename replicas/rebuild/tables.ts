@@ -3,9 +3,10 @@ import type { Sql } from "../../platform/postgres.ts";
 import { Refusal } from "../../platform/refusal.ts";
 
 /** A rebuild cannot be done now. */
-export class RebuildRefusedError extends Refusal {
-  override readonly name = "RebuildRefusedError";
-}
+export class RebuildRefusedError extends Refusal {}
+
+/** Somebody else rebuilds this replica at this moment. */
+export class RebuildBusyError extends RebuildRefusedError {}
 
 /** Taken by whoever rebuilds, for as long as its session lives: (space of Lockstep, rebuild). */
 const REBUILDING = [1_280_262_987, 13] as const;
@@ -21,12 +22,12 @@ export interface NextTable {
 
 export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
-/** @throws {RebuildRefusedError} when somebody else rebuilds this replica. */
+/** @throws {RebuildBusyError} when somebody else rebuilds this replica. */
 export async function lockRebuild(sql: Sql): Promise<void> {
   const [row] = await sql<
     { locked: boolean }[]
   >`select pg_try_advisory_lock(${REBUILDING[0]}, ${REBUILDING[1]}) as locked`;
-  if (!row?.locked) throw new RebuildRefusedError("this replica is being rebuilt already");
+  if (!row?.locked) throw new RebuildBusyError("this replica is being rebuilt already");
 }
 
 /**

@@ -117,6 +117,10 @@ export class SimulatedLog implements Log {
     throw new Error("the simulated log hands out no batches by itself");
   }
 
+  config(): Promise<ReadonlyMap<string, string>> {
+    throw new Error("the simulated log has no settings");
+  }
+
   progress(): Promise<ReadonlyMap<number, number>> {
     throw new Error("the simulated log has no groups");
   }

@@ -13,7 +13,7 @@ import { boundsOf } from "./offsets.ts";
 import { patiently } from "./patience.ts";
 import { readRange } from "./read.ts";
 import { Sender } from "./sender.ts";
-import { ensureTopics } from "./topics.ts";
+import { configOf, ensureTopics } from "./topics.ts";
 import { TransactionalWriter } from "./transactional-writer.ts";
 import { EpochWriter } from "./writer.ts";
 
@@ -70,6 +70,7 @@ export async function connectLog({
       const bounds = await boundsOf(cluster, partitions, signal);
       return new Map(partitions.map((at) => [at.partition, bounds.get(`${topic}/${at.partition}`)!]));
     },
+    config: (topic) => configOf(cluster, topic, signal),
     async progress(group, topic) {
       const count = await patiently({ what: `finding ${topic}`, withinMs: CONNECT_WITHIN_MS, signal }, () =>
         cluster.partitions(topic),

@@ -93,6 +93,19 @@ export interface Requests {
     answer: { errors: readonly { topic: string; partitionErrors: readonly CodedPartition[] }[] };
   };
   EndTxn: { args: Producer & { transactionResult: boolean }; answer: Coded };
+  DescribeConfigs: {
+    /** `type` 2: a topic. No names: all settings. */
+    args: {
+      resources: readonly { type: 2; name: string; configNames: readonly string[] }[];
+      includeSynonyms: false;
+    };
+    answer: {
+      resources: readonly (Coded & {
+        resourceName: string;
+        configEntries: readonly { configName: string; configValue: string | null }[];
+      })[];
+    };
+  };
   CreateTopics: {
     args: {
       topics: readonly {

@@ -1,6 +1,6 @@
 /** Makes the topics that are missing. */
 import type { Log } from "../log.ts";
-import { BrokerError, NoBrokerError } from "./broker-errors.ts";
+import { BrokerError, NoBrokerError, refuse } from "./broker-errors.ts";
 import type { Cluster } from "./cluster.ts";
 import { patiently } from "./patience.ts";
 
@@ -33,6 +33,23 @@ async function ensureTopic(cluster: Cluster, topic: Topic, shape: Shape, signal:
       throw new Error(
         `topic ${topic.name} has ${partitions} partitions, not ${shape.partitions}: set LOCKSTEP_PARTITIONS=${partitions}, or use other topics`,
       );
+  });
+}
+
+/** The settings of a topic, as its brokers have them now. @throws {Error} when they do not tell within a minute. */
+export async function configOf(cluster: Cluster, topic: string, signal: AbortSignal): Promise<Map<string, string>> {
+  const what = `asking for the settings of ${topic}`;
+  return await patiently({ what, withinMs: WITHIN_MS, signal }, async () => {
+    const wire = await cluster.controller();
+    const { resources } = await wire.request("DescribeConfigs", {
+      resources: [{ type: 2, name: topic, configNames: [] }],
+      includeSynonyms: false,
+    });
+    for (const { errorCode } of resources) refuse(errorCode, what);
+    const entries = resources.flatMap(({ configEntries }) => configEntries);
+    return new Map(
+      entries.flatMap(({ configName, configValue }) => (configValue === null ? [] : [[configName, configValue]])),
+    );
   });
 }
 

@@ -1,0 +1,137 @@
+/** Brings the replica's database up to where its group is, partition by partition, before anything newer is applied; and sees that it stays so. */
+import type { Logger } from "../observability/logger.ts";
+import type { Metrics } from "../observability/metrics.ts";
+import type { Batch, Log, TopicPartition } from "../platform/log/log.ts";
+import { Refusal } from "../platform/refusal.ts";
+import type { Check } from "../platform/service.ts";
+import { type Positions, PositionsStaleError, SAVE_EVERY_MS } from "./positions.ts";
+import { RebuildBusyError } from "./rebuild/tables.ts";
+
+const AGAIN_MS = 1_000;
+const BUSY_MS = 2_000;
+
+export interface CatchUpParts {
+  readonly positions: Positions;
+  readonly log: Log;
+  /** Applies a batch of one of the replica's topics. */
+  readonly process: (batch: Batch) => Promise<void>;
+  /** Rebuilds all tables of the replica. */
+  readonly rebuild: () => Promise<void>;
+  readonly lagMs: () => number | undefined;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;
+
+export class CatchUp {
+  /** Rejects when the database has come to be behind for too long: the process must end, and its next start rebuilds. */
+  readonly failed: Promise<never>;
+  private readonly fail;
+  private readonly running = new Map<string, Promise<void>>();
+  private timer: Timer | undefined;
+  private rebuilding = false;
+  private refused: string | undefined;
+
+  constructor(private readonly using: CatchUpParts) {
+    const { promise, reject } = Promise.withResolvers<never>();
+    this.failed = promise;
+    this.failed.catch(() => {});
+    this.fail = reject;
+  }
+
+  readonly check: Check = {
+    name: "positions",
+    problem: () =>
+      this.rebuilding
+        ? "away for longer than deletes are kept: being rebuilt; until then deleted entities may still be shown"
+        : this.refused && `away for longer than deletes are kept, and cannot be rebuilt: ${this.refused}`,
+  };
+
+  /** To be awaited before the log is followed. @throws what the database or the log says. */
+  async begin(): Promise<void> {
+    await this.rebuildWhenStale();
+    if (!this.refused) this.timer = setInterval(() => void this.save(), SAVE_EVERY_MS);
+  }
+
+  assigned(partitions: readonly TopicPartition[]): void {
+    this.using.positions.assigned(partitions);
+    for (const at of partitions) void this.reach(at);
+  }
+
+  revoked(partitions: readonly TopicPartition[]): void {
+    this.using.positions.revoked(partitions);
+    for (const at of partitions) this.running.delete(keyOf(at));
+  }
+
+  /** Applies the log's next batch, after everything that the database lacks before it. @throws what applying throws. */
+  async take(batch: Batch): Promise<void> {
+    await this.reach(batch);
+    await this.using.process(batch);
+    this.using.positions.applied(batch);
+  }
+
+  /** Saves once more, so that the next start has little to read again. */
+  async close(): Promise<void> {
+    clearInterval(this.timer);
+    if (this.timer) await this.save();
+  }
+
+  /** Resolves when the database has what lies before the group's offset. Tries until it does, or the partition is another's. */
+  private reach(at: TopicPartition): Promise<void> {
+    const key = keyOf(at);
+    let reached = this.running.get(key);
+    if (!reached) {
+      reached = this.try(at, () => this.running.get(key) === reached);
+      this.running.set(key, reached);
+    }
+    return reached;
+  }
+
+  private async try(at: TopicPartition, wanted: () => boolean): Promise<void> {
+    const { positions, log, process, logger } = this.using;
+    await Promise.resolve(); // from here on `wanted` knows of this run
+    while (wanted())
+      try {
+        const { from, to } = await positions.missing(at);
+        if (from < to) logger.info({ ...at, from, to }, "the database is behind its group: reading again");
+        for await (const records of log.read(at, from, to)) await process({ ...at, records, highWatermark: to });
+        positions.reached(at, to);
+        return;
+      } catch (error) {
+        logger.warn({ err: error, ...at }, "not caught up with the group yet; trying again");
+        await Bun.sleep(AGAIN_MS);
+      }
+  }
+
+  private async save(): Promise<void> {
+    const { positions, lagMs, logger } = this.using;
+    try {
+      await positions.save(lagMs());
+    } catch (error) {
+      if (error instanceof PositionsStaleError) this.fail(error);
+      else logger.debug({ err: error }, "positions were not saved; the next time they will be");
+    }
+  }
+
+  private async rebuildWhenStale(): Promise<void> {
+    const { positions, rebuild, logger, metrics } = this.using;
+    for (let behindMs = await positions.stale(); behindMs !== undefined; behindMs = await positions.stale())
+      try {
+        this.rebuilding = true;
+        logger.error({ behindMs }, "away for longer than the log keeps deletes; rebuilding from the log");
+        await rebuild();
+        metrics.rebuilds.inc();
+        logger.info("rebuilt");
+      } catch (error) {
+        if (error instanceof RebuildBusyError) await Bun.sleep(BUSY_MS);
+        else if (error instanceof Refusal) {
+          this.refused = error.message;
+          logger.error({ reason: error.message }, "cannot be rebuilt: deleted entities may still be shown");
+          return;
+        } else throw error;
+      } finally {
+        this.rebuilding = false;
+      }
+  }
+}

@@ -54,6 +54,8 @@ test("P12: a field is added, one renamed, one retyped and one dropped on a runni
 
   copy.carryOut(3);
   for (const name of [...REPLICAS, "gateway"]) await replace(stack, name, client);
+  // From documents of both versions; compares the result with the source.
+  await copy.run("lockstep", "rebuild", "catalog", "--data", stack.data);
   await ask(stack, "gateway", (sql) => sql.unsafe(statement("source: send everything again")));
   await client.writes(IN_FLIGHT);
   await client.stop();

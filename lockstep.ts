@@ -49,6 +49,14 @@ program
   });
 
 program
+  .command("console")
+  .description("tells over HTTP how everything is, and verifies by itself at a set pace")
+  .action(async () => {
+    const { startConsole } = await import("./operations/console/main.ts");
+    await runService("console", startConsole);
+  });
+
+program
   .command("print-config")
   .description("prints every setting as a service would see it, secrets hidden")
   .action(() => {

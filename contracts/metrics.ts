@@ -93,6 +93,18 @@ export const metrics = {
     help: "Reads by entity id, by what the cache said",
     labels: ["replica", "result"],
   }),
+  divergentRows: declare({
+    name: "lockstep_divergent_rows",
+    kind: "gauge",
+    help: "Rows that differed from the source, or from their own database in the cache, at the last verification",
+    labels: ["replica"],
+  }),
+  verifiedAt: declare({
+    name: "lockstep_verified_timestamp_seconds",
+    kind: "gauge",
+    help: "When the last verification ended, in seconds since 1970",
+    labels: ["replica"],
+  }),
   rebuilds: declare({
     name: "lockstep_rebuilds_total",
     kind: "counter",

@@ -22,13 +22,17 @@ export interface Addresses {
   readonly replicas: ReadonlyMap<string, string>;
   readonly redis: string | undefined;
   readonly brokers: readonly string[];
-  /** The stack's services, where it is one of `bun run up`. */
+  /** Those whose health can be asked for. */
   readonly services: readonly StackEntry[];
 }
 
 type FromSettings = Pick<
   Settings,
-  "LOCKSTEP_SOURCE_DATABASE_URL" | "LOCKSTEP_REPLICA_DATABASE_URLS" | "REDIS_URL" | "KAFKA_BROKERS"
+  | "LOCKSTEP_SOURCE_DATABASE_URL"
+  | "LOCKSTEP_REPLICA_DATABASE_URLS"
+  | "LOCKSTEP_SERVICE_URLS"
+  | "REDIS_URL"
+  | "KAFKA_BROKERS"
 >;
 
 /**
@@ -45,7 +49,7 @@ export function addressesOf(settings: FromSettings, data: string): Addresses {
       replicas: new Map(settings.LOCKSTEP_REPLICA_DATABASE_URLS ?? []),
       redis: settings.REDIS_URL,
       brokers: settings.KAFKA_BROKERS,
-      services: [],
+      services: servicesOf(settings.LOCKSTEP_SERVICE_URLS ?? []),
     };
   const entries = readStackFile(resolve(data))?.entries;
   if (!entries)
@@ -61,6 +65,15 @@ export function addressesOf(settings: FromSettings, data: string): Addresses {
     services: entries.filter(({ kind }) => !["postgres", "broker", "redis"].includes(kind)),
   };
 }
+
+/** Those of one name are its instances, in their order. */
+const servicesOf = (urls: readonly (readonly [name: string, url: string])[]): StackEntry[] =>
+  urls.map(([name, url], i) => ({
+    name,
+    kind: name,
+    instance: urls.slice(0, i + 1).filter(([other]) => other === name).length,
+    url,
+  }));
 
 /** Connections of one operation to each database. */
 const CONNECTIONS = 2;
@@ -92,7 +105,10 @@ export class Connections implements AsyncDisposable {
   /** @throws {Error} when no broker answers. */
   log(): Promise<Log> {
     const { brokers } = this.addresses;
-    this.connected ??= connectLog({ brokers, clientId: "lockstep-operations", logger: this.logger });
+    this.connected ??= connectLog({ brokers, clientId: "lockstep-operations", logger: this.logger }).catch((error) => {
+      this.connected = undefined; // the next to ask tries again
+      throw error;
+    });
     return this.connected;
   }
 

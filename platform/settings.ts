@@ -125,6 +125,26 @@ export const settings = {
     "For operations, too: each replica's PostgreSQL, as catalog=postgres://…,storefront=postgres://…",
     true,
   ),
+  LOCKSTEP_VERIFY_EVERY_S: setting(
+    wholeNumber(0, 2_592_000, 900),
+    "Pause between two verifications that the console makes by itself, in seconds; 0 makes none",
+  ),
+  LOCKSTEP_SERVICE_URLS: setting(
+    z
+      .string()
+      .optional()
+      .transform((list) =>
+        list?.split(",").map((pair) => {
+          const [name = "", ...rest] = pair.trim().split("=");
+          return [name, rest.join("=")] as const;
+        }),
+      )
+      .refine(
+        (pairs) => pairs?.every(([name, at]) => /^[a-z][a-z0-9-]*$/.test(name) && /^https?:\/\//.test(at)) ?? true,
+        "must be service=http://…, several separated by commas",
+      ),
+    "For operations, too: the services whose health is told, as gateway=http://…,stream=http://…; several may share a name",
+  ),
   LOCKSTEP_SHUTDOWN_MS: setting(
     wholeNumber(0, 600_000, 10_000),
     "Longest that a stopping service may finish its work, in milliseconds",

@@ -3,7 +3,7 @@ import { brokerPorts, MAX_REPLICAS, portOf, replicaDatabasePort, replicaPort } f
 import { type UpOptions, UsageError } from "./options.ts";
 
 export type ServerKind = "postgres" | "broker" | "redis";
-export type ServiceKind = "gateway" | "relay" | "stream" | "replica";
+export type ServiceKind = "gateway" | "relay" | "stream" | "replica" | "console";
 
 interface Planned {
   readonly name: string;
@@ -36,6 +36,8 @@ export interface PlannedService extends Planned {
   /** Whose PostgreSQL it works on; undefined for one that has none. */
   readonly owner: string | undefined;
   readonly usesRedis: boolean;
+  /** True for one that is told where all databases and services are. */
+  readonly seesAll: boolean;
   /** True for one that keeps a folder of its own. */
   readonly keepsState: boolean;
 }
@@ -121,6 +123,7 @@ function services({ portBase, instances }: Basis, replicas: readonly string[]): 
       verb: [kind],
       owner,
       usesRedis: false,
+      seesAll: false,
       keepsState: kind === "stream",
     }));
   const replica = (name: string, index: number) =>
@@ -132,6 +135,7 @@ function services({ portBase, instances }: Basis, replicas: readonly string[]): 
       verb: ["replica", name],
       owner: name,
       usesRedis: true,
+      seesAll: false,
       keepsState: false,
     }));
   return [
@@ -139,5 +143,16 @@ function services({ portBase, instances }: Basis, replicas: readonly string[]): 
     ...own("relay", "gateway"),
     ...own("stream", undefined),
     ...replicas.flatMap(replica),
+    {
+      kind: "console",
+      name: "console",
+      instance: 1,
+      port: portOf(portBase, "console"),
+      verb: ["console"],
+      owner: undefined,
+      usesRedis: true,
+      seesAll: true,
+      keepsState: false,
+    },
   ];
 }

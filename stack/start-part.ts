@@ -66,6 +66,8 @@ export interface ServiceSurroundings {
   /** Settings of the caller, passed on. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly partitions: number | undefined;
+  /** All services of the stack. */
+  readonly services: readonly PlannedService[];
   /** Undefined: not ours to say, the brokers are somebody else's. */
   readonly brokers: 1 | 3 | undefined;
 }
@@ -116,12 +118,23 @@ function serviceEnvironment(service: PlannedService, around: ServiceSurroundings
     LOCKSTEP_REPLICATION_FACTOR: copies?.toString(),
     LOCKSTEP_MIN_IN_SYNC: copies === undefined ? undefined : copies >= 3 ? "2" : "1",
     LOCKSTEP_STATE_DIR: service.keepsState ? stateFolder(service, around) : undefined,
+    ...(service.seesAll ? everything(around) : {}),
   };
   return {
     PORT: String(service.port),
     KAFKA_BROKERS: addresses.brokers,
     LOCKSTEP_INSTANCE: String(service.instance),
     ...Object.fromEntries(Object.entries(optional).filter((e): e is [string, string] => e[1] !== undefined)),
+  };
+}
+
+/** What operations are told of a stack. */
+function everything({ addresses, services }: ServiceSurroundings): Record<string, string | undefined> {
+  const replicas = [...addresses.databases].filter(([owner]) => owner !== "gateway");
+  return {
+    LOCKSTEP_SOURCE_DATABASE_URL: addresses.databases.get("gateway"),
+    LOCKSTEP_REPLICA_DATABASE_URLS: replicas.map(([name, url]) => `${name}=${url}`).join(","),
+    LOCKSTEP_SERVICE_URLS: services.map((service) => `${service.name}=${serviceUrl(service)}`).join(","),
   };
 }
 

@@ -120,7 +120,7 @@ async function bringUp(
   const services = await crew.hire(
     plan.services.map((planned) => ({
       planned,
-      part: servicePart(planned, { data, addresses, env, partitions, brokers }),
+      part: servicePart(planned, { data, addresses, env, partitions, brokers, services: plan.services }),
     })),
     ending,
   );

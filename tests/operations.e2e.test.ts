@@ -123,6 +123,25 @@ test("a paused stream holds everything back, and resume lets all of it through",
   }
 });
 
+test("the console tells over HTTP what the verbs tell", async () => {
+  const stack = await sharedStack();
+  const [gateway, url] = await Promise.all([stack.url("gateway"), stack.url("console")]);
+  const { body } = await request("POST", `${gateway}/products`, newProduct(), { prefer: "wait=5" });
+  const journey = await request("GET", `${url}/api/journey/${body.id}`);
+  expect(journey.body).toMatchObject({ journeys: [{ id: body.id, source: { state: "present", version: 1 } }] });
+  expect((await request("GET", `${url}/api/journey/cup`)).status).toBe(404);
+  const status = (await request("GET", `${url}/api/status`)).body as { services: { name: string; health: string }[] };
+  expect(status.services.map(({ name, health }) => `${name} ${health}`)).toEqual([
+    "gateway ready",
+    "relay ready",
+    "stream ready",
+    "catalog ready",
+    "storefront ready",
+    "console ready",
+  ]);
+  expect((await request("GET", `${url}/health/ready`)).status).toBe(200);
+});
+
 test("a verb says in one line what it cannot find, and what makes no sense", async () => {
   const stack = await sharedStack();
   const nowhere = { ...stack, data: `${stack.data}-none`, root: stack.root } as typeof stack;

@@ -27,6 +27,7 @@ test("status names each process and server with kind, pid, url and health, and t
   expect(ready).toBe(true);
   expect(services.map(({ kind, name }) => `${kind} ${name}`).sort()).toEqual([
     "broker broker",
+    "console console",
     "gateway gateway",
     "postgres catalog-db",
     "postgres gateway-db",

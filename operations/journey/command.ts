@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { entities } from "../../contracts/entities/index.ts";
 import { isId } from "../../platform/pages.ts";
 import { oneOf, runVerb, type VerbFlags, verb } from "../verb.ts";
-import { gatherJourney, type Journey } from "./gather.ts";
+import { gatherJourney, isKnown, type Journey } from "./gather.ts";
 
 const idOf = (given: string): string => {
   const id = given.toLowerCase();
@@ -34,12 +34,6 @@ export const journeyVerb = (): Command =>
         return { text, document: { known: known.length > 0, journeys: known }, status: known.length > 0 ? 0 : 1 };
       }),
     );
-
-const isKnown = ({ source, event, replicas, deadLetters }: Journey): boolean =>
-  source.state !== "unknown" ||
-  event !== null ||
-  deadLetters.length > 0 ||
-  replicas.some(({ version }) => version !== null);
 
 function journeyText({ entity, id, source, outbox, event, deadLetters, replicas, traceId }: Journey): string {
   return [

@@ -180,3 +180,10 @@ async function cachedOf(
     redis.disconnect();
   }
 }
+
+/** False when neither the source nor the log nor a replica has ever heard of it. */
+export const isKnown = ({ source, event, replicas, deadLetters }: Journey): boolean =>
+  source.state !== "unknown" ||
+  event !== null ||
+  deadLetters.length > 0 ||
+  replicas.some(({ version }) => version !== null);

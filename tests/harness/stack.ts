@@ -135,7 +135,7 @@ export class Stack implements AsyncDisposable {
 async function freePortBase(): Promise<number> {
   for (;;) {
     const base = 10_000 + Math.floor(Math.random() * 100) * 100;
-    const offsets = [0, 1, 2, 3, 4, 10, 11, 12, 13, 20, 21, 22, 30, 31, 32];
+    const offsets = [0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 20, 21, 22, 30, 31, 32];
     const free = await Promise.all(offsets.map((offset) => isFree(base + offset)));
     if (free.every(Boolean)) return base;
   }

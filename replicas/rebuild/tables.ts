@@ -31,7 +31,7 @@ export async function lockRebuild(sql: Sql): Promise<void> {
 }
 
 /**
- * Makes what is not there yet: a rebuild that was interrupted goes on with what it had.
+ * Makes what is not there yet: a rebuild that was interrupted goes on with what it had, unless a migration came in between.
  *
  * @throws {RebuildRefusedError} when the old tables of an earlier rebuild are still there, or when something that Lockstep did not make
  * hangs on a live table and would go on with the old one.
@@ -39,6 +39,7 @@ export async function lockRebuild(sql: Sql): Promise<void> {
 export async function prepareNext(sql: Sql, tables: readonly string[]): Promise<NextTable[]> {
   if (await schemaExists(sql, "lockstep_old"))
     throw new RebuildRefusedError("the tables of before the last rebuild are still there: drop them with --drop-old");
+  await dropOtherShape(sql, tables);
   await sql`create schema if not exists lockstep_next`;
   await sql`create table if not exists lockstep_next.versions (like lockstep.versions including all)`;
   await sql`create table if not exists lockstep_next.positions (like lockstep.positions including all)`;
@@ -50,6 +51,7 @@ export async function prepareNext(sql: Sql, tables: readonly string[]): Promise<
       `create table if not exists lockstep_next.${quoted(name)} (like ${quoted(schema)}.${quoted(name)} including all excluding indexes)`,
     );
     await copyIndexes(sql, schema, name, true);
+    await copyTriggers(sql, schema, name);
     next.push({ name, schema, columns: await columnsOf(sql, name) });
   }
   return next;
@@ -86,11 +88,40 @@ async function liveSchema(sql: Sql, table: string): Promise<string> {
   return row.schema;
 }
 
-/** Views and foreign keys would go on with the old table, triggers would not be on the new one. */
+/** Gives up new tables that have not the columns of the live ones any more. */
+async function dropOtherShape(sql: Sql, tables: readonly string[]): Promise<void> {
+  const shapeOf = async (schema: string, name: string) => {
+    const [row] = await sql<{ shape: string | null }[]>`
+      select string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' order by attname) as shape from pg_attribute
+      where attrelid = to_regclass(${`${quoted(schema)}.${quoted(name)}`}) and attnum > 0 and not attisdropped`;
+    return row!.shape;
+  };
+  for (const name of tables) {
+    const next = await shapeOf("lockstep_next", name);
+    if (next !== null && next !== (await shapeOf(await liveSchema(sql, name), name))) await dropNext(sql);
+  }
+}
+
+/** Those that complete a row before it is written: during a change of the schema the live table has one (docs/schema-changes.md). */
+async function copyTriggers(sql: Sql, schema: string, table: string): Promise<void> {
+  const next = `lockstep_next.${quoted(table)}`;
+  const triggers = await sql<{ definition: string }[]>`
+    select pg_get_triggerdef(t.oid) as definition from pg_trigger t
+    where tgrelid = ${`${quoted(schema)}.${quoted(table)}`}::text::regclass and not tgisinternal and tgenabled <> 'D'
+      and tgtype & 3 = 3 -- before, for each row: what refuseDependents lets through
+      and not exists (select from pg_trigger n where n.tgrelid = ${next}::text::regclass and n.tgname = t.tgname)`;
+  for (const { definition } of triggers) await sql.unsafe(onTable(definition, next));
+}
+
+/** A definition as PostgreSQL prints it, for another table. */
+const onTable = (definition: string, table: string): string =>
+  definition.replace(/ ON (?:ONLY )?(?:"(?:[^"]|"")+"|\w+)\.(?:"(?:[^"]|"")+"|\w+) /, ` ON ${table} `);
+
+/** Views and foreign keys would go on with the old table; other triggers would tell the world of rows that are not new. */
 async function refuseDependents(sql: Sql, schema: string, table: string): Promise<void> {
   const live = `${quoted(schema)}.${quoted(table)}`;
   const found = await sql<{ what: string }[]>`
-    select 'trigger ' || tgname as what from pg_trigger where tgrelid = ${live}::text::regclass and not tgisinternal
+    select 'trigger ' || tgname as what from pg_trigger where tgrelid = ${live}::text::regclass and not tgisinternal and tgtype & 3 <> 3
     union all
     select 'foreign key ' || conname from pg_constraint where contype = 'f' and ${live}::text::regclass in (conrelid, confrelid)
     union all
@@ -115,10 +146,7 @@ async function copyIndexes(sql: Sql, schema: string, table: string, keys: boolea
     await sql.unsafe(
       constraint
         ? `alter table lockstep_next.${quoted(table)} add constraint ${quoted(name)} ${constraint}`
-        : definition.replace(
-            / ON (?:ONLY )?(?:"(?:[^"]|"")+"|\w+)\.(?:"(?:[^"]|"")+"|\w+) /,
-            ` ON lockstep_next.${quoted(table)} `,
-          ),
+        : onTable(definition, `lockstep_next.${quoted(table)}`),
     );
 }
 

@@ -4,6 +4,7 @@ import { createLogger } from "../observability/logger.ts";
 import { createMetrics } from "../observability/metrics.ts";
 import { problem, serviceApp } from "./http.ts";
 import type { Check } from "./service.ts";
+import { VERSION } from "./version.ts";
 
 function app(checks: readonly Check[] = []) {
   const metrics = createMetrics("test", "1");
@@ -71,6 +72,7 @@ describe("health", () => {
       503,
       {
         status: "not ready",
+        version: VERSION,
         checks: [
           { name: "database", problem: "not reached yet" },
           { name: "log", problem: null },

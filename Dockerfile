@@ -16,6 +16,7 @@ COPY observability observability
 COPY gateway gateway
 COPY stream stream
 COPY replicas replicas
+COPY operations operations
 # The image's own user, bun: root is not needed, and nothing of the image can be changed by it.
 USER 1000:1000
 EXPOSE 8080

@@ -226,7 +226,10 @@ export function originalOf(record: Pick<Stored, "key" | "value" | "rawHeaders">)
  * Whether a letter has nothing left to say, given the newest version that is known where it counts: in the letter's replica, or in
  * any for one of the stream.
  */
-export function isSuperseded({ version, resent, replica }: Letter, known: Version | undefined): boolean {
+export function isSuperseded(
+  { version, resent, replica }: Pick<Letter, "version" | "resent" | "replica">,
+  known: Version | undefined,
+): boolean {
   if (version === undefined || known === undefined) return false;
   // A resend that was refused is to mend a row which may have its version already.
   return resent && replica !== undefined ? known > version : known >= version;

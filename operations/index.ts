@@ -1,5 +1,6 @@
 /** Every verb of operations, as `lockstep` offers them. */
 import type { Command } from "commander";
+import { deadLettersVerb } from "./dead-letters/command.ts";
 import { journeyVerb } from "./journey/command.ts";
 import { pauseVerb, resumeVerb } from "./pause/command.ts";
 import { type Rebuilding, rebuildVerb } from "./rebuild/command.ts";
@@ -13,6 +14,7 @@ export const verbs = (rebuilding: Rebuilding): readonly Command[] => [
   repairVerb(),
   rebuildVerb(rebuilding),
   journeyVerb(),
+  deadLettersVerb(),
   pauseVerb(),
   resumeVerb(),
 ];

@@ -1,0 +1,149 @@
+/** `lockstep dead-letters list | show | replay | drop`. */
+import { Command } from "commander";
+import { oneOf, runVerb, type VerbFlags, verb, wholeNumber } from "../verb.ts";
+import { choose, type FilterFlags, filtered, hasFilter, inState, originArgument, originArguments } from "./choose.ts";
+import { type Found, type State, states } from "./fold.ts";
+import { itemOf, pageOf, pageText } from "./list.ts";
+import { inWords, mark, openWriter } from "./mark.ts";
+import { isPossible, replay } from "./replay.ts";
+import { show, shownText } from "./show.ts";
+
+const MARKED_AT_A_TIME = 500;
+
+export const deadLettersVerb = (): Command =>
+  new Command("dead-letters")
+    .description("lists, shows, replays and drops what could not be processed")
+    .addCommand(listVerb())
+    .addCommand(showVerb())
+    .addCommand(replayVerb())
+    .addCommand(dropVerb());
+
+const listVerb = (): Command =>
+  filtered(verb("list", "lists dead letters, the oldest first, with their state"))
+    .option("--state <state>", `only in this state: ${states.join(", ")}`, oneOf("state", [...states, "all"]), "all")
+    .option("--limit <n>", "most of them", wholeNumber(1, 10_000), 50)
+    .option("--cursor <cursor>", "goes on after an earlier page")
+    .action(async (flags: FilterFlags & { state: State | "all"; limit: number; cursor?: string }) =>
+      runVerb(flags, async (context) => {
+        const all = [...(await choose(context, flags)).values()];
+        const page = pageOf(all, flags.state, flags.limit, flags.cursor);
+        const { counts, nextCursor } = page;
+        return { text: pageText(page), document: { items: page.items.map(itemOf), counts, nextCursor }, status: 0 };
+      }),
+    );
+
+const showVerb = (): Command =>
+  verb("show", "shows a dead letter: the event beside what was expected, headers, stack and state")
+    .argument("<letter>", "as list names it: <topic>/<partition>/<offset>", originArgument)
+    .option("--reveal", "shows private values and the raw value too")
+    .action(async (name: string, flags: VerbFlags & { readonly reveal?: boolean }) =>
+      runVerb(flags, async (context) => {
+        const found = (await choose(context, {}, [name])).get(name);
+        if (!found)
+          return { text: `there is no dead letter ${name}`, document: { origin: name, found: false }, status: 1 };
+        const shown = await show(await context.connections.log(), found, flags.reveal ?? false);
+        return { text: shownText(shown), document: shown, status: 0 };
+      }),
+    );
+
+type Chosen = FilterFlags & { readonly all?: boolean };
+
+/** Names or filters; all only when that is said. */
+const chosen = (command: Command): Command =>
+  filtered(
+    command.argument("[letters...]", "as list names them: <topic>/<partition>/<offset>", originArguments),
+  ).option("--all", "all that are open");
+
+function checkChosen(command: Command, names: readonly string[], flags: Chosen): void {
+  if (names.length === 0 && !hasFilter(flags) && !flags.all)
+    command.error("error: name letters, give a filter, or say --all", { exitCode: 2 });
+}
+
+const replayVerb = (): Command =>
+  chosen(verb("replay", "sends open dead letters once more, in order; what was replayed already is left alone"))
+    .option("--rate <n>", "most in a second", wholeNumber(1, 10_000), 100)
+    .option("--dry-run", "only tells which")
+    .action(
+      async (names: string[] | undefined, flags: Chosen & { rate: number; dryRun?: boolean }, command: Command) => {
+        checkChosen(command, names ?? [], flags);
+        return runVerb(flags, async (context) => {
+          const { connections, progress, signal } = context;
+          const { open, rest } = await openOnes(context, names ?? [], flags);
+          if (flags.dryRun) {
+            const page = pageOf(open.filter(isPossible), "open", open.length);
+            const text = `would replay ${page.items.length}:\n${pageText(page)}`;
+            return { text, document: { wouldReplay: page.items.map(itemOf), ...rest }, status: 0 };
+          }
+          const using = { log: await connections.log(), source: () => connections.source(), signal };
+          const onReplayed = (count: number) => progress(`${count} of ${open.length} replayed …`);
+          const { replayed, impossible } = await replay(using, open, flags.rate, onReplayed);
+          const lines = [`${replayed} replayed`, ...restText(rest)];
+          if (impossible.length > 0)
+            lines.push(
+              `${impossible.length} name no entity and cannot be replayed: ${impossible.slice(0, 5).join(", ")}`,
+            );
+          const missing = rest.unknown.length > 0 || impossible.length > 0;
+          return { text: lines.join("\n"), document: { replayed, impossible, ...rest }, status: missing ? 1 : 0 };
+        });
+      },
+    );
+
+const dropVerb = (): Command =>
+  chosen(
+    verb("drop", "marks open dead letters as dropped: nobody will replay them; their records stay until they expire"),
+  )
+    .option("--yes", "does it; without it only says how many")
+    .action(async (names: string[] | undefined, flags: Chosen & { yes?: boolean }, command: Command) => {
+      checkChosen(command, names ?? [], flags);
+      return runVerb(flags, async (context) => {
+        const { open, rest } = await openOnes(context, names ?? [], flags);
+        if (!flags.yes)
+          return {
+            text: `${open.length} would be dropped; say --yes to do it`,
+            document: { wouldDrop: open.map(itemOf), ...rest },
+            status: 1,
+          };
+        const dropped = open.length === 0 ? 0 : await drop(context, open);
+        const lines = [`${dropped} dropped`, ...restText(rest)];
+        return { text: lines.join("\n"), document: { dropped, ...rest }, status: rest.unknown.length > 0 ? 1 : 0 };
+      });
+    });
+
+async function drop(
+  { connections, progress, signal }: Parameters<typeof choose>[0],
+  open: readonly Found[],
+): Promise<number> {
+  const writer = await openWriter(await connections.log(), [...new Set(open.map(({ entity }) => entity))]);
+  let dropped = 0;
+  try {
+    for (; dropped < open.length && !signal.aborted; progress(`${dropped} of ${open.length} dropped …`)) {
+      const page = open.slice(dropped, dropped + MARKED_AT_A_TIME);
+      await mark(writer, page, "dropped");
+      dropped += page.length;
+    }
+  } catch (error) {
+    throw inWords(error);
+  } finally {
+    await writer.close();
+  }
+  return dropped;
+}
+
+interface Rest {
+  /** Chosen, but replayed, dropped or superseded already. */
+  readonly alreadyDone: number;
+  /** Names that no letter has. */
+  readonly unknown: readonly string[];
+}
+
+async function openOnes(context: Parameters<typeof choose>[0], names: readonly string[], flags: Chosen) {
+  const found = await choose(context, flags, names);
+  const open = inState("open", found.values());
+  const rest: Rest = { alreadyDone: found.size - open.length, unknown: names.filter((name) => !found.has(name)) };
+  return { open, rest };
+}
+
+const restText = ({ alreadyDone, unknown }: Rest): string[] => [
+  ...(alreadyDone > 0 ? [`${alreadyDone} were replayed, dropped or superseded already`] : []),
+  ...(unknown.length > 0 ? [`there is no dead letter ${unknown.join(", ")}`] : []),
+];

@@ -1,0 +1,41 @@
+/** Writes what was done about letters beside them. One command at a time: a second one shuts the first out. */
+import { encodeMark, type Resolution } from "../../contracts/dead-letter.ts";
+import type { EntityDeclaration } from "../../contracts/entity.ts";
+import { deadLetterTopic, eventsTopic } from "../../contracts/topics.ts";
+import { type Log, type LogWriter, type TopicPartition, WriterDeadError } from "../../platform/log/log.ts";
+import { CannotConnectError } from "../connect.ts";
+import type { Found } from "./fold.ts";
+
+const WRITER = "lockstep.operations.dead-letters";
+
+/** Opens the writer of the entities' dead letters and events. */
+export async function openWriter(log: Log, entities: readonly EntityDeclaration[]): Promise<LogWriter> {
+  const places: TopicPartition[] = [];
+  for (const entity of entities)
+    for (const { name: topic } of [deadLetterTopic(entity), eventsTopic(entity)]) {
+      const count = await log.partitions(topic);
+      for (let partition = 0; partition < count; partition++) places.push({ topic, partition });
+    }
+  return await log.openWriter(WRITER, places);
+}
+
+export async function mark(writer: LogWriter, letters: readonly Found[], resolution: Resolution): Promise<void> {
+  const atMs = Date.now();
+  const byPlace = Map.groupBy(letters, ({ entity, partition }) => `${deadLetterTopic(entity).name}/${partition}`);
+  await Promise.all(
+    [...byPlace.values()].map((of) => {
+      const { entity, partition } = of[0]!;
+      const marks = of.map(({ letter }) => encodeMark({ origin: letter.origin, resolution, atMs }));
+      return writer.write({ topic: deadLetterTopic(entity).name, partition }, marks);
+    }),
+  );
+}
+
+/** The same error in words that a person can act on, where it is one of the log. */
+export function inWords(error: unknown): unknown {
+  if (!(error instanceof WriterDeadError)) return error;
+  const why = error.fenced
+    ? "another dead-letters command took over"
+    : "the log did not say whether it has the last step";
+  return new CannotConnectError(`${why}; run it again: what is done already is not done twice`);
+}

@@ -1,0 +1,76 @@
+/** One letter whole. */
+import { decodeLetterOrMark, originalOf, reasons } from "../../contracts/dead-letter.ts";
+import { deadLetterTopic } from "../../contracts/topics.ts";
+import type { Log, StoredRecord } from "../../platform/log/log.ts";
+import { table } from "../../platform/table.ts";
+import { type EventView, viewOf } from "./expected.ts";
+import type { Found } from "./fold.ts";
+import { itemOf } from "./list.ts";
+
+export interface Shown extends ReturnType<typeof itemOf> {
+  readonly means: string;
+  readonly remedy: string;
+  readonly stack: string;
+  /** The original ones, read as UTF-8. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly key: string | null;
+  readonly bytes: number | null;
+  readonly event: EventView;
+  /** The whole value as text; only when revealed. */
+  readonly value?: string | null;
+}
+
+/** The record of a letter. @throws {Error} when it has expired meanwhile. */
+export async function recordOf(log: Log, { entity, partition, offset, name }: Found): Promise<StoredRecord> {
+  const at = { topic: deadLetterTopic(entity).name, partition };
+  for await (const [record] of log.read(at, offset, offset + 1)) if (record) return record;
+  throw new Error(`${name} is no longer kept`);
+}
+
+export async function show(log: Log, found: Found, reveal: boolean): Promise<Shown> {
+  const record = await recordOf(log, found);
+  const original = originalOf(record);
+  const decoded = decodeLetterOrMark(record);
+  const stack = decoded && "letter" in decoded ? decoded.letter.stack : "";
+  const detail = decoded && "letter" in decoded ? decoded.letter.detail : "";
+  const { means, remedy } = reasons[found.letter.reason];
+  return {
+    ...itemOf(found),
+    detail,
+    means,
+    remedy,
+    stack,
+    headers: Object.fromEntries(Object.entries(original.headers).map(([name, bytes]) => [name, bytes.toString()])),
+    key: original.key?.toString() ?? null,
+    bytes: original.value?.length ?? null,
+    event: viewOf(found.entity, found.letter.replica, original, reveal),
+    ...(reveal ? { value: original.value?.toString() ?? null } : {}),
+  };
+}
+
+export function shownText(shown: Shown): string {
+  const { event, headers } = shown;
+  const fields = event.fields.map(({ field, value, expected, problem }) => [
+    problem ? "✗" : " ",
+    field,
+    (value ?? "(missing)").slice(0, 60),
+    (expected ?? "(not declared)").slice(0, 60),
+    problem ?? "",
+  ]);
+  return [
+    `${shown.origin}: ${shown.state}`,
+    `${shown.reason}: ${shown.means}`,
+    `  ${shown.detail}`,
+    `  what to do: ${shown.remedy}`,
+    `${shown.entity} ${shown.id ?? "(no id)"} version ${shown.version ?? "?"}, ${shown.replica ? `replica ${shown.replica}` : "rejected by the stream"}`,
+    `written ${shown.writtenAt}, dead since ${shown.deadAt}${shown.replayOf ? `, replay of ${shown.replayOf}` : ""}`,
+    "",
+    `key: ${shown.key ?? "none"}    value: ${shown.bytes === null ? "none" : `${shown.bytes} bytes`}`,
+    ...Object.entries(headers).map(([name, value]) => `  ${name}: ${value}`),
+    "",
+    event.unreadable ?? table([["", "FIELD", "VALUE", "EXPECTED", "PROBLEM"], ...fields]),
+    ...(shown.value === undefined ? [] : ["", shown.value ?? "none"]),
+    "",
+    shown.stack,
+  ].join("\n");
+}

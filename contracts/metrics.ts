@@ -66,7 +66,7 @@ export const metrics = {
   deadLetters: declare({
     name: "lockstep_dead_letters",
     kind: "gauge",
-    help: "Records in the dead-letter topic, by the topic's retained offsets",
+    help: "Open dead letters: not replayed, dropped or superseded; an instance counts those of its partitions",
     labels: [],
   }),
   paused: declare({

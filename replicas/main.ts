@@ -1,7 +1,7 @@
 /** Wires one replica: its PostgreSQL, its cache, the log, its HTTP reads. Any number of processes may run the same replica. */
 import { replicaKey } from "../contracts/control.ts";
 import { entities } from "../contracts/entities/index.ts";
-import { receiptsTopic, replicaGroup, topicsOf } from "../contracts/topics.ts";
+import { receiptsTopic, replicaGroup, replicaTopic, topicsOf } from "../contracts/topics.ts";
 import { Pause } from "../platform/control.ts";
 import { serveHttp, serviceApp } from "../platform/http.ts";
 import { connectLog } from "../platform/log/kafkajs/index.ts";
@@ -11,6 +11,7 @@ import type { Running } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
 import { CatchUp } from "./catch-up.ts";
 import { EntityFollower } from "./follow.ts";
+import { markHealedLetters } from "./healed.ts";
 import { healthChecks } from "./health.ts";
 import { Lag } from "./lag.ts";
 import { Letters } from "./letters.ts";
@@ -119,6 +120,16 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
     },
   });
   follower = followed;
+  const healing = markHealedLetters(
+    { log, logger, letters },
+    name,
+    replica.entities.map(({ entity, replica: { name }, rows }) => ({
+      entity,
+      behind: (wanted) => rows.behind(wanted),
+      has: (partition) =>
+        followed.assigned().some((at) => at.topic === replicaTopic(entity, name).name && at.partition === partition),
+    })),
+  );
   pause.rule(followed);
 
   return {
@@ -127,6 +138,7 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
       ending.abort();
       await catchUp.close();
       await followed.close();
+      await healing.close();
       await letters.close();
       await receipts.close();
       await log.close();

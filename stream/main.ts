@@ -9,12 +9,14 @@ import { Pause } from "../platform/control.ts";
 import { serveHttp, serviceApp } from "../platform/http.ts";
 import { connectLog } from "../platform/log/kafkajs/index.ts";
 import type { Follower } from "../platform/log/log.ts";
+import { watchOpenLetters } from "../platform/open-letters.ts";
 import type { Running } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
+import { countOpen } from "./count-letters.ts";
 import { KnownVersions } from "./known-versions.ts";
 import { Topology } from "./topology.ts";
 
-const DEAD_LETTERS_EVERY_MS = 5_000;
+const COUNT_EVERY_MS = 5_000;
 /** What is fetched and decided at a time bounds the memory: with 1 MiB and 12 at a time a bulk took 550 MB and more CPU, not less. */
 const FETCH_BYTES = 131_072;
 const CONCURRENCY = 4;
@@ -67,21 +69,24 @@ export async function startStream({ settings, logger, metrics }: Running): Promi
   follower = following;
   pause.rule(following);
 
-  const countDeadLetters = async () => {
-    let total = 0;
-    for (const entity of entities)
-      for (const { first, next } of (await log.bounds(deadLetterTopic(entity).name)).values()) total += next - first;
-    metrics.deadLetters.set(total);
+  const watch = watchOpenLetters(
+    { log, logger },
+    entities.map((entity) => deadLetterTopic(entity).name),
+  );
+  const count = async () => {
+    const open = watch.letters();
+    if (open) metrics.deadLetters.set(await countOpen({ log, known, assigned: following.assigned }, open, entities));
   };
-  const deadLetters = setInterval(
-    () => countDeadLetters().catch((error) => logger.debug({ err: error }, "dead letters not counted")),
-    DEAD_LETTERS_EVERY_MS,
+  const counting = setInterval(
+    () => count().catch((error) => logger.debug({ err: error }, "dead letters not counted")),
+    COUNT_EVERY_MS,
   );
 
   return {
     ended: Promise.race([following.ended, control.ended]),
     async stop() {
-      clearInterval(deadLetters);
+      clearInterval(counting);
+      await watch.close();
       await following.close();
       await topology.close();
       known[Symbol.dispose]();

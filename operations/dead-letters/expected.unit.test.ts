@@ -1,0 +1,44 @@
+import { expect, test } from "bun:test";
+import { product } from "../../contracts/entities/product.ts";
+import { encodeEvent } from "../../contracts/event.ts";
+import { productDocument, upserted } from "../../tests/harness/events.ts";
+import { viewOf } from "./expected.ts";
+
+const view = (overrides: Record<string, unknown>, reveal = false) => {
+  const { value, headers } = encodeEvent(upserted(productDocument(overrides)));
+  const bytes = Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, Buffer.from(text)]));
+  return viewOf(product, undefined, { value: Buffer.from(value!), headers: bytes }, reveal);
+};
+
+test("each field stands beside what was expected of it, and its problem", () => {
+  const { fields } = view({ stock: "many", colour: "red" });
+  const problems = fields.filter(({ problem }) => problem).map(({ field }) => field);
+  expect(problems.toSorted()).toEqual(["colour", "stock"]);
+  expect(fields.find(({ field }) => field === "stock")).toMatchObject({ value: '"many"' });
+  expect(fields.find(({ field }) => field === "stock")?.expected).toContain("integer");
+  expect(fields.find(({ field }) => field === "colour")?.expected).toBeNull();
+});
+
+test("private values, and those of fields that nobody declared, are shown only when revealed", () => {
+  const secret = { cost: "1234567.89", formerCost: "7654321.98" };
+  expect(JSON.stringify(view(secret))).not.toMatch(/1234567|7654321/);
+  expect(JSON.stringify(view(secret, true))).toMatch(/1234567.*7654321/);
+});
+
+test("a field that is missing is told", () => {
+  const document = productDocument();
+  const value = Buffer.from(JSON.stringify({ id: document.id }));
+  const { fields } = viewOf(product, "catalog", { value, headers: {} }, false);
+  expect(fields.find(({ field }) => field === "sku")).toMatchObject({ value: null });
+  expect(fields.find(({ field }) => field === "sku")?.problem).not.toBeNull();
+  expect(fields.map(({ field }) => field)).not.toContain("cost");
+});
+
+test("what is no document is said to be none", () => {
+  const of = (value: Buffer | null) => viewOf(product, undefined, { value, headers: {} }, false).unreadable;
+  expect([of(null), of(Buffer.from("[]")), of(Buffer.from([0xff]))].map((why) => why !== null)).toEqual([
+    true,
+    true,
+    true,
+  ]);
+});

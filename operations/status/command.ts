@@ -32,7 +32,7 @@ function statusText({ services, follows, outbox, deadLetters, verifications, pro
         f.paused ? `paused since ${f.paused.at}${f.paused.reason ? `: ${f.paused.reason}` : ""}` : "running",
       ]),
     ]),
-    `outbox: ${outbox.depth} waiting${outbox.depth > 0 ? `, the oldest for ${outbox.oldestAgeSeconds.toFixed(1)} s` : ""}    dead letters: ${deadLetters}`,
+    `outbox: ${outbox.depth} waiting${outbox.depth > 0 ? `, the oldest for ${outbox.oldestAgeSeconds.toFixed(1)} s` : ""}    open dead letters: ${deadLetters}`,
     verifications.length > 0
       ? table([
           ["VERIFIED", "ENTITY", "WHEN", "ROWS", "RESULT"],

@@ -1,9 +1,11 @@
 /** How everything is, asked from the servers themselves and not from what the services say of themselves. */
 import { type Control, replicaKey, STREAM_KEY } from "../../contracts/control.ts";
 import { entities } from "../../contracts/entities/index.ts";
-import { deadLetterTopic, eventsTopic, replicaGroup, replicaTopic, streamGroup } from "../../contracts/topics.ts";
+import { eventsTopic, replicaGroup, replicaTopic, streamGroup } from "../../contracts/topics.ts";
 import type { Log } from "../../platform/log/log.ts";
 import type { Connections } from "../connect.ts";
+import { foldLetters } from "../dead-letters/fold.ts";
+import { markSuperseded } from "../dead-letters/superseded.ts";
 import { controls } from "../pause/control.ts";
 import { type LastVerification, lastVerifications } from "../verify/results.ts";
 
@@ -41,7 +43,7 @@ export interface Status {
   readonly services: readonly ServiceHealth[];
   readonly outbox: { readonly depth: number; readonly oldestAgeSeconds: number };
   readonly follows: readonly Follows[];
-  /** Records in the dead-letter topics. */
+  /** Those that are open. */
   readonly deadLetters: number;
   readonly verifications: readonly LastVerification[];
 }
@@ -58,7 +60,7 @@ export async function gatherStatus(connections: Connections): Promise<Status> {
     Promise.all(connections.addresses.services.map(healthOf)),
     outboxOf(connections),
     followsOf(log, paused),
-    deadLettersOf(log),
+    openLetters(connections, log),
     lastVerifications(connections.source()),
   ]);
   const found = { services, outbox, follows, deadLetters, verifications };
@@ -115,11 +117,11 @@ async function lagOf(log: Log, name: string, group: string, topic: string, pause
   return { name, topic, paused, lag: partitions.reduce((sum, { lag }) => sum + lag, 0), partitions };
 }
 
-async function deadLettersOf(log: Log): Promise<number> {
-  let total = 0;
-  for (const entity of entities)
-    for (const { first, next } of (await log.bounds(deadLetterTopic(entity).name)).values()) total += next - first;
-  return total;
+async function openLetters(connections: Connections, log: Log): Promise<number> {
+  const letters = [...(await foldLetters(log, entities)).values()];
+  // A replica that does not answer shows elsewhere; its letters count as the topic tells.
+  await markSuperseded(letters, (name) => connections.replica(name)).catch(() => {});
+  return letters.filter(({ state }) => state === "open").length;
 }
 
 function problemsOf({ services, outbox, verifications }: Omit<Status, "ok" | "problems">): string[] {

@@ -1,6 +1,7 @@
 /** Every verb of operations, as `lockstep` offers them. */
 import type { Command } from "commander";
 import { deadLettersVerb } from "./dead-letters/command.ts";
+import { backfillVerb } from "./backfill/command.ts";
 import { journeyVerb } from "./journey/command.ts";
 import { pauseVerb, resumeVerb } from "./pause/command.ts";
 import { type Rebuilding, rebuildVerb } from "./rebuild/command.ts";
@@ -12,6 +13,7 @@ export const verbs = (rebuilding: Rebuilding): readonly Command[] => [
   statusVerb(),
   verifyVerb(),
   repairVerb(),
+  backfillVerb(),
   rebuildVerb(rebuilding),
   journeyVerb(),
   deadLettersVerb(),

@@ -127,7 +127,11 @@ export const settings = {
   ),
   LOCKSTEP_VERIFY_EVERY_S: setting(
     wholeNumber(0, 2_592_000, 900),
-    "Pause between two verifications that the console makes by itself, in seconds; 0 makes none",
+    "Seconds from one verification to the next that the console makes by itself; 0 makes none",
+  ),
+  LOCKSTEP_VERIFY_SHARE_PERCENT: setting(
+    wholeNumber(1, 100, 5),
+    "Part of the time that such a verification works, in percent; it rests between",
   ),
   LOCKSTEP_SERVICE_URLS: setting(
     z

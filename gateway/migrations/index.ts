@@ -4,10 +4,12 @@ import capture from "./0001-capture.sql" with { type: "text" };
 import products from "./0002-products.sql" with { type: "text" };
 import send from "./0003-send.sql" with { type: "text" };
 import verifications from "./0004-verifications.sql" with { type: "text" };
+import backfill from "./0005-backfill.sql" with { type: "text" };
 
 export const migrations: readonly Migration[] = [
   { name: "0001-capture", sql: capture },
   { name: "0002-products", sql: products },
   { name: "0003-send", sql: send },
   { name: "0004-verifications", sql: verifications },
+  { name: "0005-backfill", sql: backfill },
 ];

@@ -4,8 +4,8 @@ import { replicaNames } from "../../contracts/entities/index.ts";
 import type { Log } from "../../platform/log/log.ts";
 import { CannotConnectError } from "../connect.ts";
 import { oneOf, runVerb, type VerbFlags, verb } from "../verb.ts";
-import { verifyScope } from "../verify/command.ts";
 import { differencesText, verifiedText } from "../verify/report.ts";
+import { verifyScope } from "../verify/scope.ts";
 
 /** What the replicas' room offers. */
 export interface Rebuilding {

@@ -1,31 +1,42 @@
 /** Sends again exactly what differs, and looks at it again when it has arrived. */
+import type { Redis } from "ioredis";
 import { entities } from "../../contracts/entities/index.ts";
-import type { EntityId } from "../../contracts/entity.ts";
+import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity.ts";
 import type { Log } from "../../platform/log/log.ts";
 import type { Sql } from "../../platform/postgres.ts";
+import { outboxRoom } from "../outbox-room.ts";
 import { caughtUp } from "../verify/barrier.ts";
+import { wrongAmong } from "../verify/cached.ts";
 import { confirm } from "../verify/confirm.ts";
-import type { Difference } from "../verify/difference.ts";
+import { type Difference, isCached } from "../verify/difference.ts";
 
 const CHUNK = 500;
+/** Changes that may wait in the outbox before more are sent: what clients write comes after them. */
+const MOST_WAITING = 1_000;
 
-/** Sends the present state of these once more. @returns how many were sent. */
+/** Sends the present state of these once more. @returns how many were sent: fewer when `signal` is aborted. */
 export async function resend(
   source: Sql,
   differences: readonly Difference[],
+  signal: AbortSignal,
   onSent: (sent: number) => void,
 ): Promise<number> {
   let sent = 0;
   for (const [entity, of] of Map.groupBy(differences, (difference) => difference.entity)) {
     // One entity may differ in several replicas: it is sent once, and reaches all.
     const atLeast = new Map<EntityId, number>();
-    for (const { id, replicaVersion } of of) atLeast.set(id, Math.max(atLeast.get(id) ?? 1, replicaVersion ?? 1));
+    for (const difference of of)
+      atLeast.set(difference.id, Math.max(atLeast.get(difference.id) ?? 1, knownVersion(difference)));
+    const outrun = new Set(of.filter(isAhead).map(({ id }) => id));
     const all = [...atLeast];
     for (let i = 0; i < all.length; i += CHUNK) {
+      await outboxRoom(source, MOST_WAITING, signal);
+      if (signal.aborted) return sent;
       const chunk = all.slice(i, i + CHUNK);
-      const ids = `{${chunk.map(([id]) => id).join(",")}}`;
-      const versions = `{${chunk.map(([, version]) => version).join(",")}}`;
-      await source`select lockstep.resend(${entity}, ${ids}::uuid[], ${versions}::bigint[])`;
+      const [ahead, versions] = listsOf(chunk.filter(([id]) => outrun.has(id)));
+      if (ahead !== "{}") await source`select lockstep.overtake(${entity}, ${ahead}::uuid[], ${versions}::bigint[])`;
+      const [ids, least] = listsOf(chunk);
+      await source`select lockstep.resend(${entity}, ${ids}::uuid[], ${least}::bigint[])`;
       sent += chunk.length;
       onSent(sent);
     }
@@ -33,31 +44,63 @@ export async function resend(
   return sent;
 }
 
+const listsOf = (pairs: readonly (readonly [EntityId, number])[]): [string, string] => [
+  `{${pairs.map(([id]) => id).join(",")}}`,
+  `{${pairs.map(([, version]) => version).join(",")}}`,
+];
+
+/** The highest version of the entity that the replica may go by. */
+const knownVersion = (difference: Difference): number =>
+  Math.max(difference.heardVersion ?? 0, isCached(difference) ? 0 : (difference.replicaVersion ?? 0));
+
+/** The replica has seen a version that the source has not, or no more. */
+const isAhead = (difference: Difference): boolean =>
+  difference.sourceVersion !== null && knownVersion(difference) > difference.sourceVersion;
+
+export type Left = Difference & {
+  /** Why it still differs, and what to do, for people. */
+  readonly why: string;
+};
+
+interface Parts {
+  readonly source: Sql;
+  readonly replica: (name: string) => Sql;
+  readonly log: Log;
+  readonly redis: Redis | undefined;
+}
+
 /** What still differs of these, once everything has arrived; all of them when it has not in time. */
 export async function stillDiffering(
-  using: { readonly source: Sql; readonly replica: (name: string) => Sql; readonly log: Log },
+  using: Parts,
   differences: readonly Difference[],
   withinMs: number,
-): Promise<Difference[]> {
-  const left: Difference[] = [];
+): Promise<Left[]> {
+  const left: Left[] = [];
   for (const entity of entities)
     for (const declared of entity.replicas) {
       const of = differences.filter((d) => d.entity === entity.name && d.replica === declared.name);
-      if (of.length === 0) continue;
-      const parts = { ...using, replica: using.replica(declared.name) };
-      if (!(await caughtUp(parts, entity, declared.name, withinMs))) left.push(...of);
-      else
-        left.push(
-          ...(
-            await confirm(
-              parts,
-              entity,
-              declared,
-              of.map(({ id }) => id),
-              withinMs,
-            )
-          ).differences,
-        );
+      if (of.length > 0) left.push(...(await leftOf(using, entity, declared, of, withinMs)));
     }
   return left;
+}
+
+async function leftOf(
+  using: Parts,
+  entity: EntityDeclaration,
+  declared: ReplicaDeclaration,
+  of: readonly Difference[],
+  withinMs: number,
+): Promise<Left[]> {
+  const parts = { ...using, replica: using.replica(declared.name) };
+  const late = `it was sent, and had not arrived within ${withinMs / 1_000} s: see lockstep status, and verify again later`;
+  if (!(await caughtUp(parts, entity, declared.name, withinMs))) return of.map((d) => ({ ...d, why: late }));
+  const idsOf = (those: readonly Difference[]) => those.map(({ id }) => id);
+  const { differences } = await confirm(parts, entity, declared, idsOf(of), withinMs);
+  const { redis } = using;
+  const cached = redis
+    ? await wrongAmong({ replica: parts.replica, redis }, entity, declared, idsOf(of.filter(isCached)))
+    : [];
+  const refused = "it was sent and not applied: look for it in lockstep dead-letters list";
+  const kept = "the replica has not stored it anew: is Redis well?";
+  return [...differences.map((d) => ({ ...d, why: refused })), ...cached.map((d) => ({ ...d, why: kept }))];
 }

@@ -1,72 +1,156 @@
-/** A replica's cache against its own database: entries of the present epoch that say something else than the row does. */
+/**
+ * A replica's cache against its own database: entries of the present epoch that say something else than the row does.
+ *
+ * The cache is walked by its own keys, so an entry for what the replica never heard of is found, too. Redis is always asked before
+ * PostgreSQL: what an entry says then was committed before the row was read, if it was ever right.
+ */
 import type { Redis } from "ioredis";
-import { cachePrefix, parseEntry } from "../../contracts/cache-entry.ts";
+import { cachePrefix, type Entry, parseEntry } from "../../contracts/cache-entry.ts";
 import { documentOf, type EntityDeclaration, type EntityId, type ReplicaDeclaration } from "../../contracts/entity.ts";
 import type { Sql } from "../../platform/postgres.ts";
 import type { Difference } from "./difference.ts";
-import type { Range } from "./range.ts";
 
+/** Keys that one SCAN looks at, and entries that are compared at a time. */
+const PAGE = 1_000;
 const CHUNK = 500;
-const AGAIN_MS = 200;
+/** Long enough for an apply that is under way to have stored what it fenced. */
+const AGAIN_MS = 300;
 
-interface Cached {
+export interface Cached {
   readonly replica: Sql;
   readonly redis: Redis;
 }
 
-/** Entries of a range that are wrong, each seen so twice. None while the cache is off. */
+/** What the replica's database has: the row as the cache would keep it, and its version; version 0 for what it never heard of. */
+interface Stored {
+  readonly version: number;
+  readonly body: string | null;
+}
+
+interface Suspect {
+  readonly id: EntityId;
+  readonly entry: Entry;
+  readonly row: Stored;
+}
+
+/**
+ * Entries that are wrong; none while the cache is off.
+ *
+ * @param onPage is called after each page with the number of entries that were compared in it.
+ * @throws when Redis or the database does not answer, or when `onPage` throws.
+ */
 export async function wrongEntries(
   using: Cached,
   entity: EntityDeclaration,
   declared: ReplicaDeclaration,
-  { after, last }: Range,
+  onPage: (entries: number) => Promise<void>,
 ): Promise<Difference[]> {
-  const ids = await using.replica<{ id: EntityId }[]>`
-    select id from lockstep.versions where entity = ${entity.name} and id > ${after} and id <= ${last}`;
-  const wrong: Difference[] = [];
-  for (let i = 0; i < ids.length; i += CHUNK) {
-    const chunk = ids.slice(i, i + CHUNK).map(({ id }) => id);
-    const first = await compare(using, entity, declared, chunk);
-    if (first.length === 0) continue;
-    await Bun.sleep(AGAIN_MS);
-    wrong.push(
-      ...(await compare(
-        using,
-        entity,
-        declared,
-        first.map(({ id }) => id),
-      )),
-    );
+  const prefix = `${cachePrefix(declared.name, entity.plural)}:`;
+  const suspects = new Map<EntityId, Suspect>();
+  for (let cursor = "0", first = true; first || cursor !== "0"; first = false) {
+    const [next, keys] = await using.redis.scan(cursor, "MATCH", `${prefix}*`, "COUNT", PAGE);
+    const ids = keys.map((key) => key.slice(prefix.length)).filter(isId);
+    let compared = 0;
+    for (let i = 0; i < ids.length; i += CHUNK) {
+      const found = await compare(using, entity, declared, ids.slice(i, i + CHUNK));
+      for (const suspect of found.suspects) suspects.set(suspect.id, suspect);
+      compared += found.compared;
+    }
+    await onPage(compared);
+    cursor = next;
   }
+  return certain(using, entity, declared, suspects);
+}
+
+/** Which of these have a wrong entry: looked at twice. */
+export async function wrongAmong(
+  using: Cached,
+  entity: EntityDeclaration,
+  declared: ReplicaDeclaration,
+  ids: readonly EntityId[],
+): Promise<Difference[]> {
+  const suspects = new Map<EntityId, Suspect>();
+  for (let i = 0; i < ids.length; i += CHUNK)
+    for (const suspect of (await compare(using, entity, declared, ids.slice(i, i + CHUNK))).suspects)
+      suspects.set(suspect.id, suspect);
+  return certain(using, entity, declared, suspects);
+}
+
+const isId = (text: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
+
+/** A second look: what an apply was just replacing is right by now. */
+async function certain(
+  using: Cached,
+  entity: EntityDeclaration,
+  declared: ReplicaDeclaration,
+  before: ReadonlyMap<EntityId, Suspect>,
+): Promise<Difference[]> {
+  if (before.size === 0) return [];
+  await Bun.sleep(AGAIN_MS);
+  const wrong: Difference[] = [];
+  const ids = [...before.keys()];
+  for (let i = 0; i < ids.length; i += CHUNK)
+    for (const now of (await compare(using, entity, declared, ids.slice(i, i + CHUNK))).suspects) {
+      const kind = verdict(before.get(now.id)!, now);
+      if (!kind) continue;
+      const version = now.row.version || null;
+      const versions = { sourceVersion: version, replicaVersion: now.entry.version, heardVersion: version };
+      wrong.push({ entity: entity.name, replica: declared.name, id: now.id, kind, ...versions, fields: [] });
+    }
   return wrong;
 }
 
-/** Redis first: an entry that is read before the row can be older only if it is wrong, or being replaced at this moment. */
+/**
+ * An entry below a version that was committed before the entry was read breaks P7, whatever has happened since. Any other
+ * difference must be of the same entry in both looks.
+ */
+function verdict(before: Suspect, now: Suspect): "cache-stale" | "cache-altered" | undefined {
+  if (now.entry.version < before.row.version) return "cache-stale";
+  const same = now.entry.version === before.entry.version && now.entry.body === before.entry.body;
+  return same && now.entry.version >= now.row.version ? "cache-altered" : undefined;
+}
+
 async function compare(
   { replica, redis }: Cached,
   entity: EntityDeclaration,
   declared: ReplicaDeclaration,
   ids: readonly EntityId[],
-): Promise<Difference[]> {
-  const epoch = await epochOf(replica, redis);
-  if (epoch === undefined) return [];
+): Promise<{ suspects: Suspect[]; compared: number }> {
+  const epoch = ids.length > 0 ? await epochOf(replica, redis) : undefined;
+  if (epoch === undefined) return { suspects: [], compared: 0 };
   const prefix = cachePrefix(declared.name, entity.plural);
   const raw = await redis.mget(ids.map((id) => `${prefix}:${id}`));
-  const entries = new Map(ids.map((id, i) => [id, parseEntry(raw[i] ?? null, epoch, entity.schemaVersion)]));
-  const cached = ids.filter((id) => entries.get(id) !== undefined);
-  if (cached.length === 0) return [];
-  const rows = await replica<{ id: EntityId; version: string; row: Record<string, unknown> | null }[]>`
-    select v.id, v.version, to_jsonb(t) as row from lockstep.versions v left join ${replica(entity.plural)} t using (id)
-    where v.entity = ${entity.name} and v.id = any(${`{${cached.join(",")}}`}::uuid[])`;
-  return rows.flatMap(({ id, version, row }) => {
-    const entry = entries.get(id)!;
-    const body = row && JSON.stringify(documentOf(declared.fields, row));
-    const right = entry.version === Number(version);
-    if (right && entry.body === body) return [];
-    const kind = right ? ("cache-altered" as const) : ("cache-stale" as const);
-    const found = { entity: entity.name, replica: declared.name, id, kind, sourceVersion: Number(version), fields: [] };
-    return [{ ...found, replicaVersion: entry.version }];
-  });
+  const entries = new Map<EntityId, Entry>();
+  for (const [i, id] of ids.entries()) {
+    const entry = parseEntry(raw[i] ?? null, epoch, entity.schemaVersion);
+    if (entry) entries.set(id, entry);
+  }
+  const rows = await rowsOf(replica, entity, declared, [...entries.keys()]);
+  const suspects: Suspect[] = [];
+  for (const [id, entry] of entries) {
+    const row = rows.get(id) ?? { version: 0, body: null };
+    if (entry.version !== row.version || entry.body !== row.body) suspects.push({ id, entry, row });
+  }
+  return { suspects, compared: entries.size };
+}
+
+async function rowsOf(
+  replica: Sql,
+  entity: EntityDeclaration,
+  declared: ReplicaDeclaration,
+  ids: readonly EntityId[],
+): Promise<Map<EntityId, Stored>> {
+  const rows = await replica<{ id: EntityId; version: string | null; row: Record<string, unknown> | null }[]>`
+    select asked.id, coalesce(t.version, v.version) as version, to_jsonb(t) as row
+    from unnest(${`{${ids.join(",")}}`}::uuid[]) as asked (id)
+    left join ${replica(entity.plural)} as t on t.id = asked.id
+    left join lockstep.versions as v on v.entity = ${entity.name} and v.id = asked.id`;
+  return new Map(
+    rows.map(({ id, version, row }) => [
+      id,
+      { version: Number(version ?? 0), body: row && JSON.stringify(documentOf(declared.fields, row)) },
+    ]),
+  );
 }
 
 /** The epoch whose entries readers use now; undefined while the cache is off, or on for another server. */
@@ -74,6 +158,7 @@ async function epochOf(replica: Sql, redis: Redis): Promise<number | undefined> 
   const [row] = await replica<
     { epoch: string; run_id: string | null }[]
   >`select epoch, run_id from lockstep.cache_epoch`;
+  if (!row || row.run_id === null) return undefined;
   const runId = /run_id:(\w+)/.exec(await redis.info("server"))?.[1];
-  return row && row.run_id !== null && row.run_id === runId ? Number(row.epoch) : undefined;
+  return row.run_id === runId ? Number(row.epoch) : undefined;
 }

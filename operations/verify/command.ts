@@ -1,19 +1,11 @@
 /** `lockstep verify`. */
 import { type Command, InvalidArgumentError } from "commander";
-import { Redis } from "ioredis";
 import { entities, replicaNames } from "../../contracts/entities/index.ts";
-import { oneOf, runVerb, type VerbContext, type VerbFlags, verb } from "../verb.ts";
+import { oneOf, runVerb, type VerbFlags, verb, wholeNumber } from "../verb.ts";
 import { differencesText, verifiedText } from "./report.ts";
-import { remember } from "./results.ts";
-import { type Verified, verify } from "./verify.ts";
+import { type Scope, verifyScope } from "./scope.ts";
 
-export interface Scope {
-  readonly replica?: string;
-  readonly entity?: string;
-  readonly cache: boolean;
-  readonly share: number;
-  readonly within: number;
-}
+const entityNames = entities.map(({ name }) => name);
 
 const fraction = (given: string): number => {
   const value = Number(given);
@@ -25,40 +17,19 @@ const fraction = (given: string): number => {
 export const scoped = (command: Command): Command =>
   command
     .option("--replica <name>", "only this replica", oneOf("replica", replicaNames))
-    .option(
-      "--entity <name>",
-      "only this entity",
-      oneOf(
-        "entity",
-        entities.map(({ name }) => name),
-      ),
-    )
+    .option("--entity <name>", "only this entity", oneOf("entity", entityNames))
     .option("--no-cache", "do not look into the caches")
-    .option("--share <fraction>", "part of the time that the source may be busy with this", fraction, 0.1)
-    .option("--within <seconds>", "how long a replica may take to hear of what was just committed", Number, 15);
-
-/** Compares what is asked for, and remembers the result. */
-export async function verifyScope({ connections, progress, signal }: VerbContext, scope: Scope): Promise<Verified[]> {
-  const { redis: url } = connections.addresses;
-  const redis = scope.cache && url !== undefined ? new Redis(url, { maxRetriesPerRequest: 1 }) : undefined;
-  redis?.on("error", () => {}); // the command that fails tells
-  try {
-    const source = connections.source();
-    const parts = { source, replica: (name: string) => connections.replica(name), log: await connections.log(), redis };
-    const verified: Verified[] = [];
-    for (const entity of entities.filter(({ name }) => !scope.entity || name === scope.entity)) {
-      const replicas = entity.replicas.filter(({ name }) => !scope.replica || name === scope.replica);
-      const onProgress = (rows: number) => progress(`${entity.plural}: ${rows} rows compared …`);
-      const options = { share: scope.share, withinMs: scope.within * 1_000, signal, onProgress };
-      const results = await verify(parts, entity, replicas, options);
-      if (scope.cache) await remember(source, results);
-      verified.push(...results);
-    }
-    return verified;
-  } finally {
-    redis?.disconnect();
-  }
-}
+    .option(
+      "--every-row",
+      "fetch and compare all rows, whatever their digests say: sees a changed filter or projection, too",
+    )
+    .option("--share <fraction>", "part of the time to work, with rests between: 1 for no rest", fraction, 0.2)
+    .option(
+      "--within <seconds>",
+      "how long a replica may take to hear of what was just committed",
+      wholeNumber(0, 3_600),
+      15,
+    );
 
 export const verifyVerb = (): Command =>
   scoped(

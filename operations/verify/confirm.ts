@@ -52,7 +52,8 @@ interface Judged {
   readonly difference: Difference;
 }
 
-async function differing(
+/** Those of the ids that differ by content at this moment, be it only since something is on its way. */
+export async function differing(
   { source, replica }: { readonly source: Sql; readonly replica: Sql },
   entity: EntityDeclaration,
   declared: ReplicaDeclaration,

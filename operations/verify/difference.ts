@@ -22,12 +22,18 @@ export interface Difference {
   readonly replica: string;
   readonly id: EntityId;
   readonly kind: Kind;
-  /** Versions there; null: none. */
+  /** Version in the source, of the row or its tombstone; for the cache's kinds, of the replica's row. Null: none. */
   readonly sourceVersion: number | null;
+  /** Version of the replica's row, else the one that it has heard of; for the cache's kinds, of the entry. Null: none. */
   readonly replicaVersion: number | null;
+  /** The version that the replica has heard of: it takes nothing older. Null: it never heard of the entity. */
+  readonly heardVersion: number | null;
   /** Members that differ, for `altered`. Their values are not told: they may be private. */
   readonly fields: readonly string[];
 }
+
+/** Of the replica's cache only: its row is right. */
+export const isCached = ({ kind }: Pick<Difference, "kind">): boolean => kind.startsWith("cache-");
 
 type Row = Record<string, unknown>;
 
@@ -58,6 +64,7 @@ export function differenceOf(
     kind,
     sourceVersion,
     replicaVersion: actual ? Number(actual.version) : heardVersion,
+    heardVersion,
     fields,
   });
   if (expected && !actual) return tell("missing");

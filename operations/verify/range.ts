@@ -5,6 +5,7 @@ import replicaRange from "./replica-range.sql" with { type: "text" };
 import sourceRange from "./source-range.sql" with { type: "text" };
 import tampered from "./tampered.sql" with { type: "text" };
 
+/** Ranges begin after it, so that it is in none. */
 export const FIRST_ID: EntityId = "00000000-0000-0000-0000-000000000000";
 const LAST_ID: EntityId = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
@@ -52,6 +53,14 @@ export async function suspects(
   return [...found];
 }
 
+/** Ids of the range whose row in the source is not the one that the replica has heard of; also those that only the replica knows. */
+export async function unheard(source: Sql, replica: Sql, entity: EntityDeclaration, range: Range): Promise<EntityId[]> {
+  const bounds = [entity.name, range.after, range.last];
+  const [known] = await replica.unsafe<{ rows: number; digest: string }[]>(replicaRange, bounds, { prepare: true });
+  const same = known!.rows === range.rows && known!.digest === range.digest;
+  return same ? [] : unequal(source, replica, entity, range);
+}
+
 async function unequal(source: Sql, replica: Sql, entity: EntityDeclaration, range: Range): Promise<EntityId[]> {
   const [theirs, ours] = await Promise.all([
     source.unsafe<{ id: EntityId; digest: string }[]>(
@@ -70,4 +79,15 @@ async function unequal(source: Sql, replica: Sql, entity: EntityDeclaration, ran
   const found = theirs.filter(({ id, digest }) => known.get(id) !== digest).map(({ id }) => id);
   const there = new Set(theirs.map(({ id }) => id));
   return [...found, ...ours.filter(({ id }) => !there.has(id)).map(({ id }) => id)];
+}
+
+/** Every id of the range that the source or the replica's table has. */
+export async function everyId(source: Sql, replica: Sql, entity: EntityDeclaration, range: Range): Promise<EntityId[]> {
+  const query = at(`select id from {table} where id > $1 and id <= $2`, entity);
+  const bounds = [range.after, range.last];
+  const rows = await Promise.all([
+    source.unsafe<{ id: EntityId }[]>(query, bounds, { prepare: true }),
+    replica.unsafe<{ id: EntityId }[]>(query, bounds, { prepare: true }),
+  ]);
+  return [...new Set(rows.flatMap((of) => of.map(({ id }) => id)))];
 }

@@ -12,10 +12,11 @@ export function verifiedText(verified: readonly Verified[]): string {
     one.entity,
     one.replica,
     String(one.rows),
+    one.cache === "compared" ? String(one.entries) : one.cache,
     `${one.seconds.toFixed(1)} s`,
     verdictOf(one),
   ]);
-  return table([["ENTITY", "REPLICA", "ROWS", "TOOK", "RESULT"], ...rows]);
+  return table([["ENTITY", "REPLICA", "ROWS", "CACHED", "TOOK", "RESULT"], ...rows]);
 }
 
 function verdictOf(one: Verified): string {
@@ -31,7 +32,8 @@ export function differencesText({ differences }: Verified): string {
   return [...lines, ...(more > 0 ? [`… and ${more} more: --json lists all`] : [])].join("\n");
 }
 
-function lineOf({ replica, entity, id, kind, sourceVersion, replicaVersion, fields }: Difference): string {
+/** What differs, on one line, without a value of it. */
+export function lineOf({ replica, entity, id, kind, sourceVersion, replicaVersion, fields }: Difference): string {
   const versions = `source at ${sourceVersion ?? "nothing"}, replica at ${replicaVersion ?? "nothing"}`;
   return `${replica}: ${entity} ${id} is ${kind} (${versions}${fields.length > 0 ? `; ${fields.join(", ")}` : ""})`;
 }

@@ -1,116 +1,53 @@
 /** What a verification says about a source and a replica on real servers, without a stack between them. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { Redis } from "ioredis";
-import postgres, { type Sql } from "postgres";
-import { documentOf } from "../../contracts/entity.ts";
-import { eventsTopic } from "../../contracts/topics.ts";
-import { migrations } from "../../gateway/migrations/index.ts";
-import { connectLog } from "../../platform/log/kafkajs/index.ts";
-import type { Log } from "../../platform/log/log.ts";
-import { migrate } from "../../platform/migrate.ts";
-import { type CacheProcess, startCacheProcess } from "../../tests/harness/cache-process.ts";
-import { eventually } from "../../tests/harness/eventually.ts";
-import { brokerAddress, freshDatabase, redisUrl } from "../../tests/harness/parts.ts";
-import { entity, type ReplicaDatabase, replicaDatabase, replicaOf, silent } from "../../tests/harness/replica.ts";
-import { verify } from "./verify.ts";
+import { VerifyWorld } from "../../tests/harness/verify-world.ts";
+import { resend } from "../repair/repair.ts";
 
-/** Tables, topics and groups of this test's own, so that nobody else's offsets matter. */
-const plural = "products";
-const catalog = replicaOf("catalog");
-let source: Sql;
-let database: ReplicaDatabase;
-let replica: CacheProcess;
-let log: Log;
-let redis: Redis;
-let behind = false;
-
+let world: VerifyWorld;
 beforeAll(async () => {
-  const url = await freshDatabase();
-  await migrate(url, migrations, silent);
-  source = postgres(url, { max: 2, onnotice: () => {}, connection: { TimeZone: "UTC" } });
-  database = await replicaDatabase("catalog");
-  replica = await startCacheProcess(database.url, await redisUrl(), "catalog");
-  redis = new Redis(await redisUrl());
-  const real = await connectLog({ brokers: [await brokerAddress()], clientId: "test", logger: silent });
-  // What is on its way is this test's to say.
-  const ends = (topic: string) => (behind && topic !== eventsTopic(entity).name ? 5 : 0);
-  log = {
-    ...real,
-    bounds: async (topic) => new Map([[0, { first: 0, next: ends(topic) }]]),
-    progress: async () => new Map([[0, 0]]),
-  };
-  await eventually(() => replica.replica.epoch.lease()?.runId, { withinMs: 10_000, what: "the cache to be on" });
+  world = await VerifyWorld.start();
 }, 120_000);
-afterAll(async () => {
-  redis.disconnect();
-  await replica[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-  await source.end({ timeout: 1 });
-  await log.close();
-});
+afterAll(() => world[Symbol.asyncDispose]());
 
-/** Carries what is in the outbox to the replica, as relay and stream would, and empties it. */
-async function deliver(): Promise<void> {
-  const rows = await source<
-    { id: string; version: string; digest: string | null; data: Record<string, unknown> | null; resend: boolean }[]
-  >`
-    select id, version, digest::text, data, resend from lockstep.outbox order by seq`;
-  for (const { id, version, digest, data, resend } of rows) {
-    const document = data && documentOf(entity.fields, data);
-    const { createdAt, updatedAt } = document ?? {};
-    const projected = document && { id, ...catalog.project(document), createdAt, updatedAt, version: Number(version) };
-    await replica.take([
-      {
-        id,
-        version: Number(version),
-        document: projected,
-        ...(digest ? { digest } : {}),
-        ...(resend ? { resend: "1" } : {}),
-      },
-    ]);
-  }
-  await source`delete from lockstep.outbox`;
-}
+const NIL = "00000000-0000-0000-0000-000000000000";
+const none = new Map();
+const inFull = (id: string) => world.source`select name, version::int from products where id = ${id}`;
 
-async function insert(count: number): Promise<string[]> {
-  const rows = await source<{ id: string }[]>`
-    insert into products (sku, name, price) select gen_random_uuid(), 'Cup', n from generate_series(1, ${count}) n returning id`;
-  return rows.map(({ id }) => id);
+/** Verifies, sends what differs, delivers it, and expects all to be equal then. */
+async function repaired(): Promise<void> {
+  const { differences } = await world.verify();
+  await resend(world.source, differences, new AbortController().signal, () => {});
+  await world.deliver();
+  expect(await world.kinds()).toEqual(none);
 }
-
-async function differences(withinMs = 1_000) {
-  const parts = { source, replica: () => database.sql, log, redis };
-  const options = { share: 1, withinMs, signal: new AbortController().signal, onProgress: () => {} };
-  const [verified] = await verify(parts, entity, [catalog], options);
-  return verified!;
-}
-const kindsOf = async () => new Map((await differences()).differences.map(({ id, kind }) => [id, kind]));
 
 test("equal databases are equal, whatever was inserted, changed and deleted on the way", async () => {
-  const [first, second] = await insert(30);
-  await source`update products set name = 'Mug', tags = '{a}' where id = ${first!}`;
-  await source`delete from products where id = ${second!}`;
-  await deliver();
-  expect(await differences()).toMatchObject({
+  const [first, second] = await world.insert(30);
+  await world.source`update products set name = 'Mug', tags = '{a}' where id = ${first!}`;
+  await world.source`delete from products where id = ${second!}`;
+  await world.deliver();
+  expect(await world.verify()).toMatchObject({
     entity: "product",
-    replica: "catalog",
+    replica: world.catalog.name,
     rows: 29,
+    cache: "compared",
+    entries: 30,
     differences: [],
     behind: false,
   });
 });
 
-test("what the source changed without telling is found by content: triggers were off", async () => {
-  const [altered, added, removed] = await insert(3);
-  await deliver();
-  await source.unsafe(`alter table ${plural} disable trigger all`);
-  await source`update products set name = 'told nobody' where id = ${altered!}`;
-  const [unheard] = await insert(1);
-  await source`delete from products where id = ${removed!}`;
-  await source.unsafe(
-    `alter table ${plural} enable always trigger lockstep_stamp; alter table ${plural} enable trigger all`,
-  );
-  const found = (await differences()).differences;
+test("what the source changed without telling is found by content, and repaired", async () => {
+  const [altered, added, removed] = await world.insert(3);
+  await world.deliver();
+  let unheard: string | undefined;
+  await world.untold(async (source) => {
+    await source`update products set name = 'told nobody' where id = ${altered!}`;
+    [unheard] = await world.insert(1);
+    await source`delete from products where id = ${removed!}`;
+  });
+  const found = (await world.verify()).differences;
   expect(found.find(({ id }) => id === altered)).toMatchObject({ kind: "altered", fields: ["name"] });
   expect(new Map(found.map(({ id, kind }) => [id, kind]))).toEqual(
     new Map([
@@ -120,47 +57,119 @@ test("what the source changed without telling is found by content: triggers were
     ]),
   );
   expect(found.some(({ id }) => id === added)).toBe(false);
-  await source`select lockstep.resend('product', ${[altered!, unheard!, removed!]}::uuid[], ${[1, 1, 2]}::bigint[])`;
-  await deliver();
-  expect(await kindsOf()).toEqual(new Map());
+  await repaired();
 });
 
 test("rows that were only moved, as by a dump and restore, are equal", async () => {
-  await insert(5);
-  await deliver();
-  await database.sql`update products set name = name`;
-  expect(await kindsOf()).toEqual(new Map());
+  await world.insert(5);
+  await world.deliver();
+  await world.database.sql`update products set name = name`;
+  expect(await world.kinds()).toEqual(none);
 });
 
 test("what has not arrived is not taken for missing while the replica is behind, and is when nothing is on its way any more", async () => {
-  const [late] = await insert(1);
-  await source`delete from lockstep.outbox`;
-  behind = true;
-  expect(await differences(300)).toMatchObject({ differences: [], behind: true });
-  behind = false;
-  expect(await kindsOf()).toEqual(new Map([[late!, "missing"]]));
-  await source`select lockstep.resend('product', ${[late!]}::uuid[])`;
-  await deliver();
+  const [late] = await world.insert(1);
+  await world.source`delete from lockstep.outbox`;
+  world.behind = true;
+  expect(await world.verify({ withinMs: 300 })).toMatchObject({ differences: [], behind: true });
+  world.behind = false;
+  expect(await world.kinds()).toEqual(new Map([[late!, "missing"]]));
+  await repaired();
 });
 
 test("a cache that says something else than its database is found, and mended by sending again", async () => {
-  const [altered, stale, right] = await insert(3);
-  await deliver();
-  const key = (id: string) => `lockstep:{catalog.products}:${id}`;
-  const entry = async (id: string) => (await redis.get(key(id)))!;
-  await redis.set(key(altered!), (await entry(altered!)).replace("Cup", "Cap"));
-  await source`update products set name = 'Mug' where id = ${stale!}`;
-  const old = await entry(stale!);
-  await deliver();
-  await redis.set(key(stale!), old);
-  expect(await kindsOf()).toEqual(
+  const [altered, stale, ahead, right] = await world.insert(4);
+  await world.deliver();
+  const { redis } = world;
+  await redis.set(world.cacheKey(altered!), (await world.cached(altered!)).replace("Cup", "Cap"));
+  await world.source`update products set name = 'Mug' where id = ${stale!}`;
+  const old = await world.cached(stale!);
+  await world.deliver();
+  await redis.set(world.cacheKey(stale!), old);
+  await redis.set(world.cacheKey(ahead!), (await world.cached(ahead!)).replace(" 1 1 ", " 7 1 "));
+  const phantom = Bun.randomUUIDv7();
+  await redis.set(world.cacheKey(phantom), await world.cached(right!));
+  expect(await world.kinds()).toEqual(
     new Map([
       [altered!, "cache-altered"],
       [stale!, "cache-stale"],
+      [ahead!, "cache-altered"],
+      [phantom, "cache-altered"],
     ]),
   );
-  await source`select lockstep.resend('product', ${[altered!, stale!]}::uuid[])`;
-  await deliver();
-  expect(await kindsOf()).toEqual(new Map());
-  expect(await entry(right!)).toContain("Cup");
+  await repaired();
+  expect(await world.cached(right!)).toContain("Cup");
+  expect(await world.cached(phantom)).toEndWith(" -");
+});
+
+test("an entity that is written, deleted and inserted again all the while is no difference, in the table or in the cache", async () => {
+  const [hot] = await world.insert(1);
+  await world.deliver();
+  let going = true;
+  const writing = (async () => {
+    for (let n = 0; going; n++) {
+      if (n % 5 === 4) {
+        await world.source`delete from products where id = ${hot!}`;
+        await world.source`insert into products (id, sku, name, price) values (${hot!}, gen_random_uuid(), 'Cup', 1)`;
+      } else await world.source`update products set stock = ${n} where id = ${hot!}`;
+      await world.deliver();
+    }
+  })();
+  for (let i = 0; i < 10; i++) expect(await world.verify()).toMatchObject({ differences: [], behind: false });
+  going = false;
+  await writing;
+}, 60_000);
+
+test("a replica's row that was changed together with its record is seen by its cache, or when every row is compared", async () => {
+  const [forged] = await world.insert(1);
+  await world.deliver();
+  await world.database.sql`
+    with record as (update lockstep.versions set version = version where id = ${forged!})
+    update products set name = 'forged' where id = ${forged!}`;
+  expect(await world.kinds()).toEqual(new Map([[forged!, "altered"]]));
+  await world.redis.del(world.cacheKey(forged!));
+  expect(await world.kinds()).toEqual(none);
+  const everyRow = (await world.verify({ everyRow: true })).differences;
+  expect(everyRow).toMatchObject([{ id: forged, kind: "altered", fields: ["name"] }]);
+  await resend(world.source, everyRow, new AbortController().signal, () => {});
+  await world.deliver();
+  expect(await world.kinds({ everyRow: true })).toEqual(none);
+});
+
+test("the first of all ids is compared as well", async () => {
+  await world.database.sql`
+    insert into products select (jsonb_populate_record(p, jsonb_build_object('id', ${NIL}::uuid))).* from products p limit 1`;
+  expect(await world.kinds()).toEqual(new Map([[NIL, "extra"]]));
+  await repaired();
+});
+
+test("a source that was put back to before what its replica has seen is repaired under a higher version", async () => {
+  const [id, gone] = await world.insert(2);
+  await world.source`update products set name = 'second' where id in (${id!}, ${gone!})`;
+  await world.source`update products set name = 'third' where id in (${id!}, ${gone!})`;
+  await world.deliver();
+  await world.untold(async (source) => {
+    await source`update products set name = 'second', version = 2 where id = ${id!}`;
+    await source`delete from products where id = ${gone!}`;
+  });
+  expect(await world.kinds()).toEqual(
+    new Map([
+      [id!, "altered"],
+      [gone!, "extra"],
+    ]),
+  );
+  await repaired();
+  expect(await inFull(id!)).toMatchObject([{ name: "second", version: 4 }]);
+  // Nothing is left switched off.
+  await world.source`update products set name = 'fourth' where id = ${id!}`;
+  expect(await inFull(id!)).toMatchObject([{ name: "fourth", version: 5 }]);
+  await world.deliver();
+  expect(await world.kinds()).toEqual(none);
+});
+
+test("a Redis that does not answer is said, and the tables are compared all the same", async () => {
+  const redis = new Redis("redis://127.0.0.1:1", { maxRetriesPerRequest: 1 });
+  redis.on("error", () => {});
+  expect(await world.verify({}, redis)).toMatchObject({ cache: "away", differences: [] });
+  redis.disconnect();
 });

@@ -1,18 +1,15 @@
 /** Compares replicas with the source, range by range, while both go on: digests first, rows only where those differ. */
 import type { Redis } from "ioredis";
-import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity.ts";
 import type { Log } from "../../platform/log/log.ts";
 import type { Sql } from "../../platform/postgres.ts";
-import { Refusal } from "../../platform/refusal.ts";
-import { wrongEntries } from "./cached.ts";
-import { confirm } from "./confirm.ts";
+import { Against, type CacheState } from "./against.ts";
 import type { Difference } from "./difference.ts";
-import { FIRST_ID, nextRange, suspects } from "./range.ts";
+import { Pace } from "./pace.ts";
+import { FIRST_ID, nextRange } from "./range.ts";
 
 /** Rows of the source that one statement reads. */
 const RANGE_ROWS = 2_000;
-/** A replica that differs in more than this needs a rebuild, not a list. */
-const MOST_SUSPECTS = 200_000;
 
 export interface VerifyParts {
   readonly source: Sql;
@@ -23,12 +20,14 @@ export interface VerifyParts {
 }
 
 export interface VerifyOptions {
-  /** Part of the time that the source may be busy with this, above 0 up to 1. */
+  /** Part of the time that is spent working, above 0 up to 1; the rest are rests. */
   readonly share: number;
   /** How long a replica may take to hear of what was committed at the end of the comparison, in milliseconds. */
   readonly withinMs: number;
+  /** Fetch and compare all rows, whatever their digests say. */
+  readonly everyRow: boolean;
   readonly signal: AbortSignal;
-  readonly onProgress: (rows: number) => void;
+  readonly onProgress: (progress: { readonly rows: number; readonly entries: number }) => void;
 }
 
 /** What became of one entity in one replica. */
@@ -37,6 +36,9 @@ export interface Verified {
   readonly replica: string;
   /** Rows of the source that were compared. */
   readonly rows: number;
+  readonly cache: CacheState;
+  /** Entries of the cache that were compared; 0 while the replica itself does not use it. */
+  readonly entries: number;
   readonly seconds: number;
   readonly differences: readonly Difference[];
   /** The replica had not heard of everything in time: what it lacks may be on its way, and is not among the differences. */
@@ -46,7 +48,8 @@ export interface Verified {
 /**
  * Compares some replicas of one entity with the source.
  *
- * @throws when a database, the log or Redis does not answer, when `signal` is aborted, or when more differs than a list can hold.
+ * @throws {TooDifferentError} when more differs than a list can hold. @throws when a database or the log does not answer, or when
+ * `signal` is aborted.
  */
 export async function verify(
   using: VerifyParts,
@@ -55,61 +58,26 @@ export async function verify(
   options: VerifyOptions,
 ): Promise<Verified[]> {
   const start = performance.now();
-  const suspected = new Map(replicas.map(({ name }) => [name, new Set<EntityId>()]));
-  const inCaches = new Map<string, Difference[]>(replicas.map(({ name }) => [name, []]));
+  const each = replicas.map(
+    (declared) => new Against({ ...using, replica: using.replica(declared.name) }, entity, declared, options.everyRow),
+  );
+  const pace = new Pace(options.share, options.signal);
   let rows = 0;
+  const tell = () => options.onProgress({ rows, entries: each.reduce((sum, { entries }) => sum + entries, 0) });
   for (let after = FIRST_ID, final = false; !final; ) {
-    options.signal.throwIfAborted();
-    const began = performance.now();
     const range = await nextRange(using.source, entity, after, RANGE_ROWS);
-    const busyMs = performance.now() - began;
-    for (const declared of replicas) {
-      const replica = using.replica(declared.name);
-      const found = suspected.get(declared.name)!;
-      for (const id of await suspects(using.source, replica, entity, range)) found.add(id);
-      if (found.size > MOST_SUSPECTS) throw new TooDifferentError(declared.name);
-      if (using.redis)
-        inCaches
-          .get(declared.name)!
-          .push(...(await wrongEntries({ replica, redis: using.redis }, entity, declared, range)));
-    }
+    await Promise.all(each.map((against) => against.compare(range)));
     rows += range.rows;
-    options.onProgress(rows);
+    tell();
     ({ last: after, final } = range);
-    const restMs = busyMs / options.share - (performance.now() - began);
-    if (!final && restMs > 0) await Bun.sleep(restMs);
+    await pace.rest();
   }
-  const verified: Verified[] = [];
-  for (const declared of replicas) {
-    const parts = { source: using.source, replica: using.replica(declared.name), log: using.log };
-    const { differences, behind } = await confirm(
-      parts,
-      entity,
-      declared,
-      [...suspected.get(declared.name)!],
-      options.withinMs,
-    );
-    const listed = new Set(differences.map(({ id }) => id));
-    // A row that is wrong is wrong in the cache too, and mended there with it.
-    const onlyCached = inCaches.get(declared.name)!.filter(({ id }) => !listed.has(id));
+  for (const against of each) await against.compareCache(pace, tell);
+  const judge = async (against: Against): Promise<Verified> => {
+    const judged = await against.judge(options.withinMs);
+    const { cache, entries } = against;
     const seconds = (performance.now() - start) / 1_000;
-    verified.push({
-      entity: entity.name,
-      replica: declared.name,
-      rows,
-      seconds,
-      differences: [...differences, ...onlyCached],
-      behind,
-    });
-  }
-  return verified;
-}
-
-/** So much differs that the replica should be rebuilt. */
-export class TooDifferentError extends Refusal {
-  override readonly name = "TooDifferentError";
-
-  constructor(replica: string) {
-    super(`more than ${MOST_SUSPECTS} entities of ${replica} differ: rebuild it (lockstep rebuild ${replica})`);
-  }
+    return { entity: entity.name, replica: against.declared.name, rows, cache, entries, seconds, ...judged };
+  };
+  return Promise.all(each.map(judge));
 }

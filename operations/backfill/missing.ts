@@ -1,0 +1,56 @@
+/** Sends only what a replica has not heard of: compares as a verification does, and sends the rows whose digests the replica lacks. */
+import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity.ts";
+import type { Sql } from "../../platform/postgres.ts";
+import { outboxRoom } from "../outbox-room.ts";
+import { FIRST_ID, nextRange, type Range, unheard } from "../verify/range.ts";
+import { stepOf } from "./backfill.ts";
+import { Throttle } from "./throttle.ts";
+
+const RANGE_ROWS = 2_000;
+
+export interface MissingOptions {
+  /** Most rows sent per second. */
+  readonly rate: number;
+  /** Begins after this id. Undefined: at the first row. */
+  readonly from: EntityId | undefined;
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: { readonly rows: number; readonly sent: number }) => void;
+}
+
+/**
+ * It keeps no position: what arrived is not missing any more when it is run again.
+ *
+ * @returns how many rows were compared and sent, and whether the end was reached. @throws as `backfill` does.
+ */
+export async function backfillMissing(
+  using: { readonly source: Sql; readonly replica: (name: string) => Sql },
+  entity: EntityDeclaration,
+  replicas: readonly ReplicaDeclaration[],
+  { rate, from, signal, onProgress }: MissingOptions,
+): Promise<{ rows: number; sent: number; finished: boolean }> {
+  const { source } = using;
+  const step = stepOf(rate);
+  const throttle = new Throttle(rate);
+  let rows = 0;
+  let sent = 0;
+  for (let after = from ?? FIRST_ID, final = false; !final; ) {
+    const range: Range = await nextRange(source, entity, after, RANGE_ROWS);
+    const missing = new Set<EntityId>();
+    for (const { name } of replicas)
+      for (const id of await unheard(source, using.replica(name), entity, range)) missing.add(id);
+    const ids = [...missing];
+    for (let i = 0; i < ids.length; i += step) {
+      const part = ids.slice(i, i + step);
+      await outboxRoom(source, step, signal);
+      await throttle.take(part.length, signal);
+      if (signal.aborted) return { rows, sent, finished: false };
+      const list = `{${part.join(",")}}`;
+      const [row] = await source<{ sent: string }[]>`select lockstep.send(${entity.name}, ${list}::uuid[]) as sent`;
+      sent += Number(row!.sent);
+    }
+    rows += range.rows;
+    onProgress({ rows, sent });
+    ({ last: after, final } = range);
+  }
+  return { rows, sent, finished: true };
+}

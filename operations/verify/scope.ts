@@ -1,0 +1,66 @@
+/** Which entities and replicas are verified, and how gently; the result is remembered. */
+import { Redis } from "ioredis";
+import { entities } from "../../contracts/entities/index.ts";
+import type { Connections } from "../connect.ts";
+import { remember } from "./results.ts";
+import { type Verified, verify } from "./verify.ts";
+
+export interface Scope {
+  /** Undefined: all. */
+  readonly replica?: string;
+  readonly entity?: string;
+  /** Look into the caches, too. */
+  readonly cache: boolean;
+  /** Part of the time that is spent working, above 0 up to 1. */
+  readonly share: number;
+  /** How long a replica may take to hear of what was just committed, in seconds. */
+  readonly within: number;
+  readonly everyRow?: boolean;
+  /** Leave out replicas of which nobody says where they are, instead of refusing. */
+  readonly knownOnly?: boolean;
+}
+
+/** How a verification reaches the servers, tells how far it is, and is ended. */
+export interface Running {
+  readonly connections: Connections;
+  readonly progress: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Compares what is asked for, and remembers the result. @throws as {@link verify} does. */
+export async function verifyScope({ connections, progress, signal }: Running, scope: Scope): Promise<Verified[]> {
+  const redis = scope.cache ? connectRedis(connections.addresses.redis) : undefined;
+  try {
+    const source = connections.source();
+    const parts = { source, replica: (name: string) => connections.replica(name), log: await connections.log(), redis };
+    const verified: Verified[] = [];
+    for (const entity of entities.filter(({ name }) => !scope.entity || name === scope.entity)) {
+      const replicas = entity.replicas
+        .filter(({ name }) => !scope.replica || name === scope.replica)
+        .filter(({ name }) => !scope.knownOnly || connections.addresses.replicas.has(name));
+      if (replicas.length === 0) continue;
+      const results = await verify(parts, entity, replicas, {
+        share: scope.share,
+        withinMs: scope.within * 1_000,
+        everyRow: scope.everyRow ?? false,
+        signal,
+        onProgress: ({ rows, entries }) =>
+          progress(`${entity.plural}: ${rows} rows${entries > 0 ? ` and ${entries} cached` : ""} compared …`),
+      });
+      // A result without the caches would stand for more than it is.
+      if (scope.cache) await remember(source, results);
+      verified.push(...results);
+    }
+    return verified;
+  } finally {
+    redis?.disconnect();
+  }
+}
+
+/** Undefined where there is none. One that does not answer makes commands fail soon, instead of queueing them. */
+export function connectRedis(url: string | undefined): Redis | undefined {
+  if (url === undefined) return undefined;
+  const redis = new Redis(url, { maxRetriesPerRequest: 1, connectTimeout: 5_000, commandTimeout: 10_000 });
+  redis.on("error", () => {}); // the command that fails tells
+  return redis;
+}

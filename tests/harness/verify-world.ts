@@ -1,0 +1,140 @@
+/** A source, one replica with its cache, and nothing between them: the test itself carries what is in the outbox. */
+import { Redis } from "ioredis";
+import postgres, { type Sql } from "postgres";
+import { cachePrefix } from "../../contracts/cache-entry.ts";
+import { type Document, documentOf, type ReplicaDeclaration } from "../../contracts/entity.ts";
+import { eventsTopic } from "../../contracts/topics.ts";
+import { migrations } from "../../gateway/migrations/index.ts";
+import { type Verified, type VerifyOptions, verify } from "../../operations/verify/verify.ts";
+import { connectLog } from "../../platform/log/kafkajs/index.ts";
+import type { Log } from "../../platform/log/log.ts";
+import { migrate } from "../../platform/migrate.ts";
+import type { Change } from "../../replicas/apply.ts";
+import { type CacheProcess, startCacheProcess } from "./cache-process.ts";
+import { eventually } from "./eventually.ts";
+import { brokerAddress, freshDatabase, redisUrl } from "./parts.ts";
+import { entity, type ReplicaDatabase, replicaDatabase, replicaOf, silent } from "./replica.ts";
+
+type Row = Record<string, unknown>;
+
+export class VerifyWorld implements AsyncDisposable {
+  /** What is on its way is the test's to say: true makes the replica look as if it had not heard of everything. */
+  behind = false;
+  readonly log: Log;
+  /** The catalog under a name of this test's own, so that nobody else's entries stand in the same Redis. */
+  readonly catalog: ReplicaDeclaration;
+
+  private constructor(
+    readonly source: Sql,
+    readonly database: ReplicaDatabase,
+    private readonly process: CacheProcess,
+    readonly redis: Redis,
+    private readonly real: Log,
+    name: string,
+  ) {
+    this.catalog = { ...replicaOf("catalog"), name };
+    const ends = (topic: string) => (this.behind && topic !== eventsTopic(entity).name ? 5 : 0);
+    this.log = {
+      ...real,
+      bounds: async (topic) => new Map([[0, { first: 0, next: ends(topic) }]]),
+      progress: async () => new Map([[0, 0]]),
+    };
+  }
+
+  /** Resolves when the cache is on. */
+  static async start(): Promise<VerifyWorld> {
+    const url = await freshDatabase();
+    await migrate(url, migrations, silent);
+    const source = postgres(url, { max: 3, onnotice: () => {}, connection: { TimeZone: "UTC" } });
+    const database = await replicaDatabase("catalog");
+    const name = `catalog-${crypto.randomUUID().slice(0, 8)}`;
+    const process = await startCacheProcess(database.url, await redisUrl(), name);
+    const redis = new Redis(await redisUrl());
+    const real = await connectLog({ brokers: [await brokerAddress()], clientId: "test", logger: silent });
+    await eventually(() => process.replica.epoch.lease()?.runId, { withinMs: 10_000, what: "the cache to be on" });
+    return new VerifyWorld(source, database, process, redis, real, name);
+  }
+
+  /** Carries what is in the outbox to the replica, as relay and stream would, and empties it. */
+  async deliver(): Promise<void> {
+    const rows = await this.source<
+      { seq: string; id: string; version: string; digest: string | null; data: Row | null; resend: boolean }[]
+    >`select seq::text, id, version, digest::text, data, resend from lockstep.outbox order by outbox.seq`;
+    let batch: Change[] = [];
+    for (const { id, version, digest, data, resend } of rows) {
+      // A batch has each id once, as the replica reduces it.
+      if (batch.some((change) => change.id === id)) {
+        await this.process.take(batch);
+        batch = [];
+      }
+      const more = { ...(digest ? { digest } : {}), ...(resend ? { resend: "1" } : {}) };
+      batch.push({ id, version: Number(version), document: this.projected(data, Number(version)), ...more });
+    }
+    if (batch.length > 0) await this.process.take(batch);
+    if (rows.length > 0)
+      await this
+        .source`delete from lockstep.outbox where seq = any(${`{${rows.map(({ seq }) => seq).join(",")}}`}::bigint[])`;
+  }
+
+  private projected(data: Row | null, version: number): Document | null {
+    const source = data && documentOf(entity.fields, data);
+    if (!source) return null;
+    const { id, createdAt, updatedAt } = source;
+    return { id, ...this.catalog.project(source), createdAt, updatedAt, version };
+  }
+
+  /** @returns the ids of new products, which nobody was told of yet. */
+  async insert(count: number): Promise<string[]> {
+    const rows = await this.source<{ id: string }[]>`
+      insert into products (sku, name, price) select gen_random_uuid(), 'Cup', n from generate_series(1, ${count}) n returning id`;
+    return rows.map(({ id }) => id);
+  }
+
+  /** Does something to the source's table that no trigger sees. */
+  async untold(change: (sql: Sql) => Promise<unknown>): Promise<void> {
+    await this.source.unsafe(`alter table ${entity.plural} disable trigger all`);
+    await change(this.source);
+    const captures = ["stamp", "inserted", "updated", "deleted", "truncated"].map(
+      (name) => `alter table ${entity.plural} enable always trigger lockstep_${name}`,
+    );
+    await this.source.unsafe(captures.join(";"));
+  }
+
+  /** @param redis another one than that of the replica, for a test's own purpose. */
+  async verify(options: Partial<VerifyOptions> = {}, redis: Redis = this.redis): Promise<Verified> {
+    const parts = { source: this.source, replica: () => this.database.sql, log: this.log, redis };
+    const [verified] = await verify(parts, entity, [this.catalog], {
+      share: 1,
+      withinMs: 1_000,
+      everyRow: false,
+      signal: new AbortController().signal,
+      onProgress: () => {},
+      ...options,
+    });
+    return verified!;
+  }
+
+  /** The kind of each difference, by id. */
+  async kinds(options: Partial<VerifyOptions> = {}): Promise<Map<string, string>> {
+    return new Map((await this.verify(options)).differences.map(({ id, kind }) => [id, kind]));
+  }
+
+  /** Where the cache has an entity. */
+  cacheKey(id: string): string {
+    return `${cachePrefix(this.catalog.name, entity.plural)}:${id}`;
+  }
+
+  async cached(id: string): Promise<string> {
+    const entry = await this.redis.get(this.cacheKey(id));
+    if (entry === null) throw new Error(`${id} is not cached`);
+    return entry;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.redis.disconnect();
+    await this.process[Symbol.asyncDispose]();
+    await this.database[Symbol.asyncDispose]();
+    await this.source.end({ timeout: 1 });
+    await this.real.close();
+  }
+}

@@ -1,7 +1,7 @@
 /** Every verb of operations, as `lockstep` offers them. */
 import type { Command } from "commander";
-import { deadLettersVerb } from "./dead-letters/command.ts";
 import { backfillVerb } from "./backfill/command.ts";
+import { deadLettersVerb } from "./dead-letters/command.ts";
 import { journeyVerb } from "./journey/command.ts";
 import { pauseVerb, resumeVerb } from "./pause/command.ts";
 import { type Rebuilding, rebuildVerb } from "./rebuild/command.ts";

@@ -17,7 +17,7 @@ export interface Rebuilding {
       signal: AbortSignal;
       onProgress: (progress: { done: number; total: number }) => void;
     },
-  ): Promise<{ records: number; rows: number; seconds: number; resumedAt: number }>;
+  ): Promise<{ records: number; rows: number; seconds: number; resumedAt: number; refused: number }>;
   /** @returns whether there was anything to drop. */
   dropOld(databaseUrl: string): Promise<boolean>;
 }
@@ -54,7 +54,7 @@ export const rebuildVerb = ({ rebuild, dropOld }: Rebuilding): Command =>
         const bar = progressBar(progress);
         const rebuilt = await rebuild(name, { databaseUrl, log: await connections.log(), signal, onProgress: bar });
         const rate = Math.round((rebuilt.records - rebuilt.resumedAt) / rebuilt.seconds);
-        const done = `${name} is rebuilt: ${rebuilt.rows} rows from ${rebuilt.records} records in ${rebuilt.seconds.toFixed(1)} s (${rate} records/s). The old tables are kept in schema lockstep_old; drop them with --drop-old`;
+        const done = `${name} is rebuilt: ${rebuilt.rows} rows from ${rebuilt.records} records in ${rebuilt.seconds.toFixed(1)} s (${rate} records/s). The old tables are kept in schema lockstep_old; drop them with --drop-old${rebuilt.refused > 0 ? `. The table refused ${rebuilt.refused} entities: lockstep dead-letters list --replica ${name}` : ""}`;
         if (!flags.verify) return { text: done, document: { rebuilt }, status: 0 };
         say(done);
         const verified = await verifyScope(context, { replica: name, cache: true, share: 1, within: 60 });

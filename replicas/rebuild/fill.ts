@@ -1,7 +1,8 @@
 /** Puts what a replica's topics hold into the new tables, partition by partition, and remembers how far with each batch. */
-import { type EntityDeclaration, type ReplicaDeclaration, rowOf } from "../../contracts/entity.ts";
+import { type EntityDeclaration, type EntityId, type ReplicaDeclaration, rowOf } from "../../contracts/entity.ts";
 import { decodeRouted, NewerSchemaVersionError } from "../../contracts/event.ts";
 import { replicaTopic } from "../../contracts/topics.ts";
+import { isRefused } from "../../platform/database.ts";
 import type { Log, StoredRecord } from "../../platform/log/log.ts";
 import { isId } from "../../platform/pages.ts";
 import type { Sql } from "../../platform/postgres.ts";
@@ -27,6 +28,15 @@ export async function filledTo(sql: Sql): Promise<Map<string, number>> {
   return new Map(rows.map(({ topic, partition, next }) => [`${topic}/${partition}`, Number(next)]));
 }
 
+export interface FillParts {
+  /** Runs one statement such that its failure undoes nothing else: by itself, or behind a savepoint of a transaction. */
+  readonly run: (work: (sql: Sql) => Promise<unknown>) => Promise<unknown>;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  /** The table does not take this entity: it is left out, as the live replica leaves it out. */
+  readonly onRefused: (id: EntityId, why: unknown) => void;
+}
+
 /**
  * Reads a partition up to `to` and puts it into the new tables. Each batch and its position are one statement, so a process that
  * dies loses nothing and does nothing twice.
@@ -34,27 +44,38 @@ export async function filledTo(sql: Sql): Promise<Map<string, number>> {
  * @throws {NewerSchemaVersionError} for what a newer stream wrote; and what the database or the log says.
  */
 export async function fill(
-  using: { readonly sql: Sql; readonly log: Log; readonly signal: AbortSignal },
+  using: FillParts,
   source: Source,
   from: number,
   to: number,
   onFilled: (records: number, next: number) => void,
 ): Promise<void> {
-  const { sql, log, signal } = using;
+  const { run, log, signal, onRefused } = using;
   const topic = replicaTopic(source.entity, source.replica.name).name;
   const statement = statementOf(source.table);
   let gathered: Change[] = [];
   let next = from;
-  const put = async (upTo: number) => {
-    const batch = reduce(gathered).map(({ id, version, digest, document }) => ({
+  /** The changes, and that everything before `upTo` is done; by halves where one is refused, so that it alone is left out. */
+  const putAll = async (changes: readonly Change[], upTo: number): Promise<void> => {
+    const batch = changes.map(({ id, version, digest, document }) => ({
       id,
       version,
       digest,
       row: document && rowOf(document),
     }));
-    await sql.unsafe(statement, [JSON.stringify(batch), source.entity.name, topic, source.partition, upTo], {
-      prepare: true,
-    });
+    const parameters = [JSON.stringify(batch), source.entity.name, topic, source.partition, upTo];
+    try {
+      await run((sql) => sql.unsafe(statement, parameters, { prepare: true }));
+    } catch (error) {
+      if (!isRefused(error) || changes.length === 0) throw error;
+      const half = changes.length >> 1;
+      if (half > 0) await putAll(changes.slice(0, half), next);
+      else onRefused(changes[0]!.id, error);
+      await putAll(half > 0 ? changes.slice(half) : [], upTo);
+    }
+  };
+  const put = async (upTo: number) => {
+    await putAll(reduce(gathered), upTo);
     onFilled(upTo - next, upTo);
     gathered = [];
     next = upTo;

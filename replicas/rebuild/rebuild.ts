@@ -2,11 +2,13 @@
  * Fills a new version of a replica's tables from the log beside the live ones, and puts it in their place (P10). No question to the
  * source; the live tables are read and written all the while; whatever dies on the way, the next run goes on from there.
  */
+import type { TransactionSql } from "postgres";
+import type { EntityId } from "../../contracts/entity.ts";
 import { replicaTopic } from "../../contracts/topics.ts";
 import type { Log } from "../../platform/log/log.ts";
 import { connectDedicated, connectPool, type Sql } from "../../platform/postgres.ts";
 import type { Kept } from "../replica.ts";
-import { fill, filledTo, type Source } from "./fill.ts";
+import { type FillParts, fill, filledTo, type Source } from "./fill.ts";
 import { switchTables } from "./switch.ts";
 import { finishNext, lockRebuild, type NextTable, prepareNext } from "./tables.ts";
 
@@ -29,6 +31,8 @@ export interface Rebuilt {
   readonly seconds: number;
   /** Records that an earlier, interrupted run had done already. */
   readonly resumedAt: number;
+  /** Entities that the table does not take; `lockstep verify` names them. */
+  readonly refused: number;
 }
 
 /**
@@ -74,6 +78,7 @@ export async function rebuild(
       rows: Number(counted!.rows),
       seconds: (performance.now() - start) / 1_000,
       resumedAt,
+      refused: filling.refused.size,
     };
   } finally {
     await Promise.all([pool.end({ timeout: 1 }), session.end({ timeout: 1 })]);
@@ -96,6 +101,7 @@ const keyOf = ({ entity, replica, partition }: Source): string =>
 /** How far each partition is. */
 class Filling {
   done = 0;
+  readonly refused = new Set<EntityId>();
   private total = 0;
   private readonly ends = new Map<string, number>();
 
@@ -125,24 +131,27 @@ class Filling {
   async round(pool: Sql): Promise<void> {
     const waiting = [...this.sources];
     const worker = async () => {
-      for (let source = waiting.shift(); source; source = waiting.shift()) await this.fillOne(pool, source);
+      for (let source = waiting.shift(); source; source = waiting.shift())
+        await this.fillOne((work) => work(pool), source);
     };
     await Promise.all(Array.from({ length: SIDE_BY_SIDE }, worker));
   }
 
   /** What came since, one partition after the other, within the switch's transaction. */
-  async last(within: Sql): Promise<void> {
+  async last(within: TransactionSql): Promise<void> {
     await this.left();
-    for (const source of this.sources) await this.fillOne(within, source, false);
+    const run: FillParts["run"] = (work) => within.savepoint((sql) => work(sql as unknown as Sql));
+    for (const source of this.sources) await this.fillOne(run, source, false);
   }
 
-  private async fillOne(sql: Sql, source: Source, remember = true): Promise<void> {
+  private async fillOne(run: FillParts["run"], source: Source, remember = true): Promise<void> {
     const key = keyOf(source);
     const from = this.positions.get(key) ?? 0;
     const to = this.ends.get(key) ?? 0;
     if (from >= to) return;
     const { log, signal, onProgress } = this.using;
-    await fill({ sql, log, signal }, source, from, to, (records, next) => {
+    const onRefused = (id: EntityId) => void this.refused.add(id);
+    await fill({ run, log, signal, onRefused }, source, from, to, (records, next) => {
       // Within the switch nothing is sure before its commit: a second attempt fills it again.
       if (!remember) return;
       this.positions.set(key, next);

@@ -1,4 +1,5 @@
 /** Puts the new tables in the live ones' place, in one transaction that nobody notices but by a short wait. */
+import type { TransactionSql } from "postgres";
 import type { Sql } from "../../platform/postgres.ts";
 import { LEASE_MS } from "../cache/epoch.ts";
 import { type NextTable, quoted, RebuildRefusedError } from "./tables.ts";
@@ -21,7 +22,7 @@ const LOCK_NOT_AVAILABLE = "55P03";
 export async function switchTables(
   sql: Sql,
   tables: readonly NextTable[],
-  catchUp: (within: Sql) => Promise<void>,
+  catchUp: (within: TransactionSql) => Promise<void>,
 ): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     await cacheOff(sql);
@@ -29,7 +30,7 @@ export async function switchTables(
     await Bun.sleep(LEASE_MS + 100);
     try {
       return await sql.begin(async (transaction) => {
-        await change(transaction as unknown as Sql, tables, catchUp);
+        await change(transaction, tables, catchUp);
       });
     } catch (error) {
       if ((error as { code?: unknown }).code !== LOCK_NOT_AVAILABLE) throw error;
@@ -42,7 +43,11 @@ export async function switchTables(
   }
 }
 
-async function change(sql: Sql, tables: readonly NextTable[], catchUp: (within: Sql) => Promise<void>): Promise<void> {
+async function change(
+  sql: TransactionSql,
+  tables: readonly NextTable[],
+  catchUp: (within: TransactionSql) => Promise<void>,
+): Promise<void> {
   await sql`select set_config('lock_timeout', ${LOCK_TIMEOUT}, true)`;
   // Every apply holds this lock shared (lockstep.hold_epoch): none is under way from here on, and none begins.
   await sql`select pg_advisory_xact_lock(1280262987, 11)`;
@@ -65,7 +70,7 @@ async function change(sql: Sql, tables: readonly NextTable[], catchUp: (within: 
  * What the log still has of an entity must not be older than what the replica has: else the log was made anew or cut off, and the new
  * tables would lose it. An entity that the log has nothing of any more was deleted, and its tombstone forgotten (P4).
  */
-async function refuseLoss(sql: Sql): Promise<void> {
+async function refuseLoss(sql: TransactionSql): Promise<void> {
   const [row] = await sql<{ lost: string; known: string }[]>`
     select count(*) filter (where n.version < l.version) as lost, count(n.version) as known
     from lockstep.versions l left join lockstep_next.versions n using (entity, id) where not l.deleted`;
@@ -84,6 +89,6 @@ async function cacheOff(sql: Sql): Promise<void> {
   await moveEpoch(sql);
 }
 
-async function moveEpoch(sql: Sql): Promise<void> {
+async function moveEpoch(sql: Sql | TransactionSql): Promise<void> {
   await sql`select lockstep.move_epoch(epoch, null, ${OFF}::interval) from lockstep.cache_epoch`;
 }

@@ -1,5 +1,9 @@
 import { expect, test } from "bun:test";
-import { newId, replicaDatabase } from "../../tests/harness/replica.ts";
+import { encodeRouted, routedHeaders } from "../../contracts/event.ts";
+import { replicaTopic } from "../../contracts/topics.ts";
+import { document, entity, newId, replicaDatabase, replicaOf } from "../../tests/harness/replica.ts";
+import { SimulatedLog } from "../../tests/harness/simulated-log.ts";
+import { fill } from "./fill.ts";
 import { prepareNext, RebuildRefusedError } from "./tables.ts";
 
 const TRIGGER = `
@@ -35,4 +39,45 @@ test("a rebuild that was interrupted goes on, but not into tables from before a 
   const [next] = await prepareNext(sql, ["products"]);
   expect(next!.columns.map(({ name }) => name)).toContain("title");
   expect(await positions()).toHaveLength(0);
+});
+
+test("rows that the table refuses are left out and told, and all others are filled, with their place in the log", async () => {
+  await using database = await replicaDatabase("catalog");
+  const { sql } = database;
+  await sql`alter table products add constraint no_poison check (name <> 'poison')`;
+  const [table] = await prepareNext(sql, ["products"]);
+  const replica = replicaOf("catalog");
+  const at = { topic: replicaTopic(entity, "catalog").name, partition: 0 };
+  const log = new SimulatedLog(1);
+  const ids = Array.from({ length: 30 }, newId);
+  const poisoned = new Set([ids[0]!, ids[7]!, ids[8]!, ids[29]!]);
+  for (const id of ids) {
+    const time = new Date().toISOString();
+    const event = {
+      entity: entity.name,
+      id,
+      version: 1,
+      operation: "upserted" as const,
+      time,
+      schemaVersion: 1,
+      document: null,
+    };
+    const name = poisoned.has(id) ? "poison" : "cup";
+    log.append(at, [encodeRouted(event, document(id, 1, { name }), routedHeaders(event, 0, undefined))]);
+  }
+  const refused: string[] = [];
+  const { signal } = new AbortController();
+  const parts = {
+    run: (work: (by: typeof sql) => Promise<unknown>) => work(sql),
+    log,
+    signal,
+    onRefused: (id: string) => void refused.push(id),
+  };
+  await fill(parts, { entity, replica, table: table!, partition: 0 }, 0, 30, () => {});
+  expect(refused.toSorted()).toEqual([...poisoned].toSorted());
+  const filled = await sql<
+    { id: string }[]
+  >`select id from lockstep_next.products join lockstep_next.versions using (id)`;
+  expect(filled.map(({ id }) => id).toSorted()).toEqual(ids.filter((id) => !poisoned.has(id)).toSorted());
+  expect(await sql`select next_offset from lockstep_next.positions`).toMatchObject([{ next_offset: "30" }]);
 });

@@ -5,7 +5,7 @@ import postgres, { type Sql } from "postgres";
 import { migrations } from "../../gateway/migrations/index.ts";
 import { migrate } from "../../platform/migrate.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
-import { freshDatabase } from "../../tests/harness/parts.ts";
+import { brokerAddress, freshDatabase } from "../../tests/harness/parts.ts";
 import { entity, silent } from "../../tests/harness/replica.ts";
 import { VerifyWorld } from "../../tests/harness/verify-world.ts";
 import { backfill, type Ended, stepOf } from "./backfill.ts";
@@ -57,23 +57,28 @@ class Taker {
 const idsOf = async (sql: Sql) =>
   (await sql<{ id: string }[]>`select id from products order by id`).map(({ id }) => id);
 const root = join(import.meta.dir, "../..");
-const run = (url: string, ...args: string[]) =>
+const run = async (url: string, ...args: string[]) =>
   Bun.spawn([process.execPath, "lockstep.ts", "backfill", "--json", ...args], {
     cwd: root,
-    env: { ...process.env, LOCKSTEP_SOURCE_DATABASE_URL: url },
+    env: { ...process.env, LOCKSTEP_SOURCE_DATABASE_URL: url, KAFKA_BROKERS: await brokerAddress() },
     stdout: "pipe",
     stderr: "pipe",
   });
-const quiet = { from: undefined, signal: new AbortController().signal, onProgress: () => {} };
+const quiet = {
+  from: undefined,
+  backlog: { wait: async () => {} },
+  signal: new AbortController().signal,
+  onProgress: () => {},
+};
 
 test("a backfill that is killed goes on where it was: every row is sent once, in order", async () => {
   const { url, sql } = await untoldSource(5_000);
   const taker = new Taker(sql);
-  const first = run(url, "--rate", "5000");
+  const first = await run(url, "--rate", "5000");
   await eventually(() => taker.taken.length > 1_000, { withinMs: 30_000, what: "some to be sent" });
   first.kill("SIGKILL");
   await first.exited;
-  const second = run(url);
+  const second = await run(url);
   const answer = new Response(second.stdout).json() as Promise<{ finished: boolean; backfills: Ended[] }>;
   const [document, status] = await Promise.all([answer, second.exited]);
   expect([status, document.finished]).toEqual([0, true]);

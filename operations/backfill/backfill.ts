@@ -7,6 +7,7 @@
  */
 import type { EntityDeclaration, EntityId } from "../../contracts/entity.ts";
 import type { Sql } from "../../platform/postgres.ts";
+import type { Backlog } from "../backlog.ts";
 import { outboxRoom } from "../outbox-room.ts";
 import { Throttle } from "./throttle.ts";
 
@@ -35,6 +36,7 @@ export interface BackfillOptions {
   readonly rate: number;
   /** Begins anew after this id, whatever was done before. Undefined: goes on, or begins at the first row. */
   readonly from: EntityId | undefined;
+  readonly backlog: Pick<Backlog, "wait">;
   readonly signal: AbortSignal;
   readonly onProgress: (backfill: Backfill) => void;
 }
@@ -50,13 +52,14 @@ export const stepOf = (rate: number): number =>
  * @throws {OutboxStuckError} when the outbox does not get shorter. @throws when the source does not answer, or does not capture the entity.
  */
 export async function backfill(source: Sql, entity: EntityDeclaration, options: BackfillOptions): Promise<Ended> {
-  const { rate, from, signal, onProgress } = options;
+  const { rate, from, backlog, signal, onProgress } = options;
   const step = stepOf(rate);
   const throttle = new Throttle(rate);
   let now = backfillOf(await source`select * from lockstep.begin_backfill(${entity.name}, ${from ?? null}::uuid)`);
   const earlier = now.sent;
   while (!now.finished && !signal.aborted) {
     await outboxRoom(source, step, signal);
+    await backlog.wait(signal);
     await throttle.take(step, signal);
     if (signal.aborted) break;
     now = backfillOf(await source`select * from lockstep.backfill(${entity.name}, ${step})`);

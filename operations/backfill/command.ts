@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration, EntityId } from "../../contracts/entity.ts";
+import { Backlog } from "../backlog.ts";
 import { oneOf, runVerb, type VerbContext, type VerbFlags, type VerbResult, verb, wholeNumber } from "../verb.ts";
 import { backfill } from "./backfill.ts";
 import { backfillMissing } from "./missing.ts";
@@ -43,7 +44,8 @@ async function run(context: VerbContext, flags: Flags): Promise<VerbResult> {
   const results: Sent[] = [];
   for (const entity of entities.filter(({ name }) => !flags.entity || name === flags.entity)) {
     if (context.signal.aborted) break;
-    results.push(await (flags.missingOnly ? missing : all)(context, entity, flags));
+    const backlog = new Backlog(await context.connections.log(), entity);
+    results.push(await (flags.missingOnly ? missing : all)(context, entity, { ...flags, backlog }));
   }
   const finished = !context.signal.aborted && results.every((one) => one.finished);
   const document = { finished, backfills: results };
@@ -61,19 +63,25 @@ interface Sent {
 const lineOf = ({ entity, sent, earlier = 0, finished }: Sent): string =>
   `${entity}: ${sent} rows sent${earlier > 0 ? `, ${earlier} of them earlier` : ""}${finished ? "" : " so far; run it again to go on"}`;
 
-function all({ connections, progress, signal }: VerbContext, entity: EntityDeclaration, flags: Flags): Promise<Sent> {
+type Options = Pick<Flags, "rate" | "from"> & { readonly backlog: Backlog };
+
+function all(
+  { connections, progress, signal }: VerbContext,
+  entity: EntityDeclaration,
+  { rate, from, backlog }: Options,
+): Promise<Sent> {
   const onProgress = ({ sent }: Sent) => progress(`${entity.plural}: ${sent} rows sent …`);
-  return backfill(connections.source(), entity, { rate: flags.rate, from: flags.from, signal, onProgress });
+  return backfill(connections.source(), entity, { rate, from, backlog, signal, onProgress });
 }
 
 async function missing(
   { connections, progress, signal }: VerbContext,
   entity: EntityDeclaration,
-  flags: Flags,
+  { rate, from, backlog }: Options,
 ): Promise<Sent> {
   const using = { source: connections.source(), replica: (name: string) => connections.replica(name) };
   const onProgress = ({ rows, sent }: { rows: number; sent: number }) =>
     progress(`${entity.plural}: ${rows} rows compared, ${sent} sent …`);
-  const options = { rate: flags.rate, from: flags.from, signal, onProgress };
+  const options = { rate, from, backlog, signal, onProgress };
   return { entity: entity.name, ...(await backfillMissing(using, entity, entity.replicas, options)) };
 }

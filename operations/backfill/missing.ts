@@ -1,6 +1,7 @@
 /** Sends only what a replica has not heard of: compares as a verification does, and sends the rows whose digests the replica lacks. */
 import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity.ts";
 import type { Sql } from "../../platform/postgres.ts";
+import type { Backlog } from "../backlog.ts";
 import { outboxRoom } from "../outbox-room.ts";
 import { FIRST_ID, nextRange, type Range, unheard } from "../verify/range.ts";
 import { stepOf } from "./backfill.ts";
@@ -13,6 +14,7 @@ export interface MissingOptions {
   readonly rate: number;
   /** Begins after this id. Undefined: at the first row. */
   readonly from: EntityId | undefined;
+  readonly backlog: Pick<Backlog, "wait">;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: { readonly rows: number; readonly sent: number }) => void;
 }
@@ -26,7 +28,7 @@ export async function backfillMissing(
   using: { readonly source: Sql; readonly replica: (name: string) => Sql },
   entity: EntityDeclaration,
   replicas: readonly ReplicaDeclaration[],
-  { rate, from, signal, onProgress }: MissingOptions,
+  { rate, from, backlog, signal, onProgress }: MissingOptions,
 ): Promise<{ rows: number; sent: number; finished: boolean }> {
   const { source } = using;
   const step = stepOf(rate);
@@ -42,6 +44,7 @@ export async function backfillMissing(
     for (let i = 0; i < ids.length; i += step) {
       const part = ids.slice(i, i + step);
       await outboxRoom(source, step, signal);
+      await backlog.wait(signal);
       await throttle.take(part.length, signal);
       if (signal.aborted) return { rows, sent, finished: false };
       const list = `{${part.join(",")}}`;

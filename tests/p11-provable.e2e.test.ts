@@ -10,7 +10,7 @@ import { lockstep } from "./harness/lockstep.ts";
 import { Stack } from "./harness/stack.ts";
 
 /** Rows beside those that are written meanwhile; 200,000 for the figures of the documentation. */
-const ROWS = Number(process.env.TEST_ROWS ?? 10_000);
+const ROWS = Number(process.env.TEST_ROWS ?? 4_000);
 const PLANTED = 200;
 
 interface Verified {

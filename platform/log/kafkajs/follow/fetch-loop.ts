@@ -13,8 +13,8 @@ import type { Node, Wire } from "../wire.ts";
 import type { PartitionQueue } from "./partition-queue.ts";
 
 const OFFSET_OUT_OF_RANGE = 1;
-const LANES = 2;
-const MAX_WAIT_MS = 500;
+const LANES = 4;
+const MAX_WAIT_MS = 250;
 const MAX_BYTES = 4_194_304;
 
 export interface FetchEvents {

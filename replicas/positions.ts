@@ -27,6 +27,18 @@ export class PositionsStaleError extends Error {
   override readonly name = "PositionsStaleError";
 }
 
+/**
+ * How long something may be behind the topics and still hear of every delete, in milliseconds.
+ *
+ * @throws what the log says.
+ */
+export async function patienceMs(log: Pick<Log, "config">, topics: readonly string[]): Promise<number> {
+  const retentions = await Promise.all(
+    topics.map(async (topic) => Number((await log.config(topic)).get("delete.retention.ms") ?? DEFAULT_RETENTION_MS)),
+  );
+  return Math.min(...retentions) * SAFE_PART;
+}
+
 export class Positions {
   private readonly owned = new Map<string, Position>();
 
@@ -86,7 +98,7 @@ export class Positions {
         where topic in (select jsonb_array_elements_text(${JSON.stringify(this.using.topics)}::text::jsonb))`,
     );
     if (row?.age == null) return undefined;
-    return row.age > (await this.patienceMs()) ? row.age : undefined;
+    return row.age > (await patienceMs(this.using.log, this.using.topics)) ? row.age : undefined;
   }
 
   /**
@@ -109,15 +121,5 @@ export class Positions {
         from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as r (topic text, "partition" int, next bigint)
         on conflict (topic, "partition") do update set next_offset = excluded.next_offset, at = greatest(p.at, excluded.at)`,
     );
-  }
-
-  /** How long a database may be behind. */
-  private async patienceMs(): Promise<number> {
-    const retentions = await Promise.all(
-      this.using.topics.map(async (topic) =>
-        Number((await this.using.log.config(topic)).get("delete.retention.ms") ?? DEFAULT_RETENTION_MS),
-      ),
-    );
-    return Math.min(...retentions) * SAFE_PART;
   }
 }

@@ -131,5 +131,5 @@ function statementOf({ name, columns }: NextTable): string {
       on conflict (id) do update set ${changes.join(", ")}
     )
     insert into lockstep_next.positions (topic, "partition", next_offset, at) values ($3, $4, $5, now())
-    on conflict (topic, "partition") do update set next_offset = excluded.next_offset, at = excluded.at`;
+    on conflict (topic, "partition") do update set next_offset = excluded.next_offset -- at stays: when its filling began`;
 }

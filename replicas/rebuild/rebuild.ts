@@ -7,10 +7,11 @@ import type { EntityId } from "../../contracts/entity.ts";
 import { replicaTopic } from "../../contracts/topics.ts";
 import type { Log } from "../../platform/log/log.ts";
 import { connectDedicated, connectPool, type Sql } from "../../platform/postgres.ts";
+import { patienceMs } from "../positions.ts";
 import type { Kept } from "../replica.ts";
 import { type FillParts, fill, filledTo, type Source } from "./fill.ts";
 import { switchTables } from "./switch.ts";
-import { finishNext, lockRebuild, type NextTable, prepareNext } from "./tables.ts";
+import { dropStaleNext, finishNext, lockRebuild, type NextTable, prepareNext } from "./tables.ts";
 
 /** Partitions that are filled at a time. */
 const SIDE_BY_SIDE = 2;
@@ -58,6 +59,8 @@ export async function rebuild(
   });
   try {
     await lockRebuild(session);
+    const topics = kept.map(({ entity, replica }) => replicaTopic(entity, replica.name).name);
+    await dropStaleNext(session, await patienceMs(using.log, topics));
     const tables = await prepareNext(
       session,
       kept.map(({ entity }) => entity.plural),
@@ -65,10 +68,10 @@ export async function rebuild(
     const sources = await sourcesOf(using.log, kept, tables);
     const filling = new Filling(using, sources, await filledTo(session));
     const resumedAt = filling.done;
-    // Each round reads what came during the one before.
-    for (let round = 0; round < ROUNDS && (await filling.left()) > (round === 0 ? 0 : FEW_RECORDS); round++)
-      await filling.round(pool);
+    await filling.rounds(pool);
     await finishNext(session, tables);
+    // What came while the indexes were made is not left to the switch: applies stand still meanwhile.
+    await filling.rounds(pool);
     await switchTables(session, tables, (within) => filling.last(within));
     const [counted] = await session<
       { rows: string }[]
@@ -127,8 +130,13 @@ class Filling {
     return left;
   }
 
+  /** Fills until few records are left: each round reads what came during the one before. */
+  async rounds(pool: Sql): Promise<void> {
+    for (let round = 0; round < ROUNDS && (await this.left()) > FEW_RECORDS; round++) await this.round(pool);
+  }
+
   /** Fills every partition up to the ends that {@link left} found, some of them side by side. */
-  async round(pool: Sql): Promise<void> {
+  private async round(pool: Sql): Promise<void> {
     const waiting = [...this.sources];
     const worker = async () => {
       for (let source = waiting.shift(); source; source = waiting.shift())

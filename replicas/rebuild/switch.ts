@@ -61,7 +61,9 @@ async function change(
   await sql`alter table lockstep.versions set schema lockstep_old`;
   await sql`alter table lockstep_next.versions set schema lockstep`;
   await sql`insert into lockstep.positions select * from lockstep_next.positions
-    on conflict (topic, "partition") do update set next_offset = excluded.next_offset, at = excluded.at`;
+    on conflict (topic, "partition") do update set next_offset = excluded.next_offset`;
+  // Everything that the log had a moment ago is in the tables, also of a partition that had nothing new.
+  await sql`update lockstep.positions set at = now()`;
   await sql`drop schema lockstep_next cascade`;
   await moveEpoch(sql);
 }

@@ -41,7 +41,9 @@ export async function prepareNext(sql: Sql, tables: readonly string[]): Promise<
     throw new RebuildRefusedError("the tables of before the last rebuild are still there: drop them with --drop-old");
   await dropOtherShape(sql, tables);
   await sql`create schema if not exists lockstep_next`;
+  await refuseDependents(sql, "lockstep", "versions");
   await sql`create table if not exists lockstep_next.versions (like lockstep.versions including all)`;
+  await copyStorage(sql, "lockstep", "versions");
   await sql`create table if not exists lockstep_next.positions (like lockstep.positions including all)`;
   const next: NextTable[] = [];
   for (const name of tables) {
@@ -50,6 +52,7 @@ export async function prepareNext(sql: Sql, tables: readonly string[]): Promise<
     await sql.unsafe(
       `create table if not exists lockstep_next.${quoted(name)} (like ${quoted(schema)}.${quoted(name)} including all excluding indexes)`,
     );
+    await copyStorage(sql, schema, name);
     await copyIndexes(sql, schema, name, true);
     await copyTriggers(sql, schema, name);
     next.push({ name, schema, columns: await columnsOf(sql, name) });
@@ -64,6 +67,7 @@ export async function finishNext(sql: Sql, tables: readonly NextTable[]): Promis
     await copyGrants(sql, schema, name);
     await sql.unsafe(`analyze lockstep_next.${quoted(name)}`);
   }
+  await copyGrants(sql, "lockstep", "versions");
   await sql`analyze lockstep_next.versions`;
 }
 
@@ -102,6 +106,26 @@ async function dropOtherShape(sql: Sql, tables: readonly string[]): Promise<void
   }
 }
 
+/**
+ * Gives up new tables whose filling began so long ago that the log may have forgotten deletes since: what was read of such an entity
+ * would stay for ever (P4).
+ */
+export async function dropStaleNext(sql: Sql, patienceMs: number): Promise<void> {
+  const [there] = await sql<{ any: boolean }[]>`select to_regclass('lockstep_next.positions') is not null as any`;
+  if (!there!.any) return;
+  const [begun] = await sql<{ ageMs: number | null }[]>`
+    select extract(epoch from clock_timestamp() - min(at))::float8 * 1000 as "ageMs" from lockstep_next.positions`;
+  if ((begun!.ageMs ?? 0) > patienceMs) await dropNext(sql);
+}
+
+/** Settings like fillfactor: `like … including all` leaves them out. */
+async function copyStorage(sql: Sql, schema: string, table: string): Promise<void> {
+  const options = await sql<{ option: string }[]>`
+    select format('%I = %L', o.option_name, o.option_value) as option
+    from pg_class c, pg_options_to_table(c.reloptions) o where c.oid = ${`${quoted(schema)}.${quoted(table)}`}::text::regclass`;
+  for (const { option } of options) await sql.unsafe(`alter table lockstep_next.${quoted(table)} set (${option})`);
+}
+
 /** Those that complete a row before it is written: during a change of the schema the live table has one (docs/schema-changes.md). */
 async function copyTriggers(sql: Sql, schema: string, table: string): Promise<void> {
   const next = `lockstep_next.${quoted(table)}`;
@@ -117,13 +141,18 @@ async function copyTriggers(sql: Sql, schema: string, table: string): Promise<vo
 const onTable = (definition: string, table: string): string =>
   definition.replace(/ ON (?:ONLY )?(?:"(?:[^"]|"")+"|\w+)\.(?:"(?:[^"]|"")+"|\w+) /, ` ON ${table} `);
 
-/** Views and foreign keys would go on with the old table; other triggers would tell the world of rows that are not new. */
+/**
+ * Views and foreign keys would go on with the old table; other triggers would tell the world of rows that are not new; and without its
+ * row security the new table would show everybody everything.
+ */
 async function refuseDependents(sql: Sql, schema: string, table: string): Promise<void> {
   const live = `${quoted(schema)}.${quoted(table)}`;
   const found = await sql<{ what: string }[]>`
     select 'trigger ' || tgname as what from pg_trigger where tgrelid = ${live}::text::regclass and not tgisinternal and tgtype & 3 <> 3
     union all
     select 'foreign key ' || conname from pg_constraint where contype = 'f' and ${live}::text::regclass in (conrelid, confrelid)
+    union all
+    select 'row security' from pg_class where oid = ${live}::text::regclass and relrowsecurity
     union all
     select distinct 'view ' || v.relname from pg_depend d join pg_rewrite r on r.oid = d.objid and d.classid = 'pg_rewrite'::regclass
       join pg_class v on v.oid = r.ev_class where d.refobjid = ${live}::text::regclass and v.oid <> d.refobjid`;
@@ -152,10 +181,10 @@ async function copyIndexes(sql: Sql, schema: string, table: string, keys: boolea
 
 async function copyGrants(sql: Sql, schema: string, table: string): Promise<void> {
   const grants = await sql<{ privilege: string; grantee: string }[]>`
-    select privilege_type as privilege, case when grantee = 0 then 'public' else quote_ident(grantee::regrole::text) end as grantee
+    select privilege_type as privilege, case when grantee = 0 then 'public' else grantee::regrole::text end as grantee
     from pg_class c, aclexplode(c.relacl) where c.oid = ${`${quoted(schema)}.${quoted(table)}`}::text::regclass and grantee <> c.relowner`;
   for (const { privilege, grantee } of grants)
-    await sql.unsafe(`grant ${privilege} on lockstep_next.${quoted(table)} to ${grantee.replace(/^"(.*)"$/, "$1")}`);
+    await sql.unsafe(`grant ${privilege} on lockstep_next.${quoted(table)} to ${grantee}`);
 }
 
 async function columnsOf(sql: Sql, table: string): Promise<NextTable["columns"]> {

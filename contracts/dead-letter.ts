@@ -126,6 +126,7 @@ export interface Origin {
 /** Identity of a letter: `products.events/3/17`. */
 export const originName = ({ topic, partition, offset }: Origin): string => `${topic}/${partition}/${offset}`;
 
+/** The reverse of {@link originName}; undefined for what is no name of a letter. */
 export function parseOrigin(name: string): Origin | undefined {
   const [, topic, partition, offset] = /^([A-Za-z0-9._-]{1,249})\/(\d{1,9})\/(\d{1,15})$/.exec(name) ?? [];
   return topic ? { topic, partition: Number(partition), offset: Number(offset) } : undefined;

@@ -37,6 +37,7 @@ export interface Listening extends Disposable {
   ): Promise<Confirmed>;
 }
 
+/** What replicas have told, for the writes of this gateway that wait. */
 export class Confirmations {
   private watching: Promise<Watcher> | undefined;
   private log: Promise<Log> | undefined;

@@ -3,6 +3,7 @@
  * settings name. Connections are made when first asked for, and few: operations stand beside the work, not in its way.
  */
 import { resolve } from "node:path";
+import { Redis } from "ioredis";
 import { replicaNames } from "../contracts/entities/index.ts";
 import type { Logger } from "../observability/logger.ts";
 import { connectLog } from "../platform/log/kafkajs/index.ts";
@@ -80,6 +81,7 @@ const CONNECTIONS = 2;
 /** A range of a table is hashed in one statement. */
 const STATEMENT_MS = 60_000;
 
+/** Connections to what {@link Addresses} names, made when first asked for and shared; all end with this. */
 export class Connections implements AsyncDisposable {
   private readonly pools = new Map<string, Sql>();
   private connected: Promise<Log> | undefined;
@@ -126,4 +128,12 @@ export class Connections implements AsyncDisposable {
     }
     return sql;
   }
+}
+
+/** The caches, for who asks for it to end: undefined where there is none. One that does not answer makes commands fail soon, instead of queueing them. */
+export function connectRedis(url: string | undefined): Redis | undefined {
+  if (url === undefined) return undefined;
+  const redis = new Redis(url, { maxRetriesPerRequest: 1, connectTimeout: 5_000, commandTimeout: 10_000 });
+  redis.on("error", () => {}); // the command that fails tells
+  return redis;
 }

@@ -9,6 +9,7 @@ import type { Check } from "./service.ts";
 /** Longest that a start waits to learn whether the service is paused, in milliseconds. */
 const LEARN_MS = 10_000;
 
+/** What an operator has last said to this service; until something was said it runs. */
 export class Pause {
   private control: Control | undefined;
   private follower: Pick<Follower, "paused"> | undefined;

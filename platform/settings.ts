@@ -28,6 +28,22 @@ const wholeNumber = (min: number, max: number, initial: number) =>
 const url = (protocols: RegExp, example: string) =>
   z.url({ protocol: protocols, error: `must be a URL like ${example}` }).optional();
 
+/** `name=url` pairs, separated by commas; in their order, since several may share a name. */
+const namedUrls = (beginning: RegExp, example: string) =>
+  z
+    .string()
+    .optional()
+    .transform((list) =>
+      list?.split(",").map((pair) => {
+        const [name = "", ...rest] = pair.trim().split("=");
+        return [name, rest.join("=")] as const;
+      }),
+    )
+    .refine(
+      (pairs) => pairs?.every(([name, at]) => /^[a-z][a-z0-9-]*$/.test(name) && beginning.test(at)) ?? true,
+      `must be ${example}, several separated by commas`,
+    );
+
 export const settings = {
   DATABASE_URL: setting(
     url(/^postgres(ql)?$/, "postgres://user:password@host:5432/database"),
@@ -108,20 +124,7 @@ export const settings = {
     true,
   ),
   LOCKSTEP_REPLICA_DATABASE_URLS: setting(
-    z
-      .string()
-      .optional()
-      .transform((list) =>
-        list?.split(",").map((pair) => {
-          const [name = "", ...rest] = pair.trim().split("=");
-          return [name, rest.join("=")] as const;
-        }),
-      )
-      .refine(
-        (pairs) =>
-          pairs?.every(([name, at]) => /^[a-z][a-z0-9-]*$/.test(name) && /^postgres(ql)?:\/\//.test(at)) ?? true,
-        "must be replica=postgres://…, several separated by commas",
-      ),
+    namedUrls(/^postgres(ql)?:\/\//, "replica=postgres://…"),
     "For operations, too: each replica's PostgreSQL, as catalog=postgres://…,storefront=postgres://…",
     true,
   ),
@@ -134,19 +137,7 @@ export const settings = {
     "Part of the time that such a verification works, in percent; it rests between",
   ),
   LOCKSTEP_SERVICE_URLS: setting(
-    z
-      .string()
-      .optional()
-      .transform((list) =>
-        list?.split(",").map((pair) => {
-          const [name = "", ...rest] = pair.trim().split("=");
-          return [name, rest.join("=")] as const;
-        }),
-      )
-      .refine(
-        (pairs) => pairs?.every(([name, at]) => /^[a-z][a-z0-9-]*$/.test(name) && /^https?:\/\//.test(at)) ?? true,
-        "must be service=http://…, several separated by commas",
-      ),
+    namedUrls(/^https?:\/\//, "service=http://…"),
     "For operations, too: the services whose health is told, as gateway=http://…,stream=http://…; several may share a name",
   ),
   LOCKSTEP_SHUTDOWN_MS: setting(
@@ -156,6 +147,12 @@ export const settings = {
 } as const;
 
 export type Settings = { readonly [K in keyof typeof settings]: z.output<(typeof settings)[K]["schema"]> };
+
+/** How many copies of each partition a topic that is created has, as the log seam takes it. */
+export const copiesOf = (values: Pick<Settings, "LOCKSTEP_REPLICATION_FACTOR" | "LOCKSTEP_MIN_IN_SYNC">) => ({
+  replicationFactor: values.LOCKSTEP_REPLICATION_FACTOR,
+  minInSyncReplicas: values.LOCKSTEP_MIN_IN_SYNC,
+});
 
 /** One line per mistake: name, value (unless secret), what is allowed. */
 export class SettingsError extends Error {

@@ -1,7 +1,6 @@
 /** A replica's database that is not where its group is: emptied, put back, or away for longer than the log keeps deletes. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import postgres from "postgres";
-import { encodeRouted, routedHeaders } from "../contracts/event.ts";
 import { replicaTopic } from "../contracts/topics.ts";
 import { createMetrics } from "../observability/metrics.ts";
 import { connectLog } from "../platform/log/kafkajs/index.ts";
@@ -11,7 +10,7 @@ import { readSettings } from "../platform/settings.ts";
 import { isGone, metric, request, shows } from "../tests/harness/client.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { brokerAddress, freePort, freshDatabase, redisUrl } from "../tests/harness/parts.ts";
-import { document, entity, newId, silent } from "../tests/harness/replica.ts";
+import { entity, newId, routedMessage, silent } from "../tests/harness/replica.ts";
 import { startReplica } from "./main.ts";
 
 const PARTITIONS = 4;
@@ -31,20 +30,8 @@ afterAll(async () => {
   await log.close();
 }, 30_000);
 
-async function publish(id: string, version: number): Promise<void> {
-  const time = new Date().toISOString();
-  const event = {
-    entity: entity.name,
-    id,
-    version,
-    operation: "upserted" as const,
-    time,
-    schemaVersion: 1,
-    document: null,
-  };
-  const message = encodeRouted(event, document(id, version), routedHeaders(event, 0, undefined));
-  await writer.write({ topic, partition: partitionOf(id, PARTITIONS) }, [message]);
-}
+const publish = (id: string, version: number) =>
+  writer.write({ topic, partition: partitionOf(id, PARTITIONS) }, [routedMessage(id, version)]);
 
 async function start(databaseUrl: string) {
   const port = await freePort();

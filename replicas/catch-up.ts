@@ -1,7 +1,7 @@
 /** Brings the replica's database up to where its group is, partition by partition, before anything newer is applied; and sees that it stays so. */
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import type { Batch, Log, TopicPartition } from "../platform/log/log.ts";
+import { type Batch, type Log, nameOf, type TopicPartition } from "../platform/log/log.ts";
 import { Refusal } from "../platform/refusal.ts";
 import type { Check } from "../platform/service.ts";
 import { type Positions, PositionsStaleError, SAVE_EVERY_MS } from "./positions.ts";
@@ -22,8 +22,7 @@ export interface CatchUpParts {
   readonly metrics: Metrics;
 }
 
-const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;
-
+/** The way from the group to the applier for one replica process: {@link begin} once, then {@link take} each batch. */
 export class CatchUp {
   /** Rejects when the database has come to be behind for too long: the process must end, and its next start rebuilds. */
   readonly failed: Promise<never>;
@@ -61,7 +60,7 @@ export class CatchUp {
 
   revoked(partitions: readonly TopicPartition[]): void {
     this.using.positions.revoked(partitions);
-    for (const at of partitions) this.running.delete(keyOf(at));
+    for (const at of partitions) this.running.delete(nameOf(at));
   }
 
   /** Applies the log's next batch, after everything that the database lacks before it. @throws what applying throws. */
@@ -79,7 +78,7 @@ export class CatchUp {
 
   /** Resolves when the database has what lies before the group's offset. Tries until it does, or the partition is another's. */
   private reach(at: TopicPartition): Promise<void> {
-    const key = keyOf(at);
+    const key = nameOf(at);
     let reached = this.running.get(key);
     if (!reached) {
       reached = this.try(at, () => this.running.get(key) === reached);

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { encodeRouted, routedHeaders } from "../contracts/event.ts";
 import { replicaTopic } from "../contracts/topics.ts";
 import { createMetrics } from "../observability/metrics.ts";
 import { connectLog } from "../platform/log/kafkajs/index.ts";
@@ -10,7 +9,7 @@ import { readSettings } from "../platform/settings.ts";
 import { isGone, metric, request, shows } from "../tests/harness/client.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { brokerAddress, freePort, freshDatabase, redisUrl } from "../tests/harness/parts.ts";
-import { document, entity, newId, silent } from "../tests/harness/replica.ts";
+import { entity, newId, routedMessage, silent } from "../tests/harness/replica.ts";
 import { startReplica } from "./main.ts";
 
 const PARTITIONS = 4;
@@ -37,20 +36,8 @@ afterAll(async () => {
   await log.close();
 }, 30_000);
 
-async function publish(id: string, version: number, deletes = false): Promise<void> {
-  const operation = deletes ? ("deleted" as const) : ("upserted" as const);
-  const event = {
-    entity: entity.name,
-    id,
-    version,
-    operation,
-    time: new Date().toISOString(),
-    schemaVersion: 1,
-    document: null,
-  };
-  const message = encodeRouted(event, deletes ? null : document(id, version), routedHeaders(event, 0, undefined));
-  await writer.write({ topic, partition: partitionOf(id, PARTITIONS) }, [message]);
-}
+const publish = (id: string, version: number, deletes = false) =>
+  writer.write({ topic, partition: partitionOf(id, PARTITIONS) }, [routedMessage(id, version, deletes ? null : {})]);
 
 interface Running {
   readonly url: string;

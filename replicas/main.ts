@@ -9,6 +9,7 @@ import type { Follower } from "../platform/log/log.ts";
 import { migrate } from "../platform/migrate.ts";
 import type { Running } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
+import { copiesOf } from "../platform/settings.ts";
 import { CatchUp } from "./catch-up.ts";
 import { EntityFollower } from "./follow.ts";
 import { markHealedLetters } from "./healed.ts";
@@ -51,8 +52,8 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
     redis: replica.redis,
   });
   const pause = new Pause({ logger, metrics });
-  let positionProblem: () => string | undefined = () => undefined;
-  const positions = { name: "positions", problem: () => positionProblem() };
+  let catchUp: CatchUp | undefined;
+  const positions = { name: "positions", problem: () => catchUp?.check.problem() };
   const app = serviceApp({ checks: [...health.checks, positions, pause.check], metrics, logger });
   const reading = {
     metrics,
@@ -66,10 +67,7 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
   await migrate(url, migrationsOf(name), logger);
   await replica.start(health.databaseAnswered);
   const log = await connectLog({ brokers: settings.KAFKA_BROKERS, clientId: `lockstep-replica-${name}`, logger });
-  const copies = {
-    replicationFactor: settings.LOCKSTEP_REPLICATION_FACTOR,
-    minInSyncReplicas: settings.LOCKSTEP_MIN_IN_SYNC,
-  };
+  const copies = copiesOf(settings);
   await log.ensureTopics(entities.flatMap(topicsOf), { ...copies, partitions: settings.LOCKSTEP_PARTITIONS });
   await log.ensureTopics([receiptsTopic], { ...copies, partitions: 1 });
   const control = await pause.watch(log, replicaKey(name), copies);
@@ -88,7 +86,7 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
   followers = [...byTopic.values()];
   const ending = new AbortController();
   const group = replicaGroup(name);
-  const catchUp = new CatchUp({
+  const catchingUp = new CatchUp({
     positions: new Positions({ database: replica.database, log, group, topics: [...byTopic.keys()] }),
     log,
     process: async (batch) => byTopic.get(batch.topic)?.process(batch),
@@ -100,16 +98,16 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
     logger,
     metrics,
   });
-  positionProblem = catchUp.check.problem;
-  await catchUp.begin();
+  catchUp = catchingUp;
+  await catchingUp.begin();
   const followed = await log.follow({
     group,
     topics: [...byTopic.keys()],
-    onBatch: (batch) => catchUp.take(batch),
-    onAssigned: (partitions) => catchUp.assigned(partitions),
+    onBatch: (batch) => catchingUp.take(batch),
+    onAssigned: (partitions) => catchingUp.assigned(partitions),
     onRevoked: (partitions) => {
       lag.revoked(partitions);
-      catchUp.revoked(partitions);
+      catchingUp.revoked(partitions);
     },
     maxBytesPerPartition: FETCH_BYTES,
     paused: pause.paused,
@@ -133,10 +131,10 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
   pause.rule(followed);
 
   return {
-    ended: Promise.race([followed.ended, control.ended, catchUp.failed]),
+    ended: Promise.race([followed.ended, control.ended, catchingUp.failed]),
     async stop() {
       ending.abort();
-      await catchUp.close();
+      await catchingUp.close();
       await followed.close();
       await healing.close();
       await letters.close();

@@ -7,7 +7,7 @@
  *   finds them ({@link stale}, P4).
  */
 import type { Database } from "../platform/database.ts";
-import type { Batch, Log, TopicPartition } from "../platform/log/log.ts";
+import { type Batch, type Log, nameOf, type TopicPartition } from "../platform/log/log.ts";
 
 export const SAVE_EVERY_MS = 5_000;
 /** Of the time that tombstones are kept; the rest is for clocks, and for a rebuild that takes its time. */
@@ -19,8 +19,6 @@ interface Position {
   readonly at: TopicPartition;
   next: number | undefined;
 }
-
-const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;
 
 /** The database would come to lack deletes that the log has forgotten: the process ends, and its next start rebuilds. */
 export class PositionsStaleError extends Error {
@@ -39,6 +37,7 @@ export async function patienceMs(log: Pick<Log, "config">, topics: readonly stri
   return Math.min(...retentions) * SAFE_PART;
 }
 
+/** Where this process' partitions are in the replica's database; saved every {@link SAVE_EVERY_MS}. */
 export class Positions {
   private readonly owned = new Map<string, Position>();
 
@@ -54,16 +53,16 @@ export class Positions {
   /** A batch is applied. */
   applied({ topic, partition, records }: Batch): void {
     const last = records.at(-1);
-    const position = this.owned.get(keyOf({ topic, partition }));
+    const position = this.owned.get(nameOf({ topic, partition }));
     if (position && last) position.next = last.offset + 1;
   }
 
   assigned(partitions: readonly TopicPartition[]): void {
-    for (const at of partitions) this.owned.set(keyOf(at), { at, next: undefined });
+    for (const at of partitions) this.owned.set(nameOf(at), { at, next: undefined });
   }
 
   revoked(partitions: readonly TopicPartition[]): void {
-    for (const at of partitions) this.owned.delete(keyOf(at));
+    for (const at of partitions) this.owned.delete(nameOf(at));
   }
 
   /**
@@ -82,7 +81,7 @@ export class Positions {
 
   /** Everything before `next` is applied. */
   reached(at: TopicPartition, next: number): void {
-    const position = this.owned.get(keyOf(at));
+    const position = this.owned.get(nameOf(at));
     if (position) position.next = next;
   }
 

@@ -17,6 +17,7 @@ const LAST_FLUSH_MS = 1_000;
 
 const place = { topic: receiptsTopic.name, partition: 0 };
 
+/** The receipts of one process: gathered for {@link GATHER_MS}, at most {@link MOST_WAITING} waiting. */
 export class Receipts {
   private waiting: string[] = [];
   private timer: Timer | undefined;

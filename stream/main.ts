@@ -12,6 +12,7 @@ import type { Follower } from "../platform/log/log.ts";
 import { watchOpenLetters } from "../platform/open-letters.ts";
 import type { Running } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
+import { copiesOf } from "../platform/settings.ts";
 import { countOpen } from "./count-letters.ts";
 import { KnownVersions } from "./known-versions.ts";
 import { Topology } from "./topology.ts";
@@ -45,10 +46,7 @@ export async function startStream({ settings, logger, metrics }: Running): Promi
   });
   const http = serveHttp(app, settings);
   const log = await connectLog({ brokers: settings.KAFKA_BROKERS, clientId: "lockstep-stream", logger });
-  const copies = {
-    replicationFactor: settings.LOCKSTEP_REPLICATION_FACTOR,
-    minInSyncReplicas: settings.LOCKSTEP_MIN_IN_SYNC,
-  };
+  const copies = copiesOf(settings);
   await log.ensureTopics(entities.flatMap(topicsOf), { ...copies, partitions: settings.LOCKSTEP_PARTITIONS });
   const control = await pause.watch(log, STREAM_KEY, copies);
   const directory = settings.LOCKSTEP_STATE_DIR ?? mkdtempSync(join(tmpdir(), "lockstep-stream-"));

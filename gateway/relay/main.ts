@@ -8,6 +8,7 @@ import { migrate } from "../../platform/migrate.ts";
 import { connectDedicated } from "../../platform/postgres.ts";
 import type { Running } from "../../platform/run.ts";
 import type { Service } from "../../platform/service.ts";
+import { copiesOf } from "../../platform/settings.ts";
 import { migrations } from "../migrations/index.ts";
 import { Leader } from "./leader.ts";
 import { Outbox } from "./outbox.ts";
@@ -35,9 +36,8 @@ export async function startRelay({ settings, logger, metrics }: Running): Promis
   await migrate(url, migrations, logger);
   const log = await connectLog({ brokers: settings.KAFKA_BROKERS, clientId: "lockstep-relay", logger });
   await log.ensureTopics(entities.flatMap(topicsOf), {
+    ...copiesOf(settings),
     partitions: settings.LOCKSTEP_PARTITIONS,
-    replicationFactor: settings.LOCKSTEP_REPLICATION_FACTOR,
-    minInSyncReplicas: settings.LOCKSTEP_MIN_IN_SYNC,
   });
 
   const ended = Promise.withResolvers<void>();

@@ -1,6 +1,7 @@
 /** One entity at every hop of its way, from the source to each cache. */
-import { Redis } from "ioredis";
+import type { Redis } from "ioredis";
 import { cachePrefix, parseEntry } from "../../contracts/cache-entry.ts";
+import { decodeLetterOrMark } from "../../contracts/dead-letter.ts";
 import type { EntityDeclaration, EntityId } from "../../contracts/entity.ts";
 import { header } from "../../contracts/event.ts";
 import { deadLetterTopic, eventsTopic } from "../../contracts/topics.ts";
@@ -8,7 +9,7 @@ import { traceIdOf } from "../../observability/trace.ts";
 import type { Log, StoredRecord } from "../../platform/log/log.ts";
 import { partitionOf } from "../../platform/log/partitioner.ts";
 import type { Sql } from "../../platform/postgres.ts";
-import type { Connections } from "../connect.ts";
+import { type Connections, connectRedis } from "../connect.ts";
 
 export interface Journey {
   readonly entity: string;
@@ -56,6 +57,7 @@ export interface ReplicaHop {
 const STEP = 5_000;
 const MOST = 500_000;
 
+/** What every hop knows of an entity now. @throws when the source, the log or a replica's database does not answer; a cache that is away has nothing. */
 export async function gatherJourney(
   connections: Connections,
   entity: EntityDeclaration,
@@ -67,7 +69,7 @@ export async function gatherJourney(
     outboxOf(connections.source(), entity, id),
     lastRecord(log, eventsTopic(entity).name, id),
     lettersOf(log, entity, id),
-    Promise.all(entity.replicas.map(({ name }) => hopOf(connections, entity, name, id))),
+    hopsOf(connections, entity, id),
   ]);
   return {
     entity: entity.name,
@@ -122,30 +124,40 @@ async function lettersOf(log: Log, entity: EntityDeclaration, id: EntityId): Pro
   const found: Journey["deadLetters"][number][] = [];
   for (const [partition, { first, next }] of await log.bounds(topic))
     for await (const records of log.read({ topic, partition }, Math.max(first, next - MOST), next))
-      for (const { key, headers } of records)
-        if (key?.toString() === id && headers["lockstep-reason"])
-          found.push({
-            reason: headers["lockstep-reason"],
-            topic: headers["lockstep-topic"] ?? "",
-            offset: headers[header.inputOffset] ?? "",
-            version: headers[header.version] ?? null,
-          });
+      for (const record of records) {
+        const decoded = record.key?.toString() === id ? decodeLetterOrMark(record) : undefined;
+        if (!decoded || "mark" in decoded) continue;
+        const { reason, origin } = decoded.letter;
+        const version = record.headers[header.version] ?? null;
+        found.push({ reason, topic: origin.topic, offset: String(origin.offset), version });
+      }
   return found;
 }
 
-async function hopOf(
-  connections: Connections,
-  entity: EntityDeclaration,
-  replica: string,
-  id: EntityId,
-): Promise<ReplicaHop> {
-  const sql = connections.replica(replica);
+async function hopsOf(connections: Connections, entity: EntityDeclaration, id: EntityId): Promise<ReplicaHop[]> {
+  const redis = connectRedis(connections.addresses.redis);
+  try {
+    return await Promise.all(
+      entity.replicas.map(({ name }) => hopOf({ sql: connections.replica(name), redis }, entity, name, id)),
+    );
+  } finally {
+    redis?.disconnect();
+  }
+}
+
+interface Stores {
+  readonly sql: Sql;
+  readonly redis: Redis | undefined;
+}
+
+async function hopOf(stores: Stores, entity: EntityDeclaration, replica: string, id: EntityId): Promise<ReplicaHop> {
+  const { sql } = stores;
   const [row] = await sql<{ version: string; deleted: boolean; known: boolean; at: Date | null }[]>`
     select version, deleted, digest is not null as known,
       case when current_setting('track_commit_timestamp')::boolean then pg_xact_commit_timestamp(xmin) end as at
     from lockstep.versions where entity = ${entity.name} and id = ${id}`;
   const decision = !row ? "not arrived" : !row.deleted ? "routed" : row.known ? "filtered" : "deleted";
-  const cache = await cachedOf(connections, sql, entity, replica, id);
+  const cache = await cachedOf(stores, entity, replica, id);
   return {
     replica,
     decision,
@@ -155,16 +167,14 @@ async function hopOf(
   };
 }
 
+/** A cache that is away has nothing. */
 async function cachedOf(
-  { addresses }: Connections,
-  sql: Sql,
+  { sql, redis }: Stores,
   entity: EntityDeclaration,
   replica: string,
   id: EntityId,
 ): Promise<ReplicaHop["cache"]> {
-  if (addresses.redis === undefined) return null;
-  const redis = new Redis(addresses.redis, { maxRetriesPerRequest: 1 });
-  redis.on("error", () => {}); // a cache that is away has nothing
+  if (!redis) return null;
   try {
     const raw = await redis.get(`${cachePrefix(replica, entity.plural)}:${id}`);
     const epoch = raw?.split(" ", 1)[0];
@@ -176,8 +186,6 @@ async function cachedOf(
     return { version: entry.version, current: row?.on === true && row.epoch === epoch };
   } catch {
     return null;
-  } finally {
-    redis.disconnect();
   }
 }
 

@@ -1,11 +1,12 @@
 /** `lockstep repair`. */
 import type { Command } from "commander";
+import { connectRedis } from "../connect.ts";
 import { runVerb, type VerbContext, type VerbFlags, type VerbResult, verb } from "../verb.ts";
 import { scoped } from "../verify/command.ts";
 import type { Difference } from "../verify/difference.ts";
 import { differencesText, lineOf, verifiedText } from "../verify/report.ts";
 import { remember } from "../verify/results.ts";
-import { connectRedis, type Scope, verifyScope } from "../verify/scope.ts";
+import { type Scope, verifyScope } from "../verify/scope.ts";
 import type { Verified } from "../verify/verify.ts";
 import { type Left, resend, stillDiffering } from "./repair.ts";
 

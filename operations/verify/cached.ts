@@ -7,6 +7,7 @@
 import type { Redis } from "ioredis";
 import { cachePrefix, type Entry, parseEntry } from "../../contracts/cache-entry.ts";
 import { documentOf, type EntityDeclaration, type EntityId, type ReplicaDeclaration } from "../../contracts/entity.ts";
+import { isId } from "../../platform/pages.ts";
 import type { Sql } from "../../platform/postgres.ts";
 import type { Difference } from "./difference.ts";
 
@@ -75,8 +76,6 @@ export async function wrongAmong(
       suspects.set(suspect.id, suspect);
   return certain(using, entity, declared, suspects);
 }
-
-const isId = (text: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
 
 /** A second look: what an apply was just replacing is right by now. */
 async function certain(

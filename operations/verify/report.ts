@@ -7,6 +7,7 @@ import type { Verified } from "./verify.ts";
 /** More than these are counted, and listed by `--json`. */
 const MOST_LISTED = 50;
 
+/** A line for each replica of each entity: rows, seconds and what differs. */
 export function verifiedText(verified: readonly Verified[]): string {
   const rows = verified.map((one) => [
     one.entity,

@@ -14,11 +14,13 @@ export interface LastVerification {
   readonly behind: boolean;
 }
 
+/** How many differ in each way; ways that did not occur are left out. */
 export function countsOf({ differences }: Verified): Partial<Record<Kind, number>> {
   const counts = kinds.map((kind) => [kind, differences.filter((d) => d.kind === kind).length] as const);
   return Object.fromEntries(counts.filter(([, count]) => count > 0));
 }
 
+/** Puts results in the place of those before. @throws when the source does not answer. */
 export async function remember(source: Sql, verified: readonly Verified[]): Promise<void> {
   for (const one of verified)
     await source`

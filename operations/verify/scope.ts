@@ -1,7 +1,6 @@
 /** Which entities and replicas are verified, and how gently; the result is remembered. */
-import { Redis } from "ioredis";
 import { entities } from "../../contracts/entities/index.ts";
-import type { Connections } from "../connect.ts";
+import { type Connections, connectRedis } from "../connect.ts";
 import { remember } from "./results.ts";
 import { type Verified, verify } from "./verify.ts";
 
@@ -55,12 +54,4 @@ export async function verifyScope({ connections, progress, signal }: Running, sc
   } finally {
     redis?.disconnect();
   }
-}
-
-/** Undefined where there is none. One that does not answer makes commands fail soon, instead of queueing them. */
-export function connectRedis(url: string | undefined): Redis | undefined {
-  if (url === undefined) return undefined;
-  const redis = new Redis(url, { maxRetriesPerRequest: 1, connectTimeout: 5_000, commandTimeout: 10_000 });
-  redis.on("error", () => {}); // the command that fails tells
-  return redis;
 }

@@ -28,6 +28,9 @@ export interface TopicPartition {
   readonly partition: number;
 }
 
+/** `topic/partition`, the key of maps by partition. */
+export const nameOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;
+
 /** `first`: offset of the oldest record kept. `next`: offset that the next record will get. */
 export interface Bounds {
   readonly first: number;

@@ -30,6 +30,7 @@ class Waiting {
   }
 }
 
+/** Readers of one entity who wait, at most {@link MOST_WAITING} of them. */
 export class Freshness {
   private readonly waiting = new Set<Waiting>();
   private timer: Timer | undefined;

@@ -1,14 +1,13 @@
 /** What a rebuild as a whole keeps to, over a log in memory and a real database. */
 import { expect, test } from "bun:test";
-import { encodeRouted, routedHeaders } from "../../contracts/event.ts";
 import { replicaTopic } from "../../contracts/topics.ts";
 import {
-  document,
   entity,
   newId,
   type ReplicaDatabase,
   replicaDatabase,
   replicaOf,
+  routedMessage,
 } from "../../tests/harness/replica.ts";
 import { SimulatedLog } from "../../tests/harness/simulated-log.ts";
 import { Positions } from "../positions.ts";
@@ -28,19 +27,7 @@ class ConfiguredLog extends SimulatedLog {
 /** A log with one version of each id, all in partition 0. */
 function logOf(partitions: number, ids: readonly string[]): SimulatedLog {
   const log = new ConfiguredLog(partitions);
-  for (const id of ids) {
-    const time = new Date().toISOString();
-    const event = {
-      entity: entity.name,
-      id,
-      version: 1,
-      operation: "upserted" as const,
-      time,
-      schemaVersion: 1,
-      document: null,
-    };
-    log.append({ topic, partition: 0 }, [encodeRouted(event, document(id, 1), routedHeaders(event, 0, undefined))]);
-  }
+  for (const id of ids) log.append({ topic, partition: 0 }, [routedMessage(id, 1)]);
   return log;
 }
 

@@ -25,7 +25,7 @@ export async function switchTables(
   catchUp: (within: TransactionSql) => Promise<void>,
 ): Promise<void> {
   for (let attempt = 1; ; attempt++) {
-    await cacheOff(sql);
+    await moveEpoch(sql);
     // No reader uses an entry of before any more: what it reads from now on comes from the tables.
     await Bun.sleep(LEASE_MS + 100);
     try {
@@ -87,10 +87,7 @@ async function refuseLoss(sql: TransactionSql): Promise<void> {
     );
 }
 
-async function cacheOff(sql: Sql): Promise<void> {
-  await moveEpoch(sql);
-}
-
+/** Switches the cache off, as of a new epoch: nothing that was cached before is served. */
 async function moveEpoch(sql: Sql | TransactionSql): Promise<void> {
   await sql`select lockstep.move_epoch(epoch, null, ${OFF}::interval) from lockstep.cache_epoch`;
 }

@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test";
-import { encodeRouted, routedHeaders } from "../../contracts/event.ts";
 import { replicaTopic } from "../../contracts/topics.ts";
-import { document, entity, newId, replicaDatabase, replicaOf } from "../../tests/harness/replica.ts";
+import { entity, newId, replicaDatabase, replicaOf, routedMessage } from "../../tests/harness/replica.ts";
 import { SimulatedLog } from "../../tests/harness/simulated-log.ts";
 import { fill } from "./fill.ts";
 import { prepareNext, RebuildRefusedError } from "./tables.ts";
@@ -51,20 +50,7 @@ test("rows that the table refuses are left out and told, and all others are fill
   const log = new SimulatedLog(1);
   const ids = Array.from({ length: 30 }, newId);
   const poisoned = new Set([ids[0]!, ids[7]!, ids[8]!, ids[29]!]);
-  for (const id of ids) {
-    const time = new Date().toISOString();
-    const event = {
-      entity: entity.name,
-      id,
-      version: 1,
-      operation: "upserted" as const,
-      time,
-      schemaVersion: 1,
-      document: null,
-    };
-    const name = poisoned.has(id) ? "poison" : "cup";
-    log.append(at, [encodeRouted(event, document(id, 1, { name }), routedHeaders(event, 0, undefined))]);
-  }
+  for (const id of ids) log.append(at, [routedMessage(id, 1, { name: poisoned.has(id) ? "poison" : "cup" })]);
   const refused: string[] = [];
   const { signal } = new AbortController();
   const parts = {

@@ -81,6 +81,7 @@ export async function dropOld(sql: Sql): Promise<boolean> {
   return there;
 }
 
+/** @throws what the database says. */
 export async function schemaExists(sql: Sql, name: string): Promise<boolean> {
   return (await sql`select from pg_namespace where nspname = ${name}`).length > 0;
 }

@@ -2,6 +2,7 @@
 import postgres, { type Sql } from "postgres";
 import { product } from "../../contracts/entities/product.ts";
 import type { Document, EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity.ts";
+import { type EventMessage, encodeRouted, routedHeaders } from "../../contracts/event.ts";
 import { createLogger } from "../../observability/logger.ts";
 import { Database } from "../../platform/database.ts";
 import { migrate } from "../../platform/migrate.ts";
@@ -72,6 +73,14 @@ export const document = (id: string, version: number, given: Document = {}): Doc
   createdAt: at,
   updatedAt: at,
 });
+
+/** A change as the stream writes it to the catalog's topic. */
+export function routedMessage(id: string, version: number, given: Document | null = {}): EventMessage {
+  const operation = given ? ("upserted" as const) : ("deleted" as const);
+  const time = new Date().toISOString();
+  const event = { entity: entity.name, id, version, operation, time, schemaVersion: 1, document: null };
+  return encodeRouted(event, given && document(id, version, given), routedHeaders(event, 0, undefined));
+}
 
 export const upsert = (id: string, version: number, given: Document = {}): Change => ({
   id,

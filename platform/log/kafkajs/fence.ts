@@ -12,11 +12,11 @@
  * The last step is a proof, not a question: a deposed leader that still answers does not have the marker, whatever it says
  * about the partition's end.
  */
-import { type TopicPartition, WriterDeadError } from "../log.ts";
+import { nameOf, type TopicPartition, WriterDeadError } from "../log.ts";
 import { NoBrokerError, refuse, verdictOf } from "./broker-errors.ts";
 import type { Cluster } from "./cluster.ts";
 import { fetchFrom } from "./fetch.ts";
-import { endsOf, nameOf, refuseAny } from "./offsets.ts";
+import { endsOf, refuseAny } from "./offsets.ts";
 import { patiently } from "./patience.ts";
 import { byTopic } from "./protocol.ts";
 import { decodeBatches } from "./record-batch/decode.ts";

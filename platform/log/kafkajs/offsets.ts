@@ -1,5 +1,5 @@
 /** Where partitions begin and end now. */
-import type { Bounds, TopicPartition } from "../log.ts";
+import { type Bounds, nameOf, type TopicPartition } from "../log.ts";
 import { BrokerError, refuse } from "./broker-errors.ts";
 import type { Cluster } from "./cluster.ts";
 import { patiently } from "./patience.ts";
@@ -8,9 +8,6 @@ import { byTopic, READ_COMMITTED } from "./protocol.ts";
 const BEGINNING = -2;
 const END = -1;
 const WITHIN_MS = 15_000;
-
-/** `topic/partition`, the key of maps by partition. */
-export const nameOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;
 
 /** First and next offset of each partition, by `nameOf`. Waits out missing leaders, for 15 seconds at most. */
 export async function boundsOf(

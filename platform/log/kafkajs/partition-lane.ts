@@ -1,10 +1,9 @@
 /** A writer's way into one partition: writes wait in a row, batches go out one at a time and are numbered. */
 import type { Logger } from "../../../observability/logger.ts";
-import { type OutgoingRecord, RecordRefusedError, type TopicPartition } from "../log.ts";
+import { nameOf, type OutgoingRecord, RecordRefusedError, type TopicPartition } from "../log.ts";
 import { BrokerError, refuse } from "./broker-errors.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Fence } from "./fence.ts";
-import { nameOf } from "./offsets.ts";
 import { patiently } from "./patience.ts";
 import { encodeBatch } from "./record-batch/encode.ts";
 import type { Sender } from "./sender.ts";

@@ -1,9 +1,9 @@
 /** Reads a range of one partition, straight from its leader. */
-import type { StoredRecord, TopicPartition } from "../log.ts";
+import { nameOf, type StoredRecord, type TopicPartition } from "../log.ts";
 import { NoBrokerError, refuse } from "./broker-errors.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Fetched, fetchFrom, recordsOf } from "./fetch.ts";
-import { boundsOf, nameOf } from "./offsets.ts";
+import { boundsOf } from "./offsets.ts";
 import { patiently } from "./patience.ts";
 import { offsetAfter } from "./record-batch/decode.ts";
 import type { Wire } from "./wire.ts";

@@ -4,9 +4,9 @@
  * whatever has become ready meanwhile travels together in the next one.
  */
 
+import { nameOf } from "../log.ts";
 import { NoBrokerError } from "./broker-errors.ts";
 import type { Cluster } from "./cluster.ts";
-import { nameOf } from "./offsets.ts";
 import { type ProduceAnswer, type ProducePart, produce } from "./protocol.ts";
 import type { Node, Wire } from "./wire.ts";
 

@@ -8,11 +8,11 @@
  * its successor's InitProducerId settles it; no transaction is ever begun after such a doubt, so that a late commit cannot
  * end another one (Jepsen, Bufstream 0.1.0).
  */
-import { type LogWriter, type OutgoingRecord, RecordRefusedError, type TopicPartition } from "../log.ts";
+import { type LogWriter, nameOf, type OutgoingRecord, RecordRefusedError, type TopicPartition } from "../log.ts";
 import { inBatches } from "./batches.ts";
 import { BrokerError, refuse } from "./broker-errors.ts";
 import { type Fence, fencedAt } from "./fence.ts";
-import { nameOf, refuseAny } from "./offsets.ts";
+import { refuseAny } from "./offsets.ts";
 import { PartitionLane, type Write, type WriterParts } from "./partition-lane.ts";
 import { patiently } from "./patience.ts";
 import { byTopic } from "./protocol.ts";

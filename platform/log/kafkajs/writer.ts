@@ -6,10 +6,9 @@
  * For brokers that refuse an older epoch also outside transactions, as Apache Kafka does; for others see
  * transactional-writer.ts.
  */
-import { type LogWriter, type OutgoingRecord, RecordRefusedError, type TopicPartition } from "../log.ts";
+import { type LogWriter, nameOf, type OutgoingRecord, RecordRefusedError, type TopicPartition } from "../log.ts";
 import { inBatches } from "./batches.ts";
 import { type Fence, fencedAt } from "./fence.ts";
-import { nameOf } from "./offsets.ts";
 import { PartitionLane, type WriterParts } from "./partition-lane.ts";
 import { WriterLife } from "./writer-life.ts";
 

@@ -3,8 +3,7 @@
  * restart of its state. A partition that is to move is first left out, so that its owner gives it up; the next round hands
  * it on (cooperative rebalancing, KIP-429). So two members never have the same partition, and the rest flows on meanwhile.
  */
-import type { TopicPartition } from "../../log.ts";
-import { nameOf } from "../offsets.ts";
+import { nameOf, type TopicPartition } from "../../log.ts";
 
 /** What a member says when it joins. */
 export interface Claim {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { nameOf } from "../offsets.ts";
+import { nameOf } from "../../log.ts";
 import { assign, type Claim } from "./assign.ts";
 
 const partitions = (count: number) => Array.from({ length: count }, (_, partition) => ({ topic: "t", partition }));

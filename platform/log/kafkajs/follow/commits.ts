@@ -1,8 +1,8 @@
 /** The group's memory of what is processed, kept by its coordinator. A hint where to go on: it may lag, never lead. */
-import type { TopicPartition } from "../../log.ts";
+import { nameOf, type TopicPartition } from "../../log.ts";
 import { refuse } from "../broker-errors.ts";
 import type { Cluster } from "../cluster.ts";
-import { boundsOf, nameOf } from "../offsets.ts";
+import { boundsOf } from "../offsets.ts";
 import { patiently } from "../patience.ts";
 import { byTopic } from "../protocol.ts";
 import type { Seat } from "./member.ts";

@@ -3,11 +3,11 @@
  * with enough waiting; what becomes ready for more while that poll is under way is asked for in a second one, so that a
  * partition that was slow for a moment does not sit out the others' silence.
  */
-import type { TopicPartition } from "../../log.ts";
+import { nameOf, type TopicPartition } from "../../log.ts";
 import { BrokerError, verdictOf } from "../broker-errors.ts";
 import type { Cluster } from "../cluster.ts";
 import { type Fetched, fetchFrom } from "../fetch.ts";
-import { boundsOf, nameOf } from "../offsets.ts";
+import { boundsOf } from "../offsets.ts";
 import { pause } from "../patience.ts";
 import type { Node, Wire } from "../wire.ts";
 import type { PartitionQueue } from "./partition-queue.ts";

@@ -4,9 +4,8 @@
  * rebalance, and skips silently when offsets are gone (docs/decisions/001-log-writer.md).
  */
 import type { Logger } from "../../../../observability/logger.ts";
-import type { Follower, FollowOptions, TopicPartition } from "../../log.ts";
+import { type Follower, type FollowOptions, nameOf, type TopicPartition } from "../../log.ts";
 import type { Cluster } from "../cluster.ts";
-import { nameOf } from "../offsets.ts";
 import { atMost, pause } from "../patience.ts";
 import { commit, startOffsets } from "./commits.ts";
 import { FetchLoop } from "./fetch-loop.ts";

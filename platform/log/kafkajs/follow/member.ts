@@ -9,10 +9,9 @@
  * Heartbeats go on in every state, so that a member that waits for others knows whether it still counts as one.
  */
 import { AssignerProtocol } from "kafkajs";
-import type { TopicPartition } from "../../log.ts";
+import { nameOf, type TopicPartition } from "../../log.ts";
 import { BrokerError, refuse, verdictOf } from "../broker-errors.ts";
 import type { Cluster } from "../cluster.ts";
-import { nameOf } from "../offsets.ts";
 import { patiently, pause } from "../patience.ts";
 import { byTopic } from "../protocol.ts";
 import type { Wire } from "../wire.ts";

@@ -1,8 +1,8 @@
 /** Reads all partitions of a topic as they grow, without a group: for what every process must hear, and what is small enough for it. */
 import type { Logger } from "../../../../observability/logger.ts";
-import type { Watcher, WatchOptions } from "../../log.ts";
+import { nameOf, type Watcher, type WatchOptions } from "../../log.ts";
 import type { Cluster } from "../cluster.ts";
-import { boundsOf, nameOf } from "../offsets.ts";
+import { boundsOf } from "../offsets.ts";
 import { FetchLoop } from "./fetch-loop.ts";
 import { PartitionQueue } from "./partition-queue.ts";
 

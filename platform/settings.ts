@@ -28,6 +28,12 @@ const wholeNumber = (min: number, max: number, initial: number) =>
 const url = (protocols: RegExp, example: string) =>
   z.url({ protocol: protocols, error: `must be a URL like ${example}` }).optional();
 
+const flag = (initial: boolean) =>
+  z
+    .enum(["true", "false"], { error: "must be true or false" })
+    .default(initial ? "true" : "false")
+    .transform((given) => given === "true");
+
 /** `name=url` pairs, separated by commas; in their order, since several may share a name. */
 const namedUrls = (beginning: RegExp, example: string) =>
   z
@@ -139,6 +145,32 @@ export const settings = {
   LOCKSTEP_SERVICE_URLS: setting(
     namedUrls(/^https?:\/\//, "service=http://…"),
     "For operations, too: the services whose health is told, as gateway=http://…,stream=http://…; several may share a name",
+  ),
+  LOCKSTEP_CONSOLE_OPERATIONS: setting(
+    flag(false),
+    "Whether the console's page may change things: write entities, pause, replay, repair, rebuild, break parts on purpose; only for a console that nobody else can reach",
+  ),
+  LOCKSTEP_CONSOLE_HOSTS: setting(
+    z
+      .string()
+      .optional()
+      .transform((list) => list?.split(",").map((host) => host.trim().toLowerCase()) ?? [])
+      .refine(
+        (list) => list.every((host) => /^[a-z0-9.-]{1,253}$/.test(host)),
+        "must be host names, separated by commas",
+      ),
+    "Names under which the console is reached beside localhost and addresses, separated by commas; it answers under no other (DNS rebinding)",
+  ),
+  LOCKSTEP_TRACE_UI_URL: setting(
+    z
+      .string()
+      .regex(/^https?:\/\/[^\s]*\{traceId\}/, "must be a URL like http://127.0.0.1:16686/trace/{traceId}")
+      .optional(),
+    "Where people see one trace, with {traceId} in the place of its id: the console links to it",
+  ),
+  LOCKSTEP_STACK_DATA: setting(
+    z.string().min(1).optional(),
+    "Data folder of the stack that the console belongs to, set by bun run up: the console can then end processes, to show how they come back",
   ),
   LOCKSTEP_SHUTDOWN_MS: setting(
     wholeNumber(0, 600_000, 10_000),

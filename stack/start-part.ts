@@ -129,14 +129,21 @@ function serviceEnvironment(service: PlannedService, around: ServiceSurroundings
 }
 
 /** What operations are told of a stack. */
-function everything({ addresses, services }: ServiceSurroundings): Record<string, string | undefined> {
+function everything({ addresses, services, data, env }: ServiceSurroundings): Record<string, string | undefined> {
   const replicas = [...addresses.databases].filter(([owner]) => owner !== "gateway");
   return {
     LOCKSTEP_SOURCE_DATABASE_URL: addresses.databases.get("gateway"),
     LOCKSTEP_REPLICA_DATABASE_URLS: replicas.map(([name, url]) => `${name}=${url}`).join(","),
     LOCKSTEP_SERVICE_URLS: services.map((service) => `${service.name}=${serviceUrl(service)}`).join(","),
+    LOCKSTEP_STACK_DATA: data,
+    // Whoever can reach the page may then change everything: by itself only where that is this machine.
+    LOCKSTEP_CONSOLE_OPERATIONS:
+      env.LOCKSTEP_CONSOLE_OPERATIONS || String(isLoopback(env.LOCKSTEP_HOST || "127.0.0.1")),
   };
 }
+
+const isLoopback = (host: string): boolean =>
+  host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
 
 /** Where everything is: what was started, and what was there before. */
 export function addressesOf(

@@ -78,7 +78,7 @@ export const metrics = {
   consumerLag: declare({
     name: "lockstep_consumer_lag",
     kind: "gauge",
-    help: "Records of a partition that the group has not processed",
+    help: "Records of a partition that the group has not processed; told by who processes them, and by the console, also for those that hang or are away",
     labels: ["group", "partition"],
   }),
   replicaApplied: declare({
@@ -134,6 +134,24 @@ export const metrics = {
     kind: "gauge",
     help: "Epoch of the cache; it rises when cached documents may be stale and are all given up",
     labels: ["replica"],
+  }),
+  diskFree: declare({
+    name: "lockstep_disk_free_bytes",
+    kind: "gauge",
+    help: "Free bytes of the disk that the service's own folder lies on; only where it has one",
+    labels: ["folder"],
+  }),
+  diskSize: declare({
+    name: "lockstep_disk_size_bytes",
+    kind: "gauge",
+    help: "Size of that disk",
+    labels: ["folder"],
+  }),
+  databaseSize: declare({
+    name: "lockstep_database_size_bytes",
+    kind: "gauge",
+    help: "Bytes that a database takes on its server's disk, by its owner",
+    labels: ["owner"],
   }),
   httpRequests: declare({
     name: "http_server_request_duration_seconds",

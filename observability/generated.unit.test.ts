@@ -1,0 +1,9 @@
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { generatedFiles } from "./generate.ts";
+
+for (const [path, content] of Object.entries(generatedFiles()))
+  test(`observability/${path} is what its source makes: bun run observability`, () => {
+    expect(readFileSync(join(import.meta.dir, path), "utf8")).toBe(content);
+  });

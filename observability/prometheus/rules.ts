@@ -1,0 +1,34 @@
+/** All rules from one source: the file for production, and the same rules with other thresholds for a test. */
+import { cacheAlerts } from "./alerts/cache.ts";
+import { inStepAlerts } from "./alerts/in-step.ts";
+import { processAlerts } from "./alerts/processes.ts";
+import { truthAlerts } from "./alerts/truth.ts";
+import { recordings } from "./recording.ts";
+import { type Alert, alertName, duration } from "./rule.ts";
+import type { Thresholds } from "./thresholds.ts";
+
+export const alerts = (t: Thresholds): readonly Alert[] => [
+  ...inStepAlerts(t),
+  ...truthAlerts(t),
+  ...cacheAlerts(t),
+  ...processAlerts(t),
+];
+
+/** The rules as Prometheus reads them. */
+export const ruleFile = (t: Thresholds) => ({
+  groups: [
+    { name: "lockstep-recording", rules: recordings(t) },
+    { name: "lockstep-alerts", rules: alerts(t).map((alert) => asRule(alert, t)) },
+  ],
+});
+
+function asRule(alert: Alert, { runbook }: Thresholds) {
+  const { expr, forSeconds, severity, labels, summary, section } = alert;
+  return {
+    alert: alertName(alert),
+    expr,
+    ...(forSeconds > 0 ? { for: duration(forSeconds) } : {}),
+    labels: { severity, ...labels },
+    annotations: { summary, runbook_url: `${runbook}#${section}` },
+  };
+}

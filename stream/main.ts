@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { STREAM_KEY } from "../contracts/control.ts";
 import { entities } from "../contracts/entities/index.ts";
 import { deadLetterTopic, eventsTopic, streamGroup, topicsOf } from "../contracts/topics.ts";
+import { reportDisk } from "../observability/disk.ts";
 import { Pause } from "../platform/control.ts";
 import { serveHttp, serviceApp } from "../platform/http.ts";
 import { connectLog } from "../platform/log/kafkajs/index.ts";
@@ -51,6 +52,7 @@ export async function startStream({ settings, logger, metrics }: Running): Promi
   const control = await pause.watch(log, STREAM_KEY, copies);
   const directory = settings.LOCKSTEP_STATE_DIR ?? mkdtempSync(join(tmpdir(), "lockstep-stream-"));
   mkdirSync(directory, { recursive: true });
+  const stopReporting = reportDisk(directory, { metrics, logger });
   const known = new KnownVersions(join(directory, "known-versions.sqlite"));
   const topology = new Topology({ log, known, logger, metrics }, entities);
   const following = await log.follow({
@@ -84,6 +86,7 @@ export async function startStream({ settings, logger, metrics }: Running): Promi
     ended: Promise.race([following.ended, control.ended]),
     async stop() {
       clearInterval(counting);
+      stopReporting();
       await watch.close();
       await following.close();
       await topology.close();

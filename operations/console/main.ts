@@ -8,6 +8,7 @@ import type { Service } from "../../platform/service.ts";
 import { addressesOf, Connections } from "../connect.ts";
 import { gatherJourney, isKnown } from "../journey/gather.ts";
 import { gatherStatus } from "../status/gather.ts";
+import { watchFromOutside } from "./outside.ts";
 import { startPeriodicVerification } from "./periodic.ts";
 
 /** How long a replica may take to hear of what was just committed, in seconds: nobody waits for this verification. */
@@ -38,11 +39,13 @@ export async function startConsole({ settings, logger, metrics }: Running): Prom
       lookEveryMs: LOOK_EVERY_MS,
     },
   );
+  const outside = watchFromOutside({ connections, metrics, logger }, LOOK_EVERY_MS);
   const ended = Promise.withResolvers<void>();
   return {
     ended: ended.promise,
     async stop() {
       await http.stop();
+      await outside.stop();
       await periodic.stop();
       await connections[Symbol.asyncDispose]();
       ended.resolve();

@@ -21,6 +21,7 @@ export interface PartitionLag {
 export interface Follows {
   /** `stream`, or the replica's name. */
   readonly name: string;
+  readonly group: string;
   readonly topic: string;
   readonly paused: Control | null;
   readonly lag: number;
@@ -89,13 +90,15 @@ async function healthOf({ name, instance, url }: Connections["addresses"]["servi
   }
 }
 
-async function outboxOf(connections: Connections): Promise<Status["outbox"]> {
+/** Changes in the source's outbox. @throws when the source does not answer. */
+export async function outboxOf(connections: Connections): Promise<Status["outbox"]> {
   const [row] = await connections.source()<{ depth: string; age: number | null }[]>`
     select count(*) as depth, extract(epoch from clock_timestamp() - min(at))::float8 as age from lockstep.outbox`;
   return { depth: Number(row!.depth), oldestAgeSeconds: Math.max(0, row!.age ?? 0) };
 }
 
-function followsOf(log: Log, paused: ReadonlyMap<string, Control>): Promise<Follows[]> {
+/** How far each consumer is, from its group's committed positions. @throws when the log does not answer. */
+export function followsOf(log: Log, paused: ReadonlyMap<string, Control>): Promise<Follows[]> {
   const pausedAs = (key: string) => (paused.get(key)?.paused ? paused.get(key)! : null);
   return Promise.all(
     entities.flatMap((entity) => [
@@ -114,7 +117,7 @@ async function lagOf(log: Log, name: string, group: string, topic: string, pause
     const position = progress.get(partition) ?? 0;
     return { partition, position, end: next, lag: Math.max(0, next - position) };
   });
-  return { name, topic, paused, lag: partitions.reduce((sum, { lag }) => sum + lag, 0), partitions };
+  return { name, group, topic, paused, lag: partitions.reduce((sum, { lag }) => sum + lag, 0), partitions };
 }
 
 async function openLetters(connections: Connections, log: Log): Promise<number> {

@@ -47,8 +47,7 @@ export const processAlerts = (t: Thresholds): readonly Alert[] => [
     expr: disksBelow(t.diskLow.freeShare),
     forSeconds: t.diskLow.forSeconds,
     severity: "page",
-    summary:
-      "{{ $value | humanizePercentage }} of the disk is free ({{ $labels.service }}{{ $labels.job }} {{ $labels.instance }})",
+    summary: "{{ $labels.instance }}: {{ $value | humanizePercentage }} of the disk is free",
     section: "disk-low",
   },
 ];

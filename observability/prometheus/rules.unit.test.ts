@@ -1,0 +1,86 @@
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { metrics } from "../../contracts/metrics.ts";
+import { verbs } from "../../operations/index.ts";
+import { foreignNames, namesIn, ownNames } from "./names-in.ts";
+import { recordings } from "./recording.ts";
+import { alertName, duration } from "./rule.ts";
+import { alerts, ruleFile } from "./rules.ts";
+import { production, quick } from "./thresholds.ts";
+
+const runbook = readFileSync(join(import.meta.dir, "../../docs/runbook.md"), "utf8");
+/** Headings as links name them: lower case, hyphens for spaces, nothing else. */
+const sections = new Map(
+  runbook
+    .split(/^(?=## )/m)
+    .filter((text) => text.startsWith("## "))
+    .map((text) => {
+      const [heading = ""] = text.slice(3).split("\n");
+      return [
+        heading
+          .toLowerCase()
+          .replace(/[^\w\s-]/g, "")
+          .replaceAll(" ", "-"),
+        text,
+      ] as const;
+    }),
+);
+
+test("each alert's runbook link leads to a section that names the alert and says what it means, how to see more and what to do", () => {
+  for (const { alert, annotations } of ruleFile(production).groups[1]!.rules as {
+    alert: string;
+    annotations: { runbook_url: string };
+  }[]) {
+    const [file, section = ""] = annotations.runbook_url.split("#");
+    expect(file).toBe("docs/runbook.md");
+    const text = sections.get(section);
+    expect(text ?? `no section ${section}`).toContain(`\`${alert}\``);
+    for (const part of ["**Means**", "**See**", "**Do**"]) expect(text).toContain(part);
+  }
+});
+
+test("the runbook has no section for an alert that is gone", () => {
+  const named = [...runbook.matchAll(/`(Lockstep[A-Z]\w+)`/g)].map(([, name]) => name);
+  expect([...new Set(named)].sort()).toEqual([...new Set(alerts(production).map(alertName))].sort());
+});
+
+const never = () => Promise.reject(new Error("only the names are asked for"));
+
+test("the runbook's commands are verbs that there are", () => {
+  const named = [...runbook.matchAll(/bun run lockstep ([a-z-]+)/g)].map(([, name]) => name);
+  const there = verbs({ rebuild: never, dropOld: never }).map((verb) => verb.name());
+  expect(named.filter((name) => !there.includes(name ?? ""))).toEqual([]);
+});
+
+test("rules name metrics that are declared, that are listed as foreign, or that are recorded", () => {
+  const recorded = new Set(recordings(production).map(({ record }) => record));
+  const known = (name: string) => ownNames.has(name) || foreignNames.has(name) || recorded.has(name);
+  const named = [...recordings(production), ...alerts(production)].flatMap(({ expr }) => namesIn(expr));
+  expect(named.filter((name) => !known(name))).toEqual([]);
+  expect(named.length).toBeGreaterThan(30);
+});
+
+test("names are found where they stand", () => {
+  const expr = `sum by (le, x) (rate(a_bucket{job="b", r=~"c.."}[5m])) / on (z) d offset 5m > 1e3 and absent(e == 1) unless time() - f:g:h`;
+  expect(namesIn(expr)).toEqual(["a_bucket", "d", "e", "f:g:h"]);
+});
+
+test("the objective for latency is a bound of the histogram's buckets", () => {
+  expect(metrics.syncLatency.buckets).toContain(production.slo.withinSeconds);
+});
+
+test("the quick rules differ from those of production in numbers only", () => {
+  const names = (t: typeof production) => alerts(t).map(alertName);
+  expect(names(quick)).toEqual(names(production));
+});
+
+test.each([
+  [5, "5s"],
+  [90, "90s"],
+  [300, "5m"],
+  [3_600, "1h"],
+  [21_600, "6h"],
+])("%i seconds are written as %s", (seconds, text) => {
+  expect(duration(seconds)).toBe(text);
+});

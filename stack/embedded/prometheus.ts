@@ -1,0 +1,76 @@
+/** A Prometheus that scrapes what a list names, with rules of its own; its data lies in its folder. */
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { ruleFile } from "../../observability/prometheus/rules.ts";
+import { listedConfiguration, type Target, targetList } from "../../observability/prometheus/scrape.ts";
+import { production, type Thresholds } from "../../observability/prometheus/thresholds.ts";
+import { prometheusPrograms } from "./prometheus-binary.ts";
+import { launch, type Server, untilAnswering, type Waiting } from "./server.ts";
+
+export interface PrometheusOptions extends Waiting {
+  readonly dir: string;
+  readonly port: number;
+  readonly targets: readonly Target[];
+  /** Seconds from one scrape, and from one look at the rules, to the next. Default: 5. */
+  readonly intervalSeconds?: number;
+  /** When alerts fire. Default: those of production. */
+  readonly thresholds?: Thresholds;
+}
+
+/**
+ * Starts a Prometheus on a port of 127.0.0.1.
+ *
+ * @throws {MissingComponentError} when the machine has no Prometheus and none can be fetched.
+ * @throws {Failure} with the log's last lines when it does not start.
+ */
+export async function startPrometheus(options: PrometheusOptions): Promise<Server> {
+  const { port } = options;
+  const dir = resolve(options.dir);
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const { prometheus } = await prometheusPrograms(options);
+  const logFile = join(dir, "prometheus.log");
+  const url = `http://127.0.0.1:${port}`;
+  const server = launch({
+    name: "prometheus",
+    kind: "prometheus",
+    url,
+    port,
+    command: prometheus,
+    args: [
+      `--config.file=${configure(dir, options)}`,
+      `--storage.tsdb.path=${join(dir, "data")}`,
+      "--storage.tsdb.retention.time=15d",
+      // Whatever a long load test brings, the disk stays ours.
+      "--storage.tsdb.retention.size=1GB",
+      `--web.listen-address=127.0.0.1:${port}`,
+      // Exemplars lead from a latency to a trace. Load generators write what they measured themselves.
+      "--enable-feature=exemplar-storage",
+      "--web.enable-remote-write-receiver",
+      "--log.level=warn",
+    ],
+    logFile,
+    cleanSignal: "SIGTERM",
+    graceMs: 10_000,
+  });
+  return untilAnswering(server, () => isReady(url), { withinMs: 30_000, logFile, waiting: options });
+}
+
+/** JSON is a part of YAML. @returns the configuration's path. */
+function configure(dir: string, { targets, intervalSeconds, thresholds = production }: PrometheusOptions): string {
+  const files = { targets: join(dir, "targets.json"), rules: join(dir, "rules.yml") };
+  write(files.targets, targetList(targets));
+  write(files.rules, ruleFile(thresholds));
+  const configuration = join(dir, "prometheus.yml");
+  write(configuration, listedConfiguration(files, intervalSeconds));
+  return configuration;
+}
+
+/** Whole or not at all: a Prometheus that runs may read it at any moment. */
+function write(path: string, content: unknown): void {
+  writeFileSync(`${path}.tmp`, `${JSON.stringify(content, null, 2)}\n`);
+  renameSync(`${path}.tmp`, path);
+}
+
+async function isReady(url: string): Promise<boolean> {
+  return (await fetch(`${url}/-/ready`, { signal: AbortSignal.timeout(2_000) })).ok;
+}

@@ -1,0 +1,78 @@
+/** Jaeger 2 with its traces in memory: takes spans over OTLP/HTTP, answers queries over HTTP. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { jaegerBinary } from "./jaeger-binary.ts";
+import { launch, type Server, untilAnswering, type Waiting } from "./server.ts";
+
+export interface JaegerOptions extends Waiting {
+  readonly dir: string;
+  /** Port of the query API, and of the page where the binary has one. */
+  readonly port: number;
+  /** Port that takes spans over OTLP/HTTP. */
+  readonly otlpPort: number;
+  /** Most traces that are kept; the oldest go first. Default: 10,000. */
+  readonly maxTraces?: number;
+}
+
+export interface Jaeger extends Server {
+  /** What `OTEL_EXPORTER_OTLP_ENDPOINT` is set to. */
+  readonly otlpUrl: string;
+  /** `/api/traces/ID`, `/api/services` and the page; the same as `url`. */
+  readonly queryUrl: string;
+}
+
+/**
+ * Starts a Jaeger on two ports of 127.0.0.1.
+ *
+ * @throws {MissingComponentError} when the machine has neither Jaeger nor Go to build it.
+ * @throws {Failure} with the log's last lines when it does not start.
+ */
+export async function startJaeger(options: JaegerOptions): Promise<Jaeger> {
+  const { port, otlpPort } = options;
+  const dir = resolve(options.dir);
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const command = await jaegerBinary(options);
+  const config = join(dir, "jaeger.json");
+  writeFileSync(config, JSON.stringify(configuration(options), null, 2));
+  const logFile = join(dir, "jaeger.log");
+  const queryUrl = `http://127.0.0.1:${port}`;
+  const server = launch({
+    name: "jaeger",
+    kind: "jaeger",
+    url: queryUrl,
+    port,
+    command,
+    args: ["--config", config],
+    logFile,
+    cleanSignal: "SIGTERM",
+    graceMs: 5_000,
+  });
+  await untilAnswering(server, () => answersQueries(queryUrl), { withinMs: 20_000, logFile, waiting: options });
+  return { ...server, queryUrl, otlpUrl: `http://127.0.0.1:${otlpPort}` };
+}
+
+async function answersQueries(queryUrl: string): Promise<boolean> {
+  const { ok } = await fetch(`${queryUrl}/api/services`, { signal: AbortSignal.timeout(2_000) });
+  return ok;
+}
+
+/** A collector's configuration is YAML, of which JSON is a part. Port 0 stands for what nobody here asks. */
+const configuration = ({ port, otlpPort, maxTraces = 10_000 }: JaegerOptions) => ({
+  service: {
+    extensions: ["jaeger_storage", "jaeger_query"],
+    pipelines: { traces: { receivers: ["otlp"], exporters: ["jaeger_storage_exporter"] } },
+    telemetry: { metrics: { level: "none" }, logs: { level: "warn" } },
+  },
+  extensions: {
+    jaeger_storage: { backends: { memory: { memory: { max_traces: maxTraces } } } },
+    jaeger_query: {
+      storage: { traces: "memory" },
+      // Traces of its own queries would go to a collector on the usual port, whosever that is.
+      enable_tracing: false,
+      http: { endpoint: `127.0.0.1:${port}` },
+      grpc: { endpoint: "127.0.0.1:0" },
+    },
+  },
+  receivers: { otlp: { protocols: { http: { endpoint: `127.0.0.1:${otlpPort}` } } } },
+  exporters: { jaeger_storage_exporter: { trace_storage: "memory" } },
+});

@@ -1,2 +1,19 @@
 /** The dashboards as the files that Grafana reads. */
-export const dashboardFiles = (): Readonly<Record<string, string>> => ({});
+import { type Board, grafanaDashboard } from "./board.ts";
+import { gateway } from "./boards/gateway.ts";
+import { inStep } from "./boards/in-step.ts";
+import { infrastructure } from "./boards/infrastructure.ts";
+import { loadTest } from "./boards/load-test.ts";
+import { oneReplica } from "./boards/one-replica.ts";
+import { stream } from "./boards/stream.ts";
+
+export const boards: readonly Board[] = [inStep, oneReplica, stream, gateway, loadTest, infrastructure];
+
+/** By their paths below observability/. */
+export const dashboardFiles = (): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    boards.map((board) => [
+      `grafana/dashboards/${board.slug}.json`,
+      `${JSON.stringify(grafanaDashboard(board), null, 2)}\n`,
+    ]),
+  );

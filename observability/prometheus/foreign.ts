@@ -2,6 +2,7 @@
 export const foreign = {
   // Prometheus, of each target
   up: "up",
+  alerts: "ALERTS",
   scrapeSeconds: "scrape_duration_seconds",
   // each of our processes, under the names that all client libraries use
   processStart: "process_start_time_seconds",

@@ -1,0 +1,36 @@
+/** What happened, as marks in every panel: starts of processes (so deployments), rebuilds, pauses. */
+import { metrics } from "../../contracts/metrics.ts";
+import { foreign } from "../prometheus/foreign.ts";
+
+export interface Annotation {
+  readonly name: string;
+  readonly color: string;
+  readonly expr: string;
+  readonly title: string;
+  /** The query's value is the time of the mark, in milliseconds since 1970; else there is a mark wherever it is above 0. */
+  readonly atValue: boolean;
+}
+
+export const annotations: readonly Annotation[] = [
+  {
+    name: "Starts",
+    color: "blue",
+    expr: `max by (service, instance) (${foreign.processStart}) * 1000`,
+    title: "{{service}} {{instance}} started",
+    atValue: true,
+  },
+  {
+    name: "Rebuilds",
+    color: "purple",
+    expr: `sum by (service) (increase(${metrics.rebuilds.name}[$__rate_interval])) > 0`,
+    title: "{{service}} rebuilt itself",
+    atValue: false,
+  },
+  {
+    name: "Pauses",
+    color: "orange",
+    expr: `max by (service) (${metrics.paused.name}) > 0`,
+    title: "{{service}} is paused",
+    atValue: false,
+  },
+];

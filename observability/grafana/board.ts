@@ -1,0 +1,94 @@
+/** A dashboard as data, and how it becomes one of Grafana's. */
+import {
+  AnnotationQueryBuilder,
+  type Dashboard,
+  DashboardBuilder,
+  DashboardCursorSync,
+  DashboardLinkBuilder,
+  DashboardLinkType,
+  DatasourceVariableBuilder,
+  QueryVariableBuilder,
+  RowBuilder,
+  VariableRefresh,
+  VariableSort,
+} from "@grafana/grafana-foundation-sdk/dashboard";
+import { annotations } from "./annotations.ts";
+import { datasource, grafanaPanel, type Panel } from "./panel.ts";
+
+/** A choice at the top of a dashboard, of all values that a label has. */
+export interface Variable {
+  readonly name: string;
+  readonly label: string;
+  readonly metric: string;
+  /** Several at a time, and all of them to begin with. */
+  readonly many: boolean;
+}
+
+export interface Row {
+  readonly title: string;
+  readonly panels: readonly Panel[];
+}
+
+export interface Board {
+  /** File name and stable address. */
+  readonly slug: string;
+  readonly title: string;
+  readonly description: string;
+  readonly variables: readonly Variable[];
+  readonly rows: readonly Row[];
+}
+
+/** Dashboards that belong together are found by it. */
+const TAG = "lockstep";
+
+export function grafanaDashboard(board: Board): Dashboard {
+  const dashboard = new DashboardBuilder(board.title)
+    .uid(`lockstep-${board.slug}`)
+    .description(board.description)
+    .tags([TAG])
+    .readonly()
+    .tooltip(DashboardCursorSync.Crosshair)
+    .refresh("5s")
+    .time({ from: "now-15m", to: "now" })
+    .timezone("browser")
+    .link(
+      new DashboardLinkBuilder("Lockstep")
+        .type(DashboardLinkType.Dashboards)
+        .tags([TAG])
+        .asDropdown(false)
+        .keepTime(true)
+        .includeVars(true),
+    )
+    .withVariable(new DatasourceVariableBuilder("datasource").label("Data source").type("prometheus"));
+  for (const variable of board.variables) dashboard.withVariable(grafanaVariable(variable));
+  for (const { name, color, expr, title, atValue } of annotations)
+    dashboard.annotation(
+      new AnnotationQueryBuilder()
+        .name(name)
+        .datasource(datasource)
+        .enable(true)
+        .iconColor(color)
+        .expr(expr)
+        .titleFormat(title)
+        .step("5s")
+        .useValueForTime(atValue),
+    );
+  let id = 0;
+  for (const { title, panels } of board.rows) {
+    dashboard.withRow(new RowBuilder(title).id(++id));
+    for (const panel of panels) dashboard.withPanel(grafanaPanel(panel, ++id));
+  }
+  return dashboard.build();
+}
+
+function grafanaVariable({ name, label, metric, many }: Variable): QueryVariableBuilder {
+  const variable = new QueryVariableBuilder(name)
+    .label(label)
+    .datasource(datasource)
+    .query(`label_values(${metric}, ${name})`)
+    .refresh(VariableRefresh.OnTimeRangeChanged)
+    .sort(VariableSort.AlphabeticalAsc)
+    .multi(many)
+    .includeAll(many);
+  return many ? variable.allValue(".+").current({ text: "All", value: "$__all" }) : variable;
+}

@@ -2,7 +2,10 @@
  * Every setting of every service: name, default, unit and range. Read once at the start; nothing else reads the environment.
  * `.env.example` is made from this list.
  */
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { z } from "zod";
+import { fromFiles } from "./secret-files.ts";
 
 interface Setting<T extends z.ZodType = z.ZodType> {
   readonly schema: T;
@@ -84,9 +87,10 @@ export const settings = {
   LOCKSTEP_INSTANCE: setting(
     z
       .string()
-      .regex(/^[a-z0-9][a-z0-9.-]{0,62}$/, "must be 1 to 63 of a-z, 0-9, dot, hyphen")
+      .transform((name) => name.replace("{hostname}", () => hostname().toLowerCase()))
+      .refine((name) => /^[a-z0-9][a-z0-9.-]{0,62}$/.test(name), "must be 1 to 63 of a-z, 0-9, dot, hyphen")
       .optional(),
-    "Name of this instance, unlike any other's of the same service and the same after a restart: it then takes its partitions again at once; without it the host's name tells instances apart",
+    "Name of this instance, unlike any other's of the same service and the same after a restart: it then takes its partitions again at once; {hostname} in it is the host's name, which a container keeps when it is started again; without it the host's name tells instances apart in logs only",
   ),
   LOCKSTEP_LOG_LEVEL: setting(
     z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
@@ -194,13 +198,15 @@ export class SettingsError extends Error {
   }
 }
 
+const secretNames = Object.entries<Setting>(settings).flatMap(([name, { secret }]) => (secret ? [name] : []));
+
 /**
- * Reads all settings. An empty value counts as not set.
+ * Reads all settings. An empty value counts as not set. A secret one may come from files: {@link fromFiles}.
  *
  * @throws {SettingsError} names every wrong value, and every LOCKSTEP_ name that is not a setting.
  */
-export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
-  const mistakes: string[] = [];
+export function readSettings(from: Readonly<Record<string, string | undefined>>): Settings {
+  const { env, mistakes } = fromFiles(from, secretNames, (path) => readFileSync(path, "utf8"));
   const values: Record<string, unknown> = {};
   for (const [name, { schema, secret }] of Object.entries<Setting>(settings)) {
     const given = env[name] === "" ? undefined : env[name];
@@ -229,11 +235,12 @@ export const printableSettings = (values: Settings): Record<string, unknown> =>
 export function exampleEnvironment(): string {
   const lines = [
     "# All settings, with their defaults. Copy to .env and change what you need; Bun reads .env by itself.",
+    "# One that is marked secret may stand in a file: NAME_FILE says which. The password of a URL may, too: ?password-file=/run/secrets/name",
   ];
-  for (const [name, { schema, help }] of Object.entries<Setting>(settings)) {
+  for (const [name, { schema, help, secret }] of Object.entries<Setting>(settings)) {
     const initial = schema.safeParse(undefined);
     const value = initial.success && initial.data !== undefined ? String(initial.data) : "";
-    lines.push("", `# ${help}`, `# ${name}=${value}`);
+    lines.push("", `# ${help}${secret ? " (secret)" : ""}`, `# ${name}=${value}`);
   }
   return `${lines.join("\n")}\n`;
 }

@@ -57,6 +57,15 @@ program
   });
 
 program
+  .command("health")
+  .description("asks the service that runs here with these settings whether it is ready: 0 when it is, else 1")
+  .option("--live", "only whether it runs")
+  .action(async ({ live }: { live?: true }) => {
+    const { askHealth } = await import("./platform/ask-health.ts");
+    process.exit(await askHealth(process.env, live ? "live" : "ready"));
+  });
+
+program
   .command("print-config")
   .description("prints every setting as a service would see it, secrets hidden")
   .action(() => {

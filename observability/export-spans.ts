@@ -1,9 +1,14 @@
 /** Sends spans to an OTLP/HTTP endpoint in batches; they are dropped, counted and reported rather than awaited when it is away. */
-import { type DiagLogger, DiagLogLevel, diag, trace } from "@opentelemetry/api";
+import { type DiagLogger, DiagLogLevel, diag } from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import { defaultResource, resourceFromAttributes } from "@opentelemetry/resources";
-import { NodeSDK } from "@opentelemetry/sdk-node";
-import { AlwaysOnSampler, BatchSpanProcessor, ParentBasedSampler, type SpanExporter } from "@opentelemetry/sdk-trace";
+import {
+  AlwaysOnSampler,
+  BatchSpanProcessor,
+  ParentBasedSampler,
+  type SpanExporter,
+  TracerProvider,
+} from "@opentelemetry/sdk-trace";
 import type { Logger } from "./logger.ts";
 import { recordSpans } from "./trace.ts";
 
@@ -19,8 +24,8 @@ const FLUSH_TIMEOUT_MS = 2_000;
  * Begins to record the spans of this process. Every trace that begins here is recorded; one that began elsewhere is
  * recorded when its `traceparent` is flagged as sampled.
  *
- * Nothing but what is named here is set up: no detector, no automatic instrumentation, and no exporter for logs or metrics,
- * whatever an `OTEL_` variable says.
+ * Nothing but what is named here is set up: no detector, no automatic instrumentation, no exporter for logs or metrics, and
+ * nothing global. The ready-made NodeSDK would load all of them, and take half of a process' start-up.
  */
 export function exportSpans(using: {
   service: string;
@@ -39,10 +44,9 @@ export function exportSpans(using: {
     scheduledDelayMillis: 1_000,
     exportTimeoutMillis: SEND_TIMEOUT_MS,
   });
-  const sdk = new NodeSDK({
+  const provider = new TracerProvider({
     sampler: new ParentBasedSampler({ root: new AlwaysOnSampler() }),
     // Named by hand: the usual detectors would add the process' command line and owner to every span.
-    autoDetectResources: false,
     resource: defaultResource().merge(
       resourceFromAttributes({
         "service.name": `lockstep-${service}`,
@@ -51,14 +55,9 @@ export function exportSpans(using: {
       }),
     ),
     spanProcessors: [processor],
-    metricReaders: [],
-    logRecordProcessors: [],
-    instrumentations: [],
   });
   diag.setLogger(toLogger(logger), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
-  trace.disable(); // the newest set-up counts; the API would keep the first
-  sdk.start();
-  recordSpans(trace.getTracer("lockstep"));
+  recordSpans(provider.getTracer("lockstep"));
   logger.debug({ endpoint: new URL(endpoint).host }, "traces are exported");
   return { flush: () => Promise.race([processor.forceFlush().catch(() => {}), Bun.sleep(FLUSH_TIMEOUT_MS)]) };
 }

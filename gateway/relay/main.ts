@@ -63,6 +63,7 @@ export async function startRelay({ settings, logger, metrics }: Running): Promis
       { outbox, leader, publisher, logger, metrics },
       { batch: settings.LOCKSTEP_RELAY_BATCH, pollMs: settings.LOCKSTEP_RELAY_POLL_MS },
     );
+    if (stopping) relay.stop(); // asked to while there was no relay yet
     const listening = connectDedicated(url, "lockstep-relay-listen", () => {});
     // On a new connection anything may have been missed: `onlisten` wakes the relay as a notification does.
     await listening.listen(

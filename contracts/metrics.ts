@@ -7,6 +7,8 @@ export interface MetricDeclaration {
   readonly labels: readonly string[];
   /** Upper bounds of a histogram's buckets, in the unit of its name. */
   readonly buckets?: readonly number[];
+  /** Its observations may name the trace that they belong to, told to who asks for OpenMetrics. */
+  readonly exemplars?: true;
 }
 
 const declare = <const T extends MetricDeclaration>(metric: T): T => metric;
@@ -20,6 +22,27 @@ export const metrics = {
     help: "From the commit in the source to readable in the replica's store",
     labels: ["replica", "store"],
     buckets: latencyBuckets,
+    exemplars: true,
+  }),
+  canaryLatency: declare({
+    name: "lockstep_canary_latency_seconds",
+    kind: "histogram",
+    help: "The same of the canary, which the gateway writes every few seconds: an idle system tells its latency by it",
+    labels: ["replica", "store"],
+    buckets: latencyBuckets,
+    exemplars: true,
+  }),
+  canarySeen: declare({
+    name: "lockstep_canary_timestamp_seconds",
+    kind: "gauge",
+    help: "When the newest canary that is readable there was committed, in seconds since 1970",
+    labels: ["replica", "store"],
+  }),
+  canaryWrites: declare({
+    name: "lockstep_canary_writes_total",
+    kind: "counter",
+    help: "Canaries that the gateway wrote, or failed to write",
+    labels: ["outcome"],
   }),
   outboxDepth: declare({
     name: "lockstep_outbox_depth",
@@ -159,5 +182,85 @@ export const metrics = {
     help: "Duration of HTTP requests (OpenTelemetry semantic conventions)",
     labels: ["http_request_method", "http_route", "http_response_status_code"],
     buckets: latencyBuckets,
+    exemplars: true,
+  }),
+  poolSize: declare({
+    name: "lockstep_database_pool_size_connections",
+    kind: "gauge",
+    help: "Most connections of a pool to PostgreSQL",
+    labels: ["pool"],
+  }),
+  poolUsed: declare({
+    name: "lockstep_database_pool_used_connections",
+    kind: "gauge",
+    help: "Connections of a pool that run a statement",
+    labels: ["pool"],
+  }),
+  poolWaiting: declare({
+    name: "lockstep_database_pool_waiting_statements",
+    kind: "gauge",
+    help: "Statements that wait for a connection of a pool",
+    labels: ["pool"],
+  }),
+  bufferItems: declare({
+    name: "lockstep_buffer_items",
+    kind: "gauge",
+    help: "Things that wait in a bounded buffer of the process, by its name",
+    labels: ["buffer"],
+  }),
+  bufferLimit: declare({
+    name: "lockstep_buffer_limit_items",
+    kind: "gauge",
+    help: "Most things that such a buffer holds: what comes then is refused or dropped, as its owner says",
+    labels: ["buffer"],
+  }),
+  spans: declare({
+    name: "lockstep_spans_total",
+    kind: "counter",
+    help: "Ended spans; exported: a collector took them, unsampled: not to be kept, dropped: nobody took them or the buffer was full",
+    labels: ["outcome"],
+  }),
+  eventLoopLag: declare({
+    name: "lockstep_event_loop_lag_seconds",
+    kind: "histogram",
+    help: "How late a timer of the process fires; four times a second",
+    labels: [],
+    buckets: [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
+  }),
+  heapUsed: declare({
+    name: "lockstep_heap_used_bytes",
+    kind: "gauge",
+    help: "Live memory of the JavaScript engine's heap; the engine does not tell how often it collects",
+    labels: [],
+  }),
+  heapSize: declare({
+    name: "lockstep_heap_size_bytes",
+    kind: "gauge",
+    help: "Memory that the engine's heap takes",
+    labels: [],
+  }),
+  residentMemory: declare({
+    name: "process_resident_memory_bytes",
+    kind: "gauge",
+    help: "Resident memory",
+    labels: [],
+  }),
+  cpuTime: declare({
+    name: "process_cpu_seconds_total",
+    kind: "counter",
+    help: "User and system CPU time",
+    labels: [],
+  }),
+  startTime: declare({
+    name: "process_start_time_seconds",
+    kind: "gauge",
+    help: "When the process started, in seconds since 1970",
+    labels: [],
+  }),
+  build: declare({
+    name: "lockstep_build_info",
+    kind: "gauge",
+    help: "1, labelled with the version that runs",
+    labels: ["version"],
   }),
 } as const;

@@ -5,7 +5,9 @@
 import type { EntityId, Version } from "../contracts/entity.ts";
 import { decodeReceipt, type Receipt } from "../contracts/receipt.ts";
 import { receiptsTopic } from "../contracts/topics.ts";
+import { watchBuffer } from "../observability/gauges.ts";
 import type { Logger } from "../observability/logger.ts";
+import type { Metrics } from "../observability/metrics.ts";
 import type { Log, StoredRecord, Watcher } from "../platform/log/log.ts";
 
 /** Receipts may come before the write's own answer; so many are remembered while somebody may ask for them. */
@@ -49,6 +51,12 @@ export class Confirmations {
     private readonly connect: () => Promise<Log>,
     private readonly logger: Logger,
   ) {}
+
+  /** Tells how many wait, and how much is remembered for them. */
+  show(metrics: Metrics): void {
+    watchBuffer(metrics, "waiting-writes", MOST_WAITING, () => this.listeners);
+    watchBuffer(metrics, "remembered-receipts", MOST_REMEMBERED, () => this.remembered.size);
+  }
 
   /** To be called before the write. @returns undefined when receipts cannot be heard within the time, or too many wait already. */
   async listen(withinMs: number): Promise<Listening | undefined> {

@@ -1,5 +1,6 @@
 /** Wires the gateway: settings, the source's PostgreSQL, the routes of every entity. */
 import { entities } from "../contracts/entities/index.ts";
+import { watchPool } from "../observability/gauges.ts";
 import { serveHttp, serviceApp } from "../platform/http.ts";
 import { connectLog } from "../platform/log/kafkajs/index.ts";
 import { migrate } from "../platform/migrate.ts";
@@ -23,9 +24,11 @@ export async function startGateway({ settings, logger, metrics }: Running): Prom
     connections: settings.LOCKSTEP_DATABASE_POOL,
     statementTimeoutMs: settings.LOCKSTEP_STATEMENT_TIMEOUT_MS,
   });
+  watchPool(metrics, "source", () => source.use);
   const app = serviceApp({ checks: [source.check], metrics, logger });
   const connect = () => connectLog({ brokers: settings.KAFKA_BROKERS, clientId: "lockstep-gateway", logger });
   const confirmations = new Confirmations(connect, logger);
+  confirmations.show(metrics);
   const using = {
     confirmations,
     metrics,

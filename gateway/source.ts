@@ -9,6 +9,7 @@
  * - silent: connections are open and say nothing (a stopped server, a cut cable). Statements under way fail with an unknown
  *   outcome, later ones are refused, and a new connection asks on.
  */
+import type { PoolUse } from "../observability/gauges.ts";
 import { Database, DatabaseAwayError } from "../platform/database.ts";
 import { connectPool, type Sql } from "../platform/postgres.ts";
 import type { Check } from "../platform/service.ts";
@@ -67,6 +68,10 @@ export class Source {
     if (!this.started) return Promise.reject(new DatabaseAwayError("the schema is not up to date yet", false));
     if (this.silent) return Promise.reject(new DatabaseAwayError("the database does not answer", false));
     return this.database.query(work);
+  }
+
+  get use(): PoolUse {
+    return this.database.use;
   }
 
   readonly check: Check = {

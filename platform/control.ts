@@ -14,7 +14,9 @@ export class Pause {
   private control: Control | undefined;
   private follower: Pick<Follower, "paused"> | undefined;
 
-  constructor(private readonly using: { readonly logger: Logger; readonly metrics: Metrics }) {}
+  constructor(private readonly using: { readonly logger: Logger; readonly metrics: Metrics }) {
+    using.metrics.paused.set(0);
+  }
 
   /** For the service's health: paused is ready all the same, and worth knowing. */
   readonly check: Check = {

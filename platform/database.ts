@@ -5,6 +5,7 @@
  * No more statements are handed over than the pool has connections: postgres.js would send the others after those that run, on
  * the same connections, where one that waits for a lock holds them up and where nobody can take them back.
  */
+import type { PoolUse } from "../observability/gauges.ts";
 import type { Sql } from "./postgres.ts";
 
 /** No answer in time, or too many wait already. */
@@ -100,6 +101,11 @@ export class Database {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** What is in use of the pool now. */
+  get use(): PoolUse {
+    return { size: this.sql.options.max, used: this.running, waiting: this.queue.length };
   }
 
   /** Gives the connections up for new ones. Statements under way fail, so that nothing waits for ever. */

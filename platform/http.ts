@@ -2,6 +2,7 @@
 import { type Context, Hono } from "hono";
 import { routePath } from "hono/route";
 import { LockstepError, policy } from "../contracts/errors.ts";
+import { contentTypes, formatFor } from "../observability/exposition.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { traceIdOf } from "../observability/trace.ts";
@@ -13,11 +14,15 @@ declare module "hono" {
   interface ContextVariableMap {
     /** Of the request's span, where there is one that is not the client's: logs and problems name its trace. */
     traceparent?: string;
+    /** Trace that the request's span is kept in, where one is. */
+    keptTraceId?: string;
   }
 }
 
 const PROBLEM = "application/problem+json";
 const STOP_MS = 5_000;
+/** Any other is one in the metrics: a client's invention must not make a series (OpenTelemetry semantic conventions for HTTP). */
+const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "QUERY"]);
 /** A connection that says nothing for so long is closed. */
 const IDLE_S = 60;
 const RETRY_AFTER_S = 1;
@@ -56,11 +61,11 @@ export function serviceApp(using: { checks: readonly Check[]; metrics: Metrics; 
     const seconds = (performance.now() - start) / 1_000;
     c.header("x-content-type-options", "nosniff");
     const labels = {
-      http_request_method: c.req.method,
+      http_request_method: METHODS.has(c.req.method) ? c.req.method : "_OTHER",
       http_route: routePath(c, -1),
       http_response_status_code: String(c.res.status),
     };
-    metrics.httpRequests.observe(labels, seconds);
+    metrics.httpRequests.observe(labels, seconds, c.get("keptTraceId"));
     if (logger.isLevelEnabled("debug"))
       logger.debug({ method: c.req.method, path: c.req.path, status: c.res.status, seconds, ...traceOf(c) }, "request");
   });
@@ -74,7 +79,10 @@ export function serviceApp(using: { checks: readonly Check[]; metrics: Metrics; 
     const ready = results.every((check) => check.problem === null);
     return c.json({ status: ready ? "ready" : "not ready", version: VERSION, checks: results }, ready ? 200 : 503);
   });
-  app.get("/metrics", async (c) => c.text(await metrics.text(), 200, { "content-type": "text/plain; version=0.0.4" }));
+  app.get("/metrics", async (c) => {
+    const format = formatFor(c.req.header("accept"));
+    return c.body(await metrics.text(format), 200, { "content-type": contentTypes[format], vary: "accept" });
+  });
   app.notFound((c) => unrouted(app, c));
   const refused = new OncePerSecond();
   app.onError((error, c) => {

@@ -113,9 +113,25 @@ test("each request counts in the metric, by route and not by path", async () => 
   for (const path of ["/things/1", "/things/2", "/nowhere", "/broken"]) await service.request(path);
   const text = await metrics.text();
   const count = (route: string, status: number) =>
-    new RegExp(`_count{.*http_route="${route.replace("*", "\\*")}",http_response_status_code="${status}"} (\\d+)`).exec(
-      text,
-    )?.[1];
+    new RegExp(
+      `_count{.*http_route="${route.replace("*", "\\*")}",http_response_status_code="${status}",.*} (\\d+)`,
+    ).exec(text)?.[1];
   expect([count("/things/:id", 200), count("/*", 404), count("/broken", 500)]).toEqual(["2", "1", "1"]);
   expect(text).not.toContain("nowhere");
+});
+
+test("a method that nobody here answers makes no series of its own, and who asks for OpenMetrics gets it", async () => {
+  const { app: service } = app();
+  await service.request("/things/1", { method: "PROPFIND" });
+  const scrape = async (accept: string) => {
+    const answer = await service.request("/metrics", { headers: { accept } });
+    return { type: answer.headers.get("content-type"), text: await answer.text() };
+  };
+  const plain = await scrape("*/*");
+  expect(plain.type).toStartWith("text/plain; version=0.0.4");
+  expect(plain.text).toContain('http_request_method="_OTHER"');
+  expect(plain.text).not.toContain("PROPFIND");
+  const open = await scrape("application/openmetrics-text; version=1.0.0");
+  expect(open.type).toStartWith("application/openmetrics-text; version=1.0.0");
+  expect(open.text).toEndWith("# EOF\n");
 });

@@ -5,9 +5,11 @@
 import { hostname } from "node:os";
 import { createLogger, type Logger } from "../observability/logger.ts";
 import { createMetrics, type Metrics } from "../observability/metrics.ts";
+import { measureRuntime } from "../observability/runtime.ts";
 import { startTelemetry } from "../observability/telemetry.ts";
 import type { Service } from "./service.ts";
 import { readSettings, type Settings, SettingsError } from "./settings.ts";
+import { VERSION } from "./version.ts";
 
 export interface Running {
   readonly settings: Settings;
@@ -28,6 +30,7 @@ export async function runService(name: string, start: (running: Running) => Prom
   const instance = settings.LOCKSTEP_INSTANCE ?? hostname();
   const logger = createLogger(name, instance, settings.LOCKSTEP_LOG_LEVEL);
   const metrics = createMetrics(name, instance);
+  measureRuntime(metrics, VERSION);
   const telemetry = await startTelemetry(name, instance, settings, logger);
 
   const finish = async (status: number): Promise<never> => {

@@ -44,6 +44,7 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
     logger,
     ({ epoch }) => metrics.cacheEpoch.set({ replica: name }, epoch),
   );
+  replica.show(metrics);
   let followers: readonly EntityFollower[] = [];
   const health = healthChecks({
     follower: () => follower,

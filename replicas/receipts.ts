@@ -4,6 +4,7 @@
  */
 import { encodeReceipt, type Receipt } from "../contracts/receipt.ts";
 import { receiptsTopic } from "../contracts/topics.ts";
+import { watchBuffer } from "../observability/gauges.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { Log, LogWriter } from "../platform/log/log.ts";
@@ -30,7 +31,9 @@ export class Receipts {
   constructor(
     private readonly using: { readonly log: Log; readonly logger: Logger; readonly metrics: Metrics },
     private readonly writerName: string,
-  ) {}
+  ) {
+    watchBuffer(using.metrics, "receipts", MOST_WAITING, () => this.waiting.length);
+  }
 
   add(receipt: Receipt): void {
     this.waiting.push(encodeReceipt(receipt));

@@ -1,7 +1,9 @@
 /** A replica without its log and its HTTP port: database and cache, and for each entity the way in (applier) and the way out (lookup). */
 import { entities } from "../contracts/entities/index.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity.ts";
+import { watchBuffer, watchPool } from "../observability/gauges.ts";
 import type { Logger } from "../observability/logger.ts";
+import type { Metrics } from "../observability/metrics.ts";
 import type { Database } from "../platform/database.ts";
 import { Applier } from "./applier.ts";
 import { applyChanges, applyEach, type Change, type Hold, prepareTable, takesRows } from "./apply.ts";
@@ -9,7 +11,7 @@ import { Cache } from "./cache/cache.ts";
 import { CacheEpoch, type Epoch } from "./cache/epoch.ts";
 import { Keeper } from "./cache/keeper.ts";
 import { connectDatabases, connectRedisLinks, type Databases, type RedisLinks } from "./connections.ts";
-import { Freshness } from "./reads/freshness.ts";
+import { Freshness, MOST_WAITING } from "./reads/freshness.ts";
 import { Lookup } from "./reads/lookup.ts";
 import { Rows } from "./reads/rows.ts";
 import { Refusals } from "./refusals.ts";
@@ -64,6 +66,16 @@ export class Replica {
     this.entities = kept.map((one) => this.keep(one, name));
     const caches = this.entities.map(({ cache }) => cache);
     this.keeper = new Keeper({ epoch: this.epoch, redis: this.redis, caches, logger });
+  }
+
+  /** Tells what the replica has in use of its connections, and who waits for it. */
+  show(metrics: Metrics): void {
+    const { applies, epoch, reads } = this.databases;
+    for (const [pool, database] of Object.entries({ applies, epoch, reads }))
+      watchPool(metrics, pool, () => database.use);
+    watchBuffer(metrics, "waiting-reads", MOST_WAITING * this.entities.length, () =>
+      this.entities.reduce((sum, { freshness }) => sum + freshness.size, 0),
+    );
   }
 
   private keep({ entity, replica }: Kept, name: string): KeptEntity {

@@ -10,7 +10,7 @@ import type { Seen } from "../../contracts/sync-token.ts";
 
 const ASK_EVERY_MS = 50;
 /** Readers that may wait at a time; more are turned away (P14). */
-const MOST_WAITING = 2_000;
+export const MOST_WAITING = 2_000;
 
 type Wanted = Pick<Seen, "id" | "version">;
 
@@ -38,6 +38,11 @@ export class Freshness {
 
   /** @param behind those of the wanted versions that the database does not have yet. */
   constructor(private readonly behind: (wanted: readonly Wanted[]) => Promise<readonly Wanted[]>) {}
+
+  /** Readers that wait. */
+  get size(): number {
+    return this.waiting.size;
+  }
 
   /** These versions, or newer ones, are committed. */
   applied(changes: readonly Wanted[]): void {

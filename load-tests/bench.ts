@@ -2,14 +2,11 @@
 /** `bun run bench`: the figures of docs/performance.md, measured anew (load-tests/README.md says how). */
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
-import postgres from "postgres";
-import { entities } from "../contracts/entities/index.ts";
-import { requireCommitTimestamps } from "./bench/commits.ts";
-import type { Subject } from "./bench/measure.ts";
 import { bulkPhase, httpPhase } from "./bench/phases.ts";
 import { report } from "./bench/report.ts";
 import type { BenchResult, BulkPhase, HttpPhase } from "./bench/result.ts";
-import { attach, entryOf, type RunningStack, type StackStatus, startOwn } from "./bench/running-stack.ts";
+import { attach, type RunningStack, startOwn } from "./bench/running-stack.ts";
+import { subjectOf } from "./bench/subject.ts";
 
 const say = (line: string) => console.error(`${new Date().toISOString().slice(11, 19)} ${line}`);
 
@@ -43,33 +40,6 @@ function chosen(only: string): Parts {
   const parts = only.split(",");
   const rates = parts.filter((part) => part !== "bulk").map(wholeNumber(1, 20_000));
   return { rates, bulk: parts.includes("bulk") };
-}
-
-/** Connections to the databases of a stack, and where everything else is. */
-async function subjectOf(status: StackStatus): Promise<Subject & AsyncDisposable> {
-  const connect = (name: string) => {
-    const { url } = entryOf(status, name);
-    return { url, sql: postgres(url, { max: 1, onnotice: () => {} }) };
-  };
-  const names = entities.flatMap((entity) => entity.replicas.map(({ name }) => name));
-  const source = connect("gateway-db");
-  const replicas = names.map((name) => ({ name, ...connect(`${name}-db`) }));
-  await requireCommitTimestamps("gateway-db", source.sql);
-  for (const { name, sql } of replicas) await requireCommitTimestamps(`${name}-db`, sql);
-  const urlsOf = (name: string) => status.services.filter((s) => s.name === name).map(({ url }) => url);
-  return {
-    gateway: entryOf(status, "gateway").url,
-    redis: entryOf(status, "redis").url,
-    source,
-    replicas,
-    replicaUrls: new Map(names.map((name) => [name, urlsOf(name)])),
-    processes: status.services.flatMap(({ name, kind, instance, pid }) =>
-      pid === null ? [] : [{ name: instance > 1 ? `${name} ${instance}` : name, kind, pid }],
-    ),
-    async [Symbol.asyncDispose]() {
-      await Promise.all([source, ...replicas].map(({ sql }) => sql.end()));
-    },
-  };
 }
 
 const ours = new Set(["gateway", "relay", "stream", "replica"]);

@@ -1,75 +1,32 @@
 /**
- * k6: does a write show up in each replica, and a delete take it away again? Small enough for any stack, at any time: it
- * removes what it made. Settings: GATEWAY, REPLICAS (name=url, separated by commas), ITERATIONS.
+ * Does a write show up in each replica and its cache, and a delete take it away again? Small enough for any stack, at any time: it
+ * removes what it made. ITERATIONS (default 20), P95_MS (default 1000).
  */
-import { check, sleep } from "k6";
-import http from "k6/http";
-import { Trend } from "k6/metrics";
+import type { Options } from "k6/options";
+import { common, report } from "./k6/report.ts";
+import { followEverywhere, syncThresholds } from "./k6/sightings.ts";
+import type { SummaryData } from "./k6/summary.ts";
+import { setting } from "./k6/target.ts";
+import { create, remove } from "./k6/writes.ts";
 
-const gateway = __ENV.GATEWAY ?? "http://127.0.0.1:8080";
-const replicas = (__ENV.REPLICAS ?? "catalog=http://127.0.0.1:8081,storefront=http://127.0.0.1:8082")
-  .split(",")
-  .map((pair) => ({ name: pair.split("=")[0] ?? "", url: pair.split("=")[1] ?? "" }));
+const iterations = setting("ITERATIONS", 20);
 
-/** From the gateway's answer until the replica shows it: at the client, so with the time of one or two reads. */
-const shown = new Trend("shown_after", true);
-const gone = new Trend("gone_after", true);
-
-const iterations = Number(__ENV.ITERATIONS ?? 20);
-
-export const options = {
-  scenarios: { smoke: { executor: "shared-iterations", vus: Math.min(2, iterations), iterations } },
+export const options: Options = {
+  ...common,
+  scenarios: { smoke: { executor: "shared-iterations", vus: Math.min(2, iterations), iterations, maxDuration: "2m" } },
   thresholds: {
     checks: ["rate==1"],
     http_req_failed: ["rate==0"],
-    ...Object.fromEntries(
-      replicas.flatMap(({ name }) => [
-        [`shown_after{replica:${name}}`, ["p(95)<1000"]],
-        [`gone_after{replica:${name}}`, ["p(95)<1000"]],
-      ]),
-    ),
+    ...syncThresholds([`p(95)<${setting("P95_MS", 1_000)}`]),
   },
 };
 
-const WITHIN_MS = 10_000;
-const POLL_SECONDS = 0.005;
-/** Both are answers while a replica is on its way. */
-const thereOrNot = http.expectedStatuses(200, 404);
-
-/** Asks all replicas until each answers with this status. @returns those that did not in time. */
-function untilAll(id: string, status: 200 | 404, after: Trend): string[] {
-  const begun = Date.now();
-  let waiting = replicas;
-  while (waiting.length > 0 && Date.now() - begun < WITHIN_MS) {
-    waiting = waiting.filter(({ name, url }) => {
-      const answer = http.get(`${url}/products/${id}`, {
-        responseCallback: thereOrNot,
-        tags: { name: `GET ${name}/products/{id}` },
-      });
-      if (answer.status !== status) return true;
-      after.add(Date.now() - begun, { replica: name });
-      return false;
-    });
-    if (waiting.length > 0) sleep(POLL_SECONDS);
-  }
-  return waiting.map(({ name }) => name);
+export default async function smoke(): Promise<void> {
+  const created = await create();
+  if (!created) return;
+  await followEverywhere(created);
+  const removed = await remove(created.id);
+  if (removed) await followEverywhere(removed);
 }
 
-export default function smoke(): void {
-  const product = {
-    sku: `smoke-${Date.now()}-${__VU}-${__ITER}`,
-    name: "Espresso cup",
-    price: "19.90",
-    status: "active",
-  };
-  const created = http.post(`${gateway}/products`, JSON.stringify(product), {
-    headers: { "content-type": "application/json" },
-    tags: { name: "POST gateway/products" },
-  });
-  if (!check(created, { "the gateway created it": (answer) => answer.status === 201 })) return;
-  const id = String(created.json("id"));
-  check(untilAll(id, 200, shown), { "every replica shows it": (missing) => missing.length === 0 });
-  const deleted = http.del(`${gateway}/products/${id}`, null, { tags: { name: "DELETE gateway/products/{id}" } });
-  check(deleted, { "the gateway deleted it": (answer) => answer.status === 200 || answer.status === 204 });
-  check(untilAll(id, 404, gone), { "it is gone from every replica": (missing) => missing.length === 0 });
-}
+export const handleSummary = (data: SummaryData) => report("smoke", data);

@@ -104,13 +104,17 @@ export class ProcessMeter {
   }
 
   private sample(root: number, stats: readonly Stat[]): number {
-    const tree = treeOf(root, stats);
-    const [only, another] = tree;
-    const now =
-      only && !another
-        ? megabytes(only.pid, "status", "VmRSS")
-        : tree.reduce((sum, { pid }) => sum + megabytes(pid, "smaps_rollup", "Pss"), 0);
+    const now = memoryMbOf(root, stats);
     this.peaks.set(root, Math.max(now, this.peaks.get(root) ?? 0));
     return now;
   }
+}
+
+/** Resident now; of a server of several processes with what they share counted once (PSS). 0 for a process that is gone. */
+export function memoryMbOf(root: number, stats: readonly Stat[] = allStats()): number {
+  const tree = treeOf(root, stats);
+  const [only, another] = tree;
+  return only && !another
+    ? megabytes(only.pid, "status", "VmRSS")
+    : tree.reduce((sum, { pid }) => sum + megabytes(pid, "smaps_rollup", "Pss"), 0);
 }

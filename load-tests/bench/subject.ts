@@ -1,0 +1,42 @@
+/** A running stack as the bench measures it. */
+import postgres from "postgres";
+import { entities } from "../../contracts/entities/index.ts";
+import { requireCommitTimestamps } from "./commits.ts";
+import type { Subject } from "./measure.ts";
+import type { Watched } from "./processes.ts";
+import { entryOf, type StackStatus } from "./running-stack.ts";
+
+/** All processes of a stack that are its own. */
+export const processesOf = (status: StackStatus): Watched[] =>
+  status.services.flatMap(({ name, kind, instance, pid }) =>
+    pid === null ? [] : [{ name: instance > 1 ? `${name} ${instance}` : name, kind, pid }],
+  );
+
+/**
+ * Connections to the databases of a stack, and where everything else is.
+ *
+ * @throws {Error} when a database does not keep commit timestamps.
+ */
+export async function subjectOf(status: StackStatus): Promise<Subject & AsyncDisposable> {
+  const connect = (name: string) => {
+    const { url } = entryOf(status, name);
+    return { url, sql: postgres(url, { max: 1, onnotice: () => {} }) };
+  };
+  const names = entities.flatMap((entity) => entity.replicas.map(({ name }) => name));
+  const source = connect("gateway-db");
+  const replicas = names.map((name) => ({ name, ...connect(`${name}-db`) }));
+  await requireCommitTimestamps("gateway-db", source.sql);
+  for (const { name, sql } of replicas) await requireCommitTimestamps(`${name}-db`, sql);
+  const urlsOf = (name: string) => status.services.filter((s) => s.name === name).map(({ url }) => url);
+  return {
+    gateway: entryOf(status, "gateway").url,
+    redis: entryOf(status, "redis").url,
+    source,
+    replicas,
+    replicaUrls: new Map(names.map((name) => [name, urlsOf(name)])),
+    processes: processesOf(status),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([source, ...replicas].map(({ sql }) => sql.end()));
+    },
+  };
+}

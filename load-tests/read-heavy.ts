@@ -1,0 +1,82 @@
+/**
+ * Many reads, few writes: RATE reads per second (default 500) of PRODUCTS products (default 200), spread over the replicas, while one of a
+ * hundred as many changes goes on; for SECONDS (default 30). Fails when the cache answers less than nine in ten, when a read with a token
+ * is older than its write, or above READ_P99_MS (default 50).
+ */
+import { check, fail } from "k6";
+import { Rate } from "k6/metrics";
+import type { Options } from "k6/options";
+import { readYourWrite } from "./k6/lives.ts";
+import { common, report } from "./k6/report.ts";
+import { followEverywhere, syncThresholds } from "./k6/sightings.ts";
+import type { SummaryData } from "./k6/summary.ts";
+import { replicas, setting } from "./k6/target.ts";
+import { create, readOne, remove, update } from "./k6/writes.ts";
+
+const rate = setting("RATE", 500);
+const products = setting("PRODUCTS", 200);
+const duration = `${setting("SECONDS", 30)}s`;
+
+const cacheHits = new Rate("cache_hits");
+
+export const options: Options = {
+  ...common,
+  setupTimeout: "120s",
+  teardownTimeout: "120s",
+  scenarios: {
+    reads: { executor: "constant-arrival-rate", exec: "read", rate, duration, preAllocatedVUs: 20, maxVUs: 500 },
+    writes: {
+      executor: "constant-arrival-rate",
+      exec: "write",
+      rate: Math.max(1, Math.round(rate / 100)),
+      duration,
+      preAllocatedVUs: 5,
+      maxVUs: 100,
+    },
+  },
+  thresholds: {
+    checks: ["rate==1"],
+    http_req_failed: ["rate==0"],
+    cache_hits: ["rate>0.9"],
+    "dropped_iterations{scenario:reads}": ["count==0"],
+    "http_req_duration{scenario:reads}": [`p(99)<${setting("READ_P99_MS", 50)}`],
+    ...syncThresholds([]),
+  },
+};
+
+type Ids = readonly string[];
+
+const any = <T>(list: readonly T[]): T | undefined => list[Math.floor(Math.random() * list.length)];
+
+/** Returns when every replica shows all of them. */
+export async function setup(): Promise<Ids> {
+  const ids: string[] = [];
+  for (let i = 0; i < products; i++) {
+    const created = await create();
+    if (!created) fail("the gateway refused a product");
+    if (i === products - 1) await followEverywhere(created);
+    ids.push(created.id);
+  }
+  return ids;
+}
+
+export async function read(ids: Ids): Promise<void> {
+  const replica = any(replicas);
+  const id = any(ids);
+  if (!replica || !id) return;
+  const found = await readOne(replica, id);
+  cacheHits.add(found.hit);
+  check(found, { "the replica has the product": ({ version }) => version > 0 });
+}
+
+export async function write(ids: Ids): Promise<void> {
+  const id = any(ids);
+  const written = id && (await update(id));
+  if (written) await readYourWrite(written);
+}
+
+export async function teardown(ids: Ids): Promise<void> {
+  for (const id of ids) await remove(id);
+}
+
+export const handleSummary = (data: SummaryData) => report("read-heavy", data);

@@ -2,8 +2,8 @@
 import type { Context, Hono } from "hono";
 import { type Document, type EntityId, inputSchema, patchSchema } from "../contracts/entity.ts";
 import { LockstepError } from "../contracts/errors.ts";
+import { readBody } from "../platform/body.ts";
 import { isId, pageOf, pageRequest } from "../platform/pages.ts";
-import { readBody } from "./body.ts";
 import { acceptedVersions, type Conditions, etagOf, isUnchanged } from "./preconditions.ts";
 import { inRequestSpan, inStatementSpan } from "./spans.ts";
 import { SyncedWrite, type SyncParts } from "./synchronous.ts";

@@ -1,14 +1,13 @@
 /** `lockstep dead-letters list | show | replay | drop`. */
 import { Command } from "commander";
 import { oneOf, runVerb, type VerbFlags, verb, wholeNumber } from "../verb.ts";
-import { choose, type FilterFlags, filtered, hasFilter, inState, originArgument, originArguments } from "./choose.ts";
-import { type Found, type State, states } from "./fold.ts";
+import { choose, type FilterFlags, filtered, hasFilter, originArgument, originArguments } from "./choose.ts";
+import { drop } from "./drop.ts";
+import { type State, states } from "./fold.ts";
 import { itemOf, pageOf, pageText } from "./list.ts";
-import { inWords, mark, openWriter } from "./mark.ts";
+import { openOnes, type Rest } from "./open-ones.ts";
 import { isPossible, replay } from "./replay.ts";
 import { show, shownText } from "./show.ts";
-
-const MARKED_AT_A_TIME = 500;
 
 export const deadLettersVerb = (): Command =>
   new Command("dead-letters")
@@ -103,45 +102,11 @@ const dropVerb = (): Command =>
             document: { wouldDrop: open.map(itemOf), ...rest },
             status: 1,
           };
-        const dropped = open.length === 0 ? 0 : await drop(context, open);
+        const dropped = await drop(context, open);
         const lines = [`${dropped} dropped`, ...restText(rest)];
         return { text: lines.join("\n"), document: { dropped, ...rest }, status: rest.unknown.length > 0 ? 1 : 0 };
       });
     });
-
-async function drop(
-  { connections, progress, signal }: Parameters<typeof choose>[0],
-  open: readonly Found[],
-): Promise<number> {
-  const writer = await openWriter(await connections.log(), [...new Set(open.map(({ entity }) => entity))]);
-  let dropped = 0;
-  try {
-    for (; dropped < open.length && !signal.aborted; progress(`${dropped} of ${open.length} dropped …`)) {
-      const page = open.slice(dropped, dropped + MARKED_AT_A_TIME);
-      await mark(writer, page, "dropped");
-      dropped += page.length;
-    }
-  } catch (error) {
-    throw inWords(error);
-  } finally {
-    await writer.close();
-  }
-  return dropped;
-}
-
-interface Rest {
-  /** Chosen, but replayed, dropped or superseded already. */
-  readonly alreadyDone: number;
-  /** Names that no letter has. */
-  readonly unknown: readonly string[];
-}
-
-async function openOnes(context: Parameters<typeof choose>[0], names: readonly string[], flags: Chosen) {
-  const found = await choose(context, flags, names);
-  const open = inState("open", found.values());
-  const rest: Rest = { alreadyDone: found.size - open.length, unknown: names.filter((name) => !found.has(name)) };
-  return { open, rest };
-}
 
 const restText = ({ alreadyDone, unknown }: Rest): string[] => [
   ...(alreadyDone > 0 ? [`${alreadyDone} were replayed, dropped or superseded already`] : []),

@@ -1,15 +1,10 @@
 /** `lockstep pause` and `lockstep resume`. */
 import type { Command } from "commander";
-import { replicaKey, STREAM_KEY } from "../../contracts/control.ts";
-import { replicaNames } from "../../contracts/entities/index.ts";
 import { oneOf, runVerb, type VerbFlags, verb } from "../verb.ts";
-import { controls, tell } from "./control.ts";
-
-const names = ["stream", ...replicaNames];
-const keyOf = (name: string): string => (name === "stream" ? STREAM_KEY : replicaKey(name));
+import { pausable, setPaused } from "./control.ts";
 
 const named = (command: Command): Command =>
-  command.argument("<name>", `one of: ${names.join(", ")}`, oneOf("service to pause", names));
+  command.argument("<name>", `one of: ${pausable.join(", ")}`, oneOf("service to pause", pausable));
 
 export const pauseVerb = (): Command =>
   named(
@@ -30,13 +25,8 @@ export const resumeVerb = (): Command =>
 
 const said = (name: string, flags: VerbFlags, paused: boolean, reason?: string) =>
   runVerb(flags, async ({ connections }) => {
-    const log = await connections.log();
-    const key = keyOf(name);
-    const before = (await controls(log)).get(key)?.paused ?? false;
-    const control = { paused, at: new Date().toISOString(), ...(reason ? { reason } : {}) };
-    // Said once more it would only move the time since when.
-    if (before !== paused) await tell(log, key, control);
+    const changed = await setPaused(await connections.log(), name, paused, reason);
     const state = paused ? "paused" : "running";
-    const text = before === paused ? `${name} was ${state} already` : paused ? `${name} is paused` : `${name} goes on`;
-    return { text, document: { name, paused, changed: before !== paused }, status: 0 };
+    const text = !changed ? `${name} was ${state} already` : paused ? `${name} is paused` : `${name} goes on`;
+    return { text, document: { name, paused, changed }, status: 0 };
   });

@@ -1,9 +1,29 @@
 /** The control topic from the operator's side: says who is paused, and reads it back. */
-import { type Control, decodeControl } from "../../contracts/control.ts";
+import { type Control, decodeControl, replicaKey, STREAM_KEY } from "../../contracts/control.ts";
+import { replicaNames } from "../../contracts/entities/index.ts";
 import { controlTopic } from "../../contracts/topics.ts";
 import type { Log } from "../../platform/log/log.ts";
 
 const place = { topic: controlTopic.name, partition: 0 };
+
+/** Names of those who can be paused. */
+export const pausable: readonly string[] = ["stream", ...replicaNames];
+
+const keyOf = (name: string): string => (name === "stream" ? STREAM_KEY : replicaKey(name));
+
+/**
+ * Pauses one of {@link pausable}, or lets it go on.
+ *
+ * @returns false when it was so already. @throws {Error} as {@link tell} does.
+ */
+export async function setPaused(log: Log, name: string, paused: boolean, reason?: string): Promise<boolean> {
+  const key = keyOf(name);
+  const before = (await controls(log)).get(key)?.paused ?? false;
+  // Said once more it would only move the time since when.
+  if (before === paused) return false;
+  await tell(log, key, { paused, at: new Date().toISOString(), ...(reason ? { reason } : {}) });
+  return true;
+}
 
 /** @throws {Error} when the log does not take it, or another operator says something at the same moment. */
 export async function tell(log: Log, key: string, control: Control): Promise<void> {

@@ -35,6 +35,8 @@ export interface ServiceHealth {
   readonly version: string | null;
   readonly health: "ready" | "not ready" | "down";
   readonly reason?: string;
+  /** What the service says of itself beside that, by the name of the check. */
+  readonly notes?: Readonly<Record<string, string>>;
 }
 
 export interface Status {
@@ -47,6 +49,12 @@ export interface Status {
   /** Those that are open. */
   readonly deadLetters: number;
   readonly verifications: readonly LastVerification[];
+}
+
+interface ServiceCheck {
+  readonly name: string;
+  readonly problem: string | null;
+  readonly note?: string | null;
 }
 
 const HEALTH_MS = 2_000;
@@ -69,15 +77,20 @@ export async function gatherStatus(connections: Connections): Promise<Status> {
   return { ok: problems.length === 0, problems, ...found };
 }
 
-async function healthOf({ name, instance, url }: Connections["addresses"]["services"][number]): Promise<ServiceHealth> {
+/** Never rejects: one that does not answer within two seconds is down. */
+export async function healthOf({
+  name,
+  instance,
+  url,
+}: Connections["addresses"]["services"][number]): Promise<ServiceHealth> {
   try {
     const answer = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(HEALTH_MS) });
-    const body = (await answer.json()) as { version?: string; checks?: { name: string; problem: string | null }[] };
-    const reason = (body.checks ?? [])
-      .flatMap((check) => (check.problem ? [`${check.name}: ${check.problem}`] : []))
-      .join("; ");
+    const body = (await answer.json()) as { version?: string; checks?: ServiceCheck[] };
+    const checks = body.checks ?? [];
+    const reason = checks.flatMap((check) => (check.problem ? [`${check.name}: ${check.problem}`] : [])).join("; ");
+    const notes = Object.fromEntries(checks.flatMap((check) => (check.note ? [[check.name, check.note]] : [])));
     const health = answer.ok ? ("ready" as const) : ("not ready" as const);
-    return { name, instance, url, version: body.version ?? null, health, ...(reason ? { reason } : {}) };
+    return { name, instance, url, version: body.version ?? null, health, ...(reason ? { reason } : {}), notes };
   } catch (error) {
     return {
       name,
@@ -120,7 +133,8 @@ async function lagOf(log: Log, name: string, group: string, topic: string, pause
   return { name, group, topic, paused, lag: partitions.reduce((sum, { lag }) => sum + lag, 0), partitions };
 }
 
-async function openLetters(connections: Connections, log: Log): Promise<number> {
+/** How many are open. @throws when the log does not answer. */
+export async function openLetters(connections: Connections, log: Log): Promise<number> {
   const letters = [...(await foldLetters(log, entities)).values()];
   // A replica that does not answer shows elsewhere; its letters count as the topic tells.
   await markSuperseded(letters, (name) => connections.replica(name)).catch(() => {});

@@ -22,7 +22,8 @@ export interface Scope {
 /** How a verification reaches the servers, tells how far it is, and is ended. */
 export interface Running {
   readonly connections: Connections;
-  readonly progress: (line: string) => void;
+  /** Told in words, and in numbers where there are some. */
+  readonly progress: (line: string, compared?: { readonly rows: number; readonly entries: number }) => void;
   readonly signal: AbortSignal;
 }
 
@@ -44,7 +45,10 @@ export async function verifyScope({ connections, progress, signal }: Running, sc
         everyRow: scope.everyRow ?? false,
         signal,
         onProgress: ({ rows, entries }) =>
-          progress(`${entity.plural}: ${rows} rows${entries > 0 ? ` and ${entries} cached` : ""} compared …`),
+          progress(`${entity.plural}: ${rows} rows${entries > 0 ? ` and ${entries} cached` : ""} compared …`, {
+            rows,
+            entries,
+          }),
       });
       // A result without the caches would stand for more than it is.
       if (scope.cache) await remember(source, results);

@@ -13,6 +13,12 @@ const program = new Command("lockstep")
   .version(VERSION)
   .showHelpAfterError();
 
+// Rooms know nothing of each other: what a verb needs of another room is handed to it here.
+const rebuilding: Rebuilding = {
+  rebuild: async (name, using) => (await import("./replicas/rebuild/index.ts")).rebuild(name, using),
+  dropOld: async (databaseUrl) => (await import("./replicas/rebuild/index.ts")).dropOld(databaseUrl),
+};
+
 program
   .command("gateway")
   .description("HTTP API over the source's PostgreSQL; captures every change in an outbox")
@@ -50,10 +56,10 @@ program
 
 program
   .command("console")
-  .description("tells over HTTP how everything is, and verifies by itself at a set pace")
+  .description("a page that shows how everything is and follows single writes; verifies by itself at a set pace")
   .action(async () => {
     const { startConsole } = await import("./operations/console/main.ts");
-    await runService("console", startConsole);
+    await runService("console", (running) => startConsole(running, rebuilding));
   });
 
 program
@@ -77,11 +83,6 @@ program
     }
   });
 
-// Rooms know nothing of each other: what a verb needs of another room is handed to it here.
-const rebuilding: Rebuilding = {
-  rebuild: async (name, using) => (await import("./replicas/rebuild/index.ts")).rebuild(name, using),
-  dropOld: async (databaseUrl) => (await import("./replicas/rebuild/index.ts")).dropOld(databaseUrl),
-};
 for (const verb of verbs(rebuilding)) program.addCommand(verb);
 
 await program.parseAsync();

@@ -70,6 +70,8 @@ export interface EntityDeclaration {
   /** Fields whose value no two entities of the source may share. */
   readonly unique: readonly string[];
   readonly replicas: readonly ReplicaDeclaration[];
+  /** A document that a person may begin with, as a client would send it; where no two may share a value, another one is put there. */
+  readonly example?: Document;
 }
 
 type FieldOptions = { initial?: unknown; private?: boolean };

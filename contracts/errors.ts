@@ -2,6 +2,7 @@
 
 export type ErrorCode =
   | "MALFORMED"
+  | "FORBIDDEN"
   | "NOT_FOUND"
   | "METHOD_NOT_ALLOWED"
   | "CONFLICT"
@@ -31,6 +32,7 @@ interface Policy {
 
 export const policy: Readonly<Record<ErrorCode, Policy>> = {
   MALFORMED: { http: 400, title: "The request could not be read", retry: "after a change" },
+  FORBIDDEN: { http: 403, title: "This is not allowed here", retry: "never" },
   NOT_FOUND: { http: 404, title: "There is nothing here", retry: "never" },
   METHOD_NOT_ALLOWED: { http: 405, title: "The method is not allowed here", retry: "never" },
   CONFLICT: { http: 409, title: "Another entity has this value", retry: "after a change" },

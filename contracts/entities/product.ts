@@ -21,6 +21,7 @@ export const product = defineEntity({
   schemaVersion: 1,
   fields,
   unique: ["sku"],
+  example: { sku: "cup", name: "Espresso cup", price: "19.90", stock: 12, status: "active", tags: ["kitchen"] },
   replicas: [
     /** The full copy: every product, every field but the private ones. */
     defineReplica(fields, { name: "catalog" }),

@@ -1,13 +1,16 @@
-/** The console's service: tells over HTTP what the verbs tell, and verifies by itself at a set pace. */
-import { entities } from "../../contracts/entities/index.ts";
-import { LockstepError } from "../../contracts/errors.ts";
+/** The console: a page that shows everything and follows single writes, the same over HTTP, and verification at a set pace. */
 import { serveHttp, serviceApp } from "../../platform/http.ts";
-import { isId } from "../../platform/pages.ts";
 import type { Running } from "../../platform/run.ts";
 import type { Service } from "../../platform/service.ts";
 import { addressesOf, Connections } from "../connect.ts";
-import { gatherJourney, isKnown } from "../journey/gather.ts";
-import { gatherStatus } from "../status/gather.ts";
+import type { Rebuilding } from "../rebuild/command.ts";
+import { changesOnly, ownHostOnly } from "./http/guard.ts";
+import { addOperations } from "./http/operations.ts";
+import { addPage } from "./http/page.ts";
+import { addReads } from "./http/reads.ts";
+import { addStream } from "./http/stream.ts";
+import { addWrites } from "./http/writes.ts";
+import { Live } from "./live/live.ts";
 import { watchFromOutside } from "./outside.ts";
 import { startPeriodicVerification } from "./periodic.ts";
 
@@ -17,16 +20,22 @@ const WITHIN_S = 30;
 const LOOK_EVERY_MS = 5_000;
 
 /** @throws {CannotConnectError} when the settings do not say where the databases are. */
-export async function startConsole({ settings, logger, metrics }: Running): Promise<Service> {
+export async function startConsole({ settings, logger, metrics }: Running, rebuilding: Rebuilding): Promise<Service> {
   const connections = new Connections(addressesOf(settings, ""), logger);
+  const live = new Live(connections, logger);
   const app = serviceApp({ checks: [], metrics, logger });
-  app.get("/api/status", async (c) => c.json(await there(() => gatherStatus(connections))));
-  app.get("/api/journey/:id", async (c) => {
-    const id = (c.req.param("id") ?? "").toLowerCase();
-    if (!isId(id)) throw new LockstepError("NOT_FOUND", "Ids are UUIDs.");
-    const journeys = await there(() => Promise.all(entities.map((entity) => gatherJourney(connections, entity, id))));
-    return c.json({ journeys: journeys.filter(isKnown) });
-  });
+  const operations = settings.LOCKSTEP_CONSOLE_OPERATIONS;
+  const stackData = settings.LOCKSTEP_STACK_DATA;
+  const about = { operations, traceUrl: settings.LOCKSTEP_TRACE_UI_URL ?? null, stack: stackData !== undefined };
+  const own = ownHostOnly(settings.LOCKSTEP_CONSOLE_HOSTS);
+  app.use("/", own);
+  app.use("/api/*", own);
+  app.on("POST", "/api/*", changesOnly(operations));
+  addPage(app);
+  addReads(app, { connections, about });
+  addStream(app, live.hub);
+  addWrites(app, { connections, follow: live.follow });
+  addOperations(app, { connections, jobs: live.jobs, rebuilding, stackData, did: live.did });
   const http = serveHttp(app, settings);
   logger.info({ listening: http.url }, "console is up");
 
@@ -44,6 +53,7 @@ export async function startConsole({ settings, logger, metrics }: Running): Prom
   return {
     ended: ended.promise,
     async stop() {
+      await live.close();
       await http.stop();
       await outside.stop();
       await periodic.stop();
@@ -51,14 +61,4 @@ export async function startConsole({ settings, logger, metrics }: Running): Prom
       ended.resolve();
     },
   };
-}
-
-/** @throws {LockstepError} UNAVAILABLE when something that must be asked does not answer. */
-async function there<T>(gather: () => Promise<T>): Promise<T> {
-  try {
-    return await gather();
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new LockstepError("UNAVAILABLE", `A part that is asked does not answer: ${why}`, { cause });
-  }
 }

@@ -11,7 +11,7 @@ import type { Log } from "../platform/log/log.ts";
 import { connectPool, type Sql } from "../platform/postgres.ts";
 import { Refusal } from "../platform/refusal.ts";
 import type { Settings } from "../platform/settings.ts";
-import { readStackFile, type StackEntry } from "../platform/stack-file.ts";
+import { isService, readStackFile, type StackEntry } from "../platform/stack-file.ts";
 
 /** Nobody says where a server is. */
 export class CannotConnectError extends Refusal {
@@ -63,7 +63,7 @@ export function addressesOf(settings: FromSettings, data: string): Addresses {
     replicas: new Map(replicaNames.map((name) => [name, urlOf(`${name}-db`)])),
     redis: urlOf("redis") || undefined,
     brokers: entries.filter(({ kind }) => kind === "broker").map(({ url }) => url),
-    services: entries.filter(({ kind }) => !["postgres", "broker", "redis"].includes(kind)),
+    services: entries.filter(isService),
   };
 }
 

@@ -12,6 +12,11 @@ export interface StackEntry {
   readonly url: string;
 }
 
+const services: readonly string[] = ["gateway", "relay", "stream", "replica", "console"];
+
+/** True for a process of ours; false for a server that they work on, or that watches them. */
+export const isService = ({ kind }: Pick<StackEntry, "kind">): boolean => services.includes(kind);
+
 /** Where a stack keeps everything unless it is told otherwise. */
 export const DEFAULT_DATA = ".lockstep";
 

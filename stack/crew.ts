@@ -1,10 +1,10 @@
 /** All that a stack keeps running, and the state file that tells of it. */
-import type { External, PlannedServer, PlannedService } from "./plan.ts";
+import type { External, PlannedObserver, PlannedServer, PlannedService } from "./plan.ts";
 import { identityOf } from "./processes.ts";
 import { type Entry, writeState } from "./state.ts";
 import { type Kept, keepRunning, type Part } from "./supervise.ts";
 
-type Planned = PlannedServer | PlannedService;
+type Planned = PlannedServer | PlannedService | PlannedObserver;
 
 /** One thing that is kept running. */
 export interface Member {

@@ -24,8 +24,14 @@ export async function healthOf(kind: string, url: string): Promise<Health> {
       case "broker":
         await brokerHealth(url);
         return { health: "ready" };
+      case "prometheus":
+        return await pageHealth(`${url}/-/ready`);
+      case "jaeger":
+        return await pageHealth(`${url}/api/services`);
+      case "grafana":
+        return await pageHealth(`${url}/api/health`);
       default:
-        return await serviceHealth(url);
+        return await pageHealth(`${url}/health/ready`);
     }
   } catch (error) {
     return { health: "down", reason: error instanceof Error ? error.message : String(error) };
@@ -33,8 +39,8 @@ export async function healthOf(kind: string, url: string): Promise<Health> {
 }
 
 /** Waits for the body too, which names each check that does not hold. */
-async function serviceHealth(url: string): Promise<Health> {
-  const response = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+async function pageHealth(page: string): Promise<Health> {
+  const response = await fetch(page, { signal: AbortSignal.timeout(TIMEOUT_MS) });
   const body = await response.text();
   return response.ok
     ? { health: "ready" }

@@ -1,7 +1,18 @@
 /** Which port each service and server has. People learn these, so they are a rule and no choice of the moment. */
 
 /** Offsets from the base; see `portOf`. */
-const offsets = { gateway: 0, stream: 3, relay: 4, console: 5, "gateway-db": 10, redis: 13 } as const;
+const offsets = {
+  gateway: 0,
+  stream: 3,
+  relay: 4,
+  console: 5,
+  "gateway-db": 10,
+  redis: 13,
+  prometheus: 40,
+  grafana: 41,
+  jaeger: 42,
+  "jaeger-otlp": 43,
+} as const;
 
 export type FixedName = keyof typeof offsets;
 

@@ -20,6 +20,7 @@ export interface UpFlags {
   readonly instances?: string;
   readonly brokers?: string;
   readonly partitions?: string;
+  readonly observe?: boolean;
 }
 
 export interface UpOptions {
@@ -34,6 +35,8 @@ export interface UpOptions {
   readonly brokers: 1 | 3 | undefined;
   /** Undefined: as the data was made with, else the services' default. */
   readonly partitions: number | undefined;
+  /** Whether Jaeger, Prometheus and Grafana are started beside it. */
+  readonly observe: boolean;
   readonly external: ExternalServers;
 }
 
@@ -41,6 +44,8 @@ export interface UpOptions {
 export interface ExternalServers {
   readonly brokers: string | undefined;
   readonly redis: string | undefined;
+  /** Where traces are sent to. */
+  readonly traces: string | undefined;
   /** By owner: `gateway`, or the replica's name. */
   readonly databases: ReadonlyMap<string, string>;
 }
@@ -75,7 +80,12 @@ export function externalServers(env: Environment, owners: readonly string[]): Ex
     const url = own ?? (owner === "gateway" ? nonEmpty(env.DATABASE_URL) : undefined);
     if (url) databases.set(owner, url);
   }
-  return { brokers: nonEmpty(env.KAFKA_BROKERS), redis: nonEmpty(env.REDIS_URL), databases };
+  return {
+    brokers: nonEmpty(env.KAFKA_BROKERS),
+    redis: nonEmpty(env.REDIS_URL),
+    traces: nonEmpty(env.OTEL_EXPORTER_OTLP_ENDPOINT),
+    databases,
+  };
 }
 
 /**
@@ -100,6 +110,7 @@ export function readOptions(
     instances: instanceCounts(flags.instances ?? "", services),
     brokers: flags.brokers === undefined ? undefined : (Number(flags.brokers) as 1 | 3),
     partitions: flags.partitions === undefined ? undefined : wholeNumber("--partitions", flags.partitions, 1, 256),
+    observe: flags.observe ?? false,
     external: externalServers(env, owners),
   };
 }

@@ -3,6 +3,9 @@ import { brokerPorts, MAX_REPLICAS, portOf, replicaDatabasePort, replicaPort } f
 import { type UpOptions, UsageError } from "./options.ts";
 
 export type ServerKind = "postgres" | "broker" | "redis";
+/** In the order in which they are told. */
+const observerKinds = ["grafana", "prometheus", "jaeger"] as const;
+export type ObserverKind = (typeof observerKinds)[number];
 export type ServiceKind = "gateway" | "relay" | "stream" | "replica" | "console";
 
 interface Planned {
@@ -42,6 +45,14 @@ export interface PlannedService extends Planned {
   readonly keepsState: boolean;
 }
 
+/** What watches the others; nothing of them waits for it. */
+export interface PlannedObserver extends Planned {
+  readonly kind: ObserverKind;
+}
+
+export const isObserver = (planned: { readonly kind: string }): boolean =>
+  observerKinds.some((kind) => kind === planned.kind);
+
 /** A server that is somewhere already. */
 export interface External {
   readonly kind: ServerKind;
@@ -53,6 +64,8 @@ export interface External {
 export interface Plan {
   readonly servers: readonly PlannedServer[];
   readonly services: readonly PlannedService[];
+  /** Empty unless they are asked for. Which of them there are on this machine shows when they are to be started. */
+  readonly observers: readonly PlannedObserver[];
   readonly external: readonly External[];
   readonly brokers: 1 | 3;
 }
@@ -65,7 +78,7 @@ export const databaseOwners = (replicas: readonly string[]): string[] => ["gatew
 
 /** @throws {UsageError} when more replicas are declared than there are ports for. */
 export function planStack(
-  options: Pick<UpOptions, "portBase" | "instances" | "external">,
+  options: Basis & Pick<UpOptions, "observe">,
   brokers: 1 | 3,
   replicas: readonly string[],
 ): Plan {
@@ -77,6 +90,7 @@ export function planStack(
     servers: wanted.filter((server): server is PlannedServer => !isExternal(server)),
     external: wanted.filter(isExternal),
     services: services(options, replicas),
+    observers: options.observe ? observers(options) : [],
     brokers,
   };
 }
@@ -110,6 +124,12 @@ const redis = ({ portBase, external }: Basis): Wanted => {
   const at = { kind: "redis", name: "redis", instance: 1 } as const;
   return external.redis ? { ...at, url: external.redis } : { ...at, port: portOf(portBase, "redis") };
 };
+
+/** Spans that are sent elsewhere need no Jaeger here. */
+const observers = ({ portBase, external }: Basis): PlannedObserver[] =>
+  observerKinds
+    .filter((kind) => kind !== "jaeger" || !external.traces)
+    .map((kind) => ({ kind, name: kind, instance: 1, port: portOf(portBase, kind) }));
 
 function services({ portBase, instances }: Basis, replicas: readonly string[]): PlannedService[] {
   const each = (name: string, make: (instance: number) => PlannedService): PlannedService[] =>

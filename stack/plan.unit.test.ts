@@ -2,8 +2,8 @@ import { expect, test } from "bun:test";
 import { MAX_INSTANCES, MAX_REPLICAS } from "./layout.ts";
 import { planStack } from "./plan.ts";
 
-const nothing = { brokers: undefined, redis: undefined, databases: new Map<string, string>() };
-const base = { portBase: 8080, instances: new Map<string, number>(), external: nothing };
+const nothing = { brokers: undefined, redis: undefined, traces: undefined, databases: new Map<string, string>() };
+const base = { portBase: 8080, observe: false, instances: new Map<string, number>(), external: nothing };
 const replicas = ["catalog", "storefront"];
 
 test("each service and server has the port that the documentation tells", () => {
@@ -30,8 +30,8 @@ test("each service and server has the port that the documentation tells", () => 
 test("no two things share a port, with as many replicas and instances as are allowed", () => {
   const many = Array.from({ length: MAX_REPLICAS }, (_, i) => `replica-${i}`);
   const instances = new Map(["gateway", "relay", "stream", ...many].map((name) => [name, MAX_INSTANCES]));
-  const { services, servers } = planStack({ ...base, instances }, 3, many);
-  const ports = [...services, ...servers].flatMap((p) =>
+  const { services, servers, observers } = planStack({ ...base, instances, observe: true }, 3, many);
+  const ports = [...services, ...servers, ...observers].flatMap((p) =>
     "controllerPort" in p ? [p.port, p.controllerPort] : [p.port],
   );
   expect(new Set(ports).size).toBe(ports.length);
@@ -42,6 +42,7 @@ test("a server that is somewhere already is neither planned nor given a port, an
   const external = {
     brokers: "a:9092,b:9092",
     redis: "redis://r",
+    traces: undefined,
     databases: new Map([["catalog", "postgres://c"]]),
   };
   const plan = planStack({ ...base, external }, 1, replicas);
@@ -52,4 +53,12 @@ test("a server that is somewhere already is neither planned nor given a port, an
     { kind: "broker", name: "broker", instance: 2, url: "b:9092" },
     { kind: "redis", name: "redis", instance: 1, url: "redis://r" },
   ]);
+});
+
+test("what watches a stack is there when it is asked for, and no Jaeger where traces go elsewhere", () => {
+  const kinds = (traces: string | undefined, observe: boolean) =>
+    planStack({ ...base, external: { ...nothing, traces }, observe }, 1, replicas).observers.map(({ kind }) => kind);
+  expect(kinds(undefined, false)).toEqual([]);
+  expect(kinds(undefined, true)).toEqual(["grafana", "prometheus", "jaeger"]);
+  expect(kinds("http://collector:4318", true)).toEqual(["grafana", "prometheus"]);
 });

@@ -14,9 +14,13 @@ test.each(["127.0.0.1", "0.0.0.0"])(
       const external = {
         brokers: "a:1",
         redis: "redis://r",
+        traces: undefined,
         databases: new Map(["gateway", "catalog", "storefront"].map((o) => [o, "postgres://x"])),
       };
-      const plan = planStack({ portBase, instances: new Map(), external }, 1, ["catalog", "storefront"]);
+      const plan = planStack({ portBase, instances: new Map(), external, observe: false }, 1, [
+        "catalog",
+        "storefront",
+      ]);
       const refusal = refuseTakenPorts(plan);
       // Whoever else is on this machine may use a neighbour too.
       await expect(refusal).rejects.toThrow(`${portBase + 2} (for storefront)`);

@@ -4,6 +4,7 @@ import { relative } from "node:path";
 import { canaryEntity, exampleDocument } from "./canary.ts";
 import type { Member } from "./crew.ts";
 import { DEFAULT_DATA } from "./options.ts";
+import { isObserver } from "./plan.ts";
 
 export interface Report {
   readonly members: readonly Member[];
@@ -14,7 +15,8 @@ export interface Report {
 
 export function readyReport({ members, data, seconds, detached }: Report): string {
   const services = members.filter(({ planned }) => "verb" in planned);
-  const width = Math.max(...services.map(({ part }) => part.label.length));
+  const observers = members.filter(({ planned }) => isObserver(planned));
+  const width = Math.max(...[...services, ...observers].map(({ part }) => part.label.length));
   const near = relative(process.cwd(), data);
   const folder = near === "" || near.startsWith("..") ? data : near;
   const flag = folder === DEFAULT_DATA ? "" : ` --data ${folder}`;
@@ -22,7 +24,7 @@ export function readyReport({ members, data, seconds, detached }: Report): strin
     "",
     `Lockstep is ready after ${seconds.toFixed(1)} s: a write went through to every replica and its cache.`,
     "",
-    ...services.map(({ part, kept }) => `  ${part.label.padEnd(width)}  ${kept.url()}`),
+    ...[...services, ...observers].map(({ part, kept }) => `  ${part.label.padEnd(width)}  ${kept.url()}`),
     "",
     ...tryLines(members),
     `What runs: bun run status${flag}    Logs: ${folder}/logs`,

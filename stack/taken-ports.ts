@@ -11,8 +11,8 @@ const TOLD = 3;
  *
  * @throws {UsageError} names the ports that are taken, what it was for, and what to do.
  */
-export async function refuseTakenPorts({ servers, services }: Plan): Promise<void> {
-  const wanted = [...servers, ...services].flatMap((planned) => [
+export async function refuseTakenPorts({ servers, services, observers }: Plan): Promise<void> {
+  const wanted = [...servers, ...services, ...observers].flatMap((planned) => [
     { port: planned.port, what: labelOf(planned) },
     ...("controllerPort" in planned
       ? [{ port: planned.controllerPort, what: `${labelOf(planned)}'s controller` }]

@@ -6,12 +6,13 @@ import { type Crew, gatherCrew, type Member } from "./crew.ts";
 import { makeDataFolder, rememberShape, removeData, shapeFor } from "./data-folder.ts";
 import { Failure } from "./failure.ts";
 import { endLeftovers } from "./leftovers.ts";
+import { observerPart, presentObservers, tracingSettings } from "./observers.ts";
 import { type UpOptions, UsageError } from "./options.ts";
-import { type Plan, type PlannedServer, planStack } from "./plan.ts";
+import { type Plan, type PlannedObserver, type PlannedServer, planStack } from "./plan.ts";
 import { identityOf } from "./processes.ts";
 import { untilReady } from "./readiness.ts";
 import { readyReport } from "./report.ts";
-import { addressesOf, labelOf, serverPart, servicePart } from "./start-part.ts";
+import { type Addresses, addressesOf, labelOf, serverPart, servicePart } from "./start-part.ts";
 import { becomeSupervisor, removeState, retire, runningSupervisor } from "./state.ts";
 import { refuseTakenPorts } from "./taken-ports.ts";
 
@@ -102,33 +103,68 @@ async function runPlan(options: UpOptions, around: UpSurroundings): Promise<void
 async function bringUp(
   crew: Crew,
   plan: Plan,
-  { data, detach, external }: UpOptions,
+  options: UpOptions,
   partitions: number | undefined,
-  { env, say, askedAt, ending }: UpSurroundings,
+  around: UpSurroundings,
 ): Promise<void> {
-  say(`starting ${plan.servers.length} servers: ${plan.servers.map(labelOf).join(", ")} …`);
-  const servers = await crew.hire(
-    plan.servers.map((planned) => ({ planned, part: serverPart(planned, plan, data, say) })),
-    ending,
-  );
-  const addresses = addressesOf(
-    servers.map(({ planned, kept }) => ({ planned: planned as PlannedServer, url: kept.url() })),
-    plan.external,
-  );
-  say(`starting ${plan.services.length} services: ${plan.services.map(labelOf).join(", ")} …`);
-  const brokers = external.brokers ? undefined : plan.brokers;
-  const services = await crew.hire(
-    plan.services.map((planned) => ({
-      planned,
-      part: servicePart(planned, { data, addresses, env, partitions, brokers, services: plan.services }),
-    })),
-    ending,
-  );
+  const { say, askedAt, ending } = around;
+  const { data, detach } = options;
+  // What has to be fetched or built for them is, while the servers start.
+  const looking = presentObservers(plan, { say, signal: ending });
+  looking.catch(() => {}); // told where it is waited for
+  const addresses = await startServers(crew, plan, data, around);
+  const observers = await looking;
+  const services = await startServices(crew, { plan, options, addresses, observers, partitions }, around);
   await untilReady(services, { withinMs: READY_WITHIN_MS, signal: ending, say });
   if (canaryEntity()) say("all services are ready; sending a canary write through …");
   await flyCanary(canarySites(services), { withinMs: CANARY_WITHIN_MS, signal: ending });
   crew.announceReady();
   say(readyReport({ members: crew.members(), data, seconds: (Date.now() - askedAt) / 1000, detached: detach }));
+}
+
+async function startServers(crew: Crew, plan: Plan, data: string, { say, ending }: UpSurroundings): Promise<Addresses> {
+  say(`starting ${plan.servers.length} servers: ${plan.servers.map(labelOf).join(", ")} …`);
+  const servers = await crew.hire(
+    plan.servers.map((planned) => ({ planned, part: serverPart(planned, plan, data, say) })),
+    ending,
+  );
+  return addressesOf(
+    servers.map(({ planned, kept }) => ({ planned: planned as PlannedServer, url: kept.url() })),
+    plan.external,
+  );
+}
+
+interface ServicesToStart {
+  readonly plan: Plan;
+  readonly options: UpOptions;
+  readonly addresses: Addresses;
+  readonly observers: readonly PlannedObserver[];
+  readonly partitions: number | undefined;
+}
+
+/** Starts them with what watches them, if anything does. @returns the services. */
+async function startServices(
+  crew: Crew,
+  { plan, options, addresses, observers, partitions }: ServicesToStart,
+  around: UpSurroundings,
+): Promise<readonly Member[]> {
+  const { services } = plan;
+  const { data, portBase, external } = options;
+  const { say, ending } = around;
+  say(`starting ${services.length} services: ${services.map(labelOf).join(", ")} …`);
+  const env = { ...around.env, ...tracingSettings(observers, portBase) };
+  const brokers = external.brokers ? undefined : plan.brokers;
+  const hired = await crew.hire(
+    [
+      ...observers.map((planned) => ({ planned, part: observerPart(planned, { data, portBase, services, say }) })),
+      ...services.map((planned) => ({
+        planned,
+        part: servicePart(planned, { data, addresses, env, partitions, brokers, services }),
+      })),
+    ],
+    ending,
+  );
+  return hired.slice(observers.length);
 }
 
 const canarySites = (services: readonly Member[]) => ({

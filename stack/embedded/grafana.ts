@@ -1,0 +1,83 @@
+/** A Grafana, where the machine has one: with our datasources and dashboards, and open to who can reach it, to look and not to change. */
+import { existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { dashboardProvider, datasources } from "../../observability/grafana/provisioning.ts";
+import { MissingComponentError } from "./machine-cache.ts";
+import { launch, type Server, untilAnswering, type Waiting } from "./server.ts";
+
+const DASHBOARDS = join(import.meta.dirname, "../../observability/grafana/dashboards");
+const OTHERWISE =
+  "put grafana on the PATH (https://grafana.com/grafana/download); until then import observability/grafana/dashboards/*.json into your own";
+
+export interface GrafanaOptions extends Waiting {
+  readonly dir: string;
+  readonly port: number;
+  /** Where its data comes from. */
+  readonly prometheusUrl: string;
+  readonly jaegerUrl: string;
+}
+
+/** Grafana's program and the folder with its page and defaults. @throws {MissingComponentError} when the machine has none. */
+export function grafanaProgram(): { readonly program: string; readonly home: string } {
+  const program = Bun.which("grafana");
+  if (!program) throw new MissingComponentError("Grafana is not on this machine", OTHERWISE);
+  // An unpacked archive has both in one folder; Debian's and Red Hat's packages and Homebrew's put the page under share.
+  const near = dirname(dirname(realpathSync(program)));
+  const home = [near, join(near, "share/grafana"), "/usr/share/grafana"].find((folder) =>
+    existsSync(join(folder, "conf/defaults.ini")),
+  );
+  if (!home) throw new MissingComponentError(`${program} has no conf/defaults.ini beside it`, OTHERWISE);
+  return { program, home };
+}
+
+/**
+ * Starts a Grafana on a port of 127.0.0.1.
+ *
+ * @throws {MissingComponentError} when the machine has none.
+ * @throws {Failure} with the log's last lines when it does not start.
+ */
+export async function startGrafana(options: GrafanaOptions): Promise<Server> {
+  const { program, home } = grafanaProgram();
+  const { port, prometheusUrl, jaegerUrl } = options;
+  const dir = resolve(options.dir);
+  const logFile = join(dir, "grafana.log");
+  const url = `http://127.0.0.1:${port}`;
+  const provisioning = join(dir, "provisioning");
+  write(join(provisioning, "datasources"), datasources({ prometheus: prometheusUrl, jaeger: jaegerUrl }));
+  write(join(provisioning, "dashboards"), dashboardProvider(DASHBOARDS));
+  const server = launch({
+    name: "grafana",
+    kind: "grafana",
+    url,
+    port,
+    command: program,
+    args: ["server", "--homepath", home],
+    env: {
+      ...process.env,
+      GF_PATHS_DATA: join(dir, "data"),
+      GF_PATHS_LOGS: join(dir, "logs"),
+      GF_PATHS_PROVISIONING: provisioning,
+      GF_SERVER_HTTP_ADDR: "127.0.0.1",
+      GF_SERVER_HTTP_PORT: String(port),
+      GF_AUTH_ANONYMOUS_ENABLED: "true",
+      GF_AUTH_ANONYMOUS_ORG_ROLE: "Viewer",
+      GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH: join(DASHBOARDS, "in-step.json"),
+      GF_ANALYTICS_REPORTING_ENABLED: "false",
+      GF_ANALYTICS_CHECK_FOR_UPDATES: "false",
+    },
+    logFile,
+    cleanSignal: "SIGTERM",
+    graceMs: 10_000,
+  });
+  return untilAnswering(server, () => answers(url), { withinMs: 60_000, logFile, waiting: options });
+}
+
+/** JSON is a part of YAML. */
+function write(folder: string, content: unknown): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  writeFileSync(join(folder, "lockstep.yaml"), `${JSON.stringify(content, null, 2)}\n`);
+}
+
+async function answers(url: string): Promise<boolean> {
+  return (await fetch(`${url}/api/health`, { signal: AbortSignal.timeout(2_000) })).ok;
+}

@@ -1,0 +1,49 @@
+/** Questions to a real Prometheus, as Grafana asks them. */
+import type { Panel } from "../../observability/grafana/panel.ts";
+
+export interface Series {
+  readonly metric: Readonly<Record<string, string>>;
+  /** Newest value. */
+  readonly value: number;
+}
+
+interface Answer {
+  readonly status: string;
+  readonly error?: string;
+  readonly data: { readonly result: readonly { metric: Record<string, string>; value: [number, string] }[] };
+}
+
+/** @throws {Error} with Prometheus' words when it does not take the query. */
+export async function ask(prometheus: string, query: string): Promise<Series[]> {
+  const response = await fetch(`${prometheus}/api/v1/query`, { method: "POST", body: new URLSearchParams({ query }) });
+  const answer = (await response.json()) as Answer;
+  if (answer.status !== "success") throw new Error(`${query}: ${answer.error}`);
+  return answer.data.result.map(({ metric, value }) => ({ metric, value: Number(value[1]) }));
+}
+
+/** What Grafana puts in for a dashboard's choices: everything, or the value that is given, and four scrapes for a rate's window. */
+export const filledIn = (expr: string, choices: Readonly<Record<string, string>> = {}): string =>
+  expr.replace(/\$(\w+)/g, (_, name: string) => (name === "__rate_interval" ? "20s" : (choices[name] ?? ".+")));
+
+/** Queries of a panel that have no value, or none that is a number, with what was answered. */
+export async function withoutData(
+  prometheus: string,
+  panel: Panel,
+  choices: Readonly<Record<string, string>>,
+): Promise<string[]> {
+  const missing: string[] = [];
+  for (const { expr } of panel.queries) {
+    const series = await ask(prometheus, filledIn(expr, choices));
+    if (!series.some(({ value }) => Number.isFinite(value)))
+      missing.push(`${panel.title}: ${filledIn(expr, choices)} → ${JSON.stringify(series)}`);
+  }
+  return missing;
+}
+
+/** Names of the alerts that fire now, each with its labels and annotations. */
+export async function firing(prometheus: string) {
+  const answer = (await (await fetch(`${prometheus}/api/v1/alerts`)).json()) as {
+    data: { alerts: { labels: Record<string, string>; annotations: Record<string, string>; state: string }[] };
+  };
+  return answer.data.alerts.filter(({ state }) => state === "firing");
+}

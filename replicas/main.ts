@@ -108,6 +108,7 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
     onAssigned: (partitions) => catchingUp.assigned(partitions),
     onRevoked: (partitions) => {
       lag.revoked(partitions);
+      for (const { partition } of partitions) metrics.consumerLag.remove({ group, partition: String(partition) });
       catchingUp.revoked(partitions);
     },
     maxBytesPerPartition: FETCH_BYTES,

@@ -219,6 +219,8 @@ export class Topology {
       const partition = this.partitions.get(key);
       this.partitions.delete(key);
       void partition?.then((p) => p.release());
+      // Whoever has it now tells how far it is.
+      this.using.metrics.consumerLag.remove({ group: streamGroup, partition: String(at.partition) });
     }
   }
 

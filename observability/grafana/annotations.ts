@@ -1,6 +1,5 @@
 /** What happened, as marks in every panel: starts of processes (so deployments), rebuilds, pauses. */
 import { metrics } from "../../contracts/metrics.ts";
-import { foreign } from "../prometheus/foreign.ts";
 
 export interface Annotation {
   readonly name: string;
@@ -15,8 +14,8 @@ export const annotations: readonly Annotation[] = [
   {
     name: "Starts",
     color: "blue",
-    expr: `max by (service, instance) (${foreign.processStart}) * 1000`,
-    title: "{{service}} {{instance}} started",
+    expr: `max by (service, instance, version) (${metrics.startTime.name} * on (service, instance) group_left (version) ${metrics.build.name}) * 1000`,
+    title: "{{service}} {{instance}} started, version {{version}}",
     atValue: true,
   },
   {

@@ -1,5 +1,7 @@
 /** The few shapes of query that the dashboards are made of. */
 
+import { metrics } from "../../contracts/metrics.ts";
+
 /** Range of every rate: Grafana makes it at least four scrapes long. */
 const WINDOW = "[$__rate_interval]";
 
@@ -16,6 +18,13 @@ export const rateBy = (by: string, counter: string, labels = ""): string =>
 /** The value below which `part` of 1 lay, by some labels. */
 export const quantile = (part: number, by: string, histogram: string, labels = ""): string =>
   `histogram_quantile(${part}, sum by (${[by, "le"].filter(Boolean).join(", ")}) (${rate(`${histogram}_bucket`, labels)}))`;
+
+/** Latency from the commit on; where nothing is written, the canary's, so that an idle system tells it too. */
+export const commitTo = (part: number, labels: string): string => {
+  const of = ({ name }: { name: string }) => quantile(part, "replica, store", name, labels);
+  // Without a change the quantile is no number, which is not above 0 either.
+  return `${of(metrics.syncLatency)} >= 0 or ${of(metrics.canaryLatency)}`;
+};
 
 /** Zero where there is nothing: for what a healthy system has none of. */
 export const orZero = (expr: string): string => `${expr} or vector(0)`;

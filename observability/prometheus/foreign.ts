@@ -4,10 +4,6 @@ export const foreign = {
   up: "up",
   alerts: "ALERTS",
   scrapeSeconds: "scrape_duration_seconds",
-  // each of our processes, under the names that all client libraries use
-  processStart: "process_start_time_seconds",
-  processCpu: "process_cpu_seconds_total",
-  processMemory: "process_resident_memory_bytes",
   // Redpanda, at its admin port
   redpandaFree: "redpanda_storage_disk_free_bytes",
   redpandaTotal: "redpanda_storage_disk_total_bytes",

@@ -34,9 +34,14 @@ const cache = (result: string) =>
 const lag = (group: string) => `${metrics.consumerLag.name}{${at("console")},group="${group}",partition="0"}`;
 const ofReplica = (name: string) => `${name}{${at("console")},replica="catalog"}`;
 
+const canary = (store: string) =>
+  `${metrics.canarySeen.name}{${at("replica-catalog")},replica="catalog",store="${store}"}`;
+
 const healthy: SeriesValues = {
   ...Object.fromEntries(services.map((service) => [`${foreign.up}{${at(service)}}`, steady(1)])),
-  ...Object.fromEntries(services.map((service) => [`${foreign.processStart}{${at(service)}}`, steady(1_700_000_000)])),
+  ...Object.fromEntries(
+    services.map((service) => [`${metrics.startTime.name}{${at(service)}}`, steady(1_700_000_000)]),
+  ),
   ...Object.fromEntries(
     replicaNames.flatMap((replica) =>
       ["postgres", "redis"].flatMap((store) => [
@@ -46,6 +51,9 @@ const healthy: SeriesValues = {
       ]),
     ),
   ),
+  [canary("postgres")]: rising(60),
+  [canary("redis")]: rising(60),
+  [`${metrics.canaryWrites.name}{${at("gateway")},outcome="written"}`]: rising(12),
   [`${metrics.outboxOldestAge.name}{${at("relay")}}`]: steady(0),
   [lag(streamGroup)]: steady(3),
   [lag(replicaGroup("catalog"))]: steady(5_000),
@@ -98,6 +106,10 @@ export const ruleCases: readonly RuleCase[] = [
     { LockstepOutboxOld: 1 },
   ),
   differs("the stream falls back", { [lag(streamGroup)]: rising(600) }, { LockstepLagGrowing: 1 }),
+  differs("no canary reaches a cache", { [canary("redis")]: "0+60x10 600x470" }, { LockstepCanarySilent: 1 }),
+  lacks("canaries are written and seen nowhere", (name) => name.startsWith(metrics.canarySeen.name), {
+    LockstepCanarySilent: 1,
+  }),
   differs(
     "an event could not be processed",
     { [`${metrics.deadLetters.name}{${at("stream")}}`]: turns(0, 10, 1) },
@@ -151,7 +163,7 @@ export const ruleCases: readonly RuleCase[] = [
   ),
   differs(
     "a process starts again and again",
-    { [`${foreign.processStart}{${at("stream")}}`]: "1+60x20" },
+    { [`${metrics.startTime.name}{${at("stream")}}`]: "1+60x20" },
     { LockstepRestarting: 1 },
   ),
   differs(

@@ -46,8 +46,14 @@ async function outbox({ connections, metrics }: OutsideParts): Promise<void> {
 
 async function lags({ connections, metrics }: OutsideParts): Promise<void> {
   const log = await connections.log();
-  for (const { group, partitions } of await followsOf(log, new Map()))
-    for (const { partition, lag } of partitions) metrics.consumerLag.set({ group, partition: String(partition) }, lag);
+  for (const [group, follows] of Map.groupBy(await followsOf(log, new Map()), (one) => one.group))
+    for (const [partition, of] of Map.groupBy(
+      follows.flatMap(({ partitions }) => partitions),
+      (one) => one.partition,
+    )) {
+      const lag = of.reduce((sum, one) => sum + one.lag, 0);
+      metrics.consumerLag.set({ group, partition: String(partition) }, lag);
+    }
 }
 
 async function sizes({ connections, metrics }: OutsideParts): Promise<void> {

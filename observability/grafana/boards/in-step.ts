@@ -2,18 +2,17 @@
 import { metrics } from "../../../contracts/metrics.ts";
 import { foreign } from "../../prometheus/foreign.ts";
 import type { Board } from "../board.ts";
-import { orZero, orZeroByReplica, quantile, rateBy } from "../promql.ts";
+import { commitTo, orZero, orZeroByReplica, rateBy } from "../promql.ts";
 import { commitToReadable, deadLetters, lagByGroup, outboxDepth } from "./parts.ts";
 
-const latency = metrics.syncLatency.name;
 const chosen = 'replica=~"$replica"';
-const everyReplica = `count by (replica) (${latency}_count{${chosen}})`;
+const everyReplica = `count by (replica) (${metrics.canarySeen.name}{${chosen}})`;
 
 export const inStep: Board = {
   slug: "in-step",
   title: "In step",
   description: "Is every change readable in every replica, how fast, and if not, where does it wait?",
-  variables: [{ name: "replica", label: "Replica", metric: `${latency}_count`, many: true }],
+  variables: [{ name: "replica", label: "Replica", metric: metrics.canarySeen.name, many: true }],
   rows: [
     {
       title: "Commit to readable",
@@ -23,7 +22,7 @@ export const inStep: Board = {
           title: "Half of the changes within",
           description: "From the commit in the source to readable in the replica's store (p50).",
           unit: "s",
-          queries: [{ expr: quantile(0.5, "replica, store", latency, chosen), legend: "{{replica}} {{store}}" }],
+          queries: [{ expr: commitTo(0.5, chosen), legend: "{{replica}} {{store}}" }],
           limits: { warn: 0.1, bad: 0.5 },
           width: 12,
           height: 5,
@@ -33,7 +32,7 @@ export const inStep: Board = {
           title: "99 of 100 within",
           description: "The same for all but the slowest hundredth (p99). The objective is half a second.",
           unit: "s",
-          queries: [{ expr: quantile(0.99, "replica, store", latency, chosen), legend: "{{replica}} {{store}}" }],
+          queries: [{ expr: commitTo(0.99, chosen), legend: "{{replica}} {{store}}" }],
           limits: { warn: 0.25, bad: 0.5 },
           width: 12,
           height: 5,
@@ -79,6 +78,22 @@ export const inStep: Board = {
         deadLetters({ width: 4, height: 5 }),
         {
           kind: "stat",
+          title: "Last canary",
+          description:
+            "Time since the newest canary that is readable there was committed. One is written every few seconds.",
+          unit: "s",
+          queries: [
+            {
+              expr: `time() - min by (replica) (max by (replica, store) (${metrics.canarySeen.name}{${chosen}}))`,
+              legend: "{{replica}}",
+            },
+          ],
+          limits: { warn: 30, bad: 60 },
+          width: 4,
+          height: 5,
+        },
+        {
+          kind: "stat",
           title: "Rows that differ",
           description:
             "Rows of the replica, or entries of its cache, that the last verification found to differ. 0 also when there was none yet.",
@@ -90,7 +105,7 @@ export const inStep: Board = {
             },
           ],
           limits: { warn: 1, bad: 1 },
-          width: 6,
+          width: 4,
           height: 5,
         },
         {
@@ -105,7 +120,7 @@ export const inStep: Board = {
             },
           ],
           limits: { warn: 1_800, bad: 2_700 },
-          width: 6,
+          width: 4,
           height: 5,
         },
         {

@@ -2,6 +2,7 @@
 import { metrics } from "../../../contracts/metrics.ts";
 import { foreign } from "../../prometheus/foreign.ts";
 import type { Board } from "../board.ts";
+import { orZero, quantile, rateBy } from "../promql.ts";
 import { processPanels } from "./parts.ts";
 
 const chosen = 'service=~"$service"';
@@ -10,7 +11,7 @@ export const infrastructure: Board = {
   slug: "infrastructure",
   title: "Infrastructure",
   description: "The processes, what they use, and the room they have.",
-  variables: [{ name: "service", label: "Service", metric: foreign.processCpu, many: true }],
+  variables: [{ name: "service", label: "Service", metric: metrics.cpuTime.name, many: true }],
   rows: [
     {
       title: "Processes",
@@ -31,11 +32,103 @@ export const infrastructure: Board = {
           title: "Running since",
           description: "Time since each process started.",
           unit: "dtdurations",
-          queries: [{ expr: `time() - min by (service) (${foreign.processStart}{${chosen}})`, legend: "{{service}}" }],
+          queries: [
+            { expr: `time() - min by (service) (${metrics.startTime.name}{${chosen}})`, legend: "{{service}}" },
+          ],
           width: 12,
           height: 6,
         },
         ...processPanels(chosen),
+      ],
+    },
+    {
+      title: "Runtime",
+      panels: [
+        {
+          kind: "lines",
+          title: "Event loop",
+          description: "How late a timer of the process fires (p99): late timers are a process that is out of breath.",
+          unit: "s",
+          queries: [
+            {
+              expr: quantile(0.99, "service, instance", metrics.eventLoopLag.name, chosen),
+              legend: "{{service}} {{instance}}",
+            },
+          ],
+          width: 8,
+          height: 8,
+        },
+        {
+          kind: "lines",
+          title: "Heap",
+          description: "Live memory of the JavaScript engine's heap.",
+          unit: "bytes",
+          queries: [
+            {
+              expr: `sum by (service, instance) (${metrics.heapUsed.name}{${chosen}})`,
+              legend: "{{service}} {{instance}}",
+            },
+          ],
+          width: 8,
+          height: 8,
+        },
+        {
+          kind: "lines",
+          title: "Spans",
+          description:
+            "Ended spans a second; unsampled: not to be kept; dropped: no collector took them, and nothing waits for it. 0 without tracing.",
+          unit: "ops",
+          queries: [{ expr: orZero(rateBy("outcome", metrics.spans.name, chosen)), legend: "{{outcome}}" }],
+          width: 8,
+          height: 8,
+        },
+      ],
+    },
+    {
+      title: "Pools and buffers",
+      panels: [
+        {
+          kind: "lines",
+          title: "Connections to PostgreSQL",
+          description: "Part of each pool's connections that run a statement.",
+          unit: "percentunit",
+          queries: [
+            {
+              expr: `sum by (service, pool) (${metrics.poolUsed.name}{${chosen}}) / sum by (service, pool) (${metrics.poolSize.name}{${chosen}})`,
+              legend: "{{service}} {{pool}}",
+            },
+          ],
+          width: 8,
+          height: 8,
+        },
+        {
+          kind: "lines",
+          title: "Statements that wait",
+          description: "Statements that wait for a connection of a pool.",
+          unit: "short",
+          queries: [
+            { expr: `sum by (service, pool) (${metrics.poolWaiting.name}{${chosen}})`, legend: "{{service}} {{pool}}" },
+          ],
+          width: 8,
+          height: 8,
+        },
+        {
+          kind: "lines",
+          title: "Buffers",
+          description:
+            "How full each bounded buffer is. What comes to a full one is refused or dropped, as its owner says.",
+          unit: "percentunit",
+          queries: [
+            {
+              expr: orZero(
+                `max by (service, buffer) (${metrics.bufferItems.name}{${chosen}} / ${metrics.bufferLimit.name}{${chosen}})`,
+              ),
+              legend: "{{service}} {{buffer}}",
+            },
+          ],
+          width: 8,
+          height: 8,
+        },
       ],
     },
     {

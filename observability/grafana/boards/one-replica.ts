@@ -8,13 +8,13 @@ const latency = metrics.syncLatency.name;
 const http = metrics.httpRequests.name;
 const own = 'replica="$replica"';
 const ownHttp = 'service="replica-$replica",http_route=~"/[a-z-]+(/:id)?",http_route!~"/(metrics|health/.*)"';
-const itself = `count by (replica) (${latency}_count{${own}})`;
+const itself = `count by (replica) (${metrics.canarySeen.name}{${own}})`;
 
 export const oneReplica: Board = {
   slug: "one-replica",
   title: "One replica",
   description: "What one replica applies, what it answers, and how its cache does.",
-  variables: [{ name: "replica", label: "Replica", metric: `${latency}_count`, many: false }],
+  variables: [{ name: "replica", label: "Replica", metric: metrics.canarySeen.name, many: false }],
   rows: [
     {
       title: "Commit to readable",
@@ -77,7 +77,7 @@ export const oneReplica: Board = {
           title: "Paused",
           description: "1 while an operator has paused this replica.",
           unit: "bool_yes_no",
-          queries: [{ expr: `max(${metrics.paused.name}{service="replica-$replica"})`, legend: "paused" }],
+          queries: [{ expr: orZero(`max(${metrics.paused.name}{service="replica-$replica"})`), legend: "paused" }],
           limits: { warn: 1, bad: 2 },
           width: 4,
           height: 8,

@@ -1,22 +1,19 @@
 /** Panels that more than one dashboard shows. */
 import { metrics } from "../../../contracts/metrics.ts";
-import { foreign } from "../../prometheus/foreign.ts";
 import { GROUP_LAG } from "../../prometheus/recording.ts";
 import type { Panel } from "../panel.ts";
-import { orZero, quantile, rateBy } from "../promql.ts";
-
-const latency = metrics.syncLatency.name;
+import { commitTo, orZero, rateBy } from "../promql.ts";
 
 /** The first number everywhere. @param labels which replicas. */
 export const commitToReadable = (labels: string, size: { width: number; height: number }): Panel => ({
   kind: "lines",
   title: "Commit to readable",
   description:
-    "From the commit in the source until the change can be read in the replica: of half of the changes (p50), and of 99 of 100. A point is one write and leads to its trace.",
+    "From the commit in the source until the change can be read in the replica: of half of the changes (p50), and of 99 of 100. While nobody writes, that of the canary. A point is one write and leads to its trace.",
   unit: "s",
   queries: [
-    { expr: quantile(0.99, "replica, store", latency, labels), legend: "p99 {{replica}} {{store}}", exemplars: true },
-    { expr: quantile(0.5, "replica, store", latency, labels), legend: "p50 {{replica}} {{store}}" },
+    { expr: commitTo(0.99, labels), legend: "p99 {{replica}} {{store}}", exemplars: true },
+    { expr: commitTo(0.5, labels), legend: "p50 {{replica}} {{store}}" },
   ],
   ...size,
 });
@@ -58,7 +55,7 @@ export const processPanels = (labels: string): readonly Panel[] => [
     title: "CPU",
     description: "CPU time that each process uses, in cores.",
     unit: "short",
-    queries: [{ expr: rateBy("service, instance", foreign.processCpu, labels), legend: "{{service}} {{instance}}" }],
+    queries: [{ expr: rateBy("service, instance", metrics.cpuTime.name, labels), legend: "{{service}} {{instance}}" }],
     width: 12,
     height: 8,
   },
@@ -68,7 +65,10 @@ export const processPanels = (labels: string): readonly Panel[] => [
     description: "Resident memory of each process.",
     unit: "bytes",
     queries: [
-      { expr: `sum by (service, instance) (${foreign.processMemory}{${labels}})`, legend: "{{service}} {{instance}}" },
+      {
+        expr: `sum by (service, instance) (${metrics.residentMemory.name}{${labels}})`,
+        legend: "{{service}} {{instance}}",
+      },
     ],
     width: 12,
     height: 8,

@@ -102,7 +102,7 @@ export const stream: Board = {
           title: "Paused",
           description: "1 while an operator has paused the stream.",
           unit: "bool_yes_no",
-          queries: [{ expr: `max(${metrics.paused.name}{service="stream"})`, legend: "paused" }],
+          queries: [{ expr: orZero(`max(${metrics.paused.name}{service="stream"})`), legend: "paused" }],
           limits: { warn: 1, bad: 2 },
           width: 6,
           height: 6,

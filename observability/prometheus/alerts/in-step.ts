@@ -44,7 +44,22 @@ export const inStepAlerts = (t: Thresholds): readonly Alert[] => [
     summary: "{{ $labels.group }} has {{ $value }} records before it, and more each minute",
     section: "lag-growing",
   },
+  {
+    name: "CanarySilent",
+    expr: canarySilent(t.canarySilent),
+    forSeconds: t.canarySilent.forSeconds,
+    severity: "page",
+    summary: "No canary has come to {{ $labels.replica }} {{ $labels.store }} for {{ $value | humanizeDuration }}",
+    section: "canary-silent",
+  },
 ];
+
+/** Written and seen nowhere at all is a silence too. */
+function canarySilent({ afterSeconds }: Thresholds["canarySilent"]): string {
+  const { canarySeen, canaryWrites } = metrics;
+  const old = `time() - max by (replica, store) (${canarySeen.name}) > ${afterSeconds}`;
+  return `${old} or absent(${canarySeen.name}) and on () sum(${canaryWrites.name}) > 0`;
+}
 
 function lagGrows({ aboveRecords, windowSeconds }: Thresholds["lagGrowing"]): string {
   return `${GROUP_LAG} > ${aboveRecords} and ${GROUP_LAG} > ${GROUP_LAG} offset ${duration(windowSeconds)}`;

@@ -5,7 +5,7 @@ import { foreign } from "../foreign.ts";
 import { type Alert, duration } from "../rule.ts";
 import type { Thresholds } from "../thresholds.ts";
 
-const { up, processStart } = foreign;
+const { up } = foreign;
 
 export const processAlerts = (t: Thresholds): readonly Alert[] => [
   ...["gateway", "relay", "stream", "console"].map((service) => away("ServiceAway", service, "service-away", t)),
@@ -20,7 +20,7 @@ export const processAlerts = (t: Thresholds): readonly Alert[] => [
   },
   {
     name: "Restarting",
-    expr: `changes(${processStart}[${duration(t.restarts.windowSeconds)}]) > ${t.restarts.times}`,
+    expr: `changes(${metrics.startTime.name}[${duration(t.restarts.windowSeconds)}]) > ${t.restarts.times}`,
     forSeconds: 0,
     severity: "page",
     summary: `{{ $labels.service }} {{ $labels.instance }} started {{ $value }} times within ${duration(t.restarts.windowSeconds)}`,

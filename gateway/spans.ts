@@ -21,12 +21,14 @@ export async function inRequestSpan(
     const response = await work({ traceparent });
     span.set({ "http.response.status_code": response.status });
     span.end();
+    c.set("keptTraceId", span.keptTraceId);
     return response;
   } catch (error) {
     const status = error instanceof LockstepError ? policy[error.code].http : 500;
     span.set({ "http.response.status_code": status });
     // A client's mistake is no failure of the server (OpenTelemetry semantic conventions for HTTP, span status).
     span.end(status >= 500 ? error : undefined);
+    c.set("keptTraceId", span.keptTraceId);
     throw error;
   }
 }

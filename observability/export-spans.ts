@@ -1,98 +1,182 @@
-/** Sends spans to an OTLP/HTTP endpoint in batches; they are dropped, counted and reported rather than awaited when it is away. */
-import { type DiagLogger, DiagLogLevel, diag } from "@opentelemetry/api";
+/**
+ * Sends spans to an OTLP/HTTP endpoint in batches; they are dropped, counted and reported rather than awaited when it is away.
+ *
+ * OpenTelemetry's exporter makes and sends the messages. Its SDK is not used: what is recorded here needs none of its samplers,
+ * processors and contexts, and it cannot keep a span for how it ended.
+ */
+import { SpanStatusCode } from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
-import { defaultResource, resourceFromAttributes } from "@opentelemetry/resources";
-import {
-  AlwaysOnSampler,
-  BatchSpanProcessor,
-  ParentBasedSampler,
-  type SpanExporter,
-  TracerProvider,
-} from "@opentelemetry/sdk-trace";
+import { resourceFromAttributes } from "@opentelemetry/resources";
+import type { ReadableSpan } from "@opentelemetry/sdk-trace";
+import { watchBuffer } from "./gauges.ts";
 import type { Logger } from "./logger.ts";
-import { recordSpans } from "./trace.ts";
+import type { Metrics } from "./metrics.ts";
+import type { EndedSpan, Recorder } from "./trace.ts";
 
-export interface Telemetry {
+export interface SpanExport {
+  readonly recorder: Recorder;
   /** Sends what is left, for 2 seconds at most. Never rejects. */
   flush(): Promise<void>;
 }
 
+/** Spans that wait; what comes then is dropped. */
+const MOST_WAITING = 8_192;
+const MOST_AT_A_TIME = 512;
+const SEND_EVERY_MS = 1_000;
 const SEND_TIMEOUT_MS = 5_000;
 const FLUSH_TIMEOUT_MS = 2_000;
 
-/**
- * Begins to record the spans of this process. Every trace that begins here is recorded; one that began elsewhere is
- * recorded when its `traceparent` is flagged as sampled.
- *
- * Nothing but what is named here is set up: no detector, no automatic instrumentation, no exporter for logs or metrics, and
- * nothing global. The ready-made NodeSDK would load all of them, and take half of a process' start-up.
- */
-export function exportSpans(using: {
-  service: string;
-  instance: string;
-  /** Base URL; `/v1/traces` is appended (OpenTelemetry protocol exporter, "Endpoint URLs for OTLP/HTTP"). */
-  endpoint: string;
-  logger: Logger;
-}): Telemetry {
-  const { service, instance, endpoint, logger } = using;
-  const url = `${endpoint.replace(/\/$/, "")}/v1/traces`;
-  const processor = new BatchSpanProcessor({
-    exporter: reporting(new OTLPTraceExporter({ url, timeoutMillis: SEND_TIMEOUT_MS }), logger),
-    // The default of 2,048 spans every 5 s would drop spans without a word above 400/s.
-    maxQueueSize: 8192,
-    maxExportBatchSize: 512,
-    scheduledDelayMillis: 1_000,
-    exportTimeoutMillis: SEND_TIMEOUT_MS,
+export function exportSpans(
+  using: { readonly logger: Logger; readonly metrics: Metrics },
+  settings: {
+    /** Attributes of this process that each of its spans belongs to. */
+    readonly resource: Readonly<Record<string, string>>;
+    /** Base URL; `/v1/traces` is appended (OpenTelemetry protocol exporter, "Endpoint URLs for OTLP/HTTP"). */
+    readonly endpoint: string;
+    readonly ratio: number;
+    readonly slowMs: number;
+  },
+): SpanExport {
+  const { logger, metrics } = using;
+  const queue = new SpanQueue(settings, (exported, dropped, error) => {
+    metrics.spans.inc({ outcome: "exported" }, exported);
+    metrics.spans.inc({ outcome: "dropped" }, dropped);
+    tell(exported, dropped, error);
   });
-  const provider = new TracerProvider({
-    sampler: new ParentBasedSampler({ root: new AlwaysOnSampler() }),
-    // Named by hand: the usual detectors would add the process' command line and owner to every span.
-    resource: defaultResource().merge(
-      resourceFromAttributes({
-        "service.name": `lockstep-${service}`,
-        "service.namespace": "lockstep",
-        "service.instance.id": instance,
-      }),
-    ),
-    spanProcessors: [processor],
-  });
-  diag.setLogger(toLogger(logger), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
-  recordSpans(provider.getTracer("lockstep"));
-  logger.debug({ endpoint: new URL(endpoint).host }, "traces are exported");
-  return { flush: () => Promise.race([processor.forceFlush().catch(() => {}), Bun.sleep(FLUSH_TIMEOUT_MS)]) };
-}
-
-/** What the SDK says of itself. Its errors are the failed batches that {@link reporting} tells of already, one by one. */
-function toLogger(logger: Logger): DiagLogger {
-  const debug = (message: string) => logger.debug({ from: "opentelemetry" }, message);
+  const tell = lossTeller(logger);
+  watchBuffer(metrics, "spans", MOST_WAITING, () => queue.size);
+  const { ratio, slowMs } = settings;
   return {
-    error: debug,
-    // Among them: how many spans were dropped because the queue was full.
-    warn: (message) => logger.warn({ from: "opentelemetry" }, message),
-    info: debug,
-    debug,
-    verbose: debug,
-  };
-}
-
-/** Says once when spans cannot be sent, and once when they can again, with how many were lost in between. */
-function reporting(exporter: SpanExporter, logger: Logger): SpanExporter {
-  let lost = 0;
-  return {
-    export(spans, done) {
-      exporter.export(spans, (result) => {
-        // 0 is the SDK's code for success.
-        if (result.code !== 0) {
-          if (lost === 0) logger.warn({ err: result.error }, "spans cannot be sent; they are dropped until that works");
-          lost += spans.length;
-        } else if (lost > 0) {
-          logger.info({ lost }, "spans are sent again");
-          lost = 0;
-        }
-        done(result);
-      });
+    recorder: {
+      ratio,
+      slowMs,
+      keep: (span) => queue.add(span),
+      leave: () => metrics.spans.inc({ outcome: "unsampled" }),
     },
-    shutdown: () => exporter.shutdown(),
-    forceFlush: () => exporter.forceFlush?.() ?? Promise.resolve(),
+    flush: () => Promise.race([queue.flush(), Bun.sleep(FLUSH_TIMEOUT_MS)]),
   };
 }
+
+type Told = (exported: number, dropped: number, error?: unknown) => void;
+
+/** Says once when spans are lost, and once when they are sent again, with how many were lost in between. */
+function lossTeller(logger: Logger): Told {
+  let lost = 0;
+  return (exported, dropped, error) => {
+    if (dropped > 0 && lost === 0)
+      logger.warn({ err: error, mostWaiting: MOST_WAITING }, "spans cannot be sent; they are dropped until that works");
+    lost += dropped;
+    if (exported === 0 || lost === 0) return;
+    logger.info({ lost }, "spans are sent again");
+    lost = 0;
+  };
+}
+
+class SpanQueue {
+  private waiting: EndedSpan[] = [];
+  private dropped = 0;
+  private sending: Promise<void> | undefined;
+  private readonly exporter: OTLPTraceExporter;
+  private readonly common;
+
+  constructor(
+    { endpoint, resource }: { readonly endpoint: string; readonly resource: Readonly<Record<string, string>> },
+    private readonly tell: Told,
+  ) {
+    this.exporter = new OTLPTraceExporter({
+      url: `${endpoint.replace(/\/$/, "")}/v1/traces`,
+      timeoutMillis: SEND_TIMEOUT_MS,
+    });
+    // One object for all spans: the exporter gathers them by it.
+    this.common = { resource: resourceFromAttributes(resource), instrumentationScope: { name: "lockstep" } };
+    setInterval(() => this.send(), SEND_EVERY_MS).unref();
+  }
+
+  get size(): number {
+    return this.waiting.length;
+  }
+
+  add(span: EndedSpan): void {
+    if (this.waiting.length >= MOST_WAITING) this.dropped++;
+    else if (this.waiting.push(span) === MOST_AT_A_TIME) this.send();
+  }
+
+  async flush(): Promise<void> {
+    await this.sending;
+    await this.send();
+  }
+
+  private send(): Promise<void> {
+    this.sending ??= this.sendAll().finally(() => {
+      this.sending = undefined;
+    });
+    return this.sending;
+  }
+
+  private async sendAll(): Promise<void> {
+    while (this.waiting.length > 0) {
+      const batch = this.waiting.splice(0, MOST_AT_A_TIME);
+      const error = await this.sendBatch(batch);
+      const { dropped } = this;
+      this.dropped = 0;
+      if (error === undefined) this.tell(batch.length, dropped);
+      else this.tell(0, batch.length + dropped, error);
+      // The next ones are tried when their time comes, not at once.
+      if (error !== undefined) return;
+    }
+  }
+
+  /** @returns why it failed, or undefined. */
+  private sendBatch(batch: readonly EndedSpan[]): Promise<unknown> {
+    return new Promise((resolve) => {
+      const spans = batch.map((span) => readable(span, this.common));
+      // 0 is OpenTelemetry's code for success.
+      this.exporter.export(spans, ({ code, error }) => resolve(code === 0 ? undefined : (error ?? "refused")));
+    });
+  }
+}
+
+type Time = [seconds: number, nanoseconds: number];
+
+const timeOf = (ms: number): Time => {
+  const seconds = Math.floor(ms / 1_000);
+  return [seconds, Math.round((ms - seconds * 1_000) * 1e6)];
+};
+
+/** A span as OpenTelemetry's exporters take it. */
+function readable(span: EndedSpan, common: Pick<ReadableSpan, "resource" | "instrumentationScope">): ReadableSpan {
+  const { name, kind, context, parent, startMs, endMs, attributes, links, linksLeftOut, failure } = span;
+  return {
+    ...common,
+    name,
+    kind,
+    spanContext: () => context,
+    ...(parent ? { parentSpanContext: parent } : {}),
+    startTime: timeOf(startMs),
+    endTime: timeOf(endMs),
+    duration: timeOf(endMs - startMs),
+    ended: true,
+    status: failure
+      ? { code: SpanStatusCode.ERROR, message: messageOf(failure.error) }
+      : { code: SpanStatusCode.UNSET },
+    attributes,
+    links: links.map((linked) => ({ context: linked })),
+    events: failure?.error instanceof Error ? [exceptionEvent(failure.error, endMs)] : [],
+    droppedAttributesCount: 0,
+    droppedEventsCount: 0,
+    droppedLinksCount: linksLeftOut,
+  };
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** @see https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-spans/ */
+const exceptionEvent = ({ name, message, stack }: Error, atMs: number) => ({
+  name: "exception",
+  time: timeOf(atMs),
+  attributes: {
+    "exception.type": name,
+    "exception.message": message,
+    ...(stack ? { "exception.stacktrace": stack } : {}),
+  },
+});

@@ -3,12 +3,13 @@ import { readSettings } from "../platform/settings.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { OtlpReceiver } from "../tests/harness/otlp-receiver.ts";
 import { createLogger } from "./logger.ts";
+import { createMetrics } from "./metrics.ts";
 import { startTelemetry } from "./telemetry.ts";
 import { recordSpans, SpanKind, startSpan, traceIdOf } from "./trace.ts";
 
-const logger = createLogger("gateway", "2", "silent");
+const using = { logger: createLogger("gateway", "2", "silent"), metrics: createMetrics("gateway", "2") };
 const telemetry = (OTEL_EXPORTER_OTLP_ENDPOINT?: string) =>
-  startTelemetry("gateway", "2", readSettings({ OTEL_EXPORTER_OTLP_ENDPOINT }), logger);
+  startTelemetry("gateway", "2", readSettings({ OTEL_EXPORTER_OTLP_ENDPOINT }), using);
 
 afterEach(() => recordSpans(undefined));
 
@@ -36,9 +37,7 @@ test("spans reach the endpoint by themselves, with their tree and the service's 
     "service.instance.id",
     "service.name",
     "service.namespace",
-    "telemetry.sdk.language",
-    "telemetry.sdk.name",
-    "telemetry.sdk.version",
+    "service.version",
   ]);
 }, 30_000);
 

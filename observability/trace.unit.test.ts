@@ -1,27 +1,28 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import {
-  AlwaysOnSampler,
-  InMemorySpanExporter,
-  ParentBasedSampler,
-  SimpleSpanProcessor,
-  TracerProvider,
-} from "@opentelemetry/sdk-trace";
 import fc from "fast-check";
-import { inSpan, newTraceparent, recordSpans, SpanKind, startSpan, traceIdOf, validTraceparent } from "./trace.ts";
+import { BatchSpans } from "./batch-spans.ts";
+import {
+  type EndedSpan,
+  inSpan,
+  MOST_LINKS,
+  newTraceparent,
+  recordSpans,
+  SpanKind,
+  startSpan,
+  traceIdOf,
+  validTraceparent,
+} from "./trace.ts";
 
 const TRACE = "0af7651916cd43dd8448eb211c80319c";
 const PARENT = "b7ad6b7169203331";
 const sampled = `00-${TRACE}-${PARENT}-01`;
+const unsampled = `00-${TRACE}-${PARENT}-00`;
 
 /** Tracing as a process with an endpoint has it, with the spans kept here. */
-function record(): InMemorySpanExporter {
-  const exporter = new InMemorySpanExporter();
-  const provider = new TracerProvider({
-    sampler: new ParentBasedSampler({ root: new AlwaysOnSampler() }),
-    spanProcessors: [new SimpleSpanProcessor({ exporter })],
-  });
-  recordSpans(provider.getTracer("test"));
-  return exporter;
+function record({ ratio = 1, slowMs = 60_000 } = {}): EndedSpan[] {
+  const kept: EndedSpan[] = [];
+  recordSpans({ ratio, slowMs, keep: (span) => void kept.push(span), leave: () => {} });
+  return kept;
 }
 
 afterEach(() => recordSpans(undefined));
@@ -106,61 +107,169 @@ describe("with tracing off", () => {
 
 describe("with tracing on", () => {
   test("a span is the parent's child and hands itself on", () => {
-    const exporter = record();
+    const kept = record();
     const span = startSpan("publish", {
       parent: sampled,
       kind: SpanKind.PRODUCER,
       attributes: { a: 1 },
-      // A number below the age of this process would be taken for one of its clock, not of the calendar.
-      startMs: 1_700_000_000_000,
+      startMs: 1_700_000_000_000.5,
     });
     span.set({ b: "two" });
     span.end();
-    const [seen] = exporter.getFinishedSpans();
-    expect(seen).toMatchObject({
-      name: "publish",
-      kind: SpanKind.PRODUCER,
-      attributes: { a: 1, b: "two" },
-      startTime: [1_700_000_000, 0],
-      parentSpanContext: { traceId: TRACE, spanId: PARENT, isRemote: true },
-    });
-    expect(span.traceparent).toBe(`00-${TRACE}-${seen?.spanContext().spanId}-01`);
+    expect(kept).toMatchObject([
+      {
+        name: "publish",
+        kind: SpanKind.PRODUCER,
+        attributes: { a: 1, b: "two" },
+        startMs: 1_700_000_000_000.5,
+        parent: { traceId: TRACE, spanId: PARENT, isRemote: true },
+        failure: undefined,
+      },
+    ]);
+    expect(span.traceparent).toBe(`00-${TRACE}-${kept[0]!.context.spanId}-01`);
+    expect(span.keptTraceId).toBe(TRACE);
   });
 
   test("a span without a valid parent begins a trace of its own", () => {
-    const exporter = record();
+    const kept = record();
     for (const parent of [undefined, null, "garbage"]) startSpan("write", { parent }).end();
-    const spans = exporter.getFinishedSpans();
-    expect(spans.map((s) => s.parentSpanContext)).toEqual([undefined, undefined, undefined]);
-    expect(new Set(spans.map((s) => s.spanContext().traceId)).size).toBe(3);
+    expect(kept.map(({ parent }) => parent)).toEqual([undefined, undefined, undefined]);
+    expect(new Set(kept.map(({ context }) => context.traceId)).size).toBe(3);
   });
 
-  test("nothing is recorded under a parent that is not sampled, and the parent is handed on", () => {
-    const exporter = record();
-    const parent = newTraceparent();
-    const span = startSpan("publish", { parent });
+  test("a span takes the time that it takes, by a clock finer than a millisecond and no further from the calendar's", async () => {
+    const kept = record();
+    const before = Date.now();
+    const span = startSpan("nap", {});
+    await Bun.sleep(20);
     span.end();
-    expect(span.traceparent).toBe(parent);
-    expect(exporter.getFinishedSpans()).toBeEmpty();
+    const { startMs, endMs } = kept[0]!;
+    expect(endMs - startMs).toBeGreaterThan(15);
+    expect(startMs).toBeGreaterThan(before - 3);
+    expect(endMs).toBeLessThan(Date.now() + 3);
   });
 
   test("a failed span says why, and ends once", () => {
-    const exporter = record();
+    const kept = record();
     const span = startSpan("publish", {});
-    span.end(new Error("the broker is away"));
+    const error = new Error("the broker is away");
+    span.end(error);
     span.end();
-    expect(exporter.getFinishedSpans()).toMatchObject([
-      { status: { code: 2, message: "the broker is away" }, events: [{ name: "exception" }] },
-    ]);
+    expect(kept.map(({ failure }) => failure)).toEqual([{ error }]);
   });
 
   test("work inside a span ends it, and its failure is the span's and the caller's", async () => {
-    const exporter = record();
+    const kept = record();
     expect(await inSpan("good", {}, async (span) => traceIdOf(span.traceparent))).toHaveLength(32);
     await expect(inSpan("bad", {}, () => Promise.reject(new Error("no")))).rejects.toThrow("no");
-    expect(exporter.getFinishedSpans().map((s) => [s.name, s.status.code])).toEqual([
-      ["good", 0],
-      ["bad", 2],
+    expect(kept.map(({ name, failure }) => [name, failure !== undefined])).toEqual([
+      ["good", false],
+      ["bad", true],
     ]);
+  });
+
+  test("links are the first 128, and how many more there were", () => {
+    const kept = record();
+    const span = startSpan("apply", {});
+    span.link("garbage");
+    for (let i = 0; i < MOST_LINKS + 3; i++) span.link(newTraceparent());
+    span.end();
+    expect(kept[0]!.links).toHaveLength(MOST_LINKS);
+    expect(kept[0]!.linksLeftOut).toBe(3);
+  });
+});
+
+describe("what is kept", () => {
+  test("is decided where a trace begins, by the ratio, and told to the hops after it", () => {
+    const kept = record({ ratio: 0.25 });
+    let flagged = 0;
+    for (let i = 0; i < 4_000; i++) {
+      const root = startSpan("write", {});
+      const child = startSpan("publish", { parent: root.traceparent });
+      child.end();
+      root.end();
+      expect(child.keptTraceId).toBe(root.keptTraceId);
+      if (root.traceparent!.endsWith("-01")) flagged++;
+    }
+    expect(kept).toHaveLength(2 * flagged);
+    // 27 is the standard deviation: further off than 150 comes once in ten million runs.
+    expect(Math.abs(flagged - 1_000)).toBeLessThan(150);
+  });
+
+  test("is what the client says where it began the trace, whatever the ratio", () => {
+    const all = record({ ratio: 1 });
+    startSpan("write", { parent: unsampled }).end();
+    expect(all).toBeEmpty();
+    const none = record({ ratio: 0 });
+    startSpan("write", { parent: sampled }).end();
+    expect(none).toHaveLength(1);
+  });
+
+  test("is also a failed span of a trace that is not, with its place in it, and it says so", () => {
+    const kept = record({ ratio: 0 });
+    const root = startSpan("write", {});
+    const child = startSpan("insert", { parent: root.traceparent });
+    child.end(new Error("no connection"));
+    expect(traceIdOf(child.traceparent)).toBe(traceIdOf(root.traceparent));
+    expect(child.traceparent).toEndWith("-00");
+    root.end();
+    expect(root.keptTraceId).toBeUndefined();
+    expect(kept).toMatchObject([{ name: "insert", attributes: { "lockstep.kept": "failed" } }]);
+    expect(kept[0]!.parent?.spanId).toBe(root.traceparent!.split("-")[2]!);
+  });
+
+  test("is also a slow span, and the last one of a slow write", () => {
+    const kept = record({ ratio: 0, slowMs: 1_000 });
+    const ago = (ms: number) => Date.now() - ms;
+    startSpan("quick", { startMs: ago(100) }).end();
+    startSpan("slow", { startMs: ago(1_500) }).end();
+    startSpan("end of a slow write", { startMs: ago(1), sinceMs: ago(1_500) }).end();
+    expect(kept.map(({ name, attributes }) => [name, attributes["lockstep.kept"]])).toEqual([
+      ["slow", "slow"],
+      ["end of a slow write", "slow"],
+    ]);
+  });
+});
+
+describe("the spans of a batch", () => {
+  const under = (traceId: string, spanId: string) => `00-${traceId}-${spanId}-01`;
+  const [first, second] = ["1".repeat(32), "2".repeat(32)];
+  const spans = () => new BatchSpans("apply", { kind: SpanKind.CONSUMER, attributes: { topic: "t" } });
+
+  test("are one for each trace: its first message's hop is the parent, hops of the others are links", () => {
+    const kept = record();
+    const batch = spans();
+    const [a, b, c] = ["a".repeat(16), "b".repeat(16), "c".repeat(16)];
+    const parents = [under(first, a), under(first, a), under(second, c), under(first, b), under(first, b)];
+    const of = parents.map((parent, offset) => batch.of({ parent, attributes: { offset } }));
+    expect([of[1], of[3], of[4]]).toEqual([of[0], of[0], of[0]]);
+    expect(of[2]).not.toBe(of[0]);
+    batch.end();
+    expect(kept).toMatchObject([
+      {
+        parent: { traceId: first, spanId: a },
+        links: [{ traceId: first, spanId: b }],
+        attributes: { topic: "t", "messaging.batch.message_count": 4 },
+      },
+      { parent: { traceId: second, spanId: c }, links: [], attributes: { topic: "t", offset: 2 } },
+    ]);
+    expect(kept[0]!.attributes).not.toHaveProperty("offset");
+  });
+
+  test("without a trace are one for what belongs together, and one for each that stands alone", () => {
+    const kept = record();
+    const batch = spans();
+    for (const together of ["7", "8", "7"]) batch.of({ parent: null, together, attributes: {} });
+    for (let i = 0; i < 2; i++) batch.of({ parent: undefined, attributes: {} });
+    batch.end();
+    expect(kept).toHaveLength(4);
+    expect(new Set(kept.map(({ context }) => context.traceId)).size).toBe(4);
+  });
+
+  test("with tracing off hand each message's own context on", () => {
+    const batch = spans();
+    expect(batch.of({ parent: sampled, attributes: {} }).traceparent).toBe(sampled);
+    expect(batch.of({ parent: null, together: "7", attributes: {} }).traceparent).toBeUndefined();
+    batch.end();
   });
 });

@@ -15,7 +15,7 @@ declare module "hono" {
     /** Of the request's span, where there is one that is not the client's: logs and problems name its trace. */
     traceparent?: string;
     /** Trace that the request's span is kept in, where one is. */
-    keptTraceId?: string;
+    keptTraceId?: string | undefined;
   }
 }
 

@@ -31,7 +31,7 @@ export async function runService(name: string, start: (running: Running) => Prom
   const logger = createLogger(name, instance, settings.LOCKSTEP_LOG_LEVEL);
   const metrics = createMetrics(name, instance);
   measureRuntime(metrics, VERSION);
-  const telemetry = await startTelemetry(name, instance, settings, logger);
+  const telemetry = await startTelemetry(name, instance, settings, { logger, metrics });
 
   const finish = async (status: number): Promise<never> => {
     await telemetry.flush();

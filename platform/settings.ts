@@ -79,6 +79,26 @@ export const settings = {
     url(/^https?$/, "http://127.0.0.1:4318"),
     "Where traces are sent over OTLP/HTTP; without it none are recorded, and trace context is passed on all the same",
   ),
+  OTEL_METRICS_EXPORTER: setting(
+    z.enum(["none", "otlp"]).default("none"),
+    "otlp: metrics are sent to the same place, beside being told at /metrics",
+  ),
+  OTEL_METRIC_EXPORT_INTERVAL: setting(
+    wholeNumber(1_000, 3_600_000, 60_000),
+    "Milliseconds from one sending of metrics to the next",
+  ),
+  LOCKSTEP_TRACE_RATIO: setting(
+    z
+      .string()
+      .regex(/^(0|1|0?\.\d{1,9}|1\.0{1,9})$/, "must be a number from 0 to 1")
+      .transform(Number)
+      .default(1),
+    "Part of the traces beginning here that is kept, 0 to 1; one that a client began is kept as the client says",
+  ),
+  LOCKSTEP_TRACE_SLOW_MS: setting(
+    wholeNumber(1, 3_600_000, 1_000),
+    "A span that took so long, or ended a write that did, in milliseconds, is kept whatever the ratio; so is one that failed",
+  ),
   PORT: setting(wholeNumber(0, 65535, 8080), "Port of the service's HTTP server; 0 takes any free one"),
   LOCKSTEP_HOST: setting(
     z.string().min(1).default("127.0.0.1"),

@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
-import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { decodeLetterOrMark, type encodeLetter, type Letter, originalOf } from "../contracts/dead-letter.ts";
 import { encodeRouted, header, NewerSchemaVersionError, routedHeaders } from "../contracts/event.ts";
 import type { Receipt } from "../contracts/receipt.ts";
 import { createMetrics, type Metrics } from "../observability/metrics.ts";
-import { newTraceparent, recordSpans, SpanKind, traceIdOf } from "../observability/trace.ts";
+import { type EndedSpan, newTraceparent, recordSpans, SpanKind, traceIdOf } from "../observability/trace.ts";
 import type { Batch, StoredRecord } from "../platform/log/log.ts";
 import { type CacheProcess, startCacheProcess } from "../tests/harness/cache-process.ts";
 import { eventually } from "../tests/harness/eventually.ts";
@@ -272,24 +271,34 @@ test("latencies to both stores, lag in records and milliseconds are told", async
   expect(lag.ms(Date.now())).toBeGreaterThanOrEqual(0);
 });
 
-test("each event has a span in its own trace, with the write to the cache under it", async () => {
-  const exporter = new InMemorySpanExporter();
-  const provider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] });
-  recordSpans(provider.getTracer("test"));
+test("each write has a span in its own trace, with the write to the cache under it; one of many rows has one for all", async () => {
+  const kept: EndedSpan[] = [];
+  recordSpans({ ratio: 1, slowMs: 60_000, keep: (span) => void kept.push(span), leave: () => {} });
   try {
     const parents = [newTraceparent(), newTraceparent()].map((traceparent) => traceparent.replace(/00$/, "01"));
+    const many = newTraceparent().replace(/00$/, "01");
     const id = newId();
-    await follower.process(batch(...parents.map((traceparent, i) => record(id, i + 1, { traceparent }))));
-    const spans = exporter.getFinishedSpans();
-    for (const parent of parents) {
-      const own = spans.filter((span) => span.spanContext().traceId === traceIdOf(parent));
+    await follower.process(
+      batch(
+        ...parents.map((traceparent, i) => record(id, i + 1, { traceparent })),
+        ...Array.from({ length: 5 }, () => record(newId(), 1, { traceparent: many })),
+      ),
+    );
+    for (const parent of [...parents, many]) {
+      const own = kept.filter(({ context }) => context.traceId === traceIdOf(parent));
+      expect(own).toHaveLength(2);
       const apply = own.find(({ name }) => name === "apply products.to.catalog")!;
       const cache = own.find(({ name }) => name === "cache products")!;
-      expect(apply.parentSpanContext?.spanId).toBe(parent.split("-")[2]);
+      expect(apply.parent?.spanId).toBe(parent.split("-")[2]!);
       expect(apply.kind).toBe(SpanKind.CONSUMER);
-      expect(apply.attributes).toMatchObject({ "lockstep.replica": "catalog", "lockstep.outcome": "applied" });
-      expect(cache.parentSpanContext?.spanId).toBe(apply.spanContext().spanId);
+      expect(apply.attributes).toMatchObject({
+        "lockstep.replica": "catalog",
+        ...(parent === many ? { "messaging.batch.message_count": 5 } : { "lockstep.outcome": "applied" }),
+      });
+      expect(cache.parent?.spanId).toBe(apply.context.spanId);
     }
+    const traceIds = [...parents, many].map(traceIdOf).join("|");
+    expect(await metrics.text("openmetrics")).toMatch(new RegExp(`# \\{trace_id="(${traceIds})"\\} \\d`));
   } finally {
     recordSpans(undefined);
   }

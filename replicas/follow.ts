@@ -3,6 +3,7 @@ import { type Cause, encodeLetter } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity.ts";
 import { decodeRouted, NewerSchemaVersionError, type RoutedEvent } from "../contracts/event.ts";
 import { replicaGroup, replicaTopic } from "../contracts/topics.ts";
+import { BatchSpans } from "../observability/batch-spans.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { SpanKind, startSpan } from "../observability/trace.ts";
@@ -26,6 +27,13 @@ const MOST_OLDER = 3;
 interface Arrived extends RoutedEvent {
   readonly record: StoredRecord;
   readonly atMs: number;
+}
+
+/** When a batch was readable in the two stores, milliseconds since 1970. */
+interface Times {
+  readonly appliedMs: number;
+  /** Undefined while the cache is off. */
+  readonly storedMs: number | undefined;
 }
 
 export interface FollowParts {
@@ -137,7 +145,7 @@ export class EntityFollower {
     eventsOf: (change: Arrived) => readonly Arrived[],
   ): Promise<readonly Arrived[]> {
     const applied = await this.apply(changes).catch((error) => {
-      for (const event of changes.flatMap(eventsOf)) this.span(event).end(error);
+      this.spans(changes.flatMap(eventsOf)).all.end(error);
       throw error;
     });
     const appliedMs = Date.now();
@@ -156,8 +164,7 @@ export class EntityFollower {
       changes: good.map(({ id, version, time }) => [id, nothingNew.get(id) ?? version, Date.parse(time)]),
     });
     const events = good.flatMap(eventsOf);
-    for (const [i, outcome] of outcomes(events, nothingNew).entries())
-      this.tell(events[i]!, outcome, appliedMs, cached ? storedMs : undefined);
+    this.tell(events, outcomes(events, nothingNew), { appliedMs, storedMs: cached ? storedMs : undefined });
     return bad;
   }
 
@@ -179,51 +186,62 @@ export class EntityFollower {
     const cause = unappliable(refusal, this.replica.name);
     this.refusals.set(event.record, cause);
     this.count("unappliable");
-    this.span(event).end(new Error(cause.detail));
+    this.spans([event]).all.end(new Error(cause.detail));
     const { topic, partition, offset } = event.record;
     const { id, version } = event;
     this.using.logger.warn({ topic, partition, offset, id, version, detail: cause.detail }, "refused by the database");
   }
 
-  private tell(event: Arrived, outcome: Outcome, appliedMs: number, storedMs: number | undefined): void {
-    this.count(outcome);
-    const span = this.span(event);
-    span.set({ "lockstep.outcome": outcome });
-    if (outcome === "applied") {
-      const { syncLatency } = this.using.metrics;
-      const committedMs = Date.parse(event.time);
-      const replica = this.replica.name;
-      syncLatency.observe({ replica, store: "postgres" }, Math.max(0, appliedMs - committedMs) / 1_000);
-      if (storedMs !== undefined)
-        syncLatency.observe({ replica, store: "redis" }, Math.max(0, storedMs - committedMs) / 1_000);
-    }
+  private tell(events: readonly Arrived[], became: readonly Outcome[], { appliedMs, storedMs }: Times): void {
+    const spans = this.spans(events, became);
     if (storedMs !== undefined)
-      startSpan(`cache ${this.entity.plural}`, {
-        parent: span.traceparent,
-        kind: SpanKind.CLIENT,
-        startMs: appliedMs,
-        attributes: { "db.system.name": "redis", "db.operation.name": "store" },
-      }).end();
-    span.end();
+      for (const { traceparent } of spans.all)
+        startSpan(`cache ${this.entity.plural}`, {
+          parent: traceparent,
+          kind: SpanKind.CLIENT,
+          startMs: appliedMs,
+          attributes: { "db.system.name": "redis", "db.operation.name": "store" },
+        }).end();
+    spans.all.end();
+    const { syncLatency } = this.using.metrics;
+    const replica = this.replica.name;
+    for (const [i, outcome] of became.entries()) {
+      this.count(outcome);
+      if (outcome !== "applied") continue;
+      const committedMs = Date.parse(events[i]!.time);
+      const { keptTraceId } = spans.each[i]!;
+      const seconds = (atMs: number) => Math.max(0, atMs - committedMs) / 1_000;
+      syncLatency.observe({ replica, store: "postgres" }, seconds(appliedMs), keptTraceId);
+      if (storedMs !== undefined) syncLatency.observe({ replica, store: "redis" }, seconds(storedMs), keptTraceId);
+    }
   }
 
-  private span(event: Arrived) {
-    const { topic, partition, offset } = event.record;
-    return startSpan(`apply ${topic}`, {
-      parent: event.traceparent,
+  /** The spans that these events are applied in: all, and the one of each event. */
+  private spans(events: readonly Arrived[], became?: readonly Outcome[]) {
+    const all = new BatchSpans(`apply ${this.topic}`, {
       kind: SpanKind.CONSUMER,
-      startMs: event.atMs,
       attributes: {
         "messaging.system": "kafka",
         "messaging.operation.name": "apply",
         "messaging.operation.type": "process",
-        "messaging.destination.name": topic,
-        "messaging.destination.partition.id": String(partition),
-        "messaging.kafka.offset": offset,
+        "messaging.destination.name": this.topic,
         "lockstep.replica": this.replica.name,
-        "lockstep.entity.version": event.version,
       },
     });
+    const each = events.map(({ traceparent, time, atMs, version, record }, i) =>
+      all.of({
+        parent: traceparent,
+        startMs: atMs,
+        sinceMs: Date.parse(time),
+        attributes: {
+          "messaging.destination.partition.id": String(record.partition),
+          "messaging.kafka.offset": record.offset,
+          "lockstep.entity.version": version,
+          ...(became ? { "lockstep.outcome": became[i]! } : {}),
+        },
+      }),
+    );
+    return { all, each };
   }
 
   private count(outcome: Outcome | "invalid" | "unappliable"): void {

@@ -3,7 +3,7 @@ import { encodeLetter } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration, EntityId, Version } from "../contracts/entity.ts";
 import { encodeRouted, routedHeaders } from "../contracts/event.ts";
 import { deadLetterTopic, replicaTopic } from "../contracts/topics.ts";
-import { type ActiveSpan, SpanKind, startSpan } from "../observability/trace.ts";
+import type { BatchSpans } from "../observability/batch-spans.ts";
 import type { OutgoingRecord, StoredRecord } from "../platform/log/log.ts";
 import { freshness } from "./dedupe.ts";
 import { route } from "./route.ts";
@@ -23,16 +23,18 @@ export interface Decision {
   /** The entity's newest version from now on. */
   readonly change?: { readonly id: EntityId; readonly version: Version };
   readonly rejection?: Rejection;
-  /** Ends when the outputs are stored. */
-  readonly span?: ActiveSpan;
 }
 
-export function decide(
-  entity: EntityDeclaration,
-  validate: (record: StoredRecord) => Verdict,
-  known: (id: EntityId) => Version | undefined,
-  record: StoredRecord,
-): Decision {
+/** What a decision is made with. */
+export interface Judge {
+  readonly entity: EntityDeclaration;
+  readonly validate: (record: StoredRecord) => Verdict;
+  readonly known: (id: EntityId) => Version | undefined;
+  /** Ended when the outputs are stored. */
+  readonly spans: Pick<BatchSpans, "of">;
+}
+
+export function decide({ entity, validate, known, spans }: Judge, record: StoredRecord): Decision {
   const verdict = validate(record);
   if ("rejection" in verdict) return rejected(entity, record, verdict.rejection);
   const { event } = verdict;
@@ -41,15 +43,10 @@ export function decide(
   try {
     const deliveries = route(entity, event);
     const taken = deliveries.filter(({ document }) => document).map(({ replica }) => replica);
-    const span = startSpan(`route ${record.topic}`, {
+    const span = spans.of({
       parent: event.traceparent,
-      kind: SpanKind.CONSUMER,
+      sinceMs: Date.parse(event.time),
       attributes: {
-        "messaging.system": "kafka",
-        "messaging.operation.name": "route",
-        "messaging.operation.type": "process",
-        "messaging.destination.name": record.topic,
-        "messaging.destination.partition.id": String(record.partition),
         "messaging.kafka.offset": record.offset,
         "lockstep.entity.version": event.version,
         "lockstep.replicas": taken,
@@ -64,7 +61,6 @@ export function decide(
         record: encodeRouted(event, delivery.document, headers),
       })),
       change: { id: event.id, version: event.version },
-      span,
     };
   } catch (error) {
     // A filter or projection that fails on a valid document is a mistake in the declaration: it must not stop the others.

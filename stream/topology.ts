@@ -1,8 +1,10 @@
 /** The stream's whole step on one screen: validate → dedupe → route → write → remember. */
 import type { EntityDeclaration, EntityId, Version } from "../contracts/entity.ts";
 import { eventsTopic, streamGroup, versionsTopic } from "../contracts/topics.ts";
+import { BatchSpans } from "../observability/batch-spans.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
+import { SpanKind } from "../observability/trace.ts";
 import type { Batch, Log, OutgoingRecord, StoredRecord, TopicPartition } from "../platform/log/log.ts";
 import { type Decision, decide } from "./decide.ts";
 import type { KnownVersions } from "./known-versions.ts";
@@ -16,6 +18,18 @@ const STEP = 250;
 const FLUSH_MS = 1_000;
 /** A producer id is forgotten by brokers that do not hear of it for a day; its fence must be renewed before. */
 const RENEW_MS = 12 * 60 * 60 * 1_000;
+
+const routeSpans = ({ topic, partition }: TopicPartition): BatchSpans =>
+  new BatchSpans(`route ${topic}`, {
+    kind: SpanKind.CONSUMER,
+    attributes: {
+      "messaging.system": "kafka",
+      "messaging.operation.name": "route",
+      "messaging.operation.type": "process",
+      "messaging.destination.name": topic,
+      "messaging.destination.partition.id": String(partition),
+    },
+  });
 
 /** One input partition: owned from the first batch until it is revoked or a write fails. */
 class Partition {
@@ -92,12 +106,14 @@ class Partition {
     const keys = records.flatMap(({ key }) => (key ? [key.toString()] : []));
     const before = this.using.known.newest(owned.scope, keys);
     const known = (id: EntityId) => changes.get(id) ?? before.get(id);
+    const spans = routeSpans(this.at);
+    const judge = { entity: this.entity, validate: this.validate, known, spans };
     const decisions = records.map((record) => {
-      const decision = decide(this.entity, this.validate, known, record);
+      const decision = decide(judge, record);
       if (decision.change) changes.set(decision.change.id, decision.change.version);
       return decision;
     });
-    await this.write(owned, decisions);
+    await this.write(owned, decisions, spans);
     owned.next = records.at(-1)!.offset + 1;
     // Only now: a state that is ahead of the outputs would take a repeated event for a duplicate and lose it.
     this.using.known.remember(owned.scope, changes, checkpointOf(owned));
@@ -106,7 +122,7 @@ class Partition {
   }
 
   /** Writes what is not stored yet, each topic's records in the order of their input, the topics side by side. */
-  private async write(owned: Owned, decisions: readonly Decision[]): Promise<void> {
+  private async write(owned: Owned, decisions: readonly Decision[], spans: BatchSpans): Promise<void> {
     const perTopic = new Map<string, OutgoingRecord[]>();
     for (const { offset, outputs } of decisions)
       for (const { topic, record } of outputs) {
@@ -122,7 +138,7 @@ class Partition {
       }),
     );
     const failed = written.find((result) => result.status === "rejected");
-    for (const { span } of decisions) span?.end(failed?.reason);
+    spans.end(failed?.reason);
     if (failed) throw failed.reason;
   }
 

@@ -15,6 +15,8 @@ export interface OutboxRow {
   /** The row after the change as `to_jsonb` gave it; null for a delete. */
   readonly data: Record<string, unknown> | null;
   readonly traceparent: string | null;
+  /** Which transaction committed it; the same number may come again after billions of others. */
+  readonly transaction: string;
   readonly actor: string | null;
   /** Digest of the whole row, a bigint as text; null for a delete. */
   readonly digest: string | null;

@@ -15,6 +15,7 @@ const row = (data: Record<string, unknown> | null): OutboxRow => ({
   operation: data ? "upserted" : "deleted",
   data,
   traceparent: null,
+  transaction: "7",
   actor: null,
   digest: null,
   resend: null,

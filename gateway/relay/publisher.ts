@@ -9,7 +9,8 @@
 import type { EntityDeclaration } from "../../contracts/entity.ts";
 import { changeId, header } from "../../contracts/event.ts";
 import { eventsTopic } from "../../contracts/topics.ts";
-import { SpanKind, startSpan } from "../../observability/trace.ts";
+import { BatchSpans } from "../../observability/batch-spans.ts";
+import { SpanKind } from "../../observability/trace.ts";
 import type { Log, LogWriter, OutgoingRecord, TopicPartition } from "../../platform/log/log.ts";
 import { type OutboxRow, type Positions, positionKey } from "./outbox.ts";
 import { entityOf, placeOf, recordOf } from "./publish.ts";
@@ -20,11 +21,26 @@ const WRITER = "lockstep.relay";
 const idOf = ({ entity, id, version, resend }: OutboxRow): string =>
   changeId({ entity, id, version, ...(resend ? { resend } : {}) });
 
+const publishSpans = (entity: EntityDeclaration): BatchSpans => {
+  const topic = eventsTopic(entity).name;
+  return new BatchSpans(`publish ${topic}`, {
+    kind: SpanKind.PRODUCER,
+    attributes: {
+      "messaging.system": "kafka",
+      "messaging.operation.name": "publish",
+      "messaging.operation.type": "send",
+      "messaging.destination.name": topic,
+    },
+  });
+};
+
 export class Publisher {
   private writer: LogWriter | undefined;
   private readonly partitions = new Map<string, number>();
   /** Changes that are in the log and that the outbox may still hold. */
   private readonly stored = new Set<string>();
+  /** Traces that began here with the last batch, by the transaction. */
+  private begun: ReadonlyMap<string, string> = new Map();
   /** Where each partition ends now. */
   private readonly positions: Positions = new Map();
 
@@ -78,28 +94,28 @@ export class Publisher {
     if (!writer) throw new Error("the publisher is closed");
     const fresh = rows.filter((row) => !this.stored.has(idOf(row)));
     const batches = new Map<string, { place: TopicPartition; records: OutgoingRecord[] }>();
-    const spans = fresh.map((row) => {
+    const spans = new Map(this.entities.map((entity) => [entity.name, publishSpans(entity)]));
+    const begun = new Map<string, string>();
+    for (const row of fresh) {
       const entity = entityOf(this.entities, row);
       const place = placeOf(entity, row, this.partitions.get(eventsTopic(entity).name)!);
-      const span = startSpan(`publish ${place.topic}`, {
-        parent: row.traceparent ?? undefined,
-        kind: SpanKind.PRODUCER,
+      const { traceparent } = spans.get(entity.name)!.of({
+        // What a transaction wrote without a trace is one trace, also where it takes several batches.
+        parent: row.traceparent ?? this.begun.get(row.transaction),
+        together: row.transaction,
         attributes: {
-          "messaging.system": "kafka",
-          "messaging.operation.name": "publish",
-          "messaging.operation.type": "send",
-          "messaging.destination.name": place.topic,
           "messaging.destination.partition.id": String(place.partition),
           "messaging.kafka.message.key": row.id,
           "lockstep.entity.version": row.version,
         },
       });
+      if (row.traceparent === null && traceparent) begun.set(row.transaction, traceparent);
       const key = positionKey(place.topic, place.partition);
       const batch = batches.get(key) ?? { place, records: [] };
-      batch.records.push(recordOf(entity, row, span.traceparent));
+      batch.records.push(recordOf(entity, row, traceparent));
       batches.set(key, batch);
-      return span;
-    });
+    }
+    this.begun = begun;
     const outcomes = await Promise.allSettled(
       [...batches].map(async ([key, { place, records }]) => {
         const base = await writer.write(place, records);
@@ -107,7 +123,7 @@ export class Publisher {
       }),
     );
     const failure = outcomes.find((outcome) => outcome.status === "rejected")?.reason;
-    for (const span of spans) span.end(failure);
+    for (const all of spans.values()) all.end(failure);
     if (failure !== undefined) throw failure;
     return rows.length - fresh.length;
   }

@@ -18,6 +18,7 @@ const rowOf = (id: string, version: number, seq: number): OutboxRow => ({
   operation: "deleted",
   data: null,
   traceparent: null,
+  transaction: "7",
   actor: null,
   digest: null,
   resend: null,

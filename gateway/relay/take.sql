@@ -8,6 +8,7 @@ select
   operation,
   data,
   traceparent,
+  xmin::text as transaction,
   actor,
   digest::text as digest,
   case when resend then seq::text end as resend,

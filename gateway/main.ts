@@ -39,6 +39,7 @@ export async function startGateway({ settings, logger, metrics }: Running): Prom
   const http = serveHttp(app, settings);
   await migrate(url, migrations, logger);
   source.schemaIsUpToDate();
+  http.openShared();
   logger.info({ listening: http.url }, "gateway is up");
 
   const ended = Promise.withResolvers<void>();

@@ -3,7 +3,8 @@ import { once } from "node:events";
 import net from "node:net";
 import { createLogger } from "../observability/logger.ts";
 import { createMetrics } from "../observability/metrics.ts";
-import { eventually } from "../tests/harness/eventually.ts";
+
+import { eventually, freePort } from "../tests/harness/parts.ts";
 import { type HttpServer, serveHttp, serviceApp } from "./http.ts";
 import { readSettings } from "./settings.ts";
 
@@ -77,6 +78,51 @@ test("a stop finishes what is under way, accepts nothing more, and closes connec
   release.resolve();
   expect(await (await slow).text()).toBe("done");
   await stopped;
+});
+
+test("while it stops under load, each answer asks its client to connect anew, and readiness says that it goes", async () => {
+  const url = serve();
+  const ask = (path: string) => fetch(new URL(path, url));
+  expect((await ask("/health/ready")).headers.get("connection")).not.toBe("close");
+  const stopped = server!.stop();
+  const last = await ask("/waiting");
+  expect([last.status, last.headers.get("connection")]).toEqual([200, "close"]);
+  const ready = await ask("/health/ready");
+  expect([ready.status, await ready.json()]).toEqual([503, { status: "stopping" }]);
+  await stopped;
+});
+
+test("instances that share a port answer for each other: one that stops leaves it first, and cuts no client off", async () => {
+  const shared = new URL(`http://127.0.0.1:${await freePort()}`);
+  const instance = (name: string) => {
+    const app = serviceApp({ checks: [], metrics: createMetrics("t", "1"), logger: createLogger("t", "1", "silent") });
+    app.post("/echo", async (c) => c.text(name + (await c.req.text())));
+    return serveHttp(app, readSettings({ PORT: "0", LOCKSTEP_SHARED_PORT: shared.port }));
+  };
+  const [first, second] = [instance("first"), instance("second")];
+  const echo = async (body: string) => {
+    const answer = await fetch(new URL("/echo", shared), { method: "POST", body });
+    return (await answer.text()).replace(body, "");
+  };
+  await expect(echo("too early")).rejects.toThrow();
+  for (const one of [first, second]) one.openShared();
+  // Larger than any socket's buffer, both ways.
+  expect(await echo("x".repeat(5_000_000))).toMatch(/^(first|second)$/);
+  // At the same time, so that each needs a connection of its own; these are then used again.
+  const crowd = await Promise.all(Array.from({ length: 40 }, (_, i) => echo(`${i}`)));
+  expect(new Set(crowd)).toEqual(new Set(["first", "second"]));
+  const stopped = first.stop();
+  const asked = await Promise.all(
+    Array.from({ length: 200 }, async (_, i) => {
+      await Bun.sleep(i * 4);
+      return await echo(`${i}`);
+    }),
+  );
+  expect(asked.filter((name) => name !== "first" && name !== "second")).toEqual([]);
+  await stopped;
+  expect(await echo("afterwards")).toBe("second");
+  await second.stop();
+  await expect(echo("too late")).rejects.toThrow();
 });
 
 test("a stop does not wait for ever, and a second one is harmless", async () => {

@@ -8,6 +8,7 @@ import type { Metrics } from "../observability/metrics.ts";
 import { traceIdOf } from "../observability/trace.ts";
 import type { Check } from "./service.ts";
 import type { Settings } from "./settings.ts";
+import { type SharedPort, sharePort } from "./shared-port.ts";
 import { VERSION } from "./version.ts";
 
 declare module "hono" {
@@ -157,12 +158,15 @@ function methodsOf(app: Hono, path: string): string[] {
 
 export interface HttpServer {
   readonly url: string;
-  /** Stops accepting, lets requests under way finish for 5 seconds at most. */
+  /** From now on the shared port leads here too, if there is one: to be called once requests can be answered. @throws {Error} when it is taken. */
+  openShared(): void;
+  /** Lets clients go elsewhere, stops accepting, lets requests under way finish for 5 seconds at most. */
   stop(): Promise<void>;
 }
 
-/** @throws {Error} when the port is taken. */
+/** Serves on the service's own port: health can be asked for from the start. @throws {Error} when it is taken. */
 export function serveHttp(app: Hono, settings: Settings): HttpServer {
+  const door = new Door((request) => app.fetch(request));
   const server = Bun.serve({
     hostname: settings.LOCKSTEP_HOST,
     port: settings.PORT,
@@ -172,11 +176,18 @@ export function serveHttp(app: Hono, settings: Settings): HttpServer {
     // Bun's own page for errors would show their stack.
     development: false,
     error: (error) => problem(error, ""),
-    fetch: app.fetch,
+    fetch: door.fetch,
   });
+  let shared: SharedPort | undefined;
   return {
     url: `http://${settings.LOCKSTEP_HOST}:${server.port}`,
+    openShared() {
+      const { LOCKSTEP_HOST: hostname, LOCKSTEP_SHARED_PORT: port } = settings;
+      if (port !== undefined) shared ??= sharePort({ hostname, port, to: server.port! });
+    },
     async stop() {
+      await shared?.leave();
+      await door.drain(settings.LOCKSTEP_DRAIN_MS);
       const patience = Promise.withResolvers<void>();
       const timer = setTimeout(patience.resolve, STOP_MS);
       await Promise.race([server.stop(), patience.promise]);
@@ -184,4 +195,39 @@ export function serveHttp(app: Hono, settings: Settings): HttpServer {
       await server.stop(true);
     },
   };
+}
+
+/** Nobody has asked for so long: whoever keeps a connection will find out that it is closed before the next request. */
+const QUIET_MS = 250;
+
+/**
+ * What stands between the servers and the app, so that a stop resets no connection: Bun closes those that are idle at the moment of the
+ * stop, also when the client's next request is on its way. So before that each answer asks its client to connect anew, which with a
+ * shared port, or behind a load balancer, leads to another instance.
+ */
+class Door {
+  private draining = false;
+  private askedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(private readonly app: (request: Request) => Response | Promise<Response>) {}
+
+  readonly fetch = (request: Request): Response | Promise<Response> => {
+    this.askedAt = performance.now();
+    return this.draining ? this.lastAnswer(request) : this.app(request);
+  };
+
+  /** Resolves when nobody asks any more, after `mostMs` at the latest. */
+  async drain(mostMs: number): Promise<void> {
+    this.draining = true;
+    const until = performance.now() + mostMs;
+    for (let now = performance.now(); now < until && now - this.askedAt < QUIET_MS; now = performance.now())
+      await Bun.sleep(Math.min(20, until - now));
+  }
+
+  private async lastAnswer(request: Request): Promise<Response> {
+    const goes = new URL(request.url).pathname === "/health/ready";
+    const answer = goes ? Response.json({ status: "stopping" }, { status: 503 }) : await this.app(request);
+    answer.headers.set("connection", "close");
+    return answer;
+  }
 }

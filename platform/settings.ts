@@ -100,6 +100,15 @@ export const settings = {
     "A span that took so long, or ended a write that did, in milliseconds, is kept whatever the ratio; so is one that failed",
   ),
   PORT: setting(wholeNumber(0, 65535, 8080), "Port of the service's HTTP server; 0 takes any free one"),
+  LOCKSTEP_SHARED_PORT: setting(
+    z
+      .string()
+      .regex(/^\d{1,5}$/, "must be a whole number from 1 to 65535")
+      .transform(Number)
+      .refine((n) => n >= 1 && n <= 65_535, "must be a whole number from 1 to 65535")
+      .optional(),
+    "Second port, which several instances on one machine have in common (SO_REUSEPORT, Linux): one address that answers while one of them restarts",
+  ),
   LOCKSTEP_HOST: setting(
     z.string().min(1).default("127.0.0.1"),
     "Address that the HTTP server listens on; 0.0.0.0 opens it to the network",
@@ -195,6 +204,10 @@ export const settings = {
   LOCKSTEP_STACK_DATA: setting(
     z.string().min(1).optional(),
     "Data folder of the stack that the console belongs to, set by bun run up: the console can then end processes, to show how they come back",
+  ),
+  LOCKSTEP_DRAIN_MS: setting(
+    wholeNumber(0, 60_000, 1_000),
+    "Longest that a stopping service still takes requests, telling each client to connect anew and load balancers that it goes, in milliseconds; less when nobody asks",
   ),
   LOCKSTEP_SHUTDOWN_MS: setting(
     wholeNumber(0, 600_000, 10_000),

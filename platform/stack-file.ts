@@ -10,6 +10,8 @@ export interface StackEntry {
   readonly instance: number;
   /** What a client connects with; it may hold a password. */
   readonly url: string;
+  /** What clients of a service with several instances connect with: one of them answers. */
+  readonly sharedUrl?: string | undefined;
 }
 
 const services: readonly string[] = ["gateway", "relay", "stream", "replica", "console"];

@@ -131,6 +131,7 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
     })),
   );
   pause.rule(followed);
+  http.openShared();
 
   return {
     ended: Promise.race([followed.ended, control.ended, catchingUp.failed]),

@@ -7,6 +7,7 @@ import { down } from "./down.ts";
 import { Failure } from "./failure.ts";
 import { DEFAULT_DATA, DEFAULT_PORT_BASE, readOptions, type UpFlags } from "./options.ts";
 import { databaseOwners, serviceNames } from "./plan.ts";
+import { restart } from "./restart.ts";
 import { launchersOf, listenForEnd } from "./signals.ts";
 import { stackStatus, statusText } from "./status.ts";
 import { refuseSecond, runStack } from "./up.ts";
@@ -77,6 +78,17 @@ function program(finish: (status: number) => void): Command {
     .option(...dataFlag)
     .action(async ({ data }: { data: string }) => {
       await down(resolve(data), say);
+      finish(0);
+    });
+  root
+    .command("restart")
+    .description("restarts each service, or those that are named, one instance after the other")
+    .argument("[names...]", "gateway, relay, stream, console, or a replica")
+    .option(...dataFlag)
+    .option("--json", "how long each took, as JSON")
+    .action(async (names: string[], { data, json }: { data: string; json?: boolean }) => {
+      const done = await restart(resolve(data), names, json ? () => {} : say);
+      if (json) console.log(JSON.stringify(done, null, 2));
       finish(0);
     });
   root

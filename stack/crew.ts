@@ -1,6 +1,7 @@
 /** All that a stack keeps running, and the state file that tells of it. */
 import type { External, PlannedObserver, PlannedServer, PlannedService } from "./plan.ts";
 import { identityOf } from "./processes.ts";
+import { serviceUrl } from "./start-part.ts";
 import { type Entry, writeState } from "./state.ts";
 import { type Kept, keepRunning, type Part } from "./supervise.ts";
 
@@ -88,10 +89,14 @@ function entryOf({ planned, kept }: Member): Entry {
     pid: pid ?? null,
     identity: pid === undefined ? undefined : identityOf(pid),
     url: kept.url(),
+    ...sharedUrlOf(planned),
     restarts: kept.restarts(),
     crashedAt: kept.crashedAt(),
   };
 }
+
+const sharedUrlOf = (planned: Planned): { sharedUrl?: string } =>
+  "sharedPort" in planned && planned.sharedPort ? { sharedUrl: serviceUrl({ port: planned.sharedPort }) } : {};
 
 const externalEntry = ({ name, kind, instance, url }: External): Entry => ({
   name,

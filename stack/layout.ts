@@ -32,6 +32,12 @@ export const portOf = (base: number, name: FixedName, instance = 1): number =>
 export const replicaPort = (base: number, index: number, instance = 1): number =>
   base + (index < 2 ? 1 : 4) + index + INSTANCE_STEP * (instance - 1);
 
+/** Elsewhere several processes cannot accept on one port in turn. */
+export const PORTS_ARE_SHARED = process.platform === "linux";
+
+/** Where several instances share the port of the first one, each moves one step on: +100 for the first, +200 for the second, … */
+export const ownPort = (port: number): number => port + INSTANCE_STEP;
+
 /** +11, +12 for the first two replicas, then +14 on. */
 export const replicaDatabasePort = (base: number, index: number): number => base + (index < 2 ? 11 : 12) + index;
 

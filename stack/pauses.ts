@@ -22,6 +22,12 @@ export function nextPauseMs(previousMs: number, ranMs: number): number {
   return Math.min(LONGEST_MS, previousMs * 2);
 }
 
+/** A process that ended in order within this time does not do what it is for, whatever its status says. */
+const TOO_SHORT_MS = 1_000;
+
+/** Whether somebody told the process to end, so that it is started again without a pause and no crash is counted. */
+export const isRestart = (inOrder: boolean, ranMs: number): boolean => inOrder && ranMs >= TOO_SHORT_MS;
+
 /** The crashes that still count, this one among them. */
 export const recentCrashes = (crashedAt: readonly number[], nowMs: number): number[] =>
   crashedAt.filter((at) => nowMs - at < CRASH_MEMORY_MS);

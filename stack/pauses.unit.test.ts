@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { nextPauseMs, recentCrashes } from "./pauses.ts";
+import { isRestart, nextPauseMs, recentCrashes } from "./pauses.ts";
 
 test("pauses double from 0.1 s to 10 s while a process keeps crashing", () => {
   const pauses: number[] = [];
@@ -14,4 +14,10 @@ test("a process that ran for 30 s is started again at once when it crashes", () 
 
 test("a crash counts for a minute", () => {
   expect(recentCrashes([1_000, 30_000, 61_000], 61_000)).toEqual([30_000, 61_000]);
+});
+
+test("a process that ended in order was told to; one that does so at once, again and again, is a crash", () => {
+  expect(isRestart(true, 1_000)).toBe(true);
+  expect(isRestart(true, 999)).toBe(false);
+  expect(isRestart(false, 60_000)).toBe(false);
 });

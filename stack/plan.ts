@@ -1,5 +1,13 @@
 /** Everything that a stack consists of, as data: the same flags give the same plan, nothing is started here. */
-import { brokerPorts, MAX_REPLICAS, portOf, replicaDatabasePort, replicaPort } from "./layout.ts";
+import {
+  brokerPorts,
+  MAX_REPLICAS,
+  ownPort,
+  PORTS_ARE_SHARED,
+  portOf,
+  replicaDatabasePort,
+  replicaPort,
+} from "./layout.ts";
 import { type UpOptions, UsageError } from "./options.ts";
 
 export type ServerKind = "postgres" | "broker" | "redis";
@@ -43,6 +51,8 @@ export interface PlannedService extends Planned {
   readonly seesAll: boolean;
   /** True for one that keeps a folder of its own. */
   readonly keepsState: boolean;
+  /** Port that all instances of it answer on, so that its clients have one address; undefined when there is only one. */
+  readonly sharedPort?: number;
 }
 
 /** What watches the others; nothing of them waits for it. */
@@ -159,10 +169,10 @@ function services({ portBase, instances }: Basis, replicas: readonly string[]): 
       keepsState: false,
     }));
   return [
-    ...own("gateway", "gateway"),
+    ...shared(own("gateway", "gateway")),
     ...own("relay", "gateway"),
     ...own("stream", undefined),
-    ...replicas.flatMap(replica),
+    ...replicas.flatMap((name, index) => shared(replica(name, index))),
     {
       kind: "console",
       name: "console",
@@ -175,4 +185,11 @@ function services({ portBase, instances }: Basis, replicas: readonly string[]): 
       keepsState: false,
     },
   ];
+}
+
+/** Several instances that clients ask: the port that a single one would have is all of theirs, and each has another one of its own. */
+function shared(instances: readonly PlannedService[]): readonly PlannedService[] {
+  const [first, second] = instances;
+  if (!first || !second || !PORTS_ARE_SHARED) return instances;
+  return instances.map((one) => ({ ...one, port: ownPort(one.port), sharedPort: first.port }));
 }

@@ -27,6 +27,26 @@ test("each service and server has the port that the documentation tells", () => 
   ]);
 });
 
+test("several gateways and replicas answer on the port of a single one, and each on one of its own; relay and stream have no clients", () => {
+  const instances = new Map([
+    ["gateway", 2],
+    ["catalog", 2],
+    ["stream", 2],
+  ]);
+  const { services } = planStack({ ...base, instances }, 1, replicas);
+  expect(services.map((s) => [s.name, s.instance, s.port, s.sharedPort])).toEqual([
+    ["gateway", 1, 8180, 8080],
+    ["gateway", 2, 8280, 8080],
+    ["relay", 1, 8084, undefined],
+    ["stream", 1, 8083, undefined],
+    ["stream", 2, 8183, undefined],
+    ["catalog", 1, 8181, 8081],
+    ["catalog", 2, 8281, 8081],
+    ["storefront", 1, 8082, undefined],
+    ["console", 1, 8085, undefined],
+  ]);
+});
+
 test("no two things share a port, with as many replicas and instances as are allowed", () => {
   const many = Array.from({ length: MAX_REPLICAS }, (_, i) => `replica-${i}`);
   const instances = new Map(["gateway", "relay", "stream", ...many].map((name) => [name, MAX_INSTANCES]));

@@ -5,6 +5,7 @@ import { canaryEntity, exampleDocument } from "./canary.ts";
 import type { Member } from "./crew.ts";
 import { DEFAULT_DATA } from "./options.ts";
 import { isObserver } from "./plan.ts";
+import { serviceUrl } from "./start-part.ts";
 
 export interface Report {
   readonly members: readonly Member[];
@@ -34,12 +35,20 @@ export function readyReport({ members, data, seconds, detached }: Report): strin
   ].join("\n");
 }
 
+/** All instances answer on it, where there are several. */
+const clientUrl = (planned: Member["planned"], kept: Member["kept"]): string =>
+  "sharedPort" in planned && planned.sharedPort ? serviceUrl({ port: planned.sharedPort }) : kept.url();
+
 /** Three lines that show a change arriving; made so that they can be pasted one after the other, more than once. */
 function tryLines(members: readonly Member[]): string[] {
   const entity = canaryEntity();
-  const urlOf = (kind: string) => members.filter(({ planned }) => planned.kind === kind).map(({ kept }) => kept.url());
-  const [gateway] = urlOf("gateway");
-  const replicas = urlOf("replica");
+  const urlsOf = (kind: string) => [
+    ...new Set(
+      members.filter(({ planned }) => planned.kind === kind).map(({ planned, kept }) => clientUrl(planned, kept)),
+    ),
+  ];
+  const [gateway] = urlsOf("gateway");
+  const replicas = urlsOf("replica");
   if (!entity || !gateway || replicas.length === 0) return [];
   const body = JSON.stringify(exampleDocument("SKU")).replace('"SKU"', `"cup-'$RANDOM'"`);
   return [

@@ -117,6 +117,7 @@ function serviceEnvironment(service: PlannedService, around: ServiceSurroundings
     LOCKSTEP_PARTITIONS: partitions?.toString(),
     LOCKSTEP_REPLICATION_FACTOR: copies?.toString(),
     LOCKSTEP_MIN_IN_SYNC: copies === undefined ? undefined : copies >= 3 ? "2" : "1",
+    LOCKSTEP_SHARED_PORT: service.sharedPort?.toString(),
     LOCKSTEP_STATE_DIR: service.keepsState ? stateFolder(service, around) : undefined,
     ...(service.seesAll ? everything(around) : {}),
   };

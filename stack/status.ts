@@ -14,6 +14,8 @@ export interface ServiceStatus {
   /** Null while it is down, and for a server that is not ours. */
   readonly pid: number | null;
   readonly url: string;
+  /** Of all instances together, where there are several that clients ask. */
+  readonly sharedUrl?: string;
   readonly health: Health["health"];
   readonly reason?: string;
   readonly restarts: number;
@@ -54,6 +56,7 @@ async function serviceStatus(entry: Entry): Promise<ServiceStatus> {
     instance,
     pid: gone ? null : entry.pid,
     url,
+    ...(entry.sharedUrl ? { sharedUrl: entry.sharedUrl } : {}),
     ...health,
     restarts,
     crashes: recentCrashes(entry.crashedAt, Date.now()).length,
@@ -70,7 +73,7 @@ export function statusText(status: StackStatus, data: string): string {
     s.pid === null ? "-" : String(s.pid),
     s.health,
     String(s.restarts),
-    s.url,
+    s.sharedUrl ? `${s.url} (shared: ${s.sharedUrl})` : s.url,
   ]);
   return [table([["NAME", "KIND", "INSTANCE", "PID", "HEALTH", "RESTARTS", "URL"], ...rows]), ...remarks(status)].join(
     "\n",

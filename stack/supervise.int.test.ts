@@ -52,6 +52,19 @@ test("a process that is killed runs again within a second, and one line says so"
   ]);
 });
 
+test("one that was told to end, and did so in order, is started again at once, and that is no crash", async () => {
+  const { kept, said } = await keep("trap 'exit 0' TERM; while :; do sleep 0.05; done");
+  const first = kept.server()!.pid;
+  await Bun.sleep(1_100);
+  process.kill(first, "SIGTERM");
+  await eventually(() => kept.restarts() === 1, { withinMs: 1_000, what: "another start" });
+  expect(kept.crashedAt()).toEqual([]);
+  expect(said).toEqual([
+    `sleeper (pid ${first}) ended with status 0: starting it again`,
+    `sleeper runs again (pid ${kept.server()!.pid})`,
+  ]);
+});
+
 test("one that cannot run is tried with growing pauses, and three crashes in a minute are told", async () => {
   const { kept, said } = await keep("exit 7");
   await eventually(() => kept.crashedAt().length >= 3, { withinMs: 5_000, what: "three crashes" });

@@ -2,10 +2,10 @@
  * Keeps one process running.
  *
  * States: running → (it ends) → pausing → (the pause is over) → starting → running, or pausing again when the start fails;
- * from any of them → (stop) → stopped. `server()` is there in starting, as soon as there is a process, and in running.
+ * running → (it ends in order, with status 0) → starting; from any of them → (stop) → stopped. `server()` is there in starting, as soon as there is a process, and in running.
  */
 import type { Server } from "./embedded/server.ts";
-import { MANY_CRASHES, nextPauseMs, recentCrashes } from "./pauses.ts";
+import { isRestart, MANY_CRASHES, nextPauseMs, recentCrashes } from "./pauses.ts";
 
 /** Something that can be started again and again. */
 export interface Part {
@@ -77,11 +77,18 @@ export function keepRunning(part: Part, watcher: Watcher, signal: AbortSignal): 
   const keep = async (first: Server) => {
     let startedAt = Date.now();
     let pauseMs = 0;
-    let how = await endOf(first);
+    let { how, inOrder } = await endOf(first);
     while (!either.aborted) {
-      pauseMs = nextPauseMs(pauseMs, Date.now() - startedAt);
-      crashed(how, pauseMs);
-      await pause(pauseMs, either);
+      const ranMs = Date.now() - startedAt;
+      if (isRestart(inOrder, ranMs)) {
+        watcher.say(`${part.label} ${how}: starting it again`);
+        show(undefined);
+        pauseMs = 0;
+      } else {
+        pauseMs = nextPauseMs(pauseMs, ranMs);
+        crashed(how, pauseMs);
+        await pause(pauseMs, either);
+      }
       if (either.aborted) return;
       startedAt = Date.now();
       try {
@@ -89,8 +96,9 @@ export function keepRunning(part: Part, watcher: Watcher, signal: AbortSignal): 
         restarts++;
         watcher.say(`${part.label} runs again (pid ${running.pid})`);
         watcher.changed();
-        how = await endOf(running);
+        ({ how, inOrder } = await endOf(running));
       } catch (error) {
+        inOrder = false;
         how = `could not be started: ${error instanceof Error ? error.message : String(error)}`;
       }
     }
@@ -119,9 +127,10 @@ export function keepRunning(part: Part, watcher: Watcher, signal: AbortSignal): 
   };
 }
 
-async function endOf({ pid, exited }: Server): Promise<string> {
+async function endOf({ pid, exited }: Server): Promise<{ how: string; inOrder: boolean }> {
   const status = await exited;
-  return status === null ? `(pid ${pid}) was killed` : `(pid ${pid}) ended with status ${status}`;
+  const how = status === null ? `(pid ${pid}) was killed` : `(pid ${pid}) ended with status ${status}`;
+  return { how, inOrder: status === 0 };
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

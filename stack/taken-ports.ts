@@ -14,6 +14,7 @@ const TOLD = 3;
 export async function refuseTakenPorts({ servers, services, observers }: Plan): Promise<void> {
   const wanted = [...servers, ...services, ...observers].flatMap((planned) => [
     { port: planned.port, what: labelOf(planned) },
+    ...("sharedPort" in planned && planned.instance === 1 ? [{ port: planned.sharedPort, what: planned.name }] : []),
     ...("controllerPort" in planned
       ? [{ port: planned.controllerPort, what: `${labelOf(planned)}'s controller` }]
       : []),

@@ -9,6 +9,8 @@ export interface Acknowledged {
   deletedAt?: number;
 }
 
+const clock = (): string => new Date().toISOString().slice(11, 23);
+
 /** Open-loop writes at a fixed rate: half new products, four in ten changes, one in ten deletes. */
 export class Writers {
   /** By product id. */
@@ -21,6 +23,8 @@ export class Writers {
   acks = 0;
   /** Requests that got no answer: whether they happened is unknown. */
   unknown = 0;
+  /** What was refused or not answered, and when, in words. */
+  readonly problems: string[] = [];
   private readonly alive: string[] = [];
   private underWay = 0;
   private timer: Timer | undefined;
@@ -70,8 +74,9 @@ export class Writers {
           : await this.send("DELETE", `/products/${id}`);
       await this.note(response, id, id !== undefined && dice >= 0.9);
       this.ackMs.push(performance.now() - start);
-    } catch {
+    } catch (error) {
       this.unknown++;
+      this.problems.push(`${clock()} a write got no answer: ${error}`);
     } finally {
       this.underWay--;
     }
@@ -97,6 +102,7 @@ export class Writers {
     const body = await response.text();
     if (!response.ok) {
       this.refused.set(response.status, (this.refused.get(response.status) ?? 0) + 1);
+      if (response.status !== 404) this.problems.push(`${clock()} ${response.status} ${body}`);
       return;
     }
     this.acks++;
@@ -147,6 +153,8 @@ export class Reader {
   readonly cacheStatus = new Map<string, number>();
   reads = 0;
   unanswered = 0;
+  /** What was refused or not answered, and when, in words. */
+  readonly problems: string[] = [];
   private readonly seen = new Map<string, { version: number; gone: boolean }>();
   private running = true;
   private readonly done: Promise<void>;
@@ -171,8 +179,9 @@ export class Reader {
       try {
         if (Math.random() < 0.05) await this.readList();
         else await this.readOne();
-      } catch {
+      } catch (error) {
         this.unanswered++;
+        this.problems.push(`${clock()} ${this.replica} did not answer: ${error}`);
         await Bun.sleep(50);
       }
       await Bun.sleep(1);
@@ -191,7 +200,10 @@ export class Reader {
     this.cacheStatus.set(cache, (this.cacheStatus.get(cache) ?? 0) + 1);
     if (response.status === 200) this.saw(JSON.parse(body) as Answered, "by id");
     else if (response.status === 404) this.sawGone(id);
-    else this.unanswered++;
+    else {
+      this.unanswered++;
+      this.problems.push(`${clock()} ${this.replica}: ${response.status} ${body}`);
+    }
     this.reads++;
   }
 
@@ -199,6 +211,7 @@ export class Reader {
     const response = await fetch(`${this.url}/products?limit=100`, { signal: AbortSignal.timeout(15_000) });
     if (!response.ok) {
       this.unanswered++;
+      this.problems.push(`${clock()} ${this.replica}, list: ${response.status}`);
       return;
     }
     const { items } = (await response.json()) as { items: Answered[] };

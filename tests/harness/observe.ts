@@ -10,6 +10,10 @@ export interface Verdict {
   readonly reads: number;
   /** Requests and reads that were refused or got no answer. */
   readonly unanswered: number;
+  /** Of these, the requests that a stack which is whole would have answered: all but a 404 for what another writer had deleted meanwhile. */
+  readonly failed: number;
+  /** The first of them, in words. */
+  readonly problems: readonly string[];
   /** Milliseconds from quiet until the replicas were in step. */
   readonly settledMs: number;
   /** Everything that must not be: empty. */
@@ -23,11 +27,11 @@ export async function underLoad(
   faults: (writers: Writers) => Promise<void>,
   settleMs = 60_000,
 ): Promise<Verdict> {
-  const writers = new Writers(await stack.url("gateway"), perSecond).start();
+  const writers = new Writers(await stack.address("gateway"), perSecond).start();
   const ids = () => writers.ids();
   const readers = [
-    new Reader("catalog", await stack.url("catalog"), ids),
-    new Reader("storefront", await stack.url("storefront"), ids),
+    new Reader("catalog", await stack.address("catalog"), ids),
+    new Reader("storefront", await stack.address("storefront"), ids),
   ];
   try {
     await faults(writers);
@@ -48,10 +52,13 @@ export async function underLoad(
       ...(await topicViolations(stack, log)),
     ];
     const refused = [...writers.refused.values()].reduce((sum, n) => sum + n, 0);
+    const unanswered = writers.unknown + refused + readers.reduce((sum, reader) => sum + reader.unanswered, 0);
     return {
       acks: writers.acks,
       reads: readers.reduce((sum, reader) => sum + reader.reads, 0),
-      unanswered: writers.unknown + refused + readers.reduce((sum, reader) => sum + reader.unanswered, 0),
+      unanswered,
+      problems: [...writers.problems, ...readers.flatMap((reader) => reader.problems)].sort().slice(0, 20),
+      failed: unanswered - (writers.refused.get(404) ?? 0),
       settledMs,
       violations,
     };

@@ -3,15 +3,18 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isFree } from "../../stack/ports.ts";
+import type { Restarted } from "../../stack/restart.ts";
 import { eventually } from "./eventually.ts";
 import { downWithUs } from "./guard.ts";
 
 export interface StatusEntry {
   readonly name: string;
   readonly kind: string;
-  readonly instance: string | number;
+  readonly instance: number;
   readonly pid: number;
   readonly url: string;
+  /** Where one of several instances answers. */
+  readonly sharedUrl?: string;
   readonly health: string;
 }
 
@@ -94,6 +97,12 @@ export class Stack implements AsyncDisposable {
     return (await this.entry(name, instance)).url;
   }
 
+  /** What a client is given: one address for all instances. */
+  async address(name: string): Promise<string> {
+    const { sharedUrl, url } = await this.entry(name);
+    return sharedUrl ?? url;
+  }
+
   /** Sends a signal to a process by the pid that status tells. @returns the pid. */
   async kill(name: string, signal: NodeJS.Signals, instance: number | string = 1): Promise<number> {
     const { pid } = await this.entry(name, instance);
@@ -110,6 +119,13 @@ export class Stack implements AsyncDisposable {
       },
       { withinMs, what: `${name} to run again`, everyMs: 100 },
     );
+  }
+
+  /** `bun run restart`: all services, or those named, one instance after the other. @throws {Error} with its output when one does not come back. */
+  async restart(...names: string[]): Promise<Restarted[]> {
+    const { stdout, stderr, code } = await run(["--silent", "restart", "--json", "--data", this.data, ...names]);
+    if (code !== 0) throw new Error(`restart ended with ${code}:\n${stdout}\n${stderr}`);
+    return JSON.parse(stdout) as Restarted[];
   }
 
   async brokers(): Promise<string[]> {

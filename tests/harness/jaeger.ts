@@ -1,0 +1,131 @@
+/** A real Jaeger for a test, and its query API as a person's browser asks it. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Jaeger, startJaeger } from "../../stack/embedded/jaeger.ts";
+import { isFree } from "../../stack/ports.ts";
+import { eventually } from "./eventually.ts";
+
+export interface TracedSpan {
+  readonly service: string;
+  readonly name: string;
+  readonly spanId: string;
+  /** Undefined for the root of a trace. */
+  readonly parentSpanId: string | undefined;
+  /** Spans that it names beside its parent. */
+  readonly links: readonly { readonly traceId: string; readonly spanId: string }[];
+  readonly kind: string;
+  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly failed: boolean;
+  /** Microseconds since 1970. */
+  readonly start: number;
+  readonly end: number;
+}
+
+interface Answer {
+  readonly data: readonly {
+    readonly spans: readonly {
+      readonly traceID: string;
+      readonly spanID: string;
+      readonly operationName: string;
+      readonly references: readonly {
+        readonly refType: "CHILD_OF" | "FOLLOWS_FROM";
+        readonly traceID: string;
+        readonly spanID: string;
+      }[];
+      readonly startTime: number;
+      readonly duration: number;
+      readonly tags: readonly { readonly key: string; readonly value: unknown }[];
+      readonly processID: string;
+    }[];
+    readonly processes: Readonly<Record<string, { readonly serviceName: string }>>;
+  }[];
+}
+
+export class TestJaeger implements AsyncDisposable {
+  private constructor(
+    private readonly dir: string,
+    private server: Jaeger,
+  ) {}
+
+  static async start(): Promise<TestJaeger> {
+    const dir = mkdtempSync(join(tmpdir(), "lockstep-jaeger-"));
+    return new TestJaeger(dir, await startJaeger({ dir, port: await freePort(), otlpPort: await freePort() }));
+  }
+
+  /** What OTEL_EXPORTER_OTLP_ENDPOINT must be; the same after {@link restart}. */
+  get endpoint(): string {
+    return this.server.otlpUrl;
+  }
+
+  async kill(): Promise<void> {
+    await this.server.stop("SIGKILL");
+  }
+
+  /** What it had is gone with its memory. */
+  async restart(): Promise<void> {
+    const { port, otlpUrl } = this.server;
+    this.server = await startJaeger({ dir: this.dir, port, otlpPort: Number(new URL(otlpUrl).port) });
+  }
+
+  /** All spans of a trace that it has by now; none for one that it does not know. */
+  async trace(traceId: string): Promise<TracedSpan[]> {
+    const response = await fetch(`${this.server.queryUrl}/api/traces/${traceId}`);
+    if (response.status === 404) return [];
+    const { data } = (await response.json()) as Answer;
+    return data.flatMap(({ spans, processes }) =>
+      spans.map((span) => {
+        const attributes = Object.fromEntries(span.tags.map(({ key, value }) => [key, value]));
+        const parent = span.references.find(
+          ({ refType, traceID }) => refType === "CHILD_OF" && traceID === span.traceID,
+        );
+        return {
+          service: processes[span.processID]?.serviceName ?? "?",
+          name: span.operationName,
+          spanId: span.spanID,
+          parentSpanId: parent?.spanID,
+          links: span.references
+            .filter((reference) => reference !== parent)
+            .map(({ traceID, spanID }) => ({ traceId: traceID, spanId: spanID })),
+          kind: String(attributes["span.kind"]),
+          attributes,
+          failed: attributes.error === true,
+          start: span.startTime,
+          end: span.startTime + span.duration,
+        };
+      }),
+    );
+  }
+
+  /** @throws {Error} with what came, when the trace is not complete in time. */
+  untilTrace(
+    traceId: string,
+    complete: (spans: readonly TracedSpan[]) => boolean,
+    withinMs = 30_000,
+  ): Promise<TracedSpan[]> {
+    let seen: TracedSpan[] = [];
+    return eventually(
+      async () => {
+        seen = await this.trace(traceId);
+        return complete(seen) && seen;
+      },
+      { withinMs, what: `trace ${traceId} to be complete`, everyMs: 100 },
+    ).catch((error) => {
+      throw new Error(
+        `${error}\n${seen.map((s) => `${s.service}: ${s.name} (${s.spanId} below ${s.parentSpanId})`).join("\n")}`,
+      );
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server.stop();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 40_000 + Math.floor(Math.random() * 9_000);
+    if (await isFree(port)) return port;
+  }
+}

@@ -1,0 +1,190 @@
+/** A write's way can be told by one trace id, whoever wrote: seen in a real Jaeger, by its query API. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import postgres, { type Sql } from "postgres";
+import { request, shows } from "./harness/client.ts";
+import { eventually } from "./harness/eventually.ts";
+import { TestJaeger, type TracedSpan } from "./harness/jaeger.ts";
+import { newProduct } from "./harness/load.ts";
+import { lockstep } from "./harness/lockstep.ts";
+import { Stack } from "./harness/stack.ts";
+
+const REPLICAS = ["catalog", "storefront"];
+const ROWS = 500;
+
+let jaeger: TestJaeger;
+let stack: Stack;
+let gateway: string;
+let sql: Sql;
+
+beforeAll(async () => {
+  jaeger = await TestJaeger.start();
+  // Slow is never: on a busy machine a write may well take a second, and would then be kept against the client's wish.
+  stack = await Stack.start({
+    env: { OTEL_EXPORTER_OTLP_ENDPOINT: jaeger.endpoint, LOCKSTEP_TRACE_SLOW_MS: "3600000" },
+  });
+  gateway = await stack.url("gateway");
+  sql = postgres(await stack.url("gateway-db"), { max: 1, onnotice: () => {} });
+}, 600_000);
+
+afterAll(async () => {
+  await sql?.end();
+  await stack?.[Symbol.asyncDispose]();
+  await jaeger?.[Symbol.asyncDispose]();
+});
+
+/** Each span with the one above it, in an order that does not depend on who was faster. */
+const edges = (spans: readonly TracedSpan[]): string[] => {
+  const label = (span: TracedSpan | undefined) => (span ? `${span.service}: ${span.name} (${span.kind})` : "outside");
+  return spans.map((span) => `${label(spans.find((s) => s.spanId === span.parentSpanId))} → ${label(span)}`).sort();
+};
+
+const fromTheRelay = (parent: string) => [
+  `${parent} → lockstep-relay: publish products.events (producer)`,
+  "lockstep-relay: publish products.events (producer) → lockstep-stream: route products.events (consumer)",
+  ...REPLICAS.flatMap((replica) => [
+    `lockstep-stream: route products.events (consumer) → lockstep-replica-${replica}: apply products.to.${replica} (consumer)`,
+    `lockstep-replica-${replica}: apply products.to.${replica} (consumer) → lockstep-replica-${replica}: cache products (client)`,
+  ]),
+];
+
+const ofWrite = (http: string, statement: string): string[] =>
+  [
+    `outside → lockstep-gateway: ${http} (server)`,
+    `lockstep-gateway: ${http} (server) → lockstep-gateway: ${statement} (client)`,
+    ...fromTheRelay(`lockstep-gateway: ${statement} (client)`),
+  ].sort();
+
+const whole = (expected: readonly string[]) => (spans: readonly TracedSpan[]) => spans.length >= expected.length;
+
+/** The trace id that `lockstep journey` prints, once the log has this version of the entity. */
+const traceIdOf = (id: string, version: number): Promise<string> =>
+  eventually(
+    async () => {
+      const { document } = await lockstep(stack, "journey", id, "--json");
+      const [journey] = document!.journeys as { traceId: string | null; event: { version: number } | null }[];
+      return journey?.event?.version === version && journey.traceId;
+    },
+    { withinMs: 20_000, what: `journey to tell the trace of version ${version}` },
+  );
+
+const traceOf = (): { traceId: string; clientSpan: string; header: (flags: string) => { traceparent: string } } => {
+  const traceId = randomBytes(16).toString("hex");
+  const clientSpan = randomBytes(8).toString("hex");
+  return { traceId, clientSpan, header: (flags) => ({ traceparent: `00-${traceId}-${clientSpan}-${flags}` }) };
+};
+
+/** Messages of all spans of a name together. */
+const messages = (spans: readonly TracedSpan[]): number =>
+  spans.reduce((sum, { attributes }) => sum + Number(attributes["messaging.batch.message_count"] ?? 1), 0);
+
+describe("one write is one trace", () => {
+  test("over HTTP it goes on from the client's own span, through every hop to each replica's cache", async () => {
+    const { traceId, clientSpan, header } = traceOf();
+    const { body } = await request("POST", `${gateway}/products`, newProduct({ status: "active" }), header("01"));
+    const expected = ofWrite("POST /products", "INSERT products");
+    const spans = await jaeger.untilTrace(traceId, whole(expected));
+    expect(edges(spans)).toEqual(expected);
+    expect(spans.find(({ kind }) => kind === "server")?.parentSpanId).toBe(clientSpan);
+    expect(spans.every((span) => !span.failed && span.end >= span.start)).toBe(true);
+
+    // What a hop did twice would have been sent by the time that the next write of the entity is there.
+    await request("PATCH", `${gateway}/products/${body.id}`, { stock: 5 });
+    const second = ofWrite("PATCH /products/:id", "UPDATE products");
+    const next = await traceIdOf(String(body.id), 2);
+    expect(edges(await jaeger.untilTrace(next, whole(second)))).toEqual(second);
+    expect(next).not.toBe(traceId);
+    expect(edges(await jaeger.trace(traceId))).toEqual(expected);
+  }, 120_000);
+
+  test("a change by plain SQL begins a trace at the relay, which journey tells", async () => {
+    const { body } = await request("POST", `${gateway}/products`, newProduct({ status: "active" }));
+    await sql`update products set stock = stock + 1 where id = ${String(body.id)}`;
+    const expected = fromTheRelay("outside").sort();
+    const spans = await jaeger.untilTrace(await traceIdOf(String(body.id), 2), whole(expected));
+    expect(edges(spans)).toEqual(expected);
+  }, 120_000);
+
+  test(`${ROWS} rows of one transaction are one trace that a person can read, and nothing is missing in it`, async () => {
+    const rows = await sql<{ id: string }[]>`
+      insert into products (sku, name, price, status)
+      select 'batch-' || gen_random_uuid(), 'Cup', 1, 'active' from generate_series(1, ${ROWS}) returning id`;
+    const traceId = await traceIdOf(rows[0]!.id, 1);
+    expect(await traceIdOf(rows.at(-1)!.id, 1)).toBe(traceId);
+    const named = (spans: readonly TracedSpan[], name: string) => spans.filter((span) => span.name === name);
+    const applied = (spans: readonly TracedSpan[]) => REPLICAS.map((name) => named(spans, `apply products.to.${name}`));
+    const spans = await jaeger.untilTrace(traceId, (all) => applied(all).every((of) => messages(of) >= ROWS));
+    expect(spans.length).toBeLessThanOrEqual(60);
+
+    const published = named(spans, "publish products.events");
+    const routed = named(spans, "route products.events");
+    for (const hop of [published, routed, ...applied(spans)]) expect(messages(hop)).toBe(ROWS);
+    const services = (of: readonly TracedSpan[]) => [...new Set(of.map(({ service }) => service))];
+    expect([published, routed, ...applied(spans)].map(services)).toEqual([
+      ["lockstep-relay"],
+      ["lockstep-stream"],
+      ["lockstep-replica-catalog"],
+      ["lockstep-replica-storefront"],
+    ]);
+    // Every hop hangs below the one before, by its parent or by a link: none of the batch's ways is cut off.
+    const from = (of: readonly TracedSpan[]) =>
+      new Set(of.flatMap(({ parentSpanId, links }) => [parentSpanId ?? "none", ...links.map(({ spanId }) => spanId)]));
+    const ids = (of: readonly TracedSpan[]) => new Set(of.map(({ spanId }) => spanId));
+    const roots = published.filter(({ parentSpanId }) => parentSpanId === undefined);
+    expect(roots).toHaveLength(1);
+    expect(from(routed).isSubsetOf(ids(published))).toBe(true);
+    for (const replica of applied(spans)) expect(from(replica)).toEqual(ids(routed));
+    expect(ids(applied(spans).flat())).toEqual(from(named(spans, "cache products")));
+  }, 120_000);
+
+  test("a client that does not sample its trace is obeyed at every hop, and the write goes its way", async () => {
+    const { traceId, header } = traceOf();
+    const { body } = await request("POST", `${gateway}/products`, newProduct({ status: "active" }), header("00"));
+    await shows(await stack.url("catalog"), String(body.id), 1);
+    const later = traceOf();
+    await request("PATCH", `${gateway}/products/${body.id}`, { stock: 5 }, later.header("01"));
+    await jaeger.untilTrace(later.traceId, (spans) => spans.length >= 8);
+    expect(await jaeger.trace(traceId)).toEqual([]);
+    expect(await traceIdOf(String(body.id), 2)).toBe(later.traceId);
+  }, 120_000);
+
+  test("a latency in a replica's metrics names a trace that Jaeger has", async () => {
+    const url = await stack.url("catalog");
+    const traceId = await eventually(
+      async () => {
+        const accept = "application/openmetrics-text; version=1.0.0";
+        const text = await (await fetch(`${url}/metrics`, { headers: { accept } })).text();
+        return /lockstep_sync_latency_seconds_bucket\{.*# \{trace_id="([0-9a-f]{32})"\}/.exec(text)?.[1];
+      },
+      { withinMs: 20_000, what: "an exemplar" },
+    );
+    const spans = await jaeger.untilTrace(traceId, (all) => all.length > 0);
+    expect(spans.map(({ name }) => name)).toContain("apply products.to.catalog");
+  }, 60_000);
+});
+
+test("a Jaeger that is killed is missed by no write, is told of once, and has spans again when it is back", async () => {
+  const log = (service: string) => readFileSync(join(stack.data, "logs", `${service}.log`), "utf8");
+  const write = () => request("POST", `${gateway}/products`, newProduct({ status: "active" }), { prefer: "wait=10" });
+  await jaeger.kill();
+  for (let i = 0; i < 50; i++) {
+    const { status, headers } = await write();
+    expect([status, headers.get("lockstep-replicas")]).toEqual([201, expect.not.stringContaining("behind")]);
+  }
+  await eventually(() => log("gateway").includes("spans cannot be sent"), { withinMs: 20_000, what: "a warning" });
+  expect((await stack.status()).ready).toBe(true);
+  await jaeger.restart();
+  await eventually(
+    async () => {
+      const { traceId, header } = traceOf();
+      await request("POST", `${gateway}/products`, newProduct({ status: "active" }), header("01"));
+      return jaeger.untilTrace(traceId, (spans) => spans.length >= 8, 3_000);
+    },
+    { withinMs: 60_000, what: "a whole trace to arrive again" },
+  );
+  const said = log("gateway");
+  expect(said.split("spans cannot be sent")).toHaveLength(2);
+  expect(said).toMatch(/"lost":[1-9]\d*,"msg":"spans are sent again"/);
+}, 180_000);

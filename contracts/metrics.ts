@@ -27,7 +27,7 @@ export const metrics = {
   canaryLatency: declare({
     name: "lockstep_canary_latency_seconds",
     kind: "histogram",
-    help: "The same of the canary, which the gateway writes every few seconds: an idle system tells its latency by it",
+    help: "The same of the canary, which the relay writes every few seconds: an idle system tells its latency by it",
     labels: ["replica", "store"],
     buckets: latencyBuckets,
     exemplars: true,
@@ -41,7 +41,7 @@ export const metrics = {
   canaryWrites: declare({
     name: "lockstep_canary_writes_total",
     kind: "counter",
-    help: "Canaries that the gateway wrote, or failed to write",
+    help: "Canaries that the leading relay wrote in the source, or failed to write",
     labels: ["outcome"],
   }),
   outboxDepth: declare({

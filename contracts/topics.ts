@@ -93,6 +93,9 @@ export const topicsOf = (entity: EntityDeclaration): readonly TopicDeclaration[]
   versionsTopic(entity),
 ];
 
+/** The canary's topics have one partition: there is one canary. */
+export const CANARY_PARTITIONS = 1;
+
 /** Consumer groups, by the service that reads. */
 export const streamGroup = "lockstep.stream";
 export const replicaGroup = (replica: string): string => `lockstep.replica.${replica}`;

@@ -157,6 +157,10 @@ export const settings = {
     wholeNumber(5, 60_000, 250),
     "Longest sleep of the relay when no change wakes it, in milliseconds",
   ),
+  LOCKSTEP_CANARY_EVERY_S: setting(
+    wholeNumber(0, 3_600, 5),
+    "Seconds from one canary of the relay to the next, by which an idle system tells its latency; 0 writes none",
+  ),
   LOCKSTEP_SOURCE_DATABASE_URL: setting(
     url(/^postgres(ql)?$/, "postgres://user:password@host:5432/database"),
     "For operations on what `bun run up` did not start: the source's PostgreSQL",

@@ -2,7 +2,7 @@
 import { type Cause, encodeLetter } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity.ts";
 import { decodeRouted, NewerSchemaVersionError, type RoutedEvent } from "../contracts/event.ts";
-import { replicaGroup, replicaTopic } from "../contracts/topics.ts";
+import { replicaTopic } from "../contracts/topics.ts";
 import { BatchSpans } from "../observability/batch-spans.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
@@ -17,6 +17,7 @@ import { type Letters, unappliable, unreadable } from "./letters.ts";
 import type { Receipts } from "./receipts.ts";
 import { type Outcome, outcomes, reduce } from "./reduce.ts";
 import { type Refusal, TableRefusesError } from "./refusals.ts";
+import { type Told, toldOf } from "./told.ts";
 
 /** Rows in one statement: 2,000 take some 80 ms, and more at a time were no faster. */
 const MOST_ROWS = 2_000;
@@ -48,6 +49,7 @@ export interface FollowParts {
 /** Follows one entity's topic for one replica. */
 export class EntityFollower {
   readonly topic: string;
+  private readonly told: Told;
   private readonly gather = new Gather<Arrived>(
     (events) => this.take(events),
     MOST_ROWS,
@@ -64,11 +66,12 @@ export class EntityFollower {
     readonly replica: ReplicaDeclaration,
   ) {
     this.topic = replicaTopic(entity, replica.name).name;
+    this.told = toldOf(entity, replica.name, using.metrics);
   }
 
   /** @throws {NewerSchemaVersionError}, and what the database says: the batch must come again. */
   async process(batch: Batch): Promise<void> {
-    const { lag, metrics } = this.using;
+    const { lag } = this.using;
     lag.received(batch);
     const events = batch.records.flatMap((record) => this.decode(record));
     if (events.length > 0) await this.gather.add(events);
@@ -76,10 +79,7 @@ export class EntityFollower {
     await this.sendLetters(batch);
     lag.applied(batch, Date.now());
     const next = (batch.records.at(-1)?.offset ?? -1) + 1;
-    metrics.consumerLag.set(
-      { group: replicaGroup(this.replica.name), partition: String(batch.partition) },
-      Math.max(0, batch.highWatermark - next),
-    );
+    this.told.lag(batch.partition, Math.max(0, batch.highWatermark - next));
   }
 
   private async sendLetters({ records, partition }: Batch): Promise<void> {
@@ -103,7 +103,7 @@ export class EntityFollower {
       const { topic, partition, offset } = record;
       this.using.logger.error({ err: error, topic, partition, offset }, "a record is no event that can be read");
       this.refusals.set(record, unreadable(error, this.replica.name));
-      this.count("invalid");
+      this.told.outcome("invalid");
       return [];
     }
   }
@@ -114,7 +114,7 @@ export class EntityFollower {
       left = await this.takeNewest(left);
       // What is older than so many refused versions of its entity is not tried any more: the newest one's letter speaks for it.
       if (round < MOST_OLDER) continue;
-      for (const _ of left) this.count("stale");
+      for (const _ of left) this.told.outcome("stale");
       return;
     }
   }
@@ -134,7 +134,7 @@ export class EntityFollower {
       for (const change of refused)
         for (const event of byId.get(change.id) ?? [])
           if (event.version < change.version) older.push(event);
-          else if (event !== change) this.count("duplicate");
+          else if (event !== change) this.told.outcome("duplicate");
     }
     return older;
   }
@@ -185,7 +185,7 @@ export class EntityFollower {
   private refuse(event: Arrived, refusal: Refusal): void {
     const cause = unappliable(refusal, this.replica.name);
     this.refusals.set(event.record, cause);
-    this.count("unappliable");
+    this.told.outcome("unappliable");
     this.spans([event]).all.end(new Error(cause.detail));
     const { topic, partition, offset } = event.record;
     const { id, version } = event;
@@ -203,16 +203,13 @@ export class EntityFollower {
           attributes: { "db.system.name": "redis", "db.operation.name": "store" },
         }).end();
     spans.all.end();
-    const { syncLatency } = this.using.metrics;
-    const replica = this.replica.name;
     for (const [i, outcome] of became.entries()) {
-      this.count(outcome);
+      this.told.outcome(outcome);
       if (outcome !== "applied") continue;
       const committedMs = Date.parse(events[i]!.time);
       const { keptTraceId } = spans.each[i]!;
-      const seconds = (atMs: number) => Math.max(0, atMs - committedMs) / 1_000;
-      syncLatency.observe({ replica, store: "postgres" }, seconds(appliedMs), keptTraceId);
-      if (storedMs !== undefined) syncLatency.observe({ replica, store: "redis" }, seconds(storedMs), keptTraceId);
+      this.told.readable("postgres", committedMs, appliedMs, keptTraceId);
+      if (storedMs !== undefined) this.told.readable("redis", committedMs, storedMs, keptTraceId);
     }
   }
 
@@ -242,9 +239,5 @@ export class EntityFollower {
       }),
     );
     return { all, each };
-  }
-
-  private count(outcome: Outcome | "invalid" | "unappliable"): void {
-    this.using.metrics.replicaApplied.inc({ replica: this.replica.name, outcome });
   }
 }

@@ -1,7 +1,8 @@
 /** Wires one replica: its PostgreSQL, its cache, the log, its HTTP reads. Any number of processes may run the same replica. */
 import { replicaKey } from "../contracts/control.ts";
+import { canary } from "../contracts/entities/canary.ts";
 import { entities } from "../contracts/entities/index.ts";
-import { receiptsTopic, replicaGroup, replicaTopic, topicsOf } from "../contracts/topics.ts";
+import { CANARY_PARTITIONS, receiptsTopic, replicaGroup, replicaTopic, topicsOf } from "../contracts/topics.ts";
 import { Pause } from "../platform/control.ts";
 import { serveHttp, serviceApp } from "../platform/http.ts";
 import { connectLog } from "../platform/log/kafkajs/index.ts";
@@ -21,7 +22,7 @@ import { Positions } from "./positions.ts";
 import { addReads } from "./reads/routes.ts";
 import { dropOld, rebuild } from "./rebuild/index.ts";
 import { Receipts } from "./receipts.ts";
-import { keptBy, Replica } from "./replica.ts";
+import { isNoCanary, keptBy, Replica } from "./replica.ts";
 
 /** What is fetched at a time bounds the memory; a statement takes 2,000 rows at most anyway. */
 const FETCH_BYTES = 131_072;
@@ -62,7 +63,7 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
     waitMs: settings.LOCKSTEP_READ_WAIT_MS,
     mostWaitMs: settings.LOCKSTEP_MAX_WAIT_MS,
   };
-  for (const kept of replica.entities) addReads(app, { ...reading, ...kept }, kept.entity, name);
+  for (const kept of replica.entities.filter(isNoCanary)) addReads(app, { ...reading, ...kept }, kept.entity, name);
   const http = serveHttp(app, settings);
 
   await migrate(url, migrationsOf(name), logger);
@@ -70,14 +71,19 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
   const log = await connectLog({ brokers: settings.KAFKA_BROKERS, clientId: `lockstep-replica-${name}`, logger });
   const copies = copiesOf(settings);
   await log.ensureTopics(entities.flatMap(topicsOf), { ...copies, partitions: settings.LOCKSTEP_PARTITIONS });
+  await log.ensureTopics(topicsOf(canary), { ...copies, partitions: CANARY_PARTITIONS });
   await log.ensureTopics([receiptsTopic], { ...copies, partitions: 1 });
   const control = await pause.watch(log, replicaKey(name), copies);
   const receipts = new Receipts({ log, logger, metrics }, `lockstep.replica.${name}.${instanceOf(settings)}.receipts`);
-  const letters = new Letters(log, entities, `lockstep.replica.${name}.${instanceOf(settings)}.dead-letters`);
+  const letters = new Letters(
+    log,
+    [...entities, canary],
+    `lockstep.replica.${name}.${instanceOf(settings)}.dead-letters`,
+  );
   const byTopic = new Map(
     replica.entities.map((kept) => {
       const following = new EntityFollower(
-        { applier: kept.applier, lag, receipts, letters, logger, metrics },
+        { applier: kept.applier, lag, receipts: isNoCanary(kept) ? receipts : untold, letters, logger, metrics },
         kept.entity,
         kept.replica,
       );
@@ -123,7 +129,7 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
   const healing = markHealedLetters(
     { log, logger, letters },
     name,
-    replica.entities.map(({ entity, replica: { name }, rows }) => ({
+    replica.entities.filter(isNoCanary).map(({ entity, replica: { name }, rows }) => ({
       entity,
       behind: (wanted) => rows.behind(wanted),
       has: (partition) =>
@@ -148,6 +154,9 @@ export async function startReplica({ settings, logger, metrics }: Running, name:
     },
   };
 }
+
+/** Nobody waits for the canary, and nobody shall see it. */
+const untold: Pick<Receipts, "add"> = { add() {} };
 
 /** A name that no other process of the replica has at the same time. */
 const instanceOf = ({ LOCKSTEP_INSTANCE }: Running["settings"]): string => LOCKSTEP_INSTANCE ?? crypto.randomUUID();

@@ -1,4 +1,5 @@
 /** A replica without its log and its HTTP port: database and cache, and for each entity the way in (applier) and the way out (lookup). */
+import { canary } from "../contracts/entities/canary.ts";
 import { entities } from "../contracts/entities/index.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity.ts";
 import { watchBuffer, watchPool } from "../observability/gauges.ts";
@@ -60,7 +61,7 @@ export class Replica {
     onEpoch?: (epoch: Epoch) => void,
   ) {
     const { name, databaseUrl, redisUrl, kept } = settings;
-    this.databases = connectDatabases(databaseUrl, { ...settings, appliers: kept.length });
+    this.databases = connectDatabases(databaseUrl, { ...settings, appliers: kept.filter(isNoCanary).length });
     this.redis = redisUrl === undefined ? undefined : connectRedisLinks(redisUrl, name, logger);
     this.epoch = new CacheEpoch(this.databases.epoch, onEpoch);
     this.entities = kept.map((one) => this.keep(one, name));
@@ -133,9 +134,11 @@ export class Replica {
   }
 }
 
-/** @throws {Error} when no entity has the replica. */
+export const isNoCanary = ({ entity }: Pick<Kept, "entity">): boolean => entity !== canary;
+
+/** The canary among them. @throws {Error} when no entity has the replica. */
 export function keptBy(name: string): Kept[] {
-  const kept = entities.flatMap((entity) =>
+  const kept = [...entities, canary].flatMap((entity) =>
     entity.replicas.filter((replica) => replica.name === name).map((replica) => ({ entity, replica })),
   );
   if (kept.length === 0) throw new Error(`no entity has a replica ${name}`);

@@ -3,8 +3,9 @@ import { mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { STREAM_KEY } from "../contracts/control.ts";
+import { canary } from "../contracts/entities/canary.ts";
 import { entities } from "../contracts/entities/index.ts";
-import { deadLetterTopic, eventsTopic, streamGroup, topicsOf } from "../contracts/topics.ts";
+import { CANARY_PARTITIONS, deadLetterTopic, eventsTopic, streamGroup, topicsOf } from "../contracts/topics.ts";
 import { reportDisk } from "../observability/disk.ts";
 import { Pause } from "../platform/control.ts";
 import { serveHttp, serviceApp } from "../platform/http.ts";
@@ -49,15 +50,17 @@ export async function startStream({ settings, logger, metrics }: Running): Promi
   const log = await connectLog({ brokers: settings.KAFKA_BROKERS, clientId: "lockstep-stream", logger });
   const copies = copiesOf(settings);
   await log.ensureTopics(entities.flatMap(topicsOf), { ...copies, partitions: settings.LOCKSTEP_PARTITIONS });
+  await log.ensureTopics(topicsOf(canary), { ...copies, partitions: CANARY_PARTITIONS });
+  const routed = [...entities, canary];
   const control = await pause.watch(log, STREAM_KEY, copies);
   const directory = settings.LOCKSTEP_STATE_DIR ?? mkdtempSync(join(tmpdir(), "lockstep-stream-"));
   mkdirSync(directory, { recursive: true });
   const stopReporting = reportDisk(directory, { metrics, logger });
   const known = new KnownVersions(join(directory, "known-versions.sqlite"));
-  const topology = new Topology({ log, known, logger, metrics }, entities);
+  const topology = new Topology({ log, known, logger, metrics }, routed);
   const following = await log.follow({
     group: streamGroup,
-    topics: entities.map((entity) => eventsTopic(entity).name),
+    topics: routed.map((entity) => eventsTopic(entity).name),
     onBatch: (batch) => topology.process(batch),
     maxBytesPerPartition: FETCH_BYTES,
     concurrency: CONCURRENCY,

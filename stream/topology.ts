@@ -1,4 +1,5 @@
 /** The stream's whole step on one screen: validate → dedupe → route → write → remember. */
+import { canary } from "../contracts/entities/canary.ts";
 import type { EntityDeclaration, EntityId, Version } from "../contracts/entity.ts";
 import { eventsTopic, streamGroup, versionsTopic } from "../contracts/topics.ts";
 import { BatchSpans } from "../observability/batch-spans.ts";
@@ -152,6 +153,7 @@ class Partition {
         this.using.logger.warn({ ...this.at, offset, reason, detail }, "event sent to the dead letters");
       }
     }
+    if (this.entity === canary) return;
     for (const [outcome, count] of counts) this.using.metrics.streamEvents.inc({ outcome }, count);
   }
 
@@ -181,6 +183,7 @@ class Partition {
   }
 
   private report(batch: Batch, owned: Owned): void {
+    if (this.entity === canary) return;
     const labels = { group: streamGroup, partition: String(this.at.partition) };
     this.using.metrics.consumerLag.set(labels, Math.max(0, batch.highWatermark - owned.next));
   }

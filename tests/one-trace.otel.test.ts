@@ -4,7 +4,8 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import postgres, { type Sql } from "postgres";
-import { request, shows } from "./harness/client.ts";
+import { CANARY_ID } from "../contracts/entities/canary.ts";
+import { metric, request, shows } from "./harness/client.ts";
 import { eventually } from "./harness/eventually.ts";
 import { TestJaeger, type TracedSpan } from "./harness/jaeger.ts";
 import { newProduct } from "./harness/load.ts";
@@ -164,6 +165,30 @@ describe("one write is one trace", () => {
     expect(spans.map(({ name }) => name)).toContain("apply products.to.catalog");
   }, 60_000);
 });
+
+test("the canary tells the latency of an idle system, and is seen nowhere else", async () => {
+  const urls = await Promise.all(["gateway", ...REPLICAS].map((name) => stack.url(name)));
+  for (const [i, replica] of REPLICAS.entries())
+    for (const store of ["postgres", "redis"]) {
+      const seen = () => metric(urls[i + 1]!, "lockstep_canary_timestamp_seconds", { replica, store });
+      const first = await eventually(seen, { withinMs: 20_000, what: `a canary in ${replica}'s ${store}` });
+      expect(Math.abs(Date.now() / 1_000 - first)).toBeLessThan(60);
+      await eventually(async () => (await seen()) > first, { withinMs: 20_000, what: "the next canary" });
+      expect(await metric(urls[i + 1]!, "lockstep_canary_latency_seconds_count", { replica, store })).toBeGreaterThan(
+        1,
+      );
+    }
+  for (const url of urls) {
+    expect((await request("GET", `${url}/canaries`)).status).toBe(404);
+    expect((await request("GET", `${url}/canaries/${CANARY_ID}`)).status).toBe(404);
+    expect((await request("GET", `${url}/products/${CANARY_ID}`)).status).toBe(404);
+  }
+  for (const verb of [["status"], ["verify"], ["journey", CANARY_ID]]) {
+    const { stdout, document } = await lockstep(stack, ...verb, "--json");
+    expect(document).toBeDefined();
+    expect(stdout).not.toContain("canar");
+  }
+}, 120_000);
 
 test("a Jaeger that is killed is missed by no write, is told of once, and has spans again when it is back", async () => {
   const log = (service: string) => readFileSync(join(stack.data, "logs", `${service}.log`), "utf8");

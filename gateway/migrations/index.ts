@@ -5,6 +5,7 @@ import products from "./0002-products.sql" with { type: "text" };
 import send from "./0003-send.sql" with { type: "text" };
 import verifications from "./0004-verifications.sql" with { type: "text" };
 import backfill from "./0005-backfill.sql" with { type: "text" };
+import canaries from "./0006-canaries.sql" with { type: "text" };
 
 export const migrations: readonly Migration[] = [
   { name: "0001-capture", sql: capture },
@@ -12,4 +13,5 @@ export const migrations: readonly Migration[] = [
   { name: "0003-send", sql: send },
   { name: "0004-verifications", sql: verifications },
   { name: "0005-backfill", sql: backfill },
+  { name: "0006-canaries", sql: canaries },
 ];

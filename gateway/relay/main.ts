@@ -1,7 +1,8 @@
 /** Wires the relay: its session in the source's PostgreSQL, the log, its small HTTP port. */
 import { hostname } from "node:os";
+import { canary } from "../../contracts/entities/canary.ts";
 import { entities } from "../../contracts/entities/index.ts";
-import { topicsOf } from "../../contracts/topics.ts";
+import { CANARY_PARTITIONS, topicsOf } from "../../contracts/topics.ts";
 import { serveHttp, serviceApp } from "../../platform/http.ts";
 import { connectLog } from "../../platform/log/kafkajs/index.ts";
 import { migrate } from "../../platform/migrate.ts";
@@ -10,6 +11,7 @@ import type { Running } from "../../platform/run.ts";
 import type { Service } from "../../platform/service.ts";
 import { copiesOf } from "../../platform/settings.ts";
 import { migrations } from "../migrations/index.ts";
+import { startCanary } from "./canary.ts";
 import { Leader } from "./leader.ts";
 import { Outbox } from "./outbox.ts";
 import { Publisher } from "./publisher.ts";
@@ -35,10 +37,9 @@ export async function startRelay({ settings, logger, metrics }: Running): Promis
   const http = serveHttp(app, settings);
   await migrate(url, migrations, logger);
   const log = await connectLog({ brokers: settings.KAFKA_BROKERS, clientId: "lockstep-relay", logger });
-  await log.ensureTopics(entities.flatMap(topicsOf), {
-    ...copiesOf(settings),
-    partitions: settings.LOCKSTEP_PARTITIONS,
-  });
+  const copies = copiesOf(settings);
+  await log.ensureTopics(entities.flatMap(topicsOf), { ...copies, partitions: settings.LOCKSTEP_PARTITIONS });
+  await log.ensureTopics(topicsOf(canary), { ...copies, partitions: CANARY_PARTITIONS });
 
   const ended = Promise.withResolvers<void>();
   const session = connectDedicated(url, "lockstep-relay", () =>
@@ -58,7 +59,7 @@ export async function startRelay({ settings, logger, metrics }: Running): Promis
     state = "leading";
     logger.info("leading");
     leader.keepBeating(ended.reject);
-    const publisher = new Publisher(log, entities, await outbox.positions());
+    const publisher = new Publisher(log, [...entities, canary], await outbox.positions());
     relay = new Relay(
       { outbox, leader, publisher, logger, metrics },
       { batch: settings.LOCKSTEP_RELAY_BATCH, pollMs: settings.LOCKSTEP_RELAY_POLL_MS },
@@ -89,6 +90,7 @@ export async function startRelay({ settings, logger, metrics }: Running): Promis
       metrics.outboxDepth.set(depth);
       metrics.outboxOldestAge.set(oldestAgeSeconds);
     };
+    using _canary = startCanary({ sql: listening, metrics, logger }, settings.LOCKSTEP_CANARY_EVERY_S);
     try {
       await relay.run();
     } finally {

@@ -11,11 +11,12 @@ import type { ReadableSpan } from "@opentelemetry/sdk-trace";
 import { watchBuffer } from "./gauges.ts";
 import type { Logger } from "./logger.ts";
 import type { Metrics } from "./metrics.ts";
+import { timeOf } from "./time.ts";
 import type { EndedSpan, Recorder } from "./trace.ts";
 
 export interface SpanExport {
   readonly recorder: Recorder;
-  /** Sends what is left, for 2 seconds at most. Never rejects. */
+  /** Sends what is left. Never rejects. */
   flush(): Promise<void>;
 }
 
@@ -24,7 +25,6 @@ const MOST_WAITING = 8_192;
 const MOST_AT_A_TIME = 512;
 const SEND_EVERY_MS = 1_000;
 const SEND_TIMEOUT_MS = 5_000;
-const FLUSH_TIMEOUT_MS = 2_000;
 
 export function exportSpans(
   using: { readonly logger: Logger; readonly metrics: Metrics },
@@ -53,7 +53,7 @@ export function exportSpans(
       keep: (span) => queue.add(span),
       leave: () => metrics.spans.inc({ outcome: "unsampled" }),
     },
-    flush: () => Promise.race([queue.flush(), Bun.sleep(FLUSH_TIMEOUT_MS)]),
+    flush: () => queue.flush(),
   };
 }
 
@@ -135,13 +135,6 @@ class SpanQueue {
     });
   }
 }
-
-type Time = [seconds: number, nanoseconds: number];
-
-const timeOf = (ms: number): Time => {
-  const seconds = Math.floor(ms / 1_000);
-  return [seconds, Math.round((ms - seconds * 1_000) * 1e6)];
-};
 
 /** A span as OpenTelemetry's exporters take it. */
 function readable(span: EndedSpan, common: Pick<ReadableSpan, "resource" | "instrumentationScope">): ReadableSpan {

@@ -7,11 +7,14 @@ import { recordSpans } from "./trace.ts";
 
 export interface Telemetry {
   /** Sends what is left, for 2 seconds at most. Never rejects. */
-  flush(): Promise<void>;
+  flush(): Promise<unknown>;
 }
+
+const FLUSH_MS = 2_000;
 
 /**
  * Records and exports spans when OTEL_EXPORTER_OTLP_ENDPOINT is set. Otherwise nothing is recorded, and no exporter is even loaded.
+ * With OTEL_METRICS_EXPORTER=otlp metrics go there, too.
  *
  * @param service the process' name without its prefix: `gateway` reports as `lockstep-gateway`.
  */
@@ -38,6 +41,11 @@ export async function startTelemetry(
     slowMs: settings.LOCKSTEP_TRACE_SLOW_MS,
   });
   recordSpans(spans.recorder);
+  const exports: Pick<Telemetry, "flush">[] = [spans];
+  if (settings.OTEL_METRICS_EXPORTER === "otlp") {
+    const { exportMetrics } = await import("./export-metrics.ts");
+    exports.push(exportMetrics(using, { resource, endpoint, everyMs: settings.OTEL_METRIC_EXPORT_INTERVAL }));
+  }
   using.logger.debug({ endpoint: new URL(endpoint).host }, "traces are exported");
-  return { flush: spans.flush };
+  return { flush: () => Promise.race([Promise.all(exports.map((one) => one.flush())), Bun.sleep(FLUSH_MS)]) };
 }

@@ -81,7 +81,7 @@ export const settings = {
   ),
   OTEL_METRICS_EXPORTER: setting(
     z.enum(["none", "otlp"]).default("none"),
-    "otlp: metrics are sent to the same place, beside being told at /metrics",
+    "otlp: metrics are sent to OTEL_EXPORTER_OTLP_ENDPOINT as well, beside being told at /metrics",
   ),
   OTEL_METRIC_EXPORT_INTERVAL: setting(
     wholeNumber(1_000, 3_600_000, 60_000),

@@ -24,7 +24,11 @@ beforeAll(async () => {
   jaeger = await TestJaeger.start();
   // Slow is never: on a busy machine a write may well take a second, and would then be kept against the client's wish.
   stack = await Stack.start({
-    env: { OTEL_EXPORTER_OTLP_ENDPOINT: jaeger.endpoint, LOCKSTEP_TRACE_SLOW_MS: "3600000" },
+    env: {
+      OTEL_EXPORTER_OTLP_ENDPOINT: jaeger.endpoint,
+      LOCKSTEP_TRACE_SLOW_MS: "3600000",
+      LOCKSTEP_CANARY_EVERY_S: "1",
+    },
   });
   gateway = await stack.url("gateway");
   sql = postgres(await stack.url("gateway-db"), { max: 1, onnotice: () => {} });

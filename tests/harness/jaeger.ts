@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Jaeger, startJaeger } from "../../stack/embedded/jaeger.ts";
-import { isFree } from "../../stack/ports.ts";
 import { eventually } from "./eventually.ts";
+import { freePort } from "./ports.ts";
 
 export interface TracedSpan {
   readonly service: string;
@@ -120,12 +120,5 @@ export class TestJaeger implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.server.stop();
     rmSync(this.dir, { recursive: true, force: true });
-  }
-}
-
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 40_000 + Math.floor(Math.random() * 9_000);
-    if (await isFree(port)) return port;
   }
 }

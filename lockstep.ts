@@ -3,7 +3,7 @@
 import { Command } from "commander";
 import { replicaNames } from "./contracts/entities/index.ts";
 import { verbs } from "./operations/index.ts";
-import type { Rebuilding } from "./operations/rebuild/command.ts";
+import type { Rebuilding } from "./operations/rebuild/rebuild.ts";
 import { runService } from "./platform/run.ts";
 import { printableSettings, readSettings, SettingsError } from "./platform/settings.ts";
 import { VERSION } from "./platform/version.ts";

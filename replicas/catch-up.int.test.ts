@@ -1,6 +1,7 @@
 /** A replica's database that is not where its group is: emptied, put back, or away for longer than the log keeps deletes. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import postgres from "postgres";
+import { ConfigResourceTypes, Kafka, logLevel } from "kafkajs";
+import postgres, { type Sql } from "postgres";
 import { replicaTopic } from "../contracts/topics.ts";
 import { createMetrics } from "../observability/metrics.ts";
 import { connectLog } from "../platform/log/kafkajs/index.ts";
@@ -30,10 +31,19 @@ afterAll(async () => {
   await log.close();
 }, 30_000);
 
-const publish = (id: string, version: number) =>
-  writer.write({ topic, partition: partitionOf(id, PARTITIONS) }, [routedMessage(id, version)]);
+/** An entity of no account. */
+const FILLER = newId();
 
-async function start(databaseUrl: string) {
+const publish = (id: string, version: number, deletes = false) =>
+  writer.write({ topic, partition: partitionOf(id, PARTITIONS) }, [routedMessage(id, version, deletes ? null : {})]);
+
+interface Started extends AsyncDisposable {
+  readonly url: string;
+  /** Rejects when the process would end. */
+  readonly ended: Promise<void>;
+}
+
+async function start(databaseUrl: string): Promise<Started> {
   const port = await freePort();
   const settings = readSettings({
     DATABASE_URL: databaseUrl,
@@ -51,11 +61,39 @@ async function start(databaseUrl: string) {
   });
   return {
     url,
+    ended: service.ended,
     async [Symbol.asyncDispose]() {
       await service.stop();
     },
   };
 }
+
+/** Changes what the topic's brokers do with it, until this is disposed of. */
+async function configured(config: Readonly<Record<string, string>>, broker: Readonly<Record<string, string>> = {}) {
+  const admin = new Kafka({ brokers: [await brokerAddress()], logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  const set = (forTopic: Readonly<Record<string, string>>, forBroker: Readonly<Record<string, string>>) =>
+    admin.alterConfigs({
+      validateOnly: false,
+      resources: [
+        { type: ConfigResourceTypes.TOPIC, name: topic, configEntries: entriesOf(forTopic) },
+        { type: ConfigResourceTypes.BROKER, name: "1", configEntries: entriesOf(forBroker) },
+      ],
+    });
+  await set(config, broker);
+  return {
+    admin,
+    async [Symbol.asyncDispose]() {
+      await set({ "cleanup.policy": "compact" }, {});
+      await admin.disconnect();
+    },
+  };
+}
+
+const entriesOf = (config: Readonly<Record<string, string>>) =>
+  Object.entries(config).map(([name, value]) => ({ name, value }));
+
+const ids = async (sql: Sql): Promise<string[]> => (await sql`select id from products`).map(({ id }) => id);
 
 test("P10: a database that was emptied is filled again, though the group has long passed everything", async () => {
   const ids = Array.from({ length: 20 }, newId);
@@ -119,3 +157,85 @@ test("P4: a replica that was away for longer than the log keeps deletes rebuilds
   expect(row!.fresh).toBe(true);
   await sql.end();
 });
+
+test("a replica that the log has left behind while it was away rebuilds itself, also where only a delete was lost", async () => {
+  const url = await freshDatabase();
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  const [kept, deleted] = [newId(), newId()];
+  {
+    await using replica = await start(url);
+    for (const id of [kept, deleted]) {
+      await publish(id, 1);
+      await shows(replica.url, id, 1, 30_000);
+    }
+  }
+  await publish(deleted, 2, true);
+  await publish(kept, 2);
+  {
+    // Records can be deleted only where that is the topic's way.
+    await using changed = await configured({ "cleanup.policy": "compact,delete" });
+    await changed.admin.fetchTopicMetadata({ topics: [topic] });
+    const bounds = [...(await log.bounds(topic))];
+    const partitions = bounds.map(([partition, { next }]) => ({ partition, offset: String(next) }));
+    await changed.admin.deleteTopicRecords({ topic, partitions });
+  }
+  // What is sent again after that is all that the log knows.
+  await publish(kept, 2);
+  await using back = await start(url);
+  await expect(back.ended).rejects.toThrow("the log has lost changes");
+  await back[Symbol.asyncDispose]();
+  await using rebuilt = await start(url);
+  expect(await metric(rebuilt.url, "lockstep_rebuilds_total")).toBe(1);
+  await shows(rebuilt.url, kept, 2);
+  await isGone(rebuilt.url, deleted);
+  expect(await ids(sql)).toEqual([kept]);
+  // Its group is still behind what the log has; its database is not.
+  await publish(kept, 3);
+  await shows(rebuilt.url, kept, 3);
+  await sql.end();
+});
+
+test("P4: a delete that compaction has taken from the log is found by a replica that was away meanwhile", async () => {
+  const url = await freshDatabase();
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  const [kept, deleted] = [newId(), newId()];
+  {
+    await using replica = await start(url);
+    for (const id of [kept, deleted]) {
+      await publish(id, 1);
+      await shows(replica.url, id, 1, 30_000);
+    }
+  }
+  await using _ = await configured(
+    {
+      "cleanup.policy": "compact",
+      "delete.retention.ms": "1000",
+      "segment.ms": "100",
+      "min.cleanable.dirty.ratio": "0.001",
+      "min.compaction.lag.ms": "0",
+    },
+    { "log.cleaner.backoff.ms": "200" },
+  );
+  await publish(deleted, 2, true);
+  const at = { topic, partition: partitionOf(deleted, PARTITIONS) };
+  const traces = async () => {
+    // Only what a newer segment follows is compacted.
+    await writer.write(at, [routedMessage(FILLER, 1)]);
+    const { first, next } = (await log.bounds(topic)).get(at.partition)!;
+    let found = 0;
+    for await (const records of log.read(at, first, next))
+      found += records.filter(({ key }) => key?.toString() === deleted).length;
+    return found;
+  };
+  await eventually(async () => (await traces()) === 0, {
+    withinMs: 40_000,
+    what: "compaction to take the delete",
+    everyMs: 200,
+  });
+  await using back = await start(url);
+  await isGone(back.url, deleted);
+  await shows(back.url, kept, 1);
+  expect(await ids(sql)).not.toContain(deleted);
+  expect(await metric(back.url, "lockstep_rebuilds_total")).toBe(1);
+  await sql.end();
+}, 90_000);

@@ -4,7 +4,7 @@ import type { Metrics } from "../observability/metrics.ts";
 import { type Batch, type Log, nameOf, type TopicPartition } from "../platform/log/log.ts";
 import { Refusal } from "../platform/refusal.ts";
 import type { Check } from "../platform/service.ts";
-import { type Positions, PositionsStaleError, SAVE_EVERY_MS } from "./positions.ts";
+import { DatabaseWentBackError, type Positions, PositionsStaleError, SAVE_EVERY_MS } from "./positions.ts";
 import { RebuildBusyError } from "./rebuild/tables.ts";
 
 const AGAIN_MS = 1_000;
@@ -24,13 +24,16 @@ export interface CatchUpParts {
 
 /** The way from the group to the applier for one replica process: {@link begin} once, then {@link take} each batch. */
 export class CatchUp {
-  /** Rejects when the database has come to be behind for too long: the process must end, and its next start rebuilds. */
+  /** Rejects when the database has gone back, or the log cannot bring it up to date: the process must end, and its next start mends it. */
   readonly failed: Promise<never>;
   private readonly fail;
   private readonly running = new Map<string, Promise<void>>();
   private timer: Timer | undefined;
-  private rebuilding = false;
+  /** Why the replica is being rebuilt now. */
+  private rebuilding: string | undefined;
   private refused: string | undefined;
+  /** The log has lost something that the database lacks: nothing is applied or saved any more. */
+  private lost = false;
 
   constructor(private readonly using: CatchUpParts) {
     const { promise, reject } = Promise.withResolvers<never>();
@@ -43,14 +46,15 @@ export class CatchUp {
     name: "positions",
     problem: () =>
       this.rebuilding
-        ? "away for longer than deletes are kept: being rebuilt; until then deleted entities may still be shown"
-        : this.refused && `away for longer than deletes are kept, and cannot be rebuilt: ${this.refused}`,
+        ? `${this.rebuilding}: being rebuilt; until then deleted entities may still be shown`
+        : this.refused && `deleted entities may still be shown, and the replica cannot be rebuilt: ${this.refused}`,
   };
 
   /** To be awaited before the log is followed. @throws what the database or the log says. */
   async begin(): Promise<void> {
+    await this.using.positions.begin();
     await this.rebuildWhenStale();
-    if (!this.refused) this.timer = setInterval(() => void this.save(), SAVE_EVERY_MS);
+    this.timer = setInterval(() => void this.save(), SAVE_EVERY_MS);
   }
 
   assigned(partitions: readonly TopicPartition[]): void {
@@ -63,9 +67,15 @@ export class CatchUp {
     for (const at of partitions) this.running.delete(nameOf(at));
   }
 
+  /** The log no longer has the next records that the group wanted: before the next batch it is seen whether the database has them. */
+  gap(at: TopicPartition): void {
+    this.running.delete(nameOf(at));
+  }
+
   /** Applies the log's next batch, after everything that the database lacks before it. @throws what applying throws. */
   async take(batch: Batch): Promise<void> {
     await this.reach(batch);
+    if (this.lost) throw new Error("the log has lost what comes before this: the replica is rebuilt first");
     await this.using.process(batch);
     this.using.positions.applied(batch);
   }
@@ -92,10 +102,11 @@ export class CatchUp {
     await Promise.resolve(); // from here on `wanted` knows of this run
     while (wanted())
       try {
-        const { from, to } = await positions.missing(at);
+        const { from, to, next, lost } = await positions.missing(at);
+        if (lost && !this.refused) return await this.giveUp(at);
         if (from < to) logger.info({ ...at, from, to }, "the database is behind its group: reading again");
         for await (const records of log.read(at, from, to)) await process({ ...at, records, highWatermark: to });
-        positions.reached(at, to);
+        positions.reached(at, next);
         return;
       } catch (error) {
         logger.warn({ err: error, ...at }, "not caught up with the group yet; trying again");
@@ -103,22 +114,36 @@ export class CatchUp {
       }
   }
 
+  /**
+   * The log cannot bring the database up to date any more. Nothing is taken from here on: should this process die before the database
+   * knows, the group is still where it was, and the next process finds the same.
+   */
+  private async giveUp(at: TopicPartition): Promise<void> {
+    await this.using.positions.giveUp(at);
+    this.lost = true;
+    this.fail(new PositionsStaleError("the log has lost changes that the database had not seen yet"));
+  }
+
   private async save(): Promise<void> {
+    if (this.lost) return;
     const { positions, lagMs, logger } = this.using;
     try {
+      // Somebody may have mended what stood in the way, and rebuilt.
+      if (this.refused && (await positions.stale()) === undefined) this.refused = undefined;
+      if (this.refused) return;
       await positions.save(lagMs());
     } catch (error) {
-      if (error instanceof PositionsStaleError) this.fail(error);
+      if (error instanceof PositionsStaleError || error instanceof DatabaseWentBackError) this.fail(error);
       else logger.debug({ err: error }, "positions were not saved; the next time they will be");
     }
   }
 
   private async rebuildWhenStale(): Promise<void> {
     const { positions, rebuild, logger, metrics } = this.using;
-    for (let behindMs = await positions.stale(); behindMs !== undefined; behindMs = await positions.stale())
+    for (let why = await positions.stale(); why !== undefined; why = await positions.stale())
       try {
-        this.rebuilding = true;
-        logger.error({ behindMs }, "away for longer than the log keeps deletes; rebuilding from the log");
+        this.rebuilding = why;
+        logger.error({ why }, "the log cannot bring the database up to date any more; rebuilding from the log");
         await rebuild();
         metrics.rebuilds.inc();
         logger.info("rebuilt");
@@ -130,7 +155,7 @@ export class CatchUp {
           return;
         } else throw error;
       } finally {
-        this.rebuilding = false;
+        this.rebuilding = undefined;
       }
   }
 }

@@ -3,6 +3,7 @@ import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../cont
 import type { Sql } from "../../platform/postgres.ts";
 import type { Backlog } from "../backlog.ts";
 import { outboxRoom } from "../outbox-room.ts";
+import { liveTables } from "../verify/copy.ts";
 import { FIRST_ID, nextRange, type Range, unheard } from "../verify/range.ts";
 import { stepOf } from "./backfill.ts";
 import { Throttle } from "./throttle.ts";
@@ -39,7 +40,7 @@ export async function backfillMissing(
     const range: Range = await nextRange(source, entity, after, RANGE_ROWS);
     const missing = new Set<EntityId>();
     for (const { name } of replicas)
-      for (const id of await unheard(source, using.replica(name), entity, range)) missing.add(id);
+      for (const id of await unheard(source, liveTables(using.replica(name), entity), entity, range)) missing.add(id);
     const ids = [...missing];
     for (let i = 0; i < ids.length; i += step) {
       const part = ids.slice(i, i + step);

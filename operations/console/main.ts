@@ -3,7 +3,7 @@ import { serveHttp, serviceApp } from "../../platform/http.ts";
 import type { Running } from "../../platform/run.ts";
 import type { Service } from "../../platform/service.ts";
 import { addressesOf, Connections } from "../connect.ts";
-import type { Rebuilding } from "../rebuild/command.ts";
+import type { Rebuilding } from "../rebuild/rebuild.ts";
 import { changesOnly, ownHostOnly } from "./http/guard.ts";
 import { addOperations } from "./http/operations.ts";
 import { addPage } from "./http/page.ts";

@@ -5,9 +5,9 @@ import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../cont
 import type { Log } from "../../platform/log/log.ts";
 import type { Sql } from "../../platform/postgres.ts";
 import { outboxRoom } from "../outbox-room.ts";
-import { caughtUp } from "../verify/barrier.ts";
 import { wrongAmong } from "../verify/cached.ts";
 import { confirm } from "../verify/confirm.ts";
+import { liveCopy } from "../verify/copy.ts";
 import { type Difference, isCached } from "../verify/difference.ts";
 
 const CHUNK = 500;
@@ -91,14 +91,15 @@ async function leftOf(
   of: readonly Difference[],
   withinMs: number,
 ): Promise<Left[]> {
-  const parts = { ...using, replica: using.replica(declared.name) };
+  const { source, log } = using;
+  const copy = liveCopy({ source, replica: using.replica(declared.name), log }, entity, declared);
   const late = `it was sent, and had not arrived within ${withinMs / 1_000} s: see lockstep status, and verify again later`;
-  if (!(await caughtUp(parts, entity, declared.name, withinMs))) return of.map((d) => ({ ...d, why: late }));
+  if (!(await copy.arrived(withinMs))) return of.map((d) => ({ ...d, why: late }));
   const idsOf = (those: readonly Difference[]) => those.map(({ id }) => id);
-  const { differences } = await confirm(parts, entity, declared, idsOf(of), withinMs);
+  const { differences } = await confirm({ source, copy }, entity, declared, idsOf(of), withinMs);
   const { redis } = using;
   const cached = redis
-    ? await wrongAmong({ replica: parts.replica, redis }, entity, declared, idsOf(of.filter(isCached)))
+    ? await wrongAmong({ replica: copy.sql, redis }, entity, declared, idsOf(of.filter(isCached)))
     : [];
   const refused = "it was sent and not applied: look for it in lockstep dead-letters list";
   const kept = "the replica has not stored it anew: is Redis well?";

@@ -1,16 +1,16 @@
-/** One replica of one entity against the source: collects what may differ range by range, and judges it at the end. */
+/** One copy of one entity against the source: collects what may differ range by range, and judges it at the end. */
 import type { Redis } from "ioredis";
 import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity.ts";
-import type { Log } from "../../platform/log/log.ts";
 import type { Sql } from "../../platform/postgres.ts";
 import { wrongEntries } from "./cached.ts";
 import { confirm, differing } from "./confirm.ts";
+import type { Copy } from "./copy.ts";
 import type { Difference } from "./difference.ts";
 import type { Pace } from "./pace.ts";
 import { everyId, FIRST_ID, type Range, suspects } from "./range.ts";
 import { TooDifferentError } from "./too-different.ts";
 
-/** A replica that differs in more than this needs a rebuild, not a list. */
+/** What differs in more than this needs another remedy than a list. */
 const MOST_SUSPECTS = 200_000;
 
 /**
@@ -30,8 +30,7 @@ export class Against {
   constructor(
     private readonly using: {
       readonly source: Sql;
-      readonly replica: Sql;
-      readonly log: Log;
+      readonly copy: Copy;
       readonly redis: Redis | undefined;
     },
     readonly entity: EntityDeclaration,
@@ -45,16 +44,18 @@ export class Against {
    * @throws {TooDifferentError}
    */
   async compare(range: Range): Promise<void> {
-    const { source, replica } = this.using;
-    const candidates = await (this.everyRow ? everyId : suspects)(source, replica, this.entity, range);
+    const { source, copy } = this.using;
+    await copy.refresh?.();
+    const candidates = await (this.everyRow ? everyId : suspects)(source, copy, this.entity, range);
     for (const id of (await differing(this.using, this.entity, this.declared, candidates)).keys())
       this.suspected.add(id);
-    if (this.suspected.size > MOST_SUSPECTS) throw new TooDifferentError(this.declared.name, MOST_SUSPECTS);
+    if (this.suspected.size > MOST_SUSPECTS)
+      throw new TooDifferentError(this.declared.name, MOST_SUSPECTS, copy.remedy);
   }
 
   /** The cache, if there is one to ask. A Redis that is away is no difference, and no reason to give up. */
   async compareCache(pace: Pace, onProgress: () => void): Promise<void> {
-    const { replica, redis } = this.using;
+    const { copy, redis } = this.using;
     if (!redis) return;
     const onPage = async (entries: number) => {
       this.entries += entries;
@@ -62,7 +63,7 @@ export class Against {
       await pace.rest();
     };
     try {
-      this.inCache = await wrongEntries({ replica, redis }, this.entity, this.declared, onPage);
+      this.inCache = await wrongEntries({ replica: copy.sql, redis }, this.entity, this.declared, onPage);
       this.cache = "compared";
     } catch (error) {
       if (redis.status === "ready") throw error;
@@ -70,7 +71,7 @@ export class Against {
     }
   }
 
-  /** @param withinMs how long the replica may take to hear of what is committed now. */
+  /** @param withinMs how long the copy may take to hear of what is committed now. */
   async judge(withinMs: number): Promise<{ differences: Difference[]; behind: boolean }> {
     // Where cache and row disagree it may be the row that is wrong.
     for (const { id } of this.inCache) this.suspected.add(id);

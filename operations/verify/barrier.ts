@@ -1,21 +1,22 @@
-/** Tells whether a replica has heard of everything that the source had committed at some moment: what it lacks then is no longer on its way. */
+/** Tells whether a copy has heard of everything that the source had committed at some moment: what it lacks then is no longer on its way. */
 import type { EntityDeclaration } from "../../contracts/entity.ts";
-import { eventsTopic, replicaGroup, replicaTopic, streamGroup } from "../../contracts/topics.ts";
+import { eventsTopic, streamGroup } from "../../contracts/topics.ts";
 import type { Log } from "../../platform/log/log.ts";
 import type { Sql } from "../../platform/postgres.ts";
 
 const ASK_EVERY_MS = 200;
 
 /**
- * Waits until everything that was committed before this call has been applied by the replica: the outbox's rows of now are gone, the
- * stream has passed the events' present end, and the replica the end of its own topic after that.
+ * Waits until everything that was committed before this call has arrived: the outbox's rows of now are gone, the stream has passed the
+ * events' present end, and `taken` says that what it has written until then is in the copy.
  *
- * @returns false when that did not happen within the time: the replica is behind.
+ * @param taken is asked again and again, once the stream has got there.
+ * @returns false when that did not happen within the time: the copy is behind.
  */
 export async function caughtUp(
   using: { source: Sql; log: Log },
   entity: EntityDeclaration,
-  replica: string,
+  taken: () => Promise<boolean>,
   withinMs: number,
 ): Promise<boolean> {
   const { source, log } = using;
@@ -27,7 +28,7 @@ export async function caughtUp(
       return rows.length === 0;
     },
     reached(log, streamGroup, eventsTopic(entity).name),
-    reached(log, replicaGroup(replica), replicaTopic(entity, replica).name),
+    taken,
   ];
   for (const done of steps)
     while (!(await done())) {
@@ -38,7 +39,7 @@ export async function caughtUp(
 }
 
 /** A question: whether a group has passed the end that a topic has when the question is first asked. */
-function reached(log: Log, group: string, topic: string): () => Promise<boolean> {
+export function reached(log: Log, group: string, topic: string): () => Promise<boolean> {
   let ends: Awaited<ReturnType<Log["bounds"]>> | undefined;
   return async () => {
     ends ??= await log.bounds(topic);

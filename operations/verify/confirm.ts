@@ -3,9 +3,8 @@
  * between. So nothing is reported that is merely in flight, whatever is written meanwhile.
  */
 import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity.ts";
-import type { Log } from "../../platform/log/log.ts";
 import type { Sql } from "../../platform/postgres.ts";
-import { caughtUp } from "./barrier.ts";
+import type { Copy } from "./copy.ts";
 import { type Difference, differenceOf, type Found, mayBeUnderWay } from "./difference.ts";
 import { look } from "./look.ts";
 
@@ -16,13 +15,13 @@ const ROUNDS = 5;
 
 export interface Confirmed {
   readonly differences: Difference[];
-  /** The replica had not heard of everything in time: what it lacks may still be on its way, and is not reported. */
+  /** The copy had not heard of everything in time: what it lacks may still be on its way, and is not reported. */
   readonly behind: boolean;
 }
 
-/** @param withinMs how long the replica may take to hear of what was committed when this is called. */
+/** @param withinMs how long the copy may take to hear of what was committed when this is called. */
 export async function confirm(
-  using: { readonly source: Sql; readonly replica: Sql; readonly log: Log },
+  using: { readonly source: Sql; readonly copy: Copy },
   entity: EntityDeclaration,
   declared: ReplicaDeclaration,
   ids: readonly EntityId[],
@@ -31,7 +30,7 @@ export async function confirm(
   const differences: Difference[] = [];
   let before = await differing(using, entity, declared, ids);
   for (let round = 0; before.size > 0 && round < ROUNDS; round++) {
-    const arrived = await caughtUp(using, entity, declared.name, withinMs);
+    const arrived = await using.copy.arrived(withinMs);
     const now = await differing(using, entity, declared, [...before.keys()]);
     const again = new Map<EntityId, Judged>();
     for (const [id, judged] of now) {
@@ -54,14 +53,14 @@ interface Judged {
 
 /** Those of the ids that differ by content at this moment, be it only since something is on its way. */
 export async function differing(
-  { source, replica }: { readonly source: Sql; readonly replica: Sql },
+  { source, copy }: { readonly source: Sql; readonly copy: Copy },
   entity: EntityDeclaration,
   declared: ReplicaDeclaration,
   ids: readonly EntityId[],
 ): Promise<Map<EntityId, Judged>> {
   const judged = new Map<EntityId, Judged>();
   for (let i = 0; i < ids.length; i += CHUNK)
-    for (const found of await look(source, replica, entity, ids.slice(i, i + CHUNK))) {
+    for (const found of await look(source, copy, entity, ids.slice(i, i + CHUNK))) {
       const difference = differenceOf(entity, declared, found);
       if (difference) judged.set(found.id, { found, difference });
     }

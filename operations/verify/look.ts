@@ -1,22 +1,23 @@
-/** Reads what the source and a replica have for some ids. */
+/** Reads what the source and a copy have for some ids. */
 import type { EntityDeclaration, EntityId } from "../../contracts/entity.ts";
 import type { Sql } from "../../platform/postgres.ts";
+import type { Tables } from "./copy.ts";
 import type { Found } from "./difference.ts";
 
 type Row = Record<string, unknown>;
 
-/** The replica first: what it has cannot then be newer than what the source is found to have. */
+/** The copy first: what it has cannot then be newer than what the source is found to have. */
 export async function look(
   source: Sql,
-  replica: Sql,
+  { sql, table, versions }: Tables,
   entity: EntityDeclaration,
   ids: readonly EntityId[],
 ): Promise<Found[]> {
   const list = `{${ids.join(",")}}`;
-  const theirs = await replica<{ id: EntityId; row: Row | null; version: string | null }[]>`
+  const theirs = await sql<{ id: EntityId; row: Row | null; version: string | null }[]>`
     select asked.id, to_jsonb(t) as row, v.version from unnest(${list}::uuid[]) as asked (id)
-    left join ${replica(entity.plural)} as t on t.id = asked.id
-    left join lockstep.versions as v on v.entity = ${entity.name} and v.id = asked.id`;
+    left join ${sql(table)} as t on t.id = asked.id
+    left join ${sql(versions)} as v on v.entity = ${entity.name} and v.id = asked.id`;
   const ours = await source<{ id: EntityId; row: Row | null; version: string | null }[]>`
     select asked.id, to_jsonb(t) as row, coalesce(t.version, d.version) as version from unnest(${list}::uuid[]) as asked (id)
     left join ${source(entity.plural)} as t on t.id = asked.id

@@ -1,6 +1,7 @@
 /** Compares one range of ids by digests: a few numbers travel, and no row unless something differs. */
 import type { EntityDeclaration, EntityId } from "../../contracts/entity.ts";
 import type { Sql } from "../../platform/postgres.ts";
+import type { Tables } from "./copy.ts";
 import replicaRange from "./replica-range.sql" with { type: "text" };
 import sourceRange from "./source-range.sql" with { type: "text" };
 import tampered from "./tampered.sql" with { type: "text" };
@@ -20,13 +21,22 @@ export interface Range {
   readonly final: boolean;
 }
 
-const at = (text: string, entity: EntityDeclaration): string =>
-  text.replaceAll("{table}", `"${entity.plural.replaceAll('"', '""')}"`);
+/** A name, with its schema or without, as SQL has it. */
+const quoted = (name: string): string =>
+  name
+    .split(".")
+    .map((part) => `"${part.replaceAll('"', '""')}"`)
+    .join(".");
+
+const ofSource = (text: string, { plural }: EntityDeclaration): string => text.replaceAll("{table}", quoted(plural));
+
+const ofCopy = (text: string, { table, versions }: Tables): string =>
+  text.replaceAll("{table}", quoted(table)).replaceAll("{versions}", quoted(versions));
 
 /** The source's next rows, at most so many. The last range reaches to the end of all ids, whatever a replica may have there. */
 export async function nextRange(source: Sql, entity: EntityDeclaration, after: EntityId, most: number): Promise<Range> {
   const [found] = await source.unsafe<{ last: EntityId | null; rows: number; digest: string }[]>(
-    at(sourceRange, entity),
+    ofSource(sourceRange, entity),
     [after, most],
     { prepare: true },
   );
@@ -35,43 +45,45 @@ export async function nextRange(source: Sql, entity: EntityDeclaration, after: E
   return { after, last: final ? LAST_ID : last!, rows, digest, final };
 }
 
-/** Ids of the range that may differ between the source and a replica; none when their digests are the same. */
+/** Ids of the range that may differ between the source and a copy of it. */
 export async function suspects(
   source: Sql,
-  replica: Sql,
+  copy: Tables,
   entity: EntityDeclaration,
   range: Range,
 ): Promise<EntityId[]> {
   const bounds = [entity.name, range.after, range.last];
-  const [[known], changed] = await Promise.all([
-    replica.unsafe<{ rows: number; digest: string }[]>(replicaRange, bounds, { prepare: true }),
-    replica.unsafe<{ id: EntityId }[]>(at(tampered, entity), bounds, { prepare: true }),
+  const [missed, changed] = await Promise.all([
+    unheard(source, copy, entity, range),
+    copy.sql.unsafe<{ id: EntityId }[]>(ofCopy(tampered, copy), bounds, { prepare: true }),
   ]);
-  const found = new Set(changed.map(({ id }) => id));
-  if (known!.rows !== range.rows || known!.digest !== range.digest)
-    for (const id of await unequal(source, replica, entity, range)) found.add(id);
-  return [...found];
+  return [...new Set([...missed, ...changed.map(({ id }) => id)])];
 }
 
-/** Ids of the range whose row in the source is not the one that the replica has heard of; also those that only the replica knows. */
-export async function unheard(source: Sql, replica: Sql, entity: EntityDeclaration, range: Range): Promise<EntityId[]> {
+/** Ids of the range whose row in the source is not the one that the copy has heard of, also those that only the copy knows; none when the digests are the same. */
+export async function unheard(source: Sql, copy: Tables, entity: EntityDeclaration, range: Range): Promise<EntityId[]> {
   const bounds = [entity.name, range.after, range.last];
-  const [known] = await replica.unsafe<{ rows: number; digest: string }[]>(replicaRange, bounds, { prepare: true });
+  const [known] = await copy.sql.unsafe<{ rows: number; digest: string }[]>(ofCopy(replicaRange, copy), bounds, {
+    prepare: true,
+  });
   const same = known!.rows === range.rows && known!.digest === range.digest;
-  return same ? [] : unequal(source, replica, entity, range);
+  return same ? [] : unequal(source, copy, entity, range);
 }
 
-async function unequal(source: Sql, replica: Sql, entity: EntityDeclaration, range: Range): Promise<EntityId[]> {
+async function unequal(source: Sql, copy: Tables, entity: EntityDeclaration, range: Range): Promise<EntityId[]> {
   const [theirs, ours] = await Promise.all([
     source.unsafe<{ id: EntityId; digest: string }[]>(
-      at(
+      ofSource(
         `select id, hashtextextended(to_jsonb(t)::text, 0)::text as digest from {table} t where id > $1 and id <= $2`,
         entity,
       ),
       [range.after, range.last],
     ),
-    replica.unsafe<{ id: EntityId; digest: string }[]>(
-      `select id, digest::text from lockstep.versions where entity = $1 and id > $2 and id <= $3 and digest is not null`,
+    copy.sql.unsafe<{ id: EntityId; digest: string }[]>(
+      ofCopy(
+        "select id, digest::text from {versions} where entity = $1 and id > $2 and id <= $3 and digest is not null",
+        copy,
+      ),
       [entity.name, range.after, range.last],
     ),
   ]);
@@ -81,13 +93,13 @@ async function unequal(source: Sql, replica: Sql, entity: EntityDeclaration, ran
   return [...found, ...ours.filter(({ id }) => !there.has(id)).map(({ id }) => id)];
 }
 
-/** Every id of the range that the source or the replica's table has. */
-export async function everyId(source: Sql, replica: Sql, entity: EntityDeclaration, range: Range): Promise<EntityId[]> {
-  const query = at(`select id from {table} where id > $1 and id <= $2`, entity);
+/** Every id of the range that the source's table or the copy's has. */
+export async function everyId(source: Sql, copy: Tables, entity: EntityDeclaration, range: Range): Promise<EntityId[]> {
+  const query = "select id from {table} where id > $1 and id <= $2";
   const bounds = [range.after, range.last];
   const rows = await Promise.all([
-    source.unsafe<{ id: EntityId }[]>(query, bounds, { prepare: true }),
-    replica.unsafe<{ id: EntityId }[]>(query, bounds, { prepare: true }),
+    source.unsafe<{ id: EntityId }[]>(ofSource(query, entity), bounds, { prepare: true }),
+    copy.sql.unsafe<{ id: EntityId }[]>(ofCopy(query, copy), bounds, { prepare: true }),
   ]);
   return [...new Set(rows.flatMap((of) => of.map(({ id }) => id)))];
 }

@@ -1,8 +1,9 @@
 /** Which entities and replicas are verified, and how gently; the result is remembered. */
 import { entities } from "../../contracts/entities/index.ts";
 import { type Connections, connectRedis } from "../connect.ts";
+import { liveCopy } from "./copy.ts";
 import { remember } from "./results.ts";
-import { type Verified, verify } from "./verify.ts";
+import { type Verified, type VerifyParts, verify } from "./verify.ts";
 
 export interface Scope {
   /** Undefined: all. */
@@ -32,14 +33,16 @@ export async function verifyScope({ connections, progress, signal }: Running, sc
   const redis = scope.cache ? connectRedis(connections.addresses.redis) : undefined;
   try {
     const source = connections.source();
-    const parts = { source, replica: (name: string) => connections.replica(name), log: await connections.log(), redis };
+    const log = await connections.log();
+    const copyOf: VerifyParts["copyOf"] = (entity, replica) =>
+      liveCopy({ source, replica: connections.replica(replica.name), log }, entity, replica);
     const verified: Verified[] = [];
     for (const entity of entities.filter(({ name }) => !scope.entity || name === scope.entity)) {
       const replicas = entity.replicas
         .filter(({ name }) => !scope.replica || name === scope.replica)
         .filter(({ name }) => !scope.knownOnly || connections.addresses.replicas.has(name));
       if (replicas.length === 0) continue;
-      const results = await verify(parts, entity, replicas, {
+      const results = await verify({ source, copyOf, redis }, entity, replicas, {
         share: scope.share,
         withinMs: scope.within * 1_000,
         everyRow: scope.everyRow ?? false,

@@ -1,10 +1,10 @@
 import { Refusal } from "../../platform/refusal.ts";
 
-/** So much differs that the replica should be rebuilt. */
+/** So much differs that naming and mending the rows one by one makes no sense. */
 export class TooDifferentError extends Refusal {
   override readonly name = "TooDifferentError";
 
-  constructor(replica: string, most: number) {
-    super(`more than ${most} entities of ${replica} differ: rebuild it (lockstep rebuild ${replica})`);
+  constructor(replica: string, most: number, remedy: string) {
+    super(`more than ${most} entities of ${replica} differ: ${remedy}`);
   }
 }

@@ -1,9 +1,9 @@
 /** Compares replicas with the source, range by range, while both go on: digests first, rows only where those differ. */
 import type { Redis } from "ioredis";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity.ts";
-import type { Log } from "../../platform/log/log.ts";
 import type { Sql } from "../../platform/postgres.ts";
 import { Against, type CacheState } from "./against.ts";
+import type { Copy } from "./copy.ts";
 import type { Difference } from "./difference.ts";
 import { Pace } from "./pace.ts";
 import { FIRST_ID, nextRange } from "./range.ts";
@@ -13,8 +13,7 @@ const RANGE_ROWS = 2_000;
 
 export interface VerifyParts {
   readonly source: Sql;
-  readonly replica: (name: string) => Sql;
-  readonly log: Log;
+  readonly copyOf: (entity: EntityDeclaration, replica: ReplicaDeclaration) => Copy;
   /** Undefined: caches are not looked at. */
   readonly redis: Redis | undefined;
 }
@@ -22,7 +21,7 @@ export interface VerifyParts {
 export interface VerifyOptions {
   /** Part of the time that is spent working, above 0 up to 1; the rest are rests. */
   readonly share: number;
-  /** How long a replica may take to hear of what was committed at the end of the comparison, in milliseconds. */
+  /** How long a copy may take to hear of what was committed at the end of the comparison, in milliseconds. */
   readonly withinMs: number;
   /** Fetch and compare all rows, whatever their digests say. */
   readonly everyRow: boolean;
@@ -59,7 +58,7 @@ export async function verify(
 ): Promise<Verified[]> {
   const start = performance.now();
   const each = replicas.map(
-    (declared) => new Against({ ...using, replica: using.replica(declared.name) }, entity, declared, options.everyRow),
+    (declared) => new Against({ ...using, copy: using.copyOf(entity, declared) }, entity, declared, options.everyRow),
   );
   const pace = new Pace(options.share, options.signal);
   let rows = 0;

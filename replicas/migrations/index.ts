@@ -6,12 +6,14 @@ import lockstep from "./0001-lockstep.sql" with { type: "text" };
 import positions from "./0002-positions.sql" with { type: "text" };
 import refusals from "./0003-refusals.sql" with { type: "text" };
 import canaries from "./0004-canaries.sql" with { type: "text" };
+import incarnation from "./0005-incarnation.sql" with { type: "text" };
 
 const shared: readonly Migration[] = [
   { name: "0001-lockstep", sql: lockstep },
   { name: "0002-positions", sql: positions },
   { name: "0003-refusals", sql: refusals },
   { name: "0004-canaries", sql: canaries },
+  { name: "0005-incarnation", sql: incarnation },
 ];
 
 const own: Readonly<Record<string, readonly Migration[]>> = { catalog, storefront };

@@ -57,10 +57,11 @@ export async function fill(
   let next = from;
   /** The changes, and that everything before `upTo` is done; by halves where one is refused, so that it alone is left out. */
   const putAll = async (changes: readonly Change[], upTo: number): Promise<void> => {
-    const batch = changes.map(({ id, version, digest, document }) => ({
+    const batch = changes.map(({ id, version, digest, resend, document }) => ({
       id,
       version,
       digest,
+      again: resend !== undefined,
       row: document && rowOf(document),
     }));
     const parameters = [JSON.stringify(batch), source.entity.name, topic, source.partition, upTo];
@@ -102,7 +103,11 @@ function changeOf(record: StoredRecord, { entity, replica }: Source): Change | u
   }
 }
 
-/** Takes: $1 a JSON list of {id, version, digest, row}, each id once, $2 entity, $3 topic, $4 partition, $5 where to go on. */
+/**
+ * What was sent again takes the place of the same version: the log may still have what it mended.
+ *
+ * Takes: $1 a JSON list of {id, version, digest, again, row}, each id once, $2 entity, $3 topic, $4 partition, $5 where to go on.
+ */
 function statementOf({ name, columns }: NextTable): string {
   const list = columns.map((column) => quoted(column.name)).join(", ");
   const typed = columns.map((column) => `${quoted(column.name)} ${column.type}`).join(", ");
@@ -115,12 +120,14 @@ function statementOf({ name, columns }: NextTable): string {
   const table = `lockstep_next.${quoted(name)}`;
   return `
     with given as materialized (
-      select id, version, digest, "row" from jsonb_to_recordset($1::text::jsonb) as c (id uuid, version bigint, digest bigint, "row" jsonb)
+      select id, version, digest, again, "row"
+      from jsonb_to_recordset($1::text::jsonb) as c (id uuid, version bigint, digest bigint, again boolean, "row" jsonb)
     ), advanced as (
       insert into lockstep_next.versions as v (entity, id, version, deleted, digest)
       select $2, id, version, "row" is null, digest from given order by id
       on conflict (entity, id) do update set version = excluded.version, deleted = excluded.deleted, digest = excluded.digest
         where v.version < excluded.version
+          or (v.version = excluded.version and v.id in (select id from given where again))
       returning v.id, v.deleted
     ), gone as (
       delete from ${table} where id in (select id from advanced where deleted)

@@ -1,5 +1,6 @@
 /** What a rebuild as a whole keeps to, over a log in memory and a real database. */
 import { expect, test } from "bun:test";
+import { type EventMessage, header } from "../../contracts/event.ts";
 import { replicaTopic } from "../../contracts/topics.ts";
 import {
   entity,
@@ -24,6 +25,12 @@ class ConfiguredLog extends SimulatedLog {
   }
 }
 
+/** As repair has it sent. */
+const resent = (message: EventMessage): EventMessage => ({
+  ...message,
+  headers: { ...message.headers, [header.resend]: "1" },
+});
+
 /** A log with one version of each id, all in partition 0. */
 function logOf(partitions: number, ids: readonly string[]): SimulatedLog {
   const log = new ConfiguredLog(partitions);
@@ -31,8 +38,18 @@ function logOf(partitions: number, ids: readonly string[]): SimulatedLog {
   return log;
 }
 
-const run = (database: ReplicaDatabase, log: SimulatedLog) =>
-  rebuild({ databaseUrl: database.url, log, signal: new AbortController().signal, onProgress: () => {} }, kept);
+const run = (
+  database: ReplicaDatabase,
+  log: SimulatedLog,
+  more: Pick<Parameters<typeof rebuild>[0], "approve" | "anew"> = {},
+) =>
+  rebuild(
+    { databaseUrl: database.url, log, signal: new AbortController().signal, onProgress: () => {}, ...more },
+    kept,
+  );
+
+const namesIn = async ({ sql }: ReplicaDatabase, table: string): Promise<string[]> =>
+  (await sql`select name from ${sql(table)} order by id`).map(({ name }) => name);
 
 test("after a rebuild the database is not stale any more, also where a partition has no records", async () => {
   await using database = await replicaDatabase("catalog");
@@ -57,6 +74,47 @@ test("P4: new tables that lay for longer than the log keeps deletes are given up
   await sql`insert into lockstep.versions (entity, id, version, deleted) values ('product', ${deleted}, 2, true)`;
   await run(database, logOf(1, [living]));
   expect((await sql`select id from products`).map(({ id }) => id)).toEqual([living]);
+});
+
+test("new tables that are not approved stay beside the live ones, and the next run reads on from where they are", async () => {
+  await using database = await replicaDatabase("catalog");
+  const id = newId();
+  const log = logOf(1, [id]);
+  let seen: string[] = [];
+  const first = await run(database, log, {
+    async approve({ schema, readOn }) {
+      log.append({ topic, partition: 0 }, [routedMessage(id, 2)]);
+      await readOn();
+      seen = await namesIn(database, `${schema}.products`);
+      return false;
+    },
+  });
+  expect(seen).toEqual(["at version 2"]);
+  expect([first.switched, await namesIn(database, "products")]).toEqual([false, []]);
+  log.append({ topic, partition: 0 }, [routedMessage(id, 3)]);
+  const second = await run(database, log, { approve: async () => true });
+  expect([second.switched, second.resumedAt]).toEqual([true, 2]);
+  expect(await namesIn(database, "products")).toEqual(["at version 3"]);
+});
+
+test("what was sent again under the same version mends what the new tables have of it", async () => {
+  await using database = await replicaDatabase("catalog");
+  const id = newId();
+  const log = logOf(1, []);
+  log.append({ topic, partition: 0 }, [routedMessage(id, 1, { name: "damaged" })]);
+  await run(database, log, { approve: async () => false });
+  log.append({ topic, partition: 0 }, [resent(routedMessage(id, 1, { name: "right" }))]);
+  await run(database, log);
+  expect(await namesIn(database, "products")).toEqual(["right"]);
+});
+
+test("a rebuild that begins anew forgets what an interrupted one had filled", async () => {
+  await using database = await replicaDatabase("catalog");
+  const log = logOf(1, [newId()]);
+  await run(database, log, { approve: async () => false });
+  await database.sql`update lockstep_next.products set name = 'of the first run'`;
+  expect(await run(database, log, { anew: true })).toMatchObject({ switched: true, resumedAt: 0 });
+  expect(await namesIn(database, "products")).toEqual(["at version 1"]);
 });
 
 test("a role whose name needs quotes keeps its grants", async () => {

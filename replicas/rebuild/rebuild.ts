@@ -12,7 +12,7 @@ import { patienceMs } from "../positions.ts";
 import type { Kept } from "../replica.ts";
 import { type FillParts, fill, filledTo, type Source } from "./fill.ts";
 import { switchTables } from "./switch.ts";
-import { dropStaleNext, finishNext, lockRebuild, type NextTable, prepareNext } from "./tables.ts";
+import { dropNext, dropStaleNext, finishNext, lockRebuild, NEXT, type NextTable, prepareNext } from "./tables.ts";
 
 /** Partitions that are filled at a time. */
 const SIDE_BY_SIDE = 2;
@@ -30,15 +30,27 @@ export interface RebuildProgress {
 export interface Rebuilt {
   readonly records: number;
   readonly rows: number;
+  /** That filling and switching took. */
   readonly seconds: number;
   /** Records that an earlier, interrupted run had done already. */
   readonly resumedAt: number;
-  /** Entities that the table does not take; `lockstep verify` names them. */
+  /** Entities that the table does not take; a comparison with the source names them. */
   readonly refused: number;
+  /** False: the new tables were not approved. They stay beside the live ones, and the next run reads on from where they are. */
+  readonly switched: boolean;
+}
+
+/** The new tables before they take the live ones' place. */
+export interface Filled {
+  /** Name of their schema. It has each entity's table, and `versions`. */
+  readonly schema: string;
+  /** Reads on: what the log has when this is called is in the new tables when it resolves. */
+  readonly readOn: () => Promise<void>;
 }
 
 /**
  * @param kept the entities of the replica: all of them are rebuilt.
+ * @returns once the new tables are in place, or when they were not approved.
  * @throws {RebuildRefusedError} what stands in the way.
  * @throws what the database or the log says; nothing is switched then, and the next run goes on.
  */
@@ -48,6 +60,10 @@ export async function rebuild(
     readonly log: Log;
     readonly signal: AbortSignal;
     readonly onProgress: (progress: RebuildProgress) => void;
+    /** Decides whether the new tables take the live ones' place. Undefined: they do, once they pass the rebuild's own checks. */
+    readonly approve?: (filled: Filled) => Promise<boolean>;
+    /** Begins anew instead of going on with what an interrupted run has filled. */
+    readonly anew?: boolean;
   },
   kept: readonly Kept[],
 ): Promise<Rebuilt> {
@@ -61,7 +77,8 @@ export async function rebuild(
   try {
     await lockRebuild(session);
     const topics = kept.map(({ entity, replica }) => replicaTopic(entity, replica.name).name);
-    await dropStaleNext(session, await patienceMs(using.log, topics));
+    if (using.anew) await dropNext(session);
+    else await dropStaleNext(session, await patienceMs(using.log, topics));
     const tables = await prepareNext(
       session,
       kept.map(({ entity }) => entity.plural),
@@ -73,21 +90,27 @@ export async function rebuild(
     await finishNext(session, tables);
     // What came while the indexes were made is not left to the switch: applies stand still meanwhile.
     await filling.rounds(pool);
-    await switchTables(session, tables, (within) => filling.last(within));
+    const filledSeconds = secondsSince(start);
+    const switched = (await using.approve?.({ schema: NEXT, readOn: () => filling.readOn(pool) })) ?? true;
+    const approved = performance.now();
+    if (switched) await switchTables(session, tables, (within) => filling.last(within));
     const [counted] = await session<
       { rows: string }[]
-    >`select count(*) as rows from lockstep.versions where not deleted and entity <> ${canary.name}`;
+    >`select count(*) as rows from ${session(switched ? "lockstep.versions" : `${NEXT}.versions`)} where not deleted and entity <> ${canary.name}`;
     return {
       records: filling.done,
       rows: Number(counted!.rows),
-      seconds: (performance.now() - start) / 1_000,
+      seconds: filledSeconds + secondsSince(approved),
       resumedAt,
       refused: filling.refused.size,
+      switched,
     };
   } finally {
     await Promise.all([pool.end({ timeout: 1 }), session.end({ timeout: 1 })]);
   }
 }
+
+const secondsSince = (start: number): number => (performance.now() - start) / 1_000;
 
 async function sourcesOf(log: Log, kept: readonly Kept[], tables: readonly NextTable[]): Promise<Source[]> {
   const sources: Source[] = [];
@@ -134,6 +157,11 @@ class Filling {
   /** Fills until few records are left: each round reads what came during the one before. */
   async rounds(pool: Sql): Promise<void> {
     for (let round = 0; round < ROUNDS && (await this.left()) > FEW_RECORDS; round++) await this.round(pool);
+  }
+
+  /** Fills up to what the log has now. */
+  async readOn(pool: Sql): Promise<void> {
+    if ((await this.left()) > 0) await this.round(pool);
   }
 
   /** Fills every partition up to the ends that {@link left} found, some of them side by side. */

@@ -8,6 +8,9 @@ export class RebuildRefusedError extends Refusal {}
 /** Somebody else rebuilds this replica at this moment. */
 export class RebuildBusyError extends RebuildRefusedError {}
 
+/** Schema of the new tables. */
+export const NEXT = "lockstep_next";
+
 /** Taken by whoever rebuilds, for as long as its session lives: (space of Lockstep, rebuild). */
 const REBUILDING = [1_280_262_987, 13] as const;
 

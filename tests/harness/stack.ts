@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isFree } from "../../stack/ports.ts";
 import type { Restarted } from "../../stack/restart.ts";
+import { readState } from "../../stack/state.ts";
+import { stackStatus } from "../../stack/status.ts";
 import { eventually } from "./eventually.ts";
 import { downWithUs } from "./guard.ts";
 
@@ -75,13 +77,10 @@ export class Stack implements AsyncDisposable {
     return stack;
   }
 
+  /** As `status --json` tells it; asked within this process, which is some 300 ms faster. */
   async status(): Promise<{ ready: boolean; services: StatusEntry[] }> {
-    const { stdout, stderr } = await run(["status", "--json", "--data", this.data]);
-    try {
-      return JSON.parse(stdout);
-    } catch {
-      throw new Error(`status printed no JSON: ${stdout}${stderr}`);
-    }
+    const { ready, services } = await stackStatus(this.data);
+    return { ready, services: services.map((service) => ({ ...service, pid: service.pid ?? Number.NaN })) };
   }
 
   /** One process or server by name, and by instance where there are several. */
@@ -94,20 +93,30 @@ export class Stack implements AsyncDisposable {
   }
 
   async url(name: string, instance: number | string = 1): Promise<string> {
-    return (await this.entry(name, instance)).url;
+    return this.known(name, instance).url;
   }
 
   /** What a client is given: one address for all instances. */
   async address(name: string): Promise<string> {
-    const { sharedUrl, url } = await this.entry(name);
+    const { sharedUrl, url } = this.known(name, 1);
     return sharedUrl ?? url;
   }
 
   /** Sends a signal to a process by the pid that status tells. @returns the pid. */
   async kill(name: string, signal: NodeJS.Signals, instance: number | string = 1): Promise<number> {
-    const { pid } = await this.entry(name, instance);
+    const { pid } = this.known(name, instance);
+    if (pid === null) throw new Error(`${name} is down`);
     process.kill(pid, signal);
     return pid;
+  }
+
+  /** What the supervisor has written down, without asking how it is. */
+  private known(name: string, instance: number | string) {
+    const entries = readState(this.data)?.entries ?? [];
+    const found = entries.filter((entry) => entry.name === name);
+    const entry = found.find((one) => String(one.instance) === String(instance)) ?? found[0];
+    if (!entry) throw new Error(`there is no ${name} in ${entries.map((one) => one.name).join(", ")}`);
+    return entry;
   }
 
   /** Waits until a service or server is ready under another pid than before. @returns the new one. */

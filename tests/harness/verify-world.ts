@@ -5,7 +5,8 @@ import { cachePrefix } from "../../contracts/cache-entry.ts";
 import { type Document, documentOf, type ReplicaDeclaration } from "../../contracts/entity.ts";
 import { eventsTopic } from "../../contracts/topics.ts";
 import { migrations } from "../../gateway/migrations/index.ts";
-import { type Verified, type VerifyOptions, verify } from "../../operations/verify/verify.ts";
+import { liveCopy } from "../../operations/verify/copy.ts";
+import { type Verified, type VerifyOptions, type VerifyParts, verify } from "../../operations/verify/verify.ts";
 import { connectLog } from "../../platform/log/kafkajs/index.ts";
 import type { Log } from "../../platform/log/log.ts";
 import { migrate } from "../../platform/migrate.ts";
@@ -102,8 +103,10 @@ export class VerifyWorld implements AsyncDisposable {
 
   /** @param redis another one than that of the replica, for a test's own purpose. */
   async verify(options: Partial<VerifyOptions> = {}, redis: Redis = this.redis): Promise<Verified> {
-    const parts = { source: this.source, replica: () => this.database.sql, log: this.log, redis };
-    const [verified] = await verify(parts, entity, [this.catalog], {
+    const { source, log } = this;
+    const copyOf: VerifyParts["copyOf"] = (of, replica) =>
+      liveCopy({ source, replica: this.database.sql, log }, of, replica);
+    const [verified] = await verify({ source, copyOf, redis }, entity, [this.catalog], {
       share: 1,
       withinMs: 1_000,
       everyRow: false,

@@ -7,7 +7,7 @@ import { drop } from "../../dead-letters/drop.ts";
 import { openOnes } from "../../dead-letters/open-ones.ts";
 import { replay } from "../../dead-letters/replay.ts";
 import { pausable, setPaused } from "../../pause/control.ts";
-import type { Rebuilding } from "../../rebuild/command.ts";
+import type { Rebuilding } from "../../rebuild/rebuild.ts";
 import type { Jobs } from "../acts/jobs.ts";
 import { kill } from "../acts/kill.ts";
 import { forget, silence } from "../acts/redis.ts";

@@ -1,7 +1,7 @@
 /** The long operations as jobs: the verbs' own work, told in numbers. */
 import { LockstepError } from "../../../contracts/errors.ts";
 import type { Connections } from "../../connect.ts";
-import type { Rebuilding } from "../../rebuild/command.ts";
+import { type Rebuilding, rebuildAndCompare } from "../../rebuild/rebuild.ts";
 import { verifyAndRepair } from "../../repair/verify-and-repair.ts";
 import { verifyScope } from "../../verify/scope.ts";
 import type { Verified } from "../../verify/verify.ts";
@@ -15,6 +15,9 @@ interface WorkParts {
 
 /** Somebody waits for it: it may work half of the time. */
 const SCOPE = { cache: true, share: 0.5, within: 15, knownOnly: true } as const;
+
+/** How long what was just committed may take to reach the log's end before new tables are switched. */
+const REBUILD_WITHIN_MS = 60_000;
 
 const rowsOf =
   ({ progress }: JobContext) =>
@@ -51,16 +54,22 @@ export const startRepair = ({ connections, jobs }: WorkParts): Job =>
 export function startRebuild({ connections, jobs, rebuilding }: WorkParts, replica: string): Job {
   const databaseUrl = connections.addresses.replicas.get(replica);
   if (!databaseUrl) throw new LockstepError("UNAVAILABLE", `Nobody says where the database of ${replica} is.`);
-  return jobs.start("rebuild", replica, async ({ signal, progress }) => {
+  return jobs.start("rebuild", replica, async (context) => {
     await rebuilding.dropOld(databaseUrl);
+    const { signal, progress } = context;
     const onProgress = ({ done, total }: { done: number; total: number }) => progress(done, total);
-    const rebuilt = await rebuilding.rebuild(replica, {
-      databaseUrl,
-      log: await connections.log(),
-      signal,
-      onProgress,
-    });
-    const { records, rows, refused } = rebuilt;
+    const { rebuilt, verified } = await rebuildAndCompare(
+      rebuilding,
+      { connections, signal, progress: rowsOf(context), onProgress },
+      { name: replica, databaseUrl },
+      { compare: true, repair: false, anew: false, withinMs: REBUILD_WITHIN_MS },
+    );
+    const { records, rows, refused, switched } = rebuilt;
+    const { differing = 0, behind = 0 } = totals(verified);
+    if (!switched)
+      throw new Error(
+        `${differing} rows of the new tables are not what the source has${behind > 0 ? ", and not everything has arrived" : ""}: the live tables stay as they are. lockstep rebuild ${replica} names the rows.`,
+      );
     return { records, rows, refused };
   });
 }

@@ -1,0 +1,46 @@
+/** What is compared with the source: the tables of one entity in one replica, and how it is known that everything has arrived there. */
+import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity.ts";
+import { replicaGroup, replicaTopic } from "../../contracts/topics.ts";
+import type { Log } from "../../platform/log/log.ts";
+import type { Sql } from "../../platform/postgres.ts";
+import { caughtUp, reached } from "./barrier.ts";
+
+export interface Tables {
+  readonly sql: Sql;
+  /** The entity's table, with its schema where the search path does not find it. */
+  readonly table: string;
+  /** What the copy has heard of: `lockstep.versions`, or one made like it. */
+  readonly versions: string;
+}
+
+export interface Copy extends Tables {
+  /**
+   * Waits until everything that was committed in the source before this call is in the copy.
+   *
+   * @returns false when that did not happen within the time.
+   */
+  readonly arrived: (withinMs: number) => Promise<boolean>;
+  /** Brings the copy up to date as far as that is the caller's to do. Undefined: others do. */
+  readonly refresh?: () => Promise<void>;
+  /** What to do, for people, when so much differs that no list can help. */
+  readonly remedy: string;
+}
+
+/** A replica's live tables. */
+export const liveTables = (replica: Sql, { plural }: EntityDeclaration): Tables => ({
+  sql: replica,
+  table: plural,
+  versions: "lockstep.versions",
+});
+
+/** A replica's live tables as a copy: the replica's own processes bring them what is on its way. */
+export const liveCopy = (
+  using: { readonly source: Sql; readonly replica: Sql; readonly log: Log },
+  entity: EntityDeclaration,
+  { name }: ReplicaDeclaration,
+): Copy => ({
+  ...liveTables(using.replica, entity),
+  arrived: (withinMs) =>
+    caughtUp(using, entity, reached(using.log, replicaGroup(name), replicaTopic(entity, name).name), withinMs),
+  remedy: `rebuild it (lockstep rebuild ${name})`,
+});

@@ -1,0 +1,158 @@
+/** The way from the log into one replica: its topics are followed, from where its database is, into the appliers; what is refused becomes a dead letter. */
+import { replicaKey } from "../contracts/control.ts";
+import { canary } from "../contracts/entities/canary.ts";
+import { entities } from "../contracts/entities/index.ts";
+import { CANARY_PARTITIONS, receiptsTopic, replicaGroup, replicaTopic, topicsOf } from "../contracts/topics.ts";
+import type { Pause } from "../platform/control.ts";
+import { type Batch, type Follower, type Log, nameOf } from "../platform/log/log.ts";
+import type { Running } from "../platform/run.ts";
+import { copiesOf } from "../platform/settings.ts";
+import { CatchUp } from "./catch-up.ts";
+import { EntityFollower } from "./follow.ts";
+import { markHealedLetters } from "./healed.ts";
+import type { Lag } from "./lag.ts";
+import { Letters } from "./letters.ts";
+import { Positions } from "./positions.ts";
+import { dropOld, rebuild } from "./rebuild/index.ts";
+import { Receipts } from "./receipts.ts";
+import { isNoCanary, type Replica } from "./replica.ts";
+
+/** What is fetched at a time bounds the memory; a statement takes 2,000 rows at most anyway. */
+const FETCH_BYTES = 131_072;
+
+export interface FlowParts extends Running {
+  readonly name: string;
+  readonly databaseUrl: string;
+  readonly replica: Replica;
+  readonly log: Log;
+  readonly lag: Lag;
+  readonly pause: Pause;
+}
+
+/** Made before {@link start}, so that whoever asks how it is gets an answer while the start takes its time. */
+export class Flow {
+  private readonly receipts: Receipts;
+  private readonly letters: Letters;
+  private readonly followers: ReadonlyMap<string, EntityFollower>;
+  private readonly catchUp: CatchUp;
+  private readonly ending = new AbortController();
+  private readonly group: string;
+  private healing: { close(): Promise<void> } | undefined;
+  /** Undefined before the start. */
+  follower: Follower | undefined;
+
+  constructor(private readonly using: FlowParts) {
+    const { name, databaseUrl, replica, log, lag, settings, logger, metrics } = using;
+    this.group = replicaGroup(name);
+    // A name that no other process of the replica has at the same time.
+    const process = `lockstep.replica.${name}.${settings.LOCKSTEP_INSTANCE ?? crypto.randomUUID()}`;
+    this.receipts = new Receipts({ log, logger, metrics }, `${process}.receipts`);
+    this.letters = new Letters(log, [...entities, canary], `${process}.dead-letters`);
+    const { receipts, letters } = this;
+    const followers = replica.entities.map(
+      (kept) =>
+        new EntityFollower(
+          { applier: kept.applier, lag, receipts: isNoCanary(kept) ? receipts : untold, letters, logger, metrics },
+          kept.entity,
+          kept.replica,
+        ),
+    );
+    this.followers = new Map(followers.map((follower) => [follower.topic, follower]));
+    this.catchUp = new CatchUp({
+      positions: new Positions({ database: replica.database, log, group: this.group, topics: this.topics }),
+      log,
+      process: async (batch: Batch) => this.followers.get(batch.topic)?.process(batch),
+      rebuild: async () => {
+        await dropOld(databaseUrl);
+        await rebuild(name, { databaseUrl, log, signal: this.ending.signal, onProgress: () => {} });
+      },
+      lagMs: () => lag.ms(Date.now()),
+      logger,
+      metrics,
+    });
+  }
+
+  /** Why a table takes nothing; undefined while all do. */
+  readonly tableProblem = (): string | undefined =>
+    [...this.followers.values()].find(({ tableProblem }) => tableProblem)?.tableProblem;
+
+  /** Why the database is not to be trusted yet; undefined when it is. */
+  readonly positionsProblem = (): string | undefined => this.catchUp.check.problem();
+
+  /**
+   * Makes the topics that are missing, rebuilds the replica when the log cannot bring it up to date, and begins to follow.
+   *
+   * @returns a promise that rejects when it cannot go on.
+   * @throws what the database or the log says.
+   */
+  async start(): Promise<{ readonly ended: Promise<void> }> {
+    const { log, pause, name, settings } = this.using;
+    const copies = copiesOf(settings);
+    await log.ensureTopics(entities.flatMap(topicsOf), { ...copies, partitions: settings.LOCKSTEP_PARTITIONS });
+    await log.ensureTopics(topicsOf(canary), { ...copies, partitions: CANARY_PARTITIONS });
+    await log.ensureTopics([receiptsTopic], { ...copies, partitions: 1 });
+    const control = await pause.watch(log, replicaKey(name), copies);
+    await this.catchUp.begin();
+    const follower = await this.follow();
+    this.follower = follower;
+    this.healing = this.heal(follower);
+    pause.rule(follower);
+    const ended = Promise.race([follower.ended, control.ended, this.catchUp.failed]);
+    ended.catch(() => {}); // it may be over before anybody looks
+    return { ended };
+  }
+
+  async close(): Promise<void> {
+    this.ending.abort();
+    await this.catchUp.close();
+    await this.follower?.close();
+    await this.healing?.close();
+    await this.letters.close();
+    await this.receipts.close();
+  }
+
+  private get topics(): string[] {
+    return [...this.followers.keys()];
+  }
+
+  private follow(): Promise<Follower> {
+    const { log, lag, pause, settings, logger, metrics } = this.using;
+    const { group, catchUp } = this;
+    return log.follow({
+      group,
+      topics: this.topics,
+      onBatch: (batch) => catchUp.take(batch),
+      onAssigned: (partitions) => catchUp.assigned(partitions),
+      onRevoked: (partitions) => {
+        lag.revoked(partitions);
+        for (const { partition } of partitions) metrics.consumerLag.remove({ group, partition: String(partition) });
+        catchUp.revoked(partitions);
+      },
+      onGap: (at, from, to) => {
+        metrics.inputGaps.inc({ group });
+        logger.error({ ...at, from, to }, "the log no longer holds these changes");
+        catchUp.gap(at);
+      },
+      maxBytesPerPartition: FETCH_BYTES,
+      paused: pause.paused,
+      ...(settings.LOCKSTEP_INSTANCE ? { instance: settings.LOCKSTEP_INSTANCE } : {}),
+    });
+  }
+
+  private heal(follower: Follower): { close(): Promise<void> } {
+    const { log, logger, name, replica } = this.using;
+    const owned = (at: string) => follower.assigned().some((assigned) => nameOf(assigned) === at);
+    return markHealedLetters(
+      { log, logger, letters: this.letters },
+      name,
+      replica.entities.filter(isNoCanary).map(({ entity, rows }) => ({
+        entity,
+        behind: (wanted) => rows.behind(wanted),
+        has: (partition) => owned(nameOf({ topic: replicaTopic(entity, name).name, partition })),
+      })),
+    );
+  }
+}
+
+/** Nobody waits for the canary, and nobody shall see it. */
+const untold: Pick<Receipts, "add"> = { add() {} };

@@ -35,10 +35,7 @@ export interface DeclaredEntity {
   readonly replicas: readonly DeclaredReplica[];
 }
 
-/** Lockstep's own entities are nobody's to see. */
-export const shownEntities: readonly EntityDeclaration[] = entities.filter(({ name }) => name !== "canary");
-
-export const declaredEntities = (): DeclaredEntity[] => shownEntities.map(declared);
+export const declaredEntities = (): DeclaredEntity[] => entities.map(declared);
 
 function declared(entity: EntityDeclaration): DeclaredEntity {
   const { name, plural, schemaVersion, fields, example } = entity;

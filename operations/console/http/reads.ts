@@ -1,6 +1,7 @@
 /** What anybody who may see the page may ask. */
 import type { Hono } from "hono";
 import { parseOrigin } from "../../../contracts/dead-letter.ts";
+import { entities } from "../../../contracts/entities/index.ts";
 import { LockstepError } from "../../../contracts/errors.ts";
 import { isId, pageRequest } from "../../../platform/pages.ts";
 import type { Connections } from "../../connect.ts";
@@ -11,7 +12,7 @@ import { show } from "../../dead-letters/show.ts";
 import { gatherJourney, isKnown } from "../../journey/gather.ts";
 import { gatherStatus } from "../../status/gather.ts";
 import { newest } from "../acts/list.ts";
-import { declaredEntities, shownEntities } from "../declared.ts";
+import { declaredEntities } from "../declared.ts";
 import { there } from "./there.ts";
 
 export interface ReadParts {
@@ -27,7 +28,7 @@ export function addReads(app: Hono, { connections, about }: ReadParts): void {
   app.get("/api/journey/:id", async (c) => {
     const id = (c.req.param("id") ?? "").toLowerCase();
     if (!isId(id)) throw new LockstepError("NOT_FOUND", "Ids are UUIDs.");
-    const journeys = await there(() => Promise.all(shownEntities.map((one) => gatherJourney(connections, one, id))));
+    const journeys = await there(() => Promise.all(entities.map((one) => gatherJourney(connections, one, id))));
     return c.json({ journeys: journeys.filter(isKnown) });
   });
   app.get("/api/entities/:plural", async (c) => {
@@ -67,7 +68,7 @@ function addLetters(app: Hono, connections: Connections): void {
 
 /** @throws {LockstepError} NOT_FOUND. */
 export function entityOf(plural: string | undefined) {
-  const entity = shownEntities.find((one) => one.plural === plural);
+  const entity = entities.find((one) => one.plural === plural);
   if (!entity) throw new LockstepError("NOT_FOUND", "No entity is declared under this name.");
   return entity;
 }

@@ -9,7 +9,7 @@ import { Ring } from "./ring.ts";
 
 const MOST_KEPT = 500;
 const MOST_CLIENTS = 32;
-/** What a client may leave unread beside the connection's own buffers, in bytes: some seconds of snapshots. */
+/** Some seconds of snapshots. */
 const MOST_UNREAD = 262_144;
 const HEARTBEAT_MS = 5_000;
 /** How long a browser waits before it asks again. */
@@ -24,6 +24,15 @@ export interface Audience {
   left(): void;
 }
 
+export interface HubBounds {
+  readonly mostClients: number;
+  /** What a client may leave unread beside the connection's own buffers, in bytes. */
+  readonly mostUnread: number;
+  readonly heartbeatMs: number;
+}
+
+const BOUNDS: HubBounds = { mostClients: MOST_CLIENTS, mostUnread: MOST_UNREAD, heartbeatMs: HEARTBEAT_MS };
+
 export class Hub {
   /** Of this process: numbers of another one mean nothing here. */
   private readonly epoch = crypto.randomUUID().slice(0, 8);
@@ -36,10 +45,11 @@ export class Hub {
   constructor(
     private readonly hello: () => unknown,
     private readonly audience: Audience,
+    private readonly bounds: HubBounds = BOUNDS,
   ) {}
 
-  get watched(): boolean {
-    return this.clients.size > 0;
+  get clientCount(): number {
+    return this.clients.size;
   }
 
   /** Tells all something that happened, and remembers it for those who are away for a moment. */
@@ -55,7 +65,7 @@ export class Hub {
 
   /** @returns undefined when there are too many clients. */
   connect(lastEventId: string | undefined): ReadableStream<Uint8Array> | undefined {
-    if (this.closed || this.clients.size >= MOST_CLIENTS) return undefined;
+    if (this.closed || this.clients.size >= this.bounds.mostClients) return undefined;
     let own: Controller;
     return new ReadableStream<Uint8Array>(
       {
@@ -66,7 +76,7 @@ export class Hub {
         },
         cancel: () => this.remove(own),
       },
-      new ByteLengthQueuingStrategy({ highWaterMark: MOST_UNREAD }),
+      new ByteLengthQueuingStrategy({ highWaterMark: this.bounds.mostUnread }),
     );
   }
 
@@ -93,7 +103,7 @@ export class Hub {
   private add(client: Controller): void {
     this.clients.add(client);
     if (this.clients.size > 1) return;
-    this.heartbeat = setInterval(() => this.send(": still here\n\n"), HEARTBEAT_MS);
+    this.heartbeat = setInterval(() => this.send(": still here\n\n"), this.bounds.heartbeatMs);
     this.audience.arrived();
   }
 

@@ -29,6 +29,6 @@ function table({ unreadable, fields }) {
   if (unreadable) return h("p", { class: "note", "data-level": "bad" }, unreadable);
   const rows = fields.map((/** @type {any} */ { field, value, expected, problem }) =>
     h("tr", {}, h("th", { scope: "row" }, field), h("td", { class: "id" }, value ?? "–"), h("td", { class: "id" }, expected ?? "–"), h("td", { class: problem ? "wrong" : null }, problem ?? "")));
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("letter.field") },
+  return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": t("letter.field") },
     h("table", {}, h("thead", {}, h("tr", {}, ...["field", "value", "expected", "problem"].map((name) => h("th", { scope: "col" }, t(`letter.${name}`))))), h("tbody", {}, ...rows)));
 }

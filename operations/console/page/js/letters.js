@@ -42,7 +42,7 @@ export function startLetters(about, state, attempt) {
     const open = items.filter((item) => item.state === "open").map(({ origin }) => origin);
     fill(byId("letters-acts"), about.operations && open.length > 1 && h("button", { class: "button small", type: "button", onclick: () => act("replay", open) }, t("letters.replay-all")));
     if (items.length === 0) return fill(place, h("p", { class: "empty" }, t("letters.empty")));
-    fill(place, h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("letters.title") }, h("table", {}, heading(), h("tbody", {}, ...items.map(row)))),
+    fill(place, h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": t("letters.title") }, h("table", {}, heading(), h("tbody", {}, ...items.map(row)))),
       items.length === SHOWN && h("p", { class: "muted" }, t("letters.more")));
   }));
 

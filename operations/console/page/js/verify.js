@@ -29,7 +29,7 @@ export function startVerify(about, state, attempt) {
     return h("span", { class: "tag", "data-level": kinds.length > 0 ? "bad" : behind ? "care" : "well" }, text);
   };
   const row = (/** @type {any} */ one) => h("tr", {}, h("th", { scope: "row" }, one.replica), h("td", {}, one.entity), h("td", {}, ago(Date.parse(one.at), Date.now())), h("td", {}, number(one.rows)), h("td", {}, resultOf(one)));
-  const table = (/** @type {any[]} */ rows) => h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("verify.title") }, h("table", {},
+  const table = (/** @type {any[]} */ rows) => h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": t("verify.title") }, h("table", {},
     h("thead", {}, h("tr", {}, ...["replica", "entity", "when", "rows", "result"].map((name) => h("th", { scope: "col" }, t(`verify.${name}`))))), h("tbody", {}, ...rows.map(row))));
 
   const draw = onChange(() => {

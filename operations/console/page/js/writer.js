@@ -5,6 +5,7 @@ import { fieldOf, textOf, writtenIn } from "./fields.js";
 import { has, onLanguage, t } from "./language.js";
 
 const LISTED = 12;
+const NARROW = matchMedia("(max-width: 959px)");
 const LABEL_FIELDS = 2;
 
 /** @typedef {import("./state.js").Entity} Entity */
@@ -128,7 +129,9 @@ export function startWriter(about, state, announce, changed) {
       items = items.filter(({ id }) => id !== chosen?.id);
       if (operation !== "delete") items = [written_, ...items].slice(0, LISTED);
       choose(operation === "delete" ? null : written_);
-      byId(operation === "delete" ? "which" : "which").focus();
+      byId("which").focus({ preventScroll: true });
+      // Where the form fills the window, its way is what is to be seen next.
+      if (NARROW.matches) byId("journey").scrollIntoView({ block: "start" });
     } catch (error) {
       busy(false);
       failed(error);

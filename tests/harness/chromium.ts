@@ -1,0 +1,54 @@
+/** A real Chromium for the tests of the console's page: the machine's own, or Debian's package where this user may install it. */
+import { spawnSync } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { type Browser, chromium } from "playwright-core";
+
+const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+/** A browser that looks for updates or a proxy of its own asks hosts that no test is about. */
+const FLAGS = [
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+const INSTALL_MS = 300_000;
+
+/** Starts a browser with nothing of an earlier one in it. @throws {Error} with one line that says what to install. */
+export async function launchChromium(flags: readonly string[] = []): Promise<Browser> {
+  const executablePath = find() ?? install();
+  return await chromium.launch({
+    executablePath,
+    headless: true,
+    chromiumSandbox: !isRoot(),
+    args: [...FLAGS, ...flags],
+  });
+}
+
+const isRoot = (): boolean => process.getuid?.() === 0;
+
+/** CHROMIUM says where it is; else the first that PATH has. */
+function find(): string | undefined {
+  const { CHROMIUM: given } = process.env;
+  if (given) {
+    accessSync(given, constants.X_OK);
+    return given;
+  }
+  return NAMES.map((name) => Bun.which(name)).find((path) => path !== null) ?? undefined;
+}
+
+function install(): string {
+  if (isRoot() && Bun.which("apt-get")) {
+    console.error("installing Chromium for the tests of the console (apt-get install chromium) …");
+    const options = { stdio: ["ignore", 2, 2] as ("ignore" | number)[], timeout: INSTALL_MS };
+    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+    spawnSync("apt-get", ["update", "-q"], { ...options, env });
+    spawnSync("apt-get", ["install", "-y", "-q", "--no-install-recommends", "chromium"], { ...options, env });
+    const found = find();
+    if (found) return found;
+  }
+  throw new Error(
+    "the tests of the console need Chromium: install it (Debian: apt-get install chromium), or name one with CHROMIUM=/path",
+  );
+}

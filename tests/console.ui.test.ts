@@ -91,7 +91,6 @@ describe("writing", () => {
     await ui.says("#journey", /Published by the relay[\s\S]*products\.events\/\d+\/\d+/);
 
     await fill("name", "Teapot with a lid");
-    await fill("status", "").catch(() => {});
     await ui.page.locator('#writer [name="status"]').selectOption("draft");
     await ui.press("Save the change");
     await ui.says("#journey .way-head", /changed[\s\S]*readable everywhere after/);
@@ -197,8 +196,9 @@ describe("breaking and healing", () => {
 
   test("a silent Redis switches the caches off, and they come back by themselves", async () => {
     await ui.press("Silence Redis for 8 s");
-    await ui.says("#log", /the cache of catalog is off/, 20_000);
+    // Who waits for nothing notices no silence: it takes a write.
     const product = await request("POST", `${gateway}/products`, newProduct(), { prefer: "wait=8" });
+    await ui.says("#log", /the cache of catalog is off/, 20_000);
     expect((await request("GET", `${replicas.catalog}/products/${product.body.id}`)).status).toBe(200);
     await ui.says("#log", /the cache of catalog is on again/, 30_000);
     await ui.says("#state", "In step", 30_000);
@@ -231,7 +231,6 @@ describe("breaking and healing", () => {
     await ui.press("Kill");
     await ui.says("#log", `You killed catalog (pid ${before})`);
     await stack.replaced("catalog", before);
-    await ui.says("#log", /catalog is (down|not ready)[\s\S]*|catalog is ready again/, 30_000);
     await ui.says("#state", "In step", 30_000);
   });
 });

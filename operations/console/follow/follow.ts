@@ -9,7 +9,18 @@ import { deadLetterTopic, eventsTopic, replicaTopic } from "../../../contracts/t
 import type { Logger } from "../../../observability/logger.ts";
 import type { Log, StoredRecord } from "../../../platform/log/log.ts";
 import { partitionOf } from "../../../platform/log/partitioner.ts";
-import { appliedHops, deadHop, type Followed, type Hop, hop, isThrough, publishedHop, routedHop } from "./hops.ts";
+import {
+  appliedHops,
+  deadHop,
+  type Followed,
+  type Hop,
+  hop,
+  hopOf,
+  isThrough,
+  isTold,
+  publishedHop,
+  routedHop,
+} from "./hops.ts";
 
 const LOOK_MS = 15;
 /** From then on it waits for somebody: a paused replica, a person who settles a letter. */
@@ -31,8 +42,14 @@ interface Using {
   readonly onHops: (write: Followed, hops: readonly Hop[]) => void;
 }
 
+interface Entry {
+  readonly write: Followed;
+  /** The first of each replica that tells of the write. */
+  readonly receipts: Map<string, Receipt>;
+}
+
 export class Follow {
-  private readonly writes: { readonly write: Followed; readonly entity: EntityDeclaration }[] = [];
+  private readonly writes: Entry[] = [];
   private number = 0;
   private closed = false;
 
@@ -66,7 +83,7 @@ export class Follow {
     first: readonly Hop[],
   ): Followed {
     const write: Followed = { ...about, number: ++this.number, hops: [] };
-    this.writes.push({ write, entity });
+    this.writes.push({ write, receipts: new Map() });
     if (this.writes.length > MOST) this.writes.shift();
     this.found(write, first);
     void this.look(write, entity, ends);
@@ -74,7 +91,11 @@ export class Follow {
   }
 
   heard(receipt: Receipt): void {
-    for (const { write } of this.writes) this.found(write, appliedHops(write, receipt));
+    for (const { write, receipts } of this.writes) {
+      if (receipts.has(receipt.replica) || !isTold(write, receipt)) continue;
+      receipts.set(receipt.replica, receipt);
+      this.found(write, appliedHops(write, receipt));
+    }
   }
 
   close(): void {
@@ -85,6 +106,13 @@ export class Follow {
     if (hops.length === 0) return;
     write.hops.push(...hops);
     this.using.onHops(write, hops);
+    // A receipt may come before its record was found.
+    const early = hops.filter(({ kind }) => kind === "routed").map(({ replica }) => replica);
+    const receipts = this.writes.find((one) => one.write === write)?.receipts;
+    for (const replica of early) {
+      const receipt = receipts?.get(replica ?? "");
+      if (receipt) this.found(write, appliedHops(write, receipt));
+    }
   }
 
   private async look(write: Followed, entity: EntityDeclaration, ends: Ends): Promise<void> {
@@ -96,7 +124,10 @@ export class Follow {
       if (this.closed || dropped || ageMs > GIVE_UP_MS || isThrough(write, replicas)) return;
       try {
         // One after the other, in the order of the way: each hop's milliseconds count from the one before.
-        for (const place of places) await this.lookAt(write, place);
+        for (const place of places) {
+          await this.lookAt(write, place);
+          if (!hopOf(write, "published")) break;
+        }
       } catch (error) {
         this.using.logger.debug({ err: error }, "a write cannot be followed for a moment");
       }

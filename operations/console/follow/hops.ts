@@ -70,13 +70,15 @@ export function routedHop(write: Followed, replica: string, record: StoredRecord
   return [hop("routed", replica, record.timestampMs, since, note, placeOf(record))];
 }
 
-/** The hops that a replica's receipt tells. */
-export function appliedHops(write: Followed, receipt: Receipt): Hop[] {
-  const { replica, entity, changes, appliedMs, cachedMs } = receipt;
-  if (entity !== write.entity || write.version === null || hopOf(write, "applied", replica)) return [];
-  if (!changes.some(([id, version]) => id === write.id && version >= write.version!)) return [];
-  const since = hopOf(write, "routed", replica)?.atMs ?? hopOf(write, "published")?.atMs ?? write.startedMs;
-  const applied = hop("applied", replica, appliedMs, since, null, null);
+/** True when a receipt says that its replica has the write, or a later one of the entity. */
+export const isTold = ({ entity, id, version }: Followed, receipt: Receipt): boolean =>
+  receipt.entity === entity && version !== null && receipt.changes.some(([of, has]) => of === id && has >= version);
+
+/** The hops that a replica's receipt tells, once it is known when the write was routed there: their milliseconds count from then. */
+export function appliedHops(write: Followed, { replica, appliedMs, cachedMs }: Receipt): Hop[] {
+  const routed = hopOf(write, "routed", replica);
+  if (!routed || hopOf(write, "applied", replica)) return [];
+  const applied = hop("applied", replica, appliedMs, routed.atMs, null, null);
   return cachedMs === null ? [applied] : [applied, hop("cached", replica, cachedMs, appliedMs, null, null)];
 }
 

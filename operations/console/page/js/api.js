@@ -16,7 +16,9 @@ export const ask = (path) => answerOf(fetch(path, { headers: { accept: "applicat
 
 /** @param {string} path @param {unknown} body */
 export const tell = (path, body) =>
-  answerOf(fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) }));
+  answerOf(
+    fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
+  );
 
 /** @param {Promise<Response>} asked @throws {Refused} */
 async function answerOf(asked) {

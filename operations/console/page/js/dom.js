@@ -49,7 +49,9 @@ export function set(element, attributes) {
 export function fill(element, ...children) {
   element.replaceChildren(
     .../** @type {(string | Node)[]} */ (
-      children.filter((child) => child !== null && child !== undefined && child !== false).map((child) => (child instanceof Node ? child : String(child)))
+      children
+        .filter((child) => child !== null && child !== undefined && child !== false)
+        .map((child) => (child instanceof Node ? child : String(child)))
     ),
   );
 }

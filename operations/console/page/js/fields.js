@@ -33,9 +33,13 @@ export function textOf(field, value) {
  */
 export function writtenIn(field, text) {
   const kind = kindOf(field);
-  if (kind === "list") return text.split(",").map((part) => part.trim()).filter(Boolean);
+  if (kind === "list")
+    return text
+      .split(",")
+      .map((part) => part.trim())
+      .filter(Boolean);
   if (kind === "yes-no") return text === "true";
-  if (text === "" && (kind !== "long" && kind !== "line")) return undefined;
+  if (text === "" && kind !== "long" && kind !== "line") return undefined;
   if (kind === "whole" || kind === "number") return Number.isNaN(Number(text)) ? text : Number(text);
   if (kind !== "json") return text;
   try {
@@ -49,7 +53,12 @@ export function writtenIn(field, text) {
 export function fieldOf(field, text) {
   const id = `field-${field.name}`;
   const hints = hintsOf(field);
-  const control = controlOf(field, text, { id, name: field.name, "aria-describedby": `${id}-hint ${id}-wrong`, "data-key": id });
+  const control = controlOf(field, text, {
+    id,
+    name: field.name,
+    "aria-describedby": `${id}-hint ${id}-wrong`,
+    "data-key": id,
+  });
   return h(
     "div",
     { class: kindOf(field) === "long" ? "field wide" : "field" },
@@ -71,7 +80,13 @@ function controlOf(field, text, attributes) {
     case "long":
       return h("textarea", { ...attributes, rows: 2, maxlength: schema.maxLength }, text);
     default: {
-      const input = h("input", { ...attributes, type: "text", autocomplete: "off", spellcheck: "false", inputmode: modeOf(field) });
+      const input = h("input", {
+        ...attributes,
+        type: "text",
+        autocomplete: "off",
+        spellcheck: "false",
+        inputmode: modeOf(field),
+      });
       input.value = text;
       return input;
     }

@@ -38,6 +38,8 @@ export const differing = (snapshot) => [
 /** How a service is, all of its instances together. @param {any} snapshot @param {string} name */
 export function serviceOf(snapshot, name) {
   const instances = (snapshot?.services ?? []).filter((/** @type {any} */ one) => one.name === name);
-  const worst = ["down", "not ready", "ready"].find((health) => instances.some((/** @type {any} */ one) => one.health === health));
+  const worst = ["down", "not ready", "ready"].find((health) =>
+    instances.some((/** @type {any} */ one) => one.health === health),
+  );
   return { health: worst ?? null, version: instances[0]?.version ?? null };
 }

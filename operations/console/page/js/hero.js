@@ -21,7 +21,12 @@ function showState(connected, snapshot) {
   const [worst] = snapshot ? troubles(snapshot) : [];
   const level = connected === false ? "bad" : !snapshot ? null : (worst?.level ?? "well");
   const why = worst && t(worst.why, { name: worst.name, count: worst.count });
-  const text = connected === false ? t("state.lost") : !snapshot ? t("state.connecting") : t(`state.${worst?.level ?? "well"}`, { why });
+  const text =
+    connected === false
+      ? t("state.lost")
+      : !snapshot
+        ? t("state.connecting")
+        : t(`state.${worst?.level ?? "well"}`, { why });
   set(element, { "data-level": level });
   if (element.textContent !== text) fill(element, h("span", { class: "dot-mark" }), text);
 }
@@ -32,7 +37,10 @@ function showNumber({ latency, replicas }, nowMs) {
   const last = lasts.sort((a, b) => b.atMs - a.atMs)[0];
   say(byId("p50"), milliseconds(latency.p50 ?? last?.ms));
   const measured = () => t("hero.measured", { count: latency.count, p99: milliseconds(latency.p99) });
-  say(byId("p50-note"), latency.count > 0 ? measured() : last ? t("hero.last", { ago: ago(last.atMs, nowMs) }) : t("hero.none"));
+  say(
+    byId("p50-note"),
+    latency.count > 0 ? measured() : last ? t("hero.last", { ago: ago(last.atMs, nowMs) }) : t("hero.none"),
+  );
 }
 
 /** @param {import("./state.js").Quantiles[]} history */
@@ -74,10 +82,15 @@ function line(points, top, which, name) {
 /** @param {any} snapshot @param {number} nowMs */
 function showFacts(snapshot, nowMs) {
   const { topics, outbox, deadLetters, verifications } = snapshot;
-  const writes = topics && Object.entries(topics).filter(([name]) => name.endsWith(".events")).reduce((sum, [, topic]) => sum + (topic.perSecond ?? 0), 0);
+  const writes =
+    topics &&
+    Object.entries(topics)
+      .filter(([name]) => name.endsWith(".events"))
+      .reduce((sum, [, topic]) => sum + (topic.perSecond ?? 0), 0);
   const differ = differing(snapshot).length;
   const times = (verifications ?? []).map((/** @type {any} */ one) => Date.parse(one.at));
-  const verdict = times.length === 0 ? t("fact.never") : differ ? t("fact.differs", { count: differ }) : t("fact.equal");
+  const verdict =
+    times.length === 0 ? t("fact.never") : differ ? t("fact.differs", { count: differ }) : t("fact.equal");
   const when = times.length > 0 && h("small", {}, ago(Math.min(...times), nowMs));
   const facts = [
     ["fact.writes", writes === null ? t("unknown") : number(writes, writes < 10 ? 1 : 0), null],
@@ -85,5 +98,10 @@ function showFacts(snapshot, nowMs) {
     ["fact.letters", deadLetters === null ? t("unknown") : number(deadLetters), deadLetters > 0 ? "care" : null],
     ["fact.verified", verifications ? verdict : t("unknown"), differ ? "bad" : null, when],
   ];
-  fill(byId("facts"), ...facts.map(([key, value, level, more]) => h("div", { "data-level": level }, h("dt", {}, t(String(key))), h("dd", {}, value, more))));
+  fill(
+    byId("facts"),
+    ...facts.map(([key, value, level, more]) =>
+      h("div", { "data-level": level }, h("dt", {}, t(String(key))), h("dd", {}, value, more)),
+    ),
+  );
 }

@@ -59,9 +59,15 @@ export const number = (value, digits = 1) =>
 /** Milliseconds, as exact as anybody needs them. @param {number | null | undefined} ms */
 export const milliseconds = (ms) => (ms == null ? "–" : number(ms, ms < 10 ? 1 : 0));
 
+/** `12 ms`, `3.3 s`. @param {number | null | undefined} ms */
+export const duration = (ms) =>
+  ms == null ? "–" : ms < 1_000 ? `${milliseconds(ms)} ms` : `${number(ms / 1_000, ms < 100_000 ? 1 : 0)} s`;
+
 /** @param {number} atMs milliseconds since 1970 */
 export const clock = (atMs) =>
-  new Intl.DateTimeFormat(current, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).format(atMs);
+  new Intl.DateTimeFormat(current, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).format(
+    atMs,
+  );
 
 /** `5 minutes ago`. @param {number} atMs milliseconds since 1970 @param {number} nowMs */
 export function ago(atMs, nowMs) {
@@ -80,7 +86,8 @@ function setLanguage(language, remember) {
   document.documentElement.lang = language === "pt" ? "pt-BR" : "en";
   for (const button of document.querySelectorAll("[data-language]"))
     button.setAttribute("aria-pressed", String(button.getAttribute("data-language") === language));
-  for (const element of document.querySelectorAll("[data-t]")) element.textContent = t(element.getAttribute("data-t") ?? "");
+  for (const element of document.querySelectorAll("[data-t]"))
+    element.textContent = t(element.getAttribute("data-t") ?? "");
   for (const element of document.querySelectorAll("[data-t-label]"))
     element.setAttribute("aria-label", t(element.getAttribute("data-t-label") ?? ""));
   for (const listener of listeners) listener();

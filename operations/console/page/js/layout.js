@@ -31,7 +31,12 @@ export function layout(entity, narrow) {
 
 /** @param {any} entity @returns {{ id: string, from: string, to: string, hop: string, replica: string | null }[]} */
 function links({ replicas }) {
-  const link = (/** @type {string} */ from, /** @type {string} */ to, /** @type {string} */ hop, /** @type {string | null} */ replica = null) => ({
+  const link = (
+    /** @type {string} */ from,
+    /** @type {string} */ to,
+    /** @type {string} */ hop,
+    /** @type {string | null} */ replica = null,
+  ) => ({
     id: `${from}>${to}`,
     ...{ from, to, hop, replica },
   });
@@ -57,7 +62,14 @@ function leftToRight({ eventsTopic, deadLetterTopic, replicas }) {
   const height = Math.max(3, replicas.length * 2) * row;
   const middle = height / 2;
   const above = (height - replicas.length * 2 * row) / 2;
-  const node = (/** @type {string} */ id, /** @type {string} */ kind, /** @type {string} */ name, /** @type {number} */ column, /** @type {number} */ y, more = {}) => {
+  const node = (
+    /** @type {string} */ id,
+    /** @type {string} */ kind,
+    /** @type {string} */ name,
+    /** @type {number} */ column,
+    /** @type {number} */ y,
+    more = {},
+  ) => {
     const tall = kind === "topic" ? TOPIC_H : h;
     return { id, kind, name, x: x(column), y: y - tall / 2, w: columns[column] ?? 0, h: tall, ...more };
   };
@@ -67,7 +79,10 @@ function leftToRight({ eventsTopic, deadLetterTopic, replicas }) {
     node("relay", "service", "relay", 2, middle),
     node("events", "topic", eventsTopic, 3, middle, { topic: eventsTopic }),
     node("stream", "service", "stream", 4, middle),
-    { ...node("dead", "topic", deadLetterTopic, 3, height - row / 2 + 8, { topic: deadLetterTopic }), x: x(4) + 54 - 76 },
+    {
+      ...node("dead", "topic", deadLetterTopic, 3, height - row / 2 + 8, { topic: deadLetterTopic }),
+      x: x(4) + 54 - 76,
+    },
     ...replicas.flatMap((/** @type {{ name: string, topic: string }} */ { name, topic }, /** @type {number} */ i) => {
       const y = above + (2 * i + 1) * row;
       return [
@@ -86,7 +101,14 @@ function topToBottom({ eventsTopic, deadLetterTopic, replicas }) {
   const columns = Math.max(2, replicas.length);
   const x = (/** @type {number} */ column) => margin + column * (w + gap);
   const center = (x(0) + x(columns - 1)) / 2;
-  const node = (/** @type {string} */ id, /** @type {string} */ kind, /** @type {string} */ name, /** @type {number} */ left, /** @type {number} */ line, more = {}) => {
+  const node = (
+    /** @type {string} */ id,
+    /** @type {string} */ kind,
+    /** @type {string} */ name,
+    /** @type {number} */ left,
+    /** @type {number} */ line,
+    more = {},
+  ) => {
     const tall = kind === "topic" ? TOPIC_H : h;
     return { id, kind, name, x: left, y: 4 + line * step + (h - tall) / 2, w, h: tall, ...more };
   };
@@ -127,5 +149,9 @@ function drawn(at, link, narrow) {
 function round(from, to) {
   const side = to.x + to.w + 8;
   const [y1, y2] = [from.y + from.h / 2, to.y + to.h / 2];
-  return { path: `M${from.x + from.w} ${y1}C${side + 4} ${y1} ${side + 4} ${y2} ${to.x + to.w} ${y2}`, x: side - 18, y: to.y - 8 };
+  return {
+    path: `M${from.x + from.w} ${y1}C${side + 4} ${y1} ${side + 4} ${y2} ${to.x + to.w} ${y2}`,
+    x: side - 18,
+    y: to.y - 8,
+  };
 }

@@ -1,8 +1,8 @@
 /** Dead letters: what could not be processed, why, and what to do about it. */
 import { ask, tell } from "./api.js";
 import { byId, fill, h, keepFocus, onChange } from "./dom.js";
-import { showLetter } from "./letter.js";
 import { ago, onLanguage, t } from "./language.js";
+import { showLetter } from "./letter.js";
 
 const SHOWN = 20;
 const AGAIN_MS = 1_500;
@@ -26,25 +26,85 @@ export function startLetters(about, state, attempt) {
       await refresh();
     });
   const button = (/** @type {string} */ name, /** @type {any} */ item, /** @type {() => unknown} */ onclick) =>
-    h("button", { class: "button small", type: "button", "data-key": `${name}-${item.origin}`, "aria-label": `${t(`letters.${name}`)} ${item.origin}`, onclick }, t(`letters.${name}`));
+    h(
+      "button",
+      {
+        class: "button small",
+        type: "button",
+        "data-key": `${name}-${item.origin}`,
+        "aria-label": `${t(`letters.${name}`)} ${item.origin}`,
+        onclick,
+      },
+      t(`letters.${name}`),
+    );
   const row = (/** @type {any} */ item) => {
     const canAct = about.operations && item.state === "open";
-    return h("tr", {},
-      h("th", { scope: "row" }, item.reason), h("td", {}, item.replica ?? "stream"),
+    return h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, item.reason),
+      h("td", {}, item.replica ?? "stream"),
       h("td", {}, item.id ? h("span", { class: "id" }, `${item.id.slice(0, 13)}… v${item.version ?? "?"}`) : "–"),
-      h("td", {}, h("span", { class: "tag", "data-level": STATES[/** @type {"open"} */ (item.state)] ?? null }, t(`letters.state.${item.state}`))),
+      h(
+        "td",
+        {},
+        h(
+          "span",
+          { class: "tag", "data-level": STATES[/** @type {"open"} */ (item.state)] ?? null },
+          t(`letters.state.${item.state}`),
+        ),
+      ),
       h("td", {}, ago(Date.parse(item.deadAt), Date.now())),
-      h("td", {}, h("div", { class: "acts" }, button("show", item, () => attempt(() => showLetter(item.origin))),
-        canAct && button("replay", item, () => act("replay", [item.origin])), canAct && button("drop", item, () => act("drop", [item.origin])))));
+      h(
+        "td",
+        {},
+        h(
+          "div",
+          { class: "acts" },
+          button("show", item, () => attempt(() => showLetter(item.origin))),
+          canAct && button("replay", item, () => act("replay", [item.origin])),
+          canAct && button("drop", item, () => act("drop", [item.origin])),
+        ),
+      ),
+    );
   };
-  const heading = () => h("thead", {}, h("tr", {}, ...["reason", "by", "of", "state", "since", "acts"].map((name) => h("th", { scope: "col" }, t(`letters.${name}`)))));
-  const draw = onChange(() => keepFocus(place, () => {
-    const open = items.filter((item) => item.state === "open").map(({ origin }) => origin);
-    fill(byId("letters-acts"), about.operations && open.length > 1 && h("button", { class: "button small", type: "button", onclick: () => act("replay", open) }, t("letters.replay-all")));
-    if (items.length === 0) return fill(place, h("p", { class: "empty" }, t("letters.empty")));
-    fill(place, h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": t("letters.title") }, h("table", {}, heading(), h("tbody", {}, ...items.map(row)))),
-      items.length === SHOWN && h("p", { class: "muted" }, t("letters.more")));
-  }));
+  const heading = () =>
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        ...["reason", "by", "of", "state", "since", "acts"].map((name) =>
+          h("th", { scope: "col" }, t(`letters.${name}`)),
+        ),
+      ),
+    );
+  const draw = onChange(() =>
+    keepFocus(place, () => {
+      const open = items.filter((item) => item.state === "open").map(({ origin }) => origin);
+      fill(
+        byId("letters-acts"),
+        about.operations &&
+          open.length > 1 &&
+          h(
+            "button",
+            { class: "button small", type: "button", onclick: () => act("replay", open) },
+            t("letters.replay-all"),
+          ),
+      );
+      if (items.length === 0) return fill(place, h("p", { class: "empty" }, t("letters.empty")));
+      fill(
+        place,
+        h(
+          "div",
+          { class: "scroll", tabindex: "0", role: "group", "aria-label": t("letters.title") },
+          h("table", {}, heading(), h("tbody", {}, ...items.map(row))),
+        ),
+        items.length === SHOWN && h("p", { class: "muted" }, t("letters.more")),
+      );
+    }),
+  );
 
   const refresh = async () => {
     const { items: found } = await ask("/api/dead-letters?newest=true&limit=20");
@@ -53,7 +113,10 @@ export function startLetters(about, state, attempt) {
   };
   /** Asks again when the count has changed, or a followed message got somewhere. */
   const update = () => {
-    const now = JSON.stringify([state.snapshot?.deadLetters, state.writes.map(({ hops }) => hops.filter(({ kind }) => kind === "dead" || kind === "settled").length)]);
+    const now = JSON.stringify([
+      state.snapshot?.deadLetters,
+      state.writes.map(({ hops }) => hops.filter(({ kind }) => kind === "dead" || kind === "settled").length),
+    ]);
     if (now === askedFor || performance.now() - askedAt < AGAIN_MS) return;
     askedFor = now;
     askedAt = performance.now();

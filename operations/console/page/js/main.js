@@ -1,5 +1,5 @@
 /** Wires the page: what comes in changes the state, and at the next frame each part shows what is new to it. */
-import { Refused, ask } from "./api.js";
+import { ask, Refused } from "./api.js";
 import { startBreak } from "./break.js";
 import { byId, fill, h, say } from "./dom.js";
 import { showHero } from "./hero.js";
@@ -57,7 +57,14 @@ function start(about) {
     }
   };
   const topology = startTopology(about, state);
-  const parts = [topology, startJourney(about, state, draw), startBreak(about, state, attempt), startLog(state), startLetters(about, state, attempt), startVerify(about, state, attempt)];
+  const parts = [
+    topology,
+    startJourney(about, state, draw),
+    startBreak(about, state, attempt),
+    startLog(state),
+    startLetters(about, state, attempt),
+    startVerify(about, state, attempt),
+  ];
   startWriter(about, state, announce, draw);
   onLanguage(draw);
   listen(

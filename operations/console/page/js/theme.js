@@ -27,12 +27,19 @@ export function startTheme() {
 }
 
 const sun = () =>
-  s("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" },
+  s(
+    "svg",
+    { viewBox: "0 0 24 24", "aria-hidden": "true" },
     s("circle", { cx: 12, cy: 12, r: 4 }),
-    s("path", { d: "M12 3v2M12 19v2M3 12h2M19 12h2M5.6 5.6 7 7M17 17l1.4 1.4M5.6 18.4 7 17M17 7l1.4-1.4" }));
+    s("path", { d: "M12 3v2M12 19v2M3 12h2M19 12h2M5.6 5.6 7 7M17 17l1.4 1.4M5.6 18.4 7 17M17 7l1.4-1.4" }),
+  );
 
 const moon = () =>
-  s("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, s("path", { d: "M20 14.5A8.5 8.5 0 0 1 9.5 4 8.5 8.5 0 1 0 20 14.5Z" }));
+  s(
+    "svg",
+    { viewBox: "0 0 24 24", "aria-hidden": "true" },
+    s("path", { d: "M20 14.5A8.5 8.5 0 0 1 9.5 4 8.5 8.5 0 1 0 20 14.5Z" }),
+  );
 
 function read() {
   try {

@@ -1,7 +1,7 @@
 /** The way of a write, drawn live: what each part does now, and on the edges the milliseconds of the write that is followed. */
 import { byId, fill, h, s, say, set } from "./dom.js";
 import { serviceOf } from "./health.js";
-import { milliseconds, number, onLanguage, t } from "./language.js";
+import { duration, milliseconds, number, onLanguage, t } from "./language.js";
 import { layout } from "./layout.js";
 import { hopOf, shownWrite } from "./state.js";
 
@@ -43,7 +43,11 @@ function picture({ width, height, nodes, edges }, entity) {
     s("g", {}, ...edges.map((edge) => s("path", { class: `edge ${edge.hop}`, d: edge.path, "data-edge": edge.id }))),
     s("g", {}, ...edges.map((edge) => s("path", { class: "edge-flow", d: edge.path, "data-flow": edge.id }))),
     s("g", {}, ...nodes.map(nodePicture)),
-    s("g", { class: "labels" }, ...edges.map((edge) => s("text", { class: "edge-label", x: edge.x, y: edge.y, "data-label": edge.id }))),
+    s(
+      "g",
+      { class: "labels" },
+      ...edges.map((edge) => s("text", { class: "edge-label", x: edge.x, y: edge.y, "data-label": edge.id })),
+    ),
     s("g", { class: "pulses" }),
   );
 }
@@ -57,8 +61,22 @@ function nodePicture({ id, kind, name, x, y, w, h: tall }) {
     s("title", {}, title),
     s("rect", { width: w, height: tall, rx: kind === "topic" ? tall / 2 : 10 }),
     kind === "topic" ? null : s("circle", { class: "dot", cx: 14, cy: 20, r: 4 }),
-    s("text", { class: "name", x: kind === "topic" ? w / 2 : 25, y: kind === "topic" ? 18 : 24.5, "text-anchor": kind === "topic" ? "middle" : "start" }, fitting(title, kind === "topic" ? (w - 14) / 6.4 : (w - 32) / 7.4)),
-    s("text", { class: "line", x: kind === "topic" ? w / 2 : 13, y: kind === "topic" ? 34 : 43, "text-anchor": kind === "topic" ? "middle" : "start" }),
+    s(
+      "text",
+      {
+        class: "name",
+        x: kind === "topic" ? w / 2 : 25,
+        y: kind === "topic" ? 18 : 24.5,
+        "text-anchor": kind === "topic" ? "middle" : "start",
+      },
+      fitting(title, kind === "topic" ? (w - 14) / 6.4 : (w - 32) / 7.4),
+    ),
+    s("text", {
+      class: "line",
+      x: kind === "topic" ? w / 2 : 13,
+      y: kind === "topic" ? 34 : 43,
+      "text-anchor": kind === "topic" ? "middle" : "start",
+    }),
   );
 }
 
@@ -75,9 +93,12 @@ function showNode(place, node, about, snapshot) {
 }
 
 const lagOf = (/** @type {any} */ snapshot, /** @type {string} */ name) =>
-  (snapshot.follows ?? []).filter((/** @type {any} */ one) => one.name === name).reduce((/** @type {number} */ sum, /** @type {any} */ one) => sum + one.lag, 0);
+  (snapshot.follows ?? [])
+    .filter((/** @type {any} */ one) => one.name === name)
+    .reduce((/** @type {number} */ sum, /** @type {any} */ one) => sum + one.lag, 0);
 
-const rate = (/** @type {number | null | undefined} */ perSecond) => (perSecond == null ? "–" : number(perSecond, perSecond < 10 ? 1 : 0));
+const rate = (/** @type {number | null | undefined} */ perSecond) =>
+  perSecond == null ? "–" : number(perSecond, perSecond < 10 ? 1 : 0);
 
 /**
  * What a part does now, in words, and how well it is.
@@ -99,7 +120,8 @@ export function now(node, about, snapshot) {
 function sourceNow({ outbox }) {
   if (!outbox) return { text: t("now.down"), level: "bad" };
   const seconds = outbox.oldestAgeSeconds;
-  const text = seconds >= 1 ? t("now.oldest", { count: outbox.depth, seconds }) : t("now.waiting", { count: outbox.depth });
+  const text =
+    seconds >= 1 ? t("now.oldest", { count: outbox.depth, seconds }) : t("now.waiting", { count: outbox.depth });
   return { text, level: seconds > 30 ? "bad" : seconds > 5 ? "care" : "well" };
 }
 
@@ -115,7 +137,9 @@ function topicNow(topic, about, { topics }) {
   const entity = about.entities.find(({ eventsTopic }) => eventsTopic === topic);
   const perSecond = rate(topics[topic]?.perSecond);
   return {
-    text: entity ? t("now.schema", { rate: perSecond, version: entity.schemaVersion }) : t("now.rate", { rate: perSecond }),
+    text: entity
+      ? t("now.schema", { rate: perSecond, version: entity.schemaVersion })
+      : t("now.rate", { rate: perSecond }),
     level: null,
   };
 }
@@ -125,11 +149,18 @@ function storeNow({ id, replica }, snapshot) {
   const of = snapshot.replicas[/** @type {string} */ (replica)];
   const isCache = id.endsWith(".cache");
   const { p50, p99 } = of?.[isCache ? "redis" : "postgres"] ?? {};
-  const measured = p50 == null ? t("now.idle") : t("now.latency", { p50: milliseconds(p50), p99: milliseconds(p99) });
-  if (!isCache) return { text: measured, level: serviceOf(snapshot, /** @type {string} */ (replica)).health === "down" ? null : "well" };
+  const measured = p50 == null ? t("now.idle") : t("now.latency", { p50: duration(p50), p99: duration(p99) });
+  if (!isCache)
+    return {
+      text: measured,
+      level: serviceOf(snapshot, /** @type {string} */ (replica)).health === "down" ? null : "well",
+    };
   if (of?.cache == null) return { text: "–", level: null };
   const isOn = of.cache === "on";
-  return { text: isOn ? (p50 == null ? t("now.cache.on") : measured) : t(`now.cache.${of.cache}`), level: isOn ? "well" : of.cache === "none" ? null : "care" };
+  return {
+    text: isOn ? (p50 == null ? t("now.cache.on") : measured) : t(`now.cache.${of.cache}`),
+    level: isOn ? "well" : of.cache === "none" ? null : "care",
+  };
 }
 
 /** @param {Node} node @param {any} snapshot */
@@ -141,7 +172,10 @@ function serviceNow({ id }, snapshot) {
   if (snapshot.paused?.[id]) return { text: t("now.paused", { count }), level: "care" };
   const follows = (snapshot.follows ?? []).some((/** @type {any} */ one) => one.name === id);
   if (follows) return { text: t("now.lag", { count }), level: count > 500 ? "care" : "well" };
-  return { text: version ? t("now.version", { version }) : health ? t("now.ready") : "–", level: health ? "well" : null };
+  return {
+    text: version ? t("now.version", { version }) : health ? t("now.ready") : "–",
+    level: health ? "well" : null,
+  };
 }
 
 /** @param {Element} place @param {import("./layout.js").Edge} edge @param {any} snapshot @param {any} write */
@@ -150,20 +184,32 @@ function showEdge(place, edge, snapshot, write) {
   set(/** @type {Element} */ (place.querySelector(`[data-edge="${edge.id}"]`)), {
     class: `edge ${edge.hop}${travelled(edge, write) ? " travelled" : ""}`,
   });
-  set(/** @type {Element} */ (place.querySelector(`[data-flow="${edge.id}"]`)), { "data-pace": paceOf(edge, snapshot) });
-  say(place.querySelector(`[data-label="${edge.id}"]`), hop ? milliseconds(hop.tookMs) : "");
+  set(/** @type {Element} */ (place.querySelector(`[data-flow="${edge.id}"]`)), {
+    "data-pace": paceOf(edge, snapshot),
+  });
+  say(place.querySelector(`[data-label="${edge.id}"]`), hop ? brief(hop.tookMs) : "");
 }
 
+/** An edge has room for little. @param {number} ms */
+const brief = (ms) => (ms < 1_000 ? milliseconds(ms) : duration(ms));
+
 /** The hop whose milliseconds stand on an edge. @param {{ hop: string, replica: string | null }} edge @param {any} write */
-const hopOnEdge = ({ hop, replica }, write) => hopOf(write, hop, hop === "dead" ? (write.hops.find((/** @type {any} */ one) => one.kind === "dead")?.replica ?? null) : replica);
+const hopOnEdge = ({ hop, replica }, write) =>
+  hopOf(
+    write,
+    hop,
+    hop === "dead" ? (write.hops.find((/** @type {any} */ one) => one.kind === "dead")?.replica ?? null) : replica,
+  );
 
 /** Some edges have no record of their own: they are travelled when the next one is. @param {any} edge @param {any} write */
 function travelled(edge, write) {
   if (!write) return false;
-  const proof = { taken: "published", read: "routed", received: "applied" }[/** @type {string} */ (edge.hop)] ?? edge.hop;
+  const proof =
+    { taken: "published", read: "routed", received: "applied" }[/** @type {string} */ (edge.hop)] ?? edge.hop;
   return write.hops.some(
     (/** @type {any} */ one) =>
-      (one.kind === proof || (edge.hop === "read" && one.kind === "dead")) && (edge.replica === null || one.replica === edge.replica),
+      (one.kind === proof || (edge.hop === "read" && one.kind === "dead")) &&
+      (edge.replica === null || one.replica === edge.replica),
   );
 }
 
@@ -171,7 +217,13 @@ function travelled(edge, write) {
 function paceOf({ id, to, from }, snapshot) {
   const topics = snapshot?.topics ?? {};
   const replica = to.startsWith("to.") ? to.slice(3) : from.startsWith("to.") ? from.slice(3) : null;
-  const name = Object.keys(topics).find((topic) => (replica ? topic.endsWith(`.to.${replica}`) : id.endsWith("dead") ? topic.endsWith(".dead-letter") : topic.endsWith(".events")));
+  const name = Object.keys(topics).find((topic) =>
+    replica
+      ? topic.endsWith(`.to.${replica}`)
+      : id.endsWith("dead")
+        ? topic.endsWith(".dead-letter")
+        : topic.endsWith(".events"),
+  );
   const applied = snapshot?.replicas?.[from]?.appliedPerSecond;
   const perSecond = applied ?? topics[name ?? ""]?.perSecond ?? 0;
   return perSecond < 0.2 ? null : perSecond < 20 ? 1 : perSecond < 200 ? 2 : 3;
@@ -206,14 +258,25 @@ function run(path, dot, start) {
 function showTable({ nodes }, about, snapshot) {
   const details = byId("flow-table").closest("details");
   if (!details?.open) {
-    if (details && !details.ontoggle) details.ontoggle = () => showTable({ width: 0, height: 0, edges: [], nodes }, about, snapshot);
+    if (details && !details.ontoggle)
+      details.ontoggle = () => showTable({ width: 0, height: 0, edges: [], nodes }, about, snapshot);
     return;
   }
   const rows = nodes.map((node) => {
     const title = node.kind === "store" ? t(`node.${node.name}`) : node.name;
     const { text, level } = now(node, about, snapshot);
     const state = level === "bad" ? "–" : level === "care" ? "!" : "✓";
-    return h("tr", {}, h("th", { scope: "row" }, node.replica && node.kind === "store" ? `${node.replica} · ${title}` : title), h("td", {}, text), h("td", {}, level ? state : ""));
+    return h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, node.replica && node.kind === "store" ? `${node.replica} · ${title}` : title),
+      h("td", {}, text),
+      h("td", {}, level ? state : ""),
+    );
   });
-  fill(byId("flow-table"), h("thead", {}, h("tr", {}, h("th", {}, t("flow.what")), h("th", {}, t("flow.now")), h("th", {}, t("flow.state")))), h("tbody", {}, ...rows));
+  fill(
+    byId("flow-table"),
+    h("thead", {}, h("tr", {}, h("th", {}, t("flow.what")), h("th", {}, t("flow.now")), h("th", {}, t("flow.state")))),
+    h("tbody", {}, ...rows),
+  );
 }

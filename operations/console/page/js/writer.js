@@ -1,5 +1,5 @@
 /** Creates, changes and deletes an entity, through the gateway as any client does. */
-import { Refused, ask, tell } from "./api.js";
+import { ask, Refused, tell } from "./api.js";
 import { byId, fill, h, set } from "./dom.js";
 import { fieldOf, textOf, writtenIn } from "./fields.js";
 import { has, onLanguage, t } from "./language.js";
@@ -47,15 +47,32 @@ export function startWriter(about, state, announce, changed) {
       { novalidate: true, onsubmit: submit, oninput: keep },
       about.entities.length > 1 && entityChoice(),
       choice(),
-      h("div", { class: "fields" }, ...entity.fields.map((field) => hinted(fieldOf(field, texts[field.name] ?? ""), field))),
+      h(
+        "div",
+        { class: "fields" },
+        ...entity.fields.map((field) => hinted(fieldOf(field, texts[field.name] ?? ""), field)),
+      ),
       h("p", { class: "wrong", id: "write-wrong", role: "alert" }),
       h(
         "div",
         { class: "form-acts" },
-        h("button", { class: "button main", type: "submit", "data-key": "save" }, t(chosen ? "write.change" : "write.create")),
+        h(
+          "button",
+          { class: "button main", type: "submit", "data-key": "save" },
+          t(chosen ? "write.change" : "write.create"),
+        ),
         chosen
-          ? h("button", { class: "button danger", type: "button", "data-key": "delete", onclick: remove }, t("write.delete"))
-          : entity.example && h("button", { class: "button", type: "button", "data-key": "example", onclick: () => choose(null) }, t("write.example")),
+          ? h(
+              "button",
+              { class: "button danger", type: "button", "data-key": "delete", onclick: remove },
+              t("write.delete"),
+            )
+          : entity.example &&
+              h(
+                "button",
+                { class: "button", type: "button", "data-key": "example", onclick: () => choose(null) },
+                t("write.example"),
+              ),
       ),
     );
     fill(place, form);
@@ -70,21 +87,48 @@ export function startWriter(about, state, announce, changed) {
   };
 
   const entityChoice = () =>
-    h("div", { class: "choose" }, h("label", { class: "label", for: "entity" }, t("write.entity")),
-      h("select", { id: "entity", onchange: (/** @type {any} */ event) => {
-        entity = about.entities.find(({ plural }) => plural === event.target.value) ?? entity;
-        void refresh().then(() => choose(null));
-      } }, ...about.entities.map(({ plural }) => h("option", { value: plural, selected: plural === entity.plural }, plural))));
+    h(
+      "div",
+      { class: "choose" },
+      h("label", { class: "label", for: "entity" }, t("write.entity")),
+      h(
+        "select",
+        {
+          id: "entity",
+          onchange: (/** @type {any} */ event) => {
+            entity = about.entities.find(({ plural }) => plural === event.target.value) ?? entity;
+            void refresh().then(() => choose(null));
+          },
+        },
+        ...about.entities.map(({ plural }) =>
+          h("option", { value: plural, selected: plural === entity.plural }, plural),
+        ),
+      ),
+    );
 
   const choice = () => {
-    const options = items.map((item) => h("option", { value: item.id, selected: item.id === chosen?.id }, `${labelOf(entity, item)} · ${t("version", { version: String(item.version) })}`));
+    const options = items.map((item) =>
+      h(
+        "option",
+        { value: item.id, selected: item.id === chosen?.id },
+        `${labelOf(entity, item)} · ${t("version", { version: String(item.version) })}`,
+      ),
+    );
     const onchange = (/** @type {any} */ event) => {
       choose(items.find(({ id }) => id === event.target.value) ?? null);
       byId("which").focus();
     };
-    return h("div", { class: "choose" }, h("label", { class: "label", for: "which" }, t("write.which")),
-      h("select", { id: "which", "data-key": "which", onchange, onfocus: () => void refresh().then(() => renew()) },
-        h("option", { value: "", selected: !chosen }, t("write.new")), ...options));
+    return h(
+      "div",
+      { class: "choose" },
+      h("label", { class: "label", for: "which" }, t("write.which")),
+      h(
+        "select",
+        { id: "which", "data-key": "which", onchange, onfocus: () => void refresh().then(() => renew()) },
+        h("option", { value: "", selected: !chosen }, t("write.new")),
+        ...options,
+      ),
+    );
   };
   /** Brings the list up to date without touching what is being written. */
   const renew = () => {
@@ -107,7 +151,9 @@ export function startWriter(about, state, announce, changed) {
   const remove = () => send("delete", undefined);
 
   const whole = () =>
-    Object.fromEntries(entity.fields.map((field) => [field.name, written(field)]).filter(([, value]) => value !== undefined));
+    Object.fromEntries(
+      entity.fields.map((field) => [field.name, written(field)]).filter(([, value]) => value !== undefined),
+    );
   const written = (/** @type {any} */ field) => {
     const text = texts[field.name] ?? "";
     // What has a value of its own and is left empty is not said.
@@ -123,7 +169,12 @@ export function startWriter(about, state, announce, changed) {
     busy(true);
     try {
       const about_ = chosen ? { id: chosen.id, version: chosen.version } : {};
-      const { number, document: written_ } = await tell("/api/writes", { entity: entity.plural, operation, ...about_, document: document_ });
+      const { number, document: written_ } = await tell("/api/writes", {
+        entity: entity.plural,
+        operation,
+        ...about_,
+        document: document_,
+      });
       state.shown = number;
       if (number !== null) announce(t("write.sent", { number: String(number) }));
       items = items.filter(({ id }) => id !== chosen?.id);
@@ -174,7 +225,8 @@ export function labelOf({ fields }, item) {
 }
 
 /** @param {Entity} entity @param {any} item @returns {Record<string, string>} */
-const textsOf = ({ fields }, item) => Object.fromEntries(fields.map((field) => [field.name, textOf(field, item[field.name])]));
+const textsOf = ({ fields }, item) =>
+  Object.fromEntries(fields.map((field) => [field.name, textOf(field, item[field.name])]));
 
 /** The example, with something of its own where no two may share a value. @param {Entity} entity @returns {Record<string, string>} */
 function exampleTexts(entity) {

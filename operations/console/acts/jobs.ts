@@ -75,7 +75,7 @@ export class Jobs {
     signal: AbortSignal,
     work: (context: JobContext) => Promise<Job["result"]>,
   ): Promise<void> {
-    let toldAt = 0;
+    let toldAt = Number.NEGATIVE_INFINITY;
     const progress = (done: number, total?: number) => {
       job.done = done;
       job.total = total ?? null;

@@ -68,6 +68,7 @@ export async function runService(name: string, start: (running: Running) => Prom
 
   try {
     service = await start({ settings, logger, metrics });
+    logger.info({ version: VERSION, pid: process.pid, afterMs: Math.round(process.uptime() * 1_000) }, "started");
     await service.ended;
     if (!stopping) throw new Error("the service ended by itself");
   } catch (error) {

@@ -13,6 +13,7 @@ import {
   type Version,
 } from "../contracts/entity.ts";
 import type { Logger } from "../observability/logger.ts";
+import { Outage } from "../observability/outage.ts";
 import { isAway, isRefused } from "../platform/database.ts";
 import { type Change, EpochMovedError, type Hold, type Result } from "./apply.ts";
 import type { Cache } from "./cache/cache.ts";
@@ -35,6 +36,8 @@ export interface Applied {
 }
 
 export class Applier {
+  private readonly away: Outage;
+
   constructor(
     private readonly using: {
       /** {@link applyChanges} to this entity's table. */
@@ -47,7 +50,9 @@ export class Applier {
       readonly logger: Logger;
     },
     private readonly replica: ReplicaDeclaration,
-  ) {}
+  ) {
+    this.away = new Outage(using.logger, "the replica's database is away; trying again", "the database is back");
+  }
 
   /**
    * Applies changes, each entity once, sorted by id.
@@ -58,11 +63,13 @@ export class Applier {
   async apply(changes: readonly Change[]): Promise<Applied> {
     for (let attempt = 0; ; attempt++)
       try {
-        return await this.attempt(changes);
+        const applied = await this.attempt(changes);
+        this.away.ended();
+        return applied;
       } catch (error) {
+        if (isAway(error)) this.away.failed(error);
         const pause = RETRY_PAUSES_MS[attempt];
         if (pause === undefined || !isAway(error)) throw error;
-        this.using.logger.warn({ err: error, pause }, "the replica's database is away; trying again");
         await Bun.sleep(pause);
       }
   }

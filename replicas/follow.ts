@@ -6,7 +6,7 @@ import { replicaTopic } from "../contracts/topics.ts";
 import { BatchSpans } from "../observability/batch-spans.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import { SpanKind, startSpan } from "../observability/trace.ts";
+import { SpanKind, startSpan, traceIdOf } from "../observability/trace.ts";
 import { isAway } from "../platform/database.ts";
 import type { Batch, StoredRecord } from "../platform/log/log.ts";
 import { isId } from "../platform/pages.ts";
@@ -189,7 +189,8 @@ export class EntityFollower {
     this.spans([event]).all.end(new Error(cause.detail));
     const { topic, partition, offset } = event.record;
     const { id, version } = event;
-    this.using.logger.warn({ topic, partition, offset, id, version, detail: cause.detail }, "refused by the database");
+    const about = { topic, partition, offset, id, version, traceId: traceIdOf(event.traceparent) };
+    this.using.logger.warn({ ...about, detail: cause.detail }, "refused by the database");
   }
 
   private tell(events: readonly Arrived[], became: readonly Outcome[], { appliedMs, storedMs }: Times): void {

@@ -1,10 +1,12 @@
 /** One input record → everything that follows from it: validate → dedupe → route. Pure but for reading what is known. */
 import { encodeLetter } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration, EntityId, Version } from "../contracts/entity.ts";
-import { encodeRouted, routedHeaders } from "../contracts/event.ts";
+import { encodeRouted, header, routedHeaders } from "../contracts/event.ts";
 import { deadLetterTopic, replicaTopic } from "../contracts/topics.ts";
 import type { BatchSpans } from "../observability/batch-spans.ts";
+import { traceIdOf } from "../observability/trace.ts";
 import type { OutgoingRecord, StoredRecord } from "../platform/log/log.ts";
+import { isId } from "../platform/pages.ts";
 import { freshness } from "./dedupe.ts";
 import { route } from "./route.ts";
 import { type Rejection, rejectionOf, type Verdict } from "./validate.ts";
@@ -23,6 +25,8 @@ export interface Decision {
   /** The entity's newest version from now on. */
   readonly change?: { readonly id: EntityId; readonly version: Version };
   readonly rejection?: Rejection;
+  /** What a log line says of a rejected record: whose it is, and its trace, as far as it tells. */
+  readonly about?: { readonly id?: string; readonly traceId?: string };
 }
 
 /** What a decision is made with. */
@@ -73,4 +77,12 @@ const rejected = (entity: EntityDeclaration, record: StoredRecord, rejection: Re
   outcome: "invalid",
   outputs: [{ topic: deadLetterTopic(entity).name, record: encodeLetter(record, rejection) }],
   rejection,
+  about: aboutOf(record),
 });
+
+function aboutOf({ key, headers }: StoredRecord): NonNullable<Decision["about"]> {
+  const id = key?.toString() ?? "";
+  const traceId = traceIdOf(headers[header.traceparent]);
+  // What is no id may be anything, and is not for a log.
+  return { ...(isId(id) ? { id } : {}), ...(traceId ? { traceId } : {}) };
+}

@@ -145,12 +145,12 @@ class Partition {
 
   private count(owned: Owned, decisions: readonly Decision[]): void {
     const counts = new Map<string, number>();
-    for (const { offset, outcome, rejection } of decisions) {
+    for (const { offset, outcome, rejection, about } of decisions) {
       if (offset <= owned.countedTo) continue;
       counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
       if (rejection) {
         const { reason, detail } = rejection;
-        this.using.logger.warn({ ...this.at, offset, reason, detail }, "event sent to the dead letters");
+        this.using.logger.warn({ ...this.at, offset, ...about, reason, detail }, "event sent to the dead letters");
       }
     }
     if (this.entity === canary) return;

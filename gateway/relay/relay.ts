@@ -7,6 +7,7 @@
  */
 import type { Logger } from "../../observability/logger.ts";
 import type { Metrics } from "../../observability/metrics.ts";
+import { Outage } from "../../observability/outage.ts";
 import type { Leader } from "./leader.ts";
 import type { Outbox, OutboxRow } from "./outbox.ts";
 import type { Publisher } from "./publisher.ts";
@@ -30,6 +31,7 @@ const REOPEN_PAUSES_MS = [100, 250, 500, 1_000, 2_000];
 export class Relay {
   /** Rows deleted from the outbox so far. */
   forgotten = 0;
+  private readonly away: Outage;
   private stopping = false;
   private asleep = false;
   private notified = false;
@@ -38,7 +40,9 @@ export class Relay {
   constructor(
     private readonly using: { outbox: Outbox; leader: Leader; publisher: Publisher; logger: Logger; metrics: Metrics },
     private readonly settings: RelaySettings,
-  ) {}
+  ) {
+    this.away = new Outage(using.logger, "the log is away; changes wait in the outbox", "the log is back");
+  }
 
   /** A writer committed something. */
   notify(): void {
@@ -100,10 +104,11 @@ export class Relay {
   private async reopen(): Promise<void> {
     for (let attempt = 0; ; attempt++)
       try {
-        return await this.using.publisher.reopen();
+        await this.using.publisher.reopen();
+        return this.away.ended();
       } catch (error) {
         const pauseMs = REOPEN_PAUSES_MS[Math.min(attempt, REOPEN_PAUSES_MS.length - 1)]!;
-        this.using.logger.warn({ err: error, pauseMs }, "the log is away; changes wait in the outbox");
+        this.away.failed(error, { pauseMs });
         if (this.stopping) throw error;
         await Bun.sleep(pauseMs);
       }

@@ -4,6 +4,7 @@
  * rebalance, and skips silently when offsets are gone (docs/decisions/001-log-writer.md).
  */
 import type { Logger } from "../../../../observability/logger.ts";
+import { Outage } from "../../../../observability/outage.ts";
 import { type Follower, type FollowOptions, nameOf, type TopicPartition } from "../../log.ts";
 import type { Cluster } from "../cluster.ts";
 import { atMost, pause } from "../patience.ts";
@@ -161,6 +162,7 @@ class GroupFollower implements Follower, Owner {
 
   /** Gives a batch until it is taken. @returns false when the partition was lost before that. */
   async #deliver(queue: PartitionQueue, batch: Parameters<FollowOptions["onBatch"]>[0]): Promise<boolean> {
+    const trouble = new Outage(this.logger, "a batch failed and will come again", "the batch was taken after all");
     for (let pauseMs = FIRST_RETRY_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_RETRY_MS)) {
       // After this long without the coordinator's word the partition may be another's: better late than twice.
       while (queue.owned && this.#member.heartbeatAgeMs() > this.#sessionTimeoutMs && !this.#closing.signal.aborted)
@@ -168,9 +170,10 @@ class GroupFollower implements Follower, Owner {
       if (!queue.owned || this.#closing.signal.aborted) return false;
       try {
         await this.options.onBatch(batch);
+        trouble.ended({ ...queue.at });
         return true;
       } catch (error) {
-        this.logger.warn({ err: error, ...queue.at, againInMs: pauseMs }, "a batch failed and will come again");
+        trouble.failed(error, { ...queue.at, againInMs: pauseMs });
         await pause(pauseMs, this.#closing.signal).catch(() => {});
       }
     }

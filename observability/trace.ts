@@ -139,6 +139,7 @@ class RecordedSpan implements ActiveSpan {
     if (this.ended) return;
     this.ended = true;
     const endMs = Math.max(this.startMs, nowMs());
+    if (error !== undefined) this.attributes["error.type"] = error instanceof Error ? error.name : "_OTHER";
     if (!this.isKept(endMs, error)) {
       this.recorder.leave();
       return;

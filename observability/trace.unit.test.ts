@@ -155,7 +155,7 @@ describe("with tracing on", () => {
     const error = new Error("the broker is away");
     span.end(error);
     span.end();
-    expect(kept.map(({ failure }) => failure)).toEqual([{ error }]);
+    expect(kept).toMatchObject([{ failure: { error }, attributes: { "error.type": "Error" } }]);
   });
 
   test("work inside a span ends it, and its failure is the span's and the caller's", async () => {

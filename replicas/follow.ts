@@ -2,7 +2,7 @@
 import { type Cause, encodeLetter } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity.ts";
 import { decodeRouted, NewerSchemaVersionError, type RoutedEvent } from "../contracts/event.ts";
-import { replicaTopic } from "../contracts/topics.ts";
+import { replicaGroup, replicaTopic } from "../contracts/topics.ts";
 import { BatchSpans } from "../observability/batch-spans.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
@@ -223,6 +223,7 @@ export class EntityFollower {
         "messaging.operation.name": "apply",
         "messaging.operation.type": "process",
         "messaging.destination.name": this.topic,
+        "messaging.consumer.group.name": replicaGroup(this.replica.name),
         "lockstep.replica": this.replica.name,
       },
     });

@@ -29,6 +29,7 @@ const routeSpans = ({ topic, partition }: TopicPartition): BatchSpans =>
       "messaging.operation.type": "process",
       "messaging.destination.name": topic,
       "messaging.destination.partition.id": String(partition),
+      "messaging.consumer.group.name": streamGroup,
     },
   });
 

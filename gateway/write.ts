@@ -1,4 +1,4 @@
-/** Writes and reads of one entity in the source: each is one statement. */
+/** Writes and reads of one entity in the source: each is one statement, which writes that come at the same time share. */
 import {
   type Document,
   documentOf,
@@ -8,9 +8,11 @@ import {
   type Version,
 } from "../contracts/entity.ts";
 import { LockstepError } from "../contracts/errors.ts";
+import { isRefused } from "../platform/database.ts";
 import { explain } from "./explain.ts";
 import type { Source } from "./source.ts";
 import { type Statements, statementsOf } from "./statements/index.ts";
+import { Together, type Write } from "./together.ts";
 
 /** What travels with a write into the outbox. */
 export interface WriteContext {
@@ -26,40 +28,57 @@ interface Answer {
   readonly version: number | null;
 }
 
+/** A write as its statement takes it. */
+interface Prepared extends Write {
+  /** JSON of its item in the list. */
+  readonly item: string;
+  readonly context: WriteContext;
+}
+
 /** SQLSTATEs of a transaction that was undone for the sake of another one: serialization failure, deadlock. */
 const UNDONE = ["40001", "40P01"];
 const ATTEMPTS = 3;
+/** SQLSTATE of a statement that did not get a lock in time. */
+const LOCK_NOT_AVAILABLE = "55P03";
+/** How long a statement of several writes waits for a lock of somebody else's, in milliseconds. */
+const LOCK_MS = 50;
+/** Of each kind of write. Two statements at a time would each have half as many writes, and cost more. */
+const BOUNDS = { lanes: 1, aside: 1, most: 500, patienceMs: 5_000 };
 
 export class EntityStore {
   private readonly statements: Statements;
+  private readonly inserts: Together<Prepared, Answer>;
+  private readonly updates: Together<Prepared, Answer>;
+  private readonly removals: Together<Prepared, Answer>;
 
   constructor(
     private readonly source: Source,
     readonly entity: EntityDeclaration,
   ) {
     this.statements = statementsOf(entity);
+    const together = (statement: string) =>
+      new Together<Prepared, Answer>((writes, patient) => this.write(statement, writes, patient), isUndone, BOUNDS);
+    this.inserts = together(this.statements.insert);
+    this.updates = together(this.statements.update);
+    this.removals = together(this.statements.remove);
   }
 
   /** @throws {LockstepError} CONFLICT when a unique value is taken; INVALID; UNAVAILABLE. */
   async insert(id: EntityId, document: Document, context: WriteContext): Promise<Document> {
-    const row = JSON.stringify(rowOf({ id, ...document }));
-    const [answer] = await this.run(this.statements.insert, [row, context.traceparent, context.actor ?? null]);
-    return this.document(answer!.doc!);
+    const { doc } = await this.add(this.inserts, id, rowOf({ id, ...document }), context);
+    return this.document(doc!);
   }
 
   /** Sets the given members and no others. @throws {LockstepError} NOT_FOUND, PRECONDITION_FAILED, CONFLICT, INVALID, UNAVAILABLE. */
   async update(id: EntityId, change: Document, accepted: Accepted, context: WriteContext): Promise<Document> {
-    const row = JSON.stringify(rowOf(change));
-    const parameters = [id, row, arrayOf(accepted), context.traceparent, context.actor ?? null];
-    const [answer] = await this.run(this.statements.update, parameters);
-    return this.document(this.changed(id, accepted, answer!));
+    const answer = await this.add(this.updates, id, { id, change: rowOf(change), accepted }, context);
+    return this.document(this.changed(id, accepted, answer));
   }
 
   /** @returns the version of the tombstone. @throws {LockstepError} NOT_FOUND, PRECONDITION_FAILED, UNAVAILABLE. */
   async remove(id: EntityId, accepted: Accepted, context: WriteContext): Promise<Version> {
-    const parameters = [id, arrayOf(accepted), context.traceparent, context.actor ?? null];
-    const [answer] = await this.run(this.statements.remove, parameters);
-    return Number(this.changed(id, accepted, answer!).version) + 1;
+    const answer = await this.add(this.removals, id, { id, accepted }, context);
+    return Number(this.changed(id, accepted, answer).version) + 1;
   }
 
   /** @throws {LockstepError} NOT_FOUND, UNAVAILABLE. */
@@ -94,16 +113,58 @@ export class EntityStore {
     return documentOf(this.entity.fields, row);
   }
 
-  private async run(text: string, parameters: (string | number | null)[]): Promise<Answer[]> {
+  private async add(
+    to: Together<Prepared, Answer>,
+    id: EntityId,
+    value: Record<string, unknown>,
+    context: WriteContext,
+  ): Promise<Answer> {
+    const item = JSON.stringify(value);
+    try {
+      return await to.add({ id, bytes: item.length, item, context });
+    } catch (error) {
+      throw explain(error, this.entity);
+    }
+  }
+
+  /** Carries out writes of one kind in one statement: all of them or, when it throws, none or nobody knows. */
+  private async write(statement: string, writes: readonly Prepared[], patient: boolean): Promise<Answer[]> {
+    const contexts = Object.fromEntries(writes.map(({ id, context }) => [id, context]));
+    const list = `[${writes.map(({ item }) => item).join(",")}]`;
+    const answers = await this.send<Answer & { readonly id: EntityId }>(
+      statement,
+      [list, JSON.stringify(contexts), patient ? "0" : String(LOCK_MS)],
+      patient ? ATTEMPTS : 1,
+    );
+    const byId = new Map(answers.map((answer) => [answer.id, answer]));
+    return writes.map(({ id }) => byId.get(id)!);
+  }
+
+  private async run(text: string, parameters: readonly (string | number | null)[]): Promise<Answer[]> {
+    try {
+      return await this.send<Answer>(text, parameters, ATTEMPTS);
+    } catch (error) {
+      throw explain(error, this.entity);
+    }
+  }
+
+  private async send<T extends object>(
+    text: string,
+    parameters: readonly (string | number | null)[],
+    attempts: number,
+  ): Promise<T[]> {
     for (let attempt = 1; ; attempt++)
       try {
-        return await this.source.query((sql) => sql.unsafe<Answer[]>(text, parameters, { prepare: true }));
+        return await this.source.query((sql) => sql.unsafe<T[]>(text, [...parameters], { prepare: true }));
       } catch (error) {
         const undone = UNDONE.includes((error as { code?: string }).code ?? "");
-        if (!undone || attempt === ATTEMPTS) throw explain(error, this.entity);
+        if (!undone || attempt >= attempts) throw error;
       }
   }
 }
 
-/** PostgreSQL's text form of an array. */
-const arrayOf = (versions: Accepted): string | null => (versions ? `{${versions.join(",")}}` : null);
+/** True when the database has undone a statement for a reason that may be one row's. */
+function isUndone(error: unknown): boolean {
+  const code = (error as { code?: string }).code ?? "";
+  return isRefused(error) || UNDONE.includes(code) || code === LOCK_NOT_AVAILABLE;
+}

@@ -22,6 +22,8 @@ export function connectPool(
     /** Shown in `pg_stat_activity`. */
     readonly name: string;
     readonly statementTimeoutMs: number;
+    /** More of PostgreSQL's settings for each session. */
+    readonly session?: Readonly<Record<string, string>>;
   },
 ): Sql {
   return postgres(url, {
@@ -32,7 +34,12 @@ export function connectPool(
     max_lifetime: null,
     backoff: (attempt) => Math.min(0.05 * 2 ** attempt, 1),
     onnotice: () => {},
-    connection: { application_name: options.name, statement_timeout: options.statementTimeoutMs, TimeZone: "UTC" },
+    connection: {
+      ...options.session,
+      application_name: options.name,
+      statement_timeout: options.statementTimeoutMs,
+      TimeZone: "UTC",
+    },
   });
 }
 

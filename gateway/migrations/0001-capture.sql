@@ -76,7 +76,9 @@ begin
   return new;
 end $$;
 
--- After each statement: one insert for all of its rows.
+-- After each statement: one insert for all of its rows. What goes with a row into the outbox is what `lockstep.contexts` says of its
+-- id (the gateway writes for many callers at once), else what `lockstep.traceparent` and `lockstep.actor` say for all of the
+-- transaction.
 --
 -- A plan is kept for the session's life, made for the first statement that comes and for what the tables hold then. Subqueries
 -- instead of joins, and the planner's settings, leave it the index of the tombstones and nothing else: a join that was planned for
@@ -85,6 +87,9 @@ create function lockstep.capture_inserted() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' -- one text for one time
 set enable_seqscan = off set enable_bitmapscan = off as $$
 declare
+  the_contexts jsonb := nullif(current_setting('lockstep.contexts', true), '');
+  the_traceparent text := nullif(current_setting('lockstep.traceparent', true), '');
+  the_actor text := nullif(current_setting('lockstep.actor', true), '');
   found_tombstones bigint;
   outdated boolean;
 begin
@@ -109,7 +114,7 @@ begin
   end if;
   insert into lockstep.outbox (entity, id, version, operation, data, traceparent, actor)
   select tg_argv[0], c.id, c.version, 'upserted', to_jsonb(c),
-    nullif(current_setting('lockstep.traceparent', true), ''), nullif(current_setting('lockstep.actor', true), '')
+    coalesce(the_contexts -> c.id::text ->> 'traceparent', the_traceparent), coalesce(the_contexts -> c.id::text ->> 'actor', the_actor)
   from changed c;
   if found then perform lockstep.wake_relay(); end if;
   return null;
@@ -117,10 +122,14 @@ end $$;
 
 create function lockstep.capture_updated() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $$
+declare
+  the_contexts jsonb := nullif(current_setting('lockstep.contexts', true), '');
+  the_traceparent text := nullif(current_setting('lockstep.traceparent', true), '');
+  the_actor text := nullif(current_setting('lockstep.actor', true), '');
 begin
   insert into lockstep.outbox (entity, id, version, operation, data, traceparent, actor)
   select tg_argv[0], c.id, c.version, 'upserted', to_jsonb(c),
-    nullif(current_setting('lockstep.traceparent', true), ''), nullif(current_setting('lockstep.actor', true), '')
+    coalesce(the_contexts -> c.id::text ->> 'traceparent', the_traceparent), coalesce(the_contexts -> c.id::text ->> 'actor', the_actor)
   from changed c;
   if found then perform lockstep.wake_relay(); end if;
   return null;
@@ -129,6 +138,9 @@ end $$;
 create function lockstep.capture_deleted() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 declare
+  the_contexts jsonb := nullif(current_setting('lockstep.contexts', true), '');
+  the_traceparent text := nullif(current_setting('lockstep.traceparent', true), '');
+  the_actor text := nullif(current_setting('lockstep.actor', true), '');
   returned boolean;
 begin
   insert into lockstep.tombstones as t (entity, id, version)
@@ -136,7 +148,7 @@ begin
   on conflict (entity, id) do update set version = excluded.version, at = excluded.at;
   insert into lockstep.outbox (entity, id, version, operation, data, traceparent, actor)
   select tg_argv[0], c.id, c.version + 1, 'deleted', null,
-    nullif(current_setting('lockstep.traceparent', true), ''), nullif(current_setting('lockstep.actor', true), '')
+    coalesce(the_contexts -> c.id::text ->> 'traceparent', the_traceparent), coalesce(the_contexts -> c.id::text ->> 'actor', the_actor)
   from changed c;
   if not found then return null; end if;
   -- `with gone as (delete … returning *) insert … select … from gone`: the new row took its version before there was a tombstone.

@@ -1,6 +1,6 @@
 /**
- * The SQL of one entity: the files of this folder with `{table}` and `{columns}` filled in from the declaration. Each write is
- * one statement, and so one transaction of its own: the row, its version and its outbox row (by trigger) stand or fall
+ * The SQL of one entity: the files of this folder with `{table}` and `{columns}` filled in from the declaration. A write is part of
+ * one statement, and so of one transaction: the row, its version and its outbox row (by trigger) stand or fall
  * together, and no lost connection can leave half of it. There is one text for each, whatever members a change has, since every
  * text is a prepared statement in every connection.
  */

@@ -1,12 +1,14 @@
--- Takes: $1 id, $2 versions of which the row must have one, or null, $3 traceparent or null, $4 actor or null.
--- Answers one row: doc, the row that was deleted as JSON, or null when nothing was; version, what the row had before, or null when
--- there was none. The tombstone has the version after that of doc.
+-- Takes: $1 a JSON list, each id once, of {id, accepted: versions of which the row must have one, or null}; $2 and $3 as insert.sql.
+-- Answers a row for each: id; doc, the row that was deleted as JSON, or null when nothing was; version, what the row had before, or
+-- null when there was none. The tombstone has the version after that of doc.
 with context as materialized (
-  select set_config('lockstep.traceparent', coalesce($3::text, ''), true),
-         set_config('lockstep.actor', coalesce($4::text, ''), true)
+  select set_config('lockstep.contexts', $2::text, true), set_config('lock_timeout', $3::text, true)
+), given as materialized (
+  select id, accepted from jsonb_to_recordset($1::text::jsonb) as g (id uuid, accepted jsonb)
 ), changed as (
-  delete from {table} as t using context
-  where t.id = $1::uuid and ($2::bigint[] is null or t.version = any($2::bigint[]))
-  returning to_jsonb(t) as doc
+  delete from {table} as t using given, context
+  where t.id = given.id and (given.accepted is null or given.accepted @> to_jsonb(t.version))
+  returning t.id, to_jsonb(t) as doc
 )
-select (select doc from changed) as doc, (select version::int from {table} where id = $1::uuid) as version
+select given.id, changed.doc, before.version::int as version
+from given left join changed on changed.id = given.id left join {table} before on before.id = given.id

@@ -26,6 +26,12 @@ const BUSY_POLL_MS = 5;
  * hold a lock of the whole database until its commit is on disk.
  */
 const BUSY_ROWS = 2;
+/**
+ * From so many rows at once on, others are waited for before the next take: each batch costs every hop behind a request for each
+ * partition, whatever it holds. A batch that is full is not waited for.
+ */
+const LINGER_ROWS = 4;
+const LINGER_MS = 6;
 const REOPEN_PAUSES_MS = [100, 250, 500, 1_000, 2_000];
 
 export class Relay {
@@ -69,6 +75,7 @@ export class Relay {
         if (this.asleep && rows.length >= BUSY_ROWS) await this.wakeUp();
         await this.publish(rows);
         published = rows;
+        if (rows.length >= LINGER_ROWS && rows.length < this.settings.batch) await Bun.sleep(LINGER_MS);
       }
     }
     if (published.length > 0) await this.forgetAndTake(published);

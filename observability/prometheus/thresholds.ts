@@ -49,6 +49,6 @@ export const quick: Thresholds = {
   outboxOld: { aboveSeconds: 3, forSeconds: 1 },
   lagGrowing: { aboveRecords: 10, windowSeconds: 5, forSeconds: 1 },
   deadLetters: { forSeconds: 1 },
-  canarySilent: { afterSeconds: 5, forSeconds: 1 },
+  canarySilent: { afterSeconds: 15, forSeconds: 1 },
   away: { forSeconds: 3 },
 };

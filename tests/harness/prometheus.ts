@@ -47,3 +47,14 @@ export async function firing(prometheus: string) {
   };
   return answer.data.alerts.filter(({ state }) => state === "firing");
 }
+
+/** Observations that name a trace, of the last minutes, of all series that a query asks for. */
+export async function exemplars(prometheus: string, query: string) {
+  const now = Date.now() / 1_000;
+  const body = new URLSearchParams({ query, start: String(now - 300), end: String(now) });
+  const response = await fetch(`${prometheus}/api/v1/query_exemplars`, { method: "POST", body });
+  const answer = (await response.json()) as {
+    data: { exemplars: { labels: Record<string, string>; value: string }[] }[];
+  };
+  return answer.data.flatMap(({ exemplars }) => exemplars);
+}

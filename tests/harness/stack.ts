@@ -24,6 +24,8 @@ export interface StackOptions {
   readonly brokers?: 1 | 3;
   readonly instances?: string;
   readonly partitions?: number;
+  /** With Jaeger and Prometheus beside it. */
+  readonly observe?: boolean;
   readonly env?: Readonly<Record<string, string>>;
   /** Folder of the repository whose services run: this one, or a copy with `node_modules`. */
   readonly root?: string;
@@ -69,6 +71,7 @@ export class Stack implements AsyncDisposable {
     if (options.brokers) args.push("--brokers", String(options.brokers));
     if (options.instances) args.push("--instances", options.instances);
     if (options.partitions) args.push("--partitions", String(options.partitions));
+    if (options.observe) args.push("--observe");
     const { stdout, stderr, code } = await run(args, options.env, stack.root);
     if (code !== 0) {
       await stack[Symbol.asyncDispose]();
@@ -160,7 +163,7 @@ export class Stack implements AsyncDisposable {
 async function freePortBase(): Promise<number> {
   for (;;) {
     const base = 10_000 + Math.floor(Math.random() * 100) * 100;
-    const offsets = [0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 20, 21, 22, 30, 31, 32];
+    const offsets = [0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 20, 21, 22, 30, 31, 32, 40, 41, 42, 43];
     const free = await Promise.all(offsets.map((offset) => isFree(base + offset)));
     if (free.every(Boolean)) return base;
   }

@@ -6,13 +6,13 @@ import { commitTo, orZero, orZeroByReplica, rateBy } from "../promql.ts";
 import { commitToReadable, deadLetters, lagByGroup, outboxDepth } from "./parts.ts";
 
 const chosen = 'replica=~"$replica"';
-const everyReplica = `count by (replica) (${metrics.canarySeen.name}{${chosen}})`;
+const everyReplica = `count by (replica) (${metrics.cacheEpoch.name}{${chosen}})`;
 
 export const inStep: Board = {
   slug: "in-step",
   title: "In step",
   description: "Is every change readable in every replica, how fast, and if not, where does it wait?",
-  variables: [{ name: "replica", label: "Replica", metric: metrics.canarySeen.name, many: true }],
+  variables: [{ name: "replica", label: "Replica", metric: metrics.cacheEpoch.name, many: true }],
   rows: [
     {
       title: "Commit to readable",

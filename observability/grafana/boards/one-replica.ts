@@ -8,13 +8,13 @@ const latency = metrics.syncLatency.name;
 const http = metrics.httpRequests.name;
 const own = 'replica="$replica"';
 const ownHttp = 'service="replica-$replica",http_route=~"/[a-z-]+(/:id)?",http_route!~"/(metrics|health/.*)"';
-const itself = `count by (replica) (${metrics.canarySeen.name}{${own}})`;
+const itself = `count by (replica) (${metrics.cacheEpoch.name}{${own}})`;
 
 export const oneReplica: Board = {
   slug: "one-replica",
   title: "One replica",
   description: "What one replica applies, what it answers, and how its cache does.",
-  variables: [{ name: "replica", label: "Replica", metric: metrics.canarySeen.name, many: false }],
+  variables: [{ name: "replica", label: "Replica", metric: metrics.cacheEpoch.name, many: false }],
   rows: [
     {
       title: "Commit to readable",

@@ -19,7 +19,7 @@ export interface GrafanaOptions extends Waiting {
 
 /** Grafana's program and the folder with its page and defaults. @throws {MissingComponentError} when the machine has none. */
 export function grafanaProgram(): { readonly program: string; readonly home: string } {
-  const program = Bun.which("grafana");
+  const program = Bun.which("grafana", { PATH: process.env.PATH ?? "" });
   if (!program) throw new MissingComponentError("Grafana is not on this machine", OTHERWISE);
   // An unpacked archive has both in one folder; Debian's and Red Hat's packages and Homebrew's put the page under share.
   const near = dirname(dirname(realpathSync(program)));

@@ -7,6 +7,13 @@ export const foreign = {
   // Redpanda, at its admin port
   redpandaFree: "redpanda_storage_disk_free_bytes",
   redpandaTotal: "redpanda_storage_disk_total_bytes",
+  // k6 by remote write, while `bun run load` runs
+  k6Requests: "k6_http_reqs_total",
+  k6Failed: "k6_http_req_failed_rate",
+  k6P50: "k6_http_req_duration_p50",
+  k6P99: "k6_http_req_duration_p99",
+  k6SyncP50: "k6_sync_latency_p50",
+  k6SyncP99: "k6_sync_latency_p99",
   // Prometheus' node exporter, where one runs
   nodeFree: "node_filesystem_avail_bytes",
   nodeTotal: "node_filesystem_size_bytes",

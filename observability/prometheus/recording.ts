@@ -30,5 +30,7 @@ export const recordings = ({ slo }: Thresholds): readonly Recording[] => [
 
 function slowIn(window: Window, withinSeconds: number): string {
   const rate = (series: string) => `sum by (replica, store) (rate(${latency}_${series}[${duration(window)}]))`;
-  return `1 - ${rate(`bucket{le="${withinSeconds}"}`)} / ${rate("count")}`;
+  // Prometheus 3 writes whole bounds as 1.0, and Prometheus 2 as they were told.
+  const bound = Number.isInteger(withinSeconds) ? `le=~"${withinSeconds}([.]0)?"` : `le="${withinSeconds}"`;
+  return `1 - ${rate(`bucket{${bound}}`)} / ${rate("count")}`;
 }

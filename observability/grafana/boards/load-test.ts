@@ -1,12 +1,61 @@
 /** Load test: what is asked, what comes of it at each hop, and what it costs; on one page, to be read beside the generator's report. */
 import { metrics } from "../../../contracts/metrics.ts";
+import { foreign } from "../../prometheus/foreign.ts";
 import { GROUP_LAG } from "../../prometheus/recording.ts";
 import type { Board } from "../board.ts";
+import type { Panel } from "../panel.ts";
 import { orZero, quantile, rateBy } from "../promql.ts";
 import { commitToReadable, processPanels } from "./parts.ts";
 
 const http = metrics.httpRequests.name;
 const api = 'http_route!~"/metrics|/health/.*|/api/.*"';
+
+/** `bun run load` writes what k6 measures to the stack's Prometheus; without it all of this is 0. */
+const generator: readonly Panel[] = [
+  {
+    kind: "lines",
+    title: "Requests of the generator",
+    description: "Requests a second that k6 makes.",
+    unit: "reqps",
+    queries: [{ expr: orZero(rateBy("testid", foreign.k6Requests)), legend: "{{testid}}" }],
+    width: 6,
+    height: 8,
+  },
+  {
+    kind: "lines",
+    title: "Time to its answers",
+    description: "As k6 measures it: the way to the service and back is in it.",
+    unit: "s",
+    queries: [
+      { expr: orZero(`max by (testid) (${foreign.k6P99})`), legend: "p99 {{testid}}" },
+      { expr: orZero(`max by (testid) (${foreign.k6P50})`), legend: "p50 {{testid}}" },
+    ],
+    width: 6,
+    height: 8,
+  },
+  {
+    kind: "lines",
+    title: "Failed requests",
+    description: "Part of k6's requests that failed.",
+    unit: "percentunit",
+    queries: [{ expr: orZero(`max by (testid) (${foreign.k6Failed})`), legend: "{{testid}}" }],
+    width: 6,
+    height: 8,
+  },
+  {
+    kind: "lines",
+    title: "Sync latency as a client sees it",
+    description:
+      "From the write's answer until a read of the replica shows it, as k6 measures it by asking again and again.",
+    unit: "s",
+    queries: [
+      { expr: orZero(`max by (replica, store) (${foreign.k6SyncP99})`), legend: "p99 {{replica}} {{store}}" },
+      { expr: orZero(`max by (replica, store) (${foreign.k6SyncP50})`), legend: "p50 {{replica}} {{store}}" },
+    ],
+    width: 6,
+    height: 8,
+  },
+];
 
 export const loadTest: Board = {
   slug: "load-test",
@@ -102,6 +151,7 @@ export const loadTest: Board = {
         },
       ],
     },
+    { title: "As the generator sees it", panels: generator },
     { title: "What it costs", panels: processPanels('service!=""') },
   ],
 };

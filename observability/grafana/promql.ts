@@ -29,5 +29,6 @@ export const commitTo = (part: number, labels: string): string => {
 /** Zero where there is nothing: for what a healthy system has none of. */
 export const orZero = (expr: string): string => `${expr} or vector(0)`;
 
-/** Zero for each replica that has nothing to tell yet. */
-export const orZeroByReplica = (expr: string, appliedBy: string): string => `${expr} or 0 * ${appliedBy}`;
+/** Zero for each replica that has nothing to tell yet. @param labels which replicas. */
+export const orZeroByReplica = (expr: string, labels: string): string =>
+  `${expr} or 0 * count by (replica) (${metrics.cacheEpoch.name}{${labels}})`;

@@ -3,10 +3,9 @@ import { metrics } from "../../../contracts/metrics.ts";
 import { foreign } from "../../prometheus/foreign.ts";
 import type { Board } from "../board.ts";
 import { commitTo, orZero, orZeroByReplica, rateBy } from "../promql.ts";
-import { commitToReadable, deadLetters, lagByGroup, outboxDepth } from "./parts.ts";
+import { commitToReadable, deadLetters, lagByGroup, outboxDepth, rowsThatDiffer } from "./parts.ts";
 
 const chosen = 'replica=~"$replica"';
-const everyReplica = `count by (replica) (${metrics.cacheEpoch.name}{${chosen}})`;
 
 export const inStep: Board = {
   slug: "in-step",
@@ -92,22 +91,7 @@ export const inStep: Board = {
           width: 4,
           height: 5,
         },
-        {
-          kind: "stat",
-          title: "Rows that differ",
-          description:
-            "Rows of the replica, or entries of its cache, that the last verification found to differ. 0 also when there was none yet.",
-          unit: "short",
-          queries: [
-            {
-              expr: orZeroByReplica(`max by (replica) (${metrics.divergentRows.name}{${chosen}})`, everyReplica),
-              legend: "{{replica}}",
-            },
-          ],
-          limits: { warn: 1, bad: 1 },
-          width: 4,
-          height: 5,
-        },
+        rowsThatDiffer(chosen, { width: 4, height: 5 }),
         {
           kind: "stat",
           title: "Last verified",
@@ -115,7 +99,7 @@ export const inStep: Board = {
           unit: "s",
           queries: [
             {
-              expr: orZeroByReplica(`time() - max by (replica) (${metrics.verifiedAt.name}{${chosen}})`, everyReplica),
+              expr: orZeroByReplica(`time() - max by (replica) (${metrics.verifiedAt.name}{${chosen}})`, chosen),
               legend: "{{replica}}",
             },
           ],

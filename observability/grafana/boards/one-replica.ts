@@ -1,14 +1,13 @@
 /** One replica: what it applies, what it answers, and how its cache does. */
 import { metrics } from "../../../contracts/metrics.ts";
 import type { Board } from "../board.ts";
-import { orZero, orZeroByReplica, quantile, rateBy } from "../promql.ts";
-import { commitToReadable, processPanels } from "./parts.ts";
+import { orZero, quantile, rateBy } from "../promql.ts";
+import { commitToReadable, paused, processPanels, rowsThatDiffer } from "./parts.ts";
 
 const latency = metrics.syncLatency.name;
 const http = metrics.httpRequests.name;
 const own = 'replica="$replica"';
 const ownHttp = 'service="replica-$replica",http_route=~"/[a-z-]+(/:id)?",http_route!~"/(metrics|health/.*)"';
-const itself = `count by (replica) (${metrics.cacheEpoch.name}{${own}})`;
 
 export const oneReplica: Board = {
   slug: "one-replica",
@@ -57,31 +56,8 @@ export const oneReplica: Board = {
           width: 8,
           height: 8,
         },
-        {
-          kind: "stat",
-          title: "Rows that differ",
-          description: "Found by the last verification; 0 also when there was none yet.",
-          unit: "short",
-          queries: [
-            {
-              expr: orZeroByReplica(`max by (replica) (${metrics.divergentRows.name}{${own}})`, itself),
-              legend: "rows",
-            },
-          ],
-          limits: { warn: 1, bad: 1 },
-          width: 4,
-          height: 8,
-        },
-        {
-          kind: "stat",
-          title: "Paused",
-          description: "1 while an operator has paused this replica.",
-          unit: "bool_yes_no",
-          queries: [{ expr: orZero(`max(${metrics.paused.name}{service="replica-$replica"})`), legend: "paused" }],
-          limits: { warn: 1, bad: 2 },
-          width: 4,
-          height: 8,
-        },
+        rowsThatDiffer(own, { width: 4, height: 8 }),
+        paused("replica-$replica", { width: 4, height: 8 }),
       ],
     },
     {

@@ -2,7 +2,7 @@
 import { metrics } from "../../../contracts/metrics.ts";
 import { GROUP_LAG } from "../../prometheus/recording.ts";
 import type { Panel } from "../panel.ts";
-import { commitTo, orZero, rateBy } from "../promql.ts";
+import { commitTo, orZero, orZeroByReplica, rateBy } from "../promql.ts";
 
 /** The first number everywhere. @param labels which replicas. */
 export const commitToReadable = (labels: string, size: { width: number; height: number }): Panel => ({
@@ -45,6 +45,33 @@ export const deadLetters = (size: { width: number; height: number }): Panel => (
   unit: "short",
   queries: [{ expr: orZero(`sum(${metrics.deadLetters.name})`), legend: "open" }],
   limits: { warn: 1, bad: 10 },
+  ...size,
+});
+
+/** @param labels which replicas. */
+export const rowsThatDiffer = (labels: string, size: { width: number; height: number }): Panel => ({
+  kind: "stat",
+  title: "Rows that differ",
+  description:
+    "Rows of the replica, or entries of its cache, that the last verification found to differ. 0 also when there was none yet.",
+  unit: "short",
+  queries: [
+    {
+      expr: orZeroByReplica(`max by (replica) (${metrics.divergentRows.name}{${labels}})`, labels),
+      legend: "{{replica}}",
+    },
+  ],
+  limits: { warn: 1, bad: 1 },
+  ...size,
+});
+
+export const paused = (service: string, size: { width: number; height: number }): Panel => ({
+  kind: "stat",
+  title: "Paused",
+  description: "Yes while an operator has paused it.",
+  unit: "bool_yes_no",
+  queries: [{ expr: orZero(`max(${metrics.paused.name}{service="${service}"})`), legend: "paused" }],
+  limits: { warn: 1, bad: 2 },
   ...size,
 });
 

@@ -3,7 +3,7 @@ import { metrics } from "../../../contracts/metrics.ts";
 import { streamGroup } from "../../../contracts/topics.ts";
 import type { Board } from "../board.ts";
 import { orZero, rateBy } from "../promql.ts";
-import { deadLetters, processPanels } from "./parts.ts";
+import { deadLetters, paused, processPanels } from "./parts.ts";
 
 const ofGroup = `group="${streamGroup}"`;
 
@@ -97,16 +97,7 @@ export const stream: Board = {
           width: 6,
           height: 6,
         },
-        {
-          kind: "stat",
-          title: "Paused",
-          description: "1 while an operator has paused the stream.",
-          unit: "bool_yes_no",
-          queries: [{ expr: orZero(`max(${metrics.paused.name}{service="stream"})`), legend: "paused" }],
-          limits: { warn: 1, bad: 2 },
-          width: 6,
-          height: 6,
-        },
+        paused("stream", { width: 6, height: 6 }),
       ],
     },
     { title: "Processes", panels: processPanels('service="stream"') },

@@ -2,6 +2,7 @@
  * `bun run restart`: every service, or those that are named, one instance at a time, so that of several one is always there. Each is told
  * to end and started again by its supervisor; the next one's turn comes when it says that it is ready.
  */
+import { isService } from "../platform/stack-file.ts";
 import { Failure } from "./failure.ts";
 import { healthOf } from "./health.ts";
 import { endProcess } from "./processes.ts";
@@ -10,7 +11,6 @@ import { type Entry, processOf, readState, runningSupervisor } from "./state.ts"
 /** It has LOCKSTEP_SHUTDOWN_MS for that; a longer one is waited for all the same, and the supervisor's bound holds for `down` alone. */
 const STOP_WITHIN_MS = 60_000;
 const READY_WITHIN_MS = 120_000;
-const SERVICES = ["gateway", "relay", "stream", "replica", "console"];
 
 export interface Restarted {
   readonly name: string;
@@ -47,8 +47,7 @@ export async function restart(
   return done;
 }
 
-const servicesOn = (data: string): Entry[] =>
-  (readState(data)?.entries ?? []).filter(({ kind }) => SERVICES.includes(kind));
+const servicesOn = (data: string): Entry[] => (readState(data)?.entries ?? []).filter(isService);
 
 async function restartOne(data: string, { name, instance }: Entry, say: (line: string) => void): Promise<Restarted> {
   const now = () => servicesOn(data).find((entry) => entry.name === name && entry.instance === instance);

@@ -20,14 +20,16 @@ const linter = {
 
 try {
   const program = await goProgram(linter, {});
-  let failed = 0;
+  let [passed, failed] = [0, 0];
   for (const file of readdirSync(folder).filter((name) => name.endsWith(".json"))) {
     const args = ["lint", "--strict", "--config", join(folder, ".lint"), join(folder, file)];
     const { status, output } = await run(program, args);
     console.log(`${status === 0 ? "passes" : "FAILS "}  ${file}`);
     if (status !== 0) console.log(output);
-    failed += status === 0 ? 0 : 1;
+    if (status === 0) passed++;
+    else failed++;
   }
+  console.log(`${passed} passed, ${failed} failed`);
   process.exit(failed === 0 ? 0 : 1);
 } catch (error) {
   if (!(error instanceof Failure)) throw error;

@@ -1,21 +1,22 @@
-/**
- * Sends spans to an OTLP/HTTP endpoint in batches; they are dropped, counted and reported rather than awaited when it is away.
- *
- * OpenTelemetry's exporter makes and sends the messages. Its SDK is not used: what is recorded here needs none of its samplers,
- * processors and contexts, and it cannot keep a span for how it ended.
- */
-import { SpanStatusCode } from "@opentelemetry/api";
-import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
-import { resourceFromAttributes } from "@opentelemetry/resources";
-import type { ReadableSpan } from "@opentelemetry/sdk-trace";
+/** Sends spans to a collector in batches. They wait while it is away, and are dropped and counted when too many do; nobody awaits them. */
 import { watchBuffer } from "./gauges.ts";
 import type { Logger } from "./logger.ts";
 import type { Metrics } from "./metrics.ts";
-import { timeOf } from "./time.ts";
-import type { EndedSpan, Recorder } from "./trace.ts";
+import {
+  type Attributes,
+  attributesOf,
+  NotTakenError,
+  nanoseconds,
+  type OtlpEndpoint,
+  resourceOf,
+  sendOtlp,
+} from "./otlp.ts";
+import { Outage } from "./outage.ts";
+import type { EndedSpan } from "./trace.ts";
 
 export interface SpanExport {
-  readonly recorder: Recorder;
+  /** Takes a span, to be sent within a second or so. */
+  readonly add: (span: EndedSpan) => void;
   /** Sends what is left. Never rejects. */
   flush(): Promise<void>;
 }
@@ -24,72 +25,30 @@ export interface SpanExport {
 const MOST_WAITING = 8_192;
 const MOST_AT_A_TIME = 512;
 const SEND_EVERY_MS = 1_000;
-const SEND_TIMEOUT_MS = 5_000;
 
+/** @param resource attributes of this process that each of its spans belongs to. */
 export function exportSpans(
   using: { readonly logger: Logger; readonly metrics: Metrics },
-  settings: {
-    /** Attributes of this process that each of its spans belongs to. */
-    readonly resource: Readonly<Record<string, string>>;
-    /** Base URL; `/v1/traces` is appended (OpenTelemetry protocol exporter, "Endpoint URLs for OTLP/HTTP"). */
-    readonly endpoint: string;
-    readonly ratio: number;
-    readonly slowMs: number;
-  },
+  endpoint: OtlpEndpoint,
+  resource: Attributes,
 ): SpanExport {
-  const { logger, metrics } = using;
-  const queue = new SpanQueue(settings, (exported, dropped, error) => {
-    metrics.spans.inc({ outcome: "exported" }, exported);
-    metrics.spans.inc({ outcome: "dropped" }, dropped);
-    tell(exported, dropped, error);
-  });
-  const tell = lossTeller(logger);
-  watchBuffer(metrics, "spans", MOST_WAITING, () => queue.size);
-  const { ratio, slowMs } = settings;
-  return {
-    recorder: {
-      ratio,
-      slowMs,
-      keep: (span) => queue.add(span),
-      leave: () => metrics.spans.inc({ outcome: "unsampled" }),
-    },
-    flush: () => queue.flush(),
-  };
-}
-
-type Told = (exported: number, dropped: number, error?: unknown) => void;
-
-/** Says once when spans are lost, and once when they are sent again, with how many were lost in between. */
-function lossTeller(logger: Logger): Told {
-  let lost = 0;
-  return (exported, dropped, error) => {
-    if (dropped > 0 && lost === 0)
-      logger.warn({ err: error, mostWaiting: MOST_WAITING }, "spans cannot be sent; they are dropped until that works");
-    lost += dropped;
-    if (exported === 0 || lost === 0) return;
-    logger.info({ lost }, "spans are sent again");
-    lost = 0;
-  };
+  const queue = new SpanQueue(using, (spans) => sendOtlp(endpoint, "traces", traceMessage(resource, spans)));
+  watchBuffer(using.metrics, "spans", MOST_WAITING, () => queue.size);
+  setInterval(() => void queue.send(), SEND_EVERY_MS).unref();
+  return { add: (span) => queue.add(span), flush: () => queue.flush() };
 }
 
 class SpanQueue {
   private waiting: EndedSpan[] = [];
-  private dropped = 0;
   private sending: Promise<void> | undefined;
-  private readonly exporter: OTLPTraceExporter;
-  private readonly common;
+  private dropped = 0;
+  private readonly outage: Outage;
 
   constructor(
-    { endpoint, resource }: { readonly endpoint: string; readonly resource: Readonly<Record<string, string>> },
-    private readonly tell: Told,
+    private readonly using: { readonly logger: Logger; readonly metrics: Pick<Metrics, "spans"> },
+    private readonly take: (spans: readonly EndedSpan[]) => Promise<void>,
   ) {
-    this.exporter = new OTLPTraceExporter({
-      url: `${endpoint.replace(/\/$/, "")}/v1/traces`,
-      timeoutMillis: SEND_TIMEOUT_MS,
-    });
-    // One object for all spans: the exporter gathers them by it.
-    this.common = { resource: resourceFromAttributes(resource), instrumentationScope: { name: "lockstep" } };
-    setInterval(() => this.send(), SEND_EVERY_MS).unref();
+    this.outage = new Outage(using.logger, "spans cannot be sent; too many are dropped", "spans are sent again");
   }
 
   get size(): number {
@@ -97,8 +56,8 @@ class SpanQueue {
   }
 
   add(span: EndedSpan): void {
-    if (this.waiting.length >= MOST_WAITING) this.dropped++;
-    else if (this.waiting.push(span) === MOST_AT_A_TIME) this.send();
+    if (this.waiting.length >= MOST_WAITING) this.drop(1);
+    else if (this.waiting.push(span) === MOST_AT_A_TIME) void this.send();
   }
 
   async flush(): Promise<void> {
@@ -106,7 +65,8 @@ class SpanQueue {
     await this.send();
   }
 
-  private send(): Promise<void> {
+  /** Never rejects. */
+  send(): Promise<void> {
     this.sending ??= this.sendAll().finally(() => {
       this.sending = undefined;
     });
@@ -116,60 +76,60 @@ class SpanQueue {
   private async sendAll(): Promise<void> {
     while (this.waiting.length > 0) {
       const batch = this.waiting.splice(0, MOST_AT_A_TIME);
-      const error = await this.sendBatch(batch);
-      const { dropped } = this;
+      try {
+        await this.take(batch);
+      } catch (error) {
+        this.notTaken(batch, error);
+        // The next ones are tried when their time comes, not at once.
+        return;
+      }
+      this.using.metrics.spans.inc({ outcome: "exported" }, batch.length);
+      this.outage.ended({ dropped: this.dropped });
       this.dropped = 0;
-      if (error === undefined) this.tell(batch.length, dropped);
-      else this.tell(0, batch.length + dropped, error);
-      // The next ones are tried when their time comes, not at once.
-      if (error !== undefined) return;
     }
   }
 
-  /** @returns why it failed, or undefined. */
-  private sendBatch(batch: readonly EndedSpan[]): Promise<unknown> {
-    return new Promise((resolve) => {
-      const spans = batch.map((span) => readable(span, this.common));
-      // 0 is OpenTelemetry's code for success.
-      this.exporter.export(spans, ({ code, error }) => resolve(code === 0 ? undefined : (error ?? "refused")));
-    });
+  private notTaken(batch: readonly EndedSpan[], error: unknown): void {
+    const again = error instanceof NotTakenError && error.again;
+    const kept = again ? batch.slice(0, MOST_WAITING - this.waiting.length) : [];
+    this.waiting.unshift(...kept);
+    this.drop(batch.length - kept.length);
+    this.outage.failed(error, { waiting: this.waiting.length, dropped: this.dropped });
+  }
+
+  private drop(count: number): void {
+    this.dropped += count;
+    this.using.metrics.spans.inc({ outcome: "dropped" }, count);
   }
 }
 
-/** A span as OpenTelemetry's exporters take it. */
-function readable(span: EndedSpan, common: Pick<ReadableSpan, "resource" | "instrumentationScope">): ReadableSpan {
+/** An ExportTraceServiceRequest. */
+const traceMessage = (resource: Attributes, spans: readonly EndedSpan[]) => ({
+  resourceSpans: [
+    { resource: resourceOf(resource), scopeSpans: [{ scope: { name: "lockstep" }, spans: spans.map(spanMessage) }] },
+  ],
+});
+
+const ERROR = 2;
+
+function spanMessage(span: EndedSpan) {
   const { name, kind, context, parent, startMs, endMs, attributes, links, linksLeftOut, failure } = span;
   return {
-    ...common,
+    traceId: context.traceId,
+    spanId: context.spanId,
+    ...(parent ? { parentSpanId: parent.spanId } : {}),
+    flags: context.traceFlags,
     name,
-    kind,
-    spanContext: () => context,
-    ...(parent ? { parentSpanContext: parent } : {}),
-    startTime: timeOf(startMs),
-    endTime: timeOf(endMs),
-    duration: timeOf(endMs - startMs),
-    ended: true,
-    status: failure
-      ? { code: SpanStatusCode.ERROR, message: messageOf(failure.error) }
-      : { code: SpanStatusCode.UNSET },
-    attributes,
-    links: links.map((linked) => ({ context: linked })),
-    events: failure?.error instanceof Error ? [exceptionEvent(failure.error, endMs)] : [],
-    droppedAttributesCount: 0,
-    droppedEventsCount: 0,
-    droppedLinksCount: linksLeftOut,
+    // The protocol counts from 1: its 0 stands for a kind that is not known.
+    kind: kind + 1,
+    startTimeUnixNano: nanoseconds(startMs),
+    endTimeUnixNano: nanoseconds(endMs),
+    attributes: attributesOf(attributes as Attributes),
+    ...(links.length > 0 ? { links: links.map(({ traceId, spanId }) => ({ traceId, spanId })) } : {}),
+    ...(linksLeftOut > 0 ? { droppedLinksCount: linksLeftOut } : {}),
+    ...(failure ? { status: { code: ERROR, message: messageOf(failure.error) } } : {}),
   };
 }
 
+/** Without the stack: while a database is away every request fails, and each stack would cost more than its request. The log has it. */
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-/** @see https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-spans/ */
-const exceptionEvent = ({ name, message, stack }: Error, atMs: number) => ({
-  name: "exception",
-  time: timeOf(atMs),
-  attributes: {
-    "exception.type": name,
-    "exception.message": message,
-    ...(stack ? { "exception.stacktrace": stack } : {}),
-  },
-});

@@ -8,6 +8,8 @@ import { createMetrics } from "./metrics.ts";
 import { startTelemetry } from "./telemetry.ts";
 import { recordSpans } from "./trace.ts";
 
+const TRACE = "0af7651916cd43dd8448eb211c80319c";
+
 afterEach(() => recordSpans(undefined));
 
 /** Value of the sample with this name and these labels, whatever others it has. */
@@ -49,7 +51,10 @@ test("a collector has the same names and values as /metrics tells, by and by and
   const told = (await metrics.text()).match(/^lockstep_\w+(?=\{)/gm)!;
   for (const name of new Set(told)) expect(text).toContain(`\n${name}{`);
 
+  metrics.syncLatency.observe(labels, 0.3, TRACE);
   metrics.rebuilds.inc();
   await flush();
   expect(sample(await collector.scrape(), "lockstep_rebuilds_total", by)).toBe(4);
+  const open = await collector.scrape("application/openmetrics-text;version=1.0.0");
+  expect(open).toMatch(new RegExp(`le="0.5".* # \\{.*trace_id="${TRACE}".*\\} 0.3`));
 }, 60_000);

@@ -76,6 +76,21 @@ test("spans flow again after the endpoint was away", async () => {
   );
 }, 30_000);
 
+test("headers of the settings go with each request, and numbers, lists and truths arrive as what they are", async () => {
+  using receiver = new OtlpReceiver();
+  const settings = readSettings({
+    OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
+    OTEL_EXPORTER_OTLP_HEADERS: "authorization=Bearer%20a%3D1,x-tenant=shop",
+  });
+  const { flush } = await startTelemetry("gateway", "2", settings, using);
+  const attributes = { whole: -7, half: 0.5, yes: true, list: ["a", "b"], text: "\u00e9" };
+  startSpan("kinds", { attributes, kind: SpanKind.PRODUCER }).end();
+  await flush();
+  expect(receiver.headers.get("authorization")).toBe("Bearer a=1");
+  expect(receiver.headers.get("x-tenant")).toBe("shop");
+  expect(receiver.spans).toMatchObject([{ name: "kinds", kind: "producer", attributes }]);
+});
+
 test("without an endpoint nothing is recorded", async () => {
   const { flush } = await telemetry();
   expect(startSpan("unseen", {}).traceparent).toBeUndefined();

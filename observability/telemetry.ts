@@ -3,6 +3,7 @@ import type { Settings } from "../platform/settings.ts";
 import { VERSION } from "../platform/version.ts";
 import type { Logger } from "./logger.ts";
 import type { Metrics } from "./metrics.ts";
+import { headersOf } from "./otlp-headers.ts";
 import { recordSpans } from "./trace.ts";
 
 export interface Telemetry {
@@ -33,18 +34,19 @@ export async function startTelemetry(
     "service.instance.id": instance,
     "service.version": VERSION,
   };
+  const to = { url: endpoint, headers: headersOf(settings.OTEL_EXPORTER_OTLP_HEADERS) };
   const { exportSpans } = await import("./export-spans.ts");
-  const spans = exportSpans(using, {
-    resource,
-    endpoint,
+  const spans = exportSpans(using, to, resource);
+  recordSpans({
     ratio: settings.LOCKSTEP_TRACE_RATIO,
     slowMs: settings.LOCKSTEP_TRACE_SLOW_MS,
+    keep: spans.add,
+    leave: () => using.metrics.spans.inc({ outcome: "unsampled" }),
   });
-  recordSpans(spans.recorder);
   const exports: Pick<Telemetry, "flush">[] = [spans];
   if (settings.OTEL_METRICS_EXPORTER === "otlp") {
     const { exportMetrics } = await import("./export-metrics.ts");
-    exports.push(exportMetrics(using, { resource, endpoint, everyMs: settings.OTEL_METRIC_EXPORT_INTERVAL }));
+    exports.push(exportMetrics(using, to, resource, settings.OTEL_METRIC_EXPORT_INTERVAL));
   }
   using.logger.debug({ endpoint: new URL(endpoint).host }, "traces are exported");
   return { flush: () => Promise.race([Promise.all(exports.map((one) => one.flush())), Bun.sleep(FLUSH_MS)]) };

@@ -3,6 +3,9 @@ import type { SpanContext } from "@opentelemetry/api";
 import { newSpanId, newTraceId } from "./ids.ts";
 
 const form = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
+/** Nearly all of them, and not worth the pieces that the full form is taken apart into. */
+const OURS = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[0-3]$/;
+const ZERO = 48;
 /** The flags that are known: sampled, and random trace id (W3C Trace Context level 2, section 3.2.2.5). Others must be sent as zero. */
 const KNOWN_FLAGS = 0x03;
 /** Whoever began the trace wants it kept. */
@@ -14,6 +17,13 @@ export const SAMPLED = 0x01;
  * @returns undefined for what is malformed, and for trace or parent ids of zeros only.
  */
 export function parse(traceparent: string | null | undefined): SpanContext | undefined {
+  if (traceparent && OURS.test(traceparent))
+    return {
+      traceId: traceparent.slice(3, 35),
+      spanId: traceparent.slice(36, 52),
+      traceFlags: traceparent.charCodeAt(54) - ZERO,
+      isRemote: true,
+    };
   const [, version, traceId, spanId, flags, more] = form.exec(traceparent ?? "") ?? [];
   if (version === "ff" || (version === "00" && more !== undefined)) return undefined;
   if (!traceId || !spanId || !flags || /^0+$/.test(traceId) || /^0+$/.test(spanId)) return undefined;

@@ -79,6 +79,14 @@ export const settings = {
     url(/^https?$/, "http://127.0.0.1:4318"),
     "Where traces are sent over OTLP/HTTP; without it none are recorded, and trace context is passed on all the same",
   ),
+  OTEL_EXPORTER_OTLP_HEADERS: setting(
+    z
+      .string()
+      .regex(/^[^=,\s]+=[^,]*(,[^=,\s]+=[^,]*)*$/, "must be name=value, several separated by commas")
+      .optional(),
+    "Headers of each request to it, as name=value, percent-encoded, several separated by commas: what lets one in there",
+    true,
+  ),
   OTEL_METRICS_EXPORTER: setting(
     z.enum(["none", "otlp"]).default("none"),
     "otlp: metrics are sent to OTEL_EXPORTER_OTLP_ENDPOINT as well, beside being told at /metrics",

@@ -10,7 +10,7 @@ export interface Collector extends AsyncDisposable {
   /** What OTEL_EXPORTER_OTLP_ENDPOINT must be. */
   readonly endpoint: string;
   /** What it has, as Prometheus would scrape it. */
-  readonly scrape: () => Promise<string>;
+  readonly scrape: (accept?: string) => Promise<string>;
 }
 
 export async function startCollector(): Promise<Collector> {
@@ -20,13 +20,13 @@ export async function startCollector(): Promise<Collector> {
   writeFileSync(config, JSON.stringify(configuration(otlpPort, port)));
   const logFile = join(dir, "collector.log");
   const url = `http://127.0.0.1:${port}/metrics`;
-  const scrape = async () => (await fetch(url)).text();
+  const scrape = async (accept = "text/plain") => (await fetch(url, { headers: { accept } })).text();
   const server = launch({
     ...{ name: "collector", kind: "collector", url, port, logFile, cleanSignal: "SIGTERM", graceMs: 5_000 },
     command: await jaegerBinary({}),
     args: ["--config", config],
   });
-  await untilAnswering(server, scrape, { withinMs: 20_000, logFile, waiting: {} });
+  await untilAnswering(server, () => scrape(), { withinMs: 20_000, logFile, waiting: {} });
   return {
     endpoint: `http://127.0.0.1:${otlpPort}`,
     scrape,
@@ -43,5 +43,5 @@ const configuration = (otlpPort: number, port: number) => ({
     telemetry: { metrics: { level: "none" }, logs: { level: "warn" } },
   },
   receivers: { otlp: { protocols: { http: { endpoint: `127.0.0.1:${otlpPort}` } } } },
-  exporters: { prometheus: { endpoint: `127.0.0.1:${port}` } },
+  exporters: { prometheus: { endpoint: `127.0.0.1:${port}`, enable_open_metrics: true } },
 });

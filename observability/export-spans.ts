@@ -48,7 +48,8 @@ class SpanQueue {
     private readonly using: { readonly logger: Logger; readonly metrics: Pick<Metrics, "spans"> },
     private readonly take: (spans: readonly EndedSpan[]) => Promise<void>,
   ) {
-    this.outage = new Outage(using.logger, "spans cannot be sent; too many are dropped", "spans are sent again");
+    const failing = `spans cannot be sent; ${MOST_WAITING} wait at most, the rest is dropped`;
+    this.outage = new Outage(using.logger, failing, "spans are sent again");
   }
 
   get size(): number {

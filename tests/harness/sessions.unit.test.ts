@@ -44,9 +44,10 @@ function rightHistory(length: number, below: (n: number) => number): Happened[] 
   return history;
 }
 
+// Two seconds where nothing else goes on; how busy a machine is says nothing about the judge.
 test("a right history of 100,000 reads and writes has no violation", () => {
   expect(violationsOf(rightHistory(100_000, numbers(1)))).toEqual([]);
-});
+}, 60_000);
 
 test("each of 200 planted violations is found, and nothing else", () => {
   const below = numbers(2);
@@ -69,7 +70,7 @@ test("each of 200 planted violations is found, and nothing else", () => {
   // A version 1 is stale wherever the session itself has written more by then.
   expect(found.filter((i) => !planted.has(i))).toEqual([]);
   expect(found.length).toBe(planted.size);
-});
+}, 60_000);
 
 test.each([
   ["an own write is not seen", [wrote(1, 2), read(1, 1)], "version 1 after 2"],

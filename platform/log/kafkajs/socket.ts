@@ -28,8 +28,23 @@ export const watchedSockets =
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 10_000);
     watch(socket, patienceMs, joinPatienceMs);
+    unrefOnce(socket);
     return socket;
   };
+
+/**
+ * kafkajs unrefs a socket each time that it gives its connection up, also when there is none any more. One that is not connected keeps
+ * that for later, as one more listener each time: after a broker's death the runtime warned of a leak of them.
+ */
+function unrefOnce(socket: net.Socket): void {
+  const unref = socket.unref.bind(socket);
+  let asked = false;
+  socket.unref = () => {
+    if (!asked && !socket.destroyed) unref();
+    asked = true;
+    return socket;
+  };
+}
 
 function watch(socket: net.Socket, patienceMs: number, joinPatienceMs: number): void {
   const frames = new FrameCounter();

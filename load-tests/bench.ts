@@ -2,6 +2,8 @@
 /** `bun run bench`: the figures of docs/performance.md, measured anew (load-tests/README.md says how). */
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { awayPhase } from "./bench/away.ts";
+import { growth } from "./bench/growth.ts";
 import { bulkPhase, httpPhase } from "./bench/phases.ts";
 import { report } from "./bench/report.ts";
 import type { BenchResult, BulkPhase, HttpPhase } from "./bench/result.ts";
@@ -25,6 +27,16 @@ interface Options {
   readonly rows: number;
   readonly brokers: string;
   readonly instances?: string;
+  readonly partitions?: string;
+  readonly products?: readonly number[];
+  readonly away?: number;
+}
+
+/** @throws {InvalidArgumentError} for anything else than numbers in rising order, separated by commas. */
+function rising(counts: string): number[] {
+  const numbers = counts.split(",").map(wholeNumber(1_000, 10_000_000));
+  if (numbers.some((n, i) => n <= (numbers[i - 1] ?? 0))) throw new InvalidArgumentError("must rise");
+  return numbers;
 }
 
 const ALL: Parts = { rates: [200, 1_000], bulk: true };
@@ -44,14 +56,16 @@ function chosen(only: string): Parts {
 
 const ours = new Set(["gateway", "relay", "stream", "replica"]);
 
-async function measure({ status }: RunningStack, options: Options): Promise<BenchResult> {
-  const { rates, bulk: withBulk } = options.only;
+async function measure({ data, status }: RunningStack, options: Options): Promise<BenchResult> {
+  const { rates, bulk: withBulk } = options.products || options.away ? { rates: [], bulk: false } : options.only;
   const loadBefore = loadavg()[0] ?? 0;
   await using subject = await subjectOf(status);
   const http: HttpPhase[] = [];
   for (const rate of rates) http.push(await httpPhase(subject, rate, options.seconds, say));
   const bulk: BulkPhase | null = withBulk ? await bulkPhase(subject, options.rows, say) : null;
-  const phases = [...http, ...(bulk ? [bulk] : [])];
+  const grown = options.products ? await growth(data, options.products, options.seconds, say) : [];
+  const away = options.away ? await awayPhase(subject, options.away, say) : null;
+  const phases = [...http, ...(away ? [away.phase] : []), ...(bulk ? [bulk] : []), ...grown.map(({ phase }) => phase)];
   const last = phases.at(-1)?.processes ?? [];
   return {
     at: new Date().toISOString(),
@@ -66,8 +80,10 @@ async function measure({ status }: RunningStack, options: Options): Promise<Benc
     brokers: status.services.filter(({ kind }) => kind === "broker").length,
     http,
     bulk,
+    away,
+    growth: grown,
     servicesMemoryMb: last.filter(({ kind }) => ours.has(kind)).reduce((sum, { memoryMb }) => sum + memoryMb, 0),
-    equal: phases.every(({ differences }) => differences.length === 0),
+    equal: phases.every(({ differences }) => differences.length === 0) && grown.every(({ equal }) => equal),
   };
 }
 
@@ -82,10 +98,18 @@ const program = new Command("bench")
   )
   .option("--seconds <n>", "measured seconds at each rate", wholeNumber(1, 86_400), 30)
   .option("--rows <n>", "row changes of the bulk", wholeNumber(1_000, 10_000_000), 100_000)
+  .option("--products <counts>", "instead: with so many products each, 10000,100000, in a stack of its own", rising)
+  .option("--away <seconds>", "instead: how a replica catches up that was away for so long", wholeNumber(1, 3_600))
   .option("--brokers <n>", "brokers of its own stack, 1 or 3", "1")
   .option("--instances <list>", "instances of its own stack, as for `bun run up`")
+  .option("--partitions <n>", "partitions of its own stack, as for `bun run up`")
   .action(async (options: Options) => {
-    const flags = ["--brokers", options.brokers, ...(options.instances ? ["--instances", options.instances] : [])];
+    if (options.products && options.data) program.error("--products needs a stack of its own: leave out --data");
+    const flags = [
+      ...["--brokers", options.brokers],
+      ...(options.instances ? ["--instances", options.instances] : []),
+      ...(options.partitions ? ["--partitions", options.partitions] : []),
+    ];
     const stack = options.data ? await attach(options.data) : await startOwn(flags);
     for (const signal of ["SIGINT", "SIGTERM"])
       process.once(signal, () => {

@@ -37,7 +37,11 @@ export class Measurement {
   private readonly meter: ProcessMeter;
   private before = new Map<string, Buckets>();
 
-  constructor(private readonly subject: Subject) {
+  /** @param compare says what differs between source and replicas at the end. */
+  constructor(
+    private readonly subject: Subject,
+    private readonly compare: (sites: Sites) => Promise<string[]> = remainingDifferences,
+  ) {
     this.sampler = new CacheSampler(subject.redis, entity.plural);
     this.meter = new ProcessMeter(subject.processes);
   }
@@ -83,7 +87,7 @@ export class Measurement {
       replicas,
       processes,
       settledAfterSeconds: Math.max(0, lastReplicaCommitMs - window.toMs) / 1_000,
-      differences: await remainingDifferences(this.subject),
+      differences: await this.compare(this.subject),
       lastReplicaCommitMs,
     };
   }

@@ -42,10 +42,10 @@ export async function httpPhase(
   ratePerSecond: number,
   seconds: number,
   say: Say,
+  measurement = new Measurement(subject),
 ): Promise<HttpPhase> {
   const name = `HTTP at ${ratePerSecond}/s`;
   say(`${name}: ${WARM_UP_SECONDS} s to warm up, then ${seconds} s`);
-  const measurement = new Measurement(subject);
   const { result, window } = await generate(
     {
       gateway: subject.gateway,

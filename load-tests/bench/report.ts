@@ -1,6 +1,6 @@
 /** A bench result as tables for people. */
 import type { Figures } from "./figures.ts";
-import type { BenchResult, BulkPhase, HttpPhase, Phase } from "./result.ts";
+import type { AwayPhase, BenchResult, BulkPhase, GrowthPoint, HttpPhase, Phase } from "./result.ts";
 
 export function report(result: BenchResult): string {
   const { machine } = result;
@@ -8,6 +8,8 @@ export function report(result: BenchResult): string {
     `${machine.cpus} CPUs (${machine.model}), ${machine.memoryGb} GB, Linux ${machine.kernel}, Bun ${machine.bun}, ${result.brokers} broker(s), load before ${machine.loadBefore.toFixed(2)}`,
     ...result.http.map(httpPhase),
     ...(result.bulk ? [bulkPhase(result.bulk)] : []),
+    ...(result.away ? [away(result.away)] : []),
+    ...(result.growth.length > 0 ? [growth(result.growth)] : []),
     `Memory of gateway, relay, stream and replicas at the end: ${result.servicesMemoryMb.toFixed(0)} MB`,
     result.equal ? "Source and replicas are equal by content." : differing(result),
   ].join("\n\n");
@@ -50,6 +52,52 @@ const latencies = (first: readonly (readonly [string, Figures])[], { replicas, m
   const missing = missingInRedis > 0 ? `\n${missingInRedis} sampled writes never showed up in Redis` : "";
   return table([["milliseconds", "count", "p50", "p90", "p99", "max"], ...body, ...histograms]) + missing;
 };
+
+const away = ({ replica, awaySeconds, catchUpSeconds, phase }: AwayPhase): string =>
+  `${replica}, away for ${awaySeconds} s at ${phase.ratePerSecond} writes/s (${phase.acknowledged} acknowledged of ${phase.sent}): caught up ${catchUpSeconds.toFixed(1)} s after its return`;
+
+/** One column for each number of products: what must not grow with it stands in one line. */
+function growth(points: readonly GrowthPoint[]): string {
+  const row = (name: string, of: (point: GrowthPoint) => number, digits = 0) => [
+    name,
+    ...points.map((point) => of(point).toFixed(digits)),
+  ];
+  const [first] = points;
+  const replicas = Object.keys(first?.phase.replicas ?? {});
+  const services = first?.phase.processes.map(({ name }) => name) ?? [];
+  const processOf = ({ phase }: GrowthPoint, name: string) => phase.processes.find((process) => process.name === name);
+  return table([
+    ["products", ...points.map(({ products }) => String(products))],
+    row("loaded, rows/s until all have them", ({ loadedRows, loadSeconds }) => loadedRows / loadSeconds),
+    row("acknowledged, ms p50", ({ phase }) => phase.ackMs.p50, 1),
+    ...replicas.flatMap((name) => [
+      row(`commit to ${name}'s commit, ms p50`, ({ phase }) => phase.replicas[name]?.commitToCommitMs.p50 ?? 0, 1),
+      row(`commit to ${name}'s commit, ms p99`, ({ phase }) => phase.replicas[name]?.commitToCommitMs.p99 ?? 0, 1),
+    ]),
+    ...services.map((name) =>
+      row(
+        `${name}, ms of CPU per write`,
+        (p) => ((processOf(p, name)?.cpuSeconds ?? 0) * 1_000) / p.phase.acknowledged,
+        2,
+      ),
+    ),
+    row(
+      "all together, ms of CPU per write",
+      ({ phase }) =>
+        (phase.processes.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0) * 1_000) / phase.acknowledged,
+      2,
+    ),
+    row("stream, peak MB", (point) => processOf(point, "stream")?.peakMemoryMb ?? 0),
+    ...(first?.restarted ?? []).map(({ name, instance }) =>
+      row(
+        `${name} ${instance}, ms from SIGTERM to ready`,
+        ({ restarted }) => restarted.find((r) => r.name === name && r.instance === instance)?.backMs ?? 0,
+      ),
+    ),
+    row("stream, ms from a kill to ready, its memory from the log", ({ streamRestoreMs }) => streamRestoreMs),
+    row("verify of everything, ms", ({ verifyMs }) => verifyMs),
+  ]);
+}
 
 const usage = ({ processes }: Phase): string =>
   table([

@@ -27,6 +27,8 @@ const result: BenchResult = {
   brokers: 1,
   http: [phase],
   bulk: null,
+  away: null,
+  growth: [],
   servicesMemoryMb: 412.3,
   equal: true,
 };

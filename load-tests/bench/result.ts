@@ -1,4 +1,5 @@
 /** What a bench run says: the content of `--json FILE`, and the table made of it. */
+import type { Restarted } from "../../stack/restart.ts";
 import type { Figures } from "./figures.ts";
 import type { ProcessFigures } from "./processes.ts";
 
@@ -41,6 +42,30 @@ export interface BulkPhase extends Phase {
   readonly rowsPerSecond: number;
 }
 
+/** A replica that was away, with writes going on all the while. */
+export interface AwayPhase {
+  readonly replica: string;
+  readonly awaySeconds: number;
+  /** From its return until it had all that was committed by then. */
+  readonly catchUpSeconds: number;
+  readonly phase: HttpPhase;
+}
+
+/** A stack with so many products. */
+export interface GrowthPoint {
+  readonly products: number;
+  /** Rows that were added for it by SQL, and how long until all replicas had them. */
+  readonly loadedRows: number;
+  readonly loadSeconds: number;
+  readonly phase: HttpPhase;
+  readonly restarted: readonly Restarted[];
+  /** From a kill until it is ready, with its folder taken away: everything read back from the log. */
+  readonly streamRestoreMs: number;
+  /** `lockstep verify` of everything, without rests. */
+  readonly verifyMs: number;
+  readonly equal: boolean;
+}
+
 export interface BenchResult {
   readonly at: string;
   readonly machine: {
@@ -55,6 +80,10 @@ export interface BenchResult {
   readonly brokers: number;
   readonly http: readonly HttpPhase[];
   readonly bulk: BulkPhase | null;
+  /** Null unless asked for. */
+  readonly away: AwayPhase | null;
+  /** Empty unless asked for. */
+  readonly growth: readonly GrowthPoint[];
   /** Gateway, relay, stream and replicas together at the end, in MB. */
   readonly servicesMemoryMb: number;
   readonly equal: boolean;

@@ -21,15 +21,18 @@ export interface StackStatus {
 }
 
 export interface RunningStack {
+  /** Its folder. */
+  readonly data: string;
   readonly status: StackStatus;
   /** Stops a stack of our own and removes its data; leaves one that ran before as it is. */
   end(): Promise<void>;
 }
 
-const run = (args: readonly string[], stdout: "pipe" | "ignore") =>
+export const run = (args: readonly string[], stdout: "pipe" | "ignore") =>
   Bun.spawn([process.execPath, "run", "--silent", ...args], { cwd: root, stdout, stderr: "inherit", stdin: "ignore" });
 
-async function statusOf(data: string): Promise<StackStatus> {
+/** @throws {Error} when not all of it is ready. */
+export async function statusOf(data: string): Promise<StackStatus> {
   const child = run(["status", "--json", "--data", data], "pipe");
   const text = await new Response(child.stdout).text();
   const status = JSON.parse(text) as StackStatus;
@@ -39,6 +42,7 @@ async function statusOf(data: string): Promise<StackStatus> {
 
 /** @throws {Error} when there is no stack, or not all of it is ready. */
 export const attach = async (data: string): Promise<RunningStack> => ({
+  data,
   status: await statusOf(data),
   end: async () => {},
 });
@@ -59,7 +63,7 @@ export async function startOwn(flags: readonly string[]): Promise<RunningStack> 
     const portBase = String(await freePortBase());
     const code = await run(["up", "--detach", "--data", data, "--port-base", portBase, ...flags], "ignore").exited;
     if (code !== 0) throw new Error(`bun run up ended with ${code}`);
-    return { status: await statusOf(data), end };
+    return { data, status: await statusOf(data), end };
   } catch (error) {
     await end();
     throw error;

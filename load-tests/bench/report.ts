@@ -53,8 +53,8 @@ const latencies = (first: readonly (readonly [string, Figures])[], { replicas, m
   return table([["milliseconds", "count", "p50", "p90", "p99", "max"], ...body, ...histograms]) + missing;
 };
 
-const away = ({ replica, awaySeconds, catchUpSeconds, phase }: AwayPhase): string =>
-  `${replica}, away for ${awaySeconds} s at ${phase.ratePerSecond} writes/s (${phase.acknowledged} acknowledged of ${phase.sent}): caught up ${catchUpSeconds.toFixed(1)} s after its return`;
+const away = ({ replica, awaySeconds, resumedSeconds, catchUpSeconds, phase }: AwayPhase): string =>
+  `${replica}, away for ${awaySeconds} s at ${phase.ratePerSecond} writes/s (${phase.acknowledged} acknowledged of ${phase.sent}): began ${resumedSeconds.toFixed(1)} s after its return, had caught up after ${catchUpSeconds.toFixed(1)} s`;
 
 /** One column for each number of products: what must not grow with it stands in one line. */
 function growth(points: readonly GrowthPoint[]): string {

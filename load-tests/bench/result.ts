@@ -46,6 +46,8 @@ export interface BulkPhase extends Phase {
 export interface AwayPhase {
   readonly replica: string;
   readonly awaySeconds: number;
+  /** From its return until it applied anything: until it has its partitions again. */
+  readonly resumedSeconds: number;
   /** From its return until it had all that was committed by then. */
   readonly catchUpSeconds: number;
   readonly phase: HttpPhase;

@@ -5,6 +5,7 @@ import { randomUUIDv7 } from "bun";
 import postgres from "postgres";
 import type { Restarted } from "../../stack/restart.ts";
 import insertText from "./bulk-insert.sql" with { type: "text" };
+import { caughtUp } from "./caught-up.ts";
 import { Measurement, type Subject } from "./measure.ts";
 import { httpPhase, type Say } from "./phases.ts";
 import type { GrowthPoint } from "./result.ts";
@@ -80,25 +81,20 @@ async function load(subject: Subject, products: number, say: Say) {
   }
 }
 
-/** Kills the stream, takes its memory away, and waits until it is ready: it then has read all of it from the log. @returns milliseconds. */
+/**
+ * Kills the stream and takes its memory away: it reads all of it from the log before it decides anything.
+ *
+ * @returns milliseconds until what was written after the kill has come through, in each partition.
+ */
 async function restoreStream(data: string): Promise<number> {
-  const { services } = await statusOf(data);
-  const stream = services.find(({ kind }) => kind === "stream");
-  if (!stream?.pid) throw new Error("the stream does not run");
+  const status = await statusOf(data);
+  await using subject = await subjectOf(status);
+  const [replica] = subject.replicas;
+  const stream = status.services.find(({ kind }) => kind === "stream");
+  if (!stream?.pid || !replica) throw new Error("the stream does not run");
   process.kill(stream.pid, "SIGKILL");
   rmSync(join(data, `stream-${stream.instance}`), { recursive: true, force: true });
-  const { ms } = await timed(async () => {
-    for (;;) {
-      const status = JSON.parse(await answerOf(["status", "--json", "--data", data])) as {
-        ready: boolean;
-        services: typeof services;
-      };
-      const now = status.services.find(({ kind }) => kind === "stream");
-      if (status.ready && now?.pid && now.pid !== stream.pid) return true;
-      await Bun.sleep(100);
-    }
-  });
-  return ms;
+  return (await timed(() => caughtUp(subject.source.sql, replica.sql))).ms;
 }
 
 async function timed<T>(work: () => Promise<T>): Promise<{ result: T; ms: number }> {

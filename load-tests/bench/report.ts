@@ -94,7 +94,7 @@ function growth(points: readonly GrowthPoint[]): string {
         ({ restarted }) => restarted.find((r) => r.name === name && r.instance === instance)?.backMs ?? 0,
       ),
     ),
-    row("stream, ms from a kill to ready, its memory from the log", ({ streamRestoreMs }) => streamRestoreMs),
+    row("stream killed, its memory from the log: ms until changes flow", ({ streamRestoreMs }) => streamRestoreMs),
     row("verify of everything, ms", ({ verifyMs }) => verifyMs),
   ]);
 }

@@ -61,7 +61,7 @@ export interface GrowthPoint {
   readonly loadSeconds: number;
   readonly phase: HttpPhase;
   readonly restarted: readonly Restarted[];
-  /** From a kill until it is ready, with its folder taken away: everything read back from the log. */
+  /** From a kill, with its folder taken away, until changes come through again: everything is read back from the log before. */
   readonly streamRestoreMs: number;
   /** `lockstep verify` of everything, without rests. */
   readonly verifyMs: number;

@@ -149,6 +149,10 @@ export const settings = {
     wholeNumber(100, 600_000, 10_000),
     "Longest that one database statement may take, in milliseconds",
   ),
+  LOCKSTEP_SESSION_TIMEOUT_MS: setting(
+    wholeNumber(6_000, 1_800_000, 10_000),
+    "Silence of a stream or replica process after which its partitions go to others, in milliseconds",
+  ),
   LOCKSTEP_READ_WAIT_MS: setting(
     wholeNumber(0, 600_000, 1_000),
     "Longest that a read with a Sync-Token waits for its replica when it does not say itself (Prefer: wait=N), in milliseconds",

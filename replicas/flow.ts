@@ -135,6 +135,7 @@ export class Flow {
       },
       maxBytesPerPartition: FETCH_BYTES,
       paused: pause.paused,
+      sessionTimeoutMs: settings.LOCKSTEP_SESSION_TIMEOUT_MS,
       ...(settings.LOCKSTEP_INSTANCE ? { instance: settings.LOCKSTEP_INSTANCE } : {}),
     });
   }

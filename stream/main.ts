@@ -67,6 +67,7 @@ export async function startStream({ settings, logger, metrics }: Running): Promi
     onAssigned: (partitions) => topology.adopt(partitions),
     onRevoked: (partitions) => topology.revoke(partitions),
     paused: pause.paused,
+    sessionTimeoutMs: settings.LOCKSTEP_SESSION_TIMEOUT_MS,
     ...(settings.LOCKSTEP_INSTANCE ? { instance: settings.LOCKSTEP_INSTANCE } : {}),
   });
   follower = following;

@@ -2,7 +2,8 @@ import { expect, test } from "bun:test";
 import { request, shows } from "./harness/client.ts";
 import { newProduct } from "./harness/load.ts";
 import { underLoad } from "./harness/observe.ts";
-import { Stack } from "./harness/stack.ts";
+import { sharedStack } from "./harness/shared-stack.ts";
+import type { Stack } from "./harness/stack.ts";
 
 /** How often each process and server is killed: 3 for the figures of the documentation. */
 const rounds = Number(process.env.TEST_ROUNDS ?? 1);
@@ -21,7 +22,7 @@ const victims = [
 ];
 
 test(`P1 P3 P4 P7: kill -9 of every process and server in turn at 100 writes/s loses nothing and shows no reader the past`, async () => {
-  await using stack = await Stack.start();
+  const stack = await sharedStack();
   const recovered: Record<string, number[]> = {};
   const verdict = await underLoad(stack, 100, async () => {
     await Bun.sleep(2_000);

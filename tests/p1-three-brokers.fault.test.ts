@@ -3,8 +3,8 @@ import { underLoad } from "./harness/observe.ts";
 import { Stack } from "./harness/stack.ts";
 
 /** Seconds of kills: 180 for the figures of the documentation. */
-const seconds = Number(process.env.TEST_SECONDS ?? 45);
-const pauseMs = Number(process.env.TEST_PAUSE_MS ?? 15_000);
+const seconds = Number(process.env.TEST_SECONDS ?? 27);
+const pauseMs = Number(process.env.TEST_PAUSE_MS ?? 9_000);
 
 test(`P1 P2: with three brokers killed in turn under load, nothing is lost or doubled in any topic or replica`, async () => {
   await using stack = await Stack.start({ brokers: 3, partitions: 12 });

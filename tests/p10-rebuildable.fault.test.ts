@@ -6,7 +6,7 @@ import { inStep } from "./harness/checker.ts";
 import { eventually } from "./harness/eventually.ts";
 import { Reader, Writers } from "./harness/load.ts";
 import { lockstep } from "./harness/lockstep.ts";
-import { Stack } from "./harness/stack.ts";
+import { sharedStack } from "./harness/shared-stack.ts";
 
 /** 200,000 for the figures of the documentation. */
 const ROWS = Number(process.env.TEST_ROWS ?? 20_000);
@@ -15,7 +15,7 @@ const KILLS = 3;
 const captures = ["stamp", "inserted", "updated", "deleted", "truncated"];
 
 test("P10: a rebuild that is killed three times goes on, ends equal, and the live replica answers all the while", async () => {
-  await using stack = await Stack.start();
+  const stack = await sharedStack();
   const source = postgres(await stack.url("gateway-db"), { max: 1, onnotice: () => {} });
   const catalog = postgres(await stack.url("catalog-db"), { max: 1, onnotice: () => {} });
   for (let made = 0; made < ROWS; made += 1_000)

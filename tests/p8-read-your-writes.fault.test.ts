@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { request } from "./harness/client.ts";
 import { newProduct } from "./harness/load.ts";
 import { type Happened, violationsOf } from "./harness/sessions.ts";
-import { Stack } from "./harness/stack.ts";
+import { sharedStack } from "./harness/shared-stack.ts";
 
 /** Write-then-read pairs at each replica, at least; 33,400 for the history of 100,000 of the documentation. */
 const PAIRS = Number(process.env.TEST_PAIRS ?? 2_000);
@@ -70,7 +70,7 @@ class Client {
 }
 
 test("P8: no read with a token is stale while stream and replicas are killed at random", async () => {
-  await using stack = await Stack.start();
+  const stack = await sharedStack();
   const [gateway, catalog, storefront] = await Promise.all(["gateway", ...REPLICAS].map((name) => stack.url(name)));
   const urls = { gateway: gateway!, catalog: catalog!, storefront: storefront! };
   const clients = Array.from({ length: CLIENTS }, (_, session) => new Client(session, urls));

@@ -21,15 +21,27 @@ const everywhere = globalThis as { [key]?: Map<string, Promise<string>> };
 const shared = everywhere[key] ?? new Map<string, Promise<string>>();
 everywhere[key] = shared;
 
-function once(variable: string, start: () => Promise<string>): Promise<string> {
+/** What each variable stands for, started anew. */
+const starters = { TEST_POSTGRES_URL: newPostgres, TEST_KAFKA_BROKERS: newBroker, TEST_REDIS_URL: newRedis };
+
+function once(variable: keyof typeof starters): Promise<string> {
   const given = process.env[variable];
   if (given) return Promise.resolve(given);
   let running = shared.get(variable);
   if (!running) {
-    running = start();
+    running = starters[variable]();
     shared.set(variable, running);
   }
   return running;
+}
+
+/**
+ * Servers for a run of tests in another process, as variables for it; ended with this process. Not started by the tests' own: when a test takes
+ * too long, Bun kills what that process has started.
+ */
+export async function startServers(): Promise<Record<string, string>> {
+  const started = Object.entries(starters).map(async ([name, start]) => [name, await start()] as const);
+  return Object.fromEntries(await Promise.all(started));
 }
 
 /** A new folder that any user may enter (PostgreSQL's is another one than root). It is gone when the run ends. */
@@ -41,13 +53,14 @@ export function temporaryFolder(name: string): string {
 }
 
 /** URL of the shared PostgreSQL's own database, as superuser. Use `freshDatabase` unless a test needs the whole server. */
-export const postgresUrl = (): Promise<string> =>
-  once("TEST_POSTGRES_URL", async () => {
-    const dir = temporaryFolder("postgres");
-    const server = await startPostgres({ name: "test-db", dir, port: await freePort(), database: "lockstep" });
-    endWithUs(server.pid, "QUIT", dir);
-    return server.url;
-  });
+export const postgresUrl = (): Promise<string> => once("TEST_POSTGRES_URL");
+
+async function newPostgres(): Promise<string> {
+  const dir = temporaryFolder("postgres");
+  const server = await startPostgres({ name: "test-db", dir, port: await freePort(), database: "lockstep" });
+  endWithUs(server.pid, "QUIT", dir);
+  return server.url;
+}
 
 /** URL of a new, empty database on a real PostgreSQL 18 with `track_commit_timestamp`. */
 export async function freshDatabase(): Promise<string> {
@@ -64,23 +77,25 @@ export async function freshDatabase(): Promise<string> {
 }
 
 /** `host:port` of a real broker, the only one of its cluster. Tests use topics and groups of their own. */
-export const brokerAddress = (): Promise<string> =>
-  once("TEST_KAFKA_BROKERS", async () => {
-    const dir = temporaryFolder("broker");
-    const node = { nodeId: 1, port: await freePort(), controllerPort: await freePort() };
-    const server = await startBroker({ ...node, dir, cluster: [node] });
-    endWithUs(server.pid, "KILL", dir);
-    return server.url;
-  });
+export const brokerAddress = (): Promise<string> => once("TEST_KAFKA_BROKERS");
+
+async function newBroker(): Promise<string> {
+  const dir = temporaryFolder("broker");
+  const node = { nodeId: 1, port: await freePort(), controllerPort: await freePort() };
+  const server = await startBroker({ ...node, dir, cluster: [node] });
+  endWithUs(server.pid, "KILL", dir);
+  return server.url;
+}
 
 /** URL of a real Redis or Valkey. Tests use key prefixes or replica names of their own. */
-export const redisUrl = (): Promise<string> =>
-  once("TEST_REDIS_URL", async () => {
-    const dir = temporaryFolder("redis");
-    const server = await startRedis({ dir, port: await freePort() });
-    endWithUs(server.pid, "KILL", dir);
-    return server.url;
-  });
+export const redisUrl = (): Promise<string> => once("TEST_REDIS_URL");
+
+async function newRedis(): Promise<string> {
+  const dir = temporaryFolder("redis");
+  const server = await startRedis({ dir, port: await freePort() });
+  endWithUs(server.pid, "KILL", dir);
+  return server.url;
+}
 
 /** A port that is free now; below the range that the system hands out by itself, so that no client's connection takes it meanwhile. */
 export async function freePort(): Promise<number> {

@@ -1,19 +1,19 @@
-/** Runs the groups of tests one after the other, cheapest first, and sums them up in one last line. */
+/** Runs all groups of tests, two jobs at a time, and sums them up: seconds by file, what failed, and one last line. */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command, Option } from "commander";
-import { brokerAddress, postgresUrl, redisUrl } from "./parts.ts";
+import { type Report, readReport } from "./junit.ts";
+import { inLanes } from "./lanes.ts";
+import { startServers } from "./parts.ts";
+import { checks, type Group, groups, type Job, jobsOf } from "./test-jobs.ts";
 
 const root = join(import.meta.dirname, "../..");
 
-/** In the order in which they run. The suffix of a file says its group; see the README of this folder. */
-const GROUPS = ["static", "unit", "int", "otel", "e2e", "ui", "fault", "container"] as const;
-type Group = (typeof GROUPS)[number];
-
-/** Longest that one test of a group may take, in milliseconds, unless it says otherwise itself. */
-const TIMEOUT_MS: Readonly<Record<Exclude<Group, "static">, number>> = {
-  unit: 5_000,
+/** Longest that one test of a group may take, in milliseconds, unless it says otherwise itself: with other work beside it. */
+const TIMEOUT_MS: Readonly<Record<Group, number>> = {
+  static: 0,
+  unit: 10_000,
   int: 60_000,
   otel: 120_000,
   e2e: 120_000,
@@ -22,83 +22,101 @@ const TIMEOUT_MS: Readonly<Record<Exclude<Group, "static">, number>> = {
   container: 60_000,
 };
 
-interface Counts {
-  readonly passed: number;
-  readonly failed: number;
-}
+/** Jobs that run side by side; each has a stack at most, which leaves much of two cores idle while something is killed and waited for. */
+const LANES = Number(process.env.TEST_LANES ?? 2);
+const STILL_EVERY_MS = 30_000;
+/** A file that took less is not told, in seconds. */
+const WORTH_TELLING_S = 1;
 
 /** Reads the command line, runs what it asks for, and ends the process: with 0 when something ran and nothing failed. */
 export async function runTests(): Promise<void> {
   const { only } = new Command("test")
-    .addOption(new Option("--only <group>", "run one group only").choices(GROUPS))
+    .addOption(new Option("--only <group>", "run one group only").choices(groups))
     .parse()
     .opts<{ only?: Group }>();
-  const total = { passed: 0, failed: 0 };
-  for (const group of only ? [only] : GROUPS) {
-    if (group === "container" && !process.env.TEST_DOCKER) {
-      console.log("\n== container: left out; TEST_DOCKER=docker runs them with your Docker");
-      continue;
-    }
-    const { passed, failed } = group === "static" ? await checkStatically() : await runGroup(group);
-    total.passed += passed;
-    total.failed += failed;
-  }
-  console.log(`${total.passed} passed, ${total.failed} failed`);
-  if (total.passed + total.failed === 0) console.error(`no test matches${only ? ` --only ${only}` : ""}`);
-  process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1);
+  const jobs = (only ? [only] : groups).flatMap(jobsIn);
+  const running = new Map<Job, number>();
+  const still = setInterval(() => console.log(stillText(running)), STILL_EVERY_MS);
+  const reports: Report[] = [];
+  const live = jobs.length === 1 || LANES < 2;
+  await inLanes(jobs, LANES, async (job) => {
+    running.set(job, performance.now());
+    console.log(`▶ ${job.group}: ${job.name}`);
+    const { report, output } = await run(job, live);
+    const seconds = (performance.now() - running.get(job)!) / 1_000;
+    running.delete(job);
+    reports.push(report);
+    console.log(`\n== ${job.group}: ${job.name} (${seconds.toFixed(1)} s)\n${output}`);
+  });
+  clearInterval(still);
+  finish(reports, only);
 }
 
-/** The formatter's and linter's check, then the type checker's; each counts as one. */
-async function checkStatically(): Promise<Counts> {
-  const checks = [
-    ["biome", "check", "--error-on-warnings"],
-    ["tsc", "--noEmit", "-p", "."],
-    // The console's page: plain JavaScript with its types in comments.
-    ["tsc", "--noEmit", "-p", "operations/console/page"],
-  ] as const;
-  let passed = 0;
-  for (const [program, ...args] of checks) {
-    console.log(`\n== static: ${program} ${args.join(" ")}`);
-    // Both are started by Bun, whatever their first line says: there may be no Node on this machine.
-    if ((await run([process.execPath, join(root, "node_modules/.bin", program), ...args])) === 0) passed++;
+function jobsIn(group: Group): Job[] {
+  if (group === "static") return [...checks];
+  if (group === "container" && !process.env.TEST_DOCKER) {
+    console.log("== container: left out; TEST_DOCKER=docker runs them with your Docker");
+    return [];
   }
-  return { passed, failed: checks.length - passed };
-}
-
-async function runGroup(group: Exclude<Group, "static">): Promise<Counts> {
   const files = [...new Bun.Glob(`**/*.${group}.test.ts`).scanSync({ cwd: root })]
     .filter((file) => !file.startsWith("node_modules/"))
     .sort();
-  if (files.length === 0) return { passed: 0, failed: 0 };
-  console.log(`\n== ${group}: ${files.length} files`);
-  const servers = group === "unit" || group === "container" ? {} : await sharedServers();
+  return jobsOf(group, files, (file) => readFileSync(join(root, file), "utf8"));
+}
+
+async function run(job: Job, live: boolean): Promise<{ report: Report; output: string }> {
+  // All are started by Bun, whatever their first line says: there may be no Node on this machine.
+  if (job.check) {
+    const [program, ...args] = job.check;
+    const { status, output } = await carryOut([join(root, "node_modules/.bin", program!), ...args], {}, live);
+    return { report: ofCheck(job, status), output };
+  }
   const folder = mkdtempSync(join(tmpdir(), "lockstep-junit-"));
-  const report = join(folder, "junit.xml");
+  const file = join(folder, "junit.xml");
   try {
-    const command = [
-      ...[process.execPath, "test", `--timeout=${TIMEOUT_MS[group]}`],
-      ...["--reporter=junit", `--reporter-outfile=${report}`],
-      ...files.map((file) => `./${file}`),
-    ];
-    const status = await run(command, servers);
-    return counted(report, status);
+    const options = [`--timeout=${TIMEOUT_MS[job.group]}`, "--reporter=junit", `--reporter-outfile=${file}`];
+    const servers = job.servers ? await startServers() : {};
+    const { status, output } = await carryOut(["test", ...options, ...job.files.map((f) => `./${f}`)], servers, live);
+    return { report: ofTests(job, file, status), output };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** Counts from the report. A run that failed without a failed test (a file that does not load, a crash) is one failure. */
-function counted(report: string, status: number): Counts {
-  const head = /<testsuites [^>]*>/.exec(readReport(report))?.[0] ?? "";
-  const number = (name: string) => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(head)?.[1] ?? 0);
-  const failed = number("failures") + number("errors");
-  return {
-    passed: number("tests") - failed - number("skipped"),
-    failed: failed === 0 && status !== 0 ? 1 : failed,
+/** @param live shows what is said at once; else it is handed back. */
+async function carryOut(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  live: boolean,
+): Promise<{ status: number; output: string }> {
+  const how = live ? "inherit" : "pipe";
+  const child = Bun.spawn([process.execPath, ...args], {
+    cwd: root,
+    stdio: ["ignore", how, how],
+    env: { ...process.env, ...env },
+  });
+  const said: string[] = [];
+  const listen = async (stream: ReadableStream<Uint8Array> | undefined) => {
+    const decoder = new TextDecoder();
+    if (stream) for await (const chunk of stream) said.push(decoder.decode(chunk, { stream: true }));
   };
+  await Promise.all([listen(child.stdout ?? undefined), listen(child.stderr ?? undefined)]);
+  return { status: await child.exited, output: said.join("") };
 }
 
-function readReport(path: string): string {
+const nothing = { passed: 0, failed: 0, skipped: 0, files: new Map(), failures: [] };
+
+const ofCheck = ({ name }: Job, status: number): Report =>
+  status === 0 ? { ...nothing, passed: 1 } : { ...nothing, failed: 1, failures: [name] };
+
+/** A run that failed without a failed test (a file that does not load, a crash) is one failure. */
+function ofTests({ name }: Job, file: string, status: number): Report {
+  const report = readReport(textOf(file));
+  if (report.failed > 0 || status === 0) return report;
+  return { ...report, failed: 1, failures: [`${name}: ended with status ${status} and no failed test`] };
+}
+
+function textOf(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch {
@@ -106,20 +124,24 @@ function readReport(path: string): string {
   }
 }
 
-const run = (command: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<number> =>
-  Bun.spawn([...command], { cwd: root, stdio: ["ignore", "inherit", "inherit"], env: { ...process.env, ...env } })
-    .exited;
+function stillText(running: ReadonlyMap<Job, number>): string {
+  const each = [...running].map(
+    ([{ group, name }, start]) => `${group}: ${name} (${((performance.now() - start) / 1_000).toFixed(0)} s)`,
+  );
+  return `… ${each.join(", ")}`;
+}
 
-let started: Promise<Record<string, string>> | undefined;
-
-/**
- * One PostgreSQL, broker and Redis for the whole run, ended with this process. Not started by the tests' own process: when a
- * test takes too long, Bun kills what that process has started.
- */
-function sharedServers(): Promise<Record<string, string>> {
-  started ??= (async () => {
-    const [postgres, broker, redis] = await Promise.all([postgresUrl(), brokerAddress(), redisUrl()]);
-    return { TEST_POSTGRES_URL: postgres, TEST_KAFKA_BROKERS: broker, TEST_REDIS_URL: redis };
-  })();
-  return started;
+function finish(reports: readonly Report[], only: Group | undefined): void {
+  const sum = (of: (report: Report) => number) => reports.reduce((total, report) => total + of(report), 0);
+  const [passed, failed, skipped] = [sum((r) => r.passed), sum((r) => r.failed), sum((r) => r.skipped)];
+  const files = reports.flatMap(({ files }) => [...files]).filter(([, seconds]) => seconds >= WORTH_TELLING_S);
+  console.log("\n== seconds by file");
+  for (const [file, seconds] of files.sort(([, a], [, b]) => b - a))
+    console.log(`${seconds.toFixed(1).padStart(7)}  ${file}`);
+  const failures = reports.flatMap((report) => report.failures);
+  if (failures.length > 0) console.log(`\n== failed\n${failures.join("\n")}`);
+  if (skipped > 0) console.log(`\n${skipped} skipped`);
+  if (passed + failed === 0) console.error(`no test matches${only ? ` --only ${only}` : ""}`);
+  console.log(`${passed} passed, ${failed} failed`);
+  process.exit(failed === 0 && passed > 0 ? 0 : 1);
 }

@@ -1,0 +1,54 @@
+import { expect, test } from "bun:test";
+import { readReport } from "./junit.ts";
+import { inLanes } from "./lanes.ts";
+import { jobsOf } from "./test-jobs.ts";
+
+test("a file with a stack of its own runs by itself, the others of its group in one process", () => {
+  const texts: Record<string, string> = {
+    a: "await sharedStack()",
+    b: "await using stack = await Stack.start({})",
+    c: "pure",
+  };
+  const jobs = jobsOf("e2e", ["a", "b", "c"], (file) => texts[file]!);
+  expect(jobs.map(({ files, servers }) => [files, servers])).toEqual([
+    [["a", "c"], false],
+    [["b"], false],
+  ]);
+  expect(jobsOf("int", ["b"], (file) => texts[file]!).map(({ servers }) => servers)).toEqual([true]);
+  expect(jobsOf("ui", [], () => "")).toEqual([]);
+});
+
+test("two lanes meet in the middle, and one does all in order", async () => {
+  const begun: number[] = [];
+  const work = async (n: number) => {
+    begun.push(n);
+    await Bun.sleep(1);
+  };
+  await inLanes([1, 2, 3, 4, 5], 2, work);
+  expect(begun.slice(0, 2)).toEqual([1, 5]);
+  expect(begun.toSorted()).toEqual([1, 2, 3, 4, 5]);
+  begun.length = 0;
+  await inLanes([1, 2, 3], 1, work);
+  expect(begun).toEqual([1, 2, 3]);
+});
+
+test("a report tells counts, seconds by file, and what failed with its first line", () => {
+  const report = readReport(`<testsuites name="bun test" tests="4" assertions="9" failures="1" skipped="1" time="3.2">
+    <testsuite name="x.unit.test.ts" file="x.unit.test.ts" tests="4" time="2.5">
+      <testsuite name="inner" file="x.unit.test.ts" line="2" time="1.5">
+        <testcase name="is &quot;good&quot;" classname="inner" time="0.1" file="x.unit.test.ts" line="3" assertions="1" />
+        <testcase name="is bad" classname="inner" time="0.1" file="x.unit.test.ts" line="4">
+          <failure type="AssertionError" message="expected &lt;1&gt;&#10;more">text</failure>
+        </testcase>
+      </testsuite>
+    </testsuite>
+  </testsuites>`);
+  expect(report).toEqual({
+    passed: 2,
+    failed: 1,
+    skipped: 1,
+    files: new Map([["x.unit.test.ts", 2.5]]),
+    failures: ["x.unit.test.ts: is bad: expected <1>"],
+  });
+  expect(readReport("")).toMatchObject({ passed: 0, failed: 0, failures: [] });
+});

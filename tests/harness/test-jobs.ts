@@ -1,0 +1,43 @@
+/** What runs in one process of its own: a static check, or some files of a group. Pure. */
+
+/** In this order. The suffix of a file says its group; see the README of this folder. */
+export const groups = ["static", "unit", "int", "otel", "e2e", "ui", "fault", "container"] as const;
+export type Group = (typeof groups)[number];
+
+export interface Job {
+  readonly group: Group;
+  readonly name: string;
+  /** Program and arguments of a static check; undefined for tests. */
+  readonly check?: readonly string[];
+  readonly files: readonly string[];
+  /** Needs PostgreSQL, broker and Redis that no other job has: topics and consumer groups have the same names in all. */
+  readonly servers: boolean;
+}
+
+export const checks: readonly Job[] = [
+  ["biome", "check", "--error-on-warnings"],
+  ["tsc", "--noEmit", "-p", "."],
+  // The console's page: plain JavaScript with its types in comments.
+  ["tsc", "--noEmit", "-p", "operations/console/page"],
+].map((check) => ({ group: "static", name: check.join(" "), check, files: [], servers: false }));
+
+/** How a test says that it has servers of its own: it then gains nothing by sharing a process, and may run beside others. */
+const OWN_SERVERS = /\bStack\.start\(|\bstartSuite\(/;
+
+/**
+ * A file with a stack or brokers of its own is a job; all others of its group are one, and share servers or a stack.
+ *
+ * @param textOf the content of a file.
+ */
+export function jobsOf(group: Group, files: readonly string[], textOf: (file: string) => string): Job[] {
+  const alone = files.filter((file) => group !== "int" && OWN_SERVERS.test(textOf(file)));
+  const together = files.filter((file) => !alone.includes(file));
+  const servers = group === "int" || group === "fault";
+  return [
+    ...(together.length > 0 ? [{ group, name: named(group, together), files: together, servers }] : []),
+    ...alone.map((file) => ({ group, name: file, files: [file], servers: false })),
+  ];
+}
+
+const named = (group: Group, files: readonly string[]): string =>
+  files.length === 1 ? files[0]! : `${files.length} files of ${group}`;

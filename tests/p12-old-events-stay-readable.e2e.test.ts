@@ -88,7 +88,7 @@ class Client {
   private readonly bySql: Promise<void>;
 
   constructor(gateway: string, source: string) {
-    this.writers = new Writers(gateway, 30, {
+    this.writers = new Writers(gateway, 60, {
       created: () => inShape(this.shape, newProduct()),
       changed: () => (Math.random() < 0.5 ? { stock: 1 } : inShape(this.shape, { name: "Renamed", price: "0.29" })),
     }).start();

@@ -5,14 +5,14 @@
 export async function inLanes<T>(
   things: readonly T[],
   lanes: number,
-  work: (thing: T) => Promise<void>,
+  work: (thing: T, lane: number) => Promise<void>,
 ): Promise<void> {
   const waiting = [...things];
   const lane = async (n: number) => {
     for (;;) {
       const thing = n % 2 === 0 ? waiting.shift() : waiting.pop();
       if (thing === undefined) return;
-      await work(thing);
+      await work(thing, n);
     }
   };
   await Promise.all(Array.from({ length: Math.max(1, lanes) }, (_, n) => lane(n)));

@@ -39,10 +39,10 @@ export async function runTests(): Promise<void> {
   const still = setInterval(() => console.log(stillText(running)), STILL_EVERY_MS);
   const reports: Report[] = [];
   const live = jobs.length === 1 || LANES < 2;
-  await inLanes(jobs, LANES, async (job) => {
+  await inLanes(jobs, LANES, async (job, lane) => {
     running.set(job, performance.now());
     console.log(`▶ ${job.group}: ${job.name}`);
-    const { report, output } = await run(job, live);
+    const { report, output } = await run(job, lane, live);
     const seconds = (performance.now() - running.get(job)!) / 1_000;
     running.delete(job);
     reports.push(report);
@@ -64,7 +64,7 @@ function jobsIn(group: Group): Job[] {
   return jobsOf(group, files, (file) => readFileSync(join(root, file), "utf8"));
 }
 
-async function run(job: Job, live: boolean): Promise<{ report: Report; output: string }> {
+async function run(job: Job, lane: number, live: boolean): Promise<{ report: Report; output: string }> {
   // All are started by Bun, whatever their first line says: there may be no Node on this machine.
   if (job.check) {
     const [program, ...args] = job.check;
@@ -75,7 +75,9 @@ async function run(job: Job, live: boolean): Promise<{ report: Report; output: s
   const file = join(folder, "junit.xml");
   try {
     const options = [`--timeout=${TIMEOUT_MS[job.group]}`, "--reporter=junit", `--reporter-outfile=${file}`];
-    const servers = job.servers ? await startServers() : {};
+    // Two that look for free ports at the same moment would find the same ones.
+    const apart = { TEST_PORTS_PART: `${lane + 1}/${LANES}` };
+    const servers = { ...apart, ...(job.servers ? await startServers() : {}) };
     const { status, output } = await carryOut(["test", ...options, ...job.files.map((f) => `./${f}`)], servers, live);
     return { report: ofTests(job, file, status), output };
   } finally {
@@ -135,7 +137,7 @@ function finish(reports: readonly Report[], only: Group | undefined): void {
   const sum = (of: (report: Report) => number) => reports.reduce((total, report) => total + of(report), 0);
   const [passed, failed, skipped] = [sum((r) => r.passed), sum((r) => r.failed), sum((r) => r.skipped)];
   const files = reports.flatMap(({ files }) => [...files]).filter(([, seconds]) => seconds >= WORTH_TELLING_S);
-  console.log("\n== seconds by file");
+  if (files.length > 0) console.log("\n== seconds by file");
   for (const [file, seconds] of files.sort(([, a], [, b]) => b - a))
     console.log(`${seconds.toFixed(1).padStart(7)}  ${file}`);
   const failures = reports.flatMap((report) => report.failures);

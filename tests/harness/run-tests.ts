@@ -1,6 +1,6 @@
 /** Runs all groups of tests, two jobs at a time, and sums them up: seconds by file, what failed, and one last line. */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import { type Report, readReport } from "./junit.ts";
@@ -23,7 +23,7 @@ const TIMEOUT_MS: Readonly<Record<Group, number>> = {
 };
 
 /** Jobs that run side by side; each has a stack at most, which leaves much of two cores idle while something is killed and waited for. */
-const LANES = Number(process.env.TEST_LANES ?? 2);
+const LANES = Number(process.env.TEST_LANES ?? Math.min(2, availableParallelism()));
 const STILL_EVERY_MS = 30_000;
 /** A file that took less is not told, in seconds. */
 const WORTH_TELLING_S = 1;

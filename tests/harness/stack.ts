@@ -123,7 +123,7 @@ export class Stack implements AsyncDisposable {
   }
 
   /** Waits until a service or server is ready under another pid than before. @returns the new one. */
-  replaced(name: string, before: number, withinMs = 60_000): Promise<number> {
+  replaced(name: string, before: number, withinMs = 120_000): Promise<number> {
     return eventually(
       async () => {
         const { pid, health } = await this.entry(name);

@@ -1,5 +1,5 @@
 /** P11: verification finds every row that differs and no other while writes go on, and repair mends exactly those. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { Redis } from "ioredis";
 import postgres, { type Sql } from "postgres";
 import { inStep } from "./harness/checker.ts";
@@ -12,13 +12,6 @@ import { Stack } from "./harness/stack.ts";
 /** Rows beside those that are written meanwhile; 200,000 for the figures of the documentation. */
 const ROWS = Number(process.env.TEST_ROWS ?? 4_000);
 const PLANTED = 200;
-
-/** The console verifies all the while, too. */
-let stack: Stack;
-beforeAll(async () => {
-  stack = await Stack.start({ env: { LOCKSTEP_VERIFY_EVERY_S: "3" } });
-}, 120_000);
-afterAll(() => stack[Symbol.asyncDispose](), 60_000);
 
 interface Verified {
   readonly equal: boolean;
@@ -70,6 +63,7 @@ const found = (document: unknown, replica: string) =>
   );
 
 test("P11: 200 rows that were changed in a replica are found under load, with no false alarm, and repaired", async () => {
+  await using stack = await Stack.start({ env: { LOCKSTEP_VERIFY_EVERY_S: "0" } });
   const source = postgres(await stack.url("gateway-db"), { max: 1, onnotice: () => {} });
   const catalog = postgres(await stack.url("catalog-db"), { max: 1, onnotice: () => {} });
   for (let made = 0; made < ROWS; made += 1_000)
@@ -108,6 +102,7 @@ test("P11: 200 rows that were changed in a replica are found under load, with no
 }, 900_000);
 
 test("P11: what somebody changes behind a replica's back, in its table or its cache, is noticed though nobody asks", async () => {
+  await using stack = await Stack.start({ env: { LOCKSTEP_VERIFY_EVERY_S: "3" } });
   const { body, status } = await request("POST", `${await stack.url("gateway")}/products`, newProduct(), {
     prefer: "wait=10",
   });

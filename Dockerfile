@@ -21,6 +21,6 @@ COPY --from=build /image /
 USER 1000:1000
 EXPOSE 8080
 # Often while it starts, then rarely: each check is a process of its own.
-HEALTHCHECK --interval=15s --timeout=3s --start-period=60s --start-interval=1s --retries=3 \
+HEALTHCHECK --interval=15s --timeout=3s --start-period=120s --start-interval=1s --retries=3 \
   CMD ["/usr/local/bin/lockstep", "health"]
 ENTRYPOINT ["/usr/local/bin/lockstep"]

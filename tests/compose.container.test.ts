@@ -17,6 +17,8 @@ const services = ["gateway", "relay", "stream", "catalog", "storefront"];
 const servers = ["redpanda", "gateway-db", "catalog-db", "storefront-db", "redis"];
 const watchers = ["console", "redpanda-console", "jaeger", "prometheus", "grafana"];
 
+let isUp = false;
+
 const removeAll = () =>
   compose(...CLUSTER, "--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "2");
 
@@ -72,6 +74,7 @@ describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
     "everything comes up from nothing and is healthy",
     async () => {
       await timed("up from nothing", () => up());
+      isUp = true;
       await timed("smoke", () => smoke(20));
     },
     5 * MINUTES,
@@ -80,6 +83,7 @@ describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
   test(
     "no container is root's, and each has its bounds; only Redpanda writes to its own files",
     async () => {
+      expect(isUp, "the stack did not come up").toBe(true);
       const facts = "{{.Config.User}}|{{.HostConfig.ReadonlyRootfs}}|{{.HostConfig.Memory}}|{{.HostConfig.NanoCpus}}";
       for (const service of [...services, ...servers, ...watchers]) {
         const [user, readOnly, memory, cpus] = (await inspect(service, facts))[0]!.split("|");
@@ -95,6 +99,7 @@ describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
   test(
     "Prometheus scrapes every service, Jaeger has the traces, the console finds everything well",
     async () => {
+      expect(isUp, "the stack did not come up").toBe(true);
       await eventually(
         async () => {
           const { data } = JSON.parse(await ask("http://prometheus:9090/api/v1/query?query=up%3D%3D1"));
@@ -116,6 +121,7 @@ describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
     test(
       `after a kill of ${service} writes go through again`,
       async () => {
+        expect(isUp, "the stack did not come up").toBe(true);
         const [before] = await inspect(service, "{{.State.StartedAt}}");
         await crash(service);
         await timed(`kill of ${service}, until writes go through`, () => flows(`writes go through after ${service}`));
@@ -127,6 +133,7 @@ describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
   test(
     "what only watches comes back, too",
     async () => {
+      expect(isUp, "the stack did not come up").toBe(true);
       await Promise.all(watchers.map(crash));
       await eventually(
         async () => {
@@ -142,6 +149,7 @@ describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
   test(
     "three streams share the work",
     async () => {
+      expect(isUp, "the stack did not come up").toBe(true);
       await up(["--no-recreate", "--scale", "stream=3"]);
       expect(await inspect("stream", "{{.State.Health.Status}}")).toEqual(["healthy", "healthy", "healthy"]);
       await flows("writes go through three streams");

@@ -6,6 +6,9 @@ const docker = (process.env.TEST_DOCKER || "docker").split(" ");
 /** Not the name in compose.yaml: nobody's own stack is touched. */
 const PROJECT = "lockstep-test";
 
+/** Characters of what a failed command said, from its end. */
+const MOST_SAID = 3_000;
+
 interface Said {
   readonly status: number;
   readonly stdout: string;
@@ -22,7 +25,7 @@ export async function tryDocker(...args: readonly string[]): Promise<Said> {
 /** Like {@link tryDocker}. @returns what it printed. @throws {Error} with all that it said, when its status is not 0. */
 export async function runDocker(...args: readonly string[]): Promise<string> {
   const { status, stdout, all } = await tryDocker(...args);
-  if (status !== 0) throw new Error(`docker ${args.join(" ")} ended with ${status}\n${all}`);
+  if (status !== 0) throw new Error(`docker ${args.join(" ")} ended with ${status}\n${all.slice(-MOST_SAID)}`);
   return stdout;
 }
 
@@ -39,10 +42,9 @@ export const compose = (...args: readonly string[]): Promise<string> => runDocke
  */
 export async function up(args: readonly string[] = [], flags: readonly string[] = []): Promise<void> {
   const { status, all } = await tryDocker(
-    ...inProject([...flags, "up", "--detach", "--wait", "--wait-timeout", "180", ...args]),
+    ...inProject([...flags, "up", "--detach", "--wait", "--wait-timeout", "300", ...args]),
   );
-  if (status !== 0)
-    throw new Error(`${all}\n${await compose("ps", "--all")}\n${await compose("logs", "--tail", "15")}`);
+  if (status !== 0) throw new Error(`${all}\n${await compose("ps", "--all")}\n${await compose("logs", "--tail", "3")}`);
 }
 
 /** What all that belongs to the tests' project is found by. */

@@ -1,5 +1,4 @@
 /** The few shapes of query that the dashboards are made of. */
-
 import { metrics } from "../../contracts/metrics.ts";
 
 /** Range of every rate: Grafana makes it at least four scrapes long. */
@@ -26,8 +25,8 @@ export const commitTo = (part: number, labels: string): string => {
   return `${of(metrics.syncLatency)} >= 0 or ${of(metrics.canaryLatency)}`;
 };
 
-/** Zero where there is nothing: for what a healthy system has none of. */
-export const orZero = (expr: string): string => `${expr} or vector(0)`;
+/** Zero where there is nothing at all, and no line of its own beside what there is: for what a healthy system has none of. */
+export const orZero = (expr: string): string => `${expr} or on () vector(0)`;
 
 /** Zero for each replica that has nothing to tell yet. @param labels which replicas. */
 export const orZeroByReplica = (expr: string, labels: string): string =>

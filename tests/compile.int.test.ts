@@ -69,6 +69,25 @@ test("the gateway runs from it, migrations and all, and the same executable asks
   expect(await new Response(asked.stderr).text()).toContain(`${url}/health/ready does not answer`);
 });
 
+test("the console's page is inside it, and changes nothing where that was not allowed", async () => {
+  const port = String(await freePort());
+  const nowhere = "127.0.0.1:9";
+  const settings = { LOCKSTEP_SOURCE_DATABASE_URL: `postgres://${nowhere}/source`, KAFKA_BROKERS: nowhere, PORT: port };
+  const started = run(["console"], { ...settings, LOCKSTEP_LOG_LEVEL: "error" });
+  const url = `http://127.0.0.1:${port}`;
+  try {
+    const page = await eventually(() => fetch(url), { withinMs: 20_000, what: "the console" });
+    const paths = [...(await page.text()).matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, path]) => path);
+    expect(paths.length).toBeGreaterThan(5);
+    for (const path of paths) expect((await fetch(url + path)).status).toBe(200);
+    expect(page.headers.get("content-security-policy")).toStartWith("default-src 'none'; script-src 'self'");
+    expect((await request("POST", `${url}/api/pause`, { name: "stream", paused: true })).status).toBe(403);
+    expect((await request("GET", `${url}/api/about`)).body).toMatchObject({ operations: false });
+  } finally {
+    started.kill();
+  }
+}, 30_000);
+
 test("a service needs less than 300 ms of CPU from its start until it is ready, with tracing on", async () => {
   const settings = { DATABASE_URL: await freshDatabase(), OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" };
   const starts: { cpuMs: number; wallMs: number }[] = [];

@@ -8,8 +8,9 @@ import { eventually } from "./eventually.ts";
 /** Pictures of each run, to be looked at; git knows nothing of them. */
 const PICTURES = join(import.meta.dirname, "../../test-output/ui");
 
-const TEXTS =
-  "(elements) => elements.map((element) => element.innerText ?? element.textContent)" as unknown as () => string[];
+/** Runs in the browser. A drawing has no inner text. */
+const textsOf = (elements: readonly { innerText?: string; textContent: string | null }[]): string[] =>
+  elements.map((element) => element.innerText ?? element.textContent ?? "");
 
 export const DESKTOP = { width: 1280, height: 720 };
 export const PHONE = { width: 390, height: 844 };
@@ -36,9 +37,7 @@ export class ConsolePage implements AsyncDisposable {
     const matches = (shown: string) => (typeof text === "string" ? shown.includes(text) : text.test(shown));
     return eventually(
       async () => {
-        // A drawing has no inner text.
-        const texts = await this.page.locator(selector).evaluateAll(TEXTS);
-        const shown = (texts as string[]).join("\n");
+        const shown = (await this.page.locator(selector).evaluateAll(textsOf)).join("\n");
         if (matches(shown)) return true;
         throw new Error(shown.slice(0, 600));
       },

@@ -21,6 +21,7 @@ import {
   publishedHop,
   routedHop,
 } from "./hops.ts";
+import { RecentReceipts } from "./recent-receipts.ts";
 
 const LOOK_MS = 15;
 /** From then on it waits for somebody: a paused replica, a person who settles a letter. */
@@ -50,6 +51,7 @@ interface Entry {
 
 export class Follow {
   private readonly writes: Entry[] = [];
+  private readonly receipts = new RecentReceipts();
   private number = 0;
   private closed = false;
 
@@ -83,23 +85,28 @@ export class Follow {
     first: readonly Hop[],
   ): Followed {
     const write: Followed = { ...about, number: ++this.number, hops: [] };
-    this.writes.push({ write, receipts: new Map() });
+    const entry: Entry = { write, receipts: new Map() };
+    this.writes.push(entry);
     if (this.writes.length > MOST) this.writes.shift();
     this.found(write, first);
+    for (const receipt of this.receipts.all()) this.hearOf(entry, receipt);
     void this.look(write, entity, ends);
     return write;
   }
 
   heard(receipt: Receipt): void {
-    for (const { write, receipts } of this.writes) {
-      if (receipts.has(receipt.replica) || !isTold(write, receipt)) continue;
-      receipts.set(receipt.replica, receipt);
-      this.found(write, appliedHops(write, receipt));
-    }
+    this.receipts.add(receipt);
+    for (const entry of this.writes) this.hearOf(entry, receipt);
   }
 
   close(): void {
     this.closed = true;
+  }
+
+  private hearOf({ write, receipts }: Entry, receipt: Receipt): void {
+    if (receipts.has(receipt.replica) || !isTold(write, receipt)) return;
+    receipts.set(receipt.replica, receipt);
+    this.found(write, appliedHops(write, receipt));
   }
 
   private found(write: Followed, hops: readonly Hop[]): void {

@@ -12,8 +12,8 @@ import type { RebuildNow } from "./snapshot.ts";
 const OFTEN_MS = 1_000;
 const SOMETIMES_MS = 2_000;
 const SELDOM_MS = 3_000;
-/** Letters are counted anew when their topic has grown, and all the same after so long: what supersedes one is not in the topic. */
-const RECOUNT_MS = 30_000;
+/** Letters are counted anew when their topic has grown, and while some are open all the same: what supersedes one is not in the topic. */
+const RECOUNT_MS = 2_000;
 
 /** The parts of a snapshot, none of them waiting for another. */
 export function questionsOf(connections: Connections) {
@@ -59,7 +59,7 @@ class LetterCount {
     const bounds = await Promise.all(entities.map((entity) => log.bounds(deadLetterTopic(entity).name)));
     const ends = bounds.flatMap((of) => [...of.values()]).reduce((sum, { first, next }) => sum + first + next, 0);
     const now = performance.now();
-    const isDue = ends !== this.ends || now - this.countedAt > RECOUNT_MS;
+    const isDue = ends !== this.ends || (this.open > 0 && now - this.countedAt > RECOUNT_MS);
     if (!isDue || now < this.notBefore) return this.open;
     this.open = await openLetters(this.connections, log);
     this.ends = ends;

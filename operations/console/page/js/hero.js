@@ -59,7 +59,7 @@ function showSpark(history) {
   say(byId("spark-top"), t("hero.top", { ms: number(top, 0) }));
 }
 
-/** One path for each stretch without a gap. @param {any[]} points @param {number} top @param {"p50" | "p99"} which @param {string} name */
+/** One path for each stretch without a gap; logarithmic, so that one slow write does not make all others look alike. @param {any[]} points @param {number} top @param {"p50" | "p99"} which @param {string} name */
 function line(points, top, which, name) {
   const first = POINTS - points.length;
   /** @type {string[]} */
@@ -71,7 +71,7 @@ function line(points, top, which, name) {
       open = false;
       return;
     }
-    const at = `${(((first + i) / (POINTS - 1)) * WIDTH).toFixed(1)} ${(HEIGHT - 4 - (Math.min(value, top) / top) * (HEIGHT - 10)).toFixed(1)}`;
+    const at = `${(((first + i) / (POINTS - 1)) * WIDTH).toFixed(1)} ${(HEIGHT - 4 - (Math.log1p(Math.min(value, top)) / Math.log1p(top)) * (HEIGHT - 10)).toFixed(1)}`;
     if (open) stretches[stretches.length - 1] += `L${at}`;
     else stretches.push(`M${at}l0.01 0`);
     open = true;

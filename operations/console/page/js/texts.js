@@ -38,7 +38,7 @@ export const texts = {
   },
   "hero.last": { en: "last measured {ago}", pt: "última medição {ago}" },
   "hero.none": { en: "nothing measured yet: send a write", pt: "nada medido ainda: envie uma escrita" },
-  "hero.top": { en: "2 min · up to {ms} ms", pt: "2 min · até {ms} ms" },
+  "hero.top": { en: "2 min, up to {ms} ms (log)", pt: "2 min, até {ms} ms (log)" },
   "hero.spark": {
     en: "Commit to readable over the last two minutes: median and 99th percentile",
     pt: "Do commit à leitura nos últimos dois minutos: mediana e percentil 99",

@@ -149,7 +149,10 @@ function storeNow({ id, replica }, snapshot) {
   const of = snapshot.replicas[/** @type {string} */ (replica)];
   const isCache = id.endsWith(".cache");
   const { p50, p99 } = of?.[isCache ? "redis" : "postgres"] ?? {};
-  const measured = p50 == null ? t("now.idle") : t("now.latency", { p50: duration(p50), p99: duration(p99) });
+  const measured =
+    p50 == null
+      ? t("now.idle")
+      : t("now.latency", { p50: p99 < 1_000 ? milliseconds(p50) : duration(p50), p99: duration(p99) });
   if (!isCache)
     return {
       text: measured,

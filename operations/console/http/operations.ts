@@ -2,13 +2,14 @@
 import type { Hono } from "hono";
 import { z } from "zod";
 import { replicaNames } from "../../../contracts/entities/index.ts";
+import { LockstepError } from "../../../contracts/errors.ts";
 import type { Connections } from "../../connect.ts";
 import { drop } from "../../dead-letters/drop.ts";
 import { openOnes } from "../../dead-letters/open-ones.ts";
 import { replay } from "../../dead-letters/replay.ts";
 import { pausable, setPaused } from "../../pause/control.ts";
 import type { Rebuilding } from "../../rebuild/rebuild.ts";
-import type { Jobs } from "../acts/jobs.ts";
+import { type Job, type Jobs, jobKinds } from "../acts/jobs.ts";
 import { kill } from "../acts/kill.ts";
 import { forget, silence } from "../acts/redis.ts";
 import { tamper } from "../acts/tamper.ts";
@@ -94,22 +95,12 @@ function addLetterActs(app: Hono, { connections, did }: OperationParts): void {
   });
 }
 
-const jobSchema = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("verify") }),
-  z.strictObject({ kind: z.literal("repair") }),
-  z.strictObject({ kind: z.literal("rebuild"), replica: z.enum(replicaNames) }),
-]);
+const jobSchema = z.strictObject({ kind: z.enum(jobKinds), replica: z.enum(replicaNames).optional() });
 
 function addJobs(app: Hono, using: OperationParts): void {
   app.post("/api/jobs", async (c) => {
-    const asked = jobSchema.parse(await json(c.req.raw, z.looseObject({ kind: z.string() })));
-    const job =
-      asked.kind === "rebuild"
-        ? startRebuild(using, asked.replica)
-        : asked.kind === "repair"
-          ? startRepair(using)
-          : startVerification(using);
-    using.did(asked.kind, job.name);
+    const job = startJob(using, await json(c.req.raw, jobSchema));
+    using.did(job.kind, job.name);
     return c.json(job, 202);
   });
   app.post("/api/jobs/stop", async (c) => {
@@ -117,4 +108,19 @@ function addJobs(app: Hono, using: OperationParts): void {
     using.jobs.stop(number);
     return c.json({ number });
   });
+}
+
+/** @throws {LockstepError} MALFORMED for a rebuild of nothing; CONFLICT when one runs already. */
+function startJob(using: OperationParts, { kind, replica }: z.output<typeof jobSchema>): Job {
+  switch (kind) {
+    case "verify":
+      return startVerification(using);
+    case "repair":
+      return startRepair(using);
+    case "rebuild":
+      if (replica === undefined) throw new LockstepError("MALFORMED", "Say which replica is to be rebuilt.");
+      return startRebuild(using, replica);
+    default:
+      return kind satisfies never;
+  }
 }

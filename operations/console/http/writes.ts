@@ -15,6 +15,8 @@ import { there } from "./there.ts";
 
 const TYPES = ["application/json"];
 const MAX_BYTES = 262_144;
+/** Longest that a write is held up to learn where its topics end, in milliseconds. */
+const BEGIN_MS = 1_000;
 
 export const json = <T extends z.ZodObject>(request: Request, schema: T): Promise<z.output<T>> =>
   readBody(request, { schema, types: TYPES, maxBytes: MAX_BYTES }) as Promise<z.output<T>>;
@@ -43,12 +45,16 @@ export function addWrites(app: Hono, using: WriteParts): void {
     if ((wish.operation === "create") === (wish.id !== undefined))
       throw new LockstepError("MALFORMED", "What is created has no id yet; what is changed or deleted has one.");
     // A log that is away keeps nobody from writing; only the way cannot be shown then.
-    const ends = await using.follow.begin(entity).catch(() => undefined);
+    const ends = await Promise.race([
+      using.follow.begin(entity).catch(() => undefined),
+      Bun.sleep(BEGIN_MS).then(() => undefined),
+    ]);
     const answered = await write(using.connections.addresses, entity, wish);
-    if (answered.status >= 300) return c.json(answered.body ?? {}, answered.status as 400);
+    // The console did what it was asked to: the gateway's refusal is the answer, and no failure of this request.
+    if (answered.status >= 300) return c.json({ status: answered.status, problem: answered.body ?? {} });
     const followed = ends && followWrite(using.follow, entity, ends, wish, answered);
     const body = answered.body && withoutPrivate(entity, answered.body);
-    return c.json({ number: followed?.number ?? null, document: body }, wish.operation === "create" ? 201 : 200);
+    return c.json({ status: answered.status, number: followed?.number ?? null, document: body });
   });
 
   app.post("/api/poison", async (c) => {

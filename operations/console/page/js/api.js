@@ -36,5 +36,7 @@ async function answerOf(asked) {
     body = {};
   }
   if (!response.ok) throw new Refused(response.status, body);
+  // What the gateway refused, told by a console that did its part.
+  if (body.problem) throw new Refused(body.status, body.problem);
   return body;
 }

@@ -166,6 +166,7 @@ export function startWriter(about, state, announce, changed) {
   };
 
   const send = async (/** @type {string} */ operation, /** @type {any} */ document_) => {
+    if (sending) return;
     busy(true);
     try {
       const about_ = chosen ? { id: chosen.id, version: chosen.version } : {};
@@ -179,6 +180,7 @@ export function startWriter(about, state, announce, changed) {
       if (number !== null) announce(t("write.sent", { number: String(number) }));
       items = items.filter(({ id }) => id !== chosen?.id);
       if (operation !== "delete") items = [written_, ...items].slice(0, LISTED);
+      busy(false);
       choose(operation === "delete" ? null : written_);
       byId("which").focus({ preventScroll: true });
       // Where the form fills the window, its way is what is to be seen next.
@@ -189,8 +191,11 @@ export function startWriter(about, state, announce, changed) {
     }
   };
 
+  /** Not by disabling what was pressed: whoever uses no mouse would lose their place. */
+  let sending = false;
   const busy = (/** @type {boolean} */ isBusy) => {
-    for (const button of place.querySelectorAll("button")) button.disabled = isBusy;
+    sending = isBusy;
+    place.querySelector("form")?.setAttribute("aria-busy", String(isBusy));
   };
   const wrong = (/** @type {string} */ message) => {
     const element = place.querySelector("#write-wrong");

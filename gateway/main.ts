@@ -35,7 +35,11 @@ export async function startGateway({ settings, logger, metrics }: Running): Prom
     maxBodyBytes: settings.LOCKSTEP_MAX_BODY_BYTES,
     mostWaitMs: settings.LOCKSTEP_MAX_WAIT_MS,
   };
-  for (const entity of entities) addRoutes(app, new EntityStore(source, entity), using);
+  for (const entity of entities) {
+    const store = new EntityStore(source, entity);
+    store.show(metrics);
+    addRoutes(app, store, using);
+  }
   const http = serveHttp(app, settings);
   await migrate(url, migrations, logger);
   source.schemaIsUpToDate();

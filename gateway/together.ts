@@ -68,6 +68,11 @@ export class Together<W extends Write, A> {
     return one.promise;
   }
 
+  /** Writes that have no answer yet and are not in a lane. */
+  get held(): number {
+    return this.waiting.length + this.aside.length;
+  }
+
   /** Lets begin what can. */
   private go(): void {
     while (this.alone < this.bounds.aside && this.aside.length > 0) void this.carryOutAside(this.aside.shift()!);

@@ -8,6 +8,8 @@ import {
   type Version,
 } from "../contracts/entity.ts";
 import { LockstepError } from "../contracts/errors.ts";
+import { watchBuffer } from "../observability/gauges.ts";
+import type { Metrics } from "../observability/metrics.ts";
 import { isRefused } from "../platform/database.ts";
 import { explain } from "./explain.ts";
 import type { Source } from "./source.ts";
@@ -61,6 +63,13 @@ export class EntityStore {
     this.inserts = together(this.statements.insert);
     this.updates = together(this.statements.update);
     this.removals = together(this.statements.remove);
+  }
+
+  /** Tells how many writes of each kind wait. */
+  show(metrics: Metrics): void {
+    const { inserts, updates, removals } = this;
+    for (const [kind, writes] of Object.entries({ inserts, updates, removals }))
+      watchBuffer(metrics, `${this.entity.plural} ${kind}`, BOUNDS.most, () => writes.held);
   }
 
   /** @throws {LockstepError} CONFLICT when a unique value is taken; INVALID; UNAVAILABLE. */

@@ -2,7 +2,7 @@
 import type { Family, Sample } from "./exposition.ts";
 import type { Logger } from "./logger.ts";
 import type { Metrics } from "./metrics.ts";
-import { type Attributes, attributesOf, nanoseconds, type OtlpEndpoint, resourceOf, sendOtlp } from "./otlp.ts";
+import { type Attributes, attributesOf, nanoseconds, type OtlpEndpoint, resourceOf, sendMetrics } from "./otlp.ts";
 import { Outage } from "./outage.ts";
 
 export interface MetricExport {
@@ -23,7 +23,7 @@ export function exportMetrics(
   let sending: Promise<void> | undefined;
   const send = async () => {
     const families = await using.metrics.families();
-    await sendOtlp(endpoint, "metrics", metricsMessage(resource, families, startMs, Date.now()));
+    await sendMetrics(endpoint, metricsMessage(resource, families, startMs, Date.now()));
   };
   const sendOnce = () => {
     sending ??= send()

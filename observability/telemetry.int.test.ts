@@ -1,8 +1,10 @@
 import { afterEach, expect, test } from "bun:test";
+import pino from "pino";
 import { readSettings } from "../platform/settings.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { OtlpReceiver } from "../tests/harness/otlp-receiver.ts";
-import { createLogger } from "./logger.ts";
+import { freePort } from "../tests/harness/parts.ts";
+import { createLogger, type Logger } from "./logger.ts";
 import { createMetrics } from "./metrics.ts";
 import { startTelemetry } from "./telemetry.ts";
 import { recordSpans, SpanKind, startSpan, traceIdOf } from "./trace.ts";
@@ -41,6 +43,26 @@ test("spans reach the endpoint by themselves, with their tree and the service's 
   ]);
 }, 30_000);
 
+test("a collector that refuses for good is not asked again with the same spans", async () => {
+  let asked = 0;
+  using collector = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch() {
+      asked++;
+      return new Response("who are you", { status: 401 });
+    },
+  });
+  const metrics = createMetrics("gateway", "2");
+  const settings = readSettings({ OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.port}` });
+  const { flush } = await startTelemetry("gateway", "2", settings, { ...using, metrics });
+  startSpan("refused", {}).end();
+  await flush();
+  await flush();
+  expect(asked).toBe(1);
+  expect(await metrics.text()).toMatch(/lockstep_spans_total\{outcome="dropped".*\} 1\n/);
+});
+
 test("flush sends what has not been sent yet", async () => {
   using receiver = new OtlpReceiver();
   const { flush } = await telemetry(receiver.endpoint);
@@ -76,6 +98,49 @@ test("spans flow again after the endpoint was away", async () => {
   );
 }, 30_000);
 
+test("what failed or was slow arrives whatever the ratio, and says so; what is not kept, and what is, is counted", async () => {
+  using receiver = new OtlpReceiver();
+  const metrics = createMetrics("gateway", "2");
+  const settings = readSettings({ OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint, LOCKSTEP_TRACE_RATIO: "0" });
+  const { flush } = await startTelemetry("gateway", "2", settings, { ...using, metrics });
+  const root = startSpan("write", {});
+  startSpan("insert", { parent: root.traceparent }).end(new Error("no connection"));
+  startSpan("apply", { parent: root.traceparent, sinceMs: Date.now() - 60_000 }).end();
+  root.end();
+  await flush();
+  expect(receiver.spans).toMatchObject([
+    { name: "insert", status: "error", attributes: { "lockstep.kept": "failed", "error.type": "Error" } },
+    { name: "apply", status: "unset", attributes: { "lockstep.kept": "slow" } },
+  ]);
+  const text = await metrics.text();
+  for (const [outcome, count] of Object.entries({ exported: 2, unsampled: 1 }))
+    expect(text).toMatch(new RegExp(`lockstep_spans_total\\{outcome="${outcome}".*\\} ${count}\n`));
+});
+
+test("an outage is told once, and its end with how many spans were lost", async () => {
+  const port = await freePort();
+  const lines: string[] = [];
+  const told = { write: (line: string) => void lines.push(line) };
+  const logger = pino({ level: "info" }, told) as Logger;
+  const metrics = createMetrics("gateway", "2");
+  const settings = readSettings({ OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}` });
+  await startTelemetry("gateway", "2", settings, { logger, metrics });
+  const most = 8_192;
+  const made = most + 1_000;
+  for (let i = 0; i < made; i++) startSpan("waiting", {}).end();
+  await eventually(() => lines.length > 0, { withinMs: 20_000, what: "a line that nobody takes them" });
+  using receiver = new OtlpReceiver(port);
+  await eventually(() => lines.length > 1 && receiver.spans.length >= most, {
+    withinMs: 30_000,
+    what: "the rest to come",
+  });
+  const [away, again] = lines.map((line) => JSON.parse(line));
+  expect(away.msg).toStartWith("spans cannot be sent");
+  expect(again).toMatchObject({ msg: "spans are sent again", dropped: made - receiver.spans.length });
+  expect(lines).toHaveLength(2);
+  expect(await metrics.text()).toMatch(new RegExp(`lockstep_spans_total\\{outcome="dropped".*\\} ${again.dropped}\n`));
+}, 60_000);
+
 test("headers of the settings go with each request, and numbers, lists and truths arrive as what they are", async () => {
   using receiver = new OtlpReceiver();
   const settings = readSettings({
@@ -89,6 +154,18 @@ test("headers of the settings go with each request, and numbers, lists and truth
   expect(receiver.headers.get("authorization")).toBe("Bearer a=1");
   expect(receiver.headers.get("x-tenant")).toBe("shop");
   expect(receiver.spans).toMatchObject([{ name: "kinds", kind: "producer", attributes }]);
+});
+
+test("where the SDK's own variable turns it off, nothing is recorded, and context is handed on", async () => {
+  process.env.OTEL_SDK_DISABLED = "true";
+  try {
+    await telemetry("http://127.0.0.1:9");
+  } finally {
+    delete process.env.OTEL_SDK_DISABLED;
+  }
+  const parent = `00-${"1".repeat(32)}-${"2".repeat(16)}-01`;
+  expect(startSpan("unseen", { parent }).traceparent).toBe(parent);
+  expect(startSpan("unseen", {}).traceparent).toBeUndefined();
 });
 
 test("without an endpoint nothing is recorded", async () => {

@@ -14,7 +14,7 @@ export interface Telemetry {
 const FLUSH_MS = 2_000;
 
 /**
- * Records and exports spans when OTEL_EXPORTER_OTLP_ENDPOINT is set. Otherwise nothing is recorded, and no exporter is even loaded.
+ * Records and exports spans when OTEL_EXPORTER_OTLP_ENDPOINT is set. Otherwise nothing is recorded, and OpenTelemetry's SDK is not even loaded.
  * With OTEL_METRICS_EXPORTER=otlp metrics go there, too.
  *
  * @param service the process' name without its prefix: `gateway` reports as `lockstep-gateway`.
@@ -36,13 +36,9 @@ export async function startTelemetry(
   };
   const to = { url: endpoint, headers: headersOf(settings.OTEL_EXPORTER_OTLP_HEADERS) };
   const { exportSpans } = await import("./export-spans.ts");
-  const spans = exportSpans(using, to, resource);
-  recordSpans({
-    ratio: settings.LOCKSTEP_TRACE_RATIO,
-    slowMs: settings.LOCKSTEP_TRACE_SLOW_MS,
-    keep: spans.add,
-    leave: () => using.metrics.spans.inc({ outcome: "unsampled" }),
-  });
+  const { LOCKSTEP_TRACE_RATIO: ratio, LOCKSTEP_TRACE_SLOW_MS: slowMs } = settings;
+  const spans = exportSpans(using, to, { resource, ratio, slowMs });
+  recordSpans(spans.recorder);
   const exports: Pick<Telemetry, "flush">[] = [spans];
   if (settings.OTEL_METRICS_EXPORTER === "otlp") {
     const { exportMetrics } = await import("./export-metrics.ts");

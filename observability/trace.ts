@@ -1,14 +1,23 @@
 /**
- * One trace per write. Spans are made by hand: automatic patching does not see Bun's server and breaks in a bundle. The
- * context travels as a W3C `traceparent` in our own rows and headers, and is handed on as a value, never through the
+ * One trace per write. Spans are begun and ended by hand, and made by OpenTelemetry's SDK: automatic patching does not see Bun's server
+ * and breaks in a bundle. The context travels as a W3C `traceparent` in our own rows and headers, and is handed on as a value, never through the
  * ambient async context.
  *
  * Whether a trace is kept is decided where it begins, and told to all its hops by a flag. A span of a trace that is not to be kept
  * is recorded all the same, which costs microseconds, and kept at its end if it failed or was slow.
  */
-import { type Attributes, type SpanContext, SpanKind } from "@opentelemetry/api";
-import { newSpanId, newTraceId } from "./ids.ts";
-import { format, parse, SAMPLED, validTraceparent } from "./traceparent.ts";
+import {
+  type Attributes,
+  type Context,
+  createContextKey,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  type Tracer,
+  trace,
+} from "@opentelemetry/api";
+import { format, parse, RANDOM, validTraceparent } from "./traceparent.ts";
 
 export { newTraceparent, traceIdOf, validTraceparent } from "./traceparent.ts";
 export { SpanKind };
@@ -17,7 +26,7 @@ export interface ActiveSpan {
   /** To hand on to the next hop: this span's context; with tracing off the parent's, or undefined where there is none. */
   readonly traceparent: string | undefined;
   set(attributes: Attributes): void;
-  /** Names another span, of any trace, that this one came from as well. A malformed one, or one beyond {@link MOST_LINKS}, is left out. */
+  /** Names another span, of any trace, that this one came from as well. A malformed one is left out; so are the first ones beyond {@link MOST_LINKS}. */
   link(traceparent: string | null | undefined): void;
   /** Ends the span, as failed when there is an error. To be called once; later calls do nothing. */
   end(error?: unknown): void;
@@ -37,35 +46,14 @@ export interface SpanOptions {
   readonly sinceMs?: number;
 }
 
-/** A span that has ended, and is kept. */
-export interface EndedSpan {
-  readonly name: string;
-  readonly kind: SpanKind;
-  readonly context: SpanContext;
-  readonly parent: SpanContext | undefined;
-  /** Milliseconds since 1970, with fractions. */
-  readonly startMs: number;
-  readonly endMs: number;
-  readonly attributes: Attributes;
-  readonly links: readonly SpanContext[];
-  /** Links beyond {@link MOST_LINKS}. */
-  readonly linksLeftOut: number;
-  /** Undefined: it went well. */
-  readonly failure: { readonly error: unknown } | undefined;
-}
-
 /** Most links of one span (OpenTelemetry's own default). */
 export const MOST_LINKS = 128;
 
-/** Where the spans of this process go, and which. */
+/** Who makes the spans of this process. */
 export interface Recorder {
-  /** Part of the traces beginning here that is kept whole, 0 to 1. Others follow the flag that they come with. */
-  readonly ratio: number;
-  /** A span that took so many milliseconds is kept in any case. */
-  readonly slowMs: number;
-  readonly keep: (span: EndedSpan) => void;
-  /** A span ended that is not kept. */
-  readonly leave: () => void;
+  readonly tracer: Tracer;
+  /** Whether a span of its tracer's that has ended is kept. */
+  readonly isKept: (span: Span) => boolean;
 }
 
 /** Undefined while tracing is off, so that a span then costs no more than handing its parent on. */
@@ -93,73 +81,70 @@ const unrecorded = (parent: string | null | undefined): ActiveSpan => ({
 export const startSpan = (name: string, options: SpanOptions): ActiveSpan =>
   recorder ? new RecordedSpan(name, options, recorder) : unrecorded(options.parent);
 
+const SINCE = createContextKey("when the write began");
+
+/** `sinceMs` of a span that begins in this context. */
+export const sinceOf = (context: Context): number | undefined => context.getValue(SINCE) as number | undefined;
+
 class RecordedSpan implements ActiveSpan {
   keptTraceId: string | undefined;
-  private readonly parent: SpanContext | undefined;
-  private readonly context: SpanContext;
+  private readonly span: Span;
   private readonly startMs: number;
-  private readonly attributes: Attributes;
-  private readonly links: SpanContext[] = [];
-  private linksLeftOut = 0;
+  /** What the tracer does not hand on: that the trace's id is random. */
+  private readonly random: number;
   private ended = false;
   private text: string | undefined;
 
   constructor(
-    private readonly name: string,
-    private readonly options: SpanOptions,
+    name: string,
+    { parent, kind = SpanKind.INTERNAL, attributes = {}, startMs = nowMs(), sinceMs }: SpanOptions,
     private readonly recorder: Recorder,
   ) {
-    this.parent = parse(options.parent);
-    const { traceId, traceFlags } = this.parent ?? {
-      traceId: newTraceId(),
-      traceFlags: Math.random() < recorder.ratio ? SAMPLED : 0,
-    };
-    this.context = { traceId, traceFlags, spanId: newSpanId() };
-    this.startMs = options.startMs ?? nowMs();
-    this.attributes = { ...options.attributes };
+    const above = parse(parent);
+    const context = above ? trace.setSpanContext(ROOT_CONTEXT, above) : ROOT_CONTEXT;
+    this.startMs = startMs;
+    this.random = (above?.traceFlags ?? 0) & RANDOM;
+    this.span = recorder.tracer.startSpan(
+      name,
+      { kind, attributes, startTime: startMs },
+      sinceMs === undefined ? context : context.setValue(SINCE, sinceMs),
+    );
   }
 
   get traceparent(): string {
-    this.text ??= format(this.context);
+    this.text ??= this.format();
     return this.text;
   }
 
   set(attributes: Attributes): void {
-    Object.assign(this.attributes, attributes);
+    if (!this.ended) this.span.setAttributes(attributes);
   }
 
   link(traceparent: string | null | undefined): void {
     const linked = parse(traceparent);
-    if (!linked) return;
-    if (this.links.length < MOST_LINKS) this.links.push(linked);
-    else this.linksLeftOut++;
+    if (linked && !this.ended) this.span.addLink({ context: linked });
   }
 
   end(error?: unknown): void {
     if (this.ended) return;
     this.ended = true;
-    const endMs = Math.max(this.startMs, nowMs());
-    if (error !== undefined) this.attributes["error.type"] = error instanceof Error ? error.name : "_OTHER";
-    if (!this.isKept(endMs, error)) {
-      this.recorder.leave();
-      return;
+    const { span } = this;
+    if (error !== undefined) {
+      span.setAttribute("error.type", error instanceof Error ? error.name : "_OTHER");
+      span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error) });
     }
-    this.keptTraceId = this.context.traceId;
-    const { name, context, parent, startMs, attributes, links, linksLeftOut } = this;
-    const kind = this.options.kind ?? SpanKind.INTERNAL;
-    const failure = error === undefined ? undefined : { error };
-    this.recorder.keep({ name, kind, context, parent, startMs, endMs, attributes, links, linksLeftOut, failure });
+    span.end(Math.max(this.startMs, nowMs()));
+    if (this.recorder.isKept(span)) this.keptTraceId = span.spanContext().traceId;
   }
 
-  private isKept(endMs: number, error: unknown): boolean {
-    if (this.context.traceFlags & SAMPLED) return true;
-    const slow = endMs - (this.options.sinceMs ?? this.startMs) >= this.recorder.slowMs;
-    const why = error !== undefined ? "failed" : slow ? "slow" : undefined;
-    // Who looks at it must know why the rest of the trace is not there.
-    if (why) this.attributes["lockstep.kept"] = why;
-    return why !== undefined;
+  private format(): string {
+    const context = this.span.spanContext();
+    return format({ ...context, traceFlags: context.traceFlags | this.random });
   }
 }
+
+/** Without the stack: while a database is away every request fails, and each stack would cost more than its request. The log has it. */
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** The calendar's clock is exact to a millisecond; the process' own is finer, and is put right when the two drift apart. */
 let offsetMs = performance.timeOrigin;

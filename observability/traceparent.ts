@@ -6,10 +6,12 @@ const form = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
 /** Nearly all of them, and not worth the pieces that the full form is taken apart into. */
 const OURS = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[0-3]$/;
 const ZERO = 48;
-/** The flags that are known: sampled, and random trace id (W3C Trace Context level 2, section 3.2.2.5). Others must be sent as zero. */
-const KNOWN_FLAGS = 0x03;
 /** Whoever began the trace wants it kept. */
 export const SAMPLED = 0x01;
+/** The trace's id is random. */
+export const RANDOM = 0x02;
+/** The flags that are known (W3C Trace Context level 2, section 3.2.2.5). Others must be sent as zero. */
+const KNOWN_FLAGS = SAMPLED | RANDOM;
 
 /**
  * Reads a `traceparent`. One of a later version than 00 may go on after its flags (W3C Trace Context, section 3.2.4).

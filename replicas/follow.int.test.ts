@@ -3,11 +3,12 @@ import { decodeLetterOrMark, type encodeLetter, type Letter, originalOf } from "
 import { encodeRouted, header, NewerSchemaVersionError, routedHeaders } from "../contracts/event.ts";
 import type { Receipt } from "../contracts/receipt.ts";
 import { createMetrics, type Metrics } from "../observability/metrics.ts";
-import { type EndedSpan, newTraceparent, recordSpans, SpanKind, traceIdOf } from "../observability/trace.ts";
+import { newTraceparent, recordSpans, SpanKind, traceIdOf } from "../observability/trace.ts";
 import type { Batch, StoredRecord } from "../platform/log/log.ts";
 import { type CacheProcess, startCacheProcess } from "../tests/harness/cache-process.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { redisUrl } from "../tests/harness/parts.ts";
+import { recordHere } from "../tests/harness/recorded-spans.ts";
 import {
   document,
   entity,
@@ -272,8 +273,7 @@ test("latencies to both stores, lag in records and milliseconds are told", async
 });
 
 test("each write has a span in its own trace, with the write to the cache under it; one of many rows has one for all", async () => {
-  const kept: EndedSpan[] = [];
-  recordSpans({ ratio: 1, slowMs: 60_000, keep: (span) => void kept.push(span), leave: () => {} });
+  const kept = recordHere();
   try {
     const parents = [newTraceparent(), newTraceparent()].map((traceparent) => traceparent.replace(/00$/, "01"));
     const many = newTraceparent().replace(/00$/, "01");

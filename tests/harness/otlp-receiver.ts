@@ -1,6 +1,7 @@
 /** An OTLP/HTTP endpoint that keeps the spans it is sent, for tests to ask for. */
 
 import { eventually } from "./eventually.ts";
+import { all, bytesOf, members, numberOf, textOf, toDouble } from "./protobuf.ts";
 
 type Attribute = string | number | boolean | Attribute[] | undefined;
 export type Attributes = Readonly<Record<string, Attribute>>;
@@ -25,65 +26,41 @@ export interface ReceivedSpan {
 const kinds = ["unspecified", "internal", "server", "client", "producer", "consumer"] as const;
 const statuses = ["unset", "ok", "error"] as const;
 
-interface Pair {
-  readonly key: string;
-  readonly value: {
-    readonly stringValue?: string;
-    readonly boolValue?: boolean;
-    readonly intValue?: string;
-    readonly doubleValue?: number;
-    readonly arrayValue?: { readonly values: readonly Pair["value"][] };
-  };
-}
-
-/** An ExportTraceServiceRequest as JSON (opentelemetry-proto, trace/v1/trace.proto), as far as it is looked at. */
-export interface TraceRequest {
-  readonly resourceSpans: readonly {
-    readonly resource: { readonly attributes: readonly Pair[] };
-    readonly scopeSpans: readonly {
-      readonly spans: readonly {
-        readonly traceId: string;
-        readonly spanId: string;
-        readonly parentSpanId?: string;
-        readonly name: string;
-        readonly kind: number;
-        readonly startTimeUnixNano: string;
-        readonly endTimeUnixNano: string;
-        readonly attributes: readonly Pair[];
-        readonly status?: { readonly code: number };
-      }[];
-    }[];
-  }[];
-}
-
-const spansOf = ({ resourceSpans }: TraceRequest): ReceivedSpan[] =>
-  resourceSpans.flatMap(({ resource: { attributes }, scopeSpans }) => {
-    const resource = attributesOf(attributes);
-    return scopeSpans.flatMap(({ spans }) =>
-      spans.map((span) => ({
-        service: String(resource["service.name"]),
+/** The spans of an ExportTraceServiceRequest (opentelemetry-proto, trace/v1/trace.proto). */
+export const decodeSpans = (request: Uint8Array): ReceivedSpan[] =>
+  all(request, 1).flatMap((resourceSpans) => {
+    const resource = attributes(bytesOf(resourceSpans, 1), 1);
+    const service = String(resource["service.name"]);
+    return all(resourceSpans, 2)
+      .flatMap((scopeSpans) => all(scopeSpans, 2))
+      .map((span) => ({
+        service,
         resource,
-        traceId: span.traceId,
-        spanId: span.spanId,
-        parentSpanId: span.parentSpanId ?? "",
-        name: span.name,
-        kind: kinds[span.kind] ?? "unspecified",
-        start: BigInt(span.startTimeUnixNano),
-        end: BigInt(span.endTimeUnixNano),
-        attributes: attributesOf(span.attributes),
-        status: statuses[span.status?.code ?? 0] ?? "unset",
-      })),
-    );
+        traceId: Buffer.from(bytesOf(span, 1)).toString("hex"),
+        spanId: Buffer.from(bytesOf(span, 2)).toString("hex"),
+        parentSpanId: Buffer.from(bytesOf(span, 4)).toString("hex"),
+        name: textOf(span, 5),
+        kind: kinds[Number(numberOf(span, 6))] ?? "unspecified",
+        start: numberOf(span, 7),
+        end: numberOf(span, 8),
+        attributes: attributes(span, 9),
+        status: statuses[Number(numberOf(bytesOf(span, 15), 3))] ?? "unset",
+      }));
   });
 
-const attributesOf = (pairs: readonly Pair[]): Attributes =>
-  Object.fromEntries(pairs.map(({ key, value }) => [key, anyValue(value)]));
+const attributes = (message: Uint8Array, field: number): Attributes =>
+  Object.fromEntries(all(message, field).map((pair) => [textOf(pair, 1), anyValue(bytesOf(pair, 2))]));
 
-const anyValue = ({ stringValue, boolValue, intValue, doubleValue, arrayValue }: Pair["value"]): Attribute =>
-  stringValue ??
-  boolValue ??
-  doubleValue ??
-  (intValue === undefined ? arrayValue?.values.map(anyValue) : Number(intValue));
+function anyValue(message: Uint8Array): Attribute {
+  for (const { field, value } of members(message)) {
+    if (field === 1 && typeof value !== "bigint") return new TextDecoder().decode(value);
+    if (field === 2) return value === 1n;
+    if (field === 3 && typeof value === "bigint") return Number(BigInt.asIntN(64, value));
+    if (field === 4 && typeof value === "bigint") return toDouble(value);
+    if (field === 5 && typeof value !== "bigint") return all(value, 1).map(anyValue);
+  }
+  return undefined;
+}
 
 export class OtlpReceiver implements Disposable {
   readonly spans: ReceivedSpan[] = [];
@@ -139,10 +116,12 @@ export class OtlpReceiver implements Disposable {
     }
     const { pathname } = new URL(request.url);
     if (request.method !== "POST" || pathname !== "/v1/traces") return new Response(null, { status: 404 });
-    if (request.headers.get("content-type") !== "application/json") return new Response(null, { status: 415 });
+    if (request.headers.get("content-type") !== "application/x-protobuf") return new Response(null, { status: 415 });
     this.headers = request.headers;
-    this.spans.push(...spansOf((await request.json()) as TraceRequest));
-    return Response.json({});
+    const body = new Uint8Array(await request.arrayBuffer());
+    this.spans.push(...decodeSpans(request.headers.get("content-encoding") === "gzip" ? Bun.gunzipSync(body) : body));
+    // An empty ExportTraceServiceResponse is a message of no bytes.
+    return new Response(null, { headers: { "content-type": "application/x-protobuf" } });
   }
 }
 

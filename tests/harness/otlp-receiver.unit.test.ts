@@ -1,23 +1,77 @@
 import { expect, test } from "bun:test";
-import { type ReceivedSpan, treeOf } from "./otlp-receiver.ts";
+import { decodeSpans, treeOf } from "./otlp-receiver.ts";
 
-const span: ReceivedSpan = {
-  service: "lockstep-relay",
-  resource: {},
-  traceId: "000102030405060708090a0b0c0d0e0f",
-  spanId: "",
-  parentSpanId: "",
-  name: "",
-  kind: "internal",
-  start: 0n,
-  end: 0n,
-  attributes: {},
-  status: "unset",
-};
+const message = (...parts: (number[] | Uint8Array)[]): number[] => parts.flatMap((part) => [...part]);
+const varint = (value: number): number[] => (value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...varint(value >> 7)]);
+/** A length-delimited member. */
+const member = (field: number, content: readonly number[]): number[] => [
+  (field << 3) | 2,
+  ...varint(content.length),
+  ...content,
+];
+const text = (value: string): number[] => [...new TextEncoder().encode(value)];
+const attribute = (key: string, value: number[]): number[] => message(member(1, text(key)), member(2, value));
+const fixed64 = (field: number, value: number[]): number[] => [(field << 3) | 1, ...value];
+
+// Written by hand after opentelemetry-proto's trace.proto, so that the decoder is not judged by the encoder's own mistakes.
+const request = Uint8Array.from(
+  member(
+    1,
+    message(
+      member(1, member(1, attribute("service.name", member(1, text("lockstep-relay"))))),
+      member(
+        2,
+        member(
+          2,
+          message(
+            member(
+              1,
+              Array.from({ length: 16 }, (_, i) => i),
+            ),
+            member(2, [1, 2, 3, 4, 5, 6, 7, 8]),
+            member(4, [9, 9, 9, 9, 9, 9, 9, 9]),
+            member(5, text("publish products.events")),
+            [6 << 3, 4],
+            fixed64(7, [0, 0, 0, 0, 0, 0, 0, 1]),
+            fixed64(8, [1, 0, 0, 0, 0, 0, 0, 1]),
+            member(9, attribute("yes", [2 << 3, 1])),
+            member(9, attribute("minus", [3 << 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1])),
+            member(9, attribute("half", fixed64(4, [0, 0, 0, 0, 0, 0, 0xe0, 0x3f]))),
+            member(9, attribute("list", member(5, member(1, member(1, text("a")))))),
+            member(15, [3 << 3, 2]),
+          ),
+        ),
+      ),
+    ),
+  ),
+);
+
+test("a span is read with its place in the trace, its times, attributes and status", () => {
+  expect(decodeSpans(request)).toEqual([
+    {
+      service: "lockstep-relay",
+      resource: { "service.name": "lockstep-relay" },
+      traceId: "000102030405060708090a0b0c0d0e0f",
+      spanId: "0102030405060708",
+      parentSpanId: "0909090909090909",
+      name: "publish products.events",
+      kind: "producer",
+      start: 1n << 56n,
+      end: (1n << 56n) + 1n,
+      attributes: { yes: true, minus: -1, half: 0.5, list: ["a"] },
+      status: "error",
+    },
+  ]);
+});
+
+test("a message that ends too early is refused", () => {
+  expect(() => decodeSpans(request.subarray(0, request.length - 1))).toThrow("past the end");
+});
 
 test("a trace is shown as a tree, each span below its parent", () => {
+  const [span] = decodeSpans(request);
   const named = (name: string, spanId: string, parentSpanId: string, start: bigint) => ({
-    ...span,
+    ...span!,
     name,
     spanId,
     parentSpanId,

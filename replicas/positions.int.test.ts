@@ -58,6 +58,27 @@ test("a position that is behind what was written there is not written over: the 
   expect(await here()).toEqual([]);
 });
 
+test("a database that begins where the log has lost its beginning lacks nothing, now or later", async () => {
+  await using database = await replicaDatabase("catalog");
+  class CutLog extends PassedLog {
+    override progress = async () => new Map<number, number>();
+    override bounds = async () => new Map([[0, { first: 7, next: 10 }]]);
+  }
+  const positions = new Positions({
+    database: database.database,
+    log: new CutLog(1),
+    group: "new",
+    topics: [at.topic],
+  });
+  positions.assigned([at]);
+  expect(await positions.missing(at)).toEqual({ from: 0, to: 0, next: 7, lost: false });
+  positions.reached(at, 7);
+  await positions.save(0);
+  expect(await positions.missing(at)).toMatchObject({ lost: false });
+  await database.sql`update lockstep.positions set next_offset = 6`;
+  expect(await positions.missing(at)).toMatchObject({ lost: true });
+});
+
 test("a position that somebody else has moved on is theirs, and no reason to end", async () => {
   await using database = await replicaDatabase("catalog");
   const { sql } = database;

@@ -9,7 +9,7 @@
  *   failover to a server that lagged ({@link DatabaseWentBackError}).
  */
 import type { Database } from "../platform/database.ts";
-import { type Batch, type Log, nameOf, type TopicPartition } from "../platform/log/log.ts";
+import { type Batch, type Bounds, type Log, nameOf, type TopicPartition } from "../platform/log/log.ts";
 import savePositions from "./save-positions.sql" with { type: "text" };
 
 export const SAVE_EVERY_MS = 5_000;
@@ -106,14 +106,20 @@ export class Positions {
     if (position) position.saved = row && Number(row.next);
     const here = Number(row?.next ?? 0);
     const to = (await log.progress(group, at.topic)).get(at.partition) ?? 0;
-    const lost = row !== undefined && (await this.outside(at, here));
-    return { from: Math.min(here, to), to, next: Math.max(here, to), lost };
+    const from = Math.min(here, to);
+    // What the log never had, or had lost before this database began, is nothing that it lacks.
+    if (!row) return { from, to, next: Math.max(to, (await this.boundsOf(at)).first), lost: false };
+    return { from, to, next: Math.max(here, to), lost: await this.outside(at, here) };
+  }
+
+  private async boundsOf({ topic, partition }: TopicPartition): Promise<Bounds> {
+    return (await this.using.log.bounds(topic)).get(partition) ?? { first: 0, next: 0 };
   }
 
   /** A broker that has just become leader may not know of the last records for a moment: that is asked more than once. */
-  private async outside({ topic, partition }: TopicPartition, offset: number): Promise<boolean> {
+  private async outside(at: TopicPartition, offset: number): Promise<boolean> {
     for (let asked = 1; ; asked++) {
-      const { first, next } = (await this.using.log.bounds(topic)).get(partition) ?? { first: 0, next: 0 };
+      const { first, next } = await this.boundsOf(at);
       if (offset < first) return true;
       if (offset <= next) return false;
       if (asked === TIMES_ASKED) return true;

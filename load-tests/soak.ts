@@ -4,32 +4,21 @@
  */
 import type { Options } from "k6/options";
 import { followedShare, live, WRITES_PER_LIFE } from "./k6/lives.ts";
-import { common, report } from "./k6/report.ts";
-import { syncThresholds } from "./k6/sightings.ts";
+import { report } from "./k6/report.ts";
+import { steady } from "./k6/steady.ts";
 import type { SummaryData } from "./k6/summary.ts";
 import { setting } from "./k6/target.ts";
 
 const rate = setting("RATE", 300);
 
-export const options: Options = {
-  ...common,
-  scenarios: {
-    soak: {
-      executor: "constant-arrival-rate",
-      rate,
-      timeUnit: `${WRITES_PER_LIFE}s`,
-      duration: `${setting("SECONDS", 1_200)}s`,
-      preAllocatedVUs: 50,
-      maxVUs: 500,
-    },
-  },
-  thresholds: {
-    checks: ["rate==1"],
-    http_req_failed: ["rate==0"],
-    dropped_iterations: ["count==0"],
-    ...syncThresholds([`p(99)<${setting("P99_MS", 500)}`]),
-  },
-};
+export const options: Options = steady({
+  name: "soak",
+  rate,
+  writesPerIteration: WRITES_PER_LIFE,
+  seconds: setting("SECONDS", 1_200),
+  mostAtATime: 500,
+  sync: [`p(99)<${setting("P99_MS", 500)}`],
+});
 
 export default (): Promise<void> => live({ followed: followedShare(rate), withReads: false });
 

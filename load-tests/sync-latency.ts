@@ -4,33 +4,23 @@
  * The run fails above P95_MS (default 100) or P99_MS (default 250).
  */
 import type { Options } from "k6/options";
-import { common, report } from "./k6/report.ts";
-import { followEverywhere, syncThresholds } from "./k6/sightings.ts";
+import { report } from "./k6/report.ts";
+import { followEverywhere } from "./k6/sightings.ts";
+import { steady } from "./k6/steady.ts";
 import type { SummaryData } from "./k6/summary.ts";
 import { setting } from "./k6/target.ts";
 import { create, remove, update } from "./k6/writes.ts";
 
 const WRITES_PER_ITERATION = 3;
 
-export const options: Options = {
-  ...common,
-  scenarios: {
-    writes: {
-      executor: "constant-arrival-rate",
-      rate: setting("RATE", 30),
-      timeUnit: `${WRITES_PER_ITERATION}s`,
-      duration: `${setting("SECONDS", 30)}s`,
-      preAllocatedVUs: 50,
-      maxVUs: 200,
-    },
-  },
-  thresholds: {
-    checks: ["rate==1"],
-    http_req_failed: ["rate==0"],
-    dropped_iterations: ["count==0"],
-    ...syncThresholds([`p(95)<${setting("P95_MS", 100)}`, `p(99)<${setting("P99_MS", 250)}`]),
-  },
-};
+export const options: Options = steady({
+  name: "writes",
+  rate: setting("RATE", 30),
+  writesPerIteration: WRITES_PER_ITERATION,
+  seconds: setting("SECONDS", 30),
+  mostAtATime: 200,
+  sync: [`p(95)<${setting("P95_MS", 100)}`, `p(99)<${setting("P99_MS", 250)}`],
+});
 
 export default async function writeAndFollow(): Promise<void> {
   const created = await create();

@@ -1,7 +1,7 @@
 /** What breaks on purpose, and what pauses: each with what is to be seen. Only where operations are allowed. */
 import { tell } from "./api.js";
 import { byId, fill, h, keepFocus, onChange } from "./dom.js";
-import { onLanguage, t } from "./language.js";
+import { language, onLanguage, t } from "./language.js";
 
 const SILENT_S = 8;
 
@@ -11,7 +11,6 @@ const SILENT_S = 8;
  */
 export function startBreak(about, state, attempt) {
   const place = byId("break");
-  let language = 0;
   const replicas = [...new Set(about.entities.flatMap((entity) => entity.replicas.map(({ name }) => name)))];
   const pausable = ["stream", ...replicas];
 
@@ -136,12 +135,9 @@ export function startBreak(about, state, attempt) {
         state.chosen?.label,
         (state.snapshot?.services ?? []).map((/** @type {any} */ one) => `${one.name} ${one.instance}`),
       ],
-      String(language),
+      language(),
     );
-  onLanguage(() => {
-    language++;
-    update();
-  });
+  onLanguage(() => update());
   update();
   return { update };
 }

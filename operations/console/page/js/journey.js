@@ -1,6 +1,6 @@
 /** One write hop by hop, with the milliseconds that each took. */
 import { byId, fill, h, keepFocus, onChange } from "./dom.js";
-import { duration, has, onLanguage, t } from "./language.js";
+import { duration, has, language, onLanguage, t } from "./language.js";
 import { hopOf, shownWrite } from "./state.js";
 
 /** @typedef {import("./state.js").Write} Write @typedef {import("./state.js").State} State @typedef {import("./state.js").About} About */
@@ -8,7 +8,6 @@ import { hopOf, shownWrite } from "./state.js";
 /** @param {About} about @param {State} state @param {() => void} changed told when another write is chosen */
 export function startJourney(about, state, changed) {
   const place = byId("journey");
-  let language = 0;
   const redraw = onChange(() => keepFocus(place, () => fill(place, ...way())));
   const way = () => {
     const write = shownWrite(state);
@@ -126,13 +125,10 @@ export function startJourney(about, state, changed) {
       version && h("span", { class: "muted" }, t("version", { version: String(version) })),
     );
 
-  onLanguage(() => {
-    language++;
-    update();
-  });
+  onLanguage(() => update());
   const update = () => {
     const write = shownWrite(state);
-    redraw([write, state.writes.map(titleOf), write && state.snapshot?.paused], String(language));
+    redraw([write, state.writes.map(titleOf), write && state.snapshot?.paused], language());
   };
   update();
   return { update };

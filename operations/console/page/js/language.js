@@ -30,6 +30,9 @@ export function startLanguage() {
     button.addEventListener("click", () => setLanguage(chooseLanguage([button.getAttribute("data-language")]), true));
 }
 
+/** What the page speaks now: who draws only what has changed has to draw anew with it. */
+export const language = () => current;
+
 /** @param {() => void} listener called whenever another language was chosen */
 export function onLanguage(listener) {
   listeners.add(listener);

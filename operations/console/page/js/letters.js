@@ -1,7 +1,7 @@
 /** Dead letters: what could not be processed, why, and what to do about it. */
 import { ask, tell } from "./api.js";
 import { byId, fill, h, keepFocus, onChange } from "./dom.js";
-import { ago, onLanguage, t } from "./language.js";
+import { ago, language, onLanguage, t } from "./language.js";
 import { showLetter } from "./letter.js";
 
 const SHOWN = 20;
@@ -16,7 +16,6 @@ export function startLetters(about, state, attempt) {
   const place = byId("letters");
   /** @type {any[]} */
   let items = [];
-  let language = 0;
   let askedFor = "";
   let askedAt = Number.NEGATIVE_INFINITY;
 
@@ -109,7 +108,7 @@ export function startLetters(about, state, attempt) {
   const refresh = async () => {
     const { items: found } = await ask("/api/dead-letters?newest=true&limit=20");
     items = found;
-    draw(items, String(language));
+    draw(items, language());
   };
   /** Asks again when the count has changed, or a followed message got somewhere. */
   const update = () => {
@@ -124,10 +123,7 @@ export function startLetters(about, state, attempt) {
       askedFor = "";
     });
   };
-  onLanguage(() => {
-    language++;
-    draw(items, String(language));
-  });
+  onLanguage(() => draw(items, language()));
   draw(items);
   return { update };
 }

@@ -1,6 +1,6 @@
 /** What happens, newest first: what the console saw, and what somebody did. */
 import { byId, fill, h, onChange } from "./dom.js";
-import { clock, onLanguage, t } from "./language.js";
+import { clock, language, onLanguage, t } from "./language.js";
 
 const LEVELS = /** @type {Record<string, string>} */ ({
   down: "bad",
@@ -27,7 +27,6 @@ const LEVELS = /** @type {Record<string, string>} */ ({
 /** @param {import("./state.js").State} state */
 export function startLog(state) {
   const place = byId("log");
-  let language = 0;
   const line = (/** @type {import("./state.js").Happening} */ { kind, atMs, name, count, act }) =>
     h(
       "li",
@@ -50,11 +49,8 @@ export function startLog(state) {
         : happenings.toReversed().map(line)),
     ),
   );
-  const update = () => draw(state.happenings, String(language));
-  onLanguage(() => {
-    language++;
-    update();
-  });
+  const update = () => draw(state.happenings, language());
+  onLanguage(() => update());
   update();
   return { update };
 }

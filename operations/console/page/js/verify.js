@@ -1,7 +1,7 @@
 /** The last comparison of each replica with the source, and what mends: repair, rebuild. */
 import { tell } from "./api.js";
 import { byId, fill, h, keepFocus, onChange } from "./dom.js";
-import { ago, number, onLanguage, t } from "./language.js";
+import { ago, language, number, onLanguage, t } from "./language.js";
 
 const SHOWN_JOBS = 3;
 
@@ -10,7 +10,6 @@ const SHOWN_JOBS = 3;
  * @param {(work: () => Promise<unknown>) => Promise<void>} attempt
  */
 export function startVerify(about, state, attempt) {
-  let language = 0;
   const shown = about.entities.map(({ name }) => name);
   const replicas = [...new Set(about.entities.flatMap((entity) => entity.replicas.map(({ name }) => name)))];
   const runs = (/** @type {string} */ kind, /** @type {string | null} */ name = null) =>
@@ -93,12 +92,9 @@ export function startVerify(about, state, attempt) {
   const update = () =>
     draw(
       [state.jobs, state.snapshot?.verifications, state.snapshot?.rebuilds, Math.floor(Date.now() / 20_000)],
-      String(language),
+      language(),
     );
-  onLanguage(() => {
-    language++;
-    update();
-  });
+  onLanguage(() => update());
   update();
   return { update };
 }

@@ -217,7 +217,7 @@ export const metrics = {
   spans: declare({
     name: "lockstep_spans_total",
     kind: "counter",
-    help: "Ended spans; exported: a collector took them, unsampled: not to be kept, dropped: nobody took them or the buffer was full",
+    help: "Spans; exported: a collector took them, unsampled: not to be kept, dropped: nobody took them or the buffer was full",
     labels: ["outcome"],
   }),
   eventLoopLag: declare({

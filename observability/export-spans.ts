@@ -15,22 +15,26 @@ export interface SpanExport {
   flush(): Promise<void>;
 }
 
-/** One batch is tried for so long, again and again with pauses, before it waits with the others. */
-const SEND_TIMEOUT_MS = 5_000;
+/** One batch is tried for so long, again and again with pauses, before the collector counts as away. */
+const TRY_FOR_MS = 5_000;
+/** For the exporter to say so itself. */
+const GRACE_MS = 1_000;
 
 export function exportSpans(
   using: { readonly logger: Logger; readonly metrics: Metrics },
   endpoint: OtlpEndpoint,
   settings: Pick<Recording, "resource" | "ratio" | "slowMs">,
+  tryForMs = TRY_FOR_MS,
 ): SpanExport {
   const { logger, metrics } = using;
   const exporter = new OTLPTraceExporter({
     url: urlOf(endpoint, "traces"),
     headers: { ...endpoint.headers },
-    timeoutMillis: SEND_TIMEOUT_MS,
+    timeoutMillis: tryForMs,
   });
-  const queue = new SpanQueue(using, exporter);
+  const queue = new SpanQueue(using, exporter, tryForMs + GRACE_MS);
   watchBuffer(metrics, "spans", MOST_WAITING, () => queue.size);
   const leave = () => metrics.spans.inc({ outcome: "unsampled" });
-  return { recorder: recordWithSdk({ ...settings, logger, leave, next: queue }), flush: () => queue.forceFlush() };
+  const recorder = recordWithSdk({ ...settings, logger, leave, next: queue, taker: queue });
+  return { recorder, flush: () => queue.forceFlush() };
 }

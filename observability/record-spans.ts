@@ -6,6 +6,7 @@ import { createAlwaysRecordSampler, ParentBasedSampler, TraceIdRatioBasedSampler
 import { type Keeping, SpanKeeper } from "./keep-spans.ts";
 import type { Logger } from "./logger.ts";
 import { MOST_LINKS, type Recorder } from "./trace.ts";
+import { format, newTraceparent, parse, SAMPLED } from "./traceparent.ts";
 
 export interface Recording extends Keeping {
   /** Attributes of this process that each of its spans belongs to. */
@@ -13,6 +14,13 @@ export interface Recording extends Keeping {
   /** Part of the traces beginning here that is kept whole, 0 to 1. Others follow the flag that they come with. */
   readonly ratio: number;
   readonly logger: Pick<Logger, "debug">;
+  /** Who takes those that are kept, and when nobody does. Default: always somebody. */
+  readonly taker?: {
+    /** Asked before each span: false while it would be made only to be thrown away. */
+    readonly takes: boolean;
+    /** Counts spans that were not made. */
+    drop(count: number): void;
+  };
 }
 
 /**
@@ -21,7 +29,7 @@ export interface Recording extends Keeping {
  *
  * @returns undefined where OTEL_SDK_DISABLED forbids it.
  */
-export function recordWithSdk({ resource, ratio, logger, ...keeping }: Recording): Recorder | undefined {
+export function recordWithSdk({ resource, ratio, logger, taker, ...keeping }: Recording): Recorder | undefined {
   const keeper = new SpanKeeper(keeping);
   const sdk = new NodeSDK({
     // What is not sampled is recorded all the same, to be kept if it fails or is slow.
@@ -45,7 +53,19 @@ export function recordWithSdk({ resource, ratio, logger, ...keeping }: Recording
   sdk.start();
   const tracer = trace.getTracer("lockstep");
   const works = tracer.startSpan("is it on", {}, ROOT_CONTEXT).isRecording();
-  return works ? { tracer, isKept: (span) => keeper.isKept(span) } : undefined;
+  if (!works) return undefined;
+  return {
+    tracer,
+    isKept: (span) => keeper.isKept(span),
+    takes: () => taker?.takes ?? true,
+    passOn(parent) {
+      const above = parse(parent);
+      const sampled = above ? (above.traceFlags & SAMPLED) !== 0 : Math.random() < ratio;
+      if (sampled) taker?.drop(1);
+      else keeping.leave();
+      return above ? format(above) : newTraceparent(sampled ? SAMPLED : 0);
+    },
+  };
 }
 
 /** What the SDK says of itself is for who looks for a mistake: batches that nobody took are told by who sends them. */

@@ -1,10 +1,8 @@
 import { afterEach, expect, test } from "bun:test";
-import pino from "pino";
 import { readSettings } from "../platform/settings.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { OtlpReceiver } from "../tests/harness/otlp-receiver.ts";
-import { freePort } from "../tests/harness/parts.ts";
-import { createLogger, type Logger } from "./logger.ts";
+import { createLogger } from "./logger.ts";
 import { createMetrics } from "./metrics.ts";
 import { startTelemetry } from "./telemetry.ts";
 import { recordSpans, SpanKind, startSpan, traceIdOf } from "./trace.ts";
@@ -116,30 +114,6 @@ test("what failed or was slow arrives whatever the ratio, and says so; what is n
   for (const [outcome, count] of Object.entries({ exported: 2, unsampled: 1 }))
     expect(text).toMatch(new RegExp(`lockstep_spans_total\\{outcome="${outcome}".*\\} ${count}\n`));
 });
-
-test("an outage is told once, and its end with how many spans were lost", async () => {
-  const port = await freePort();
-  const lines: string[] = [];
-  const told = { write: (line: string) => void lines.push(line) };
-  const logger = pino({ level: "info" }, told) as Logger;
-  const metrics = createMetrics("gateway", "2");
-  const settings = readSettings({ OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}` });
-  await startTelemetry("gateway", "2", settings, { logger, metrics });
-  const most = 8_192;
-  const made = most + 1_000;
-  for (let i = 0; i < made; i++) startSpan("waiting", {}).end();
-  await eventually(() => lines.length > 0, { withinMs: 20_000, what: "a line that nobody takes them" });
-  using receiver = new OtlpReceiver(port);
-  await eventually(() => lines.length > 1 && receiver.spans.length >= most, {
-    withinMs: 30_000,
-    what: "the rest to come",
-  });
-  const [away, again] = lines.map((line) => JSON.parse(line));
-  expect(away.msg).toStartWith("spans cannot be sent");
-  expect(again).toMatchObject({ msg: "spans are sent again", dropped: made - receiver.spans.length });
-  expect(lines).toHaveLength(2);
-  expect(await metrics.text()).toMatch(new RegExp(`lockstep_spans_total\\{outcome="dropped".*\\} ${again.dropped}\n`));
-}, 60_000);
 
 test("headers of the settings go with each request, and numbers, lists and truths arrive as what they are", async () => {
   using receiver = new OtlpReceiver();

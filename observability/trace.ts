@@ -23,7 +23,10 @@ export { newTraceparent, traceIdOf, validTraceparent } from "./traceparent.ts";
 export { SpanKind };
 
 export interface ActiveSpan {
-  /** To hand on to the next hop: this span's context; with tracing off the parent's, or undefined where there is none. */
+  /**
+   * To hand on to the next hop: this span's context. While nobody takes spans the parent's, or that of a new trace; with tracing off the
+   * parent's, or undefined where there is none.
+   */
   readonly traceparent: string | undefined;
   set(attributes: Attributes): void;
   /** Names another span, of any trace, that this one came from as well. A malformed one is left out; so are the first ones beyond {@link MOST_LINKS}. */
@@ -54,6 +57,10 @@ export interface Recorder {
   readonly tracer: Tracer;
   /** Whether a span of its tracer's that has ended is kept. */
   readonly isKept: (span: Span) => boolean;
+  /** False while spans would be made only to be thrown away. */
+  readonly takes: () => boolean;
+  /** Counts a span that is not made. @returns what it hands on: its parent's context, or that of a trace that begins here. */
+  readonly passOn: (parent: string | null | undefined) => string;
 }
 
 /** Undefined while tracing is off, so that a span then costs no more than handing its parent on. */
@@ -67,19 +74,19 @@ export function recordSpans(to: Recorder | undefined): void {
 /** False while tracing is off. */
 export const isTracing = (): boolean => recorder !== undefined;
 
-const unrecorded = (parent: string | null | undefined): ActiveSpan => ({
-  get traceparent() {
-    return validTraceparent(parent);
-  },
+const unrecorded = (traceparent: string | undefined): ActiveSpan => ({
+  traceparent,
   set() {},
   link() {},
   end() {},
   keptTraceId: undefined,
 });
 
-/** Begins a span under a parent; with tracing off, one that only hands its parent on. */
-export const startSpan = (name: string, options: SpanOptions): ActiveSpan =>
-  recorder ? new RecordedSpan(name, options, recorder) : unrecorded(options.parent);
+/** Begins a span under a parent; with tracing off, or while nobody takes spans, one that only hands its parent on. */
+export function startSpan(name: string, options: SpanOptions): ActiveSpan {
+  if (!recorder) return unrecorded(validTraceparent(options.parent));
+  return recorder.takes() ? new RecordedSpan(name, options, recorder) : unrecorded(recorder.passOn(options.parent));
+}
 
 const SINCE = createContextKey("when the write began");
 

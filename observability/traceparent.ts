@@ -46,6 +46,9 @@ export function validTraceparent(value: string | null | undefined): string | und
 
 /**
  * A `traceparent` for a write that came without one and has no span, so that its hops can be told by one id also with
- * tracing off. Its flags say "not sampled", and services that do trace then leave the write out.
+ * tracing off.
+ *
+ * @param traceFlags by default "not sampled": services that do trace then leave the write out.
  */
-export const newTraceparent = (): string => format({ traceId: newTraceId(), spanId: newSpanId(), traceFlags: 0 });
+export const newTraceparent = (traceFlags = 0): string =>
+  format({ traceId: newTraceId(), spanId: newSpanId(), traceFlags });

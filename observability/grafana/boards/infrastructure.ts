@@ -76,7 +76,7 @@ export const infrastructure: Board = {
           kind: "lines",
           title: "Spans",
           description:
-            "Ended spans a second; unsampled: not to be kept; dropped: no collector took them, and nothing waits for it. 0 without tracing.",
+            "Spans a second; unsampled: not to be kept; dropped: no collector took them, and nothing waits for it. 0 without tracing.",
           unit: "ops",
           queries: [{ expr: orZero(rateBy("outcome", metrics.spans.name, chosen)), legend: "{{outcome}}" }],
           width: 8,

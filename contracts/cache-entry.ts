@@ -16,7 +16,9 @@ export const cachePrefix = (replica: string, plural: string): string => `lockste
 
 const ABSENT = "-";
 
-export const bodyOf = (entry: Entry, schemaVersion: number): string => `${schemaVersion} ${entry.body ?? ABSENT}`;
+/** The text of an entry, which {@link parseEntry} reads. */
+export const entryText = ({ version, body }: Entry, epoch: number, schemaVersion: number): string =>
+  `${epoch} ${version} ${schemaVersion} ${body ?? ABSENT}`;
 
 /** The entry, if it is one, of this epoch and of this shape: during an upgrade old and new processes share the cache. */
 export function parseEntry(raw: string | null, epoch: number, schemaVersion: number): Entry | undefined {

@@ -181,11 +181,11 @@ export function decodeRouted(
   const schemaVersion = Number(message.headers[header.schemaVersion]);
   const time = message.headers[header.time];
   const numbers = [version, schemaVersion].every((number) => Number.isSafeInteger(number) && number >= 1);
-  if (!message.key || !numbers || !time) throw new Error("not a routed event");
+  const { [header.traceparent]: traceparent, [header.digest]: digest, [header.resend]: resend } = message.headers;
+  if (!message.key || !numbers || !time || (digest && !isDigest(digest))) throw new Error("not a routed event");
   const sent = message.value && (JSON.parse(message.value.toString()) as Document);
   if (sent && schemaVersion > entity.schemaVersion)
     throw new NewerSchemaVersionError(entity.name, schemaVersion, entity.schemaVersion);
-  const { [header.traceparent]: traceparent, [header.digest]: digest, [header.resend]: resend } = message.headers;
   return {
     id: message.key.toString(),
     version,
@@ -196,6 +196,10 @@ export function decodeRouted(
     ...(resend ? { resend } : {}),
   };
 }
+
+/** Whether a text is a bigint, of 64 bits. */
+const isDigest = (text: string): boolean =>
+  /^-?\d{1,19}$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text);
 
 /** Declaration of the entity that an event type names, and the operation; undefined for an unknown type. */
 export function parseEventType(

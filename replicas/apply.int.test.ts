@@ -136,11 +136,15 @@ describe("two appliers", () => {
   async function interleaved(first: Change, second: Change): Promise<void> {
     const held = await at.sql.reserve();
     try {
-      const call = (change: Change) => [
-        JSON.stringify([{ ...change, row: change.document && rowOf(change.document) }]),
+      const call = ({ id, version, document }: Change) => [
+        id,
+        version,
+        document === null,
+        JSON.stringify(document ? [rowOf(document)] : []),
         hold.epoch,
       ];
-      const statement = "select * from lockstep.apply_products($1::text::jsonb, '{}', $2, 'off')";
+      const statement =
+        "select * from lockstep.apply_products(array[$1::uuid], array[$2::bigint], array[$3::boolean], array[null::bigint], $4::text::json, '{}', $5, 'off')";
       await held.unsafe("begin");
       await held.unsafe(statement, call(first));
       const waiting = at.database.query((sql) => sql.unsafe(statement, call(second)));
@@ -291,10 +295,9 @@ describe("the cache's epoch", () => {
     const held = await at.sql.reserve();
     try {
       await held.unsafe("begin");
-      await held.unsafe("select * from lockstep.apply_products($1::text::jsonb, '{}', $2, 'off')", [
-        JSON.stringify([{ id, version: 1, row: rowOf(document(id, 1)) }]),
-        hold.epoch,
-      ]);
+      const statement =
+        "select * from lockstep.apply_products(array[$1::uuid], '{1}', '{false}', '{null}', $2::text::json, '{}', $3, 'off')";
+      await held.unsafe(statement, [id, JSON.stringify([rowOf(document(id, 1))]), hold.epoch]);
       let moved = false;
       const moving = move(hold.epoch, null).then(() => {
         moved = true;

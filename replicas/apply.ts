@@ -53,8 +53,13 @@ export async function applyChanges(
   changes: readonly Change[],
   hold: Hold,
 ): Promise<Result> {
-  const statement = `select id, version from lockstep.${quoted(`apply_${table}`)}($1::text::jsonb, $2::text::uuid[], $3, $4)`;
-  const rows = await ask<{ id: EntityId; version: string }>(database, statement, parametersOf(changes, hold));
+  const statement = `select id, version from lockstep.${quoted(`apply_${table}`)}(${CHANGES})`;
+  const documents = changes.filter(({ document }) => document).map(rowOfChange);
+  const rows = await ask<{ id: EntityId; version: string }>(
+    database,
+    statement,
+    parametersOf(changes, documents, hold),
+  );
   return { nothingNew: new Map(rows.map(({ id, version }) => [id, Number(version)])), refused: new Map() };
 }
 
@@ -75,8 +80,9 @@ export async function applyEach(
   changes: readonly Change[],
   hold: Hold,
 ): Promise<Result> {
-  const statement = "select * from lockstep.apply_each($5, $1::text::json, $2::text::uuid[], $3, $4)";
-  const rows = await ask<EachRow>(database, statement, [...parametersOf(changes, hold), table]);
+  const statement = `select * from lockstep.apply_each($9, ${CHANGES})`;
+  const documents = changes.map((change) => change.document && rowOfChange(change));
+  const rows = await ask<EachRow>(database, statement, [...parametersOf(changes, documents, hold), table]);
   const nothingNew = new Map<EntityId, Version>();
   const refused = new Map<EntityId, Refusal>();
   for (const { id, version, place, code, message, names } of rows)
@@ -85,16 +91,29 @@ export async function applyEach(
   return { nothingNew, refused };
 }
 
-function parametersOf(changes: readonly Change[], hold: Hold): (string | number)[] {
-  const batch = changes.map(({ id, version, digest, document }) => ({
-    id,
-    version,
-    digest,
-    row: document && rowOf(document),
-  }));
-  const again = changes.filter(({ resend }) => resend !== undefined).map(({ id }) => id);
-  return [JSON.stringify(batch), `{${again.join(",")}}`, hold.epoch, hold.cache];
+/** What both functions take, as {@link parametersOf} gives it. */
+const CHANGES =
+  "$1::text::uuid[], $2::text::bigint[], $3::text::boolean[], $4::text::bigint[], $5::text::json, $6::text::uuid[], $7, $8";
+
+function parametersOf(changes: readonly Change[], documents: readonly unknown[], hold: Hold): (string | number)[] {
+  const again = changes.filter(({ resend }) => resend !== undefined);
+  return [
+    list(changes.map(({ id }) => id)),
+    list(changes.map(({ version }) => version)),
+    list(changes.map(({ document }) => document === null)),
+    list(changes.map(({ digest }) => digest ?? null)),
+    JSON.stringify(documents),
+    list(again.map(({ id }) => id)),
+    hold.epoch,
+    hold.cache,
+  ];
 }
+
+/** A list for PostgreSQL of what needs no quotes there. */
+const list = (items: readonly (string | number | boolean | null)[]): string => `{${items.map(String).join(",")}}`;
+
+/** Under the id and version of the change, whatever the document says. */
+const rowOfChange = ({ document, id, version }: Change) => Object.assign(rowOf(document!), { id, version });
 
 async function ask<Row extends object>(
   database: Database,

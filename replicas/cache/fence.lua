@@ -1,5 +1,5 @@
 -- Before the apply: from now on nobody can fill these entities, and readers miss and read PostgreSQL.
--- KEYS: state, then an entry each. ARGV: epoch, token, then id and version each. Answers "ok", "lost" or "behind".
+-- KEYS: state, then an entry each. ARGV: epoch, token, then field and fence each. Answers "ok", "lost" or "behind".
 -- Deleting the entry also ends the lease that may stand in its place. A fence is a list of <version>:<token>, one for each applier at
 -- work: none of them may be lifted by another's failure, or a reader could fill what the other is about to replace.
 -- An earlier attempt of the same process (the part of the token before the dot) has ended without a word of how: it may
@@ -8,18 +8,19 @@
 -- A server whose memory is full refuses a script's HSET only before its first write, so that comes first.
 local fields, entries, fences = {}, {}, {}
 for i = 1, #KEYS - 1 do
-  fields[i] = 'f:' .. ARGV[2 * i + 1]
+  fields[i] = ARGV[2 * i + 1]
   entries[i] = KEYS[i + 1]
 end
 local others = redis.call('HMGET', KEYS[1], unpack(fields))
-local process = string.match(ARGV[2], '^[^.]+')
 for i = 1, #fields do
-  local fence = ARGV[2 * i + 2] .. ':' .. ARGV[2]
+  local fence = ARGV[2 * i + 2]
   if others[i] then
+    local process = string.match(ARGV[2], '^[^.]+')
+    local ours = tonumber(string.match(fence, '^%d+'))
     local kept, unsettled = {}, false
     for one in string.gmatch(others[i], '%S+') do
       local version, owner = string.match(one, '^(%d+):([^.]+)')
-      if owner == process and tonumber(version) <= tonumber(ARGV[2 * i + 2]) then
+      if owner == process and tonumber(version) <= ours then
         unsettled = true
       else
         kept[#kept + 1] = one

@@ -1,14 +1,14 @@
 -- After PostgreSQL has refused the apply for good: lifts the fence that was set for it, and no other's. What PostgreSQL has is what it
 -- had, and readers may fill it again.
--- KEYS: state. ARGV: epoch, token, then id and version each. Answers "ok", "lost" or "behind".
+-- KEYS: state. ARGV: epoch, then field and fence each. Answers "ok", "lost" or "behind".
 -- One marked "!" stays: an earlier attempt of the same process may still be committed.
 local fields, lifted, left = {}, {}, {}
-for i = 1, (#ARGV - 2) / 2 do
-  fields[i] = 'f:' .. ARGV[2 * i + 1]
+for i = 1, (#ARGV - 1) / 2 do
+  fields[i] = ARGV[2 * i]
 end
 local fences = redis.call('HMGET', KEYS[1], unpack(fields))
 for i = 1, #fields do
-  local own, others, found = ARGV[2 * i + 2] .. ':' .. ARGV[2], {}, false
+  local own, others, found = ARGV[2 * i + 1], {}, false
   for one in string.gmatch(fences[i] or '', '%S+') do
     if one == own then
       found = true

@@ -1,23 +1,23 @@
 -- After the commit: stores what PostgreSQL has and lifts the fence, where the fence that we set still stands.
--- KEYS: state, then an entry each. ARGV: epoch, token, time to live in ms, then id, version and body each; an empty body only
--- lifts the fence (PostgreSQL has something newer). Answers "ok", "lost" or "behind".
+-- KEYS: state, then an entry each. ARGV: epoch, time to live in ms, then field, fence and the entry's text each; an empty text
+-- only lifts the fence (PostgreSQL has something newer). Answers "ok", "lost" or "behind".
 -- Fences for our version and below go with ours: what they were set for has nothing new to say. One for a higher version stays, and
 -- then nothing is stored: PostgreSQL may have that version at any moment.
 -- A server whose memory is full refuses a script's SET only before its first write, so that comes first.
 local fields, lifted, left = {}, {}, {}
 for i = 1, #KEYS - 1 do
-  fields[i] = 'f:' .. ARGV[3 * i + 1]
+  fields[i] = ARGV[3 * i]
 end
 local fences = redis.call('HMGET', KEYS[1], unpack(fields))
 for i = 1, #fields do
-  local version, body = ARGV[3 * i + 2], ARGV[3 * i + 3]
-  local own, higher = version .. ':' .. ARGV[2], {}
+  local own, text, higher = ARGV[3 * i + 1], ARGV[3 * i + 2], {}
   local found = fences[i] == own
   if fences[i] and not found then
+    local version = tonumber(string.match(own, '^%d+'))
     for one in string.gmatch(fences[i], '%S+') do
       if one == own or one == own .. '!' then
         found = true
-      elseif tonumber(string.match(one, '^%d+')) > tonumber(version) then
+      elseif tonumber(string.match(one, '^%d+')) > version then
         higher[#higher + 1] = one
       end
     end
@@ -26,8 +26,8 @@ for i = 1, #fields do
     left[#left + 1] = fields[i]
     left[#left + 1] = table.concat(higher, ' ')
   elseif found then
-    if body ~= '' then
-      redis.call('SET', KEYS[i + 1], ARGV[1] .. ' ' .. version .. ' ' .. body, 'PX', ARGV[3])
+    if text ~= '' then
+      redis.call('SET', KEYS[i + 1], text, 'PX', ARGV[2])
     end
     lifted[#lifted + 1] = fields[i]
   end

@@ -70,17 +70,19 @@ begin
   end if;
 end $$;
 
--- Makes the function lockstep.apply_<table>(batch, again, cache_epoch, cache) for a table's present columns; does nothing when it is
--- so already.
+-- Makes the function lockstep.apply_<table>(ids, versions, deleted, digests, documents, again, cache_epoch, cache) for a table's present
+-- columns; does nothing when it is so already.
 --
--- It takes batch: a JSON list of {id, version, digest, row}, each id once; row has the columns' values, null deletes. again names
--- ids that are to be applied also when their version is there already, since their row may be damaged.
--- It answers the ids that had nothing new to say, with the version that is there; all others were applied.
+-- It takes changes as lists side by side, each id once, and documents: a JSON list of the rows of those that are not deleted, in any order,
+-- as objects of column and value. again names ids that are to be applied also when their version is there already, since their
+-- row may be damaged. It answers the ids that had nothing new to say, with the version that is there; all others were applied.
 --
 -- 1. Versions first, in the order of ids, so that two appliers cannot deadlock. Whoever waits here sees, once it has the lock,
 --    what the other committed. An id that is not newer is locked as well, so what is answered about it holds until the commit.
 -- 2. The rows in statements of their own: they need a snapshot from after the locks. In one statement with 1, a delete that waited
 --    for a concurrent insert would not see the inserted row, and leave it there.
+--
+-- Lists and json, not one jsonb: a row is then read once and needs no tree of its own (17 µs instead of 25 for 12 columns).
 --
 -- The tables are only ever asked by key, and seq scans are off: a session keeps the plans that it made when the table was empty,
 -- and scanned 3,000 rows for each change later (765 µs instead of 105).
@@ -89,7 +91,6 @@ language plpgsql as $make$
 declare
   plain text := (select relname from pg_class where oid = target);
   columns text;
-  given text;
   typed text;
   changes text;
   body text;
@@ -97,10 +98,9 @@ begin
   -- Two that start at once must not replace the function at the same time.
   perform pg_advisory_xact_lock(1280262987, 12);
   select string_agg(format('%I', attname), ', ' order by attnum),
-         string_agg(format(case when attname in ('id', 'version') then 'c.%I' else 'r.%I' end, attname), ', ' order by attnum),
          string_agg(format('%I %s', attname, format_type(atttypid, atttypmod)), ', ' order by attnum),
          string_agg(format('%1$I = excluded.%1$I', attname), ', ' order by attnum) filter (where attname <> 'id')
-  into columns, given, typed, changes
+  into columns, typed, changes
   from pg_attribute
   where attrelid = target and attnum > 0 and not attisdropped and attgenerated = '';
   body := format($body$
@@ -113,35 +113,30 @@ begin
   perform lockstep.hold_epoch(cache_epoch, cache);
   with advanced as (
     insert into lockstep.versions as v (entity, id, version, deleted, digest)
-    select %1$L, c.id, c.version, c."row" is null, c.digest
-    from jsonb_to_recordset(batch) as c (id uuid, version bigint, digest bigint, "row" jsonb)
+    select %1$L, c.id, c.version, c.deleted, c.digest
+    from unnest(ids, versions, deleted, digests) as c (id, version, deleted, digest)
     order by c.id
     on conflict (entity, id) do update set version = excluded.version, deleted = excluded.deleted, digest = excluded.digest
       where v.version < excluded.version or (v.version = excluded.version and v.id = any (again))
     returning v.id, v.deleted
   )
   select coalesce(array_agg(id), '{}'), coalesce(array_agg(id) filter (where deleted), '{}') into fresh, gone from advanced;
-  all_fresh := cardinality(fresh) = jsonb_array_length(batch);
+  all_fresh := cardinality(fresh) = cardinality(ids);
   if cardinality(gone) > 0 then
     delete from %2$s where id = any (gone);
   end if;
   if cardinality(gone) < cardinality(fresh) then
     insert into %2$s as t (%3$s)
-    select %4$s
-    from jsonb_to_recordset(batch) as c (id uuid, version bigint, "row" jsonb)
-    cross join jsonb_to_record(c."row") as r (%5$s)
-    where c."row" is not null and (all_fresh or c.id in (select unnest(fresh)))
-    order by c.id
-    on conflict (id) do update set %6$s;
+    select %3$s from json_to_recordset(documents) as r (%4$s)
+    where all_fresh or r.id in (select unnest(fresh))
+    on conflict (id) do update set %5$s;
   end if;
   if not all_fresh then
     return query
       select v.id, v.version from lockstep.versions v
-      where v.entity = %1$L and v.id = any (array(
-        select c.id from jsonb_to_recordset(batch) as c (id uuid) where c.id not in (select unnest(fresh))
-      ));
+      where v.entity = %1$L and v.id = any (array(select unnest(ids) except select unnest(fresh)));
   end if;
-end $body$, entity, target, columns, given, typed, changes);
+end $body$, entity, target, columns, typed, changes);
   if exists (
     select from pg_proc
     where pronamespace = 'lockstep'::regnamespace and proname = 'apply_' || plain and prosrc = body
@@ -149,7 +144,8 @@ end $body$, entity, target, columns, given, typed, changes);
     return;
   end if;
   execute format(
-    'create or replace function lockstep.%I(batch jsonb, again uuid[], cache_epoch bigint, cache text) '
+    'create or replace function lockstep.%I(ids uuid[], versions bigint[], deleted boolean[], digests bigint[], documents json, '
+    'again uuid[], cache_epoch bigint, cache text) '
     'returns table (id uuid, version bigint) language plpgsql set enable_seqscan = off as %L',
     'apply_' || plain, body);
 end $make$;

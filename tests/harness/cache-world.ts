@@ -259,19 +259,19 @@ export class Process {
     const { redis, fault, scripts } = this.world;
     const evalsha = async (sha: string, keys: number, ...args: string[]) => {
       if (fault === "does not fence" && sha === scripts.fence) return "ok";
-      if (fault === "fills without a lease" && sha === scripts.fill && args[6])
-        return await redis.set(args[1]!, `${args[2]} ${args[5]} ${args[6]}`).then(() => "stored");
+      if (fault === "fills without a lease" && sha === scripts.fill && args[5])
+        return await redis.set(args[1]!, args[5]).then(() => "stored");
       if (fault === "stores without its fence" && sha === scripts.store) {
         for (let i = 1; i < keys; i++) {
-          const [version, body] = args.slice(keys + 3 * i + 1, keys + 3 * i + 3);
-          if (body) await redis.set(args[i]!, `${args[keys]} ${version} ${body}`);
+          const text = args[keys + 3 * i + 1];
+          if (text) await redis.set(args[i]!, text);
         }
         return "ok";
       }
       if (fault?.startsWith("lifts") && sha === scripts.lift) {
-        const field = `f:${args[keys + 2]}`;
+        const [field, fence] = args.slice(keys + 1) as [string, string];
         const there = await redis.hget(args[0]!, field);
-        const own = there?.includes(`${args[keys + 3]}:${args[keys + 1]}`);
+        const own = there?.includes(fence);
         if (fault === "lifts others' fences" || (own && !there?.includes(" "))) await redis.hdel(args[0]!, field);
         return "ok";
       }

@@ -78,20 +78,26 @@ export async function runService(name: string, start: (running: Running) => Prom
 }
 
 const LOOK_EVERY_MS = 500;
+/** Shares of one core. */
+const BURST = 0.5;
+const IDLE = 0.1;
 const BURST_BYTES = 100 * 1024 * 1024;
 
-/** After a burst the engine keeps its heap for the next one. Here it is collected once as soon as the process has little to do. */
+/**
+ * After a burst the engine keeps its heap for the next one. Here it is collected once as soon as the process has little to do. What that
+ * frees is given back to the system in the seconds after.
+ */
 function giveMemoryBack(): void {
   let cpu = process.cpuUsage();
-  let afterLast = 0;
+  let burst = false;
   const timer = setInterval(() => {
     const used = process.cpuUsage(cpu);
     cpu = process.cpuUsage();
-    const idle = (used.user + used.system) / 1_000 < LOOK_EVERY_MS * 0.1;
-    const resident = process.memoryUsage.rss();
-    if (!idle || resident < BURST_BYTES || resident < afterLast * 1.1) return;
+    const share = (used.user + used.system) / 1_000 / LOOK_EVERY_MS;
+    burst ||= share > BURST;
+    if (!burst || share > IDLE || process.memoryUsage.rss() < BURST_BYTES) return;
     Bun.gc(true);
-    afterLast = process.memoryUsage.rss();
+    burst = false;
   }, LOOK_EVERY_MS);
   timer.unref();
 }

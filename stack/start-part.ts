@@ -78,6 +78,12 @@ export interface ServiceSurroundings {
  */
 const graceMs = (env: ServiceSurroundings["env"]): number => (Number(env.LOCKSTEP_SHUTDOWN_MS) || 10_000) + 2_000;
 
+/**
+ * Bun's allocator looks every 100 ms for memory to give back, which takes an eighth of a busy service's CPU; a second is soon enough.
+ * Read when a process starts, so it cannot be a setting. The Dockerfile has the same.
+ */
+const UNHURRIED = { MIMALLOC_PURGE_DELAY: "1000", MIMALLOC_PURGE_HOLES_MIN_INTERVAL: "1000" };
+
 /** A service of the plan as something to keep running. */
 export function servicePart(service: PlannedService, around: ServiceSurroundings): Part {
   const logFile = join(around.data, "logs", logName(service));
@@ -94,7 +100,7 @@ export function servicePart(service: PlannedService, around: ServiceSurroundings
         command: process.execPath,
         args: [join(root, "lockstep.ts"), ...service.verb],
         cwd: root,
-        env: { ...around.env, ...serviceEnvironment(service, around) },
+        env: { ...UNHURRIED, ...around.env, ...serviceEnvironment(service, around) },
         logFile,
         cleanSignal: "SIGTERM",
         graceMs: graceMs(around.env),

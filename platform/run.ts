@@ -79,14 +79,11 @@ export async function runService(name: string, start: (running: Running) => Prom
 
 const LOOK_EVERY_MS = 500;
 /** Shares of one core. */
-const BURST = 0.5;
+const BURST = 0.2;
 const IDLE = 0.1;
 const BURST_BYTES = 100 * 1024 * 1024;
 
-/**
- * After a burst the engine keeps its heap for the next one. Here it is collected once as soon as the process has little to do. What that
- * frees is given back to the system in the seconds after.
- */
+/** After a burst the engine keeps its heap for the next one. Here it is collected once, as soon as the process has little to do. */
 function giveMemoryBack(): void {
   let cpu = process.cpuUsage();
   let burst = false;

@@ -102,14 +102,19 @@ declare module "kafkajs/src/protocol/encoder.js" {
   import type { Encoded } from "kafkajs/src/protocol/requests/index.js";
 
   export default class Encoder implements Encoded {
-    readonly buf: Buffer;
+    buf: Buffer;
+    offset: number;
     readonly buffer: Buffer;
     constructor(initialSize?: number);
+    size(): number;
+    writeBufferInternal(buffer: Buffer): void;
+    writeEncoder(other: Encoder): this;
     writeInt8(value: number): this;
     writeInt16(value: number): this;
     writeInt32(value: number): this;
     writeString(value: string | null): this;
     writeBytes(value: Buffer): this;
+    writeBuffer(value: Buffer): this;
   }
 }
 

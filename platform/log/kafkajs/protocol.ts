@@ -186,18 +186,19 @@ export interface ProduceAnswer extends CodedPartition {
 
 /** Produce, version 7, acknowledged by all in-sync replicas: batches as they are, each for another partition, of one transactional id. */
 export function produce(parts: readonly ProducePart[], timeoutMs: number): Protocol<readonly ProduceAnswer[]> {
-  const size = parts.reduce((sum, { topic, batch }) => sum + batch.length + topic.length * 3 + 32, 64);
   const encode = async () => {
     const topics = byTopic(parts, (part) => part);
     const transactionalId = parts[0]?.transactionalId ?? null;
-    const body = new Encoder(size)
+    const body = new Encoder()
       .writeString(transactionalId)
       .writeInt16(-1)
       .writeInt32(timeoutMs)
       .writeInt32(topics.length);
     for (const { topic, partitions } of topics) {
       body.writeString(topic).writeInt32(partitions.length);
-      for (const { partition, batch } of partitions) body.writeInt32(partition).writeBytes(batch);
+      // Not writeBytes: it makes room for the whole batch first.
+      for (const { partition, batch } of partitions)
+        body.writeInt32(partition).writeInt32(batch.length).writeBuffer(batch);
     }
     return body;
   };

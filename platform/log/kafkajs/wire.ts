@@ -4,6 +4,7 @@ import Broker from "kafkajs/src/broker/index.js";
 import ConnectionPool from "kafkajs/src/network/connectionPool.js";
 import type { Protocol } from "kafkajs/src/protocol/requests/index.js";
 import { verdictOf } from "./broker-errors.ts";
+import "./lean-encoder.ts";
 import { protocolOf, type Requests, type RootLogger } from "./protocol.ts";
 import "./quiet-timers.ts";
 import { SILENT, watchedSockets } from "./socket.ts";

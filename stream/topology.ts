@@ -105,7 +105,7 @@ class Partition {
 
   private async step(owned: Owned, records: readonly StoredRecord[]): Promise<void> {
     const changes = new Map<EntityId, Version>();
-    const keys = records.flatMap(({ key }) => (key ? [key.toString()] : []));
+    const keys = records.flatMap(({ key }) => (key ? [key.toString("latin1")] : []));
     const before = this.using.known.newest(owned.scope, keys);
     const known = (id: EntityId) => changes.get(id) ?? before.get(id);
     const spans = routeSpans(this.at);

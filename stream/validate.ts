@@ -130,7 +130,7 @@ function checked(schema: z.ZodType<Document>, value: unknown, how: string): Docu
 function placeOf(record: StoredRecord, partitions: number): string {
   const subject = need(record, header.subject);
   if (!uuid.test(subject)) throw new Rejected("wrong-key", `${header.subject} must be a UUID in lower case`);
-  if (record.key?.toString() !== subject) throw new Rejected("wrong-key", `the key must be ${header.subject}`);
+  if (record.key?.toString("latin1") !== subject) throw new Rejected("wrong-key", `the key must be ${header.subject}`);
   const partition = partitionOf(record.key, partitions);
   if (partition !== record.partition)
     throw new Rejected("wrong-partition", `this key belongs to partition ${partition}, not ${record.partition}`);

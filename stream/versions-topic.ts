@@ -4,10 +4,15 @@ import type { OutgoingRecord, StoredRecord } from "../platform/log/log.ts";
 import type { Checkpoint } from "./known-versions.ts";
 
 const CHECKPOINT = "lockstep-checkpoint";
+const NO_HEADERS = {};
 
 /** Records of one flush. The checkpoint must be true for the changes: everything before `next` is in them or flushed earlier. */
 export function encodeFlush(changes: ReadonlyMap<EntityId, Version>, checkpoint: Checkpoint): OutgoingRecord[] {
-  const records = [...changes].map(([id, version]) => ({ key: id, value: JSON.stringify({ version }), headers: {} }));
+  const records = [...changes].map(([id, version]) => ({
+    key: id,
+    value: `{"version":${version}}`,
+    headers: NO_HEADERS,
+  }));
   const last = records.pop();
   if (!last) return [];
   return [...records, { ...last, headers: { [CHECKPOINT]: JSON.stringify(checkpoint) } }];

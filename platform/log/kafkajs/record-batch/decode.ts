@@ -165,14 +165,42 @@ class DecodedRecord implements StoredRecord {
 
 /** Straight to text, all at once: a buffer or a conversion for each would cost more than all the rest of the record. */
 function decodeHeaderTexts(bytes: Buffer): Record<string, string> {
+  const text = bytes.toString("latin1");
+  if (Buffer.byteLength(text) === text.length) return decodeAscii(text);
   const headers = Object.create(null) as Record<string, string>;
-  const cursor = new Cursor(bytes, 0);
-  const latin1 = bytes.toString("latin1");
-  for (let left = cursor.varint(); left > 0; left--) {
-    const name = cursor.lengthAndText(latin1) ?? "";
-    headers[name] = cursor.lengthAndText(latin1) ?? "";
-  }
+  for (const [name, value] of Object.entries(decodeHeaders(bytes))) headers[name] = value.toString("utf8");
   return headers;
+}
+
+/** Names that the records before had, by their place: most have the same, and comparing is cheaper than making a name of bytes. */
+const names: string[] = [];
+const KNOWN_NAMES = 50;
+
+/** Without a byte above 127 each length is one byte, and a character is a byte. */
+function decodeAscii(text: string): Record<string, string> {
+  const headers = Object.create(null) as Record<string, string>;
+  const count = lengthAt(text, 0);
+  let at = 1;
+  for (let i = 0; i < count; i++) {
+    const nameAt = at + 1;
+    at = nameAt + lengthAt(text, at);
+    let name = names[i];
+    if (name?.length !== at - nameAt || !text.startsWith(name, nameAt)) {
+      name = text.slice(nameAt, at);
+      if (i < KNOWN_NAMES) names[i] = name;
+    }
+    const valueAt = at + 1;
+    at = valueAt + lengthAt(text, at);
+    headers[name] = text.slice(valueAt, at);
+  }
+  if (at > text.length) throw new RangeError("the record is longer than its batch");
+  return headers;
+}
+
+/** Negative for null, which reads as empty; beyond the text's end there is none. */
+function lengthAt(text: string, at: number): number {
+  const code = text.charCodeAt(at);
+  return code & 1 ? 0 : code >> 1;
 }
 
 function decodeHeaders(bytes: Buffer): Record<string, Buffer> {

@@ -25,48 +25,65 @@ const bytesOf = (content: string | Buffer): number =>
 /** Bytes of one record without its own length, if it stands at `offsetDelta` in its batch. */
 export function recordSize(record: OutgoingRecord, offsetDelta: number): number {
   // One byte of attributes, one for the timestamp's delta, which is 0 in our batches.
-  const content = contentSize(record.key) + contentSize(record.value) + headerBytes(record.headers).length;
+  const content = contentSize(record.key) + contentSize(record.value) + encodeHeaders(record.headers).length;
   return 2 + varintSize(offsetDelta) + content;
 }
 
-const encodedHeaders = new WeakMap<OutgoingRecord["headers"], Buffer>();
-let scratch = Buffer.allocUnsafe(4_096);
+const encodedHeaders = new WeakMap<OutgoingRecord["headers"], string | Buffer>();
 
 /**
  * Headers as they stand in a record, encoded once for all who share the object: one event goes to several topics with the same
- * headers, and each is measured before it is written.
+ * headers, and each is measured before it is written. A text stands for its characters' codes, a byte each.
  */
-function headerBytes(headers: OutgoingRecord["headers"]): Buffer {
-  const known = encodedHeaders.get(headers);
-  if (known) return known;
-  const names = Object.keys(headers);
-  let most = 5;
-  // No character of a string takes more than three bytes.
-  for (const name of names) most += 10 + 3 * name.length + 3 * headers[name]!.length;
-  if (scratch.length < most) scratch = Buffer.allocUnsafe(most);
-  let at = writeVarint(scratch, names.length, 0);
-  for (const name of names) {
-    at = writeName(scratch, name, at);
-    at = writeContent(scratch, headers[name]!, at);
+function encodeHeaders(headers: OutgoingRecord["headers"]): string | Buffer {
+  let encoded = encodedHeaders.get(headers);
+  if (encoded === undefined) {
+    encoded = headerText(headers) ?? headerBytes(headers);
+    encodedHeaders.set(headers, encoded);
   }
-  const encoded = Buffer.from(scratch.subarray(0, at));
-  encodedHeaders.set(headers, encoded);
   return encoded;
 }
 
+/** Lengths and counts that take one byte, as the character that stands for it. */
+const oneByte = Array.from({ length: 64 }, (_, n) => String.fromCharCode(2 * n));
+
+/** All headers as one text, for writing each of a dozen by itself costs three times as much; undefined when one is long or no ASCII. */
+function headerText(headers: OutgoingRecord["headers"]): string | undefined {
+  let text = "";
+  let count = 0;
+  for (const name of Object.keys(headers)) {
+    const value = headers[name]!;
+    const valueLength = oneByte[value.length];
+    if (typeof value !== "string" || valueLength === undefined) return undefined;
+    text += lengthAndName(name) + valueLength + value;
+    count++;
+  }
+  text = oneByte[count] + text;
+  return count < oneByte.length && Buffer.byteLength(text) === text.length ? text : undefined;
+}
+
 /** Names repeat with every record. */
-const encodedNames = new Map<string, Buffer>();
+const namesWithLength = new Map<string, string>();
 const KNOWN_NAMES = 200;
 
-function writeName(into: Buffer, name: string, at: number): number {
-  let encoded = encodedNames.get(name);
-  if (!encoded) {
-    const bytes = Buffer.alloc(5 + 3 * name.length);
-    encoded = bytes.subarray(0, writeContent(bytes, name, 0));
-    if (encodedNames.size < KNOWN_NAMES) encodedNames.set(name, encoded);
+/** What stands for no length here is no ASCII: the text is then not used. */
+function lengthAndName(name: string): string {
+  let known = namesWithLength.get(name);
+  if (known === undefined) {
+    known = (oneByte[name.length] ?? "\x80") + name;
+    if (namesWithLength.size < KNOWN_NAMES) namesWithLength.set(name, known);
   }
-  for (let i = 0; i < encoded.length; i++) into[at + i] = encoded[i]!;
-  return at + encoded.length;
+  return known;
+}
+
+function headerBytes(headers: OutgoingRecord["headers"]): Buffer {
+  const names = Object.keys(headers);
+  // No varint takes more than five bytes, no character of a string more than three.
+  const most = names.reduce((sum, name) => sum + 10 + 3 * name.length + 3 * headers[name]!.length, 5);
+  const bytes = Buffer.allocUnsafe(most);
+  let at = writeVarint(bytes, names.length, 0);
+  for (const name of names) at = writeContent(bytes, headers[name]!, writeContent(bytes, name, at));
+  return bytes.subarray(0, at);
 }
 
 function contentSize(content: string | Buffer | null): number {
@@ -106,7 +123,8 @@ function writeRecord(batch: Buffer, record: OutgoingRecord, offsetDelta: number,
   at = writeVarint(batch, offsetDelta, at);
   at = writeContent(batch, record.key, at);
   at = writeContent(batch, record.value, at);
-  return at + headerBytes(record.headers).copy(batch, at);
+  const headers = encodeHeaders(record.headers);
+  return at + (typeof headers === "string" ? batch.write(headers, at, "latin1") : headers.copy(batch, at));
 }
 
 function writeContent(batch: Buffer, content: string | Buffer | null, start: number): number {

@@ -13,6 +13,7 @@ const at = { topic: "t", partition: 3 };
 const by = { producerId: 4711n, producerEpoch: 7, firstSequence: 99, transactional: false };
 const content = fc.oneof(
   fc.string({ unit: "grapheme" }),
+  fc.string({ minLength: 62, maxLength: 66 }), // one byte or two for its length
   fc.uint8Array().map((bytes) => Buffer.from(bytes)),
 );
 const someRecord = fc.record({

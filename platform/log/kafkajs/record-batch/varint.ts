@@ -23,8 +23,6 @@ export function writeVarint(into: Buffer, value: number, offset: number): number
   return at;
 }
 
-const NOT_ASCII = /[^\0-\x7f]/;
-
 /** Reads through a buffer. The varint readers throw a RangeError when the bytes end early. */
 export class Cursor {
   constructor(
@@ -65,20 +63,5 @@ export class Cursor {
     this.at += length;
     if (this.at > this.bytes.length) throw new RangeError("the record is longer than its batch");
     return this.bytes.subarray(start, this.at);
-  }
-
-  /**
-   * A length and that many bytes as UTF-8; null for length -1.
-   *
-   * @param latin1 all bytes, a character each: most texts are ASCII, and are then a part of it.
-   */
-  lengthAndText(latin1: string): string | null {
-    const length = this.varint();
-    if (length < 0) return null;
-    const start = this.at;
-    this.at += length;
-    if (this.at > this.bytes.length) throw new RangeError("the record is longer than its batch");
-    const text = latin1.slice(start, this.at);
-    return NOT_ASCII.test(text) ? this.bytes.toString("utf8", start, this.at) : text;
   }
 }

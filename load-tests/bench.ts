@@ -4,6 +4,9 @@ import { cpus, loadavg, release, totalmem } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { awayPhase } from "./bench/away.ts";
 import { growth } from "./bench/growth.ts";
+import { startLimit } from "./bench/limit.ts";
+import { LimitMeasurement } from "./bench/limit-measurement.ts";
+import { Measurement, type Measuring, type Subject } from "./bench/measure.ts";
 import { bulkPhase, httpPhase } from "./bench/phases.ts";
 import { report } from "./bench/report.ts";
 import type { BenchResult, BulkPhase, HttpPhase } from "./bench/result.ts";
@@ -30,6 +33,7 @@ interface Options {
   readonly partitions?: string;
   readonly products?: readonly number[];
   readonly away?: number;
+  readonly limit?: boolean;
 }
 
 /** @throws {InvalidArgumentError} for anything else than numbers in rising order, separated by commas. */
@@ -56,13 +60,57 @@ function chosen(only: string): Parts {
 
 const ours = new Set(["gateway", "relay", "stream", "replica"]);
 
-async function measure({ data, status }: RunningStack, options: Options): Promise<BenchResult> {
+/** What is to be ended whatever comes, also Ctrl-C. */
+async function during<T>(end: () => Promise<void>, work: () => Promise<T>): Promise<T> {
+  for (const signal of ["SIGINT", "SIGTERM"])
+    process.once(signal, () => {
+      say("interrupted");
+      void end().finally(() => process.exit(130));
+    });
+  try {
+    return await work();
+  } finally {
+    await end();
+  }
+}
+
+async function measureStack(options: Options): Promise<BenchResult> {
+  const flags = [
+    ...["--brokers", options.brokers],
+    ...(options.instances ? ["--instances", options.instances] : []),
+    ...(options.partitions ? ["--partitions", options.partitions] : []),
+  ];
+  const stack = options.data ? await attach(options.data) : await startOwn(flags);
+  return during(stack.end, () => measureRunning(stack, options));
+}
+
+async function measureRunning({ data, status }: RunningStack, options: Options): Promise<BenchResult> {
+  await using subject = await subjectOf(status);
+  const brokers = status.services.filter(({ kind }) => kind === "broker").length;
+  return measure({ subject, data, brokers, measuring: () => new Measurement(subject) }, options);
+}
+
+async function measureLimit(options: Options): Promise<BenchResult> {
+  const limit = await startLimit();
+  const measured = { subject: limit, data: "", brokers: 0, measuring: () => new LimitMeasurement(limit) };
+  return during(limit.end, () => measure(measured, options));
+}
+
+interface Measured {
+  readonly subject: Subject;
+  /** Folder of the stack. */
+  readonly data: string;
+  readonly brokers: number;
+  /** A new one for each phase. */
+  readonly measuring: () => Measuring;
+}
+
+async function measure({ subject, data, brokers, measuring }: Measured, options: Options): Promise<BenchResult> {
   const { rates, bulk: withBulk } = options.products || options.away ? { rates: [], bulk: false } : options.only;
   const loadBefore = loadavg()[0] ?? 0;
-  await using subject = await subjectOf(status);
   const http: HttpPhase[] = [];
-  for (const rate of rates) http.push(await httpPhase(subject, rate, options.seconds, say));
-  const bulk: BulkPhase | null = withBulk ? await bulkPhase(subject, options.rows, say) : null;
+  for (const rate of rates) http.push(await httpPhase(subject, rate, options.seconds, say, measuring()));
+  const bulk: BulkPhase | null = withBulk ? await bulkPhase(subject, options.rows, say, measuring()) : null;
   const grown = options.products ? await growth(data, options.products, options.seconds, say) : [];
   const away = options.away ? await awayPhase(subject, options.away, say) : null;
   const phases = [...http, ...(away ? [away.phase] : []), ...(bulk ? [bulk] : []), ...grown.map(({ phase }) => phase)];
@@ -77,7 +125,7 @@ async function measure({ data, status }: RunningStack, options: Options): Promis
       bun: Bun.version,
       loadBefore,
     },
-    brokers: status.services.filter(({ kind }) => kind === "broker").length,
+    brokers,
     http,
     bulk,
     away,
@@ -100,28 +148,15 @@ const program = new Command("bench")
   .option("--rows <n>", "row changes of the bulk", wholeNumber(1_000, 10_000_000), 100_000)
   .option("--products <counts>", "instead: with so many products each, 10000,100000, in a stack of its own", rising)
   .option("--away <seconds>", "instead: how a replica catches up that was away for so long", wholeNumber(1, 3_600))
+  .option("--limit", "instead of a stack: PostgreSQL's own logical replication to two copies, written to by SQL")
   .option("--brokers <n>", "brokers of its own stack, 1 or 3", "1")
   .option("--instances <list>", "instances of its own stack, as for `bun run up`")
   .option("--partitions <n>", "partitions of its own stack, as for `bun run up`")
   .action(async (options: Options) => {
     if (options.products && options.data) program.error("--products needs a stack of its own: leave out --data");
-    const flags = [
-      ...["--brokers", options.brokers],
-      ...(options.instances ? ["--instances", options.instances] : []),
-      ...(options.partitions ? ["--partitions", options.partitions] : []),
-    ];
-    const stack = options.data ? await attach(options.data) : await startOwn(flags);
-    for (const signal of ["SIGINT", "SIGTERM"])
-      process.once(signal, () => {
-        say(options.data ? "interrupted" : "interrupted; stopping the stack");
-        void stack.end().finally(() => process.exit(130));
-      });
-    let result: BenchResult;
-    try {
-      result = await measure(stack, options);
-    } finally {
-      await stack.end();
-    }
+    if (options.limit && (options.data || options.products || options.away))
+      program.error("--limit needs no stack: leave out --data, --products and --away");
+    const result = await (options.limit ? measureLimit(options) : measureStack(options));
     console.log(report(result));
     if (options.json) await Bun.write(options.json, `${JSON.stringify(result, null, 2)}\n`);
     if (!result.equal) process.exitCode = 1;

@@ -1,6 +1,6 @@
 /** A replica that is away for a while: stopped, and resumed while writes go on. How long until it has caught up? */
 import { caughtUp } from "./caught-up.ts";
-import type { Subject } from "./measure.ts";
+import { Measurement, type Subject } from "./measure.ts";
 import { httpPhase, type Say } from "./phases.ts";
 import type { AwayPhase } from "./result.ts";
 
@@ -16,7 +16,7 @@ export async function awayPhase(subject: Subject, awaySeconds: number, say: Say)
   const signal = (what: NodeJS.Signals) => {
     for (const pid of pids) process.kill(pid, what);
   };
-  const load = httpPhase(subject, RATE, awaySeconds + AFTER_SECONDS, say);
+  const load = httpPhase(subject, RATE, awaySeconds + AFTER_SECONDS, say, new Measurement(subject));
   say(`${replica.name} is away for ${awaySeconds} s`);
   signal("SIGSTOP");
   try {

@@ -44,7 +44,8 @@ export function latencies(source: readonly Commit[], replica: readonly Commit[],
 }
 
 /** When the last of these was committed; 0 when there are none. */
-export const lastOf = (commits: readonly Commit[]): number => commits.reduce((last, { ms }) => Math.max(last, ms), 0);
+export const lastOf = (commits: readonly Pick<Commit, "ms">[]): number =>
+  commits.reduce((last, { ms }) => Math.max(last, ms), 0);
 
 /** @throws {Error} when a database does not remember when it committed. */
 export async function requireCommitTimestamps(name: string, sql: Sql): Promise<void> {

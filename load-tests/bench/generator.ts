@@ -6,8 +6,10 @@
 import { HttpConnections } from "./http-connections.ts";
 import { Mix, randomFrom, type Write } from "./mix.ts";
 import { entity, productBody } from "./product.ts";
+import { isDatabase, SqlWrites, type Writes } from "./sql-writes.ts";
 
 export interface GeneratorOptions {
+  /** URL of a gateway, or of a database to write to straight. */
   readonly gateway: string;
   readonly ratePerSecond: number;
   readonly seconds: number;
@@ -64,7 +66,7 @@ interface Item {
 export class Generator {
   private readonly random;
   private readonly mix;
-  private readonly http;
+  private readonly writes: Writes;
   private readonly failed: Record<string, number> = {};
   private readonly ackMs: number[] = [];
   private readonly lateMs: number[] = [];
@@ -81,7 +83,7 @@ export class Generator {
   ) {
     this.random = randomFrom(options.seed);
     this.mix = new Mix<Item>(this.random);
-    this.http = new HttpConnections(options.gateway);
+    this.writes = isDatabase(options.gateway) ? new SqlWrites(options.gateway) : new HttpConnections(options.gateway);
   }
 
   /** Resolves when the last write was answered, or given up on. */
@@ -96,7 +98,7 @@ export class Generator {
     const giveUp = performance.now() + LAST_ANSWERS_MS;
     while (this.underWay > 0 && performance.now() < giveUp) await Bun.sleep(5);
     if (this.underWay > 0) this.failed.none = (this.failed.none ?? 0) + this.underWay;
-    this.http.close();
+    this.writes.close();
     const { sent, acknowledged, failed, ackMs, lateMs, mostUnderWay } = this;
     const cpuSeconds = (user + system) / 1e6;
     const result = { sent, acknowledged, failed, ackMs, lateMs, mostUnderWay, cpuSeconds };
@@ -151,11 +153,11 @@ export class Generator {
 
   private request(write: Write<Item>, sku: string) {
     const collection = `/${entity.plural}`;
-    if (write.kind === "insert") return this.http.ask("POST", collection, productBody(sku, this.random));
+    if (write.kind === "insert") return this.writes.ask("POST", collection, productBody(sku, this.random));
     const path = `${collection}/${write.item.id}`;
     return write.kind === "update"
-      ? this.http.ask("PUT", path, productBody(sku, this.random))
-      : this.http.ask("DELETE", path);
+      ? this.writes.ask("PUT", path, productBody(sku, this.random))
+      : this.writes.ask("DELETE", path);
   }
 
   /** Names the item to the parent and leaves it alone from now on, or has it changed again later. */

@@ -3,6 +3,7 @@
 import { CacheSampler } from "./cache-sampler.ts";
 import { type Commit, lastOf, latencies, readReplica, readSource, type Window } from "./commits.ts";
 import { type Buckets, bucketsIn, figuresOf, histogramQuantile, since } from "./figures.ts";
+import type { Sample } from "./generator.ts";
 import { ProcessMeter, type Watched } from "./processes.ts";
 import { entity } from "./product.ts";
 import type { Phase, ReplicaLatency } from "./result.ts";
@@ -10,12 +11,30 @@ import { remainingDifferences, type Sites, untilQuiet } from "./settle.ts";
 
 /** Where everything is that is measured. */
 export interface Subject extends Sites {
+  /** What writes are sent to: a gateway, or a database where there is none. */
   readonly gateway: string;
   readonly redis: string;
   /** Base URLs of each replica's instances. */
   readonly replicaUrls: ReadonlyMap<string, readonly string[]>;
   readonly processes: readonly Watched[];
 }
+
+/** What a phase asks of who measures it. */
+export interface Measuring {
+  /** Somebody wrote this and will change it no more. */
+  watch(sample: Sample): void;
+  /** From now on everything counts. */
+  begin(): Promise<void>;
+  /**
+   * Waits until everything is quiet, then reads what the databases remember, and compares them.
+   *
+   * @param window when the writes that count were committed in the source.
+   */
+  finish(name: string, window: Window): Promise<Finished>;
+}
+
+/** A phase's figures, and when the last of its writes was committed in the slowest replica. */
+export type Finished = Phase & { readonly lastReplicaCommitMs: number };
 
 const METRIC = "lockstep_sync_latency_seconds";
 const stores = ["postgres", "redis"] as const;
@@ -31,9 +50,9 @@ async function histograms({ replicaUrls }: Subject): Promise<Map<string, Buckets
   return found;
 }
 
-/** What a phase hands out while it runs, and what it is told at its end. */
-export class Measurement {
-  readonly sampler: CacheSampler;
+/** Of a stack: asks its databases, its Redis and its services. */
+export class Measurement implements Measuring {
+  private readonly sampler: CacheSampler;
   private readonly meter: ProcessMeter;
   private before = new Map<string, Buckets>();
 
@@ -46,19 +65,16 @@ export class Measurement {
     this.meter = new ProcessMeter(subject.processes);
   }
 
-  /** From now on everything counts. */
+  watch(sample: Sample): void {
+    this.sampler.watch(sample);
+  }
+
   async begin(): Promise<void> {
     this.meter.start();
     this.before = await histograms(this.subject);
   }
 
-  /**
-   * Waits until the stack is quiet, then reads what the databases remember, and compares them.
-   *
-   * @param window when the writes that count were committed in the source.
-   * @returns the phase's figures, and the source's commits since the window's begin.
-   */
-  async finish(name: string, window: Window): Promise<Phase & { readonly lastReplicaCommitMs: number }> {
+  async finish(name: string, window: Window): Promise<Finished> {
     await this.sampler.settled();
     await untilQuiet(this.subject);
     const processes = this.meter.stop();

@@ -5,9 +5,10 @@ import postgres from "postgres";
 import { CHANGES_PER_TRANSACTION, runBulk, seedBulk } from "./bulk.ts";
 import { figuresOf } from "./figures.ts";
 import { type GeneratorOptions, type GeneratorResult, type Message, nowMs } from "./generator.ts";
-import { Measurement, type Subject } from "./measure.ts";
+import type { Measuring, Subject } from "./measure.ts";
 import type { BulkPhase, HttpPhase } from "./result.ts";
 import { untilQuiet } from "./settle.ts";
+import { isDatabase } from "./sql-writes.ts";
 
 export type Say = (line: string) => void;
 
@@ -15,13 +16,13 @@ const SAMPLES_PER_SECOND = 50;
 const WARM_UP_SECONDS = 5;
 
 /** Runs the generator in a process of its own. @throws {Error} when it ends without a result. */
-async function generate(options: GeneratorOptions, measurement: Measurement) {
+async function generate(options: GeneratorOptions, measurement: Measuring) {
   let result: GeneratorResult | undefined;
   const window = { fromMs: 0, toMs: 0 };
   const child = Bun.spawn([process.execPath, join(import.meta.dir, "generator-process.ts"), JSON.stringify(options)], {
     stdio: ["ignore", "inherit", "inherit"],
     ipc(message: Message) {
-      if (message.type === "sample") measurement.sampler.watch(message.sample);
+      if (message.type === "sample") measurement.watch(message.sample);
       else if (message.type === "measuring") {
         window.fromMs = message.atMs;
         void measurement.begin();
@@ -42,9 +43,9 @@ export async function httpPhase(
   ratePerSecond: number,
   seconds: number,
   say: Say,
-  measurement = new Measurement(subject),
+  measurement: Measuring,
 ): Promise<HttpPhase> {
-  const name = `HTTP at ${ratePerSecond}/s`;
+  const name = `${isDatabase(subject.gateway) ? "SQL" : "HTTP"} at ${ratePerSecond}/s`;
   say(`${name}: ${WARM_UP_SECONDS} s to warm up, then ${seconds} s`);
   const { result, window } = await generate(
     {
@@ -72,10 +73,14 @@ export async function httpPhase(
   };
 }
 
-export async function bulkPhase(subject: Subject, rowChanges: number, say: Say): Promise<BulkPhase> {
+export async function bulkPhase(
+  subject: Subject,
+  rowChanges: number,
+  say: Say,
+  measurement: Measuring,
+): Promise<BulkPhase> {
   const name = `Bulk of ${rowChanges} by SQL`;
   say(`${name} in transactions of ${CHANGES_PER_TRANSACTION}`);
-  const measurement = new Measurement(subject);
   const sql = postgres(subject.source.url, { max: 1, onnotice: () => {} });
   try {
     const seed = await seedBulk(sql);

@@ -5,15 +5,20 @@ import type { AwayPhase, BenchResult, BulkPhase, GrowthPoint, HttpPhase, Phase }
 export function report(result: BenchResult): string {
   const { machine } = result;
   return [
-    `${machine.cpus} CPUs (${machine.model}), ${machine.memoryGb} GB, Linux ${machine.kernel}, Bun ${machine.bun}, ${result.brokers} broker(s), load before ${machine.loadBefore.toFixed(2)}`,
+    `${machine.cpus} CPUs (${machine.model}), ${machine.memoryGb} GB, Linux ${machine.kernel}, Bun ${machine.bun}, ${brokersOf(result)}, load before ${machine.loadBefore.toFixed(2)}`,
     ...result.http.map(httpPhase),
     ...(result.bulk ? [bulkPhase(result.bulk)] : []),
     ...(result.away ? [away(result.away)] : []),
     ...(result.growth.length > 0 ? [growth(result.growth)] : []),
-    `Memory of gateway, relay, stream and replicas at the end: ${result.servicesMemoryMb.toFixed(0)} MB`,
+    ...(result.brokers > 0
+      ? [`Memory of gateway, relay, stream and replicas at the end: ${result.servicesMemoryMb.toFixed(0)} MB`]
+      : []),
     result.equal ? "Source and replicas are equal by content." : differing(result),
   ].join("\n\n");
 }
+
+const brokersOf = ({ brokers }: BenchResult) =>
+  brokers > 0 ? `${brokers} broker(s)` : "PostgreSQL's own logical replication";
 
 const httpPhase = (phase: HttpPhase): string => {
   const failed = Object.entries(phase.failed).map(([status, count]) => `${count} x ${status}`);

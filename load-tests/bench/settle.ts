@@ -39,12 +39,18 @@ export async function untilQuiet({ source, replicas }: Sites): Promise<void> {
   }
 }
 
+/** What differs between a source and a copy of it by content. @param replica as which it is declared; default: its own name. */
+export const differencesTo =
+  (replica?: string) =>
+  (source: { url: string }, copy: { name: string; url: string }): Promise<string[]> =>
+    differences(source.url, copy.url, replica ?? copy.name);
+
 /** What differs between the source and its replicas by content, once it stays so; empty when all are equal. */
-export async function remainingDifferences({ source, replicas }: Sites): Promise<string[]> {
+export async function remainingDifferences({ source, replicas }: Sites, compare = differencesTo()): Promise<string[]> {
   const deadline = performance.now() + EQUAL_MS;
   for (;;) {
     const found: string[] = [];
-    for (const { name, url } of replicas) found.push(...(await differences(source.url, url, name)));
+    for (const replica of replicas) found.push(...(await compare(source, replica)));
     if (found.length === 0 || performance.now() > deadline) return found;
     await Bun.sleep(1_000);
   }

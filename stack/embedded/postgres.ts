@@ -18,11 +18,13 @@ export interface PostgresOptions extends Waiting {
   readonly port: number;
   /** Database that is made with the cluster, and that `url` names. */
   readonly database: string;
+  /** Settings of PostgreSQL beyond the usual ones. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Role that owns everything; default `lockstep`. */
   readonly superuser?: string;
 }
 
-const settingsOf = (port: number): readonly string[] =>
+const settingsOf = ({ port, settings }: PostgresOptions): readonly string[] =>
   Object.entries({
     port,
     listen_addresses: "127.0.0.1",
@@ -34,6 +36,7 @@ const settingsOf = (port: number): readonly string[] =>
     log_line_prefix: "%m [%p] %a ",
     // The tests and the canary write small changes; a full WAL of 1 GB on a laptop helps nobody.
     max_wal_size: "512MB",
+    ...settings,
   }).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
 
 /**
@@ -61,7 +64,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Server> {
     url: `postgres://${superuser}:${password}@127.0.0.1:${port}/${database}`,
     port,
     command: join(binaries, "bin/postgres"),
-    args: ["-D", data, ...settingsOf(port)],
+    args: ["-D", data, ...settingsOf(options)],
     env: environment,
     cwd: "/",
     user: user && { uid: user.uid, gid: user.gid },

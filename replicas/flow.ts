@@ -17,8 +17,11 @@ import { dropOld, rebuild } from "./rebuild/index.ts";
 import { Receipts } from "./receipts.ts";
 import { isNoCanary, type Replica } from "./replica.ts";
 
-/** What is fetched at a time bounds the memory; a statement takes 2,000 rows at most anyway. */
-const FETCH_BYTES = 131_072;
+/**
+ * What is fetched at a time bounds the memory, and should fill a statement of 2,000 rows from four partitions: in larger batches more
+ * changes are of the same entities. With 128 KiB the databases and Redis took a quarter more CPU in a bulk.
+ */
+const FETCH_BYTES = 393_216;
 
 export interface FlowParts extends Running {
   readonly name: string;

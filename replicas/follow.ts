@@ -6,7 +6,7 @@ import { replicaGroup, replicaTopic } from "../contracts/topics.ts";
 import { BatchSpans } from "../observability/batch-spans.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import { SpanKind, startSpan, traceIdOf } from "../observability/trace.ts";
+import { type ActiveSpan, isTracing, SpanKind, startSpan, traceIdOf } from "../observability/trace.ts";
 import { isAway } from "../platform/database.ts";
 import type { Batch, StoredRecord } from "../platform/log/log.ts";
 import { isId } from "../platform/pages.ts";
@@ -28,6 +28,8 @@ const MOST_OLDER = 3;
 interface Arrived extends RoutedEvent {
   readonly record: StoredRecord;
   readonly atMs: number;
+  /** When the source committed it. */
+  readonly committedMs: number;
 }
 
 /** When a batch was readable in the two stores, milliseconds since 1970. */
@@ -96,7 +98,7 @@ export class EntityFollower {
     try {
       const event = decodeRouted(record, this);
       if (!isId(event.id)) throw new Error(`the key ${JSON.stringify(event.id)} is no entity id`);
-      return [{ ...event, record, atMs: Date.now() }];
+      return [Object.assign(event, { record, atMs: Date.now(), committedMs: Date.parse(event.time) })];
     } catch (error) {
       // Whoever is upgraded reads on from here: until then it waits.
       if (error instanceof NewerSchemaVersionError) throw error;
@@ -161,7 +163,7 @@ export class EntityFollower {
       entity: this.entity.name,
       appliedMs,
       cachedMs: cached ? storedMs : null,
-      changes: good.map(({ id, version, time }) => [id, nothingNew.get(id) ?? version, Date.parse(time)]),
+      changes: good.map(({ id, version, committedMs }) => [id, nothingNew.get(id) ?? version, committedMs]),
     });
     const events = good.flatMap(eventsOf);
     this.tell(events, outcomes(events, nothingNew), { appliedMs, storedMs: cached ? storedMs : undefined });
@@ -204,18 +206,17 @@ export class EntityFollower {
           attributes: { "db.system.name": "redis", "db.operation.name": "store" },
         }).end();
     spans.all.end();
-    for (const [i, outcome] of became.entries()) {
-      this.told.outcome(outcome);
-      if (outcome !== "applied") continue;
-      const committedMs = Date.parse(events[i]!.time);
-      const { keptTraceId } = spans.each[i]!;
+    for (const [outcome, { length }] of Map.groupBy(became, (outcome) => outcome)) this.told.outcome(outcome, length);
+    for (const [i, { committedMs }] of events.entries()) {
+      if (became[i] !== "applied") continue;
+      const keptTraceId = spans.each[i]?.keptTraceId;
       this.told.readable("postgres", committedMs, appliedMs, keptTraceId);
       if (storedMs !== undefined) this.told.readable("redis", committedMs, storedMs, keptTraceId);
     }
   }
 
-  /** The spans that these events are applied in: all, and the one of each event. */
-  private spans(events: readonly Arrived[], became?: readonly Outcome[]) {
+  /** The spans that these events are applied in: all, and the one of each event; none with tracing off. */
+  private spans(events: readonly Arrived[], became?: readonly Outcome[]): { all: BatchSpans; each: ActiveSpan[] } {
     const all = new BatchSpans(`apply ${this.topic}`, {
       kind: SpanKind.CONSUMER,
       attributes: {
@@ -227,11 +228,12 @@ export class EntityFollower {
         "lockstep.replica": this.replica.name,
       },
     });
-    const each = events.map(({ traceparent, time, atMs, version, record }, i) =>
+    if (!isTracing()) return { all, each: [] };
+    const each = events.map(({ traceparent, committedMs, atMs, version, record }, i) =>
       all.of({
         parent: traceparent,
         startMs: atMs,
-        sinceMs: Date.parse(time),
+        sinceMs: committedMs,
         attributes: {
           "messaging.destination.partition.id": String(record.partition),
           "messaging.kafka.offset": record.offset,

@@ -8,7 +8,7 @@ import type { Outcome } from "./reduce.ts";
 export type Store = "postgres" | "redis";
 
 export interface Told {
-  readonly outcome: (outcome: Outcome | "invalid" | "unappliable") => void;
+  readonly outcome: (outcome: Outcome | "invalid" | "unappliable", count?: number) => void;
   /** An event that was new is readable in a store. Times are milliseconds since 1970. */
   readonly readable: (store: Store, committedMs: number, atMs: number, traceId: string | undefined) => void;
   readonly lag: (partition: number, records: number) => void;
@@ -20,7 +20,7 @@ export const toldOf = (entity: EntityDeclaration, replica: string, metrics: Metr
 const secondsFrom = (committedMs: number, atMs: number): number => Math.max(0, atMs - committedMs) / 1_000;
 
 const changesTold = (replica: string, metrics: Metrics): Told => ({
-  outcome: (outcome) => metrics.replicaApplied.inc({ replica, outcome }),
+  outcome: (outcome, count = 1) => metrics.replicaApplied.inc({ replica, outcome }, count),
   readable: (store, committedMs, atMs, traceId) =>
     metrics.syncLatency.observe({ replica, store }, secondsFrom(committedMs, atMs), traceId),
   lag: (partition, records) =>

@@ -87,7 +87,8 @@ async function measureStack(options: Options): Promise<BenchResult> {
 async function measureRunning({ data, status }: RunningStack, options: Options): Promise<BenchResult> {
   await using subject = await subjectOf(status);
   const brokers = status.services.filter(({ kind }) => kind === "broker").length;
-  return measure({ subject, data, brokers, measuring: () => new Measurement(subject) }, options);
+  // Awaited here: the subject is let go of at the end of this block.
+  return await measure({ subject, data, brokers, measuring: () => new Measurement(subject) }, options);
 }
 
 async function measureLimit(options: Options): Promise<BenchResult> {
@@ -112,7 +113,7 @@ async function measure({ subject, data, brokers, measuring }: Measured, options:
   for (const rate of rates) http.push(await httpPhase(subject, rate, options.seconds, say, measuring()));
   const bulk: BulkPhase | null = withBulk ? await bulkPhase(subject, options.rows, say, measuring()) : null;
   const grown = options.products ? await growth(data, options.products, options.seconds, say) : [];
-  const away = options.away ? await awayPhase(subject, options.away, say) : null;
+  const away = options.away ? await awayPhase(subject, options.away, say, measuring()) : null;
   const phases = [...http, ...(away ? [away.phase] : []), ...(bulk ? [bulk] : []), ...grown.map(({ phase }) => phase)];
   const last = phases.at(-1)?.processes ?? [];
   return {

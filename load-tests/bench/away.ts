@@ -1,6 +1,6 @@
 /** A replica that is away for a while: stopped, and resumed while writes go on. How long until it has caught up? */
 import { caughtUp } from "./caught-up.ts";
-import { Measurement, type Subject } from "./measure.ts";
+import type { Measuring, Subject } from "./measure.ts";
 import { httpPhase, type Say } from "./phases.ts";
 import type { AwayPhase } from "./result.ts";
 
@@ -9,14 +9,19 @@ const RATE = 500;
 const AFTER_SECONDS = 15;
 
 /** Stops all instances of the first replica for so long at {@link RATE} writes per second. @throws {Error} when it does not catch up within 300 s. */
-export async function awayPhase(subject: Subject, awaySeconds: number, say: Say): Promise<AwayPhase> {
+export async function awayPhase(
+  subject: Subject,
+  awaySeconds: number,
+  say: Say,
+  measurement: Measuring,
+): Promise<AwayPhase> {
   const [replica] = subject.replicas;
   if (!replica) throw new Error("the stack has no replica");
   const pids = subject.processes.filter(({ name }) => name.split(" ")[0] === replica.name).map(({ pid }) => pid);
   const signal = (what: NodeJS.Signals) => {
     for (const pid of pids) process.kill(pid, what);
   };
-  const load = httpPhase(subject, RATE, awaySeconds + AFTER_SECONDS, say, new Measurement(subject));
+  const load = httpPhase(subject, RATE, awaySeconds + AFTER_SECONDS, say, measurement);
   say(`${replica.name} is away for ${awaySeconds} s`);
   signal("SIGSTOP");
   try {

@@ -6,7 +6,7 @@ import postgres from "postgres";
 import type { Restarted } from "../../stack/restart.ts";
 import insertText from "./bulk-insert.sql" with { type: "text" };
 import { caughtUp } from "./caught-up.ts";
-import { Measurement, type Subject } from "./measure.ts";
+import { Measurement, type StackSubject } from "./measure.ts";
 import { httpPhase, type Say } from "./phases.ts";
 import type { GrowthPoint } from "./result.ts";
 import { run, statusOf } from "./running-stack.ts";
@@ -61,7 +61,7 @@ async function pointAt(data: string, products: number, seconds: number, say: Say
 }
 
 /** Adds rows until the table has so many, and waits until all have arrived. */
-async function load(subject: Subject, products: number, say: Say) {
+async function load(subject: StackSubject, products: number, say: Say) {
   const sql = postgres(subject.source.url, { max: 1, onnotice: () => {} });
   const begun = performance.now();
   try {

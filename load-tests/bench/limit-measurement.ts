@@ -49,6 +49,7 @@ export class LimitMeasurement implements Measuring {
       lastReplicaCommitMs = Math.max(lastReplicaCommitMs, lastOf(counted));
       replicas[replica] = {
         commitToCommitMs: figuresOf(counted.map(({ sourceMs, ms }) => ms - sourceMs)),
+        hopsMs: null,
         commitToRedisMs: NOTHING,
         histogramMs: { postgres: noHistogram, redis: noHistogram },
       };

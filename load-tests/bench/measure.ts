@@ -4,6 +4,7 @@ import { CacheSampler } from "./cache-sampler.ts";
 import { type Commit, lastOf, latencies, readReplica, readSource, type Window } from "./commits.ts";
 import { type Buckets, bucketsIn, figuresOf, histogramQuantile, since } from "./figures.ts";
 import type { Sample } from "./generator.ts";
+import type { Hops } from "./hops.ts";
 import { ProcessMeter, type Watched } from "./processes.ts";
 import { entity } from "./product.ts";
 import type { Phase, ReplicaLatency } from "./result.ts";
@@ -17,6 +18,11 @@ export interface Subject extends Sites {
   /** Base URLs of each replica's instances. */
   readonly replicaUrls: ReadonlyMap<string, readonly string[]>;
   readonly processes: readonly Watched[];
+}
+
+/** A stack, with a log between its databases. */
+export interface StackSubject extends Subject {
+  readonly hops: Hops;
 }
 
 /** What a phase asks of who measures it. */
@@ -58,7 +64,7 @@ export class Measurement implements Measuring {
 
   /** @param compare says what differs between source and replicas at the end. */
   constructor(
-    private readonly subject: Subject,
+    private readonly subject: StackSubject,
     private readonly compare: (sites: Sites) => Promise<string[]> = remainingDifferences,
   ) {
     this.sampler = new CacheSampler(subject.redis, entity.plural);
@@ -72,6 +78,7 @@ export class Measurement implements Measuring {
   async begin(): Promise<void> {
     this.meter.start();
     this.before = await histograms(this.subject);
+    await this.subject.hops.begin();
   }
 
   async finish(name: string, window: Window): Promise<Finished> {
@@ -81,13 +88,17 @@ export class Measurement implements Measuring {
     const after = await histograms(this.subject);
     const { fromMs } = window;
     const source = await readSource(this.subject.source.sql, entity, fromMs);
+    const commits = new Map<string, Commit[]>();
+    for (const { name: replica, sql } of this.subject.replicas)
+      commits.set(replica, await readReplica(sql, entity, fromMs));
+    const hops = await this.subject.hops.figures(source, commits, window);
     const replicas: Record<string, ReplicaLatency> = {};
     let lastReplicaCommitMs = 0;
-    for (const { name: replica, sql } of this.subject.replicas) {
-      const applied = await readReplica(sql, entity, fromMs);
+    for (const [replica, applied] of commits) {
       lastReplicaCommitMs = Math.max(lastReplicaCommitMs, lastOf(applied));
       replicas[replica] = {
         commitToCommitMs: latencies(source, applied, window),
+        hopsMs: hops.get(replica) ?? null,
         commitToRedisMs: this.redisFigures(replica, source),
         histogramMs: {
           postgres: this.histogramFigures(after, `${replica} postgres`),

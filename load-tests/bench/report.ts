@@ -46,6 +46,12 @@ const latencies = (first: readonly (readonly [string, Figures])[], { replicas, m
   const rows: [string, Figures][] = [...first.map(([name, figures]): [string, Figures] => [name, figures])];
   for (const [name, of] of Object.entries(replicas)) {
     rows.push([`commit to ${name}'s commit`, of.commitToCommitMs]);
+    if (of.hopsMs)
+      rows.push(
+        ["  until published", of.hopsMs.published],
+        ["  then until routed", of.hopsMs.routed],
+        ["  then until committed", of.hopsMs.applied],
+      );
     if (of.commitToRedisMs.count > 0) rows.push([`commit to ${name}'s Redis (sample)`, of.commitToRedisMs]);
   }
   const body = rows.map(([name, f]) => [name, f.count, ...[f.p50, f.p90, f.p99, f.max].map((ms) => ms.toFixed(1))]);

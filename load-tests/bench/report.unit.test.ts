@@ -15,7 +15,12 @@ const phase: HttpPhase = {
   generator: { lateMs: figures, mostUnderWay: 7, cpuSeconds: 1 },
   missingInRedis: 2,
   replicas: {
-    catalog: { commitToCommitMs: figures, commitToRedisMs: figures, histogramMs: { postgres: store, redis: store } },
+    catalog: {
+      commitToCommitMs: figures,
+      hopsMs: null,
+      commitToRedisMs: figures,
+      histogramMs: { postgres: store, redis: store },
+    },
   },
   processes: [{ name: "gateway", kind: "gateway", pid: 1, cpuSeconds: 1.234, peakMemoryMb: 80.4, memoryMb: 70 }],
   settledAfterSeconds: 0.12,

@@ -1,12 +1,15 @@
 /** What a bench run says: the content of `--json FILE`, and the table made of it. */
 import type { Restarted } from "../../stack/restart.ts";
 import type { Figures } from "./figures.ts";
+import type { HopFigures } from "./hops.ts";
 import type { ProcessFigures } from "./processes.ts";
 
 /** Milliseconds, unless a name says otherwise. */
 export interface ReplicaLatency {
   /** By commit timestamps of both databases; an entity counts once, with its newest version. */
   readonly commitToCommitMs: Figures;
+  /** Where that time went; null where there is no log between the two. */
+  readonly hopsMs: HopFigures | null;
   /** From the source's commit until the version was seen in Redis by asking every 2 ms; of a sample of upserts. */
   readonly commitToRedisMs: Figures;
   /** From lockstep_sync_latency_seconds, all events, interpolated within its buckets. */

@@ -2,7 +2,8 @@
 import postgres from "postgres";
 import { entities } from "../../contracts/entities/index.ts";
 import { requireCommitTimestamps } from "./commits.ts";
-import type { Subject } from "./measure.ts";
+import { Hops } from "./hops.ts";
+import type { StackSubject } from "./measure.ts";
 import type { Watched } from "./processes.ts";
 import { entryOf, type StackStatus } from "./running-stack.ts";
 
@@ -17,7 +18,7 @@ export const processesOf = (status: StackStatus): Watched[] =>
  *
  * @throws {Error} when a database does not keep commit timestamps.
  */
-export async function subjectOf(status: StackStatus): Promise<Subject & AsyncDisposable> {
+export async function subjectOf(status: StackStatus): Promise<StackSubject & AsyncDisposable> {
   const connect = (name: string) => {
     const { url } = entryOf(status, name);
     return { url, sql: postgres(url, { max: 1, onnotice: () => {} }) };
@@ -27,16 +28,19 @@ export async function subjectOf(status: StackStatus): Promise<Subject & AsyncDis
   const replicas = names.map((name) => ({ name, ...connect(`${name}-db`) }));
   await requireCommitTimestamps("gateway-db", source.sql);
   for (const { name, sql } of replicas) await requireCommitTimestamps(`${name}-db`, sql);
+  const brokers = status.services.filter(({ kind }) => kind === "broker").map(({ url }) => url);
+  const hops = await Hops.connect(brokers, names);
   const urlsOf = (name: string) => status.services.filter((s) => s.name === name).map(({ url }) => url);
   return {
     gateway: entryOf(status, "gateway").url,
     redis: entryOf(status, "redis").url,
     source,
     replicas,
+    hops,
     replicaUrls: new Map(names.map((name) => [name, urlsOf(name)])),
     processes: processesOf(status),
     async [Symbol.asyncDispose]() {
-      await Promise.all([source, ...replicas].map(({ sql }) => sql.end()));
+      await Promise.all([hops[Symbol.asyncDispose](), ...[source, ...replicas].map(({ sql }) => sql.end())]);
     },
   };
 }

@@ -41,8 +41,8 @@ export interface ReplicaDeclaration {
   readonly filter: (document: Document) => boolean;
   /** Fields of the replica's documents and columns, by name. */
   readonly fields: Readonly<Record<string, Field>>;
-  /** The replica's document for the source's one, without the members that every document has. */
-  readonly project: (document: Document) => Document;
+  /** The replica's document for the source's one, without the members that every document has; put into `into` if it is given. */
+  readonly project: (document: Document, into?: Document) => Document;
   /** How long a cached document lives without being read from PostgreSQL again, in seconds. */
   readonly cacheTtlSeconds: number;
   /**
@@ -212,8 +212,7 @@ export function defineReplica(
     name: options.name,
     filter: options.filter ?? (() => true),
     fields: Object.fromEntries([...kept.map((k) => [k, fields[k]!]), ...derived.map(([k, d]) => [k, d.field])]),
-    project: (document) => {
-      const projected: Document = {};
+    project: (document, projected = {}) => {
       for (const member of kept) projected[member] = document[member];
       for (const [member, { from }] of derived) projected[member] = from(document);
       return projected;

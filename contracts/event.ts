@@ -23,13 +23,13 @@ export interface EntityEvent {
   /** The whole state after the change; null for a delete. */
   readonly document: Document | null;
   /** W3C trace context of the write. */
-  readonly traceparent?: string;
+  readonly traceparent?: string | undefined;
   /** Who asked for the write, as the gateway knows it. */
-  readonly actor?: string;
+  readonly actor?: string | undefined;
   /** Digest of the source's whole row, a bigint as text: the same hash as verification computes in the source; none for a delete. */
-  readonly digest?: string;
+  readonly digest?: string | undefined;
   /** Set when the state is sent once more under a version that was sent before, to be applied again: unlike any other resend's. */
-  readonly resend?: string;
+  readonly resend?: string | undefined;
 }
 
 /** What is written to the log for one event. */
@@ -71,6 +71,10 @@ export const header = {
 
 /** `lockstep.product.upserted` */
 export const eventType = (entity: string, operation: Operation): string => `lockstep.${entity}.${operation}`;
+
+/** What each type of an entity's events says. */
+export const operationsOf = ({ name }: EntityDeclaration): ReadonlyMap<string, Operation> =>
+  new Map((["upserted", "deleted"] as const).map((operation) => [eventType(name, operation), operation]));
 
 /** Identity of a change everywhere: the CloudEvents id. */
 export const changeId = (of: Pick<EntityEvent, "entity" | "id" | "version" | "resend">): string =>
@@ -200,14 +204,3 @@ export function decodeRouted(
 /** Whether a text is a bigint, of 64 bits. */
 const isDigest = (text: string): boolean =>
   /^-?\d{1,19}$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text);
-
-/** Declaration of the entity that an event type names, and the operation; undefined for an unknown type. */
-export function parseEventType(
-  entities: readonly EntityDeclaration[],
-  type: string,
-): { entity: EntityDeclaration; operation: Operation } | undefined {
-  for (const entity of entities)
-    for (const operation of ["upserted", "deleted"] as const)
-      if (type === eventType(entity.name, operation)) return { entity, operation };
-  return undefined;
-}

@@ -74,18 +74,23 @@ export function recordSpans(to: Recorder | undefined): void {
 /** False while tracing is off. */
 export const isTracing = (): boolean => recorder !== undefined;
 
-const unrecorded = (traceparent: string | undefined): ActiveSpan => ({
-  traceparent,
-  set() {},
-  link() {},
-  end() {},
-  keptTraceId: undefined,
-});
+/** One object of one shape instead of functions for each: there may be one for every message. */
+class UnrecordedSpan implements ActiveSpan {
+  readonly keptTraceId = undefined;
+
+  constructor(readonly traceparent: string | undefined) {}
+
+  set(): void {}
+  link(): void {}
+  end(): void {}
+}
 
 /** Begins a span under a parent; with tracing off, or while nobody takes spans, one that only hands its parent on. */
 export function startSpan(name: string, options: SpanOptions): ActiveSpan {
-  if (!recorder) return unrecorded(validTraceparent(options.parent));
-  return recorder.takes() ? new RecordedSpan(name, options, recorder) : unrecorded(recorder.passOn(options.parent));
+  if (!recorder) return new UnrecordedSpan(validTraceparent(options.parent));
+  return recorder.takes()
+    ? new RecordedSpan(name, options, recorder)
+    : new UnrecordedSpan(recorder.passOn(options.parent));
 }
 
 const SINCE = createContextKey("when the write began");

@@ -19,14 +19,15 @@ const KNOWN_FLAGS = SAMPLED | RANDOM;
  * @returns undefined for what is malformed, and for trace or parent ids of zeros only.
  */
 export function parse(traceparent: string | null | undefined): SpanContext | undefined {
-  if (traceparent && OURS.test(traceparent))
+  if (!traceparent) return undefined;
+  if (OURS.test(traceparent))
     return {
       traceId: traceparent.slice(3, 35),
       spanId: traceparent.slice(36, 52),
       traceFlags: traceparent.charCodeAt(54) - ZERO,
       isRemote: true,
     };
-  const [, version, traceId, spanId, flags, more] = form.exec(traceparent ?? "") ?? [];
+  const [, version, traceId, spanId, flags, more] = form.exec(traceparent) ?? [];
   if (version === "ff" || (version === "00" && more !== undefined)) return undefined;
   if (!traceId || !spanId || !flags || /^0+$/.test(traceId) || /^0+$/.test(spanId)) return undefined;
   return { traceId, spanId, traceFlags: Number.parseInt(flags, 16) & KNOWN_FLAGS, isRemote: true };

@@ -2,7 +2,7 @@
 import { encodeLetter } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration, EntityId, Version } from "../contracts/entity.ts";
 import { encodeRouted, header, routedHeaders } from "../contracts/event.ts";
-import { deadLetterTopic, replicaTopic } from "../contracts/topics.ts";
+import { deadLetterTopic } from "../contracts/topics.ts";
 import type { BatchSpans } from "../observability/batch-spans.ts";
 import { traceIdOf } from "../observability/trace.ts";
 import type { OutgoingRecord, StoredRecord } from "../platform/log/log.ts";
@@ -32,13 +32,15 @@ export interface Decision {
 /** What a decision is made with. */
 export interface Judge {
   readonly entity: EntityDeclaration;
+  /** Replica → the name of its topic. */
+  readonly topics: ReadonlyMap<string, string>;
   readonly validate: (record: StoredRecord) => Verdict;
   readonly known: (id: EntityId) => Version | undefined;
   /** Ended when the outputs are stored. */
   readonly spans: Pick<BatchSpans, "of">;
 }
 
-export function decide({ entity, validate, known, spans }: Judge, record: StoredRecord): Decision {
+export function decide({ entity, topics, validate, known, spans }: Judge, record: StoredRecord): Decision {
   const verdict = validate(record);
   if ("rejection" in verdict) return rejected(entity, record, verdict.rejection);
   const { event } = verdict;
@@ -61,7 +63,7 @@ export function decide({ entity, validate, known, spans }: Judge, record: Stored
       offset: record.offset,
       outcome: taken.length > 0 || event.document === null ? "routed" : "filtered",
       outputs: deliveries.map((delivery) => ({
-        topic: replicaTopic(entity, delivery.replica).name,
+        topic: topics.get(delivery.replica)!,
         record: encodeRouted(event, delivery.document, headers),
       })),
       change: { id: event.id, version: event.version },

@@ -1,7 +1,7 @@
 /** The stream's whole step on one screen: validate → dedupe → route → write → remember. */
 import { canary } from "../contracts/entities/canary.ts";
 import type { EntityDeclaration, EntityId, Version } from "../contracts/entity.ts";
-import { eventsTopic, streamGroup, versionsTopic } from "../contracts/topics.ts";
+import { eventsTopic, replicaTopic, streamGroup, versionsTopic } from "../contracts/topics.ts";
 import { BatchSpans } from "../observability/batch-spans.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
@@ -40,6 +40,7 @@ class Partition {
   private taking: Promise<Owned> | undefined;
   private flushTimer: Timer | undefined;
   private readonly validate;
+  private readonly topics: ReadonlyMap<string, string>;
 
   constructor(
     private readonly using: StreamParts,
@@ -48,6 +49,7 @@ class Partition {
     partitions: number,
   ) {
     this.validate = validator(entity, partitions);
+    this.topics = new Map(entity.replicas.map(({ name }) => [name, replicaTopic(entity, name).name]));
   }
 
   /** Processes a batch. @throws when an output could not be stored for sure; the batch must come again. */
@@ -105,11 +107,12 @@ class Partition {
 
   private async step(owned: Owned, records: readonly StoredRecord[]): Promise<void> {
     const changes = new Map<EntityId, Version>();
-    const keys = records.flatMap(({ key }) => (key ? [key.toString("latin1")] : []));
+    const keys = records.map(({ key }) => key?.toString("latin1") ?? "");
     const before = this.using.known.newest(owned.scope, keys);
     const known = (id: EntityId) => changes.get(id) ?? before.get(id);
     const spans = routeSpans(this.at);
-    const judge = { entity: this.entity, validate: this.validate, known, spans };
+    const { entity, topics, validate } = this;
+    const judge = { entity, topics, validate, known, spans };
     const decisions = records.map((record) => {
       const decision = decide(judge, record);
       if (decision.change) changes.set(decision.change.id, decision.change.version);
@@ -128,10 +131,10 @@ class Partition {
     const perTopic = new Map<string, OutgoingRecord[]>();
     for (const { offset, outputs } of decisions)
       for (const { topic, record } of outputs) {
-        if (owned.stored.get(topic)?.has(offset)) continue;
-        const records = perTopic.get(topic) ?? [];
-        records.push(record);
-        perTopic.set(topic, records);
+        if (offset <= owned.countedTo && owned.stored.get(topic)?.has(offset)) continue;
+        const records = perTopic.get(topic);
+        if (records) records.push(record);
+        else perTopic.set(topic, [record]);
       }
     const written = await Promise.allSettled(
       [...perTopic].map(async ([topic, records]) => {

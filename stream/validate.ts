@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { ReasonName, reasons } from "../contracts/dead-letter.ts";
 import { type Document, documentSchema, type EntityDeclaration } from "../contracts/entity.ts";
-import { type EntityEvent, header, parseEventType } from "../contracts/event.ts";
+import { type EntityEvent, header, type Operation, operationsOf } from "../contracts/event.ts";
 import { UpcastError, upcast } from "../contracts/upcast.ts";
 import type { StoredRecord } from "../platform/log/log.ts";
 import { partitionOf } from "../platform/log/partitioner.ts";
@@ -37,10 +37,10 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Judges records of one entity's events topic. */
 export function validator(entity: EntityDeclaration, partitions: number): (record: StoredRecord) => Verdict {
-  const schema = documentSchema(entity);
+  const by = { entity, schema: documentSchema(entity), operations: operationsOf(entity), partitions };
   return (record) => {
     try {
-      return { event: judge(entity, schema, partitions, record) };
+      return { event: judge(by, record) };
     } catch (error) {
       return { rejection: rejectionOf(error) };
     }
@@ -58,12 +58,19 @@ export function rejectionOf(error: unknown): Rejection {
   return { reason, detail: message, stack: [thrown.stack ?? message, ...places].join("\n") };
 }
 
-function judge(entity: EntityDeclaration, schema: z.ZodObject, partitions: number, record: StoredRecord): EntityEvent {
+interface Rules {
+  readonly entity: EntityDeclaration;
+  readonly schema: z.ZodObject;
+  readonly operations: ReadonlyMap<string, Operation>;
+  readonly partitions: number;
+}
+
+function judge({ entity, schema, operations, partitions }: Rules, record: StoredRecord): EntityEvent {
   if (need(record, header.specversion) !== "1.0")
     throw new Rejected("missing-header", `${header.specversion} must be 1.0`);
   const type = need(record, header.type);
-  const known = parseEventType([entity], type);
-  if (!known)
+  const operation = operations.get(type);
+  if (!operation)
     throw new Rejected("unknown-type", `no event of ${entity.name} has the type ${JSON.stringify(type.slice(0, 100))}`);
   const schemaVersion = wholeNumber(record, header.schemaVersion);
   const version = wholeNumber(record, header.version);
@@ -73,27 +80,23 @@ function judge(entity: EntityDeclaration, schema: z.ZodObject, partitions: numbe
 
   const value = parse(record.value);
   const data =
-    known.operation === "deleted" ? checked(deletedSchema, value, "") : current(entity, schema, value, schemaVersion);
+    operation === "deleted" ? checked(deletedSchema, value, "") : current(entity, schema, value, schemaVersion);
   if (data.id !== id) throw new Rejected("wrong-key", "the document's id is not the event's subject");
   if (data.version !== version)
     throw new Rejected("invalid-document", `the document's version is not ${header.version}`);
-  const traceparent = record.headers[header.traceparent];
-  const actor = record.headers[header.actor];
-  const digest = record.headers[header.digest];
-  const resend = record.headers[header.resend];
   return {
     entity: entity.name,
     id,
     version,
-    operation: known.operation,
+    operation,
     time,
     // Whatever it was written as: this is what goes on from here.
     schemaVersion: entity.schemaVersion,
-    document: known.operation === "deleted" ? null : data,
-    ...(traceparent ? { traceparent } : {}),
-    ...(actor ? { actor } : {}),
-    ...(digest ? { digest } : {}),
-    ...(resend ? { resend } : {}),
+    document: operation === "deleted" ? null : data,
+    traceparent: record.headers[header.traceparent] || undefined,
+    actor: record.headers[header.actor] || undefined,
+    digest: record.headers[header.digest] || undefined,
+    resend: record.headers[header.resend] || undefined,
   };
 }
 

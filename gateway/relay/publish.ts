@@ -59,9 +59,9 @@ export function recordOf(entity: EntityDeclaration, row: OutboxRow, traceparent:
     time: row.time,
     schemaVersion: entity.schemaVersion,
     document: row.data ? documentOf(entity.fields, row.data) : null,
-    ...(traceparent ? { traceparent } : {}),
-    ...(row.actor ? { actor: row.actor } : {}),
-    ...(row.digest ? { digest: row.digest } : {}),
-    ...(row.resend ? { resend: row.resend } : {}),
+    traceparent,
+    actor: row.actor ?? undefined,
+    digest: row.digest ?? undefined,
+    resend: row.resend ?? undefined,
   });
 }

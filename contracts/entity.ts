@@ -3,6 +3,7 @@
  * from it; nothing else in Lockstep names a field of an entity.
  */
 import { z } from "zod";
+import { type Fits, fitsInteger, fitsList, fitsObject, fitsPattern, fitsText } from "./fits.ts";
 
 /** A counter that the source raises by one with each committed write of an entity; the first write is version 1. */
 export type Version = number;
@@ -17,6 +18,7 @@ export type Document = Record<string, unknown>;
 export interface Field {
   /** Validates the document's value; nothing is coerced. */
   readonly schema: z.ZodType;
+  readonly fits: Fits;
   /** True for fields that no replica may ever see unless it names them. */
   readonly private: boolean;
   /** Value of a new entity that does not say. Undefined: the field is required. */
@@ -78,10 +80,12 @@ type FieldOptions = { initial?: unknown; private?: boolean };
 
 const field = (
   schema: z.ZodType,
+  fits: Fits,
   options: FieldOptions,
   fromColumn: (value: unknown) => unknown = (v) => v,
 ): Field => ({
   schema,
+  fits,
   private: options.private ?? false,
   ...("initial" in options ? { initial: options.initial } : {}),
   fromColumn,
@@ -104,29 +108,32 @@ export const text = (options: FieldOptions & { min?: number; max: number; patter
       .regex(options.pattern ?? /^/)
       .refine(isStorable, UNSTORABLE)
       .meta(rules("storable")),
+    fitsText(options.min ?? 0, options.max, options.pattern),
     options,
   );
 
 /** A decimal number as a string with exactly `scale` decimals, 0 or greater, below 10^10: money must not pass through binary floats. */
-export const decimal = (options: FieldOptions & { scale: number }): Field =>
-  field(
-    z.string().regex(new RegExp(`^(0|[1-9]\\d{0,9})\\.\\d{${options.scale}}$`), {
-      error: `must be a string like "${(19.9).toFixed(options.scale)}"`,
-    }),
+export const decimal = (options: FieldOptions & { scale: number }): Field => {
+  const pattern = new RegExp(`^(0|[1-9]\\d{0,9})\\.\\d{${options.scale}}$`);
+  return field(
+    z.string().regex(pattern, { error: `must be a string like "${(19.9).toFixed(options.scale)}"` }),
+    fitsPattern(pattern),
     options,
     // numeric(12, scale) has at most 12 digits, which a double holds exactly enough to print them again.
     (value) => (typeof value === "number" ? value.toFixed(options.scale) : value),
   );
+};
 
 /** A whole number from `min` to `max`. */
 export const integer = (options: FieldOptions & { min: number; max: number }): Field =>
-  field(z.int().min(options.min).max(options.max), options);
+  field(z.int().min(options.min).max(options.max), fitsInteger(options.min, options.max), options);
 
-export const boolean = (options: FieldOptions = {}): Field => field(z.boolean(), options);
+export const boolean = (options: FieldOptions = {}): Field =>
+  field(z.boolean(), (value) => typeof value === "boolean", options);
 
 /** One of a closed list of words. */
 export const oneOf = (values: readonly [string, ...string[]], options: FieldOptions = {}): Field =>
-  field(z.enum(values), options);
+  field(z.enum(values), (value) => values.includes(value as string), options);
 
 /** A list of up to `maxItems` texts of 1 to `maxLength` characters, without duplicates. */
 export const texts = (options: FieldOptions & { maxItems: number; maxLength: number }): Field =>
@@ -136,19 +143,20 @@ export const texts = (options: FieldOptions & { maxItems: number; maxLength: num
       .max(options.maxItems)
       .refine((list) => new Set(list).size === list.length, "must not name a value twice")
       .meta(rules("no value twice")),
+    fitsList(options.maxItems, fitsText(1, options.maxLength)),
     options,
   );
 
 /** ISO 8601 in UTC with milliseconds, whatever the session's time zone made of it. */
-const timestamp = field(z.iso.datetime(), {}, (value) =>
+const timestamp = field(z.iso.datetime(), fitsPattern(z.regexes.datetime({})), {}, (value) =>
   typeof value === "string" && !Number.isNaN(Date.parse(value)) ? new Date(value).toISOString() : value,
 );
 
 /** The members that every document has beside its declared fields. A client never writes them. */
 export const systemFields = {
   // Any UUID that PostgreSQL takes, also one of no RFC 9562 version: plain SQL may bring it.
-  id: field(z.guid(), {}),
-  version: field(z.int().min(1), {}),
+  id: field(z.guid(), fitsPattern(z.regexes.guid), {}),
+  version: field(z.int().min(1), fitsInteger(1, Number.MAX_SAFE_INTEGER), {}),
   createdAt: timestamp,
   updatedAt: timestamp,
 } as const;
@@ -266,6 +274,10 @@ const shapeOf = (fields: Readonly<Record<string, Field>>) =>
 /** Schema of a whole document as an event carries it; unknown members are refused. */
 export const documentSchema = (entity: Pick<EntityDeclaration, "fields">): z.ZodObject =>
   z.strictObject(shapeOf({ ...systemFields, ...entity.fields }));
+
+/** {@link Fits} of the same. */
+export const fitsDocument = ({ fields }: Pick<EntityDeclaration, "fields">): Fits =>
+  fitsObject({ ...systemFields, ...fields });
 
 /** Schema of what a client sends to create or replace an entity: fields with an `initial` value may be missing. */
 export const inputSchema = (entity: EntityDeclaration): z.ZodObject =>

@@ -1,8 +1,9 @@
 /** Bytes → event or rejection. Pure: the same record is judged the same in every replay. */
 import { z } from "zod";
 import type { ReasonName, reasons } from "../contracts/dead-letter.ts";
-import { type Document, documentSchema, type EntityDeclaration } from "../contracts/entity.ts";
+import { type Document, documentSchema, type EntityDeclaration, fitsDocument } from "../contracts/entity.ts";
 import { type EntityEvent, header, type Operation, operationsOf } from "../contracts/event.ts";
+import type { Fits } from "../contracts/fits.ts";
 import { UpcastError, upcast } from "../contracts/upcast.ts";
 import type { StoredRecord } from "../platform/log/log.ts";
 import { partitionOf } from "../platform/log/partitioner.ts";
@@ -37,7 +38,13 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Judges records of one entity's events topic. */
 export function validator(entity: EntityDeclaration, partitions: number): (record: StoredRecord) => Verdict {
-  const by = { entity, schema: documentSchema(entity), operations: operationsOf(entity), partitions };
+  const by = {
+    entity,
+    schema: documentSchema(entity),
+    fits: fitsDocument(entity),
+    operations: operationsOf(entity),
+    partitions,
+  };
   return (record) => {
     try {
       return { event: judge(by, record) };
@@ -61,11 +68,13 @@ export function rejectionOf(error: unknown): Rejection {
 interface Rules {
   readonly entity: EntityDeclaration;
   readonly schema: z.ZodObject;
+  readonly fits: Fits;
   readonly operations: ReadonlyMap<string, Operation>;
   readonly partitions: number;
 }
 
-function judge({ entity, schema, operations, partitions }: Rules, record: StoredRecord): EntityEvent {
+function judge(by: Rules, record: StoredRecord): EntityEvent {
+  const { entity, operations, partitions } = by;
   if (need(record, header.specversion) !== "1.0")
     throw new Rejected("missing-header", `${header.specversion} must be 1.0`);
   const type = need(record, header.type);
@@ -79,8 +88,7 @@ function judge({ entity, schema, operations, partitions }: Rules, record: Stored
   const id = placeOf(record, partitions);
 
   const value = parse(record.value);
-  const data =
-    operation === "deleted" ? checked(deletedSchema, value, "") : current(entity, schema, value, schemaVersion);
+  const data = operation === "deleted" ? checked(deletedSchema, value, "") : current(by, value, schemaVersion);
   if (data.id !== id) throw new Rejected("wrong-key", "the document's id is not the event's subject");
   if (data.version !== version)
     throw new Rejected("invalid-document", `the document's version is not ${header.version}`);
@@ -104,13 +112,13 @@ function judge({ entity, schema, operations, partitions }: Rules, record: Stored
  * The document in today's shape. An older one is upcast before it is judged: today's schema says nothing about it. A delete has no
  * shape, so it never comes here and is read whatever version its writer had.
  */
-function current(entity: EntityDeclaration, schema: z.ZodObject, value: unknown, from: number): Document {
+function current({ entity, schema, fits }: Rules, value: unknown, from: number): Document {
   if (from > entity.schemaVersion)
     throw new Rejected(
       "unknown-schema-version",
       `schema version ${from} of ${entity.name} is newer than this stream knows (${entity.schemaVersion}): upgrade the stream, then replay`,
     );
-  if (from === entity.schemaVersion) return checked(schema, value, "");
+  if (from === entity.schemaVersion) return fits(value) ? (value as Document) : checked(schema, value, "");
   try {
     return checked(
       schema,

@@ -1,26 +1,8 @@
 /** What an outbox row becomes in the log. */
 import { columnOf, documentOf, type EntityDeclaration } from "../../contracts/entity.ts";
 import { encodeEvent } from "../../contracts/event.ts";
-import { eventsTopic } from "../../contracts/topics.ts";
-import type { OutgoingRecord, TopicPartition } from "../../platform/log/log.ts";
-import { partitionOf } from "../../platform/log/partitioner.ts";
+import type { OutgoingRecord } from "../../platform/log/log.ts";
 import type { OutboxRow } from "./outbox.ts";
-
-/** The entity that a row belongs to. @throws {Error} when a table was captured under a name that is not declared. */
-export function entityOf(entities: readonly EntityDeclaration[], row: OutboxRow): EntityDeclaration {
-  const entity = entities.find((e) => e.name === row.entity);
-  if (!entity)
-    throw new Error(
-      `the outbox holds a change of "${row.entity}", which no declaration names: declare it, or delete the rows`,
-    );
-  return entity;
-}
-
-/** The partition of a row's event: the entity id decides, so that all changes of one entity are in order. */
-export const placeOf = (entity: EntityDeclaration, row: OutboxRow, partitions: number): TopicPartition => ({
-  topic: eventsTopic(entity).name,
-  partition: partitionOf(row.id, partitions),
-});
 
 const columnsOf = new WeakMap<EntityDeclaration, readonly string[]>();
 

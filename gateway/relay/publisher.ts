@@ -12,18 +12,18 @@ import { eventsTopic } from "../../contracts/topics.ts";
 import { BatchSpans } from "../../observability/batch-spans.ts";
 import { SpanKind } from "../../observability/trace.ts";
 import type { Log, LogWriter, OutgoingRecord, TopicPartition } from "../../platform/log/log.ts";
+import { partitionOf } from "../../platform/log/partitioner.ts";
 import { type OutboxRow, type Positions, positionKey } from "./outbox.ts";
-import { entityOf, placeOf, recordOf } from "./publish.ts";
+import { recordOf } from "./publish.ts";
 
 /** Name of the relay's writer: whoever opens it last is the only one that can write. */
 const WRITER = "lockstep.relay";
 
 const idOf = ({ entity, id, version, resend }: OutboxRow): string =>
-  changeId({ entity, id, version, ...(resend ? { resend } : {}) });
+  changeId({ entity, id, version, resend: resend ?? undefined });
 
-const publishSpans = (entity: EntityDeclaration): BatchSpans => {
-  const topic = eventsTopic(entity).name;
-  return new BatchSpans(`publish ${topic}`, {
+const publishSpans = (topic: string): BatchSpans =>
+  new BatchSpans(`publish ${topic}`, {
     kind: SpanKind.PRODUCER,
     attributes: {
       "messaging.system": "kafka",
@@ -32,7 +32,25 @@ const publishSpans = (entity: EntityDeclaration): BatchSpans => {
       "messaging.destination.name": topic,
     },
   });
-};
+
+/** What is published of one entity at a time. */
+interface Lot {
+  readonly entity: EntityDeclaration;
+  readonly topic: string;
+  /** By partition. */
+  readonly records: readonly OutgoingRecord[][];
+  readonly spans: BatchSpans;
+}
+
+/** @throws {Error} when a table was captured under a name that is not declared. */
+function lotOf(lots: ReadonlyMap<string, Lot>, row: OutboxRow): Lot {
+  const lot = lots.get(row.entity);
+  if (!lot)
+    throw new Error(
+      `the outbox holds a change of "${row.entity}", which no declaration names: declare it, or delete the rows`,
+    );
+  return lot;
+}
 
 export class Publisher {
   private writer: LogWriter | undefined;
@@ -92,40 +110,46 @@ export class Publisher {
   async publish(rows: readonly OutboxRow[]): Promise<number> {
     const writer = this.writer;
     if (!writer) throw new Error("the publisher is closed");
-    const fresh = rows.filter((row) => !this.stored.has(idOf(row)));
-    const batches = new Map<string, { place: TopicPartition; records: OutgoingRecord[] }>();
-    const spans = new Map(this.entities.map((entity) => [entity.name, publishSpans(entity)]));
+    const fresh = this.stored.size === 0 ? rows : rows.filter((row) => !this.stored.has(idOf(row)));
+    const lots = new Map(this.entities.map((entity) => [entity.name, this.lotOf(entity)]));
     const begun = new Map<string, string>();
     for (const row of fresh) {
-      const entity = entityOf(this.entities, row);
-      const place = placeOf(entity, row, this.partitions.get(eventsTopic(entity).name)!);
-      const { traceparent } = spans.get(entity.name)!.of({
+      const { entity, records, spans } = lotOf(lots, row);
+      const partition = partitionOf(row.id, records.length);
+      const { traceparent } = spans.of({
         // What a transaction wrote without a trace is one trace, also where it takes several batches.
         parent: row.traceparent ?? this.begun.get(row.transaction),
         together: row.transaction,
         attributes: {
-          "messaging.destination.partition.id": String(place.partition),
+          "messaging.destination.partition.id": String(partition),
           "messaging.kafka.message.key": row.id,
           "lockstep.entity.version": row.version,
         },
       });
       if (row.traceparent === null && traceparent) begun.set(row.transaction, traceparent);
-      const key = positionKey(place.topic, place.partition);
-      const batch = batches.get(key) ?? { place, records: [] };
-      batch.records.push(recordOf(entity, row, traceparent));
-      batches.set(key, batch);
+      records[partition]!.push(recordOf(entity, row, traceparent));
     }
     this.begun = begun;
+    const all = [...lots.values()];
     const outcomes = await Promise.allSettled(
-      [...batches].map(async ([key, { place, records }]) => {
-        const base = await writer.write(place, records);
-        this.positions.set(key, { ...place, next: base + records.length });
-      }),
+      all.flatMap(({ topic, records }) =>
+        records.map(async (those, partition) => {
+          if (those.length === 0) return;
+          const base = await writer.write({ topic, partition }, those);
+          this.positions.set(positionKey(topic, partition), { topic, partition, next: base + those.length });
+        }),
+      ),
     );
     const failure = outcomes.find((outcome) => outcome.status === "rejected")?.reason;
-    for (const all of spans.values()) all.end(failure);
+    for (const { spans } of all) spans.end(failure);
     if (failure !== undefined) throw failure;
     return rows.length - fresh.length;
+  }
+
+  private lotOf(entity: EntityDeclaration): Lot {
+    const topic = eventsTopic(entity).name;
+    const records = Array.from({ length: this.partitions.get(topic)! }, () => []);
+    return { entity, topic, records, spans: publishSpans(topic) };
   }
 
   /**
@@ -135,7 +159,7 @@ export class Publisher {
    * are still in the outbox: the next relay must find those when it reads back.
    */
   settle(rows: readonly OutboxRow[]): Positions {
-    for (const row of rows) this.stored.delete(idOf(row));
+    if (this.stored.size > 0) for (const row of rows) this.stored.delete(idOf(row));
     if (this.stored.size === 0) this.durable = new Map(this.positions);
     return this.durable;
   }

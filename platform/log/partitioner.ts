@@ -3,20 +3,29 @@
  * default partitioner agrees with ours.
  */
 export function partitionOf(key: string | Buffer, partitions: number): number {
-  return (murmur2(typeof key === "string" ? Buffer.from(key) : key) & 0x7fffffff) % partitions;
+  const hash = typeof key === "string" ? hashText(key) : murmur2(key, key.length);
+  return (hash & 0x7fffffff) % partitions;
 }
 
-/** MurmurHash2, 32 bits, seed 0x9747b28c, as in org.apache.kafka.common.utils.Utils. */
-function murmur2(data: Buffer): number {
+const scratch = Buffer.allocUnsafe(256);
+
+function hashText(key: string): number {
+  // No character takes more than three bytes.
+  const bytes = 3 * key.length <= scratch.length ? scratch : Buffer.allocUnsafe(3 * key.length);
+  return murmur2(bytes, bytes.write(key));
+}
+
+/** MurmurHash2 of the first `length` bytes, 32 bits, seed 0x9747b28c, as in org.apache.kafka.common.utils.Utils. */
+function murmur2(data: Buffer, length: number): number {
   const m = 0x5bd1e995;
-  let h = 0x9747b28c ^ data.length;
-  const whole = data.length & ~3;
+  let h = 0x9747b28c ^ length;
+  const whole = length & ~3;
   for (let i = 0; i < whole; i += 4) {
     let k = Math.imul(data.readInt32LE(i), m);
     k ^= k >>> 24;
     h = Math.imul(h, m) ^ Math.imul(k, m);
   }
-  const rest = data.length & 3;
+  const rest = length & 3;
   if (rest === 3) h ^= data[whole + 2]! << 16;
   if (rest >= 2) h ^= data[whole + 1]! << 8;
   if (rest >= 1) h = Math.imul(h ^ data[whole]!, m);

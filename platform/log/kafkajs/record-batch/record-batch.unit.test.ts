@@ -78,6 +78,22 @@ test("the checksum is CRC-32C: RFC 3720's and the usual check value", () => {
   expect(crc32c(Buffer.alloc(32, 0xff), 0, 32)).toBe(0x62a8ab43);
 });
 
+test("the checksum of any bytes is the one that a bit at a time gives", () => {
+  const plain = (bytes: Uint8Array) => {
+    let crc = -1;
+    for (const byte of bytes) {
+      crc ^= byte;
+      for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
+    }
+    return ~crc >>> 0;
+  };
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 70 }), fc.nat(20), (bytes, start) => {
+      expect(crc32c(bytes, Math.min(start, bytes.length), bytes.length)).toBe(plain(bytes.subarray(start)));
+    }),
+  );
+});
+
 test("a changed byte is noticed", () => {
   const batch = encodeBatch([{ key: "a", value: "hello", headers: {} }], by, 1);
   batch[batch.length - 3]! ^= 1;

@@ -42,6 +42,8 @@ export interface Measuring {
 /** A phase's figures, and when the last of its writes was committed in the slowest replica. */
 export type Finished = Phase & { readonly lastReplicaCommitMs: number };
 
+/** A service gives memory back once it has had little to do for half a second. */
+const REST_MS = 1_000;
 const METRIC = "lockstep_sync_latency_seconds";
 const stores = ["postgres", "redis"] as const;
 
@@ -84,6 +86,7 @@ export class Measurement implements Measuring {
   async finish(name: string, window: Window): Promise<Finished> {
     await this.sampler.settled();
     await untilQuiet(this.subject);
+    await Bun.sleep(REST_MS);
     const processes = this.meter.stop();
     const after = await histograms(this.subject);
     const { fromMs } = window;

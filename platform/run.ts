@@ -78,24 +78,29 @@ export async function runService(name: string, start: (running: Running) => Prom
 }
 
 const LOOK_EVERY_MS = 500;
-/** Shares of one core. */
+/** Shares of one core: on a full machine no service ever has half of one. */
 const BURST = 0.2;
 const IDLE = 0.1;
 const BURST_BYTES = 100 * 1024 * 1024;
+/** Looks in a row, two seconds: a steady load that goes up and down is neither a burst nor its end. */
+const IN_A_ROW = 4;
 
-/** After a burst the engine keeps its heap for the next one. Here it is collected once, as soon as the process has little to do. */
+/** After a burst the engine keeps its heap for the next one. Here it is collected once, when the process has had little to do for a while. */
 function giveMemoryBack(): void {
   let cpu = process.cpuUsage();
+  let busy = 0;
+  let idle = 0;
   let burst = false;
   const timer = setInterval(() => {
     const used = process.cpuUsage(cpu);
     cpu = process.cpuUsage();
     const share = (used.user + used.system) / 1_000 / LOOK_EVERY_MS;
-    burst ||= share > BURST;
-    if (!burst || share > IDLE || process.memoryUsage.rss() < BURST_BYTES) return;
-    Bun.gc(true);
+    busy = share > BURST ? busy + 1 : 0;
+    idle = share < IDLE ? idle + 1 : 0;
+    burst ||= busy >= IN_A_ROW;
+    if (!burst || idle < IN_A_ROW || process.memoryUsage.rss() < BURST_BYTES) return;
     burst = false;
-    cpu = process.cpuUsage(); // what this took is no burst
+    Bun.gc(true);
   }, LOOK_EVERY_MS);
   timer.unref();
 }

@@ -42,8 +42,8 @@ export interface Measuring {
 /** A phase's figures, and when the last of its writes was committed in the slowest replica. */
 export type Finished = Phase & { readonly lastReplicaCommitMs: number };
 
-/** A service gives memory back once it has had little to do for half a second. */
-const REST_MS = 1_000;
+/** A service gives memory back when it has had little to do for two seconds. */
+const REST_MS = 3_000;
 const METRIC = "lockstep_sync_latency_seconds";
 const stores = ["postgres", "redis"] as const;
 

@@ -18,6 +18,7 @@ export type Document = Record<string, unknown>;
 export interface Field {
   /** Validates the document's value; nothing is coerced. */
   readonly schema: z.ZodType;
+  /** The same judgement where it is quick to make: what it holds for, the schema takes. */
   readonly fits: Fits;
   /** True for fields that no replica may ever see unless it names them. */
   readonly private: boolean;
@@ -279,7 +280,7 @@ const shapeOf = (fields: Readonly<Record<string, Field>>) =>
 export const documentSchema = (entity: Pick<EntityDeclaration, "fields">): z.ZodObject =>
   z.strictObject(shapeOf({ ...systemFields, ...entity.fields }));
 
-/** {@link Fits} of the same. */
+/** Quick check of a whole document: what it holds for, {@link documentSchema} takes, unchanged. */
 export const fitsDocument = ({ fields }: Pick<EntityDeclaration, "fields">): Fits =>
   fitsObject({ ...systemFields, ...fields });
 

@@ -9,22 +9,26 @@ export type Fits = (value: unknown) => boolean;
 /** What schemas count or refuse in their own way: U+0000 and surrogates, paired or not. */
 const ODD = /[\0\ud800-\udfff]/;
 
+/** `min` to `max` characters, all of one UTF-16 unit, that match the pattern. */
 export const fitsText = (min: number, max: number, pattern = /^/): Fits => {
   const fits = fitsPattern(pattern);
   return (value) =>
     typeof value === "string" && value.length >= min && value.length <= max && !ODD.test(value) && fits(value);
 };
 
+/** @param pattern without the flags g and y, which would make it remember where it was. */
 export const fitsPattern =
   (pattern: RegExp): Fits =>
   (value) =>
     typeof value === "string" && pattern.test(value);
 
+/** A whole number that a double holds exactly, `min` and `max` included. */
 export const fitsInteger =
   (min: number, max: number): Fits =>
   (value) =>
     Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max;
 
+/** Up to `maxItems`, each once. */
 export const fitsList = (maxItems: number, fits: Fits): Fits => {
   return (value) =>
     Array.isArray(value) &&

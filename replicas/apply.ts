@@ -163,7 +163,7 @@ export async function takesRows(
   entity: EntityDeclaration,
   replica: ReplicaDeclaration,
 ): Promise<boolean> {
-  const columns = `{${columnsOf(replica).join(",")}}`;
+  const columns = list(columnsOf(replica));
   const [row] = await database.query(
     (sql) => sql<{ takes: boolean }[]>`
       select lockstep.takes_rows(to_regclass(${quoted(entity.plural)}), ${entity.name}, ${columns}::text::text[]) as takes`,

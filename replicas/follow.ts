@@ -116,7 +116,7 @@ export class EntityFollower {
       left = await this.takeNewest(left);
       // What is older than so many refused versions of its entity is not tried any more: the newest one's letter speaks for it.
       if (round < MOST_OLDER) continue;
-      for (const _ of left) this.told.outcome("stale");
+      this.told.outcome("stale", left.length);
       return;
     }
   }

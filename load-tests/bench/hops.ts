@@ -6,7 +6,7 @@ import { header } from "../../contracts/event.ts";
 import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
 import { createLogger } from "../../observability/logger.ts";
 import { connectLog } from "../../platform/log/kafkajs/index.ts";
-import type { Log } from "../../platform/log/log.ts";
+import { type Log, nameOf } from "../../platform/log/log.ts";
 import { type Commit, latencies, type Window } from "./commits.ts";
 import type { Figures } from "./figures.ts";
 import { entity } from "./product.ts";
@@ -21,6 +21,7 @@ export interface HopFigures {
   readonly applied: Figures;
 }
 
+/** Reads the log once before and once after a phase, and not while it runs. */
 export class Hops implements AsyncDisposable {
   /** Where each partition of each topic ended when it began to count. */
   private readonly from = new Map<string, number>();
@@ -30,6 +31,7 @@ export class Hops implements AsyncDisposable {
     private readonly replicas: readonly string[],
   ) {}
 
+  /** @throws {Error} when the brokers cannot be reached. */
   static async connect(brokers: readonly string[], replicas: readonly string[]): Promise<Hops> {
     const logger = createLogger("bench", "1", "silent");
     return new Hops(await connectLog({ brokers: [...brokers], clientId: "bench", logger }), replicas);
@@ -38,8 +40,9 @@ export class Hops implements AsyncDisposable {
   /** From now on records count. */
   async begin(): Promise<void> {
     const topics = [eventsTopic(entity), ...this.replicas.map((name) => replicaTopic(entity, name))];
-    for (const { name } of topics)
-      for (const [partition, { next }] of await this.log.bounds(name)) this.from.set(`${name}/${partition}`, next);
+    for (const { name: topic } of topics)
+      for (const [partition, { next }] of await this.log.bounds(topic))
+        this.from.set(nameOf({ topic, partition }), next);
   }
 
   /** @param applied what each replica committed. Only what went all the way counts, with its newest version. */
@@ -54,11 +57,11 @@ export class Hops implements AsyncDisposable {
     const found = new Map<string, HopFigures>();
     for (const [replica, commits] of applied) {
       const routed = await this.made(replicaTopic(entity, replica).name);
-      const counted = new Set(commits.map(nameOf));
-      const whole = within.filter((commit) => counted.has(nameOf(commit)));
+      const counted = new Set(commits.map(changeOf));
+      const whole = within.filter((commit) => counted.has(changeOf(commit)));
       const at = (times: ReadonlyMap<string, number>): Commit[] =>
         whole.flatMap((commit) => {
-          const ms = times.get(nameOf(commit));
+          const ms = times.get(changeOf(commit));
           return ms === undefined ? [] : [{ ...commit, ms }];
         });
       found.set(replica, {
@@ -77,18 +80,16 @@ export class Hops implements AsyncDisposable {
   /** When each version in a topic was put into its batch; the first time, should it be there twice. */
   private async made(topic: string): Promise<Map<string, number>> {
     const times = new Map<string, number>();
-    for (const [partition, { next }] of await this.log.bounds(topic))
-      for await (const records of this.log.read(
-        { topic, partition },
-        this.from.get(`${topic}/${partition}`) ?? 0,
-        next,
-      ))
+    for (const [partition, { next }] of await this.log.bounds(topic)) {
+      const at = { topic, partition };
+      for await (const records of this.log.read(at, this.from.get(nameOf(at)) ?? 0, next))
         for (const { key, headers, timestampMs } of records) {
-          const name = nameOf({ id: key?.toString() ?? "", version: Number(headers[header.version]) });
-          if (!times.has(name)) times.set(name, timestampMs);
+          const change = changeOf({ id: key?.toString() ?? "", version: Number(headers[header.version]) });
+          if (!times.has(change)) times.set(change, timestampMs);
         }
+    }
     return times;
   }
 }
 
-const nameOf = ({ id, version }: Pick<Commit, "id" | "version">): string => `${id} ${version}`;
+const changeOf = ({ id, version }: Pick<Commit, "id" | "version">): string => `${id} ${version}`;

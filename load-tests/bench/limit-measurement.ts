@@ -16,6 +16,7 @@ interface Applied {
 const NOTHING = figuresOf([]);
 const noHistogram = { count: 0, p50: 0, p99: 0 };
 
+/** Of the limit: asks its databases, which is all that there is. */
 export class LimitMeasurement implements Measuring {
   private readonly meter: ProcessMeter;
   private from: string[] = [];

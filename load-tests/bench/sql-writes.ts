@@ -9,11 +9,13 @@ import updateText from "./write-update.sql" with { type: "text" };
 /** What the generator writes through. */
 export type Writes = Pick<HttpConnections, "ask" | "close">;
 
+/** Whether what is written to is a database and no gateway. */
 export const isDatabase = (url: string): boolean => url.startsWith("postgres:");
 
 /** More than these would wait for each other's commits. */
 const CONNECTIONS = 20;
 
+/** Asks a database as {@link HttpConnections} asks a gateway: POST, PUT and DELETE are an insert, an update and a delete. */
 export class SqlWrites implements Writes {
   private readonly sql: postgres.Sql;
 

@@ -156,9 +156,9 @@ export interface RoutedEvent {
   /** The replica's document; null removes the entity. */
   readonly document: Document | null;
   readonly time: string;
-  readonly traceparent?: string;
-  readonly digest?: string;
-  readonly resend?: string;
+  readonly traceparent?: string | undefined;
+  readonly digest?: string | undefined;
+  readonly resend?: string | undefined;
 }
 
 /** A document of a schema version that this program does not know: it has to be upgraded before it may read on. */
@@ -195,9 +195,9 @@ export function decodeRouted(
     version,
     document: sent && upcastProjection(entity, replica, sent, schemaVersion),
     time,
-    ...(traceparent ? { traceparent } : {}),
-    ...(digest ? { digest } : {}),
-    ...(resend ? { resend } : {}),
+    traceparent: traceparent || undefined,
+    digest: digest || undefined,
+    resend: resend || undefined,
   };
 }
 

@@ -14,6 +14,13 @@ const CONNECT_TIMEOUT_S = 5;
  */
 const TYPES = { fetch_types: false };
 
+/**
+ * A list as PostgreSQL writes an array, of what needs no quotes there: ids, numbers, truth values, names of columns.
+ * The statement says of what: `$1::text::uuid[]`, or `${listText(ids)}::uuid[]` where postgres.js asks the server for the type.
+ */
+export const listText = (items: readonly (string | number | boolean | null)[]): string =>
+  `{${items.map(String).join(",")}}`;
+
 /** A pool for single statements. Never use `begin` on it. */
 export function connectPool(
   url: string,

@@ -10,6 +10,7 @@ import {
 } from "../contracts/entity.ts";
 import type { RoutedEvent } from "../contracts/event.ts";
 import type { Database } from "../platform/database.ts";
+import { listText } from "../platform/postgres.ts";
 import type { Refusal } from "./refusals.ts";
 
 /** An entity as it shall be from a version on; without a document it is removed. */
@@ -98,19 +99,16 @@ const CHANGES =
 function parametersOf(changes: readonly Change[], documents: readonly unknown[], hold: Hold): (string | number)[] {
   const again = changes.filter(({ resend }) => resend !== undefined);
   return [
-    list(changes.map(({ id }) => id)),
-    list(changes.map(({ version }) => version)),
-    list(changes.map(({ document }) => document === null)),
-    list(changes.map(({ digest }) => digest ?? null)),
+    listText(changes.map(({ id }) => id)),
+    listText(changes.map(({ version }) => version)),
+    listText(changes.map(({ document }) => document === null)),
+    listText(changes.map(({ digest }) => digest ?? null)),
     JSON.stringify(documents),
-    list(again.map(({ id }) => id)),
+    listText(again.map(({ id }) => id)),
     hold.epoch,
     hold.cache,
   ];
 }
-
-/** A list for PostgreSQL of what needs no quotes there. */
-const list = (items: readonly (string | number | boolean | null)[]): string => `{${items.map(String).join(",")}}`;
 
 /** Under the id and version of the change, whatever the document says. */
 const rowOfChange = ({ document, id, version }: Change) => Object.assign(rowOf(document!), { id, version });
@@ -163,7 +161,7 @@ export async function takesRows(
   entity: EntityDeclaration,
   replica: ReplicaDeclaration,
 ): Promise<boolean> {
-  const columns = list(columnsOf(replica));
+  const columns = listText(columnsOf(replica));
   const [row] = await database.query(
     (sql) => sql<{ takes: boolean }[]>`
       select lockstep.takes_rows(to_regclass(${quoted(entity.plural)}), ${entity.name}, ${columns}::text::text[]) as takes`,

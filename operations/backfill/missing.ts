@@ -1,6 +1,6 @@
 /** Sends only what a replica has not heard of: compares as a verification does, and sends the rows whose digests the replica lacks. */
 import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity.ts";
-import type { Sql } from "../../platform/postgres.ts";
+import { listText, type Sql } from "../../platform/postgres.ts";
 import type { Backlog } from "../backlog.ts";
 import { outboxRoom } from "../outbox-room.ts";
 import { liveTables } from "../verify/copy.ts";
@@ -48,8 +48,9 @@ export async function backfillMissing(
       await backlog.wait(signal);
       await throttle.take(part.length, signal);
       if (signal.aborted) return { rows, sent, finished: false };
-      const list = `{${part.join(",")}}`;
-      const [row] = await source<{ sent: string }[]>`select lockstep.send(${entity.name}, ${list}::uuid[]) as sent`;
+      const [row] = await source<
+        { sent: string }[]
+      >`select lockstep.send(${entity.name}, ${listText(part)}::uuid[]) as sent`;
       sent += Number(row!.sent);
     }
     rows += range.rows;

@@ -12,7 +12,7 @@ import { header } from "../../contracts/event.ts";
 import { deadLetterTopic, eventsTopic } from "../../contracts/topics.ts";
 import type { Log, LogWriter, OutgoingRecord, StoredRecord } from "../../platform/log/log.ts";
 import { partitionOf } from "../../platform/log/partitioner.ts";
-import type { Sql } from "../../platform/postgres.ts";
+import { listText, type Sql } from "../../platform/postgres.ts";
 import { type Found, inOrder } from "./fold.ts";
 import { inWords, mark, openWriter } from "./mark.ts";
 
@@ -125,8 +125,8 @@ async function recordsOf(
 async function resend(source: Sql, entity: EntityDeclaration, letters: readonly Found[]): Promise<void> {
   const newest = new Map<string, number>();
   for (const { letter } of letters) newest.set(letter.id!, Math.max(newest.get(letter.id!) ?? 1, letter.version ?? 1));
-  const ids = `{${[...newest.keys()].join(",")}}`;
-  const versions = `{${[...newest.values()].join(",")}}`;
+  const ids = listText([...newest.keys()]);
+  const versions = listText([...newest.values()]);
   await source`select lockstep.resend(${entity.name}, ${ids}::uuid[], ${versions}::bigint[])`;
 }
 

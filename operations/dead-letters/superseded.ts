@@ -1,7 +1,7 @@
 /** Finds the open letters that have nothing left to say, since the replicas have that version of their entity or a newer one. */
 import { isSuperseded } from "../../contracts/dead-letter.ts";
 import type { EntityId, Version } from "../../contracts/entity.ts";
-import type { Sql } from "../../platform/postgres.ts";
+import { listText, type Sql } from "../../platform/postgres.ts";
 import type { Found } from "./fold.ts";
 
 const CHUNK = 1_000;
@@ -34,6 +34,6 @@ export async function markSuperseded(letters: Iterable<Found>, replica: (name: s
 
 async function versions(sql: Sql, entity: string, ids: readonly EntityId[]): Promise<Map<EntityId, Version>> {
   const rows = await sql<{ id: EntityId; version: string }[]>`
-    select id, version from lockstep.versions where entity = ${entity} and id = any (${`{${ids.join(",")}}`}::uuid[])`;
+    select id, version from lockstep.versions where entity = ${entity} and id = any (${listText(ids)}::uuid[])`;
   return new Map(rows.map(({ id, version }) => [id, Number(version)]));
 }

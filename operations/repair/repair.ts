@@ -3,7 +3,7 @@ import type { Redis } from "ioredis";
 import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity.ts";
 import type { Log } from "../../platform/log/log.ts";
-import type { Sql } from "../../platform/postgres.ts";
+import { listText, type Sql } from "../../platform/postgres.ts";
 import { outboxRoom } from "../outbox-room.ts";
 import { wrongAmong } from "../verify/cached.ts";
 import { confirm } from "../verify/confirm.ts";
@@ -45,8 +45,8 @@ export async function resend(
 }
 
 const listsOf = (pairs: readonly (readonly [EntityId, number])[]): [string, string] => [
-  `{${pairs.map(([id]) => id).join(",")}}`,
-  `{${pairs.map(([, version]) => version).join(",")}}`,
+  listText(pairs.map(([id]) => id)),
+  listText(pairs.map(([, version]) => version)),
 ];
 
 /** The highest version of the entity that the replica may go by. */

@@ -8,7 +8,7 @@ import type { Redis } from "ioredis";
 import { cachePrefix, type Entry, parseEntry } from "../../contracts/cache-entry.ts";
 import { documentOf, type EntityDeclaration, type EntityId, type ReplicaDeclaration } from "../../contracts/entity.ts";
 import { isId } from "../../platform/pages.ts";
-import type { Sql } from "../../platform/postgres.ts";
+import { listText, type Sql } from "../../platform/postgres.ts";
 import type { Difference } from "./difference.ts";
 
 /** Keys that one SCAN looks at, and entries that are compared at a time. */
@@ -141,7 +141,7 @@ async function rowsOf(
 ): Promise<Map<EntityId, Stored>> {
   const rows = await replica<{ id: EntityId; version: string | null; row: Record<string, unknown> | null }[]>`
     select asked.id, coalesce(t.version, v.version) as version, to_jsonb(t) as row
-    from unnest(${`{${ids.join(",")}}`}::uuid[]) as asked (id)
+    from unnest(${listText(ids)}::uuid[]) as asked (id)
     left join ${replica(entity.plural)} as t on t.id = asked.id
     left join lockstep.versions as v on v.entity = ${entity.name} and v.id = asked.id`;
   return new Map(

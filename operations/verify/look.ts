@@ -1,6 +1,6 @@
 /** Reads what the source and a copy have for some ids. */
 import type { EntityDeclaration, EntityId } from "../../contracts/entity.ts";
-import type { Sql } from "../../platform/postgres.ts";
+import { listText, type Sql } from "../../platform/postgres.ts";
 import type { Tables } from "./copy.ts";
 import type { Found } from "./difference.ts";
 
@@ -13,7 +13,7 @@ export async function look(
   entity: EntityDeclaration,
   ids: readonly EntityId[],
 ): Promise<Found[]> {
-  const list = `{${ids.join(",")}}`;
+  const list = listText(ids);
   const theirs = await sql<{ id: EntityId; row: Row | null; version: string | null }[]>`
     select asked.id, to_jsonb(t) as row, v.version from unnest(${list}::uuid[]) as asked (id)
     left join ${sql(table)} as t on t.id = asked.id

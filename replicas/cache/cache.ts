@@ -104,7 +104,6 @@ export class Cache {
   async lease(id: EntityId, epoch: Epoch): Promise<Lease | undefined> {
     const token = this.token();
     const answer = await this.readerScript(scripts.lease, [this.stateKey, this.entryKey(id)], epoch, [
-      id,
       token,
       LEASE_LIFE_MS,
       this.schemaVersion,
@@ -121,18 +120,18 @@ export class Cache {
 
   /** Fences ids before their changes are applied. A token is for one attempt. */
   async fence(epoch: Epoch, token: string, changes: readonly Fenced[]): Promise<Verdict> {
-    return this.applierScript(scripts.fence, epoch, [token], changes, (change) => fenceOf(change, token));
+    return this.applierScript(scripts.fence, epoch, [token], changes, (change) => [fenceOf(change, token)]);
   }
 
   /** Lifts fences whose changes PostgreSQL has refused for good: nothing of the attempt can be committed any more. As for {@link store}. */
   async lift(epoch: Epoch, token: string, changes: readonly Fenced[]): Promise<Verdict> {
-    return this.applierScript(scripts.lift, epoch, [], changes, (change) => fenceOf(change, token));
+    return this.applierScript(scripts.lift, epoch, [], changes, (change) => [fenceOf(change, token)]);
   }
 
   /** Stores what is committed and lifts the fences. Without an "ok", fences may stay: the epoch must be given up. */
   async store(epoch: Epoch, token: string, stored: readonly Stored[]): Promise<Verdict> {
     return this.applierScript(scripts.store, epoch, [this.ttlMs], stored, (change) => [
-      ...fenceOf(change, token),
+      fenceOf(change, token),
       this.text(change.entry, epoch),
     ]);
   }
@@ -222,8 +221,5 @@ export class Cache {
   }
 }
 
-/** The field of the state that holds an id's fences, and the one that an attempt sets for a change. Made here: Lua makes and keeps each text twice. */
-const fenceOf = ({ id, version }: Fenced, token: string): [field: string, fence: string] => [
-  `f:${id}`,
-  `${version}:${token}`,
-];
+/** The fence that an attempt sets for a change. Made here: Lua makes and keeps each text twice. */
+const fenceOf = ({ version }: Fenced, token: string): string => `${version}:${token}`;

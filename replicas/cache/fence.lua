@@ -1,19 +1,15 @@
 -- Before the apply: from now on nobody can fill these entities, and readers miss and read PostgreSQL.
--- KEYS: state, then an entry each. ARGV: epoch, token, then field and fence each. Answers "ok", "lost" or "behind".
+-- KEYS: state, then an entry each. ARGV: epoch, token, then a fence each. Answers "ok", "lost" or "behind".
 -- Deleting the entry also ends the lease that may stand in its place. A fence is a list of <version>:<token>, one for each applier at
 -- work: none of them may be lifted by another's failure, or a reader could fill what the other is about to replace.
 -- An earlier attempt of the same process (the part of the token before the dot) has ended without a word of how: it may
 -- still be committed. Ours takes its place unless it was for a higher version, marked "!": only a commit lifts it, no failure.
 -- More than 16 of them are those of dead processes. Only a new epoch forgets them: "lost".
 -- A server whose memory is full refuses a script's HSET only before its first write, so that comes first.
-local fields, entries, fences = {}, {}, {}
+local fences = {}
+local others = redis.call('HMGET', KEYS[1], unpack(KEYS, 2))
 for i = 1, #KEYS - 1 do
-  fields[i] = ARGV[2 * i + 1]
-  entries[i] = KEYS[i + 1]
-end
-local others = redis.call('HMGET', KEYS[1], unpack(fields))
-for i = 1, #fields do
-  local fence = ARGV[2 * i + 2]
+  local fence = ARGV[i + 2]
   if others[i] then
     local process = string.match(ARGV[2], '^[^.]+')
     local ours = tonumber(string.match(fence, '^%d+'))
@@ -32,9 +28,9 @@ for i = 1, #fields do
     kept[#kept + 1] = fence .. (unsettled and '!' or '')
     fence = table.concat(kept, ' ')
   end
-  fences[2 * i - 1] = fields[i]
+  fences[2 * i - 1] = KEYS[i + 1]
   fences[2 * i] = fence
 end
 redis.call('HSET', KEYS[1], unpack(fences))
-redis.call('DEL', unpack(entries))
+redis.call('DEL', unpack(KEYS, 2))
 return 'ok'

@@ -1,14 +1,11 @@
 -- After PostgreSQL has refused the apply for good: lifts the fence that was set for it, and no other's. What PostgreSQL has is what it
 -- had, and readers may fill it again.
--- KEYS: state. ARGV: epoch, then field and fence each. Answers "ok", "lost" or "behind".
+-- KEYS: state, then an entry each. ARGV: epoch, then a fence each. Answers "ok", "lost" or "behind".
 -- One marked "!" stays: an earlier attempt of the same process may still be committed.
-local fields, lifted, left = {}, {}, {}
-for i = 1, (#ARGV - 1) / 2 do
-  fields[i] = ARGV[2 * i]
-end
-local fences = redis.call('HMGET', KEYS[1], unpack(fields))
-for i = 1, #fields do
-  local own, others, found = ARGV[2 * i + 1], {}, false
+local lifted, left = {}, {}
+local fences = redis.call('HMGET', KEYS[1], unpack(KEYS, 2))
+for i = 1, #KEYS - 1 do
+  local own, others, found = ARGV[i + 1], {}, false
   for one in string.gmatch(fences[i] or '', '%S+') do
     if one == own then
       found = true
@@ -17,10 +14,10 @@ for i = 1, #fields do
     end
   end
   if found and #others > 0 then
-    left[#left + 1] = fields[i]
+    left[#left + 1] = KEYS[i + 1]
     left[#left + 1] = table.concat(others, ' ')
   elseif found then
-    lifted[#lifted + 1] = fields[i]
+    lifted[#lifted + 1] = KEYS[i + 1]
   end
 end
 if #left > 0 then

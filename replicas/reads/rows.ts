@@ -11,6 +11,7 @@ import {
 } from "../../contracts/entity.ts";
 import { LockstepError } from "../../contracts/errors.ts";
 import { type Database, isAway } from "../../platform/database.ts";
+import { listText } from "../../platform/postgres.ts";
 
 type Row = Record<string, unknown>;
 
@@ -40,8 +41,8 @@ export class Rows {
 
   /** Those of the wanted versions that are not committed here yet. @throws {LockstepError} UNAVAILABLE */
   async behind(wanted: readonly { id: EntityId; version: Version }[]): Promise<{ id: EntityId; version: Version }[]> {
-    const ids = `{${wanted.map(({ id }) => id).join(",")}}`;
-    const versions = `{${wanted.map(({ version }) => version).join(",")}}`;
+    const ids = listText(wanted.map(({ id }) => id));
+    const versions = listText(wanted.map(({ version }) => version));
     const found = await this.ask(
       (sql) => sql<{ id: EntityId; version: string }[]>`
         select wanted.id, wanted.version from unnest(${ids}::uuid[], ${versions}::bigint[]) as wanted (id, version)

@@ -263,13 +263,14 @@ export class Process {
         return await redis.set(args[1]!, args[5]).then(() => "stored");
       if (fault === "stores without its fence" && sha === scripts.store) {
         for (let i = 1; i < keys; i++) {
-          const text = args[keys + 3 * i + 1];
+          const text = args[keys + 2 * i + 1];
           if (text) await redis.set(args[i]!, text);
         }
         return "ok";
       }
       if (fault?.startsWith("lifts") && sha === scripts.lift) {
-        const [field, fence] = args.slice(keys + 1) as [string, string];
+        const field = args[1]!;
+        const fence = args[keys + 1]!;
         const there = await redis.hget(args[0]!, field);
         const own = there?.includes(fence);
         if (fault === "lifts others' fences" || (own && !there?.includes(" "))) await redis.hdel(args[0]!, field);

@@ -10,6 +10,7 @@ import { type Verified, type VerifyOptions, type VerifyParts, verify } from "../
 import { connectLog } from "../../platform/log/kafkajs/index.ts";
 import type { Log } from "../../platform/log/log.ts";
 import { migrate } from "../../platform/migrate.ts";
+import { listText } from "../../platform/postgres.ts";
 import type { Change } from "../../replicas/apply.ts";
 import { type CacheProcess, startCacheProcess } from "./cache-process.ts";
 import { eventually } from "./eventually.ts";
@@ -73,8 +74,7 @@ export class VerifyWorld implements AsyncDisposable {
     }
     if (batch.length > 0) await this.process.take(batch);
     if (rows.length > 0)
-      await this
-        .source`delete from lockstep.outbox where seq = any(${`{${rows.map(({ seq }) => seq).join(",")}}`}::bigint[])`;
+      await this.source`delete from lockstep.outbox where seq = any(${listText(rows.map(({ seq }) => seq))}::bigint[])`;
   }
 
   private projected(data: Row | null, version: number): Document | null {

@@ -17,8 +17,8 @@ RUN bun run compile --outfile /image/usr/local/bin/lockstep \
 
 FROM scratch
 COPY --from=build /image /
-# The allocator gives memory back once a second instead of ten times (stack/start-part.ts says why).
-ENV MIMALLOC_PURGE_DELAY=1000 MIMALLOC_PURGE_HOLES_MIN_INTERVAL=1000
+# The allocator gives memory back once a second instead of ten times, and the heap grows less (stack/start-part.ts says why).
+ENV MIMALLOC_PURGE_DELAY=1000 MIMALLOC_PURGE_HOLES_MIN_INTERVAL=1000 BUN_JSC_heapGrowthMaxIncrease=1.5
 # Not root, and nothing of the image can be changed by it.
 USER 1000:1000
 EXPOSE 8080

@@ -10,6 +10,7 @@ export type ErrorCode =
   | "TOO_LARGE"
   | "UNSUPPORTED_MEDIA_TYPE"
   | "INVALID"
+  | "KEY_REUSED"
   | "UNAVAILABLE"
   | "BEHIND"
   | "INTERNAL";
@@ -40,6 +41,7 @@ export const policy: Readonly<Record<ErrorCode, Policy>> = {
   TOO_LARGE: { http: 413, title: "The body is too large", retry: "after a change" },
   UNSUPPORTED_MEDIA_TYPE: { http: 415, title: "The media type is not understood", retry: "after a change" },
   INVALID: { http: 422, title: "The content is not valid", retry: "after a change" },
+  KEY_REUSED: { http: 422, title: "The idempotency key was used for another request", retry: "after a change" },
   UNAVAILABLE: { http: 503, title: "A part that is needed is away", retry: "soon" },
   BEHIND: { http: 503, title: "The replica is not as fresh as was asked for", retry: "soon" },
   INTERNAL: { http: 500, title: "An unexpected error occurred", retry: "never" },

@@ -111,6 +111,41 @@ test("connections that are ended by the database cost what they carried, and nob
   }
 }, 60_000);
 
+test("I27: a write whose answer was lost is told of when it is repeated with its key, and made once", async () => {
+  const id = String((await create()).body.id);
+  const change = () => request("PATCH", `${gateway.url}/products/${id}`, { stock: 7 }, { "idempotency-key": id });
+  // It waits for a lock when the database stops, and goes on with it when the gateway has given it up.
+  const lock = await gateway.sql.reserve();
+  await lock`begin`;
+  await lock`select from products where id = ${id} for update`;
+  const first = change();
+  // Not the statement that it shared, which gives up soon for the sake of others, but the one of its own.
+  const waiting = () =>
+    pids(
+      "and application_name = 'lockstep-gateway' and wait_event_type = 'Lock' and query_start < now() - interval '300 ms'",
+    );
+  await eventually(async () => (await waiting()).length === 1, { withinMs: 5_000, what: "the write to wait" });
+  const stopped = [server.pid, ...(await pids())];
+  for (const pid of stopped) process.kill(pid, "SIGSTOP");
+  try {
+    expect(refusal(await first)).toBe("unknown");
+  } finally {
+    for (const pid of stopped) process.kill(pid, "SIGCONT");
+  }
+  await lock`commit`;
+  lock.release();
+  const again = await eventually(
+    async () => {
+      const answer = await change();
+      if (answer.status !== 200) throw new Error(String(answer.status));
+      return answer;
+    },
+    { withinMs: 20_000, what: "the repeated write to be answered" },
+  );
+  expect([again.headers.get("idempotency-replayed"), again.body.version]).toEqual(["true", 2]);
+  expect((await request("GET", `${gateway.url}/products/${id}`)).body).toMatchObject({ stock: 7, version: 2 });
+}, 60_000);
+
 test("a database that was killed is away, and back when it is started again", async () => {
   const before = await create();
   await server.stop("SIGKILL");

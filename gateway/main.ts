@@ -7,6 +7,7 @@ import { migrate } from "../platform/migrate.ts";
 import type { Running } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
 import { Confirmations } from "./confirmations.ts";
+import { Forgetting } from "./idempotency.ts";
 import { migrations } from "./migrations/index.ts";
 import { addRoutes } from "./routes.ts";
 import { Source } from "./source.ts";
@@ -43,6 +44,7 @@ export async function startGateway({ settings, logger, metrics }: Running): Prom
   const http = serveHttp(app, settings);
   await migrate(url, migrations, logger);
   source.schemaIsUpToDate();
+  const forgetting = new Forgetting(source, settings.LOCKSTEP_IDEMPOTENCY_HOURS, logger);
   http.openShared();
   logger.info({ listening: http.url }, "gateway is up");
 
@@ -51,6 +53,7 @@ export async function startGateway({ settings, logger, metrics }: Running): Prom
     url: http.url,
     ended: ended.promise,
     async stop() {
+      forgetting[Symbol.dispose]();
       await http.stop();
       await confirmations.close();
       await source.close();

@@ -1,13 +1,14 @@
 /** The HTTP API of one entity, made from its declaration. */
 import type { Context, Hono } from "hono";
-import { type Document, type EntityId, inputSchema, patchSchema } from "../contracts/entity.ts";
+import { type Document, type EntityId, inputSchema, patchSchema, type Version } from "../contracts/entity.ts";
 import { LockstepError } from "../contracts/errors.ts";
 import { readBody } from "../platform/body.ts";
 import { isId, pageOf, pageRequest } from "../platform/pages.ts";
+import { repeatable, replayed } from "./idempotency.ts";
 import { acceptedVersions, type Conditions, etagOf, isUnchanged } from "./preconditions.ts";
 import { inRequestSpan, inStatementSpan } from "./spans.ts";
 import { SyncedWrite, type SyncParts } from "./synchronous.ts";
-import type { EntityStore } from "./write.ts";
+import type { EntityStore, Written } from "./write.ts";
 
 const JSON_TYPES = ["application/json"];
 const PATCH_TYPES = ["application/merge-patch+json", "application/json"];
@@ -49,11 +50,12 @@ function addCreate(app: Hono, store: EntityStore, collection: string, parts: Rou
       const document = await readBody(c.req.raw, body);
       // UUIDv7: ids made one after the other lie beside each other in the index (RFC 9562, section 5.7).
       const id = Bun.randomUUIDv7();
+      const repeated = repeatable(c, collection, document, context);
       using write = await SyncedWrite.begin(c, store.entity, id, parts);
-      const created = await inStatementSpan(context, `INSERT ${store.entity.plural}`, (inner) =>
+      const created = await inStatementSpan(repeated, `INSERT ${store.entity.plural}`, (inner) =>
         store.insert(id, document, inner),
       );
-      c.header("location", `${collection}/${id}`);
+      c.header("location", `${collection}/${created.is.id}`);
       return await answer(c, write, created, 201);
     }),
   );
@@ -73,8 +75,9 @@ function addChanges(app: Hono, store: EntityStore, collection: string, parts: Ro
         const id = idOf(c, store);
         const accepted = acceptedVersions(conditions(c));
         const change = await readBody(c.req.raw, bodies[method]);
+        const repeated = repeatable(c, collection, [accepted, change], context);
         using write = await SyncedWrite.begin(c, entity, id, parts);
-        const changed = await inStatementSpan(context, `UPDATE ${entity.plural}`, (inner) =>
+        const changed = await inStatementSpan(repeated, `UPDATE ${entity.plural}`, (inner) =>
           store.update(id, change, accepted, inner),
         );
         return await answer(c, write, changed, 200);
@@ -85,12 +88,12 @@ function addChanges(app: Hono, store: EntityStore, collection: string, parts: Ro
     inRequestSpan(c, member, async (context) => {
       const id = idOf(c, store);
       const accepted = acceptedVersions(conditions(c));
+      const repeated = repeatable(c, collection, accepted, context);
       using write = await SyncedWrite.begin(c, entity, id, parts);
-      const version = await inStatementSpan(context, `DELETE ${entity.plural}`, (inner) =>
+      const { is: version, again } = await inStatementSpan(repeated, `DELETE ${entity.plural}`, (inner) =>
         store.remove(id, accepted, inner),
       );
-      c.header("etag", etagOf(version));
-      await write.committed(id, version);
+      await stands(c, write, { id, version, again });
       return c.body(null, 204);
     }),
   );
@@ -108,11 +111,26 @@ const conditions = (c: Context): Conditions => ({
   ifNoneMatch: c.req.header("if-none-match"),
 });
 
-async function answer(c: Context, write: SyncedWrite, document: Document, status: 200 | 201): Promise<Response> {
-  const version = Number(document.version);
-  c.header("etag", etagOf(version));
-  await write.committed(String(document.id), version);
+async function answer(
+  c: Context,
+  write: SyncedWrite,
+  written: Written<Document>,
+  status: 200 | 201,
+): Promise<Response> {
+  const { is: document, again } = written;
+  await stands(c, write, { id: String(document.id), version: Number(document.version), again });
   return c.json(document, status);
+}
+
+/** The write is committed, now or by an earlier request, whose receipts nobody can wait for any more. */
+async function stands(
+  c: Context,
+  write: SyncedWrite,
+  { id, version, again }: { readonly id: EntityId; readonly version: Version; readonly again: boolean },
+): Promise<void> {
+  c.header("etag", etagOf(version));
+  if (again) replayed(c);
+  await write.committed(id, version, !again);
 }
 
 /** An answer may be kept, but not be used without asking whether it is still true. */

@@ -43,9 +43,14 @@ export class SyncedWrite implements Disposable {
     return new SyncedWrite(c, entity, using, brought, wait, listening);
   }
 
-  /** The write is committed: sets `Sync-Token`, and waits for the replicas if that is wished. The write stands whatever they do. */
-  async committed(id: EntityId, version: Version): Promise<void> {
-    const { c, entity, brought, wait } = this;
+  /**
+   * The write is committed: sets `Sync-Token`, and waits for the replicas if that is wished. The write stands whatever they do.
+   *
+   * @param now false for a write that was committed before this request: what replicas told of it was not heard.
+   */
+  async committed(id: EntityId, version: Version, now = true): Promise<void> {
+    const { c, entity, brought } = this;
+    const wait = now ? this.wait : undefined;
     c.header("sync-token", encodeSyncToken([...brought, { plural: entity.plural, id, version }]));
     if (!wait) return;
     const replicas = wait.replicas ?? entity.replicas.map(({ name }) => name);

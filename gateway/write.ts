@@ -12,14 +12,23 @@ import { watchBuffer } from "../observability/gauges.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { isRefused } from "../platform/database.ts";
 import { explain } from "./explain.ts";
+import type { Once } from "./idempotency.ts";
 import type { Source } from "./source.ts";
-import { type Statements, statementsOf } from "./statements/index.ts";
+import { type Statements, statementsOf, type WriteText } from "./statements/index.ts";
 import { Together, type Write } from "./together.ts";
 
 /** What travels with a write into the outbox. */
 export interface WriteContext {
   readonly traceparent: string;
   readonly actor?: string;
+  /** Set for a write that its client may repeat. */
+  readonly once?: Once;
+}
+
+/** What became of a write. `again`: it was carried out before, by an earlier request with its key. */
+export interface Written<T> {
+  readonly is: T;
+  readonly again: boolean;
 }
 
 /** Versions that the entity may have before the change; undefined accepts every one, an empty list none. */
@@ -28,6 +37,12 @@ export type Accepted = readonly Version[] | undefined;
 interface Answer {
   readonly doc: Record<string, unknown> | null;
   readonly version: number | null;
+  readonly again?: true;
+}
+
+interface Remembered {
+  readonly fingerprint: string;
+  readonly doc: Record<string, unknown>;
 }
 
 /** A write as its statement takes it. */
@@ -58,7 +73,7 @@ export class EntityStore {
     readonly entity: EntityDeclaration,
   ) {
     this.statements = statementsOf(entity);
-    const together = (statement: string) =>
+    const together = (statement: WriteText) =>
       new Together<Prepared, Answer>((writes, patient) => this.write(statement, writes, patient), isUndone, BOUNDS);
     this.inserts = together(this.statements.insert);
     this.updates = together(this.statements.update);
@@ -73,21 +88,21 @@ export class EntityStore {
   }
 
   /** @throws {LockstepError} CONFLICT when a unique value is taken; INVALID; UNAVAILABLE. */
-  async insert(id: EntityId, document: Document, context: WriteContext): Promise<Document> {
-    const { doc } = await this.add(this.inserts, id, rowOf({ id, ...document }), context);
-    return this.document(doc!);
+  async insert(id: EntityId, document: Document, context: WriteContext): Promise<Written<Document>> {
+    const { doc, again = false } = await this.add(this.inserts, id, rowOf({ id, ...document }), context);
+    return { is: this.document(doc!), again };
   }
 
   /** Sets the given members and no others. @throws {LockstepError} NOT_FOUND, PRECONDITION_FAILED, CONFLICT, INVALID, UNAVAILABLE. */
-  async update(id: EntityId, change: Document, accepted: Accepted, context: WriteContext): Promise<Document> {
+  async update(id: EntityId, change: Document, accepted: Accepted, context: WriteContext): Promise<Written<Document>> {
     const answer = await this.add(this.updates, id, { id, change: rowOf(change), accepted }, context);
-    return this.document(this.changed(id, accepted, answer));
+    return { is: this.document(this.changed(id, accepted, answer)), again: answer.again ?? false };
   }
 
   /** @returns the version of the tombstone. @throws {LockstepError} NOT_FOUND, PRECONDITION_FAILED, UNAVAILABLE. */
-  async remove(id: EntityId, accepted: Accepted, context: WriteContext): Promise<Version> {
+  async remove(id: EntityId, accepted: Accepted, context: WriteContext): Promise<Written<Version>> {
     const answer = await this.add(this.removals, id, { id, accepted }, context);
-    return Number(this.changed(id, accepted, answer).version) + 1;
+    return { is: Number(this.changed(id, accepted, answer).version) + 1, again: answer.again ?? false };
   }
 
   /** @throws {LockstepError} NOT_FOUND, UNAVAILABLE. */
@@ -128,20 +143,49 @@ export class EntityStore {
     value: Record<string, unknown>,
     context: WriteContext,
   ): Promise<Answer> {
+    const { once } = context;
     const item = JSON.stringify(value);
+    const carryOut = () => to.add({ id, bytes: item.length, item, context });
     try {
-      return await to.add({ id, bytes: item.length, item, context });
+      return once ? await this.carryOutOnce(once, carryOut) : await carryOut();
     } catch (error) {
-      throw explain(error, this.entity);
+      throw explain(error, this.entity, once !== undefined);
     }
   }
 
+  /** What is refused may be so because an earlier request with this key was faster: its value is taken, its version gone. */
+  private async carryOutOnce(once: Once, carryOut: () => Promise<Answer>): Promise<Answer> {
+    const before = await this.recall(once);
+    if (before) return before;
+    try {
+      const answer = await carryOut();
+      return answer.doc ? answer : ((await this.recall(once)) ?? answer);
+    } catch (error) {
+      const meanwhile = isRefused(error) && (await this.recall(once));
+      if (meanwhile) return meanwhile;
+      throw error;
+    }
+  }
+
+  /** What an earlier request with this key was answered. @throws {LockstepError} KEY_REUSED when it asked for something else. */
+  private async recall({ key, fingerprint }: Once): Promise<Answer | undefined> {
+    const [found] = await this.send<Remembered>(this.statements.recall, [key], ATTEMPTS);
+    if (!found) return undefined;
+    if (found.fingerprint !== fingerprint)
+      throw new LockstepError(
+        "KEY_REUSED",
+        "This Idempotency-Key came with another request before. Repeat a request as it was, or give a new one a key of its own.",
+        { violations: [{ pointer: "Idempotency-Key", detail: "was used for another request" }] },
+      );
+    return { doc: found.doc, version: null, again: true };
+  }
+
   /** Carries out writes of one kind in one statement: all of them or, when it throws, none or nobody knows. */
-  private async write(statement: string, writes: readonly Prepared[], patient: boolean): Promise<Answer[]> {
+  private async write(statement: WriteText, writes: readonly Prepared[], patient: boolean): Promise<Answer[]> {
     const contexts = Object.fromEntries(writes.map(({ id, context }) => [id, context]));
     const list = `[${writes.map(({ item }) => item).join(",")}]`;
     const answers = await this.send<Answer & { readonly id: EntityId }>(
-      statement,
+      writes.some(({ context }) => context.once) ? statement.remembering : statement.plain,
       [list, JSON.stringify(contexts), patient ? "0" : String(LOCK_MS)],
       patient ? ATTEMPTS : 1,
     );

@@ -145,6 +145,10 @@ export const settings = {
   ),
   LOCKSTEP_DATABASE_POOL: setting(wholeNumber(1, 100, 4), "Most connections of one process to its PostgreSQL"),
   LOCKSTEP_MAX_BODY_BYTES: setting(wholeNumber(1024, 10_485_760, 262_144), "Largest request body, in bytes"),
+  LOCKSTEP_IDEMPOTENCY_HOURS: setting(
+    wholeNumber(1, 8_760, 24),
+    "Hours for which the gateway remembers an Idempotency-Key and the answer that its request got",
+  ),
   LOCKSTEP_STATEMENT_TIMEOUT_MS: setting(
     wholeNumber(100, 600_000, 10_000),
     "Longest that one database statement may take, in milliseconds",

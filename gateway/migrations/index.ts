@@ -6,6 +6,7 @@ import send from "./0003-send.sql" with { type: "text" };
 import verifications from "./0004-verifications.sql" with { type: "text" };
 import backfill from "./0005-backfill.sql" with { type: "text" };
 import canaries from "./0006-canaries.sql" with { type: "text" };
+import idempotencyKeys from "./0007-idempotency-keys.sql" with { type: "text" };
 
 export const migrations: readonly Migration[] = [
   { name: "0001-capture", sql: capture },
@@ -14,4 +15,5 @@ export const migrations: readonly Migration[] = [
   { name: "0004-verifications", sql: verifications },
   { name: "0005-backfill", sql: backfill },
   { name: "0006-canaries", sql: canaries },
+  { name: "0007-idempotency-keys", sql: idempotencyKeys },
 ];

@@ -7,5 +7,5 @@ with context as materialized (
   insert into {table} as t (id, {columns})
   select id, {columns} from jsonb_populate_recordset(null::{table}, $1::text::jsonb), context
   returning t.id, to_jsonb(t) as doc
-)
+){remember}
 select id, doc, null::int as version from changed

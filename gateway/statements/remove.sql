@@ -9,6 +9,6 @@ with context as materialized (
   delete from {table} as t using given, context
   where t.id = given.id and (given.accepted is null or given.accepted @> to_jsonb(t.version))
   returning t.id, to_jsonb(t) as doc
-)
+){remember}
 select given.id, changed.doc, before.version::int as version
 from given left join changed on changed.id = given.id left join {table} before on before.id = given.id

@@ -2,6 +2,7 @@
 
 export type ErrorCode =
   | "MALFORMED"
+  | "UNAUTHENTICATED"
   | "FORBIDDEN"
   | "NOT_FOUND"
   | "METHOD_NOT_ALLOWED"
@@ -33,6 +34,7 @@ interface Policy {
 
 export const policy: Readonly<Record<ErrorCode, Policy>> = {
   MALFORMED: { http: 400, title: "The request could not be read", retry: "after a change" },
+  UNAUTHENTICATED: { http: 401, title: "A token is needed", retry: "after a change" },
   FORBIDDEN: { http: 403, title: "This is not allowed here", retry: "never" },
   NOT_FOUND: { http: 404, title: "There is nothing here", retry: "never" },
   METHOD_NOT_ALLOWED: { http: 405, title: "The method is not allowed here", retry: "never" },
@@ -47,12 +49,20 @@ export const policy: Readonly<Record<ErrorCode, Policy>> = {
   INTERNAL: { http: 500, title: "An unexpected error occurred", retry: "never" },
 };
 
+interface ErrorDetails {
+  readonly violations?: readonly Violation[];
+  readonly retryAfterSeconds?: number;
+  /** What credentials are taken: a value of `WWW-Authenticate` each (RFC 9110, section 11.6.1). */
+  readonly challenges?: readonly string[];
+  readonly cause?: unknown;
+}
+
 /** An error that a caller can act on. The message is for people: what happened, to which value, what to do next. */
 export class LockstepError extends Error {
   constructor(
     readonly code: ErrorCode,
     message: string,
-    readonly details: { violations?: readonly Violation[]; retryAfterSeconds?: number; cause?: unknown } = {},
+    readonly details: ErrorDetails = {},
   ) {
     super(message, details.cause === undefined ? {} : { cause: details.cause });
     this.name = "LockstepError";

@@ -184,6 +184,12 @@ export const metrics = {
     buckets: latencyBuckets,
     exemplars: true,
   }),
+  authRefusals: declare({
+    name: "lockstep_auth_refusals_total",
+    kind: "counter",
+    help: "Requests that were not let in; missing: no token, scope: a token of somebody who may not, keys: the issuer's were never there",
+    labels: ["reason"],
+  }),
   poolSize: declare({
     name: "lockstep_database_pool_size_connections",
     kind: "gauge",

@@ -30,10 +30,11 @@ test("no line is lost when the process ends right after it, however many there a
 });
 
 test("a line says which service wrote it and when, and hides what is nobody's business; errors keep their stack and cause", async () => {
-  const [line, failure] = await run(`
+  const [line, asked, failure] = await run(`
     const logger = createLogger("gateway", "1", "info");
     logger.debug("too small to be told");
     logger.info({ url: "postgres://u:p@h/d", database: { password: "p" } }, "connected");
+    logger.info({ authorization: "s3cret", headers: { authorization: "s3cret" }, request: { headers: { authorization: "s3cret", accept: "x" } } }, "asked");
     logger.error({ err: new Error("outer", { cause: new Error("inner") }) }, "failed");
   `);
   expect(line).toMatchObject({
@@ -45,6 +46,8 @@ test("a line says which service wrote it and when, and hides what is nobody's bu
     url: "(hidden)",
     database: { password: "(hidden)" },
   });
+  expect(asked!.request).toEqual({ headers: { authorization: "(hidden)", accept: "x" } });
+  expect(JSON.stringify(asked)).not.toContain("s3cret");
   expect(failure).toMatchObject({ level: "error", err: { type: "Error", message: expect.stringContaining("outer") } });
   expect(String((failure!.err as { stack: string }).stack)).toContain("inner");
 });

@@ -35,9 +35,14 @@ export function problem(error: unknown, instance: string, traceId?: string): Res
       ? error
       : new LockstepError("INTERNAL", "An unexpected error occurred; it was logged.");
   const { http, title, retry } = policy[known.code];
-  const { violations, retryAfterSeconds = retry === "soon" ? RETRY_AFTER_S : undefined } = known.details;
+  const {
+    violations,
+    challenges = [],
+    retryAfterSeconds = retry === "soon" ? RETRY_AFTER_S : undefined,
+  } = known.details;
   const headers = new Headers({ "content-type": PROBLEM, "cache-control": "no-store" });
   if (retryAfterSeconds !== undefined) headers.set("retry-after", String(retryAfterSeconds));
+  for (const challenge of challenges) headers.append("www-authenticate", challenge);
   const body = {
     type: `/problems/${known.code.toLowerCase().replaceAll("_", "-")}`,
     title,

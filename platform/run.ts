@@ -24,8 +24,7 @@ export async function runService(name: string, start: (running: Running) => Prom
     settings = readSettings(process.env);
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
-    console.error(`lockstep ${name}: ${error.message}`);
-    process.exit(2);
+    endWith(name, error);
   }
   const instance = settings.LOCKSTEP_INSTANCE ?? hostname();
   const logger = createLogger(name, instance, settings.LOCKSTEP_LOG_LEVEL);
@@ -72,9 +71,15 @@ export async function runService(name: string, start: (running: Running) => Prom
     await service.ended;
     if (!stopping) throw new Error("the service ended by itself");
   } catch (error) {
+    if (error instanceof SettingsError) endWith(name, error);
     if (!stopping) crash(error);
   }
   return new Promise<never>(() => {});
+}
+
+function endWith(name: string, { message }: SettingsError): never {
+  console.error(`lockstep ${name}: ${message}`);
+  process.exit(2);
 }
 
 const LOOK_EVERY_MS = 500;

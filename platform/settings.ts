@@ -199,6 +199,24 @@ export const settings = {
     namedUrls(/^https?:\/\//, "service=http://…"),
     "For operations, too: the services whose health is told, as gateway=http://…,stream=http://…; several may share a name",
   ),
+  LOCKSTEP_AUTH: setting(
+    z.enum(["jwt", "off"], { error: "must be jwt or off" }).optional(),
+    "jwt: gateway and console let nobody in without a bearer token of LOCKSTEP_AUTH_ISSUER; off: everybody who can reach them; not set: off, and they refuse to listen on more than this machine",
+  ),
+  LOCKSTEP_AUTH_ISSUER: setting(z.string().min(1).optional(), "Who signs the tokens: what their claim iss must be"),
+  LOCKSTEP_AUTH_AUDIENCE: setting(
+    z.string().min(1).default("lockstep"),
+    "Whom the tokens are for: what must be in their claim aud",
+  ),
+  LOCKSTEP_AUTH_JWKS: setting(
+    url(/^(https?|file)$/, "https://issuer/jwks.json or file:///folder/jwks.json"),
+    "Where the issuer's public keys are, as a JWK set (RFC 7517)",
+  ),
+  LOCKSTEP_TOKEN: setting(
+    z.string().min(1).optional(),
+    "Token that bun run up, bench and load send to a gateway that asks for one",
+    true,
+  ),
   LOCKSTEP_CONSOLE_OPERATIONS: setting(
     flag(false),
     "Whether the console's page may change things: write entities, pause, replay, repair, rebuild, break parts on purpose; only for a console that nobody else can reach",
@@ -271,6 +289,9 @@ export function readSettings(from: Readonly<Record<string, string | undefined>>)
   }
   for (const name of Object.keys(env))
     if (name.startsWith("LOCKSTEP_") && !(name in settings)) mistakes.push(`${name}: there is no such setting`);
+  if (values.LOCKSTEP_AUTH === "jwt")
+    for (const name of ["LOCKSTEP_AUTH_ISSUER", "LOCKSTEP_AUTH_JWKS"] as const)
+      if (!env[name]) mistakes.push(`${name}: must be set where LOCKSTEP_AUTH=jwt`);
   if (mistakes.length > 0) throw new SettingsError(mistakes);
   return values as Settings;
 }

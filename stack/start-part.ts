@@ -1,6 +1,7 @@
 /** How each thing of a plan is started. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { isLoopback } from "../platform/loopback.ts";
 import { startBroker } from "./embedded/broker.ts";
 import { startPostgres } from "./embedded/postgres.ts";
 import { startRedis } from "./embedded/redis.ts";
@@ -155,9 +156,6 @@ function everything({ addresses, services, data, env }: ServiceSurroundings): Re
       env.LOCKSTEP_CONSOLE_OPERATIONS || String(isLoopback(env.LOCKSTEP_HOST || "127.0.0.1")),
   };
 }
-
-const isLoopback = (host: string): boolean =>
-  host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
 
 /** Where everything is: what was started, and what was there before. */
 export function addressesOf(

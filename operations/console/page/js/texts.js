@@ -309,6 +309,7 @@ export const texts = {
   "job.stop": { en: "Stop", pt: "Parar" },
 
   "failed.FORBIDDEN": { en: "This is not allowed here.", pt: "Isto não é permitido aqui." },
+  "failed.UNAUTHENTICATED": { en: "Nobody may do this without a token.", pt: "Ninguém pode fazer isto sem um token." },
   "failed.UNAVAILABLE": { en: "A part that is needed does not answer.", pt: "Uma parte necessária não responde." },
   "failed.other": { en: "That did not work.", pt: "Não funcionou." },
 };

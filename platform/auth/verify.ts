@@ -1,0 +1,82 @@
+/** Judges a bearer token: a JWT (RFC 7519, 8725, 9068) of one issuer, for one audience, signed by one of its keys. */
+import { errors, jwtVerify } from "jose";
+import { type IssuerKeys, KeysAwayError } from "./keys.ts";
+
+/** Who asks, as the issuer says. */
+export interface Caller {
+  /** The claim `sub`: printable ASCII, 255 characters at most (OpenID Connect Core, section 2). */
+  readonly subject: string;
+  readonly scopes: readonly string[];
+  /** To be passed on where something is done in the caller's name; never to be told. */
+  readonly token: string;
+}
+
+/** Why somebody is not let in, as the metric tells it. */
+export type Reason = "missing" | "malformed" | "untrusted" | "expired" | "claims" | "scope" | "keys";
+
+/** The message is for the caller, and holds nothing of the token. */
+export class RefusedTokenError extends Error {
+  override readonly name = "RefusedTokenError";
+
+  constructor(
+    readonly reason: Reason,
+    message: string,
+    cause?: unknown,
+  ) {
+    super(message, { cause });
+  }
+}
+
+export interface Expected {
+  readonly issuer: string;
+  readonly audience: string;
+}
+
+/** Asymmetric ones only: a public key taken for a secret (HS256) or no signature at all must not be possible. */
+const ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"];
+/** Clocks may differ by so many seconds. */
+const TOLERANCE_S = 30;
+const LONGEST_TOKEN = 8_192;
+/** Other kinds of JWT of the same issuer are no access tokens (RFC 8725, section 3.11); not every issuer names them by RFC 9068. */
+const TYPES = /^(application\/)?(at\+)?jwt$/i;
+const SUBJECT = /^[\x20-\x7e]{1,255}$/;
+
+/** @throws {RefusedTokenError} whatever is wrong with it. */
+export async function verify(token: string, keys: Pick<IssuerKeys, "keyFor">, expected: Expected): Promise<Caller> {
+  if (token.length > LONGEST_TOKEN)
+    throw new RefusedTokenError("malformed", `The token is longer than ${LONGEST_TOKEN} characters.`);
+  try {
+    const { payload, protectedHeader } = await jwtVerify(token, keys.keyFor, {
+      ...expected,
+      algorithms: ALGORITHMS,
+      clockTolerance: TOLERANCE_S,
+      requiredClaims: ["exp", "sub"],
+    });
+    if (!TYPES.test(protectedHeader.typ ?? "JWT"))
+      throw new RefusedTokenError("claims", "The token is of another type than an access token.");
+    const { sub, scope } = payload;
+    if (typeof sub !== "string" || !SUBJECT.test(sub)) throw claimRefused("sub");
+    return { subject: sub, scopes: typeof scope === "string" ? scope.split(" ") : [], token };
+  } catch (error) {
+    throw refused(error);
+  }
+}
+
+const claimRefused = (claim: string, cause?: unknown): RefusedTokenError =>
+  new RefusedTokenError("claims", `The token's claim ${claim} is missing, or not what is expected here.`, cause);
+
+function refused(error: unknown): unknown {
+  if (error instanceof KeysAwayError) return new RefusedTokenError("keys", "Tokens cannot be judged now.", error);
+  if (error instanceof errors.JWTExpired)
+    return new RefusedTokenError("expired", "The token has expired; ask its issuer for a new one.", error);
+  if (error instanceof errors.JWTClaimValidationFailed) return claimRefused(error.claim, error);
+  if (error instanceof errors.JWSInvalid || error instanceof errors.JWTInvalid)
+    return new RefusedTokenError("malformed", "The token cannot be read: it is no signed JWT.", error);
+  if (error instanceof errors.JOSEError)
+    return new RefusedTokenError(
+      "untrusted",
+      "The token is not signed by a key of the issuer that is trusted here.",
+      error,
+    );
+  return error;
+}

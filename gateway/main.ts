@@ -1,6 +1,7 @@
 /** Wires the gateway: settings, the source's PostgreSQL, the routes of every entity. */
 import { entities } from "../contracts/entities/index.ts";
 import { watchPool } from "../observability/gauges.ts";
+import { authOf, type Scope } from "../platform/auth/guard.ts";
 import { serveHttp, serviceApp } from "../platform/http.ts";
 import { connectLog } from "../platform/log/kafkajs/index.ts";
 import { migrate } from "../platform/migrate.ts";
@@ -15,18 +16,28 @@ import { EntityStore } from "./write.ts";
 
 export interface Gateway extends Service {
   readonly url: string;
+  /** Everything that is answered. */
+  readonly routes: readonly { readonly method: string; readonly path: string }[];
 }
 
-/** @throws {Error} when DATABASE_URL is missing, or the database cannot be reached or migrated at the start. */
+const READING = ["GET", "HEAD", "OPTIONS"];
+const scopeOf = (method: string): Scope => (READING.includes(method) ? "lockstep:read" : "lockstep:write");
+
+/**
+ * @throws {Error} when DATABASE_URL is missing, or the database cannot be reached or migrated at the start.
+ * @throws {SettingsError} when it would be open to the network unasked.
+ */
 export async function startGateway({ settings, logger, metrics }: Running): Promise<Gateway> {
   const url = settings.DATABASE_URL;
   if (!url) throw new Error("DATABASE_URL is not set: the gateway needs the source's PostgreSQL");
+  const auth = authOf({ settings, metrics, logger }, { scopeOf });
   const source = new Source(url, {
     connections: settings.LOCKSTEP_DATABASE_POOL,
     statementTimeoutMs: settings.LOCKSTEP_STATEMENT_TIMEOUT_MS,
   });
   watchPool(metrics, "source", () => source.use);
-  const app = serviceApp({ checks: [source.check], metrics, logger });
+  const app = serviceApp({ checks: [source.check, ...auth.checks], metrics, logger });
+  app.use(auth.guard);
   const connect = () => connectLog({ brokers: settings.KAFKA_BROKERS, clientId: "lockstep-gateway", logger });
   const confirmations = new Confirmations(connect, logger);
   confirmations.show(metrics);
@@ -51,12 +62,14 @@ export async function startGateway({ settings, logger, metrics }: Running): Prom
   const ended = Promise.withResolvers<void>();
   return {
     url: http.url,
+    routes: app.routes,
     ended: ended.promise,
     async stop() {
       forgetting[Symbol.dispose]();
       await http.stop();
       await confirmations.close();
       await source.close();
+      auth.close();
       ended.resolve();
     },
   };

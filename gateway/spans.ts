@@ -17,8 +17,9 @@ export async function inRequestSpan(
   });
   const traceparent = span.traceparent ?? newTraceparent();
   c.set("traceparent", traceparent);
+  const actor = c.get("caller")?.subject;
   try {
-    const response = await work({ traceparent });
+    const response = await work({ traceparent, ...(actor === undefined ? {} : { actor }) });
     span.set({ "http.response.status_code": response.status });
     span.end();
     c.set("keptTraceId", span.keptTraceId);

@@ -1,4 +1,5 @@
 /** The console: a page that shows everything and follows single writes, the same over HTTP, and verification at a set pace. */
+import { authOf } from "../../platform/auth/guard.ts";
 import { serveHttp, serviceApp } from "../../platform/http.ts";
 import type { Running } from "../../platform/run.ts";
 import type { Service } from "../../platform/service.ts";
@@ -19,17 +20,22 @@ const WITHIN_S = 30;
 /** How often the console looks whether a verification is due, and brings its metrics up to date. */
 const LOOK_EVERY_MS = 5_000;
 
-/** @throws {CannotConnectError} when the settings do not say where the databases are. */
+/**
+ * @throws {CannotConnectError} when the settings do not say where the databases are.
+ * @throws {SettingsError} when it would be open to the network unasked.
+ */
 export async function startConsole({ settings, logger, metrics }: Running, rebuilding: Rebuilding): Promise<Service> {
   const connections = new Connections(addressesOf(settings, ""), logger);
   const live = new Live(connections, logger);
-  const app = serviceApp({ checks: [], metrics, logger });
+  // A browser can put no header of its own on a page or an event stream, but it can send a password.
+  const auth = authOf({ settings, metrics, logger }, { scopeOf: () => "lockstep:operate", basic: true });
+  const app = serviceApp({ checks: auth.checks, metrics, logger });
   const operations = settings.LOCKSTEP_CONSOLE_OPERATIONS;
   const stackData = settings.LOCKSTEP_STACK_DATA;
   const about = { operations, traceUrl: settings.LOCKSTEP_TRACE_UI_URL ?? null, stack: stackData !== undefined };
-  const own = ownHostOnly(settings.LOCKSTEP_CONSOLE_HOSTS);
-  app.use("/", own);
-  app.use("/api/*", own);
+  // A name that is not ours is not even asked for a password, which a page under that name would then have.
+  app.use(ownHostOnly(settings.LOCKSTEP_CONSOLE_HOSTS));
+  app.use(auth.guard);
   app.on("POST", "/api/*", changesOnly(operations));
   addPage(app);
   addReads(app, { connections, about });
@@ -53,6 +59,7 @@ export async function startConsole({ settings, logger, metrics }: Running, rebui
   return {
     ended: ended.promise,
     async stop() {
+      auth.close();
       await live.close();
       await http.stop();
       await outside.stop();

@@ -1,6 +1,6 @@
 /** A gateway in this process, on a database of its own. */
 import postgres, { type Sql } from "postgres";
-import { startGateway } from "../../gateway/main.ts";
+import { type Gateway, startGateway } from "../../gateway/main.ts";
 import { createLogger } from "../../observability/logger.ts";
 import { createMetrics } from "../../observability/metrics.ts";
 import { readSettings } from "../../platform/settings.ts";
@@ -8,6 +8,7 @@ import { freshDatabase } from "./parts.ts";
 
 export interface TestGateway extends AsyncDisposable {
   readonly url: string;
+  readonly routes: Gateway["routes"];
   readonly databaseUrl: string;
   /** A writer of its own, as psql is one. */
   readonly sql: Sql;
@@ -22,6 +23,7 @@ export async function testGateway(env: Record<string, string> = {}): Promise<Tes
   const sql = postgres(databaseUrl, { max: 8, onnotice: () => {} });
   return {
     url: gateway.url,
+    routes: gateway.routes,
     databaseUrl,
     sql,
     async [Symbol.asyncDispose]() {

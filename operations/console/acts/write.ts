@@ -24,8 +24,16 @@ export interface Answered {
   readonly traceId: string | null;
 }
 
-/** @throws {LockstepError} UNAVAILABLE when the gateway is not known or does not answer. */
-export async function write(addresses: Addresses, entity: EntityDeclaration, wish: Wish): Promise<Answered> {
+/**
+ * @param token of whoever wants it, who must have the right to write: the console itself has none.
+ * @throws {LockstepError} UNAVAILABLE when the gateway is not known or does not answer.
+ */
+export async function write(
+  addresses: Addresses,
+  entity: EntityDeclaration,
+  wish: Wish,
+  token: string | undefined,
+): Promise<Answered> {
   const span = startSpan(`console ${wish.operation} ${entity.name}`, { kind: SpanKind.CLIENT });
   const startedMs = Date.now();
   try {
@@ -34,6 +42,7 @@ export async function write(addresses: Addresses, entity: EntityDeclaration, wis
       headers: {
         ...(wish.document ? { "content-type": "application/json" } : {}),
         ...(wish.version === undefined ? {} : { "if-match": `"${wish.version}"` }),
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(span.traceparent ? { traceparent: span.traceparent } : {}),
       },
       ...(wish.document ? { body: JSON.stringify(wish.document) } : {}),

@@ -49,7 +49,7 @@ export function addWrites(app: Hono, using: WriteParts): void {
       using.follow.begin(entity).catch(() => undefined),
       Bun.sleep(BEGIN_MS).then(() => undefined),
     ]);
-    const answered = await write(using.connections.addresses, entity, wish);
+    const answered = await write(using.connections.addresses, entity, wish, c.get("caller")?.token);
     // The console did what it was asked to: the gateway's refusal is the answer, and no failure of this request.
     if (answered.status >= 300) return c.json({ status: answered.status, problem: answered.body ?? {} });
     const followed = ends && followWrite(using.follow, entity, ends, wish, answered);

@@ -2,13 +2,15 @@
 import { replicaKey } from "../contracts/control.ts";
 import { canary } from "../contracts/entities/canary.ts";
 import { entities } from "../contracts/entities/index.ts";
-import { CANARY_PARTITIONS, receiptsTopic, replicaGroup, replicaTopic, topicsOf } from "../contracts/topics.ts";
+import { receiptsTopic, replicaGroup, replicaTopic } from "../contracts/topics.ts";
+import { ConsumerLags } from "../platform/consumer-lags.ts";
 import type { Pause } from "../platform/control.ts";
+import { ensureFlowTopics } from "../platform/flow-topics.ts";
 import { type Batch, type Follower, type Log, nameOf } from "../platform/log/log.ts";
 import type { Running } from "../platform/run.ts";
 import { copiesOf } from "../platform/settings.ts";
 import { CatchUp } from "./catch-up.ts";
-import { EntityFollower } from "./follow.ts";
+import { EntityFollower, type FollowParts } from "./follow.ts";
 import { markHealedLetters } from "./healed.ts";
 import type { Lag } from "./lag.ts";
 import { Letters } from "./letters.ts";
@@ -35,6 +37,7 @@ export interface FlowParts extends Running {
 /** Made before {@link start}, so that whoever asks how it is gets an answer while the start takes its time. */
 export class Flow {
   private readonly receipts: Receipts;
+  private readonly lags: ConsumerLags;
   private readonly letters: Letters;
   private readonly followers: ReadonlyMap<string, EntityFollower>;
   private readonly catchUp: CatchUp;
@@ -51,15 +54,16 @@ export class Flow {
     const process = `lockstep.replica.${name}.${settings.LOCKSTEP_INSTANCE ?? crypto.randomUUID()}`;
     this.receipts = new Receipts({ log, logger, metrics }, `${process}.receipts`);
     this.letters = new Letters(log, [...entities, canary], `${process}.dead-letters`);
-    const { receipts, letters } = this;
-    const followers = replica.entities.map(
-      (kept) =>
-        new EntityFollower(
-          { applier: kept.applier, lag, receipts: isNoCanary(kept) ? receipts : untold, letters, logger, metrics },
-          kept.entity,
-          kept.replica,
-        ),
-    );
+    this.lags = new ConsumerLags(metrics.consumerLag, this.group);
+    const { receipts, lags, letters } = this;
+    const followers = replica.entities.map((kept) => {
+      const told = isNoCanary(kept) ? { receipts, lags } : untold;
+      return new EntityFollower(
+        { applier: kept.applier, lag, ...told, letters, logger, metrics },
+        kept.entity,
+        kept.replica,
+      );
+    });
     this.followers = new Map(followers.map((follower) => [follower.topic, follower]));
     this.catchUp = new CatchUp({
       positions: new Positions({ database: replica.database, log, group: this.group, topics: this.topics }),
@@ -91,8 +95,7 @@ export class Flow {
   async start(): Promise<{ readonly ended: Promise<void> }> {
     const { log, pause, name, settings } = this.using;
     const copies = copiesOf(settings);
-    await log.ensureTopics(entities.flatMap(topicsOf), { ...copies, partitions: settings.LOCKSTEP_PARTITIONS });
-    await log.ensureTopics(topicsOf(canary), { ...copies, partitions: CANARY_PARTITIONS });
+    await ensureFlowTopics(log, settings);
     await log.ensureTopics([receiptsTopic], { ...copies, partitions: 1 });
     const control = await pause.watch(log, replicaKey(name), copies);
     await this.catchUp.begin();
@@ -128,7 +131,7 @@ export class Flow {
       onAssigned: (partitions) => catchUp.assigned(partitions),
       onRevoked: (partitions) => {
         lag.revoked(partitions);
-        for (const { partition } of partitions) metrics.consumerLag.remove({ group, partition: String(partition) });
+        for (const at of partitions) this.lags.forget(at);
         catchUp.revoked(partitions);
       },
       onGap: (at, from, to) => {
@@ -159,4 +162,4 @@ export class Flow {
 }
 
 /** Nobody waits for the canary, and nobody shall see it. */
-const untold: Pick<Receipts, "add"> = { add() {} };
+const untold: Pick<FollowParts, "receipts" | "lags"> = { receipts: { add() {} }, lags: { set() {} } };

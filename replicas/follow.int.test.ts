@@ -4,6 +4,7 @@ import { encodeRouted, header, NewerSchemaVersionError, routedHeaders } from "..
 import type { Receipt } from "../contracts/receipt.ts";
 import { createMetrics, type Metrics } from "../observability/metrics.ts";
 import { newTraceparent, recordSpans, SpanKind, traceIdOf } from "../observability/trace.ts";
+import { ConsumerLags } from "../platform/consumer-lags.ts";
 import type { Batch, StoredRecord } from "../platform/log/log.ts";
 import { type CacheProcess, startCacheProcess } from "../tests/harness/cache-process.ts";
 import { eventually } from "../tests/harness/eventually.ts";
@@ -52,7 +53,15 @@ beforeEach(() => {
       sent.push(...records.map((letter) => read(letter)));
     },
   };
-  const parts = { applier, lag, receipts, letters, logger: silent, metrics };
+  const parts = {
+    applier,
+    lag,
+    receipts,
+    lags: new ConsumerLags(metrics.consumerLag, "lockstep.replica.catalog"),
+    letters,
+    logger: silent,
+    metrics,
+  };
   follower = new EntityFollower(parts, entity, replicaOf("catalog"));
 });
 

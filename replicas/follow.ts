@@ -7,6 +7,7 @@ import { BatchSpans } from "../observability/batch-spans.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { type ActiveSpan, isTracing, SpanKind, startSpan, traceIdOf } from "../observability/trace.ts";
+import type { ConsumerLags } from "../platform/consumer-lags.ts";
 import { isAway } from "../platform/database.ts";
 import type { Batch, StoredRecord } from "../platform/log/log.ts";
 import { isId } from "../platform/pages.ts";
@@ -44,6 +45,7 @@ export interface FollowParts {
   readonly applier: Pick<Applier, "apply">;
   readonly lag: Lag;
   readonly receipts: Pick<Receipts, "add">;
+  readonly lags: Pick<ConsumerLags, "set">;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -81,7 +83,7 @@ export class EntityFollower {
     await this.sendLetters(batch);
     lag.applied(batch, Date.now());
     const next = (batch.records.at(-1)?.offset ?? -1) + 1;
-    this.told.lag(batch.partition, Math.max(0, batch.highWatermark - next));
+    this.using.lags.set(batch, Math.max(0, batch.highWatermark - next));
   }
 
   private async sendLetters({ records, partition }: Batch): Promise<void> {

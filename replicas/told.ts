@@ -1,7 +1,6 @@
 /** What a follower tells of the events that it applies: in the metrics of everything, or, of the canary, in its own and nowhere else. */
 import { canary } from "../contracts/entities/canary.ts";
 import type { EntityDeclaration } from "../contracts/entity.ts";
-import { replicaGroup } from "../contracts/topics.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { Outcome } from "./reduce.ts";
 
@@ -11,7 +10,6 @@ export interface Told {
   readonly outcome: (outcome: Outcome | "invalid" | "unappliable", count?: number) => void;
   /** An event that was new is readable in a store. Times are milliseconds since 1970. */
   readonly readable: (store: Store, committedMs: number, atMs: number, traceId: string | undefined) => void;
-  readonly lag: (partition: number, records: number) => void;
 }
 
 export const toldOf = (entity: EntityDeclaration, replica: string, metrics: Metrics): Told =>
@@ -23,8 +21,6 @@ const changesTold = (replica: string, metrics: Metrics): Told => ({
   outcome: (outcome, count = 1) => metrics.replicaApplied.inc({ replica, outcome }, count),
   readable: (store, committedMs, atMs, traceId) =>
     metrics.syncLatency.observe({ replica, store }, secondsFrom(committedMs, atMs), traceId),
-  lag: (partition, records) =>
-    metrics.consumerLag.set({ group: replicaGroup(replica), partition: String(partition) }, records),
 });
 
 const canaryTold = (replica: string, metrics: Metrics): Told => ({
@@ -33,5 +29,4 @@ const canaryTold = (replica: string, metrics: Metrics): Told => ({
     metrics.canaryLatency.observe({ replica, store }, secondsFrom(committedMs, atMs), traceId);
     metrics.canarySeen.set({ replica, store }, committedMs / 1_000);
   },
-  lag: () => {},
 });

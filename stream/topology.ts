@@ -6,6 +6,7 @@ import { BatchSpans } from "../observability/batch-spans.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { SpanKind } from "../observability/trace.ts";
+import { ConsumerLags } from "../platform/consumer-lags.ts";
 import type { Batch, Log, OutgoingRecord, StoredRecord, TopicPartition } from "../platform/log/log.ts";
 import { type Decision, decide } from "./decide.ts";
 import type { KnownVersions } from "./known-versions.ts";
@@ -46,6 +47,7 @@ class Partition {
     private readonly using: StreamParts,
     private readonly entity: EntityDeclaration,
     private readonly at: TopicPartition,
+    private readonly lags: ConsumerLags,
     partitions: number,
   ) {
     this.validate = validator(entity, partitions);
@@ -188,8 +190,7 @@ class Partition {
 
   private report(batch: Batch, owned: Owned): void {
     if (this.entity === canary) return;
-    const labels = { group: streamGroup, partition: String(this.at.partition) };
-    this.using.metrics.consumerLag.set(labels, Math.max(0, batch.highWatermark - owned.next));
+    this.lags.set(this.at, Math.max(0, batch.highWatermark - owned.next));
   }
 
   /** Gives the partition up; whoever takes it over fences this writer. */
@@ -217,11 +218,14 @@ export interface StreamParts {
 /** All partitions that this instance has. */
 export class Topology {
   private readonly partitions = new Map<string, Promise<Partition>>();
+  private readonly lags: ConsumerLags;
 
   constructor(
     private readonly using: StreamParts,
     private readonly entities: readonly EntityDeclaration[],
-  ) {}
+  ) {
+    this.lags = new ConsumerLags(using.metrics.consumerLag, streamGroup);
+  }
 
   async process(batch: Batch): Promise<void> {
     await (await this.partition(batch)).process(batch);
@@ -242,8 +246,7 @@ export class Topology {
       const partition = this.partitions.get(key);
       this.partitions.delete(key);
       void partition?.then((p) => p.release());
-      // Whoever has it now tells how far it is.
-      this.using.metrics.consumerLag.remove({ group: streamGroup, partition: String(at.partition) });
+      this.lags.forget(at);
     }
   }
 
@@ -268,7 +271,7 @@ export class Topology {
     if (!found) {
       found = this.using.log
         .partitions(topic)
-        .then((count) => new Partition(this.using, entity, { topic, partition }, count));
+        .then((count) => new Partition(this.using, entity, { topic, partition }, this.lags, count));
       found.catch(() => this.partitions.delete(key));
       this.partitions.set(key, found);
     }

@@ -2,14 +2,13 @@
 import { hostname } from "node:os";
 import { canary } from "../../contracts/entities/canary.ts";
 import { entities } from "../../contracts/entities/index.ts";
-import { CANARY_PARTITIONS, topicsOf } from "../../contracts/topics.ts";
+import { ensureFlowTopics } from "../../platform/flow-topics.ts";
 import { serveHttp, serviceApp } from "../../platform/http.ts";
 import { connectLog } from "../../platform/log/kafkajs/index.ts";
 import { migrate } from "../../platform/migrate.ts";
 import { connectDedicated } from "../../platform/postgres.ts";
 import type { Running } from "../../platform/run.ts";
 import type { Service } from "../../platform/service.ts";
-import { copiesOf } from "../../platform/settings.ts";
 import { migrations } from "../migrations/index.ts";
 import { startCanary } from "./canary.ts";
 import { Leader } from "./leader.ts";
@@ -37,9 +36,7 @@ export async function startRelay({ settings, logger, metrics }: Running): Promis
   const http = serveHttp(app, settings);
   await migrate(url, migrations, logger);
   const log = await connectLog({ brokers: settings.KAFKA_BROKERS, clientId: "lockstep-relay", logger });
-  const copies = copiesOf(settings);
-  await log.ensureTopics(entities.flatMap(topicsOf), { ...copies, partitions: settings.LOCKSTEP_PARTITIONS });
-  await log.ensureTopics(topicsOf(canary), { ...copies, partitions: CANARY_PARTITIONS });
+  await ensureFlowTopics(log, settings);
 
   const ended = Promise.withResolvers<void>();
   const session = connectDedicated(url, "lockstep-relay", () =>

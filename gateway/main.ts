@@ -4,6 +4,7 @@ import { watchPool } from "../observability/gauges.ts";
 import { authOf, type Scope } from "../platform/auth/guard.ts";
 import { serveHttp, serviceApp } from "../platform/http.ts";
 import { connectLog } from "../platform/log/kafkajs/index.ts";
+import { brokersOf } from "../platform/log/kafkajs/security.ts";
 import { migrate } from "../platform/migrate.ts";
 import type { Running } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
@@ -38,7 +39,7 @@ export async function startGateway({ settings, logger, metrics }: Running): Prom
   watchPool(metrics, "source", () => source.use);
   const app = serviceApp({ checks: [source.check, ...auth.checks], metrics, logger });
   app.use(auth.guard);
-  const connect = () => connectLog({ brokers: settings.KAFKA_BROKERS, clientId: "lockstep-gateway", logger });
+  const connect = () => connectLog({ ...brokersOf(settings), clientId: "lockstep-gateway", logger });
   const confirmations = new Confirmations(connect, logger);
   confirmations.show(metrics);
   const using = {

@@ -6,7 +6,8 @@ import { resolve } from "node:path";
 import { Redis } from "ioredis";
 import { replicaNames } from "../contracts/entities/index.ts";
 import type { Logger } from "../observability/logger.ts";
-import { connectLog } from "../platform/log/kafkajs/index.ts";
+import { connectLog, type LogSettings } from "../platform/log/kafkajs/index.ts";
+import { type BrokerSettings, brokersOf } from "../platform/log/kafkajs/security.ts";
 import type { Log } from "../platform/log/log.ts";
 import { connectPool, type Sql } from "../platform/postgres.ts";
 import { Refusal } from "../platform/refusal.ts";
@@ -23,18 +24,17 @@ export interface Addresses {
   readonly replicas: ReadonlyMap<string, string>;
   readonly redis: string | undefined;
   readonly brokers: readonly string[];
+  /** How they are spoken to. */
+  readonly security: NonNullable<LogSettings["security"]>;
   /** Those whose health can be asked for. */
   readonly services: readonly StackEntry[];
 }
 
 type FromSettings = Pick<
   Settings,
-  | "LOCKSTEP_SOURCE_DATABASE_URL"
-  | "LOCKSTEP_REPLICA_DATABASE_URLS"
-  | "LOCKSTEP_SERVICE_URLS"
-  | "REDIS_URL"
-  | "KAFKA_BROKERS"
->;
+  "LOCKSTEP_SOURCE_DATABASE_URL" | "LOCKSTEP_REPLICA_DATABASE_URLS" | "LOCKSTEP_SERVICE_URLS" | "REDIS_URL"
+> &
+  BrokerSettings;
 
 /**
  * Where everything is.
@@ -49,7 +49,7 @@ export function addressesOf(settings: FromSettings, data: string): Addresses {
       source,
       replicas: new Map(settings.LOCKSTEP_REPLICA_DATABASE_URLS ?? []),
       redis: settings.REDIS_URL,
-      brokers: settings.KAFKA_BROKERS,
+      ...brokersOf(settings),
       services: servicesOf(settings.LOCKSTEP_SERVICE_URLS ?? []),
     };
   const entries = readStackFile(resolve(data))?.entries;
@@ -62,6 +62,7 @@ export function addressesOf(settings: FromSettings, data: string): Addresses {
     source: urlOf("gateway-db"),
     replicas: new Map(replicaNames.map((name) => [name, urlOf(`${name}-db`)])),
     redis: urlOf("redis") || undefined,
+    ...brokersOf(settings),
     brokers: entries.filter(({ kind }) => kind === "broker").map(({ url }) => url),
     services: entries.filter(isService),
   };
@@ -106,8 +107,9 @@ export class Connections implements AsyncDisposable {
 
   /** @throws {Error} when no broker answers. */
   log(): Promise<Log> {
-    const { brokers } = this.addresses;
-    this.connected ??= connectLog({ brokers, clientId: "lockstep-operations", logger: this.logger }).catch((error) => {
+    const { brokers, security } = this.addresses;
+    const clientId = "lockstep-operations";
+    this.connected ??= connectLog({ brokers, security, clientId, logger: this.logger }).catch((error) => {
       this.connected = undefined; // the next to ask tries again
       throw error;
     });

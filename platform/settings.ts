@@ -31,6 +31,12 @@ const wholeNumber = (min: number, max: number, initial: number) =>
 const url = (protocols: RegExp, example: string) =>
   z.url({ protocol: protocols, error: `must be a URL like ${example}` }).optional();
 
+const pem = (label: string) =>
+  z
+    .string()
+    .regex(new RegExp(`^\\s*-----BEGIN ${label}-----[^]+-----END ${label}-----\\s*$`), "must be PEM text")
+    .optional();
+
 const flag = (initial: boolean) =>
   z
     .enum(["true", "false"], { error: "must be true or false" })
@@ -70,6 +76,29 @@ export const settings = {
       ),
     "Brokers to start from, host:port, separated by commas",
   ),
+  KAFKA_TLS: setting(
+    flag(false),
+    "Whether brokers are spoken to over TLS; their certificates are checked against the system's authorities, or KAFKA_TLS_CA",
+  ),
+  KAFKA_TLS_CA: setting(
+    pem("CERTIFICATE"),
+    "Certificates, as PEM, of the authorities that the brokers' certificates are checked against; KAFKA_TLS_CA_FILE names a file of them",
+    true,
+  ),
+  KAFKA_TLS_CERT: setting(
+    pem("CERTIFICATE"),
+    "Certificate, as PEM, that this process shows to brokers (mutual TLS)",
+    true,
+  ),
+  KAFKA_TLS_KEY: setting(pem("[A-Z ]*PRIVATE KEY"), "Its private key, as PEM", true),
+  KAFKA_SASL_MECHANISM: setting(
+    z
+      .enum(["plain", "scram-sha-256", "scram-sha-512"], { error: "must be plain, scram-sha-256 or scram-sha-512" })
+      .optional(),
+    "How this process tells brokers who it is; plain sends the password as it is, so only over TLS",
+  ),
+  KAFKA_SASL_USERNAME: setting(z.string().min(1).optional(), "Its name there"),
+  KAFKA_SASL_PASSWORD: setting(z.string().min(1).optional(), "Its password there", true),
   REDIS_URL: setting(
     url(/^rediss?$/, "redis://host:6379"),
     "Redis of a replica; without it every read comes from PostgreSQL",
@@ -292,8 +321,30 @@ export function readSettings(from: Readonly<Record<string, string | undefined>>)
   if (values.LOCKSTEP_AUTH === "jwt")
     for (const name of ["LOCKSTEP_AUTH_ISSUER", "LOCKSTEP_AUTH_JWKS"] as const)
       if (!env[name]) mistakes.push(`${name}: must be set where LOCKSTEP_AUTH=jwt`);
+  mistakes.push(...brokerContradictions(values as Partial<Settings>));
   if (mistakes.length > 0) throw new SettingsError(mistakes);
   return values as Settings;
+}
+
+/** What would leave a connection less protected than its settings look. */
+function brokerContradictions(values: Partial<Settings>): string[] {
+  const { KAFKA_TLS: tls, KAFKA_SASL_MECHANISM: mechanism } = values;
+  const given = (name: keyof Settings) => values[name] !== undefined;
+  const mistakes: string[] = [];
+  if (!tls)
+    for (const name of ["KAFKA_TLS_CA", "KAFKA_TLS_CERT", "KAFKA_TLS_KEY"] as const)
+      if (given(name)) mistakes.push(`${name}: says nothing unless KAFKA_TLS=true`);
+  if (given("KAFKA_TLS_CERT") !== given("KAFKA_TLS_KEY"))
+    mistakes.push("KAFKA_TLS_CERT and KAFKA_TLS_KEY: only both or none");
+  for (const name of ["KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"] as const) {
+    if (mechanism && !given(name)) mistakes.push(`${name}: must be set where KAFKA_SASL_MECHANISM is`);
+    if (!mechanism && given(name)) mistakes.push(`${name}: says nothing without KAFKA_SASL_MECHANISM`);
+  }
+  if (mechanism === "plain" && !tls)
+    mistakes.push(
+      "KAFKA_SASL_MECHANISM=plain: would send the password in the clear; set KAFKA_TLS=true, or use scram-sha-512",
+    );
+  return mistakes;
 }
 
 /** The settings as a service sees them, with secrets hidden. */

@@ -2,6 +2,7 @@
 import { Pause } from "../platform/control.ts";
 import { type HttpServer, serveHttp, serviceApp } from "../platform/http.ts";
 import { connectLog } from "../platform/log/kafkajs/index.ts";
+import { brokersOf } from "../platform/log/kafkajs/security.ts";
 import { migrate } from "../platform/migrate.ts";
 import type { Running } from "../platform/run.ts";
 import type { Check, Service } from "../platform/service.ts";
@@ -33,7 +34,7 @@ export async function startReplica(running: Running, name: string): Promise<Serv
 
   await migrate(databaseUrl, migrationsOf(name), logger);
   await replica.start(health.databaseAnswered);
-  const log = await connectLog({ brokers: settings.KAFKA_BROKERS, clientId: `lockstep-replica-${name}`, logger });
+  const log = await connectLog({ ...brokersOf(settings), clientId: `lockstep-replica-${name}`, logger });
   const started = new Flow({ ...running, name, databaseUrl, replica, log, lag, pause });
   flow = started;
   const { ended } = await started.start();

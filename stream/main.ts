@@ -11,6 +11,7 @@ import { Pause } from "../platform/control.ts";
 import { ensureFlowTopics } from "../platform/flow-topics.ts";
 import { serveHttp, serviceApp } from "../platform/http.ts";
 import { connectLog } from "../platform/log/kafkajs/index.ts";
+import { brokersOf } from "../platform/log/kafkajs/security.ts";
 import type { Follower } from "../platform/log/log.ts";
 import { watchOpenLetters } from "../platform/open-letters.ts";
 import type { Running } from "../platform/run.ts";
@@ -48,7 +49,7 @@ export async function startStream({ settings, logger, metrics }: Running): Promi
     logger,
   });
   const http = serveHttp(app, settings);
-  const log = await connectLog({ brokers: settings.KAFKA_BROKERS, clientId: "lockstep-stream", logger });
+  const log = await connectLog({ ...brokersOf(settings), clientId: "lockstep-stream", logger });
   await ensureFlowTopics(log, settings);
   const routed = [...entities, canary];
   const control = await pause.watch(log, STREAM_KEY, copiesOf(settings));

@@ -5,6 +5,7 @@ import { entities } from "../../contracts/entities/index.ts";
 import { ensureFlowTopics } from "../../platform/flow-topics.ts";
 import { serveHttp, serviceApp } from "../../platform/http.ts";
 import { connectLog } from "../../platform/log/kafkajs/index.ts";
+import { brokersOf } from "../../platform/log/kafkajs/security.ts";
 import { migrate } from "../../platform/migrate.ts";
 import { connectDedicated } from "../../platform/postgres.ts";
 import type { Running } from "../../platform/run.ts";
@@ -35,7 +36,7 @@ export async function startRelay({ settings, logger, metrics }: Running): Promis
   });
   const http = serveHttp(app, settings);
   await migrate(url, migrations, logger);
-  const log = await connectLog({ brokers: settings.KAFKA_BROKERS, clientId: "lockstep-relay", logger });
+  const log = await connectLog({ ...brokersOf(settings), clientId: "lockstep-relay", logger });
   await ensureFlowTopics(log, settings);
 
   const ended = Promise.withResolvers<void>();

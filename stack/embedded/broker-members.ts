@@ -30,18 +30,21 @@ function memberIds(response: Buffer): number[] {
   });
 }
 
+/** It listens, and hangs up on who comes without TLS or without saying who they are. */
+export class GuardedBrokerError extends Error {}
+
 /**
  * Gives the node ids of all brokers that take requests, as the broker at this address knows them.
  *
- * @throws {Error} when it does not answer within `timeoutMs`, or closes the connection.
+ * @throws {GuardedBrokerError} when it closes the connection, {Error} when it does not answer within `timeoutMs`.
  * @see https://kafka.apache.org/protocol#The_Messages_Metadata
  */
 export function brokerMembers(host: string, port: number, timeoutMs = 2_000): Promise<number[]> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port });
-    const fail = (why: string) => {
+    const fail = (why: string, as: new (message: string) => Error = Error) => {
       socket.destroy();
-      reject(new Error(`the broker at ${host}:${port} ${why}`));
+      reject(new as(`the broker at ${host}:${port} ${why}`));
     };
     let received = Buffer.alloc(0);
     const timer = setTimeout(() => fail(`did not answer within ${timeoutMs} ms`), timeoutMs);
@@ -56,7 +59,7 @@ export function brokerMembers(host: string, port: number, timeoutMs = 2_000): Pr
     socket.once("error", (error) => fail(error.message));
     socket.once("close", () => {
       clearTimeout(timer);
-      fail("closed the connection");
+      fail("closed the connection", GuardedBrokerError);
     });
   });
 }

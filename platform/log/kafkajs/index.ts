@@ -25,6 +25,8 @@ export interface LogSettings {
   readonly logger: Logger;
   /** TLS and SASL, as kafkajs takes them. */
   readonly security?: Pick<KafkaConfig, "ssl" | "sasl">;
+  /** How long brokers are tried to be reached at the start. Default 20,000 ms. */
+  readonly connectTimeoutMs?: number;
   /** How long one batch is tried before its outcome counts as unknown and its writer is dead. Default 30,000 ms. */
   readonly writeTimeoutMs?: number;
   /**
@@ -35,13 +37,16 @@ export interface LogSettings {
 }
 
 const CONNECT_WITHIN_MS = 20_000;
+/** Brokers that start together with us need a moment, which is worth no line. */
+const QUIET_MS = 3_000;
 
-/** @throws {Error} when no broker answers within 20 seconds. */
+/** @throws {Error} when no broker answers in time, with what the last one said. */
 export async function connectLog({
   brokers,
   clientId,
   logger,
   security = {},
+  connectTimeoutMs = CONNECT_WITHIN_MS,
   writeTimeoutMs = 30_000,
   fencing,
 }: LogSettings): Promise<Log> {
@@ -52,7 +57,7 @@ export async function connectLog({
   const closing = new AbortController();
   const { signal } = closing;
   const what = `connecting to ${brokers.join(", ")}`;
-  await patiently({ what, withinMs: CONNECT_WITHIN_MS, signal }, () => cluster.refresh());
+  await patiently({ what, withinMs: connectTimeoutMs, signal, onRetry: sayOnce(logger) }, () => cluster.refresh());
 
   return {
     async openWriter(name, partitions) {
@@ -94,5 +99,19 @@ export async function connectLog({
       sender.close();
       cluster.close();
     },
+  };
+}
+
+/**
+ * A refused password or certificate is tried again like anything else: a broker that starts refuses everybody for a while. But whoever
+ * looks should not have to wait for the end of it to see why.
+ */
+function sayOnce(logger: Logger): (error: unknown) => void {
+  const begun = performance.now();
+  let said = false;
+  return (error) => {
+    if (said || performance.now() - begun < QUIET_MS) return;
+    said = true;
+    logger.warn({ err: error }, "the brokers are not reached yet; trying again");
   };
 }

@@ -1,0 +1,32 @@
+import { expect, test } from "bun:test";
+import { readSettings, SettingsError } from "./settings.ts";
+
+const mistakes = (env: Record<string, string>): readonly string[] => {
+  try {
+    readSettings(env);
+    return [];
+  } catch (error) {
+    if (error instanceof SettingsError) return error.mistakes;
+    throw error;
+  }
+};
+
+const certificate = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+
+test("a connection to brokers is as protected as its settings look, or there is none", () => {
+  const user = { KAFKA_SASL_USERNAME: "me", KAFKA_SASL_PASSWORD: "secret" };
+  const cases: [Record<string, string>, RegExp | undefined][] = [
+    [{ KAFKA_TLS: "true", KAFKA_TLS_CA: certificate, KAFKA_SASL_MECHANISM: "plain", ...user }, undefined],
+    [{ KAFKA_SASL_MECHANISM: "scram-sha-512", ...user }, undefined],
+    [{ KAFKA_TLS_CA: certificate }, /KAFKA_TLS_CA: .*KAFKA_TLS=true/],
+    [{ KAFKA_TLS: "true", KAFKA_TLS_CERT: certificate }, /only both or none/],
+    [{ KAFKA_TLS: "true", KAFKA_TLS_CA: "/etc/ca.pem" }, /KAFKA_TLS_CA=\(hidden\): must be PEM text/],
+    [{ KAFKA_SASL_MECHANISM: "plain", ...user }, /in the clear/],
+    [{ KAFKA_SASL_MECHANISM: "scram-sha-512", KAFKA_SASL_USERNAME: "me" }, /KAFKA_SASL_PASSWORD: must be set/],
+    [user, /says nothing without KAFKA_SASL_MECHANISM/],
+  ];
+  for (const [env, why] of cases)
+    if (why) expect(mistakes(env).join("\n")).toMatch(why);
+    else expect(mistakes(env)).toEqual([]);
+  expect(mistakes({ KAFKA_SASL_MECHANISM: "plain", ...user }).join()).not.toContain("secret");
+});

@@ -1,0 +1,59 @@
+/** Certificates for tests, made anew each time: no private key lies in a file of the project. */
+// What @peculiar/x509 finds its algorithms with.
+import "reflect-metadata";
+import { webcrypto } from "node:crypto";
+import * as x509 from "@peculiar/x509";
+
+export interface Issued {
+  /** PEM. */
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface Authority {
+  /** Its own certificate, as PEM. */
+  readonly ca: string;
+  /** @param name the subject, and an address or host name that the certificate is for. */
+  issue(name: string): Promise<Issued>;
+}
+
+const EC = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+const DAY_MS = 86_400_000;
+
+const keys = () => webcrypto.subtle.generateKey(EC, true, ["sign", "verify"]) as Promise<CryptoKeyPair>;
+const validity = () => ({ notBefore: new Date(Date.now() - DAY_MS), notAfter: new Date(Date.now() + DAY_MS) });
+
+export async function authority(): Promise<Authority> {
+  x509.cryptoProvider.set(webcrypto as Crypto);
+  const own = await keys();
+  const root = await x509.X509CertificateGenerator.createSelfSigned({
+    name: "CN=Authority of a test",
+    ...validity(),
+    signingAlgorithm: EC,
+    keys: own,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
+    ],
+  });
+  return {
+    ca: root.toString("pem"),
+    async issue(name) {
+      const { publicKey, privateKey } = await keys();
+      const cert = await x509.X509CertificateGenerator.create({
+        subject: `CN=${name}`,
+        issuer: root.subject,
+        ...validity(),
+        signingAlgorithm: EC,
+        publicKey,
+        signingKey: own.privateKey,
+        extensions: [
+          new x509.SubjectAlternativeNameExtension([{ type: /^[\d.]+$/.test(name) ? "ip" : "dns", value: name }]),
+        ],
+      });
+      const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", privateKey)).toString("base64");
+      const lines = pkcs8.match(/.{1,64}/g)!.join("\n");
+      return { cert: cert.toString("pem"), key: `-----BEGIN PRIVATE KEY-----\n${lines}\n-----END PRIVATE KEY-----` };
+    },
+  };
+}

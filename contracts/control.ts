@@ -1,16 +1,20 @@
 /** What operators tell the services on `lockstep.control`: who is paused. The newest record of a key holds. */
 
+import { z } from "zod";
+
 /** Keys of those who can be paused. */
 export const STREAM_KEY = "stream";
 export const replicaKey = (replica: string): string => `replica/${replica}`;
 
-export interface Control {
-  readonly paused: boolean;
-  /** Why, in the operator's words. */
-  readonly reason?: string;
-  /** Since when, ISO 8601. */
-  readonly at: string;
-}
+export const controlSchema = z
+  .strictObject({
+    paused: z.boolean(),
+    reason: z.string().exactOptional().describe("why, in the operator's words"),
+    at: z.iso.datetime().describe("since when"),
+  })
+  .readonly();
+
+export type Control = z.infer<typeof controlSchema>;
 
 /** Undefined for what is none: it then changes nothing. */
 export function decodeControl(value: Buffer | null): Control | undefined {

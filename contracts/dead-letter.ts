@@ -50,7 +50,7 @@ const isReason = (name: string | undefined): name is ReasonName => name !== unde
 
 /** What was done about a letter. Superseded: the entity has this version or a newer one by now, so there is nothing left to do. */
 export type Resolution = "replayed" | "dropped" | "superseded";
-const resolutions: readonly string[] = ["replayed", "dropped", "superseded"] satisfies Resolution[];
+export const resolutions = ["replayed", "dropped", "superseded"] as const satisfies Resolution[];
 
 /** Headers of a letter beside the original ones. An original header of the same name is kept as `original-<name>`. */
 export const deadLetterHeader = {
@@ -184,7 +184,7 @@ export function decodeLetterOrMark(
   if (!origin) return undefined;
   const resolution = headers[deadLetterHeader.resolution];
   if (resolution !== undefined) {
-    if (!resolutions.includes(resolution)) return undefined;
+    if (!(resolutions as readonly string[]).includes(resolution)) return undefined;
     const atMs = Number(headers[deadLetterHeader.resolvedAt]);
     return { mark: { origin, resolution: resolution as Resolution, atMs } };
   }

@@ -302,7 +302,7 @@ export const patchSchema = (entity: EntityDeclaration): z.ZodObject =>
       Object.entries(entity.fields).map(([member, f]) => [
         member,
         ("initial" in f
-          ? z.preprocess((v) => (v === null ? structuredClone(f.initial) : v), f.schema)
+          ? f.schema.nullable().transform((v) => (v === null ? structuredClone(f.initial) : v))
           : f.schema
         ).optional(),
       ]),

@@ -1,4 +1,5 @@
 /** Closed list of what can go wrong for a caller, with what to do about it. What is not in the table is a bug, and is answered as INTERNAL. */
+import { z } from "zod";
 
 export type ErrorCode =
   | "MALFORMED"
@@ -16,12 +17,13 @@ export type ErrorCode =
   | "BEHIND"
   | "INTERNAL";
 
+const violationSchema = z.strictObject({
+  pointer: z.string().describe("JSON pointer into the body (RFC 6901), or the name of the query parameter or header"),
+  detail: z.string(),
+});
+
 /** Where in the request a value was wrong. */
-export interface Violation {
-  /** JSON pointer into the body (RFC 6901), or the name of the query parameter or header. */
-  readonly pointer: string;
-  readonly detail: string;
-}
+export type Violation = Readonly<z.infer<typeof violationSchema>>;
 
 interface Policy {
   /** HTTP status (RFC 9110). */
@@ -48,6 +50,24 @@ export const policy: Readonly<Record<ErrorCode, Policy>> = {
   BEHIND: { http: 503, title: "The replica is not as fresh as was asked for", retry: "soon" },
   INTERNAL: { http: 500, title: "An unexpected error occurred", retry: "never" },
 };
+
+/** The body of every refusal: problem details (RFC 9457) with members of our own. */
+export const problemSchema = z.strictObject({
+  type: z.string().meta({ format: "uri-reference" }).describe("the same for every occurrence of a code"),
+  title: z.string(),
+  status: z.int().min(400).max(599),
+  detail: z.string().describe("what happened, to which value, and what to do next"),
+  instance: z.string().meta({ format: "uri-reference" }).describe("path of the request"),
+  code: z.enum(Object.keys(policy) as ErrorCode[]),
+  traceId: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/)
+    .exactOptional()
+    .describe("W3C trace id of the request"),
+  errors: z.array(violationSchema).exactOptional().describe("each value that was wrong, the first hundred of them"),
+});
+
+export type Problem = z.infer<typeof problemSchema>;
 
 interface ErrorDetails {
   readonly violations?: readonly Violation[];

@@ -5,6 +5,7 @@
  * In `<plural>.events` a delete carries `{ id, version }` as its value. In a replica's topic a delete is a Kafka tombstone
  * (null value) whose headers keep the version, so that compaction can forget it.
  */
+import { z } from "zod";
 import type { Document, EntityDeclaration, EntityId, ReplicaDeclaration, Version } from "./entity.ts";
 import { upcastProjection } from "./upcast.ts";
 
@@ -71,6 +72,9 @@ export const header = {
 
 /** `lockstep.product.upserted` */
 export const eventType = (entity: string, operation: Operation): string => `lockstep.${entity}.${operation}`;
+
+/** What `<plural>.events` carries for a delete. */
+export const deletedSchema = z.strictObject({ id: z.string(), version: z.number() });
 
 /** What each type of an entity's events says. */
 export const operationsOf = ({ name }: EntityDeclaration): ReadonlyMap<string, Operation> =>

@@ -1,17 +1,22 @@
 /** What a replica tells once it has applied a batch, on `lockstep.receipts`: for who waits for a write, or measures. */
-import type { EntityId, Version } from "./entity.ts";
+import { z } from "zod";
 
-export interface Receipt {
-  readonly replica: string;
-  /** Name of the entity's declaration: `product`. */
-  readonly entity: string;
-  /** When they were readable in the replica's PostgreSQL, milliseconds since 1970. */
-  readonly appliedMs: number;
-  /** And in its cache; null while that is off. */
-  readonly cachedMs: number | null;
-  /** Each with the version that is there now, and when the source committed it, milliseconds since 1970. */
-  readonly changes: readonly (readonly [id: EntityId, version: Version, committedMs: number])[];
-}
+const ms = (what: string) => z.number().describe(`${what}, milliseconds since 1970`);
+
+export const receiptSchema = z
+  .strictObject({
+    replica: z.string(),
+    entity: z.string().describe("name of the entity's declaration: product"),
+    appliedMs: ms("when they were readable in the replica's PostgreSQL"),
+    cachedMs: ms("when they were readable in its cache, null while that is off").nullable(),
+    changes: z
+      .array(z.tuple([z.guid(), z.int().min(1), ms("when the source committed it")]).readonly())
+      .readonly()
+      .describe("id, the version that is there now, and when the source committed it"),
+  })
+  .readonly();
+
+export type Receipt = z.infer<typeof receiptSchema>;
 
 export const encodeReceipt = (receipt: Receipt): string => JSON.stringify(receipt);
 

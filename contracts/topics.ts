@@ -5,7 +5,7 @@ export interface TopicDeclaration {
   readonly name: string;
   readonly key: string;
   readonly value: string;
-  readonly writtenBy: string;
+  readonly writtenBy: readonly string[];
   readonly readBy: readonly string[];
   /** The broker's settings for the topic. */
   readonly config: Readonly<Record<string, string>>;
@@ -28,7 +28,7 @@ export const eventsTopic = (entity: EntityDeclaration): TopicDeclaration => ({
   name: `${entity.plural}.events`,
   key: "entity id",
   value: "the whole entity after the change",
-  writtenBy: "relay",
+  writtenBy: ["relay"],
   readBy: ["stream"],
   config: { "cleanup.policy": "delete", "retention.ms": String(7 * day) },
 });
@@ -37,7 +37,7 @@ export const replicaTopic = (entity: EntityDeclaration, replica: string): TopicD
   name: `${entity.plural}.to.${replica}`,
   key: "entity id",
   value: "the replica's projection, null when it is to have none",
-  writtenBy: "stream",
+  writtenBy: ["stream"],
   readBy: [`replica ${replica}`],
   config: compacted,
 });
@@ -46,7 +46,7 @@ export const deadLetterTopic = (entity: EntityDeclaration): TopicDeclaration => 
   name: `${entity.plural}.dead-letter`,
   key: "the original key",
   value: "the original bytes; null for a mark of what was done about one",
-  writtenBy: "stream, replica, operations",
+  writtenBy: ["stream", "replica", "operations"],
   readBy: ["stream", "replica", "operations"],
   // The largest message that the events topic takes must fit with the reason and stack added to its headers.
   config: { "cleanup.policy": "delete", "retention.ms": String(30 * day), "max.message.bytes": "2097152" },
@@ -57,7 +57,7 @@ export const versionsTopic = (entity: EntityDeclaration): TopicDeclaration => ({
   name: `${entity.plural}.versions`,
   key: "entity id",
   value: "newest version",
-  writtenBy: "stream",
+  writtenBy: ["stream"],
   readBy: ["stream"],
   config: { "cleanup.policy": "compact", "min.compaction.lag.ms": "60000", "max.compaction.lag.ms": String(day) },
 });
@@ -70,7 +70,7 @@ export const receiptsTopic: TopicDeclaration = {
   name: "lockstep.receipts",
   key: "none",
   value: "replica, entity, versions applied, and when they were committed, applied and cached",
-  writtenBy: "replica",
+  writtenBy: ["replica"],
   readBy: ["gateway", "console"],
   config: { "cleanup.policy": "delete", "retention.ms": String(day / 24) },
 };
@@ -80,7 +80,7 @@ export const controlTopic: TopicDeclaration = {
   name: "lockstep.control",
   key: "stream, or replica/<name>",
   value: "whether it is paused, since when, and why",
-  writtenBy: "operations",
+  writtenBy: ["operations"],
   readBy: ["stream", "replica", "console"],
   config: { "cleanup.policy": "compact" },
 };

@@ -1,7 +1,7 @@
 /** What the HTTP side of every service has in common: health, metrics, problem details (RFC 9457), and a stop that finishes what runs. */
 import { type Context, Hono } from "hono";
 import { routePath } from "hono/route";
-import { LockstepError, policy } from "../contracts/errors.ts";
+import { LockstepError, type Problem, policy } from "../contracts/errors.ts";
 import { contentTypes, formatFor } from "../observability/exposition.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
@@ -28,33 +28,34 @@ const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIO
 const IDLE_S = 60;
 const RETRY_AFTER_S = 1;
 
-/** The answer for an error. The type is a stable URI reference; nothing of an unexpected error gets out. */
+/** The answer for an error. Nothing of an unexpected error gets out. */
 export function problem(error: unknown, instance: string, traceId?: string): Response {
   const known =
     error instanceof LockstepError
       ? error
       : new LockstepError("INTERNAL", "An unexpected error occurred; it was logged.");
-  const { http, title, retry } = policy[known.code];
-  const {
-    violations,
-    challenges = [],
-    retryAfterSeconds = retry === "soon" ? RETRY_AFTER_S : undefined,
-  } = known.details;
+  const { http: status, retry } = policy[known.code];
+  const { challenges = [], retryAfterSeconds = retry === "soon" ? RETRY_AFTER_S : undefined } = known.details;
   const headers = new Headers({ "content-type": PROBLEM, "cache-control": "no-store" });
   if (retryAfterSeconds !== undefined) headers.set("retry-after", String(retryAfterSeconds));
   for (const challenge of challenges) headers.append("www-authenticate", challenge);
-  const body = {
-    type: `/problems/${known.code.toLowerCase().replaceAll("_", "-")}`,
+  return new Response(JSON.stringify(problemBody(known, instance, traceId)), { status, headers });
+}
+
+/** What a problem says (RFC 9457). The type is a stable URI reference. */
+export function problemBody({ code, message, details }: LockstepError, instance: string, traceId?: string): Problem {
+  const { http, title } = policy[code];
+  return {
+    type: `/problems/${code.toLowerCase().replaceAll("_", "-")}`,
     title,
     status: http,
-    detail: known.message,
+    detail: message,
     // A path as Hono gives it is decoded; RFC 9457 asks for a URI reference.
     instance: encodeURI(instance),
-    code: known.code,
+    code,
     ...(traceId ? { traceId } : {}),
-    ...(violations ? { errors: violations } : {}),
+    ...(details.violations ? { errors: [...details.violations] } : {}),
   };
-  return new Response(JSON.stringify(body), { status: http, headers });
 }
 
 /** An app with `/health/live`, `/health/ready`, `/metrics`, and problems for whatever goes wrong; routes are added to it. */

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { ReasonName, reasons } from "../contracts/dead-letter.ts";
 import { type Document, documentSchema, type EntityDeclaration, fitsDocument } from "../contracts/entity.ts";
-import { type EntityEvent, header, type Operation, operationsOf } from "../contracts/event.ts";
+import { deletedSchema, type EntityEvent, header, type Operation, operationsOf } from "../contracts/event.ts";
 import type { Fits } from "../contracts/fits.ts";
 import { UpcastError, upcast } from "../contracts/upcast.ts";
 import type { StoredRecord } from "../platform/log/log.ts";
@@ -33,7 +33,6 @@ class Rejected extends Error {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 const anyDocument = z.record(z.string(), z.unknown());
-const deletedSchema = z.strictObject({ id: z.string(), version: z.number() });
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Judges records of one entity's events topic. */

@@ -83,6 +83,23 @@ program
     }
   });
 
+const described = (document: object) => console.log(JSON.stringify(document, null, 2));
+
+program
+  .command("openapi")
+  .description("prints the description of a service's HTTP API (OpenAPI 3.1), as the service has it at /openapi.json")
+  .argument("<service>", `gateway, or a replica: ${replicaNames.join(", ")}`)
+  .action(async (name: string) => {
+    if (name === "gateway") return described((await import("./gateway/openapi.ts")).gatewayOpenApi());
+    if (!replicaNames.includes(name)) program.error(`there is no gateway or replica ${name}`);
+    described((await import("./replicas/reads/openapi.ts")).replicaOpenApi(name));
+  });
+
+program
+  .command("asyncapi")
+  .description("prints the description of every topic and its messages (AsyncAPI 3.0)")
+  .action(async () => described((await import("./contracts/asyncapi/document.ts")).asyncApi(VERSION)));
+
 for (const verb of verbs(rebuilding)) program.addCommand(verb);
 
 await program.parseAsync();

@@ -17,7 +17,14 @@ export const capitalised = (name: string): string => name[0]!.toUpperCase() + na
 export function jsonSchemas(named: Readonly<Record<string, z.ZodType>>, target: Dialect): Record<string, JsonSchema> {
   const registry = z.registry<{ id: string }>();
   for (const [id, schema] of Object.entries(named)) registry.add(schema, { id });
-  const { schemas } = z.toJSONSchema(registry, { target, io: "input", uri: (id) => schemaRef(id).$ref, override });
+  const { schemas } = z.toJSONSchema(registry, {
+    target,
+    io: "input",
+    uri: (id) => schemaRef(id).$ref,
+    override,
+    // What JSON Schema has no word for is described as anything: a description must not keep a service from its start.
+    unrepresentable: "any",
+  });
   return Object.fromEntries(
     Object.entries(schemas).map(([name, { $schema: _, $id: __, ...schema }]) => [name, schema]),
   );

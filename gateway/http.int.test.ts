@@ -2,11 +2,18 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import postgres from "postgres";
 import { encodeSyncToken } from "../contracts/sync-token.ts";
-import { type Answer, request } from "../tests/harness/client.ts";
+import { nearly } from "../tests/harness/arbitrary.ts";
+import { type Answer, requestBy } from "../tests/harness/client.ts";
+import { DescribedApi } from "../tests/harness/described.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { outbox, type TestGateway, testGateway } from "../tests/harness/gateway.ts";
+import { gatewayOpenApi } from "./openapi.ts";
 
 let gateway: TestGateway;
+/** What the gateway says of itself: each answer here is judged by it. */
+const api = new DescribedApi(gatewayOpenApi());
+const ask = api.judged(fetch);
+const request = requestBy(ask);
 beforeAll(async () => {
   gateway = await testGateway();
 }, 60_000);
@@ -60,7 +67,7 @@ describe("POST", () => {
   test("400, 413, 415 and 422 say what is wrong", async () => {
     const type = { "content-type": "application/json" };
     const sent = async (body: string, headers: Record<string, string> = type): Promise<Answer> => {
-      const response = await fetch(at(), { method: "POST", body, headers });
+      const response = await ask(at(), { method: "POST", body, headers });
       return { status: response.status, headers: response.headers, body: (await response.json()) as Answer["body"] };
     };
     expectProblem(await sent("{"), 400, "MALFORMED");
@@ -84,6 +91,7 @@ describe("GET of one", () => {
     const unchanged = await request("GET", at(`/${id}`), undefined, { "if-none-match": '"1"' });
     expect([unchanged.status, unchanged.headers.get("etag"), unchanged.body]).toEqual([304, '"1"', {}]);
     expect((await request("GET", at(`/${id}`), undefined, { "if-none-match": '"2"' })).status).toBe(200);
+    expectProblem(await request("GET", at(`/${id}`), undefined, { "if-none-match": "1" }), 400, "MALFORMED");
   });
 
   test("takes an id in upper case (RFC 9562)", async () => {
@@ -156,6 +164,21 @@ describe("PUT", () => {
       version: 2,
       createdAt: body.createdAt,
     });
+  });
+
+  test("and PATCH refuse what POST refuses: 409, 413, 415, 422", async () => {
+    const [{ id }, { body: other }] = [await create(), await create()];
+    const large = { ...cup(), description: "x".repeat(262_144) };
+    for (const method of ["PUT", "PATCH"] as const) {
+      const refused = (body: unknown, headers = {}) => request(method, at(`/${id}`), body, headers);
+      expectProblem(await refused(cup({ sku: other.sku })), 409, "CONFLICT");
+      expectProblem(await refused(large), 413, "TOO_LARGE");
+      expectProblem(await refused(cup(), { "content-type": "text/plain" }), 415, "UNSUPPORTED_MEDIA_TYPE");
+      expectProblem(await refused({ ...cup(), name: null }), 422, "INVALID", {
+        errors: [{ pointer: "/name", detail: expect.any(String) }],
+      });
+    }
+    expect((await request("GET", at(`/${id}`))).body.version).toBe(1);
   });
 
   test("makes nothing: 404 for an unknown id, 422 for half a product, 409 for a value that is taken", async () => {
@@ -325,14 +348,37 @@ describe("what a write hands on", () => {
   });
 });
 
+test("a body is taken exactly if the description's schema fits it, whatever it is", async () => {
+  const { NewProduct } = api.document.components.schemas;
+  const fits = api.schema(NewProduct!);
+  let taken = 0;
+  await fc.assert(
+    fc.asyncProperty(nearly(NewProduct!), async (body) => {
+      const { status } = await request("POST", at(), body);
+      taken += status === 201 ? 1 : 0;
+      expect(status).toBeOneOf(fits(body) ? [201, 409] : [422]);
+    }),
+    { numRuns: 200 },
+  );
+  expect(taken).toBeGreaterThan(20);
+});
+
 test("what the declaration allows and the table refuses is 422, with the member", async () => {
-  await gateway.sql`alter table products add constraint products_name_check1 check (name <> 'Forbidden')`;
+  await gateway.sql`alter table products add constraint products_name_check1 check (name <> 'Forbidden') not valid`;
   await gateway.sql`alter table products drop constraint products_stock_check`;
-  await gateway.sql`alter table products add constraint products_stock_check check (stock <> 13)`;
+  await gateway.sql`alter table products add constraint products_stock_check check (stock <> 13) not valid`;
   expectProblem(await request("POST", at(), cup({ stock: 13 })), 422, "INVALID", {
     errors: [{ pointer: "/stock", detail: "the database does not accept this value" }],
   });
   expectProblem(await request("POST", at(), cup({ name: "Forbidden" })), 422, "INVALID");
+});
+
+test("a delete that another table's reference forbids is 422, and the product stays", async () => {
+  await gateway.sql`create table orders (product uuid references products)`;
+  const { id } = await create();
+  await gateway.sql`insert into orders values (${id})`;
+  expectProblem(await request("DELETE", at(`/${id}`)), 422, "INVALID");
+  expect((await request("GET", at(`/${id}`))).status).toBe(200);
 });
 
 test("a write that PostgreSQL undoes to end a deadlock is tried again", async () => {
@@ -357,4 +403,11 @@ test("a write that PostgreSQL undoes to end a deadlock is tried again", async ()
   } finally {
     await other.end({ timeout: 1 });
   }
+});
+
+test("the description says nothing that these tests did not see, but for what a broken source and a guard answer", () => {
+  const unseen = api
+    .answersOf("products")
+    .filter((answer) => !api.seen.has(answer) && !/ (401|403|500|503)$/.test(answer));
+  expect(unseen).toEqual([]);
 });

@@ -1,9 +1,15 @@
 /** I27: a key and what was asked with it get one write and one answer, however often and wherever they are asked. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createLogger } from "../observability/logger.ts";
-import { request } from "../tests/harness/client.ts";
+import { requestBy } from "../tests/harness/client.ts";
+import { DescribedApi } from "../tests/harness/described.ts";
 import { outbox, type TestGateway, testGateway } from "../tests/harness/gateway.ts";
 import { Forgetting } from "./idempotency.ts";
+import { gatewayOpenApi } from "./openapi.ts";
+
+/** Each answer is judged by what the gateway says of itself. */
+const ask = new DescribedApi(gatewayOpenApi()).judged(fetch);
+const request = requestBy(ask);
 
 let gateway: TestGateway;
 let other: TestGateway;
@@ -22,7 +28,7 @@ const cup = (given: Record<string, unknown> = {}) => ({ sku: unused(), name: "Cu
 
 /** An answer to the byte, with the headers that say something of the write. */
 async function whole(method: string, url: string, body: unknown, headers: Record<string, string>) {
-  const response = await fetch(url, {
+  const response = await ask(url, {
     method,
     headers: { "content-type": "application/json", ...headers },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),

@@ -22,7 +22,7 @@ export interface Once {
 
 const HEADER = "Idempotency-Key";
 /** A string of structured fields (RFC 9651) as the draft wants it, or the bare key that most clients send; visible ASCII. */
-const KEY = /^(?:"([ !#-[\]-~]{1,255})"|([!#-~]{1,255}))$/;
+export const KEY = /^(?:"([ !#-[\]-~]{1,255})"|([!#-~]{1,255}))$/;
 const FORGET_EVERY_MS = 3_600_000;
 /** Keys forgotten by one statement, so that it holds nobody up. */
 const FORGET_AT_ONCE = 5_000;

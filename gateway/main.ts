@@ -1,17 +1,24 @@
 /** Wires the gateway: settings, the source's PostgreSQL, the routes of every entity. */
+import type { Hono } from "hono";
+import { asyncApi } from "../contracts/asyncapi/document.ts";
 import { entities } from "../contracts/entities/index.ts";
 import { watchPool } from "../observability/gauges.ts";
-import { authOf, type Scope } from "../platform/auth/guard.ts";
+import type { Logger } from "../observability/logger.ts";
+import { type Auth, authOf } from "../platform/auth/guard.ts";
 import { serveHttp, serviceApp } from "../platform/http.ts";
 import { connectLog } from "../platform/log/kafkajs/index.ts";
 import { brokersOf } from "../platform/log/kafkajs/security.ts";
 import { migrate } from "../platform/migrate.ts";
+import { serveDescription } from "../platform/openapi/document.ts";
 import type { Running } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
+import { VERSION } from "../platform/version.ts";
 import { Confirmations } from "./confirmations.ts";
 import { Forgetting } from "./idempotency.ts";
 import { migrations } from "./migrations/index.ts";
-import { addRoutes } from "./routes.ts";
+import { gatewayOpenApi } from "./openapi.ts";
+import { addRoutes, type RouteParts } from "./routes.ts";
+import { scopeOf } from "./scope.ts";
 import { Source } from "./source.ts";
 import { EntityStore } from "./write.ts";
 
@@ -20,9 +27,6 @@ export interface Gateway extends Service {
   /** Everything that is answered. */
   readonly routes: readonly { readonly method: string; readonly path: string }[];
 }
-
-const READING = ["GET", "HEAD", "OPTIONS"];
-const scopeOf = (method: string): Scope => (READING.includes(method) ? "lockstep:read" : "lockstep:write");
 
 /**
  * @throws {Error} when DATABASE_URL is missing, or the database cannot be reached or migrated at the start.
@@ -37,8 +41,6 @@ export async function startGateway({ settings, logger, metrics }: Running): Prom
     statementTimeoutMs: settings.LOCKSTEP_STATEMENT_TIMEOUT_MS,
   });
   watchPool(metrics, "source", () => source.use);
-  const app = serviceApp({ checks: [source.check, ...auth.checks], metrics, logger });
-  app.use(auth.guard);
   const connect = () => connectLog({ ...brokersOf(settings), clientId: "lockstep-gateway", logger });
   const confirmations = new Confirmations(connect, logger);
   confirmations.show(metrics);
@@ -48,11 +50,7 @@ export async function startGateway({ settings, logger, metrics }: Running): Prom
     maxBodyBytes: settings.LOCKSTEP_MAX_BODY_BYTES,
     mostWaitMs: settings.LOCKSTEP_MAX_WAIT_MS,
   };
-  for (const entity of entities) {
-    const store = new EntityStore(source, entity);
-    store.show(metrics);
-    addRoutes(app, store, using);
-  }
+  const app = gatewayApp({ source, auth, logger }, using);
   const http = serveHttp(app, settings);
   await migrate(url, migrations, logger);
   source.schemaIsUpToDate();
@@ -74,4 +72,22 @@ export async function startGateway({ settings, logger, metrics }: Running): Prom
       ended.resolve();
     },
   };
+}
+
+/** All that the gateway answers. */
+export function gatewayApp(
+  { source, auth, logger }: { readonly source: Source; readonly auth: Auth; readonly logger: Logger },
+  using: RouteParts,
+): Hono {
+  const { metrics } = using;
+  const app = serviceApp({ checks: [source.check, ...auth.checks], metrics, logger });
+  app.use(auth.guard);
+  for (const entity of entities) {
+    const store = new EntityStore(source, entity);
+    store.show(metrics);
+    addRoutes(app, store, using);
+  }
+  serveDescription(app, "/openapi.json", gatewayOpenApi());
+  serveDescription(app, "/asyncapi.json", asyncApi(VERSION));
+  return app;
 }

@@ -10,8 +10,9 @@ import { inRequestSpan, inStatementSpan } from "./spans.ts";
 import { SyncedWrite, type SyncParts } from "./synchronous.ts";
 import type { EntityStore, Written } from "./write.ts";
 
-const JSON_TYPES = ["application/json"];
-const PATCH_TYPES = ["application/merge-patch+json", "application/json"];
+/** Media types of bodies. */
+export const JSON_TYPES = ["application/json"];
+export const PATCH_TYPES = ["application/merge-patch+json", "application/json"];
 
 export interface RouteParts extends SyncParts {
   readonly maxBodyBytes: number;

@@ -6,11 +6,15 @@ import { receiptsTopic } from "../contracts/topics.ts";
 import { createLogger } from "../observability/logger.ts";
 import { connectLog } from "../platform/log/kafkajs/index.ts";
 import type { Log, LogWriter } from "../platform/log/log.ts";
-import { request } from "../tests/harness/client.ts";
+import { requestBy } from "../tests/harness/client.ts";
+import { DescribedApi } from "../tests/harness/described.ts";
 import { type TestGateway, testGateway } from "../tests/harness/gateway.ts";
 import { newProduct } from "../tests/harness/load.ts";
 import { brokerAddress } from "../tests/harness/parts.ts";
+import { gatewayOpenApi } from "./openapi.ts";
 
+/** Each answer is judged by what the gateway says of itself. */
+const request = requestBy(new DescribedApi(gatewayOpenApi()).judged(fetch));
 const place = { topic: receiptsTopic.name, partition: 0 };
 let log: Log;
 let writer: LogWriter;

@@ -1,15 +1,18 @@
 /** Wires one replica: its PostgreSQL, its cache, the log, its HTTP reads. Any number of processes may run the same replica. */
+import type { Hono } from "hono";
 import { Pause } from "../platform/control.ts";
-import { type HttpServer, serveHttp, serviceApp } from "../platform/http.ts";
+import { serveHttp, serviceApp } from "../platform/http.ts";
 import { connectLog } from "../platform/log/kafkajs/index.ts";
 import { brokersOf } from "../platform/log/kafkajs/security.ts";
 import { migrate } from "../platform/migrate.ts";
+import { serveDescription } from "../platform/openapi/document.ts";
 import type { Running } from "../platform/run.ts";
 import type { Check, Service } from "../platform/service.ts";
 import { Flow } from "./flow.ts";
 import { healthChecks } from "./health.ts";
 import { Lag } from "./lag.ts";
 import { migrationsOf } from "./migrations/index.ts";
+import { replicaOpenApi } from "./reads/openapi.ts";
 import { addReads } from "./reads/routes.ts";
 import { isNoCanary, keptBy, Replica } from "./replica.ts";
 
@@ -30,7 +33,8 @@ export async function startReplica(running: Running, name: string): Promise<Serv
   });
   const pause = new Pause({ logger, metrics });
   const positions = { name: "positions", problem: () => flow?.positionsProblem() };
-  const http = serveReads(running, name, replica, lag, [...health.checks, positions, pause.check]);
+  const checks = [...health.checks, positions, pause.check];
+  const http = serveHttp(replicaApp(running, name, replica, lag, checks), settings);
 
   await migrate(databaseUrl, migrationsOf(name), logger);
   await replica.start(health.databaseAnswered);
@@ -65,13 +69,14 @@ const replicaOf = ({ settings, logger, metrics }: Running, name: string, databas
     ({ epoch }) => metrics.cacheEpoch.set({ replica: name }, epoch),
   );
 
-function serveReads(
+/** All that a replica answers. */
+export function replicaApp(
   { settings, logger, metrics }: Running,
   name: string,
-  replica: Replica,
+  replica: Pick<Replica, "entities">,
   lag: Lag,
   checks: readonly Check[],
-): HttpServer {
+): Hono {
   const app = serviceApp({ checks, metrics, logger });
   const reading = {
     metrics,
@@ -80,5 +85,6 @@ function serveReads(
     mostWaitMs: settings.LOCKSTEP_MAX_WAIT_MS,
   };
   for (const kept of replica.entities.filter(isNoCanary)) addReads(app, { ...reading, ...kept }, kept.entity, name);
-  return serveHttp(app, settings);
+  serveDescription(app, "/openapi.json", replicaOpenApi(name));
+  return app;
 }

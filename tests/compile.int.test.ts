@@ -2,6 +2,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { chmodSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { asyncApi } from "../contracts/asyncapi/document.ts";
+import { gatewayOpenApi } from "../gateway/openapi.ts";
+import { VERSION } from "../platform/version.ts";
+import { replicaOpenApi } from "../replicas/reads/openapi.ts";
 import { request } from "./harness/client.ts";
 import { eventually } from "./harness/eventually.ts";
 import { newProduct } from "./harness/load.ts";
@@ -48,9 +52,19 @@ test("it says its version and knows every verb", async () => {
     "journey",
     "pause",
     "resume",
+    "openapi",
+    "asyncapi",
   ])
     expect(help).toMatch(new RegExp(`^  ${verb}\\b`, "m"));
   expect(statSync(executable).size).toBeLessThan(200_000_000);
+});
+
+test("it prints the descriptions of its APIs", async () => {
+  const printed = async (...args: string[]) => await new Response(run(args).stdout).json();
+  const plain = (document: object) => JSON.parse(JSON.stringify(document));
+  expect(await printed("openapi", "gateway")).toEqual(plain(gatewayOpenApi()));
+  expect(await printed("openapi", "storefront")).toEqual(plain(replicaOpenApi("storefront")));
+  expect(await printed("asyncapi")).toEqual(plain(asyncApi(VERSION)));
 });
 
 test("the gateway runs from it, migrations and all, and the same executable asks for its health", async () => {

@@ -1,7 +1,9 @@
 /** P13: writes, reads of private fields and operations need a token that allows them; nothing that is a secret is told anywhere. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { gatewayOpenApi } from "../gateway/openapi.ts";
 import { type Answer, request } from "./harness/client.ts";
+import { DescribedApi } from "./harness/described.ts";
 import { eventually } from "./harness/eventually.ts";
 import { outbox, type TestGateway, testGateway } from "./harness/gateway.ts";
 import { ISSUER, Issuer, inSeconds, signingKey, tokenOf, type Wish } from "./harness/issuer.ts";
@@ -95,11 +97,14 @@ describe("gateway", () => {
   const reading = ["GET", "HEAD", "OPTIONS"];
 
   test("each of its routes needs the scope that it should, whatever is added to it", async () => {
+    // Each answer, and the scope that is told for each route, as the gateway describes itself.
+    const api = new DescribedApi(gatewayOpenApi());
+    const described = api.judged(fetch);
     const routes = known.routes.filter(({ method }) => method !== "ALL");
     expect(routes.length).toBeGreaterThan(open.length + 5);
     for (const { method, path } of routes) {
       const at = `${known.url}${path.replace(/:\w+/g, Bun.randomUUIDv7())}`;
-      const ask = (headers = {}) => statusOf(fetched(method, at, headers));
+      const ask = async (headers = {}) => (await described(at, { method, headers })).status;
       const [needed, other] = reading.includes(method)
         ? ["lockstep:read", "lockstep:write lockstep:operate"]
         : ["lockstep:write", "lockstep:read lockstep:operate"];
@@ -110,6 +115,8 @@ describe("gateway", () => {
         ...(open.includes(path) ? [200, 200, 200] : [401, 401, 403]),
       ]);
       expect([401, 403]).not.toContain(await ask(await bearer({ scope: needed })));
+      const { security } = api.operation(method, new URL(at).pathname)!;
+      expect(security).toEqual(open.includes(path) ? undefined : [{ bearer: [needed] }]);
     }
   });
 

@@ -1,10 +1,14 @@
 import { expect, test } from "bun:test";
+import { product } from "../../contracts/entities/product.ts";
+import { eventsTopic } from "../../contracts/topics.ts";
 import { createLogger } from "../../observability/logger.ts";
 import { migrate } from "../../platform/migrate.ts";
 import { connectDedicated } from "../../platform/postgres.ts";
+import { DescribedTopics } from "../../tests/harness/described.ts";
 import { freshDatabase } from "../../tests/harness/parts.ts";
 import { migrations } from "../migrations/index.ts";
 import { Outbox } from "./outbox.ts";
+import { recordOf } from "./publish.ts";
 
 async function outboxOn(url: string) {
   await migrate(url, migrations, createLogger("test", "1", "silent"));
@@ -47,4 +51,16 @@ test("a change tells when it was committed, not when its statement ran", async (
   });
   const [row] = await outbox.take(1);
   expect(Date.parse(row!.time)).toBeGreaterThanOrEqual(before!.now.getTime());
+});
+
+test("the records of real rows are as their description says", async () => {
+  await using world = await outboxOn(await freshDatabase());
+  const { sql, outbox } = world;
+  await sql`insert into products (sku, name, price) values ('described', 'D', 1)`;
+  await sql`delete from products`;
+  const topics = new DescribedTopics();
+  const fits = (await outbox.take(2)).map((row) =>
+    topics.fitting(eventsTopic(product).name, recordOf(product, row, undefined)),
+  );
+  expect(fits).toEqual([["ProductUpserted"], ["ProductDeleted"]]);
 });

@@ -5,6 +5,7 @@ import { encodeSyncToken } from "../../contracts/sync-token.ts";
 import { createMetrics } from "../../observability/metrics.ts";
 import { serviceApp } from "../../platform/http.ts";
 import { type CacheProcess, startCacheProcess } from "../../tests/harness/cache-process.ts";
+import { DescribedApi } from "../../tests/harness/described.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
 import { redisUrl } from "../../tests/harness/parts.ts";
 import {
@@ -16,6 +17,7 @@ import {
   silent,
   upsert,
 } from "../../tests/harness/replica.ts";
+import { replicaOpenApi } from "./openapi.ts";
 import { addReads } from "./routes.ts";
 
 let database: ReplicaDatabase;
@@ -41,8 +43,10 @@ afterAll(async () => {
 
 const token = (...seen: [id: string, version: number][]) =>
   encodeSyncToken(seen.map(([id, version]) => ({ plural: entity.plural, id, version })));
+/** Each answer is judged by what the replica says of itself. */
+const ask = new DescribedApi(replicaOpenApi("catalog")).judged((url, init) => app.request(url, init));
 const read = (path: string, syncToken: string, prefer?: string) =>
-  app.request(path, { headers: { "sync-token": syncToken, ...(prefer ? { prefer } : {}) } });
+  ask(path, { headers: { "sync-token": syncToken, ...(prefer ? { prefer } : {}) } });
 
 test("what is there already is answered at once, from the cache too", async () => {
   const id = newId();

@@ -4,6 +4,7 @@ import { documentOf, rowOf } from "../../contracts/entity.ts";
 import { createMetrics } from "../../observability/metrics.ts";
 import { serviceApp } from "../../platform/http.ts";
 import { type CacheProcess, startCacheProcess } from "../../tests/harness/cache-process.ts";
+import { DescribedApi } from "../../tests/harness/described.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
 import { redisUrl } from "../../tests/harness/parts.ts";
 import {
@@ -16,6 +17,7 @@ import {
   silent,
   upsert,
 } from "../../tests/harness/replica.ts";
+import { replicaOpenApi } from "./openapi.ts";
 import { addReads } from "./routes.ts";
 
 let database: ReplicaDatabase;
@@ -52,7 +54,10 @@ afterAll(async () => {
   for (const part of [cached, plain, database, plainDatabase]) await part[Symbol.asyncDispose]();
 });
 
-const get = async (path: string, headers: Record<string, string> = {}, from = app) => from.request(path, { headers });
+/** What the replica says of itself: each answer here is judged by it. */
+const api = new DescribedApi(replicaOpenApi("catalog"));
+const get = (path: string, headers: Record<string, string> = {}, from = app) =>
+  api.judged((url, init) => from.request(url, init))(path, { headers });
 const expected = (change: ReturnType<typeof upsert>) =>
   JSON.stringify(documentOf(replicaOf("catalog").fields, rowOf(change.document!)));
 
@@ -181,7 +186,7 @@ test.each([
   ["PATCH", `/products/${newId()}`],
   ["DELETE", `/products/${newId()}`],
 ])("%s %s is refused with the way to the gateway", async (method, path) => {
-  const answer = await app.request(path, { method });
+  const answer = await api.judged((url, init) => app.request(url, init))(path, { method });
   expect([answer.status, answer.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
   expect(((await answer.json()) as { detail: string }).detail).toContain("Send writes to the gateway");
 });
@@ -191,4 +196,10 @@ test("HEAD answers like GET, without the body", async () => {
   await cached.take([upsert(id, 1)]);
   const answer = await app.request(`/products/${id}`, { method: "HEAD" });
   expect([answer.status, answer.headers.get("etag"), await answer.text()]).toEqual([200, '"1"', ""]);
+});
+
+test("the description says nothing that these tests did not see, but for what only a replica that is behind or broken answers", async () => {
+  expect((await get(`/products/${newId()}`, { "sync-token": "of no write" })).status).toBe(400);
+  const unseen = api.answersOf("products").filter((answer) => !api.seen.has(answer) && !/ (500|503)$/.test(answer));
+  expect(unseen).toEqual([]);
 });

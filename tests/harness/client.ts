@@ -7,21 +7,22 @@ export interface Answer {
   readonly body: Record<string, unknown>;
 }
 
-export async function request(
-  method: string,
-  url: string,
-  body?: unknown,
-  headers: Record<string, string> = {},
-): Promise<Answer> {
-  const response = await fetch(url, {
-    method,
-    signal: AbortSignal.timeout(20_000),
-    headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  return { status: response.status, headers: response.headers, body: text ? JSON.parse(text) : {} };
-}
+export type Ask = (url: string, init?: RequestInit) => Response | Promise<Response>;
+
+export const requestBy =
+  (ask: Ask) =>
+  async (method: string, url: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> => {
+    const response = await ask(url, {
+      method,
+      signal: AbortSignal.timeout(20_000),
+      headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, body: text ? JSON.parse(text) : {} };
+  };
+
+export const request = requestBy(fetch);
 
 /** Waits until a replica answers with at least this version. @returns the answer that did. */
 export const shows = (replicaUrl: string, id: string, version: number, withinMs = 10_000): Promise<Answer> =>

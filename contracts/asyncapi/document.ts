@@ -1,0 +1,71 @@
+/** The description of every topic (AsyncAPI 3.0), made from the declarations. The canary's topics, which carry nobody's data, are left out. Pure. */
+import { entities } from "../entities/index.ts";
+import { type JsonSchema, jsonSchemas, schemaRef } from "../json-schema.ts";
+import type { TopicDeclaration } from "../topics.ts";
+import { type Channel, channelsOf, commonChannels, type Message } from "./messages.ts";
+
+const BINDING = "0.5.0";
+
+/** @param version of Lockstep. */
+export const asyncApi = (version: string) => {
+  const channels = [...entities.flatMap(channelsOf), ...commonChannels()];
+  return {
+    asyncapi: "3.0.0",
+    info: {
+      title: "Lockstep topics",
+      version,
+      description:
+        "Every change of an entity is a CloudEvents 1.0 message in Kafka's binary mode, keyed by the entity's id: all of one entity are in one partition, in order. The brokers are those of KAFKA_BROKERS.",
+    },
+    defaultContentType: "application/json",
+    channels: Object.fromEntries(channels.map((channel) => [channel.topic.name, channelOf(channel)])),
+    operations: Object.assign({}, ...channels.map(operationsOf)),
+    components: {
+      schemas: jsonSchemas(Object.assign({}, ...channels.map(({ messages }) => schemasOf(messages))), "draft-7"),
+    },
+  };
+};
+
+const schemasOf = (messages: Channel["messages"]) =>
+  Object.fromEntries(
+    Object.entries(messages).flatMap(([name, { headers, payload }]) => [
+      [`${name}Headers`, headers],
+      [`${name}Payload`, payload],
+    ]),
+  );
+
+const channelOf = ({ topic, messages }: Channel) => ({
+  address: topic.name,
+  description: `Key: ${topic.key}. Value: ${topic.value}.`,
+  messages: Object.fromEntries(Object.entries(messages).map(([name, message]) => [name, messageOf(name, message)])),
+  bindings: { kafka: { topic: topic.name, topicConfiguration: configuration(topic), bindingVersion: BINDING } },
+});
+
+const messageOf = (name: string, { summary, key, contentType, examples }: Message) => ({
+  name,
+  summary,
+  contentType,
+  headers: schemaRef(`${name}Headers`),
+  payload: schemaRef(`${name}Payload`),
+  bindings: { kafka: { ...(key ? { key } : {}), bindingVersion: BINDING } },
+  ...(examples ? { examples } : {}),
+});
+
+/** The broker's settings with the types that the binding asks for. */
+const configuration = ({ config }: TopicDeclaration): JsonSchema =>
+  Object.fromEntries(
+    Object.entries(config).map(([name, value]) => [
+      name,
+      name === "cleanup.policy" ? value.split(",") : Number.isNaN(Number(value)) ? value : Number(value),
+    ]),
+  );
+
+function operationsOf({ topic, messages }: Channel) {
+  const channel = { $ref: `#/channels/${topic.name}` };
+  const sent = Object.keys(messages).map((name) => ({ $ref: `#/channels/${topic.name}/messages/${name}` }));
+  const operation = (action: "send" | "receive") => (who: string) => [
+    `${who.replace(" ", "-")}.${action}.${topic.name}`,
+    { action, title: who, channel, messages: sent },
+  ];
+  return Object.fromEntries([...topic.writtenBy.map(operation("send")), ...topic.readBy.map(operation("receive"))]);
+}

@@ -1,0 +1,162 @@
+/** What each topic carries: its messages by name, each with key, headers and payload. Pure. */
+import { z } from "zod";
+import { controlSchema, replicaKey, STREAM_KEY } from "../control.ts";
+import { replicaNames } from "../entities/index.ts";
+import { documentSchema, type EntityDeclaration, type ReplicaDeclaration } from "../entity.ts";
+import { deletedSchema, type EntityEvent, encodeEvent, encodeRouted, routedHeaders as headersOf } from "../event.ts";
+import { exampleDocument, exampleIn } from "../example.ts";
+import { capitalised, type JsonSchema } from "../json-schema.ts";
+import { receiptSchema } from "../receipt.ts";
+import {
+  controlTopic,
+  deadLetterTopic,
+  eventsTopic,
+  receiptsTopic,
+  replicaTopic,
+  type TopicDeclaration,
+  versionsTopic,
+} from "../topics.ts";
+import { eventHeaders, letterHeaders, markHeaders, noHeaders, routedHeaders } from "./headers.ts";
+
+export interface Message {
+  readonly summary: string;
+  /** Undefined: any, or none. */
+  readonly key?: JsonSchema;
+  readonly headers: z.ZodType;
+  readonly payload: z.ZodType;
+  readonly contentType: "application/json" | "application/octet-stream";
+  readonly examples?: readonly { readonly headers: Readonly<Record<string, string>>; readonly payload: unknown }[];
+}
+
+export interface Channel {
+  readonly topic: TopicDeclaration;
+  /** By names that no other channel has. */
+  readonly messages: Readonly<Record<string, Message>>;
+}
+
+const uuid = { type: "string", format: "uuid" };
+const contentType = "application/json";
+const bytes = "application/octet-stream";
+
+export const channelsOf = (entity: EntityDeclaration): Channel[] => [
+  { topic: eventsTopic(entity), messages: events(entity) },
+  ...entity.replicas.map((replica) => ({
+    topic: replicaTopic(entity, replica.name),
+    messages: routed(entity, replica),
+  })),
+  { topic: deadLetterTopic(entity), messages: deadLetters(entity) },
+  { topic: versionsTopic(entity), messages: versions(entity) },
+];
+
+/** Of all entities together. */
+export const commonChannels = (): Channel[] => [
+  {
+    topic: receiptsTopic,
+    messages: {
+      Receipt: {
+        summary: "A replica has applied these versions",
+        headers: noHeaders,
+        payload: receiptSchema,
+        contentType,
+      },
+    },
+  },
+  {
+    topic: controlTopic,
+    messages: {
+      Control: {
+        summary: "The stream or a replica is paused, or goes on",
+        key: { enum: [STREAM_KEY, ...replicaNames.map(replicaKey)] },
+        headers: noHeaders,
+        payload: controlSchema,
+        contentType,
+      },
+    },
+  },
+];
+
+/** The event of the example; undefined where the declaration has none. */
+function exampleEvent(entity: EntityDeclaration): EntityEvent | undefined {
+  const document = exampleDocument(entity);
+  if (!document) return undefined;
+  const { id, version, updatedAt: time } = document as { id: string; version: number; updatedAt: string };
+  const { name, schemaVersion } = entity;
+  return { entity: name, id, version, operation: "upserted", time, schemaVersion, document };
+}
+
+const shown = (encoded: { headers: Readonly<Record<string, string>>; value: string | null }) => ({
+  headers: encoded.headers,
+  payload: JSON.parse(encoded.value ?? "null"),
+});
+
+function events(entity: EntityDeclaration): Channel["messages"] {
+  const name = capitalised(entity.name);
+  const example = exampleEvent(entity);
+  return {
+    [`${name}Upserted`]: {
+      summary: `A ${entity.name} was made or changed: its whole new state`,
+      key: uuid,
+      headers: eventHeaders(entity, "upserted"),
+      payload: documentSchema(entity),
+      contentType,
+      ...(example && { examples: [shown(encodeEvent(example))] }),
+    },
+    [`${name}Deleted`]: {
+      summary: `A ${entity.name} was deleted`,
+      key: uuid,
+      headers: eventHeaders(entity, "deleted"),
+      payload: deletedSchema,
+      contentType,
+      ...(example && { examples: [shown(encodeEvent({ ...example, operation: "deleted", document: null }))] }),
+    },
+  };
+}
+
+function routed(entity: EntityDeclaration, replica: ReplicaDeclaration): Channel["messages"] {
+  const name = `${capitalised(replica.name)}${capitalised(entity.name)}`;
+  const [example, document] = [exampleEvent(entity), exampleIn(entity, replica)];
+  const headers = example && headersOf(example, 0, undefined);
+  return {
+    [`${name}Upserted`]: {
+      summary: `What ${replica.name} keeps of a ${entity.name}`,
+      key: uuid,
+      headers: routedHeaders(entity, "upserted"),
+      payload: documentSchema(replica),
+      contentType,
+      ...(example && document && { examples: [shown(encodeRouted(example, document, headers!))] }),
+    },
+    [`${name}Removed`]: {
+      summary: `${replica.name} is to have none from this version on: it was deleted, or is not the replica's to keep`,
+      key: uuid,
+      headers: routedHeaders(entity, "deleted"),
+      payload: z.null(),
+      contentType,
+      ...(example && { examples: [shown(encodeRouted(example, null, headers!))] }),
+    },
+  };
+}
+
+const deadLetters = ({ name }: EntityDeclaration): Channel["messages"] => ({
+  [`${capitalised(name)}DeadLetter`]: {
+    summary: "A record that could not be processed: its original bytes, key and headers, and why",
+    headers: letterHeaders,
+    payload: z.unknown(),
+    contentType: bytes,
+  },
+  [`${capitalised(name)}DeadLetterMark`]: {
+    summary: "What was done about a dead letter",
+    headers: markHeaders,
+    payload: z.null(),
+    contentType: bytes,
+  },
+});
+
+const versions = ({ name }: EntityDeclaration): Channel["messages"] => ({
+  [`${capitalised(name)}Version`]: {
+    summary: "Newest version that the stream knows: its own memory",
+    key: uuid,
+    headers: noHeaders,
+    payload: z.strictObject({ version: z.int().min(1) }),
+    contentType,
+  },
+});

@@ -1,0 +1,6 @@
+/** What a token must allow for a request to the gateway. */
+import type { Scope } from "../platform/auth/guard.ts";
+
+const READING = ["GET", "HEAD", "OPTIONS"];
+
+export const scopeOf = (method: string): Scope => (READING.includes(method) ? "lockstep:read" : "lockstep:write");

@@ -1,0 +1,57 @@
+/** The description of a service's HTTP API (OpenAPI 3.1), made of its routes' descriptions. */
+import type { Hono } from "hono";
+import type { z } from "zod";
+import { problemSchema } from "../../contracts/errors.ts";
+import { type JsonSchema, jsonSchemas } from "../../contracts/json-schema.ts";
+import { VERSION } from "../version.ts";
+import type { Operation } from "./operation.ts";
+import { healthSchema, servicePaths } from "./service-paths.ts";
+
+/** By path as OpenAPI writes it, and method in lower case. */
+export type Paths = Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+
+export interface OpenApi {
+  readonly openapi: "3.1.1";
+  readonly info: {
+    readonly title: string;
+    readonly version: string;
+    readonly description: string;
+    readonly license: object;
+  };
+  readonly servers: readonly { readonly url: string }[];
+  readonly paths: Paths;
+  readonly components: { readonly schemas: Readonly<Record<string, JsonSchema>>; readonly securitySchemes?: object };
+}
+
+const everywhere = `HEAD is answered like GET without the content, OPTIONS with the methods of a path. Every refusal is a problem
+(RFC 9457); other paths are 404, other methods 405 with \`Allow\`.`;
+
+const license = { name: "MIT", identifier: "MIT" };
+
+/** @param about.schemas what the paths refer to, by name. */
+export function openApi(about: {
+  readonly title: string;
+  readonly description: string;
+  readonly paths: Paths;
+  readonly schemas: Readonly<Record<string, z.ZodType>>;
+  readonly securitySchemes?: object;
+}): OpenApi {
+  const schemas = { ...about.schemas, Health: healthSchema, Problem: problemSchema };
+  return {
+    openapi: "3.1.1",
+    info: { title: about.title, version: VERSION, description: `${about.description}\n\n${everywhere}`, license },
+    // Where the description was found, there the service is.
+    servers: [{ url: "/" }],
+    paths: { ...servicePaths, ...about.paths },
+    components: {
+      schemas: jsonSchemas(schemas, "draft-2020-12"),
+      ...(about.securitySchemes ? { securitySchemes: about.securitySchemes } : {}),
+    },
+  };
+}
+
+/** Adds a `GET` of a description, which stays as it is while the process lives. */
+export function serveDescription(app: Hono, path: `/${string}.json`, description: object): void {
+  const text = JSON.stringify(description);
+  app.get(path, (c) => c.body(text, 200, { "content-type": "application/json", "cache-control": "no-cache" }));
+}

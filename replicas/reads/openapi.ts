@@ -1,0 +1,97 @@
+/** The description of one replica's HTTP API, beside its routes: made from the same declarations. Pure. */
+import { z } from "zod";
+import { documentSchema } from "../../contracts/entity.ts";
+import type { ErrorCode } from "../../contracts/errors.ts";
+import { EXAMPLE_ID, exampleIn } from "../../contracts/example.ts";
+import { capitalised, schemaRef } from "../../contracts/json-schema.ts";
+import { type OpenApi, openApi, type Paths } from "../../platform/openapi/document.ts";
+import { headers, id, ifNoneMatch, page, prefer, syncToken, traceparent } from "../../platform/openapi/headers.ts";
+import { type Header, json, type Operation, problems, text } from "../../platform/openapi/operation.ts";
+import { isNoCanary, type Kept, keptBy } from "../replica.ts";
+
+const ANY: readonly ErrorCode[] = ["MALFORMED", "INTERNAL", "UNAVAILABLE", "BEHIND"];
+
+const lag: Header = {
+  description: "milliseconds that this replica may be behind; left out while that is not known",
+  schema: text(/^\d+$/),
+};
+const cacheStatus: Header = { description: "how the cache did (RFC 9211)", required: true, schema: text() };
+const told = { "Lockstep-Lag": lag, "Preference-Applied": headers.preferenceApplied };
+const answered = { ...told, "Cache-Status": cacheStatus, "Cache-Control": headers.noCache };
+
+const reading = [
+  syncToken("the answer is at least as fresh as these writes"),
+  prefer("how long to wait for that, instead of the replica's own bound"),
+  traceparent,
+];
+
+/** @throws {Error} when no entity has the replica. */
+export function replicaOpenApi(name: string): OpenApi {
+  const kept = keptBy(name).filter(isNoCanary);
+  return openApi({
+    title: `Lockstep replica ${name}`,
+    description: "Reads of what this replica keeps. Writes go to the gateway.",
+    paths: Object.assign({}, ...kept.map(pathsOf)),
+    schemas: Object.assign({}, ...kept.map(schemasOf)),
+  });
+}
+
+const nameOf = ({ entity: { name } }: Kept): string => capitalised(name);
+
+function schemasOf(kept: Kept): Record<string, z.ZodType> {
+  const document = documentSchema(kept.replica);
+  return {
+    [nameOf(kept)]: document,
+    [`${nameOf(kept)}Page`]: z.strictObject({ items: z.array(document), nextCursor: z.string().nullable() }),
+  };
+}
+
+function pathsOf(kept: Kept): Paths {
+  const collection = `/${kept.entity.plural}`;
+  return {
+    [collection]: { get: list(kept, collection) },
+    [`${collection}/{id}`]: { get: read(kept, `${collection}/${EXAMPLE_ID}`) },
+  };
+}
+
+function list(kept: Kept, path: string): Operation {
+  const { entity, replica } = kept;
+  const example = exampleIn(entity, replica);
+  return {
+    operationId: `list${capitalised(entity.plural)}`,
+    summary: `A page of the replica's ${entity.plural}, in the order of their ids`,
+    tags: [entity.plural],
+    parameters: [...page, ...reading],
+    responses: {
+      200: {
+        description: "a page, read from PostgreSQL",
+        headers: { Link: headers.link, ...answered },
+        content: json(schemaRef(`${nameOf(kept)}Page`), example && { items: [example], nextCursor: null }),
+      },
+      ...problems(ANY, path, { BEHIND: told }),
+    },
+  };
+}
+
+function read(kept: Kept, path: string): Operation {
+  const { entity, replica } = kept;
+  return {
+    operationId: `read${nameOf(kept)}`,
+    summary: `One ${entity.name}, as this replica keeps it`,
+    tags: [entity.plural],
+    parameters: [id, ifNoneMatch, ...reading],
+    responses: {
+      200: {
+        description: `the ${entity.name}, from the cache or PostgreSQL`,
+        headers: { ETag: headers.etag, ...answered },
+        content: json(schemaRef(nameOf(kept)), exampleIn(entity, replica)),
+      },
+      304: { description: "the client has this version", headers: { ETag: headers.etag, ...answered } },
+      // An id that cannot exist is refused before the cache is asked.
+      ...problems([...ANY, "NOT_FOUND"], path, {
+        BEHIND: told,
+        NOT_FOUND: { ...told, "Cache-Status": { ...cacheStatus, required: false } },
+      }),
+    },
+  };
+}

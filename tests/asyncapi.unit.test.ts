@@ -1,0 +1,164 @@
+/** The description of the topics: valid, complete, and true of what the services write. */
+import { describe, expect, test } from "bun:test";
+import specification from "@asyncapi/specs/schemas/3.0.0-without-$id.json" with { type: "json" };
+import Ajv from "ajv";
+import addFormats from "ajv-formats";
+import { asyncApi } from "../contracts/asyncapi/document.ts";
+import { replicaKey } from "../contracts/control.ts";
+import { encodeLetter, encodeMark } from "../contracts/dead-letter.ts";
+import { entities } from "../contracts/entities/index.ts";
+import { product } from "../contracts/entities/product.ts";
+import { encodeEvent, encodeRouted, routedHeaders } from "../contracts/event.ts";
+import { encodeReceipt } from "../contracts/receipt.ts";
+import {
+  controlTopic,
+  deadLetterTopic,
+  eventsTopic,
+  receiptsTopic,
+  replicaTopic,
+  topicsOf,
+  versionsTopic,
+} from "../contracts/topics.ts";
+import { route } from "../stream/route.ts";
+import { encodeFlush } from "../stream/versions-topic.ts";
+import { brokenRefs, DescribedTopics, type Written } from "./harness/described.ts";
+import { deleted, productDocument, storedEvent, upserted } from "./harness/events.ts";
+
+const document = asyncApi("1.0.0");
+const { fitting } = new DescribedTopics(document);
+
+test("is valid AsyncAPI 3.0, and what it refers to is there", () => {
+  const ajv = new Ajv({ strict: false, allErrors: true });
+  addFormats(ajv);
+  const validate = ajv.compile(specification);
+  const plain = JSON.parse(JSON.stringify(document));
+  validate(plain);
+  expect(validate.errors).toBeNull();
+  expect(brokenRefs(document)).toEqual([]);
+  expect(validate({ ...plain, channels: { x: { adress: "x" } } })).toBe(false);
+});
+
+test("has every topic, with who writes and who reads it, and no other", () => {
+  const topics = [...entities.flatMap(topicsOf), receiptsTopic, controlTopic];
+  expect(Object.values(document.channels).map(({ address }) => address)).toEqual(topics.map(({ name }) => name));
+  const operations = Object.values(document.operations) as {
+    action: string;
+    title: string;
+    channel: { $ref: string };
+  }[];
+  const who = (action: string, name: string) =>
+    operations
+      .filter((of) => of.action === action && of.channel.$ref === `#/channels/${name}`)
+      .map(({ title }) => title);
+  for (const { name, writtenBy, readBy } of topics)
+    expect([who("send", name), who("receive", name)]).toEqual([[...writtenBy], [...readBy]]);
+});
+
+test("says which topics are compacted", () => {
+  const compacted = Object.entries(document.channels).filter(([, { bindings }]) =>
+    (bindings.kafka.topicConfiguration["cleanup.policy"] as string[]).includes("compact"),
+  );
+  expect(compacted.map(([name]) => name)).toEqual([
+    "products.to.catalog",
+    "products.to.storefront",
+    "products.versions",
+    "lockstep.control",
+  ]);
+});
+
+test("its examples fit their messages", () => {
+  let examples = 0;
+  for (const [topic, { messages }] of Object.entries(document.channels))
+    for (const [name, { examples: given = [] }] of Object.entries(messages))
+      for (const { headers, payload } of given) {
+        examples++;
+        expect(fitting(topic, { key: headers.ce_subject!, value: JSON.stringify(payload), headers })).toEqual([name]);
+      }
+  expect(examples).toBe(6);
+});
+
+describe("what is written fits one message of its topic, and no more of it once it is spoilt:", () => {
+  const written = upserted(productDocument());
+  const gone = deleted(written.id, 2);
+  const events = eventsTopic(product).name;
+  const letters = deadLetterTopic(product).name;
+  const traceparent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
+  const stored = storedEvent({ ...written, traceparent, actor: "ana", digest: "-42", resend: "r1" }, 7, 1);
+  const cause = { reason: "unappliable" as const, detail: "d", stack: "s", replica: "catalog" };
+  const routed = (replica: string) => {
+    const delivery = route(product, written).find((of) => of.replica === replica)!;
+    return encodeRouted(written, delivery.document, routedHeaders(written, 3, traceparent));
+  };
+  const receipt = encodeReceipt({
+    replica: "catalog",
+    entity: "product",
+    appliedMs: 1,
+    cachedMs: null,
+    changes: [[written.id, 1, 1]],
+  });
+  const paused = JSON.stringify({ paused: true, at: new Date().toISOString(), reason: "why" });
+  const flushed = encodeFlush(new Map([[written.id, 4]]), { partition: 0 } as never)[0]!;
+
+  const records: [string, string, Written, Partial<Written>][] = [
+    [
+      "ProductUpserted",
+      events,
+      { ...stored, headers: stored.rawHeaders },
+      { value: JSON.stringify({ ...written.document, price: 1 }) },
+    ],
+    ["ProductDeleted", events, encodeEvent(gone), { headers: {} }],
+    [
+      "CatalogProductUpserted",
+      replicaTopic(product, "catalog").name,
+      routed("catalog"),
+      { value: JSON.stringify(written.document) },
+    ],
+    [
+      "StorefrontProductUpserted",
+      replicaTopic(product, "storefront").name,
+      routed("storefront"),
+      { value: routed("catalog").value },
+    ],
+    [
+      "StorefrontProductRemoved",
+      replicaTopic(product, "storefront").name,
+      encodeRouted(gone, null, routedHeaders(gone, 3, undefined)),
+      { value: "{}" },
+    ],
+    [
+      "ProductDeadLetter",
+      letters,
+      encodeLetter(stored, cause),
+      { headers: { ...encodeLetter(stored, cause).headers, "lockstep-reason": "whatever" } },
+    ],
+    [
+      "ProductDeadLetterMark",
+      letters,
+      encodeMark({ origin: { topic: events, partition: 0, offset: 7 }, resolution: "dropped", atMs: 1 }),
+      { headers: {} },
+    ],
+    ["ProductVersion", versionsTopic(product).name, flushed as Written, { key: "no id" }],
+    [
+      "Receipt",
+      receiptsTopic.name,
+      { key: null, value: receipt, headers: {} },
+      { value: receipt.replace("appliedMs", "applied") },
+    ],
+    [
+      "Control",
+      controlTopic.name,
+      { key: replicaKey("catalog"), value: paused, headers: {} },
+      { key: "replica/nobody" },
+    ],
+  ];
+
+  test.each(records)("%s", (name, topic, record, spoilt) => {
+    expect(fitting(topic, record)).toEqual([name]);
+    expect(fitting(topic, { ...record, ...spoilt })).toEqual([]);
+  });
+
+  test("and there is a record of each message", () => {
+    const all = Object.values(document.channels).flatMap(({ messages }) => Object.keys(messages));
+    expect(all.filter((name) => !records.some(([of]) => of === name))).toEqual(["CatalogProductRemoved"]);
+  });
+});

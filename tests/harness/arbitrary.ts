@@ -1,0 +1,54 @@
+/** Values for a JSON Schema of a declared entity: most fit it, the others are wrong in one place. */
+import fc from "fast-check";
+import type { JsonSchema } from "../../contracts/json-schema.ts";
+
+/** @throws {Error} for a kind of schema that no declaration makes yet. */
+function fitting(schema: JsonSchema): fc.Arbitrary<unknown> {
+  const { type, enum: words, pattern, minLength = 0, maxLength = 50, minimum, maximum } = schema as Bounds;
+  if (words) return fc.constantFrom(...words);
+  if (pattern) return fc.stringMatching(new RegExp(pattern));
+  switch (type) {
+    case "boolean":
+      return fc.boolean();
+    case "integer":
+      return fc.integer({ min: minimum ?? 0, max: Math.min(maximum ?? 100, 2 ** 31 - 1) });
+    case "string":
+      // Shorter than it may be: the length counts UTF-16 units, and PostgreSQL takes no U+0000.
+      return fc
+        .string({ unit: "binary", minLength, maxLength: Math.max(minLength, Math.floor(maxLength / 2)) })
+        .filter((text) => !text.includes("\u0000") && text.length <= maxLength);
+    case "array":
+      return fc.uniqueArray(fitting((schema as { items: JsonSchema }).items), { maxLength: 5 });
+    default:
+      throw new Error(`no value can be made up for ${JSON.stringify(schema)}`);
+  }
+}
+
+interface Bounds {
+  readonly type?: string;
+  readonly enum?: readonly string[];
+  readonly pattern?: string;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
+
+/** Documents with some of the members that may be left out; every other one has any JSON value where it may not, or lacks what it needs. */
+export function nearly(schema: JsonSchema): fc.Arbitrary<Record<string, unknown>> {
+  const { properties, required } = schema as {
+    properties: Readonly<Record<string, JsonSchema>>;
+    required: string[];
+  };
+  const members = Object.fromEntries(Object.entries(properties).map(([member, of]) => [member, fitting(of)]));
+  const fits = fc.record(members, { requiredKeys: required });
+  const member = fc.constantFrom(...Object.keys(properties), "id", "unknown");
+  const spoilt = fc.record({ fits, member, value: fc.jsonValue({ maxDepth: 1 }), missing: fc.boolean() });
+  return fc.oneof(
+    fits,
+    spoilt.map(({ fits: document, member: name, value, missing }) => {
+      const { [name]: _, ...others } = document as Record<string, unknown>;
+      return missing ? others : { ...others, [name]: value };
+    }),
+  ) as fc.Arbitrary<Record<string, unknown>>;
+}

@@ -1,0 +1,127 @@
+/** The descriptions of the HTTP APIs: valid, complete. That they are true is seen where the services are asked: `.int` tests judge each answer. */
+import { describe, expect, test } from "bun:test";
+import { Validator } from "@seriousme/openapi-schema-validator";
+import type { Hono } from "hono";
+import { entities } from "../contracts/entities/index.ts";
+import { product } from "../contracts/entities/product.ts";
+import { exampleIn } from "../contracts/example.ts";
+import { gatewayApp } from "../gateway/main.ts";
+import { gatewayOpenApi } from "../gateway/openapi.ts";
+import type { RouteParts } from "../gateway/routes.ts";
+import type { Source } from "../gateway/source.ts";
+import { createLogger } from "../observability/logger.ts";
+import { createMetrics } from "../observability/metrics.ts";
+import type { OpenApi } from "../platform/openapi/document.ts";
+import { readSettings } from "../platform/settings.ts";
+import { Lag } from "../replicas/lag.ts";
+import { replicaApp } from "../replicas/main.ts";
+import { replicaOpenApi } from "../replicas/reads/openapi.ts";
+import { keptBy, type Replica } from "../replicas/replica.ts";
+import { brokenRefs, DescribedApi, expectFits, schemasOf } from "./harness/described.ts";
+
+const running = {
+  settings: readSettings({}),
+  logger: createLogger("test", "1", "silent"),
+  metrics: createMetrics("test", "1"),
+};
+
+/** The real apps; what they would ask is not there, and no route is asked for more than its description. */
+const gateway = gatewayApp(
+  {
+    source: { check: { name: "source", problem: () => undefined } } as Source,
+    auth: { checks: [], guard: (_, next) => next(), close: () => {} },
+    logger: running.logger,
+  },
+  { metrics: running.metrics } as RouteParts,
+);
+const replicaNamed = (name: string): Hono =>
+  replicaApp(running, name, { entities: keptBy(name) } as unknown as Replica, new Lag(() => undefined), []);
+
+const services: [string, OpenApi, Hono][] = [
+  ["gateway", gatewayOpenApi(), gateway],
+  ...product.replicas.map(({ name }): [string, OpenApi, Hono] => [name, replicaOpenApi(name), replicaNamed(name)]),
+];
+
+describe.each(services)("the description of %s", (name, document, app) => {
+  const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
+
+  test("is valid OpenAPI 3.1, and what it refers to is there", async () => {
+    expect(await new Validator().validate(JSON.parse(JSON.stringify(document)))).toEqual({ valid: true });
+    expect(brokenRefs(document)).toEqual([]);
+    const broken = { ...structuredClone(document), paths: { "/products": { get: { responses: 200 } } } };
+    expect(await new Validator().validate(broken)).toMatchObject({ valid: false });
+    const ids = operations.map(({ operationId }) => operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  test("is what the service answers at /openapi.json", async () => {
+    expect(await (await app.request("/openapi.json")).json()).toEqual(JSON.parse(JSON.stringify(document)));
+  });
+
+  test("names each route of the service, with its methods, and no other", () => {
+    const routes = app.routes.filter(({ method }) => method !== "ALL");
+    const real = routes.map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, "{$1}")}`);
+    const described = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(described.sort()).toEqual([...new Set(real)].sort());
+  });
+
+  test("has schemas that a strict validator takes, and examples that fit them", () => {
+    const schema = schemasOf(document, "2020");
+    let examples = 0;
+    for (const { operationId, parameters = [], requestBody, responses } of operations) {
+      for (const parameter of parameters) schema(parameter.schema);
+      for (const { headers = {} } of Object.values(responses))
+        for (const header of Object.values(headers)) schema(header.schema);
+      for (const { content = {} } of [requestBody ?? {}, ...Object.values(responses)])
+        for (const media of Object.values(content)) {
+          if ("example" in media && ++examples)
+            expectFits(schema(media.schema), media.example, `example of ${operationId}`);
+          else schema(media.schema);
+        }
+    }
+    expect(examples).toBeGreaterThan(5);
+  });
+
+  test("tells of private fields in the gateway, and nowhere else", () => {
+    const hidden = entities.flatMap(({ fields }) => Object.keys(fields).filter((field) => fields[field]!.private));
+    expect(hidden).toContain("cost");
+    for (const field of hidden) expect(JSON.stringify(document).includes(`"${field}"`)).toBe(name === "gateway");
+  });
+});
+
+describe("the judge of answers", () => {
+  const api = new DescribedApi(replicaOpenApi("catalog"));
+  const example = exampleIn(product, product.replicas[0]!)!;
+  const headers = {
+    "content-type": "application/json",
+    etag: '"1"',
+    "cache-control": "no-cache",
+    "cache-status": "x; hit",
+  };
+  const answered = (status: number, body: unknown, more: Record<string, string> = {}) =>
+    api.judged(() => new Response(JSON.stringify(body), { status, headers: { ...headers, ...more } }))(
+      `/products/${example.id}`,
+    );
+
+  test("takes what is described", async () => {
+    expect((await answered(200, example)).status).toBe(200);
+    expect(api.seen).toEqual(new Set(["readProduct 200"]));
+  });
+
+  test.each([
+    ["a private member", () => answered(200, { ...example, cost: "1.00" }), "must NOT have additional properties"],
+    ["a member that is wrong", () => answered(200, { ...example, price: 19.9 }), "must be string"],
+    ["another status", () => answered(418, example), "418 is not described"],
+    ["another media type", () => answered(200, example, { "content-type": "text/json" }), "comes as text/json"],
+    ["a header that is not described", () => answered(200, example, { "x-new": "1" }), "x-new of"],
+    ["a header of another form", () => answered(200, example, { etag: "1" }), "ETag of"],
+  ])("does not take %s", async (_what, judged, why) => {
+    await expect(judged()).rejects.toThrow(why);
+  });
+
+  test("misses a header that is described", async () => {
+    await expect(api.judged(() => Response.json(example))(`/products/${example.id}`)).rejects.toThrow("comes without");
+  });
+});

@@ -60,17 +60,29 @@ function chosen(only: string): Parts {
 
 const ours = new Set(["gateway", "relay", "stream", "replica"]);
 
-/** What is to be ended whatever comes, also Ctrl-C. */
-async function during<T>(end: () => Promise<void>, work: () => Promise<T>): Promise<T> {
+/** Starts what is to be ended whatever comes, also Ctrl-C, be it while it still starts. */
+async function during<Started extends { end(): Promise<void> }, T>(
+  start: (interrupted: AbortSignal) => Promise<Started>,
+  work: (started: Started) => Promise<T>,
+): Promise<T> {
+  const interrupted = new AbortController();
+  let started: Started | undefined;
   for (const signal of ["SIGINT", "SIGTERM"])
     process.once(signal, () => {
       say("interrupted");
-      void end().finally(() => process.exit(130));
+      interrupted.abort(new Error("interrupted"));
+      void started?.end().finally(() => process.exit(130));
     });
   try {
-    return await work();
+    started = await start(interrupted.signal);
+    interrupted.signal.throwIfAborted();
+    return await work(started);
+  } catch (error) {
+    if (!interrupted.signal.aborted) throw error;
+    await started?.end();
+    return process.exit(130);
   } finally {
-    await end();
+    await started?.end();
   }
 }
 
@@ -80,8 +92,10 @@ async function measureStack(options: Options): Promise<BenchResult> {
     ...(options.instances ? ["--instances", options.instances] : []),
     ...(options.partitions ? ["--partitions", options.partitions] : []),
   ];
-  const stack = options.data ? await attach(options.data) : await startOwn(flags);
-  return during(stack.end, () => measureRunning(stack, options));
+  return during(
+    (interrupted) => (options.data ? attach(options.data) : startOwn(flags, interrupted)),
+    (stack) => measureRunning(stack, options),
+  );
 }
 
 async function measureRunning({ data, status }: RunningStack, options: Options): Promise<BenchResult> {
@@ -92,9 +106,9 @@ async function measureRunning({ data, status }: RunningStack, options: Options):
 }
 
 async function measureLimit(options: Options): Promise<BenchResult> {
-  const limit = await startLimit();
-  const measured = { subject: limit, data: "", brokers: 0, measuring: () => new LimitMeasurement(limit) };
-  return during(limit.end, () => measure(measured, options));
+  return during(startLimit, (limit) =>
+    measure({ subject: limit, data: "", brokers: 0, measuring: () => new LimitMeasurement(limit) }, options),
+  );
 }
 
 interface Measured {

@@ -33,8 +33,13 @@ export interface Limit extends Subject {
   end(): Promise<void>;
 }
 
-/** Starts all of it on free ports and in a folder of its own. @throws {Failure} when a server does not start. */
-export async function startLimit(): Promise<Limit> {
+/**
+ * Starts all of it on free ports and in a folder of its own.
+ *
+ * @param interrupted aborted when nobody waits any more: nothing is left then.
+ * @throws {Failure} when a server does not start.
+ */
+export async function startLimit(interrupted?: AbortSignal): Promise<Limit> {
   const dir = mkdtempSync(join(tmpdir(), "lockstep-limit-"));
   const servers: Server[] = [];
   const sites: Site[] = [];
@@ -49,8 +54,10 @@ export async function startLimit(): Promise<Limit> {
   const start = async (name: string, migrations: readonly Migration[]): Promise<Site> => {
     const port = await freePort();
     const settings = { wal_level: "logical", wal_keep_size: "1GB" };
-    const server = await startPostgres({ name, dir: join(dir, String(port)), port, database: "lockstep", settings });
+    const at = { name, dir: join(dir, String(port)), port, database: "lockstep", settings };
+    const server = await startPostgres(interrupted ? { ...at, signal: interrupted } : at);
     servers.push(server);
+    interrupted?.throwIfAborted();
     await migrate(server.url, migrations, pino({ level: "silent" }));
     const site = { name, url: server.url, sql: postgres(server.url, { max: 1, onnotice: () => {} }) };
     sites.push(site);

@@ -51,9 +51,10 @@ export const attach = async (data: string): Promise<RunningStack> => ({
  * Starts a stack on a new folder and ports that are free.
  *
  * @param flags further ones for `up`, such as `--brokers 3`.
+ * @param interrupted aborted when nobody waits any more.
  * @throws {Error} when it does not start; nothing is left then.
  */
-export async function startOwn(flags: readonly string[]): Promise<RunningStack> {
+export async function startOwn(flags: readonly string[], interrupted?: AbortSignal): Promise<RunningStack> {
   const data = mkdtempSync(join(tmpdir(), "lockstep-bench-"));
   const end = async () => {
     await run(["down", "--data", data], "ignore").exited;
@@ -62,6 +63,7 @@ export async function startOwn(flags: readonly string[]): Promise<RunningStack> 
   try {
     const portBase = String(await freePortBase());
     const code = await run(["up", "--detach", "--data", data, "--port-base", portBase, ...flags], "ignore").exited;
+    interrupted?.throwIfAborted();
     if (code !== 0) throw new Error(`bun run up ended with ${code}`);
     return { data, status: await statusOf(data), end };
   } catch (error) {

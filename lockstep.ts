@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { replicaNames } from "./contracts/entities/index.ts";
 import { verbs } from "./operations/index.ts";
 import type { Rebuilding } from "./operations/rebuild/rebuild.ts";
+import { tokenCommand } from "./platform/auth/token-command.ts";
 import { runService } from "./platform/run.ts";
 import { printableSettings, readSettings, SettingsError } from "./platform/settings.ts";
 import { VERSION } from "./platform/version.ts";
@@ -100,6 +101,7 @@ program
   .description("prints the description of every topic and its messages (AsyncAPI 3.0)")
   .action(async () => described((await import("./contracts/asyncapi/document.ts")).asyncApi(VERSION)));
 
+program.addCommand(tokenCommand());
 for (const verb of verbs(rebuilding)) program.addCommand(verb);
 
 await program.parseAsync();

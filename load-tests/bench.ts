@@ -10,7 +10,7 @@ import { Measurement, type Measuring, type Subject } from "./bench/measure.ts";
 import { bulkPhase, httpPhase } from "./bench/phases.ts";
 import { report } from "./bench/report.ts";
 import type { BenchResult, BulkPhase, HttpPhase } from "./bench/result.ts";
-import { attach, type RunningStack, startOwn } from "./bench/running-stack.ts";
+import { attach, type RunningStack, startOwn, tokenFor } from "./bench/running-stack.ts";
 import { subjectOf } from "./bench/subject.ts";
 
 const say = (line: string) => console.error(`${new Date().toISOString().slice(11, 19)} ${line}`);
@@ -99,7 +99,7 @@ async function measureStack(options: Options): Promise<BenchResult> {
 }
 
 async function measureRunning({ data, status }: RunningStack, options: Options): Promise<BenchResult> {
-  await using subject = await subjectOf(status);
+  await using subject = await subjectOf(status, await tokenFor(data));
   const brokers = status.services.filter(({ kind }) => kind === "broker").length;
   // Awaited here: the subject is let go of at the end of this block.
   return await measure({ subject, data, brokers, measuring: () => new Measurement(subject) }, options);

@@ -26,6 +26,8 @@ export interface CanarySites {
 }
 
 export interface CanaryBounds {
+  /** For the gateway; undefined where it asks for none. */
+  readonly token: string | undefined;
   readonly withinMs: number;
   readonly signal: AbortSignal;
 }
@@ -39,11 +41,12 @@ export async function flyCanary({ gateway, replicas }: CanarySites, bounds: Cana
   const declared = canaryEntity();
   if (!declared) return;
   const ask = asker(bounds);
+  const credentials: Record<string, string> = bounds.token ? { authorization: `Bearer ${bounds.token}` } : {};
   const created = await ask({
     what: "the gateway to take a canary write",
     url: `${gateway}/${declared.plural}`,
     // A name of its own for each try: one whose answer was lost has taken its name.
-    init: () => ({ method: "POST", ...json(exampleDocument(`canary-${randomUUID()}`)) }),
+    init: () => ({ method: "POST", ...json(exampleDocument(`canary-${randomUUID()}`), credentials) }),
     until: (r) => r.status === 201,
   });
   const { id } = (await created.json()) as { id: string };
@@ -58,7 +61,7 @@ export async function flyCanary({ gateway, replicas }: CanarySites, bounds: Cana
   await ask({
     what: "the gateway to delete the canary",
     url: `${gateway}/${path}`,
-    init: () => ({ method: "DELETE" }),
+    init: () => ({ method: "DELETE", headers: credentials }),
     // 404: an earlier try did it, and its answer was lost.
     until: (r) => r.status === 204 || r.status === 200 || r.status === 404,
   });
@@ -69,8 +72,8 @@ export async function flyCanary({ gateway, replicas }: CanarySites, bounds: Cana
   );
 }
 
-const json = (body: unknown): RequestInit => ({
-  headers: { "content-type": "application/json" },
+const json = (body: unknown, headers: Record<string, string>): RequestInit => ({
+  headers: { "content-type": "application/json", ...headers },
   body: JSON.stringify(body),
 });
 

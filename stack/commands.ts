@@ -68,6 +68,7 @@ function program(finish: (status: number) => void): Command {
     .option("--instances <list>", "more than one of a service: stream=2,catalog=2")
     .option("--brokers <n>", "1, or 3 with replication 3 and at least 2 in sync (default: 1)")
     .option("--partitions <n>", "partitions of each topic, when it is created")
+    .option("--auth", "gateway and console ask for a token; `bun run lockstep token` makes one")
     .option("--observe", "with Jaeger, Prometheus, and Grafana where it is on the PATH, beside it")
     .addOption(hidden("--background"))
     .addOption(hidden("--asked-at <ms>"))

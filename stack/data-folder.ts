@@ -56,7 +56,7 @@ export function makeDataFolder(data: string): void {
 }
 
 /** Folders and files of ours, so that `--fresh` never removes anything else, whatever folder it is pointed at. */
-const ours = /^(logs|redis|prometheus|jaeger|grafana|broker-\d|stream-\d|shape\.json)$/;
+const ours = /^(auth|logs|redis|prometheus|jaeger|grafana|broker-\d|stream-\d|shape\.json)$/;
 
 /** Removes all data of a stack that does not run. */
 export function removeData(data: string): void {

@@ -21,6 +21,7 @@ export interface UpFlags {
   readonly brokers?: string;
   readonly partitions?: string;
   readonly observe?: boolean;
+  readonly auth?: boolean;
 }
 
 export interface UpOptions {
@@ -37,6 +38,8 @@ export interface UpOptions {
   readonly partitions: number | undefined;
   /** Whether Jaeger, Prometheus and Grafana are started beside it. */
   readonly observe: boolean;
+  /** Whether gateway and console ask for tokens, which a key in the data folder signs. */
+  readonly auth: boolean;
   readonly external: ExternalServers;
 }
 
@@ -101,6 +104,8 @@ export function readOptions(
 ): UpOptions {
   if (flags.brokers !== undefined && flags.brokers !== "1" && flags.brokers !== "3")
     throw new UsageError(`--brokers ${flags.brokers}: must be 1 or 3`);
+  if (flags.auth && nonEmpty(env.LOCKSTEP_AUTH))
+    throw new UsageError(`--auth brings an issuer of its own: leave it out, or LOCKSTEP_AUTH=${env.LOCKSTEP_AUTH}`);
   return {
     data: resolve(flags.data),
     // The highest port is 932 above: instance 9 of a service, and the controllers at +32.
@@ -111,6 +116,7 @@ export function readOptions(
     brokers: flags.brokers === undefined ? undefined : (Number(flags.brokers) as 1 | 3),
     partitions: flags.partitions === undefined ? undefined : wholeNumber("--partitions", flags.partitions, 1, 256),
     observe: flags.observe ?? false,
+    auth: flags.auth ?? false,
     external: externalServers(env, owners),
   };
 }

@@ -25,6 +25,11 @@ test.each([
   expect(() => read(flags)).toThrow(words);
 });
 
+test("--auth brings an issuer of its own, so there cannot be another one", () => {
+  expect(read({ auth: true }, { LOCKSTEP_AUTH: "" }).auth).toBe(true);
+  expect(() => read({ auth: true }, { LOCKSTEP_AUTH: "jwt" })).toThrow("leave it out, or LOCKSTEP_AUTH=jwt");
+});
+
 test("servers that are somewhere already are taken from the environment, each database by its owner's name", () => {
   const { external } = read(
     {},

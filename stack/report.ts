@@ -12,22 +12,28 @@ export interface Report {
   readonly data: string;
   readonly seconds: number;
   readonly detached: boolean;
+  /** Whether `lockstep token` makes the tokens that are asked for. */
+  readonly auth: boolean;
 }
 
-export function readyReport({ members, data, seconds, detached }: Report): string {
+export function readyReport({ members, data, seconds, detached, auth }: Report): string {
   const services = members.filter(({ planned }) => "verb" in planned);
   const observers = members.filter(({ planned }) => isObserver(planned));
   const width = Math.max(...[...services, ...observers].map(({ part }) => part.label.length));
   const near = relative(process.cwd(), data);
   const folder = near === "" || near.startsWith("..") ? data : near;
   const flag = folder === DEFAULT_DATA ? "" : ` --data ${folder}`;
+  const makeToken = auth ? `bun run --silent lockstep token${flag}` : undefined;
   return [
     "",
     `Lockstep is ready after ${seconds.toFixed(1)} s: a write went through to every replica and its cache.`,
     "",
     ...[...services, ...observers].map(({ part, kept }) => `  ${part.label.padEnd(width)}  ${kept.url()}`),
     "",
-    ...tryLines(members),
+    ...tryLines(members, makeToken),
+    ...(makeToken
+      ? [`The console asks for a name, which may be any, and a password: what this prints: ${makeToken}`]
+      : []),
     `What runs: bun run status${flag}    Logs: ${folder}/logs`,
     detached
       ? `Stop it with: bun run down${flag} (the data in ${folder} is kept)`
@@ -40,7 +46,7 @@ const clientUrl = (planned: Member["planned"], kept: Member["kept"]): string =>
   "sharedPort" in planned && planned.sharedPort ? serviceUrl({ port: planned.sharedPort }) : kept.url();
 
 /** Three lines that show a change arriving; made so that they can be pasted one after the other, more than once. */
-function tryLines(members: readonly Member[]): string[] {
+function tryLines(members: readonly Member[], makeToken: string | undefined): string[] {
   const entity = canaryEntity();
   const urlsOf = (kind: string) => [
     ...new Set(
@@ -50,10 +56,12 @@ function tryLines(members: readonly Member[]): string[] {
   const [gateway] = urlsOf("gateway");
   const replicas = urlsOf("replica");
   if (!entity || !gateway || replicas.length === 0) return [];
+  // Made when the line is run: it is never too old then, and stands in no log.
+  const token = makeToken ? ` -H "authorization: Bearer $(${makeToken})"` : "";
   const body = JSON.stringify(exampleDocument("SKU")).replace('"SKU"', `"cup-'$RANDOM'"`);
   return [
     "Try it:",
-    `  curl -i ${gateway}/${entity.plural} -H 'content-type: application/json' -d '${body}'`,
+    `  curl -i ${gateway}/${entity.plural} -H 'content-type: application/json'${token} -d '${body}'`,
     ...replicas.slice(0, 2).map((url) => `  curl -i ${url}/${entity.plural}`),
     "",
   ];

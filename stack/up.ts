@@ -1,5 +1,7 @@
 /** `bun run up`: the whole stack, from what lies on the disk to a canary that was seen everywhere, and then for as long as it is wanted. */
 import { replicaNames } from "../contracts/entities/index.ts";
+import { developmentSettings, ensureDevelopmentKey, toolToken } from "../platform/auth/development.ts";
+import { refuseOpenDoor } from "../platform/auth/guard.ts";
 import { readSettings, SettingsError } from "../platform/settings.ts";
 import { canaryEntity, flyCanary } from "./canary.ts";
 import { type Crew, gatherCrew, type Member } from "./crew.ts";
@@ -54,9 +56,10 @@ export interface UpSurroundings {
  * @throws {UsageError} when a setting is wrong, flags and data do not fit, or a port is taken.
  * @throws {Error} when something could not be started, or did not become ready.
  */
-export async function runStack(options: UpOptions, around: UpSurroundings): Promise<void> {
-  const { data } = options;
-  refuseWrongSettings(around.env);
+export async function runStack(options: UpOptions, asked: UpSurroundings): Promise<void> {
+  const { data, auth } = options;
+  const around = auth ? { ...asked, env: { ...asked.env, ...developmentSettings(data) } } : asked;
+  refuseWrongSettings(around.env, auth);
   makeDataFolder(data);
   const other = becomeSupervisor(data, { pid: process.pid, identity: identityOf(process.pid) });
   if (other) throw new AlreadyRunningError(data, other.pid);
@@ -66,6 +69,7 @@ export async function runStack(options: UpOptions, around: UpSurroundings): Prom
       removeData(data);
       makeDataFolder(data);
     }
+    if (auth) await ensureDevelopmentKey(data);
     await runPlan(options, around);
   } finally {
     removeState(data);
@@ -74,10 +78,15 @@ export async function runStack(options: UpOptions, around: UpSurroundings): Prom
 }
 
 /** The services would refuse them too, but each of them, and only when all servers run. */
-function refuseWrongSettings(env: UpSurroundings["env"]): void {
+function refuseWrongSettings(env: UpSurroundings["env"], ownIssuer: boolean): void {
   try {
     // Every service has a port of its own here, whatever the caller's says.
-    readSettings({ ...env, PORT: undefined });
+    const settings = readSettings({ ...env, PORT: undefined });
+    refuseOpenDoor(settings);
+    if (settings.LOCKSTEP_AUTH === "jwt" && !ownIssuer && settings.LOCKSTEP_TOKEN === undefined)
+      throw new SettingsError([
+        "LOCKSTEP_TOKEN: where LOCKSTEP_AUTH=jwt, up needs one that may write, for its first write",
+      ]);
   } catch (error) {
     throw error instanceof SettingsError ? new UsageError(error.message) : error;
   }
@@ -117,9 +126,12 @@ async function bringUp(
   const services = await startServices(crew, { plan, options, addresses, observers, partitions }, around);
   await untilReady(services, { withinMs: READY_WITHIN_MS, signal: ending, say });
   if (canaryEntity()) say("all services are ready; sending a canary write through …");
-  await flyCanary(canarySites(services), { withinMs: CANARY_WITHIN_MS, signal: ending });
+  const { LOCKSTEP_TOKEN: given } = readSettings({ ...around.env, PORT: undefined });
+  const token = await toolToken(given, options.auth ? data : undefined);
+  await flyCanary(canarySites(services), { withinMs: CANARY_WITHIN_MS, signal: ending, token });
   crew.announceReady();
-  say(readyReport({ members: crew.members(), data, seconds: (Date.now() - askedAt) / 1000, detached: detach }));
+  const seconds = (Date.now() - askedAt) / 1000;
+  say(readyReport({ members: crew.members(), data, seconds, detached: detach, auth: options.auth }));
 }
 
 async function startServers(crew: Crew, plan: Plan, data: string, { say, ending }: UpSurroundings): Promise<Addresses> {
@@ -152,7 +164,8 @@ async function startServices(
   const { data, portBase, external } = options;
   const { say, ending } = around;
   say(`starting ${services.length} services: ${services.map(labelOf).join(", ")} …`);
-  const env = { ...around.env, ...tracingSettings(observers, portBase) };
+  // The token is up's own: no service needs it.
+  const env = { ...around.env, ...tracingSettings(observers, portBase), LOCKSTEP_TOKEN: undefined };
   const brokers = external.brokers ? undefined : plan.brokers;
   const hired = await crew.hire(
     [

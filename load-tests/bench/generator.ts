@@ -80,10 +80,14 @@ export class Generator {
   constructor(
     private readonly options: GeneratorOptions,
     private readonly tell: (message: Message) => void,
+    /** For the gateway; not an option, since options are on the command line, which everybody on the machine can read. */
+    token?: string,
   ) {
     this.random = randomFrom(options.seed);
     this.mix = new Mix<Item>(this.random);
-    this.writes = isDatabase(options.gateway) ? new SqlWrites(options.gateway) : new HttpConnections(options.gateway);
+    this.writes = isDatabase(options.gateway)
+      ? new SqlWrites(options.gateway)
+      : new HttpConnections(options.gateway, token);
   }
 
   /** Resolves when the last write was answered, or given up on. */

@@ -9,7 +9,7 @@ import { caughtUp } from "./caught-up.ts";
 import { Measurement, type StackSubject } from "./measure.ts";
 import { httpPhase, type Say } from "./phases.ts";
 import type { GrowthPoint } from "./result.ts";
-import { run, statusOf } from "./running-stack.ts";
+import { run, statusOf, tokenFor } from "./running-stack.ts";
 import { untilQuiet } from "./settle.ts";
 import { subjectOf } from "./subject.ts";
 
@@ -36,7 +36,7 @@ export async function growth(
 
 async function pointAt(data: string, products: number, seconds: number, say: Say): Promise<GrowthPoint> {
   const { loadedRows, loadSeconds, phase } = await (async () => {
-    await using subject = await subjectOf(await statusOf(data));
+    await using subject = await subjectOf(await statusOf(data), await tokenFor(data));
     const loaded = await load(subject, products, say);
     // Whole tables in this process' memory would be no small thing; `verify` compares by digests, afterwards.
     const measurement = new Measurement(subject, async () => []);

@@ -82,14 +82,15 @@ export class HttpConnections {
   private readonly idle: Connection[] = [];
   private readonly hostname: string;
   private readonly port: number;
-  private readonly host: string;
+  private readonly headers: string;
 
-  /** @param url base of the server, `http://host:port`. */
-  constructor(url: string) {
+  /** @param url base of the server, `http://host:port`. @param token sent with each request, where there is one. */
+  constructor(url: string, token?: string) {
     const { hostname, port, host } = new URL(url);
     this.hostname = hostname;
     this.port = Number(port || 80);
-    this.host = host;
+    const authorization = token === undefined ? "" : `\r\nauthorization: Bearer ${token}`;
+    this.headers = `host: ${host}${authorization}\r\ncontent-type: application/json`;
   }
 
   /**
@@ -98,7 +99,7 @@ export class HttpConnections {
    * @throws {Error} when no whole answer came; whether the server took the request is then unknown.
    */
   async ask(method: string, path: string, body = ""): Promise<Answer> {
-    const head = `${method} ${path} HTTP/1.1\r\nhost: ${this.host}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n`;
+    const head = `${method} ${path} HTTP/1.1\r\n${this.headers}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n`;
     const connection = this.takeIdle() ?? (await Connection.open(this.hostname, this.port));
     const answer = await connection.ask(Buffer.from(head + body));
     if (connection.open) this.idle.push(connection);

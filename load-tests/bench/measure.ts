@@ -14,6 +14,8 @@ import { remainingDifferences, type Sites, untilQuiet } from "./settle.ts";
 export interface Subject extends Sites {
   /** What writes are sent to: a gateway, or a database where there is none. */
   readonly gateway: string;
+  /** For a gateway that asks for one. */
+  readonly token?: string | undefined;
   readonly redis: string;
   /** Base URLs of each replica's instances. */
   readonly replicaUrls: ReadonlyMap<string, readonly string[]>;

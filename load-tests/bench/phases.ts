@@ -16,11 +16,12 @@ const SAMPLES_PER_SECOND = 50;
 const WARM_UP_SECONDS = 5;
 
 /** Runs the generator in a process of its own. @throws {Error} when it ends without a result. */
-async function generate(options: GeneratorOptions, measurement: Measuring) {
+async function generate(options: GeneratorOptions, token: string | undefined, measurement: Measuring) {
   let result: GeneratorResult | undefined;
   const window = { fromMs: 0, toMs: 0 };
   const child = Bun.spawn([process.execPath, join(import.meta.dir, "generator-process.ts"), JSON.stringify(options)], {
     stdio: ["ignore", "inherit", "inherit"],
+    env: { ...process.env, LOCKSTEP_TOKEN: token },
     ipc(message: Message) {
       if (message.type === "sample") measurement.watch(message.sample);
       else if (message.type === "measuring") {
@@ -57,6 +58,7 @@ export async function httpPhase(
       run: randomUUIDv7(),
       samplesPerSecond: SAMPLES_PER_SECOND,
     },
+    subject.token,
     measurement,
   );
   say(`${name}: ${result.acknowledged} acknowledged; waiting until all is applied, then comparing`);

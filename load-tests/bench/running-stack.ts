@@ -2,6 +2,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { toolToken } from "../../platform/auth/development.ts";
+import { readSettings } from "../../platform/settings.ts";
 import { isFree } from "../../stack/ports.ts";
 
 const root = join(import.meta.dir, "../..");
@@ -39,6 +41,10 @@ export async function statusOf(data: string): Promise<StackStatus> {
   if (!status.ready) throw new Error(`the stack on ${data} is not ready; see: bun run status --data ${data}`);
   return status;
 }
+
+/** What is sent to the gateway of a stack, or of one that is known by its URL only; undefined when there is nothing to be sent. */
+export const tokenFor = (data: string | undefined): Promise<string | undefined> =>
+  toolToken(readSettings(process.env).LOCKSTEP_TOKEN, data);
 
 /** @throws {Error} when there is no stack, or not all of it is ready. */
 export const attach = async (data: string): Promise<RunningStack> => ({

@@ -16,9 +16,10 @@ export const processesOf = (status: StackStatus): Watched[] =>
 /**
  * Connections to the databases of a stack, and where everything else is.
  *
+ * @param token for its gateway.
  * @throws {Error} when a database does not keep commit timestamps.
  */
-export async function subjectOf(status: StackStatus): Promise<StackSubject & AsyncDisposable> {
+export async function subjectOf(status: StackStatus, token?: string): Promise<StackSubject & AsyncDisposable> {
   const connect = (name: string) => {
     const { url } = entryOf(status, name);
     return { url, sql: postgres(url, { max: 1, onnotice: () => {} }) };
@@ -33,6 +34,7 @@ export async function subjectOf(status: StackStatus): Promise<StackSubject & Asy
   const urlsOf = (name: string) => status.services.filter((s) => s.name === name).map(({ url }) => url);
   return {
     gateway: entryOf(status, "gateway").url,
+    token,
     redis: entryOf(status, "redis").url,
     source,
     replicas,

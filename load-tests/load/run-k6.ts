@@ -15,7 +15,7 @@ export interface Run {
   readonly script: string;
   /** As the script reads them: RATE, P95_MS, … */
   readonly settings: Readonly<Record<string, string>>;
-  readonly target: Pick<Target, "gateway" | "replicas">;
+  readonly target: Pick<Target, "gateway" | "replicas" | "token">;
   /** Base URL of a Prometheus that takes remote writes; undefined: nothing is sent anywhere. */
   readonly prometheus: string | undefined;
   /** Where the reports go. */
@@ -74,6 +74,7 @@ const environmentOf = (
   ...settings,
   GATEWAY: target.gateway,
   REPLICAS: target.replicas,
+  ...(target.token === undefined ? {} : { TOKEN: target.token }),
   REPORT_JSON: files.json,
   // The dashboard has no server of its own here (-1): only the report is wanted. A short run needs a short period to have anything in it.
   K6_WEB_DASHBOARD: "true",

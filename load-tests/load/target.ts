@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { DEFAULT_DATA } from "../../platform/stack-file.ts";
 import { Failure } from "../../stack/failure.ts";
 import { runningSupervisor } from "../../stack/state.ts";
-import { attach, type RunningStack, type StackStatus, startOwn } from "../bench/running-stack.ts";
+import { attach, type RunningStack, type StackStatus, startOwn, tokenFor } from "../bench/running-stack.ts";
 
 export interface TargetFlags {
   readonly gateway?: string;
@@ -22,6 +22,8 @@ export interface Target {
   /** As the scripts take them: URLs separated by commas, and `name=url` pairs. */
   readonly gateway: string;
   readonly replicas: string;
+  /** For a gateway that asks for one. */
+  readonly token: string | undefined;
   /** Where metrics are written to, when the stack has a Prometheus. */
   readonly prometheus: string | undefined;
   /** Undefined for what is known by URL only. */
@@ -41,7 +43,8 @@ export async function findTarget(flags: TargetFlags): Promise<Target> {
     throw new Failure("--gateway, --data and --own exclude each other");
   if (gateway !== undefined) {
     if (!replicas) throw new Failure("--gateway needs --replicas, as catalog=http://…,storefront=http://…");
-    return { what: gateway, gateway, replicas, prometheus: undefined, status: undefined, end: async () => {} };
+    const token = await tokenFor(undefined);
+    return { what: gateway, gateway, replicas, token, prometheus: undefined, status: undefined, end: async () => {} };
   }
   const running = data ?? (!own && runningSupervisor(resolve(DEFAULT_DATA)) ? DEFAULT_DATA : undefined);
   if (running !== undefined) return stackTarget(`the stack on ${running}`, await attach(running));
@@ -50,7 +53,7 @@ export async function findTarget(flags: TargetFlags): Promise<Target> {
   return stackTarget("a stack of its own", await startOwn(wanted));
 }
 
-function stackTarget(what: string, { status, end }: RunningStack): Target {
+async function stackTarget(what: string, { data, status, end }: RunningStack): Promise<Target> {
   const of = (kind: string) => status.services.filter((service) => service.kind === kind);
   return {
     what,
@@ -60,6 +63,7 @@ function stackTarget(what: string, { status, end }: RunningStack): Target {
     replicas: of("replica")
       .map(({ name, url }) => `${name}=${url}`)
       .join(","),
+    token: await tokenFor(data),
     prometheus: of("prometheus")[0]?.url,
     status,
     end,

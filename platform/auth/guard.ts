@@ -1,12 +1,14 @@
 /** Who may do what over HTTP: bearer tokens (RFC 6750) with scopes, or nobody is asked (`LOCKSTEP_AUTH=off`). */
 import type { Context, MiddlewareHandler } from "hono";
 import { LockstepError } from "../../contracts/errors.ts";
+import type { Scope } from "../../contracts/scopes.ts";
 import type { Logger } from "../../observability/logger.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import { isLoopback } from "../loopback.ts";
 import type { Check } from "../service.ts";
 import { type Settings, SettingsError } from "../settings.ts";
 import { IssuerKeys } from "./keys.ts";
+import { remembering } from "./remember.ts";
 import { type Caller, type Reason, RefusedTokenError, verify } from "./verify.ts";
 
 declare module "hono" {
@@ -15,9 +17,6 @@ declare module "hono" {
     caller?: Caller;
   }
 }
-
-/** Read what the gateway shows, private fields among it; write there; see and do what the console can. */
-export type Scope = "lockstep:read" | "lockstep:write" | "lockstep:operate";
 
 export interface Auth {
   /** To be part of the service's readiness. */
@@ -49,7 +48,7 @@ export function authOf({ settings, metrics, logger }: AuthParts, rules: Rules): 
     return { checks: [], guard: (_, next) => next(), close: () => {} };
   const keys = new IssuerKeys(keysUrl, logger);
   const expected = { issuer, audience: settings.LOCKSTEP_AUTH_AUDIENCE };
-  const judge = (token: string) => verify(token, keys, expected);
+  const judge = remembering((token) => verify(token, keys, expected));
   const refusal = (reason: Reason) => metrics.authRefusals.inc({ reason });
   return { checks: [keys.check], guard: guardBy(judge, rules, refusal), close: () => keys.close() };
 }

@@ -13,7 +13,7 @@ const scopeOf = (method: string) => (method === "GET" ? "lockstep:read" : "locks
 async function judge(token: string): Promise<Caller> {
   if (token === "expired") throw new RefusedTokenError("expired", "The token has expired.");
   if (token === "unjudged") throw new RefusedTokenError("keys", "Tokens cannot be judged now.");
-  return { subject: "maria", scopes: ["openid", `lockstep:${token}`], token };
+  return { subject: "maria", scopes: ["openid", `lockstep:${token}`], expiresMs: 0, token };
 }
 
 function guarded(rules: Rules): { app: Hono; refusals: string[] } {

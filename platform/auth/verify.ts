@@ -7,6 +7,8 @@ export interface Caller {
   /** The claim `sub`: printable ASCII, 255 characters at most (OpenID Connect Core, section 2). */
   readonly subject: string;
   readonly scopes: readonly string[];
+  /** From when on the token is none any more, in milliseconds since 1970. */
+  readonly expiresMs: number;
   /** To be passed on where something is done in the caller's name; never to be told. */
   readonly token: string;
 }
@@ -56,7 +58,8 @@ export async function verify(token: string, keys: Pick<IssuerKeys, "keyFor">, ex
       throw new RefusedTokenError("claims", "The token is of another type than an access token.");
     const { sub, scope } = payload;
     if (typeof sub !== "string" || !SUBJECT.test(sub)) throw claimRefused("sub");
-    return { subject: sub, scopes: typeof scope === "string" ? scope.split(" ") : [], token };
+    const expiresMs = ((payload.exp ?? 0) + TOLERANCE_S) * 1_000;
+    return { subject: sub, scopes: typeof scope === "string" ? scope.split(" ") : [], expiresMs, token };
   } catch (error) {
     throw refused(error);
   }

@@ -27,7 +27,12 @@ const wished = async (wish: Wish) => reasonOf(await tokenOf(key, wish));
 
 test.each(algorithms)("a token signed by %s says who asks and what they may", async (alg) => {
   const token = await tokenOf(trusted.get(alg)!, { scope: "lockstep:read other" });
-  expect(await judge(token)).toEqual({ subject: "maria", scopes: ["lockstep:read", "other"], token });
+  expect(await judge(token)).toEqual({
+    subject: "maria",
+    scopes: ["lockstep:read", "other"],
+    expiresMs: expect.any(Number),
+    token,
+  });
 });
 
 test("without a signature, or with a public key taken for a secret, it is none", async () => {

@@ -2,7 +2,6 @@
 import type { Hono } from "hono";
 import { asyncApi } from "../contracts/asyncapi/document.ts";
 import { entities } from "../contracts/entities/index.ts";
-import type { Scope } from "../contracts/scopes.ts";
 import { watchPool } from "../observability/gauges.ts";
 import type { Logger } from "../observability/logger.ts";
 import { type Auth, authOf } from "../platform/auth/guard.ts";

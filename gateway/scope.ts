@@ -1,5 +1,5 @@
 /** What a token must allow for a request to the gateway. */
-import type { Scope } from "../platform/auth/guard.ts";
+import type { Scope } from "../contracts/scopes.ts";
 
 const READING = ["GET", "HEAD", "OPTIONS"];
 

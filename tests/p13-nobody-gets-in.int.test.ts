@@ -1,64 +1,16 @@
 /** P13: writes, reads of private fields and operations need a token that allows them; nothing that is a secret is told anywhere. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { join } from "node:path";
 import { gatewayOpenApi } from "../gateway/openapi.ts";
 import { type Answer, request } from "./harness/client.ts";
 import { DescribedApi } from "./harness/described.ts";
-import { eventually } from "./harness/eventually.ts";
 import { outbox, type TestGateway, testGateway } from "./harness/gateway.ts";
 import { ISSUER, Issuer, inSeconds, signingKey, tokenOf, type Wish } from "./harness/issuer.ts";
 import { newProduct } from "./harness/load.ts";
 import { freePort } from "./harness/parts.ts";
+import { Started } from "./harness/started.ts";
 
-const root = join(import.meta.dir, "..");
 /** Nobody listens there. */
 const nowhere = "127.0.0.1:9";
-
-/** A service as a process, with all that it says. */
-class Started implements AsyncDisposable {
-  said = "";
-  private readonly child;
-  private readonly read: Promise<unknown>;
-
-  constructor(
-    verb: string,
-    readonly env: Record<string, string>,
-  ) {
-    this.child = Bun.spawn([process.execPath, "lockstep.ts", verb], {
-      cwd: root,
-      env: { PATH: process.env.PATH, LOCKSTEP_LOG_LEVEL: "trace", ...env },
-      stdout: "pipe",
-      stderr: "pipe",
-    });
-    const keep = async (from: ReadableStream<Uint8Array>) => {
-      const decoder = new TextDecoder();
-      for await (const bytes of from) this.said += decoder.decode(bytes, { stream: true });
-    };
-    this.read = Promise.all([keep(this.child.stdout), keep(this.child.stderr)]);
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${this.env.PORT}`;
-  }
-
-  up(): Promise<unknown> {
-    return eventually(async () => (await fetch(`${this.url}/health/ready`)).ok, {
-      withinMs: 30_000,
-      what: "it to be up",
-    });
-  }
-
-  async ended(): Promise<number> {
-    const status = await this.child.exited;
-    await this.read;
-    return status;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.child.kill("SIGKILL");
-    await this.ended();
-  }
-}
 
 let issuer: Issuer;
 let auth: Record<string, string>;
@@ -167,7 +119,7 @@ describe("console", () => {
     for (const path of paths) {
       const { status, headers } = await fetched("GET", console.url + path, {});
       expect([path, status]).toEqual([path, 401]);
-      expect(headers.get("www-authenticate")).toBe('Bearer realm="lockstep", Basic realm="lockstep", charset="UTF-8"');
+      expect(headers.get("www-authenticate")).toBe('Basic realm="lockstep", charset="UTF-8", Bearer realm="lockstep"');
       const scope = "lockstep:read lockstep:write";
       expect(await statusOf(fetched("GET", console.url + path, await basic({ scope })))).toBe(403);
     }

@@ -113,7 +113,8 @@ function answerTo({ reason, message, cause }: RefusedTokenError, scope: Scope, b
     default: {
       const bearer = reason === "missing" ? `Bearer ${REALM}` : `Bearer ${REALM}, error="invalid_token"`;
       return new LockstepError("UNAUTHENTICATED", `${message} Send one that has the scope ${scope}.`, {
-        challenges: basic ? [bearer, `Basic ${REALM}, charset="UTF-8"`] : [bearer],
+        // Basic first: both are sent in one line, of which Chromium reads the first scheme only.
+        challenges: basic ? [`Basic ${REALM}, charset="UTF-8"`, bearer] : [bearer],
       });
     }
   }

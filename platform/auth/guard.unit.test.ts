@@ -101,7 +101,7 @@ test("a browser may send it as a password, where that is taken, under any name",
   const { status, answer } = await ask(app, "GET");
   expect(status).toBe(401);
   expect(answer.headers.get("www-authenticate")).toBe(
-    'Bearer realm="lockstep", Basic realm="lockstep", charset="UTF-8"',
+    'Basic realm="lockstep", charset="UTF-8", Bearer realm="lockstep"',
   );
   for (const wrong of ["Basic", "Basic !!", `Basic ${btoa("nocolon")}`, basic("x", "")])
     expect((await ask(app, "GET", wrong)).status).toBe(401);

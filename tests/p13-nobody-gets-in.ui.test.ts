@@ -1,4 +1,4 @@
-/** P13 in a real browser: it asks for the token as a password by itself, and sends it with everything; other sites gain nothing by that. */
+/** P13 in a real browser: it asks for the token as a password by itself, and sends it with everything; other origins gain nothing by that. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Browser } from "playwright-core";
 import { launchChromium } from "./harness/chromium.ts";
@@ -37,7 +37,7 @@ afterAll(async () => {
   issuer?.[Symbol.dispose]();
 });
 
-test("page, files and stream come with the password, and another site's requests with it are refused", async () => {
+test("page, files and stream come with the password, and another origin's requests with it are refused", async () => {
   const httpCredentials = { username: "anybody", password: await issuer.token() };
   await using ui = await ConsolePage.open(browser, console.url, { httpCredentials });
   await ui.says("#state", /\w/);
@@ -52,11 +52,11 @@ test("page, files and stream come with the password, and another site's requests
     fetch: () => new Response("<!doctype html><title>evil</title>", { headers: { "content-type": "text/html" } }),
   });
   const other = await ui.page.context().newPage();
-  await other.goto(`http://localhost:${evil.port}/`);
+  await other.goto(`http://127.0.0.1:${evil.port}/`);
   const answered = other.waitForResponse(`${console.url}/api/pause`);
   const body = JSON.stringify({ name: "stream", paused: true });
   const pause = { method: "POST", mode: "no-cors", credentials: "include", body } as const;
   await other.evaluate(([url, init]) => fetch(url, init), [`${console.url}/api/pause`, pause] as const);
-  // Without the password it would be 401: the browser has sent it, and what refuses is the guard against other sites.
+  // Another port is another origin of the same site: to those Chromium sends the password (else it would be 401), and the guard refuses.
   expect((await answered).status()).toBe(403);
 }, 60_000);

@@ -87,9 +87,14 @@ test("a wrong setting is told before anything is started", async () => {
   expect(readdirSync(data)).toEqual([]);
 });
 
-test("a second stack with a folder and ports of its own runs beside the first, and neither sees the other's writes", async () => {
-  await using beside = await Stack.start();
-  const written = await request("POST", `${await beside.url("gateway")}/products`, newProduct());
+test("a second stack with a folder and ports of its own, which asks for tokens, runs beside the first, and neither sees the other's writes", async () => {
+  await using beside = await Stack.start({ auth: true });
+  const products = `${await beside.url("gateway")}/products`;
+  expect((await request("POST", products, newProduct())).status).toBe(401);
+  const { said } = await bun("--silent", "lockstep", "token", "--data", beside.data, "--scope", "lockstep:write");
+  expect(said).toContain("for development only");
+  const headers = { authorization: `Bearer ${said.split("\n")[0]}` };
+  const written = await request("POST", products, newProduct(), headers);
   await shows(await beside.url("catalog"), written.body.id as string, 1);
   expect((await stack.status()).ready).toBe(true);
   const elsewhere = await request("GET", `${await stack.url("gateway")}/products/${written.body.id}`);

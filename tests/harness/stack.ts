@@ -26,6 +26,8 @@ export interface StackOptions {
   readonly partitions?: number;
   /** With Jaeger and Prometheus beside it. */
   readonly observe?: boolean;
+  /** Asks for tokens: `lockstep token --data …` makes them. */
+  readonly auth?: boolean;
   readonly env?: Readonly<Record<string, string>>;
   /** Folder of the repository whose services run: this one, or a copy with `node_modules`. */
   readonly root?: string;
@@ -72,6 +74,7 @@ export class Stack implements AsyncDisposable {
     if (options.instances) args.push("--instances", options.instances);
     if (options.partitions) args.push("--partitions", String(options.partitions));
     if (options.observe) args.push("--observe");
+    if (options.auth) args.push("--auth");
     const { stdout, stderr, code } = await run(args, options.env, stack.root);
     if (code !== 0) {
       await stack[Symbol.asyncDispose]();

@@ -1,0 +1,30 @@
+/** The issuer for trying it out, as a stack's services and its tools meet it. */
+import { expect, test } from "bun:test";
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { createLogger } from "../../observability/logger.ts";
+import { temporaryFolder } from "../../tests/harness/parts.ts";
+import { readSettings } from "../settings.ts";
+import { developmentSettings, developmentToken, ensureDevelopmentKey, toolToken } from "./development.ts";
+import { IssuerKeys } from "./keys.ts";
+import { verify } from "./verify.ts";
+
+const wish = { scope: "lockstep:read", subject: "developer", lasts: "1h" };
+
+test("its key is kept, and only its owner's; what it signs is good for services with its settings", async () => {
+  const data = temporaryFolder("development");
+  expect(await developmentToken(data, wish)).toBeUndefined();
+  expect(await toolToken(undefined, data)).toBeUndefined();
+  await ensureDevelopmentKey(data);
+  const token = (await developmentToken(data, wish))!;
+  await ensureDevelopmentKey(data);
+  for (const file of ["key.json", "jwks.json"]) expect(statSync(join(data, "auth", file)).mode & 0o777).toBe(0o600);
+  const settings = readSettings(developmentSettings(data));
+  const keys = new IssuerKeys(settings.LOCKSTEP_AUTH_JWKS!, createLogger("test", "1", "silent"));
+  const judge = (one: string) =>
+    verify(one, keys, { issuer: settings.LOCKSTEP_AUTH_ISSUER!, audience: settings.LOCKSTEP_AUTH_AUDIENCE });
+  expect(await judge(token)).toMatchObject({ subject: "developer", scopes: ["lockstep:read"] });
+  expect((await judge((await toolToken(undefined, data))!)).scopes).toContain("lockstep:write");
+  expect(await toolToken("given", data)).toBe("given");
+  keys.close();
+});

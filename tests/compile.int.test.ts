@@ -4,6 +4,7 @@ import { chmodSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { asyncApi } from "../contracts/asyncapi/document.ts";
 import { gatewayOpenApi } from "../gateway/openapi.ts";
+import { developmentSettings, ensureDevelopmentKey } from "../platform/auth/development.ts";
 import { VERSION } from "../platform/version.ts";
 import { replicaOpenApi } from "../replicas/reads/openapi.ts";
 import { request } from "./harness/client.ts";
@@ -45,6 +46,7 @@ test("it says its version and knows every verb", async () => {
     "replica",
     "console",
     "health",
+    "token",
     "status",
     "verify",
     "repair",
@@ -67,15 +69,24 @@ test("it prints the descriptions of its APIs", async () => {
   expect(await printed("asyncapi")).toEqual(plain(asyncApi(VERSION)));
 });
 
-test("the gateway runs from it, migrations and all, and the same executable asks for its health", async () => {
-  const settings = { DATABASE_URL: await freshDatabase(), PORT: String(await freePort()), LOCKSTEP_LOG_LEVEL: "warn" };
+test("the gateway runs from it, migrations, tokens and all, and the same executable asks for its health", async () => {
+  await ensureDevelopmentKey(folder);
+  const settings = {
+    ...developmentSettings(folder),
+    DATABASE_URL: await freshDatabase(),
+    PORT: String(await freePort()),
+    LOCKSTEP_LOG_LEVEL: "warn",
+  };
   gateway = run(["gateway"], settings);
   await eventually(async () => (await run(["health"], settings).exited) === 0, {
     withinMs: 20_000,
     what: "the gateway",
   });
   const url = `http://127.0.0.1:${settings.PORT}`;
-  expect((await request("POST", `${url}/products`, newProduct())).status).toBe(201);
+  const token = (await new Response(run(["token", "--data", folder]).stdout).text()).trim();
+  const headers = { authorization: `Bearer ${token}` };
+  expect((await request("POST", `${url}/products`, newProduct())).status).toBe(401);
+  expect((await request("POST", `${url}/products`, newProduct(), headers)).status).toBe(201);
   gateway.kill("SIGTERM");
   expect(await gateway.exited).toBe(0);
   const asked = run(["health"], settings);

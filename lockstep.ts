@@ -91,7 +91,7 @@ program
   .description("prints the description of a service's HTTP API (OpenAPI 3.1), as the service has it at /openapi.json")
   .argument("<service>", `gateway, or a replica: ${replicaNames.join(", ")}`)
   .action(async (name: string) => {
-    if (name === "gateway") return described((await import("./gateway/openapi.ts")).gatewayOpenApi());
+    if (name === "gateway") return described((await import("./gateway/openapi/document.ts")).gatewayOpenApi());
     if (!replicaNames.includes(name)) program.error(`there is no gateway or replica ${name}`);
     described((await import("./replicas/reads/openapi.ts")).replicaOpenApi(name));
   });

@@ -7,7 +7,7 @@ import { type Answer, requestBy } from "../tests/harness/client.ts";
 import { DescribedApi } from "../tests/harness/described.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { outbox, type TestGateway, testGateway } from "../tests/harness/gateway.ts";
-import { gatewayOpenApi } from "./openapi.ts";
+import { gatewayOpenApi } from "./openapi/document.ts";
 
 let gateway: TestGateway;
 /** What the gateway says of itself: each answer here is judged by it. */

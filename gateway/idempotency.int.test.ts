@@ -5,7 +5,7 @@ import { requestBy } from "../tests/harness/client.ts";
 import { DescribedApi } from "../tests/harness/described.ts";
 import { outbox, type TestGateway, testGateway } from "../tests/harness/gateway.ts";
 import { Forgetting } from "./idempotency.ts";
-import { gatewayOpenApi } from "./openapi.ts";
+import { gatewayOpenApi } from "./openapi/document.ts";
 
 /** Each answer is judged by what the gateway says of itself. */
 const ask = new DescribedApi(gatewayOpenApi()).judged(fetch);

@@ -16,7 +16,7 @@ import { VERSION } from "../platform/version.ts";
 import { Confirmations } from "./confirmations.ts";
 import { Forgetting } from "./idempotency.ts";
 import { migrations } from "./migrations/index.ts";
-import { gatewayOpenApi } from "./openapi.ts";
+import { gatewayOpenApi } from "./openapi/document.ts";
 import { addRoutes, type RouteParts } from "./routes.ts";
 import { scopeOf } from "./scope.ts";
 import { Source } from "./source.ts";

@@ -11,7 +11,7 @@ import { DescribedApi } from "../tests/harness/described.ts";
 import { type TestGateway, testGateway } from "../tests/harness/gateway.ts";
 import { newProduct } from "../tests/harness/load.ts";
 import { brokerAddress } from "../tests/harness/parts.ts";
-import { gatewayOpenApi } from "./openapi.ts";
+import { gatewayOpenApi } from "./openapi/document.ts";
 
 /** Each answer is judged by what the gateway says of itself. */
 const request = requestBy(new DescribedApi(gatewayOpenApi()).judged(fetch));

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { chmodSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { asyncApi } from "../contracts/asyncapi/document.ts";
-import { gatewayOpenApi } from "../gateway/openapi.ts";
+import { gatewayOpenApi } from "../gateway/openapi/document.ts";
 import { developmentSettings, ensureDevelopmentKey } from "../platform/auth/development.ts";
 import { VERSION } from "../platform/version.ts";
 import { replicaOpenApi } from "../replicas/reads/openapi.ts";

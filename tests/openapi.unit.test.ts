@@ -6,7 +6,7 @@ import { entities } from "../contracts/entities/index.ts";
 import { product } from "../contracts/entities/product.ts";
 import { exampleIn } from "../contracts/example.ts";
 import { gatewayApp } from "../gateway/main.ts";
-import { gatewayOpenApi } from "../gateway/openapi.ts";
+import { gatewayOpenApi } from "../gateway/openapi/document.ts";
 import type { RouteParts } from "../gateway/routes.ts";
 import type { Source } from "../gateway/source.ts";
 import { createLogger } from "../observability/logger.ts";

@@ -1,6 +1,6 @@
 /** P13: writes, reads of private fields and operations need a token that allows them; nothing that is a secret is told anywhere. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { gatewayOpenApi } from "../gateway/openapi.ts";
+import { gatewayOpenApi } from "../gateway/openapi/document.ts";
 import { type Answer, request } from "./harness/client.ts";
 import { DescribedApi } from "./harness/described.ts";
 import { outbox, type TestGateway, testGateway } from "./harness/gateway.ts";

@@ -19,6 +19,7 @@ export interface OpenApi {
     readonly license: object;
   };
   readonly servers: readonly { readonly url: string }[];
+  readonly security: readonly [];
   readonly paths: Paths;
   readonly components: { readonly schemas: Readonly<Record<string, JsonSchema>>; readonly securitySchemes?: object };
 }
@@ -42,6 +43,8 @@ export function openApi(about: {
     info: { title: about.title, version: VERSION, description: `${about.description}\n\n${everywhere}`, license },
     // Where the description was found, there the service is.
     servers: [{ url: "/" }],
+    // Nobody is asked, unless an operation says otherwise.
+    security: [],
     paths: { ...servicePaths, ...about.paths },
     components: {
       schemas: jsonSchemas(schemas, "draft-2020-12"),

@@ -1,0 +1,20 @@
+/** What reads and writes have in common. Pure. */
+import type { EntityDeclaration } from "../../contracts/entity.ts";
+import type { ErrorCode } from "../../contracts/errors.ts";
+import { exampleDocument } from "../../contracts/example.ts";
+import { capitalised, schemaRef } from "../../contracts/json-schema.ts";
+import { headers } from "../../platform/openapi/headers.ts";
+import { type Answer, json } from "../../platform/openapi/operation.ts";
+
+/** What can go wrong with any request that reaches the source. */
+export const ANY: readonly ErrorCode[] = ["MALFORMED", "INTERNAL", "UNAVAILABLE"];
+
+/** Of an entity's schema. */
+export const nameOf = ({ name }: EntityDeclaration): string => capitalised(name);
+
+/** The answer with the document. */
+export const whole = (entity: EntityDeclaration, description: string, more: Answer["headers"]): Answer => ({
+  description,
+  headers: { ETag: headers.etag, ...more },
+  content: json(schemaRef(nameOf(entity)), exampleDocument(entity)),
+});

@@ -21,7 +21,7 @@ async function generate(options: GeneratorOptions, token: string | undefined, me
   const window = { fromMs: 0, toMs: 0 };
   const child = Bun.spawn([process.execPath, join(import.meta.dir, "generator-process.ts"), JSON.stringify(options)], {
     stdio: ["ignore", "inherit", "inherit"],
-    env: { ...process.env, LOCKSTEP_TOKEN: token },
+    env: { ...process.env, LOCKSTEP_TOKEN: token, LOCKSTEP_TOKEN_FILE: undefined },
     ipc(message: Message) {
       if (message.type === "sample") measurement.watch(message.sample);
       else if (message.type === "measuring") {

@@ -43,9 +43,9 @@ interface AuthParts {
 export function authOf({ settings, metrics, logger }: AuthParts, rules: Rules): Auth {
   refuseOpenDoor(settings);
   const { LOCKSTEP_AUTH, LOCKSTEP_AUTH_ISSUER: issuer, LOCKSTEP_AUTH_JWKS: keysUrl } = settings;
-  // readSettings lets no `jwt` through without the others.
-  if (LOCKSTEP_AUTH !== "jwt" || !issuer || !keysUrl)
-    return { checks: [], guard: (_, next) => next(), close: () => {} };
+  if (LOCKSTEP_AUTH !== "jwt") return { checks: [], guard: (_, next) => next(), close: () => {} };
+  // readSettings lets none through without them; whoever comes another way must not find the door open.
+  if (!issuer || !keysUrl) throw new SettingsError(["LOCKSTEP_AUTH=jwt needs an issuer and its keys"]);
   const keys = new IssuerKeys(keysUrl, logger);
   const expected = { issuer, audience: settings.LOCKSTEP_AUTH_AUDIENCE };
   const judge = remembering((token) => verify(token, keys, expected));

@@ -69,7 +69,12 @@ const claimRefused = (claim: string, cause?: unknown): RefusedTokenError =>
   new RefusedTokenError("claims", `The token's claim ${claim} is missing, or not what is expected here.`, cause);
 
 function refused(error: unknown): unknown {
-  if (error instanceof KeysAwayError) return new RefusedTokenError("keys", "Tokens cannot be judged now.", error);
+  if (error instanceof KeysAwayError)
+    return new RefusedTokenError(
+      "keys",
+      "The issuer's keys, by which tokens are judged, are not there yet; try again.",
+      error,
+    );
   if (error instanceof errors.JWTExpired)
     return new RefusedTokenError("expired", "The token has expired; ask its issuer for a new one.", error);
   if (error instanceof errors.JWTClaimValidationFailed) return claimRefused(error.claim, error);

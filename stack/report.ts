@@ -12,28 +12,28 @@ export interface Report {
   readonly data: string;
   readonly seconds: number;
   readonly detached: boolean;
-  /** Whether `lockstep token` makes the tokens that are asked for. */
-  readonly auth: boolean;
+  /** Whose tokens gateway and console ask for: our own key's, or an issuer's. */
+  readonly issuer: "development" | "real" | undefined;
 }
 
-export function readyReport({ members, data, seconds, detached, auth }: Report): string {
+export function readyReport({ members, data, seconds, detached, issuer }: Report): string {
   const services = members.filter(({ planned }) => "verb" in planned);
   const observers = members.filter(({ planned }) => isObserver(planned));
   const width = Math.max(...[...services, ...observers].map(({ part }) => part.label.length));
   const near = relative(process.cwd(), data);
   const folder = near === "" || near.startsWith("..") ? data : near;
   const flag = folder === DEFAULT_DATA ? "" : ` --data ${folder}`;
-  const makeToken = auth ? `bun run --silent lockstep token${flag}` : undefined;
+  // As a shell takes it: made when the line is run, it is never too old, and it stands in no log.
+  const tokens = { development: `$(bun run --silent lockstep token${flag})`, real: "$LOCKSTEP_TOKEN" };
+  const token = issuer && tokens[issuer];
   return [
     "",
     `Lockstep is ready after ${seconds.toFixed(1)} s: a write went through to every replica and its cache.`,
     "",
     ...[...services, ...observers].map(({ part, kept }) => `  ${part.label.padEnd(width)}  ${kept.url()}`),
     "",
-    ...tryLines(members, makeToken),
-    ...(makeToken
-      ? [`The console asks for a name, which may be any, and a password: what this prints: ${makeToken}`]
-      : []),
+    ...tryLines(members, token),
+    ...(token ? [`The console asks for a name, which may be any, and a password: echo ${token}`] : []),
     `What runs: bun run status${flag}    Logs: ${folder}/logs`,
     detached
       ? `Stop it with: bun run down${flag} (the data in ${folder} is kept)`
@@ -46,7 +46,7 @@ const clientUrl = (planned: Member["planned"], kept: Member["kept"]): string =>
   "sharedPort" in planned && planned.sharedPort ? serviceUrl({ port: planned.sharedPort }) : kept.url();
 
 /** Three lines that show a change arriving; made so that they can be pasted one after the other, more than once. */
-function tryLines(members: readonly Member[], makeToken: string | undefined): string[] {
+function tryLines(members: readonly Member[], token: string | undefined): string[] {
   const entity = canaryEntity();
   const urlsOf = (kind: string) => [
     ...new Set(
@@ -56,12 +56,11 @@ function tryLines(members: readonly Member[], makeToken: string | undefined): st
   const [gateway] = urlsOf("gateway");
   const replicas = urlsOf("replica");
   if (!entity || !gateway || replicas.length === 0) return [];
-  // Made when the line is run: it is never too old then, and stands in no log.
-  const token = makeToken ? ` -H "authorization: Bearer $(${makeToken})"` : "";
+  const credentials = token ? ` -H "authorization: Bearer ${token}"` : "";
   const body = JSON.stringify(exampleDocument("SKU")).replace('"SKU"', `"cup-'$RANDOM'"`);
   return [
     "Try it:",
-    `  curl -i ${gateway}/${entity.plural} -H 'content-type: application/json'${token} -d '${body}'`,
+    `  curl -i ${gateway}/${entity.plural} -H 'content-type: application/json'${credentials} -d '${body}'`,
     ...replicas.slice(0, 2).map((url) => `  curl -i ${url}/${entity.plural}`),
     "",
   ];

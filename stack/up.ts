@@ -126,12 +126,13 @@ async function bringUp(
   const services = await startServices(crew, { plan, options, addresses, observers, partitions }, around);
   await untilReady(services, { withinMs: READY_WITHIN_MS, signal: ending, say });
   if (canaryEntity()) say("all services are ready; sending a canary write through …");
-  const { LOCKSTEP_TOKEN: given } = readSettings({ ...around.env, PORT: undefined });
-  const token = await toolToken(given, options.auth ? data : undefined);
+  const { LOCKSTEP_AUTH, LOCKSTEP_TOKEN } = readSettings({ ...around.env, PORT: undefined });
+  const token = options.auth ? await toolToken(undefined, data) : LOCKSTEP_TOKEN;
   await flyCanary(canarySites(services), { withinMs: CANARY_WITHIN_MS, signal: ending, token });
   crew.announceReady();
+  const issuer = LOCKSTEP_AUTH === "jwt" ? (options.auth ? "development" : "real") : undefined;
   const seconds = (Date.now() - askedAt) / 1000;
-  say(readyReport({ members: crew.members(), data, seconds, detached: detach, auth: options.auth }));
+  say(readyReport({ members: crew.members(), data, seconds, detached: detach, issuer }));
 }
 
 async function startServers(crew: Crew, plan: Plan, data: string, { say, ending }: UpSurroundings): Promise<Addresses> {

@@ -101,6 +101,18 @@ program
   .description("prints the description of every topic and its messages (AsyncAPI 3.0)")
   .action(async () => described((await import("./contracts/asyncapi/document.ts")).asyncApi(VERSION)));
 
+program
+  .command("broker-rights")
+  .description("prints what each part may do at brokers that ask who comes, as arguments of Kafka's tool kafka-acls")
+  .option("--user-prefix <text>", "what the brokers' users are called before the name of the part", "lockstep-")
+  .option("--json", "the same as JSON")
+  .action(async ({ userPrefix, json }: { userPrefix: string; json?: true }) => {
+    const { aclArguments, brokerUsers } = await import("./contracts/broker-rights.ts");
+    if (json) return described(brokerUsers());
+    for (const { name, rights } of brokerUsers())
+      for (const right of rights) console.log(aclArguments(`User:${userPrefix}${name}`, right).join(" "));
+  });
+
 program.addCommand(tokenCommand());
 for (const verb of verbs(rebuilding)) program.addCommand(verb);
 

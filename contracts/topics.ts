@@ -28,7 +28,8 @@ export const eventsTopic = (entity: EntityDeclaration): TopicDeclaration => ({
   name: `${entity.plural}.events`,
   key: "entity id",
   value: "the whole entity after the change",
-  writtenBy: ["relay"],
+  // Operations: what the stream rejected, replayed.
+  writtenBy: ["relay", "operations"],
   readBy: ["stream"],
   config: { "cleanup.policy": "delete", "retention.ms": String(7 * day) },
 });

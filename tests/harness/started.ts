@@ -12,10 +12,11 @@ export class Started implements AsyncDisposable {
   private readonly read: Promise<unknown>;
 
   constructor(
+    /** `gateway`, `replica catalog`. */
     verb: string,
     readonly env: Record<string, string>,
   ) {
-    this.child = Bun.spawn([process.execPath, "lockstep.ts", verb], {
+    this.child = Bun.spawn([process.execPath, "lockstep.ts", ...verb.split(" ")], {
       cwd: root,
       env: { PATH: process.env.PATH, LOCKSTEP_LOG_LEVEL: "trace", ...env },
       stdout: "pipe",

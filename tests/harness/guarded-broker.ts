@@ -1,0 +1,93 @@
+/** A broker with a listener that lets in who says who they are, over TLS, and one that lets in everybody, for what a test prepares. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { startBroker } from "../../stack/embedded/broker.ts";
+import { findJava } from "../../stack/embedded/java.ts";
+import { kafkaJars } from "../../stack/embedded/kafka-jars.ts";
+import { run } from "../../stack/embedded/machine-cache.ts";
+import { type Authority, authority } from "./certificates.ts";
+import { endWithUs } from "./guard.ts";
+import { freePort, temporaryFolder } from "./parts.ts";
+
+export interface GuardedBroker {
+  readonly authority: Authority;
+  /** host:port of the listener that asks nobody. */
+  readonly open: string;
+  /** SASL over TLS. */
+  readonly guarded: string;
+  /** TLS with a certificate of the client's. */
+  readonly mutual: string;
+  stop(): Promise<void>;
+}
+
+const PACKAGE = "org.apache.kafka.common.security";
+
+/**
+ * @param users names and passwords that PLAIN takes.
+ * @param rights whether users may only do what they were given the right to; whoever comes without a name may do everything.
+ */
+export async function startGuardedBroker(
+  users: Readonly<Record<string, string>>,
+  { rights = false } = {},
+): Promise<GuardedBroker> {
+  const dir = temporaryFolder("guarded-broker");
+  const [port, controllerPort, guarded, mutual] = [
+    await freePort(),
+    await freePort(),
+    await freePort(),
+    await freePort(),
+  ];
+  const ours = await authority();
+  const { cert, key } = await ours.issue("127.0.0.1");
+  const [keyFile, caFile] = [join(dir, "broker.pem"), join(dir, "ca.pem")];
+  writeFileSync(keyFile, `${key}\n${cert}`);
+  writeFileSync(caFile, ours.ca);
+  const logins = Object.entries(users).map(([name, password]) => `user_${name}="${password}"`);
+  const clients = `CLIENT://127.0.0.1:${port},GUARDED://127.0.0.1:${guarded},MUTUAL://127.0.0.1:${mutual}`;
+  const broker = await startBroker({
+    nodeId: 1,
+    port,
+    controllerPort,
+    cluster: [{ nodeId: 1, port, controllerPort }],
+    dir,
+    config: {
+      listeners: `${clients},CONTROLLER://127.0.0.1:${controllerPort}`,
+      "advertised.listeners": clients,
+      "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT,GUARDED:SASL_SSL,MUTUAL:SSL",
+      "ssl.keystore.type": "PEM",
+      "ssl.keystore.location": keyFile,
+      "ssl.truststore.type": "PEM",
+      "ssl.truststore.location": caFile,
+      "listener.name.mutual.ssl.client.auth": "required",
+      "listener.name.guarded.sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
+      "listener.name.guarded.plain.sasl.jaas.config": `${PACKAGE}.plain.PlainLoginModule required ${logins.join(" ")};`,
+      "listener.name.guarded.scram-sha-512.sasl.jaas.config": `${PACKAGE}.scram.ScramLoginModule required;`,
+      ...(rights
+        ? {
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:ANONYMOUS",
+          }
+        : {}),
+    },
+  });
+  endWithUs(broker.pid, "KILL", dir);
+  const at = (listener: number) => `127.0.0.1:${listener}`;
+  return {
+    authority: ours,
+    open: at(port),
+    guarded: at(guarded),
+    mutual: at(mutual),
+    stop: () => broker.stop(),
+  };
+}
+
+/** Adds a user of SCRAM, with Kafka's own tool: the client library cannot. @param broker host:port of a listener that asks nobody. */
+export async function addScramUser(broker: string, user: string, password: string): Promise<void> {
+  const java = await findJava({});
+  const { status, output } = await run(java, [
+    ...["-cp", join(await kafkaJars(java, {}), "*"), "kafka.admin.ConfigCommand"],
+    ...["--bootstrap-server", broker, "--alter", "--entity-type", "users", "--entity-name", user],
+    ...["--add-config", `SCRAM-SHA-512=[password=${password}]`],
+  ]);
+  if (status !== 0) throw new Error(`the user was not added: ${output.slice(-500)}`);
+}

@@ -152,6 +152,12 @@ export const metrics = {
     help: "Replicas waited for by writes with Prefer: wait; confirmed: had it in time, behind: had not",
     labels: ["replica", "outcome"],
   }),
+  replayedWrites: declare({
+    name: "lockstep_replayed_writes_total",
+    kind: "counter",
+    help: "Writes that were repeated with their Idempotency-Key, and answered with what the first of them did",
+    labels: [],
+  }),
   cacheEpoch: declare({
     name: "lockstep_cache_epoch",
     kind: "gauge",

@@ -40,6 +40,10 @@ async function whole(method: string, url: string, body: unknown, headers: Record
   };
 }
 
+/** What the gateway counts. */
+const replays = async (on = gateway) =>
+  Number(/^lockstep_replayed_writes_total\S* (\d+)$/m.exec(await (await fetch(`${on.url}/metrics`)).text())?.[1] ?? 0);
+
 const made = async () => String((await request("POST", at(), cup())).body.id);
 
 describe("the same key and the same request get the first answer", () => {
@@ -53,6 +57,7 @@ describe("the same key and the same request get the first answer", () => {
       [at("", other), reordered],
     ] as const)
       expect(await whole("POST", url, sent, key)).toEqual({ answer: first.answer, again: true });
+    expect([await replays(), await replays(other)]).toEqual([1, 1]);
     const [count] = await gateway.sql`select count(*)::int as rows from products where sku = ${body.sku}`;
     expect(count).toEqual({ rows: 1 });
   });

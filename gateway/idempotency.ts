@@ -54,9 +54,6 @@ export function repeatable(c: Context, collection: string, asked: unknown, conte
 
 const digest = (of: unknown): string => new Bun.CryptoHasher("sha256").update(JSON.stringify(of)).digest("base64url");
 
-/** Tells that the answer is the first request's. */
-export const replayed = (c: Context): void => c.header("idempotency-replayed", "true");
-
 /** Forgets keys when their time is over; every gateway of a source does, which harms nobody. */
 export class Forgetting implements Disposable {
   private readonly timer: Timer;

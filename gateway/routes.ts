@@ -4,7 +4,7 @@ import { type Document, type EntityId, inputSchema, patchSchema, type Version } 
 import { LockstepError } from "../contracts/errors.ts";
 import { readBody } from "../platform/body.ts";
 import { isId, pageOf, pageRequest } from "../platform/pages.ts";
-import { repeatable, replayed } from "./idempotency.ts";
+import { repeatable } from "./idempotency.ts";
 import { acceptedVersions, type Conditions, etagOf, isUnchanged } from "./preconditions.ts";
 import { inRequestSpan, inStatementSpan } from "./spans.ts";
 import { SyncedWrite, type SyncParts } from "./synchronous.ts";
@@ -130,8 +130,7 @@ async function stands(
   { id, version, again }: { readonly id: EntityId; readonly version: Version; readonly again: boolean },
 ): Promise<void> {
   c.header("etag", etagOf(version));
-  if (again) replayed(c);
-  await write.committed(id, version, !again);
+  await write.committed(id, version, again);
 }
 
 /** An answer may be kept, but not be used without asking whether it is still true. */

@@ -46,13 +46,16 @@ export class SyncedWrite implements Disposable {
   /**
    * The write is committed: sets `Sync-Token`, and waits for the replicas if that is wished. The write stands whatever they do.
    *
-   * @param now false for a write that was committed before this request: what replicas told of it was not heard.
+   * @param again it was committed before, by an earlier request with its key: what replicas told of it then was not heard.
    */
-  async committed(id: EntityId, version: Version, now = true): Promise<void> {
-    const { c, entity, brought } = this;
-    const wait = now ? this.wait : undefined;
+  async committed(id: EntityId, version: Version, again = false): Promise<void> {
+    const { c, entity, brought, wait } = this;
     c.header("sync-token", encodeSyncToken([...brought, { plural: entity.plural, id, version }]));
-    if (!wait) return;
+    if (again) {
+      c.header("idempotency-replayed", "true");
+      this.using.metrics.replayedWrites.inc();
+    }
+    if (!wait || again) return;
     const replicas = wait.replicas ?? entity.replicas.map(({ name }) => name);
     const confirmed =
       (await this.listening?.confirmed(entity.name, id, version, replicas, wait.ms)) ??

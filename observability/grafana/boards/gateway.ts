@@ -102,6 +102,26 @@ export const gateway: Board = {
           width: 8,
           height: 7,
         },
+        {
+          kind: "lines",
+          title: "Not let in",
+          description:
+            "Requests without a token that allows them, at gateway and console, by reason; scope: a token of somebody who may not; keys: the issuer's were never there.",
+          unit: "reqps",
+          queries: [{ expr: orZero(rateBy("reason", metrics.authRefusals.name)), legend: "{{reason}}" }],
+          width: 12,
+          height: 7,
+        },
+        {
+          kind: "lines",
+          title: "Writes told again",
+          description:
+            "Writes that were repeated with their Idempotency-Key, and answered with what the first of them did. Many: clients that do not hear their answers.",
+          unit: "ops",
+          queries: [{ expr: orZero(rateBy("", metrics.replayedWrites.name)), legend: "replayed" }],
+          width: 12,
+          height: 7,
+        },
       ],
     },
     {

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import postgres from "postgres";
+import { decodeLetterOrMark } from "../contracts/dead-letter.ts";
 import { product } from "../contracts/entities/product.ts";
 import { encodeEvent, header } from "../contracts/event.ts";
 import { deadLetterTopic, eventsTopic } from "../contracts/topics.ts";
@@ -68,12 +69,17 @@ test("P6: a thousand bad messages of twenty kinds go to the dead letters, each o
       const found: { reason: string; origin: string; bytes: string }[] = [];
       for (const [partition, { first, next }] of await log.bounds(deadLetterTopic(product).name))
         for await (const records of log.read({ topic: deadLetterTopic(product).name, partition }, first, next))
-          for (const { headers, value } of records)
+          for (const record of records) {
+            const { headers, value } = record;
+            const decoded = decodeLetterOrMark(record);
+            // Other tests of this stack leave marks, which name the origin of their letter.
+            if (decoded && "mark" in decoded) continue;
             found.push({
               reason: headers["lockstep-reason"] ?? "",
               origin: `${headers["lockstep-topic"]}/${headers["lockstep-partition"]}/${headers[header.inputOffset]}`,
               bytes: value?.toString("latin1") ?? "null",
             });
+          }
       return found;
     };
     /** What the topic holds, its markers too: enough to see that it grows. */

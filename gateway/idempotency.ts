@@ -10,15 +10,7 @@ import type { Context } from "hono";
 import { LockstepError } from "../contracts/errors.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Source } from "./source.ts";
-import type { WriteContext } from "./write.ts";
-
-/** A write that is to be carried out once, however often it is asked for. */
-export interface Once {
-  /** The client's key within what it may be used for: one client, one method, one collection. */
-  readonly key: string;
-  /** Of what was asked: a key goes with one request. */
-  readonly fingerprint: string;
-}
+import type { WriteContext } from "./write-context.ts";
 
 const HEADER = "Idempotency-Key";
 /** A string of structured fields (RFC 9651) as the draft wants it, or the bare key that most clients send; visible ASCII. */

@@ -2,7 +2,7 @@
 import type { Context } from "hono";
 import { LockstepError, policy } from "../contracts/errors.ts";
 import { inSpan, newTraceparent, SpanKind, startSpan, validTraceparent } from "../observability/trace.ts";
-import type { WriteContext } from "./write.ts";
+import type { WriteContext } from "./write-context.ts";
 
 /** Runs a request inside its span. A write that came without a trace begins one, so that its hops can be told by one id. */
 export async function inRequestSpan(

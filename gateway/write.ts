@@ -12,18 +12,10 @@ import { watchBuffer } from "../observability/gauges.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { isRefused } from "../platform/database.ts";
 import { explain } from "./explain.ts";
-import type { Once } from "./idempotency.ts";
 import type { Source } from "./source.ts";
 import { type Statements, statementsOf, type WriteText } from "./statements/index.ts";
 import { Together, type Write } from "./together.ts";
-
-/** What travels with a write into the outbox. */
-export interface WriteContext {
-  readonly traceparent: string;
-  readonly actor?: string;
-  /** Set for a write that its client may repeat. */
-  readonly once?: Once;
-}
+import type { Once, WriteContext } from "./write-context.ts";
 
 /** What became of a write. `again`: it was carried out before, by an earlier request with its key. */
 export interface Written<T> {

@@ -6,58 +6,7 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { z } from "zod";
 import { fromFiles } from "./secret-files.ts";
-
-interface Setting<T extends z.ZodType = z.ZodType> {
-  readonly schema: T;
-  readonly help: string;
-  /** Never printed. */
-  readonly secret?: boolean;
-}
-
-const setting = <T extends z.ZodType>(schema: T, help: string, secret = false): Setting<T> => ({
-  schema,
-  help,
-  secret,
-});
-
-const wholeNumber = (min: number, max: number, initial: number) =>
-  z
-    .string()
-    .regex(/^\d{1,12}$/, `must be a whole number from ${min} to ${max}`)
-    .transform(Number)
-    .refine((n) => n >= min && n <= max, `must be a whole number from ${min} to ${max}`)
-    .default(initial);
-
-const url = (protocols: RegExp, example: string) =>
-  z.url({ protocol: protocols, error: `must be a URL like ${example}` }).optional();
-
-const pem = (label: string) =>
-  z
-    .string()
-    .regex(new RegExp(`^\\s*-----BEGIN ${label}-----[^]+-----END ${label}-----\\s*$`), "must be PEM text")
-    .optional();
-
-const flag = (initial: boolean) =>
-  z
-    .enum(["true", "false"], { error: "must be true or false" })
-    .default(initial ? "true" : "false")
-    .transform((given) => given === "true");
-
-/** `name=url` pairs, separated by commas; in their order, since several may share a name. */
-const namedUrls = (beginning: RegExp, example: string) =>
-  z
-    .string()
-    .optional()
-    .transform((list) =>
-      list?.split(",").map((pair) => {
-        const [name = "", ...rest] = pair.trim().split("=");
-        return [name, rest.join("=")] as const;
-      }),
-    )
-    .refine(
-      (pairs) => pairs?.every(([name, at]) => /^[a-z][a-z0-9-]*$/.test(name) && beginning.test(at)) ?? true,
-      `must be ${example}, several separated by commas`,
-    );
+import { flag, namedUrls, pem, type Setting, setting, url, wholeNumber } from "./setting.ts";
 
 export const settings = {
   DATABASE_URL: setting(

@@ -33,7 +33,9 @@ export function readyReport({ members, data, seconds, detached, issuer }: Report
     ...[...services, ...observers].map(({ part, kept }) => `  ${part.label.padEnd(width)}  ${kept.url()}`),
     "",
     ...tryLines(members, token),
-    ...(token ? [`The console asks for a name, which may be any, and a password: the token. To see one: echo "${token}"`] : []),
+    ...(token
+      ? [`The console asks for a name, which may be any, and a password: the token. To see one: echo "${token}"`]
+      : []),
     `What runs: bun run status${flag}    Logs: ${folder}/logs`,
     detached
       ? `Stop it with: bun run down${flag} (the data in ${folder} is kept)`

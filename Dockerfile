@@ -4,8 +4,8 @@ SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 WORKDIR /app
 COPY package.json bun.lock ./
 # Nothing but what the lockfile names, and none of its install scripts.
-RUN --mount=type=cache,target=/root/.bun/install/cache \
-    bun install --frozen-lockfile --production --ignore-scripts
+RUN --mount=type=cache,target=/bun-cache \
+    BUN_INSTALL_CACHE_DIR=/bun-cache bun install --frozen-lockfile --production --ignore-scripts
 COPY . .
 # The image's whole content: the executable, the five files of the C library that it is linked with, and a place for temporary
 # files. Names are asked for as the C library does it by default, with the hosts file first.

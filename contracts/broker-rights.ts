@@ -6,8 +6,10 @@ import { canary } from "./entities/canary.ts";
 import { entities, replicaNames } from "./entities/index.ts";
 import { controlTopic, receiptsTopic, replicaGroup, streamGroup, type TopicDeclaration, topicsOf } from "./topics.ts";
 
+/** By the names of Kafka's ACLs. Read and Write hold Describe as well. */
 export type BrokerOperation = "Read" | "Write" | "Describe" | "DescribeConfigs";
 
+/** What may be done with one resource. */
 export interface BrokerRight {
   readonly resource: "topic" | "group" | "transactional-id";
   readonly name: string;
@@ -16,6 +18,7 @@ export interface BrokerRight {
   readonly operations: readonly BrokerOperation[];
 }
 
+/** One part, and all that it may do. */
 export interface BrokerUser {
   /** `relay`, `replica-catalog`; `operations` are the console and the verbs. */
   readonly name: string;

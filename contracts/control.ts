@@ -6,6 +6,7 @@ import { z } from "zod";
 export const STREAM_KEY = "stream";
 export const replicaKey = (replica: string): string => `replica/${replica}`;
 
+/** Value of a record there. */
 export const controlSchema = z
   .strictObject({
     paused: z.boolean(),

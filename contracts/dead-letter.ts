@@ -5,7 +5,7 @@
  * when whoever wrote it could not know whether it was stored: readers fold by origin. What was done about a letter is a record of
  * the same partition without a value, a mark, that names the origin. Partition n has the letters of every topic's partition n.
  */
-import type { EntityId, Version } from "./entity.ts";
+import { type EntityId, ID, type Version } from "./entity.ts";
 import { header } from "./event.ts";
 
 interface Reason {
@@ -170,8 +170,6 @@ export interface Letter {
   readonly replayOf?: string;
 }
 
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-
 /** What a record of a dead-letter topic is; undefined for one that nobody of us wrote. */
 export function decodeLetterOrMark(
   record: Pick<Stored, "key" | "headers" | "timestampMs">,
@@ -201,7 +199,7 @@ export function decodeLetterOrMark(
     ...(replica ? { replica } : {}),
     writtenMs: Number(headers[deadLetterHeader.timestamp]),
     atMs: record.timestampMs,
-    ...(id && uuid.test(id) ? { id } : {}),
+    ...(id && ID.test(id) ? { id } : {}),
     ...(Number.isSafeInteger(version) && version > 0 ? { version } : {}),
     resent: headers[header.resend] !== undefined,
     ...(replayOf ? { replayOf } : {}),

@@ -2,6 +2,7 @@
 import { type Document, type EntityDeclaration, inputSchema, type ReplicaDeclaration } from "./entity.ts";
 
 const at = "2026-01-02T03:04:05.678Z";
+/** Id of every example: a UUIDv7, as the gateway makes them. */
 export const EXAMPLE_ID = "0197f3a0-0000-7000-8000-000000000001";
 const system = { id: EXAMPLE_ID, createdAt: at, updatedAt: at, version: 1 };
 

@@ -3,6 +3,7 @@ import { z } from "zod";
 
 const ms = (what: string) => z.number().describe(`${what}, milliseconds since 1970`);
 
+/** Value of a record there. */
 export const receiptSchema = z
   .strictObject({
     replica: z.string(),

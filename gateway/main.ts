@@ -87,7 +87,7 @@ export function gatewayApp(
     store.show(metrics);
     addRoutes(app, store, using);
   }
-  serveDescription(app, "/openapi.json", gatewayOpenApi());
-  serveDescription(app, "/asyncapi.json", asyncApi(VERSION));
+  serveDescription(app, "/openapi.json", gatewayOpenApi);
+  serveDescription(app, "/asyncapi.json", () => asyncApi(VERSION));
   return app;
 }

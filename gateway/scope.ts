@@ -3,4 +3,5 @@ import type { Scope } from "../contracts/scopes.ts";
 
 const READING = ["GET", "HEAD", "OPTIONS"];
 
+/** @param method of HTTP; what none of the reading ones is, counts as a write. */
 export const scopeOf = (method: string): Scope => (READING.includes(method) ? "lockstep:read" : "lockstep:write");

@@ -79,11 +79,10 @@ async function during<Started extends { end(): Promise<void> }, T>(
     return await work(started);
   } catch (error) {
     if (!interrupted.signal.aborted) throw error;
-    await started?.end();
-    return process.exit(130);
   } finally {
     await started?.end();
   }
+  return process.exit(130);
 }
 
 async function measureStack(options: Options): Promise<BenchResult> {

@@ -1,4 +1,5 @@
 /** Cursor pages: a page names where the next one starts, so that rows that come and go shift nothing. Pure. */
+import { ID } from "../contracts/entity.ts";
 import { LockstepError } from "../contracts/errors.ts";
 
 export const DEFAULT_PAGE = 20;
@@ -10,10 +11,8 @@ export interface PageRequest {
   readonly limit: number;
 }
 
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-
 /** Whether a path segment can be an id at all: anything else is simply not there. */
-export const isId = (text: string): boolean => uuid.test(text);
+export const isId = (text: string): boolean => ID.test(text);
 
 /** @throws {LockstepError} MALFORMED for a limit outside 1 to {@link MAX_PAGE}, or a cursor that no page gave. */
 export function pageRequest(query: Readonly<Record<string, string>>): PageRequest {

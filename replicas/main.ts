@@ -85,6 +85,6 @@ export function replicaApp(
     mostWaitMs: settings.LOCKSTEP_MAX_WAIT_MS,
   };
   for (const kept of replica.entities.filter(isNoCanary)) addReads(app, { ...reading, ...kept }, kept.entity, name);
-  serveDescription(app, "/openapi.json", replicaOpenApi(name));
+  serveDescription(app, "/openapi.json", () => replicaOpenApi(name));
   return app;
 }

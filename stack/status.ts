@@ -49,7 +49,7 @@ async function serviceStatus(entry: Entry): Promise<ServiceStatus> {
   const { name, kind, instance, url, restarts } = entry;
   // A process that is gone is down, even if a stranger answers on its port.
   const absence = url === "" ? "not started yet" : gone ? "its process is gone" : undefined;
-  const health: Health = absence ? { health: "down", reason: absence } : await healthOf(kind, url);
+  const health: Health = absence ? { health: "down", reason: absence } : await healthOf(kind, url, entry.pid === null);
   return {
     name,
     kind,

@@ -1,7 +1,7 @@
 /** Bytes → event or rejection. Pure: the same record is judged the same in every replay. */
 import { z } from "zod";
 import type { ReasonName, reasons } from "../contracts/dead-letter.ts";
-import { type Document, documentSchema, type EntityDeclaration, fitsDocument } from "../contracts/entity.ts";
+import { type Document, documentSchema, type EntityDeclaration, fitsDocument, ID } from "../contracts/entity.ts";
 import { deletedSchema, type EntityEvent, header, type Operation, operationsOf } from "../contracts/event.ts";
 import type { Fits } from "../contracts/fits.ts";
 import { UpcastError, upcast } from "../contracts/upcast.ts";
@@ -33,7 +33,6 @@ class Rejected extends Error {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 const anyDocument = z.record(z.string(), z.unknown());
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Judges records of one entity's events topic. */
 export function validator(entity: EntityDeclaration, partitions: number): (record: StoredRecord) => Verdict {
@@ -139,7 +138,7 @@ function checked(schema: z.ZodType<Document>, value: unknown, how: string): Docu
 /** Key, subject and partition must agree: otherwise two owners would write one entity, and its order would be lost. */
 function placeOf(record: StoredRecord, partitions: number): string {
   const subject = need(record, header.subject);
-  if (!uuid.test(subject)) throw new Rejected("wrong-key", `${header.subject} must be a UUID in lower case`);
+  if (!ID.test(subject)) throw new Rejected("wrong-key", `${header.subject} must be a UUID in lower case`);
   if (record.key?.toString("latin1") !== subject) throw new Rejected("wrong-key", `the key must be ${header.subject}`);
   const partition = partitionOf(record.key, partitions);
   if (partition !== record.partition)

@@ -1,12 +1,11 @@
 /** The headers of each kind of message, as schemas. What is not named here may be there too and says nothing. Pure. */
 import { z } from "zod";
 import { deadLetterHeader, reasonNames, resolutions } from "../dead-letter.ts";
-import type { EntityDeclaration } from "../entity.ts";
+import { type EntityDeclaration, ID } from "../entity.ts";
 import { EVENT_SOURCE, eventType, header, type Operation } from "../event.ts";
 
 const counter = z.string().regex(/^[1-9]\d*$/);
 const offset = z.string().regex(/^\d+$/);
-const id = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
 
 /** CloudEvents 1.0 in Kafka's binary mode, of the source's topic. */
 export const eventHeaders = (entity: EntityDeclaration, operation: Operation) =>
@@ -31,7 +30,7 @@ const attributes = ({ name }: EntityDeclaration, operation: Operation) => ({
     .describe("one write, one id: <entity>:<id>:<version>, and what tells a resend from another"),
   [header.source]: z.literal(EVENT_SOURCE),
   [header.type]: z.literal(eventType(name, operation)),
-  [header.subject]: id.describe("the entity's id"),
+  [header.subject]: z.string().regex(ID).describe("the entity's id"),
   [header.time]: z.iso.datetime({ offset: true }).describe("when the source committed the change"),
   [header.version]: counter.describe("version of the entity after the change"),
   [header.schemaVersion]: counter.describe("version of the document's shape; an earlier one is upcast by who reads it"),
@@ -51,6 +50,7 @@ const origin = {
   [deadLetterHeader.offset]: offset,
 };
 
+/** Of a dead letter; its original headers stand beside these. */
 export const letterHeaders = z.looseObject({
   ...origin,
   [deadLetterHeader.reason]: z.enum(reasonNames),
@@ -60,10 +60,12 @@ export const letterHeaders = z.looseObject({
   [deadLetterHeader.replica]: z.string().optional().describe("the replica that could not apply it"),
 });
 
+/** Of what was done about a dead letter. */
 export const markHeaders = z.looseObject({
   ...origin,
   [deadLetterHeader.resolution]: z.enum(resolutions),
   [deadLetterHeader.resolvedAt]: offset.describe("milliseconds since 1970"),
 });
 
+/** Of a message that says everything in its value. */
 export const noHeaders = z.looseObject({});

@@ -18,6 +18,7 @@ import {
 } from "../topics.ts";
 import { eventHeaders, letterHeaders, markHeaders, noHeaders, routedHeaders } from "./headers.ts";
 
+/** One kind of record in a topic. */
 export interface Message {
   readonly summary: string;
   /** Undefined: any, or none. */
@@ -28,6 +29,7 @@ export interface Message {
   readonly examples?: readonly { readonly headers: Readonly<Record<string, string>>; readonly payload: unknown }[];
 }
 
+/** A topic and all that is in it. */
 export interface Channel {
   readonly topic: TopicDeclaration;
   /** By names that no other channel has. */
@@ -38,6 +40,7 @@ const uuid = { type: "string", format: "uuid" };
 const contentType = "application/json";
 const bytes = "application/octet-stream";
 
+/** The topics of one entity. */
 export const channelsOf = (entity: EntityDeclaration): Channel[] => [
   { topic: eventsTopic(entity), messages: events(entity) },
   ...entity.replicas.map((replica) => ({

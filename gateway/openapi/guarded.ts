@@ -4,6 +4,7 @@ import type { Paths } from "../../platform/openapi/document.ts";
 import { type Header, type Operation, problems, text } from "../../platform/openapi/operation.ts";
 import { scopeOf } from "../scope.ts";
 
+/** The security scheme of OpenAPI that the guarded operations name. */
 export const bearer = {
   type: "http",
   scheme: "bearer",

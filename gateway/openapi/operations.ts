@@ -10,11 +10,11 @@ import { type Answer, json } from "../../platform/openapi/operation.ts";
 export const ANY: readonly ErrorCode[] = ["MALFORMED", "INTERNAL", "UNAVAILABLE"];
 
 /** Of an entity's schema. */
-export const nameOf = ({ name }: EntityDeclaration): string => capitalised(name);
+export const schemaName = ({ name }: EntityDeclaration): string => capitalised(name);
 
 /** The answer with the document. */
 export const whole = (entity: EntityDeclaration, description: string, more: Answer["headers"]): Answer => ({
   description,
   headers: { ETag: headers.etag, ...more },
-  content: json(schemaRef(nameOf(entity)), exampleDocument(entity)),
+  content: json(schemaRef(schemaName(entity)), exampleDocument(entity)),
 });

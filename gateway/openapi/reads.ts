@@ -4,7 +4,7 @@ import { EXAMPLE_ID, exampleDocument } from "../../contracts/example.ts";
 import { capitalised, schemaRef } from "../../contracts/json-schema.ts";
 import { headers, id, ifNoneMatch, page, traceparent } from "../../platform/openapi/headers.ts";
 import { json, type Operation, problems } from "../../platform/openapi/operation.ts";
-import { ANY, nameOf, whole } from "./operations.ts";
+import { ANY, schemaName, whole } from "./operations.ts";
 
 export function list(entity: EntityDeclaration, path: string): Operation {
   const example = exampleDocument(entity);
@@ -17,7 +17,7 @@ export function list(entity: EntityDeclaration, path: string): Operation {
       200: {
         description: "a page",
         headers: { Link: headers.link, "Cache-Control": headers.noCache },
-        content: json(schemaRef(`${nameOf(entity)}Page`), example && { items: [example], nextCursor: null }),
+        content: json(schemaRef(`${schemaName(entity)}Page`), example && { items: [example], nextCursor: null }),
       },
       ...problems(ANY, path),
     },
@@ -26,7 +26,7 @@ export function list(entity: EntityDeclaration, path: string): Operation {
 
 export function read(entity: EntityDeclaration, collection: string): Operation {
   return {
-    operationId: `read${nameOf(entity)}`,
+    operationId: `read${schemaName(entity)}`,
     summary: `One ${entity.name}, private fields too`,
     tags: [entity.plural],
     parameters: [id, ifNoneMatch, traceparent],

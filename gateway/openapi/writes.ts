@@ -16,7 +16,7 @@ import {
 import { type Header, json, media, type Operation, problems, text } from "../../platform/openapi/operation.ts";
 import { KEY } from "../idempotency.ts";
 import { JSON_TYPES, PATCH_TYPES } from "../routes.ts";
-import { ANY, nameOf, whole } from "./operations.ts";
+import { ANY, schemaName, whole } from "./operations.ts";
 
 const WRITE: readonly ErrorCode[] = [...ANY, "INVALID", "KEY_REUSED"];
 const BODY: readonly ErrorCode[] = ["TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "CONFLICT"];
@@ -50,11 +50,11 @@ export function create(entity: EntityDeclaration, collection: string): Operation
     schema: { type: "string", format: "uri-reference" },
   };
   return {
-    operationId: `create${nameOf(entity)}`,
+    operationId: `create${schemaName(entity)}`,
     summary: `Makes a new ${entity.name}`,
     tags: [entity.plural],
     parameters: writing,
-    requestBody: { required: true, content: json(schemaRef(`New${nameOf(entity)}`), entity.example) },
+    requestBody: { required: true, content: json(schemaRef(`New${schemaName(entity)}`), entity.example) },
     responses: {
       201: whole(entity, `the new ${entity.name}`, { Location: location, ...written }),
       ...problems([...WRITE, ...BODY], collection),
@@ -82,9 +82,9 @@ const changes = {
 
 export function change(entity: EntityDeclaration, collection: string, how: keyof typeof changes): Operation {
   const { types, schema, example, summary } = changes[how];
-  const body = media(schemaRef(schema(nameOf(entity))), example(entity));
+  const body = media(schemaRef(schema(schemaName(entity))), example(entity));
   return {
-    operationId: `${how}${nameOf(entity)}`,
+    operationId: `${how}${schemaName(entity)}`,
     summary: `Changes one ${entity.name}: ${summary}`,
     tags: [entity.plural],
     parameters: [id, ifMatch, onlyIfNone, ...writing],
@@ -98,7 +98,7 @@ export function change(entity: EntityDeclaration, collection: string, how: keyof
 
 export function remove(entity: EntityDeclaration, collection: string): Operation {
   return {
-    operationId: `delete${nameOf(entity)}`,
+    operationId: `delete${schemaName(entity)}`,
     summary: `Deletes one ${entity.name}, here and in every replica`,
     tags: [entity.plural],
     parameters: [id, ifMatch, onlyIfNone, ...writing],

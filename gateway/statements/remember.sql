@@ -5,5 +5,5 @@
   insert into lockstep.idempotency_keys (key, fingerprint, doc)
   select once ->> 'key', once ->> 'fingerprint', changed.doc
   from told, changed, lateral (select told.contexts -> changed.id::text -> 'once') as of_write (once)
-  where once is not null and once <> 'null'
+  where once is not null
 )

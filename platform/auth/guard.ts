@@ -18,6 +18,7 @@ declare module "hono" {
   }
 }
 
+/** How a service asks who comes. */
 export interface Auth {
   /** To be part of the service's readiness. */
   readonly checks: readonly Check[];
@@ -26,6 +27,7 @@ export interface Auth {
   close(): void;
 }
 
+/** What differs from service to service. */
 export interface Rules {
   /** What a request with this method needs. */
   readonly scopeOf: (method: string) => Scope;

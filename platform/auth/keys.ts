@@ -27,6 +27,7 @@ export class KeysAwayError extends Error {
   override readonly name = "KeysAwayError";
 }
 
+/** One issuer's, for as long as the process lives. */
 export class IssuerKeys {
   private readonly set: ReturnType<typeof createRemoteJWKSet>;
   private readonly outage: Outage;

@@ -29,6 +29,7 @@ export class RefusedTokenError extends Error {
   }
 }
 
+/** What the claims iss and aud must be. */
 export interface Expected {
   readonly issuer: string;
   readonly audience: string;

@@ -1,6 +1,6 @@
 /** The description of a service's HTTP API (OpenAPI 3.1), made of its routes' descriptions. */
 import type { Hono } from "hono";
-import type { z } from "zod";
+import { z } from "zod";
 import { problemSchema } from "../../contracts/errors.ts";
 import { type JsonSchema, jsonSchemas } from "../../contracts/json-schema.ts";
 import { VERSION } from "../version.ts";
@@ -10,6 +10,7 @@ import { healthSchema, servicePaths } from "./service-paths.ts";
 /** By path as OpenAPI writes it, and method in lower case. */
 export type Paths = Readonly<Record<string, Readonly<Record<string, Operation>>>>;
 
+/** Members of an OpenAPI 3.1 document that are used here. */
 export interface OpenApi {
   readonly openapi: "3.1.1";
   readonly info: {
@@ -53,8 +54,15 @@ export function openApi(about: {
   };
 }
 
-/** Adds a `GET` of a description, which stays as it is while the process lives. */
-export function serveDescription(app: Hono, path: `/${string}.json`, description: object): void {
-  const text = JSON.stringify(description);
-  app.get(path, (c) => c.body(text, 200, { "content-type": "application/json", "cache-control": "no-cache" }));
+/** The schema of a page of these documents, as pageOf makes it (platform/pages.ts). */
+export const pageSchema = (document: z.ZodType): z.ZodType =>
+  z.strictObject({ items: z.array(document), nextCursor: z.string().nullable() });
+
+/** Adds a `GET` of a description, which is made when somebody first asks for it, and stays as it is while the process lives. */
+export function serveDescription(app: Hono, path: `/${string}.json`, describe: () => object): void {
+  let text: string | undefined;
+  app.get(path, (c) => {
+    text ??= JSON.stringify(describe());
+    return c.body(text, 200, { "content-type": "application/json", "cache-control": "no-cache" });
+  });
 }

@@ -5,6 +5,7 @@ import { type Header, type Parameter, text } from "./operation.ts";
 const uuid = { type: "string", format: "uuid" };
 const etag = text(/^"[1-9]\d{0,14}"$/);
 
+/** A parameter in a request header; any text where no schema is given. */
 export const inHeader = (name: string, description: string, schema: Parameter["schema"] = text()): Parameter => ({
   name,
   in: "header",

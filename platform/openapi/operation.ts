@@ -3,6 +3,7 @@ import { type ErrorCode, LockstepError, policy } from "../../contracts/errors.ts
 import { type JsonSchema, schemaRef } from "../../contracts/json-schema.ts";
 import { problemBody } from "../http.ts";
 
+/** Members of OpenAPI 3.1's Parameter Object that are used here. */
 export interface Parameter {
   readonly name: string;
   readonly in: "path" | "query" | "header";
@@ -11,23 +12,27 @@ export interface Parameter {
   readonly schema: JsonSchema;
 }
 
+/** The same of its Header Object. */
 export interface Header {
   readonly description: string;
   readonly required?: boolean;
   readonly schema: JsonSchema;
 }
 
+/** Its Media Type Object. */
 export interface Media {
   readonly schema: JsonSchema;
   readonly example?: unknown;
 }
 
+/** Its Response Object. */
 export interface Answer {
   readonly description: string;
   readonly headers?: Readonly<Record<string, Header>>;
   readonly content?: Readonly<Record<string, Media>>;
 }
 
+/** Its Operation Object. */
 export interface Operation {
   readonly operationId: string;
   readonly summary: string;
@@ -45,10 +50,12 @@ export interface Operation {
 export const text = (pattern?: RegExp): JsonSchema =>
   pattern ? { type: "string", pattern: pattern.source } : { type: "string" };
 
+/** Content as application/json. */
 export const json = (schema: JsonSchema, example?: unknown): Readonly<Record<string, Media>> => ({
   "application/json": media(schema, example),
 });
 
+/** Content of one media type. */
 export const media = (schema: JsonSchema, example?: unknown): Media =>
   example === undefined ? { schema } : { schema, example };
 

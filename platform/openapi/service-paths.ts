@@ -4,6 +4,7 @@ import { schemaRef } from "../../contracts/json-schema.ts";
 import { contentTypes } from "../../observability/exposition.ts";
 import { json, type Operation, text } from "./operation.ts";
 
+/** What /health/ready answers. */
 export const healthSchema = z.strictObject({
   status: z.enum(["ready", "not ready"]),
   version: z.string(),
@@ -18,6 +19,7 @@ export const healthSchema = z.strictObject({
 
 const tags = ["service"];
 
+/** Of a route that serves a description. */
 export const description = (operationId: string, summary: string): Operation => ({
   operationId,
   summary,
@@ -25,6 +27,7 @@ export const description = (operationId: string, summary: string): Operation => 
   responses: { 200: { description: "the description", content: json({ type: "object" }) } },
 });
 
+/** By path and method. */
 export const servicePaths: Readonly<Record<string, Readonly<Record<string, Operation>>>> = {
   "/health/live": {
     get: {

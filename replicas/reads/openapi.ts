@@ -1,10 +1,10 @@
 /** The description of one replica's HTTP API, beside its routes: made from the same declarations. Pure. */
-import { z } from "zod";
+import type { z } from "zod";
 import { documentSchema } from "../../contracts/entity.ts";
 import type { ErrorCode } from "../../contracts/errors.ts";
 import { EXAMPLE_ID, exampleIn } from "../../contracts/example.ts";
 import { capitalised, schemaRef } from "../../contracts/json-schema.ts";
-import { type OpenApi, openApi, type Paths } from "../../platform/openapi/document.ts";
+import { type OpenApi, openApi, type Paths, pageSchema } from "../../platform/openapi/document.ts";
 import { headers, id, ifNoneMatch, page, prefer, syncToken, traceparent } from "../../platform/openapi/headers.ts";
 import { type Header, json, type Operation, problems, text } from "../../platform/openapi/operation.ts";
 import { isNoCanary, type Kept, keptBy } from "../replica.ts";
@@ -36,13 +36,13 @@ export function replicaOpenApi(name: string): OpenApi {
   });
 }
 
-const nameOf = ({ entity: { name } }: Kept): string => capitalised(name);
+const schemaName = ({ entity: { name } }: Kept): string => capitalised(name);
 
 function schemasOf(kept: Kept): Record<string, z.ZodType> {
   const document = documentSchema(kept.replica);
   return {
-    [nameOf(kept)]: document,
-    [`${nameOf(kept)}Page`]: z.strictObject({ items: z.array(document), nextCursor: z.string().nullable() }),
+    [schemaName(kept)]: document,
+    [`${schemaName(kept)}Page`]: pageSchema(document),
   };
 }
 
@@ -66,7 +66,7 @@ function list(kept: Kept, path: string): Operation {
       200: {
         description: "a page, read from PostgreSQL",
         headers: { Link: headers.link, ...answered },
-        content: json(schemaRef(`${nameOf(kept)}Page`), example && { items: [example], nextCursor: null }),
+        content: json(schemaRef(`${schemaName(kept)}Page`), example && { items: [example], nextCursor: null }),
       },
       ...problems(ANY, path, { BEHIND: told }),
     },
@@ -76,7 +76,7 @@ function list(kept: Kept, path: string): Operation {
 function read(kept: Kept, path: string): Operation {
   const { entity, replica } = kept;
   return {
-    operationId: `read${nameOf(kept)}`,
+    operationId: `read${schemaName(kept)}`,
     summary: `One ${entity.name}, as this replica keeps it`,
     tags: [entity.plural],
     parameters: [id, ifNoneMatch, ...reading],
@@ -84,7 +84,7 @@ function read(kept: Kept, path: string): Operation {
       200: {
         description: `the ${entity.name}, from the cache or PostgreSQL`,
         headers: { ETag: headers.etag, ...answered },
-        content: json(schemaRef(nameOf(kept)), exampleIn(entity, replica)),
+        content: json(schemaRef(schemaName(kept)), exampleIn(entity, replica)),
       },
       304: { description: "the client has this version", headers: { ETag: headers.etag, ...answered } },
       // An id that cannot exist is refused before the cache is asked.

@@ -23,6 +23,7 @@ const DAY_MS = 86_400_000;
 const keys = () => webcrypto.subtle.generateKey(EC, true, ["sign", "verify"]) as Promise<CryptoKeyPair>;
 const validity = () => ({ notBefore: new Date(Date.now() - DAY_MS), notAfter: new Date(Date.now() + DAY_MS) });
 
+/** A new authority, and what it vouches for. Its certificates are good for a day. */
 export async function authority(): Promise<Authority> {
   x509.cryptoProvider.set(webcrypto as Crypto);
   const own = await keys();

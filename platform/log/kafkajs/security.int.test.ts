@@ -78,6 +78,7 @@ describe("says why not", () => {
 });
 
 test("such a broker is there, for who asks about health without a password", async () => {
-  expect(await healthOf("broker", broker.guarded)).toEqual({ health: "ready" });
-  expect((await healthOf("broker", `127.0.0.1:${await freePort()}`)).health).toBe("down");
+  expect(await healthOf("broker", broker.guarded, true)).toEqual({ health: "ready" });
+  expect((await healthOf("broker", broker.guarded)).health).toBe("down");
+  expect((await healthOf("broker", `127.0.0.1:${await freePort()}`, true)).health).toBe("down");
 });

@@ -42,10 +42,10 @@ test("a server that was killed is away at once, what was under way fails, and th
   const underWay = link.client.incr("counted").catch((error: unknown) => error);
   await server.stop("SIGKILL");
   expect(await underWay).toBeInstanceOf(Error);
-  await eventually(() => link.runId() === undefined, { withinMs: 1_000, what: "the server to be away" });
+  await eventually(() => link.runId() === undefined, { withinMs: 5_000, what: "the server to be away" });
   const start = performance.now();
   await expect(link.client.get("x")).rejects.toThrow();
-  expect(performance.now() - start).toBeLessThan(100);
+  expect(performance.now() - start).toBeLessThan(SILENCE_MS);
   await launch();
   expect(await connected()).not.toBe(before!);
   // Nothing was kept and sent again.
@@ -59,7 +59,7 @@ test("a server that is silent while it owes an answer is away, and the same one 
     const start = performance.now();
     await expect(link.client.get("x")).rejects.toThrow();
     expect(performance.now() - start).toBeLessThan(SILENCE_MS * 4);
-    await eventually(() => link.runId() === undefined, { withinMs: 1_000, what: "the server to be away" });
+    await eventually(() => link.runId() === undefined, { withinMs: 5_000, what: "the server to be away" });
   } finally {
     process.kill(server.pid, "SIGCONT");
   }

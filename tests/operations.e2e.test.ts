@@ -65,7 +65,7 @@ test("a paused replica takes nothing more, says so, keeps its place over a resta
   );
   expect((await lockstep(stack, "pause", "catalog", "--reason", "index rebuild")).status).toBe(0);
   await eventually(async () => (await metric(catalog!, "lockstep_paused")) === 1, {
-    withinMs: 2_000,
+    withinMs: 5_000,
     what: "the pause to be obeyed",
   });
   try {
@@ -111,7 +111,7 @@ test("a paused stream holds everything back, and resume lets all of it through",
   await lockstep(stack, "pause", "stream");
   try {
     await eventually(async () => (await metric(stream!, "lockstep_paused")) === 1, {
-      withinMs: 2_000,
+      withinMs: 5_000,
       what: "the pause to be obeyed",
     });
     const { body } = await request("POST", `${gateway}/products`, newProduct(), { prefer: "wait=1" });

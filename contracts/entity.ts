@@ -252,20 +252,32 @@ export function columnOf(member: string): string {
 }
 
 type Member = readonly [member: string, column: string, fromColumn: Field["fromColumn"]];
-const membersOf = new WeakMap<Readonly<Record<string, Field>>, readonly Member[]>();
+const members = new WeakMap<Readonly<Record<string, Field>>, readonly Member[]>();
+
+/** Every member of a document with these fields, in the order that a document has them in. */
+function membersOf(fields: Readonly<Record<string, Field>>): readonly Member[] {
+  let found = members.get(fields);
+  if (!found) {
+    const { id, version, ...times } = systemFields;
+    const all = Object.entries({ id, ...fields, ...times, version });
+    found = all.map(([member, { fromColumn }]) => [member, columnOf(member), fromColumn] as const);
+    members.set(fields, found);
+  }
+  return found;
+}
 
 /** A document for a row, as `to_jsonb(row)` gives it. Columns that are not declared are left out; nothing is validated. */
 export function documentOf(fields: Readonly<Record<string, Field>>, row: Record<string, unknown>): Document {
-  let members = membersOf.get(fields);
-  if (!members) {
-    const { id, version, ...times } = systemFields;
-    const all = Object.entries({ id, ...fields, ...times, version });
-    members = all.map(([member, { fromColumn }]) => [member, columnOf(member), fromColumn] as const);
-    membersOf.set(fields, members);
-  }
   const document: Document = {};
-  for (const [member, column, fromColumn] of members) document[member] = fromColumn(row[column] ?? null);
+  for (const [member, column, fromColumn] of membersOf(fields)) document[member] = fromColumn(row[column] ?? null);
   return document;
+}
+
+/** A document as {@link documentOf} gives it of its row: the declared members, in their order. */
+export function inOrder(fields: Readonly<Record<string, Field>>, document: Document): Document {
+  const ordered: Document = {};
+  for (const [member, , fromColumn] of membersOf(fields)) ordered[member] = fromColumn(document[member] ?? null);
+  return ordered;
 }
 
 /** The row for a document: the same values under their columns' names. */

@@ -4,14 +4,7 @@
  * When the cache cannot be fenced it is switched off for everybody first, and the batch is applied without. Either way PostgreSQL
  * commits only if the cache's epoch is still the one that the batch was prepared for (cache/README.md).
  */
-import {
-  type Document,
-  documentOf,
-  type EntityId,
-  type ReplicaDeclaration,
-  rowOf,
-  type Version,
-} from "../contracts/entity.ts";
+import { type Document, type EntityId, inOrder, type ReplicaDeclaration, type Version } from "../contracts/entity.ts";
 import type { Logger } from "../observability/logger.ts";
 import { Outage } from "../observability/outage.ts";
 import { isAway, isRefused } from "../platform/database.ts";
@@ -156,7 +149,7 @@ export class Applier {
 
   /** The same bytes as a read of PostgreSQL makes of the row. */
   private body(document: Document | null): string | null {
-    return document && JSON.stringify(documentOf(this.replica.fields, rowOf(document)));
+    return document && JSON.stringify(inOrder(this.replica.fields, document));
   }
 }
 

@@ -1,9 +1,8 @@
--- Takes: $1 a JSON list of seqs that the log has stored, $2 a JSON list of {topic, partition, next}.
+-- Takes: $1 a list of seqs that the log has stored, $2 a JSON list of {topic, partition, next}.
 -- The rows go and the positions move together: whoever leads next reads the log from a position and finds there
 -- everything that is still in the outbox and was stored all the same.
 with gone as (
-  delete from lockstep.outbox using jsonb_array_elements_text($1::text::jsonb) as acknowledged (seq)
-  where outbox.seq = acknowledged.seq::bigint
+  delete from lockstep.outbox where seq = any ($1::text::bigint[])
 )
 insert into lockstep.relay_positions as p (topic, "partition", next_offset)
 select topic, "partition", next

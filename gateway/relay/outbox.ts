@@ -1,6 +1,7 @@
 /** The relay's statements. Each is one round trip; several are sent at once and run in the order they were sent. */
 import type { Sql } from "postgres";
 import type { Operation } from "../../contracts/event.ts";
+import { listText } from "../../platform/postgres.ts";
 import ackText from "./ack.sql" with { type: "text" };
 import takeText from "./take.sql" with { type: "text" };
 
@@ -55,7 +56,7 @@ export class Outbox {
   /** Forgets rows that the log has acknowledged, and remembers where their partitions end, in one transaction. */
   async acknowledge(seqs: readonly string[], positions: Positions): Promise<void> {
     const moved = [...positions.values()];
-    await this.sql.unsafe(ackText, [JSON.stringify(seqs), JSON.stringify(moved)], { prepare: true });
+    await this.sql.unsafe(ackText, [listText(seqs), JSON.stringify(moved)], { prepare: true });
   }
 
   /**

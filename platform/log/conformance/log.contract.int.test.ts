@@ -193,6 +193,34 @@ describe.each([...fencings])("writers by %s", (fencing) => {
     return { follower, batches, values };
   }
 
+  test("a follower that lingers waits for more after much, and never after little", async () => {
+    const topic = await newTopic();
+    const at = { topic, partition: 0 };
+    const writer = await log.openWriter(topic, [at]);
+    const { follower, batches, values } = await follow({ group: topic, topics: [topic], lingerMs: 2_500 });
+    const comes = (count: number) =>
+      eventually(() => values().length === count, { withinMs: 20_000, what: `${count} records` });
+    await eventually(() => follower.assigned().length === 1, { withinMs: 20_000, what: "the partition" });
+    for (let i = 1; i <= 5; i++) {
+      const begun = performance.now();
+      await writer.write(at, [record("little")]);
+      await comes(i);
+      expect(performance.now() - begun).toBeLessThan(2_500);
+    }
+    // Together: in pieces they would not be much.
+    await writer.write(
+      at,
+      Array.from({ length: 10 }, () => record("much".repeat(2_500))),
+    );
+    await comes(15);
+    const [before, begun] = [batches.length, performance.now()];
+    for (let i = 0; i < 5; i++) await writer.write(at, [record("then")]);
+    await comes(20);
+    expect(batches.length - before).toBe(1);
+    expect(performance.now() - begun).toBeGreaterThan(500);
+    await follower.close();
+  });
+
   test("a follower gets every record of its partitions in order, and goes on where it stopped", async () => {
     const topic = await newTopic(3);
     const partitions = [0, 1, 2].map((partition) => ({ topic, partition }));

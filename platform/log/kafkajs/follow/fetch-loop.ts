@@ -16,6 +16,8 @@ const OFFSET_OUT_OF_RANGE = 1;
 const LANES = 4;
 const MAX_WAIT_MS = 250;
 const MAX_BYTES = 4_194_304;
+/** So much of one partition at a time, and no more there: it is being written to faster than it is fetched. */
+const LINGER_BYTES = 65_536;
 
 export interface FetchEvents {
   /** New bytes wait in the queue. */
@@ -34,6 +36,8 @@ export class FetchLoop {
     readonly queues: () => Iterable<PartitionQueue>,
     readonly events: FetchEvents,
     readonly signal: AbortSignal,
+    /** {@link FollowOptions.lingerMs} */
+    readonly lingerMs = 0,
   ) {}
 
   /** Asks for whatever is wanted and not asked for yet. To be called when a queue was added or has room again. */
@@ -42,7 +46,7 @@ export class FetchLoop {
     const wanted = new Map<Node, PartitionQueue[]>();
     for (const queue of this.queues()) {
       if (queue.full) queue.answeredAtMs = performance.now();
-      if (queue.asked || queue.full || queue.repositioning || !queue.owned) continue;
+      if (queue.asked || queue.full || queue.lingering || queue.repositioning || !queue.owned) continue;
       const leader = this.cluster.knownLeader(queue.at);
       if (!leader) this.#search();
       else if (wanted.has(leader)) wanted.get(leader)!.push(queue);
@@ -119,8 +123,18 @@ export class FetchLoop {
     }
     queue.answeredAtMs = performance.now();
     queue.add(fetched);
+    if (fetched.bytes.length >= LINGER_BYTES && queue.nextFetch >= fetched.highWatermark) this.#linger(queue);
     if (!queue.empty) this.events.onFetched(queue);
     return false;
+  }
+
+  #linger(queue: PartitionQueue): void {
+    if (this.lingerMs === 0) return;
+    queue.lingering = true;
+    setTimeout(() => {
+      queue.lingering = false;
+      this.wake();
+    }, this.lingerMs);
   }
 
   /** Learns the leaders anew, after a short rest. */

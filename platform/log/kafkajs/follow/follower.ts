@@ -59,6 +59,7 @@ class GroupFollower implements Follower, Owner {
       () => this.#queues.values(),
       { onFetched: this.#work, onGap, onFailed: this.#fail },
       signal,
+      options.lingerMs,
     );
     const settings = {
       group: options.group,

@@ -15,6 +15,8 @@ export class PartitionQueue {
   asked = false;
   /** Its offset was refused, and where to go on is being found out. */
   repositioning = false;
+  /** Nothing is fetched of it for a moment, so that more comes with the next fetch. */
+  lingering = false;
   /** Where the next fetch begins. */
   nextFetch: number;
   /** Everything before this is processed. */

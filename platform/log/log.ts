@@ -112,9 +112,8 @@ export interface FollowOptions {
   /** Most bytes to fetch per partition at a time. Default 1 MiB. */
   readonly maxBytesPerPartition?: number;
   /**
-   * How long a partition is not fetched from once much came of it at a time (64 KiB or more, and there was no more), in milliseconds.
-   * Then more comes with the next fetch, for whom a few large batches cost less than many. What comes a little at a time is
-   * never waited for. Default 0.
+   * While a partition brings more than a megabyte a second: how long to wait, in milliseconds, before it is fetched from again, for
+   * whom a few large batches cost less than many small ones. Default 0.
    */
   readonly lingerMs?: number;
   /** Batches that may be processed at the same time. Default 12. */

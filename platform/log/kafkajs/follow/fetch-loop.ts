@@ -16,8 +16,6 @@ const OFFSET_OUT_OF_RANGE = 1;
 const LANES = 4;
 const MAX_WAIT_MS = 250;
 const MAX_BYTES = 4_194_304;
-/** So much of one partition at a time, and no more there: it is being written to faster than it is fetched. */
-const LINGER_BYTES = 65_536;
 
 export interface FetchEvents {
   /** New bytes wait in the queue. */
@@ -123,7 +121,8 @@ export class FetchLoop {
     }
     queue.answeredAtMs = performance.now();
     queue.add(fetched);
-    if (fetched.bytes.length >= LINGER_BYTES && queue.nextFetch >= fetched.highWatermark) this.#linger(queue);
+    // What is there already is not waited for.
+    if (queue.flooded && queue.nextFetch >= fetched.highWatermark) this.#linger(queue);
     if (!queue.empty) this.events.onFetched(queue);
     return false;
   }

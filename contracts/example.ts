@@ -1,4 +1,4 @@
-/** One document of an entity as the descriptions show it. Pure. */
+/** One document of an entity: as the descriptions show it, and as somebody who tries it out sends it. Pure. */
 import { type Document, type EntityDeclaration, inputSchema, type ReplicaDeclaration } from "./entity.ts";
 
 const at = "2026-01-02T03:04:05.678Z";
@@ -11,6 +11,15 @@ export function exampleDocument(entity: EntityDeclaration): Document | undefined
   const sent = inputSchema(entity).safeParse(entity.example);
   return sent.success ? { ...sent.data, ...system } : undefined;
 }
+
+/** The declaration's example as a client sends it; `own` makes the values its own that no two entities may share. */
+export const exampleInput = ({ example, unique }: EntityDeclaration, own: string): Document =>
+  Object.fromEntries(
+    Object.entries(example ?? {}).map(([member, value]) => [
+      member,
+      unique.includes(member) && typeof value === "string" ? `${value}-${own}` : value,
+    ]),
+  );
 
 /** What a replica has of it; undefined where its filter keeps it out. */
 export function exampleIn(entity: EntityDeclaration, replica: ReplicaDeclaration): Document | undefined {

@@ -1,24 +1,16 @@
 /**
  * One write that goes the whole way, before a stack is called ready: created in the gateway, seen in every replica's
- * PostgreSQL and cache, deleted, gone everywhere. The only place of the stack that names an entity's fields.
+ * PostgreSQL and cache, deleted, gone everywhere.
  */
 import { randomUUID } from "node:crypto";
 import { entities } from "../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../contracts/entity.ts";
+import { exampleIn, exampleInput } from "../contracts/example.ts";
 import { Failure } from "./failure.ts";
 
-const entity = "product";
-
-/** A document that every replica's filter lets through. Replace it together with the first entity. */
-export const exampleDocument = (sku: string): Record<string, unknown> => ({
-  sku,
-  name: "Espresso cup",
-  price: "19.90",
-  status: "active",
-});
-
-/** The entity that canary and examples are made of; undefined when it is not declared here, and there is no canary then. */
-export const canaryEntity = (): EntityDeclaration | undefined => entities.find((e) => e.name === entity);
+/** The first entity whose example every replica takes: canary and curl lines are made of it. Undefined: there is no canary. */
+export const canaryEntity = (): EntityDeclaration | undefined =>
+  entities.find((entity) => entity.replicas.every((replica) => exampleIn(entity, replica)));
 
 export interface CanarySites {
   readonly gateway: string;
@@ -46,7 +38,7 @@ export async function flyCanary({ gateway, replicas }: CanarySites, bounds: Cana
     what: "the gateway to take a canary write",
     url: `${gateway}/${declared.plural}`,
     // A name of its own for each try: one whose answer was lost has taken its name.
-    init: () => ({ method: "POST", ...json(exampleDocument(`canary-${randomUUID()}`), credentials) }),
+    init: () => ({ method: "POST", ...json(exampleInput(declared, randomUUID()), credentials) }),
     until: (r) => r.status === 201,
   });
   const { id } = (await created.json()) as { id: string };

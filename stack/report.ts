@@ -1,7 +1,8 @@
 /** What a person sees when a stack is ready. */
 
 import { relative } from "node:path";
-import { canaryEntity, exampleDocument } from "./canary.ts";
+import { exampleInput } from "../contracts/example.ts";
+import { canaryEntity } from "./canary.ts";
 import type { Member } from "./crew.ts";
 import { DEFAULT_DATA } from "./options.ts";
 import { isObserver } from "./plan.ts";
@@ -59,7 +60,7 @@ function tryLines(members: readonly Member[], token: string | undefined): string
   const replicas = urlsOf("replica");
   if (!entity || !gateway || replicas.length === 0) return [];
   const credentials = token ? ` -H "authorization: Bearer ${token}"` : "";
-  const body = JSON.stringify(exampleDocument("SKU")).replace('"SKU"', `"cup-'$RANDOM'"`);
+  const body = JSON.stringify(exampleInput(entity, "'$RANDOM'"));
   return [
     "Try it:",
     `  curl -i ${gateway}/${entity.plural} -H 'content-type: application/json'${credentials} -d '${body}'`,

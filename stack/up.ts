@@ -57,9 +57,9 @@ export interface UpSurroundings {
  * @throws {Error} when something could not be started, or did not become ready.
  */
 export async function runStack(options: UpOptions, asked: UpSurroundings): Promise<void> {
-  const { data, auth } = options;
+  const { data, auth, external } = options;
   const around = auth ? { ...asked, env: { ...asked.env, ...developmentSettings(data) } } : asked;
-  refuseWrongSettings(around.env, auth);
+  refuseWrongSettings(around.env, { ownIssuer: auth, ownBrokers: external.brokers === undefined });
   makeDataFolder(data);
   const other = becomeSupervisor(data, { pid: process.pid, identity: identityOf(process.pid) });
   if (other) throw new AlreadyRunningError(data, other.pid);
@@ -78,7 +78,10 @@ export async function runStack(options: UpOptions, asked: UpSurroundings): Promi
 }
 
 /** The services would refuse them too, but each of them, and only when all servers run. */
-function refuseWrongSettings(env: UpSurroundings["env"], ownIssuer: boolean): void {
+function refuseWrongSettings(
+  env: UpSurroundings["env"],
+  { ownIssuer, ownBrokers }: { ownIssuer: boolean; ownBrokers: boolean },
+): void {
   try {
     // Every service has a port of its own here, whatever the caller's says.
     const settings = readSettings({ ...env, PORT: undefined });
@@ -86,6 +89,10 @@ function refuseWrongSettings(env: UpSurroundings["env"], ownIssuer: boolean): vo
     if (settings.LOCKSTEP_AUTH === "jwt" && !ownIssuer && settings.LOCKSTEP_TOKEN === undefined)
       throw new SettingsError([
         "LOCKSTEP_TOKEN: where LOCKSTEP_AUTH=jwt, up needs one that may write, for its first write",
+      ]);
+    if (ownBrokers && (settings.KAFKA_TLS || settings.KAFKA_SASL_MECHANISM))
+      throw new SettingsError([
+        "KAFKA_TLS and KAFKA_SASL_MECHANISM: the stack's own brokers know neither; set KAFKA_BROKERS, or leave them out",
       ]);
   } catch (error) {
     throw error instanceof SettingsError ? new UsageError(error.message) : error;

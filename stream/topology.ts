@@ -15,7 +15,7 @@ import { validator } from "./validate.ts";
 import { encodeFlush } from "./versions-topic.ts";
 
 /** Records decided at a time: more would hold up the process' other partitions. */
-const STEP = 250;
+const STEP = 400;
 /** How often changes are flushed to the versions topic: after a move to another machine so much is decided again. */
 const FLUSH_MS = 1_000;
 /** A producer id is forgotten by brokers that do not hear of it for a day; its fence must be renewed before. */

@@ -87,6 +87,14 @@ test("a wrong setting is told before anything is started", async () => {
   expect(readdirSync(data)).toEqual([]);
 });
 
+test("the stack's own brokers take no client that speaks TLS, or says who it is", async () => {
+  const data = temporaryFolder("wrong");
+  const { code, said } = await bun("up", "--data", data, { KAFKA_BROKERS: "", KAFKA_TLS: "true" });
+  expect(code).toBe(1);
+  expect(said).toContain("KAFKA_TLS and KAFKA_SASL_MECHANISM: the stack's own brokers know neither; set KAFKA_BROKERS");
+  expect(readdirSync(data)).toEqual([]);
+});
+
 test("a second stack with a folder and ports of its own, which asks for tokens, runs beside the first, and neither sees the other's writes", async () => {
   await using beside = await Stack.start({ auth: true });
   const products = `${await beside.url("gateway")}/products`;

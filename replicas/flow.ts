@@ -20,8 +20,8 @@ import { Receipts } from "./receipts.ts";
 import { isNoCanary, type Replica } from "./replica.ts";
 
 /**
- * What is fetched at a time bounds the memory, and should fill a statement of 4,000 events from four partitions: in larger batches more
- * changes are of the same entities. With 128 KiB the databases and Redis took a quarter more CPU in a bulk.
+ * What is fetched at a time bounds the memory, and should be 4,000 events of four partitions: in larger batches more changes are of the
+ * same entities. With 128 KiB the databases and Redis took a quarter more CPU in a bulk.
  */
 const FETCH_BYTES = 786_432;
 /** In a flood of changes so much later, and in batches so much larger: a sixth less to apply where entities change twice. */

@@ -29,6 +29,7 @@ const latency = (replica: string, store: string, le?: string) =>
 
 const http = (status: number) =>
   `${metrics.httpRequests.name}_count{${at("gateway")},http_route="/products",http_response_status_code="${status}"}`;
+const refused = (reason: string) => `${metrics.authRefusals.name}{${at("gateway")},reason="${reason}"}`;
 const cache = (result: string) =>
   `${metrics.cacheRequests.name}{${at("replica-catalog")},replica="catalog",result="${result}"}`;
 const lag = (group: string) => `${metrics.consumerLag.name}{${at("console")},group="${group}",partition="0"}`;
@@ -66,6 +67,8 @@ const healthy: SeriesValues = {
   [`${metrics.paused.name}{${at("stream")}}`]: steady(0),
   [http(200)]: rising(600),
   [http(500)]: rising(1),
+  [http(401)]: rising(60),
+  [refused("expired")]: rising(60),
   [`${metrics.diskFree.name}{${at("stream")},folder="/data"}`]: steady(50),
   [`${metrics.diskSize.name}{${at("stream")},folder="/data"}`]: steady(100),
 };
@@ -174,6 +177,11 @@ export const ruleCases: readonly RuleCase[] = [
     80,
   ),
   differs("one of ten requests fails", { [http(500)]: rising(70) }, { LockstepGatewayErrors: 1 }),
+  differs(
+    "one of three requests is not let in",
+    { [http(401)]: rising(300), [refused("untrusted")]: rising(240) },
+    { LockstepAuthRefusals: 1 },
+  ),
   differs(
     "the disk is nearly full",
     { [`${metrics.diskFree.name}{${at("stream")},folder="/data"}`]: turns(50, 10, 5) },

@@ -19,6 +19,7 @@ export interface Thresholds {
   readonly pausedLong: { readonly forSeconds: number };
   readonly inputGap: { readonly windowSeconds: number };
   readonly gatewayErrors: { readonly share: number; readonly windowSeconds: number; readonly forSeconds: number };
+  readonly authRefusals: { readonly share: number; readonly windowSeconds: number; readonly forSeconds: number };
   readonly diskLow: { readonly freeShare: number; readonly forSeconds: number };
 }
 
@@ -40,6 +41,8 @@ export const production: Thresholds = {
   pausedLong: { forSeconds: 3_600 },
   inputGap: { windowSeconds: 3_600 },
   gatewayErrors: { share: 0.05, windowSeconds: 300, forSeconds: 300 },
+  // Tokens run out, and clients then come with a new one: some refusals are no news.
+  authRefusals: { share: 0.2, windowSeconds: 300, forSeconds: 300 },
   diskLow: { freeShare: 0.1, forSeconds: 300 },
 };
 

@@ -43,6 +43,14 @@ export const processAlerts = (t: Thresholds): readonly Alert[] => [
     section: "gateway-errors",
   },
   {
+    name: "AuthRefusals",
+    expr: refusing(t.authRefusals),
+    forSeconds: t.authRefusals.forSeconds,
+    severity: "ticket",
+    summary: "{{ $value | humanizePercentage }} of the gateway's requests are not let in",
+    section: "auth-refusals",
+  },
+  {
     name: "DiskLow",
     expr: disksBelow(t.diskLow.freeShare),
     forSeconds: t.diskLow.forSeconds,
@@ -63,11 +71,15 @@ const away = (name: string, service: string, section: string, t: Thresholds): Al
   section,
 });
 
-function failing({ share, windowSeconds }: Thresholds["gatewayErrors"]): string {
-  const rate = (and: string) =>
-    `sum(rate(${metrics.httpRequests.name}_count{service="gateway",http_route!~"/health/.*"${and}}[${duration(windowSeconds)}]))`;
-  return `${rate(',http_response_status_code=~"5.."')} / ${rate("")} > ${share}`;
-}
+/** Requests a second, but for health checks. @param and further conditions on the labels. */
+const gatewayRate = (windowSeconds: number, and = ""): string =>
+  `sum(rate(${metrics.httpRequests.name}_count{service="gateway",http_route!~"/health/.*"${and}}[${duration(windowSeconds)}]))`;
+
+const failing = ({ share, windowSeconds }: Thresholds["gatewayErrors"]): string =>
+  `${gatewayRate(windowSeconds, ',http_response_status_code=~"5.."')} / ${gatewayRate(windowSeconds)} > ${share}`;
+
+const refusing = ({ share, windowSeconds }: Thresholds["authRefusals"]): string =>
+  `sum(rate(${metrics.authRefusals.name}{service="gateway"}[${duration(windowSeconds)}])) / ${gatewayRate(windowSeconds)} > ${share}`;
 
 /** What tells of disks differs from place to place; what is not there says nothing. */
 function disksBelow(share: number): string {

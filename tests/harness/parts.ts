@@ -2,7 +2,7 @@
  * Real servers for tests: started when first asked for, shared by all tests of the run, gone when it ends.
  * `bun run test` starts them once and hands their addresses over in TEST_POSTGRES_URL, TEST_KAFKA_BROKERS, TEST_REDIS_URL.
  */
-import { randomBytes, randomInt } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { chmodSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,10 +10,11 @@ import postgres from "postgres";
 import { startBroker } from "../../stack/embedded/broker.ts";
 import { startPostgres } from "../../stack/embedded/postgres.ts";
 import { startRedis } from "../../stack/embedded/redis.ts";
-import { isFree } from "../../stack/ports.ts";
 import { endWithUs, removeWithUs } from "./guard.ts";
+import { freePort } from "./ports.ts";
 
 export { eventually } from "./eventually.ts";
+export { freePort } from "./ports.ts";
 
 /** One promise per server and process, also when a test runner loads this module more than once. */
 const key = Symbol.for("lockstep.test.parts");
@@ -95,12 +96,4 @@ async function newRedis(): Promise<string> {
   const server = await startRedis({ dir, port: await freePort() });
   endWithUs(server.pid, "KILL", dir);
   return server.url;
-}
-
-/** A port that is free now; below the range that the system hands out by itself, so that no client's connection takes it meanwhile. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(20_000, 32_000);
-    if (await isFree(port)) return port;
-  }
 }

@@ -24,6 +24,8 @@ const TIMEOUT_MS: Readonly<Record<Group, number>> = {
 
 /** Jobs that run side by side; each has a stack at most, which leaves much of two cores idle while something is killed and waited for. */
 const LANES = Number(process.env.TEST_LANES ?? Math.min(2, availableParallelism()));
+/** Ranges of ports: one for each lane, and the last for this process, which starts the servers of some jobs. */
+const portsPart = (lane: number): string => `${lane + 1}/${LANES + 1}`;
 const STILL_EVERY_MS = 30_000;
 /** A file that took less is not told, in seconds. */
 const WORTH_TELLING_S = 1;
@@ -34,6 +36,7 @@ export async function runTests(): Promise<void> {
     .addOption(new Option("--only <group>", "run one group only").choices(groups))
     .parse()
     .opts<{ only?: Group }>();
+  process.env.TEST_PORTS_PART = portsPart(LANES);
   const jobs = (only ? [only] : groups).flatMap(jobsIn);
   const running = new Map<Job, number>();
   const still = setInterval(() => console.log(stillText(running)), STILL_EVERY_MS);
@@ -75,8 +78,7 @@ async function run(job: Job, lane: number, live: boolean): Promise<{ report: Rep
   const file = join(folder, "junit.xml");
   try {
     const options = [`--timeout=${TIMEOUT_MS[job.group]}`, "--reporter=junit", `--reporter-outfile=${file}`];
-    // Two that look for free ports at the same moment would find the same ones.
-    const apart = { TEST_PORTS_PART: `${lane + 1}/${LANES}` };
+    const apart = { TEST_PORTS_PART: portsPart(lane) };
     const servers = { ...apart, ...(job.servers ? await startServers() : {}) };
     const { status, output } = await carryOut(["test", ...options, ...job.files.map((f) => `./${f}`)], servers, live);
     return { report: ofTests(job, file, status), output };

@@ -8,6 +8,7 @@ import { readState } from "../../stack/state.ts";
 import { stackStatus } from "../../stack/status.ts";
 import { eventually } from "./eventually.ts";
 import { downWithUs } from "./guard.ts";
+import { ownPart } from "./ports.ts";
 
 export interface StatusEntry {
   readonly name: string;
@@ -164,8 +165,7 @@ export class Stack implements AsyncDisposable {
 
 /** A base whose neighbours are most likely free: stacks of parallel runs lie far apart. */
 async function freePortBase(): Promise<number> {
-  // `n/m`: of all bases the nth part of m is ours.
-  const [part = 1, parts = 1] = (process.env.TEST_PORTS_PART ?? "1/1").split("/").map(Number);
+  const { part, parts } = ownPart();
   for (;;) {
     const base = 10_000 + Math.floor(((part - 1 + Math.random()) / parts) * 100) * 100;
     const offsets = [0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 20, 21, 22, 30, 31, 32, 40, 41, 42, 43];

@@ -4,13 +4,16 @@
  */
 import { randomUUID } from "node:crypto";
 import { entities } from "../contracts/entities/index.ts";
-import type { EntityDeclaration } from "../contracts/entity.ts";
+import { type EntityDeclaration, inputSchema } from "../contracts/entity.ts";
 import { exampleIn, exampleInput } from "../contracts/example.ts";
 import { Failure } from "./failure.ts";
 
-/** The first entity whose example every replica takes: canary and curl lines are made of it. Undefined: there is no canary. */
-export const canaryEntity = (): EntityDeclaration | undefined =>
-  entities.find((entity) => entity.replicas.every((replica) => exampleIn(entity, replica)));
+const fits = (entity: EntityDeclaration): boolean =>
+  inputSchema(entity).safeParse(exampleInput(entity, randomUUID())).success &&
+  entity.replicas.every((replica) => exampleIn(entity, replica));
+
+/** The first entity whose example can be sent again and again, and is taken by every replica: canary and curl lines are made of it. */
+export const canaryEntity = (): EntityDeclaration | undefined => entities.find(fits);
 
 export interface CanarySites {
   readonly gateway: string;

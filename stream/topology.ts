@@ -14,7 +14,7 @@ import { checkpointOf, type Owned, scopeOf, takeOver } from "./takeover.ts";
 import { validator } from "./validate.ts";
 import { encodeFlush } from "./versions-topic.ts";
 
-/** Records decided at a time: more would hold up the process' other partitions. */
+/** Records decided at a time: more would hold up the process' other partitions. A batch of the relay's, some 250, is not divided. */
 const STEP = 400;
 /** How often changes are flushed to the versions topic: after a move to another machine so much is decided again. */
 const FLUSH_MS = 1_000;

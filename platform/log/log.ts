@@ -112,8 +112,8 @@ export interface FollowOptions {
   /** Most bytes to fetch per partition at a time. Default 1 MiB. */
   readonly maxBytesPerPartition?: number;
   /**
-   * While a partition brings more than a megabyte a second: how long to wait, in milliseconds, before it is fetched from again, for
-   * whom a few large batches cost less than many small ones. Default 0.
+   * How long to wait before the next fetch of a partition that brings more than a megabyte a second, in milliseconds: for whoever does
+   * less work for a few large batches than for many small ones. What is there already is not waited for. Default 0.
    */
   readonly lingerMs?: number;
   /** Batches that may be processed at the same time. Default 12. */

@@ -6,7 +6,7 @@ import { verbs } from "./operations/index.ts";
 import type { Rebuilding } from "./operations/rebuild/rebuild.ts";
 import { tokenCommand } from "./platform/auth/token-command.ts";
 import { runService } from "./platform/run.ts";
-import { printableSettings, readSettings, SettingsError } from "./platform/settings.ts";
+import { printableSettings, readSettings, SettingsError } from "./platform/settings/settings.ts";
 import { VERSION } from "./platform/version.ts";
 
 const program = new Command("lockstep")
@@ -16,8 +16,8 @@ const program = new Command("lockstep")
 
 // Rooms know nothing of each other: what a verb needs of another room is handed to it here.
 const rebuilding: Rebuilding = {
-  rebuild: async (name, using) => (await import("./replicas/rebuild/index.ts")).rebuild(name, using),
-  dropOld: async (databaseUrl) => (await import("./replicas/rebuild/index.ts")).dropOld(databaseUrl),
+  rebuild: async (name, using) => (await import("./replicas/catch-up/rebuild/index.ts")).rebuild(name, using),
+  dropOld: async (databaseUrl) => (await import("./replicas/catch-up/rebuild/index.ts")).dropOld(databaseUrl),
 };
 
 program
@@ -32,7 +32,7 @@ program
   .command("relay")
   .description("publishes the outbox to the log; one leads, others stand by")
   .action(async () => {
-    const { startRelay } = await import("./gateway/relay/main.ts");
+    const { startRelay } = await import("./relay/main.ts");
     await runService("relay", startRelay);
   });
 
@@ -59,7 +59,7 @@ program
   .command("console")
   .description("a page that shows how everything is and follows single writes; verifies by itself at a set pace")
   .action(async () => {
-    const { startConsole } = await import("./operations/console/main.ts");
+    const { startConsole } = await import("./console/main.ts");
     await runService("console", (running) => startConsole(running, rebuilding));
   });
 
@@ -68,7 +68,7 @@ program
   .description("asks the service that runs here with these settings whether it is ready: 0 when it is, else 1")
   .option("--live", "only whether it runs")
   .action(async ({ live }: { live?: true }) => {
-    const { askHealth } = await import("./platform/ask-health.ts");
+    const { askHealth } = await import("./platform/http/ask-health.ts");
     process.exit(await askHealth(process.env, live ? "live" : "ready"));
   });
 

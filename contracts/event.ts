@@ -6,8 +6,8 @@
  * (null value) whose headers keep the version, so that compaction can forget it.
  */
 import { z } from "zod";
-import type { Document, EntityDeclaration, EntityId, ReplicaDeclaration, Version } from "./entity.ts";
-import { upcastProjection } from "./upcast.ts";
+import type { Document, EntityDeclaration, EntityId, ReplicaDeclaration, Version } from "./entity/entity.ts";
+import { upcastProjection } from "./entity/upcast.ts";
 
 export type Operation = "upserted" | "deleted";
 

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import postgres, { type Sql } from "postgres";
 import { product } from "../contracts/entities/product.ts";
-import { documentOf } from "../contracts/entity.ts";
+import { documentOf } from "../contracts/entity/entity.ts";
 import { createLogger } from "../observability/logger.ts";
-import { migrate } from "../platform/migrate.ts";
+import { migrate } from "../platform/postgres/migrate.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { outbox } from "../tests/harness/gateway.ts";
 import { freshDatabase } from "../tests/harness/parts.ts";
 import { migrations } from "./migrations/index.ts";
-import { LOCK_SPACE } from "./relay/leader.ts";
+import { LOCK_SPACE } from "../relay/leader-lock.ts";
 
 let url: string;
 let sql: Sql;

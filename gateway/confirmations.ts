@@ -2,13 +2,13 @@
  * Waits until replicas have told that they applied a write: what `Prefer: wait` asks for. Reads `lockstep.receipts` from the first
  * such write on; a gateway that nobody asks to wait needs no log at all.
  */
-import type { EntityId, Version } from "../contracts/entity.ts";
+import type { EntityId, Version } from "../contracts/entity/entity.ts";
 import { decodeReceipt, type Receipt } from "../contracts/receipt.ts";
 import { receiptsTopic } from "../contracts/topics.ts";
 import { watchBuffer } from "../observability/gauges.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import type { Log, StoredRecord, Watcher } from "../platform/log/log.ts";
+import type { Log, StoredRecord, Watcher } from "../kafka/log.ts";
 
 /** Receipts may come before the write's own answer; so many are remembered while somebody may ask for them. */
 const MOST_REMEMBERED = 20_000;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { startPostgres } from "../stack/embedded/postgres.ts";
-import type { Server } from "../stack/embedded/server.ts";
+import { startPostgres } from "../stack/servers/postgres.ts";
+import type { Server } from "../stack/servers/server.ts";
 import { type Answer, request } from "../tests/harness/client.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { type TestGateway, testGateway } from "../tests/harness/gateway.ts";

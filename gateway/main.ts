@@ -5,10 +5,10 @@ import { entities } from "../contracts/entities/index.ts";
 import { watchPool } from "../observability/gauges.ts";
 import type { Logger } from "../observability/logger.ts";
 import { type Auth, authOf } from "../platform/auth/guard.ts";
-import { serveHttp, serviceApp } from "../platform/http.ts";
-import { connectLog } from "../platform/log/kafkajs/index.ts";
-import { brokersOf } from "../platform/log/kafkajs/security.ts";
-import { migrate } from "../platform/migrate.ts";
+import { serveHttp, serviceApp } from "../platform/http/http.ts";
+import { connectLog } from "../kafka/connect-log.ts";
+import { brokersOf } from "../kafka/security.ts";
+import { migrate } from "../platform/postgres/migrate.ts";
 import { serveDescription } from "../platform/openapi/document.ts";
 import type { Running } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
@@ -20,7 +20,7 @@ import { gatewayOpenApi } from "./openapi/document.ts";
 import { addRoutes, type RouteParts } from "./routes.ts";
 import { scopeOf } from "./scope.ts";
 import { Source } from "./source.ts";
-import { EntityStore } from "./write.ts";
+import { EntityStore } from "./entity-store.ts";
 
 export interface Gateway extends Service {
   readonly url: string;

@@ -1,14 +1,14 @@
 /** The HTTP API of one entity, made from its declaration. */
 import type { Context, Hono } from "hono";
-import { type Document, type EntityId, inputSchema, patchSchema, type Version } from "../contracts/entity.ts";
+import { type Document, type EntityId, inputSchema, patchSchema, type Version } from "../contracts/entity/entity.ts";
 import { LockstepError } from "../contracts/errors.ts";
-import { readBody } from "../platform/body.ts";
-import { isId, pageOf, pageRequest } from "../platform/pages.ts";
+import { readBody } from "../platform/http/body.ts";
+import { isId, pageOf, pageRequest } from "../contracts/pages.ts";
 import { repeatable } from "./idempotency.ts";
 import { acceptedVersions, type Conditions, etagOf, isUnchanged } from "./preconditions.ts";
 import { inRequestSpan, inStatementSpan } from "./spans.ts";
 import { SyncedWrite, type SyncParts } from "./synchronous.ts";
-import type { EntityStore, Written } from "./write.ts";
+import type { EntityStore, Written } from "./entity-store.ts";
 
 /** Media types of bodies. */
 export const JSON_TYPES = ["application/json"];

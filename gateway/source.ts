@@ -10,8 +10,8 @@
  *   outcome, later ones are refused, and a new connection asks on.
  */
 import type { PoolUse } from "../observability/gauges.ts";
-import { Database, DatabaseAwayError } from "../platform/database.ts";
-import { connectPool, type Sql } from "../platform/postgres.ts";
+import { Database, DatabaseAwayError } from "../platform/postgres/database.ts";
+import { connectPool, type Sql } from "../platform/postgres/connect.ts";
 import type { Check } from "../platform/service.ts";
 
 const TICK_MS = 500;

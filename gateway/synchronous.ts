@@ -1,10 +1,10 @@
 /** What a write's client asks for and is told beyond the write itself: `Sync-Token`, and `Prefer: wait` until replicas have it. */
 import type { Context } from "hono";
-import type { EntityDeclaration, EntityId, Version } from "../contracts/entity.ts";
+import type { EntityDeclaration, EntityId, Version } from "../contracts/entity/entity.ts";
 import { LockstepError } from "../contracts/errors.ts";
 import { decodeSyncTokens, encodeSyncToken, type Seen } from "../contracts/sync-token.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import { preferredWait, type Wait } from "../platform/prefer.ts";
+import { preferredWait, type Wait } from "../contracts/prefer.ts";
 import type { Confirmations, Listening } from "./confirmations.ts";
 
 /** Longest that a write is held up to listen for receipts first. */

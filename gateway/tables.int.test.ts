@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { entities } from "../contracts/entities/index.ts";
 import { product } from "../contracts/entities/product.ts";
-import { columnOf, documentOf, documentSchema, systemFields } from "../contracts/entity.ts";
+import { columnOf, documentOf, documentSchema, systemFields } from "../contracts/entity/entity.ts";
 import { request } from "../tests/harness/client.ts";
 import { type TestGateway, testGateway } from "../tests/harness/gateway.ts";
 

@@ -2,7 +2,7 @@
 /** `bun run bench`: the figures of docs/performance.md, measured anew (load-tests/README.md says how). */
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { awayPhase } from "./bench/away.ts";
+import { awayPhase } from "./bench/catch-up.ts";
 import { growth } from "./bench/growth.ts";
 import { startLimit } from "./bench/limit.ts";
 import { LimitMeasurement } from "./bench/limit-measurement.ts";

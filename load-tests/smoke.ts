@@ -4,7 +4,7 @@
  */
 import type { Options } from "k6/options";
 import { common, report } from "./k6/report.ts";
-import { followEverywhere, syncThresholds } from "./k6/sightings.ts";
+import { followEverywhere, syncThresholds } from "./k6/replication-probe.ts";
 import type { SummaryData } from "./k6/summary.ts";
 import { setting } from "./k6/target.ts";
 import { create, remove } from "./k6/writes.ts";

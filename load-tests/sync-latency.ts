@@ -5,7 +5,7 @@
  */
 import type { Options } from "k6/options";
 import { report } from "./k6/report.ts";
-import { followEverywhere } from "./k6/sightings.ts";
+import { followEverywhere } from "./k6/replication-probe.ts";
 import { steady } from "./k6/steady.ts";
 import type { SummaryData } from "./k6/summary.ts";
 import { setting } from "./k6/target.ts";

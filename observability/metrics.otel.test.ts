@@ -1,6 +1,6 @@
 /** Metrics over OTLP, taken by a real collector. */
 import { afterEach, expect, test } from "bun:test";
-import { readSettings } from "../platform/settings.ts";
+import { readSettings } from "../platform/settings/settings.ts";
 import { startCollector } from "../tests/harness/collector.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { createLogger } from "./logger.ts";

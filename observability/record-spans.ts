@@ -3,7 +3,7 @@ import { type DiagLogger, DiagLogLevel, diag, ROOT_CONTEXT, trace } from "@opent
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { NodeSDK } from "@opentelemetry/sdk-node";
 import { createAlwaysRecordSampler, ParentBasedSampler, TraceIdRatioBasedSampler } from "@opentelemetry/sdk-trace";
-import { type Keeping, SpanKeeper } from "./keep-spans.ts";
+import { type Keeping, SpanKeeper } from "./tail-sampling.ts";
 import type { Logger } from "./logger.ts";
 import { MOST_LINKS, type Recorder } from "./trace.ts";
 import { format, newTraceparent, parse, SAMPLED } from "./traceparent.ts";

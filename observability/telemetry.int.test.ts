@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
-import { readSettings } from "../platform/settings.ts";
+import { readSettings } from "../platform/settings/settings.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { OtlpReceiver } from "../tests/harness/otlp-receiver.ts";
 import { createLogger } from "./logger.ts";

@@ -1,5 +1,5 @@
 /** What this process sends by itself: spans and metrics over OTLP, each only when a setting asks for it. */
-import type { Settings } from "../platform/settings.ts";
+import type { Settings } from "../platform/settings/settings.ts";
 import { VERSION } from "../platform/version.ts";
 import type { Logger } from "./logger.ts";
 import type { Metrics } from "./metrics.ts";

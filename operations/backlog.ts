@@ -1,8 +1,8 @@
 /** Keeps what operations send from standing in the topics before what clients write: waits while a follower has much before it. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { EntityDeclaration } from "../contracts/entity.ts";
+import type { EntityDeclaration } from "../contracts/entity/entity.ts";
 import { eventsTopic, replicaGroup, replicaTopic, streamGroup } from "../contracts/topics.ts";
-import type { Log } from "../platform/log/log.ts";
+import type { Log } from "../kafka/log.ts";
 
 const ASK_EVERY_MS = 1_000;
 /** A log that has not answered by then is left alone for a while: its topics may not be there yet. */

@@ -6,12 +6,12 @@ import { resolve } from "node:path";
 import { Redis } from "ioredis";
 import { replicaNames } from "../contracts/entities/index.ts";
 import type { Logger } from "../observability/logger.ts";
-import { connectLog, type LogSettings } from "../platform/log/kafkajs/index.ts";
-import { type BrokerSettings, brokersOf } from "../platform/log/kafkajs/security.ts";
-import type { Log } from "../platform/log/log.ts";
-import { connectPool, type Sql } from "../platform/postgres.ts";
-import { Refusal } from "../platform/refusal.ts";
-import type { Settings } from "../platform/settings.ts";
+import { connectLog, type LogSettings } from "../kafka/connect-log.ts";
+import { type BrokerSettings, brokersOf } from "../kafka/security.ts";
+import type { Log } from "../kafka/log.ts";
+import { connectPool, type Sql } from "../platform/postgres/connect.ts";
+import { Refusal } from "../platform/user-error.ts";
+import type { Settings } from "../platform/settings/settings.ts";
 import { isService, readStackFile, type StackEntry } from "../platform/stack-file.ts";
 
 /** Nobody says where a server is. */

@@ -8,7 +8,7 @@ import { createMetrics, type Metrics } from "../observability/metrics.ts";
 import { measureRuntime } from "../observability/runtime.ts";
 import { startTelemetry } from "../observability/telemetry.ts";
 import type { Service } from "./service.ts";
-import { readSettings, type Settings, SettingsError } from "./settings.ts";
+import { readSettings, type Settings, SettingsError } from "./settings/settings.ts";
 import { VERSION } from "./version.ts";
 
 export interface Running {

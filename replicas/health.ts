@@ -1,5 +1,5 @@
 /** When a replica is ready: its database answers and a broker does. Without Redis it still is; reads then come from PostgreSQL. */
-import type { Follower } from "../platform/log/log.ts";
+import type { Follower } from "../kafka/log.ts";
 import type { Check } from "../platform/service.ts";
 import type { CacheEpoch } from "./cache/epoch.ts";
 import type { RedisLinks } from "./connections.ts";

@@ -1,5 +1,5 @@
 /** How far this instance is behind the log, for `Lockstep-Lag`. */
-import { type Batch, nameOf, type TopicPartition } from "../platform/log/log.ts";
+import { type Batch, nameOf, type TopicPartition } from "../kafka/log.ts";
 
 /** After this long with no news of a partition that seemed to have more, it has none: what was left of it were markers. */
 const NEWS_MS = 2_000;

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { Batch, StoredRecord } from "../platform/log/log.ts";
+import type { Batch, StoredRecord } from "../kafka/log.ts";
 import { Lag } from "./lag.ts";
 
 const batch = (offset: number, count: number, highWatermark: number, timestampMs: number): Batch => ({

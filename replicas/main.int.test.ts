@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { replicaTopic } from "../contracts/topics.ts";
 import { createMetrics } from "../observability/metrics.ts";
-import { connectLog } from "../platform/log/kafkajs/index.ts";
-import type { Log, LogWriter } from "../platform/log/log.ts";
-import { partitionOf } from "../platform/log/partitioner.ts";
+import { connectLog } from "../kafka/connect-log.ts";
+import type { Log, LogWriter } from "../kafka/log.ts";
+import { partitionOf } from "../kafka/partitioner.ts";
 import type { Service } from "../platform/service.ts";
-import { readSettings } from "../platform/settings.ts";
+import { readSettings } from "../platform/settings/settings.ts";
 import { isGone, metric, request, shows } from "../tests/harness/client.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { brokerAddress, freePort, freshDatabase, redisUrl } from "../tests/harness/parts.ts";

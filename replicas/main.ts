@@ -1,10 +1,10 @@
 /** Wires one replica: its PostgreSQL, its cache, the log, its HTTP reads. Any number of processes may run the same replica. */
 import type { Hono } from "hono";
-import { Pause } from "../platform/control.ts";
-import { serveHttp, serviceApp } from "../platform/http.ts";
-import { connectLog } from "../platform/log/kafkajs/index.ts";
-import { brokersOf } from "../platform/log/kafkajs/security.ts";
-import { migrate } from "../platform/migrate.ts";
+import { Pause } from "../pipeline/pause.ts";
+import { serveHttp, serviceApp } from "../platform/http/http.ts";
+import { connectLog } from "../kafka/connect-log.ts";
+import { brokersOf } from "../kafka/security.ts";
+import { migrate } from "../platform/postgres/migrate.ts";
 import { serveDescription } from "../platform/openapi/document.ts";
 import type { Running } from "../platform/run.ts";
 import type { Check, Service } from "../platform/service.ts";

@@ -2,10 +2,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Hono } from "hono";
 import { createMetrics } from "../observability/metrics.ts";
-import { serviceApp } from "../platform/http.ts";
-import { migrate } from "../platform/migrate.ts";
-import { startPostgres } from "../stack/embedded/postgres.ts";
-import type { Server } from "../stack/embedded/server.ts";
+import { serviceApp } from "../platform/http/http.ts";
+import { migrate } from "../platform/postgres/migrate.ts";
+import { startPostgres } from "../stack/servers/postgres.ts";
+import type { Server } from "../stack/servers/server.ts";
 import { type CacheProcess, startCacheProcess } from "../tests/harness/cache-process.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { endWithUs } from "../tests/harness/guard.ts";

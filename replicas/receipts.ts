@@ -7,7 +7,7 @@ import { receiptsTopic } from "../contracts/topics.ts";
 import { watchBuffer } from "../observability/gauges.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import type { Log, LogWriter } from "../platform/log/log.ts";
+import type { Log, LogWriter } from "../kafka/log.ts";
 
 /** Receipts are gathered for so long: at 1,000 writes a second a write to the log for each batch would cost more than its apply. */
 const GATHER_MS = 20;

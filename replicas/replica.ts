@@ -1,21 +1,21 @@
 /** A replica without its log and its HTTP port: database and cache, and for each entity the way in (applier) and the way out (lookup). */
 import { canary } from "../contracts/entities/canary.ts";
 import { entities } from "../contracts/entities/index.ts";
-import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity/entity.ts";
 import { watchBuffer, watchPool } from "../observability/gauges.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import type { Database } from "../platform/database.ts";
-import { Applier } from "./applier.ts";
-import { applyChanges, applyEach, type Change, type Hold, prepareTable, takesRows } from "./apply.ts";
+import type { Database } from "../platform/postgres/database.ts";
+import { Applier } from "./apply/applier.ts";
+import { applyChanges, applyEach, type Change, type Hold, prepareTable, takesRows } from "./apply/apply.ts";
 import { Cache } from "./cache/cache.ts";
 import { CacheEpoch, type Epoch } from "./cache/epoch.ts";
-import { Keeper } from "./cache/keeper.ts";
+import { Keeper } from "./cache/cache-controller.ts";
 import { connectDatabases, connectRedisLinks, type Databases, type RedisLinks } from "./connections.ts";
 import { Freshness, MOST_WAITING } from "./reads/freshness.ts";
 import { Lookup } from "./reads/lookup.ts";
 import { Rows } from "./reads/rows.ts";
-import { Refusals } from "./refusals.ts";
+import { Refusals } from "./apply/refusals.ts";
 
 /** One entity as this replica keeps it. */
 export interface Kept {

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { removeCluster } from "./embedded/cluster-home.ts";
+import { removeCluster } from "./servers/cluster-home.ts";
 import { type UpOptions, UsageError } from "./options.ts";
 
 /** What cannot be changed any more once there is data. */

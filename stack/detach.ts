@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { makeDataFolder } from "./data-folder.ts";
-import { openLog } from "./embedded/server.ts";
+import { openLog } from "./servers/server.ts";
 import { readState } from "./state.ts";
 
 /**

@@ -1,6 +1,6 @@
 /** Asks a process or server whether it can do its work, as a client would. */
-import { brokerMembers, GuardedBrokerError } from "./embedded/broker-members.ts";
-import { probePostgres, probeRedis } from "./embedded/probes.ts";
+import { brokerMembers, GuardedBrokerError } from "./servers/broker-members.ts";
+import { probePostgres, probeRedis } from "./servers/probes.ts";
 
 /** `ready`; `not ready`: it answers, and says no; `down`: it does not answer. */
 export interface Health {

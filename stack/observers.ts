@@ -1,13 +1,13 @@
 /** What watches a stack when it is asked for: Jaeger for traces, Prometheus for metrics and alerts, Grafana for dashboards. */
 import { join } from "node:path";
 import type { Target } from "../observability/prometheus/scrape.ts";
-import { grafanaProgram, startGrafana } from "./embedded/grafana.ts";
-import { startJaeger } from "./embedded/jaeger.ts";
-import { jaegerBinary } from "./embedded/jaeger-binary.ts";
-import { MissingComponentError } from "./embedded/machine-cache.ts";
-import { startPrometheus } from "./embedded/prometheus.ts";
-import { prometheusPrograms } from "./embedded/prometheus-binary.ts";
-import type { Waiting } from "./embedded/server.ts";
+import { grafanaProgram, startGrafana } from "./servers/grafana.ts";
+import { startJaeger } from "./servers/jaeger.ts";
+import { jaegerBinary } from "./servers/jaeger-binary.ts";
+import { MissingComponentError } from "./servers/machine-cache.ts";
+import { startPrometheus } from "./servers/prometheus.ts";
+import { prometheusPrograms } from "./servers/prometheus-binary.ts";
+import type { Waiting } from "./servers/server.ts";
 import { portOf } from "./layout.ts";
 import type { Plan, PlannedObserver, PlannedService } from "./plan.ts";
 import type { Part } from "./supervise.ts";

@@ -1,6 +1,6 @@
 /** Waits until all services say that they can do their work. */
-import type { Member } from "./crew.ts";
-import { lastLines } from "./embedded/server.ts";
+import type { Member } from "./process-group.ts";
+import { lastLines } from "./servers/server.ts";
 import { Failure } from "./failure.ts";
 import { healthOf } from "./health.ts";
 

@@ -1,9 +1,9 @@
 /** What a person sees when a stack is ready. */
 
 import { relative } from "node:path";
-import { exampleInput } from "../contracts/example.ts";
-import { canaryEntity } from "./canary.ts";
-import type { Member } from "./crew.ts";
+import { exampleInput } from "../contracts/entity/example.ts";
+import { canaryEntity } from "./smoke-test.ts";
+import type { Member } from "./process-group.ts";
 import { DEFAULT_DATA } from "./options.ts";
 import { isObserver } from "./plan.ts";
 import { serviceUrl } from "./start-part.ts";

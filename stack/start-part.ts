@@ -1,11 +1,11 @@
 /** How each thing of a plan is started. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { isLoopback } from "../platform/loopback.ts";
-import { startBroker } from "./embedded/broker.ts";
-import { startPostgres } from "./embedded/postgres.ts";
-import { startRedis } from "./embedded/redis.ts";
-import { launch } from "./embedded/server.ts";
+import { isLoopback } from "../platform/http/loopback.ts";
+import { startBroker } from "./servers/broker.ts";
+import { startPostgres } from "./servers/postgres.ts";
+import { startRedis } from "./servers/redis.ts";
+import { launch } from "./servers/server.ts";
 import type { External, Plan, PlannedBroker, PlannedServer, PlannedService } from "./plan.ts";
 import type { Part } from "./supervise.ts";
 

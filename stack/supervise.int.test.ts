@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import { eventually, temporaryFolder } from "../tests/harness/parts.ts";
-import { lastLines, launch } from "./embedded/server.ts";
+import { lastLines, launch } from "./servers/server.ts";
 import { identityOf } from "./processes.ts";
 import { type Kept, keepRunning } from "./supervise.ts";
 

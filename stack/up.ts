@@ -2,9 +2,9 @@
 import { replicaNames } from "../contracts/entities/index.ts";
 import { developmentSettings, ensureDevelopmentKey, toolToken } from "../platform/auth/development.ts";
 import { refuseOpenDoor } from "../platform/auth/guard.ts";
-import { readSettings, SettingsError } from "../platform/settings.ts";
-import { canaryEntity, flyCanary } from "./canary.ts";
-import { type Crew, gatherCrew, type Member } from "./crew.ts";
+import { readSettings, SettingsError } from "../platform/settings/settings.ts";
+import { canaryEntity, flyCanary } from "./smoke-test.ts";
+import { type Crew, gatherCrew, type Member } from "./process-group.ts";
 import { makeDataFolder, rememberShape, removeData, shapeFor } from "./data-folder.ts";
 import { Failure } from "./failure.ts";
 import { endLeftovers } from "./leftovers.ts";

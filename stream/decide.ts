@@ -1,12 +1,12 @@
 /** One input record → everything that follows from it: validate → dedupe → route. Pure but for reading what is known. */
 import { encodeLetter } from "../contracts/dead-letter.ts";
-import type { EntityDeclaration, EntityId, Version } from "../contracts/entity.ts";
+import type { EntityDeclaration, EntityId, Version } from "../contracts/entity/entity.ts";
 import { encodeRouted, header, routedHeaders } from "../contracts/event.ts";
 import { deadLetterTopic } from "../contracts/topics.ts";
 import type { BatchSpans } from "../observability/batch-spans.ts";
 import { traceIdOf } from "../observability/trace.ts";
-import type { OutgoingRecord, StoredRecord } from "../platform/log/log.ts";
-import { isId } from "../platform/pages.ts";
+import type { OutgoingRecord, StoredRecord } from "../kafka/log.ts";
+import { isId } from "../contracts/pages.ts";
 import { freshness } from "./dedupe.ts";
 import { route } from "./route.ts";
 import { type Rejection, rejectionOf, type Verdict } from "./validate.ts";

@@ -1,5 +1,5 @@
 /** Event → what each replica gets. Pure. */
-import type { Document, EntityDeclaration } from "../contracts/entity.ts";
+import type { Document, EntityDeclaration } from "../contracts/entity/entity.ts";
 import type { EntityEvent } from "../contracts/event.ts";
 
 /** For one replica: its document, or null when it is to have none from this version on. */

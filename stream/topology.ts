@@ -1,16 +1,16 @@
 /** The stream's whole step on one screen: validate → dedupe → route → write → remember. */
 import { canary } from "../contracts/entities/canary.ts";
-import type { EntityDeclaration, EntityId, Version } from "../contracts/entity.ts";
+import type { EntityDeclaration, EntityId, Version } from "../contracts/entity/entity.ts";
 import { eventsTopic, replicaTopic, streamGroup, versionsTopic } from "../contracts/topics.ts";
 import { BatchSpans } from "../observability/batch-spans.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { SpanKind } from "../observability/trace.ts";
-import { ConsumerLags } from "../platform/consumer-lags.ts";
-import type { Batch, Log, OutgoingRecord, StoredRecord, TopicPartition } from "../platform/log/log.ts";
+import { ConsumerLags } from "../pipeline/consumer-lags.ts";
+import type { Batch, Log, OutgoingRecord, StoredRecord, TopicPartition } from "../kafka/log.ts";
 import { type Decision, decide } from "./decide.ts";
-import type { KnownVersions } from "./known-versions.ts";
-import { checkpointOf, type Owned, scopeOf, takeOver } from "./takeover.ts";
+import type { KnownVersions } from "./version-store.ts";
+import { checkpointOf, type Owned, scopeOf, takeOver } from "./take-over.ts";
 import { validator } from "./validate.ts";
 import { encodeFlush } from "./versions-topic.ts";
 

@@ -9,11 +9,11 @@ import { encodeEvent, header } from "../contracts/event.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic } from "../contracts/topics.ts";
 import { createLogger } from "../observability/logger.ts";
 import { createMetrics } from "../observability/metrics.ts";
-import type { OutgoingRecord } from "../platform/log/log.ts";
+import type { OutgoingRecord } from "../kafka/log.ts";
 import { deleted, productDocument, upserted } from "../tests/harness/events.ts";
 import { letterRecord, markRecord } from "../tests/harness/letters.ts";
 import { type Fate, SimulatedLog } from "../tests/harness/simulated-log.ts";
-import { KnownVersions } from "./known-versions.ts";
+import { KnownVersions } from "./version-store.ts";
 import { Topology } from "./topology.ts";
 
 const PARTITION = 0;

@@ -1,12 +1,12 @@
 /** Bytes → event or rejection. Pure: the same record is judged the same in every replay. */
 import { z } from "zod";
 import type { ReasonName, reasons } from "../contracts/dead-letter.ts";
-import { type Document, documentSchema, type EntityDeclaration, fitsDocument, ID } from "../contracts/entity.ts";
+import { type Document, documentSchema, type EntityDeclaration, fitsDocument, ID } from "../contracts/entity/entity.ts";
 import { deletedSchema, type EntityEvent, header, type Operation, operationsOf } from "../contracts/event.ts";
-import type { Fits } from "../contracts/fits.ts";
-import { UpcastError, upcast } from "../contracts/upcast.ts";
-import type { StoredRecord } from "../platform/log/log.ts";
-import { partitionOf } from "../platform/log/partitioner.ts";
+import type { Fits } from "../contracts/entity/fits.ts";
+import { UpcastError, upcast } from "../contracts/entity/upcast.ts";
+import type { StoredRecord } from "../kafka/log.ts";
+import { partitionOf } from "../kafka/partitioner.ts";
 
 /** Why a record is not an event that can be routed. */
 export type Reason = { [R in ReasonName]: (typeof reasons)[R]["by"] extends "stream" ? R : never }[ReasonName];

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { product } from "../contracts/entities/product.ts";
-import { defineEntity, integer, type Upcaster } from "../contracts/entity.ts";
+import { defineEntity, integer, type Upcaster } from "../contracts/entity/entity.ts";
 import { header } from "../contracts/event.ts";
-import type { StoredRecord } from "../platform/log/log.ts";
+import type { StoredRecord } from "../kafka/log.ts";
 import { deleted, productDocument, storedEvent, upserted } from "../tests/harness/events.ts";
 import { type Reason, validator } from "./validate.ts";
 

@@ -1,7 +1,7 @@
 /** What is known, as records of the compacted versions topic: one per entity, the last of a flush carries the checkpoint. */
-import type { EntityId, Version } from "../contracts/entity.ts";
-import type { OutgoingRecord, StoredRecord } from "../platform/log/log.ts";
-import type { Checkpoint } from "./known-versions.ts";
+import type { EntityId, Version } from "../contracts/entity/entity.ts";
+import type { OutgoingRecord, StoredRecord } from "../kafka/log.ts";
+import type { Checkpoint } from "./version-store.ts";
 
 const CHECKPOINT = "lockstep-checkpoint";
 const NO_HEADERS = {};

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { exampleEnvironment, readSettings } from "../platform/settings.ts";
+import { exampleEnvironment, readSettings } from "../platform/settings/settings.ts";
 
 const file = await Bun.file(new URL("../.env.example", import.meta.url)).text();
 

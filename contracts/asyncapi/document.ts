@@ -1,6 +1,6 @@
 /** The description of every topic (AsyncAPI 3.0), made from the declarations. The canary's topics, which carry nobody's data, are left out. Pure. */
 import { entities } from "../entities/index.ts";
-import { type JsonSchema, jsonSchemas, schemaRef } from "../json-schema.ts";
+import { type JsonSchema, jsonSchemas, schemaRef } from "../entity/json-schema.ts";
 import type { TopicDeclaration } from "../topics.ts";
 import { type Channel, channelsOf, commonChannels, type Message } from "./messages.ts";
 

@@ -2,10 +2,10 @@
 import { z } from "zod";
 import { controlSchema, replicaKey, STREAM_KEY } from "../control.ts";
 import { replicaNames } from "../entities/index.ts";
-import { documentSchema, type EntityDeclaration, type ReplicaDeclaration } from "../entity.ts";
+import { documentSchema, type EntityDeclaration, type ReplicaDeclaration } from "../entity/entity.ts";
 import { deletedSchema, type EntityEvent, encodeEvent, encodeRouted, routedHeaders as headersOf } from "../event.ts";
-import { exampleDocument, exampleIn } from "../example.ts";
-import { capitalised, type JsonSchema } from "../json-schema.ts";
+import { exampleDocument, exampleIn } from "../entity/example.ts";
+import { capitalised, type JsonSchema } from "../entity/json-schema.ts";
 import { receiptSchema } from "../receipt.ts";
 import {
   controlTopic,

@@ -1,4 +1,4 @@
-import type { EntityDeclaration } from "../entity.ts";
+import type { EntityDeclaration } from "../entity/entity.ts";
 import { product } from "./product.ts";
 
 /** Every entity that this Lockstep keeps in step. */

@@ -1,5 +1,5 @@
 /** The source's schema, in the order in which it grew. A migration that was released is never edited. */
-import type { Migration } from "../../platform/migrate.ts";
+import type { Migration } from "../../platform/postgres/migrate.ts";
 import capture from "./0001-capture.sql" with { type: "text" };
 import products from "./0002-products.sql" with { type: "text" };
 import send from "./0003-send.sql" with { type: "text" };

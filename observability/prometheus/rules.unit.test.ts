@@ -9,7 +9,7 @@ import { alertName, duration } from "./rule.ts";
 import { alerts, ruleFile } from "./rules.ts";
 import { production, quick } from "./thresholds.ts";
 
-const runbook = readFileSync(join(import.meta.dir, "../../docs/runbook.md"), "utf8");
+const runbook = readFileSync(join(import.meta.dir, "../../docs/operate/runbook.md"), "utf8");
 /** Headings as links name them: lower case, hyphens for spaces, nothing else. */
 const sections = new Map(
   runbook

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import postgres, { type Sql } from "postgres";
 import { migrations } from "../../gateway/migrations/index.ts";
-import { migrate } from "../../platform/migrate.ts";
+import { migrate } from "../../platform/postgres/migrate.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
 import { brokerAddress, freshDatabase } from "../../tests/harness/parts.ts";
 import { entity, silent } from "../../tests/harness/replica.ts";

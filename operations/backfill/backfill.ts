@@ -5,10 +5,10 @@
  * was, and two at once share the work. A row is sent under the version that it has: who has heard of that takes it for a duplicate, and
  * a write that comes between is newer.
  */
-import type { EntityDeclaration, EntityId } from "../../contracts/entity.ts";
-import type { Sql } from "../../platform/postgres.ts";
+import type { EntityDeclaration, EntityId } from "../../contracts/entity/entity.ts";
+import type { Sql } from "../../platform/postgres/connect.ts";
 import type { Backlog } from "../backlog.ts";
-import { outboxRoom } from "../outbox-room.ts";
+import { outboxRoom } from "../outbox-backpressure.ts";
 import { Throttle } from "./throttle.ts";
 
 /** Rows that one step sends, at most: live writes stand behind them in the outbox. */

@@ -1,7 +1,7 @@
 /** `lockstep backfill`. */
 import { type Command, InvalidArgumentError } from "commander";
 import { entities } from "../../contracts/entities/index.ts";
-import type { EntityDeclaration, EntityId } from "../../contracts/entity.ts";
+import type { EntityDeclaration, EntityId } from "../../contracts/entity/entity.ts";
 import { Backlog } from "../backlog.ts";
 import { oneOf, runVerb, type VerbContext, type VerbFlags, type VerbResult, verb, wholeNumber } from "../verb.ts";
 import { backfill } from "./backfill.ts";

@@ -1,8 +1,8 @@
 /** Sends only what a replica has not heard of: compares as a verification does, and sends the rows whose digests the replica lacks. */
-import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity.ts";
-import { listText, type Sql } from "../../platform/postgres.ts";
+import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity/entity.ts";
+import { listText, type Sql } from "../../platform/postgres/connect.ts";
 import type { Backlog } from "../backlog.ts";
-import { outboxRoom } from "../outbox-room.ts";
+import { outboxRoom } from "../outbox-backpressure.ts";
 import { liveTables } from "../verify/copy.ts";
 import { FIRST_ID, nextRange, type Range, unheard } from "../verify/range.ts";
 import { stepOf } from "./backfill.ts";

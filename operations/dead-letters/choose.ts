@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { parseOrigin, type ReasonName, reasonNames } from "../../contracts/dead-letter.ts";
 import { entities, replicaNames } from "../../contracts/entities/index.ts";
-import { isId } from "../../platform/pages.ts";
+import { isId } from "../../contracts/pages.ts";
 import { oneOf, type VerbContext, type VerbFlags } from "../verb.ts";
 import { type Found, foldLetters, type State } from "./fold.ts";
 import { markSuperseded } from "./superseded.ts";

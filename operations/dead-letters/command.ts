@@ -5,7 +5,7 @@ import { choose, type FilterFlags, filtered, hasFilter, originArgument, originAr
 import { drop } from "./drop.ts";
 import { type State, states } from "./fold.ts";
 import { itemOf, pageOf, pageText } from "./list.ts";
-import { openOnes, type Rest } from "./open-ones.ts";
+import { openOnes, type Rest } from "./list-open.ts";
 import { isPossible, replay } from "./replay.ts";
 import { show, shownText } from "./show.ts";
 

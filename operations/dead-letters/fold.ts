@@ -1,8 +1,8 @@
 /** All dead letters as the topics tell: one for each origin, with what was done about it. */
 import { decodeLetterOrMark, type Letter, originName, type Resolution } from "../../contracts/dead-letter.ts";
-import type { EntityDeclaration } from "../../contracts/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/entity.ts";
 import { deadLetterTopic } from "../../contracts/topics.ts";
-import type { Log, StoredRecord } from "../../platform/log/log.ts";
+import type { Log, StoredRecord } from "../../kafka/log.ts";
 
 /** What a letter is good for now. Superseded: its entity has that version or a newer one. */
 export type State = "open" | Resolution;

@@ -1,8 +1,8 @@
 /** Writes what was done about letters beside them. One command at a time: a second one shuts the first out. */
 import { encodeMark, type Resolution } from "../../contracts/dead-letter.ts";
-import type { EntityDeclaration } from "../../contracts/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/entity.ts";
 import { deadLetterTopic, eventsTopic } from "../../contracts/topics.ts";
-import { type Log, type LogWriter, type TopicPartition, WriterDeadError } from "../../platform/log/log.ts";
+import { type Log, type LogWriter, type TopicPartition, WriterDeadError } from "../../kafka/log.ts";
 import { CannotConnectError } from "../connect.ts";
 import type { Found } from "./fold.ts";
 

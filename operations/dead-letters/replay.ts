@@ -7,12 +7,12 @@
  * letter twice, which counts as one.
  */
 import { originalOf } from "../../contracts/dead-letter.ts";
-import type { EntityDeclaration } from "../../contracts/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/entity.ts";
 import { header } from "../../contracts/event.ts";
 import { deadLetterTopic, eventsTopic } from "../../contracts/topics.ts";
-import type { Log, LogWriter, OutgoingRecord, StoredRecord } from "../../platform/log/log.ts";
-import { partitionOf } from "../../platform/log/partitioner.ts";
-import { listText, type Sql } from "../../platform/postgres.ts";
+import type { Log, LogWriter, OutgoingRecord, StoredRecord } from "../../kafka/log.ts";
+import { partitionOf } from "../../kafka/partitioner.ts";
+import { listText, type Sql } from "../../platform/postgres/connect.ts";
 import { type Found, inOrder } from "./fold.ts";
 import { inWords, mark, openWriter } from "./mark.ts";
 

@@ -1,7 +1,7 @@
 /** One letter whole. */
 import { decodeLetterOrMark, originalOf, reasons } from "../../contracts/dead-letter.ts";
 import { deadLetterTopic } from "../../contracts/topics.ts";
-import type { Log, StoredRecord } from "../../platform/log/log.ts";
+import type { Log, StoredRecord } from "../../kafka/log.ts";
 import { table } from "../../platform/table.ts";
 import { type EventView, viewOf } from "./expected.ts";
 import type { Found } from "./fold.ts";

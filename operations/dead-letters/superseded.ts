@@ -1,7 +1,7 @@
 /** Finds the open letters that have nothing left to say, since the replicas have that version of their entity or a newer one. */
 import { isSuperseded } from "../../contracts/dead-letter.ts";
-import type { EntityId, Version } from "../../contracts/entity.ts";
-import { listText, type Sql } from "../../platform/postgres.ts";
+import type { EntityId, Version } from "../../contracts/entity/entity.ts";
+import { listText, type Sql } from "../../platform/postgres/connect.ts";
 import type { Found } from "./fold.ts";
 
 const CHUNK = 1_000;

@@ -1,9 +1,9 @@
 /** `lockstep journey ID`. */
 import { type Command, InvalidArgumentError } from "commander";
 import { entities } from "../../contracts/entities/index.ts";
-import { isId } from "../../platform/pages.ts";
+import { isId } from "../../contracts/pages.ts";
 import { oneOf, runVerb, type VerbFlags, verb } from "../verb.ts";
-import { gatherJourney, isKnown, type Journey } from "./gather.ts";
+import { gatherJourney, isKnown, type Journey } from "./journey.ts";
 
 const idOf = (given: string): string => {
   const id = given.toLowerCase();

@@ -2,7 +2,7 @@
 import { type Control, decodeControl, replicaKey, STREAM_KEY } from "../../contracts/control.ts";
 import { replicaNames } from "../../contracts/entities/index.ts";
 import { controlTopic } from "../../contracts/topics.ts";
-import type { Log } from "../../platform/log/log.ts";
+import type { Log } from "../../kafka/log.ts";
 
 const place = { topic: controlTopic.name, partition: 0 };
 

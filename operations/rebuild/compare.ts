@@ -1,6 +1,6 @@
 /** Compares what a rebuild has filled with the source, by content and while writes go on, before it takes the live tables' place. */
 import { entities } from "../../contracts/entities/index.ts";
-import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/entity.ts";
 import { resend } from "../repair/repair.ts";
 import { caughtUp } from "../verify/barrier.ts";
 import { confirm } from "../verify/confirm.ts";

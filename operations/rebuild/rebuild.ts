@@ -1,5 +1,5 @@
 /** A rebuild as operations run it: filled by the replicas' own code, compared with the source, and switched when the two are equal. */
-import type { Log } from "../../platform/log/log.ts";
+import type { Log } from "../../kafka/log.ts";
 import { remember } from "../verify/results.ts";
 import type { Running } from "../verify/scope.ts";
 import type { Verified } from "../verify/verify.ts";

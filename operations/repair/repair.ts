@@ -1,10 +1,10 @@
 /** Sends again exactly what differs, and looks at it again when it has arrived. */
 import type { Redis } from "ioredis";
 import { entities } from "../../contracts/entities/index.ts";
-import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity.ts";
-import type { Log } from "../../platform/log/log.ts";
-import { listText, type Sql } from "../../platform/postgres.ts";
-import { outboxRoom } from "../outbox-room.ts";
+import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity/entity.ts";
+import type { Log } from "../../kafka/log.ts";
+import { listText, type Sql } from "../../platform/postgres/connect.ts";
+import { outboxRoom } from "../outbox-backpressure.ts";
 import { wrongAmong } from "../verify/cached.ts";
 import { confirm } from "../verify/confirm.ts";
 import { liveCopy } from "../verify/copy.ts";

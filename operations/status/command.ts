@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { table } from "../../platform/table.ts";
 import { runVerb, type VerbFlags, verb } from "../verb.ts";
-import { gatherStatus, type Status } from "./gather.ts";
+import { gatherStatus, type Status } from "./status.ts";
 
 export const statusVerb = (): Command =>
   verb(

@@ -6,9 +6,9 @@
  */
 import type { Redis } from "ioredis";
 import { cachePrefix, type Entry, parseEntry } from "../../contracts/cache-entry.ts";
-import { documentOf, type EntityDeclaration, type EntityId, type ReplicaDeclaration } from "../../contracts/entity.ts";
-import { isId } from "../../platform/pages.ts";
-import { listText, type Sql } from "../../platform/postgres.ts";
+import { documentOf, type EntityDeclaration, type EntityId, type ReplicaDeclaration } from "../../contracts/entity/entity.ts";
+import { isId } from "../../contracts/pages.ts";
+import { listText, type Sql } from "../../platform/postgres/connect.ts";
 import type { Difference } from "./difference.ts";
 
 /** Keys that one SCAN looks at, and entries that are compared at a time. */

@@ -2,11 +2,11 @@
  * From suspicion to certainty: a difference counts when it is the same twice, with everything that was on its way having arrived in
  * between. So nothing is reported that is merely in flight, whatever is written meanwhile.
  */
-import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity.ts";
-import type { Sql } from "../../platform/postgres.ts";
+import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity/entity.ts";
+import type { Sql } from "../../platform/postgres/connect.ts";
 import type { Copy } from "./copy.ts";
 import { type Difference, differenceOf, type Found, mayBeUnderWay } from "./difference.ts";
-import { look } from "./look.ts";
+import { look } from "./read-rows.ts";
 
 /** Ids that are looked at in one statement. */
 const CHUNK = 500;

@@ -5,7 +5,7 @@ import {
   type EntityDeclaration,
   type EntityId,
   type ReplicaDeclaration,
-} from "../../contracts/entity.ts";
+} from "../../contracts/entity/entity.ts";
 
 /**
  * - missing: the replica should have the entity and has none

@@ -1,6 +1,6 @@
 /** Compares one range of ids by digests: a few numbers travel, and no row unless something differs. */
-import type { EntityDeclaration, EntityId } from "../../contracts/entity.ts";
-import type { Sql } from "../../platform/postgres.ts";
+import type { EntityDeclaration, EntityId } from "../../contracts/entity/entity.ts";
+import type { Sql } from "../../platform/postgres/connect.ts";
 import type { Tables } from "./copy.ts";
 import replicaRange from "./replica-range.sql" with { type: "text" };
 import sourceRange from "./source-range.sql" with { type: "text" };

@@ -1,5 +1,5 @@
 /** The last verification of each replica, kept in the source's database. */
-import type { Sql } from "../../platform/postgres.ts";
+import type { Sql } from "../../platform/postgres/connect.ts";
 import { type Kind, kinds } from "./difference.ts";
 import type { Verified } from "./verify.ts";
 

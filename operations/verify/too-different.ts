@@ -1,4 +1,4 @@
-import { Refusal } from "../../platform/refusal.ts";
+import { Refusal } from "../../platform/user-error.ts";
 
 /** So much differs that naming and mending the rows one by one makes no sense. */
 export class TooDifferentError extends Refusal {

@@ -1,11 +1,11 @@
 /** Compares replicas with the source, range by range, while both go on: digests first, rows only where those differ. */
 import type { Redis } from "ioredis";
-import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity.ts";
-import type { Sql } from "../../platform/postgres.ts";
-import { Against, type CacheState } from "./against.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/entity.ts";
+import type { Sql } from "../../platform/postgres/connect.ts";
+import { Against, type CacheState } from "./replica-comparison.ts";
 import type { Copy } from "./copy.ts";
 import type { Difference } from "./difference.ts";
-import { Pace } from "./pace.ts";
+import { Pace } from "../throttle.ts";
 import { FIRST_ID, nextRange } from "./range.ts";
 
 /** Rows of the source that one statement reads. */

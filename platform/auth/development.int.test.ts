@@ -4,7 +4,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { createLogger } from "../../observability/logger.ts";
 import { temporaryFolder } from "../../tests/harness/parts.ts";
-import { readSettings } from "../settings.ts";
+import { readSettings } from "../settings/settings.ts";
 import { developmentSettings, developmentToken, ensureDevelopmentKey, toolToken } from "./development.ts";
 import { IssuerKeys } from "./keys.ts";
 import { verify } from "./verify.ts";

@@ -3,8 +3,8 @@ import { expect, test } from "bun:test";
 import type { Hono } from "hono";
 import { createLogger } from "../../observability/logger.ts";
 import { createMetrics } from "../../observability/metrics.ts";
-import { serviceApp } from "../http.ts";
-import { readSettings, SettingsError } from "../settings.ts";
+import { serviceApp } from "../http/http.ts";
+import { readSettings, SettingsError } from "../settings/settings.ts";
 import { guardBy, type Rules, refuseOpenDoor } from "./guard.ts";
 import { type Caller, RefusedTokenError } from "./verify.ts";
 

@@ -2,7 +2,7 @@
 import type { Hono } from "hono";
 import { z } from "zod";
 import { problemSchema } from "../../contracts/errors.ts";
-import { type JsonSchema, jsonSchemas } from "../../contracts/json-schema.ts";
+import { type JsonSchema, jsonSchemas } from "../../contracts/entity/json-schema.ts";
 import { VERSION } from "../version.ts";
 import type { Operation } from "./operation.ts";
 import { healthSchema, servicePaths } from "./service-paths.ts";

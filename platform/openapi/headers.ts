@@ -1,5 +1,5 @@
 /** Parameters and headers that the gateway and the replicas have in common, each with its form. */
-import { DEFAULT_PAGE, MAX_PAGE } from "../pages.ts";
+import { DEFAULT_PAGE, MAX_PAGE } from "../../contracts/pages.ts";
 import { type Header, type Parameter, text } from "./operation.ts";
 
 const uuid = { type: "string", format: "uuid" };

@@ -1,6 +1,6 @@
 /** What every service answers beside its work, for who runs it. Described too, so that a description has every route and no exception. */
 import { z } from "zod";
-import { schemaRef } from "../../contracts/json-schema.ts";
+import { schemaRef } from "../../contracts/entity/json-schema.ts";
 import { contentTypes } from "../../observability/exposition.ts";
 import { json, type Operation, text } from "./operation.ts";
 

@@ -12,9 +12,9 @@
  */
 
 import { cachePrefix, type Entry, entryText, parseEntry } from "../../contracts/cache-entry.ts";
-import type { EntityId, Version } from "../../contracts/entity.ts";
+import type { EntityId, Version } from "../../contracts/entity/entity.ts";
 import type { Logger } from "../../observability/logger.ts";
-import type { RedisLink } from "../../platform/redis.ts";
+import type { RedisLink } from "../../platform/redis/redis.ts";
 import type { CacheEpoch, Epoch } from "./epoch.ts";
 import * as scripts from "./scripts.ts";
 

@@ -9,7 +9,7 @@
  * A reader may use documents of an epoch while its lease on it lasts: {@link LEASE_MS} from the start of the query that read it.
  * An applier that sees a new epoch waits as long before it applies anything: then no reader uses an older one any more.
  */
-import type { Database } from "../../platform/database.ts";
+import type { Database } from "../../platform/postgres/database.ts";
 
 export const LEASE_MS = 500;
 export const RENEW_MS = 150;

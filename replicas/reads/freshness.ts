@@ -4,7 +4,7 @@
  * What this process applies is told at once; what another process of the same replica applies is found by asking the database,
  * for all who wait in one statement.
  */
-import type { EntityId, Version } from "../../contracts/entity.ts";
+import type { EntityId, Version } from "../../contracts/entity/entity.ts";
 import { LockstepError } from "../../contracts/errors.ts";
 import type { Seen } from "../../contracts/sync-token.ts";
 

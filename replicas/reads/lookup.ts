@@ -1,11 +1,11 @@
 /** One entity by its id: from the cache, or from PostgreSQL, which then fills the cache. */
 
 import type { Entry } from "../../contracts/cache-entry.ts";
-import type { EntityId } from "../../contracts/entity.ts";
+import type { EntityId } from "../../contracts/entity/entity.ts";
 import type { Bypass, Cache } from "../cache/cache.ts";
 import type { Epoch } from "../cache/epoch.ts";
 import type { Rows } from "./rows.ts";
-import { SingleFlight } from "./single-flight.ts";
+import { SingleFlight } from "../../platform/async/single-flight.ts";
 
 export type How =
   | { readonly result: "hit" }

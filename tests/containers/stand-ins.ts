@@ -1,9 +1,9 @@
 /** Builds the images of `stand-ins/` under the names that compose.yaml uses. TEST_STAND_INS=1 asks for them, where no registry can be reached. */
 import { dirname, join } from "node:path";
 import { wheelK6 } from "../../load-tests/load/k6-binary.ts";
-import { jaegerBinary } from "../../stack/embedded/jaeger-binary.ts";
-import { javaRuntime } from "../../stack/embedded/java.ts";
-import { kafkaJars } from "../../stack/embedded/kafka-jars.ts";
+import { jaegerBinary } from "../../stack/servers/jaeger-binary.ts";
+import { javaRuntime } from "../../stack/servers/java.ts";
+import { kafkaJars } from "../../stack/servers/kafka-jars.ts";
 import { compose, runDocker } from "./docker.ts";
 
 const folder = join(import.meta.dirname, "stand-ins");

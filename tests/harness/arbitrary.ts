@@ -1,6 +1,6 @@
 /** Values for a JSON Schema of a declared entity: most fit it, the others are wrong in one place. */
 import fc from "fast-check";
-import type { JsonSchema } from "../../contracts/json-schema.ts";
+import type { JsonSchema } from "../../contracts/entity/json-schema.ts";
 
 /** @throws {Error} for a kind of schema that no declaration makes yet. */
 function fitting(schema: JsonSchema): fc.Arbitrary<unknown> {

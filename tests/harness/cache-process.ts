@@ -1,6 +1,6 @@
 /** What one process of a replica has around its database and cache, on a real PostgreSQL and a real Redis, without the log. */
 import type { Logger } from "../../observability/logger.ts";
-import type { Change } from "../../replicas/apply.ts";
+import type { Change } from "../../replicas/apply/apply.ts";
 import { type KeptEntity, Replica } from "../../replicas/replica.ts";
 import { entity, replicaOf, silent } from "./replica.ts";
 

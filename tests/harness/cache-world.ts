@@ -5,14 +5,14 @@
  */
 import type { Redis } from "ioredis";
 import type { Entry } from "../../contracts/cache-entry.ts";
-import type { RedisLink } from "../../platform/redis.ts";
-import { Applier } from "../../replicas/applier.ts";
-import { type Change, EpochMovedError, type Hold, type Result } from "../../replicas/apply.ts";
+import type { RedisLink } from "../../platform/redis/redis.ts";
+import { Applier } from "../../replicas/apply/applier.ts";
+import { type Change, EpochMovedError, type Hold, type Result } from "../../replicas/apply/apply.ts";
 import { Cache } from "../../replicas/cache/cache.ts";
 import type { Epoch } from "../../replicas/cache/epoch.ts";
-import { Keeper } from "../../replicas/cache/keeper.ts";
+import { Keeper } from "../../replicas/cache/cache-controller.ts";
 import { Lookup } from "../../replicas/reads/lookup.ts";
-import { type Refusal, Refusals } from "../../replicas/refusals.ts";
+import { type Refusal, Refusals } from "../../replicas/apply/refusals.ts";
 import { replicaOf, silent } from "./replica.ts";
 import type { Turns } from "./turns.ts";
 

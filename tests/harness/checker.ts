@@ -1,10 +1,10 @@
 /** Judges a quiet stack from outside: databases against each other, and every record of every topic. */
 import postgres from "postgres";
 import { entities as declared } from "../../contracts/entities/index.ts";
-import { columnOf, type Document, documentOf, type EntityDeclaration } from "../../contracts/entity.ts";
+import { columnOf, type Document, documentOf, type EntityDeclaration } from "../../contracts/entity/entity.ts";
 import { header } from "../../contracts/event.ts";
 import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
-import type { Log } from "../../platform/log/log.ts";
+import type { Log } from "../../kafka/log.ts";
 import { eventually } from "./eventually.ts";
 import type { Writers } from "./load.ts";
 import type { Stack } from "./stack.ts";

@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { jaegerBinary } from "../../stack/embedded/jaeger-binary.ts";
-import { launch, untilAnswering } from "../../stack/embedded/server.ts";
+import { jaegerBinary } from "../../stack/servers/jaeger-binary.ts";
+import { launch, untilAnswering } from "../../stack/servers/server.ts";
 import { freePort } from "./ports.ts";
 
 export interface Collector extends AsyncDisposable {

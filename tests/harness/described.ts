@@ -3,7 +3,7 @@ import Ajv, { type ValidateFunction } from "ajv";
 import Ajv2020 from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { asyncApi } from "../../contracts/asyncapi/document.ts";
-import { schemaRef } from "../../contracts/json-schema.ts";
+import { schemaRef } from "../../contracts/entity/json-schema.ts";
 import type { OpenApi } from "../../platform/openapi/document.ts";
 import type { Answer, Operation } from "../../platform/openapi/operation.ts";
 import type { Ask } from "./client.ts";

@@ -1,10 +1,10 @@
 /** Events of the product entity for tests that talk to the log directly. */
 import { product } from "../../contracts/entities/product.ts";
-import type { Document } from "../../contracts/entity.ts";
+import type { Document } from "../../contracts/entity/entity.ts";
 import { type EntityEvent, encodeEvent } from "../../contracts/event.ts";
 import { eventsTopic } from "../../contracts/topics.ts";
-import type { StoredRecord } from "../../platform/log/log.ts";
-import { partitionOf } from "../../platform/log/partitioner.ts";
+import type { StoredRecord } from "../../kafka/log.ts";
+import { partitionOf } from "../../kafka/partitioner.ts";
 
 /** A valid product document; members can be overridden. */
 export function productDocument(overrides: Document = {}): Document {

@@ -3,7 +3,7 @@ import postgres, { type Sql } from "postgres";
 import { type Gateway, startGateway } from "../../gateway/main.ts";
 import { createLogger } from "../../observability/logger.ts";
 import { createMetrics } from "../../observability/metrics.ts";
-import { readSettings } from "../../platform/settings.ts";
+import { readSettings } from "../../platform/settings/settings.ts";
 import { freshDatabase } from "./parts.ts";
 
 export interface TestGateway extends AsyncDisposable {

@@ -1,10 +1,10 @@
 /** A broker with a listener that lets in who says who they are, over TLS, and one that lets in everybody, for what a test prepares. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { startBroker } from "../../stack/embedded/broker.ts";
-import { findJava } from "../../stack/embedded/java.ts";
-import { kafkaJars } from "../../stack/embedded/kafka-jars.ts";
-import { run } from "../../stack/embedded/machine-cache.ts";
+import { startBroker } from "../../stack/servers/broker.ts";
+import { findJava } from "../../stack/servers/java.ts";
+import { kafkaJars } from "../../stack/servers/kafka-jars.ts";
+import { run } from "../../stack/servers/machine-cache.ts";
 import { type Authority, authority } from "./certificates.ts";
 import { endWithUs } from "./guard.ts";
 import { freePort, temporaryFolder } from "./parts.ts";

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Jaeger, startJaeger } from "../../stack/embedded/jaeger.ts";
+import { type Jaeger, startJaeger } from "../../stack/servers/jaeger.ts";
 import { eventually } from "./eventually.ts";
 import { freePort } from "./ports.ts";
 

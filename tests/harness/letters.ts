@@ -1,7 +1,7 @@
 /** Dead letters as their topic holds them, for tests that fold them. */
 import { encodeLetter, encodeMark, type Mark } from "../../contracts/dead-letter.ts";
 import { header } from "../../contracts/event.ts";
-import type { StoredRecord } from "../../platform/log/log.ts";
+import type { StoredRecord } from "../../kafka/log.ts";
 
 const topic = "products.dead-letter";
 

@@ -7,9 +7,9 @@ import { chmodSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
-import { startBroker } from "../../stack/embedded/broker.ts";
-import { startPostgres } from "../../stack/embedded/postgres.ts";
-import { startRedis } from "../../stack/embedded/redis.ts";
+import { startBroker } from "../../stack/servers/broker.ts";
+import { startPostgres } from "../../stack/servers/postgres.ts";
+import { startRedis } from "../../stack/servers/redis.ts";
 import { endWithUs, removeWithUs } from "./guard.ts";
 import { freePort } from "./ports.ts";
 

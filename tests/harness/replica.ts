@@ -1,13 +1,13 @@
 /** A replica's own parts on real servers, without the log in front: for tests of what a replica does with its batches. */
 import postgres, { type Sql } from "postgres";
 import { product } from "../../contracts/entities/product.ts";
-import type { Document, EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity.ts";
+import type { Document, EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/entity.ts";
 import { type EventMessage, encodeRouted, routedHeaders } from "../../contracts/event.ts";
 import { createLogger } from "../../observability/logger.ts";
-import { Database } from "../../platform/database.ts";
-import { migrate } from "../../platform/migrate.ts";
-import { connectPool } from "../../platform/postgres.ts";
-import { type Change, prepareTable } from "../../replicas/apply.ts";
+import { Database } from "../../platform/postgres/database.ts";
+import { migrate } from "../../platform/postgres/migrate.ts";
+import { connectPool } from "../../platform/postgres/connect.ts";
+import { type Change, prepareTable } from "../../replicas/apply/apply.ts";
 import { migrationsOf } from "../../replicas/migrations/index.ts";
 import { freshDatabase } from "./parts.ts";
 

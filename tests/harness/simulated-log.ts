@@ -13,7 +13,7 @@ import {
   type TopicPartition,
   type Watcher,
   WriterDeadError,
-} from "../../platform/log/log.ts";
+} from "../../kafka/log.ts";
 
 /** What happens to one write: `lost` and `unknown` both reject; the latter is stored all the same. `late` is held back. */
 export type Fate = "stored" | "lost" | "unknown" | "late";

@@ -1,6 +1,6 @@
 /** What is recorded of a declaration: everything that decides whether a document can be read, as plain JSON. Pure. */
 import { z } from "zod";
-import { type EntityDeclaration, type ReplicaDeclaration, systemFields } from "../../contracts/entity.ts";
+import { type EntityDeclaration, type ReplicaDeclaration, systemFields } from "../../contracts/entity/entity.ts";
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 

@@ -1,7 +1,7 @@
 /** Documents at the edges of what a declaration allows: what the next version can least expect. Deterministic. */
 import fc from "fast-check";
 import { z } from "zod";
-import type { Document, EntityDeclaration, Field } from "../../contracts/entity.ts";
+import type { Document, EntityDeclaration, Field } from "../../contracts/entity/entity.ts";
 
 const ID = "0197f3a0-0000-7000-8000-00000000000";
 

@@ -5,8 +5,8 @@ import {
   type EntityDeclaration,
   type ReplicaDeclaration,
   systemFields,
-} from "../../contracts/entity.ts";
-import { upcast, upcastProjection } from "../../contracts/upcast.ts";
+} from "../../contracts/entity/entity.ts";
+import { upcast, upcastProjection } from "../../contracts/entity/upcast.ts";
 import { changesBetween, declaredBy } from "./declared.ts";
 import { projectionsOf, type Recorded, type Sample } from "./recorded.ts";
 

@@ -1,7 +1,7 @@
 /** The recorded samples: one file for each schema version of each entity, beside the declarations. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Document, documentSchema, type EntityDeclaration } from "../../contracts/entity.ts";
+import { type Document, documentSchema, type EntityDeclaration } from "../../contracts/entity/entity.ts";
 import { type Declared, declaredBy } from "./declared.ts";
 import { edgeDocuments } from "./edges.ts";
 

@@ -1,4 +1,4 @@
-import type { Migration } from "../../../platform/migrate.ts";
+import type { Migration } from "../../../platform/postgres/migrate.ts";
 import products from "./0001-products.sql" with { type: "text" };
 
 export const migrations: readonly Migration[] = [{ name: "0001-products", sql: products }];

@@ -1,0 +1,74 @@
+/** What anybody who may see the page may ask. */
+import type { Hono } from "hono";
+import { parseOrigin } from "../../../contracts/dead-letter.ts";
+import { entities } from "../../../contracts/entities/index.ts";
+import { LockstepError } from "../../../contracts/errors.ts";
+import { isId, pageRequest } from "../../../contracts/pages.ts";
+import type { Connections } from "../../../operations/connect.ts";
+import { choose } from "../../../operations/dead-letters/choose.ts";
+import { type State, states } from "../../../operations/dead-letters/fold.ts";
+import { itemOf, pageOf } from "../../../operations/dead-letters/list.ts";
+import { show } from "../../../operations/dead-letters/show.ts";
+import { gatherJourney, isKnown } from "../../../operations/journey/journey.ts";
+import { gatherStatus } from "../../../operations/status/status.ts";
+import { newest } from "../actions/list.ts";
+import { declaredEntities } from "../declared.ts";
+import { there } from "./http-error.ts";
+
+export interface ReadParts {
+  readonly connections: Connections;
+  /** What the page must know before it shows anything. */
+  readonly about: { readonly operations: boolean; readonly traceUrl: string | null; readonly stack: boolean };
+}
+
+/** `GET /api/…` */
+export function addReads(app: Hono, { connections, about }: ReadParts): void {
+  app.get("/api/about", (c) => c.json({ ...about, entities: declaredEntities() }));
+  app.get("/api/status", async (c) => c.json(await there(() => gatherStatus(connections))));
+  app.get("/api/journey/:id", async (c) => {
+    const id = (c.req.param("id") ?? "").toLowerCase();
+    if (!isId(id)) throw new LockstepError("NOT_FOUND", "Ids are UUIDs.");
+    const journeys = await there(() => Promise.all(entities.map((one) => gatherJourney(connections, one, id))));
+    return c.json({ journeys: journeys.filter(isKnown) });
+  });
+  app.get("/api/entities/:plural", async (c) => {
+    const entity = entityOf(c.req.param("plural"));
+    const { limit } = pageRequest(c.req.query());
+    return c.json({ items: await there(() => newest(connections.source(), entity, limit)) });
+  });
+  addLetters(app, connections);
+}
+
+const quietly = (connections: Connections) => ({ connections, progress: () => {} });
+
+function addLetters(app: Hono, connections: Connections): void {
+  app.get("/api/dead-letters", async (c) => {
+    const { state = "all", cursor, limit, newest: newestFirst } = c.req.query();
+    if (state !== "all" && !states.includes(state as State))
+      throw new LockstepError("MALFORMED", "There is no such state.");
+    const all = [...(await there(() => choose(quietly(connections), {}))).values()];
+    const most = pageRequest(limit ? { limit } : {}).limit;
+    // A page that shows how things are now begins at the end, and goes no further.
+    if (newestFirst !== undefined) {
+      const { items, counts } = pageOf(all, state as State | "all", Math.max(1, all.length));
+      return c.json({ items: items.slice(-most).reverse().map(itemOf), counts, nextCursor: null });
+    }
+    const { items, counts, nextCursor } = pageOf(all, state as State | "all", most, cursor);
+    return c.json({ items: items.map(itemOf), counts, nextCursor });
+  });
+  app.get("/api/dead-letter", async (c) => {
+    const name = c.req.query("origin") ?? "";
+    if (!parseOrigin(name))
+      throw new LockstepError("MALFORMED", "A letter is named by its origin: topic/partition/offset.");
+    const found = (await there(() => choose(quietly(connections), {}, [name]))).get(name);
+    if (!found) throw new LockstepError("NOT_FOUND", `There is no dead letter ${name}.`);
+    return c.json(await there(async () => show(await connections.log(), found, false)));
+  });
+}
+
+/** @throws {LockstepError} NOT_FOUND. */
+export function entityOf(plural: string | undefined) {
+  const entity = entities.find((one) => one.plural === plural);
+  if (!entity) throw new LockstepError("NOT_FOUND", "No entity is declared under this name.");
+  return entity;
+}

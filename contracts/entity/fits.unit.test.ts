@@ -1,0 +1,77 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { productDocument } from "../../tests/harness/events.ts";
+import { product } from "../entities/product.ts";
+import {
+  boolean,
+  documentSchema,
+  type Field,
+  fitsDocument,
+  integer,
+  oneOf,
+  systemFields,
+  text,
+  texts,
+} from "./entity.ts";
+
+const odd = [
+  "",
+  " ",
+  "ab",
+  "ABC",
+  "a\u0000",
+  "\ud83d",
+  "\ud83d\ude00",
+  "0.00",
+  "01.00",
+  "2026-02-29T00:00:00.000Z",
+  "2024-02-29T00:00:00Z",
+];
+const value = fc.oneof(
+  fc.string({ unit: "binary", maxLength: 5 }),
+  fc.constantFrom(...odd, null, undefined, true, Number.NaN, -0, 1.5, 2 ** 53, {}),
+  fc.integer({ min: -1, max: 4 }),
+  fc.array(fc.constantFrom("a", "b", "", "abcd", 1, "\ud83d"), { maxLength: 4 }),
+);
+const fields: Record<string, Field> = {
+  ...systemFields,
+  ...product.fields,
+  short: text({ min: 2, max: 3 }),
+  lines: text({ max: 3, pattern: /^[a-z]+$/gm }),
+  few: integer({ min: 0, max: 3 }),
+  truth: boolean(),
+  word: oneOf(["ab", "ABC"]),
+  list: texts({ maxItems: 2, maxLength: 3 }),
+};
+
+test("what fits a field, its schema takes", () => {
+  fc.assert(
+    fc.property(fc.constantFrom(...Object.keys(fields)), value, (name, given) => {
+      const { fits, schema } = fields[name]!;
+      if (fits(given))
+        expect([name, given, schema.safeParse(given)]).toEqual([name, given, { success: true, data: given }]);
+    }),
+    { numRuns: 5_000 },
+  );
+});
+
+const fits = fitsDocument(product);
+const schema = documentSchema(product);
+const changed = fc.dictionary(fc.constantFrom(...Object.keys(productDocument()), "more", "__proto__"), value, {
+  maxKeys: 3,
+});
+
+test("what fits an entity, its schema takes", () => {
+  expect(fits(productDocument())).toBe(true);
+  fc.assert(
+    fc.property(
+      changed,
+      fc.array(fc.constantFrom(...Object.keys(productDocument())), { maxLength: 1 }),
+      (change, without) => {
+        const document = { ...productDocument(), ...change };
+        for (const member of without) delete document[member];
+        if (fits(document)) expect(schema.safeParse(document).success).toBe(true);
+      },
+    ),
+  );
+});

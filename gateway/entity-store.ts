@@ -1,0 +1,215 @@
+/** Writes and reads of one entity in the source: each is one statement, which writes that come at the same time share. */
+import {
+  type Document,
+  documentOf,
+  type EntityDeclaration,
+  type EntityId,
+  rowOf,
+  type Version,
+} from "../contracts/entity/entity.ts";
+import { LockstepError } from "../contracts/errors.ts";
+import { watchBuffer } from "../observability/gauges.ts";
+import type { Metrics } from "../observability/metrics.ts";
+import { isRefused } from "../platform/postgres/database.ts";
+import { explain } from "./explain-error.ts";
+import type { Source } from "./source.ts";
+import { type Statements, statementsOf, type WriteText } from "./statements/index.ts";
+import { Together, type Write } from "../platform/async/batcher.ts";
+import type { Once, WriteContext } from "./write-context.ts";
+
+/** What became of a write. `again`: it was carried out before, by an earlier request with its key. */
+export interface Written<T> {
+  readonly is: T;
+  readonly again: boolean;
+}
+
+/** Versions that the entity may have before the change; undefined accepts every one, an empty list none. */
+export type Accepted = readonly Version[] | undefined;
+
+interface Answer {
+  readonly doc: Record<string, unknown> | null;
+  readonly version: number | null;
+  readonly again?: true;
+}
+
+interface Remembered {
+  readonly fingerprint: string;
+  readonly doc: Record<string, unknown>;
+}
+
+/** A write as its statement takes it. */
+interface Prepared extends Write {
+  /** JSON of its item in the list. */
+  readonly item: string;
+  readonly context: WriteContext;
+}
+
+/** SQLSTATEs of a transaction that was undone for the sake of another one: serialization failure, deadlock. */
+const UNDONE = ["40001", "40P01"];
+const ATTEMPTS = 3;
+/** SQLSTATE of a statement that did not get a lock in time. */
+const LOCK_NOT_AVAILABLE = "55P03";
+/** How long a statement of several writes waits for a lock of somebody else's, in milliseconds. */
+const LOCK_MS = 50;
+/** Of each kind of write. Two statements at a time would each have half as many writes, and cost more. */
+const BOUNDS = { lanes: 1, aside: 1, most: 500, patienceMs: 5_000 };
+
+export class EntityStore {
+  private readonly statements: Statements;
+  private readonly inserts: Together<Prepared, Answer>;
+  private readonly updates: Together<Prepared, Answer>;
+  private readonly removals: Together<Prepared, Answer>;
+
+  constructor(
+    private readonly source: Source,
+    readonly entity: EntityDeclaration,
+  ) {
+    this.statements = statementsOf(entity);
+    const together = (statement: WriteText) =>
+      new Together<Prepared, Answer>((writes, patient) => this.write(statement, writes, patient), isUndone, BOUNDS);
+    this.inserts = together(this.statements.insert);
+    this.updates = together(this.statements.update);
+    this.removals = together(this.statements.remove);
+  }
+
+  /** Tells how many writes of each kind wait. */
+  show(metrics: Metrics): void {
+    const { inserts, updates, removals } = this;
+    for (const [kind, writes] of Object.entries({ inserts, updates, removals }))
+      watchBuffer(metrics, `${this.entity.plural} ${kind}`, BOUNDS.most, () => writes.held);
+  }
+
+  /** @throws {LockstepError} CONFLICT when a unique value is taken; INVALID; UNAVAILABLE. */
+  async insert(id: EntityId, document: Document, context: WriteContext): Promise<Written<Document>> {
+    const { doc, again = false } = await this.add(this.inserts, id, rowOf({ id, ...document }), context);
+    return { is: this.document(doc!), again };
+  }
+
+  /** Sets the given members and no others. @throws {LockstepError} NOT_FOUND, PRECONDITION_FAILED, CONFLICT, INVALID, UNAVAILABLE. */
+  async update(id: EntityId, change: Document, accepted: Accepted, context: WriteContext): Promise<Written<Document>> {
+    const answer = await this.add(this.updates, id, { id, change: rowOf(change), accepted }, context);
+    return { is: this.document(this.changed(id, accepted, answer)), again: answer.again ?? false };
+  }
+
+  /** @returns the version of the tombstone. @throws {LockstepError} NOT_FOUND, PRECONDITION_FAILED, UNAVAILABLE. */
+  async remove(id: EntityId, accepted: Accepted, context: WriteContext): Promise<Written<Version>> {
+    const answer = await this.add(this.removals, id, { id, accepted }, context);
+    return { is: Number(this.changed(id, accepted, answer).version) + 1, again: answer.again ?? false };
+  }
+
+  /** @throws {LockstepError} NOT_FOUND, UNAVAILABLE. */
+  async read(id: EntityId): Promise<Document> {
+    const [row] = await this.run(this.statements.read, [id]);
+    if (!row?.doc) throw this.notFound(id);
+    return this.document(row.doc);
+  }
+
+  /** Documents in the order of their ids, from after `after` on. @throws {LockstepError} UNAVAILABLE. */
+  async list(after: EntityId | undefined, limit: number): Promise<Document[]> {
+    const rows = await this.run(this.statements.list, [after ?? null, limit]);
+    return rows.map((row) => this.document(row.doc!));
+  }
+
+  private changed(id: EntityId, accepted: Accepted, { doc, version }: Answer): Record<string, unknown> {
+    if (doc) return doc;
+    if (version === null || !accepted) throw this.notFound(id);
+    // The version was read before the row was locked: at the end of a race it is the one that was asked for.
+    const now = accepted.includes(version) ? "has changed just now" : `is at version ${version}`;
+    throw new LockstepError(
+      "PRECONDITION_FAILED",
+      `${this.entity.name} ${id} ${now}, which the request's condition does not accept; read it again and repeat the change`,
+    );
+  }
+
+  private notFound(id: EntityId): LockstepError {
+    return new LockstepError("NOT_FOUND", `There is no ${this.entity.name} ${id}.`);
+  }
+
+  private document(row: Record<string, unknown>): Document {
+    return documentOf(this.entity.fields, row);
+  }
+
+  private async add(
+    to: Together<Prepared, Answer>,
+    id: EntityId,
+    value: Record<string, unknown>,
+    context: WriteContext,
+  ): Promise<Answer> {
+    const { once } = context;
+    const item = JSON.stringify(value);
+    const carryOut = () => to.add({ id, bytes: item.length, item, context });
+    try {
+      return once ? await this.carryOutOnce(once, carryOut) : await carryOut();
+    } catch (error) {
+      throw explain(error, this.entity, once !== undefined);
+    }
+  }
+
+  /** What is refused may be so because an earlier request with this key was faster: its value is taken, its version gone. */
+  private async carryOutOnce(once: Once, carryOut: () => Promise<Answer>): Promise<Answer> {
+    const before = await this.recall(once);
+    if (before) return before;
+    try {
+      const answer = await carryOut();
+      return answer.doc ? answer : ((await this.recall(once)) ?? answer);
+    } catch (error) {
+      const meanwhile = isRefused(error) && (await this.recall(once));
+      if (meanwhile) return meanwhile;
+      throw error;
+    }
+  }
+
+  /** What an earlier request with this key was answered. @throws {LockstepError} KEY_REUSED when it asked for something else. */
+  private async recall({ key, fingerprint }: Once): Promise<Answer | undefined> {
+    const [found] = await this.send<Remembered>(this.statements.recall, [key], ATTEMPTS);
+    if (!found) return undefined;
+    if (found.fingerprint !== fingerprint)
+      throw new LockstepError(
+        "KEY_REUSED",
+        "This Idempotency-Key came with another request before. Repeat a request as it was, or give a new one a key of its own.",
+        { violations: [{ pointer: "Idempotency-Key", detail: "was used for another request" }] },
+      );
+    return { doc: found.doc, version: null, again: true };
+  }
+
+  /** Carries out writes of one kind in one statement: all of them or, when it throws, none or nobody knows. */
+  private async write(statement: WriteText, writes: readonly Prepared[], patient: boolean): Promise<Answer[]> {
+    const contexts = Object.fromEntries(writes.map(({ id, context }) => [id, context]));
+    const list = `[${writes.map(({ item }) => item).join(",")}]`;
+    const answers = await this.send<Answer & { readonly id: EntityId }>(
+      writes.some(({ context }) => context.once) ? statement.remembering : statement.plain,
+      [list, JSON.stringify(contexts), patient ? "0" : String(LOCK_MS)],
+      patient ? ATTEMPTS : 1,
+    );
+    const byId = new Map(answers.map((answer) => [answer.id, answer]));
+    return writes.map(({ id }) => byId.get(id)!);
+  }
+
+  private async run(text: string, parameters: readonly (string | number | null)[]): Promise<Answer[]> {
+    try {
+      return await this.send<Answer>(text, parameters, ATTEMPTS);
+    } catch (error) {
+      throw explain(error, this.entity);
+    }
+  }
+
+  private async send<T extends object>(
+    text: string,
+    parameters: readonly (string | number | null)[],
+    attempts: number,
+  ): Promise<T[]> {
+    for (let attempt = 1; ; attempt++)
+      try {
+        return await this.source.query((sql) => sql.unsafe<T[]>(text, [...parameters], { prepare: true }));
+      } catch (error) {
+        const undone = UNDONE.includes((error as { code?: string }).code ?? "");
+        if (!undone || attempt >= attempts) throw error;
+      }
+  }
+}
+
+/** True when the database has undone a statement for a reason that may be one row's. */
+function isUndone(error: unknown): boolean {
+  const code = (error as { code?: string }).code ?? "";
+  return isRefused(error) || UNDONE.includes(code) || code === LOCK_NOT_AVAILABLE;
+}

@@ -1,0 +1,69 @@
+/** The group's memory of what is processed, kept by its coordinator. A hint where to go on: it may lag, never lead. */
+import { nameOf, type TopicPartition } from "../log.ts";
+import { refuse } from "../wire/broker-errors.ts";
+import type { Cluster } from "../wire/cluster.ts";
+import { boundsOf } from "../offsets.ts";
+import { patiently } from "../wire/patience.ts";
+import { byTopic } from "../wire/protocol.ts";
+import type { Seat } from "./membership.ts";
+import type { PartitionQueue } from "./partition-queue.ts";
+
+/**
+ * Where to begin each partition: at the committed offset, or at the first record when none is.
+ *
+ * @throws {Error} when the brokers do not tell within 20 seconds.
+ */
+export async function startOffsets(
+  cluster: Cluster,
+  group: string,
+  partitions: readonly TopicPartition[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, { start: number; committed: number | undefined }>> {
+  const what = `reading the offsets of group ${group}`;
+  const committed = await patiently({ what, withinMs: 20_000, signal }, () =>
+    cluster.atCoordinator(0, group, async (wire) => {
+      const topics = byTopic(partitions, ({ partition }) => ({ partition }));
+      const answer = await wire.request("OffsetFetch", { groupId: group, topics });
+      refuse(answer.errorCode, what);
+      return answer.responses.flatMap(({ topic, partitions: of }) =>
+        of.map(({ partition, errorCode, offset }) => {
+          refuse(errorCode, `${what}: ${topic}/${partition}`);
+          return { topic, partition, offset: Number(offset) };
+        }),
+      );
+    }),
+  );
+  const fresh = committed.filter(({ offset }) => offset < 0);
+  const bounds = fresh.length > 0 ? await boundsOf(cluster, fresh, signal) : undefined;
+  return new Map(
+    committed.map(({ topic, partition, offset }) => {
+      const name = nameOf({ topic, partition });
+      const known = offset < 0 ? undefined : offset;
+      return [name, { start: known ?? bounds!.get(name)!.first, committed: known }];
+    }),
+  );
+}
+
+/** Commits what these queues have processed since the last time. @throws a connection error or {@link BrokerError}. */
+export async function commit(
+  cluster: Cluster,
+  group: string,
+  seat: Seat,
+  queues: readonly PartitionQueue[],
+): Promise<void> {
+  const changed = queues
+    .filter(({ processed, committed }) => processed !== committed)
+    .map((queue) => ({ queue, topic: queue.at.topic, partition: queue.at.partition, offset: queue.processed }));
+  if (changed.length === 0) return;
+  await cluster.atCoordinator(0, group, async (wire) => {
+    const { responses } = await wire.request("OffsetCommit", {
+      groupId: group,
+      groupGenerationId: seat.generation,
+      memberId: seat.memberId,
+      topics: byTopic(changed, ({ partition, offset }) => ({ partition, offset: String(offset) })),
+    });
+    for (const { topic, partitions } of responses)
+      for (const { partition, errorCode } of partitions) refuse(errorCode, `commit of ${topic}/${partition}`);
+  });
+  for (const { queue, offset } of changed) queue.committed = offset;
+}

@@ -1,0 +1,174 @@
+/**
+ * Keeps the queues of a follower filled. All partitions that one broker leads are asked for in one long poll, except those
+ * with enough waiting; what becomes ready for more while that poll is under way is asked for in a second one, so that a
+ * partition that was slow for a moment does not sit out the others' silence.
+ */
+import { nameOf, type TopicPartition } from "../log.ts";
+import { BrokerError, verdictOf } from "../wire/broker-errors.ts";
+import type { Cluster } from "../wire/cluster.ts";
+import { type Fetched, fetchFrom } from "./fetch.ts";
+import { boundsOf } from "../offsets.ts";
+import { pause } from "../wire/patience.ts";
+import type { Node, Wire } from "../wire/connection.ts";
+import type { PartitionQueue } from "./partition-queue.ts";
+
+const OFFSET_OUT_OF_RANGE = 1;
+const LANES = 4;
+const MAX_WAIT_MS = 250;
+const MAX_BYTES = 4_194_304;
+
+export interface FetchEvents {
+  /** New bytes wait in the queue. */
+  readonly onFetched: (queue: PartitionQueue) => void;
+  /** Records from `from` to `to` were deleted before they were read. `to` is below `from` when the partition was made anew. */
+  readonly onGap: (at: TopicPartition, from: number, to: number) => void;
+  readonly onFailed: (error: unknown) => void;
+}
+
+export class FetchLoop {
+  readonly #lanes = new Map<Node, { idle: Wire[]; all: Wire[] }>();
+  #searching = false;
+
+  constructor(
+    readonly cluster: Cluster,
+    readonly queues: () => Iterable<PartitionQueue>,
+    readonly events: FetchEvents,
+    readonly signal: AbortSignal,
+    /** {@link FollowOptions.lingerMs} */
+    readonly lingerMs = 0,
+  ) {}
+
+  /** Asks for whatever is wanted and not asked for yet. To be called when a queue was added or has room again. */
+  wake = (): void => {
+    if (this.signal.aborted) return;
+    const wanted = new Map<Node, PartitionQueue[]>();
+    for (const queue of this.queues()) {
+      if (queue.full) queue.answeredAtMs = performance.now();
+      if (queue.asked || queue.full || queue.lingering || queue.repositioning || !queue.owned) continue;
+      const leader = this.cluster.knownLeader(queue.at);
+      if (!leader) this.#search();
+      else if (wanted.has(leader)) wanted.get(leader)!.push(queue);
+      else wanted.set(leader, [queue]);
+    }
+    for (const [node, queues] of wanted) {
+      const lane = this.#lanesOf(node).idle.pop();
+      if (lane) void this.#fetch(lane, queues);
+    }
+  };
+
+  close(): void {
+    for (const { all } of this.#lanes.values()) for (const lane of all) lane.close();
+  }
+
+  #lanesOf(node: Node): { idle: Wire[]; all: Wire[] } {
+    let lanes = this.#lanes.get(node);
+    if (!lanes) {
+      this.#forget(node.id);
+      const all = Array.from({ length: LANES }, () => this.cluster.ownWire(node));
+      lanes = { idle: [...all], all };
+      this.#lanes.set(node, lanes);
+    }
+    return lanes;
+  }
+
+  /** A broker came back at another address. */
+  #forget(id: number): void {
+    for (const [node, { all }] of this.#lanes) {
+      if (node.id !== id) continue;
+      for (const lane of all) lane.close();
+      this.#lanes.delete(node);
+    }
+  }
+
+  async #fetch(lane: Wire, queues: readonly PartitionQueue[]): Promise<void> {
+    for (const queue of queues) queue.asked = true;
+    // A batch that is larger than the limit comes only for the first partition that has something: each must be it at times.
+    const parts = queues
+      .map(({ at, nextFetch, maxBytes }) => ({ ...at, fetchOffset: nextFetch, maxBytes }))
+      .sort(() => Math.random() - 0.5);
+    let lost = false;
+    try {
+      const byName = new Map(queues.map((queue) => [nameOf(queue.at), queue]));
+      for (const fetched of await fetchFrom(lane, parts, { maxWaitMs: MAX_WAIT_MS, maxBytes: MAX_BYTES }))
+        lost = this.#take(byName.get(nameOf(fetched))!, fetched) || lost;
+    } catch (error) {
+      if (verdictOf(error) !== "retry") this.events.onFailed(error);
+      lost = true;
+    }
+    for (const queue of queues) queue.asked = false;
+    if (lost) await this.#search();
+    this.#lanes.get(lane.node)?.idle.push(lane);
+    this.wake();
+  }
+
+  /** @returns whether the leader must be asked for anew. */
+  #take(queue: PartitionQueue, fetched: Fetched): boolean {
+    if (!queue.owned) return false;
+    if (fetched.errorCode === OFFSET_OUT_OF_RANGE) {
+      queue.repositioning = true;
+      void this.#reposition(queue)
+        .catch(this.events.onFailed)
+        .then(() => {
+          queue.repositioning = false;
+          this.wake();
+        });
+      return false;
+    }
+    if (fetched.errorCode !== 0) {
+      const error = new BrokerError(fetched.errorCode, `fetch from ${nameOf(queue.at)}`);
+      if (error.verdict !== "retry") this.events.onFailed(error);
+      return true;
+    }
+    queue.answeredAtMs = performance.now();
+    queue.add(fetched);
+    // What is there already is not waited for.
+    if (queue.flooded && queue.nextFetch >= fetched.highWatermark) this.#linger(queue);
+    if (!queue.empty) this.events.onFetched(queue);
+    return false;
+  }
+
+  #linger(queue: PartitionQueue): void {
+    if (this.lingerMs === 0) return;
+    queue.lingering = true;
+    setTimeout(() => {
+      queue.lingering = false;
+      this.wake();
+    }, this.lingerMs);
+  }
+
+  /** Learns the leaders anew, after a short rest. */
+  async #search(): Promise<void> {
+    if (this.#searching) return pause(50, this.signal).catch(() => {});
+    this.#searching = true;
+    try {
+      await pause(50 + Math.random() * 50, this.signal);
+      await this.cluster.refresh();
+    } catch {
+      // No broker answers: the next round asks again, and fetchAgeMs tells how long this has lasted.
+    }
+    this.#searching = false;
+    this.wake();
+  }
+
+  /**
+   * The offset that we want is not there. A broker that is behind says so too, after it was suspended or newly elected, so
+   * only what the partition's leader says three times, a second apart, is believed when it would mean to begin again.
+   */
+  async #reposition(queue: PartitionQueue): Promise<void> {
+    const wanted = queue.nextFetch;
+    for (let round = 0; round < 3; round++) {
+      await this.cluster.refresh().catch(() => {});
+      const { first, next } = (await boundsOf(this.cluster, [queue.at], this.signal)).get(nameOf(queue.at))!;
+      if (wanted >= first && wanted <= next) return;
+      if (wanted < first) return this.#skip(queue, wanted, first);
+      await pause(1_000, this.signal);
+      if (round === 2) this.#skip(queue, wanted, first);
+    }
+  }
+
+  #skip(queue: PartitionQueue, from: number, to: number): void {
+    if (!queue.owned || queue.nextFetch !== from) return;
+    queue.nextFetch = to;
+    this.events.onGap(queue.at, from, to);
+  }
+}

@@ -1,0 +1,51 @@
+/** One question for records, to the leader of some partitions. */
+import type { StoredRecord, TopicPartition } from "../log.ts";
+import { refuse } from "../wire/broker-errors.ts";
+import { type FetchAnswer, type FetchPart, fetch } from "../wire/protocol.ts";
+import { decodeBatches } from "../record-batch/decode.ts";
+import type { Wire } from "../wire/connection.ts";
+
+/** What one partition answered. `bytes` holds whole batches, which may begin before the offset asked for; none with an error. */
+export interface Fetched extends TopicPartition {
+  readonly errorCode: number;
+  readonly askedFrom: number;
+  readonly highWatermark: number;
+  readonly aborted: FetchAnswer["aborted"];
+  readonly bytes: Buffer;
+}
+
+/**
+ * Fetches from each partition; waits up to `maxWaitMs` while none has anything.
+ *
+ * @throws a connection error when the answer is lost, {@link BrokerError} when the whole request is refused.
+ */
+export async function fetchFrom(
+  wire: Wire,
+  parts: readonly FetchPart[],
+  limits: { maxWaitMs: number; maxBytes: number },
+): Promise<readonly Fetched[]> {
+  const answer = await wire.send(fetch(parts, limits));
+  refuse(answer.errorCode, `fetch from broker ${wire.node.id}`);
+  const asked = new Map(parts.map((part) => [`${part.topic}/${part.partition}`, part.fetchOffset]));
+  return answer.parts.map((part) => ({ ...part, askedFrom: asked.get(`${part.topic}/${part.partition}`) ?? 0 }));
+}
+
+/**
+ * The data records of a fetch, from the offset asked for to `to` (exclusive): no markers, nothing of aborted transactions.
+ *
+ * @throws {UnreadableBatchError}
+ */
+export function recordsOf(fetched: Fetched, to = Number.POSITIVE_INFINITY): StoredRecord[] {
+  const records: StoredRecord[] = [];
+  // An aborted transaction reaches from its first record to its producer's next abort marker.
+  const coming = fetched.aborted.toSorted((a, b) => a.firstOffset - b.firstOffset);
+  const aborted = new Set<bigint>();
+  for (const batch of decodeBatches(fetched.bytes, fetched)) {
+    while (coming[0] && coming[0].firstOffset < batch.nextOffset) aborted.add(coming.shift()!.producerId);
+    if (batch.abort) aborted.delete(batch.producerId);
+    if (batch.control || (batch.transactional && aborted.has(batch.producerId))) continue;
+    for (const record of batch.records)
+      if (record.offset >= fetched.askedFrom && record.offset < to) records.push(record);
+  }
+  return records;
+}

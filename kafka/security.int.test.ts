@@ -1,0 +1,84 @@
+/** Brokers that let nobody in who does not say who they are, over TLS: what the settings say is what goes over the wire. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createLogger } from "../observability/logger.ts";
+import { healthOf } from "../stack/health.ts";
+import { addScramUser, type GuardedBroker, startGuardedBroker } from "../tests/harness/guarded-broker.ts";
+import { freePort } from "../tests/harness/parts.ts";
+import { readSettings } from "../platform/settings/settings.ts";
+import { connectLog } from "./connect-log.ts";
+import { brokersOf } from "./security.ts";
+
+const PASSWORD = "correct horse battery staple";
+let broker: GuardedBroker;
+
+beforeAll(async () => {
+  broker = await startGuardedBroker({ lockstep: PASSWORD });
+  await addScramUser(broker.open, "lockstep", PASSWORD);
+}, 120_000);
+afterAll(() => broker?.stop());
+
+/** Writes a record and reads it again, as a process with these settings would. */
+async function roundTrip(address: string, env: Record<string, string>): Promise<string | undefined> {
+  const settings = readSettings({ KAFKA_BROKERS: address, KAFKA_TLS: "true", ...env });
+  const log = await connectLog({
+    ...brokersOf(settings),
+    clientId: "guarded",
+    connectTimeoutMs: 3_000,
+    logger: createLogger("guarded", "1", "silent"),
+  });
+  try {
+    const at = { topic: `t${crypto.randomUUID()}`, partition: 0 };
+    await log.ensureTopics([{ name: at.topic, config: {} }], {
+      partitions: 1,
+      replicationFactor: 1,
+      minInSyncReplicas: 1,
+    });
+    const writer = await log.openWriter("guarded", [at]);
+    await writer.write(at, [{ key: "k", value: "told", headers: {} }]);
+    for await (const [record] of log.read(at, 0, 10)) return record?.value?.toString();
+    return undefined;
+  } finally {
+    await log.close();
+  }
+}
+
+const sasl = (mechanism: string, password = PASSWORD) => ({
+  KAFKA_SASL_MECHANISM: mechanism,
+  KAFKA_SASL_USERNAME: "lockstep",
+  KAFKA_SASL_PASSWORD: password,
+});
+
+describe("lets in", () => {
+  test.each(["plain", "scram-sha-512"])("%s over TLS", async (mechanism) => {
+    expect(await roundTrip(broker.guarded, { KAFKA_TLS_CA: broker.authority.ca, ...sasl(mechanism) })).toBe("told");
+  });
+
+  test("a certificate of its own authority", async () => {
+    const { cert, key } = await broker.authority.issue("lockstep");
+    expect(
+      await roundTrip(broker.mutual, { KAFKA_TLS_CA: broker.authority.ca, KAFKA_TLS_CERT: cert, KAFKA_TLS_KEY: key }),
+    ).toBe("told");
+  });
+});
+
+describe("says why not", () => {
+  test.each([
+    [
+      "a wrong password",
+      () => ({ KAFKA_TLS_CA: broker.authority.ca, ...sasl("scram-sha-512", "wrong") }),
+      /SASL SCRAM SHA512/i,
+    ],
+    ["an unknown authority", () => sasl("scram-sha-512"), /certificate/i],
+  ] as const)("%s", async (_, env, why) => {
+    const error = await roundTrip(broker.guarded, env()).catch((error: unknown) => error);
+    expect(error).toBeInstanceOf(Error);
+    expect(String(error) + String((error as Error).cause ?? "")).toMatch(why);
+    expect(String(error)).not.toContain(PASSWORD);
+  });
+});
+
+test("such a broker is there, for who asks about health without a password", async () => {
+  expect(await healthOf("broker", broker.guarded, true)).toEqual({ health: "ready" });
+  expect((await healthOf("broker", broker.guarded)).health).toBe("down");
+  expect((await healthOf("broker", `127.0.0.1:${await freePort()}`, true)).health).toBe("down");
+});

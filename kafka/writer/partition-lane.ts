@@ -1,0 +1,91 @@
+/** A writer's way into one partition: writes wait in a row, batches go out one at a time and are numbered. */
+import type { Logger } from "../../observability/logger.ts";
+import { nameOf, type OutgoingRecord, RecordRefusedError, type TopicPartition } from "../log.ts";
+import { BrokerError, refuse } from "../wire/broker-errors.ts";
+import type { Cluster } from "../wire/cluster.ts";
+import type { Fence } from "./fence.ts";
+import { patiently } from "../wire/patience.ts";
+import { encodeBatch } from "../record-batch/encode.ts";
+import type { Sender } from "./sender.ts";
+import type { WriterLife } from "./writer-state.ts";
+
+/** Most writes that may wait for one partition. */
+const WAITING_WRITES = 1_000;
+/** Sequence numbers end here; no writer lives long enough to come near at 29,000 records a second in one partition. */
+const LAST_SEQUENCE = 2 ** 31 - 1;
+
+/** MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE, INVALID_RECORD: nothing of the batch is stored and its sequence is not used. */
+const refusals = new Set([10, 18, 87]);
+
+export interface WriterParts {
+  readonly cluster: Cluster;
+  readonly sender: Sender;
+  readonly logger: Logger;
+  /** How long one batch is tried before its outcome counts as unknown. */
+  readonly timeoutMs: number;
+}
+
+export interface Write {
+  readonly records: readonly OutgoingRecord[];
+  readonly resolve: (offset: number) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class PartitionLane {
+  readonly waiting: Write[] = [];
+  #sequence = 0;
+
+  /** @param transactionalId of the transaction that the batches belong to; null for batches outside any. */
+  constructor(
+    readonly at: TopicPartition,
+    readonly using: WriterParts,
+    readonly fence: Fence,
+    readonly life: WriterLife,
+    readonly transactionalId: string | null,
+  ) {}
+
+  /** Puts a write in the row. Resolves with its first offset when `waiting` has been carried out by whoever works here. */
+  enqueue(records: readonly OutgoingRecord[]): Promise<number> {
+    if (records.length === 0) throw new Error(`nothing to write to ${nameOf(this.at)}`);
+    if (this.waiting.length >= WAITING_WRITES)
+      throw new Error(`${WAITING_WRITES} writes already wait for ${nameOf(this.at)}; await some before the next`);
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ records, resolve, reject });
+    });
+  }
+
+  /**
+   * Stores one batch. After a failure that may pass, the same bytes go out again, to whoever leads then: the broker knows a
+   * batch by its sequence number, and answers a second copy with the first one's offset. Never two at a time.
+   *
+   * @returns the offset of the first record.
+   * @throws {RecordRefusedError} when nothing was stored and the lane can go on; anything else means that the writer must end.
+   */
+  async append(records: readonly OutgoingRecord[]): Promise<number> {
+    this.life.check();
+    if (this.#sequence + records.length > LAST_SEQUENCE) throw new Error("its sequence numbers are used up");
+    const { cluster, sender, timeoutMs, logger } = this.using;
+    const { topic, partition } = this.at;
+    const { transactionalId } = this;
+    const by = { ...this.fence, firstSequence: this.#sequence, transactional: transactionalId !== null };
+    const batch = encodeBatch(records, by, Date.now());
+    const patience = {
+      what: `writing to ${nameOf(this.at)}`,
+      withinMs: timeoutMs,
+      signal: this.life.signal,
+      between: () => cluster.refresh(),
+      onRetry: (error: unknown) =>
+        logger.debug({ err: error, writer: this.life.name, ...this.at }, "a batch is sent again"),
+    };
+    const offset = await patiently(patience, async () => {
+      const answer = await sender.send(await cluster.leader(this.at), { topic, partition, batch, transactionalId });
+      if (refusals.has(answer.errorCode))
+        throw new RecordRefusedError(this.at, new BrokerError(answer.errorCode, "produce").message);
+      refuse(answer.errorCode, `produce to ${nameOf(this.at)}`);
+      return answer.baseOffset;
+    });
+    if (offset < 0) throw new Error(`${nameOf(this.at)} took the batch and did not say where`);
+    this.#sequence += records.length;
+    return offset;
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * The only writer of some partitions, by transactions: for brokers that check the epoch of a batch inside a transaction only.
+ * Redpanda is one: it takes a plain batch of an older epoch, and its own assertion ends it when a plain batch has a newer epoch
+ * than the partition's last transaction (docs/decisions/001-log-writer.md).
+ *
+ * Writes that wait when a transaction begins are carried together, one batch of each partition: begin, append, commit, and
+ * only then are they safe. Slower than epochs by these round trips. A transaction whose end is in doubt ends the writer, and
+ * its successor's InitProducerId settles it; no transaction is ever begun after such a doubt, so that a late commit cannot
+ * end another one (Jepsen, Bufstream 0.1.0).
+ */
+import { type LogWriter, nameOf, type OutgoingRecord, RecordRefusedError, type TopicPartition } from "../log.ts";
+import { inBatches } from "./split-batches.ts";
+import { BrokerError, refuse } from "../wire/broker-errors.ts";
+import { type Fence, fencedAt } from "./fence.ts";
+import { refuseAny } from "../offsets.ts";
+import { PartitionLane, type Write, type WriterParts } from "./partition-lane.ts";
+import { patiently } from "../wire/patience.ts";
+import { byTopic } from "../wire/protocol.ts";
+import { WriterLife } from "./writer-state.ts";
+
+/** A write on its way: what of it is still to be stored, and where it began. */
+interface Carried {
+  readonly write: Write;
+  readonly left: (readonly OutgoingRecord[])[];
+  first: number | undefined;
+}
+
+export class TransactionalWriter implements LogWriter {
+  readonly fencedAt: (at: TopicPartition) => number;
+  readonly #life: WriterLife;
+  readonly #lanes: ReadonlyMap<string, PartitionLane>;
+  /** The write of each partition that is next, or partly done. */
+  readonly #carried = new Map<PartitionLane, Carried>();
+  #working = false;
+
+  constructor(
+    readonly name: string,
+    readonly using: WriterParts,
+    readonly fence: Fence,
+    partitions: readonly TopicPartition[],
+  ) {
+    this.#life = new WriterLife(name);
+    this.fencedAt = fencedAt(name, fence);
+    this.#lanes = new Map(partitions.map((at) => [nameOf(at), new PartitionLane(at, using, fence, this.#life, name)]));
+  }
+
+  get open(): boolean {
+    return this.#life.open;
+  }
+
+  get openedAtMs(): number {
+    return this.#life.openedAtMs;
+  }
+
+  async write(at: TopicPartition, records: readonly OutgoingRecord[]): Promise<number> {
+    this.#life.check();
+    const lane = this.#lanes.get(nameOf(at));
+    if (!lane) throw new Error(`writer ${this.name} was not opened for ${nameOf(at)}`);
+    const written = lane.enqueue(records);
+    if (!this.#working) void this.#work();
+    return written;
+  }
+
+  async close(): Promise<void> {
+    this.#end(new Error("it was closed"));
+  }
+
+  async #work(): Promise<void> {
+    this.#working = true;
+    // Writes that begin in the same turn of the event loop travel together.
+    await Promise.resolve();
+    for (let lanes = this.#next(); lanes.length > 0; lanes = this.#next()) {
+      try {
+        await this.#transact(lanes);
+      } catch (error) {
+        this.#end(error);
+      }
+    }
+    this.#working = false;
+  }
+
+  /** Lanes that have something to carry. */
+  #next(): PartitionLane[] {
+    for (const lane of this.#lanes.values()) {
+      if (this.#carried.has(lane)) continue;
+      const write = lane.waiting.shift();
+      if (write) this.#carried.set(lane, { write, left: [...inBatches(write.records)], first: undefined });
+    }
+    return [...this.#carried.keys()];
+  }
+
+  async #transact(lanes: readonly PartitionLane[]): Promise<void> {
+    this.#life.check();
+    await this.#begin(lanes);
+    const stored = await Promise.all(lanes.map((lane) => this.#append(lane)));
+    await this.#commit();
+    for (const settle of stored) settle();
+  }
+
+  /** Stores the next batch of a lane's write. @returns what to tell the caller once the transaction is committed. */
+  async #append(lane: PartitionLane): Promise<() => void> {
+    const carried = this.#carried.get(lane)!;
+    const { write, left } = carried;
+    try {
+      const offset = await lane.append(left.shift()!);
+      carried.first ??= offset;
+    } catch (error) {
+      if (!(error instanceof RecordRefusedError)) throw error;
+      this.#carried.delete(lane);
+      return () => write.reject(error);
+    }
+    return () => {
+      if (left.length > 0) return;
+      this.#carried.delete(lane);
+      write.resolve(carried.first!);
+    };
+  }
+
+  #producer() {
+    const { producerId, producerEpoch } = this.fence;
+    return { transactionalId: this.name, producerId: String(producerId), producerEpoch };
+  }
+
+  /** Refused while the transaction before is still being sealed, for some milliseconds. */
+  async #begin(lanes: readonly PartitionLane[]): Promise<void> {
+    const topics = byTopic(
+      lanes.map(({ at }) => at),
+      ({ partition }) => partition,
+    );
+    const { cluster, timeoutMs } = this.using;
+    const what = `a transaction of ${this.name}`;
+    const patience = { what, withinMs: timeoutMs, signal: this.#life.signal, firstPauseMs: 1, longestPauseMs: 100 };
+    await patiently(patience, () =>
+      cluster.atCoordinator(1, this.name, async (wire) => {
+        const { errors } = await wire.request("AddPartitionsToTxn", { ...this.#producer(), topics });
+        refuseAny(errors, what);
+      }),
+    );
+  }
+
+  /** Sent again only after an answer that it was not carried out: a lost answer leaves it in doubt. */
+  async #commit(): Promise<void> {
+    const { cluster, timeoutMs } = this.using;
+    const what = `the commit of ${this.name}`;
+    const patience = { what, withinMs: timeoutMs, signal: this.#life.signal, firstPauseMs: 2, longestPauseMs: 100 };
+    await patiently(patience, () =>
+      cluster
+        .atCoordinator(1, this.name, async (wire) => {
+          const { errorCode } = await wire.request("EndTxn", { ...this.#producer(), transactionResult: true });
+          refuse(errorCode, what);
+        })
+        .catch((error: unknown) => {
+          if (error instanceof BrokerError) throw error;
+          throw new Error(`${what} is in doubt`, { cause: error });
+        }),
+    );
+  }
+
+  #end(cause: unknown): void {
+    const dead = this.#life.end(cause);
+    for (const { write } of this.#carried.values()) write.reject(dead);
+    this.#carried.clear();
+    for (const { waiting } of this.#lanes.values()) for (const { reject } of waiting.splice(0)) reject(dead);
+  }
+}

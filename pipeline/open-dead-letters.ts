@@ -1,0 +1,160 @@
+/**
+ * The dead letters that are open, as their topics tell from the first record to the last, and on: for those who count them or look after
+ * them. Memory is bounded; above the bound the count is an estimate.
+ */
+import { decodeLetterOrMark, type Letter, originName } from "../contracts/dead-letter.ts";
+import type { Logger } from "../observability/logger.ts";
+import type { Log, StoredRecord, TopicPartition, Watcher } from "../kafka/log.ts";
+
+/** Letters that are kept one by one, some 300 bytes each. */
+const MOST_KEPT = 100_000;
+/** Names of letters that are done, so that one which is written twice does not come back. */
+const MOST_DONE = 10_000;
+/** A watch that ended begins anew after so long, in milliseconds. */
+const AGAIN_MS = 5_000;
+
+export interface OpenLetter extends Pick<Letter, "origin" | "id" | "version" | "resent" | "replica" | "replayOf"> {
+  readonly name: string;
+  /** Where it stands among the dead letters. */
+  readonly at: TopicPartition & { readonly offset: number };
+}
+
+export class OpenLetters {
+  private readonly kept = new Map<string, OpenLetter>();
+  /** Name of a letter → its replay that came back. */
+  private readonly replays = new Map<string, string>();
+  private readonly done = new Set<string>();
+  private notKept = 0;
+
+  constructor(private readonly isOurs: (letter: Letter) => boolean = () => true) {}
+
+  /** @param record the next of its partition. */
+  take({
+    key,
+    headers,
+    timestampMs,
+    ...at
+  }: Pick<StoredRecord, "key" | "headers" | "timestampMs" | keyof OpenLetter["at"]>): void {
+    const decoded = decodeLetterOrMark({ key, headers, timestampMs });
+    if (!decoded) return;
+    if ("mark" in decoded) {
+      this.close(originName(decoded.mark.origin));
+      return;
+    }
+    const { origin, id, version, resent, replica, replayOf } = decoded.letter;
+    const name = originName(origin);
+    if (this.done.has(name) || this.kept.has(name) || !this.isOurs(decoded.letter)) return;
+    if (replayOf !== undefined) {
+      this.close(replayOf);
+      const twin = this.replays.get(replayOf);
+      if (twin !== undefined) this.close(twin);
+      this.replays.set(replayOf, name);
+    }
+    if (this.kept.size >= MOST_KEPT) {
+      this.notKept++;
+      return;
+    }
+    const { topic, partition, offset } = at;
+    this.kept.set(name, {
+      origin,
+      resent,
+      name,
+      at: { topic, partition, offset },
+      ...(id === undefined ? {} : { id }),
+      ...(version === undefined ? {} : { version }),
+      ...(replica === undefined ? {} : { replica }),
+      ...(replayOf === undefined ? {} : { replayOf }),
+    });
+  }
+
+  /** It is replayed, dropped or superseded. */
+  close(name: string): void {
+    if (this.done.has(name)) return;
+    this.done.add(name);
+    const [oldest] = this.done;
+    if (this.done.size > MOST_DONE && oldest !== undefined) this.done.delete(oldest);
+    const found = this.kept.get(name);
+    if (found) this.forget(found);
+    else this.notKept = Math.max(0, this.notKept - 1);
+  }
+
+  /** Records before `first` are no longer in the partition. */
+  expire({ topic, partition }: TopicPartition, first: number): void {
+    for (const letter of this.kept.values())
+      if (letter.at.topic === topic && letter.at.partition === partition && letter.at.offset < first)
+        this.forget(letter);
+  }
+
+  /** Some that match, in turn: those of one call come last in later ones. */
+  some(most: number, matches: (letter: OpenLetter) => boolean): OpenLetter[] {
+    const chosen: OpenLetter[] = [];
+    for (const letter of this.kept.values()) {
+      if (!matches(letter)) continue;
+      chosen.push(letter);
+      if (chosen.length >= most) break;
+    }
+    for (const letter of chosen) {
+      this.kept.delete(letter.name);
+      this.kept.set(letter.name, letter);
+    }
+    return chosen;
+  }
+
+  count(matches: (letter: OpenLetter) => boolean): number {
+    let count = this.notKept;
+    for (const letter of this.kept.values()) if (matches(letter)) count++;
+    return count;
+  }
+
+  private forget({ name, replayOf }: OpenLetter): void {
+    this.kept.delete(name);
+    if (replayOf !== undefined && this.replays.get(replayOf) === name) this.replays.delete(replayOf);
+  }
+}
+
+export interface LetterWatch {
+  /** Undefined until everything that was there has been read. */
+  readonly letters: () => OpenLetters | undefined;
+  close(): Promise<void>;
+}
+
+/** Watches dead-letter topics, and begins anew when a watch ends. Never rejects: who counts letters must not stop the work. */
+export function watchOpenLetters(
+  using: { readonly log: Log; readonly logger: Logger },
+  topics: readonly string[],
+  isOurs?: (letter: Letter) => boolean,
+): LetterWatch {
+  const closing = Promise.withResolvers<void>();
+  let closed = false;
+  let current: OpenLetters | undefined;
+  const once = async (): Promise<void> => {
+    const letters = new OpenLetters(isOurs);
+    const watchers: Watcher[] = [];
+    try {
+      const onRecords = (records: readonly StoredRecord[]) => {
+        for (const record of records) letters.take(record);
+      };
+      for (const topic of topics) watchers.push(await using.log.watch({ topic, from: "start", onRecords }));
+      await Promise.race([Promise.all(watchers.map(({ caughtUp }) => caughtUp)), closing.promise]);
+      current = letters;
+      await Promise.race([...watchers.map(({ ended }) => ended), closing.promise]);
+    } finally {
+      current = undefined;
+      await Promise.all(watchers.map((watcher) => watcher.close()));
+    }
+  };
+  const running = (async () => {
+    while (!closed) {
+      await once().catch((error) => using.logger.debug({ err: error }, "dead letters are not watched for a moment"));
+      if (!closed) await Promise.race([Bun.sleep(AGAIN_MS), closing.promise]);
+    }
+  })();
+  return {
+    letters: () => current,
+    async close() {
+      closed = true;
+      closing.resolve();
+      await running;
+    },
+  };
+}

@@ -1,0 +1,137 @@
+import { describe, expect, test } from "bun:test";
+import { type ErrorCode, LockstepError, policy } from "../../contracts/errors.ts";
+import { createLogger } from "../../observability/logger.ts";
+import { createMetrics } from "../../observability/metrics.ts";
+import { problem, serviceApp } from "./http.ts";
+import type { Check } from "../service.ts";
+import { VERSION } from "../version.ts";
+
+function app(checks: readonly Check[] = []) {
+  const metrics = createMetrics("test", "1");
+  const made = serviceApp({ checks, metrics, logger: createLogger("test", "1", "silent") });
+  made.get("/things/:id", (c) => c.json({ id: c.req.param("id") }));
+  made.post("/things", (c) => c.body(null, 204));
+  made.get("/broken", () => {
+    throw new Error("password=hunter2 in /srv/secret.ts");
+  });
+  made.get("/busy", () => {
+    throw new LockstepError("UNAVAILABLE", "The database is away.", { cause: new Error("10.0.0.7 refused") });
+  });
+  return { app: made, metrics };
+}
+
+describe("a problem (RFC 9457)", () => {
+  test("has type, title, status, detail, instance and code, for every code", async () => {
+    for (const code of Object.keys(policy) as ErrorCode[]) {
+      const answer = problem(new LockstepError(code, "What happened."), "/things/a b", "f".repeat(32));
+      expect(answer.headers.get("content-type")).toBe("application/problem+json");
+      expect(answer.status).toBe(policy[code].http);
+      expect(await answer.json()).toEqual({
+        type: `/problems/${code.toLowerCase().replaceAll("_", "-")}`,
+        title: policy[code].title,
+        status: policy[code].http,
+        detail: "What happened.",
+        instance: "/things/a%20b",
+        code,
+        traceId: "f".repeat(32),
+      });
+    }
+  });
+
+  test("tells when to come back where that may help, and only there", () => {
+    const retryAfter = (code: ErrorCode, seconds?: number) =>
+      problem(
+        new LockstepError(code, "", seconds === undefined ? {} : { retryAfterSeconds: seconds }),
+        "/",
+      ).headers.get("retry-after");
+    expect(retryAfter("UNAVAILABLE")).toBe("1");
+    expect(retryAfter("UNAVAILABLE", 7)).toBe("7");
+    expect(retryAfter("CONFLICT")).toBeNull();
+  });
+
+  test("of an unexpected error says nothing of it", async () => {
+    for (const path of ["/broken", "/busy"]) {
+      const answer = await app().app.request(path);
+      const text = await answer.text();
+      expect(answer.status).toBe(path === "/broken" ? 500 : 503);
+      expect(text).not.toMatch(/hunter2|secret|10\.0\.0\.7|stack/);
+    }
+  });
+});
+
+describe("health", () => {
+  test("is live whatever the checks say, and ready when none has a problem", async () => {
+    let why: string | undefined = "not reached yet";
+    const { app: service } = app([
+      { name: "database", problem: () => why },
+      { name: "log", problem: () => undefined },
+    ]);
+    expect((await service.request("/health/live")).status).toBe(200);
+    const before = await service.request("/health/ready");
+    expect([before.status, await before.json()]).toEqual([
+      503,
+      {
+        status: "not ready",
+        version: VERSION,
+        checks: [
+          { name: "database", problem: "not reached yet" },
+          { name: "log", problem: null },
+        ],
+      },
+    ]);
+    why = undefined;
+    expect((await service.request("/health/ready")).status).toBe(200);
+  });
+
+  test("has notes that do not count", async () => {
+    const { app: service } = app([{ name: "cache", problem: () => undefined, note: () => "off" }]);
+    const answer = await service.request("/health/ready");
+    expect([answer.status, ((await answer.json()) as { checks: unknown }).checks]).toEqual([
+      200,
+      [{ name: "cache", problem: null, note: "off" }],
+    ]);
+  });
+});
+
+describe("what no route answers", () => {
+  const asked = async (method: string, path: string) => {
+    const answer = await app().app.request(path, { method });
+    return [answer.status, answer.headers.get("allow")];
+  };
+
+  test("405 with what is allowed, 204 for OPTIONS, 404 for paths that are not there", async () => {
+    expect(await asked("POST", "/things/1")).toEqual([405, "GET, HEAD, OPTIONS"]);
+    expect(await asked("GET", "/things")).toEqual([405, "OPTIONS, POST"]);
+    expect(await asked("OPTIONS", "/things/1")).toEqual([204, "GET, HEAD, OPTIONS"]);
+    for (const path of ["/things/", "/nothing", "/things/1/2", "/"])
+      expect(await asked("GET", path)).toEqual([404, null]);
+  });
+});
+
+test("each request counts in the metric, by route and not by path", async () => {
+  const { app: service, metrics } = app();
+  for (const path of ["/things/1", "/things/2", "/nowhere", "/broken"]) await service.request(path);
+  const text = await metrics.text();
+  const count = (route: string, status: number) =>
+    new RegExp(
+      `_count{.*http_route="${route.replace("*", "\\*")}",http_response_status_code="${status}",.*} (\\d+)`,
+    ).exec(text)?.[1];
+  expect([count("/things/:id", 200), count("/*", 404), count("/broken", 500)]).toEqual(["2", "1", "1"]);
+  expect(text).not.toContain("nowhere");
+});
+
+test("a method that nobody here answers makes no series of its own, and who asks for OpenMetrics gets it", async () => {
+  const { app: service } = app();
+  await service.request("/things/1", { method: "PROPFIND" });
+  const scrape = async (accept: string) => {
+    const answer = await service.request("/metrics", { headers: { accept } });
+    return { type: answer.headers.get("content-type"), text: await answer.text() };
+  };
+  const plain = await scrape("*/*");
+  expect(plain.type).toStartWith("text/plain; version=0.0.4");
+  expect(plain.text).toContain('http_request_method="_OTHER"');
+  expect(plain.text).not.toContain("PROPFIND");
+  const open = await scrape("application/openmetrics-text; version=1.0.0");
+  expect(open.type).toStartWith("application/openmetrics-text; version=1.0.0");
+  expect(open.text).toEndWith("# EOF\n");
+});

@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { startPostgres } from "../../stack/servers/postgres.ts";
+import type { Server } from "../../stack/servers/server.ts";
+import { eventually } from "../../tests/harness/eventually.ts";
+import { endWithUs } from "../../tests/harness/guard.ts";
+import { freePort, temporaryFolder } from "../../tests/harness/parts.ts";
+import { Database, DatabaseAwayError, isAway } from "./database.ts";
+import { connectPool } from "./connect.ts";
+
+const DEADLINE_MS = 400;
+let folder: string;
+let port: number;
+let server: Server;
+let database: Database;
+let pools = 0;
+
+const launch = async () => {
+  server = await startPostgres({ name: "database-test", dir: folder, port, database: "lockstep" });
+  endWithUs(server.pid, "QUIT", folder);
+};
+
+beforeAll(async () => {
+  folder = temporaryFolder("postgres");
+  port = await freePort();
+  await launch();
+  const connect = () => {
+    pools++;
+    return connectPool(server.url, { max: 2, name: "test", statementTimeoutMs: 700 });
+  };
+  database = new Database(connect, { deadlineMs: DEADLINE_MS, silenceMs: 1_500, maxWaiting: 5 });
+}, 120_000);
+afterAll(async () => {
+  await database.close();
+  await server.stop();
+}, 30_000);
+
+const one = () => database.query((sql) => sql`select 1 as one`);
+const timed = async (work: () => Promise<unknown>) => {
+  const start = performance.now();
+  const error = await work().then(
+    () => undefined,
+    (e: unknown) => e,
+  );
+  return { error, ms: performance.now() - start };
+};
+
+/** The server and all that it started. */
+function family(): number[] {
+  const parent = (pid: string) => {
+    try {
+      return Number(/\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1]);
+    } catch {
+      return 0;
+    }
+  };
+  const children = readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && parent(pid) === server.pid);
+  return [server.pid, ...children.map(Number)];
+}
+
+test("an answer is given, and the database's own errors as they are", async () => {
+  expect([...(await one())]).toEqual([{ one: 1 }]);
+  const { error } = await timed(() => database.query((sql) => sql`select 1 / 0`));
+  expect((error as { code: string }).code).toBe("22012");
+  expect(isAway(error)).toBe(false);
+});
+
+test("nobody waits longer than the deadline, and not more than the limit wait", async () => {
+  const slow = () => timed(() => database.query((sql) => sql`select pg_sleep(0.6)`));
+  const all = await Promise.all(Array.from({ length: 7 }, slow));
+  for (const { error, ms } of all) {
+    expect(error).toBeInstanceOf(DatabaseAwayError);
+    expect(ms).toBeLessThan(DEADLINE_MS + 600);
+  }
+  const sent = all.filter(({ error }) => (error as DatabaseAwayError).sent);
+  const refused = all.filter(({ error }) => (error as Error).message.includes("wait for the database already"));
+  expect([sent.length, refused.length]).toEqual([2, 2]);
+  await eventually(one, { withinMs: 10_000, what: "an answer" });
+});
+
+test("a server that stops without a word costs each caller the deadline; its connections are replaced; then all is well", async () => {
+  const before = pools;
+  const stopped = family();
+  for (const pid of stopped) process.kill(pid, "SIGSTOP");
+  try {
+    await eventually(
+      async () => {
+        const { error, ms } = await timed(one);
+        expect(isAway(error)).toBe(true);
+        expect(ms).toBeLessThan(DEADLINE_MS + 600);
+        return pools > before;
+      },
+      { withinMs: 10_000, what: "a new pool" },
+    );
+  } finally {
+    for (const pid of stopped) process.kill(pid, "SIGCONT");
+  }
+  await eventually(one, { withinMs: 10_000, what: "an answer" });
+}, 60_000);
+
+test("a server that was killed is away, and back when it is started again", async () => {
+  await server.stop("SIGKILL");
+  // Its children notice a moment later.
+  const { error } = await eventually(
+    async () => {
+      const tried = await timed(one);
+      return tried.error !== undefined && tried;
+    },
+    { withinMs: 10_000, what: "the server to be away" },
+  );
+  expect(isAway(error)).toBe(true);
+  await launch();
+  await eventually(one, { withinMs: 10_000, what: "an answer" });
+}, 60_000);

@@ -1,0 +1,153 @@
+import { afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { eventually } from "../../tests/harness/eventually.ts";
+import { freshDatabase } from "../../tests/harness/parts.ts";
+import { type Bounds, Database, DatabaseAwayError, isAway } from "./database.ts";
+import { connectPool } from "./connect.ts";
+
+let url: string;
+beforeAll(async () => {
+  url = await freshDatabase();
+}, 60_000);
+
+const opened: Database[] = [];
+afterEach(() => Promise.all(opened.splice(0).map((database) => database.close())));
+
+const CONNECTIONS = 2;
+let pools = 0;
+function open(bounds: Partial<Bounds> = {}, to = url): Database {
+  pools = 0;
+  const connect = () => {
+    pools++;
+    return connectPool(to, { max: CONNECTIONS, name: "test", statementTimeoutMs: 60_000 });
+  };
+  const database = new Database(connect, { deadlineMs: 10_000, silenceMs: 10_000, maxWaiting: 100, ...bounds });
+  opened.push(database);
+  return database;
+}
+
+const one = (database: Database) => database.query((sql) => sql`select 1 as one`.then((rows) => rows[0]!.one));
+const sleep = (database: Database, seconds: number) => database.query((sql) => sql`select pg_sleep(${seconds})`);
+const failure = (work: Promise<unknown>) =>
+  work.then(
+    () => undefined,
+    (error) => error,
+  );
+
+describe("a statement", () => {
+  test("is answered, and its errors are the database's", async () => {
+    const database = open();
+    expect(await one(database)).toBe(1);
+    const error = await failure(database.query((sql) => sql`select 1 / 0`));
+    expect([error.code, isAway(error)]).toEqual(["22012", false]);
+  });
+
+  test("that takes longer than the deadline is given up, its outcome unknown", async () => {
+    const database = open({ deadlineMs: 200 });
+    await one(database);
+    const error = await failure(sleep(database, 1));
+    expect(error).toBeInstanceOf(DatabaseAwayError);
+    expect([error.sent, isAway(error)]).toEqual([true, true]);
+  });
+
+  test("that finds no connection free within half of the deadline is never carried out", async () => {
+    const database = open({ deadlineMs: 1_000 });
+    await database.query((sql) => sql`create table written (n int)`);
+    const busy = Array.from({ length: CONNECTIONS }, () => failure(sleep(database, 0.9)));
+    const error = await failure(database.query((sql) => sql`insert into written values (1)`));
+    expect([error.constructor, error.sent]).toEqual([DatabaseAwayError, false]);
+    await Promise.all(busy);
+    expect(await database.query((sql) => sql`select from written`)).toHaveLength(0);
+  });
+
+  test("beyond those that may wait is refused at once", async () => {
+    const database = open({ maxWaiting: 5 });
+    await one(database);
+    const waiting = Array.from({ length: 5 }, () => sleep(database, 0.2));
+    const begun = performance.now();
+    const error = await failure(one(database));
+    expect([error.constructor, error.sent]).toEqual([DatabaseAwayError, false]);
+    expect(performance.now() - begun).toBeLessThan(100);
+    await Promise.all(waiting);
+    expect(await one(database)).toBe(1);
+  });
+
+  test("waits its turn: no more run at a time than there are connections", async () => {
+    const database = open();
+    let running = 0;
+    let most = 0;
+    const order: number[] = [];
+    await Promise.all(
+      Array.from({ length: 30 }, (_, i) =>
+        database.query((sql) => {
+          order.push(i);
+          most = Math.max(most, ++running);
+          return sql`select pg_sleep(0.005)`.then(() => running--);
+        }),
+      ),
+    );
+    expect(most).toBe(CONNECTIONS);
+    expect(order).toEqual([...order].sort((a, b) => a - b));
+  });
+
+  test("keeps no turn when it cannot even be made", async () => {
+    const database = open();
+    for (let i = 0; i < CONNECTIONS * 3; i++)
+      expect(
+        await failure(
+          database.query(() => {
+            throw new Error("no statement");
+          }),
+        ),
+      ).toMatchObject({ message: "no statement" });
+    expect(await one(database)).toBe(1);
+  });
+});
+
+describe("connections", () => {
+  test("that were ended are replaced, and what they ran says that the database is away", async () => {
+    const database = open();
+    const running = failure(sleep(database, 30));
+    const other = open();
+    const ended = () =>
+      other.query(
+        (sql) => sql`
+        select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query like '%pg_sleep(%' and pid <> pg_backend_pid()`,
+      );
+    await eventually(async () => (await ended()).length > 0, { withinMs: 5_000, what: "the statement to be ended" });
+    expect(isAway(await running)).toBe(true);
+    expect(await one(database)).toBe(1);
+  });
+
+  test("that say nothing for too long are given up for new ones", async () => {
+    const database = open({ deadlineMs: 300, silenceMs: 300 });
+    const silent = await Promise.all(Array.from({ length: CONNECTIONS }, () => failure(sleep(database, 30))));
+    expect(silent.map((error) => error.constructor)).toEqual([DatabaseAwayError, DatabaseAwayError]);
+    expect(pools).toBe(2);
+    expect(await one(database)).toBe(1);
+  });
+
+  test("that answer others are kept, however long one statement takes", async () => {
+    const database = open({ deadlineMs: 300, silenceMs: 300 });
+    const slow = failure(sleep(database, 1));
+    for (let begun = performance.now(); performance.now() - begun < 600; ) expect(await one(database)).toBe(1);
+    expect(await slow).toBeInstanceOf(DatabaseAwayError);
+    expect(pools).toBe(1);
+  });
+
+  test("that are renewed by hand fail what they run, and whoever waits may be sent away", async () => {
+    const database = open();
+    const running = Array.from({ length: CONNECTIONS }, () => failure(sleep(database, 30)));
+    const waiting = failure(one(database));
+    await Bun.sleep(0);
+    database.refuseQueued("the test says so");
+    database.renew();
+    expect((await waiting).message).toBe("the test says so");
+    for (const error of await Promise.all(running)) expect(isAway(error)).toBe(true);
+    expect(await one(database)).toBe(1);
+  });
+});
+
+test("where nobody listens, the error says so, at once and each time", async () => {
+  const database = open({}, "postgres://nobody@127.0.0.1:9/none");
+  for (let i = 0; i < 3; i++) expect(isAway(await failure(one(database)))).toBe(true);
+});

@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { createLogger } from "../../observability/logger.ts";
+import { startRedis } from "../../stack/servers/redis.ts";
+import type { Server } from "../../stack/servers/server.ts";
+import { eventually } from "../../tests/harness/eventually.ts";
+import { endWithUs } from "../../tests/harness/guard.ts";
+import { freePort, temporaryFolder } from "../../tests/harness/parts.ts";
+import { connectRedis, type RedisLink } from "./redis.ts";
+
+const SILENCE_MS = 250;
+let folder: string;
+let port: number;
+let server: Server;
+let link: RedisLink;
+
+const launch = async () => {
+  server = await startRedis({ dir: folder, port });
+  endWithUs(server.pid, "KILL", folder);
+};
+const connected = () => eventually(() => link.runId(), { withinMs: 10_000, what: "a server" });
+
+beforeAll(async () => {
+  folder = temporaryFolder("redis");
+  port = await freePort();
+  await launch();
+  link = connectRedis(server.url, { name: "test", silenceMs: SILENCE_MS, logger: createLogger("test", "1", "silent") });
+}, 60_000);
+beforeEach(connected);
+afterAll(async () => {
+  link.close();
+  await server.stop("SIGKILL");
+});
+
+test("knows which server is at the other end", async () => {
+  expect(link.runId()).toMatch(/^[0-9a-f]{40}$/);
+  expect(await link.client.info("server")).toContain(`run_id:${link.runId()}`);
+});
+
+test("a server that was killed is away at once, what was under way fails, and the one that comes is another", async () => {
+  const before = link.runId();
+  process.kill(server.pid, "SIGSTOP"); // so that the command is under way for sure
+  const underWay = link.client.incr("counted").catch((error: unknown) => error);
+  await server.stop("SIGKILL");
+  expect(await underWay).toBeInstanceOf(Error);
+  await eventually(() => link.runId() === undefined, { withinMs: 5_000, what: "the server to be away" });
+  const start = performance.now();
+  await expect(link.client.get("x")).rejects.toThrow();
+  expect(performance.now() - start).toBeLessThan(SILENCE_MS);
+  await launch();
+  expect(await connected()).not.toBe(before!);
+  // Nothing was kept and sent again.
+  expect(await link.client.get("counted")).toBeNull();
+});
+
+test("a server that is silent while it owes an answer is away, and the same one when it goes on", async () => {
+  const before = link.runId();
+  process.kill(server.pid, "SIGSTOP");
+  try {
+    const start = performance.now();
+    await expect(link.client.get("x")).rejects.toThrow();
+    expect(performance.now() - start).toBeLessThan(SILENCE_MS * 4);
+    await eventually(() => link.runId() === undefined, { withinMs: 5_000, what: "the server to be away" });
+  } finally {
+    process.kill(server.pid, "SIGCONT");
+  }
+  expect(await connected()).toBe(before!);
+});
+
+test("a server that owes nothing may be silent", async () => {
+  const before = link.runId();
+  let lost = false;
+  link.client.once("close", () => {
+    lost = true;
+  });
+  const until = performance.now() + SILENCE_MS * 3;
+  await eventually(() => performance.now() > until, { withinMs: 5_000, what: "some silence" });
+  expect([lost, link.runId()]).toEqual([false, before]);
+});

@@ -1,0 +1,35 @@
+import { expect, test } from "bun:test";
+import { product } from "../contracts/entities/product.ts";
+import { rowOf } from "../contracts/entity/entity.ts";
+import { header } from "../contracts/event.ts";
+import { productDocument } from "../tests/harness/events.ts";
+import type { OutboxRow } from "./outbox.ts";
+import { recordOf } from "./event-record.ts";
+
+const document = productDocument();
+const row = (data: Record<string, unknown> | null): OutboxRow => ({
+  seq: "1",
+  entity: "product",
+  id: document.id as string,
+  version: 1,
+  operation: data ? "upserted" : "deleted",
+  data,
+  traceparent: null,
+  transaction: "7",
+  actor: null,
+  digest: null,
+  resend: null,
+  time: "2026-01-01T00:00:00.000000Z",
+});
+
+test("an event has the declared fields, whatever columns the table has beside them", () => {
+  const { value, headers } = recordOf(product, row({ ...rowOf(document), weight_grams: 5 }), undefined);
+  expect(JSON.parse(String(value))).toEqual(document);
+  expect(headers[header.schemaVersion]).toBe(String(product.schemaVersion));
+});
+
+test("a row without a declared column is not sent as what it is not: it says which migration is missing", () => {
+  const { price: _, ...data } = rowOf(document);
+  expect(() => recordOf(product, row(data), undefined)).toThrow("without price, which schema version 1 declares");
+  expect(recordOf(product, row(null), undefined).value).toContain('"version":1');
+});

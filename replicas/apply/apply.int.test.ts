@@ -1,0 +1,340 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { entities, replicaNames } from "../../contracts/entities/index.ts";
+import { type Document, documentOf, rowOf, type Version } from "../../contracts/entity/entity.ts";
+import { eventually } from "../../tests/harness/eventually.ts";
+import {
+  document,
+  entity,
+  newId,
+  openDatabase,
+  type ReplicaDatabase,
+  remove,
+  replicaDatabase,
+  replicaOf,
+  upsert,
+} from "../../tests/harness/replica.ts";
+import { applyChanges, type Change, columnsOf, EpochMovedError, type Hold, prepareTable } from "./apply.ts";
+import { Rows } from "../reads/rows.ts";
+
+const table = entity.plural;
+let at: ReplicaDatabase;
+let hold: Hold;
+
+beforeAll(async () => {
+  at = await replicaDatabase("catalog");
+  hold = await currentHold();
+}, 60_000);
+afterAll(() => at[Symbol.asyncDispose]());
+
+async function currentHold(): Promise<Hold> {
+  const [row] = await at.sql<
+    { epoch: string; run_id: string | null }[]
+  >`select epoch, run_id from lockstep.cache_epoch`;
+  return { epoch: Number(row!.epoch), cache: row!.run_id === null ? "off" : "fenced" };
+}
+
+const apply = async (...changes: Change[]) => (await applyChanges(at.database, table, changes, hold)).nothingNew;
+const versionOf = async (id: string): Promise<Version | undefined> => {
+  const [row] = await at.sql<{ version: string }[]>`select version from products where id = ${id}`;
+  return row && Number(row.version);
+};
+
+describe("what is new is applied, and what is not is told", () => {
+  test("an insert, an update and a delete take effect in turn", async () => {
+    const id = newId();
+    expect(await apply(upsert(id, 1))).toEqual(new Map());
+    expect(await apply(upsert(id, 2, { name: "second" }))).toEqual(new Map());
+    const [row] = await at.sql`select name, price, tags, stock from products where id = ${id}`;
+    expect(row).toEqual({ name: "second", price: "19.90", tags: ["a", "b"], stock: 2 });
+    expect(await apply(remove(id, 3))).toEqual(new Map());
+    expect(await versionOf(id)).toBeUndefined();
+  });
+
+  test("a change that is sent again takes the place of the same version, whatever became of the row, and of no newer one", async () => {
+    const [altered, lost, extra, newer] = [newId(), newId(), newId(), newId()];
+    await apply(upsert(altered, 2), upsert(lost, 2), remove(extra, 2), upsert(newer, 3));
+    await at.sql`update products set name = 'altered', version = 99 where id = ${altered}`;
+    await at.sql`delete from products where id = ${lost}`;
+    await at.sql`insert into products select (jsonb_populate_record(p, jsonb_build_object('id', ${extra}::uuid))).* from products p where id = ${newer}`;
+    const again = (change: Change): Change => ({ ...change, resend: "1" });
+    const changes = [upsert(altered, 2), upsert(lost, 2), remove(extra, 2), upsert(newer, 2)].map(again);
+    expect(await apply(...changes)).toEqual(new Map([[newer, 3]]));
+    const rows =
+      await at.sql`select id, version::int, name from products where id in ${at.sql([altered, lost, extra, newer])}`;
+    expect(new Map(rows.map(({ id, version, name }) => [id, [version, name]]))).toEqual(
+      new Map([
+        [altered, [2, "at version 2"]],
+        [lost, [2, "at version 2"]],
+        [newer, [3, "at version 3"]],
+      ]),
+    );
+  });
+
+  test("an entity's row and what is known of its version are written by one transaction, with the source's digest", async () => {
+    const id = newId();
+    await apply({ ...upsert(id, 1), digest: "-42" });
+    await apply({ ...upsert(id, 2), digest: "9223372036854775807" });
+    const [row] = await at.sql`
+      select v.digest::text, v.deleted, v.xmin = p.xmin as together
+      from lockstep.versions v join products p using (id) where id = ${id}`;
+    expect(row).toEqual({ digest: "9223372036854775807", deleted: false, together: true });
+  });
+
+  test("the same version again and an older one change nothing", async () => {
+    const id = newId();
+    await apply(upsert(id, 5));
+    expect(await apply(upsert(id, 5, { name: "again" }))).toEqual(new Map([[id, 5]]));
+    expect(await apply(upsert(id, 4, { name: "late" }))).toEqual(new Map([[id, 5]]));
+    expect(await apply(remove(id, 3))).toEqual(new Map([[id, 5]]));
+    const [row] = await at.sql`select name, version from products where id = ${id}`;
+    expect(row).toEqual({ name: "at version 5", version: "5" });
+  });
+
+  test("P4: a late upsert does not bring back what was deleted, not even what was never there", async () => {
+    const [known, unknown] = [newId(), newId()];
+    await apply(upsert(known, 1));
+    await apply(remove(known, 3));
+    await apply(remove(unknown, 3));
+    const late = [upsert(known, 2), upsert(unknown, 2)].sort((a, b) => (a.id < b.id ? -1 : 1));
+    expect(await apply(...late)).toEqual(new Map([known, unknown].map((id) => [id, 3])));
+    expect([await versionOf(known), await versionOf(unknown)]).toEqual([undefined, undefined]);
+    await apply(upsert(known, 4));
+    expect(await versionOf(known)).toBe(4);
+  });
+
+  test("a batch is applied as a whole: new, known and deleted side by side", async () => {
+    const [fresh, known, gone, never] = [newId(), newId(), newId(), newId()];
+    await apply(upsert(known, 7));
+    await apply(upsert(gone, 1));
+    const answer = await apply(upsert(fresh, 1), upsert(known, 6), remove(gone, 2), remove(never, 1));
+    expect(answer).toEqual(new Map([[known, 7]]));
+    expect(await Promise.all([fresh, known, gone, never].map(versionOf))).toEqual([1, 7, undefined, undefined]);
+  });
+
+  test("a row that the table refuses leaves nothing of its batch behind", async () => {
+    const [good, bad] = [newId(), newId()];
+    await expect(apply(upsert(good, 1), upsert(bad, 1, { stock: "many" }))).rejects.toThrow("many");
+    expect(await apply(upsert(good, 1))).toEqual(new Map());
+  });
+});
+
+/** Waits until so many statements wait for a lock in this database. */
+const waitingForLocks = (count: number) =>
+  eventually(
+    async () => {
+      const [row] = await at.sql`
+        select count(*)::int as n from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`;
+      return row!.n >= count;
+    },
+    { withinMs: 10_000, what: `${count} statements to wait for a lock`, everyMs: 2 },
+  );
+
+describe("two appliers", () => {
+  /** Runs one apply in a transaction that stays open until the other one waits for it. */
+  async function interleaved(first: Change, second: Change): Promise<void> {
+    const held = await at.sql.reserve();
+    try {
+      const call = ({ id, version, document }: Change) => [
+        id,
+        version,
+        document === null,
+        JSON.stringify(document ? [rowOf(document)] : []),
+        hold.epoch,
+      ];
+      const statement =
+        "select * from lockstep.apply_products(array[$1::uuid], array[$2::bigint], array[$3::boolean], array[null::bigint], $4::text::json, '{}', $5, 'off')";
+      await held.unsafe("begin");
+      await held.unsafe(statement, call(first));
+      const waiting = at.database.query((sql) => sql.unsafe(statement, call(second)));
+      await waitingForLocks(1);
+      await held.unsafe("commit");
+      await waiting;
+    } finally {
+      held.release();
+    }
+  }
+
+  test("P4: a delete that waited for an insert under way removes what it inserted", async () => {
+    const id = newId();
+    await interleaved(upsert(id, 5), remove(id, 6));
+    expect(await versionOf(id)).toBeUndefined();
+  });
+
+  test("P4: an insert that waited for a newer delete inserts nothing", async () => {
+    const id = newId();
+    await interleaved(remove(id, 6), upsert(id, 5));
+    expect(await versionOf(id)).toBeUndefined();
+  });
+
+  test("P3: of two updates under way the newer one stays", async () => {
+    const [a, b] = [newId(), newId()];
+    await interleaved(upsert(a, 5), upsert(a, 6));
+    await interleaved(upsert(b, 6), upsert(b, 5));
+    expect([await versionOf(a), await versionOf(b)]).toEqual([6, 6]);
+  });
+
+  test("racing over the same ids, in whatever order: the newest wins, deletes stay, nobody deadlocks", async () => {
+    const other = openDatabase(at.url);
+    try {
+      for (let round = 0; round < 60; round++) {
+        const ids = Array.from({ length: 20 }, newId).sort();
+        // One has the inserts, the other the newer deletes of every second; both also what the other half ends with.
+        const one = ids.map((id, i) => upsert(id, i % 2 ? 5 : 7));
+        const two = ids.map((id, i) => (i % 2 ? remove(id, 6) : upsert(id, 6)));
+        const [mine, theirs] = round % 2 ? [at.database, other] : [other, at.database];
+        await Promise.all([applyChanges(mine, table, one, hold), applyChanges(theirs, table, two, hold)]);
+        const rows = await at.sql`select id, version::int from products where id = any (${ids}) order by id`;
+        expect([...rows]).toEqual(ids.filter((_, i) => i % 2 === 0).map((id) => ({ id, version: 7 })));
+      }
+    } finally {
+      await other.close();
+    }
+  });
+});
+
+describe("documents and rows", () => {
+  const text = (max: number) =>
+    fc.string({ unit: "grapheme", maxLength: max }).map((s) => s.replaceAll("\u0000", "").toWellFormed());
+  const fields = fc.record({
+    sku: text(20),
+    name: text(20),
+    description: fc.oneof(text(200), fc.constantFrom("null", '"', "\\", "{}", "\n\t\r", "\u2028")),
+    price: fc.tuple(fc.nat(9_999_999_999), fc.nat(99)).map(([n, c]) => `${n}.${String(c).padStart(2, "0")}`),
+    stock: fc.nat(1_000_000_000),
+    tags: fc.uniqueArray(fc.oneof(text(10), fc.constantFrom("a,b", "{", "}", '"', "\\", "NULL", " ")), {
+      maxLength: 5,
+    }),
+    createdAt: fc
+      .date({ min: new Date(0), max: new Date("9999-01-01"), noInvalidDate: true })
+      .map((d) => d.toISOString()),
+  });
+
+  test("whatever a document holds, a read of PostgreSQL gives the very text that the cache is given", async () => {
+    const replica = replicaOf("catalog");
+    const rows = new Rows(at.database, entity, replica);
+    await fc.assert(
+      fc.asyncProperty(fc.array(fields, { minLength: 1, maxLength: 20 }), async (documents) => {
+        const changes = documents.map((given) => {
+          const id = newId();
+          const whole: Document = { ...document(id, 1), ...given };
+          return { id, version: 1, document: whole };
+        });
+        await apply(...changes);
+        for (const { id, document } of changes)
+          expect((await rows.one(id))?.body).toBe(JSON.stringify(documentOf(replica.fields, rowOf(document))));
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test.each([...replicaNames])("the tables of replica %s have the declared columns, and no other", async (name) => {
+    await using fresh = await replicaDatabase(name);
+    for (const declared of entities) {
+      const replica = declared.replicas.find((r) => r.name === name);
+      if (!replica) continue;
+      const rows = await fresh.sql<{ column: string }[]>`
+        select attname as column from pg_attribute
+        where attrelid = ${declared.plural}::text::regclass and attnum > 0 and not attisdropped`;
+      expect(rows.map((row) => row.column).sort()).toEqual(columnsOf(replica).sort());
+    }
+  });
+});
+
+describe("the apply function", () => {
+  const made = async (sql = at.sql) =>
+    (await sql`select xmin, prosrc from pg_proc where proname = 'apply_products'`)[0]!;
+
+  test("is left alone when it matches, also by several who start at once", async () => {
+    const before = await made();
+    await Promise.all(Array.from({ length: 6 }, () => prepareTable(at.database, entity, replicaOf("catalog"))));
+    expect(await made()).toEqual(before);
+  });
+
+  test("follows the table's columns", async () => {
+    await using fresh = await replicaDatabase("catalog");
+    await fresh.sql`alter table products add column colour text, drop column description`;
+    const { description: _, ...fields } = replicaOf("catalog").fields;
+    await prepareTable(fresh.database, entity, { ...replicaOf("catalog"), fields });
+    const id = newId();
+    const [row] = await fresh.sql<{ epoch: string }[]>`select epoch from lockstep.cache_epoch`;
+    const change = { ...upsert(id, 1, { colour: "red" }) };
+    await applyChanges(fresh.database, table, [change], { epoch: Number(row!.epoch), cache: "off" });
+    expect([...(await fresh.sql`select colour from products`)]).toEqual([{ colour: "red" }]);
+  });
+
+  test("a declared column that the table lacks stops the start, and says what to do", async () => {
+    await using fresh = await replicaDatabase("storefront");
+    await expect(prepareTable(fresh.database, entity, replicaOf("catalog"))).rejects.toThrow(
+      "table products has no stock; add a migration to replicas/catalog/migrations",
+    );
+  });
+});
+
+describe("the cache's epoch", () => {
+  const move = (from: number, runId: string | null) =>
+    at.database.query((sql) => sql`select lockstep.move_epoch(${from}, ${runId}, '0 s') as moved`);
+
+  test("an apply that was prepared for another epoch is refused and leaves nothing", async () => {
+    const id = newId();
+    const now = await currentHold();
+    for (const wrong of [
+      { ...now, epoch: now.epoch - 1 },
+      { ...now, epoch: now.epoch + 1 },
+      { ...now, cache: "fenced" as const },
+    ])
+      await expect(applyChanges(at.database, table, [upsert(id, 1)], wrong)).rejects.toThrow(EpochMovedError);
+    expect(await versionOf(id)).toBeUndefined();
+    const [known] = await at.sql`select count(*)::int as n from lockstep.versions where id = ${id}`;
+    expect(known!.n).toBe(0);
+  });
+
+  test("the epoch does not move while an apply is under way", async () => {
+    const id = newId();
+    const held = await at.sql.reserve();
+    try {
+      await held.unsafe("begin");
+      const statement =
+        "select * from lockstep.apply_products(array[$1::uuid], '{1}', '{false}', '{null}', $2::text::json, '{}', $3, 'off')";
+      await held.unsafe(statement, [id, JSON.stringify([rowOf(document(id, 1))]), hold.epoch]);
+      let moved = false;
+      const moving = move(hold.epoch, null).then(() => {
+        moved = true;
+      });
+      await waitingForLocks(1);
+      // Prepared for the old epoch, but too late: it waits behind the move.
+      const late = apply(upsert(newId(), 1)).catch((error: unknown) => error);
+      await waitingForLocks(2);
+      expect(moved).toBe(false);
+      await held.unsafe("commit");
+      await moving;
+      expect(await late).toBeInstanceOf(EpochMovedError);
+    } finally {
+      held.release();
+      hold = await currentHold();
+    }
+    expect(await versionOf(id)).toBe(1);
+  });
+
+  test("of several who move from the same epoch one does, and the epoch only rises", async () => {
+    const { epoch } = await currentHold();
+    const answers = await Promise.all(Array.from({ length: 5 }, () => move(epoch, null)));
+    const moved = answers.map(([row]) => row!.moved).filter((m) => m !== null);
+    expect(moved.length).toBe(1);
+    expect(Number(moved[0])).toBeGreaterThan(epoch);
+    hold = await currentHold();
+  });
+
+  test("nobody switches the cache on while somebody applies who has no Redis", async () => {
+    hold = await currentHold();
+    await applyChanges(at.database, table, [upsert(newId(), 1)], { ...hold, cache: "away" });
+    const [early] = await move(hold.epoch, "server");
+    expect(early!.moved).toBeNull();
+    await at.sql`update lockstep.cache_epoch set off_until = clock_timestamp()`;
+    await apply(upsert(newId(), 1));
+    const [due] = await move(hold.epoch, "server");
+    expect(due!.moved).not.toBeNull();
+    hold = await currentHold();
+  });
+});

@@ -1,0 +1,71 @@
+/**
+ * Keeps the cache on when it can be: opens a new epoch when the cache is off and Redis is there, and gives an epoch up when its
+ * server is not the one that this process reaches, or has lost it. Every process of the replica does so; the first one wins.
+ */
+import type { Logger } from "../../observability/logger.ts";
+import type { RedisLink } from "../../platform/redis/redis.ts";
+import type { Cache } from "./cache.ts";
+import type { CacheEpoch, Epoch } from "./epoch.ts";
+
+export class Keeper {
+  private busy = false;
+
+  constructor(
+    private readonly using: {
+      readonly epoch: Pick<CacheEpoch, "lease" | "trust" | "distrust" | "isNew">;
+      readonly redis: { readonly writes: RedisLink } | undefined;
+      readonly caches: readonly Cache[];
+      readonly logger: Logger;
+    },
+  ) {}
+
+  /** Called after each renewal of the lease. Never throws. */
+  async tend(): Promise<void> {
+    const { epoch: epochs, redis, logger } = this.using;
+    const epoch = epochs.lease();
+    const server = redis?.writes.runId();
+    if (this.busy || !epoch || !server) return;
+    this.busy = true;
+    try {
+      if (epoch.runId === null) {
+        if (epoch.due) await this.open(epoch, server);
+      } else if (epoch.runId !== server) {
+        await epochs.distrust(epoch.epoch);
+        logger.warn({ epoch: epoch.epoch }, "Redis is another server than before; the cache is off for a moment");
+      }
+    } catch (error) {
+      logger.debug({ err: error }, "the cache stays as it is");
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  /** The server does not have this epoch: it was flushed, or belongs to another database. Never throws. */
+  async lost(epoch: Epoch): Promise<void> {
+    const { epoch: epochs, logger } = this.using;
+    // One that is being opened is not there yet.
+    if (this.busy || epochs.isNew(epoch)) return;
+    this.busy = true;
+    try {
+      await epochs.distrust(epoch.epoch);
+      logger.warn({ epoch: epoch.epoch }, "Redis has lost the cache; it is off for a moment");
+    } catch (error) {
+      logger.debug({ err: error }, "the cache stays as it is");
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  private async open(off: Epoch, server: string): Promise<void> {
+    const { epoch: epochs, caches, logger } = this.using;
+    for (const cache of caches) await cache.probe();
+    const opened = await epochs.trust(off, server);
+    if (opened === undefined) return;
+    for (const cache of caches)
+      if ((await cache.install(opened)) !== "ok") {
+        await epochs.distrust(opened);
+        return;
+      }
+    logger.info({ epoch: opened }, "the cache is on");
+  }
+}

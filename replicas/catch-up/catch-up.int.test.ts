@@ -1,0 +1,241 @@
+/** A replica's database that is not where its group is: emptied, put back, or away for longer than the log keeps deletes. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { ConfigResourceTypes, Kafka, logLevel } from "kafkajs";
+import postgres, { type Sql } from "postgres";
+import { replicaTopic } from "../../contracts/topics.ts";
+import { createMetrics } from "../../observability/metrics.ts";
+import { connectLog } from "../../kafka/connect-log.ts";
+import type { Log, LogWriter } from "../../kafka/log.ts";
+import { partitionOf } from "../../kafka/partitioner.ts";
+import { readSettings } from "../../platform/settings/settings.ts";
+import { isGone, metric, request, shows } from "../../tests/harness/client.ts";
+import { eventually } from "../../tests/harness/eventually.ts";
+import { brokerAddress, freePort, freshDatabase, redisUrl } from "../../tests/harness/parts.ts";
+import { entity, newId, routedMessage, silent } from "../../tests/harness/replica.ts";
+import { startReplica } from "../main.ts";
+
+const PARTITIONS = 4;
+const topic = replicaTopic(entity, "catalog").name;
+let log: Log;
+let writer: LogWriter;
+
+beforeAll(async () => {
+  log = await connectLog({ brokers: [await brokerAddress()], clientId: "test", logger: silent });
+  const shape = { partitions: PARTITIONS, replicationFactor: 1, minInSyncReplicas: 1 };
+  await log.ensureTopics([{ name: topic, config: { "cleanup.policy": "compact" } }], shape);
+  const partitions = Array.from({ length: PARTITIONS }, (_, partition) => ({ topic, partition }));
+  writer = await log.openWriter(`test-${newId()}`, partitions);
+}, 120_000);
+afterAll(async () => {
+  await writer.close();
+  await log.close();
+}, 30_000);
+
+/** An entity of no account. */
+const FILLER = newId();
+
+const publish = (id: string, version: number, deletes = false) =>
+  writer.write({ topic, partition: partitionOf(id, PARTITIONS) }, [routedMessage(id, version, deletes ? null : {})]);
+
+interface Started extends AsyncDisposable {
+  readonly url: string;
+  /** Rejects when the process would end. */
+  readonly ended: Promise<void>;
+}
+
+async function start(databaseUrl: string): Promise<Started> {
+  const port = await freePort();
+  const settings = readSettings({
+    DATABASE_URL: databaseUrl,
+    KAFKA_BROKERS: await brokerAddress(),
+    REDIS_URL: await redisUrl(),
+    PORT: String(port),
+    LOCKSTEP_INSTANCE: "catch-up",
+    LOCKSTEP_PARTITIONS: String(PARTITIONS),
+  });
+  const service = await startReplica({ settings, logger: silent, metrics: createMetrics("replica", "1") }, "catalog");
+  const url = `http://127.0.0.1:${port}`;
+  await eventually(async () => (await request("GET", `${url}/health/ready`)).status === 200, {
+    withinMs: 30_000,
+    what: "the replica",
+  });
+  return {
+    url,
+    ended: service.ended,
+    async [Symbol.asyncDispose]() {
+      await service.stop();
+    },
+  };
+}
+
+/** Changes what the topic's brokers do with it, until this is disposed of. */
+async function configured(config: Readonly<Record<string, string>>, broker: Readonly<Record<string, string>> = {}) {
+  const admin = new Kafka({ brokers: [await brokerAddress()], logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  const set = (forTopic: Readonly<Record<string, string>>, forBroker: Readonly<Record<string, string>>) =>
+    admin.alterConfigs({
+      validateOnly: false,
+      resources: [
+        { type: ConfigResourceTypes.TOPIC, name: topic, configEntries: entriesOf(forTopic) },
+        { type: ConfigResourceTypes.BROKER, name: "1", configEntries: entriesOf(forBroker) },
+      ],
+    });
+  await set(config, broker);
+  return {
+    admin,
+    async [Symbol.asyncDispose]() {
+      await set({ "cleanup.policy": "compact" }, {});
+      await admin.disconnect();
+    },
+  };
+}
+
+const entriesOf = (config: Readonly<Record<string, string>>) =>
+  Object.entries(config).map(([name, value]) => ({ name, value }));
+
+const ids = async (sql: Sql): Promise<string[]> => (await sql`select id from products`).map(({ id }) => id);
+
+test("P10: a database that was emptied is filled again, though the group has long passed everything", async () => {
+  const ids = Array.from({ length: 20 }, newId);
+  {
+    await using replica = await start(await freshDatabase());
+    for (const id of ids) await publish(id, 1);
+    for (const id of ids) await shows(replica.url, id, 1, 30_000);
+  }
+  await using again = await start(await freshDatabase());
+  for (const id of ids) await shows(again.url, id, 1, 30_000);
+  await publish(ids[0]!, 2);
+  await shows(again.url, ids[0]!, 2);
+});
+
+test("a database that was put back from a backup gets what it has missed", async () => {
+  const url = await freshDatabase();
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  const [early, late] = [newId(), newId()];
+  {
+    await using replica = await start(url);
+    await publish(early, 1);
+    await shows(replica.url, early, 1, 30_000);
+  }
+  const backup = [...(await sql`select * from lockstep.positions`)];
+  {
+    await using replica = await start(url);
+    await publish(late, 1);
+    await shows(replica.url, late, 1, 30_000);
+  }
+  await sql`delete from products where id = ${late}`;
+  await sql`delete from lockstep.versions where id = ${late}`;
+  for (const { topic: of, partition, next_offset } of backup)
+    await sql`update lockstep.positions set next_offset = ${next_offset} where topic = ${of} and "partition" = ${partition}`;
+  await using restored = await start(url);
+  await shows(restored.url, late, 1, 30_000);
+  await sql.end();
+});
+
+test("P4: a replica that was away for longer than the log keeps deletes rebuilds itself, and what was deleted meanwhile is gone", async () => {
+  const url = await freshDatabase();
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  const [kept, deleted] = [newId(), newId()];
+  {
+    await using replica = await start(url);
+    await publish(kept, 1);
+    await shows(replica.url, kept, 1, 30_000);
+  }
+  // As it is once compaction has taken a deleted entity's last trace from the log, while the replica still has it.
+  await sql`insert into lockstep.versions (entity, id, version, deleted) values ('product', ${deleted}, 4, false)`;
+  await sql`insert into products select (jsonb_populate_record(p, jsonb_build_object('id', ${deleted}::uuid))).* from products p where id = ${kept}`;
+  await sql`update lockstep.positions set at = now() - interval '8 days'`;
+  await using back = await start(url);
+  expect(await metric(back.url, "lockstep_rebuilds_total")).toBe(1);
+  await isGone(back.url, deleted);
+  await shows(back.url, kept, 1);
+  await publish(kept, 2);
+  await shows(back.url, kept, 2);
+  const [row] = await sql<
+    { fresh: boolean }[]
+  >`select min(at) > now() - interval '1 hour' as fresh from lockstep.positions`;
+  expect(row!.fresh).toBe(true);
+  await sql.end();
+});
+
+test("a replica that the log has left behind while it was away rebuilds itself, also where only a delete was lost", async () => {
+  const url = await freshDatabase();
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  const [kept, deleted] = [newId(), newId()];
+  {
+    await using replica = await start(url);
+    for (const id of [kept, deleted]) {
+      await publish(id, 1);
+      await shows(replica.url, id, 1, 30_000);
+    }
+  }
+  await publish(deleted, 2, true);
+  await publish(kept, 2);
+  {
+    // Records can be deleted only where that is the topic's way.
+    await using changed = await configured({ "cleanup.policy": "compact,delete" });
+    await changed.admin.fetchTopicMetadata({ topics: [topic] });
+    const bounds = [...(await log.bounds(topic))];
+    const partitions = bounds.map(([partition, { next }]) => ({ partition, offset: String(next) }));
+    await changed.admin.deleteTopicRecords({ topic, partitions });
+  }
+  // What is sent again after that is all that the log knows.
+  await publish(kept, 2);
+  await using back = await start(url);
+  await expect(back.ended).rejects.toThrow("the log has lost changes");
+  await back[Symbol.asyncDispose]();
+  await using rebuilt = await start(url);
+  expect(await metric(rebuilt.url, "lockstep_rebuilds_total")).toBe(1);
+  await shows(rebuilt.url, kept, 2);
+  await isGone(rebuilt.url, deleted);
+  expect(await ids(sql)).toEqual([kept]);
+  // Its group is still behind what the log has; its database is not.
+  await publish(kept, 3);
+  await shows(rebuilt.url, kept, 3);
+  await sql.end();
+});
+
+test("P4: a delete that compaction has taken from the log is found by a replica that was away meanwhile", async () => {
+  const url = await freshDatabase();
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  const [kept, deleted] = [newId(), newId()];
+  {
+    await using replica = await start(url);
+    for (const id of [kept, deleted]) {
+      await publish(id, 1);
+      await shows(replica.url, id, 1, 30_000);
+    }
+  }
+  await using _ = await configured(
+    {
+      "cleanup.policy": "compact",
+      "delete.retention.ms": "1000",
+      "segment.ms": "100",
+      "min.cleanable.dirty.ratio": "0.001",
+      "min.compaction.lag.ms": "0",
+    },
+    { "log.cleaner.backoff.ms": "200" },
+  );
+  await publish(deleted, 2, true);
+  const at = { topic, partition: partitionOf(deleted, PARTITIONS) };
+  const traces = async () => {
+    // Only what a newer segment follows is compacted.
+    await writer.write(at, [routedMessage(FILLER, 1)]);
+    const { first, next } = (await log.bounds(topic)).get(at.partition)!;
+    let found = 0;
+    for await (const records of log.read(at, first, next))
+      found += records.filter(({ key }) => key?.toString() === deleted).length;
+    return found;
+  };
+  await eventually(async () => (await traces()) === 0, {
+    withinMs: 40_000,
+    what: "compaction to take the delete",
+    everyMs: 200,
+  });
+  await using back = await start(url);
+  await isGone(back.url, deleted);
+  await shows(back.url, kept, 1);
+  expect(await ids(sql)).not.toContain(deleted);
+  expect(await metric(back.url, "lockstep_rebuilds_total")).toBe(1);
+  await sql.end();
+}, 90_000);

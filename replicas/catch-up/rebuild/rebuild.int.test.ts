@@ -1,0 +1,180 @@
+/** What a rebuild as a whole keeps to, over a log in memory and a real database. */
+import { expect, test } from "bun:test";
+import { type EventMessage, header } from "../../../contracts/event.ts";
+import { replicaTopic } from "../../../contracts/topics.ts";
+import {
+  entity,
+  newId,
+  type ReplicaDatabase,
+  replicaDatabase,
+  replicaOf,
+  routedMessage,
+} from "../../../tests/harness/replica.ts";
+import { SimulatedLog } from "../../../tests/harness/simulated-log.ts";
+import { Positions } from "../positions.ts";
+import { rebuild } from "./rebuild.ts";
+import { lockRebuild, prepareNext } from "./tables.ts";
+
+const topic = replicaTopic(entity, "catalog").name;
+const kept = [{ entity, replica: replicaOf("catalog") }];
+
+/** With the settings that our topics have. */
+class ConfiguredLog extends SimulatedLog {
+  override config(): Promise<ReadonlyMap<string, string>> {
+    return Promise.resolve(new Map(Object.entries(replicaTopic(entity, "catalog").config)));
+  }
+}
+
+/** As repair has it sent. */
+const resent = (message: EventMessage): EventMessage => ({
+  ...message,
+  headers: { ...message.headers, [header.resend]: "1" },
+});
+
+/** A log with one version of each id, all in partition 0. */
+function logOf(partitions: number, ids: readonly string[]): SimulatedLog {
+  const log = new ConfiguredLog(partitions);
+  for (const id of ids) log.append({ topic, partition: 0 }, [routedMessage(id, 1)]);
+  return log;
+}
+
+const run = (
+  database: ReplicaDatabase,
+  log: SimulatedLog,
+  more: Pick<Parameters<typeof rebuild>[0], "approve" | "anew"> = {},
+) =>
+  rebuild(
+    { databaseUrl: database.url, log, signal: new AbortController().signal, onProgress: () => {}, ...more },
+    kept,
+  );
+
+const namesIn = async ({ sql }: ReplicaDatabase, table: string): Promise<string[]> =>
+  (await sql`select name from ${sql(table)} order by id`).map(({ name }) => name);
+
+test("after a rebuild the database is not stale any more, also where a partition has no records", async () => {
+  await using database = await replicaDatabase("catalog");
+  const log = logOf(2, [newId()]);
+  for (const partition of [0, 1])
+    await database.sql`insert into lockstep.positions values (${topic}, ${partition}, 0, now() - interval '8 days')`;
+  await run(database, log);
+  const positions = new Positions({ database: database.database, log, group: "g", topics: [topic] });
+  expect(await positions.stale()).toBeUndefined();
+});
+
+test("P4: new tables that lay for longer than the log keeps deletes are given up: what was deleted meanwhile does not come back", async () => {
+  await using database = await replicaDatabase("catalog");
+  const { sql } = database;
+  const [living, deleted] = [newId(), newId()];
+  await prepareNext(sql, ["products"]);
+  // An earlier run, interrupted 8 days ago, had the entity; its delete was applied to the live tables, and has left the log since.
+  await sql`insert into lockstep_next.versions (entity, id, version, deleted) values ('product', ${deleted}, 1, false)`;
+  await sql`insert into lockstep_next.products (id, version, sku, name, description, price, currency, stock, status, tags, created_at, updated_at)
+    values (${deleted}, 1, 'gone', 'gone', '', 1, 'BRL', 1, 'draft', '{}', now(), now())`;
+  await sql`insert into lockstep_next.positions values (${topic}, 0, 0, now() - interval '8 days')`;
+  await sql`insert into lockstep.versions (entity, id, version, deleted) values ('product', ${deleted}, 2, true)`;
+  await run(database, logOf(1, [living]));
+  expect((await sql`select id from products`).map(({ id }) => id)).toEqual([living]);
+});
+
+test("new tables that are not approved stay beside the live ones, and the next run reads on from where they are", async () => {
+  await using database = await replicaDatabase("catalog");
+  const id = newId();
+  const log = logOf(1, [id]);
+  let seen: string[] = [];
+  const first = await run(database, log, {
+    async approve({ schema, readOn }) {
+      log.append({ topic, partition: 0 }, [routedMessage(id, 2)]);
+      await readOn();
+      seen = await namesIn(database, `${schema}.products`);
+      return false;
+    },
+  });
+  expect(seen).toEqual(["at version 2"]);
+  expect([first.switched, await namesIn(database, "products")]).toEqual([false, []]);
+  log.append({ topic, partition: 0 }, [routedMessage(id, 3)]);
+  const second = await run(database, log, { approve: async () => true });
+  expect([second.switched, second.resumedAt]).toEqual([true, 2]);
+  expect(await namesIn(database, "products")).toEqual(["at version 3"]);
+});
+
+test("what was sent again under the same version mends what the new tables have of it", async () => {
+  await using database = await replicaDatabase("catalog");
+  const id = newId();
+  const log = logOf(1, []);
+  log.append({ topic, partition: 0 }, [routedMessage(id, 1, { name: "damaged" })]);
+  await run(database, log, { approve: async () => false });
+  log.append({ topic, partition: 0 }, [resent(routedMessage(id, 1, { name: "right" }))]);
+  await run(database, log);
+  expect(await namesIn(database, "products")).toEqual(["right"]);
+});
+
+test("a rebuild that begins anew forgets what an interrupted one had filled", async () => {
+  await using database = await replicaDatabase("catalog");
+  const log = logOf(1, [newId()]);
+  await run(database, log, { approve: async () => false });
+  await database.sql`update lockstep_next.products set name = 'of the first run'`;
+  expect(await run(database, log, { anew: true })).toMatchObject({ switched: true, resumedAt: 0 });
+  expect(await namesIn(database, "products")).toEqual(["at version 1"]);
+});
+
+test("a role whose name needs quotes keeps its grants", async () => {
+  await using database = await replicaDatabase("catalog");
+  const { sql } = database;
+  const role = `Report-${newId().slice(0, 8)}`;
+  await sql.unsafe(`create role "${role}"; grant select on products to "${role}"`);
+  await run(database, logOf(1, [newId()]));
+  const [granted] = await sql`select has_table_privilege(${role}, 'products', 'select') as granted`;
+  expect(granted!.granted).toBe(true);
+  await sql.unsafe(`drop owned by "${role}"; drop role "${role}"`);
+});
+
+test("the new tables have the storage settings of the live ones", async () => {
+  await using database = await replicaDatabase("catalog");
+  await run(database, logOf(1, [newId()]));
+  const [row] = await database.sql`select reloptions from pg_class where oid = 'lockstep.versions'::regclass`;
+  expect(row!.reloptions).toEqual(["fillfactor=80"]);
+});
+
+test("row security of a live table is not lost: the rebuild is refused", async () => {
+  await using database = await replicaDatabase("catalog");
+  await database.sql.unsafe("alter table products enable row level security");
+  await expect(run(database, logOf(1, [newId()]))).rejects.toThrow("row security");
+});
+
+test("a second rebuild at the same time, and a user's view, are refused with a line", async () => {
+  await using database = await replicaDatabase("catalog");
+  const { sql } = database;
+  const session = await sql.reserve();
+  await lockRebuild(session);
+  await expect(run(database, logOf(1, [newId()]))).rejects.toThrow("is being rebuilt already");
+  await session`select pg_advisory_unlock_all()`;
+  session.release();
+  await sql`create view cheap as select * from products`;
+  await expect(run(database, logOf(1, [newId()]))).rejects.toThrow("view cheap");
+});
+
+test("a view on what is known of versions is refused, and not dropped later with the old tables", async () => {
+  await using database = await replicaDatabase("catalog");
+  await database.sql`create view known as select count(*) from lockstep.versions`;
+  await expect(run(database, logOf(1, [newId()]))).rejects.toThrow("view known");
+});
+
+test("a long read holds up the switch, not the other readers, and the switch happens once it has ended", async () => {
+  await using database = await replicaDatabase("catalog");
+  const { sql } = database;
+  const reading = await sql.reserve();
+  await reading.unsafe("begin; select count(*) from products");
+  const done = run(database, logOf(1, [newId()]));
+  let longest = 0;
+  const until = performance.now() + 4_000;
+  while (performance.now() < until) {
+    const start = performance.now();
+    await sql`select count(*) from products`;
+    longest = Math.max(longest, performance.now() - start);
+  }
+  await reading.unsafe("commit");
+  reading.release();
+  await done;
+  expect(longest).toBeLessThan(1_800);
+  expect((await sql`select id from products`).length).toBe(1);
+}, 30_000);

@@ -1,0 +1,62 @@
+import { expect, test } from "bun:test";
+import postgres from "postgres";
+import { isGone, request, shows } from "../harness/client.ts";
+import { newProduct } from "../harness/load.ts";
+import { sharedStack } from "../harness/shared-stack.ts";
+
+test("a write reaches each replica as its projection: the catalog all but cost, the storefront inStock instead of stock", async () => {
+  const stack = await sharedStack();
+  const [gateway, catalog, storefront] = await Promise.all(
+    ["gateway", "catalog", "storefront"].map((n) => stack.url(n)),
+  );
+  const created = await request("POST", `${gateway}/products`, newProduct({ status: "active", stock: 3 }));
+  expect(created.status).toBe(201);
+  const { cost: _, ...open } = created.body;
+  const { stock: __, ...shop } = open;
+  const id = created.body.id as string;
+  expect((await shows(catalog!, id, 1)).body).toEqual(open);
+  const shown = await shows(storefront!, id, 1);
+  expect(shown.body).toEqual({ ...shop, inStock: true });
+  expect(shown.headers.get("etag")).toBe('"1"');
+  expect(shown.headers.get("cache-status")).toBeTruthy();
+  expect(Number(shown.headers.get("lockstep-lag"))).toBeGreaterThanOrEqual(0);
+});
+
+test("P5: a product that is no longer active leaves the storefront, and comes back in its newest state", async () => {
+  const stack = await sharedStack();
+  const [gateway, catalog, storefront] = await Promise.all(
+    ["gateway", "catalog", "storefront"].map((n) => stack.url(n)),
+  );
+  const created = await request("POST", `${gateway}/products`, newProduct({ status: "active", name: "first" }));
+  const id = created.body.id as string;
+  await shows(storefront!, id, 1);
+  await request("PATCH", `${gateway}/products/${id}`, { status: "archived" });
+  await isGone(storefront!, id);
+  await shows(catalog!, id, 2);
+  await request("PATCH", `${gateway}/products/${id}`, { name: "second" });
+  await shows(catalog!, id, 3);
+  expect((await request("GET", `${storefront}/products/${id}`)).status).toBe(404);
+  await request("PATCH", `${gateway}/products/${id}`, { status: "active" });
+  expect((await shows(storefront!, id, 4)).body).toMatchObject({ name: "second", version: 4 });
+});
+
+test("P1: what plain SQL changes arrives as what HTTP changes does, also many rows in one statement and a delete", async () => {
+  const stack = await sharedStack();
+  const [catalog, storefront, url] = await Promise.all(
+    ["catalog", "storefront", "gateway-db"].map((n) => stack.url(n)),
+  );
+  const sql = postgres(url!, { max: 1, onnotice: () => {} });
+  try {
+    const prefix = `sql-${Bun.randomUUIDv7()}`;
+    const rows = await sql<{ id: string }[]>`
+      insert into products (sku, name, price, status)
+      select ${prefix} || n, 'by SQL', 1.50, 'active' from generate_series(1, 50) n returning id`;
+    for (const { id } of rows) await shows(storefront!, id, 1);
+    await sql`update products set price = 2.00 where sku like ${`${prefix}%`}`;
+    for (const { id } of rows) expect((await shows(catalog!, id, 2)).body.price).toBe("2.00");
+    await sql`delete from products where sku like ${`${prefix}%`}`;
+    for (const { id } of rows) await isGone(catalog!, id);
+  } finally {
+    await sql.end();
+  }
+});

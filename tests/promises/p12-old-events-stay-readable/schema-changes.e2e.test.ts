@@ -1,0 +1,261 @@
+/**
+ * P12: the worked example of docs/schema-changes.md, carried out on a running stack: its files are written into a copy of the
+ * repository that the stack runs from, and services are replaced one after the other while clients write and read.
+ */
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import postgres from "postgres";
+import { type Document, documentSchema, type EntityDeclaration } from "../../../contracts/entity/entity.ts";
+import { decodeRouted, header } from "../../../contracts/event.ts";
+import { deadLetterTopic, eventsTopic, replicaTopic } from "../../../contracts/topics.ts";
+import { createLogger } from "../../../observability/logger.ts";
+import { connectLog } from "../../../kafka/connect-log.ts";
+import type { Log, StoredRecord } from "../../../kafka/log.ts";
+import { validator } from "../../../stream/validate.ts";
+import { inStep, lostInSource, topicViolations } from "../../harness/checker.ts";
+import { eventually } from "../../harness/eventually.ts";
+import { newProduct, Reader, Writers } from "../../harness/load.ts";
+import { Stack } from "../../harness/stack.ts";
+import { Copy, statement } from "../../harness/worked-example.ts";
+
+const REPLICAS = ["catalog", "storefront"];
+/** Writes that shall be on their way when a service is replaced. */
+const IN_FLIGHT = 40;
+
+type Shape = 1 | 2;
+
+test("P12: a field is added, one renamed, one retyped and one dropped on a running stack, and no event is lost or put aside", async () => {
+  using copy = Copy.make();
+  await using stack = await Stack.start({ root: copy.root });
+  const before = await declarationOf(copy, 1);
+  const client = new Client(await stack.url("gateway"), await stack.url("gateway-db"));
+  let known = [before];
+  const readers = await startReaders(stack, client.writers, () => known);
+
+  copy.carryOut(1);
+  for (const replica of REPLICAS) await replace(stack, replica, client);
+  await held(stack, "relay", client, async () => {
+    await replace(stack, "gateway", client, "SIGTERM");
+    expect(await waitingInOldShape(stack)).toBe(0);
+  });
+  await fill(stack);
+
+  copy.carryOut(2);
+  await copy.run("record-schema");
+  const after = await declarationOf(copy, 2);
+  expect([before.schemaVersion, after.schemaVersion]).toEqual([1, 2]);
+  known = [before, after];
+  for (const replica of REPLICAS) await replace(stack, replica, client);
+  known = [after]; // also from caches that hold version 1
+  for (const name of ["stream", "relay"]) await replace(stack, name, client);
+  await replace(stack, "gateway", client, "SIGTERM");
+  client.shape = 2;
+  await client.writes(IN_FLIGHT);
+  // From documents of both versions; compares the result with the source.
+  await copy.run("lockstep", "rebuild", "catalog", "--data", stack.data);
+
+  copy.carryOut(3);
+  for (const name of [...REPLICAS, "gateway"]) await replace(stack, name, client);
+  await ask(stack, "gateway", (sql) => sql.unsafe(statement("source: send everything again")));
+  await client.writes(IN_FLIGHT);
+  await client.stop();
+
+  await inStep(stack, 30_000, [after]);
+  for (const reader of readers) await reader.stop();
+  for (const reader of readers) expect(reader.reads).toBeGreaterThan(100);
+  const seen = readers.flatMap((reader) => reader.violations);
+  expect(seen.slice(0, 10)).toEqual([]);
+  expect(await lostInSource(stack, client.writers)).toEqual([]);
+  await judgeLog(stack, after);
+  for (const owner of ["gateway", ...REPLICAS]) expect(await oldColumns(stack, owner)).toEqual([]);
+  await copy.run("lockstep", "verify", "--data", stack.data);
+  await digestsAgree(stack);
+}, 240_000);
+
+/** The declaration as the copy has it now. */
+async function declarationOf(copy: Copy, version: Shape): Promise<EntityDeclaration> {
+  // By version: a module is read once.
+  const path = `${join(copy.root, "contracts/entities/product.ts")}?v${version}`;
+  return ((await import(path)) as { product: EntityDeclaration }).product;
+}
+
+/** Writes through HTTP in the shape that the gateway takes, and with plain SQL in each shape as long as its columns are there. */
+class Client {
+  /** What the gateway takes now. */
+  shape: Shape = 1;
+  readonly writers: Writers;
+  private sending = true;
+  private readonly bySql: Promise<void>;
+
+  constructor(gateway: string, source: string) {
+    this.writers = new Writers(gateway, 60, {
+      created: () => inShape(this.shape, newProduct()),
+      changed: () => (Math.random() < 0.5 ? { stock: 1 } : inShape(this.shape, { name: "Renamed", price: "0.29" })),
+    }).start();
+    this.bySql = this.writeSql(source);
+  }
+
+  /** Waits for so many more acknowledged writes. */
+  async writes(count: number): Promise<void> {
+    const target = this.writers.acks + count;
+    await eventually(() => this.writers.acks >= target, { withinMs: 20_000, what: `${count} more writes` });
+  }
+
+  async stop(): Promise<void> {
+    this.sending = false;
+    await this.writers.stop();
+    await this.bySql;
+  }
+
+  private async writeSql(source: string): Promise<void> {
+    const sql = postgres(source, { max: 1, onnotice: () => {} });
+    const rows = { 1: { name: "SQL", price: "1.50" }, 2: { title: "SQL", price_cents: 150 } };
+    const changes = { 1: { name: "SQL again", price: "2.00" }, 2: { title: "SQL again", price_cents: 200 } };
+    while (this.sending) {
+      const row = { sku: `sql-${Bun.randomUUIDv7()}`, ...rows[this.shape] };
+      const [made] = await sql<[{ id: string }]>`insert into products ${sql(row)} returning id`;
+      await sql`update products set ${sql(changes[this.shape])}, status = 'active' where id = ${made.id}`;
+      await Bun.sleep(100);
+    }
+    await sql.end();
+  }
+}
+
+/** A body of version 1 as a client of either version sends it. */
+function inShape(shape: Shape, body: Record<string, unknown>): Record<string, unknown> {
+  if (shape === 1) return body;
+  const { name, price, description: _, ...kept } = body;
+  return { ...kept, title: name, priceCents: Number(String(price).replace(".", "")) };
+}
+
+/** Readers of both replicas, for whom each answer must be a whole document of one of the known versions. */
+async function startReaders(
+  stack: Stack,
+  writers: Writers,
+  known: () => readonly EntityDeclaration[],
+): Promise<Reader[]> {
+  const readers: Reader[] = [];
+  for (const name of REPLICAS)
+    readers.push(
+      new Reader(
+        name,
+        await stack.url(name),
+        () => writers.ids(),
+        (document) => {
+          const schemas = known().map((entity) => documentSchema(replicaOf(entity, name)));
+          return schemas.some((schema) => schema.safeParse(document).success) ? undefined : JSON.stringify(document);
+        },
+      ),
+    );
+  return readers;
+}
+
+const replicaOf = (entity: EntityDeclaration, name: string) =>
+  entity.replicas.find((replica) => replica.name === name)!;
+
+/** Ends a service and waits for the next one, which runs what the copy has now. One that is not the gateway leaves work behind. */
+async function replace(stack: Stack, name: string, client: Client, signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+  if (name === "gateway") return void (await stack.replaced(name, await stack.kill(name, signal)));
+  const pid = await stack.kill(name, "SIGSTOP");
+  await client.writes(IN_FLIGHT);
+  process.kill(pid, signal);
+  await stack.replaced(name, pid);
+}
+
+/** Lets writes pile up in front of a service while something happens. */
+async function held(stack: Stack, name: string, client: Client, happens: () => Promise<void>): Promise<void> {
+  const pid = await stack.kill(name, "SIGSTOP");
+  try {
+    await client.writes(IN_FLIGHT);
+    await happens();
+  } finally {
+    process.kill(pid, "SIGCONT");
+  }
+}
+
+/** Rows in the outbox that a relay of version 2 could not send. */
+const waitingInOldShape = async (stack: Stack): Promise<number> =>
+  ask(stack, "gateway", async (sql) => {
+    const [row] = await sql<[{ rows: number; old: number }]>`
+      select count(*)::int as rows, count(*) filter (where not data ?& '{title,price_cents,weight_grams}')::int as old
+      from lockstep.outbox where data is not null`;
+    expect(row.rows).toBeGreaterThan(0);
+    return row.old;
+  });
+
+async function fill(stack: Stack): Promise<void> {
+  await ask(stack, "gateway", async (sql) => {
+    while ((await sql.unsafe(statement("source: until no row changes"))).count > 0);
+  });
+  for (const replica of REPLICAS)
+    await ask(stack, replica, (sql) =>
+      eventually(async () => (await sql.unsafe(statement("replicas: until there are none")))[0]!.count === "0", {
+        withinMs: 20_000,
+        what: `${replica} to be filled`,
+      }),
+    );
+}
+
+/** Columns of the old version that are still there. */
+const oldColumns = (stack: Stack, owner: string): Promise<string[]> =>
+  ask(stack, owner, async (sql) => {
+    const rows = await sql<{ name: string }[]>`
+      select attname as name from pg_attribute
+      where attrelid = 'products'::regclass and attname in ('name', 'price', 'description')`;
+    return rows.map(({ name }) => name);
+  });
+
+/** Digests that the replicas have heard of are those of the rows as they are: verification has nothing to suspect. */
+async function digestsAgree(stack: Stack): Promise<void> {
+  const sumOf = (owner: string, query: string) =>
+    ask(stack, owner, async (sql) =>
+      (await sql.unsafe<{ sum: string }[]>(`set timezone = 'UTC'; ${query}`).simple()).at(-1),
+    );
+  const source = await sumOf("gateway", "select sum(hashtextextended(to_jsonb(t)::text, 0)) from products t");
+  for (const replica of REPLICAS)
+    expect(await sumOf(replica, "select sum(digest) from lockstep.versions where entity = 'product'")).toEqual(source);
+}
+
+async function ask<T>(stack: Stack, owner: string, work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
+  const sql = postgres(await stack.url(`${owner}-db`), { max: 1, onnotice: () => {} });
+  try {
+    return await work(sql);
+  } finally {
+    await sql.end();
+  }
+}
+
+/** Nothing put aside, nothing missing, nothing twice; and all that the log keeps can be read by version 2. */
+async function judgeLog(stack: Stack, after: EntityDeclaration): Promise<void> {
+  const brokers = await stack.brokers();
+  const log = await connectLog({ brokers, clientId: "test", logger: createLogger("test", "1", "silent") });
+  try {
+    const dead = await recordsOf(log, deadLetterTopic(after).name);
+    expect(dead.map(({ headers }) => headers["lockstep-detail"])).toEqual([]);
+    expect(await topicViolations(stack, log, [after])).toEqual([]);
+    const events = await recordsOf(log, eventsTopic(after).name);
+    expect(versionsIn(events)).toEqual(["1", "2"]);
+    const validate = validator(after, await log.partitions(eventsTopic(after).name));
+    expect(events.map((record) => validate(record)).filter((verdict) => "rejection" in verdict)).toEqual([]);
+    for (const replica of after.replicas) {
+      const routed = await recordsOf(log, replicaTopic(after, replica.name).name);
+      expect(versionsIn(routed)).toEqual(["1", "2"]);
+      const documents = routed.map((record) => decodeRouted(record, { entity: after, replica }).document);
+      const schema = documentSchema(replica);
+      const invalid = documents.filter((document: Document | null) => document && !schema.safeParse(document).success);
+      expect(invalid).toEqual([]);
+    }
+  } finally {
+    await log.close();
+  }
+}
+
+const versionsIn = (records: readonly StoredRecord[]): string[] =>
+  [...new Set(records.map(({ headers }) => headers[header.schemaVersion] ?? "none"))].sort();
+
+async function recordsOf(log: Log, topic: string): Promise<StoredRecord[]> {
+  const records: StoredRecord[] = [];
+  for (const [partition, { first, next }] of await log.bounds(topic))
+    for await (const some of log.read({ topic, partition }, first, next)) records.push(...some);
+  return records;
+}

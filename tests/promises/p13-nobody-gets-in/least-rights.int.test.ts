@@ -1,0 +1,174 @@
+/** P13 at the brokers: the whole way of a write, and operations, each part a user with the rights that `lockstep broker-rights` prints and no other. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import {
+  AclOperationTypes,
+  AclPermissionTypes,
+  AclResourceTypes,
+  Kafka,
+  logLevel,
+  ResourcePatternTypes,
+} from "kafkajs";
+import postgres from "postgres";
+import { type BrokerOperation, type BrokerRight, brokerUsers } from "../../../contracts/broker-rights.ts";
+import { product } from "../../../contracts/entities/product.ts";
+import { controlTopic, eventsTopic, receiptsTopic } from "../../../contracts/topics.ts";
+import { createLogger } from "../../../observability/logger.ts";
+import { poison } from "../../../console/server/actions/poison.ts";
+import { ensureFlowTopics } from "../../../pipeline/ensure-topics.ts";
+import { connectLog } from "../../../kafka/connect-log.ts";
+import { brokersOf } from "../../../kafka/security.ts";
+import { readSettings } from "../../../platform/settings/settings.ts";
+import { request } from "../../harness/client.ts";
+import { eventually } from "../../harness/eventually.ts";
+import { type GuardedBroker, startGuardedBroker } from "../../harness/guarded-broker.ts";
+import { newProduct } from "../../harness/load.ts";
+import { freePort, freshDatabase, redisUrl } from "../../harness/parts.ts";
+import { Started } from "../../harness/started.ts";
+
+const root = `${import.meta.dir}/..`;
+const logger = createLogger("test", "1", "silent");
+const users = brokerUsers();
+const passwords = Object.fromEntries(users.map(({ name }) => [name, crypto.randomUUID()]));
+
+let broker: GuardedBroker;
+let services: Record<string, Started>;
+let databases: Record<string, string>;
+
+/** How a part comes to the brokers. */
+const as = (user: string): Record<string, string> => ({
+  KAFKA_BROKERS: broker.guarded,
+  KAFKA_TLS: "true",
+  KAFKA_TLS_CA: broker.authority.ca,
+  KAFKA_SASL_MECHANISM: "plain",
+  KAFKA_SASL_USERNAME: user,
+  KAFKA_SASL_PASSWORD: passwords[user]!,
+  LOCKSTEP_PARTITIONS: "2",
+});
+
+const kinds = { topic: "TOPIC", group: "GROUP", "transactional-id": "TRANSACTIONAL_ID" } as const;
+const names: Record<BrokerOperation, keyof typeof AclOperationTypes> = {
+  Read: "READ",
+  Write: "WRITE",
+  Describe: "DESCRIBE",
+  DescribeConfigs: "DESCRIBE_CONFIGS",
+};
+
+const entriesOf = (user: string, { resource, name, prefixed, operations }: BrokerRight) =>
+  operations.map((operation) => ({
+    resourceType: AclResourceTypes[kinds[resource]],
+    resourceName: name,
+    resourcePatternType: prefixed ? ResourcePatternTypes.PREFIXED : ResourcePatternTypes.LITERAL,
+    principal: `User:${user}`,
+    host: "*",
+    operation: AclOperationTypes[names[operation]],
+    permissionType: AclPermissionTypes.ALLOW,
+  }));
+
+async function prepareTopics(): Promise<void> {
+  const log = await connectLog({ brokers: [broker.open], clientId: "prepare", logger });
+  await ensureFlowTopics(log, readSettings({ LOCKSTEP_PARTITIONS: "2" }));
+  const one = { partitions: 1, replicationFactor: 1, minInSyncReplicas: 1 };
+  await log.ensureTopics([receiptsTopic, controlTopic], one);
+  await log.close();
+}
+
+async function prepareRights(): Promise<void> {
+  const admin = new Kafka({ brokers: [broker.open], logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  await admin.createAcls({
+    acl: users.flatMap(({ name, rights }) => rights.flatMap((right) => entriesOf(name, right))),
+  });
+  await admin.disconnect();
+}
+
+beforeAll(async () => {
+  broker = await startGuardedBroker(passwords, { rights: true });
+  const [source, catalog, storefront] = [await freshDatabase(), await freshDatabase(), await freshDatabase()];
+  databases = { source, catalog, storefront };
+  await prepareTopics();
+  await prepareRights();
+  const start = async (verb: string, user: string, env: Record<string, string>) =>
+    new Started(verb, { ...as(user), ...env, PORT: String(await freePort()), LOCKSTEP_LOG_LEVEL: "info" });
+  const replica = async (name: string, database: string) =>
+    start(`replica ${name}`, `replica-${name}`, { DATABASE_URL: database, REDIS_URL: await redisUrl() });
+  services = {
+    gateway: await start("gateway", "gateway", { DATABASE_URL: source }),
+    relay: await start("relay", "relay", { DATABASE_URL: source }),
+    stream: await start("stream", "stream", {}),
+    catalog: await replica("catalog", catalog),
+    storefront: await replica("storefront", storefront),
+  };
+  await Promise.all(Object.values(services).map((service) => service.up()));
+}, 120_000);
+afterAll(async () => {
+  await Promise.all(Object.values(services ?? {}).map((service) => service[Symbol.asyncDispose]()));
+  await broker?.stop();
+});
+
+const verb = async (...args: string[]): Promise<string> => {
+  const child = Bun.spawn([process.execPath, "lockstep.ts", ...args], {
+    cwd: root,
+    env: {
+      PATH: process.env.PATH,
+      ...as("operations"),
+      LOCKSTEP_SOURCE_DATABASE_URL: databases.source,
+      LOCKSTEP_REPLICA_DATABASE_URLS: `catalog=${databases.catalog},storefront=${databases.storefront}`,
+      REDIS_URL: await redisUrl(),
+    },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+  expect([args, await child.exited, err]).toEqual([args, 0, expect.not.stringContaining("AUTHORIZATION")]);
+  return out;
+};
+
+test("a write comes through to both replicas, and their receipts to the gateway that waits for them", async () => {
+  const { status, headers } = await request("POST", `${services.gateway!.url}/products`, newProduct(), {
+    prefer: "wait=10",
+  });
+  expect([status, headers.get("lockstep-replicas")]).toEqual([
+    201,
+    expect.stringMatching(/^catalog;ms=\d+, storefront;ms=\d+$/),
+  ]);
+}, 30_000);
+
+test("what is no event becomes a dead letter, and operations do all of theirs", async () => {
+  const { body } = await request("POST", `${services.gateway!.url}/products`, newProduct());
+  const log = await connectLog({ brokers: [broker.open], clientId: "stranger", logger });
+  const source = postgres(databases.source!, { max: 1 });
+  await poison({ source, log }, product, String(body.id), "no-json");
+  await Promise.all([log.close(), source.end()]);
+  await eventually(async () => (await verb("dead-letters", "list")).includes("malformed-json"), {
+    withinMs: 20_000,
+    what: "the dead letter",
+    everyMs: 500,
+  });
+  await verb("dead-letters", "replay", "--all");
+  await verb("dead-letters", "drop", "--all", "--yes");
+  await verb("pause", "storefront");
+  await verb("resume", "storefront");
+  expect(JSON.parse(await verb("status", "--json"))).toBeObject();
+  expect(await verb("journey", String(body.id))).toContain(String(body.id));
+  await verb("verify");
+  await verb("rebuild", "catalog");
+}, 90_000);
+
+test("nobody may do more: the relay's topic is no replica's to write to", async () => {
+  const log = await connectLog({ ...brokersOf(readSettings(as("replica-catalog"))), clientId: "thief", logger });
+  const events = { topic: eventsTopic(product).name, partition: 0 };
+  try {
+    await expect(log.openWriter("lockstep.relay", [events])).rejects.toThrow(/AUTHORIZATION_FAILED/);
+    await expect(log.openWriter("lockstep.replica.catalog.thief", [events])).rejects.toThrow(/AUTHORIZATION_FAILED/);
+  } finally {
+    await log.close();
+  }
+});
+
+test("they are printed as Kafka's tool takes them", () => {
+  const printed = Bun.spawnSync([process.execPath, "lockstep.ts", "broker-rights"], { cwd: root }).stdout.toString();
+  expect(printed.split("\n")).toContain(
+    "--add --allow-principal User:lockstep-stream --operation Write --transactional-id lockstep.stream. --resource-pattern-type prefixed",
+  );
+  expect(printed.trim().split("\n").length).toBe(users.flatMap(({ rights }) => rights).length);
+});

@@ -19,7 +19,7 @@ interface Reason {
 const byStream = (means: string, remedy: string) => ({ by: "stream" as const, means, remedy });
 const byReplica = (means: string, remedy: string) => ({ by: "replica" as const, means, remedy });
 
-/** Why a record is in the dead letters. Closed: docs/dead-letters.md, dashboards and the runbook name each. */
+/** Why a record is in the dead letters. Closed: docs/operate/dead-letters.md, dashboards and the runbook name each. */
 export const reasons = {
   "missing-header": byStream(
     "a CloudEvents attribute is missing or has no readable value",

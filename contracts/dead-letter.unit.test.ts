@@ -70,8 +70,8 @@ test("a letter is superseded by its version or a newer one; what was to be mende
   expect(isSuperseded(resent, undefined)).toBe(false);
 });
 
-test("each reason is explained in docs/dead-letters.md", async () => {
-  const page = await Bun.file(`${import.meta.dir}/../docs/dead-letters.md`).text();
+test("each reason is explained in docs/operate/dead-letters.md", async () => {
+  const page = await Bun.file(`${import.meta.dir}/../docs/operate/dead-letters.md`).text();
   expect([...page.matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, name]) => name!).toSorted()).toEqual(
     reasonNames.toSorted(),
   );

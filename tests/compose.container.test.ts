@@ -22,7 +22,7 @@ let isUp = false;
 const removeAll = () =>
   compose(...CLUSTER, "--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "2");
 
-/** Says how long something took: docs/deploy.md has these figures. */
+/** Says how long something took: docs/operate/deploy.md has these figures. */
 async function timed(what: string, work: () => Promise<unknown>): Promise<void> {
   const begun = performance.now();
   await work();

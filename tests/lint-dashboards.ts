@@ -5,7 +5,7 @@ import { goProgram } from "../stack/servers/go-program.ts";
 import { run } from "../stack/servers/machine-cache.ts";
 import { Failure } from "../stack/failure.ts";
 
-const folder = join(import.meta.dir, "dashboards");
+const folder = join(import.meta.dir, "../observability/grafana/dashboards");
 
 const linter = {
   what: "dashboard-linter",

@@ -32,7 +32,7 @@ export function jsonSchemas(named: Readonly<Record<string, z.ZodType>>, target: 
 
 const madeByServer = new Set<unknown>(Object.values(systemFields).map(({ schema }) => schema));
 
-/** What JSON Schema can say of a rule that zod knows by name only (contracts/entity.ts), and who sets a member. */
+/** What JSON Schema can say of a rule that zod knows by name only (contracts/entity/entity.ts), and who sets a member. */
 function override({ zodSchema, jsonSchema }: { zodSchema: unknown; jsonSchema: z.core.JSONSchema.BaseSchema }): void {
   const { rules = [] } = jsonSchema as { rules?: readonly string[] };
   if (rules.includes("no value twice")) Object.assign(jsonSchema, { uniqueItems: true });

@@ -17,7 +17,7 @@ export interface Alert {
   readonly labels?: Readonly<Record<string, string>>;
   /** What is so, in one line; may use `{{ $labels.x }}` and `{{ $value }}`. */
   readonly summary: string;
-  /** Heading in docs/runbook.md, as it stands in a link. */
+  /** Heading in docs/operate/runbook.md, as it stands in a link. */
   readonly section: string;
 }
 

@@ -33,7 +33,7 @@ test("each alert's runbook link leads to a section that names the alert and says
     annotations: { runbook_url: string };
   }[]) {
     const [file, section = ""] = annotations.runbook_url.split("#");
-    expect(file).toBe("docs/runbook.md");
+    expect(file).toBe("docs/operate/runbook.md");
     const text = sections.get(section);
     expect(text ?? `no section ${section}`).toContain(`\`${alert}\``);
     for (const part of ["**Means**", "**See**", "**Do**"]) expect(text).toContain(part);

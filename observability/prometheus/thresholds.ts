@@ -24,7 +24,7 @@ export interface Thresholds {
 }
 
 export const production: Thresholds = {
-  runbook: "docs/runbook.md",
+  runbook: "docs/operate/runbook.md",
   // A healthy replica has a change in some ten milliseconds; half a second is what a person begins to notice.
   slo: { withinSeconds: 0.5, objective: 0.99 },
   outboxOld: { aboveSeconds: 30, forSeconds: 60 },

@@ -54,7 +54,7 @@ export function openApi(about: {
   };
 }
 
-/** The schema of a page of these documents, as pageOf makes it (platform/pages.ts). */
+/** The schema of a page of these documents, as pageOf makes it (contracts/pages.ts). */
 export const pageSchema = (document: z.ZodType): z.ZodType =>
   z.strictObject({ items: z.array(document), nextCursor: z.string().nullable() });
 

@@ -18,7 +18,7 @@ export const checks: readonly Job[] = [
   ["biome", "check", "--error-on-warnings"],
   ["tsc", "--noEmit", "-p", "."],
   // The console's page: plain JavaScript with its types in comments.
-  ["tsc", "--noEmit", "-p", "operations/console/page"],
+  ["tsc", "--noEmit", "-p", "console/page"],
 ].map((check) => ({ group: "static", name: check.join(" "), check, files: [], servers: false }));
 
 /** How a test says that it has servers of its own: it then gains nothing by sharing a process, and may run beside others. */

@@ -2,7 +2,7 @@
  * How long one write takes, from the call to all replicas having it, at a steady rate over 12 partitions: the seam's writer
  * beside kafkajs' producers, in turn in the same run. Prints the table of docs/decisions/001-log-writer.md.
  *
- *     bun platform/log/conformance/latency.ts [host:port,…] [events per second]
+ *     bun tests/kafka-conformance/latency.ts [host:port,…] [events per second]
  */
 import { Kafka, logLevel, type Producer } from "kafkajs";
 import { createLogger } from "../../observability/logger.ts";

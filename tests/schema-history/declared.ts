@@ -46,7 +46,7 @@ function shown(what: string, fields: EntityDeclaration["fields"]): Record<string
   );
 }
 
-/** A refinement is code. It shows in the JSON Schema only by the `rules` that the schema's metadata name (contracts/entity.ts). */
+/** A refinement is code. It shows in the JSON Schema only by the `rules` that the schema's metadata name (contracts/entity/entity.ts). */
 function refuseUnnamedRules(what: string, schema: z.ZodType, at: readonly string[]): void {
   const { def } = schema._zod;
   const refined = (def.checks ?? []).some((check) => check._zod.def.check === "custom");

@@ -9,7 +9,7 @@ test("record-schema records a changed version anew only when asked to, and never
   const check = () => copy.try("test:p12");
   const file = join(copy.root, "package.json");
   const manifest = JSON.parse(readFileSync(file, "utf8"));
-  manifest.scripts["test:p12"] = "bun test tests/p12-recorded-schemas.unit.test.ts";
+  manifest.scripts["test:p12"] = "bun test tests/promises/p12-old-events-stay-readable/recorded-schemas.unit.test.ts";
   writeFileSync(file, JSON.stringify(manifest));
   const change = (from: string, to: string) => {
     const declaration = join(copy.root, "contracts/entities/product.ts");

@@ -110,7 +110,7 @@ export const inStep: Board = {
         {
           kind: "stat",
           title: "Alerts",
-          description: "Alerts that fire now. What each means and what to do: docs/runbook.md",
+          description: "Alerts that fire now. What each means and what to do: docs/operate/runbook.md",
           unit: "short",
           queries: [{ expr: orZero(`count(${foreign.alerts}{alertstate="firing"})`), legend: "firing" }],
           limits: { warn: 1, bad: 2 },

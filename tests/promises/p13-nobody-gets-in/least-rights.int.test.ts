@@ -25,7 +25,7 @@ import { newProduct } from "../../harness/load.ts";
 import { freePort, freshDatabase, redisUrl } from "../../harness/parts.ts";
 import { Started } from "../../harness/started.ts";
 
-const root = `${import.meta.dir}/..`;
+const root = `${import.meta.dir}/../../..`;
 const logger = createLogger("test", "1", "silent");
 const users = brokerUsers();
 const passwords = Object.fromEntries(users.map(({ name }) => [name, crypto.randomUUID()]));

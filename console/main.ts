@@ -1,7 +1,7 @@
 /** The console: a page that shows everything and follows single writes, the same over HTTP, and verification at a set pace. */
 import { authOf } from "../platform/auth/guard.ts";
 import { serveHttp, serviceApp } from "../platform/http/http.ts";
-import type { Running } from "../platform/run.ts";
+import type { ServiceDeps } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
 import { addressesOf, Connections } from "../operations/connect.ts";
 import type { Rebuilding } from "../operations/rebuild/rebuild.ts";
@@ -12,7 +12,7 @@ import { addReads } from "./server/http/reads.ts";
 import { addStream } from "./server/http/stream.ts";
 import { addWrites } from "./server/http/writes.ts";
 import { Live } from "./server/live/live.ts";
-import { watchFromOutside } from "./server/outside.ts";
+import { watchServices } from "./server/outside.ts";
 import { startPeriodicVerification } from "./server/periodic-verification.ts";
 
 /** How long a replica may take to hear of what was just committed, in seconds: nobody waits for this verification. */
@@ -24,7 +24,7 @@ const LOOK_EVERY_MS = 5_000;
  * @throws {CannotConnectError} when the settings do not say where the databases are.
  * @throws {SettingsError} when it would be open to the network unasked.
  */
-export async function startConsole({ settings, logger, metrics }: Running, rebuilding: Rebuilding): Promise<Service> {
+export async function startConsole({ settings, logger, metrics }: ServiceDeps, rebuilding: Rebuilding): Promise<Service> {
   const connections = new Connections(addressesOf(settings, ""), logger);
   const live = new Live(connections, logger);
   // A browser can put no header of its own on a page or an event stream, but it can send a password.
@@ -41,7 +41,7 @@ export async function startConsole({ settings, logger, metrics }: Running, rebui
   addReads(app, { connections, about });
   addStream(app, live.hub);
   addWrites(app, { connections, follow: live.follow });
-  addOperations(app, { connections, jobs: live.jobs, rebuilding, stackData, did: live.did });
+  addOperations(app, { connections, jobs: live.jobs, rebuilding, stackData, onAction: live.onAction });
   const http = serveHttp(app, settings);
   logger.info({ listening: http.url }, "console is up");
 
@@ -54,7 +54,7 @@ export async function startConsole({ settings, logger, metrics }: Running, rebui
       lookEveryMs: LOOK_EVERY_MS,
     },
   );
-  const outside = watchFromOutside({ connections, metrics, logger }, LOOK_EVERY_MS);
+  const outside = watchServices({ connections, metrics, logger }, LOOK_EVERY_MS);
   const ended = Promise.withResolvers<void>();
   return {
     ended: ended.promise,

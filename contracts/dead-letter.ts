@@ -101,7 +101,7 @@ export interface Cause {
 }
 
 /** The letter for a record. */
-export function encodeLetter(record: Stored, { reason, detail, stack, replica }: Cause): Outgoing {
+export function encodeDeadLetter(record: Stored, { reason, detail, stack, replica }: Cause): Outgoing {
   const headers: Record<string, string | Buffer> = {};
   for (const [name, value] of Object.entries(record.rawHeaders))
     headers[ours.has(bareName(name)) ? `${ORIGINAL}${name}` : name] = value;
@@ -150,7 +150,7 @@ export const encodeMark = ({ origin, resolution, atMs }: Mark): Outgoing => ({
   },
 });
 
-export interface Letter {
+export interface DeadLetter {
   readonly origin: Origin;
   readonly reason: ReasonName;
   readonly detail: string;
@@ -171,9 +171,9 @@ export interface Letter {
 }
 
 /** What a record of a dead-letter topic is; undefined for one that nobody of us wrote. */
-export function decodeLetterOrMark(
+export function decodeDeadLetterOrMark(
   record: Pick<Stored, "key" | "headers" | "timestampMs">,
-): { readonly letter: Letter } | { readonly mark: Mark } | undefined {
+): { readonly letter: DeadLetter } | { readonly mark: Mark } | undefined {
   const { headers } = record;
   const [topic, partition, offset] = [deadLetterHeader.topic, deadLetterHeader.partition, deadLetterHeader.offset].map(
     (name) => headers[name],
@@ -226,7 +226,7 @@ export function originalOf(record: Pick<Stored, "key" | "value" | "rawHeaders">)
  * any for one of the stream.
  */
 export function isSuperseded(
-  { version, resent, replica }: Pick<Letter, "version" | "resent" | "replica">,
+  { version, resent, replica }: Pick<DeadLetter, "version" | "resent" | "replica">,
   known: Version | undefined,
 ): boolean {
   if (version === undefined || known === undefined) return false;

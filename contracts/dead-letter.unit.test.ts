@@ -2,8 +2,8 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import {
   deadLetterHeader,
-  decodeLetterOrMark,
-  encodeLetter,
+  decodeDeadLetterOrMark,
+  encodeDeadLetter,
   encodeMark,
   isSuperseded,
   originalOf,
@@ -34,10 +34,10 @@ test("the record that a letter was is had back as it was, also one that has our 
   const names = name.map(([times, of]) => `${"original-".repeat(times)}${of}`);
   fc.assert(
     fc.property(fc.dictionary(names, fc.string()), (headers) => {
-      const letter = encodeLetter(stored(headers), cause);
+      const letter = encodeDeadLetter(stored(headers), cause);
       const back = originalOf({ ...letter, rawHeaders: bytes(letter.headers) });
       expect(texts(back.headers)).toEqual(headers);
-      const twice = encodeLetter(stored(letter.headers), cause);
+      const twice = encodeDeadLetter(stored(letter.headers), cause);
       expect(texts(originalOf({ ...twice, rawHeaders: bytes(twice.headers) }).headers)).toEqual(texts(letter.headers));
     }),
   );
@@ -46,17 +46,17 @@ test("the record that a letter was is had back as it was, also one that has our 
 test("a letter and a mark are read as what they are, and nothing else is", () => {
   const id = crypto.randomUUID();
   const record = { ...stored({ [header.version]: "3" }), key: Buffer.from(id) };
-  const letter = encodeLetter(record, cause);
+  const letter = encodeDeadLetter(record, cause);
   const origin = { topic: "products.events", partition: 2, offset: 17 };
-  const read = decodeLetterOrMark({ key: letter.key, headers: texts(letter.headers), timestampMs: 9 });
+  const read = decodeDeadLetterOrMark({ key: letter.key, headers: texts(letter.headers), timestampMs: 9 });
   expect(read).toEqual({
     letter: { origin, ...cause, writtenMs: 5, atMs: 9, id, version: 3, resent: false },
   });
   const mark = { origin, resolution: "dropped", atMs: 7 } as const;
-  expect(decodeLetterOrMark({ key: null, headers: texts(encodeMark(mark).headers), timestampMs: 9 })).toEqual({ mark });
-  expect(decodeLetterOrMark({ key: null, headers: {}, timestampMs: 9 })).toBeUndefined();
+  expect(decodeDeadLetterOrMark({ key: null, headers: texts(encodeMark(mark).headers), timestampMs: 9 })).toEqual({ mark });
+  expect(decodeDeadLetterOrMark({ key: null, headers: {}, timestampMs: 9 })).toBeUndefined();
   const odd = { ...texts(letter.headers), [deadLetterHeader.reason]: "because" };
-  expect(decodeLetterOrMark({ key: null, headers: odd, timestampMs: 9 })).toBeUndefined();
+  expect(decodeDeadLetterOrMark({ key: null, headers: odd, timestampMs: 9 })).toBeUndefined();
   expect(parseOrigin(originName(origin))).toEqual(origin);
   expect(parseOrigin("products.events/x/1")).toBeUndefined();
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { LockstepError } from "./errors.ts";
-import { decodeSyncTokens, encodeSyncToken, MOST_SEEN, type Seen } from "./sync-token.ts";
+import { decodeSyncTokens, encodeSyncToken, MAX_TOKEN_ENTRIES, type TokenEntry } from "./sync-token.ts";
 
 const seen = fc.record({
   plural: fc.constantFrom("products", "orders"),
@@ -13,13 +13,13 @@ test("tokens of several writes are one: each entity with its newest version", ()
   fc.assert(
     fc.property(fc.array(seen, { minLength: 1, maxLength: 20 }), (writes) => {
       const again = [...writes, { ...writes[0]!, version: writes[0]!.version + 1 }];
-      const expected = new Map<string, Seen>();
+      const expected = new Map<string, TokenEntry>();
       for (const write of again) {
         const key = write.plural + write.id;
         if (write.version > (expected.get(key)?.version ?? 0)) expected.set(key, write);
       }
       const header = again.map((write) => encodeSyncToken([write])).join(", ");
-      const byId = (list: readonly Seen[]) => list.toSorted((a, b) => (a.plural + a.id < b.plural + b.id ? -1 : 1));
+      const byId = (list: readonly TokenEntry[]) => list.toSorted((a, b) => (a.plural + a.id < b.plural + b.id ? -1 : 1));
       expect(byId(decodeSyncTokens(header))).toEqual(byId([...expected.values()]));
       expect(byId(decodeSyncTokens(encodeSyncToken(again)))).toEqual(byId([...expected.values()]));
     }),
@@ -36,7 +36,7 @@ test("what no write gave is refused, and so is more than a header should carry",
     `${encodeSyncToken([some])}!,`,
   ])
     expect(() => decodeSyncTokens(wrong)).toThrow(LockstepError);
-  const many = Array.from({ length: MOST_SEEN + 1 }, () => ({ ...some, id: crypto.randomUUID() }));
+  const many = Array.from({ length: MAX_TOKEN_ENTRIES + 1 }, () => ({ ...some, id: crypto.randomUUID() }));
   expect(() => encodeSyncToken(many)).toThrow("more than 100");
   expect(() => decodeSyncTokens(many.map((one) => encodeSyncToken([one])).join(","))).toThrow("more than 100");
   expect(decodeSyncTokens(undefined)).toEqual([]);

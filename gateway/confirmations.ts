@@ -25,7 +25,7 @@ interface Had {
 }
 
 /** Milliseconds until a replica had the write; undefined when it did not tell in time. */
-export type Confirmed = ReadonlyMap<string, number | undefined>;
+export type Confirmation = ReadonlyMap<string, number | undefined>;
 
 /** One write's interest in receipts: from before it is carried out until it is answered. */
 export interface Listening extends Disposable {
@@ -36,11 +36,11 @@ export interface Listening extends Disposable {
     version: Version,
     replicas: readonly string[],
     withinMs: number,
-  ): Promise<Confirmed>;
+  ): Promise<Confirmation>;
 }
 
 /** What replicas have told, for the writes of this gateway that wait. */
-export class Confirmations {
+export class ReceiptListener {
   private watching: Promise<Watcher> | undefined;
   private log: Promise<Log> | undefined;
   private listeners = 0;
@@ -131,7 +131,7 @@ export class Confirmations {
 
   private async confirmed(
     ...[entity, id, version, replicas, withinMs]: Parameters<Listening["confirmed"]>
-  ): Promise<Confirmed> {
+  ): Promise<Confirmation> {
     const key = `${entity}:${id}`;
     const confirmed = new Map<string, number | undefined>(replicas.map((replica) => [replica, undefined]));
     const all = Promise.withResolvers<void>();

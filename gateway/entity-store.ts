@@ -10,26 +10,26 @@ import {
 import { LockstepError } from "../contracts/errors.ts";
 import { watchBuffer } from "../observability/gauges.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import { isRefused } from "../platform/postgres/database.ts";
-import { explain } from "./explain-error.ts";
+import { isRejected } from "../platform/postgres/database.ts";
+import { explainError } from "./explain-error.ts";
 import type { Source } from "./source.ts";
 import { type Statements, statementsOf, type WriteText } from "./statements/index.ts";
 import { Together, type Write } from "../platform/async/batcher.ts";
-import type { Once, WriteContext } from "./write-context.ts";
+import type { IdempotencyKey, WriteContext } from "./write-context.ts";
 
 /** What became of a write. `again`: it was carried out before, by an earlier request with its key. */
-export interface Written<T> {
-  readonly is: T;
-  readonly again: boolean;
+export interface WriteResult<T> {
+  readonly value: T;
+  readonly replayed: boolean;
 }
 
 /** Versions that the entity may have before the change; undefined accepts every one, an empty list none. */
 export type Accepted = readonly Version[] | undefined;
 
-interface Answer {
+interface WriteRow {
   readonly doc: Record<string, unknown> | null;
   readonly version: number | null;
-  readonly again?: true;
+  readonly replayed?: true;
 }
 
 interface Remembered {
@@ -56,9 +56,9 @@ const BOUNDS = { lanes: 1, aside: 1, most: 500, patienceMs: 5_000 };
 
 export class EntityStore {
   private readonly statements: Statements;
-  private readonly inserts: Together<Prepared, Answer>;
-  private readonly updates: Together<Prepared, Answer>;
-  private readonly removals: Together<Prepared, Answer>;
+  private readonly inserts: Together<Prepared, WriteRow>;
+  private readonly updates: Together<Prepared, WriteRow>;
+  private readonly removals: Together<Prepared, WriteRow>;
 
   constructor(
     private readonly source: Source,
@@ -66,35 +66,35 @@ export class EntityStore {
   ) {
     this.statements = statementsOf(entity);
     const together = (statement: WriteText) =>
-      new Together<Prepared, Answer>((writes, patient) => this.write(statement, writes, patient), isUndone, BOUNDS);
+      new Together<Prepared, WriteRow>((writes, patient) => this.write(statement, writes, patient), isUndone, BOUNDS);
     this.inserts = together(this.statements.insert);
     this.updates = together(this.statements.update);
     this.removals = together(this.statements.remove);
   }
 
   /** Tells how many writes of each kind wait. */
-  show(metrics: Metrics): void {
+  registerMetrics(metrics: Metrics): void {
     const { inserts, updates, removals } = this;
     for (const [kind, writes] of Object.entries({ inserts, updates, removals }))
       watchBuffer(metrics, `${this.entity.plural} ${kind}`, BOUNDS.most, () => writes.held);
   }
 
   /** @throws {LockstepError} CONFLICT when a unique value is taken; INVALID; UNAVAILABLE. */
-  async insert(id: EntityId, document: Document, context: WriteContext): Promise<Written<Document>> {
-    const { doc, again = false } = await this.add(this.inserts, id, rowOf({ id, ...document }), context);
-    return { is: this.document(doc!), again };
+  async insert(id: EntityId, document: Document, context: WriteContext): Promise<WriteResult<Document>> {
+    const { doc, replayed = false } = await this.add(this.inserts, id, rowOf({ id, ...document }), context);
+    return { value: this.document(doc!), replayed };
   }
 
   /** Sets the given members and no others. @throws {LockstepError} NOT_FOUND, PRECONDITION_FAILED, CONFLICT, INVALID, UNAVAILABLE. */
-  async update(id: EntityId, change: Document, accepted: Accepted, context: WriteContext): Promise<Written<Document>> {
+  async update(id: EntityId, change: Document, accepted: Accepted, context: WriteContext): Promise<WriteResult<Document>> {
     const answer = await this.add(this.updates, id, { id, change: rowOf(change), accepted }, context);
-    return { is: this.document(this.changed(id, accepted, answer)), again: answer.again ?? false };
+    return { value: this.document(this.changed(id, accepted, answer)), replayed: answer.replayed ?? false };
   }
 
   /** @returns the version of the tombstone. @throws {LockstepError} NOT_FOUND, PRECONDITION_FAILED, UNAVAILABLE. */
-  async remove(id: EntityId, accepted: Accepted, context: WriteContext): Promise<Written<Version>> {
+  async remove(id: EntityId, accepted: Accepted, context: WriteContext): Promise<WriteResult<Version>> {
     const answer = await this.add(this.removals, id, { id, accepted }, context);
-    return { is: Number(this.changed(id, accepted, answer).version) + 1, again: answer.again ?? false };
+    return { value: Number(this.changed(id, accepted, answer).version) + 1, replayed: answer.replayed ?? false };
   }
 
   /** @throws {LockstepError} NOT_FOUND, UNAVAILABLE. */
@@ -110,7 +110,7 @@ export class EntityStore {
     return rows.map((row) => this.document(row.doc!));
   }
 
-  private changed(id: EntityId, accepted: Accepted, { doc, version }: Answer): Record<string, unknown> {
+  private changed(id: EntityId, accepted: Accepted, { doc, version }: WriteRow): Record<string, unknown> {
     if (doc) return doc;
     if (version === null || !accepted) throw this.notFound(id);
     // The version was read before the row was locked: at the end of a race it is the one that was asked for.
@@ -130,38 +130,38 @@ export class EntityStore {
   }
 
   private async add(
-    to: Together<Prepared, Answer>,
+    to: Together<Prepared, WriteRow>,
     id: EntityId,
     value: Record<string, unknown>,
     context: WriteContext,
-  ): Promise<Answer> {
-    const { once } = context;
+  ): Promise<WriteRow> {
+    const { idempotencyKey } = context;
     const item = JSON.stringify(value);
     const carryOut = () => to.add({ id, bytes: item.length, item, context });
     try {
-      return once ? await this.carryOutOnce(once, carryOut) : await carryOut();
+      return idempotencyKey ? await this.executeIdempotent(idempotencyKey, carryOut) : await carryOut();
     } catch (error) {
-      throw explain(error, this.entity, once !== undefined);
+      throw explainError(error, this.entity, idempotencyKey !== undefined);
     }
   }
 
   /** What is refused may be so because an earlier request with this key was faster: its value is taken, its version gone. */
-  private async carryOutOnce(once: Once, carryOut: () => Promise<Answer>): Promise<Answer> {
-    const before = await this.recall(once);
+  private async executeIdempotent(once: IdempotencyKey, carryOut: () => Promise<WriteRow>): Promise<WriteRow> {
+    const before = await this.lookupKey(once);
     if (before) return before;
     try {
       const answer = await carryOut();
-      return answer.doc ? answer : ((await this.recall(once)) ?? answer);
+      return answer.doc ? answer : ((await this.lookupKey(once)) ?? answer);
     } catch (error) {
-      const meanwhile = isRefused(error) && (await this.recall(once));
+      const meanwhile = isRejected(error) && (await this.lookupKey(once));
       if (meanwhile) return meanwhile;
       throw error;
     }
   }
 
   /** What an earlier request with this key was answered. @throws {LockstepError} KEY_REUSED when it asked for something else. */
-  private async recall({ key, fingerprint }: Once): Promise<Answer | undefined> {
-    const [found] = await this.send<Remembered>(this.statements.recall, [key], ATTEMPTS);
+  private async lookupKey({ key, fingerprint }: IdempotencyKey): Promise<WriteRow | undefined> {
+    const [found] = await this.send<Remembered>(this.statements.lookupKey, [key], ATTEMPTS);
     if (!found) return undefined;
     if (found.fingerprint !== fingerprint)
       throw new LockstepError(
@@ -169,15 +169,15 @@ export class EntityStore {
         "This Idempotency-Key came with another request before. Repeat a request as it was, or give a new one a key of its own.",
         { violations: [{ pointer: "Idempotency-Key", detail: "was used for another request" }] },
       );
-    return { doc: found.doc, version: null, again: true };
+    return { doc: found.doc, version: null, replayed: true };
   }
 
   /** Carries out writes of one kind in one statement: all of them or, when it throws, none or nobody knows. */
-  private async write(statement: WriteText, writes: readonly Prepared[], patient: boolean): Promise<Answer[]> {
+  private async write(statement: WriteText, writes: readonly Prepared[], patient: boolean): Promise<WriteRow[]> {
     const contexts = Object.fromEntries(writes.map(({ id, context }) => [id, context]));
     const list = `[${writes.map(({ item }) => item).join(",")}]`;
-    const answers = await this.send<Answer & { readonly id: EntityId }>(
-      writes.some(({ context }) => context.once) ? statement.remembering : statement.plain,
+    const answers = await this.send<WriteRow & { readonly id: EntityId }>(
+      writes.some(({ context }) => context.idempotencyKey) ? statement.remembering : statement.plain,
       [list, JSON.stringify(contexts), patient ? "0" : String(LOCK_MS)],
       patient ? ATTEMPTS : 1,
     );
@@ -185,11 +185,11 @@ export class EntityStore {
     return writes.map(({ id }) => byId.get(id)!);
   }
 
-  private async run(text: string, parameters: readonly (string | number | null)[]): Promise<Answer[]> {
+  private async run(text: string, parameters: readonly (string | number | null)[]): Promise<WriteRow[]> {
     try {
-      return await this.send<Answer>(text, parameters, ATTEMPTS);
+      return await this.send<WriteRow>(text, parameters, ATTEMPTS);
     } catch (error) {
-      throw explain(error, this.entity);
+      throw explainError(error, this.entity);
     }
   }
 
@@ -211,5 +211,5 @@ export class EntityStore {
 /** True when the database has undone a statement for a reason that may be one row's. */
 function isUndone(error: unknown): boolean {
   const code = (error as { code?: string }).code ?? "";
-  return isRefused(error) || UNDONE.includes(code) || code === LOCK_NOT_AVAILABLE;
+  return isRejected(error) || UNDONE.includes(code) || code === LOCK_NOT_AVAILABLE;
 }

@@ -2,7 +2,7 @@
 import type { PostgresError } from "postgres";
 import { columnOf, type EntityDeclaration } from "../contracts/entity/entity.ts";
 import { LockstepError, type Violation } from "../contracts/errors.ts";
-import { DatabaseAwayError, isAway } from "../platform/postgres/database.ts";
+import { DatabaseUnavailableError, isUnavailable } from "../platform/postgres/database.ts";
 
 const REFUSED = "the database does not accept this value";
 
@@ -11,8 +11,8 @@ const REFUSED = "the database does not accept this value";
  * @returns a LockstepError for what a client can act on: CONFLICT for a value that is taken, INVALID for one that the declaration
  * allows and the table refuses, UNAVAILABLE for a database that is away. Otherwise the error as it came: a fault of ours.
  */
-export function explain(error: unknown, entity: EntityDeclaration, repeatable = false): unknown {
-  if (isAway(error)) return unavailable(error, repeatable);
+export function explainError(error: unknown, entity: EntityDeclaration, repeatable = false): unknown {
+  if (isUnavailable(error)) return unavailable(error, repeatable);
   const { code = "", constraint_name: constraint, column_name: column } = error as Partial<PostgresError>;
   if (code === "23505") {
     const member = entity.unique.find((m) => constraint === `${entity.plural}_${columnOf(m)}_key`);
@@ -42,7 +42,7 @@ function violations(entity: EntityDeclaration, constraint?: string, column?: str
 function unavailable(error: unknown, repeatable: boolean): LockstepError {
   const { code = "" } = error as { code?: string };
   const sent =
-    error instanceof DatabaseAwayError
+    error instanceof DatabaseUnavailableError
       ? error.sent
       : /^(08|57P0[125]|CONNECTION_(CLOSED|DESTROYED)|ECONNRESET|EPIPE)/.test(code);
   const advice = sent

@@ -4,7 +4,7 @@ import { createLogger } from "../observability/logger.ts";
 import { requestBy } from "../tests/harness/client.ts";
 import { DescribedApi } from "../tests/harness/described.ts";
 import { outbox, type TestGateway, testGateway } from "../tests/harness/gateway.ts";
-import { Forgetting } from "./idempotency.ts";
+import { KeyExpiry } from "./idempotency.ts";
 import { gatewayOpenApi } from "./openapi/document.ts";
 
 /** Each answer is judged by what the gateway says of itself. */
@@ -165,7 +165,7 @@ test("keys are forgotten when their time is over, and no sooner", async () => {
   for (const key of [old, young]) await whole("POST", at(), body[key], { "idempotency-key": key });
   await gateway.sql`
     update lockstep.idempotency_keys set at = now() - interval '25 hours' where doc ->> 'sku' = ${String(body[old]!.sku)}`;
-  using forgetting = new Forgetting(
+  using forgetting = new KeyExpiry(
     { query: async (work) => await work(gateway.sql) },
     24,
     createLogger("gateway", "1", "silent"),

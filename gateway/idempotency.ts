@@ -26,7 +26,7 @@ const FORGET_AT_ONCE = 5_000;
  * @param asked what the request says beside its path, in an order that does not depend on the client's.
  * @throws {LockstepError} MALFORMED for a key that is none.
  */
-export function repeatable(c: Context, collection: string, asked: unknown, context: WriteContext): WriteContext {
+export function withIdempotency(c: Context, collection: string, asked: unknown, context: WriteContext): WriteContext {
   const given = c.req.header(HEADER);
   if (given === undefined) return context;
   const [, quoted, bare] = KEY.exec(given.trim()) ?? [];
@@ -37,17 +37,17 @@ export function repeatable(c: Context, collection: string, asked: unknown, conte
       violations: [{ pointer: HEADER, detail }],
     });
   }
-  const once = {
+  const idempotencyKey = {
     key: digest([context.actor ?? null, c.req.method, collection, key]),
     fingerprint: digest([c.req.path, asked]),
   };
-  return { ...context, once };
+  return { ...context, idempotencyKey };
 }
 
 const digest = (of: unknown): string => new Bun.CryptoHasher("sha256").update(JSON.stringify(of)).digest("base64url");
 
 /** Forgets keys when their time is over; every gateway of a source does, which harms nobody. */
-export class Forgetting implements Disposable {
+export class KeyExpiry implements Disposable {
   private readonly timer: Timer;
 
   constructor(

@@ -10,11 +10,11 @@ import { connectLog } from "../kafka/connect-log.ts";
 import { brokersOf } from "../kafka/security.ts";
 import { migrate } from "../platform/postgres/migrate.ts";
 import { serveDescription } from "../platform/openapi/document.ts";
-import type { Running } from "../platform/run.ts";
+import type { ServiceDeps } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
 import { VERSION } from "../platform/version.ts";
-import { Confirmations } from "./confirmations.ts";
-import { Forgetting } from "./idempotency.ts";
+import { ReceiptListener } from "./confirmations.ts";
+import { KeyExpiry } from "./idempotency.ts";
 import { migrations } from "./migrations/index.ts";
 import { gatewayOpenApi } from "./openapi/document.ts";
 import { addRoutes, type RouteParts } from "./routes.ts";
@@ -32,7 +32,7 @@ export interface Gateway extends Service {
  * @throws {Error} when DATABASE_URL is missing, or the database cannot be reached or migrated at the start.
  * @throws {SettingsError} when it would be open to the network unasked.
  */
-export async function startGateway({ settings, logger, metrics }: Running): Promise<Gateway> {
+export async function startGateway({ settings, logger, metrics }: ServiceDeps): Promise<Gateway> {
   const url = settings.DATABASE_URL;
   if (!url) throw new Error("DATABASE_URL is not set: the gateway needs the source's PostgreSQL");
   const auth = authOf({ settings, metrics, logger }, { scopeOf });
@@ -42,7 +42,7 @@ export async function startGateway({ settings, logger, metrics }: Running): Prom
   });
   watchPool(metrics, "source", () => source.use);
   const connect = () => connectLog({ ...brokersOf(settings), clientId: "lockstep-gateway", logger });
-  const confirmations = new Confirmations(connect, logger);
+  const confirmations = new ReceiptListener(connect, logger);
   confirmations.show(metrics);
   const using = {
     confirmations,
@@ -54,8 +54,8 @@ export async function startGateway({ settings, logger, metrics }: Running): Prom
   const http = serveHttp(app, settings);
   await migrate(url, migrations, logger);
   source.schemaIsUpToDate();
-  const forgetting = new Forgetting(source, settings.LOCKSTEP_IDEMPOTENCY_HOURS, logger);
-  http.openShared();
+  const forgetting = new KeyExpiry(source, settings.LOCKSTEP_IDEMPOTENCY_HOURS, logger);
+  http.listenShared();
   logger.info({ listening: http.url }, "gateway is up");
 
   const ended = Promise.withResolvers<void>();
@@ -84,7 +84,7 @@ export function gatewayApp(
   app.use(auth.guard);
   for (const entity of entities) {
     const store = new EntityStore(source, entity);
-    store.show(metrics);
+    store.registerMetrics(metrics);
     addRoutes(app, store, using);
   }
   serveDescription(app, "/openapi.json", gatewayOpenApi);

@@ -4,17 +4,17 @@ import { type Document, type EntityId, inputSchema, patchSchema, type Version } 
 import { LockstepError } from "../contracts/errors.ts";
 import { readBody } from "../platform/http/body.ts";
 import { isId, pageOf, pageRequest } from "../contracts/pages.ts";
-import { repeatable } from "./idempotency.ts";
+import { withIdempotency } from "./idempotency.ts";
 import { acceptedVersions, type Conditions, etagOf, isUnchanged } from "./preconditions.ts";
-import { inRequestSpan, inStatementSpan } from "./spans.ts";
-import { SyncedWrite, type SyncParts } from "./synchronous.ts";
-import type { EntityStore, Written } from "./entity-store.ts";
+import { withRequestSpan, withStatementSpan } from "./spans.ts";
+import { SynchronousWrite, type SynchronousWriteDeps } from "./synchronous.ts";
+import type { EntityStore, WriteResult } from "./entity-store.ts";
 
 /** Media types of bodies. */
 export const JSON_TYPES = ["application/json"];
 export const PATCH_TYPES = ["application/merge-patch+json", "application/json"];
 
-export interface RouteParts extends SyncParts {
+export interface RouteParts extends SynchronousWriteDeps {
   readonly maxBodyBytes: number;
 }
 
@@ -30,7 +30,7 @@ function addReads(app: Hono, store: EntityStore, collection: string): void {
   app.get(collection, async (c) => {
     const { after, limit } = pageRequest(c.req.query());
     const page = pageOf(await store.list(after, limit + 1), limit);
-    askAgain(c);
+    setNoCache(c);
     if (page.nextCursor) c.header("link", `<${collection}?limit=${limit}&cursor=${page.nextCursor}>; rel="next"`);
     return c.json(page);
   });
@@ -38,7 +38,7 @@ function addReads(app: Hono, store: EntityStore, collection: string): void {
   app.get(`${collection}/:id`, async (c) => {
     const document = await store.read(idOf(c, store));
     const version = Number(document.version);
-    askAgain(c);
+    setNoCache(c);
     c.header("etag", etagOf(version));
     return isUnchanged(c.req.header("if-none-match"), version) ? c.body(null, 304) : c.json(document);
   });
@@ -47,16 +47,16 @@ function addReads(app: Hono, store: EntityStore, collection: string): void {
 function addCreate(app: Hono, store: EntityStore, collection: string, parts: RouteParts): void {
   const body = { schema: inputSchema(store.entity), types: JSON_TYPES, maxBytes: parts.maxBodyBytes };
   app.post(collection, (c) =>
-    inRequestSpan(c, collection, async (context) => {
+    withRequestSpan(c, collection, async (context) => {
       const document = await readBody(c.req.raw, body);
       // UUIDv7: ids made one after the other lie beside each other in the index (RFC 9562, section 5.7).
       const id = Bun.randomUUIDv7();
-      const repeated = repeatable(c, collection, document, context);
-      using write = await SyncedWrite.begin(c, store.entity, id, parts);
-      const created = await inStatementSpan(repeated, `INSERT ${store.entity.plural}`, (inner) =>
+      const repeated = withIdempotency(c, collection, document, context);
+      using write = await SynchronousWrite.begin(c, store.entity, id, parts);
+      const created = await withStatementSpan(repeated, `INSERT ${store.entity.plural}`, (inner) =>
         store.insert(id, document, inner),
       );
-      c.header("location", `${collection}/${created.is.id}`);
+      c.header("location", `${collection}/${created.value.id}`);
       return await answer(c, write, created, 201);
     }),
   );
@@ -72,13 +72,13 @@ function addChanges(app: Hono, store: EntityStore, collection: string, parts: Ro
   };
   for (const method of ["PUT", "PATCH"] as const)
     app.on(method, member, (c) =>
-      inRequestSpan(c, member, async (context) => {
+      withRequestSpan(c, member, async (context) => {
         const id = idOf(c, store);
         const accepted = acceptedVersions(conditions(c));
         const change = await readBody(c.req.raw, bodies[method]);
-        const repeated = repeatable(c, collection, [accepted, change], context);
-        using write = await SyncedWrite.begin(c, entity, id, parts);
-        const changed = await inStatementSpan(repeated, `UPDATE ${entity.plural}`, (inner) =>
+        const repeated = withIdempotency(c, collection, [accepted, change], context);
+        using write = await SynchronousWrite.begin(c, entity, id, parts);
+        const changed = await withStatementSpan(repeated, `UPDATE ${entity.plural}`, (inner) =>
           store.update(id, change, accepted, inner),
         );
         return await answer(c, write, changed, 200);
@@ -86,15 +86,15 @@ function addChanges(app: Hono, store: EntityStore, collection: string, parts: Ro
     );
 
   app.delete(member, (c) =>
-    inRequestSpan(c, member, async (context) => {
+    withRequestSpan(c, member, async (context) => {
       const id = idOf(c, store);
       const accepted = acceptedVersions(conditions(c));
-      const repeated = repeatable(c, collection, accepted, context);
-      using write = await SyncedWrite.begin(c, entity, id, parts);
-      const { is: version, again } = await inStatementSpan(repeated, `DELETE ${entity.plural}`, (inner) =>
+      const repeated = withIdempotency(c, collection, accepted, context);
+      using write = await SynchronousWrite.begin(c, entity, id, parts);
+      const { value: version, replayed } = await withStatementSpan(repeated, `DELETE ${entity.plural}`, (inner) =>
         store.remove(id, accepted, inner),
       );
-      await stands(c, write, { id, version, again });
+      await respondCommitted(c, write, { id, version, replayed });
       return c.body(null, 204);
     }),
   );
@@ -114,19 +114,19 @@ const conditions = (c: Context): Conditions => ({
 
 async function answer(
   c: Context,
-  write: SyncedWrite,
-  written: Written<Document>,
+  write: SynchronousWrite,
+  written: WriteResult<Document>,
   status: 200 | 201,
 ): Promise<Response> {
-  const { is: document, again } = written;
-  await stands(c, write, { id: String(document.id), version: Number(document.version), again });
+  const { value: document, replayed } = written;
+  await respondCommitted(c, write, { id: String(document.id), version: Number(document.version), replayed });
   return c.json(document, status);
 }
 
 /** The write is committed, now or by an earlier request, whose receipts nobody can wait for any more. */
-async function stands(
+async function respondCommitted(
   c: Context,
-  write: SyncedWrite,
+  write: SynchronousWrite,
   { id, version, again }: { readonly id: EntityId; readonly version: Version; readonly again: boolean },
 ): Promise<void> {
   c.header("etag", etagOf(version));
@@ -134,4 +134,4 @@ async function stands(
 }
 
 /** An answer may be kept, but not be used without asking whether it is still true. */
-const askAgain = (c: Context): void => c.header("cache-control", "no-cache");
+const setNoCache = (c: Context): void => c.header("cache-control", "no-cache");

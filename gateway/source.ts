@@ -10,7 +10,7 @@
  *   outcome, later ones are refused, and a new connection asks on.
  */
 import type { PoolUse } from "../observability/gauges.ts";
-import { Database, DatabaseAwayError } from "../platform/postgres/database.ts";
+import { Database, DatabaseUnavailableError } from "../platform/postgres/database.ts";
 import { connectPool, type Sql } from "../platform/postgres/connect.ts";
 import type { Check } from "../platform/service.ts";
 
@@ -65,10 +65,10 @@ export class Source {
     this.started = true;
   }
 
-  /** Runs one statement. @throws {DatabaseAwayError} and whatever the database says. */
+  /** Runs one statement. @throws {DatabaseUnavailableError} and whatever the database says. */
   query<T>(work: (sql: Sql) => PromiseLike<T>): Promise<T> {
-    if (!this.started) return Promise.reject(new DatabaseAwayError("the schema is not up to date yet", false));
-    if (this.silent) return Promise.reject(new DatabaseAwayError("the database does not answer", false));
+    if (!this.started) return Promise.reject(new DatabaseUnavailableError("the schema is not up to date yet", false));
+    if (this.silent) return Promise.reject(new DatabaseUnavailableError("the database does not answer", false));
     return this.database.query(work);
   }
 
@@ -99,7 +99,7 @@ export class Source {
     this.pulse = this.connectPulse();
     this.asking = false;
     if (this.unanswered !== SILENT_TICKS) return;
-    this.database.refuseQueued(this.why);
+    this.database.rejectQueued(this.why);
     this.database.renew();
   }
 

@@ -1,11 +1,11 @@
 /** The spans of a write: the request's, and under it the statement's, whose context travels on in the outbox row. */
 import type { Context } from "hono";
 import { LockstepError, policy } from "../contracts/errors.ts";
-import { inSpan, newTraceparent, SpanKind, startSpan, validTraceparent } from "../observability/trace.ts";
+import { withSpan, newTraceparent, SpanKind, startSpan, validTraceparent } from "../observability/trace.ts";
 import type { WriteContext } from "./write-context.ts";
 
 /** Runs a request inside its span. A write that came without a trace begins one, so that its hops can be told by one id. */
-export async function inRequestSpan(
+export async function withRequestSpan(
   c: Context,
   route: string,
   work: (context: WriteContext) => Promise<Response>,
@@ -22,25 +22,25 @@ export async function inRequestSpan(
     const response = await work({ traceparent, ...(actor === undefined ? {} : { actor }) });
     span.set({ "http.response.status_code": response.status });
     span.end();
-    c.set("keptTraceId", span.keptTraceId);
+    c.set("sampledTraceId", span.sampledTraceId);
     return response;
   } catch (error) {
     const status = error instanceof LockstepError ? policy[error.code].http : 500;
     span.set({ "http.response.status_code": status });
     // A client's mistake is no failure of the server (OpenTelemetry semantic conventions for HTTP, span status).
     span.end(status >= 500 ? error : undefined);
-    c.set("keptTraceId", span.keptTraceId);
+    c.set("sampledTraceId", span.sampledTraceId);
     throw error;
   }
 }
 
 /** Runs one statement inside its span. @param summary operation and table: `INSERT products`. */
-export const inStatementSpan = <T>(
+export const withStatementSpan = <T>(
   context: WriteContext,
   summary: string,
   work: (context: WriteContext) => Promise<T>,
 ): Promise<T> =>
-  inSpan(
+  withSpan(
     summary,
     {
       parent: context.traceparent,

@@ -2,28 +2,28 @@
 import type { Context } from "hono";
 import type { EntityDeclaration, EntityId, Version } from "../contracts/entity/entity.ts";
 import { LockstepError } from "../contracts/errors.ts";
-import { decodeSyncTokens, encodeSyncToken, type Seen } from "../contracts/sync-token.ts";
+import { decodeSyncTokens, encodeSyncToken, type TokenEntry } from "../contracts/sync-token.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { preferredWait, type Wait } from "../contracts/prefer.ts";
-import type { Confirmations, Listening } from "./confirmations.ts";
+import type { ReceiptListener, Listening } from "./confirmations.ts";
 
 /** Longest that a write is held up to listen for receipts first. */
 const LISTEN_MS = 500;
 
-export interface SyncParts {
-  readonly confirmations: Pick<Confirmations, "listen">;
+export interface SynchronousWriteDeps {
+  readonly confirmations: Pick<ReceiptListener, "listen">;
   readonly metrics: Metrics;
   /** Bound of `Prefer: wait`, in milliseconds. */
   readonly mostWaitMs: number;
 }
 
 /** One write from before it is carried out to its answer. */
-export class SyncedWrite implements Disposable {
+export class SynchronousWrite implements Disposable {
   private constructor(
     private readonly c: Context,
     private readonly entity: EntityDeclaration,
-    private readonly using: SyncParts,
-    private readonly brought: readonly Seen[],
+    private readonly using: SynchronousWriteDeps,
+    private readonly brought: readonly TokenEntry[],
     private readonly wait: Wait | undefined,
     private readonly listening: Listening | undefined,
   ) {}
@@ -33,14 +33,14 @@ export class SyncedWrite implements Disposable {
    *
    * @throws {LockstepError} MALFORMED for a `Sync-Token` that no write gave, or a replica that is not declared: before anything is written.
    */
-  static async begin(c: Context, entity: EntityDeclaration, id: EntityId, using: SyncParts): Promise<SyncedWrite> {
+  static async begin(c: Context, entity: EntityDeclaration, id: EntityId, using: SynchronousWriteDeps): Promise<SynchronousWrite> {
     const brought = decodeSyncTokens(c.req.header("sync-token"));
     encodeSyncToken([...brought, { plural: entity.plural, id, version: 1 }]);
     const wait = preferredWait(c.req.header("prefer"), using.mostWaitMs);
     for (const name of wait?.replicas ?? [])
       if (!entity.replicas.some((replica) => replica.name === name)) throw unknownReplica(entity, name);
     const listening = wait && (await using.confirmations.listen(Math.min(LISTEN_MS, wait.ms)));
-    return new SyncedWrite(c, entity, using, brought, wait, listening);
+    return new SynchronousWrite(c, entity, using, brought, wait, listening);
   }
 
   /**

@@ -2,14 +2,14 @@
 import type { KafkaConfig } from "kafkajs";
 import { createLogger } from "kafkajs/src/loggers/index.js";
 import type { Logger } from "../observability/logger.ts";
-import type { Follower, Log } from "./log.ts";
+import type { Consumer, Log } from "./log.ts";
 import { Cluster } from "./wire/cluster.ts";
 import { fence } from "./writer/fence.ts";
 import { startOffsets } from "./consumer/commits.ts";
-import { startFollower } from "./consumer/consumer.ts";
+import { startConsumer } from "./consumer/consumer.ts";
 import { startWatcher } from "./consumer/watcher.ts";
 import { kafkajsLogging } from "./wire/logging.ts";
-import { boundsOf } from "./offsets.ts";
+import { offsetRanges } from "./offsets.ts";
 import { patiently } from "./wire/patience.ts";
 import { readRange } from "./consumer/read-range.ts";
 import { Sender } from "./writer/sender.ts";
@@ -51,7 +51,7 @@ export async function connectLog({
   fencing,
 }: LogSettings): Promise<Log> {
   const settings = { clientId, security, logger: createLogger(kafkajsLogging(logger)), silences: new Map() };
-  const followers = new Set<Follower>();
+  const followers = new Set<Consumer>();
   const cluster = new Cluster(brokers, settings);
   const sender = new Sender(cluster);
   const closing = new AbortController();
@@ -67,16 +67,16 @@ export async function connectLog({
       return new Writer(name, { cluster, sender, logger, timeoutMs: writeTimeoutMs }, held, partitions);
     },
     read: (at, from, to) => readRange(cluster, at, from, to, signal),
-    async bounds(topic) {
+    async offsets(topic) {
       const count = await patiently({ what: `finding ${topic}`, withinMs: CONNECT_WITHIN_MS, signal }, () =>
         cluster.partitions(topic),
       );
       const partitions = Array.from({ length: count }, (_, partition) => ({ topic, partition }));
-      const bounds = await boundsOf(cluster, partitions, signal);
+      const bounds = await offsetRanges(cluster, partitions, signal);
       return new Map(partitions.map((at) => [at.partition, bounds.get(`${topic}/${at.partition}`)!]));
     },
     config: (topic) => configOf(cluster, topic, signal),
-    async progress(group, topic) {
+    async committed(group, topic) {
       const count = await patiently({ what: `finding ${topic}`, withinMs: CONNECT_WITHIN_MS, signal }, () =>
         cluster.partitions(topic),
       );
@@ -86,8 +86,8 @@ export async function connectLog({
     },
     partitions: (topic) =>
       patiently({ what: `finding ${topic}`, withinMs: CONNECT_WITHIN_MS, signal }, () => cluster.partitions(topic)),
-    async follow(options) {
-      const follower = startFollower(options, { cluster, logger });
+    async consume(options) {
+      const follower = startConsumer(options, { cluster, logger });
       followers.add(follower);
       return follower;
     },

@@ -32,7 +32,7 @@ export interface TopicPartition {
 export const nameOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;
 
 /** `first`: offset of the oldest record kept. `next`: offset that the next record will get. */
-export interface Bounds {
+export interface OffsetRange {
   readonly first: number;
   readonly next: number;
 }
@@ -77,7 +77,7 @@ export interface Batch extends TopicPartition {
 }
 
 /** A member of a consumer group. */
-export interface Follower {
+export interface Consumer {
   /** Settles when the follower ended; rejects when it cannot go on. */
   readonly ended: Promise<void>;
   /** Milliseconds since a broker last answered a fetch, with records or without. */
@@ -92,7 +92,7 @@ export interface Follower {
   close(): Promise<void>;
 }
 
-export interface FollowOptions {
+export interface ConsumeOptions {
   readonly group: string;
   readonly topics: readonly string[];
   /**
@@ -123,7 +123,7 @@ export interface FollowOptions {
    * at once, where the group would otherwise wait for the old one's session to end. Two processes with one name end each other.
    */
   readonly instance?: string;
-  /** Begins paused ({@link Follower.paused}). */
+  /** Begins paused ({@link Consumer.paused}). */
   readonly paused?: boolean;
   /** Silence of this member after which its partitions go to others. Default 10,000 ms; the broker allows 6,000 or more. */
   readonly sessionTimeoutMs?: number;
@@ -156,14 +156,14 @@ export interface Log {
   openWriter(name: string, partitions: readonly TopicPartition[]): Promise<LogWriter>;
   /** Reads `from` (inclusive) to `to` (exclusive), whatever of it is still kept, in batches. */
   read(at: TopicPartition, from: number, to: number): AsyncIterable<readonly StoredRecord[]>;
-  bounds(topic: string): Promise<ReadonlyMap<number, Bounds>>;
+  offsets(topic: string): Promise<ReadonlyMap<number, OffsetRange>>;
   /** Where a consumer group will go on in each partition of a topic, as it last committed: it may be a second old. */
-  progress(group: string, topic: string): Promise<ReadonlyMap<number, number>>;
+  committed(group: string, topic: string): Promise<ReadonlyMap<number, number>>;
   /** The broker's settings for a topic, by name. */
   config(topic: string): Promise<ReadonlyMap<string, string>>;
   /** Number of partitions of a topic. */
   partitions(topic: string): Promise<number>;
-  follow(options: FollowOptions): Promise<Follower>;
+  consume(options: ConsumeOptions): Promise<Consumer>;
   /** Resolves when it is clear where reading begins: what is written after that is given. @throws {Error} when the topic is not there. */
   watch(options: WatchOptions): Promise<Watcher>;
   /**

@@ -1,6 +1,6 @@
 /** Where partitions begin and end now. */
-import { type Bounds, nameOf, type TopicPartition } from "./log.ts";
-import { BrokerError, refuse } from "./wire/broker-errors.ts";
+import { type OffsetRange, nameOf, type TopicPartition } from "./log.ts";
+import { BrokerError, throwOnError } from "./wire/broker-errors.ts";
 import type { Cluster } from "./wire/cluster.ts";
 import { patiently } from "./wire/patience.ts";
 import { byTopic, READ_COMMITTED } from "./wire/protocol.ts";
@@ -10,11 +10,11 @@ const END = -1;
 const WITHIN_MS = 15_000;
 
 /** First and next offset of each partition, by `nameOf`. Waits out missing leaders, for 15 seconds at most. */
-export async function boundsOf(
+export async function offsetRanges(
   cluster: Cluster,
   partitions: readonly TopicPartition[],
   signal?: AbortSignal,
-): Promise<ReadonlyMap<string, Bounds>> {
+): Promise<ReadonlyMap<string, OffsetRange>> {
   const [first, next] = await Promise.all([
     listOffsets(cluster, partitions, BEGINNING, signal),
     listOffsets(cluster, partitions, END, signal),
@@ -70,10 +70,10 @@ async function askLeader(
 }
 
 /** Throws unless every partition of the answer is without error. @throws {BrokerError} */
-export function refuseAny(
+export function throwOnAnyError(
   answers: readonly { topic: string; partitionErrors: readonly { partition: number; errorCode: number }[] }[],
   what: string,
 ): void {
   for (const { topic, partitionErrors } of answers)
-    for (const { partition, errorCode } of partitionErrors) refuse(errorCode, `${what} ${topic}/${partition}`);
+    for (const { partition, errorCode } of partitionErrors) throwOnError(errorCode, `${what} ${topic}/${partition}`);
 }

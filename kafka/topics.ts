@@ -1,6 +1,6 @@
 /** Makes the topics that are missing. */
 import type { Log } from "./log.ts";
-import { BrokerError, NoBrokerError, refuse } from "./wire/broker-errors.ts";
+import { BrokerError, NoBrokerError, throwOnError } from "./wire/broker-errors.ts";
 import type { Cluster } from "./wire/cluster.ts";
 import { patiently } from "./wire/patience.ts";
 
@@ -45,7 +45,7 @@ export async function configOf(cluster: Cluster, topic: string, signal: AbortSig
       resources: [{ type: 2, name: topic, configNames: [] }],
       includeSynonyms: false,
     });
-    for (const { errorCode } of resources) refuse(errorCode, what);
+    for (const { errorCode } of resources) throwOnError(errorCode, what);
     const entries = resources.flatMap(({ configEntries }) => configEntries);
     return new Map(
       entries.flatMap(({ configName, configValue }) => (configValue === null ? [] : [[configName, configValue]])),

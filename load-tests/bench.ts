@@ -2,7 +2,7 @@
 /** `bun run bench`: the figures of docs/performance.md, measured anew (load-tests/README.md says how). */
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { awayPhase } from "./bench/catch-up.ts";
+import { catchUpPhase } from "./bench/catch-up.ts";
 import { growth } from "./bench/growth.ts";
 import { startLimit } from "./bench/limit.ts";
 import { LimitMeasurement } from "./bench/limit-measurement.ts";
@@ -126,7 +126,7 @@ async function measure({ subject, data, brokers, measuring }: Measured, options:
   for (const rate of rates) http.push(await httpPhase(subject, rate, options.seconds, say, measuring()));
   const bulk: BulkPhase | null = withBulk ? await bulkPhase(subject, options.rows, say, measuring()) : null;
   const grown = options.products ? await growth(data, options.products, options.seconds, say) : [];
-  const away = options.away ? await awayPhase(subject, options.away, say, measuring()) : null;
+  const away = options.away ? await catchUpPhase(subject, options.away, say, measuring()) : null;
   const phases = [...http, ...(away ? [away.phase] : []), ...(bulk ? [bulk] : []), ...grown.map(({ phase }) => phase)];
   const last = phases.at(-1)?.processes ?? [];
   return {

@@ -5,7 +5,7 @@ import type { Logger } from "./logger.ts";
 import type { Metrics } from "./metrics.ts";
 import { type OtlpEndpoint, urlOf } from "./otlp.ts";
 import { type Recording, recordWithSdk } from "./record-spans.ts";
-import { MOST_WAITING, SpanQueue } from "./span-queue.ts";
+import { MAX_QUEUED, SpanQueue } from "./span-queue.ts";
 import type { Recorder } from "./trace.ts";
 
 export interface SpanExport {
@@ -33,8 +33,8 @@ export function exportSpans(
     timeoutMillis: tryForMs,
   });
   const queue = new SpanQueue(using, exporter, tryForMs + GRACE_MS);
-  watchBuffer(metrics, "spans", MOST_WAITING, () => queue.size);
-  const leave = () => metrics.spans.inc({ outcome: "unsampled" });
-  const recorder = recordWithSdk({ ...settings, logger, leave, next: queue, taker: queue });
+  watchBuffer(metrics, "spans", MAX_QUEUED, () => queue.size);
+  const onDropped = () => metrics.spans.inc({ outcome: "unsampled" });
+  const recorder = recordWithSdk({ ...settings, logger, onDropped, next: queue, taker: queue });
   return { recorder, flush: () => queue.forceFlush() };
 }

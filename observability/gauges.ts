@@ -3,13 +3,13 @@ import type { Metrics } from "./metrics.ts";
 
 /** Tells how full a bounded buffer is. @param buffer its name, one of a few that the code knows. */
 export function watchBuffer(
-  metrics: Pick<Metrics, "bufferItems" | "bufferLimit" | "beforeTelling">,
+  metrics: Pick<Metrics, "bufferItems" | "bufferLimit" | "onCollect">,
   buffer: string,
   limit: number,
   items: () => number,
 ): void {
   metrics.bufferLimit.set({ buffer }, limit);
-  metrics.beforeTelling(() => metrics.bufferItems.set({ buffer }, items()));
+  metrics.onCollect(() => metrics.bufferItems.set({ buffer }, items()));
 }
 
 export interface PoolUse {
@@ -23,11 +23,11 @@ export interface PoolUse {
 
 /** Tells what a pool has in use. @param pool its name, one of a few that the code knows. */
 export function watchPool(
-  metrics: Pick<Metrics, "poolSize" | "poolUsed" | "poolWaiting" | "beforeTelling">,
+  metrics: Pick<Metrics, "poolSize" | "poolUsed" | "poolWaiting" | "onCollect">,
   pool: string,
   use: () => PoolUse,
 ): void {
-  metrics.beforeTelling(() => {
+  metrics.onCollect(() => {
     const { size, used, waiting } = use();
     metrics.poolSize.set({ pool }, size);
     metrics.poolUsed.set({ pool }, used);

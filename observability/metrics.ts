@@ -19,7 +19,7 @@ type Instrument<M> = M extends { kind: "counter" }
 
 export type Metrics = { readonly [K in keyof typeof metrics]: Instrument<(typeof metrics)[K]> } & {
   /** Called before the metrics are told, to bring gauges up to date. Must be quick and must not throw. */
-  readonly beforeTelling: (update: () => void) => void;
+  readonly onCollect: (update: () => void) => void;
   /** All metrics with their values of now. */
   readonly families: () => Promise<readonly Family[]>;
   /** The same in Prometheus' text format, or in OpenMetrics', which has exemplars. */
@@ -40,7 +40,7 @@ export function createMetrics(service: string, instance: string): Metrics {
   const instruments = Object.entries(metrics).map(([key, declared]) => [key, instrument(declared, registry)]);
   return {
     ...Object.fromEntries(instruments),
-    beforeTelling: (update) => void updates.push(update),
+    onCollect: (update) => void updates.push(update),
     families,
     text: async (format = "prometheus") => expositionOf(await families(), format),
   } as Metrics;

@@ -52,7 +52,7 @@ test("label values are escaped", async () => {
 test("values that are read when asked for are those of now", async () => {
   const metrics = createMetrics("stream", "1");
   let waiting = 1;
-  metrics.beforeTelling(() => metrics.bufferItems.set({ buffer: "receipts" }, waiting));
+  metrics.onCollect(() => metrics.bufferItems.set({ buffer: "receipts" }, waiting));
   expect(await metrics.text()).toContain('buffer="receipts",service="stream",instance="1"} 1\n');
   waiting = 2;
   expect(await metrics.text()).toContain('buffer="receipts",service="stream",instance="1"} 2\n');

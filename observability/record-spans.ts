@@ -3,12 +3,12 @@ import { type DiagLogger, DiagLogLevel, diag, ROOT_CONTEXT, trace } from "@opent
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { NodeSDK } from "@opentelemetry/sdk-node";
 import { createAlwaysRecordSampler, ParentBasedSampler, TraceIdRatioBasedSampler } from "@opentelemetry/sdk-trace";
-import { type Keeping, SpanKeeper } from "./tail-sampling.ts";
+import { type TailSamplingOptions, TailSampler } from "./tail-sampling.ts";
 import type { Logger } from "./logger.ts";
-import { MOST_LINKS, type Recorder } from "./trace.ts";
+import { MAX_LINKS, type Recorder } from "./trace.ts";
 import { format, newTraceparent, parse, SAMPLED } from "./traceparent.ts";
 
-export interface Recording extends Keeping {
+export interface Recording extends TailSamplingOptions {
   /** Attributes of this process that each of its spans belongs to. */
   readonly resource: Readonly<Record<string, string>>;
   /** Part of the traces beginning here that is kept whole, 0 to 1. Others follow the flag that they come with. */
@@ -17,7 +17,7 @@ export interface Recording extends Keeping {
   /** Who takes those that are kept, and when nobody does. Default: always somebody. */
   readonly taker?: {
     /** Asked before each span: false while it would be made only to be thrown away. */
-    readonly takes: boolean;
+    readonly accepting: boolean;
     /** Counts spans that were not made. */
     drop(count: number): void;
   };
@@ -30,7 +30,7 @@ export interface Recording extends Keeping {
  * @returns undefined where OTEL_SDK_DISABLED forbids it.
  */
 export function recordWithSdk({ resource, ratio, logger, taker, ...keeping }: Recording): Recorder | undefined {
-  const keeper = new SpanKeeper(keeping);
+  const keeper = new TailSampler(keeping);
   const sdk = new NodeSDK({
     // What is not sampled is recorded all the same, to be kept if it fails or is slow.
     sampler: createAlwaysRecordSampler(new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(ratio) })),
@@ -38,7 +38,7 @@ export function recordWithSdk({ resource, ratio, logger, taker, ...keeping }: Re
     spanLimits: {
       attributeCountLimit: 128,
       attributeValueLengthLimit: Number.POSITIVE_INFINITY,
-      linkCountLimit: MOST_LINKS,
+      linkCountLimit: MAX_LINKS,
     },
     resource: resourceFromAttributes(resource),
     autoDetectResources: false,
@@ -57,12 +57,12 @@ export function recordWithSdk({ resource, ratio, logger, taker, ...keeping }: Re
   return {
     tracer,
     isKept: (span) => keeper.isKept(span),
-    takes: () => taker?.takes ?? true,
-    passOn(parent) {
+    accepting: () => taker?.accepting ?? true,
+    propagate(parent) {
       const above = parse(parent);
       const sampled = above ? (above.traceFlags & SAMPLED) !== 0 : Math.random() < ratio;
       if (sampled) taker?.drop(1);
-      else keeping.leave();
+      else keeping.onDropped();
       return above ? format(above) : newTraceparent(sampled ? SAMPLED : 0);
     },
   };

@@ -8,7 +8,7 @@ export function measureRuntime(metrics: Metrics, version: string): void {
   metrics.build.set({ version }, 1);
   metrics.startTime.set(Math.round(Date.now() - process.uptime() * 1_000) / 1_000);
   let counted = 0;
-  metrics.beforeTelling(() => {
+  metrics.onCollect(() => {
     const { rss, heapUsed, heapTotal } = process.memoryUsage();
     metrics.residentMemory.set(rss);
     metrics.heapUsed.set(heapUsed);

@@ -12,7 +12,7 @@ export interface Sent {
 }
 
 /** OpenTelemetry's code for a batch that was taken. */
-export const TAKEN = 0;
+export const ACCEPTED = 0;
 
 /**
  * Never rejects. The exporter's own time-out begins with the connection: where each attempt to connect is swallowed, it waits for two minutes.
@@ -30,7 +30,7 @@ export const sendSpans = (
     timer.unref();
     exporter.export(spans, ({ code, error }) => {
       clearTimeout(timer);
-      resolve(code === TAKEN ? { outcome: "taken" } : { outcome: isRefusal(error) ? "refused" : "failed", error });
+      resolve(code === ACCEPTED ? { outcome: "taken" } : { outcome: isRefusal(error) ? "refused" : "failed", error });
     });
   });
 

@@ -3,7 +3,7 @@
  * away.
  *
  * States:
- * - flowing: spans wait for their batch, {@link MOST_WAITING} at most. A batch that is not taken → away.
+ * - flowing: spans wait for their batch, {@link MAX_QUEUED} at most. A batch that is not taken → away.
  * - away: up to {@link MOST_KEPT} spans are kept, nobody makes any others ({@link takes}). Those few are sent after pauses that grow; taken → flowing.
  *
  * The exporter tries a batch for some seconds, again and again, before it gives it up: what is back by then was not away.
@@ -12,10 +12,10 @@ import { BatchSpanProcessor, type ReadableSpan, type SpanExporter, type SpanProc
 import type { Logger } from "./logger.ts";
 import type { Metrics } from "./metrics.ts";
 import { Outage } from "./outage.ts";
-import { sendSpans, TAKEN } from "./send-spans.ts";
+import { sendSpans, ACCEPTED } from "./send-spans.ts";
 
 /** Spans that wait; what comes then is dropped. */
-export const MOST_WAITING = 8_192;
+export const MAX_QUEUED = 8_192;
 /** Enough to see of a trace what went on when the collector went away, and nothing to encode again and again. */
 const MOST_KEPT = 64;
 const MOST_AT_A_TIME = 512;
@@ -44,7 +44,7 @@ export class SpanQueue implements SpanProcessor {
     this.outage = new Outage(using.logger, failing, "spans are sent again");
     this.batches = new BatchSpanProcessor({
       exporter: { export: (spans, done) => void this.batch(spans, done), shutdown: () => exporter.shutdown() },
-      maxQueueSize: MOST_WAITING,
+      maxQueueSize: MAX_QUEUED,
       maxExportBatchSize: MOST_AT_A_TIME,
       scheduledDelayMillis: SEND_EVERY_MS,
       exportTimeoutMillis: 2 * withinMs,
@@ -57,14 +57,14 @@ export class SpanQueue implements SpanProcessor {
   }
 
   /** False while a span would be made only to be thrown away. */
-  get takes(): boolean {
+  get accepting(): boolean {
     return this.kept === undefined || this.kept.length < MOST_KEPT;
   }
 
   onStart(): void {}
 
   onEnd(span: ReadableSpan): void {
-    if (!this.takes || this.waiting >= MOST_WAITING) this.drop(1);
+    if (!this.accepting || this.waiting >= MAX_QUEUED) this.drop(1);
     else if (this.kept) this.kept.push(span);
     else {
       this.waiting++;
@@ -93,7 +93,7 @@ export class SpanQueue implements SpanProcessor {
     if (!this.kept) await this.first(spans);
     else for (const span of spans) this.onEnd(span);
     // Nobody else has to know what became of them.
-    done({ code: TAKEN });
+    done({ code: ACCEPTED });
   }
 
   private async first(spans: ReadableSpan[]): Promise<void> {

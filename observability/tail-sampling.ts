@@ -7,20 +7,20 @@ import type { ReadableSpan, Span, SpanProcessor } from "@opentelemetry/sdk-trace
 import { sinceOf } from "./trace.ts";
 import { SAMPLED } from "./traceparent.ts";
 
-export interface Keeping {
+export interface TailSamplingOptions {
   /** A span that took so many milliseconds is kept in any case. */
   readonly slowMs: number;
   /** Takes those that are kept. */
   readonly next: SpanProcessor;
   /** A span ended that is not kept. */
-  readonly leave: () => void;
+  readonly onDropped: () => void;
 }
 
-export class SpanKeeper implements SpanProcessor {
+export class TailSampler implements SpanProcessor {
   private readonly sinceMs = new WeakMap<object, number>();
   private readonly kept = new WeakSet<object>();
 
-  constructor(private readonly keeping: Keeping) {}
+  constructor(private readonly keeping: TailSamplingOptions) {}
 
   /** Whether this span, which has ended, is kept. */
   isKept(span: object): boolean {
@@ -37,7 +37,7 @@ export class SpanKeeper implements SpanProcessor {
     const sampled = (span.spanContext().traceFlags & SAMPLED) !== 0;
     const why = sampled ? undefined : this.whyKept(span);
     if (!sampled && why === undefined) {
-      this.keeping.leave();
+      this.keeping.onDropped();
       return;
     }
     this.kept.add(span);

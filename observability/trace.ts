@@ -29,12 +29,12 @@ export interface ActiveSpan {
    */
   readonly traceparent: string | undefined;
   set(attributes: Attributes): void;
-  /** Names another span, of any trace, that this one came from as well. A malformed one is left out; so are the first ones beyond {@link MOST_LINKS}. */
+  /** Names another span, of any trace, that this one came from as well. A malformed one is left out; so are the first ones beyond {@link MAX_LINKS}. */
   link(traceparent: string | null | undefined): void;
   /** Ends the span, as failed when there is an error. To be called once; later calls do nothing. */
   end(error?: unknown): void;
   /** The trace's id once the span has ended and is kept; undefined before that, and for one that is not. */
-  readonly keptTraceId: string | undefined;
+  readonly sampledTraceId: string | undefined;
 }
 
 export interface SpanOptions {
@@ -50,7 +50,7 @@ export interface SpanOptions {
 }
 
 /** Most links of one span (OpenTelemetry's own default). */
-export const MOST_LINKS = 128;
+export const MAX_LINKS = 128;
 
 /** Who makes the spans of this process. */
 export interface Recorder {
@@ -58,9 +58,9 @@ export interface Recorder {
   /** Whether a span of its tracer's that has ended is kept. */
   readonly isKept: (span: Span) => boolean;
   /** False while spans would be made only to be thrown away. */
-  readonly takes: () => boolean;
+  readonly accepting: () => boolean;
   /** Counts a span that is not made. @returns what it hands on: its parent's context, or that of a trace that begins here. */
-  readonly passOn: (parent: string | null | undefined) => string;
+  readonly propagate: (parent: string | null | undefined) => string;
 }
 
 /** Undefined while tracing is off, so that a span then costs no more than handing its parent on. */
@@ -76,7 +76,7 @@ export const isTracing = (): boolean => recorder !== undefined;
 
 /** One object of one shape instead of functions for each: there may be one for every message. */
 class UnrecordedSpan implements ActiveSpan {
-  readonly keptTraceId = undefined;
+  readonly sampledTraceId = undefined;
 
   constructor(readonly traceparent: string | undefined) {}
 
@@ -88,9 +88,9 @@ class UnrecordedSpan implements ActiveSpan {
 /** Begins a span under a parent; with tracing off, or while nobody takes spans, one that only hands its parent on. */
 export function startSpan(name: string, options: SpanOptions): ActiveSpan {
   if (!recorder) return new UnrecordedSpan(validTraceparent(options.parent));
-  return recorder.takes()
+  return recorder.accepting()
     ? new RecordedSpan(name, options, recorder)
-    : new UnrecordedSpan(recorder.passOn(options.parent));
+    : new UnrecordedSpan(recorder.propagate(options.parent));
 }
 
 const SINCE = createContextKey("when the write began");
@@ -99,7 +99,7 @@ const SINCE = createContextKey("when the write began");
 export const sinceOf = (context: Context): number | undefined => context.getValue(SINCE) as number | undefined;
 
 class RecordedSpan implements ActiveSpan {
-  keptTraceId: string | undefined;
+  sampledTraceId: string | undefined;
   private readonly span: Span;
   private readonly startMs: number;
   /** What the tracer does not hand on: that the trace's id is random. */
@@ -146,7 +146,7 @@ class RecordedSpan implements ActiveSpan {
       span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error) });
     }
     span.end(Math.max(this.startMs, nowMs()));
-    if (this.recorder.isKept(span)) this.keptTraceId = span.spanContext().traceId;
+    if (this.recorder.isKept(span)) this.sampledTraceId = span.spanContext().traceId;
   }
 
   private format(): string {
@@ -171,7 +171,7 @@ function nowMs(): number {
 }
 
 /** Runs `work` inside a span and ends it, as failed when `work` throws. @throws what `work` throws. */
-export async function inSpan<T>(
+export async function withSpan<T>(
   name: string,
   options: SpanOptions,
   work: (span: ActiveSpan) => Promise<T>,

@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { recordHere } from "../tests/harness/recorded-spans.ts";
 import { BatchSpans } from "./batch-spans.ts";
 import {
-  inSpan,
-  MOST_LINKS,
+  withSpan,
+  MAX_LINKS,
   newTraceparent,
   recordSpans,
   SpanKind,
@@ -120,7 +120,7 @@ describe("with tracing on", () => {
       },
     ]);
     expect(span.traceparent).toBe(`00-${TRACE}-${kept[0]!.context.spanId}-01`);
-    expect(span.keptTraceId).toBe(TRACE);
+    expect(span.sampledTraceId).toBe(TRACE);
   });
 
   test("a hop says of the trace's id what the one before said", () => {
@@ -159,8 +159,8 @@ describe("with tracing on", () => {
 
   test("work inside a span ends it, and its failure is the span's and the caller's", async () => {
     const kept = recordHere();
-    expect(await inSpan("good", {}, async (span) => traceIdOf(span.traceparent))).toHaveLength(32);
-    await expect(inSpan("bad", {}, () => Promise.reject(new Error("no")))).rejects.toThrow("no");
+    expect(await withSpan("good", {}, async (span) => traceIdOf(span.traceparent))).toHaveLength(32);
+    await expect(withSpan("bad", {}, () => Promise.reject(new Error("no")))).rejects.toThrow("no");
     expect(kept.map(({ name, failure }) => [name, failure !== undefined])).toEqual([
       ["good", false],
       ["bad", true],
@@ -171,9 +171,9 @@ describe("with tracing on", () => {
     const kept = recordHere();
     const span = startSpan("apply", {});
     span.link("garbage");
-    for (let i = 0; i < MOST_LINKS + 3; i++) span.link(newTraceparent());
+    for (let i = 0; i < MAX_LINKS + 3; i++) span.link(newTraceparent());
     span.end();
-    expect(kept[0]!.links).toHaveLength(MOST_LINKS);
+    expect(kept[0]!.links).toHaveLength(MAX_LINKS);
     expect(kept[0]!.linksLeftOut).toBe(3);
   });
 });
@@ -187,7 +187,7 @@ describe("what is kept", () => {
       const child = startSpan("publish", { parent: root.traceparent });
       child.end();
       root.end();
-      expect(child.keptTraceId).toBe(root.keptTraceId);
+      expect(child.sampledTraceId).toBe(root.sampledTraceId);
       if (root.traceparent!.endsWith("-01")) flagged++;
     }
     expect(kept).toHaveLength(2 * flagged);
@@ -213,8 +213,8 @@ describe("what is kept", () => {
     expect(traceIdOf(child.traceparent)).toBe(traceIdOf(root.traceparent));
     expect(child.traceparent).toEndWith("-00");
     root.end();
-    expect(root.keptTraceId).toBeUndefined();
-    expect(child.keptTraceId).toBe(traceIdOf(root.traceparent));
+    expect(root.sampledTraceId).toBeUndefined();
+    expect(child.sampledTraceId).toBe(traceIdOf(root.traceparent));
     expect(left).toBe(1);
     expect(kept).toMatchObject([{ name: "insert", attributes: { "lockstep.kept": "failed" } }]);
     expect(kept[0]!.parent?.spanId).toBe(root.traceparent!.split("-")[2]!);

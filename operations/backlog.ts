@@ -22,7 +22,7 @@ export class Backlog {
   private askAgainAt = Number.NEGATIVE_INFINITY;
 
   constructor(
-    private readonly log: Pick<Log, "bounds" | "progress">,
+    private readonly log: Pick<Log, "offsets" | "committed">,
     private readonly entity: EntityDeclaration,
   ) {}
 
@@ -55,10 +55,10 @@ export class Backlog {
   }
 
   private async lag(group: string, topic: string): Promise<Lag> {
-    const positions = await this.log.progress(group, topic);
+    const positions = await this.log.committed(group, topic);
     let lag = 0;
     let position = 0;
-    for (const [partition, { next }] of await this.log.bounds(topic)) {
+    for (const [partition, { next }] of await this.log.offsets(topic)) {
       const at = positions.get(partition) ?? 0;
       lag += Math.max(0, next - at);
       position += at;

@@ -36,5 +36,5 @@ test("a replica that stands still is not waited for for ever, and one that canno
   const still = logWith({ lag: 50_000, step: 0 });
   await new Backlog(still, product).wait(signal);
   expect(still.asked()).toBeGreaterThan(4);
-  await new Backlog({ ...still, bounds: () => Promise.reject(new Error("away")) }, product).wait(signal);
+  await new Backlog({ ...still, offsets: () => Promise.reject(new Error("away")) }, product).wait(signal);
 }, 20_000);

@@ -10,12 +10,12 @@ import { connectLog, type LogSettings } from "../kafka/connect-log.ts";
 import { type BrokerSettings, brokersOf } from "../kafka/security.ts";
 import type { Log } from "../kafka/log.ts";
 import { connectPool, type Sql } from "../platform/postgres/connect.ts";
-import { Refusal } from "../platform/user-error.ts";
+import { UserError } from "../platform/user-error.ts";
 import type { Settings } from "../platform/settings/settings.ts";
 import { isService, readStackFile, type StackEntry } from "../platform/stack-file.ts";
 
 /** Nobody says where a server is. */
-export class CannotConnectError extends Refusal {
+export class CannotConnectError extends UserError {
   override readonly name = "CannotConnectError";
 }
 

@@ -1,14 +1,14 @@
 /** Keeps what operations send from standing in the outbox before what clients write. */
 
 import type { Sql } from "../platform/postgres/connect.ts";
-import { Refusal } from "../platform/user-error.ts";
+import { UserError } from "../platform/user-error.ts";
 
 const ASK_EVERY_MS = 20;
 /** An outbox that has not got shorter for so long has a relay or a log that does not work. */
 const GIVE_UP_MS = 60_000;
 
 /** The outbox stands still, so nothing more is put into it. What was sent stays sent. */
-export class OutboxStuckError extends Refusal {
+export class OutboxStuckError extends UserError {
   override readonly name = "OutboxStuckError";
 
   constructor(depth: number) {
@@ -23,7 +23,7 @@ export class OutboxStuckError extends Refusal {
  *
  * @throws {OutboxStuckError} @throws when the source does not answer.
  */
-export async function outboxRoom(source: Sql, most: number, signal: AbortSignal): Promise<void> {
+export async function waitForOutbox(source: Sql, most: number, signal: AbortSignal): Promise<void> {
   let fewest = Number.POSITIVE_INFINITY;
   let since = performance.now();
   while (!signal.aborted) {

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 /** Longest rest at a time, in milliseconds: a portion that took long for a reason of its own is not paid for many times over. */
 const LONGEST_MS = 5_000;
 
-export class Pace {
+export class Throttle {
   private began = performance.now();
 
   /**

@@ -1,7 +1,7 @@
 /** What all verbs have in common: flags, connections, output for people or as JSON, progress, exit status, a clean end by Ctrl-C. */
 import { Command, InvalidArgumentError } from "commander";
 import { createLogger } from "../observability/logger.ts";
-import { Refusal } from "../platform/user-error.ts";
+import { UserError } from "../platform/user-error.ts";
 import { readSettings, SettingsError } from "../platform/settings/settings.ts";
 import { DEFAULT_DATA } from "../platform/stack-file.ts";
 import { addressesOf, Connections } from "./connect.ts";
@@ -73,7 +73,7 @@ const statusOf = (error: unknown): number => (error instanceof SettingsError ? U
 
 /** Anything but what people can act on comes with its stack, since it is a mistake of ours. */
 function explain(error: unknown): string {
-  if (error instanceof Refusal || error instanceof SettingsError) return error.message;
+  if (error instanceof UserError || error instanceof SettingsError) return error.message;
   const code = (error as { code?: unknown }).code;
   if (code === "ECONNREFUSED" || code === "CONNECT_TIMEOUT")
     return `a database does not answer: ${(error as Error).message}`;

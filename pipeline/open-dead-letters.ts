@@ -2,31 +2,31 @@
  * The dead letters that are open, as their topics tell from the first record to the last, and on: for those who count them or look after
  * them. Memory is bounded; above the bound the count is an estimate.
  */
-import { decodeLetterOrMark, type Letter, originName } from "../contracts/dead-letter.ts";
+import { decodeDeadLetterOrMark, type DeadLetter, originName } from "../contracts/dead-letter.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Log, StoredRecord, TopicPartition, Watcher } from "../kafka/log.ts";
 
 /** Letters that are kept one by one, some 300 bytes each. */
-const MOST_KEPT = 100_000;
+const MAX_KEPT = 100_000;
 /** Names of letters that are done, so that one which is written twice does not come back. */
-const MOST_DONE = 10_000;
+const MAX_DONE = 10_000;
 /** A watch that ended begins anew after so long, in milliseconds. */
-const AGAIN_MS = 5_000;
+const RETRY_MS = 5_000;
 
-export interface OpenLetter extends Pick<Letter, "origin" | "id" | "version" | "resent" | "replica" | "replayOf"> {
+export interface OpenDeadLetter extends Pick<DeadLetter, "origin" | "id" | "version" | "resent" | "replica" | "replayOf"> {
   readonly name: string;
   /** Where it stands among the dead letters. */
   readonly at: TopicPartition & { readonly offset: number };
 }
 
-export class OpenLetters {
-  private readonly kept = new Map<string, OpenLetter>();
+export class OpenDeadLetters {
+  private readonly kept = new Map<string, OpenDeadLetter>();
   /** Name of a letter → its replay that came back. */
   private readonly replays = new Map<string, string>();
   private readonly done = new Set<string>();
   private notKept = 0;
 
-  constructor(private readonly isOurs: (letter: Letter) => boolean = () => true) {}
+  constructor(private readonly isOurs: (letter: DeadLetter) => boolean = () => true) {}
 
   /** @param record the next of its partition. */
   take({
@@ -34,8 +34,8 @@ export class OpenLetters {
     headers,
     timestampMs,
     ...at
-  }: Pick<StoredRecord, "key" | "headers" | "timestampMs" | keyof OpenLetter["at"]>): void {
-    const decoded = decodeLetterOrMark({ key, headers, timestampMs });
+  }: Pick<StoredRecord, "key" | "headers" | "timestampMs" | keyof OpenDeadLetter["at"]>): void {
+    const decoded = decodeDeadLetterOrMark({ key, headers, timestampMs });
     if (!decoded) return;
     if ("mark" in decoded) {
       this.close(originName(decoded.mark.origin));
@@ -50,7 +50,7 @@ export class OpenLetters {
       if (twin !== undefined) this.close(twin);
       this.replays.set(replayOf, name);
     }
-    if (this.kept.size >= MOST_KEPT) {
+    if (this.kept.size >= MAX_KEPT) {
       this.notKept++;
       return;
     }
@@ -72,7 +72,7 @@ export class OpenLetters {
     if (this.done.has(name)) return;
     this.done.add(name);
     const [oldest] = this.done;
-    if (this.done.size > MOST_DONE && oldest !== undefined) this.done.delete(oldest);
+    if (this.done.size > MAX_DONE && oldest !== undefined) this.done.delete(oldest);
     const found = this.kept.get(name);
     if (found) this.forget(found);
     else this.notKept = Math.max(0, this.notKept - 1);
@@ -86,8 +86,8 @@ export class OpenLetters {
   }
 
   /** Some that match, in turn: those of one call come last in later ones. */
-  some(most: number, matches: (letter: OpenLetter) => boolean): OpenLetter[] {
-    const chosen: OpenLetter[] = [];
+  some(most: number, matches: (letter: OpenDeadLetter) => boolean): OpenDeadLetter[] {
+    const chosen: OpenDeadLetter[] = [];
     for (const letter of this.kept.values()) {
       if (!matches(letter)) continue;
       chosen.push(letter);
@@ -100,35 +100,35 @@ export class OpenLetters {
     return chosen;
   }
 
-  count(matches: (letter: OpenLetter) => boolean): number {
+  count(matches: (letter: OpenDeadLetter) => boolean): number {
     let count = this.notKept;
     for (const letter of this.kept.values()) if (matches(letter)) count++;
     return count;
   }
 
-  private forget({ name, replayOf }: OpenLetter): void {
+  private forget({ name, replayOf }: OpenDeadLetter): void {
     this.kept.delete(name);
     if (replayOf !== undefined && this.replays.get(replayOf) === name) this.replays.delete(replayOf);
   }
 }
 
-export interface LetterWatch {
+export interface DeadLetterWatch {
   /** Undefined until everything that was there has been read. */
-  readonly letters: () => OpenLetters | undefined;
+  readonly letters: () => OpenDeadLetters | undefined;
   close(): Promise<void>;
 }
 
 /** Watches dead-letter topics, and begins anew when a watch ends. Never rejects: who counts letters must not stop the work. */
-export function watchOpenLetters(
+export function watchOpenDeadLetters(
   using: { readonly log: Log; readonly logger: Logger },
   topics: readonly string[],
-  isOurs?: (letter: Letter) => boolean,
-): LetterWatch {
+  isOurs?: (letter: DeadLetter) => boolean,
+): DeadLetterWatch {
   const closing = Promise.withResolvers<void>();
   let closed = false;
-  let current: OpenLetters | undefined;
+  let current: OpenDeadLetters | undefined;
   const once = async (): Promise<void> => {
-    const letters = new OpenLetters(isOurs);
+    const letters = new OpenDeadLetters(isOurs);
     const watchers: Watcher[] = [];
     try {
       const onRecords = (records: readonly StoredRecord[]) => {
@@ -146,7 +146,7 @@ export function watchOpenLetters(
   const running = (async () => {
     while (!closed) {
       await once().catch((error) => using.logger.debug({ err: error }, "dead letters are not watched for a moment"));
-      if (!closed) await Promise.race([Bun.sleep(AGAIN_MS), closing.promise]);
+      if (!closed) await Promise.race([Bun.sleep(RETRY_MS), closing.promise]);
     }
   })();
   return {

@@ -3,7 +3,7 @@ import { type Control, decodeControl } from "../contracts/control.ts";
 import { controlTopic } from "../contracts/topics.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import type { Follower, Log } from "../kafka/log.ts";
+import type { Consumer, Log } from "../kafka/log.ts";
 import type { Check } from "../platform/service.ts";
 
 /** Longest that a start waits to learn whether the service is paused, in milliseconds. */
@@ -12,7 +12,7 @@ const LEARN_MS = 10_000;
 /** What an operator has last said to this service; until something was said it runs. */
 export class Pause {
   private control: Control | undefined;
-  private follower: Pick<Follower, "paused"> | undefined;
+  private follower: Pick<Consumer, "paused"> | undefined;
 
   constructor(private readonly using: { readonly logger: Logger; readonly metrics: Metrics }) {
     using.metrics.paused.set(0);
@@ -53,7 +53,7 @@ export class Pause {
   }
 
   /** From now on this follower pauses and goes on as it is told. */
-  rule(follower: Pick<Follower, "paused">): void {
+  rule(follower: Pick<Consumer, "paused">): void {
     this.follower = follower;
     follower.paused = this.paused;
   }

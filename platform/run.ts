@@ -11,14 +11,14 @@ import type { Service } from "./service.ts";
 import { readSettings, type Settings, SettingsError } from "./settings/settings.ts";
 import { VERSION } from "./version.ts";
 
-export interface Running {
+export interface ServiceDeps {
   readonly settings: Settings;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
 
 /** Never resolves before the process ends. Exit status: 0 after a stop, 1 when the service failed, 2 for wrong settings. */
-export async function runService(name: string, start: (running: Running) => Promise<Service>): Promise<never> {
+export async function runService(name: string, start: (running: ServiceDeps) => Promise<Service>): Promise<never> {
   let settings: Settings;
   try {
     settings = readSettings(process.env);

@@ -10,7 +10,7 @@ const columnsOf = new WeakMap<EntityDeclaration, readonly string[]>();
  * A row that was captured before the table had a declared column, or after it lost one, has not the shape that its event would claim.
  * It waits in the outbox rather than become a dead letter: the way out is a migration or an upgrade, and then nothing is lost.
  */
-function refuseOtherShape(entity: EntityDeclaration, { id, version, data }: OutboxRow): void {
+function rejectOtherShape(entity: EntityDeclaration, { id, version, data }: OutboxRow): void {
   if (!data) return;
   let columns = columnsOf.get(entity);
   if (!columns) {
@@ -31,8 +31,8 @@ function refuseOtherShape(entity: EntityDeclaration, { id, version, data }: Outb
  *
  * @throws {Error} when the row has not the columns of the declared shape.
  */
-export function recordOf(entity: EntityDeclaration, row: OutboxRow, traceparent: string | undefined): OutgoingRecord {
-  refuseOtherShape(entity, row);
+export function toEventRecord(entity: EntityDeclaration, row: OutboxRow, traceparent: string | undefined): OutgoingRecord {
+  rejectOtherShape(entity, row);
   return encodeEvent({
     entity: entity.name,
     id: row.id,

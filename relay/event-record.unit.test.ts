@@ -4,7 +4,7 @@ import { rowOf } from "../contracts/entity/entity.ts";
 import { header } from "../contracts/event.ts";
 import { productDocument } from "../tests/harness/events.ts";
 import type { OutboxRow } from "./outbox.ts";
-import { recordOf } from "./event-record.ts";
+import { toEventRecord } from "./event-record.ts";
 
 const document = productDocument();
 const row = (data: Record<string, unknown> | null): OutboxRow => ({
@@ -23,13 +23,13 @@ const row = (data: Record<string, unknown> | null): OutboxRow => ({
 });
 
 test("an event has the declared fields, whatever columns the table has beside them", () => {
-  const { value, headers } = recordOf(product, row({ ...rowOf(document), weight_grams: 5 }), undefined);
+  const { value, headers } = toEventRecord(product, row({ ...rowOf(document), weight_grams: 5 }), undefined);
   expect(JSON.parse(String(value))).toEqual(document);
   expect(headers[header.schemaVersion]).toBe(String(product.schemaVersion));
 });
 
 test("a row without a declared column is not sent as what it is not: it says which migration is missing", () => {
   const { price: _, ...data } = rowOf(document);
-  expect(() => recordOf(product, row(data), undefined)).toThrow("without price, which schema version 1 declares");
-  expect(recordOf(product, row(null), undefined).value).toContain('"version":1');
+  expect(() => toEventRecord(product, row(data), undefined)).toThrow("without price, which schema version 1 declares");
+  expect(toEventRecord(product, row(null), undefined).value).toContain('"version":1');
 });

@@ -20,7 +20,7 @@ export const STANDBY_POLL_MS = 200;
 const HEARTBEAT_MS = 1_000;
 const HEARTBEAT_STALE_S = 5;
 
-export class Leader {
+export class LeaderLock {
   private beating: Timer | undefined;
 
   constructor(

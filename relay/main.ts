@@ -8,11 +8,11 @@ import { connectLog } from "../kafka/connect-log.ts";
 import { brokersOf } from "../kafka/security.ts";
 import { migrate } from "../platform/postgres/migrate.ts";
 import { connectDedicated } from "../platform/postgres/connect.ts";
-import type { Running } from "../platform/run.ts";
+import type { ServiceDeps } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
 import { migrations } from "../gateway/migrations/index.ts";
 import { startCanary } from "./canary.ts";
-import { Leader } from "./leader-lock.ts";
+import { LeaderLock } from "./leader-lock.ts";
 import { Outbox } from "./outbox.ts";
 import { Publisher } from "./publisher.ts";
 import { Relay } from "./relay.ts";
@@ -23,7 +23,7 @@ const CLEAN_EVERY_MS = 1_000;
 const CLEAN_ROWS = 500;
 
 /** @throws {Error} when DATABASE_URL is missing, or the database or brokers cannot be reached at the start. */
-export async function startRelay({ settings, logger, metrics }: Running): Promise<Service> {
+export async function startRelay({ settings, logger, metrics }: ServiceDeps): Promise<Service> {
   const url = settings.DATABASE_URL;
   if (!url) throw new Error("DATABASE_URL is not set: the relay needs the source's PostgreSQL");
   let state: "starting" | "standing by" | "leading" = "starting";
@@ -47,7 +47,7 @@ export async function startRelay({ settings, logger, metrics }: Running): Promis
   const [boot] = await session<{ tracked: boolean }[]>`
     select set_config('synchronous_commit', 'off', false), current_setting('track_commit_timestamp')::boolean as tracked`;
   const outbox = new Outbox(session, boot!.tracked);
-  const leader = new Leader(session, `${settings.LOCKSTEP_INSTANCE ?? hostname()} (pid ${process.pid})`);
+  const leader = new LeaderLock(session, `${settings.LOCKSTEP_INSTANCE ?? hostname()} (pid ${process.pid})`);
   let stopping = false;
   let relay: Relay | undefined;
 

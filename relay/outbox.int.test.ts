@@ -8,7 +8,7 @@ import { DescribedTopics } from "../tests/harness/described.ts";
 import { freshDatabase } from "../tests/harness/parts.ts";
 import { migrations } from "../gateway/migrations/index.ts";
 import { Outbox } from "./outbox.ts";
-import { recordOf } from "./event-record.ts";
+import { toEventRecord } from "./event-record.ts";
 
 async function outboxOn(url: string) {
   await migrate(url, migrations, createLogger("test", "1", "silent"));
@@ -60,7 +60,7 @@ test("the records of real rows are as their description says", async () => {
   await sql`delete from products`;
   const topics = new DescribedTopics();
   const fits = (await outbox.take(2)).map((row) =>
-    topics.fitting(eventsTopic(product).name, recordOf(product, row, undefined)),
+    topics.fitting(eventsTopic(product).name, toEventRecord(product, row, undefined)),
   );
   expect(fits).toEqual([["ProductUpserted"], ["ProductDeleted"]]);
 });

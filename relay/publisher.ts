@@ -14,7 +14,7 @@ import { SpanKind } from "../observability/trace.ts";
 import type { Log, LogWriter, OutgoingRecord, TopicPartition } from "../kafka/log.ts";
 import { partitionOf } from "../kafka/partitioner.ts";
 import { type OutboxRow, type Positions, positionKey } from "./outbox.ts";
-import { recordOf } from "./event-record.ts";
+import { toEventRecord } from "./event-record.ts";
 
 /** Name of the relay's writer: whoever opens it last is the only one that can write. */
 const WRITER = "lockstep.relay";
@@ -34,7 +34,7 @@ const publishSpans = (topic: string): BatchSpans =>
   });
 
 /** What is published of one entity at a time. */
-interface Lot {
+interface EntityBatch {
   readonly entity: EntityDeclaration;
   readonly topic: string;
   /** By partition. */
@@ -43,7 +43,7 @@ interface Lot {
 }
 
 /** @throws {Error} when a table was captured under a name that is not declared. */
-function lotOf(lots: ReadonlyMap<string, Lot>, row: OutboxRow): Lot {
+function batchOf(lots: ReadonlyMap<string, EntityBatch>, row: OutboxRow): EntityBatch {
   const lot = lots.get(row.entity);
   if (!lot)
     throw new Error(
@@ -114,7 +114,7 @@ export class Publisher {
     const lots = new Map(this.entities.map((entity) => [entity.name, this.lotOf(entity)]));
     const begun = new Map<string, string>();
     for (const row of fresh) {
-      const { entity, records, spans } = lotOf(lots, row);
+      const { entity, records, spans } = batchOf(lots, row);
       const partition = partitionOf(row.id, records.length);
       const { traceparent } = spans.of({
         // What a transaction wrote without a trace is one trace, also where it takes several batches.
@@ -127,7 +127,7 @@ export class Publisher {
         },
       });
       if (row.traceparent === null && traceparent) begun.set(row.transaction, traceparent);
-      records[partition]!.push(recordOf(entity, row, traceparent));
+      records[partition]!.push(toEventRecord(entity, row, traceparent));
     }
     this.begun = begun;
     const all = [...lots.values()];
@@ -146,7 +146,7 @@ export class Publisher {
     return rows.length - fresh.length;
   }
 
-  private lotOf(entity: EntityDeclaration): Lot {
+  private lotOf(entity: EntityDeclaration): EntityBatch {
     const topic = eventsTopic(entity).name;
     const records = Array.from({ length: this.partitions.get(topic)! }, () => []);
     return { entity, topic, records, spans: publishSpans(topic) };

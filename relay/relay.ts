@@ -8,7 +8,7 @@
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { Outage } from "../observability/outage.ts";
-import type { Leader } from "./leader-lock.ts";
+import type { LeaderLock } from "./leader-lock.ts";
 import type { Outbox, OutboxRow } from "./outbox.ts";
 import type { Publisher } from "./publisher.ts";
 
@@ -44,7 +44,7 @@ export class Relay {
   private endNap: (() => void) | undefined;
 
   constructor(
-    private readonly using: { outbox: Outbox; leader: Leader; publisher: Publisher; logger: Logger; metrics: Metrics },
+    private readonly using: { outbox: Outbox; leader: LeaderLock; publisher: Publisher; logger: Logger; metrics: Metrics },
     private readonly settings: RelaySettings,
   ) {
     this.away = new Outage(using.logger, "the log is away; changes wait in the outbox", "the log is back");

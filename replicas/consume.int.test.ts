@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
-import { decodeLetterOrMark, type encodeLetter, type Letter, originalOf } from "../contracts/dead-letter.ts";
+import { decodeDeadLetterOrMark, type encodeDeadLetter, type DeadLetter, originalOf } from "../contracts/dead-letter.ts";
 import { encodeRouted, header, NewerSchemaVersionError, routedHeaders } from "../contracts/event.ts";
 import type { Receipt } from "../contracts/receipt.ts";
 import { createMetrics, type Metrics } from "../observability/metrics.ts";
@@ -19,13 +19,13 @@ import {
   replicaOf,
   silent,
 } from "../tests/harness/replica.ts";
-import { EntityFollower, type FollowParts } from "./consume.ts";
+import { EntityConsumer, type EntityConsumerDeps } from "./consume.ts";
 import { Lag } from "./lag.ts";
 
 let database: ReplicaDatabase;
 let process: CacheProcess;
 let metrics: Metrics;
-let follower: EntityFollower;
+let follower: EntityConsumer;
 let told: Receipt[] = [];
 let sent: ReturnType<typeof read>[] = [];
 let logIsAway = false;
@@ -46,7 +46,7 @@ beforeEach(() => {
   told = [];
   sent = [];
   const receipts = { add: (receipt: Receipt) => void told.push(receipt) };
-  const letters: FollowParts["letters"] = {
+  const letters: EntityConsumerDeps["letters"] = {
     async send(_, partition, records) {
       if (logIsAway) throw new Error("the log is away");
       expect(partition).toBe(3);
@@ -62,7 +62,7 @@ beforeEach(() => {
     logger: silent,
     metrics,
   };
-  follower = new EntityFollower(parts, entity, replicaOf("catalog"));
+  follower = new EntityConsumer(parts, entity, replicaOf("catalog"));
 });
 
 let offset = 0;
@@ -95,10 +95,10 @@ const stored = (key: string | null, value: string | null, headers: Record<string
 });
 
 /** A letter as a reader of the topic finds it. */
-function read({ key, value, headers }: ReturnType<typeof encodeLetter>): Letter & { original: unknown } {
+function read({ key, value, headers }: ReturnType<typeof encodeDeadLetter>): DeadLetter & { original: unknown } {
   const texts = Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, text.toString()]));
   const raw = Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, Buffer.from(text)]));
-  const found = decodeLetterOrMark({ key, headers: texts, timestampMs: 0 });
+  const found = decodeDeadLetterOrMark({ key, headers: texts, timestampMs: 0 });
   if (!found || !("letter" in found)) throw new Error("no letter");
   return { ...found.letter, original: originalOf({ key, value, rawHeaders: raw }) };
 }

@@ -1,5 +1,5 @@
 /** The replica's loop on one screen: decode → reduce → fence, apply, store → count → dead letters. The log remembers what is done when it resolves. */
-import { type Cause, encodeLetter } from "../contracts/dead-letter.ts";
+import { type Cause, encodeDeadLetter } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity/entity.ts";
 import { decodeRouted, NewerSchemaVersionError, type RoutedEvent } from "../contracts/event.ts";
 import { replicaGroup, replicaTopic } from "../contracts/topics.ts";
@@ -8,17 +8,17 @@ import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { type ActiveSpan, isTracing, SpanKind, startSpan, traceIdOf } from "../observability/trace.ts";
 import type { ConsumerLags } from "../pipeline/consumer-lags.ts";
-import { isAway } from "../platform/postgres/database.ts";
+import { isUnavailable } from "../platform/postgres/database.ts";
 import type { Batch, StoredRecord } from "../kafka/log.ts";
 import { isId } from "../contracts/pages.ts";
 import type { Applied, Applier } from "./apply/applier.ts";
 import { Gather } from "./gather.ts";
 import type { Lag } from "./lag.ts";
-import { type Letters, unappliable, unreadable } from "./dead-letters.ts";
+import { type DeadLetterWriter, unappliable, unreadable } from "./dead-letters.ts";
 import type { Receipts } from "./receipts.ts";
 import { type Outcome, outcomes, reduce } from "./apply/reduce.ts";
-import { type Refusal, TableRefusesError } from "./apply/refusals.ts";
-import { type Told, toldOf } from "./apply/apply-metrics.ts";
+import { type Rejection, TableRejectsError } from "./apply/refusals.ts";
+import { type ApplyMetrics, applyMetricsOf } from "./apply/apply-metrics.ts";
 
 /** Events that are reduced together: the more there are, the more are of the same entities. */
 const MOST_EVENTS = 4_000;
@@ -42,8 +42,8 @@ interface Times {
   readonly storedMs: number | undefined;
 }
 
-export interface FollowParts {
-  readonly letters: Pick<Letters, "send">;
+export interface EntityConsumerDeps {
+  readonly letters: Pick<DeadLetterWriter, "send">;
   readonly applier: Pick<Applier, "apply">;
   readonly lag: Lag;
   readonly receipts: Pick<Receipts, "add">;
@@ -53,13 +53,13 @@ export interface FollowParts {
 }
 
 /** Follows one entity's topic for one replica. */
-export class EntityFollower {
+export class EntityConsumer {
   readonly topic: string;
-  private readonly told: Told;
+  private readonly told: ApplyMetrics;
   private readonly gather = new Gather<Arrived>(
     (events) => this.take(events),
     MOST_EVENTS,
-    (error) => !isAway(error) && !(error instanceof TableRefusesError),
+    (error) => !isUnavailable(error) && !(error instanceof TableRejectsError),
   );
   /** Records that cannot be applied, and why: dead letters, once their batch is done with. */
   private readonly refusals = new WeakMap<StoredRecord, Cause>();
@@ -67,12 +67,12 @@ export class EntityFollower {
   tableProblem: string | undefined;
 
   constructor(
-    private readonly using: FollowParts,
+    private readonly using: EntityConsumerDeps,
     readonly entity: EntityDeclaration,
     readonly replica: ReplicaDeclaration,
   ) {
     this.topic = replicaTopic(entity, replica.name).name;
-    this.told = toldOf(entity, replica.name, using.metrics);
+    this.told = applyMetricsOf(entity, replica.name, using.metrics);
   }
 
   /** @throws {NewerSchemaVersionError}, and what the database says: the batch must come again. */
@@ -91,7 +91,7 @@ export class EntityFollower {
   private async sendLetters({ records, partition }: Batch): Promise<void> {
     const letters = records.flatMap((record) => {
       const cause = this.refusals.get(record);
-      return cause ? [encodeLetter(record, cause)] : [];
+      return cause ? [encodeDeadLetter(record, cause)] : [];
     });
     if (letters.length > 0) await this.using.letters.send(this.entity, partition, letters);
   }
@@ -155,7 +155,7 @@ export class EntityFollower {
       throw error;
     });
     const appliedMs = Date.now();
-    const { refused, nothingNew } = applied;
+    const { refused, unchanged } = applied;
     const good = refused.size > 0 ? changes.filter(({ id }) => !refused.has(id)) : changes;
     const bad = refused.size > 0 ? changes.filter(({ id }) => refused.has(id)) : [];
     for (const change of bad) this.refuse(change, refused.get(change.id)!);
@@ -167,10 +167,10 @@ export class EntityFollower {
       entity: this.entity.name,
       appliedMs,
       cachedMs: cached ? storedMs : null,
-      changes: good.map(({ id, version, committedMs }) => [id, nothingNew.get(id) ?? version, committedMs]),
+      changes: good.map(({ id, version, committedMs }) => [id, unchanged.get(id) ?? version, committedMs]),
     });
     const events = good.flatMap(eventsOf);
-    this.tell(events, outcomes(events, nothingNew), { appliedMs, storedMs: cached ? storedMs : undefined });
+    this.tell(events, outcomes(events, unchanged), { appliedMs, storedMs: cached ? storedMs : undefined });
     return bad;
   }
 
@@ -180,7 +180,7 @@ export class EntityFollower {
       this.tableProblem = undefined;
       return applied;
     } catch (error) {
-      if (error instanceof TableRefusesError) {
+      if (error instanceof TableRejectsError) {
         this.tableProblem = error.message;
         this.using.logger.error({ err: error }, "paused: nothing can be applied");
       }
@@ -188,7 +188,7 @@ export class EntityFollower {
     }
   }
 
-  private refuse(event: Arrived, refusal: Refusal): void {
+  private refuse(event: Arrived, refusal: Rejection): void {
     const cause = unappliable(refusal, this.replica.name);
     this.refusals.set(event.record, cause);
     this.told.outcome("unappliable");
@@ -213,7 +213,7 @@ export class EntityFollower {
     for (const [outcome, { length }] of Map.groupBy(became, (outcome) => outcome)) this.told.outcome(outcome, length);
     for (const [i, { committedMs }] of events.entries()) {
       if (became[i] !== "applied") continue;
-      const keptTraceId = spans.each[i]?.keptTraceId;
+      const keptTraceId = spans.each[i]?.sampledTraceId;
       this.told.readable("postgres", committedMs, appliedMs, keptTraceId);
       if (storedMs !== undefined) this.told.readable("redis", committedMs, storedMs, keptTraceId);
     }

@@ -1,15 +1,15 @@
 /** A replica's dead letters on their way into the log: surely stored, or the batch comes again. */
-import type { Cause, encodeLetter } from "../contracts/dead-letter.ts";
+import type { Cause, encodeDeadLetter } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../contracts/entity/entity.ts";
 import { deadLetterTopic } from "../contracts/topics.ts";
 import { UpcastError } from "../contracts/entity/upcast.ts";
 import type { Log, LogWriter, TopicPartition } from "../kafka/log.ts";
-import type { Refusal } from "./apply/refusals.ts";
+import type { Rejection } from "./apply/refusals.ts";
 
 /** A writer that is idle for a day is forgotten by the brokers; see LogWriter. */
 const RENEW_MS = 12 * 60 * 60 * 1_000;
 
-export class Letters {
+export class DeadLetterWriter {
   private writer: LogWriter | undefined;
   private opening: Promise<LogWriter> | undefined;
 
@@ -29,7 +29,7 @@ export class Letters {
   async send(
     entity: EntityDeclaration,
     partition: number,
-    letters: readonly ReturnType<typeof encodeLetter>[],
+    letters: readonly ReturnType<typeof encodeDeadLetter>[],
   ): Promise<void> {
     const writer = await this.open();
     await writer.write({ topic: deadLetterTopic(entity).name, partition }, letters);
@@ -64,7 +64,7 @@ export class Letters {
 }
 
 /** Why the database refused a row. PostgreSQL quotes values in its messages of class 22: those are left out. */
-export function unappliable({ code, message, names }: Refusal, replica: string): Cause {
+export function unappliable({ code, message, names }: Rejection, replica: string): Cause {
   const safe = code.startsWith("22") ? message.replace(/".*"/s, "…") : message;
   const named = Object.entries(names).flatMap(([what, name]) => (name === "" ? [] : [`${what} ${name}`]));
   const detail = [`SQLSTATE ${code}: ${safe}`, ...named].join(", ");

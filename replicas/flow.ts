@@ -6,18 +6,18 @@ import { receiptsTopic, replicaGroup, replicaTopic } from "../contracts/topics.t
 import { ConsumerLags } from "../pipeline/consumer-lags.ts";
 import type { Pause } from "../pipeline/pause.ts";
 import { ensureFlowTopics } from "../pipeline/ensure-topics.ts";
-import { type Batch, type Follower, type Log, nameOf } from "../kafka/log.ts";
-import type { Running } from "../platform/run.ts";
+import { type Batch, type Consumer, type Log, nameOf } from "../kafka/log.ts";
+import type { ServiceDeps } from "../platform/run.ts";
 import { copiesOf } from "../platform/settings/settings.ts";
 import { CatchUp } from "./catch-up/catch-up.ts";
-import { EntityFollower, type FollowParts } from "./consume.ts";
-import { markHealedLetters } from "./resolve-superseded.ts";
+import { EntityConsumer, type EntityConsumerDeps } from "./consume.ts";
+import { resolveSupersededDeadLetters } from "./resolve-superseded.ts";
 import type { Lag } from "./lag.ts";
-import { Letters } from "./dead-letters.ts";
+import { DeadLetterWriter } from "./dead-letters.ts";
 import { Positions } from "./catch-up/positions.ts";
 import { dropOld, rebuild } from "./catch-up/rebuild/index.ts";
 import { Receipts } from "./receipts.ts";
-import { isNoCanary, type Replica } from "./replica.ts";
+import { isReplicated, type Replica } from "./replica.ts";
 
 /**
  * What is fetched at a time bounds the memory, and should be 4,000 events of four partitions: in larger batches more changes are of the
@@ -27,7 +27,7 @@ const FETCH_BYTES = 786_432;
 /** In a flood of changes so much later, and in batches so much larger: a sixth less to apply where entities change twice. */
 const LINGER_MS = 200;
 
-export interface FlowParts extends Running {
+export interface FlowParts extends ServiceDeps {
   readonly name: string;
   readonly databaseUrl: string;
   readonly replica: Replica;
@@ -40,14 +40,14 @@ export interface FlowParts extends Running {
 export class Flow {
   private readonly receipts: Receipts;
   private readonly lags: ConsumerLags;
-  private readonly letters: Letters;
-  private readonly followers: ReadonlyMap<string, EntityFollower>;
+  private readonly letters: DeadLetterWriter;
+  private readonly followers: ReadonlyMap<string, EntityConsumer>;
   private readonly catchUp: CatchUp;
   private readonly ending = new AbortController();
   private readonly group: string;
   private healing: { close(): Promise<void> } | undefined;
   /** Undefined before the start. */
-  follower: Follower | undefined;
+  follower: Consumer | undefined;
 
   constructor(private readonly using: FlowParts) {
     const { name, databaseUrl, replica, log, lag, settings, logger, metrics } = using;
@@ -55,12 +55,12 @@ export class Flow {
     // A name that no other process of the replica has at the same time.
     const process = `lockstep.replica.${name}.${settings.LOCKSTEP_INSTANCE ?? crypto.randomUUID()}`;
     this.receipts = new Receipts({ log, logger, metrics }, `${process}.receipts`);
-    this.letters = new Letters(log, [...entities, canary], `${process}.dead-letters`);
+    this.letters = new DeadLetterWriter(log, [...entities, canary], `${process}.dead-letters`);
     this.lags = new ConsumerLags(metrics.consumerLag, this.group);
     const { receipts, lags, letters } = this;
     const followers = replica.entities.map((kept) => {
-      const told = isNoCanary(kept) ? { receipts, lags } : untold;
-      return new EntityFollower(
+      const told = isReplicated(kept) ? { receipts, lags } : noMetrics;
+      return new EntityConsumer(
         { applier: kept.applier, lag, ...told, letters, logger, metrics },
         kept.entity,
         kept.replica,
@@ -123,10 +123,10 @@ export class Flow {
     return [...this.followers.keys()];
   }
 
-  private follow(): Promise<Follower> {
+  private follow(): Promise<Consumer> {
     const { log, lag, pause, settings, logger, metrics } = this.using;
     const { group, catchUp } = this;
-    return log.follow({
+    return log.consume({
       group,
       topics: this.topics,
       onBatch: (batch) => catchUp.take(batch),
@@ -149,13 +149,13 @@ export class Flow {
     });
   }
 
-  private heal(follower: Follower): { close(): Promise<void> } {
+  private heal(follower: Consumer): { close(): Promise<void> } {
     const { log, logger, name, replica } = this.using;
     const owned = (at: string) => follower.assigned().some((assigned) => nameOf(assigned) === at);
-    return markHealedLetters(
+    return resolveSupersededDeadLetters(
       { log, logger, letters: this.letters },
       name,
-      replica.entities.filter(isNoCanary).map(({ entity, rows }) => ({
+      replica.entities.filter(isReplicated).map(({ entity, rows }) => ({
         entity,
         behind: (wanted) => rows.behind(wanted),
         has: (partition) => owned(nameOf({ topic: replicaTopic(entity, name).name, partition })),
@@ -165,4 +165,4 @@ export class Flow {
 }
 
 /** Nobody waits for the canary, and nobody shall see it. */
-const untold: Pick<FollowParts, "receipts" | "lags"> = { receipts: { add() {} }, lags: { set() {} } };
+const noMetrics: Pick<EntityConsumerDeps, "receipts" | "lags"> = { receipts: { add() {} }, lags: { set() {} } };

@@ -1,5 +1,5 @@
 /** When a replica is ready: its database answers and a broker does. Without Redis it still is; reads then come from PostgreSQL. */
-import type { Follower } from "../kafka/log.ts";
+import type { Consumer } from "../kafka/log.ts";
 import type { Check } from "../platform/service.ts";
 import type { CacheEpoch } from "./cache/epoch.ts";
 import type { RedisLinks } from "./connections.ts";
@@ -14,7 +14,7 @@ export interface Health {
 }
 
 export function healthChecks(using: {
-  readonly follower: () => Follower | undefined;
+  readonly follower: () => Consumer | undefined;
   /** Why a table takes nothing; undefined while it does. */
   readonly tableProblem: () => string | undefined;
   readonly epoch: CacheEpoch;

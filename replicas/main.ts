@@ -6,7 +6,7 @@ import { connectLog } from "../kafka/connect-log.ts";
 import { brokersOf } from "../kafka/security.ts";
 import { migrate } from "../platform/postgres/migrate.ts";
 import { serveDescription } from "../platform/openapi/document.ts";
-import type { Running } from "../platform/run.ts";
+import type { ServiceDeps } from "../platform/run.ts";
 import type { Check, Service } from "../platform/service.ts";
 import { Flow } from "./flow.ts";
 import { healthChecks } from "./health.ts";
@@ -14,10 +14,10 @@ import { Lag } from "./lag.ts";
 import { migrationsOf } from "./migrations/index.ts";
 import { replicaOpenApi } from "./reads/openapi.ts";
 import { addReads } from "./reads/routes.ts";
-import { isNoCanary, keptBy, Replica } from "./replica.ts";
+import { isReplicated, keptBy, Replica } from "./replica.ts";
 
 /** @throws {Error} when DATABASE_URL is missing, or the database or brokers cannot be reached at the start. */
-export async function startReplica(running: Running, name: string): Promise<Service> {
+export async function startReplica(running: ServiceDeps, name: string): Promise<Service> {
   const { settings, logger, metrics } = running;
   const databaseUrl = settings.DATABASE_URL;
   if (!databaseUrl) throw new Error(`DATABASE_URL is not set: replica ${name} needs a PostgreSQL of its own`);
@@ -42,7 +42,7 @@ export async function startReplica(running: Running, name: string): Promise<Serv
   const started = new Flow({ ...running, name, databaseUrl, replica, log, lag, pause });
   flow = started;
   const { ended } = await started.start();
-  http.openShared();
+  http.listenShared();
 
   return {
     ended,
@@ -55,7 +55,7 @@ export async function startReplica(running: Running, name: string): Promise<Serv
   };
 }
 
-const replicaOf = ({ settings, logger, metrics }: Running, name: string, databaseUrl: string): Replica =>
+const replicaOf = ({ settings, logger, metrics }: ServiceDeps, name: string, databaseUrl: string): Replica =>
   new Replica(
     {
       name,
@@ -71,7 +71,7 @@ const replicaOf = ({ settings, logger, metrics }: Running, name: string, databas
 
 /** All that a replica answers. */
 export function replicaApp(
-  { settings, logger, metrics }: Running,
+  { settings, logger, metrics }: ServiceDeps,
   name: string,
   replica: Pick<Replica, "entities">,
   lag: Lag,
@@ -84,7 +84,7 @@ export function replicaApp(
     waitMs: settings.LOCKSTEP_READ_WAIT_MS,
     mostWaitMs: settings.LOCKSTEP_MAX_WAIT_MS,
   };
-  for (const kept of replica.entities.filter(isNoCanary)) addReads(app, { ...reading, ...kept }, kept.entity, name);
+  for (const kept of replica.entities.filter(isReplicated)) addReads(app, { ...reading, ...kept }, kept.entity, name);
   serveDescription(app, "/openapi.json", () => replicaOpenApi(name));
   return app;
 }

@@ -7,23 +7,23 @@ import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { Database } from "../platform/postgres/database.ts";
 import { Applier } from "./apply/applier.ts";
-import { applyChanges, applyEach, type Change, type Hold, prepareTable, takesRows } from "./apply/apply.ts";
+import { applyChanges, applyEach, type Change, type CacheGuard, prepareTable, takesRows } from "./apply/apply.ts";
 import { Cache } from "./cache/cache.ts";
 import { CacheEpoch, type Epoch } from "./cache/epoch.ts";
-import { Keeper } from "./cache/cache-controller.ts";
+import { CacheController } from "./cache/cache-controller.ts";
 import { connectDatabases, connectRedisLinks, type Databases, type RedisLinks } from "./connections.ts";
-import { Freshness, MOST_WAITING } from "./reads/freshness.ts";
+import { Freshness, MAX_WAITING } from "./reads/freshness.ts";
 import { Lookup } from "./reads/lookup.ts";
 import { Rows } from "./reads/rows.ts";
-import { Refusals } from "./apply/refusals.ts";
+import { RejectionTracker } from "./apply/refusals.ts";
 
 /** One entity as this replica keeps it. */
-export interface Kept {
+export interface ReplicatedEntity {
   readonly entity: EntityDeclaration;
   readonly replica: ReplicaDeclaration;
 }
 
-export interface KeptEntity extends Kept {
+export interface KeptEntity extends ReplicatedEntity {
   readonly cache: Cache;
   readonly rows: Rows;
   readonly lookup: Lookup;
@@ -37,7 +37,7 @@ export interface ReplicaSettings {
   readonly databaseUrl: string;
   /** Undefined: there is no cache. */
   readonly redisUrl: string | undefined;
-  readonly kept: readonly Kept[];
+  readonly kept: readonly ReplicatedEntity[];
   /** Most connections to PostgreSQL. */
   readonly connections: number;
   readonly statementTimeoutMs: number;
@@ -52,7 +52,7 @@ export class Replica {
   readonly entities: readonly KeptEntity[];
   readonly redis: RedisLinks | undefined;
   private readonly databases: Databases;
-  private readonly keeper: Keeper;
+  private readonly keeper: CacheController;
 
   /** Connects to nothing yet that must be there. */
   constructor(
@@ -61,12 +61,12 @@ export class Replica {
     onEpoch?: (epoch: Epoch) => void,
   ) {
     const { name, databaseUrl, redisUrl, kept } = settings;
-    this.databases = connectDatabases(databaseUrl, { ...settings, appliers: kept.filter(isNoCanary).length });
+    this.databases = connectDatabases(databaseUrl, { ...settings, appliers: kept.filter(isReplicated).length });
     this.redis = redisUrl === undefined ? undefined : connectRedisLinks(redisUrl, name, logger);
     this.epoch = new CacheEpoch(this.databases.epoch, onEpoch);
     this.entities = kept.map((one) => this.keep(one, name));
     const caches = this.entities.map(({ cache }) => cache);
-    this.keeper = new Keeper({ epoch: this.epoch, redis: this.redis, caches, logger });
+    this.keeper = new CacheController({ epoch: this.epoch, redis: this.redis, caches, logger });
   }
 
   /** Tells what the replica has in use of its connections, and who waits for it. */
@@ -74,12 +74,12 @@ export class Replica {
     const { applies, epoch, reads } = this.databases;
     for (const [pool, database] of Object.entries({ applies, epoch, reads }))
       watchPool(metrics, pool, () => database.use);
-    watchBuffer(metrics, "waiting-reads", MOST_WAITING * this.entities.length, () =>
+    watchBuffer(metrics, "waiting-reads", MAX_WAITING * this.entities.length, () =>
       this.entities.reduce((sum, { freshness }) => sum + freshness.size, 0),
     );
   }
 
-  private keep({ entity, replica }: Kept, name: string): KeptEntity {
+  private keep({ entity, replica }: ReplicatedEntity, name: string): KeptEntity {
     const { databases, epoch, redis, logger } = this;
     const cache = new Cache(
       { redis, epoch, logger },
@@ -93,12 +93,12 @@ export class Replica {
     );
     const rows = new Rows(databases.reads, entity, replica);
     const freshness = new Freshness((wanted) => rows.behind(wanted));
-    const told = (how: typeof applyChanges) => async (changes: readonly Change[], hold: Hold) => {
+    const told = (how: typeof applyChanges) => async (changes: readonly Change[], hold: CacheGuard) => {
       const result = await how(databases.applies, entity.plural, changes, hold);
       freshness.applied(changes.filter(({ id }) => !result.refused.has(id)));
       return result;
     };
-    const refusals = new Refusals(entity.plural, () => takesRows(databases.applies, entity, replica));
+    const refusals = new RejectionTracker(entity.plural, () => takesRows(databases.applies, entity, replica));
     const using = { apply: told(applyChanges), applyEach: told(applyEach), refusals, cache, epoch, logger };
     const applier = new Applier(using, replica);
     return {
@@ -123,7 +123,7 @@ export class Replica {
     await this.epoch.refresh();
     this.epoch.start((error) => {
       answered(error);
-      if (error === undefined) void this.keeper.tend();
+      if (error === undefined) void this.keeper.reconcile();
     });
   }
 
@@ -134,10 +134,10 @@ export class Replica {
   }
 }
 
-export const isNoCanary = ({ entity }: Pick<Kept, "entity">): boolean => entity !== canary;
+export const isReplicated = ({ entity }: Pick<ReplicatedEntity, "entity">): boolean => entity !== canary;
 
 /** The canary among them. @throws {Error} when no entity has the replica. */
-export function keptBy(name: string): Kept[] {
+export function keptBy(name: string): ReplicatedEntity[] {
   const kept = [...entities, canary].flatMap((entity) =>
     entity.replicas.filter((replica) => replica.name === name).map((replica) => ({ entity, replica })),
   );

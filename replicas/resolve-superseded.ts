@@ -4,8 +4,8 @@ import type { EntityDeclaration, EntityId, Version } from "../contracts/entity/e
 import { deadLetterTopic } from "../contracts/topics.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Log } from "../kafka/log.ts";
-import { type OpenLetter, type OpenLetters, watchOpenLetters } from "../pipeline/open-dead-letters.ts";
-import type { Letters } from "./dead-letters.ts";
+import { type OpenDeadLetter, type OpenDeadLetters, watchOpenDeadLetters } from "../pipeline/open-dead-letters.ts";
+import type { DeadLetterWriter } from "./dead-letters.ts";
 
 const EVERY_MS = 5_000;
 /** Letters that are looked up at a time. */
@@ -17,7 +17,7 @@ interface Wanted {
 }
 
 /** One entity's letters, and how far this replica is. */
-export interface Healing {
+export interface ResolveSupersededDeps {
   readonly entity: EntityDeclaration;
   /** Those versions that this replica does not have yet. */
   readonly behind: (wanted: readonly Wanted[]) => Promise<readonly Wanted[]>;
@@ -26,20 +26,20 @@ export interface Healing {
 }
 
 /** Marks for as long as it is not closed. Beside the flow: what fails now is done later. */
-export function markHealedLetters(
-  using: { readonly log: Log; readonly logger: Logger; readonly letters: Pick<Letters, "send"> },
+export function resolveSupersededDeadLetters(
+  using: { readonly log: Log; readonly logger: Logger; readonly letters: Pick<DeadLetterWriter, "send"> },
   replica: string,
-  entities: readonly Healing[],
+  entities: readonly ResolveSupersededDeps[],
 ): { close(): Promise<void> } {
   const topics = entities.map(({ entity }) => deadLetterTopic(entity).name);
-  const watch = watchOpenLetters(using, topics, (letter) => letter.replica === replica);
+  const watch = watchOpenDeadLetters(using, topics, (letter) => letter.replica === replica);
   let busy = false;
   const timer = setInterval(async () => {
     const open = watch.letters();
     if (busy || !open) return;
     busy = true;
     try {
-      for (const healing of entities) await markHealed(using.letters, open, healing);
+      for (const healing of entities) await resolveSuperseded(using.letters, open, healing);
     } catch (error) {
       using.logger.debug({ err: error }, "healed dead letters are not marked yet");
     } finally {
@@ -55,10 +55,10 @@ export function markHealedLetters(
 }
 
 /** @throws what the database says, and when the log does not take the marks. */
-export async function markHealed(
-  letters: Pick<Letters, "send">,
-  open: OpenLetters,
-  { entity, behind, has }: Healing,
+export async function resolveSuperseded(
+  letters: Pick<DeadLetterWriter, "send">,
+  open: OpenDeadLetters,
+  { entity, behind, has }: ResolveSupersededDeps,
 ): Promise<void> {
   const { name: topic } = deadLetterTopic(entity);
   const asked = open
@@ -75,6 +75,6 @@ export async function markHealed(
 }
 
 /** The same rule as isSuperseded: a resend that was refused is only healed by something newer. */
-const healedBy = ({ id, version, resent }: OpenLetter): Wanted => ({ id: id!, version: version! + (resent ? 1 : 0) });
+const healedBy = ({ id, version, resent }: OpenDeadLetter): Wanted => ({ id: id!, version: version! + (resent ? 1 : 0) });
 
 const named = ({ id, version }: Wanted): string => `${id} ${version}`;

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 import { product } from "../contracts/entities/product.ts";
-import { OpenLetters } from "../pipeline/open-dead-letters.ts";
+import { OpenDeadLetters } from "../pipeline/open-dead-letters.ts";
 import { letterRecord } from "../tests/harness/letters.ts";
-import { markHealed } from "./resolve-superseded.ts";
+import { resolveSuperseded } from "./resolve-superseded.ts";
 
 test("a letter is marked as superseded once its entity has that version; a refused resend once it has a newer one", async () => {
-  const open = new OpenLetters();
+  const open = new OpenDeadLetters();
   const [a, b, c, d] = ["a", "b", "c", "d"].map((letter) => `${letter.repeat(8)}-0000-4000-8000-000000000000`);
   open.take(letterRecord(0, 0, { id: a!, version: 3, replica: "catalog" }));
   open.take(letterRecord(1, 1, { id: b!, version: 3, replica: "catalog" }));
@@ -20,7 +20,7 @@ test("a letter is marked as superseded once its entity has that version; a refus
   };
   const behind = async (wanted: readonly { id: string; version: number }[]) =>
     wanted.filter(({ id, version }) => (versions.get(id) ?? 0) < version);
-  const look = () => markHealed(letters, open, { entity: product, behind, has: (partition) => partition === 0 });
+  const look = () => resolveSuperseded(letters, open, { entity: product, behind, has: (partition) => partition === 0 });
   await look();
   expect(marked).toHaveLength(1);
   expect(marked[0]).toMatch(/^0 superseded \d+ products.to.catalog 0 0$/);

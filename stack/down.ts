@@ -1,4 +1,4 @@
-import { endLeftovers } from "./leftovers.ts";
+import { stopLeftovers } from "./leftovers.ts";
 import { endProcess } from "./processes.ts";
 import { removeState, retire, runningSupervisor } from "./state.ts";
 
@@ -12,7 +12,7 @@ export async function down(data: string, say: (line: string) => void): Promise<v
     say(`stopping the stack on ${data} (supervisor pid ${supervisor.pid}) …`);
     await endProcess(supervisor, "SIGTERM", GRACE_MS);
   }
-  const ended = await endLeftovers(data, say);
+  const ended = await stopLeftovers(data, say);
   removeState(data);
   retire(data);
   say(supervisor || ended > 0 ? `stopped; the data is kept in ${data}` : `nothing runs on ${data}`);

@@ -15,7 +15,7 @@ const GRACE_MS = 15_000;
  *
  * @returns how many were ended.
  */
-export async function endLeftovers(data: string, say: (line: string) => void): Promise<number> {
+export async function stopLeftovers(data: string, say: (line: string) => void): Promise<number> {
   const entries = readState(data)?.entries ?? [];
   let ended = 0;
   for (const wave of [entries.filter((e) => !isServer(e)), entries.filter(isServer)])

@@ -7,10 +7,10 @@ import { jaegerBinary } from "./servers/jaeger-binary.ts";
 import { MissingComponentError } from "./servers/machine-cache.ts";
 import { startPrometheus } from "./servers/prometheus.ts";
 import { prometheusPrograms } from "./servers/prometheus-binary.ts";
-import type { Waiting } from "./servers/server.ts";
+import type { StartOptions } from "./servers/server.ts";
 import { portOf } from "./layout.ts";
 import type { Plan, PlannedObserver, PlannedService } from "./plan.ts";
-import type { Part } from "./supervise.ts";
+import type { ProcessSpec } from "./supervise.ts";
 
 const local = (port: number): string => `http://127.0.0.1:${port}`;
 
@@ -19,14 +19,14 @@ const local = (port: number): string => `http://127.0.0.1:${port}`;
  *
  * @throws what ends the waiting.
  */
-export async function presentObservers(plan: Plan, waiting: Waiting): Promise<readonly PlannedObserver[]> {
+export async function presentObservers(plan: Plan, waiting: StartOptions): Promise<readonly PlannedObserver[]> {
   const found = await Promise.all(
     plan.observers.map(async (observer) => ((await isPresent(observer, waiting)) ? [observer] : [])),
   );
   return found.flat();
 }
 
-async function isPresent({ kind }: PlannedObserver, waiting: Waiting): Promise<boolean> {
+async function isPresent({ kind }: PlannedObserver, waiting: StartOptions): Promise<boolean> {
   try {
     if (kind === "jaeger") await jaegerBinary(waiting);
     else if (kind === "prometheus") await prometheusPrograms(waiting);
@@ -58,7 +58,7 @@ export function observerPart(
     services,
     say,
   }: { data: string; portBase: number; services: readonly PlannedService[]; say: (line: string) => void },
-): Part {
+): ProcessSpec {
   const dir = join(data, kind);
   const part = { label: kind, logFile: join(dir, `${kind}.log`) };
   switch (kind) {

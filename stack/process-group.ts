@@ -3,32 +3,32 @@ import type { External, PlannedObserver, PlannedServer, PlannedService } from ".
 import { identityOf } from "./processes.ts";
 import { serviceUrl } from "./start-part.ts";
 import { type Entry, writeState } from "./state.ts";
-import { type Kept, keepRunning, type Part } from "./supervise.ts";
+import { type SupervisedProcess, keepRunning, type ProcessSpec } from "./supervise.ts";
 
 type Planned = PlannedServer | PlannedService | PlannedObserver;
 
 /** One thing that is kept running. */
-export interface Member {
+export interface GroupMember {
   readonly planned: Planned;
-  readonly part: Part;
-  readonly kept: Kept;
+  readonly part: ProcessSpec;
+  readonly kept: SupervisedProcess;
 }
 
-export interface Crew {
-  readonly members: () => readonly Member[];
+export interface ProcessGroup {
+  readonly members: () => readonly GroupMember[];
   /** Starts a wave of parts at once. Rejects with the first failure, when all of the wave have settled. */
-  hire(wave: readonly { planned: Planned; part: Part }[], signal: AbortSignal): Promise<readonly Member[]>;
+  start(wave: readonly { planned: Planned; part: ProcessSpec }[], signal: AbortSignal): Promise<readonly GroupMember[]>;
   /** Tells readers of the state file that the stack is ready. */
   announceReady(): void;
   /** Ends all, services first. Given a signal, at once with that one. */
-  dismiss(signal?: NodeJS.Signals): Promise<void>;
+  stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
-const isService = ({ planned }: Member): boolean => "verb" in planned;
+const isService = ({ planned }: GroupMember): boolean => "verb" in planned;
 
 /** A crew for a data folder; nobody is in it yet. */
-export function gatherCrew(data: string, external: readonly External[], say: (line: string) => void): Crew {
-  const members: Member[] = [];
+export function createProcessGroup(data: string, external: readonly External[], say: (line: string) => void): ProcessGroup {
+  const members: GroupMember[] = [];
   const services = () => members.filter(isService);
   const servers = () => members.filter((member) => !isService(member));
   let ready = false;
@@ -39,7 +39,7 @@ export function gatherCrew(data: string, external: readonly External[], say: (li
     writeState(data, { supervisor: self, ready, entries });
   };
 
-  const take = (planned: Planned, part: Part, signal: AbortSignal): Member => {
+  const take = (planned: Planned, part: ProcessSpec, signal: AbortSignal): GroupMember => {
     const kept = keepRunning(part, { say, changed: publish }, signal);
     const member = { planned, part, kept };
     members.push(member);
@@ -48,7 +48,7 @@ export function gatherCrew(data: string, external: readonly External[], say: (li
 
   return {
     members: () => members,
-    hire: async (wave, signal) => {
+    start: async (wave, signal) => {
       const start = performance.now();
       const failed = new AbortController();
       const either = AbortSignal.any([signal, failed.signal]);
@@ -72,7 +72,7 @@ export function gatherCrew(data: string, external: readonly External[], say: (li
       ready = true;
       publish();
     },
-    dismiss: async (signal) => {
+    stop: async (signal) => {
       for (const wave of [services(), servers()]) await Promise.all(wave.map((member) => member.kept.stop(signal)));
     },
   };
@@ -80,7 +80,7 @@ export function gatherCrew(data: string, external: readonly External[], say: (li
 
 const secondsSince = (start: number): string => `${((performance.now() - start) / 1000).toFixed(1)} s`;
 
-function entryOf({ planned, kept }: Member): Entry {
+function entryOf({ planned, kept }: GroupMember): Entry {
   const pid = kept.server()?.pid;
   return {
     name: planned.name,

@@ -1,5 +1,5 @@
 /** Waits until all services say that they can do their work. */
-import type { Member } from "./process-group.ts";
+import type { GroupMember } from "./process-group.ts";
 import { lastLines } from "./servers/server.ts";
 import { Failure } from "./failure.ts";
 import { healthOf } from "./health.ts";
@@ -19,7 +19,7 @@ export interface ReadinessBounds {
  *
  * @throws {Failure} when one crashes again and again, with its log's last lines, or when the time is up, with what is missing.
  */
-export async function untilReady(services: readonly Member[], bounds: ReadinessBounds): Promise<void> {
+export async function untilReady(services: readonly GroupMember[], bounds: ReadinessBounds): Promise<void> {
   const deadline = Date.now() + bounds.withinMs;
   let toldAt = Date.now();
   for (;;) {
@@ -36,7 +36,7 @@ export async function untilReady(services: readonly Member[], bounds: ReadinessB
   }
 }
 
-async function notReady(services: readonly Member[]): Promise<string[]> {
+async function notReady(services: readonly GroupMember[]): Promise<string[]> {
   const answers = await Promise.all(
     services.map(async ({ planned, part, kept }) => ({
       label: part.label,
@@ -48,7 +48,7 @@ async function notReady(services: readonly Member[]): Promise<string[]> {
     .map(({ label, health, reason }) => `${label} is ${health}${reason ? ` (${reason.replace(/\s+/g, " ")})` : ""}`);
 }
 
-function refuseHopeless({ part, kept }: Member): void {
+function refuseHopeless({ part, kept }: GroupMember): void {
   if (kept.crashedAt().length < HOPELESS_CRASHES) return;
   throw new Failure(
     `${part.label} crashes again and again; the last lines of ${part.logFile}:\n${lastLines(part.logFile, 6)}`,

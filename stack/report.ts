@@ -3,13 +3,13 @@
 import { relative } from "node:path";
 import { exampleInput } from "../contracts/entity/example.ts";
 import { canaryEntity } from "./smoke-test.ts";
-import type { Member } from "./process-group.ts";
+import type { GroupMember } from "./process-group.ts";
 import { DEFAULT_DATA } from "./options.ts";
 import { isObserver } from "./plan.ts";
 import { serviceUrl } from "./start-part.ts";
 
 export interface Report {
-  readonly members: readonly Member[];
+  readonly members: readonly GroupMember[];
   readonly data: string;
   readonly seconds: number;
   readonly detached: boolean;
@@ -45,11 +45,11 @@ export function readyReport({ members, data, seconds, detached, issuer }: Report
 }
 
 /** All instances answer on it, where there are several. */
-const clientUrl = (planned: Member["planned"], kept: Member["kept"]): string =>
+const clientUrl = (planned: GroupMember["planned"], kept: GroupMember["kept"]): string =>
   "sharedPort" in planned && planned.sharedPort ? serviceUrl({ port: planned.sharedPort }) : kept.url();
 
 /** Three lines that show a change arriving; made so that they can be pasted one after the other, more than once. */
-function tryLines(members: readonly Member[], token: string | undefined): string[] {
+function tryLines(members: readonly GroupMember[], token: string | undefined): string[] {
   const entity = canaryEntity();
   const urlsOf = (kind: string) => [
     ...new Set(

@@ -32,7 +32,7 @@ export interface CanaryBounds {
  *
  * @throws {Failure} names the step that did not happen within the time, and what was answered last.
  */
-export async function flyCanary({ gateway, replicas }: CanarySites, bounds: CanaryBounds): Promise<void> {
+export async function smokeTest({ gateway, replicas }: CanarySites, bounds: CanaryBounds): Promise<void> {
   const declared = canaryEntity();
   if (!declared) return;
   const ask = asker(bounds);

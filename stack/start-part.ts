@@ -7,7 +7,7 @@ import { startPostgres } from "./servers/postgres.ts";
 import { startRedis } from "./servers/redis.ts";
 import { launch } from "./servers/server.ts";
 import type { External, Plan, PlannedBroker, PlannedServer, PlannedService } from "./plan.ts";
-import type { Part } from "./supervise.ts";
+import type { ProcessSpec } from "./supervise.ts";
 
 /** Where the servers of a stack are, once they run. */
 export interface Addresses {
@@ -27,7 +27,7 @@ export const labelOf = ({ name, instance }: { name: string; instance: number }):
 const logName = (planned: { name: string; instance: number }): string => `${labelOf(planned).replace(" ", "-")}.log`;
 
 /** A server of the plan as something to keep running. Its data, port and password stay the same with each start. */
-export function serverPart(server: PlannedServer, plan: Plan, data: string, say: (line: string) => void): Part {
+export function serverPart(server: PlannedServer, plan: Plan, data: string, say: (line: string) => void): ProcessSpec {
   const label = labelOf(server);
   const folder = join(data, server.kind === "broker" ? `broker-${server.instance}` : server.name);
   switch (server.kind) {
@@ -61,7 +61,7 @@ export function serverPart(server: PlannedServer, plan: Plan, data: string, say:
 const asNode = ({ instance, port, controllerPort }: PlannedBroker) => ({ nodeId: instance, port, controllerPort });
 
 /** What a service needs to know beside where the servers are. */
-export interface ServiceSurroundings {
+export interface ServiceEnvironment {
   readonly data: string;
   readonly addresses: Addresses;
   /** Settings of the caller, passed on. */
@@ -77,7 +77,7 @@ export interface ServiceSurroundings {
  * How long a service may take to stop, in milliseconds: it ends by itself within LOCKSTEP_SHUTDOWN_MS (default 10,000), and has
  * a little longer before it is killed.
  */
-const graceMs = (env: ServiceSurroundings["env"]): number => (Number(env.LOCKSTEP_SHUTDOWN_MS) || 10_000) + 2_000;
+const graceMs = (env: ServiceEnvironment["env"]): number => (Number(env.LOCKSTEP_SHUTDOWN_MS) || 10_000) + 2_000;
 
 /**
  * How Bun treats memory, read when a process starts, so it cannot be a setting. The Dockerfile has the same.
@@ -93,7 +93,7 @@ const MEMORY = {
 };
 
 /** A service of the plan as something to keep running. */
-export function servicePart(service: PlannedService, around: ServiceSurroundings): Part {
+export function servicePart(service: PlannedService, around: ServiceEnvironment): ProcessSpec {
   const logFile = join(around.data, "logs", logName(service));
   return {
     label: labelOf(service),
@@ -117,12 +117,12 @@ export function servicePart(service: PlannedService, around: ServiceSurroundings
   };
 }
 
-const stateFolder = ({ name, instance }: PlannedService, { data }: ServiceSurroundings): string =>
+const stateFolder = ({ name, instance }: PlannedService, { data }: ServiceEnvironment): string =>
   join(data, `${name}-${instance}`);
 
 export const serviceUrl = ({ port }: { port: number }): string => `http://127.0.0.1:${port}`;
 
-function serviceEnvironment(service: PlannedService, around: ServiceSurroundings): Record<string, string> {
+function serviceEnvironment(service: PlannedService, around: ServiceEnvironment): Record<string, string> {
   const { addresses, partitions, brokers } = around;
   const copies = brokers === undefined ? undefined : Math.min(3, brokers);
   const optional: Record<string, string | undefined> = {
@@ -144,7 +144,7 @@ function serviceEnvironment(service: PlannedService, around: ServiceSurroundings
 }
 
 /** What operations are told of a stack. */
-function everything({ addresses, services, data, env }: ServiceSurroundings): Record<string, string | undefined> {
+function everything({ addresses, services, data, env }: ServiceEnvironment): Record<string, string | undefined> {
   const replicas = [...addresses.databases].filter(([owner]) => owner !== "gateway");
   return {
     LOCKSTEP_SOURCE_DATABASE_URL: addresses.databases.get("gateway"),

@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { eventually, temporaryFolder } from "../tests/harness/parts.ts";
 import { lastLines, launch } from "./servers/server.ts";
 import { identityOf } from "./processes.ts";
-import { type Kept, keepRunning } from "./supervise.ts";
+import { type SupervisedProcess, keepRunning } from "./supervise.ts";
 
 const folder = temporaryFolder("supervise");
 const log = join(folder, "sleeper.log");
 const GRACE_MS = 300;
 const never = new AbortController().signal;
-const running: Kept[] = [];
+const running: SupervisedProcess[] = [];
 afterEach(async () => {
   await Promise.all(running.splice(0).map((kept) => kept.stop("SIGKILL")));
 });

@@ -8,7 +8,7 @@ import type { Server } from "./servers/server.ts";
 import { isRestart, MANY_CRASHES, nextPauseMs, recentCrashes } from "./pauses.ts";
 
 /** Something that can be started again and again. */
-export interface Part {
+export interface ProcessSpec {
   /** As people read it: `catalog 2`. */
   readonly label: string;
   /**
@@ -21,7 +21,7 @@ export interface Part {
 }
 
 /** A process that is started again whenever it ends. */
-export interface Kept {
+export interface SupervisedProcess {
   /** Settles with the first start; rejects with its reason, and the part is then not kept running. */
   readonly started: Promise<Server>;
   readonly server: () => Server | undefined;
@@ -41,7 +41,7 @@ export interface Watcher {
 }
 
 /** Starts a part and, once it ran, starts it again with growing pauses whenever it ends. */
-export function keepRunning(part: Part, watcher: Watcher, signal: AbortSignal): Kept {
+export function keepRunning(part: ProcessSpec, watcher: Watcher, signal: AbortSignal): SupervisedProcess {
   const stopping = new AbortController();
   const either = AbortSignal.any([signal, stopping.signal]);
   let server: Server | undefined;

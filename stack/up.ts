@@ -1,13 +1,13 @@
 /** `bun run up`: the whole stack, from what lies on the disk to a canary that was seen everywhere, and then for as long as it is wanted. */
 import { replicaNames } from "../contracts/entities/index.ts";
 import { developmentSettings, ensureDevelopmentKey, toolToken } from "../platform/auth/development.ts";
-import { refuseOpenDoor } from "../platform/auth/guard.ts";
+import { rejectUnauthenticatedBind } from "../platform/auth/guard.ts";
 import { readSettings, SettingsError } from "../platform/settings/settings.ts";
-import { canaryEntity, flyCanary } from "./smoke-test.ts";
-import { type Crew, gatherCrew, type Member } from "./process-group.ts";
+import { canaryEntity, smokeTest } from "./smoke-test.ts";
+import { type ProcessGroup, createProcessGroup, type GroupMember } from "./process-group.ts";
 import { makeDataFolder, rememberShape, removeData, shapeFor } from "./data-folder.ts";
 import { Failure } from "./failure.ts";
-import { endLeftovers } from "./leftovers.ts";
+import { stopLeftovers } from "./leftovers.ts";
 import { observerPart, presentObservers, tracingSettings } from "./observers.ts";
 import { type UpOptions, UsageError } from "./options.ts";
 import { type Plan, type PlannedObserver, type PlannedServer, planStack } from "./plan.ts";
@@ -38,7 +38,7 @@ export function refuseSecond(data: string): void {
   if (other) throw new AlreadyRunningError(data, other.pid);
 }
 
-export interface UpSurroundings {
+export interface UpDeps {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly say: (line: string) => void;
   /** When the person asked for it, in milliseconds since 1970. */
@@ -56,7 +56,7 @@ export interface UpSurroundings {
  * @throws {UsageError} when a setting is wrong, flags and data do not fit, or a port is taken.
  * @throws {Error} when something could not be started, or did not become ready.
  */
-export async function runStack(options: UpOptions, asked: UpSurroundings): Promise<void> {
+export async function runStack(options: UpOptions, asked: UpDeps): Promise<void> {
   const { data, auth, external } = options;
   const around = auth ? { ...asked, env: { ...asked.env, ...developmentSettings(data) } } : asked;
   refuseWrongSettings(around.env, { ownIssuer: auth, ownBrokers: external.brokers === undefined });
@@ -64,7 +64,7 @@ export async function runStack(options: UpOptions, asked: UpSurroundings): Promi
   const other = becomeSupervisor(data, { pid: process.pid, identity: identityOf(process.pid) });
   if (other) throw new AlreadyRunningError(data, other.pid);
   try {
-    await endLeftovers(data, around.say);
+    await stopLeftovers(data, around.say);
     if (options.fresh) {
       removeData(data);
       makeDataFolder(data);
@@ -79,13 +79,13 @@ export async function runStack(options: UpOptions, asked: UpSurroundings): Promi
 
 /** The services would refuse them too, but each of them, and only when all servers run. */
 function refuseWrongSettings(
-  env: UpSurroundings["env"],
+  env: UpDeps["env"],
   { ownIssuer, ownBrokers }: { ownIssuer: boolean; ownBrokers: boolean },
 ): void {
   try {
     // Every service has a port of its own here, whatever the caller's says.
     const settings = readSettings({ ...env, PORT: undefined });
-    refuseOpenDoor(settings);
+    rejectUnauthenticatedBind(settings);
     if (settings.LOCKSTEP_AUTH === "jwt" && !ownIssuer && settings.LOCKSTEP_TOKEN === undefined)
       throw new SettingsError([
         "LOCKSTEP_TOKEN: where LOCKSTEP_AUTH=jwt, up needs one that may write, for its first write",
@@ -99,29 +99,29 @@ function refuseWrongSettings(
   }
 }
 
-async function runPlan(options: UpOptions, around: UpSurroundings): Promise<void> {
+async function runPlan(options: UpOptions, around: UpDeps): Promise<void> {
   const shape = shapeFor(options);
   const plan = planStack(options, shape.brokers, replicaNames);
   await refuseTakenPorts(plan);
   rememberShape(options.data, shape);
-  const crew = gatherCrew(options.data, plan.external, around.say);
-  around.killing.addEventListener("abort", () => void crew.dismiss("SIGKILL"));
+  const crew = createProcessGroup(options.data, plan.external, around.say);
+  around.killing.addEventListener("abort", () => void crew.stop("SIGKILL"));
   try {
     await bringUp(crew, plan, options, shape.partitions, around);
     await aborted(around.ending);
     around.say("stopping …");
   } finally {
-    await crew.dismiss(around.killing.aborted ? "SIGKILL" : undefined);
+    await crew.stop(around.killing.aborted ? "SIGKILL" : undefined);
   }
   around.say(`stopped; the data is kept in ${options.data}`);
 }
 
 async function bringUp(
-  crew: Crew,
+  crew: ProcessGroup,
   plan: Plan,
   options: UpOptions,
   partitions: number | undefined,
-  around: UpSurroundings,
+  around: UpDeps,
 ): Promise<void> {
   const { say, askedAt, ending } = around;
   const { data, detach } = options;
@@ -135,16 +135,16 @@ async function bringUp(
   if (canaryEntity()) say("all services are ready; sending a canary write through …");
   const { LOCKSTEP_AUTH, LOCKSTEP_TOKEN } = readSettings({ ...around.env, PORT: undefined });
   const token = options.auth ? await toolToken(undefined, data) : LOCKSTEP_TOKEN;
-  await flyCanary(canarySites(services), { withinMs: CANARY_WITHIN_MS, signal: ending, token });
+  await smokeTest(canarySites(services), { withinMs: CANARY_WITHIN_MS, signal: ending, token });
   crew.announceReady();
   const issuer = LOCKSTEP_AUTH === "jwt" ? (options.auth ? "development" : "real") : undefined;
   const seconds = (Date.now() - askedAt) / 1000;
   say(readyReport({ members: crew.members(), data, seconds, detached: detach, issuer }));
 }
 
-async function startServers(crew: Crew, plan: Plan, data: string, { say, ending }: UpSurroundings): Promise<Addresses> {
+async function startServers(crew: ProcessGroup, plan: Plan, data: string, { say, ending }: UpDeps): Promise<Addresses> {
   say(`starting ${plan.servers.length} servers: ${plan.servers.map(labelOf).join(", ")} …`);
-  const servers = await crew.hire(
+  const servers = await crew.start(
     plan.servers.map((planned) => ({ planned, part: serverPart(planned, plan, data, say) })),
     ending,
   );
@@ -164,10 +164,10 @@ interface ServicesToStart {
 
 /** Starts them with what watches them, if anything does. @returns the services. */
 async function startServices(
-  crew: Crew,
+  crew: ProcessGroup,
   { plan, options, addresses, observers, partitions }: ServicesToStart,
-  around: UpSurroundings,
-): Promise<readonly Member[]> {
+  around: UpDeps,
+): Promise<readonly GroupMember[]> {
   const { services } = plan;
   const { data, portBase, external } = options;
   const { say, ending } = around;
@@ -175,7 +175,7 @@ async function startServices(
   // The token is up's own: no service needs it.
   const env = { ...around.env, ...tracingSettings(observers, portBase), LOCKSTEP_TOKEN: undefined };
   const brokers = external.brokers ? undefined : plan.brokers;
-  const hired = await crew.hire(
+  const hired = await crew.start(
     [
       ...observers.map((planned) => ({ planned, part: observerPart(planned, { data, portBase, services, say }) })),
       ...services.map((planned) => ({
@@ -188,7 +188,7 @@ async function startServices(
   return hired.slice(observers.length);
 }
 
-const canarySites = (services: readonly Member[]) => ({
+const canarySites = (services: readonly GroupMember[]) => ({
   gateway: services.find(({ planned }) => planned.kind === "gateway")?.kept.url() ?? "",
   replicas: services
     .filter(({ planned }) => planned.kind === "replica")

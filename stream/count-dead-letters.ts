@@ -3,34 +3,34 @@ import { isSuperseded } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../contracts/entity/entity.ts";
 import { deadLetterTopic, eventsTopic } from "../contracts/topics.ts";
 import type { Log, TopicPartition } from "../kafka/log.ts";
-import type { OpenLetter, OpenLetters } from "../pipeline/open-dead-letters.ts";
-import type { KnownVersions } from "./version-store.ts";
+import type { OpenDeadLetter, OpenDeadLetters } from "../pipeline/open-dead-letters.ts";
+import type { VersionStore } from "./version-store.ts";
 import { scopeOf } from "./take-over.ts";
 
 /** Letters of the stream that are looked up at a time: a tenth of a second for 100,000 would hold up events. */
 const MOST_LOOKED_UP = 2_000;
 
-export interface Counting {
-  readonly log: Pick<Log, "bounds">;
-  readonly known: Pick<KnownVersions, "newest">;
+export interface CountDeadLettersDeps {
+  readonly log: Pick<Log, "offsets">;
+  readonly known: Pick<VersionStore, "newest">;
   readonly assigned: () => readonly TopicPartition[];
 }
 
 /** Forgets what has expired and what newer events have healed. @returns how many are open. */
-export async function countOpen(
-  { log, known, assigned }: Counting,
-  letters: OpenLetters,
+export async function countOpenDeadLetters(
+  { log, known, assigned }: CountDeadLettersDeps,
+  letters: OpenDeadLetters,
   entities: readonly EntityDeclaration[],
 ): Promise<number> {
   for (const entity of entities) {
     const topic = deadLetterTopic(entity).name;
-    for (const [partition, { first }] of await log.bounds(topic)) letters.expire({ topic, partition }, first);
+    for (const [partition, { first }] of await log.offsets(topic)) letters.expire({ topic, partition }, first);
   }
   let count = 0;
   for (const entity of entities) {
     const { name: topic } = deadLetterTopic(entity);
     const own = new Set(assigned().flatMap((at) => (at.topic === eventsTopic(entity).name ? [at.partition] : [])));
-    const isOwn = ({ at }: OpenLetter) => at.topic === topic && own.has(at.partition);
+    const isOwn = ({ at }: OpenDeadLetter) => at.topic === topic && own.has(at.partition);
     const healable = letters.some(MOST_LOOKED_UP, (letter) => isOwn(letter) && letter.replica === undefined);
     for (const [partition, of] of Map.groupBy(healable, ({ at }) => at.partition)) {
       const newest = known.newest(

@@ -1,5 +1,5 @@
 /** One input record → everything that follows from it: validate → dedupe → route. Pure but for reading what is known. */
-import { encodeLetter } from "../contracts/dead-letter.ts";
+import { encodeDeadLetter } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration, EntityId, Version } from "../contracts/entity/entity.ts";
 import { encodeRouted, header, routedHeaders } from "../contracts/event.ts";
 import { deadLetterTopic } from "../contracts/topics.ts";
@@ -9,7 +9,7 @@ import type { OutgoingRecord, StoredRecord } from "../kafka/log.ts";
 import { isId } from "../contracts/pages.ts";
 import { freshness } from "./dedupe.ts";
 import { route } from "./route.ts";
-import { type Rejection, rejectionOf, type Verdict } from "./validate.ts";
+import { type Rejection, rejectionOf, type ValidationResult } from "./validate.ts";
 
 export type Outcome = "routed" | "filtered" | "duplicate" | "stale" | "invalid";
 
@@ -30,17 +30,17 @@ export interface Decision {
 }
 
 /** What a decision is made with. */
-export interface Judge {
+export interface DecideContext {
   readonly entity: EntityDeclaration;
   /** Replica → the name of its topic. */
   readonly topics: ReadonlyMap<string, string>;
-  readonly validate: (record: StoredRecord) => Verdict;
+  readonly validate: (record: StoredRecord) => ValidationResult;
   readonly known: (id: EntityId) => Version | undefined;
   /** Ended when the outputs are stored. */
   readonly spans: Pick<BatchSpans, "of">;
 }
 
-export function decide({ entity, topics, validate, known, spans }: Judge, record: StoredRecord): Decision {
+export function decide({ entity, topics, validate, known, spans }: DecideContext, record: StoredRecord): Decision {
   const verdict = validate(record);
   if ("rejection" in verdict) return rejected(entity, record, verdict.rejection);
   const { event } = verdict;
@@ -77,7 +77,7 @@ export function decide({ entity, topics, validate, known, spans }: Judge, record
 const rejected = (entity: EntityDeclaration, record: StoredRecord, rejection: Rejection): Decision => ({
   offset: record.offset,
   outcome: "invalid",
-  outputs: [{ topic: deadLetterTopic(entity).name, record: encodeLetter(record, rejection) }],
+  outputs: [{ topic: deadLetterTopic(entity).name, record: encodeDeadLetter(record, rejection) }],
   rejection,
   about: aboutOf(record),
 });

@@ -12,13 +12,13 @@ import { ensureFlowTopics } from "../pipeline/ensure-topics.ts";
 import { serveHttp, serviceApp } from "../platform/http/http.ts";
 import { connectLog } from "../kafka/connect-log.ts";
 import { brokersOf } from "../kafka/security.ts";
-import type { Follower } from "../kafka/log.ts";
-import { watchOpenLetters } from "../pipeline/open-dead-letters.ts";
-import type { Running } from "../platform/run.ts";
+import type { Consumer } from "../kafka/log.ts";
+import { watchOpenDeadLetters } from "../pipeline/open-dead-letters.ts";
+import type { ServiceDeps } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
 import { copiesOf } from "../platform/settings/settings.ts";
-import { countOpen } from "./count-dead-letters.ts";
-import { KnownVersions } from "./version-store.ts";
+import { countOpenDeadLetters } from "./count-dead-letters.ts";
+import { VersionStore } from "./version-store.ts";
 import { Topology } from "./topology.ts";
 
 const COUNT_EVERY_MS = 5_000;
@@ -29,8 +29,8 @@ const CONCURRENCY = 4;
 const FETCH_STALE_MS = 10_000;
 
 /** @throws {Error} when the brokers cannot be reached at the start. */
-export async function startStream({ settings, logger, metrics }: Running): Promise<Service> {
-  let follower: Follower | undefined;
+export async function startStream({ settings, logger, metrics }: ServiceDeps): Promise<Service> {
+  let follower: Consumer | undefined;
   const pause = new Pause({ logger, metrics });
   const app = serviceApp({
     checks: [
@@ -56,9 +56,9 @@ export async function startStream({ settings, logger, metrics }: Running): Promi
   const directory = settings.LOCKSTEP_STATE_DIR ?? mkdtempSync(join(tmpdir(), "lockstep-stream-"));
   mkdirSync(directory, { recursive: true });
   const stopReporting = reportDisk(directory, { metrics, logger });
-  const known = new KnownVersions(join(directory, "known-versions.sqlite"));
+  const known = new VersionStore(join(directory, "known-versions.sqlite"));
   const topology = new Topology({ log, known, logger, metrics }, routed);
-  const following = await log.follow({
+  const following = await log.consume({
     group: streamGroup,
     topics: routed.map((entity) => eventsTopic(entity).name),
     onBatch: (batch) => topology.process(batch),
@@ -73,13 +73,13 @@ export async function startStream({ settings, logger, metrics }: Running): Promi
   follower = following;
   pause.rule(following);
 
-  const watch = watchOpenLetters(
+  const watch = watchOpenDeadLetters(
     { log, logger },
     entities.map((entity) => deadLetterTopic(entity).name),
   );
   const count = async () => {
     const open = watch.letters();
-    if (open) metrics.deadLetters.set(await countOpen({ log, known, assigned: following.assigned }, open, entities));
+    if (open) metrics.deadLetters.set(await countOpenDeadLetters({ log, known, assigned: following.assigned }, open, entities));
   };
   const counting = setInterval(
     () => count().catch((error) => logger.debug({ err: error }, "dead letters not counted")),

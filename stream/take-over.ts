@@ -12,13 +12,13 @@ import { deadLetterHeader } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../contracts/entity/entity.ts";
 import { header } from "../contracts/event.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic, versionsTopic } from "../contracts/topics.ts";
-import type { Bounds, Log, LogWriter, TopicPartition } from "../kafka/log.ts";
-import type { Checkpoint, KnownVersions, Scope } from "./version-store.ts";
+import type { OffsetRange, Log, LogWriter, TopicPartition } from "../kafka/log.ts";
+import type { Checkpoint, VersionStore, PartitionKey } from "./version-store.ts";
 import { decodeFlushed } from "./versions-topic.ts";
 
 /** An input partition in the hands of its only owner. */
 export interface Owned {
-  readonly scope: Scope;
+  readonly scope: PartitionKey;
   readonly writer: LogWriter;
   /** Offset of the next input record to decide. */
   next: number;
@@ -41,7 +41,7 @@ export const checkpointOf = (owned: Owned): Checkpoint => ({
   ends: owned.next > owned.countedTo ? owned.ends : owned.readFrom,
 });
 
-export const scopeOf = (entity: EntityDeclaration, partition: number): Scope =>
+export const scopeOf = (entity: EntityDeclaration, partition: number): PartitionKey =>
   `${eventsTopic(entity).name}/${partition}`;
 
 /** Topics whose records carry the offset of their input. */
@@ -52,7 +52,7 @@ const outputTopics = (entity: EntityDeclaration): string[] => [
 
 /** @param onGap is told when the log no longer holds the next record: input from `from` to `to` was never seen. */
 export async function takeOver(
-  using: { log: Log; known: KnownVersions; onGap: (from: number, to: number) => void },
+  using: { log: Log; known: VersionStore; onGap: (from: number, to: number) => void },
   entity: EntityDeclaration,
   partition: number,
 ): Promise<Owned> {
@@ -65,7 +65,7 @@ export async function takeOver(
     topics.map((topic) => ({ topic, partition })),
   );
   try {
-    const input = (await log.bounds(eventsTopic(entity).name)).get(partition);
+    const input = (await log.offsets(eventsTopic(entity).name)).get(partition);
     if (!input) throw new Error(`${scope} does not exist`);
     // An input that ends before the checkpoint was made anew: what is known belongs to the old one.
     if ((known.checkpoint(scope)?.next ?? 0) > input.next) known.forget(scope);
@@ -87,7 +87,7 @@ export async function takeOver(
 
 /** Brings `known` up to what the versions topic says, and tells the newest checkpoint. */
 async function restore(
-  { log, known }: { log: Log; known: KnownVersions },
+  { log, known }: { log: Log; known: VersionStore },
   entity: EntityDeclaration,
   partition: number,
   writer: LogWriter,
@@ -105,7 +105,7 @@ async function restore(
   return newest;
 }
 
-function startOf(checkpoint: Checkpoint | undefined, input: Bounds, onGap: (from: number, to: number) => void): number {
+function startOf(checkpoint: Checkpoint | undefined, input: OffsetRange, onGap: (from: number, to: number) => void): number {
   if (!checkpoint) return input.first;
   if (checkpoint.next < input.first) onGap(checkpoint.next, input.first);
   return Math.max(checkpoint.next, input.first);

@@ -9,9 +9,9 @@ import { SpanKind } from "../observability/trace.ts";
 import { ConsumerLags } from "../pipeline/consumer-lags.ts";
 import type { Batch, Log, OutgoingRecord, StoredRecord, TopicPartition } from "../kafka/log.ts";
 import { type Decision, decide } from "./decide.ts";
-import type { KnownVersions } from "./version-store.ts";
+import type { VersionStore } from "./version-store.ts";
 import { checkpointOf, type Owned, scopeOf, takeOver } from "./take-over.ts";
-import { validator } from "./validate.ts";
+import { validatorOf } from "./validate.ts";
 import { encodeFlush } from "./versions-topic.ts";
 
 /** Records decided at a time: more would hold up the process' other partitions. A batch of the relay's, some 250, is not divided. */
@@ -50,7 +50,7 @@ class Partition {
     private readonly lags: ConsumerLags,
     partitions: number,
   ) {
-    this.validate = validator(entity, partitions);
+    this.validate = validatorOf(entity, partitions);
     this.topics = new Map(entity.replicas.map(({ name }) => [name, replicaTopic(entity, name).name]));
   }
 
@@ -210,7 +210,7 @@ class Partition {
 
 export interface StreamParts {
   readonly log: Log;
-  readonly known: KnownVersions;
+  readonly known: VersionStore;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }

@@ -13,7 +13,7 @@ import type { OutgoingRecord } from "../kafka/log.ts";
 import { deleted, productDocument, upserted } from "../tests/harness/events.ts";
 import { letterRecord, markRecord } from "../tests/harness/letters.ts";
 import { type Fate, SimulatedLog } from "../tests/harness/simulated-log.ts";
-import { KnownVersions } from "./version-store.ts";
+import { VersionStore } from "./version-store.ts";
 import { Topology } from "./topology.ts";
 
 const PARTITION = 0;
@@ -63,11 +63,11 @@ const seen = (log: SimulatedLog, replica: string) =>
 
 class Instance {
   readonly metrics = createMetrics("stream", "1");
-  private readonly known: KnownVersions;
+  private readonly known: VersionStore;
   private readonly topology: Topology;
 
   constructor(log: SimulatedLog, file: string) {
-    this.known = new KnownVersions(file);
+    this.known = new VersionStore(file);
     this.topology = new Topology({ log, known: this.known, logger, metrics: this.metrics }, [product]);
   }
 

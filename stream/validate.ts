@@ -18,7 +18,7 @@ export interface Rejection {
   readonly stack: string;
 }
 
-export type Verdict = { readonly event: EntityEvent } | { readonly rejection: Rejection };
+export type ValidationResult = { readonly event: EntityEvent } | { readonly rejection: Rejection };
 
 class Rejected extends Error {
   constructor(
@@ -35,7 +35,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 const anyDocument = z.record(z.string(), z.unknown());
 
 /** Judges records of one entity's events topic. */
-export function validator(entity: EntityDeclaration, partitions: number): (record: StoredRecord) => Verdict {
+export function validatorOf(entity: EntityDeclaration, partitions: number): (record: StoredRecord) => ValidationResult {
   const by = {
     entity,
     schema: documentSchema(entity),

@@ -4,9 +4,9 @@ import { defineEntity, integer, type Upcaster } from "../contracts/entity/entity
 import { header } from "../contracts/event.ts";
 import type { StoredRecord } from "../kafka/log.ts";
 import { deleted, productDocument, storedEvent, upserted } from "../tests/harness/events.ts";
-import { type Reason, validator } from "./validate.ts";
+import { type Reason, validatorOf } from "./validate.ts";
 
-const validate = validator(product, 12);
+const validate = validatorOf(product, 12);
 const good = () => storedEvent(upserted(productDocument()), 5, 12);
 const withHeader = (name: string, value: string | undefined): StoredRecord => {
   const record = good();
@@ -80,7 +80,7 @@ test("a rejection tells where the document is wrong, and no value of it", () => 
 
 /** The product a schema version later: it has a weight. */
 const later = (upcaster: Upcaster) =>
-  validator(
+  validatorOf(
     defineEntity({
       ...product,
       schemaVersion: product.schemaVersion + 1,

@@ -13,14 +13,14 @@ export interface Checkpoint {
   readonly ends: Readonly<Record<string, number>>;
 }
 
-/** What is on its way to the versions topic: {@link KnownVersions.unflushed}. */
+/** What is on its way to the versions topic: {@link VersionStore.unflushed}. */
 export interface Unflushed {
   readonly flush: number;
   readonly changes: ReadonlyMap<EntityId, Version>;
 }
 
 /** One input partition: `products.events/3`. */
-export type Scope = string;
+export type PartitionKey = string;
 
 const schema = `
   create table if not exists known (
@@ -40,12 +40,12 @@ interface Pending {
   readonly changes: Map<EntityId, Version>;
 }
 
-export class KnownVersions implements Disposable {
+export class VersionStore implements Disposable {
   private readonly db: Database;
   private readonly select;
   private readonly upsert;
   private readonly mark;
-  private readonly pending = new Map<Scope, Pending>();
+  private readonly pending = new Map<PartitionKey, Pending>();
 
   /** Opens or creates the file. A file that cannot be read is replaced: the log has the same content. */
   constructor(file: string) {
@@ -66,12 +66,12 @@ export class KnownVersions implements Disposable {
   }
 
   /** The newest version of each of these entities that is known. */
-  newest(scope: Scope, ids: readonly EntityId[]): Map<EntityId, Version> {
+  newest(scope: PartitionKey, ids: readonly EntityId[]): Map<EntityId, Version> {
     return new Map(this.select.all(scope, JSON.stringify(ids)).map(({ id, version }) => [id, version]));
   }
 
   /** Remembers what a step decided and the checkpoint that it reached, all or nothing. */
-  remember(scope: Scope, changes: ReadonlyMap<EntityId, Version>, checkpoint: Checkpoint): void {
+  remember(scope: PartitionKey, changes: ReadonlyMap<EntityId, Version>, checkpoint: Checkpoint): void {
     const pending = this.pendingOf(scope);
     this.db.transaction(() => {
       this.upsert.run(scope, pending.flush, JSON.stringify([...changes]));
@@ -81,7 +81,7 @@ export class KnownVersions implements Disposable {
   }
 
   /** Takes over what the versions topic says; older versions never replace newer ones. */
-  restore(scope: Scope, changes: ReadonlyMap<EntityId, Version>, checkpoint: Checkpoint | undefined): void {
+  restore(scope: PartitionKey, changes: ReadonlyMap<EntityId, Version>, checkpoint: Checkpoint | undefined): void {
     this.db.transaction(() => {
       this.upsert.run(scope, 0, JSON.stringify([...changes]));
       if (checkpoint) this.mark.run(scope, checkpoint.next, JSON.stringify(checkpoint.ends));
@@ -91,19 +91,19 @@ export class KnownVersions implements Disposable {
   }
 
   /** Everything that the versions topic may lack. Survives a crash, so no later checkpoint can leave it out. */
-  unflushed(scope: Scope): Unflushed {
+  unflushed(scope: PartitionKey): Unflushed {
     const pending = this.pendingOf(scope);
     return { flush: pending.flush++, changes: new Map(pending.changes) };
   }
 
   /** The versions topic has these now. An entity that changed again in the meantime stays unflushed. */
-  markFlushed(scope: Scope, { flush, changes }: Unflushed): void {
+  markFlushed(scope: PartitionKey, { flush, changes }: Unflushed): void {
     const pending = this.pendingOf(scope);
     for (const [id, version] of changes) if (pending.changes.get(id) === version) pending.changes.delete(id);
     this.db.query("update checkpoint set flushed = ?2 where scope = ?1").run(scope, flush);
   }
 
-  checkpoint(scope: Scope): Checkpoint | undefined {
+  checkpoint(scope: PartitionKey): Checkpoint | undefined {
     const row = this.db
       .query<{ next: number; ends: string }, [string]>("select next, ends from checkpoint where scope = ?1")
       .get(scope);
@@ -111,7 +111,7 @@ export class KnownVersions implements Disposable {
   }
 
   /** Forgets a partition, whose topic was made anew. */
-  forget(scope: Scope): void {
+  forget(scope: PartitionKey): void {
     this.pending.delete(scope);
     this.db.transaction(() => {
       this.db.query("delete from known where scope = ?1").run(scope);
@@ -124,7 +124,7 @@ export class KnownVersions implements Disposable {
   }
 
   /** Read from the file once: it is kept beside the file from then on. */
-  private pendingOf(scope: Scope): Pending {
+  private pendingOf(scope: PartitionKey): Pending {
     let pending = this.pending.get(scope);
     if (!pending) {
       const flushed =

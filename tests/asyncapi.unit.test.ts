@@ -5,7 +5,7 @@ import Ajv from "ajv";
 import addFormats from "ajv-formats";
 import { asyncApi } from "../contracts/asyncapi/document.ts";
 import { replicaKey } from "../contracts/control.ts";
-import { encodeLetter, encodeMark } from "../contracts/dead-letter.ts";
+import { encodeDeadLetter, encodeMark } from "../contracts/dead-letter.ts";
 import { entities } from "../contracts/entities/index.ts";
 import { product } from "../contracts/entities/product.ts";
 import { encodeEvent, encodeRouted, routedHeaders } from "../contracts/event.ts";
@@ -128,8 +128,8 @@ describe("what is written fits one message of its topic, and no more of it once 
     [
       "ProductDeadLetter",
       letters,
-      encodeLetter(stored, cause),
-      { headers: { ...encodeLetter(stored, cause).headers, "lockstep-reason": "whatever" } },
+      encodeDeadLetter(stored, cause),
+      { headers: { ...encodeDeadLetter(stored, cause).headers, "lockstep-reason": "whatever" } },
     ],
     [
       "ProductDeadLetterMark",

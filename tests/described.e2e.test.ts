@@ -30,7 +30,7 @@ async function describing(url: string) {
 async function fits(log: Log, topics: DescribedTopics, topic: string, ids: readonly string[]): Promise<string[]> {
   const theirs = topic === eventsTopic(product).name || topic.includes(".to.");
   const found: string[] = [];
-  for (const [partition, { first, next }] of await log.bounds(topic))
+  for (const [partition, { first, next }] of await log.offsets(topic))
     for await (const records of log.read({ topic, partition }, Math.max(first, next - 200), next))
       for (const record of records)
         if (!theirs || ids.includes(record.key?.toString() ?? ""))

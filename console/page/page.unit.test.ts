@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { declaredEntities } from "../server/declared.ts";
 import { assets } from "../server/http/assets.ts";
-import { happeningKinds } from "../server/live/activity.ts";
+import { activityKinds } from "../server/live/activity.ts";
 
 // The page's files are no TypeScript: named at run time, so that nobody takes their types for checked ones.
 // biome-ignore lint/suspicious/noExplicitAny: see above.
@@ -38,7 +38,7 @@ describe("texts", () => {
   });
 
   test("what happens, and what people do, has a sentence", () => {
-    for (const kind of happeningKinds) if (kind !== "did") expect(texts).toHaveProperty([`happened.${kind}`]);
+    for (const kind of activityKinds) if (kind !== "did") expect(texts).toHaveProperty([`happened.${kind}`]);
     const acts = [
       "pause",
       "resume",

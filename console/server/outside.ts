@@ -15,7 +15,7 @@ export interface OutsideParts {
 }
 
 /** Looks at outbox, lag and databases every so often. Never rejects: what does not answer is looked at again next time. */
-export function watchFromOutside(using: OutsideParts, everyMs: number): Service {
+export function watchServices(using: OutsideParts, everyMs: number): Service {
   const ending = new AbortController();
   const { signal } = ending;
   // Each at its own pace: a broker that does not answer must not keep the outbox from being looked at, nor the other way round.

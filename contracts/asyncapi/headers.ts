@@ -51,7 +51,7 @@ const origin = {
 };
 
 /** Of a dead letter; its original headers stand beside these. */
-export const letterHeaders = z.looseObject({
+export const deadLetterHeaders = z.looseObject({
   ...origin,
   [deadLetterHeader.reason]: z.enum(reasonNames),
   [deadLetterHeader.detail]: z.string(),

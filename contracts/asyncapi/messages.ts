@@ -16,7 +16,7 @@ import {
   type TopicDeclaration,
   versionsTopic,
 } from "../topics.ts";
-import { eventHeaders, letterHeaders, markHeaders, noHeaders, routedHeaders } from "./headers.ts";
+import { eventHeaders, deadLetterHeaders, markHeaders, noHeaders, routedHeaders } from "./headers.ts";
 
 /** One kind of record in a topic. */
 export interface Message {
@@ -142,7 +142,7 @@ function routed(entity: EntityDeclaration, replica: ReplicaDeclaration): Channel
 const deadLetters = ({ name }: EntityDeclaration): Channel["messages"] => ({
   [`${capitalised(name)}DeadLetter`]: {
     summary: "A record that could not be processed: its original bytes, key and headers, and why",
-    headers: letterHeaders,
+    headers: deadLetterHeaders,
     payload: z.unknown(),
     contentType: bytes,
   },

@@ -13,7 +13,7 @@ export const ANY: readonly ErrorCode[] = ["MALFORMED", "INTERNAL", "UNAVAILABLE"
 export const schemaName = ({ name }: EntityDeclaration): string => capitalised(name);
 
 /** The answer with the document. */
-export const whole = (entity: EntityDeclaration, description: string, more: Answer["headers"]): Answer => ({
+export const entityDocument = (entity: EntityDeclaration, description: string, more: Answer["headers"]): Answer => ({
   description,
   headers: { ETag: headers.etag, ...more },
   content: json(schemaRef(schemaName(entity)), exampleDocument(entity)),

@@ -4,7 +4,7 @@ import { EXAMPLE_ID, exampleDocument } from "../../contracts/entity/example.ts";
 import { capitalised, schemaRef } from "../../contracts/entity/json-schema.ts";
 import { headers, id, ifNoneMatch, page, traceparent } from "../../platform/openapi/headers.ts";
 import { json, type Operation, problems } from "../../platform/openapi/operation.ts";
-import { ANY, schemaName, whole } from "./operations.ts";
+import { ANY, schemaName, entityDocument } from "./operations.ts";
 
 export function list(entity: EntityDeclaration, path: string): Operation {
   const example = exampleDocument(entity);
@@ -31,7 +31,7 @@ export function read(entity: EntityDeclaration, collection: string): Operation {
     tags: [entity.plural],
     parameters: [id, ifNoneMatch, traceparent],
     responses: {
-      200: whole(entity, `the ${entity.name}`, { "Cache-Control": headers.noCache }),
+      200: entityDocument(entity, `the ${entity.name}`, { "Cache-Control": headers.noCache }),
       304: {
         description: "the client has this version",
         headers: { ETag: headers.etag, "Cache-Control": headers.noCache },

@@ -16,7 +16,7 @@ import {
 import { type Header, json, media, type Operation, problems, text } from "../../platform/openapi/operation.ts";
 import { KEY } from "../idempotency.ts";
 import { JSON_TYPES, PATCH_TYPES } from "../routes.ts";
-import { ANY, schemaName, whole } from "./operations.ts";
+import { ANY, schemaName, entityDocument } from "./operations.ts";
 
 const WRITE: readonly ErrorCode[] = [...ANY, "INVALID", "KEY_REUSED"];
 const BODY: readonly ErrorCode[] = ["TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "CONFLICT"];
@@ -56,7 +56,7 @@ export function create(entity: EntityDeclaration, collection: string): Operation
     parameters: writing,
     requestBody: { required: true, content: json(schemaRef(`New${schemaName(entity)}`), entity.example) },
     responses: {
-      201: whole(entity, `the new ${entity.name}`, { Location: location, ...written }),
+      201: entityDocument(entity, `the new ${entity.name}`, { Location: location, ...written }),
       ...problems([...WRITE, ...BODY], collection),
     },
   };
@@ -90,7 +90,7 @@ export function change(entity: EntityDeclaration, collection: string, how: keyof
     parameters: [id, ifMatch, onlyIfNone, ...writing],
     requestBody: { required: true, content: Object.fromEntries(types.map((type) => [type, body])) },
     responses: {
-      200: whole(entity, `the ${entity.name} after the change`, written),
+      200: entityDocument(entity, `the ${entity.name} after the change`, written),
       ...problems([...WRITE, ...MEMBER, ...BODY], `${collection}/${EXAMPLE_ID}`),
     },
   };

@@ -26,7 +26,7 @@ export interface Statements {
   readonly remove: WriteText;
   readonly read: string;
   readonly list: string;
-  readonly recall: string;
+  readonly lookupKey: string;
 }
 
 export function statementsOf(entity: Pick<EntityDeclaration, "plural" | "fields">): Statements {
@@ -43,7 +43,7 @@ export function statementsOf(entity: Pick<EntityDeclaration, "plural" | "fields"
     remove: write(remove),
     read: filled(read),
     list: filled(list),
-    recall,
+    lookupKey: recall,
   };
 }
 

@@ -1,11 +1,11 @@
 /** The group's memory of what is processed, kept by its coordinator. A hint where to go on: it may lag, never lead. */
 import { nameOf, type TopicPartition } from "../log.ts";
-import { refuse } from "../wire/broker-errors.ts";
+import { throwOnError } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
-import { boundsOf } from "../offsets.ts";
+import { offsetRanges } from "../offsets.ts";
 import { patiently } from "../wire/patience.ts";
 import { byTopic } from "../wire/protocol.ts";
-import type { Seat } from "./membership.ts";
+import type { GroupPosition } from "./membership.ts";
 import type { PartitionQueue } from "./partition-queue.ts";
 
 /**
@@ -24,17 +24,17 @@ export async function startOffsets(
     cluster.atCoordinator(0, group, async (wire) => {
       const topics = byTopic(partitions, ({ partition }) => ({ partition }));
       const answer = await wire.request("OffsetFetch", { groupId: group, topics });
-      refuse(answer.errorCode, what);
+      throwOnError(answer.errorCode, what);
       return answer.responses.flatMap(({ topic, partitions: of }) =>
         of.map(({ partition, errorCode, offset }) => {
-          refuse(errorCode, `${what}: ${topic}/${partition}`);
+          throwOnError(errorCode, `${what}: ${topic}/${partition}`);
           return { topic, partition, offset: Number(offset) };
         }),
       );
     }),
   );
   const fresh = committed.filter(({ offset }) => offset < 0);
-  const bounds = fresh.length > 0 ? await boundsOf(cluster, fresh, signal) : undefined;
+  const bounds = fresh.length > 0 ? await offsetRanges(cluster, fresh, signal) : undefined;
   return new Map(
     committed.map(({ topic, partition, offset }) => {
       const name = nameOf({ topic, partition });
@@ -48,7 +48,7 @@ export async function startOffsets(
 export async function commit(
   cluster: Cluster,
   group: string,
-  seat: Seat,
+  seat: GroupPosition,
   queues: readonly PartitionQueue[],
 ): Promise<void> {
   const changed = queues
@@ -63,7 +63,7 @@ export async function commit(
       topics: byTopic(changed, ({ partition, offset }) => ({ partition, offset: String(offset) })),
     });
     for (const { topic, partitions } of responses)
-      for (const { partition, errorCode } of partitions) refuse(errorCode, `commit of ${topic}/${partition}`);
+      for (const { partition, errorCode } of partitions) throwOnError(errorCode, `commit of ${topic}/${partition}`);
   });
   for (const { queue, offset } of changed) queue.committed = offset;
 }

@@ -5,14 +5,14 @@
  */
 import type { Logger } from "../../observability/logger.ts";
 import { Outage } from "../../observability/outage.ts";
-import { type Follower, type FollowOptions, nameOf, type TopicPartition } from "../log.ts";
+import { type Consumer, type ConsumeOptions, nameOf, type TopicPartition } from "../log.ts";
 import type { Cluster } from "../wire/cluster.ts";
 import { atMost, pause } from "../wire/patience.ts";
 import { commit, startOffsets } from "./commits.ts";
 import { FetchLoop } from "./fetch-loop.ts";
-import { Member, type Owner } from "./membership.ts";
+import { Membership, type AssignmentListener } from "./membership.ts";
 import { PartitionQueue } from "./partition-queue.ts";
-import { Slots } from "../../platform/async/limit.ts";
+import { ConcurrencyLimit } from "../../platform/async/limit.ts";
 
 const SESSION_TIMEOUT_MS = 10_000;
 const REBALANCE_TIMEOUT_MS = 20_000;
@@ -21,11 +21,11 @@ const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
 
 /** Joins the group in the background; partitions come when the group has decided. */
-export function startFollower(options: FollowOptions, using: { cluster: Cluster; logger: Logger }): Follower {
+export function startConsumer(options: ConsumeOptions, using: { cluster: Cluster; logger: Logger }): Consumer {
   return new GroupFollower(options, using.cluster, using.logger);
 }
 
-class GroupFollower implements Follower, Owner {
+class GroupFollower implements Consumer, AssignmentListener {
   #paused = false;
   readonly ended: Promise<void>;
   readonly #end = Promise.withResolvers<void>();
@@ -33,14 +33,14 @@ class GroupFollower implements Follower, Owner {
   readonly #queues = new Map<string, PartitionQueue>();
   /** What is being processed, by partition: outlives a rebalance, so that an old handler and a new one never overlap. */
   readonly #working = new Map<string, Promise<void>>();
-  readonly #slots: Slots;
+  readonly #slots: ConcurrencyLimit;
   readonly #fetches: FetchLoop;
-  readonly #member: Member;
+  readonly #member: Membership;
   readonly #sessionTimeoutMs: number;
   #closed: Promise<void> | undefined;
 
   constructor(
-    readonly options: FollowOptions,
+    readonly options: ConsumeOptions,
     readonly cluster: Cluster,
     readonly logger: Logger,
   ) {
@@ -49,7 +49,7 @@ class GroupFollower implements Follower, Owner {
     this.ended = this.#end.promise;
     this.ended.catch(() => {});
     this.#paused = options.paused ?? false;
-    this.#slots = new Slots(options.concurrency ?? 12);
+    this.#slots = new ConcurrencyLimit(options.concurrency ?? 12);
     const onGap = (at: TopicPartition, from: number, to: number) => {
       logger.warn({ ...at, from, to }, "records were deleted before they were read");
       options.onGap?.(at, from, to);
@@ -69,7 +69,7 @@ class GroupFollower implements Follower, Owner {
       rebalanceTimeoutMs: REBALANCE_TIMEOUT_MS,
       heartbeatMs: Math.min(1_000, this.#sessionTimeoutMs / 4),
     };
-    this.#member = new Member(cluster, settings, this, signal);
+    this.#member = new Membership(cluster, settings, this, signal);
     this.#member.run().catch(this.#fail);
     void this.#commitOften();
   }
@@ -94,7 +94,7 @@ class GroupFollower implements Follower, Owner {
 
   readonly owned = (): readonly string[] => [...this.#queues.keys()];
 
-  readonly settle = async (partitions: readonly TopicPartition[]): Promise<void> => {
+  readonly onAssigned = async (partitions: readonly TopicPartition[]): Promise<void> => {
     const added = partitions.filter((at) => !this.#queues.has(nameOf(at)));
     if (added.length > 0) {
       const starts = await startOffsets(this.cluster, this.options.group, added, this.#closing.signal);
@@ -119,7 +119,7 @@ class GroupFollower implements Follower, Owner {
     this.#forget(queues);
   };
 
-  readonly lose = (): void => {
+  readonly onLost = (): void => {
     const queues = [...this.#queues.values()];
     for (const queue of queues) queue.owned = false;
     this.#forget(queues);
@@ -162,7 +162,7 @@ class GroupFollower implements Follower, Owner {
   }
 
   /** Gives a batch until it is taken. @returns false when the partition was lost before that. */
-  async #deliver(queue: PartitionQueue, batch: Parameters<FollowOptions["onBatch"]>[0]): Promise<boolean> {
+  async #deliver(queue: PartitionQueue, batch: Parameters<ConsumeOptions["onBatch"]>[0]): Promise<boolean> {
     const trouble = new Outage(this.logger, "a batch failed and will come again", "the batch was taken after all");
     for (let pauseMs = FIRST_RETRY_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_RETRY_MS)) {
       // After this long without the coordinator's word the partition may be another's: better late than twice.

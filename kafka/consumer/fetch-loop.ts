@@ -4,12 +4,12 @@
  * partition that was slow for a moment does not sit out the others' silence.
  */
 import { nameOf, type TopicPartition } from "../log.ts";
-import { BrokerError, verdictOf } from "../wire/broker-errors.ts";
+import { BrokerError, errorAction } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
 import { type Fetched, fetchFrom } from "./fetch.ts";
-import { boundsOf } from "../offsets.ts";
+import { offsetRanges } from "../offsets.ts";
 import { pause } from "../wire/patience.ts";
-import type { Node, Wire } from "../wire/connection.ts";
+import type { Node, Connection } from "../wire/connection.ts";
 import type { PartitionQueue } from "./partition-queue.ts";
 
 const OFFSET_OUT_OF_RANGE = 1;
@@ -26,7 +26,7 @@ export interface FetchEvents {
 }
 
 export class FetchLoop {
-  readonly #lanes = new Map<Node, { idle: Wire[]; all: Wire[] }>();
+  readonly #lanes = new Map<Node, { idle: Connection[]; all: Connection[] }>();
   #searching = false;
 
   constructor(
@@ -60,11 +60,11 @@ export class FetchLoop {
     for (const { all } of this.#lanes.values()) for (const lane of all) lane.close();
   }
 
-  #lanesOf(node: Node): { idle: Wire[]; all: Wire[] } {
+  #lanesOf(node: Node): { idle: Connection[]; all: Connection[] } {
     let lanes = this.#lanes.get(node);
     if (!lanes) {
       this.#forget(node.id);
-      const all = Array.from({ length: LANES }, () => this.cluster.ownWire(node));
+      const all = Array.from({ length: LANES }, () => this.cluster.dedicatedConnection(node));
       lanes = { idle: [...all], all };
       this.#lanes.set(node, lanes);
     }
@@ -80,7 +80,7 @@ export class FetchLoop {
     }
   }
 
-  async #fetch(lane: Wire, queues: readonly PartitionQueue[]): Promise<void> {
+  async #fetch(lane: Connection, queues: readonly PartitionQueue[]): Promise<void> {
     for (const queue of queues) queue.asked = true;
     // A batch that is larger than the limit comes only for the first partition that has something: each must be it at times.
     const parts = queues
@@ -92,7 +92,7 @@ export class FetchLoop {
       for (const fetched of await fetchFrom(lane, parts, { maxWaitMs: MAX_WAIT_MS, maxBytes: MAX_BYTES }))
         lost = this.#take(byName.get(nameOf(fetched))!, fetched) || lost;
     } catch (error) {
-      if (verdictOf(error) !== "retry") this.events.onFailed(error);
+      if (errorAction(error) !== "retry") this.events.onFailed(error);
       lost = true;
     }
     for (const queue of queues) queue.asked = false;
@@ -158,7 +158,7 @@ export class FetchLoop {
     const wanted = queue.nextFetch;
     for (let round = 0; round < 3; round++) {
       await this.cluster.refresh().catch(() => {});
-      const { first, next } = (await boundsOf(this.cluster, [queue.at], this.signal)).get(nameOf(queue.at))!;
+      const { first, next } = (await offsetRanges(this.cluster, [queue.at], this.signal)).get(nameOf(queue.at))!;
       if (wanted >= first && wanted <= next) return;
       if (wanted < first) return this.#skip(queue, wanted, first);
       await pause(1_000, this.signal);

@@ -1,9 +1,9 @@
 /** One question for records, to the leader of some partitions. */
 import type { StoredRecord, TopicPartition } from "../log.ts";
-import { refuse } from "../wire/broker-errors.ts";
+import { throwOnError } from "../wire/broker-errors.ts";
 import { type FetchAnswer, type FetchPart, fetch } from "../wire/protocol.ts";
 import { decodeBatches } from "../record-batch/decode.ts";
-import type { Wire } from "../wire/connection.ts";
+import type { Connection } from "../wire/connection.ts";
 
 /** What one partition answered. `bytes` holds whole batches, which may begin before the offset asked for; none with an error. */
 export interface Fetched extends TopicPartition {
@@ -20,12 +20,12 @@ export interface Fetched extends TopicPartition {
  * @throws a connection error when the answer is lost, {@link BrokerError} when the whole request is refused.
  */
 export async function fetchFrom(
-  wire: Wire,
+  wire: Connection,
   parts: readonly FetchPart[],
   limits: { maxWaitMs: number; maxBytes: number },
 ): Promise<readonly Fetched[]> {
   const answer = await wire.send(fetch(parts, limits));
-  refuse(answer.errorCode, `fetch from broker ${wire.node.id}`);
+  throwOnError(answer.errorCode, `fetch from broker ${wire.node.id}`);
   const asked = new Map(parts.map((part) => [`${part.topic}/${part.partition}`, part.fetchOffset]));
   return answer.parts.map((part) => ({ ...part, askedFrom: asked.get(`${part.topic}/${part.partition}`) ?? 0 }));
 }

@@ -10,11 +10,11 @@
  */
 import { AssignerProtocol } from "kafkajs";
 import { nameOf, type TopicPartition } from "../log.ts";
-import { BrokerError, refuse, verdictOf } from "../wire/broker-errors.ts";
+import { BrokerError, throwOnError, errorAction } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
 import { patiently, pause } from "../wire/patience.ts";
 import { byTopic } from "../wire/protocol.ts";
-import type { Wire } from "../wire/connection.ts";
+import type { Connection } from "../wire/connection.ts";
 import { assign, type Claim } from "./assign.ts";
 
 const PROTOCOL = "lockstep-cooperative";
@@ -23,7 +23,7 @@ const UNKNOWN_MEMBER_ID = 25;
 const REBALANCE_IN_PROGRESS = 27;
 const MEMBER_ID_REQUIRED = 79;
 
-export interface MemberSettings {
+export interface MembershipOptions {
   readonly group: string;
   readonly topics: readonly string[];
   /** Name of a member that takes its own place again after a restart; null for one without. */
@@ -36,37 +36,37 @@ export interface MemberSettings {
 }
 
 /** What owns the partitions: told of each change, in order, and waited for. */
-export interface Owner {
+export interface AssignmentListener {
   readonly owned: () => readonly string[];
   /** Stops reading these, finishes what is being processed and commits it. Must not take longer than the rebalance time-out. */
   readonly release: (partitions: readonly string[]) => Promise<void>;
   /** These are ours from now on, all others are not. */
-  readonly settle: (partitions: readonly TopicPartition[]) => Promise<void>;
+  readonly onAssigned: (partitions: readonly TopicPartition[]) => Promise<void>;
   /** Nothing is known to be ours any more. */
-  readonly lose: () => void;
+  readonly onLost: () => void;
 }
 
 /** The coordinator's word that we are a member, which each commit carries. */
-export interface Seat {
+export interface GroupPosition {
   readonly memberId: string;
   readonly generation: number;
 }
 
-export class Member {
-  #seat: Seat = { memberId: "", generation: -1 };
-  #joining: Wire | undefined;
+export class Membership {
+  #seat: GroupPosition = { memberId: "", generation: -1 };
+  #joining: Connection | undefined;
   #lastHeartbeat = performance.now();
   /** Rejected when a heartbeat's answer asks us to join again, with the reason. */
   #called = Promise.withResolvers<never>();
 
   constructor(
     readonly cluster: Cluster,
-    readonly settings: MemberSettings,
-    readonly owner: Owner,
+    readonly settings: MembershipOptions,
+    readonly owner: AssignmentListener,
     readonly signal: AbortSignal,
   ) {}
 
-  get seat(): Seat {
+  get seat(): GroupPosition {
     return this.#seat;
   }
 
@@ -107,11 +107,11 @@ export class Member {
     const code = error instanceof BrokerError ? error.code : undefined;
     if (code === REBALANCE_IN_PROGRESS) return;
     if (code === ILLEGAL_GENERATION || code === UNKNOWN_MEMBER_ID) {
-      this.owner.lose();
+      this.owner.onLost();
       if (code === UNKNOWN_MEMBER_ID) this.#seat = { memberId: "", generation: -1 };
       return;
     }
-    if (verdictOf(error) !== "retry") throw error;
+    if (errorAction(error) !== "retry") throw error;
     await pause(100 + Math.random() * 100, this.signal).catch(() => {});
   }
 
@@ -119,7 +119,7 @@ export class Member {
     const { group, instance, sessionTimeoutMs, rebalanceTimeoutMs } = this.settings;
     // A connection for this alone: the broker answers nothing else on it while the group gathers.
     this.#joining?.close();
-    const wire = this.cluster.ownWire(await this.cluster.coordinator(0, group));
+    const wire = this.cluster.dedicatedConnection(await this.cluster.coordinator(0, group));
     this.#joining = wire;
     const joined = await wire.request("JoinGroup", {
       groupId: group,
@@ -134,7 +134,7 @@ export class Member {
       this.#seat = { memberId: joined.memberId, generation: -1 };
       return this.#join();
     }
-    refuse(joined.errorCode, `joining group ${group}`);
+    throwOnError(joined.errorCode, `joining group ${group}`);
     this.#seat = { memberId: joined.memberId, generation: joined.generationId };
     const leads = joined.memberId === joined.leaderId;
     const synced = await wire.request("SyncGroup", {
@@ -144,7 +144,7 @@ export class Member {
       groupInstanceId: instance,
       groupAssignment: leads ? await this.#decide(joined.members) : [],
     });
-    refuse(synced.errorCode, `joining group ${group}`);
+    throwOnError(synced.errorCode, `joining group ${group}`);
     this.#lastHeartbeat = performance.now();
     await this.#take(synced.memberAssignment);
   }
@@ -181,7 +181,7 @@ export class Member {
     const names = new Set(given.map(nameOf));
     const revoked = this.owner.owned().filter((name) => !names.has(name));
     if (revoked.length > 0) await this.owner.release(revoked);
-    await this.owner.settle(given);
+    await this.owner.onAssigned(given);
     // What we gave up can now go to the member that it is meant for.
     if (revoked.length > 0) throw new BrokerError(REBALANCE_IN_PROGRESS, `group ${this.settings.group}`);
   }
@@ -205,12 +205,12 @@ export class Member {
         // The answer is about a seat that we have left meanwhile.
         if (seat !== this.#seat) continue;
         if (errorCode === 0 || errorCode === REBALANCE_IN_PROGRESS) this.#lastHeartbeat = performance.now();
-        refuse(errorCode, `heartbeat to group ${group}`);
+        throwOnError(errorCode, `heartbeat to group ${group}`);
       } catch (error) {
         // While the coordinator is away or moves, the seat is ours until it says otherwise.
-        if (verdictOf(error) === "retry") continue;
+        if (errorAction(error) === "retry") continue;
         // Also while a join is under way, whose connection may be dead: others own the partitions now.
-        if (error instanceof BrokerError && error.code === UNKNOWN_MEMBER_ID) this.owner.lose();
+        if (error instanceof BrokerError && error.code === UNKNOWN_MEMBER_ID) this.owner.onLost();
         this.#call(error);
       }
     }

@@ -1,12 +1,12 @@
 /** Reads a range of one partition, straight from its leader. */
 import { nameOf, type StoredRecord, type TopicPartition } from "../log.ts";
-import { NoBrokerError, refuse } from "../wire/broker-errors.ts";
+import { NoBrokerError, throwOnError } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
 import { type Fetched, fetchFrom, recordsOf } from "./fetch.ts";
-import { boundsOf } from "../offsets.ts";
+import { offsetRanges } from "../offsets.ts";
 import { patiently } from "../wire/patience.ts";
 import { offsetAfter } from "../record-batch/decode.ts";
-import type { Wire } from "../wire/connection.ts";
+import type { Connection } from "../wire/connection.ts";
 
 const OFFSET_OUT_OF_RANGE = 1;
 const WITHIN_MS = 30_000;
@@ -25,12 +25,12 @@ export async function* readRange(
   to: number,
   signal: AbortSignal,
 ): AsyncGenerator<readonly StoredRecord[]> {
-  let wire: Wire | undefined;
+  let wire: Connection | undefined;
   const connect = async () => {
     const leader = await cluster.leader(at);
     if (wire?.node !== leader) {
       wire?.close();
-      wire = cluster.ownWire(leader);
+      wire = cluster.dedicatedConnection(leader);
     }
     return wire!;
   };
@@ -54,11 +54,11 @@ export async function* readRange(
 }
 
 /** @throws {NoBrokerError} when there is nothing there yet, or this broker does not know it yet. */
-async function fetchSome(wire: Wire, at: TopicPartition, fetchOffset: number): Promise<Fetched> {
+async function fetchSome(wire: Connection, at: TopicPartition, fetchOffset: number): Promise<Fetched> {
   const limits = { maxWaitMs: 100, maxBytes: BYTES };
   const [fetched] = await fetchFrom(wire, [{ ...at, fetchOffset, maxBytes: BYTES }], limits);
   if (fetched?.errorCode === OFFSET_OUT_OF_RANGE) return fetched;
-  refuse(fetched?.errorCode ?? 0, `fetch from ${nameOf(at)}`);
+  throwOnError(fetched?.errorCode ?? 0, `fetch from ${nameOf(at)}`);
   if (!fetched || offsetAfter(fetched.bytes) === undefined)
     throw new NoBrokerError(`${nameOf(at)} ends at ${fetchOffset}`);
   return fetched;
@@ -71,7 +71,7 @@ async function logStartAfter(
   offset: number,
   signal: AbortSignal,
 ): Promise<number> {
-  const { first, next } = (await boundsOf(cluster, [at], signal)).get(nameOf(at))!;
+  const { first, next } = (await offsetRanges(cluster, [at], signal)).get(nameOf(at))!;
   // Else the broker that refused the offset was behind, or the partition was made anew and is shorter.
   if (first <= offset) throw new NoBrokerError(`${nameOf(at)} goes from ${first} to ${next} only`);
   return first;

@@ -2,7 +2,7 @@
 import type { Logger } from "../../observability/logger.ts";
 import { nameOf, type Watcher, type WatchOptions } from "../log.ts";
 import type { Cluster } from "../wire/cluster.ts";
-import { boundsOf } from "../offsets.ts";
+import { offsetRanges } from "../offsets.ts";
 import { FetchLoop } from "./fetch-loop.ts";
 import { PartitionQueue } from "./partition-queue.ts";
 
@@ -16,7 +16,7 @@ export async function startWatcher(
   const { cluster, signal } = using;
   const count = await cluster.partitions(options.topic);
   const places = Array.from({ length: count }, (_, partition) => ({ topic: options.topic, partition }));
-  const bounds = await boundsOf(cluster, places, signal);
+  const bounds = await offsetRanges(cluster, places, signal);
   const queues = places.map((at) => {
     const { first, next } = bounds.get(nameOf(at))!;
     const queue = new PartitionQueue(at, options.from === "start" ? first : next, undefined, MAX_BYTES);

@@ -6,10 +6,10 @@
  * - `fenced`: a newer producer of the same name has taken over;
  * - `fatal`: asking again cannot help, or could do harm.
  */
-export type Verdict = "retry" | "fenced" | "fatal";
+export type ErrorAction = "retry" | "fenced" | "fatal";
 
 /** Kafka's error codes that we meet. What is not in this table is fatal. @see https://kafka.apache.org/protocol#protocol_error_codes */
-const table: Readonly<Record<number, readonly [name: string, verdict: Verdict]>> = {
+const table: Readonly<Record<number, readonly [name: string, verdict: ErrorAction]>> = {
   1: ["OFFSET_OUT_OF_RANGE", "fatal"],
   2: ["CORRUPT_MESSAGE", "retry"],
   3: ["UNKNOWN_TOPIC_OR_PARTITION", "retry"],
@@ -63,7 +63,7 @@ const table: Readonly<Record<number, readonly [name: string, verdict: Verdict]>>
 
 /** A broker answered with an error code. */
 export class BrokerError extends Error {
-  readonly verdict: Verdict;
+  readonly verdict: ErrorAction;
   constructor(
     readonly code: number,
     where: string,
@@ -76,7 +76,7 @@ export class BrokerError extends Error {
 }
 
 /** Throws unless `code` is 0. @throws {BrokerError} */
-export function refuse(code: number, where: string): void {
+export function throwOnError(code: number, where: string): void {
   if (code !== 0) throw new BrokerError(code, where);
 }
 
@@ -93,7 +93,7 @@ const connectionErrors = new Set([
   "KafkaJSLockTimeout",
 ]);
 
-export function verdictOf(error: unknown): Verdict {
+export function errorAction(error: unknown): ErrorAction {
   if (error instanceof BrokerError) return error.verdict;
   if (error instanceof NoBrokerError) return "retry";
   return error instanceof Error && connectionErrors.has(error.name) ? "retry" : "fatal";

@@ -4,18 +4,18 @@
  * connection that timed out.
  */
 import type { TopicPartition } from "../log.ts";
-import { BrokerError, NoBrokerError, refuse } from "./broker-errors.ts";
+import { BrokerError, NoBrokerError, throwOnError } from "./broker-errors.ts";
 import { firstAnswer } from "./patience.ts";
 import type { Requests } from "./protocol.ts";
-import { type Node, Wire, type WireSettings } from "./connection.ts";
+import { type Node, Connection, type ConnectionOptions } from "./connection.ts";
 
 type CoordinatorType = Requests["GroupCoordinator"]["args"]["coordinatorType"];
 
 const HEDGE_MS = 1_000;
 
 export class Cluster {
-  readonly #seeds: readonly Wire[];
-  readonly #wires = new Map<number, Wire>();
+  readonly #seeds: readonly Connection[];
+  readonly #wires = new Map<number, Connection>();
   /** Topic to leaders' broker ids by partition; -1 while a partition has none. */
   readonly #leaders = new Map<string, readonly number[]>();
   readonly #coordinators = new Map<string, number>();
@@ -23,16 +23,16 @@ export class Cluster {
   #id = "";
   #topics = new Set<string>();
   #refreshing: Promise<void> | undefined;
-  #lastAnswered: Wire | undefined;
+  #lastAnswered: Connection | undefined;
 
   /** @param brokers host:port each; at least one must be reachable when it is first needed. */
   constructor(
     brokers: readonly string[],
-    readonly settings: WireSettings,
+    readonly settings: ConnectionOptions,
   ) {
     this.#seeds = brokers.map((address) => {
       const colon = address.lastIndexOf(":");
-      return new Wire({ id: -1, host: address.slice(0, colon), port: Number(address.slice(colon + 1)) }, settings);
+      return new Connection({ id: -1, host: address.slice(0, colon), port: Number(address.slice(colon + 1)) }, settings);
     });
   }
 
@@ -88,7 +88,7 @@ export class Cluster {
   }
 
   /** The broker to ask for new topics. */
-  async controller(): Promise<Wire> {
+  async controller(): Promise<Connection> {
     await this.refresh();
     return this.wire(this.#controller);
   }
@@ -101,19 +101,19 @@ export class Cluster {
   }
 
   /** The connection that is shared for short questions to a broker. */
-  wire(id: number): Wire {
+  wire(id: number): Connection {
     const wire = this.#wires.get(id);
     if (!wire) throw new NoBrokerError(`broker ${id} is not part of the cluster at the moment`);
     return wire;
   }
 
   /** A connection to a broker for one use alone; whoever asks for it closes it. */
-  ownWire(node: Node): Wire {
-    return new Wire(node, this.settings);
+  dedicatedConnection(node: Node): Connection {
+    return new Connection(node, this.settings);
   }
 
   /** Carries out `ask` at the coordinator of a name, which is found first and forgotten when `ask` fails. */
-  async atCoordinator<T>(type: CoordinatorType, name: string, ask: (wire: Wire) => Promise<T>): Promise<T> {
+  async atCoordinator<T>(type: CoordinatorType, name: string, ask: (wire: Connection) => Promise<T>): Promise<T> {
     const cached = `${type} ${name}`;
     try {
       return await ask(this.wire(this.#coordinators.get(cached) ?? (await this.coordinator(type, name)).id));
@@ -129,9 +129,9 @@ export class Cluster {
     const answer = await this.#anyWire((wire) =>
       wire.request("GroupCoordinator", { groupId: name, coordinatorType: type }),
     );
-    refuse(answer.errorCode, `coordinator of ${name}`);
+    throwOnError(answer.errorCode, `coordinator of ${name}`);
     const { nodeId, host, port } = answer.coordinator;
-    if (!this.#wires.has(nodeId)) this.#wires.set(nodeId, new Wire({ id: nodeId, host, port }, this.settings));
+    if (!this.#wires.has(nodeId)) this.#wires.set(nodeId, new Connection({ id: nodeId, host, port }, this.settings));
     this.#coordinators.set(`${type} ${name}`, nodeId);
     return this.wire(nodeId).node;
   }
@@ -163,14 +163,14 @@ export class Cluster {
       wire.close();
       this.#wires.delete(id);
     }
-    for (const node of nodes) if (!this.#wires.has(node.id)) this.#wires.set(node.id, new Wire(node, this.settings));
+    for (const node of nodes) if (!this.#wires.has(node.id)) this.#wires.set(node.id, new Connection(node, this.settings));
   }
 
   /**
    * Asks one broker after the other until one answers: first the one that did last, at the end the settings' addresses. One
    * that is silent is not waited out: after a second the next is asked as well.
    */
-  async #anyWire<T>(ask: (wire: Wire) => Promise<T>): Promise<T> {
+  async #anyWire<T>(ask: (wire: Connection) => Promise<T>): Promise<T> {
     const known = [...this.#wires.values()].sort(() => Math.random() - 0.5);
     const wires = new Set([...(this.#lastAnswered ? [this.#lastAnswered] : []), ...known, ...this.#seeds]);
     const attempts = [...wires].map((wire) => async () => {

@@ -3,7 +3,7 @@ import type { KafkaConfig } from "kafkajs";
 import Broker from "kafkajs/src/broker/index.js";
 import ConnectionPool from "kafkajs/src/network/connectionPool.js";
 import type { Protocol } from "kafkajs/src/protocol/requests/index.js";
-import { verdictOf } from "./broker-errors.ts";
+import { errorAction } from "./broker-errors.ts";
 import "./lean-encoder.ts";
 import { protocolOf, type Requests, type RootLogger } from "./protocol.ts";
 import "./quiet-timers.ts";
@@ -17,7 +17,7 @@ export interface Node {
   readonly port: number;
 }
 
-export interface WireSettings {
+export interface ConnectionOptions {
   readonly clientId: string;
   readonly logger: RootLogger;
   readonly security: Pick<KafkaConfig, "ssl" | "sasl">;
@@ -30,14 +30,14 @@ export const SILENCE_MS = 5_000;
 const JOIN_SILENCE_MS = 30_000;
 const CONNECT_MS = 2_000;
 
-export class Wire {
+export class Connection {
   #held: { readonly broker: Broker; readonly connected: Promise<void> } | undefined;
   #closed = false;
   #answeredAtMs = 0;
 
   constructor(
     readonly node: Node,
-    readonly settings: WireSettings,
+    readonly settings: ConnectionOptions,
   ) {}
 
   /**
@@ -72,7 +72,7 @@ export class Wire {
     } catch (error) {
       if ((error as { code?: unknown }).code === SILENT) silences.set(address, performance.now());
       // After a lost connection or answer nothing on it is trusted: a late answer must never be taken for another's.
-      if (verdictOf(error) === "retry" && this.#held === held) this.#drop();
+      if (errorAction(error) === "retry" && this.#held === held) this.#drop();
       throw error;
     }
   }

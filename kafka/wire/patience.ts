@@ -1,5 +1,5 @@
 /** Bounded repetition: every wait on a broker has an end. */
-import { verdictOf } from "./broker-errors.ts";
+import { errorAction } from "./broker-errors.ts";
 
 export interface Patience {
   /** What is tried, for the error: "opening writer relay". */
@@ -30,7 +30,7 @@ export async function patiently<T>(patience: Patience, attempt: () => Promise<T>
     try {
       return await attempt();
     } catch (error) {
-      if (verdictOf(error) !== "retry") throw error;
+      if (errorAction(error) !== "retry") throw error;
       if (performance.now() + pauseMs > deadline)
         throw new Error(
           `${what} did not succeed within ${withinMs} ms: ${error instanceof Error ? error.message : String(error)}`,

@@ -9,19 +9,19 @@
 import { type LogWriter, nameOf, type OutgoingRecord, RecordRefusedError, type TopicPartition } from "../log.ts";
 import { inBatches } from "./split-batches.ts";
 import { type Fence, fencedAt } from "./fence.ts";
-import { PartitionLane, type WriterParts } from "./partition-lane.ts";
+import { PartitionQueueWriter, type WriterParts } from "./partition-lane.ts";
 import { WriterLife } from "./writer-state.ts";
 
 export class EpochWriter implements LogWriter {
   readonly fencedAt: (at: TopicPartition) => number;
   readonly #life: WriterLife;
-  readonly #lanes: ReadonlyMap<string, PartitionLane>;
-  readonly #working = new Set<PartitionLane>();
+  readonly #lanes: ReadonlyMap<string, PartitionQueueWriter>;
+  readonly #working = new Set<PartitionQueueWriter>();
 
   constructor(name: string, using: WriterParts, fence: Fence, partitions: readonly TopicPartition[]) {
     this.#life = new WriterLife(name);
     this.fencedAt = fencedAt(name, fence);
-    this.#lanes = new Map(partitions.map((at) => [nameOf(at), new PartitionLane(at, using, fence, this.#life, null)]));
+    this.#lanes = new Map(partitions.map((at) => [nameOf(at), new PartitionQueueWriter(at, using, fence, this.#life, null)]));
   }
 
   get open(): boolean {
@@ -45,7 +45,7 @@ export class EpochWriter implements LogWriter {
     this.#end(new Error("it was closed"));
   }
 
-  async #work(lane: PartitionLane): Promise<void> {
+  async #work(lane: PartitionQueueWriter): Promise<void> {
     this.#working.add(lane);
     for (let next = lane.waiting.shift(); next; next = lane.waiting.shift()) {
       try {

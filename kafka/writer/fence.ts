@@ -13,10 +13,10 @@
  * about the partition's end.
  */
 import { nameOf, type TopicPartition, WriterDeadError } from "../log.ts";
-import { NoBrokerError, refuse, verdictOf } from "../wire/broker-errors.ts";
+import { NoBrokerError, throwOnError, errorAction } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
 import { fetchFrom } from "../consumer/fetch.ts";
-import { endsOf, refuseAny } from "../offsets.ts";
+import { endsOf, throwOnAnyError } from "../offsets.ts";
 import { patiently } from "../wire/patience.ts";
 import { byTopic } from "../wire/protocol.ts";
 import { decodeBatches } from "../record-batch/decode.ts";
@@ -82,7 +82,7 @@ export async function fence(
     const fencedAt = new Map(await Promise.all(search));
     return { producerId: BigInt(own.producerId), producerEpoch: own.producerEpoch, fencedAt };
   } catch (error) {
-    if (verdictOf(error) === "fenced") throw new WriterDeadError(name, true, error);
+    if (errorAction(error) === "fenced") throw new WriterDeadError(name, true, error);
     throw error;
   }
 }
@@ -93,7 +93,7 @@ const init = (cluster: Cluster, name: string): Promise<Identity> =>
       transactionalId: name,
       transactionTimeout: TRANSACTION_TIMEOUT_MS,
     });
-    refuse(answer.errorCode, `producer id of ${name}`);
+    throwOnError(answer.errorCode, `producer id of ${name}`);
     return answer;
   });
 
@@ -113,7 +113,7 @@ async function markAndRaise(
     await patiently(patience, () =>
       cluster.atCoordinator(1, name, async (wire) => {
         const { errors } = await wire.request("AddPartitionsToTxn", { ...producer, topics });
-        refuseAny(errors, `fencing of`);
+        throwOnAnyError(errors, `fencing of`);
       }),
     );
   }
@@ -122,10 +122,10 @@ async function markAndRaise(
   await cluster
     .atCoordinator(1, name, async (wire) => {
       const { errorCode } = await wire.request("EndTxn", { ...producer, transactionResult: true });
-      refuse(errorCode, `fencing by ${name}`);
+      throwOnError(errorCode, `fencing by ${name}`);
     })
     .catch((error: unknown) => {
-      if (verdictOf(error) !== "retry") throw error;
+      if (errorAction(error) !== "retry") throw error;
     });
   return patiently(patience, () => init(cluster, name));
 }
@@ -146,7 +146,7 @@ async function markerAfter(
       const part = { ...at, fetchOffset, maxBytes: 1_048_576 };
       const [fetched] = await fetchFrom(wire, [part], { maxWaitMs: 50, maxBytes: 1_048_576 });
       if (!fetched) throw new NoBrokerError(`broker ${wire.node.id} said nothing about ${nameOf(at)}`);
-      refuse(fetched.errorCode, `reading ${nameOf(at)}`);
+      throwOnError(fetched.errorCode, `reading ${nameOf(at)}`);
       const batches = decodeBatches(fetched.bytes, at);
       const marker = batches.find(
         (batch) => batch.control && batch.producerId === BigInt(producerId) && batch.producerEpoch >= producerEpoch,

@@ -1,7 +1,7 @@
 /** A writer's way into one partition: writes wait in a row, batches go out one at a time and are numbered. */
 import type { Logger } from "../../observability/logger.ts";
 import { nameOf, type OutgoingRecord, RecordRefusedError, type TopicPartition } from "../log.ts";
-import { BrokerError, refuse } from "../wire/broker-errors.ts";
+import { BrokerError, throwOnError } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
 import type { Fence } from "./fence.ts";
 import { patiently } from "../wire/patience.ts";
@@ -31,7 +31,7 @@ export interface Write {
   readonly reject: (error: unknown) => void;
 }
 
-export class PartitionLane {
+export class PartitionQueueWriter {
   readonly waiting: Write[] = [];
   #sequence = 0;
 
@@ -81,7 +81,7 @@ export class PartitionLane {
       const answer = await sender.send(await cluster.leader(this.at), { topic, partition, batch, transactionalId });
       if (refusals.has(answer.errorCode))
         throw new RecordRefusedError(this.at, new BrokerError(answer.errorCode, "produce").message);
-      refuse(answer.errorCode, `produce to ${nameOf(this.at)}`);
+      throwOnError(answer.errorCode, `produce to ${nameOf(this.at)}`);
       return answer.baseOffset;
     });
     if (offset < 0) throw new Error(`${nameOf(this.at)} took the batch and did not say where`);

@@ -8,7 +8,7 @@ import { nameOf } from "../log.ts";
 import { NoBrokerError } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
 import { type ProduceAnswer, type ProducePart, produce } from "../wire/protocol.ts";
-import type { Node, Wire } from "../wire/connection.ts";
+import type { Node, Connection } from "../wire/connection.ts";
 
 const LANES = 3;
 /** Most bytes of batches in one request, unless a single batch is larger. */
@@ -51,8 +51,8 @@ export class Sender {
 }
 
 class BrokerSender {
-  readonly #lanes: readonly Wire[];
-  readonly #idle: Wire[];
+  readonly #lanes: readonly Connection[];
+  readonly #idle: Connection[];
   #waiting: Parcel[] = [];
   #flushing = false;
 
@@ -60,7 +60,7 @@ class BrokerSender {
     readonly node: Node,
     readonly cluster: Cluster,
   ) {
-    this.#lanes = Array.from({ length: LANES }, () => cluster.ownWire(node));
+    this.#lanes = Array.from({ length: LANES }, () => cluster.dedicatedConnection(node));
     this.#idle = [...this.#lanes];
   }
 
@@ -107,7 +107,7 @@ class BrokerSender {
     return [...taken.values()];
   }
 
-  async #carry(lane: Wire, parcels: readonly Parcel[]): Promise<void> {
+  async #carry(lane: Connection, parcels: readonly Parcel[]): Promise<void> {
     const late = setInterval(() => void this.#giveUpMoved(parcels), LATE_MS);
     try {
       const parts = parcels.map(({ part }) => part);

@@ -10,10 +10,10 @@
  */
 import { type LogWriter, nameOf, type OutgoingRecord, RecordRefusedError, type TopicPartition } from "../log.ts";
 import { inBatches } from "./split-batches.ts";
-import { BrokerError, refuse } from "../wire/broker-errors.ts";
+import { BrokerError, throwOnError } from "../wire/broker-errors.ts";
 import { type Fence, fencedAt } from "./fence.ts";
-import { refuseAny } from "../offsets.ts";
-import { PartitionLane, type Write, type WriterParts } from "./partition-lane.ts";
+import { throwOnAnyError } from "../offsets.ts";
+import { PartitionQueueWriter, type Write, type WriterParts } from "./partition-lane.ts";
 import { patiently } from "../wire/patience.ts";
 import { byTopic } from "../wire/protocol.ts";
 import { WriterLife } from "./writer-state.ts";
@@ -28,9 +28,9 @@ interface Carried {
 export class TransactionalWriter implements LogWriter {
   readonly fencedAt: (at: TopicPartition) => number;
   readonly #life: WriterLife;
-  readonly #lanes: ReadonlyMap<string, PartitionLane>;
+  readonly #lanes: ReadonlyMap<string, PartitionQueueWriter>;
   /** The write of each partition that is next, or partly done. */
-  readonly #carried = new Map<PartitionLane, Carried>();
+  readonly #carried = new Map<PartitionQueueWriter, Carried>();
   #working = false;
 
   constructor(
@@ -41,7 +41,7 @@ export class TransactionalWriter implements LogWriter {
   ) {
     this.#life = new WriterLife(name);
     this.fencedAt = fencedAt(name, fence);
-    this.#lanes = new Map(partitions.map((at) => [nameOf(at), new PartitionLane(at, using, fence, this.#life, name)]));
+    this.#lanes = new Map(partitions.map((at) => [nameOf(at), new PartitionQueueWriter(at, using, fence, this.#life, name)]));
   }
 
   get open(): boolean {
@@ -80,7 +80,7 @@ export class TransactionalWriter implements LogWriter {
   }
 
   /** Lanes that have something to carry. */
-  #next(): PartitionLane[] {
+  #next(): PartitionQueueWriter[] {
     for (const lane of this.#lanes.values()) {
       if (this.#carried.has(lane)) continue;
       const write = lane.waiting.shift();
@@ -89,7 +89,7 @@ export class TransactionalWriter implements LogWriter {
     return [...this.#carried.keys()];
   }
 
-  async #transact(lanes: readonly PartitionLane[]): Promise<void> {
+  async #transact(lanes: readonly PartitionQueueWriter[]): Promise<void> {
     this.#life.check();
     await this.#begin(lanes);
     const stored = await Promise.all(lanes.map((lane) => this.#append(lane)));
@@ -98,7 +98,7 @@ export class TransactionalWriter implements LogWriter {
   }
 
   /** Stores the next batch of a lane's write. @returns what to tell the caller once the transaction is committed. */
-  async #append(lane: PartitionLane): Promise<() => void> {
+  async #append(lane: PartitionQueueWriter): Promise<() => void> {
     const carried = this.#carried.get(lane)!;
     const { write, left } = carried;
     try {
@@ -122,7 +122,7 @@ export class TransactionalWriter implements LogWriter {
   }
 
   /** Refused while the transaction before is still being sealed, for some milliseconds. */
-  async #begin(lanes: readonly PartitionLane[]): Promise<void> {
+  async #begin(lanes: readonly PartitionQueueWriter[]): Promise<void> {
     const topics = byTopic(
       lanes.map(({ at }) => at),
       ({ partition }) => partition,
@@ -133,7 +133,7 @@ export class TransactionalWriter implements LogWriter {
     await patiently(patience, () =>
       cluster.atCoordinator(1, this.name, async (wire) => {
         const { errors } = await wire.request("AddPartitionsToTxn", { ...this.#producer(), topics });
-        refuseAny(errors, what);
+        throwOnAnyError(errors, what);
       }),
     );
   }
@@ -147,7 +147,7 @@ export class TransactionalWriter implements LogWriter {
       cluster
         .atCoordinator(1, this.name, async (wire) => {
           const { errorCode } = await wire.request("EndTxn", { ...this.#producer(), transactionResult: true });
-          refuse(errorCode, what);
+          throwOnError(errorCode, what);
         })
         .catch((error: unknown) => {
           if (error instanceof BrokerError) throw error;

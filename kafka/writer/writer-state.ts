@@ -1,6 +1,6 @@
 /** How every kind of writer lives and ends: open, then dead for good. */
 import { WriterDeadError } from "../log.ts";
-import { verdictOf } from "../wire/broker-errors.ts";
+import { errorAction } from "../wire/broker-errors.ts";
 
 /**
  * Age at which a writer ends itself. Brokers forget the epochs of a partition that nobody writes to after a day
@@ -33,7 +33,7 @@ export class WriterLife {
   /** Ends it, once; the first cause stays. */
   end(cause: unknown): WriterDeadError {
     this.#dead ??=
-      cause instanceof WriterDeadError ? cause : new WriterDeadError(this.name, verdictOf(cause) === "fenced", cause);
+      cause instanceof WriterDeadError ? cause : new WriterDeadError(this.name, errorAction(cause) === "fenced", cause);
     this.#ending.abort(this.#dead);
     return this.#dead;
   }

@@ -12,7 +12,7 @@ const ROUND_MS = 2;
 const GIVE_UP_MS = 30_000;
 
 /** A write that was seen in a replica's Redis. */
-export interface Seen {
+export interface CacheSample {
   readonly id: string;
   readonly version: number;
   readonly replica: string;
@@ -20,7 +20,7 @@ export interface Seen {
   readonly atMs: number;
 }
 
-interface Wanted extends Omit<Seen, "atMs"> {
+interface WantedVersion extends Omit<CacheSample, "atMs"> {
   readonly key: string;
   readonly askedSinceMs: number;
 }
@@ -32,10 +32,10 @@ export function cachedVersion(raw: string | null): number | undefined {
 }
 
 export class CacheSampler {
-  readonly seen: Seen[] = [];
+  readonly seen: CacheSample[] = [];
   missing = 0;
   private readonly redis: Redis;
-  private wanted: Wanted[] = [];
+  private wanted: WantedVersion[] = [];
   private asking: Promise<void> | undefined;
 
   constructor(
@@ -74,7 +74,7 @@ export class CacheSampler {
       // One command for each key: the replicas' keys lie in different slots of a cluster. No answer counts as not there yet.
       const answers = await Promise.all(round.map(({ key }) => this.redis.get(key).catch(() => null)));
       const atMs = nowMs();
-      const still = new Set<Wanted>();
+      const still = new Set<WantedVersion>();
       for (const [i, one] of round.entries()) {
         if ((cachedVersion(answers[i] ?? null) ?? 0) >= one.version) this.seen.push({ ...one, atMs });
         else if (atMs - one.askedSinceMs > GIVE_UP_MS) this.missing++;

@@ -1,7 +1,7 @@
 /** A replica that is away for a while: stopped, and resumed while writes go on. How long until it has caught up? */
 import { caughtUp } from "./caught-up.ts";
 import type { Measuring, Subject } from "./measure.ts";
-import { httpPhase, type Say } from "./phases.ts";
+import { httpPhase, type Print } from "./phases.ts";
 import type { AwayPhase } from "./result.ts";
 
 const RATE = 500;
@@ -9,10 +9,10 @@ const RATE = 500;
 const AFTER_SECONDS = 15;
 
 /** Stops all instances of the first replica for so long at {@link RATE} writes per second. @throws {Error} when it does not catch up within 300 s. */
-export async function awayPhase(
+export async function catchUpPhase(
   subject: Subject,
   awaySeconds: number,
-  say: Say,
+  say: Print,
   measurement: Measuring,
 ): Promise<AwayPhase> {
   const [replica] = subject.replicas;

@@ -7,7 +7,7 @@ import type { Restarted } from "../../stack/restart.ts";
 import insertText from "./bulk-insert.sql" with { type: "text" };
 import { caughtUp } from "./caught-up.ts";
 import { Measurement, type StackSubject } from "./measure.ts";
-import { httpPhase, type Say } from "./phases.ts";
+import { httpPhase, type Print } from "./phases.ts";
 import type { GrowthPoint } from "./result.ts";
 import { run, statusOf, tokenFor } from "./running-stack.ts";
 import { untilQuiet } from "./settle.ts";
@@ -27,14 +27,14 @@ export async function growth(
   data: string,
   counts: readonly number[],
   seconds: number,
-  say: Say,
+  say: Print,
 ): Promise<GrowthPoint[]> {
   const points: GrowthPoint[] = [];
   for (const products of counts) points.push(await pointAt(data, products, seconds, say));
   return points;
 }
 
-async function pointAt(data: string, products: number, seconds: number, say: Say): Promise<GrowthPoint> {
+async function pointAt(data: string, products: number, seconds: number, say: Print): Promise<GrowthPoint> {
   const { loadedRows, loadSeconds, phase } = await (async () => {
     await using subject = await subjectOf(await statusOf(data), await tokenFor(data));
     const loaded = await load(subject, products, say);
@@ -61,7 +61,7 @@ async function pointAt(data: string, products: number, seconds: number, say: Say
 }
 
 /** Adds rows until the table has so many, and waits until all have arrived. */
-async function load(subject: StackSubject, products: number, say: Say) {
+async function load(subject: StackSubject, products: number, say: Print) {
   const sql = postgres(subject.source.url, { max: 1, onnotice: () => {} });
   const begun = performance.now();
   try {

@@ -41,7 +41,7 @@ export class Hops implements AsyncDisposable {
   async begin(): Promise<void> {
     const topics = [eventsTopic(entity), ...this.replicas.map((name) => replicaTopic(entity, name))];
     for (const { name: topic } of topics)
-      for (const [partition, { next }] of await this.log.bounds(topic))
+      for (const [partition, { next }] of await this.log.offsets(topic))
         this.from.set(nameOf({ topic, partition }), next);
   }
 
@@ -80,7 +80,7 @@ export class Hops implements AsyncDisposable {
   /** When each version in a topic was put into its batch; the first time, should it be there twice. */
   private async made(topic: string): Promise<Map<string, number>> {
     const times = new Map<string, number>();
-    for (const [partition, { next }] of await this.log.bounds(topic)) {
+    for (const [partition, { next }] of await this.log.offsets(topic)) {
       const at = { topic, partition };
       for await (const records of this.log.read(at, this.from.get(nameOf(at)) ?? 0, next))
         for (const { key, headers, timestampMs } of records) {

@@ -10,7 +10,7 @@ import type { BulkPhase, HttpPhase } from "./result.ts";
 import { untilQuiet } from "./settle.ts";
 import { isDatabase } from "./sql-writes.ts";
 
-export type Say = (line: string) => void;
+export type Print = (line: string) => void;
 
 const SAMPLES_PER_SECOND = 50;
 const WARM_UP_SECONDS = 5;
@@ -43,7 +43,7 @@ export async function httpPhase(
   subject: Subject,
   ratePerSecond: number,
   seconds: number,
-  say: Say,
+  say: Print,
   measurement: Measuring,
 ): Promise<HttpPhase> {
   const name = `${isDatabase(subject.gateway) ? "SQL" : "HTTP"} at ${ratePerSecond}/s`;
@@ -78,7 +78,7 @@ export async function httpPhase(
 export async function bulkPhase(
   subject: Subject,
   rowChanges: number,
-  say: Say,
+  say: Print,
   measurement: Measuring,
 ): Promise<BulkPhase> {
   const name = `Bulk of ${rowChanges} by SQL`;

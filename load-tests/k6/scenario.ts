@@ -14,7 +14,7 @@ const FOLLOWED_PER_SECOND = 5;
 export const followedShare = (writesPerSecond: number): number =>
   Math.min(1, (FOLLOWED_PER_SECOND * WRITES_PER_LIFE) / writesPerSecond);
 
-export interface Manner {
+export interface ScenarioOptions {
   /** From 0 to 1: how many of the lives are followed. */
   readonly followed: number;
   /** Whether clients read, too: lists, and single products that must not be older than what was just written. */
@@ -22,7 +22,7 @@ export interface Manner {
 }
 
 /** Lives a product. A write that is refused ends it early, and counts as failed. */
-export async function live({ followed, withReads }: Manner): Promise<void> {
+export async function live({ followed, withReads }: ScenarioOptions): Promise<void> {
   const watched = Math.random() < followed;
   const arrived = async (written: Written): Promise<void> => {
     if (watched) await followEverywhere(written);

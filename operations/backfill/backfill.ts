@@ -8,7 +8,7 @@
 import type { EntityDeclaration, EntityId } from "../../contracts/entity/entity.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import type { Backlog } from "../backlog.ts";
-import { outboxRoom } from "../outbox-backpressure.ts";
+import { waitForOutbox } from "../outbox-backpressure.ts";
 import { Throttle } from "./throttle.ts";
 
 /** Rows that one step sends, at most: live writes stand behind them in the outbox. */
@@ -58,7 +58,7 @@ export async function backfill(source: Sql, entity: EntityDeclaration, options: 
   let now = backfillOf(await source`select * from lockstep.begin_backfill(${entity.name}, ${from ?? null}::uuid)`);
   const earlier = now.sent;
   while (!now.finished && !signal.aborted) {
-    await outboxRoom(source, step, signal);
+    await waitForOutbox(source, step, signal);
     await backlog.wait(signal);
     await throttle.take(step, signal);
     if (signal.aborted) break;

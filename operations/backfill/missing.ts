@@ -2,7 +2,7 @@
 import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity/entity.ts";
 import { listText, type Sql } from "../../platform/postgres/connect.ts";
 import type { Backlog } from "../backlog.ts";
-import { outboxRoom } from "../outbox-backpressure.ts";
+import { waitForOutbox } from "../outbox-backpressure.ts";
 import { liveTables } from "../verify/copy.ts";
 import { FIRST_ID, nextRange, type Range, unheard } from "../verify/range.ts";
 import { stepOf } from "./backfill.ts";
@@ -44,7 +44,7 @@ export async function backfillMissing(
     const ids = [...missing];
     for (let i = 0; i < ids.length; i += step) {
       const part = ids.slice(i, i + step);
-      await outboxRoom(source, step, signal);
+      await waitForOutbox(source, step, signal);
       await backlog.wait(signal);
       await throttle.take(part.length, signal);
       if (signal.aborted) return { rows, sent, finished: false };

@@ -4,7 +4,7 @@ import { parseOrigin, type ReasonName, reasonNames } from "../../contracts/dead-
 import { entities, replicaNames } from "../../contracts/entities/index.ts";
 import { isId } from "../../contracts/pages.ts";
 import { oneOf, type VerbContext, type VerbFlags } from "../verb.ts";
-import { type Found, foldLetters, type State } from "./fold.ts";
+import { type FoldedDeadLetter, foldDeadLetters, type State } from "./fold.ts";
 import { markSuperseded } from "./superseded.ts";
 
 export interface Filters {
@@ -69,7 +69,7 @@ export function since(given: string): number {
 
 export const matches =
   ({ entity, id, reason, replica, since }: Filters) =>
-  ({ entity: { name }, letter }: Found): boolean =>
+  ({ entity: { name }, letter }: FoldedDeadLetter): boolean =>
     (entity === undefined || entity === name) &&
     (id === undefined || id === letter.id) &&
     (reason === undefined || reason === letter.reason) &&
@@ -79,16 +79,16 @@ export const matches =
 export const hasFilter = ({ entity, id, reason, replica, since }: Filters): boolean =>
   [entity, id, reason, replica, since].some((filter) => filter !== undefined);
 
-export type ChooseContext = Pick<VerbContext, "connections" | "progress">;
+export type ChooseContext = Pick<VerbContext, "connections" | "committed">;
 
 /** All letters that match, by their names, with the state that is true now. @param names empty: of any name. */
 export async function choose(
   { connections, progress }: ChooseContext,
   filters: Filters,
   names: readonly string[] = [],
-): Promise<Map<string, Found>> {
+): Promise<Map<string, FoldedDeadLetter>> {
   const log = await connections.log();
-  const all = await foldLetters(log, entities, (read, of) => progress(`${read} of ${of} records read …`));
+  const all = await foldDeadLetters(log, entities, (read, of) => progress(`${read} of ${of} records read …`));
   const wanted = new Set(names);
   const match = matches(filters);
   for (const [name, found] of all) if ((names.length > 0 && !wanted.has(name)) || !match(found)) all.delete(name);
@@ -97,5 +97,5 @@ export async function choose(
   return all;
 }
 
-export const inState = (state: State | "all", all: Iterable<Found>): Found[] =>
+export const inState = (state: State | "all", all: Iterable<FoldedDeadLetter>): FoldedDeadLetter[] =>
   [...all].filter((found) => state === "all" || found.state === state);

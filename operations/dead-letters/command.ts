@@ -5,7 +5,7 @@ import { choose, type FilterFlags, filtered, hasFilter, originArgument, originAr
 import { drop } from "./drop.ts";
 import { type State, states } from "./fold.ts";
 import { itemOf, pageOf, pageText } from "./list.ts";
-import { openOnes, type Rest } from "./list-open.ts";
+import { listOpen, type Rest } from "./list-open.ts";
 import { isPossible, replay } from "./replay.ts";
 import { show, shownText } from "./show.ts";
 
@@ -67,7 +67,7 @@ const replayVerb = (): Command =>
         checkChosen(command, names ?? [], flags);
         return runVerb(flags, async (context) => {
           const { connections, progress, signal } = context;
-          const { open, rest } = await openOnes(context, names ?? [], flags);
+          const { open, rest } = await listOpen(context, names ?? [], flags);
           if (flags.dryRun) {
             const page = pageOf(open.filter(isPossible), "open", open.length);
             const text = `would replay ${page.items.length}:\n${pageText(page)}`;
@@ -95,7 +95,7 @@ const dropVerb = (): Command =>
     .action(async (names: string[] | undefined, flags: Chosen & { yes?: boolean }, command: Command) => {
       checkChosen(command, names ?? [], flags);
       return runVerb(flags, async (context) => {
-        const { open, rest } = await openOnes(context, names ?? [], flags);
+        const { open, rest } = await listOpen(context, names ?? [], flags);
         if (!flags.yes)
           return {
             text: `${open.length} would be dropped; say --yes to do it`,

@@ -1,14 +1,14 @@
 /** Marks open letters as dropped, some at a time. */
 import type { VerbContext } from "../verb.ts";
-import type { Found } from "./fold.ts";
+import type { FoldedDeadLetter } from "./fold.ts";
 import { inWords, mark, openWriter } from "./mark.ts";
 
 const MARKED_AT_A_TIME = 500;
 
 /** @returns how many were marked: fewer when `signal` is aborted. @throws what the log says, in words. */
 export async function drop(
-  { connections, progress, signal }: Pick<VerbContext, "connections" | "progress" | "signal">,
-  open: readonly Found[],
+  { connections, progress, signal }: Pick<VerbContext, "connections" | "committed" | "signal">,
+  open: readonly FoldedDeadLetter[],
 ): Promise<number> {
   if (open.length === 0) return 0;
   const writer = await openWriter(await connections.log(), [...new Set(open.map(({ entity }) => entity))]);

@@ -1,5 +1,5 @@
 /** All dead letters as the topics tell: one for each origin, with what was done about it. */
-import { decodeLetterOrMark, type Letter, originName, type Resolution } from "../../contracts/dead-letter.ts";
+import { decodeDeadLetterOrMark, type DeadLetter, originName, type Resolution } from "../../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../../contracts/entity/entity.ts";
 import { deadLetterTopic } from "../../contracts/topics.ts";
 import type { Log, StoredRecord } from "../../kafka/log.ts";
@@ -9,10 +9,10 @@ export type State = "open" | Resolution;
 
 export const states: readonly State[] = ["open", "replayed", "dropped", "superseded"];
 
-export interface Found {
+export interface FoldedDeadLetter {
   readonly entity: EntityDeclaration;
   /** Without its stack: a million of them must fit. */
-  readonly letter: Omit<Letter, "stack">;
+  readonly letter: Omit<DeadLetter, "stack">;
   /** `products.events/3/17` */
   readonly name: string;
   /** Where the letter stands in the dead-letter topic. */
@@ -25,16 +25,16 @@ export interface Found {
 const MOST_DETAIL = 300;
 
 /** @param onRead is told how many records were read, and of how many. */
-export async function foldLetters(
+export async function foldDeadLetters(
   log: Log,
   entities: readonly EntityDeclaration[],
   onRead: (read: number, of: number) => void = () => {},
-): Promise<Map<string, Found>> {
+): Promise<Map<string, FoldedDeadLetter>> {
   const folding = new Folding();
   const places = [];
   for (const entity of entities) {
     const { name: topic } = deadLetterTopic(entity);
-    for (const [partition, bounds] of await log.bounds(topic)) places.push({ entity, topic, partition, ...bounds });
+    for (const [partition, bounds] of await log.offsets(topic)) places.push({ entity, topic, partition, ...bounds });
   }
   const all = places.reduce((sum, { first, next }) => sum + next - first, 0);
   let read = 0;
@@ -49,14 +49,14 @@ export async function foldLetters(
 
 /** Takes the records of a partition in their order, of one partition after the other. */
 export class Folding {
-  private readonly letters = new Map<string, Found>();
+  private readonly letters = new Map<string, FoldedDeadLetter>();
   private readonly marks = new Map<string, Resolution>();
 
   take(
     entity: EntityDeclaration,
     record: Pick<StoredRecord, "key" | "headers" | "timestampMs" | "partition" | "offset">,
   ): void {
-    const decoded = decodeLetterOrMark(record);
+    const decoded = decodeDeadLetterOrMark(record);
     if (!decoded) return;
     if ("mark" in decoded) {
       this.marks.set(originName(decoded.mark.origin), decoded.mark.resolution);
@@ -71,8 +71,8 @@ export class Folding {
     this.letters.set(name, { entity, letter: short, name, partition, offset, state: "open" });
   }
 
-  finish(): Map<string, Found> {
-    const newest = new Map<string, Found>();
+  finish(): Map<string, FoldedDeadLetter> {
+    const newest = new Map<string, FoldedDeadLetter>();
     for (const found of this.letters.values()) {
       const of = found.letter.replayOf;
       if (of === undefined) continue;
@@ -91,13 +91,13 @@ export class Folding {
   }
 }
 
-const isLater = (a: Found, b: Found): boolean =>
+const isLater = (a: FoldedDeadLetter, b: FoldedDeadLetter): boolean =>
   a.letter.writtenMs === b.letter.writtenMs
     ? a.letter.origin.offset > b.letter.origin.offset
     : a.letter.writtenMs > b.letter.writtenMs;
 
 /** By origin: within an entity that is the order in which its changes happened. */
-export const inOrder = (all: readonly Found[]): Found[] =>
+export const inOrder = (all: readonly FoldedDeadLetter[]): FoldedDeadLetter[] =>
   all.toSorted(
     ({ letter: { origin: a } }, { letter: { origin: b } }) =>
       (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : 0) || a.partition - b.partition || a.offset - b.offset,

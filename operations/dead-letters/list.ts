@@ -1,10 +1,10 @@
 /** Letters as pages, the oldest first. Pure. */
 import { originName } from "../../contracts/dead-letter.ts";
 import { table } from "../../platform/table.ts";
-import { type Found, type State, states } from "./fold.ts";
+import { type FoldedDeadLetter, type State, states } from "./fold.ts";
 
 /** A letter as `--json` tells it. */
-export const itemOf = ({ name, entity, letter, state }: Found) => ({
+export const itemOf = ({ name, entity, letter, state }: FoldedDeadLetter) => ({
   origin: name,
   state,
   reason: letter.reason,
@@ -19,16 +19,16 @@ export const itemOf = ({ name, entity, letter, state }: Found) => ({
 });
 
 export interface Page {
-  readonly items: readonly Found[];
+  readonly items: readonly FoldedDeadLetter[];
   /** Of all, not of this page alone. */
   readonly counts: Readonly<Record<State, number>>;
   readonly nextCursor: string | null;
 }
 
-const placeOf = ({ letter }: Found): string => `${String(letter.atMs).padStart(15, "0")} ${originName(letter.origin)}`;
+const placeOf = ({ letter }: FoldedDeadLetter): string => `${String(letter.atMs).padStart(15, "0")} ${originName(letter.origin)}`;
 
 /** @param cursor the `nextCursor` of the page before. @param state which to list; counted are all. */
-export function pageOf(all: readonly Found[], state: State | "all", limit: number, cursor?: string): Page {
+export function pageOf(all: readonly FoldedDeadLetter[], state: State | "all", limit: number, cursor?: string): Page {
   const counts = Object.fromEntries(states.map((s) => [s, 0])) as Record<State, number>;
   for (const found of all) counts[found.state]++;
   const after = cursor === undefined ? "" : Buffer.from(cursor, "base64url").toString();

@@ -4,7 +4,7 @@ import type { EntityDeclaration } from "../../contracts/entity/entity.ts";
 import { deadLetterTopic, eventsTopic } from "../../contracts/topics.ts";
 import { type Log, type LogWriter, type TopicPartition, WriterDeadError } from "../../kafka/log.ts";
 import { CannotConnectError } from "../connect.ts";
-import type { Found } from "./fold.ts";
+import type { FoldedDeadLetter } from "./fold.ts";
 
 const WRITER = "lockstep.operations.dead-letters";
 
@@ -19,7 +19,7 @@ export async function openWriter(log: Log, entities: readonly EntityDeclaration[
   return await log.openWriter(WRITER, places);
 }
 
-export async function mark(writer: LogWriter, letters: readonly Found[], resolution: Resolution): Promise<void> {
+export async function mark(writer: LogWriter, letters: readonly FoldedDeadLetter[], resolution: Resolution): Promise<void> {
   const atMs = Date.now();
   const byPlace = Map.groupBy(letters, ({ entity, partition }) => `${deadLetterTopic(entity).name}/${partition}`);
   await Promise.all(

@@ -13,7 +13,7 @@ import { deadLetterTopic, eventsTopic } from "../../contracts/topics.ts";
 import type { Log, LogWriter, OutgoingRecord, StoredRecord } from "../../kafka/log.ts";
 import { partitionOf } from "../../kafka/partitioner.ts";
 import { listText, type Sql } from "../../platform/postgres/connect.ts";
-import { type Found, inOrder } from "./fold.ts";
+import { type FoldedDeadLetter, inOrder } from "./fold.ts";
 import { inWords, mark, openWriter } from "./mark.ts";
 
 /** Letters between two looks at the clock and at Ctrl-C. */
@@ -27,7 +27,7 @@ export interface Replayed {
   readonly impossible: readonly string[];
 }
 
-export const isPossible = ({ letter }: Found): boolean => letter.replica === undefined || letter.id !== undefined;
+export const isPossible = ({ letter }: FoldedDeadLetter): boolean => letter.replica === undefined || letter.id !== undefined;
 
 /**
  * @param ratePerSecond most letters in a second.
@@ -35,7 +35,7 @@ export const isPossible = ({ letter }: Found): boolean => letter.replica === und
  */
 export async function replay(
   using: { readonly log: Log; readonly source: () => Sql; readonly signal: AbortSignal },
-  letters: readonly Found[],
+  letters: readonly FoldedDeadLetter[],
   ratePerSecond: number,
   onReplayed: (replayed: number) => void,
 ): Promise<Replayed> {
@@ -68,7 +68,7 @@ export async function replay(
 
 async function sendPage(
   { log, source, writer }: { log: Log; source: () => Sql; writer: LogWriter },
-  page: readonly Found[],
+  page: readonly FoldedDeadLetter[],
 ): Promise<void> {
   for (const [entity, of] of Map.groupBy(page, (found) => found.entity)) {
     const ofStream = of.filter(({ letter }) => letter.replica === undefined);
@@ -82,7 +82,7 @@ async function append(
   log: Log,
   writer: LogWriter,
   entity: EntityDeclaration,
-  letters: readonly Found[],
+  letters: readonly FoldedDeadLetter[],
 ): Promise<void> {
   const { name: topic } = eventsTopic(entity);
   const count = await log.partitions(topic);
@@ -104,7 +104,7 @@ async function append(
 async function recordsOf(
   log: Log,
   entity: EntityDeclaration,
-  letters: readonly Found[],
+  letters: readonly FoldedDeadLetter[],
 ): Promise<Map<string, StoredRecord>> {
   const { name: topic } = deadLetterTopic(entity);
   const records = new Map<string, StoredRecord>();
@@ -122,7 +122,7 @@ async function recordsOf(
 }
 
 /** Each entity once: its present state takes the place of all its letters. */
-async function resend(source: Sql, entity: EntityDeclaration, letters: readonly Found[]): Promise<void> {
+async function resend(source: Sql, entity: EntityDeclaration, letters: readonly FoldedDeadLetter[]): Promise<void> {
   const newest = new Map<string, number>();
   for (const { letter } of letters) newest.set(letter.id!, Math.max(newest.get(letter.id!) ?? 1, letter.version ?? 1));
   const ids = listText([...newest.keys()]);

@@ -1,10 +1,10 @@
 /** One letter whole. */
-import { decodeLetterOrMark, originalOf, reasons } from "../../contracts/dead-letter.ts";
+import { decodeDeadLetterOrMark, originalOf, reasons } from "../../contracts/dead-letter.ts";
 import { deadLetterTopic } from "../../contracts/topics.ts";
 import type { Log, StoredRecord } from "../../kafka/log.ts";
 import { table } from "../../platform/table.ts";
 import { type EventView, viewOf } from "./expected.ts";
-import type { Found } from "./fold.ts";
+import type { FoldedDeadLetter } from "./fold.ts";
 import { itemOf } from "./list.ts";
 
 export interface Shown extends ReturnType<typeof itemOf> {
@@ -21,16 +21,16 @@ export interface Shown extends ReturnType<typeof itemOf> {
 }
 
 /** The record of a letter. @throws {Error} when it has expired meanwhile. */
-export async function recordOf(log: Log, { entity, partition, offset, name }: Found): Promise<StoredRecord> {
+export async function recordOf(log: Log, { entity, partition, offset, name }: FoldedDeadLetter): Promise<StoredRecord> {
   const at = { topic: deadLetterTopic(entity).name, partition };
   for await (const [record] of log.read(at, offset, offset + 1)) if (record) return record;
   throw new Error(`${name} is no longer kept`);
 }
 
-export async function show(log: Log, found: Found, reveal: boolean): Promise<Shown> {
+export async function show(log: Log, found: FoldedDeadLetter, reveal: boolean): Promise<Shown> {
   const record = await recordOf(log, found);
   const original = originalOf(record);
-  const decoded = decodeLetterOrMark(record);
+  const decoded = decodeDeadLetterOrMark(record);
   const stack = decoded && "letter" in decoded ? decoded.letter.stack : "";
   const detail = decoded && "letter" in decoded ? decoded.letter.detail : "";
   const { means, remedy } = reasons[found.letter.reason];

@@ -2,7 +2,7 @@
 import { isSuperseded } from "../../contracts/dead-letter.ts";
 import type { EntityId, Version } from "../../contracts/entity/entity.ts";
 import { listText, type Sql } from "../../platform/postgres/connect.ts";
-import type { Found } from "./fold.ts";
+import type { FoldedDeadLetter } from "./fold.ts";
 
 const CHUNK = 1_000;
 
@@ -11,7 +11,7 @@ const CHUNK = 1_000;
  *
  * @param replica gives a replica's database. @throws what it says when one that is needed does not answer.
  */
-export async function markSuperseded(letters: Iterable<Found>, replica: (name: string) => Sql): Promise<void> {
+export async function markSuperseded(letters: Iterable<FoldedDeadLetter>, replica: (name: string) => Sql): Promise<void> {
   const open = [...letters].filter(
     ({ state, letter }) => state === "open" && letter.version !== undefined && letter.id,
   );

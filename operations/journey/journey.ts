@@ -1,7 +1,7 @@
 /** One entity at every hop of its way, from the source to each cache. */
 import type { Redis } from "ioredis";
 import { cachePrefix, parseEntry } from "../../contracts/cache-entry.ts";
-import { decodeLetterOrMark } from "../../contracts/dead-letter.ts";
+import { decodeDeadLetterOrMark } from "../../contracts/dead-letter.ts";
 import type { EntityDeclaration, EntityId } from "../../contracts/entity/entity.ts";
 import { header } from "../../contracts/event.ts";
 import { deadLetterTopic, eventsTopic } from "../../contracts/topics.ts";
@@ -107,7 +107,7 @@ async function outboxOf(source: Sql, entity: EntityDeclaration, id: EntityId): P
 
 /** The last record of a key, looked for from the end on; null when the last half million of its partition have none. */
 async function lastRecord(log: Log, topic: string, id: EntityId): Promise<StoredRecord | null> {
-  const bounds = await log.bounds(topic);
+  const bounds = await log.offsets(topic);
   const partition = partitionOf(id, bounds.size);
   const { first, next } = bounds.get(partition)!;
   for (let to = next; to > first && next - to < MOST; to -= STEP) {
@@ -122,10 +122,10 @@ async function lastRecord(log: Log, topic: string, id: EntityId): Promise<Stored
 async function lettersOf(log: Log, entity: EntityDeclaration, id: EntityId): Promise<Journey["deadLetters"]> {
   const { name: topic } = deadLetterTopic(entity);
   const found: Journey["deadLetters"][number][] = [];
-  for (const [partition, { first, next }] of await log.bounds(topic))
+  for (const [partition, { first, next }] of await log.offsets(topic))
     for await (const records of log.read({ topic, partition }, Math.max(first, next - MOST), next))
       for (const record of records) {
-        const decoded = record.key?.toString() === id ? decodeLetterOrMark(record) : undefined;
+        const decoded = record.key?.toString() === id ? decodeDeadLetterOrMark(record) : undefined;
         if (!decoded || "mark" in decoded) continue;
         const { reason, origin } = decoded.letter;
         const version = record.headers[header.version] ?? null;

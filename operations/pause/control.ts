@@ -38,7 +38,7 @@ export async function tell(log: Log, key: string, control: Control): Promise<voi
 /** What was last said to each; empty when nobody was ever paused. */
 export async function controls(log: Log): Promise<Map<string, Control>> {
   const said = new Map<string, Control>();
-  const { first, next } = (await log.bounds(place.topic)).get(place.partition)!;
+  const { first, next } = (await log.offsets(place.topic)).get(place.partition)!;
   for await (const records of log.read(place, first, next))
     for (const { key, value } of records) {
       const control = decodeControl(value);

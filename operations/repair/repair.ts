@@ -4,7 +4,7 @@ import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity/entity.ts";
 import type { Log } from "../../kafka/log.ts";
 import { listText, type Sql } from "../../platform/postgres/connect.ts";
-import { outboxRoom } from "../outbox-backpressure.ts";
+import { waitForOutbox } from "../outbox-backpressure.ts";
 import { wrongAmong } from "../verify/cached.ts";
 import { confirm } from "../verify/confirm.ts";
 import { liveCopy } from "../verify/copy.ts";
@@ -30,7 +30,7 @@ export async function resend(
     const outrun = new Set(of.filter(isAhead).map(({ id }) => id));
     const all = [...atLeast];
     for (let i = 0; i < all.length; i += CHUNK) {
-      await outboxRoom(source, MOST_WAITING, signal);
+      await waitForOutbox(source, MOST_WAITING, signal);
       if (signal.aborted) return sent;
       const chunk = all.slice(i, i + CHUNK);
       const [ahead, versions] = listsOf(chunk.filter(([id]) => outrun.has(id)));

@@ -4,7 +4,7 @@ import { entities } from "../../contracts/entities/index.ts";
 import { eventsTopic, replicaGroup, replicaTopic, streamGroup } from "../../contracts/topics.ts";
 import type { Log } from "../../kafka/log.ts";
 import type { Connections } from "../connect.ts";
-import { foldLetters } from "../dead-letters/fold.ts";
+import { foldDeadLetters } from "../dead-letters/fold.ts";
 import { markSuperseded } from "../dead-letters/superseded.ts";
 import { controls } from "../pause/control.ts";
 import { type LastVerification, lastVerifications } from "../verify/results.ts";
@@ -125,8 +125,8 @@ export function followsOf(log: Log, paused: ReadonlyMap<string, Control>): Promi
 
 async function lagOf(log: Log, name: string, group: string, topic: string, paused: Control | null): Promise<Follows> {
   // The position first: read later, the end cannot lie before it.
-  const progress = await log.progress(group, topic);
-  const partitions = [...(await log.bounds(topic))].map(([partition, { next }]) => {
+  const progress = await log.committed(group, topic);
+  const partitions = [...(await log.offsets(topic))].map(([partition, { next }]) => {
     const position = progress.get(partition) ?? 0;
     return { partition, position, end: next, lag: Math.max(0, next - position) };
   });
@@ -135,7 +135,7 @@ async function lagOf(log: Log, name: string, group: string, topic: string, pause
 
 /** How many are open. @throws when the log does not answer. */
 export async function openLetters(connections: Connections, log: Log): Promise<number> {
-  const letters = [...(await foldLetters(log, entities)).values()];
+  const letters = [...(await foldDeadLetters(log, entities)).values()];
   // A replica that does not answer shows elsewhere; its letters count as the topic tells.
   await markSuperseded(letters, (name) => connections.replica(name)).catch(() => {});
   return letters.filter(({ state }) => state === "open").length;

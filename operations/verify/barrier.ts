@@ -40,10 +40,10 @@ export async function caughtUp(
 
 /** A question: whether a group has passed the end that a topic has when the question is first asked. */
 export function reached(log: Log, group: string, topic: string): () => Promise<boolean> {
-  let ends: Awaited<ReturnType<Log["bounds"]>> | undefined;
+  let ends: Awaited<ReturnType<Log["offsets"]>> | undefined;
   return async () => {
-    ends ??= await log.bounds(topic);
-    const progress = await log.progress(group, topic);
+    ends ??= await log.offsets(topic);
+    const progress = await log.committed(group, topic);
     return [...ends].every(([partition, { next }]) => (progress.get(partition) ?? 0) >= next);
   };
 }

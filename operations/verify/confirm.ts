@@ -5,8 +5,8 @@
 import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity/entity.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import type { Copy } from "./copy.ts";
-import { type Difference, differenceOf, type Found, mayBeUnderWay } from "./difference.ts";
-import { look } from "./read-rows.ts";
+import { type Difference, differenceOf, type ComparedEntity, mayBeUnderWay } from "./difference.ts";
+import { readRows } from "./read-rows.ts";
 
 /** Ids that are looked at in one statement. */
 const CHUNK = 500;
@@ -47,7 +47,7 @@ export async function confirm(
 }
 
 interface Judged {
-  readonly found: Found;
+  readonly found: ComparedEntity;
   readonly difference: Difference;
 }
 
@@ -60,7 +60,7 @@ export async function differing(
 ): Promise<Map<EntityId, Judged>> {
   const judged = new Map<EntityId, Judged>();
   for (let i = 0; i < ids.length; i += CHUNK)
-    for (const found of await look(source, copy, entity, ids.slice(i, i + CHUNK))) {
+    for (const found of await readRows(source, copy, entity, ids.slice(i, i + CHUNK))) {
       const difference = differenceOf(entity, declared, found);
       if (difference) judged.set(found.id, { found, difference });
     }

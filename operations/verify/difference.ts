@@ -38,7 +38,7 @@ export const isCached = ({ kind }: Pick<Difference, "kind">): boolean => kind.st
 type Row = Record<string, unknown>;
 
 /** What the databases have for one id. */
-export interface Found {
+export interface ComparedEntity {
   readonly id: EntityId;
   /** The source's row, or null; and its version, a tombstone's for a row that is gone, null when nothing is known. */
   readonly sourceRow: Row | null;
@@ -52,7 +52,7 @@ export interface Found {
 export function differenceOf(
   entity: EntityDeclaration,
   replica: ReplicaDeclaration,
-  found: Found,
+  found: ComparedEntity,
 ): Difference | undefined {
   const { id, sourceVersion, heardVersion } = found;
   const expected = expectedOf(entity, replica, found.sourceRow);
@@ -89,5 +89,5 @@ function expectedOf(entity: EntityDeclaration, replica: ReplicaDeclaration, row:
 }
 
 /** True when the replica has not heard of what the source has: it may be on its way. */
-export const mayBeUnderWay = ({ sourceVersion, heardVersion }: Found): boolean =>
+export const mayBeUnderWay = ({ sourceVersion, heardVersion }: ComparedEntity): boolean =>
   (heardVersion ?? 0) < (sourceVersion ?? 0);

@@ -46,7 +46,7 @@ export async function nextRange(source: Sql, entity: EntityDeclaration, after: E
 }
 
 /** Ids of the range that may differ between the source and a copy of it. */
-export async function suspects(
+export async function candidates(
   source: Sql,
   copy: Tables,
   entity: EntityDeclaration,

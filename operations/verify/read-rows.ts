@@ -2,17 +2,17 @@
 import type { EntityDeclaration, EntityId } from "../../contracts/entity/entity.ts";
 import { listText, type Sql } from "../../platform/postgres/connect.ts";
 import type { Tables } from "./copy.ts";
-import type { Found } from "./difference.ts";
+import type { ComparedEntity } from "./difference.ts";
 
 type Row = Record<string, unknown>;
 
 /** The copy first: what it has cannot then be newer than what the source is found to have. */
-export async function look(
+export async function readRows(
   source: Sql,
   { sql, table, versions }: Tables,
   entity: EntityDeclaration,
   ids: readonly EntityId[],
-): Promise<Found[]> {
+): Promise<ComparedEntity[]> {
   const list = listText(ids);
   const theirs = await sql<{ id: EntityId; row: Row | null; version: string | null }[]>`
     select asked.id, to_jsonb(t) as row, v.version from unnest(${list}::uuid[]) as asked (id)

@@ -6,8 +6,8 @@ import { wrongEntries } from "./cached.ts";
 import { confirm, differing } from "./confirm.ts";
 import type { Copy } from "./copy.ts";
 import type { Difference } from "./difference.ts";
-import type { Pace } from "../throttle.ts";
-import { everyId, FIRST_ID, type Range, suspects } from "./range.ts";
+import type { Throttle } from "../throttle.ts";
+import { everyId, FIRST_ID, type Range, candidates } from "./range.ts";
 import { TooDifferentError } from "./too-different.ts";
 
 /** What differs in more than this needs another remedy than a list. */
@@ -20,7 +20,7 @@ const MOST_SUSPECTS = 200_000;
  */
 export type CacheState = "compared" | "away" | "left out";
 
-export class Against {
+export class ReplicaComparison {
   private readonly suspected = new Set<EntityId>([FIRST_ID]);
   private inCache: Difference[] = [];
   /** Entries of the cache that were compared. */
@@ -46,15 +46,15 @@ export class Against {
   async compare(range: Range): Promise<void> {
     const { source, copy } = this.using;
     await copy.refresh?.();
-    const candidates = await (this.everyRow ? everyId : suspects)(source, copy, this.entity, range);
-    for (const id of (await differing(this.using, this.entity, this.declared, candidates)).keys())
+    const ids = await (this.everyRow ? everyId : candidates)(source, copy, this.entity, range);
+    for (const id of (await differing(this.using, this.entity, this.declared, ids)).keys())
       this.suspected.add(id);
     if (this.suspected.size > MOST_SUSPECTS)
       throw new TooDifferentError(this.declared.name, MOST_SUSPECTS, copy.remedy);
   }
 
   /** The cache, if there is one to ask. A Redis that is away is no difference, and no reason to give up. */
-  async compareCache(pace: Pace, onProgress: () => void): Promise<void> {
+  async compareCache(pace: Throttle, onProgress: () => void): Promise<void> {
     const { copy, redis } = this.using;
     if (!redis) return;
     const onPage = async (entries: number) => {

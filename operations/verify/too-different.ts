@@ -1,7 +1,7 @@
-import { Refusal } from "../../platform/user-error.ts";
+import { UserError } from "../../platform/user-error.ts";
 
 /** So much differs that naming and mending the rows one by one makes no sense. */
-export class TooDifferentError extends Refusal {
+export class TooDifferentError extends UserError {
   override readonly name = "TooDifferentError";
 
   constructor(replica: string, most: number, remedy: string) {

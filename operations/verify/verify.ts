@@ -2,10 +2,10 @@
 import type { Redis } from "ioredis";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/entity.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
-import { Against, type CacheState } from "./replica-comparison.ts";
+import { ReplicaComparison, type CacheState } from "./replica-comparison.ts";
 import type { Copy } from "./copy.ts";
 import type { Difference } from "./difference.ts";
-import { Pace } from "../throttle.ts";
+import { Throttle } from "../throttle.ts";
 import { FIRST_ID, nextRange } from "./range.ts";
 
 /** Rows of the source that one statement reads. */
@@ -58,9 +58,9 @@ export async function verify(
 ): Promise<Verified[]> {
   const start = performance.now();
   const each = replicas.map(
-    (declared) => new Against({ ...using, copy: using.copyOf(entity, declared) }, entity, declared, options.everyRow),
+    (declared) => new ReplicaComparison({ ...using, copy: using.copyOf(entity, declared) }, entity, declared, options.everyRow),
   );
-  const pace = new Pace(options.share, options.signal);
+  const pace = new Throttle(options.share, options.signal);
   let rows = 0;
   const tell = () => options.onProgress({ rows, entries: each.reduce((sum, { entries }) => sum + entries, 0) });
   for (let after = FIRST_ID, final = false; !final; ) {
@@ -72,7 +72,7 @@ export async function verify(
     await pace.rest();
   }
   for (const against of each) await against.compareCache(pace, tell);
-  const judge = async (against: Against): Promise<Verified> => {
+  const judge = async (against: ReplicaComparison): Promise<Verified> => {
     const judged = await against.judge(options.withinMs);
     const { cache, entries } = against;
     const seconds = (performance.now() - start) / 1_000;

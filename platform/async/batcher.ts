@@ -12,7 +12,7 @@
  * - aside: alone, and waits for locks as long as it takes. Writes of other entities pass it by.
  */
 import type { EntityId } from "../../contracts/entity/entity.ts";
-import { DatabaseAwayError } from "../postgres/database.ts";
+import { DatabaseUnavailableError } from "../postgres/database.ts";
 
 /** Writes in one statement. */
 const MOST = 100;
@@ -57,11 +57,11 @@ export class Together<W extends Write, A> {
     private readonly bounds: Bounds,
   ) {}
 
-  /** @throws {DatabaseAwayError} when too many wait, or for too long; and what `work` says of this write. */
+  /** @throws {DatabaseUnavailableError} when too many wait, or for too long; and what `work` says of this write. */
   add(write: W): Promise<A> {
     const { most } = this.bounds;
     if (this.waiting.length >= most)
-      return Promise.reject(new DatabaseAwayError(`${most} writes wait for the database already`, false));
+      return Promise.reject(new DatabaseUnavailableError(`${most} writes wait for the database already`, false));
     const one = { write, since: performance.now(), ...Promise.withResolvers<A>() };
     this.waiting.push(one);
     this.go();
@@ -142,7 +142,7 @@ export class Together<W extends Write, A> {
     return performance.now() - since > this.bounds.patienceMs;
   }
 
-  private late(): DatabaseAwayError {
-    return new DatabaseAwayError(`no turn came within ${this.bounds.patienceMs} ms`, false);
+  private late(): DatabaseUnavailableError {
+    return new DatabaseUnavailableError(`no turn came within ${this.bounds.patienceMs} ms`, false);
   }
 }

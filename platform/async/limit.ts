@@ -1,5 +1,5 @@
 /** A bound on how many things run at the same time. */
-export class Slots {
+export class ConcurrencyLimit {
   readonly #waiting: (() => void)[] = [];
 
   constructor(private free: number) {}

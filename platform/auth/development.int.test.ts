@@ -7,7 +7,7 @@ import { temporaryFolder } from "../../tests/harness/parts.ts";
 import { readSettings } from "../settings/settings.ts";
 import { developmentSettings, developmentToken, ensureDevelopmentKey, toolToken } from "./development.ts";
 import { IssuerKeys } from "./keys.ts";
-import { verify } from "./verify.ts";
+import { verifyToken } from "./verify.ts";
 
 const wish = { scope: "lockstep:read", subject: "developer", lasts: "1h" };
 
@@ -22,7 +22,7 @@ test("its key is kept, and only its owner's; what it signs is good for services 
   const settings = readSettings(developmentSettings(data));
   const keys = new IssuerKeys(settings.LOCKSTEP_AUTH_JWKS!, createLogger("test", "1", "silent"));
   const judge = (one: string) =>
-    verify(one, keys, { issuer: settings.LOCKSTEP_AUTH_ISSUER!, audience: settings.LOCKSTEP_AUTH_AUDIENCE });
+    verifyToken(one, keys, { issuer: settings.LOCKSTEP_AUTH_ISSUER!, audience: settings.LOCKSTEP_AUTH_AUDIENCE });
   expect(await judge(token)).toMatchObject({ subject: "developer", scopes: ["lockstep:read"] });
   expect((await judge((await toolToken(undefined, data))!)).scopes).toContain("lockstep:write");
   expect(await toolToken("given", data)).toBe("given");

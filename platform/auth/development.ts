@@ -36,7 +36,7 @@ export async function ensureDevelopmentKey(data: string): Promise<void> {
   write(setFile(data), { keys: [{ ...jwk, kid, alg: ALGORITHM, use: "sig" }] });
 }
 
-export interface TokenWish {
+export interface DevelopmentTokenRequest {
   readonly scope: string;
   readonly subject: string;
   /** A number and s, m, h or d: `1h`. */
@@ -44,7 +44,7 @@ export interface TokenWish {
 }
 
 /** @returns a token; undefined when the folder has no development key. */
-export async function developmentToken(data: string, wish: TokenWish): Promise<string | undefined> {
+export async function developmentToken(data: string, wish: DevelopmentTokenRequest): Promise<string | undefined> {
   if (!existsSync(keyFile(data))) return undefined;
   const jwk = JSON.parse(readFileSync(keyFile(data), "utf8")) as JWK;
   return new SignJWT({ scope: wish.scope })

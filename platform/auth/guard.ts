@@ -8,8 +8,8 @@ import { isLoopback } from "../http/loopback.ts";
 import type { Check } from "../service.ts";
 import { type Settings, SettingsError } from "../settings/settings.ts";
 import { IssuerKeys } from "./keys.ts";
-import { remembering } from "./remember.ts";
-import { type Caller, type Reason, RefusedTokenError, verify } from "./verify.ts";
+import { memoizeToken } from "./remember.ts";
+import { type Caller, type Reason, TokenRejectedError, verifyToken } from "./verify.ts";
 
 declare module "hono" {
   interface ContextVariableMap {
@@ -43,20 +43,20 @@ interface AuthParts {
 
 /** @throws {SettingsError} when the service would be open to the network, and nobody has said that it shall be. */
 export function authOf({ settings, metrics, logger }: AuthParts, rules: Rules): Auth {
-  refuseOpenDoor(settings);
+  rejectUnauthenticatedBind(settings);
   const { LOCKSTEP_AUTH, LOCKSTEP_AUTH_ISSUER: issuer, LOCKSTEP_AUTH_JWKS: keysUrl } = settings;
   if (LOCKSTEP_AUTH !== "jwt") return { checks: [], guard: (_, next) => next(), close: () => {} };
   // readSettings lets none through without them; whoever comes another way must not find the door open.
   if (!issuer || !keysUrl) throw new SettingsError(["LOCKSTEP_AUTH=jwt needs an issuer and its keys"]);
   const keys = new IssuerKeys(keysUrl, logger);
   const expected = { issuer, audience: settings.LOCKSTEP_AUTH_AUDIENCE };
-  const judge = remembering((token) => verify(token, keys, expected));
+  const judge = memoizeToken((token) => verifyToken(token, keys, expected));
   const refusal = (reason: Reason) => metrics.authRefusals.inc({ reason });
-  return { checks: [keys.check], guard: guardBy(judge, rules, refusal), close: () => keys.close() };
+  return { checks: [keys.check], guard: authorize(judge, rules, refusal), close: () => keys.close() };
 }
 
 /** @throws {SettingsError} when the address is no loopback's and nothing says who may come. */
-export function refuseOpenDoor({
+export function rejectUnauthenticatedBind({
   LOCKSTEP_AUTH,
   LOCKSTEP_HOST,
 }: Pick<Settings, "LOCKSTEP_AUTH" | "LOCKSTEP_HOST">): void {
@@ -67,7 +67,7 @@ export function refuseOpenDoor({
 }
 
 /** @param refusal told each time that somebody is not let in. */
-export function guardBy(
+export function authorize(
   judge: (token: string) => Promise<Caller>,
   { scopeOf, basic = false }: Rules,
   refusal: (reason: Reason) => void,
@@ -77,7 +77,7 @@ export function guardBy(
     try {
       c.set("caller", await admit(c, scope));
     } catch (error) {
-      if (!(error instanceof RefusedTokenError)) throw error;
+      if (!(error instanceof TokenRejectedError)) throw error;
       refusal(error.reason);
       throw answerTo(error, scope, basic);
     }
@@ -86,9 +86,9 @@ export function guardBy(
 
   async function admit(c: Context, scope: Scope): Promise<Caller> {
     const token = tokenIn(c.req.header("authorization"), basic);
-    if (token === undefined) throw new RefusedTokenError("missing", "Nobody may do this without a token.");
+    if (token === undefined) throw new TokenRejectedError("missing", "Nobody may do this without a token.");
     const caller = await judge(token);
-    if (!caller.scopes.includes(scope)) throw new RefusedTokenError("scope", `The token has not the scope ${scope}.`);
+    if (!caller.scopes.includes(scope)) throw new TokenRejectedError("scope", `The token has not the scope ${scope}.`);
     return caller;
   }
 }
@@ -104,7 +104,7 @@ function tokenIn(header: string | undefined, basic: boolean): string | undefined
 
 const REALM = 'realm="lockstep"';
 
-function answerTo({ reason, message, cause }: RefusedTokenError, scope: Scope, basic: boolean): LockstepError {
+function answerTo({ reason, message, cause }: TokenRejectedError, scope: Scope, basic: boolean): LockstepError {
   switch (reason) {
     case "keys":
       return new LockstepError("UNAVAILABLE", message, { cause });

@@ -5,14 +5,14 @@ import { createLogger } from "../../observability/logger.ts";
 import { createMetrics } from "../../observability/metrics.ts";
 import { serviceApp } from "../http/http.ts";
 import { readSettings, SettingsError } from "../settings/settings.ts";
-import { guardBy, type Rules, refuseOpenDoor } from "./guard.ts";
-import { type Caller, RefusedTokenError } from "./verify.ts";
+import { authorize, type Rules, rejectUnauthenticatedBind } from "./guard.ts";
+import { type Caller, TokenRejectedError } from "./verify.ts";
 
 const scopeOf = (method: string) => (method === "GET" ? "lockstep:read" : "lockstep:write");
 
 async function judge(token: string): Promise<Caller> {
-  if (token === "expired") throw new RefusedTokenError("expired", "The token has expired.");
-  if (token === "unjudged") throw new RefusedTokenError("keys", "Tokens cannot be judged now.");
+  if (token === "expired") throw new TokenRejectedError("expired", "The token has expired.");
+  if (token === "unjudged") throw new TokenRejectedError("keys", "Tokens cannot be judged now.");
   return { subject: "maria", scopes: ["openid", `lockstep:${token}`], expiresMs: 0, token };
 }
 
@@ -23,7 +23,7 @@ function guarded(rules: Rules): { app: Hono; refusals: string[] } {
     metrics: createMetrics("test", "1"),
     logger: createLogger("test", "1", "silent"),
   });
-  app.use(guardBy(judge, rules, (reason) => refusals.push(reason)));
+  app.use(authorize(judge, rules, (reason) => refusals.push(reason)));
   app.on(["GET", "POST"], "/things", (c) => c.json(c.get("caller")));
   return { app, refusals };
 }
@@ -115,7 +115,7 @@ test("health and metrics are open, paths that are not there are not told of", as
 });
 
 test("an address that others reach needs a word on who may come; this machine's does not", () => {
-  const open = (env: Record<string, string>) => () => refuseOpenDoor(readSettings(env));
+  const open = (env: Record<string, string>) => () => rejectUnauthenticatedBind(readSettings(env));
   const issuer = { LOCKSTEP_AUTH_ISSUER: "x", LOCKSTEP_AUTH_JWKS: "https://x/jwks" };
   for (const host of ["0.0.0.0", "::", "192.168.1.7", "lockstep.intern"]) {
     expect(open({ LOCKSTEP_HOST: host })).toThrow(SettingsError);

@@ -6,15 +6,15 @@ import { createLogger } from "../../observability/logger.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
 import { ISSUER, Issuer, signingKey, tokenOf } from "../../tests/harness/issuer.ts";
 import { freePort, temporaryFolder } from "../../tests/harness/parts.ts";
-import { IssuerKeys, type Pace } from "./keys.ts";
-import { RefusedTokenError, verify } from "./verify.ts";
+import { IssuerKeys, type KeyRefreshTimes } from "./keys.ts";
+import { TokenRejectedError, verifyToken } from "./verify.ts";
 
 const logger = createLogger("test", "1", "silent");
-const PACE: Pace = { timeOut: 200, refresh: 60_000, coolDown: 0, apart: 0 };
+const PACE: KeyRefreshTimes = { timeOut: 200, refresh: 60_000, coolDown: 0, apart: 0 };
 
 let keys: IssuerKeys | undefined;
 afterEach(() => keys?.close());
-const keysAt = (url: string, pace: Partial<Pace> = {}): IssuerKeys => {
+const keysAt = (url: string, pace: Partial<KeyRefreshTimes> = {}): IssuerKeys => {
   keys = new IssuerKeys(url, logger, { ...PACE, ...pace });
   return keys;
 };
@@ -22,10 +22,10 @@ const keysAt = (url: string, pace: Partial<Pace> = {}): IssuerKeys => {
 /** "good", or why it is refused. */
 const judge = async (of: IssuerKeys, token: string): Promise<string> => {
   try {
-    await verify(token, of, { issuer: ISSUER, audience: "lockstep" });
+    await verifyToken(token, of, { issuer: ISSUER, audience: "lockstep" });
     return "good";
   } catch (error) {
-    if (!(error instanceof RefusedTokenError)) throw error;
+    if (!(error instanceof TokenRejectedError)) throw error;
     return error.reason;
   }
 };

@@ -8,7 +8,7 @@ import { Outage } from "../../observability/outage.ts";
 import type { Check } from "../service.ts";
 
 /** In milliseconds. */
-export interface Pace {
+export interface KeyRefreshTimes {
   /** Longest that one fetch takes. */
   readonly timeOut: number;
   /** From a fetch that worked to the next. */
@@ -19,11 +19,11 @@ export interface Pace {
   readonly apart: number;
 }
 
-const PACE: Pace = { timeOut: 2_000, refresh: 600_000, coolDown: 30_000, apart: 5_000 };
+const PACE: KeyRefreshTimes = { timeOut: 2_000, refresh: 600_000, coolDown: 30_000, apart: 5_000 };
 const LONGEST_KEY_ID = 256;
 
 /** There is no key to judge a token by. */
-export class KeysAwayError extends Error {
+export class KeySetUnavailableError extends Error {
   override readonly name = "KeysAwayError";
 }
 
@@ -39,7 +39,7 @@ export class IssuerKeys {
   constructor(
     url: string,
     logger: Logger,
-    private readonly pace: Pace = PACE,
+    private readonly pace: KeyRefreshTimes = PACE,
   ) {
     const { timeOut: timeoutDuration, coolDown: cooldownDuration } = pace;
     this.outage = new Outage(logger, "the issuer's keys cannot be fetched", "the issuer's keys are there again");
@@ -58,14 +58,14 @@ export class IssuerKeys {
     problem: () => (this.set.jwks() ? undefined : "not fetched yet; the log says why"),
   };
 
-  /** The key that a token's header names. @throws {KeysAwayError}; {errors.JOSEError} when the issuer has none such. */
+  /** The key that a token's header names. @throws {KeySetUnavailableError}; {errors.JOSEError} when the issuer has none such. */
   readonly keyFor: JWTVerifyGetKey = async (header, token) => {
     if ((header.kid?.length ?? 0) > LONGEST_KEY_ID) throw new errors.JWKSNoMatchingKey();
     try {
       return await this.set(header, token);
     } catch (cause) {
       if (this.set.jwks()) throw new errors.JWKSNoMatchingKey(undefined, { cause });
-      throw new KeysAwayError("the issuer's keys cannot be fetched", { cause });
+      throw new KeySetUnavailableError("the issuer's keys cannot be fetched", { cause });
     }
   };
 

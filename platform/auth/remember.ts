@@ -10,7 +10,7 @@ const LASTS_MS = 60_000;
 const MOST = 1_000;
 
 /** @param judge throws for what is not good, which is judged anew each time. */
-export function remembering(
+export function memoizeToken(
   judge: (token: string) => Promise<Caller>,
   now = Date.now,
 ): (token: string) => Promise<Caller> {

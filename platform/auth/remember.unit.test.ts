@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { remembering } from "./remember.ts";
+import { memoizeToken } from "./remember.ts";
 
 test("a good token is judged once a minute, and not after its end; others each time, and not all are kept", async () => {
   let now = 1_000_000;
@@ -9,7 +9,7 @@ test("a good token is judged once a minute, and not after its end; others each t
     if (token === "bad") throw new Error("bad");
     return { subject: token, scopes: [], token, expiresMs: token === "short" ? now + 10_000 : now + 3_600_000 };
   };
-  const ask = remembering(judge, () => now);
+  const ask = memoizeToken(judge, () => now);
   const judgedFor = async (token: string) => {
     const before = judged;
     await ask(token).catch(() => {});

@@ -1,6 +1,6 @@
 /** Judges a bearer token: a JWT (RFC 7519, 8725, 9068) of one issuer, for one audience, signed by one of its keys. */
 import { errors, jwtVerify } from "jose";
-import { type IssuerKeys, KeysAwayError } from "./keys.ts";
+import { type IssuerKeys, KeySetUnavailableError } from "./keys.ts";
 
 /** Who asks, as the issuer says. */
 export interface Caller {
@@ -17,7 +17,7 @@ export interface Caller {
 export type Reason = "missing" | "malformed" | "untrusted" | "expired" | "claims" | "scope" | "keys";
 
 /** The message is for the caller, and holds nothing of the token. */
-export class RefusedTokenError extends Error {
+export class TokenRejectedError extends Error {
   override readonly name = "RefusedTokenError";
 
   constructor(
@@ -44,10 +44,10 @@ const LONGEST_TOKEN = 8_192;
 const TYPES = /^(application\/)?(at\+)?jwt$/i;
 const SUBJECT = /^[\x20-\x7e]{1,255}$/;
 
-/** @throws {RefusedTokenError} whatever is wrong with it. */
-export async function verify(token: string, keys: Pick<IssuerKeys, "keyFor">, expected: Expected): Promise<Caller> {
+/** @throws {TokenRejectedError} whatever is wrong with it. */
+export async function verifyToken(token: string, keys: Pick<IssuerKeys, "keyFor">, expected: Expected): Promise<Caller> {
   if (token.length > LONGEST_TOKEN)
-    throw new RefusedTokenError("malformed", `The token is longer than ${LONGEST_TOKEN} characters.`);
+    throw new TokenRejectedError("malformed", `The token is longer than ${LONGEST_TOKEN} characters.`);
   try {
     const { payload, protectedHeader } = await jwtVerify(token, keys.keyFor, {
       ...expected,
@@ -56,7 +56,7 @@ export async function verify(token: string, keys: Pick<IssuerKeys, "keyFor">, ex
       requiredClaims: ["exp", "sub"],
     });
     if (!TYPES.test(protectedHeader.typ ?? "JWT"))
-      throw new RefusedTokenError("claims", "The token is of another type than an access token.");
+      throw new TokenRejectedError("claims", "The token is of another type than an access token.");
     const { sub, scope } = payload;
     if (typeof sub !== "string" || !SUBJECT.test(sub)) throw claimRefused("sub");
     const expiresMs = ((payload.exp ?? 0) + TOLERANCE_S) * 1_000;
@@ -66,23 +66,23 @@ export async function verify(token: string, keys: Pick<IssuerKeys, "keyFor">, ex
   }
 }
 
-const claimRefused = (claim: string, cause?: unknown): RefusedTokenError =>
-  new RefusedTokenError("claims", `The token's claim ${claim} is missing, or not what is expected here.`, cause);
+const claimRefused = (claim: string, cause?: unknown): TokenRejectedError =>
+  new TokenRejectedError("claims", `The token's claim ${claim} is missing, or not what is expected here.`, cause);
 
 function refused(error: unknown): unknown {
-  if (error instanceof KeysAwayError)
-    return new RefusedTokenError(
+  if (error instanceof KeySetUnavailableError)
+    return new TokenRejectedError(
       "keys",
       "The issuer's keys, by which tokens are judged, are not there yet; try again.",
       error,
     );
   if (error instanceof errors.JWTExpired)
-    return new RefusedTokenError("expired", "The token has expired; ask its issuer for a new one.", error);
+    return new TokenRejectedError("expired", "The token has expired; ask its issuer for a new one.", error);
   if (error instanceof errors.JWTClaimValidationFailed) return claimRefused(error.claim, error);
   if (error instanceof errors.JWSInvalid || error instanceof errors.JWTInvalid)
-    return new RefusedTokenError("malformed", "The token cannot be read: it is no signed JWT.", error);
+    return new TokenRejectedError("malformed", "The token cannot be read: it is no signed JWT.", error);
   if (error instanceof errors.JOSEError)
-    return new RefusedTokenError(
+    return new TokenRejectedError(
       "untrusted",
       "The token is not signed by a key of the issuer that is trusted here.",
       error,

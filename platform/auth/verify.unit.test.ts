@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { base64url, createLocalJWKSet, exportSPKI, SignJWT, UnsecuredJWT } from "jose";
 import { ISSUER, inSeconds, type SigningKey, signingKey, tokenOf, type Wish } from "../../tests/harness/issuer.ts";
-import { RefusedTokenError, verify } from "./verify.ts";
+import { TokenRejectedError, verifyToken } from "./verify.ts";
 
 const expected = { issuer: ISSUER, audience: "lockstep" };
 const algorithms = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"];
@@ -12,13 +12,13 @@ for (const alg of algorithms) trusted.set(alg, await signingKey(alg));
 const key = trusted.get("ES256")!;
 const keys = { keyFor: createLocalJWKSet({ keys: [...trusted.values()].map(({ publicJwk }) => publicJwk) }) };
 
-const judge = (token: string) => verify(token, keys, expected);
+const judge = (token: string) => verifyToken(token, keys, expected);
 /** Why a token is refused; undefined when it is not. */
 const reasonOf = async (token: string): Promise<string | undefined> => {
   try {
     await judge(token);
   } catch (error) {
-    if (!(error instanceof RefusedTokenError)) throw error;
+    if (!(error instanceof TokenRejectedError)) throw error;
     if (token.length > 20) expect(error.message).not.toContain(token.slice(0, 20));
     return error.reason;
   }

@@ -105,7 +105,7 @@ test("instances that share a port answer for each other: one that stops leaves i
     return (await answer.text()).replace(body, "");
   };
   await expect(echo("too early")).rejects.toThrow();
-  for (const one of [first, second]) one.openShared();
+  for (const one of [first, second]) one.listenShared();
   // Larger than any socket's buffer, both ways.
   expect(await echo("x".repeat(5_000_000))).toMatch(/^(first|second)$/);
   // At the same time, so that each needs a connection of its own; these are then used again.

@@ -16,7 +16,7 @@ declare module "hono" {
     /** Of the request's span, where there is one that is not the client's: logs and problems name its trace. */
     traceparent?: string;
     /** Trace that the request's span is kept in, where one is. */
-    keptTraceId?: string | undefined;
+    sampledTraceId?: string | undefined;
   }
 }
 
@@ -72,7 +72,7 @@ export function serviceApp(using: { checks: readonly Check[]; metrics: Metrics; 
       http_route: routePath(c, -1),
       http_response_status_code: String(c.res.status),
     };
-    metrics.httpRequests.observe(labels, seconds, c.get("keptTraceId"));
+    metrics.httpRequests.observe(labels, seconds, c.get("sampledTraceId"));
     if (logger.isLevelEnabled("debug"))
       logger.debug({ method: c.req.method, path: c.req.path, status: c.res.status, seconds, ...traceOf(c) }, "request");
   });
@@ -165,14 +165,14 @@ function methodsOf(app: Hono, path: string): string[] {
 export interface HttpServer {
   readonly url: string;
   /** From now on the shared port leads here too, if there is one: to be called once requests can be answered. @throws {Error} when it is taken. */
-  openShared(): void;
+  listenShared(): void;
   /** Lets clients go elsewhere, stops accepting, lets requests under way finish for 5 seconds at most. */
   stop(): Promise<void>;
 }
 
 /** Serves on the service's own port: health can be asked for from the start. @throws {Error} when it is taken. */
 export function serveHttp(app: Hono, settings: Settings): HttpServer {
-  const door = new Door((request) => app.fetch(request));
+  const door = new DrainGate((request) => app.fetch(request));
   const server = Bun.serve({
     hostname: settings.LOCKSTEP_HOST,
     port: settings.PORT,
@@ -187,7 +187,7 @@ export function serveHttp(app: Hono, settings: Settings): HttpServer {
   let shared: SharedPort | undefined;
   return {
     url: `http://${settings.LOCKSTEP_HOST}:${server.port}`,
-    openShared() {
+    listenShared() {
       const { LOCKSTEP_HOST: hostname, LOCKSTEP_SHARED_PORT: port } = settings;
       if (port !== undefined) shared ??= sharePort({ hostname, port, to: server.port! });
     },
@@ -211,7 +211,7 @@ const QUIET_MS = 250;
  * stop, also when the client's next request is on its way. So before that each answer asks its client to connect anew, which with a
  * shared port, or behind a load balancer, leads to another instance.
  */
-class Door {
+class DrainGate {
   private draining = false;
   private askedAt = Number.NEGATIVE_INFINITY;
 

@@ -5,7 +5,7 @@ import type { Server } from "../../stack/servers/server.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
 import { endWithUs } from "../../tests/harness/guard.ts";
 import { freePort, temporaryFolder } from "../../tests/harness/parts.ts";
-import { Database, DatabaseAwayError, isAway } from "./database.ts";
+import { Database, DatabaseUnavailableError, isUnavailable } from "./database.ts";
 import { connectPool } from "./connect.ts";
 
 const DEADLINE_MS = 400;
@@ -62,17 +62,17 @@ test("an answer is given, and the database's own errors as they are", async () =
   expect([...(await one())]).toEqual([{ one: 1 }]);
   const { error } = await timed(() => database.query((sql) => sql`select 1 / 0`));
   expect((error as { code: string }).code).toBe("22012");
-  expect(isAway(error)).toBe(false);
+  expect(isUnavailable(error)).toBe(false);
 });
 
 test("nobody waits longer than the deadline, and not more than the limit wait", async () => {
   const slow = () => timed(() => database.query((sql) => sql`select pg_sleep(0.6)`));
   const all = await Promise.all(Array.from({ length: 7 }, slow));
   for (const { error, ms } of all) {
-    expect(error).toBeInstanceOf(DatabaseAwayError);
+    expect(error).toBeInstanceOf(DatabaseUnavailableError);
     expect(ms).toBeLessThan(DEADLINE_MS + 600);
   }
-  const sent = all.filter(({ error }) => (error as DatabaseAwayError).sent);
+  const sent = all.filter(({ error }) => (error as DatabaseUnavailableError).sent);
   const refused = all.filter(({ error }) => (error as Error).message.includes("wait for the database already"));
   expect([sent.length, refused.length]).toEqual([2, 2]);
   await eventually(one, { withinMs: 10_000, what: "an answer" });
@@ -86,7 +86,7 @@ test("a server that stops without a word costs each caller the deadline; its con
     await eventually(
       async () => {
         const { error, ms } = await timed(one);
-        expect(isAway(error)).toBe(true);
+        expect(isUnavailable(error)).toBe(true);
         expect(ms).toBeLessThan(DEADLINE_MS + 600);
         return pools > before;
       },
@@ -108,7 +108,7 @@ test("a server that was killed is away, and back when it is started again", asyn
     },
     { withinMs: 10_000, what: "the server to be away" },
   );
-  expect(isAway(error)).toBe(true);
+  expect(isUnavailable(error)).toBe(true);
   await launch();
   await eventually(one, { withinMs: 10_000, what: "an answer" });
 }, 60_000);

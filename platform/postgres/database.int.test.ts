@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { eventually } from "../../tests/harness/eventually.ts";
 import { freshDatabase } from "../../tests/harness/parts.ts";
-import { type Bounds, Database, DatabaseAwayError, isAway } from "./database.ts";
+import { type DatabaseLimits, Database, DatabaseUnavailableError, isUnavailable } from "./database.ts";
 import { connectPool } from "./connect.ts";
 
 let url: string;
@@ -14,7 +14,7 @@ afterEach(() => Promise.all(opened.splice(0).map((database) => database.close())
 
 const CONNECTIONS = 2;
 let pools = 0;
-function open(bounds: Partial<Bounds> = {}, to = url): Database {
+function open(bounds: Partial<DatabaseLimits> = {}, to = url): Database {
   pools = 0;
   const connect = () => {
     pools++;
@@ -38,15 +38,15 @@ describe("a statement", () => {
     const database = open();
     expect(await one(database)).toBe(1);
     const error = await failure(database.query((sql) => sql`select 1 / 0`));
-    expect([error.code, isAway(error)]).toEqual(["22012", false]);
+    expect([error.code, isUnavailable(error)]).toEqual(["22012", false]);
   });
 
   test("that takes longer than the deadline is given up, its outcome unknown", async () => {
     const database = open({ deadlineMs: 200 });
     await one(database);
     const error = await failure(sleep(database, 1));
-    expect(error).toBeInstanceOf(DatabaseAwayError);
-    expect([error.sent, isAway(error)]).toEqual([true, true]);
+    expect(error).toBeInstanceOf(DatabaseUnavailableError);
+    expect([error.sent, isUnavailable(error)]).toEqual([true, true]);
   });
 
   test("that finds no connection free within half of the deadline is never carried out", async () => {
@@ -54,7 +54,7 @@ describe("a statement", () => {
     await database.query((sql) => sql`create table written (n int)`);
     const busy = Array.from({ length: CONNECTIONS }, () => failure(sleep(database, 0.9)));
     const error = await failure(database.query((sql) => sql`insert into written values (1)`));
-    expect([error.constructor, error.sent]).toEqual([DatabaseAwayError, false]);
+    expect([error.constructor, error.sent]).toEqual([DatabaseUnavailableError, false]);
     await Promise.all(busy);
     expect(await database.query((sql) => sql`select from written`)).toHaveLength(0);
   });
@@ -65,7 +65,7 @@ describe("a statement", () => {
     const waiting = Array.from({ length: 5 }, () => sleep(database, 0.2));
     const begun = performance.now();
     const error = await failure(one(database));
-    expect([error.constructor, error.sent]).toEqual([DatabaseAwayError, false]);
+    expect([error.constructor, error.sent]).toEqual([DatabaseUnavailableError, false]);
     expect(performance.now() - begun).toBeLessThan(100);
     await Promise.all(waiting);
     expect(await one(database)).toBe(1);
@@ -114,14 +114,14 @@ describe("connections", () => {
         select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query like '%pg_sleep(%' and pid <> pg_backend_pid()`,
       );
     await eventually(async () => (await ended()).length > 0, { withinMs: 5_000, what: "the statement to be ended" });
-    expect(isAway(await running)).toBe(true);
+    expect(isUnavailable(await running)).toBe(true);
     expect(await one(database)).toBe(1);
   });
 
   test("that say nothing for too long are given up for new ones", async () => {
     const database = open({ deadlineMs: 300, silenceMs: 300 });
     const silent = await Promise.all(Array.from({ length: CONNECTIONS }, () => failure(sleep(database, 30))));
-    expect(silent.map((error) => error.constructor)).toEqual([DatabaseAwayError, DatabaseAwayError]);
+    expect(silent.map((error) => error.constructor)).toEqual([DatabaseUnavailableError, DatabaseUnavailableError]);
     expect(pools).toBe(2);
     expect(await one(database)).toBe(1);
   });
@@ -130,7 +130,7 @@ describe("connections", () => {
     const database = open({ deadlineMs: 300, silenceMs: 300 });
     const slow = failure(sleep(database, 1));
     for (let begun = performance.now(); performance.now() - begun < 600; ) expect(await one(database)).toBe(1);
-    expect(await slow).toBeInstanceOf(DatabaseAwayError);
+    expect(await slow).toBeInstanceOf(DatabaseUnavailableError);
     expect(pools).toBe(1);
   });
 
@@ -139,15 +139,15 @@ describe("connections", () => {
     const running = Array.from({ length: CONNECTIONS }, () => failure(sleep(database, 30)));
     const waiting = failure(one(database));
     await Bun.sleep(0);
-    database.refuseQueued("the test says so");
+    database.rejectQueued("the test says so");
     database.renew();
     expect((await waiting).message).toBe("the test says so");
-    for (const error of await Promise.all(running)) expect(isAway(error)).toBe(true);
+    for (const error of await Promise.all(running)) expect(isUnavailable(error)).toBe(true);
     expect(await one(database)).toBe(1);
   });
 });
 
 test("where nobody listens, the error says so, at once and each time", async () => {
   const database = open({}, "postgres://nobody@127.0.0.1:9/none");
-  for (let i = 0; i < 3; i++) expect(isAway(await failure(one(database)))).toBe(true);
+  for (let i = 0; i < 3; i++) expect(isUnavailable(await failure(one(database)))).toBe(true);
 });

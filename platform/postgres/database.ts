@@ -9,7 +9,7 @@ import type { PoolUse } from "../../observability/gauges.ts";
 import type { Sql } from "./connect.ts";
 
 /** No answer in time, or too many wait already. */
-export class DatabaseAwayError extends Error {
+export class DatabaseUnavailableError extends Error {
   /** @param sent false: the statement was not and will not be carried out; true: nobody knows. */
   constructor(
     message: string,
@@ -32,8 +32,8 @@ const unconnected = /^(CONNECT|ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENET
 const lost = /^(08|57P0[125]|CONNECTION_CLOSED|CONNECTION_DESTROYED|CONNECT_TIMEOUT|ECONNRESET|EPIPE)/;
 
 /** True for errors that say something about the database's state and nothing about the statement: trying again makes sense. */
-export function isAway(error: unknown): boolean {
-  if (error instanceof DatabaseAwayError) return true;
+export function isUnavailable(error: unknown): boolean {
+  if (error instanceof DatabaseUnavailableError) return true;
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === "string" && (passing.test(code) || unconnected.test(code));
 }
@@ -42,12 +42,12 @@ export function isAway(error: unknown): boolean {
 const refusing = /^(22|23|42|44|P0001)/;
 
 /** True when the database has answered that it will not do this: trying the same again cannot help unless its schema changes. */
-export function isRefused(error: unknown): boolean {
+export function isRejected(error: unknown): boolean {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) && refusing.test(code);
 }
 
-export interface Bounds {
+export interface DatabaseLimits {
   /** Longest that a caller waits for the answer, in milliseconds; before that, half as long at most for a connection. */
   readonly deadlineMs: number;
   /** A living server says something about each statement within this, in milliseconds; longer than its `statement_timeout`. */
@@ -59,7 +59,7 @@ export interface Bounds {
 /** A caller that has no connection yet. */
 interface Queued {
   readonly go: () => void;
-  readonly refuse: (why: string) => void;
+  readonly reject: (why: string) => void;
 }
 
 export class Database {
@@ -71,16 +71,16 @@ export class Database {
   /** @param connect makes a pool; called again when one went dead. */
   constructor(
     private readonly connect: () => Sql,
-    private readonly bounds: Bounds,
+    private readonly bounds: DatabaseLimits,
   ) {
     this.sql = connect();
   }
 
-  /** Runs one statement. @throws {DatabaseAwayError} and whatever the database says. */
+  /** Runs one statement. @throws {DatabaseUnavailableError} and whatever the database says. */
   async query<T>(work: (sql: Sql) => PromiseLike<T>): Promise<T> {
     const { deadlineMs, maxWaiting } = this.bounds;
     if (this.running + this.queue.length >= maxWaiting)
-      throw new DatabaseAwayError(`${maxWaiting} statements wait for the database already`, false);
+      throw new DatabaseUnavailableError(`${maxWaiting} statements wait for the database already`, false);
     if (this.running < this.sql.options.max) this.occupy();
     else await this.turn(deadlineMs / 2);
     const { sql } = this;
@@ -93,7 +93,7 @@ export class Database {
       .finally(() => this.release());
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
-      late.reject(new DatabaseAwayError(`the database did not answer within ${deadlineMs} ms`, true));
+      late.reject(new DatabaseUnavailableError(`the database did not answer within ${deadlineMs} ms`, true));
       this.renewIfSilent();
     }, deadlineMs);
     try {
@@ -114,8 +114,8 @@ export class Database {
   }
 
   /** Sends those away who have no connection yet. */
-  refuseQueued(why: string): void {
-    for (const { refuse } of this.queue.splice(0)) refuse(why);
+  rejectQueued(why: string): void {
+    for (const { reject } of this.queue.splice(0)) reject(why);
   }
 
   async close(): Promise<void> {
@@ -148,12 +148,12 @@ export class Database {
     next.go();
   }
 
-  /** Resolves when it is this caller's turn. @throws {DatabaseAwayError} when the time is up; the caller has then left the queue. */
+  /** Resolves when it is this caller's turn. @throws {DatabaseUnavailableError} when the time is up; the caller has then left the queue. */
   private turn(timeoutMs: number): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.queue.splice(this.queue.indexOf(queued), 1);
-        queued.refuse(`no connection to the database came free within ${timeoutMs} ms`);
+        queued.reject(`no connection to the database came free within ${timeoutMs} ms`);
         // Those that run have given up waiting: who queues is the only one left to notice.
         this.renewIfSilent();
       }, timeoutMs);
@@ -162,9 +162,9 @@ export class Database {
           clearTimeout(timer);
           resolve();
         },
-        refuse: (why) => {
+        reject: (why) => {
           clearTimeout(timer);
-          reject(new DatabaseAwayError(why, false));
+          reject(new DatabaseUnavailableError(why, false));
         },
       };
       this.queue.push(queued);

@@ -7,11 +7,11 @@
 import { type Document, type EntityId, inOrder, type ReplicaDeclaration, type Version } from "../../contracts/entity/entity.ts";
 import type { Logger } from "../../observability/logger.ts";
 import { Outage } from "../../observability/outage.ts";
-import { isAway, isRefused } from "../../platform/postgres/database.ts";
-import { type Change, EpochMovedError, type Hold, type Result } from "./apply.ts";
+import { isUnavailable, isRejected } from "../../platform/postgres/database.ts";
+import { type Change, EpochMovedError, type CacheGuard, type ApplyResult } from "./apply.ts";
 import type { Cache } from "../cache/cache.ts";
 import type { CacheEpoch, Epoch } from "../cache/epoch.ts";
-import type { Refusal, Refusals } from "./refusals.ts";
+import type { Rejection, RejectionTracker } from "./refusals.ts";
 
 /** Times that the epoch may move under one batch before it is given back to the log. */
 const MAX_EPOCHS = 10;
@@ -21,9 +21,9 @@ const RETRY_PAUSES_MS = [50, 200, 500, 1_000, 2_000];
 
 export interface Applied {
   /** For each entity for which nothing was new: the version that the database already had. */
-  readonly nothingNew: ReadonlyMap<EntityId, Version>;
+  readonly unchanged: ReadonlyMap<EntityId, Version>;
   /** What the database refused: of these it has what it had. */
-  readonly refused: ReadonlyMap<EntityId, Refusal>;
+  readonly refused: ReadonlyMap<EntityId, Rejection>;
   /** Brings to the cache what is committed now. @returns whether it is there; false also while the cache is off. Never throws. */
   readonly store: () => Promise<boolean>;
 }
@@ -34,12 +34,12 @@ export class Applier {
   constructor(
     private readonly using: {
       /** {@link applyChanges} to this entity's table. */
-      readonly apply: (changes: readonly Change[], hold: Hold) => Promise<Result>;
+      readonly apply: (changes: readonly Change[], hold: CacheGuard) => Promise<ApplyResult>;
       /** {@link applyEach}, likewise. */
-      readonly applyEach: (changes: readonly Change[], hold: Hold) => Promise<Result>;
-      readonly refusals: Pick<Refusals, "suspected" | "judge">;
+      readonly applyEach: (changes: readonly Change[], hold: CacheGuard) => Promise<ApplyResult>;
+      readonly refusals: Pick<RejectionTracker, "recentlyRejected" | "record">;
       readonly cache: Cache;
-      readonly epoch: Pick<CacheEpoch, "drained" | "refresh" | "distrust" | "isNew">;
+      readonly epoch: Pick<CacheEpoch, "afterLeaseExpiry" | "refresh" | "disable" | "isNew">;
       readonly logger: Logger;
     },
     private readonly replica: ReplicaDeclaration,
@@ -60,9 +60,9 @@ export class Applier {
         this.away.ended();
         return applied;
       } catch (error) {
-        if (isAway(error)) this.away.failed(error);
+        if (isUnavailable(error)) this.away.failed(error);
         const pause = RETRY_PAUSES_MS[attempt];
-        if (pause === undefined || !isAway(error)) throw error;
+        if (pause === undefined || !isUnavailable(error)) throw error;
         await Bun.sleep(pause);
       }
   }
@@ -70,23 +70,23 @@ export class Applier {
   private async attempt(changes: readonly Change[]): Promise<Applied> {
     const { refusals, epoch: epochs } = this.using;
     for (let i = 0; i < MAX_EPOCHS; i++) {
-      const epoch = await epochs.drained();
+      const epoch = await epochs.afterLeaseExpiry();
       const fenced = epoch.runId !== null;
       const state = fenced ? "fenced" : this.using.cache.reachable() ? "off" : "away";
       const token = this.using.cache.token();
       if (fenced && !(await this.fence(epoch, token, changes))) continue;
       try {
-        const { nothingNew, refused } = await this.carryOut(changes, { epoch: epoch.epoch, cache: state });
+        const { unchanged, refused } = await this.carryOut(changes, { epoch: epoch.epoch, cache: state });
         const [bad, good] = refused.size > 0 ? divided(changes, ({ id }) => refused.has(id)) : [[], changes];
         if (fenced && bad.length > 0) await this.lift(epoch, token, bad);
-        const store = async () => fenced && (await this.store(epoch, token, good, nothingNew));
-        await refusals.judge(rowsOf(good, nothingNew), refused).catch(async (error) => {
+        const store = async () => fenced && (await this.store(epoch, token, good, unchanged));
+        await refusals.record(rowsOf(good, unchanged), refused).catch(async (error) => {
           await store(); // of deletes, and of what was not new
           throw error;
         });
-        return { nothingNew, refused, store };
+        return { unchanged, refused, store };
       } catch (error) {
-        if (fenced && isRefused(error)) await this.lift(epoch, token, changes);
+        if (fenced && isRejected(error)) await this.lift(epoch, token, changes);
         if (!(error instanceof EpochMovedError)) throw error;
         await epochs.refresh();
       }
@@ -95,13 +95,13 @@ export class Applier {
   }
 
   /** All at once; or one by one, where something was refused, or will be, as it was lately. */
-  private async carryOut(changes: readonly Change[], hold: Hold): Promise<Result> {
+  private async carryOut(changes: readonly Change[], hold: CacheGuard): Promise<ApplyResult> {
     const { apply, applyEach, refusals } = this.using;
-    if (!changes.some(({ id }) => refusals.suspected(id)))
+    if (!changes.some(({ id }) => refusals.recentlyRejected(id)))
       try {
         return await apply(changes, hold);
       } catch (error) {
-        if (!isRefused(error)) throw error;
+        if (!isRejected(error)) throw error;
       }
     return await applyEach(changes, hold);
   }
@@ -116,7 +116,7 @@ export class Applier {
       await epochs.refresh();
       return false;
     }
-    await epochs.distrust(epoch.epoch);
+    await epochs.disable(epoch.epoch);
     logger.warn({ epoch: epoch.epoch, verdict }, "the cache cannot be fenced; it is off until Redis is back");
     return false;
   }
@@ -125,7 +125,7 @@ export class Applier {
   private async lift(epoch: Epoch, token: string, changes: readonly Change[]): Promise<void> {
     const { cache, epoch: epochs, logger } = this.using;
     if ((await cache.lift(epoch, token, changes)) !== "away") return;
-    await epochs.distrust(epoch.epoch).catch((error) => logger.debug({ err: error }, "the epoch was not given up"));
+    await epochs.disable(epoch.epoch).catch((error) => logger.debug({ err: error }, "the epoch was not given up"));
   }
 
   private async store(
@@ -143,7 +143,7 @@ export class Applier {
     const verdict = await cache.store(epoch, token, stored);
     if (verdict !== "away") return verdict === "ok";
     // Safe, since fences that stay keep readers out; but they would stay until the epoch moves.
-    await epochs.distrust(epoch.epoch).catch((error) => logger.debug({ err: error }, "the epoch was not given up"));
+    await epochs.disable(epoch.epoch).catch((error) => logger.debug({ err: error }, "the epoch was not given up"));
     return false;
   }
 

@@ -14,12 +14,12 @@ import {
   replicaOf,
   upsert,
 } from "../../tests/harness/replica.ts";
-import { applyChanges, type Change, columnsOf, EpochMovedError, type Hold, prepareTable } from "./apply.ts";
+import { applyChanges, type Change, columnsOf, EpochMovedError, type CacheGuard, prepareTable } from "./apply.ts";
 import { Rows } from "../reads/rows.ts";
 
 const table = entity.plural;
 let at: ReplicaDatabase;
-let hold: Hold;
+let hold: CacheGuard;
 
 beforeAll(async () => {
   at = await replicaDatabase("catalog");
@@ -27,14 +27,14 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => at[Symbol.asyncDispose]());
 
-async function currentHold(): Promise<Hold> {
+async function currentHold(): Promise<CacheGuard> {
   const [row] = await at.sql<
     { epoch: string; run_id: string | null }[]
   >`select epoch, run_id from lockstep.cache_epoch`;
   return { epoch: Number(row!.epoch), cache: row!.run_id === null ? "off" : "fenced" };
 }
 
-const apply = async (...changes: Change[]) => (await applyChanges(at.database, table, changes, hold)).nothingNew;
+const apply = async (...changes: Change[]) => (await applyChanges(at.database, table, changes, hold)).unchanged;
 const versionOf = async (id: string): Promise<Version | undefined> => {
   const [row] = await at.sql<{ version: string }[]>`select version from products where id = ${id}`;
   return row && Number(row.version);

@@ -11,13 +11,13 @@ import {
 import type { RoutedEvent } from "../../contracts/event.ts";
 import type { Database } from "../../platform/postgres/database.ts";
 import { listText } from "../../platform/postgres/connect.ts";
-import type { Refusal } from "./refusals.ts";
+import type { Rejection } from "./refusals.ts";
 
 /** An entity as it shall be from a version on; without a document it is removed. */
 export type Change = Pick<RoutedEvent, "id" | "version" | "document" | "digest" | "resend">;
 
 /** What was done about the cache before a batch is applied. */
-export interface Hold {
+export interface CacheGuard {
   /** The epoch that the caller has seen. */
   readonly epoch: number;
   /** `fenced` for this batch; or nothing, since it is `off`, or Redis is `away` from here: then it stays off for a while. */
@@ -33,11 +33,11 @@ export class EpochMovedError extends Error {
 }
 
 /** What became of a batch. */
-export interface Result {
+export interface ApplyResult {
   /** For each entity for which nothing was new: the version that the database has. */
-  readonly nothingNew: ReadonlyMap<EntityId, Version>;
+  readonly unchanged: ReadonlyMap<EntityId, Version>;
   /** What was not applied. All others were. */
-  readonly refused: ReadonlyMap<EntityId, Refusal>;
+  readonly refused: ReadonlyMap<EntityId, Rejection>;
 }
 
 /**
@@ -52,8 +52,8 @@ export async function applyChanges(
   database: Database,
   table: string,
   changes: readonly Change[],
-  hold: Hold,
-): Promise<Result> {
+  hold: CacheGuard,
+): Promise<ApplyResult> {
   const statement = `select id, version from lockstep.${quoted(`apply_${table}`)}(${CHANGES})`;
   const documents = changes.filter(({ document }) => document).map(rowOfChange);
   const rows = await ask<{ id: EntityId; version: string }>(
@@ -61,7 +61,7 @@ export async function applyChanges(
     statement,
     parametersOf(changes, documents, hold),
   );
-  return { nothingNew: new Map(rows.map(({ id, version }) => [id, Number(version)])), refused: new Map() };
+  return { unchanged: new Map(rows.map(({ id, version }) => [id, Number(version)])), refused: new Map() };
 }
 
 interface EachRow {
@@ -79,24 +79,24 @@ export async function applyEach(
   database: Database,
   table: string,
   changes: readonly Change[],
-  hold: Hold,
-): Promise<Result> {
+  hold: CacheGuard,
+): Promise<ApplyResult> {
   const statement = `select * from lockstep.apply_each($9, ${CHANGES})`;
   const documents = changes.map((change) => change.document && rowOfChange(change));
   const rows = await ask<EachRow>(database, statement, [...parametersOf(changes, documents, hold), table]);
   const nothingNew = new Map<EntityId, Version>();
-  const refused = new Map<EntityId, Refusal>();
+  const refused = new Map<EntityId, Rejection>();
   for (const { id, version, place, code, message, names } of rows)
     if (id !== null) nothingNew.set(id, Number(version));
     else refused.set(changes[place - 1]!.id, { code, message, names });
-  return { nothingNew, refused };
+  return { unchanged, refused };
 }
 
 /** What both functions take, as {@link parametersOf} gives it. */
 const CHANGES =
   "$1::text::uuid[], $2::text::bigint[], $3::text::boolean[], $4::text::bigint[], $5::text::json, $6::text::uuid[], $7, $8";
 
-function parametersOf(changes: readonly Change[], documents: readonly unknown[], hold: Hold): (string | number)[] {
+function parametersOf(changes: readonly Change[], documents: readonly unknown[], hold: CacheGuard): (string | number)[] {
   const again = changes.filter(({ resend }) => resend !== undefined);
   return [
     listText(changes.map(({ id }) => id)),

@@ -9,11 +9,11 @@ import {
   replicaOf,
   upsert,
 } from "../../tests/harness/replica.ts";
-import { applyChanges, applyEach, type Change, type Hold, takesRows } from "./apply.ts";
+import { applyChanges, applyEach, type Change, type CacheGuard, takesRows } from "./apply.ts";
 
 const table = entity.plural;
 let at: ReplicaDatabase;
-let hold: Hold;
+let hold: CacheGuard;
 
 beforeAll(async () => {
   at = await replicaDatabase("catalog");
@@ -35,8 +35,8 @@ test("P6: of any batch exactly the changes that the table refuses are left out, 
       const bad = { good: {}, type: { stock: "many" }, json: { name: "a\u0000b" }, null: { name: null } };
       const changes = kinds.map((kind) => ({ kind, change: upsert(newId(), 1, bad[kind]) }));
       changes.sort((a, b) => (a.change.id < b.change.id ? -1 : 1));
-      const { refused, nothingNew } = await each(...changes.map(({ change }) => change));
-      expect(nothingNew.size).toBe(0);
+      const { refused, unchanged } = await each(...changes.map(({ change }) => change));
+      expect(unchanged.size).toBe(0);
       const codes = { good: undefined, type: "22P02", json: "22P05", null: "23502" };
       expect(changes.map(({ change }) => refused.get(change.id)?.code)).toEqual(changes.map(({ kind }) => codes[kind]));
       const known =
@@ -56,8 +56,8 @@ test("P6: of any batch exactly the changes that the table refuses are left out, 
 test("one by one a change means what it means in a batch: nothing older has an effect, also not what would be refused", async () => {
   const [id, gone] = [newId(), newId()].sort() as [string, string];
   await each(upsert(id, 5), remove(gone, 5));
-  const { nothingNew, refused } = await each(upsert(id, 4, { stock: "many" }), upsert(gone, 4));
-  expect(nothingNew).toEqual(
+  const { unchanged, refused } = await each(upsert(id, 4, { stock: "many" }), upsert(gone, 4));
+  expect(unchanged).toEqual(
     new Map([
       [id, 5],
       [gone, 5],

@@ -5,7 +5,7 @@
 import type { EntityId } from "../../contracts/entity/entity.ts";
 
 /** What the database said to one change alone. It was rolled back; the changes beside it are applied. */
-export interface Refusal {
+export interface Rejection {
   /** SQLSTATE. */
   readonly code: string;
   readonly message: string;
@@ -19,15 +19,15 @@ const MOST_SUSPECTS = 1_000;
 const MANY_IN_VAIN = 20;
 
 /** The table takes no row at all, whatever the change is: no event is to blame, and a person has to act. */
-export class TableRefusesError extends Error {
+export class TableRejectsError extends Error {
   override readonly name = "TableRefusesError";
 
-  constructor(table: string, { code, message }: Refusal) {
+  constructor(table: string, { code, message }: Rejection) {
     super(`table ${table} takes no row: mend its schema or its permissions (SQLSTATE ${code}: ${message})`);
   }
 }
 
-export class Refusals {
+export class RejectionTracker {
   /** Refused lately, the longest ago first. */
   private readonly suspects = new Set<EntityId>();
   private readonly inVain = new Set<EntityId>();
@@ -39,7 +39,7 @@ export class Refusals {
   ) {}
 
   /** True for an entity that was refused lately, and probably will be again. */
-  suspected(id: EntityId): boolean {
+  recentlyRejected(id: EntityId): boolean {
     return this.suspects.has(id);
   }
 
@@ -47,9 +47,9 @@ export class Refusals {
    * To be told of each batch.
    *
    * @param taken entities whose row was written.
-   * @throws {TableRefusesError} when nothing was taken for long and the table takes no row: the batch must come again.
+   * @throws {TableRejectsError} when nothing was taken for long and the table takes no row: the batch must come again.
    */
-  async judge(taken: readonly EntityId[], refused: ReadonlyMap<EntityId, Refusal>): Promise<void> {
+  async record(taken: readonly EntityId[], refused: ReadonlyMap<EntityId, Rejection>): Promise<void> {
     if (taken.length > 0) this.inVain.clear();
     if (this.suspects.size > 0) for (const id of taken) this.suspects.delete(id);
     for (const [id, refusal] of refused) {
@@ -57,7 +57,7 @@ export class Refusals {
       if (taken.length > 0) continue;
       this.inVain.add(id);
       if (this.inVain.size < MANY_IN_VAIN && !isAboutTheTable(refusal)) continue;
-      if (!(await this.takesRows())) throw new TableRefusesError(this.table, refusal);
+      if (!(await this.takesRows())) throw new TableRejectsError(this.table, refusal);
       this.inVain.clear();
     }
   }
@@ -71,4 +71,4 @@ export class Refusals {
 }
 
 /** Class 42: a table, a column or a permission is missing. One row may cause it, by a trigger; mostly it is all of them. */
-const isAboutTheTable = ({ code }: Refusal): boolean => code.startsWith("42");
+const isAboutTheTable = ({ code }: Rejection): boolean => code.startsWith("42");

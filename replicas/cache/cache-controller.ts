@@ -7,12 +7,12 @@ import type { RedisLink } from "../../platform/redis/redis.ts";
 import type { Cache } from "./cache.ts";
 import type { CacheEpoch, Epoch } from "./epoch.ts";
 
-export class Keeper {
+export class CacheController {
   private busy = false;
 
   constructor(
     private readonly using: {
-      readonly epoch: Pick<CacheEpoch, "lease" | "trust" | "distrust" | "isNew">;
+      readonly epoch: Pick<CacheEpoch, "lease" | "enable" | "disable" | "isNew">;
       readonly redis: { readonly writes: RedisLink } | undefined;
       readonly caches: readonly Cache[];
       readonly logger: Logger;
@@ -20,7 +20,7 @@ export class Keeper {
   ) {}
 
   /** Called after each renewal of the lease. Never throws. */
-  async tend(): Promise<void> {
+  async reconcile(): Promise<void> {
     const { epoch: epochs, redis, logger } = this.using;
     const epoch = epochs.lease();
     const server = redis?.writes.runId();
@@ -30,7 +30,7 @@ export class Keeper {
       if (epoch.runId === null) {
         if (epoch.due) await this.open(epoch, server);
       } else if (epoch.runId !== server) {
-        await epochs.distrust(epoch.epoch);
+        await epochs.disable(epoch.epoch);
         logger.warn({ epoch: epoch.epoch }, "Redis is another server than before; the cache is off for a moment");
       }
     } catch (error) {
@@ -47,7 +47,7 @@ export class Keeper {
     if (this.busy || epochs.isNew(epoch)) return;
     this.busy = true;
     try {
-      await epochs.distrust(epoch.epoch);
+      await epochs.disable(epoch.epoch);
       logger.warn({ epoch: epoch.epoch }, "Redis has lost the cache; it is off for a moment");
     } catch (error) {
       logger.debug({ err: error }, "the cache stays as it is");
@@ -59,11 +59,11 @@ export class Keeper {
   private async open(off: Epoch, server: string): Promise<void> {
     const { epoch: epochs, caches, logger } = this.using;
     for (const cache of caches) await cache.probe();
-    const opened = await epochs.trust(off, server);
+    const opened = await epochs.enable(off, server);
     if (opened === undefined) return;
     for (const cache of caches)
       if ((await cache.install(opened)) !== "ok") {
-        await epochs.distrust(opened);
+        await epochs.disable(opened);
         return;
       }
     logger.info({ epoch: opened }, "the cache is on");

@@ -28,7 +28,7 @@ const CHUNK = 100;
 /** Why a read does not use the cache. */
 export type Bypass = "not-configured" | "away" | "off" | "no-lease" | "failed";
 
-export type Look =
+export type CacheLookup =
   | { readonly at: "hit"; readonly entry: Entry }
   | { readonly at: "miss"; readonly epoch: Epoch }
   | { readonly at: "bypass"; readonly why: Bypass };
@@ -41,7 +41,7 @@ export interface Lease {
 }
 
 /** `moved`: this epoch is not, or no more, the one that the server has. `away`: not known whether the script ran. */
-export type Verdict = "ok" | "moved" | "away";
+export type CacheWriteResult = "ok" | "moved" | "away";
 
 interface Fenced {
   readonly id: EntityId;
@@ -82,7 +82,7 @@ export class Cache {
   }
 
   /** Looks an id up. An entry that is found is not older than what PostgreSQL had committed when this was called. Never throws. */
-  async look(id: EntityId): Promise<Look> {
+  async lookup(id: EntityId): Promise<CacheLookup> {
     const { redis, epoch: epochs } = this.using;
     if (!redis) return { at: "bypass", why: "not-configured" };
     const epoch = epochs.lease();
@@ -119,17 +119,17 @@ export class Cache {
   }
 
   /** Fences ids before their changes are applied. A token is for one attempt. */
-  async fence(epoch: Epoch, token: string, changes: readonly Fenced[]): Promise<Verdict> {
+  async fence(epoch: Epoch, token: string, changes: readonly Fenced[]): Promise<CacheWriteResult> {
     return this.applierScript(scripts.fence, epoch, [token], changes, (change) => [fenceOf(change, token)]);
   }
 
   /** Lifts fences whose changes PostgreSQL has refused for good: nothing of the attempt can be committed any more. As for {@link store}. */
-  async lift(epoch: Epoch, token: string, changes: readonly Fenced[]): Promise<Verdict> {
+  async lift(epoch: Epoch, token: string, changes: readonly Fenced[]): Promise<CacheWriteResult> {
     return this.applierScript(scripts.lift, epoch, [], changes, (change) => [fenceOf(change, token)]);
   }
 
   /** Stores what is committed and lifts the fences. Without an "ok", fences may stay: the epoch must be given up. */
-  async store(epoch: Epoch, token: string, stored: readonly Stored[]): Promise<Verdict> {
+  async store(epoch: Epoch, token: string, stored: readonly Stored[]): Promise<CacheWriteResult> {
     return this.applierScript(scripts.store, epoch, [this.ttlMs], stored, (change) => [
       fenceOf(change, token),
       this.text(change.entry, epoch),
@@ -143,7 +143,7 @@ export class Cache {
   }
 
   /** Brings an epoch to its server. Only for who opened it, once. */
-  async install(epoch: number): Promise<Verdict> {
+  async install(epoch: number): Promise<CacheWriteResult> {
     const { redis, logger } = this.using;
     if (!redis) return "away";
     try {
@@ -200,7 +200,7 @@ export class Cache {
     first: readonly (string | number)[],
     items: readonly T[],
     argsOf: (item: T) => readonly (string | number)[],
-  ): Promise<Verdict> {
+  ): Promise<CacheWriteResult> {
     const { redis, logger } = this.using;
     if (!redis || redis.writes.runId() !== epoch.runId) return "away";
     const calls: Promise<string>[] = [];

@@ -16,7 +16,7 @@ afterEach(() => at[Symbol.asyncDispose]());
 /** From off to on, whatever the row says about when. */
 async function on(by: CacheEpoch, runId = "server"): Promise<Epoch> {
   await at.sql`update lockstep.cache_epoch set off_until = clock_timestamp()`;
-  await by.trust(await by.refresh(), runId);
+  await by.enable(await by.refresh(), runId);
   return await by.refresh();
 }
 
@@ -54,54 +54,54 @@ test("an applier waits until no reader can hold a lease on an older epoch", asyn
   await on(one);
   const { epoch } = await other.refresh();
   const { ms, result } = await timed(async () => {
-    await one.distrust(epoch);
-    return await one.drained();
+    await one.disable(epoch);
+    return await one.afterLeaseExpiry();
   });
   expect(result.runId).toBeNull();
   expect(ms).toBeGreaterThanOrEqual(LEASE_MS);
   expect(other.lease()).toBeUndefined();
-  expect((await timed(() => one.drained())).ms).toBeLessThan(LEASE_MS);
+  expect((await timed(() => one.afterLeaseExpiry())).ms).toBeLessThan(LEASE_MS);
 });
 
 test("nobody has documents of an epoch that was off: after it nobody waits again", async () => {
   await one.refresh();
-  await one.drained();
+  await one.afterLeaseExpiry();
   await on(other);
   await one.refresh();
-  const { ms, result } = await timed(() => one.drained());
+  const { ms, result } = await timed(() => one.afterLeaseExpiry());
   expect(result.runId).toBe("server");
   expect(ms).toBeLessThan(LEASE_MS);
   // Who was not there when it was off waits.
-  expect((await timed(() => new CacheEpoch(at.database).drained())).ms).toBeGreaterThanOrEqual(LEASE_MS);
+  expect((await timed(() => new CacheEpoch(at.database).afterLeaseExpiry())).ms).toBeGreaterThanOrEqual(LEASE_MS);
 });
 
 test("who missed that the epoch was on in between waits", async () => {
   await one.refresh();
-  await one.drained();
+  await one.afterLeaseExpiry();
   const between = await on(other);
-  await other.distrust(between.epoch);
+  await other.disable(between.epoch);
   await on(other, "another server");
   const { ms } = await timed(async () => {
     await one.refresh();
-    return await one.drained();
+    return await one.afterLeaseExpiry();
   });
   expect(ms).toBeGreaterThanOrEqual(LEASE_MS);
 });
 
 test("several give up the same epoch: it moves once", async () => {
   const { epoch } = await on(one);
-  await Promise.all([one, other, one, other].map((by) => by.distrust(epoch)));
+  await Promise.all([one, other, one, other].map((by) => by.disable(epoch)));
   const [row] = await at.sql`select epoch, previous, run_id from lockstep.cache_epoch`;
   expect(row).toMatchObject({ previous: String(epoch), run_id: null });
   expect((await other.refresh()).epoch).toBe(Number(row!.epoch));
 });
 
 test("the cache stays off for a while, and one of several switches it on", async () => {
-  await one.distrust((await on(one)).epoch);
+  await one.disable((await on(one)).epoch);
   const off = await one.refresh();
   expect(off.due).toBe(false);
-  expect(await one.trust(off, "server")).toBeUndefined();
+  expect(await one.enable(off, "server")).toBeUndefined();
   await eventually(async () => (await one.refresh()).due, { withinMs: OFF_MS + 5_000, what: "it to be due" });
-  const opened = await Promise.all([one.trust(off, "server 1"), other.trust(off, "server 2")]);
+  const opened = await Promise.all([one.enable(off, "server 1"), other.enable(off, "server 2")]);
   expect(opened.filter((epoch) => epoch !== undefined).length).toBe(1);
 }, 30_000);

@@ -78,7 +78,7 @@ export class CacheEpoch {
   }
 
   /** The newest epoch that was seen, once no reader holds a lease on an older one. @throws when PostgreSQL does not answer. */
-  async drained(): Promise<Epoch> {
+  async afterLeaseExpiry(): Promise<Epoch> {
     for (;;) {
       const seen = this.seen ?? (await this.refresh());
       const wait = this.drainedAt - performance.now();
@@ -88,12 +88,12 @@ export class CacheEpoch {
   }
 
   /** Switches the cache off for everybody, unless the epoch has moved already. @throws when PostgreSQL does not answer. */
-  async distrust(epoch: number): Promise<void> {
+  async disable(epoch: number): Promise<void> {
     await this.move(epoch, null);
   }
 
   /** Opens a new epoch on a server. @returns it, or undefined when it is too early or somebody else was faster. @throws as above. */
-  async trust(off: Epoch, runId: string): Promise<number | undefined> {
+  async enable(off: Epoch, runId: string): Promise<number | undefined> {
     return await this.move(off.epoch, runId);
   }
 

@@ -89,7 +89,7 @@ async function act(world: CacheWorld, how: Actor): Promise<void> {
       return;
     case "tend":
       await on.epoch.refresh();
-      return on.keeper.tend();
+      return on.keeper.reconcile();
     case "flush":
       return world.flush();
     case "evict state":
@@ -124,7 +124,7 @@ async function violations(
   const world = new CacheWorld(turns, redis, name, ids, fault, scripts, schemaVersion);
   turns.spawn(async () => {
     for (const { epoch } of world.processes) await epoch.refresh();
-    await world.processes[0]!.keeper.tend();
+    await world.processes[0]!.keeper.reconcile();
     for (const { epoch } of world.processes) await epoch.refresh();
     for (const id of ids)
       await act(world, {

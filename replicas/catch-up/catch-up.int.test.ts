@@ -175,7 +175,7 @@ test("a replica that the log has left behind while it was away rebuilds itself, 
     // Records can be deleted only where that is the topic's way.
     await using changed = await configured({ "cleanup.policy": "compact,delete" });
     await changed.admin.fetchTopicMetadata({ topics: [topic] });
-    const bounds = [...(await log.bounds(topic))];
+    const bounds = [...(await log.offsets(topic))];
     const partitions = bounds.map(([partition, { next }]) => ({ partition, offset: String(next) }));
     await changed.admin.deleteTopicRecords({ topic, partitions });
   }
@@ -221,7 +221,7 @@ test("P4: a delete that compaction has taken from the log is found by a replica 
   const traces = async () => {
     // Only what a newer segment follows is compacted.
     await writer.write(at, [routedMessage(FILLER, 1)]);
-    const { first, next } = (await log.bounds(topic)).get(at.partition)!;
+    const { first, next } = (await log.offsets(topic)).get(at.partition)!;
     let found = 0;
     for await (const records of log.read(at, first, next))
       found += records.filter(({ key }) => key?.toString() === deleted).length;

@@ -2,7 +2,7 @@
 import type { Logger } from "../../observability/logger.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import { type Batch, type Log, nameOf, type TopicPartition } from "../../kafka/log.ts";
-import { Refusal } from "../../platform/user-error.ts";
+import { UserError } from "../../platform/user-error.ts";
 import type { Check } from "../../platform/service.ts";
 import { DatabaseWentBackError, type Positions, PositionsStaleError, SAVE_EVERY_MS } from "./positions.ts";
 import { RebuildBusyError } from "./rebuild/tables.ts";
@@ -149,7 +149,7 @@ export class CatchUp {
         logger.info("rebuilt");
       } catch (error) {
         if (error instanceof RebuildBusyError) await Bun.sleep(BUSY_MS);
-        else if (error instanceof Refusal) {
+        else if (error instanceof UserError) {
           this.refused = error.message;
           logger.error({ reason: error.message }, "cannot be rebuilt: deleted entities may still be shown");
           return;

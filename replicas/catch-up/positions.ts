@@ -9,7 +9,7 @@
  *   failover to a server that lagged ({@link DatabaseWentBackError}).
  */
 import type { Database } from "../../platform/postgres/database.ts";
-import { type Batch, type Bounds, type Log, nameOf, type TopicPartition } from "../../kafka/log.ts";
+import { type Batch, type OffsetRange, type Log, nameOf, type TopicPartition } from "../../kafka/log.ts";
 import savePositions from "./save-positions.sql" with { type: "text" };
 
 export const SAVE_EVERY_MS = 5_000;
@@ -52,7 +52,7 @@ export async function patienceMs(log: Pick<Log, "config">, topics: readonly stri
 
 export interface PositionsParts {
   readonly database: Database;
-  readonly log: Pick<Log, "bounds" | "config" | "progress">;
+  readonly log: Pick<Log, "offsets" | "config" | "committed">;
   readonly group: string;
   readonly topics: readonly string[];
 }
@@ -105,15 +105,15 @@ export class Positions {
     const position = this.owned.get(nameOf(at));
     if (position) position.saved = row && Number(row.next);
     const here = Number(row?.next ?? 0);
-    const to = (await log.progress(group, at.topic)).get(at.partition) ?? 0;
+    const to = (await log.committed(group, at.topic)).get(at.partition) ?? 0;
     const from = Math.min(here, to);
     // What the log never had, or had lost before this database began, is nothing that it lacks.
     if (!row) return { from, to, next: Math.max(to, (await this.boundsOf(at)).first), lost: false };
     return { from, to, next: Math.max(here, to), lost: await this.outside(at, here) };
   }
 
-  private async boundsOf({ topic, partition }: TopicPartition): Promise<Bounds> {
-    return (await this.using.log.bounds(topic)).get(partition) ?? { first: 0, next: 0 };
+  private async boundsOf({ topic, partition }: TopicPartition): Promise<OffsetRange> {
+    return (await this.using.log.offsets(topic)).get(partition) ?? { first: 0, next: 0 };
   }
 
   /** A broker that has just become leader may not know of the last records for a moment: that is asked more than once. */

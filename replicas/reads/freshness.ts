@@ -6,19 +6,19 @@
  */
 import type { EntityId, Version } from "../../contracts/entity/entity.ts";
 import { LockstepError } from "../../contracts/errors.ts";
-import type { Seen } from "../../contracts/sync-token.ts";
+import type { TokenEntry } from "../../contracts/sync-token.ts";
 
 const ASK_EVERY_MS = 50;
 /** Readers that may wait at a time; more are turned away (P14). */
-export const MOST_WAITING = 2_000;
+export const MAX_WAITING = 2_000;
 
-type Wanted = Pick<Seen, "id" | "version">;
+type RequiredVersion = Pick<TokenEntry, "id" | "version">;
 
 class Waiting {
   readonly left: Map<EntityId, Version>;
   readonly reached = Promise.withResolvers<boolean>();
 
-  constructor(wanted: readonly Wanted[]) {
+  constructor(wanted: readonly RequiredVersion[]) {
     this.left = new Map(wanted.map(({ id, version }) => [id, version]));
   }
 
@@ -30,14 +30,14 @@ class Waiting {
   }
 }
 
-/** Readers of one entity who wait, at most {@link MOST_WAITING} of them. */
+/** Readers of one entity who wait, at most {@link MAX_WAITING} of them. */
 export class Freshness {
   private readonly waiting = new Set<Waiting>();
   private timer: Timer | undefined;
   private asking = false;
 
   /** @param behind those of the wanted versions that the database does not have yet. */
-  constructor(private readonly behind: (wanted: readonly Wanted[]) => Promise<readonly Wanted[]>) {}
+  constructor(private readonly behind: (wanted: readonly RequiredVersion[]) => Promise<readonly RequiredVersion[]>) {}
 
   /** Readers that wait. */
   get size(): number {
@@ -45,7 +45,7 @@ export class Freshness {
   }
 
   /** These versions, or newer ones, are committed. */
-  applied(changes: readonly Wanted[]): void {
+  applied(changes: readonly RequiredVersion[]): void {
     for (const waiting of this.waiting) for (const { id, version } of changes) waiting.saw(id, version);
   }
 
@@ -54,11 +54,11 @@ export class Freshness {
    *
    * @throws {LockstepError} UNAVAILABLE when the database is away, or too many wait already.
    */
-  async reached(wanted: readonly Wanted[], withinMs: number): Promise<boolean> {
-    if (this.waiting.size >= MOST_WAITING)
+  async reached(wanted: readonly RequiredVersion[], withinMs: number): Promise<boolean> {
+    if (this.waiting.size >= MAX_WAITING)
       throw new LockstepError(
         "UNAVAILABLE",
-        `${MOST_WAITING} reads wait for newer data already; try again in a moment.`,
+        `${MAX_WAITING} reads wait for newer data already; try again in a moment.`,
       );
     // First: what is applied while the database is asked must not be missed.
     const waiting = new Waiting(wanted);

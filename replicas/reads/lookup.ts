@@ -7,15 +7,15 @@ import type { Epoch } from "../cache/epoch.ts";
 import type { Rows } from "./rows.ts";
 import { SingleFlight } from "../../platform/async/single-flight.ts";
 
-export type How =
+export type CacheOutcome =
   | { readonly result: "hit" }
   | { readonly result: "miss"; readonly stored: boolean; readonly collapsed: boolean }
   | { readonly result: "bypass"; readonly why: Bypass };
 
-export interface Found {
+export interface LookupResult {
   /** Undefined: never heard of. */
   readonly entry: Entry | undefined;
-  readonly how: How;
+  readonly how: CacheOutcome;
 }
 
 export class Lookup {
@@ -27,8 +27,8 @@ export class Lookup {
   ) {}
 
   /** Never older than what PostgreSQL had committed when this was called (P7). @throws {LockstepError} UNAVAILABLE */
-  async find(id: EntityId): Promise<Found> {
-    const look = await this.cache.look(id);
+  async find(id: EntityId): Promise<LookupResult> {
+    const look = await this.cache.lookup(id);
     if (look.at === "hit") return { entry: look.entry, how: { result: "hit" } };
     const epoch = look.at === "miss" ? look.epoch : undefined;
     const { result, shared } = await this.flights.fly(id, () => this.load(id, epoch));
@@ -50,7 +50,7 @@ export class Lookup {
 }
 
 /** `Cache-Status` (RFC 9211). */
-export function cacheStatus(how: How): string {
+export function cacheStatus(how: CacheOutcome): string {
   const name = "lockstep-redis";
   switch (how.result) {
     case "hit":

@@ -7,7 +7,7 @@ import { capitalised, schemaRef } from "../../contracts/entity/json-schema.ts";
 import { type OpenApi, openApi, type Paths, pageSchema } from "../../platform/openapi/document.ts";
 import { headers, id, ifNoneMatch, page, prefer, syncToken, traceparent } from "../../platform/openapi/headers.ts";
 import { type Header, json, type Operation, problems, text } from "../../platform/openapi/operation.ts";
-import { isNoCanary, type Kept, keptBy } from "../replica.ts";
+import { isReplicated, type ReplicatedEntity, keptBy } from "../replica.ts";
 
 const ANY: readonly ErrorCode[] = ["MALFORMED", "INTERNAL", "UNAVAILABLE", "BEHIND"];
 
@@ -27,7 +27,7 @@ const reading = [
 
 /** @throws {Error} when no entity has the replica. */
 export function replicaOpenApi(name: string): OpenApi {
-  const kept = keptBy(name).filter(isNoCanary);
+  const kept = keptBy(name).filter(isReplicated);
   return openApi({
     title: `Lockstep replica ${name}`,
     description: "Reads of what this replica keeps. Writes go to the gateway.",
@@ -36,9 +36,9 @@ export function replicaOpenApi(name: string): OpenApi {
   });
 }
 
-const schemaName = ({ entity: { name } }: Kept): string => capitalised(name);
+const schemaName = ({ entity: { name } }: ReplicatedEntity): string => capitalised(name);
 
-function schemasOf(kept: Kept): Record<string, z.ZodType> {
+function schemasOf(kept: ReplicatedEntity): Record<string, z.ZodType> {
   const document = documentSchema(kept.replica);
   return {
     [schemaName(kept)]: document,
@@ -46,7 +46,7 @@ function schemasOf(kept: Kept): Record<string, z.ZodType> {
   };
 }
 
-function pathsOf(kept: Kept): Paths {
+function pathsOf(kept: ReplicatedEntity): Paths {
   const collection = `/${kept.entity.plural}`;
   return {
     [collection]: { get: list(kept, collection) },
@@ -54,7 +54,7 @@ function pathsOf(kept: Kept): Paths {
   };
 }
 
-function list(kept: Kept, path: string): Operation {
+function list(kept: ReplicatedEntity, path: string): Operation {
   const { entity, replica } = kept;
   const example = exampleIn(entity, replica);
   return {
@@ -73,7 +73,7 @@ function list(kept: Kept, path: string): Operation {
   };
 }
 
-function read(kept: Kept, path: string): Operation {
+function read(kept: ReplicatedEntity, path: string): Operation {
   const { entity, replica } = kept;
   return {
     operationId: `read${schemaName(kept)}`,

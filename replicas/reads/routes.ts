@@ -2,13 +2,13 @@
 import type { Context, Hono } from "hono";
 import type { EntityDeclaration, EntityId } from "../../contracts/entity/entity.ts";
 import { LockstepError } from "../../contracts/errors.ts";
-import { decodeSyncTokens, type Seen } from "../../contracts/sync-token.ts";
+import { decodeSyncTokens, type TokenEntry } from "../../contracts/sync-token.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import { problem } from "../../platform/http/http.ts";
 import { isId, pageOf, pageRequest } from "../../contracts/pages.ts";
 import { preferredWait } from "../../contracts/prefer.ts";
 import type { Freshness } from "./freshness.ts";
-import { cacheStatus, type Found, type Lookup } from "./lookup.ts";
+import { cacheStatus, type LookupResult, type Lookup } from "./lookup.ts";
 import type { Rows } from "./rows.ts";
 
 const READ_METHODS = "GET, HEAD";
@@ -42,7 +42,7 @@ export function addReads(app: Hono, using: ReadParts, entity: EntityDeclaration,
     decodeSyncTokens(c.req.header("sync-token")).filter(({ plural }) => plural === entity.plural);
 
   /** Resolves once the database is as fresh as the reader asks. @returns the refusal when it is not in time. */
-  const waitFor = async (c: Context, wanted: readonly Seen[]): Promise<Response | undefined> => {
+  const waitFor = async (c: Context, wanted: readonly TokenEntry[]): Promise<Response | undefined> => {
     const prefer = preferredWait(c.req.header("prefer"), mostWaitMs);
     if (prefer) c.header("preference-applied", prefer.applied);
     const withinMs = prefer?.ms ?? waitMs;
@@ -56,7 +56,7 @@ export function addReads(app: Hono, using: ReadParts, entity: EntityDeclaration,
   };
 
   /** What is there for an id, at least as fresh as the reader asks. */
-  const find = async (c: Context, id: EntityId): Promise<Found | Response> => {
+  const find = async (c: Context, id: EntityId): Promise<LookupResult | Response> => {
     const wanted = wantedBy(c).find((seen) => seen.id === id);
     const found = await lookup.find(id);
     if (!wanted) return found;

@@ -10,7 +10,7 @@ import {
   type Version,
 } from "../../contracts/entity/entity.ts";
 import { LockstepError } from "../../contracts/errors.ts";
-import { type Database, isAway } from "../../platform/postgres/database.ts";
+import { type Database, isUnavailable } from "../../platform/postgres/database.ts";
 import { listText } from "../../platform/postgres/connect.ts";
 
 type Row = Record<string, unknown>;
@@ -76,7 +76,7 @@ export class Rows {
       return await this.database.query(work);
     } catch (cause) {
       const notMigrated = (cause as { code?: unknown }).code === "42P01";
-      if (!isAway(cause) && !notMigrated) throw cause;
+      if (!isUnavailable(cause) && !notMigrated) throw cause;
       throw new LockstepError("UNAVAILABLE", `The replica's database does not answer; try again in a moment.`, {
         retryAfterSeconds: 1,
         cause,

@@ -7,7 +7,7 @@ import { brokerMembers } from "./broker-members.ts";
 import { findJava } from "./java.ts";
 import { kafkaJars } from "./kafka-jars.ts";
 import { reasonIn, run } from "./machine-cache.ts";
-import { launch, type Server, untilAnswering, type Waiting } from "./server.ts";
+import { launch, type Server, untilAnswering, type StartOptions } from "./server.ts";
 
 /** One node of the cluster: each is broker and controller. */
 export interface ClusterNode {
@@ -17,7 +17,7 @@ export interface ClusterNode {
   readonly port: number;
 }
 
-export interface BrokerOptions extends ClusterNode, Waiting {
+export interface BrokerOptions extends ClusterNode, StartOptions {
   readonly dir: string;
   /** All nodes, this one among them; 1 or 3. Stays the same as long as the data does. */
   readonly cluster: readonly ClusterNode[];

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { chmodSync, existsSync, lstatSync, mkdirSync, readlinkSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { run } from "./machine-cache.ts";
-import { tell, type Waiting } from "./server.ts";
+import { report, type StartOptions } from "./server.ts";
 import type { User } from "./user.ts";
 
 /** Where root keeps what another user must reach, when a clone lies in a folder that others cannot enter (such as /root). */
@@ -13,7 +13,7 @@ export const SHARED_FOLDER = "/var/lib/lockstep";
  * Gives the folder in which `user` can reach a cluster's data: `dir` itself, or a folder under `SHARED_FOLDER` that
  * `dir/data` then points to.
  */
-export async function clusterHome(dir: string, user: User | undefined, waiting: Waiting): Promise<string> {
+export async function clusterHome(dir: string, user: User | undefined, waiting: StartOptions): Promise<string> {
   mkdirSync(dir, { recursive: true });
   if (!user) return dir;
   const link = join(dir, "data");
@@ -23,7 +23,7 @@ export async function clusterHome(dir: string, user: User | undefined, waiting: 
 
   // No name made from `dir`: a clone that is moved takes its link, and so its data, along.
   const home = join(SHARED_FOLDER, `data-${randomUUID()}`);
-  tell(waiting, `${user.name} cannot enter ${dir}: PostgreSQL's data lies in ${home}`);
+  report(waiting, `${user.name} cannot enter ${dir}: PostgreSQL's data lies in ${home}`);
   mkdirSync(home, { recursive: true, mode: 0o711 });
   if (isLink(link)) rmSync(link);
   // It was made when this folder could still be entered.

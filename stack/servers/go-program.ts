@@ -1,7 +1,7 @@
 /** Programs that Go builds from their module, once per machine. */
 import { join } from "node:path";
 import { cached, MissingComponentError, reasonIn, run, withProgress } from "./machine-cache.ts";
-import type { Waiting } from "./server.ts";
+import type { StartOptions } from "./server.ts";
 
 export interface GoProgram {
   /** As people call it. */
@@ -26,7 +26,7 @@ export interface GoProgram {
  *
  * @throws {MissingComponentError} when the machine has no Go, or it cannot be fetched or built.
  */
-export async function goProgram(wanted: GoProgram, waiting: Waiting): Promise<string> {
+export async function goProgram(wanted: GoProgram, waiting: StartOptions): Promise<string> {
   const { what, program, version, takes } = wanted;
   const folder = await cached(`${program}-${version}-${process.platform}-${process.arch}`, (into) =>
     withProgress(
@@ -39,7 +39,7 @@ export async function goProgram(wanted: GoProgram, waiting: Waiting): Promise<st
 }
 
 /** Built inside the downloaded module: only there do its own go.sum and replacements count. */
-async function build(wanted: GoProgram, into: string, waiting: Waiting): Promise<void> {
+async function build(wanted: GoProgram, into: string, waiting: StartOptions): Promise<void> {
   const { what, program, module, from, ldflags, otherwise } = wanted;
   const built = await run("go", ["build", ...(ldflags ? ["-ldflags", ldflags] : []), "-o", join(into, program), from], {
     cwd: await download(wanted, into, waiting),
@@ -50,7 +50,7 @@ async function build(wanted: GoProgram, into: string, waiting: Waiting): Promise
 }
 
 /** @returns the module's folder. */
-async function download(wanted: GoProgram, into: string, waiting: Waiting): Promise<string> {
+async function download(wanted: GoProgram, into: string, waiting: StartOptions): Promise<string> {
   const { what, module, version, sum, otherwise } = wanted;
   const downloaded = await run("go", ["mod", "download", "-json", `${module}@${version}`], {
     cwd: into,

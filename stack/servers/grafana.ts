@@ -3,13 +3,13 @@ import { existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { dashboardProvider, datasources } from "../../observability/grafana/provisioning.ts";
 import { MissingComponentError } from "./machine-cache.ts";
-import { launch, type Server, untilAnswering, type Waiting } from "./server.ts";
+import { launch, type Server, untilAnswering, type StartOptions } from "./server.ts";
 
 const DASHBOARDS = join(import.meta.dirname, "../../observability/grafana/dashboards");
 const OTHERWISE =
   "put grafana on the PATH (https://grafana.com/grafana/download); until then import observability/grafana/dashboards/*.json into your own";
 
-export interface GrafanaOptions extends Waiting {
+export interface GrafanaOptions extends StartOptions {
   readonly dir: string;
   readonly port: number;
   /** Where its data comes from. */

@@ -2,9 +2,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { jaegerBinary } from "./jaeger-binary.ts";
-import { launch, type Server, untilAnswering, type Waiting } from "./server.ts";
+import { launch, type Server, untilAnswering, type StartOptions } from "./server.ts";
 
-export interface JaegerOptions extends Waiting {
+export interface JaegerOptions extends StartOptions {
   readonly dir: string;
   /** Port of the query API, and of the page where the binary has one. */
   readonly port: number;

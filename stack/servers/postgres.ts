@@ -8,10 +8,10 @@ import { clusterHome } from "./cluster-home.ts";
 import { reasonIn, run } from "./machine-cache.ts";
 import { postgresBinaries } from "./postgres-binaries.ts";
 import { probePostgres } from "./probes.ts";
-import { launch, type Server, untilAnswering, type Waiting } from "./server.ts";
+import { launch, type Server, untilAnswering, type StartOptions } from "./server.ts";
 import { databaseUser, type User } from "./user.ts";
 
-export interface PostgresOptions extends Waiting {
+export interface PostgresOptions extends StartOptions {
   readonly name: string;
   /** Folder of the cluster: password, log and data. Made when it is not there. */
   readonly dir: string;

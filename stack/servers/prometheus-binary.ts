@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { cached, MissingComponentError, type Outcome, reasonIn, run, withProgress } from "./machine-cache.ts";
-import type { Waiting } from "./server.ts";
+import type { StartOptions } from "./server.ts";
 
 const OTHERWISE = "put prometheus and promtool on the PATH (https://prometheus.io/download)";
 
@@ -16,7 +16,7 @@ export interface PrometheusPrograms {
  *
  * @throws {MissingComponentError} when the machine has neither them nor apt to bring them.
  */
-export async function prometheusPrograms(waiting: Waiting): Promise<PrometheusPrograms> {
+export async function prometheusPrograms(waiting: StartOptions): Promise<PrometheusPrograms> {
   const own = await Promise.all(["prometheus", "promtool"].map((program) => run(program, ["--version"])));
   if (own.every(({ status }) => status === 0)) return { prometheus: "prometheus", promtool: "promtool" };
   const folder = await cached(`prometheus-debian-${process.arch}`, (into) =>
@@ -30,7 +30,7 @@ export async function prometheusPrograms(waiting: Waiting): Promise<PrometheusPr
   return { prometheus: join(bin, "prometheus"), promtool: join(bin, "promtool") };
 }
 
-async function unpack(into: string, { signal }: Waiting): Promise<void> {
+async function unpack(into: string, { signal }: StartOptions): Promise<void> {
   const fetched = await download(into, signal);
   if (fetched.status === 127)
     throw new MissingComponentError("Prometheus is not on this machine, nor apt-get to bring it", OTHERWISE);

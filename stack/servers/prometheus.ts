@@ -5,9 +5,9 @@ import { ruleFile } from "../../observability/prometheus/rules.ts";
 import { listedConfiguration, type Target, targetList } from "../../observability/prometheus/scrape.ts";
 import { production, type Thresholds } from "../../observability/prometheus/thresholds.ts";
 import { prometheusPrograms } from "./prometheus-binary.ts";
-import { launch, type Server, untilAnswering, type Waiting } from "./server.ts";
+import { launch, type Server, untilAnswering, type StartOptions } from "./server.ts";
 
-export interface PrometheusOptions extends Waiting {
+export interface PrometheusOptions extends StartOptions {
   readonly dir: string;
   readonly port: number;
   readonly targets: readonly Target[];

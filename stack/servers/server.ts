@@ -42,7 +42,7 @@ export interface Launch {
 }
 
 /** Who waits for a start that may take long, as the first one does. */
-export interface Waiting {
+export interface StartOptions {
   /** Told what is going on, a line at a time. Default: standard error. */
   readonly say?: (line: string) => void;
   /** Aborted when nobody waits any more: the start then rejects and leaves nothing running. */
@@ -51,7 +51,7 @@ export interface Waiting {
   readonly launched?: (server: Server) => void;
 }
 
-export const tell = (waiting: Waiting, line: string): void => (waiting.say ?? console.error)(line);
+export const report = (waiting: StartOptions, line: string): void => (waiting.say ?? console.error)(line);
 
 /** A log is set aside once when it has grown past this, in bytes, at the next start. */
 const MAX_LOG_BYTES = 20_000_000;
@@ -122,7 +122,7 @@ export function lastLines(path: string, count: number): string {
 export async function untilAnswering(
   server: Server,
   answers: () => Promise<unknown>,
-  { withinMs, logFile, waiting }: { withinMs: number; logFile: string; waiting: Waiting },
+  { withinMs, logFile, waiting }: { withinMs: number; logFile: string; waiting: StartOptions },
 ): Promise<Server> {
   waiting.launched?.(server);
   const deadline = Date.now() + withinMs;

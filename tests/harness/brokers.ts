@@ -6,7 +6,7 @@ import Decoder from "kafkajs/src/protocol/decoder.js";
 import Encoder from "kafkajs/src/protocol/encoder.js";
 import { type Protocol, requests } from "kafkajs/src/protocol/requests/index.js";
 import type { Requests } from "../../kafka/wire/protocol.ts";
-import { Wire } from "../../kafka/wire/connection.ts";
+import { Connection } from "../../kafka/wire/connection.ts";
 import { startBroker } from "../../stack/servers/broker.ts";
 import type { Server } from "../../stack/servers/server.ts";
 import { eventually } from "./eventually.ts";
@@ -115,12 +115,12 @@ const REASSIGN = 45;
 
 /** What an operator's tools do. Each request goes to any broker that answers. */
 class Operator {
-  readonly #wires: readonly Wire[];
+  readonly #wires: readonly Connection[];
 
   constructor(ports: readonly number[]) {
     const logger = createLogger({ level: logLevel.NOTHING, logCreator: () => () => {} });
     const settings = { clientId: "operator", logger, security: {}, silences: new Map() };
-    this.#wires = ports.map((port) => new Wire({ id: -1, host: "127.0.0.1", port }, settings));
+    this.#wires = ports.map((port) => new Connection({ id: -1, host: "127.0.0.1", port }, settings));
   }
 
   /** Partitions in order. */
@@ -159,7 +159,7 @@ class Operator {
     for (const wire of this.#wires) wire.close();
   }
 
-  async #any<T>(ask: (wire: Wire) => Promise<T>): Promise<T> {
+  async #any<T>(ask: (wire: Connection) => Promise<T>): Promise<T> {
     let failure: unknown;
     for (const wire of this.#wires) {
       try {

@@ -7,12 +7,12 @@ import type { Redis } from "ioredis";
 import type { Entry } from "../../contracts/cache-entry.ts";
 import type { RedisLink } from "../../platform/redis/redis.ts";
 import { Applier } from "../../replicas/apply/applier.ts";
-import { type Change, EpochMovedError, type Hold, type Result } from "../../replicas/apply/apply.ts";
+import { type Change, EpochMovedError, type CacheGuard, type ApplyResult } from "../../replicas/apply/apply.ts";
 import { Cache } from "../../replicas/cache/cache.ts";
 import type { Epoch } from "../../replicas/cache/epoch.ts";
-import { Keeper } from "../../replicas/cache/cache-controller.ts";
+import { CacheController } from "../../replicas/cache/cache-controller.ts";
 import { Lookup } from "../../replicas/reads/lookup.ts";
-import { type Refusal, Refusals } from "../../replicas/apply/refusals.ts";
+import { type Rejection, RejectionTracker } from "../../replicas/apply/refusals.ts";
 import { replicaOf, silent } from "./replica.ts";
 import type { Turns } from "./turns.ts";
 
@@ -70,19 +70,19 @@ export class CacheWorld {
   }
 
   /** One statement: nothing comes between. */
-  apply(changes: readonly Change[], hold: Hold): Result {
+  apply(changes: readonly Change[], hold: CacheGuard): ApplyResult {
     const { epoch, runId } = this.row;
     const moved = hold.epoch !== epoch || (hold.cache === "fenced") !== (runId !== null);
     if (moved && this.fault !== "commits under any epoch") throw new EpochMovedError("moved");
     if (fateOf(changes) === "refused")
-      return { nothingNew: new Map(), refused: new Map(changes.map(({ id }) => [id, refusal])) };
+      return { unchanged: new Map(), refused: new Map(changes.map(({ id }) => [id, refusal])) };
     const nothingNew = new Map<string, Version>();
     for (const { id, version, document } of changes) {
       const known = this.rows.get(id)?.version ?? 0;
       if (known >= version) nothingNew.set(id, known);
       else this.rows.set(id, { version, deleted: document === null });
     }
-    return { nothingNew, refused: new Map() };
+    return { unchanged, refused: new Map() };
   }
 
   move(from: number, runId: string | null): number | undefined {
@@ -132,7 +132,7 @@ export class CacheWorld {
   }
 }
 
-const refusal: Refusal = { code: "23514", message: "refused", names: {} };
+const refusal: Rejection = { code: "23514", message: "refused", names: {} };
 const fateOf = (changes: readonly Change[]) => changes[0]?.document?.fate as Fate | undefined;
 
 /** A process' view of the epoch: what CacheEpoch is, with turns for time. */
@@ -198,7 +198,7 @@ export class Process {
   readonly cache: Cache;
   readonly lookup: Lookup;
   readonly applier: Applier;
-  readonly keeper: Keeper;
+  readonly keeper: CacheController;
   connected = true;
   /** The next command's answer does not come in time; the command is carried out later all the same. */
   hanging = false;
@@ -217,9 +217,9 @@ export class Process {
       { replica: world.replica, collection: "things", schemaVersion, ttlSeconds: 60 },
       (epoch) => turns.spawn(() => this.keeper.lost(epoch)),
     );
-    this.keeper = new Keeper({ epoch: this.epoch, redis, caches: [this.cache], logger: silent });
+    this.keeper = new CacheController({ epoch: this.epoch, redis, caches: [this.cache], logger: silent });
     this.lookup = new Lookup(this.cache, { one: (id) => this.one(id) });
-    const apply = async (changes: readonly Change[], hold: Hold) => {
+    const apply = async (changes: readonly Change[], hold: CacheGuard) => {
       await turns.turn();
       if (fateOf(changes) === "unknown") {
         turns.spawn(async () => {
@@ -236,7 +236,7 @@ export class Process {
       await turns.turn();
       return answer;
     };
-    const refusals = new Refusals("things", async () => true);
+    const refusals = new RejectionTracker("things", async () => true);
     this.applier = new Applier(
       { apply, applyEach: apply, refusals, cache: this.cache, epoch: this.epoch, logger: silent },
       replicaOf("catalog"),

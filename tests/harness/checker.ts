@@ -116,7 +116,7 @@ export async function readTopic(log: Log, topic: string): Promise<TopicReport> {
   const doubled: string[] = [];
   const fallen: string[] = [];
   const overtaken: string[] = [];
-  for (const [partition, { first, next }] of await log.bounds(topic))
+  for (const [partition, { first, next }] of await log.offsets(topic))
     for await (const batch of log.read({ topic, partition }, first, next))
       for (const record of batch) {
         const id = record.key?.toString() ?? "";

@@ -1,5 +1,5 @@
 /** Dead letters as their topic holds them, for tests that fold them. */
-import { encodeLetter, encodeMark, type Mark } from "../../contracts/dead-letter.ts";
+import { encodeDeadLetter, encodeMark, type Mark } from "../../contracts/dead-letter.ts";
 import { header } from "../../contracts/event.ts";
 import type { StoredRecord } from "../../kafka/log.ts";
 
@@ -36,7 +36,7 @@ export function letterRecord(offset: number, from: number, options: LetterOption
     rawHeaders: bytes(headers),
   };
   const cause = replica ? { reason: "unappliable" as const, replica } : { reason: "internal" as const };
-  const letter = encodeLetter(original, { ...cause, detail: "d", stack: "s" });
+  const letter = encodeDeadLetter(original, { ...cause, detail: "d", stack: "s" });
   const at = { topic, partition, offset, timestampMs: 2_000 + offset };
   return {
     ...at,

@@ -33,7 +33,7 @@ export function recordHere({ ratio = 1, slowMs = 60_000, leave = () => {} } = {}
     },
   });
   const logger = createLogger("test", "1", "silent");
-  recordSpans(recordWithSdk({ ratio, slowMs, leave, next, logger, resource: { "service.name": "test" } }));
+  recordSpans(recordWithSdk({ ratio, slowMs, onDropped, next, logger, resource: { "service.name": "test" } }));
   return kept;
 }
 

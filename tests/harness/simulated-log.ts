@@ -4,8 +4,8 @@
  * suite proves of the real one: an older writer of a name is refused once a newer one is open.
  */
 import {
-  type Bounds,
-  type Follower,
+  type OffsetRange,
+  type Consumer,
   type Log,
   type LogWriter,
   type OutgoingRecord,
@@ -102,7 +102,7 @@ export class SimulatedLog implements Log {
     for (let i = 0; i < all.length; i += 7) yield all.slice(i, i + 7);
   }
 
-  async bounds(topic: string): Promise<ReadonlyMap<number, Bounds>> {
+  async offsets(topic: string): Promise<ReadonlyMap<number, OffsetRange>> {
     const counts = Array.from({ length: this.partitionCount }, (_, partition) => partition);
     return new Map(
       counts.map((partition) => [partition, { first: 0, next: this.records({ topic, partition }).length }]),
@@ -113,7 +113,7 @@ export class SimulatedLog implements Log {
     return this.partitionCount;
   }
 
-  follow(): Promise<Follower> {
+  consume(): Promise<Consumer> {
     throw new Error("the simulated log hands out no batches by itself");
   }
 
@@ -121,7 +121,7 @@ export class SimulatedLog implements Log {
     throw new Error("the simulated log has no settings");
   }
 
-  progress(): Promise<ReadonlyMap<number, number>> {
+  committed(): Promise<ReadonlyMap<number, number>> {
     throw new Error("the simulated log has no groups");
   }
 

@@ -38,8 +38,8 @@ export class VerifyWorld implements AsyncDisposable {
     const ends = (topic: string) => (this.behind && topic !== eventsTopic(entity).name ? 5 : 0);
     this.log = {
       ...real,
-      bounds: async (topic) => new Map([[0, { first: 0, next: ends(topic) }]]),
-      progress: async () => new Map([[0, 0]]),
+      offsets: async (topic) => new Map([[0, { first: 0, next: ends(topic) }]]),
+      committed: async () => new Map([[0, 0]]),
     };
   }
 

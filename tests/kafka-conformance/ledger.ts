@@ -53,7 +53,7 @@ export async function compare(log: Log, topic: string, ledger: Ledger): Promise<
 
 async function compareNow(log: Log, topic: string, ledger: Ledger): Promise<Findings> {
   const findings = { acknowledged: ledger.count, lost: 0, doubled: 0, reordered: 0, misplaced: 0, unknown: 0 };
-  for (const [partition, { next }] of await log.bounds(topic)) {
+  for (const [partition, { next }] of await log.offsets(topic)) {
     const stored: StoredRecord[] = [];
     for await (const records of log.read({ topic, partition }, 0, next)) stored.push(...records);
     add(findings, stored, ledger.acknowledged.get(partition) ?? [], ledger.unsure);

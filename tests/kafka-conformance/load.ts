@@ -100,7 +100,7 @@ export async function followed(log: Log, topic: string) {
   const offsets = new Map<number, number[]>();
   let again = 0;
   let revoked = 0;
-  const follower = await log.follow({
+  const follower = await log.consume({
     group: `follow-${topic}`,
     topics: [topic],
     onRevoked: (partitions) => {

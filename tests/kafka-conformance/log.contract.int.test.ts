@@ -6,7 +6,7 @@ import { brokerAddress, eventually } from "../harness/parts.ts";
 import { connectLog } from "../../kafka/connect-log.ts";
 import {
   type Batch,
-  type FollowOptions,
+  type ConsumeOptions,
   type Log,
   RecordRefusedError,
   type StoredRecord,
@@ -52,7 +52,7 @@ describe.each([...fencings])("writers by %s", (fencing) => {
   }
 
   async function readAll(topic: string, from = 0, to?: number, partition = 0): Promise<StoredRecord[]> {
-    const end = to ?? (await log.bounds(topic)).get(partition)!.next;
+    const end = to ?? (await log.offsets(topic)).get(partition)!.next;
     const all: StoredRecord[] = [];
     for await (const records of log.read({ topic, partition }, from, end)) {
       expect(records.length).toBeGreaterThan(0);
@@ -171,7 +171,7 @@ describe.each([...fencings])("writers by %s", (fencing) => {
     expect(await readAll(topic, all[9]!.offset + 1, all[10]!.offset)).toEqual([]);
 
     await deleteBefore(topic, all[12]!.offset);
-    const { first, next } = (await log.bounds(topic)).get(0)!;
+    const { first, next } = (await log.offsets(topic)).get(0)!;
     expect(first).toBe(all[12]!.offset);
     expect(next).toBeGreaterThan(all[29]!.offset);
     expect(texts(await readAll(topic, 0, to))).toEqual(batches.flat().slice(12, 24));
@@ -179,16 +179,16 @@ describe.each([...fencings])("writers by %s", (fencing) => {
 
   test("bounds of an empty partition are equal, and a topic that is not there is said to be unknown", async () => {
     const topic = await newTopic(2);
-    expect(await log.bounds(topic)).toEqual(new Map([0, 1].map((partition) => [partition, { first: 0, next: 0 }])));
+    expect(await log.offsets(topic)).toEqual(new Map([0, 1].map((partition) => [partition, { first: 0, next: 0 }])));
     expect(await log.partitions(topic)).toBe(2);
     await log.ensureTopics([{ name: topic, config: {} }], shape(2));
     await expect(log.ensureTopics([{ name: topic, config: {} }], shape(3))).rejects.toThrow("has 2 partitions, not 3");
   });
 
   /** Follows with a batch recorder; `onBatch` may be replaced. */
-  async function follow(options: Partial<FollowOptions> & { group: string; topics: readonly string[] }, on = log) {
+  async function follow(options: Partial<ConsumeOptions> & { group: string; topics: readonly string[] }, on = log) {
     const batches: Batch[] = [];
-    const follower = await on.follow({ onBatch: async (batch) => void batches.push(batch), ...options });
+    const follower = await on.consume({ onBatch: async (batch) => void batches.push(batch), ...options });
     const values = () => batches.flatMap(({ records }) => texts(records));
     return { follower, batches, values };
   }
@@ -299,7 +299,7 @@ describe.each([...fencings])("writers by %s", (fencing) => {
     let overlaps = 0;
     const revoked: string[] = [];
     const member = async (name: string) =>
-      (await connect()).follow({
+      (await connect()).consume({
         group: topic,
         topics: [topic],
         onRevoked: (lost) => void revoked.push(...lost.map(({ partition }) => `${name} ${partition}`)),

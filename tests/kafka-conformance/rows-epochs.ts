@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { logLevel } from "kafkajs";
 import { createLogger } from "kafkajs/src/loggers/index.js";
-import { refuse } from "../../kafka/wire/broker-errors.ts";
+import { throwOnError } from "../../kafka/wire/broker-errors.ts";
 import { Cluster } from "../../kafka/wire/cluster.ts";
 import { patiently } from "../../kafka/wire/patience.ts";
 import { type LogWriter, WriterDeadError } from "../../kafka/log.ts";
@@ -49,7 +49,7 @@ async function raiseEpoch(brokers: readonly string[], name: string, to: number):
     const { producerEpoch, producerId } = await patiently({ what: "raising the epoch", withinMs: 20_000 }, () =>
       cluster.atCoordinator(1, name, async (wire) => {
         const answer = await wire.request("InitProducerId", { transactionalId: name, transactionTimeout: 10_000 });
-        refuse(answer.errorCode, "raising the epoch");
+        throwOnError(answer.errorCode, "raising the epoch");
         return answer;
       }),
     );

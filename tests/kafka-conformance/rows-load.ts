@@ -100,7 +100,7 @@ async function judge(suite: Suite, row: string, { fencing, topic, load, reader }
 /** How many of these values are not in the log. */
 async function missing({ log }: Suite, topic: string, values: ReadonlySet<string>): Promise<number> {
   const left = new Set(values);
-  for (const [partition, { next }] of await log.bounds(topic))
+  for (const [partition, { next }] of await log.offsets(topic))
     for await (const records of log.read({ topic, partition }, 0, next))
       for (const { value } of records) left.delete(String(value));
   return left.size;

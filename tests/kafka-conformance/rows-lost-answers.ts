@@ -56,7 +56,7 @@ export function lostAnswerRows(suite: () => Suite, fencing: Fencing): void {
     const round = (value: string) => Promise.all(partitionsOf(topic).map((at) => writer.write(at, [record(value)])));
     await round("before");
     const seen = new Map<number, number>();
-    const follower = await log.follow({
+    const follower = await log.consume({
       group: topic,
       topics: [topic],
       onBatch: async ({ partition, records }) => void seen.set(partition, records.at(-1)!.offset),

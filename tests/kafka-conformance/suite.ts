@@ -74,7 +74,7 @@ export async function expectContent(log: Log, at: TopicPartition, values: readon
 
 /** Everything that a partition has now, in order. */
 export async function contentOf(log: Log, at: TopicPartition): Promise<StoredRecord[]> {
-  const { next } = (await log.bounds(at.topic)).get(at.partition)!;
+  const { next } = (await log.offsets(at.topic)).get(at.partition)!;
   const all: StoredRecord[] = [];
   for await (const records of log.read(at, 0, next)) all.push(...records);
   return all;

@@ -87,7 +87,7 @@ class Traffic {
       const start = performance.now();
       const applied = await process.applier.apply(changes.sort((a, b) => (a.id < b.id ? -1 : 1)));
       for (const { id, version } of changes)
-        if (!applied.nothingNew.has(id)) this.committed.set(id, Math.max(version, this.committed.get(id)!));
+        if (!applied.unchanged.has(id)) this.committed.set(id, Math.max(version, this.committed.get(id)!));
       await applied.store();
       this.longestMs = Math.max(this.longestMs, performance.now() - start);
       await Bun.sleep(5);

@@ -13,7 +13,7 @@ export type Poison = (typeof poisons)[number];
 
 const WRITER = "lockstep.operations.poison";
 
-export interface Poisoned {
+export interface PoisonResult {
   /** The version that it claims: the entity's next one, so that its next real change supersedes it. */
   readonly version: number;
   /** Where it stands: `products.events/3/17`. */
@@ -27,7 +27,7 @@ export async function poison(
   entity: EntityDeclaration,
   id: EntityId,
   kind: Poison,
-): Promise<Poisoned> {
+): Promise<PoisonResult> {
   const [row] = await source<{ doc: Record<string, unknown> }[]>`
     select to_jsonb(t) as doc from ${source(entity.plural)} t where id = ${id}`;
   if (!row) throw new LockstepError("NOT_FOUND", `There is no ${entity.name} ${id}.`);

@@ -7,14 +7,14 @@ import type { Addresses } from "../../../operations/connect.ts";
 const ANSWER_MS = 15_000;
 
 /** What somebody wants to have written. `version`: only if it is still at that one. */
-export interface Wish {
+export interface WriteRequest {
   readonly operation: "create" | "change" | "delete";
   readonly id?: EntityId | undefined;
   readonly version?: number | undefined;
   readonly document?: Document | undefined;
 }
 
-export interface Answered {
+export interface WriteAnswer {
   readonly status: number;
   /** The document, or a problem (RFC 9457); null for a delete. */
   readonly body: Document | null;
@@ -31,9 +31,9 @@ export interface Answered {
 export async function write(
   addresses: Addresses,
   entity: EntityDeclaration,
-  wish: Wish,
+  wish: WriteRequest,
   token: string | undefined,
-): Promise<Answered> {
+): Promise<WriteAnswer> {
   const span = startSpan(`console ${wish.operation} ${entity.name}`, { kind: SpanKind.CLIENT });
   const startedMs = Date.now();
   try {

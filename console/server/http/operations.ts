@@ -5,7 +5,7 @@ import { replicaNames } from "../../../contracts/entities/index.ts";
 import { LockstepError } from "../../../contracts/errors.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { drop } from "../../../operations/dead-letters/drop.ts";
-import { openOnes } from "../../../operations/dead-letters/list-open.ts";
+import { listOpen } from "../../../operations/dead-letters/list-open.ts";
 import { replay } from "../../../operations/dead-letters/replay.ts";
 import { pausable, setPaused } from "../../../operations/pause/control.ts";
 import type { Rebuilding } from "../../../operations/rebuild/rebuild.ts";
@@ -14,7 +14,7 @@ import { kill } from "../actions/kill.ts";
 import { forget, silence } from "../actions/redis.ts";
 import { tamper } from "../actions/tamper.ts";
 import { entityOf } from "./reads.ts";
-import { there } from "./http-error.ts";
+import { toHttpError } from "./http-error.ts";
 import { startRebuild, startRepair, startVerification } from "./work.ts";
 import { json } from "./writes.ts";
 
@@ -27,7 +27,7 @@ export interface OperationParts {
   readonly rebuilding: Rebuilding;
   readonly stackData: string | undefined;
   /** Told what was done, with the name of whom it was done to. */
-  readonly did: (act: string, name: string | null, count?: number) => void;
+  readonly onAction: (act: string, name: string | null, count?: number) => void;
 }
 
 export function addOperations(app: Hono, using: OperationParts): void {
@@ -37,12 +37,12 @@ export function addOperations(app: Hono, using: OperationParts): void {
   addJobs(app, using);
 }
 
-function addPauses(app: Hono, { connections, did }: OperationParts): void {
+function addPauses(app: Hono, { connections, onAction }: OperationParts): void {
   const schema = z.strictObject({ name: z.enum(pausable), paused: z.boolean() });
   app.post("/api/pause", async (c) => {
     const { name, paused } = await json(c.req.raw, schema);
-    const changed = await there(async () => setPaused(await connections.log(), name, paused, REASON));
-    if (changed) did(paused ? "pause" : "resume", name);
+    const changed = await toHttpError(async () => setPaused(await connections.log(), name, paused, REASON));
+    if (changed) onAction(paused ? "pause" : "resume", name);
     return c.json({ name, paused, changed });
   });
 }
@@ -51,25 +51,25 @@ const redisSchema = z.strictObject({ act: z.enum(["silence", "forget"]), seconds
 const killSchema = z.strictObject({ name: z.string().max(64), instance: z.int().min(1).default(1) });
 const tamperSchema = z.strictObject({ entity: z.string(), id: z.guid(), replica: z.enum(replicaNames) });
 
-function addBreaks(app: Hono, { connections, stackData, did }: OperationParts): void {
+function addBreaks(app: Hono, { connections, stackData, onAction }: OperationParts): void {
   app.post("/api/redis", async (c) => {
     const { act, seconds } = await json(c.req.raw, redisSchema);
     const { redis } = connections.addresses;
     const count = act === "silence" ? seconds : await forget(redis);
     if (act === "silence") await silence(redis, seconds * 1_000);
-    did(`redis-${act}`, "redis", count);
+    onAction(`redis-${act}`, "redis", count);
     return c.json({ act, count });
   });
   app.post("/api/kill", async (c) => {
     const { name, instance } = await json(c.req.raw, killSchema);
     const pid = kill(stackData, name, instance);
-    did("kill", name, pid);
+    onAction("kill", name, pid);
     return c.json({ name, instance, pid }, 202);
   });
   app.post("/api/tamper", async (c) => {
     const { entity, id, replica } = await json(c.req.raw, tamperSchema);
-    const field = await there(() => tamper(connections.replica(replica), entityOf(entity), replica, id));
-    did("tamper", replica);
+    const field = await toHttpError(() => tamper(connections.replica(replica), entityOf(entity), replica, id));
+    onAction("tamper", replica);
     return c.json({ replica, field });
   });
 }
@@ -79,18 +79,18 @@ const lettersSchema = z.strictObject({
   origins: z.array(z.string().max(300)).min(1).max(500),
 });
 
-function addLetterActs(app: Hono, { connections, did }: OperationParts): void {
+function addLetterActs(app: Hono, { connections, onAction }: OperationParts): void {
   app.post("/api/dead-letters", async (c) => {
     const { act, origins } = await json(c.req.raw, lettersSchema);
     const context = { connections, progress: () => {}, signal: c.req.raw.signal };
-    const result = await there(async () => {
-      const { open, rest } = await openOnes(context, origins, {});
+    const result = await toHttpError(async () => {
+      const { open, rest } = await listOpen(context, origins, {});
       if (act === "drop") return { count: await drop(context, open), ...rest };
       const using = { log: await connections.log(), source: () => connections.source(), signal: context.signal };
       const { replayed, impossible } = await replay(using, open, REPLAYED_PER_SECOND, () => {});
       return { count: replayed, impossible, ...rest };
     });
-    did(act, null, result.count);
+    onAction(act, null, result.count);
     return c.json({ act, ...result });
   });
 }
@@ -100,7 +100,7 @@ const jobSchema = z.strictObject({ kind: z.enum(jobKinds), replica: z.enum(repli
 function addJobs(app: Hono, using: OperationParts): void {
   app.post("/api/jobs", async (c) => {
     const job = startJob(using, await json(c.req.raw, jobSchema));
-    using.did(job.kind, job.name);
+    using.onAction(job.kind, job.name);
     return c.json(job, 202);
   });
   app.post("/api/jobs/stop", async (c) => {

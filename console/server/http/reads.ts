@@ -13,7 +13,7 @@ import { gatherJourney, isKnown } from "../../../operations/journey/journey.ts";
 import { gatherStatus } from "../../../operations/status/status.ts";
 import { newest } from "../actions/list.ts";
 import { declaredEntities } from "../declared.ts";
-import { there } from "./http-error.ts";
+import { toHttpError } from "./http-error.ts";
 
 export interface ReadParts {
   readonly connections: Connections;
@@ -24,17 +24,17 @@ export interface ReadParts {
 /** `GET /api/…` */
 export function addReads(app: Hono, { connections, about }: ReadParts): void {
   app.get("/api/about", (c) => c.json({ ...about, entities: declaredEntities() }));
-  app.get("/api/status", async (c) => c.json(await there(() => gatherStatus(connections))));
+  app.get("/api/status", async (c) => c.json(await toHttpError(() => gatherStatus(connections))));
   app.get("/api/journey/:id", async (c) => {
     const id = (c.req.param("id") ?? "").toLowerCase();
     if (!isId(id)) throw new LockstepError("NOT_FOUND", "Ids are UUIDs.");
-    const journeys = await there(() => Promise.all(entities.map((one) => gatherJourney(connections, one, id))));
+    const journeys = await toHttpError(() => Promise.all(entities.map((one) => gatherJourney(connections, one, id))));
     return c.json({ journeys: journeys.filter(isKnown) });
   });
   app.get("/api/entities/:plural", async (c) => {
     const entity = entityOf(c.req.param("plural"));
     const { limit } = pageRequest(c.req.query());
-    return c.json({ items: await there(() => newest(connections.source(), entity, limit)) });
+    return c.json({ items: await toHttpError(() => newest(connections.source(), entity, limit)) });
   });
   addLetters(app, connections);
 }
@@ -46,7 +46,7 @@ function addLetters(app: Hono, connections: Connections): void {
     const { state = "all", cursor, limit, newest: newestFirst } = c.req.query();
     if (state !== "all" && !states.includes(state as State))
       throw new LockstepError("MALFORMED", "There is no such state.");
-    const all = [...(await there(() => choose(quietly(connections), {}))).values()];
+    const all = [...(await toHttpError(() => choose(quietly(connections), {}))).values()];
     const most = pageRequest(limit ? { limit } : {}).limit;
     // A page that shows how things are now begins at the end, and goes no further.
     if (newestFirst !== undefined) {
@@ -60,9 +60,9 @@ function addLetters(app: Hono, connections: Connections): void {
     const name = c.req.query("origin") ?? "";
     if (!parseOrigin(name))
       throw new LockstepError("MALFORMED", "A letter is named by its origin: topic/partition/offset.");
-    const found = (await there(() => choose(quietly(connections), {}, [name]))).get(name);
+    const found = (await toHttpError(() => choose(quietly(connections), {}, [name]))).get(name);
     if (!found) throw new LockstepError("NOT_FOUND", `There is no dead letter ${name}.`);
-    return c.json(await there(async () => show(await connections.log(), found, false)));
+    return c.json(await toHttpError(async () => show(await connections.log(), found, false)));
   });
 }
 

@@ -7,11 +7,11 @@ import { readBody } from "../../../platform/http/body.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { withoutPrivate } from "../actions/list.ts";
 import { poison, poisons } from "../actions/poison.ts";
-import { type Answered, type Wish, write } from "../actions/write.ts";
-import { answeredHop, type Ends, type Follow } from "../trace/trace.ts";
-import { type Followed, hop } from "../trace/hops.ts";
+import { type WriteAnswer, type WriteRequest, write } from "../actions/write.ts";
+import { answeredHop, type Ends, type WriteTrace } from "../trace/trace.ts";
+import { type TracedWrite, hop } from "../trace/hops.ts";
 import { entityOf } from "./reads.ts";
-import { there } from "./http-error.ts";
+import { toHttpError } from "./http-error.ts";
 
 const TYPES = ["application/json"];
 const MAX_BYTES = 262_144;
@@ -35,7 +35,7 @@ const poisonSchema = z.strictObject({ entity: z.string(), id, kind: z.enum(poiso
 
 export interface WriteParts {
   readonly connections: Connections;
-  readonly follow: Follow;
+  readonly follow: WriteTrace;
 }
 
 export function addWrites(app: Hono, using: WriteParts): void {
@@ -60,12 +60,12 @@ export function addWrites(app: Hono, using: WriteParts): void {
   app.post("/api/poison", async (c) => {
     const asked = await json(c.req.raw, poisonSchema);
     const entity = entityOf(asked.entity);
-    const followed = await there(() => followPoison(using, entity, asked.id, asked.kind));
+    const followed = await toHttpError(() => followPoison(using, entity, asked.id, asked.kind));
     return c.json({ number: followed.number }, 202);
   });
 }
 
-function followWrite(follow: Follow, entity: EntityDeclaration, ends: Ends, wish: Wish, answered: Answered): Followed {
+function followWrite(follow: WriteTrace, entity: EntityDeclaration, ends: Ends, wish: WriteRequest, answered: WriteAnswer): TracedWrite {
   const { startedMs, answeredMs, traceId, version } = answered;
   const id = wish.id ?? String(answered.body?.id);
   const about = { entity: entity.name, id, version, operation: wish.operation, startedMs, traceId };
@@ -77,7 +77,7 @@ async function followPoison(
   entity: EntityDeclaration,
   id: string,
   kind: (typeof poisons)[number],
-): Promise<Followed> {
+): Promise<TracedWrite> {
   const startedMs = Date.now();
   const ends = await follow.begin(entity);
   const { version, place, atMs } = await poison(

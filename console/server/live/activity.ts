@@ -2,7 +2,7 @@
 import type { Snapshot } from "./snapshot.ts";
 
 /** A closed list: the page has a sentence for each in every language. */
-export const happeningKinds = [
+export const activityKinds = [
   "paused",
   "resumed",
   "down",
@@ -24,10 +24,10 @@ export const happeningKinds = [
   "rebuilt",
   "did",
 ] as const;
-export type HappeningKind = (typeof happeningKinds)[number];
+export type ActivityKind = (typeof activityKinds)[number];
 
-export interface Happening {
-  readonly kind: HappeningKind;
+export interface Activity {
+  readonly kind: ActivityKind;
   /** Milliseconds since 1970. */
   readonly atMs: number;
   /** Who it is about; null: everything. */
@@ -40,9 +40,9 @@ export interface Happening {
 /** Who lags by so many records is behind: more than a batch that is just being worked on. */
 const BEHIND = 50;
 
-export function happenings(before: Snapshot, after: Snapshot): Happening[] {
-  const found: Happening[] = [];
-  const tell = (kind: HappeningKind, name: string | null, count: number | null = null) =>
+export function activityBetween(before: Snapshot, after: Snapshot): Activity[] {
+  const found: Activity[] = [];
+  const tell = (kind: ActivityKind, name: string | null, count: number | null = null) =>
     found.push({ kind, atMs: after.atMs, name, count, act: null });
   tellAway(before, after, tell);
   tellPauses(before, after, tell);
@@ -55,7 +55,7 @@ export function happenings(before: Snapshot, after: Snapshot): Happening[] {
   return found;
 }
 
-type Tell = (kind: HappeningKind, name: string | null, count?: number | null) => void;
+type Tell = (kind: ActivityKind, name: string | null, count?: number | null) => void;
 
 function tellAway(before: Snapshot, after: Snapshot, tell: Tell): void {
   if (before.follows && !after.follows) tell("log-away", null);

@@ -2,9 +2,9 @@
 import type { Logger } from "../../../observability/logger.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { type Job, Jobs } from "../actions/jobs.ts";
-import { Follow } from "../trace/trace.ts";
-import type { Followed, Hop } from "../trace/hops.ts";
-import type { Happening } from "./activity.ts";
+import { WriteTrace } from "../trace/trace.ts";
+import type { TracedWrite, Hop } from "../trace/hops.ts";
+import type { Activity } from "./activity.ts";
 import { Hub } from "./hub.ts";
 import { SECONDS } from "./latency.ts";
 import { questionsOf } from "./questions.ts";
@@ -17,17 +17,17 @@ const MOST_HAPPENINGS = 50;
 
 export class Live {
   readonly hub: Hub;
-  readonly follow: Follow;
+  readonly follow: WriteTrace;
   readonly jobs: Jobs;
   private readonly traffic: Traffic;
   private readonly sampler: Sampler;
-  private readonly happened: Happening[] = [];
+  private readonly happened: Activity[] = [];
   private lingering: Timer | undefined;
 
   constructor(connections: Connections, logger: Logger) {
     const log = () => connections.log();
     this.hub = new Hub(() => this.hello(), { arrived: () => this.arrived(), left: () => this.left() });
-    this.follow = new Follow({ log, logger, onHops: (write, hops) => this.moved(write, hops) });
+    this.follow = new WriteTrace({ log, logger, onHops: (write, hops) => this.moved(write, hops) });
     this.jobs = new Jobs((job) => this.hub.publish("job", job));
     this.traffic = new Traffic(log, logger, (receipt) => this.follow.heard(receipt));
     this.sampler = new Sampler({
@@ -39,7 +39,7 @@ export class Live {
   }
 
   /** Tells all that somebody did something on the page. */
-  readonly did = (act: string, name: string | null, count?: number): void =>
+  readonly onAction = (act: string, name: string | null, count?: number): void =>
     this.happen({ kind: "did", atMs: Date.now(), name, count: count ?? null, act });
 
   async close(): Promise<void> {
@@ -78,11 +78,11 @@ export class Live {
     }, LINGER_MS);
   }
 
-  private moved({ hops: _, ...write }: Followed, hops: readonly Hop[]): void {
+  private moved({ hops: _, ...write }: TracedWrite, hops: readonly Hop[]): void {
     this.hub.publish("hops", { write, hops });
   }
 
-  private happen(happening: Happening): void {
+  private happen(happening: Activity): void {
     this.happened.push(happening);
     if (this.happened.length > MOST_HAPPENINGS) this.happened.shift();
     this.hub.publish("happening", happening);

@@ -1,7 +1,7 @@
 /** The pure parts of what is told live. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { happenings } from "./activity.ts";
+import { activityBetween } from "./activity.ts";
 import { Latencies } from "./latency.ts";
 import { Rates } from "./rates.ts";
 import { Ring } from "./ring.ts";
@@ -105,7 +105,7 @@ const well: Snapshot = {
 
 describe("happenings", () => {
   const told = (before: Partial<Snapshot>, after: Partial<Snapshot>) =>
-    happenings({ ...well, ...before }, { ...well, ...after }).map(({ kind, name, count }) => [kind, name, count]);
+    activityBetween({ ...well, ...before }, { ...well, ...after }).map(({ kind, name, count }) => [kind, name, count]);
   const catalog = well.replicas.catalog!;
   const follows = (lag: number) => [{ ...well.follows![0]!, lag }];
 

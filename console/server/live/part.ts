@@ -1,6 +1,6 @@
 /** One thing that is asked again and again, never twice at a time: what it last said, and how long ago. */
 
-export class Part<T> {
+export class CachedValue<T> {
   value: T | undefined;
   /** Why the last question was not answered; undefined when it was. */
   problem: string | undefined;

@@ -6,7 +6,7 @@ import type { Connections } from "../../../operations/connect.ts";
 import { controls } from "../../../operations/pause/control.ts";
 import { followsOf, healthOf, openLetters, outboxOf } from "../../../operations/status/status.ts";
 import { lastVerifications } from "../../../operations/verify/results.ts";
-import { Part } from "./part.ts";
+import { CachedValue } from "./part.ts";
 import type { RebuildNow } from "./snapshot.ts";
 
 const OFTEN_MS = 1_000;
@@ -19,14 +19,14 @@ const RECOUNT_MS = 2_000;
 export function questionsOf(connections: Connections) {
   const letters = new LetterCount(connections);
   return {
-    outbox: new Part(OFTEN_MS, () => outboxOf(connections)),
-    follows: new Part(OFTEN_MS, async () => followsOf(await connections.log(), new Map<string, Control>())),
-    topics: new Part(OFTEN_MS, () => topicEnds(connections)),
-    paused: new Part(SOMETIMES_MS, async () => controls(await connections.log())),
-    services: new Part(SOMETIMES_MS, () => Promise.all(connections.addresses.services.map(healthOf))),
-    deadLetters: new Part(OFTEN_MS, () => letters.count()),
-    verifications: new Part(SELDOM_MS, () => lastVerifications(connections.source())),
-    rebuilds: new Part(OFTEN_MS, () => rebuildsUnderWay(connections)),
+    outbox: new CachedValue(OFTEN_MS, () => outboxOf(connections)),
+    follows: new CachedValue(OFTEN_MS, async () => followsOf(await connections.log(), new Map<string, Control>())),
+    topics: new CachedValue(OFTEN_MS, () => topicEnds(connections)),
+    paused: new CachedValue(SOMETIMES_MS, async () => controls(await connections.log())),
+    services: new CachedValue(SOMETIMES_MS, () => Promise.all(connections.addresses.services.map(healthOf))),
+    deadLetters: new CachedValue(OFTEN_MS, () => letters.count()),
+    verifications: new CachedValue(SELDOM_MS, () => lastVerifications(connections.source())),
+    rebuilds: new CachedValue(OFTEN_MS, () => rebuildsUnderWay(connections)),
   };
 }
 
@@ -39,7 +39,7 @@ async function topicEnds(connections: Connections): Promise<Map<string, number>>
     topicsOf(entity).flatMap(({ name }) => (name === versionsTopic(entity).name ? [] : [name])),
   );
   const ends = names.map(async (name) => {
-    const bounds = await log.bounds(name);
+    const bounds = await log.offsets(name);
     return [name, [...bounds.values()].reduce((sum, { next }) => sum + next, 0)] as const;
   });
   return new Map(await Promise.all(ends));
@@ -56,7 +56,7 @@ class LetterCount {
 
   async count(): Promise<number> {
     const log = await this.connections.log();
-    const bounds = await Promise.all(entities.map((entity) => log.bounds(deadLetterTopic(entity).name)));
+    const bounds = await Promise.all(entities.map((entity) => log.offsets(deadLetterTopic(entity).name)));
     const ends = bounds.flatMap((of) => [...of.values()]).reduce((sum, { first, next }) => sum + first + next, 0);
     const now = performance.now();
     const isDue = ends !== this.ends || (this.open > 0 && now - this.countedAt > RECOUNT_MS);

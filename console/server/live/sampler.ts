@@ -1,7 +1,7 @@
 /** Looks at everything once a second, for all who look at the page together, and not at all when nobody does. */
 import { replicaNames } from "../../../contracts/entities/index.ts";
-import { type Happening, happenings } from "./activity.ts";
-import type { Part } from "./part.ts";
+import { type Activity, activityBetween } from "./activity.ts";
+import type { CachedValue } from "./part.ts";
 import type { Questions } from "./questions.ts";
 import { Rates } from "./rates.ts";
 import type { FollowsNow, ReplicaNow, Snapshot } from "./snapshot.ts";
@@ -16,7 +16,7 @@ export interface SamplerParts {
   readonly questions: Questions;
   readonly traffic: Traffic;
   readonly onSnapshot: (snapshot: Snapshot) => void;
-  readonly onHappening: (happening: Happening) => void;
+  readonly onHappening: (happening: Activity) => void;
 }
 
 export class Sampler {
@@ -51,7 +51,7 @@ export class Sampler {
     const snapshot = this.snapshot(nowMs);
     // Until everybody has had the time to answer, an answer is no news.
     if (++this.looks > SETTLING_LOOKS && this.latest)
-      for (const happening of happenings(this.latest, snapshot)) onHappening(happening);
+      for (const happening of activityBetween(this.latest, snapshot)) onHappening(happening);
     this.latest = snapshot;
     onSnapshot(snapshot);
   }
@@ -69,7 +69,7 @@ export class Sampler {
   private snapshot(nowMs: number): Snapshot {
     const { questions, traffic } = this.using;
     const atMs = Date.now();
-    const fresh = <T>(part: Part<T>): T | null => (part.ageMs(nowMs) < OLD_MS ? (part.value ?? null) : null);
+    const fresh = <T>(part: CachedValue<T>): T | null => (part.ageMs(nowMs) < OLD_MS ? (part.value ?? null) : null);
     const topics = fresh(questions.topics);
     const services = fresh(questions.services);
     return {

@@ -1,5 +1,5 @@
 /** The hops of one write, as records and receipts tell them. Pure. */
-import { decodeLetterOrMark } from "../../../contracts/dead-letter.ts";
+import { decodeDeadLetterOrMark } from "../../../contracts/dead-letter.ts";
 import type { EntityId, Version } from "../../../contracts/entity/entity.ts";
 import { header } from "../../../contracts/event.ts";
 import type { Receipt } from "../../../contracts/receipt.ts";
@@ -29,7 +29,7 @@ export interface Hop {
 }
 
 /** What is being followed. */
-export interface Followed {
+export interface TracedWrite {
   /** From 1, of this console. */
   readonly number: number;
   readonly entity: string;
@@ -42,16 +42,16 @@ export interface Followed {
   readonly hops: Hop[];
 }
 
-export const hopOf = ({ hops }: Pick<Followed, "hops">, kind: HopKind, replica: string | null = null) =>
+export const hopOf = ({ hops }: Pick<TracedWrite, "hops">, kind: HopKind, replica: string | null = null) =>
   hops.find((hop) => hop.kind === kind && hop.replica === replica);
 
 const placeOf = ({ topic, partition, offset }: StoredRecord): string => `${topic}/${partition}/${offset}`;
 
-const isOf = ({ id, version }: Followed, { key, headers }: StoredRecord): boolean =>
+const isOf = ({ id, version }: TracedWrite, { key, headers }: StoredRecord): boolean =>
   version !== null && key?.toString() === id && Number(headers[header.version]) >= version;
 
 /** The hop that a record of the events topic is, if it is this write's or a later one's of the entity. */
-export function publishedHop(write: Followed, record: StoredRecord): Hop[] {
+export function publishedHop(write: TracedWrite, record: StoredRecord): Hop[] {
   if (!isOf(write, record) || hopOf(write, "published")) return [];
   write.traceId ??= traceIdOf(record.headers[header.traceparent]) ?? null;
   const committedMs = Date.parse(record.headers[header.time] ?? "");
@@ -63,7 +63,7 @@ export function publishedHop(write: Followed, record: StoredRecord): Hop[] {
 }
 
 /** The hop that a record of a replica's topic is. */
-export function routedHop(write: Followed, replica: string, record: StoredRecord): Hop[] {
+export function routedHop(write: TracedWrite, replica: string, record: StoredRecord): Hop[] {
   if (!isOf(write, record) || hopOf(write, "routed", replica)) return [];
   const note = record.value !== null ? null : write.operation === "delete" ? "deleted" : "kept-out";
   const since = hopOf(write, "published")?.atMs ?? write.startedMs;
@@ -71,11 +71,11 @@ export function routedHop(write: Followed, replica: string, record: StoredRecord
 }
 
 /** True when a receipt says that its replica has the write, or a later one of the entity. */
-export const isTold = ({ entity, id, version }: Followed, receipt: Receipt): boolean =>
+export const isTold = ({ entity, id, version }: TracedWrite, receipt: Receipt): boolean =>
   receipt.entity === entity && version !== null && receipt.changes.some(([of, has]) => of === id && has >= version);
 
 /** The hops that a replica's receipt tells, once it is known when the write was routed there: their milliseconds count from then. */
-export function appliedHops(write: Followed, { replica, appliedMs, cachedMs }: Receipt): Hop[] {
+export function appliedHops(write: TracedWrite, { replica, appliedMs, cachedMs }: Receipt): Hop[] {
   const routed = hopOf(write, "routed", replica);
   if (!routed || hopOf(write, "applied", replica)) return [];
   const applied = hop("applied", replica, appliedMs, routed.atMs, null, null);
@@ -83,8 +83,8 @@ export function appliedHops(write: Followed, { replica, appliedMs, cachedMs }: R
 }
 
 /** The hops that a record of the dead-letter topic is: the letter itself, or a mark of what was done about it. */
-export function deadHop(write: Followed, record: StoredRecord): Hop[] {
-  const decoded = decodeLetterOrMark(record);
+export function deadHop(write: TracedWrite, record: StoredRecord): Hop[] {
+  const decoded = decodeDeadLetterOrMark(record);
   if (!decoded) return [];
   const dead = hopOf(write, "dead");
   if ("mark" in decoded) {
@@ -112,7 +112,7 @@ export const hop = (
 ): Hop => ({ kind, replica, atMs, tookMs: Math.max(0, atMs - sinceMs), note, place });
 
 /** True when nothing more is to be expected of a write: every replica has it, or its letter was settled. */
-export function isThrough(write: Followed, replicas: readonly string[]): boolean {
+export function isThrough(write: TracedWrite, replicas: readonly string[]): boolean {
   if (write.operation === "poison") return hopOf(write, "settled") !== undefined;
   return replicas.every((replica) => hopOf(write, "applied", replica) && hopOf(write, "routed", replica));
 }

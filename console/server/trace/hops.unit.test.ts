@@ -5,7 +5,7 @@ import type { Receipt } from "../../../contracts/receipt.ts";
 import type { StoredRecord } from "../../../kafka/log.ts";
 import { productDocument, upserted } from "../../../tests/harness/events.ts";
 import { letterRecord, markRecord } from "../../../tests/harness/letters.ts";
-import { appliedHops, deadHop, type Followed, isThrough, isTold, publishedHop, routedHop } from "./hops.ts";
+import { appliedHops, deadHop, type TracedWrite, isThrough, isTold, publishedHop, routedHop } from "./hops.ts";
 
 const id = "01890000-0000-7000-8000-000000000001";
 const at = Date.parse("2026-01-01T00:00:00.000Z");
@@ -14,7 +14,7 @@ const event = {
   traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 };
 
-const followed = (more: Partial<Followed> = {}): Followed => ({
+const followed = (more: Partial<TracedWrite> = {}): TracedWrite => ({
   ...{ number: 1, entity: "product", id, version: 2, operation: "change", startedMs: at - 5, traceId: null, hops: [] },
   ...more,
 });

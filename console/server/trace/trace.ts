@@ -12,7 +12,7 @@ import { partitionOf } from "../../../kafka/partitioner.ts";
 import {
   appliedHops,
   deadHop,
-  type Followed,
+  type TracedWrite,
   type Hop,
   hop,
   hopOf,
@@ -40,16 +40,16 @@ interface Using {
   readonly log: () => Promise<Log>;
   readonly logger: Logger;
   /** Told when something is new about a write. */
-  readonly onHops: (write: Followed, hops: readonly Hop[]) => void;
+  readonly onHops: (write: TracedWrite, hops: readonly Hop[]) => void;
 }
 
 interface Entry {
-  readonly write: Followed;
+  readonly write: TracedWrite;
   /** The first of each replica that tells of the write. */
   readonly receipts: Map<string, Receipt>;
 }
 
-export class Follow {
+export class WriteTrace {
   private readonly writes: Entry[] = [];
   private readonly receipts = new RecentReceipts();
   private number = 0;
@@ -58,7 +58,7 @@ export class Follow {
   constructor(private readonly using: Using) {}
 
   /** Newest last. */
-  recent(): readonly Followed[] {
+  recent(): readonly TracedWrite[] {
     return this.writes.map(({ write }) => write);
   }
 
@@ -71,7 +71,7 @@ export class Follow {
       ...entity.replicas.map((r) => replicaTopic(entity, r.name)),
     ];
     const ends = topics.map(async ({ name }) => {
-      const bounds = await log.bounds(name);
+      const bounds = await log.offsets(name);
       return [name, new Map([...bounds].map(([partition, { next }]) => [partition, next]))] as const;
     });
     return new Map(await Promise.all(ends));
@@ -81,10 +81,10 @@ export class Follow {
   start(
     entity: EntityDeclaration,
     ends: Ends,
-    about: Omit<Followed, "number" | "hops">,
+    about: Omit<TracedWrite, "number" | "hops">,
     first: readonly Hop[],
-  ): Followed {
-    const write: Followed = { ...about, number: ++this.number, hops: [] };
+  ): TracedWrite {
+    const write: TracedWrite = { ...about, number: ++this.number, hops: [] };
     const entry: Entry = { write, receipts: new Map() };
     this.writes.push(entry);
     if (this.writes.length > MOST) this.writes.shift();
@@ -109,7 +109,7 @@ export class Follow {
     this.found(write, appliedHops(write, receipt));
   }
 
-  private found(write: Followed, hops: readonly Hop[]): void {
+  private found(write: TracedWrite, hops: readonly Hop[]): void {
     if (hops.length === 0) return;
     write.hops.push(...hops);
     this.using.onHops(write, hops);
@@ -122,7 +122,7 @@ export class Follow {
     }
   }
 
-  private async look(write: Followed, entity: EntityDeclaration, ends: Ends): Promise<void> {
+  private async look(write: TracedWrite, entity: EntityDeclaration, ends: Ends): Promise<void> {
     const places = placesOf(write, entity, ends);
     const replicas = entity.replicas.map(({ name }) => name);
     for (;;) {
@@ -142,10 +142,10 @@ export class Follow {
     }
   }
 
-  private async lookAt(write: Followed, place: Place): Promise<void> {
+  private async lookAt(write: TracedWrite, place: Place): Promise<void> {
     if (place.done(write)) return;
     const log = await this.using.log();
-    const { next } = (await log.bounds(place.topic)).get(place.partition)!;
+    const { next } = (await log.offsets(place.topic)).get(place.partition)!;
     const to = Math.min(next, place.from + STEP);
     if (to <= place.from) return;
     for await (const records of log.read(place, place.from, to))
@@ -159,16 +159,16 @@ interface Place {
   readonly partition: number;
   from: number;
   readonly hops: (record: StoredRecord) => Hop[];
-  readonly done: (write: Followed) => boolean;
+  readonly done: (write: TracedWrite) => boolean;
 }
 
-function placesOf(write: Followed, entity: EntityDeclaration, ends: Ends): Place[] {
+function placesOf(write: TracedWrite, entity: EntityDeclaration, ends: Ends): Place[] {
   const place = (topic: string, hops: Place["hops"], done: Place["done"]): Place => {
     const of = ends.get(topic)!;
     const partition = write.id === null ? 0 : partitionOf(write.id, of.size);
     return { topic, partition, from: of.get(partition) ?? 0, hops, done };
   };
-  const has = (kind: Hop["kind"], replica: string | null) => (of: Followed) =>
+  const has = (kind: Hop["kind"], replica: string | null) => (of: TracedWrite) =>
     of.hops.some((one) => one.kind === kind && one.replica === replica);
   const letters = place(deadLetterTopic(entity).name, (record) => deadHop(write, record), has("settled", null));
   if (write.operation === "poison") return [letters];

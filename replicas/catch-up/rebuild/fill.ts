@@ -2,7 +2,7 @@
 import { type EntityDeclaration, type EntityId, type ReplicaDeclaration, rowOf } from "../../../contracts/entity/entity.ts";
 import { decodeRouted, NewerSchemaVersionError } from "../../../contracts/event.ts";
 import { replicaTopic } from "../../../contracts/topics.ts";
-import { isRefused } from "../../../platform/postgres/database.ts";
+import { isRejected } from "../../../platform/postgres/database.ts";
 import type { Log, StoredRecord } from "../../../kafka/log.ts";
 import { isId } from "../../../contracts/pages.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
@@ -68,7 +68,7 @@ export async function fill(
     try {
       await run((sql) => sql.unsafe(statement, parameters, { prepare: true }));
     } catch (error) {
-      if (!isRefused(error) || changes.length === 0) throw error;
+      if (!isRejected(error) || changes.length === 0) throw error;
       const half = changes.length >> 1;
       if (half > 0) await putAll(changes.slice(0, half), next);
       else onRefused(changes[0]!.id, error);

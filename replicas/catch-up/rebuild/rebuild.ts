@@ -9,7 +9,7 @@ import { replicaTopic } from "../../../contracts/topics.ts";
 import type { Log } from "../../../kafka/log.ts";
 import { connectDedicated, connectPool, type Sql } from "../../../platform/postgres/connect.ts";
 import { patienceMs } from "../positions.ts";
-import type { Kept } from "../../replica.ts";
+import type { ReplicatedEntity } from "../../replica.ts";
 import { type FillParts, fill, filledTo, type Source } from "./fill.ts";
 import { switchTables } from "./switch.ts";
 import { dropNext, dropStaleNext, finishNext, lockRebuild, NEXT, type NextTable, prepareNext } from "./tables.ts";
@@ -65,7 +65,7 @@ export async function rebuild(
     /** Begins anew instead of going on with what an interrupted run has filled. */
     readonly anew?: boolean;
   },
-  kept: readonly Kept[],
+  kept: readonly ReplicatedEntity[],
 ): Promise<Rebuilt> {
   const start = performance.now();
   const session = connectDedicated(using.databaseUrl, "lockstep-rebuild");
@@ -112,7 +112,7 @@ export async function rebuild(
 
 const secondsSince = (start: number): number => (performance.now() - start) / 1_000;
 
-async function sourcesOf(log: Log, kept: readonly Kept[], tables: readonly NextTable[]): Promise<Source[]> {
+async function sourcesOf(log: Log, kept: readonly ReplicatedEntity[], tables: readonly NextTable[]): Promise<Source[]> {
   const sources: Source[] = [];
   for (const [i, { entity, replica }] of kept.entries()) {
     const count = await log.partitions(replicaTopic(entity, replica.name).name);
@@ -145,7 +145,7 @@ class Filling {
     let left = 0;
     for (const { entity, replica } of this.sources.filter(({ partition }) => partition === 0)) {
       const topic = replicaTopic(entity, replica.name).name;
-      for (const [partition, { next }] of await this.using.log.bounds(topic)) {
+      for (const [partition, { next }] of await this.using.log.offsets(topic)) {
         this.ends.set(`${topic}/${partition}`, next);
         left += Math.max(0, next - (this.positions.get(`${topic}/${partition}`) ?? 0));
       }

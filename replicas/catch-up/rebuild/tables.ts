@@ -1,9 +1,9 @@
 /** The new version of a replica's tables, beside the live ones: schema `lockstep_next`; and the old one, once switched: `lockstep_old`. */
 import type { Sql } from "../../../platform/postgres/connect.ts";
-import { Refusal } from "../../../platform/user-error.ts";
+import { UserError } from "../../../platform/user-error.ts";
 
 /** A rebuild cannot be done now. */
-export class RebuildRefusedError extends Refusal {}
+export class RebuildRefusedError extends UserError {}
 
 /** Somebody else rebuilds this replica at this moment. */
 export class RebuildBusyError extends RebuildRefusedError {}

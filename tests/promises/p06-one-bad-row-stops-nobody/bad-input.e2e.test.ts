@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import postgres from "postgres";
-import { decodeLetterOrMark } from "../../../contracts/dead-letter.ts";
+import { decodeDeadLetterOrMark } from "../../../contracts/dead-letter.ts";
 import { product } from "../../../contracts/entities/product.ts";
 import { encodeEvent, header } from "../../../contracts/event.ts";
 import { deadLetterTopic, eventsTopic } from "../../../contracts/topics.ts";
@@ -72,11 +72,11 @@ test("P6: a thousand bad messages of twenty kinds go to the dead letters, each o
     const partitions = await log.partitions(topic);
     const deadLetters = async () => {
       const found: { reason: string; origin: string; bytes: string }[] = [];
-      for (const [partition, { first, next }] of await log.bounds(deadLetterTopic(product).name))
+      for (const [partition, { first, next }] of await log.offsets(deadLetterTopic(product).name))
         for await (const records of log.read({ topic: deadLetterTopic(product).name, partition }, first, next))
           for (const record of records) {
             const { headers, value } = record;
-            const decoded = decodeLetterOrMark(record);
+            const decoded = decodeDeadLetterOrMark(record);
             // Other tests of this stack leave marks, which name the origin of their letter.
             if (decoded && "mark" in decoded) continue;
             found.push({

@@ -11,7 +11,7 @@ import { deadLetterTopic, eventsTopic, replicaTopic } from "../../../contracts/t
 import { createLogger } from "../../../observability/logger.ts";
 import { connectLog } from "../../../kafka/connect-log.ts";
 import type { Log, StoredRecord } from "../../../kafka/log.ts";
-import { validator } from "../../../stream/validate.ts";
+import { validatorOf } from "../../../stream/validate.ts";
 import { inStep, lostInSource, topicViolations } from "../../harness/checker.ts";
 import { eventually } from "../../harness/eventually.ts";
 import { newProduct, Reader, Writers } from "../../harness/load.ts";
@@ -235,7 +235,7 @@ async function judgeLog(stack: Stack, after: EntityDeclaration): Promise<void> {
     expect(await topicViolations(stack, log, [after])).toEqual([]);
     const events = await recordsOf(log, eventsTopic(after).name);
     expect(versionsIn(events)).toEqual(["1", "2"]);
-    const validate = validator(after, await log.partitions(eventsTopic(after).name));
+    const validate = validatorOf(after, await log.partitions(eventsTopic(after).name));
     expect(events.map((record) => validate(record)).filter((verdict) => "rejection" in verdict)).toEqual([]);
     for (const replica of after.replicas) {
       const routed = await recordsOf(log, replicaTopic(after, replica.name).name);
@@ -255,7 +255,7 @@ const versionsIn = (records: readonly StoredRecord[]): string[] =>
 
 async function recordsOf(log: Log, topic: string): Promise<StoredRecord[]> {
   const records: StoredRecord[] = [];
-  for (const [partition, { first, next }] of await log.bounds(topic))
+  for (const [partition, { first, next }] of await log.offsets(topic))
     for await (const some of log.read({ topic, partition }, first, next)) records.push(...some);
   return records;
 }

@@ -16,7 +16,7 @@ const program = new Command("lockstep")
 
 // Rooms know nothing of each other: what a verb needs of another room is handed to it here.
 const rebuilding: Rebuilding = {
-  rebuild: async (name, using) => (await import("./replicas/catch-up/rebuild/index.ts")).rebuild(name, using),
+  rebuild: async (name, deps) => (await import("./replicas/catch-up/rebuild/index.ts")).rebuild(name, deps),
   dropOld: async (databaseUrl) => (await import("./replicas/catch-up/rebuild/index.ts")).dropOld(databaseUrl),
 };
 

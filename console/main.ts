@@ -1,10 +1,11 @@
 /** The console: a page that shows everything and follows single writes, the same over HTTP, and verification at a set pace. */
+
+import { addressesOf, Connections } from "../operations/connect.ts";
+import type { Rebuilding } from "../operations/rebuild/rebuild.ts";
 import { authOf } from "../platform/auth/guard.ts";
 import { serveHttp, serviceApp } from "../platform/http/http.ts";
 import type { ServiceDeps } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
-import { addressesOf, Connections } from "../operations/connect.ts";
-import type { Rebuilding } from "../operations/rebuild/rebuild.ts";
 import { changesOnly, ownHostOnly } from "./server/http/guard.ts";
 import { addOperations } from "./server/http/operations.ts";
 import { addPage } from "./server/http/page.ts";
@@ -24,7 +25,10 @@ const LOOK_EVERY_MS = 5_000;
  * @throws {CannotConnectError} when the settings do not say where the databases are.
  * @throws {SettingsError} when it would be open to the network unasked.
  */
-export async function startConsole({ settings, logger, metrics }: ServiceDeps, rebuilding: Rebuilding): Promise<Service> {
+export async function startConsole(
+  { settings, logger, metrics }: ServiceDeps,
+  rebuilding: Rebuilding,
+): Promise<Service> {
   const connections = new Connections(addressesOf(settings, ""), logger);
   const live = new Live(connections, logger);
   // A browser can put no header of its own on a page or an event stream, but it can send a password.

@@ -53,7 +53,9 @@ test("a letter and a mark are read as what they are, and nothing else is", () =>
     letter: { origin, ...cause, writtenMs: 5, atMs: 9, id, version: 3, resent: false },
   });
   const mark = { origin, resolution: "dropped", atMs: 7 } as const;
-  expect(decodeDeadLetterOrMark({ key: null, headers: texts(encodeMark(mark).headers), timestampMs: 9 })).toEqual({ mark });
+  expect(decodeDeadLetterOrMark({ key: null, headers: texts(encodeMark(mark).headers), timestampMs: 9 })).toEqual({
+    mark,
+  });
   expect(decodeDeadLetterOrMark({ key: null, headers: {}, timestampMs: 9 })).toBeUndefined();
   const odd = { ...texts(letter.headers), [deadLetterHeader.reason]: "because" };
   expect(decodeDeadLetterOrMark({ key: null, headers: odd, timestampMs: 9 })).toBeUndefined();

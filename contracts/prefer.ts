@@ -15,14 +15,14 @@ const parameter = /^replicas="?([a-z0-9 ,_-]*)"?$/i;
 /**
  * The preference to wait, if there is one. What cannot be understood is ignored, as the RFC asks (section 2).
  *
- * @param mostMs a longer wish counts as this long.
+ * @param maxMs a longer wish counts as this long.
  */
-export function preferredWait(header: string | undefined, mostMs: number): Wait | undefined {
+export function preferredWait(header: string | undefined, maxMs: number): Wait | undefined {
   for (const part of splitOutsideQuotes(header ?? "", ",")) {
     const [first = "", ...parameters] = splitOutsideQuotes(part, ";").map((piece) => piece.trim());
     const seconds = preference.exec(first)?.[1];
     if (seconds === undefined) continue;
-    const ms = Math.min(Number(seconds) * 1_000, mostMs);
+    const ms = Math.min(Number(seconds) * 1_000, maxMs);
     const named = parameters.map((piece) => parameter.exec(piece)?.[1]).find((list) => list !== undefined);
     const replicas = named?.split(/[ ,]+/).filter(Boolean);
     return { ms, applied: `wait=${ms / 1_000}`, replicas: replicas?.length ? replicas : undefined };

@@ -1,25 +1,25 @@
 import { expect, test } from "bun:test";
 import { preferredWait } from "./prefer.ts";
 
-const most = 10_000;
+const max = 10_000;
 
 test("wait is in seconds, bounded, and found among other preferences", () => {
-  expect(preferredWait("wait=2", most)).toEqual({ ms: 2_000, applied: "wait=2", replicas: undefined });
-  expect(preferredWait("respond-async, WAIT=0.5 , handling=lenient", most)?.ms).toBe(500);
-  expect(preferredWait("wait=600", most)).toMatchObject({ ms: most, applied: "wait=10" });
-  expect(preferredWait("wait=0", most)?.ms).toBe(0);
+  expect(preferredWait("wait=2", max)).toEqual({ ms: 2_000, applied: "wait=2", replicas: undefined });
+  expect(preferredWait("respond-async, WAIT=0.5 , handling=lenient", max)?.ms).toBe(500);
+  expect(preferredWait("wait=600", max)).toMatchObject({ ms: max, applied: "wait=10" });
+  expect(preferredWait("wait=0", max)?.ms).toBe(0);
 });
 
 test("replicas can be named, quoted or not", () => {
-  expect(preferredWait('return=minimal, wait=2; replicas="catalog, storefront"', most)?.replicas).toEqual([
+  expect(preferredWait('return=minimal, wait=2; replicas="catalog, storefront"', max)?.replicas).toEqual([
     "catalog",
     "storefront",
   ]);
-  expect(preferredWait("wait=1;replicas=catalog", most)?.replicas).toEqual(["catalog"]);
-  expect(preferredWait('wait=1; replicas=""', most)?.replicas).toBeUndefined();
+  expect(preferredWait("wait=1;replicas=catalog", max)?.replicas).toEqual(["catalog"]);
+  expect(preferredWait('wait=1; replicas=""', max)?.replicas).toBeUndefined();
 });
 
 test("what is not understood is ignored", () => {
   for (const header of [undefined, "", "wait", "wait=soon", "wait=-1", "return=minimal", 'x="wait=2"'])
-    expect(preferredWait(header, most)).toBeUndefined();
+    expect(preferredWait(header, max)).toBeUndefined();
 });

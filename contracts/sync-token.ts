@@ -23,7 +23,9 @@ const entry = /^([a-z][A-Za-z0-9]{0,62}):([0-9a-f-]{36}):([1-9]\d{0,14})$/;
 export function encodeSyncToken(seen: readonly TokenEntry[]): string {
   const newest = newestOf(seen);
   if (newest.length > MAX_TOKEN_ENTRIES)
-    throw malformed(`covers more than ${MAX_TOKEN_ENTRIES} entities: leave out tokens of what you have seen in every replica`);
+    throw malformed(
+      `covers more than ${MAX_TOKEN_ENTRIES} entities: leave out tokens of what you have seen in every replica`,
+    );
   const entries = newest.map(({ plural, id, version }) => `${plural}:${id}:${version}`);
   return Buffer.from(`${FORMAT};${entries.join(",")}`).toString("base64url");
 }

@@ -19,7 +19,8 @@ test("tokens of several writes are one: each entity with its newest version", ()
         if (write.version > (expected.get(key)?.version ?? 0)) expected.set(key, write);
       }
       const header = again.map((write) => encodeSyncToken([write])).join(", ");
-      const byId = (list: readonly TokenEntry[]) => list.toSorted((a, b) => (a.plural + a.id < b.plural + b.id ? -1 : 1));
+      const byId = (list: readonly TokenEntry[]) =>
+        list.toSorted((a, b) => (a.plural + a.id < b.plural + b.id ? -1 : 1));
       expect(byId(decodeSyncTokens(header))).toEqual(byId([...expected.values()]));
       expect(byId(decodeSyncTokens(encodeSyncToken(again)))).toEqual(byId([...expected.values()]));
     }),

@@ -4,11 +4,11 @@ import { product } from "../contracts/entities/product.ts";
 import { documentOf } from "../contracts/entity/entity.ts";
 import { createLogger } from "../observability/logger.ts";
 import { migrate } from "../platform/postgres/migrate.ts";
+import { LOCK_SPACE } from "../relay/leader-lock.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { outbox } from "../tests/harness/gateway.ts";
 import { freshDatabase } from "../tests/harness/parts.ts";
 import { migrations } from "./migrations/index.ts";
-import { LOCK_SPACE } from "../relay/leader-lock.ts";
 
 let url: string;
 let sql: Sql;
@@ -283,7 +283,7 @@ describe("an id that comes back goes on after its tombstone", () => {
       await inserter.unsafe(`begin isolation level ${level}; select from products`);
       const waiting = insert(id, inserter).catch((error) => error);
       await eventually(() => sql`select from pg_locks where pid = ${pid} and not granted`.then((rows) => rows.length), {
-        withinMs: 10_000,
+        timeoutMs: 10_000,
         what: "the insert to wait for the delete",
       });
       await deleter`commit`;
@@ -335,7 +335,7 @@ describe("the relay is woken", () => {
     return async () => {
       const end = newId();
       await sql`select pg_notify('lockstep_outbox', ${end})`;
-      await eventually(() => heard.includes(end), { withinMs: 10_000, what: "the test's own notification" });
+      await eventually(() => heard.includes(end), { timeoutMs: 10_000, what: "the test's own notification" });
       return heard.filter((payload) => payload === "").length;
     };
   };

@@ -5,10 +5,10 @@
 import type { EntityId, Version } from "../contracts/entity/entity.ts";
 import { decodeReceipt, type Receipt } from "../contracts/receipt.ts";
 import { receiptsTopic } from "../contracts/topics.ts";
+import type { Log, StoredRecord, Watcher } from "../kafka/log.ts";
 import { watchBuffer } from "../observability/gauges.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import type { Log, StoredRecord, Watcher } from "../kafka/log.ts";
 
 /** Receipts may come before the write's own answer; so many are remembered while somebody may ask for them. */
 const MOST_REMEMBERED = 20_000;
@@ -35,7 +35,7 @@ export interface Listening extends Disposable {
     id: EntityId,
     version: Version,
     replicas: readonly string[],
-    withinMs: number,
+    timeoutMs: number,
   ): Promise<Confirmation>;
 }
 
@@ -59,11 +59,11 @@ export class ReceiptListener {
   }
 
   /** To be called before the write. @returns undefined when receipts cannot be heard within the time, or too many wait already. */
-  async listen(withinMs: number): Promise<Listening | undefined> {
+  async listen(timeoutMs: number): Promise<Listening | undefined> {
     if (this.listeners >= MOST_WAITING) return undefined;
     this.watching ??= this.watch();
     const late = Promise.withResolvers<undefined>();
-    const timer = setTimeout(() => late.resolve(undefined), withinMs);
+    const timer = setTimeout(() => late.resolve(undefined), timeoutMs);
     const watcher = await Promise.race([this.watching.catch(() => undefined), late.promise]);
     clearTimeout(timer);
     if (!watcher) return undefined;
@@ -130,7 +130,7 @@ export class ReceiptListener {
   }
 
   private async confirmed(
-    ...[entity, id, version, replicas, withinMs]: Parameters<Listening["confirmed"]>
+    ...[entity, id, version, replicas, timeoutMs]: Parameters<Listening["confirmed"]>
   ): Promise<Confirmation> {
     const key = `${entity}:${id}`;
     const confirmed = new Map<string, number | undefined>(replicas.map((replica) => [replica, undefined]));
@@ -142,7 +142,7 @@ export class ReceiptListener {
     };
     const looks = this.waiting.get(key) ?? new Set();
     this.waiting.set(key, looks.add(look));
-    const timer = setTimeout(() => all.resolve(), withinMs);
+    const timer = setTimeout(() => all.resolve(), timeoutMs);
     look();
     await all.promise;
     clearTimeout(timer);

@@ -36,7 +36,7 @@ const create = (sku: string = Bun.randomUUIDv7()) =>
   request("POST", `${gateway.url}/products`, { sku, name: "Cup", price: "1.00" });
 const ready = async () => (await fetch(`${gateway.url}/health/ready`)).status === 200;
 const back = () =>
-  eventually(async () => (await create()).status === 201, { withinMs: 20_000, what: "a write to succeed" });
+  eventually(async () => (await create()).status === 201, { timeoutMs: 20_000, what: "a write to succeed" });
 
 const pids = async (condition = ""): Promise<number[]> =>
   (await gateway.sql.unsafe(`select pid from pg_stat_activity where pid <> pg_backend_pid() ${condition}`)).map(
@@ -63,7 +63,7 @@ describe("a database that stops without a word", () => {
     try {
       const begun = performance.now();
       const writes = Promise.all(skus.map(create));
-      await eventually(async () => !(await ready()), { withinMs: NOTICED_MS, what: "health to say so" });
+      await eventually(async () => !(await ready()), { timeoutMs: NOTICED_MS, what: "health to say so" });
       answers = await writes;
       expect(performance.now() - begun).toBeLessThan(NOTICED_MS);
       const again = performance.now();
@@ -74,12 +74,12 @@ describe("a database that stops without a word", () => {
       for (const pid of stopped) process.kill(pid, "SIGCONT");
     }
     await back();
-    await eventually(ready, { withinMs: 10_000, what: "health to be well again" });
+    await eventually(ready, { timeoutMs: 10_000, what: "health to be well again" });
     // What the answers said is so: only the writes that were on their way may be there.
     const told = answers.map(refusal);
     expect(told).toContain("unknown");
     await eventually(async () => (await pids("and state = 'active' and query like '%insert%'")).length === 0, {
-      withinMs: 10_000,
+      timeoutMs: 10_000,
       what: "the statements of before to end",
     });
     const there = await gateway.sql<{ sku: string }[]>`select sku from products where sku = any(${skus})`;
@@ -124,7 +124,7 @@ test("I27: a write whose answer was lost is told of when it is repeated with its
     pids(
       "and application_name = 'lockstep-gateway' and wait_event_type = 'Lock' and query_start < now() - interval '300 ms'",
     );
-  await eventually(async () => (await waiting()).length === 1, { withinMs: 5_000, what: "the write to wait" });
+  await eventually(async () => (await waiting()).length === 1, { timeoutMs: 5_000, what: "the write to wait" });
   const stopped = [server.pid, ...(await pids())];
   for (const pid of stopped) process.kill(pid, "SIGSTOP");
   try {
@@ -140,7 +140,7 @@ test("I27: a write whose answer was lost is told of when it is repeated with its
       if (answer.status !== 200) throw new Error(String(answer.status));
       return answer;
     },
-    { withinMs: 20_000, what: "the repeated write to be answered" },
+    { timeoutMs: 20_000, what: "the repeated write to be answered" },
   );
   expect([again.headers.get("idempotency-replayed"), again.body.version]).toEqual(["true", 2]);
   expect((await request("GET", `${gateway.url}/products/${id}`)).body).toMatchObject({ stock: 7, version: 2 });
@@ -150,13 +150,13 @@ test("a database that was killed is away, and back when it is started again", as
   const before = await create();
   await server.stop("SIGKILL");
   await eventually(async () => refusal(await create()) === "not carried out", {
-    withinMs: 10_000,
+    timeoutMs: 10_000,
     what: "writes to be refused",
   });
-  await eventually(async () => !(await ready()), { withinMs: 10_000, what: "health to say so" });
+  await eventually(async () => !(await ready()), { timeoutMs: 10_000, what: "health to say so" });
   await launch();
   await back();
-  await eventually(ready, { withinMs: 10_000, what: "health to be well again" });
+  await eventually(ready, { timeoutMs: 10_000, what: "health to be well again" });
   expect((await request("GET", `${gateway.url}/products/${before.body.id}`)).body).toEqual(before.body);
 }, 60_000);
 

@@ -10,11 +10,11 @@ import {
 import { LockstepError } from "../contracts/errors.ts";
 import { watchBuffer } from "../observability/gauges.ts";
 import type { Metrics } from "../observability/metrics.ts";
+import { Together, type Write } from "../platform/async/batcher.ts";
 import { isRejected } from "../platform/postgres/database.ts";
 import { explainError } from "./explain-error.ts";
 import type { Source } from "./source.ts";
 import { type Statements, statementsOf, type WriteText } from "./statements/index.ts";
-import { Together, type Write } from "../platform/async/batcher.ts";
 import type { IdempotencyKey, WriteContext } from "./write-context.ts";
 
 /** What became of a write. `again`: it was carried out before, by an earlier request with its key. */
@@ -52,7 +52,7 @@ const LOCK_NOT_AVAILABLE = "55P03";
 /** How long a statement of several writes waits for a lock of somebody else's, in milliseconds. */
 const LOCK_MS = 50;
 /** Of each kind of write. Two statements at a time would each have half as many writes, and cost more. */
-const BOUNDS = { lanes: 1, aside: 1, most: 500, patienceMs: 5_000 };
+const BOUNDS = { lanes: 1, aside: 1, max: 500, timeoutMs: 5_000 };
 
 export class EntityStore {
   private readonly statements: Statements;
@@ -76,7 +76,7 @@ export class EntityStore {
   registerMetrics(metrics: Metrics): void {
     const { inserts, updates, removals } = this;
     for (const [kind, writes] of Object.entries({ inserts, updates, removals }))
-      watchBuffer(metrics, `${this.entity.plural} ${kind}`, BOUNDS.most, () => writes.held);
+      watchBuffer(metrics, `${this.entity.plural} ${kind}`, BOUNDS.max, () => writes.held);
   }
 
   /** @throws {LockstepError} CONFLICT when a unique value is taken; INVALID; UNAVAILABLE. */
@@ -86,7 +86,12 @@ export class EntityStore {
   }
 
   /** Sets the given members and no others. @throws {LockstepError} NOT_FOUND, PRECONDITION_FAILED, CONFLICT, INVALID, UNAVAILABLE. */
-  async update(id: EntityId, change: Document, accepted: Accepted, context: WriteContext): Promise<WriteResult<Document>> {
+  async update(
+    id: EntityId,
+    change: Document,
+    accepted: Accepted,
+    context: WriteContext,
+  ): Promise<WriteResult<Document>> {
     const answer = await this.add(this.updates, id, { id, change: rowOf(change), accepted }, context);
     return { value: this.document(this.changed(id, accepted, answer)), replayed: answer.replayed ?? false };
   }

@@ -394,7 +394,7 @@ test("a write that PostgreSQL undoes to end a deadlock is tried again", async ()
     const waiting = () =>
       gateway.sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
     await eventually(async () => (await waiting()).length, {
-      withinMs: 10_000,
+      timeoutMs: 10_000,
       what: "the gateway's statement to wait for the value",
     });
     await other`update products set stock = 1 where id = ${id}`;

@@ -2,25 +2,25 @@
 import type { Hono } from "hono";
 import { asyncApi } from "../contracts/asyncapi/document.ts";
 import { entities } from "../contracts/entities/index.ts";
+import { connectLog } from "../kafka/connect-log.ts";
+import { brokersOf } from "../kafka/security.ts";
 import { watchPool } from "../observability/gauges.ts";
 import type { Logger } from "../observability/logger.ts";
 import { type Auth, authOf } from "../platform/auth/guard.ts";
 import { serveHttp, serviceApp } from "../platform/http/http.ts";
-import { connectLog } from "../kafka/connect-log.ts";
-import { brokersOf } from "../kafka/security.ts";
-import { migrate } from "../platform/postgres/migrate.ts";
 import { serveDescription } from "../platform/openapi/document.ts";
+import { migrate } from "../platform/postgres/migrate.ts";
 import type { ServiceDeps } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
 import { VERSION } from "../platform/version.ts";
 import { ReceiptListener } from "./confirmations.ts";
+import { EntityStore } from "./entity-store.ts";
 import { KeyExpiry } from "./idempotency.ts";
 import { migrations } from "./migrations/index.ts";
 import { gatewayOpenApi } from "./openapi/document.ts";
 import { addRoutes, type RouteParts } from "./routes.ts";
 import { scopeOf } from "./scope.ts";
 import { Source } from "./source.ts";
-import { EntityStore } from "./entity-store.ts";
 
 export interface Gateway extends Service {
   readonly url: string;
@@ -44,13 +44,13 @@ export async function startGateway({ settings, logger, metrics }: ServiceDeps): 
   const connect = () => connectLog({ ...brokersOf(settings), clientId: "lockstep-gateway", logger });
   const confirmations = new ReceiptListener(connect, logger);
   confirmations.show(metrics);
-  const using = {
+  const deps = {
     confirmations,
     metrics,
     maxBodyBytes: settings.LOCKSTEP_MAX_BODY_BYTES,
-    mostWaitMs: settings.LOCKSTEP_MAX_WAIT_MS,
+    maxWaitMs: settings.LOCKSTEP_MAX_WAIT_MS,
   };
-  const app = gatewayApp({ source, auth, logger }, using);
+  const app = gatewayApp({ source, auth, logger }, deps);
   const http = serveHttp(app, settings);
   await migrate(url, migrations, logger);
   source.schemaIsUpToDate();
@@ -77,15 +77,15 @@ export async function startGateway({ settings, logger, metrics }: ServiceDeps): 
 /** All that the gateway answers. */
 export function gatewayApp(
   { source, auth, logger }: { readonly source: Source; readonly auth: Auth; readonly logger: Logger },
-  using: RouteParts,
+  deps: RouteParts,
 ): Hono {
-  const { metrics } = using;
+  const { metrics } = deps;
   const app = serviceApp({ checks: [source.check, ...auth.checks], metrics, logger });
   app.use(auth.guard);
   for (const entity of entities) {
     const store = new EntityStore(source, entity);
     store.registerMetrics(metrics);
-    addRoutes(app, store, using);
+    addRoutes(app, store, deps);
   }
   serveDescription(app, "/openapi.json", gatewayOpenApi);
   serveDescription(app, "/asyncapi.json", () => asyncApi(VERSION));

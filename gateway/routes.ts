@@ -2,13 +2,13 @@
 import type { Context, Hono } from "hono";
 import { type Document, type EntityId, inputSchema, patchSchema, type Version } from "../contracts/entity/entity.ts";
 import { LockstepError } from "../contracts/errors.ts";
-import { readBody } from "../platform/http/body.ts";
 import { isId, pageOf, pageRequest } from "../contracts/pages.ts";
+import { readBody } from "../platform/http/body.ts";
+import type { EntityStore, WriteResult } from "./entity-store.ts";
 import { withIdempotency } from "./idempotency.ts";
 import { acceptedVersions, type Conditions, etagOf, isUnchanged } from "./preconditions.ts";
 import { withRequestSpan, withStatementSpan } from "./spans.ts";
 import { SynchronousWrite, type SynchronousWriteDeps } from "./synchronous.ts";
-import type { EntityStore, WriteResult } from "./entity-store.ts";
 
 /** Media types of bodies. */
 export const JSON_TYPES = ["application/json"];
@@ -19,11 +19,11 @@ export interface RouteParts extends SynchronousWriteDeps {
 }
 
 /** Adds `GET`, `POST` on the collection and `GET`, `PUT`, `PATCH`, `DELETE` on its members. */
-export function addRoutes(app: Hono, store: EntityStore, using: RouteParts): void {
+export function addRoutes(app: Hono, store: EntityStore, deps: RouteParts): void {
   const collection = `/${store.entity.plural}`;
   addReads(app, store, collection);
-  addCreate(app, store, collection, using);
-  addChanges(app, store, collection, using);
+  addCreate(app, store, collection, deps);
+  addChanges(app, store, collection, deps);
 }
 
 function addReads(app: Hono, store: EntityStore, collection: string): void {
@@ -127,10 +127,10 @@ async function answer(
 async function respondCommitted(
   c: Context,
   write: SynchronousWrite,
-  { id, version, again }: { readonly id: EntityId; readonly version: Version; readonly again: boolean },
+  { id, version, replayed }: { readonly id: EntityId; readonly version: Version; readonly replayed: boolean },
 ): Promise<void> {
   c.header("etag", etagOf(version));
-  await write.committed(id, version, again);
+  await write.committed(id, version, replayed);
 }
 
 /** An answer may be kept, but not be used without asking whether it is still true. */

@@ -10,8 +10,8 @@
  *   outcome, later ones are refused, and a new connection asks on.
  */
 import type { PoolUse } from "../observability/gauges.ts";
-import { Database, DatabaseUnavailableError } from "../platform/postgres/database.ts";
 import { connectPool, type Sql } from "../platform/postgres/connect.ts";
+import { Database, DatabaseUnavailableError } from "../platform/postgres/database.ts";
 import type { Check } from "../platform/service.ts";
 
 const TICK_MS = 500;

@@ -1,7 +1,7 @@
 /** The spans of a write: the request's, and under it the statement's, whose context travels on in the outbox row. */
 import type { Context } from "hono";
 import { LockstepError, policy } from "../contracts/errors.ts";
-import { withSpan, newTraceparent, SpanKind, startSpan, validTraceparent } from "../observability/trace.ts";
+import { newTraceparent, SpanKind, startSpan, validTraceparent, withSpan } from "../observability/trace.ts";
 import type { WriteContext } from "./write-context.ts";
 
 /** Runs a request inside its span. A write that came without a trace begins one, so that its hops can be told by one id. */

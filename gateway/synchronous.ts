@@ -2,10 +2,10 @@
 import type { Context } from "hono";
 import type { EntityDeclaration, EntityId, Version } from "../contracts/entity/entity.ts";
 import { LockstepError } from "../contracts/errors.ts";
+import { preferredWait, type Wait } from "../contracts/prefer.ts";
 import { decodeSyncTokens, encodeSyncToken, type TokenEntry } from "../contracts/sync-token.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import { preferredWait, type Wait } from "../contracts/prefer.ts";
-import type { ReceiptListener, Listening } from "./confirmations.ts";
+import type { Listening, ReceiptListener } from "./confirmations.ts";
 
 /** Longest that a write is held up to listen for receipts first. */
 const LISTEN_MS = 500;
@@ -14,7 +14,7 @@ export interface SynchronousWriteDeps {
   readonly confirmations: Pick<ReceiptListener, "listen">;
   readonly metrics: Metrics;
   /** Bound of `Prefer: wait`, in milliseconds. */
-  readonly mostWaitMs: number;
+  readonly maxWaitMs: number;
 }
 
 /** One write from before it is carried out to its answer. */
@@ -22,7 +22,7 @@ export class SynchronousWrite implements Disposable {
   private constructor(
     private readonly c: Context,
     private readonly entity: EntityDeclaration,
-    private readonly using: SynchronousWriteDeps,
+    private readonly deps: SynchronousWriteDeps,
     private readonly brought: readonly TokenEntry[],
     private readonly wait: Wait | undefined,
     private readonly listening: Listening | undefined,
@@ -33,14 +33,19 @@ export class SynchronousWrite implements Disposable {
    *
    * @throws {LockstepError} MALFORMED for a `Sync-Token` that no write gave, or a replica that is not declared: before anything is written.
    */
-  static async begin(c: Context, entity: EntityDeclaration, id: EntityId, using: SynchronousWriteDeps): Promise<SynchronousWrite> {
+  static async begin(
+    c: Context,
+    entity: EntityDeclaration,
+    id: EntityId,
+    deps: SynchronousWriteDeps,
+  ): Promise<SynchronousWrite> {
     const brought = decodeSyncTokens(c.req.header("sync-token"));
     encodeSyncToken([...brought, { plural: entity.plural, id, version: 1 }]);
-    const wait = preferredWait(c.req.header("prefer"), using.mostWaitMs);
+    const wait = preferredWait(c.req.header("prefer"), deps.maxWaitMs);
     for (const name of wait?.replicas ?? [])
       if (!entity.replicas.some((replica) => replica.name === name)) throw unknownReplica(entity, name);
-    const listening = wait && (await using.confirmations.listen(Math.min(LISTEN_MS, wait.ms)));
-    return new SynchronousWrite(c, entity, using, brought, wait, listening);
+    const listening = wait && (await deps.confirmations.listen(Math.min(LISTEN_MS, wait.ms)));
+    return new SynchronousWrite(c, entity, deps, brought, wait, listening);
   }
 
   /**
@@ -53,7 +58,7 @@ export class SynchronousWrite implements Disposable {
     c.header("sync-token", encodeSyncToken([...brought, { plural: entity.plural, id, version }]));
     if (again) {
       c.header("idempotency-replayed", "true");
-      this.using.metrics.replayedWrites.inc();
+      this.deps.metrics.replayedWrites.inc();
     }
     if (!wait || again) return;
     const replicas = wait.replicas ?? entity.replicas.map(({ name }) => name);
@@ -65,7 +70,7 @@ export class SynchronousWrite implements Disposable {
     const told = [...confirmed].map(([name, ms]) => (ms === undefined ? `${name};behind` : `${name};ms=${ms}`));
     c.header("lockstep-replicas", told.join(", "));
     for (const [replica, ms] of confirmed)
-      this.using.metrics.confirmations.inc({ replica, outcome: ms === undefined ? "behind" : "confirmed" });
+      this.deps.metrics.confirmations.inc({ replica, outcome: ms === undefined ? "behind" : "confirmed" });
   }
 
   [Symbol.dispose](): void {

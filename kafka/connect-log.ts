@@ -2,20 +2,20 @@
 import type { KafkaConfig } from "kafkajs";
 import { createLogger } from "kafkajs/src/loggers/index.js";
 import type { Logger } from "../observability/logger.ts";
-import type { Consumer, Log } from "./log.ts";
-import { Cluster } from "./wire/cluster.ts";
-import { fence } from "./writer/fence.ts";
 import { startOffsets } from "./consumer/commits.ts";
 import { startConsumer } from "./consumer/consumer.ts";
-import { startWatcher } from "./consumer/watcher.ts";
-import { kafkajsLogging } from "./wire/logging.ts";
-import { offsetRanges } from "./offsets.ts";
-import { patiently } from "./wire/patience.ts";
 import { readRange } from "./consumer/read-range.ts";
-import { Sender } from "./writer/sender.ts";
+import { startWatcher } from "./consumer/watcher.ts";
+import type { Consumer, Log } from "./log.ts";
+import { offsetRanges } from "./offsets.ts";
 import { configOf, ensureTopics } from "./topics.ts";
-import { TransactionalWriter } from "./writer/transactional-writer.ts";
+import { Cluster } from "./wire/cluster.ts";
+import { kafkajsLogging } from "./wire/logging.ts";
+import { patiently } from "./wire/patience.ts";
 import { EpochWriter } from "./writer/epoch-writer.ts";
+import { fence } from "./writer/fence.ts";
+import { Sender } from "./writer/sender.ts";
+import { TransactionalWriter } from "./writer/transactional-writer.ts";
 
 export interface LogSettings {
   /** host:port each. */
@@ -57,7 +57,7 @@ export async function connectLog({
   const closing = new AbortController();
   const { signal } = closing;
   const what = `connecting to ${brokers.join(", ")}`;
-  await patiently({ what, withinMs: connectTimeoutMs, signal, onRetry: sayOnce(logger) }, () => cluster.refresh());
+  await patiently({ what, timeoutMs: connectTimeoutMs, signal, onRetry: sayOnce(logger) }, () => cluster.refresh());
 
   return {
     async openWriter(name, partitions) {
@@ -68,7 +68,7 @@ export async function connectLog({
     },
     read: (at, from, to) => readRange(cluster, at, from, to, signal),
     async offsets(topic) {
-      const count = await patiently({ what: `finding ${topic}`, withinMs: CONNECT_WITHIN_MS, signal }, () =>
+      const count = await patiently({ what: `finding ${topic}`, timeoutMs: CONNECT_WITHIN_MS, signal }, () =>
         cluster.partitions(topic),
       );
       const partitions = Array.from({ length: count }, (_, partition) => ({ topic, partition }));
@@ -77,7 +77,7 @@ export async function connectLog({
     },
     config: (topic) => configOf(cluster, topic, signal),
     async committed(group, topic) {
-      const count = await patiently({ what: `finding ${topic}`, withinMs: CONNECT_WITHIN_MS, signal }, () =>
+      const count = await patiently({ what: `finding ${topic}`, timeoutMs: CONNECT_WITHIN_MS, signal }, () =>
         cluster.partitions(topic),
       );
       const partitions = Array.from({ length: count }, (_, partition) => ({ topic, partition }));
@@ -85,7 +85,7 @@ export async function connectLog({
       return new Map(partitions.map((at) => [at.partition, starts.get(`${topic}/${at.partition}`)!.start]));
     },
     partitions: (topic) =>
-      patiently({ what: `finding ${topic}`, withinMs: CONNECT_WITHIN_MS, signal }, () => cluster.partitions(topic)),
+      patiently({ what: `finding ${topic}`, timeoutMs: CONNECT_WITHIN_MS, signal }, () => cluster.partitions(topic)),
     async consume(options) {
       const follower = startConsumer(options, { cluster, logger });
       followers.add(follower);

@@ -1,5 +1,5 @@
 /** Where partitions begin and end now. */
-import { type OffsetRange, nameOf, type TopicPartition } from "./log.ts";
+import { nameOf, type OffsetRange, type TopicPartition } from "./log.ts";
 import { BrokerError, throwOnError } from "./wire/broker-errors.ts";
 import type { Cluster } from "./wire/cluster.ts";
 import { patiently } from "./wire/patience.ts";
@@ -36,7 +36,7 @@ async function listOffsets(
   const found = new Map<string, number>();
   const patience = {
     what: `asking where ${partitions.length} partitions begin and end`,
-    withinMs: WITHIN_MS,
+    timeoutMs: WITHIN_MS,
     between: () => cluster.refresh(),
     ...(signal ? { signal } : {}),
   };

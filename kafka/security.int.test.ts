@@ -1,10 +1,10 @@
 /** Brokers that let nobody in who does not say who they are, over TLS: what the settings say is what goes over the wire. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createLogger } from "../observability/logger.ts";
+import { readSettings } from "../platform/settings/settings.ts";
 import { healthOf } from "../stack/health.ts";
 import { addScramUser, type GuardedBroker, startGuardedBroker } from "../tests/harness/guarded-broker.ts";
 import { freePort } from "../tests/harness/parts.ts";
-import { readSettings } from "../platform/settings/settings.ts";
 import { connectLog } from "./connect-log.ts";
 import { brokersOf } from "./security.ts";
 

@@ -22,7 +22,7 @@ export async function ensureTopics(
 }
 
 async function ensureTopic(cluster: Cluster, topic: Topic, shape: Shape, signal: AbortSignal): Promise<void> {
-  const patience = { what: `making topic ${topic.name}`, withinMs: WITHIN_MS, signal, firstPauseMs: 25 };
+  const patience = { what: `making topic ${topic.name}`, timeoutMs: WITHIN_MS, signal, firstPauseMs: 25 };
   await patiently(patience, async () => {
     if (!(await exists(cluster, topic.name))) await create(cluster, topic, shape);
     // A broker that has just heard of the topic may not know its leaders yet.
@@ -39,7 +39,7 @@ async function ensureTopic(cluster: Cluster, topic: Topic, shape: Shape, signal:
 /** The settings of a topic, as its brokers have them now. @throws {Error} when they do not tell within a minute. */
 export async function configOf(cluster: Cluster, topic: string, signal: AbortSignal): Promise<Map<string, string>> {
   const what = `asking for the settings of ${topic}`;
-  return await patiently({ what, withinMs: WITHIN_MS, signal }, async () => {
+  return await patiently({ what, timeoutMs: WITHIN_MS, signal }, async () => {
     const wire = await cluster.controller();
     const { resources } = await wire.request("DescribeConfigs", {
       resources: [{ type: 2, name: topic, configNames: [] }],

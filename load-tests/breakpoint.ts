@@ -6,9 +6,9 @@
 
 import exec from "k6/execution";
 import type { Options, Threshold } from "k6/options";
-import { followedShare, live, WRITES_PER_LIFE } from "./k6/scenario.ts";
-import { common, report } from "./k6/report.ts";
 import { STORES, syncThresholds } from "./k6/replication-probe.ts";
+import { common, report } from "./k6/report.ts";
+import { followedShare, live, WRITES_PER_LIFE } from "./k6/scenario.ts";
 import { type Step, sustained } from "./k6/steps.ts";
 import type { SummaryData } from "./k6/summary.ts";
 import { replicas, setting } from "./k6/target.ts";

@@ -4,8 +4,8 @@
  * that is older than its token, or above P95_MS (default 250).
  */
 import type { Options } from "k6/options";
-import { followedShare, live, WRITES_PER_LIFE } from "./k6/scenario.ts";
 import { report } from "./k6/report.ts";
+import { followedShare, live, WRITES_PER_LIFE } from "./k6/scenario.ts";
 import { steady } from "./k6/steady.ts";
 import type { SummaryData } from "./k6/summary.ts";
 import { setting } from "./k6/target.ts";

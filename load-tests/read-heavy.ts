@@ -6,9 +6,9 @@
 import { check, fail } from "k6";
 import { Rate } from "k6/metrics";
 import type { Options } from "k6/options";
-import { readYourWrite } from "./k6/scenario.ts";
-import { common, report } from "./k6/report.ts";
 import { followEverywhere, syncThresholds } from "./k6/replication-probe.ts";
+import { common, report } from "./k6/report.ts";
+import { readYourWrite } from "./k6/scenario.ts";
 import type { SummaryData } from "./k6/summary.ts";
 import { replicas, setting } from "./k6/target.ts";
 import { create, readOne, remove, update } from "./k6/writes.ts";

@@ -3,8 +3,8 @@
  * removes what it made. ITERATIONS (default 20), P95_MS (default 1000).
  */
 import type { Options } from "k6/options";
-import { common, report } from "./k6/report.ts";
 import { followEverywhere, syncThresholds } from "./k6/replication-probe.ts";
+import { common, report } from "./k6/report.ts";
 import type { SummaryData } from "./k6/summary.ts";
 import { setting } from "./k6/target.ts";
 import { create, remove } from "./k6/writes.ts";

@@ -3,8 +3,8 @@
  * above P99_MS (default 500). `bun run load soak` also tells how the memory of each process went, and compares source and replicas.
  */
 import type { Options } from "k6/options";
-import { followedShare, live, WRITES_PER_LIFE } from "./k6/scenario.ts";
 import { report } from "./k6/report.ts";
+import { followedShare, live, WRITES_PER_LIFE } from "./k6/scenario.ts";
 import { steady } from "./k6/steady.ts";
 import type { SummaryData } from "./k6/summary.ts";
 import { setting } from "./k6/target.ts";

@@ -4,9 +4,9 @@
  * again, and nothing may have been refused in the calm.
  */
 import type { Options } from "k6/options";
-import { followedShare, live, WRITES_PER_LIFE } from "./k6/scenario.ts";
-import { common, report } from "./k6/report.ts";
 import { syncThresholds } from "./k6/replication-probe.ts";
+import { common, report } from "./k6/report.ts";
+import { followedShare, live, WRITES_PER_LIFE } from "./k6/scenario.ts";
 import type { SummaryData } from "./k6/summary.ts";
 import { setting } from "./k6/target.ts";
 

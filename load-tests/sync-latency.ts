@@ -4,8 +4,8 @@
  * The run fails above P95_MS (default 100) or P99_MS (default 250).
  */
 import type { Options } from "k6/options";
-import { report } from "./k6/report.ts";
 import { followEverywhere } from "./k6/replication-probe.ts";
+import { report } from "./k6/report.ts";
 import { steady } from "./k6/steady.ts";
 import type { SummaryData } from "./k6/summary.ts";
 import { setting } from "./k6/target.ts";

@@ -39,7 +39,7 @@ function traceTo(url: string, tryForMs = TRY_FOR_MS) {
     waiting: () => value(/lockstep_buffer_items\{buffer="spans".*\} (\d+)/),
     dropped: () => value(/lockstep_spans_total\{outcome="dropped".*\} (\d+)/),
     told: (begin: string) =>
-      eventually(() => lines.find(({ msg }) => msg.startsWith(begin)), { withinMs: 20_000, what: `"${begin}"` }),
+      eventually(() => lines.find(({ msg }) => msg.startsWith(begin)), { timeoutMs: 20_000, what: `"${begin}"` }),
   };
 }
 
@@ -77,7 +77,7 @@ for (const [what, portOf] of [
     const { told, waiting, dropped, flush } = traceTo(`http://127.0.0.1:${collector.port}`);
     await writes(2_000);
     await told("spans cannot be sent");
-    await eventually(async () => (await waiting()) <= KEPT, { withinMs: 20_000, what: "the rest to be let go" });
+    await eventually(async () => (await waiting()) <= KEPT, { timeoutMs: 20_000, what: "the rest to be let go" });
     const before = encoded();
     await writes(10_000);
     expect(await waiting()).toBe(KEPT);

@@ -12,17 +12,17 @@ export interface MetricExport {
 
 /** @param everyMs from one sending to the next, in milliseconds. */
 export function exportMetrics(
-  using: { readonly metrics: Pick<Metrics, "families">; readonly logger: Logger },
+  deps: { readonly metrics: Pick<Metrics, "families">; readonly logger: Logger },
   endpoint: OtlpEndpoint,
   resource: Attributes,
   everyMs: number,
 ): MetricExport {
   const startMs = Date.now();
   // What is lost is only how fine the curve is: values count from the start, and the next ones stand for these.
-  const outage = new Outage(using.logger, "metrics cannot be sent", "metrics are sent again");
+  const outage = new Outage(deps.logger, "metrics cannot be sent", "metrics are sent again");
   let sending: Promise<void> | undefined;
   const send = async () => {
-    const families = await using.metrics.families();
+    const families = await deps.metrics.families();
     await sendMetrics(endpoint, metricsMessage(resource, families, startMs, Date.now()));
   };
   const sendOnce = () => {

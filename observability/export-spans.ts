@@ -21,18 +21,18 @@ const TRY_FOR_MS = 5_000;
 const GRACE_MS = 1_000;
 
 export function exportSpans(
-  using: { readonly logger: Logger; readonly metrics: Metrics },
+  deps: { readonly logger: Logger; readonly metrics: Metrics },
   endpoint: OtlpEndpoint,
   settings: Pick<Recording, "resource" | "ratio" | "slowMs">,
   tryForMs = TRY_FOR_MS,
 ): SpanExport {
-  const { logger, metrics } = using;
+  const { logger, metrics } = deps;
   const exporter = new OTLPTraceExporter({
     url: urlOf(endpoint, "traces"),
     headers: { ...endpoint.headers },
     timeoutMillis: tryForMs,
   });
-  const queue = new SpanQueue(using, exporter, tryForMs + GRACE_MS);
+  const queue = new SpanQueue(deps, exporter, tryForMs + GRACE_MS);
   watchBuffer(metrics, "spans", MAX_QUEUED, () => queue.size);
   const onDropped = () => metrics.spans.inc({ outcome: "unsampled" });
   const recorder = recordWithSdk({ ...settings, logger, onDropped, next: queue, taker: queue });

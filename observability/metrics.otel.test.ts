@@ -39,7 +39,7 @@ test("a collector has the same names and values as /metrics tells, by and by and
   const latency = (text: string, of: string, more = {}) =>
     sample(text, `lockstep_sync_latency_seconds_${of}`, { ...by, ...labels, ...more });
   await eventually(async () => latency(await collector.scrape(), "count") === 4, {
-    withinMs: 20_000,
+    timeoutMs: 20_000,
     what: "the collector to have the latency",
   });
   const text = await collector.scrape();

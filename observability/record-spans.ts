@@ -3,8 +3,8 @@ import { type DiagLogger, DiagLogLevel, diag, ROOT_CONTEXT, trace } from "@opent
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { NodeSDK } from "@opentelemetry/sdk-node";
 import { createAlwaysRecordSampler, ParentBasedSampler, TraceIdRatioBasedSampler } from "@opentelemetry/sdk-trace";
-import { type TailSamplingOptions, TailSampler } from "./tail-sampling.ts";
 import type { Logger } from "./logger.ts";
+import { TailSampler, type TailSamplingOptions } from "./tail-sampling.ts";
 import { MAX_LINKS, type Recorder } from "./trace.ts";
 import { format, newTraceparent, parse, SAMPLED } from "./traceparent.ts";
 

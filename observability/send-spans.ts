@@ -17,16 +17,16 @@ export const ACCEPTED = 0;
 /**
  * Never rejects. The exporter's own time-out begins with the connection: where each attempt to connect is swallowed, it waits for two minutes.
  *
- * @param withinMs after which it counts as failed; an answer that comes later is not heard.
+ * @param timeoutMs after which it counts as failed; an answer that comes later is not heard.
  */
 export const sendSpans = (
   exporter: Pick<SpanExporter, "export">,
   spans: ReadableSpan[],
-  withinMs: number,
+  timeoutMs: number,
 ): Promise<Sent> =>
   new Promise((resolve) => {
-    const late = () => resolve({ outcome: "failed", error: new Error(`no answer within ${withinMs} ms`) });
-    const timer = setTimeout(late, withinMs);
+    const late = () => resolve({ outcome: "failed", error: new Error(`no answer within ${timeoutMs} ms`) });
+    const timer = setTimeout(late, timeoutMs);
     timer.unref();
     exporter.export(spans, ({ code, error }) => {
       clearTimeout(timer);

@@ -12,7 +12,7 @@ import { BatchSpanProcessor, type ReadableSpan, type SpanExporter, type SpanProc
 import type { Logger } from "./logger.ts";
 import type { Metrics } from "./metrics.ts";
 import { Outage } from "./outage.ts";
-import { sendSpans, ACCEPTED } from "./send-spans.ts";
+import { ACCEPTED, sendSpans } from "./send-spans.ts";
 
 /** Spans that wait; what comes then is dropped. */
 export const MAX_QUEUED = 8_192;
@@ -34,20 +34,20 @@ export class SpanQueue implements SpanProcessor {
   private readonly batches: BatchSpanProcessor;
   private readonly outage: Outage;
 
-  /** @param withinMs longer than the exporter tries, so that what it says of a batch is heard. */
+  /** @param timeoutMs longer than the exporter tries, so that what it says of a batch is heard. */
   constructor(
-    private readonly using: { readonly logger: Logger; readonly metrics: Pick<Metrics, "spans"> },
+    private readonly deps: { readonly logger: Logger; readonly metrics: Pick<Metrics, "spans"> },
     private readonly exporter: SpanExporter,
-    private readonly withinMs: number,
+    private readonly timeoutMs: number,
   ) {
     const failing = "spans cannot be sent; until they can, new ones are counted and not made";
-    this.outage = new Outage(using.logger, failing, "spans are sent again");
+    this.outage = new Outage(deps.logger, failing, "spans are sent again");
     this.batches = new BatchSpanProcessor({
       exporter: { export: (spans, done) => void this.batch(spans, done), shutdown: () => exporter.shutdown() },
       maxQueueSize: MAX_QUEUED,
       maxExportBatchSize: MOST_AT_A_TIME,
       scheduledDelayMillis: SEND_EVERY_MS,
-      exportTimeoutMillis: 2 * withinMs,
+      exportTimeoutMillis: 2 * timeoutMs,
     });
   }
 
@@ -75,7 +75,7 @@ export class SpanQueue implements SpanProcessor {
   /** Counts spans as lost, also such as were not made. */
   drop(count: number): void {
     this.dropped += count;
-    this.using.metrics.spans.inc({ outcome: "dropped" }, count);
+    this.deps.metrics.spans.inc({ outcome: "dropped" }, count);
   }
 
   /** Sends what is left, and waits for what is under way as well; while the collector is away, neither. Never rejects. */
@@ -97,7 +97,7 @@ export class SpanQueue implements SpanProcessor {
   }
 
   private async first(spans: ReadableSpan[]): Promise<void> {
-    const { outcome, error } = await sendSpans(this.exporter, spans, this.withinMs);
+    const { outcome, error } = await sendSpans(this.exporter, spans, this.timeoutMs);
     if (outcome === "taken") {
       this.taken(spans.length);
       return;
@@ -121,7 +121,7 @@ export class SpanQueue implements SpanProcessor {
       this.tryLater();
       return;
     }
-    const { outcome, error } = await sendSpans(this.exporter, spans, this.withinMs);
+    const { outcome, error } = await sendSpans(this.exporter, spans, this.timeoutMs);
     if (outcome !== "failed") kept.splice(0, spans.length);
     if (outcome === "taken") {
       this.flow(kept);
@@ -141,7 +141,7 @@ export class SpanQueue implements SpanProcessor {
   }
 
   private taken(count: number): void {
-    this.using.metrics.spans.inc({ outcome: "exported" }, count);
+    this.deps.metrics.spans.inc({ outcome: "exported" }, count);
     this.outage.ended({ dropped: this.dropped });
     this.dropped = 0;
   }

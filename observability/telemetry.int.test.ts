@@ -7,9 +7,9 @@ import { createMetrics } from "./metrics.ts";
 import { startTelemetry } from "./telemetry.ts";
 import { recordSpans, SpanKind, startSpan, traceIdOf } from "./trace.ts";
 
-const using = { logger: createLogger("gateway", "2", "silent"), metrics: createMetrics("gateway", "2") };
+const deps = { logger: createLogger("gateway", "2", "silent"), metrics: createMetrics("gateway", "2") };
 const telemetry = (OTEL_EXPORTER_OTLP_ENDPOINT?: string) =>
-  startTelemetry("gateway", "2", readSettings({ OTEL_EXPORTER_OTLP_ENDPOINT }), using);
+  startTelemetry("gateway", "2", readSettings({ OTEL_EXPORTER_OTLP_ENDPOINT }), deps);
 
 afterEach(() => recordSpans(undefined));
 
@@ -53,7 +53,7 @@ test("a collector that refuses for good is not asked again with the same spans",
   });
   const metrics = createMetrics("gateway", "2");
   const settings = readSettings({ OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.port}` });
-  const { flush } = await startTelemetry("gateway", "2", settings, { ...using, metrics });
+  const { flush } = await startTelemetry("gateway", "2", settings, { ...deps, metrics });
   startSpan("refused", {}).end();
   await flush();
   await flush();
@@ -92,7 +92,7 @@ test("spans flow again after the endpoint was away", async () => {
       startSpan("again", {}).end();
       return receiver.spans.length > 0 && receiver.requests > 1;
     },
-    { withinMs: 20_000, what: "spans to come after a refused batch" },
+    { timeoutMs: 20_000, what: "spans to come after a refused batch" },
   );
 }, 30_000);
 
@@ -100,7 +100,7 @@ test("what failed or was slow arrives whatever the ratio, and says so; what is n
   using receiver = new OtlpReceiver();
   const metrics = createMetrics("gateway", "2");
   const settings = readSettings({ OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint, LOCKSTEP_TRACE_RATIO: "0" });
-  const { flush } = await startTelemetry("gateway", "2", settings, { ...using, metrics });
+  const { flush } = await startTelemetry("gateway", "2", settings, { ...deps, metrics });
   const root = startSpan("write", {});
   startSpan("insert", { parent: root.traceparent }).end(new Error("no connection"));
   startSpan("apply", { parent: root.traceparent, sinceMs: Date.now() - 60_000 }).end();
@@ -121,7 +121,7 @@ test("headers of the settings go with each request, and numbers, lists and truth
     OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
     OTEL_EXPORTER_OTLP_HEADERS: "authorization=Bearer%20a%3D1,x-tenant=shop",
   });
-  const { flush } = await startTelemetry("gateway", "2", settings, using);
+  const { flush } = await startTelemetry("gateway", "2", settings, deps);
   const attributes = { whole: -7, half: 0.5, yes: true, list: ["a", "b"], text: "\u00e9" };
   startSpan("kinds", { attributes, kind: SpanKind.PRODUCER }).end();
   await flush();

@@ -23,7 +23,7 @@ export async function startTelemetry(
   service: string,
   instance: string,
   settings: Settings,
-  using: { readonly logger: Logger; readonly metrics: Metrics },
+  deps: { readonly logger: Logger; readonly metrics: Metrics },
 ): Promise<Telemetry> {
   const endpoint = settings.OTEL_EXPORTER_OTLP_ENDPOINT;
   if (!endpoint) return { flush: async () => {} };
@@ -37,13 +37,13 @@ export async function startTelemetry(
   const to = { url: endpoint, headers: headersOf(settings.OTEL_EXPORTER_OTLP_HEADERS) };
   const { exportSpans } = await import("./export-spans.ts");
   const { LOCKSTEP_TRACE_RATIO: ratio, LOCKSTEP_TRACE_SLOW_MS: slowMs } = settings;
-  const spans = exportSpans(using, to, { resource, ratio, slowMs });
+  const spans = exportSpans(deps, to, { resource, ratio, slowMs });
   recordSpans(spans.recorder);
   const exports: Pick<Telemetry, "flush">[] = [spans];
   if (settings.OTEL_METRICS_EXPORTER === "otlp") {
     const { exportMetrics } = await import("./export-metrics.ts");
-    exports.push(exportMetrics(using, to, resource, settings.OTEL_METRIC_EXPORT_INTERVAL));
+    exports.push(exportMetrics(deps, to, resource, settings.OTEL_METRIC_EXPORT_INTERVAL));
   }
-  using.logger.debug({ endpoint: new URL(endpoint).host }, "traces are exported");
+  deps.logger.debug({ endpoint: new URL(endpoint).host }, "traces are exported");
   return { flush: () => Promise.race([Promise.all(exports.map((one) => one.flush())), Bun.sleep(FLUSH_MS)]) };
 }

@@ -3,7 +3,6 @@ import fc from "fast-check";
 import { recordHere } from "../tests/harness/recorded-spans.ts";
 import { BatchSpans } from "./batch-spans.ts";
 import {
-  withSpan,
   MAX_LINKS,
   newTraceparent,
   recordSpans,
@@ -11,6 +10,7 @@ import {
   startSpan,
   traceIdOf,
   validTraceparent,
+  withSpan,
 } from "./trace.ts";
 
 const TRACE = "0af7651916cd43dd8448eb211c80319c";
@@ -206,7 +206,7 @@ describe("what is kept", () => {
 
   test("is also a failed span of a trace that is not, with its place in it, and it says so", () => {
     let left = 0;
-    const kept = recordHere({ ratio: 0, leave: () => left++ });
+    const kept = recordHere({ ratio: 0, onDropped: () => left++ });
     const root = startSpan("write", {});
     const child = startSpan("insert", { parent: root.traceparent });
     child.end(new Error("no connection"));

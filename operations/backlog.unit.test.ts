@@ -8,8 +8,8 @@ function logWith({ lag, step }: { lag: number; step: number }) {
   let asked = 0;
   return {
     asked: () => asked,
-    bounds: async () => new Map([[0, { first: 0, next: lag }]]),
-    progress: async (group: string) => {
+    offsets: async () => new Map([[0, { first: 0, next: lag }]]),
+    committed: async (group: string) => {
       if (!group.includes("catalog")) return new Map([[0, lag]]);
       asked++;
       position += step;

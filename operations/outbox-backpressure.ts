@@ -23,15 +23,15 @@ export class OutboxStuckError extends UserError {
  *
  * @throws {OutboxStuckError} @throws when the source does not answer.
  */
-export async function waitForOutbox(source: Sql, most: number, signal: AbortSignal): Promise<void> {
+export async function waitForOutbox(source: Sql, max: number, signal: AbortSignal): Promise<void> {
   let fewest = Number.POSITIVE_INFINITY;
   let since = performance.now();
   while (!signal.aborted) {
     // Counting stops a little above: a long outbox is counted no further than it takes to see it getting shorter.
     const [row] = await source<{ depth: number }[]>`
-      select count(*)::int as depth from (select from lockstep.outbox limit ${most * 100}) as bounded`;
+      select count(*)::int as depth from (select from lockstep.outbox limit ${max * 100}) as bounded`;
     const { depth } = row!;
-    if (depth < most) return;
+    if (depth < max) return;
     if (depth < fewest) {
       fewest = depth;
       since = performance.now();

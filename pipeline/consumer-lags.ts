@@ -1,6 +1,7 @@
 /** `lockstep_consumer_lag` of one group, told by who processes its records. */
-import type { Metrics } from "../observability/metrics.ts";
+
 import { nameOf, type TopicPartition } from "../kafka/log.ts";
+import type { Metrics } from "../observability/metrics.ts";
 
 /**
  * A group may follow the topics of many entities, and the metric knows partitions only: it tells the sum of all topics' partitions of

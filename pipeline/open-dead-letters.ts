@@ -2,9 +2,9 @@
  * The dead letters that are open, as their topics tell from the first record to the last, and on: for those who count them or look after
  * them. Memory is bounded; above the bound the count is an estimate.
  */
-import { decodeDeadLetterOrMark, type DeadLetter, originName } from "../contracts/dead-letter.ts";
-import type { Logger } from "../observability/logger.ts";
+import { type DeadLetter, decodeDeadLetterOrMark, originName } from "../contracts/dead-letter.ts";
 import type { Log, StoredRecord, TopicPartition, Watcher } from "../kafka/log.ts";
+import type { Logger } from "../observability/logger.ts";
 
 /** Letters that are kept one by one, some 300 bytes each. */
 const MAX_KEPT = 100_000;
@@ -13,7 +13,8 @@ const MAX_DONE = 10_000;
 /** A watch that ended begins anew after so long, in milliseconds. */
 const RETRY_MS = 5_000;
 
-export interface OpenDeadLetter extends Pick<DeadLetter, "origin" | "id" | "version" | "resent" | "replica" | "replayOf"> {
+export interface OpenDeadLetter
+  extends Pick<DeadLetter, "origin" | "id" | "version" | "resent" | "replica" | "replayOf"> {
   readonly name: string;
   /** Where it stands among the dead letters. */
   readonly at: TopicPartition & { readonly offset: number };
@@ -86,12 +87,12 @@ export class OpenDeadLetters {
   }
 
   /** Some that match, in turn: those of one call come last in later ones. */
-  some(most: number, matches: (letter: OpenDeadLetter) => boolean): OpenDeadLetter[] {
+  some(max: number, matches: (letter: OpenDeadLetter) => boolean): OpenDeadLetter[] {
     const chosen: OpenDeadLetter[] = [];
     for (const letter of this.kept.values()) {
       if (!matches(letter)) continue;
       chosen.push(letter);
-      if (chosen.length >= most) break;
+      if (chosen.length >= max) break;
     }
     for (const letter of chosen) {
       this.kept.delete(letter.name);
@@ -120,7 +121,7 @@ export interface DeadLetterWatch {
 
 /** Watches dead-letter topics, and begins anew when a watch ends. Never rejects: who counts letters must not stop the work. */
 export function watchOpenDeadLetters(
-  using: { readonly log: Log; readonly logger: Logger },
+  deps: { readonly log: Log; readonly logger: Logger },
   topics: readonly string[],
   isOurs?: (letter: DeadLetter) => boolean,
 ): DeadLetterWatch {
@@ -134,7 +135,7 @@ export function watchOpenDeadLetters(
       const onRecords = (records: readonly StoredRecord[]) => {
         for (const record of records) letters.take(record);
       };
-      for (const topic of topics) watchers.push(await using.log.watch({ topic, from: "start", onRecords }));
+      for (const topic of topics) watchers.push(await deps.log.watch({ topic, from: "start", onRecords }));
       await Promise.race([Promise.all(watchers.map(({ caughtUp }) => caughtUp)), closing.promise]);
       current = letters;
       await Promise.race([...watchers.map(({ ended }) => ended), closing.promise]);
@@ -145,7 +146,7 @@ export function watchOpenDeadLetters(
   };
   const running = (async () => {
     while (!closed) {
-      await once().catch((error) => using.logger.debug({ err: error }, "dead letters are not watched for a moment"));
+      await once().catch((error) => deps.logger.debug({ err: error }, "dead letters are not watched for a moment"));
       if (!closed) await Promise.race([Bun.sleep(RETRY_MS), closing.promise]);
     }
   })();

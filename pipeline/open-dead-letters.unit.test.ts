@@ -2,8 +2,8 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { product } from "../contracts/entities/product.ts";
 import { Folding } from "../operations/dead-letters/fold.ts";
-import { OpenDeadLetters } from "./open-dead-letters.ts";
 import { letterRecord, markRecord } from "../tests/harness/letters.ts";
+import { OpenDeadLetters } from "./open-dead-letters.ts";
 
 const all = () => true;
 const name = (offset: number) => `products.events/0/${offset}`;

@@ -1,9 +1,9 @@
 /** How a service obeys `pause` and `resume`: it watches the control topic, from before its first batch on. */
 import { type Control, decodeControl } from "../contracts/control.ts";
 import { controlTopic } from "../contracts/topics.ts";
+import type { Consumer, Log } from "../kafka/log.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import type { Consumer, Log } from "../kafka/log.ts";
 import type { Check } from "../platform/service.ts";
 
 /** Longest that a start waits to learn whether the service is paused, in milliseconds. */
@@ -14,8 +14,8 @@ export class Pause {
   private control: Control | undefined;
   private follower: Pick<Consumer, "paused"> | undefined;
 
-  constructor(private readonly using: { readonly logger: Logger; readonly metrics: Metrics }) {
-    using.metrics.paused.set(0);
+  constructor(private readonly deps: { readonly logger: Logger; readonly metrics: Metrics }) {
+    deps.metrics.paused.set(0);
   }
 
   /** For the service's health: paused is ready all the same, and worth knowing. */
@@ -44,7 +44,7 @@ export class Pause {
         for (const record of records) if (record.key?.toString() === key) this.obey(decodeControl(record.value));
       },
     });
-    await withinMs(LEARN_MS, watcher.caughtUp);
+    await timeoutMs(LEARN_MS, watcher.caughtUp);
     return { ended: watcher.ended };
   }
 
@@ -60,7 +60,7 @@ export class Pause {
 
   private obey(control: Control | undefined): void {
     if (!control) return;
-    const { logger, metrics } = this.using;
+    const { logger, metrics } = this.deps;
     if (control.paused !== this.paused)
       logger.warn({ reason: control.reason }, control.paused ? "paused by an operator" : "resumed by an operator");
     this.control = control;
@@ -71,7 +71,7 @@ export class Pause {
 
 const reasonOf = ({ reason }: Control): string => (reason ? `: ${reason}` : "");
 
-async function withinMs(ms: number, work: Promise<void>): Promise<void> {
+async function timeoutMs(ms: number, work: Promise<void>): Promise<void> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(() => late.reject(new Error(`${controlTopic.name} was not read within ${ms} ms`)), ms);
   await Promise.race([work, late.promise]).finally(() => clearTimeout(timer));

@@ -7,10 +7,10 @@ import writeText from "./canary.sql" with { type: "text" };
 
 /** @param everyS seconds from one to the next; 0 writes none. @param sql a connection that is not the relay's session: it may be held up. */
 export function startCanary(
-  using: { readonly sql: Sql; readonly metrics: Pick<Metrics, "canaryWrites">; readonly logger: Logger },
+  deps: { readonly sql: Sql; readonly metrics: Pick<Metrics, "canaryWrites">; readonly logger: Logger },
   everyS: number,
 ): Disposable {
-  const { sql, metrics, logger } = using;
+  const { sql, metrics, logger } = deps;
   let writing = false;
   const write = async () => {
     // One that is held up is late, and must not be followed by all those that would have come meanwhile.

@@ -31,7 +31,11 @@ function rejectOtherShape(entity: EntityDeclaration, { id, version, data }: Outb
  *
  * @throws {Error} when the row has not the columns of the declared shape.
  */
-export function toEventRecord(entity: EntityDeclaration, row: OutboxRow, traceparent: string | undefined): OutgoingRecord {
+export function toEventRecord(
+  entity: EntityDeclaration,
+  row: OutboxRow,
+  traceparent: string | undefined,
+): OutgoingRecord {
   rejectOtherShape(entity, row);
   return encodeEvent({
     entity: entity.name,

@@ -3,8 +3,8 @@ import { product } from "../contracts/entities/product.ts";
 import { rowOf } from "../contracts/entity/entity.ts";
 import { header } from "../contracts/event.ts";
 import { productDocument } from "../tests/harness/events.ts";
-import type { OutboxRow } from "./outbox.ts";
 import { toEventRecord } from "./event-record.ts";
+import type { OutboxRow } from "./outbox.ts";
 
 const document = productDocument();
 const row = (data: Record<string, unknown> | null): OutboxRow => ({

@@ -1,14 +1,14 @@
 import { expect, test } from "bun:test";
 import { product } from "../contracts/entities/product.ts";
 import { eventsTopic } from "../contracts/topics.ts";
+import { migrations } from "../gateway/migrations/index.ts";
 import { createLogger } from "../observability/logger.ts";
-import { migrate } from "../platform/postgres/migrate.ts";
 import { connectDedicated } from "../platform/postgres/connect.ts";
+import { migrate } from "../platform/postgres/migrate.ts";
 import { DescribedTopics } from "../tests/harness/described.ts";
 import { freshDatabase } from "../tests/harness/parts.ts";
-import { migrations } from "../gateway/migrations/index.ts";
-import { Outbox } from "./outbox.ts";
 import { toEventRecord } from "./event-record.ts";
+import { Outbox } from "./outbox.ts";
 
 async function outboxOn(url: string) {
   await migrate(url, migrations, createLogger("test", "1", "silent"));

@@ -9,12 +9,12 @@
 import type { EntityDeclaration } from "../contracts/entity/entity.ts";
 import { changeId, header } from "../contracts/event.ts";
 import { eventsTopic } from "../contracts/topics.ts";
-import { BatchSpans } from "../observability/batch-spans.ts";
-import { SpanKind } from "../observability/trace.ts";
 import type { Log, LogWriter, OutgoingRecord, TopicPartition } from "../kafka/log.ts";
 import { partitionOf } from "../kafka/partitioner.ts";
-import { type OutboxRow, type Positions, positionKey } from "./outbox.ts";
+import { BatchSpans } from "../observability/batch-spans.ts";
+import { SpanKind } from "../observability/trace.ts";
 import { toEventRecord } from "./event-record.ts";
+import { type OutboxRow, type Positions, positionKey } from "./outbox.ts";
 
 /** Name of the relay's writer: whoever opens it last is the only one that can write. */
 const WRITER = "lockstep.relay";

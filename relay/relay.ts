@@ -44,10 +44,16 @@ export class Relay {
   private endNap: (() => void) | undefined;
 
   constructor(
-    private readonly using: { outbox: Outbox; leader: LeaderLock; publisher: Publisher; logger: Logger; metrics: Metrics },
+    private readonly deps: {
+      outbox: Outbox;
+      leader: LeaderLock;
+      publisher: Publisher;
+      logger: Logger;
+      metrics: Metrics;
+    },
     private readonly settings: RelaySettings,
   ) {
-    this.away = new Outage(using.logger, "the log is away; changes wait in the outbox", "the log is back");
+    this.away = new Outage(deps.logger, "the log is away; changes wait in the outbox", "the log is back");
   }
 
   /** A writer committed something. */
@@ -83,7 +89,7 @@ export class Relay {
 
   /** Sent together, run in this order: what was published is gone before the next rows are looked for. */
   private async forgetAndTake(published: readonly OutboxRow[]): Promise<OutboxRow[]> {
-    const { outbox, publisher } = this.using;
+    const { outbox, publisher } = this.deps;
     const taken = () => outbox.take(this.settings.batch);
     if (published.length === 0) return taken();
     const seqs = published.map((row) => row.seq);
@@ -94,7 +100,7 @@ export class Relay {
 
   /** Publishes a batch, through as many new writers as it takes. Nothing is given up: the outbox keeps the rows. */
   private async publish(rows: readonly OutboxRow[]): Promise<void> {
-    const { publisher, metrics, logger } = this.using;
+    const { publisher, metrics, logger } = this.deps;
     for (;;)
       try {
         const found = await publisher.publish(rows);
@@ -111,7 +117,7 @@ export class Relay {
   private async reopen(): Promise<void> {
     for (let attempt = 0; ; attempt++)
       try {
-        await this.using.publisher.reopen();
+        await this.deps.publisher.reopen();
         return this.away.ended();
       } catch (error) {
         const pauseMs = REOPEN_PAUSES_MS[Math.min(attempt, REOPEN_PAUSES_MS.length - 1)]!;
@@ -123,19 +129,19 @@ export class Relay {
 
   /** The outbox was empty: falls asleep if that is safe, naps if it is asleep already and nobody has notified since. */
   private async rest(): Promise<void> {
-    this.using.publisher.forgetStored();
+    this.deps.publisher.forgetStored();
     if (this.asleep) {
       if (!this.notified && !this.stopping) await this.nap();
       return;
     }
     // Who committed before this did not notify: so look once more before the first nap.
-    this.asleep = await this.using.leader.fallAsleep();
+    this.asleep = await this.deps.leader.fallAsleep();
     if (!this.asleep) await Bun.sleep(BUSY_POLL_MS);
   }
 
   private async wakeUp(): Promise<void> {
     this.asleep = false;
-    await this.using.leader.wakeUp();
+    await this.deps.leader.wakeUp();
   }
 
   private nap(): Promise<void> {

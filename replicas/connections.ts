@@ -1,7 +1,7 @@
 /** A replica's connections, each use with its own: a flood of reads must hold up neither the applies nor the cache's leases. */
 import type { Logger } from "../observability/logger.ts";
-import { Database } from "../platform/postgres/database.ts";
 import { connectPool } from "../platform/postgres/connect.ts";
+import { Database } from "../platform/postgres/database.ts";
 import { connectRedis, type RedisLink } from "../platform/redis/redis.ts";
 
 /** A read that waits longer is answered 503. */

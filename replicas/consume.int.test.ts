@@ -1,11 +1,16 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
-import { decodeDeadLetterOrMark, type encodeDeadLetter, type DeadLetter, originalOf } from "../contracts/dead-letter.ts";
+import {
+  type DeadLetter,
+  decodeDeadLetterOrMark,
+  type encodeDeadLetter,
+  originalOf,
+} from "../contracts/dead-letter.ts";
 import { encodeRouted, header, NewerSchemaVersionError, routedHeaders } from "../contracts/event.ts";
 import type { Receipt } from "../contracts/receipt.ts";
+import type { Batch, StoredRecord } from "../kafka/log.ts";
 import { createMetrics, type Metrics } from "../observability/metrics.ts";
 import { newTraceparent, recordSpans, SpanKind, traceIdOf } from "../observability/trace.ts";
 import { ConsumerLags } from "../pipeline/consumer-lags.ts";
-import type { Batch, StoredRecord } from "../kafka/log.ts";
 import { type CacheProcess, startCacheProcess } from "../tests/harness/cache-process.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { redisUrl } from "../tests/harness/parts.ts";
@@ -34,7 +39,7 @@ const lag = new Lag(() => 0);
 beforeAll(async () => {
   database = await replicaDatabase("catalog");
   process = await startCacheProcess(database.url, await redisUrl(), `follow-${newId()}`);
-  await eventually(() => process.replica.epoch.lease()?.runId, { withinMs: 10_000, what: "the cache to be on" });
+  await eventually(() => process.replica.epoch.lease()?.runId, { timeoutMs: 10_000, what: "the cache to be on" });
 }, 60_000);
 afterAll(async () => {
   await process[Symbol.asyncDispose]();

@@ -2,23 +2,23 @@
 import { type Cause, encodeDeadLetter } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity/entity.ts";
 import { decodeRouted, NewerSchemaVersionError, type RoutedEvent } from "../contracts/event.ts";
+import { isId } from "../contracts/pages.ts";
 import { replicaGroup, replicaTopic } from "../contracts/topics.ts";
+import type { Batch, StoredRecord } from "../kafka/log.ts";
 import { BatchSpans } from "../observability/batch-spans.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { type ActiveSpan, isTracing, SpanKind, startSpan, traceIdOf } from "../observability/trace.ts";
 import type { ConsumerLags } from "../pipeline/consumer-lags.ts";
 import { isUnavailable } from "../platform/postgres/database.ts";
-import type { Batch, StoredRecord } from "../kafka/log.ts";
-import { isId } from "../contracts/pages.ts";
 import type { Applied, Applier } from "./apply/applier.ts";
-import { Gather } from "./gather.ts";
-import type { Lag } from "./lag.ts";
-import { type DeadLetterWriter, unappliable, unreadable } from "./dead-letters.ts";
-import type { Receipts } from "./receipts.ts";
+import { type ApplyMetrics, applyMetricsOf } from "./apply/apply-metrics.ts";
 import { type Outcome, outcomes, reduce } from "./apply/reduce.ts";
 import { type Rejection, TableRejectsError } from "./apply/refusals.ts";
-import { type ApplyMetrics, applyMetricsOf } from "./apply/apply-metrics.ts";
+import { type DeadLetterWriter, unappliable, unreadable } from "./dead-letters.ts";
+import { Gather } from "./gather.ts";
+import type { Lag } from "./lag.ts";
+import type { Receipts } from "./receipts.ts";
 
 /** Events that are reduced together: the more there are, the more are of the same entities. */
 const MOST_EVENTS = 4_000;
@@ -67,17 +67,17 @@ export class EntityConsumer {
   tableProblem: string | undefined;
 
   constructor(
-    private readonly using: EntityConsumerDeps,
+    private readonly deps: EntityConsumerDeps,
     readonly entity: EntityDeclaration,
     readonly replica: ReplicaDeclaration,
   ) {
     this.topic = replicaTopic(entity, replica.name).name;
-    this.told = applyMetricsOf(entity, replica.name, using.metrics);
+    this.told = applyMetricsOf(entity, replica.name, deps.metrics);
   }
 
   /** @throws {NewerSchemaVersionError}, and what the database says: the batch must come again. */
   async process(batch: Batch): Promise<void> {
-    const { lag } = this.using;
+    const { lag } = this.deps;
     lag.received(batch);
     const events = batch.records.flatMap((record) => this.decode(record));
     if (events.length > 0) await this.gather.add(events);
@@ -85,7 +85,7 @@ export class EntityConsumer {
     await this.sendLetters(batch);
     lag.applied(batch, Date.now());
     const next = (batch.records.at(-1)?.offset ?? -1) + 1;
-    this.using.lags.set(batch, Math.max(0, batch.highWatermark - next));
+    this.deps.lags.set(batch, Math.max(0, batch.highWatermark - next));
   }
 
   private async sendLetters({ records, partition }: Batch): Promise<void> {
@@ -93,7 +93,7 @@ export class EntityConsumer {
       const cause = this.refusals.get(record);
       return cause ? [encodeDeadLetter(record, cause)] : [];
     });
-    if (letters.length > 0) await this.using.letters.send(this.entity, partition, letters);
+    if (letters.length > 0) await this.deps.letters.send(this.entity, partition, letters);
   }
 
   /** The stream is the topic's only writer. What is none of its events says nothing about an entity, and must not block those that do. */
@@ -107,7 +107,7 @@ export class EntityConsumer {
       // Whoever is upgraded reads on from here: until then it waits.
       if (error instanceof NewerSchemaVersionError) throw error;
       const { topic, partition, offset } = record;
-      this.using.logger.error({ err: error, topic, partition, offset }, "a record is no event that can be read");
+      this.deps.logger.error({ err: error, topic, partition, offset }, "a record is no event that can be read");
       this.refusals.set(record, unreadable(error, this.replica.name));
       this.told.outcome("invalid");
       return [];
@@ -162,7 +162,7 @@ export class EntityConsumer {
     if (good.length === 0) return bad;
     const cached = await applied.store();
     const storedMs = Date.now();
-    this.using.receipts.add({
+    this.deps.receipts.add({
       replica: this.replica.name,
       entity: this.entity.name,
       appliedMs,
@@ -176,13 +176,13 @@ export class EntityConsumer {
 
   private async apply(changes: readonly Arrived[]): Promise<Applied> {
     try {
-      const applied = await this.using.applier.apply(changes);
+      const applied = await this.deps.applier.apply(changes);
       this.tableProblem = undefined;
       return applied;
     } catch (error) {
       if (error instanceof TableRejectsError) {
         this.tableProblem = error.message;
-        this.using.logger.error({ err: error }, "paused: nothing can be applied");
+        this.deps.logger.error({ err: error }, "paused: nothing can be applied");
       }
       throw error;
     }
@@ -196,7 +196,7 @@ export class EntityConsumer {
     const { topic, partition, offset } = event.record;
     const { id, version } = event;
     const about = { topic, partition, offset, id, version, traceId: traceIdOf(event.traceparent) };
-    this.using.logger.warn({ ...about, detail: cause.detail }, "refused by the database");
+    this.deps.logger.warn({ ...about, detail: cause.detail }, "refused by the database");
   }
 
   private tell(events: readonly Arrived[], became: readonly Outcome[], { appliedMs, storedMs }: Times): void {

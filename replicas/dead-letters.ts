@@ -1,8 +1,8 @@
 /** A replica's dead letters on their way into the log: surely stored, or the batch comes again. */
 import type { Cause, encodeDeadLetter } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../contracts/entity/entity.ts";
-import { deadLetterTopic } from "../contracts/topics.ts";
 import { UpcastError } from "../contracts/entity/upcast.ts";
+import { deadLetterTopic } from "../contracts/topics.ts";
 import type { Log, LogWriter, TopicPartition } from "../kafka/log.ts";
 import type { Rejection } from "./apply/refusals.ts";
 

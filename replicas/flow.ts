@@ -3,21 +3,21 @@ import { replicaKey } from "../contracts/control.ts";
 import { canary } from "../contracts/entities/canary.ts";
 import { entities } from "../contracts/entities/index.ts";
 import { receiptsTopic, replicaGroup, replicaTopic } from "../contracts/topics.ts";
-import { ConsumerLags } from "../pipeline/consumer-lags.ts";
-import type { Pause } from "../pipeline/pause.ts";
-import { ensureFlowTopics } from "../pipeline/ensure-topics.ts";
 import { type Batch, type Consumer, type Log, nameOf } from "../kafka/log.ts";
+import { ConsumerLags } from "../pipeline/consumer-lags.ts";
+import { ensureFlowTopics } from "../pipeline/ensure-topics.ts";
+import type { Pause } from "../pipeline/pause.ts";
 import type { ServiceDeps } from "../platform/run.ts";
 import { copiesOf } from "../platform/settings/settings.ts";
 import { CatchUp } from "./catch-up/catch-up.ts";
-import { EntityConsumer, type EntityConsumerDeps } from "./consume.ts";
-import { resolveSupersededDeadLetters } from "./resolve-superseded.ts";
-import type { Lag } from "./lag.ts";
-import { DeadLetterWriter } from "./dead-letters.ts";
 import { Positions } from "./catch-up/positions.ts";
 import { dropOld, rebuild } from "./catch-up/rebuild/index.ts";
+import { EntityConsumer, type EntityConsumerDeps } from "./consume.ts";
+import { DeadLetterWriter } from "./dead-letters.ts";
+import type { Lag } from "./lag.ts";
 import { Receipts } from "./receipts.ts";
 import { isReplicated, type Replica } from "./replica.ts";
+import { resolveSupersededDeadLetters } from "./resolve-superseded.ts";
 
 /**
  * What is fetched at a time bounds the memory, and should be 4,000 events of four partitions: in larger batches more changes are of the
@@ -49,8 +49,8 @@ export class Flow {
   /** Undefined before the start. */
   follower: Consumer | undefined;
 
-  constructor(private readonly using: FlowParts) {
-    const { name, databaseUrl, replica, log, lag, settings, logger, metrics } = using;
+  constructor(private readonly deps: FlowParts) {
+    const { name, databaseUrl, replica, log, lag, settings, logger, metrics } = deps;
     this.group = replicaGroup(name);
     // A name that no other process of the replica has at the same time.
     const process = `lockstep.replica.${name}.${settings.LOCKSTEP_INSTANCE ?? crypto.randomUUID()}`;
@@ -95,7 +95,7 @@ export class Flow {
    * @throws what the database or the log says.
    */
   async start(): Promise<{ readonly ended: Promise<void> }> {
-    const { log, pause, name, settings } = this.using;
+    const { log, pause, name, settings } = this.deps;
     const copies = copiesOf(settings);
     await ensureFlowTopics(log, settings);
     await log.ensureTopics([receiptsTopic], { ...copies, partitions: 1 });
@@ -124,7 +124,7 @@ export class Flow {
   }
 
   private follow(): Promise<Consumer> {
-    const { log, lag, pause, settings, logger, metrics } = this.using;
+    const { log, lag, pause, settings, logger, metrics } = this.deps;
     const { group, catchUp } = this;
     return log.consume({
       group,
@@ -150,7 +150,7 @@ export class Flow {
   }
 
   private heal(follower: Consumer): { close(): Promise<void> } {
-    const { log, logger, name, replica } = this.using;
+    const { log, logger, name, replica } = this.deps;
     const owned = (at: string) => follower.assigned().some((assigned) => nameOf(assigned) === at);
     return resolveSupersededDeadLetters(
       { log, logger, letters: this.letters },

@@ -14,12 +14,12 @@ export class Gather<T> {
 
   /**
    * @param work does all of the items or rejects. Never called twice at a time.
-   * @param most items at a time; a larger parcel is not divided.
+   * @param max items at a time; a larger parcel is not divided.
    * @param isOfOne tells from an error whether it may be about one parcel only: then each is tried alone.
    */
   constructor(
     private readonly work: (items: readonly T[]) => Promise<void>,
-    private readonly most: number,
+    private readonly max: number,
     private readonly isOfOne: (error: unknown) => boolean,
   ) {}
 
@@ -41,7 +41,7 @@ export class Gather<T> {
     let count = 0;
     const end = this.queue.findIndex(({ items }, i) => {
       count += items.length;
-      return i > 0 && count > this.most;
+      return i > 0 && count > this.max;
     });
     return this.queue.splice(0, end < 0 ? this.queue.length : end);
   }

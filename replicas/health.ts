@@ -13,7 +13,7 @@ export interface Health {
   databaseAnswered(error: unknown): void;
 }
 
-export function healthChecks(using: {
+export function healthChecks(deps: {
   readonly follower: () => Consumer | undefined;
   /** Why a table takes nothing; undefined while it does. */
   readonly tableProblem: () => string | undefined;
@@ -32,9 +32,9 @@ export function healthChecks(using: {
           return why && last !== undefined ? `${why} (${last instanceof Error ? last.message : String(last)})` : why;
         },
       },
-      { name: "log", problem: () => silence("a broker has", using.follower()?.fetchAgeMs()) },
-      { name: "table", problem: using.tableProblem },
-      { name: "cache", problem: () => undefined, note: () => cacheNote(using) },
+      { name: "log", problem: () => silence("a broker has", deps.follower()?.fetchAgeMs()) },
+      { name: "table", problem: deps.tableProblem },
+      { name: "cache", problem: () => undefined, note: () => cacheNote(deps) },
     ],
     databaseAnswered(error) {
       last = error;

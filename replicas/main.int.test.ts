@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { replicaTopic } from "../contracts/topics.ts";
-import { createMetrics } from "../observability/metrics.ts";
 import { connectLog } from "../kafka/connect-log.ts";
 import type { Log, LogWriter } from "../kafka/log.ts";
 import { partitionOf } from "../kafka/partitioner.ts";
+import { createMetrics } from "../observability/metrics.ts";
 import type { Service } from "../platform/service.ts";
 import { readSettings } from "../platform/settings/settings.ts";
 import { isGone, metric, request, shows } from "../tests/harness/client.ts";
@@ -63,7 +63,7 @@ async function start(withRedis: string | undefined, instance: string): Promise<R
 
 const ready = (url: string) =>
   eventually(async () => (await request("GET", `${url}/health/ready`)).status === 200, {
-    withinMs: 30_000,
+    timeoutMs: 30_000,
     what: `${url} to be ready`,
   });
 
@@ -103,7 +103,7 @@ test("a replica follows its topic, across a restart, and two of it share the wor
         await Promise.all(many.map(() => publish(newId(), 1)));
         return Math.min(...(await Promise.all(both.map(({ url }) => applied(url))))) > 0;
       },
-      { withinMs: 30_000, what: "both to apply", everyMs: 200 },
+      { timeoutMs: 30_000, what: "both to apply", everyMs: 200 },
     );
   } finally {
     for (const { service } of both) await service.stop();

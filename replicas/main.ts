@@ -1,11 +1,11 @@
 /** Wires one replica: its PostgreSQL, its cache, the log, its HTTP reads. Any number of processes may run the same replica. */
 import type { Hono } from "hono";
-import { Pause } from "../pipeline/pause.ts";
-import { serveHttp, serviceApp } from "../platform/http/http.ts";
 import { connectLog } from "../kafka/connect-log.ts";
 import { brokersOf } from "../kafka/security.ts";
-import { migrate } from "../platform/postgres/migrate.ts";
+import { Pause } from "../pipeline/pause.ts";
+import { serveHttp, serviceApp } from "../platform/http/http.ts";
 import { serveDescription } from "../platform/openapi/document.ts";
+import { migrate } from "../platform/postgres/migrate.ts";
 import type { ServiceDeps } from "../platform/run.ts";
 import type { Check, Service } from "../platform/service.ts";
 import { Flow } from "./flow.ts";
@@ -82,7 +82,7 @@ export function replicaApp(
     metrics,
     lagMs: () => lag.ms(Date.now()),
     waitMs: settings.LOCKSTEP_READ_WAIT_MS,
-    mostWaitMs: settings.LOCKSTEP_MAX_WAIT_MS,
+    maxWaitMs: settings.LOCKSTEP_MAX_WAIT_MS,
   };
   for (const kept of replica.entities.filter(isReplicated)) addReads(app, { ...reading, ...kept }, kept.entity, name);
   serveDescription(app, "/openapi.json", () => replicaOpenApi(name));

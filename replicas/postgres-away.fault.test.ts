@@ -33,7 +33,7 @@ beforeAll(async () => {
   replica = await startCacheProcess(server.url, await redisUrl(), `away-${newId()}`);
   const metrics = createMetrics("test", "1");
   app = serviceApp({ checks: [], metrics, logger: silent });
-  addReads(app, { ...replica, waitMs: 100, mostWaitMs: 100, metrics, lagMs: () => 0 }, entity, "catalog");
+  addReads(app, { ...replica, waitMs: 100, maxWaitMs: 100, metrics, lagMs: () => 0 }, entity, "catalog");
   await cacheIsOn();
 }, 120_000);
 afterAll(async () => {
@@ -42,7 +42,7 @@ afterAll(async () => {
 }, 30_000);
 
 const cacheIsOn = () =>
-  eventually(() => replica.replica.epoch.lease()?.runId, { withinMs: 15_000, what: "the cache to be on" });
+  eventually(() => replica.replica.epoch.lease()?.runId, { timeoutMs: 15_000, what: "the cache to be on" });
 const read = async (id: string) => {
   const start = performance.now();
   const answer = await app.request(`/products/${id}`);
@@ -56,7 +56,7 @@ async function isUnavailable(id: string): Promise<void> {
       const seen = await read(id);
       return seen.answer.status !== 200 && seen;
     },
-    { withinMs: 10_000, what: "reads to be refused" },
+    { timeoutMs: 10_000, what: "reads to be refused" },
   );
   expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "1"]);
   expect(await answer.json()).toMatchObject({ code: "UNAVAILABLE" });
@@ -77,7 +77,7 @@ test("P14: while PostgreSQL is stopped, reads are refused within the bound; afte
   }
   await applying;
   await eventually(async () => (await read(id)).answer.headers.get("etag") === '"2"', {
-    withinMs: 15_000,
+    timeoutMs: 15_000,
     what: "version 2",
   });
   await cacheIsOn();

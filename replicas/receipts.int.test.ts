@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { decodeReceipt, type Receipt } from "../contracts/receipt.ts";
 import { receiptsTopic } from "../contracts/topics.ts";
-import { createMetrics } from "../observability/metrics.ts";
 import { connectLog } from "../kafka/connect-log.ts";
 import type { Log } from "../kafka/log.ts";
+import { createMetrics } from "../observability/metrics.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { brokerAddress } from "../tests/harness/parts.ts";
 import { newId, silent } from "../tests/harness/replica.ts";
@@ -39,11 +39,11 @@ test("receipts reach the log in order, many at a time in few writes, and what wa
   });
   const receipts = new Receipts({ log, logger: silent, metrics: createMetrics("test", "1") }, `test.${replica}`);
   for (let version = 1; version <= 500; version++) receipts.add(receipt(replica, version));
-  await eventually(() => heard.length === 500, { withinMs: 10_000, what: "all receipts" });
+  await eventually(() => heard.length === 500, { timeoutMs: 10_000, what: "all receipts" });
   receipts.add(receipt(replica, 501));
   receipts.add(receipt(replica, 502));
   await receipts.close();
-  await eventually(() => heard.length === 502, { withinMs: 10_000, what: "the last receipts" });
+  await eventually(() => heard.length === 502, { timeoutMs: 10_000, what: "the last receipts" });
   expect(heard).toEqual(Array.from({ length: 502 }, (_, i) => i + 1));
   await watcher.close();
 });
@@ -56,5 +56,5 @@ test("while the log does not take them only so many wait; the others are dropped
   const dropped = async () => (await metrics.receiptsDropped.get()).values[0]?.value ?? 0;
   expect(await dropped()).toBe(4_000);
   await receipts.close();
-  await eventually(async () => (await dropped()) === 5_000, { withinMs: 5_000, what: "the last to be counted" });
+  await eventually(async () => (await dropped()) === 5_000, { timeoutMs: 5_000, what: "the last to be counted" });
 });

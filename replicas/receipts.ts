@@ -4,10 +4,10 @@
  */
 import { encodeReceipt, type Receipt } from "../contracts/receipt.ts";
 import { receiptsTopic } from "../contracts/topics.ts";
+import type { Log, LogWriter } from "../kafka/log.ts";
 import { watchBuffer } from "../observability/gauges.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import type { Log, LogWriter } from "../kafka/log.ts";
 
 /** Receipts are gathered for so long: at 1,000 writes a second a write to the log for each batch would cost more than its apply. */
 const GATHER_MS = 20;
@@ -29,10 +29,10 @@ export class Receipts {
 
   /** @param writerName unlike any other process', or each would shut the other out. */
   constructor(
-    private readonly using: { readonly log: Log; readonly logger: Logger; readonly metrics: Metrics },
+    private readonly deps: { readonly log: Log; readonly logger: Logger; readonly metrics: Metrics },
     private readonly writerName: string,
   ) {
-    watchBuffer(using.metrics, "receipts", MOST_WAITING, () => this.waiting.length);
+    watchBuffer(deps.metrics, "receipts", MOST_WAITING, () => this.waiting.length);
   }
 
   add(receipt: Receipt): void {
@@ -69,19 +69,19 @@ export class Receipts {
     this.waiting = [];
     if (taken.length === 0) return;
     try {
-      if (!this.writer?.open) this.writer = await this.using.log.openWriter(this.writerName, [place]);
+      if (!this.writer?.open) this.writer = await this.deps.log.openWriter(this.writerName, [place]);
       await this.writer.write(
         place,
         taken.map((value) => ({ key: null, value, headers: {} })),
       );
     } catch (error) {
       this.dropped(taken.length);
-      this.using.logger.debug({ err: error }, "receipts were dropped");
+      this.deps.logger.debug({ err: error }, "receipts were dropped");
       if (!this.closed) await Bun.sleep(REOPEN_MS);
     }
   }
 
   private dropped(count: number): void {
-    this.using.metrics.receiptsDropped.inc(count);
+    this.deps.metrics.receiptsDropped.inc(count);
   }
 }

@@ -7,15 +7,15 @@ import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { Database } from "../platform/postgres/database.ts";
 import { Applier } from "./apply/applier.ts";
-import { applyChanges, applyEach, type Change, type CacheGuard, prepareTable, takesRows } from "./apply/apply.ts";
+import { applyChanges, applyEach, type CacheGuard, type Change, prepareTable, takesRows } from "./apply/apply.ts";
+import { RejectionTracker } from "./apply/refusals.ts";
 import { Cache } from "./cache/cache.ts";
-import { CacheEpoch, type Epoch } from "./cache/epoch.ts";
 import { CacheController } from "./cache/cache-controller.ts";
+import { CacheEpoch, type Epoch } from "./cache/epoch.ts";
 import { connectDatabases, connectRedisLinks, type Databases, type RedisLinks } from "./connections.ts";
 import { Freshness, MAX_WAITING } from "./reads/freshness.ts";
 import { Lookup } from "./reads/lookup.ts";
 import { Rows } from "./reads/rows.ts";
-import { RejectionTracker } from "./apply/refusals.ts";
 
 /** One entity as this replica keeps it. */
 export interface ReplicatedEntity {
@@ -99,8 +99,8 @@ export class Replica {
       return result;
     };
     const refusals = new RejectionTracker(entity.plural, () => takesRows(databases.applies, entity, replica));
-    const using = { apply: told(applyChanges), applyEach: told(applyEach), refusals, cache, epoch, logger };
-    const applier = new Applier(using, replica);
+    const deps = { apply: told(applyChanges), applyEach: told(applyEach), refusals, cache, epoch, logger };
+    const applier = new Applier(deps, replica);
     return {
       entity,
       replica,

@@ -2,8 +2,8 @@
 import { encodeMark } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration, EntityId, Version } from "../contracts/entity/entity.ts";
 import { deadLetterTopic } from "../contracts/topics.ts";
-import type { Logger } from "../observability/logger.ts";
 import type { Log } from "../kafka/log.ts";
+import type { Logger } from "../observability/logger.ts";
 import { type OpenDeadLetter, type OpenDeadLetters, watchOpenDeadLetters } from "../pipeline/open-dead-letters.ts";
 import type { DeadLetterWriter } from "./dead-letters.ts";
 
@@ -27,21 +27,21 @@ export interface ResolveSupersededDeps {
 
 /** Marks for as long as it is not closed. Beside the flow: what fails now is done later. */
 export function resolveSupersededDeadLetters(
-  using: { readonly log: Log; readonly logger: Logger; readonly letters: Pick<DeadLetterWriter, "send"> },
+  deps: { readonly log: Log; readonly logger: Logger; readonly letters: Pick<DeadLetterWriter, "send"> },
   replica: string,
   entities: readonly ResolveSupersededDeps[],
 ): { close(): Promise<void> } {
   const topics = entities.map(({ entity }) => deadLetterTopic(entity).name);
-  const watch = watchOpenDeadLetters(using, topics, (letter) => letter.replica === replica);
+  const watch = watchOpenDeadLetters(deps, topics, (letter) => letter.replica === replica);
   let busy = false;
   const timer = setInterval(async () => {
     const open = watch.letters();
     if (busy || !open) return;
     busy = true;
     try {
-      for (const healing of entities) await resolveSuperseded(using.letters, open, healing);
+      for (const healing of entities) await resolveSuperseded(deps.letters, open, healing);
     } catch (error) {
-      using.logger.debug({ err: error }, "healed dead letters are not marked yet");
+      deps.logger.debug({ err: error }, "healed dead letters are not marked yet");
     } finally {
       busy = false;
     }
@@ -75,6 +75,9 @@ export async function resolveSuperseded(
 }
 
 /** The same rule as isSuperseded: a resend that was refused is only healed by something newer. */
-const healedBy = ({ id, version, resent }: OpenDeadLetter): Wanted => ({ id: id!, version: version! + (resent ? 1 : 0) });
+const healedBy = ({ id, version, resent }: OpenDeadLetter): Wanted => ({
+  id: id!,
+  version: version! + (resent ? 1 : 0),
+});
 
 const named = ({ id, version }: Wanted): string => `${id} ${version}`;

@@ -10,8 +10,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { removeCluster } from "./servers/cluster-home.ts";
 import { type UpOptions, UsageError } from "./options.ts";
+import { removeCluster } from "./servers/cluster-home.ts";
 
 /** What cannot be changed any more once there is data. */
 export interface Shape {

@@ -1,6 +1,8 @@
 /** What watches a stack when it is asked for: Jaeger for traces, Prometheus for metrics and alerts, Grafana for dashboards. */
 import { join } from "node:path";
 import type { Target } from "../observability/prometheus/scrape.ts";
+import { portOf } from "./layout.ts";
+import type { Plan, PlannedObserver, PlannedService } from "./plan.ts";
 import { grafanaProgram, startGrafana } from "./servers/grafana.ts";
 import { startJaeger } from "./servers/jaeger.ts";
 import { jaegerBinary } from "./servers/jaeger-binary.ts";
@@ -8,8 +10,6 @@ import { MissingComponentError } from "./servers/machine-cache.ts";
 import { startPrometheus } from "./servers/prometheus.ts";
 import { prometheusPrograms } from "./servers/prometheus-binary.ts";
 import type { StartOptions } from "./servers/server.ts";
-import { portOf } from "./layout.ts";
-import type { Plan, PlannedObserver, PlannedService } from "./plan.ts";
 import type { ProcessSpec } from "./supervise.ts";
 
 const local = (port: number): string => `http://127.0.0.1:${port}`;

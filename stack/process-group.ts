@@ -3,7 +3,7 @@ import type { External, PlannedObserver, PlannedServer, PlannedService } from ".
 import { identityOf } from "./processes.ts";
 import { serviceUrl } from "./start-part.ts";
 import { type Entry, writeState } from "./state.ts";
-import { type SupervisedProcess, keepRunning, type ProcessSpec } from "./supervise.ts";
+import { keepRunning, type ProcessSpec, type SupervisedProcess } from "./supervise.ts";
 
 type Planned = PlannedServer | PlannedService | PlannedObserver;
 
@@ -27,7 +27,11 @@ export interface ProcessGroup {
 const isService = ({ planned }: GroupMember): boolean => "verb" in planned;
 
 /** A crew for a data folder; nobody is in it yet. */
-export function createProcessGroup(data: string, external: readonly External[], say: (line: string) => void): ProcessGroup {
+export function createProcessGroup(
+  data: string,
+  external: readonly External[],
+  say: (line: string) => void,
+): ProcessGroup {
   const members: GroupMember[] = [];
   const services = () => members.filter(isService);
   const servers = () => members.filter((member) => !isService(member));

@@ -6,7 +6,7 @@ import { endProcess, identityOf, stillRuns } from "./processes.ts";
 async function sleeper() {
   const child = spawn("sleep", ["60"]);
   const pid = child.pid!;
-  const identity = await eventually(() => identityOf(pid), { withinMs: 5_000, what: "the process" });
+  const identity = await eventually(() => identityOf(pid), { timeoutMs: 5_000, what: "the process" });
   return { child, pid, identity };
 }
 
@@ -15,7 +15,7 @@ test("a process is known by more than its number", async () => {
   expect(stillRuns({ pid, identity })).toBe(true);
   expect(stillRuns({ pid, identity: "another start time" })).toBe(false);
   child.kill("SIGKILL");
-  await eventually(() => !stillRuns({ pid, identity }), { withinMs: 5_000, what: "its end" });
+  await eventually(() => !stillRuns({ pid, identity }), { timeoutMs: 5_000, what: "its end" });
 });
 
 test("a stranger that got a remembered number is left alone", async () => {

@@ -1,15 +1,16 @@
 /** Waits until all services say that they can do their work. */
-import type { GroupMember } from "./process-group.ts";
-import { lastLines } from "./servers/server.ts";
+
 import { Failure } from "./failure.ts";
 import { healthOf } from "./health.ts";
+import type { GroupMember } from "./process-group.ts";
+import { lastLines } from "./servers/server.ts";
 
 /** A service that crashed this often before it was ever ready will not get there. */
 const HOPELESS_CRASHES = 6;
 const TOLD_EVERY_MS = 5_000;
 
 export interface ReadinessBounds {
-  readonly withinMs: number;
+  readonly timeoutMs: number;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 }
@@ -20,14 +21,15 @@ export interface ReadinessBounds {
  * @throws {Failure} when one crashes again and again, with its log's last lines, or when the time is up, with what is missing.
  */
 export async function untilReady(services: readonly GroupMember[], bounds: ReadinessBounds): Promise<void> {
-  const deadline = Date.now() + bounds.withinMs;
+  const deadline = Date.now() + bounds.timeoutMs;
   let toldAt = Date.now();
   for (;;) {
     bounds.signal.throwIfAborted();
     for (const service of services) refuseHopeless(service);
     const missing = await notReady(services);
     if (missing.length === 0) return;
-    if (Date.now() > deadline) throw new Failure(`not ready within ${bounds.withinMs / 1000} s: ${missing.join("; ")}`);
+    if (Date.now() > deadline)
+      throw new Failure(`not ready within ${bounds.timeoutMs / 1000} s: ${missing.join("; ")}`);
     if (Date.now() - toldAt > TOLD_EVERY_MS) {
       toldAt = Date.now();
       bounds.say(`still waiting: ${missing.join("; ")}`);

@@ -2,10 +2,10 @@
 
 import { relative } from "node:path";
 import { exampleInput } from "../contracts/entity/example.ts";
-import { canaryEntity } from "./smoke-test.ts";
-import type { GroupMember } from "./process-group.ts";
 import { DEFAULT_DATA } from "./options.ts";
 import { isObserver } from "./plan.ts";
+import type { GroupMember } from "./process-group.ts";
+import { canaryEntity } from "./smoke-test.ts";
 import { serviceUrl } from "./start-part.ts";
 
 export interface Report {

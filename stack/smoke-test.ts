@@ -23,7 +23,7 @@ export interface CanarySites {
 export interface CanaryBounds {
   /** For the gateway; undefined where it asks for none. */
   readonly token: string | undefined;
-  readonly withinMs: number;
+  readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
@@ -80,8 +80,8 @@ interface Question {
 }
 
 /** Asks until the answer is the wanted one; all questions of a canary share one deadline. */
-function asker({ withinMs, signal }: CanaryBounds): (question: Question) => Promise<Response> {
-  const deadline = Date.now() + withinMs;
+function asker({ timeoutMs, signal }: CanaryBounds): (question: Question) => Promise<Response> {
+  const deadline = Date.now() + timeoutMs;
   return async ({ what, url, init, until }) => {
     for (;;) {
       let seen: string;
@@ -96,7 +96,7 @@ function asker({ withinMs, signal }: CanaryBounds): (question: Question) => Prom
         seen = String(error);
       }
       signal.throwIfAborted();
-      if (Date.now() > deadline) throw new Failure(`waited ${withinMs / 1000} s for ${what}; last answer: ${seen}`);
+      if (Date.now() > deadline) throw new Failure(`waited ${timeoutMs / 1000} s for ${what}; last answer: ${seen}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   };

@@ -2,11 +2,11 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { isLoopback } from "../platform/http/loopback.ts";
+import type { External, Plan, PlannedBroker, PlannedServer, PlannedService } from "./plan.ts";
 import { startBroker } from "./servers/broker.ts";
 import { startPostgres } from "./servers/postgres.ts";
 import { startRedis } from "./servers/redis.ts";
 import { launch } from "./servers/server.ts";
-import type { External, Plan, PlannedBroker, PlannedServer, PlannedService } from "./plan.ts";
 import type { ProcessSpec } from "./supervise.ts";
 
 /** Where the servers of a stack are, once they run. */

@@ -1,9 +1,9 @@
 import { afterEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import { eventually, temporaryFolder } from "../tests/harness/parts.ts";
-import { lastLines, launch } from "./servers/server.ts";
 import { identityOf } from "./processes.ts";
-import { type SupervisedProcess, keepRunning } from "./supervise.ts";
+import { lastLines, launch } from "./servers/server.ts";
+import { keepRunning, type SupervisedProcess } from "./supervise.ts";
 
 const folder = temporaryFolder("supervise");
 const log = join(folder, "sleeper.log");
@@ -44,7 +44,7 @@ test("a process that is killed soon runs again, and one line says so", async () 
   const { kept, said } = await keep("exec sleep 60");
   const first = kept.server()!.pid;
   process.kill(first, "SIGKILL");
-  await eventually(() => kept.server() && kept.server()?.pid !== first, { withinMs: 5_000, what: "another pid" });
+  await eventually(() => kept.server() && kept.server()?.pid !== first, { timeoutMs: 5_000, what: "another pid" });
   expect(kept.restarts()).toBe(1);
   expect(said).toEqual([
     `sleeper (pid ${first}) was killed; starting it again in 0.1 s`,
@@ -57,7 +57,7 @@ test("one that was told to end, and did so in order, is started again at once, a
   const first = kept.server()!.pid;
   await Bun.sleep(1_100);
   process.kill(first, "SIGTERM");
-  await eventually(() => kept.restarts() === 1, { withinMs: 5_000, what: "another start" });
+  await eventually(() => kept.restarts() === 1, { timeoutMs: 5_000, what: "another start" });
   expect(kept.crashedAt()).toEqual([]);
   expect(said).toEqual([
     `sleeper (pid ${first}) ended with status 0: starting it again`,
@@ -67,7 +67,7 @@ test("one that was told to end, and did so in order, is started again at once, a
 
 test("one that cannot run is tried with growing pauses, and three crashes in a minute are told", async () => {
   const { kept, said } = await keep("exit 7");
-  await eventually(() => kept.crashedAt().length >= 3, { withinMs: 5_000, what: "three crashes" });
+  await eventually(() => kept.crashedAt().length >= 3, { timeoutMs: 5_000, what: "three crashes" });
   const crashes = said.filter((line) => line.includes("status 7"));
   expect(crashes.map((line) => /again in (.*) s/.exec(line)?.[1])).toEqual(["0.1", "0.2", "0.4"]);
   expect(crashes[2]).toContain("3 times within a minute; see ");
@@ -76,7 +76,7 @@ test("one that cannot run is tried with growing pauses, and three crashes in a m
 test("stopping ends the process for good, by force when it does not listen", async () => {
   const { kept, said } = await keep("trap '' TERM; echo deaf; while :; do sleep 0.05; done");
   const { pid } = kept.server()!;
-  await eventually(() => lastLines(log, 1) === "deaf", { withinMs: 5_000, what: "its trap" });
+  await eventually(() => lastLines(log, 1) === "deaf", { timeoutMs: 5_000, what: "its trap" });
   const start = performance.now();
   await kept.stop();
   expect(performance.now() - start).toBeGreaterThan(GRACE_MS - 50);
@@ -86,7 +86,7 @@ test("stopping ends the process for good, by force when it does not listen", asy
 
 test("a stop during a pause starts nothing again", async () => {
   const { kept } = await keep("exit 1");
-  await eventually(() => kept.crashedAt().length >= 2, { withinMs: 5_000, what: "a pause" });
+  await eventually(() => kept.crashedAt().length >= 2, { timeoutMs: 5_000, what: "a pause" });
   await kept.stop();
   const restarts = kept.restarts();
   await new Promise((resolve) => setTimeout(resolve, 300));

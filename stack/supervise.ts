@@ -4,8 +4,9 @@
  * States: running → (it ends) → pausing → (the pause is over) → starting → running, or pausing again when the start fails;
  * running → (it ends in order, with status 0) → starting; from any of them → (stop) → stopped. `server()` is there in starting, as soon as there is a process, and in running.
  */
-import type { Server } from "./servers/server.ts";
+
 import { isRestart, MANY_CRASHES, nextPauseMs, recentCrashes } from "./pauses.ts";
+import type { Server } from "./servers/server.ts";
 
 /** Something that can be started again and again. */
 export interface ProcessSpec {

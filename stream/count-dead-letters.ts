@@ -4,8 +4,8 @@ import type { EntityDeclaration } from "../contracts/entity/entity.ts";
 import { deadLetterTopic, eventsTopic } from "../contracts/topics.ts";
 import type { Log, TopicPartition } from "../kafka/log.ts";
 import type { OpenDeadLetter, OpenDeadLetters } from "../pipeline/open-dead-letters.ts";
-import type { VersionStore } from "./version-store.ts";
 import { scopeOf } from "./take-over.ts";
+import type { VersionStore } from "./version-store.ts";
 
 /** Letters of the stream that are looked up at a time: a tenth of a second for 100,000 would hold up events. */
 const MOST_LOOKED_UP = 2_000;

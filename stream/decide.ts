@@ -2,11 +2,11 @@
 import { encodeDeadLetter } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration, EntityId, Version } from "../contracts/entity/entity.ts";
 import { encodeRouted, header, routedHeaders } from "../contracts/event.ts";
+import { isId } from "../contracts/pages.ts";
 import { deadLetterTopic } from "../contracts/topics.ts";
+import type { OutgoingRecord, StoredRecord } from "../kafka/log.ts";
 import type { BatchSpans } from "../observability/batch-spans.ts";
 import { traceIdOf } from "../observability/trace.ts";
-import type { OutgoingRecord, StoredRecord } from "../kafka/log.ts";
-import { isId } from "../contracts/pages.ts";
 import { freshness } from "./dedupe.ts";
 import { route } from "./route.ts";
 import { type Rejection, rejectionOf, type ValidationResult } from "./validate.ts";

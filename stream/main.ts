@@ -6,20 +6,20 @@ import { STREAM_KEY } from "../contracts/control.ts";
 import { canary } from "../contracts/entities/canary.ts";
 import { entities } from "../contracts/entities/index.ts";
 import { deadLetterTopic, eventsTopic, streamGroup } from "../contracts/topics.ts";
-import { reportDisk } from "../observability/disk.ts";
-import { Pause } from "../pipeline/pause.ts";
-import { ensureFlowTopics } from "../pipeline/ensure-topics.ts";
-import { serveHttp, serviceApp } from "../platform/http/http.ts";
 import { connectLog } from "../kafka/connect-log.ts";
-import { brokersOf } from "../kafka/security.ts";
 import type { Consumer } from "../kafka/log.ts";
+import { brokersOf } from "../kafka/security.ts";
+import { reportDisk } from "../observability/disk.ts";
+import { ensureFlowTopics } from "../pipeline/ensure-topics.ts";
 import { watchOpenDeadLetters } from "../pipeline/open-dead-letters.ts";
+import { Pause } from "../pipeline/pause.ts";
+import { serveHttp, serviceApp } from "../platform/http/http.ts";
 import type { ServiceDeps } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
 import { copiesOf } from "../platform/settings/settings.ts";
 import { countOpenDeadLetters } from "./count-dead-letters.ts";
-import { VersionStore } from "./version-store.ts";
 import { Topology } from "./topology.ts";
+import { VersionStore } from "./version-store.ts";
 
 const COUNT_EVERY_MS = 5_000;
 /** What is fetched and decided at a time bounds the memory: with 1 MiB and 12 at a time a bulk took 550 MB and more CPU, not less. */
@@ -79,7 +79,8 @@ export async function startStream({ settings, logger, metrics }: ServiceDeps): P
   );
   const count = async () => {
     const open = watch.letters();
-    if (open) metrics.deadLetters.set(await countOpenDeadLetters({ log, known, assigned: following.assigned }, open, entities));
+    if (open)
+      metrics.deadLetters.set(await countOpenDeadLetters({ log, known, assigned: following.assigned }, open, entities));
   };
   const counting = setInterval(
     () => count().catch((error) => logger.debug({ err: error }, "dead letters not counted")),

@@ -12,8 +12,8 @@ import { deadLetterHeader } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../contracts/entity/entity.ts";
 import { header } from "../contracts/event.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic, versionsTopic } from "../contracts/topics.ts";
-import type { OffsetRange, Log, LogWriter, TopicPartition } from "../kafka/log.ts";
-import type { Checkpoint, VersionStore, PartitionKey } from "./version-store.ts";
+import type { Log, LogWriter, OffsetRange, TopicPartition } from "../kafka/log.ts";
+import type { Checkpoint, PartitionKey, VersionStore } from "./version-store.ts";
 import { decodeFlushed } from "./versions-topic.ts";
 
 /** An input partition in the hands of its only owner. */
@@ -52,11 +52,11 @@ const outputTopics = (entity: EntityDeclaration): string[] => [
 
 /** @param onGap is told when the log no longer holds the next record: input from `from` to `to` was never seen. */
 export async function takeOver(
-  using: { log: Log; known: VersionStore; onGap: (from: number, to: number) => void },
+  deps: { log: Log; known: VersionStore; onGap: (from: number, to: number) => void },
   entity: EntityDeclaration,
   partition: number,
 ): Promise<Owned> {
-  const { log, known } = using;
+  const { log, known } = deps;
   const scope = scopeOf(entity, partition);
   const versions = versionsTopic(entity).name;
   const topics = [...outputTopics(entity), versions];
@@ -69,8 +69,8 @@ export async function takeOver(
     if (!input) throw new Error(`${scope} does not exist`);
     // An input that ends before the checkpoint was made anew: what is known belongs to the old one.
     if ((known.checkpoint(scope)?.next ?? 0) > input.next) known.forget(scope);
-    const checkpoint = await restore(using, entity, partition, writer);
-    const next = startOf(checkpoint, input, using.onGap);
+    const checkpoint = await restore(deps, entity, partition, writer);
+    const next = startOf(checkpoint, input, deps.onGap);
     const ends = Object.fromEntries(topics.map((topic) => [topic, writer.fencedAt({ topic, partition })]));
     const readFrom = Object.fromEntries(topics.map((t) => [t, Math.min(checkpoint?.ends[t] ?? 0, ends[t]!)]));
     const stored = new Map<string, ReadonlySet<number>>();
@@ -105,7 +105,11 @@ async function restore(
   return newest;
 }
 
-function startOf(checkpoint: Checkpoint | undefined, input: OffsetRange, onGap: (from: number, to: number) => void): number {
+function startOf(
+  checkpoint: Checkpoint | undefined,
+  input: OffsetRange,
+  onGap: (from: number, to: number) => void,
+): number {
   if (!checkpoint) return input.first;
   if (checkpoint.next < input.first) onGap(checkpoint.next, input.first);
   return Math.max(checkpoint.next, input.first);

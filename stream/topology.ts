@@ -2,16 +2,16 @@
 import { canary } from "../contracts/entities/canary.ts";
 import type { EntityDeclaration, EntityId, Version } from "../contracts/entity/entity.ts";
 import { eventsTopic, replicaTopic, streamGroup, versionsTopic } from "../contracts/topics.ts";
+import type { Batch, Log, OutgoingRecord, StoredRecord, TopicPartition } from "../kafka/log.ts";
 import { BatchSpans } from "../observability/batch-spans.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { SpanKind } from "../observability/trace.ts";
 import { ConsumerLags } from "../pipeline/consumer-lags.ts";
-import type { Batch, Log, OutgoingRecord, StoredRecord, TopicPartition } from "../kafka/log.ts";
 import { type Decision, decide } from "./decide.ts";
-import type { VersionStore } from "./version-store.ts";
 import { checkpointOf, type Owned, scopeOf, takeOver } from "./take-over.ts";
 import { validatorOf } from "./validate.ts";
+import type { VersionStore } from "./version-store.ts";
 import { encodeFlush } from "./versions-topic.ts";
 
 /** Records decided at a time: more would hold up the process' other partitions. A batch of the relay's, some 250, is not divided. */
@@ -44,7 +44,7 @@ class Partition {
   private readonly topics: ReadonlyMap<string, string>;
 
   constructor(
-    private readonly using: StreamParts,
+    private readonly deps: StreamParts,
     private readonly entity: EntityDeclaration,
     private readonly at: TopicPartition,
     private readonly lags: ConsumerLags,
@@ -63,7 +63,7 @@ class Partition {
       const owned = await this.own();
       // The group's committed offset is a hint: it may lie beyond what is surely done.
       if (owned.next < first.offset)
-        for await (const records of this.using.log.read(this.at, owned.next, first.offset))
+        for await (const records of this.deps.log.read(this.at, owned.next, first.offset))
           await this.steps(owned, records);
       await this.steps(owned, batch.records);
       this.report(batch, owned);
@@ -83,11 +83,11 @@ class Partition {
   }
 
   private async take(): Promise<Owned> {
-    const { logger, metrics } = this.using;
+    const { logger, metrics } = this.deps;
     await this.letGo();
     this.owned = await takeOver(
       {
-        ...this.using,
+        ...this.deps,
         onGap: (from, to) => {
           metrics.inputGaps.inc({ group: streamGroup });
           logger.error({ ...this.at, from, to }, "the log no longer holds these events: verify the replicas");
@@ -110,7 +110,7 @@ class Partition {
   private async step(owned: Owned, records: readonly StoredRecord[]): Promise<void> {
     const changes = new Map<EntityId, Version>();
     const keys = records.map(({ key }) => key?.toString("latin1") ?? "");
-    const before = this.using.known.newest(owned.scope, keys);
+    const before = this.deps.known.newest(owned.scope, keys);
     const known = (id: EntityId) => changes.get(id) ?? before.get(id);
     const spans = routeSpans(this.at);
     const { entity, topics, validate } = this;
@@ -123,7 +123,7 @@ class Partition {
     await this.write(owned, decisions, spans);
     owned.next = records.at(-1)!.offset + 1;
     // Only now: a state that is ahead of the outputs would take a repeated event for a duplicate and lose it.
-    this.using.known.remember(owned.scope, changes, checkpointOf(owned));
+    this.deps.known.remember(owned.scope, changes, checkpointOf(owned));
     this.count(owned, decisions);
     this.flushTimer ??= setTimeout(() => void this.flush(owned), FLUSH_MS);
   }
@@ -156,11 +156,11 @@ class Partition {
       counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
       if (rejection) {
         const { reason, detail } = rejection;
-        this.using.logger.warn({ ...this.at, offset, ...about, reason, detail }, "event sent to the dead letters");
+        this.deps.logger.warn({ ...this.at, offset, ...about, reason, detail }, "event sent to the dead letters");
       }
     }
     if (this.entity === canary) return;
-    for (const [outcome, count] of counts) this.using.metrics.streamEvents.inc({ outcome }, count);
+    for (const [outcome, count] of counts) this.deps.metrics.streamEvents.inc({ outcome }, count);
   }
 
   /** Puts what the versions topic lacks there. Beside the flow: a failure kills the writer, and so shows at the next step. */
@@ -168,7 +168,7 @@ class Partition {
     clearTimeout(this.flushTimer);
     this.flushTimer = undefined;
     if (!owned?.writer.open) return;
-    const { known, logger } = this.using;
+    const { known, logger } = this.deps;
     const topic = versionsTopic(this.entity).name;
     try {
       // Taken in one go: the checkpoint may count only with every change before it. And the remembered one, not `owned`:
@@ -221,10 +221,10 @@ export class Topology {
   private readonly lags: ConsumerLags;
 
   constructor(
-    private readonly using: StreamParts,
+    private readonly deps: StreamParts,
     private readonly entities: readonly EntityDeclaration[],
   ) {
-    this.lags = new ConsumerLags(using.metrics.consumerLag, streamGroup);
+    this.lags = new ConsumerLags(deps.metrics.consumerLag, streamGroup);
   }
 
   async process(batch: Batch): Promise<void> {
@@ -236,7 +236,7 @@ export class Topology {
     for (const at of assigned)
       this.partition(at)
         .then((partition) => partition.own())
-        .catch((error) => this.using.logger.warn({ err: error, ...at }, "not taken over yet; the first event will"));
+        .catch((error) => this.deps.logger.warn({ err: error, ...at }, "not taken over yet; the first event will"));
   }
 
   /** Another instance has these now: what is left here must not linger. */
@@ -269,9 +269,9 @@ export class Topology {
     const key = scopeOf(entity, partition);
     let found = this.partitions.get(key);
     if (!found) {
-      found = this.using.log
+      found = this.deps.log
         .partitions(topic)
-        .then((count) => new Partition(this.using, entity, { topic, partition }, this.lags, count));
+        .then((count) => new Partition(this.deps, entity, { topic, partition }, this.lags, count));
       found.catch(() => this.partitions.delete(key));
       this.partitions.set(key, found);
     }

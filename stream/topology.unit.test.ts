@@ -7,14 +7,14 @@ import { deadLetterHeader } from "../contracts/dead-letter.ts";
 import { product } from "../contracts/entities/product.ts";
 import { encodeEvent, header } from "../contracts/event.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic } from "../contracts/topics.ts";
+import type { OutgoingRecord } from "../kafka/log.ts";
 import { createLogger } from "../observability/logger.ts";
 import { createMetrics } from "../observability/metrics.ts";
-import type { OutgoingRecord } from "../kafka/log.ts";
 import { deleted, productDocument, upserted } from "../tests/harness/events.ts";
 import { letterRecord, markRecord } from "../tests/harness/letters.ts";
 import { type Fate, SimulatedLog } from "../tests/harness/simulated-log.ts";
-import { VersionStore } from "./version-store.ts";
 import { Topology } from "./topology.ts";
+import { VersionStore } from "./version-store.ts";
 
 const PARTITION = 0;
 const input = { topic: eventsTopic(product).name, partition: PARTITION };

@@ -2,9 +2,9 @@
 import { z } from "zod";
 import type { ReasonName, reasons } from "../contracts/dead-letter.ts";
 import { type Document, documentSchema, type EntityDeclaration, fitsDocument, ID } from "../contracts/entity/entity.ts";
-import { deletedSchema, type EntityEvent, header, type Operation, operationsOf } from "../contracts/event.ts";
 import type { Fits } from "../contracts/entity/fits.ts";
 import { UpcastError, upcast } from "../contracts/entity/upcast.ts";
+import { deletedSchema, type EntityEvent, header, type Operation, operationsOf } from "../contracts/event.ts";
 import type { StoredRecord } from "../kafka/log.ts";
 import { partitionOf } from "../kafka/partitioner.ts";
 

@@ -79,7 +79,7 @@ test("the gateway runs from it, migrations, tokens and all, and the same executa
   };
   gateway = run(["gateway"], settings);
   await eventually(async () => (await run(["health"], settings).exited) === 0, {
-    withinMs: 20_000,
+    timeoutMs: 20_000,
     what: "the gateway",
   });
   const url = `http://127.0.0.1:${settings.PORT}`;
@@ -101,7 +101,7 @@ test("the console's page is inside it, and changes nothing where that was not al
   const started = run(["console"], { ...settings, LOCKSTEP_LOG_LEVEL: "error" });
   const url = `http://127.0.0.1:${port}`;
   try {
-    const page = await eventually(() => fetch(url), { withinMs: 20_000, what: "the console" });
+    const page = await eventually(() => fetch(url), { timeoutMs: 20_000, what: "the console" });
     const paths = [...(await page.text()).matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, path]) => path);
     expect(paths.length).toBeGreaterThan(5);
     for (const path of paths) expect((await fetch(url + path)).status).toBe(200);

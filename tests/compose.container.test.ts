@@ -30,7 +30,7 @@ async function timed(what: string, work: () => Promise<unknown>): Promise<void> 
 }
 
 /** Until writes go through again, within the smoke test's own thresholds. */
-const flows = (what: string) => eventually(() => smoke(3), { withinMs: 2 * MINUTES, what });
+const flows = (what: string) => eventually(() => smoke(3), { timeoutMs: 2 * MINUTES, what });
 
 describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
   beforeAll(async () => {
@@ -111,7 +111,7 @@ describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
           const status = JSON.parse(await ask("http://console:8080/api/status"));
           return status.services.every(({ health }: { health: string }) => health === "ready");
         },
-        { withinMs: MINUTES, everyMs: 1_000, what: "metrics, traces and status of every service" },
+        { timeoutMs: MINUTES, everyMs: 1_000, what: "metrics, traces and status of every service" },
       );
     },
     2 * MINUTES,
@@ -140,7 +140,7 @@ describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
           const health = await Promise.all(watchers.map((service) => inspect(service, "{{.State.Health.Status}}")));
           return health.flat().every((status) => status === "healthy");
         },
-        { withinMs: 2 * MINUTES, everyMs: 500, what: "every container healthy" },
+        { timeoutMs: 2 * MINUTES, everyMs: 500, what: "every container healthy" },
       );
     },
     3 * MINUTES,

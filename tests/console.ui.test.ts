@@ -39,7 +39,7 @@ async function create(change: () => Promise<unknown> = async () => {}): Promise<
   await ui.page.locator("#which").selectOption("");
   await change();
   await ui.press("Create");
-  await eventually(chosenId, { withinMs: 10_000, what: "the new one to be chosen" });
+  await eventually(chosenId, { timeoutMs: 10_000, what: "the new one to be chosen" });
   await ui.says("#journey .way-head", /created[\s\S]*readable everywhere after/);
   return await chosenId();
 }
@@ -85,7 +85,7 @@ describe("writing", () => {
       "storefront>storefront.cache",
     ])
       await eventually(async () => /^\d/.test(await ui.edge(edge)), {
-        withinMs: 5_000,
+        timeoutMs: 5_000,
         what: `milliseconds on ${edge}`,
       });
     await ui.says("#journey", /Published by the relay[\s\S]*products\.events\/\d+\/\d+/);
@@ -144,7 +144,7 @@ describe("breaking and healing", () => {
     await ui.says("#journey .branches", "waiting: storefront is paused");
     for (let i = 0; i < 60; i++) await request("POST", `${gateway}/products`, newProduct());
     await eventually(async () => Number(/\d+/.exec(await ui.node("storefront"))?.[0]) >= 60, {
-      withinMs: 10_000,
+      timeoutMs: 10_000,
       what: "the lag to be seen",
     });
     await ui.says("#log", "storefront falls behind");
@@ -264,7 +264,7 @@ describe("everybody", () => {
     await ui.says("#journey .way-head", /created[\s\S]*readable everywhere after/);
     // Its hops may be heard before its answer.
     await eventually(async () => (await page.evaluate("document.activeElement.id")) === "which", {
-      withinMs: 5_000,
+      timeoutMs: 5_000,
       what: "the focus to stand where the next one is chosen",
     });
     await ui.says("#announce", /Write \d+ is on its way/);

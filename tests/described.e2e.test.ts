@@ -3,10 +3,10 @@ import { expect, test } from "bun:test";
 import { replicaNames } from "../contracts/entities/index.ts";
 import { product } from "../contracts/entities/product.ts";
 import { controlTopic, eventsTopic, receiptsTopic, topicsOf } from "../contracts/topics.ts";
-import { createLogger } from "../observability/logger.ts";
-import { setPaused } from "../operations/pause/control.ts";
 import { connectLog } from "../kafka/connect-log.ts";
 import type { Log } from "../kafka/log.ts";
+import { createLogger } from "../observability/logger.ts";
+import { setPaused } from "../operations/pause/control.ts";
 import type { OpenApi } from "../platform/openapi/document.ts";
 import { requestBy } from "./harness/client.ts";
 import { DescribedApi, DescribedTopics } from "./harness/described.ts";
@@ -58,14 +58,14 @@ test("all that a stack answers, and writes to any topic, is as it describes itse
     await produceRaw(await stack.brokers(), eventsTopic(product).name, [{ key: junk, value: "{", headers: {} }]);
     for (const paused of [true, false]) await setPaused(log, "storefront", paused);
     const drop = () => lockstep(stack, "dead-letters", "drop", "--id", junk, "--yes");
-    await eventually(async () => (await drop()).status === 0, { withinMs: 20_000, what: "the letter to be dropped" });
+    await eventually(async () => (await drop()).status === 0, { timeoutMs: 20_000, what: "the letter to be dropped" });
 
     const topics = new DescribedTopics();
     for (const { name } of [...topicsOf(product), receiptsTopic, controlTopic]) {
       const messages = Object.keys(topics.document.channels[name]!.messages).sort();
       // The stream writes its versions a second later.
       await eventually(async () => new Set(await fits(log, topics, name, [String(body.id)])).size >= messages.length, {
-        withinMs: 10_000,
+        timeoutMs: 10_000,
         what: `${messages.join(", ")} in ${name}`,
       });
       expect([...new Set(await fits(log, topics, name, [String(body.id)]))].sort()).toEqual(messages);

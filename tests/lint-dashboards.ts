@@ -1,9 +1,9 @@
 /** `bun run lint:dashboards`: Grafana's own linter over every dashboard, strictly. Needs Go the first time. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { Failure } from "../stack/failure.ts";
 import { goProgram } from "../stack/servers/go-program.ts";
 import { run } from "../stack/servers/machine-cache.ts";
-import { Failure } from "../stack/failure.ts";
 
 const folder = join(import.meta.dir, "../observability/grafana/dashboards");
 

@@ -76,7 +76,7 @@ test("Prometheus scrapes every process of the stack, two of one service each by 
       expect(up.sort()).toEqual(wanted);
       return true;
     },
-    { withinMs: 30_000, what: "every process to be scraped", everyMs: 500 },
+    { timeoutMs: 30_000, what: "every process to be scraped", everyMs: 500 },
   );
 });
 
@@ -104,7 +104,7 @@ test("every panel of every dashboard has data while there is load, and a latency
         if (missing.length > 0) throw new Error(missing.join("\n"));
         return true;
       },
-      { withinMs: 90_000, what: "every panel to have data", everyMs: 1_000 },
+      { timeoutMs: 90_000, what: "every panel to have data", everyMs: 1_000 },
     );
     console.log(`every panel had data ${((performance.now() - began) / 1_000).toFixed(0)} s after the load began`);
     for (const { expr } of annotations) await ask(prometheus, filledIn(expr));
@@ -118,7 +118,7 @@ test("every panel of every dashboard has data while there is load, and a latency
         for (const id of new Set(named)) if ((await servicesOf(id ?? "")).includes("lockstep-gateway")) return true;
         return false;
       },
-      { withinMs: 30_000, what: "Jaeger to have the trace of a write that a latency's exemplar names", everyMs: 500 },
+      { timeoutMs: 30_000, what: "Jaeger to have the trace of a write that a latency's exemplar names", everyMs: 500 },
     );
   } finally {
     clearInterval(reading);
@@ -137,7 +137,7 @@ describe("with the fault really caused", () => {
         if (found) expect(found.annotations.summary).not.toContain("error");
         return true;
       },
-      { withinMs: 60_000, what: `${alert} ${is ? "to fire" : "to end"}`, everyMs: 250 },
+      { timeoutMs: 60_000, what: `${alert} ${is ? "to fire" : "to end"}`, everyMs: 250 },
     );
 
   const write = () => request("POST", `${urlOf("gateway")}/products`, newProduct({ status: "active" }));
@@ -168,7 +168,7 @@ describe("with the fault really caused", () => {
       await eventually(
         async () => (await catalog`select 1 from products where id = ${body.id as string}`).length === 1,
         {
-          withinMs: 20_000,
+          timeoutMs: 20_000,
           what: "the product in the replica",
         },
       );

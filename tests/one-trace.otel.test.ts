@@ -72,7 +72,7 @@ const traceIdOf = (id: string, version: number): Promise<string> =>
       const [journey] = document!.journeys as { traceId: string | null; event: { version: number } | null }[];
       return journey?.event?.version === version && journey.traceId;
     },
-    { withinMs: 20_000, what: `journey to tell the trace of version ${version}` },
+    { timeoutMs: 20_000, what: `journey to tell the trace of version ${version}` },
   );
 
 const traceOf = (): { traceId: string; clientSpan: string; header: (flags: string) => { traceparent: string } } => {
@@ -169,7 +169,7 @@ describe("one write is one trace", () => {
         const text = await (await fetch(`${url}/metrics`, { headers: { accept } })).text();
         return /lockstep_sync_latency_seconds_bucket\{.*# \{trace_id="([0-9a-f]{32})"\}/.exec(text)?.[1];
       },
-      { withinMs: 20_000, what: "an exemplar" },
+      { timeoutMs: 20_000, what: "an exemplar" },
     );
     const spans = await jaeger.untilTrace(traceId, (all) => all.length > 0);
     expect(spans.map(({ name }) => name)).toContain("apply products.to.catalog");
@@ -181,9 +181,9 @@ test("the canary tells the latency of an idle system, and is seen nowhere else",
   for (const [i, replica] of REPLICAS.entries())
     for (const store of ["postgres", "redis"]) {
       const seen = () => metric(urls[i + 1]!, "lockstep_canary_timestamp_seconds", { replica, store });
-      const first = await eventually(seen, { withinMs: 20_000, what: `a canary in ${replica}'s ${store}` });
+      const first = await eventually(seen, { timeoutMs: 20_000, what: `a canary in ${replica}'s ${store}` });
       expect(Math.abs(Date.now() / 1_000 - first)).toBeLessThan(60);
-      await eventually(async () => (await seen()) > first, { withinMs: 20_000, what: "the next canary" });
+      await eventually(async () => (await seen()) > first, { timeoutMs: 20_000, what: "the next canary" });
       expect(await metric(urls[i + 1]!, "lockstep_canary_latency_seconds_count", { replica, store })).toBeGreaterThan(
         1,
       );
@@ -208,7 +208,7 @@ test("a Jaeger that is killed is missed by no write, is told of once, and has sp
     const { status, headers } = await write();
     expect([status, headers.get("lockstep-replicas")]).toEqual([201, expect.not.stringContaining("behind")]);
   }
-  await eventually(() => log("gateway").includes("spans cannot be sent"), { withinMs: 20_000, what: "a warning" });
+  await eventually(() => log("gateway").includes("spans cannot be sent"), { timeoutMs: 20_000, what: "a warning" });
   expect((await stack.status()).ready).toBe(true);
   await jaeger.restart();
   await eventually(
@@ -217,7 +217,7 @@ test("a Jaeger that is killed is missed by no write, is told of once, and has sp
       await request("POST", `${gateway}/products`, newProduct({ status: "active" }), header("01"));
       return jaeger.untilTrace(traceId, (spans) => spans.length >= 8, 3_000);
     },
-    { withinMs: 60_000, what: "a whole trace to arrive again" },
+    { timeoutMs: 60_000, what: "a whole trace to arrive again" },
   );
   const said = log("gateway");
   // Once, and again each minute on a machine that is so slow.

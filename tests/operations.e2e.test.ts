@@ -65,7 +65,7 @@ test("a paused replica takes nothing more, says so, keeps its place over a resta
   );
   expect((await lockstep(stack, "pause", "catalog", "--reason", "index rebuild")).status).toBe(0);
   await eventually(async () => (await metric(catalog!, "lockstep_paused")) === 1, {
-    withinMs: 5_000,
+    timeoutMs: 5_000,
     what: "the pause to be obeyed",
   });
   try {
@@ -86,7 +86,7 @@ test("a paused replica takes nothing more, says so, keeps its place over a resta
         const { pid, health } = await stack.entry("catalog");
         return pid !== killed && health === "ready";
       },
-      { withinMs: 30_000, what: "the replica to run again" },
+      { timeoutMs: 30_000, what: "the replica to run again" },
     );
     await Bun.sleep(1_000);
     for (const id of ids) expect((await request("GET", `${catalog}/products/${id}`)).status).toBe(404);
@@ -111,7 +111,7 @@ test("a paused stream holds everything back, and resume lets all of it through",
   await lockstep(stack, "pause", "stream");
   try {
     await eventually(async () => (await metric(stream!, "lockstep_paused")) === 1, {
-      withinMs: 5_000,
+      timeoutMs: 5_000,
       what: "the pause to be obeyed",
     });
     const { body } = await request("POST", `${gateway}/products`, newProduct(), { prefer: "wait=1" });

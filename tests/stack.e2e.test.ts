@@ -58,7 +58,7 @@ test.each(["relay", "catalog", "catalog-db", "redis"])(
         const now = await stack.entry(name);
         return now.pid !== before.pid && now.health === "ready" && now;
       },
-      { withinMs: 30_000, what: `${name} to be ready again` },
+      { timeoutMs: 30_000, what: `${name} to be ready again` },
     );
     expect(after.url).toBe(before.url);
     await stack.ready(30_000);
@@ -115,7 +115,7 @@ test("after the supervisor was killed, status says so, up clears up and starts a
   const supervisor = async () => (await Bun.file(join(stack.data, "stack.json")).json()).supervisor.pid as number;
   process.kill(await supervisor(), "SIGKILL");
   const orphans = (await stack.status()).services.map(({ pid }) => pid);
-  await eventually(async () => !(await stack.status()).ready, { withinMs: 5_000, what: "status to say not ready" });
+  await eventually(async () => !(await stack.status()).ready, { timeoutMs: 5_000, what: "status to say not ready" });
   expect((await bun("status", "--data", stack.data)).said).toContain("the supervisor is gone");
 
   const up = await bun("up", "--detach", "--data", stack.data, "--port-base", String(stack.portBase));

@@ -4,9 +4,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "../../observability/logger.ts";
 import type { Metrics } from "../../observability/metrics.ts";
-import type { Service } from "../../platform/service.ts";
 import type { Connections } from "../../operations/connect.ts";
 import { followsOf, outboxOf } from "../../operations/status/status.ts";
+import type { Service } from "../../platform/service.ts";
 
 export interface OutsideParts {
   readonly connections: Connections;
@@ -15,15 +15,15 @@ export interface OutsideParts {
 }
 
 /** Looks at outbox, lag and databases every so often. Never rejects: what does not answer is looked at again next time. */
-export function watchServices(using: OutsideParts, everyMs: number): Service {
+export function watchServices(deps: OutsideParts, everyMs: number): Service {
   const ending = new AbortController();
   const { signal } = ending;
   // Each at its own pace: a broker that does not answer must not keep the outbox from being looked at, nor the other way round.
   const ended = Promise.all(
     [outbox, lags, sizes].map(async (look) => {
       while (!signal.aborted) {
-        await look(using).catch((error) =>
-          using.logger.debug({ err: error, what: look.name }, "not to be seen from outside now"),
+        await look(deps).catch((error) =>
+          deps.logger.debug({ err: error, what: look.name }, "not to be seen from outside now"),
         );
         await sleep(everyMs, undefined, { signal }).catch(() => {});
       }

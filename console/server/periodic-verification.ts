@@ -5,11 +5,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "../../observability/logger.ts";
 import type { Metrics } from "../../observability/metrics.ts";
-import type { Service } from "../../platform/service.ts";
 import type { Connections } from "../../operations/connect.ts";
 import { countsOf, type LastVerification, lastVerifications } from "../../operations/verify/results.ts";
 import { verifyScope } from "../../operations/verify/scope.ts";
 import type { Verified } from "../../operations/verify/verify.ts";
+import type { Service } from "../../platform/service.ts";
 
 export interface PeriodicSettings {
   /** Seconds from one verification to the next; 0: never. */
@@ -33,7 +33,7 @@ const SECOND = 1_000;
 const FIRST_AFTER_S = 60;
 
 /** Never rejects: a verification that could not be done is logged, and tried again when one is due. */
-export function startPeriodicVerification(using: PeriodicParts, settings: PeriodicSettings): Service {
+export function startPeriodicVerification(deps: PeriodicParts, settings: PeriodicSettings): Service {
   const ending = new AbortController();
   const { signal } = ending;
   const loop = async () => {
@@ -42,14 +42,14 @@ export function startPeriodicVerification(using: PeriodicParts, settings: Period
       await sleep(settings.lookEveryMs, undefined, { signal }).catch(() => {});
       if (signal.aborted) return;
       try {
-        const last = await lastVerifications(using.connections.source());
-        show(using.metrics, last);
+        const last = await lastVerifications(deps.connections.source());
+        show(deps.metrics, last);
         if (performance.now() < notBefore || !isDue(last, Date.now(), settings.everySeconds)) continue;
         notBefore = performance.now() + settings.everySeconds * SECOND;
-        await verifyNow(using, settings, signal);
-        show(using.metrics, await lastVerifications(using.connections.source()));
+        await verifyNow(deps, settings, signal);
+        show(deps.metrics, await lastVerifications(deps.connections.source()));
       } catch (error) {
-        if (!signal.aborted) using.logger.warn({ err: error }, "the verification could not be done");
+        if (!signal.aborted) deps.logger.warn({ err: error }, "the verification could not be done");
       }
     }
   };

@@ -3,9 +3,9 @@ import { z } from "zod";
 import { controlSchema, replicaKey, STREAM_KEY } from "../control.ts";
 import { replicaNames } from "../entities/index.ts";
 import { documentSchema, type EntityDeclaration, type ReplicaDeclaration } from "../entity/entity.ts";
-import { deletedSchema, type EntityEvent, encodeEvent, encodeRouted, routedHeaders as headersOf } from "../event.ts";
 import { exampleDocument, exampleIn } from "../entity/example.ts";
 import { capitalised, type JsonSchema } from "../entity/json-schema.ts";
+import { deletedSchema, type EntityEvent, encodeEvent, encodeRouted, routedHeaders as headersOf } from "../event.ts";
 import { receiptSchema } from "../receipt.ts";
 import {
   controlTopic,
@@ -16,7 +16,7 @@ import {
   type TopicDeclaration,
   versionsTopic,
 } from "../topics.ts";
-import { eventHeaders, deadLetterHeaders, markHeaders, noHeaders, routedHeaders } from "./headers.ts";
+import { deadLetterHeaders, eventHeaders, markHeaders, noHeaders, routedHeaders } from "./headers.ts";
 
 /** One kind of record in a topic. */
 export interface Message {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { type Document, defineEntity, defineReplica, integer, text } from "./entity.ts";
 import { decodeRouted, type EntityEvent, encodeRouted, NewerSchemaVersionError, routedHeaders } from "../event.ts";
+import { type Document, defineEntity, defineReplica, integer, text } from "./entity.ts";
 import { UpcastError, upcast } from "./upcast.ts";
 
 const fields = { title: text({ max: 20 }), size: integer({ min: 0, max: 9 }), secret: text({ max: 9, private: true }) };

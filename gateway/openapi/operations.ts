@@ -1,8 +1,8 @@
 /** What reads and writes have in common. Pure. */
 import type { EntityDeclaration } from "../../contracts/entity/entity.ts";
-import type { ErrorCode } from "../../contracts/errors.ts";
 import { exampleDocument } from "../../contracts/entity/example.ts";
 import { capitalised, schemaRef } from "../../contracts/entity/json-schema.ts";
+import type { ErrorCode } from "../../contracts/errors.ts";
 import { headers } from "../../platform/openapi/headers.ts";
 import { type Answer, json } from "../../platform/openapi/operation.ts";
 

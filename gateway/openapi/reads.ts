@@ -4,7 +4,7 @@ import { EXAMPLE_ID, exampleDocument } from "../../contracts/entity/example.ts";
 import { capitalised, schemaRef } from "../../contracts/entity/json-schema.ts";
 import { headers, id, ifNoneMatch, page, traceparent } from "../../platform/openapi/headers.ts";
 import { json, type Operation, problems } from "../../platform/openapi/operation.ts";
-import { ANY, schemaName, entityDocument } from "./operations.ts";
+import { ANY, entityDocument, schemaName } from "./operations.ts";
 
 export function list(entity: EntityDeclaration, path: string): Operation {
   const example = exampleDocument(entity);

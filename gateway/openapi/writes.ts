@@ -1,8 +1,8 @@
 /** The descriptions of the routes that write. Pure. */
 import type { EntityDeclaration } from "../../contracts/entity/entity.ts";
-import type { ErrorCode } from "../../contracts/errors.ts";
 import { EXAMPLE_ID } from "../../contracts/entity/example.ts";
 import { schemaRef } from "../../contracts/entity/json-schema.ts";
+import type { ErrorCode } from "../../contracts/errors.ts";
 import {
   headers,
   id,
@@ -16,7 +16,7 @@ import {
 import { type Header, json, media, type Operation, problems, text } from "../../platform/openapi/operation.ts";
 import { KEY } from "../idempotency.ts";
 import { JSON_TYPES, PATCH_TYPES } from "../routes.ts";
-import { ANY, schemaName, entityDocument } from "./operations.ts";
+import { ANY, entityDocument, schemaName } from "./operations.ts";
 
 const WRITE: readonly ErrorCode[] = [...ANY, "INVALID", "KEY_REUSED"];
 const BODY: readonly ErrorCode[] = ["TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "CONFLICT"];

@@ -1,8 +1,8 @@
 /** The group's memory of what is processed, kept by its coordinator. A hint where to go on: it may lag, never lead. */
 import { nameOf, type TopicPartition } from "../log.ts";
+import { offsetRanges } from "../offsets.ts";
 import { throwOnError } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
-import { offsetRanges } from "../offsets.ts";
 import { patiently } from "../wire/patience.ts";
 import { byTopic } from "../wire/protocol.ts";
 import type { GroupPosition } from "./membership.ts";
@@ -20,7 +20,7 @@ export async function startOffsets(
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, { start: number; committed: number | undefined }>> {
   const what = `reading the offsets of group ${group}`;
-  const committed = await patiently({ what, withinMs: 20_000, signal }, () =>
+  const committed = await patiently({ what, timeoutMs: 20_000, signal }, () =>
     cluster.atCoordinator(0, group, async (wire) => {
       const topics = byTopic(partitions, ({ partition }) => ({ partition }));
       const answer = await wire.request("OffsetFetch", { groupId: group, topics });

@@ -5,14 +5,14 @@
  */
 import type { Logger } from "../../observability/logger.ts";
 import { Outage } from "../../observability/outage.ts";
-import { type Consumer, type ConsumeOptions, nameOf, type TopicPartition } from "../log.ts";
+import { ConcurrencyLimit } from "../../platform/async/limit.ts";
+import { type ConsumeOptions, type Consumer, nameOf, type TopicPartition } from "../log.ts";
 import type { Cluster } from "../wire/cluster.ts";
 import { atMost, pause } from "../wire/patience.ts";
 import { commit, startOffsets } from "./commits.ts";
 import { FetchLoop } from "./fetch-loop.ts";
-import { Membership, type AssignmentListener } from "./membership.ts";
+import { type AssignmentListener, Membership } from "./membership.ts";
 import { PartitionQueue } from "./partition-queue.ts";
-import { ConcurrencyLimit } from "../../platform/async/limit.ts";
 
 const SESSION_TIMEOUT_MS = 10_000;
 const REBALANCE_TIMEOUT_MS = 20_000;
@@ -21,43 +21,43 @@ const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
 
 /** Joins the group in the background; partitions come when the group has decided. */
-export function startConsumer(options: ConsumeOptions, using: { cluster: Cluster; logger: Logger }): Consumer {
-  return new GroupFollower(options, using.cluster, using.logger);
+export function startConsumer(options: ConsumeOptions, deps: { cluster: Cluster; logger: Logger }): Consumer {
+  return new GroupFollower(options, deps.cluster, deps.logger);
 }
 
 class GroupFollower implements Consumer, AssignmentListener {
-  #paused = false;
+  private isPaused = false;
   readonly ended: Promise<void>;
-  readonly #end = Promise.withResolvers<void>();
-  readonly #closing = new AbortController();
-  readonly #queues = new Map<string, PartitionQueue>();
+  private readonly end = Promise.withResolvers<void>();
+  private readonly closing = new AbortController();
+  private readonly queues = new Map<string, PartitionQueue>();
   /** What is being processed, by partition: outlives a rebalance, so that an old handler and a new one never overlap. */
-  readonly #working = new Map<string, Promise<void>>();
-  readonly #slots: ConcurrencyLimit;
-  readonly #fetches: FetchLoop;
-  readonly #member: Membership;
-  readonly #sessionTimeoutMs: number;
-  #closed: Promise<void> | undefined;
+  private readonly working = new Map<string, Promise<void>>();
+  private readonly slots: ConcurrencyLimit;
+  private readonly fetches: FetchLoop;
+  private readonly member: Membership;
+  private readonly sessionTimeoutMs: number;
+  private closed: Promise<void> | undefined;
 
   constructor(
     readonly options: ConsumeOptions,
     readonly cluster: Cluster,
     readonly logger: Logger,
   ) {
-    const { signal } = this.#closing;
-    this.#sessionTimeoutMs = options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS;
-    this.ended = this.#end.promise;
+    const { signal } = this.closing;
+    this.sessionTimeoutMs = options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS;
+    this.ended = this.end.promise;
     this.ended.catch(() => {});
-    this.#paused = options.paused ?? false;
-    this.#slots = new ConcurrencyLimit(options.concurrency ?? 12);
+    this.isPaused = options.paused ?? false;
+    this.slots = new ConcurrencyLimit(options.concurrency ?? 12);
     const onGap = (at: TopicPartition, from: number, to: number) => {
       logger.warn({ ...at, from, to }, "records were deleted before they were read");
       options.onGap?.(at, from, to);
     };
-    this.#fetches = new FetchLoop(
+    this.fetches = new FetchLoop(
       cluster,
-      () => this.#queues.values(),
-      { onFetched: this.#work, onGap, onFailed: this.#fail },
+      () => this.queues.values(),
+      { onFetched: this.work, onGap, onFailed: this.fail },
       signal,
       options.lingerMs,
     );
@@ -65,147 +65,147 @@ class GroupFollower implements Consumer, AssignmentListener {
       group: options.group,
       topics: options.topics,
       instance: options.instance ?? null,
-      sessionTimeoutMs: this.#sessionTimeoutMs,
+      sessionTimeoutMs: this.sessionTimeoutMs,
       rebalanceTimeoutMs: REBALANCE_TIMEOUT_MS,
-      heartbeatMs: Math.min(1_000, this.#sessionTimeoutMs / 4),
+      heartbeatMs: Math.min(1_000, this.sessionTimeoutMs / 4),
     };
-    this.#member = new Membership(cluster, settings, this, signal);
-    this.#member.run().catch(this.#fail);
-    void this.#commitOften();
+    this.member = new Membership(cluster, settings, this, signal);
+    this.member.run().catch(this.fail);
+    void this.commitOften();
   }
 
   get paused(): boolean {
-    return this.#paused;
+    return this.isPaused;
   }
 
   set paused(paused: boolean) {
-    this.#paused = paused;
-    if (!paused) for (const queue of this.#queues.values()) if (!queue.empty) this.#work(queue);
+    this.isPaused = paused;
+    if (!paused) for (const queue of this.queues.values()) if (!queue.empty) this.work(queue);
   }
 
   readonly fetchAgeMs = (): number => {
     // Nothing is fetched once enough waits; that the member still has its seat is what there is to know.
-    if (this.#queues.size === 0 || this.#paused) return this.#member.heartbeatAgeMs();
-    const oldest = Math.min(...[...this.#queues.values()].map(({ answeredAtMs }) => answeredAtMs));
+    if (this.queues.size === 0 || this.isPaused) return this.member.heartbeatAgeMs();
+    const oldest = Math.min(...[...this.queues.values()].map(({ answeredAtMs }) => answeredAtMs));
     return performance.now() - oldest;
   };
 
-  readonly assigned = (): readonly TopicPartition[] => [...this.#queues.values()].map(({ at }) => at);
+  readonly assigned = (): readonly TopicPartition[] => [...this.queues.values()].map(({ at }) => at);
 
-  readonly owned = (): readonly string[] => [...this.#queues.keys()];
+  readonly owned = (): readonly string[] => [...this.queues.keys()];
 
   readonly onAssigned = async (partitions: readonly TopicPartition[]): Promise<void> => {
-    const added = partitions.filter((at) => !this.#queues.has(nameOf(at)));
+    const added = partitions.filter((at) => !this.queues.has(nameOf(at)));
     if (added.length > 0) {
-      const starts = await startOffsets(this.cluster, this.options.group, added, this.#closing.signal);
+      const starts = await startOffsets(this.cluster, this.options.group, added, this.closing.signal);
       for (const at of added) {
         const { start, committed } = starts.get(nameOf(at))!;
         const maxBytes = this.options.maxBytesPerPartition ?? 1_048_576;
-        this.#queues.set(nameOf(at), new PartitionQueue(at, start, committed, maxBytes));
+        this.queues.set(nameOf(at), new PartitionQueue(at, start, committed, maxBytes));
       }
-      this.logger.info({ group: this.options.group, added: added.length, owned: this.#queues.size }, "owns partitions");
+      this.logger.info({ group: this.options.group, added: added.length, owned: this.queues.size }, "owns partitions");
       this.options.onAssigned?.(added);
     }
-    this.#fetches.wake();
+    this.fetches.wake();
   };
 
   readonly release = async (names: readonly string[]): Promise<void> => {
-    const queues = names.flatMap((name) => this.#queues.get(name) ?? []);
+    const queues = names.flatMap((name) => this.queues.get(name) ?? []);
     for (const queue of queues) queue.owned = false;
-    const running = names.flatMap((name) => this.#working.get(name) ?? []);
+    const running = names.flatMap((name) => this.working.get(name) ?? []);
     // Somewhat less than the group waits for us; what still runs then was given away, and must be fenced by its effects.
     await atMost(REBALANCE_TIMEOUT_MS * 0.8, Promise.all(running));
-    await this.#commit(queues);
-    this.#forget(queues);
+    await this.commit(queues);
+    this.forget(queues);
   };
 
   readonly onLost = (): void => {
-    const queues = [...this.#queues.values()];
+    const queues = [...this.queues.values()];
     for (const queue of queues) queue.owned = false;
-    this.#forget(queues);
+    this.forget(queues);
   };
 
   close(): Promise<void> {
-    this.#closed ??= this.#stop().then(() => this.#end.resolve());
-    return this.#closed;
+    this.closed ??= this.stop().then(() => this.end.resolve());
+    return this.closed;
   }
 
-  #forget(queues: readonly PartitionQueue[]): void {
-    for (const { at } of queues) this.#queues.delete(nameOf(at));
+  private forget(queues: readonly PartitionQueue[]): void {
+    for (const { at } of queues) this.queues.delete(nameOf(at));
     if (queues.length > 0) this.options.onRevoked?.(queues.map(({ at }) => at));
   }
 
-  readonly #work = (queue: PartitionQueue): void => {
+  private readonly work = (queue: PartitionQueue): void => {
     const name = nameOf(queue.at);
-    if (this.#working.has(name)) return;
-    const work = this.#process(queue)
-      .catch(this.#fail)
+    if (this.working.has(name)) return;
+    const work = this.process(queue)
+      .catch(this.fail)
       .then(() => {
-        this.#working.delete(name);
+        this.working.delete(name);
         // Something may have come for the partition's next owner, if that is us again. What is not ours stays where it is:
         // trying it again and again would let nothing else in this process go on.
-        const now = this.#queues.get(name);
-        if (now?.owned && !now.empty && !this.#paused && !this.#closing.signal.aborted) this.#work(now);
+        const now = this.queues.get(name);
+        if (now?.owned && !now.empty && !this.isPaused && !this.closing.signal.aborted) this.work(now);
       });
-    this.#working.set(name, work);
+    this.working.set(name, work);
   };
 
-  async #process(queue: PartitionQueue): Promise<void> {
-    while (!queue.empty && queue.owned && !this.#paused && !this.#closing.signal.aborted) {
-      await this.#slots.run(async () => {
+  private async process(queue: PartitionQueue): Promise<void> {
+    while (!queue.empty && queue.owned && !this.isPaused && !this.closing.signal.aborted) {
+      await this.slots.run(async () => {
         const { records, next, highWatermark } = queue.take();
-        this.#fetches.wake();
-        const done = records.length === 0 || (await this.#deliver(queue, { ...queue.at, records, highWatermark }));
+        this.fetches.wake();
+        const done = records.length === 0 || (await this.deliver(queue, { ...queue.at, records, highWatermark }));
         if (done) queue.processed = next;
       });
     }
   }
 
   /** Gives a batch until it is taken. @returns false when the partition was lost before that. */
-  async #deliver(queue: PartitionQueue, batch: Parameters<ConsumeOptions["onBatch"]>[0]): Promise<boolean> {
+  private async deliver(queue: PartitionQueue, batch: Parameters<ConsumeOptions["onBatch"]>[0]): Promise<boolean> {
     const trouble = new Outage(this.logger, "a batch failed and will come again", "the batch was taken after all");
     for (let pauseMs = FIRST_RETRY_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_RETRY_MS)) {
       // After this long without the coordinator's word the partition may be another's: better late than twice.
-      while (queue.owned && this.#member.heartbeatAgeMs() > this.#sessionTimeoutMs && !this.#closing.signal.aborted)
+      while (queue.owned && this.member.heartbeatAgeMs() > this.sessionTimeoutMs && !this.closing.signal.aborted)
         await pause(20);
-      if (!queue.owned || this.#closing.signal.aborted) return false;
+      if (!queue.owned || this.closing.signal.aborted) return false;
       try {
         await this.options.onBatch(batch);
         trouble.ended({ ...queue.at });
         return true;
       } catch (error) {
         trouble.failed(error, { ...queue.at, againInMs: pauseMs });
-        await pause(pauseMs, this.#closing.signal).catch(() => {});
+        await pause(pauseMs, this.closing.signal).catch(() => {});
       }
     }
   }
 
-  async #commitOften(): Promise<void> {
-    while (!this.#closing.signal.aborted) {
-      await pause(COMMIT_EVERY_MS, this.#closing.signal).catch(() => {});
-      await this.#commit([...this.#queues.values()]);
+  private async commitOften(): Promise<void> {
+    while (!this.closing.signal.aborted) {
+      await pause(COMMIT_EVERY_MS, this.closing.signal).catch(() => {});
+      await this.commit([...this.queues.values()]);
     }
   }
 
-  async #commit(queues: readonly PartitionQueue[]): Promise<void> {
+  private async commit(queues: readonly PartitionQueue[]): Promise<void> {
     try {
-      await commit(this.cluster, this.options.group, this.#member.seat, queues);
+      await commit(this.cluster, this.options.group, this.member.seat, queues);
     } catch (error) {
       // Offsets are a hint: what is not committed comes again. The next second, or the next owner, makes it good.
       this.logger.debug({ err: error, group: this.options.group }, "offsets were not committed");
     }
   }
 
-  readonly #fail = (error: unknown): void => {
-    if (this.#closing.signal.aborted) return;
-    this.#end.reject(error);
-    void this.#stop();
+  private readonly fail = (error: unknown): void => {
+    if (this.closing.signal.aborted) return;
+    this.end.reject(error);
+    void this.stop();
   };
 
-  async #stop(): Promise<void> {
-    this.#closing.abort(new Error("the follower is closed"));
+  private async stop(): Promise<void> {
+    this.closing.abort(new Error("the follower is closed"));
     await this.release(this.owned());
-    await this.#member.leave();
-    this.#fetches.close();
+    await this.member.leave();
+    this.fetches.close();
   }
 }

@@ -4,12 +4,12 @@
  * partition that was slow for a moment does not sit out the others' silence.
  */
 import { nameOf, type TopicPartition } from "../log.ts";
+import { offsetRanges } from "../offsets.ts";
 import { BrokerError, errorAction } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
-import { type Fetched, fetchFrom } from "./fetch.ts";
-import { offsetRanges } from "../offsets.ts";
+import type { Connection, Node } from "../wire/connection.ts";
 import { pause } from "../wire/patience.ts";
-import type { Node, Connection } from "../wire/connection.ts";
+import { type Fetched, fetchFrom } from "./fetch.ts";
 import type { PartitionQueue } from "./partition-queue.ts";
 
 const OFFSET_OUT_OF_RANGE = 1;
@@ -26,8 +26,8 @@ export interface FetchEvents {
 }
 
 export class FetchLoop {
-  readonly #lanes = new Map<Node, { idle: Connection[]; all: Connection[] }>();
-  #searching = false;
+  private readonly lanes = new Map<Node, { idle: Connection[]; all: Connection[] }>();
+  private searching = false;
 
   constructor(
     readonly cluster: Cluster,
@@ -46,41 +46,41 @@ export class FetchLoop {
       if (queue.full) queue.answeredAtMs = performance.now();
       if (queue.asked || queue.full || queue.lingering || queue.repositioning || !queue.owned) continue;
       const leader = this.cluster.knownLeader(queue.at);
-      if (!leader) this.#search();
+      if (!leader) this.search();
       else if (wanted.has(leader)) wanted.get(leader)!.push(queue);
       else wanted.set(leader, [queue]);
     }
     for (const [node, queues] of wanted) {
-      const lane = this.#lanesOf(node).idle.pop();
-      if (lane) void this.#fetch(lane, queues);
+      const lane = this.lanesOf(node).idle.pop();
+      if (lane) void this.fetch(lane, queues);
     }
   };
 
   close(): void {
-    for (const { all } of this.#lanes.values()) for (const lane of all) lane.close();
+    for (const { all } of this.lanes.values()) for (const lane of all) lane.close();
   }
 
-  #lanesOf(node: Node): { idle: Connection[]; all: Connection[] } {
-    let lanes = this.#lanes.get(node);
+  private lanesOf(node: Node): { idle: Connection[]; all: Connection[] } {
+    let lanes = this.lanes.get(node);
     if (!lanes) {
-      this.#forget(node.id);
+      this.forget(node.id);
       const all = Array.from({ length: LANES }, () => this.cluster.dedicatedConnection(node));
       lanes = { idle: [...all], all };
-      this.#lanes.set(node, lanes);
+      this.lanes.set(node, lanes);
     }
     return lanes;
   }
 
   /** A broker came back at another address. */
-  #forget(id: number): void {
-    for (const [node, { all }] of this.#lanes) {
+  private forget(id: number): void {
+    for (const [node, { all }] of this.lanes) {
       if (node.id !== id) continue;
       for (const lane of all) lane.close();
-      this.#lanes.delete(node);
+      this.lanes.delete(node);
     }
   }
 
-  async #fetch(lane: Connection, queues: readonly PartitionQueue[]): Promise<void> {
+  private async fetch(lane: Connection, queues: readonly PartitionQueue[]): Promise<void> {
     for (const queue of queues) queue.asked = true;
     // A batch that is larger than the limit comes only for the first partition that has something: each must be it at times.
     const parts = queues
@@ -90,23 +90,23 @@ export class FetchLoop {
     try {
       const byName = new Map(queues.map((queue) => [nameOf(queue.at), queue]));
       for (const fetched of await fetchFrom(lane, parts, { maxWaitMs: MAX_WAIT_MS, maxBytes: MAX_BYTES }))
-        lost = this.#take(byName.get(nameOf(fetched))!, fetched) || lost;
+        lost = this.take(byName.get(nameOf(fetched))!, fetched) || lost;
     } catch (error) {
       if (errorAction(error) !== "retry") this.events.onFailed(error);
       lost = true;
     }
     for (const queue of queues) queue.asked = false;
-    if (lost) await this.#search();
-    this.#lanes.get(lane.node)?.idle.push(lane);
+    if (lost) await this.search();
+    this.lanes.get(lane.node)?.idle.push(lane);
     this.wake();
   }
 
   /** @returns whether the leader must be asked for anew. */
-  #take(queue: PartitionQueue, fetched: Fetched): boolean {
+  private take(queue: PartitionQueue, fetched: Fetched): boolean {
     if (!queue.owned) return false;
     if (fetched.errorCode === OFFSET_OUT_OF_RANGE) {
       queue.repositioning = true;
-      void this.#reposition(queue)
+      void this.reposition(queue)
         .catch(this.events.onFailed)
         .then(() => {
           queue.repositioning = false;
@@ -122,12 +122,12 @@ export class FetchLoop {
     queue.answeredAtMs = performance.now();
     queue.add(fetched);
     // What is there already is not waited for.
-    if (queue.flooded && queue.nextFetch >= fetched.highWatermark) this.#linger(queue);
+    if (queue.flooded && queue.nextFetch >= fetched.highWatermark) this.linger(queue);
     if (!queue.empty) this.events.onFetched(queue);
     return false;
   }
 
-  #linger(queue: PartitionQueue): void {
+  private linger(queue: PartitionQueue): void {
     if (this.lingerMs === 0) return;
     queue.lingering = true;
     setTimeout(() => {
@@ -137,16 +137,16 @@ export class FetchLoop {
   }
 
   /** Learns the leaders anew, after a short rest. */
-  async #search(): Promise<void> {
-    if (this.#searching) return pause(50, this.signal).catch(() => {});
-    this.#searching = true;
+  private async search(): Promise<void> {
+    if (this.searching) return pause(50, this.signal).catch(() => {});
+    this.searching = true;
     try {
       await pause(50 + Math.random() * 50, this.signal);
       await this.cluster.refresh();
     } catch {
       // No broker answers: the next round asks again, and fetchAgeMs tells how long this has lasted.
     }
-    this.#searching = false;
+    this.searching = false;
     this.wake();
   }
 
@@ -154,19 +154,19 @@ export class FetchLoop {
    * The offset that we want is not there. A broker that is behind says so too, after it was suspended or newly elected, so
    * only what the partition's leader says three times, a second apart, is believed when it would mean to begin again.
    */
-  async #reposition(queue: PartitionQueue): Promise<void> {
+  private async reposition(queue: PartitionQueue): Promise<void> {
     const wanted = queue.nextFetch;
     for (let round = 0; round < 3; round++) {
       await this.cluster.refresh().catch(() => {});
       const { first, next } = (await offsetRanges(this.cluster, [queue.at], this.signal)).get(nameOf(queue.at))!;
       if (wanted >= first && wanted <= next) return;
-      if (wanted < first) return this.#skip(queue, wanted, first);
+      if (wanted < first) return this.skip(queue, wanted, first);
       await pause(1_000, this.signal);
-      if (round === 2) this.#skip(queue, wanted, first);
+      if (round === 2) this.skip(queue, wanted, first);
     }
   }
 
-  #skip(queue: PartitionQueue, from: number, to: number): void {
+  private skip(queue: PartitionQueue, from: number, to: number): void {
     if (!queue.owned || queue.nextFetch !== from) return;
     queue.nextFetch = to;
     this.events.onGap(queue.at, from, to);

@@ -1,9 +1,9 @@
 /** One question for records, to the leader of some partitions. */
 import type { StoredRecord, TopicPartition } from "../log.ts";
-import { throwOnError } from "../wire/broker-errors.ts";
-import { type FetchAnswer, type FetchPart, fetch } from "../wire/protocol.ts";
 import { decodeBatches } from "../record-batch/decode.ts";
+import { throwOnError } from "../wire/broker-errors.ts";
 import type { Connection } from "../wire/connection.ts";
+import { type FetchAnswer, type FetchPart, fetch } from "../wire/protocol.ts";
 
 /** What one partition answered. `bytes` holds whole batches, which may begin before the offset asked for; none with an error. */
 export interface Fetched extends TopicPartition {

@@ -10,11 +10,11 @@
  */
 import { AssignerProtocol } from "kafkajs";
 import { nameOf, type TopicPartition } from "../log.ts";
-import { BrokerError, throwOnError, errorAction } from "../wire/broker-errors.ts";
+import { BrokerError, errorAction, throwOnError } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
+import type { Connection } from "../wire/connection.ts";
 import { patiently, pause } from "../wire/patience.ts";
 import { byTopic } from "../wire/protocol.ts";
-import type { Connection } from "../wire/connection.ts";
 import { assign, type Claim } from "./assign.ts";
 
 const PROTOCOL = "lockstep-cooperative";
@@ -53,11 +53,11 @@ export interface GroupPosition {
 }
 
 export class Membership {
-  #seat: GroupPosition = { memberId: "", generation: -1 };
-  #joining: Connection | undefined;
-  #lastHeartbeat = performance.now();
+  private position: GroupPosition = { memberId: "", generation: -1 };
+  private joining: Connection | undefined;
+  private lastHeartbeat = performance.now();
   /** Rejected when a heartbeat's answer asks us to join again, with the reason. */
-  #called = Promise.withResolvers<never>();
+  private called = Promise.withResolvers<never>();
 
   constructor(
     readonly cluster: Cluster,
@@ -67,26 +67,26 @@ export class Membership {
   ) {}
 
   get seat(): GroupPosition {
-    return this.#seat;
+    return this.position;
   }
 
   /** Milliseconds since the coordinator last answered that we are a member. */
-  heartbeatAgeMs = (): number => performance.now() - this.#lastHeartbeat;
+  heartbeatAgeMs = (): number => performance.now() - this.lastHeartbeat;
 
   /** Stays a member until the signal. @throws {BrokerError} when the brokers do not let us be one. */
   async run(): Promise<void> {
-    this.signal.addEventListener("abort", () => this.#call(this.signal.reason), { once: true });
-    void this.#beat();
+    this.signal.addEventListener("abort", () => this.call(this.signal.reason), { once: true });
+    void this.beat();
     while (!this.signal.aborted) {
       try {
-        await this.#join();
+        await this.join();
         // Only now: that the group changes is no news to a member that is joining, and joining again would change it again.
-        this.#called = Promise.withResolvers();
+        this.called = Promise.withResolvers();
         this.signal.throwIfAborted();
-        await this.#called.promise;
+        await this.called.promise;
       } catch (error) {
         if (this.signal.aborted) return;
-        await this.#recover(error);
+        await this.recover(error);
       }
     }
   }
@@ -94,71 +94,71 @@ export class Membership {
   /** Tells the group that we go, so that it need not wait for us. */
   async leave(): Promise<void> {
     const { group, instance } = this.settings;
-    const leaving = { groupId: group, memberId: this.#seat.memberId, groupInstanceId: instance };
+    const leaving = { groupId: group, memberId: this.position.memberId, groupInstanceId: instance };
     try {
       if (leaving.memberId) await this.cluster.atCoordinator(0, group, (wire) => wire.request("LeaveGroup", leaving));
     } catch {
       // The session's end tells them.
     }
-    this.#joining?.close();
+    this.joining?.close();
   }
 
-  async #recover(error: unknown): Promise<void> {
+  private async recover(error: unknown): Promise<void> {
     const code = error instanceof BrokerError ? error.code : undefined;
     if (code === REBALANCE_IN_PROGRESS) return;
     if (code === ILLEGAL_GENERATION || code === UNKNOWN_MEMBER_ID) {
       this.owner.onLost();
-      if (code === UNKNOWN_MEMBER_ID) this.#seat = { memberId: "", generation: -1 };
+      if (code === UNKNOWN_MEMBER_ID) this.position = { memberId: "", generation: -1 };
       return;
     }
     if (errorAction(error) !== "retry") throw error;
     await pause(100 + Math.random() * 100, this.signal).catch(() => {});
   }
 
-  async #join(): Promise<void> {
+  private async join(): Promise<void> {
     const { group, instance, sessionTimeoutMs, rebalanceTimeoutMs } = this.settings;
     // A connection for this alone: the broker answers nothing else on it while the group gathers.
-    this.#joining?.close();
+    this.joining?.close();
     const wire = this.cluster.dedicatedConnection(await this.cluster.coordinator(0, group));
-    this.#joining = wire;
+    this.joining = wire;
     const joined = await wire.request("JoinGroup", {
       groupId: group,
       sessionTimeout: sessionTimeoutMs,
       rebalanceTimeout: rebalanceTimeoutMs,
-      memberId: this.#seat.memberId,
+      memberId: this.position.memberId,
       groupInstanceId: instance,
       protocolType: "consumer",
-      groupProtocols: [{ name: PROTOCOL, metadata: this.#claim() }],
+      groupProtocols: [{ name: PROTOCOL, metadata: this.claim() }],
     });
     if (joined.errorCode === MEMBER_ID_REQUIRED) {
-      this.#seat = { memberId: joined.memberId, generation: -1 };
-      return this.#join();
+      this.position = { memberId: joined.memberId, generation: -1 };
+      return this.join();
     }
     throwOnError(joined.errorCode, `joining group ${group}`);
-    this.#seat = { memberId: joined.memberId, generation: joined.generationId };
+    this.position = { memberId: joined.memberId, generation: joined.generationId };
     const leads = joined.memberId === joined.leaderId;
     const synced = await wire.request("SyncGroup", {
       groupId: group,
       generationId: joined.generationId,
       memberId: joined.memberId,
       groupInstanceId: instance,
-      groupAssignment: leads ? await this.#decide(joined.members) : [],
+      groupAssignment: leads ? await this.decide(joined.members) : [],
     });
     throwOnError(synced.errorCode, `joining group ${group}`);
-    this.#lastHeartbeat = performance.now();
-    await this.#take(synced.memberAssignment);
+    this.lastHeartbeat = performance.now();
+    await this.take(synced.memberAssignment);
   }
 
-  #claim(): Buffer {
+  private claim(): Buffer {
     const { topics } = this.settings;
-    const said = JSON.stringify({ generation: this.#seat.generation, owned: this.owner.owned() });
+    const said = JSON.stringify({ generation: this.position.generation, owned: this.owner.owned() });
     return AssignerProtocol.MemberMetadata.encode({ version: 0, topics: [...topics], userData: Buffer.from(said) });
   }
 
-  async #decide(members: readonly { memberId: string; memberMetadata: Buffer }[]) {
+  private async decide(members: readonly { memberId: string; memberMetadata: Buffer }[]) {
     const counts = await Promise.all(
       this.settings.topics.map(async (topic) => {
-        const count = await patiently({ what: `finding ${topic}`, withinMs: 10_000, signal: this.signal }, () =>
+        const count = await patiently({ what: `finding ${topic}`, timeoutMs: 10_000, signal: this.signal }, () =>
           this.cluster.partitions(topic),
         );
         return Array.from({ length: count }, (_, partition) => ({ topic, partition }));
@@ -173,7 +173,7 @@ export class Membership {
     });
   }
 
-  async #take(assignment: Buffer): Promise<void> {
+  private async take(assignment: Buffer): Promise<void> {
     const decoded = AssignerProtocol.MemberAssignment.decode(assignment)?.assignment ?? {};
     const given = Object.entries(decoded).flatMap(([topic, partitions]) =>
       partitions.map((partition) => ({ topic, partition })),
@@ -186,16 +186,16 @@ export class Membership {
     if (revoked.length > 0) throw new BrokerError(REBALANCE_IN_PROGRESS, `group ${this.settings.group}`);
   }
 
-  #call(reason: unknown): void {
-    this.#called.promise.catch(() => {});
-    this.#called.reject(reason);
+  private call(reason: unknown): void {
+    this.called.promise.catch(() => {});
+    this.called.reject(reason);
   }
 
-  async #beat(): Promise<void> {
+  private async beat(): Promise<void> {
     const { group, instance, heartbeatMs } = this.settings;
     while (!this.signal.aborted) {
       await pause(heartbeatMs, this.signal).catch(() => {});
-      const seat = this.#seat;
+      const seat = this.position;
       if (seat.generation < 0) continue;
       const heartbeat = { groupId: group, memberId: seat.memberId, groupGenerationId: seat.generation };
       try {
@@ -203,15 +203,15 @@ export class Membership {
           wire.request("Heartbeat", { ...heartbeat, groupInstanceId: instance }),
         );
         // The answer is about a seat that we have left meanwhile.
-        if (seat !== this.#seat) continue;
-        if (errorCode === 0 || errorCode === REBALANCE_IN_PROGRESS) this.#lastHeartbeat = performance.now();
+        if (seat !== this.position) continue;
+        if (errorCode === 0 || errorCode === REBALANCE_IN_PROGRESS) this.lastHeartbeat = performance.now();
         throwOnError(errorCode, `heartbeat to group ${group}`);
       } catch (error) {
         // While the coordinator is away or moves, the seat is ours until it says otherwise.
         if (errorAction(error) === "retry") continue;
         // Also while a join is under way, whose connection may be dead: others own the partitions now.
         if (error instanceof BrokerError && error.code === UNKNOWN_MEMBER_ID) this.owner.onLost();
-        this.#call(error);
+        this.call(error);
       }
     }
   }

@@ -3,8 +3,8 @@
  * everything that waits is then given as one batch, so that a slow reader gets larger batches, not more of them.
  */
 import type { StoredRecord, TopicPartition } from "../log.ts";
-import { type Fetched, recordsOf } from "./fetch.ts";
 import { offsetAfter } from "../record-batch/decode.ts";
+import { type Fetched, recordsOf } from "./fetch.ts";
 
 /** What came counts half so much later, in milliseconds. */
 const HALF_MS = 350;
@@ -12,10 +12,10 @@ const HALF_MS = 350;
 const FLOOD_BYTES = 524_288;
 
 export class PartitionQueue {
-  #fetched: Fetched[] = [];
-  #bytes = 0;
-  #lately = 0;
-  #addedAtMs = 0;
+  private fetched: Fetched[] = [];
+  private bytes = 0;
+  private lately = 0;
+  private addedAtMs = 0;
   /** False once the partition is no longer ours: nothing more of it is processed. */
   owned = true;
   /** A fetch that includes this partition is under way. */
@@ -43,28 +43,28 @@ export class PartitionQueue {
   }
 
   get full(): boolean {
-    return this.#bytes >= this.maxBytes;
+    return this.bytes >= this.maxBytes;
   }
 
   get empty(): boolean {
-    return this.#fetched.length === 0;
+    return this.fetched.length === 0;
   }
 
   add(fetched: Fetched): void {
     const next = offsetAfter(fetched.bytes);
     if (next === undefined) return;
     // A copy: the bytes are part of the whole answer, which would be kept alive by the slowest of its partitions.
-    this.#fetched.push({ ...fetched, bytes: Buffer.from(fetched.bytes) });
-    this.#bytes += fetched.bytes.length;
+    this.fetched.push({ ...fetched, bytes: Buffer.from(fetched.bytes) });
+    this.bytes += fetched.bytes.length;
     this.nextFetch = next;
     const now = performance.now();
-    this.#lately = this.#lately * 0.5 ** ((now - this.#addedAtMs) / HALF_MS) + fetched.bytes.length;
-    this.#addedAtMs = now;
+    this.lately = this.lately * 0.5 ** ((now - this.addedAtMs) / HALF_MS) + fetched.bytes.length;
+    this.addedAtMs = now;
   }
 
   /** Whether so much comes, not only at this moment, that few large fetches are better than many small ones. */
   get flooded(): boolean {
-    return this.#lately >= FLOOD_BYTES;
+    return this.lately >= FLOOD_BYTES;
   }
 
   /**
@@ -73,9 +73,9 @@ export class PartitionQueue {
    * @throws {UnreadableBatchError}
    */
   take(): { records: readonly StoredRecord[]; next: number; highWatermark: number } {
-    const taken = this.#fetched;
-    this.#fetched = [];
-    this.#bytes = 0;
+    const taken = this.fetched;
+    this.fetched = [];
+    this.bytes = 0;
     const records = taken.flatMap((fetched) => recordsOf(fetched));
     // Markers that follow the last record are nothing that a reader still has to read.
     const markers = records.length > 0 ? this.nextFetch - records.at(-1)!.offset - 1 : 0;

@@ -1,12 +1,12 @@
 /** Reads a range of one partition, straight from its leader. */
 import { nameOf, type StoredRecord, type TopicPartition } from "../log.ts";
+import { offsetRanges } from "../offsets.ts";
+import { offsetAfter } from "../record-batch/decode.ts";
 import { NoBrokerError, throwOnError } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
-import { type Fetched, fetchFrom, recordsOf } from "./fetch.ts";
-import { offsetRanges } from "../offsets.ts";
-import { patiently } from "../wire/patience.ts";
-import { offsetAfter } from "../record-batch/decode.ts";
 import type { Connection } from "../wire/connection.ts";
+import { patiently } from "../wire/patience.ts";
+import { type Fetched, fetchFrom, recordsOf } from "./fetch.ts";
 
 const OFFSET_OUT_OF_RANGE = 1;
 const WITHIN_MS = 30_000;
@@ -35,7 +35,7 @@ export async function* readRange(
     return wire!;
   };
   const what = `reading ${nameOf(at)} from ${from} to ${to}`;
-  const patience = { what, withinMs: WITHIN_MS, signal, between: () => cluster.refresh() };
+  const patience = { what, timeoutMs: WITHIN_MS, signal, between: () => cluster.refresh() };
   try {
     for (let next = from; next < to; ) {
       const offset = next;

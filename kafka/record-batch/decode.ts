@@ -135,9 +135,9 @@ function decodeRecord(
 
 /** Headers are read when first asked for: most readers look at few records' headers, or at none. */
 class DecodedRecord implements StoredRecord {
-  #rawHeaders: Record<string, Buffer> | undefined;
-  #headers: Record<string, string> | undefined;
-  readonly #headerBytes: Buffer;
+  private decodedRawHeaders: Record<string, Buffer> | undefined;
+  private decodedHeaders: Record<string, string> | undefined;
+  private readonly headerBytes: Buffer;
 
   constructor(
     readonly topic: string,
@@ -148,18 +148,18 @@ class DecodedRecord implements StoredRecord {
     readonly value: Buffer | null,
     headerBytes: Buffer,
   ) {
-    this.#headerBytes = headerBytes;
+    this.headerBytes = headerBytes;
   }
 
   /** A name that stands twice has its last value; a null value reads as empty. */
   get rawHeaders(): Readonly<Record<string, Buffer>> {
-    this.#rawHeaders ??= decodeHeaders(this.#headerBytes);
-    return this.#rawHeaders;
+    this.decodedRawHeaders ??= decodeHeaders(this.headerBytes);
+    return this.decodedRawHeaders;
   }
 
   get headers(): Readonly<Record<string, string>> {
-    this.#headers ??= decodeHeaderTexts(this.#headerBytes);
-    return this.#headers;
+    this.decodedHeaders ??= decodeHeaderTexts(this.headerBytes);
+    return this.decodedHeaders;
   }
 }
 

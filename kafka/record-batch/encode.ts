@@ -79,8 +79,8 @@ function lengthAndName(name: string): string {
 function headerBytes(headers: OutgoingRecord["headers"]): Buffer {
   const names = Object.keys(headers);
   // No varint takes more than five bytes, no character of a string more than three.
-  const most = names.reduce((sum, name) => sum + 10 + 3 * name.length + 3 * headers[name]!.length, 5);
-  const bytes = Buffer.allocUnsafe(most);
+  const max = names.reduce((sum, name) => sum + 10 + 3 * name.length + 3 * headers[name]!.length, 5);
+  const bytes = Buffer.allocUnsafe(max);
   let at = writeVarint(bytes, names.length, 0);
   for (const name of names) at = writeContent(bytes, headers[name]!, writeContent(bytes, name, at));
   return bytes.subarray(0, at);

@@ -31,9 +31,9 @@ const JOIN_SILENCE_MS = 30_000;
 const CONNECT_MS = 2_000;
 
 export class Connection {
-  #held: { readonly broker: Broker; readonly connected: Promise<void> } | undefined;
-  #closed = false;
-  #answeredAtMs = 0;
+  private held: { readonly broker: Broker; readonly connected: Promise<void> } | undefined;
+  private closed = false;
+  private answeredAtMs = 0;
 
   constructor(
     readonly node: Node,
@@ -46,44 +46,44 @@ export class Connection {
    * @throws a connection error when the answer is lost: the broker may have carried the request out all the same.
    */
   request<Name extends keyof Requests>(name: Name, args: Requests[Name]["args"]): Promise<Requests[Name]["answer"]> {
-    return this.#use((broker) => broker.connectionPool.send(protocolOf(name, args, broker.lookupRequest)));
+    return this.use((broker) => broker.connectionPool.send(protocolOf(name, args, broker.lookupRequest)));
   }
 
   /** Sends a request that brings its own codec; throws like `request`. */
   send<Answer>(protocol: Protocol<Answer>): Promise<Answer> {
-    return this.#use((broker) => broker.connectionPool.send(protocol));
+    return this.use((broker) => broker.connectionPool.send(protocol));
   }
 
-  async #use<Answer>(ask: (broker: Broker) => Promise<Answer>): Promise<Answer> {
-    if (this.#closed) throw new Error(`the connection to broker ${this.node.id} is closed`);
+  private async use<Answer>(ask: (broker: Broker) => Promise<Answer>): Promise<Answer> {
+    if (this.closed) throw new Error(`the connection to broker ${this.node.id} is closed`);
     const { silences } = this.settings;
     const address = `${this.node.host}:${this.node.port}`;
     // Where one connection fell silent, those that were idle are mostly dead too, and each would be found out anew.
-    if ((silences.get(address) ?? -1) > this.#answeredAtMs) this.#drop();
-    this.#held ??= this.#connect();
-    const held = this.#held;
+    if ((silences.get(address) ?? -1) > this.answeredAtMs) this.drop();
+    this.held ??= this.connect();
+    const held = this.held;
     try {
       // Not only isConnected(): that is true before the broker has told which versions it speaks.
       await held.connected;
       if (!held.broker.isConnected()) await held.broker.connect();
       const answer = await ask(held.broker);
-      this.#answeredAtMs = performance.now();
+      this.answeredAtMs = performance.now();
       return answer;
     } catch (error) {
       if ((error as { code?: unknown }).code === SILENT) silences.set(address, performance.now());
       // After a lost connection or answer nothing on it is trusted: a late answer must never be taken for another's.
-      if (errorAction(error) === "retry" && this.#held === held) this.#drop();
+      if (errorAction(error) === "retry" && this.held === held) this.drop();
       throw error;
     }
   }
 
-  #connect() {
-    const broker = this.#make();
-    this.#answeredAtMs = performance.now();
+  private connect() {
+    const broker = this.make();
+    this.answeredAtMs = performance.now();
     return { broker, connected: broker.connect() };
   }
 
-  #make(): Broker {
+  private make(): Broker {
     const { clientId, logger, security } = this.settings;
     const connectionPool = new ConnectionPool({
       host: this.node.host,
@@ -100,15 +100,15 @@ export class Connection {
     return new Broker({ connectionPool, logger, nodeId: this.node.id, allowAutoTopicCreation: false });
   }
 
-  #drop(): void {
-    const held = this.#held;
-    this.#held = undefined;
+  private drop(): void {
+    const held = this.held;
+    this.held = undefined;
     held?.broker.disconnect().catch(() => {});
   }
 
   /** Ends the connection once the requests under way are answered. */
   close(): void {
-    this.#closed = true;
-    this.#drop();
+    this.closed = true;
+    this.drop();
   }
 }

@@ -4,7 +4,7 @@ import { errorAction } from "./broker-errors.ts";
 export interface Patience {
   /** What is tried, for the error: "opening writer relay". */
   readonly what: string;
-  readonly withinMs: number;
+  readonly timeoutMs: number;
   /** Ends the waiting early, with the signal's reason. */
   readonly signal?: AbortSignal;
   /** First pause; each next is longer by half, up to `longestPauseMs`. Default 5 ms. */
@@ -23,8 +23,8 @@ export interface Patience {
  * @throws what the attempt threw, when repeating cannot help, or when the time is up (then as the cause).
  */
 export async function patiently<T>(patience: Patience, attempt: () => Promise<T>): Promise<T> {
-  const { what, withinMs, signal, firstPauseMs = 5, longestPauseMs = 400, between, onRetry } = patience;
-  const deadline = performance.now() + withinMs;
+  const { what, timeoutMs, signal, firstPauseMs = 5, longestPauseMs = 400, between, onRetry } = patience;
+  const deadline = performance.now() + timeoutMs;
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 1.5, longestPauseMs)) {
     signal?.throwIfAborted();
     try {
@@ -33,7 +33,7 @@ export async function patiently<T>(patience: Patience, attempt: () => Promise<T>
       if (errorAction(error) !== "retry") throw error;
       if (performance.now() + pauseMs > deadline)
         throw new Error(
-          `${what} did not succeed within ${withinMs} ms: ${error instanceof Error ? error.message : String(error)}`,
+          `${what} did not succeed within ${timeoutMs} ms: ${error instanceof Error ? error.message : String(error)}`,
           { cause: error },
         );
       onRetry?.(error);

@@ -15,11 +15,11 @@ const CHECK_MS = 250;
 export const SILENT = "ESILENT";
 
 /**
- * @param patienceMs without a byte from the broker while an answer is due.
+ * @param timeoutMs without a byte from the broker while an answer is due.
  * @param joinPatienceMs the same while a consumer group gathers its members, which a broker may keep waiting for.
  */
 export const watchedSockets =
-  (patienceMs: number, joinPatienceMs: number): ISocketFactory =>
+  (timeoutMs: number, joinPatienceMs: number): ISocketFactory =>
   ({ host, port, ssl, onConnect }) => {
     const name = net.isIP(host) ? {} : { servername: host };
     const socket = ssl
@@ -27,7 +27,7 @@ export const watchedSockets =
       : net.connect({ host, port }, onConnect);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 10_000);
-    watch(socket, patienceMs, joinPatienceMs);
+    watch(socket, timeoutMs, joinPatienceMs);
     unrefOnce(socket);
     return socket;
   };
@@ -46,7 +46,7 @@ function unrefOnce(socket: net.Socket): void {
   };
 }
 
-function watch(socket: net.Socket, patienceMs: number, joinPatienceMs: number): void {
+function watch(socket: net.Socket, timeoutMs: number, joinPatienceMs: number): void {
   const frames = new FrameCounter();
   let due = 0;
   let joining = false;
@@ -70,7 +70,7 @@ function watch(socket: net.Socket, patienceMs: number, joinPatienceMs: number): 
   // Counts checks, not time: a process that was itself suspended must not blame its peers when it goes on.
   const timer = setInterval(() => {
     if (due === 0) return;
-    const limitMs = joining ? joinPatienceMs : patienceMs;
+    const limitMs = joining ? joinPatienceMs : timeoutMs;
     if (++silentChecks * CHECK_MS <= limitMs) return;
     const error = new Error(`no answer from the broker for ${limitMs} ms; the connection is given up`);
     socket.destroy(Object.assign(error, { code: SILENT }));
@@ -81,26 +81,26 @@ function watch(socket: net.Socket, patienceMs: number, joinPatienceMs: number): 
 
 /** Counts answers: each is four bytes of length and that many bytes, cut anywhere by the network. */
 class FrameCounter {
-  #header = Buffer.alloc(4);
-  #headerBytes = 0;
-  #bodyLeft = 0;
+  private header = Buffer.alloc(4);
+  private headerBytes = 0;
+  private bodyLeft = 0;
 
   /** Frames that end in this chunk. */
   ended(chunk: Buffer): number {
     let count = 0;
     for (let at = 0; at < chunk.length; ) {
-      if (this.#bodyLeft > 0) {
-        const step = Math.min(this.#bodyLeft, chunk.length - at);
+      if (this.bodyLeft > 0) {
+        const step = Math.min(this.bodyLeft, chunk.length - at);
         at += step;
-        this.#bodyLeft -= step;
-        if (this.#bodyLeft === 0) count++;
+        this.bodyLeft -= step;
+        if (this.bodyLeft === 0) count++;
         continue;
       }
-      this.#header[this.#headerBytes++] = chunk[at++]!;
-      if (this.#headerBytes < 4) continue;
-      this.#headerBytes = 0;
-      this.#bodyLeft = this.#header.readInt32BE(0);
-      if (this.#bodyLeft <= 0) count++;
+      this.header[this.headerBytes++] = chunk[at++]!;
+      if (this.headerBytes < 4) continue;
+      this.headerBytes = 0;
+      this.bodyLeft = this.header.readInt32BE(0);
+      if (this.bodyLeft <= 0) count++;
     }
     return count;
   }

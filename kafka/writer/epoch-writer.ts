@@ -7,46 +7,48 @@
  * transactional-writer.ts.
  */
 import { type LogWriter, nameOf, type OutgoingRecord, RecordRefusedError, type TopicPartition } from "../log.ts";
-import { inBatches } from "./split-batches.ts";
 import { type Fence, fencedAt } from "./fence.ts";
 import { PartitionQueueWriter, type WriterParts } from "./partition-lane.ts";
+import { inBatches } from "./split-batches.ts";
 import { WriterLife } from "./writer-state.ts";
 
 export class EpochWriter implements LogWriter {
   readonly fencedAt: (at: TopicPartition) => number;
-  readonly #life: WriterLife;
-  readonly #lanes: ReadonlyMap<string, PartitionQueueWriter>;
-  readonly #working = new Set<PartitionQueueWriter>();
+  private readonly life: WriterLife;
+  private readonly lanes: ReadonlyMap<string, PartitionQueueWriter>;
+  private readonly working = new Set<PartitionQueueWriter>();
 
-  constructor(name: string, using: WriterParts, fence: Fence, partitions: readonly TopicPartition[]) {
-    this.#life = new WriterLife(name);
+  constructor(name: string, deps: WriterParts, fence: Fence, partitions: readonly TopicPartition[]) {
+    this.life = new WriterLife(name);
     this.fencedAt = fencedAt(name, fence);
-    this.#lanes = new Map(partitions.map((at) => [nameOf(at), new PartitionQueueWriter(at, using, fence, this.#life, null)]));
+    this.lanes = new Map(
+      partitions.map((at) => [nameOf(at), new PartitionQueueWriter(at, deps, fence, this.life, null)]),
+    );
   }
 
   get open(): boolean {
-    return this.#life.open;
+    return this.life.open;
   }
 
   get openedAtMs(): number {
-    return this.#life.openedAtMs;
+    return this.life.openedAtMs;
   }
 
   async write(at: TopicPartition, records: readonly OutgoingRecord[]): Promise<number> {
-    this.#life.check();
-    const lane = this.#lanes.get(nameOf(at));
-    if (!lane) throw new Error(`writer ${this.#life.name} was not opened for ${nameOf(at)}`);
+    this.life.check();
+    const lane = this.lanes.get(nameOf(at));
+    if (!lane) throw new Error(`writer ${this.life.name} was not opened for ${nameOf(at)}`);
     const written = lane.enqueue(records);
-    if (!this.#working.has(lane)) void this.#work(lane);
+    if (!this.working.has(lane)) void this.work(lane);
     return written;
   }
 
   async close(): Promise<void> {
-    this.#end(new Error("it was closed"));
+    this.end(new Error("it was closed"));
   }
 
-  async #work(lane: PartitionQueueWriter): Promise<void> {
-    this.#working.add(lane);
+  private async work(lane: PartitionQueueWriter): Promise<void> {
+    this.working.add(lane);
     for (let next = lane.waiting.shift(); next; next = lane.waiting.shift()) {
       try {
         let first: number | undefined;
@@ -56,16 +58,16 @@ export class EpochWriter implements LogWriter {
         }
         next.resolve(first!);
       } catch (error) {
-        next.reject(error instanceof RecordRefusedError ? error : this.#end(error));
+        next.reject(error instanceof RecordRefusedError ? error : this.end(error));
       }
     }
-    this.#working.delete(lane);
+    this.working.delete(lane);
   }
 
   /** What waits is refused, what is under way is not tried again. */
-  #end(cause: unknown): Error {
-    const dead = this.#life.end(cause);
-    for (const { waiting } of this.#lanes.values()) for (const { reject } of waiting.splice(0)) reject(dead);
+  private end(cause: unknown): Error {
+    const dead = this.life.end(cause);
+    for (const { waiting } of this.lanes.values()) for (const { reject } of waiting.splice(0)) reject(dead);
     return dead;
   }
 }

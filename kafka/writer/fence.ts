@@ -12,14 +12,15 @@
  * The last step is a proof, not a question: a deposed leader that still answers does not have the marker, whatever it says
  * about the partition's end.
  */
-import { nameOf, type TopicPartition, WriterDeadError } from "../log.ts";
-import { NoBrokerError, throwOnError, errorAction } from "../wire/broker-errors.ts";
-import type { Cluster } from "../wire/cluster.ts";
+
 import { fetchFrom } from "../consumer/fetch.ts";
+import { nameOf, type TopicPartition, WriterDeadError } from "../log.ts";
 import { endsOf, throwOnAnyError } from "../offsets.ts";
+import { decodeBatches } from "../record-batch/decode.ts";
+import { errorAction, NoBrokerError, throwOnError } from "../wire/broker-errors.ts";
+import type { Cluster } from "../wire/cluster.ts";
 import { patiently } from "../wire/patience.ts";
 import { byTopic } from "../wire/protocol.ts";
-import { decodeBatches } from "../record-batch/decode.ts";
 
 /** What a writer writes with, and from where on each partition is its own. */
 export interface Fence {
@@ -66,7 +67,7 @@ export async function fence(
   partitions: readonly TopicPartition[],
   signal: AbortSignal,
 ): Promise<Fence> {
-  const patience = { what: `opening writer ${name}`, withinMs: WITHIN_MS, signal, between: () => cluster.refresh() };
+  const patience = { what: `opening writer ${name}`, timeoutMs: WITHIN_MS, signal, between: () => cluster.refresh() };
   const before = await endsOf(cluster, partitions, signal);
   try {
     let marked = await patiently(patience, () => init(cluster, name));
@@ -139,7 +140,7 @@ async function markerAfter(
   signal: AbortSignal,
 ): Promise<number> {
   let fetchOffset = start;
-  const patience = { what: `fencing ${nameOf(at)}`, withinMs: WITHIN_MS, signal, between: () => cluster.refresh() };
+  const patience = { what: `fencing ${nameOf(at)}`, timeoutMs: WITHIN_MS, signal, between: () => cluster.refresh() };
   return patiently(patience, async () => {
     const wire = cluster.wire((await cluster.leader(at)).id);
     for (;;) {

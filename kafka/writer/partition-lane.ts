@@ -1,11 +1,11 @@
 /** A writer's way into one partition: writes wait in a row, batches go out one at a time and are numbered. */
 import type { Logger } from "../../observability/logger.ts";
 import { nameOf, type OutgoingRecord, RecordRefusedError, type TopicPartition } from "../log.ts";
+import { encodeBatch } from "../record-batch/encode.ts";
 import { BrokerError, throwOnError } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
-import type { Fence } from "./fence.ts";
 import { patiently } from "../wire/patience.ts";
-import { encodeBatch } from "../record-batch/encode.ts";
+import type { Fence } from "./fence.ts";
 import type { Sender } from "./sender.ts";
 import type { WriterLife } from "./writer-state.ts";
 
@@ -33,12 +33,12 @@ export interface Write {
 
 export class PartitionQueueWriter {
   readonly waiting: Write[] = [];
-  #sequence = 0;
+  private sequence = 0;
 
   /** @param transactionalId of the transaction that the batches belong to; null for batches outside any. */
   constructor(
     readonly at: TopicPartition,
-    readonly using: WriterParts,
+    readonly deps: WriterParts,
     readonly fence: Fence,
     readonly life: WriterLife,
     readonly transactionalId: string | null,
@@ -63,15 +63,15 @@ export class PartitionQueueWriter {
    */
   async append(records: readonly OutgoingRecord[]): Promise<number> {
     this.life.check();
-    if (this.#sequence + records.length > LAST_SEQUENCE) throw new Error("its sequence numbers are used up");
-    const { cluster, sender, timeoutMs, logger } = this.using;
+    if (this.sequence + records.length > LAST_SEQUENCE) throw new Error("its sequence numbers are used up");
+    const { cluster, sender, timeoutMs, logger } = this.deps;
     const { topic, partition } = this.at;
     const { transactionalId } = this;
-    const by = { ...this.fence, firstSequence: this.#sequence, transactional: transactionalId !== null };
+    const by = { ...this.fence, firstSequence: this.sequence, transactional: transactionalId !== null };
     const batch = encodeBatch(records, by, Date.now());
     const patience = {
       what: `writing to ${nameOf(this.at)}`,
-      withinMs: timeoutMs,
+      timeoutMs: timeoutMs,
       signal: this.life.signal,
       between: () => cluster.refresh(),
       onRetry: (error: unknown) =>
@@ -85,7 +85,7 @@ export class PartitionQueueWriter {
       return answer.baseOffset;
     });
     if (offset < 0) throw new Error(`${nameOf(this.at)} took the batch and did not say where`);
-    this.#sequence += records.length;
+    this.sequence += records.length;
     return offset;
   }
 }

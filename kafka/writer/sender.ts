@@ -7,8 +7,8 @@
 import { nameOf } from "../log.ts";
 import { NoBrokerError } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
+import type { Connection, Node } from "../wire/connection.ts";
 import { type ProduceAnswer, type ProducePart, produce } from "../wire/protocol.ts";
-import type { Node, Connection } from "../wire/connection.ts";
 
 const LANES = 3;
 /** Most bytes of batches in one request, unless a single batch is larger. */
@@ -25,7 +25,7 @@ interface Parcel {
 }
 
 export class Sender {
-  readonly #brokers = new Map<string, BrokerSender>();
+  private readonly brokers = new Map<string, BrokerSender>();
 
   constructor(readonly cluster: Cluster) {}
 
@@ -37,51 +37,51 @@ export class Sender {
    */
   send(node: Node, part: ProducePart): Promise<ProduceAnswer> {
     const key = `${node.id} ${node.host}:${node.port}`;
-    let broker = this.#brokers.get(key);
+    let broker = this.brokers.get(key);
     if (!broker) {
       broker = new BrokerSender(node, this.cluster);
-      this.#brokers.set(key, broker);
+      this.brokers.set(key, broker);
     }
     return broker.send(part);
   }
 
   close(): void {
-    for (const broker of this.#brokers.values()) broker.close();
+    for (const broker of this.brokers.values()) broker.close();
   }
 }
 
 class BrokerSender {
-  readonly #lanes: readonly Connection[];
-  readonly #idle: Connection[];
-  #waiting: Parcel[] = [];
-  #flushing = false;
+  private readonly lanes: readonly Connection[];
+  private readonly idle: Connection[];
+  private waiting: Parcel[] = [];
+  private flushing = false;
 
   constructor(
     readonly node: Node,
     readonly cluster: Cluster,
   ) {
-    this.#lanes = Array.from({ length: LANES }, () => cluster.dedicatedConnection(node));
-    this.#idle = [...this.#lanes];
+    this.lanes = Array.from({ length: LANES }, () => cluster.dedicatedConnection(node));
+    this.idle = [...this.lanes];
   }
 
   send(part: ProducePart): Promise<ProduceAnswer> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ part, resolve, reject });
-      this.#plan();
+      this.waiting.push({ part, resolve, reject });
+      this.plan();
     });
   }
 
   close(): void {
-    for (const lane of this.#lanes) lane.close();
+    for (const lane of this.lanes) lane.close();
   }
 
   /** Writes to several partitions that begin in the same turn of the event loop leave together. */
-  #plan(): void {
-    if (this.#flushing) return;
-    this.#flushing = true;
+  private plan(): void {
+    if (this.flushing) return;
+    this.flushing = true;
     queueMicrotask(() => {
-      this.#flushing = false;
-      while (this.#waiting.length > 0 && this.#idle.length > 0) void this.#carry(this.#idle.pop()!, this.#take());
+      this.flushing = false;
+      while (this.waiting.length > 0 && this.idle.length > 0) void this.carry(this.idle.pop()!, this.take());
     });
   }
 
@@ -89,12 +89,12 @@ class BrokerSender {
    * Never two batches of one partition in a request: a broker would keep one of them and answer for both. And only what is
    * of the same transactional id, or of none: a request names one.
    */
-  #take(): Parcel[] {
+  private take(): Parcel[] {
     const taken = new Map<string, Parcel>();
     const left: Parcel[] = [];
-    const transactionalId = this.#waiting[0]?.part.transactionalId;
+    const transactionalId = this.waiting[0]?.part.transactionalId;
     let bytes = 0;
-    for (const parcel of this.#waiting) {
+    for (const parcel of this.waiting) {
       const name = nameOf(parcel.part);
       const fits = taken.size === 0 || bytes + parcel.part.batch.length <= REQUEST_BYTES;
       if (taken.has(name) || !fits || parcel.part.transactionalId !== transactionalId) left.push(parcel);
@@ -103,12 +103,12 @@ class BrokerSender {
         bytes += parcel.part.batch.length;
       }
     }
-    this.#waiting = left;
+    this.waiting = left;
     return [...taken.values()];
   }
 
-  async #carry(lane: Connection, parcels: readonly Parcel[]): Promise<void> {
-    const late = setInterval(() => void this.#giveUpMoved(parcels), LATE_MS);
+  private async carry(lane: Connection, parcels: readonly Parcel[]): Promise<void> {
+    const late = setInterval(() => void this.giveUpMoved(parcels), LATE_MS);
     try {
       const parts = parcels.map(({ part }) => part);
       const answers = await lane.send(produce(parts, REPLICAS_MS));
@@ -120,11 +120,11 @@ class BrokerSender {
       }
     } catch (error) {
       // What waits for a lane of this broker would only wait for the same again: it asks first who leads now.
-      for (const { reject } of [...parcels, ...this.#waiting.splice(0)]) reject(error);
+      for (const { reject } of [...parcels, ...this.waiting.splice(0)]) reject(error);
     } finally {
       clearInterval(late);
-      this.#idle.push(lane);
-      if (this.#waiting.length > 0) this.#plan();
+      this.idle.push(lane);
+      if (this.waiting.length > 0) this.plan();
     }
   }
 
@@ -132,7 +132,7 @@ class BrokerSender {
    * A broker that is suspended or cut off does not say that it no longer leads. What leads elsewhere by now is sent there
    * without waiting for this connection's end; should the old request still arrive, it is refused or known by its sequence.
    */
-  async #giveUpMoved(parcels: readonly Parcel[]): Promise<void> {
+  private async giveUpMoved(parcels: readonly Parcel[]): Promise<void> {
     await this.cluster.refresh().catch(() => {});
     for (const { part, reject } of parcels) {
       const leader = this.cluster.knownLeader(part);

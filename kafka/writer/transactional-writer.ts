@@ -9,13 +9,13 @@
  * end another one (Jepsen, Bufstream 0.1.0).
  */
 import { type LogWriter, nameOf, type OutgoingRecord, RecordRefusedError, type TopicPartition } from "../log.ts";
-import { inBatches } from "./split-batches.ts";
-import { BrokerError, throwOnError } from "../wire/broker-errors.ts";
-import { type Fence, fencedAt } from "./fence.ts";
 import { throwOnAnyError } from "../offsets.ts";
-import { PartitionQueueWriter, type Write, type WriterParts } from "./partition-lane.ts";
+import { BrokerError, throwOnError } from "../wire/broker-errors.ts";
 import { patiently } from "../wire/patience.ts";
 import { byTopic } from "../wire/protocol.ts";
+import { type Fence, fencedAt } from "./fence.ts";
+import { PartitionQueueWriter, type Write, type WriterParts } from "./partition-lane.ts";
+import { inBatches } from "./split-batches.ts";
 import { WriterLife } from "./writer-state.ts";
 
 /** A write on its way: what of it is still to be stored, and where it began. */
@@ -27,126 +27,128 @@ interface Carried {
 
 export class TransactionalWriter implements LogWriter {
   readonly fencedAt: (at: TopicPartition) => number;
-  readonly #life: WriterLife;
-  readonly #lanes: ReadonlyMap<string, PartitionQueueWriter>;
+  private readonly life: WriterLife;
+  private readonly lanes: ReadonlyMap<string, PartitionQueueWriter>;
   /** The write of each partition that is next, or partly done. */
-  readonly #carried = new Map<PartitionQueueWriter, Carried>();
-  #working = false;
+  private readonly carried = new Map<PartitionQueueWriter, Carried>();
+  private working = false;
 
   constructor(
     readonly name: string,
-    readonly using: WriterParts,
+    readonly deps: WriterParts,
     readonly fence: Fence,
     partitions: readonly TopicPartition[],
   ) {
-    this.#life = new WriterLife(name);
+    this.life = new WriterLife(name);
     this.fencedAt = fencedAt(name, fence);
-    this.#lanes = new Map(partitions.map((at) => [nameOf(at), new PartitionQueueWriter(at, using, fence, this.#life, name)]));
+    this.lanes = new Map(
+      partitions.map((at) => [nameOf(at), new PartitionQueueWriter(at, deps, fence, this.life, name)]),
+    );
   }
 
   get open(): boolean {
-    return this.#life.open;
+    return this.life.open;
   }
 
   get openedAtMs(): number {
-    return this.#life.openedAtMs;
+    return this.life.openedAtMs;
   }
 
   async write(at: TopicPartition, records: readonly OutgoingRecord[]): Promise<number> {
-    this.#life.check();
-    const lane = this.#lanes.get(nameOf(at));
+    this.life.check();
+    const lane = this.lanes.get(nameOf(at));
     if (!lane) throw new Error(`writer ${this.name} was not opened for ${nameOf(at)}`);
     const written = lane.enqueue(records);
-    if (!this.#working) void this.#work();
+    if (!this.working) void this.work();
     return written;
   }
 
   async close(): Promise<void> {
-    this.#end(new Error("it was closed"));
+    this.end(new Error("it was closed"));
   }
 
-  async #work(): Promise<void> {
-    this.#working = true;
+  private async work(): Promise<void> {
+    this.working = true;
     // Writes that begin in the same turn of the event loop travel together.
     await Promise.resolve();
-    for (let lanes = this.#next(); lanes.length > 0; lanes = this.#next()) {
+    for (let lanes = this.next(); lanes.length > 0; lanes = this.next()) {
       try {
-        await this.#transact(lanes);
+        await this.transact(lanes);
       } catch (error) {
-        this.#end(error);
+        this.end(error);
       }
     }
-    this.#working = false;
+    this.working = false;
   }
 
   /** Lanes that have something to carry. */
-  #next(): PartitionQueueWriter[] {
-    for (const lane of this.#lanes.values()) {
-      if (this.#carried.has(lane)) continue;
+  private next(): PartitionQueueWriter[] {
+    for (const lane of this.lanes.values()) {
+      if (this.carried.has(lane)) continue;
       const write = lane.waiting.shift();
-      if (write) this.#carried.set(lane, { write, left: [...inBatches(write.records)], first: undefined });
+      if (write) this.carried.set(lane, { write, left: [...inBatches(write.records)], first: undefined });
     }
-    return [...this.#carried.keys()];
+    return [...this.carried.keys()];
   }
 
-  async #transact(lanes: readonly PartitionQueueWriter[]): Promise<void> {
-    this.#life.check();
-    await this.#begin(lanes);
-    const stored = await Promise.all(lanes.map((lane) => this.#append(lane)));
-    await this.#commit();
+  private async transact(lanes: readonly PartitionQueueWriter[]): Promise<void> {
+    this.life.check();
+    await this.begin(lanes);
+    const stored = await Promise.all(lanes.map((lane) => this.append(lane)));
+    await this.commit();
     for (const settle of stored) settle();
   }
 
   /** Stores the next batch of a lane's write. @returns what to tell the caller once the transaction is committed. */
-  async #append(lane: PartitionQueueWriter): Promise<() => void> {
-    const carried = this.#carried.get(lane)!;
+  private async append(lane: PartitionQueueWriter): Promise<() => void> {
+    const carried = this.carried.get(lane)!;
     const { write, left } = carried;
     try {
       const offset = await lane.append(left.shift()!);
       carried.first ??= offset;
     } catch (error) {
       if (!(error instanceof RecordRefusedError)) throw error;
-      this.#carried.delete(lane);
+      this.carried.delete(lane);
       return () => write.reject(error);
     }
     return () => {
       if (left.length > 0) return;
-      this.#carried.delete(lane);
+      this.carried.delete(lane);
       write.resolve(carried.first!);
     };
   }
 
-  #producer() {
+  private producer() {
     const { producerId, producerEpoch } = this.fence;
     return { transactionalId: this.name, producerId: String(producerId), producerEpoch };
   }
 
   /** Refused while the transaction before is still being sealed, for some milliseconds. */
-  async #begin(lanes: readonly PartitionQueueWriter[]): Promise<void> {
+  private async begin(lanes: readonly PartitionQueueWriter[]): Promise<void> {
     const topics = byTopic(
       lanes.map(({ at }) => at),
       ({ partition }) => partition,
     );
-    const { cluster, timeoutMs } = this.using;
+    const { cluster, timeoutMs } = this.deps;
     const what = `a transaction of ${this.name}`;
-    const patience = { what, withinMs: timeoutMs, signal: this.#life.signal, firstPauseMs: 1, longestPauseMs: 100 };
+    const patience = { what, timeoutMs: timeoutMs, signal: this.life.signal, firstPauseMs: 1, longestPauseMs: 100 };
     await patiently(patience, () =>
       cluster.atCoordinator(1, this.name, async (wire) => {
-        const { errors } = await wire.request("AddPartitionsToTxn", { ...this.#producer(), topics });
+        const { errors } = await wire.request("AddPartitionsToTxn", { ...this.producer(), topics });
         throwOnAnyError(errors, what);
       }),
     );
   }
 
   /** Sent again only after an answer that it was not carried out: a lost answer leaves it in doubt. */
-  async #commit(): Promise<void> {
-    const { cluster, timeoutMs } = this.using;
+  private async commit(): Promise<void> {
+    const { cluster, timeoutMs } = this.deps;
     const what = `the commit of ${this.name}`;
-    const patience = { what, withinMs: timeoutMs, signal: this.#life.signal, firstPauseMs: 2, longestPauseMs: 100 };
+    const patience = { what, timeoutMs: timeoutMs, signal: this.life.signal, firstPauseMs: 2, longestPauseMs: 100 };
     await patiently(patience, () =>
       cluster
         .atCoordinator(1, this.name, async (wire) => {
-          const { errorCode } = await wire.request("EndTxn", { ...this.#producer(), transactionResult: true });
+          const { errorCode } = await wire.request("EndTxn", { ...this.producer(), transactionResult: true });
           throwOnError(errorCode, what);
         })
         .catch((error: unknown) => {
@@ -156,10 +158,10 @@ export class TransactionalWriter implements LogWriter {
     );
   }
 
-  #end(cause: unknown): void {
-    const dead = this.#life.end(cause);
-    for (const { write } of this.#carried.values()) write.reject(dead);
-    this.#carried.clear();
-    for (const { waiting } of this.#lanes.values()) for (const { reject } of waiting.splice(0)) reject(dead);
+  private end(cause: unknown): void {
+    const dead = this.life.end(cause);
+    for (const { write } of this.carried.values()) write.reject(dead);
+    this.carried.clear();
+    for (const { waiting } of this.lanes.values()) for (const { reject } of waiting.splice(0)) reject(dead);
   }
 }

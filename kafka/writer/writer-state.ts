@@ -10,31 +10,31 @@ const LIFETIME_MS = 20 * 60 * 60 * 1000;
 
 export class WriterLife {
   readonly openedAtMs = Date.now();
-  readonly #ending = new AbortController();
-  #dead: WriterDeadError | undefined;
+  private readonly ending = new AbortController();
+  private dead: WriterDeadError | undefined;
 
   constructor(readonly name: string) {}
 
   /** Aborted with the {@link WriterDeadError} when the writer ends. */
   get signal(): AbortSignal {
-    return this.#ending.signal;
+    return this.ending.signal;
   }
 
   get open(): boolean {
-    return this.#dead === undefined;
+    return this.dead === undefined;
   }
 
   /** @throws {WriterDeadError} when it has ended, or is too old to be sure of its fence. */
   check(): void {
     if (Date.now() - this.openedAtMs > LIFETIME_MS) this.end(new Error("older than 20 hours; open a new one"));
-    if (this.#dead) throw this.#dead;
+    if (this.dead) throw this.dead;
   }
 
   /** Ends it, once; the first cause stays. */
   end(cause: unknown): WriterDeadError {
-    this.#dead ??=
+    this.dead ??=
       cause instanceof WriterDeadError ? cause : new WriterDeadError(this.name, errorAction(cause) === "fenced", cause);
-    this.#ending.abort(this.#dead);
-    return this.#dead;
+    this.ending.abort(this.dead);
+    return this.dead;
   }
 }

@@ -4,9 +4,9 @@
  */
 import { header } from "../../contracts/event.ts";
 import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
-import { createLogger } from "../../observability/logger.ts";
 import { connectLog } from "../../kafka/connect-log.ts";
 import { type Log, nameOf } from "../../kafka/log.ts";
+import { createLogger } from "../../observability/logger.ts";
 import { type Commit, latencies, type Window } from "./commits.ts";
 import type { Figures } from "./figures.ts";
 import { entity } from "./product.ts";

@@ -1,7 +1,7 @@
 /** The same load all along, of which nothing may fail. */
 import type { Options } from "k6/options";
-import { common } from "./report.ts";
 import { syncThresholds } from "./replication-probe.ts";
+import { common } from "./report.ts";
 
 export interface Steady {
   /** Of the scenario in k6's output. */

@@ -45,7 +45,7 @@ class Taker {
 
   async stop(sql: Sql): Promise<readonly string[]> {
     await eventually(async () => (await sql`select from lockstep.outbox limit 1`).length === 0, {
-      withinMs: 10_000,
+      timeoutMs: 10_000,
       what: "all to be taken",
     });
     this.going = false;
@@ -75,7 +75,7 @@ test("a backfill that is killed goes on where it was: every row is sent once, in
   const { url, sql } = await untoldSource(5_000);
   const taker = new Taker(sql);
   const first = await run(url, "--rate", "5000");
-  await eventually(() => taker.taken.length > 1_000, { withinMs: 30_000, what: "some to be sent" });
+  await eventually(() => taker.taken.length > 1_000, { timeoutMs: 30_000, what: "some to be sent" });
   first.kill("SIGKILL");
   await first.exited;
   const second = await run(url);
@@ -112,7 +112,7 @@ test("it waits while the outbox is not empty, so that live writes are not held u
   const ending = new AbortController();
   const working = backfill(sql, entity, { ...quiet, rate, signal: ending.signal });
   await eventually(async () => (await sql`select from lockstep.backfills`).length === 1, {
-    withinMs: 10_000,
+    timeoutMs: 10_000,
     what: "it to begin",
   });
   await Bun.sleep(200); // long enough for two steps, if it did not wait
@@ -130,8 +130,8 @@ test("with --missing-only just what a replica has not heard of is sent", async (
   await world.untold(async () => {
     untold = await world.insert(7);
   });
-  const using = { source: world.source, replica: () => world.database.sql };
-  expect(await backfillMissing(using, entity, [world.catalog], { ...quiet, rate: 1_000 })).toEqual({
+  const deps = { source: world.source, replica: () => world.database.sql };
+  expect(await backfillMissing(deps, entity, [world.catalog], { ...quiet, rate: 1_000 })).toEqual({
     rows: 2_507,
     sent: 7,
     finished: true,

@@ -79,9 +79,9 @@ async function missing(
   entity: EntityDeclaration,
   { rate, from, backlog }: Options,
 ): Promise<Sent> {
-  const using = { source: connections.source(), replica: (name: string) => connections.replica(name) };
+  const deps = { source: connections.source(), replica: (name: string) => connections.replica(name) };
   const onProgress = ({ rows, sent }: { rows: number; sent: number }) =>
     progress(`${entity.plural}: ${rows} rows compared, ${sent} sent …`);
   const options = { rate, from, backlog, signal, onProgress };
-  return { entity: entity.name, ...(await backfillMissing(using, entity, entity.replicas, options)) };
+  return { entity: entity.name, ...(await backfillMissing(deps, entity, entity.replicas, options)) };
 }

@@ -26,12 +26,12 @@ export interface MissingOptions {
  * @returns how many rows were compared and sent, and whether the end was reached. @throws as `backfill` does.
  */
 export async function backfillMissing(
-  using: { readonly source: Sql; readonly replica: (name: string) => Sql },
+  deps: { readonly source: Sql; readonly replica: (name: string) => Sql },
   entity: EntityDeclaration,
   replicas: readonly ReplicaDeclaration[],
   { rate, from, backlog, signal, onProgress }: MissingOptions,
 ): Promise<{ rows: number; sent: number; finished: boolean }> {
-  const { source } = using;
+  const { source } = deps;
   const step = stepOf(rate);
   const throttle = new Throttle(rate);
   let rows = 0;
@@ -40,7 +40,7 @@ export async function backfillMissing(
     const range: Range = await nextRange(source, entity, after, RANGE_ROWS);
     const missing = new Set<EntityId>();
     for (const { name } of replicas)
-      for (const id of await unheard(source, liveTables(using.replica(name), entity), entity, range)) missing.add(id);
+      for (const id of await unheard(source, liveTables(deps.replica(name), entity), entity, range)) missing.add(id);
     const ids = [...missing];
     for (let i = 0; i < ids.length; i += step) {
       const part = ids.slice(i, i + step);

@@ -79,7 +79,7 @@ export const matches =
 export const hasFilter = ({ entity, id, reason, replica, since }: Filters): boolean =>
   [entity, id, reason, replica, since].some((filter) => filter !== undefined);
 
-export type ChooseContext = Pick<VerbContext, "connections" | "committed">;
+export type ChooseContext = Pick<VerbContext, "connections" | "progress">;
 
 /** All letters that match, by their names, with the state that is true now. @param names empty: of any name. */
 export async function choose(

@@ -73,9 +73,9 @@ const replayVerb = (): Command =>
             const text = `would replay ${page.items.length}:\n${pageText(page)}`;
             return { text, document: { wouldReplay: page.items.map(itemOf), ...rest }, status: 0 };
           }
-          const using = { log: await connections.log(), source: () => connections.source(), signal };
+          const deps = { log: await connections.log(), source: () => connections.source(), signal };
           const onReplayed = (count: number) => progress(`${count} of ${open.length} replayed …`);
-          const { replayed, impossible } = await replay(using, open, flags.rate, onReplayed);
+          const { replayed, impossible } = await replay(deps, open, flags.rate, onReplayed);
           const lines = [`${replayed} replayed`, ...restText(rest)];
           if (impossible.length > 0)
             lines.push(

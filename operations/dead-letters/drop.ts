@@ -7,7 +7,7 @@ const MARKED_AT_A_TIME = 500;
 
 /** @returns how many were marked: fewer when `signal` is aborted. @throws what the log says, in words. */
 export async function drop(
-  { connections, progress, signal }: Pick<VerbContext, "connections" | "committed" | "signal">,
+  { connections, progress, signal }: Pick<VerbContext, "connections" | "progress" | "signal">,
   open: readonly FoldedDeadLetter[],
 ): Promise<number> {
   if (open.length === 0) return 0;

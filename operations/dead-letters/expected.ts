@@ -1,8 +1,8 @@
 /** A letter's event beside what was expected of it, field by field. Pure. */
 import { z } from "zod";
 import { documentSchema, type EntityDeclaration, type Field, systemFields } from "../../contracts/entity/entity.ts";
-import { header } from "../../contracts/event.ts";
 import { upcast } from "../../contracts/entity/upcast.ts";
+import { header } from "../../contracts/event.ts";
 
 export interface FieldView {
   readonly field: string;

@@ -1,5 +1,5 @@
 /** All dead letters as the topics tell: one for each origin, with what was done about it. */
-import { decodeDeadLetterOrMark, type DeadLetter, originName, type Resolution } from "../../contracts/dead-letter.ts";
+import { type DeadLetter, decodeDeadLetterOrMark, originName, type Resolution } from "../../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../../contracts/entity/entity.ts";
 import { deadLetterTopic } from "../../contracts/topics.ts";
 import type { Log, StoredRecord } from "../../kafka/log.ts";

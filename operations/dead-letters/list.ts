@@ -25,7 +25,8 @@ export interface Page {
   readonly nextCursor: string | null;
 }
 
-const placeOf = ({ letter }: FoldedDeadLetter): string => `${String(letter.atMs).padStart(15, "0")} ${originName(letter.origin)}`;
+const placeOf = ({ letter }: FoldedDeadLetter): string =>
+  `${String(letter.atMs).padStart(15, "0")} ${originName(letter.origin)}`;
 
 /** @param cursor the `nextCursor` of the page before. @param state which to list; counted are all. */
 export function pageOf(all: readonly FoldedDeadLetter[], state: State | "all", limit: number, cursor?: string): Page {

@@ -19,7 +19,11 @@ export async function openWriter(log: Log, entities: readonly EntityDeclaration[
   return await log.openWriter(WRITER, places);
 }
 
-export async function mark(writer: LogWriter, letters: readonly FoldedDeadLetter[], resolution: Resolution): Promise<void> {
+export async function mark(
+  writer: LogWriter,
+  letters: readonly FoldedDeadLetter[],
+  resolution: Resolution,
+): Promise<void> {
   const atMs = Date.now();
   const byPlace = Map.groupBy(letters, ({ entity, partition }) => `${deadLetterTopic(entity).name}/${partition}`);
   await Promise.all(

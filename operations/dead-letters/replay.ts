@@ -27,14 +27,15 @@ export interface Replayed {
   readonly impossible: readonly string[];
 }
 
-export const isPossible = ({ letter }: FoldedDeadLetter): boolean => letter.replica === undefined || letter.id !== undefined;
+export const isPossible = ({ letter }: FoldedDeadLetter): boolean =>
+  letter.replica === undefined || letter.id !== undefined;
 
 /**
  * @param ratePerSecond most letters in a second.
  * @param signal stops between two pages; what was sent is marked.
  */
 export async function replay(
-  using: { readonly log: Log; readonly source: () => Sql; readonly signal: AbortSignal },
+  deps: { readonly log: Log; readonly source: () => Sql; readonly signal: AbortSignal },
   letters: readonly FoldedDeadLetter[],
   ratePerSecond: number,
   onReplayed: (replayed: number) => void,
@@ -43,20 +44,20 @@ export async function replay(
   const impossible = letters.filter((found) => !isPossible(found)).map(({ name }) => name);
   if (possible.length === 0) return { replayed: 0, impossible };
   const entities = [...new Set(possible.map(({ entity }) => entity))];
-  const writer = await openWriter(using.log, entities);
+  const writer = await openWriter(deps.log, entities);
   const size = Math.min(PAGE, ratePerSecond);
   const start = performance.now();
   let replayed = 0;
   try {
-    while (replayed < possible.length && !using.signal.aborted) {
+    while (replayed < possible.length && !deps.signal.aborted) {
       const page = possible.slice(replayed, replayed + size);
-      await sendPage({ ...using, writer }, page);
+      await sendPage({ ...deps, writer }, page);
       await mark(writer, page, "replayed");
       replayed += page.length;
       onReplayed(replayed);
       if (replayed === possible.length) break;
       const ahead = (replayed / ratePerSecond) * 1_000 - (performance.now() - start);
-      if (ahead > 0) await untilAborted(ahead, using.signal);
+      if (ahead > 0) await untilAborted(ahead, deps.signal);
     }
   } catch (error) {
     throw inWords(error);

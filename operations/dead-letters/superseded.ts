@@ -11,7 +11,10 @@ const CHUNK = 1_000;
  *
  * @param replica gives a replica's database. @throws what it says when one that is needed does not answer.
  */
-export async function markSuperseded(letters: Iterable<FoldedDeadLetter>, replica: (name: string) => Sql): Promise<void> {
+export async function markSuperseded(
+  letters: Iterable<FoldedDeadLetter>,
+  replica: (name: string) => Sql,
+): Promise<void> {
   const open = [...letters].filter(
     ({ state, letter }) => state === "open" && letter.version !== undefined && letter.id,
   );

@@ -5,9 +5,9 @@ import { decodeDeadLetterOrMark } from "../../contracts/dead-letter.ts";
 import type { EntityDeclaration, EntityId } from "../../contracts/entity/entity.ts";
 import { header } from "../../contracts/event.ts";
 import { deadLetterTopic, eventsTopic } from "../../contracts/topics.ts";
-import { traceIdOf } from "../../observability/trace.ts";
 import type { Log, StoredRecord } from "../../kafka/log.ts";
 import { partitionOf } from "../../kafka/partitioner.ts";
+import { traceIdOf } from "../../observability/trace.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import { type Connections, connectRedis } from "../connect.ts";
 

@@ -66,7 +66,7 @@ async function rebuildAs(
       compare: flags.verify,
       repair: flags.repair ?? false,
       anew: flags.anew ?? false,
-      withinMs: flags.within * SECOND,
+      timeoutMs: flags.within * SECOND,
     },
   );
   const text = rebuilt.switched ? switchedText(name, rebuilt, flags.verify) : keptText(name, rebuilt, verified);

@@ -18,7 +18,7 @@ export interface CompareOptions {
   /** Send what differs once more, and look at it again. */
   readonly repair: boolean;
   /** How long what was just committed may take to reach the log's end, in milliseconds. */
-  readonly withinMs: number;
+  readonly timeoutMs: number;
 }
 
 /** While the comparison goes through the ranges the new tables follow the log in such steps: what is written meanwhile is little to suspect. */
@@ -29,7 +29,7 @@ export async function compareFilled(
   context: Running,
   replica: string,
   filled: Filled,
-  { repair, withinMs }: CompareOptions,
+  { repair, timeoutMs }: CompareOptions,
 ): Promise<Verified[]> {
   const { connections, progress, signal } = context;
   const source = connections.source();
@@ -39,7 +39,7 @@ export async function compareFilled(
     for (const declared of entity.replicas.filter(({ name }) => name === replica)) {
       const onProgress = (compared: { rows: number; entries: number }) =>
         progress(`${entity.plural}: ${compared.rows} rows compared …`, compared);
-      const options = { share: 1, withinMs, everyRow: false, signal, onProgress };
+      const options = { share: 1, timeoutMs, everyRow: false, signal, onProgress };
       const [verified] = await verify({ source, copyOf, redis: undefined }, entity, [declared], options);
       const { differences } = verified!;
       if (!repair || differences.length === 0) {
@@ -49,7 +49,7 @@ export async function compareFilled(
       await resend(source, differences, signal, (count) => progress(`${count} that differ sent again …`));
       signal.throwIfAborted();
       const ids = differences.map(({ id }) => id);
-      const left = await confirm({ source, copy: copyOf(entity, declared) }, entity, declared, ids, withinMs);
+      const left = await confirm({ source, copy: copyOf(entity, declared) }, entity, declared, ids, timeoutMs);
       results.push({ ...verified!, ...left, behind: verified!.behind || left.behind });
     }
   return results;
@@ -60,7 +60,7 @@ async function filledCopies(
   replica: string,
   { schema, readOn }: Filled,
 ): Promise<(entity: EntityDeclaration, declared: ReplicaDeclaration) => Copy> {
-  const using = { source: connections.source(), log: await connections.log() };
+  const deps = { source: connections.source(), log: await connections.log() };
   const readOnAll = async () => {
     await readOn();
     return true;
@@ -75,7 +75,7 @@ async function filledCopies(
     sql: connections.replica(replica),
     table: `${schema}.${entity.plural}`,
     versions: `${schema}.versions`,
-    arrived: (withinMs) => caughtUp(using, entity, readOnAll, withinMs),
+    arrived: (timeoutMs) => caughtUp(deps, entity, readOnAll, timeoutMs),
     refresh,
     remedy: "the log does not have them: send everything again (lockstep backfill), then rebuild once more",
   });

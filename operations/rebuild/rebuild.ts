@@ -9,7 +9,7 @@ import { type CompareOptions, compareFilled, type Filled } from "./compare.ts";
 export interface Rebuilding {
   rebuild(
     name: string,
-    using: {
+    deps: {
       databaseUrl: string;
       log: Log;
       signal: AbortSignal;
@@ -58,8 +58,8 @@ export async function rebuildAndCompare(
     verified = await compareFilled(context, name, filled, options);
     return verified.every(({ differences, behind }) => differences.length === 0 && !behind);
   };
-  const using = { databaseUrl, log: await connections.log(), signal, onProgress, anew: options.anew };
-  const rebuilt = await rebuild(name, { ...using, ...(options.compare ? { approve } : {}) });
+  const deps = { databaseUrl, log: await connections.log(), signal, onProgress, anew: options.anew };
+  const rebuilt = await rebuild(name, { ...deps, ...(options.compare ? { approve } : {}) });
   // The switch leaves nothing of the cache that could be served: this is the whole of what can differ.
   if (rebuilt.switched) await remember(connections.source(), verified);
   return { rebuilt, verified };

@@ -71,33 +71,33 @@ interface Parts {
 
 /** What still differs of these, once everything has arrived; all of them when it has not in time. */
 export async function stillDiffering(
-  using: Parts,
+  deps: Parts,
   differences: readonly Difference[],
-  withinMs: number,
+  timeoutMs: number,
 ): Promise<Left[]> {
   const left: Left[] = [];
   for (const entity of entities)
     for (const declared of entity.replicas) {
       const of = differences.filter((d) => d.entity === entity.name && d.replica === declared.name);
-      if (of.length > 0) left.push(...(await leftOf(using, entity, declared, of, withinMs)));
+      if (of.length > 0) left.push(...(await leftOf(deps, entity, declared, of, timeoutMs)));
     }
   return left;
 }
 
 async function leftOf(
-  using: Parts,
+  deps: Parts,
   entity: EntityDeclaration,
   declared: ReplicaDeclaration,
   of: readonly Difference[],
-  withinMs: number,
+  timeoutMs: number,
 ): Promise<Left[]> {
-  const { source, log } = using;
-  const copy = liveCopy({ source, replica: using.replica(declared.name), log }, entity, declared);
-  const late = `it was sent, and had not arrived within ${withinMs / 1_000} s: see lockstep status, and verify again later`;
-  if (!(await copy.arrived(withinMs))) return of.map((d) => ({ ...d, why: late }));
+  const { source, log } = deps;
+  const copy = liveCopy({ source, replica: deps.replica(declared.name), log }, entity, declared);
+  const late = `it was sent, and had not arrived within ${timeoutMs / 1_000} s: see lockstep status, and verify again later`;
+  if (!(await copy.arrived(timeoutMs))) return of.map((d) => ({ ...d, why: late }));
   const idsOf = (those: readonly Difference[]) => those.map(({ id }) => id);
-  const { differences } = await confirm({ source, copy }, entity, declared, idsOf(of), withinMs);
-  const { redis } = using;
+  const { differences } = await confirm({ source, copy }, entity, declared, idsOf(of), timeoutMs);
+  const { redis } = deps;
   const cached = redis
     ? await wrongAmong({ replica: copy.sql, redis }, entity, declared, idsOf(of.filter(isCached)))
     : [];

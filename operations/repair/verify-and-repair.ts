@@ -17,7 +17,7 @@ export interface Repaired {
   readonly left: readonly (Left | Difference)[];
 }
 
-type RepairContext = Pick<VerbContext, "connections" | "signal"> & Pick<VerifyContext, "committed">;
+type RepairContext = Pick<VerbContext, "connections" | "signal"> & Pick<VerifyContext, "progress">;
 
 /**
  * @param options.dryRun sends nothing. @param options.onFound is told before something is sent.

@@ -14,13 +14,13 @@ const ASK_EVERY_MS = 200;
  * @returns false when that did not happen within the time: the copy is behind.
  */
 export async function caughtUp(
-  using: { source: Sql; log: Log },
+  deps: { source: Sql; log: Log },
   entity: EntityDeclaration,
   taken: () => Promise<boolean>,
-  withinMs: number,
+  timeoutMs: number,
 ): Promise<boolean> {
-  const { source, log } = using;
-  const end = performance.now() + withinMs;
+  const { source, log } = deps;
+  const end = performance.now() + timeoutMs;
   const [last] = await source<{ seq: string | null }[]>`select max(seq) as seq from lockstep.outbox`;
   const steps = [
     async () => {

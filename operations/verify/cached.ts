@@ -6,7 +6,12 @@
  */
 import type { Redis } from "ioredis";
 import { cachePrefix, type Entry, parseEntry } from "../../contracts/cache-entry.ts";
-import { documentOf, type EntityDeclaration, type EntityId, type ReplicaDeclaration } from "../../contracts/entity/entity.ts";
+import {
+  documentOf,
+  type EntityDeclaration,
+  type EntityId,
+  type ReplicaDeclaration,
+} from "../../contracts/entity/entity.ts";
 import { isId } from "../../contracts/pages.ts";
 import { listText, type Sql } from "../../platform/postgres/connect.ts";
 import type { Difference } from "./difference.ts";
@@ -41,7 +46,7 @@ interface Suspect {
  * @throws when Redis or the database does not answer, or when `onPage` throws.
  */
 export async function wrongEntries(
-  using: Cached,
+  deps: Cached,
   entity: EntityDeclaration,
   declared: ReplicaDeclaration,
   onPage: (entries: number) => Promise<void>,
@@ -49,37 +54,37 @@ export async function wrongEntries(
   const prefix = `${cachePrefix(declared.name, entity.plural)}:`;
   const suspects = new Map<EntityId, Suspect>();
   for (let cursor = "0", first = true; first || cursor !== "0"; first = false) {
-    const [next, keys] = await using.redis.scan(cursor, "MATCH", `${prefix}*`, "COUNT", PAGE);
+    const [next, keys] = await deps.redis.scan(cursor, "MATCH", `${prefix}*`, "COUNT", PAGE);
     const ids = keys.map((key) => key.slice(prefix.length)).filter(isId);
     let compared = 0;
     for (let i = 0; i < ids.length; i += CHUNK) {
-      const found = await compare(using, entity, declared, ids.slice(i, i + CHUNK));
+      const found = await compare(deps, entity, declared, ids.slice(i, i + CHUNK));
       for (const suspect of found.suspects) suspects.set(suspect.id, suspect);
       compared += found.compared;
     }
     await onPage(compared);
     cursor = next;
   }
-  return certain(using, entity, declared, suspects);
+  return certain(deps, entity, declared, suspects);
 }
 
 /** Which of these have a wrong entry: looked at twice. */
 export async function wrongAmong(
-  using: Cached,
+  deps: Cached,
   entity: EntityDeclaration,
   declared: ReplicaDeclaration,
   ids: readonly EntityId[],
 ): Promise<Difference[]> {
   const suspects = new Map<EntityId, Suspect>();
   for (let i = 0; i < ids.length; i += CHUNK)
-    for (const suspect of (await compare(using, entity, declared, ids.slice(i, i + CHUNK))).suspects)
+    for (const suspect of (await compare(deps, entity, declared, ids.slice(i, i + CHUNK))).suspects)
       suspects.set(suspect.id, suspect);
-  return certain(using, entity, declared, suspects);
+  return certain(deps, entity, declared, suspects);
 }
 
 /** A second look: what an apply was just replacing is right by now. */
 async function certain(
-  using: Cached,
+  deps: Cached,
   entity: EntityDeclaration,
   declared: ReplicaDeclaration,
   before: ReadonlyMap<EntityId, Suspect>,
@@ -89,7 +94,7 @@ async function certain(
   const wrong: Difference[] = [];
   const ids = [...before.keys()];
   for (let i = 0; i < ids.length; i += CHUNK)
-    for (const now of (await compare(using, entity, declared, ids.slice(i, i + CHUNK))).suspects) {
+    for (const now of (await compare(deps, entity, declared, ids.slice(i, i + CHUNK))).suspects) {
       const kind = verdict(before.get(now.id)!, now);
       if (!kind) continue;
       const version = now.row.version || null;

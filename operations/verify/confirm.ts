@@ -5,7 +5,7 @@
 import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity/entity.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import type { Copy } from "./copy.ts";
-import { type Difference, differenceOf, type ComparedEntity, mayBeUnderWay } from "./difference.ts";
+import { type ComparedEntity, type Difference, differenceOf, mayBeUnderWay } from "./difference.ts";
 import { readRows } from "./read-rows.ts";
 
 /** Ids that are looked at in one statement. */
@@ -19,19 +19,19 @@ export interface Confirmed {
   readonly behind: boolean;
 }
 
-/** @param withinMs how long the copy may take to hear of what was committed when this is called. */
+/** @param timeoutMs how long the copy may take to hear of what was committed when this is called. */
 export async function confirm(
-  using: { readonly source: Sql; readonly copy: Copy },
+  deps: { readonly source: Sql; readonly copy: Copy },
   entity: EntityDeclaration,
   declared: ReplicaDeclaration,
   ids: readonly EntityId[],
-  withinMs: number,
+  timeoutMs: number,
 ): Promise<Confirmed> {
   const differences: Difference[] = [];
-  let before = await differing(using, entity, declared, ids);
+  let before = await differing(deps, entity, declared, ids);
   for (let round = 0; before.size > 0 && round < ROUNDS; round++) {
-    const arrived = await using.copy.arrived(withinMs);
-    const now = await differing(using, entity, declared, [...before.keys()]);
+    const arrived = await deps.copy.arrived(timeoutMs);
+    const now = await differing(deps, entity, declared, [...before.keys()]);
     const again = new Map<EntityId, Judged>();
     for (const [id, judged] of now) {
       const same = before.get(id)!;

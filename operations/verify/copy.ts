@@ -19,7 +19,7 @@ export interface Copy extends Tables {
    *
    * @returns false when that did not happen within the time.
    */
-  readonly arrived: (withinMs: number) => Promise<boolean>;
+  readonly arrived: (timeoutMs: number) => Promise<boolean>;
   /** Brings the copy up to date as far as that is the caller's to do. Undefined: others do. */
   readonly refresh?: () => Promise<void>;
   /** What to do, for people, when so much differs that no list can help. */
@@ -35,12 +35,12 @@ export const liveTables = (replica: Sql, { plural }: EntityDeclaration): Tables 
 
 /** A replica's live tables as a copy: the replica's own processes bring them what is on its way. */
 export const liveCopy = (
-  using: { readonly source: Sql; readonly replica: Sql; readonly log: Log },
+  deps: { readonly source: Sql; readonly replica: Sql; readonly log: Log },
   entity: EntityDeclaration,
   { name }: ReplicaDeclaration,
 ): Copy => ({
-  ...liveTables(using.replica, entity),
-  arrived: (withinMs) =>
-    caughtUp(using, entity, reached(using.log, replicaGroup(name), replicaTopic(entity, name).name), withinMs),
+  ...liveTables(deps.replica, entity),
+  arrived: (timeoutMs) =>
+    caughtUp(deps, entity, reached(deps.log, replicaGroup(name), replicaTopic(entity, name).name), timeoutMs),
   remedy: `rebuild it (lockstep rebuild ${name})`,
 });

@@ -34,14 +34,14 @@ const ofCopy = (text: string, { table, versions }: Tables): string =>
   text.replaceAll("{table}", quoted(table)).replaceAll("{versions}", quoted(versions));
 
 /** The source's next rows, at most so many. The last range reaches to the end of all ids, whatever a replica may have there. */
-export async function nextRange(source: Sql, entity: EntityDeclaration, after: EntityId, most: number): Promise<Range> {
+export async function nextRange(source: Sql, entity: EntityDeclaration, after: EntityId, max: number): Promise<Range> {
   const [found] = await source.unsafe<{ last: EntityId | null; rows: number; digest: string }[]>(
     ofSource(sourceRange, entity),
-    [after, most],
+    [after, max],
     { prepare: true },
   );
   const { last, rows, digest } = found!;
-  const final = rows < most;
+  const final = rows < max;
   return { after, last: final ? LAST_ID : last!, rows, digest, final };
 }
 

@@ -2,12 +2,12 @@
 import type { Redis } from "ioredis";
 import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity/entity.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
+import type { Throttle } from "../throttle.ts";
 import { wrongEntries } from "./cached.ts";
 import { confirm, differing } from "./confirm.ts";
 import type { Copy } from "./copy.ts";
 import type { Difference } from "./difference.ts";
-import type { Throttle } from "../throttle.ts";
-import { everyId, FIRST_ID, type Range, candidates } from "./range.ts";
+import { candidates, everyId, FIRST_ID, type Range } from "./range.ts";
 import { TooDifferentError } from "./too-different.ts";
 
 /** What differs in more than this needs another remedy than a list. */
@@ -28,7 +28,7 @@ export class ReplicaComparison {
   cache: CacheState = "left out";
 
   constructor(
-    private readonly using: {
+    private readonly deps: {
       readonly source: Sql;
       readonly copy: Copy;
       readonly redis: Redis | undefined;
@@ -44,18 +44,17 @@ export class ReplicaComparison {
    * @throws {TooDifferentError}
    */
   async compare(range: Range): Promise<void> {
-    const { source, copy } = this.using;
+    const { source, copy } = this.deps;
     await copy.refresh?.();
     const ids = await (this.everyRow ? everyId : candidates)(source, copy, this.entity, range);
-    for (const id of (await differing(this.using, this.entity, this.declared, ids)).keys())
-      this.suspected.add(id);
+    for (const id of (await differing(this.deps, this.entity, this.declared, ids)).keys()) this.suspected.add(id);
     if (this.suspected.size > MOST_SUSPECTS)
       throw new TooDifferentError(this.declared.name, MOST_SUSPECTS, copy.remedy);
   }
 
   /** The cache, if there is one to ask. A Redis that is away is no difference, and no reason to give up. */
   async compareCache(pace: Throttle, onProgress: () => void): Promise<void> {
-    const { copy, redis } = this.using;
+    const { copy, redis } = this.deps;
     if (!redis) return;
     const onPage = async (entries: number) => {
       this.entries += entries;
@@ -71,12 +70,12 @@ export class ReplicaComparison {
     }
   }
 
-  /** @param withinMs how long the copy may take to hear of what is committed now. */
-  async judge(withinMs: number): Promise<{ differences: Difference[]; behind: boolean }> {
+  /** @param timeoutMs how long the copy may take to hear of what is committed now. */
+  async judge(timeoutMs: number): Promise<{ differences: Difference[]; behind: boolean }> {
     // Where cache and row disagree it may be the row that is wrong.
     for (const { id } of this.inCache) this.suspected.add(id);
     const ids = [...this.suspected];
-    const { differences, behind } = await confirm(this.using, this.entity, this.declared, ids, withinMs);
+    const { differences, behind } = await confirm(this.deps, this.entity, this.declared, ids, timeoutMs);
     const listed = new Set(differences.map(({ id }) => id));
     // A row that is wrong is wrong in the cache too, and mended there with it.
     return { differences: [...differences, ...this.inCache.filter(({ id }) => !listed.has(id))], behind };

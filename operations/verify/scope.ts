@@ -44,7 +44,7 @@ export async function verifyScope({ connections, progress, signal }: Running, sc
       if (replicas.length === 0) continue;
       const results = await verify({ source, copyOf, redis }, entity, replicas, {
         share: scope.share,
-        withinMs: scope.within * 1_000,
+        timeoutMs: scope.within * 1_000,
         everyRow: scope.everyRow ?? false,
         signal,
         onProgress: ({ rows, entries }) =>

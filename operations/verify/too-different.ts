@@ -4,7 +4,7 @@ import { UserError } from "../../platform/user-error.ts";
 export class TooDifferentError extends UserError {
   override readonly name = "TooDifferentError";
 
-  constructor(replica: string, most: number, remedy: string) {
-    super(`more than ${most} entities of ${replica} differ: ${remedy}`);
+  constructor(replica: string, max: number, remedy: string) {
+    super(`more than ${max} entities of ${replica} differ: ${remedy}`);
   }
 }

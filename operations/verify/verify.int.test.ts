@@ -71,7 +71,7 @@ test("what has not arrived is not taken for missing while the replica is behind,
   const [late] = await world.insert(1);
   await world.source`delete from lockstep.outbox`;
   world.behind = true;
-  expect(await world.verify({ withinMs: 300 })).toMatchObject({ differences: [], behind: true });
+  expect(await world.verify({ timeoutMs: 300 })).toMatchObject({ differences: [], behind: true });
   world.behind = false;
   expect(await world.kinds()).toEqual(new Map([[late!, "missing"]]));
   await repaired();

@@ -2,11 +2,11 @@
 import type { Redis } from "ioredis";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/entity.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
-import { ReplicaComparison, type CacheState } from "./replica-comparison.ts";
+import { Throttle } from "../throttle.ts";
 import type { Copy } from "./copy.ts";
 import type { Difference } from "./difference.ts";
-import { Throttle } from "../throttle.ts";
 import { FIRST_ID, nextRange } from "./range.ts";
+import { type CacheState, ReplicaComparison } from "./replica-comparison.ts";
 
 /** Rows of the source that one statement reads. */
 const RANGE_ROWS = 2_000;
@@ -22,7 +22,7 @@ export interface VerifyOptions {
   /** Part of the time that is spent working, above 0 up to 1; the rest are rests. */
   readonly share: number;
   /** How long a copy may take to hear of what was committed at the end of the comparison, in milliseconds. */
-  readonly withinMs: number;
+  readonly timeoutMs: number;
   /** Fetch and compare all rows, whatever their digests say. */
   readonly everyRow: boolean;
   readonly signal: AbortSignal;
@@ -51,20 +51,21 @@ export interface Verified {
  * `signal` is aborted.
  */
 export async function verify(
-  using: VerifyParts,
+  deps: VerifyParts,
   entity: EntityDeclaration,
   replicas: readonly ReplicaDeclaration[],
   options: VerifyOptions,
 ): Promise<Verified[]> {
   const start = performance.now();
   const each = replicas.map(
-    (declared) => new ReplicaComparison({ ...using, copy: using.copyOf(entity, declared) }, entity, declared, options.everyRow),
+    (declared) =>
+      new ReplicaComparison({ ...deps, copy: deps.copyOf(entity, declared) }, entity, declared, options.everyRow),
   );
   const pace = new Throttle(options.share, options.signal);
   let rows = 0;
   const tell = () => options.onProgress({ rows, entries: each.reduce((sum, { entries }) => sum + entries, 0) });
   for (let after = FIRST_ID, final = false; !final; ) {
-    const range = await nextRange(using.source, entity, after, RANGE_ROWS);
+    const range = await nextRange(deps.source, entity, after, RANGE_ROWS);
     await Promise.all(each.map((against) => against.compare(range)));
     rows += range.rows;
     tell();
@@ -73,7 +74,7 @@ export async function verify(
   }
   for (const against of each) await against.compareCache(pace, tell);
   const judge = async (against: ReplicaComparison): Promise<Verified> => {
-    const judged = await against.judge(options.withinMs);
+    const judged = await against.judge(options.timeoutMs);
     const { cache, entries } = against;
     const seconds = (performance.now() - start) / 1_000;
     return { entity: entity.name, replica: against.declared.name, rows, cache, entries, seconds, ...judged };

@@ -36,9 +36,9 @@ export interface Bounds {
   /** Writes aside at a time. */
   readonly aside: number;
   /** Most writes that wait; more are refused. */
-  readonly most: number;
+  readonly max: number;
   /** Longest that one waits for its turn, in milliseconds. */
-  readonly patienceMs: number;
+  readonly timeoutMs: number;
 }
 
 export class Together<W extends Write, A> {
@@ -59,9 +59,9 @@ export class Together<W extends Write, A> {
 
   /** @throws {DatabaseUnavailableError} when too many wait, or for too long; and what `work` says of this write. */
   add(write: W): Promise<A> {
-    const { most } = this.bounds;
-    if (this.waiting.length >= most)
-      return Promise.reject(new DatabaseUnavailableError(`${most} writes wait for the database already`, false));
+    const { max } = this.bounds;
+    if (this.waiting.length >= max)
+      return Promise.reject(new DatabaseUnavailableError(`${max} writes wait for the database already`, false));
     const one = { write, since: performance.now(), ...Promise.withResolvers<A>() };
     this.waiting.push(one);
     this.go();
@@ -139,10 +139,10 @@ export class Together<W extends Write, A> {
   }
 
   private isLate({ since }: Waiting<W, A>): boolean {
-    return performance.now() - since > this.bounds.patienceMs;
+    return performance.now() - since > this.bounds.timeoutMs;
   }
 
   private late(): DatabaseUnavailableError {
-    return new DatabaseUnavailableError(`no turn came within ${this.bounds.patienceMs} ms`, false);
+    return new DatabaseUnavailableError(`no turn came within ${this.bounds.timeoutMs} ms`, false);
   }
 }

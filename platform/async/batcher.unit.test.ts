@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { Together, type Write } from "./batcher.ts";
 
 const write = (id: string, bytes = 10): Write => ({ id, bytes });
-const bounds = { lanes: 1, aside: 1, most: 5, patienceMs: 1_000 };
+const bounds = { lanes: 1, aside: 1, max: 5, timeoutMs: 1_000 };
 
 /** Statements as they are sent; each is answered by `answer`, with its ids by default. */
 function recorded(answer: (ids: readonly string[]) => readonly string[] = (ids) => ids) {
@@ -92,7 +92,7 @@ test("more than may wait are refused, and so is who waited too long: nothing of 
       return writes.map(({ id }) => id);
     },
     () => true,
-    { ...bounds, most: 2, patienceMs: 20 },
+    { ...bounds, max: 2, timeoutMs: 20 },
   );
   const told = Promise.allSettled(["x", "a", "b", "c"].map((id) => together.add(write(id))));
   await Bun.sleep(30);

@@ -30,7 +30,7 @@ const judge = async (of: IssuerKeys, token: string): Promise<string> => {
   }
 };
 
-const WAIT = { withinMs: 10_000, everyMs: 20 };
+const WAIT = { timeoutMs: 10_000, everyMs: 20 };
 
 test("they are fetched once, and a key that is not known makes them be fetched once more", async () => {
   using issuer = await Issuer.start();

@@ -45,7 +45,11 @@ const TYPES = /^(application\/)?(at\+)?jwt$/i;
 const SUBJECT = /^[\x20-\x7e]{1,255}$/;
 
 /** @throws {TokenRejectedError} whatever is wrong with it. */
-export async function verifyToken(token: string, keys: Pick<IssuerKeys, "keyFor">, expected: Expected): Promise<Caller> {
+export async function verifyToken(
+  token: string,
+  keys: Pick<IssuerKeys, "keyFor">,
+  expected: Expected,
+): Promise<Caller> {
   if (token.length > LONGEST_TOKEN)
     throw new TokenRejectedError("malformed", `The token is longer than ${LONGEST_TOKEN} characters.`);
   try {

@@ -5,8 +5,8 @@ import { createLogger } from "../../observability/logger.ts";
 import { createMetrics } from "../../observability/metrics.ts";
 
 import { eventually, freePort } from "../../tests/harness/parts.ts";
-import { type HttpServer, serveHttp, serviceApp } from "./http.ts";
 import { readSettings } from "../settings/settings.ts";
+import { type HttpServer, serveHttp, serviceApp } from "./http.ts";
 
 let server: HttpServer | undefined;
 let release = Promise.withResolvers<void>();
@@ -62,7 +62,7 @@ test("a stop finishes what is under way, accepts nothing more, and closes connec
   expect(await idle.answered).toContain("200 OK");
   const slow = fetch(new URL("/slow", url));
   await eventually(async () => (await (await fetch(new URL("/waiting", url))).text()) === "1", {
-    withinMs: 5_000,
+    timeoutMs: 5_000,
     what: "the slow request to arrive",
   });
   const stopped = server!.stop();
@@ -73,7 +73,7 @@ test("a stop finishes what is under way, accepts nothing more, and closes connec
         () => false,
         () => true,
       ),
-    { withinMs: 5_000, what: "new connections to be refused" },
+    { timeoutMs: 5_000, what: "new connections to be refused" },
   );
   release.resolve();
   expect(await (await slow).text()).toBe("done");
@@ -132,7 +132,7 @@ test("a stop does not wait for ever, and a second one is harmless", async () => 
     () => "cut off",
   );
   await eventually(async () => (await (await fetch(new URL("/waiting", url))).text()) === "1", {
-    withinMs: 5_000,
+    timeoutMs: 5_000,
     what: "the slow request to arrive",
   });
   await Promise.all([server!.stop(), server!.stop()]);

@@ -8,8 +8,8 @@ import type { Metrics } from "../../observability/metrics.ts";
 import { traceIdOf } from "../../observability/trace.ts";
 import type { Check } from "../service.ts";
 import type { Settings } from "../settings/settings.ts";
-import { type SharedPort, sharePort } from "./shared-port.ts";
 import { VERSION } from "../version.ts";
+import { type SharedPort, sharePort } from "./shared-port.ts";
 
 declare module "hono" {
   interface ContextVariableMap {
@@ -59,8 +59,8 @@ export function problemBody({ code, message, details }: LockstepError, instance:
 }
 
 /** An app with `/health/live`, `/health/ready`, `/metrics`, and problems for whatever goes wrong; routes are added to it. */
-export function serviceApp(using: { checks: readonly Check[]; metrics: Metrics; logger: Logger }): Hono {
-  const { checks, metrics, logger } = using;
+export function serviceApp(deps: { checks: readonly Check[]; metrics: Metrics; logger: Logger }): Hono {
+  const { checks, metrics, logger } = deps;
   const app = new Hono();
   app.use(async (c, next) => {
     const start = performance.now();
@@ -223,9 +223,9 @@ class DrainGate {
   };
 
   /** Resolves when nobody asks any more, after `mostMs` at the latest. */
-  async drain(mostMs: number): Promise<void> {
+  async drain(maxMs: number): Promise<void> {
     this.draining = true;
-    const until = performance.now() + mostMs;
+    const until = performance.now() + maxMs;
     for (let now = performance.now(); now < until && now - this.askedAt < QUIET_MS; now = performance.now())
       await Bun.sleep(Math.min(20, until - now));
   }

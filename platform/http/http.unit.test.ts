@@ -2,9 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { type ErrorCode, LockstepError, policy } from "../../contracts/errors.ts";
 import { createLogger } from "../../observability/logger.ts";
 import { createMetrics } from "../../observability/metrics.ts";
-import { problem, serviceApp } from "./http.ts";
 import type { Check } from "../service.ts";
 import { VERSION } from "../version.ts";
+import { problem, serviceApp } from "./http.ts";
 
 function app(checks: readonly Check[] = []) {
   const metrics = createMetrics("test", "1");

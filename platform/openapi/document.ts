@@ -1,8 +1,8 @@
 /** The description of a service's HTTP API (OpenAPI 3.1), made of its routes' descriptions. */
 import type { Hono } from "hono";
 import { z } from "zod";
-import { problemSchema } from "../../contracts/errors.ts";
 import { type JsonSchema, jsonSchemas } from "../../contracts/entity/json-schema.ts";
+import { problemSchema } from "../../contracts/errors.ts";
 import { VERSION } from "../version.ts";
 import type { Operation } from "./operation.ts";
 import { healthSchema, servicePaths } from "./service-paths.ts";

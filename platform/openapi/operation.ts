@@ -1,6 +1,7 @@
 /** What descriptions of single operations are made of: parameters, headers, answers, problems. Pure. */
-import { type ErrorCode, LockstepError, policy } from "../../contracts/errors.ts";
+
 import { type JsonSchema, schemaRef } from "../../contracts/entity/json-schema.ts";
+import { type ErrorCode, LockstepError, policy } from "../../contracts/errors.ts";
 import { problemBody } from "../http/http.ts";
 
 /** Members of OpenAPI 3.1's Parameter Object that are used here. */

@@ -5,8 +5,8 @@ import type { Server } from "../../stack/servers/server.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
 import { endWithUs } from "../../tests/harness/guard.ts";
 import { freePort, temporaryFolder } from "../../tests/harness/parts.ts";
-import { Database, DatabaseUnavailableError, isUnavailable } from "./database.ts";
 import { connectPool } from "./connect.ts";
+import { Database, DatabaseUnavailableError, isUnavailable } from "./database.ts";
 
 const DEADLINE_MS = 400;
 let folder: string;
@@ -75,7 +75,7 @@ test("nobody waits longer than the deadline, and not more than the limit wait", 
   const sent = all.filter(({ error }) => (error as DatabaseUnavailableError).sent);
   const refused = all.filter(({ error }) => (error as Error).message.includes("wait for the database already"));
   expect([sent.length, refused.length]).toEqual([2, 2]);
-  await eventually(one, { withinMs: 10_000, what: "an answer" });
+  await eventually(one, { timeoutMs: 10_000, what: "an answer" });
 });
 
 test("a server that stops without a word costs each caller the deadline; its connections are replaced; then all is well", async () => {
@@ -90,12 +90,12 @@ test("a server that stops without a word costs each caller the deadline; its con
         expect(ms).toBeLessThan(DEADLINE_MS + 600);
         return pools > before;
       },
-      { withinMs: 10_000, what: "a new pool" },
+      { timeoutMs: 10_000, what: "a new pool" },
     );
   } finally {
     for (const pid of stopped) process.kill(pid, "SIGCONT");
   }
-  await eventually(one, { withinMs: 10_000, what: "an answer" });
+  await eventually(one, { timeoutMs: 10_000, what: "an answer" });
 }, 60_000);
 
 test("a server that was killed is away, and back when it is started again", async () => {
@@ -106,9 +106,9 @@ test("a server that was killed is away, and back when it is started again", asyn
       const tried = await timed(one);
       return tried.error !== undefined && tried;
     },
-    { withinMs: 10_000, what: "the server to be away" },
+    { timeoutMs: 10_000, what: "the server to be away" },
   );
   expect(isUnavailable(error)).toBe(true);
   await launch();
-  await eventually(one, { withinMs: 10_000, what: "an answer" });
+  await eventually(one, { timeoutMs: 10_000, what: "an answer" });
 }, 60_000);

@@ -1,8 +1,8 @@
 import { afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { eventually } from "../../tests/harness/eventually.ts";
 import { freshDatabase } from "../../tests/harness/parts.ts";
-import { type DatabaseLimits, Database, DatabaseUnavailableError, isUnavailable } from "./database.ts";
 import { connectPool } from "./connect.ts";
+import { Database, type DatabaseLimits, DatabaseUnavailableError, isUnavailable } from "./database.ts";
 
 let url: string;
 beforeAll(async () => {
@@ -74,18 +74,18 @@ describe("a statement", () => {
   test("waits its turn: no more run at a time than there are connections", async () => {
     const database = open();
     let running = 0;
-    let most = 0;
+    let max = 0;
     const order: number[] = [];
     await Promise.all(
       Array.from({ length: 30 }, (_, i) =>
         database.query((sql) => {
           order.push(i);
-          most = Math.max(most, ++running);
+          max = Math.max(max, ++running);
           return sql`select pg_sleep(0.005)`.then(() => running--);
         }),
       ),
     );
-    expect(most).toBe(CONNECTIONS);
+    expect(max).toBe(CONNECTIONS);
     expect(order).toEqual([...order].sort((a, b) => a - b));
   });
 
@@ -113,7 +113,7 @@ describe("connections", () => {
         (sql) => sql`
         select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query like '%pg_sleep(%' and pid <> pg_backend_pid()`,
       );
-    await eventually(async () => (await ended()).length > 0, { withinMs: 5_000, what: "the statement to be ended" });
+    await eventually(async () => (await ended()).length > 0, { timeoutMs: 5_000, what: "the statement to be ended" });
     expect(isUnavailable(await running)).toBe(true);
     expect(await one(database)).toBe(1);
   });

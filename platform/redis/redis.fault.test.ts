@@ -17,7 +17,7 @@ const launch = async () => {
   server = await startRedis({ dir: folder, port });
   endWithUs(server.pid, "KILL", folder);
 };
-const connected = () => eventually(() => link.runId(), { withinMs: 10_000, what: "a server" });
+const connected = () => eventually(() => link.runId(), { timeoutMs: 10_000, what: "a server" });
 
 beforeAll(async () => {
   folder = temporaryFolder("redis");
@@ -42,7 +42,7 @@ test("a server that was killed is away at once, what was under way fails, and th
   const underWay = link.client.incr("counted").catch((error: unknown) => error);
   await server.stop("SIGKILL");
   expect(await underWay).toBeInstanceOf(Error);
-  await eventually(() => link.runId() === undefined, { withinMs: 5_000, what: "the server to be away" });
+  await eventually(() => link.runId() === undefined, { timeoutMs: 5_000, what: "the server to be away" });
   const start = performance.now();
   await expect(link.client.get("x")).rejects.toThrow();
   expect(performance.now() - start).toBeLessThan(SILENCE_MS);
@@ -59,7 +59,7 @@ test("a server that is silent while it owes an answer is away, and the same one 
     const start = performance.now();
     await expect(link.client.get("x")).rejects.toThrow();
     expect(performance.now() - start).toBeLessThan(SILENCE_MS * 4);
-    await eventually(() => link.runId() === undefined, { withinMs: 5_000, what: "the server to be away" });
+    await eventually(() => link.runId() === undefined, { timeoutMs: 5_000, what: "the server to be away" });
   } finally {
     process.kill(server.pid, "SIGCONT");
   }
@@ -73,6 +73,6 @@ test("a server that owes nothing may be silent", async () => {
     lost = true;
   });
   const until = performance.now() + SILENCE_MS * 3;
-  await eventually(() => performance.now() > until, { withinMs: 5_000, what: "some silence" });
+  await eventually(() => performance.now() > until, { timeoutMs: 5_000, what: "some silence" });
   expect([lost, link.runId()]).toEqual([false, before]);
 });

@@ -4,13 +4,19 @@
  * When the cache cannot be fenced it is switched off for everybody first, and the batch is applied without. Either way PostgreSQL
  * commits only if the cache's epoch is still the one that the batch was prepared for (cache/README.md).
  */
-import { type Document, type EntityId, inOrder, type ReplicaDeclaration, type Version } from "../../contracts/entity/entity.ts";
+import {
+  type Document,
+  type EntityId,
+  inOrder,
+  type ReplicaDeclaration,
+  type Version,
+} from "../../contracts/entity/entity.ts";
 import type { Logger } from "../../observability/logger.ts";
 import { Outage } from "../../observability/outage.ts";
-import { isUnavailable, isRejected } from "../../platform/postgres/database.ts";
-import { type Change, EpochMovedError, type CacheGuard, type ApplyResult } from "./apply.ts";
+import { isRejected, isUnavailable } from "../../platform/postgres/database.ts";
 import type { Cache } from "../cache/cache.ts";
 import type { CacheEpoch, Epoch } from "../cache/epoch.ts";
+import { type ApplyResult, type CacheGuard, type Change, EpochMovedError } from "./apply.ts";
 import type { Rejection, RejectionTracker } from "./refusals.ts";
 
 /** Times that the epoch may move under one batch before it is given back to the log. */
@@ -32,7 +38,7 @@ export class Applier {
   private readonly away: Outage;
 
   constructor(
-    private readonly using: {
+    private readonly deps: {
       /** {@link applyChanges} to this entity's table. */
       readonly apply: (changes: readonly Change[], hold: CacheGuard) => Promise<ApplyResult>;
       /** {@link applyEach}, likewise. */
@@ -44,7 +50,7 @@ export class Applier {
     },
     private readonly replica: ReplicaDeclaration,
   ) {
-    this.away = new Outage(using.logger, "the replica's database is away; trying again", "the database is back");
+    this.away = new Outage(deps.logger, "the replica's database is away; trying again", "the database is back");
   }
 
   /**
@@ -68,12 +74,12 @@ export class Applier {
   }
 
   private async attempt(changes: readonly Change[]): Promise<Applied> {
-    const { refusals, epoch: epochs } = this.using;
+    const { refusals, epoch: epochs } = this.deps;
     for (let i = 0; i < MAX_EPOCHS; i++) {
       const epoch = await epochs.afterLeaseExpiry();
       const fenced = epoch.runId !== null;
-      const state = fenced ? "fenced" : this.using.cache.reachable() ? "off" : "away";
-      const token = this.using.cache.token();
+      const state = fenced ? "fenced" : this.deps.cache.reachable() ? "off" : "away";
+      const token = this.deps.cache.token();
       if (fenced && !(await this.fence(epoch, token, changes))) continue;
       try {
         const { unchanged, refused } = await this.carryOut(changes, { epoch: epoch.epoch, cache: state });
@@ -96,7 +102,7 @@ export class Applier {
 
   /** All at once; or one by one, where something was refused, or will be, as it was lately. */
   private async carryOut(changes: readonly Change[], hold: CacheGuard): Promise<ApplyResult> {
-    const { apply, applyEach, refusals } = this.using;
+    const { apply, applyEach, refusals } = this.deps;
     if (!changes.some(({ id }) => refusals.recentlyRejected(id)))
       try {
         return await apply(changes, hold);
@@ -108,7 +114,7 @@ export class Applier {
 
   /** @returns false when the epoch has to be looked at anew. */
   private async fence(epoch: Epoch, token: string, changes: readonly Change[]): Promise<boolean> {
-    const { cache, epoch: epochs, logger } = this.using;
+    const { cache, epoch: epochs, logger } = this.deps;
     const verdict = await cache.fence(epoch, token, changes);
     if (verdict === "ok") return true;
     if (verdict === "moved" && epochs.isNew(epoch)) {
@@ -123,7 +129,7 @@ export class Applier {
 
   /** Nothing was applied and nothing will be: the cache may serve again what the database has. */
   private async lift(epoch: Epoch, token: string, changes: readonly Change[]): Promise<void> {
-    const { cache, epoch: epochs, logger } = this.using;
+    const { cache, epoch: epochs, logger } = this.deps;
     if ((await cache.lift(epoch, token, changes)) !== "away") return;
     await epochs.disable(epoch.epoch).catch((error) => logger.debug({ err: error }, "the epoch was not given up"));
   }
@@ -132,13 +138,13 @@ export class Applier {
     epoch: Epoch,
     token: string,
     changes: readonly Change[],
-    nothingNew: ReadonlyMap<EntityId, Version>,
+    unchanged: ReadonlyMap<EntityId, Version>,
   ): Promise<boolean> {
-    const { cache, epoch: epochs, logger } = this.using;
+    const { cache, epoch: epochs, logger } = this.deps;
     const stored = changes.map(({ id, version, document }) => ({
       id,
       version,
-      entry: (nothingNew.get(id) ?? version) === version ? { version, body: this.body(document) } : undefined,
+      entry: (unchanged.get(id) ?? version) === version ? { version, body: this.body(document) } : undefined,
     }));
     const verdict = await cache.store(epoch, token, stored);
     if (verdict !== "away") return verdict === "ok";
@@ -154,8 +160,8 @@ export class Applier {
 }
 
 /** Entities whose row was written: a delete, or a change that is not new, says nothing about what the table takes. */
-const rowsOf = (changes: readonly Change[], nothingNew: ReadonlyMap<EntityId, Version>): EntityId[] =>
-  changes.filter(({ id, document }) => document && !nothingNew.has(id)).map(({ id }) => id);
+const rowsOf = (changes: readonly Change[], unchanged: ReadonlyMap<EntityId, Version>): EntityId[] =>
+  changes.filter(({ id, document }) => document && !unchanged.has(id)).map(({ id }) => id);
 
 function divided<T>(all: readonly T[], isFirst: (one: T) => boolean): [T[], T[]] {
   const first: T[] = [];

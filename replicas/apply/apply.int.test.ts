@@ -14,8 +14,8 @@ import {
   replicaOf,
   upsert,
 } from "../../tests/harness/replica.ts";
-import { applyChanges, type Change, columnsOf, EpochMovedError, type CacheGuard, prepareTable } from "./apply.ts";
 import { Rows } from "../reads/rows.ts";
+import { applyChanges, type CacheGuard, type Change, columnsOf, EpochMovedError, prepareTable } from "./apply.ts";
 
 const table = entity.plural;
 let at: ReplicaDatabase;
@@ -128,7 +128,7 @@ const waitingForLocks = (count: number) =>
         where datname = current_database() and wait_event_type = 'Lock'`;
       return row!.n >= count;
     },
-    { withinMs: 10_000, what: `${count} statements to wait for a lock`, everyMs: 2 },
+    { timeoutMs: 10_000, what: `${count} statements to wait for a lock`, everyMs: 2 },
   );
 
 describe("two appliers", () => {

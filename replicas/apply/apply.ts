@@ -9,8 +9,8 @@ import {
   type Version,
 } from "../../contracts/entity/entity.ts";
 import type { RoutedEvent } from "../../contracts/event.ts";
-import type { Database } from "../../platform/postgres/database.ts";
 import { listText } from "../../platform/postgres/connect.ts";
+import type { Database } from "../../platform/postgres/database.ts";
 import type { Rejection } from "./refusals.ts";
 
 /** An entity as it shall be from a version on; without a document it is removed. */
@@ -84,10 +84,10 @@ export async function applyEach(
   const statement = `select * from lockstep.apply_each($9, ${CHANGES})`;
   const documents = changes.map((change) => change.document && rowOfChange(change));
   const rows = await ask<EachRow>(database, statement, [...parametersOf(changes, documents, hold), table]);
-  const nothingNew = new Map<EntityId, Version>();
+  const unchanged = new Map<EntityId, Version>();
   const refused = new Map<EntityId, Rejection>();
   for (const { id, version, place, code, message, names } of rows)
-    if (id !== null) nothingNew.set(id, Number(version));
+    if (id !== null) unchanged.set(id, Number(version));
     else refused.set(changes[place - 1]!.id, { code, message, names });
   return { unchanged, refused };
 }
@@ -96,7 +96,11 @@ export async function applyEach(
 const CHANGES =
   "$1::text::uuid[], $2::text::bigint[], $3::text::boolean[], $4::text::bigint[], $5::text::json, $6::text::uuid[], $7, $8";
 
-function parametersOf(changes: readonly Change[], documents: readonly unknown[], hold: CacheGuard): (string | number)[] {
+function parametersOf(
+  changes: readonly Change[],
+  documents: readonly unknown[],
+  hold: CacheGuard,
+): (string | number)[] {
   const again = changes.filter(({ resend }) => resend !== undefined);
   return [
     listText(changes.map(({ id }) => id)),

@@ -22,13 +22,13 @@ export function reduce<E extends Pick<RoutedEvent, "id" | "version" | "resend">>
  * What became of each event of a batch, in its order. An event that a newer one of the same batch took the place of counts as
  * applied when it came first, as what it said was new; and as stale when it came later.
  *
- * @param nothingNew versions that the database already had, of the entities for which the batch's newest event was not newer.
+ * @param unchanged versions that the database already had, of the entities for which the batch's newest event was not newer.
  */
 export function outcomes(
   events: readonly Pick<RoutedEvent, "id" | "version">[],
-  nothingNew: ReadonlyMap<EntityId, Version>,
+  unchanged: ReadonlyMap<EntityId, Version>,
 ): Outcome[] {
-  const seen = new Map(nothingNew);
+  const seen = new Map(unchanged);
   return events.map(({ id, version }) => {
     const known = seen.get(id);
     if (known === undefined || version > known) {

@@ -32,19 +32,19 @@ test("every event has one outcome; nothing counts as applied when the database k
       events,
       fc.dictionary(fc.constantFrom("a", "b", "c", "d"), fc.integer({ min: 0, max: 6 })),
       (batch, db) => {
-        const nothingNew = new Map(
+        const unchanged = new Map(
           reduce(batch)
             .filter(({ id, version }) => (db[id] ?? 0) >= version)
             .map(({ id }) => [id, db[id]!]),
         );
-        const found = outcomes(batch, nothingNew);
+        const found = outcomes(batch, unchanged);
         expect(found.length).toBe(batch.length);
         for (const [i, { id, version }] of batch.entries()) {
-          const known = nothingNew.get(id);
+          const known = unchanged.get(id);
           if (known !== undefined) expect(found[i]).toBe(version === known ? "duplicate" : "stale");
         }
         for (const { id, version } of reduce(batch))
-          if (!nothingNew.has(id))
+          if (!unchanged.has(id))
             expect(found[batch.findIndex((e) => e.id === id && e.version === version)]).toBe("applied");
       },
     ),

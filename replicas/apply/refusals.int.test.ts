@@ -9,7 +9,7 @@ import {
   replicaOf,
   upsert,
 } from "../../tests/harness/replica.ts";
-import { applyChanges, applyEach, type Change, type CacheGuard, takesRows } from "./apply.ts";
+import { applyChanges, applyEach, type CacheGuard, type Change, takesRows } from "./apply.ts";
 
 const table = entity.plural;
 let at: ReplicaDatabase;

@@ -44,7 +44,11 @@ test("a missing table or permission is looked at with the first refusal, unless 
 test("who was refused is suspected until taken; a thousand are remembered", async () => {
   const { refusals } = table(true);
   await refusals.record(["good"], refused(ids(1_001)));
-  expect([refusals.recentlyRejected("0"), refusals.recentlyRejected("1"), refusals.recentlyRejected("1000")]).toEqual([false, true, true]);
+  expect([refusals.recentlyRejected("0"), refusals.recentlyRejected("1"), refusals.recentlyRejected("1000")]).toEqual([
+    false,
+    true,
+    true,
+  ]);
   await refusals.record(["1"], new Map());
   expect(refusals.recentlyRejected("1")).toBe(false);
 });

@@ -11,7 +11,7 @@ export class CacheController {
   private busy = false;
 
   constructor(
-    private readonly using: {
+    private readonly deps: {
       readonly epoch: Pick<CacheEpoch, "lease" | "enable" | "disable" | "isNew">;
       readonly redis: { readonly writes: RedisLink } | undefined;
       readonly caches: readonly Cache[];
@@ -21,7 +21,7 @@ export class CacheController {
 
   /** Called after each renewal of the lease. Never throws. */
   async reconcile(): Promise<void> {
-    const { epoch: epochs, redis, logger } = this.using;
+    const { epoch: epochs, redis, logger } = this.deps;
     const epoch = epochs.lease();
     const server = redis?.writes.runId();
     if (this.busy || !epoch || !server) return;
@@ -42,7 +42,7 @@ export class CacheController {
 
   /** The server does not have this epoch: it was flushed, or belongs to another database. Never throws. */
   async lost(epoch: Epoch): Promise<void> {
-    const { epoch: epochs, logger } = this.using;
+    const { epoch: epochs, logger } = this.deps;
     // One that is being opened is not there yet.
     if (this.busy || epochs.isNew(epoch)) return;
     this.busy = true;
@@ -57,7 +57,7 @@ export class CacheController {
   }
 
   private async open(off: Epoch, server: string): Promise<void> {
-    const { epoch: epochs, caches, logger } = this.using;
+    const { epoch: epochs, caches, logger } = this.deps;
     for (const cache of caches) await cache.probe();
     const opened = await epochs.enable(off, server);
     if (opened === undefined) return;

@@ -61,7 +61,7 @@ export class Cache {
   private readonly ttlMs: number;
 
   constructor(
-    private readonly using: {
+    private readonly deps: {
       /** Undefined: not configured. */
       readonly redis: { readonly reads: RedisLink; readonly writes: RedisLink } | undefined;
       readonly epoch: Pick<CacheEpoch, "lease" | "holds">;
@@ -83,7 +83,7 @@ export class Cache {
 
   /** Looks an id up. An entry that is found is not older than what PostgreSQL had committed when this was called. Never throws. */
   async lookup(id: EntityId): Promise<CacheLookup> {
-    const { redis, epoch: epochs } = this.using;
+    const { redis, epoch: epochs } = this.deps;
     if (!redis) return { at: "bypass", why: "not-configured" };
     const epoch = epochs.lease();
     if (!epoch) return { at: "bypass", why: "no-lease" };
@@ -144,7 +144,7 @@ export class Cache {
 
   /** Brings an epoch to its server. Only for who opened it, once. */
   async install(epoch: number): Promise<CacheWriteResult> {
-    const { redis, logger } = this.using;
+    const { redis, logger } = this.deps;
     if (!redis) return "away";
     try {
       return (await scripts.install(redis.writes.client, [this.stateKey], [epoch])) === "ok" ? "ok" : "moved";
@@ -156,12 +156,12 @@ export class Cache {
 
   /** Whether appliers have a server. */
   reachable(): boolean {
-    return this.using.redis?.writes.runId() !== undefined;
+    return this.deps.redis?.writes.runId() !== undefined;
   }
 
   /** @throws when the server does not take a write: a copy, or one whose memory is full. */
   async probe(): Promise<void> {
-    await this.using.redis?.writes.client.set(`${this.prefix}:probe`, "1", "PX", 1_000);
+    await this.deps.redis?.writes.client.set(`${this.prefix}:probe`, "1", "PX", 1_000);
   }
 
   /** Unlike any other, also of other processes. */
@@ -183,7 +183,7 @@ export class Cache {
     epoch: Epoch,
     args: readonly (string | number)[],
   ): Promise<string | undefined> {
-    const { redis } = this.using;
+    const { redis } = this.deps;
     if (!redis || redis.reads.runId() !== epoch.runId) return undefined;
     try {
       const answer = await script(redis.reads.client, keys, [epoch.epoch, ...args]);
@@ -201,7 +201,7 @@ export class Cache {
     items: readonly T[],
     argsOf: (item: T) => readonly (string | number)[],
   ): Promise<CacheWriteResult> {
-    const { redis, logger } = this.using;
+    const { redis, logger } = this.deps;
     if (!redis || redis.writes.runId() !== epoch.runId) return "away";
     const calls: Promise<string>[] = [];
     for (let i = 0; i < items.length; i += CHUNK) {

@@ -46,7 +46,7 @@ test("a lease lasts half a second from the question, and only while it is renewe
   expect(performance.now() - asked).toBeGreaterThanOrEqual(LEASE_MS);
   expect(one.holds(epoch)).toBe(false);
   one.start(() => {});
-  await eventually(() => one.holds(epoch), { withinMs: 5_000, what: "a lease" });
+  await eventually(() => one.holds(epoch), { timeoutMs: 5_000, what: "a lease" });
   one.stop();
 });
 
@@ -101,7 +101,7 @@ test("the cache stays off for a while, and one of several switches it on", async
   const off = await one.refresh();
   expect(off.due).toBe(false);
   expect(await one.enable(off, "server")).toBeUndefined();
-  await eventually(async () => (await one.refresh()).due, { withinMs: OFF_MS + 5_000, what: "it to be due" });
+  await eventually(async () => (await one.refresh()).due, { timeoutMs: OFF_MS + 5_000, what: "it to be due" });
   const opened = await Promise.all([one.enable(off, "server 1"), other.enable(off, "server 2")]);
   expect(opened.filter((epoch) => epoch !== undefined).length).toBe(1);
 }, 30_000);

@@ -3,10 +3,10 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { ConfigResourceTypes, Kafka, logLevel } from "kafkajs";
 import postgres, { type Sql } from "postgres";
 import { replicaTopic } from "../../contracts/topics.ts";
-import { createMetrics } from "../../observability/metrics.ts";
 import { connectLog } from "../../kafka/connect-log.ts";
 import type { Log, LogWriter } from "../../kafka/log.ts";
 import { partitionOf } from "../../kafka/partitioner.ts";
+import { createMetrics } from "../../observability/metrics.ts";
 import { readSettings } from "../../platform/settings/settings.ts";
 import { isGone, metric, request, shows } from "../../tests/harness/client.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
@@ -56,7 +56,7 @@ async function start(databaseUrl: string): Promise<Started> {
   const service = await startReplica({ settings, logger: silent, metrics: createMetrics("replica", "1") }, "catalog");
   const url = `http://127.0.0.1:${port}`;
   await eventually(async () => (await request("GET", `${url}/health/ready`)).status === 200, {
-    withinMs: 30_000,
+    timeoutMs: 30_000,
     what: "the replica",
   });
   return {
@@ -228,7 +228,7 @@ test("P4: a delete that compaction has taken from the log is found by a replica 
     return found;
   };
   await eventually(async () => (await traces()) === 0, {
-    withinMs: 40_000,
+    timeoutMs: 40_000,
     what: "compaction to take the delete",
     everyMs: 200,
   });

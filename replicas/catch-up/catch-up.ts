@@ -1,9 +1,10 @@
 /** Brings the replica's database up to where its group is, partition by partition, before anything newer is applied; and sees that it stays so. */
+
+import { type Batch, type Log, nameOf, type TopicPartition } from "../../kafka/log.ts";
 import type { Logger } from "../../observability/logger.ts";
 import type { Metrics } from "../../observability/metrics.ts";
-import { type Batch, type Log, nameOf, type TopicPartition } from "../../kafka/log.ts";
-import { UserError } from "../../platform/user-error.ts";
 import type { Check } from "../../platform/service.ts";
+import { UserError } from "../../platform/user-error.ts";
 import { DatabaseWentBackError, type Positions, PositionsStaleError, SAVE_EVERY_MS } from "./positions.ts";
 import { RebuildBusyError } from "./rebuild/tables.ts";
 
@@ -35,7 +36,7 @@ export class CatchUp {
   /** The log has lost something that the database lacks: nothing is applied or saved any more. */
   private lost = false;
 
-  constructor(private readonly using: CatchUpParts) {
+  constructor(private readonly deps: CatchUpParts) {
     const { promise, reject } = Promise.withResolvers<never>();
     this.failed = promise;
     this.failed.catch(() => {});
@@ -52,18 +53,18 @@ export class CatchUp {
 
   /** To be awaited before the log is followed. @throws what the database or the log says. */
   async begin(): Promise<void> {
-    await this.using.positions.begin();
+    await this.deps.positions.begin();
     await this.rebuildWhenStale();
     this.timer = setInterval(() => void this.save(), SAVE_EVERY_MS);
   }
 
   assigned(partitions: readonly TopicPartition[]): void {
-    this.using.positions.assigned(partitions);
+    this.deps.positions.assigned(partitions);
     for (const at of partitions) void this.reach(at);
   }
 
   revoked(partitions: readonly TopicPartition[]): void {
-    this.using.positions.revoked(partitions);
+    this.deps.positions.revoked(partitions);
     for (const at of partitions) this.running.delete(nameOf(at));
   }
 
@@ -76,8 +77,8 @@ export class CatchUp {
   async take(batch: Batch): Promise<void> {
     await this.reach(batch);
     if (this.lost) throw new Error("the log has lost what comes before this: the replica is rebuilt first");
-    await this.using.process(batch);
-    this.using.positions.applied(batch);
+    await this.deps.process(batch);
+    this.deps.positions.applied(batch);
   }
 
   /** Saves once more, so that the next start has little to read again. */
@@ -98,7 +99,7 @@ export class CatchUp {
   }
 
   private async try(at: TopicPartition, wanted: () => boolean): Promise<void> {
-    const { positions, log, process, logger } = this.using;
+    const { positions, log, process, logger } = this.deps;
     await Promise.resolve(); // from here on `wanted` knows of this run
     while (wanted())
       try {
@@ -119,14 +120,14 @@ export class CatchUp {
    * knows, the group is still where it was, and the next process finds the same.
    */
   private async giveUp(at: TopicPartition): Promise<void> {
-    await this.using.positions.giveUp(at);
+    await this.deps.positions.giveUp(at);
     this.lost = true;
     this.fail(new PositionsStaleError("the log has lost changes that the database had not seen yet"));
   }
 
   private async save(): Promise<void> {
     if (this.lost) return;
-    const { positions, lagMs, logger } = this.using;
+    const { positions, lagMs, logger } = this.deps;
     try {
       // Somebody may have mended what stood in the way, and rebuilt.
       if (this.refused && (await positions.stale()) === undefined) this.refused = undefined;
@@ -139,7 +140,7 @@ export class CatchUp {
   }
 
   private async rebuildWhenStale(): Promise<void> {
-    const { positions, rebuild, logger, metrics } = this.using;
+    const { positions, rebuild, logger, metrics } = this.deps;
     for (let why = await positions.stale(); why !== undefined; why = await positions.stale())
       try {
         this.rebuilding = why;

@@ -8,8 +8,9 @@
  * - A position behind what this process has seen there, or in another life of the database: it went back under us, by a restore or a
  *   failover to a server that lagged ({@link DatabaseWentBackError}).
  */
+
+import { type Batch, type Log, nameOf, type OffsetRange, type TopicPartition } from "../../kafka/log.ts";
 import type { Database } from "../../platform/postgres/database.ts";
-import { type Batch, type OffsetRange, type Log, nameOf, type TopicPartition } from "../../kafka/log.ts";
 import savePositions from "./save-positions.sql" with { type: "text" };
 
 export const SAVE_EVERY_MS = 5_000;
@@ -43,7 +44,7 @@ export class PositionsStaleError extends Error {
  *
  * @throws what the log says.
  */
-export async function patienceMs(log: Pick<Log, "config">, topics: readonly string[]): Promise<number> {
+export async function timeoutMs(log: Pick<Log, "config">, topics: readonly string[]): Promise<number> {
   const retentions = await Promise.all(
     topics.map(async (topic) => Number((await log.config(topic)).get("delete.retention.ms") ?? DEFAULT_RETENTION_MS)),
   );
@@ -63,11 +64,11 @@ export class Positions {
   /** Null: the database does not tell. */
   private incarnation: string | null = null;
 
-  constructor(private readonly using: PositionsParts) {}
+  constructor(private readonly deps: PositionsParts) {}
 
   /** Learns which life of the database it is whose positions are read from here on. @throws what the database says. */
   async begin(): Promise<void> {
-    this.incarnation = await this.using.database.query(
+    this.incarnation = await this.deps.database.query(
       async (sql) => (await sql<{ told: string | null }[]>`select lockstep.incarnation() as told`)[0]!.told,
     );
   }
@@ -97,7 +98,7 @@ export class Positions {
    * @throws what the database or the log says.
    */
   async missing(at: TopicPartition): Promise<{ from: number; to: number; next: number; lost: boolean }> {
-    const { database, log, group } = this.using;
+    const { database, log, group } = this.deps;
     const [row] = await database.query(
       (sql) => sql<{ next: string }[]>`
         select next_offset as next from lockstep.positions where topic = ${at.topic} and "partition" = ${at.partition}`,
@@ -113,7 +114,7 @@ export class Positions {
   }
 
   private async boundsOf({ topic, partition }: TopicPartition): Promise<OffsetRange> {
-    return (await this.using.log.offsets(topic)).get(partition) ?? { first: 0, next: 0 };
+    return (await this.deps.log.offsets(topic)).get(partition) ?? { first: 0, next: 0 };
   }
 
   /** A broker that has just become leader may not know of the last records for a moment: that is asked more than once. */
@@ -140,7 +141,7 @@ export class Positions {
    * @throws what the database says.
    */
   async giveUp({ topic, partition }: TopicPartition): Promise<void> {
-    await this.using.database.query(
+    await this.deps.database.query(
       (sql) => sql`
         insert into lockstep.positions (topic, "partition", next_offset, at) values (${topic}, ${partition}, 0, 'epoch')
         on conflict (topic, "partition") do update set at = excluded.at`,
@@ -153,15 +154,15 @@ export class Positions {
    * @throws what the database or the log says.
    */
   async stale(): Promise<string | undefined> {
-    const [row] = await this.using.database.query(
+    const [row] = await this.deps.database.query(
       (sql) => sql<{ age: number | null; lost: boolean | null }[]>`
         select extract(epoch from clock_timestamp() - min(at))::float8 * 1000 as age, bool_or(at = 'epoch') as lost
         from lockstep.positions
-        where topic in (select jsonb_array_elements_text(${JSON.stringify(this.using.topics)}::text::jsonb))`,
+        where topic in (select jsonb_array_elements_text(${JSON.stringify(this.deps.topics)}::text::jsonb))`,
     );
     if (row?.age == null) return undefined;
     if (row.lost) return "the log has lost changes that this database had not seen yet";
-    return row.age > (await patienceMs(this.using.log, this.using.topics))
+    return row.age > (await timeoutMs(this.deps.log, this.deps.topics))
       ? `behind for ${Math.round(row.age / 1_000)} s, and the log keeps deletes for no longer than that`
       : undefined;
   }
@@ -179,7 +180,7 @@ export class Positions {
     const stale = await this.stale();
     if (stale !== undefined) throw new PositionsStaleError(stale);
     const rows = known.map(({ at, next, saved = null }) => ({ ...at, next, saved }));
-    const answers = await this.using.database.query((sql) =>
+    const answers = await this.deps.database.query((sql) =>
       sql.unsafe<{ topic: string; partition: number; here: string | null; back: boolean }[]>(savePositions, [
         JSON.stringify(rows),
         lagMs,

@@ -33,9 +33,9 @@ beforeAll(async () => {
   other = await startCacheProcess(database.url, await redisUrl(), name);
   const metrics = createMetrics("test", "1");
   app = serviceApp({ checks: [], metrics, logger: silent });
-  addReads(app, { ...here, waitMs: 50, mostWaitMs: 10_000, metrics, lagMs: () => 7 }, entity, "catalog");
+  addReads(app, { ...here, waitMs: 50, maxWaitMs: 10_000, metrics, lagMs: () => 7 }, entity, "catalog");
   for (const one of [here, other])
-    await eventually(() => one.replica.epoch.lease()?.runId, { withinMs: 10_000, what: "the cache to be on" });
+    await eventually(() => one.replica.epoch.lease()?.runId, { timeoutMs: 10_000, what: "the cache to be on" });
 }, 60_000);
 afterAll(async () => {
   for (const part of [here, other, database]) await part[Symbol.asyncDispose]();

@@ -54,7 +54,7 @@ export class Freshness {
    *
    * @throws {LockstepError} UNAVAILABLE when the database is away, or too many wait already.
    */
-  async reached(wanted: readonly RequiredVersion[], withinMs: number): Promise<boolean> {
+  async reached(wanted: readonly RequiredVersion[], timeoutMs: number): Promise<boolean> {
     if (this.waiting.size >= MAX_WAITING)
       throw new LockstepError(
         "UNAVAILABLE",
@@ -66,8 +66,8 @@ export class Freshness {
     let timer: Timer | undefined;
     try {
       if ((await this.behind(wanted)).length === 0) return true;
-      if (withinMs <= 0) return waiting.left.size === 0;
-      timer = setTimeout(() => waiting.reached.resolve(false), withinMs);
+      if (timeoutMs <= 0) return waiting.left.size === 0;
+      timer = setTimeout(() => waiting.reached.resolve(false), timeoutMs);
       this.timer ??= setInterval(() => void this.ask(), ASK_EVERY_MS);
       return await waiting.reached.promise;
     } finally {

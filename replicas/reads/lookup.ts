@@ -2,10 +2,10 @@
 
 import type { Entry } from "../../contracts/cache-entry.ts";
 import type { EntityId } from "../../contracts/entity/entity.ts";
+import { SingleFlight } from "../../platform/async/single-flight.ts";
 import type { Bypass, Cache } from "../cache/cache.ts";
 import type { Epoch } from "../cache/epoch.ts";
 import type { Rows } from "./rows.ts";
-import { SingleFlight } from "../../platform/async/single-flight.ts";
 
 export type CacheOutcome =
   | { readonly result: "hit" }

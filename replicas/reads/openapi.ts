@@ -1,13 +1,13 @@
 /** The description of one replica's HTTP API, beside its routes: made from the same declarations. Pure. */
 import type { z } from "zod";
 import { documentSchema } from "../../contracts/entity/entity.ts";
-import type { ErrorCode } from "../../contracts/errors.ts";
 import { EXAMPLE_ID, exampleIn } from "../../contracts/entity/example.ts";
 import { capitalised, schemaRef } from "../../contracts/entity/json-schema.ts";
+import type { ErrorCode } from "../../contracts/errors.ts";
 import { type OpenApi, openApi, type Paths, pageSchema } from "../../platform/openapi/document.ts";
 import { headers, id, ifNoneMatch, page, prefer, syncToken, traceparent } from "../../platform/openapi/headers.ts";
 import { type Header, json, type Operation, problems, text } from "../../platform/openapi/operation.ts";
-import { isReplicated, type ReplicatedEntity, keptBy } from "../replica.ts";
+import { isReplicated, keptBy, type ReplicatedEntity } from "../replica.ts";
 
 const ANY: readonly ErrorCode[] = ["MALFORMED", "INTERNAL", "UNAVAILABLE", "BEHIND"];
 

@@ -34,7 +34,7 @@ function appOf({ lookup, rows, freshness }: CacheProcess): Hono {
   const made = serviceApp({ checks: [], metrics, logger: silent });
   addReads(
     made,
-    { lookup, rows, freshness, waitMs: 100, mostWaitMs: 2_000, metrics, lagMs: () => lag },
+    { lookup, rows, freshness, waitMs: 100, maxWaitMs: 2_000, metrics, lagMs: () => lag },
     entity,
     "catalog",
   );
@@ -47,7 +47,7 @@ beforeAll(async () => {
   cached = await startCacheProcess(database.url, await redisUrl(), `routes-${newId()}`);
   plain = await startCacheProcess(plainDatabase.url, undefined, "catalog");
   [app, plainApp] = [appOf(cached), appOf(plain)];
-  await eventually(() => cached.replica.epoch.lease()?.runId, { withinMs: 10_000, what: "the cache to be on" });
+  await eventually(() => cached.replica.epoch.lease()?.runId, { timeoutMs: 10_000, what: "the cache to be on" });
 }, 60_000);
 
 afterAll(async () => {

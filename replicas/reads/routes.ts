@@ -2,13 +2,13 @@
 import type { Context, Hono } from "hono";
 import type { EntityDeclaration, EntityId } from "../../contracts/entity/entity.ts";
 import { LockstepError } from "../../contracts/errors.ts";
+import { isId, pageOf, pageRequest } from "../../contracts/pages.ts";
+import { preferredWait } from "../../contracts/prefer.ts";
 import { decodeSyncTokens, type TokenEntry } from "../../contracts/sync-token.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import { problem } from "../../platform/http/http.ts";
-import { isId, pageOf, pageRequest } from "../../contracts/pages.ts";
-import { preferredWait } from "../../contracts/prefer.ts";
 import type { Freshness } from "./freshness.ts";
-import { cacheStatus, type LookupResult, type Lookup } from "./lookup.ts";
+import { cacheStatus, type Lookup, type LookupResult } from "./lookup.ts";
 import type { Rows } from "./rows.ts";
 
 const READ_METHODS = "GET, HEAD";
@@ -19,15 +19,15 @@ export interface ReadParts {
   readonly freshness: Pick<Freshness, "reached">;
   /** Longest wait of a read with a `Sync-Token` that does not say itself, and of one that does, in milliseconds. */
   readonly waitMs: number;
-  readonly mostWaitMs: number;
+  readonly maxWaitMs: number;
   readonly metrics: Metrics;
   /** Milliseconds for `Lockstep-Lag`; undefined while it is not known. */
   readonly lagMs: () => number | undefined;
 }
 
 /** Adds `GET /<plural>` and `GET /<plural>/{id}`. */
-export function addReads(app: Hono, using: ReadParts, entity: EntityDeclaration, replica: string): void {
-  const { lookup, rows, freshness, waitMs, mostWaitMs, metrics, lagMs } = using;
+export function addReads(app: Hono, deps: ReadParts, entity: EntityDeclaration, replica: string): void {
+  const { lookup, rows, freshness, waitMs, maxWaitMs, metrics, lagMs } = deps;
   const collection = `/${entity.plural}`;
   const one = `${collection}/:id`;
 
@@ -43,15 +43,15 @@ export function addReads(app: Hono, using: ReadParts, entity: EntityDeclaration,
 
   /** Resolves once the database is as fresh as the reader asks. @returns the refusal when it is not in time. */
   const waitFor = async (c: Context, wanted: readonly TokenEntry[]): Promise<Response | undefined> => {
-    const prefer = preferredWait(c.req.header("prefer"), mostWaitMs);
+    const prefer = preferredWait(c.req.header("prefer"), maxWaitMs);
     if (prefer) c.header("preference-applied", prefer.applied);
-    const withinMs = prefer?.ms ?? waitMs;
-    if (await freshness.reached(wanted, withinMs)) return undefined;
+    const timeoutMs = prefer?.ms ?? waitMs;
+    if (await freshness.reached(wanted, timeoutMs)) return undefined;
     metrics.freshReads.inc({ replica, outcome: "behind" });
     const [first] = wanted;
     const what =
       wanted.length === 1 ? `version ${first!.version} of ${entity.name} ${first!.id}` : "all that was asked for";
-    const detail = `This replica does not have ${what} yet, after ${withinMs} ms. Ask again, or wait longer with Prefer: wait=N.`;
+    const detail = `This replica does not have ${what} yet, after ${timeoutMs} ms. Ask again, or wait longer with Prefer: wait=N.`;
     return refusal(c, new LockstepError("BEHIND", detail));
   };
 

@@ -10,8 +10,8 @@ import {
   type Version,
 } from "../../contracts/entity/entity.ts";
 import { LockstepError } from "../../contracts/errors.ts";
-import { type Database, isUnavailable } from "../../platform/postgres/database.ts";
 import { listText } from "../../platform/postgres/connect.ts";
+import { type Database, isUnavailable } from "../../platform/postgres/database.ts";
 
 type Row = Record<string, unknown>;
 

@@ -8,7 +8,7 @@ import { clusterHome } from "./cluster-home.ts";
 import { reasonIn, run } from "./machine-cache.ts";
 import { postgresBinaries } from "./postgres-binaries.ts";
 import { probePostgres } from "./probes.ts";
-import { launch, type Server, untilAnswering, type StartOptions } from "./server.ts";
+import { launch, type Server, type StartOptions, untilAnswering } from "./server.ts";
 import { databaseUser, type User } from "./user.ts";
 
 export interface PostgresOptions extends StartOptions {
@@ -73,7 +73,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Server> {
     cleanSignal: "SIGINT",
     graceMs: 15_000,
   });
-  return untilAnswering(server, () => probePostgres(server.url), { withinMs: 60_000, logFile, waiting: options });
+  return untilAnswering(server, () => probePostgres(server.url), { timeoutMs: 60_000, logFile, waiting: options });
 }
 
 /** Nothing of ours, so that PGDATA, PGPORT or a locale of the caller change nothing. */

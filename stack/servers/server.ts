@@ -122,10 +122,10 @@ export function lastLines(path: string, count: number): string {
 export async function untilAnswering(
   server: Server,
   answers: () => Promise<unknown>,
-  { withinMs, logFile, waiting }: { withinMs: number; logFile: string; waiting: StartOptions },
+  { timeoutMs, logFile, waiting }: { timeoutMs: number; logFile: string; waiting: StartOptions },
 ): Promise<Server> {
   waiting.launched?.(server);
-  const deadline = Date.now() + withinMs;
+  const deadline = Date.now() + timeoutMs;
   let ended = false;
   void server.exited.then(() => {
     ended = true;
@@ -140,7 +140,7 @@ export async function untilAnswering(
     }
     if (ended || late) {
       if (late) await server.stop("SIGKILL");
-      const why = ended ? "ended during its start" : `did not answer within ${withinMs / 1000} s`;
+      const why = ended ? "ended during its start" : `did not answer within ${timeoutMs / 1000} s`;
       throw new Failure(`${server.name} ${why}; the last lines of ${logFile}:\n${lastLines(logFile, 12)}`);
     }
     await Promise.race([new Promise((resolve) => setTimeout(resolve, 30)), server.exited]);

@@ -5,8 +5,8 @@ import { createLogger } from "kafkajs/src/loggers/index.js";
 import Decoder from "kafkajs/src/protocol/decoder.js";
 import Encoder from "kafkajs/src/protocol/encoder.js";
 import { type Protocol, requests } from "kafkajs/src/protocol/requests/index.js";
-import type { Requests } from "../../kafka/wire/protocol.ts";
 import { Connection } from "../../kafka/wire/connection.ts";
+import type { Requests } from "../../kafka/wire/protocol.ts";
 import { startBroker } from "../../stack/servers/broker.ts";
 import type { Server } from "../../stack/servers/server.ts";
 import { eventually } from "./eventually.ts";
@@ -61,7 +61,7 @@ export async function startBrokers(
     async inSync(topic) {
       const check = async () =>
         (await operator.describe(topic)).every(({ isr, replicas }) => isr.length === replicas.length);
-      await eventually(check, { withinMs: 60_000, what: `all replicas of ${topic} in sync`, everyMs: 100 });
+      await eventually(check, { timeoutMs: 60_000, what: `all replicas of ${topic} in sync`, everyMs: 100 });
     },
     async moveLeaders(topic) {
       const before = await operator.describe(topic);
@@ -74,7 +74,7 @@ export async function startBrokers(
         await operator.electPreferred(topic, wanted.length);
         return (await operator.describe(topic)).every(({ leader }, i) => leader === wanted[i]![0]);
       };
-      await eventually(check, { withinMs: 30_000, what: `every leader of ${topic} moved`, everyMs: 100 });
+      await eventually(check, { timeoutMs: 30_000, what: `every leader of ${topic} moved`, everyMs: 100 });
     },
     async stop() {
       operator.close();
@@ -115,18 +115,18 @@ const REASSIGN = 45;
 
 /** What an operator's tools do. Each request goes to any broker that answers. */
 class Operator {
-  readonly #wires: readonly Connection[];
+  private readonly wires: readonly Connection[];
 
   constructor(ports: readonly number[]) {
     const logger = createLogger({ level: logLevel.NOTHING, logCreator: () => () => {} });
     const settings = { clientId: "operator", logger, security: {}, silences: new Map() };
-    this.#wires = ports.map((port) => new Connection({ id: -1, host: "127.0.0.1", port }, settings));
+    this.wires = ports.map((port) => new Connection({ id: -1, host: "127.0.0.1", port }, settings));
   }
 
   /** Partitions in order. */
   async describe(topic: string): Promise<Requests["Metadata"]["answer"]["topicMetadata"][number]["partitionMetadata"]> {
     const args = { topics: [topic], allowAutoTopicCreation: false } as const;
-    const { topicMetadata } = await this.#any((wire) => wire.request("Metadata", args));
+    const { topicMetadata } = await this.any((wire) => wire.request("Metadata", args));
     return (topicMetadata[0]?.partitionMetadata ?? []).toSorted((a, b) => a.partitionId - b.partitionId);
   }
 
@@ -138,7 +138,7 @@ class Operator {
       timeout: 5_000,
     });
     if (protocol.request.apiKey !== REASSIGN) throw new Error("kafkajs numbers its requests otherwise");
-    await this.#any((wire) => wire.send(protocol));
+    await this.any((wire) => wire.send(protocol));
   }
 
   /** ElectLeaders, version 0, which kafkajs does not have. */
@@ -152,16 +152,16 @@ class Operator {
       request: { apiKey: ELECT_LEADERS, apiVersion: 0, apiName: "ElectLeaders", encode },
       response: { decode: async (body) => new Decoder(body).readInt32(), parse: async (answer) => answer },
     };
-    await this.#any((wire) => wire.send(protocol));
+    await this.any((wire) => wire.send(protocol));
   }
 
   close(): void {
-    for (const wire of this.#wires) wire.close();
+    for (const wire of this.wires) wire.close();
   }
 
-  async #any<T>(ask: (wire: Connection) => Promise<T>): Promise<T> {
+  private async any<T>(ask: (wire: Connection) => Promise<T>): Promise<T> {
     let failure: unknown;
-    for (const wire of this.#wires) {
+    for (const wire of this.wires) {
       try {
         return await ask(wire);
       } catch (error) {

@@ -7,12 +7,12 @@ import type { Redis } from "ioredis";
 import type { Entry } from "../../contracts/cache-entry.ts";
 import type { RedisLink } from "../../platform/redis/redis.ts";
 import { Applier } from "../../replicas/apply/applier.ts";
-import { type Change, EpochMovedError, type CacheGuard, type ApplyResult } from "../../replicas/apply/apply.ts";
-import { Cache } from "../../replicas/cache/cache.ts";
-import type { Epoch } from "../../replicas/cache/epoch.ts";
-import { CacheController } from "../../replicas/cache/cache-controller.ts";
-import { Lookup } from "../../replicas/reads/lookup.ts";
+import { type ApplyResult, type CacheGuard, type Change, EpochMovedError } from "../../replicas/apply/apply.ts";
 import { type Rejection, RejectionTracker } from "../../replicas/apply/refusals.ts";
+import { Cache } from "../../replicas/cache/cache.ts";
+import { CacheController } from "../../replicas/cache/cache-controller.ts";
+import type { Epoch } from "../../replicas/cache/epoch.ts";
+import { Lookup } from "../../replicas/reads/lookup.ts";
 import { replicaOf, silent } from "./replica.ts";
 import type { Turns } from "./turns.ts";
 
@@ -76,10 +76,10 @@ export class CacheWorld {
     if (moved && this.fault !== "commits under any epoch") throw new EpochMovedError("moved");
     if (fateOf(changes) === "refused")
       return { unchanged: new Map(), refused: new Map(changes.map(({ id }) => [id, refusal])) };
-    const nothingNew = new Map<string, Version>();
+    const unchanged = new Map<string, Version>();
     for (const { id, version, document } of changes) {
       const known = this.rows.get(id)?.version ?? 0;
-      if (known >= version) nothingNew.set(id, known);
+      if (known >= version) unchanged.set(id, known);
       else this.rows.set(id, { version, deleted: document === null });
     }
     return { unchanged, refused: new Map() };
@@ -162,7 +162,7 @@ class ModelEpoch {
     return row;
   }
 
-  async drained(): Promise<Epoch> {
+  async afterLeaseExpiry(): Promise<Epoch> {
     const { seen, world } = this;
     if (this.drainedEpoch === seen.epoch || world.fault === "applies without waiting for leases") return seen;
     await world.turns.turn();
@@ -177,11 +177,11 @@ class ModelEpoch {
     if (this.leased && this.leased.epoch < below) this.leased = undefined;
   }
 
-  async distrust(epoch: number): Promise<void> {
+  async disable(epoch: number): Promise<void> {
     await this.move(epoch, null);
   }
 
-  trust(off: Epoch, runId: string): Promise<number | undefined> {
+  enable(off: Epoch, runId: string): Promise<number | undefined> {
     return this.move(off.epoch, runId);
   }
 

@@ -60,7 +60,7 @@ const sorted = (document: Document) =>
   Object.fromEntries(Object.entries(document).sort(([a], [b]) => (a < b ? -1 : 1)));
 
 /** Waits until all replicas equal the source. @returns the milliseconds it took. */
-export async function inStep(stack: Stack, withinMs: number, entities = declared): Promise<number> {
+export async function inStep(stack: Stack, timeoutMs: number, entities = declared): Promise<number> {
   const start = performance.now();
   const source = await stack.url("gateway-db");
   for (const replica of ["catalog", "storefront"]) {
@@ -71,7 +71,7 @@ export async function inStep(stack: Stack, withinMs: number, entities = declared
         if (found.length > 0) throw new Error(`${found.length} differ: ${found.slice(0, 5).join("; ")}`);
         return true;
       },
-      { withinMs, what: `${replica} to be in step`, everyMs: 200 },
+      { timeoutMs, what: `${replica} to be in step`, everyMs: 200 },
     );
   }
   return performance.now() - start;

@@ -25,20 +25,20 @@ export const requestBy =
 export const request = requestBy(fetch);
 
 /** Waits until a replica answers with at least this version. @returns the answer that did. */
-export const shows = (replicaUrl: string, id: string, version: number, withinMs = 10_000): Promise<Answer> =>
+export const shows = (replicaUrl: string, id: string, version: number, timeoutMs = 10_000): Promise<Answer> =>
   eventually(
     async () => {
       const answer = await request("GET", `${replicaUrl}/products/${id}`);
       if (answer.status === 200 && (answer.body.version as number) >= version) return answer;
       throw new Error(`${answer.status} ${JSON.stringify(answer.body)}`);
     },
-    { withinMs, what: `${id} at version ${version} in ${replicaUrl}`, everyMs: 5 },
+    { timeoutMs, what: `${id} at version ${version} in ${replicaUrl}`, everyMs: 5 },
   );
 
 /** Waits until a replica does not have an entity. */
-export const isGone = (replicaUrl: string, id: string, withinMs = 10_000): Promise<unknown> =>
+export const isGone = (replicaUrl: string, id: string, timeoutMs = 10_000): Promise<unknown> =>
   eventually(async () => (await request("GET", `${replicaUrl}/products/${id}`)).status === 404, {
-    withinMs,
+    timeoutMs,
     what: `${id} to be gone from ${replicaUrl}`,
     everyMs: 5,
   });

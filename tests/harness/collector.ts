@@ -26,7 +26,7 @@ export async function startCollector(): Promise<Collector> {
     command: await jaegerBinary({}),
     args: ["--config", config],
   });
-  await untilAnswering(server, () => scrape(), { withinMs: 20_000, logFile, waiting: {} });
+  await untilAnswering(server, () => scrape(), { timeoutMs: 20_000, logFile, waiting: {} });
   return {
     endpoint: `http://127.0.0.1:${otlpPort}`,
     scrape,

@@ -34,7 +34,7 @@ export class ConsolePage implements AsyncDisposable {
   }
 
   /** Resolves when the page says so. */
-  says(selector: string, text: string | RegExp, withinMs = 15_000): Promise<unknown> {
+  says(selector: string, text: string | RegExp, timeoutMs = 15_000): Promise<unknown> {
     const matches = (shown: string) => (typeof text === "string" ? shown.includes(text) : text.test(shown));
     return eventually(
       async () => {
@@ -42,7 +42,7 @@ export class ConsolePage implements AsyncDisposable {
         if (matches(shown)) return true;
         throw new Error(shown.slice(0, 600));
       },
-      { withinMs, what: `${selector} to say ${text}`, everyMs: 50 },
+      { timeoutMs, what: `${selector} to say ${text}`, everyMs: 50 },
     );
   }
 

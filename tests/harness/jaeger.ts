@@ -101,7 +101,7 @@ export class TestJaeger implements AsyncDisposable {
   untilTrace(
     traceId: string,
     complete: (spans: readonly TracedSpan[]) => boolean,
-    withinMs = 30_000,
+    timeoutMs = 30_000,
   ): Promise<TracedSpan[]> {
     let seen: TracedSpan[] = [];
     return eventually(
@@ -109,7 +109,7 @@ export class TestJaeger implements AsyncDisposable {
         seen = await this.trace(traceId);
         return complete(seen) && seen;
       },
-      { withinMs, what: `trace ${traceId} to be complete`, everyMs: 100 },
+      { timeoutMs, what: `trace ${traceId} to be complete`, everyMs: 100 },
     ).catch((error) => {
       throw new Error(
         `${error}\n${seen.map((s) => `${s.service}: ${s.name} (${s.spanId} below ${s.parentSpanId})`).join("\n")}`,

@@ -52,7 +52,7 @@ export class Writers {
   /** Stops writing and waits for the answers under way. */
   async stop(): Promise<this> {
     clearInterval(this.timer);
-    await eventually(() => this.underWay === 0, { withinMs: 30_000, what: "writes under way to be answered" });
+    await eventually(() => this.underWay === 0, { timeoutMs: 30_000, what: "writes under way to be answered" });
     return this;
   }
 

@@ -1,6 +1,7 @@
 /** Load and readers around a fault, and everything that must hold once it is quiet again. */
-import { createLogger } from "../../observability/logger.ts";
+
 import { connectLog } from "../../kafka/connect-log.ts";
+import { createLogger } from "../../observability/logger.ts";
 import { inStep, lostInSource, topicViolations } from "./checker.ts";
 import { Reader, Writers } from "./load.ts";
 import type { Stack } from "./stack.ts";

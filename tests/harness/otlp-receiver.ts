@@ -89,19 +89,19 @@ export class OtlpReceiver implements Disposable {
   async untilTrace(
     traceId: string,
     complete: (spans: readonly ReceivedSpan[]) => boolean,
-    withinMs: number,
+    timeoutMs: number,
   ): Promise<ReceivedSpan[]> {
     try {
-      await eventually(() => complete(this.trace(traceId)), { withinMs, what: "the trace to be complete" });
+      await eventually(() => complete(this.trace(traceId)), { timeoutMs, what: "the trace to be complete" });
     } catch {
-      throw new Error(`trace ${traceId} is not complete after ${withinMs} ms:\n${treeOf(this.trace(traceId))}`);
+      throw new Error(`trace ${traceId} is not complete after ${timeoutMs} ms:\n${treeOf(this.trace(traceId))}`);
     }
     return this.trace(traceId);
   }
 
   /** The first span that matches, as soon as it came. @throws {Error} when none does in time. */
-  untilSpan(matches: (span: ReceivedSpan) => boolean, withinMs: number): Promise<ReceivedSpan> {
-    return eventually(() => this.spans.find(matches), { withinMs, what: "a matching span" });
+  untilSpan(matches: (span: ReceivedSpan) => boolean, timeoutMs: number): Promise<ReceivedSpan> {
+    return eventually(() => this.spans.find(matches), { timeoutMs, what: "a matching span" });
   }
 
   [Symbol.dispose](): void {

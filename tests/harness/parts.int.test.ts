@@ -18,7 +18,7 @@ test("each test gets an empty database of its own that remembers when each commi
 
 test("eventually gives the first truthy answer, and says what was seen last when there is none", async () => {
   let calls = 0;
-  expect(await eventually(() => ++calls > 2 && "there", { withinMs: 5_000, what: "three calls" })).toBe("there");
-  const never = eventually(() => Promise.reject(new Error("still dark")), { withinMs: 60, what: "light" });
+  expect(await eventually(() => ++calls > 2 && "there", { timeoutMs: 5_000, what: "three calls" })).toBe("there");
+  const never = eventually(() => Promise.reject(new Error("still dark")), { timeoutMs: 60, what: "light" });
   await expect(never).rejects.toThrow(/light.*still dark/s);
 });

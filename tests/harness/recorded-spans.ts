@@ -21,7 +21,7 @@ export interface KeptSpan {
 }
 
 /** From now on spans are recorded; whoever calls it ends it with `recordSpans(undefined)`. @returns those that are kept, each as soon as it has ended. */
-export function recordHere({ ratio = 1, slowMs = 60_000, leave = () => {} } = {}): readonly KeptSpan[] {
+export function recordHere({ ratio = 1, slowMs = 60_000, onDropped = () => {} } = {}): readonly KeptSpan[] {
   const kept: KeptSpan[] = [];
   const next = new SimpleSpanProcessor({
     exporter: {

@@ -4,10 +4,10 @@
  * suite proves of the real one: an older writer of a name is refused once a newer one is open.
  */
 import {
-  type OffsetRange,
   type Consumer,
   type Log,
   type LogWriter,
+  type OffsetRange,
   type OutgoingRecord,
   type StoredRecord,
   type TopicPartition,

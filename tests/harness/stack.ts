@@ -127,13 +127,13 @@ export class Stack implements AsyncDisposable {
   }
 
   /** Waits until a service or server is ready under another pid than before. @returns the new one. */
-  replaced(name: string, before: number, withinMs = 120_000): Promise<number> {
+  replaced(name: string, before: number, timeoutMs = 120_000): Promise<number> {
     return eventually(
       async () => {
         const { pid, health } = await this.entry(name);
         return pid !== before && health === "ready" && pid;
       },
-      { withinMs, what: `${name} to run again`, everyMs: 100 },
+      { timeoutMs, what: `${name} to run again`, everyMs: 100 },
     );
   }
 
@@ -150,9 +150,9 @@ export class Stack implements AsyncDisposable {
   }
 
   /** @returns milliseconds until everything is ready. */
-  async ready(withinMs: number): Promise<number> {
+  async ready(timeoutMs: number): Promise<number> {
     const start = performance.now();
-    await eventually(async () => (await this.status()).ready, { withinMs, what: "the stack to be ready" });
+    await eventually(async () => (await this.status()).ready, { timeoutMs, what: "the stack to be ready" });
     return performance.now() - start;
   }
 

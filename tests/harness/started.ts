@@ -36,7 +36,7 @@ export class Started implements AsyncDisposable {
   /** Resolves when it is ready. */
   up(): Promise<unknown> {
     return eventually(async () => (await fetch(`${this.url}/health/ready`)).ok, {
-      withinMs: 30_000,
+      timeoutMs: 30_000,
       what: "it to be up",
     });
   }

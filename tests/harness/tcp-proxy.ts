@@ -129,11 +129,11 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
 
 /** One client's connection and ours to the broker. */
 class Link {
-  readonly #broker: net.Socket;
+  private readonly broker: net.Socket;
   /** What each request under way is, by correlation id, so that its answer can be told. */
-  readonly #apis = new Map<number, number>();
-  #queue: Promise<void> = Promise.resolve();
-  #holding = 0;
+  private readonly apis = new Map<number, number>();
+  private queue: Promise<void> = Promise.resolve();
+  private holding = 0;
   frozen = false;
 
   constructor(
@@ -142,88 +142,88 @@ class Link {
     readonly state: State,
     readonly onEnd: () => void,
   ) {
-    this.#broker = net.connect({ host: "127.0.0.1", port: targetPort });
+    this.broker = net.connect({ host: "127.0.0.1", port: targetPort });
     const requests = new Frames();
     const answers = new Frames();
     client.on("data", (chunk: Buffer) => {
-      for (const frame of requests.add(chunk)) this.#request(frame);
+      for (const frame of requests.add(chunk)) this.request(frame);
     });
-    this.#broker.on("data", (chunk: Buffer) => {
-      for (const frame of answers.add(chunk)) this.#answer(frame);
+    this.broker.on("data", (chunk: Buffer) => {
+      for (const frame of answers.add(chunk)) this.answer(frame);
     });
     client.on("error", () => {});
-    this.#broker.on("error", () => {});
-    client.on("close", () => this.#clientGone());
+    this.broker.on("error", () => {});
+    client.on("close", () => this.clientGone());
     // A peer that hangs up is not noticed through a silent network.
-    this.#broker.on("close", () => this.state.silent.size === 0 && this.break());
+    this.broker.on("close", () => this.state.silent.size === 0 && this.break());
   }
 
   break(): void {
     this.client.destroy();
-    this.#broker.destroy();
+    this.broker.destroy();
     this.onEnd();
   }
 
-  #clientGone(): void {
-    if (this.#holding === 0) this.break();
+  private clientGone(): void {
+    if (this.holding === 0) this.break();
   }
 
-  #request(frame: Buffer): void {
+  private request(frame: Buffer): void {
     const key = frame.readInt16BE(4);
-    this.#apis.set(frame.readInt32BE(8), key);
-    this.#pass("request", key, () => this.#broker.write(frame));
+    this.apis.set(frame.readInt32BE(8), key);
+    this.pass("request", key, () => this.broker.write(frame));
   }
 
-  #answer(frame: Buffer): void {
+  private answer(frame: Buffer): void {
     const id = frame.readInt32BE(4);
-    const key = this.#apis.get(id) ?? -1;
-    this.#apis.delete(id);
-    this.#pass("response", key, () => this.client.write(frame));
+    const key = this.apis.get(id) ?? -1;
+    this.apis.delete(id);
+    this.pass("response", key, () => this.client.write(frame));
   }
 
-  #pass(direction: Direction, key: number, forward: () => void): void {
+  private pass(direction: Direction, key: number, forward: () => void): void {
     if (this.frozen || this.state.silent.has(direction)) return;
     const rule = this.state.rules.find((r) => r.on === direction && r.api === key && r.left > 0);
     if (!rule) {
-      this.#later(forward);
+      this.later(forward);
       return;
     }
     rule.left--;
     rule.count++;
     if (rule.action === "reset") this.break();
     if (rule.action !== "hold") return;
-    this.#holding++;
+    this.holding++;
     rule.held.push({
       link: this,
       forward: () => {
-        this.#holding--;
+        this.holding--;
         forward();
         if (this.client.destroyed) setTimeout(() => this.break(), 1_000);
       },
     });
   }
 
-  #later(forward: () => void): void {
+  private later(forward: () => void): void {
     if (this.state.delayMs === 0) forward();
     else {
       const due = new Promise((resolve) => setTimeout(resolve, this.state.delayMs));
-      this.#queue = this.#queue.then(() => due).then(forward);
+      this.queue = this.queue.then(() => due).then(forward);
     }
   }
 }
 
 /** Cuts a stream into messages: four bytes of length and that many bytes. */
 class Frames {
-  #rest: Buffer = Buffer.alloc(0);
+  private rest: Buffer = Buffer.alloc(0);
 
   add(chunk: Buffer): Buffer[] {
-    this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    this.rest = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
     const frames: Buffer[] = [];
-    while (this.#rest.length >= 4) {
-      const end = 4 + this.#rest.readInt32BE(0);
-      if (this.#rest.length < end) break;
-      frames.push(this.#rest.subarray(0, end));
-      this.#rest = this.#rest.subarray(end);
+    while (this.rest.length >= 4) {
+      const end = 4 + this.rest.readInt32BE(0);
+      if (this.rest.length < end) break;
+      frames.push(this.rest.subarray(0, end));
+      this.rest = this.rest.subarray(end);
     }
     return frames;
   }

@@ -5,12 +5,12 @@ import { cachePrefix } from "../../contracts/cache-entry.ts";
 import { type Document, documentOf, type ReplicaDeclaration } from "../../contracts/entity/entity.ts";
 import { eventsTopic } from "../../contracts/topics.ts";
 import { migrations } from "../../gateway/migrations/index.ts";
-import { liveCopy } from "../../operations/verify/copy.ts";
-import { type Verified, type VerifyOptions, type VerifyParts, verify } from "../../operations/verify/verify.ts";
 import { connectLog } from "../../kafka/connect-log.ts";
 import type { Log } from "../../kafka/log.ts";
-import { migrate } from "../../platform/postgres/migrate.ts";
+import { liveCopy } from "../../operations/verify/copy.ts";
+import { type Verified, type VerifyOptions, type VerifyParts, verify } from "../../operations/verify/verify.ts";
 import { listText } from "../../platform/postgres/connect.ts";
+import { migrate } from "../../platform/postgres/migrate.ts";
 import type { Change } from "../../replicas/apply/apply.ts";
 import { type CacheProcess, startCacheProcess } from "./cache-process.ts";
 import { eventually } from "./eventually.ts";
@@ -53,7 +53,7 @@ export class VerifyWorld implements AsyncDisposable {
     const process = await startCacheProcess(database.url, await redisUrl(), name);
     const redis = new Redis(await redisUrl());
     const real = await connectLog({ brokers: [await brokerAddress()], clientId: "test", logger: silent });
-    await eventually(() => process.replica.epoch.lease()?.runId, { withinMs: 10_000, what: "the cache to be on" });
+    await eventually(() => process.replica.epoch.lease()?.runId, { timeoutMs: 10_000, what: "the cache to be on" });
     return new VerifyWorld(source, database, process, redis, real, name);
   }
 
@@ -108,7 +108,7 @@ export class VerifyWorld implements AsyncDisposable {
       liveCopy({ source, replica: this.database.sql, log }, of, replica);
     const [verified] = await verify({ source, copyOf, redis }, entity, [this.catalog], {
       share: 1,
-      withinMs: 1_000,
+      timeoutMs: 1_000,
       everyRow: false,
       signal: new AbortController().signal,
       onProgress: () => {},

@@ -5,9 +5,9 @@
  *     bun tests/kafka-conformance/latency.ts [host:port,…] [events per second]
  */
 import { Kafka, logLevel, type Producer } from "kafkajs";
+import { connectLog } from "../../kafka/connect-log.ts";
 import { createLogger } from "../../observability/logger.ts";
 import { brokerAddress } from "../harness/parts.ts";
-import { connectLog } from "../../kafka/connect-log.ts";
 import { PARTITIONS, partitionsOf } from "./load.ts";
 import type { Fencing } from "./suite.ts";
 

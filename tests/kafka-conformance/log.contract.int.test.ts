@@ -1,8 +1,6 @@
 /** What the log seam promises on a good day, on one real broker. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Kafka, logLevel } from "kafkajs";
-import { createLogger } from "../../observability/logger.ts";
-import { brokerAddress, eventually } from "../harness/parts.ts";
 import { connectLog } from "../../kafka/connect-log.ts";
 import {
   type Batch,
@@ -12,6 +10,8 @@ import {
   type StoredRecord,
   WriterDeadError,
 } from "../../kafka/log.ts";
+import { createLogger } from "../../observability/logger.ts";
+import { brokerAddress, eventually } from "../harness/parts.ts";
 import { fencings } from "./suite.ts";
 
 const shape = (partitions: number) => ({ partitions, replicationFactor: 1, minInSyncReplicas: 1 });
@@ -47,7 +47,10 @@ describe.each([...fencings])("writers by %s", (fencing) => {
 
   /** A write that was acknowledged is readable some milliseconds later, so that a count can be waited for. */
   async function readSome(topic: string, count: number): Promise<StoredRecord[]> {
-    await eventually(async () => (await readAll(topic)).length >= count, { withinMs: 3_000, what: `${count} records` });
+    await eventually(async () => (await readAll(topic)).length >= count, {
+      timeoutMs: 3_000,
+      what: `${count} records`,
+    });
     return readAll(topic);
   }
 
@@ -198,9 +201,9 @@ describe.each([...fencings])("writers by %s", (fencing) => {
     const at = { topic, partition: 0 };
     const writer = await log.openWriter(topic, [at]);
     const comes = ({ values }: { values: () => string[] }, count: number) =>
-      eventually(() => values().length === count, { withinMs: 20_000, what: `${count} records` });
+      eventually(() => values().length === count, { timeoutMs: 20_000, what: `${count} records` });
     const before = await follow({ group: `${topic}-before`, topics: [topic], lingerMs: 1_500 });
-    await eventually(() => before.follower.assigned().length === 1, { withinMs: 20_000, what: "the partition" });
+    await eventually(() => before.follower.assigned().length === 1, { timeoutMs: 20_000, what: "the partition" });
     for (let i = 1; i <= 5; i++) {
       const begun = performance.now();
       await writer.write(at, [record("little")]);
@@ -239,7 +242,7 @@ describe.each([...fencings])("writers by %s", (fencing) => {
       );
     await write(0, 500);
     const first = await follow({ group: topic, topics: [topic] });
-    await eventually(() => first.values().length === 1_500, { withinMs: 20_000, what: "the first 1,500 records" });
+    await eventually(() => first.values().length === 1_500, { timeoutMs: 20_000, what: "the first 1,500 records" });
     expect(first.follower.assigned()).toHaveLength(3);
     expect(first.follower.fetchAgeMs()).toBeLessThan(5_000);
     await first.follower.close();
@@ -247,7 +250,7 @@ describe.each([...fencings])("writers by %s", (fencing) => {
 
     await write(500, 520);
     const second = await follow({ group: topic, topics: [topic] });
-    await eventually(() => second.values().length >= 60, { withinMs: 20_000, what: "the other 60 records" });
+    await eventually(() => second.values().length >= 60, { timeoutMs: 20_000, what: "the other 60 records" });
     for (const { partition } of partitions) {
       const of = (batches: readonly Batch[]) =>
         batches.filter((batch) => batch.partition === partition).flatMap(({ records }) => texts(records));
@@ -279,12 +282,12 @@ describe.each([...fencings])("writers by %s", (fencing) => {
         }
       },
     });
-    await eventually(() => failures > 0, { withinMs: 20_000, what: "a first failure" });
+    await eventually(() => failures > 0, { timeoutMs: 20_000, what: "a first failure" });
     await Promise.all([
       writer.write(partitions[0]!, [record("after")]),
       writer.write(partitions[1]!, [record("other")]),
     ]);
-    await eventually(() => taken.length === 3, { withinMs: 20_000, what: "all three records" });
+    await eventually(() => taken.length === 3, { timeoutMs: 20_000, what: "all three records" });
     expect(taken[0]).toBe("other");
     expect(taken.slice(1)).toEqual(["bad", "after"]);
     await follower.close();
@@ -318,18 +321,18 @@ describe.each([...fencings])("writers by %s", (fencing) => {
         await Promise.all(partitions.map((at) => writer.write(at, [record(`${sent++}`)])));
     })();
     const a = await member("a");
-    await eventually(() => a.assigned().length === 6, { withinMs: 20_000, what: "a owns all" });
+    await eventually(() => a.assigned().length === 6, { timeoutMs: 20_000, what: "a owns all" });
     const b = await member("b");
     await eventually(() => a.assigned().length === 3 && b.assigned().length === 3, {
-      withinMs: 20_000,
+      timeoutMs: 20_000,
       what: "half each",
     });
     expect(revoked).toHaveLength(3);
     await a.close();
-    await eventually(() => b.assigned().length === 6, { withinMs: 20_000, what: "b owns all" });
+    await eventually(() => b.assigned().length === 6, { timeoutMs: 20_000, what: "b owns all" });
     writing = false;
     await load;
-    await eventually(() => taken.length >= sent, { withinMs: 20_000, what: "everything taken" });
+    await eventually(() => taken.length >= sent, { timeoutMs: 20_000, what: "everything taken" });
     expect(taken).toHaveLength(sent);
     expect(new Set(taken).size).toBe(sent);
     expect(overlaps).toBe(0);
@@ -351,14 +354,14 @@ describe.each([...fencings])("writers by %s", (fencing) => {
     };
     await write("under way");
     const first = await follow({ group: topic, topics: [topic], onBatch });
-    await eventually(() => begun === 2, { withinMs: 20_000, what: "both batches under way" });
+    await eventually(() => begun === 2, { timeoutMs: 20_000, what: "both batches under way" });
     await write("waiting");
     const second = await follow({ group: topic, topics: [topic], onBatch }, await connect());
     // Long enough for the first to have fetched what waits, and to have heard that it is to give one up.
     await Bun.sleep(2_500);
     slow.resolve();
-    await eventually(() => second.follower.assigned().length === 1, { withinMs: 20_000, what: "the second owns one" });
-    await eventually(() => taken.length >= 4, { withinMs: 20_000, what: "all four records" });
+    await eventually(() => second.follower.assigned().length === 1, { timeoutMs: 20_000, what: "the second owns one" });
+    await eventually(() => taken.length >= 4, { timeoutMs: 20_000, what: "all four records" });
     expect(taken.toSorted()).toEqual(["0 under way", "0 waiting", "1 under way", "1 waiting"]);
     await first.follower.close();
     await second.follower.close();
@@ -370,14 +373,14 @@ describe.each([...fencings])("writers by %s", (fencing) => {
     const writer = await log.openWriter(topic, [at]);
     await writer.write(at, ["a", "b", "c", "d"].map(record));
     const reader = await follow({ group: topic, topics: [topic] });
-    await eventually(() => reader.values().length === 4, { withinMs: 20_000, what: "the first records" });
+    await eventually(() => reader.values().length === 4, { timeoutMs: 20_000, what: "the first records" });
     await reader.follower.close();
     const lost = await writer.write(at, ["e", "f"].map(record));
     const kept = await writer.write(at, [record("g")]);
     await deleteBefore(topic, kept);
     const gaps: unknown[] = [];
     const late = await follow({ group: topic, topics: [topic], onGap: (...gap) => void gaps.push(gap) });
-    await eventually(() => late.values().length === 1, { withinMs: 20_000, what: "what is left" });
+    await eventually(() => late.values().length === 1, { timeoutMs: 20_000, what: "what is left" });
     expect(late.values()).toEqual(["g"]);
     // From where the reader stopped, or from the marker after it.
     expect(gaps).toEqual([[at, expect.any(Number), kept]]);
@@ -388,10 +391,10 @@ describe.each([...fencings])("writers by %s", (fencing) => {
   test("a static member that died takes its place again at once; one that is still there is ended", async () => {
     const topic = await newTopic(4);
     const first = await follow({ group: topic, topics: [topic], instance: "one" });
-    await eventually(() => first.follower.assigned().length === 4, { withinMs: 20_000, what: "the first owns all" });
+    await eventually(() => first.follower.assigned().length === 4, { timeoutMs: 20_000, what: "the first owns all" });
     const started = performance.now();
     const again = await follow({ group: topic, topics: [topic], instance: "one" }, await connect());
-    await eventually(() => again.follower.assigned().length === 4, { withinMs: 8_000, what: "the second owns all" });
+    await eventually(() => again.follower.assigned().length === 4, { timeoutMs: 8_000, what: "the second owns all" });
     expect(performance.now() - started).toBeLessThan(8_000);
     await expect(first.follower.ended).rejects.toThrow("FENCED_INSTANCE_ID");
     await again.follower.close();

@@ -2,10 +2,10 @@
 import { expect, test } from "bun:test";
 import { logLevel } from "kafkajs";
 import { createLogger } from "kafkajs/src/loggers/index.js";
+import { type LogWriter, WriterDeadError } from "../../kafka/log.ts";
 import { throwOnError } from "../../kafka/wire/broker-errors.ts";
 import { Cluster } from "../../kafka/wire/cluster.ts";
 import { patiently } from "../../kafka/wire/patience.ts";
-import { type LogWriter, WriterDeadError } from "../../kafka/log.ts";
 import { expectContent, fencings, record, type Suite } from "./suite.ts";
 import { note } from "./table.ts";
 
@@ -46,7 +46,7 @@ async function raiseEpoch(brokers: readonly string[], name: string, to: number):
   const logger = createLogger({ level: logLevel.NOTHING, logCreator: () => () => {} });
   const cluster = new Cluster(brokers, { clientId: "epochs", logger, security: {}, silences: new Map() });
   for (;;) {
-    const { producerEpoch, producerId } = await patiently({ what: "raising the epoch", withinMs: 20_000 }, () =>
+    const { producerEpoch, producerId } = await patiently({ what: "raising the epoch", timeoutMs: 20_000 }, () =>
       cluster.atCoordinator(1, name, async (wire) => {
         const answer = await wire.request("InitProducerId", { transactionalId: name, transactionTimeout: 10_000 });
         throwOnError(answer.errorCode, "raising the epoch");

@@ -1,8 +1,8 @@
 /** Rows about taking over: whatever an earlier writer of a name still has under way can do no harm. */
 import { expect, test } from "bun:test";
+import { type LogWriter, WriterDeadError } from "../../kafka/log.ts";
 import { eventually } from "../harness/eventually.ts";
 import { api } from "../harness/tcp-proxy.ts";
-import { type LogWriter, WriterDeadError } from "../../kafka/log.ts";
 import { partitionsOf } from "./load.ts";
 import { contentOf, expectContent, type Fencing, record, type Suite } from "./suite.ts";
 import { note } from "./table.ts";
@@ -26,7 +26,7 @@ export function fencingRows(suite: () => Suite, fencing: Fencing): void {
         }
       }
     });
-    await eventually(() => acknowledged.length > 100, { withinMs: 10_000, what: "the older writer at work" });
+    await eventually(() => acknowledged.length > 100, { timeoutMs: 10_000, what: "the older writer at work" });
     const younger = await (await another()).openWriter(`${topic}.twin`, partitionsOf(topic));
     await younger.write({ topic, partition: 0 }, [record("younger")]);
     // A writer that is idle learns of its fate at its next write.
@@ -58,7 +58,7 @@ export function fencingRows(suite: () => Suite, fencing: Fencing): void {
     const leader = brokers.all[(await brokers.leaders(topic))[0]! - 1]!;
     const held = leader.proxy.fault({ on: "request", api: api.produce, action: "hold", times: 1 });
     const zombie = older.write(at, [record("zombie")]).catch((error: unknown) => error);
-    await eventually(() => held.count() === 1, { withinMs: 5_000, what: "the write on its way" });
+    await eventually(() => held.count() === 1, { timeoutMs: 5_000, what: "the write on its way" });
 
     const younger = await (await another()).openWriter(`${topic}.zombie`, [at]);
     await younger.write(at, [record("second")]);

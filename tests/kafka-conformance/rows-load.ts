@@ -63,7 +63,10 @@ async function underLoad(
   const theirs = await suite.topic();
   const published = await kafkajsLoad(brokers.addresses, theirs, theirs);
   for (const { reader } of seams)
-    await eventually(() => reader.follower.assigned().length === 12, { withinMs: 20_000, what: "12 partitions owned" });
+    await eventually(() => reader.follower.assigned().length === 12, {
+      timeoutMs: 20_000,
+      what: "12 partitions owned",
+    });
 
   await faults([...seams.map(({ topic }) => topic), theirs]);
   await Promise.all([...seams.map(({ load }) => load.stop()), published.stop()]);
@@ -91,7 +94,7 @@ async function judge(suite: Suite, row: string, { fencing, topic, load, reader }
 
   const expected = found.acknowledged + load.ledger.unsure.size - (await missing(suite, topic, load.ledger.unsure));
   const read = () => [...reader.offsets.values()].reduce((sum, offsets) => sum + offsets.length, 0);
-  await eventually(() => read() >= expected, { withinMs: 20_000, what: "the follower has read everything" });
+  await eventually(() => read() >= expected, { timeoutMs: 20_000, what: "the follower has read everything" });
   expect(read()).toBe(expected);
   if (reader.revoked() === 0) expect(reader.again()).toBe(0);
   await reader.follower.close();

@@ -61,14 +61,14 @@ export function lostAnswerRows(suite: () => Suite, fencing: Fencing): void {
       topics: [topic],
       onBatch: async ({ partition, records }) => void seen.set(partition, records.at(-1)!.offset),
     });
-    await eventually(() => seen.size === 12, { withinMs: 20_000, what: "the follower at work" });
+    await eventually(() => seen.size === 12, { timeoutMs: 20_000, what: "the follower at work" });
 
     const started = performance.now();
     for (const { proxy } of brokers.all) proxy.freeze();
     const offsets = await round("through the silence");
     const writtenMs = performance.now() - started;
     await eventually(() => offsets.every((offset, partition) => seen.get(partition) === offset), {
-      withinMs: 25_000,
+      timeoutMs: 25_000,
       what: "the follower has read what was written after the silence",
     });
     const readMs = performance.now() - started;
@@ -142,7 +142,7 @@ async function whileOneBrokerHangs(
   const answered = others.map(({ proxy }) => proxy.fault({ on: "response", api: api.produce, action: "hold" }));
   const writes = Promise.all(start());
   const underWay = () => fault.count() > 0 && answered.every((held) => held.count() > 0);
-  await eventually(underWay, { withinMs: 10_000, what: "requests at all three brokers" });
+  await eventually(underWay, { timeoutMs: 10_000, what: "requests at all three brokers" });
   for (const held of answered) {
     held.release();
     held.end();

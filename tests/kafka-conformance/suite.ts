@@ -1,10 +1,10 @@
 /** What the rows share: three brokers behind proxies, and a log that is connected through these. */
 import { expect } from "bun:test";
+import { connectLog } from "../../kafka/connect-log.ts";
+import type { Log, StoredRecord, TopicPartition } from "../../kafka/log.ts";
 import { createLogger } from "../../observability/logger.ts";
 import { startBrokers, type TestBrokers } from "../harness/brokers.ts";
 import { eventually } from "../harness/eventually.ts";
-import { connectLog } from "../../kafka/connect-log.ts";
-import type { Log, StoredRecord, TopicPartition } from "../../kafka/log.ts";
 
 /** The two ways of the seam to keep writers from each other; each must pass every row. */
 export type Fencing = "epochs" | "transactions";
@@ -68,7 +68,7 @@ export async function startSuite(
 export async function expectContent(log: Log, at: TopicPartition, values: readonly string[]): Promise<void> {
   const seen = async () => (await contentOf(log, at)).map(({ value }) => String(value));
   const complete = async () => (await seen()).length >= values.length;
-  await eventually(complete, { withinMs: 3_000, what: `${values.length} records` }).catch(() => {});
+  await eventually(complete, { timeoutMs: 3_000, what: `${values.length} records` }).catch(() => {});
   expect(await seen()).toEqual([...values]);
 }
 

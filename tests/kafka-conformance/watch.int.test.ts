@@ -1,9 +1,9 @@
 /** Reading without a group, on one real broker. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { createLogger } from "../../observability/logger.ts";
-import { brokerAddress, eventually } from "../harness/parts.ts";
 import { connectLog } from "../../kafka/connect-log.ts";
 import type { Log, StoredRecord } from "../../kafka/log.ts";
+import { createLogger } from "../../observability/logger.ts";
+import { brokerAddress, eventually } from "../harness/parts.ts";
 
 const PARTITIONS = [0, 1, 2];
 let log: Log;
@@ -48,7 +48,7 @@ test("a watcher from the start gets everything, each partition in order, and say
   await watcher.caughtUp;
   expect(seen).toHaveLength(6);
   await write(["c"]);
-  await eventually(() => seen.length === 9, { withinMs: 10_000, what: "what came later" });
+  await eventually(() => seen.length === 9, { timeoutMs: 10_000, what: "what came later" });
   for (const partition of PARTITIONS) expect(byPartition(seen, partition)).toEqual(["a", "b", "c"]);
   await watcher.close();
   await watcher.ended;
@@ -61,7 +61,7 @@ test("a watcher from the end gets what is written after it was made, and nothing
   const watcher = await log.watch({ topic, from: "end", onRecords: (records) => void seen.push(...texts(records)) });
   await watcher.caughtUp;
   await write(["after"]);
-  await eventually(() => seen.length === 3, { withinMs: 10_000, what: "the records written after" });
+  await eventually(() => seen.length === 3, { timeoutMs: 10_000, what: "the records written after" });
   expect(seen.toSorted()).toEqual(PARTITIONS.map((partition) => `${partition} after`));
   await watcher.close();
 });

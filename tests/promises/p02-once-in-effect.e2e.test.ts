@@ -3,8 +3,8 @@ import { product } from "../../contracts/entities/product.ts";
 import type { Document } from "../../contracts/entity/entity.ts";
 import { encodeEvent } from "../../contracts/event.ts";
 import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
-import { createLogger } from "../../observability/logger.ts";
 import { connectLog } from "../../kafka/connect-log.ts";
+import { createLogger } from "../../observability/logger.ts";
 import { readTopic } from "../harness/checker.ts";
 import { isGone, metric, request, shows } from "../harness/client.ts";
 import { deleted, upserted } from "../harness/events.ts";
@@ -44,10 +44,10 @@ test("P2 P4: events that come twice, out of order, or from before the newest hav
   // Backwards, then forwards, then the newest again: 2 duplicates twice, 4 stale twice.
   await produceRaw(brokers, topic, [...newest, ...[...older].reverse(), ...older, ...newest]);
   await eventually(async () => (await outcome("duplicate")) === before.duplicate + 4, {
-    withinMs: 10_000,
+    timeoutMs: 10_000,
     what: "4 duplicates",
   });
-  await eventually(async () => (await outcome("stale")) === before.stale + 8, { withinMs: 10_000, what: "8 stale" });
+  await eventually(async () => (await outcome("stale")) === before.stale + 8, { timeoutMs: 10_000, what: "8 stale" });
 
   for (const url of [catalog!, storefront!]) {
     expect((await request("GET", `${url}/products/${stays}`)).body.version).toBe(3);

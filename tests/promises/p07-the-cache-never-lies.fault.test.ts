@@ -117,7 +117,7 @@ const backToHits = () =>
       if (hit < 20 || bypass > 0) throw new Error(`${hit} hits, ${miss} misses, ${bypass} without the cache`);
       return true;
     },
-    { withinMs: BACK_MS, what: "answers from the cache only", everyMs: 1 },
+    { timeoutMs: BACK_MS, what: "answers from the cache only", everyMs: 1 },
   );
 
 const faults: Record<string, () => Promise<unknown>> = {
@@ -128,7 +128,7 @@ const faults: Record<string, () => Promise<unknown>> = {
   },
   "is killed and comes up empty": async () => {
     await redis.stop("SIGKILL");
-    await eventually(() => traffic.answers.bypass > 50, { withinMs: 5_000, what: "reads without the cache" });
+    await eventually(() => traffic.answers.bypass > 50, { timeoutMs: 5_000, what: "reads without the cache" });
     await launch();
   },
   "is killed and comes up with an old snapshot": async () => {
@@ -152,7 +152,7 @@ const faults: Record<string, () => Promise<unknown>> = {
   "takes no more writes": async () => {
     await admin.config("SET", "maxmemory-policy", "noeviction");
     await admin.config("SET", "maxmemory", "1");
-    await eventually(() => traffic.answers.bypass > 50, { withinMs: 10_000, what: "reads without the cache" });
+    await eventually(() => traffic.answers.bypass > 50, { timeoutMs: 10_000, what: "reads without the cache" });
     await admin.config("SET", "maxmemory", "100mb");
   },
   "evicts at random": async () => {
@@ -166,7 +166,7 @@ const faults: Record<string, () => Promise<unknown>> = {
   },
   "becomes somebody's copy for a moment": async () => {
     await admin.replicaof("127.0.0.1", "1");
-    await eventually(() => traffic.answers.bypass > 50, { withinMs: 10_000, what: "reads without the cache" });
+    await eventually(() => traffic.answers.bypass > 50, { timeoutMs: 10_000, what: "reads without the cache" });
     await admin.replicaof("NO", "ONE");
   },
 };

@@ -44,7 +44,7 @@ test("P10: a rebuild that is killed three times goes on, ends equal, and the liv
       stderr: "ignore",
     });
     await eventually(async () => (await filled()) >= before + ROWS / 8, {
-      withinMs: 60_000,
+      timeoutMs: 60_000,
       what: "some of it to be filled",
       everyMs: 5,
     });

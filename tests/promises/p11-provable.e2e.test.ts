@@ -53,7 +53,7 @@ async function divergent(console: string, replica: string): Promise<number | und
 
 const told = (console: string, count: number) =>
   eventually(async () => (await divergent(console, "catalog")) === count, {
-    withinMs: 30_000,
+    timeoutMs: 30_000,
     what: `the console to tell of ${count} rows`,
   });
 
@@ -115,7 +115,7 @@ test("P11: what somebody changes behind a replica's back, in its table or its ca
   await catalog.end();
   const redis = new Redis(await stack.url("redis"));
   const key = `lockstep:{catalog.products}:${other.body.id}`;
-  const entry = await eventually(() => redis.get(key), { withinMs: 10_000, what: "the product to be cached" });
+  const entry = await eventually(() => redis.get(key), { timeoutMs: 10_000, what: "the product to be cached" });
   await redis.set(key, entry.replace('"BRL"', '"EUR"'));
   redis.disconnect();
   await told(console, 2);

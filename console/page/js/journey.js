@@ -49,7 +49,7 @@ export function startJourney(about, state, changed) {
 
   const steps = (/** @type {Write} */ write) => {
     const kinds =
-      write.operation === "poison" ? ["published", "dead", "settled"] : ["answered", "committed", "published"];
+      write.operation === "poison" ? ["published", "dead", "settled"] : ["answered", "progress", "published"];
     const dead =
       write.operation !== "poison" && write.hops.some(({ kind }) => kind === "dead") ? ["dead", "settled"] : [];
     return h("ol", { class: "steps" }, ...[...kinds, ...dead].map((kind) => step(write, kind, null)));
@@ -60,7 +60,7 @@ export function startJourney(about, state, changed) {
 
   const branch = (/** @type {Write} */ write, /** @type {string} */ replica) => {
     const applied = hopOf(write, "applied", replica);
-    const committed = hopOf(write, "committed")?.atMs ?? write.startedMs;
+    const committed = hopOf(write, "progress")?.atMs ?? write.startedMs;
     const total = applied ? duration(Math.max(0, applied.atMs - committed)) : "";
     return h(
       "section",
@@ -147,7 +147,7 @@ function nameOf(write, { kind, replica, note }) {
 
 /** @param {Write} write @param {{ name: string }[]} replicas */
 function totalOf(write, replicas) {
-  const since = hopOf(write, "committed")?.atMs ?? write.startedMs;
+  const since = hopOf(write, "progress")?.atMs ?? write.startedMs;
   const dead = write.hops.find(({ kind }) => kind === "dead");
   if (dead) return t("journey.dead", { time: duration(Math.max(0, dead.atMs - since)) });
   const applied = replicas.map(({ name }) => hopOf(write, "applied", name)?.atMs);

@@ -41,7 +41,7 @@ function links({ replicas }) {
     ...{ from, to, hop, replica },
   });
   return [
-    link("gateway", "source", "committed"),
+    link("gateway", "source", "progress"),
     link("source", "relay", "taken"),
     link("relay", "events", "published"),
     link("events", "stream", "read"),

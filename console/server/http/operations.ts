@@ -13,8 +13,8 @@ import { type Job, type Jobs, jobKinds } from "../actions/jobs.ts";
 import { kill } from "../actions/kill.ts";
 import { forget, silence } from "../actions/redis.ts";
 import { tamper } from "../actions/tamper.ts";
-import { entityOf } from "./reads.ts";
 import { toHttpError } from "./http-error.ts";
+import { entityOf } from "./reads.ts";
 import { startRebuild, startRepair, startVerification } from "./work.ts";
 import { json } from "./writes.ts";
 
@@ -30,11 +30,11 @@ export interface OperationParts {
   readonly onAction: (act: string, name: string | null, count?: number) => void;
 }
 
-export function addOperations(app: Hono, using: OperationParts): void {
-  addPauses(app, using);
-  addBreaks(app, using);
-  addLetterActs(app, using);
-  addJobs(app, using);
+export function addOperations(app: Hono, deps: OperationParts): void {
+  addPauses(app, deps);
+  addBreaks(app, deps);
+  addLetterActs(app, deps);
+  addJobs(app, deps);
 }
 
 function addPauses(app: Hono, { connections, onAction }: OperationParts): void {
@@ -86,8 +86,8 @@ function addLetterActs(app: Hono, { connections, onAction }: OperationParts): vo
     const result = await toHttpError(async () => {
       const { open, rest } = await listOpen(context, origins, {});
       if (act === "drop") return { count: await drop(context, open), ...rest };
-      const using = { log: await connections.log(), source: () => connections.source(), signal: context.signal };
-      const { replayed, impossible } = await replay(using, open, REPLAYED_PER_SECOND, () => {});
+      const deps = { log: await connections.log(), source: () => connections.source(), signal: context.signal };
+      const { replayed, impossible } = await replay(deps, open, REPLAYED_PER_SECOND, () => {});
       return { count: replayed, impossible, ...rest };
     });
     onAction(act, null, result.count);
@@ -97,29 +97,29 @@ function addLetterActs(app: Hono, { connections, onAction }: OperationParts): vo
 
 const jobSchema = z.strictObject({ kind: z.enum(jobKinds), replica: z.enum(replicaNames).optional() });
 
-function addJobs(app: Hono, using: OperationParts): void {
+function addJobs(app: Hono, deps: OperationParts): void {
   app.post("/api/jobs", async (c) => {
-    const job = startJob(using, await json(c.req.raw, jobSchema));
-    using.onAction(job.kind, job.name);
+    const job = startJob(deps, await json(c.req.raw, jobSchema));
+    deps.onAction(job.kind, job.name);
     return c.json(job, 202);
   });
   app.post("/api/jobs/stop", async (c) => {
     const { number } = await json(c.req.raw, z.strictObject({ number: z.int() }));
-    using.jobs.stop(number);
+    deps.jobs.stop(number);
     return c.json({ number });
   });
 }
 
 /** @throws {LockstepError} MALFORMED for a rebuild of nothing; CONFLICT when one runs already. */
-function startJob(using: OperationParts, { kind, replica }: z.output<typeof jobSchema>): Job {
+function startJob(deps: OperationParts, { kind, replica }: z.output<typeof jobSchema>): Job {
   switch (kind) {
     case "verify":
-      return startVerification(using);
+      return startVerification(deps);
     case "repair":
-      return startRepair(using);
+      return startRepair(deps);
     case "rebuild":
       if (replica === undefined) throw new LockstepError("MALFORMED", "Say which replica is to be rebuilt.");
-      return startRebuild(using, replica);
+      return startRebuild(deps, replica);
     default:
       return kind satisfies never;
   }

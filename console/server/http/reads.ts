@@ -47,13 +47,13 @@ function addLetters(app: Hono, connections: Connections): void {
     if (state !== "all" && !states.includes(state as State))
       throw new LockstepError("MALFORMED", "There is no such state.");
     const all = [...(await toHttpError(() => choose(quietly(connections), {}))).values()];
-    const most = pageRequest(limit ? { limit } : {}).limit;
+    const max = pageRequest(limit ? { limit } : {}).limit;
     // A page that shows how things are now begins at the end, and goes no further.
     if (newestFirst !== undefined) {
       const { items, counts } = pageOf(all, state as State | "all", Math.max(1, all.length));
-      return c.json({ items: items.slice(-most).reverse().map(itemOf), counts, nextCursor: null });
+      return c.json({ items: items.slice(-max).reverse().map(itemOf), counts, nextCursor: null });
     }
-    const { items, counts, nextCursor } = pageOf(all, state as State | "all", most, cursor);
+    const { items, counts, nextCursor } = pageOf(all, state as State | "all", max, cursor);
     return c.json({ items: items.map(itemOf), counts, nextCursor });
   });
   app.get("/api/dead-letter", async (c) => {

@@ -62,7 +62,7 @@ export function startRebuild({ connections, jobs, rebuilding }: WorkParts, repli
       rebuilding,
       { connections, signal, progress: rowsOf(context), onProgress },
       { name: replica, databaseUrl },
-      { compare: true, repair: false, anew: false, withinMs: REBUILD_WITHIN_MS },
+      { compare: true, repair: false, anew: false, timeoutMs: REBUILD_WITHIN_MS },
     );
     const { records, rows, refused, switched } = rebuilt;
     const { differing = 0, behind = 0 } = totals(verified);

@@ -3,15 +3,15 @@ import type { Hono } from "hono";
 import { z } from "zod";
 import type { EntityDeclaration } from "../../../contracts/entity/entity.ts";
 import { LockstepError } from "../../../contracts/errors.ts";
-import { readBody } from "../../../platform/http/body.ts";
 import type { Connections } from "../../../operations/connect.ts";
+import { readBody } from "../../../platform/http/body.ts";
 import { withoutPrivate } from "../actions/list.ts";
 import { poison, poisons } from "../actions/poison.ts";
 import { type WriteAnswer, type WriteRequest, write } from "../actions/write.ts";
+import { hop, type TracedWrite } from "../trace/hops.ts";
 import { answeredHop, type Ends, type WriteTrace } from "../trace/trace.ts";
-import { type TracedWrite, hop } from "../trace/hops.ts";
-import { entityOf } from "./reads.ts";
 import { toHttpError } from "./http-error.ts";
+import { entityOf } from "./reads.ts";
 
 const TYPES = ["application/json"];
 const MAX_BYTES = 262_144;
@@ -38,7 +38,7 @@ export interface WriteParts {
   readonly follow: WriteTrace;
 }
 
-export function addWrites(app: Hono, using: WriteParts): void {
+export function addWrites(app: Hono, deps: WriteParts): void {
   app.post("/api/writes", async (c) => {
     const wish = await json(c.req.raw, wishSchema);
     const entity = entityOf(wish.entity);
@@ -46,13 +46,13 @@ export function addWrites(app: Hono, using: WriteParts): void {
       throw new LockstepError("MALFORMED", "What is created has no id yet; what is changed or deleted has one.");
     // A log that is away keeps nobody from writing; only the way cannot be shown then.
     const ends = await Promise.race([
-      using.follow.begin(entity).catch(() => undefined),
+      deps.follow.begin(entity).catch(() => undefined),
       Bun.sleep(BEGIN_MS).then(() => undefined),
     ]);
-    const answered = await write(using.connections.addresses, entity, wish, c.get("caller")?.token);
+    const answered = await write(deps.connections.addresses, entity, wish, c.get("caller")?.token);
     // The console did what it was asked to: the gateway's refusal is the answer, and no failure of this request.
     if (answered.status >= 300) return c.json({ status: answered.status, problem: answered.body ?? {} });
-    const followed = ends && followWrite(using.follow, entity, ends, wish, answered);
+    const followed = ends && followWrite(deps.follow, entity, ends, wish, answered);
     const body = answered.body && withoutPrivate(entity, answered.body);
     return c.json({ status: answered.status, number: followed?.number ?? null, document: body });
   });
@@ -60,12 +60,18 @@ export function addWrites(app: Hono, using: WriteParts): void {
   app.post("/api/poison", async (c) => {
     const asked = await json(c.req.raw, poisonSchema);
     const entity = entityOf(asked.entity);
-    const followed = await toHttpError(() => followPoison(using, entity, asked.id, asked.kind));
+    const followed = await toHttpError(() => followPoison(deps, entity, asked.id, asked.kind));
     return c.json({ number: followed.number }, 202);
   });
 }
 
-function followWrite(follow: WriteTrace, entity: EntityDeclaration, ends: Ends, wish: WriteRequest, answered: WriteAnswer): TracedWrite {
+function followWrite(
+  follow: WriteTrace,
+  entity: EntityDeclaration,
+  ends: Ends,
+  wish: WriteRequest,
+  answered: WriteAnswer,
+): TracedWrite {
   const { startedMs, answeredMs, traceId, version } = answered;
   const id = wish.id ?? String(answered.body?.id);
   const about = { entity: entity.name, id, version, operation: wish.operation, startedMs, traceId };

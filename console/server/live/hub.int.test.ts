@@ -90,7 +90,7 @@ class Client implements AsyncDisposable {
   }
 }
 
-const soon = (what: string, check: () => unknown) => eventually(check, { withinMs: 5_000, what, everyMs: 5 });
+const soon = (what: string, check: () => unknown) => eventually(check, { timeoutMs: 5_000, what, everyMs: 5 });
 
 test("a client is greeted, told everything from then on, and kept alive by heartbeats", async () => {
   const url = serve();

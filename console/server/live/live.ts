@@ -2,8 +2,8 @@
 import type { Logger } from "../../../observability/logger.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { type Job, Jobs } from "../actions/jobs.ts";
+import type { Hop, TracedWrite } from "../trace/hops.ts";
 import { WriteTrace } from "../trace/trace.ts";
-import type { TracedWrite, Hop } from "../trace/hops.ts";
 import type { Activity } from "./activity.ts";
 import { Hub } from "./hub.ts";
 import { SECONDS } from "./latency.ts";

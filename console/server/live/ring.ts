@@ -11,8 +11,8 @@ export class Ring {
   private readonly kept: Sent[] = [];
   private last = 0;
 
-  /** @param most events that are kept; older ones go first. */
-  constructor(private readonly most: number) {}
+  /** @param max events that are kept; older ones go first. */
+  constructor(private readonly max: number) {}
 
   /** Number of the newest event; 0 when there was none. */
   get newest(): number {
@@ -22,7 +22,7 @@ export class Ring {
   push(event: string, data: unknown): Sent {
     const sent = { number: ++this.last, event, data };
     this.kept.push(sent);
-    if (this.kept.length > this.most) this.kept.shift();
+    if (this.kept.length > this.max) this.kept.shift();
     return sent;
   }
 

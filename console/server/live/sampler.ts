@@ -27,7 +27,7 @@ export class Sampler {
   private timer: Timer | undefined;
   private looks = 0;
 
-  constructor(private readonly using: SamplerParts) {}
+  constructor(private readonly deps: SamplerParts) {}
 
   start(): void {
     if (this.timer) return;
@@ -44,7 +44,7 @@ export class Sampler {
   }
 
   private look(): void {
-    const { questions, onSnapshot, onHappening } = this.using;
+    const { questions, onSnapshot, onHappening } = this.deps;
     const nowMs = performance.now();
     for (const part of Object.values(questions)) part.tick(nowMs);
     this.count(nowMs);
@@ -57,7 +57,7 @@ export class Sampler {
   }
 
   private count(nowMs: number): void {
-    const { topics, follows } = this.using.questions;
+    const { topics, follows } = this.deps.questions;
     if (topics.ageMs(nowMs) < EVERY_MS * 1.5 && topics.value) this.written.look(topics.value, nowMs);
     if (follows.ageMs(nowMs) < EVERY_MS * 1.5 && follows.value)
       this.read.look(
@@ -67,7 +67,7 @@ export class Sampler {
   }
 
   private snapshot(nowMs: number): Snapshot {
-    const { questions, traffic } = this.using;
+    const { questions, traffic } = this.deps;
     const atMs = Date.now();
     const fresh = <T>(part: CachedValue<T>): T | null => (part.ageMs(nowMs) < OLD_MS ? (part.value ?? null) : null);
     const topics = fresh(questions.topics);

@@ -1,8 +1,8 @@
 /** What replicas tell of their work, while somebody looks: latencies, and how much they apply. */
 import { decodeReceipt, type Receipt } from "../../../contracts/receipt.ts";
 import { receiptsTopic } from "../../../contracts/topics.ts";
-import type { Logger } from "../../../observability/logger.ts";
 import type { Log, StoredRecord, Watcher } from "../../../kafka/log.ts";
+import type { Logger } from "../../../observability/logger.ts";
 import { Latencies, type Quantiles } from "./latency.ts";
 
 /** A watch that ended begins anew after so long, in milliseconds. */

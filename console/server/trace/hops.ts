@@ -3,8 +3,8 @@ import { decodeDeadLetterOrMark } from "../../../contracts/dead-letter.ts";
 import type { EntityId, Version } from "../../../contracts/entity/entity.ts";
 import { header } from "../../../contracts/event.ts";
 import type { Receipt } from "../../../contracts/receipt.ts";
-import { traceIdOf } from "../../../observability/trace.ts";
 import type { StoredRecord } from "../../../kafka/log.ts";
+import { traceIdOf } from "../../../observability/trace.ts";
 
 /**
  * - answered: the gateway answered, so the write is committed
@@ -13,7 +13,7 @@ import type { StoredRecord } from "../../../kafka/log.ts";
  * - applied, cached: readable in the replica's PostgreSQL and in its cache, by the replica's clock
  * - dead: in the dead letters · settled: something was done about that letter
  */
-export type HopKind = "answered" | "committed" | "published" | "routed" | "applied" | "cached" | "dead" | "settled";
+export type HopKind = "answered" | "progress" | "published" | "routed" | "applied" | "cached" | "dead" | "settled";
 
 export interface Hop {
   readonly kind: HopKind;
@@ -57,7 +57,7 @@ export function publishedHop(write: TracedWrite, record: StoredRecord): Hop[] {
   const committedMs = Date.parse(record.headers[header.time] ?? "");
   const committed: Hop[] = Number.isNaN(committedMs)
     ? []
-    : [hop("committed", null, committedMs, write.startedMs, null, null)];
+    : [hop("progress", null, committedMs, write.startedMs, null, null)];
   const since = committed[0]?.atMs ?? write.startedMs;
   return [...committed, hop("published", null, record.timestampMs, since, null, placeOf(record))];
 }

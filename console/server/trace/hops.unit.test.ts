@@ -5,7 +5,7 @@ import type { Receipt } from "../../../contracts/receipt.ts";
 import type { StoredRecord } from "../../../kafka/log.ts";
 import { productDocument, upserted } from "../../../tests/harness/events.ts";
 import { letterRecord, markRecord } from "../../../tests/harness/letters.ts";
-import { appliedHops, deadHop, type TracedWrite, isThrough, isTold, publishedHop, routedHop } from "./hops.ts";
+import { appliedHops, deadHop, isThrough, isTold, publishedHop, routedHop, type TracedWrite } from "./hops.ts";
 
 const id = "01890000-0000-7000-8000-000000000001";
 const at = Date.parse("2026-01-01T00:00:00.000Z");
@@ -51,7 +51,7 @@ test("each hop counts from the one before, and the trace is learned from the eve
   write.hops.push(...routedHop(write, "catalog", routed({ id }, at + 10)));
   write.hops.push(...appliedHops(write, receipt()));
   expect(write.hops.map(({ kind, replica, tookMs }) => [kind, replica, tookMs])).toEqual([
-    ["committed", null, 5],
+    ["progress", null, 5],
     ["published", null, 4],
     ["routed", "catalog", 6],
     ["applied", "catalog", 6],

@@ -6,13 +6,12 @@
 import type { EntityDeclaration } from "../../../contracts/entity/entity.ts";
 import type { Receipt } from "../../../contracts/receipt.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic } from "../../../contracts/topics.ts";
-import type { Logger } from "../../../observability/logger.ts";
 import type { Log, StoredRecord } from "../../../kafka/log.ts";
 import { partitionOf } from "../../../kafka/partitioner.ts";
+import type { Logger } from "../../../observability/logger.ts";
 import {
   appliedHops,
   deadHop,
-  type TracedWrite,
   type Hop,
   hop,
   hopOf,
@@ -20,6 +19,7 @@ import {
   isTold,
   publishedHop,
   routedHop,
+  type TracedWrite,
 } from "./hops.ts";
 import { RecentReceipts } from "./recent-receipts.ts";
 
@@ -55,7 +55,7 @@ export class WriteTrace {
   private number = 0;
   private closed = false;
 
-  constructor(private readonly using: Using) {}
+  constructor(private readonly deps: Using) {}
 
   /** Newest last. */
   recent(): readonly TracedWrite[] {
@@ -64,7 +64,7 @@ export class WriteTrace {
 
   /** To be called before the write. @throws {Error} when the log does not answer. */
   async begin(entity: EntityDeclaration): Promise<Ends> {
-    const log = await this.using.log();
+    const log = await this.deps.log();
     const topics = [
       eventsTopic(entity),
       deadLetterTopic(entity),
@@ -112,7 +112,7 @@ export class WriteTrace {
   private found(write: TracedWrite, hops: readonly Hop[]): void {
     if (hops.length === 0) return;
     write.hops.push(...hops);
-    this.using.onHops(write, hops);
+    this.deps.onHops(write, hops);
     // A receipt may come before its record was found.
     const early = hops.filter(({ kind }) => kind === "routed").map(({ replica }) => replica);
     const receipts = this.writes.find((one) => one.write === write)?.receipts;
@@ -136,7 +136,7 @@ export class WriteTrace {
           if (!hopOf(write, "published")) break;
         }
       } catch (error) {
-        this.using.logger.debug({ err: error }, "a write cannot be followed for a moment");
+        this.deps.logger.debug({ err: error }, "a write cannot be followed for a moment");
       }
       await Bun.sleep(ageMs < SOON_MS ? LOOK_MS : LATER_MS);
     }
@@ -144,7 +144,7 @@ export class WriteTrace {
 
   private async lookAt(write: TracedWrite, place: Place): Promise<void> {
     if (place.done(write)) return;
-    const log = await this.using.log();
+    const log = await this.deps.log();
     const { next } = (await log.offsets(place.topic)).get(place.partition)!;
     const to = Math.min(next, place.from + STEP);
     if (to <= place.from) return;

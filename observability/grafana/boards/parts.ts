@@ -41,7 +41,8 @@ export const outboxDepth = (size: { width: number; height: number }): Panel => (
 export const deadLetters = (size: { width: number; height: number }): Panel => ({
   kind: "stat",
   title: "Dead letters",
-  description: "Events that could not be processed and that nothing newer has healed. More: docs/operate/dead-letters.md",
+  description:
+    "Events that could not be processed and that nothing newer has healed. More: docs/operate/dead-letters.md",
   unit: "short",
   queries: [{ expr: orZero(`sum(${metrics.deadLetters.name})`), legend: "open" }],
   limits: { warn: 1, bad: 10 },

@@ -16,10 +16,10 @@ const BURNS = [
 
 export const inStepAlerts = (t: Thresholds): readonly Alert[] => [
   ...BURNS.map(({ name, times, long, short, severity, forSeconds }): Alert => {
-    const most = Number((times * (1 - t.slo.objective)).toPrecision(3));
+    const max = Number((times * (1 - t.slo.objective)).toPrecision(3));
     return {
       name,
-      expr: `${slowShare(long)} > ${most} and ${slowShare(short)} > ${most}`,
+      expr: `${slowShare(long)} > ${max} and ${slowShare(short)} > ${max}`,
       forSeconds,
       severity,
       summary:

@@ -1,11 +1,16 @@
 /** Puts what a replica's topics hold into the new tables, partition by partition, and remembers how far with each batch. */
-import { type EntityDeclaration, type EntityId, type ReplicaDeclaration, rowOf } from "../../../contracts/entity/entity.ts";
+import {
+  type EntityDeclaration,
+  type EntityId,
+  type ReplicaDeclaration,
+  rowOf,
+} from "../../../contracts/entity/entity.ts";
 import { decodeRouted, NewerSchemaVersionError } from "../../../contracts/event.ts";
-import { replicaTopic } from "../../../contracts/topics.ts";
-import { isRejected } from "../../../platform/postgres/database.ts";
-import type { Log, StoredRecord } from "../../../kafka/log.ts";
 import { isId } from "../../../contracts/pages.ts";
+import { replicaTopic } from "../../../contracts/topics.ts";
+import type { Log, StoredRecord } from "../../../kafka/log.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
+import { isRejected } from "../../../platform/postgres/database.ts";
 import type { Change } from "../../apply/apply.ts";
 import { reduce } from "../../apply/reduce.ts";
 import { type NextTable, quoted } from "./tables.ts";
@@ -44,13 +49,13 @@ export interface FillParts {
  * @throws {NewerSchemaVersionError} for what a newer stream wrote; and what the database or the log says.
  */
 export async function fill(
-  using: FillParts,
+  deps: FillParts,
   source: Source,
   from: number,
   to: number,
   onFilled: (records: number, next: number) => void,
 ): Promise<void> {
-  const { run, log, signal, onRefused } = using;
+  const { run, log, signal, onRefused } = deps;
   const topic = replicaTopic(source.entity, source.replica.name).name;
   const statement = statementOf(source.table);
   let gathered: Change[] = [];

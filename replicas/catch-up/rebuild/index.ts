@@ -5,8 +5,8 @@ import { type Rebuilt, rebuild as rebuildTables } from "./rebuild.ts";
 import { dropOld as dropOldTables } from "./tables.ts";
 
 /** @throws as {@link rebuildTables} does. */
-export const rebuild = (name: string, using: Parameters<typeof rebuildTables>[0]): Promise<Rebuilt> =>
-  rebuildTables(using, keptBy(name));
+export const rebuild = (name: string, deps: Parameters<typeof rebuildTables>[0]): Promise<Rebuilt> =>
+  rebuildTables(deps, keptBy(name));
 
 /** Drops the tables of before the last rebuild. @returns whether there were any. */
 export async function dropOld(databaseUrl: string): Promise<boolean> {

@@ -8,8 +8,8 @@ import type { EntityId } from "../../../contracts/entity/entity.ts";
 import { replicaTopic } from "../../../contracts/topics.ts";
 import type { Log } from "../../../kafka/log.ts";
 import { connectDedicated, connectPool, type Sql } from "../../../platform/postgres/connect.ts";
-import { patienceMs } from "../positions.ts";
 import type { ReplicatedEntity } from "../../replica.ts";
+import { timeoutMs } from "../positions.ts";
 import { type FillParts, fill, filledTo, type Source } from "./fill.ts";
 import { switchTables } from "./switch.ts";
 import { dropNext, dropStaleNext, finishNext, lockRebuild, NEXT, type NextTable, prepareNext } from "./tables.ts";
@@ -55,7 +55,7 @@ export interface Filled {
  * @throws what the database or the log says; nothing is switched then, and the next run goes on.
  */
 export async function rebuild(
-  using: {
+  deps: {
     readonly databaseUrl: string;
     readonly log: Log;
     readonly signal: AbortSignal;
@@ -68,8 +68,8 @@ export async function rebuild(
   kept: readonly ReplicatedEntity[],
 ): Promise<Rebuilt> {
   const start = performance.now();
-  const session = connectDedicated(using.databaseUrl, "lockstep-rebuild");
-  const pool = connectPool(using.databaseUrl, {
+  const session = connectDedicated(deps.databaseUrl, "lockstep-rebuild");
+  const pool = connectPool(deps.databaseUrl, {
     max: SIDE_BY_SIDE,
     name: "lockstep-rebuild",
     statementTimeoutMs: STATEMENT_MS,
@@ -77,21 +77,21 @@ export async function rebuild(
   try {
     await lockRebuild(session);
     const topics = kept.map(({ entity, replica }) => replicaTopic(entity, replica.name).name);
-    if (using.anew) await dropNext(session);
-    else await dropStaleNext(session, await patienceMs(using.log, topics));
+    if (deps.anew) await dropNext(session);
+    else await dropStaleNext(session, await timeoutMs(deps.log, topics));
     const tables = await prepareNext(
       session,
       kept.map(({ entity }) => entity.plural),
     );
-    const sources = await sourcesOf(using.log, kept, tables);
-    const filling = new Filling(using, sources, await filledTo(session));
+    const sources = await sourcesOf(deps.log, kept, tables);
+    const filling = new Filling(deps, sources, await filledTo(session));
     const resumedAt = filling.done;
     await filling.rounds(pool);
     await finishNext(session, tables);
     // What came while the indexes were made is not left to the switch: applies stand still meanwhile.
     await filling.rounds(pool);
     const filledSeconds = secondsSince(start);
-    const switched = (await using.approve?.({ schema: NEXT, readOn: () => filling.readOn(pool) })) ?? true;
+    const switched = (await deps.approve?.({ schema: NEXT, readOn: () => filling.readOn(pool) })) ?? true;
     const approved = performance.now();
     if (switched) await switchTables(session, tables, (within) => filling.last(within));
     const [counted] = await session<
@@ -133,7 +133,7 @@ class Filling {
   private readonly ends = new Map<string, number>();
 
   constructor(
-    private readonly using: Parameters<typeof rebuild>[0],
+    private readonly deps: Parameters<typeof rebuild>[0],
     private readonly sources: readonly Source[],
     private readonly positions: Map<string, number>,
   ) {
@@ -145,7 +145,7 @@ class Filling {
     let left = 0;
     for (const { entity, replica } of this.sources.filter(({ partition }) => partition === 0)) {
       const topic = replicaTopic(entity, replica.name).name;
-      for (const [partition, { next }] of await this.using.log.offsets(topic)) {
+      for (const [partition, { next }] of await this.deps.log.offsets(topic)) {
         this.ends.set(`${topic}/${partition}`, next);
         left += Math.max(0, next - (this.positions.get(`${topic}/${partition}`) ?? 0));
       }
@@ -186,7 +186,7 @@ class Filling {
     const from = this.positions.get(key) ?? 0;
     const to = this.ends.get(key) ?? 0;
     if (from >= to) return;
-    const { log, signal, onProgress } = this.using;
+    const { log, signal, onProgress } = this.deps;
     const onRefused = (id: EntityId) => void this.refused.add(id);
     await fill({ run, log, signal, onRefused }, source, from, to, (records, next) => {
       // Within the switch nothing is sure before its commit: a second attempt fills it again.

@@ -114,12 +114,12 @@ async function dropOtherShape(sql: Sql, tables: readonly string[]): Promise<void
  * Gives up new tables whose filling began so long ago that the log may have forgotten deletes since: what was read of such an entity
  * would stay for ever (P4).
  */
-export async function dropStaleNext(sql: Sql, patienceMs: number): Promise<void> {
+export async function dropStaleNext(sql: Sql, timeoutMs: number): Promise<void> {
   const [there] = await sql<{ any: boolean }[]>`select to_regclass('lockstep_next.positions') is not null as any`;
   if (!there!.any) return;
   const [begun] = await sql<{ ageMs: number | null }[]>`
     select extract(epoch from clock_timestamp() - min(at))::float8 * 1000 as "ageMs" from lockstep_next.positions`;
-  if ((begun!.ageMs ?? 0) > patienceMs) await dropNext(sql);
+  if ((begun!.ageMs ?? 0) > timeoutMs) await dropNext(sql);
 }
 
 /** Settings like fillfactor: `like … including all` leaves them out. */

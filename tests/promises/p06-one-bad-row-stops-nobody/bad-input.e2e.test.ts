@@ -4,9 +4,9 @@ import { decodeDeadLetterOrMark } from "../../../contracts/dead-letter.ts";
 import { product } from "../../../contracts/entities/product.ts";
 import { encodeEvent, header } from "../../../contracts/event.ts";
 import { deadLetterTopic, eventsTopic } from "../../../contracts/topics.ts";
-import { createLogger } from "../../../observability/logger.ts";
 import { connectLog } from "../../../kafka/connect-log.ts";
 import { partitionOf } from "../../../kafka/partitioner.ts";
+import { createLogger } from "../../../observability/logger.ts";
 import { request, shows } from "../../harness/client.ts";
 import { productDocument, upserted } from "../../harness/events.ts";
 import { eventually } from "../../harness/eventually.ts";
@@ -114,7 +114,7 @@ test("P6: a thousand bad messages of twenty kinds go to the dead letters, each o
     console.log(`longest delay beside good messages ${beside} ms, among bad ones ${among} ms`);
     expect(among).toBeLessThanOrEqual(beside * 2 + 50);
     await eventually(async () => (await deadLetters()).length === before + messages.length, {
-      withinMs: 20_000,
+      timeoutMs: 20_000,
       what: "1,000 dead letters",
     });
     const letters = await deadLetters();

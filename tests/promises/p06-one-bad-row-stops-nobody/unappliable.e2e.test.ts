@@ -5,10 +5,10 @@ import { product } from "../../../contracts/entities/product.ts";
 import { encodeEvent } from "../../../contracts/event.ts";
 import { decodeReceipt } from "../../../contracts/receipt.ts";
 import { eventsTopic, receiptsTopic } from "../../../contracts/topics.ts";
-import { createLogger } from "../../../observability/logger.ts";
 import { connectLog } from "../../../kafka/connect-log.ts";
 import type { Log } from "../../../kafka/log.ts";
 import { partitionOf } from "../../../kafka/partitioner.ts";
+import { createLogger } from "../../../observability/logger.ts";
 import { metric, request, shows } from "../../harness/client.ts";
 import { productDocument, upserted } from "../../harness/events.ts";
 import { eventually } from "../../harness/eventually.ts";
@@ -86,7 +86,7 @@ const isCounted = () =>
       if (counts?.open !== counted) throw new Error(`${counts?.open} are open, ${counted} are counted`);
       return true;
     },
-    { withinMs: 20_000, what: "the open letters to be counted", everyMs: 500 },
+    { timeoutMs: 20_000, what: "the open letters to be counted", everyMs: 500 },
   );
 
 const at = (sorted: readonly number[], share: number) => sorted[Math.floor(sorted.length * share)] ?? Number.NaN;
@@ -114,7 +114,7 @@ test("P6: every tenth event unappliable in one replica: the others' latency stay
     }
     const good = (await Promise.all(answers)).flat();
     await eventually(() => good.every((id) => heard.ms.has(id)), {
-      withinMs: 30_000,
+      timeoutMs: 30_000,
       what: "all good products in the catalog",
     });
     const ms = good.map((id) => heard.ms.get(id)!).sort((a, b) => a - b);
@@ -148,7 +148,7 @@ test("P6: every tenth event unappliable in one replica: the others' latency stay
         const found = await openNow();
         return found.length === wanted.length ? found : undefined;
       },
-      { withinMs: 10_000, what: `${wanted.length} open letters` },
+      { timeoutMs: 10_000, what: `${wanted.length} open letters` },
     );
     expect(open.map(({ id, version }) => `${id} ${version}`).toSorted()).toEqual(wanted.toSorted());
     expect((await list("--id", healed)).map(({ state, version }) => [state, version])).toEqual([["superseded", 1]]);
@@ -170,7 +170,7 @@ test("P6: every tenth event unappliable in one replica: the others' latency stay
     // Replayed before it is mended it comes back, as a letter of its own.
     await letters("replay", "--id", again);
     const back = await eventually(async () => (await openNow()).filter(({ id }) => id === again)[0], {
-      withinMs: 10_000,
+      timeoutMs: 10_000,
       what: "the letter that came back",
     });
     expect(back.version).toBe(3);
@@ -217,7 +217,7 @@ test("P6: what the stream rejected is judged anew by a replay: good events flow,
   await eventually(
     async () => (await Promise.all([astray, broken, junk].map(stateOf))).every((of) => of.length === 1),
     {
-      withinMs: 10_000,
+      timeoutMs: 10_000,
       what: "three dead letters",
     },
   );
@@ -231,7 +231,7 @@ test("P6: what the stream rejected is judged anew by a replay: good events flow,
   await shows(catalog, astray.id as string, 1);
   expect(await stateOf(astray)).toEqual(["wrong-partition replayed"]);
   await eventually(async () => (await stateOf(broken)).length === 2, {
-    withinMs: 10_000,
+    timeoutMs: 10_000,
     what: "the letter to come back",
   });
   const [first, second] = await list("--id", broken.id as string);

@@ -8,9 +8,9 @@ import postgres from "postgres";
 import { type Document, documentSchema, type EntityDeclaration } from "../../../contracts/entity/entity.ts";
 import { decodeRouted, header } from "../../../contracts/event.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic } from "../../../contracts/topics.ts";
-import { createLogger } from "../../../observability/logger.ts";
 import { connectLog } from "../../../kafka/connect-log.ts";
 import type { Log, StoredRecord } from "../../../kafka/log.ts";
+import { createLogger } from "../../../observability/logger.ts";
 import { validatorOf } from "../../../stream/validate.ts";
 import { inStep, lostInSource, topicViolations } from "../../harness/checker.ts";
 import { eventually } from "../../harness/eventually.ts";
@@ -98,7 +98,7 @@ class Client {
   /** Waits for so many more acknowledged writes. */
   async writes(count: number): Promise<void> {
     const target = this.writers.acks + count;
-    await eventually(() => this.writers.acks >= target, { withinMs: 20_000, what: `${count} more writes` });
+    await eventually(() => this.writers.acks >= target, { timeoutMs: 20_000, what: `${count} more writes` });
   }
 
   async stop(): Promise<void> {
@@ -190,7 +190,7 @@ async function fill(stack: Stack): Promise<void> {
   for (const replica of REPLICAS)
     await ask(stack, replica, (sql) =>
       eventually(async () => (await sql.unsafe(statement("replicas: until there are none")))[0]!.count === "0", {
-        withinMs: 20_000,
+        timeoutMs: 20_000,
         what: `${replica} to be filled`,
       }),
     );

@@ -9,14 +9,14 @@ import {
   ResourcePatternTypes,
 } from "kafkajs";
 import postgres from "postgres";
+import { poison } from "../../../console/server/actions/poison.ts";
 import { type BrokerOperation, type BrokerRight, brokerUsers } from "../../../contracts/broker-rights.ts";
 import { product } from "../../../contracts/entities/product.ts";
 import { controlTopic, eventsTopic, receiptsTopic } from "../../../contracts/topics.ts";
-import { createLogger } from "../../../observability/logger.ts";
-import { poison } from "../../../console/server/actions/poison.ts";
-import { ensureFlowTopics } from "../../../pipeline/ensure-topics.ts";
 import { connectLog } from "../../../kafka/connect-log.ts";
 import { brokersOf } from "../../../kafka/security.ts";
+import { createLogger } from "../../../observability/logger.ts";
+import { ensureFlowTopics } from "../../../pipeline/ensure-topics.ts";
 import { readSettings } from "../../../platform/settings/settings.ts";
 import { request } from "../../harness/client.ts";
 import { eventually } from "../../harness/eventually.ts";
@@ -140,7 +140,7 @@ test("what is no event becomes a dead letter, and operations do all of theirs", 
   await poison({ source, log }, product, String(body.id), "no-json");
   await Promise.all([log.close(), source.end()]);
   await eventually(async () => (await verb("dead-letters", "list")).includes("malformed-json"), {
-    withinMs: 20_000,
+    timeoutMs: 20_000,
     what: "the dead letter",
     everyMs: 500,
   });

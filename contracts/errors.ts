@@ -77,14 +77,38 @@ interface ErrorDetails {
   readonly cause?: unknown;
 }
 
-/** An error that a caller can act on. The message is for people: what happened, to which value, what to do next. */
+/**
+ * Base of every error class of Lockstep. `code` is a stable identifier in capitals, for programs and log filters.
+ * The message is for people: it says what happened, to which value, and what to do next.
+ */
 export class LockstepError extends Error {
   constructor(
-    readonly code: ErrorCode,
+    readonly code: string,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** An error that an HTTP client can act on. `platform/http` answers it as problem details (RFC 9457). */
+export class RequestError extends LockstepError {
+  constructor(
+    override readonly code: ErrorCode,
     message: string,
     readonly details: ErrorDetails = {},
   ) {
-    super(message, details.cause === undefined ? {} : { cause: details.cause });
-    this.name = "LockstepError";
+    super(code, message, details.cause === undefined ? {} : { cause: details.cause });
+  }
+}
+
+/**
+ * An error that the user of a command or of the console can act on. The command prints the message without a stack trace
+ * and exits with status 1.
+ */
+export class UserError extends LockstepError {
+  constructor(message: string, code = "USER_ERROR", options?: ErrorOptions) {
+    super(code, message, options);
   }
 }

@@ -5,9 +5,11 @@
  * In `<plural>.events` a delete carries `{ id, version }` as its value. In a replica's topic a delete is a Kafka tombstone
  * (null value) whose headers keep the version, so that compaction can forget it.
  */
+
 import { z } from "zod";
 import type { Document, EntityDeclaration, EntityId, ReplicaDeclaration, Version } from "./entity/entity.ts";
 import { upcastProjection } from "./entity/upcast.ts";
+import { LockstepError } from "./errors.ts";
 
 export type Operation = "upserted" | "deleted";
 
@@ -166,10 +168,12 @@ export interface RoutedEvent {
 }
 
 /** A document of a schema version that this program does not know: it has to be upgraded before it may read on. */
-export class NewerSchemaVersionError extends Error {
+export class NewerSchemaVersionError extends LockstepError {
   constructor(entity: string, schemaVersion: number, known: number) {
-    super(`schema version ${schemaVersion} of ${entity} is newer than this program knows (${known}): upgrade it`);
-    this.name = "NewerSchemaVersionError";
+    super(
+      "NEWER_SCHEMA_VERSION",
+      `schema version ${schemaVersion} of ${entity} is newer than this program knows (${known}): upgrade it`,
+    );
   }
 }
 

@@ -1,6 +1,6 @@
 /** Cursor pages: a page names where the next one starts, so that rows that come and go shift nothing. Pure. */
 import { ID } from "./entity/entity.ts";
-import { LockstepError } from "./errors.ts";
+import { RequestError } from "./errors.ts";
 
 export const DEFAULT_PAGE = 20;
 export const MAX_PAGE = 100;
@@ -14,7 +14,7 @@ export interface PageRequest {
 /** Whether a path segment can be an id at all: anything else is simply not there. */
 export const isId = (text: string): boolean => ID.test(text);
 
-/** @throws {LockstepError} MALFORMED for a limit outside 1 to {@link MAX_PAGE}, or a cursor that no page gave. */
+/** @throws {RequestError} MALFORMED for a limit outside 1 to {@link MAX_PAGE}, or a cursor that no page gave. */
 export function pageRequest(query: Readonly<Record<string, string>>): PageRequest {
   const limit = Number(query.limit ?? DEFAULT_PAGE);
   if (!/^\d{1,3}$/.test(query.limit ?? "1") || limit < 1 || limit > MAX_PAGE)
@@ -26,7 +26,7 @@ export function pageRequest(query: Readonly<Record<string, string>>): PageReques
 }
 
 const wrong = (parameter: string, detail: string) =>
-  new LockstepError("MALFORMED", `The query parameter ${parameter} ${detail}.`, {
+  new RequestError("MALFORMED", `The query parameter ${parameter} ${detail}.`, {
     violations: [{ pointer: parameter, detail }],
   });
 

@@ -1,6 +1,6 @@
 /** What a write answers in `Sync-Token`, so that a later read elsewhere can ask for at least that state (P8). */
 import type { EntityId, Version } from "./entity/entity.ts";
-import { LockstepError } from "./errors.ts";
+import { RequestError } from "./errors.ts";
 
 /** The least version that a reader wants to see of one entity. */
 export interface TokenEntry {
@@ -18,7 +18,7 @@ const entry = /^([a-z][A-Za-z0-9]{0,62}):([0-9a-f-]{36}):([1-9]\d{0,14})$/;
 /**
  * Opaque to clients; says only what the client already knows, so forging one gains nothing but a wait.
  *
- * @throws {LockstepError} MALFORMED for more than {@link MAX_TOKEN_ENTRIES} entities.
+ * @throws {RequestError} MALFORMED for more than {@link MAX_TOKEN_ENTRIES} entities.
  */
 export function encodeSyncToken(seen: readonly TokenEntry[]): string {
   const newest = newestOf(seen);
@@ -34,7 +34,7 @@ export function encodeSyncToken(seen: readonly TokenEntry[]): string {
  * Reads the header `Sync-Token`: one token, or several separated by commas.
  *
  * @returns each entity once, with the newest version that is asked for.
- * @throws {LockstepError} MALFORMED when one is no token that a write gave, or they cover more than {@link MAX_TOKEN_ENTRIES} entities.
+ * @throws {RequestError} MALFORMED when one is no token that a write gave, or they cover more than {@link MAX_TOKEN_ENTRIES} entities.
  */
 export function decodeSyncTokens(header: string | undefined): TokenEntry[] {
   if (header === undefined) return [];
@@ -63,6 +63,6 @@ function newestOf(seen: readonly TokenEntry[]): TokenEntry[] {
 }
 
 const malformed = (detail: string) =>
-  new LockstepError("MALFORMED", `The header Sync-Token ${detail}.`, {
+  new RequestError("MALFORMED", `The header Sync-Token ${detail}.`, {
     violations: [{ pointer: "Sync-Token", detail }],
   });

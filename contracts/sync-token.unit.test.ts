@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { LockstepError } from "./errors.ts";
+import { RequestError } from "./errors.ts";
 import { decodeSyncTokens, encodeSyncToken, MAX_TOKEN_ENTRIES, type TokenEntry } from "./sync-token.ts";
 
 const seen = fc.record({
@@ -36,7 +36,7 @@ test("what no write gave is refused, and so is more than a header should carry",
     Buffer.from("1;products:1:1").toString("base64url"),
     `${encodeSyncToken([some])}!,`,
   ])
-    expect(() => decodeSyncTokens(wrong)).toThrow(LockstepError);
+    expect(() => decodeSyncTokens(wrong)).toThrow(RequestError);
   const many = Array.from({ length: MAX_TOKEN_ENTRIES + 1 }, () => ({ ...some, id: crypto.randomUUID() }));
   expect(() => encodeSyncToken(many)).toThrow("more than 100");
   expect(() => decodeSyncTokens(many.map((one) => encodeSyncToken([one])).join(","))).toThrow("more than 100");

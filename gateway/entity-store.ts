@@ -7,7 +7,7 @@ import {
   rowOf,
   type Version,
 } from "../contracts/entity/entity.ts";
-import { LockstepError } from "../contracts/errors.ts";
+import { RequestError } from "../contracts/errors.ts";
 import { watchBuffer } from "../observability/gauges.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { Together, type Write } from "../platform/async/batcher.ts";
@@ -79,13 +79,13 @@ export class EntityStore {
       watchBuffer(metrics, `${this.entity.plural} ${kind}`, BOUNDS.max, () => writes.held);
   }
 
-  /** @throws {LockstepError} CONFLICT when a unique value is taken; INVALID; UNAVAILABLE. */
+  /** @throws {RequestError} CONFLICT when a unique value is taken; INVALID; UNAVAILABLE. */
   async insert(id: EntityId, document: Document, context: WriteContext): Promise<WriteResult<Document>> {
     const { doc, replayed = false } = await this.add(this.inserts, id, rowOf({ id, ...document }), context);
     return { value: this.document(doc!), replayed };
   }
 
-  /** Sets the given members and no others. @throws {LockstepError} NOT_FOUND, PRECONDITION_FAILED, CONFLICT, INVALID, UNAVAILABLE. */
+  /** Sets the given members and no others. @throws {RequestError} NOT_FOUND, PRECONDITION_FAILED, CONFLICT, INVALID, UNAVAILABLE. */
   async update(
     id: EntityId,
     change: Document,
@@ -96,20 +96,20 @@ export class EntityStore {
     return { value: this.document(this.changed(id, accepted, answer)), replayed: answer.replayed ?? false };
   }
 
-  /** @returns the version of the tombstone. @throws {LockstepError} NOT_FOUND, PRECONDITION_FAILED, UNAVAILABLE. */
+  /** @returns the version of the tombstone. @throws {RequestError} NOT_FOUND, PRECONDITION_FAILED, UNAVAILABLE. */
   async remove(id: EntityId, accepted: Accepted, context: WriteContext): Promise<WriteResult<Version>> {
     const answer = await this.add(this.removals, id, { id, accepted }, context);
     return { value: Number(this.changed(id, accepted, answer).version) + 1, replayed: answer.replayed ?? false };
   }
 
-  /** @throws {LockstepError} NOT_FOUND, UNAVAILABLE. */
+  /** @throws {RequestError} NOT_FOUND, UNAVAILABLE. */
   async read(id: EntityId): Promise<Document> {
     const [row] = await this.run(this.statements.read, [id]);
     if (!row?.doc) throw this.notFound(id);
     return this.document(row.doc);
   }
 
-  /** Documents in the order of their ids, from after `after` on. @throws {LockstepError} UNAVAILABLE. */
+  /** Documents in the order of their ids, from after `after` on. @throws {RequestError} UNAVAILABLE. */
   async list(after: EntityId | undefined, limit: number): Promise<Document[]> {
     const rows = await this.run(this.statements.list, [after ?? null, limit]);
     return rows.map((row) => this.document(row.doc!));
@@ -120,14 +120,14 @@ export class EntityStore {
     if (version === null || !accepted) throw this.notFound(id);
     // The version was read before the row was locked: at the end of a race it is the one that was asked for.
     const now = accepted.includes(version) ? "has changed just now" : `is at version ${version}`;
-    throw new LockstepError(
+    throw new RequestError(
       "PRECONDITION_FAILED",
       `${this.entity.name} ${id} ${now}, which the request's condition does not accept; read it again and repeat the change`,
     );
   }
 
-  private notFound(id: EntityId): LockstepError {
-    return new LockstepError("NOT_FOUND", `There is no ${this.entity.name} ${id}.`);
+  private notFound(id: EntityId): RequestError {
+    return new RequestError("NOT_FOUND", `There is no ${this.entity.name} ${id}.`);
   }
 
   private document(row: Record<string, unknown>): Document {
@@ -164,12 +164,12 @@ export class EntityStore {
     }
   }
 
-  /** What an earlier request with this key was answered. @throws {LockstepError} KEY_REUSED when it asked for something else. */
+  /** What an earlier request with this key was answered. @throws {RequestError} KEY_REUSED when it asked for something else. */
   private async lookupKey({ key, fingerprint }: IdempotencyKey): Promise<WriteRow | undefined> {
     const [found] = await this.send<Remembered>(this.statements.lookupKey, [key], ATTEMPTS);
     if (!found) return undefined;
     if (found.fingerprint !== fingerprint)
-      throw new LockstepError(
+      throw new RequestError(
         "KEY_REUSED",
         "This Idempotency-Key came with another request before. Repeat a request as it was, or give a new one a key of its own.",
         { violations: [{ pointer: "Idempotency-Key", detail: "was used for another request" }] },

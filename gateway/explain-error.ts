@@ -1,7 +1,7 @@
 /** What the source's database says, as an error that a client can act on. */
 import type { PostgresError } from "postgres";
 import { columnOf, type EntityDeclaration } from "../contracts/entity/entity.ts";
-import { LockstepError, type Violation } from "../contracts/errors.ts";
+import { RequestError, type Violation } from "../contracts/errors.ts";
 import { DatabaseUnavailableError, isUnavailable } from "../platform/postgres/database.ts";
 
 const REFUSED = "the database does not accept this value";
@@ -16,14 +16,14 @@ export function explainError(error: unknown, entity: EntityDeclaration, repeatab
   const { code = "", constraint_name: constraint, column_name: column } = error as Partial<PostgresError>;
   if (code === "23505") {
     const member = entity.unique.find((m) => constraint === `${entity.plural}_${columnOf(m)}_key`);
-    return new LockstepError("CONFLICT", `Another ${entity.name} has this ${member ?? "value"} already.`, {
+    return new RequestError("CONFLICT", `Another ${entity.name} has this ${member ?? "value"} already.`, {
       violations: member ? [{ pointer: `/${member}`, detail: "is taken" }] : [],
       cause: error,
     });
   }
   // PostgreSQL, appendix A: data exceptions and integrity constraint violations.
   if (code.startsWith("22") || code.startsWith("23"))
-    return new LockstepError("INVALID", "The database does not accept these values.", {
+    return new RequestError("INVALID", "The database does not accept these values.", {
       violations: violations(entity, constraint, column),
       cause: error,
     });
@@ -39,7 +39,7 @@ function violations(entity: EntityDeclaration, constraint?: string, column?: str
 }
 
 /** Only a statement that was sent, and whose answer was lost, may have been carried out. */
-function unavailable(error: unknown, repeatable: boolean): LockstepError {
+function unavailable(error: unknown, repeatable: boolean): RequestError {
   const { code = "" } = error as { code?: string };
   const sent =
     error instanceof DatabaseUnavailableError
@@ -48,5 +48,5 @@ function unavailable(error: unknown, repeatable: boolean): LockstepError {
   const advice = sent
     ? `Whether the request was carried out is not known: ${repeatable ? "repeat it with the same Idempotency-Key" : "look before you repeat it"}.`
     : "Nothing was changed; try again.";
-  return new LockstepError("UNAVAILABLE", `The database cannot be reached or is too busy. ${advice}`, { cause: error });
+  return new RequestError("UNAVAILABLE", `The database cannot be reached or is too busy. ${advice}`, { cause: error });
 }

@@ -7,7 +7,7 @@
  * What was refused has changed nothing and is not remembered: repeated, it is tried again.
  */
 import type { Context } from "hono";
-import { LockstepError } from "../contracts/errors.ts";
+import { RequestError } from "../contracts/errors.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Source } from "./source.ts";
 import type { WriteContext } from "./write-context.ts";
@@ -24,7 +24,7 @@ const FORGET_AT_ONCE = 5_000;
  *
  * @param collection whose entity it writes.
  * @param asked what the request says beside its path, in an order that does not depend on the client's.
- * @throws {LockstepError} MALFORMED for a key that is none.
+ * @throws {RequestError} MALFORMED for a key that is none.
  */
 export function withIdempotency(c: Context, collection: string, asked: unknown, context: WriteContext): WriteContext {
   const given = c.req.header(HEADER);
@@ -33,7 +33,7 @@ export function withIdempotency(c: Context, collection: string, asked: unknown, 
   const key = quoted ?? bare;
   if (key === undefined) {
     const detail = "must be 1 to 255 visible ASCII characters, in quotation marks or bare";
-    throw new LockstepError("MALFORMED", `The header ${HEADER} ${detail}.`, {
+    throw new RequestError("MALFORMED", `The header ${HEADER} ${detail}.`, {
       violations: [{ pointer: HEADER, detail }],
     });
   }

@@ -1,6 +1,6 @@
 /** Conditional requests (RFC 9110, section 13) over strong entity tags, which are versions: `"7"`. Pure. */
 import type { Version } from "../contracts/entity/entity.ts";
-import { LockstepError } from "../contracts/errors.ts";
+import { RequestError } from "../contracts/errors.ts";
 
 export const etagOf = (version: Version): string => `"${version}"`;
 
@@ -17,7 +17,7 @@ export interface Conditions {
  * `If-None-Match: *` on a write means "only if there is none", and a write to an existing entity then matches nothing.
  *
  * @returns undefined when every version will do: there is no condition, or `If-Match: *`.
- * @throws {LockstepError} MALFORMED when `If-Match` is no list of entity tags, or `If-None-Match` is not `*`.
+ * @throws {RequestError} MALFORMED when `If-Match` is no list of entity tags, or `If-None-Match` is not `*`.
  */
 export function acceptedVersions({ ifMatch, ifNoneMatch }: Conditions): readonly Version[] | undefined {
   if (ifNoneMatch !== undefined) {
@@ -30,7 +30,7 @@ export function acceptedVersions({ ifMatch, ifNoneMatch }: Conditions): readonly
   );
 }
 
-/** Whether `If-None-Match` names this version, so that a read answers 304 (weak comparison). @throws {LockstepError} MALFORMED. */
+/** Whether `If-None-Match` names this version, so that a read answers 304 (weak comparison). @throws {RequestError} MALFORMED. */
 export function isUnchanged(ifNoneMatch: string | undefined, version: Version): boolean {
   if (ifNoneMatch === undefined) return false;
   if (ifNoneMatch.trim() === "*") return true;
@@ -45,4 +45,4 @@ function tagsOf(header: string, name: string): string[] {
 }
 
 const malformed = (header: string, detail: string) =>
-  new LockstepError("MALFORMED", `The header ${header} ${detail}.`, { violations: [{ pointer: header, detail }] });
+  new RequestError("MALFORMED", `The header ${header} ${detail}.`, { violations: [{ pointer: header, detail }] });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { LockstepError } from "../contracts/errors.ts";
+import { RequestError } from "../contracts/errors.ts";
 import { acceptedVersions, etagOf, isUnchanged } from "./preconditions.ts";
 
 const accepted = (ifMatch?: string, ifNoneMatch?: string) => acceptedVersions({ ifMatch, ifNoneMatch });
@@ -13,7 +13,7 @@ const thrown = (work: () => unknown): unknown => {
   try {
     return work();
   } catch (error) {
-    return error instanceof LockstepError ? error : undefined;
+    return error instanceof RequestError ? error : undefined;
   }
 };
 

@@ -1,7 +1,7 @@
 /** The HTTP API of one entity, made from its declaration. */
 import type { Context, Hono } from "hono";
 import { type Document, type EntityId, inputSchema, patchSchema, type Version } from "../contracts/entity/entity.ts";
-import { LockstepError } from "../contracts/errors.ts";
+import { RequestError } from "../contracts/errors.ts";
 import { isId, pageOf, pageRequest } from "../contracts/pages.ts";
 import { readBody } from "../platform/http/body.ts";
 import type { EntityStore, WriteResult } from "./entity-store.ts";
@@ -100,10 +100,10 @@ function addChanges(app: Hono, store: EntityStore, collection: string, parts: Ro
   );
 }
 
-/** An id that cannot exist is answered as one that does not. @throws {LockstepError} NOT_FOUND. */
+/** An id that cannot exist is answered as one that does not. @throws {RequestError} NOT_FOUND. */
 function idOf(c: Context, { entity }: EntityStore): EntityId {
   const id = (c.req.param("id") ?? "").toLowerCase();
-  if (!isId(id)) throw new LockstepError("NOT_FOUND", `There is no ${entity.name} ${id.slice(0, 100)}; ids are UUIDs.`);
+  if (!isId(id)) throw new RequestError("NOT_FOUND", `There is no ${entity.name} ${id.slice(0, 100)}; ids are UUIDs.`);
   return id;
 }
 

@@ -1,6 +1,6 @@
 /** The spans of a write: the request's, and under it the statement's, whose context travels on in the outbox row. */
 import type { Context } from "hono";
-import { LockstepError, policy } from "../contracts/errors.ts";
+import { policy, RequestError } from "../contracts/errors.ts";
 import { newTraceparent, SpanKind, startSpan, validTraceparent, withSpan } from "../observability/trace.ts";
 import type { WriteContext } from "./write-context.ts";
 
@@ -25,7 +25,7 @@ export async function withRequestSpan(
     c.set("sampledTraceId", span.sampledTraceId);
     return response;
   } catch (error) {
-    const status = error instanceof LockstepError ? policy[error.code].http : 500;
+    const status = error instanceof RequestError ? policy[error.code].http : 500;
     span.set({ "http.response.status_code": status });
     // A client's mistake is no failure of the server (OpenTelemetry semantic conventions for HTTP, span status).
     span.end(status >= 500 ? error : undefined);

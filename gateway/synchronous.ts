@@ -1,7 +1,7 @@
 /** What a write's client asks for and is told beyond the write itself: `Sync-Token`, and `Prefer: wait` until replicas have it. */
 import type { Context } from "hono";
 import type { EntityDeclaration, EntityId, Version } from "../contracts/entity/entity.ts";
-import { LockstepError } from "../contracts/errors.ts";
+import { RequestError } from "../contracts/errors.ts";
 import { preferredWait, type Wait } from "../contracts/prefer.ts";
 import { decodeSyncTokens, encodeSyncToken, type TokenEntry } from "../contracts/sync-token.ts";
 import type { Metrics } from "../observability/metrics.ts";
@@ -31,7 +31,7 @@ export class SynchronousWrite implements Disposable {
   /**
    * Reads the request's wishes, and begins to listen. A write is never refused because replicas cannot be heard.
    *
-   * @throws {LockstepError} MALFORMED for a `Sync-Token` that no write gave, or a replica that is not declared: before anything is written.
+   * @throws {RequestError} MALFORMED for a `Sync-Token` that no write gave, or a replica that is not declared: before anything is written.
    */
   static async begin(
     c: Context,
@@ -78,10 +78,10 @@ export class SynchronousWrite implements Disposable {
   }
 }
 
-function unknownReplica(entity: EntityDeclaration, name: string): LockstepError {
+function unknownReplica(entity: EntityDeclaration, name: string): RequestError {
   const known = entity.replicas.map((replica) => replica.name).join(", ");
   const detail = `names the replica ${JSON.stringify(name.slice(0, 64))}, but ${entity.plural} has only: ${known}`;
-  return new LockstepError("MALFORMED", `The header Prefer ${detail}.`, {
+  return new RequestError("MALFORMED", `The header Prefer ${detail}.`, {
     violations: [{ pointer: "Prefer", detail }],
   });
 }

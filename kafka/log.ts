@@ -2,6 +2,7 @@
  * The log seam: what Lockstep needs of a Kafka-protocol broker, and the rules that keep a write from being lost or doubled.
  * Rooms see this interface only; `kafkajs/` implements it, and the conformance suite judges every implementation.
  */
+import { LockstepError } from "../contracts/errors.ts";
 
 /** A record to write. The partition is always chosen by the caller. */
 export interface OutgoingRecord {
@@ -55,7 +56,7 @@ export interface LogWriter {
    *
    * @returns the offset of the first record.
    * @throws {WriterDeadError} when the outcome is unknown or another writer has taken over; the writer is then dead.
-   * @throws {RecordRefusedError} when the broker will never take one of the records; the writer stays open. Records that
+   * @throws {RecordRejectedError} when the broker will never take one of the records; the writer stays open. Records that
    * stand before it in a call of more than 500 kB or 2,000 records may be stored.
    */
   write(at: TopicPartition, records: readonly OutgoingRecord[]): Promise<number>;
@@ -179,29 +180,28 @@ export interface Log {
 }
 
 /** The broker refuses a record for what it is, mostly its size: nothing of its batch is stored, and repeating cannot help. */
-export class RecordRefusedError extends Error {
+export class RecordRejectedError extends LockstepError {
   constructor(
     readonly at: TopicPartition,
     reason: string,
   ) {
-    super(`${at.topic}/${at.partition} does not take a record: ${reason}`);
-    this.name = "RecordRefusedError";
+    super("RECORD_REJECTED", `${at.topic}/${at.partition} does not take a record: ${reason}`);
   }
 }
 
 /** The writer can't go on: its last write may or may not be stored, or it was fenced. */
-export class WriterDeadError extends Error {
+export class WriterDeadError extends LockstepError {
   constructor(
     readonly writer: string,
     readonly fenced: boolean,
     cause?: unknown,
   ) {
     super(
+      "WRITER_DEAD",
       fenced
         ? `writer ${writer} was fenced by a newer one`
         : `writer ${writer}: the outcome of a write is unknown (${cause instanceof Error ? cause.message : String(cause)})`,
       { cause },
     );
-    this.name = "WriterDeadError";
   }
 }

@@ -57,7 +57,7 @@ async function exists(cluster: Cluster, topic: string): Promise<boolean> {
   try {
     return (await cluster.partitions(topic)) > 0;
   } catch (error) {
-    if (error instanceof BrokerError && error.code === UNKNOWN_TOPIC) return false;
+    if (error instanceof BrokerError && error.errorCode === UNKNOWN_TOPIC) return false;
     throw error;
   }
 }

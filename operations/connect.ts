@@ -5,6 +5,7 @@
 import { resolve } from "node:path";
 import { Redis } from "ioredis";
 import { replicaNames } from "../contracts/entities/index.ts";
+import { UserError } from "../contracts/errors.ts";
 import { connectLog, type LogSettings } from "../kafka/connect-log.ts";
 import type { Log } from "../kafka/log.ts";
 import { type BrokerSettings, brokersOf } from "../kafka/security.ts";
@@ -12,11 +13,12 @@ import type { Logger } from "../observability/logger.ts";
 import { connectPool, type Sql } from "../platform/postgres/connect.ts";
 import type { Settings } from "../platform/settings/settings.ts";
 import { isService, readStackFile, type StackEntry } from "../platform/stack-file.ts";
-import { UserError } from "../platform/user-error.ts";
 
 /** Nobody says where a server is. */
 export class CannotConnectError extends UserError {
-  override readonly name = "CannotConnectError";
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, "CANNOT_CONNECT", options);
+  }
 }
 
 export interface Addresses {

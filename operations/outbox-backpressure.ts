@@ -1,7 +1,7 @@
 /** Keeps what operations send from standing in the outbox before what clients write. */
 
+import { UserError } from "../contracts/errors.ts";
 import type { Sql } from "../platform/postgres/connect.ts";
-import { UserError } from "../platform/user-error.ts";
 
 const ASK_EVERY_MS = 20;
 /** An outbox that has not got shorter for so long has a relay or a log that does not work. */
@@ -9,11 +9,10 @@ const GIVE_UP_MS = 60_000;
 
 /** The outbox stands still, so nothing more is put into it. What was sent stays sent. */
 export class OutboxStuckError extends UserError {
-  override readonly name = "OutboxStuckError";
-
   constructor(depth: number) {
     super(
       `${depth} changes or more wait in the outbox and do not get fewer: look at the relay and the log, then run this again`,
+      "OUTBOX_STUCK",
     );
   }
 }

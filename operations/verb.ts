@@ -1,9 +1,9 @@
 /** What all verbs have in common: flags, connections, output for people or as JSON, progress, exit status, a clean end by Ctrl-C. */
 import { Command, InvalidArgumentError } from "commander";
+import { UserError } from "../contracts/errors.ts";
 import { createLogger } from "../observability/logger.ts";
 import { readSettings, SettingsError } from "../platform/settings/settings.ts";
 import { DEFAULT_DATA } from "../platform/stack-file.ts";
-import { UserError } from "../platform/user-error.ts";
 import { addressesOf, Connections } from "./connect.ts";
 
 /** What every verb takes. */

@@ -2,9 +2,9 @@
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
 import { replicaNames } from "../contracts/entities/index.ts";
+import { UserError } from "../contracts/errors.ts";
 import { upDetached } from "./detach.ts";
 import { down } from "./down.ts";
-import { Failure } from "./failure.ts";
 import { DEFAULT_DATA, DEFAULT_PORT_BASE, readOptions, type UpFlags } from "./options.ts";
 import { databaseOwners, serviceNames } from "./plan.ts";
 import { restart } from "./restart.ts";
@@ -115,6 +115,6 @@ export async function runCommand(): Promise<void> {
 
 /** Anything but a failure comes with its stack, since it is a mistake of ours. */
 function explain(error: unknown): string {
-  if (error instanceof Failure) return error.message;
+  if (error instanceof UserError) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -1,11 +1,13 @@
 /** What `bun run up` was asked for: flags, and the addresses of servers that it need not bring. */
 import { resolve } from "node:path";
-import { Failure } from "./failure.ts";
+import { UserError } from "../contracts/errors.ts";
 import { MAX_INSTANCES } from "./layout.ts";
 
 /** What a person asked for makes no sense. The message says what is allowed. */
-export class UsageError extends Failure {
-  override readonly name = "UsageError";
+export class UsageError extends UserError {
+  constructor(message: string) {
+    super(message, "USAGE");
+  }
 }
 
 export { DEFAULT_DATA } from "../platform/stack-file.ts";

@@ -1,6 +1,6 @@
 /** Waits until all services say that they can do their work. */
 
-import { Failure } from "./failure.ts";
+import { UserError } from "../contracts/errors.ts";
 import { healthOf } from "./health.ts";
 import type { GroupMember } from "./process-group.ts";
 import { lastLines } from "./servers/server.ts";
@@ -18,7 +18,7 @@ export interface ReadinessBounds {
 /**
  * Resolves when each of the services is ready.
  *
- * @throws {Failure} when one crashes again and again, with its log's last lines, or when the time is up, with what is missing.
+ * @throws {UserError} when one crashes again and again, with its log's last lines, or when the time is up, with what is missing.
  */
 export async function untilReady(services: readonly GroupMember[], bounds: ReadinessBounds): Promise<void> {
   const deadline = Date.now() + bounds.timeoutMs;
@@ -29,7 +29,7 @@ export async function untilReady(services: readonly GroupMember[], bounds: Readi
     const missing = await notReady(services);
     if (missing.length === 0) return;
     if (Date.now() > deadline)
-      throw new Failure(`not ready within ${bounds.timeoutMs / 1000} s: ${missing.join("; ")}`);
+      throw new UserError(`not ready within ${bounds.timeoutMs / 1000} s: ${missing.join("; ")}`);
     if (Date.now() - toldAt > TOLD_EVERY_MS) {
       toldAt = Date.now();
       bounds.say(`still waiting: ${missing.join("; ")}`);
@@ -52,7 +52,7 @@ async function notReady(services: readonly GroupMember[]): Promise<string[]> {
 
 function refuseHopeless({ part, kept }: GroupMember): void {
   if (kept.crashedAt().length < HOPELESS_CRASHES) return;
-  throw new Failure(
+  throw new UserError(
     `${part.label} crashes again and again; the last lines of ${part.logFile}:\n${lastLines(part.logFile, 6)}`,
   );
 }

@@ -2,8 +2,9 @@
  * `bun run restart`: every service, or those that are named, one instance at a time, so that of several one is always there. Each is told
  * to end and started again by its supervisor; the next one's turn comes when it says that it is ready.
  */
+
+import { UserError } from "../contracts/errors.ts";
 import { isService } from "../platform/stack-file.ts";
-import { Failure } from "./failure.ts";
 import { healthOf } from "./health.ts";
 import { endProcess } from "./processes.ts";
 import { type Entry, processOf, readState, runningSupervisor } from "./state.ts";
@@ -27,18 +28,18 @@ export interface Restarted {
  * Restarts services one after the other.
  *
  * @param names in their order; empty: all of them. Servers are not restarted: their clients have only one.
- * @throws {Failure} when nothing runs on the folder, a name is not one of a service, or one does not come back.
+ * @throws {UserError} when nothing runs on the folder, a name is not one of a service, or one does not come back.
  */
 export async function restart(
   data: string,
   names: readonly string[],
   say: (line: string) => void,
 ): Promise<Restarted[]> {
-  if (!runningSupervisor(data)) throw new Failure(`nothing runs on ${data}; start it with: bun run up`);
+  if (!runningSupervisor(data)) throw new UserError(`nothing runs on ${data}; start it with: bun run up`);
   const services = servicesOn(data);
   for (const name of names)
     if (!services.some((service) => service.name === name))
-      throw new Failure(
+      throw new UserError(
         `there is no service ${name}; there are: ${[...new Set(services.map((s) => s.name))].join(", ")}`,
       );
   const wanted = names.length === 0 ? services : names.flatMap((name) => services.filter((s) => s.name === name));
@@ -77,7 +78,7 @@ async function untilThere<T>(
     const found = await look();
     if (found) return found as Exclude<T, undefined | null | false | 0 | "">;
     if (performance.now() > deadline)
-      throw new Failure(`waited ${READY_WITHIN_MS / 1000} s for ${what}; see: bun run status`);
+      throw new UserError(`waited ${READY_WITHIN_MS / 1000} s for ${what}; see: bun run status`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

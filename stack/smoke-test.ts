@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import { entities } from "../contracts/entities/index.ts";
 import { type EntityDeclaration, inputSchema } from "../contracts/entity/entity.ts";
 import { exampleIn, exampleInput } from "../contracts/entity/example.ts";
-import { Failure } from "./failure.ts";
+import { UserError } from "../contracts/errors.ts";
 
 const fits = (entity: EntityDeclaration): boolean =>
   inputSchema(entity).safeParse(exampleInput(entity, randomUUID())).success &&
@@ -30,7 +30,7 @@ export interface CanaryBounds {
 /**
  * Sends one write through all of it.
  *
- * @throws {Failure} names the step that did not happen within the time, and what was answered last.
+ * @throws {UserError} names the step that did not happen within the time, and what was answered last.
  */
 export async function smokeTest({ gateway, replicas }: CanarySites, bounds: CanaryBounds): Promise<void> {
   const declared = canaryEntity();
@@ -96,7 +96,7 @@ function asker({ timeoutMs, signal }: CanaryBounds): (question: Question) => Pro
         seen = String(error);
       }
       signal.throwIfAborted();
-      if (Date.now() > deadline) throw new Failure(`waited ${timeoutMs / 1000} s for ${what}; last answer: ${seen}`);
+      if (Date.now() > deadline) throw new UserError(`waited ${timeoutMs / 1000} s for ${what}; last answer: ${seen}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   };

@@ -1,10 +1,10 @@
 /** `bun run up`: the whole stack, from what lies on the disk to a canary that was seen everywhere, and then for as long as it is wanted. */
 import { replicaNames } from "../contracts/entities/index.ts";
+import { UserError } from "../contracts/errors.ts";
 import { developmentSettings, ensureDevelopmentKey, toolToken } from "../platform/auth/development.ts";
 import { rejectUnauthenticatedBind } from "../platform/auth/guard.ts";
 import { readSettings, SettingsError } from "../platform/settings/settings.ts";
 import { makeDataFolder, rememberShape, removeData, shapeFor } from "./data-folder.ts";
-import { Failure } from "./failure.ts";
 import { stopLeftovers } from "./leftovers.ts";
 import { observerPart, presentObservers, tracingSettings } from "./observers.ts";
 import { type UpOptions, UsageError } from "./options.ts";
@@ -22,12 +22,11 @@ const READY_WITHIN_MS = 180_000;
 const CANARY_WITHIN_MS = 60_000;
 
 /** Another supervisor works on the same data folder. */
-export class AlreadyRunningError extends Failure {
-  override readonly name = "AlreadyRunningError";
-
+export class AlreadyRunningError extends UserError {
   constructor(data: string, pid: number) {
     super(
       `a stack already runs on ${data} (supervisor pid ${pid}): see it with bun run status, stop it with bun run down`,
+      "ALREADY_RUNNING",
     );
   }
 }

@@ -1,7 +1,7 @@
 /** `bun run lint:dashboards`: Grafana's own linter over every dashboard, strictly. Needs Go the first time. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { Failure } from "../stack/failure.ts";
+import { UserError } from "../contracts/errors.ts";
 import { goProgram } from "../stack/servers/go-program.ts";
 import { run } from "../stack/servers/machine-cache.ts";
 
@@ -32,7 +32,7 @@ try {
   console.log(`${passed} passed, ${failed} failed`);
   process.exit(failed === 0 ? 0 : 1);
 } catch (error) {
-  if (!(error instanceof Failure)) throw error;
+  if (!(error instanceof UserError)) throw error;
   console.error(`dashboards not linted: ${error.message}`);
   process.exit(1);
 }

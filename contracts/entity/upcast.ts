@@ -1,4 +1,5 @@
 /** Documents of earlier schema versions, brought to the current one, one version after the other. Pure. */
+import { LockstepError } from "../errors.ts";
 import {
   type Document,
   type EntityDeclaration,
@@ -8,7 +9,7 @@ import {
 } from "./entity.ts";
 
 /** An upcaster could not read a document. The message holds no value of the document, which may be private. */
-export class UpcastError extends Error {
+export class UpcastError extends LockstepError {
   constructor(
     readonly entity: string,
     /** The schema version that could not be read. */
@@ -16,8 +17,7 @@ export class UpcastError extends Error {
     problem: string,
     options?: ErrorOptions,
   ) {
-    super(`schema version ${from} of ${entity} cannot be read: ${problem}`, options);
-    this.name = "UpcastError";
+    super("UPCAST_FAILED", `schema version ${from} of ${entity} cannot be read: ${problem}`, options);
   }
 }
 

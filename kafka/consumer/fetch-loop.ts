@@ -116,7 +116,7 @@ export class FetchLoop {
     }
     if (fetched.errorCode !== 0) {
       const error = new BrokerError(fetched.errorCode, `fetch from ${nameOf(queue.at)}`);
-      if (error.verdict !== "retry") this.events.onFailed(error);
+      if (error.action !== "retry") this.events.onFailed(error);
       return true;
     }
     queue.answeredAtMs = performance.now();

@@ -104,7 +104,7 @@ export class Membership {
   }
 
   private async recover(error: unknown): Promise<void> {
-    const code = error instanceof BrokerError ? error.code : undefined;
+    const code = error instanceof BrokerError ? error.errorCode : undefined;
     if (code === REBALANCE_IN_PROGRESS) return;
     if (code === ILLEGAL_GENERATION || code === UNKNOWN_MEMBER_ID) {
       this.owner.onLost();
@@ -210,7 +210,7 @@ export class Membership {
         // While the coordinator is away or moves, the seat is ours until it says otherwise.
         if (errorAction(error) === "retry") continue;
         // Also while a join is under way, whose connection may be dead: others own the partitions now.
-        if (error instanceof BrokerError && error.code === UNKNOWN_MEMBER_ID) this.owner.onLost();
+        if (error instanceof BrokerError && error.errorCode === UNKNOWN_MEMBER_ID) this.owner.onLost();
         this.call(error);
       }
     }

@@ -4,7 +4,9 @@
  *
  * @see https://kafka.apache.org/documentation/#recordbatch
  */
+
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
+import { LockstepError } from "../../contracts/errors.ts";
 import type { StoredRecord, TopicPartition } from "../log.ts";
 import { crc32c } from "./crc32c.ts";
 import { Cursor } from "./varint.ts";
@@ -27,10 +29,9 @@ export interface StoredBatch {
 const ABORT = 0;
 
 /** The bytes are not a batch that this reader understands. */
-export class UnreadableBatchError extends Error {
+export class UnreadableBatchError extends LockstepError {
   constructor(at: TopicPartition, offset: number, why: string) {
-    super(`${at.topic}/${at.partition}: the batch at offset ${offset} cannot be read: ${why}`);
-    this.name = "UnreadableBatchError";
+    super("UNREADABLE_BATCH", `${at.topic}/${at.partition}: the batch at offset ${offset} cannot be read: ${why}`);
   }
 }
 

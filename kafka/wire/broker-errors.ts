@@ -1,4 +1,5 @@
 /** What went wrong between us and a broker, and whether the same request may be sent again. */
+import { LockstepError } from "../../contracts/errors.ts";
 
 /**
  * What an error means for the request that met it:
@@ -62,16 +63,15 @@ const table: Readonly<Record<number, readonly [name: string, verdict: ErrorActio
 };
 
 /** A broker answered with an error code. */
-export class BrokerError extends Error {
-  readonly verdict: ErrorAction;
+export class BrokerError extends LockstepError {
+  readonly action: ErrorAction;
   constructor(
-    readonly code: number,
+    readonly errorCode: number,
     where: string,
   ) {
-    const [name, verdict] = table[code] ?? [`error code ${code}`, "fatal"];
-    super(`${where}: ${name}`);
-    this.name = "BrokerError";
-    this.verdict = verdict;
+    const [name, action] = table[errorCode] ?? [`error code ${errorCode}`, "fatal"];
+    super("BROKER_ERROR", `${where}: ${name}`);
+    this.action = action;
   }
 }
 
@@ -81,8 +81,10 @@ export function throwOnError(code: number, where: string): void {
 }
 
 /** No broker that can serve the request is known or reachable now. */
-export class NoBrokerError extends Error {
-  override readonly name = "NoBrokerError";
+export class NoBrokerError extends LockstepError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("NO_BROKER", message, options);
+  }
 }
 
 /** kafkajs' errors of a connection: the request may or may not have been carried out. */
@@ -94,7 +96,7 @@ const connectionErrors = new Set([
 ]);
 
 export function errorAction(error: unknown): ErrorAction {
-  if (error instanceof BrokerError) return error.verdict;
+  if (error instanceof BrokerError) return error.action;
   if (error instanceof NoBrokerError) return "retry";
   return error instanceof Error && connectionErrors.has(error.name) ? "retry" : "fatal";
 }

@@ -6,7 +6,7 @@
  * For brokers that refuse an older epoch also outside transactions, as Apache Kafka does; for others see
  * transactional-writer.ts.
  */
-import { type LogWriter, nameOf, type OutgoingRecord, RecordRefusedError, type TopicPartition } from "../log.ts";
+import { type LogWriter, nameOf, type OutgoingRecord, RecordRejectedError, type TopicPartition } from "../log.ts";
 import { type Fence, fencedAt } from "./fence.ts";
 import { PartitionQueueWriter, type WriterParts } from "./partition-lane.ts";
 import { inBatches } from "./split-batches.ts";
@@ -58,7 +58,7 @@ export class EpochWriter implements LogWriter {
         }
         next.resolve(first!);
       } catch (error) {
-        next.reject(error instanceof RecordRefusedError ? error : this.end(error));
+        next.reject(error instanceof RecordRejectedError ? error : this.end(error));
       }
     }
     this.working.delete(lane);

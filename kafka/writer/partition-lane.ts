@@ -1,6 +1,6 @@
 /** A writer's way into one partition: writes wait in a row, batches go out one at a time and are numbered. */
 import type { Logger } from "../../observability/logger.ts";
-import { nameOf, type OutgoingRecord, RecordRefusedError, type TopicPartition } from "../log.ts";
+import { nameOf, type OutgoingRecord, RecordRejectedError, type TopicPartition } from "../log.ts";
 import { encodeBatch } from "../record-batch/encode.ts";
 import { BrokerError, throwOnError } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
@@ -59,7 +59,7 @@ export class PartitionQueueWriter {
    * batch by its sequence number, and answers a second copy with the first one's offset. Never two at a time.
    *
    * @returns the offset of the first record.
-   * @throws {RecordRefusedError} when nothing was stored and the lane can go on; anything else means that the writer must end.
+   * @throws {RecordRejectedError} when nothing was stored and the lane can go on; anything else means that the writer must end.
    */
   async append(records: readonly OutgoingRecord[]): Promise<number> {
     this.life.check();
@@ -80,7 +80,7 @@ export class PartitionQueueWriter {
     const offset = await patiently(patience, async () => {
       const answer = await sender.send(await cluster.leader(this.at), { topic, partition, batch, transactionalId });
       if (refusals.has(answer.errorCode))
-        throw new RecordRefusedError(this.at, new BrokerError(answer.errorCode, "produce").message);
+        throw new RecordRejectedError(this.at, new BrokerError(answer.errorCode, "produce").message);
       throwOnError(answer.errorCode, `produce to ${nameOf(this.at)}`);
       return answer.baseOffset;
     });

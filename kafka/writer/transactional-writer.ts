@@ -8,7 +8,7 @@
  * its successor's InitProducerId settles it; no transaction is ever begun after such a doubt, so that a late commit cannot
  * end another one (Jepsen, Bufstream 0.1.0).
  */
-import { type LogWriter, nameOf, type OutgoingRecord, RecordRefusedError, type TopicPartition } from "../log.ts";
+import { type LogWriter, nameOf, type OutgoingRecord, RecordRejectedError, type TopicPartition } from "../log.ts";
 import { throwOnAnyError } from "../offsets.ts";
 import { BrokerError, throwOnError } from "../wire/broker-errors.ts";
 import { patiently } from "../wire/patience.ts";
@@ -107,7 +107,7 @@ export class TransactionalWriter implements LogWriter {
       const offset = await lane.append(left.shift()!);
       carried.first ??= offset;
     } catch (error) {
-      if (!(error instanceof RecordRefusedError)) throw error;
+      if (!(error instanceof RecordRejectedError)) throw error;
       this.carried.delete(lane);
       return () => write.reject(error);
     }

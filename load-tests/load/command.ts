@@ -1,7 +1,7 @@
 /** The command line of `bun run load`. */
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
-import { Failure } from "../../stack/failure.ts";
+import { UserError } from "../../contracts/errors.ts";
 import { processesOf } from "../bench/subject.ts";
 import { afterwards } from "./afterwards.ts";
 import { k6Binary } from "./k6-binary.ts";
@@ -106,7 +106,7 @@ export async function runCommand(): Promise<void> {
     await program.parseAsync();
   } catch (error) {
     console.error(
-      `load: ${error instanceof Failure ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      `load: ${error instanceof UserError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
     );
     process.exit(1);
   }

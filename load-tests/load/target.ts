@@ -1,7 +1,7 @@
 /** What a load test is run against: URLs, the stack on a data folder, or a stack of its own. */
 import { resolve } from "node:path";
+import { UserError } from "../../contracts/errors.ts";
 import { DEFAULT_DATA } from "../../platform/stack-file.ts";
-import { Failure } from "../../stack/failure.ts";
 import { runningSupervisor } from "../../stack/state.ts";
 import { attach, type RunningStack, type StackStatus, startOwn, tokenFor } from "../bench/running-stack.ts";
 
@@ -35,14 +35,14 @@ export interface Target {
 /**
  * In this order: `--gateway` and `--replicas`; `--data`; the stack that runs on the default folder, unless `--own`; a stack of its own.
  *
- * @throws {Failure} when flags do not fit together, or the stack is not ready or does not start.
+ * @throws {UserError} when flags do not fit together, or the stack is not ready or does not start.
  */
 export async function findTarget(flags: TargetFlags): Promise<Target> {
   const { gateway, replicas, data, own } = flags;
   if ([gateway !== undefined, data !== undefined, own === true].filter(Boolean).length > 1)
-    throw new Failure("--gateway, --data and --own exclude each other");
+    throw new UserError("--gateway, --data and --own exclude each other");
   if (gateway !== undefined) {
-    if (!replicas) throw new Failure("--gateway needs --replicas, as catalog=http://…,storefront=http://…");
+    if (!replicas) throw new UserError("--gateway needs --replicas, as catalog=http://…,storefront=http://…");
     const token = await tokenFor(undefined);
     return { what: gateway, gateway, replicas, token, prometheus: undefined, status: undefined, end: async () => {} };
   }

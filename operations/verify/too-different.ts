@@ -1,10 +1,8 @@
-import { UserError } from "../../platform/user-error.ts";
+import { UserError } from "../../contracts/errors.ts";
 
 /** So much differs that naming and mending the rows one by one makes no sense. */
 export class TooDifferentError extends UserError {
-  override readonly name = "TooDifferentError";
-
   constructor(replica: string, max: number, remedy: string) {
-    super(`more than ${max} entities of ${replica} differ: ${remedy}`);
+    super(`more than ${max} entities of ${replica} differ: ${remedy}`, "TOO_DIFFERENT");
   }
 }

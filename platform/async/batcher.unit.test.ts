@@ -97,7 +97,7 @@ test("more than may wait are refused, and so is who waited too long: nothing of 
   const told = Promise.allSettled(["x", "a", "b", "c"].map((id) => together.add(write(id))));
   await Bun.sleep(30);
   gate.resolve();
-  const refused = { status: "rejected", reason: { name: "DatabaseAwayError", sent: false } };
+  const refused = { status: "rejected", reason: { name: "DatabaseUnavailableError", sent: false } };
   expect(await told).toMatchObject([{ status: "fulfilled" }, refused, refused, refused]);
   expect(sent).toEqual(["x"]);
 });

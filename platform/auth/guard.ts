@@ -1,6 +1,6 @@
 /** Who may do what over HTTP: bearer tokens (RFC 6750) with scopes, or nobody is asked (`LOCKSTEP_AUTH=off`). */
 import type { Context, MiddlewareHandler } from "hono";
-import { LockstepError } from "../../contracts/errors.ts";
+import { RequestError } from "../../contracts/errors.ts";
 import type { Scope } from "../../contracts/scopes.ts";
 import type { Logger } from "../../observability/logger.ts";
 import type { Metrics } from "../../observability/metrics.ts";
@@ -104,17 +104,17 @@ function tokenIn(header: string | undefined, basic: boolean): string | undefined
 
 const REALM = 'realm="lockstep"';
 
-function answerTo({ reason, message, cause }: TokenRejectedError, scope: Scope, basic: boolean): LockstepError {
+function answerTo({ reason, message, cause }: TokenRejectedError, scope: Scope, basic: boolean): RequestError {
   switch (reason) {
     case "keys":
-      return new LockstepError("UNAVAILABLE", message, { cause });
+      return new RequestError("UNAVAILABLE", message, { cause });
     case "scope":
-      return new LockstepError("FORBIDDEN", message, {
+      return new RequestError("FORBIDDEN", message, {
         challenges: [`Bearer ${REALM}, error="insufficient_scope", scope="${scope}"`],
       });
     default: {
       const bearer = reason === "missing" ? `Bearer ${REALM}` : `Bearer ${REALM}, error="invalid_token"`;
-      return new LockstepError("UNAUTHENTICATED", `${message} Send one that has the scope ${scope}.`, {
+      return new RequestError("UNAUTHENTICATED", `${message} Send one that has the scope ${scope}.`, {
         // Basic first: both are sent in one line, of which Chromium reads the first scheme only.
         challenges: basic ? [`Basic ${REALM}, charset="UTF-8"`, bearer] : [bearer],
       });

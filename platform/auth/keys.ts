@@ -2,7 +2,9 @@
  * The issuer's public keys: from where the configuration says and from nowhere else, whatever a token names. Fetched at the start, every
  * ten minutes, and when a token names a key that is not known; a set that cannot be fetched leaves the last good one in place.
  */
+
 import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from "jose";
+import { LockstepError } from "../../contracts/errors.ts";
 import type { Logger } from "../../observability/logger.ts";
 import { Outage } from "../../observability/outage.ts";
 import type { Check } from "../service.ts";
@@ -23,8 +25,10 @@ const PACE: KeyRefreshTimes = { timeOut: 2_000, refresh: 600_000, coolDown: 30_0
 const LONGEST_KEY_ID = 256;
 
 /** There is no key to judge a token by. */
-export class KeySetUnavailableError extends Error {
-  override readonly name = "KeysAwayError";
+export class KeySetUnavailableError extends LockstepError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("KEY_SET_UNAVAILABLE", message, options);
+  }
 }
 
 /** One issuer's, for as long as the process lives. */

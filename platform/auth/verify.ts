@@ -1,5 +1,7 @@
 /** Judges a bearer token: a JWT (RFC 7519, 8725, 9068) of one issuer, for one audience, signed by one of its keys. */
+
 import { errors, jwtVerify } from "jose";
+import { LockstepError } from "../../contracts/errors.ts";
 import { type IssuerKeys, KeySetUnavailableError } from "./keys.ts";
 
 /** Who asks, as the issuer says. */
@@ -17,15 +19,13 @@ export interface Caller {
 export type Reason = "missing" | "malformed" | "untrusted" | "expired" | "claims" | "scope" | "keys";
 
 /** The message is for the caller, and holds nothing of the token. */
-export class TokenRejectedError extends Error {
-  override readonly name = "RefusedTokenError";
-
+export class TokenRejectedError extends LockstepError {
   constructor(
     readonly reason: Reason,
     message: string,
     cause?: unknown,
   ) {
-    super(message, { cause });
+    super("TOKEN_REJECTED", message, { cause });
   }
 }
 

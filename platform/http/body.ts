@@ -1,7 +1,7 @@
 /** A request's body as a JSON object that the declaration accepts, or an error that says where it does not. */
 import type { z } from "zod";
 import { type Document, systemFields } from "../../contracts/entity/entity.ts";
-import { LockstepError, type Violation } from "../../contracts/errors.ts";
+import { RequestError, type Violation } from "../../contracts/errors.ts";
 
 /** Longest that a body may take to arrive. */
 const ARRIVAL_MS = 20_000;
@@ -16,13 +16,13 @@ export interface BodyRules {
 }
 
 /**
- * @throws {LockstepError} UNSUPPORTED_MEDIA_TYPE, TOO_LARGE, MALFORMED, or INVALID with the JSON pointer of each wrong member.
+ * @throws {RequestError} UNSUPPORTED_MEDIA_TYPE, TOO_LARGE, MALFORMED, or INVALID with the JSON pointer of each wrong member.
  */
 export async function readBody(request: Request, { schema, types, maxBytes }: BodyRules): Promise<Document> {
   requireType(request.headers, types);
   const result = schema.safeParse(parse(await inTime(readBytes(request, maxBytes))));
   if (result.success) return result.data as Document;
-  throw new LockstepError("INVALID", "The body does not fit; see errors.", { violations: violationsOf(result.error) });
+  throw new RequestError("INVALID", "The body does not fit; see errors.", { violations: violationsOf(result.error) });
 }
 
 function requireType(headers: Headers, types: readonly string[]): void {
@@ -33,11 +33,11 @@ function requireType(headers: Headers, types: readonly string[]): void {
   if (coding && coding !== "identity") throw unsupported("Send the body without a content coding.");
 }
 
-const unsupported = (detail: string) => new LockstepError("UNSUPPORTED_MEDIA_TYPE", detail);
+const unsupported = (detail: string) => new RequestError("UNSUPPORTED_MEDIA_TYPE", detail);
 
 /** Reads no more than is allowed, whatever length the client declares or hides. */
 async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
-  const tooLarge = () => new LockstepError("TOO_LARGE", `A body may have ${maxBytes} bytes at most.`);
+  const tooLarge = () => new RequestError("TOO_LARGE", `A body may have ${maxBytes} bytes at most.`);
   const declared = request.headers.get("content-length");
   if (declared !== null) {
     if (Number(declared) > maxBytes) throw tooLarge();
@@ -60,8 +60,8 @@ async function inTime<T>(arriving: Promise<T>): Promise<T> {
   try {
     return await Promise.race([arriving, late.promise]);
   } catch (cause) {
-    if (cause instanceof LockstepError) throw cause;
-    throw new LockstepError("MALFORMED", "The body did not arrive.", { cause });
+    if (cause instanceof RequestError) throw cause;
+    throw new RequestError("MALFORMED", "The body did not arrive.", { cause });
   } finally {
     clearTimeout(timer);
   }
@@ -71,7 +71,7 @@ function parse(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw new LockstepError("MALFORMED", "The body is not JSON in UTF-8.", { cause });
+    throw new RequestError("MALFORMED", "The body is not JSON in UTF-8.", { cause });
   }
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { z } from "zod";
 import { product } from "../../contracts/entities/product.ts";
 import { inputSchema, patchSchema } from "../../contracts/entity/entity.ts";
-import { LockstepError } from "../../contracts/errors.ts";
+import { RequestError } from "../../contracts/errors.ts";
 import { readBody } from "./body.ts";
 
 const MAX = 10_000;
@@ -19,7 +19,7 @@ const read = (request: Request, schema: z.ZodObject = inputSchema(product)) =>
 const refusal = (request: Request, schema?: z.ZodObject) =>
   read(request, schema).then(
     (document) => expect.unreachable(JSON.stringify(document)),
-    (error) => (error instanceof LockstepError ? { code: error.code, ...error.details } : error),
+    (error) => (error instanceof RequestError ? { code: error.code, ...error.details } : error),
   );
 const pointers = async (body: unknown, schema?: z.ZodObject) => {
   const { code, violations } = await refusal(post(JSON.stringify(body)), schema);

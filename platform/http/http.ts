@@ -1,7 +1,7 @@
 /** What the HTTP side of every service has in common: health, metrics, problem details (RFC 9457), and a stop that finishes what runs. */
 import { type Context, Hono } from "hono";
 import { routePath } from "hono/route";
-import { LockstepError, type Problem, policy } from "../../contracts/errors.ts";
+import { type Problem, policy, RequestError } from "../../contracts/errors.ts";
 import { contentTypes, formatFor } from "../../observability/exposition.ts";
 import type { Logger } from "../../observability/logger.ts";
 import type { Metrics } from "../../observability/metrics.ts";
@@ -31,9 +31,9 @@ const RETRY_AFTER_S = 1;
 /** The answer for an error. Nothing of an unexpected error gets out. */
 export function problem(error: unknown, instance: string, traceId?: string): Response {
   const known =
-    error instanceof LockstepError
+    error instanceof RequestError
       ? error
-      : new LockstepError("INTERNAL", "An unexpected error occurred; it was logged.");
+      : new RequestError("INTERNAL", "An unexpected error occurred; it was logged.");
   const { http: status, retry } = policy[known.code];
   const { challenges = [], retryAfterSeconds = retry === "soon" ? RETRY_AFTER_S : undefined } = known.details;
   const headers = new Headers({ "content-type": PROBLEM, "cache-control": "no-store" });
@@ -43,7 +43,7 @@ export function problem(error: unknown, instance: string, traceId?: string): Res
 }
 
 /** What a problem says (RFC 9457). The type is a stable URI reference. */
-export function problemBody({ code, message, details }: LockstepError, instance: string, traceId?: string): Problem {
+export function problemBody({ code, message, details }: RequestError, instance: string, traceId?: string): Problem {
   const { http, title } = policy[code];
   return {
     type: `/problems/${code.toLowerCase().replaceAll("_", "-")}`,
@@ -95,7 +95,7 @@ export function serviceApp(deps: { checks: readonly Check[]; metrics: Metrics; l
   app.onError((error, c) => {
     const { traceId } = traceOf(c);
     const request = { method: c.req.method, path: c.req.path, traceId };
-    if (!(error instanceof LockstepError)) logger.error({ err: error, ...request }, "request failed");
+    if (!(error instanceof RequestError)) logger.error({ err: error, ...request }, "request failed");
     else if (policy[error.code].http >= 500) {
       // While a database is away there is one of these for each request; writing them all would cost more than the requests.
       const alike = refused.count(performance.now());
@@ -135,11 +135,11 @@ function unrouted(app: Hono, c: Context): Response {
   const { method, path } = c.req;
   const { traceId } = traceOf(c);
   const methods = methodsOf(app, path);
-  if (methods.length === 0) return problem(new LockstepError("NOT_FOUND", "No resource has this path."), path, traceId);
+  if (methods.length === 0) return problem(new RequestError("NOT_FOUND", "No resource has this path."), path, traceId);
   const allow = methods.join(", ");
   if (method === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });
   const detail = `${method} is not possible here; allowed: ${allow}`;
-  const answer = problem(new LockstepError("METHOD_NOT_ALLOWED", detail), path, traceId);
+  const answer = problem(new RequestError("METHOD_NOT_ALLOWED", detail), path, traceId);
   answer.headers.set("allow", allow);
   return answer;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { type ErrorCode, LockstepError, policy } from "../../contracts/errors.ts";
+import { type ErrorCode, policy, RequestError } from "../../contracts/errors.ts";
 import { createLogger } from "../../observability/logger.ts";
 import { createMetrics } from "../../observability/metrics.ts";
 import type { Check } from "../service.ts";
@@ -15,7 +15,7 @@ function app(checks: readonly Check[] = []) {
     throw new Error("password=hunter2 in /srv/secret.ts");
   });
   made.get("/busy", () => {
-    throw new LockstepError("UNAVAILABLE", "The database is away.", { cause: new Error("10.0.0.7 refused") });
+    throw new RequestError("UNAVAILABLE", "The database is away.", { cause: new Error("10.0.0.7 refused") });
   });
   return { app: made, metrics };
 }
@@ -23,7 +23,7 @@ function app(checks: readonly Check[] = []) {
 describe("a problem (RFC 9457)", () => {
   test("has type, title, status, detail, instance and code, for every code", async () => {
     for (const code of Object.keys(policy) as ErrorCode[]) {
-      const answer = problem(new LockstepError(code, "What happened."), "/things/a b", "f".repeat(32));
+      const answer = problem(new RequestError(code, "What happened."), "/things/a b", "f".repeat(32));
       expect(answer.headers.get("content-type")).toBe("application/problem+json");
       expect(answer.status).toBe(policy[code].http);
       expect(await answer.json()).toEqual({
@@ -40,10 +40,9 @@ describe("a problem (RFC 9457)", () => {
 
   test("tells when to come back where that may help, and only there", () => {
     const retryAfter = (code: ErrorCode, seconds?: number) =>
-      problem(
-        new LockstepError(code, "", seconds === undefined ? {} : { retryAfterSeconds: seconds }),
-        "/",
-      ).headers.get("retry-after");
+      problem(new RequestError(code, "", seconds === undefined ? {} : { retryAfterSeconds: seconds }), "/").headers.get(
+        "retry-after",
+      );
     expect(retryAfter("UNAVAILABLE")).toBe("1");
     expect(retryAfter("UNAVAILABLE", 7)).toBe("7");
     expect(retryAfter("CONFLICT")).toBeNull();

@@ -1,7 +1,7 @@
 /** What descriptions of single operations are made of: parameters, headers, answers, problems. Pure. */
 
 import { type JsonSchema, schemaRef } from "../../contracts/entity/json-schema.ts";
-import { type ErrorCode, LockstepError, policy } from "../../contracts/errors.ts";
+import { type ErrorCode, policy, RequestError } from "../../contracts/errors.ts";
 import { problemBody } from "../http/http.ts";
 
 /** Members of OpenAPI 3.1's Parameter Object that are used here. */
@@ -86,7 +86,7 @@ export function problems(
         content: {
           "application/problem+json": media(
             { ...schemaRef("Problem"), properties: { status: { const: status }, code: { enum: alike } } },
-            problemBody(new LockstepError(alike[0]!, "What happened, and what to do next."), path),
+            problemBody(new RequestError(alike[0]!, "What happened, and what to do next."), path),
           ),
         },
       },

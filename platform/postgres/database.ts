@@ -5,18 +5,18 @@
  * No more statements are handed over than the pool has connections: postgres.js would send the others after those that run, on
  * the same connections, where one that waits for a lock holds them up and where nobody can take them back.
  */
+import { LockstepError } from "../../contracts/errors.ts";
 import type { PoolUse } from "../../observability/gauges.ts";
 import type { Sql } from "./connect.ts";
 
 /** No answer in time, or too many wait already. */
-export class DatabaseUnavailableError extends Error {
+export class DatabaseUnavailableError extends LockstepError {
   /** @param sent false: the statement was not and will not be carried out; true: nobody knows. */
   constructor(
     message: string,
     readonly sent: boolean,
   ) {
-    super(message);
-    this.name = "DatabaseAwayError";
+    super("DATABASE_UNAVAILABLE", message);
   }
 }
 

@@ -2,9 +2,11 @@
  * Every setting of every service: name, default, unit and range. Read once at the start; nothing else reads the environment.
  * `.env.example` is made from this list.
  */
+
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { z } from "zod";
+import { LockstepError } from "../../contracts/errors.ts";
 import { fromFiles } from "./secret-files.ts";
 import { flag, namedUrls, pem, type Setting, setting, url, wholeNumber } from "./setting.ts";
 
@@ -240,10 +242,9 @@ export const copiesOf = (values: Pick<Settings, "LOCKSTEP_REPLICATION_FACTOR" | 
 });
 
 /** One line per mistake: name, value (unless secret), what is allowed. */
-export class SettingsError extends Error {
+export class SettingsError extends LockstepError {
   constructor(readonly mistakes: readonly string[]) {
-    super(`wrong settings:\n${mistakes.map((m) => `  ${m}`).join("\n")}`);
-    this.name = "SettingsError";
+    super("SETTINGS_INVALID", `wrong settings:\n${mistakes.map((m) => `  ${m}`).join("\n")}`);
   }
 }
 

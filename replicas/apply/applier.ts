@@ -56,7 +56,7 @@ export class Applier {
   /**
    * Applies changes, each entity once, sorted by id.
    *
-   * @throws {TableRefusesError} when the table takes no row at all; and what the database says, when it stays away: the batch may be
+   * @throws {TableRejectsError} when the table takes no row at all; and what the database says, when it stays away: the batch may be
    * applied or not, and must come again.
    */
   async apply(changes: readonly Change[]): Promise<Applied> {

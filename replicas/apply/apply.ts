@@ -1,4 +1,5 @@
 /** The replica's table: one call of the function that `lockstep.replicate` made for it (migrations/0001-lockstep.sql) applies a whole batch. */
+
 import {
   columnOf,
   type EntityDeclaration,
@@ -8,6 +9,7 @@ import {
   systemFields,
   type Version,
 } from "../../contracts/entity/entity.ts";
+import { LockstepError } from "../../contracts/errors.ts";
 import type { RoutedEvent } from "../../contracts/event.ts";
 import { listText } from "../../platform/postgres/connect.ts";
 import type { Database } from "../../platform/postgres/database.ts";
@@ -25,10 +27,9 @@ export interface CacheGuard {
 }
 
 /** The cache's epoch is not the one that the batch was prepared for; nothing was applied. */
-export class EpochMovedError extends Error {
+export class EpochMovedError extends LockstepError {
   constructor(cause: unknown) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause });
-    this.name = "EpochMovedError";
+    super("EPOCH_MOVED", cause instanceof Error ? cause.message : String(cause), { cause });
   }
 }
 
@@ -159,7 +160,7 @@ export async function prepareTable(
   await database.query((sql) => sql`select lockstep.replicate(${table}::text::regclass, ${entity.name})`);
 }
 
-/** Whether the table takes any row at all. @throws {DatabaseAwayError} and the like when the database does not say. */
+/** Whether the table takes any row at all. @throws {DatabaseUnavailableError} and the like when the database does not say. */
 export async function takesRows(
   database: Database,
   entity: EntityDeclaration,

@@ -2,7 +2,9 @@
  * What a replica thinks of refused rows: whether the rows are bad, or a table that nobody can write to. The first go to the dead letters,
  * the second would empty the log into them.
  */
+
 import type { EntityId } from "../../contracts/entity/entity.ts";
+import { LockstepError } from "../../contracts/errors.ts";
 
 /** What the database said to one change alone. It was rolled back; the changes beside it are applied. */
 export interface Rejection {
@@ -19,11 +21,12 @@ const MOST_SUSPECTS = 1_000;
 const MANY_IN_VAIN = 20;
 
 /** The table takes no row at all, whatever the change is: no event is to blame, and a person has to act. */
-export class TableRejectsError extends Error {
-  override readonly name = "TableRefusesError";
-
+export class TableRejectsError extends LockstepError {
   constructor(table: string, { code, message }: Rejection) {
-    super(`table ${table} takes no row: mend its schema or its permissions (SQLSTATE ${code}: ${message})`);
+    super(
+      "TABLE_REJECTS",
+      `table ${table} takes no row: mend its schema or its permissions (SQLSTATE ${code}: ${message})`,
+    );
   }
 }
 

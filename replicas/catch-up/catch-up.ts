@@ -1,10 +1,10 @@
 /** Brings the replica's database up to where its group is, partition by partition, before anything newer is applied; and sees that it stays so. */
 
+import { UserError } from "../../contracts/errors.ts";
 import { type Batch, type Log, nameOf, type TopicPartition } from "../../kafka/log.ts";
 import type { Logger } from "../../observability/logger.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import type { Check } from "../../platform/service.ts";
-import { UserError } from "../../platform/user-error.ts";
 import { DatabaseWentBackError, type Positions, PositionsStaleError, SAVE_EVERY_MS } from "./positions.ts";
 import { RebuildBusyError } from "./rebuild/tables.ts";
 

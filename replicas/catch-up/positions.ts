@@ -9,6 +9,7 @@
  *   failover to a server that lagged ({@link DatabaseWentBackError}).
  */
 
+import { LockstepError } from "../../contracts/errors.ts";
 import { type Batch, type Log, nameOf, type OffsetRange, type TopicPartition } from "../../kafka/log.ts";
 import type { Database } from "../../platform/postgres/database.ts";
 import savePositions from "./save-positions.sql" with { type: "text" };
@@ -30,13 +31,17 @@ interface Position {
 }
 
 /** The database lacks what it had: the process ends, and its next start reads again what is missing. */
-export class DatabaseWentBackError extends Error {
-  override readonly name = "DatabaseWentBackError";
+export class DatabaseWentBackError extends LockstepError {
+  constructor(message: string) {
+    super("DATABASE_WENT_BACK", message);
+  }
 }
 
 /** The database would come to lack deletes that the log has forgotten: the process ends, and its next start rebuilds. */
-export class PositionsStaleError extends Error {
-  override readonly name = "PositionsStaleError";
+export class PositionsStaleError extends LockstepError {
+  constructor(message: string) {
+    super("POSITIONS_STALE", message);
+  }
 }
 
 /**
@@ -44,7 +49,7 @@ export class PositionsStaleError extends Error {
  *
  * @throws what the log says.
  */
-export async function timeoutMs(log: Pick<Log, "config">, topics: readonly string[]): Promise<number> {
+export async function maxAbsenceMs(log: Pick<Log, "config">, topics: readonly string[]): Promise<number> {
   const retentions = await Promise.all(
     topics.map(async (topic) => Number((await log.config(topic)).get("delete.retention.ms") ?? DEFAULT_RETENTION_MS)),
   );
@@ -162,7 +167,7 @@ export class Positions {
     );
     if (row?.age == null) return undefined;
     if (row.lost) return "the log has lost changes that this database had not seen yet";
-    return row.age > (await timeoutMs(this.deps.log, this.deps.topics))
+    return row.age > (await maxAbsenceMs(this.deps.log, this.deps.topics))
       ? `behind for ${Math.round(row.age / 1_000)} s, and the log keeps deletes for no longer than that`
       : undefined;
   }

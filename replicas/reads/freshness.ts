@@ -5,7 +5,7 @@
  * for all who wait in one statement.
  */
 import type { EntityId, Version } from "../../contracts/entity/entity.ts";
-import { LockstepError } from "../../contracts/errors.ts";
+import { RequestError } from "../../contracts/errors.ts";
 import type { TokenEntry } from "../../contracts/sync-token.ts";
 
 const ASK_EVERY_MS = 50;
@@ -52,14 +52,11 @@ export class Freshness {
   /**
    * Resolves with true once all wanted versions, or newer ones, are committed; with false when the time is up.
    *
-   * @throws {LockstepError} UNAVAILABLE when the database is away, or too many wait already.
+   * @throws {RequestError} UNAVAILABLE when the database is away, or too many wait already.
    */
   async reached(wanted: readonly RequiredVersion[], timeoutMs: number): Promise<boolean> {
     if (this.waiting.size >= MAX_WAITING)
-      throw new LockstepError(
-        "UNAVAILABLE",
-        `${MAX_WAITING} reads wait for newer data already; try again in a moment.`,
-      );
+      throw new RequestError("UNAVAILABLE", `${MAX_WAITING} reads wait for newer data already; try again in a moment.`);
     // First: what is applied while the database is asked must not be missed.
     const waiting = new Waiting(wanted);
     this.waiting.add(waiting);

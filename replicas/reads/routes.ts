@@ -1,7 +1,7 @@
 /** The replica's HTTP API over one entity: read one, list many. Made from the declaration; writes go to the gateway. */
 import type { Context, Hono } from "hono";
 import type { EntityDeclaration, EntityId } from "../../contracts/entity/entity.ts";
-import { LockstepError } from "../../contracts/errors.ts";
+import { RequestError } from "../../contracts/errors.ts";
 import { isId, pageOf, pageRequest } from "../../contracts/pages.ts";
 import { preferredWait } from "../../contracts/prefer.ts";
 import { decodeSyncTokens, type TokenEntry } from "../../contracts/sync-token.ts";
@@ -52,7 +52,7 @@ export function addReads(app: Hono, deps: ReadParts, entity: EntityDeclaration, 
     const what =
       wanted.length === 1 ? `version ${first!.version} of ${entity.name} ${first!.id}` : "all that was asked for";
     const detail = `This replica does not have ${what} yet, after ${timeoutMs} ms. Ask again, or wait longer with Prefer: wait=N.`;
-    return refusal(c, new LockstepError("BEHIND", detail));
+    return refusal(c, new RequestError("BEHIND", detail));
   };
 
   /** What is there for an id, at least as fresh as the reader asks. */
@@ -107,17 +107,17 @@ export function addReads(app: Hono, deps: ReadParts, entity: EntityDeclaration, 
   for (const path of [collection, one])
     app.all(path, (c) => {
       const detail = `${c.req.method} is not possible here: this is a replica, which only answers ${READ_METHODS}. Send writes to the gateway.`;
-      const answer = problem(new LockstepError("METHOD_NOT_ALLOWED", detail), c.req.path);
+      const answer = problem(new RequestError("METHOD_NOT_ALLOWED", detail), c.req.path);
       answer.headers.set("allow", READ_METHODS);
       return answer;
     });
 }
 
 const notFound = (entity: EntityDeclaration, id: string) =>
-  new LockstepError("NOT_FOUND", `There is no ${entity.name} ${JSON.stringify(id.slice(0, 64))} in this replica.`);
+  new RequestError("NOT_FOUND", `There is no ${entity.name} ${JSON.stringify(id.slice(0, 64))} in this replica.`);
 
 /** A problem that still says how the cache did and how far behind this replica is. */
-function refusal(c: Context, error: LockstepError): Response {
+function refusal(c: Context, error: RequestError): Response {
   const answer = problem(error, c.req.path);
   for (const name of ["cache-status", "lockstep-lag", "preference-applied"]) {
     const value = c.res.headers.get(name);

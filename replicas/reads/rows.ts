@@ -9,7 +9,7 @@ import {
   type ReplicaDeclaration,
   type Version,
 } from "../../contracts/entity/entity.ts";
-import { LockstepError } from "../../contracts/errors.ts";
+import { RequestError } from "../../contracts/errors.ts";
 import { listText } from "../../platform/postgres/connect.ts";
 import { type Database, isUnavailable } from "../../platform/postgres/database.ts";
 
@@ -25,7 +25,7 @@ export class Rows {
   /**
    * What is there for an id: a document, or that it is not there as of a version; undefined when it was never heard of.
    *
-   * @throws {LockstepError} UNAVAILABLE
+   * @throws {RequestError} UNAVAILABLE
    */
   async one(id: EntityId): Promise<Entry | undefined> {
     const [found] = await this.ask(
@@ -39,7 +39,7 @@ export class Rows {
     return { version: Number(found.version) as Version, body: found.row && JSON.stringify(this.document(found.row)) };
   }
 
-  /** Those of the wanted versions that are not committed here yet. @throws {LockstepError} UNAVAILABLE */
+  /** Those of the wanted versions that are not committed here yet. @throws {RequestError} UNAVAILABLE */
   async behind(wanted: readonly { id: EntityId; version: Version }[]): Promise<{ id: EntityId; version: Version }[]> {
     const ids = listText(wanted.map(({ id }) => id));
     const versions = listText(wanted.map(({ version }) => version));
@@ -56,7 +56,7 @@ export class Rows {
    * Documents in the order of their ids.
    *
    * @param after only ids above this one.
-   * @throws {LockstepError} UNAVAILABLE
+   * @throws {RequestError} UNAVAILABLE
    */
   async page(after: EntityId | undefined, limit: number): Promise<Document[]> {
     const found = await this.ask(
@@ -77,7 +77,7 @@ export class Rows {
     } catch (cause) {
       const notMigrated = (cause as { code?: unknown }).code === "42P01";
       if (!isUnavailable(cause) && !notMigrated) throw cause;
-      throw new LockstepError("UNAVAILABLE", `The replica's database does not answer; try again in a moment.`, {
+      throw new RequestError("UNAVAILABLE", `The replica's database does not answer; try again in a moment.`, {
         retryAfterSeconds: 1,
         cause,
       });

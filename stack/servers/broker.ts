@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { Failure } from "../failure.ts";
+import { UserError } from "../../contracts/errors.ts";
 import { brokerMembers } from "./broker-members.ts";
 import { findJava } from "./java.ts";
 import { kafkaJars } from "./kafka-jars.ts";
@@ -34,7 +34,7 @@ const JVM = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
  * a second one, so start them together.
  *
  * @throws {MissingComponentError} when Java or Kafka cannot be had on this machine.
- * @throws {Failure} with the log's last lines when it does not start.
+ * @throws {UserError} with the log's last lines when it does not start.
  */
 export async function startBroker(options: BrokerOptions): Promise<Server> {
   const { nodeId, port, advertisedPort = port } = options;
@@ -139,7 +139,7 @@ async function format(
     ...classPath,
     ...["kafka.tools.StorageTool", "format", "-t", clusterId(cluster), "-c", properties],
   ]);
-  if (status !== 0) throw new Failure(`the broker's data folder ${dir} could not be formatted: ${reasonIn(output)}`);
+  if (status !== 0) throw new UserError(`the broker's data folder ${dir} could not be formatted: ${reasonIn(output)}`);
   writeFileSync(marker, "");
 }
 

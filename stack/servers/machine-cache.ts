@@ -3,15 +3,13 @@ import { spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import { Failure } from "../failure.ts";
+import { UserError } from "../../contracts/errors.ts";
 import { report, type StartOptions } from "./server.ts";
 
 /** A component is missing and cannot be brought. The message is one line that names what to do. */
-export class MissingComponentError extends Failure {
-  override readonly name = "MissingComponentError";
-
+export class MissingComponentError extends UserError {
   constructor(what: string, todo: string) {
-    super(`${what}: ${todo}`);
+    super(`${what}: ${todo}`, "MISSING_COMPONENT");
   }
 }
 

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { Failure } from "../failure.ts";
+import { UserError } from "../../contracts/errors.ts";
 import { commandOf } from "../processes.ts";
 import { clusterHome } from "./cluster-home.ts";
 import { reasonIn, run } from "./machine-cache.ts";
@@ -43,7 +43,7 @@ const settingsOf = ({ port, settings }: PostgresOptions): readonly string[] =>
  * Starts the cluster in `dir`, making it first if there is none. The password is kept, so the URL stays the same over restarts.
  *
  * @throws {MissingComponentError} when PostgreSQL cannot be had on this machine.
- * @throws {Failure} with the log's last lines when it does not start.
+ * @throws {UserError} with the log's last lines when it does not start.
  */
 export async function startPostgres(options: PostgresOptions): Promise<Server> {
   const { name, port, database, superuser = "lockstep" } = options;
@@ -106,7 +106,7 @@ async function initialize({ home, binaries, user, superuser, password, database 
   if (user) for (const path of [draft, passwordFile]) chownSync(path, user.uid, user.gid);
   const step = async (what: string, program: string, args: readonly string[], input?: string) => {
     const { status, output } = await run(join(binaries, "bin", program), args, { ...as, ...(input && { input }) });
-    if (status !== 0) throw new Failure(`${what} failed: ${reasonIn(output)}`);
+    if (status !== 0) throw new UserError(`${what} failed: ${reasonIn(output)}`);
   };
   try {
     await step("making a PostgreSQL cluster", "initdb", [

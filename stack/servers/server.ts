@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { Failure } from "../failure.ts";
+import { UserError } from "../../contracts/errors.ts";
 
 export type ServerKind = "postgres" | "broker" | "redis";
 
@@ -66,7 +66,7 @@ export function openLog(path: string): number {
 /**
  * Starts a process; both its outputs go to the log file.
  *
- * @throws {Failure} when the command cannot be run.
+ * @throws {UserError} when the command cannot be run.
  */
 export function launch(how: Launch): Server {
   const log = openLog(how.logFile);
@@ -88,7 +88,7 @@ export function launch(how: Launch): Server {
     child.once("error", () => settle(127));
   });
   const { pid } = child;
-  if (pid === undefined) throw new Failure(`${how.name}: ${how.command} cannot be run`);
+  if (pid === undefined) throw new UserError(`${how.name}: ${how.command} cannot be run`);
   child.unref();
 
   const send = (signal: NodeJS.Signals) => {
@@ -116,7 +116,7 @@ export function lastLines(path: string, count: number): string {
  * Waits until a started server answers.
  *
  * @param answers rejects, or gives false, while it does not.
- * @throws {Failure} with the log's last lines when the process ends first or the time is up; the process is then stopped.
+ * @throws {UserError} with the log's last lines when the process ends first or the time is up; the process is then stopped.
  * @throws the signal's reason when it is aborted; the process is then stopped.
  */
 export async function untilAnswering(
@@ -141,7 +141,7 @@ export async function untilAnswering(
     if (ended || late) {
       if (late) await server.stop("SIGKILL");
       const why = ended ? "ended during its start" : `did not answer within ${timeoutMs / 1000} s`;
-      throw new Failure(`${server.name} ${why}; the last lines of ${logFile}:\n${lastLines(logFile, 12)}`);
+      throw new UserError(`${server.name} ${why}; the last lines of ${logFile}:\n${lastLines(logFile, 12)}`);
     }
     await Promise.race([new Promise((resolve) => setTimeout(resolve, 30)), server.exited]);
   }

@@ -6,7 +6,7 @@ import {
   type Batch,
   type ConsumeOptions,
   type Log,
-  RecordRefusedError,
+  RecordRejectedError,
   type StoredRecord,
   WriterDeadError,
 } from "../../kafka/log.ts";
@@ -132,7 +132,7 @@ describe.each([...fencings])("writers by %s", (fencing) => {
     const topic = await newTopic(1, { "max.message.bytes": "1000" });
     const at = { topic, partition: 0 };
     const writer = await log.openWriter(topic, [at]);
-    await expect(writer.write(at, [record("x".repeat(2_000))])).rejects.toThrow(RecordRefusedError);
+    await expect(writer.write(at, [record("x".repeat(2_000))])).rejects.toThrow(RecordRejectedError);
     expect(writer.open).toBe(true);
     await writer.write(at, [record("fits")]);
     expect(texts(await readSome(topic, 1))).toEqual(["fits"]);

@@ -1,5 +1,5 @@
 /** What takes longer than a request: verifications, repairs, rebuilds. One of a kind and name at a time; each can be stopped. */
-import { LockstepError } from "../../../contracts/errors.ts";
+import { RequestError } from "../../../contracts/errors.ts";
 
 export const jobKinds = ["verify", "repair", "rebuild"] as const;
 export type JobKind = (typeof jobKinds)[number];
@@ -40,13 +40,10 @@ export class Jobs {
     return this.all.map(({ job }) => job);
   }
 
-  /** Begins a job and comes back. @throws {LockstepError} CONFLICT when one of this kind and name runs already. */
+  /** Begins a job and comes back. @throws {RequestError} CONFLICT when one of this kind and name runs already. */
   start(kind: JobKind, name: string | null, work: (context: JobContext) => Promise<Job["result"]>): Job {
     if (this.all.some(({ job }) => job.kind === kind && job.name === name && job.state === "running"))
-      throw new LockstepError(
-        "CONFLICT",
-        `There is a ${kind} under way${name ? ` of ${name}` : ""}; wait for its end.`,
-      );
+      throw new RequestError("CONFLICT", `There is a ${kind} under way${name ? ` of ${name}` : ""}; wait for its end.`);
     const job: Job = {
       ...{ number: ++this.number, kind, name, startedMs: Date.now(), state: "running" },
       ...{ done: null, total: null, problem: null, result: null },
@@ -59,10 +56,10 @@ export class Jobs {
     return job;
   }
 
-  /** @throws {LockstepError} NOT_FOUND when no such job is under way. */
+  /** @throws {RequestError} NOT_FOUND when no such job is under way. */
   stop(number: number): void {
     const found = this.all.find(({ job }) => job.number === number && job.state === "running");
-    if (!found) throw new LockstepError("NOT_FOUND", `No job ${number} is under way.`);
+    if (!found) throw new RequestError("NOT_FOUND", `No job ${number} is under way.`);
     found.ending.abort(new Error("stopped"));
   }
 

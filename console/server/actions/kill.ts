@@ -1,6 +1,6 @@
 /** Ends a process of the stack at once, as a power cut would: its supervisor starts it again. */
 import { readFileSync } from "node:fs";
-import { LockstepError } from "../../../contracts/errors.ts";
+import { RequestError } from "../../../contracts/errors.ts";
 import { readStackFile, type StackEntry } from "../../../platform/stack-file.ts";
 
 interface Entry extends StackEntry {
@@ -10,10 +10,10 @@ interface Entry extends StackEntry {
 /** Services only, and not this one: who is to show what happens must see it. */
 const KINDS: readonly string[] = ["gateway", "relay", "stream", "replica"];
 
-/** @returns its pid. @throws {LockstepError} UNAVAILABLE when this console belongs to no stack of this machine, NOT_FOUND. */
+/** @returns its pid. @throws {RequestError} UNAVAILABLE when this console belongs to no stack of this machine, NOT_FOUND. */
 export function kill(data: string | undefined, name: string, instance: number): number {
   if (data === undefined)
-    throw new LockstepError(
+    throw new RequestError(
       "UNAVAILABLE",
       "Only a stack that bun run up started lets its processes be ended from here.",
     );
@@ -22,7 +22,7 @@ export function kill(data: string | undefined, name: string, instance: number): 
     (entry) => entry.name === name && entry.instance === instance && KINDS.includes(entry.kind),
   );
   if (!found?.pid || !isLockstep(found.pid, name))
-    throw new LockstepError("NOT_FOUND", `No process of ${name} ${instance} runs now.`);
+    throw new RequestError("NOT_FOUND", `No process of ${name} ${instance} runs now.`);
   process.kill(found.pid, "SIGKILL");
   return found.pid;
 }

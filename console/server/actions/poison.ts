@@ -1,6 +1,6 @@
 /** Puts an event into the log that nobody can process, beside the relay's: what a broken writer would do. */
 import { type Document, documentOf, type EntityDeclaration, type EntityId } from "../../../contracts/entity/entity.ts";
-import { LockstepError } from "../../../contracts/errors.ts";
+import { RequestError } from "../../../contracts/errors.ts";
 import { encodeEvent } from "../../../contracts/event.ts";
 import { eventsTopic } from "../../../contracts/topics.ts";
 import type { Log } from "../../../kafka/log.ts";
@@ -21,7 +21,7 @@ export interface PoisonResult {
   readonly atMs: number;
 }
 
-/** @throws {LockstepError} NOT_FOUND when the source has no such entity. @throws {Error} when the source or the log does not answer. */
+/** @throws {RequestError} NOT_FOUND when the source has no such entity. @throws {Error} when the source or the log does not answer. */
 export async function poison(
   { source, log }: { source: Sql; log: Log },
   entity: EntityDeclaration,
@@ -30,7 +30,7 @@ export async function poison(
 ): Promise<PoisonResult> {
   const [row] = await source<{ doc: Record<string, unknown> }[]>`
     select to_jsonb(t) as doc from ${source(entity.plural)} t where id = ${id}`;
-  if (!row) throw new LockstepError("NOT_FOUND", `There is no ${entity.name} ${id}.`);
+  if (!row) throw new RequestError("NOT_FOUND", `There is no ${entity.name} ${id}.`);
   const document = documentOf(entity.fields, row.doc);
   const version = Number(document.version) + 1;
   const message = encodeEvent({

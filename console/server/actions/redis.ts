@@ -1,5 +1,5 @@
 /** Takes Redis away for a while, through nothing but a connection to it: bounded, and over by itself. */
-import { LockstepError } from "../../../contracts/errors.ts";
+import { RequestError } from "../../../contracts/errors.ts";
 import { connectRedis } from "../../../operations/connect.ts";
 
 /** Of every key of ours (replicas/cache/README.md): a Redis that others use as well keeps theirs. */
@@ -33,11 +33,11 @@ async function withRedis<T>(
   work: (redis: NonNullable<ReturnType<typeof connectRedis>>) => Promise<T>,
 ): Promise<T> {
   const redis = connectRedis(url);
-  if (!redis) throw new LockstepError("UNAVAILABLE", "There is no Redis here: REDIS_URL is not set.");
+  if (!redis) throw new RequestError("UNAVAILABLE", "There is no Redis here: REDIS_URL is not set.");
   try {
     return await work(redis);
   } catch (cause) {
-    throw new LockstepError("UNAVAILABLE", "Redis does not answer.", { cause });
+    throw new RequestError("UNAVAILABLE", "Redis does not answer.", { cause });
   } finally {
     redis.disconnect();
   }

@@ -1,13 +1,13 @@
 /** Changes one row of a replica behind Lockstep's back, as somebody with psql could, so that a verification has something to find. */
 import { columnOf, type EntityDeclaration, type EntityId } from "../../../contracts/entity/entity.ts";
-import { LockstepError } from "../../../contracts/errors.ts";
+import { RequestError } from "../../../contracts/errors.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
 
 /**
  * Reverses the first text that the replica has, so that it stays as long as it was. Its version stays too: nothing but a comparison of
  * contents can see it.
  *
- * @returns the field. @throws {LockstepError} NOT_FOUND when the replica has no such row, or nothing of it can be changed.
+ * @returns the field. @throws {RequestError} NOT_FOUND when the replica has no such row, or nothing of it can be changed.
  */
 export async function tamper(sql: Sql, entity: EntityDeclaration, replica: string, id: EntityId): Promise<string> {
   const fields = entity.replicas.find(({ name }) => name === replica)?.fields ?? {};
@@ -15,7 +15,7 @@ export async function tamper(sql: Sql, entity: EntityDeclaration, replica: strin
     select to_jsonb(t) as doc from ${sql(entity.plural)} t where id = ${id}`;
   const field = Object.keys(fields).find((name) => isReversible(row?.doc[columnOf(name)]));
   if (!row || field === undefined)
-    throw new LockstepError("NOT_FOUND", `${replica} has no ${entity.name} ${id} with a text to change.`);
+    throw new RequestError("NOT_FOUND", `${replica} has no ${entity.name} ${id} with a text to change.`);
   const column = columnOf(field);
   await sql`update ${sql(entity.plural)} set ${sql(column)} = reverse(${sql(column)}) where id = ${id}`;
   return field;

@@ -1,6 +1,6 @@
 /** Writes entities as any client does: through the gateway's API. The answer is the gateway's own. */
 import type { Document, EntityDeclaration, EntityId } from "../../../contracts/entity/entity.ts";
-import { LockstepError } from "../../../contracts/errors.ts";
+import { RequestError } from "../../../contracts/errors.ts";
 import { SpanKind, startSpan, traceIdOf } from "../../../observability/trace.ts";
 import type { Addresses } from "../../../operations/connect.ts";
 
@@ -26,7 +26,7 @@ export interface WriteAnswer {
 
 /**
  * @param token of whoever wants it, who must have the right to write: the console itself has none.
- * @throws {LockstepError} UNAVAILABLE when the gateway is not known or does not answer.
+ * @throws {RequestError} UNAVAILABLE when the gateway is not known or does not answer.
  */
 export async function write(
   addresses: Addresses,
@@ -66,11 +66,11 @@ const pathOf = ({ plural }: EntityDeclaration, id: EntityId | undefined): string
 
 async function ask({ services }: Addresses, path: string, init: RequestInit): Promise<Response> {
   const gateway = services.find(({ name }) => name === "gateway");
-  if (!gateway) throw new LockstepError("UNAVAILABLE", "Nobody says where the gateway is: set LOCKSTEP_SERVICE_URLS.");
+  if (!gateway) throw new RequestError("UNAVAILABLE", "Nobody says where the gateway is: set LOCKSTEP_SERVICE_URLS.");
   try {
     return await fetch(`${gateway.url}${path}`, { ...init, signal: AbortSignal.timeout(ANSWER_MS) });
   } catch (cause) {
-    throw new LockstepError("UNAVAILABLE", "The gateway does not answer.", { cause });
+    throw new RequestError("UNAVAILABLE", "The gateway does not answer.", { cause });
   }
 }
 

@@ -7,14 +7,14 @@
  *   sends is JSON and says so, which a form of another site cannot (a browser asks first, and nobody answers that).
  */
 import type { MiddlewareHandler } from "hono";
-import { LockstepError } from "../../../contracts/errors.ts";
+import { RequestError } from "../../../contracts/errors.ts";
 
 /** @param names hosts beside addresses and localhost, lower case. */
 export const ownHostOnly =
   (names: readonly string[]): MiddlewareHandler =>
   async (c, next) => {
     if (!isOwnHost(c.req.header("host"), names))
-      throw new LockstepError(
+      throw new RequestError(
         "FORBIDDEN",
         "This name is not known here: set LOCKSTEP_CONSOLE_HOSTS to reach the console by it.",
       );
@@ -39,13 +39,13 @@ export const changesOnly =
   (allowed: boolean): MiddlewareHandler =>
   async (c, next) => {
     if (!allowed)
-      throw new LockstepError(
+      throw new RequestError(
         "FORBIDDEN",
         "Operations are switched off here: LOCKSTEP_CONSOLE_OPERATIONS=true allows them.",
       );
     const site = c.req.header("sec-fetch-site");
     if (!isSameSite({ site, origin: c.req.header("origin"), host: c.req.header("host") }))
-      throw new LockstepError("FORBIDDEN", "This comes from another site.");
+      throw new RequestError("FORBIDDEN", "This comes from another site.");
     await next();
   };
 

@@ -2,7 +2,7 @@
 import type { Hono } from "hono";
 import { z } from "zod";
 import { replicaNames } from "../../../contracts/entities/index.ts";
-import { LockstepError } from "../../../contracts/errors.ts";
+import { RequestError } from "../../../contracts/errors.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { drop } from "../../../operations/dead-letters/drop.ts";
 import { listOpen } from "../../../operations/dead-letters/list-open.ts";
@@ -110,7 +110,7 @@ function addJobs(app: Hono, deps: OperationParts): void {
   });
 }
 
-/** @throws {LockstepError} MALFORMED for a rebuild of nothing; CONFLICT when one runs already. */
+/** @throws {RequestError} MALFORMED for a rebuild of nothing; CONFLICT when one runs already. */
 function startJob(deps: OperationParts, { kind, replica }: z.output<typeof jobSchema>): Job {
   switch (kind) {
     case "verify":
@@ -118,7 +118,7 @@ function startJob(deps: OperationParts, { kind, replica }: z.output<typeof jobSc
     case "repair":
       return startRepair(deps);
     case "rebuild":
-      if (replica === undefined) throw new LockstepError("MALFORMED", "Say which replica is to be rebuilt.");
+      if (replica === undefined) throw new RequestError("MALFORMED", "Say which replica is to be rebuilt.");
       return startRebuild(deps, replica);
     default:
       return kind satisfies never;

@@ -2,7 +2,7 @@
 import type { Hono } from "hono";
 import { parseOrigin } from "../../../contracts/dead-letter.ts";
 import { entities } from "../../../contracts/entities/index.ts";
-import { LockstepError } from "../../../contracts/errors.ts";
+import { RequestError } from "../../../contracts/errors.ts";
 import { isId, pageRequest } from "../../../contracts/pages.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { choose } from "../../../operations/dead-letters/choose.ts";
@@ -27,7 +27,7 @@ export function addReads(app: Hono, { connections, about }: ReadParts): void {
   app.get("/api/status", async (c) => c.json(await toHttpError(() => gatherStatus(connections))));
   app.get("/api/journey/:id", async (c) => {
     const id = (c.req.param("id") ?? "").toLowerCase();
-    if (!isId(id)) throw new LockstepError("NOT_FOUND", "Ids are UUIDs.");
+    if (!isId(id)) throw new RequestError("NOT_FOUND", "Ids are UUIDs.");
     const journeys = await toHttpError(() => Promise.all(entities.map((one) => gatherJourney(connections, one, id))));
     return c.json({ journeys: journeys.filter(isKnown) });
   });
@@ -45,7 +45,7 @@ function addLetters(app: Hono, connections: Connections): void {
   app.get("/api/dead-letters", async (c) => {
     const { state = "all", cursor, limit, newest: newestFirst } = c.req.query();
     if (state !== "all" && !states.includes(state as State))
-      throw new LockstepError("MALFORMED", "There is no such state.");
+      throw new RequestError("MALFORMED", "There is no such state.");
     const all = [...(await toHttpError(() => choose(quietly(connections), {}))).values()];
     const max = pageRequest(limit ? { limit } : {}).limit;
     // A page that shows how things are now begins at the end, and goes no further.
@@ -59,16 +59,16 @@ function addLetters(app: Hono, connections: Connections): void {
   app.get("/api/dead-letter", async (c) => {
     const name = c.req.query("origin") ?? "";
     if (!parseOrigin(name))
-      throw new LockstepError("MALFORMED", "A letter is named by its origin: topic/partition/offset.");
+      throw new RequestError("MALFORMED", "A letter is named by its origin: topic/partition/offset.");
     const found = (await toHttpError(() => choose(quietly(connections), {}, [name]))).get(name);
-    if (!found) throw new LockstepError("NOT_FOUND", `There is no dead letter ${name}.`);
+    if (!found) throw new RequestError("NOT_FOUND", `There is no dead letter ${name}.`);
     return c.json(await toHttpError(async () => show(await connections.log(), found, false)));
   });
 }
 
-/** @throws {LockstepError} NOT_FOUND. */
+/** @throws {RequestError} NOT_FOUND. */
 export function entityOf(plural: string | undefined) {
   const entity = entities.find((one) => one.plural === plural);
-  if (!entity) throw new LockstepError("NOT_FOUND", "No entity is declared under this name.");
+  if (!entity) throw new RequestError("NOT_FOUND", "No entity is declared under this name.");
   return entity;
 }

@@ -1,6 +1,6 @@
 /** The stream of events over HTTP. */
 import type { Context, Hono } from "hono";
-import { LockstepError } from "../../../contracts/errors.ts";
+import { RequestError } from "../../../contracts/errors.ts";
 import type { Hub } from "../live/hub.ts";
 
 const RETRY_AFTER_S = 5;
@@ -10,7 +10,7 @@ export function addStream(app: Hono, hub: Hub): void {
   app.get("/api/events", (c) => {
     const stream = hub.connect(c.req.header("last-event-id"));
     if (!stream)
-      throw new LockstepError("UNAVAILABLE", "Too many look at this console already; try again later.", {
+      throw new RequestError("UNAVAILABLE", "Too many look at this console already; try again later.", {
         retryAfterSeconds: RETRY_AFTER_S,
       });
     neverIdle(c);

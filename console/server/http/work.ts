@@ -1,5 +1,5 @@
 /** The long operations as jobs: the verbs' own work, told in numbers. */
-import { LockstepError } from "../../../contracts/errors.ts";
+import { RequestError } from "../../../contracts/errors.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { type Rebuilding, rebuildAndCompare } from "../../../operations/rebuild/rebuild.ts";
 import { verifyAndRepair } from "../../../operations/repair/verify-and-repair.ts";
@@ -31,14 +31,14 @@ const totals = (verified: readonly Verified[]): Record<string, number> => ({
   behind: verified.filter(({ behind }) => behind).length,
 });
 
-/** @throws {LockstepError} CONFLICT when one runs already. */
+/** @throws {RequestError} CONFLICT when one runs already. */
 export const startVerification = ({ connections, jobs }: WorkParts): Job =>
   jobs.start("verify", null, async (context) => {
     const { signal } = context;
     return totals(await verifyScope({ connections, progress: rowsOf(context), signal }, SCOPE));
   });
 
-/** @throws {LockstepError} CONFLICT when one runs already. */
+/** @throws {RequestError} CONFLICT when one runs already. */
 export const startRepair = ({ connections, jobs }: WorkParts): Job =>
   jobs.start("repair", null, async (context) => {
     const { signal } = context;
@@ -49,11 +49,11 @@ export const startRepair = ({ connections, jobs }: WorkParts): Job =>
 /**
  * The tables of before the last rebuild go first: they would stand in the way.
  *
- * @throws {LockstepError} CONFLICT when one of this replica runs already, UNAVAILABLE when nobody says where its database is.
+ * @throws {RequestError} CONFLICT when one of this replica runs already, UNAVAILABLE when nobody says where its database is.
  */
 export function startRebuild({ connections, jobs, rebuilding }: WorkParts, replica: string): Job {
   const databaseUrl = connections.addresses.replicas.get(replica);
-  if (!databaseUrl) throw new LockstepError("UNAVAILABLE", `Nobody says where the database of ${replica} is.`);
+  if (!databaseUrl) throw new RequestError("UNAVAILABLE", `Nobody says where the database of ${replica} is.`);
   return jobs.start("rebuild", replica, async (context) => {
     await rebuilding.dropOld(databaseUrl);
     const { signal, progress } = context;

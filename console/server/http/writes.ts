@@ -2,7 +2,7 @@
 import type { Hono } from "hono";
 import { z } from "zod";
 import type { EntityDeclaration } from "../../../contracts/entity/entity.ts";
-import { LockstepError } from "../../../contracts/errors.ts";
+import { RequestError } from "../../../contracts/errors.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { readBody } from "../../../platform/http/body.ts";
 import { withoutPrivate } from "../actions/list.ts";
@@ -43,7 +43,7 @@ export function addWrites(app: Hono, deps: WriteParts): void {
     const wish = await json(c.req.raw, wishSchema);
     const entity = entityOf(wish.entity);
     if ((wish.operation === "create") === (wish.id !== undefined))
-      throw new LockstepError("MALFORMED", "What is created has no id yet; what is changed or deleted has one.");
+      throw new RequestError("MALFORMED", "What is created has no id yet; what is changed or deleted has one.");
     // A log that is away keeps nobody from writing; only the way cannot be shown then.
     const ends = await Promise.race([
       deps.follow.begin(entity).catch(() => undefined),

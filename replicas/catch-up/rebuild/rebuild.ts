@@ -9,7 +9,7 @@ import { replicaTopic } from "../../../contracts/topics.ts";
 import type { Log } from "../../../kafka/log.ts";
 import { connectDedicated, connectPool, type Sql } from "../../../platform/postgres/connect.ts";
 import type { ReplicatedEntity } from "../../replica.ts";
-import { timeoutMs } from "../positions.ts";
+import { maxAbsenceMs } from "../positions.ts";
 import { type FillParts, fill, filledTo, type Source } from "./fill.ts";
 import { switchTables } from "./switch.ts";
 import { dropNext, dropStaleNext, finishNext, lockRebuild, NEXT, type NextTable, prepareNext } from "./tables.ts";
@@ -51,7 +51,7 @@ export interface Filled {
 /**
  * @param kept the entities of the replica: all of them are rebuilt.
  * @returns once the new tables are in place, or when they were not approved.
- * @throws {RebuildRefusedError} what stands in the way.
+ * @throws {RebuildRejectedError} what stands in the way.
  * @throws what the database or the log says; nothing is switched then, and the next run goes on.
  */
 export async function rebuild(
@@ -78,7 +78,7 @@ export async function rebuild(
     await lockRebuild(session);
     const topics = kept.map(({ entity, replica }) => replicaTopic(entity, replica.name).name);
     if (deps.anew) await dropNext(session);
-    else await dropStaleNext(session, await timeoutMs(deps.log, topics));
+    else await dropStaleNext(session, await maxAbsenceMs(deps.log, topics));
     const tables = await prepareNext(
       session,
       kept.map(({ entity }) => entity.plural),

@@ -2,7 +2,7 @@
 import type { TransactionSql } from "postgres";
 import type { Sql } from "../../../platform/postgres/connect.ts";
 import { LEASE_MS } from "../../cache/epoch.ts";
-import { type NextTable, quoted, RebuildRefusedError } from "./tables.ts";
+import { type NextTable, quoted, RebuildRejectedError } from "./tables.ts";
 
 /** Longest wait for each table's lock: whoever comes after us waits behind us meanwhile. */
 const LOCK_TIMEOUT = "1s";
@@ -17,7 +17,7 @@ const LOCK_NOT_AVAILABLE = "55P03";
  * cached before is not served any more.
  *
  * @param sql a session of its own.
- * @throws {RebuildRefusedError} when the new tables lack something that the live ones have, or the locks cannot be had.
+ * @throws {RebuildRejectedError} when the new tables lack something that the live ones have, or the locks cannot be had.
  */
 export async function switchTables(
   sql: Sql,
@@ -35,7 +35,7 @@ export async function switchTables(
     } catch (error) {
       if ((error as { code?: unknown }).code !== LOCK_NOT_AVAILABLE) throw error;
       if (attempt === ATTEMPTS)
-        throw new RebuildRefusedError(
+        throw new RebuildRejectedError(
           "the tables are in use all the while: end the long transactions, then run it again",
         );
       await Bun.sleep(PAUSE_MS);
@@ -78,11 +78,11 @@ async function refuseLoss(sql: TransactionSql): Promise<void> {
     from lockstep.versions l left join lockstep_next.versions n using (entity, id) where not l.deleted`;
   const [there] = await sql<{ any: boolean }[]>`select exists (select from lockstep.versions where not deleted) as any`;
   if (there!.any && Number(row!.known) === 0)
-    throw new RebuildRefusedError(
+    throw new RebuildRejectedError(
       "the log has nothing of what the replica has: it was made anew. Send everything again first (lockstep backfill)",
     );
   if (Number(row!.lost) > 0)
-    throw new RebuildRefusedError(
+    throw new RebuildRejectedError(
       `the log has older versions of ${row!.lost} entities than the replica: it was made anew, or cut off. Send them again (lockstep repair, lockstep backfill) and then rebuild`,
     );
 }

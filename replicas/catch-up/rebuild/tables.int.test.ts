@@ -3,7 +3,7 @@ import { replicaTopic } from "../../../contracts/topics.ts";
 import { entity, newId, replicaDatabase, replicaOf, routedMessage } from "../../../tests/harness/replica.ts";
 import { SimulatedLog } from "../../../tests/harness/simulated-log.ts";
 import { fill } from "./fill.ts";
-import { prepareNext, RebuildRefusedError } from "./tables.ts";
+import { prepareNext, RebuildRejectedError } from "./tables.ts";
 
 const TRIGGER = `
   create function complete() returns trigger language plpgsql as $$ begin new.name := coalesce(new.name, new.sku); return new; end $$;
@@ -23,7 +23,7 @@ test("a trigger that completes rows is on the new tables too, so that a rebuild 
 test("a trigger that tells of rows is refused: those of a rebuild are not new", async () => {
   await using database = await replicaDatabase("catalog");
   await database.sql.unsafe(TRIGGER.replace("before insert or update", "after insert"));
-  await expect(prepareNext(database.sql, ["products"])).rejects.toThrow(RebuildRefusedError);
+  await expect(prepareNext(database.sql, ["products"])).rejects.toThrow(RebuildRejectedError);
 });
 
 test("a rebuild that was interrupted goes on, but not into tables from before a migration", async () => {

@@ -1,12 +1,13 @@
 /** The new version of a replica's tables, beside the live ones: schema `lockstep_next`; and the old one, once switched: `lockstep_old`. */
+
+import { UserError } from "../../../contracts/errors.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
-import { UserError } from "../../../platform/user-error.ts";
 
 /** A rebuild cannot be done now. */
-export class RebuildRefusedError extends UserError {}
+export class RebuildRejectedError extends UserError {}
 
 /** Somebody else rebuilds this replica at this moment. */
-export class RebuildBusyError extends RebuildRefusedError {}
+export class RebuildBusyError extends RebuildRejectedError {}
 
 /** Schema of the new tables. */
 export const NEXT = "lockstep_next";
@@ -36,12 +37,12 @@ export async function lockRebuild(sql: Sql): Promise<void> {
 /**
  * Makes what is not there yet: a rebuild that was interrupted goes on with what it had, unless a migration came in between.
  *
- * @throws {RebuildRefusedError} when the old tables of an earlier rebuild are still there, or when something that Lockstep did not make
+ * @throws {RebuildRejectedError} when the old tables of an earlier rebuild are still there, or when something that Lockstep did not make
  * hangs on a live table and would go on with the old one.
  */
 export async function prepareNext(sql: Sql, tables: readonly string[]): Promise<NextTable[]> {
   if (await schemaExists(sql, "lockstep_old"))
-    throw new RebuildRefusedError("the tables of before the last rebuild are still there: drop them with --drop-old");
+    throw new RebuildRejectedError("the tables of before the last rebuild are still there: drop them with --drop-old");
   await dropOtherShape(sql, tables);
   await sql`create schema if not exists lockstep_next`;
   await refuseDependents(sql, "lockstep", "versions");
@@ -92,7 +93,7 @@ export async function schemaExists(sql: Sql, name: string): Promise<boolean> {
 async function liveSchema(sql: Sql, table: string): Promise<string> {
   const [row] = await sql<{ schema: string }[]>`
     select n.nspname as schema from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass(${quoted(table)})`;
-  if (!row) throw new RebuildRefusedError(`there is no table ${table} to rebuild: start the replica once`);
+  if (!row) throw new RebuildRejectedError(`there is no table ${table} to rebuild: start the replica once`);
   return row.schema;
 }
 
@@ -162,7 +163,7 @@ async function refuseDependents(sql: Sql, schema: string, table: string): Promis
       join pg_class v on v.oid = r.ev_class where d.refobjid = ${live}::text::regclass and v.oid <> d.refobjid`;
   if (found.length === 0) return;
   const names = found.map(({ what }) => what).join(", ");
-  throw new RebuildRefusedError(
+  throw new RebuildRejectedError(
     `${table} has what a rebuild cannot carry over: ${names}; drop it first and make it anew afterwards`,
   );
 }

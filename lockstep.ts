@@ -33,7 +33,8 @@ program
   .description("publishes the outbox to the log; one leads, others stand by")
   .action(async () => {
     const { startRelay } = await import("./relay/main.ts");
-    await runService("relay", startRelay);
+    const { migrations } = await import("./gateway/migrations/index.ts");
+    await runService("relay", (deps) => startRelay(deps, migrations));
   });
 
 program

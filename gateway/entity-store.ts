@@ -10,8 +10,8 @@ import {
 import { RequestError } from "../contracts/errors.ts";
 import { watchBuffer } from "../observability/gauges.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import { Together, type Write } from "../platform/async/batcher.ts";
-import { isRejected } from "../platform/postgres/database.ts";
+import { Batcher, type BatcherOptions } from "../platform/async/batcher.ts";
+import { DatabaseUnavailableError, isRejected } from "../platform/postgres/database.ts";
 import { explainError } from "./explain-error.ts";
 import type { Source } from "./source.ts";
 import { type Statements, statementsOf, type WriteText } from "./statements/index.ts";
@@ -38,7 +38,8 @@ interface Remembered {
 }
 
 /** A write as its statement takes it. */
-interface Prepared extends Write {
+interface PreparedWrite {
+  readonly id: EntityId;
   /** JSON of its item in the list. */
   readonly item: string;
   readonly context: WriteContext;
@@ -51,32 +52,50 @@ const ATTEMPTS = 3;
 const LOCK_NOT_AVAILABLE = "55P03";
 /** How long a statement of several writes waits for a lock of somebody else's, in milliseconds. */
 const LOCK_MS = 50;
-/** Of each kind of write. Two statements at a time would each have half as many writes, and cost more. */
-const BOUNDS = { lanes: 1, aside: 1, max: 500, timeoutMs: 5_000 };
+const MAX_QUEUED = 500;
+/**
+ * For each kind of write. The statement's JSON stays at about 1 MiB. One statement at a time: two would each have half as
+ * many writes and cost more.
+ */
+const WRITE_BATCHES: BatcherOptions<PreparedWrite> = {
+  concurrency: 1,
+  isolatedConcurrency: 1,
+  maxItems: 100,
+  maxSize: 1_048_576,
+  sizeOf: ({ item }) => item.length,
+  keyOf: ({ id }) => id,
+  isIsolatable: isUndone,
+  maxQueued: MAX_QUEUED,
+  timeoutMs: 5_000,
+  overloadError: (message) => new DatabaseUnavailableError(message, false),
+};
 
 export class EntityStore {
   private readonly statements: Statements;
-  private readonly inserts: Together<Prepared, WriteRow>;
-  private readonly updates: Together<Prepared, WriteRow>;
-  private readonly removals: Together<Prepared, WriteRow>;
+  private readonly inserts: Batcher<PreparedWrite, WriteRow>;
+  private readonly updates: Batcher<PreparedWrite, WriteRow>;
+  private readonly removals: Batcher<PreparedWrite, WriteRow>;
 
   constructor(
     private readonly source: Source,
     readonly entity: EntityDeclaration,
   ) {
     this.statements = statementsOf(entity);
-    const together = (statement: WriteText) =>
-      new Together<Prepared, WriteRow>((writes, patient) => this.write(statement, writes, patient), isUndone, BOUNDS);
-    this.inserts = together(this.statements.insert);
-    this.updates = together(this.statements.update);
-    this.removals = together(this.statements.remove);
+    const batcherOf = (statement: WriteText) =>
+      new Batcher<PreparedWrite, WriteRow>(
+        (writes, isolated) => this.write(statement, writes, isolated),
+        WRITE_BATCHES,
+      );
+    this.inserts = batcherOf(this.statements.insert);
+    this.updates = batcherOf(this.statements.update);
+    this.removals = batcherOf(this.statements.remove);
   }
 
   /** Tells how many writes of each kind wait. */
   registerMetrics(metrics: Metrics): void {
     const { inserts, updates, removals } = this;
     for (const [kind, writes] of Object.entries({ inserts, updates, removals }))
-      watchBuffer(metrics, `${this.entity.plural} ${kind}`, BOUNDS.max, () => writes.held);
+      watchBuffer(metrics, `${this.entity.plural} ${kind}`, MAX_QUEUED, () => writes.queued);
   }
 
   /** @throws {RequestError} CONFLICT when a unique value is taken; INVALID; UNAVAILABLE. */
@@ -135,14 +154,14 @@ export class EntityStore {
   }
 
   private async add(
-    to: Together<Prepared, WriteRow>,
+    to: Batcher<PreparedWrite, WriteRow>,
     id: EntityId,
     value: Record<string, unknown>,
     context: WriteContext,
   ): Promise<WriteRow> {
     const { idempotencyKey } = context;
     const item = JSON.stringify(value);
-    const carryOut = () => to.add({ id, bytes: item.length, item, context });
+    const carryOut = () => to.add({ id, item, context });
     try {
       return idempotencyKey ? await this.executeIdempotent(idempotencyKey, carryOut) : await carryOut();
     } catch (error) {
@@ -178,13 +197,13 @@ export class EntityStore {
   }
 
   /** Carries out writes of one kind in one statement: all of them or, when it throws, none or nobody knows. */
-  private async write(statement: WriteText, writes: readonly Prepared[], patient: boolean): Promise<WriteRow[]> {
+  private async write(statement: WriteText, writes: readonly PreparedWrite[], isolated: boolean): Promise<WriteRow[]> {
     const contexts = Object.fromEntries(writes.map(({ id, context }) => [id, context]));
     const list = `[${writes.map(({ item }) => item).join(",")}]`;
     const answers = await this.send<WriteRow & { readonly id: EntityId }>(
       writes.some(({ context }) => context.idempotencyKey) ? statement.remembering : statement.plain,
-      [list, JSON.stringify(contexts), patient ? "0" : String(LOCK_MS)],
-      patient ? ATTEMPTS : 1,
+      [list, JSON.stringify(contexts), isolated ? "0" : String(LOCK_MS)],
+      isolated ? ATTEMPTS : 1,
     );
     const byId = new Map(answers.map((answer) => [answer.id, answer]));
     return writes.map(({ id }) => byId.get(id)!);

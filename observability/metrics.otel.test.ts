@@ -1,6 +1,7 @@
 /** Metrics over OTLP, taken by a real collector. */
 import { afterEach, expect, test } from "bun:test";
-import { readSettings } from "../platform/settings/settings.ts";
+import { readSettings, telemetryOptionsOf } from "../platform/settings/settings.ts";
+import { VERSION } from "../platform/version.ts";
 import { startCollector } from "../tests/harness/collector.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { createLogger } from "./logger.ts";
@@ -29,7 +30,11 @@ test("a collector has the same names and values as /metrics tells, by and by and
     OTEL_METRIC_EXPORT_INTERVAL: "1000",
   });
   const logger = createLogger("replica-catalog", "2", "silent");
-  const { flush } = await startTelemetry("replica-catalog", "2", settings, { logger, metrics });
+  const { flush } = await startTelemetry(
+    { service: "replica-catalog", instance: "2", version: VERSION },
+    telemetryOptionsOf(settings),
+    { logger, metrics },
+  );
   const labels = { replica: "catalog", store: "redis" };
   for (const seconds of [0.001, 0.004, 0.004, 7]) metrics.syncLatency.observe(labels, seconds);
   metrics.rebuilds.inc(3);

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
-import { readSettings } from "../platform/settings/settings.ts";
+import { readSettings, telemetryOptionsOf } from "../platform/settings/settings.ts";
+import { VERSION } from "../platform/version.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { OtlpReceiver } from "../tests/harness/otlp-receiver.ts";
 import { createLogger } from "./logger.ts";
@@ -9,7 +10,11 @@ import { recordSpans, SpanKind, startSpan, traceIdOf } from "./trace.ts";
 
 const deps = { logger: createLogger("gateway", "2", "silent"), metrics: createMetrics("gateway", "2") };
 const telemetry = (OTEL_EXPORTER_OTLP_ENDPOINT?: string) =>
-  startTelemetry("gateway", "2", readSettings({ OTEL_EXPORTER_OTLP_ENDPOINT }), deps);
+  startTelemetry(
+    { service: "gateway", instance: "2", version: VERSION },
+    telemetryOptionsOf(readSettings({ OTEL_EXPORTER_OTLP_ENDPOINT })),
+    deps,
+  );
 
 afterEach(() => recordSpans(undefined));
 
@@ -53,7 +58,11 @@ test("a collector that refuses for good is not asked again with the same spans",
   });
   const metrics = createMetrics("gateway", "2");
   const settings = readSettings({ OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.port}` });
-  const { flush } = await startTelemetry("gateway", "2", settings, { ...deps, metrics });
+  const { flush } = await startTelemetry(
+    { service: "gateway", instance: "2", version: VERSION },
+    telemetryOptionsOf(settings),
+    { ...deps, metrics },
+  );
   startSpan("refused", {}).end();
   await flush();
   await flush();
@@ -100,7 +109,11 @@ test("what failed or was slow arrives whatever the ratio, and says so; what is n
   using receiver = new OtlpReceiver();
   const metrics = createMetrics("gateway", "2");
   const settings = readSettings({ OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint, LOCKSTEP_TRACE_RATIO: "0" });
-  const { flush } = await startTelemetry("gateway", "2", settings, { ...deps, metrics });
+  const { flush } = await startTelemetry(
+    { service: "gateway", instance: "2", version: VERSION },
+    telemetryOptionsOf(settings),
+    { ...deps, metrics },
+  );
   const root = startSpan("write", {});
   startSpan("insert", { parent: root.traceparent }).end(new Error("no connection"));
   startSpan("apply", { parent: root.traceparent, sinceMs: Date.now() - 60_000 }).end();
@@ -121,7 +134,11 @@ test("headers of the settings go with each request, and numbers, lists and truth
     OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
     OTEL_EXPORTER_OTLP_HEADERS: "authorization=Bearer%20a%3D1,x-tenant=shop",
   });
-  const { flush } = await startTelemetry("gateway", "2", settings, deps);
+  const { flush } = await startTelemetry(
+    { service: "gateway", instance: "2", version: VERSION },
+    telemetryOptionsOf(settings),
+    deps,
+  );
   const attributes = { whole: -7, half: 0.5, yes: true, list: ["a", "b"], text: "\u00e9" };
   startSpan("kinds", { attributes, kind: SpanKind.PRODUCER }).end();
   await flush();

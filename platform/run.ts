@@ -8,7 +8,7 @@ import { createMetrics, type Metrics } from "../observability/metrics.ts";
 import { measureRuntime } from "../observability/runtime.ts";
 import { startTelemetry } from "../observability/telemetry.ts";
 import type { Service } from "./service.ts";
-import { readSettings, type Settings, SettingsError } from "./settings/settings.ts";
+import { readSettings, type Settings, SettingsError, telemetryOptionsOf } from "./settings/settings.ts";
 import { VERSION } from "./version.ts";
 
 export interface ServiceDeps {
@@ -30,7 +30,10 @@ export async function runService(name: string, start: (running: ServiceDeps) => 
   const logger = createLogger(name, instance, settings.LOCKSTEP_LOG_LEVEL);
   const metrics = createMetrics(name, instance);
   measureRuntime(metrics, VERSION);
-  const telemetry = await startTelemetry(name, instance, settings, { logger, metrics });
+  const telemetry = await startTelemetry({ service: name, instance, version: VERSION }, telemetryOptionsOf(settings), {
+    logger,
+    metrics,
+  });
 
   const finish = async (status: number): Promise<never> => {
     await telemetry.flush();

@@ -2,13 +2,12 @@
 import { hostname } from "node:os";
 import { canary } from "../contracts/entities/canary.ts";
 import { entities } from "../contracts/entities/index.ts";
-import { migrations } from "../gateway/migrations/index.ts";
 import { connectLog } from "../kafka/connect-log.ts";
 import { brokersOf } from "../kafka/security.ts";
 import { ensureFlowTopics } from "../pipeline/ensure-topics.ts";
 import { serveHttp, serviceApp } from "../platform/http/http.ts";
 import { connectDedicated } from "../platform/postgres/connect.ts";
-import { migrate } from "../platform/postgres/migrate.ts";
+import { type Migration, migrate } from "../platform/postgres/migrate.ts";
 import type { ServiceDeps } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
 import { startCanary } from "./canary.ts";
@@ -23,7 +22,10 @@ const CLEAN_EVERY_MS = 1_000;
 const CLEAN_ROWS = 500;
 
 /** @throws {Error} when DATABASE_URL is missing, or the database or brokers cannot be reached at the start. */
-export async function startRelay({ settings, logger, metrics }: ServiceDeps): Promise<Service> {
+export async function startRelay(
+  { settings, logger, metrics }: ServiceDeps,
+  sourceMigrations: readonly Migration[],
+): Promise<Service> {
   const url = settings.DATABASE_URL;
   if (!url) throw new Error("DATABASE_URL is not set: the relay needs the source's PostgreSQL");
   let state: "starting" | "standing by" | "leading" = "starting";
@@ -35,7 +37,7 @@ export async function startRelay({ settings, logger, metrics }: ServiceDeps): Pr
     logger,
   });
   const http = serveHttp(app, settings);
-  await migrate(url, migrations, logger);
+  await migrate(url, sourceMigrations, logger);
   const log = await connectLog({ ...brokersOf(settings), clientId: "lockstep-relay", logger });
   await ensureFlowTopics(log, settings);
 

@@ -1,148 +1,177 @@
 /**
- * Writes that come while others are being written are written together, in the next statement: one transaction, one plan, one round
- * of triggers and one commit for all of them. An idle gateway writes each at once; at 1,000 writes a second a statement for each
- * would cost the database several times as much.
+ * Combines items that arrive at the same time into one unit of work: one SQL statement for many writes, one apply for many
+ * partitions. An idle batcher starts each item at once; items that arrive while work is in progress form the next batch.
  *
- * They share nothing else. When the database refuses a statement it has undone all of it, and each write is tried aside, in a
- * statement of its own: what is wrong with one, or holds it up, is told to its caller only.
+ * Items share nothing but the work. When the work fails and one item may be the cause, the batcher runs each item of the
+ * batch again on its own ("isolated"), so that the error reaches only the caller whose item caused it.
  *
- * A write is, until its caller has an answer:
- * - waiting: for its turn, or for another write of the same entity. Refused when it waits too long.
- * - in a lane: in a statement with others, which must not wait long for anybody's lock.
- * - aside: alone, and waits for locks as long as it takes. Writes of other entities pass it by.
+ * An item is, until its caller has a result:
+ * - queued: waits for its turn, or for an earlier item with the same key.
+ * - batched: in work with others.
+ * - isolated: in work alone, after its batch failed.
  */
-import type { EntityId } from "../../contracts/entity/entity.ts";
-import { DatabaseUnavailableError } from "../postgres/database.ts";
 
-/** Writes in one statement. */
-const MOST = 100;
-/** A statement's JSON stays about this small; a single larger write goes alone. */
-const MOST_BYTES = 1_048_576;
-
-export interface Write {
-  readonly id: EntityId;
-  /** Size of what is sent to the database, about. */
-  readonly bytes: number;
+export interface BatcherOptions<Item> {
+  /** Batches in progress at the same time. */
+  readonly concurrency: number;
+  /** Isolated items in progress at the same time, beside the batches. 0: they take the turns of the batches instead. */
+  readonly isolatedConcurrency: number;
+  /** Items in one batch. Default: no limit. */
+  readonly maxItems?: number;
+  /** Total size of a batch, in the unit of `sizeOf`. A larger item forms a batch of one. */
+  readonly maxSize: number;
+  readonly sizeOf: (item: Item) => number;
+  /** Items with the same key never run at the same time, and a batch is sorted by key. Default: no keys. */
+  readonly keyOf?: (item: Item) => string;
+  /** True for an error that undid the whole work and may be caused by a single item. */
+  readonly isIsolatable: (error: unknown) => boolean;
+  /** Queued items; more are rejected. Default: no limit. */
+  readonly maxQueued?: number;
+  /** Longest time in the queue, in milliseconds. Default: no limit. */
+  readonly timeoutMs?: number;
+  /** Makes the error of an item that the batcher rejects without starting it. Required with `maxQueued` or `timeoutMs`. */
+  readonly overloadError?: (message: string) => Error;
 }
 
-interface Waiting<W, A> extends PromiseWithResolvers<A> {
-  readonly write: W;
-  readonly since: number;
+interface Entry<Item, Result> extends PromiseWithResolvers<Result> {
+  readonly item: Item;
+  readonly queuedAt: number;
 }
 
-export interface Bounds {
-  /** Statements at a time. */
-  readonly lanes: number;
-  /** Writes aside at a time. */
-  readonly aside: number;
-  /** Most writes that wait; more are refused. */
-  readonly max: number;
-  /** Longest that one waits for its turn, in milliseconds. */
-  readonly timeoutMs: number;
-}
+export class Batcher<Item, Result> {
+  private readonly queue: Entry<Item, Result>[] = [];
+  private readonly isolated: Entry<Item, Result>[] = [];
+  /** Keys in progress or isolated: a later item with such a key must see the result of the earlier one. */
+  private readonly busyKeys = new Set<string>();
+  private runningBatches = 0;
+  private runningIsolated = 0;
 
-export class Together<W extends Write, A> {
-  private readonly waiting: Waiting<W, A>[] = [];
-  private readonly aside: Waiting<W, A>[] = [];
-  /** Entities in a lane or aside: their next write has to see what became of this one. */
-  private readonly busy = new Set<EntityId>();
-  private lanes = 0;
-  private alone = 0;
-
+  /**
+   * @param work processes items, all or none, and returns their results in the same order. `isolated` is true for an item
+   * that runs alone because its batch failed.
+   */
   constructor(
-    /** Carries out writes of different entities, all or none; answers in their order. @param patient whether to wait for locks. */
-    private readonly work: (writes: readonly W[], patient: boolean) => Promise<readonly A[]>,
-    /** Tells from an error whether nothing of the statement was done, and one of its writes may be the reason. */
-    private readonly isOfOne: (error: unknown) => boolean,
-    private readonly bounds: Bounds,
+    private readonly work: (items: readonly Item[], isolated: boolean) => Promise<readonly Result[]>,
+    private readonly options: BatcherOptions<Item>,
   ) {}
 
-  /** @throws {DatabaseUnavailableError} when too many wait, or for too long; and what `work` says of this write. */
-  add(write: W): Promise<A> {
-    const { max } = this.bounds;
-    if (this.waiting.length >= max)
-      return Promise.reject(new DatabaseUnavailableError(`${max} writes wait for the database already`, false));
-    const one = { write, since: performance.now(), ...Promise.withResolvers<A>() };
-    this.waiting.push(one);
-    this.go();
-    return one.promise;
+  /**
+   * Resolves with the result of this item.
+   *
+   * @throws {Error} `overloadError` when the queue is full or the item waited too long; and whatever `work` throws about it.
+   */
+  add(item: Item): Promise<Result> {
+    const { maxQueued = Number.POSITIVE_INFINITY } = this.options;
+    if (this.queue.length >= maxQueued)
+      return Promise.reject(this.overloadError(`${maxQueued} requests are already queued`));
+    const entry = { item, queuedAt: performance.now(), ...Promise.withResolvers<Result>() };
+    this.queue.push(entry);
+    this.startNext();
+    return entry.promise;
   }
 
-  /** Writes that have no answer yet and are not in a lane. */
-  get held(): number {
-    return this.waiting.length + this.aside.length;
+  /** Number of items that wait for their turn. */
+  get queued(): number {
+    return this.queue.length + this.isolated.length;
   }
 
-  /** Lets begin what can. */
-  private go(): void {
-    while (this.alone < this.bounds.aside && this.aside.length > 0) void this.carryOutAside(this.aside.shift()!);
-    while (this.lanes < this.bounds.lanes && this.waiting.length > 0) {
-      const batch = this.next();
+  /** Starts what the limits allow. */
+  private startNext(): void {
+    while (this.isolated.length > 0 && this.mayStartIsolated()) void this.runIsolated(this.isolated.shift()!);
+    while (this.queue.length > 0 && this.mayStartBatch()) {
+      const batch = this.takeBatch();
       if (batch.length === 0) return;
-      void this.carryOut(batch);
+      void this.runBatch(batch);
     }
   }
 
-  private async carryOut(batch: readonly Waiting<W, A>[]): Promise<void> {
-    this.lanes++;
-    const writes = batch.map(({ write }) => write);
+  private mayStartIsolated(): boolean {
+    const { concurrency, isolatedConcurrency } = this.options;
+    return isolatedConcurrency > 0
+      ? this.runningIsolated < isolatedConcurrency
+      : this.runningBatches + this.runningIsolated < concurrency;
+  }
+
+  private mayStartBatch(): boolean {
+    const { concurrency, isolatedConcurrency } = this.options;
+    return this.runningBatches + (isolatedConcurrency > 0 ? 0 : this.runningIsolated) < concurrency;
+  }
+
+  private async runBatch(batch: readonly Entry<Item, Result>[]): Promise<void> {
+    this.runningBatches++;
     try {
-      const answers = await this.work(writes, false);
-      for (const [i, one] of batch.entries()) this.settle(one, () => one.resolve(answers[i]!));
+      const results = await this.work(
+        batch.map(({ item }) => item),
+        false,
+      );
+      for (const [i, entry] of batch.entries()) this.settle(entry, () => entry.resolve(results[i]!));
     } catch (error) {
-      if (this.isOfOne(error)) this.aside.push(...batch);
-      else for (const one of batch) this.settle(one, () => one.reject(error));
+      if (this.shouldIsolate(batch, error)) this.isolated.push(...batch);
+      else for (const entry of batch) this.settle(entry, () => entry.reject(error));
     } finally {
-      this.lanes--;
-      this.go();
+      this.runningBatches--;
+      this.startNext();
     }
   }
 
-  private async carryOutAside(one: Waiting<W, A>): Promise<void> {
-    this.alone++;
+  private async runIsolated(entry: Entry<Item, Result>): Promise<void> {
+    this.runningIsolated++;
     try {
-      if (this.isLate(one)) throw this.late();
-      const [answer] = await this.work([one.write], true);
-      this.settle(one, () => one.resolve(answer!));
+      if (this.isExpired(entry)) throw this.expiredError();
+      const [result] = await this.work([entry.item], true);
+      this.settle(entry, () => entry.resolve(result!));
     } catch (error) {
-      this.settle(one, () => one.reject(error));
+      this.settle(entry, () => entry.reject(error));
     } finally {
-      this.alone--;
-      this.go();
+      this.runningIsolated--;
+      this.startNext();
     }
   }
 
-  private settle({ write }: Waiting<W, A>, tell: () => void): void {
-    this.busy.delete(write.id);
-    tell();
+  /** With separate limits even a batch of one is isolated: isolated work may wait longer, for a lock for example. */
+  private shouldIsolate(batch: readonly Entry<Item, Result>[], error: unknown): boolean {
+    return (batch.length > 1 || this.options.isolatedConcurrency > 0) && this.options.isIsolatable(error);
   }
 
-  /** The oldest ones, each entity once. In the order of ids, so that two statements that lock the same rows cannot deadlock. */
-  private next(): Waiting<W, A>[] {
-    const batch: Waiting<W, A>[] = [];
-    const left: Waiting<W, A>[] = [];
-    let bytes = 0;
-    let looked = 0;
-    for (const one of this.waiting) {
-      if (batch.length === MOST || (bytes > 0 && bytes + one.write.bytes > MOST_BYTES)) break;
-      looked++;
-      if (this.isLate(one)) one.reject(this.late());
-      else if (this.busy.has(one.write.id)) left.push(one);
+  private settle({ item }: Entry<Item, Result>, respond: () => void): void {
+    const { keyOf } = this.options;
+    if (keyOf) this.busyKeys.delete(keyOf(item));
+    respond();
+  }
+
+  /** Takes the oldest items, each key once, sorted by key: two statements that lock the same rows cannot deadlock. */
+  private takeBatch(): Entry<Item, Result>[] {
+    const { maxItems = Number.POSITIVE_INFINITY, maxSize, sizeOf, keyOf } = this.options;
+    const batch: Entry<Item, Result>[] = [];
+    const remaining: Entry<Item, Result>[] = [];
+    let size = 0;
+    let examined = 0;
+    for (const entry of this.queue) {
+      const itemSize = sizeOf(entry.item);
+      if (batch.length === maxItems || (batch.length > 0 && size + itemSize > maxSize)) break;
+      examined++;
+      if (this.isExpired(entry)) entry.reject(this.expiredError());
+      else if (keyOf && this.busyKeys.has(keyOf(entry.item))) remaining.push(entry);
       else {
-        batch.push(one);
-        this.busy.add(one.write.id);
-        bytes += one.write.bytes;
+        batch.push(entry);
+        if (keyOf) this.busyKeys.add(keyOf(entry.item));
+        size += itemSize;
       }
     }
-    this.waiting.splice(0, looked, ...left);
-    return batch.sort((a, b) => (a.write.id < b.write.id ? -1 : 1));
+    this.queue.splice(0, examined, ...remaining);
+    return keyOf ? batch.sort((a, b) => (keyOf(a.item) < keyOf(b.item) ? -1 : 1)) : batch;
   }
 
-  private isLate({ since }: Waiting<W, A>): boolean {
-    return performance.now() - since > this.bounds.timeoutMs;
+  private isExpired({ queuedAt }: Entry<Item, Result>): boolean {
+    const { timeoutMs } = this.options;
+    return timeoutMs !== undefined && performance.now() - queuedAt > timeoutMs;
   }
 
-  private late(): DatabaseUnavailableError {
-    return new DatabaseUnavailableError(`no turn came within ${this.bounds.timeoutMs} ms`, false);
+  private expiredError(): Error {
+    return this.overloadError(`the request waited in the queue for more than ${this.options.timeoutMs} ms`);
+  }
+
+  private overloadError(message: string): Error {
+    return this.options.overloadError?.(message) ?? new Error(message);
   }
 }

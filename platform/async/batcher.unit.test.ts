@@ -1,103 +1,195 @@
-/** Which writes share a statement, and what each caller is told. */
-import { expect, test } from "bun:test";
-import { Together, type Write } from "./batcher.ts";
+/** Which items share a unit of work, and which result each caller gets. */
+import { describe, expect, test } from "bun:test";
+import { LockstepError } from "../../contracts/errors.ts";
+import { Batcher, type BatcherOptions } from "./batcher.ts";
 
-const write = (id: string, bytes = 10): Write => ({ id, bytes });
-const bounds = { lanes: 1, aside: 1, max: 5, timeoutMs: 1_000 };
-
-/** Statements as they are sent; each is answered by `answer`, with its ids by default. */
-function recorded(answer: (ids: readonly string[]) => readonly string[] = (ids) => ids) {
-  const statements: string[] = [];
-  const work = async (writes: readonly Write[]) => {
-    const ids = writes.map(({ id }) => id);
-    statements.push(ids.join(" "));
-    await Promise.resolve();
-    return answer(ids);
-  };
-  return { statements, work };
+interface Write {
+  readonly id: string;
+  readonly bytes: number;
 }
 
-test("the first goes at once, and who comes meanwhile goes together, in the order of ids", async () => {
-  const { statements, work } = recorded();
-  const together = new Together(work, () => true, bounds);
-  expect(await Promise.all(["c", "b", "a"].map((id) => together.add(write(id))))).toEqual(["c", "b", "a"]);
-  expect(statements).toEqual(["c", "a b"]);
-});
+const write = (id: string, bytes = 10): Write => ({ id, bytes });
+const options: BatcherOptions<Write> = {
+  concurrency: 1,
+  isolatedConcurrency: 1,
+  maxItems: 100,
+  maxSize: 1_048_576,
+  sizeOf: ({ bytes }) => bytes,
+  keyOf: ({ id }) => id,
+  isIsolatable: () => true,
+  maxQueued: 5,
+  timeoutMs: 1_000,
+  overloadError: (message) => new LockstepError("OVERLOADED", message),
+};
 
-test("a statement changes an entity once, and the second change comes after the first", async () => {
-  const { statements, work } = recorded();
-  const together = new Together(work, () => true, bounds);
-  await Promise.all(["x", "a", "a", "b", "a"].map((id) => together.add(write(id))));
-  expect(statements).toEqual(["x", "a b", "a", "a"]);
-});
+/** Records the batches as they run; `respond` makes the results, the ids by default. */
+function recorded(respond: (ids: readonly string[]) => readonly string[] = (ids) => ids) {
+  const batches: string[] = [];
+  const work = async (writes: readonly Write[]) => {
+    const ids = writes.map(({ id }) => id);
+    batches.push(ids.join(" "));
+    await Promise.resolve();
+    return respond(ids);
+  };
+  return { batches, work };
+}
 
-test("what is wrong with one is told to that one only", async () => {
-  const { statements, work } = recorded((ids) => {
-    if (ids.includes("bad")) throw new Error("taken");
-    return ids;
+/** Work that ends when the test says so. */
+function manual() {
+  const calls: { items: readonly number[][]; done: PromiseWithResolvers<undefined[]> }[] = [];
+  const work = (items: readonly number[][]) => {
+    const done = Promise.withResolvers<undefined[]>();
+    calls.push({ items, done });
+    return done.promise;
+  };
+  return { calls, work };
+}
+const submissions: BatcherOptions<number[]> = {
+  concurrency: 1,
+  isolatedConcurrency: 0,
+  maxSize: 10,
+  sizeOf: ({ length }) => length,
+  isIsolatable: () => false,
+};
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+describe("with keys and separate isolation", () => {
+  test("the first item runs at once; those that arrive meanwhile run together, sorted by key", async () => {
+    const { batches, work } = recorded();
+    const batcher = new Batcher(work, options);
+    expect(await Promise.all(["c", "b", "a"].map((id) => batcher.add(write(id))))).toEqual(["c", "b", "a"]);
+    expect(batches).toEqual(["c", "a b"]);
   });
-  const together = new Together(work, (error) => (error as Error).message === "taken", bounds);
-  const told = await Promise.allSettled(["x", "bad", "good"].map((id) => together.add(write(id))));
-  expect(told.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
-  expect(statements).toEqual(["x", "bad good", "bad", "good"]);
-});
 
-test("one that is held up is passed by, also by later writes; those of the same entity wait for it", async () => {
-  const gate = Promise.withResolvers<void>();
-  const { statements, work } = recorded();
-  const together = new Together<Write, string>(
-    async (writes, patient) => {
-      if (writes[0]!.id === "held" && patient) await gate.promise;
-      else if (writes.some(({ id }) => id === "held") && !patient) throw new Error("locked");
+  test("a batch has each key once, and the second item of a key runs after the first", async () => {
+    const { batches, work } = recorded();
+    const batcher = new Batcher(work, options);
+    await Promise.all(["x", "a", "a", "b", "a"].map((id) => batcher.add(write(id))));
+    expect(batches).toEqual(["x", "a b", "a", "a"]);
+  });
+
+  test("an error that one item causes reaches the caller of that item only", async () => {
+    const { batches, work } = recorded((ids) => {
+      if (ids.includes("bad")) throw new Error("taken");
+      return ids;
+    });
+    const isIsolatable = (error: unknown) => (error as Error).message === "taken";
+    const batcher = new Batcher(work, { ...options, isIsolatable });
+    const results = await Promise.allSettled(["x", "bad", "good"].map((id) => batcher.add(write(id))));
+    expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    expect(batches).toEqual(["x", "bad good", "bad", "good"]);
+  });
+
+  test("later items pass a blocked one; items with its key wait for it", async () => {
+    const gate = Promise.withResolvers<void>();
+    const { batches, work } = recorded();
+    const batcher = new Batcher<Write, string>(async (writes, isolated) => {
+      if (writes[0]!.id === "held" && isolated) await gate.promise;
+      else if (writes.some(({ id }) => id === "held") && !isolated) throw new Error("locked");
       return await work(writes);
-    },
-    () => true,
-    bounds,
-  );
-  const held = together.add(write("held"));
-  const after = together.add(write("held"));
-  expect(await Promise.all([together.add(write("a")), together.add(write("b"))])).toEqual(["a", "b"]);
-  expect(statements).toEqual(["a b"]);
-  gate.resolve();
-  await held;
-  expect(statements).toEqual(["a b", "held"]);
-  await after;
-});
-
-test("an answer that was lost is lost for all, and nothing is sent twice", async () => {
-  const { statements, work } = recorded((ids) => {
-    if (ids.length > 1) throw new Error("connection lost");
-    return ids;
+    }, options);
+    const held = batcher.add(write("held"));
+    const after = batcher.add(write("held"));
+    expect(await Promise.all([batcher.add(write("a")), batcher.add(write("b"))])).toEqual(["a", "b"]);
+    expect(batches).toEqual(["a b"]);
+    gate.resolve();
+    await held;
+    expect(batches).toEqual(["a b", "held"]);
+    await after;
   });
-  const together = new Together(work, () => false, bounds);
-  const told = await Promise.allSettled(["x", "a", "b"].map((id) => together.add(write(id))));
-  expect(told.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected"]);
-  expect(statements).toEqual(["x", "a b"]);
+
+  test("an error with unknown outcome reaches all callers of the batch, and nothing runs twice", async () => {
+    const { batches, work } = recorded((ids) => {
+      if (ids.length > 1) throw new Error("connection lost");
+      return ids;
+    });
+    const batcher = new Batcher(work, { ...options, isIsolatable: () => false });
+    const results = await Promise.allSettled(["x", "a", "b"].map((id) => batcher.add(write(id))));
+    expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected"]);
+    expect(batches).toEqual(["x", "a b"]);
+  });
+
+  test("large items do not share a batch", async () => {
+    const { batches, work } = recorded();
+    const batcher = new Batcher(work, options);
+    await Promise.all([write("x"), write("a", 900_000), write("b", 900_000)].map((one) => batcher.add(one)));
+    expect(batches).toEqual(["x", "a", "b"]);
+  });
+
+  test("items beyond the queue's limit or timeout are rejected and never run", async () => {
+    const gate = Promise.withResolvers<void>();
+    const started: string[] = [];
+    const batcher = new Batcher<Write, string>(
+      async (writes) => {
+        started.push(...writes.map(({ id }) => id));
+        if (started.length === 1) await gate.promise;
+        return writes.map(({ id }) => id);
+      },
+      { ...options, maxQueued: 2, timeoutMs: 20 },
+    );
+    const results = Promise.allSettled(["x", "a", "b", "c"].map((id) => batcher.add(write(id))));
+    await Bun.sleep(30);
+    gate.resolve();
+    const overloaded = { status: "rejected", reason: { code: "OVERLOADED" } };
+    expect(await results).toMatchObject([{ status: "fulfilled" }, overloaded, overloaded, overloaded]);
+    expect(started).toEqual(["x"]);
+  });
 });
 
-test("large writes do not share a statement", async () => {
-  const { statements, work } = recorded();
-  const together = new Together(work, () => true, bounds);
-  await Promise.all([write("x"), write("a", 900_000), write("b", 900_000)].map((one) => together.add(one)));
-  expect(statements).toEqual(["x", "a", "b"]);
-});
+describe("with submissions of several events and one unit of work at a time", () => {
+  test("submissions that arrive during the work run together, next", async () => {
+    const { calls, work } = manual();
+    const batcher = new Batcher(work, submissions);
+    const all = [batcher.add([1]), batcher.add([2, 3]), batcher.add([4])];
+    expect(calls.map(({ items }) => items)).toEqual([[[1]]]);
+    calls[0]!.done.resolve([]);
+    await turn();
+    expect(calls[1]!.items).toEqual([[2, 3], [4]]);
+    calls[1]!.done.resolve([]);
+    await Promise.all(all);
+  });
 
-test("more than may wait are refused, and so is who waited too long: nothing of these was sent", async () => {
-  const gate = Promise.withResolvers<void>();
-  const sent: string[] = [];
-  const together = new Together<Write, string>(
-    async (writes) => {
-      sent.push(...writes.map(({ id }) => id));
-      if (sent.length === 1) await gate.promise;
-      return writes.map(({ id }) => id);
-    },
-    () => true,
-    { ...bounds, max: 2, timeoutMs: 20 },
-  );
-  const told = Promise.allSettled(["x", "a", "b", "c"].map((id) => together.add(write(id))));
-  await Bun.sleep(30);
-  gate.resolve();
-  const refused = { status: "rejected", reason: { name: "DatabaseUnavailableError", sent: false } };
-  expect(await told).toMatchObject([{ status: "fulfilled" }, refused, refused, refused]);
-  expect(sent).toEqual(["x"]);
+  test("a batch stays within the size limit, and a larger submission runs whole", async () => {
+    const { calls, work } = manual();
+    const batcher = new Batcher(work, { ...submissions, maxSize: 3 });
+    const all = [batcher.add([0]), batcher.add([1, 2]), batcher.add([3, 4]), batcher.add([5, 6, 7, 8])];
+    for (let i = 0; i < 4; i++) {
+      calls[i]!.done.resolve([]);
+      await turn();
+    }
+    await Promise.all(all);
+    expect(calls.map(({ items }) => items.flat())).toEqual([[0], [1, 2], [3, 4], [5, 6, 7, 8]]);
+  });
+
+  test("an error that one submission causes reaches that one only, and no two run at the same time", async () => {
+    let running = 0;
+    let maxRunning = 0;
+    const batcher = new Batcher<number[], undefined>(
+      async (items) => {
+        maxRunning = Math.max(maxRunning, ++running);
+        await turn();
+        running--;
+        if (items.flat().includes(13)) throw new Error("13");
+        return items.map(() => undefined);
+      },
+      { ...submissions, isIsolatable: () => true },
+    );
+    const results = await Promise.allSettled([batcher.add([1]), batcher.add([2]), batcher.add([13]), batcher.add([3])]);
+    expect(results.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected", "fulfilled"]);
+    expect(maxRunning).toBe(1);
+  });
+
+  test("an error that concerns all submissions rejects all, and the next batch runs", async () => {
+    let calls = 0;
+    const batcher = new Batcher<number[], undefined>(async (items) => {
+      calls++;
+      await turn();
+      if (calls <= 2) throw new Error("unavailable");
+      return items.map(() => undefined);
+    }, submissions);
+    const results = await Promise.allSettled([batcher.add([1]), batcher.add([2]), batcher.add([3])]);
+    expect(results.map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
+    await batcher.add([4]);
+    expect(calls).toBe(3);
+  });
 });

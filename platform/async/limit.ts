@@ -1,17 +1,18 @@
-/** A bound on how many things run at the same time. */
+/** A limit on how many operations run at the same time. */
 export class ConcurrencyLimit {
-  private readonly waiting: (() => void)[] = [];
+  private readonly queue: (() => void)[] = [];
 
+  /** @param free how many operations may run at the same time. */
   constructor(private free: number) {}
 
-  /** Runs `work` when a slot is free; first come, first served. */
+  /** Runs `work` as soon as the limit allows it, in the order of the calls. @throws whatever `work` throws. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.free > 0) this.free--;
-    else await new Promise<void>((resolve) => this.waiting.push(resolve));
+    else await new Promise<void>((resolve) => this.queue.push(resolve));
     try {
       return await work();
     } finally {
-      const next = this.waiting.shift();
+      const next = this.queue.shift();
       if (next) next();
       else this.free++;
     }

@@ -1,16 +1,19 @@
 /**
- * Shares one piece of work between all who ask for the same key at the same time, without answering anybody with something that
- * began before they asked: who comes while it runs waits for the next run.
+ * Shares one run of an operation between all callers that ask for the same key at the same time. A caller never gets the
+ * result of a run that began before it asked: it waits for the next run.
  */
 export class SingleFlight<T> {
   private readonly flights = new Map<string, { running: Promise<T>; next: Promise<T> | undefined }>();
 
-  /** @returns the result, and whether somebody else's request had started the work. */
-  async fly(key: string, work: () => Promise<T>): Promise<{ result: T; shared: boolean }> {
+  /**
+   * @returns the result, and whether another caller had already requested the run.
+   * @throws whatever `work` throws.
+   */
+  async run(key: string, work: () => Promise<T>): Promise<{ result: T; shared: boolean }> {
     const flight = this.flights.get(key);
     if (!flight) return { result: await this.start(key, work), shared: false };
     const shared = flight.next !== undefined;
-    // However the running one ends, the next is a try of its own.
+    // The next run starts whether the current one succeeds or fails.
     flight.next ??= flight.running.then(
       () => this.start(key, work),
       () => this.start(key, work),
@@ -21,7 +24,7 @@ export class SingleFlight<T> {
   private start(key: string, work: () => Promise<T>): Promise<T> {
     const flight = {
       running: work().finally(() => {
-        // Whoever waits for the next one has it started by the same settling, and puts it in this one's place.
+        // When a next run is requested, the same settling starts it and replaces this entry.
         if (this.flights.get(key) === flight && !flight.next) this.flights.delete(key);
       }),
       next: undefined as Promise<T> | undefined,

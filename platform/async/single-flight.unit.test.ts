@@ -10,14 +10,14 @@ test("nobody is answered with work that began before they asked", async () => {
     runs.push(Promise.withResolvers<number>());
     return runs.at(-1)!.promise;
   };
-  const first = flights.fly("a", work);
-  const second = flights.fly("a", work);
-  const third = flights.fly("a", work);
+  const first = flights.run("a", work);
+  const second = flights.run("a", work);
+  const third = flights.run("a", work);
   expect(runs.length).toBe(1);
   runs[0]!.resolve(1);
   await turn();
   expect(runs.length).toBe(2);
-  const fourth = flights.fly("a", work);
+  const fourth = flights.run("a", work);
   runs[1]!.resolve(2);
   await turn();
   runs[2]!.resolve(3);
@@ -31,8 +31,8 @@ test("nobody is answered with work that began before they asked", async () => {
 
 test("an error ends one run; who waited has a run of their own", async () => {
   const flights = new SingleFlight<string>();
-  const first = flights.fly("a", () => Promise.reject(new Error("away")));
-  const second = flights.fly("a", async () => "there");
+  const first = flights.run("a", () => Promise.reject(new Error("away")));
+  const second = flights.run("a", async () => "there");
   await expect(first).rejects.toThrow("away");
   expect(await second).toEqual({ result: "there", shared: false });
 });
@@ -40,12 +40,12 @@ test("an error ends one run; who waited has a run of their own", async () => {
 test("keys do not wait for each other, and nothing is remembered when all is done", async () => {
   const flights = new SingleFlight<string>();
   const held = Promise.withResolvers<string>();
-  const slow = flights.fly("slow", () => held.promise);
-  expect(await flights.fly("quick", async () => "quick")).toEqual({ result: "quick", shared: false });
+  const slow = flights.run("slow", () => held.promise);
+  expect(await flights.run("quick", async () => "quick")).toEqual({ result: "quick", shared: false });
   held.resolve("slow");
   await slow;
   let runs = 0;
-  await flights.fly("slow", async () => `${runs++}`);
-  await flights.fly("slow", async () => `${runs++}`);
+  await flights.run("slow", async () => `${runs++}`);
+  await flights.run("slow", async () => `${runs++}`);
   expect(runs).toBe(2);
 });

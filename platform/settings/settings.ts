@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { z } from "zod";
 import { LockstepError } from "../../contracts/errors.ts";
+import type { TelemetryOptions } from "../../observability/telemetry.ts";
 import { fromFiles } from "./secret-files.ts";
 import { flag, namedUrls, pem, type Setting, setting, url, wholeNumber } from "./setting.ts";
 
@@ -319,3 +320,12 @@ export function exampleEnvironment(): string {
   }
   return `${lines.join("\n")}\n`;
 }
+
+/** What the settings say about traces and metrics, as plain values. */
+export const telemetryOptionsOf = (settings: Settings): TelemetryOptions => ({
+  endpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT,
+  headers: settings.OTEL_EXPORTER_OTLP_HEADERS,
+  traceRatio: settings.LOCKSTEP_TRACE_RATIO,
+  slowTraceMs: settings.LOCKSTEP_TRACE_SLOW_MS,
+  metricIntervalMs: settings.OTEL_METRICS_EXPORTER === "otlp" ? settings.OTEL_METRIC_EXPORT_INTERVAL : undefined,
+});

@@ -31,7 +31,7 @@ export class Lookup {
     const look = await this.cache.lookup(id);
     if (look.at === "hit") return { entry: look.entry, how: { result: "hit" } };
     const epoch = look.at === "miss" ? look.epoch : undefined;
-    const { result, shared } = await this.flights.fly(id, () => this.load(id, epoch));
+    const { result, shared } = await this.flights.run(id, () => this.load(id, epoch));
     const { entry, stored } = result;
     if (look.at === "bypass") return { entry, how: { result: "bypass", why: look.why } };
     return { entry, how: { result: "miss", stored, collapsed: shared } };

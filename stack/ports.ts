@@ -1,4 +1,5 @@
 /** Ports of this machine's loopback. */
+import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 
 /** True when a server could listen on this port now. */
@@ -8,4 +9,22 @@ export function isFree(port: number, host = "127.0.0.1"): Promise<boolean> {
     probe.once("error", () => resolve(false));
     probe.listen({ port, host, exclusive: true }, () => probe.close(() => resolve(true)));
   });
+}
+
+/** Ports from which {@link freePort} chooses: above those of stacks, and below those that the system gives to outgoing connections. */
+export const FREE_PORTS = { from: 21_000, to: 32_000 };
+const issued = new Set<number>();
+
+/**
+ * A random port that is free now. Each port is returned at most once per process, because seconds may pass before its server listens.
+ *
+ * @param range `from` is the first port, `to` is one above the last.
+ */
+export async function freePort({ from, to } = FREE_PORTS): Promise<number> {
+  for (;;) {
+    const port = randomInt(from, to);
+    if (issued.has(port)) continue;
+    issued.add(port);
+    if (await isFree(port)) return port;
+  }
 }

@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { migrations } from "../../gateway/migrations/index.ts";
+import { migrationsOf } from "../../replicas/migrations/index.ts";
 import { nowMs } from "./generator.ts";
 import { startLimit } from "./limit.ts";
 import { LimitMeasurement } from "./limit-measurement.ts";
@@ -7,7 +9,7 @@ import { productBody } from "./product.ts";
 import { SqlWrites } from "./sql-writes.ts";
 
 test("each transaction counts once at each copy, from the source's commit to the copy's own", async () => {
-  const limit = await startLimit();
+  const limit = await startLimit({ source: migrations, replica: migrationsOf });
   const writes = new SqlWrites(limit.gateway);
   try {
     const [, late] = limit.replicas;

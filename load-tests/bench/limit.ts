@@ -7,12 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pino from "pino";
 import postgres, { type Sql } from "postgres";
-import { migrations as ofGateway } from "../../gateway/migrations/index.ts";
 import { type Migration, migrate } from "../../platform/postgres/migrate.ts";
-import { migrationsOf } from "../../replicas/migrations/index.ts";
+import { freePort } from "../../stack/ports.ts";
 import { startPostgres } from "../../stack/servers/postgres.ts";
 import type { Server } from "../../stack/servers/server.ts";
-import { freePort } from "../../tests/harness/ports.ts";
 import type { Subject } from "./measure.ts";
 import { entity } from "./product.ts";
 
@@ -21,6 +19,13 @@ export const COPY = "catalog";
 const SUBSCRIBERS = ["first copy", "second copy"];
 /** The capture's triggers: without them a change is only in the WAL. The one that counts versions stays. */
 const CAPTURE = ["lockstep_inserted", "lockstep_updated", "lockstep_deleted"];
+
+/** Migrations of the two sides that the limit replicates between. */
+export interface Schemas {
+  readonly source: readonly Migration[];
+  /** Migrations of the replica with this name. */
+  readonly replica: (name: string) => readonly Migration[];
+}
 
 interface Site {
   readonly name: string;
@@ -39,7 +44,7 @@ export interface Limit extends Subject {
  * @param interrupted aborted when nobody waits any more: nothing is left then.
  * @throws {Failure} when a server does not start.
  */
-export async function startLimit(interrupted?: AbortSignal): Promise<Limit> {
+export async function startLimit(schemas: Schemas, interrupted?: AbortSignal): Promise<Limit> {
   const dir = mkdtempSync(join(tmpdir(), "lockstep-limit-"));
   const servers: Server[] = [];
   const sites: Site[] = [];
@@ -64,10 +69,10 @@ export async function startLimit(interrupted?: AbortSignal): Promise<Limit> {
     return site;
   };
   try {
-    const source = await start("source", ofGateway);
+    const source = await start("source", schemas.source);
     for (const trigger of CAPTURE) await source.sql.unsafe(`drop trigger ${trigger} on ${entity.plural}`);
     const replicas: Site[] = [];
-    for (const name of SUBSCRIBERS) replicas.push(await start(name, migrationsOf(COPY)));
+    for (const name of SUBSCRIBERS) replicas.push(await start(name, schemas.replica(COPY)));
     for (const [i, replica] of replicas.entries()) await follow(source, replica, `lockstep_limit_${i + 1}`);
     const processes = servers.map(({ name, kind, pid }) => ({ name, kind, pid }));
     return { gateway: source.url, redis: "", source, replicas, replicaUrls: new Map(), processes, end };

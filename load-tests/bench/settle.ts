@@ -1,6 +1,6 @@
 /** Waits until a stack that is written to no more has done all its work, and says whether both sides are equal. */
 import type { Sql } from "postgres";
-import { differences } from "../../tests/harness/checker.ts";
+import { differences } from "./differences.ts";
 
 export interface Sites {
   readonly source: { readonly url: string; readonly sql: Sql };

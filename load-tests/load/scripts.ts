@@ -1,4 +1,4 @@
-/** The load tests by name: what each is for, and what of it can be set. The scripts beside bench.ts say the rest. */
+/** The load tests by name: what each is for, and what of it can be set. The scripts in load-tests/ say the rest. */
 
 export interface Script {
   readonly name: string;

@@ -1,63 +1,14 @@
 /** Judges a quiet stack from outside: databases against each other, and every record of every topic. */
 import postgres from "postgres";
 import { entities as declared } from "../../contracts/entities/index.ts";
-import { columnOf, type Document, documentOf, type EntityDeclaration } from "../../contracts/entity/entity.ts";
+import { columnOf, type EntityDeclaration } from "../../contracts/entity/entity.ts";
 import { header } from "../../contracts/event.ts";
 import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
 import type { Log } from "../../kafka/log.ts";
+import { differences, readTable } from "../../load-tests/bench/differences.ts";
 import { eventually } from "./eventually.ts";
 import type { Writers } from "./load.ts";
 import type { Stack } from "./stack.ts";
-
-type Rows = Map<string, Document>;
-
-const readTable = async (
-  url: string,
-  entity: EntityDeclaration,
-  fields: EntityDeclaration["fields"],
-): Promise<Rows> => {
-  const sql = postgres(url, { max: 1, onnotice: () => {} });
-  try {
-    const rows = await sql<{ row: Record<string, unknown> }[]>`select to_jsonb(t) as row from ${sql(entity.plural)} t`;
-    return new Map(rows.map(({ row }) => [row.id as string, documentOf(fields, row)]));
-  } finally {
-    await sql.end();
-  }
-};
-
-/** What differs between the source and one replica, by content as the declaration says; empty when they are in step. */
-export async function differences(
-  sourceUrl: string,
-  replicaUrl: string,
-  replicaName: string,
-  entities = declared,
-): Promise<string[]> {
-  const found: string[] = [];
-  for (const entity of entities) {
-    const replica = entity.replicas.find((r) => r.name === replicaName);
-    if (!replica) continue;
-    const [source, actual] = await Promise.all([
-      readTable(sourceUrl, entity, entity.fields),
-      readTable(replicaUrl, entity, replica.fields),
-    ]);
-    for (const [id, document] of source) {
-      if (!replica.filter(document)) continue;
-      const { version, createdAt, updatedAt } = document;
-      const expected = { id, ...replica.project(document), version, createdAt, updatedAt };
-      const there = actual.get(id);
-      actual.delete(id);
-      if (!there) found.push(`${replicaName}: ${id} version ${version} is missing`);
-      else if (!Bun.deepEquals(sorted(there), sorted(expected)))
-        found.push(`${replicaName}: ${id} is ${JSON.stringify(there)} instead of ${JSON.stringify(expected)}`);
-    }
-    for (const [id, { version }] of actual)
-      found.push(`${replicaName}: ${id} version ${version} is there and should not be`);
-  }
-  return found;
-}
-
-const sorted = (document: Document) =>
-  Object.fromEntries(Object.entries(document).sort(([a], [b]) => (a < b ? -1 : 1)));
 
 /** Waits until all replicas equal the source. @returns the milliseconds it took. */
 export async function inStep(stack: Stack, timeoutMs: number, entities = declared): Promise<number> {

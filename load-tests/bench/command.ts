@@ -1,17 +1,16 @@
-#!/usr/bin/env bun
-/** `bun run bench`: the figures of docs/performance.md, measured anew (load-tests/README.md says how). */
+/** The command line of `bun run bench`. */
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { catchUpPhase } from "./bench/catch-up.ts";
-import { growth } from "./bench/growth.ts";
-import { startLimit } from "./bench/limit.ts";
-import { LimitMeasurement } from "./bench/limit-measurement.ts";
-import { Measurement, type Measuring, type Subject } from "./bench/measure.ts";
-import { bulkPhase, httpPhase } from "./bench/phases.ts";
-import { report } from "./bench/report.ts";
-import type { BenchResult, BulkPhase, HttpPhase } from "./bench/result.ts";
-import { attach, type RunningStack, startOwn, tokenFor } from "./bench/running-stack.ts";
-import { subjectOf } from "./bench/subject.ts";
+import { catchUpPhase } from "./catch-up.ts";
+import { growth } from "./growth.ts";
+import { type Schemas, startLimit } from "./limit.ts";
+import { LimitMeasurement } from "./limit-measurement.ts";
+import { Measurement, type Measuring, type Subject } from "./measure.ts";
+import { bulkPhase, httpPhase } from "./phases.ts";
+import { report } from "./report.ts";
+import type { BenchResult, BulkPhase, HttpPhase } from "./result.ts";
+import { attach, type RunningStack, startOwn, tokenFor } from "./running-stack.ts";
+import { subjectOf } from "./subject.ts";
 
 const say = (line: string) => console.error(`${new Date().toISOString().slice(11, 19)} ${line}`);
 
@@ -104,9 +103,10 @@ async function measureRunning({ data, status }: RunningStack, options: Options):
   return await measure({ subject, data, brokers, measuring: () => new Measurement(subject) }, options);
 }
 
-async function measureLimit(options: Options): Promise<BenchResult> {
-  return during(startLimit, (limit) =>
-    measure({ subject: limit, data: "", brokers: 0, measuring: () => new LimitMeasurement(limit) }, options),
+async function measureLimit(options: Options, schemas: Schemas): Promise<BenchResult> {
+  return during(
+    (interrupted) => startLimit(schemas, interrupted),
+    (limit) => measure({ subject: limit, data: "", brokers: 0, measuring: () => new LimitMeasurement(limit) }, options),
   );
 }
 
@@ -149,31 +149,35 @@ async function measure({ subject, data, brokers, measuring }: Measured, options:
   };
 }
 
-const program = new Command("bench")
-  .description("Measures acknowledgement, commit-to-commit and commit-to-readable latency, bulk rate, CPU and memory.")
-  .option("--json <file>", "also write the result as JSON")
-  .option("--data <dir>", "measure the stack that runs on this folder instead of one of its own")
-  .addOption(
-    new Option("--only <parts>", "parts to run: rates in writes per second, and bulk")
-      .argParser(chosen)
-      .default(ALL, "200,1000,bulk"),
-  )
-  .option("--seconds <n>", "measured seconds at each rate", wholeNumber(1, 86_400), 30)
-  .option("--rows <n>", "row changes of the bulk", wholeNumber(1_000, 10_000_000), 100_000)
-  .option("--products <counts>", "instead: with so many products each, 10000,100000, in a stack of its own", rising)
-  .option("--away <seconds>", "instead: how a replica catches up that was away for so long", wholeNumber(1, 3_600))
-  .option("--limit", "instead of a stack: PostgreSQL's own logical replication to two copies, written to by SQL")
-  .option("--brokers <n>", "brokers of its own stack, 1 or 3", "1")
-  .option("--instances <list>", "instances of its own stack, as for `bun run up`")
-  .option("--partitions <n>", "partitions of its own stack, as for `bun run up`")
-  .action(async (options: Options) => {
-    if (options.products && options.data) program.error("--products needs a stack of its own: leave out --data");
-    if (options.limit && (options.data || options.products || options.away))
-      program.error("--limit needs no stack: leave out --data, --products and --away");
-    const result = await (options.limit ? measureLimit(options) : measureStack(options));
-    console.log(report(result));
-    if (options.json) await Bun.write(options.json, `${JSON.stringify(result, null, 2)}\n`);
-    if (!result.equal) process.exitCode = 1;
-  });
-
-await program.parseAsync();
+/** Runs the command that the process was started with. @param schemas for `--limit`. */
+export async function runBenchCommand(schemas: Schemas): Promise<void> {
+  const program = new Command("bench")
+    .description(
+      "Measures acknowledgement, commit-to-commit and commit-to-readable latency, bulk rate, CPU and memory.",
+    )
+    .option("--json <file>", "also write the result as JSON")
+    .option("--data <dir>", "measure the stack that runs on this folder instead of one of its own")
+    .addOption(
+      new Option("--only <parts>", "parts to run: rates in writes per second, and bulk")
+        .argParser(chosen)
+        .default(ALL, "200,1000,bulk"),
+    )
+    .option("--seconds <n>", "measured seconds at each rate", wholeNumber(1, 86_400), 30)
+    .option("--rows <n>", "row changes of the bulk", wholeNumber(1_000, 10_000_000), 100_000)
+    .option("--products <counts>", "instead: with so many products each, 10000,100000, in a stack of its own", rising)
+    .option("--away <seconds>", "instead: how a replica catches up that was away for so long", wholeNumber(1, 3_600))
+    .option("--limit", "instead of a stack: PostgreSQL's own logical replication to two copies, written to by SQL")
+    .option("--brokers <n>", "brokers of its own stack, 1 or 3", "1")
+    .option("--instances <list>", "instances of its own stack, as for `bun run up`")
+    .option("--partitions <n>", "partitions of its own stack, as for `bun run up`")
+    .action(async (options: Options) => {
+      if (options.products && options.data) program.error("--products needs a stack of its own: leave out --data");
+      if (options.limit && (options.data || options.products || options.away))
+        program.error("--limit needs no stack: leave out --data, --products and --away");
+      const result = await (options.limit ? measureLimit(options, schemas) : measureStack(options));
+      console.log(report(result));
+      if (options.json) await Bun.write(options.json, `${JSON.stringify(result, null, 2)}\n`);
+      if (!result.equal) process.exitCode = 1;
+    });
+  await program.parseAsync();
+}

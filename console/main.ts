@@ -6,14 +6,14 @@ import { authOf } from "../platform/auth/guard.ts";
 import { serveHttp, serviceApp } from "../platform/http/http.ts";
 import type { ServiceDeps } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
+import { watchServices } from "./server/external-metrics.ts";
+import { addStream } from "./server/http/events.ts";
 import { changesOnly, ownHostOnly } from "./server/http/guard.ts";
 import { addOperations } from "./server/http/operations.ts";
 import { addPage } from "./server/http/page.ts";
 import { addReads } from "./server/http/reads.ts";
-import { addStream } from "./server/http/stream.ts";
 import { addWrites } from "./server/http/writes.ts";
-import { Live } from "./server/live/live.ts";
-import { watchServices } from "./server/outside.ts";
+import { Live } from "./server/live/live-feed.ts";
 import { startPeriodicVerification } from "./server/periodic-verification.ts";
 
 /** How long a replica may take to hear of what was just committed, in seconds: nobody waits for this verification. */

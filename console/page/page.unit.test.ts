@@ -1,6 +1,6 @@
 /** The pure parts of the page, as the browser gets them. */
 import { describe, expect, test } from "bun:test";
-import { declaredEntities } from "../server/declared.ts";
+import { declaredEntities } from "../server/declarations.ts";
 import { assets } from "../server/http/assets.ts";
 import { activityKinds } from "../server/live/activity.ts";
 
@@ -8,7 +8,7 @@ import { activityKinds } from "../server/live/activity.ts";
 // biome-ignore lint/suspicious/noExplicitAny: see above.
 const file = (name: string): Promise<any> => import(`${import.meta.dir}/js/${name}`);
 const { texts } = await file("texts.js");
-const { layout } = await file("layout.js");
+const { layout } = await file("topology-layout.js");
 const { kindOf, textOf, writtenIn } = await file("fields.js");
 const { emptyState, take } = await file("state.js");
 const { troubles } = await file("health.js");

@@ -1,18 +1,19 @@
 /** Wires the page: what comes in changes the state, and at the next frame each part shows what is new to it. */
+
+import { startLog } from "./activity-log.js";
 import { ask, Refused } from "./api.js";
-import { startBreak } from "./break.js";
+import { startLetters } from "./dead-letters.js";
 import { byId, fill, h, say } from "./dom.js";
-import { showHero } from "./hero.js";
+import { listen } from "./event-stream.js";
+import { startBreak } from "./faults.js";
 import { startJourney } from "./journey.js";
 import { has, onLanguage, startLanguage, t } from "./language.js";
-import { startLetters } from "./letters.js";
-import { startLog } from "./log.js";
 import { emptyState, shownWrite, take } from "./state.js";
-import { listen } from "./stream.js";
+import { showHero } from "./summary.js";
 import { startTheme } from "./theme.js";
 import { startTopology } from "./topology.js";
-import { startVerify } from "./verify.js";
-import { startWriter } from "./writer.js";
+import { startVerify } from "./verification.js";
+import { startWriter } from "./write-form.js";
 
 const AGAIN_MS = 2_000;
 const NOTICE_MS = 8_000;

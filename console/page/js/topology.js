@@ -2,14 +2,14 @@
 import { byId, fill, h, s, say, set } from "./dom.js";
 import { serviceOf } from "./health.js";
 import { duration, milliseconds, number, onLanguage, t } from "./language.js";
-import { layout } from "./layout.js";
 import { hopOf, shownWrite } from "./state.js";
+import { layout } from "./topology-layout.js";
 
 const NARROW = matchMedia("(max-width: 760px)");
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 const PULSE_MS = 420;
 
-/** @typedef {import("./state.js").State} State @typedef {import("./layout.js").Drawing} Drawing @typedef {import("./layout.js").Node} Node */
+/** @typedef {import("./state.js").State} State @typedef {import("./topology-layout.js").Drawing} Drawing @typedef {import("./topology-layout.js").Node} Node */
 
 /** @param {import("./state.js").About} about @param {State} state */
 export function startTopology(about, state) {
@@ -181,7 +181,7 @@ function serviceNow({ id }, snapshot) {
   };
 }
 
-/** @param {Element} place @param {import("./layout.js").Edge} edge @param {any} snapshot @param {any} write */
+/** @param {Element} place @param {import("./topology-layout.js").Edge} edge @param {any} snapshot @param {any} write */
 function showEdge(place, edge, snapshot, write) {
   const hop = write && hopOnEdge(edge, write);
   set(/** @type {Element} */ (place.querySelector(`[data-edge="${edge.id}"]`)), {

@@ -1,4 +1,4 @@
-/** The page's files, as texts inside the program: nothing is built, and nothing is read from a disk. */
+/** The page's files, imported as text: the executable contains them, and there is no build step. */
 import controlsCss from "../../page/css/controls.css" with { type: "text" };
 import pageCss from "../../page/css/page.css" with { type: "text" };
 import panelsCss from "../../page/css/panels.css" with { type: "text" };
@@ -6,30 +6,30 @@ import tokensCss from "../../page/css/tokens.css" with { type: "text" };
 import topologyCss from "../../page/css/topology.css" with { type: "text" };
 import iconSvg from "../../page/icon.svg" with { type: "text" };
 import indexHtml from "../../page/index.html" with { type: "text" };
+import activityLogJs from "../../page/js/activity-log.js" with { type: "text" };
 import apiJs from "../../page/js/api.js" with { type: "text" };
-import breakJs from "../../page/js/break.js" with { type: "text" };
+import deadLetterDialogJs from "../../page/js/dead-letter-dialog.js" with { type: "text" };
+import deadLettersJs from "../../page/js/dead-letters.js" with { type: "text" };
 import domJs from "../../page/js/dom.js" with { type: "text" };
+import eventStreamJs from "../../page/js/event-stream.js" with { type: "text" };
+import faultsJs from "../../page/js/faults.js" with { type: "text" };
 import fieldsJs from "../../page/js/fields.js" with { type: "text" };
 import healthJs from "../../page/js/health.js" with { type: "text" };
-import heroJs from "../../page/js/hero.js" with { type: "text" };
 import journeyJs from "../../page/js/journey.js" with { type: "text" };
 import languageJs from "../../page/js/language.js" with { type: "text" };
-import layoutJs from "../../page/js/layout.js" with { type: "text" };
-import letterJs from "../../page/js/letter.js" with { type: "text" };
-import lettersJs from "../../page/js/letters.js" with { type: "text" };
-import logJs from "../../page/js/log.js" with { type: "text" };
 import mainJs from "../../page/js/main.js" with { type: "text" };
 import stateJs from "../../page/js/state.js" with { type: "text" };
-import streamJs from "../../page/js/stream.js" with { type: "text" };
+import summaryJs from "../../page/js/summary.js" with { type: "text" };
 import textsJs from "../../page/js/texts.js" with { type: "text" };
 import themeJs from "../../page/js/theme.js" with { type: "text" };
 import topologyJs from "../../page/js/topology.js" with { type: "text" };
-import verifyJs from "../../page/js/verify.js" with { type: "text" };
-import writerJs from "../../page/js/writer.js" with { type: "text" };
+import topologyLayoutJs from "../../page/js/topology-layout.js" with { type: "text" };
+import verificationJs from "../../page/js/verification.js" with { type: "text" };
+import writeFormJs from "../../page/js/write-form.js" with { type: "text" };
 
-/** Each file by its path. */
+/** Text of each file by its URL path. */
 export const assets: Readonly<Record<string, string>> = {
-  // Bun's types take every page for one that it is to bundle; imported as text it is a text.
+  // Bun's types declare an imported .html file as a bundle; with `type: "text"` it is a string.
   "/index.html": indexHtml as unknown as string,
   "/icon.svg": iconSvg,
   "/css/controls.css": controlsCss,
@@ -37,24 +37,24 @@ export const assets: Readonly<Record<string, string>> = {
   "/css/panels.css": panelsCss,
   "/css/tokens.css": tokensCss,
   "/css/topology.css": topologyCss,
+  "/js/activity-log.js": activityLogJs,
   "/js/api.js": apiJs,
-  "/js/break.js": breakJs,
+  "/js/dead-letter-dialog.js": deadLetterDialogJs,
+  "/js/dead-letters.js": deadLettersJs,
   "/js/dom.js": domJs,
+  "/js/event-stream.js": eventStreamJs,
+  "/js/faults.js": faultsJs,
   "/js/fields.js": fieldsJs,
   "/js/health.js": healthJs,
-  "/js/hero.js": heroJs,
   "/js/journey.js": journeyJs,
   "/js/language.js": languageJs,
-  "/js/layout.js": layoutJs,
-  "/js/letter.js": letterJs,
-  "/js/letters.js": lettersJs,
-  "/js/log.js": logJs,
   "/js/main.js": mainJs,
   "/js/state.js": stateJs,
-  "/js/stream.js": streamJs,
+  "/js/summary.js": summaryJs,
   "/js/texts.js": textsJs,
   "/js/theme.js": themeJs,
+  "/js/topology-layout.js": topologyLayoutJs,
   "/js/topology.js": topologyJs,
-  "/js/verify.js": verifyJs,
-  "/js/writer.js": writerJs,
+  "/js/verification.js": verificationJs,
+  "/js/write-form.js": writeFormJs,
 };

@@ -10,12 +10,12 @@ import { replay } from "../../../operations/dead-letters/replay.ts";
 import { pausable, setPaused } from "../../../operations/pause/control.ts";
 import type { Rebuilding } from "../../../operations/rebuild/rebuild.ts";
 import { type Job, type Jobs, jobKinds } from "../actions/jobs.ts";
-import { kill } from "../actions/kill.ts";
-import { forget, silence } from "../actions/redis.ts";
+import { kill } from "../actions/kill-process.ts";
+import { forget, silence } from "../actions/redis-outage.ts";
 import { tamper } from "../actions/tamper.ts";
 import { toHttpError } from "./http-error.ts";
 import { entityOf } from "./reads.ts";
-import { startRebuild, startRepair, startVerification } from "./work.ts";
+import { startRebuild, startRepair, startVerification } from "./start-jobs.ts";
 import { json } from "./writes.ts";
 
 const REPLAYED_PER_SECOND = 100;

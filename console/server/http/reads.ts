@@ -11,8 +11,8 @@ import { itemOf, pageOf } from "../../../operations/dead-letters/list.ts";
 import { show } from "../../../operations/dead-letters/show.ts";
 import { gatherJourney, isKnown } from "../../../operations/journey/journey.ts";
 import { gatherStatus } from "../../../operations/status/status.ts";
-import { newest } from "../actions/list.ts";
-import { declaredEntities } from "../declared.ts";
+import { newest } from "../actions/newest-entities.ts";
+import { declaredEntities } from "../declarations.ts";
 import { toHttpError } from "./http-error.ts";
 
 export interface ReadParts {

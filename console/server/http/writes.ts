@@ -5,11 +5,11 @@ import type { EntityDeclaration } from "../../../contracts/entity/entity.ts";
 import { RequestError } from "../../../contracts/errors.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { readBody } from "../../../platform/http/body.ts";
-import { withoutPrivate } from "../actions/list.ts";
+import { type WriteAnswer, type WriteRequest, write } from "../actions/gateway-write.ts";
+import { withoutPrivate } from "../actions/newest-entities.ts";
 import { poison, poisons } from "../actions/poison.ts";
-import { type WriteAnswer, type WriteRequest, write } from "../actions/write.ts";
 import { hop, type TracedWrite } from "../trace/hops.ts";
-import { answeredHop, type Ends, type WriteTrace } from "../trace/trace.ts";
+import { answeredHop, type Ends, type WriteTrace } from "../trace/write-tracer.ts";
 import { toHttpError } from "./http-error.ts";
 import { entityOf } from "./reads.ts";
 

@@ -2,9 +2,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { activityBetween } from "./activity.ts";
-import { Latencies } from "./latency.ts";
-import { Rates } from "./rates.ts";
-import { Ring } from "./ring.ts";
+import { Rates } from "./counter-rates.ts";
+import { Latencies } from "./latency-histogram.ts";
+import { Ring } from "./replay-buffer.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 describe("the ring of events", () => {

@@ -1,11 +1,11 @@
 /** Looks at everything once a second, for all who look at the page together, and not at all when nobody does. */
 import { replicaNames } from "../../../contracts/entities/index.ts";
 import { type Activity, activityBetween } from "./activity.ts";
-import type { CachedValue } from "./part.ts";
-import type { Questions } from "./questions.ts";
-import { Rates } from "./rates.ts";
+import type { CachedValue } from "./cached-value.ts";
+import { Rates } from "./counter-rates.ts";
+import type { Questions } from "./probes.ts";
+import { type Traffic, WINDOW_S } from "./receipt-metrics.ts";
 import type { FollowsNow, ReplicaNow, Snapshot } from "./snapshot.ts";
-import { type Traffic, WINDOW_S } from "./traffic.ts";
 
 const EVERY_MS = 1_000;
 /** What was answered longer ago is no longer shown as true. */

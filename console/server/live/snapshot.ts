@@ -2,8 +2,8 @@
 
 import type { ServiceHealth } from "../../../operations/status/status.ts";
 import type { LastVerification } from "../../../operations/verify/results.ts";
-import type { Quantiles } from "./latency.ts";
-import type { ReplicaTraffic } from "./traffic.ts";
+import type { Quantiles } from "./latency-histogram.ts";
+import type { ReplicaTraffic } from "./receipt-metrics.ts";
 
 export interface TopicNow {
   /** Records that were ever written to it. */

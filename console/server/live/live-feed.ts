@@ -3,13 +3,13 @@ import type { Logger } from "../../../observability/logger.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { type Job, Jobs } from "../actions/jobs.ts";
 import type { Hop, TracedWrite } from "../trace/hops.ts";
-import { WriteTrace } from "../trace/trace.ts";
+import { WriteTrace } from "../trace/write-tracer.ts";
 import type { Activity } from "./activity.ts";
-import { Hub } from "./hub.ts";
-import { SECONDS } from "./latency.ts";
-import { questionsOf } from "./questions.ts";
+import { Hub } from "./event-hub.ts";
+import { SECONDS } from "./latency-histogram.ts";
+import { questionsOf } from "./probes.ts";
+import { Traffic } from "./receipt-metrics.ts";
 import { Sampler } from "./sampler.ts";
-import { Traffic } from "./traffic.ts";
 
 /** A reload of the page is not the end of looking. */
 const LINGER_MS = 15_000;

@@ -1,7 +1,7 @@
 /** The stream of events over HTTP. */
 import type { Context, Hono } from "hono";
 import { RequestError } from "../../../contracts/errors.ts";
-import type { Hub } from "../live/hub.ts";
+import type { Hub } from "../live/event-hub.ts";
 
 const RETRY_AFTER_S = 5;
 

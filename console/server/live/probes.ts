@@ -6,7 +6,7 @@ import type { Connections } from "../../../operations/connect.ts";
 import { controls } from "../../../operations/pause/control.ts";
 import { followsOf, healthOf, openLetters, outboxOf } from "../../../operations/status/status.ts";
 import { lastVerifications } from "../../../operations/verify/results.ts";
-import { CachedValue } from "./part.ts";
+import { CachedValue } from "./cached-value.ts";
 import type { RebuildNow } from "./snapshot.ts";
 
 const OFTEN_MS = 1_000;

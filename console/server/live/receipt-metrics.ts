@@ -3,7 +3,7 @@ import { decodeReceipt, type Receipt } from "../../../contracts/receipt.ts";
 import { receiptsTopic } from "../../../contracts/topics.ts";
 import type { Log, StoredRecord, Watcher } from "../../../kafka/log.ts";
 import type { Logger } from "../../../observability/logger.ts";
-import { Latencies, type Quantiles } from "./latency.ts";
+import { Latencies, type Quantiles } from "./latency-histogram.ts";
 
 /** A watch that ended begins anew after so long, in milliseconds. */
 const AGAIN_MS = 2_000;

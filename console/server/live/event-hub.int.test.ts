@@ -5,8 +5,8 @@ import { createMetrics } from "../../../observability/metrics.ts";
 import { type HttpServer, serveHttp, serviceApp } from "../../../platform/http/http.ts";
 import { readSettings } from "../../../platform/settings/settings.ts";
 import { eventually } from "../../../tests/harness/eventually.ts";
-import { addStream } from "../http/stream.ts";
-import { Hub } from "./hub.ts";
+import { addStream } from "../http/events.ts";
+import { Hub } from "./event-hub.ts";
 
 let http: HttpServer | undefined;
 let hub: Hub | undefined;

@@ -5,7 +5,7 @@
  * (`Last-Event-ID`) gets what it missed, or begins anew with `hello` when that is no longer kept. Snapshots are not numbered: only
  * the newest counts. Clients are few and each one's backlog is bounded (P14): one that does not read is dropped, and comes back.
  */
-import { Ring } from "./ring.ts";
+import { Ring } from "./replay-buffer.ts";
 
 const MOST_KEPT = 500;
 const MOST_CLIENTS = 32;

@@ -1,8 +1,8 @@
 /** Dead letters: what could not be processed, why, and what to do about it. */
 import { ask, tell } from "./api.js";
+import { showLetter } from "./dead-letter-dialog.js";
 import { byId, fill, h, keepFocus, onChange } from "./dom.js";
 import { ago, language, onLanguage, t } from "./language.js";
-import { showLetter } from "./letter.js";
 
 const SHOWN = 20;
 const AGAIN_MS = 1_500;

@@ -2,8 +2,7 @@
  * What each part may do at brokers that ask who comes (Kafka's ACLs): no more than it needs, derived from who writes and reads each topic.
  * A test runs the whole way of a write, and operations, with these and nothing else.
  */
-import { canary } from "./entities/canary.ts";
-import { entities, replicaNames } from "./entities/index.ts";
+import { allEntities, replicaNames } from "./entities/index.ts";
 import { controlTopic, receiptsTopic, replicaGroup, streamGroup, type TopicDeclaration, topicsOf } from "./topics.ts";
 
 /** By the names of Kafka's ACLs. Read and Write hold Describe as well. */
@@ -25,7 +24,7 @@ export interface BrokerUser {
   readonly rights: readonly BrokerRight[];
 }
 
-const flowTopics: readonly TopicDeclaration[] = [...entities, canary].flatMap(topicsOf);
+const flowTopics: readonly TopicDeclaration[] = allEntities.flatMap(topicsOf);
 const allTopics: readonly TopicDeclaration[] = [...flowTopics, receiptsTopic, controlTopic];
 
 /** Whoever writes to a topic fences others off, which is a transaction, and reads back what was stored. */

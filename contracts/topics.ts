@@ -94,8 +94,13 @@ export const topicsOf = (entity: EntityDeclaration): readonly TopicDeclaration[]
   versionsTopic(entity),
 ];
 
-/** The canary's topics have one partition: there is one canary. */
-export const CANARY_PARTITIONS = 1;
+/**
+ * Number of partitions of an entity's topics.
+ *
+ * @param configured the setting LOCKSTEP_PARTITIONS. An internal entity has one row, so its topics have one partition.
+ */
+export const partitionCount = (entity: EntityDeclaration, configured: number): number =>
+  entity.internal ? 1 : configured;
 
 /** Consumer groups, by the service that reads. */
 export const streamGroup = "lockstep.stream";

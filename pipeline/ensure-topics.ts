@@ -1,13 +1,17 @@
 /** The topics that relay, stream and replicas need: whichever starts first makes them. */
-import { canary } from "../contracts/entities/canary.ts";
-import { entities } from "../contracts/entities/index.ts";
-import { CANARY_PARTITIONS, topicsOf } from "../contracts/topics.ts";
+import { allEntities } from "../contracts/entities/index.ts";
+import { partitionCount, topicsOf } from "../contracts/topics.ts";
 import type { Log } from "../kafka/log.ts";
 import { copiesOf, type Settings } from "../platform/settings/settings.ts";
 
-/** Makes what is missing of all entities' topics and the canary's. @throws {Error} when one is there with other partitions, or brokers are away. */
+/**
+ * Creates the missing topics of all entities, internal ones included.
+ *
+ * @throws {Error} when a topic exists with another number of partitions, or the brokers cannot be reached.
+ */
 export async function ensureFlowTopics(log: Pick<Log, "ensureTopics">, settings: Settings): Promise<void> {
   const copies = copiesOf(settings);
-  await log.ensureTopics(entities.flatMap(topicsOf), { ...copies, partitions: settings.LOCKSTEP_PARTITIONS });
-  await log.ensureTopics(topicsOf(canary), { ...copies, partitions: CANARY_PARTITIONS });
+  const byPartitions = Map.groupBy(allEntities, (entity) => partitionCount(entity, settings.LOCKSTEP_PARTITIONS));
+  for (const [partitions, group] of byPartitions)
+    await log.ensureTopics(group.flatMap(topicsOf), { ...copies, partitions });
 }

@@ -1,7 +1,6 @@
 /** Wires the relay: its session in the source's PostgreSQL, the log, its small HTTP port. */
 import { hostname } from "node:os";
-import { canary } from "../contracts/entities/canary.ts";
-import { entities } from "../contracts/entities/index.ts";
+import { allEntities } from "../contracts/entities/index.ts";
 import { connectLog } from "../kafka/connect-log.ts";
 import { brokersOf } from "../kafka/security.ts";
 import { ensureFlowTopics } from "../pipeline/ensure-topics.ts";
@@ -59,7 +58,7 @@ export async function startRelay(
     state = "leading";
     logger.info("leading");
     leader.keepBeating(ended.reject);
-    const publisher = new Publisher(log, [...entities, canary], await outbox.positions());
+    const publisher = new Publisher(log, allEntities, await outbox.positions());
     relay = new Relay(
       { outbox, leader, publisher, logger, metrics },
       { batch: settings.LOCKSTEP_RELAY_BATCH, pollMs: settings.LOCKSTEP_RELAY_POLL_MS },

@@ -1,7 +1,6 @@
 /** The way from the log into one replica: its topics are followed, from where its database is, into the appliers; what is refused becomes a dead letter. */
 import { replicaKey } from "../contracts/control.ts";
-import { canary } from "../contracts/entities/canary.ts";
-import { entities } from "../contracts/entities/index.ts";
+import { allEntities } from "../contracts/entities/index.ts";
 import { receiptsTopic, replicaGroup, replicaTopic } from "../contracts/topics.ts";
 import { type Batch, type Consumer, type Log, nameOf } from "../kafka/log.ts";
 import { ConsumerLags } from "../pipeline/consumer-lags.ts";
@@ -55,7 +54,7 @@ export class Flow {
     // A name that no other process of the replica has at the same time.
     const process = `lockstep.replica.${name}.${settings.LOCKSTEP_INSTANCE ?? crypto.randomUUID()}`;
     this.receipts = new Receipts({ log, logger, metrics }, `${process}.receipts`);
-    this.letters = new DeadLetterWriter(log, [...entities, canary], `${process}.dead-letters`);
+    this.letters = new DeadLetterWriter(log, allEntities, `${process}.dead-letters`);
     this.lags = new ConsumerLags(metrics.consumerLag, this.group);
     const { receipts, lags, letters } = this;
     const followers = replica.entities.map((kept) => {

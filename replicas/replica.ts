@@ -1,6 +1,5 @@
 /** A replica without its log and its HTTP port: database and cache, and for each entity the way in (applier) and the way out (lookup). */
-import { canary } from "../contracts/entities/canary.ts";
-import { entities } from "../contracts/entities/index.ts";
+import { allEntities } from "../contracts/entities/index.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity/entity.ts";
 import { watchBuffer, watchPool } from "../observability/gauges.ts";
 import type { Logger } from "../observability/logger.ts";
@@ -134,11 +133,11 @@ export class Replica {
   }
 }
 
-export const isReplicated = ({ entity }: Pick<ReplicatedEntity, "entity">): boolean => entity !== canary;
+export const isReplicated = ({ entity }: Pick<ReplicatedEntity, "entity">): boolean => !entity.internal;
 
 /** The canary among them. @throws {Error} when no entity has the replica. */
 export function keptBy(name: string): ReplicatedEntity[] {
-  const kept = [...entities, canary].flatMap((entity) =>
+  const kept = allEntities.flatMap((entity) =>
     entity.replicas.filter((replica) => replica.name === name).map((replica) => ({ entity, replica })),
   );
   if (kept.length === 0) throw new Error(`no entity has a replica ${name}`);

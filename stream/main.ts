@@ -3,8 +3,7 @@ import { mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { STREAM_KEY } from "../contracts/control.ts";
-import { canary } from "../contracts/entities/canary.ts";
-import { entities } from "../contracts/entities/index.ts";
+import { allEntities, entities } from "../contracts/entities/index.ts";
 import { deadLetterTopic, eventsTopic, streamGroup } from "../contracts/topics.ts";
 import { connectLog } from "../kafka/connect-log.ts";
 import type { Consumer } from "../kafka/log.ts";
@@ -51,16 +50,15 @@ export async function startStream({ settings, logger, metrics }: ServiceDeps): P
   const http = serveHttp(app, settings);
   const log = await connectLog({ ...brokersOf(settings), clientId: "lockstep-stream", logger });
   await ensureFlowTopics(log, settings);
-  const routed = [...entities, canary];
   const control = await pause.watch(log, STREAM_KEY, copiesOf(settings));
   const directory = settings.LOCKSTEP_STATE_DIR ?? mkdtempSync(join(tmpdir(), "lockstep-stream-"));
   mkdirSync(directory, { recursive: true });
   const stopReporting = reportDisk(directory, { metrics, logger });
   const known = new VersionStore(join(directory, "known-versions.sqlite"));
-  const topology = new Topology({ log, known, logger, metrics }, routed);
+  const topology = new Topology({ log, known, logger, metrics }, allEntities);
   const following = await log.consume({
     group: streamGroup,
-    topics: routed.map((entity) => eventsTopic(entity).name),
+    topics: allEntities.map((entity) => eventsTopic(entity).name),
     onBatch: (batch) => topology.process(batch),
     maxBytesPerPartition: FETCH_BYTES,
     concurrency: CONCURRENCY,

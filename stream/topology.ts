@@ -1,5 +1,4 @@
 /** The stream's whole step on one screen: validate → dedupe → route → write → remember. */
-import { canary } from "../contracts/entities/canary.ts";
 import type { EntityDeclaration, EntityId, Version } from "../contracts/entity/entity.ts";
 import { eventsTopic, replicaTopic, streamGroup, versionsTopic } from "../contracts/topics.ts";
 import type { Batch, Log, OutgoingRecord, StoredRecord, TopicPartition } from "../kafka/log.ts";
@@ -159,7 +158,7 @@ class Partition {
         this.deps.logger.warn({ ...this.at, offset, ...about, reason, detail }, "event sent to the dead letters");
       }
     }
-    if (this.entity === canary) return;
+    if (this.entity.internal) return;
     for (const [outcome, count] of counts) this.deps.metrics.streamEvents.inc({ outcome }, count);
   }
 
@@ -189,7 +188,7 @@ class Partition {
   }
 
   private report(batch: Batch, owned: Owned): void {
-    if (this.entity === canary) return;
+    if (this.entity.internal) return;
     this.lags.set(this.at, Math.max(0, batch.highWatermark - owned.next));
   }
 

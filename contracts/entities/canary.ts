@@ -1,20 +1,22 @@
 /**
- * What goes the whole way every few seconds, so that an idle system tells its latency too: written in the source by the leading relay, then
- * routed, applied and cached like anything else. It is none of `entities`, so that no list, route, verification or verb knows of it.
+ * The canary: one row that the leading relay updates every few seconds. It takes the path of every other entity to all
+ * replicas and caches, so that an idle system still reports its latency.
  */
-import { defineEntity, defineReplica, integer } from "../entity/entity.ts";
-import { replicaNames } from "./index.ts";
+import { defineEntity, defineReplica, type EntityDeclaration, integer } from "../entity/entity.ts";
 
 const fields = { beat: integer({ min: 0, max: Number.MAX_SAFE_INTEGER, initial: 0 }) };
 
-export const canary = defineEntity({
-  name: "canary",
-  plural: "canaries",
-  schemaVersion: 1,
-  fields,
-  unique: [],
-  replicas: replicaNames.map((name) => defineReplica(fields, { name })),
-});
+/** Declares the canary for these replicas. It is internal: users see it in no list, route, verification or command. */
+export const declareCanary = (replicaNames: readonly string[]): EntityDeclaration =>
+  defineEntity({
+    name: "canary",
+    plural: "canaries",
+    internal: true,
+    schemaVersion: 1,
+    fields,
+    unique: [],
+    replicas: replicaNames.map((name) => defineReplica(fields, { name })),
+  });
 
-/** The only one there is: all of its changes are in order. */
+/** Id of the canary's only row. One row keeps all of its changes in order. */
 export const CANARY_ID = "00000000-0000-7000-8000-000000000000";

@@ -1,8 +1,15 @@
 import type { EntityDeclaration } from "../entity/entity.ts";
+import { declareCanary } from "./canary.ts";
 import { product } from "./product.ts";
 
-/** Every entity that this Lockstep keeps in step. */
+/** The entities of this project: routes, lists, verification and commands work on these. */
 export const entities: readonly EntityDeclaration[] = [product];
 
 /** Names of all replicas, in the order of their declaration. */
 export const replicaNames: readonly string[] = [...new Set(entities.flatMap((e) => e.replicas.map((r) => r.name)))];
+
+/**
+ * Every entity that relay, stream and replicas process: {@link entities} and the internal ones
+ * ({@link EntityDeclaration.internal}).
+ */
+export const allEntities: readonly EntityDeclaration[] = [...entities, declareCanary(replicaNames)];

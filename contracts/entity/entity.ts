@@ -67,6 +67,11 @@ export interface EntityDeclaration {
   readonly name: string;
   /** Plural: the table, the HTTP collection and the prefix of the topics: `products`. */
   readonly plural: string;
+  /**
+   * True for an entity of Lockstep itself (the canary). Relay, stream and replicas process it; HTTP routes, lists,
+   * commands, dead-letter counts and the metrics of user entities leave it out. Default: false.
+   */
+  readonly internal?: boolean;
   /** Version of the document's shape, sent with each event; raised with each change of `fields` or of what a replica has. */
   readonly schemaVersion: number;
   /** One for each version below `schemaVersion`: retained events and events under way are read through them. */

@@ -1,5 +1,4 @@
 /** What a follower tells of the events that it applies: in the metrics of everything, or, of the canary, in its own and nowhere else. */
-import { canary } from "../../contracts/entities/canary.ts";
 import type { EntityDeclaration } from "../../contracts/entity/entity.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import type { Outcome } from "./reduce.ts";
@@ -13,7 +12,7 @@ export interface ApplyMetrics {
 }
 
 export const applyMetricsOf = (entity: EntityDeclaration, replica: string, metrics: Metrics): ApplyMetrics =>
-  entity === canary ? canaryTold(replica, metrics) : changesTold(replica, metrics);
+  entity.internal ? canaryTold(replica, metrics) : changesTold(replica, metrics);
 
 const secondsFrom = (committedMs: number, atMs: number): number => Math.max(0, atMs - committedMs) / 1_000;
 

@@ -3,7 +3,6 @@
  * source; the live tables are read and written all the while; whatever dies on the way, the next run goes on from there.
  */
 import type { TransactionSql } from "postgres";
-import { canary } from "../../../contracts/entities/canary.ts";
 import type { EntityId } from "../../../contracts/entity/entity.ts";
 import { replicaTopic } from "../../../contracts/topics.ts";
 import type { Log } from "../../../kafka/log.ts";
@@ -94,9 +93,10 @@ export async function rebuild(
     const switched = (await deps.approve?.({ schema: NEXT, readOn: () => filling.readOn(pool) })) ?? true;
     const approved = performance.now();
     if (switched) await switchTables(session, tables, (within) => filling.last(within));
+    const visible = kept.filter(({ entity }) => !entity.internal).map(({ entity }) => entity.name);
     const [counted] = await session<
       { rows: string }[]
-    >`select count(*) as rows from ${session(switched ? "lockstep.versions" : `${NEXT}.versions`)} where not deleted and entity <> ${canary.name}`;
+    >`select count(*) as rows from ${session(switched ? "lockstep.versions" : `${NEXT}.versions`)} where not deleted and entity in ${session(visible)}`;
     return {
       records: filling.done,
       rows: Number(counted!.rows),

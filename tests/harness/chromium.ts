@@ -17,9 +17,8 @@ const INSTALL_MS = 300_000;
 
 /** Starts a browser with nothing of an earlier one in it. @throws {Error} with one line that says what to install. */
 export async function launchChromium(flags: readonly string[] = []): Promise<Browser> {
-  const executablePath = find() ?? install();
   return await chromium.launch({
-    executablePath,
+    executablePath: await chromiumPath(),
     headless: true,
     chromiumSandbox: !isRoot(),
     args: [...FLAGS, ...flags],
@@ -28,7 +27,10 @@ export async function launchChromium(flags: readonly string[] = []): Promise<Bro
 
 const isRoot = (): boolean => process.getuid?.() === 0;
 
-/** CHROMIUM says where it is; else the first that PATH has. */
+/** Path of the machine's Chromium, installed first where this user may do so. @throws {Error} that says what to install. */
+export const chromiumPath = async (): Promise<string> => find() ?? install();
+
+/** The program that the variable CHROMIUM names, else the first one on the PATH. */
 function find(): string | undefined {
   const { CHROMIUM: given } = process.env;
   if (given) {

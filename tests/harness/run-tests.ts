@@ -3,9 +3,11 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command, Option } from "commander";
+import { UserError } from "../../contracts/errors.ts";
 import { type Report, readReport } from "./junit.ts";
 import { inLanes } from "./lanes.ts";
 import { startServers } from "./parts.ts";
+import { provideFor, type Skipped, type TestFile, testsIn } from "./requirements.ts";
 import { checks, type Group, groups, type Job, jobsOf } from "./test-jobs.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -37,7 +39,11 @@ export async function runTests(): Promise<void> {
     .parse()
     .opts<{ only?: Group }>();
   process.env.TEST_PORTS_PART = portsPart(LANES);
-  const jobs = (only ? [only] : groups).flatMap(jobsIn);
+  const chosen = only ? [only] : groups;
+  const files = chosen.flatMap(filesOf);
+  const skipped = await provideFor(files, (line) => console.log(line)).catch(endWithReason);
+  const runnable = files.filter((file) => !skipped.some((skip) => skip.file === file));
+  const jobs = chosen.flatMap((group) => (group === "static" ? checks : jobsOf(group, runnable)));
   const running = new Map<Job, number>();
   const still = setInterval(() => console.log(stillText(running)), STILL_EVERY_MS);
   const reports: Report[] = [];
@@ -52,19 +58,20 @@ export async function runTests(): Promise<void> {
     console.log(`\n== ${job.group}: ${job.name} (${seconds.toFixed(1)} s)\n${output}`);
   });
   clearInterval(still);
-  finish(reports, only);
+  finish(reports, skipped, only);
 }
 
-function jobsIn(group: Group): Job[] {
-  if (group === "static") return [...checks];
-  if (group === "container" && !process.env.TEST_DOCKER) {
-    console.log("== container: left out; TEST_DOCKER=docker runs them with your Docker");
-    return [];
-  }
-  const files = [...new Bun.Glob(`**/*.${group}.test.ts`).scanSync({ cwd: root })]
-    .filter((file) => !file.startsWith("node_modules/"))
-    .sort();
-  return jobsOf(group, files, (file) => readFileSync(join(root, file), "utf8"));
+function filesOf(group: Group): TestFile[] {
+  return [...new Bun.Glob(`**/*.${group}.test.ts`).scanSync({ cwd: root })]
+    .filter((path) => !path.startsWith("node_modules/"))
+    .sort()
+    .map((path) => ({ group, path, text: readFileSync(join(root, path), "utf8") }));
+}
+
+function endWithReason(error: unknown): never {
+  console.error(error instanceof UserError ? error.message : error);
+  console.log("0 passed, 1 failed");
+  process.exit(1);
 }
 
 async function run(job: Job, lane: number, live: boolean): Promise<{ report: Report; output: string }> {
@@ -135,17 +142,20 @@ function stillText(running: ReadonlyMap<Job, number>): string {
   return `… ${each.join(", ")}`;
 }
 
-function finish(reports: readonly Report[], only: Group | undefined): void {
+function finish(reports: readonly Report[], notRun: readonly Skipped[], only: Group | undefined): void {
   const sum = (of: (report: Report) => number) => reports.reduce((total, report) => total + of(report), 0);
-  const [passed, failed, skipped] = [sum((r) => r.passed), sum((r) => r.failed), sum((r) => r.skipped)];
+  const [passed, failed] = [sum((r) => r.passed), sum((r) => r.failed)];
+  const skipped = sum((r) => r.skipped) + notRun.reduce((total, { file }) => total + testsIn(file), 0);
   const files = reports.flatMap(({ files }) => [...files]).filter(([, seconds]) => seconds >= WORTH_TELLING_S);
   if (files.length > 0) console.log("\n== seconds by file");
   for (const [file, seconds] of files.sort(([, a], [, b]) => b - a))
     console.log(`${seconds.toFixed(1).padStart(7)}  ${file}`);
   const failures = reports.flatMap((report) => report.failures);
   if (failures.length > 0) console.log(`\n== failed\n${failures.join("\n")}`);
+  for (const [reason, all] of Map.groupBy(notRun, (skip) => skip.reason))
+    console.log(`\n== skipped: ${reason}\n${all.map(({ file }) => file.path).join("\n")}`);
   if (skipped > 0) console.log(`\n${skipped} skipped`);
-  if (passed + failed === 0) console.error(`no test matches${only ? ` --only ${only}` : ""}`);
+  if (passed + failed + skipped === 0) console.error(`no test matches${only ? ` --only ${only}` : ""}`);
   console.log(`${passed} passed, ${failed} failed`);
-  process.exit(failed === 0 && passed > 0 ? 0 : 1);
+  process.exit(failed === 0 && passed + skipped > 0 ? 0 : 1);
 }

@@ -1,21 +1,21 @@
 import { expect, test } from "bun:test";
 import { readReport } from "./junit.ts";
 import { inLanes } from "./lanes.ts";
-import { jobsOf } from "./test-jobs.ts";
+import { type Group, jobsOf } from "./test-jobs.ts";
 
 test("a file with a stack of its own runs by itself, the others of its group in one process", () => {
-  const texts: Record<string, string> = {
-    a: "await sharedStack()",
-    b: "await using stack = await Stack.start({})",
-    c: "pure",
-  };
-  const jobs = jobsOf("e2e", ["a", "b", "c"], (file) => texts[file]!);
+  const files = (group: Group) => [
+    { group, path: "a", text: "await sharedStack()" },
+    { group, path: "b", text: "await using stack = await Stack.start({})" },
+    { group, path: "c", text: "pure" },
+  ];
+  const jobs = jobsOf("e2e", files("e2e"));
   expect(jobs.map(({ files, servers }) => [files, servers])).toEqual([
     [["a", "c"], false],
     [["b"], false],
   ]);
-  expect(jobsOf("int", ["b"], (file) => texts[file]!).map(({ servers }) => servers)).toEqual([true]);
-  expect(jobsOf("ui", [], () => "")).toEqual([]);
+  expect(jobsOf("int", files("int").slice(1, 2)).map(({ servers }) => servers)).toEqual([true]);
+  expect(jobsOf("ui", files("e2e"))).toEqual([]);
 });
 
 test("two lanes meet in the middle, and one does all in order", async () => {

@@ -24,14 +24,11 @@ export const checks: readonly Job[] = [
 /** How a test says that it has servers of its own: it then gains nothing by sharing a process, and may run beside others. */
 const OWN_SERVERS = /\bStack\.start\(|\bstartSuite\(/;
 
-/**
- * A file with a stack or brokers of its own is a job; all others of its group are one, and share servers or a stack.
- *
- * @param textOf the content of a file.
- */
-export function jobsOf(group: Group, files: readonly string[], textOf: (file: string) => string): Job[] {
-  const alone = files.filter((file) => group !== "int" && OWN_SERVERS.test(textOf(file)));
-  const together = files.filter((file) => !alone.includes(file));
+/** A file that starts a stack or brokers of its own is a job; all other files of its group are one job and share servers. */
+export function jobsOf(group: Group, all: readonly { group: Group; path: string; text: string }[]): Job[] {
+  const files = all.filter((file) => file.group === group);
+  const alone = files.filter(({ text }) => group !== "int" && OWN_SERVERS.test(text)).map(({ path }) => path);
+  const together = files.map(({ path }) => path).filter((path) => !alone.includes(path));
   const servers = group === "int" || group === "fault";
   return [
     ...(together.length > 0 ? [{ group, name: named(group, together), files: together, servers }] : []),

@@ -1,0 +1,74 @@
+/** A lock that one process of this machine holds at a time. A process that dies releases it. */
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import { sleep } from "../../platform/async/sleep.ts";
+import { identityOf, type KnownProcess, stillRuns } from "../processes.ts";
+
+const POLL_MS = 200;
+
+const self: KnownProcess = { pid: process.pid, identity: identityOf(process.pid) };
+
+/**
+ * Runs `work` while this process holds the lock.
+ *
+ * @param file path of the lock file; its folder is created when it is missing.
+ * @param onWait called once with the holder's pid when another process holds the lock.
+ * @param signal aborts the wait for the lock.
+ * @throws whatever `work` throws, or the signal's reason. The lock is free after that.
+ */
+export async function withMachineLock<T>(
+  file: string,
+  work: () => Promise<T>,
+  onWait: (pid: number) => void,
+  signal?: AbortSignal,
+): Promise<T> {
+  mkdirSync(dirname(file), { recursive: true });
+  for (let waited = false; !tryLock(file); ) {
+    const holder = holderOf(file);
+    if (holder && !stillRuns(holder)) removeStale(file, holder);
+    else {
+      if (!waited && holder) onWait(holder.pid);
+      waited ||= holder !== undefined;
+      await sleep(POLL_MS, signal);
+    }
+  }
+  try {
+    return await work();
+  } finally {
+    rmSync(file, { force: true });
+  }
+}
+
+function tryLock(file: string): boolean {
+  try {
+    const descriptor = openSync(file, "wx");
+    writeSync(descriptor, JSON.stringify(self));
+    closeSync(descriptor);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** Undefined while the holder writes the file, or after it removed it. */
+function holderOf(file: string): KnownProcess | undefined {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as KnownProcess;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Removes the lock of a dead process. The rename makes sure that two waiting processes do not remove each other's new lock. */
+function removeStale(file: string, holder: KnownProcess): void {
+  const aside = `${file}.${process.pid}`;
+  try {
+    renameSync(file, aside);
+  } catch {
+    return; // Another process removed it first.
+  }
+  const moved = holderOf(aside);
+  if (moved?.pid === holder.pid && moved.identity === holder.identity) rmSync(aside, { force: true });
+  else renameSync(aside, file);
+}

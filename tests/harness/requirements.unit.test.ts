@@ -1,0 +1,43 @@
+import { expect, test } from "bun:test";
+import { provideFor, type Requirement, type TestFile, testsIn } from "./requirements.ts";
+
+const file = (path: string, text = ""): TestFile => ({ group: "otel", path, text });
+const requirement = (what: string, more: Partial<Requirement> = {}): Requirement => ({
+  what,
+  isNeededBy: ({ text }) => text.includes(what),
+  isMandatory: false,
+  provide: async () => {},
+  ...more,
+});
+const missing = { provide: () => Promise.reject(new Error("install Go")) };
+
+test("only what the files need is provided, and a file whose requirement is missing is skipped with the reason", async () => {
+  const lines: string[] = [];
+  const files = [file("a", "jaeger"), file("b", "jaeger chromium"), file("c")];
+  const provided: string[] = [];
+  const skipped = await provideFor(files, (line) => lines.push(line), [
+    requirement("jaeger", missing),
+    requirement("chromium", { provide: async () => provided.push("chromium") }),
+    requirement("docker", { provide: async () => provided.push("docker") }),
+  ]);
+  expect(skipped.map(({ file, reason }) => [file.path, reason])).toEqual([
+    ["a", "jaeger: install Go"],
+    ["b", "jaeger: install Go"],
+  ]);
+  expect(provided).toEqual(["chromium"]);
+  expect(lines).toEqual([
+    "== requirements (fetched once per machine)",
+    "MISSING jaeger: install Go; skipped: a, b",
+    "chromium: ready",
+  ]);
+});
+
+test("a missing mandatory requirement ends the run with what to do", async () => {
+  const run = provideFor([file("a", "kafka")], () => {}, [requirement("kafka", { ...missing, isMandatory: true })]);
+  expect(run).rejects.toThrow("the tests cannot run without kafka: install Go");
+});
+
+test("the tests of a skipped file are counted by their calls", () => {
+  const text = `test("a", () => {});\n  test("b", () => {});\ntest.each([1, 2])("c", () => {});\n// test(\nlatest("d");\n`;
+  expect(testsIn(file("a", text))).toBe(3);
+});

@@ -1,6 +1,6 @@
 /** The console: a page that shows everything and follows single writes, the same over HTTP, and verification at a set pace. */
 
-import { addressesOf, Connections } from "../operations/connect.ts";
+import { Connections, resolveAddresses } from "../operations/connect.ts";
 import type { Rebuilding } from "../operations/rebuild/rebuild.ts";
 import { authOf } from "../platform/auth/guard.ts";
 import { serveHttp, serviceApp } from "../platform/http/http.ts";
@@ -29,7 +29,7 @@ export async function startConsole(
   { settings, logger, metrics }: ServiceDeps,
   rebuilding: Rebuilding,
 ): Promise<Service> {
-  const connections = new Connections(addressesOf(settings, ""), logger);
+  const connections = new Connections(resolveAddresses(settings, ""), logger);
   const live = new Live(connections, logger);
   // A browser can put no header of its own on a page or an event stream, but it can send a password.
   const auth = authOf({ settings, metrics, logger }, { scopeOf: () => "lockstep:operate", basic: true });

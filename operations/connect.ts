@@ -15,7 +15,7 @@ import type { Settings } from "../platform/settings/settings.ts";
 import { isService, readStackFile, type StackEntry } from "../platform/stack-file.ts";
 
 /** Nobody says where a server is. */
-export class CannotConnectError extends UserError {
+export class ConnectionError extends UserError {
   constructor(message: string, options?: ErrorOptions) {
     super(message, "CANNOT_CONNECT", options);
   }
@@ -42,9 +42,9 @@ type FromSettings = Pick<
  * Where everything is.
  *
  * @param data folder of a stack. It is asked first, unless the settings name a source.
- * @throws {CannotConnectError} when neither tells.
+ * @throws {ConnectionError} when neither tells.
  */
-export function addressesOf(settings: FromSettings, data: string): Addresses {
+export function resolveAddresses(settings: FromSettings, data: string): Addresses {
   const source = settings.LOCKSTEP_SOURCE_DATABASE_URL;
   if (source !== undefined)
     return {
@@ -56,7 +56,7 @@ export function addressesOf(settings: FromSettings, data: string): Addresses {
     };
   const entries = readStackFile(resolve(data))?.entries;
   if (!entries)
-    throw new CannotConnectError(
+    throw new ConnectionError(
       `no stack runs on ${data}: start one with bun run up, name its folder with --data, or set LOCKSTEP_SOURCE_DATABASE_URL`,
     );
   const urlOf = (name: string) => entries.find((entry) => entry.name === name)?.url ?? "";
@@ -99,11 +99,11 @@ export class Connections implements AsyncDisposable {
     return this.pool("the source", this.addresses.source);
   }
 
-  /** A replica's database. @throws {CannotConnectError} when nobody says where it is. */
+  /** A replica's database. @throws {ConnectionError} when nobody says where it is. */
   replica(name: string): Sql {
     const url = this.addresses.replicas.get(name);
     if (url === undefined)
-      throw new CannotConnectError(`LOCKSTEP_REPLICA_DATABASE_URLS does not say where the database of ${name} is`);
+      throw new ConnectionError(`LOCKSTEP_REPLICA_DATABASE_URLS does not say where the database of ${name} is`);
     return this.pool(`replica ${name}`, url);
   }
 
@@ -124,7 +124,7 @@ export class Connections implements AsyncDisposable {
   }
 
   private pool(whose: string, url: string): Sql {
-    if (url === "") throw new CannotConnectError(`the database of ${whose} is not started yet`);
+    if (url === "") throw new ConnectionError(`the database of ${whose} is not started yet`);
     let sql = this.pools.get(url);
     if (!sql) {
       sql = connectPool(url, { max: CONNECTIONS, name: "lockstep-operations", statementTimeoutMs: STATEMENT_MS });

@@ -4,7 +4,7 @@ import { UserError } from "../contracts/errors.ts";
 import { createLogger } from "../observability/logger.ts";
 import { readSettings, SettingsError } from "../platform/settings/settings.ts";
 import { DEFAULT_DATA } from "../platform/stack-file.ts";
-import { addressesOf, Connections } from "./connect.ts";
+import { Connections, resolveAddresses } from "./connect.ts";
 
 /** What every verb takes. */
 export interface VerbFlags {
@@ -17,7 +17,7 @@ export interface VerbContext {
   /** Says on stderr what is going on, on one line that is written over. Nothing with `--json`, or when stderr is no terminal. */
   readonly progress: (line: string) => void;
   /** Says something that stays, on stderr. */
-  readonly say: (line: string) => void;
+  readonly print: (line: string) => void;
   /** Aborted by Ctrl-C: finish the step in hand and come back. */
   readonly signal: AbortSignal;
 }
@@ -52,12 +52,12 @@ export async function runVerb(flags: VerbFlags, work: (context: VerbContext) => 
   });
   const live = process.stderr.isTTY && !flags.json;
   const progress = (line: string) => void (live && process.stderr.write(`\r\u001b[K${line}`));
-  const say = (line: string) => void (flags.json || console.error(`${live ? "\r\u001b[K" : ""}${line}`));
+  const print = (line: string) => void (flags.json || console.error(`${live ? "\r\u001b[K" : ""}${line}`));
   try {
     const settings = readSettings(process.env);
     const logger = createLogger("operations", "1", settings.LOCKSTEP_LOG_LEVEL === "debug" ? "debug" : "error");
-    await using connections = new Connections(addressesOf(settings, flags.data), logger);
-    const { text, document, status } = await work({ connections, progress, say, signal: ending.signal });
+    await using connections = new Connections(resolveAddresses(settings, flags.data), logger);
+    const { text, document, status } = await work({ connections, progress, print, signal: ending.signal });
     progress("");
     console.log(flags.json ? JSON.stringify(document, null, 2) : text);
     process.exitCode = ending.signal.aborted ? INTERRUPTED : status;
@@ -81,7 +81,7 @@ function explain(error: unknown): string {
 }
 
 /** A choice among names that are known. */
-export const oneOf =
+export const choiceParser =
   (what: string, names: readonly string[]) =>
   (given: string): string => {
     if (!names.includes(given))
@@ -90,7 +90,7 @@ export const oneOf =
   };
 
 /** A whole number from `min` to `max`. */
-export const wholeNumber =
+export const integerParser =
   (min: number, max: number) =>
   (given: string): number => {
     const value = Number(given);

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { product } from "../contracts/entities/product.ts";
-import { Folding } from "../operations/dead-letters/fold.ts";
+import { DeadLetterIndex } from "../operations/dead-letters/read-dead-letters.ts";
 import { letterRecord, markRecord } from "../tests/harness/letters.ts";
 import { OpenDeadLetters } from "./open-dead-letters.ts";
 
@@ -51,7 +51,7 @@ test("counting as it goes comes to the same as folding the whole topic", () => {
   const step = fc.record({ does: fc.constantFrom("letter", "mark", "replay"), from: fc.nat(5) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
-      const [letters, folding] = [new OpenDeadLetters(), new Folding()];
+      const [letters, folding] = [new OpenDeadLetters(), new DeadLetterIndex()];
       const written = new Set<number>();
       for (const [offset, { does, from }] of steps.entries()) {
         // A mark and a replay follow their letter.
@@ -61,9 +61,9 @@ test("counting as it goes comes to the same as folding the whole topic", () => {
         written.add(at);
         const record = does === "mark" ? markRecord(offset, from) : letterRecord(offset, at, replay);
         letters.take(record);
-        folding.take(product, record);
+        folding.add(product, record);
       }
-      const open = [...folding.finish().values()].filter(({ state }) => state === "open").map((found) => found.name);
+      const open = [...folding.resolve().values()].filter(({ state }) => state === "open").map((found) => found.name);
       expect(
         letters
           .some(99, all)

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "../../observability/logger.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import type { Connections } from "../../operations/connect.ts";
-import { followsOf, outboxOf } from "../../operations/status/status.ts";
+import { readConsumerLags, readOutbox } from "../../operations/status/status.ts";
 import type { Service } from "../../platform/service.ts";
 
 export interface OutsideParts {
@@ -39,14 +39,14 @@ export function watchServices(deps: OutsideParts, everyMs: number): Service {
 }
 
 async function outbox({ connections, metrics }: OutsideParts): Promise<void> {
-  const { depth, oldestAgeSeconds } = await outboxOf(connections);
+  const { depth, oldestAgeSeconds } = await readOutbox(connections);
   metrics.outboxDepth.set(depth);
   metrics.outboxOldestAge.set(oldestAgeSeconds);
 }
 
 async function lags({ connections, metrics }: OutsideParts): Promise<void> {
   const log = await connections.log();
-  for (const [group, follows] of Map.groupBy(await followsOf(log, new Map()), (one) => one.group))
+  for (const [group, follows] of Map.groupBy(await readConsumerLags(log, new Map()), (one) => one.group))
     for (const [partition, of] of Map.groupBy(
       follows.flatMap(({ partitions }) => partitions),
       (one) => one.partition,

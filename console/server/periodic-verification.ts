@@ -6,9 +6,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "../../observability/logger.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import type { Connections } from "../../operations/connect.ts";
-import { countsOf, type LastVerification, lastVerifications } from "../../operations/verify/results.ts";
-import { verifyScope } from "../../operations/verify/scope.ts";
-import type { Verified } from "../../operations/verify/verify.ts";
+import { countByKind, type LastVerification, readLastVerifications } from "../../operations/verify/results.ts";
+import type { VerifyResult } from "../../operations/verify/verify.ts";
+import { verifyReplicas } from "../../operations/verify/verify-replicas.ts";
 import type { Service } from "../../platform/service.ts";
 
 export interface PeriodicSettings {
@@ -42,12 +42,12 @@ export function startPeriodicVerification(deps: PeriodicParts, settings: Periodi
       await sleep(settings.lookEveryMs, undefined, { signal }).catch(() => {});
       if (signal.aborted) return;
       try {
-        const last = await lastVerifications(deps.connections.source());
+        const last = await readLastVerifications(deps.connections.source());
         show(deps.metrics, last);
         if (performance.now() < notBefore || !isDue(last, Date.now(), settings.everySeconds)) continue;
         notBefore = performance.now() + settings.everySeconds * SECOND;
         await verifyNow(deps, settings, signal);
-        show(deps.metrics, await lastVerifications(deps.connections.source()));
+        show(deps.metrics, await readLastVerifications(deps.connections.source()));
       } catch (error) {
         if (!signal.aborted) deps.logger.warn({ err: error }, "the verification could not be done");
       }
@@ -72,18 +72,18 @@ export function isDue(last: readonly Pick<LastVerification, "at">[], nowMs: numb
 
 async function verifyNow({ connections, logger }: PeriodicParts, settings: PeriodicSettings, signal: AbortSignal) {
   const scope = { cache: true, share: settings.share, within: settings.withinSeconds, knownOnly: true };
-  for (const one of await verifyScope({ connections, progress: () => {}, signal }, scope)) report(logger, one);
+  for (const one of await verifyReplicas({ connections, progress: () => {}, signal }, scope)) report(logger, one);
 }
 
 /** How many ids a log line names. */
 const MOST_NAMED = 20;
 
-function report(logger: Logger, one: Verified): void {
+function report(logger: Logger, one: VerifyResult): void {
   const { entity, replica, rows, seconds, cache, entries, behind, differences } = one;
   const told = { entity, replica, rows, seconds: Math.round(seconds), cache, entries };
   if (differences.length > 0) {
     const ids = differences.slice(0, MOST_NAMED).map(({ id }) => id);
-    logger.error({ ...told, ...countsOf(one), ids }, "the replica differs from the source: run lockstep repair");
+    logger.error({ ...told, ...countByKind(one), ids }, "the replica differs from the source: run lockstep repair");
   } else if (behind) logger.warn(told, "verified: the replica has not heard of everything yet");
   else logger.info(told, "verified: equal");
 }

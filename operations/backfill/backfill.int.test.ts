@@ -8,8 +8,8 @@ import { eventually } from "../../tests/harness/eventually.ts";
 import { brokerAddress, freshDatabase } from "../../tests/harness/parts.ts";
 import { entity, silent } from "../../tests/harness/replica.ts";
 import { VerifyWorld } from "../../tests/harness/verify-world.ts";
-import { backfill, type Ended, stepOf } from "./backfill.ts";
-import { backfillMissing } from "./missing.ts";
+import { type BackfillResult, backfill, stepRows } from "./backfill.ts";
+import { backfillMissing } from "./backfill-missing.ts";
 
 let world: VerifyWorld;
 beforeAll(async () => {
@@ -79,7 +79,7 @@ test("a backfill that is killed goes on where it was: every row is sent once, in
   first.kill("SIGKILL");
   await first.exited;
   const second = await run(url);
-  const answer = new Response(second.stdout).json() as Promise<{ finished: boolean; backfills: Ended[] }>;
+  const answer = new Response(second.stdout).json() as Promise<{ finished: boolean; backfills: BackfillResult[] }>;
   const [document, status] = await Promise.all([answer, second.exited]);
   expect([status, document.finished]).toEqual([0, true]);
   const [done] = document.backfills;
@@ -108,7 +108,7 @@ test("two at once share the work, one that is finished begins anew, and one may 
 test("it waits while the outbox is not empty, so that live writes are not held up", async () => {
   const { sql } = await untoldSource(300);
   const rate = 1_000;
-  await sql`select lockstep.send('product', array(select id from products limit ${stepOf(rate)}))`;
+  await sql`select lockstep.send('product', array(select id from products limit ${stepRows(rate)}))`;
   const ending = new AbortController();
   const working = backfill(sql, entity, { ...quiet, rate, signal: ending.signal });
   await eventually(async () => (await sql`select from lockstep.backfills`).length === 1, {
@@ -116,7 +116,7 @@ test("it waits while the outbox is not empty, so that live writes are not held u
     what: "it to begin",
   });
   await Bun.sleep(200); // long enough for two steps, if it did not wait
-  expect(Number((await sql`select count(*) from lockstep.outbox`)[0]!.count)).toBe(stepOf(rate));
+  expect(Number((await sql`select count(*) from lockstep.outbox`)[0]!.count)).toBe(stepRows(rate));
   const taker = new Taker(sql);
   expect(await working).toMatchObject({ sent: 300, finished: true });
   await taker.stop(sql);

@@ -7,7 +7,7 @@
  */
 import type { EntityDeclaration, EntityId } from "../../contracts/entity/entity.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
-import type { Backlog } from "../backlog.ts";
+import type { ConsumerBackpressure } from "../consumer-backpressure.ts";
 import { waitForOutbox } from "../outbox-backpressure.ts";
 import { Throttle } from "./throttle.ts";
 
@@ -15,7 +15,7 @@ import { Throttle } from "./throttle.ts";
 const MOST_PER_STEP = 500;
 const STEPS_PER_SECOND = 10;
 
-export interface Backfill {
+export interface BackfillProgress {
   readonly entity: string;
   /** Rows that were sent since the backfill began, also by earlier runs of it and by those beside this one. */
   readonly sent: number;
@@ -26,7 +26,7 @@ export interface Backfill {
 }
 
 /** How a run of it ended. */
-export interface Ended extends Backfill {
+export interface BackfillResult extends BackfillProgress {
   /** Rows that earlier runs had sent. */
   readonly earlier: number;
 }
@@ -36,13 +36,13 @@ export interface BackfillOptions {
   readonly rate: number;
   /** Begins anew after this id, whatever was done before. Undefined: goes on, or begins at the first row. */
   readonly from: EntityId | undefined;
-  readonly backlog: Pick<Backlog, "wait">;
+  readonly backlog: Pick<ConsumerBackpressure, "wait">;
   readonly signal: AbortSignal;
-  readonly onProgress: (backfill: Backfill) => void;
+  readonly onProgress: (backfill: BackfillProgress) => void;
 }
 
 /** Rows of a step at a rate: as many as it takes to keep it with ten steps a second. */
-export const stepOf = (rate: number): number =>
+export const stepRows = (rate: number): number =>
   Math.min(MOST_PER_STEP, Math.max(1, Math.ceil(rate / STEPS_PER_SECOND)));
 
 /**
@@ -51,9 +51,13 @@ export const stepOf = (rate: number): number =>
  * @returns how far it came: not finished when `signal` was aborted.
  * @throws {OutboxStuckError} when the outbox does not get shorter. @throws when the source does not answer, or does not capture the entity.
  */
-export async function backfill(source: Sql, entity: EntityDeclaration, options: BackfillOptions): Promise<Ended> {
+export async function backfill(
+  source: Sql,
+  entity: EntityDeclaration,
+  options: BackfillOptions,
+): Promise<BackfillResult> {
   const { rate, from, backlog, signal, onProgress } = options;
-  const step = stepOf(rate);
+  const step = stepRows(rate);
   const throttle = new Throttle(rate);
   let now = backfillOf(await source`select * from lockstep.begin_backfill(${entity.name}, ${from ?? null}::uuid)`);
   const earlier = now.sent;
@@ -76,7 +80,7 @@ interface Row {
   readonly finished_at: Date | null;
 }
 
-function backfillOf(rows: readonly object[]): Backfill {
+function backfillOf(rows: readonly object[]): BackfillProgress {
   const { entity, sent, after, started_at, finished_at } = rows[0] as Row;
   return { entity, sent: Number(sent), after, finished: finished_at !== null, startedAt: started_at };
 }

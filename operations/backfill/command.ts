@@ -2,10 +2,18 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration, EntityId } from "../../contracts/entity/entity.ts";
-import { Backlog } from "../backlog.ts";
-import { oneOf, runVerb, type VerbContext, type VerbFlags, type VerbResult, verb, wholeNumber } from "../verb.ts";
+import { ConsumerBackpressure } from "../consumer-backpressure.ts";
+import {
+  choiceParser,
+  integerParser,
+  runVerb,
+  type VerbContext,
+  type VerbFlags,
+  type VerbResult,
+  verb,
+} from "../verb.ts";
 import { backfill } from "./backfill.ts";
-import { backfillMissing } from "./missing.ts";
+import { backfillMissing } from "./backfill-missing.ts";
 
 interface Flags extends VerbFlags {
   readonly entity?: string;
@@ -27,12 +35,17 @@ export const backfillVerb = (): Command =>
     .option(
       "--entity <name>",
       "only this entity",
-      oneOf(
+      choiceParser(
         "entity",
         entities.map(({ name }) => name),
       ),
     )
-    .option("--rate <rows>", "most rows per second; less while the outbox is not empty", wholeNumber(1, 100_000), 2_000)
+    .option(
+      "--rate <rows>",
+      "most rows per second; less while the outbox is not empty",
+      integerParser(1, 100_000),
+      2_000,
+    )
     .option("--from <id>", "begin anew, after this id", uuid)
     .option(
       "--missing-only",
@@ -44,7 +57,7 @@ async function run(context: VerbContext, flags: Flags): Promise<VerbResult> {
   const results: Sent[] = [];
   for (const entity of entities.filter(({ name }) => !flags.entity || name === flags.entity)) {
     if (context.signal.aborted) break;
-    const backlog = new Backlog(await context.connections.log(), entity);
+    const backlog = new ConsumerBackpressure(await context.connections.log(), entity);
     results.push(await (flags.missingOnly ? missing : all)(context, entity, { ...flags, backlog }));
   }
   const finished = !context.signal.aborted && results.every((one) => one.finished);
@@ -63,7 +76,7 @@ interface Sent {
 const lineOf = ({ entity, sent, earlier = 0, finished }: Sent): string =>
   `${entity}: ${sent} rows sent${earlier > 0 ? `, ${earlier} of them earlier` : ""}${finished ? "" : " so far; run it again to go on"}`;
 
-type Options = Pick<Flags, "rate" | "from"> & { readonly backlog: Backlog };
+type Options = Pick<Flags, "rate" | "from"> & { readonly backlog: ConsumerBackpressure };
 
 function all(
   { connections, progress, signal }: VerbContext,

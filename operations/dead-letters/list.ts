@@ -1,36 +1,41 @@
 /** Letters as pages, the oldest first. Pure. */
 import { originName } from "../../contracts/dead-letter.ts";
 import { table } from "../../platform/table.ts";
-import { type FoldedDeadLetter, type State, states } from "./fold.ts";
+import { type DeadLetterEntry, type DeadLetterState, deadLetterStates } from "./read-dead-letters.ts";
 
 /** A letter as `--json` tells it. */
-export const itemOf = ({ name, entity, letter, state }: FoldedDeadLetter) => ({
+export const toListItem = ({ name, entity, deadLetter, state }: DeadLetterEntry) => ({
   origin: name,
   state,
-  reason: letter.reason,
-  detail: letter.detail,
+  reason: deadLetter.reason,
+  detail: deadLetter.detail,
   entity: entity.name,
-  id: letter.id ?? null,
-  version: letter.version ?? null,
-  replica: letter.replica ?? null,
-  writtenAt: new Date(letter.writtenMs).toISOString(),
-  deadAt: new Date(letter.atMs).toISOString(),
-  replayOf: letter.replayOf ?? null,
+  id: deadLetter.id ?? null,
+  version: deadLetter.version ?? null,
+  replica: deadLetter.replica ?? null,
+  writtenAt: new Date(deadLetter.writtenMs).toISOString(),
+  deadAt: new Date(deadLetter.atMs).toISOString(),
+  replayOf: deadLetter.replayOf ?? null,
 });
 
-export interface Page {
-  readonly items: readonly FoldedDeadLetter[];
+export interface DeadLetterPage {
+  readonly items: readonly DeadLetterEntry[];
   /** Of all, not of this page alone. */
-  readonly counts: Readonly<Record<State, number>>;
+  readonly counts: Readonly<Record<DeadLetterState, number>>;
   readonly nextCursor: string | null;
 }
 
-const placeOf = ({ letter }: FoldedDeadLetter): string =>
-  `${String(letter.atMs).padStart(15, "0")} ${originName(letter.origin)}`;
+const placeOf = ({ deadLetter }: DeadLetterEntry): string =>
+  `${String(deadLetter.atMs).padStart(15, "0")} ${originName(deadLetter.origin)}`;
 
 /** @param cursor the `nextCursor` of the page before. @param state which to list; counted are all. */
-export function pageOf(all: readonly FoldedDeadLetter[], state: State | "all", limit: number, cursor?: string): Page {
-  const counts = Object.fromEntries(states.map((s) => [s, 0])) as Record<State, number>;
+export function paginate(
+  all: readonly DeadLetterEntry[],
+  state: DeadLetterState | "all",
+  limit: number,
+  cursor?: string,
+): DeadLetterPage {
+  const counts = Object.fromEntries(deadLetterStates.map((s) => [s, 0])) as Record<DeadLetterState, number>;
   for (const found of all) counts[found.state]++;
   const after = cursor === undefined ? "" : Buffer.from(cursor, "base64url").toString();
   const rest = all
@@ -42,11 +47,11 @@ export function pageOf(all: readonly FoldedDeadLetter[], state: State | "all", l
   return { items, counts, nextCursor };
 }
 
-export function pageText({ items, counts, nextCursor }: Page): string {
-  const summary = states.map((state) => `${counts[state]} ${state}`).join(", ");
+export function pageText({ items, counts, nextCursor }: DeadLetterPage): string {
+  const summary = deadLetterStates.map((state) => `${counts[state]} ${state}`).join(", ");
   if (items.length === 0) return `no dead letters to show (${summary})`;
   const rows = items
-    .map(itemOf)
+    .map(toListItem)
     .map((item) => [
       item.origin,
       item.state,

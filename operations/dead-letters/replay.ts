@@ -13,22 +13,22 @@ import { deadLetterTopic, eventsTopic } from "../../contracts/topics.ts";
 import type { Log, LogWriter, OutgoingRecord, StoredRecord } from "../../kafka/log.ts";
 import { partitionOf } from "../../kafka/partitioner.ts";
 import { listText, type Sql } from "../../platform/postgres/connect.ts";
-import { type FoldedDeadLetter, inOrder } from "./fold.ts";
-import { inWords, mark, openWriter } from "./mark.ts";
+import { type DeadLetterEntry, sortByOrigin } from "./read-dead-letters.ts";
+import { openDeadLetterWriter, toUserError, writeResolution } from "./write-resolution.ts";
 
 /** Letters between two looks at the clock and at Ctrl-C. */
 const PAGE = 100;
 /** Letters that stand so near to each other are read together. */
 const NEAR = 200;
 
-export interface Replayed {
+export interface ReplayResult {
   readonly replayed: number;
   /** Names of letters that cannot be sent: they do not tell whose they are. */
   readonly impossible: readonly string[];
 }
 
-export const isPossible = ({ letter }: FoldedDeadLetter): boolean =>
-  letter.replica === undefined || letter.id !== undefined;
+export const canReplay = ({ deadLetter }: DeadLetterEntry): boolean =>
+  deadLetter.replica === undefined || deadLetter.id !== undefined;
 
 /**
  * @param ratePerSecond most letters in a second.
@@ -36,15 +36,15 @@ export const isPossible = ({ letter }: FoldedDeadLetter): boolean =>
  */
 export async function replay(
   deps: { readonly log: Log; readonly source: () => Sql; readonly signal: AbortSignal },
-  letters: readonly FoldedDeadLetter[],
+  letters: readonly DeadLetterEntry[],
   ratePerSecond: number,
   onReplayed: (replayed: number) => void,
-): Promise<Replayed> {
-  const possible = inOrder(letters.filter(isPossible));
-  const impossible = letters.filter((found) => !isPossible(found)).map(({ name }) => name);
+): Promise<ReplayResult> {
+  const possible = sortByOrigin(letters.filter(canReplay));
+  const impossible = letters.filter((found) => !canReplay(found)).map(({ name }) => name);
   if (possible.length === 0) return { replayed: 0, impossible };
   const entities = [...new Set(possible.map(({ entity }) => entity))];
-  const writer = await openWriter(deps.log, entities);
+  const writer = await openDeadLetterWriter(deps.log, entities);
   const size = Math.min(PAGE, ratePerSecond);
   const start = performance.now();
   let replayed = 0;
@@ -52,7 +52,7 @@ export async function replay(
     while (replayed < possible.length && !deps.signal.aborted) {
       const page = possible.slice(replayed, replayed + size);
       await sendPage({ ...deps, writer }, page);
-      await mark(writer, page, "replayed");
+      await writeResolution(writer, page, "replayed");
       replayed += page.length;
       onReplayed(replayed);
       if (replayed === possible.length) break;
@@ -60,7 +60,7 @@ export async function replay(
       if (ahead > 0) await untilAborted(ahead, deps.signal);
     }
   } catch (error) {
-    throw inWords(error);
+    throw toUserError(error);
   } finally {
     await writer.close();
   }
@@ -69,12 +69,12 @@ export async function replay(
 
 async function sendPage(
   { log, source, writer }: { log: Log; source: () => Sql; writer: LogWriter },
-  page: readonly FoldedDeadLetter[],
+  page: readonly DeadLetterEntry[],
 ): Promise<void> {
   for (const [entity, of] of Map.groupBy(page, (found) => found.entity)) {
-    const ofStream = of.filter(({ letter }) => letter.replica === undefined);
+    const ofStream = of.filter(({ deadLetter }) => deadLetter.replica === undefined);
     if (ofStream.length > 0) await append(log, writer, entity, ofStream);
-    const ofReplicas = of.filter(({ letter }) => letter.replica !== undefined);
+    const ofReplicas = of.filter(({ deadLetter }) => deadLetter.replica !== undefined);
     if (ofReplicas.length > 0) await resend(source(), entity, ofReplicas);
   }
 }
@@ -83,7 +83,7 @@ async function append(
   log: Log,
   writer: LogWriter,
   entity: EntityDeclaration,
-  letters: readonly FoldedDeadLetter[],
+  letters: readonly DeadLetterEntry[],
 ): Promise<void> {
   const { name: topic } = eventsTopic(entity);
   const count = await log.partitions(topic);
@@ -93,7 +93,7 @@ async function append(
     const record = records.get(`${found.partition}/${found.offset}`);
     if (!record) continue; // expired meanwhile
     const { key, value, headers } = originalOf(record);
-    const partition = key ? partitionOf(key, count) : found.letter.origin.partition;
+    const partition = key ? partitionOf(key, count) : found.deadLetter.origin.partition;
     const of = byPartition.get(partition) ?? [];
     of.push({ key, value, headers: { ...headers, [header.replayOf]: found.name } });
     byPartition.set(partition, of);
@@ -105,7 +105,7 @@ async function append(
 async function recordsOf(
   log: Log,
   entity: EntityDeclaration,
-  letters: readonly FoldedDeadLetter[],
+  letters: readonly DeadLetterEntry[],
 ): Promise<Map<string, StoredRecord>> {
   const { name: topic } = deadLetterTopic(entity);
   const records = new Map<string, StoredRecord>();
@@ -123,9 +123,10 @@ async function recordsOf(
 }
 
 /** Each entity once: its present state takes the place of all its letters. */
-async function resend(source: Sql, entity: EntityDeclaration, letters: readonly FoldedDeadLetter[]): Promise<void> {
+async function resend(source: Sql, entity: EntityDeclaration, letters: readonly DeadLetterEntry[]): Promise<void> {
   const newest = new Map<string, number>();
-  for (const { letter } of letters) newest.set(letter.id!, Math.max(newest.get(letter.id!) ?? 1, letter.version ?? 1));
+  for (const { deadLetter } of letters)
+    newest.set(deadLetter.id!, Math.max(newest.get(deadLetter.id!) ?? 1, deadLetter.version ?? 1));
   const ids = listText([...newest.keys()]);
   const versions = listText([...newest.values()]);
   await source`select lockstep.resend(${entity.name}, ${ids}::uuid[], ${versions}::bigint[])`;

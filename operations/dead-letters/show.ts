@@ -3,11 +3,11 @@ import { decodeDeadLetterOrMark, originalOf, reasons } from "../../contracts/dea
 import { deadLetterTopic } from "../../contracts/topics.ts";
 import type { Log, StoredRecord } from "../../kafka/log.ts";
 import { table } from "../../platform/table.ts";
-import { type EventView, viewOf } from "./expected.ts";
-import type { FoldedDeadLetter } from "./fold.ts";
-import { itemOf } from "./list.ts";
+import { type EventView, viewEvent } from "./event-view.ts";
+import { toListItem } from "./list.ts";
+import type { DeadLetterEntry } from "./read-dead-letters.ts";
 
-export interface Shown extends ReturnType<typeof itemOf> {
+export interface DeadLetterDetails extends ReturnType<typeof toListItem> {
   readonly means: string;
   readonly remedy: string;
   readonly stack: string;
@@ -21,21 +21,24 @@ export interface Shown extends ReturnType<typeof itemOf> {
 }
 
 /** The record of a letter. @throws {Error} when it has expired meanwhile. */
-export async function recordOf(log: Log, { entity, partition, offset, name }: FoldedDeadLetter): Promise<StoredRecord> {
+export async function readRecord(
+  log: Log,
+  { entity, partition, offset, name }: DeadLetterEntry,
+): Promise<StoredRecord> {
   const at = { topic: deadLetterTopic(entity).name, partition };
   for await (const [record] of log.read(at, offset, offset + 1)) if (record) return record;
   throw new Error(`${name} is no longer kept`);
 }
 
-export async function show(log: Log, found: FoldedDeadLetter, reveal: boolean): Promise<Shown> {
-  const record = await recordOf(log, found);
+export async function readDetails(log: Log, found: DeadLetterEntry, reveal: boolean): Promise<DeadLetterDetails> {
+  const record = await readRecord(log, found);
   const original = originalOf(record);
   const decoded = decodeDeadLetterOrMark(record);
   const stack = decoded && "letter" in decoded ? decoded.letter.stack : "";
   const detail = decoded && "letter" in decoded ? decoded.letter.detail : "";
-  const { means, remedy } = reasons[found.letter.reason];
+  const { means, remedy } = reasons[found.deadLetter.reason];
   return {
-    ...itemOf(found),
+    ...toListItem(found),
     detail,
     means,
     remedy,
@@ -43,12 +46,12 @@ export async function show(log: Log, found: FoldedDeadLetter, reveal: boolean): 
     headers: Object.fromEntries(Object.entries(original.headers).map(([name, bytes]) => [name, bytes.toString()])),
     key: original.key?.toString() ?? null,
     bytes: original.value?.length ?? null,
-    event: viewOf(found.entity, found.letter.replica, original, reveal),
+    event: viewEvent(found.entity, found.deadLetter.replica, original, reveal),
     ...(reveal ? { value: original.value?.toString() ?? null } : {}),
   };
 }
 
-export function shownText(shown: Shown): string {
+export function detailsText(shown: DeadLetterDetails): string {
   const { event, headers } = shown;
   const fields = event.fields.map(({ field, value, expected, problem }) => [
     problem ? "✗" : " ",

@@ -2,8 +2,8 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { entities } from "../../contracts/entities/index.ts";
 import { isId } from "../../contracts/pages.ts";
-import { oneOf, runVerb, type VerbFlags, verb } from "../verb.ts";
-import { gatherJourney, isKnown, type Journey } from "./journey.ts";
+import { choiceParser, runVerb, type VerbFlags, verb } from "../verb.ts";
+import { isKnown, type Journey, readJourney } from "./journey.ts";
 
 const idOf = (given: string): string => {
   const id = given.toLowerCase();
@@ -17,7 +17,7 @@ export const journeyVerb = (): Command =>
     .option(
       "--entity <name>",
       "which kind it is, where there are several",
-      oneOf(
+      choiceParser(
         "entity",
         entities.map(({ name }) => name),
       ),
@@ -25,7 +25,7 @@ export const journeyVerb = (): Command =>
     .action(async (id: string, flags: VerbFlags & { readonly entity?: string }) =>
       runVerb(flags, async ({ connections }) => {
         const asked = entities.filter(({ name }) => !flags.entity || name === flags.entity);
-        const journeys = await Promise.all(asked.map((entity) => gatherJourney(connections, entity, id)));
+        const journeys = await Promise.all(asked.map((entity) => readJourney(connections, entity, id)));
         const known = journeys.filter(isKnown);
         const text =
           known.length > 0

@@ -22,7 +22,7 @@ export interface Journey {
   /** Versions that the log may not have yet, oldest first. */
   readonly outbox: readonly number[];
   /** The last event of the entity that the log still has. */
-  readonly event: EventSeen | null;
+  readonly event: LastEvent | null;
   /** Events and routed changes of the entity among the dead letters, oldest first. */
   readonly deadLetters: readonly {
     readonly reason: string;
@@ -34,7 +34,7 @@ export interface Journey {
   readonly traceId: string | null;
 }
 
-export interface EventSeen {
+export interface LastEvent {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
@@ -58,11 +58,7 @@ const STEP = 5_000;
 const MOST = 500_000;
 
 /** What every hop knows of an entity now. @throws when the source, the log or a replica's database does not answer; a cache that is away has nothing. */
-export async function gatherJourney(
-  connections: Connections,
-  entity: EntityDeclaration,
-  id: EntityId,
-): Promise<Journey> {
+export async function readJourney(connections: Connections, entity: EntityDeclaration, id: EntityId): Promise<Journey> {
   const log = await connections.log();
   const [source, outbox, event, letters, replicas] = await Promise.all([
     sourceOf(connections.source(), entity, id),

@@ -1,10 +1,14 @@
 /** `lockstep pause` and `lockstep resume`. */
 import type { Command } from "commander";
-import { oneOf, runVerb, type VerbFlags, verb } from "../verb.ts";
-import { pausable, setPaused } from "./control.ts";
+import { choiceParser, runVerb, type VerbFlags, verb } from "../verb.ts";
+import { pausableServices, setPaused } from "./control.ts";
 
 const named = (command: Command): Command =>
-  command.argument("<name>", `one of: ${pausable.join(", ")}`, oneOf("service to pause", pausable));
+  command.argument(
+    "<name>",
+    `one of: ${pausableServices.join(", ")}`,
+    choiceParser("service to pause", pausableServices),
+  );
 
 export const pauseVerb = (): Command =>
   named(

@@ -1,8 +1,16 @@
 /** `lockstep rebuild`. What is rebuilt, and how, is the replicas' own; this is the verb around it. */
 import type { Command } from "commander";
 import { replicaNames } from "../../contracts/entities/index.ts";
-import { CannotConnectError } from "../connect.ts";
-import { oneOf, runVerb, type VerbContext, type VerbFlags, type VerbResult, verb, wholeNumber } from "../verb.ts";
+import { ConnectionError } from "../connect.ts";
+import {
+  choiceParser,
+  integerParser,
+  runVerb,
+  type VerbContext,
+  type VerbFlags,
+  type VerbResult,
+  verb,
+} from "../verb.ts";
 import { type Rebuilding, rebuildAndCompare } from "./rebuild.ts";
 import { keptText, progressBar, switchedText } from "./report.ts";
 
@@ -21,7 +29,7 @@ export const rebuildVerb = (rebuilding: Rebuilding): Command =>
     "rebuild",
     "fills a replica's tables anew from the log beside the live ones, compares them with the source, and switches; goes on where it was interrupted; exit status 1 when they differ, and the live ones stay",
   )
-    .argument("<replica>", `one of: ${replicaNames.join(", ")}`, oneOf("replica", replicaNames))
+    .argument("<replica>", `one of: ${replicaNames.join(", ")}`, choiceParser("replica", replicaNames))
     .option("--drop-old", "only drop the tables of before the last rebuild")
     .option("--anew", "begin with empty tables, whatever an interrupted rebuild has filled")
     .option("--repair", "send once more what the new tables lack, and switch when they have it")
@@ -29,14 +37,14 @@ export const rebuildVerb = (rebuilding: Rebuilding): Command =>
     .option(
       "--within <seconds>",
       "how long what was just committed may take to reach the log",
-      wholeNumber(0, 3_600),
+      integerParser(0, 3_600),
       60,
     )
     .action(async (name: string, flags: Flags) =>
       runVerb(flags, async (context) => {
         const databaseUrl = context.connections.addresses.replicas.get(name);
         if (!databaseUrl)
-          throw new CannotConnectError(`LOCKSTEP_REPLICA_DATABASE_URLS does not say where the database of ${name} is`);
+          throw new ConnectionError(`LOCKSTEP_REPLICA_DATABASE_URLS does not say where the database of ${name} is`);
         return flags.dropOld
           ? dropOldTables(rebuilding, databaseUrl)
           : rebuildAs(rebuilding, context, name, databaseUrl, flags);

@@ -1,12 +1,12 @@
 /** Compares what a rebuild has filled with the source, by content and while writes go on, before it takes the live tables' place. */
 import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/entity.ts";
-import { resend } from "../repair/repair.ts";
-import { caughtUp } from "../verify/barrier.ts";
-import { confirm } from "../verify/confirm.ts";
-import type { Copy } from "../verify/copy.ts";
-import type { Running } from "../verify/scope.ts";
-import { type Verified, verify } from "../verify/verify.ts";
+import { resendDifferences } from "../repair/repair.ts";
+import type { ComparisonTarget } from "../verify/comparison-target.ts";
+import { confirmDifferences } from "../verify/confirm-differences.ts";
+import { type VerifyResult, verify } from "../verify/verify.ts";
+import type { VerifyContext } from "../verify/verify-replicas.ts";
+import { waitUntilCaughtUp } from "../verify/wait-until-caught-up.ts";
 
 /** The new tables: where they are, and how to bring to them what the log has by now. */
 export interface Filled {
@@ -26,40 +26,46 @@ const READ_ON_EVERY_MS = 500;
 
 /** @returns the result for each entity of the replica. @throws as {@link verify} does. */
 export async function compareFilled(
-  context: Running,
+  context: VerifyContext,
   replica: string,
   filled: Filled,
   { repair, timeoutMs }: CompareOptions,
-): Promise<Verified[]> {
+): Promise<VerifyResult[]> {
   const { connections, progress, signal } = context;
   const source = connections.source();
-  const copyOf = await filledCopies(context, replica, filled);
-  const results: Verified[] = [];
+  const targetFor = await filledCopies(context, replica, filled);
+  const results: VerifyResult[] = [];
   for (const entity of entities)
     for (const declared of entity.replicas.filter(({ name }) => name === replica)) {
       const onProgress = (compared: { rows: number; entries: number }) =>
         progress(`${entity.plural}: ${compared.rows} rows compared …`, compared);
       const options = { share: 1, timeoutMs, everyRow: false, signal, onProgress };
-      const [verified] = await verify({ source, copyOf, redis: undefined }, entity, [declared], options);
+      const [verified] = await verify({ source, targetFor, redis: undefined }, entity, [declared], options);
       const { differences } = verified!;
       if (!repair || differences.length === 0) {
         results.push(verified!);
         continue;
       }
-      await resend(source, differences, signal, (count) => progress(`${count} that differ sent again …`));
+      await resendDifferences(source, differences, signal, (count) => progress(`${count} that differ sent again …`));
       signal.throwIfAborted();
       const ids = differences.map(({ id }) => id);
-      const left = await confirm({ source, copy: copyOf(entity, declared) }, entity, declared, ids, timeoutMs);
+      const left = await confirmDifferences(
+        { source, copy: targetFor(entity, declared) },
+        entity,
+        declared,
+        ids,
+        timeoutMs,
+      );
       results.push({ ...verified!, ...left, behind: verified!.behind || left.behind });
     }
   return results;
 }
 
 async function filledCopies(
-  { connections }: Running,
+  { connections }: VerifyContext,
   replica: string,
   { schema, readOn }: Filled,
-): Promise<(entity: EntityDeclaration, declared: ReplicaDeclaration) => Copy> {
+): Promise<(entity: EntityDeclaration, declared: ReplicaDeclaration) => ComparisonTarget> {
   const deps = { source: connections.source(), log: await connections.log() };
   const readOnAll = async () => {
     await readOn();
@@ -75,7 +81,7 @@ async function filledCopies(
     sql: connections.replica(replica),
     table: `${schema}.${entity.plural}`,
     versions: `${schema}.versions`,
-    arrived: (timeoutMs) => caughtUp(deps, entity, readOnAll, timeoutMs),
+    waitUntilCaughtUp: (timeoutMs) => waitUntilCaughtUp(deps, entity, readOnAll, timeoutMs),
     refresh,
     remedy: "the log does not have them: send everything again (lockstep backfill), then rebuild once more",
   });

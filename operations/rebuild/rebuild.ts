@@ -1,8 +1,8 @@
 /** A rebuild as operations run it: filled by the replicas' own code, compared with the source, and switched when the two are equal. */
 import type { Log } from "../../kafka/log.ts";
-import { remember } from "../verify/results.ts";
-import type { Running } from "../verify/scope.ts";
-import type { Verified } from "../verify/verify.ts";
+import { saveResults } from "../verify/results.ts";
+import type { VerifyResult } from "../verify/verify.ts";
+import type { VerifyContext } from "../verify/verify-replicas.ts";
 import { type CompareOptions, compareFilled, type Filled } from "./compare.ts";
 
 /** What the replicas' room offers. */
@@ -32,7 +32,7 @@ export interface Rebuilt {
   readonly switched: boolean;
 }
 
-export interface RebuildContext extends Running {
+export interface RebuildContext extends VerifyContext {
   readonly onProgress: (progress: { done: number; total: number }) => void;
 }
 
@@ -51,9 +51,9 @@ export async function rebuildAndCompare(
   context: RebuildContext,
   { name, databaseUrl }: { readonly name: string; readonly databaseUrl: string },
   options: RebuildOptions,
-): Promise<{ rebuilt: Rebuilt; verified: readonly Verified[] }> {
+): Promise<{ rebuilt: Rebuilt; verified: readonly VerifyResult[] }> {
   const { connections, signal, onProgress } = context;
-  let verified: readonly Verified[] = [];
+  let verified: readonly VerifyResult[] = [];
   const approve = async (filled: Filled) => {
     verified = await compareFilled(context, name, filled, options);
     return verified.every(({ differences, behind }) => differences.length === 0 && !behind);
@@ -61,6 +61,6 @@ export async function rebuildAndCompare(
   const deps = { databaseUrl, log: await connections.log(), signal, onProgress, anew: options.anew };
   const rebuilt = await rebuild(name, { ...deps, ...(options.compare ? { approve } : {}) });
   // The switch leaves nothing of the cache that could be served: this is the whole of what can differ.
-  if (rebuilt.switched) await remember(connections.source(), verified);
+  if (rebuilt.switched) await saveResults(connections.source(), verified);
   return { rebuilt, verified };
 }

@@ -1,6 +1,6 @@
 /** A rebuild for people: how far it is, and what came of it. */
-import { differencesText, verifiedText } from "../verify/report.ts";
-import type { Verified } from "../verify/verify.ts";
+import { differencesText, resultsText } from "../verify/report.ts";
+import type { VerifyResult } from "../verify/verify.ts";
 import type { Rebuilt } from "./rebuild.ts";
 
 const SECOND = 1_000;
@@ -17,11 +17,11 @@ export function switchedText(name: string, rebuilt: Rebuilt, compared: boolean):
 }
 
 /** Why the live tables were left as they are, and what to do. */
-export function keptText(name: string, { refused }: Rebuilt, verified: readonly Verified[]): string {
+export function keptText(name: string, { refused }: Rebuilt, verified: readonly VerifyResult[]): string {
   const behind = verified.some((one) => one.behind);
   const rebuild = `lockstep rebuild ${name}`;
   return [
-    verifiedText(verified),
+    resultsText(verified),
     ...verified.map(differencesText).filter(Boolean),
     `The new tables of ${name} are not what the source has: the live ones stay as they are.`,
     ...(refused > 0 ? [`${refusedText(name, refused)} Mend the table, then ${rebuild} --anew.`] : []),

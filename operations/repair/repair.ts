@@ -5,17 +5,17 @@ import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../cont
 import type { Log } from "../../kafka/log.ts";
 import { listText, type Sql } from "../../platform/postgres/connect.ts";
 import { waitForOutbox } from "../outbox-backpressure.ts";
-import { wrongAmong } from "../verify/cached.ts";
-import { confirm } from "../verify/confirm.ts";
-import { liveCopy } from "../verify/copy.ts";
-import { type Difference, isCached } from "../verify/difference.ts";
+import { compareCacheEntries } from "../verify/compare-cache.ts";
+import { liveTarget } from "../verify/comparison-target.ts";
+import { confirmDifferences } from "../verify/confirm-differences.ts";
+import { type Difference, isCacheDifference } from "../verify/difference.ts";
 
 const CHUNK = 500;
 /** Changes that may wait in the outbox before more are sent: what clients write comes after them. */
 const MOST_WAITING = 1_000;
 
 /** Sends the present state of these once more. @returns how many were sent: fewer when `signal` is aborted. */
-export async function resend(
+export async function resendDifferences(
   source: Sql,
   differences: readonly Difference[],
   signal: AbortSignal,
@@ -51,18 +51,18 @@ const listsOf = (pairs: readonly (readonly [EntityId, number])[]): [string, stri
 
 /** The highest version of the entity that the replica may go by. */
 const knownVersion = (difference: Difference): number =>
-  Math.max(difference.heardVersion ?? 0, isCached(difference) ? 0 : (difference.replicaVersion ?? 0));
+  Math.max(difference.heardVersion ?? 0, isCacheDifference(difference) ? 0 : (difference.replicaVersion ?? 0));
 
 /** The replica has seen a version that the source has not, or no more. */
 const isAhead = (difference: Difference): boolean =>
   difference.sourceVersion !== null && knownVersion(difference) > difference.sourceVersion;
 
-export type Left = Difference & {
+export type RemainingDifference = Difference & {
   /** Why it still differs, and what to do, for people. */
   readonly why: string;
 };
 
-interface Parts {
+interface RepairDeps {
   readonly source: Sql;
   readonly replica: (name: string) => Sql;
   readonly log: Log;
@@ -70,12 +70,12 @@ interface Parts {
 }
 
 /** What still differs of these, once everything has arrived; all of them when it has not in time. */
-export async function stillDiffering(
-  deps: Parts,
+export async function findRemaining(
+  deps: RepairDeps,
   differences: readonly Difference[],
   timeoutMs: number,
-): Promise<Left[]> {
-  const left: Left[] = [];
+): Promise<RemainingDifference[]> {
+  const left: RemainingDifference[] = [];
   for (const entity of entities)
     for (const declared of entity.replicas) {
       const of = differences.filter((d) => d.entity === entity.name && d.replica === declared.name);
@@ -85,21 +85,21 @@ export async function stillDiffering(
 }
 
 async function leftOf(
-  deps: Parts,
+  deps: RepairDeps,
   entity: EntityDeclaration,
   declared: ReplicaDeclaration,
   of: readonly Difference[],
   timeoutMs: number,
-): Promise<Left[]> {
+): Promise<RemainingDifference[]> {
   const { source, log } = deps;
-  const copy = liveCopy({ source, replica: deps.replica(declared.name), log }, entity, declared);
+  const copy = liveTarget({ source, replica: deps.replica(declared.name), log }, entity, declared);
   const late = `it was sent, and had not arrived within ${timeoutMs / 1_000} s: see lockstep status, and verify again later`;
-  if (!(await copy.arrived(timeoutMs))) return of.map((d) => ({ ...d, why: late }));
+  if (!(await copy.waitUntilCaughtUp(timeoutMs))) return of.map((d) => ({ ...d, why: late }));
   const idsOf = (those: readonly Difference[]) => those.map(({ id }) => id);
-  const { differences } = await confirm({ source, copy }, entity, declared, idsOf(of), timeoutMs);
+  const { differences } = await confirmDifferences({ source, copy }, entity, declared, idsOf(of), timeoutMs);
   const { redis } = deps;
   const cached = redis
-    ? await wrongAmong({ replica: copy.sql, redis }, entity, declared, idsOf(of.filter(isCached)))
+    ? await compareCacheEntries({ replica: copy.sql, redis }, entity, declared, idsOf(of.filter(isCacheDifference)))
     : [];
   const refused = "it was sent and not applied: look for it in lockstep dead-letters list";
   const kept = "the replica has not stored it anew: is Redis well?";

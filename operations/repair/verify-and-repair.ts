@@ -2,19 +2,19 @@
 import { connectRedis } from "../connect.ts";
 import type { VerbContext } from "../verb.ts";
 import type { Difference } from "../verify/difference.ts";
-import { remember } from "../verify/results.ts";
-import { type Scope, type Running as VerifyContext, verifyScope } from "../verify/scope.ts";
-import type { Verified } from "../verify/verify.ts";
-import { type Left, resend, stillDiffering } from "./repair.ts";
+import { saveResults } from "../verify/results.ts";
+import type { VerifyResult } from "../verify/verify.ts";
+import { type VerifyContext, type VerifyScope, verifyReplicas } from "../verify/verify-replicas.ts";
+import { findRemaining, type RemainingDifference, resendDifferences } from "./repair.ts";
 
-export interface Repaired {
-  readonly verified: readonly Verified[];
+export interface RepairResult {
+  readonly results: readonly VerifyResult[];
   /** Rows and cached documents that differed. */
   readonly differed: number;
   /** Entities that were sent once more. */
   readonly sent: number;
   /** What still differs; without a reason when nothing was sent. */
-  readonly left: readonly (Left | Difference)[];
+  readonly remaining: readonly (RemainingDifference | Difference)[];
 }
 
 type RepairContext = Pick<VerbContext, "connections" | "signal"> & Pick<VerifyContext, "progress">;
@@ -25,22 +25,26 @@ type RepairContext = Pick<VerbContext, "connections" | "signal"> & Pick<VerifyCo
  */
 export async function verifyAndRepair(
   context: RepairContext,
-  scope: Scope,
-  options: { readonly dryRun?: boolean; readonly onFound?: (verified: readonly Verified[]) => void } = {},
-): Promise<Repaired> {
-  const verified = await verifyScope(context, scope);
-  const differences = verified.flatMap((one) => one.differences);
+  scope: VerifyScope,
+  options: { readonly dryRun?: boolean; readonly onFound?: (verified: readonly VerifyResult[]) => void } = {},
+): Promise<RepairResult> {
+  const results = await verifyReplicas(context, scope);
+  const differences = results.flatMap((one) => one.differences);
   const differed = differences.length;
-  if (differed === 0 || options.dryRun) return { verified, differed, sent: 0, left: differences };
-  options.onFound?.(verified);
-  const { sent, left } = await repair(context, scope, differences);
-  if (scope.cache) await rememberRepair(context, verified, left);
-  return { verified, differed, sent, left };
+  if (differed === 0 || options.dryRun) return { results, differed, sent: 0, remaining: differences };
+  options.onFound?.(results);
+  const { sent, remaining } = await repair(context, scope, differences);
+  if (scope.cache) await rememberRepair(context, results, remaining);
+  return { results, differed, sent, remaining };
 }
 
 /** What was found before the repair is not what is there now. */
-const rememberRepair = ({ connections }: RepairContext, verified: readonly Verified[], left: readonly Left[]) =>
-  remember(
+const rememberRepair = (
+  { connections }: RepairContext,
+  verified: readonly VerifyResult[],
+  left: readonly RemainingDifference[],
+) =>
+  saveResults(
     connections.source(),
     verified.map((one) => ({
       ...one,
@@ -50,17 +54,17 @@ const rememberRepair = ({ connections }: RepairContext, verified: readonly Verif
 
 async function repair(
   { connections, progress, signal }: RepairContext,
-  scope: Scope,
+  scope: VerifyScope,
   differences: readonly Difference[],
-): Promise<{ sent: number; left: Left[] }> {
+): Promise<{ sent: number; remaining: RemainingDifference[] }> {
   const source = connections.source();
   const redis = scope.cache ? connectRedis(connections.addresses.redis) : undefined;
   try {
-    const sent = await resend(source, differences, signal, (count) => progress(`${count} sent …`));
+    const sent = await resendDifferences(source, differences, signal, (count) => progress(`${count} sent …`));
     signal.throwIfAborted();
     progress("waiting until they have arrived …");
     const parts = { source, replica: (name: string) => connections.replica(name), log: await connections.log(), redis };
-    return { sent, left: await stillDiffering(parts, differences, scope.within * 1_000) };
+    return { sent, remaining: await findRemaining(parts, differences, scope.within * 1_000) };
   } finally {
     redis?.disconnect();
   }

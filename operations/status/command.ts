@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { table } from "../../platform/table.ts";
 import { runVerb, type VerbFlags, verb } from "../verb.ts";
-import { gatherStatus, type Status } from "./status.ts";
+import { readStatus, type Status } from "./status.ts";
 
 export const statusVerb = (): Command =>
   verb(
@@ -10,7 +10,7 @@ export const statusVerb = (): Command =>
     "tells lag, outbox, dead letters, pauses and verifications; exit status 1 when something is wrong",
   ).action(async (flags: VerbFlags) =>
     runVerb(flags, async ({ connections }) => {
-      const status = await gatherStatus(connections);
+      const status = await readStatus(connections);
       return { text: statusText(status), document: status, status: status.ok ? 0 : 1 };
     }),
   );

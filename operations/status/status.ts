@@ -4,10 +4,10 @@ import { entities } from "../../contracts/entities/index.ts";
 import { eventsTopic, replicaGroup, replicaTopic, streamGroup } from "../../contracts/topics.ts";
 import type { Log } from "../../kafka/log.ts";
 import type { Connections } from "../connect.ts";
-import { foldDeadLetters } from "../dead-letters/fold.ts";
-import { markSuperseded } from "../dead-letters/superseded.ts";
-import { controls } from "../pause/control.ts";
-import { type LastVerification, lastVerifications } from "../verify/results.ts";
+import { markSuperseded } from "../dead-letters/mark-superseded.ts";
+import { readDeadLetters } from "../dead-letters/read-dead-letters.ts";
+import { readControls } from "../pause/control.ts";
+import { type LastVerification, readLastVerifications } from "../verify/results.ts";
 
 export interface PartitionLag {
   readonly partition: number;
@@ -18,7 +18,7 @@ export interface PartitionLag {
 }
 
 /** One consumer of one topic. */
-export interface Follows {
+export interface ConsumerLag {
   /** `stream`, or the replica's name. */
   readonly name: string;
   readonly group: string;
@@ -45,7 +45,7 @@ export interface Status {
   readonly problems: readonly string[];
   readonly services: readonly ServiceHealth[];
   readonly outbox: { readonly depth: number; readonly oldestAgeSeconds: number };
-  readonly follows: readonly Follows[];
+  readonly follows: readonly ConsumerLag[];
   /** Those that are open. */
   readonly deadLetters: number;
   readonly verifications: readonly LastVerification[];
@@ -62,15 +62,15 @@ const HEALTH_MS = 2_000;
 const OLD_S = 30;
 
 /** @throws when the source or the log does not answer. */
-export async function gatherStatus(connections: Connections): Promise<Status> {
+export async function readStatus(connections: Connections): Promise<Status> {
   const log = await connections.log();
-  const paused = await controls(log).catch(() => new Map<string, Control>());
+  const paused = await readControls(log).catch(() => new Map<string, Control>());
   const [services, outbox, follows, deadLetters, verifications] = await Promise.all([
-    Promise.all(connections.addresses.services.map(healthOf)),
-    outboxOf(connections),
-    followsOf(log, paused),
-    openLetters(connections, log),
-    lastVerifications(connections.source()),
+    Promise.all(connections.addresses.services.map(readServiceHealth)),
+    readOutbox(connections),
+    readConsumerLags(log, paused),
+    countOpenDeadLetters(connections, log),
+    readLastVerifications(connections.source()),
   ]);
   const found = { services, outbox, follows, deadLetters, verifications };
   const problems = problemsOf(found);
@@ -78,7 +78,7 @@ export async function gatherStatus(connections: Connections): Promise<Status> {
 }
 
 /** Never rejects: one that does not answer within two seconds is down. */
-export async function healthOf({
+export async function readServiceHealth({
   name,
   instance,
   url,
@@ -104,14 +104,14 @@ export async function healthOf({
 }
 
 /** Changes in the source's outbox. @throws when the source does not answer. */
-export async function outboxOf(connections: Connections): Promise<Status["outbox"]> {
+export async function readOutbox(connections: Connections): Promise<Status["outbox"]> {
   const [row] = await connections.source()<{ depth: string; age: number | null }[]>`
     select count(*) as depth, extract(epoch from clock_timestamp() - min(at))::float8 as age from lockstep.outbox`;
   return { depth: Number(row!.depth), oldestAgeSeconds: Math.max(0, row!.age ?? 0) };
 }
 
 /** How far each consumer is, from its group's committed positions. @throws when the log does not answer. */
-export function followsOf(log: Log, paused: ReadonlyMap<string, Control>): Promise<Follows[]> {
+export function readConsumerLags(log: Log, paused: ReadonlyMap<string, Control>): Promise<ConsumerLag[]> {
   const pausedAs = (key: string) => (paused.get(key)?.paused ? paused.get(key)! : null);
   return Promise.all(
     entities.flatMap((entity) => [
@@ -123,7 +123,13 @@ export function followsOf(log: Log, paused: ReadonlyMap<string, Control>): Promi
   );
 }
 
-async function lagOf(log: Log, name: string, group: string, topic: string, paused: Control | null): Promise<Follows> {
+async function lagOf(
+  log: Log,
+  name: string,
+  group: string,
+  topic: string,
+  paused: Control | null,
+): Promise<ConsumerLag> {
   // The position first: read later, the end cannot lie before it.
   const progress = await log.committed(group, topic);
   const partitions = [...(await log.offsets(topic))].map(([partition, { next }]) => {
@@ -134,8 +140,8 @@ async function lagOf(log: Log, name: string, group: string, topic: string, pause
 }
 
 /** How many are open. @throws when the log does not answer. */
-export async function openLetters(connections: Connections, log: Log): Promise<number> {
-  const letters = [...(await foldDeadLetters(log, entities)).values()];
+export async function countOpenDeadLetters(connections: Connections, log: Log): Promise<number> {
+  const letters = [...(await readDeadLetters(log, entities)).values()];
   // A replica that does not answer shows elsewhere; its letters count as the topic tells.
   await markSuperseded(letters, (name) => connections.replica(name)).catch(() => {});
   return letters.filter(({ state }) => state === "open").length;

@@ -1,9 +1,9 @@
 /** `lockstep verify`. */
 import { type Command, InvalidArgumentError } from "commander";
 import { entities, replicaNames } from "../../contracts/entities/index.ts";
-import { oneOf, runVerb, type VerbFlags, verb, wholeNumber } from "../verb.ts";
-import { differencesText, verifiedText } from "./report.ts";
-import { type Scope, verifyScope } from "./scope.ts";
+import { choiceParser, integerParser, runVerb, type VerbFlags, verb } from "../verb.ts";
+import { differencesText, resultsText } from "./report.ts";
+import { type VerifyScope, verifyReplicas } from "./verify-replicas.ts";
 
 const entityNames = entities.map(({ name }) => name);
 
@@ -14,10 +14,10 @@ const fraction = (given: string): number => {
 };
 
 /** What verify and repair take to say what is compared, and how gently. */
-export const scoped = (command: Command): Command =>
+export const withScopeOptions = (command: Command): Command =>
   command
-    .option("--replica <name>", "only this replica", oneOf("replica", replicaNames))
-    .option("--entity <name>", "only this entity", oneOf("entity", entityNames))
+    .option("--replica <name>", "only this replica", choiceParser("replica", replicaNames))
+    .option("--entity <name>", "only this entity", choiceParser("entity", entityNames))
     .option("--no-cache", "do not look into the caches")
     .option(
       "--every-row",
@@ -27,21 +27,21 @@ export const scoped = (command: Command): Command =>
     .option(
       "--within <seconds>",
       "how long a replica may take to hear of what was just committed",
-      wholeNumber(0, 3_600),
+      integerParser(0, 3_600),
       15,
     );
 
 export const verifyVerb = (): Command =>
-  scoped(
+  withScopeOptions(
     verb(
       "verify",
       "compares source, replicas and caches by content while writes go on; exit status 1 when they differ",
     ),
-  ).action(async (flags: VerbFlags & Scope) =>
+  ).action(async (flags: VerbFlags & VerifyScope) =>
     runVerb(flags, async (context) => {
-      const verified = await verifyScope(context, flags);
+      const verified = await verifyReplicas(context, flags);
       const differ = verified.some(({ differences, behind }) => differences.length > 0 || behind);
-      const text = [verifiedText(verified), ...verified.map(differencesText)].filter(Boolean).join("\n");
+      const text = [resultsText(verified), ...verified.map(differencesText)].filter(Boolean).join("\n");
       return { text, document: { equal: !differ, verified }, status: differ ? 1 : 0 };
     }),
   );

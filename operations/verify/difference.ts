@@ -14,14 +14,14 @@ import {
  * - altered: the version is right and the content is not
  * - cache-stale, cache-altered: the same of the replica's cache, against its own database
  */
-export const kinds = ["missing", "extra", "stale", "altered", "cache-stale", "cache-altered"] as const;
-export type Kind = (typeof kinds)[number];
+export const differenceKinds = ["missing", "extra", "stale", "altered", "cache-stale", "cache-altered"] as const;
+export type DifferenceKind = (typeof differenceKinds)[number];
 
 export interface Difference {
   readonly entity: string;
   readonly replica: string;
   readonly id: EntityId;
-  readonly kind: Kind;
+  readonly kind: DifferenceKind;
   /** Version in the source, of the row or its tombstone; for the cache's kinds, of the replica's row. Null: none. */
   readonly sourceVersion: number | null;
   /** Version of the replica's row, else the one that it has heard of; for the cache's kinds, of the entry. Null: none. */
@@ -33,7 +33,7 @@ export interface Difference {
 }
 
 /** Of the replica's cache only: its row is right. */
-export const isCached = ({ kind }: Pick<Difference, "kind">): boolean => kind.startsWith("cache-");
+export const isCacheDifference = ({ kind }: Pick<Difference, "kind">): boolean => kind.startsWith("cache-");
 
 type Row = Record<string, unknown>;
 
@@ -49,7 +49,7 @@ export interface ComparedEntity {
 }
 
 /** How the replica differs from what it should be; undefined when it does not. */
-export function differenceOf(
+export function compareEntity(
   entity: EntityDeclaration,
   replica: ReplicaDeclaration,
   found: ComparedEntity,
@@ -57,7 +57,7 @@ export function differenceOf(
   const { id, sourceVersion, heardVersion } = found;
   const expected = expectedOf(entity, replica, found.sourceRow);
   const actual = found.replicaRow && documentOf(replica.fields, found.replicaRow);
-  const tell = (kind: Kind, fields: readonly string[] = []): Difference => ({
+  const tell = (kind: DifferenceKind, fields: readonly string[] = []): Difference => ({
     entity: entity.name,
     replica: replica.name,
     id,
@@ -89,5 +89,5 @@ function expectedOf(entity: EntityDeclaration, replica: ReplicaDeclaration, row:
 }
 
 /** True when the replica has not heard of what the source has: it may be on its way. */
-export const mayBeUnderWay = ({ sourceVersion, heardVersion }: ComparedEntity): boolean =>
+export const mayBeInFlight = ({ sourceVersion, heardVersion }: ComparedEntity): boolean =>
   (heardVersion ?? 0) < (sourceVersion ?? 0);

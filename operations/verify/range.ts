@@ -1,10 +1,10 @@
 /** Compares one range of ids by digests: a few numbers travel, and no row unless something differs. */
 import type { EntityDeclaration, EntityId } from "../../contracts/entity/entity.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
-import type { Tables } from "./copy.ts";
+import type { ReplicaTables } from "./comparison-target.ts";
+import inconsistentRows from "./inconsistent-rows.sql" with { type: "text" };
 import replicaRange from "./replica-range.sql" with { type: "text" };
 import sourceRange from "./source-range.sql" with { type: "text" };
-import tampered from "./tampered.sql" with { type: "text" };
 
 /** Ranges begin after it, so that it is in none. */
 export const FIRST_ID: EntityId = "00000000-0000-0000-0000-000000000000";
@@ -30,7 +30,7 @@ const quoted = (name: string): string =>
 
 const ofSource = (text: string, { plural }: EntityDeclaration): string => text.replaceAll("{table}", quoted(plural));
 
-const ofCopy = (text: string, { table, versions }: Tables): string =>
+const ofCopy = (text: string, { table, versions }: ReplicaTables): string =>
   text.replaceAll("{table}", quoted(table)).replaceAll("{versions}", quoted(versions));
 
 /** The source's next rows, at most so many. The last range reaches to the end of all ids, whatever a replica may have there. */
@@ -46,22 +46,27 @@ export async function nextRange(source: Sql, entity: EntityDeclaration, after: E
 }
 
 /** Ids of the range that may differ between the source and a copy of it. */
-export async function candidates(
+export async function findCandidates(
   source: Sql,
-  copy: Tables,
+  copy: ReplicaTables,
   entity: EntityDeclaration,
   range: Range,
 ): Promise<EntityId[]> {
   const bounds = [entity.name, range.after, range.last];
   const [missed, changed] = await Promise.all([
-    unheard(source, copy, entity, range),
-    copy.sql.unsafe<{ id: EntityId }[]>(ofCopy(tampered, copy), bounds, { prepare: true }),
+    findDigestMismatches(source, copy, entity, range),
+    copy.sql.unsafe<{ id: EntityId }[]>(ofCopy(inconsistentRows, copy), bounds, { prepare: true }),
   ]);
   return [...new Set([...missed, ...changed.map(({ id }) => id)])];
 }
 
 /** Ids of the range whose row in the source is not the one that the copy has heard of, also those that only the copy knows; none when the digests are the same. */
-export async function unheard(source: Sql, copy: Tables, entity: EntityDeclaration, range: Range): Promise<EntityId[]> {
+export async function findDigestMismatches(
+  source: Sql,
+  copy: ReplicaTables,
+  entity: EntityDeclaration,
+  range: Range,
+): Promise<EntityId[]> {
   const bounds = [entity.name, range.after, range.last];
   const [known] = await copy.sql.unsafe<{ rows: number; digest: string }[]>(ofCopy(replicaRange, copy), bounds, {
     prepare: true,
@@ -70,7 +75,7 @@ export async function unheard(source: Sql, copy: Tables, entity: EntityDeclarati
   return same ? [] : unequal(source, copy, entity, range);
 }
 
-async function unequal(source: Sql, copy: Tables, entity: EntityDeclaration, range: Range): Promise<EntityId[]> {
+async function unequal(source: Sql, copy: ReplicaTables, entity: EntityDeclaration, range: Range): Promise<EntityId[]> {
   const [theirs, ours] = await Promise.all([
     source.unsafe<{ id: EntityId; digest: string }[]>(
       ofSource(
@@ -94,7 +99,12 @@ async function unequal(source: Sql, copy: Tables, entity: EntityDeclaration, ran
 }
 
 /** Every id of the range that the source's table or the copy's has. */
-export async function everyId(source: Sql, copy: Tables, entity: EntityDeclaration, range: Range): Promise<EntityId[]> {
+export async function listAllIds(
+  source: Sql,
+  copy: ReplicaTables,
+  entity: EntityDeclaration,
+  range: Range,
+): Promise<EntityId[]> {
   const query = "select id from {table} where id > $1 and id <= $2";
   const bounds = [range.after, range.last];
   const rows = await Promise.all([

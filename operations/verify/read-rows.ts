@@ -1,7 +1,7 @@
 /** Reads what the source and a copy have for some ids. */
 import type { EntityDeclaration, EntityId } from "../../contracts/entity/entity.ts";
 import { listText, type Sql } from "../../platform/postgres/connect.ts";
-import type { Tables } from "./copy.ts";
+import type { ReplicaTables } from "./comparison-target.ts";
 import type { ComparedEntity } from "./difference.ts";
 
 type Row = Record<string, unknown>;
@@ -9,7 +9,7 @@ type Row = Record<string, unknown>;
 /** The copy first: what it has cannot then be newer than what the source is found to have. */
 export async function readRows(
   source: Sql,
-  { sql, table, versions }: Tables,
+  { sql, table, versions }: ReplicaTables,
   entity: EntityDeclaration,
   ids: readonly EntityId[],
 ): Promise<ComparedEntity[]> {

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { Redis } from "ioredis";
 import { VerifyWorld } from "../../tests/harness/verify-world.ts";
-import { resend } from "../repair/repair.ts";
+import { resendDifferences } from "../repair/repair.ts";
 
 let world: VerifyWorld;
 beforeAll(async () => {
@@ -17,7 +17,7 @@ const inFull = (id: string) => world.source`select name, version::int from produ
 /** Verifies, sends what differs, delivers it, and expects all to be equal then. */
 async function repaired(): Promise<void> {
   const { differences } = await world.verify();
-  await resend(world.source, differences, new AbortController().signal, () => {});
+  await resendDifferences(world.source, differences, new AbortController().signal, () => {});
   await world.deliver();
   expect(await world.kinds()).toEqual(none);
 }
@@ -131,7 +131,7 @@ test("a replica's row that was changed together with its record is seen by its c
   expect(await world.kinds()).toEqual(none);
   const everyRow = (await world.verify({ everyRow: true })).differences;
   expect(everyRow).toMatchObject([{ id: forged, kind: "altered", fields: ["name"] }]);
-  await resend(world.source, everyRow, new AbortController().signal, () => {});
+  await resendDifferences(world.source, everyRow, new AbortController().signal, () => {});
   await world.deliver();
   expect(await world.kinds({ everyRow: true })).toEqual(none);
 });

@@ -3,7 +3,7 @@ import type { Redis } from "ioredis";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/entity.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import { Throttle } from "../throttle.ts";
-import type { Copy } from "./copy.ts";
+import type { ComparisonTarget } from "./comparison-target.ts";
 import type { Difference } from "./difference.ts";
 import { FIRST_ID, nextRange } from "./range.ts";
 import { type CacheState, ReplicaComparison } from "./replica-comparison.ts";
@@ -11,9 +11,9 @@ import { type CacheState, ReplicaComparison } from "./replica-comparison.ts";
 /** Rows of the source that one statement reads. */
 const RANGE_ROWS = 2_000;
 
-export interface VerifyParts {
+export interface VerifyDeps {
   readonly source: Sql;
-  readonly copyOf: (entity: EntityDeclaration, replica: ReplicaDeclaration) => Copy;
+  readonly targetFor: (entity: EntityDeclaration, replica: ReplicaDeclaration) => ComparisonTarget;
   /** Undefined: caches are not looked at. */
   readonly redis: Redis | undefined;
 }
@@ -30,7 +30,7 @@ export interface VerifyOptions {
 }
 
 /** What became of one entity in one replica. */
-export interface Verified {
+export interface VerifyResult {
   readonly entity: string;
   readonly replica: string;
   /** Rows of the source that were compared. */
@@ -51,15 +51,15 @@ export interface Verified {
  * `signal` is aborted.
  */
 export async function verify(
-  deps: VerifyParts,
+  deps: VerifyDeps,
   entity: EntityDeclaration,
   replicas: readonly ReplicaDeclaration[],
   options: VerifyOptions,
-): Promise<Verified[]> {
+): Promise<VerifyResult[]> {
   const start = performance.now();
   const each = replicas.map(
     (declared) =>
-      new ReplicaComparison({ ...deps, copy: deps.copyOf(entity, declared) }, entity, declared, options.everyRow),
+      new ReplicaComparison({ ...deps, copy: deps.targetFor(entity, declared) }, entity, declared, options.everyRow),
   );
   const pace = new Throttle(options.share, options.signal);
   let rows = 0;
@@ -73,11 +73,11 @@ export async function verify(
     await pace.rest();
   }
   for (const against of each) await against.compareCache(pace, tell);
-  const judge = async (against: ReplicaComparison): Promise<Verified> => {
-    const judged = await against.judge(options.timeoutMs);
+  const judge = async (against: ReplicaComparison): Promise<VerifyResult> => {
+    const judged = await against.confirm(options.timeoutMs);
     const { cache, entries } = against;
     const seconds = (performance.now() - start) / 1_000;
-    return { entity: entity.name, replica: against.declared.name, rows, cache, entries, seconds, ...judged };
+    return { entity: entity.name, replica: against.replica.name, rows, cache, entries, seconds, ...judged };
   };
   return Promise.all(each.map(judge));
 }

@@ -7,8 +7,8 @@ import { eventsTopic } from "../../contracts/topics.ts";
 import { migrations } from "../../gateway/migrations/index.ts";
 import { connectLog } from "../../kafka/connect-log.ts";
 import type { Log } from "../../kafka/log.ts";
-import { liveCopy } from "../../operations/verify/copy.ts";
-import { type Verified, type VerifyOptions, type VerifyParts, verify } from "../../operations/verify/verify.ts";
+import { liveTarget } from "../../operations/verify/comparison-target.ts";
+import { type VerifyDeps, type VerifyOptions, type VerifyResult, verify } from "../../operations/verify/verify.ts";
 import { listText } from "../../platform/postgres/connect.ts";
 import { migrate } from "../../platform/postgres/migrate.ts";
 import type { Change } from "../../replicas/apply/apply.ts";
@@ -102,11 +102,11 @@ export class VerifyWorld implements AsyncDisposable {
   }
 
   /** @param redis another one than that of the replica, for a test's own purpose. */
-  async verify(options: Partial<VerifyOptions> = {}, redis: Redis = this.redis): Promise<Verified> {
+  async verify(options: Partial<VerifyOptions> = {}, redis: Redis = this.redis): Promise<VerifyResult> {
     const { source, log } = this;
-    const copyOf: VerifyParts["copyOf"] = (of, replica) =>
-      liveCopy({ source, replica: this.database.sql, log }, of, replica);
-    const [verified] = await verify({ source, copyOf, redis }, entity, [this.catalog], {
+    const targetFor: VerifyDeps["targetFor"] = (of, replica) =>
+      liveTarget({ source, replica: this.database.sql, log }, of, replica);
+    const [verified] = await verify({ source, targetFor, redis }, entity, [this.catalog], {
       share: 1,
       timeoutMs: 1_000,
       everyRow: false,

@@ -5,9 +5,9 @@ import { replicaNames } from "../../../contracts/entities/index.ts";
 import { RequestError } from "../../../contracts/errors.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { drop } from "../../../operations/dead-letters/drop.ts";
-import { listOpen } from "../../../operations/dead-letters/list-open.ts";
 import { replay } from "../../../operations/dead-letters/replay.ts";
-import { pausable, setPaused } from "../../../operations/pause/control.ts";
+import { selectOpen } from "../../../operations/dead-letters/select-open.ts";
+import { pausableServices, setPaused } from "../../../operations/pause/control.ts";
 import type { Rebuilding } from "../../../operations/rebuild/rebuild.ts";
 import { type Job, type Jobs, jobKinds } from "../actions/jobs.ts";
 import { kill } from "../actions/kill-process.ts";
@@ -38,7 +38,7 @@ export function addOperations(app: Hono, deps: OperationParts): void {
 }
 
 function addPauses(app: Hono, { connections, onAction }: OperationParts): void {
-  const schema = z.strictObject({ name: z.enum(pausable), paused: z.boolean() });
+  const schema = z.strictObject({ name: z.enum(pausableServices), paused: z.boolean() });
   app.post("/api/pause", async (c) => {
     const { name, paused } = await json(c.req.raw, schema);
     const changed = await toHttpError(async () => setPaused(await connections.log(), name, paused, REASON));
@@ -84,7 +84,7 @@ function addLetterActs(app: Hono, { connections, onAction }: OperationParts): vo
     const { act, origins } = await json(c.req.raw, lettersSchema);
     const context = { connections, progress: () => {}, signal: c.req.raw.signal };
     const result = await toHttpError(async () => {
-      const { open, rest } = await listOpen(context, origins, {});
+      const { open, rest } = await selectOpen(context, origins, {});
       if (act === "drop") return { count: await drop(context, open), ...rest };
       const deps = { log: await connections.log(), source: () => connections.source(), signal: context.signal };
       const { replayed, impossible } = await replay(deps, open, REPLAYED_PER_SECOND, () => {});

@@ -5,12 +5,12 @@ import { entities } from "../../../contracts/entities/index.ts";
 import { RequestError } from "../../../contracts/errors.ts";
 import { isId, pageRequest } from "../../../contracts/pages.ts";
 import type { Connections } from "../../../operations/connect.ts";
-import { choose } from "../../../operations/dead-letters/choose.ts";
-import { type State, states } from "../../../operations/dead-letters/fold.ts";
-import { itemOf, pageOf } from "../../../operations/dead-letters/list.ts";
-import { show } from "../../../operations/dead-letters/show.ts";
-import { gatherJourney, isKnown } from "../../../operations/journey/journey.ts";
-import { gatherStatus } from "../../../operations/status/status.ts";
+import { paginate, toListItem } from "../../../operations/dead-letters/list.ts";
+import { type DeadLetterState, deadLetterStates } from "../../../operations/dead-letters/read-dead-letters.ts";
+import { selectDeadLetters } from "../../../operations/dead-letters/select.ts";
+import { readDetails } from "../../../operations/dead-letters/show.ts";
+import { isKnown, readJourney } from "../../../operations/journey/journey.ts";
+import { readStatus } from "../../../operations/status/status.ts";
 import { newest } from "../actions/newest-entities.ts";
 import { declaredEntities } from "../declarations.ts";
 import { toHttpError } from "./http-error.ts";
@@ -24,11 +24,11 @@ export interface ReadParts {
 /** `GET /api/…` */
 export function addReads(app: Hono, { connections, about }: ReadParts): void {
   app.get("/api/about", (c) => c.json({ ...about, entities: declaredEntities() }));
-  app.get("/api/status", async (c) => c.json(await toHttpError(() => gatherStatus(connections))));
+  app.get("/api/status", async (c) => c.json(await toHttpError(() => readStatus(connections))));
   app.get("/api/journey/:id", async (c) => {
     const id = (c.req.param("id") ?? "").toLowerCase();
     if (!isId(id)) throw new RequestError("NOT_FOUND", "Ids are UUIDs.");
-    const journeys = await toHttpError(() => Promise.all(entities.map((one) => gatherJourney(connections, one, id))));
+    const journeys = await toHttpError(() => Promise.all(entities.map((one) => readJourney(connections, one, id))));
     return c.json({ journeys: journeys.filter(isKnown) });
   });
   app.get("/api/entities/:plural", async (c) => {
@@ -44,25 +44,25 @@ const quietly = (connections: Connections) => ({ connections, progress: () => {}
 function addLetters(app: Hono, connections: Connections): void {
   app.get("/api/dead-letters", async (c) => {
     const { state = "all", cursor, limit, newest: newestFirst } = c.req.query();
-    if (state !== "all" && !states.includes(state as State))
+    if (state !== "all" && !deadLetterStates.includes(state as DeadLetterState))
       throw new RequestError("MALFORMED", "There is no such state.");
-    const all = [...(await toHttpError(() => choose(quietly(connections), {}))).values()];
+    const all = [...(await toHttpError(() => selectDeadLetters(quietly(connections), {}))).values()];
     const max = pageRequest(limit ? { limit } : {}).limit;
     // A page that shows how things are now begins at the end, and goes no further.
     if (newestFirst !== undefined) {
-      const { items, counts } = pageOf(all, state as State | "all", Math.max(1, all.length));
-      return c.json({ items: items.slice(-max).reverse().map(itemOf), counts, nextCursor: null });
+      const { items, counts } = paginate(all, state as DeadLetterState | "all", Math.max(1, all.length));
+      return c.json({ items: items.slice(-max).reverse().map(toListItem), counts, nextCursor: null });
     }
-    const { items, counts, nextCursor } = pageOf(all, state as State | "all", max, cursor);
-    return c.json({ items: items.map(itemOf), counts, nextCursor });
+    const { items, counts, nextCursor } = paginate(all, state as DeadLetterState | "all", max, cursor);
+    return c.json({ items: items.map(toListItem), counts, nextCursor });
   });
   app.get("/api/dead-letter", async (c) => {
     const name = c.req.query("origin") ?? "";
     if (!parseOrigin(name))
       throw new RequestError("MALFORMED", "A letter is named by its origin: topic/partition/offset.");
-    const found = (await toHttpError(() => choose(quietly(connections), {}, [name]))).get(name);
+    const found = (await toHttpError(() => selectDeadLetters(quietly(connections), {}, [name]))).get(name);
     if (!found) throw new RequestError("NOT_FOUND", `There is no dead letter ${name}.`);
-    return c.json(await toHttpError(async () => show(await connections.log(), found, false)));
+    return c.json(await toHttpError(async () => readDetails(await connections.log(), found, false)));
   });
 }
 

@@ -3,8 +3,8 @@ import { RequestError } from "../../../contracts/errors.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { type Rebuilding, rebuildAndCompare } from "../../../operations/rebuild/rebuild.ts";
 import { verifyAndRepair } from "../../../operations/repair/verify-and-repair.ts";
-import { verifyScope } from "../../../operations/verify/scope.ts";
-import type { Verified } from "../../../operations/verify/verify.ts";
+import type { VerifyResult } from "../../../operations/verify/verify.ts";
+import { verifyReplicas } from "../../../operations/verify/verify-replicas.ts";
 import type { Job, JobContext, Jobs } from "../actions/jobs.ts";
 
 interface WorkParts {
@@ -24,7 +24,7 @@ const rowsOf =
   (_line: string, compared?: { readonly rows: number }): void =>
     progress(compared?.rows ?? 0);
 
-const totals = (verified: readonly Verified[]): Record<string, number> => ({
+const totals = (verified: readonly VerifyResult[]): Record<string, number> => ({
   rows: verified.reduce((sum, { rows }) => sum + rows, 0),
   entries: verified.reduce((sum, { entries }) => sum + entries, 0),
   differing: verified.reduce((sum, { differences }) => sum + differences.length, 0),
@@ -35,7 +35,7 @@ const totals = (verified: readonly Verified[]): Record<string, number> => ({
 export const startVerification = ({ connections, jobs }: WorkParts): Job =>
   jobs.start("verify", null, async (context) => {
     const { signal } = context;
-    return totals(await verifyScope({ connections, progress: rowsOf(context), signal }, SCOPE));
+    return totals(await verifyReplicas({ connections, progress: rowsOf(context), signal }, SCOPE));
   });
 
 /** @throws {RequestError} CONFLICT when one runs already. */
@@ -43,7 +43,7 @@ export const startRepair = ({ connections, jobs }: WorkParts): Job =>
   jobs.start("repair", null, async (context) => {
     const { signal } = context;
     const done = await verifyAndRepair({ connections, progress: rowsOf(context), signal }, SCOPE);
-    return { ...totals(done.verified), sent: done.sent, left: done.left.length };
+    return { ...totals(done.results), sent: done.sent, left: done.remaining.length };
   });
 
 /**

@@ -3,9 +3,14 @@ import type { Control } from "../../../contracts/control.ts";
 import { entities, replicaNames } from "../../../contracts/entities/index.ts";
 import { deadLetterTopic, topicsOf, versionsTopic } from "../../../contracts/topics.ts";
 import type { Connections } from "../../../operations/connect.ts";
-import { controls } from "../../../operations/pause/control.ts";
-import { followsOf, healthOf, openLetters, outboxOf } from "../../../operations/status/status.ts";
-import { lastVerifications } from "../../../operations/verify/results.ts";
+import { readControls } from "../../../operations/pause/control.ts";
+import {
+  countOpenDeadLetters,
+  readConsumerLags,
+  readOutbox,
+  readServiceHealth,
+} from "../../../operations/status/status.ts";
+import { readLastVerifications } from "../../../operations/verify/results.ts";
 import { CachedValue } from "./cached-value.ts";
 import type { RebuildNow } from "./snapshot.ts";
 
@@ -19,13 +24,15 @@ const RECOUNT_MS = 2_000;
 export function questionsOf(connections: Connections) {
   const letters = new LetterCount(connections);
   return {
-    outbox: new CachedValue(OFTEN_MS, () => outboxOf(connections)),
-    follows: new CachedValue(OFTEN_MS, async () => followsOf(await connections.log(), new Map<string, Control>())),
+    outbox: new CachedValue(OFTEN_MS, () => readOutbox(connections)),
+    follows: new CachedValue(OFTEN_MS, async () =>
+      readConsumerLags(await connections.log(), new Map<string, Control>()),
+    ),
     topics: new CachedValue(OFTEN_MS, () => topicEnds(connections)),
-    paused: new CachedValue(SOMETIMES_MS, async () => controls(await connections.log())),
-    services: new CachedValue(SOMETIMES_MS, () => Promise.all(connections.addresses.services.map(healthOf))),
+    paused: new CachedValue(SOMETIMES_MS, async () => readControls(await connections.log())),
+    services: new CachedValue(SOMETIMES_MS, () => Promise.all(connections.addresses.services.map(readServiceHealth))),
     deadLetters: new CachedValue(OFTEN_MS, () => letters.count()),
-    verifications: new CachedValue(SELDOM_MS, () => lastVerifications(connections.source())),
+    verifications: new CachedValue(SELDOM_MS, () => readLastVerifications(connections.source())),
     rebuilds: new CachedValue(OFTEN_MS, () => rebuildsUnderWay(connections)),
   };
 }
@@ -61,7 +68,7 @@ class LetterCount {
     const now = performance.now();
     const isDue = ends !== this.ends || (this.open > 0 && now - this.countedAt > RECOUNT_MS);
     if (!isDue || now < this.notBefore) return this.open;
-    this.open = await openLetters(this.connections, log);
+    this.open = await countOpenDeadLetters(this.connections, log);
     this.ends = ends;
     this.countedAt = performance.now();
     this.notBefore = this.countedAt + (this.countedAt - now) * 10;

@@ -4,8 +4,8 @@
  */
 import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity/entity.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
-import type { Copy } from "./copy.ts";
-import { type ComparedEntity, type Difference, differenceOf, mayBeUnderWay } from "./difference.ts";
+import type { ComparisonTarget } from "./comparison-target.ts";
+import { type ComparedEntity, compareEntity, type Difference, mayBeInFlight } from "./difference.ts";
 import { readRows } from "./read-rows.ts";
 
 /** Ids that are looked at in one statement. */
@@ -13,29 +13,29 @@ const CHUNK = 500;
 /** An entity that is written all the while is looked at so often, and then left to the next verification. */
 const ROUNDS = 5;
 
-export interface Confirmed {
+export interface ConfirmResult {
   readonly differences: Difference[];
   /** The copy had not heard of everything in time: what it lacks may still be on its way, and is not reported. */
   readonly behind: boolean;
 }
 
 /** @param timeoutMs how long the copy may take to hear of what was committed when this is called. */
-export async function confirm(
-  deps: { readonly source: Sql; readonly copy: Copy },
+export async function confirmDifferences(
+  deps: { readonly source: Sql; readonly copy: ComparisonTarget },
   entity: EntityDeclaration,
   declared: ReplicaDeclaration,
   ids: readonly EntityId[],
   timeoutMs: number,
-): Promise<Confirmed> {
+): Promise<ConfirmResult> {
   const differences: Difference[] = [];
-  let before = await differing(deps, entity, declared, ids);
+  let before = await findDifferences(deps, entity, declared, ids);
   for (let round = 0; before.size > 0 && round < ROUNDS; round++) {
-    const arrived = await deps.copy.arrived(timeoutMs);
-    const now = await differing(deps, entity, declared, [...before.keys()]);
-    const again = new Map<EntityId, Judged>();
+    const arrived = await deps.copy.waitUntilCaughtUp(timeoutMs);
+    const now = await findDifferences(deps, entity, declared, [...before.keys()]);
+    const again = new Map<EntityId, ObservedDifference>();
     for (const [id, judged] of now) {
       const same = before.get(id)!;
-      if (!arrived && mayBeUnderWay(judged.found)) continue;
+      if (!arrived && mayBeInFlight(judged.found)) continue;
       if (judged.difference.kind === same.difference.kind && judged.found.sourceVersion === same.found.sourceVersion)
         differences.push(judged.difference);
       else again.set(id, judged);
@@ -46,22 +46,22 @@ export async function confirm(
   return { differences, behind: false };
 }
 
-interface Judged {
+interface ObservedDifference {
   readonly found: ComparedEntity;
   readonly difference: Difference;
 }
 
 /** Those of the ids that differ by content at this moment, be it only since something is on its way. */
-export async function differing(
-  { source, copy }: { readonly source: Sql; readonly copy: Copy },
+export async function findDifferences(
+  { source, copy }: { readonly source: Sql; readonly copy: ComparisonTarget },
   entity: EntityDeclaration,
   declared: ReplicaDeclaration,
   ids: readonly EntityId[],
-): Promise<Map<EntityId, Judged>> {
-  const judged = new Map<EntityId, Judged>();
+): Promise<Map<EntityId, ObservedDifference>> {
+  const judged = new Map<EntityId, ObservedDifference>();
   for (let i = 0; i < ids.length; i += CHUNK)
     for (const found of await readRows(source, copy, entity, ids.slice(i, i + CHUNK))) {
-      const difference = differenceOf(entity, declared, found);
+      const difference = compareEntity(entity, declared, found);
       if (difference) judged.set(found.id, { found, difference });
     }
   return judged;

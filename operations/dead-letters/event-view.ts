@@ -25,7 +25,7 @@ const HIDDEN = "(hidden; --reveal shows it)";
  * @param replica whose projection the event is; undefined for an event of the source.
  * @param reveal shows private values too.
  */
-export function viewOf(
+export function viewEvent(
   entity: EntityDeclaration,
   replica: string | undefined,
   { value, headers }: { readonly value: Buffer | null; readonly headers: Readonly<Record<string, Buffer>> },

@@ -13,7 +13,7 @@ const ASK_EVERY_MS = 200;
  * @param taken is asked again and again, once the stream has got there.
  * @returns false when that did not happen within the time: the copy is behind.
  */
-export async function caughtUp(
+export async function waitUntilCaughtUp(
   deps: { source: Sql; log: Log },
   entity: EntityDeclaration,
   taken: () => Promise<boolean>,
@@ -27,7 +27,7 @@ export async function caughtUp(
       const rows = await source`select from lockstep.outbox where seq <= ${last?.seq ?? 0} limit 1`;
       return rows.length === 0;
     },
-    reached(log, streamGroup, eventsTopic(entity).name),
+    offsetCheck(log, streamGroup, eventsTopic(entity).name),
     taken,
   ];
   for (const done of steps)
@@ -39,7 +39,7 @@ export async function caughtUp(
 }
 
 /** A question: whether a group has passed the end that a topic has when the question is first asked. */
-export function reached(log: Log, group: string, topic: string): () => Promise<boolean> {
+export function offsetCheck(log: Log, group: string, topic: string): () => Promise<boolean> {
   let ends: Awaited<ReturnType<Log["offsets"]>> | undefined;
   return async () => {
     ends ??= await log.offsets(topic);

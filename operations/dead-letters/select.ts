@@ -3,37 +3,37 @@ import { type Command, InvalidArgumentError } from "commander";
 import { parseOrigin, type ReasonName, reasonNames } from "../../contracts/dead-letter.ts";
 import { entities, replicaNames } from "../../contracts/entities/index.ts";
 import { isId } from "../../contracts/pages.ts";
-import { oneOf, type VerbContext, type VerbFlags } from "../verb.ts";
-import { type FoldedDeadLetter, foldDeadLetters, type State } from "./fold.ts";
-import { markSuperseded } from "./superseded.ts";
+import { choiceParser, type VerbContext, type VerbFlags } from "../verb.ts";
+import { markSuperseded } from "./mark-superseded.ts";
+import { type DeadLetterEntry, type DeadLetterState, readDeadLetters } from "./read-dead-letters.ts";
 
-export interface Filters {
+export interface DeadLetterFilter {
   readonly entity?: string;
   readonly id?: string;
   readonly reason?: ReasonName;
   readonly replica?: string;
   /** Milliseconds since 1970. */
-  readonly since?: number;
+  readonly parseSince?: number;
 }
 
-export type FilterFlags = VerbFlags & Filters;
+export type FilterFlags = VerbFlags & DeadLetterFilter;
 
-export const filtered = (command: Command): Command =>
+export const withFilterOptions = (command: Command): Command =>
   command
     .option(
       "--entity <name>",
       "only of one entity",
-      oneOf(
+      choiceParser(
         "entity",
         entities.map(({ name }) => name),
       ),
     )
     .option("--id <uuid>", "only of the one with this id", entityId)
-    .option("--reason <reason>", "only with this reason", oneOf("reason", reasonNames))
+    .option("--reason <reason>", "only with this reason", choiceParser("reason", reasonNames))
     .option(
       "--replica <name>",
       'only what this replica could not apply; "stream" for what the stream rejected',
-      oneOf("replica", ["stream", ...replicaNames]),
+      choiceParser("replica", ["stream", ...replicaNames]),
     )
     .option(
       "--since <when>",
@@ -42,14 +42,14 @@ export const filtered = (command: Command): Command =>
     );
 
 /** An origin as `products.events/3/17`. */
-export function originArgument(given: string): string {
+export function parseOriginArgument(given: string): string {
   if (!parseOrigin(given)) throw new InvalidArgumentError("must be <topic>/<partition>/<offset>, as list shows it");
   return given;
 }
 
-export const originArguments = (given: string, before: readonly string[] | undefined): string[] => [
+export const parseOriginArguments = (given: string, before: readonly string[] | undefined): string[] => [
   ...(before ?? []),
-  originArgument(given),
+  parseOriginArgument(given),
 ];
 
 function entityId(given: string): string {
@@ -67,35 +67,35 @@ export function since(given: string): number {
   return at;
 }
 
-export const matches =
-  ({ entity, id, reason, replica, since }: Filters) =>
-  ({ entity: { name }, letter }: FoldedDeadLetter): boolean =>
+export const matchesFilter =
+  ({ entity, id, reason, replica, parseSince }: DeadLetterFilter) =>
+  ({ entity: { name }, deadLetter }: DeadLetterEntry): boolean =>
     (entity === undefined || entity === name) &&
-    (id === undefined || id === letter.id) &&
-    (reason === undefined || reason === letter.reason) &&
-    (replica === undefined || replica === (letter.replica ?? "stream")) &&
-    (since === undefined || letter.atMs >= since);
+    (id === undefined || id === deadLetter.id) &&
+    (reason === undefined || reason === deadLetter.reason) &&
+    (replica === undefined || replica === (deadLetter.replica ?? "stream")) &&
+    (parseSince === undefined || deadLetter.atMs >= parseSince);
 
-export const hasFilter = ({ entity, id, reason, replica, since }: Filters): boolean =>
-  [entity, id, reason, replica, since].some((filter) => filter !== undefined);
+export const hasFilter = ({ entity, id, reason, replica, parseSince }: DeadLetterFilter): boolean =>
+  [entity, id, reason, replica, parseSince].some((filter) => filter !== undefined);
 
-export type ChooseContext = Pick<VerbContext, "connections" | "progress">;
+export type SelectContext = Pick<VerbContext, "connections" | "progress">;
 
 /** All letters that match, by their names, with the state that is true now. @param names empty: of any name. */
-export async function choose(
-  { connections, progress }: ChooseContext,
-  filters: Filters,
+export async function selectDeadLetters(
+  { connections, progress }: SelectContext,
+  filters: DeadLetterFilter,
   names: readonly string[] = [],
-): Promise<Map<string, FoldedDeadLetter>> {
+): Promise<Map<string, DeadLetterEntry>> {
   const log = await connections.log();
-  const all = await foldDeadLetters(log, entities, (read, of) => progress(`${read} of ${of} records read …`));
+  const all = await readDeadLetters(log, entities, (read, of) => progress(`${read} of ${of} records read …`));
   const wanted = new Set(names);
-  const match = matches(filters);
+  const match = matchesFilter(filters);
   for (const [name, found] of all) if ((names.length > 0 && !wanted.has(name)) || !match(found)) all.delete(name);
   progress(`${all.size} letters, looked up in the replicas …`);
   await markSuperseded(all.values(), (replica) => connections.replica(replica));
   return all;
 }
 
-export const inState = (state: State | "all", all: Iterable<FoldedDeadLetter>): FoldedDeadLetter[] =>
+export const inState = (state: DeadLetterState | "all", all: Iterable<DeadLetterEntry>): DeadLetterEntry[] =>
   [...all].filter((found) => state === "all" || found.state === state);

@@ -3,9 +3,9 @@ import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/enti
 import { replicaGroup, replicaTopic } from "../../contracts/topics.ts";
 import type { Log } from "../../kafka/log.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
-import { caughtUp, reached } from "./barrier.ts";
+import { offsetCheck, waitUntilCaughtUp } from "./wait-until-caught-up.ts";
 
-export interface Tables {
+export interface ReplicaTables {
   readonly sql: Sql;
   /** The entity's table, with its schema where the search path does not find it. */
   readonly table: string;
@@ -13,13 +13,13 @@ export interface Tables {
   readonly versions: string;
 }
 
-export interface Copy extends Tables {
+export interface ComparisonTarget extends ReplicaTables {
   /**
    * Waits until everything that was committed in the source before this call is in the copy.
    *
    * @returns false when that did not happen within the time.
    */
-  readonly arrived: (timeoutMs: number) => Promise<boolean>;
+  readonly waitUntilCaughtUp: (timeoutMs: number) => Promise<boolean>;
   /** Brings the copy up to date as far as that is the caller's to do. Undefined: others do. */
   readonly refresh?: () => Promise<void>;
   /** What to do, for people, when so much differs that no list can help. */
@@ -27,20 +27,25 @@ export interface Copy extends Tables {
 }
 
 /** A replica's live tables. */
-export const liveTables = (replica: Sql, { plural }: EntityDeclaration): Tables => ({
+export const liveTables = (replica: Sql, { plural }: EntityDeclaration): ReplicaTables => ({
   sql: replica,
   table: plural,
   versions: "lockstep.versions",
 });
 
 /** A replica's live tables as a copy: the replica's own processes bring them what is on its way. */
-export const liveCopy = (
+export const liveTarget = (
   deps: { readonly source: Sql; readonly replica: Sql; readonly log: Log },
   entity: EntityDeclaration,
   { name }: ReplicaDeclaration,
-): Copy => ({
+): ComparisonTarget => ({
   ...liveTables(deps.replica, entity),
-  arrived: (timeoutMs) =>
-    caughtUp(deps, entity, reached(deps.log, replicaGroup(name), replicaTopic(entity, name).name), timeoutMs),
+  waitUntilCaughtUp: (timeoutMs) =>
+    waitUntilCaughtUp(
+      deps,
+      entity,
+      offsetCheck(deps.log, replicaGroup(name), replicaTopic(entity, name).name),
+      timeoutMs,
+    ),
   remedy: `rebuild it (lockstep rebuild ${name})`,
 });

@@ -5,32 +5,32 @@ import { deadLetterTopic } from "../../contracts/topics.ts";
 import type { Log, StoredRecord } from "../../kafka/log.ts";
 
 /** What a letter is good for now. Superseded: its entity has that version or a newer one. */
-export type State = "open" | Resolution;
+export type DeadLetterState = "open" | Resolution;
 
-export const states: readonly State[] = ["open", "replayed", "dropped", "superseded"];
+export const deadLetterStates: readonly DeadLetterState[] = ["open", "replayed", "dropped", "superseded"];
 
-export interface FoldedDeadLetter {
+export interface DeadLetterEntry {
   readonly entity: EntityDeclaration;
   /** Without its stack: a million of them must fit. */
-  readonly letter: Omit<DeadLetter, "stack">;
+  readonly deadLetter: Omit<DeadLetter, "stack">;
   /** `products.events/3/17` */
   readonly name: string;
   /** Where the letter stands in the dead-letter topic. */
   readonly partition: number;
   readonly offset: number;
   /** As far as the topic tells: a superseded letter may be open here (states.ts). */
-  state: State;
+  state: DeadLetterState;
 }
 
 const MOST_DETAIL = 300;
 
 /** @param onRead is told how many records were read, and of how many. */
-export async function foldDeadLetters(
+export async function readDeadLetters(
   log: Log,
   entities: readonly EntityDeclaration[],
   onRead: (read: number, of: number) => void = () => {},
-): Promise<Map<string, FoldedDeadLetter>> {
-  const folding = new Folding();
+): Promise<Map<string, DeadLetterEntry>> {
+  const folding = new DeadLetterIndex();
   const places = [];
   for (const entity of entities) {
     const { name: topic } = deadLetterTopic(entity);
@@ -40,19 +40,19 @@ export async function foldDeadLetters(
   let read = 0;
   for (const { entity, topic, partition, first, next } of places)
     for await (const records of log.read({ topic, partition }, first, next)) {
-      for (const record of records) folding.take(entity, record);
+      for (const record of records) folding.add(entity, record);
       read += records.length;
       onRead(read, all);
     }
-  return folding.finish();
+  return folding.resolve();
 }
 
 /** Takes the records of a partition in their order, of one partition after the other. */
-export class Folding {
-  private readonly letters = new Map<string, FoldedDeadLetter>();
+export class DeadLetterIndex {
+  private readonly letters = new Map<string, DeadLetterEntry>();
   private readonly marks = new Map<string, Resolution>();
 
-  take(
+  add(
     entity: EntityDeclaration,
     record: Pick<StoredRecord, "key" | "headers" | "timestampMs" | "partition" | "offset">,
   ): void {
@@ -68,13 +68,13 @@ export class Folding {
     if (this.letters.has(name)) return;
     const { partition, offset } = record;
     const short = { ...letter, detail: letter.detail.slice(0, MOST_DETAIL) };
-    this.letters.set(name, { entity, letter: short, name, partition, offset, state: "open" });
+    this.letters.set(name, { entity, deadLetter: short, name, partition, offset, state: "open" });
   }
 
-  finish(): Map<string, FoldedDeadLetter> {
-    const newest = new Map<string, FoldedDeadLetter>();
+  resolve(): Map<string, DeadLetterEntry> {
+    const newest = new Map<string, DeadLetterEntry>();
     for (const found of this.letters.values()) {
-      const of = found.letter.replayOf;
+      const of = found.deadLetter.replayOf;
       if (of === undefined) continue;
       // A letter that came back was replayed, also when nobody lived to mark it. When it came back twice, one of them is enough.
       const original = this.letters.get(of);
@@ -91,14 +91,14 @@ export class Folding {
   }
 }
 
-const isLater = (a: FoldedDeadLetter, b: FoldedDeadLetter): boolean =>
-  a.letter.writtenMs === b.letter.writtenMs
-    ? a.letter.origin.offset > b.letter.origin.offset
-    : a.letter.writtenMs > b.letter.writtenMs;
+const isLater = (a: DeadLetterEntry, b: DeadLetterEntry): boolean =>
+  a.deadLetter.writtenMs === b.deadLetter.writtenMs
+    ? a.deadLetter.origin.offset > b.deadLetter.origin.offset
+    : a.deadLetter.writtenMs > b.deadLetter.writtenMs;
 
 /** By origin: within an entity that is the order in which its changes happened. */
-export const inOrder = (all: readonly FoldedDeadLetter[]): FoldedDeadLetter[] =>
+export const sortByOrigin = (all: readonly DeadLetterEntry[]): DeadLetterEntry[] =>
   all.toSorted(
-    ({ letter: { origin: a } }, { letter: { origin: b } }) =>
+    ({ deadLetter: { origin: a } }, { deadLetter: { origin: b } }) =>
       (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : 0) || a.partition - b.partition || a.offset - b.offset,
   );

@@ -2,7 +2,7 @@
 import { isSuperseded } from "../../contracts/dead-letter.ts";
 import type { EntityId, Version } from "../../contracts/entity/entity.ts";
 import { listText, type Sql } from "../../platform/postgres/connect.ts";
-import type { FoldedDeadLetter } from "./fold.ts";
+import type { DeadLetterEntry } from "./read-dead-letters.ts";
 
 const CHUNK = 1_000;
 
@@ -12,25 +12,25 @@ const CHUNK = 1_000;
  * @param replica gives a replica's database. @throws what it says when one that is needed does not answer.
  */
 export async function markSuperseded(
-  letters: Iterable<FoldedDeadLetter>,
+  letters: Iterable<DeadLetterEntry>,
   replica: (name: string) => Sql,
 ): Promise<void> {
   const open = [...letters].filter(
-    ({ state, letter }) => state === "open" && letter.version !== undefined && letter.id,
+    ({ state, deadLetter }) => state === "open" && deadLetter.version !== undefined && deadLetter.id,
   );
   for (const [entity, of] of Map.groupBy(open, (found) => found.entity))
     for (const { name } of entity.replicas) {
       // What the stream rejected is superseded when any replica has it; what a replica could not apply, when that one has.
-      const concerned = of.filter(({ letter }) => letter.replica === undefined || letter.replica === name);
+      const concerned = of.filter(({ deadLetter }) => deadLetter.replica === undefined || deadLetter.replica === name);
       for (let i = 0; i < concerned.length; i += CHUNK) {
         const chunk = concerned.slice(i, i + CHUNK);
         const known = await versions(
           replica(name),
           entity.name,
-          chunk.map(({ letter }) => letter.id!),
+          chunk.map(({ deadLetter }) => deadLetter.id!),
         );
         for (const found of chunk)
-          if (isSuperseded(found.letter, known.get(found.letter.id!))) found.state = "superseded";
+          if (isSuperseded(found.deadLetter, known.get(found.deadLetter.id!))) found.state = "superseded";
       }
     }
 }

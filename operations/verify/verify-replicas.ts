@@ -1,11 +1,11 @@
 /** Which entities and replicas are verified, and how gently; the result is remembered. */
 import { entities } from "../../contracts/entities/index.ts";
 import { type Connections, connectRedis } from "../connect.ts";
-import { liveCopy } from "./copy.ts";
-import { remember } from "./results.ts";
-import { type Verified, type VerifyParts, verify } from "./verify.ts";
+import { liveTarget } from "./comparison-target.ts";
+import { saveResults } from "./results.ts";
+import { type VerifyDeps, type VerifyResult, verify } from "./verify.ts";
 
-export interface Scope {
+export interface VerifyScope {
   /** Undefined: all. */
   readonly replica?: string;
   readonly entity?: string;
@@ -21,7 +21,7 @@ export interface Scope {
 }
 
 /** How a verification reaches the servers, tells how far it is, and is ended. */
-export interface Running {
+export interface VerifyContext {
   readonly connections: Connections;
   /** Told in words, and in numbers where there are some. */
   readonly progress: (line: string, compared?: { readonly rows: number; readonly entries: number }) => void;
@@ -29,20 +29,23 @@ export interface Running {
 }
 
 /** Compares what is asked for, and remembers the result. @throws as {@link verify} does. */
-export async function verifyScope({ connections, progress, signal }: Running, scope: Scope): Promise<Verified[]> {
+export async function verifyReplicas(
+  { connections, progress, signal }: VerifyContext,
+  scope: VerifyScope,
+): Promise<VerifyResult[]> {
   const redis = scope.cache ? connectRedis(connections.addresses.redis) : undefined;
   try {
     const source = connections.source();
     const log = await connections.log();
-    const copyOf: VerifyParts["copyOf"] = (entity, replica) =>
-      liveCopy({ source, replica: connections.replica(replica.name), log }, entity, replica);
-    const verified: Verified[] = [];
+    const targetFor: VerifyDeps["targetFor"] = (entity, replica) =>
+      liveTarget({ source, replica: connections.replica(replica.name), log }, entity, replica);
+    const verified: VerifyResult[] = [];
     for (const entity of entities.filter(({ name }) => !scope.entity || name === scope.entity)) {
       const replicas = entity.replicas
         .filter(({ name }) => !scope.replica || name === scope.replica)
         .filter(({ name }) => !scope.knownOnly || connections.addresses.replicas.has(name));
       if (replicas.length === 0) continue;
-      const results = await verify({ source, copyOf, redis }, entity, replicas, {
+      const results = await verify({ source, targetFor, redis }, entity, replicas, {
         share: scope.share,
         timeoutMs: scope.within * 1_000,
         everyRow: scope.everyRow ?? false,
@@ -54,7 +57,7 @@ export async function verifyScope({ connections, progress, signal }: Running, sc
           }),
       });
       // A result without the caches would stand for more than it is.
-      if (scope.cache) await remember(source, results);
+      if (scope.cache) await saveResults(source, results);
       verified.push(...results);
     }
     return verified;

@@ -22,7 +22,7 @@ const CHUNK = 500;
 /** Long enough for an apply that is under way to have stored what it fenced. */
 const AGAIN_MS = 300;
 
-export interface Cached {
+export interface CacheStores {
   readonly replica: Sql;
   readonly redis: Redis;
 }
@@ -45,8 +45,8 @@ interface Suspect {
  * @param onPage is called after each page with the number of entries that were compared in it.
  * @throws when Redis or the database does not answer, or when `onPage` throws.
  */
-export async function wrongEntries(
-  deps: Cached,
+export async function compareCache(
+  deps: CacheStores,
   entity: EntityDeclaration,
   declared: ReplicaDeclaration,
   onPage: (entries: number) => Promise<void>,
@@ -69,8 +69,8 @@ export async function wrongEntries(
 }
 
 /** Which of these have a wrong entry: looked at twice. */
-export async function wrongAmong(
-  deps: Cached,
+export async function compareCacheEntries(
+  deps: CacheStores,
   entity: EntityDeclaration,
   declared: ReplicaDeclaration,
   ids: readonly EntityId[],
@@ -84,7 +84,7 @@ export async function wrongAmong(
 
 /** A second look: what an apply was just replacing is right by now. */
 async function certain(
-  deps: Cached,
+  deps: CacheStores,
   entity: EntityDeclaration,
   declared: ReplicaDeclaration,
   before: ReadonlyMap<EntityId, Suspect>,
@@ -115,7 +115,7 @@ function verdict(before: Suspect, now: Suspect): "cache-stale" | "cache-altered"
 }
 
 async function compare(
-  { replica, redis }: Cached,
+  { replica, redis }: CacheStores,
   entity: EntityDeclaration,
   declared: ReplicaDeclaration,
   ids: readonly EntityId[],

@@ -1,11 +1,11 @@
 /** Sends only what a replica has not heard of: compares as a verification does, and sends the rows whose digests the replica lacks. */
 import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity/entity.ts";
 import { listText, type Sql } from "../../platform/postgres/connect.ts";
-import type { Backlog } from "../backlog.ts";
+import type { ConsumerBackpressure } from "../consumer-backpressure.ts";
 import { waitForOutbox } from "../outbox-backpressure.ts";
-import { liveTables } from "../verify/copy.ts";
-import { FIRST_ID, nextRange, type Range, unheard } from "../verify/range.ts";
-import { stepOf } from "./backfill.ts";
+import { liveTables } from "../verify/comparison-target.ts";
+import { FIRST_ID, findDigestMismatches, nextRange, type Range } from "../verify/range.ts";
+import { stepRows } from "./backfill.ts";
 import { Throttle } from "./throttle.ts";
 
 const RANGE_ROWS = 2_000;
@@ -15,7 +15,7 @@ export interface MissingOptions {
   readonly rate: number;
   /** Begins after this id. Undefined: at the first row. */
   readonly from: EntityId | undefined;
-  readonly backlog: Pick<Backlog, "wait">;
+  readonly backlog: Pick<ConsumerBackpressure, "wait">;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: { readonly rows: number; readonly sent: number }) => void;
 }
@@ -32,7 +32,7 @@ export async function backfillMissing(
   { rate, from, backlog, signal, onProgress }: MissingOptions,
 ): Promise<{ rows: number; sent: number; finished: boolean }> {
   const { source } = deps;
-  const step = stepOf(rate);
+  const step = stepRows(rate);
   const throttle = new Throttle(rate);
   let rows = 0;
   let sent = 0;
@@ -40,7 +40,8 @@ export async function backfillMissing(
     const range: Range = await nextRange(source, entity, after, RANGE_ROWS);
     const missing = new Set<EntityId>();
     for (const { name } of replicas)
-      for (const id of await unheard(source, liveTables(deps.replica(name), entity), entity, range)) missing.add(id);
+      for (const id of await findDigestMismatches(source, liveTables(deps.replica(name), entity), entity, range))
+        missing.add(id);
     const ids = [...missing];
     for (let i = 0; i < ids.length; i += step) {
       const part = ids.slice(i, i + step);

@@ -2,12 +2,12 @@ import { expect, test } from "bun:test";
 import { product } from "../../contracts/entities/product.ts";
 import { encodeEvent } from "../../contracts/event.ts";
 import { productDocument, upserted } from "../../tests/harness/events.ts";
-import { viewOf } from "./expected.ts";
+import { viewEvent } from "./event-view.ts";
 
 const view = (overrides: Record<string, unknown>, reveal = false) => {
   const { value, headers } = encodeEvent(upserted(productDocument(overrides)));
   const bytes = Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, Buffer.from(text)]));
-  return viewOf(product, undefined, { value: Buffer.from(value!), headers: bytes }, reveal);
+  return viewEvent(product, undefined, { value: Buffer.from(value!), headers: bytes }, reveal);
 };
 
 test("each field stands beside what was expected of it, and its problem", () => {
@@ -28,14 +28,14 @@ test("private values, and those of fields that nobody declared, are shown only w
 test("a field that is missing is told", () => {
   const document = productDocument();
   const value = Buffer.from(JSON.stringify({ id: document.id }));
-  const { fields } = viewOf(product, "catalog", { value, headers: {} }, false);
+  const { fields } = viewEvent(product, "catalog", { value, headers: {} }, false);
   expect(fields.find(({ field }) => field === "sku")).toMatchObject({ value: null });
   expect(fields.find(({ field }) => field === "sku")?.problem).not.toBeNull();
   expect(fields.map(({ field }) => field)).not.toContain("cost");
 });
 
 test("what is no document is said to be none", () => {
-  const of = (value: Buffer | null) => viewOf(product, undefined, { value, headers: {} }, false).unreadable;
+  const of = (value: Buffer | null) => viewEvent(product, undefined, { value, headers: {} }, false).unreadable;
   expect([of(null), of(Buffer.from("[]")), of(Buffer.from([0xff]))].map((why) => why !== null)).toEqual([
     true,
     true,

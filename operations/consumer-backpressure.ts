@@ -18,7 +18,7 @@ interface Lag {
   readonly position: number;
 }
 
-export class Backlog {
+export class ConsumerBackpressure {
   private askAgainAt = Number.NEGATIVE_INFINITY;
 
   constructor(

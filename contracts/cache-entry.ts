@@ -2,7 +2,7 @@
  * What a cache key holds: `<epoch> <version> <schema version> <body>`, or a lease (lease.lua). The body is a document's JSON text, or a
  * mark for "not there".
  */
-import type { Version } from "./entity/entity.ts";
+import type { Version } from "./entity/document.ts";
 
 /** What PostgreSQL had for an id: a document's JSON text, or nothing, as of a version. */
 export interface Entry {

@@ -5,7 +5,7 @@
  * when whoever wrote it could not know whether it was stored: readers fold by origin. What was done about a letter is a record of
  * the same partition without a value, a mark, that names the origin. Partition n has the letters of every topic's partition n.
  */
-import { type EntityId, ID, type Version } from "./entity/entity.ts";
+import { type EntityId, ID, type Version } from "./entity/document.ts";
 import { header } from "./event.ts";
 
 interface Reason {

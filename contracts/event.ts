@@ -7,7 +7,8 @@
  */
 
 import { z } from "zod";
-import type { Document, EntityDeclaration, EntityId, ReplicaDeclaration, Version } from "./entity/entity.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "./entity/declaration.ts";
+import type { Document, EntityId, Version } from "./entity/document.ts";
 import { upcastProjection } from "./entity/upcast.ts";
 import { LockstepError } from "./errors.ts";
 

@@ -1,5 +1,5 @@
 /** Cursor pages: a page names where the next one starts, so that rows that come and go shift nothing. Pure. */
-import { ID } from "./entity/entity.ts";
+import { ID } from "./entity/document.ts";
 import { RequestError } from "./errors.ts";
 
 export const DEFAULT_PAGE = 20;

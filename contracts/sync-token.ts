@@ -1,5 +1,5 @@
 /** What a write answers in `Sync-Token`, so that a later read elsewhere can ask for at least that state (P8). */
-import type { EntityId, Version } from "./entity/entity.ts";
+import type { EntityId, Version } from "./entity/document.ts";
 import { RequestError } from "./errors.ts";
 
 /** The least version that a reader wants to see of one entity. */

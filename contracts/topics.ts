@@ -1,5 +1,5 @@
 /** Every topic as data: who writes it, who reads it, how it is cleaned up. The diagram in ARCHITECTURE.md says the same; a test compares them. */
-import type { EntityDeclaration } from "./entity/entity.ts";
+import type { EntityDeclaration } from "./entity/declaration.ts";
 
 export interface TopicDeclaration {
   readonly name: string;

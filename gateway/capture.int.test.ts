@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import postgres, { type Sql } from "postgres";
 import { product } from "../contracts/entities/product.ts";
-import { documentOf } from "../contracts/entity/entity.ts";
+import { documentOf } from "../contracts/entity/row.ts";
 import { createLogger } from "../observability/logger.ts";
 import { migrate } from "../platform/postgres/migrate.ts";
 import { LOCK_SPACE } from "../relay/leader-lock.ts";

@@ -2,7 +2,7 @@
  * Waits until replicas have told that they applied a write: what `Prefer: wait` asks for. Reads `lockstep.receipts` from the first
  * such write on; a gateway that nobody asks to wait needs no log at all.
  */
-import type { EntityId, Version } from "../contracts/entity/entity.ts";
+import type { EntityId, Version } from "../contracts/entity/document.ts";
 import { decodeReceipt, type Receipt } from "../contracts/receipt.ts";
 import { receiptsTopic } from "../contracts/topics.ts";
 import type { Log, StoredRecord, Watcher } from "../kafka/log.ts";

@@ -1,12 +1,7 @@
 /** Writes and reads of one entity in the source: each is one statement, which writes that come at the same time share. */
-import {
-  type Document,
-  documentOf,
-  type EntityDeclaration,
-  type EntityId,
-  rowOf,
-  type Version,
-} from "../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
+import type { Document, EntityId, Version } from "../contracts/entity/document.ts";
+import { documentOf, rowOf } from "../contracts/entity/row.ts";
 import { RequestError } from "../contracts/errors.ts";
 import { watchBuffer } from "../observability/gauges.ts";
 import type { Metrics } from "../observability/metrics.ts";

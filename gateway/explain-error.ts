@@ -1,6 +1,7 @@
 /** What the source's database says, as an error that a client can act on. */
 import type { PostgresError } from "postgres";
-import { columnOf, type EntityDeclaration } from "../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
+import { columnOf } from "../contracts/entity/row.ts";
 import { RequestError, type Violation } from "../contracts/errors.ts";
 import { DatabaseUnavailableError, isUnavailable } from "../platform/postgres/database.ts";
 

@@ -1,5 +1,5 @@
 /** Conditional requests (RFC 9110, section 13) over strong entity tags, which are versions: `"7"`. Pure. */
-import type { Version } from "../contracts/entity/entity.ts";
+import type { Version } from "../contracts/entity/document.ts";
 import { RequestError } from "../contracts/errors.ts";
 
 export const etagOf = (version: Version): string => `"${version}"`;

@@ -1,6 +1,7 @@
 /** The HTTP API of one entity, made from its declaration. */
 import type { Context, Hono } from "hono";
-import { type Document, type EntityId, inputSchema, patchSchema, type Version } from "../contracts/entity/entity.ts";
+import type { Document, EntityId, Version } from "../contracts/entity/document.ts";
+import { inputSchema, patchSchema } from "../contracts/entity/schemas.ts";
 import { RequestError } from "../contracts/errors.ts";
 import { isId, pageOf, pageRequest } from "../contracts/pages.ts";
 import { readBody } from "../platform/http/body.ts";

@@ -1,6 +1,7 @@
 /** What a write's client asks for and is told beyond the write itself: `Sync-Token`, and `Prefer: wait` until replicas have it. */
 import type { Context } from "hono";
-import type { EntityDeclaration, EntityId, Version } from "../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
+import type { EntityId, Version } from "../contracts/entity/document.ts";
 import { RequestError } from "../contracts/errors.ts";
 import { preferredWait, type Wait } from "../contracts/prefer.ts";
 import { decodeSyncTokens, encodeSyncToken, type TokenEntry } from "../contracts/sync-token.ts";

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { entities } from "../contracts/entities/index.ts";
 import { product } from "../contracts/entities/product.ts";
-import { columnOf, documentOf, documentSchema, systemFields } from "../contracts/entity/entity.ts";
+import { systemFields } from "../contracts/entity/fields.ts";
+import { columnOf, documentOf } from "../contracts/entity/row.ts";
+import { documentSchema } from "../contracts/entity/schemas.ts";
 import { request } from "../tests/harness/client.ts";
 import { type TestGateway, testGateway } from "../tests/harness/gateway.ts";
 

@@ -1,6 +1,6 @@
 /** Keeps what operations send from standing in the topics before what clients write: waits while a follower has much before it. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { EntityDeclaration } from "../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { eventsTopic, replicaGroup, replicaTopic, streamGroup } from "../contracts/topics.ts";
 import type { Log } from "../kafka/log.ts";
 

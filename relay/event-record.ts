@@ -1,5 +1,6 @@
 /** What an outbox row becomes in the log. */
-import { columnOf, documentOf, type EntityDeclaration } from "../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
+import { columnOf, documentOf } from "../contracts/entity/row.ts";
 import { encodeEvent } from "../contracts/event.ts";
 import type { OutgoingRecord } from "../kafka/log.ts";
 import type { OutboxRow } from "./outbox.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { product } from "../contracts/entities/product.ts";
-import { rowOf } from "../contracts/entity/entity.ts";
+import { rowOf } from "../contracts/entity/row.ts";
 import { header } from "../contracts/event.ts";
 import { productDocument } from "../tests/harness/events.ts";
 import { toEventRecord } from "./event-record.ts";

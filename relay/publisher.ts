@@ -6,7 +6,7 @@
  * - closed: what the last writes did is unknown. Opening fences all earlier writers and reads each partition from its
  *   durable position to the fence: what is found there was stored and is not published again.
  */
-import type { EntityDeclaration } from "../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { changeId, header } from "../contracts/event.ts";
 import { eventsTopic } from "../contracts/topics.ts";
 import type { Log, LogWriter, OutgoingRecord, TopicPartition } from "../kafka/log.ts";

@@ -1,6 +1,6 @@
 /** The replica's loop on one screen: decode → reduce → fence, apply, store → count → dead letters. The log remembers what is done when it resolves. */
 import { type Cause, encodeDeadLetter } from "../contracts/dead-letter.ts";
-import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity/entity.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity/declaration.ts";
 import { decodeRouted, NewerSchemaVersionError, type RoutedEvent } from "../contracts/event.ts";
 import { isId } from "../contracts/pages.ts";
 import { replicaGroup, replicaTopic } from "../contracts/topics.ts";

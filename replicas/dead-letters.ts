@@ -1,6 +1,6 @@
 /** A replica's dead letters on their way into the log: surely stored, or the batch comes again. */
 import type { Cause, encodeDeadLetter } from "../contracts/dead-letter.ts";
-import type { EntityDeclaration } from "../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { UpcastError } from "../contracts/entity/upcast.ts";
 import { deadLetterTopic } from "../contracts/topics.ts";
 import type { Log, LogWriter, TopicPartition } from "../kafka/log.ts";

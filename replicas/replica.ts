@@ -1,6 +1,6 @@
 /** A replica without its log and its HTTP port: database and cache, and for each entity the way in (applier) and the way out (lookup). */
 import { allEntities } from "../contracts/entities/index.ts";
-import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity/entity.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity/declaration.ts";
 import { watchBuffer, watchPool } from "../observability/gauges.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";

@@ -1,6 +1,7 @@
 /** Marks dead letters of this replica whose entity has that version or a newer one by now: nobody needs to look at them any more. */
 import { encodeMark } from "../contracts/dead-letter.ts";
-import type { EntityDeclaration, EntityId, Version } from "../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
+import type { EntityId, Version } from "../contracts/entity/document.ts";
 import { deadLetterTopic } from "../contracts/topics.ts";
 import type { Log } from "../kafka/log.ts";
 import type { Logger } from "../observability/logger.ts";

@@ -4,8 +4,9 @@
  */
 import { randomUUID } from "node:crypto";
 import { entities } from "../contracts/entities/index.ts";
-import { type EntityDeclaration, inputSchema } from "../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { exampleIn, exampleInput } from "../contracts/entity/example.ts";
+import { inputSchema } from "../contracts/entity/schemas.ts";
 import { UserError } from "../contracts/errors.ts";
 
 const fits = (entity: EntityDeclaration): boolean =>

@@ -1,6 +1,6 @@
 /** Counts the open dead letters of the partitions that this instance has: those of all instances together are all. */
 import { isSuperseded } from "../contracts/dead-letter.ts";
-import type { EntityDeclaration } from "../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { deadLetterTopic, eventsTopic } from "../contracts/topics.ts";
 import type { Log, TopicPartition } from "../kafka/log.ts";
 import type { OpenDeadLetter, OpenDeadLetters } from "../pipeline/open-dead-letters.ts";

@@ -1,6 +1,7 @@
 /** One input record → everything that follows from it: validate → dedupe → route. Pure but for reading what is known. */
 import { encodeDeadLetter } from "../contracts/dead-letter.ts";
-import type { EntityDeclaration, EntityId, Version } from "../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
+import type { EntityId, Version } from "../contracts/entity/document.ts";
 import { encodeRouted, header, routedHeaders } from "../contracts/event.ts";
 import { isId } from "../contracts/pages.ts";
 import { deadLetterTopic } from "../contracts/topics.ts";

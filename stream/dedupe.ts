@@ -1,5 +1,5 @@
 /** Tells whether an event still says something new. Pure. */
-import type { Version } from "../contracts/entity/entity.ts";
+import type { Version } from "../contracts/entity/document.ts";
 
 export type Freshness = "fresh" | "duplicate" | "stale";
 

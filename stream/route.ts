@@ -1,5 +1,6 @@
 /** Event → what each replica gets. Pure. */
-import type { Document, EntityDeclaration } from "../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
+import type { Document } from "../contracts/entity/document.ts";
 import type { EntityEvent } from "../contracts/event.ts";
 
 /** For one replica: its document, or null when it is to have none from this version on. */

@@ -9,7 +9,7 @@
  * So outputs are written once without a transaction per batch, and an unclear outcome is never guessed at.
  */
 import { deadLetterHeader } from "../contracts/dead-letter.ts";
-import type { EntityDeclaration } from "../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { header } from "../contracts/event.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic, versionsTopic } from "../contracts/topics.ts";
 import type { Log, LogWriter, OffsetRange, TopicPartition } from "../kafka/log.ts";

@@ -1,5 +1,6 @@
 /** The stream's whole step on one screen: validate → dedupe → route → write → remember. */
-import type { EntityDeclaration, EntityId, Version } from "../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
+import type { EntityId, Version } from "../contracts/entity/document.ts";
 import { eventsTopic, replicaTopic, streamGroup, versionsTopic } from "../contracts/topics.ts";
 import type { Batch, Log, OutgoingRecord, StoredRecord, TopicPartition } from "../kafka/log.ts";
 import { BatchSpans } from "../observability/batch-spans.ts";

@@ -1,8 +1,10 @@
 /** Bytes → event or rejection. Pure: the same record is judged the same in every replay. */
 import { z } from "zod";
 import type { ReasonName, reasons } from "../contracts/dead-letter.ts";
-import { type Document, documentSchema, type EntityDeclaration, fitsDocument, ID } from "../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
+import { type Document, ID } from "../contracts/entity/document.ts";
 import type { Fits } from "../contracts/entity/fits.ts";
+import { documentSchema, fitsDocument } from "../contracts/entity/schemas.ts";
 import { UpcastError, upcast } from "../contracts/entity/upcast.ts";
 import { deletedSchema, type EntityEvent, header, type Operation, operationsOf } from "../contracts/event.ts";
 import type { StoredRecord } from "../kafka/log.ts";

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { product } from "../contracts/entities/product.ts";
-import { defineEntity, integer, type Upcaster } from "../contracts/entity/entity.ts";
+import { defineEntity, type Upcaster } from "../contracts/entity/declaration.ts";
+import { integer } from "../contracts/entity/fields.ts";
 import { header } from "../contracts/event.ts";
 import type { StoredRecord } from "../kafka/log.ts";
 import { deleted, productDocument, storedEvent, upserted } from "../tests/harness/events.ts";

@@ -4,7 +4,7 @@
  */
 import { Database } from "bun:sqlite";
 import { rmSync } from "node:fs";
-import type { EntityId, Version } from "../contracts/entity/entity.ts";
+import type { EntityId, Version } from "../contracts/entity/document.ts";
 
 export interface Checkpoint {
   /** Offset of the first input record that is not in the state. */

@@ -1,5 +1,5 @@
 /** What is known, as records of the compacted versions topic: one per entity, the last of a flush carries the checkpoint. */
-import type { EntityId, Version } from "../contracts/entity/entity.ts";
+import type { EntityId, Version } from "../contracts/entity/document.ts";
 import type { OutgoingRecord, StoredRecord } from "../kafka/log.ts";
 import type { Checkpoint } from "./version-store.ts";
 

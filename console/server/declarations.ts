@@ -1,7 +1,8 @@
 /** What the declarations say, for a page that names no entity, field or replica by hand. Pure. */
 import { z } from "zod";
 import { entities } from "../../contracts/entities/index.ts";
-import type { EntityDeclaration, Field } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import type { Field } from "../../contracts/entity/fields.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic } from "../../contracts/topics.ts";
 
 export interface DeclaredField {

@@ -1,7 +1,8 @@
 /** The headers of each kind of message, as schemas. What is not named here may be there too and says nothing. Pure. */
 import { z } from "zod";
 import { deadLetterHeader, reasonNames, resolutions } from "../dead-letter.ts";
-import { type EntityDeclaration, ID } from "../entity/entity.ts";
+import type { EntityDeclaration } from "../entity/declaration.ts";
+import { ID } from "../entity/document.ts";
 import { EVENT_SOURCE, eventType, header, type Operation } from "../event.ts";
 
 const counter = z.string().regex(/^[1-9]\d*$/);

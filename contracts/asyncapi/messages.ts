@@ -2,9 +2,10 @@
 import { z } from "zod";
 import { controlSchema, replicaKey, STREAM_KEY } from "../control.ts";
 import { replicaNames } from "../entities/index.ts";
-import { documentSchema, type EntityDeclaration, type ReplicaDeclaration } from "../entity/entity.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "../entity/declaration.ts";
 import { exampleDocument, exampleIn } from "../entity/example.ts";
 import { capitalised, type JsonSchema } from "../entity/json-schema.ts";
+import { documentSchema } from "../entity/schemas.ts";
 import { deletedSchema, type EntityEvent, encodeEvent, encodeRouted, routedHeaders as headersOf } from "../event.ts";
 import { receiptSchema } from "../receipt.ts";
 import {

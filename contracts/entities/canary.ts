@@ -2,7 +2,8 @@
  * The canary: one row that the leading relay updates every few seconds. It takes the path of every other entity to all
  * replicas and caches, so that an idle system still reports its latency.
  */
-import { defineEntity, defineReplica, type EntityDeclaration, integer } from "../entity/entity.ts";
+import { defineEntity, defineReplica, type EntityDeclaration } from "../entity/declaration.ts";
+import { integer } from "../entity/fields.ts";
 
 const fields = { beat: integer({ min: 0, max: Number.MAX_SAFE_INTEGER, initial: 0 }) };
 

@@ -1,4 +1,4 @@
-import type { EntityDeclaration } from "../entity/entity.ts";
+import type { EntityDeclaration } from "../entity/declaration.ts";
 import { declareCanary } from "./canary.ts";
 import { product } from "./product.ts";
 

@@ -1,5 +1,6 @@
 /** The first entity, and the file to copy for one of your own: a declaration here and one migration per database. */
-import { boolean, decimal, defineEntity, defineReplica, integer, oneOf, text, texts } from "../entity/entity.ts";
+import { defineEntity, defineReplica } from "../entity/declaration.ts";
+import { boolean, decimal, integer, oneOf, text, texts } from "../entity/fields.ts";
 
 const fields = {
   sku: text({ min: 1, max: 64 }),

@@ -1,5 +1,7 @@
 /** One document of an entity: as the descriptions show it, and as somebody who tries it out sends it. Pure. */
-import { type Document, type EntityDeclaration, inputSchema, type ReplicaDeclaration } from "./entity.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "./declaration.ts";
+import type { Document } from "./document.ts";
+import { inputSchema } from "./schemas.ts";
 
 const at = "2026-01-02T03:04:05.678Z";
 /** Id of every example: a UUIDv7, as the gateway makes them. */

@@ -2,17 +2,8 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { productDocument } from "../../tests/harness/events.ts";
 import { product } from "../entities/product.ts";
-import {
-  boolean,
-  documentSchema,
-  type Field,
-  fitsDocument,
-  integer,
-  oneOf,
-  systemFields,
-  text,
-  texts,
-} from "./entity.ts";
+import { boolean, type Field, integer, oneOf, systemFields, text, texts } from "./fields.ts";
+import { documentSchema, fitsDocument } from "./schemas.ts";
 
 const odd = [
   "",

@@ -1,6 +1,6 @@
 /** JSON Schemas of what is declared with zod, for descriptions that other programs read. Pure. */
 import { z } from "zod";
-import { systemFields } from "./entity.ts";
+import { systemFields } from "./fields.ts";
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -32,7 +32,7 @@ export function jsonSchemas(named: Readonly<Record<string, z.ZodType>>, target: 
 
 const madeByServer = new Set<unknown>(Object.values(systemFields).map(({ schema }) => schema));
 
-/** What JSON Schema can say of a rule that zod knows by name only (contracts/entity/entity.ts), and who sets a member. */
+/** What JSON Schema can say of a rule that zod knows by name only (contracts/entity/fields.ts), and who sets a member. */
 function override({ zodSchema, jsonSchema }: { zodSchema: unknown; jsonSchema: z.core.JSONSchema.BaseSchema }): void {
   const { rules = [] } = jsonSchema as { rules?: readonly string[] };
   if (rules.includes("no value twice")) Object.assign(jsonSchema, { uniqueItems: true });

@@ -1,12 +1,8 @@
 /** Documents of earlier schema versions, brought to the current one, one version after the other. Pure. */
 import { LockstepError } from "../errors.ts";
-import {
-  type Document,
-  type EntityDeclaration,
-  type ReplicaDeclaration,
-  systemFields,
-  type Upcasters,
-} from "./entity.ts";
+import type { EntityDeclaration, ReplicaDeclaration, Upcasters } from "./declaration.ts";
+import type { Document } from "./document.ts";
+import { systemFields } from "./fields.ts";
 
 /** An upcaster could not read a document. The message holds no value of the document, which may be private. */
 export class UpcastError extends LockstepError {

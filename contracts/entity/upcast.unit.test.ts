@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
 import { decodeRouted, type EntityEvent, encodeRouted, NewerSchemaVersionError, routedHeaders } from "../event.ts";
-import { type Document, defineEntity, defineReplica, integer, text } from "./entity.ts";
+import { defineEntity, defineReplica } from "./declaration.ts";
+import type { Document } from "./document.ts";
+import { integer, text } from "./fields.ts";
 import { UpcastError, upcast } from "./upcast.ts";
 
 const fields = { title: text({ max: 20 }), size: integer({ min: 0, max: 9 }), secret: text({ max: 9, private: true }) };

@@ -1,7 +1,8 @@
 /** The description of the gateway's HTTP API: made from the same declarations as its routes. Pure. */
 import type { z } from "zod";
 import { entities } from "../../contracts/entities/index.ts";
-import { documentSchema, type EntityDeclaration, inputSchema, patchSchema } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import { documentSchema, inputSchema, patchSchema } from "../../contracts/entity/schemas.ts";
 import { type OpenApi, openApi, type Paths, pageSchema } from "../../platform/openapi/document.ts";
 import { description, servicePaths } from "../../platform/openapi/service-paths.ts";
 import { bearer, guarded } from "./guarded.ts";

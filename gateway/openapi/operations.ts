@@ -1,5 +1,5 @@
 /** What reads and writes have in common. Pure. */
-import type { EntityDeclaration } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { exampleDocument } from "../../contracts/entity/example.ts";
 import { capitalised, schemaRef } from "../../contracts/entity/json-schema.ts";
 import type { ErrorCode } from "../../contracts/errors.ts";

@@ -1,5 +1,5 @@
 /** The descriptions of the routes that read. Pure. */
-import type { EntityDeclaration } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { EXAMPLE_ID, exampleDocument } from "../../contracts/entity/example.ts";
 import { capitalised, schemaRef } from "../../contracts/entity/json-schema.ts";
 import { headers, id, ifNoneMatch, page, traceparent } from "../../platform/openapi/headers.ts";

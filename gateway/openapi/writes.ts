@@ -1,5 +1,5 @@
 /** The descriptions of the routes that write. Pure. */
-import type { EntityDeclaration } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { EXAMPLE_ID } from "../../contracts/entity/example.ts";
 import { schemaRef } from "../../contracts/entity/json-schema.ts";
 import type { ErrorCode } from "../../contracts/errors.ts";

@@ -4,7 +4,8 @@
  * together, and no lost connection can leave half of it. There is one text for each, whatever members a change has, since every
  * text is a prepared statement in every connection.
  */
-import { columnOf, type EntityDeclaration } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import { columnOf } from "../../contracts/entity/row.ts";
 import insert from "./insert.sql" with { type: "text" };
 import list from "./list.sql" with { type: "text" };
 import read from "./read.sql" with { type: "text" };

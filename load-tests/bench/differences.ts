@@ -1,7 +1,9 @@
 /** Compares a source and a replica row by row, by what the declarations say a replica has. */
 import postgres from "postgres";
 import { entities as declared } from "../../contracts/entities/index.ts";
-import { type Document, documentOf, type EntityDeclaration } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import type { Document } from "../../contracts/entity/document.ts";
+import { documentOf } from "../../contracts/entity/row.ts";
 
 type Rows = Map<string, Document>;
 

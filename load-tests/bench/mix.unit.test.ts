@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { inputSchema } from "../../contracts/entity/entity.ts";
+import { inputSchema } from "../../contracts/entity/schemas.ts";
 import { dueMs } from "./generator.ts";
 import { Mix, randomFrom } from "./mix.ts";
 import { entity, productBody } from "./product.ts";

@@ -1,6 +1,6 @@
 /** The writes that the bench sends. The only file of the bench, beside bulk-*.sql and write-*.sql, that names an entity's fields. */
 import { entities } from "../../contracts/entities/index.ts";
-import type { EntityDeclaration } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Random } from "./mix.ts";
 
 export const entity: EntityDeclaration = declared("product");

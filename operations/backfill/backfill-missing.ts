@@ -1,5 +1,6 @@
 /** Sends only what a replica has not heard of: compares as a verification does, and sends the rows whose digests the replica lacks. */
-import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
+import type { EntityId } from "../../contracts/entity/document.ts";
 import { listText, type Sql } from "../../platform/postgres/connect.ts";
 import type { ConsumerBackpressure } from "../consumer-backpressure.ts";
 import { waitForOutbox } from "../outbox-backpressure.ts";

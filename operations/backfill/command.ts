@@ -1,7 +1,8 @@
 /** `lockstep backfill`. */
 import { type Command, InvalidArgumentError } from "commander";
 import { entities } from "../../contracts/entities/index.ts";
-import type { EntityDeclaration, EntityId } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import type { EntityId } from "../../contracts/entity/document.ts";
 import { ConsumerBackpressure } from "../consumer-backpressure.ts";
 import {
   choiceParser,

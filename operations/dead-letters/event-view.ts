@@ -1,6 +1,8 @@
 /** A letter's event beside what was expected of it, field by field. Pure. */
 import { z } from "zod";
-import { documentSchema, type EntityDeclaration, type Field, systemFields } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import { type Field, systemFields } from "../../contracts/entity/fields.ts";
+import { documentSchema } from "../../contracts/entity/schemas.ts";
 import { upcast } from "../../contracts/entity/upcast.ts";
 import { header } from "../../contracts/event.ts";
 

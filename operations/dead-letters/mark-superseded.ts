@@ -1,6 +1,6 @@
 /** Finds the open letters that have nothing left to say, since the replicas have that version of their entity or a newer one. */
 import { isSuperseded } from "../../contracts/dead-letter.ts";
-import type { EntityId, Version } from "../../contracts/entity/entity.ts";
+import type { EntityId, Version } from "../../contracts/entity/document.ts";
 import { listText, type Sql } from "../../platform/postgres/connect.ts";
 import type { DeadLetterEntry } from "./read-dead-letters.ts";
 

@@ -1,6 +1,6 @@
 /** All dead letters as the topics tell: one for each origin, with what was done about it. */
 import { type DeadLetter, decodeDeadLetterOrMark, originName, type Resolution } from "../../contracts/dead-letter.ts";
-import type { EntityDeclaration } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { deadLetterTopic } from "../../contracts/topics.ts";
 import type { Log, StoredRecord } from "../../kafka/log.ts";
 

@@ -7,7 +7,7 @@
  * letter twice, which counts as one.
  */
 import { originalOf } from "../../contracts/dead-letter.ts";
-import type { EntityDeclaration } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { header } from "../../contracts/event.ts";
 import { deadLetterTopic, eventsTopic } from "../../contracts/topics.ts";
 import type { Log, LogWriter, OutgoingRecord, StoredRecord } from "../../kafka/log.ts";

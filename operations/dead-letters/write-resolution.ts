@@ -1,6 +1,6 @@
 /** Writes what was done about letters beside them. One command at a time: a second one shuts the first out. */
 import { encodeMark, type Resolution } from "../../contracts/dead-letter.ts";
-import type { EntityDeclaration } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { deadLetterTopic, eventsTopic } from "../../contracts/topics.ts";
 import { type Log, type LogWriter, type TopicPartition, WriterDeadError } from "../../kafka/log.ts";
 import { ConnectionError } from "../connect.ts";

@@ -2,7 +2,8 @@
 import type { Redis } from "ioredis";
 import { cachePrefix, parseEntry } from "../../contracts/cache-entry.ts";
 import { decodeDeadLetterOrMark } from "../../contracts/dead-letter.ts";
-import type { EntityDeclaration, EntityId } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import type { EntityId } from "../../contracts/entity/document.ts";
 import { header } from "../../contracts/event.ts";
 import { deadLetterTopic, eventsTopic } from "../../contracts/topics.ts";
 import type { Log, StoredRecord } from "../../kafka/log.ts";

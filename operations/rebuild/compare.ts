@@ -1,6 +1,6 @@
 /** Compares what a rebuild has filled with the source, by content and while writes go on, before it takes the live tables' place. */
 import { entities } from "../../contracts/entities/index.ts";
-import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import { resendDifferences } from "../repair/repair.ts";
 import type { ComparisonTarget } from "../verify/comparison-target.ts";
 import { confirmDifferences } from "../verify/confirm-differences.ts";

@@ -1,7 +1,8 @@
 /** Sends again exactly what differs, and looks at it again when it has arrived. */
 import type { Redis } from "ioredis";
 import { entities } from "../../contracts/entities/index.ts";
-import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
+import type { EntityId } from "../../contracts/entity/document.ts";
 import type { Log } from "../../kafka/log.ts";
 import { listText, type Sql } from "../../platform/postgres/connect.ts";
 import { waitForOutbox } from "../outbox-backpressure.ts";

@@ -6,12 +6,9 @@
  */
 import type { Redis } from "ioredis";
 import { cachePrefix, type Entry, parseEntry } from "../../contracts/cache-entry.ts";
-import {
-  documentOf,
-  type EntityDeclaration,
-  type EntityId,
-  type ReplicaDeclaration,
-} from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
+import type { EntityId } from "../../contracts/entity/document.ts";
+import { documentOf } from "../../contracts/entity/row.ts";
 import { isId } from "../../contracts/pages.ts";
 import { listText, type Sql } from "../../platform/postgres/connect.ts";
 import type { Difference } from "./difference.ts";

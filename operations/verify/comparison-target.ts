@@ -1,5 +1,5 @@
 /** What is compared with the source: the tables of one entity in one replica, and how it is known that everything has arrived there. */
-import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import { replicaGroup, replicaTopic } from "../../contracts/topics.ts";
 import type { Log } from "../../kafka/log.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";

@@ -2,7 +2,8 @@
  * From suspicion to certainty: a difference counts when it is the same twice, with everything that was on its way having arrived in
  * between. So nothing is reported that is merely in flight, whatever is written meanwhile.
  */
-import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
+import type { EntityId } from "../../contracts/entity/document.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import type { ComparisonTarget } from "./comparison-target.ts";
 import { type ComparedEntity, compareEntity, type Difference, mayBeInFlight } from "./difference.ts";

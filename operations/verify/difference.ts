@@ -1,11 +1,7 @@
 /** What one entity is in the source and in a replica, and how they differ. Pure. */
-import {
-  type Document,
-  documentOf,
-  type EntityDeclaration,
-  type EntityId,
-  type ReplicaDeclaration,
-} from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
+import type { Document, EntityId } from "../../contracts/entity/document.ts";
+import { documentOf } from "../../contracts/entity/row.ts";
 
 /**
  * - missing: the replica should have the entity and has none

@@ -1,5 +1,6 @@
 /** Compares one range of ids by digests: a few numbers travel, and no row unless something differs. */
-import type { EntityDeclaration, EntityId } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import type { EntityId } from "../../contracts/entity/document.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import type { ReplicaTables } from "./comparison-target.ts";
 import inconsistentRows from "./inconsistent-rows.sql" with { type: "text" };

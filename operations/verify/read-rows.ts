@@ -1,5 +1,6 @@
 /** Reads what the source and a copy have for some ids. */
-import type { EntityDeclaration, EntityId } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import type { EntityId } from "../../contracts/entity/document.ts";
 import { listText, type Sql } from "../../platform/postgres/connect.ts";
 import type { ReplicaTables } from "./comparison-target.ts";
 import type { ComparedEntity } from "./difference.ts";

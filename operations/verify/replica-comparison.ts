@@ -1,6 +1,7 @@
 /** One copy of one entity against the source: collects what may differ range by range, and judges it at the end. */
 import type { Redis } from "ioredis";
-import type { EntityDeclaration, EntityId, ReplicaDeclaration } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
+import type { EntityId } from "../../contracts/entity/document.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import type { Throttle } from "../throttle.ts";
 import { compareCache } from "./compare-cache.ts";

@@ -1,6 +1,6 @@
 /** Compares replicas with the source, range by range, while both go on: digests first, rows only where those differ. */
 import type { Redis } from "ioredis";
-import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import { Throttle } from "../throttle.ts";
 import type { ComparisonTarget } from "./comparison-target.ts";

@@ -1,5 +1,5 @@
 /** Tells whether a copy has heard of everything that the source had committed at some moment: what it lacks then is no longer on its way. */
-import type { EntityDeclaration } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { eventsTopic, streamGroup } from "../../contracts/topics.ts";
 import type { Log } from "../../kafka/log.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";

@@ -1,6 +1,7 @@
 /** A request's body as a JSON object that the declaration accepts, or an error that says where it does not. */
 import type { z } from "zod";
-import { type Document, systemFields } from "../../contracts/entity/entity.ts";
+import type { Document } from "../../contracts/entity/document.ts";
+import { systemFields } from "../../contracts/entity/fields.ts";
 import { RequestError, type Violation } from "../../contracts/errors.ts";
 
 /** Longest that a body may take to arrive. */

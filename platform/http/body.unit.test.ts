@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { z } from "zod";
 import { product } from "../../contracts/entities/product.ts";
-import { inputSchema, patchSchema } from "../../contracts/entity/entity.ts";
+import { inputSchema, patchSchema } from "../../contracts/entity/schemas.ts";
 import { RequestError } from "../../contracts/errors.ts";
 import { readBody } from "./body.ts";
 

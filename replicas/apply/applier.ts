@@ -4,13 +4,9 @@
  * When the cache cannot be fenced it is switched off for everybody first, and the batch is applied without. Either way PostgreSQL
  * commits only if the cache's epoch is still the one that the batch was prepared for (cache/README.md).
  */
-import {
-  type Document,
-  type EntityId,
-  inOrder,
-  type ReplicaDeclaration,
-  type Version,
-} from "../../contracts/entity/entity.ts";
+import type { ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
+import type { Document, EntityId, Version } from "../../contracts/entity/document.ts";
+import { inOrder } from "../../contracts/entity/row.ts";
 import type { Logger } from "../../observability/logger.ts";
 import { Outage } from "../../observability/outage.ts";
 import { isRejected, isUnavailable } from "../../platform/postgres/database.ts";

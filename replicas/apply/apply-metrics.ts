@@ -1,5 +1,5 @@
 /** What a follower tells of the events that it applies: in the metrics of everything, or, of the canary, in its own and nowhere else. */
-import type { EntityDeclaration } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import type { Outcome } from "./reduce.ts";
 

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { entities, replicaNames } from "../../contracts/entities/index.ts";
-import { type Document, documentOf, rowOf, type Version } from "../../contracts/entity/entity.ts";
+import type { Document, Version } from "../../contracts/entity/document.ts";
+import { documentOf, rowOf } from "../../contracts/entity/row.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
 import {
   document,

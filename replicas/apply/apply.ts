@@ -1,14 +1,9 @@
 /** The replica's table: one call of the function that `lockstep.replicate` made for it (migrations/0001-lockstep.sql) applies a whole batch. */
 
-import {
-  columnOf,
-  type EntityDeclaration,
-  type EntityId,
-  type ReplicaDeclaration,
-  rowOf,
-  systemFields,
-  type Version,
-} from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
+import type { EntityId, Version } from "../../contracts/entity/document.ts";
+import { systemFields } from "../../contracts/entity/fields.ts";
+import { columnOf, rowOf } from "../../contracts/entity/row.ts";
 import { LockstepError } from "../../contracts/errors.ts";
 import type { RoutedEvent } from "../../contracts/event.ts";
 import { listText } from "../../platform/postgres/connect.ts";

@@ -1,5 +1,5 @@
 /** A batch as one thing to do per entity. Events carry the whole state, so the newest of an entity stands for all of them. */
-import type { EntityId, Version } from "../../contracts/entity/entity.ts";
+import type { EntityId, Version } from "../../contracts/entity/document.ts";
 import type { RoutedEvent } from "../../contracts/event.ts";
 
 export type Outcome = "applied" | "duplicate" | "stale";

@@ -3,7 +3,7 @@
  * the second would empty the log into them.
  */
 
-import type { EntityId } from "../../contracts/entity/entity.ts";
+import type { EntityId } from "../../contracts/entity/document.ts";
 import { LockstepError } from "../../contracts/errors.ts";
 
 /** What the database said to one change alone. It was rolled back; the changes beside it are applied. */

@@ -12,7 +12,7 @@
  */
 
 import { cachePrefix, type Entry, entryText, parseEntry } from "../../contracts/cache-entry.ts";
-import type { EntityId, Version } from "../../contracts/entity/entity.ts";
+import type { EntityId, Version } from "../../contracts/entity/document.ts";
 import type { Logger } from "../../observability/logger.ts";
 import type { RedisLink } from "../../platform/redis/redis.ts";
 import type { CacheEpoch, Epoch } from "./epoch.ts";

@@ -4,7 +4,7 @@
  * What this process applies is told at once; what another process of the same replica applies is found by asking the database,
  * for all who wait in one statement.
  */
-import type { EntityId, Version } from "../../contracts/entity/entity.ts";
+import type { EntityId, Version } from "../../contracts/entity/document.ts";
 import { RequestError } from "../../contracts/errors.ts";
 import type { TokenEntry } from "../../contracts/sync-token.ts";
 

@@ -1,7 +1,7 @@
 /** One entity by its id: from the cache, or from PostgreSQL, which then fills the cache. */
 
 import type { Entry } from "../../contracts/cache-entry.ts";
-import type { EntityId } from "../../contracts/entity/entity.ts";
+import type { EntityId } from "../../contracts/entity/document.ts";
 import { SingleFlight } from "../../platform/async/single-flight.ts";
 import type { Bypass, Cache } from "../cache/cache.ts";
 import type { Epoch } from "../cache/epoch.ts";

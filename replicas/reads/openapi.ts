@@ -1,8 +1,8 @@
 /** The description of one replica's HTTP API, beside its routes: made from the same declarations. Pure. */
 import type { z } from "zod";
-import { documentSchema } from "../../contracts/entity/entity.ts";
 import { EXAMPLE_ID, exampleIn } from "../../contracts/entity/example.ts";
 import { capitalised, schemaRef } from "../../contracts/entity/json-schema.ts";
+import { documentSchema } from "../../contracts/entity/schemas.ts";
 import type { ErrorCode } from "../../contracts/errors.ts";
 import { type OpenApi, openApi, type Paths, pageSchema } from "../../platform/openapi/document.ts";
 import { headers, id, ifNoneMatch, page, prefer, syncToken, traceparent } from "../../platform/openapi/headers.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Hono } from "hono";
-import { documentOf, rowOf } from "../../contracts/entity/entity.ts";
+import { documentOf, rowOf } from "../../contracts/entity/row.ts";
 import { createMetrics } from "../../observability/metrics.ts";
 import { serviceApp } from "../../platform/http/http.ts";
 import { type CacheProcess, startCacheProcess } from "../../tests/harness/cache-process.ts";

@@ -1,6 +1,7 @@
 /** The replica's HTTP API over one entity: read one, list many. Made from the declaration; writes go to the gateway. */
 import type { Context, Hono } from "hono";
-import type { EntityDeclaration, EntityId } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import type { EntityId } from "../../contracts/entity/document.ts";
 import { RequestError } from "../../contracts/errors.ts";
 import { isId, pageOf, pageRequest } from "../../contracts/pages.ts";
 import { preferredWait } from "../../contracts/prefer.ts";

@@ -1,14 +1,9 @@
 /** Reads of one entity's table in the replica's PostgreSQL. */
 
 import type { Entry } from "../../contracts/cache-entry.ts";
-import {
-  type Document,
-  documentOf,
-  type EntityDeclaration,
-  type EntityId,
-  type ReplicaDeclaration,
-  type Version,
-} from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
+import type { Document, EntityId, Version } from "../../contracts/entity/document.ts";
+import { documentOf } from "../../contracts/entity/row.ts";
 import { RequestError } from "../../contracts/errors.ts";
 import { listText } from "../../platform/postgres/connect.ts";
 import { type Database, isUnavailable } from "../../platform/postgres/database.ts";

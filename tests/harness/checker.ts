@@ -1,7 +1,8 @@
 /** Judges a quiet stack from outside: databases against each other, and every record of every topic. */
 import postgres from "postgres";
 import { entities as declared } from "../../contracts/entities/index.ts";
-import { columnOf, type EntityDeclaration } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import { columnOf } from "../../contracts/entity/row.ts";
 import { header } from "../../contracts/event.ts";
 import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
 import type { Log } from "../../kafka/log.ts";

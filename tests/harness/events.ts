@@ -1,6 +1,6 @@
 /** Events of the product entity for tests that talk to the log directly. */
 import { product } from "../../contracts/entities/product.ts";
-import type { Document } from "../../contracts/entity/entity.ts";
+import type { Document } from "../../contracts/entity/document.ts";
 import { type EntityEvent, encodeEvent } from "../../contracts/event.ts";
 import { eventsTopic } from "../../contracts/topics.ts";
 import type { StoredRecord } from "../../kafka/log.ts";

@@ -1,7 +1,8 @@
 /** A replica's own parts on real servers, without the log in front: for tests of what a replica does with its batches. */
 import postgres, { type Sql } from "postgres";
 import { product } from "../../contracts/entities/product.ts";
-import type { Document, EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
+import type { Document } from "../../contracts/entity/document.ts";
 import { type EventMessage, encodeRouted, routedHeaders } from "../../contracts/event.ts";
 import { createLogger } from "../../observability/logger.ts";
 import { connectPool } from "../../platform/postgres/connect.ts";

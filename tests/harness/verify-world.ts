@@ -2,7 +2,9 @@
 import { Redis } from "ioredis";
 import postgres, { type Sql } from "postgres";
 import { cachePrefix } from "../../contracts/cache-entry.ts";
-import { type Document, documentOf, type ReplicaDeclaration } from "../../contracts/entity/entity.ts";
+import type { ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
+import type { Document } from "../../contracts/entity/document.ts";
+import { documentOf } from "../../contracts/entity/row.ts";
 import { eventsTopic } from "../../contracts/topics.ts";
 import { migrations } from "../../gateway/migrations/index.ts";
 import { connectLog } from "../../kafka/connect-log.ts";

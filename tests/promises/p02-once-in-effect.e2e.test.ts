@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { product } from "../../contracts/entities/product.ts";
-import type { Document } from "../../contracts/entity/entity.ts";
+import type { Document } from "../../contracts/entity/document.ts";
 import { encodeEvent } from "../../contracts/event.ts";
 import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
 import { connectLog } from "../../kafka/connect-log.ts";

@@ -1,6 +1,7 @@
 /** What is recorded of a declaration: everything that decides whether a document can be read, as plain JSON. Pure. */
 import { z } from "zod";
-import { type EntityDeclaration, type ReplicaDeclaration, systemFields } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
+import { systemFields } from "../../contracts/entity/fields.ts";
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -46,7 +47,7 @@ function shown(what: string, fields: EntityDeclaration["fields"]): Record<string
   );
 }
 
-/** A refinement is code. It shows in the JSON Schema only by the `rules` that the schema's metadata name (contracts/entity/entity.ts). */
+/** A refinement is code. It shows in the JSON Schema only by the `rules` that the schema's metadata name (contracts/entity/fields.ts). */
 function refuseUnnamedRules(what: string, schema: z.ZodType, at: readonly string[]): void {
   const { def } = schema._zod;
   const refined = (def.checks ?? []).some((check) => check._zod.def.check === "custom");

@@ -1,7 +1,9 @@
 /** Documents at the edges of what a declaration allows: what the next version can least expect. Deterministic. */
 import fc from "fast-check";
 import { z } from "zod";
-import type { Document, EntityDeclaration, Field } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import type { Document } from "../../contracts/entity/document.ts";
+import type { Field } from "../../contracts/entity/fields.ts";
 
 const ID = "0197f3a0-0000-7000-8000-00000000000";
 

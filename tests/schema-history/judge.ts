@@ -1,11 +1,8 @@
 /** Whether the current declaration can read all that was recorded, and is what was recorded last. Pure. */
-import {
-  type Document,
-  documentSchema,
-  type EntityDeclaration,
-  type ReplicaDeclaration,
-  systemFields,
-} from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
+import type { Document } from "../../contracts/entity/document.ts";
+import { systemFields } from "../../contracts/entity/fields.ts";
+import { documentSchema } from "../../contracts/entity/schemas.ts";
 import { upcast, upcastProjection } from "../../contracts/entity/upcast.ts";
 import { changesBetween, declaredBy } from "./declared.ts";
 import { projectionsOf, type Recorded, type Sample } from "./recorded.ts";

@@ -1,7 +1,7 @@
 /** `bun run record-schema`: records the current version of each entity's declaration, with samples. */
 import { Command } from "commander";
 import { entities } from "../../contracts/entities/index.ts";
-import type { EntityDeclaration } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { problemsOf } from "./judge.ts";
 import { readRecorded, recordingOf, writeRecorded } from "./recorded.ts";
 

@@ -1,7 +1,9 @@
 /** The recorded samples: one file for each schema version of each entity, beside the declarations. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Document, documentSchema, type EntityDeclaration } from "../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import type { Document } from "../../contracts/entity/document.ts";
+import { documentSchema } from "../../contracts/entity/schemas.ts";
 import { type Declared, declaredBy } from "./declared.ts";
 import { edgeDocuments } from "./edges.ts";
 

@@ -1,5 +1,6 @@
 /** Writes entities as any client does: through the gateway's API. The answer is the gateway's own. */
-import type { Document, EntityDeclaration, EntityId } from "../../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
+import type { Document, EntityId } from "../../../contracts/entity/document.ts";
 import { RequestError } from "../../../contracts/errors.ts";
 import { SpanKind, startSpan, traceIdOf } from "../../../observability/trace.ts";
 import type { Addresses } from "../../../operations/connect.ts";

@@ -1,5 +1,7 @@
 /** The newest entities of the source, for whoever wants to change one. */
-import { type Document, documentOf, type EntityDeclaration } from "../../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
+import type { Document } from "../../../contracts/entity/document.ts";
+import { documentOf } from "../../../contracts/entity/row.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
 
 /**

@@ -1,5 +1,7 @@
 /** Puts an event into the log that nobody can process, beside the relay's: what a broken writer would do. */
-import { type Document, documentOf, type EntityDeclaration, type EntityId } from "../../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
+import type { Document, EntityId } from "../../../contracts/entity/document.ts";
+import { documentOf } from "../../../contracts/entity/row.ts";
 import { RequestError } from "../../../contracts/errors.ts";
 import { encodeEvent } from "../../../contracts/event.ts";
 import { eventsTopic } from "../../../contracts/topics.ts";

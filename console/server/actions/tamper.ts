@@ -1,5 +1,7 @@
 /** Changes one row of a replica behind Lockstep's back, as somebody with psql could, so that a verification has something to find. */
-import { columnOf, type EntityDeclaration, type EntityId } from "../../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
+import type { EntityId } from "../../../contracts/entity/document.ts";
+import { columnOf } from "../../../contracts/entity/row.ts";
 import { RequestError } from "../../../contracts/errors.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
 

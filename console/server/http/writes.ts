@@ -1,7 +1,7 @@
 /** `POST /api/writes` and `POST /api/poison`: what begins a way through all of it, followed from then on. */
 import type { Hono } from "hono";
 import { z } from "zod";
-import type { EntityDeclaration } from "../../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
 import { RequestError } from "../../../contracts/errors.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { readBody } from "../../../platform/http/body.ts";

@@ -1,6 +1,6 @@
 /** The hops of one write, as records and receipts tell them. Pure. */
 import { decodeDeadLetterOrMark } from "../../../contracts/dead-letter.ts";
-import type { EntityId, Version } from "../../../contracts/entity/entity.ts";
+import type { EntityId, Version } from "../../../contracts/entity/document.ts";
 import { header } from "../../../contracts/event.ts";
 import type { Receipt } from "../../../contracts/receipt.ts";
 import type { StoredRecord } from "../../../kafka/log.ts";

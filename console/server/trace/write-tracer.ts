@@ -3,7 +3,7 @@
  * read until its records are found. What replicas applied comes with their receipts. The times are those of the records and receipts,
  * so that looking late changes no figure.
  */
-import type { EntityDeclaration } from "../../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
 import type { Receipt } from "../../../contracts/receipt.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic } from "../../../contracts/topics.ts";
 import type { Log, StoredRecord } from "../../../kafka/log.ts";

@@ -1,10 +1,7 @@
 /** Puts what a replica's topics hold into the new tables, partition by partition, and remembers how far with each batch. */
-import {
-  type EntityDeclaration,
-  type EntityId,
-  type ReplicaDeclaration,
-  rowOf,
-} from "../../../contracts/entity/entity.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "../../../contracts/entity/declaration.ts";
+import type { EntityId } from "../../../contracts/entity/document.ts";
+import { rowOf } from "../../../contracts/entity/row.ts";
 import { decodeRouted, NewerSchemaVersionError } from "../../../contracts/event.ts";
 import { isId } from "../../../contracts/pages.ts";
 import { replicaTopic } from "../../../contracts/topics.ts";

@@ -3,7 +3,7 @@
  * source; the live tables are read and written all the while; whatever dies on the way, the next run goes on from there.
  */
 import type { TransactionSql } from "postgres";
-import type { EntityId } from "../../../contracts/entity/entity.ts";
+import type { EntityId } from "../../../contracts/entity/document.ts";
 import { replicaTopic } from "../../../contracts/topics.ts";
 import type { Log } from "../../../kafka/log.ts";
 import { connectDedicated, connectPool, type Sql } from "../../../platform/postgres/connect.ts";

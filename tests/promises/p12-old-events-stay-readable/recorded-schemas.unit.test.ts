@@ -2,15 +2,12 @@
 import { describe, expect, test } from "bun:test";
 import { entities } from "../../../contracts/entities/index.ts";
 import {
-  decimal,
   defineEntity,
   defineReplica,
   type EntityDeclaration,
-  integer,
-  oneOf,
-  text,
   type Upcasters,
-} from "../../../contracts/entity/entity.ts";
+} from "../../../contracts/entity/declaration.ts";
+import { decimal, integer, oneOf, text } from "../../../contracts/entity/fields.ts";
 import { problemsOf } from "../../schema-history/judge.ts";
 import { type Recorded, readRecorded, recordingOf } from "../../schema-history/recorded.ts";
 

@@ -5,7 +5,9 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import postgres from "postgres";
-import { type Document, documentSchema, type EntityDeclaration } from "../../../contracts/entity/entity.ts";
+import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
+import type { Document } from "../../../contracts/entity/document.ts";
+import { documentSchema } from "../../../contracts/entity/schemas.ts";
 import { decodeRouted, header } from "../../../contracts/event.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic } from "../../../contracts/topics.ts";
 import { connectLog } from "../../../kafka/connect-log.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { entities } from "../entities/index.ts";
-import { documentOf, inOrder, rowOf } from "./entity.ts";
 import { exampleIn, exampleInput } from "./example.ts";
+import { documentOf, inOrder, rowOf } from "./row.ts";
 
 const kept = entities.flatMap((entity) =>
   entity.replicas.map((replica) => ({ name: `${entity.name} in ${replica.name}`, entity, replica })),

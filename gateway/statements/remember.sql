@@ -3,7 +3,7 @@
 ), remembered as (
   -- A key that is there already is refused, and with it all of the statement: its write was carried out before.
   insert into lockstep.idempotency_keys (key, fingerprint, doc)
-  select once ->> 'key', once ->> 'fingerprint', changed.doc
-  from told, changed, lateral (select told.contexts -> changed.id::text -> 'once') as of_write (once)
-  where once is not null
+  select idempotency_key ->> 'key', idempotency_key ->> 'fingerprint', changed.doc
+  from told, changed, lateral (select told.contexts -> changed.id::text -> 'idempotencyKey') as of_write (idempotency_key)
+  where idempotency_key is not null
 )

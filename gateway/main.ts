@@ -3,7 +3,7 @@ import type { Hono } from "hono";
 import { asyncApi } from "../contracts/asyncapi/document.ts";
 import { entities } from "../contracts/entities/index.ts";
 import { connectLog } from "../kafka/connect-log.ts";
-import { brokersOf } from "../kafka/security.ts";
+import { brokerOptions } from "../kafka/security.ts";
 import { watchPool } from "../observability/gauges.ts";
 import type { Logger } from "../observability/logger.ts";
 import { type Auth, authOf } from "../platform/auth/guard.ts";
@@ -41,7 +41,7 @@ export async function startGateway({ settings, logger, metrics }: ServiceDeps): 
     statementTimeoutMs: settings.LOCKSTEP_STATEMENT_TIMEOUT_MS,
   });
   watchPool(metrics, "source", () => source.use);
-  const connect = () => connectLog({ ...brokersOf(settings), clientId: "lockstep-gateway", logger });
+  const connect = () => connectLog({ ...brokerOptions(settings), clientId: "lockstep-gateway", logger });
   const confirmations = new ReceiptListener(connect, logger);
   confirmations.show(metrics);
   const deps = {

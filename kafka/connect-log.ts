@@ -8,16 +8,16 @@ import { readRange } from "./consumer/read-range.ts";
 import { startWatcher } from "./consumer/watcher.ts";
 import type { Consumer, Log } from "./log.ts";
 import { offsetRanges } from "./offsets.ts";
-import { configOf, ensureTopics } from "./topics.ts";
+import { ensureTopics, topicConfig } from "./topics.ts";
 import { Cluster } from "./wire/cluster.ts";
 import { kafkajsLogging } from "./wire/logging.ts";
-import { patiently } from "./wire/patience.ts";
+import { retryRequest } from "./wire/retry-request.ts";
 import { EpochWriter } from "./writer/epoch-writer.ts";
 import { fence } from "./writer/fence.ts";
 import { Sender } from "./writer/sender.ts";
 import { TransactionalWriter } from "./writer/transactional-writer.ts";
 
-export interface LogSettings {
+export interface LogOptions {
   /** host:port each. */
   readonly brokers: readonly string[];
   /** Names this process to the brokers, for their logs and quotas. */
@@ -49,15 +49,15 @@ export async function connectLog({
   connectTimeoutMs = CONNECT_WITHIN_MS,
   writeTimeoutMs = 30_000,
   fencing,
-}: LogSettings): Promise<Log> {
-  const settings = { clientId, security, logger: createLogger(kafkajsLogging(logger)), silences: new Map() };
-  const followers = new Set<Consumer>();
+}: LogOptions): Promise<Log> {
+  const settings = { clientId, security, logger: createLogger(kafkajsLogging(logger)), timedOutAtMs: new Map() };
+  const consumers = new Set<Consumer>();
   const cluster = new Cluster(brokers, settings);
   const sender = new Sender(cluster);
   const closing = new AbortController();
   const { signal } = closing;
   const what = `connecting to ${brokers.join(", ")}`;
-  await patiently({ what, timeoutMs: connectTimeoutMs, signal, onRetry: sayOnce(logger) }, () => cluster.refresh());
+  await retryRequest({ what, timeoutMs: connectTimeoutMs, signal, onRetry: warnOnce(logger) }, () => cluster.refresh());
 
   return {
     async openWriter(name, partitions) {
@@ -66,35 +66,45 @@ export async function connectLog({
         (fencing ?? (cluster.isRedpanda ? "transactions" : "epochs")) === "epochs" ? EpochWriter : TransactionalWriter;
       return new Writer(name, { cluster, sender, logger, timeoutMs: writeTimeoutMs }, held, partitions);
     },
-    read: (at, from, to) => readRange(cluster, at, from, to, signal),
+    read: (topicPartition, from, to) => readRange(cluster, topicPartition, from, to, signal),
     async offsets(topic) {
-      const count = await patiently({ what: `finding ${topic}`, timeoutMs: CONNECT_WITHIN_MS, signal }, () =>
+      const count = await retryRequest({ what: `finding ${topic}`, timeoutMs: CONNECT_WITHIN_MS, signal }, () =>
         cluster.partitions(topic),
       );
       const partitions = Array.from({ length: count }, (_, partition) => ({ topic, partition }));
       const bounds = await offsetRanges(cluster, partitions, signal);
-      return new Map(partitions.map((at) => [at.partition, bounds.get(`${topic}/${at.partition}`)!]));
+      return new Map(
+        partitions.map((topicPartition) => [
+          topicPartition.partition,
+          bounds.get(`${topic}/${topicPartition.partition}`)!,
+        ]),
+      );
     },
-    config: (topic) => configOf(cluster, topic, signal),
-    async committed(group, topic) {
-      const count = await patiently({ what: `finding ${topic}`, timeoutMs: CONNECT_WITHIN_MS, signal }, () =>
+    topicConfig: (topic) => topicConfig(cluster, topic, signal),
+    async committedOffsets(group, topic) {
+      const count = await retryRequest({ what: `finding ${topic}`, timeoutMs: CONNECT_WITHIN_MS, signal }, () =>
         cluster.partitions(topic),
       );
       const partitions = Array.from({ length: count }, (_, partition) => ({ topic, partition }));
       const starts = await startOffsets(cluster, group, partitions, signal);
-      return new Map(partitions.map((at) => [at.partition, starts.get(`${topic}/${at.partition}`)!.start]));
+      return new Map(
+        partitions.map((topicPartition) => [
+          topicPartition.partition,
+          starts.get(`${topic}/${topicPartition.partition}`)!.start,
+        ]),
+      );
     },
     partitions: (topic) =>
-      patiently({ what: `finding ${topic}`, timeoutMs: CONNECT_WITHIN_MS, signal }, () => cluster.partitions(topic)),
+      retryRequest({ what: `finding ${topic}`, timeoutMs: CONNECT_WITHIN_MS, signal }, () => cluster.partitions(topic)),
     async consume(options) {
-      const follower = startConsumer(options, { cluster, logger });
-      followers.add(follower);
-      return follower;
+      const consumer = startConsumer(options, { cluster, logger });
+      consumers.add(consumer);
+      return consumer;
     },
     watch: (options) => startWatcher(options, { cluster, logger, signal }),
     ensureTopics: (topics, shape) => ensureTopics(cluster, topics, shape, signal),
     async close() {
-      await Promise.all([...followers].map((follower) => follower.close()));
+      await Promise.all([...consumers].map((consumer) => consumer.close()));
       closing.abort(new Error("the log is closed"));
       sender.close();
       cluster.close();
@@ -106,7 +116,7 @@ export async function connectLog({
  * A refused password or certificate is tried again like anything else: a broker that starts refuses everybody for a while. But whoever
  * looks should not have to wait for the end of it to see why.
  */
-function sayOnce(logger: Logger): (error: unknown) => void {
+function warnOnce(logger: Logger): (error: unknown) => void {
   const begun = performance.now();
   let said = false;
   return (error) => {

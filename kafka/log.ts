@@ -30,7 +30,7 @@ export interface TopicPartition {
 }
 
 /** `topic/partition`, the key of maps by partition. */
-export const nameOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;
+export const partitionKey = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;
 
 /** `first`: offset of the oldest record kept. `next`: offset that the next record will get. */
 export interface OffsetRange {
@@ -49,7 +49,7 @@ export interface LogWriter {
    * Where each partition ended when this writer had fenced all earlier ones: nothing that an earlier writer of the same
    * name still has under way can be stored after that.
    */
-  readonly fencedAt: (at: TopicPartition) => number;
+  readonly fenceOffset: (topicPartition: TopicPartition) => number;
   /**
    * Appends records in order. Calls for one partition are carried out one after the other; those for different partitions
    * in parallel. Resolves when all in-sync replicas have the records.
@@ -59,9 +59,9 @@ export interface LogWriter {
    * @throws {RecordRejectedError} when the broker will never take one of the records; the writer stays open. Records that
    * stand before it in a call of more than 500 kB or 2,000 records may be stored.
    */
-  write(at: TopicPartition, records: readonly OutgoingRecord[]): Promise<number>;
+  write(topicPartition: TopicPartition, records: readonly OutgoingRecord[]): Promise<number>;
   /** True until the first failure or close. */
-  readonly open: boolean;
+  readonly isOpen: boolean;
   /**
    * When it was opened, milliseconds since 1970. Open a new one after 12 hours or so: brokers forget idle writers after a
    * day, and after 20 hours a writer refuses to write (it is then dead), since it might no longer be fenced.
@@ -79,7 +79,7 @@ export interface Batch extends TopicPartition {
 
 /** A member of a consumer group. */
 export interface Consumer {
-  /** Settles when the follower ended; rejects when it cannot go on. */
+  /** Settles when the consumer ended; rejects when it cannot go on. */
   readonly ended: Promise<void>;
   /** Milliseconds since a broker last answered a fetch, with records or without. */
   readonly fetchAgeMs: () => number;
@@ -109,7 +109,7 @@ export interface ConsumeOptions {
    * Called before the next batch of a partition when records were deleted before this group read them: those from `from`
    * (inclusive) to `to` (exclusive). `to` is below `from` when the partition was made anew; it is then read from the start.
    */
-  readonly onGap?: (at: TopicPartition, from: number, to: number) => void;
+  readonly onGap?: (topicPartition: TopicPartition, from: number, to: number) => void;
   /** Most bytes to fetch per partition at a time. Default 1 MiB. */
   readonly maxBytesPerPartition?: number;
   /**
@@ -123,7 +123,7 @@ export interface ConsumeOptions {
    * Name of this member, the same after a restart and unlike any other's in the group: restarted, it takes its place again
    * at once, where the group would otherwise wait for the old one's session to end. Two processes with one name end each other.
    */
-  readonly instance?: string;
+  readonly groupInstanceId?: string;
   /** Begins paused ({@link Consumer.paused}). */
   readonly paused?: boolean;
   /** Silence of this member after which its partitions go to others. Default 10,000 ms; the broker allows 6,000 or more. */
@@ -154,14 +154,14 @@ export interface Log {
    *
    * @throws {Error} when the brokers cannot be reached within the seam's bounds.
    */
-  openWriter(name: string, partitions: readonly TopicPartition[]): Promise<LogWriter>;
+  openWriter(name: string, partitionCount: readonly TopicPartition[]): Promise<LogWriter>;
   /** Reads `from` (inclusive) to `to` (exclusive), whatever of it is still kept, in batches. */
-  read(at: TopicPartition, from: number, to: number): AsyncIterable<readonly StoredRecord[]>;
+  read(topicPartition: TopicPartition, from: number, to: number): AsyncIterable<readonly StoredRecord[]>;
   offsets(topic: string): Promise<ReadonlyMap<number, OffsetRange>>;
   /** Where a consumer group will go on in each partition of a topic, as it last committed: it may be a second old. */
-  committed(group: string, topic: string): Promise<ReadonlyMap<number, number>>;
+  committedOffsets(group: string, topic: string): Promise<ReadonlyMap<number, number>>;
   /** The broker's settings for a topic, by name. */
-  config(topic: string): Promise<ReadonlyMap<string, string>>;
+  topicConfig(topic: string): Promise<ReadonlyMap<string, string>>;
   /** Number of partitions of a topic. */
   partitions(topic: string): Promise<number>;
   consume(options: ConsumeOptions): Promise<Consumer>;
@@ -182,10 +182,10 @@ export interface Log {
 /** The broker refuses a record for what it is, mostly its size: nothing of its batch is stored, and repeating cannot help. */
 export class RecordRejectedError extends LockstepError {
   constructor(
-    readonly at: TopicPartition,
+    readonly topicPartition: TopicPartition,
     reason: string,
   ) {
-    super("RECORD_REJECTED", `${at.topic}/${at.partition} does not take a record: ${reason}`);
+    super("RECORD_REJECTED", `${topicPartition.topic}/${topicPartition.partition} does not take a record: ${reason}`);
   }
 }
 

@@ -1,9 +1,9 @@
 /** Where partitions begin and end now. */
-import { nameOf, type OffsetRange, type TopicPartition } from "./log.ts";
+import { type OffsetRange, partitionKey, type TopicPartition } from "./log.ts";
 import { BrokerError, throwOnError } from "./wire/broker-errors.ts";
 import type { Cluster } from "./wire/cluster.ts";
-import { patiently } from "./wire/patience.ts";
 import { byTopic, READ_COMMITTED } from "./wire/protocol.ts";
+import { retryRequest } from "./wire/retry-request.ts";
 
 const BEGINNING = -2;
 const END = -1;
@@ -24,7 +24,7 @@ export async function offsetRanges(
 }
 
 /** The offset that the next record gets, by partition. Throws like `boundsOf`. */
-export const endsOf = (cluster: Cluster, partitions: readonly TopicPartition[], signal?: AbortSignal) =>
+export const endOffsets = (cluster: Cluster, partitions: readonly TopicPartition[], signal?: AbortSignal) =>
   listOffsets(cluster, partitions, END, signal);
 
 async function listOffsets(
@@ -34,15 +34,17 @@ async function listOffsets(
   signal?: AbortSignal,
 ): Promise<Map<string, number>> {
   const found = new Map<string, number>();
-  const patience = {
+  const options = {
     what: `asking where ${partitions.length} partitions begin and end`,
     timeoutMs: WITHIN_MS,
-    between: () => cluster.refresh(),
+    beforeRetry: () => cluster.refresh(),
     ...(signal ? { signal } : {}),
   };
-  await patiently(patience, async () => {
-    const missing = partitions.filter((at) => !found.has(nameOf(at)));
-    const leaders = await Promise.all(missing.map(async (at) => ({ ...at, node: (await cluster.leader(at)).id })));
+  await retryRequest(options, async () => {
+    const missing = partitions.filter((topicPartition) => !found.has(partitionKey(topicPartition)));
+    const leaders = await Promise.all(
+      missing.map(async (topicPartition) => ({ ...topicPartition, node: (await cluster.leader(topicPartition)).id })),
+    );
     const groups = [...Map.groupBy(leaders, ({ node }) => node)];
     await Promise.all(groups.map(([node, of]) => askLeader(cluster, node, of, timestamp, found)));
   });
@@ -58,12 +60,12 @@ async function askLeader(
 ): Promise<void> {
   const topics = byTopic(partitions, ({ partition }) => ({ partition, timestamp }));
   const { responses } = await cluster
-    .wire(node)
+    .connection(node)
     .request("ListOffsets", { replicaId: -1, isolationLevel: READ_COMMITTED, topics });
   let failure: BrokerError | undefined;
   for (const { topic, partitions: answers } of responses)
     for (const { partition, errorCode, offset } of answers) {
-      if (errorCode === 0) found.set(nameOf({ topic, partition }), Number(offset));
+      if (errorCode === 0) found.set(partitionKey({ topic, partition }), Number(offset));
       else failure = new BrokerError(errorCode, `offsets of ${topic}/${partition}`);
     }
   if (failure) throw failure;

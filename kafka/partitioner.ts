@@ -2,7 +2,7 @@
  * The partition for a key: Kafka's default (murmur2 of the key's bytes, sign bit cleared, modulo), so that other producers'
  * default partitioner agrees with ours.
  */
-export function partitionOf(key: string | Buffer, partitions: number): number {
+export function partitionForKey(key: string | Buffer, partitions: number): number {
   const hash = typeof key === "string" ? hashText(key) : murmur2(key, key.length);
   return (hash & 0x7fffffff) % partitions;
 }

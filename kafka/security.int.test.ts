@@ -6,7 +6,7 @@ import { healthOf } from "../stack/health.ts";
 import { addScramUser, type GuardedBroker, startGuardedBroker } from "../tests/harness/guarded-broker.ts";
 import { freePort } from "../tests/harness/parts.ts";
 import { connectLog } from "./connect-log.ts";
-import { brokersOf } from "./security.ts";
+import { brokerOptions } from "./security.ts";
 
 const PASSWORD = "correct horse battery staple";
 let broker: GuardedBroker;
@@ -21,21 +21,21 @@ afterAll(() => broker?.stop());
 async function roundTrip(address: string, env: Record<string, string>): Promise<string | undefined> {
   const settings = readSettings({ KAFKA_BROKERS: address, KAFKA_TLS: "true", ...env });
   const log = await connectLog({
-    ...brokersOf(settings),
+    ...brokerOptions(settings),
     clientId: "guarded",
     connectTimeoutMs: 3_000,
     logger: createLogger("guarded", "1", "silent"),
   });
   try {
-    const at = { topic: `t${crypto.randomUUID()}`, partition: 0 };
-    await log.ensureTopics([{ name: at.topic, config: {} }], {
+    const topicPartition = { topic: `t${crypto.randomUUID()}`, partition: 0 };
+    await log.ensureTopics([{ name: topicPartition.topic, config: {} }], {
       partitions: 1,
       replicationFactor: 1,
       minInSyncReplicas: 1,
     });
-    const writer = await log.openWriter("guarded", [at]);
-    await writer.write(at, [{ key: "k", value: "told", headers: {} }]);
-    for await (const [record] of log.read(at, 0, 10)) return record?.value?.toString();
+    const writer = await log.openWriter("guarded", [topicPartition]);
+    await writer.write(topicPartition, [{ key: "k", value: "told", headers: {} }]);
+    for await (const [record] of log.read(topicPartition, 0, 10)) return record?.value?.toString();
     return undefined;
   } finally {
     await log.close();

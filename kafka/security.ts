@@ -1,7 +1,7 @@
 /** Where the brokers are and how a connection to them is protected, from the settings. */
 import type { SASLOptions } from "kafkajs";
 import type { Settings } from "../platform/settings/settings.ts";
-import type { LogSettings } from "./connect-log.ts";
+import type { LogOptions } from "./connect-log.ts";
 
 export type BrokerSettings = Pick<
   Settings,
@@ -16,7 +16,7 @@ export type BrokerSettings = Pick<
 >;
 
 /** What the seam takes of the settings. Certificates are always checked, names included: there is no setting that leaves it out. */
-export function brokersOf(settings: BrokerSettings): Required<Pick<LogSettings, "brokers" | "security">> {
+export function brokerOptions(settings: BrokerSettings): Required<Pick<LogOptions, "brokers" | "security">> {
   const { KAFKA_TLS_CA: ca, KAFKA_TLS_CERT: cert, KAFKA_TLS_KEY: key } = settings;
   const { KAFKA_SASL_MECHANISM: mechanism, KAFKA_SASL_USERNAME: username, KAFKA_SASL_PASSWORD: password } = settings;
   return {

@@ -2,7 +2,7 @@
 import type { Log } from "./log.ts";
 import { BrokerError, NoBrokerError, throwOnError } from "./wire/broker-errors.ts";
 import type { Cluster } from "./wire/cluster.ts";
-import { patiently } from "./wire/patience.ts";
+import { retryRequest } from "./wire/retry-request.ts";
 
 type Topic = Parameters<Log["ensureTopics"]>[0][number];
 type Shape = Parameters<Log["ensureTopics"]>[1];
@@ -22,11 +22,11 @@ export async function ensureTopics(
 }
 
 async function ensureTopic(cluster: Cluster, topic: Topic, shape: Shape, signal: AbortSignal): Promise<void> {
-  const patience = { what: `making topic ${topic.name}`, timeoutMs: WITHIN_MS, signal, firstPauseMs: 25 };
-  await patiently(patience, async () => {
+  const options = { what: `making topic ${topic.name}`, timeoutMs: WITHIN_MS, signal, firstDelayMs: 25 };
+  await retryRequest(options, async () => {
     if (!(await exists(cluster, topic.name))) await create(cluster, topic, shape);
     // A broker that has just heard of the topic may not know its leaders yet.
-    if (!(await cluster.led(topic.name)))
+    if (!(await cluster.hasAllLeaders(topic.name)))
       throw new NoBrokerError(`not every partition of ${topic.name} has a leader yet`);
     const partitions = await cluster.partitions(topic.name);
     if (partitions !== shape.partitions)
@@ -37,9 +37,9 @@ async function ensureTopic(cluster: Cluster, topic: Topic, shape: Shape, signal:
 }
 
 /** The settings of a topic, as its brokers have them now. @throws {Error} when they do not tell within a minute. */
-export async function configOf(cluster: Cluster, topic: string, signal: AbortSignal): Promise<Map<string, string>> {
+export async function topicConfig(cluster: Cluster, topic: string, signal: AbortSignal): Promise<Map<string, string>> {
   const what = `asking for the settings of ${topic}`;
-  return await patiently({ what, timeoutMs: WITHIN_MS, signal }, async () => {
+  return await retryRequest({ what, timeoutMs: WITHIN_MS, signal }, async () => {
     const wire = await cluster.controller();
     const { resources } = await wire.request("DescribeConfigs", {
       resources: [{ type: 2, name: topic, configNames: [] }],

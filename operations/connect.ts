@@ -6,9 +6,9 @@ import { resolve } from "node:path";
 import { Redis } from "ioredis";
 import { replicaNames } from "../contracts/entities/index.ts";
 import { UserError } from "../contracts/errors.ts";
-import { connectLog, type LogSettings } from "../kafka/connect-log.ts";
+import { connectLog, type LogOptions } from "../kafka/connect-log.ts";
 import type { Log } from "../kafka/log.ts";
-import { type BrokerSettings, brokersOf } from "../kafka/security.ts";
+import { type BrokerSettings, brokerOptions } from "../kafka/security.ts";
 import type { Logger } from "../observability/logger.ts";
 import { connectPool, type Sql } from "../platform/postgres/connect.ts";
 import type { Settings } from "../platform/settings/settings.ts";
@@ -27,7 +27,7 @@ export interface Addresses {
   readonly redis: string | undefined;
   readonly brokers: readonly string[];
   /** How they are spoken to. */
-  readonly security: NonNullable<LogSettings["security"]>;
+  readonly security: NonNullable<LogOptions["security"]>;
   /** Those whose health can be asked for. */
   readonly services: readonly StackEntry[];
 }
@@ -51,7 +51,7 @@ export function resolveAddresses(settings: FromSettings, data: string): Addresse
       source,
       replicas: new Map(settings.LOCKSTEP_REPLICA_DATABASE_URLS ?? []),
       redis: settings.REDIS_URL,
-      ...brokersOf(settings),
+      ...brokerOptions(settings),
       services: servicesOf(settings.LOCKSTEP_SERVICE_URLS ?? []),
     };
   const entries = readStackFile(resolve(data))?.entries;
@@ -64,7 +64,7 @@ export function resolveAddresses(settings: FromSettings, data: string): Addresse
     source: urlOf("gateway-db"),
     replicas: new Map(replicaNames.map((name) => [name, urlOf(`${name}-db`)])),
     redis: urlOf("redis") || undefined,
-    ...brokersOf(settings),
+    ...brokerOptions(settings),
     brokers: entries.filter(({ kind }) => kind === "broker").map(({ url }) => url),
     services: entries.filter(isService),
   };

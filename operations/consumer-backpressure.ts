@@ -22,7 +22,7 @@ export class ConsumerBackpressure {
   private askAgainAt = Number.NEGATIVE_INFINITY;
 
   constructor(
-    private readonly log: Pick<Log, "offsets" | "committed">,
+    private readonly log: Pick<Log, "offsets" | "committedOffsets">,
     private readonly entity: EntityDeclaration,
   ) {}
 
@@ -55,7 +55,7 @@ export class ConsumerBackpressure {
   }
 
   private async lag(group: string, topic: string): Promise<Lag> {
-    const positions = await this.log.committed(group, topic);
+    const positions = await this.log.committedOffsets(group, topic);
     let lag = 0;
     let position = 0;
     for (const [partition, { next }] of await this.log.offsets(topic)) {

@@ -9,7 +9,7 @@ function logWith({ lag, step }: { lag: number; step: number }) {
   return {
     asked: () => asked,
     offsets: async () => new Map([[0, { first: 0, next: lag }]]),
-    committed: async (group: string) => {
+    committedOffsets: async (group: string) => {
       if (!group.includes("catalog")) return new Map([[0, lag]]);
       asked++;
       position += step;

@@ -1,6 +1,6 @@
 /** `lockstep_consumer_lag` of one group, told by who processes its records. */
 
-import { nameOf, type TopicPartition } from "../kafka/log.ts";
+import { partitionKey, type TopicPartition } from "../kafka/log.ts";
 import type { Metrics } from "../observability/metrics.ts";
 
 /**
@@ -18,14 +18,14 @@ export class ConsumerLags {
   /** @param records that the group has not processed. */
   set(at: TopicPartition, records: number): void {
     const ofNumber = this.lags.get(at.partition) ?? new Map<string, number>();
-    this.lags.set(at.partition, ofNumber.set(nameOf(at), records));
+    this.lags.set(at.partition, ofNumber.set(partitionKey(at), records));
     this.tell(at.partition, ofNumber);
   }
 
   /** It is somebody else's now, who tells how far it is. */
   forget(at: TopicPartition): void {
     const ofNumber = this.lags.get(at.partition);
-    ofNumber?.delete(nameOf(at));
+    ofNumber?.delete(partitionKey(at));
     if (ofNumber && ofNumber.size > 0) this.tell(at.partition, ofNumber);
     else this.gauge.remove({ group: this.group, partition: String(at.partition) });
   }

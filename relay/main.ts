@@ -2,7 +2,7 @@
 import { hostname } from "node:os";
 import { allEntities } from "../contracts/entities/index.ts";
 import { connectLog } from "../kafka/connect-log.ts";
-import { brokersOf } from "../kafka/security.ts";
+import { brokerOptions } from "../kafka/security.ts";
 import { ensureFlowTopics } from "../pipeline/ensure-topics.ts";
 import { serveHttp, serviceApp } from "../platform/http/http.ts";
 import { connectDedicated } from "../platform/postgres/connect.ts";
@@ -37,7 +37,7 @@ export async function startRelay(
   });
   const http = serveHttp(app, settings);
   await migrate(url, sourceMigrations, logger);
-  const log = await connectLog({ ...brokersOf(settings), clientId: "lockstep-relay", logger });
+  const log = await connectLog({ ...brokerOptions(settings), clientId: "lockstep-relay", logger });
   await ensureFlowTopics(log, settings);
 
   const ended = Promise.withResolvers<void>();

@@ -10,7 +10,7 @@ import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { changeId, header } from "../contracts/event.ts";
 import { eventsTopic } from "../contracts/topics.ts";
 import type { Log, LogWriter, OutgoingRecord, TopicPartition } from "../kafka/log.ts";
-import { partitionOf } from "../kafka/partitioner.ts";
+import { partitionForKey } from "../kafka/partitioner.ts";
 import { BatchSpans } from "../observability/batch-spans.ts";
 import { SpanKind } from "../observability/trace.ts";
 import { toEventRecord } from "./event-record.ts";
@@ -70,7 +70,7 @@ export class Publisher {
   ) {}
 
   get open(): boolean {
-    return this.writer?.open ?? false;
+    return this.writer?.isOpen ?? false;
   }
 
   /** Fences every earlier relay and learns what is already stored. @throws {Error} when the brokers cannot be reached. */
@@ -84,7 +84,7 @@ export class Publisher {
       for (let partition = 0; partition < count; partition++) places.push({ topic, partition });
     }
     const writer = await this.log.openWriter(WRITER, places);
-    await Promise.all(places.map((place) => this.readBack(place, writer.fencedAt(place))));
+    await Promise.all(places.map((place) => this.readBack(place, writer.fenceOffset(place))));
     this.writer = writer;
   }
 
@@ -115,7 +115,7 @@ export class Publisher {
     const begun = new Map<string, string>();
     for (const row of fresh) {
       const { entity, records, spans } = batchOf(lots, row);
-      const partition = partitionOf(row.id, records.length);
+      const partition = partitionForKey(row.id, records.length);
       const { traceparent } = spans.of({
         // What a transaction wrote without a trace is one trace, also where it takes several batches.
         parent: row.traceparent ?? this.begun.get(row.transaction),

@@ -43,7 +43,7 @@ export class DeadLetterWriter {
   /** Only when there is a first letter: it costs a fence in every partition. */
   private open(): Promise<LogWriter> {
     const { writer } = this;
-    if (writer?.open && Date.now() - writer.openedAtMs < RENEW_MS) return Promise.resolve(writer);
+    if (writer?.isOpen && Date.now() - writer.openedAtMs < RENEW_MS) return Promise.resolve(writer);
     this.opening ??= this.reopen().finally(() => {
       this.opening = undefined;
     });

@@ -2,7 +2,7 @@
 import { replicaKey } from "../contracts/control.ts";
 import { allEntities } from "../contracts/entities/index.ts";
 import { receiptsTopic, replicaGroup, replicaTopic } from "../contracts/topics.ts";
-import { type Batch, type Consumer, type Log, nameOf } from "../kafka/log.ts";
+import { type Batch, type Consumer, type Log, partitionKey } from "../kafka/log.ts";
 import { ConsumerLags } from "../pipeline/consumer-lags.ts";
 import { ensureFlowTopics } from "../pipeline/ensure-topics.ts";
 import type { Pause } from "../pipeline/pause.ts";
@@ -144,20 +144,20 @@ export class Flow {
       lingerMs: LINGER_MS,
       paused: pause.paused,
       sessionTimeoutMs: settings.LOCKSTEP_SESSION_TIMEOUT_MS,
-      ...(settings.LOCKSTEP_INSTANCE ? { instance: settings.LOCKSTEP_INSTANCE } : {}),
+      ...(settings.LOCKSTEP_INSTANCE ? { groupInstanceId: settings.LOCKSTEP_INSTANCE } : {}),
     });
   }
 
   private heal(follower: Consumer): { close(): Promise<void> } {
     const { log, logger, name, replica } = this.deps;
-    const owned = (at: string) => follower.assigned().some((assigned) => nameOf(assigned) === at);
+    const owned = (at: string) => follower.assigned().some((assigned) => partitionKey(assigned) === at);
     return resolveSupersededDeadLetters(
       { log, logger, letters: this.letters },
       name,
       replica.entities.filter(isReplicated).map(({ entity, rows }) => ({
         entity,
         behind: (wanted) => rows.behind(wanted),
-        has: (partition) => owned(nameOf({ topic: replicaTopic(entity, name).name, partition })),
+        has: (partition) => owned(partitionKey({ topic: replicaTopic(entity, name).name, partition })),
       })),
     );
   }

@@ -1,5 +1,5 @@
 /** How far this instance is behind the log, for `Lockstep-Lag`. */
-import { type Batch, nameOf, type TopicPartition } from "../kafka/log.ts";
+import { type Batch, partitionKey, type TopicPartition } from "../kafka/log.ts";
 
 /** After this long with no news of a partition that seemed to have more, it has none: what was left of it were markers. */
 const NEWS_MS = 2_000;
@@ -22,19 +22,19 @@ export class Lag {
   /** A batch is about to be applied. */
   received(batch: Batch): void {
     const first = batch.records[0];
-    if (first) this.pending.set(nameOf(batch), { sinceMs: first.timestampMs, untilMs: Number.POSITIVE_INFINITY });
+    if (first) this.pending.set(partitionKey(batch), { sinceMs: first.timestampMs, untilMs: Number.POSITIVE_INFINITY });
   }
 
   /** A batch is applied. */
   applied(batch: Batch, nowMs: number): void {
     const last = batch.records.at(-1);
-    if (!last || last.offset + 1 >= batch.highWatermark) this.pending.delete(nameOf(batch));
-    else this.pending.set(nameOf(batch), { sinceMs: last.timestampMs, untilMs: nowMs + NEWS_MS });
+    if (!last || last.offset + 1 >= batch.highWatermark) this.pending.delete(partitionKey(batch));
+    else this.pending.set(partitionKey(batch), { sinceMs: last.timestampMs, untilMs: nowMs + NEWS_MS });
   }
 
   /** Somebody else's lag from now on. */
   revoked(partitions: readonly TopicPartition[]): void {
-    for (const at of partitions) this.pending.delete(nameOf(at));
+    for (const at of partitions) this.pending.delete(partitionKey(at));
   }
 
   /**

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { replicaTopic } from "../contracts/topics.ts";
 import { connectLog } from "../kafka/connect-log.ts";
 import type { Log, LogWriter } from "../kafka/log.ts";
-import { partitionOf } from "../kafka/partitioner.ts";
+import { partitionForKey } from "../kafka/partitioner.ts";
 import { createMetrics } from "../observability/metrics.ts";
 import type { Service } from "../platform/service.ts";
 import { readSettings } from "../platform/settings/settings.ts";
@@ -37,7 +37,9 @@ afterAll(async () => {
 }, 30_000);
 
 const publish = (id: string, version: number, deletes = false) =>
-  writer.write({ topic, partition: partitionOf(id, PARTITIONS) }, [routedMessage(id, version, deletes ? null : {})]);
+  writer.write({ topic, partition: partitionForKey(id, PARTITIONS) }, [
+    routedMessage(id, version, deletes ? null : {}),
+  ]);
 
 interface Running {
   readonly url: string;

@@ -1,7 +1,7 @@
 /** Wires one replica: its PostgreSQL, its cache, the log, its HTTP reads. Any number of processes may run the same replica. */
 import type { Hono } from "hono";
 import { connectLog } from "../kafka/connect-log.ts";
-import { brokersOf } from "../kafka/security.ts";
+import { brokerOptions } from "../kafka/security.ts";
 import { Pause } from "../pipeline/pause.ts";
 import { serveHttp, serviceApp } from "../platform/http/http.ts";
 import { serveDescription } from "../platform/openapi/document.ts";
@@ -38,7 +38,7 @@ export async function startReplica(running: ServiceDeps, name: string): Promise<
 
   await migrate(databaseUrl, migrationsOf(name), logger);
   await replica.start(health.databaseAnswered);
-  const log = await connectLog({ ...brokersOf(settings), clientId: `lockstep-replica-${name}`, logger });
+  const log = await connectLog({ ...brokerOptions(settings), clientId: `lockstep-replica-${name}`, logger });
   const started = new Flow({ ...running, name, databaseUrl, replica, log, lag, pause });
   flow = started;
   const { ended } = await started.start();

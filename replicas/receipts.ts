@@ -69,7 +69,7 @@ export class Receipts {
     this.waiting = [];
     if (taken.length === 0) return;
     try {
-      if (!this.writer?.open) this.writer = await this.deps.log.openWriter(this.writerName, [place]);
+      if (!this.writer?.isOpen) this.writer = await this.deps.log.openWriter(this.writerName, [place]);
       await this.writer.write(
         place,
         taken.map((value) => ({ key: null, value, headers: {} })),

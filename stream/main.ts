@@ -7,7 +7,7 @@ import { allEntities, entities } from "../contracts/entities/index.ts";
 import { deadLetterTopic, eventsTopic, streamGroup } from "../contracts/topics.ts";
 import { connectLog } from "../kafka/connect-log.ts";
 import type { Consumer } from "../kafka/log.ts";
-import { brokersOf } from "../kafka/security.ts";
+import { brokerOptions } from "../kafka/security.ts";
 import { reportDisk } from "../observability/disk.ts";
 import { ensureFlowTopics } from "../pipeline/ensure-topics.ts";
 import { watchOpenDeadLetters } from "../pipeline/open-dead-letters.ts";
@@ -48,7 +48,7 @@ export async function startStream({ settings, logger, metrics }: ServiceDeps): P
     logger,
   });
   const http = serveHttp(app, settings);
-  const log = await connectLog({ ...brokersOf(settings), clientId: "lockstep-stream", logger });
+  const log = await connectLog({ ...brokerOptions(settings), clientId: "lockstep-stream", logger });
   await ensureFlowTopics(log, settings);
   const control = await pause.watch(log, STREAM_KEY, copiesOf(settings));
   const directory = settings.LOCKSTEP_STATE_DIR ?? mkdtempSync(join(tmpdir(), "lockstep-stream-"));
@@ -66,7 +66,7 @@ export async function startStream({ settings, logger, metrics }: ServiceDeps): P
     onRevoked: (partitions) => topology.revoke(partitions),
     paused: pause.paused,
     sessionTimeoutMs: settings.LOCKSTEP_SESSION_TIMEOUT_MS,
-    ...(settings.LOCKSTEP_INSTANCE ? { instance: settings.LOCKSTEP_INSTANCE } : {}),
+    ...(settings.LOCKSTEP_INSTANCE ? { groupInstanceId: settings.LOCKSTEP_INSTANCE } : {}),
   });
   follower = following;
   pause.rule(following);

@@ -71,7 +71,7 @@ export async function takeOver(
     if ((known.checkpoint(scope)?.next ?? 0) > input.next) known.forget(scope);
     const checkpoint = await restore(deps, entity, partition, writer);
     const next = startOf(checkpoint, input, deps.onGap);
-    const ends = Object.fromEntries(topics.map((topic) => [topic, writer.fencedAt({ topic, partition })]));
+    const ends = Object.fromEntries(topics.map((topic) => [topic, writer.fenceOffset({ topic, partition })]));
     const readFrom = Object.fromEntries(topics.map((t) => [t, Math.min(checkpoint?.ends[t] ?? 0, ends[t]!)]));
     const stored = new Map<string, ReadonlySet<number>>();
     for (const topic of outputTopics(entity))
@@ -94,7 +94,7 @@ async function restore(
 ): Promise<Checkpoint | undefined> {
   const scope = scopeOf(entity, partition);
   const topic = versionsTopic(entity).name;
-  const fence = writer.fencedAt({ topic, partition });
+  const fence = writer.fenceOffset({ topic, partition });
   let newest = known.checkpoint(scope);
   for await (const records of log.read({ topic, partition }, Math.min(newest?.ends[topic] ?? 0, fence), fence)) {
     const { changes, checkpoint } = decodeFlushed(records);

@@ -75,7 +75,7 @@ class Partition {
 
   /** Takes the partition over unless it is ours already. */
   own(): Promise<Owned> {
-    if (this.owned?.writer.open) return Promise.resolve(this.owned);
+    if (this.owned?.writer.isOpen) return Promise.resolve(this.owned);
     this.taking ??= this.take().finally(() => {
       this.taking = undefined;
     });
@@ -167,7 +167,7 @@ class Partition {
   async flush(owned = this.owned): Promise<void> {
     clearTimeout(this.flushTimer);
     this.flushTimer = undefined;
-    if (!owned?.writer.open) return;
+    if (!owned?.writer.isOpen) return;
     const { known, logger } = this.deps;
     const topic = versionsTopic(this.entity).name;
     try {

@@ -8,7 +8,7 @@ import { documentSchema, fitsDocument } from "../contracts/entity/schemas.ts";
 import { UpcastError, upcast } from "../contracts/entity/upcast.ts";
 import { deletedSchema, type EntityEvent, header, type Operation, operationsOf } from "../contracts/event.ts";
 import type { StoredRecord } from "../kafka/log.ts";
-import { partitionOf } from "../kafka/partitioner.ts";
+import { partitionForKey } from "../kafka/partitioner.ts";
 
 /** Why a record is not an event that can be routed. */
 export type Reason = { [R in ReasonName]: (typeof reasons)[R]["by"] extends "stream" ? R : never }[ReasonName];
@@ -142,7 +142,7 @@ function placeOf(record: StoredRecord, partitions: number): string {
   const subject = need(record, header.subject);
   if (!ID.test(subject)) throw new Rejected("wrong-key", `${header.subject} must be a UUID in lower case`);
   if (record.key?.toString("latin1") !== subject) throw new Rejected("wrong-key", `the key must be ${header.subject}`);
-  const partition = partitionOf(record.key, partitions);
+  const partition = partitionForKey(record.key, partitions);
   if (partition !== record.partition)
     throw new Rejected("wrong-partition", `this key belongs to partition ${partition}, not ${record.partition}`);
   return subject;

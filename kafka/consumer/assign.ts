@@ -3,10 +3,10 @@
  * restart of its state. A partition that is to move is first left out, so that its owner gives it up; the next round hands
  * it on (cooperative rebalancing, KIP-429). So two members never have the same partition, and the rest flows on meanwhile.
  */
-import { nameOf, type TopicPartition } from "../log.ts";
+import { partitionKey, type TopicPartition } from "../log.ts";
 
 /** What a member says when it joins. */
-export interface Claim {
+export interface Subscription {
   readonly memberId: string;
   /** The round of the group in which it was given what it owns. */
   readonly generation: number;
@@ -16,10 +16,10 @@ export interface Claim {
 
 /** Decides for all members. Every member gets an entry; partitions that are on the move are in none. */
 export function assign(
-  claims: readonly Claim[],
+  claims: readonly Subscription[],
   partitions: readonly TopicPartition[],
 ): ReadonlyMap<string, readonly TopicPartition[]> {
-  const byName = new Map(partitions.map((at) => [nameOf(at), at]));
+  const byName = new Map(partitions.map((topicPartition) => [partitionKey(topicPartition), topicPartition]));
   const owners = currentOwners(claims, byName);
   const shares = fairShares(claims, owners, partitions.length);
   const target = new Map(claims.map(({ memberId }) => [memberId, [] as string[]]));
@@ -45,7 +45,7 @@ export function assign(
 }
 
 /** When two members claim one partition, the one that was given it later is right. */
-function currentOwners(claims: readonly Claim[], partitions: ReadonlyMap<string, unknown>): Map<string, string> {
+function currentOwners(claims: readonly Subscription[], partitions: ReadonlyMap<string, unknown>): Map<string, string> {
   const owners = new Map<string, string>();
   for (const { memberId, owned } of claims.toSorted((a, b) => a.generation - b.generation))
     for (const name of owned) if (partitions.has(name)) owners.set(name, memberId);
@@ -54,7 +54,7 @@ function currentOwners(claims: readonly Claim[], partitions: ReadonlyMap<string,
 
 /** As equal as whole numbers allow; the larger shares go to those who own the most, then by member id. */
 function fairShares(
-  claims: readonly Claim[],
+  claims: readonly Subscription[],
   owners: ReadonlyMap<string, string>,
   partitions: number,
 ): Map<string, number> {

@@ -1,21 +1,21 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { nameOf } from "../log.ts";
-import { assign, type Claim } from "./assign.ts";
+import { partitionKey } from "../log.ts";
+import { assign, type Subscription } from "./assign.ts";
 
 const partitions = (count: number) => Array.from({ length: count }, (_, partition) => ({ topic: "t", partition }));
 
 /** Plays rounds until nobody has to give anything up, as the group does. */
-function settle(claims: readonly Claim[], count: number) {
+function settle(claims: readonly Subscription[], count: number) {
   let now = claims;
   for (let round = 1; round <= 4; round++) {
     const given = assign(now, partitions(count));
     const moved = now.some(({ memberId, owned }) => {
-      const names = new Set(given.get(memberId)!.map(nameOf));
+      const names = new Set(given.get(memberId)!.map(partitionKey));
       return owned.some((name) => !names.has(name));
     });
     const generation = Math.max(...now.map((claim) => claim.generation)) + 1;
-    now = now.map(({ memberId }) => ({ memberId, generation, owned: given.get(memberId)!.map(nameOf) }));
+    now = now.map(({ memberId }) => ({ memberId, generation, owned: given.get(memberId)!.map(partitionKey) }));
     if (!moved) return { claims: now, rounds: round };
   }
   throw new Error("the group does not settle");
@@ -44,10 +44,10 @@ test("whatever members claim, no partition has two owners, and one that is claim
   fc.assert(
     fc.property(someClaims, ({ claims, count }) => {
       const given = assign(claims, partitions(count));
-      const all = [...given.values()].flat().map(nameOf);
+      const all = [...given.values()].flat().map(partitionKey);
       expect(new Set(all).size).toBe(all.length);
       for (const [memberId, of] of given)
-        for (const name of of.map(nameOf)) {
+        for (const name of of.map(partitionKey)) {
           const claimants = claims.filter(({ owned }) => owned.includes(name));
           const newest = Math.max(...claimants.map(({ generation }) => generation));
           const mine = claimants.some((claim) => claim.memberId === memberId && claim.generation === newest);

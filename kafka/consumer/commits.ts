@@ -1,11 +1,11 @@
 /** The group's memory of what is processed, kept by its coordinator. A hint where to go on: it may lag, never lead. */
-import { nameOf, type TopicPartition } from "../log.ts";
+import { partitionKey, type TopicPartition } from "../log.ts";
 import { offsetRanges } from "../offsets.ts";
 import { throwOnError } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
-import { patiently } from "../wire/patience.ts";
 import { byTopic } from "../wire/protocol.ts";
-import type { GroupPosition } from "./membership.ts";
+import { retryRequest } from "../wire/retry-request.ts";
+import type { Generation } from "./membership.ts";
 import type { PartitionQueue } from "./partition-queue.ts";
 
 /**
@@ -20,8 +20,8 @@ export async function startOffsets(
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, { start: number; committed: number | undefined }>> {
   const what = `reading the offsets of group ${group}`;
-  const committed = await patiently({ what, timeoutMs: 20_000, signal }, () =>
-    cluster.atCoordinator(0, group, async (wire) => {
+  const committed = await retryRequest({ what, timeoutMs: 20_000, signal }, () =>
+    cluster.withCoordinator(0, group, async (wire) => {
       const topics = byTopic(partitions, ({ partition }) => ({ partition }));
       const answer = await wire.request("OffsetFetch", { groupId: group, topics });
       throwOnError(answer.errorCode, what);
@@ -37,7 +37,7 @@ export async function startOffsets(
   const bounds = fresh.length > 0 ? await offsetRanges(cluster, fresh, signal) : undefined;
   return new Map(
     committed.map(({ topic, partition, offset }) => {
-      const name = nameOf({ topic, partition });
+      const name = partitionKey({ topic, partition });
       const known = offset < 0 ? undefined : offset;
       return [name, { start: known ?? bounds!.get(name)!.first, committed: known }];
     }),
@@ -48,22 +48,27 @@ export async function startOffsets(
 export async function commit(
   cluster: Cluster,
   group: string,
-  seat: GroupPosition,
+  seat: Generation,
   queues: readonly PartitionQueue[],
 ): Promise<void> {
   const changed = queues
-    .filter(({ processed, committed }) => processed !== committed)
-    .map((queue) => ({ queue, topic: queue.at.topic, partition: queue.at.partition, offset: queue.processed }));
+    .filter(({ processedOffset, committedOffset }) => processedOffset !== committedOffset)
+    .map((queue) => ({
+      queue,
+      topic: queue.topicPartition.topic,
+      partition: queue.topicPartition.partition,
+      offset: queue.processedOffset,
+    }));
   if (changed.length === 0) return;
-  await cluster.atCoordinator(0, group, async (wire) => {
+  await cluster.withCoordinator(0, group, async (wire) => {
     const { responses } = await wire.request("OffsetCommit", {
       groupId: group,
-      groupGenerationId: seat.generation,
+      groupGenerationId: seat.generationId,
       memberId: seat.memberId,
       topics: byTopic(changed, ({ partition, offset }) => ({ partition, offset: String(offset) })),
     });
     for (const { topic, partitions } of responses)
       for (const { partition, errorCode } of partitions) throwOnError(errorCode, `commit of ${topic}/${partition}`);
   });
-  for (const { queue, offset } of changed) queue.committed = offset;
+  for (const { queue, offset } of changed) queue.committedOffset = offset;
 }

@@ -1,15 +1,16 @@
 /**
- * Keeps the queues of a follower filled. All partitions that one broker leads are asked for in one long poll, except those
+ * Keeps the queues of a consumer filled. All partitions that one broker leads are asked for in one long poll, except those
  * with enough waiting; what becomes ready for more while that poll is under way is asked for in a second one, so that a
  * partition that was slow for a moment does not sit out the others' silence.
  */
-import { nameOf, type TopicPartition } from "../log.ts";
+
+import { sleep, sleepUnlessAborted } from "../../platform/async/sleep.ts";
+import { partitionKey, type TopicPartition } from "../log.ts";
 import { offsetRanges } from "../offsets.ts";
 import { BrokerError, errorAction } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
 import type { Connection, Node } from "../wire/connection.ts";
-import { pause } from "../wire/patience.ts";
-import { type Fetched, fetchFrom } from "./fetch.ts";
+import { type FetchedPartition, fetchFrom } from "./fetch.ts";
 import type { PartitionQueue } from "./partition-queue.ts";
 
 const OFFSET_OUT_OF_RANGE = 1;
@@ -21,7 +22,7 @@ export interface FetchEvents {
   /** New bytes wait in the queue. */
   readonly onFetched: (queue: PartitionQueue) => void;
   /** Records from `from` to `to` were deleted before they were read. `to` is below `from` when the partition was made anew. */
-  readonly onGap: (at: TopicPartition, from: number, to: number) => void;
+  readonly onGap: (topicPartition: TopicPartition, from: number, to: number) => void;
   readonly onFailed: (error: unknown) => void;
 }
 
@@ -43,9 +44,9 @@ export class FetchLoop {
     if (this.signal.aborted) return;
     const wanted = new Map<Node, PartitionQueue[]>();
     for (const queue of this.queues()) {
-      if (queue.full) queue.answeredAtMs = performance.now();
-      if (queue.asked || queue.full || queue.lingering || queue.repositioning || !queue.owned) continue;
-      const leader = this.cluster.knownLeader(queue.at);
+      if (queue.isFull) queue.respondedAtMs = performance.now();
+      if (queue.isFetching || queue.isFull || queue.isLingering || queue.isRepositioning || !queue.isOwned) continue;
+      const leader = this.cluster.knownLeader(queue.topicPartition);
       if (!leader) this.search();
       else if (wanted.has(leader)) wanted.get(leader)!.push(queue);
       else wanted.set(leader, [queue]);
@@ -81,67 +82,71 @@ export class FetchLoop {
   }
 
   private async fetch(lane: Connection, queues: readonly PartitionQueue[]): Promise<void> {
-    for (const queue of queues) queue.asked = true;
+    for (const queue of queues) queue.isFetching = true;
     // A batch that is larger than the limit comes only for the first partition that has something: each must be it at times.
     const parts = queues
-      .map(({ at, nextFetch, maxBytes }) => ({ ...at, fetchOffset: nextFetch, maxBytes }))
+      .map(({ topicPartition, nextFetchOffset, maxBytes }) => ({
+        ...topicPartition,
+        fetchOffset: nextFetchOffset,
+        maxBytes,
+      }))
       .sort(() => Math.random() - 0.5);
     let lost = false;
     try {
-      const byName = new Map(queues.map((queue) => [nameOf(queue.at), queue]));
+      const byName = new Map(queues.map((queue) => [partitionKey(queue.topicPartition), queue]));
       for (const fetched of await fetchFrom(lane, parts, { maxWaitMs: MAX_WAIT_MS, maxBytes: MAX_BYTES }))
-        lost = this.take(byName.get(nameOf(fetched))!, fetched) || lost;
+        lost = this.take(byName.get(partitionKey(fetched))!, fetched) || lost;
     } catch (error) {
       if (errorAction(error) !== "retry") this.events.onFailed(error);
       lost = true;
     }
-    for (const queue of queues) queue.asked = false;
+    for (const queue of queues) queue.isFetching = false;
     if (lost) await this.search();
     this.lanes.get(lane.node)?.idle.push(lane);
     this.wake();
   }
 
   /** @returns whether the leader must be asked for anew. */
-  private take(queue: PartitionQueue, fetched: Fetched): boolean {
-    if (!queue.owned) return false;
+  private take(queue: PartitionQueue, fetched: FetchedPartition): boolean {
+    if (!queue.isOwned) return false;
     if (fetched.errorCode === OFFSET_OUT_OF_RANGE) {
-      queue.repositioning = true;
+      queue.isRepositioning = true;
       void this.reposition(queue)
         .catch(this.events.onFailed)
         .then(() => {
-          queue.repositioning = false;
+          queue.isRepositioning = false;
           this.wake();
         });
       return false;
     }
     if (fetched.errorCode !== 0) {
-      const error = new BrokerError(fetched.errorCode, `fetch from ${nameOf(queue.at)}`);
+      const error = new BrokerError(fetched.errorCode, `fetch from ${partitionKey(queue.topicPartition)}`);
       if (error.action !== "retry") this.events.onFailed(error);
       return true;
     }
-    queue.answeredAtMs = performance.now();
+    queue.respondedAtMs = performance.now();
     queue.add(fetched);
     // What is there already is not waited for.
-    if (queue.flooded && queue.nextFetch >= fetched.highWatermark) this.linger(queue);
-    if (!queue.empty) this.events.onFetched(queue);
+    if (queue.isHighVolume && queue.nextFetchOffset >= fetched.highWatermark) this.linger(queue);
+    if (!queue.isEmpty) this.events.onFetched(queue);
     return false;
   }
 
   private linger(queue: PartitionQueue): void {
     if (this.lingerMs === 0) return;
-    queue.lingering = true;
+    queue.isLingering = true;
     setTimeout(() => {
-      queue.lingering = false;
+      queue.isLingering = false;
       this.wake();
     }, this.lingerMs);
   }
 
   /** Learns the leaders anew, after a short rest. */
   private async search(): Promise<void> {
-    if (this.searching) return pause(50, this.signal).catch(() => {});
+    if (this.searching) return sleepUnlessAborted(50, this.signal);
     this.searching = true;
     try {
-      await pause(50 + Math.random() * 50, this.signal);
+      await sleep(50 + Math.random() * 50, this.signal);
       await this.cluster.refresh();
     } catch {
       // No broker answers: the next round asks again, and fetchAgeMs tells how long this has lasted.
@@ -155,20 +160,22 @@ export class FetchLoop {
    * only what the partition's leader says three times, a second apart, is believed when it would mean to begin again.
    */
   private async reposition(queue: PartitionQueue): Promise<void> {
-    const wanted = queue.nextFetch;
+    const wanted = queue.nextFetchOffset;
     for (let round = 0; round < 3; round++) {
       await this.cluster.refresh().catch(() => {});
-      const { first, next } = (await offsetRanges(this.cluster, [queue.at], this.signal)).get(nameOf(queue.at))!;
+      const { first, next } = (await offsetRanges(this.cluster, [queue.topicPartition], this.signal)).get(
+        partitionKey(queue.topicPartition),
+      )!;
       if (wanted >= first && wanted <= next) return;
       if (wanted < first) return this.skip(queue, wanted, first);
-      await pause(1_000, this.signal);
+      await sleep(1_000, this.signal);
       if (round === 2) this.skip(queue, wanted, first);
     }
   }
 
   private skip(queue: PartitionQueue, from: number, to: number): void {
-    if (!queue.owned || queue.nextFetch !== from) return;
-    queue.nextFetch = to;
-    this.events.onGap(queue.at, from, to);
+    if (!queue.isOwned || queue.nextFetchOffset !== from) return;
+    queue.nextFetchOffset = to;
+    this.events.onGap(queue.topicPartition, from, to);
   }
 }

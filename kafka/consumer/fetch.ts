@@ -3,14 +3,14 @@ import type { StoredRecord, TopicPartition } from "../log.ts";
 import { decodeBatches } from "../record-batch/decode.ts";
 import { throwOnError } from "../wire/broker-errors.ts";
 import type { Connection } from "../wire/connection.ts";
-import { type FetchAnswer, type FetchPart, fetch } from "../wire/protocol.ts";
+import { type FetchPartition, type FetchResponse, fetchRequest } from "../wire/protocol.ts";
 
 /** What one partition answered. `bytes` holds whole batches, which may begin before the offset asked for; none with an error. */
-export interface Fetched extends TopicPartition {
+export interface FetchedPartition extends TopicPartition {
   readonly errorCode: number;
-  readonly askedFrom: number;
+  readonly fetchOffset: number;
   readonly highWatermark: number;
-  readonly aborted: FetchAnswer["aborted"];
+  readonly abortedTransactions: FetchResponse["abortedTransactions"];
   readonly bytes: Buffer;
 }
 
@@ -21,13 +21,13 @@ export interface Fetched extends TopicPartition {
  */
 export async function fetchFrom(
   wire: Connection,
-  parts: readonly FetchPart[],
+  parts: readonly FetchPartition[],
   limits: { maxWaitMs: number; maxBytes: number },
-): Promise<readonly Fetched[]> {
-  const answer = await wire.send(fetch(parts, limits));
+): Promise<readonly FetchedPartition[]> {
+  const answer = await wire.send(fetchRequest(parts, limits));
   throwOnError(answer.errorCode, `fetch from broker ${wire.node.id}`);
   const asked = new Map(parts.map((part) => [`${part.topic}/${part.partition}`, part.fetchOffset]));
-  return answer.parts.map((part) => ({ ...part, askedFrom: asked.get(`${part.topic}/${part.partition}`) ?? 0 }));
+  return answer.parts.map((part) => ({ ...part, fetchOffset: asked.get(`${part.topic}/${part.partition}`) ?? 0 }));
 }
 
 /**
@@ -35,17 +35,17 @@ export async function fetchFrom(
  *
  * @throws {UnreadableBatchError}
  */
-export function recordsOf(fetched: Fetched, to = Number.POSITIVE_INFINITY): StoredRecord[] {
+export function decodeRecords(fetched: FetchedPartition, to = Number.POSITIVE_INFINITY): StoredRecord[] {
   const records: StoredRecord[] = [];
   // An aborted transaction reaches from its first record to its producer's next abort marker.
-  const coming = fetched.aborted.toSorted((a, b) => a.firstOffset - b.firstOffset);
+  const coming = fetched.abortedTransactions.toSorted((a, b) => a.firstOffset - b.firstOffset);
   const aborted = new Set<bigint>();
   for (const batch of decodeBatches(fetched.bytes, fetched)) {
     while (coming[0] && coming[0].firstOffset < batch.nextOffset) aborted.add(coming.shift()!.producerId);
-    if (batch.abort) aborted.delete(batch.producerId);
-    if (batch.control || (batch.transactional && aborted.has(batch.producerId))) continue;
+    if (batch.isAbort) aborted.delete(batch.producerId);
+    if (batch.isControl || (batch.isTransactional && aborted.has(batch.producerId))) continue;
     for (const record of batch.records)
-      if (record.offset >= fetched.askedFrom && record.offset < to) records.push(record);
+      if (record.offset >= fetched.fetchOffset && record.offset < to) records.push(record);
   }
   return records;
 }

@@ -4,7 +4,7 @@
  */
 import type { StoredRecord, TopicPartition } from "../log.ts";
 import { offsetAfter } from "../record-batch/decode.ts";
-import { type Fetched, recordsOf } from "./fetch.ts";
+import { decodeRecords, type FetchedPartition } from "./fetch.ts";
 
 /** What came counts half so much later, in milliseconds. */
 const HALF_MS = 350;
@@ -12,59 +12,59 @@ const HALF_MS = 350;
 const FLOOD_BYTES = 524_288;
 
 export class PartitionQueue {
-  private fetched: Fetched[] = [];
+  private fetched: FetchedPartition[] = [];
   private bytes = 0;
-  private lately = 0;
+  private recentBytes = 0;
   private addedAtMs = 0;
   /** False once the partition is no longer ours: nothing more of it is processed. */
-  owned = true;
+  isOwned = true;
   /** A fetch that includes this partition is under way. */
-  asked = false;
+  isFetching = false;
   /** Its offset was refused, and where to go on is being found out. */
-  repositioning = false;
+  isRepositioning = false;
   /** Nothing is fetched of it for a moment, so that more comes with the next fetch. */
-  lingering = false;
+  isLingering = false;
   /** Where the next fetch begins. */
-  nextFetch: number;
+  nextFetchOffset: number;
   /** Everything before this is processed. */
-  processed: number;
+  processedOffset: number;
   /** When a broker last answered for this partition, or it needed none because enough waits here; by `performance.now()`. */
-  answeredAtMs = performance.now();
+  respondedAtMs = performance.now();
 
-  /** @param committed what the group's coordinator has stored; undefined for nothing. */
+  /** @param committedOffset what the group's coordinator has stored; undefined for nothing. */
   constructor(
-    readonly at: TopicPartition,
+    readonly topicPartition: TopicPartition,
     start: number,
-    public committed: number | undefined,
+    public committedOffset: number | undefined,
     readonly maxBytes: number,
   ) {
-    this.nextFetch = start;
-    this.processed = start;
+    this.nextFetchOffset = start;
+    this.processedOffset = start;
   }
 
-  get full(): boolean {
+  get isFull(): boolean {
     return this.bytes >= this.maxBytes;
   }
 
-  get empty(): boolean {
+  get isEmpty(): boolean {
     return this.fetched.length === 0;
   }
 
-  add(fetched: Fetched): void {
+  add(fetched: FetchedPartition): void {
     const next = offsetAfter(fetched.bytes);
     if (next === undefined) return;
     // A copy: the bytes are part of the whole answer, which would be kept alive by the slowest of its partitions.
     this.fetched.push({ ...fetched, bytes: Buffer.from(fetched.bytes) });
     this.bytes += fetched.bytes.length;
-    this.nextFetch = next;
+    this.nextFetchOffset = next;
     const now = performance.now();
-    this.lately = this.lately * 0.5 ** ((now - this.addedAtMs) / HALF_MS) + fetched.bytes.length;
+    this.recentBytes = this.recentBytes * 0.5 ** ((now - this.addedAtMs) / HALF_MS) + fetched.bytes.length;
     this.addedAtMs = now;
   }
 
   /** Whether so much comes, not only at this moment, that few large fetches are better than many small ones. */
-  get flooded(): boolean {
-    return this.lately >= FLOOD_BYTES;
+  get isHighVolume(): boolean {
+    return this.recentBytes >= FLOOD_BYTES;
   }
 
   /**
@@ -72,14 +72,14 @@ export class PartitionQueue {
    *
    * @throws {UnreadableBatchError}
    */
-  take(): { records: readonly StoredRecord[]; next: number; highWatermark: number } {
+  takeAll(): { records: readonly StoredRecord[]; next: number; highWatermark: number } {
     const taken = this.fetched;
     this.fetched = [];
     this.bytes = 0;
-    const records = taken.flatMap((fetched) => recordsOf(fetched));
+    const records = taken.flatMap((fetched) => decodeRecords(fetched));
     // Markers that follow the last record are nothing that a reader still has to read.
-    const markers = records.length > 0 ? this.nextFetch - records.at(-1)!.offset - 1 : 0;
-    const highWatermark = (taken.at(-1)?.highWatermark ?? this.nextFetch) - markers;
-    return { records, next: this.nextFetch, highWatermark };
+    const markers = records.length > 0 ? this.nextFetchOffset - records.at(-1)!.offset - 1 : 0;
+    const highWatermark = (taken.at(-1)?.highWatermark ?? this.nextFetchOffset) - markers;
+    return { records, next: this.nextFetchOffset, highWatermark };
   }
 }

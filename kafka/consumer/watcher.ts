@@ -1,6 +1,6 @@
 /** Reads all partitions of a topic as they grow, without a group: for what every process must hear, and what is small enough for it. */
 import type { Logger } from "../../observability/logger.ts";
-import { nameOf, type Watcher, type WatchOptions } from "../log.ts";
+import { partitionKey, type Watcher, type WatchOptions } from "../log.ts";
 import { offsetRanges } from "../offsets.ts";
 import type { Cluster } from "../wire/cluster.ts";
 import { FetchLoop } from "./fetch-loop.ts";
@@ -17,9 +17,9 @@ export async function startWatcher(
   const count = await cluster.partitions(options.topic);
   const places = Array.from({ length: count }, (_, partition) => ({ topic: options.topic, partition }));
   const bounds = await offsetRanges(cluster, places, signal);
-  const queues = places.map((at) => {
-    const { first, next } = bounds.get(nameOf(at))!;
-    const queue = new PartitionQueue(at, options.from === "start" ? first : next, undefined, MAX_BYTES);
+  const queues = places.map((topicPartition) => {
+    const { first, next } = bounds.get(partitionKey(topicPartition))!;
+    const queue = new PartitionQueue(topicPartition, options.from === "start" ? first : next, undefined, MAX_BYTES);
     return { queue, end: next };
   });
   return new TopicWatcher(options, deps, queues);
@@ -52,7 +52,8 @@ class TopicWatcher implements Watcher {
       () => all,
       {
         onFetched: (queue) => this.deliver(queue),
-        onGap: (at, from, to) => logger.debug({ ...at, from, to }, "a watched topic was cut off before it was read"),
+        onGap: (topicPartition, from, to) =>
+          logger.debug({ ...topicPartition, from, to }, "a watched topic was cut off before it was read"),
         onFailed: (error) => this.fail(error),
       },
       this.closing.signal,
@@ -74,18 +75,18 @@ class TopicWatcher implements Watcher {
   private deliver(queue: PartitionQueue): void {
     this.turn = this.turn
       .then(async () => {
-        if (queue.empty || this.closing.signal.aborted) return;
-        const { records, next } = queue.take();
+        if (queue.isEmpty || this.closing.signal.aborted) return;
+        const { records, next } = queue.takeAll();
         this.fetches.wake();
         if (records.length > 0) await this.options.onRecords(records);
-        queue.processed = next;
+        queue.processedOffset = next;
         this.arrive();
       })
       .catch((error) => this.fail(error));
   }
 
   private arrive(): void {
-    this.behind = this.behind.filter(({ queue, end }) => queue.processed < end);
+    this.behind = this.behind.filter(({ queue, end }) => queue.processedOffset < end);
     if (this.behind.length === 0) this.reached.resolve();
   }
 

@@ -18,10 +18,10 @@ export interface StoredBatch {
   readonly producerId: bigint;
   readonly producerEpoch: number;
   /** A transaction's commit or abort marker: its records are the broker's, not anyone's data. */
-  readonly control: boolean;
+  readonly isControl: boolean;
   /** A control batch that says that its producer's transaction was aborted. */
-  readonly abort: boolean;
-  readonly transactional: boolean;
+  readonly isAbort: boolean;
+  readonly isTransactional: boolean;
   readonly records: readonly StoredRecord[];
 }
 
@@ -30,8 +30,11 @@ const ABORT = 0;
 
 /** The bytes are not a batch that this reader understands. */
 export class UnreadableBatchError extends LockstepError {
-  constructor(at: TopicPartition, offset: number, why: string) {
-    super("UNREADABLE_BATCH", `${at.topic}/${at.partition}: the batch at offset ${offset} cannot be read: ${why}`);
+  constructor(topicPartition: TopicPartition, offset: number, why: string) {
+    super(
+      "UNREADABLE_BATCH",
+      `${topicPartition.topic}/${topicPartition.partition}: the batch at offset ${offset} cannot be read: ${why}`,
+    );
   }
 }
 
@@ -40,12 +43,12 @@ export class UnreadableBatchError extends LockstepError {
  *
  * @throws {UnreadableBatchError} for a wrong checksum, a format before 2 (Kafka 0.10), or a compression other than gzip and zstd.
  */
-export function decodeBatches(bytes: Buffer, at: TopicPartition): StoredBatch[] {
+export function decodeBatches(bytes: Buffer, topicPartition: TopicPartition): StoredBatch[] {
   const batches: StoredBatch[] = [];
   for (let start = 0; start + 61 <= bytes.length; ) {
     const end = start + 12 + bytes.readInt32BE(start + 8);
     if (end > bytes.length) break;
-    batches.push(decodeBatch(bytes, start, end, at));
+    batches.push(decodeBatch(bytes, start, end, topicPartition));
     start = end;
   }
   return batches;
@@ -63,9 +66,9 @@ export function offsetAfter(bytes: Buffer): number | undefined {
   return next;
 }
 
-function decodeBatch(bytes: Buffer, start: number, end: number, at: TopicPartition): StoredBatch {
+function decodeBatch(bytes: Buffer, start: number, end: number, topicPartition: TopicPartition): StoredBatch {
   const baseOffset = Number(bytes.readBigInt64BE(start));
-  const unreadable = (why: string) => new UnreadableBatchError(at, baseOffset, why);
+  const unreadable = (why: string) => new UnreadableBatchError(topicPartition, baseOffset, why);
   const magic = bytes[start + 16];
   if (magic !== 2) throw unreadable(`its format is ${magic}, not 2`);
   if (crc32c(bytes, start + 21, end) !== bytes.readUInt32BE(start + 17)) throw unreadable("its checksum is wrong");
@@ -76,19 +79,20 @@ function decodeBatch(bytes: Buffer, start: number, end: number, at: TopicPartiti
   const appendTimeMs = attributes & 8 ? Number(bytes.readBigInt64BE(start + 35)) : undefined;
   const records: StoredRecord[] = [];
   try {
-    for (let i = 0; i < count; i++) records.push(decodeRecord(body, at, baseOffset, firstTimestampMs, appendTimeMs));
+    for (let i = 0; i < count; i++)
+      records.push(decodeRecord(body, topicPartition, baseOffset, firstTimestampMs, appendTimeMs));
   } catch (error) {
     throw unreadable(error instanceof Error ? error.message : String(error));
   }
-  const control = (attributes & 32) !== 0;
+  const isControl = (attributes & 32) !== 0;
   return {
     baseOffset,
     nextOffset: baseOffset + bytes.readInt32BE(start + 23) + 1,
     producerId: bytes.readBigInt64BE(start + 43),
     producerEpoch: bytes.readInt16BE(start + 51),
-    control,
-    abort: control && records[0]?.key?.readInt16BE(2) === ABORT,
-    transactional: (attributes & 16) !== 0,
+    isControl,
+    isAbort: isControl && records[0]?.key?.readInt16BE(2) === ABORT,
+    isTransactional: (attributes & 16) !== 0,
     records,
   };
 }
@@ -110,27 +114,27 @@ function uncompressed(
 
 function decodeRecord(
   cursor: Cursor,
-  at: TopicPartition,
+  topicPartition: TopicPartition,
   baseOffset: number,
   firstTimestampMs: number,
   appendTimeMs: number | undefined,
 ): StoredRecord {
-  const end = cursor.varint() + cursor.at;
-  cursor.at++; // attributes: none are defined
+  const end = cursor.varint() + cursor.position;
+  cursor.position++; // attributes: none are defined
   const timestampMs = firstTimestampMs + cursor.varlong();
   const offset = baseOffset + cursor.varint();
   const key = cursor.lengthAndBytes();
   const value = cursor.lengthAndBytes();
   const record = new DecodedRecord(
-    at.topic,
-    at.partition,
+    topicPartition.topic,
+    topicPartition.partition,
     offset,
     appendTimeMs ?? timestampMs,
     key,
     value,
-    cursor.bytes.subarray(cursor.at, end),
+    cursor.bytes.subarray(cursor.position, end),
   );
-  cursor.at = end;
+  cursor.position = end;
   return record;
 }
 

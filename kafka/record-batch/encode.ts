@@ -9,13 +9,13 @@ import { crc32c } from "./crc32c.ts";
 import { varintSize, writeVarint } from "./varint.ts";
 
 /** Who writes a batch, and where it stands among the batches of this producer in its partition. */
-export interface Sequenced {
+export interface ProducerSequence {
   readonly producerId: bigint;
   readonly producerEpoch: number;
   /** 0 to 2^31 - 1, then 0 again: counts this producer's records in this partition. */
   readonly firstSequence: number;
   /** Whether the batch belongs to a transaction of this producer. */
-  readonly transactional: boolean;
+  readonly isTransactional: boolean;
 }
 
 const HEADER_BYTES = 61;
@@ -93,7 +93,7 @@ function contentSize(content: string | Buffer | null): number {
 }
 
 /** @param timestampMs of every record in the batch, milliseconds since 1970. */
-export function encodeBatch(records: readonly OutgoingRecord[], by: Sequenced, timestampMs: number): Buffer {
+export function encodeBatch(records: readonly OutgoingRecord[], by: ProducerSequence, timestampMs: number): Buffer {
   const sizes = records.map(recordSize);
   const total = sizes.reduce((sum, size) => sum + varintSize(size) + size, HEADER_BYTES);
   const batch = Buffer.allocUnsafe(total);
@@ -104,7 +104,7 @@ export function encodeBatch(records: readonly OutgoingRecord[], by: Sequenced, t
   batch.writeInt32BE(total - 12, 8);
   batch.writeInt32BE(-1, 12); // partition leader epoch: the broker sets it
   batch.writeInt8(2, 16); // magic
-  batch.writeInt16BE(by.transactional ? 16 : 0, 21); // attributes: no compression, create time
+  batch.writeInt16BE(by.isTransactional ? 16 : 0, 21); // attributes: no compression, create time
   batch.writeInt32BE(records.length - 1, 23);
   batch.writeBigInt64BE(BigInt(timestampMs), 27);
   batch.writeBigInt64BE(BigInt(timestampMs), 35);

@@ -9,8 +9,8 @@ import { decodeBatches, offsetAfter, UnreadableBatchError } from "./decode.ts";
 import { encodeBatch, recordSize } from "./encode.ts";
 import { Cursor, varintSize, writeVarint } from "./varint.ts";
 
-const at = { topic: "t", partition: 3 };
-const by = { producerId: 4711n, producerEpoch: 7, firstSequence: 99, transactional: false };
+const topicPartition = { topic: "t", partition: 3 };
+const by = { producerId: 4711n, producerEpoch: 7, firstSequence: 99, isTransactional: false };
 const content = fc.oneof(
   fc.string({ unit: "grapheme" }),
   fc.string({ minLength: 62, maxLength: 66 }), // one byte or two for its length
@@ -27,7 +27,7 @@ test("what is encoded is decoded to the same records, and kafkajs decodes it to 
   await fc.assert(
     fc.asyncProperty(fc.array(someRecord, { minLength: 1, maxLength: 20 }), async (records) => {
       const encoded = encodeBatch(records, by, 1_700_000_000_123);
-      const [batch] = decodeBatches(encoded, at);
+      const [batch] = decodeBatches(encoded, topicPartition);
       expect(batch).toMatchObject({ baseOffset: 0, nextOffset: records.length, producerId: 4711n, producerEpoch: 7 });
       expect(batch!.records.map(({ key, value, timestampMs }) => ({ key, value, timestampMs }))).toEqual(
         records.map(({ key, value }) => ({ key: bytesOf(key), value: bytesOf(value), timestampMs: 1_700_000_000_123 })),
@@ -97,13 +97,13 @@ test("the checksum of any bytes is the one that a bit at a time gives", () => {
 test("a changed byte is noticed", () => {
   const batch = encodeBatch([{ key: "a", value: "hello", headers: {} }], by, 1);
   batch[batch.length - 3]! ^= 1;
-  expect(() => decodeBatches(batch, at)).toThrow(UnreadableBatchError);
+  expect(() => decodeBatches(batch, topicPartition)).toThrow(UnreadableBatchError);
 });
 
 test("a batch that is cut off at the end is left for the next fetch", () => {
   const batch = encodeBatch([{ key: "a", value: "hello", headers: {} }], by, 1);
   const two = Buffer.concat([batch, batch.subarray(0, batch.length - 1)]);
-  expect(decodeBatches(two, at)).toHaveLength(1);
+  expect(decodeBatches(two, topicPartition)).toHaveLength(1);
   expect(offsetAfter(two)).toBe(1);
   expect(offsetAfter(two.subarray(0, 40))).toBeUndefined();
 });
@@ -124,7 +124,7 @@ test("a batch that compaction emptied still says how far it went", () => {
     copy.writeInt32BE(9, 23);
     copy.writeInt32BE(0, 57);
   });
-  expect(decodeBatches(empty, at)).toMatchObject([{ baseOffset: 40, nextOffset: 50, records: [] }]);
+  expect(decodeBatches(empty, topicPartition)).toMatchObject([{ baseOffset: 40, nextOffset: 50, records: [] }]);
   expect(offsetAfter(empty)).toBe(50);
 });
 
@@ -132,7 +132,7 @@ test("a transaction's marker is told from data", () => {
   const marker = rewritten(encodeBatch([{ key: "\0\0\0\u0001", value: "x", headers: {} }], by, 1), (copy) => {
     copy.writeInt16BE(0x30, 21);
   });
-  expect(decodeBatches(marker, at)[0]!.control).toBe(true);
+  expect(decodeBatches(marker, topicPartition)[0]!.isControl).toBe(true);
 });
 
 test("gzip is unpacked, what cannot be unpacked is named with its place", () => {
@@ -141,12 +141,14 @@ test("gzip is unpacked, what cannot be unpacked is named with its place", () => 
     rewritten(Buffer.concat([plain.subarray(0, 61), gzipSync(plain.subarray(61))]), (copy) => {
       copy.writeInt16BE(codec, 21);
     });
-  expect(String(decodeBatches(packed(1), at)[0]!.records[0]!.value)).toBe("hello");
-  expect(() => decodeBatches(packed(2), at)).toThrow("t/3: the batch at offset 0 cannot be read: compression snappy");
+  expect(String(decodeBatches(packed(1), topicPartition)[0]!.records[0]!.value)).toBe("hello");
+  expect(() => decodeBatches(packed(2), topicPartition)).toThrow(
+    "t/3: the batch at offset 0 cannot be read: compression snappy",
+  );
 });
 
 test("a header called __proto__ is a header like others", () => {
   const headers = JSON.parse('{"__proto__": "x"}') as Record<string, string>;
-  const [batch] = decodeBatches(encodeBatch([{ key: null, value: null, headers }], by, 1), at);
+  const [batch] = decodeBatches(encodeBatch([{ key: null, value: null, headers }], by, 1), topicPartition);
   expect(Object.entries(batch!.records[0]!.headers)).toEqual([["__proto__", "x"]]);
 });

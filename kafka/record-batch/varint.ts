@@ -27,13 +27,13 @@ export function writeVarint(into: Buffer, value: number, offset: number): number
 export class Cursor {
   constructor(
     readonly bytes: Buffer,
-    public at: number,
+    public position: number,
   ) {}
 
   varint(): number {
     let value = 0;
     for (let shift = 0; shift < 35; shift += 7) {
-      const byte = this.bytes[this.at++];
+      const byte = this.bytes[this.position++];
       if (byte === undefined) break;
       value |= (byte & 0x7f) << shift;
       if (byte < 0x80) return (value >>> 1) ^ -(value & 1);
@@ -43,11 +43,11 @@ export class Cursor {
 
   /** For timestamp deltas, which may be longer than 31 bits; exact up to 2^53. */
   varlong(): number {
-    const first = this.bytes[this.at];
+    const first = this.bytes[this.position];
     if (first !== undefined && first < 0x80) return this.varint();
     let value = 0n;
     for (let shift = 0n; shift < 70n; shift += 7n) {
-      const byte = this.bytes[this.at++];
+      const byte = this.bytes[this.position++];
       if (byte === undefined) break;
       value |= BigInt(byte & 0x7f) << shift;
       if (byte < 0x80) return Number((value >> 1n) ^ -(value & 1n));
@@ -59,9 +59,9 @@ export class Cursor {
   lengthAndBytes(): Buffer | null {
     const length = this.varint();
     if (length < 0) return null;
-    const start = this.at;
-    this.at += length;
-    if (this.at > this.bytes.length) throw new RangeError("the record is longer than its batch");
-    return this.bytes.subarray(start, this.at);
+    const start = this.position;
+    this.position += length;
+    if (this.position > this.bytes.length) throw new RangeError("the record is longer than its batch");
+    return this.bytes.subarray(start, this.position);
   }
 }

@@ -157,7 +157,7 @@ export interface Requests {
   };
 }
 
-const unchecked = async <Answer>(answer: Answer) => answer;
+const keepErrorCodes = async <Answer>(answer: Answer) => answer;
 
 /** A request in the newest version that both kafkajs and the broker know. */
 export function protocolOf<Name extends keyof Requests>(
@@ -167,25 +167,28 @@ export function protocolOf<Name extends keyof Requests>(
 ): Protocol<Requests[Name]["answer"]> {
   // The map above is what kafkajs' untyped codecs were read to take and give.
   const protocol = lookup(apiKeys[name]!, requests[name]!)(args) as Protocol<Requests[Name]["answer"]>;
-  return { ...protocol, response: { decode: protocol.response.decode, parse: unchecked } };
+  return { ...protocol, response: { decode: protocol.response.decode, parse: keepErrorCodes } };
 }
 
 /** One encoded batch on its way to its partition. */
-export interface ProducePart {
+export interface ProducePartition {
   readonly topic: string;
   readonly partition: number;
   readonly batch: Buffer;
   /** Of the transaction that the batch belongs to; null for a batch outside any. */
   readonly transactionalId: string | null;
 }
-export interface ProduceAnswer extends CodedPartition {
+export interface ProduceResponse extends CodedPartition {
   readonly topic: string;
   /** Offset of the batch's first record; -1 with an error. */
   readonly baseOffset: number;
 }
 
 /** Produce, version 7, acknowledged by all in-sync replicas: batches as they are, each for another partition, of one transactional id. */
-export function produce(parts: readonly ProducePart[], timeoutMs: number): Protocol<readonly ProduceAnswer[]> {
+export function produceRequest(
+  parts: readonly ProducePartition[],
+  timeoutMs: number,
+): Protocol<readonly ProduceResponse[]> {
   const encode = async () => {
     const topics = byTopic(parts, (part) => part);
     const transactionalId = parts[0]?.transactionalId ?? null;
@@ -221,30 +224,30 @@ export function produce(parts: readonly ProducePart[], timeoutMs: number): Proto
       .flat();
   return {
     request: { apiKey: apiKeys.Produce!, apiVersion: 7, apiName: "Produce", encode },
-    response: { decode, parse: unchecked },
+    response: { decode, parse: keepErrorCodes },
     logResponseError: false,
   };
 }
 
-export interface FetchPart {
+export interface FetchPartition {
   readonly topic: string;
   readonly partition: number;
   readonly fetchOffset: number;
   readonly maxBytes: number;
 }
-export interface FetchAnswer extends CodedPartition {
+export interface FetchResponse extends CodedPartition {
   readonly topic: string;
   readonly highWatermark: number;
   /** Transactions whose records in `bytes` do not count. */
-  readonly aborted: readonly { producerId: bigint; firstOffset: number }[];
+  readonly abortedTransactions: readonly { producerId: bigint; firstOffset: number }[];
   readonly bytes: Buffer;
 }
 
 /** Fetch, version 11, of everything before the first open transaction. */
-export function fetch(
-  parts: readonly FetchPart[],
+export function fetchRequest(
+  parts: readonly FetchPartition[],
   limits: { maxWaitMs: number; maxBytes: number },
-): Protocol<{ errorCode: number; parts: readonly FetchAnswer[] }> {
+): Protocol<{ errorCode: number; parts: readonly FetchResponse[] }> {
   const protocol = requests.Fetch!.protocol({ version: 11 })({
     maxWaitTime: limits.maxWaitMs,
     minBytes: 1,
@@ -263,16 +266,16 @@ export function fetch(
     });
     return { errorCode, parts: answers.flat() };
   };
-  return { ...protocol, response: { decode, parse: unchecked } };
+  return { ...protocol, response: { decode, parse: keepErrorCodes } };
 }
 
-function fetchedPartition(topic: string, d: Decoder): FetchAnswer {
+function fetchedPartition(topic: string, d: Decoder): FetchResponse {
   const partition = d.readInt32();
   const errorCode = d.readInt16();
   const highWatermark = Number(d.readInt64());
   d.readInt64(); // last stable offset
   d.readInt64(); // log start offset
-  const aborted = d.readArray((a) => ({ producerId: a.readInt64(), firstOffset: Number(a.readInt64()) }));
+  const abortedTransactions = d.readArray((a) => ({ producerId: a.readInt64(), firstOffset: Number(a.readInt64()) }));
   d.readInt32(); // preferred read replica
-  return { topic, partition, errorCode, highWatermark, aborted, bytes: d.readBytes() ?? Buffer.alloc(0) };
+  return { topic, partition, errorCode, highWatermark, abortedTransactions, bytes: d.readBytes() ?? Buffer.alloc(0) };
 }

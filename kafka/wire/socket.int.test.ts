@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { once } from "node:events";
-import { watchedSockets } from "./socket.ts";
+import { socketFactory } from "./socket.ts";
 
 test("a connection that is given up again and again gathers no listeners, before it failed and after", async () => {
-  const socket = watchedSockets(
+  const socket = socketFactory(
     1_000,
     1_000,
   )({

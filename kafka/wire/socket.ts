@@ -12,13 +12,13 @@ const SYNC_GROUP = 14;
 const CHECK_MS = 250;
 
 /** The `code` of the error that ends a connection which owes an answer for too long; kafkajs hands it on. */
-export const SILENT = "ESILENT";
+export const RESPONSE_TIMEOUT = "ESILENT";
 
 /**
  * @param timeoutMs without a byte from the broker while an answer is due.
  * @param joinPatienceMs the same while a consumer group gathers its members, which a broker may keep waiting for.
  */
-export const watchedSockets =
+export const socketFactory =
   (timeoutMs: number, joinPatienceMs: number): ISocketFactory =>
   ({ host, port, ssl, onConnect }) => {
     const name = net.isIP(host) ? {} : { servername: host };
@@ -73,7 +73,7 @@ function watch(socket: net.Socket, timeoutMs: number, joinPatienceMs: number): v
     const limitMs = joining ? joinPatienceMs : timeoutMs;
     if (++silentChecks * CHECK_MS <= limitMs) return;
     const error = new Error(`no answer from the broker for ${limitMs} ms; the connection is given up`);
-    socket.destroy(Object.assign(error, { code: SILENT }));
+    socket.destroy(Object.assign(error, { code: RESPONSE_TIMEOUT }));
   }, CHECK_MS);
   timer.unref?.();
   socket.on("close", () => clearInterval(timer));

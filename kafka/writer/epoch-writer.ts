@@ -6,38 +6,41 @@
  * For brokers that refuse an older epoch also outside transactions, as Apache Kafka does; for others see
  * transactional-writer.ts.
  */
-import { type LogWriter, nameOf, type OutgoingRecord, RecordRejectedError, type TopicPartition } from "../log.ts";
+import { type LogWriter, type OutgoingRecord, partitionKey, RecordRejectedError, type TopicPartition } from "../log.ts";
 import { type Fence, fencedAt } from "./fence.ts";
-import { PartitionQueueWriter, type WriterParts } from "./partition-lane.ts";
-import { inBatches } from "./split-batches.ts";
-import { WriterLife } from "./writer-state.ts";
+import { PartitionWriter, type WriterDeps } from "./partition-writer.ts";
+import { splitBatches } from "./split-batches.ts";
+import { WriterState } from "./writer-state.ts";
 
 export class EpochWriter implements LogWriter {
-  readonly fencedAt: (at: TopicPartition) => number;
-  private readonly life: WriterLife;
-  private readonly lanes: ReadonlyMap<string, PartitionQueueWriter>;
-  private readonly working = new Set<PartitionQueueWriter>();
+  readonly fenceOffset: (topicPartition: TopicPartition) => number;
+  private readonly life: WriterState;
+  private readonly lanes: ReadonlyMap<string, PartitionWriter>;
+  private readonly working = new Set<PartitionWriter>();
 
-  constructor(name: string, deps: WriterParts, fence: Fence, partitions: readonly TopicPartition[]) {
-    this.life = new WriterLife(name);
-    this.fencedAt = fencedAt(name, fence);
+  constructor(name: string, deps: WriterDeps, fence: Fence, partitions: readonly TopicPartition[]) {
+    this.life = new WriterState(name);
+    this.fenceOffset = fencedAt(name, fence);
     this.lanes = new Map(
-      partitions.map((at) => [nameOf(at), new PartitionQueueWriter(at, deps, fence, this.life, null)]),
+      partitions.map((topicPartition) => [
+        partitionKey(topicPartition),
+        new PartitionWriter(topicPartition, deps, fence, this.life, null),
+      ]),
     );
   }
 
-  get open(): boolean {
-    return this.life.open;
+  get isOpen(): boolean {
+    return this.life.isOpen;
   }
 
   get openedAtMs(): number {
     return this.life.openedAtMs;
   }
 
-  async write(at: TopicPartition, records: readonly OutgoingRecord[]): Promise<number> {
-    this.life.check();
-    const lane = this.lanes.get(nameOf(at));
-    if (!lane) throw new Error(`writer ${this.life.name} was not opened for ${nameOf(at)}`);
+  async write(topicPartition: TopicPartition, records: readonly OutgoingRecord[]): Promise<number> {
+    this.life.throwIfDead();
+    const lane = this.lanes.get(partitionKey(topicPartition));
+    if (!lane) throw new Error(`writer ${this.life.name} was not opened for ${partitionKey(topicPartition)}`);
     const written = lane.enqueue(records);
     if (!this.working.has(lane)) void this.work(lane);
     return written;
@@ -47,12 +50,12 @@ export class EpochWriter implements LogWriter {
     this.end(new Error("it was closed"));
   }
 
-  private async work(lane: PartitionQueueWriter): Promise<void> {
+  private async work(lane: PartitionWriter): Promise<void> {
     this.working.add(lane);
-    for (let next = lane.waiting.shift(); next; next = lane.waiting.shift()) {
+    for (let next = lane.queue.shift(); next; next = lane.queue.shift()) {
       try {
         let first: number | undefined;
-        for (const batch of inBatches(next.records)) {
+        for (const batch of splitBatches(next.records)) {
           const offset = await lane.append(batch);
           first ??= offset;
         }
@@ -67,7 +70,7 @@ export class EpochWriter implements LogWriter {
   /** What waits is refused, what is under way is not tried again. */
   private end(cause: unknown): Error {
     const dead = this.life.end(cause);
-    for (const { waiting } of this.lanes.values()) for (const { reject } of waiting.splice(0)) reject(dead);
+    for (const { queue } of this.lanes.values()) for (const { reject } of queue.splice(0)) reject(dead);
     return dead;
   }
 }

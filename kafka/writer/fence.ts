@@ -14,28 +14,28 @@
  */
 
 import { fetchFrom } from "../consumer/fetch.ts";
-import { nameOf, type TopicPartition, WriterDeadError } from "../log.ts";
-import { endsOf, throwOnAnyError } from "../offsets.ts";
+import { partitionKey, type TopicPartition, WriterDeadError } from "../log.ts";
+import { endOffsets, throwOnAnyError } from "../offsets.ts";
 import { decodeBatches } from "../record-batch/decode.ts";
 import { errorAction, NoBrokerError, throwOnError } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
-import { patiently } from "../wire/patience.ts";
 import { byTopic } from "../wire/protocol.ts";
+import { type RetryRequestOptions, retryRequest } from "../wire/retry-request.ts";
 
 /** What a writer writes with, and from where on each partition is its own. */
 export interface Fence {
   readonly producerId: bigint;
   readonly producerEpoch: number;
   /** By partition's name. */
-  readonly fencedAt: ReadonlyMap<string, number>;
+  readonly offsets: ReadonlyMap<string, number>;
 }
 
 /** Tells where each partition of a fence became its writer's own. */
 export const fencedAt =
   (name: string, fence: Fence) =>
-  (at: TopicPartition): number => {
-    const offset = fence.fencedAt.get(nameOf(at));
-    if (offset === undefined) throw new Error(`writer ${name} was not opened for ${nameOf(at)}`);
+  (topicPartition: TopicPartition): number => {
+    const offset = fence.offsets.get(partitionKey(topicPartition));
+    if (offset === undefined) throw new Error(`writer ${name} was not opened for ${partitionKey(topicPartition)}`);
     return offset;
   };
 
@@ -67,29 +67,40 @@ export async function fence(
   partitions: readonly TopicPartition[],
   signal: AbortSignal,
 ): Promise<Fence> {
-  const patience = { what: `opening writer ${name}`, timeoutMs: WITHIN_MS, signal, between: () => cluster.refresh() };
-  const before = await endsOf(cluster, partitions, signal);
+  const options = {
+    what: `opening writer ${name}`,
+    timeoutMs: WITHIN_MS,
+    signal,
+    beforeRetry: () => cluster.refresh(),
+  };
+  const before = await endOffsets(cluster, partitions, signal);
   try {
-    let marked = await patiently(patience, () => init(cluster, name));
-    let own = await markAndRaise(cluster, name, partitions, marked, patience);
+    let marked = await retryRequest(options, () => initProducerId(cluster, name));
+    let own = await writeMarkersAndRaiseEpoch(cluster, name, partitions, marked, options);
     while (own.producerEpoch >= LAST_EPOCH && own.producerId === marked.producerId) {
       marked = own;
-      own = await markAndRaise(cluster, name, partitions, marked, patience);
+      own = await writeMarkersAndRaiseEpoch(cluster, name, partitions, marked, options);
     }
-    const search = partitions.map(async (at) => {
-      const found = await markerAfter(cluster, at, before.get(nameOf(at)) ?? 0, marked, signal);
-      return [nameOf(at), found] as const;
+    const search = partitions.map(async (topicPartition) => {
+      const found = await findMarker(
+        cluster,
+        topicPartition,
+        before.get(partitionKey(topicPartition)) ?? 0,
+        marked,
+        signal,
+      );
+      return [partitionKey(topicPartition), found] as const;
     });
-    const fencedAt = new Map(await Promise.all(search));
-    return { producerId: BigInt(own.producerId), producerEpoch: own.producerEpoch, fencedAt };
+    const offsets = new Map(await Promise.all(search));
+    return { producerId: BigInt(own.producerId), producerEpoch: own.producerEpoch, offsets };
   } catch (error) {
     if (errorAction(error) === "fenced") throw new WriterDeadError(name, true, error);
     throw error;
   }
 }
 
-const init = (cluster: Cluster, name: string): Promise<Identity> =>
-  cluster.atCoordinator(1, name, async (wire) => {
+const initProducerId = (cluster: Cluster, name: string): Promise<Identity> =>
+  cluster.withCoordinator(1, name, async (wire) => {
     const answer = await wire.request("InitProducerId", {
       transactionalId: name,
       transactionTimeout: TRANSACTION_TIMEOUT_MS,
@@ -98,21 +109,19 @@ const init = (cluster: Cluster, name: string): Promise<Identity> =>
     return answer;
   });
 
-type Patience = Parameters<typeof patiently>[0];
-
 /** Writes the marker with this epoch into each partition. @returns the next epoch. */
-async function markAndRaise(
+async function writeMarkersAndRaiseEpoch(
   cluster: Cluster,
   name: string,
   partitions: readonly TopicPartition[],
   { producerId, producerEpoch }: Identity,
-  patience: Patience,
+  options: RetryRequestOptions,
 ): Promise<Identity> {
   const producer = { transactionalId: name, producerId, producerEpoch };
   for (let i = 0; i < partitions.length; i += PARTITIONS_PER_REQUEST) {
     const topics = byTopic(partitions.slice(i, i + PARTITIONS_PER_REQUEST), ({ partition }) => partition);
-    await patiently(patience, () =>
-      cluster.atCoordinator(1, name, async (wire) => {
+    await retryRequest(options, () =>
+      cluster.withCoordinator(1, name, async (wire) => {
         const { errors } = await wire.request("AddPartitionsToTxn", { ...producer, topics });
         throwOnAnyError(errors, `fencing of`);
       }),
@@ -121,40 +130,46 @@ async function markAndRaise(
   // If the answer is lost, the next InitProducerId ends the transaction: with a commit marker of this epoch if the
   // request arrived, else with an abort marker of a higher one. Either fences, so this is not sent a second time.
   await cluster
-    .atCoordinator(1, name, async (wire) => {
+    .withCoordinator(1, name, async (wire) => {
       const { errorCode } = await wire.request("EndTxn", { ...producer, transactionResult: true });
       throwOnError(errorCode, `fencing by ${name}`);
     })
     .catch((error: unknown) => {
       if (errorAction(error) !== "retry") throw error;
     });
-  return patiently(patience, () => init(cluster, name));
+  return retryRequest(options, () => initProducerId(cluster, name));
 }
 
 /** Reads from `start` on until our marker comes by. @returns the offset after it. */
-async function markerAfter(
+async function findMarker(
   cluster: Cluster,
-  at: TopicPartition,
+  topicPartition: TopicPartition,
   start: number,
   { producerId, producerEpoch }: Identity,
   signal: AbortSignal,
 ): Promise<number> {
   let fetchOffset = start;
-  const patience = { what: `fencing ${nameOf(at)}`, timeoutMs: WITHIN_MS, signal, between: () => cluster.refresh() };
-  return patiently(patience, async () => {
-    const wire = cluster.wire((await cluster.leader(at)).id);
+  const options = {
+    what: `fencing ${partitionKey(topicPartition)}`,
+    timeoutMs: WITHIN_MS,
+    signal,
+    beforeRetry: () => cluster.refresh(),
+  };
+  return retryRequest(options, async () => {
+    const wire = cluster.connection((await cluster.leader(topicPartition)).id);
     for (;;) {
-      const part = { ...at, fetchOffset, maxBytes: 1_048_576 };
+      const part = { ...topicPartition, fetchOffset, maxBytes: 1_048_576 };
       const [fetched] = await fetchFrom(wire, [part], { maxWaitMs: 50, maxBytes: 1_048_576 });
-      if (!fetched) throw new NoBrokerError(`broker ${wire.node.id} said nothing about ${nameOf(at)}`);
-      throwOnError(fetched.errorCode, `reading ${nameOf(at)}`);
-      const batches = decodeBatches(fetched.bytes, at);
+      if (!fetched)
+        throw new NoBrokerError(`broker ${wire.node.id} said nothing about ${partitionKey(topicPartition)}`);
+      throwOnError(fetched.errorCode, `reading ${partitionKey(topicPartition)}`);
+      const batches = decodeBatches(fetched.bytes, topicPartition);
       const marker = batches.find(
-        (batch) => batch.control && batch.producerId === BigInt(producerId) && batch.producerEpoch >= producerEpoch,
+        (batch) => batch.isControl && batch.producerId === BigInt(producerId) && batch.producerEpoch >= producerEpoch,
       );
       if (marker) return marker.nextOffset;
       const last = batches.at(-1);
-      if (!last) throw new NoBrokerError(`${nameOf(at)} does not show the marker yet`);
+      if (!last) throw new NoBrokerError(`${partitionKey(topicPartition)} does not show the marker yet`);
       fetchOffset = last.nextOffset;
     }
   });

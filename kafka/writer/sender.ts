@@ -4,11 +4,11 @@
  * whatever has become ready meanwhile travels together in the next one.
  */
 
-import { nameOf } from "../log.ts";
+import { partitionKey } from "../log.ts";
 import { NoBrokerError } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
 import type { Connection, Node } from "../wire/connection.ts";
-import { type ProduceAnswer, type ProducePart, produce } from "../wire/protocol.ts";
+import { type ProducePartition, type ProduceResponse, produceRequest } from "../wire/protocol.ts";
 
 const LANES = 3;
 /** Most bytes of batches in one request, unless a single batch is larger. */
@@ -19,8 +19,8 @@ const REPLICAS_MS = 4_000;
 const LATE_MS = 1_000;
 
 interface Parcel {
-  readonly part: ProducePart;
-  readonly resolve: (answer: ProduceAnswer) => void;
+  readonly part: ProducePartition;
+  readonly resolve: (answer: ProduceResponse) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -35,7 +35,7 @@ export class Sender {
    * @returns the broker's answer for it, which may be an error code.
    * @throws a connection error when it is not known whether the batch was stored.
    */
-  send(node: Node, part: ProducePart): Promise<ProduceAnswer> {
+  send(node: Node, part: ProducePartition): Promise<ProduceResponse> {
     const key = `${node.id} ${node.host}:${node.port}`;
     let broker = this.brokers.get(key);
     if (!broker) {
@@ -64,7 +64,7 @@ class BrokerSender {
     this.idle = [...this.lanes];
   }
 
-  send(part: ProducePart): Promise<ProduceAnswer> {
+  send(part: ProducePartition): Promise<ProduceResponse> {
     return new Promise((resolve, reject) => {
       this.waiting.push({ part, resolve, reject });
       this.plan();
@@ -95,7 +95,7 @@ class BrokerSender {
     const transactionalId = this.waiting[0]?.part.transactionalId;
     let bytes = 0;
     for (const parcel of this.waiting) {
-      const name = nameOf(parcel.part);
+      const name = partitionKey(parcel.part);
       const fits = taken.size === 0 || bytes + parcel.part.batch.length <= REQUEST_BYTES;
       if (taken.has(name) || !fits || parcel.part.transactionalId !== transactionalId) left.push(parcel);
       else {
@@ -111,12 +111,12 @@ class BrokerSender {
     const late = setInterval(() => void this.giveUpMoved(parcels), LATE_MS);
     try {
       const parts = parcels.map(({ part }) => part);
-      const answers = await lane.send(produce(parts, REPLICAS_MS));
-      const byName = new Map(answers.map((answer) => [nameOf(answer), answer]));
+      const answers = await lane.send(produceRequest(parts, REPLICAS_MS));
+      const byName = new Map(answers.map((answer) => [partitionKey(answer), answer]));
       for (const { part, resolve, reject } of parcels) {
-        const answer = byName.get(nameOf(part));
+        const answer = byName.get(partitionKey(part));
         if (answer) resolve(answer);
-        else reject(new NoBrokerError(`broker ${this.node.id} said nothing about ${nameOf(part)}`));
+        else reject(new NoBrokerError(`broker ${this.node.id} said nothing about ${partitionKey(part)}`));
       }
     } catch (error) {
       // What waits for a lane of this broker would only wait for the same again: it asks first who leads now.
@@ -137,7 +137,7 @@ class BrokerSender {
     for (const { part, reject } of parcels) {
       const leader = this.cluster.knownLeader(part);
       if (leader && leader.id !== this.node.id)
-        reject(new NoBrokerError(`${nameOf(part)} is led by broker ${leader.id} now, not ${this.node.id}`));
+        reject(new NoBrokerError(`${partitionKey(part)} is led by broker ${leader.id} now, not ${this.node.id}`));
     }
   }
 }

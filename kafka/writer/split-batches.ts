@@ -7,7 +7,7 @@ export const BATCH_BYTES = 500_000;
 const BATCH_RECORDS = 2_000;
 
 /** The records in order, none twice. One that is too large by itself stands alone; the broker decides on it. */
-export function* inBatches(records: readonly OutgoingRecord[]): Generator<readonly OutgoingRecord[]> {
+export function* splitBatches(records: readonly OutgoingRecord[]): Generator<readonly OutgoingRecord[]> {
   let start = 0;
   let bytes = 0;
   for (let i = 0; i < records.length; i++) {

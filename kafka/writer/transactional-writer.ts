@@ -8,56 +8,59 @@
  * its successor's InitProducerId settles it; no transaction is ever begun after such a doubt, so that a late commit cannot
  * end another one (Jepsen, Bufstream 0.1.0).
  */
-import { type LogWriter, nameOf, type OutgoingRecord, RecordRejectedError, type TopicPartition } from "../log.ts";
+import { type LogWriter, type OutgoingRecord, partitionKey, RecordRejectedError, type TopicPartition } from "../log.ts";
 import { throwOnAnyError } from "../offsets.ts";
 import { BrokerError, throwOnError } from "../wire/broker-errors.ts";
-import { patiently } from "../wire/patience.ts";
 import { byTopic } from "../wire/protocol.ts";
+import { retryRequest } from "../wire/retry-request.ts";
 import { type Fence, fencedAt } from "./fence.ts";
-import { PartitionQueueWriter, type Write, type WriterParts } from "./partition-lane.ts";
-import { inBatches } from "./split-batches.ts";
-import { WriterLife } from "./writer-state.ts";
+import { PartitionWriter, type PendingWrite, type WriterDeps } from "./partition-writer.ts";
+import { splitBatches } from "./split-batches.ts";
+import { WriterState } from "./writer-state.ts";
 
 /** A write on its way: what of it is still to be stored, and where it began. */
 interface Carried {
-  readonly write: Write;
+  readonly write: PendingWrite;
   readonly left: (readonly OutgoingRecord[])[];
   first: number | undefined;
 }
 
 export class TransactionalWriter implements LogWriter {
-  readonly fencedAt: (at: TopicPartition) => number;
-  private readonly life: WriterLife;
-  private readonly lanes: ReadonlyMap<string, PartitionQueueWriter>;
+  readonly fenceOffset: (topicPartition: TopicPartition) => number;
+  private readonly life: WriterState;
+  private readonly lanes: ReadonlyMap<string, PartitionWriter>;
   /** The write of each partition that is next, or partly done. */
-  private readonly carried = new Map<PartitionQueueWriter, Carried>();
+  private readonly carried = new Map<PartitionWriter, Carried>();
   private working = false;
 
   constructor(
     readonly name: string,
-    readonly deps: WriterParts,
+    readonly deps: WriterDeps,
     readonly fence: Fence,
     partitions: readonly TopicPartition[],
   ) {
-    this.life = new WriterLife(name);
-    this.fencedAt = fencedAt(name, fence);
+    this.life = new WriterState(name);
+    this.fenceOffset = fencedAt(name, fence);
     this.lanes = new Map(
-      partitions.map((at) => [nameOf(at), new PartitionQueueWriter(at, deps, fence, this.life, name)]),
+      partitions.map((topicPartition) => [
+        partitionKey(topicPartition),
+        new PartitionWriter(topicPartition, deps, fence, this.life, name),
+      ]),
     );
   }
 
-  get open(): boolean {
-    return this.life.open;
+  get isOpen(): boolean {
+    return this.life.isOpen;
   }
 
   get openedAtMs(): number {
     return this.life.openedAtMs;
   }
 
-  async write(at: TopicPartition, records: readonly OutgoingRecord[]): Promise<number> {
-    this.life.check();
-    const lane = this.lanes.get(nameOf(at));
-    if (!lane) throw new Error(`writer ${this.name} was not opened for ${nameOf(at)}`);
+  async write(topicPartition: TopicPartition, records: readonly OutgoingRecord[]): Promise<number> {
+    this.life.throwIfDead();
+    const lane = this.lanes.get(partitionKey(topicPartition));
+    if (!lane) throw new Error(`writer ${this.name} was not opened for ${partitionKey(topicPartition)}`);
     const written = lane.enqueue(records);
     if (!this.working) void this.work();
     return written;
@@ -82,17 +85,17 @@ export class TransactionalWriter implements LogWriter {
   }
 
   /** Lanes that have something to carry. */
-  private next(): PartitionQueueWriter[] {
+  private next(): PartitionWriter[] {
     for (const lane of this.lanes.values()) {
       if (this.carried.has(lane)) continue;
-      const write = lane.waiting.shift();
-      if (write) this.carried.set(lane, { write, left: [...inBatches(write.records)], first: undefined });
+      const write = lane.queue.shift();
+      if (write) this.carried.set(lane, { write, left: [...splitBatches(write.records)], first: undefined });
     }
     return [...this.carried.keys()];
   }
 
-  private async transact(lanes: readonly PartitionQueueWriter[]): Promise<void> {
-    this.life.check();
+  private async transact(lanes: readonly PartitionWriter[]): Promise<void> {
+    this.life.throwIfDead();
     await this.begin(lanes);
     const stored = await Promise.all(lanes.map((lane) => this.append(lane)));
     await this.commit();
@@ -100,7 +103,7 @@ export class TransactionalWriter implements LogWriter {
   }
 
   /** Stores the next batch of a lane's write. @returns what to tell the caller once the transaction is committed. */
-  private async append(lane: PartitionQueueWriter): Promise<() => void> {
+  private async append(lane: PartitionWriter): Promise<() => void> {
     const carried = this.carried.get(lane)!;
     const { write, left } = carried;
     try {
@@ -124,16 +127,16 @@ export class TransactionalWriter implements LogWriter {
   }
 
   /** Refused while the transaction before is still being sealed, for some milliseconds. */
-  private async begin(lanes: readonly PartitionQueueWriter[]): Promise<void> {
+  private async begin(lanes: readonly PartitionWriter[]): Promise<void> {
     const topics = byTopic(
-      lanes.map(({ at }) => at),
+      lanes.map(({ topicPartition }) => topicPartition),
       ({ partition }) => partition,
     );
     const { cluster, timeoutMs } = this.deps;
     const what = `a transaction of ${this.name}`;
-    const patience = { what, timeoutMs: timeoutMs, signal: this.life.signal, firstPauseMs: 1, longestPauseMs: 100 };
-    await patiently(patience, () =>
-      cluster.atCoordinator(1, this.name, async (wire) => {
+    const options = { what, timeoutMs: timeoutMs, signal: this.life.signal, firstDelayMs: 1, maxDelayMs: 100 };
+    await retryRequest(options, () =>
+      cluster.withCoordinator(1, this.name, async (wire) => {
         const { errors } = await wire.request("AddPartitionsToTxn", { ...this.producer(), topics });
         throwOnAnyError(errors, what);
       }),
@@ -144,10 +147,10 @@ export class TransactionalWriter implements LogWriter {
   private async commit(): Promise<void> {
     const { cluster, timeoutMs } = this.deps;
     const what = `the commit of ${this.name}`;
-    const patience = { what, timeoutMs: timeoutMs, signal: this.life.signal, firstPauseMs: 2, longestPauseMs: 100 };
-    await patiently(patience, () =>
+    const options = { what, timeoutMs: timeoutMs, signal: this.life.signal, firstDelayMs: 2, maxDelayMs: 100 };
+    await retryRequest(options, () =>
       cluster
-        .atCoordinator(1, this.name, async (wire) => {
+        .withCoordinator(1, this.name, async (wire) => {
           const { errorCode } = await wire.request("EndTxn", { ...this.producer(), transactionResult: true });
           throwOnError(errorCode, what);
         })
@@ -162,6 +165,6 @@ export class TransactionalWriter implements LogWriter {
     const dead = this.life.end(cause);
     for (const { write } of this.carried.values()) write.reject(dead);
     this.carried.clear();
-    for (const { waiting } of this.lanes.values()) for (const { reject } of waiting.splice(0)) reject(dead);
+    for (const { queue } of this.lanes.values()) for (const { reject } of queue.splice(0)) reject(dead);
   }
 }

@@ -8,7 +8,7 @@ import { errorAction } from "../wire/broker-errors.ts";
  */
 const LIFETIME_MS = 20 * 60 * 60 * 1000;
 
-export class WriterLife {
+export class WriterState {
   readonly openedAtMs = Date.now();
   private readonly ending = new AbortController();
   private dead: WriterDeadError | undefined;
@@ -20,12 +20,12 @@ export class WriterLife {
     return this.ending.signal;
   }
 
-  get open(): boolean {
+  get isOpen(): boolean {
     return this.dead === undefined;
   }
 
   /** @throws {WriterDeadError} when it has ended, or is too old to be sure of its fence. */
-  check(): void {
+  throwIfDead(): void {
     if (Date.now() - this.openedAtMs > LIFETIME_MS) this.end(new Error("older than 20 hours; open a new one"));
     if (this.dead) throw this.dead;
   }

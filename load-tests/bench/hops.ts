@@ -5,7 +5,7 @@
 import { header } from "../../contracts/event.ts";
 import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
 import { connectLog } from "../../kafka/connect-log.ts";
-import { type Log, nameOf } from "../../kafka/log.ts";
+import { type Log, partitionKey } from "../../kafka/log.ts";
 import { createLogger } from "../../observability/logger.ts";
 import { type Commit, latencies, type Window } from "./commits.ts";
 import type { Figures } from "./figures.ts";
@@ -42,7 +42,7 @@ export class Hops implements AsyncDisposable {
     const topics = [eventsTopic(entity), ...this.replicas.map((name) => replicaTopic(entity, name))];
     for (const { name: topic } of topics)
       for (const [partition, { next }] of await this.log.offsets(topic))
-        this.from.set(nameOf({ topic, partition }), next);
+        this.from.set(partitionKey({ topic, partition }), next);
   }
 
   /** @param applied what each replica committed. Only what went all the way counts, with its newest version. */
@@ -82,7 +82,7 @@ export class Hops implements AsyncDisposable {
     const times = new Map<string, number>();
     for (const [partition, { next }] of await this.log.offsets(topic)) {
       const at = { topic, partition };
-      for await (const records of this.log.read(at, this.from.get(nameOf(at)) ?? 0, next))
+      for await (const records of this.log.read(at, this.from.get(partitionKey(at)) ?? 0, next))
         for (const { key, headers, timestampMs } of records) {
           const change = changeOf({ id: key?.toString() ?? "", version: Number(headers[header.version]) });
           if (!times.has(change)) times.set(change, timestampMs);

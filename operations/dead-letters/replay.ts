@@ -11,7 +11,7 @@ import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { header } from "../../contracts/event.ts";
 import { deadLetterTopic, eventsTopic } from "../../contracts/topics.ts";
 import type { Log, LogWriter, OutgoingRecord, StoredRecord } from "../../kafka/log.ts";
-import { partitionOf } from "../../kafka/partitioner.ts";
+import { partitionForKey } from "../../kafka/partitioner.ts";
 import { listText, type Sql } from "../../platform/postgres/connect.ts";
 import { type DeadLetterEntry, sortByOrigin } from "./read-dead-letters.ts";
 import { openDeadLetterWriter, toUserError, writeResolution } from "./write-resolution.ts";
@@ -93,7 +93,7 @@ async function append(
     const record = records.get(`${found.partition}/${found.offset}`);
     if (!record) continue; // expired meanwhile
     const { key, value, headers } = originalOf(record);
-    const partition = key ? partitionOf(key, count) : found.deadLetter.origin.partition;
+    const partition = key ? partitionForKey(key, count) : found.deadLetter.origin.partition;
     const of = byPartition.get(partition) ?? [];
     of.push({ key, value, headers: { ...headers, [header.replayOf]: found.name } });
     byPartition.set(partition, of);

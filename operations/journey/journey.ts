@@ -7,7 +7,7 @@ import type { EntityId } from "../../contracts/entity/document.ts";
 import { header } from "../../contracts/event.ts";
 import { deadLetterTopic, eventsTopic } from "../../contracts/topics.ts";
 import type { Log, StoredRecord } from "../../kafka/log.ts";
-import { partitionOf } from "../../kafka/partitioner.ts";
+import { partitionForKey } from "../../kafka/partitioner.ts";
 import { traceIdOf } from "../../observability/trace.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import { type Connections, connectRedis } from "../connect.ts";
@@ -105,7 +105,7 @@ async function outboxOf(source: Sql, entity: EntityDeclaration, id: EntityId): P
 /** The last record of a key, looked for from the end on; null when the last half million of its partition have none. */
 async function lastRecord(log: Log, topic: string, id: EntityId): Promise<StoredRecord | null> {
   const bounds = await log.offsets(topic);
-  const partition = partitionOf(id, bounds.size);
+  const partition = partitionForKey(id, bounds.size);
   const { first, next } = bounds.get(partition)!;
   for (let to = next; to > first && next - to < MOST; to -= STEP) {
     let found: StoredRecord | null = null;

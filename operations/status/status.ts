@@ -131,7 +131,7 @@ async function lagOf(
   paused: Control | null,
 ): Promise<ConsumerLag> {
   // The position first: read later, the end cannot lie before it.
-  const progress = await log.committed(group, topic);
+  const progress = await log.committedOffsets(group, topic);
   const partitions = [...(await log.offsets(topic))].map(([partition, { next }]) => {
     const position = progress.get(partition) ?? 0;
     return { partition, position, end: next, lag: Math.max(0, next - position) };

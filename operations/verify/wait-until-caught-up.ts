@@ -43,7 +43,7 @@ export function offsetCheck(log: Log, group: string, topic: string): () => Promi
   let ends: Awaited<ReturnType<Log["offsets"]>> | undefined;
   return async () => {
     ends ??= await log.offsets(topic);
-    const progress = await log.committed(group, topic);
+    const progress = await log.committedOffsets(group, topic);
     return [...ends].every(([partition, { next }]) => (progress.get(partition) ?? 0) >= next);
   };
 }

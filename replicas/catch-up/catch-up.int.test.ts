@@ -5,7 +5,7 @@ import postgres, { type Sql } from "postgres";
 import { replicaTopic } from "../../contracts/topics.ts";
 import { connectLog } from "../../kafka/connect-log.ts";
 import type { Log, LogWriter } from "../../kafka/log.ts";
-import { partitionOf } from "../../kafka/partitioner.ts";
+import { partitionForKey } from "../../kafka/partitioner.ts";
 import { createMetrics } from "../../observability/metrics.ts";
 import { readSettings } from "../../platform/settings/settings.ts";
 import { isGone, metric, request, shows } from "../../tests/harness/client.ts";
@@ -35,7 +35,9 @@ afterAll(async () => {
 const FILLER = newId();
 
 const publish = (id: string, version: number, deletes = false) =>
-  writer.write({ topic, partition: partitionOf(id, PARTITIONS) }, [routedMessage(id, version, deletes ? null : {})]);
+  writer.write({ topic, partition: partitionForKey(id, PARTITIONS) }, [
+    routedMessage(id, version, deletes ? null : {}),
+  ]);
 
 interface Started extends AsyncDisposable {
   readonly url: string;
@@ -217,7 +219,7 @@ test("P4: a delete that compaction has taken from the log is found by a replica 
     { "log.cleaner.backoff.ms": "200" },
   );
   await publish(deleted, 2, true);
-  const at = { topic, partition: partitionOf(deleted, PARTITIONS) };
+  const at = { topic, partition: partitionForKey(deleted, PARTITIONS) };
   const traces = async () => {
     // Only what a newer segment follows is compacted.
     await writer.write(at, [routedMessage(FILLER, 1)]);

@@ -1,7 +1,7 @@
 /** Brings the replica's database up to where its group is, partition by partition, before anything newer is applied; and sees that it stays so. */
 
 import { UserError } from "../../contracts/errors.ts";
-import { type Batch, type Log, nameOf, type TopicPartition } from "../../kafka/log.ts";
+import { type Batch, type Log, partitionKey, type TopicPartition } from "../../kafka/log.ts";
 import type { Logger } from "../../observability/logger.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import type { Check } from "../../platform/service.ts";
@@ -65,12 +65,12 @@ export class CatchUp {
 
   revoked(partitions: readonly TopicPartition[]): void {
     this.deps.positions.revoked(partitions);
-    for (const at of partitions) this.running.delete(nameOf(at));
+    for (const at of partitions) this.running.delete(partitionKey(at));
   }
 
   /** The log no longer has the next records that the group wanted: before the next batch it is seen whether the database has them. */
   gap(at: TopicPartition): void {
-    this.running.delete(nameOf(at));
+    this.running.delete(partitionKey(at));
   }
 
   /** Applies the log's next batch, after everything that the database lacks before it. @throws what applying throws. */
@@ -89,7 +89,7 @@ export class CatchUp {
 
   /** Resolves when the database has what lies before the group's offset. Tries until it does, or the partition is another's. */
   private reach(at: TopicPartition): Promise<void> {
-    const key = nameOf(at);
+    const key = partitionKey(at);
     let reached = this.running.get(key);
     if (!reached) {
       reached = this.try(at, () => this.running.get(key) === reached);

@@ -16,8 +16,8 @@ const at = { topic: replicaTopic(entity, "catalog").name, partition: 0 };
 
 /** A log with ten records, of which the group has passed all. */
 class PassedLog extends SimulatedLog {
-  override config = async () => new Map(Object.entries(replicaTopic(entity, "catalog").config));
-  override committed = async () => new Map([[0, 10]]);
+  override topicConfig = async () => new Map(Object.entries(replicaTopic(entity, "catalog").config));
+  override committedOffsets = async () => new Map([[0, 10]]);
 }
 
 const log = new PassedLog(1);
@@ -61,7 +61,7 @@ test("a position that is behind what was written there is not written over: the 
 test("a database that begins where the log has lost its beginning lacks nothing, now or later", async () => {
   await using database = await replicaDatabase("catalog");
   class CutLog extends PassedLog {
-    override committed = async () => new Map<number, number>();
+    override committedOffsets = async () => new Map<number, number>();
     override offsets = async () => new Map([[0, { first: 7, next: 10 }]]);
   }
   const positions = new Positions({

@@ -10,7 +10,7 @@
  */
 
 import { LockstepError } from "../../contracts/errors.ts";
-import { type Batch, type Log, nameOf, type OffsetRange, type TopicPartition } from "../../kafka/log.ts";
+import { type Batch, type Log, type OffsetRange, partitionKey, type TopicPartition } from "../../kafka/log.ts";
 import type { Database } from "../../platform/postgres/database.ts";
 import savePositions from "./save-positions.sql" with { type: "text" };
 
@@ -49,16 +49,18 @@ export class PositionsStaleError extends LockstepError {
  *
  * @throws what the log says.
  */
-export async function maxAbsenceMs(log: Pick<Log, "config">, topics: readonly string[]): Promise<number> {
+export async function maxAbsenceMs(log: Pick<Log, "topicConfig">, topics: readonly string[]): Promise<number> {
   const retentions = await Promise.all(
-    topics.map(async (topic) => Number((await log.config(topic)).get("delete.retention.ms") ?? DEFAULT_RETENTION_MS)),
+    topics.map(async (topic) =>
+      Number((await log.topicConfig(topic)).get("delete.retention.ms") ?? DEFAULT_RETENTION_MS),
+    ),
   );
   return Math.min(...retentions) * SAFE_PART;
 }
 
 export interface PositionsParts {
   readonly database: Database;
-  readonly log: Pick<Log, "offsets" | "config" | "committed">;
+  readonly log: Pick<Log, "offsets" | "topicConfig" | "committedOffsets">;
   readonly group: string;
   readonly topics: readonly string[];
 }
@@ -81,17 +83,17 @@ export class Positions {
   /** A batch is applied. */
   applied({ topic, partition, records }: Batch): void {
     const last = records.at(-1);
-    const position = this.owned.get(nameOf({ topic, partition }));
+    const position = this.owned.get(partitionKey({ topic, partition }));
     // After a rebuild the database is ahead of its group, and hears again what it has.
     if (position && last) position.next = Math.max(position.next ?? 0, last.offset + 1);
   }
 
   assigned(partitions: readonly TopicPartition[]): void {
-    for (const at of partitions) this.owned.set(nameOf(at), { at, next: undefined, saved: undefined });
+    for (const at of partitions) this.owned.set(partitionKey(at), { at, next: undefined, saved: undefined });
   }
 
   revoked(partitions: readonly TopicPartition[]): void {
-    for (const at of partitions) this.owned.delete(nameOf(at));
+    for (const at of partitions) this.owned.delete(partitionKey(at));
   }
 
   /**
@@ -108,10 +110,10 @@ export class Positions {
       (sql) => sql<{ next: string }[]>`
         select next_offset as next from lockstep.positions where topic = ${at.topic} and "partition" = ${at.partition}`,
     );
-    const position = this.owned.get(nameOf(at));
+    const position = this.owned.get(partitionKey(at));
     if (position) position.saved = row && Number(row.next);
     const here = Number(row?.next ?? 0);
-    const to = (await log.committed(group, at.topic)).get(at.partition) ?? 0;
+    const to = (await log.committedOffsets(group, at.topic)).get(at.partition) ?? 0;
     const from = Math.min(here, to);
     // What the log never had, or had lost before this database began, is nothing that it lacks.
     if (!row) return { from, to, next: Math.max(to, (await this.boundsOf(at)).first), lost: false };
@@ -135,7 +137,7 @@ export class Positions {
 
   /** Everything before `next` is applied. */
   reached(at: TopicPartition, next: number): void {
-    const position = this.owned.get(nameOf(at));
+    const position = this.owned.get(partitionKey(at));
     if (position) position.next = next;
   }
 
@@ -197,7 +199,7 @@ export class Positions {
         "the database lacks what it had: it was restored, or a server that lagged took over",
       );
     for (const { topic, partition, here } of answers) {
-      const position = this.owned.get(nameOf({ topic, partition }));
+      const position = this.owned.get(partitionKey({ topic, partition }));
       if (position && here !== null) position.saved = Number(here);
     }
   }

@@ -119,7 +119,7 @@ class Operator {
 
   constructor(ports: readonly number[]) {
     const logger = createLogger({ level: logLevel.NOTHING, logCreator: () => () => {} });
-    const settings = { clientId: "operator", logger, security: {}, silences: new Map() };
+    const settings = { clientId: "operator", logger, security: {}, timedOutAtMs: new Map() };
     this.wires = ports.map((port) => new Connection({ id: -1, host: "127.0.0.1", port }, settings));
   }
 

@@ -4,7 +4,7 @@ import type { Document } from "../../contracts/entity/document.ts";
 import { type EntityEvent, encodeEvent } from "../../contracts/event.ts";
 import { eventsTopic } from "../../contracts/topics.ts";
 import type { StoredRecord } from "../../kafka/log.ts";
-import { partitionOf } from "../../kafka/partitioner.ts";
+import { partitionForKey } from "../../kafka/partitioner.ts";
 
 /** A valid product document; members can be overridden. */
 export function productDocument(overrides: Document = {}): Document {
@@ -56,7 +56,7 @@ export function storedEvent(event: EntityEvent, offset: number, partitions: numb
   const { key, value, headers } = encodeEvent(event);
   return {
     topic: eventsTopic(product).name,
-    partition: partitionOf(key, partitions),
+    partition: partitionForKey(key, partitions),
     offset,
     timestampMs: 0,
     key: Buffer.from(key),

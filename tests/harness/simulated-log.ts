@@ -77,7 +77,7 @@ export class SimulatedLog implements Log {
     };
     return {
       openedAtMs: Date.now(),
-      fencedAt: (at) => ends.get(`${at.topic}/${at.partition}`)!,
+      fenceOffset: (at) => ends.get(`${at.topic}/${at.partition}`)!,
       write: async (at, records) => {
         if (!open) throw die(false);
         const fate = this.fate();
@@ -88,7 +88,7 @@ export class SimulatedLog implements Log {
         if (fate === "unknown") this.append(at, records);
         throw die(false);
       },
-      get open() {
+      get isOpen() {
         return open;
       },
       close: async () => {
@@ -117,11 +117,11 @@ export class SimulatedLog implements Log {
     throw new Error("the simulated log hands out no batches by itself");
   }
 
-  config(): Promise<ReadonlyMap<string, string>> {
+  topicConfig(): Promise<ReadonlyMap<string, string>> {
     throw new Error("the simulated log has no settings");
   }
 
-  committed(): Promise<ReadonlyMap<number, number>> {
+  committedOffsets(): Promise<ReadonlyMap<number, number>> {
     throw new Error("the simulated log has no groups");
   }
 

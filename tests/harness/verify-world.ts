@@ -41,7 +41,7 @@ export class VerifyWorld implements AsyncDisposable {
     this.log = {
       ...real,
       offsets: async (topic) => new Map([[0, { first: 0, next: ends(topic) }]]),
-      committed: async () => new Map([[0, 0]]),
+      committedOffsets: async () => new Map([[0, 0]]),
     };
   }
 

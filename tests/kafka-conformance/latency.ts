@@ -36,7 +36,9 @@ const messages = (partition: number, count: number) =>
 async function seam(fencing: Fencing): Promise<Carry> {
   const own = await connect(fencing);
   const names = (partition: number) => `${topic}.${fencing}.${partition}`;
-  const writers = await Promise.all(partitionsOf(topic).map((at) => own.openWriter(names(at.partition), [at])));
+  const writers = await Promise.all(
+    partitionsOf(topic).map((topicPartition) => own.openWriter(names(topicPartition.partition), [topicPartition])),
+  );
   const record = { key: null, value: VALUE, headers: {} };
   return (partition, count) => writers[partition]!.write({ topic, partition }, Array(count).fill(record));
 }

@@ -10,7 +10,7 @@ export interface Acknowledged {
 export class Ledger {
   readonly acknowledged = new Map<number, Acknowledged[]>();
   /** Rejected writes: each value may be in the log once, or not. */
-  readonly unsure = new Set<string>();
+  readonly unknownOutcome = new Set<string>();
 
   acknowledge(partition: number, values: readonly string[], first: number | undefined): void {
     const all = this.acknowledged.get(partition) ?? [];
@@ -56,7 +56,7 @@ async function compareNow(log: Log, topic: string, ledger: Ledger): Promise<Find
   for (const [partition, { next }] of await log.offsets(topic)) {
     const stored: StoredRecord[] = [];
     for await (const records of log.read({ topic, partition }, 0, next)) stored.push(...records);
-    add(findings, stored, ledger.acknowledged.get(partition) ?? [], ledger.unsure);
+    add(findings, stored, ledger.acknowledged.get(partition) ?? [], ledger.unknownOutcome);
   }
   return findings;
 }
@@ -86,11 +86,11 @@ function add(
 }
 
 /** Whether nothing was lost, doubled, reordered, misplaced or strange. */
-export const sound = ({ acknowledged, ...faults }: Findings): boolean =>
+export const isSound = ({ acknowledged, ...faults }: Findings): boolean =>
   acknowledged > 0 && Object.values(faults).every((count) => count === 0);
 
 /** "lost 3, doubled 1", or "0 faults". */
-export const inWords = ({ acknowledged, ...faults }: Findings): string => {
+export const summary = ({ acknowledged, ...faults }: Findings): string => {
   const some = Object.entries(faults).filter(([, count]) => count > 0);
   return `${some.map(([name, count]) => `${name} ${count}`).join(", ") || "0 faults"} of ${acknowledged}`;
 };

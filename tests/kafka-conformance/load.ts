@@ -45,7 +45,7 @@ export async function seamLoad(
         ledger.acknowledge(partition, values, await used.write({ topic, partition }, records));
       } catch (error) {
         if (!(error instanceof WriterDeadError)) throw error;
-        for (const value of values) ledger.unsure.add(value);
+        for (const value of values) ledger.unknownOutcome.add(value);
         if (used === writer) await replace();
       }
       longestMs = Math.max(longestMs, performance.now() - started);
@@ -82,7 +82,7 @@ export async function kafkajsLoad(brokers: readonly string[], topic: string, nam
         await producer.send({ topic, messages });
         for (const { partition, values } of sent) ledger.acknowledge(partition, values, undefined);
       } catch {
-        for (const { values } of sent) for (const value of values) ledger.unsure.add(value);
+        for (const { values } of sent) for (const value of values) ledger.unknownOutcome.add(value);
       }
       await Bun.sleep(Math.max(0, EVERY_MS - (performance.now() - started)));
     }
@@ -96,7 +96,7 @@ export async function kafkajsLoad(brokers: readonly string[], topic: string, nam
 }
 
 /** Follows a topic and notes the offsets as they come. */
-export async function followed(log: Log, topic: string) {
+export async function consumeOffsets(log: Log, topic: string) {
   const offsets = new Map<number, number[]>();
   let again = 0;
   let revoked = 0;

@@ -81,7 +81,7 @@ describe.each([...fencings])("writers by %s", (fencing) => {
       { key: "kéy", value: Buffer.from([0, 255]), headers: { text: "ü", bytes: Buffer.from([1, 254]), empty: "" } },
       { key: null, value: null, headers: {} },
     ]);
-    expect(first).toBe(writer.fencedAt({ topic, partition: 0 }));
+    expect(first).toBe(writer.fenceOffset({ topic, partition: 0 }));
     const [one, two] = await readSome(topic, 2);
     expect(one).toMatchObject({
       topic,
@@ -99,15 +99,15 @@ describe.each([...fencings])("writers by %s", (fencing) => {
 
   test("a write of any size is stored in order, and writes to one partition are carried out in the order of their calls", async () => {
     const topic = await newTopic();
-    const at = { topic, partition: 0 };
-    const writer = await log.openWriter(topic, [at]);
+    const topicPartition = { topic, partition: 0 };
+    const writer = await log.openWriter(topic, [topicPartition]);
     const values = (name: string, count: number) => Array.from({ length: count }, (_, i) => `${name} ${i}`);
     const expected = [...values("many", 5_000), ...values("few", 3), "large".repeat(150_000), ...values("last", 10)];
     const offsets = await Promise.all([
-      writer.write(at, values("many", 5_000).map(record)),
-      writer.write(at, values("few", 3).map(record)),
-      writer.write(at, [{ key: "k", value: "large".repeat(150_000), headers: {} }]),
-      writer.write(at, values("last", 10).map(record)),
+      writer.write(topicPartition, values("many", 5_000).map(record)),
+      writer.write(topicPartition, values("few", 3).map(record)),
+      writer.write(topicPartition, [{ key: "k", value: "large".repeat(150_000), headers: {} }]),
+      writer.write(topicPartition, values("last", 10).map(record)),
     ]);
     const all = await readSome(topic, expected.length);
     expect(texts(all)).toEqual(expected);
@@ -116,33 +116,33 @@ describe.each([...fencings])("writers by %s", (fencing) => {
 
   test("a twin takes over: the older writer is refused, and what it wrote before is whole", async () => {
     const topic = await newTopic();
-    const at = { topic, partition: 0 };
-    const older = await log.openWriter(topic, [at]);
-    await older.write(at, [record("older")]);
-    const younger = await (await connect()).openWriter(topic, [at]);
-    const refusal = await older.write(at, [record("too late")]).catch((error: unknown) => error);
+    const topicPartition = { topic, partition: 0 };
+    const older = await log.openWriter(topic, [topicPartition]);
+    await older.write(topicPartition, [record("older")]);
+    const younger = await (await connect()).openWriter(topic, [topicPartition]);
+    const refusal = await older.write(topicPartition, [record("too late")]).catch((error: unknown) => error);
     expect(refusal).toBeInstanceOf(WriterDeadError);
-    expect(older.open).toBe(false);
-    const offset = await younger.write(at, [record("younger")]);
-    expect(offset).toBeGreaterThanOrEqual(younger.fencedAt(at));
+    expect(older.isOpen).toBe(false);
+    const offset = await younger.write(topicPartition, [record("younger")]);
+    expect(offset).toBeGreaterThanOrEqual(younger.fenceOffset(topicPartition));
     expect(texts(await readSome(topic, 2))).toEqual(["older", "younger"]);
   });
 
   test("a record that the broker refuses is named, and the writer goes on", async () => {
     const topic = await newTopic(1, { "max.message.bytes": "1000" });
-    const at = { topic, partition: 0 };
-    const writer = await log.openWriter(topic, [at]);
-    await expect(writer.write(at, [record("x".repeat(2_000))])).rejects.toThrow(RecordRejectedError);
-    expect(writer.open).toBe(true);
-    await writer.write(at, [record("fits")]);
+    const topicPartition = { topic, partition: 0 };
+    const writer = await log.openWriter(topic, [topicPartition]);
+    await expect(writer.write(topicPartition, [record("x".repeat(2_000))])).rejects.toThrow(RecordRejectedError);
+    expect(writer.isOpen).toBe(true);
+    await writer.write(topicPartition, [record("fits")]);
     expect(texts(await readSome(topic, 1))).toEqual(["fits"]);
   });
 
   test("a writer takes no more calls than it can remember, and none for other partitions, nor after its close", async () => {
     const topic = await newTopic(2);
-    const at = { topic, partition: 0 };
-    const writer = await log.openWriter(topic, [at]);
-    const calls = Array.from({ length: 1_500 }, (_, i) => writer.write(at, [record(String(i))]));
+    const topicPartition = { topic, partition: 0 };
+    const writer = await log.openWriter(topic, [topicPartition]);
+    const calls = Array.from({ length: 1_500 }, (_, i) => writer.write(topicPartition, [record(String(i))]));
     const outcomes = await Promise.allSettled(calls);
     const refused = outcomes.filter(({ status }) => status === "rejected");
     expect(refused.length).toBeGreaterThan(400);
@@ -150,19 +150,19 @@ describe.each([...fencings])("writers by %s", (fencing) => {
     expect(await readSome(topic, 1_500 - refused.length)).toHaveLength(1_500 - refused.length);
     await expect(writer.write({ topic, partition: 1 }, [record("x")])).rejects.toThrow("was not opened for");
     await writer.close();
-    expect(writer.open).toBe(false);
-    await expect(writer.write(at, [record("late")])).rejects.toThrow(WriterDeadError);
+    expect(writer.isOpen).toBe(false);
+    await expect(writer.write(topicPartition, [record("late")])).rejects.toThrow(WriterDeadError);
   });
 
   test("a range is read exactly, from the middle of a batch to the middle of another, over markers and deleted records", async () => {
     const topic = await newTopic();
-    const at = { topic, partition: 0 };
+    const topicPartition = { topic, partition: 0 };
     const batches: string[][] = [];
     for (let n = 0; n < 3; n++) {
       // Each opening writes a marker between the batches.
-      const writer = await log.openWriter(topic, [at]);
+      const writer = await log.openWriter(topic, [topicPartition]);
       const batch = Array.from({ length: 10 }, (_, i) => `${n}.${i}`);
-      await writer.write(at, batch.map(record));
+      await writer.write(topicPartition, batch.map(record));
       batches.push(batch);
     }
     const all = await readSome(topic, 30);
@@ -198,29 +198,29 @@ describe.each([...fencings])("writers by %s", (fencing) => {
 
   test("a follower that lingers waits for more in a flood, and never before one", async () => {
     const topic = await newTopic();
-    const at = { topic, partition: 0 };
-    const writer = await log.openWriter(topic, [at]);
+    const topicPartition = { topic, partition: 0 };
+    const writer = await log.openWriter(topic, [topicPartition]);
     const comes = ({ values }: { values: () => string[] }, count: number) =>
       eventually(() => values().length === count, { timeoutMs: 20_000, what: `${count} records` });
     const before = await follow({ group: `${topic}-before`, topics: [topic], lingerMs: 1_500 });
     await eventually(() => before.follower.assigned().length === 1, { timeoutMs: 20_000, what: "the partition" });
     for (let i = 1; i <= 5; i++) {
       const begun = performance.now();
-      await writer.write(at, [record("little")]);
+      await writer.write(topicPartition, [record("little")]);
       await comes(before, i);
       expect(performance.now() - begun).toBeLessThan(1_500);
     }
     await before.follower.close();
 
     await writer.write(
-      at,
+      topicPartition,
       Array.from({ length: 300 }, () => record("much".repeat(2_500))),
     );
     // It finds all of that there, and so comes to its end in one go.
     const flooded = await follow({ group: `${topic}-flooded`, topics: [topic], lingerMs: 1_500 });
     await comes(flooded, 305);
     const [batches, begun] = [flooded.batches.length, performance.now()];
-    for (let i = 0; i < 5; i++) await writer.write(at, [record("then")]);
+    for (let i = 0; i < 5; i++) await writer.write(topicPartition, [record("then")]);
     await comes(flooded, 310);
     expect(flooded.batches.length - batches).toBe(1);
     expect(performance.now() - begun).toBeGreaterThan(500);
@@ -233,10 +233,10 @@ describe.each([...fencings])("writers by %s", (fencing) => {
     const writer = await log.openWriter(topic, partitions);
     const write = (from: number, to: number) =>
       Promise.all(
-        partitions.map((at) =>
+        partitions.map((topicPartition) =>
           writer.write(
-            at,
-            Array.from({ length: to - from }, (_, i) => record(`${at.partition}.${from + i}`)),
+            topicPartition,
+            Array.from({ length: to - from }, (_, i) => record(`${topicPartition.partition}.${from + i}`)),
           ),
         ),
       );
@@ -318,7 +318,7 @@ describe.each([...fencings])("writers by %s", (fencing) => {
     let writing = true;
     const load = (async () => {
       for (; writing; await Bun.sleep(15))
-        await Promise.all(partitions.map((at) => writer.write(at, [record(`${sent++}`)])));
+        await Promise.all(partitions.map((topicPartition) => writer.write(topicPartition, [record(`${sent++}`)])));
     })();
     const a = await member("a");
     await eventually(() => a.assigned().length === 6, { timeoutMs: 20_000, what: "a owns all" });
@@ -343,7 +343,8 @@ describe.each([...fencings])("writers by %s", (fencing) => {
     const topic = await newTopic(2);
     const partitions = [0, 1].map((partition) => ({ topic, partition }));
     const writer = await log.openWriter(topic, partitions);
-    const write = (value: string) => Promise.all(partitions.map((at) => writer.write(at, [record(value)])));
+    const write = (value: string) =>
+      Promise.all(partitions.map((topicPartition) => writer.write(topicPartition, [record(value)])));
     const slow = Promise.withResolvers<void>();
     const taken: string[] = [];
     let begun = 0;
@@ -369,31 +370,31 @@ describe.each([...fencings])("writers by %s", (fencing) => {
 
   test("records that were deleted before they were read are reported as a gap", async () => {
     const topic = await newTopic();
-    const at = { topic, partition: 0 };
-    const writer = await log.openWriter(topic, [at]);
-    await writer.write(at, ["a", "b", "c", "d"].map(record));
+    const topicPartition = { topic, partition: 0 };
+    const writer = await log.openWriter(topic, [topicPartition]);
+    await writer.write(topicPartition, ["a", "b", "c", "d"].map(record));
     const reader = await follow({ group: topic, topics: [topic] });
     await eventually(() => reader.values().length === 4, { timeoutMs: 20_000, what: "the first records" });
     await reader.follower.close();
-    const lost = await writer.write(at, ["e", "f"].map(record));
-    const kept = await writer.write(at, [record("g")]);
+    const lost = await writer.write(topicPartition, ["e", "f"].map(record));
+    const kept = await writer.write(topicPartition, [record("g")]);
     await deleteBefore(topic, kept);
     const gaps: unknown[] = [];
     const late = await follow({ group: topic, topics: [topic], onGap: (...gap) => void gaps.push(gap) });
     await eventually(() => late.values().length === 1, { timeoutMs: 20_000, what: "what is left" });
     expect(late.values()).toEqual(["g"]);
     // From where the reader stopped, or from the marker after it.
-    expect(gaps).toEqual([[at, expect.any(Number), kept]]);
+    expect(gaps).toEqual([[topicPartition, expect.any(Number), kept]]);
     expect((gaps[0] as unknown[])[1]).toBeLessThanOrEqual(lost);
     await late.follower.close();
   });
 
   test("a static member that died takes its place again at once; one that is still there is ended", async () => {
     const topic = await newTopic(4);
-    const first = await follow({ group: topic, topics: [topic], instance: "one" });
+    const first = await follow({ group: topic, topics: [topic], groupInstanceId: "one" });
     await eventually(() => first.follower.assigned().length === 4, { timeoutMs: 20_000, what: "the first owns all" });
     const started = performance.now();
-    const again = await follow({ group: topic, topics: [topic], instance: "one" }, await connect());
+    const again = await follow({ group: topic, topics: [topic], groupInstanceId: "one" }, await connect());
     await eventually(() => again.follower.assigned().length === 4, { timeoutMs: 8_000, what: "the second owns all" });
     expect(performance.now() - started).toBeLessThan(8_000);
     await expect(first.follower.ended).rejects.toThrow("FENCED_INSTANCE_ID");

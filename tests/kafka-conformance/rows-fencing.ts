@@ -5,10 +5,10 @@ import { eventually } from "../harness/eventually.ts";
 import { api } from "../harness/tcp-proxy.ts";
 import { partitionsOf } from "./load.ts";
 import { contentOf, expectContent, type Fencing, record, type Suite } from "./suite.ts";
-import { note } from "./table.ts";
+import { recordResult } from "./table.ts";
 
 export function fencingRows(suite: () => Suite, fencing: Fencing): void {
-  const another = () => suite().another(fencing);
+  const another = () => suite().connect(fencing);
   const client = `seam, ${fencing}` as const;
 
   test("a twin fences the writer before it: the older one's next write is refused, and nothing of it comes later", async () => {
@@ -17,10 +17,13 @@ export function fencingRows(suite: () => Suite, fencing: Fencing): void {
     const older = await (await another()).openWriter(`${topic}.twin`, partitionsOf(topic));
     const acknowledged: { partition: number; offset: number }[] = [];
     const refusals: unknown[] = [];
-    const busy = partitionsOf(topic).map(async (at) => {
-      for (let n = 0; older.open; n++) {
+    const busy = partitionsOf(topic).map(async (topicPartition) => {
+      for (let n = 0; older.isOpen; n++) {
         try {
-          acknowledged.push({ partition: at.partition, offset: await older.write(at, [record(`older ${n}`)]) });
+          acknowledged.push({
+            partition: topicPartition.partition,
+            offset: await older.write(topicPartition, [record(`older ${n}`)]),
+          });
         } catch (error) {
           refusals.push(error);
         }
@@ -40,33 +43,35 @@ export function fencingRows(suite: () => Suite, fencing: Fencing): void {
       if (!fenced) expect(`${fencing}: ${message}`).toMatch(/^transactions: .*(INVALID_TXN_STATE|error code -1)/);
     }
     for (const { partition, offset } of acknowledged)
-      expect(offset).toBeLessThan(younger.fencedAt({ topic, partition }));
-    for (const at of partitionsOf(topic)) {
-      const late = (await contentOf(log, at)).filter(({ offset }) => offset >= younger.fencedAt(at));
+      expect(offset).toBeLessThan(younger.fenceOffset({ topic, partition }));
+    for (const topicPartition of partitionsOf(topic)) {
+      const late = (await contentOf(log, topicPartition)).filter(
+        ({ offset }) => offset >= younger.fenceOffset(topicPartition),
+      );
       expect(late.filter(({ value }) => String(value).startsWith("older"))).toEqual([]);
     }
     await younger.close();
-    note("fenced twin", client, true, `${acknowledged.length} writes before, ${refusals.length} refused`);
+    recordResult("fenced twin", client, true, `${acknowledged.length} writes before, ${refusals.length} refused`);
   }, 60_000);
 
   test("a write that the network held back until a twin had taken over is refused by the broker", async () => {
     const { log, brokers, topic: newTopic } = suite();
     const topic = await newTopic(1);
-    const at = { topic, partition: 0 };
-    const older = await (await another()).openWriter(`${topic}.zombie`, [at]);
-    await older.write(at, [record("first")]);
+    const topicPartition = { topic, partition: 0 };
+    const older = await (await another()).openWriter(`${topic}.zombie`, [topicPartition]);
+    await older.write(topicPartition, [record("first")]);
     const leader = brokers.all[(await brokers.leaders(topic))[0]! - 1]!;
     const held = leader.proxy.fault({ on: "request", api: api.produce, action: "hold", times: 1 });
-    const zombie = older.write(at, [record("zombie")]).catch((error: unknown) => error);
+    const zombie = older.write(topicPartition, [record("zombie")]).catch((error: unknown) => error);
     await eventually(() => held.count() === 1, { timeoutMs: 5_000, what: "the write on its way" });
 
-    const younger = await (await another()).openWriter(`${topic}.zombie`, [at]);
-    await younger.write(at, [record("second")]);
+    const younger = await (await another()).openWriter(`${topic}.zombie`, [topicPartition]);
+    await younger.write(topicPartition, [record("second")]);
     held.release();
     expect(await zombie).toBeInstanceOf(WriterDeadError);
-    await younger.write(at, [record("third")]);
-    await expectContent(log, at, ["first", "second", "third"]);
-    note("zombie's held write", client, true, "refused when it arrived");
+    await younger.write(topicPartition, [record("third")]);
+    await expectContent(log, topicPartition, ["first", "second", "third"]);
+    recordResult("zombie's held write", client, true, "refused when it arrived");
   }, 60_000);
 
   for (const [what, number] of Object.entries({
@@ -80,13 +85,13 @@ export function fencingRows(suite: () => Suite, fencing: Fencing): void {
         const topic = await newTopic(3);
         const partitions = partitionsOf(topic).slice(0, 3);
         const older = await (await another()).openWriter(`${topic}.lost`, partitions);
-        for (const at of partitions) await older.write(at, [record("older")]);
+        for (const topicPartition of partitions) await older.write(topicPartition, [record("older")]);
         const faults = brokers.all.map(({ proxy }) => proxy.fault({ on, api: number, action: "reset", times: 1 }));
         const younger = await (await another()).openWriter(`${topic}.lost`, partitions);
         for (const fault of faults) fault.end();
         expect(faults.reduce((sum, fault) => sum + fault.count(), 0)).toBeGreaterThan(0);
         await refusedAndInOrder(suite(), older, younger, partitions);
-        note(`lost ${on} of ${what}`, client, true, "fenced");
+        recordResult(`lost ${on} of ${what}`, client, true, "fenced");
       }, 60_000);
 
   test("of many that open one name at once, each is fenced by the next, and one can write", async () => {
@@ -105,7 +110,12 @@ export function fencingRows(suite: () => Suite, fencing: Fencing): void {
     // An older one may get a write in before the last marker; what counts is the end: one of them is able.
     const again = await Promise.allSettled(writers.map((writer) => writer.write(partitions[0]!, [record("again")])));
     expect(again.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-    note("six open one name at once", client, true, `${writers.length} opened, ${able} wrote at first, 1 after`);
+    recordResult(
+      "six open one name at once",
+      client,
+      true,
+      `${writers.length} opened, ${able} wrote at first, 1 after`,
+    );
   }, 60_000);
 }
 
@@ -115,7 +125,8 @@ async function refusedAndInOrder(
   younger: LogWriter,
   partitions: readonly { topic: string; partition: number }[],
 ): Promise<void> {
-  for (const at of partitions) await younger.write(at, [record("younger")]);
-  for (const at of partitions) await expect(older.write(at, [record("too late")])).rejects.toThrow(WriterDeadError);
-  for (const at of partitions) await expectContent(log, at, ["older", "younger"]);
+  for (const topicPartition of partitions) await younger.write(topicPartition, [record("younger")]);
+  for (const topicPartition of partitions)
+    await expect(older.write(topicPartition, [record("too late")])).rejects.toThrow(WriterDeadError);
+  for (const topicPartition of partitions) await expectContent(log, topicPartition, ["older", "younger"]);
 }

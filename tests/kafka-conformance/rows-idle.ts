@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { WriterDeadError } from "../../kafka/log.ts";
 import { expectContent, fencings, record, type Suite, startSuite } from "./suite.ts";
-import { note } from "./table.ts";
+import { recordResult } from "./table.ts";
 
 export function idleRows(): void {
   let suite: Suite;
@@ -25,28 +25,28 @@ export function idleRows(): void {
     "by %s: a writer that was idle until the brokers forgot it writes on or dies, and loses nothing",
     async (fencing) => {
       const { topic: newTopic } = suite;
-      const log = await suite.another(fencing);
+      const log = await suite.connect(fencing);
       const topic = await newTopic(1);
-      const at = { topic, partition: 0 };
+      const topicPartition = { topic, partition: 0 };
       const expected: string[] = [];
-      let writer = await log.openWriter(`${topic}.idle`, [at]);
+      let writer = await log.openWriter(`${topic}.idle`, [topicPartition]);
       let died = 0;
       for (const value of ["1", "2", "3"]) {
         try {
-          await writer.write(at, [record(value)]);
+          await writer.write(topicPartition, [record(value)]);
         } catch (error) {
           expect(error).toBeInstanceOf(WriterDeadError);
           died++;
-          writer = await log.openWriter(`${topic}.idle`, [at]);
-          await writer.write(at, [record(value)]);
+          writer = await log.openWriter(`${topic}.idle`, [topicPartition]);
+          await writer.write(topicPartition, [record(value)]);
         }
         expected.push(value);
         await Bun.sleep(4_000);
       }
-      const younger = await log.openWriter(`${topic}.idle`, [at]);
-      await younger.write(at, [record("younger")]);
-      await expectContent(log, at, [...expected, "younger"]);
-      note(
+      const younger = await log.openWriter(`${topic}.idle`, [topicPartition]);
+      await younger.write(topicPartition, [record("younger")]);
+      await expectContent(log, topicPartition, [...expected, "younger"]);
+      recordResult(
         "idle past the producer's expiry",
         `seam, ${fencing}`,
         true,

@@ -1,10 +1,10 @@
 /** Rows under load: brokers killed and suspended with leaders on them, leaders moved without a stop. */
 import { expect, test } from "bun:test";
 import { eventually } from "../harness/eventually.ts";
-import { compare, inWords, sound } from "./ledger.ts";
-import { followed, kafkajsLoad, seamLoad } from "./load.ts";
+import { compare, isSound, summary } from "./ledger.ts";
+import { consumeOffsets, kafkajsLoad, seamLoad } from "./load.ts";
 import { type Fencing, fencings, type Suite } from "./suite.ts";
-import { note } from "./table.ts";
+import { recordResult } from "./table.ts";
 
 /** Rounds of the kills; each kills or suspends every broker once. More in the long form. */
 const ROUNDS = Number(process.env.CONFORMANCE_ROUNDS ?? 1);
@@ -56,8 +56,8 @@ async function underLoad(
   const seams = await Promise.all(
     fencings.map(async (fencing) => {
       const topic = await suite.topic();
-      const load = await seamLoad(await suite.another(fencing), topic, `${topic}.writer`);
-      return { fencing, topic, load, reader: await followed(await suite.another(fencing), topic) };
+      const load = await seamLoad(await suite.connect(fencing), topic, `${topic}.writer`);
+      return { fencing, topic, load, reader: await consumeOffsets(await suite.connect(fencing), topic) };
     }),
   );
   const theirs = await suite.topic();
@@ -72,7 +72,7 @@ async function underLoad(
   await Promise.all([...seams.map(({ load }) => load.stop()), published.stop()]);
 
   const foundTheirs = await compare(log, theirs, published.ledger);
-  note(row, "kafkajs as published", sound(foundTheirs), inWords(foundTheirs));
+  recordResult(row, "kafkajs as published", isSound(foundTheirs), summary(foundTheirs));
   for (const seam of seams) await judge(suite, row, seam);
 }
 
@@ -80,7 +80,7 @@ type Seam = {
   readonly fencing: Fencing;
   readonly topic: string;
   readonly load: Awaited<ReturnType<typeof seamLoad>>;
-  readonly reader: Awaited<ReturnType<typeof followed>>;
+  readonly reader: Awaited<ReturnType<typeof consumeOffsets>>;
 };
 
 /** What was acknowledged is in the log, and the follower that ran through it all has seen exactly what is there. */
@@ -88,11 +88,12 @@ async function judge(suite: Suite, row: string, { fencing, topic, load, reader }
   const { log } = suite;
   const found = await compare(log, topic, load.ledger);
   const longest = (load.longestMs() / 1000).toFixed(1);
-  const seen = `${inWords(found)}, longest write ${longest} s, ${load.reopened()} writers replaced`;
-  note(row, `seam, ${fencing}`, sound(found), seen);
+  const seen = `${summary(found)}, longest write ${longest} s, ${load.reopened()} writers replaced`;
+  recordResult(row, `seam, ${fencing}`, isSound(found), seen);
   expect(found).toMatchObject({ lost: 0, doubled: 0, reordered: 0, misplaced: 0, unknown: 0 });
 
-  const expected = found.acknowledged + load.ledger.unsure.size - (await missing(suite, topic, load.ledger.unsure));
+  const expected =
+    found.acknowledged + load.ledger.unknownOutcome.size - (await missing(suite, topic, load.ledger.unknownOutcome));
   const read = () => [...reader.offsets.values()].reduce((sum, offsets) => sum + offsets.length, 0);
   await eventually(() => read() >= expected, { timeoutMs: 20_000, what: "the follower has read everything" });
   expect(read()).toBe(expected);

@@ -3,14 +3,14 @@ import { expect, test } from "bun:test";
 import { Kafka, logLevel } from "kafkajs";
 import { eventually } from "../harness/eventually.ts";
 import { api } from "../harness/tcp-proxy.ts";
-import { compare, inWords, Ledger, sound } from "./ledger.ts";
+import { compare, isSound, Ledger, summary } from "./ledger.ts";
 import { partitionsOf } from "./load.ts";
 import { expectContent, type Fencing, record, type Suite } from "./suite.ts";
-import { note } from "./table.ts";
+import { recordResult } from "./table.ts";
 
 export function lostAnswerRows(suite: () => Suite, fencing: Fencing): void {
   const open = async (topic: string) =>
-    (await suite().another(fencing)).openWriter(`${topic}.writer`, partitionsOf(topic));
+    (await suite().connect(fencing)).openWriter(`${topic}.writer`, partitionsOf(topic));
   const client = `seam, ${fencing}` as const;
 
   test("a produce answer is lost: the records are stored once, and the writer is told where", async () => {
@@ -23,15 +23,15 @@ export function lostAnswerRows(suite: () => Suite, fencing: Fencing): void {
     );
     for (let round = 0; round < 10; round++)
       await Promise.all(
-        partitionsOf(topic).map(async (at) => {
-          const values = [1, 2, 3].map((n) => `${at.partition} ${round} ${n}`);
-          ledger.acknowledge(at.partition, values, await writer.write(at, values.map(record)));
+        partitionsOf(topic).map(async (topicPartition) => {
+          const values = [1, 2, 3].map((n) => `${topicPartition.partition} ${round} ${n}`);
+          ledger.acknowledge(topicPartition.partition, values, await writer.write(topicPartition, values.map(record)));
         }),
       );
     expect(faults.map((fault) => fault.count())).toEqual([5, 5, 5]);
     const found = await compare(log, topic, ledger);
-    note("lost produce answers", client, sound(found), inWords(found));
-    expect(sound(found)).toBe(true);
+    recordResult("lost produce answers", client, isSound(found), summary(found));
+    expect(isSound(found)).toBe(true);
   }, 60_000);
 
   test("writes go where the leader went, while the request to the old one is lost", async () => {
@@ -40,20 +40,25 @@ export function lostAnswerRows(suite: () => Suite, fencing: Fencing): void {
     const writer = await open(topic);
     const ledger = new Ledger();
     await whileOneBrokerHangs(suite(), topic, () =>
-      partitionsOf(topic).map(async (at) => {
-        ledger.acknowledge(at.partition, [`${at.partition}`], await writer.write(at, [record(`${at.partition}`)]));
+      partitionsOf(topic).map(async (topicPartition) => {
+        ledger.acknowledge(
+          topicPartition.partition,
+          [`${topicPartition.partition}`],
+          await writer.write(topicPartition, [record(`${topicPartition.partition}`)]),
+        );
       }),
     );
     const found = await compare(log, topic, ledger);
-    note(hangs, client, sound(found), inWords(found));
-    expect(sound(found)).toBe(true);
+    recordResult(hangs, client, isSound(found), summary(found));
+    expect(isSound(found)).toBe(true);
   }, 60_000);
 
   test("a connection goes silent: that is noticed, and each record is stored once", async () => {
     const { log, brokers, topic: newTopic } = suite();
     const topic = await newTopic();
     const writer = await open(topic);
-    const round = (value: string) => Promise.all(partitionsOf(topic).map((at) => writer.write(at, [record(value)])));
+    const round = (value: string) =>
+      Promise.all(partitionsOf(topic).map((topicPartition) => writer.write(topicPartition, [record(value)])));
     await round("before");
     const seen = new Map<number, number>();
     const follower = await log.consume({
@@ -72,10 +77,11 @@ export function lostAnswerRows(suite: () => Suite, fencing: Fencing): void {
       what: "the follower has read what was written after the silence",
     });
     const readMs = performance.now() - started;
-    for (const at of partitionsOf(topic)) await expectContent(log, at, ["before", "through the silence"]);
+    for (const topicPartition of partitionsOf(topic))
+      await expectContent(log, topicPartition, ["before", "through the silence"]);
     // A transaction asks its coordinator first, over a connection that may be just as silent.
     expect(writtenMs).toBeLessThan(fencing === "epochs" ? 10_000 : 20_000);
-    note(
+    recordResult(
       "half-open connections",
       client,
       true,
@@ -91,12 +97,14 @@ export function lostAnswerRows(suite: () => Suite, fencing: Fencing): void {
     const writer = await open(topic);
     const [broker] = brokers.all;
     broker!.proxy.silence("response");
-    const writes = Promise.all(partitionsOf(topic).map((at) => writer.write(at, [record("once")])));
+    const writes = Promise.all(
+      partitionsOf(topic).map((topicPartition) => writer.write(topicPartition, [record("once")])),
+    );
     await Bun.sleep(6_500);
     broker!.proxy.heal();
     await writes;
-    for (const at of partitionsOf(topic)) await expectContent(log, at, ["once"]);
-    note("answers blocked one way", client, true, "0 faults of 12");
+    for (const topicPartition of partitionsOf(topic)) await expectContent(log, topicPartition, ["once"]);
+    recordResult("answers blocked one way", client, true, "0 faults of 12");
   }, 60_000);
 }
 
@@ -118,7 +126,7 @@ export function publishedLosesRow(suite: () => Suite): void {
     });
     await producer.disconnect();
     const found = await compare(log, topic, ledger);
-    note(hangs, "kafkajs as published", sound(found), inWords(found));
+    recordResult(hangs, "kafkajs as published", isSound(found), summary(found));
     // If this ever passes, kafkajs was mended, or the suite no longer sees a loss: find out which.
     expect(found.lost).toBeGreaterThan(0);
   }, 60_000);

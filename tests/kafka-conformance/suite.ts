@@ -19,7 +19,7 @@ export interface Suite {
   /** For reading, whatever the writers. */
   readonly log: Log;
   /** Another process' view: connections and cluster knowledge of its own. */
-  another(fencing: Fencing): Promise<Log>;
+  connect(fencing: Fencing): Promise<Log>;
   /** A new topic of 12 partitions, or as many as given, on all brokers. */
   topic(partitions?: number): Promise<string>;
   stop(): Promise<void>;
@@ -33,7 +33,7 @@ export async function startSuite(
 ): Promise<Suite> {
   const brokers = await startBrokers(count, config);
   const logs: Log[] = [];
-  const another = async (fencing: Fencing) => {
+  const connect = async (fencing: Fencing) => {
     const log = await connectLog({
       brokers: brokers.addresses,
       clientId: "conformance",
@@ -43,11 +43,11 @@ export async function startSuite(
     logs.push(log);
     return log;
   };
-  const log = await another("epochs");
+  const log = await connect("epochs");
   return {
     brokers,
     log,
-    another,
+    connect,
     async topic(partitions = 12) {
       const name = `conformance.${++topics}`;
       await log.ensureTopics([{ name, config: {} }], {
@@ -65,18 +65,22 @@ export async function startSuite(
 }
 
 /** Waits until a partition has exactly these values, in order; a committed transaction is readable some milliseconds later. */
-export async function expectContent(log: Log, at: TopicPartition, values: readonly string[]): Promise<void> {
-  const seen = async () => (await contentOf(log, at)).map(({ value }) => String(value));
+export async function expectContent(
+  log: Log,
+  topicPartition: TopicPartition,
+  values: readonly string[],
+): Promise<void> {
+  const seen = async () => (await contentOf(log, topicPartition)).map(({ value }) => String(value));
   const complete = async () => (await seen()).length >= values.length;
   await eventually(complete, { timeoutMs: 3_000, what: `${values.length} records` }).catch(() => {});
   expect(await seen()).toEqual([...values]);
 }
 
 /** Everything that a partition has now, in order. */
-export async function contentOf(log: Log, at: TopicPartition): Promise<StoredRecord[]> {
-  const { next } = (await log.offsets(at.topic)).get(at.partition)!;
+export async function contentOf(log: Log, topicPartition: TopicPartition): Promise<StoredRecord[]> {
+  const { next } = (await log.offsets(topicPartition.topic)).get(topicPartition.partition)!;
   const all: StoredRecord[] = [];
-  for await (const records of log.read(at, 0, next)) all.push(...records);
+  for await (const records of log.read(topicPartition, 0, next)) all.push(...records);
   return all;
 }
 

@@ -12,7 +12,7 @@ interface Entry {
 
 const entries: Entry[] = [];
 
-export function note(row: string, client: Client, passed: boolean, seen: string): void {
+export function recordResult(row: string, client: Client, passed: boolean, seen: string): void {
   entries.push({ row, client, passed, seen });
 }
 

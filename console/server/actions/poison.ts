@@ -6,7 +6,7 @@ import { RequestError } from "../../../contracts/errors.ts";
 import { encodeEvent } from "../../../contracts/event.ts";
 import { eventsTopic } from "../../../contracts/topics.ts";
 import type { Log } from "../../../kafka/log.ts";
-import { partitionOf } from "../../../kafka/partitioner.ts";
+import { partitionForKey } from "../../../kafka/partitioner.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
 
 /** `wrong-document`: it is JSON and does not fit the declaration; `no-json`: it is none. */
@@ -45,7 +45,7 @@ export async function poison(
     document: spoilt(entity, { ...document, version }),
   });
   const { name: topic } = eventsTopic(entity);
-  const at = { topic, partition: partitionOf(id, await log.partitions(topic)) };
+  const at = { topic, partition: partitionForKey(id, await log.partitions(topic)) };
   const writer = await log.openWriter(WRITER, [at]);
   try {
     const value = kind === "no-json" ? message.value!.slice(0, -1) : message.value;

@@ -7,7 +7,7 @@ import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts
 import type { Receipt } from "../../../contracts/receipt.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic } from "../../../contracts/topics.ts";
 import type { Log, StoredRecord } from "../../../kafka/log.ts";
-import { partitionOf } from "../../../kafka/partitioner.ts";
+import { partitionForKey } from "../../../kafka/partitioner.ts";
 import type { Logger } from "../../../observability/logger.ts";
 import {
   appliedHops,
@@ -165,7 +165,7 @@ interface Place {
 function placesOf(write: TracedWrite, entity: EntityDeclaration, ends: Ends): Place[] {
   const place = (topic: string, hops: Place["hops"], done: Place["done"]): Place => {
     const of = ends.get(topic)!;
-    const partition = write.id === null ? 0 : partitionOf(write.id, of.size);
+    const partition = write.id === null ? 0 : partitionForKey(write.id, of.size);
     return { topic, partition, from: of.get(partition) ?? 0, hops, done };
   };
   const has = (kind: Hop["kind"], replica: string | null) => (of: TracedWrite) =>

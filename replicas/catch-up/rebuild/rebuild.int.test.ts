@@ -20,7 +20,7 @@ const kept = [{ entity, replica: replicaOf("catalog") }];
 
 /** With the settings that our topics have. */
 class ConfiguredLog extends SimulatedLog {
-  override config(): Promise<ReadonlyMap<string, string>> {
+  override topicConfig(): Promise<ReadonlyMap<string, string>> {
     return Promise.resolve(new Map(Object.entries(replicaTopic(entity, "catalog").config)));
   }
 }

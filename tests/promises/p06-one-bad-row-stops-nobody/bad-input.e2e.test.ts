@@ -5,7 +5,7 @@ import { product } from "../../../contracts/entities/product.ts";
 import { encodeEvent, header } from "../../../contracts/event.ts";
 import { deadLetterTopic, eventsTopic } from "../../../contracts/topics.ts";
 import { connectLog } from "../../../kafka/connect-log.ts";
-import { partitionOf } from "../../../kafka/partitioner.ts";
+import { partitionForKey } from "../../../kafka/partitioner.ts";
 import { createLogger } from "../../../observability/logger.ts";
 import { request, shows } from "../../harness/client.ts";
 import { productDocument, upserted } from "../../harness/events.ts";
@@ -42,7 +42,7 @@ function garbage(kind: number, marker: string, partitions: number): RawMessage {
     { ...good, headers: { ...headers, [header.schemaVersion]: "99" } },
     { ...good, headers: { ...headers, [header.version]: "-1" } },
     { ...good, key: `not-${key}` },
-    { ...good, partition: (partitionOf(key, partitions) + 1) % partitions },
+    { ...good, partition: (partitionForKey(key, partitions) + 1) % partitions },
     { ...good, value: JSON.stringify({ ...JSON.parse(value!), description: "x".repeat(300_000) }) },
   ];
   return kinds[kind % kinds.length]!;

@@ -7,7 +7,7 @@ import { decodeReceipt } from "../../../contracts/receipt.ts";
 import { eventsTopic, receiptsTopic } from "../../../contracts/topics.ts";
 import { connectLog } from "../../../kafka/connect-log.ts";
 import type { Log } from "../../../kafka/log.ts";
-import { partitionOf } from "../../../kafka/partitioner.ts";
+import { partitionForKey } from "../../../kafka/partitioner.ts";
 import { createLogger } from "../../../observability/logger.ts";
 import { metric, request, shows } from "../../harness/client.ts";
 import { productDocument, upserted } from "../../harness/events.ts";
@@ -206,7 +206,7 @@ test("P6: what the stream rejected is judged anew by a replay: good events flow,
   const partitions = await log.partitions(topic);
   const [astray, broken, junk] = [productDocument(), productDocument({ stock: "many" }), productDocument()];
   const message = (document: typeof astray) => encodeEvent(upserted(document));
-  const partition = (partitionOf(astray.id as string, partitions) + 1) % partitions;
+  const partition = (partitionForKey(astray.id as string, partitions) + 1) % partitions;
   await produceRaw(brokers, topic, [
     { ...message(astray), partition },
     message(broken),

@@ -14,7 +14,7 @@ import { type BrokerOperation, type BrokerRight, brokerUsers } from "../../../co
 import { product } from "../../../contracts/entities/product.ts";
 import { controlTopic, eventsTopic, receiptsTopic } from "../../../contracts/topics.ts";
 import { connectLog } from "../../../kafka/connect-log.ts";
-import { brokersOf } from "../../../kafka/security.ts";
+import { brokerOptions } from "../../../kafka/security.ts";
 import { createLogger } from "../../../observability/logger.ts";
 import { ensureFlowTopics } from "../../../pipeline/ensure-topics.ts";
 import { readSettings } from "../../../platform/settings/settings.ts";
@@ -155,7 +155,7 @@ test("what is no event becomes a dead letter, and operations do all of theirs", 
 }, 90_000);
 
 test("nobody may do more: the relay's topic is no replica's to write to", async () => {
-  const log = await connectLog({ ...brokersOf(readSettings(as("replica-catalog"))), clientId: "thief", logger });
+  const log = await connectLog({ ...brokerOptions(readSettings(as("replica-catalog"))), clientId: "thief", logger });
   const events = { topic: eventsTopic(product).name, partition: 0 };
   try {
     await expect(log.openWriter("lockstep.relay", [events])).rejects.toThrow(/AUTHORIZATION_FAILED/);

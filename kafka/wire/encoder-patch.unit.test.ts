@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import "./lean-encoder.ts";
+import "./encoder-patch.ts";
 import Encoder from "kafkajs/src/protocol/encoder.js";
 
 const part = fc

@@ -1,0 +1,65 @@
+/** P4: late events at each hop, and a cache fill that was read before the delete. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { product } from "../../contracts/entities/product.ts";
+import { encodeEvent, encodeRouted, routedHeaders } from "../../contracts/event.ts";
+import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
+import { isGone, metric, request, shows } from "../harness/client.ts";
+import { upserted } from "../harness/events.ts";
+import { eventually } from "../harness/eventually.ts";
+import { newProduct } from "../harness/load.ts";
+import { produceRaw } from "../harness/raw-producer.ts";
+import { Stack } from "../harness/stack.ts";
+
+// A stack of its own: these tests put records into topics that other tests read as a whole.
+let stack: Stack;
+beforeAll(async () => {
+  stack = await Stack.start();
+}, 120_000);
+afterAll(() => stack[Symbol.asyncDispose](), 60_000);
+
+/** A product that exists in all replicas at version 2 and is then deleted, with its last document. */
+async function deletedProduct() {
+  const [gateway, catalog, storefront] = await Promise.all(
+    ["gateway", "catalog", "storefront"].map((name) => stack.url(name)),
+  );
+  const created = await request("POST", `${gateway}/products`, newProduct({ status: "active" }));
+  const id = created.body.id as string;
+  const changed = await request("PATCH", `${gateway}/products/${id}`, { stock: 9 });
+  for (const url of [catalog!, storefront!]) await shows(url, id, 2);
+  await request("DELETE", `${gateway}/products/${id}`);
+  for (const url of [catalog!, storefront!]) await isGone(url, id);
+  return { id, document: changed.body, replicas: [catalog!, storefront!] };
+}
+
+/** The product is gone by id and in the list, read several times: a wrong cache entry would show in a later read. */
+async function staysGone(replicas: readonly string[], id: string): Promise<void> {
+  for (let i = 0; i < 20; i++)
+    for (const url of replicas) expect((await request("GET", `${url}/products/${id}`)).status).toBe(404);
+  for (const url of replicas) {
+    const { body } = await request("GET", `${url}/products?limit=100`);
+    expect((body.items as { id: string }[]).filter((item) => item.id === id)).toEqual([]);
+  }
+}
+
+test("P4: a late event of a deleted product is dropped by the stream as stale", async () => {
+  const { id, document, replicas } = await deletedProduct();
+  const stream = await stack.url("stream");
+  const stale = () => metric(stream, "lockstep_stream_events_total", { outcome: "stale" });
+  const before = await stale();
+  await produceRaw(await stack.brokers(), eventsTopic(product).name, [encodeEvent(upserted(document))]);
+  await eventually(async () => (await stale()) === before + 1, { timeoutMs: 10_000, what: "one stale event" });
+  await staysGone(replicas, id);
+});
+
+test("P4: a late record in a replica's own topic is not applied, in its table or in its cache", async () => {
+  const { id, document, replicas } = await deletedProduct();
+  const [catalogUrl] = replicas;
+  const stale = () => metric(catalogUrl!, "lockstep_replica_events_total", { outcome: "stale" });
+  const before = await stale();
+  const topic = replicaTopic(product, "catalog").name;
+  const { cost: _, ...projected } = document;
+  const event = upserted(document);
+  await produceRaw(await stack.brokers(), topic, [encodeRouted(event, projected, routedHeaders(event, 0, undefined))]);
+  await eventually(async () => (await stale()) === before + 1, { timeoutMs: 10_000, what: "one stale record" });
+  await staysGone(replicas, id);
+});

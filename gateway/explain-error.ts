@@ -1,23 +1,27 @@
-/** What the source's database says, as an error that a client can act on. */
+/** Turns an error of the source's database into an error that a client can act on. */
 import type { PostgresError } from "postgres";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { columnOf } from "../contracts/entity/row.ts";
 import { RequestError, type Violation } from "../contracts/errors.ts";
 import { DatabaseUnavailableError, isUnavailable } from "../platform/postgres/database.ts";
 
-const REFUSED = "the database does not accept this value";
+const REJECTED = "the database does not accept this value";
+
+/** SQLSTATEs and client errors after which a statement that was sent may have been committed: its answer is lost. */
+const OUTCOME_UNKNOWN = /^(08|57P0[125]|CONNECTION_(CLOSED|DESTROYED)|ECONNRESET|EPIPE)/;
 
 /**
- * @param repeatable whether the client can find out what became of a request by repeating it.
- * @returns a LockstepError for what a client can act on: CONFLICT for a value that is taken, INVALID for one that the declaration
- * allows and the table refuses, UNAVAILABLE for a database that is away. Otherwise the error as it came: a fault of ours.
+ * @param hasIdempotencyKey true when the client can repeat the request to learn its outcome.
+ * @returns a RequestError where the client can act: CONFLICT for a unique value that is taken, INVALID for a value that the
+ * declaration allows and the table rejects, UNAVAILABLE for an unavailable database. Any other error is a bug and is
+ * returned unchanged.
  */
-export function explainError(error: unknown, entity: EntityDeclaration, repeatable = false): unknown {
-  if (isUnavailable(error)) return unavailable(error, repeatable);
+export function explainError(error: unknown, entity: EntityDeclaration, hasIdempotencyKey = false): unknown {
+  if (isUnavailable(error)) return unavailable(error, hasIdempotencyKey);
   const { code = "", constraint_name: constraint, column_name: column } = error as Partial<PostgresError>;
   if (code === "23505") {
     const member = entity.unique.find((m) => constraint === `${entity.plural}_${columnOf(m)}_key`);
-    return new RequestError("CONFLICT", `Another ${entity.name} has this ${member ?? "value"} already.`, {
+    return new RequestError("CONFLICT", `Another ${entity.name} already has this ${member ?? "value"}.`, {
       violations: member ? [{ pointer: `/${member}`, detail: "is taken" }] : [],
       cause: error,
     });
@@ -31,23 +35,25 @@ export function explainError(error: unknown, entity: EntityDeclaration, repeatab
   return error;
 }
 
-/** The member that a check or a missing value is about, as far as PostgreSQL names it. */
+/** The member that PostgreSQL names by its check constraint or its column; empty when it names none. */
 function violations(entity: EntityDeclaration, constraint?: string, column?: string): Violation[] {
   const member = Object.keys(entity.fields).find(
     (m) => column === columnOf(m) || constraint === `${entity.plural}_${columnOf(m)}_check`,
   );
-  return member ? [{ pointer: `/${member}`, detail: REFUSED }] : [];
+  return member ? [{ pointer: `/${member}`, detail: REJECTED }] : [];
 }
 
-/** Only a statement that was sent, and whose answer was lost, may have been carried out. */
-function unavailable(error: unknown, repeatable: boolean): RequestError {
+function unavailable(error: unknown, hasIdempotencyKey: boolean): RequestError {
   const { code = "" } = error as { code?: string };
-  const sent =
-    error instanceof DatabaseUnavailableError
-      ? error.sent
-      : /^(08|57P0[125]|CONNECTION_(CLOSED|DESTROYED)|ECONNRESET|EPIPE)/.test(code);
-  const advice = sent
-    ? `Whether the request was carried out is not known: ${repeatable ? "repeat it with the same Idempotency-Key" : "look before you repeat it"}.`
-    : "Nothing was changed; try again.";
-  return new RequestError("UNAVAILABLE", `The database cannot be reached or is too busy. ${advice}`, { cause: error });
+  const sent = error instanceof DatabaseUnavailableError ? error.sent : OUTCOME_UNKNOWN.test(code);
+  const advice = hasIdempotencyKey
+    ? "Repeat the request with the same Idempotency-Key."
+    : "Read the entity before you repeat the request.";
+  return new RequestError(
+    "UNAVAILABLE",
+    `The database is unavailable or overloaded. ${
+      sent ? `It is not known whether the request was carried out. ${advice}` : "Nothing was changed. Try again."
+    }`,
+    { cause: error },
+  );
 }

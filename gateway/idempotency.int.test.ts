@@ -165,12 +165,12 @@ test("keys are forgotten when their time is over, and no sooner", async () => {
   for (const key of [old, young]) await whole("POST", at(), body[key], { "idempotency-key": key });
   await gateway.sql`
     update lockstep.idempotency_keys set at = now() - interval '25 hours' where doc ->> 'sku' = ${String(body[old]!.sku)}`;
-  using forgetting = new KeyExpiry(
+  using keyExpiry = new KeyExpiry(
     { query: async (work) => await work(gateway.sql) },
     24,
     createLogger("gateway", "1", "silent"),
   );
-  await forgetting.forget();
+  await keyExpiry.deleteExpired();
   expect((await whole("POST", at(), body[young], { "idempotency-key": young })).again).toBe(true);
   // As if it had never come: so the sku is taken.
   expect((await whole("POST", at(), body[old], { "idempotency-key": old })).answer[0]).toBe(409);

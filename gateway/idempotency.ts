@@ -1,35 +1,43 @@
 /**
- * `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07): a client that never heard the answer to a write repeats it with the
- * same key, and is told what the first request did instead of doing it twice.
+ * `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07): a client that did not receive the answer to a write sends
+ * the write again with the same key. The gateway then returns the first result and does not write twice.
  *
- * What is remembered stands in the write's own statement, so key and write are there together or not at all, whatever died meanwhile; and
- * the key is unique in the database, so of two requests at once, also at two gateways, one carries it out and the other hears of it.
- * What was refused has changed nothing and is not remembered: repeated, it is tried again.
+ * - The write's own statement stores the key, so a crash cannot separate the two.
+ * - The key is unique in the database. Of two concurrent requests, also at two gateways, one writes and the other returns
+ *   the result of the first.
+ * - A rejected write changes nothing and stores no key: the same request may succeed later.
  */
 import type { Context } from "hono";
 import { RequestError } from "../contracts/errors.ts";
 import type { Logger } from "../observability/logger.ts";
+import { isRejected } from "../platform/postgres/database.ts";
 import type { Source } from "./source.ts";
-import type { WriteContext } from "./write-context.ts";
+import deleteExpiredKeys from "./statements/delete-expired-keys.sql" with { type: "text" };
+import { execute } from "./statements/execute.ts";
+import lookupKeySql from "./statements/lookup-key.sql" with { type: "text" };
+import type { WriteRow } from "./write-batcher.ts";
+import type { IdempotencyKey, WriteContext } from "./write-context.ts";
 
 const HEADER = "Idempotency-Key";
-/** A string of structured fields (RFC 9651) as the draft wants it, or the bare key that most clients send; visible ASCII. */
-export const KEY = /^(?:"([ !#-[\]-~]{1,255})"|([!#-~]{1,255}))$/;
-const FORGET_EVERY_MS = 3_600_000;
-/** Keys forgotten by one statement, so that it holds nobody up. */
-const FORGET_AT_ONCE = 5_000;
+/** A string of structured fields (RFC 9651), as the draft requires, or the bare key that most clients send; visible ASCII. */
+export const KEY_PATTERN = /^(?:"([ !#-[\]-~]{1,255})"|([!#-~]{1,255}))$/;
+
+/** Interval between two deletions of expired keys, in milliseconds. */
+const EXPIRY_INTERVAL_MS = 3_600_000;
+/** Keys that one statement deletes at most, so that it blocks no write for long. */
+const EXPIRY_BATCH = 5_000;
 
 /**
- * Adds to a write's context what makes it repeatable, when the client asked for that.
+ * Adds the idempotency key to a write's context when the request has one.
  *
- * @param collection whose entity it writes.
- * @param asked what the request says beside its path, in an order that does not depend on the client's.
- * @throws {RequestError} MALFORMED for a key that is none.
+ * @param collection path of the collection that the request writes to.
+ * @param content the request's content beside its path, as JSON whose order does not depend on the client.
+ * @throws {RequestError} MALFORMED for an invalid key.
  */
-export function withIdempotency(c: Context, collection: string, asked: unknown, context: WriteContext): WriteContext {
-  const given = c.req.header(HEADER);
-  if (given === undefined) return context;
-  const [, quoted, bare] = KEY.exec(given.trim()) ?? [];
+export function withIdempotency(c: Context, collection: string, content: unknown, context: WriteContext): WriteContext {
+  const header = c.req.header(HEADER);
+  if (header === undefined) return context;
+  const [, quoted, bare] = KEY_PATTERN.exec(header.trim()) ?? [];
   const key = quoted ?? bare;
   if (key === undefined) {
     const detail = "must be 1 to 255 visible ASCII characters, in quotation marks or bare";
@@ -38,41 +46,82 @@ export function withIdempotency(c: Context, collection: string, asked: unknown, 
     });
   }
   const idempotencyKey = {
-    key: digest([context.actor ?? null, c.req.method, collection, key]),
-    fingerprint: digest([c.req.path, asked]),
+    key: hash([context.actor ?? null, c.req.method, collection, key]),
+    fingerprint: hash([c.req.path, content]),
   };
   return { ...context, idempotencyKey };
 }
 
-const digest = (of: unknown): string => new Bun.CryptoHasher("sha256").update(JSON.stringify(of)).digest("base64url");
+const hash = (value: unknown): string =>
+  new Bun.CryptoHasher("sha256").update(JSON.stringify(value)).digest("base64url");
 
-/** Forgets keys when their time is over; every gateway of a source does, which harms nobody. */
+/**
+ * Runs a write, or returns the result of an earlier request with the same key.
+ *
+ * The second lookup covers a concurrent request with the key. When that one wins, this write fails: the unique value is
+ * taken, or the version has changed.
+ *
+ * @throws {RequestError} KEY_REUSED when the key belongs to another request; and whatever `write` throws.
+ */
+export async function executeIdempotent(
+  source: Pick<Source, "query">,
+  key: IdempotencyKey,
+  write: () => Promise<WriteRow>,
+): Promise<WriteRow> {
+  const earlier = await lookupKey(source, key);
+  if (earlier) return earlier;
+  try {
+    const row = await write();
+    return row.doc ? row : ((await lookupKey(source, key)) ?? row);
+  } catch (error) {
+    const concurrent = isRejected(error) && (await lookupKey(source, key));
+    if (concurrent) return concurrent;
+    throw error;
+  }
+}
+
+async function lookupKey(
+  source: Pick<Source, "query">,
+  { key, fingerprint }: IdempotencyKey,
+): Promise<WriteRow | undefined> {
+  const [stored] = await execute<{ fingerprint: string; doc: Record<string, unknown> }>(source, lookupKeySql, [key]);
+  if (!stored) return undefined;
+  if (stored.fingerprint !== fingerprint)
+    throw new RequestError(
+      "KEY_REUSED",
+      `Another request has used this ${HEADER}. Repeat that request without changes, or send this one with a new key.`,
+      { violations: [{ pointer: HEADER, detail: "belongs to another request" }] },
+    );
+  return { doc: stored.doc, version: null, replayed: true };
+}
+
+/** Deletes expired keys every hour. Every gateway of a source does; concurrent deletions do not disturb each other. */
 export class KeyExpiry implements Disposable {
   private readonly timer: Timer;
 
+  /** @param hours age at which a key expires. */
   constructor(
     private readonly source: Pick<Source, "query">,
     private readonly hours: number,
     private readonly logger: Logger,
   ) {
     this.timer = setInterval(
-      () => this.forget().catch((error) => logger.debug({ err: error }, "idempotency keys are forgotten later")),
-      FORGET_EVERY_MS,
+      () =>
+        this.deleteExpired().catch((error) =>
+          logger.debug({ err: error }, "could not delete expired idempotency keys; trying again in an hour"),
+        ),
+      EXPIRY_INTERVAL_MS,
     );
   }
 
-  /** Forgets all keys that are old enough. */
-  async forget(): Promise<void> {
-    for (let all = 0; ; ) {
-      const { count } = await this.source.query(
-        (sql) => sql`
-          delete from lockstep.idempotency_keys where key in (
-            select key from lockstep.idempotency_keys
-            where at < clock_timestamp() - make_interval(hours => ${this.hours}::int) order by at limit ${FORGET_AT_ONCE}::int)`,
-      );
-      all += count;
-      if (count < FORGET_AT_ONCE)
-        return void (all > 0 && this.logger.debug({ keys: all }, "idempotency keys forgotten"));
+  /** Deletes all expired keys. @throws {DatabaseUnavailableError} and the errors of the database. */
+  async deleteExpired(): Promise<void> {
+    for (let total = 0; ; ) {
+      const { count } = await this.source.query((sql) => sql.unsafe(deleteExpiredKeys, [this.hours, EXPIRY_BATCH]));
+      total += count;
+      if (count === EXPIRY_BATCH) continue;
+      if (total > 0) this.logger.debug({ keys: total }, "deleted expired idempotency keys");
+      return;
     }
   }
 

@@ -1,4 +1,4 @@
-/** Wires the gateway: settings, the source's PostgreSQL, the routes of every entity. */
+/** Wires the gateway: settings, the source's PostgreSQL, and the routes of every entity. */
 import type { Hono } from "hono";
 import { asyncApi } from "../contracts/asyncapi/document.ts";
 import { entities } from "../contracts/entities/index.ts";
@@ -13,28 +13,31 @@ import { migrate } from "../platform/postgres/migrate.ts";
 import type { ServiceDeps } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
 import { VERSION } from "../platform/version.ts";
-import { ReceiptListener } from "./confirmations.ts";
 import { EntityStore } from "./entity-store.ts";
 import { KeyExpiry } from "./idempotency.ts";
 import { migrations } from "./migrations/index.ts";
 import { gatewayOpenApi } from "./openapi/document.ts";
-import { addRoutes, type RouteParts } from "./routes.ts";
+import { ReceiptListener } from "./receipt-listener.ts";
+import { addRoutes, type RouteDeps } from "./routes.ts";
 import { scopeOf } from "./scope.ts";
 import { Source } from "./source.ts";
 
+/** A running gateway. */
 export interface Gateway extends Service {
   readonly url: string;
-  /** Everything that is answered. */
+  /** Every method and path that has a handler. */
   readonly routes: readonly { readonly method: string; readonly path: string }[];
 }
 
 /**
- * @throws {Error} when DATABASE_URL is missing, or the database cannot be reached or migrated at the start.
- * @throws {SettingsError} when it would be open to the network unasked.
+ * Starts the gateway: migrates the source, then accepts requests.
+ *
+ * @throws {Error} when DATABASE_URL is missing, or the database cannot be reached or migrated.
+ * @throws {SettingsError} when the gateway would listen on the network without authentication.
  */
 export async function startGateway({ settings, logger, metrics }: ServiceDeps): Promise<Gateway> {
   const url = settings.DATABASE_URL;
-  if (!url) throw new Error("DATABASE_URL is not set: the gateway needs the source's PostgreSQL");
+  if (!url) throw new Error("DATABASE_URL is not set. The gateway needs it to connect to the source's PostgreSQL.");
   const auth = authOf({ settings, metrics, logger }, { scopeOf });
   const source = new Source(url, {
     connections: settings.LOCKSTEP_DATABASE_POOL,
@@ -42,10 +45,10 @@ export async function startGateway({ settings, logger, metrics }: ServiceDeps): 
   });
   watchPool(metrics, "source", () => source.use);
   const connect = () => connectLog({ ...brokerOptions(settings), clientId: "lockstep-gateway", logger });
-  const confirmations = new ReceiptListener(connect, logger);
-  confirmations.show(metrics);
+  const receipts = new ReceiptListener(connect, logger);
+  receipts.registerMetrics(metrics);
   const deps = {
-    confirmations,
+    receipts,
     metrics,
     maxBodyBytes: settings.LOCKSTEP_MAX_BODY_BYTES,
     maxWaitMs: settings.LOCKSTEP_MAX_WAIT_MS,
@@ -54,7 +57,7 @@ export async function startGateway({ settings, logger, metrics }: ServiceDeps): 
   const http = serveHttp(app, settings);
   await migrate(url, migrations, logger);
   source.schemaIsUpToDate();
-  const forgetting = new KeyExpiry(source, settings.LOCKSTEP_IDEMPOTENCY_HOURS, logger);
+  const keyExpiry = new KeyExpiry(source, settings.LOCKSTEP_IDEMPOTENCY_HOURS, logger);
   http.listenShared();
   logger.info({ listening: http.url }, "gateway is up");
 
@@ -64,9 +67,9 @@ export async function startGateway({ settings, logger, metrics }: ServiceDeps): 
     routes: app.routes,
     ended: ended.promise,
     async stop() {
-      forgetting[Symbol.dispose]();
+      keyExpiry[Symbol.dispose]();
       await http.stop();
-      await confirmations.close();
+      await receipts.close();
       await source.close();
       auth.close();
       ended.resolve();
@@ -74,10 +77,10 @@ export async function startGateway({ settings, logger, metrics }: ServiceDeps): 
   };
 }
 
-/** All that the gateway answers. */
+/** The HTTP application: health and metrics, then authorization, then the routes of every entity and the descriptions. */
 export function gatewayApp(
   { source, auth, logger }: { readonly source: Source; readonly auth: Auth; readonly logger: Logger },
-  deps: RouteParts,
+  deps: RouteDeps,
 ): Hono {
   const { metrics } = deps;
   const app = serviceApp({ checks: [source.check, ...auth.checks], metrics, logger });

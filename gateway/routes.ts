@@ -1,4 +1,4 @@
-/** The HTTP API of one entity, made from its declaration. */
+/** The HTTP API of one entity, derived from its declaration. */
 import type { Context, Hono } from "hono";
 import type { Document, EntityId, Version } from "../contracts/entity/document.ts";
 import { inputSchema, patchSchema } from "../contracts/entity/schemas.ts";
@@ -9,18 +9,21 @@ import type { EntityStore, WriteResult } from "./entity-store.ts";
 import { withIdempotency } from "./idempotency.ts";
 import { acceptedVersions, type Conditions, etagOf, isUnchanged } from "./preconditions.ts";
 import { withRequestSpan, withStatementSpan } from "./spans.ts";
-import { SynchronousWrite, type SynchronousWriteDeps } from "./synchronous.ts";
+import { SynchronousWrite, type SynchronousWriteDeps } from "./synchronous-write.ts";
 
-/** Media types of bodies. */
+/** Media types that POST and PUT accept. */
 export const JSON_TYPES = ["application/json"];
+/** Media types that PATCH accepts. Both are read as a merge patch (RFC 7396). */
 export const PATCH_TYPES = ["application/merge-patch+json", "application/json"];
 
-export interface RouteParts extends SynchronousWriteDeps {
+/** Collaborators and limits of the routes. */
+export interface RouteDeps extends SynchronousWriteDeps {
+  /** Largest request body, in bytes. */
   readonly maxBodyBytes: number;
 }
 
-/** Adds `GET`, `POST` on the collection and `GET`, `PUT`, `PATCH`, `DELETE` on its members. */
-export function addRoutes(app: Hono, store: EntityStore, deps: RouteParts): void {
+/** Registers `GET` and `POST` for the collection, and `GET`, `PUT`, `PATCH` and `DELETE` for its members. */
+export function addRoutes(app: Hono, store: EntityStore, deps: RouteDeps): void {
   const collection = `/${store.entity.plural}`;
   addReads(app, store, collection);
   addCreate(app, store, collection, deps);
@@ -45,27 +48,27 @@ function addReads(app: Hono, store: EntityStore, collection: string): void {
   });
 }
 
-function addCreate(app: Hono, store: EntityStore, collection: string, parts: RouteParts): void {
-  const body = { schema: inputSchema(store.entity), types: JSON_TYPES, maxBytes: parts.maxBodyBytes };
+function addCreate(app: Hono, store: EntityStore, collection: string, deps: RouteDeps): void {
+  const body = { schema: inputSchema(store.entity), types: JSON_TYPES, maxBytes: deps.maxBodyBytes };
   app.post(collection, (c) =>
     withRequestSpan(c, collection, async (context) => {
       const document = await readBody(c.req.raw, body);
-      // UUIDv7: ids made one after the other lie beside each other in the index (RFC 9562, section 5.7).
+      // UUIDv7: consecutive ids are neighbours in the index (RFC 9562, section 5.7).
       const id = Bun.randomUUIDv7();
-      const repeated = withIdempotency(c, collection, document, context);
-      using write = await SynchronousWrite.begin(c, store.entity, id, parts);
-      const created = await withStatementSpan(repeated, `INSERT ${store.entity.plural}`, (inner) =>
+      const writeContext = withIdempotency(c, collection, document, context);
+      using write = await SynchronousWrite.prepare(c, store.entity, id, deps);
+      const created = await withStatementSpan(writeContext, `INSERT ${store.entity.plural}`, (inner) =>
         store.insert(id, document, inner),
       );
       c.header("location", `${collection}/${created.value.id}`);
-      return await answer(c, write, created, 201);
+      return await respond(c, write, created, 201);
     }),
   );
 }
 
-function addChanges(app: Hono, store: EntityStore, collection: string, parts: RouteParts): void {
+function addChanges(app: Hono, store: EntityStore, collection: string, deps: RouteDeps): void {
   const { entity } = store;
-  const maxBytes = parts.maxBodyBytes;
+  const maxBytes = deps.maxBodyBytes;
   const member = `${collection}/:id`;
   const bodies = {
     PUT: { schema: inputSchema(entity), types: JSON_TYPES, maxBytes },
@@ -77,12 +80,12 @@ function addChanges(app: Hono, store: EntityStore, collection: string, parts: Ro
         const id = idOf(c, store);
         const accepted = acceptedVersions(conditions(c));
         const change = await readBody(c.req.raw, bodies[method]);
-        const repeated = withIdempotency(c, collection, [accepted, change], context);
-        using write = await SynchronousWrite.begin(c, entity, id, parts);
-        const changed = await withStatementSpan(repeated, `UPDATE ${entity.plural}`, (inner) =>
+        const writeContext = withIdempotency(c, collection, [accepted, change], context);
+        using write = await SynchronousWrite.prepare(c, entity, id, deps);
+        const changed = await withStatementSpan(writeContext, `UPDATE ${entity.plural}`, (inner) =>
           store.update(id, change, accepted, inner),
         );
-        return await answer(c, write, changed, 200);
+        return await respond(c, write, changed, 200);
       }),
     );
 
@@ -90,9 +93,9 @@ function addChanges(app: Hono, store: EntityStore, collection: string, parts: Ro
     withRequestSpan(c, member, async (context) => {
       const id = idOf(c, store);
       const accepted = acceptedVersions(conditions(c));
-      const repeated = withIdempotency(c, collection, accepted, context);
-      using write = await SynchronousWrite.begin(c, entity, id, parts);
-      const { value: version, replayed } = await withStatementSpan(repeated, `DELETE ${entity.plural}`, (inner) =>
+      const writeContext = withIdempotency(c, collection, accepted, context);
+      using write = await SynchronousWrite.prepare(c, entity, id, deps);
+      const { value: version, replayed } = await withStatementSpan(writeContext, `DELETE ${entity.plural}`, (inner) =>
         store.remove(id, accepted, inner),
       );
       await respondCommitted(c, write, { id, version, replayed });
@@ -101,10 +104,11 @@ function addChanges(app: Hono, store: EntityStore, collection: string, parts: Ro
   );
 }
 
-/** An id that cannot exist is answered as one that does not. @throws {RequestError} NOT_FOUND. */
+/** @throws {RequestError} NOT_FOUND for an id that is no UUID: no entity can have it. */
 function idOf(c: Context, { entity }: EntityStore): EntityId {
   const id = (c.req.param("id") ?? "").toLowerCase();
-  if (!isId(id)) throw new RequestError("NOT_FOUND", `There is no ${entity.name} ${id.slice(0, 100)}; ids are UUIDs.`);
+  if (!isId(id))
+    throw new RequestError("NOT_FOUND", `There is no ${entity.name} ${id.slice(0, 100)}. An id is a UUID.`);
   return id;
 }
 
@@ -113,26 +117,25 @@ const conditions = (c: Context): Conditions => ({
   ifNoneMatch: c.req.header("if-none-match"),
 });
 
-async function answer(
+async function respond(
   c: Context,
   write: SynchronousWrite,
-  written: WriteResult<Document>,
+  { value: document, replayed }: WriteResult<Document>,
   status: 200 | 201,
 ): Promise<Response> {
-  const { value: document, replayed } = written;
   await respondCommitted(c, write, { id: String(document.id), version: Number(document.version), replayed });
   return c.json(document, status);
 }
 
-/** The write is committed, now or by an earlier request, whose receipts nobody can wait for any more. */
+/** Sets the headers of a committed write. */
 async function respondCommitted(
   c: Context,
   write: SynchronousWrite,
   { id, version, replayed }: { readonly id: EntityId; readonly version: Version; readonly replayed: boolean },
 ): Promise<void> {
   c.header("etag", etagOf(version));
-  await write.committed(id, version, replayed);
+  await write.afterCommit(id, version, replayed);
 }
 
-/** An answer may be kept, but not be used without asking whether it is still true. */
+/** Caches may store the response, but must revalidate it before each use (RFC 9111, section 5.2.2.4). */
 const setNoCache = (c: Context): void => c.header("cache-control", "no-cache");

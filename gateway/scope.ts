@@ -1,7 +1,7 @@
-/** What a token must allow for a request to the gateway. */
+/** The scope that a token needs for a request to the gateway. */
 import type { Scope } from "../contracts/scopes.ts";
 
-const READING = ["GET", "HEAD", "OPTIONS"];
+const READ_METHODS = ["GET", "HEAD", "OPTIONS"];
 
-/** @param method of HTTP; what none of the reading ones is, counts as a write. */
-export const scopeOf = (method: string): Scope => (READING.includes(method) ? "lockstep:read" : "lockstep:write");
+/** @param method HTTP method in capitals. An unknown method counts as a write. */
+export const scopeOf = (method: string): Scope => (READ_METHODS.includes(method) ? "lockstep:read" : "lockstep:write");

@@ -1,46 +1,49 @@
 /**
- * The source's PostgreSQL as the gateway uses it: bounded, and watched by a question on a connection of its own.
+ * The source's PostgreSQL as the gateway uses it: bounded, and probed on a connection of its own.
  *
- * States: starting → answering ⇄ away, answering ⇄ silent.
- * - starting: the schema may not be up to date; every statement is refused.
- * - answering: statements go through.
- * - away: the database said no, or nobody listens. Statements are tried all the same: they fail at once, and find out first
- *   that it is back.
- * - silent: connections are open and say nothing (a stopped server, a cut cable). Statements under way fail with an unknown
- *   outcome, later ones are refused, and a new connection asks on.
+ * States: starting → available ⇄ unavailable, available ⇄ silent.
+ * - starting: the schema may not be up to date. Every statement is rejected.
+ * - available: statements run.
+ * - unavailable: the database rejects connections, or nothing listens. Statements still try: they fail at once, and the
+ *   first that succeeds finds the database available again.
+ * - silent: connections are open, but nothing answers (a stopped server, a cut cable). Statements in flight fail with an
+ *   unknown outcome, later ones are rejected, and a new connection continues to probe.
  */
 import type { PoolUse } from "../observability/gauges.ts";
 import { connectPool, type Sql } from "../platform/postgres/connect.ts";
 import { Database, DatabaseUnavailableError } from "../platform/postgres/database.ts";
 import type { Check } from "../platform/service.ts";
 
-const TICK_MS = 500;
+const PROBE_INTERVAL_MS = 500;
 /**
- * Ticks without an answer that make a database silent. Ticks and not time: a process that was itself stopped for a while finds
- * time gone by, and the answer behind it.
+ * Intervals without an answer after which the database is silent. Intervals and not a time: after the gateway's process was
+ * stopped, the time has passed, but the answer is still waiting to be read.
  */
-const SILENT_TICKS = 5;
-/** A living server says something about a statement this long after its time was up. */
+const SILENT_INTERVALS = 5;
+/** A running server answers a statement within this time after the statement's timeout, in milliseconds. */
 const GRACE_MS = 500;
-/** Every statement finds its rows by their keys. A plan that was made while the table was empty must not read all of it later. */
+/** Every statement finds its rows by key. A plan made while the table was empty must not scan the whole table later. */
 const SESSION = { enable_seqscan: "off", enable_hashjoin: "off", enable_mergejoin: "off" };
-/** Requests that may wait for each connection. */
+/** Statements per connection that may wait (P14). */
 const WAITING_PER_CONNECTION = 50;
 
+/** Bounds of the gateway's use of the source. */
 export interface SourceSettings {
+  /** Connections in the pool. The probe uses one more. */
   readonly connections: number;
-  /** Longest that one statement may take in the database, in milliseconds. */
+  /** Longest run time of one statement in the database, in milliseconds. */
   readonly statementTimeoutMs: number;
 }
 
+/** The gateway's pool of connections to the source, and its health. */
 export class Source {
   private readonly database: Database;
-  private pulse: Sql;
-  private readonly ticking: Timer;
-  private started = false;
-  private asking = false;
-  private unanswered = 0;
-  private why: string | undefined;
+  private probeConnection: Sql;
+  private readonly probeTimer: Timer;
+  private isSchemaReady = false;
+  private isProbing = false;
+  private unansweredIntervals = 0;
+  private problem: string | undefined;
 
   constructor(
     private readonly url: string,
@@ -55,74 +58,78 @@ export class Source {
         maxWaiting: connections * WAITING_PER_CONNECTION,
       },
     );
-    this.pulse = this.connectPulse();
-    void this.ask(this.pulse);
-    this.ticking = setInterval(() => this.tick(), TICK_MS);
+    this.probeConnection = this.connectProbe();
+    void this.probe(this.probeConnection);
+    this.probeTimer = setInterval(() => this.onInterval(), PROBE_INTERVAL_MS);
   }
 
-  /** From now on statements go through. */
+  /** Marks the schema as up to date. Until then every statement is rejected. */
   schemaIsUpToDate(): void {
-    this.started = true;
+    this.isSchemaReady = true;
   }
 
-  /** Runs one statement. @throws {DatabaseUnavailableError} and whatever the database says. */
+  /** Runs one statement. @throws {DatabaseUnavailableError} and the errors of the database. */
   query<T>(work: (sql: Sql) => PromiseLike<T>): Promise<T> {
-    if (!this.started) return Promise.reject(new DatabaseUnavailableError("the schema is not up to date yet", false));
-    if (this.silent) return Promise.reject(new DatabaseUnavailableError("the database does not answer", false));
+    if (!this.isSchemaReady)
+      return Promise.reject(new DatabaseUnavailableError("the schema is not up to date yet", false));
+    if (this.isSilent) return Promise.reject(new DatabaseUnavailableError("the database does not answer", false));
     return this.database.query(work);
   }
 
+  /** Use of the pool at this moment. */
   get use(): PoolUse {
     return this.database.use;
   }
 
+  /** Readiness: the database answers and its schema is up to date. */
   readonly check: Check = {
     name: "database",
-    problem: () => (this.started ? this.why : (this.why ?? "the schema is not up to date yet")),
+    problem: () => this.problem ?? (this.isSchemaReady ? undefined : "the schema is not up to date yet"),
   };
 
+  /** Closes all connections. Statements in flight get 1 s to end. */
   async close(): Promise<void> {
-    clearInterval(this.ticking);
-    await Promise.all([this.database.close(), this.pulse.end({ timeout: 1 })]);
+    clearInterval(this.probeTimer);
+    await Promise.all([this.database.close(), this.probeConnection.end({ timeout: 1 })]);
   }
 
-  private get silent(): boolean {
-    return this.unanswered >= SILENT_TICKS;
+  private get isSilent(): boolean {
+    return this.unansweredIntervals >= SILENT_INTERVALS;
   }
 
-  private tick(): void {
-    if (!this.asking) return void this.ask(this.pulse);
-    this.unanswered++;
-    if (this.unanswered % SILENT_TICKS !== 0) return;
-    this.why = `the database has not answered for ${this.unanswered * TICK_MS} ms`;
-    void this.pulse.end({ timeout: 0 });
-    this.pulse = this.connectPulse();
-    this.asking = false;
-    if (this.unanswered !== SILENT_TICKS) return;
-    this.database.rejectQueued(this.why);
+  private onInterval(): void {
+    if (!this.isProbing) return void this.probe(this.probeConnection);
+    this.unansweredIntervals++;
+    if (this.unansweredIntervals % SILENT_INTERVALS !== 0) return;
+    this.problem = `the database has not answered for ${this.unansweredIntervals * PROBE_INTERVAL_MS} ms`;
+    void this.probeConnection.end({ timeout: 0 });
+    this.probeConnection = this.connectProbe();
+    this.isProbing = false;
+    if (this.unansweredIntervals !== SILENT_INTERVALS) return;
+    this.database.rejectQueued(this.problem);
     this.database.renew();
   }
 
-  private async ask(pulse: Sql): Promise<void> {
-    this.asking = true;
-    let why: string | undefined;
+  private async probe(connection: Sql): Promise<void> {
+    this.isProbing = true;
+    let problem: string | undefined;
     try {
-      await pulse`select 1`;
+      await connection`select 1`;
     } catch (error) {
-      why = error instanceof Error ? error.message : String(error);
+      problem = error instanceof Error ? error.message : String(error);
     }
-    // Given up meanwhile: what it says is about the past.
-    if (pulse !== this.pulse) return;
-    this.asking = false;
-    this.unanswered = 0;
-    this.why = why;
+    // Another connection has replaced this one: its answer is out of date.
+    if (connection !== this.probeConnection) return;
+    this.isProbing = false;
+    this.unansweredIntervals = 0;
+    this.problem = problem;
   }
 
-  private connectPulse(): Sql {
+  private connectProbe(): Sql {
     return connectPool(this.url, {
       max: 1,
-      name: "lockstep-gateway-pulse",
-      statementTimeoutMs: TICK_MS * SILENT_TICKS,
+      name: "lockstep-gateway-probe",
+      statementTimeoutMs: PROBE_INTERVAL_MS * SILENT_INTERVALS,
     });
   }
 }

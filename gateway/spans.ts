@@ -1,10 +1,16 @@
-/** The spans of a write: the request's, and under it the statement's, whose context travels on in the outbox row. */
+/** The spans of a write: the request and, below it, the statement, whose context goes into the outbox row. */
 import type { Context } from "hono";
 import { policy, RequestError } from "../contracts/errors.ts";
 import { newTraceparent, SpanKind, startSpan, validTraceparent, withSpan } from "../observability/trace.ts";
 import type { WriteContext } from "./write-context.ts";
 
-/** Runs a request inside its span. A write that came without a trace begins one, so that its hops can be told by one id. */
+/**
+ * Runs a request inside its span. A write without a valid `traceparent` starts a new trace, so that all of its hops share
+ * one trace id.
+ *
+ * @param route path pattern of the request, for the span's name: `/products/:id`.
+ * @throws whatever `work` throws.
+ */
 export async function withRequestSpan(
   c: Context,
   route: string,
@@ -27,14 +33,19 @@ export async function withRequestSpan(
   } catch (error) {
     const status = error instanceof RequestError ? policy[error.code].http : 500;
     span.set({ "http.response.status_code": status });
-    // A client's mistake is no failure of the server (OpenTelemetry semantic conventions for HTTP, span status).
+    // A client error does not mark the server's span as failed (OpenTelemetry semantic conventions for HTTP, span status).
     span.end(status >= 500 ? error : undefined);
     c.set("sampledTraceId", span.sampledTraceId);
     throw error;
   }
 }
 
-/** Runs one statement inside its span. @param summary operation and table: `INSERT products`. */
+/**
+ * Runs one statement inside its span.
+ *
+ * @param summary operation and table: `INSERT products`.
+ * @throws whatever `work` throws.
+ */
 export const withStatementSpan = <T>(
   context: WriteContext,
   summary: string,

@@ -1,17 +1,21 @@
-/** What goes with a write beside what it writes. */
+/** What accompanies a write beside its content. */
 
-/** A write that is to be carried out once, however often it is asked for (idempotency.ts). */
+/** Identifies a write that runs once, however often its client sends it (idempotency.ts). */
 export interface IdempotencyKey {
-  /** The client's key within what it may be used for: one client, one method, one collection. */
+  /** Hash of the client's key together with its scope: the client, the method and the collection. */
   readonly key: string;
-  /** Of what was asked: a key goes with one request. */
+  /** Hash of the request. A key belongs to one request; the same key with another request is an error. */
   readonly fingerprint: string;
 }
 
-/** What travels with a write into the outbox, and into what is remembered of it. */
+/**
+ * The context of a write. Its JSON is `$2` of the statements: the trigger copies `traceparent` and `actor` into the outbox
+ * row, and store-key.sql reads `idempotencyKey`.
+ */
 export interface WriteContext {
   readonly traceparent: string;
+  /** Subject of the client's token. Missing: the gateway runs without authentication. */
   readonly actor?: string;
-  /** Set for a write that its client may repeat. */
+  /** Missing: the client sent no `Idempotency-Key`. */
   readonly idempotencyKey?: IdempotencyKey;
 }

@@ -7,7 +7,7 @@ import { product } from "../contracts/entities/product.ts";
 import { exampleIn } from "../contracts/entity/example.ts";
 import { gatewayApp } from "../gateway/main.ts";
 import { gatewayOpenApi } from "../gateway/openapi/document.ts";
-import type { RouteParts } from "../gateway/routes.ts";
+import type { RouteDeps } from "../gateway/routes.ts";
 import type { Source } from "../gateway/source.ts";
 import { createLogger } from "../observability/logger.ts";
 import { createMetrics } from "../observability/metrics.ts";
@@ -32,7 +32,7 @@ const gateway = gatewayApp(
     auth: { checks: [], guard: (_, next) => next(), close: () => {} },
     logger: running.logger,
   },
-  { metrics: running.metrics } as RouteParts,
+  { metrics: running.metrics } as RouteDeps,
 );
 const replicaNamed = (name: string): Hono =>
   replicaApp(running, name, { entities: keptBy(name) } as unknown as Replica, new Lag(() => undefined), []);

@@ -14,7 +14,7 @@ import {
   traceparent,
 } from "../../platform/openapi/headers.ts";
 import { type Header, json, media, type Operation, problems, text } from "../../platform/openapi/operation.ts";
-import { KEY } from "../idempotency.ts";
+import { KEY_PATTERN } from "../idempotency.ts";
 import { JSON_TYPES, PATCH_TYPES } from "../routes.ts";
 import { ANY, entityDocument, schemaName } from "./operations.ts";
 
@@ -37,7 +37,7 @@ const written: Readonly<Record<string, Header>> = {
 };
 
 const writing = [
-  inHeader("Idempotency-Key", "a write that is repeated with its key is carried out once", text(KEY)),
+  inHeader("Idempotency-Key", "a write that is repeated with its key is carried out once", text(KEY_PATTERN)),
   syncToken("the answer's token covers them too"),
   prefer('how long to wait until the replicas have it; wait=2; replicas="catalog" waits for that one'),
   traceparent,

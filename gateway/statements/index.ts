@@ -1,52 +1,53 @@
 /**
- * The SQL of one entity: the files of this folder with `{table}` and `{columns}` filled in from the declaration. A write is part of
- * one statement, and so of one transaction: the row, its version, its outbox row (by trigger) and its idempotency key stand or fall
- * together, and no lost connection can leave half of it. There is one text for each, whatever members a change has, since every
- * text is a prepared statement in every connection.
+ * The SQL of one entity: the files of this folder with `{table}` and `{columns}` filled in from the declaration.
+ *
+ * A write is part of one statement and therefore of one transaction. Its row, version, outbox row (by trigger) and
+ * idempotency key are committed together, and a lost connection cannot leave a part of them. The text is the same for every
+ * change, whatever members it has, because each text is a prepared statement in every connection.
  */
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { columnOf } from "../../contracts/entity/row.ts";
 import insert from "./insert.sql" with { type: "text" };
 import list from "./list.sql" with { type: "text" };
 import read from "./read.sql" with { type: "text" };
-import recall from "./recall.sql" with { type: "text" };
-import remember from "./remember.sql" with { type: "text" };
 import remove from "./remove.sql" with { type: "text" };
+import storeKey from "./store-key.sql" with { type: "text" };
 import update from "./update.sql" with { type: "text" };
 
-/** A write's statement. */
-export interface WriteText {
+/** The two texts of one kind of write. */
+export interface WriteStatement {
+  /** For writes without an idempotency key. */
   readonly plain: string;
-  /** For writes of which one or more have an idempotency key. */
-  readonly remembering: string;
+  /** For a list of writes in which at least one has an idempotency key. */
+  readonly storingKeys: string;
 }
 
+/** The statements of one entity. */
 export interface Statements {
-  readonly insert: WriteText;
-  readonly update: WriteText;
-  readonly remove: WriteText;
+  readonly insert: WriteStatement;
+  readonly update: WriteStatement;
+  readonly remove: WriteStatement;
   readonly read: string;
   readonly list: string;
-  readonly lookupKey: string;
 }
 
+/** Fills the statements in for one entity. */
 export function statementsOf(entity: Pick<EntityDeclaration, "plural" | "fields">): Statements {
   const table = quoted(entity.plural);
   const columns = Object.keys(entity.fields).map(columnOf).map(quoted).join(", ");
-  const filled = (text: string) => text.replaceAll("{table}", table).replaceAll("{columns}", columns);
-  const write = (text: string): WriteText => ({
-    plain: filled(text.replace("{remember}", "")),
-    remembering: filled(text.replace("{remember}", () => remember)),
+  const fill = (text: string) => text.replaceAll("{table}", table).replaceAll("{columns}", columns);
+  const writeStatement = (text: string): WriteStatement => ({
+    plain: fill(text.replace("{store_key}", "")),
+    storingKeys: fill(text.replace("{store_key}", () => storeKey)),
   });
   return {
-    insert: write(insert),
-    update: write(update),
-    remove: write(remove),
-    read: filled(read),
-    list: filled(list),
-    lookupKey: recall,
+    insert: writeStatement(insert),
+    update: writeStatement(update),
+    remove: writeStatement(remove),
+    read: fill(read),
+    list: fill(list),
   };
 }
 
-/** A field may be named like a word of SQL: `order`. */
+/** Quotes a name, because a field may have the name of an SQL keyword: `order`. */
 const quoted = (name: string): string => `"${name}"`;

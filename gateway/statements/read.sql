@@ -1,2 +1,2 @@
--- Takes: $1 id. Answers: doc, the row as JSON; no row when there is none.
+-- Takes: $1 id. Answers: doc, the row as JSON; no row for an unknown id.
 select to_jsonb(t) as doc from {table} t where id = $1::uuid

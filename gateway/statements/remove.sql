@@ -1,14 +1,14 @@
--- Takes: $1 a JSON list, each id once, of {id, accepted: versions of which the row must have one, or null}; $2 and $3 as insert.sql.
--- Answers a row for each: id; doc, the row that was deleted as JSON, or null when nothing was; version, what the row had before, or
--- null when there was none. The tombstone has the version after that of doc.
+-- Takes: $1 a JSON list, each id once, of {id, accepted: list of versions that the row may have, or null for any}; $2 and $3 as
+-- insert.sql. Answers one row per write: id; doc, the deleted row as JSON, or null when nothing was deleted; version, the row's version
+-- before, or null when there was no row. The tombstone's version is one above that of doc.
 with context as materialized (
   select set_config('lockstep.contexts', $2::text, true), set_config('lock_timeout', $3::text, true)
-), given as materialized (
+), requested as materialized (
   select id, accepted from jsonb_to_recordset($1::text::jsonb) as g (id uuid, accepted jsonb)
 ), changed as (
-  delete from {table} as t using given, context
-  where t.id = given.id and (given.accepted is null or given.accepted @> to_jsonb(t.version))
+  delete from {table} as t using requested, context
+  where t.id = requested.id and (requested.accepted is null or requested.accepted @> to_jsonb(t.version))
   returning t.id, to_jsonb(t) as doc
-){remember}
-select given.id, changed.doc, before.version::int as version
-from given left join changed on changed.id = given.id left join {table} before on before.id = given.id
+){store_key}
+select requested.id, changed.doc, before.version::int as version
+from requested left join changed on changed.id = requested.id left join {table} before on before.id = requested.id

@@ -1,0 +1,98 @@
+/** The headers of a write beyond its content: `Sync-Token` (P8), `Idempotency-Replayed`, and `Prefer: wait` for replicas. */
+import type { Context } from "hono";
+import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
+import type { EntityId, Version } from "../contracts/entity/document.ts";
+import { RequestError } from "../contracts/errors.ts";
+import { preferredWait, type Wait } from "../contracts/prefer.ts";
+import { decodeSyncTokens, encodeSyncToken, type TokenEntry } from "../contracts/sync-token.ts";
+import type { Metrics } from "../observability/metrics.ts";
+import type { ReceiptListener, ReceiptSubscription, ReplicaLatencies } from "./receipt-listener.ts";
+
+/** Longest delay of a write until the gateway reads receipts, in milliseconds. */
+const SUBSCRIBE_TIMEOUT_MS = 500;
+
+/** Collaborators and limit of {@link SynchronousWrite}. */
+export interface SynchronousWriteDeps {
+  readonly receipts: Pick<ReceiptListener, "subscribe">;
+  readonly metrics: Metrics;
+  /** Upper bound of `Prefer: wait`, in milliseconds. */
+  readonly maxWaitMs: number;
+}
+
+/** One write, from before its statement to its response. */
+export class SynchronousWrite implements Disposable {
+  private constructor(
+    private readonly c: Context,
+    private readonly entity: EntityDeclaration,
+    private readonly deps: SynchronousWriteDeps,
+    private readonly requestTokens: readonly TokenEntry[],
+    private readonly wait: Wait | undefined,
+    private readonly subscription: ReceiptSubscription | undefined,
+  ) {}
+
+  /**
+   * Reads the request's headers and subscribes to receipts. It runs before the statement, so an error changes nothing.
+   * A log that is unavailable does not reject the write.
+   *
+   * @throws {RequestError} MALFORMED for a `Sync-Token` that no write returned, for one that covers too many entities, or
+   * for an undeclared replica in `Prefer`.
+   */
+  static async prepare(
+    c: Context,
+    entity: EntityDeclaration,
+    id: EntityId,
+    deps: SynchronousWriteDeps,
+  ): Promise<SynchronousWrite> {
+    const requestTokens = decodeSyncTokens(c.req.header("sync-token"));
+    // The response's token also covers this write. Encoding it now rejects a token that is too large before the write.
+    encodeSyncToken([...requestTokens, { plural: entity.plural, id, version: 1 }]);
+    const wait = preferredWait(c.req.header("prefer"), deps.maxWaitMs);
+    for (const name of wait?.replicas ?? [])
+      if (!entity.replicas.some((replica) => replica.name === name)) throw unknownReplica(entity, name);
+    const subscription = wait && (await deps.receipts.subscribe(Math.min(SUBSCRIBE_TIMEOUT_MS, wait.ms)));
+    return new SynchronousWrite(c, entity, deps, requestTokens, wait, subscription);
+  }
+
+  /**
+   * Sets the response's headers after the commit, and waits for the replicas when the request asks for it. The write stays
+   * committed, whatever the replicas do.
+   *
+   * @param replayed true when an earlier request made the write. Its receipts have already passed, so we do not wait.
+   */
+  async afterCommit(id: EntityId, version: Version, replayed: boolean): Promise<void> {
+    const { c, entity, requestTokens, wait } = this;
+    c.header("sync-token", encodeSyncToken([...requestTokens, { plural: entity.plural, id, version }]));
+    if (replayed) {
+      c.header("idempotency-replayed", "true");
+      this.deps.metrics.replayedWrites.inc();
+    } else if (wait) this.reportWait(wait, await this.waitForReplicas(wait, id, version));
+  }
+
+  /** Ends the subscription to receipts. */
+  [Symbol.dispose](): void {
+    this.subscription?.[Symbol.dispose]();
+  }
+
+  private async waitForReplicas(wait: Wait, id: EntityId, version: Version): Promise<ReplicaLatencies> {
+    const replicas = wait.replicas ?? this.entity.replicas.map(({ name }) => name);
+    if (!this.subscription) return new Map(replicas.map((name) => [name, undefined]));
+    return await this.subscription.waitForReplicas(this.entity.name, id, version, replicas, wait.ms);
+  }
+
+  private reportWait(wait: Wait, latencies: ReplicaLatencies): void {
+    this.c.header("preference-applied", wait.applied);
+    // A list with parameters (RFC 9651): `catalog;ms=12, storefront;behind`.
+    const items = [...latencies].map(([name, ms]) => (ms === undefined ? `${name};behind` : `${name};ms=${ms}`));
+    this.c.header("lockstep-replicas", items.join(", "));
+    for (const [replica, ms] of latencies)
+      this.deps.metrics.confirmations.inc({ replica, outcome: ms === undefined ? "behind" : "confirmed" });
+  }
+}
+
+function unknownReplica(entity: EntityDeclaration, name: string): RequestError {
+  const replicas = entity.replicas.map((replica) => replica.name).join(", ");
+  const detail = `names the replica ${JSON.stringify(name.slice(0, 64))}, but the replicas of ${entity.plural} are: ${replicas}`;
+  return new RequestError("MALFORMED", `The header Prefer ${detail}.`, {
+    violations: [{ pointer: "Prefer", detail }],
+  });
+}

@@ -1,7 +1,4 @@
-/**
- * Brings what a fresh clone lacks, so that every command of package.json works as the first one. Imports nothing that must
- * be installed first.
- */
+/** Installs the dependencies of a fresh clone, so that any command of package.json can be the first one. Imports no dependency. */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -10,20 +7,20 @@ import { join } from "node:path";
 const root = join(import.meta.dirname, "..");
 const stamp = join(root, "node_modules/.lockstep-installed");
 
-/** All that decides what `bun install` would make: manifest, lockfile, patches. */
-function wanted(): string {
+/** Hash of everything that determines the result of `bun install`: manifest, lockfile, patches. */
+function inputsHash(): string {
   const hash = createHash("sha256");
   const patches = join(root, "patches");
   const files = [
     "package.json",
     "bun.lock",
-    ...(existsSync(patches) ? readdirSync(patches).map((f) => `patches/${f}`) : []),
+    ...(existsSync(patches) ? readdirSync(patches).map((file) => `patches/${file}`) : []),
   ];
   for (const file of files.sort()) hash.update(file).update(readFileSync(join(root, file)));
   return hash.digest("hex");
 }
 
-function complete(hash: string): boolean {
+function isInstalled(hash: string): boolean {
   if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== hash) return false;
   const { dependencies, devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   return Object.keys({ ...dependencies, ...devDependencies }).every((name) =>
@@ -31,14 +28,14 @@ function complete(hash: string): boolean {
   );
 }
 
-/** Installs the dependencies if any is missing or the lockfile changed since. Ends the process when that fails. */
+/** Installs the dependencies when one is missing or the lockfile has changed. Ends the process when the installation fails. */
 export function ensureInstalled(): void {
-  const hash = wanted();
-  if (complete(hash)) return;
+  const hash = inputsHash();
+  if (isInstalled(hash)) return;
   console.error("installing dependencies (bun install --frozen-lockfile) …");
   const { status } = spawnSync(process.execPath, ["install", "--frozen-lockfile"], {
     cwd: root,
-    // The installer's own lines are progress, not this command's answer.
+    // The installer's output is progress, so it goes to standard error.
     stdio: ["ignore", 2, 2],
   });
   if (status !== 0) {
@@ -50,6 +47,6 @@ export function ensureInstalled(): void {
   try {
     writeFileSync(stamp, hash);
   } catch {
-    // A clone that this user may not write to: it is asked again next time, which takes a moment and changes nothing.
+    // This user may not write to the clone: each command then runs the installer, which finds nothing to do.
   }
 }

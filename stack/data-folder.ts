@@ -1,4 +1,4 @@
-/** The folder that a stack keeps everything in: one folder per server, the logs, and what the data was made with. */
+/** The data folder of a stack: a folder per server, the logs, and the shape that the data was created with. */
 import {
   accessSync,
   constants,
@@ -13,39 +13,41 @@ import { join } from "node:path";
 import { type UpOptions, UsageError } from "./options.ts";
 import { removeCluster } from "./servers/cluster-home.ts";
 
-/** What cannot be changed any more once there is data. */
+/** Options that cannot change once there is data. */
 export interface Shape {
   readonly brokers: 1 | 3;
-  /** Undefined: whatever the services' default was. */
+  /** Undefined: the services' default at that time. */
   readonly partitions?: number | undefined;
 }
 
 const shapeFile = (data: string): string => join(data, "shape.json");
 
 /**
- * Decides on the shape: what the data was made with, else what was asked for.
+ * The shape of existing data, or of the options for new data.
  *
- * @throws {UsageError} when both are there and differ.
+ * @throws {UsageError} when an option contradicts existing data.
  */
-export function shapeFor({ data, brokers, partitions }: Pick<UpOptions, "data" | "brokers" | "partitions">): Shape {
+export function resolveShape({ data, brokers, partitions }: Pick<UpOptions, "data" | "brokers" | "partitions">): Shape {
   const file = shapeFile(data);
-  const made = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Shape) : undefined;
-  if (made && brokers !== undefined && brokers !== made.brokers) throw misfit(data, "--brokers", made.brokers);
-  if (made && partitions !== undefined && partitions !== made.partitions)
-    throw misfit(data, "--partitions", made.partitions ?? "not given");
-  return made ?? { brokers: brokers ?? 1, partitions };
+  const existing = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Shape) : undefined;
+  if (!existing) return { brokers: brokers ?? 1, partitions };
+  if (brokers !== undefined && brokers !== existing.brokers) throw shapeMismatch(data, "--brokers", existing.brokers);
+  if (partitions !== undefined && partitions !== existing.partitions)
+    throw shapeMismatch(data, "--partitions", existing.partitions ?? "not set");
+  return existing;
 }
 
-export const rememberShape = (data: string, shape: Shape): void =>
+/** Stores the shape beside the data. */
+export const writeShape = (data: string, shape: Shape): void =>
   writeFileSync(shapeFile(data), `${JSON.stringify(shape)}\n`);
 
-const misfit = (data: string, flag: string, was: number | string) =>
+const shapeMismatch = (data: string, flag: string, existing: number | string) =>
   new UsageError(
-    `the data in ${data} was made with ${flag} ${was}: leave the flag out, add --fresh to begin anew, or use another --data`,
+    `the data in ${data} was created with ${flag} ${existing}: omit the flag, remove the data with --fresh, or use another --data`,
   );
 
-/** @throws {UsageError} when this user may not write there. */
-export function makeDataFolder(data: string): void {
+/** Creates the folder and its `logs`. @throws {UsageError} when this user may not write there. */
+export function createDataFolder(data: string): void {
   try {
     mkdirSync(data, { recursive: true });
     mkdirSync(join(data, "logs"), { recursive: true, mode: 0o700 });
@@ -55,14 +57,14 @@ export function makeDataFolder(data: string): void {
   }
 }
 
-/** Folders and files of ours, so that `--fresh` never removes anything else, whatever folder it is pointed at. */
-const ours = /^(auth|logs|redis|prometheus|jaeger|grafana|broker-\d|stream-\d|shape\.json)$/;
+/** Names that a stack creates. `--fresh` removes only these, whatever else is in the folder. */
+const stackFiles = /^(auth|logs|redis|prometheus|jaeger|grafana|broker-\d|stream-\d|shape\.json)$/;
 
-/** Removes all data of a stack that does not run. */
+/** Removes all data of a stack. The stack must not be running. */
 export function removeData(data: string): void {
   for (const name of existsSync(data) ? readdirSync(data) : []) {
     const path = join(data, name);
     if (name.endsWith("-db") && existsSync(join(path, "password"))) removeCluster(path);
-    else if (ours.test(name)) rmSync(path, { recursive: true, force: true });
+    else if (stackFiles.test(name)) rmSync(path, { recursive: true, force: true });
   }
 }

@@ -1,19 +1,20 @@
-import { stopLeftovers } from "./leftovers.ts";
-import { endProcess } from "./processes.ts";
-import { removeState, retire, runningSupervisor } from "./state.ts";
+/** `bun run down`: stops the stack on a data folder and keeps the data. */
+import { stopOrphans } from "./orphans.ts";
+import { terminate } from "./processes.ts";
+import { removeState, runningSupervisor, unlockDataFolder } from "./state.ts";
 
-/** The supervisor stops its services and servers one wave after the other; each has its own bound below this, in milliseconds. */
+/** Time for the supervisor to stop everything, in milliseconds. Longer than the sum of its own limits. */
 const GRACE_MS = 60_000;
 
-/** `bun run down`: stops the stack on a data folder, keeps the data. Says so when there is none. */
-export async function down(data: string, say: (line: string) => void): Promise<void> {
+/** Stops the stack and prints what was done. Prints that nothing runs when there is no stack. */
+export async function down(data: string, print: (line: string) => void): Promise<void> {
   const supervisor = runningSupervisor(data);
   if (supervisor) {
-    say(`stopping the stack on ${data} (supervisor pid ${supervisor.pid}) …`);
-    await endProcess(supervisor, "SIGTERM", GRACE_MS);
+    print(`stopping the stack on ${data} (supervisor pid ${supervisor.pid}) …`);
+    await terminate(supervisor, "SIGTERM", GRACE_MS);
   }
-  const ended = await stopLeftovers(data, say);
+  const orphans = await stopOrphans(data, print);
   removeState(data);
-  retire(data);
-  say(supervisor || ended > 0 ? `stopped; the data is kept in ${data}` : `nothing runs on ${data}`);
+  unlockDataFolder(data);
+  print(supervisor || orphans > 0 ? `stopped; the data is kept in ${data}` : `nothing runs on ${data}`);
 }

@@ -1,18 +1,24 @@
-/** Asks a process or server whether it can do its work, as a client would. */
-import { brokerMembers, GuardedBrokerError } from "./servers/broker-members.ts";
+/** Checks whether a process or server can do its work, as a client would. */
+import { brokerMembers, SecuredBrokerError } from "./servers/broker-members.ts";
 import { probePostgres, probeRedis } from "./servers/probes.ts";
 
-/** `ready`; `not ready`: it answers, and says no; `down`: it does not answer. */
+/** Result of a health check. */
 export interface Health {
+  /** `not ready`: it responds and reports a problem. `down`: it does not respond. */
   readonly health: "ready" | "not ready" | "down";
-  /** In words, for what is not ready. */
+  /** Why it is not ready. */
   readonly reason?: string;
 }
 
 const TIMEOUT_MS = 2_000;
 
-/** Never rejects; answers within about two seconds. @param foreign whether it is none that we started: it may ask for a password that is not ours to know. */
-export async function healthOf(kind: string, url: string, foreign = false): Promise<Health> {
+/**
+ * Checks the health within about two seconds. Never rejects.
+ *
+ * @param kind of a service, server or observer (plan.ts).
+ * @param isExternal true for a server that this stack did not start. Its brokers may require credentials that `up` does not have.
+ */
+export async function healthOf(kind: string, url: string, isExternal = false): Promise<Health> {
   try {
     switch (kind) {
       case "postgres":
@@ -22,7 +28,7 @@ export async function healthOf(kind: string, url: string, foreign = false): Prom
         await probeRedis(url, TIMEOUT_MS);
         return { health: "ready" };
       case "broker":
-        await brokerHealth(url, foreign);
+        await brokerHealth(url, isExternal);
         return { health: "ready" };
       case "prometheus":
         return await pageHealth(`${url}/-/ready`);
@@ -38,7 +44,7 @@ export async function healthOf(kind: string, url: string, foreign = false): Prom
   }
 }
 
-/** Waits for the body too, which names each check that does not hold. */
+/** Reads the body too: it names each check that fails. */
 async function pageHealth(page: string): Promise<Health> {
   const response = await fetch(page, { signal: AbortSignal.timeout(TIMEOUT_MS) });
   const body = await response.text();
@@ -47,10 +53,10 @@ async function pageHealth(page: string): Promise<Health> {
     : { health: "not ready", reason: body.slice(0, 500) || `status ${response.status}` };
 }
 
-async function brokerHealth(url: string, foreign: boolean): Promise<void> {
+async function brokerHealth(url: string, isExternal: boolean): Promise<void> {
   const [host = "", port = ""] = url.split(/:(?=\d+$)/);
   await brokerMembers(host, Number(port), TIMEOUT_MS).catch((error) => {
-    // With TLS or SASL: it is there, and the services tell whether it lets them in.
-    if (!foreign || !(error instanceof GuardedBrokerError)) throw error;
+    // The broker requires TLS or SASL, so it runs. The services report whether their credentials are accepted.
+    if (!isExternal || !(error instanceof SecuredBrokerError)) throw error;
   });
 }

@@ -1,6 +1,6 @@
-/** Which port each service and server has. People learn these, so they are a rule and no choice of the moment. */
+/** The port of each service and server. Users learn these ports, so they are a fixed rule. */
 
-/** Offsets from the base; see `portOf`. */
+/** Offsets from the base. */
 const offsets = {
   gateway: 0,
   stream: 3,
@@ -14,34 +14,36 @@ const offsets = {
   "jaeger-otlp": 43,
 } as const;
 
+/** A name whose offset does not depend on the declared replicas. */
 export type FixedName = keyof typeof offsets;
 
-/** How far the instances of one service lie apart. */
+/** Distance between the ports of two instances of a service. */
 const INSTANCE_STEP = 100;
 
-/** Most instances of one service: their ports stay below the next thousand. */
+/** Most instances of a service: their ports stay below the next thousand. */
 export const MAX_INSTANCES = 9;
 
 /** Most replicas: their ports end where the next range starts. */
 export const MAX_REPLICAS = 6;
 
+/** Port of a service or server. @param instance from 1; each further one adds 100. */
 export const portOf = (base: number, name: FixedName, instance = 1): number =>
   base + offsets[name] + INSTANCE_STEP * (instance - 1);
 
-/** The first two replicas come right after the gateway (+1, +2), further ones after the console (+6 to +9). */
+/** Port of a replica. The first two follow the gateway (+1, +2), the others the console (+6 to +9). @param index from 0. */
 export const replicaPort = (base: number, index: number, instance = 1): number =>
   base + (index < 2 ? 1 : 4) + index + INSTANCE_STEP * (instance - 1);
 
-/** Elsewhere several processes cannot accept on one port in turn. */
-export const PORTS_ARE_SHARED = process.platform === "linux";
+/** True where several processes can accept connections on one port. */
+export const SUPPORTS_SHARED_PORTS = process.platform === "linux";
 
-/** Where several instances share the port of the first one, each moves one step on: +100 for the first, +200 for the second, … */
-export const ownPort = (port: number): number => port + INSTANCE_STEP;
+/** An instance's own port when all instances share the first one's: +100 for the first, +200 for the second, … */
+export const privatePort = (port: number): number => port + INSTANCE_STEP;
 
-/** +11, +12 for the first two replicas, then +14 on. */
+/** Port of a replica's PostgreSQL: +11 and +12 for the first two, then from +14. @param index from 0. */
 export const replicaDatabasePort = (base: number, index: number): number => base + (index < 2 ? 11 : 12) + index;
 
-/** Broker 1 has +20 for clients and +30 as controller; 2 and 3 follow. */
+/** Ports of a broker: +20 for clients and +30 as controller for node 1, then ascending. @param nodeId from 1. */
 export const brokerPorts = (base: number, nodeId: number): { port: number; controllerPort: number } => ({
   port: base + 19 + nodeId,
   controllerPort: base + 29 + nodeId,

@@ -1,4 +1,4 @@
-/** `bun run up`, `down` and `status`. Installs what is missing first: nothing else may be imported before. */
+/** Entry of `bun run up`, `down`, `status` and `restart`. Other modules are imported only after the dependencies are installed. */
 import { ensureInstalled } from "./bootstrap.ts";
 
 ensureInstalled();

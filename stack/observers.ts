@@ -1,4 +1,4 @@
-/** What watches a stack when it is asked for: Jaeger for traces, Prometheus for metrics and alerts, Grafana for dashboards. */
+/** What `--observe` starts beside a stack: Jaeger for traces, Prometheus for metrics and alerts, Grafana for dashboards. */
 import { join } from "node:path";
 import type { Target } from "../observability/prometheus/scrape.ts";
 import { portOf } from "./layout.ts";
@@ -9,88 +9,82 @@ import { jaegerBinary } from "./servers/jaeger-binary.ts";
 import { MissingComponentError } from "./servers/machine-cache.ts";
 import { startPrometheus } from "./servers/prometheus.ts";
 import { prometheusPrograms } from "./servers/prometheus-binary.ts";
-import type { StartOptions } from "./servers/server.ts";
+import { report, type StartOptions } from "./servers/server.ts";
 import type { ProcessSpec } from "./supervise.ts";
 
-const local = (port: number): string => `http://127.0.0.1:${port}`;
+const localUrl = (port: number): string => `http://127.0.0.1:${port}`;
 
 /**
- * Those that this machine has or can bring; for each other one a line says what to do. A stack does without them.
+ * The planned observers whose programs this machine has or can fetch. Prints a line with the remedy for each of the others; the
+ * stack runs without them.
  *
- * @throws what ends the waiting.
+ * @throws the signal's reason when it aborts.
  */
-export async function presentObservers(plan: Plan, waiting: StartOptions): Promise<readonly PlannedObserver[]> {
-  const found = await Promise.all(
-    plan.observers.map(async (observer) => ((await isPresent(observer, waiting)) ? [observer] : [])),
-  );
-  return found.flat();
+export async function availableObservers(plan: Plan, options: StartOptions): Promise<readonly PlannedObserver[]> {
+  const isAvailable = await Promise.all(plan.observers.map((observer) => hasProgram(observer, options)));
+  return plan.observers.filter((_, i) => isAvailable[i]);
 }
 
-async function isPresent({ kind }: PlannedObserver, waiting: StartOptions): Promise<boolean> {
+async function hasProgram({ kind }: PlannedObserver, options: StartOptions): Promise<boolean> {
   try {
-    if (kind === "jaeger") await jaegerBinary(waiting);
-    else if (kind === "prometheus") await prometheusPrograms(waiting);
+    if (kind === "jaeger") await jaegerBinary(options);
+    else if (kind === "prometheus") await prometheusPrograms(options);
     else grafanaProgram();
     return true;
   } catch (error) {
     if (!(error instanceof MissingComponentError)) throw error;
-    (waiting.say ?? console.error)(`goes on without ${kind}: ${error.message}`);
+    report(options, `starting without ${kind}: ${error.message}`);
     return false;
   }
 }
 
-/** What the services are told, so that their traces arrive where an observer shows them. */
+/** Settings that make the services send traces to Jaeger, and the console link to it. Empty without Jaeger. */
 export function tracingSettings(observers: readonly PlannedObserver[], portBase: number): Record<string, string> {
   const jaeger = observers.find(({ kind }) => kind === "jaeger");
   if (!jaeger) return {};
   return {
-    OTEL_EXPORTER_OTLP_ENDPOINT: local(portOf(portBase, "jaeger-otlp")),
-    LOCKSTEP_TRACE_UI_URL: `${local(jaeger.port)}/trace/{traceId}`,
+    OTEL_EXPORTER_OTLP_ENDPOINT: localUrl(portOf(portBase, "jaeger-otlp")),
+    LOCKSTEP_TRACE_UI_URL: `${localUrl(jaeger.port)}/trace/{traceId}`,
   };
 }
 
-/** An observer as something to keep running. */
-export function observerPart(
-  { kind, port }: PlannedObserver,
-  {
-    data,
-    portBase,
-    services,
-    say,
-  }: { data: string; portBase: number; services: readonly PlannedService[]; say: (line: string) => void },
-): ProcessSpec {
-  const dir = join(data, kind);
-  const part = { label: kind, logFile: join(dir, `${kind}.log`) };
+/** What the configuration of an observer is derived from. */
+export interface ObserverOptions {
+  readonly dataDir: string;
+  readonly portBase: number;
+  /** Services that Prometheus scrapes. */
+  readonly services: readonly PlannedService[];
+  readonly print: (line: string) => void;
+}
+
+/** How to start an observer. */
+export function observerSpec({ kind, port }: PlannedObserver, options: ObserverOptions): ProcessSpec {
+  const { portBase, print } = options;
+  const dir = join(options.dataDir, kind);
+  const spec = { label: kind, logFile: join(dir, `${kind}.log`) };
+  const otlpPort = portOf(portBase, "jaeger-otlp");
   switch (kind) {
     case "jaeger":
+      return { ...spec, start: (signal, onLaunch) => startJaeger({ dir, port, otlpPort, print, signal, onLaunch }) };
+    case "prometheus": {
+      const targets = options.services.map(scrapeTarget);
+      return { ...spec, start: (signal, onLaunch) => startPrometheus({ dir, port, targets, print, signal, onLaunch }) };
+    }
+    case "grafana": {
+      const prometheusUrl = localUrl(portOf(portBase, "prometheus"));
+      const jaegerUrl = localUrl(portOf(portBase, "jaeger"));
       return {
-        ...part,
-        start: (signal, launched) =>
-          startJaeger({ dir, port, otlpPort: portOf(portBase, "jaeger-otlp"), say, signal, launched }),
+        ...spec,
+        start: (signal, onLaunch) => startGrafana({ dir, port, prometheusUrl, jaegerUrl, print, signal, onLaunch }),
       };
-    case "prometheus":
-      return {
-        ...part,
-        start: (signal, launched) =>
-          startPrometheus({ dir, port, targets: services.map(targetOf), say, signal, launched }),
-      };
-    case "grafana":
-      return {
-        ...part,
-        start: (signal, launched) =>
-          startGrafana({
-            ...{ dir, port, say, signal, launched },
-            prometheusUrl: local(portOf(portBase, "prometheus")),
-            jaegerUrl: local(portOf(portBase, "jaeger")),
-          }),
-      };
+    }
     default:
       return kind satisfies never;
   }
 }
 
-/** Each instance by itself, so that two of one service are told apart. */
-const targetOf = ({ kind, name, instance, port }: PlannedService): Target => ({
+/** Each instance is its own target, so that metrics distinguish the instances of a service. */
+const scrapeTarget = ({ kind, name, instance, port }: PlannedService): Target => ({
   service: kind === "replica" ? `replica-${name}` : name,
   instance: String(instance),
   address: `127.0.0.1:${port}`,

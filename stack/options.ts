@@ -1,9 +1,9 @@
-/** What `bun run up` was asked for: flags, and the addresses of servers that it need not bring. */
+/** The options of `bun run up`: flags, and the addresses of external servers from the environment. */
 import { resolve } from "node:path";
 import { UserError } from "../contracts/errors.ts";
 import { MAX_INSTANCES } from "./layout.ts";
 
-/** What a person asked for makes no sense. The message says what is allowed. */
+/** A flag or setting has a wrong value. The message says which values are allowed. */
 export class UsageError extends UserError {
   constructor(message: string) {
     super(message, "USAGE");
@@ -11,9 +11,10 @@ export class UsageError extends UserError {
 }
 
 export { DEFAULT_DATA } from "../platform/stack-file.ts";
+/** Port of the gateway; the others follow from it (layout.ts). */
 export const DEFAULT_PORT_BASE = 8080;
 
-/** Flags as the command line gives them. */
+/** Flags as the command line has them. */
 export interface UpFlags {
   readonly data: string;
   readonly portBase: string;
@@ -26,50 +27,53 @@ export interface UpFlags {
   readonly auth?: boolean;
 }
 
+/** Flags after validation. */
 export interface UpOptions {
-  /** Absolute. */
+  /** Absolute path of the data folder. */
   readonly data: string;
   readonly portBase: number;
   readonly fresh: boolean;
   readonly detach: boolean;
-  /** Instances per service name; 1 for those that are not named. */
+  /** Instances by service name. A service that is not listed has 1. */
   readonly instances: ReadonlyMap<string, number>;
-  /** Undefined: as the data was made with, else 1. */
+  /** Undefined: the number that the data was created with, or 1 for new data. */
   readonly brokers: 1 | 3 | undefined;
-  /** Undefined: as the data was made with, else the services' default. */
+  /** Undefined: the number that the data was created with, or the services' default for new data. */
   readonly partitions: number | undefined;
-  /** Whether Jaeger, Prometheus and Grafana are started beside it. */
+  /** True: start Jaeger, Prometheus and Grafana too. */
   readonly observe: boolean;
-  /** Whether gateway and console ask for tokens, which a key in the data folder signs. */
+  /** True: gateway and console require tokens, signed with a key in the data folder. */
   readonly auth: boolean;
   readonly external: ExternalServers;
 }
 
-/** Servers that are somewhere already; those are used and never started or stopped. */
+/** Addresses of servers that run elsewhere. The stack uses them and never starts or stops them. */
 export interface ExternalServers {
   readonly brokers: string | undefined;
   readonly redis: string | undefined;
-  /** Where traces are sent to. */
+  /** OTLP endpoint that receives traces. */
   readonly traces: string | undefined;
-  /** By owner: `gateway`, or the replica's name. */
+  /** PostgreSQL URLs by owner: `gateway`, or the replica's name. */
   readonly databases: ReadonlyMap<string, string>;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const wholeNumber = (flag: string, given: string, min: number, max: number): number => {
-  if (!/^\d{1,6}$/.test(given) || Number(given) < min || Number(given) > max)
-    throw new UsageError(`${flag} ${given}: must be a whole number from ${min} to ${max}`);
-  return Number(given);
+const wholeNumber = (flag: string, text: string, min: number, max: number): number => {
+  if (!/^\d{1,6}$/.test(text) || Number(text) < min || Number(text) > max)
+    throw new UsageError(`${flag} ${text}: must be a whole number from ${min} to ${max}`);
+  return Number(text);
 };
 
-/** `stream=2,catalog=3` → counts by name. */
-function instanceCounts(given: string, services: readonly string[]): Map<string, number> {
+/** `stream=2,catalog=3` → instances by service name. */
+function instanceCounts(text: string, services: readonly string[]): Map<string, number> {
   const counts = new Map<string, number>();
-  for (const part of given.split(",").filter((p) => p !== "")) {
+  for (const part of text.split(",").filter((p) => p !== "")) {
     const [name = "", count = ""] = part.split("=");
     if (!services.includes(name))
-      throw new UsageError(`--instances ${part}: there is no service ${name}; there are: ${services.join(", ")}`);
+      throw new UsageError(
+        `--instances ${part}: there is no service ${name}; the services are: ${services.join(", ")}`,
+      );
     counts.set(name, wholeNumber(`--instances ${name}`, count, 1, MAX_INSTANCES));
   }
   return counts;
@@ -77,12 +81,15 @@ function instanceCounts(given: string, services: readonly string[]): Map<string,
 
 const nonEmpty = (value: string | undefined): string | undefined => (value ? value : undefined);
 
-/** `GATEWAY_DATABASE_URL`, `CATALOG_DATABASE_URL`, …; plain `DATABASE_URL` is the gateway's, as it is for the gateway itself. */
-export function externalServers(env: Environment, owners: readonly string[]): ExternalServers {
+/**
+ * Reads `KAFKA_BROKERS`, `REDIS_URL`, `OTEL_EXPORTER_OTLP_ENDPOINT`, and `<OWNER>_DATABASE_URL` of each owner. Plain
+ * `DATABASE_URL` is the gateway's, because the gateway itself reads it.
+ */
+function externalServers(env: Environment, owners: readonly string[]): ExternalServers {
   const databases = new Map<string, string>();
   for (const owner of owners) {
-    const own = nonEmpty(env[`${owner.toUpperCase().replaceAll("-", "_")}_DATABASE_URL`]);
-    const url = own ?? (owner === "gateway" ? nonEmpty(env.DATABASE_URL) : undefined);
+    const ownUrl = nonEmpty(env[`${owner.toUpperCase().replaceAll("-", "_")}_DATABASE_URL`]);
+    const url = ownUrl ?? (owner === "gateway" ? nonEmpty(env.DATABASE_URL) : undefined);
     if (url) databases.set(owner, url);
   }
   return {
@@ -94,31 +101,33 @@ export function externalServers(env: Environment, owners: readonly string[]): Ex
 }
 
 /**
- * Checks the flags.
+ * Validates the flags and reads the external servers.
  *
- * @param services names that `--instances` may have. @param owners all that own a database.
+ * @param names `services`: allowed in `--instances`. `owners`: owners of a database.
  * @throws {UsageError} for the first value that is not allowed.
  */
 export function readOptions(
   flags: UpFlags,
   env: Environment,
-  { services, owners }: { services: readonly string[]; owners: readonly string[] },
+  names: { readonly services: readonly string[]; readonly owners: readonly string[] },
 ): UpOptions {
   if (flags.brokers !== undefined && flags.brokers !== "1" && flags.brokers !== "3")
     throw new UsageError(`--brokers ${flags.brokers}: must be 1 or 3`);
   if (flags.auth && nonEmpty(env.LOCKSTEP_AUTH))
-    throw new UsageError(`--auth brings an issuer of its own: leave it out, or LOCKSTEP_AUTH=${env.LOCKSTEP_AUTH}`);
+    throw new UsageError(
+      `--auth and LOCKSTEP_AUTH=${env.LOCKSTEP_AUTH} exclude each other: --auth starts its own token issuer; remove one of them`,
+    );
   return {
     data: resolve(flags.data),
-    // The highest port is 932 above: instance 9 of a service, and the controllers at +32.
+    // The highest port is 932 above the base: instance 9 of a service, and the brokers' controllers at +32.
     portBase: wholeNumber("--port-base", flags.portBase, 1024, 64_000),
     fresh: flags.fresh ?? false,
     detach: flags.detach ?? false,
-    instances: instanceCounts(flags.instances ?? "", services),
+    instances: instanceCounts(flags.instances ?? "", names.services),
     brokers: flags.brokers === undefined ? undefined : (Number(flags.brokers) as 1 | 3),
     partitions: flags.partitions === undefined ? undefined : wholeNumber("--partitions", flags.partitions, 1, 256),
     observe: flags.observe ?? false,
     auth: flags.auth ?? false,
-    external: externalServers(env, owners),
+    external: externalServers(env, names.owners),
   };
 }

@@ -14,23 +14,23 @@ test("instances are counted by service name", () => {
 });
 
 test.each([
-  [{ instances: "streem=2" }, "there is no service streem; there are: gateway, relay, stream, catalog"],
+  [{ instances: "streem=2" }, "there is no service streem; the services are: gateway, relay, stream, catalog"],
   [{ instances: "stream=0" }, "--instances stream 0: must be a whole number from 1 to 9"],
   [{ instances: "stream" }, "--instances stream : must be a whole number"],
   [{ brokers: "2" }, "--brokers 2: must be 1 or 3"],
   [{ portBase: "80" }, "--port-base 80: must be a whole number from 1024 to 64000"],
   [{ portBase: "8080x" }, "--port-base 8080x"],
   [{ partitions: "0" }, "--partitions 0: must be a whole number from 1 to 256"],
-] as const)("%j is refused in words", (flags, words) => {
-  expect(() => read(flags)).toThrow(words);
+] as const)("%j is rejected with the allowed values", (flags, message) => {
+  expect(() => read(flags)).toThrow(message);
 });
 
-test("--auth brings an issuer of its own, so there cannot be another one", () => {
+test("--auth starts a token issuer, so LOCKSTEP_AUTH cannot name another one", () => {
   expect(read({ auth: true }, { LOCKSTEP_AUTH: "" }).auth).toBe(true);
-  expect(() => read({ auth: true }, { LOCKSTEP_AUTH: "jwt" })).toThrow("leave it out, or LOCKSTEP_AUTH=jwt");
+  expect(() => read({ auth: true }, { LOCKSTEP_AUTH: "jwt" })).toThrow("--auth and LOCKSTEP_AUTH=jwt exclude each other");
 });
 
-test("servers that are somewhere already are taken from the environment, each database by its owner's name", () => {
+test("external servers are read from the environment, each database by its owner's name", () => {
   const { external } = read(
     {},
     { KAFKA_BROKERS: "a:1,b:2", REDIS_URL: "", DATABASE_URL: "postgres://g", PRICE_LIST_DATABASE_URL: "postgres://p" },

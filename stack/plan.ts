@@ -1,19 +1,22 @@
-/** Everything that a stack consists of, as data: the same flags give the same plan, nothing is started here. */
+/** What a stack consists of, as data. Pure: the same options give the same plan, and nothing is started. */
 import {
   brokerPorts,
   MAX_REPLICAS,
-  ownPort,
-  PORTS_ARE_SHARED,
   portOf,
+  privatePort,
   replicaDatabasePort,
   replicaPort,
+  SUPPORTS_SHARED_PORTS,
 } from "./layout.ts";
 import { type UpOptions, UsageError } from "./options.ts";
 
+/** Kinds of servers that services use. */
 export type ServerKind = "postgres" | "broker" | "redis";
-/** In the order in which they are told. */
+/** In the order in which they are listed. */
 const observerKinds = ["grafana", "prometheus", "jaeger"] as const;
+/** Kinds of servers that observe a stack. */
 export type ObserverKind = (typeof observerKinds)[number];
+/** Kinds of services: processes that run Lockstep's own code. */
 export type ServiceKind = "gateway" | "relay" | "stream" | "replica" | "console";
 
 interface Planned {
@@ -23,173 +26,159 @@ interface Planned {
   readonly port: number;
 }
 
+/** A PostgreSQL cluster to start. */
 export interface PlannedDatabase extends Planned {
   readonly kind: "postgres";
-  /** Whose database it is; its name too. */
+  /** `gateway`, or a replica's name. The database has the same name. */
   readonly owner: string;
 }
 
+/** A broker to start. */
 export interface PlannedBroker extends Planned {
   readonly kind: "broker";
   readonly controllerPort: number;
 }
 
+/** A Redis to start. */
 export interface PlannedRedis extends Planned {
   readonly kind: "redis";
 }
 
+/** A server to start. */
 export type PlannedServer = PlannedDatabase | PlannedBroker | PlannedRedis;
 
+/** A service to start. */
 export interface PlannedService extends Planned {
   readonly kind: ServiceKind;
-  /** What `lockstep` is told: `["replica", "catalog"]`. */
-  readonly verb: readonly string[];
-  /** Whose PostgreSQL it works on; undefined for one that has none. */
+  /** Arguments of `lockstep`: `["replica", "catalog"]`. */
+  readonly command: readonly string[];
+  /** Owner of the PostgreSQL that the service uses; undefined when it uses none. */
   readonly owner: string | undefined;
   readonly usesRedis: boolean;
-  /** True for one that is told where all databases and services are. */
-  readonly seesAll: boolean;
-  /** True for one that keeps a folder of its own. */
-  readonly keepsState: boolean;
-  /** Port that all instances of it answer on, so that its clients have one address; undefined when there is only one. */
+  /** True when the service needs the addresses of all databases and services. */
+  readonly needsAllAddresses: boolean;
+  /** True when the service stores files in its own folder. */
+  readonly hasStateDir: boolean;
+  /** Port on which all instances accept connections, as one address for clients; undefined when there is one instance. */
   readonly sharedPort?: number;
 }
 
-/** What watches the others; nothing of them waits for it. */
+/** An observer to start. The services do not depend on it. */
 export interface PlannedObserver extends Planned {
   readonly kind: ObserverKind;
 }
 
+/** True for an observer, false for a server or service. */
 export const isObserver = (planned: { readonly kind: string }): boolean =>
   observerKinds.some((kind) => kind === planned.kind);
 
-/** A server that is somewhere already. */
-export interface External {
+/** A server that runs elsewhere and is not started. */
+export interface ExternalServer {
   readonly kind: ServerKind;
   readonly name: string;
   readonly instance: number;
   readonly url: string;
 }
 
+/** All parts of a stack. */
 export interface Plan {
   readonly servers: readonly PlannedServer[];
   readonly services: readonly PlannedService[];
-  /** Empty unless they are asked for. Which of them there are on this machine shows when they are to be started. */
+  /** Empty without `--observe`. Whether this machine has their programs is only known when they start. */
   readonly observers: readonly PlannedObserver[];
-  readonly external: readonly External[];
+  readonly external: readonly ExternalServer[];
   readonly brokers: 1 | 3;
 }
 
-/** Names that `--instances` takes. */
+/** Names that `--instances` accepts. */
 export const serviceNames = (replicas: readonly string[]): string[] => ["gateway", "relay", "stream", ...replicas];
 
-/** All that own a database. */
+/** Owners of a database. */
 export const databaseOwners = (replicas: readonly string[]): string[] => ["gateway", ...replicas];
 
-/** @throws {UsageError} when more replicas are declared than there are ports for. */
+type ServerOrExternal = PlannedServer | ExternalServer;
+type PlanOptions = Pick<UpOptions, "portBase" | "instances" | "external">;
+
+/** Plans a stack. @throws {UsageError} when more replicas are declared than there are ports for. */
 export function planStack(
-  options: Basis & Pick<UpOptions, "observe">,
+  options: PlanOptions & Pick<UpOptions, "observe">,
   brokers: 1 | 3,
   replicas: readonly string[],
 ): Plan {
   if (replicas.length > MAX_REPLICAS)
     throw new UsageError(`${replicas.length} replicas are declared; one stack has ports for ${MAX_REPLICAS}`);
-  const wanted = [...databases(options, replicas), ...brokerNodes(options, brokers), redis(options)];
-  const isExternal = (server: PlannedServer | External): server is External => "url" in server;
+  const all = [...databases(options, replicas), ...brokerNodes(options, brokers), redis(options)];
+  const isExternal = (server: ServerOrExternal): server is ExternalServer => "url" in server;
   return {
-    servers: wanted.filter((server): server is PlannedServer => !isExternal(server)),
-    external: wanted.filter(isExternal),
+    servers: all.filter((server): server is PlannedServer => !isExternal(server)),
+    external: all.filter(isExternal),
     services: services(options, replicas),
     observers: options.observe ? observers(options) : [],
     brokers,
   };
 }
 
-type Wanted = PlannedServer | External;
-type Basis = Pick<UpOptions, "portBase" | "instances" | "external">;
-
-function databases({ portBase, external }: Basis, replicas: readonly string[]): Wanted[] {
+function databases({ portBase, external }: PlanOptions, replicas: readonly string[]): ServerOrExternal[] {
   return databaseOwners(replicas).map((owner, index) => {
-    const at = { kind: "postgres", name: `${owner}-db`, instance: 1 } as const;
+    const database = { kind: "postgres", name: `${owner}-db`, instance: 1 } as const;
     const url = external.databases.get(owner);
     const port = index === 0 ? portOf(portBase, "gateway-db") : replicaDatabasePort(portBase, index - 1);
-    return url ? { ...at, url } : { ...at, owner, port };
+    return url ? { ...database, url } : { ...database, owner, port };
   });
 }
 
-function brokerNodes({ portBase, external }: Basis, count: number): Wanted[] {
-  if (external.brokers)
-    return external.brokers
-      .split(",")
-      .map((url, index) => ({ kind: "broker", name: "broker", instance: index + 1, url: url.trim() }));
-  return Array.from({ length: count }, (_, index) => ({
-    kind: "broker",
-    name: "broker",
-    instance: index + 1,
-    ...brokerPorts(portBase, index + 1),
-  }));
+function brokerNodes({ portBase, external }: PlanOptions, count: number): ServerOrExternal[] {
+  const broker = (index: number) => ({ kind: "broker", name: "broker", instance: index + 1 }) as const;
+  if (external.brokers) return external.brokers.split(",").map((url, index) => ({ ...broker(index), url: url.trim() }));
+  return Array.from({ length: count }, (_, index) => ({ ...broker(index), ...brokerPorts(portBase, index + 1) }));
 }
 
-const redis = ({ portBase, external }: Basis): Wanted => {
-  const at = { kind: "redis", name: "redis", instance: 1 } as const;
-  return external.redis ? { ...at, url: external.redis } : { ...at, port: portOf(portBase, "redis") };
+const redis = ({ portBase, external }: PlanOptions): ServerOrExternal => {
+  const server = { kind: "redis", name: "redis", instance: 1 } as const;
+  return external.redis ? { ...server, url: external.redis } : { ...server, port: portOf(portBase, "redis") };
 };
 
-/** Spans that are sent elsewhere need no Jaeger here. */
-const observers = ({ portBase, external }: Basis): PlannedObserver[] =>
+/** No Jaeger when traces are sent elsewhere. */
+const observers = ({ portBase, external }: PlanOptions): PlannedObserver[] =>
   observerKinds
     .filter((kind) => kind !== "jaeger" || !external.traces)
     .map((kind) => ({ kind, name: kind, instance: 1, port: portOf(portBase, kind) }));
 
-function services({ portBase, instances }: Basis, replicas: readonly string[]): PlannedService[] {
+function services({ portBase, instances }: PlanOptions, replicas: readonly string[]): PlannedService[] {
+  const defaults = { usesRedis: false, needsAllAddresses: false, hasStateDir: false };
   const each = (name: string, make: (instance: number) => PlannedService): PlannedService[] =>
     Array.from({ length: instances.get(name) ?? 1 }, (_, index) => make(index + 1));
-  const own = (kind: "gateway" | "relay" | "stream", owner: string | undefined) =>
-    each(kind, (instance) => ({
-      kind,
-      name: kind,
-      instance,
-      port: portOf(portBase, kind, instance),
-      verb: [kind],
-      owner,
-      usesRedis: false,
-      seesAll: false,
-      keepsState: kind === "stream",
-    }));
+  const fixed = (
+    kind: "gateway" | "relay" | "stream" | "console",
+    more: Pick<PlannedService, "owner"> & Partial<PlannedService>,
+  ) =>
+    each(kind, (instance) => {
+      const port = portOf(portBase, kind, instance);
+      return { ...defaults, kind, name: kind, instance, port, command: [kind], ...more };
+    });
   const replica = (name: string, index: number) =>
-    each(name, (instance) => ({
-      kind: "replica" as const,
-      name,
-      instance,
-      port: replicaPort(portBase, index, instance),
-      verb: ["replica", name],
-      owner: name,
-      usesRedis: true,
-      seesAll: false,
-      keepsState: false,
-    }));
+    each(name, (instance) => {
+      const port = replicaPort(portBase, index, instance);
+      const command = ["replica", name];
+      return { ...defaults, kind: "replica", name, instance, port, command, owner: name, usesRedis: true };
+    });
+  const stream = { owner: undefined, hasStateDir: true };
+  const console = { owner: undefined, usesRedis: true, needsAllAddresses: true };
   return [
-    ...shared(own("gateway", "gateway")),
-    ...own("relay", "gateway"),
-    ...own("stream", undefined),
-    ...replicas.flatMap((name, index) => shared(replica(name, index))),
-    {
-      kind: "console",
-      name: "console",
-      instance: 1,
-      port: portOf(portBase, "console"),
-      verb: ["console"],
-      owner: undefined,
-      usesRedis: true,
-      seesAll: true,
-      keepsState: false,
-    },
+    ...withSharedPort(fixed("gateway", { owner: "gateway" })),
+    ...fixed("relay", { owner: "gateway" }),
+    ...fixed("stream", stream),
+    ...replicas.flatMap((name, index) => withSharedPort(replica(name, index))),
+    ...fixed("console", console),
   ];
 }
 
-/** Several instances that clients ask: the port that a single one would have is all of theirs, and each has another one of its own. */
-function shared(instances: readonly PlannedService[]): readonly PlannedService[] {
+/**
+ * Several instances of a service with clients share the port that a single instance would have. Each also gets its own
+ * port.
+ */
+function withSharedPort(instances: readonly PlannedService[]): readonly PlannedService[] {
   const [first, second] = instances;
-  if (!first || !second || !PORTS_ARE_SHARED) return instances;
-  return instances.map((one) => ({ ...one, port: ownPort(one.port), sharedPort: first.port }));
+  if (!first || !second || !SUPPORTS_SHARED_PORTS) return instances;
+  return instances.map((service) => ({ ...service, port: privatePort(service.port), sharedPort: first.port }));
 }

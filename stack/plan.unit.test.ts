@@ -2,11 +2,11 @@ import { expect, test } from "bun:test";
 import { MAX_INSTANCES, MAX_REPLICAS } from "./layout.ts";
 import { planStack } from "./plan.ts";
 
-const nothing = { brokers: undefined, redis: undefined, traces: undefined, databases: new Map<string, string>() };
-const base = { portBase: 8080, observe: false, instances: new Map<string, number>(), external: nothing };
+const noExternalServers = { brokers: undefined, redis: undefined, traces: undefined, databases: new Map<string, string>() };
+const base = { portBase: 8080, observe: false, instances: new Map<string, number>(), external: noExternalServers };
 const replicas = ["catalog", "storefront"];
 
-test("each service and server has the port that the documentation tells", () => {
+test("each service and server has its documented port", () => {
   const { services, servers } = planStack(base, 3, replicas);
   expect(Object.fromEntries(services.map((s) => [s.name, s.port]))).toEqual({
     gateway: 8080,
@@ -27,7 +27,7 @@ test("each service and server has the port that the documentation tells", () => 
   ]);
 });
 
-test("several gateways and replicas answer on the port of a single one, and each on one of its own; relay and stream have no clients", () => {
+test("several gateways or replicas share the port of a single instance, and each has its own port; relay and stream have no clients", () => {
   const instances = new Map([
     ["gateway", 2],
     ["catalog", 2],
@@ -47,7 +47,7 @@ test("several gateways and replicas answer on the port of a single one, and each
   ]);
 });
 
-test("no two things share a port, with as many replicas and instances as are allowed", () => {
+test("all ports are distinct with the most replicas and instances", () => {
   const many = Array.from({ length: MAX_REPLICAS }, (_, i) => `replica-${i}`);
   const instances = new Map(["gateway", "relay", "stream", ...many].map((name) => [name, MAX_INSTANCES]));
   const { services, servers, observers } = planStack({ ...base, instances, observe: true }, 3, many);
@@ -58,7 +58,7 @@ test("no two things share a port, with as many replicas and instances as are all
   expect(() => planStack(base, 1, [...many, "one-more"])).toThrow("one stack has ports for");
 });
 
-test("a server that is somewhere already is neither planned nor given a port, and keeps its name", () => {
+test("an external server keeps its name, gets no port and is not started", () => {
   const external = {
     brokers: "a:9092,b:9092",
     redis: "redis://r",
@@ -75,9 +75,9 @@ test("a server that is somewhere already is neither planned nor given a port, an
   ]);
 });
 
-test("what watches a stack is there when it is asked for, and no Jaeger where traces go elsewhere", () => {
+test("observers are planned with --observe only, and no Jaeger when traces are sent elsewhere", () => {
   const kinds = (traces: string | undefined, observe: boolean) =>
-    planStack({ ...base, external: { ...nothing, traces }, observe }, 1, replicas).observers.map(({ kind }) => kind);
+    planStack({ ...base, external: { ...noExternalServers, traces }, observe }, 1, replicas).observers.map(({ kind }) => kind);
   expect(kinds(undefined, false)).toEqual([]);
   expect(kinds(undefined, true)).toEqual(["grafana", "prometheus", "jaeger"]);
   expect(kinds("http://collector:4318", true)).toEqual(["grafana", "prometheus"]);

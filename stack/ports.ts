@@ -1,4 +1,4 @@
-/** Ports of this machine's loopback. */
+/** Free ports of this machine. */
 import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 
@@ -11,7 +11,7 @@ export function isFree(port: number, host = "127.0.0.1"): Promise<boolean> {
   });
 }
 
-/** Ports from which {@link freePort} chooses: above those of stacks, and below those that the system gives to outgoing connections. */
+/** Range of {@link freePort}: above the ports of stacks, below those that the system assigns to outgoing connections. */
 export const FREE_PORTS = { from: 21_000, to: 32_000 };
 const issued = new Set<number>();
 

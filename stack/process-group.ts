@@ -1,51 +1,59 @@
-/** All that a stack keeps running, and the state file that tells of it. */
-import type { External, PlannedObserver, PlannedServer, PlannedService } from "./plan.ts";
+/** All supervised processes of a stack, and the state file that lists them. */
+import type { ExternalServer, PlannedObserver, PlannedServer, PlannedService } from "./plan.ts";
+import { serviceUrl } from "./process-specs.ts";
 import { identityOf } from "./processes.ts";
-import { serviceUrl } from "./start-part.ts";
-import { type Entry, writeState } from "./state.ts";
-import { keepRunning, type ProcessSpec, type SupervisedProcess } from "./supervise.ts";
+import { type StateEntry, writeState } from "./state.ts";
+import { type ProcessSpec, SupervisedProcess } from "./supervise.ts";
 
 type Planned = PlannedServer | PlannedService | PlannedObserver;
 
-/** One thing that is kept running. */
-export interface GroupMember {
+/** An entry of the plan, and how to run it. */
+export interface Startable {
   readonly planned: Planned;
-  readonly part: ProcessSpec;
-  readonly kept: SupervisedProcess;
+  readonly spec: ProcessSpec;
 }
 
+/** An entry of the plan that runs. */
+export interface GroupMember extends Startable {
+  readonly supervised: SupervisedProcess;
+}
+
+/** The processes of one stack. */
 export interface ProcessGroup {
   readonly members: () => readonly GroupMember[];
-  /** Starts a wave of parts at once. Rejects with the first failure, when all of the wave have settled. */
-  start(wave: readonly { planned: Planned; part: ProcessSpec }[], signal: AbortSignal): Promise<readonly GroupMember[]>;
-  /** Tells readers of the state file that the stack is ready. */
-  announceReady(): void;
-  /** Ends all, services first. Given a signal, at once with that one. */
+  /**
+   * Starts processes at the same time.
+   *
+   * @throws {Error} the first failure, or the signal's reason, when all of them have settled.
+   */
+  start(wave: readonly Startable[], signal: AbortSignal): Promise<readonly GroupMember[]>;
+  /** Marks the stack as ready in the state file. */
+  publishReady(): void;
+  /** Stops all processes, services before servers. @param signal sent at once; default: a clean stop. */
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
-const isService = ({ planned }: GroupMember): boolean => "verb" in planned;
+const isService = ({ planned }: Startable): boolean => "command" in planned;
 
-/** A crew for a data folder; nobody is in it yet. */
+/** Creates an empty group. It writes the state file of `dataDir` after each change. */
 export function createProcessGroup(
-  data: string,
-  external: readonly External[],
-  say: (line: string) => void,
+  dataDir: string,
+  external: readonly ExternalServer[],
+  print: (line: string) => void,
 ): ProcessGroup {
   const members: GroupMember[] = [];
   const services = () => members.filter(isService);
   const servers = () => members.filter((member) => !isService(member));
+  const supervisor = { pid: process.pid, identity: identityOf(process.pid) };
   let ready = false;
-  const self = { pid: process.pid, identity: identityOf(process.pid) };
   const publish = () => {
-    // Services first: that is what a reader of `status` looks for.
+    // Services first: `status` prints the entries in this order.
     const entries = [...[...services(), ...servers()].map(entryOf), ...external.map(externalEntry)];
-    writeState(data, { supervisor: self, ready, entries });
+    writeState(dataDir, { supervisor, ready, entries });
   };
-
-  const take = (planned: Planned, part: ProcessSpec, signal: AbortSignal): GroupMember => {
-    const kept = keepRunning(part, { say, changed: publish }, signal);
-    const member = { planned, part, kept };
+  const add = (startable: Startable, signal: AbortSignal): GroupMember => {
+    const supervised = new SupervisedProcess(startable.spec, { print, onChange: publish }, signal);
+    const member = { ...startable, supervised };
     members.push(member);
     return member;
   };
@@ -53,56 +61,57 @@ export function createProcessGroup(
   return {
     members: () => members,
     start: async (wave, signal) => {
-      const start = performance.now();
+      const startedAt = performance.now();
       const failed = new AbortController();
-      const either = AbortSignal.any([signal, failed.signal]);
-      const hired = wave.map(({ planned, part }) => take(planned, part, either));
+      const waveSignal = AbortSignal.any([signal, failed.signal]);
+      const started = wave.map((startable) => add(startable, waveSignal));
       await Promise.all(
-        hired.map(async (member) => {
+        started.map(async (member) => {
           try {
-            await member.kept.started;
-            if (!isService(member)) say(`${member.part.label} is there after ${secondsSince(start)}`);
+            await member.supervised.started;
+            if (!isService(member)) print(`${member.spec.label} started after ${secondsSince(startedAt)}`);
           } catch (error) {
-            // The others need not go on; the first reason is the one to tell.
+            // Stops the rest of the wave. Only the first reason counts.
             failed.abort(error);
           }
         }),
       );
       signal.throwIfAborted();
       failed.signal.throwIfAborted();
-      return hired;
+      return started;
     },
-    announceReady: () => {
+    publishReady: () => {
       ready = true;
       publish();
     },
     stop: async (signal) => {
-      for (const wave of [services(), servers()]) await Promise.all(wave.map((member) => member.kept.stop(signal)));
+      for (const wave of [services(), servers()])
+        await Promise.all(wave.map(({ supervised }) => supervised.stop(signal)));
     },
   };
 }
 
-const secondsSince = (start: number): string => `${((performance.now() - start) / 1000).toFixed(1)} s`;
+const secondsSince = (startedAt: number): string => `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
 
-function entryOf({ planned, kept }: GroupMember): Entry {
-  const pid = kept.server()?.pid;
+function entryOf({ planned, supervised }: GroupMember): StateEntry {
+  const pid = supervised.server?.pid;
   return {
     name: planned.name,
     kind: planned.kind,
     instance: planned.instance,
     pid: pid ?? null,
     identity: pid === undefined ? undefined : identityOf(pid),
-    url: kept.url(),
+    url: supervised.url,
     ...sharedUrlOf(planned),
-    restarts: kept.restarts(),
-    crashedAt: kept.crashedAt(),
+    restarts: supervised.restarts,
+    crashedAt: supervised.crashedAt,
   };
 }
 
 const sharedUrlOf = (planned: Planned): { sharedUrl?: string } =>
   "sharedPort" in planned && planned.sharedPort ? { sharedUrl: serviceUrl({ port: planned.sharedPort }) } : {};
 
-const externalEntry = ({ name, kind, instance, url }: External): Entry => ({
+const externalEntry = ({ name, kind, instance, url }: ExternalServer): StateEntry => ({
   name,
   kind,
   instance,

@@ -1,10 +1,13 @@
-/** Facts about processes of this machine that we did not start ourselves, or started in an earlier life. */
+/** Inspects and ends processes of this machine, also those that are not our children. */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { sleep } from "../platform/async/sleep.ts";
+
+const POLL_MS = 20;
 
 /**
- * What tells a process from a later one with the same pid: its start time. Undefined when there is no such process, or
- * only its remains (a zombie).
+ * The start time of a process, which distinguishes it from a later process with the same pid. Undefined when there is no such
+ * process, or only a zombie.
  */
 export function identityOf(pid: number): string | undefined {
   if (process.platform === "linux") {
@@ -35,50 +38,58 @@ export function parentOf(pid: number): number | undefined {
   return fields && Number(fields[1]);
 }
 
-/** The fields of /proc/<pid>/stat from the third on (state, parent, …, start time as the 22nd); undefined without such a process. */
+/**
+ * The fields of /proc/<pid>/stat from the third on: state, parent, …, with the start time as field 22 (proc(5)). Undefined
+ * when there is no such process.
+ */
 function statFields(pid: number): string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The second field is the command in parentheses, and may hold anything.
+    // Field 2 is the command in parentheses. It may itself contain spaces and parentheses.
     return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   } catch {
     return undefined;
   }
 }
 
-/** A process as a file remembers it. */
-export interface KnownProcess {
+/** A reference to one process that stays valid when its pid is reused. */
+export interface ProcessRef {
   readonly pid: number;
+  /** From {@link identityOf}. */
   readonly identity: string | undefined;
 }
 
-/** True while that very process runs; a later one that got its pid does not count. */
-export const stillRuns = ({ pid, identity }: KnownProcess): boolean =>
+/** True while this process runs. A later process with the same pid does not count. */
+export const isRunning = ({ pid, identity }: ProcessRef): boolean =>
   identity !== undefined && identityOf(pid) === identity;
 
 /**
- * Ends a process that is not our child.
+ * Ends a process that need not be our child, and resolves when it is gone. Sends SIGKILL after `graceMs` milliseconds.
  *
- * @returns whether it ran at all. Resolves when it is gone; after `graceMs` SIGKILL is sent.
+ * @returns false when the process was not running.
+ * @throws {Error} when this user may not send it signals.
  */
-export async function endProcess(known: KnownProcess, signal: NodeJS.Signals, graceMs: number): Promise<boolean> {
-  if (!stillRuns(known)) return false;
-  const send = (s: NodeJS.Signals) => {
-    try {
-      process.kill(known.pid, s);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-    }
-  };
-  send(signal);
+export async function terminate(target: ProcessRef, signal: NodeJS.Signals, graceMs: number): Promise<boolean> {
+  if (!isRunning(target)) return false;
+  send(target.pid, signal);
   const deadline = Date.now() + graceMs;
-  let killed = false;
-  while (stillRuns(known)) {
-    if (!killed && Date.now() > deadline) {
-      send("SIGKILL");
-      killed = true;
+  let wasKilled = false;
+  // No time limit: SIGKILL cannot be ignored.
+  while (isRunning(target)) {
+    if (!wasKilled && Date.now() > deadline) {
+      send(target.pid, "SIGKILL");
+      wasKilled = true;
     }
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await sleep(POLL_MS);
   }
   return true;
+}
+
+/** Ignores a process that has ended in the meantime. */
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
 }

@@ -1,58 +1,59 @@
-/** Waits until all services say that they can do their work. */
-
+/** Waits until the services of a stack are ready. */
 import { UserError } from "../contracts/errors.ts";
 import { healthOf } from "./health.ts";
 import type { GroupMember } from "./process-group.ts";
 import { lastLines } from "./servers/server.ts";
+import { NotYetError, waitFor } from "./wait-for.ts";
 
-/** A service that crashed this often before it was ever ready will not get there. */
-const HOPELESS_CRASHES = 6;
-const TOLD_EVERY_MS = 5_000;
+/** A service that crashed this often within a minute will not become ready. */
+const MAX_CRASHES = 6;
+const POLL_MS = 100;
+const PROGRESS_INTERVAL_MS = 5_000;
 
-export interface ReadinessBounds {
+/** How long {@link waitUntilReady} waits, and where it prints what is missing. */
+export interface ReadinessOptions {
   readonly timeoutMs: number;
+  /** Ends the wait with the signal's reason. */
   readonly signal: AbortSignal;
-  readonly say: (line: string) => void;
+  readonly print: (line: string) => void;
 }
 
 /**
- * Resolves when each of the services is ready.
+ * Resolves when all services are ready. Prints every 5 s which are not.
  *
- * @throws {UserError} when one crashes again and again, with its log's last lines, or when the time is up, with what is missing.
+ * @throws {UserError} when a service keeps crashing, with the last lines of its log; after `timeoutMs`, with the services that
+ * are not ready and why.
  */
-export async function untilReady(services: readonly GroupMember[], bounds: ReadinessBounds): Promise<void> {
-  const deadline = Date.now() + bounds.timeoutMs;
-  let toldAt = Date.now();
-  for (;;) {
-    bounds.signal.throwIfAborted();
-    for (const service of services) refuseHopeless(service);
-    const missing = await notReady(services);
-    if (missing.length === 0) return;
-    if (Date.now() > deadline)
-      throw new UserError(`not ready within ${bounds.timeoutMs / 1000} s: ${missing.join("; ")}`);
-    if (Date.now() - toldAt > TOLD_EVERY_MS) {
-      toldAt = Date.now();
-      bounds.say(`still waiting: ${missing.join("; ")}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+export async function waitUntilReady(services: readonly GroupMember[], options: ReadinessOptions): Promise<void> {
+  const { timeoutMs, signal, print } = options;
+  let printedAt = Date.now();
+  const onRetry = (missing: string) => {
+    if (Date.now() - printedAt <= PROGRESS_INTERVAL_MS) return;
+    printedAt = Date.now();
+    print(`still waiting: ${missing}`);
+  };
+  await waitFor("all services to be ready", { timeoutMs, intervalMs: POLL_MS, signal, onRetry }, async () => {
+    for (const service of services) throwIfCrashLooping(service);
+    const missing = await listNotReady(services);
+    if (missing.length > 0) throw new NotYetError(missing.join("; "));
+  });
 }
 
-async function notReady(services: readonly GroupMember[]): Promise<string[]> {
-  const answers = await Promise.all(
-    services.map(async ({ planned, part, kept }) => ({
-      label: part.label,
-      ...(await healthOf(planned.kind, kept.url())),
+async function listNotReady(services: readonly GroupMember[]): Promise<string[]> {
+  const results = await Promise.all(
+    services.map(async ({ planned, spec, supervised }) => ({
+      label: spec.label,
+      ...(await healthOf(planned.kind, supervised.url)),
     })),
   );
-  return answers
+  return results
     .filter(({ health }) => health !== "ready")
     .map(({ label, health, reason }) => `${label} is ${health}${reason ? ` (${reason.replace(/\s+/g, " ")})` : ""}`);
 }
 
-function refuseHopeless({ part, kept }: GroupMember): void {
-  if (kept.crashedAt().length < HOPELESS_CRASHES) return;
+function throwIfCrashLooping({ spec, supervised }: GroupMember): void {
+  if (supervised.crashedAt.length < MAX_CRASHES) return;
   throw new UserError(
-    `${part.label} crashes again and again; the last lines of ${part.logFile}:\n${lastLines(part.logFile, 6)}`,
+    `${spec.label} keeps crashing; the last lines of ${spec.logFile}:\n${lastLines(spec.logFile, 6)}`,
   );
 }

@@ -1,61 +1,59 @@
-/** What a person sees when a stack is ready. */
-
+/** What `bun run up` prints when the stack is ready. */
 import { relative } from "node:path";
 import { exampleInput } from "../contracts/entity/example.ts";
 import { DEFAULT_DATA } from "./options.ts";
 import { isObserver } from "./plan.ts";
 import type { GroupMember } from "./process-group.ts";
-import { canaryEntity } from "./smoke-test.ts";
-import { serviceUrl } from "./start-part.ts";
+import { serviceUrl } from "./process-specs.ts";
+import { smokeTestEntity } from "./smoke-test.ts";
 
+/** Content of the report. */
 export interface Report {
   readonly members: readonly GroupMember[];
   readonly data: string;
+  /** From the command to readiness. */
   readonly seconds: number;
   readonly detached: boolean;
-  /** Whose tokens gateway and console ask for: our own key's, or an issuer's. */
-  readonly issuer: "development" | "real" | undefined;
+  /** Who issues the tokens: the key of `--auth`, or an external issuer. Undefined: no tokens are needed. */
+  readonly issuer: "development" | "external" | undefined;
 }
 
+/** The report as text. */
 export function readyReport({ members, data, seconds, detached, issuer }: Report): string {
-  const services = members.filter(({ planned }) => "verb" in planned);
+  const services = members.filter(({ planned }) => "command" in planned);
   const observers = members.filter(({ planned }) => isObserver(planned));
-  const width = Math.max(...[...services, ...observers].map(({ part }) => part.label.length));
-  const near = relative(process.cwd(), data);
-  const folder = near === "" || near.startsWith("..") ? data : near;
+  const width = Math.max(...[...services, ...observers].map(({ spec }) => spec.label.length));
+  const relativeData = relative(process.cwd(), data);
+  const folder = relativeData === "" || relativeData.startsWith("..") ? data : relativeData;
   const flag = folder === DEFAULT_DATA ? "" : ` --data ${folder}`;
-  // As a shell takes it: made when the line is run, it is never too old, and it stands in no log.
-  const tokens = { development: `$(bun run --silent lockstep token${flag})`, real: "$LOCKSTEP_TOKEN" };
+  // A shell expression: the token is created when the line runs, so it has not expired and is in no log.
+  const tokens = { development: `$(bun run --silent lockstep token${flag})`, external: "$LOCKSTEP_TOKEN" };
   const token = issuer && tokens[issuer];
   return [
     "",
-    `Lockstep is ready after ${seconds.toFixed(1)} s: a write went through to every replica and its cache.`,
+    `Lockstep is ready after ${seconds.toFixed(1)} s: a test write reached every replica and its cache.`,
     "",
-    ...[...services, ...observers].map(({ part, kept }) => `  ${part.label.padEnd(width)}  ${kept.url()}`),
+    ...[...services, ...observers].map(({ spec, supervised }) => `  ${spec.label.padEnd(width)}  ${supervised.url}`),
     "",
     ...tryLines(members, token),
     ...(token
-      ? [`The console asks for a name, which may be any, and a password: the token. To see one: echo "${token}"`]
+      ? [`The console asks for a user name (any) and a password (the token). To print a token: echo "${token}"`]
       : []),
-    `What runs: bun run status${flag}    Logs: ${folder}/logs`,
+    `Status: bun run status${flag}    Logs: ${folder}/logs`,
     detached
       ? `Stop it with: bun run down${flag} (the data in ${folder} is kept)`
       : `Ctrl-C stops everything; the data in ${folder} is kept.`,
   ].join("\n");
 }
 
-/** All instances answer on it, where there are several. */
-const clientUrl = (planned: GroupMember["planned"], kept: GroupMember["kept"]): string =>
-  "sharedPort" in planned && planned.sharedPort ? serviceUrl({ port: planned.sharedPort }) : kept.url();
+/** The shared address when there are several instances. */
+const clientUrl = ({ planned, supervised }: GroupMember): string =>
+  "sharedPort" in planned && planned.sharedPort ? serviceUrl({ port: planned.sharedPort }) : supervised.url;
 
-/** Three lines that show a change arriving; made so that they can be pasted one after the other, more than once. */
+/** Commands that write an entity and read it from replicas. They can be pasted any number of times. */
 function tryLines(members: readonly GroupMember[], token: string | undefined): string[] {
-  const entity = canaryEntity();
-  const urlsOf = (kind: string) => [
-    ...new Set(
-      members.filter(({ planned }) => planned.kind === kind).map(({ planned, kept }) => clientUrl(planned, kept)),
-    ),
-  ];
+  const entity = smokeTestEntity();
+  const urlsOf = (kind: string) => [...new Set(members.filter(({ planned }) => planned.kind === kind).map(clientUrl))];
   const [gateway] = urlsOf("gateway");
   const replicas = urlsOf("replica");
   if (!entity || !gateway || replicas.length === 0) return [];

@@ -1,84 +1,79 @@
 /**
- * `bun run restart`: every service, or those that are named, one instance at a time, so that of several one is always there. Each is told
- * to end and started again by its supervisor; the next one's turn comes when it says that it is ready.
+ * `bun run restart`: restarts services one instance at a time, so that other instances of the same service stay available. The
+ * command ends the process, the supervisor starts it again, and the next restart begins when the instance is ready.
  */
-
 import { UserError } from "../contracts/errors.ts";
 import { isService } from "../platform/stack-file.ts";
 import { healthOf } from "./health.ts";
-import { endProcess } from "./processes.ts";
-import { type Entry, processOf, readState, runningSupervisor } from "./state.ts";
+import { terminate } from "./processes.ts";
+import { processOf, readState, runningSupervisor, type StateEntry } from "./state.ts";
+import { NotYetError, waitFor } from "./wait-for.ts";
 
-/** It has LOCKSTEP_SHUTDOWN_MS for that; a longer one is waited for all the same, and the supervisor's bound holds for `down` alone. */
-const STOP_WITHIN_MS = 60_000;
-const READY_WITHIN_MS = 120_000;
+/** Time before SIGKILL. A service ends within LOCKSTEP_SHUTDOWN_MS; a longer setting than this has no effect here. */
+const STOP_TIMEOUT_MS = 60_000;
+const WAIT = { timeoutMs: 120_000, intervalMs: 50 };
 
-export interface Restarted {
+/** Times of one restart, in milliseconds. */
+export interface RestartResult {
   readonly name: string;
+  /** From 1. */
   readonly instance: number;
-  /** When it was told to end: milliseconds since 1970. */
+  /** When the signal was sent, since 1970. */
   readonly atMs: number;
-  /** From the signal until it was gone. */
+  /** From the signal until the process was gone. */
   readonly stopMs: number;
-  /** From the signal until it was ready again. */
+  /** From the signal until the service was ready again. */
   readonly backMs: number;
 }
 
 /**
- * Restarts services one after the other.
+ * Restarts services one after the other. Does not restart servers: each has only one instance.
  *
- * @param names in their order; empty: all of them. Servers are not restarted: their clients have only one.
- * @throws {UserError} when nothing runs on the folder, a name is not one of a service, or one does not come back.
+ * @param names services in this order; empty: all services.
+ * @throws {UserError} when nothing runs on the folder, a name is unknown, or a service does not become ready again.
  */
 export async function restart(
   data: string,
   names: readonly string[],
-  say: (line: string) => void,
-): Promise<Restarted[]> {
+  print: (line: string) => void,
+): Promise<RestartResult[]> {
   if (!runningSupervisor(data)) throw new UserError(`nothing runs on ${data}; start it with: bun run up`);
   const services = servicesOn(data);
+  const known = [...new Set(services.map(({ name }) => name))];
   for (const name of names)
-    if (!services.some((service) => service.name === name))
-      throw new UserError(
-        `there is no service ${name}; there are: ${[...new Set(services.map((s) => s.name))].join(", ")}`,
-      );
-  const wanted = names.length === 0 ? services : names.flatMap((name) => services.filter((s) => s.name === name));
-  const done: Restarted[] = [];
-  for (const service of wanted) done.push(await restartOne(data, service, say));
-  return done;
+    if (!known.includes(name))
+      throw new UserError(`there is no service ${name}; the services are: ${known.join(", ")}`);
+  const selected = names.length === 0 ? services : names.flatMap((name) => services.filter((s) => s.name === name));
+  const results: RestartResult[] = [];
+  for (const service of selected) results.push(await restartOne(data, service, print));
+  return results;
 }
 
-const servicesOn = (data: string): Entry[] => (readState(data)?.entries ?? []).filter(isService);
+const servicesOn = (data: string): StateEntry[] => (readState(data)?.entries ?? []).filter(isService);
 
-async function restartOne(data: string, { name, instance }: Entry, say: (line: string) => void): Promise<Restarted> {
-  const now = () => servicesOn(data).find((entry) => entry.name === name && entry.instance === instance);
-  const known = await untilThere(() => {
-    const entry = now();
-    return entry && processOf(entry);
-  }, `${name} ${instance} to run`);
+async function restartOne(
+  data: string,
+  { name, instance }: StateEntry,
+  print: (line: string) => void,
+): Promise<RestartResult> {
+  const entry = () => servicesOn(data).find((service) => service.name === name && service.instance === instance);
+  const old = await waitFor(`${name} ${instance} to run`, WAIT, async () => {
+    const current = entry();
+    const running = current && processOf(current);
+    if (!running) throw new NotYetError("it has no process; see: bun run status");
+    return running;
+  });
   const atMs = Date.now();
-  const begun = performance.now();
-  await endProcess(known, "SIGTERM", STOP_WITHIN_MS);
-  const stopMs = Math.round(performance.now() - begun);
-  await untilThere(async () => {
-    const entry = now();
-    return entry?.pid && entry.pid !== known.pid && (await healthOf(entry.kind, entry.url)).health === "ready";
-  }, `${name} ${instance} to be ready again`);
-  const backMs = Math.round(performance.now() - begun);
-  say(`${name} ${instance}: ended after ${stopMs} ms, ready again after ${backMs} ms`);
+  const startedAt = performance.now();
+  await terminate(old, "SIGTERM", STOP_TIMEOUT_MS);
+  const stopMs = Math.round(performance.now() - startedAt);
+  await waitFor(`${name} ${instance} to be ready again`, WAIT, async () => {
+    const current = entry();
+    if (!current?.pid || current.pid === old.pid) throw new NotYetError("it was not restarted; see: bun run status");
+    const { health, reason = "" } = await healthOf(current.kind, current.url);
+    if (health !== "ready") throw new NotYetError(`it is ${health} (${reason}); see: bun run status`);
+  });
+  const backMs = Math.round(performance.now() - startedAt);
+  print(`${name} ${instance}: stopped after ${stopMs} ms, ready again after ${backMs} ms`);
   return { name, instance, atMs, stopMs, backMs };
-}
-
-async function untilThere<T>(
-  look: () => T | Promise<T>,
-  what: string,
-): Promise<Exclude<T, undefined | null | false | 0 | "">> {
-  const deadline = performance.now() + READY_WITHIN_MS;
-  for (;;) {
-    const found = await look();
-    if (found) return found as Exclude<T, undefined | null | false | 0 | "">;
-    if (performance.now() > deadline)
-      throw new UserError(`waited ${READY_WITHIN_MS / 1000} s for ${what}; see: bun run status`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }

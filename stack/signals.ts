@@ -1,51 +1,52 @@
-/** How a person ends a stack: once politely, twice at once. */
-import { commandOf, identityOf, type KnownProcess, parentOf, stillRuns } from "./processes.ts";
+/** How a user stops a stack: the first signal stops it cleanly, the second one kills it. */
+import { commandOf, identityOf, isRunning, type ProcessRef, parentOf } from "./processes.ts";
 
-export interface Endings {
-  /** Aborted by the first SIGINT, SIGTERM or SIGHUP, or when whoever started us is gone. */
-  readonly ending: AbortSignal;
-  /** Aborted by the second. */
-  readonly killing: AbortSignal;
-  /** What made us end, when it was a mistake of ours: an exception that nobody waited for. */
-  readonly mistake: () => unknown;
+/** The stop requests that {@link listenForShutdown} reports. */
+export interface Shutdown {
+  /** Aborted by the first SIGINT, SIGTERM or SIGHUP, by an uncaught error, or when a launcher has ended. */
+  readonly stopSignal: AbortSignal;
+  /** Aborted by the second signal. */
+  readonly killSignal: AbortSignal;
+  /** The first uncaught exception or unhandled rejection; undefined when there was none. */
+  readonly uncaughtError: () => unknown;
 }
 
-const LAUNCHERS_LOOKED_AFTER_MS = 1_000;
+const LAUNCHER_CHECK_MS = 1_000;
 
 /**
- * Listens for the end.
+ * Listens for signals and uncaught errors, and watches the launchers.
  *
- * @param launchers processes without which a stack in the foreground must not live on: killed hard, or told to end as npm
- *   is, they pass no signal on to us.
+ * @param launchers processes that a stack in the foreground must not outlive. `bun run` and npx pass no signal on when they
+ *   are killed.
  */
-export function listenForEnd(launchers: readonly KnownProcess[]): Endings {
-  const ending = new AbortController();
-  const killing = new AbortController();
-  const end = () => (ending.signal.aborted ? killing.abort() : ending.abort());
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, end);
-  let mistake: unknown;
+export function listenForShutdown(launchers: readonly ProcessRef[]): Shutdown {
+  const stop = new AbortController();
+  const kill = new AbortController();
+  const request = () => (stop.signal.aborted ? kill.abort() : stop.abort());
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, request);
+  let uncaughtError: unknown;
+  // After an uncaught error the supervisor may be inconsistent: it stops its processes instead of leaving them unsupervised.
   const fail = (error: unknown) => {
-    mistake ??= error;
-    if (!ending.signal.aborted) end();
+    uncaughtError ??= error;
+    stop.abort();
   };
-  // A supervisor that is not whole stops what it started rather than leave it alone.
   process.on("uncaughtException", fail);
   process.on("unhandledRejection", fail);
-  // Also what keeps this process alive: its children and their pipes do not.
+  // This interval also keeps this process alive: its children and their pipes do not.
   setInterval(() => {
-    if (!ending.signal.aborted && !launchers.every(stillRuns)) end();
-  }, LAUNCHERS_LOOKED_AFTER_MS);
-  return { ending: ending.signal, killing: killing.signal, mistake: () => mistake };
+    if (!launchers.every(isRunning)) stop.abort();
+  }, LAUNCHER_CHECK_MS);
+  return { stopSignal: stop.signal, killSignal: kill.signal, uncaughtError: () => uncaughtError };
 }
 
 /**
- * `bun run`, when it started us, and `npx` with the shell that it puts between, when that started `bun run`. Anything else
- * before them, such as a shell that put us in the background, may end as it likes.
+ * The processes that launched this one: `bun run`, and npx with the shell between them if npx started `bun run`. Their own
+ * parents, such as a shell that put this command in the background, do not count.
  */
-export function launchersOf(env: Readonly<Record<string, string | undefined>>): KnownProcess[] {
+export function launchersOf(env: Readonly<Record<string, string | undefined>>): ProcessRef[] {
   if (env.npm_lifecycle_event === undefined) return [];
   const bunRun = process.ppid;
-  const above = [parentOf(bunRun), parentOf(parentOf(bunRun) ?? 0)].filter((pid) => pid !== undefined);
-  const npx = above.findIndex((pid) => /\b(npm exec|npx)\b/.test(commandOf(pid)));
-  return [bunRun, ...above.slice(0, npx + 1)].map((pid) => ({ pid, identity: identityOf(pid) }));
+  const ancestors = [parentOf(bunRun), parentOf(parentOf(bunRun) ?? 0)].filter((pid) => pid !== undefined);
+  const npx = ancestors.findIndex((pid) => /\b(npm exec|npx)\b/.test(commandOf(pid)));
+  return [bunRun, ...ancestors.slice(0, npx + 1)].map((pid) => ({ pid, identity: identityOf(pid) }));
 }

@@ -1,69 +1,80 @@
 /**
- * One write that goes the whole way, before a stack is called ready: created in the gateway, seen in every replica's
- * PostgreSQL and cache, deleted, gone everywhere.
+ * Sends one test write through a stack before it is reported as ready: creates an entity at the gateway, reads it in every
+ * replica's PostgreSQL and cache, deletes it, and waits until it is gone everywhere.
  */
 import { randomUUID } from "node:crypto";
 import { entities } from "../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { exampleIn, exampleInput } from "../contracts/entity/example.ts";
 import { inputSchema } from "../contracts/entity/schemas.ts";
-import { UserError } from "../contracts/errors.ts";
+import { NotYetError, waitFor } from "./wait-for.ts";
 
-const fits = (entity: EntityDeclaration): boolean =>
+const hasUsableExample = (entity: EntityDeclaration): boolean =>
   inputSchema(entity).safeParse(exampleInput(entity, randomUUID())).success &&
   entity.replicas.every((replica) => exampleIn(entity, replica));
 
-/** The first entity whose example can be sent again and again, and is taken by every replica: canary and curl lines are made of it. */
-export const canaryEntity = (): EntityDeclaration | undefined => entities.find(fits);
+/**
+ * The first entity whose example can be sent any number of times and belongs in every replica. The test write and the curl
+ * lines of `up` use it. Undefined when there is none.
+ */
+export const smokeTestEntity = (): EntityDeclaration | undefined => entities.find(hasUsableExample);
 
-export interface CanarySites {
+/** Base URLs that the test write goes through. */
+export interface SmokeTestTargets {
   readonly gateway: string;
   readonly replicas: readonly { readonly label: string; readonly url: string }[];
 }
 
-export interface CanaryBounds {
-  /** For the gateway; undefined where it asks for none. */
+/** How {@link smokeTest} sends the test write. */
+export interface SmokeTestOptions {
+  /** Bearer token for the gateway; undefined when it needs none. */
   readonly token: string | undefined;
+  /** Limit for the whole test, in milliseconds. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
 /**
- * Sends one write through all of it.
+ * Runs the smoke test. Does nothing when no entity is suitable.
  *
- * @throws {UserError} names the step that did not happen within the time, and what was answered last.
+ * @throws {UserError} when a step does not succeed in time: the step and the last response.
  */
-export async function smokeTest({ gateway, replicas }: CanarySites, bounds: CanaryBounds): Promise<void> {
-  const declared = canaryEntity();
-  if (!declared) return;
-  const ask = asker(bounds);
-  const credentials: Record<string, string> = bounds.token ? { authorization: `Bearer ${bounds.token}` } : {};
-  const created = await ask({
-    what: "the gateway to take a canary write",
-    url: `${gateway}/${declared.plural}`,
-    // A name of its own for each try: one whose answer was lost has taken its name.
-    init: () => ({ method: "POST", ...json(exampleInput(declared, randomUUID()), credentials) }),
-    until: (r) => r.status === 201,
+export async function smokeTest({ gateway, replicas }: SmokeTestTargets, options: SmokeTestOptions): Promise<void> {
+  const entity = smokeTestEntity();
+  if (!entity) return;
+  const request = requester(options);
+  const credentials: Record<string, string> = options.token ? { authorization: `Bearer ${options.token}` } : {};
+  const created = await request({
+    what: "the gateway to accept a test write",
+    url: `${gateway}/${entity.plural}`,
+    // Each attempt has its own unique values: an attempt whose response was lost may have used the previous ones.
+    init: () => ({ method: "POST", ...json(exampleInput(entity, randomUUID()), credentials) }),
+    isExpected: ({ status }) => status === 201,
   });
   const { id } = (await created.json()) as { id: string };
-  const path = `${declared.plural}/${id}`;
+  const path = `${entity.plural}/${id}`;
   await Promise.all(
-    replicas.map(async ({ label, url }) => {
-      await ask({ what: `${label} to show the canary`, url: `${url}/${path}`, until: (r) => r.status === 200 });
-      const cached = (r: Response) => r.status === 200 && /\bhit\b/.test(r.headers.get("cache-status") ?? "");
-      await ask({ what: `${label} to answer from its cache`, url: `${url}/${path}`, until: cached });
+    replicas.map(async ({ label, url: base }) => {
+      const url = `${base}/${path}`;
+      await request({ what: `${label} to show the test write`, url, isExpected: ({ status }) => status === 200 });
+      const isHit = (r: Response) => r.status === 200 && /\bhit\b/.test(r.headers.get("cache-status") ?? "");
+      await request({ what: `${label} to read the test write from its cache`, url, isExpected: isHit });
     }),
   );
-  await ask({
-    what: "the gateway to delete the canary",
+  await request({
+    what: "the gateway to delete the test write",
     url: `${gateway}/${path}`,
     init: () => ({ method: "DELETE", headers: credentials }),
-    // 404: an earlier try did it, and its answer was lost.
-    until: (r) => r.status === 204 || r.status === 200 || r.status === 404,
+    // 404: an earlier attempt deleted it, and its response was lost.
+    isExpected: ({ status }) => status === 204 || status === 200 || status === 404,
   });
   await Promise.all(
     replicas.map(({ label, url }) =>
-      ask({ what: `${label} to forget the canary`, url: `${url}/${path}`, until: (r) => r.status === 404 }),
+      request({
+        what: `${label} to delete the test write`,
+        url: `${url}/${path}`,
+        isExpected: ({ status }) => status === 404,
+      }),
     ),
   );
 }
@@ -73,32 +84,29 @@ const json = (body: unknown, headers: Record<string, string>): RequestInit => ({
   body: JSON.stringify(body),
 });
 
-interface Question {
+interface Step {
+  /** For the error message. */
   readonly what: string;
   readonly url: string;
+  /** Makes the request of each attempt. Default: GET. */
   readonly init?: () => RequestInit;
-  readonly until: (response: Response) => boolean;
+  readonly isExpected: (response: Response) => boolean;
 }
 
-/** Asks until the answer is the wanted one; all questions of a canary share one deadline. */
-function asker({ timeoutMs, signal }: CanaryBounds): (question: Question) => Promise<Response> {
-  const deadline = Date.now() + timeoutMs;
-  return async ({ what, url, init, until }) => {
-    for (;;) {
-      let seen: string;
+/** Returns a function that repeats a request until the response is as expected. All steps share one deadline. */
+function requester({ timeoutMs, signal }: SmokeTestOptions): (step: Step) => Promise<Response> {
+  const deadline = performance.now() + timeoutMs;
+  return ({ what, url, init, isExpected }) =>
+    waitFor(what, { timeoutMs: deadline - performance.now(), intervalMs: 50, signal }, async () => {
+      const requestSignal = AbortSignal.any([signal, AbortSignal.timeout(5_000)]);
+      let result: string;
       try {
-        const response = await fetch(url, {
-          ...init?.(),
-          signal: AbortSignal.any([signal, AbortSignal.timeout(5_000)]),
-        });
-        if (until(response)) return response;
-        seen = `${response.status} ${(await response.text()).slice(0, 300)}`;
+        const response = await fetch(url, { ...init?.(), signal: requestSignal });
+        if (isExpected(response)) return response;
+        result = `${response.status} ${(await response.text()).slice(0, 300)}`;
       } catch (error) {
-        seen = String(error);
+        result = String(error);
       }
-      signal.throwIfAborted();
-      if (Date.now() > deadline) throw new UserError(`waited ${timeoutMs / 1000} s for ${what}; last answer: ${seen}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  };
+      throw new NotYetError(`the last response was: ${result}`);
+    });
 }

@@ -3,21 +3,21 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryFolder } from "../tests/harness/parts.ts";
 import { identityOf } from "./processes.ts";
-import { becomeSupervisor, readState, removeState, retire, runningSupervisor, writeState } from "./state.ts";
+import { lockDataFolder, readState, removeState, runningSupervisor, unlockDataFolder, writeState } from "./state.ts";
 
 const self = { pid: process.pid, identity: identityOf(process.pid) };
 
-test("only one supervisor works on a data folder, and one that was killed leaves it free", () => {
+test("one supervisor at a time holds the data folder, and a dead one does not block the next", () => {
   const data = temporaryFolder("state");
-  expect(becomeSupervisor(data, { pid: process.pid, identity: "of a process long gone" })).toBeUndefined();
+  expect(lockDataFolder(data, { pid: process.pid, identity: "the start time of a dead process" })).toBeUndefined();
   expect(runningSupervisor(data)).toBeUndefined();
-  expect(becomeSupervisor(data, self)).toBeUndefined();
-  expect(becomeSupervisor(data, self)).toEqual(self);
-  retire(data);
+  expect(lockDataFolder(data, self)).toBeUndefined();
+  expect(lockDataFolder(data, self)).toEqual(self);
+  unlockDataFolder(data);
   expect(runningSupervisor(data)).toBeUndefined();
 });
 
-test("the state file is for its owner only: it holds passwords", () => {
+test("only its owner may read the state file, which holds passwords", () => {
   const data = temporaryFolder("state");
   expect(readState(data)).toBeUndefined();
   writeState(data, { supervisor: self, ready: false, entries: [] });

@@ -1,68 +1,73 @@
-/** What runs on a data folder, as a file that `status`, `down` and the next `up` read. It holds passwords: only its owner may read it. */
+/**
+ * The state of a stack as files of its data folder: `stack.json` lists what runs, for `status`, `down` and the next `up`;
+ * `supervisor.lock` names the supervisor. `stack.json` holds passwords, so only its owner may read it.
+ */
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readStackFile, type StackEntry, stackFileOf } from "../platform/stack-file.ts";
-import { type KnownProcess, stillRuns } from "./processes.ts";
+import { isRunning, type ProcessRef } from "./processes.ts";
 
-/** One process or server. */
-export interface Entry extends StackEntry {
-  /** Null for a server that is not ours, and while one of ours is down. */
+/** One process or server of a stack. */
+export interface StateEntry extends StackEntry {
+  /** Null for an external server, and while the process is down. */
   readonly pid: number | null;
   readonly identity?: string | undefined;
-  /** How often it was started again since `up`. */
+  /** Restarts since `up`. */
   readonly restarts: number;
-  /** Times of the latest crashes, in milliseconds since 1970. */
+  /** Times of recent crashes, in milliseconds since 1970. */
   readonly crashedAt: readonly number[];
 }
 
+/** Content of `stack.json`. */
 export interface StackState {
-  readonly supervisor: KnownProcess;
-  /** True from the moment at which a canary write was readable everywhere. */
+  readonly supervisor: ProcessRef;
+  /** True once the test write was readable in every replica. */
   readonly ready: boolean;
-  readonly entries: readonly Entry[];
+  readonly entries: readonly StateEntry[];
 }
 
-/** The state on a data folder; undefined when no stack was started there, or was stopped. */
+/** The state in a data folder; undefined when no stack was started there, or it was stopped. */
 export const readState = (data: string): StackState | undefined => readStackFile<StackState>(data);
 
-/** Whole or not at all: a reader never sees half of it. */
+/** Replaces the state atomically: a reader sees the old state or the new one. */
 export function writeState(data: string, state: StackState): void {
   const draft = `${stackFileOf(data)}.${process.pid}.tmp`;
   writeFileSync(draft, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 });
   renameSync(draft, stackFileOf(data));
 }
 
+/** Removes `stack.json`. Does nothing when there is none. */
 export const removeState = (data: string): void => rmSync(stackFileOf(data), { force: true });
 
-/** The process of an entry, for those that have one. */
-export const processOf = (entry: Entry): KnownProcess | undefined =>
+/** The process of an entry; undefined when it has none. */
+export const processOf = (entry: StateEntry): ProcessRef | undefined =>
   entry.pid === null ? undefined : { pid: entry.pid, identity: entry.identity };
 
-const lockOf = (data: string): string => join(data, "supervisor.lock");
+const lockFile = (data: string): string => join(data, "supervisor.lock");
 
-/** The supervisor that works on this data folder now, if any. */
-export function runningSupervisor(data: string): KnownProcess | undefined {
+/** The supervisor that runs on this data folder, if there is one. */
+export function runningSupervisor(data: string): ProcessRef | undefined {
   try {
-    const known = JSON.parse(readFileSync(lockOf(data), "utf8")) as KnownProcess;
-    return stillRuns(known) ? known : undefined;
+    const supervisor = JSON.parse(readFileSync(lockFile(data), "utf8")) as ProcessRef;
+    return isRunning(supervisor) ? supervisor : undefined;
   } catch {
     return undefined;
   }
 }
 
 /**
- * Makes this process the only supervisor of a data folder, until it ends.
+ * Makes `self` the only supervisor of a data folder, until it ends or calls {@link unlockDataFolder}.
  *
- * @returns the one that is already there, or undefined when we are the one.
+ * @returns undefined on success, otherwise the supervisor that holds the lock.
  */
-export function becomeSupervisor(data: string, self: KnownProcess): KnownProcess | undefined {
-  const lock = lockOf(data);
+export function lockDataFolder(data: string, self: ProcessRef): ProcessRef | undefined {
+  const lock = lockFile(data);
   const draft = `${lock}.${self.pid}`;
   writeFileSync(draft, JSON.stringify(self));
   try {
     for (;;) {
-      // A link is made with its content or not at all, and only where there is none.
-      if (linked(draft, lock)) return undefined;
+      // A hard link appears with its whole content, and only when there is no lock yet.
+      if (tryLink(draft, lock)) return undefined;
       const other = runningSupervisor(data);
       if (other) return other;
       rmSync(lock, { force: true });
@@ -72,7 +77,8 @@ export function becomeSupervisor(data: string, self: KnownProcess): KnownProcess
   }
 }
 
-function linked(from: string, to: string): boolean {
+/** @returns false when `to` exists. */
+function tryLink(from: string, to: string): boolean {
   try {
     linkSync(from, to);
     return true;
@@ -82,4 +88,5 @@ function linked(from: string, to: string): boolean {
   }
 }
 
-export const retire = (data: string): void => rmSync(lockOf(data), { force: true });
+/** Releases the lock of {@link lockDataFolder}. */
+export const unlockDataFolder = (data: string): void => rmSync(lockFile(data), { force: true });

@@ -1,36 +1,38 @@
-/** `bun run status`: what runs, where, and whether it can do its work. */
+/** `bun run status`: the processes and servers of a stack, and their health. */
 import { table } from "../platform/table.ts";
 import { type Health, healthOf } from "./health.ts";
-import { CRASH_MEMORY_MS, MANY_CRASHES, recentCrashes } from "./pauses.ts";
-import { stillRuns } from "./processes.ts";
-import { type Entry, processOf, readState, runningSupervisor } from "./state.ts";
+import { isRunning } from "./processes.ts";
+import { CRASH_LOOP_COUNT, CRASH_WINDOW_MS, recentCrashes } from "./restart-delay.ts";
+import { processOf, readState, runningSupervisor, type StateEntry } from "./state.ts";
 
-/** One process or server as `status --json` tells it. */
+/** One process or server in the output of `status --json`. */
 export interface ServiceStatus {
   readonly name: string;
   readonly kind: string;
   /** From 1. */
   readonly instance: number;
-  /** Null while it is down, and for a server that is not ours. */
+  /** Null while the process is down, and for an external server. */
   readonly pid: number | null;
   readonly url: string;
-  /** Of all instances together, where there are several that clients ask. */
+  /** Address of all instances together, when a service for clients has several. */
   readonly sharedUrl?: string;
   readonly health: Health["health"];
+  /** Why it is not ready. */
   readonly reason?: string;
   readonly restarts: number;
   /** Crashes within the last minute. */
   readonly crashes: number;
 }
 
+/** The output of `status --json`. */
 export interface StackStatus {
-  /** All is ready, and a canary write was seen in every replica since `up`. */
+  /** True when all services are ready and the test write of `up` was readable in every replica. */
   readonly ready: boolean;
   readonly supervisor: { readonly pid: number } | null;
   readonly services: readonly ServiceStatus[];
 }
 
-/** Asks everything at once; answers within about two seconds. */
+/** Checks the health of all entries at the same time; takes about two seconds at most. */
 export async function stackStatus(data: string): Promise<StackStatus> {
   const state = readState(data);
   const supervisor = runningSupervisor(data);
@@ -43,18 +45,20 @@ export async function stackStatus(data: string): Promise<StackStatus> {
   };
 }
 
-async function serviceStatus(entry: Entry): Promise<ServiceStatus> {
-  const known = processOf(entry);
-  const gone = known !== undefined && !stillRuns(known);
+async function serviceStatus(entry: StateEntry): Promise<ServiceStatus> {
+  const owner = processOf(entry);
+  const isGone = owner !== undefined && !isRunning(owner);
   const { name, kind, instance, url, restarts } = entry;
-  // A process that is gone is down, even if a stranger answers on its port.
-  const absence = url === "" ? "not started yet" : gone ? "its process is gone" : undefined;
-  const health: Health = absence ? { health: "down", reason: absence } : await healthOf(kind, url, entry.pid === null);
+  // When the process has ended, the service is down even if another process answers on its port.
+  const downReason = url === "" ? "not started yet" : isGone ? "its process has ended" : undefined;
+  const health: Health = downReason
+    ? { health: "down", reason: downReason }
+    : await healthOf(kind, url, entry.pid === null);
   return {
     name,
     kind,
     instance,
-    pid: gone ? null : entry.pid,
+    pid: isGone ? null : entry.pid,
     url,
     ...(entry.sharedUrl ? { sharedUrl: entry.sharedUrl } : {}),
     ...health,
@@ -63,7 +67,7 @@ async function serviceStatus(entry: Entry): Promise<ServiceStatus> {
   };
 }
 
-/** The status for people: a table, and a line for each thing that is not as it should be. */
+/** The status as text: a table, then a line for each problem. */
 export function statusText(status: StackStatus, data: string): string {
   if (status.services.length === 0 && !status.supervisor) return `nothing runs on ${data}; start it with: bun run up`;
   const rows = status.services.map((s) => [
@@ -75,18 +79,18 @@ export function statusText(status: StackStatus, data: string): string {
     String(s.restarts),
     s.sharedUrl ? `${s.url} (shared: ${s.sharedUrl})` : s.url,
   ]);
-  return [table([["NAME", "KIND", "INSTANCE", "PID", "HEALTH", "RESTARTS", "URL"], ...rows]), ...remarks(status)].join(
+  return [table([["NAME", "KIND", "INSTANCE", "PID", "HEALTH", "RESTARTS", "URL"], ...rows]), ...problems(status)].join(
     "\n",
   );
 }
 
-function* remarks({ ready, supervisor, services }: StackStatus): Iterable<string> {
+function* problems({ ready, supervisor, services }: StackStatus): Iterable<string> {
   for (const s of services) {
     if (s.reason) yield `${s.name} ${s.instance}: ${s.health}: ${s.reason.replace(/\s+/g, " ").slice(0, 300)}`;
-    if (s.crashes >= MANY_CRASHES)
-      yield `${s.name} ${s.instance}: crashed ${s.crashes} times within ${CRASH_MEMORY_MS / 1000} s; its log says why`;
+    if (s.crashes >= CRASH_LOOP_COUNT)
+      yield `${s.name} ${s.instance}: crashed ${s.crashes} times within ${CRASH_WINDOW_MS / 1000} s; see its log`;
   }
   if (!supervisor)
-    yield "the supervisor is gone: nothing is started again; `bun run down` ends the rest, `bun run up` starts anew";
+    yield "the supervisor is not running, so nothing is restarted: stop the rest with `bun run down`, or start again with `bun run up`";
   yield ready ? "ready" : "not ready";
 }

@@ -1,9 +1,10 @@
 import { afterEach, expect, test } from "bun:test";
 import { join } from "node:path";
+import { sleep } from "../platform/async/sleep.ts";
 import { eventually, temporaryFolder } from "../tests/harness/parts.ts";
 import { identityOf } from "./processes.ts";
 import { lastLines, launch } from "./servers/server.ts";
-import { keepRunning, type SupervisedProcess } from "./supervise.ts";
+import { SupervisedProcess } from "./supervise.ts";
 
 const folder = temporaryFolder("supervise");
 const log = join(folder, "sleeper.log");
@@ -11,10 +12,10 @@ const GRACE_MS = 300;
 const never = new AbortController().signal;
 const running: SupervisedProcess[] = [];
 afterEach(async () => {
-  await Promise.all(running.splice(0).map((kept) => kept.stop("SIGKILL")));
+  await Promise.all(running.splice(0).map((supervised) => supervised.stop("SIGKILL")));
 });
 
-/** A process that does what a shell script says. */
+/** A process that runs a shell script. */
 const shell = (script: string) => ({
   label: "sleeper",
   logFile: log,
@@ -32,63 +33,65 @@ const shell = (script: string) => ({
     }),
 });
 
-async function keep(script: string) {
-  const said: string[] = [];
-  const kept = keepRunning(shell(script), { changed: () => {}, say: (line) => said.push(line) }, never);
-  running.push(kept);
-  await kept.started;
-  return { kept, said };
+async function supervise(script: string) {
+  const printed: string[] = [];
+  const events = { onChange: () => {}, print: (line: string) => printed.push(line) };
+  const supervised = new SupervisedProcess(shell(script), events, never);
+  running.push(supervised);
+  await supervised.started;
+  return { supervised, printed };
 }
 
-test("a process that is killed soon runs again, and one line says so", async () => {
-  const { kept, said } = await keep("exec sleep 60");
-  const first = kept.server()!.pid;
+test("a killed process is restarted after 0.1 s, and the supervisor prints both", async () => {
+  const { supervised, printed } = await supervise("exec sleep 60");
+  const first = supervised.server!.pid;
   process.kill(first, "SIGKILL");
-  await eventually(() => kept.server() && kept.server()?.pid !== first, { timeoutMs: 5_000, what: "another pid" });
-  expect(kept.restarts()).toBe(1);
-  expect(said).toEqual([
-    `sleeper (pid ${first}) was killed; starting it again in 0.1 s`,
-    `sleeper runs again (pid ${kept.server()!.pid})`,
+  const hasNewPid = () => supervised.server && supervised.server.pid !== first;
+  await eventually(hasNewPid, { timeoutMs: 5_000, what: "another pid" });
+  expect(supervised.restarts).toBe(1);
+  expect(printed).toEqual([
+    `sleeper (pid ${first}) was killed; restarting in 0.1 s`,
+    `sleeper restarted (pid ${supervised.server!.pid})`,
   ]);
 });
 
-test("one that was told to end, and did so in order, is started again at once, and that is no crash", async () => {
-  const { kept, said } = await keep("trap 'exit 0' TERM; while :; do sleep 0.05; done");
-  const first = kept.server()!.pid;
-  await Bun.sleep(1_100);
+test("a clean exit on request leads to a restart without a delay, and is not counted as a crash", async () => {
+  const { supervised, printed } = await supervise("trap 'exit 0' TERM; while :; do sleep 0.05; done");
+  const first = supervised.server!.pid;
+  await sleep(1_100);
   process.kill(first, "SIGTERM");
-  await eventually(() => kept.restarts() === 1, { timeoutMs: 5_000, what: "another start" });
-  expect(kept.crashedAt()).toEqual([]);
-  expect(said).toEqual([
-    `sleeper (pid ${first}) ended with status 0: starting it again`,
-    `sleeper runs again (pid ${kept.server()!.pid})`,
+  await eventually(() => supervised.restarts === 1, { timeoutMs: 5_000, what: "another start" });
+  expect(supervised.crashedAt).toEqual([]);
+  expect(printed).toEqual([
+    `sleeper (pid ${first}) ended with status 0; restarting`,
+    `sleeper restarted (pid ${supervised.server!.pid})`,
   ]);
 });
 
-test("one that cannot run is tried with growing pauses, and three crashes in a minute are told", async () => {
-  const { kept, said } = await keep("exit 7");
-  await eventually(() => kept.crashedAt().length >= 3, { timeoutMs: 5_000, what: "three crashes" });
-  const crashes = said.filter((line) => line.includes("status 7"));
-  expect(crashes.map((line) => /again in (.*) s/.exec(line)?.[1])).toEqual(["0.1", "0.2", "0.4"]);
-  expect(crashes[2]).toContain("3 times within a minute; see ");
+test("a process that keeps crashing is restarted with growing delays, and three crashes in a minute are reported", async () => {
+  const { supervised, printed } = await supervise("exit 7");
+  await eventually(() => supervised.crashedAt.length >= 3, { timeoutMs: 5_000, what: "three crashes" });
+  const crashes = printed.filter((line) => line.includes("status 7"));
+  expect(crashes.map((line) => /restarting in (.*) s/.exec(line)?.[1])).toEqual(["0.1", "0.2", "0.4"]);
+  expect(crashes[2]).toContain("3 crashes within a minute; see ");
 });
 
-test("stopping ends the process for good, by force when it does not listen", async () => {
-  const { kept, said } = await keep("trap '' TERM; echo deaf; while :; do sleep 0.05; done");
-  const { pid } = kept.server()!;
+test("stop ends the process for good, with SIGKILL when it ignores the clean signal", async () => {
+  const { supervised, printed } = await supervise("trap '' TERM; echo deaf; while :; do sleep 0.05; done");
+  const { pid } = supervised.server!;
   await eventually(() => lastLines(log, 1) === "deaf", { timeoutMs: 5_000, what: "its trap" });
-  const start = performance.now();
-  await kept.stop();
-  expect(performance.now() - start).toBeGreaterThan(GRACE_MS - 50);
+  const startedAt = performance.now();
+  await supervised.stop();
+  expect(performance.now() - startedAt).toBeGreaterThan(GRACE_MS - 50);
   expect(identityOf(pid)).toBeUndefined();
-  expect(said).toEqual([]);
+  expect(printed).toEqual([]);
 });
 
-test("a stop during a pause starts nothing again", async () => {
-  const { kept } = await keep("exit 1");
-  await eventually(() => kept.crashedAt().length >= 2, { timeoutMs: 5_000, what: "a pause" });
-  await kept.stop();
-  const restarts = kept.restarts();
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  expect(kept.restarts()).toBe(restarts);
+test("a stop during the delay before a restart prevents the restart", async () => {
+  const { supervised } = await supervise("exit 1");
+  await eventually(() => supervised.crashedAt.length >= 2, { timeoutMs: 5_000, what: "a delay" });
+  await supervised.stop();
+  const { restarts } = supervised;
+  await sleep(300);
+  expect(supervised.restarts).toBe(restarts);
 });

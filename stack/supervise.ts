@@ -1,147 +1,176 @@
 /**
  * Keeps one process running.
  *
- * States: running → (it ends) → pausing → (the pause is over) → starting → running, or pausing again when the start fails;
- * running → (it ends in order, with status 0) → starting; from any of them → (stop) → stopped. `server()` is there in starting, as soon as there is a process, and in running.
+ * States:
+ * - starting: `spec.start` is in progress. `server` is set as soon as there is a process.
+ * - running: lasts until the process ends. A requested restart leads to starting, every other end to waiting.
+ * - waiting: a delay that grows with each crash leads to starting. A start that fails leads back to waiting.
+ * - stopped: final. `stop` or the abort signal leads here from every state.
  */
-
-import { isRestart, MANY_CRASHES, nextPauseMs, recentCrashes } from "./pauses.ts";
+import { sleepUnlessAborted } from "../platform/async/sleep.ts";
+import { CRASH_LOOP_COUNT, isRequestedRestart, nextDelayMs, recentCrashes } from "./restart-delay.ts";
 import type { Server } from "./servers/server.ts";
 
-/** Something that can be started again and again. */
+/** A process that can be started any number of times. */
 export interface ProcessSpec {
-  /** As people read it: `catalog 2`. */
+  /** Name in messages: `catalog 2`. */
   readonly label: string;
   /**
-   * Resolves when it runs; rejects when it cannot be started, and then leaves nothing running. `launched` is told as soon as
-   * there is a process.
+   * Resolves when the process is usable. Rejects when it could not be started, and leaves nothing running then. `onLaunch`
+   * is called as soon as there is a process.
    */
-  readonly start: (signal: AbortSignal, launched: (server: Server) => void) => Promise<Server>;
-  /** Where its output goes. */
+  readonly start: (signal: AbortSignal, onLaunch: (server: Server) => void) => Promise<Server>;
+  /** Path of the file that receives its output. */
   readonly logFile: string;
 }
 
-/** A process that is started again whenever it ends. */
-export interface SupervisedProcess {
-  /** Settles with the first start; rejects with its reason, and the part is then not kept running. */
+/** Callbacks of a {@link SupervisedProcess}. */
+export interface SupervisorEvents {
+  /** Called after each change of a public member of the process. */
+  readonly onChange: () => void;
+  readonly print: (line: string) => void;
+}
+
+interface End {
+  /** For messages: "ended with status 7". */
+  readonly description: string;
+  /** True for status 0. */
+  readonly isClean: boolean;
+}
+
+/** A process that is restarted whenever it ends. Starts at construction. */
+export class SupervisedProcess {
+  /** Settles with the first start. When that rejects, the process is not restarted. */
   readonly started: Promise<Server>;
-  readonly server: () => Server | undefined;
-  /** What a client connects with: empty until there was a process, the same from then on. */
-  readonly url: () => string;
-  readonly restarts: () => number;
+  private readonly stopRequest = new AbortController();
+  private readonly stopSignal: AbortSignal;
+  private readonly restartLoop: Promise<void>;
+  private current: Server | undefined;
+  private lastUrl = "";
+  private crashTimes: readonly number[] = [];
+  private restartCount = 0;
+  private stopping: Promise<void> | undefined;
+
+  constructor(
+    private readonly spec: ProcessSpec,
+    private readonly events: SupervisorEvents,
+    signal: AbortSignal,
+  ) {
+    this.stopSignal = AbortSignal.any([signal, this.stopRequest.signal]);
+    this.started = this.start();
+    this.restartLoop = this.started.then(
+      (server) => this.restartUntilStopped(server),
+      () => {},
+    );
+  }
+
+  /** Undefined while there is no process. */
+  get server(): Server | undefined {
+    return this.current;
+  }
+
+  /** Address for clients. Empty until the first process exists; it never changes after that. */
+  get url(): string {
+    return this.lastUrl;
+  }
+
+  /** Number of restarts since the first start. */
+  get restarts(): number {
+    return this.restartCount;
+  }
+
   /** Times of recent crashes, in milliseconds since 1970. */
-  readonly crashedAt: () => readonly number[];
-  /** Stops it for good. Resolves when it is gone; harmless twice. */
-  stop(signal?: NodeJS.Signals): Promise<void>;
-}
+  get crashedAt(): readonly number[] {
+    return recentCrashes(this.crashTimes, Date.now());
+  }
 
-export interface Watcher {
-  /** Called after every change of what `Kept` tells. */
-  readonly changed: () => void;
-  readonly say: (line: string) => void;
-}
+  /**
+   * Stops the process for good and resolves when it is gone. May be called more than once.
+   *
+   * @param signal sent at once, also while a clean stop is in progress. Default: the process's clean stop.
+   */
+  stop(signal?: NodeJS.Signals): Promise<void> {
+    this.stopRequest.abort();
+    if (signal) void this.current?.stop(signal);
+    this.stopping ??= this.stopCurrent(signal);
+    return this.stopping;
+  }
 
-/** Starts a part and, once it ran, starts it again with growing pauses whenever it ends. */
-export function keepRunning(part: ProcessSpec, watcher: Watcher, signal: AbortSignal): SupervisedProcess {
-  const stopping = new AbortController();
-  const either = AbortSignal.any([signal, stopping.signal]);
-  let server: Server | undefined;
-  let url = "";
-  let crashedAt: number[] = [];
-  let restarts = 0;
-  let stop: Promise<void> | undefined;
+  private async stopCurrent(signal?: NodeJS.Signals): Promise<void> {
+    await this.current?.stop(signal);
+    await this.restartLoop;
+    // A start that was in progress may have finished in the meantime.
+    await this.current?.stop(signal);
+  }
 
-  const show = (now: Server | undefined) => {
-    server = now;
-    url = now?.url ?? url;
-    watcher.changed();
-  };
-  const start = async () => {
+  private async restartUntilStopped(first: Server): Promise<void> {
+    let startedAt = Date.now();
+    let delayMs = 0;
+    let end = await endOf(first);
+    while (!this.stopSignal.aborted) {
+      const ranMs = Date.now() - startedAt;
+      if (isRequestedRestart(end.isClean, ranMs)) {
+        this.recordExit(end);
+        delayMs = 0;
+      } else {
+        delayMs = nextDelayMs(delayMs, ranMs);
+        this.recordCrash(end, delayMs);
+        await sleepUnlessAborted(delayMs, this.stopSignal);
+      }
+      if (this.stopSignal.aborted) return;
+      startedAt = Date.now();
+      end = await this.restart();
+    }
+  }
+
+  /** Starts the process again and waits for its end. */
+  private async restart(): Promise<End> {
     try {
-      const running = await part.start(either, show);
-      show(running);
-      return running;
+      const server = await this.start();
+      this.restartCount++;
+      this.events.print(`${this.spec.label} restarted (pid ${server.pid})`);
+      this.events.onChange();
+      return await endOf(server);
     } catch (error) {
-      show(undefined);
+      const reason = error instanceof Error ? error.message : String(error);
+      return { isClean: false, description: `could not be started: ${reason}` };
+    }
+  }
+
+  private async start(): Promise<Server> {
+    try {
+      const server = await this.spec.start(this.stopSignal, (launched) => this.setServer(launched));
+      this.setServer(server);
+      return server;
+    } catch (error) {
+      this.setServer(undefined);
       throw error;
     }
-  };
-  const crashed = (how: string, pauseMs: number) => {
+  }
+
+  private recordExit({ description }: End): void {
+    this.events.print(`${this.spec.label} ${description}; restarting`);
+    this.setServer(undefined);
+  }
+
+  private recordCrash({ description }: End, delayMs: number): void {
     const now = Date.now();
-    crashedAt = recentCrashes([...crashedAt, now], now);
-    const often =
-      crashedAt.length >= MANY_CRASHES ? ` (${crashedAt.length} times within a minute; see ${part.logFile})` : "";
-    watcher.say(`${part.label} ${how}${often}; starting it again in ${pauseMs / 1000} s`);
-    show(undefined);
-  };
+    this.crashTimes = recentCrashes([...this.crashTimes, now], now);
+    const { length } = this.crashTimes;
+    const hint = length >= CRASH_LOOP_COUNT ? ` (${length} crashes within a minute; see ${this.spec.logFile})` : "";
+    this.events.print(`${this.spec.label} ${description}${hint}; restarting in ${delayMs / 1000} s`);
+    this.setServer(undefined);
+  }
 
-  const keep = async (first: Server) => {
-    let startedAt = Date.now();
-    let pauseMs = 0;
-    let { how, inOrder } = await endOf(first);
-    while (!either.aborted) {
-      const ranMs = Date.now() - startedAt;
-      if (isRestart(inOrder, ranMs)) {
-        watcher.say(`${part.label} ${how}: starting it again`);
-        show(undefined);
-        pauseMs = 0;
-      } else {
-        pauseMs = nextPauseMs(pauseMs, ranMs);
-        crashed(how, pauseMs);
-        await pause(pauseMs, either);
-      }
-      if (either.aborted) return;
-      startedAt = Date.now();
-      try {
-        const running = await start();
-        restarts++;
-        watcher.say(`${part.label} runs again (pid ${running.pid})`);
-        watcher.changed();
-        ({ how, inOrder } = await endOf(running));
-      } catch (error) {
-        inOrder = false;
-        how = `could not be started: ${error instanceof Error ? error.message : String(error)}`;
-      }
-    }
-  };
-  const started = start();
-  const kept = started.then(keep, () => {});
-
-  return {
-    started,
-    server: () => server,
-    url: () => url,
-    restarts: () => restarts,
-    crashedAt: () => recentCrashes(crashedAt, Date.now()),
-    stop: (how) => {
-      stopping.abort();
-      // Also when a gentle stop is under way already.
-      if (how) void server?.stop(how);
-      stop ??= (async () => {
-        await server?.stop(how);
-        await kept;
-        // A start that was under way may have come to its end meanwhile.
-        await server?.stop(how);
-      })();
-      return stop;
-    },
-  };
+  private setServer(server: Server | undefined): void {
+    this.current = server;
+    this.lastUrl = server?.url ?? this.lastUrl;
+    this.events.onChange();
+  }
 }
 
-async function endOf({ pid, exited }: Server): Promise<{ how: string; inOrder: boolean }> {
+async function endOf({ pid, exited }: Server): Promise<End> {
   const status = await exited;
-  const how = status === null ? `(pid ${pid}) was killed` : `(pid ${pid}) ended with status ${status}`;
-  return { how, inOrder: status === 0 };
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const over = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", over);
-      resolve();
-    };
-    const timer = setTimeout(over, ms);
-    signal.addEventListener("abort", over);
-  });
+  const cause = status === null ? "was killed" : `ended with status ${status}`;
+  return { description: `(pid ${pid}) ${cause}`, isClean: status === 0 };
 }

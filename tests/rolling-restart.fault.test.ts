@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { product } from "../contracts/entities/product.ts";
 import { latencies, readReplica, readSource, type Window } from "../load-tests/bench/commits.ts";
 import { subjectOf } from "../load-tests/bench/subject.ts";
-import type { Restarted } from "../stack/restart.ts";
+import type { RestartResult } from "../stack/restart.ts";
 import { underLoad } from "./harness/observe.ts";
 import { Stack } from "./harness/stack.ts";
 
@@ -19,7 +19,7 @@ test(`all services, ${instances} instances each, restarted one after the other a
     brokers: process.env.TEST_BROKERS === "3" ? 3 : 1,
   });
   const from = Date.now();
-  let restarted: Restarted[] = [];
+  let restarted: RestartResult[] = [];
   const verdict = await underLoad(stack, perSecond, async () => {
     await Bun.sleep(QUIET_MS);
     restarted = await stack.restart();

@@ -22,7 +22,7 @@ async function bun(...given: readonly (string | Record<string, string>)[]) {
   return { code: await child.exited, said: out + err };
 }
 
-test("status names each process and server with kind, pid, url and health, and the canary left nothing behind", async () => {
+test("status names each process and server with kind, pid, url and health, and the test write of `up` left nothing behind", async () => {
   const { ready, services } = await stack.status();
   expect(ready).toBe(true);
   expect(services.map(({ kind, name }) => `${kind} ${name}`).sort()).toEqual([
@@ -49,7 +49,7 @@ test("status names each process and server with kind, pid, url and health, and t
 });
 
 test.each(["relay", "catalog", "catalog-db", "redis"])(
-  "%s, killed, runs again at the same address without a hand",
+  "a killed %s is restarted at the same address",
   async (name) => {
     const before = await stack.entry(name);
     await stack.kill(name, "SIGKILL");
@@ -91,7 +91,7 @@ test("the stack's own brokers take no client that speaks TLS, or says who it is"
   const data = temporaryFolder("wrong");
   const { code, said } = await bun("up", "--data", data, { KAFKA_BROKERS: "", KAFKA_TLS: "true" });
   expect(code).toBe(1);
-  expect(said).toContain("KAFKA_TLS and KAFKA_SASL_MECHANISM: the stack's own brokers know neither; set KAFKA_BROKERS");
+  expect(said).toContain("KAFKA_TLS and KAFKA_SASL_MECHANISM: the stack's own brokers support neither; set KAFKA_BROKERS");
   expect(readdirSync(data)).toEqual([]);
 });
 
@@ -116,7 +116,7 @@ test("after the supervisor was killed, status says so, up clears up and starts a
   process.kill(await supervisor(), "SIGKILL");
   const orphans = (await stack.status()).services.map(({ pid }) => pid);
   await eventually(async () => !(await stack.status()).ready, { timeoutMs: 5_000, what: "status to say not ready" });
-  expect((await bun("status", "--data", stack.data)).said).toContain("the supervisor is gone");
+  expect((await bun("status", "--data", stack.data)).said).toContain("the supervisor is not running");
 
   const up = await bun("up", "--detach", "--data", stack.data, "--port-base", String(stack.portBase));
   expect(up.said).toContain("left over from a stack whose supervisor was killed");

@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { randomUUIDv7 } from "bun";
 import postgres from "postgres";
-import type { Restarted } from "../../stack/restart.ts";
+import type { RestartResult } from "../../stack/restart.ts";
 import insertText from "./bulk-insert.sql" with { type: "text" };
 import { caughtUp } from "./caught-up.ts";
 import { Measurement, type StackSubject } from "./measure.ts";
@@ -43,7 +43,7 @@ async function pointAt(data: string, products: number, seconds: number, say: Pri
     return { ...loaded, phase: await httpPhase(subject, RATE, seconds, say, measurement) };
   })();
   say(`${products} products: restarting each service`);
-  const restarted = JSON.parse(await answerOf(["restart", "--json", "--data", data])) as Restarted[];
+  const restarted = JSON.parse(await answerOf(["restart", "--json", "--data", data])) as RestartResult[];
   const streamRestoreMs = await restoreStream(data);
   const verified = await timed(
     async () => (await run(["lockstep", "verify", "--share", "1", "--data", data], "ignore").exited) === 0,

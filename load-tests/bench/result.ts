@@ -1,5 +1,5 @@
 /** What a bench run says: the content of `--json FILE`, and the table made of it. */
-import type { Restarted } from "../../stack/restart.ts";
+import type { RestartResult } from "../../stack/restart.ts";
 import type { Figures } from "./figures.ts";
 import type { HopFigures } from "./hops.ts";
 import type { ProcessFigures } from "./processes.ts";
@@ -63,7 +63,7 @@ export interface GrowthPoint {
   readonly loadedRows: number;
   readonly loadSeconds: number;
   readonly phase: HttpPhase;
-  readonly restarted: readonly Restarted[];
+  readonly restarted: readonly RestartResult[];
   /** From a kill, with its folder taken away, until changes come through again: everything is read back from the log before. */
   readonly streamRestoreMs: number;
   /** `lockstep verify` of everything, without rests. */

@@ -31,12 +31,12 @@ function memberIds(response: Buffer): number[] {
 }
 
 /** It listens, and hangs up on who comes without TLS or without saying who they are. */
-export class GuardedBrokerError extends Error {}
+export class SecuredBrokerError extends Error {}
 
 /**
  * Gives the node ids of all brokers that take requests, as the broker at this address knows them.
  *
- * @throws {GuardedBrokerError} when it closes the connection, {Error} when it does not answer within `timeoutMs`.
+ * @throws {SecuredBrokerError} when it closes the connection, {Error} when it does not answer within `timeoutMs`.
  * @see https://kafka.apache.org/protocol#The_Messages_Metadata
  */
 export function brokerMembers(host: string, port: number, timeoutMs = 2_000): Promise<number[]> {
@@ -59,7 +59,7 @@ export function brokerMembers(host: string, port: number, timeoutMs = 2_000): Pr
     socket.once("error", (error) => fail(error.message));
     socket.once("close", () => {
       clearTimeout(timer);
-      fail("closed the connection", GuardedBrokerError);
+      fail("closed the connection", SecuredBrokerError);
     });
   });
 }

@@ -7,7 +7,7 @@ import { brokerMembers } from "./broker-members.ts";
 import { findJava } from "./java.ts";
 import { kafkaJars } from "./kafka-jars.ts";
 import { reasonIn, run } from "./machine-cache.ts";
-import { launch, type Server, type StartOptions, untilAnswering } from "./server.ts";
+import { launch, type Server, type StartOptions, waitUntilAnswering } from "./server.ts";
 
 /** One node of the cluster: each is broker and controller. */
 export interface ClusterNode {
@@ -66,7 +66,7 @@ export async function startBroker(options: BrokerOptions): Promise<Server> {
     cleanSignal: "SIGTERM",
     graceMs: 10_000,
   });
-  return untilAnswering(server, async () => (await brokerMembers("127.0.0.1", port)).includes(nodeId), {
+  return waitUntilAnswering(server, async () => (await brokerMembers("127.0.0.1", port)).includes(nodeId), {
     timeoutMs: 60_000,
     logFile,
     waiting: options,

@@ -19,7 +19,7 @@ export async function clusterHome(dir: string, user: User | undefined, waiting: 
   const link = join(dir, "data");
   if (isLink(link) && existsSync(dirname(readlinkSync(link)))) return dirname(readlinkSync(link));
   chmodSync(dir, 0o711);
-  if ((await canEnter(dir, user)) || (await opened(dirname(dir), dir, user))) return dir;
+  if ((await canAccess(dir, user)) || (await allowTraversal(dirname(dir), dir, user))) return dir;
 
   // No name made from `dir`: a clone that is moved takes its link, and so its data, along.
   const home = join(SHARED_FOLDER, `data-${randomUUID()}`);
@@ -43,12 +43,12 @@ export function removeCluster(dir: string): void {
  * Lets others pass through a folder of ours that nobody else may enter, such as one from `mktemp -d`, if that is all that
  * keeps `user` from `dir`. They see no name in it, and each thing that the stack keeps there has a mode of its own.
  */
-async function opened(folder: string, dir: string, user: User): Promise<boolean> {
+async function allowTraversal(folder: string, dir: string, user: User): Promise<boolean> {
   const { mode, uid } = statSync(folder);
   const closed = uid === process.getuid?.() && (mode & 0o001) === 0;
   if (closed) chmodSync(folder, mode | 0o001);
   // Asked in any case: the folder's other clusters, started at the same time, may have opened it just now.
-  if (await canEnter(dir, user)) return true;
+  if (await canAccess(dir, user)) return true;
   if (closed) chmodSync(folder, mode);
   return false;
 }
@@ -56,5 +56,5 @@ async function opened(folder: string, dir: string, user: User): Promise<boolean>
 const isLink = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
 
 /** Asks the system itself, as that user: modes, groups, ACLs and mounts all count. */
-const canEnter = async (dir: string, user: User): Promise<boolean> =>
+const canAccess = async (dir: string, user: User): Promise<boolean> =>
   (await run("ls", ["-d", join(dir, ".")], { cwd: "/", uid: user.uid, gid: user.gid })).status === 0;

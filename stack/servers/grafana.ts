@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { dashboardProvider, datasources } from "../../observability/grafana/provisioning.ts";
 import { MissingComponentError } from "./machine-cache.ts";
-import { launch, type Server, type StartOptions, untilAnswering } from "./server.ts";
+import { launch, type Server, type StartOptions, waitUntilAnswering } from "./server.ts";
 
 const DASHBOARDS = join(import.meta.dirname, "../../observability/grafana/dashboards");
 const OTHERWISE =
@@ -69,7 +69,7 @@ export async function startGrafana(options: GrafanaOptions): Promise<Server> {
     cleanSignal: "SIGTERM",
     graceMs: 10_000,
   });
-  return untilAnswering(server, () => answers(url), { timeoutMs: 60_000, logFile, waiting: options });
+  return waitUntilAnswering(server, () => answers(url), { timeoutMs: 60_000, logFile, waiting: options });
 }
 
 /** JSON is a part of YAML. */

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { jaegerBinary } from "./jaeger-binary.ts";
-import { launch, type Server, type StartOptions, untilAnswering } from "./server.ts";
+import { launch, type Server, type StartOptions, waitUntilAnswering } from "./server.ts";
 
 export interface JaegerOptions extends StartOptions {
   readonly dir: string;
@@ -47,7 +47,7 @@ export async function startJaeger(options: JaegerOptions): Promise<Jaeger> {
     cleanSignal: "SIGTERM",
     graceMs: 5_000,
   });
-  await untilAnswering(server, () => answersQueries(queryUrl), { timeoutMs: 20_000, logFile, waiting: options });
+  await waitUntilAnswering(server, () => answersQueries(queryUrl), { timeoutMs: 20_000, logFile, waiting: options });
   return { ...server, queryUrl, otlpUrl: `http://127.0.0.1:${otlpPort}` };
 }
 

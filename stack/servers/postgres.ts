@@ -8,7 +8,7 @@ import { clusterHome } from "./cluster-home.ts";
 import { reasonIn, run } from "./machine-cache.ts";
 import { postgresBinaries } from "./postgres-binaries.ts";
 import { probePostgres } from "./probes.ts";
-import { launch, type Server, type StartOptions, untilAnswering } from "./server.ts";
+import { launch, type Server, type StartOptions, waitUntilAnswering } from "./server.ts";
 import { databaseUser, type User } from "./user.ts";
 
 export interface PostgresOptions extends StartOptions {
@@ -51,11 +51,11 @@ export async function startPostgres(options: PostgresOptions): Promise<Server> {
   mkdirSync(dir, { recursive: true });
   const user = await databaseUser();
   const binaries = await postgresBinaries(user, options);
-  const password = keptPassword(join(dir, "password"));
+  const password = readOrCreatePassword(join(dir, "password"));
   const home = await clusterHome(dir, user, options);
   const data = join(home, "data");
   if (!existsSync(data)) await initialize({ home, binaries, user, superuser, password, database });
-  forgetForeignPid(data);
+  removeStalePidFile(data);
 
   const logFile = join(dir, "postgres.log");
   const server = launch({
@@ -73,13 +73,13 @@ export async function startPostgres(options: PostgresOptions): Promise<Server> {
     cleanSignal: "SIGINT",
     graceMs: 15_000,
   });
-  return untilAnswering(server, () => probePostgres(server.url), { timeoutMs: 60_000, logFile, waiting: options });
+  return waitUntilAnswering(server, () => probePostgres(server.url), { timeoutMs: 60_000, logFile, waiting: options });
 }
 
 /** Nothing of ours, so that PGDATA, PGPORT or a locale of the caller change nothing. */
 const environment = { PATH: process.env.PATH ?? "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" };
 
-function keptPassword(file: string): string {
+function readOrCreatePassword(file: string): string {
   if (existsSync(file)) return readFileSync(file, "utf8").trim();
   const password = randomBytes(18).toString("base64url");
   writeFileSync(file, `${password}\n`, { mode: 0o600 });
@@ -130,7 +130,7 @@ async function initialize({ home, binaries, user, superuser, password, database 
  * After kill -9 PostgreSQL's pid file stays. PostgreSQL itself sees when that process is gone, but not when another program
  * got its number, as happens soon in a container: then it would refuse to start for ever.
  */
-function forgetForeignPid(data: string): void {
+function removeStalePidFile(data: string): void {
   const file = join(data, "postmaster.pid");
   if (!existsSync(file)) return;
   const command = commandOf(Number(readFileSync(file, "utf8").split("\n")[0]));

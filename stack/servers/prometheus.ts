@@ -5,7 +5,7 @@ import { ruleFile } from "../../observability/prometheus/rules.ts";
 import { listedConfiguration, type Target, targetList } from "../../observability/prometheus/scrape.ts";
 import { production, type Thresholds } from "../../observability/prometheus/thresholds.ts";
 import { prometheusPrograms } from "./prometheus-binary.ts";
-import { launch, type Server, type StartOptions, untilAnswering } from "./server.ts";
+import { launch, type Server, type StartOptions, waitUntilAnswering } from "./server.ts";
 
 export interface PrometheusOptions extends StartOptions {
   readonly dir: string;
@@ -52,7 +52,7 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Serve
     cleanSignal: "SIGTERM",
     graceMs: 10_000,
   });
-  return untilAnswering(server, () => isReady(url), { timeoutMs: 30_000, logFile, waiting: options });
+  return waitUntilAnswering(server, () => isReady(url), { timeoutMs: 30_000, logFile, waiting: options });
 }
 
 /** JSON is a part of YAML. @returns the configuration's path. */

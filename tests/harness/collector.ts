@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { jaegerBinary } from "../../stack/servers/jaeger-binary.ts";
-import { launch, untilAnswering } from "../../stack/servers/server.ts";
+import { launch, waitUntilAnswering } from "../../stack/servers/server.ts";
 import { freePort } from "./ports.ts";
 
 export interface Collector extends AsyncDisposable {
@@ -26,7 +26,7 @@ export async function startCollector(): Promise<Collector> {
     command: await jaegerBinary({}),
     args: ["--config", config],
   });
-  await untilAnswering(server, () => scrape(), { timeoutMs: 20_000, logFile, waiting: {} });
+  await waitUntilAnswering(server, () => scrape(), { timeoutMs: 20_000, logFile, waiting: {} });
   return {
     endpoint: `http://127.0.0.1:${otlpPort}`,
     scrape,

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isFree } from "../../stack/ports.ts";
-import type { Restarted } from "../../stack/restart.ts";
+import type { RestartResult } from "../../stack/restart.ts";
 import { readState } from "../../stack/state.ts";
 import { stackStatus } from "../../stack/status.ts";
 import { eventually } from "./eventually.ts";
@@ -138,10 +138,10 @@ export class Stack implements AsyncDisposable {
   }
 
   /** `bun run restart`: all services, or those named, one instance after the other. @throws {Error} with its output when one does not come back. */
-  async restart(...names: string[]): Promise<Restarted[]> {
+  async restart(...names: string[]): Promise<RestartResult[]> {
     const { stdout, stderr, code } = await run(["--silent", "restart", "--json", "--data", this.data, ...names]);
     if (code !== 0) throw new Error(`restart ended with ${code}:\n${stdout}\n${stderr}`);
-    return JSON.parse(stdout) as Restarted[];
+    return JSON.parse(stdout) as RestartResult[];
   }
 
   async brokers(): Promise<string[]> {

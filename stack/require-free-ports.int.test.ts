@@ -2,10 +2,10 @@ import { expect, test } from "bun:test";
 import { createServer } from "node:net";
 import { freePort } from "../tests/harness/parts.ts";
 import { planStack } from "./plan.ts";
-import { refuseTakenPorts } from "./taken-ports.ts";
+import { requireFreePorts } from "./require-free-ports.ts";
 
 test.each(["127.0.0.1", "0.0.0.0"])(
-  "a port that somebody uses on %s is named, with what it was for and what to do",
+  "a port in use on %s is listed with its purpose and the remedy",
   async (host) => {
     const portBase = await freePort();
     const server = createServer();
@@ -21,10 +21,10 @@ test.each(["127.0.0.1", "0.0.0.0"])(
         "catalog",
         "storefront",
       ]);
-      const refusal = refuseTakenPorts(plan);
-      // Whoever else is on this machine may use a neighbour too.
-      await expect(refusal).rejects.toThrow(`${portBase + 2} (for storefront)`);
-      await expect(refusal).rejects.toThrow(
+      const check = requireFreePorts(plan);
+      // Other programs of this machine may use neighbouring ports too.
+      await expect(check).rejects.toThrow(`${portBase + 2} (for storefront)`);
+      await expect(check).rejects.toThrow(
         /already in use: stop what uses .*, or choose other ports with --port-base N/,
       );
     } finally {

@@ -12,7 +12,9 @@ test("data keeps its number of brokers and partitions, and a flag with another n
   writeShape(data, resolveShape(options(data, 3, 6)));
   expect(resolveShape(options(data))).toEqual({ brokers: 3, partitions: 6 });
   expect(resolveShape(options(data, 3, 6))).toEqual({ brokers: 3, partitions: 6 });
-  expect(() => resolveShape(options(data, 1))).toThrow("was created with --brokers 3: omit the flag, remove the data with --fresh");
+  expect(() => resolveShape(options(data, 1))).toThrow(
+    "was created with --brokers 3: omit the flag, remove the data with --fresh",
+  );
   expect(() => resolveShape(options(data, 3, 7))).toThrow("was created with --partitions 6");
 });
 

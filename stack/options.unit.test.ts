@@ -27,7 +27,9 @@ test.each([
 
 test("--auth starts a token issuer, so LOCKSTEP_AUTH cannot name another one", () => {
   expect(read({ auth: true }, { LOCKSTEP_AUTH: "" }).auth).toBe(true);
-  expect(() => read({ auth: true }, { LOCKSTEP_AUTH: "jwt" })).toThrow("--auth and LOCKSTEP_AUTH=jwt exclude each other");
+  expect(() => read({ auth: true }, { LOCKSTEP_AUTH: "jwt" })).toThrow(
+    "--auth and LOCKSTEP_AUTH=jwt exclude each other",
+  );
 });
 
 test("external servers are read from the environment, each database by its owner's name", () => {

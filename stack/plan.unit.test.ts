@@ -2,7 +2,12 @@ import { expect, test } from "bun:test";
 import { MAX_INSTANCES, MAX_REPLICAS } from "./layout.ts";
 import { planStack } from "./plan.ts";
 
-const noExternalServers = { brokers: undefined, redis: undefined, traces: undefined, databases: new Map<string, string>() };
+const noExternalServers = {
+  brokers: undefined,
+  redis: undefined,
+  traces: undefined,
+  databases: new Map<string, string>(),
+};
 const base = { portBase: 8080, observe: false, instances: new Map<string, number>(), external: noExternalServers };
 const replicas = ["catalog", "storefront"];
 
@@ -77,7 +82,9 @@ test("an external server keeps its name, gets no port and is not started", () =>
 
 test("observers are planned with --observe only, and no Jaeger when traces are sent elsewhere", () => {
   const kinds = (traces: string | undefined, observe: boolean) =>
-    planStack({ ...base, external: { ...noExternalServers, traces }, observe }, 1, replicas).observers.map(({ kind }) => kind);
+    planStack({ ...base, external: { ...noExternalServers, traces }, observe }, 1, replicas).observers.map(
+      ({ kind }) => kind,
+    );
   expect(kinds(undefined, false)).toEqual([]);
   expect(kinds(undefined, true)).toEqual(["grafana", "prometheus", "jaeger"]);
   expect(kinds("http://collector:4318", true)).toEqual(["grafana", "prometheus"]);

@@ -45,25 +45,22 @@ test("status names each process and server with kind, pid, url and health, and t
   }
   expect((await bun("status", "--data", stack.data)).code).toBe(0);
   for (const name of ["gateway", "catalog", "storefront"])
-    expect(await (await fetch(`${await stack.url(name)}/products`)).text()).not.toContain("canary");
+    expect(await (await fetch(`${await stack.url(name)}/products`)).text()).not.toContain("Espresso cup");
 });
 
-test.each(["relay", "catalog", "catalog-db", "redis"])(
-  "a killed %s is restarted at the same address",
-  async (name) => {
-    const before = await stack.entry(name);
-    await stack.kill(name, "SIGKILL");
-    const after = await eventually(
-      async () => {
-        const now = await stack.entry(name);
-        return now.pid !== before.pid && now.health === "ready" && now;
-      },
-      { timeoutMs: 30_000, what: `${name} to be ready again` },
-    );
-    expect(after.url).toBe(before.url);
-    await stack.ready(30_000);
-  },
-);
+test.each(["relay", "catalog", "catalog-db", "redis"])("a killed %s is restarted at the same address", async (name) => {
+  const before = await stack.entry(name);
+  await stack.kill(name, "SIGKILL");
+  const after = await eventually(
+    async () => {
+      const now = await stack.entry(name);
+      return now.pid !== before.pid && now.health === "ready" && now;
+    },
+    { timeoutMs: 30_000, what: `${name} to be ready again` },
+  );
+  expect(after.url).toBe(before.url);
+  await stack.ready(30_000);
+});
 
 test("a second up on the same data folder, or on ports in use, is refused in a line and starts nothing", async () => {
   const again = await bun("up", "--detach", "--data", stack.data, "--port-base", String(stack.portBase));
@@ -91,7 +88,9 @@ test("the stack's own brokers take no client that speaks TLS, or says who it is"
   const data = temporaryFolder("wrong");
   const { code, said } = await bun("up", "--data", data, { KAFKA_BROKERS: "", KAFKA_TLS: "true" });
   expect(code).toBe(1);
-  expect(said).toContain("KAFKA_TLS and KAFKA_SASL_MECHANISM: the stack's own brokers support neither; set KAFKA_BROKERS");
+  expect(said).toContain(
+    "KAFKA_TLS and KAFKA_SASL_MECHANISM: the stack's own brokers support neither; set KAFKA_BROKERS",
+  );
   expect(readdirSync(data)).toEqual([]);
 });
 

@@ -2,11 +2,11 @@
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { sleep } from "../../platform/async/sleep.ts";
-import { identityOf, type KnownProcess, stillRuns } from "../processes.ts";
+import { identityOf, isRunning, type ProcessRef } from "../processes.ts";
 
 const POLL_MS = 200;
 
-const self: KnownProcess = { pid: process.pid, identity: identityOf(process.pid) };
+const self: ProcessRef = { pid: process.pid, identity: identityOf(process.pid) };
 
 /**
  * Runs `work` while this process holds the lock.
@@ -25,7 +25,7 @@ export async function withMachineLock<T>(
   mkdirSync(dirname(file), { recursive: true });
   for (let waited = false; !tryLock(file); ) {
     const holder = holderOf(file);
-    if (holder && !stillRuns(holder)) removeStale(file, holder);
+    if (holder && !isRunning(holder)) removeStale(file, holder);
     else {
       if (!waited && holder) onWait(holder.pid);
       waited ||= holder !== undefined;
@@ -52,16 +52,16 @@ function tryLock(file: string): boolean {
 }
 
 /** Undefined while the holder writes the file, or after it removed it. */
-function holderOf(file: string): KnownProcess | undefined {
+function holderOf(file: string): ProcessRef | undefined {
   try {
-    return JSON.parse(readFileSync(file, "utf8")) as KnownProcess;
+    return JSON.parse(readFileSync(file, "utf8")) as ProcessRef;
   } catch {
     return undefined;
   }
 }
 
 /** Removes the lock of a dead process. The rename makes sure that two waiting processes do not remove each other's new lock. */
-function removeStale(file: string, holder: KnownProcess): void {
+function removeStale(file: string, holder: ProcessRef): void {
   const aside = `${file}.${process.pid}`;
   try {
     renameSync(file, aside);

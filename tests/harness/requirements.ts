@@ -104,7 +104,7 @@ export async function provideFor(
   if (needed.length > 0) print("== requirements (fetched once per machine)");
   for (const { what, isNeededBy, isMandatory, provide } of needed) {
     try {
-      await provide({ say: print });
+      await provide({ print });
       print(`${what}: ready`);
     } catch (error) {
       const reason = `${what}: ${error instanceof Error ? error.message : String(error)}`;

@@ -6,7 +6,8 @@ import { verbs } from "./operations/index.ts";
 import type { Rebuilding } from "./operations/rebuild/rebuild.ts";
 import { tokenCommand } from "./platform/auth/token-command.ts";
 import { runService } from "./platform/run.ts";
-import { printableSettings, readSettings, SettingsError } from "./platform/settings/settings.ts";
+import { printableSettings } from "./platform/settings/print.ts";
+import { readSettings, SettingsError } from "./platform/settings/settings.ts";
 import { VERSION } from "./platform/version.ts";
 
 const program = new Command("lockstep")

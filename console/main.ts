@@ -2,8 +2,9 @@
 
 import { Connections, resolveAddresses } from "../operations/connect.ts";
 import type { Rebuilding } from "../operations/rebuild/rebuild.ts";
-import { authOf } from "../platform/auth/guard.ts";
-import { serveHttp, serviceApp } from "../platform/http/http.ts";
+import { createAuth } from "../platform/auth/guard.ts";
+import { serveHttp } from "../platform/http/server.ts";
+import { serviceApp } from "../platform/http/service-app.ts";
 import type { ServiceDeps } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
 import { watchServices } from "./server/external-metrics.ts";
@@ -32,7 +33,7 @@ export async function startConsole(
   const connections = new Connections(resolveAddresses(settings, ""), logger);
   const live = new Live(connections, logger);
   // A browser can put no header of its own on a page or an event stream, but it can send a password.
-  const auth = authOf({ settings, metrics, logger }, { scopeOf: () => "lockstep:operate", basic: true });
+  const auth = createAuth({ settings, metrics, logger }, { scopeOf: () => "lockstep:operate", basic: true });
   const app = serviceApp({ checks: auth.checks, metrics, logger });
   const operations = settings.LOCKSTEP_CONSOLE_OPERATIONS;
   const stackData = settings.LOCKSTEP_STACK_DATA;

@@ -3,7 +3,7 @@ import type { PostgresError } from "postgres";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { columnOf } from "../contracts/entity/row.ts";
 import { RequestError, type Violation } from "../contracts/errors.ts";
-import { DatabaseUnavailableError, isUnavailable } from "../platform/postgres/database.ts";
+import { DatabaseUnavailableError, isUnavailable } from "../platform/postgres/errors.ts";
 
 const REJECTED = "the database does not accept this value";
 

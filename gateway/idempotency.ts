@@ -10,7 +10,7 @@
 import type { Context } from "hono";
 import { RequestError } from "../contracts/errors.ts";
 import type { Logger } from "../observability/logger.ts";
-import { isRejected } from "../platform/postgres/database.ts";
+import { isRejected } from "../platform/postgres/errors.ts";
 import type { Source } from "./source.ts";
 import deleteExpiredKeys from "./statements/delete-expired-keys.sql" with { type: "text" };
 import { execute } from "./statements/execute.ts";

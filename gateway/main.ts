@@ -6,8 +6,9 @@ import { connectLog } from "../kafka/connect-log.ts";
 import { brokerOptions } from "../kafka/security.ts";
 import { watchPool } from "../observability/gauges.ts";
 import type { Logger } from "../observability/logger.ts";
-import { type Auth, authOf } from "../platform/auth/guard.ts";
-import { serveHttp, serviceApp } from "../platform/http/http.ts";
+import { type Auth, createAuth } from "../platform/auth/guard.ts";
+import { serveHttp } from "../platform/http/server.ts";
+import { serviceApp } from "../platform/http/service-app.ts";
 import { serveDescription } from "../platform/openapi/document.ts";
 import { migrate } from "../platform/postgres/migrate.ts";
 import type { ServiceDeps } from "../platform/run.ts";
@@ -38,7 +39,7 @@ export interface Gateway extends Service {
 export async function startGateway({ settings, logger, metrics }: ServiceDeps): Promise<Gateway> {
   const url = settings.DATABASE_URL;
   if (!url) throw new Error("DATABASE_URL is not set. The gateway needs it to connect to the source's PostgreSQL.");
-  const auth = authOf({ settings, metrics, logger }, { scopeOf });
+  const auth = createAuth({ settings, metrics, logger }, { scopeOf });
   const source = new Source(url, {
     connections: settings.LOCKSTEP_DATABASE_POOL,
     statementTimeoutMs: settings.LOCKSTEP_STATEMENT_TIMEOUT_MS,

@@ -1,6 +1,7 @@
 /** The HTTP API of one entity, derived from its declaration. */
 import type { Context, Hono } from "hono";
 import type { Document, EntityId, Version } from "../contracts/entity/document.ts";
+import { systemFields } from "../contracts/entity/fields.ts";
 import { inputSchema, patchSchema } from "../contracts/entity/schemas.ts";
 import { RequestError } from "../contracts/errors.ts";
 import { isId, pageOf, pageRequest } from "../contracts/pages.ts";
@@ -15,6 +16,9 @@ import { SynchronousWrite, type SynchronousWriteDeps } from "./synchronous-write
 export const JSON_TYPES = ["application/json"];
 /** Media types that PATCH accepts. Both are read as a merge patch (RFC 7396). */
 export const PATCH_TYPES = ["application/merge-patch+json", "application/json"];
+
+/** Members that only the gateway sets. */
+const READ_ONLY = Object.keys(systemFields);
 
 /** Collaborators and limits of the routes. */
 export interface RouteDeps extends SynchronousWriteDeps {
@@ -49,7 +53,12 @@ function addReads(app: Hono, store: EntityStore, collection: string): void {
 }
 
 function addCreate(app: Hono, store: EntityStore, collection: string, deps: RouteDeps): void {
-  const body = { schema: inputSchema(store.entity), types: JSON_TYPES, maxBytes: deps.maxBodyBytes };
+  const body = {
+    schema: inputSchema(store.entity),
+    types: JSON_TYPES,
+    maxBytes: deps.maxBodyBytes,
+    readOnly: READ_ONLY,
+  };
   app.post(collection, (c) =>
     withRequestSpan(c, collection, async (context) => {
       const document = await readBody(c.req.raw, body);
@@ -71,8 +80,8 @@ function addChanges(app: Hono, store: EntityStore, collection: string, deps: Rou
   const maxBytes = deps.maxBodyBytes;
   const member = `${collection}/:id`;
   const bodies = {
-    PUT: { schema: inputSchema(entity), types: JSON_TYPES, maxBytes },
-    PATCH: { schema: patchSchema(entity), types: PATCH_TYPES, maxBytes },
+    PUT: { schema: inputSchema(entity), types: JSON_TYPES, maxBytes, readOnly: READ_ONLY },
+    PATCH: { schema: patchSchema(entity), types: PATCH_TYPES, maxBytes, readOnly: READ_ONLY },
   };
   for (const method of ["PUT", "PATCH"] as const)
     app.on(method, member, (c) =>

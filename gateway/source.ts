@@ -11,7 +11,8 @@
  */
 import type { PoolUse } from "../observability/gauges.ts";
 import { connectPool, type Sql } from "../platform/postgres/connect.ts";
-import { Database, DatabaseUnavailableError } from "../platform/postgres/database.ts";
+import { Database } from "../platform/postgres/database.ts";
+import { DatabaseUnavailableError } from "../platform/postgres/errors.ts";
 import type { Check } from "../platform/service.ts";
 
 const PROBE_INTERVAL_MS = 500;
@@ -55,7 +56,7 @@ export class Source {
       {
         deadlineMs: limit,
         silenceMs: limit,
-        maxWaiting: connections * WAITING_PER_CONNECTION,
+        maxPending: connections * WAITING_PER_CONNECTION,
       },
     );
     this.probeConnection = this.connectProbe();
@@ -107,7 +108,7 @@ export class Source {
     this.isProbing = false;
     if (this.unansweredIntervals !== SILENT_INTERVALS) return;
     this.database.rejectQueued(this.problem);
-    this.database.renew();
+    this.database.reconnect();
   }
 
   private async probe(connection: Sql): Promise<void> {

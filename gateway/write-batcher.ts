@@ -1,7 +1,7 @@
 /** Combines the writes of one kind that arrive at the same time into one statement (docs/decisions/003). */
 import type { EntityId } from "../contracts/entity/document.ts";
 import { Batcher, type BatcherOptions } from "../platform/async/batcher.ts";
-import { DatabaseUnavailableError, isRejected } from "../platform/postgres/database.ts";
+import { DatabaseUnavailableError, isRejected } from "../platform/postgres/errors.ts";
 import type { Source } from "./source.ts";
 import { execute, MAX_ATTEMPTS, wasUndone } from "./statements/execute.ts";
 import type { WriteStatement } from "./statements/index.ts";

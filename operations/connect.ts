@@ -6,13 +6,14 @@ import { resolve } from "node:path";
 import { Redis } from "ioredis";
 import { replicaNames } from "../contracts/entities/index.ts";
 import { UserError } from "../contracts/errors.ts";
+import { isService } from "../contracts/services.ts";
 import { connectLog, type LogOptions } from "../kafka/connect-log.ts";
 import type { Log } from "../kafka/log.ts";
 import { type BrokerSettings, brokerOptions } from "../kafka/security.ts";
 import type { Logger } from "../observability/logger.ts";
 import { connectPool, type Sql } from "../platform/postgres/connect.ts";
 import type { Settings } from "../platform/settings/settings.ts";
-import { isService, readStackFile, type StackEntry } from "../platform/stack-file.ts";
+import { readStackFile, type StackEntry } from "../platform/stack-file.ts";
 
 /** Nobody says where a server is. */
 export class ConnectionError extends UserError {

@@ -2,7 +2,7 @@
 import { allEntities } from "../contracts/entities/index.ts";
 import { partitionCount, topicsOf } from "../contracts/topics.ts";
 import type { Log } from "../kafka/log.ts";
-import { copiesOf, type Settings } from "../platform/settings/settings.ts";
+import { replicationOptionsOf, type Settings } from "../platform/settings/settings.ts";
 
 /**
  * Creates the missing topics of all entities, internal ones included.
@@ -10,7 +10,7 @@ import { copiesOf, type Settings } from "../platform/settings/settings.ts";
  * @throws {Error} when a topic exists with another number of partitions, or the brokers cannot be reached.
  */
 export async function ensureFlowTopics(log: Pick<Log, "ensureTopics">, settings: Settings): Promise<void> {
-  const copies = copiesOf(settings);
+  const copies = replicationOptionsOf(settings);
   const byPartitions = Map.groupBy(allEntities, (entity) => partitionCount(entity, settings.LOCKSTEP_PARTITIONS));
   for (const [partitions, group] of byPartitions)
     await log.ensureTopics(group.flatMap(topicsOf), { ...copies, partitions });

@@ -1,114 +1,115 @@
 /**
- * Runs one service as a process: reads settings, starts it, stops it on SIGTERM or SIGINT, and ends the process when it
- * cannot go on. Crash-only: whatever is not known to be whole ends here, and start-up is the recovery.
+ * Runs one service as a process: reads the settings, starts the service, and stops it on SIGTERM or SIGINT.
+ *
+ * Crash-only: after an unexpected error the process exits, and its supervisor restarts it. Start-up is the recovery path.
  */
 import { hostname } from "node:os";
 import { createLogger, type Logger } from "../observability/logger.ts";
 import { createMetrics, type Metrics } from "../observability/metrics.ts";
 import { measureRuntime } from "../observability/runtime.ts";
-import { startTelemetry } from "../observability/telemetry.ts";
+import { startTelemetry, type Telemetry } from "../observability/telemetry.ts";
+import { collectGarbageWhenIdle } from "./collect-garbage-when-idle.ts";
 import type { Service } from "./service.ts";
 import { readSettings, type Settings, SettingsError, telemetryOptionsOf } from "./settings/settings.ts";
 import { VERSION } from "./version.ts";
 
+/** What the process gives to its service. */
 export interface ServiceDeps {
   readonly settings: Settings;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
 
-/** Never resolves before the process ends. Exit status: 0 after a stop, 1 when the service failed, 2 for wrong settings. */
-export async function runService(name: string, start: (running: ServiceDeps) => Promise<Service>): Promise<never> {
-  let settings: Settings;
-  try {
-    settings = readSettings(process.env);
-  } catch (error) {
-    if (!(error instanceof SettingsError)) throw error;
-    endWith(name, error);
-  }
+/** Time to flush telemetry after a crash. */
+const CRASH_FLUSH_MS = 500;
+
+/**
+ * Runs a service until the process exits; never resolves.
+ *
+ * Exit status: 0 after a stop, 1 when the service failed or did not stop in time, 2 for wrong settings.
+ */
+export async function runService(name: string, start: (deps: ServiceDeps) => Promise<Service>): Promise<never> {
+  const settings = settingsOrExit(name);
   const instance = settings.LOCKSTEP_INSTANCE ?? hostname();
   const logger = createLogger(name, instance, settings.LOCKSTEP_LOG_LEVEL);
   const metrics = createMetrics(name, instance);
   measureRuntime(metrics, VERSION);
-  const telemetry = await startTelemetry({ service: name, instance, version: VERSION }, telemetryOptionsOf(settings), {
-    logger,
-    metrics,
-  });
-
-  const finish = async (status: number): Promise<never> => {
-    await telemetry.flush();
-    process.exit(status);
-  };
-  const crash = (error: unknown) => {
-    logger.fatal({ err: error }, "cannot go on; the process ends so that its supervisor starts it anew");
-    void finish(1);
-    // A flush that hangs must not keep a broken process alive.
-    setTimeout(() => process.exit(1), 500);
-  };
-  process.on("uncaughtException", crash);
-  process.on("unhandledRejection", crash);
-
-  giveMemoryBack();
-  let service: Service | undefined;
-  let stopping = false;
-  const stop = (signal: string) => {
-    if (stopping) process.exit(1);
-    stopping = true;
-    logger.info({ signal }, "stopping");
-    setTimeout(() => {
-      logger.error({ afterMs: settings.LOCKSTEP_SHUTDOWN_MS }, "work under way did not finish in time");
-      process.exit(1);
-    }, settings.LOCKSTEP_SHUTDOWN_MS);
-    if (!service) process.exit(0);
-    service.stop().then(() => {
-      logger.info("stopped");
-      void finish(0);
-    }, crash);
-  };
-  process.on("SIGTERM", () => stop("SIGTERM"));
-  process.on("SIGINT", () => stop("SIGINT"));
-
+  const reporting = { service: name, instance, version: VERSION };
+  const telemetry = await startTelemetry(reporting, telemetryOptionsOf(settings), { logger, metrics });
+  collectGarbageWhenIdle();
+  const lifecycle = new Lifecycle(logger, telemetry, settings.LOCKSTEP_SHUTDOWN_MS);
   try {
-    service = await start({ settings, logger, metrics });
+    const service = await start({ settings, logger, metrics });
+    lifecycle.service = service;
     logger.info({ version: VERSION, pid: process.pid, afterMs: Math.round(process.uptime() * 1_000) }, "started");
     await service.ended;
-    if (!stopping) throw new Error("the service ended by itself");
+    if (!lifecycle.stopping) throw new Error("the service ended without a signal to stop");
   } catch (error) {
-    if (error instanceof SettingsError) endWith(name, error);
-    if (!stopping) crash(error);
+    if (error instanceof SettingsError) exitWith(name, error);
+    if (!lifecycle.stopping) lifecycle.crash(error);
   }
   return new Promise<never>(() => {});
 }
 
-function endWith(name: string, { message }: SettingsError): never {
+function settingsOrExit(name: string): Settings {
+  try {
+    return readSettings(process.env);
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    return exitWith(name, error);
+  }
+}
+
+function exitWith(name: string, { message }: SettingsError): never {
   console.error(`lockstep ${name}: ${message}`);
   process.exit(2);
 }
 
-const LOOK_EVERY_MS = 500;
-/** Shares of one core: on a full machine no service ever has half of one. */
-const BURST = 0.2;
-const IDLE = 0.1;
-const BURST_BYTES = 100 * 1024 * 1024;
-/** Looks in a row, two seconds: a steady load that goes up and down is neither a burst nor its end. */
-const IN_A_ROW = 4;
+/** Ends the process: on a signal, or on an unexpected error. */
+class Lifecycle {
+  /** The started service; undefined during start-up. */
+  service: Service | undefined;
+  stopping = false;
 
-/** After a burst the engine keeps its heap for the next one. Here it is collected once, when the process has had little to do for a while. */
-function giveMemoryBack(): void {
-  let cpu = process.cpuUsage();
-  let busy = 0;
-  let idle = 0;
-  let burst = false;
-  const timer = setInterval(() => {
-    const used = process.cpuUsage(cpu);
-    cpu = process.cpuUsage();
-    const share = (used.user + used.system) / 1_000 / LOOK_EVERY_MS;
-    busy = share > BURST ? busy + 1 : 0;
-    idle = share < IDLE ? idle + 1 : 0;
-    burst ||= busy >= IN_A_ROW;
-    if (!burst || idle < IN_A_ROW || process.memoryUsage.rss() < BURST_BYTES) return;
-    burst = false;
-    Bun.gc(true);
-  }, LOOK_EVERY_MS);
-  timer.unref();
+  constructor(
+    private readonly logger: Logger,
+    private readonly telemetry: Telemetry,
+    private readonly shutdownMs: number,
+  ) {
+    const crash = (error: unknown) => this.crash(error);
+    process.on("uncaughtException", crash);
+    process.on("unhandledRejection", crash);
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => this.stop(signal));
+  }
+
+  crash(error: unknown): void {
+    this.logger.fatal({ err: error }, "unexpected error; the process exits so that its supervisor restarts it");
+    void this.exit(1);
+    // A flush that hangs must not keep a broken process alive.
+    setTimeout(() => process.exit(1), CRASH_FLUSH_MS);
+  }
+
+  /** A second signal exits at once. */
+  private stop(signal: string): void {
+    if (this.stopping) process.exit(1);
+    this.stopping = true;
+    this.logger.info({ signal }, "stopping");
+    setTimeout(() => {
+      this.logger.error({ afterMs: this.shutdownMs }, "the service did not stop within LOCKSTEP_SHUTDOWN_MS; exiting");
+      process.exit(1);
+    }, this.shutdownMs);
+    if (!this.service) process.exit(0);
+    this.service.stop().then(
+      () => {
+        this.logger.info("stopped");
+        void this.exit(0);
+      },
+      (error) => this.crash(error),
+    );
+  }
+
+  private async exit(status: number): Promise<never> {
+    await this.telemetry.flush();
+    process.exit(status);
+  }
 }

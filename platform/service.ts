@@ -1,15 +1,18 @@
-/** What every room is to the process that runs it. */
+/** The interface between a service and the process that runs it. */
+
+/** A running service. */
 export interface Service {
-  /** Settles when the service ended. Rejects when it cannot go on: the process then ends, and its supervisor starts it anew. */
+  /** Resolves when the service has stopped. Rejects when it cannot continue; the process then exits and its supervisor restarts it. */
   readonly ended: Promise<void>;
-  /** Stops taking new work, finishes what is under way, and resolves. Harmless twice. */
+  /** Accepts no new work, finishes the work in progress, and resolves. Calling it twice is harmless. */
   stop(): Promise<void>;
 }
 
-/** One thing that must hold for a service to be ready: its name, and why not, if not. */
+/** One condition of a service's readiness. */
 export interface Check {
   readonly name: string;
+  /** Why the service is not ready; undefined if the condition holds. */
   readonly problem: () => string | undefined;
-  /** Worth knowing, and no reason to be not ready. */
+  /** Additional state that does not affect readiness. */
   readonly note?: () => string | undefined;
 }

@@ -1,30 +1,26 @@
-/** The file in a data folder that tells what runs there: written by the supervisor, read by `status` and by operations. */
+/** The state file of a stack: the supervisor writes it into the data folder; `status` and operations read it. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** One process or server, as far as a client of it must know. */
+/** One process or server of a stack, as its clients see it. */
 export interface StackEntry {
   readonly name: string;
   readonly kind: string;
-  /** From 1. */
+  /** Counts from 1. */
   readonly instance: number;
-  /** What a client connects with; it may hold a password. */
+  /** Address for clients. It may contain a password. */
   readonly url: string;
-  /** What clients of a service with several instances connect with: one of them answers. */
+  /** Address that all instances of the service share: any of them responds. */
   readonly sharedUrl?: string | undefined;
 }
 
-const services: readonly string[] = ["gateway", "relay", "stream", "replica", "console"];
-
-/** True for a process of ours; false for a server that they work on, or that watches them. */
-export const isService = ({ kind }: Pick<StackEntry, "kind">): boolean => services.includes(kind);
-
-/** Where a stack keeps everything unless it is told otherwise. */
+/** Default data folder of a stack. */
 export const DEFAULT_DATA = ".lockstep";
 
+/** Path of the state file in a data folder. */
 export const stackFileOf = (data: string): string => join(data, "stack.json");
 
-/** What the file says; undefined when no stack was started there, or was stopped. */
+/** Reads the state file. @returns undefined when no stack runs in this folder. @throws {Error} when the file is not JSON. */
 export function readStackFile<State extends { readonly entries: readonly StackEntry[] }>(
   data: string,
 ): State | undefined {

@@ -1,4 +1,4 @@
-/** The version of Lockstep, as the package says it. */
 import manifest from "../package.json" with { type: "json" };
 
+/** The version of Lockstep, from package.json. */
 export const VERSION: string = manifest.version;

@@ -29,17 +29,17 @@ export function connectDatabases(
 ): Databases {
   const { name, connections, statementTimeoutMs, appliers } = settings;
   const silenceMs = statementTimeoutMs + GRACE_MS;
-  const open = (use: string, max: number, bounds: { deadlineMs: number; maxWaiting: number }) =>
+  const open = (use: string, max: number, bounds: { deadlineMs: number; maxPending: number }) =>
     new Database(() => connectPool(url, { max, name: `lockstep-${name}-${use}`, statementTimeoutMs }), {
       silenceMs,
       ...bounds,
     });
-  const applies = open("applies", appliers, { deadlineMs: silenceMs, maxWaiting: 100 });
-  const epoch = open("epoch", 2, { deadlineMs: READ_MS, maxWaiting: 100 });
+  const applies = open("applies", appliers, { deadlineMs: silenceMs, maxPending: 100 });
+  const epoch = open("epoch", 2, { deadlineMs: READ_MS, maxPending: 100 });
   const others = appliers + 2;
   const reads = open("reads", Math.max(2, connections - others), {
     deadlineMs: READ_MS,
-    maxWaiting: MOST_READS,
+    maxPending: MOST_READS,
   });
   return {
     applies,

@@ -10,7 +10,7 @@ import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { type ActiveSpan, isTracing, SpanKind, startSpan, traceIdOf } from "../observability/trace.ts";
 import type { ConsumerLags } from "../pipeline/consumer-lags.ts";
-import { isUnavailable } from "../platform/postgres/database.ts";
+import { isUnavailable } from "../platform/postgres/errors.ts";
 import type { Applied, Applier } from "./apply/applier.ts";
 import { type ApplyMetrics, applyMetricsOf } from "./apply/apply-metrics.ts";
 import { type Outcome, outcomes, reduce } from "./apply/reduce.ts";

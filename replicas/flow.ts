@@ -7,7 +7,7 @@ import { ConsumerLags } from "../pipeline/consumer-lags.ts";
 import { ensureFlowTopics } from "../pipeline/ensure-topics.ts";
 import type { Pause } from "../pipeline/pause.ts";
 import type { ServiceDeps } from "../platform/run.ts";
-import { copiesOf } from "../platform/settings/settings.ts";
+import { replicationOptionsOf } from "../platform/settings/settings.ts";
 import { CatchUp } from "./catch-up/catch-up.ts";
 import { Positions } from "./catch-up/positions.ts";
 import { dropOld, rebuild } from "./catch-up/rebuild/index.ts";
@@ -95,7 +95,7 @@ export class Flow {
    */
   async start(): Promise<{ readonly ended: Promise<void> }> {
     const { log, pause, name, settings } = this.deps;
-    const copies = copiesOf(settings);
+    const copies = replicationOptionsOf(settings);
     await ensureFlowTopics(log, settings);
     await log.ensureTopics([receiptsTopic], { ...copies, partitions: 1 });
     const control = await pause.watch(log, replicaKey(name), copies);

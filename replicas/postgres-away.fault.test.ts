@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Hono } from "hono";
 import { createMetrics } from "../observability/metrics.ts";
-import { serviceApp } from "../platform/http/http.ts";
+import { serviceApp } from "../platform/http/service-app.ts";
 import { migrate } from "../platform/postgres/migrate.ts";
 import { startPostgres } from "../stack/servers/postgres.ts";
 import type { Server } from "../stack/servers/server.ts";

@@ -3,7 +3,7 @@
  * command ends the process, the supervisor starts it again, and the next restart begins when the instance is ready.
  */
 import { UserError } from "../contracts/errors.ts";
-import { isService } from "../platform/stack-file.ts";
+import { isService } from "../contracts/services.ts";
 import { healthOf } from "./health.ts";
 import { terminate } from "./processes.ts";
 import { processOf, readState, runningSupervisor, type StateEntry } from "./state.ts";

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { exampleEnvironment, readSettings } from "../platform/settings/settings.ts";
+import { exampleEnvironment } from "../platform/settings/print.ts";
+import { readSettings } from "../platform/settings/settings.ts";
 
 const file = await Bun.file(new URL("../.env.example", import.meta.url)).text();
 

@@ -2,7 +2,7 @@
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { EXAMPLE_ID, exampleDocument } from "../../contracts/entity/example.ts";
 import { capitalised, schemaRef } from "../../contracts/entity/json-schema.ts";
-import { headers, id, ifNoneMatch, page, traceparent } from "../../platform/openapi/headers.ts";
+import { headers, id, ifNoneMatch, page, traceparent } from "../../pipeline/openapi-headers.ts";
 import { json, type Operation, problems } from "../../platform/openapi/operation.ts";
 import { ANY, entityDocument, schemaName } from "./operations.ts";
 

@@ -12,7 +12,7 @@ import {
   prefer,
   syncToken,
   traceparent,
-} from "../../platform/openapi/headers.ts";
+} from "../../pipeline/openapi-headers.ts";
 import { type Header, json, media, type Operation, problems, text } from "../../platform/openapi/operation.ts";
 import { KEY_PATTERN } from "../idempotency.ts";
 import { JSON_TYPES, PATCH_TYPES } from "../routes.ts";

@@ -1,6 +1,7 @@
 /** Situations for `promtool test rules`: a healthy system for some hours, and what is different in each; which alerts fire then. */
 import { replicaNames } from "../../contracts/entities/index.ts";
 import { metrics } from "../../contracts/metrics.ts";
+import { coreServices } from "../../contracts/services.ts";
 import { replicaGroup, streamGroup } from "../../contracts/topics.ts";
 import { foreign } from "./foreign.ts";
 
@@ -21,7 +22,7 @@ const rising = (perMinute: number) => `0+${perMinute}x${MINUTES}`;
 /** One value for some minutes, then another. */
 const turns = (from: number, minutes: number, to: number) => `${from}x${minutes} ${to}x${MINUTES - minutes}`;
 
-const services = ["gateway", "relay", "stream", "console", ...replicaNames.map((name) => `replica-${name}`)];
+const services = [...coreServices, ...replicaNames.map((name) => `replica-${name}`)];
 const at = (service: string) => `service="${service}",instance="1",job="lockstep"`;
 
 const latency = (replica: string, store: string, le?: string) =>

@@ -3,6 +3,7 @@
  * `service` (`gateway`, `replica-catalog`, …) and `instance`, the same as on `up`.
  */
 import { replicaNames } from "../../contracts/entities/index.ts";
+import { coreServices } from "../../contracts/services.ts";
 
 /** Grafana derives the windows of its rates from this: its datasource is told the same. */
 export const SCRAPE_SECONDS = 5;
@@ -31,17 +32,16 @@ const common = (interval: string, rules: string) => ({
  * Redpanda tells of itself at its admin port.
  */
 export function composeConfiguration() {
-  const services = ["gateway", "relay", "stream", "console"];
   return {
     ...common(`${SCRAPE_SECONDS}s`, "rules/*.yml"),
     scrape_configs: [
       {
         job_name: "lockstep",
         dns_sd_configs: [
-          { names: [...services, ...replicaNames], type: "A", port: PORT, refresh_interval: `${SCRAPE_SECONDS}s` },
+          { names: [...coreServices, ...replicaNames], type: "A", port: PORT, refresh_interval: `${SCRAPE_SECONDS}s` },
         ],
         relabel_configs: [
-          { source_labels: ["__meta_dns_name"], regex: `(${services.join("|")})`, target_label: "service" },
+          { source_labels: ["__meta_dns_name"], regex: `(${coreServices.join("|")})`, target_label: "service" },
           {
             source_labels: ["__meta_dns_name"],
             regex: `(${replicaNames.join("|")})`,

@@ -9,14 +9,14 @@ import { developmentSettings, developmentToken, ensureDevelopmentKey, toolToken 
 import { IssuerKeys } from "./keys.ts";
 import { verifyToken } from "./verify.ts";
 
-const wish = { scope: "lockstep:read", subject: "developer", lasts: "1h" };
+const request = { scope: "lockstep:read", subject: "developer", lifetime: "1h" };
 
 test("its key is kept, and only its owner's; what it signs is good for services with its settings", async () => {
   const data = temporaryFolder("development");
-  expect(await developmentToken(data, wish)).toBeUndefined();
+  expect(await developmentToken(data, request)).toBeUndefined();
   expect(await toolToken(undefined, data)).toBeUndefined();
   await ensureDevelopmentKey(data);
-  const token = (await developmentToken(data, wish))!;
+  const token = (await developmentToken(data, request))!;
   await ensureDevelopmentKey(data);
   for (const file of ["key.json", "jwks.json"]) expect(statSync(join(data, "auth", file)).mode & 0o777).toBe(0o600);
   const settings = readSettings(developmentSettings(data));

@@ -1,6 +1,6 @@
 /**
- * An issuer for trying it out: a key pair in a stack's data folder, made by `bun run up --auth`. Whoever can read that folder can make any
- * token; a real issuer's key is never near the services.
+ * A token issuer for development: a key pair in the stack's data folder, which `bun run up --auth` creates. Everyone who can read
+ * the folder can issue tokens. In production use a real issuer, whose private key the services never see.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -13,19 +13,19 @@ const ISSUER = "urn:lockstep:development";
 const AUDIENCE = "lockstep";
 
 const keyFile = (data: string): string => join(resolve(data), "auth", "key.json");
-const setFile = (data: string): string => join(resolve(data), "auth", "jwks.json");
+const keySetFile = (data: string): string => join(resolve(data), "auth", "jwks.json");
 
-/** What services are told, so that they trust this key and no other. */
+/** Settings with which services accept tokens of this key only. */
 export const developmentSettings = (data: string) => ({
   LOCKSTEP_AUTH: "jwt",
   LOCKSTEP_AUTH_ISSUER: ISSUER,
   LOCKSTEP_AUTH_AUDIENCE: AUDIENCE,
-  LOCKSTEP_AUTH_JWKS: pathToFileURL(setFile(data)).href,
+  LOCKSTEP_AUTH_JWKS: pathToFileURL(keySetFile(data)).href,
 });
 
-/** Makes the key pair unless there is one: tokens stay good over restarts. Only its owner may read it. */
+/** Creates the key pair unless it exists, so that tokens stay valid after a restart. Only the owner can read the files. */
 export async function ensureDevelopmentKey(data: string): Promise<void> {
-  if (existsSync(keyFile(data)) && existsSync(setFile(data))) return;
+  if (existsSync(keyFile(data)) && existsSync(keySetFile(data))) return;
   const { privateKey, publicKey } = await generateKeyPair(ALGORITHM, { extractable: true });
   const jwk = await exportJWK(publicKey);
   const kid = await calculateJwkThumbprint(jwk);
@@ -33,40 +33,44 @@ export async function ensureDevelopmentKey(data: string): Promise<void> {
   const write = (file: string, content: unknown) =>
     writeFileSync(file, `${JSON.stringify(content)}\n`, { mode: 0o600 });
   write(keyFile(data), { ...(await exportJWK(privateKey)), kid });
-  write(setFile(data), { keys: [{ ...jwk, kid, alg: ALGORITHM, use: "sig" }] });
+  write(keySetFile(data), { keys: [{ ...jwk, kid, alg: ALGORITHM, use: "sig" }] });
 }
 
+/** Claims of a development token. */
 export interface DevelopmentTokenRequest {
+  /** Scopes, separated by spaces. */
   readonly scope: string;
   readonly subject: string;
-  /** A number and s, m, h or d: `1h`. */
-  readonly lasts: string;
+  /** A number with s, m, h or d: `1h`. */
+  readonly lifetime: string;
 }
 
-/** @returns a token; undefined when the folder has no development key. */
-export async function developmentToken(data: string, wish: DevelopmentTokenRequest): Promise<string | undefined> {
+/** Issues a token. @returns undefined when the folder has no development key. */
+export async function developmentToken(data: string, request: DevelopmentTokenRequest): Promise<string | undefined> {
   if (!existsSync(keyFile(data))) return undefined;
   const jwk = JSON.parse(readFileSync(keyFile(data), "utf8")) as JWK;
-  return new SignJWT({ scope: wish.scope })
+  return new SignJWT({ scope: request.scope })
     .setProtectedHeader({ alg: ALGORITHM, kid: jwk.kid!, typ: "at+jwt" })
     .setIssuer(ISSUER)
     .setAudience(AUDIENCE)
-    .setSubject(wish.subject)
+    .setSubject(request.subject)
     .setIssuedAt()
-    .setExpirationTime(wish.lasts)
+    .setExpirationTime(request.lifetime)
     .sign(await importJWK(jwk, ALGORITHM));
 }
 
 /** Longer than any load test. */
-const TOOL_LASTS = "24h";
+const TOOL_TOKEN_LIFETIME = "24h";
 
 /**
- * What a tool sends to a stack's gateway: the token that it was given, else one that it makes itself.
+ * The token that a tool sends to a stack's gateway: the given one, else a new development token.
  *
- * @param given LOCKSTEP_TOKEN. @param data folder of the stack; undefined for one that is known by its URL only.
- * @returns undefined when there is neither: the gateway then asks nobody, or refuses.
+ * @param given value of LOCKSTEP_TOKEN.
+ * @param data folder of the stack; undefined when only the stack's URL is known.
+ * @returns undefined when there is neither. A gateway with LOCKSTEP_AUTH=jwt then rejects the tool's requests.
  */
 export async function toolToken(given: string | undefined, data: string | undefined): Promise<string | undefined> {
   if (given !== undefined || data === undefined) return given;
-  return developmentToken(data, { scope: scopes.join(" "), subject: "lockstep-tools", lasts: TOOL_LASTS });
+  const scope = scopes.join(" ");
+  return developmentToken(data, { scope, subject: "lockstep-tools", lifetime: TOOL_TOKEN_LIFETIME });
 }

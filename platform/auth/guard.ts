@@ -1,4 +1,4 @@
-/** Who may do what over HTTP: bearer tokens (RFC 6750) with scopes, or nobody is asked (`LOCKSTEP_AUTH=off`). */
+/** Authorization over HTTP: bearer tokens (RFC 6750) with scopes, or none at all (`LOCKSTEP_AUTH=off`). */
 import type { Context, MiddlewareHandler } from "hono";
 import { RequestError } from "../../contracts/errors.ts";
 import type { Scope } from "../../contracts/scopes.ts";
@@ -8,92 +8,100 @@ import { isLoopback } from "../http/loopback.ts";
 import type { Check } from "../service.ts";
 import { type Settings, SettingsError } from "../settings/settings.ts";
 import { IssuerKeys } from "./keys.ts";
-import { memoizeToken } from "./remember.ts";
-import { type Caller, type Reason, TokenRejectedError, verifyToken } from "./verify.ts";
+import { memoizeToken } from "./memoize-token.ts";
+import { type Caller, type RejectionReason, TokenRejectedError, verifyToken } from "./verify.ts";
 
 declare module "hono" {
   interface ContextVariableMap {
-    /** Who asks; undefined where nobody is asked. */
+    /** The authenticated client; undefined with `LOCKSTEP_AUTH=off`. */
     caller?: Caller;
   }
 }
 
-/** How a service asks who comes. */
+/** The authorization of one service. */
 export interface Auth {
-  /** To be part of the service's readiness. */
+  /** Part of the service's readiness. */
   readonly checks: readonly Check[];
-  /** Lets through who may. What is routed before it is open to everybody, what is routed after it to nobody without a token. */
+  /** Authorization middleware. Routes registered before it are public; routes after it need a token. */
   readonly guard: MiddlewareHandler;
   close(): void;
 }
 
-/** What differs from service to service. */
-export interface Rules {
-  /** What a request with this method needs. */
+/** What a service requires of its clients. */
+export interface AuthRules {
+  /** The scope that a request with this method needs. */
   readonly scopeOf: (method: string) => Scope;
-  /** Whether a token may also come as the password of HTTP Basic, whatever the user's name: a browser can send no other. */
+  /** Also accepts the token as the password of HTTP Basic, with any user name: a browser has no other way. Default false. */
   readonly basic?: boolean;
 }
 
-interface AuthParts {
+/** What {@link createAuth} needs. */
+export interface AuthDeps {
   readonly settings: Settings;
   readonly metrics: Pick<Metrics, "authRefusals">;
   readonly logger: Logger;
 }
 
-/** @throws {SettingsError} when the service would be open to the network, and nobody has said that it shall be. */
-export function authOf({ settings, metrics, logger }: AuthParts, rules: Rules): Auth {
+/** Creates the authorization that the settings ask for. @throws {SettingsError} as {@link rejectUnauthenticatedBind} does. */
+export function createAuth({ settings, metrics, logger }: AuthDeps, rules: AuthRules): Auth {
   rejectUnauthenticatedBind(settings);
   const { LOCKSTEP_AUTH, LOCKSTEP_AUTH_ISSUER: issuer, LOCKSTEP_AUTH_JWKS: keysUrl } = settings;
   if (LOCKSTEP_AUTH !== "jwt") return { checks: [], guard: (_, next) => next(), close: () => {} };
-  // readSettings lets none through without them; whoever comes another way must not find the door open.
-  if (!issuer || !keysUrl) throw new SettingsError(["LOCKSTEP_AUTH=jwt needs an issuer and its keys"]);
+  // `readSettings` requires both. Settings that were made in another way must not disable authorization.
+  if (!issuer || !keysUrl)
+    throw new SettingsError(["LOCKSTEP_AUTH=jwt: set LOCKSTEP_AUTH_ISSUER and LOCKSTEP_AUTH_JWKS too"]);
   const keys = new IssuerKeys(keysUrl, logger);
   const expected = { issuer, audience: settings.LOCKSTEP_AUTH_AUDIENCE };
-  const judge = memoizeToken((token) => verifyToken(token, keys, expected));
-  const refusal = (reason: Reason) => metrics.authRefusals.inc({ reason });
-  return { checks: [keys.check], guard: authorize(judge, rules, refusal), close: () => keys.close() };
+  const verify = memoizeToken((token) => verifyToken(token, keys, expected));
+  const onReject = (reason: RejectionReason) => metrics.authRefusals.inc({ reason });
+  return { checks: [keys.check], guard: authorize(verify, rules, onReject), close: () => keys.close() };
 }
 
-/** @throws {SettingsError} when the address is no loopback's and nothing says who may come. */
+/** Requires an explicit LOCKSTEP_AUTH. @throws {SettingsError} when it is not set and other machines can reach LOCKSTEP_HOST. */
 export function rejectUnauthenticatedBind({
   LOCKSTEP_AUTH,
   LOCKSTEP_HOST,
 }: Pick<Settings, "LOCKSTEP_AUTH" | "LOCKSTEP_HOST">): void {
   if (LOCKSTEP_AUTH === undefined && !isLoopback(LOCKSTEP_HOST))
     throw new SettingsError([
-      `LOCKSTEP_HOST=${LOCKSTEP_HOST} opens gateway and console to the network: set LOCKSTEP_AUTH=jwt, or LOCKSTEP_AUTH=off where everybody who can reach them may do everything`,
+      `LOCKSTEP_HOST=${LOCKSTEP_HOST} lets other machines reach gateway and console without authorization: ` +
+        "set LOCKSTEP_AUTH=jwt, or LOCKSTEP_AUTH=off if everyone who can reach them may do everything",
     ]);
 }
 
-/** @param refusal told each time that somebody is not let in. */
+/**
+ * Middleware that rejects requests without a valid token of the required scope.
+ *
+ * @param verify throws {@link TokenRejectedError} for a token that is not valid.
+ * @param onReject called for each rejected request.
+ */
 export function authorize(
-  judge: (token: string) => Promise<Caller>,
-  { scopeOf, basic = false }: Rules,
-  refusal: (reason: Reason) => void,
+  verify: (token: string) => Promise<Caller>,
+  { scopeOf, basic = false }: AuthRules,
+  onReject: (reason: RejectionReason) => void,
 ): MiddlewareHandler {
   return async (c, next) => {
     const scope = scopeOf(c.req.method);
     try {
-      c.set("caller", await admit(c, scope));
+      c.set("caller", await authenticate(c, scope));
     } catch (error) {
       if (!(error instanceof TokenRejectedError)) throw error;
-      refusal(error.reason);
-      throw answerTo(error, scope, basic);
+      onReject(error.reason);
+      throw toHttpError(error, scope, basic);
     }
     await next();
   };
 
-  async function admit(c: Context, scope: Scope): Promise<Caller> {
+  async function authenticate(c: Context, scope: Scope): Promise<Caller> {
     const token = tokenIn(c.req.header("authorization"), basic);
-    if (token === undefined) throw new TokenRejectedError("missing", "Nobody may do this without a token.");
-    const caller = await judge(token);
-    if (!caller.scopes.includes(scope)) throw new TokenRejectedError("scope", `The token has not the scope ${scope}.`);
+    if (token === undefined) throw new TokenRejectedError("missing", "This request needs a token.");
+    const caller = await verify(token);
+    if (!caller.scopes.includes(scope)) throw new TokenRejectedError("scope", `The token lacks the scope ${scope}.`);
     return caller;
   }
 }
 
-/** Undefined when there is none, or one of a scheme that is not taken here. */
+/** The token of an `Authorization` header; undefined when there is none, or its scheme is not accepted. */
 function tokenIn(header: string | undefined, basic: boolean): string | undefined {
   const [, scheme, credentials = ""] = /^(\w+) +(\S+) *$/.exec(header ?? "") ?? [];
   if (scheme?.toLowerCase() === "bearer") return credentials;
@@ -104,7 +112,8 @@ function tokenIn(header: string | undefined, basic: boolean): string | undefined
 
 const REALM = 'realm="lockstep"';
 
-function answerTo({ reason, message, cause }: TokenRejectedError, scope: Scope, basic: boolean): RequestError {
+/** The response to a rejected request: 503 without keys, 403 without the scope, else 401 with a challenge (RFC 6750, section 3). */
+function toHttpError({ reason, message, cause }: TokenRejectedError, scope: Scope, basic: boolean): RequestError {
   switch (reason) {
     case "keys":
       return new RequestError("UNAVAILABLE", message, { cause });
@@ -114,8 +123,8 @@ function answerTo({ reason, message, cause }: TokenRejectedError, scope: Scope, 
       });
     default: {
       const bearer = reason === "missing" ? `Bearer ${REALM}` : `Bearer ${REALM}, error="invalid_token"`;
-      return new RequestError("UNAUTHENTICATED", `${message} Send one that has the scope ${scope}.`, {
-        // Basic first: both are sent in one line, of which Chromium reads the first scheme only.
+      return new RequestError("UNAUTHENTICATED", `${message} Send a token with the scope ${scope}.`, {
+        // Basic goes first: both travel in one header line, and Chromium reads only its first scheme.
         challenges: basic ? [`Basic ${REALM}, charset="UTF-8"`, bearer] : [bearer],
       });
     }

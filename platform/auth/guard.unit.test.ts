@@ -3,9 +3,9 @@ import { expect, test } from "bun:test";
 import type { Hono } from "hono";
 import { createLogger } from "../../observability/logger.ts";
 import { createMetrics } from "../../observability/metrics.ts";
-import { serviceApp } from "../http/http.ts";
+import { serviceApp } from "../http/service-app.ts";
 import { readSettings, SettingsError } from "../settings/settings.ts";
-import { authorize, type Rules, rejectUnauthenticatedBind } from "./guard.ts";
+import { type AuthRules, authorize, rejectUnauthenticatedBind } from "./guard.ts";
 import { type Caller, TokenRejectedError } from "./verify.ts";
 
 const scopeOf = (method: string) => (method === "GET" ? "lockstep:read" : "lockstep:write");
@@ -16,7 +16,7 @@ async function judge(token: string): Promise<Caller> {
   return { subject: "maria", scopes: ["openid", `lockstep:${token}`], expiresMs: 0, token };
 }
 
-function guarded(rules: Rules): { app: Hono; refusals: string[] } {
+function guarded(rules: AuthRules): { app: Hono; refusals: string[] } {
   const refusals: string[] = [];
   const app = serviceApp({
     checks: [],
@@ -83,7 +83,7 @@ test("with one that has another scope: 403 that names the one that is needed", a
     const { status, challenge, type, body } = await ask(app, method, `Bearer ${has}`);
     expect([status, type]).toEqual([403, "application/problem+json"]);
     expect(challenge).toBe(`Bearer realm="lockstep", error="insufficient_scope", scope="${needs}"`);
-    expect(body).toMatchObject({ code: "FORBIDDEN", detail: `The token has not the scope ${needs}.` });
+    expect(body).toMatchObject({ code: "FORBIDDEN", detail: `The token lacks the scope ${needs}.` });
   }
   expect(refusals).toEqual(["scope", "scope", "scope"]);
 });
@@ -128,6 +128,6 @@ test("an address that others reach needs a word on who may come; this machine's 
 
 test("jwt without an issuer or its keys is a mistake, each in a line", () => {
   const read = () => readSettings({ LOCKSTEP_AUTH: "jwt", LOCKSTEP_AUTH_JWKS: "ftp://x" });
-  expect(read).toThrow("LOCKSTEP_AUTH_ISSUER: must be set where LOCKSTEP_AUTH=jwt");
+  expect(read).toThrow("LOCKSTEP_AUTH_ISSUER: must be set with LOCKSTEP_AUTH=jwt");
   expect(read).toThrow("LOCKSTEP_AUTH_JWKS=ftp://x: must be a URL like");
 });

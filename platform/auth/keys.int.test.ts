@@ -10,7 +10,7 @@ import { IssuerKeys, type KeyRefreshTimes } from "./keys.ts";
 import { TokenRejectedError, verifyToken } from "./verify.ts";
 
 const logger = createLogger("test", "1", "silent");
-const PACE: KeyRefreshTimes = { timeOut: 200, refresh: 60_000, coolDown: 0, apart: 0 };
+const PACE: KeyRefreshTimes = { timeoutMs: 200, refreshMs: 60_000, cooldownMs: 0, minIntervalMs: 0 };
 
 let keys: IssuerKeys | undefined;
 afterEach(() => keys?.close());
@@ -47,7 +47,7 @@ test("they are fetched once, and a key that is not known makes them be fetched o
 
 test("a key that was taken out is good for nothing after the next refresh, with no request in between", async () => {
   using issuer = await Issuer.start();
-  const of = keysAt(issuer.url, { refresh: 50 });
+  const of = keysAt(issuer.url, { refreshMs: 50 });
   const old = await issuer.token();
   expect(await judge(of, old)).toBe("good");
   issuer.keys = [await signingKey("EdDSA")];
@@ -59,7 +59,7 @@ test("a key that was taken out is good for nothing after the next refresh, with 
 
 test("unknown keys, and huge names of keys, do not flood the issuer", async () => {
   using issuer = await Issuer.start();
-  const of = keysAt(issuer.url, { coolDown: 60_000 });
+  const of = keysAt(issuer.url, { cooldownMs: 60_000 });
   expect(await judge(of, await issuer.token())).toBe("good");
   const foreign = await signingKey("ES256");
   for (let i = 0; i < 20; i++)
@@ -76,7 +76,7 @@ test.each(["error", "silence"] as const)(
   async (answer) => {
     using issuer = await Issuer.start();
     issuer.answer = answer;
-    const of = keysAt(issuer.url, { apart: 300 });
+    const of = keysAt(issuer.url, { minIntervalMs: 300 });
     const token = await issuer.token();
     expect(of.check.problem()).toBeString();
     const begun = performance.now();
@@ -91,7 +91,7 @@ test.each(["error", "silence"] as const)(
 
 test("one that goes away leaves the last good set: what it signed is good, what it did not is not", async () => {
   using issuer = await Issuer.start();
-  const of = keysAt(issuer.url, { refresh: 50 });
+  const of = keysAt(issuer.url, { refreshMs: 50 });
   expect(await judge(of, await issuer.token())).toBe("good");
   for (const answer of ["error", "silence"] as const) {
     issuer.answer = answer;
@@ -105,7 +105,7 @@ test("one that goes away leaves the last good set: what it signed is good, what 
 
 test("nobody listens there at the start", async () => {
   const port = await freePort();
-  const of = keysAt(`http://127.0.0.1:${port}/jwks.json`, { apart: 50 });
+  const of = keysAt(`http://127.0.0.1:${port}/jwks.json`, { minIntervalMs: 50 });
   using later = await Issuer.start(port);
   await eventually(async () => (await judge(of, await later.token())) === "good", { ...WAIT, what: "the keys" });
 });

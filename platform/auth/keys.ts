@@ -1,70 +1,84 @@
 /**
- * The issuer's public keys: from where the configuration says and from nowhere else, whatever a token names. Fetched at the start, every
- * ten minutes, and when a token names a key that is not known; a set that cannot be fetched leaves the last good one in place.
+ * The issuer's public keys. They come only from the URL of LOCKSTEP_AUTH_JWKS, never from a place that a token names.
+ *
+ * Keys are fetched at the start, every ten minutes, and when a token names an unknown key. If a fetch fails, the previous keys
+ * stay in use.
  */
-
 import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from "jose";
 import { LockstepError } from "../../contracts/errors.ts";
 import type { Logger } from "../../observability/logger.ts";
 import { Outage } from "../../observability/outage.ts";
 import type { Check } from "../service.ts";
 
-/** In milliseconds. */
+/** When keys are fetched, in milliseconds. */
 export interface KeyRefreshTimes {
-  /** Longest that one fetch takes. */
-  readonly timeOut: number;
-  /** From a fetch that worked to the next. */
-  readonly refresh: number;
-  /** Unknown keys cause none for so long after one that worked. */
-  readonly coolDown: number;
-  /** From the begin of one to the begin of the next, also while it does not work. */
-  readonly apart: number;
+  /** Longest duration of one fetch. */
+  readonly timeoutMs: number;
+  /** From a successful fetch to the next. */
+  readonly refreshMs: number;
+  /** After a successful fetch, unknown keys cause no other fetch for this time. */
+  readonly cooldownMs: number;
+  /** Least time from the start of one fetch to the start of the next, successful or not. */
+  readonly minIntervalMs: number;
 }
 
-const PACE: KeyRefreshTimes = { timeOut: 2_000, refresh: 600_000, coolDown: 30_000, apart: 5_000 };
-const LONGEST_KEY_ID = 256;
+const REFRESH_TIMES: KeyRefreshTimes = {
+  timeoutMs: 2_000,
+  refreshMs: 600_000,
+  cooldownMs: 30_000,
+  minIntervalMs: 5_000,
+};
+const MAX_KEY_ID_LENGTH = 256;
 
-/** There is no key to judge a token by. */
+/** The issuer's keys have never been fetched, so no token can be verified. */
 export class KeySetUnavailableError extends LockstepError {
   constructor(message: string, options?: ErrorOptions) {
     super("KEY_SET_UNAVAILABLE", message, options);
   }
 }
 
-/** One issuer's, for as long as the process lives. */
+/** The keys of one issuer, kept up to date until {@link IssuerKeys.close}. */
 export class IssuerKeys {
   private readonly set: ReturnType<typeof createRemoteJWKSet>;
   private readonly outage: Outage;
   private timer: Timer | undefined;
-  private notBefore = Number.NEGATIVE_INFINITY;
+  private lastFetchMs = Number.NEGATIVE_INFINITY;
   private closed = false;
 
   /** @param url of a JWK set (RFC 7517): https, http, or file. */
   constructor(
     url: string,
     logger: Logger,
-    private readonly pace: KeyRefreshTimes = PACE,
+    private readonly times: KeyRefreshTimes = REFRESH_TIMES,
   ) {
-    const { timeOut: timeoutDuration, coolDown: cooldownDuration } = pace;
-    this.outage = new Outage(logger, "the issuer's keys cannot be fetched", "the issuer's keys are there again");
+    this.outage = new Outage(
+      logger,
+      "the issuer's keys cannot be fetched; check LOCKSTEP_AUTH_JWKS and the issuer",
+      "the issuer's keys can be fetched again",
+    );
     this.set = createRemoteJWKSet(new URL(url), {
-      timeoutDuration,
-      cooldownDuration,
-      cacheMaxAge: Number.POSITIVE_INFINITY, // refreshed beside the requests, so that none waits for it
+      timeoutDuration: times.timeoutMs,
+      cooldownDuration: times.cooldownMs,
+      cacheMaxAge: Number.POSITIVE_INFINITY, // `refresh` renews the keys, so no request waits for it
       [customFetch]: (at, init) => this.fetch(at, init),
     });
     void this.refresh();
   }
 
-  /** While there has never been a set, nobody can be let in. */
+  /** Readiness: without any keys the service must reject every request. */
   readonly check: Check = {
     name: "issuer's keys",
     problem: () => (this.set.jwks() ? undefined : "not fetched yet; the log says why"),
   };
 
-  /** The key that a token's header names. @throws {KeySetUnavailableError}; {errors.JOSEError} when the issuer has none such. */
+  /**
+   * The key that a token's header names.
+   *
+   * @throws {KeySetUnavailableError} while no keys have been fetched.
+   * @throws {errors.JOSEError} when the issuer has no such key.
+   */
   readonly keyFor: JWTVerifyGetKey = async (header, token) => {
-    if ((header.kid?.length ?? 0) > LONGEST_KEY_ID) throw new errors.JWKSNoMatchingKey();
+    if ((header.kid?.length ?? 0) > MAX_KEY_ID_LENGTH) throw new errors.JWKSNoMatchingKey();
     try {
       return await this.set(header, token);
     } catch (cause) {
@@ -73,30 +87,39 @@ export class IssuerKeys {
     }
   };
 
+  /** Stops refreshing. */
   close(): void {
     this.closed = true;
     clearTimeout(this.timer);
   }
 
   private async refresh(): Promise<void> {
-    let again = this.pace.refresh;
+    let delayMs = this.times.refreshMs;
     try {
       await this.set.reload();
       this.outage.ended();
     } catch (error) {
       this.outage.failed(error);
-      again = this.pace.apart;
+      delayMs = this.times.minIntervalMs;
     }
     if (this.closed) return;
-    this.timer = setTimeout(() => void this.refresh(), again);
+    // A timer, not a `sleep`: it must not keep the process alive.
+    this.timer = setTimeout(() => void this.refresh(), delayMs);
     this.timer.unref();
   }
 
-  /** However many tokens ask for it: an issuer that is away is not to be flooded. */
+  /** Limits the rate of fetches, however many tokens need one: requests must not flood an issuer that is down. */
   private async fetch(url: string, init: RequestInit): Promise<Response> {
     const now = performance.now();
-    if (now < this.notBefore) throw new Error("they were asked for a moment ago, in vain");
-    this.notBefore = now + this.pace.apart;
+    const sinceMs = now - this.lastFetchMs;
+    if (sinceMs < this.times.minIntervalMs)
+      throw new Error(
+        `the issuer's keys could not be fetched (last attempt ${seconds(sinceMs)} s ago); ` +
+          `next attempt possible in ${seconds(this.times.minIntervalMs - sinceMs)} s`,
+      );
+    this.lastFetchMs = now;
     return fetch(url, init);
   }
 }
+
+const seconds = (ms: number): string => (ms / 1_000).toFixed(1);

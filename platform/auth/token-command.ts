@@ -1,4 +1,4 @@
-/** `lockstep token` */
+/** The command `lockstep token`. */
 import { Command, InvalidArgumentError } from "commander";
 import { scopes } from "../../contracts/scopes.ts";
 import { DEFAULT_DATA } from "../stack-file.ts";
@@ -15,21 +15,22 @@ const duration = (given: string): string => {
   return given;
 };
 
-/** Prints the token and nothing else on standard output, to be used as `$(lockstep token)`. */
+/** Prints only the token on standard output, so that `$(lockstep token)` works. */
 export const tokenCommand = (): Command =>
   new Command("token")
-    .description("makes a token for the stack of `bun run up --auth`: for development, where there is no real issuer")
-    .option("--scope <scopes>", "what it allows, separated by spaces", scopes.join(" "))
-    .option("--subject <name>", "whom it is for: events tell it as who wrote", "developer")
-    .option("--for <duration>", "how long it is good: 30m, 1h, 7d", duration, "1h")
-    .option("--data <dir>", "folder of the stack", DEFAULT_DATA)
-    .action(async function (this: Command, { scope, subject, for: lasts, data }: Flags) {
+    .description("issue a token for a stack started with `bun run up --auth`; for development only")
+    .option("--scope <scopes>", "scopes of the token, separated by spaces", scopes.join(" "))
+    .option("--subject <name>", "subject of the token; events name it as their author", "developer")
+    .option("--for <duration>", "lifetime of the token: 30m, 1h, 7d", duration, "1h")
+    .option("--data <dir>", "data folder of the stack", DEFAULT_DATA)
+    .action(async function (this: Command, { scope, subject, for: lifetime, data }: Flags) {
       const { developmentToken } = await import("./development.ts");
-      const token = await developmentToken(data, { scope, subject, lasts });
+      const token = await developmentToken(data, { scope, subject, lifetime });
       if (token === undefined)
         this.error(
-          `lockstep: there is no development key in ${data}: bun run up --auth makes one. A real issuer's tokens come from the issuer`,
+          `lockstep: no development key in ${data}; create one with \`bun run up --auth\`, ` +
+            "or request a token from your own issuer",
         );
-      console.error(`for development only: good for ${lasts}, signed with the key in ${data}/auth`);
+      console.error(`for development only: valid for ${lifetime}, signed with the key in ${data}/auth`);
       console.log(token);
     });

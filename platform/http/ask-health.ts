@@ -1,15 +1,15 @@
-/** A service's own question for its health: an image that holds the executable and nothing else has no curl. */
+/** `lockstep health`: the health check of a container image that holds only the executable, and so has no curl. */
 import { readSettings } from "../settings/settings.ts";
 
-const WITHIN_MS = 2_500;
-/** What a service listens on when it listens on every address. */
-const EVERYWHERE: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "[::1]" };
+const TIMEOUT_MS = 2_500;
+/** Where to reach a service that listens on all addresses. */
+const LOCAL_ADDRESS: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "[::1]" };
 
 /**
- * Asks the service that runs here with these settings, at its port, and prints what it answers when that is not 200.
+ * Requests the health of the service that runs here with these settings. Prints the response unless it is 200.
  *
- * @param about `ready`: it can do its work; `live`: it runs.
- * @returns the exit status: 0 when all is well, else 1.
+ * @param about `ready`: the service can do its work; `live`: its process responds.
+ * @returns the exit status: 0 when healthy, else 1, also after 2.5 s without a response.
  * @throws {SettingsError} when the settings are wrong.
  */
 export async function askHealth(
@@ -17,13 +17,13 @@ export async function askHealth(
   about: "ready" | "live",
 ): Promise<0 | 1> {
   const { PORT, LOCKSTEP_HOST } = readSettings(env);
-  const url = `http://${EVERYWHERE[LOCKSTEP_HOST] ?? LOCKSTEP_HOST}:${PORT}/health/${about}`;
+  const url = `http://${LOCAL_ADDRESS[LOCKSTEP_HOST] ?? LOCKSTEP_HOST}:${PORT}/health/${about}`;
   try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(WITHIN_MS) });
-    if (answer.ok) return 0;
-    console.error(await answer.text());
+    const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    if (response.ok) return 0;
+    console.error(await response.text());
   } catch (error) {
-    console.error(`${url} does not answer: ${error instanceof Error ? error.message : String(error)}`);
+    console.error(`${url} does not respond: ${error instanceof Error ? error.message : String(error)}`);
   }
   return 1;
 }

@@ -1,29 +1,37 @@
-/** A request's body as a JSON object that the declaration accepts, or an error that says where it does not. */
+/** Reads a request body as a JSON object that fits a schema. */
 import type { z } from "zod";
-import type { Document } from "../../contracts/entity/document.ts";
-import { systemFields } from "../../contracts/entity/fields.ts";
 import { RequestError, type Violation } from "../../contracts/errors.ts";
+import { withTimeout } from "../async/timeout.ts";
 
-/** Longest that a body may take to arrive. */
-const ARRIVAL_MS = 20_000;
-/** More mistakes than this are not listed: an answer must not be larger than what was asked. */
+/** Longest time that a body may take to arrive: a client that sends a byte now and then holds only its own connection. */
+const TIMEOUT_MS = 20_000;
+/** Longest list of violations: the response must not be larger than the request. */
 const MAX_VIOLATIONS = 100;
 
-export interface BodyRules {
+/** What {@link readBody} accepts. */
+export interface BodyOptions {
   readonly schema: z.ZodObject;
-  /** Media types that are understood (RFC 9110, section 8.3); parameters are ignored. */
+  /** Accepted media types (RFC 9110, section 8.3). Parameters are ignored. */
   readonly types: readonly string[];
   readonly maxBytes: number;
+  /** Members that the schema does not have because only the server sets them: a violation says so. */
+  readonly readOnly?: readonly string[];
 }
 
 /**
- * @throws {RequestError} UNSUPPORTED_MEDIA_TYPE, TOO_LARGE, MALFORMED, or INVALID with the JSON pointer of each wrong member.
+ * Reads, parses and validates the body.
+ *
+ * @returns the object, with the schema's defaults.
+ * @throws {RequestError} UNSUPPORTED_MEDIA_TYPE; TOO_LARGE; MALFORMED when the body is not JSON in UTF-8, breaks off or takes
+ * longer than 20 s; INVALID with the JSON pointer of each wrong member.
  */
-export async function readBody(request: Request, { schema, types, maxBytes }: BodyRules): Promise<Document> {
+export async function readBody(request: Request, options: BodyOptions): Promise<Record<string, unknown>> {
+  const { schema, types, maxBytes, readOnly = [] } = options;
   requireType(request.headers, types);
-  const result = schema.safeParse(parse(await inTime(readBytes(request, maxBytes))));
-  if (result.success) return result.data as Document;
-  throw new RequestError("INVALID", "The body does not fit; see errors.", { violations: violationsOf(result.error) });
+  const result = schema.safeParse(parse(await receive(request, maxBytes)));
+  if (result.success) return result.data;
+  const violations = violationsOf(result.error, readOnly);
+  throw new RequestError("INVALID", "The body does not fit the schema; see errors.", { violations });
 }
 
 function requireType(headers: Headers, types: readonly string[]): void {
@@ -31,14 +39,25 @@ function requireType(headers: Headers, types: readonly string[]): void {
   if (!types.includes(type))
     throw unsupported(`Send the body as ${types.join(" or ")}${type ? `, not ${type.slice(0, 100)}` : ""}.`);
   const coding = headers.get("content-encoding")?.trim().toLowerCase();
-  if (coding && coding !== "identity") throw unsupported("Send the body without a content coding.");
+  if (coding && coding !== "identity")
+    throw unsupported(`Send the body without a content coding, not as ${coding.slice(0, 100)}.`);
 }
 
 const unsupported = (detail: string) => new RequestError("UNSUPPORTED_MEDIA_TYPE", detail);
 
-/** Reads no more than is allowed, whatever length the client declares or hides. */
+async function receive(request: Request, maxBytes: number): Promise<Uint8Array> {
+  const timeoutError = () => new Error(`the body did not arrive within ${TIMEOUT_MS} ms`);
+  try {
+    return await withTimeout(readBytes(request, maxBytes), TIMEOUT_MS, timeoutError);
+  } catch (cause) {
+    if (cause instanceof RequestError) throw cause;
+    throw new RequestError("MALFORMED", "The body did not arrive completely.", { cause });
+  }
+}
+
+/** Reads at most `maxBytes`, whatever length the client declares. */
 async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
-  const tooLarge = () => new RequestError("TOO_LARGE", `A body may have ${maxBytes} bytes at most.`);
+  const tooLarge = () => new RequestError("TOO_LARGE", `The body is larger than the limit of ${maxBytes} bytes.`);
   const declared = request.headers.get("content-length");
   if (declared !== null) {
     if (Number(declared) > maxBytes) throw tooLarge();
@@ -54,20 +73,6 @@ async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array
   return Buffer.concat(chunks);
 }
 
-/** A client that sends a byte now and then keeps its connection, and nothing else. */
-async function inTime<T>(arriving: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error(`it takes longer than ${ARRIVAL_MS} ms`)), ARRIVAL_MS);
-  try {
-    return await Promise.race([arriving, late.promise]);
-  } catch (cause) {
-    if (cause instanceof RequestError) throw cause;
-    throw new RequestError("MALFORMED", "The body did not arrive.", { cause });
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
 function parse(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
@@ -76,13 +81,13 @@ function parse(bytes: Uint8Array): unknown {
   }
 }
 
-function violationsOf(error: z.ZodError): Violation[] {
+function violationsOf(error: z.ZodError, readOnly: readonly string[]): Violation[] {
   const all = error.issues.flatMap((issue) => {
     const pointer = issue.path.map((part) => `/${escapePointer(String(part))}`).join("");
     if (issue.code === "unrecognized_keys")
       return issue.keys.map((key) => ({
         pointer: `${pointer}/${escapePointer(key)}`,
-        detail: Object.hasOwn(systemFields, key) ? "is read-only" : "is not a known member",
+        detail: readOnly.includes(key) ? "is read-only" : "is not a known member",
       }));
     const missing = issue.code === "invalid_type" && issue.message.endsWith("received undefined");
     return [{ pointer, detail: missing ? "is required" : issue.message }];

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { z } from "zod";
 import { product } from "../../contracts/entities/product.ts";
+import { systemFields } from "../../contracts/entity/fields.ts";
 import { inputSchema, patchSchema } from "../../contracts/entity/schemas.ts";
 import { RequestError } from "../../contracts/errors.ts";
 import { readBody } from "./body.ts";
@@ -15,7 +16,7 @@ const post = (body: ConstructorParameters<typeof Response>[0], headers: Record<s
     headers: { "content-type": "application/json", ...headers },
   });
 const read = (request: Request, schema: z.ZodObject = inputSchema(product)) =>
-  readBody(request, { schema, types: ["application/json"], maxBytes: MAX });
+  readBody(request, { schema, types: ["application/json"], maxBytes: MAX, readOnly: Object.keys(systemFields) });
 const refusal = (request: Request, schema?: z.ZodObject) =>
   read(request, schema).then(
     (document) => expect.unreachable(JSON.stringify(document)),

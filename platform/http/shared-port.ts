@@ -1,69 +1,76 @@
 /**
- * A port that several instances of a service on one machine have in common (SO_REUSEPORT: the kernel spreads new connections over them),
- * led through to each instance's own.
+ * A port that several instances of a service share on one machine (SO_REUSEPORT: the kernel distributes new connections). Each
+ * instance forwards the connections that it accepts to its own port.
  *
- * Not a second port of the HTTP server itself: Bun's cannot stop accepting without closing the connections that it has, also those on which
- * the next request is on its way, and the instance would be given new ones until then. Here the listener goes first, and nobody's connection with it.
+ * This is not a second port of the HTTP server: Bun's server cannot stop accepting without closing the connections that it has.
+ * Here the listener closes first, and the connections stay open.
  */
 import type { Socket } from "bun";
 
+/** One side of a forwarded connection. */
 interface End {
   /** The other side; undefined until it is connected. */
   peer?: Socket<End>;
-  /** What the other side could not take yet. While there is any, nothing more is read from here. */
-  waiting: Uint8Array[];
+  /** Chunks that the other side could not accept yet. While there are any, this side is not read. */
+  pending: Uint8Array[];
   closed: boolean;
 }
 
+/** An open listener on the shared port. */
 export interface SharedPort {
-  /** New connections go to other instances from then on; those that are there stay. Resolves within {@link LEAVE_WITHIN_MS}. */
-  leave(): Promise<void>;
+  /** Closes the listener: the kernel sends new connections to other instances. Existing connections stay. Takes at most 500 ms. */
+  close(): Promise<void>;
 }
 
-const LEAVE_WITHIN_MS = 500;
-/** A turn of the event loop that took no longer has accepted all that there was to accept until so shortly before. */
+const CLOSE_TIMEOUT_MS = 500;
+/** After a turn of the event loop as short as this, no connection is left to accept. */
 const SHORT_TURN_MS = 0.3;
 
-/** @throws {Error} when the port is taken by somebody who does not share it. */
+/**
+ * Starts listening, and forwards every connection to port `to`.
+ *
+ * @throws {Error} when a process that does not share the port is listening on it.
+ */
 export function sharePort(at: { readonly hostname: string; readonly port: number; readonly to: number }): SharedPort {
   const { hostname, port } = at;
   const open = (client: Socket<End>) => {
-    client.data = { waiting: [], closed: false };
-    const server: End = { peer: client, waiting: [], closed: false };
-    Bun.connect<End>({ hostname, port: at.to, data: server, socket: relaying }).then(
+    client.data = { pending: [], closed: false };
+    const server: End = { peer: client, pending: [], closed: false };
+    Bun.connect<End>({ hostname, port: at.to, data: server, socket: forwarding }).then(
       (connected) => join(client, connected),
       () => client.end(),
     );
   };
-  // Bun's types do not know reusePort here; its runtime does.
-  const options = { hostname, port, reusePort: true, socket: { ...relaying, open } };
+  // Bun's types lack `reusePort` here; its runtime supports it.
+  const options = { hostname, port, reusePort: true, socket: { ...forwarding, open } };
   const listener = Bun.listen<End>(options);
   return {
-    async leave() {
-      await untilShortTurn();
+    async close() {
+      await waitForShortTurn();
       listener.stop(false);
     },
   };
 }
 
-/** What the kernel has taken for a listener and nobody has accepted yet is cut off when that is closed: so it is closed right after a look at it. */
-async function untilShortTurn(): Promise<void> {
-  const until = performance.now() + LEAVE_WITHIN_MS;
-  for (let before = performance.now(); before < until; before = performance.now()) {
+/** Closing a listener resets connections that the kernel completed and nothing accepted yet. After a short turn there are none. */
+async function waitForShortTurn(): Promise<void> {
+  const deadline = performance.now() + CLOSE_TIMEOUT_MS;
+  for (let before = performance.now(); before < deadline; before = performance.now()) {
+    // One turn of the event loop, not a time: the platform's `sleep` has no such unit.
     await new Promise((resolve) => setImmediate(resolve));
     if (performance.now() - before < SHORT_TURN_MS) return;
   }
 }
 
-/** Both ends alike: what comes in at one goes out at the other. */
-const relaying = {
+/** Handlers of both sides: what one side receives, the other side sends. */
+const forwarding = {
   data(from: Socket<End>, chunk: Uint8Array) {
-    const { peer, waiting } = from.data;
-    // The buffer is the runtime's own and used again.
-    if (!peer || waiting.length > 0) return void waiting.push(chunk.slice());
-    const taken = peer.write(chunk);
-    if (taken >= chunk.length) return;
-    waiting.push(chunk.slice(Math.max(0, taken)));
+    const { peer, pending } = from.data;
+    // The runtime reuses the buffer of `chunk`, so what has to wait is copied.
+    if (!peer || pending.length > 0) return void pending.push(chunk.slice());
+    const written = peer.write(chunk);
+    if (written >= chunk.length) return;
+    pending.push(chunk.slice(Math.max(0, written)));
     from.pause();
   },
   drain(to: Socket<End>) {
@@ -71,7 +78,7 @@ const relaying = {
   },
   close(from: Socket<End>) {
     from.data.closed = true;
-    if (from.data.waiting.length === 0) from.data.peer?.end();
+    if (from.data.pending.length === 0) from.data.peer?.end();
   },
   error(from: Socket<End>) {
     from.data.peer?.end();
@@ -83,16 +90,16 @@ function join(client: Socket<End>, server: Socket<End>): void {
   flush(client);
 }
 
-/** Writes what waits; goes on reading, or ends, once all is out. */
+/** Writes the pending chunks. When all are written, it resumes reading, or ends the other side if this side is closed. */
 function flush(from: Socket<End>): void {
-  const { peer, waiting, closed } = from.data;
-  for (let chunk = waiting[0]; peer && chunk; chunk = waiting[0]) {
-    const taken = Math.max(0, peer.write(chunk));
-    if (taken < chunk.length) {
-      waiting[0] = chunk.subarray(taken);
+  const { peer, pending, closed } = from.data;
+  for (let chunk = pending[0]; peer && chunk; chunk = pending[0]) {
+    const written = Math.max(0, peer.write(chunk));
+    if (written < chunk.length) {
+      pending[0] = chunk.subarray(written);
       return;
     }
-    waiting.shift();
+    pending.shift();
   }
   if (closed) peer?.end();
   else from.resume();

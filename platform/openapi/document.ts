@@ -1,4 +1,4 @@
-/** The description of a service's HTTP API (OpenAPI 3.1), made of its routes' descriptions. */
+/** Builds the OpenAPI 3.1 description of a service from the descriptions of its routes. */
 import type { Hono } from "hono";
 import { z } from "zod";
 import { type JsonSchema, jsonSchemas } from "../../contracts/entity/json-schema.ts";
@@ -7,10 +7,10 @@ import { VERSION } from "../version.ts";
 import type { Operation } from "./operation.ts";
 import { healthSchema, servicePaths } from "./service-paths.ts";
 
-/** By path as OpenAPI writes it, and method in lower case. */
+/** Operations by path in OpenAPI's notation, and by method in lower case. */
 export type Paths = Readonly<Record<string, Readonly<Record<string, Operation>>>>;
 
-/** Members of an OpenAPI 3.1 document that are used here. */
+/** The members of an OpenAPI 3.1 document that Lockstep uses. */
 export interface OpenApi {
   readonly openapi: "3.1.1";
   readonly info: {
@@ -25,12 +25,12 @@ export interface OpenApi {
   readonly components: { readonly schemas: Readonly<Record<string, JsonSchema>>; readonly securitySchemes?: object };
 }
 
-const everywhere = `HEAD is answered like GET without the content, OPTIONS with the methods of a path. Every refusal is a problem
-(RFC 9457); other paths are 404, other methods 405 with \`Allow\`.`;
+const COMMON_RULES = `HEAD responds like GET without the content. OPTIONS responds with the methods of a path. Every error is a
+problem (RFC 9457): 404 for an unknown path, 405 with \`Allow\` for another method.`;
 
 const license = { name: "MIT", identifier: "MIT" };
 
-/** @param about.schemas what the paths refer to, by name. */
+/** Builds a document. @param about.schemas the schemas that the paths refer to, by name. */
 export function openApi(about: {
   readonly title: string;
   readonly description: string;
@@ -41,10 +41,10 @@ export function openApi(about: {
   const schemas = { ...about.schemas, Health: healthSchema, Problem: problemSchema };
   return {
     openapi: "3.1.1",
-    info: { title: about.title, version: VERSION, description: `${about.description}\n\n${everywhere}`, license },
-    // Where the description was found, there the service is.
+    info: { title: about.title, version: VERSION, description: `${about.description}\n\n${COMMON_RULES}`, license },
+    // The service that serves the description is the server that it describes.
     servers: [{ url: "/" }],
-    // Nobody is asked, unless an operation says otherwise.
+    // Operations that need a token name their own requirement.
     security: [],
     paths: { ...servicePaths, ...about.paths },
     components: {
@@ -54,11 +54,11 @@ export function openApi(about: {
   };
 }
 
-/** The schema of a page of these documents, as pageOf makes it (contracts/pages.ts). */
+/** Schema of one page of a list, as `pageOf` returns it (contracts/pages.ts). */
 export const pageSchema = (document: z.ZodType): z.ZodType =>
   z.strictObject({ items: z.array(document), nextCursor: z.string().nullable() });
 
-/** Adds a `GET` of a description, which is made when somebody first asks for it, and stays as it is while the process lives. */
+/** Adds a `GET` route for a description. The first request builds the description; later requests reuse it. */
 export function serveDescription(app: Hono, path: `/${string}.json`, describe: () => object): void {
   let text: string | undefined;
   app.get(path, (c) => {

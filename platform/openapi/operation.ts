@@ -1,10 +1,9 @@
-/** What descriptions of single operations are made of: parameters, headers, answers, problems. Pure. */
-
+/** Parts of an OpenAPI operation: parameters, headers, responses, problems. Pure. */
 import { type JsonSchema, schemaRef } from "../../contracts/entity/json-schema.ts";
 import { type ErrorCode, policy, RequestError } from "../../contracts/errors.ts";
-import { problemBody } from "../http/http.ts";
+import { problemBody } from "../http/problem.ts";
 
-/** Members of OpenAPI 3.1's Parameter Object that are used here. */
+/** The members of OpenAPI 3.1's Parameter Object that Lockstep uses. */
 export interface Parameter {
   readonly name: string;
   readonly in: "path" | "query" | "header";
@@ -13,27 +12,27 @@ export interface Parameter {
   readonly schema: JsonSchema;
 }
 
-/** The same of its Header Object. */
+/** OpenAPI's Header Object. */
 export interface Header {
   readonly description: string;
   readonly required?: boolean;
   readonly schema: JsonSchema;
 }
 
-/** Its Media Type Object. */
+/** OpenAPI's Media Type Object. */
 export interface Media {
   readonly schema: JsonSchema;
   readonly example?: unknown;
 }
 
-/** Its Response Object. */
-export interface Answer {
+/** OpenAPI's Response Object. */
+export interface ResponseObject {
   readonly description: string;
   readonly headers?: Readonly<Record<string, Header>>;
   readonly content?: Readonly<Record<string, Media>>;
 }
 
-/** Its Operation Object. */
+/** OpenAPI's Operation Object. */
 export interface Operation {
   readonly operationId: string;
   readonly summary: string;
@@ -41,17 +40,17 @@ export interface Operation {
   readonly tags: readonly string[];
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: { readonly required: true; readonly content: Readonly<Record<string, Media>> };
-  /** Any of these will do; the scopes of each. */
+  /** Alternatives, each with its scopes. One of them is enough. */
   readonly security?: readonly Readonly<Record<string, readonly string[]>>[];
-  /** By status. */
-  readonly responses: Readonly<Record<string, Answer>>;
+  /** Responses by status. */
+  readonly responses: Readonly<Record<string, ResponseObject>>;
 }
 
-/** Of a header or parameter; a pattern where its value has a form. */
+/** Schema of a header or parameter: text, of this pattern if there is one. */
 export const text = (pattern?: RegExp): JsonSchema =>
   pattern ? { type: "string", pattern: pattern.source } : { type: "string" };
 
-/** Content as application/json. */
+/** Content of type application/json. */
 export const json = (schema: JsonSchema, example?: unknown): Readonly<Record<string, Media>> => ({
   "application/json": media(schema, example),
 });
@@ -66,27 +65,32 @@ const retryAfter: Header = {
   schema: text(/^\d+$/),
 };
 
-/** @param path of the request that the examples refuse. @param headers that a refusal with this code has too. */
+/**
+ * Error responses by status. Codes that share a status share a response.
+ *
+ * @param path path of the request in the examples.
+ * @param headers additional headers of the response for a code.
+ */
 export function problems(
   codes: readonly ErrorCode[],
   path: string,
   headers: Partial<Record<ErrorCode, Readonly<Record<string, Header>>>> = {},
-): Record<string, Answer> {
+): Record<string, ResponseObject> {
   const byStatus = Map.groupBy(codes, (code) => policy[code].http);
   return Object.fromEntries(
-    [...byStatus].map(([status, alike]) => [
+    [...byStatus].map(([status, group]) => [
       String(status),
       {
-        description: alike.map((code) => `${code}: ${policy[code].title.toLowerCase()}`).join("; "),
+        description: group.map((code) => `${code}: ${policy[code].title.toLowerCase()}`).join("; "),
         headers: Object.assign(
           {},
-          ...alike.map((code) => headers[code]),
-          alike.some((code) => policy[code].retry === "soon") ? { "Retry-After": retryAfter } : {},
+          ...group.map((code) => headers[code]),
+          group.some((code) => policy[code].retry === "soon") ? { "Retry-After": retryAfter } : {},
         ),
         content: {
           "application/problem+json": media(
-            { ...schemaRef("Problem"), properties: { status: { const: status }, code: { enum: alike } } },
-            problemBody(new RequestError(alike[0]!, "What happened, and what to do next."), path),
+            { ...schemaRef("Problem"), properties: { status: { const: status }, code: { enum: group } } },
+            problemBody(new RequestError(group[0]!, "What happened, and what to do next."), path),
           ),
         },
       },

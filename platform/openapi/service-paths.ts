@@ -1,25 +1,25 @@
-/** What every service answers beside its work, for who runs it. Described too, so that a description has every route and no exception. */
+/** Descriptions of the routes that every service has: health, metrics, and the description itself. */
 import { z } from "zod";
 import { schemaRef } from "../../contracts/entity/json-schema.ts";
 import { contentTypes } from "../../observability/exposition.ts";
 import { json, type Operation, text } from "./operation.ts";
 
-/** What /health/ready answers. */
+/** Response of /health/ready. */
 export const healthSchema = z.strictObject({
   status: z.enum(["ready", "not ready"]),
   version: z.string(),
   checks: z.array(
     z.strictObject({
       name: z.string(),
-      problem: z.string().nullable().describe("why the service is not ready; null where all is well"),
-      note: z.string().nullable().optional().describe("worth knowing, and no reason to be not ready"),
+      problem: z.string().nullable().describe("why the service is not ready; null if the check passes"),
+      note: z.string().nullable().optional().describe("additional state that does not affect readiness"),
     }),
   ),
 });
 
 const tags = ["service"];
 
-/** Of a route that serves a description. */
+/** Operation of a route that serves a description. */
 export const description = (operationId: string, summary: string): Operation => ({
   operationId,
   summary,
@@ -27,16 +27,16 @@ export const description = (operationId: string, summary: string): Operation => 
   responses: { 200: { description: "the description", content: json({ type: "object" }) } },
 });
 
-/** By path and method. */
+/** Operations by path and method. */
 export const servicePaths: Readonly<Record<string, Readonly<Record<string, Operation>>>> = {
   "/health/live": {
     get: {
       operationId: "live",
-      summary: "Whether the process answers at all",
+      summary: "Liveness: the process responds",
       tags,
       responses: {
         200: {
-          description: "it does",
+          description: "the process responds",
           content: json({ type: "object", properties: { status: { const: "up" } }, required: ["status"] }),
         },
       },
@@ -45,12 +45,12 @@ export const servicePaths: Readonly<Record<string, Readonly<Record<string, Opera
   "/health/ready": {
     get: {
       operationId: "ready",
-      summary: "Whether requests should be sent here",
+      summary: "Readiness: the service can process requests",
       tags,
       responses: {
-        200: { description: "they should", content: json(schemaRef("Health")) },
+        200: { description: "ready", content: json(schemaRef("Health")) },
         503: {
-          description: "not now; a service that is about to end says only that it is stopping",
+          description: "not ready; a service that is stopping responds with the status only",
           content: json({
             anyOf: [schemaRef("Health"), { type: "object", properties: { status: { const: "stopping" } } }],
           }),
@@ -65,8 +65,10 @@ export const servicePaths: Readonly<Record<string, Readonly<Record<string, Opera
       tags,
       responses: {
         200: {
-          description: "every metric",
-          headers: { Vary: { description: "the format is chosen by it", required: true, schema: { const: "accept" } } },
+          description: "all metrics",
+          headers: {
+            Vary: { description: "Accept selects the format", required: true, schema: { const: "accept" } },
+          },
           content: Object.fromEntries(Object.values(contentTypes).map((type) => [type, { schema: text() }])),
         },
       },

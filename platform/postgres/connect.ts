@@ -1,6 +1,8 @@
 /**
- * Connections to PostgreSQL, as postgres.js 3.4.9 can be trusted with: pools run single statements only, since it may run the
- * statements of a dead transaction inside another one; whatever needs a session has a connection of its own.
+ * Connections to PostgreSQL.
+ *
+ * Pools run single statements only: postgres.js 3.4.9 may run the statements of a dead transaction inside another one. Whatever
+ * needs a session has a dedicated connection.
  */
 import postgres, { type Sql } from "postgres";
 
@@ -9,19 +11,19 @@ export type { Sql };
 const CONNECT_TIMEOUT_S = 5;
 
 /**
- * Without the question for array types that postgres.js asks on each new connection: when the connection ends meanwhile, its
- * failure is in nobody's hands and ends the process. Lists are handed over as JSON or as PostgreSQL's text instead.
+ * Disables the query for array types that postgres.js sends on each new connection. If the connection closes during that query,
+ * the rejection is unhandled and ends the process. Lists travel as JSON or as PostgreSQL's text ({@link listText}) instead.
  */
 const TYPES = { fetch_types: false };
 
 /**
- * A list as PostgreSQL writes an array, of what needs no quotes there: ids, numbers, truth values, names of columns.
- * The statement says of what: `$1::text::uuid[]`, or `${listText(ids)}::uuid[]` where postgres.js asks the server for the type.
+ * A list in PostgreSQL's array notation, for items that need no quotes: ids, numbers, booleans, column names. The statement names
+ * the type: `$1::text::uuid[]`, or `${listText(ids)}::uuid[]` where postgres.js asks the server for the type.
  */
 export const listText = (items: readonly (string | number | boolean | null)[]): string =>
   `{${items.map(String).join(",")}}`;
 
-/** A pool for single statements. Never use `begin` on it. */
+/** A pool for single statements. Never call `begin` on it. */
 export function connectPool(
   url: string,
   options: {
@@ -29,7 +31,7 @@ export function connectPool(
     /** Shown in `pg_stat_activity`. */
     readonly name: string;
     readonly statementTimeoutMs: number;
-    /** More of PostgreSQL's settings for each session. */
+    /** Additional PostgreSQL settings of each session. */
     readonly session?: Readonly<Record<string, string>>;
   },
 ): Sql {
@@ -51,9 +53,9 @@ export function connectPool(
 }
 
 /**
- * One session that lives as long as nothing goes wrong: for locks, LISTEN, migrations.
+ * A single connection that stays open, for locks, LISTEN and migrations.
  *
- * @param onClose is told when the connection has closed: locks are gone, and what was under way is unknown.
+ * @param onClose called when the connection has closed. Its locks are released, and the outcome of a pending statement is unknown.
  */
 export function connectDedicated(url: string, name: string, onClose: () => void = () => {}): Sql {
   return postgres(url, {

@@ -6,7 +6,8 @@ import { eventually } from "../../tests/harness/eventually.ts";
 import { endWithUs } from "../../tests/harness/guard.ts";
 import { freePort, temporaryFolder } from "../../tests/harness/parts.ts";
 import { connectPool } from "./connect.ts";
-import { Database, DatabaseUnavailableError, isUnavailable } from "./database.ts";
+import { Database } from "./database.ts";
+import { DatabaseUnavailableError, isUnavailable } from "./errors.ts";
 
 const DEADLINE_MS = 400;
 let folder: string;
@@ -28,7 +29,7 @@ beforeAll(async () => {
     pools++;
     return connectPool(server.url, { max: 2, name: "test", statementTimeoutMs: 700 });
   };
-  database = new Database(connect, { deadlineMs: DEADLINE_MS, silenceMs: 1_500, maxWaiting: 5 });
+  database = new Database(connect, { deadlineMs: DEADLINE_MS, silenceMs: 1_500, maxPending: 5 });
 }, 120_000);
 afterAll(async () => {
   await database.close();

@@ -2,7 +2,8 @@ import { afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { eventually } from "../../tests/harness/eventually.ts";
 import { freshDatabase } from "../../tests/harness/parts.ts";
 import { connectPool } from "./connect.ts";
-import { Database, type DatabaseLimits, DatabaseUnavailableError, isUnavailable } from "./database.ts";
+import { Database, type DatabaseLimits } from "./database.ts";
+import { DatabaseUnavailableError, isUnavailable } from "./errors.ts";
 
 let url: string;
 beforeAll(async () => {
@@ -20,7 +21,7 @@ function open(bounds: Partial<DatabaseLimits> = {}, to = url): Database {
     pools++;
     return connectPool(to, { max: CONNECTIONS, name: "test", statementTimeoutMs: 60_000 });
   };
-  const database = new Database(connect, { deadlineMs: 10_000, silenceMs: 10_000, maxWaiting: 100, ...bounds });
+  const database = new Database(connect, { deadlineMs: 10_000, silenceMs: 10_000, maxPending: 100, ...bounds });
   opened.push(database);
   return database;
 }
@@ -60,7 +61,7 @@ describe("a statement", () => {
   });
 
   test("beyond those that may wait is refused at once", async () => {
-    const database = open({ maxWaiting: 5 });
+    const database = open({ maxPending: 5 });
     await one(database);
     const waiting = Array.from({ length: 5 }, () => sleep(database, 0.2));
     const begun = performance.now();
@@ -140,7 +141,7 @@ describe("connections", () => {
     const waiting = failure(one(database));
     await Bun.sleep(0);
     database.rejectQueued("the test says so");
-    database.renew();
+    database.reconnect();
     expect((await waiting).message).toBe("the test says so");
     for (const error of await Promise.all(running)) expect(isUnavailable(error)).toBe(true);
     expect(await one(database)).toBe(1);

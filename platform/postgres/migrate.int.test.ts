@@ -41,7 +41,7 @@ test("each migration runs once, in order, however often and by however many at o
 test("one that ran and was edited since is refused, before anything else runs", async () => {
   await migrate(url, [first], logger);
   expect(await failure([{ ...first, sql: `${first.sql} -- harmless` }, second])).toBe(
-    "migration 0001-first has changed since it ran; put it back and add a new migration instead",
+    "migration 0001-first has changed since it ran; restore it and add a new migration instead",
   );
   expect(await rows()).toEqual([1]);
 });

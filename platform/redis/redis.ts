@@ -1,28 +1,29 @@
 /**
- * A connection to Redis that never waits for a server that is away, never sends a command twice, and always knows which server is
- * at the other end.
+ * A connection to Redis that never waits for an unavailable server, never sends a command twice, and always knows which server
+ * process it is connected to.
  *
- * States: away → connected → away …
- * - away: every command is refused at once. Reconnecting is tried again and again, with pauses of a second at most.
- * - connected: `runId` names the server process. A server that owes an answer and sends nothing for `silenceMs` is away: its
- *   connection is closed, and commands under way fail with an unknown outcome.
+ * States: unavailable → connected → unavailable …
+ * - unavailable: commands reject at once. The client reconnects with delays of at most one second.
+ * - connected: `runId` identifies the server process. If the server owes a response and sends nothing for `silenceMs`, the
+ *   connection is closed, and commands in flight reject with an unknown outcome.
  */
 import { Redis } from "ioredis";
 import type { Logger } from "../../observability/logger.ts";
 
-const CONNECT_MS = 1_000;
-const RECONNECT_PAUSES_MS = [50, 100, 200, 500, 1_000];
+const CONNECT_TIMEOUT_MS = 1_000;
+const RECONNECT_DELAYS_MS = [50, 100, 200, 500, 1_000];
 
+/** A connection that reopens by itself. */
 export interface RedisLink {
-  /** Commands reject while the server is away. */
+  /** Commands reject while the server is unavailable. */
   readonly client: Redis;
-  /** Run id of the server that the commands sent now will reach, or nothing while that is not known. */
+  /** Run id of the server that receives the next command; undefined while it is unknown. */
   readonly runId: () => string | undefined;
-  /** Ends the connection for good. */
+  /** Closes the connection; it does not reopen. */
   close(): void;
 }
 
-/** Starts connecting and returns at once. Never throws: a Redis that is not there is away. */
+/** Starts connecting and returns at once. Never throws. */
 export function connectRedis(
   url: string,
   options: { readonly name: string; readonly silenceMs: number; readonly logger: Logger },
@@ -31,48 +32,47 @@ export function connectRedis(
   const client = new Redis(url, {
     connectionName: name,
     lazyConnect: true,
-    connectTimeout: CONNECT_MS,
+    connectTimeout: CONNECT_TIMEOUT_MS,
     socketTimeout: silenceMs,
-    // Nothing is kept for later: a command that comes late is worse than none (replicas/cache/README.md).
+    // Never queue or resend: a command that arrives late could undo a newer one.
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
-    retryStrategy: (times) => RECONNECT_PAUSES_MS[Math.min(times, RECONNECT_PAUSES_MS.length) - 1] ?? 1_000,
+    retryStrategy: (times) => RECONNECT_DELAYS_MS[Math.min(times, RECONNECT_DELAYS_MS.length) - 1] ?? 1_000,
   });
   let runId: string | undefined;
   let connection = 0;
-  let away = false;
+  let unavailable = false;
   let closed = false;
+  let lastError: unknown;
 
-  let why: unknown;
-
-  const lost = () => {
+  const onLost = () => {
     connection++;
     runId = undefined;
-    if (!away && !closed) logger.warn({ err: why, redis: name }, "Redis is away");
-    away = true;
+    if (!unavailable && !closed) logger.warn({ err: lastError, redis: name }, "Redis is unavailable; reconnecting");
+    unavailable = true;
   };
   client.on("error", (error) => {
-    why = error; // a close follows
+    lastError = error; // the event "close" follows
   });
-  client.on("close", lost);
-  client.on("end", lost);
+  client.on("close", onLost);
+  client.on("end", onLost);
   client.on("ready", async () => {
-    const asked = connection;
+    const current = connection;
     try {
       const found = runIdOf(await client.info("server"));
-      // The answer may be about a connection that is gone by now.
-      if (asked !== connection) return;
-      if (!found) throw new Error("INFO has no run_id");
+      // The response may come from a connection that has closed meanwhile.
+      if (current !== connection) return;
+      if (!found) throw new Error("the response to INFO has no run_id");
       runId = found;
-      if (away) logger.info({ redis: name }, "Redis is back");
-      away = false;
+      if (unavailable) logger.info({ redis: name }, "Redis is available again");
+      unavailable = false;
     } catch (error) {
-      logger.warn({ err: error, redis: name }, "the server at the other end is not known");
-      if (asked === connection) client.disconnect(true);
+      logger.warn({ err: error, redis: name }, "Redis did not identify itself; reconnecting");
+      if (current === connection) client.disconnect(true);
     }
   });
-  client.connect().catch(() => {}); // told by the events
+  client.connect().catch(() => {}); // the events report it
 
   return {
     client,

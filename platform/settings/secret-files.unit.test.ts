@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { hostname } from "node:os";
-import { fromFiles } from "./secret-files.ts";
+import { readSecretFiles } from "./secret-files.ts";
 import { readSettings, SettingsError } from "./settings.ts";
 
 const files: Readonly<Record<string, string>> = {
@@ -13,7 +13,7 @@ const read = (path: string) => {
   return text;
 };
 const names = ["DATABASE_URL", "REDIS_URL", "LOCKSTEP_REPLICA_DATABASE_URLS"];
-const from = (env: Record<string, string>) => fromFiles(env, names, read);
+const from = (env: Record<string, string>) => readSecretFiles(env, names, read);
 
 test("NAME_FILE holds the whole value", () => {
   expect(from({ DATABASE_URL_FILE: "/run/secrets/url", PORT: "1" })).toEqual({
@@ -42,7 +42,7 @@ test("password-file counts in each URL of a list", () => {
 test("a file that is not there, and a name that is set twice, are mistakes with a line of their own", () => {
   expect(from({ REDIS_URL_FILE: "/nowhere" }).mistakes).toEqual(["REDIS_URL_FILE: /nowhere cannot be read: ENOENT"]);
   expect(from({ REDIS_URL: "redis://a", REDIS_URL_FILE: "/run/secrets/url" }).mistakes).toEqual([
-    "REDIS_URL and REDIS_URL_FILE are both set: take one of them away",
+    "REDIS_URL and REDIS_URL_FILE are both set: remove one of them",
   ]);
   const missing = { DATABASE_URL: "postgres://me@host/db?password-file=/nowhere" };
   expect(() => readSettings(missing)).toThrow(SettingsError);

@@ -9,7 +9,7 @@ import type { Document, EntityId, Version } from "../../contracts/entity/documen
 import { inOrder } from "../../contracts/entity/row.ts";
 import type { Logger } from "../../observability/logger.ts";
 import { Outage } from "../../observability/outage.ts";
-import { isRejected, isUnavailable } from "../../platform/postgres/database.ts";
+import { isRejected, isUnavailable } from "../../platform/postgres/errors.ts";
 import type { Cache } from "../cache/cache.ts";
 import type { CacheEpoch, Epoch } from "../cache/epoch.ts";
 import { type ApplyResult, type CacheGuard, type Change, EpochMovedError } from "./apply.ts";

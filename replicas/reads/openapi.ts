@@ -4,8 +4,8 @@ import { EXAMPLE_ID, exampleIn } from "../../contracts/entity/example.ts";
 import { capitalised, schemaRef } from "../../contracts/entity/json-schema.ts";
 import { documentSchema } from "../../contracts/entity/schemas.ts";
 import type { ErrorCode } from "../../contracts/errors.ts";
+import { headers, id, ifNoneMatch, page, prefer, syncToken, traceparent } from "../../pipeline/openapi-headers.ts";
 import { type OpenApi, openApi, type Paths, pageSchema } from "../../platform/openapi/document.ts";
-import { headers, id, ifNoneMatch, page, prefer, syncToken, traceparent } from "../../platform/openapi/headers.ts";
 import { type Header, json, type Operation, problems, text } from "../../platform/openapi/operation.ts";
 import { isReplicated, keptBy, type ReplicatedEntity } from "../replica.ts";
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Hono } from "hono";
 import { documentOf, rowOf } from "../../contracts/entity/row.ts";
 import { createMetrics } from "../../observability/metrics.ts";
-import { serviceApp } from "../../platform/http/http.ts";
+import { serviceApp } from "../../platform/http/service-app.ts";
 import { type CacheProcess, startCacheProcess } from "../../tests/harness/cache-process.ts";
 import { DescribedApi } from "../../tests/harness/described.ts";
 import { eventually } from "../../tests/harness/eventually.ts";

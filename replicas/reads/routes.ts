@@ -7,7 +7,7 @@ import { isId, pageOf, pageRequest } from "../../contracts/pages.ts";
 import { preferredWait } from "../../contracts/prefer.ts";
 import { decodeSyncTokens, type TokenEntry } from "../../contracts/sync-token.ts";
 import type { Metrics } from "../../observability/metrics.ts";
-import { problem } from "../../platform/http/http.ts";
+import { problem } from "../../platform/http/problem.ts";
 import type { Freshness } from "./freshness.ts";
 import { cacheStatus, type Lookup, type LookupResult } from "./lookup.ts";
 import type { Rows } from "./rows.ts";

@@ -6,7 +6,8 @@ import type { Document, EntityId, Version } from "../../contracts/entity/documen
 import { documentOf } from "../../contracts/entity/row.ts";
 import { RequestError } from "../../contracts/errors.ts";
 import { listText } from "../../platform/postgres/connect.ts";
-import { type Database, isUnavailable } from "../../platform/postgres/database.ts";
+import type { Database } from "../../platform/postgres/database.ts";
+import { isUnavailable } from "../../platform/postgres/errors.ts";
 
 type Row = Record<string, unknown>;
 

@@ -5,7 +5,7 @@ import addFormats from "ajv-formats";
 import { asyncApi } from "../../contracts/asyncapi/document.ts";
 import { schemaRef } from "../../contracts/entity/json-schema.ts";
 import type { OpenApi } from "../../platform/openapi/document.ts";
-import type { Answer, Operation } from "../../platform/openapi/operation.ts";
+import type { Operation, ResponseObject } from "../../platform/openapi/operation.ts";
 import type { Ask } from "./client.ts";
 
 /** Headers of any answer, which no description names. */
@@ -100,7 +100,7 @@ export class DescribedApi {
     this.seen.add(`${operation.operationId} ${status}`);
   }
 
-  private judgeHeaders({ headers: described = {} }: Answer, headers: Headers, what: string): void {
+  private judgeHeaders({ headers: described = {} }: ResponseObject, headers: Headers, what: string): void {
     for (const [name, { required, schema }] of Object.entries(described)) {
       const value = headers.get(name);
       if (value !== null) expectFits(this.schema(schema), value, `${name} of ${what}`);
@@ -111,7 +111,7 @@ export class DescribedApi {
       if (!names.has(name) && !COMMON.includes(name)) throw new Error(`${name} of ${what} is not described`);
   }
 
-  private judgeContent({ content }: Answer, headers: Headers, text: string | undefined, what: string): void {
+  private judgeContent({ content }: ResponseObject, headers: Headers, text: string | undefined, what: string): void {
     if (!content) {
       if (text) throw new Error(`${what} comes with content`);
       return;

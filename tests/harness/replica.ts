@@ -53,7 +53,7 @@ export const openDatabase = (url: string, statementTimeoutMs = 10_000): Database
   new Database(() => connectPool(url, { max: 3, name: "test", statementTimeoutMs }), {
     deadlineMs: statementTimeoutMs + 2_000,
     silenceMs: statementTimeoutMs + 2_000,
-    maxWaiting: 1_000,
+    maxPending: 1_000,
   });
 
 const at = "2026-01-02T03:04:05.678Z";

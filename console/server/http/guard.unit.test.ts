@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import type { Hono } from "hono";
 import { createLogger } from "../../../observability/logger.ts";
 import { createMetrics } from "../../../observability/metrics.ts";
-import { serviceApp } from "../../../platform/http/http.ts";
+import { serviceApp } from "../../../platform/http/service-app.ts";
 import { changesOnly, isOwnHost, isSameSite, ownHostOnly } from "./guard.ts";
 
 test.each([

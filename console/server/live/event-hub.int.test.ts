@@ -2,7 +2,8 @@
 import { afterEach, expect, test } from "bun:test";
 import { createLogger } from "../../../observability/logger.ts";
 import { createMetrics } from "../../../observability/metrics.ts";
-import { type HttpServer, serveHttp, serviceApp } from "../../../platform/http/http.ts";
+import { type HttpServer, serveHttp } from "../../../platform/http/server.ts";
+import { serviceApp } from "../../../platform/http/service-app.ts";
 import { readSettings } from "../../../platform/settings/settings.ts";
 import { eventually } from "../../../tests/harness/eventually.ts";
 import { addStream } from "../http/events.ts";

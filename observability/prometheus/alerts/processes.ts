@@ -1,6 +1,7 @@
 /** Alerts on the processes and what they stand on. */
 import { replicaNames } from "../../../contracts/entities/index.ts";
 import { metrics } from "../../../contracts/metrics.ts";
+import { coreServices } from "../../../contracts/services.ts";
 import { foreign } from "../foreign.ts";
 import { type Alert, duration } from "../rule.ts";
 import type { Thresholds } from "../thresholds.ts";
@@ -8,7 +9,7 @@ import type { Thresholds } from "../thresholds.ts";
 const { up } = foreign;
 
 export const processAlerts = (t: Thresholds): readonly Alert[] => [
-  ...["gateway", "relay", "stream", "console"].map((service) => away("ServiceAway", service, "service-away", t)),
+  ...coreServices.map((service) => away("ServiceAway", service, "service-away", t)),
   ...replicaNames.map((name) => away("ReplicaAway", `replica-${name}`, "replica-away", t)),
   {
     name: "InstanceAway",

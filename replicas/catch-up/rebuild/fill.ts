@@ -7,7 +7,7 @@ import { isId } from "../../../contracts/pages.ts";
 import { replicaTopic } from "../../../contracts/topics.ts";
 import type { Log, StoredRecord } from "../../../kafka/log.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
-import { isRejected } from "../../../platform/postgres/database.ts";
+import { isRejected } from "../../../platform/postgres/errors.ts";
 import type { Change } from "../../apply/apply.ts";
 import { reduce } from "../../apply/reduce.ts";
 import { type NextTable, quoted } from "./tables.ts";

@@ -221,13 +221,15 @@ describe("at the start", () => {
     const open = { LOCKSTEP_HOST: "0.0.0.0", LOCKSTEP_SOURCE_DATABASE_URL: `postgres://${nowhere}/x` };
     const { status, said } = await mistakes(verb, open);
     expect(status).toBe(2);
-    expect(said).toContain("LOCKSTEP_HOST=0.0.0.0 opens gateway and console to the network: set LOCKSTEP_AUTH=jwt, or");
+    expect(said).toContain(
+      "LOCKSTEP_HOST=0.0.0.0 lets other machines reach gateway and console without authorization: set LOCKSTEP_AUTH=jwt, or",
+    );
   });
 
   test("jwt without an issuer is a mistake", async () => {
     const { status, said } = await mistakes("gateway", { LOCKSTEP_AUTH: "jwt" });
     expect(status).toBe(2);
-    expect(said).toContain("LOCKSTEP_AUTH_ISSUER: must be set where LOCKSTEP_AUTH=jwt");
+    expect(said).toContain("LOCKSTEP_AUTH_ISSUER: must be set with LOCKSTEP_AUTH=jwt");
     expect(said).toContain("LOCKSTEP_AUTH_JWKS: must be set");
   });
 });

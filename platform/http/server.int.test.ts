@@ -6,7 +6,8 @@ import { createMetrics } from "../../observability/metrics.ts";
 
 import { eventually, freePort } from "../../tests/harness/parts.ts";
 import { readSettings } from "../settings/settings.ts";
-import { type HttpServer, serveHttp, serviceApp } from "./http.ts";
+import { type HttpServer, serveHttp } from "./server.ts";
+import { serviceApp } from "./service-app.ts";
 
 let server: HttpServer | undefined;
 let release = Promise.withResolvers<void>();

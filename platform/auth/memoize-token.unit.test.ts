@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { memoizeToken } from "./remember.ts";
+import { memoizeToken } from "./memoize-token.ts";
 
 test("a good token is judged once a minute, and not after its end; others each time, and not all are kept", async () => {
   let now = 1_000_000;

@@ -4,7 +4,8 @@ import { createLogger } from "../../observability/logger.ts";
 import { createMetrics } from "../../observability/metrics.ts";
 import type { Check } from "../service.ts";
 import { VERSION } from "../version.ts";
-import { problem, serviceApp } from "./http.ts";
+import { problem } from "./problem.ts";
+import { serviceApp } from "./service-app.ts";
 
 function app(checks: readonly Check[] = []) {
   const metrics = createMetrics("test", "1");

@@ -1,6 +1,6 @@
 /**
- * How an operation reaches the servers: those of a stack that `bun run up` started, found in its data folder, or those that the
- * settings name. Connections are made when first asked for, and few: operations stand beside the work, not in its way.
+ * How an operation reaches the servers: those of a stack that `bun run up` started, or those that the settings name.
+ * Connections are opened on first use. They are few, so that operations leave the servers' capacity to the services.
  */
 import { resolve } from "node:path";
 import { Redis } from "ioredis";
@@ -15,21 +15,25 @@ import { connectPool, type Sql } from "../platform/postgres/connect.ts";
 import type { Settings } from "../platform/settings/settings.ts";
 import { readStackFile, type StackEntry } from "../platform/stack-file.ts";
 
-/** Nobody says where a server is. */
+/** The address of a server is not known, or the log rejects an operation's writer. The message says what to do. */
 export class ConnectionError extends UserError {
   constructor(message: string, options?: ErrorOptions) {
     super(message, "CANNOT_CONNECT", options);
   }
 }
 
+/** The address of every server that operations use. URLs may hold passwords. */
 export interface Addresses {
+  /** URL of the source's database; empty while the stack has not started it. */
   readonly source: string;
+  /** URL of each replica's database, by the replica's name. */
   readonly replicas: ReadonlyMap<string, string>;
+  /** Undefined: there is no cache. */
   readonly redis: string | undefined;
   readonly brokers: readonly string[];
-  /** How they are spoken to. */
+  /** TLS and authentication at the brokers. */
   readonly security: NonNullable<LogOptions["security"]>;
-  /** Those whose health can be asked for. */
+  /** The services that have a health endpoint. */
   readonly services: readonly StackEntry[];
 }
 
@@ -40,10 +44,10 @@ type FromSettings = Pick<
   BrokerSettings;
 
 /**
- * Where everything is.
+ * Finds the address of every server: from the settings when they name a source, else from the stack's data folder.
  *
- * @param data folder of a stack. It is asked first, unless the settings name a source.
- * @throws {ConnectionError} when neither tells.
+ * @param data the stack's data folder.
+ * @throws {ConnectionError} when the settings name no source and no stack runs on `data`.
  */
 export function resolveAddresses(settings: FromSettings, data: string): Addresses {
   const source = settings.LOCKSTEP_SOURCE_DATABASE_URL;
@@ -53,12 +57,12 @@ export function resolveAddresses(settings: FromSettings, data: string): Addresse
       replicas: new Map(settings.LOCKSTEP_REPLICA_DATABASE_URLS ?? []),
       redis: settings.REDIS_URL,
       ...brokerOptions(settings),
-      services: servicesOf(settings.LOCKSTEP_SERVICE_URLS ?? []),
+      services: serviceEntries(settings.LOCKSTEP_SERVICE_URLS ?? []),
     };
   const entries = readStackFile(resolve(data))?.entries;
   if (!entries)
     throw new ConnectionError(
-      `no stack runs on ${data}: start one with bun run up, name its folder with --data, or set LOCKSTEP_SOURCE_DATABASE_URL`,
+      `no stack runs on ${data}: start one with bun run up, pass its folder with --data, or set LOCKSTEP_SOURCE_DATABASE_URL`,
     );
   const urlOf = (name: string) => entries.find((entry) => entry.name === name)?.url ?? "";
   return {
@@ -71,8 +75,8 @@ export function resolveAddresses(settings: FromSettings, data: string): Addresse
   };
 }
 
-/** Those of one name are its instances, in their order. */
-const servicesOf = (urls: readonly (readonly [name: string, url: string])[]): StackEntry[] =>
+/** Entries with the same name are instances of one service, numbered in their order from 1. */
+const serviceEntries = (urls: readonly (readonly [name: string, url: string])[]): StackEntry[] =>
   urls.map(([name, url], i) => ({
     name,
     kind: name,
@@ -81,64 +85,72 @@ const servicesOf = (urls: readonly (readonly [name: string, url: string])[]): St
   }));
 
 /** Connections of one operation to each database. */
-const CONNECTIONS = 2;
-/** A range of a table is hashed in one statement. */
-const STATEMENT_MS = 60_000;
+const MAX_CONNECTIONS = 2;
+/** Long enough to hash a range of a table in one statement. */
+const STATEMENT_TIMEOUT_MS = 60_000;
 
-/** Connections to what {@link Addresses} names, made when first asked for and shared; all end with this. */
+/** Connections to the servers of {@link Addresses}. Each is opened on first use and shared. Disposal closes all of them. */
 export class Connections implements AsyncDisposable {
   private readonly pools = new Map<string, Sql>();
-  private connected: Promise<Log> | undefined;
+  private logConnection: Promise<Log> | undefined;
 
   constructor(
     readonly addresses: Addresses,
     private readonly logger: Logger,
   ) {}
 
-  /** The source's database. */
+  /** The source's database. @throws {ConnectionError} when the stack has not started it yet. */
   source(): Sql {
     return this.pool("the source", this.addresses.source);
   }
 
-  /** A replica's database. @throws {ConnectionError} when nobody says where it is. */
+  /** A replica's database. @throws {ConnectionError} when its address is not known, or the stack has not started it yet. */
   replica(name: string): Sql {
     const url = this.addresses.replicas.get(name);
     if (url === undefined)
-      throw new ConnectionError(`LOCKSTEP_REPLICA_DATABASE_URLS does not say where the database of ${name} is`);
+      throw new ConnectionError(`LOCKSTEP_REPLICA_DATABASE_URLS has no entry for ${name}: add ${name}=postgres://…`);
     return this.pool(`replica ${name}`, url);
   }
 
-  /** @throws {Error} when no broker answers. */
+  /** The log. @throws {Error} when no broker is available; the next call tries again. */
   log(): Promise<Log> {
     const { brokers, security } = this.addresses;
     const clientId = "lockstep-operations";
-    this.connected ??= connectLog({ brokers, security, clientId, logger: this.logger }).catch((error) => {
-      this.connected = undefined; // the next to ask tries again
+    this.logConnection ??= connectLog({ brokers, security, clientId, logger: this.logger }).catch((error) => {
+      this.logConnection = undefined;
       throw error;
     });
-    return this.connected;
+    return this.logConnection;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.pools.values()].map((sql) => sql.end({ timeout: 1 })));
-    await this.connected?.then((log) => log.close()).catch(() => {});
+    await this.logConnection?.then((log) => log.close()).catch(() => {});
   }
 
-  private pool(whose: string, url: string): Sql {
-    if (url === "") throw new ConnectionError(`the database of ${whose} is not started yet`);
+  private pool(owner: string, url: string): Sql {
+    if (url === "") throw new ConnectionError(`the database of ${owner} has not started yet: see bun run status`);
     let sql = this.pools.get(url);
     if (!sql) {
-      sql = connectPool(url, { max: CONNECTIONS, name: "lockstep-operations", statementTimeoutMs: STATEMENT_MS });
+      sql = connectPool(url, {
+        max: MAX_CONNECTIONS,
+        name: "lockstep-operations",
+        statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+      });
       this.pools.set(url, sql);
     }
     return sql;
   }
 }
 
-/** The caches, for who asks for it to end: undefined where there is none. One that does not answer makes commands fail soon, instead of queueing them. */
+/**
+ * Connects to Redis. The caller disconnects. While Redis is unavailable, commands fail within 10 s instead of queueing.
+ *
+ * @returns undefined when `url` is undefined: there is no cache.
+ */
 export function connectRedis(url: string | undefined): Redis | undefined {
   if (url === undefined) return undefined;
   const redis = new Redis(url, { maxRetriesPerRequest: 1, connectTimeout: 5_000, commandTimeout: 10_000 });
-  redis.on("error", () => {}); // the command that fails tells
+  redis.on("error", () => {}); // each command that fails rejects with the error
   return redis;
 }

@@ -1,25 +1,29 @@
-/** Keeps what operations send from standing in the topics before what clients write: waits while a follower has much before it. */
-import { setTimeout as sleep } from "node:timers/promises";
+/** Backpressure from the consumers: an operation sends changes only while the stream and the replicas keep up. */
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { eventsTopic, replicaGroup, replicaTopic, streamGroup } from "../contracts/topics.ts";
 import type { Log } from "../kafka/log.ts";
+import { sleepUnlessAborted } from "../platform/async/sleep.ts";
+import { withTimeout } from "../platform/async/timeout.ts";
 
-const ASK_EVERY_MS = 1_000;
-/** A log that has not answered by then is left alone for a while: its topics may not be there yet. */
-const ANSWER_MS = 3_000;
-const LEFT_ALONE_MS = 30_000;
-/** Two seconds of what a replica applies on a small machine; the positions that are asked for are up to a second old. */
-const MOST_RECORDS = 10_000;
-/** A follower that does not move for so long is paused or down, and waiting helps nobody. */
-const STILL_MS = 5_000;
+const POLL_MS = 1_000;
+const LOG_TIMEOUT_MS = 3_000;
+/** After a failed check the log is not asked for this long: its topics may not exist yet. */
+const RETRY_MS = 30_000;
+/** Two seconds of what a replica applies on a small machine. The offsets may be a second old. */
+const MAX_LAG = 10_000;
+/** A consumer that has not moved for this long is paused or down. Waiting for it does not help. */
+const STALLED_MS = 5_000;
 
-interface Lag {
+interface Progress {
+  /** Records after the consumer's position. */
   readonly lag: number;
+  /** Sum of the committed offsets over all partitions. */
   readonly position: number;
 }
 
+/** Watches the stream and all replicas of one entity. */
 export class ConsumerBackpressure {
-  private askAgainAt = Number.NEGATIVE_INFINITY;
+  private nextCheckAt = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly log: Pick<Log, "offsets" | "committedOffsets">,
@@ -27,41 +31,45 @@ export class ConsumerBackpressure {
   ) {}
 
   /**
-   * Resolves when the stream and each replica have few records before them, when those that have many stand still, or when `signal` is
-   * aborted. A log that does not answer is not waited for: the outbox then fills up, and that is.
+   * Resolves when every consumer's lag is at most 10,000 records, when the consumers above that have stopped, or when
+   * `signal` is aborted. Checks at most once a second. Never rejects: when the log is unavailable it does not wait, since
+   * the outbox then fills and `waitForOutbox` waits.
    */
   async wait(signal: AbortSignal): Promise<void> {
-    if (performance.now() < this.askAgainAt) return;
-    let position = -1;
+    if (performance.now() < this.nextCheckAt) return;
+    let lastPosition = -1;
     let movedAt = performance.now();
     while (!signal.aborted) {
-      const lags = await Promise.race([this.lags().catch(() => undefined), sleep(ANSWER_MS, undefined)]);
-      const askedAt = performance.now();
-      this.askAgainAt = askedAt + (lags ? ASK_EVERY_MS : LEFT_ALONE_MS);
-      const slow = (lags ?? []).filter(({ lag }) => lag > MOST_RECORDS);
+      const timeoutError = () => new Error(`the log did not answer within ${LOG_TIMEOUT_MS} ms`);
+      const consumers = await withTimeout(this.readProgress(), LOG_TIMEOUT_MS, timeoutError).catch(() => undefined);
+      const now = performance.now();
+      this.nextCheckAt = now + (consumers ? POLL_MS : RETRY_MS);
+      const slow = (consumers ?? []).filter(({ lag }) => lag > MAX_LAG);
       if (slow.length === 0) return;
-      const now = slow.reduce((sum, { position: at }) => sum + at, 0);
-      if (now !== position) movedAt = askedAt;
-      else if (askedAt - movedAt > STILL_MS) return;
-      position = now;
-      await sleep(ASK_EVERY_MS, undefined, { signal }).catch(() => {});
+      const position = slow.reduce((sum, consumer) => sum + consumer.position, 0);
+      if (position !== lastPosition) movedAt = now;
+      else if (now - movedAt > STALLED_MS) return;
+      lastPosition = position;
+      await sleepUnlessAborted(POLL_MS, signal);
     }
   }
 
-  private lags(): Promise<Lag[]> {
+  private readProgress(): Promise<Progress[]> {
     const { entity } = this;
-    const replicas = entity.replicas.map(({ name }) => this.lag(replicaGroup(name), replicaTopic(entity, name).name));
-    return Promise.all([this.lag(streamGroup, eventsTopic(entity).name), ...replicas]);
+    return Promise.all([
+      this.progressOf(streamGroup, eventsTopic(entity).name),
+      ...entity.replicas.map(({ name }) => this.progressOf(replicaGroup(name), replicaTopic(entity, name).name)),
+    ]);
   }
 
-  private async lag(group: string, topic: string): Promise<Lag> {
-    const positions = await this.log.committedOffsets(group, topic);
+  private async progressOf(group: string, topic: string): Promise<Progress> {
+    const committed = await this.log.committedOffsets(group, topic);
     let lag = 0;
     let position = 0;
     for (const [partition, { next }] of await this.log.offsets(topic)) {
-      const at = positions.get(partition) ?? 0;
-      lag += Math.max(0, next - at);
-      position += at;
+      const offset = committed.get(partition) ?? 0;
+      lag += Math.max(0, next - offset);
+      position += offset;
     }
     return { lag, position };
   }

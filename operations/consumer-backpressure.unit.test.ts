@@ -2,16 +2,16 @@ import { expect, test } from "bun:test";
 import { product } from "../contracts/entities/product.ts";
 import { ConsumerBackpressure } from "./consumer-backpressure.ts";
 
-/** A log in which a replica is so many records behind, and comes so much nearer with each question. */
+/** A log in which the catalog's lag is `lag` at the first check, and `step` smaller at each later one. */
 function logWith({ lag, step }: { lag: number; step: number }) {
   let position = 0;
-  let asked = 0;
+  let checks = 0;
   return {
-    asked: () => asked,
+    checks: () => checks,
     offsets: async () => new Map([[0, { first: 0, next: lag }]]),
     committedOffsets: async (group: string) => {
       if (!group.includes("catalog")) return new Map([[0, lag]]);
-      asked++;
+      checks++;
       position += step;
       return new Map([[0, position - step]]);
     },
@@ -19,22 +19,23 @@ function logWith({ lag, step }: { lag: number; step: number }) {
 }
 const { signal } = new AbortController();
 
-test("a replica that is far behind and comes nearer is waited for", async () => {
+test("it waits while a replica has a high lag that falls", async () => {
   const log = logWith({ lag: 15_000, step: 4_000 });
   await new ConsumerBackpressure(log, product).wait(signal);
-  expect(log.asked()).toBe(3); // 15,000, 11,000, 7,000 before it
+  expect(log.checks()).toBe(3); // lags of 15,000, 11,000 and 7,000
 });
 
-test("who keeps up is asked once a second at most", async () => {
+test("it checks consumers that keep up at most once a second", async () => {
   const log = logWith({ lag: 500, step: 0 });
-  const backlog = new ConsumerBackpressure(log, product);
-  for (let i = 0; i < 5; i++) await backlog.wait(signal);
-  expect(log.asked()).toBe(1);
+  const backpressure = new ConsumerBackpressure(log, product);
+  for (let i = 0; i < 5; i++) await backpressure.wait(signal);
+  expect(log.checks()).toBe(1);
 });
 
-test("a replica that stands still is not waited for for ever, and one that cannot be asked not at all", async () => {
-  const still = logWith({ lag: 50_000, step: 0 });
-  await new ConsumerBackpressure(still, product).wait(signal);
-  expect(still.asked()).toBeGreaterThan(4);
-  await new ConsumerBackpressure({ ...still, offsets: () => Promise.reject(new Error("away")) }, product).wait(signal);
+test("it stops waiting for a replica that does not move, and does not wait when the log is unavailable", async () => {
+  const stalled = logWith({ lag: 50_000, step: 0 });
+  await new ConsumerBackpressure(stalled, product).wait(signal);
+  expect(stalled.checks()).toBeGreaterThan(4);
+  const unavailable = { ...stalled, offsets: () => Promise.reject(new Error("unavailable")) };
+  await new ConsumerBackpressure(unavailable, product).wait(signal);
 }, 20_000);

@@ -1,4 +1,4 @@
-/** Every verb of operations, as `lockstep` offers them. */
+/** The verbs of operations, for the command line of `lockstep`. */
 import type { Command } from "commander";
 import { backfillVerb } from "./backfill/command.ts";
 import { deadLettersVerb } from "./dead-letters/command.ts";
@@ -10,6 +10,7 @@ import { repairVerb } from "./repair/command.ts";
 import { statusVerb } from "./status/command.ts";
 import { verifyVerb } from "./verify/command.ts";
 
+/** One command per verb, in the order of the help text. @param rebuilding the rebuild of the replicas' room. */
 export const verbs = (rebuilding: Rebuilding): readonly Command[] => [
   statusVerb(),
   verifyVerb(),

@@ -1,40 +1,42 @@
-/** Keeps what operations send from standing in the outbox before what clients write. */
-
+/** Backpressure from the outbox: an operation adds changes only while the outbox is short, so clients' writes do not queue behind them. */
 import { UserError } from "../contracts/errors.ts";
+import { sleepUnlessAborted } from "../platform/async/sleep.ts";
 import type { Sql } from "../platform/postgres/connect.ts";
 
-const ASK_EVERY_MS = 20;
-/** An outbox that has not got shorter for so long has a relay or a log that does not work. */
-const GIVE_UP_MS = 60_000;
+const POLL_MS = 20;
+/** An outbox that has not become shorter for this long has a relay or a log that does not work. */
+const STALLED_MS = 60_000;
 
-/** The outbox stands still, so nothing more is put into it. What was sent stays sent. */
+/** The outbox does not become shorter, so the operation stops. Changes that it sent before stay sent. */
 export class OutboxStuckError extends UserError {
   constructor(depth: number) {
     super(
-      `${depth} changes or more wait in the outbox and do not get fewer: look at the relay and the log, then run this again`,
+      `the outbox holds at least ${depth} changes and has not become shorter for ${STALLED_MS / 1_000} s: ` +
+        "check the relay and the log, then run this command again",
       "OUTBOX_STUCK",
     );
   }
 }
 
 /**
- * Resolves when fewer than `most` changes wait in the outbox, or `signal` is aborted.
+ * Resolves when the outbox holds fewer than `max` changes, or `signal` is aborted.
  *
- * @throws {OutboxStuckError} @throws when the source does not answer.
+ * @throws {OutboxStuckError} when the outbox has not become shorter for 60 s.
+ * @throws {Error} when the source is unavailable.
  */
 export async function waitForOutbox(source: Sql, max: number, signal: AbortSignal): Promise<void> {
-  let fewest = Number.POSITIVE_INFINITY;
-  let since = performance.now();
+  let minDepth = Number.POSITIVE_INFINITY;
+  let minDepthAt = performance.now();
   while (!signal.aborted) {
-    // Counting stops a little above: a long outbox is counted no further than it takes to see it getting shorter.
+    // The count has a limit: it only has to show that a long outbox becomes shorter.
     const [row] = await source<{ depth: number }[]>`
       select count(*)::int as depth from (select from lockstep.outbox limit ${max * 100}) as bounded`;
     const { depth } = row!;
     if (depth < max) return;
-    if (depth < fewest) {
-      fewest = depth;
-      since = performance.now();
-    } else if (performance.now() - since > GIVE_UP_MS) throw new OutboxStuckError(depth);
-    await Bun.sleep(ASK_EVERY_MS);
+    if (depth < minDepth) {
+      minDepth = depth;
+      minDepthAt = performance.now();
+    } else if (performance.now() - minDepthAt > STALLED_MS) throw new OutboxStuckError(depth);
+    await sleepUnlessAborted(POLL_MS, signal);
   }
 }

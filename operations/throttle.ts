@@ -1,27 +1,41 @@
-/** Work in small portions with rests between them, so that whoever else uses the servers hardly notices. */
-import { setTimeout as sleep } from "node:timers/promises";
+/** Slows an operation down, so that the clients of the same servers hardly notice it. */
+import { sleepUnlessAborted } from "../platform/async/sleep.ts";
 
-/** Longest rest at a time, in milliseconds: a portion that took long for a reason of its own is not paid for many times over. */
-const LONGEST_MS = 5_000;
+/** Longest pause for a share, in milliseconds. One slow portion of work does not cause a pause of minutes. */
+const MAX_SHARE_DELAY_MS = 5_000;
 
+/**
+ * - `share`: the part of the time that is spent working, above 0 up to 1.
+ * - `perSecond`: the most units of work in a second. A pause is not followed by a burst.
+ */
+export type ThrottleLimit = { readonly share: number } | { readonly perSecond: number };
+
+/** Holds one operation to a share of the time or to a rate. The clock starts with the constructor. */
 export class Throttle {
-  private began = performance.now();
+  private workingSince = performance.now();
+  private nextAt = performance.now();
 
-  /**
-   * @param share part of the time that is spent working, above 0 up to 1.
-   * @param signal ends a rest, and the work.
-   */
+  /** @param signal ends a wait as soon as it aborts. */
   constructor(
-    private readonly share: number,
+    private readonly limit: ThrottleLimit,
     private readonly signal: AbortSignal,
   ) {}
 
-  /** Called after each portion of work: rests as long as the share asks for. @throws the signal's reason once it is aborted. */
-  async rest(): Promise<void> {
-    const worked = performance.now() - this.began;
-    const restMs = Math.min(LONGEST_MS, worked / this.share - worked);
-    if (restMs > 0) await sleep(restMs, undefined, { signal: this.signal }).catch(() => {});
-    this.signal.throwIfAborted();
-    this.began = performance.now();
+  /**
+   * Waits between two portions of work. Never rejects: the caller checks the signal afterwards.
+   *
+   * @param units size of the next portion, for a limit `perSecond`.
+   */
+  async wait(units = 1): Promise<void> {
+    const now = performance.now();
+    const delayMs = "share" in this.limit ? this.shareDelayMs(now, this.limit.share) : this.nextAt - now;
+    if ("perSecond" in this.limit) this.nextAt = Math.max(now, this.nextAt) + (units / this.limit.perSecond) * 1_000;
+    if (delayMs > 0) await sleepUnlessAborted(delayMs, this.signal);
+    this.workingSince = performance.now();
+  }
+
+  private shareDelayMs(now: number, share: number): number {
+    const workedMs = now - this.workingSince;
+    return Math.min(MAX_SHARE_DELAY_MS, workedMs / share - workedMs);
   }
 }

@@ -1,100 +1,124 @@
-/** What all verbs have in common: flags, connections, output for people or as JSON, progress, exit status, a clean end by Ctrl-C. */
+/** What all verbs share: flags, connections, output as text or JSON, progress, exit status, and a clean end by Ctrl-C. */
 import { Command, InvalidArgumentError } from "commander";
+import { entities } from "../contracts/entities/index.ts";
+import type { EntityId } from "../contracts/entity/document.ts";
 import { UserError } from "../contracts/errors.ts";
+import { isId } from "../contracts/pages.ts";
 import { createLogger } from "../observability/logger.ts";
 import { readSettings, SettingsError } from "../platform/settings/settings.ts";
 import { DEFAULT_DATA } from "../platform/stack-file.ts";
 import { Connections, resolveAddresses } from "./connect.ts";
 
-/** What every verb takes. */
+/** Flags of every verb. */
 export interface VerbFlags {
   readonly data: string;
   readonly json?: boolean;
 }
 
+/** What a running verb works with. */
 export interface VerbContext {
   readonly connections: Connections;
-  /** Says on stderr what is going on, on one line that is written over. Nothing with `--json`, or when stderr is no terminal. */
+  /** Shows progress in one line of stderr, over the line before. Silent with `--json`, or when stderr is no terminal. */
   readonly progress: (line: string) => void;
-  /** Says something that stays, on stderr. */
+  /** Prints a line to stderr that stays. Silent with `--json`. */
   readonly print: (line: string) => void;
-  /** Aborted by Ctrl-C: finish the step in hand and come back. */
+  /** Aborted by Ctrl-C. The verb then finishes its current step and returns. */
   readonly signal: AbortSignal;
 }
 
-/** What a verb answers: for people, as JSON, and as exit status (0 all is well, 1 something is wrong or was found). */
+/** What a verb returns. */
 export interface VerbResult {
+  /** For people, on stdout. */
   readonly text: string;
+  /** For programs, on stdout with `--json`. */
   readonly document: unknown;
+  /** Exit status: 0 without problems, 1 when the verb found a problem or could not finish. */
   readonly status: 0 | 1;
 }
 
-/** Ended by Ctrl-C: 128 + SIGINT. */
-const INTERRUPTED = 130;
-/** What was asked for makes no sense. */
-const USAGE = 2;
+/** Exit status after Ctrl-C: 128 + SIGINT. */
+const EXIT_INTERRUPTED = 130;
+/** Exit status for a wrong argument, flag or setting. */
+const EXIT_USAGE = 2;
 
-/** A verb with the flags that all have; more options, arguments and the action are added to it. */
+/** Creates the command of a verb with the flags that all verbs have. The caller adds options, arguments and the action. */
 export const verb = (name: string, description: string): Command =>
   new Command(name)
     .description(description)
-    .option("--data <dir>", "folder of the stack that bun run up started", DEFAULT_DATA)
-    .option("--json", "answer as JSON")
+    .option("--data <dir>", "data folder of the stack that `bun run up` started", DEFAULT_DATA)
+    .option("--json", "print the result as JSON")
     .showHelpAfterError()
-    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : USAGE));
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : EXIT_USAGE));
 
-/** Runs a verb's work and ends the process with its exit status. */
+/**
+ * Runs a verb's work, prints its result, and ends the process with its exit status. An error is printed to stderr and ends
+ * the process with 1, or with 2 for a wrong setting. A second Ctrl-C ends the process at once.
+ */
 export async function runVerb(flags: VerbFlags, work: (context: VerbContext) => Promise<VerbResult>): Promise<never> {
-  const ending = new AbortController();
+  const interrupt = new AbortController();
+  const { signal } = interrupt;
   process.on("SIGINT", () => {
-    if (ending.signal.aborted) process.exit(INTERRUPTED);
-    ending.abort(new Error("interrupted"));
+    if (signal.aborted) process.exit(EXIT_INTERRUPTED);
+    interrupt.abort(new Error("interrupted"));
   });
-  const live = process.stderr.isTTY && !flags.json;
-  const progress = (line: string) => void (live && process.stderr.write(`\r\u001b[K${line}`));
-  const print = (line: string) => void (flags.json || console.error(`${live ? "\r\u001b[K" : ""}${line}`));
+  const isLive = process.stderr.isTTY && !flags.json;
+  const progress = (line: string) => void (isLive && process.stderr.write(`\r\u001b[K${line}`));
+  const print = (line: string) => void (flags.json || console.error(`${isLive ? "\r\u001b[K" : ""}${line}`));
   try {
     const settings = readSettings(process.env);
     const logger = createLogger("operations", "1", settings.LOCKSTEP_LOG_LEVEL === "debug" ? "debug" : "error");
     await using connections = new Connections(resolveAddresses(settings, flags.data), logger);
-    const { text, document, status } = await work({ connections, progress, print, signal: ending.signal });
+    const { text, document, status } = await work({ connections, progress, print, signal });
     progress("");
     console.log(flags.json ? JSON.stringify(document, null, 2) : text);
-    process.exitCode = ending.signal.aborted ? INTERRUPTED : status;
+    process.exitCode = signal.aborted ? EXIT_INTERRUPTED : status;
   } catch (error) {
     progress("");
-    process.exitCode = ending.signal.aborted ? INTERRUPTED : statusOf(error);
-    if (process.exitCode !== INTERRUPTED) console.error(`lockstep: ${explain(error)}`);
+    process.exitCode = signal.aborted ? EXIT_INTERRUPTED : exitStatusOf(error);
+    if (process.exitCode !== EXIT_INTERRUPTED) console.error(`lockstep: ${messageOf(error)}`);
   }
   process.exit();
 }
 
-const statusOf = (error: unknown): number => (error instanceof SettingsError ? USAGE : 1);
+const exitStatusOf = (error: unknown): number => (error instanceof SettingsError ? EXIT_USAGE : 1);
 
-/** Anything but what people can act on comes with its stack, since it is a mistake of ours. */
-function explain(error: unknown): string {
+/** An error that the user can act on is printed without its stack trace. Any other error is a bug, and has it. */
+function messageOf(error: unknown): string {
   if (error instanceof UserError || error instanceof SettingsError) return error.message;
   const code = (error as { code?: unknown }).code;
   if (code === "ECONNREFUSED" || code === "CONNECT_TIMEOUT")
-    return `a database does not answer: ${(error as Error).message}`;
+    return `a database is unavailable: ${(error as Error).message}; check that it runs, then run this command again`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-/** A choice among names that are known. */
+/** Parses an argument that must be one of `names`. @param what names the kind of value in the error message. */
 export const choiceParser =
   (what: string, names: readonly string[]) =>
-  (given: string): string => {
-    if (!names.includes(given))
-      throw new InvalidArgumentError(`there is no ${what} ${given}; declared are: ${names.join(", ")}`);
-    return given;
+  (value: string): string => {
+    if (!names.includes(value))
+      throw new InvalidArgumentError(`there is no ${what} ${value}; choose one of: ${names.join(", ")}`);
+    return value;
   };
 
-/** A whole number from `min` to `max`. */
+/** Parses the name of a declared entity. */
+export const entityParser = choiceParser(
+  "entity",
+  entities.map(({ name }) => name),
+);
+
+/** Parses an entity's id: a UUID in either case. */
+export function parseId(value: string): EntityId {
+  const id = value.toLowerCase();
+  if (!isId(id)) throw new InvalidArgumentError("must be a UUID");
+  return id;
+}
+
+/** Parses a whole number from `min` to `max`. */
 export const integerParser =
   (min: number, max: number) =>
-  (given: string): number => {
-    const value = Number(given);
-    if (!/^\d{1,15}$/.test(given) || value < min || value > max)
+  (value: string): number => {
+    const number = Number(value);
+    if (!/^\d{1,15}$/.test(value) || number < min || number > max)
       throw new InvalidArgumentError(`must be a whole number from ${min} to ${max}`);
-    return value;
+    return number;
   };

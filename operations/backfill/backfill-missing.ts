@@ -1,40 +1,37 @@
-/** Sends only what a replica has not heard of: compares as a verification does, and sends the rows whose digests the replica lacks. */
+/** Sends only the rows that a replica does not have: compares digests as a verification does, and sends the rows that differ. */
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
 import { listText, type Sql } from "../../platform/postgres/connect.ts";
-import type { ConsumerBackpressure } from "../consumer-backpressure.ts";
 import { waitForOutbox } from "../outbox-backpressure.ts";
+import { Throttle } from "../throttle.ts";
 import { liveTables } from "../verify/comparison-target.ts";
 import { FIRST_ID, findDigestMismatches, nextRange, type Range } from "../verify/range.ts";
-import { stepRows } from "./backfill.ts";
-import { Throttle } from "./throttle.ts";
+import { type BackfillOptions, stepRows } from "./backfill.ts";
 
+/** Rows of the source that are compared in one step. */
 const RANGE_ROWS = 2_000;
 
-export interface MissingOptions {
-  /** Most rows sent per second. */
-  readonly rate: number;
-  /** Begins after this id. Undefined: at the first row. */
-  readonly from: EntityId | undefined;
-  readonly backlog: Pick<ConsumerBackpressure, "wait">;
-  readonly signal: AbortSignal;
+/** Settings and collaborators of one run. `from` starts after an id; undefined starts at the first row. */
+export interface MissingOptions extends Omit<BackfillOptions, "onProgress"> {
   readonly onProgress: (progress: { readonly rows: number; readonly sent: number }) => void;
 }
 
 /**
- * It keeps no position: what arrived is not missing any more when it is run again.
+ * Compares all rows and sends the missing ones. It stores no position: rows that arrived are not missing in the next run.
  *
- * @returns how many rows were compared and sent, and whether the end was reached. @throws as `backfill` does.
+ * @returns the number of rows compared and sent, and whether it reached the last row.
+ * @throws {OutboxStuckError} when the outbox does not become shorter.
+ * @throws {Error} when the source or a replica's database is unavailable.
  */
 export async function backfillMissing(
   deps: { readonly source: Sql; readonly replica: (name: string) => Sql },
   entity: EntityDeclaration,
   replicas: readonly ReplicaDeclaration[],
-  { rate, from, backlog, signal, onProgress }: MissingOptions,
+  { rate, from, backpressure, signal, onProgress }: MissingOptions,
 ): Promise<{ rows: number; sent: number; finished: boolean }> {
   const { source } = deps;
   const step = stepRows(rate);
-  const throttle = new Throttle(rate);
+  const throttle = new Throttle({ perSecond: rate }, signal);
   let rows = 0;
   let sent = 0;
   for (let after = from ?? FIRST_ID, final = false; !final; ) {
@@ -45,14 +42,14 @@ export async function backfillMissing(
         missing.add(id);
     const ids = [...missing];
     for (let i = 0; i < ids.length; i += step) {
-      const part = ids.slice(i, i + step);
+      const chunk = ids.slice(i, i + step);
       await waitForOutbox(source, step, signal);
-      await backlog.wait(signal);
-      await throttle.take(part.length, signal);
+      await backpressure.wait(signal);
+      await throttle.wait(chunk.length);
       if (signal.aborted) return { rows, sent, finished: false };
       const [row] = await source<
         { sent: string }[]
-      >`select lockstep.send(${entity.name}, ${listText(part)}::uuid[]) as sent`;
+      >`select lockstep.send(${entity.name}, ${listText(chunk)}::uuid[]) as sent`;
       sent += Number(row!.sent);
     }
     rows += range.rows;

@@ -1,4 +1,4 @@
-/** Backfill on a real source: nobody but the test takes what is in the outbox. */
+/** Backfill of a real source. There is no relay: each test empties the outbox itself. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import postgres, { type Sql } from "postgres";
@@ -17,8 +17,8 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => world[Symbol.asyncDispose]());
 
-/** A source with rows that no event told of. */
-async function untoldSource(rows: number): Promise<{ url: string; sql: Sql }> {
+/** A source whose rows have no event. */
+async function sourceWithoutEvents(rows: number): Promise<{ url: string; sql: Sql }> {
   const url = await freshDatabase();
   await migrate(url, migrations, silent);
   const sql = postgres(url, { max: 4, onnotice: () => {} });
@@ -27,17 +27,17 @@ async function untoldSource(rows: number): Promise<{ url: string; sql: Sql }> {
   return { url, sql };
 }
 
-/** Takes what is in the outbox, as the relay would, until told to stop. */
-class Taker {
-  readonly taken: string[] = [];
-  private going = true;
-  private readonly done: Promise<void>;
+/** Deletes what is in the outbox and keeps the ids, as the relay would, until `stop`. */
+class OutboxReader {
+  readonly ids: string[] = [];
+  private isRunning = true;
+  private readonly ended: Promise<void>;
 
   constructor(sql: Sql) {
-    this.done = (async () => {
-      while (this.going) {
+    this.ended = (async () => {
+      while (this.isRunning) {
         const rows = await sql<{ id: string; seq: string }[]>`delete from lockstep.outbox returning id, seq`;
-        this.taken.push(...rows.toSorted((a, b) => Number(a.seq) - Number(b.seq)).map(({ id }) => id));
+        this.ids.push(...rows.toSorted((a, b) => Number(a.seq) - Number(b.seq)).map(({ id }) => id));
         await Bun.sleep(2);
       }
     })();
@@ -46,11 +46,11 @@ class Taker {
   async stop(sql: Sql): Promise<readonly string[]> {
     await eventually(async () => (await sql`select from lockstep.outbox limit 1`).length === 0, {
       timeoutMs: 10_000,
-      what: "all to be taken",
+      what: "the outbox to be empty",
     });
-    this.going = false;
-    await this.done;
-    return this.taken;
+    this.isRunning = false;
+    await this.ended;
+    return this.ids;
   }
 }
 
@@ -64,79 +64,79 @@ const run = async (url: string, ...args: string[]) =>
     stdout: "pipe",
     stderr: "pipe",
   });
-const quiet = {
+const options = {
   from: undefined,
-  backlog: { wait: async () => {} },
+  backpressure: { wait: async () => {} },
   signal: new AbortController().signal,
   onProgress: () => {},
 };
 
-test("a backfill that is killed goes on where it was: every row is sent once, in order", async () => {
-  const { url, sql } = await untoldSource(5_000);
-  const taker = new Taker(sql);
+test("a backfill that was killed continues where it was, and sends every row once and in order", async () => {
+  const { url, sql } = await sourceWithoutEvents(5_000);
+  const reader = new OutboxReader(sql);
   const first = await run(url, "--rate", "5000");
-  await eventually(() => taker.taken.length > 1_000, { timeoutMs: 30_000, what: "some to be sent" });
+  await eventually(() => reader.ids.length > 1_000, { timeoutMs: 30_000, what: "1,000 rows to be sent" });
   first.kill("SIGKILL");
   await first.exited;
   const second = await run(url);
-  const answer = new Response(second.stdout).json() as Promise<{ finished: boolean; backfills: BackfillResult[] }>;
-  const [document, status] = await Promise.all([answer, second.exited]);
+  const output = new Response(second.stdout).json() as Promise<{ finished: boolean; backfills: BackfillResult[] }>;
+  const [document, status] = await Promise.all([output, second.exited]);
   expect([status, document.finished]).toEqual([0, true]);
-  const [done] = document.backfills;
-  expect(done).toMatchObject({ entity: "product", sent: 5_000 });
-  expect(done!.earlier).toBeGreaterThan(1_000);
-  expect(done!.earlier).toBeLessThan(5_000);
-  expect(await taker.stop(sql)).toEqual(await idsOf(sql));
+  const [result] = document.backfills;
+  expect(result).toMatchObject({ entity: "product", sent: 5_000 });
+  expect(result!.earlier).toBeGreaterThan(1_000);
+  expect(result!.earlier).toBeLessThan(5_000);
+  expect(await reader.stop(sql)).toEqual(await idsOf(sql));
   await sql.end();
 }, 60_000);
 
-test("two at once share the work, one that is finished begins anew, and one may begin after an id", async () => {
-  const { sql } = await untoldSource(1_000);
-  const taker = new Taker(sql);
-  const both = await Promise.all([1, 2].map(() => backfill(sql, entity, { ...quiet, rate: 1_000 })));
-  for (const one of both) expect(one).toMatchObject({ sent: 1_000, finished: true });
+test("two concurrent backfills share the work, a finished one starts over, and one can start after an id", async () => {
+  const { sql } = await sourceWithoutEvents(1_000);
+  const reader = new OutboxReader(sql);
+  const both = await Promise.all([1, 2].map(() => backfill(sql, entity, { ...options, rate: 1_000 })));
+  for (const result of both) expect(result).toMatchObject({ sent: 1_000, finished: true });
   const ids = await idsOf(sql);
-  expect(await taker.stop(sql)).toEqual(ids);
+  expect(await reader.stop(sql)).toEqual(ids);
 
-  const again = new Taker(sql);
-  expect(await backfill(sql, entity, { ...quiet, rate: 5_000 })).toMatchObject({ sent: 1_000, earlier: 0 });
-  expect(await backfill(sql, entity, { ...quiet, rate: 5_000, from: ids[989]! })).toMatchObject({ sent: 10 });
-  expect(await again.stop(sql)).toEqual([...ids, ...ids.slice(990)]);
+  const secondReader = new OutboxReader(sql);
+  expect(await backfill(sql, entity, { ...options, rate: 5_000 })).toMatchObject({ sent: 1_000, earlier: 0 });
+  expect(await backfill(sql, entity, { ...options, rate: 5_000, from: ids[989]! })).toMatchObject({ sent: 10 });
+  expect(await secondReader.stop(sql)).toEqual([...ids, ...ids.slice(990)]);
   await sql.end();
 }, 60_000);
 
-test("it waits while the outbox is not empty, so that live writes are not held up", async () => {
-  const { sql } = await untoldSource(300);
+test("a backfill waits while the outbox is not empty, so that clients' writes are not delayed", async () => {
+  const { sql } = await sourceWithoutEvents(300);
   const rate = 1_000;
   await sql`select lockstep.send('product', array(select id from products limit ${stepRows(rate)}))`;
-  const ending = new AbortController();
-  const working = backfill(sql, entity, { ...quiet, rate, signal: ending.signal });
+  const abort = new AbortController();
+  const running = backfill(sql, entity, { ...options, rate, signal: abort.signal });
   await eventually(async () => (await sql`select from lockstep.backfills`).length === 1, {
     timeoutMs: 10_000,
-    what: "it to begin",
+    what: "the backfill to begin",
   });
-  await Bun.sleep(200); // long enough for two steps, if it did not wait
+  await Bun.sleep(200); // long enough for two steps without the wait
   expect(Number((await sql`select count(*) from lockstep.outbox`)[0]!.count)).toBe(stepRows(rate));
-  const taker = new Taker(sql);
-  expect(await working).toMatchObject({ sent: 300, finished: true });
-  await taker.stop(sql);
+  const reader = new OutboxReader(sql);
+  expect(await running).toMatchObject({ sent: 300, finished: true });
+  await reader.stop(sql);
   await sql.end();
 });
 
-test("with --missing-only just what a replica has not heard of is sent", async () => {
+test("with --missing-only exactly the rows are sent that a replica does not have", async () => {
   await world.insert(2_500);
   await world.deliver();
-  let untold: string[] = [];
+  let missing: string[] = [];
   await world.untold(async () => {
-    untold = await world.insert(7);
+    missing = await world.insert(7);
   });
   const deps = { source: world.source, replica: () => world.database.sql };
-  expect(await backfillMissing(deps, entity, [world.catalog], { ...quiet, rate: 1_000 })).toEqual({
+  expect(await backfillMissing(deps, entity, [world.catalog], { ...options, rate: 1_000 })).toEqual({
     rows: 2_507,
     sent: 7,
     finished: true,
   });
-  expect((await world.source`select id from lockstep.outbox order by id`).map(({ id }) => id)).toEqual(untold.sort());
+  expect((await world.source`select id from lockstep.outbox order by id`).map(({ id }) => id)).toEqual(missing.sort());
   await world.deliver();
   expect(await world.kinds()).toEqual(new Map());
 }, 60_000);

@@ -1,79 +1,82 @@
 /**
- * Sends rows that no event told of: there before capture was installed, or loaded while the triggers were off.
+ * Sends rows that have no event: they existed before capture was installed, or were loaded while the triggers were off.
  *
- * A step sends some rows and moves the position in one transaction of the source, so a backfill that is killed goes on exactly where it
- * was, and two at once share the work. A row is sent under the version that it has: who has heard of that takes it for a duplicate, and
- * a write that comes between is newer.
+ * Each step sends some rows and moves the position in one transaction of the source. A backfill that was killed therefore
+ * continues exactly where it was, and two at the same time share the work. A row is sent under its current version: a
+ * replica that has this version ignores it as a duplicate, and a concurrent write is newer.
  */
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import type { ConsumerBackpressure } from "../consumer-backpressure.ts";
 import { waitForOutbox } from "../outbox-backpressure.ts";
-import { Throttle } from "./throttle.ts";
+import { Throttle } from "../throttle.ts";
 
-/** Rows that one step sends, at most: live writes stand behind them in the outbox. */
-const MOST_PER_STEP = 500;
+/** Most rows in a step. Clients' writes queue behind them in the outbox. */
+const MAX_STEP_ROWS = 500;
 const STEPS_PER_SECOND = 10;
 
+/** How far a backfill is. */
 export interface BackfillProgress {
   readonly entity: string;
-  /** Rows that were sent since the backfill began, also by earlier runs of it and by those beside this one. */
+  /** Rows sent since the backfill began, by all of its runs. */
   readonly sent: number;
-  /** The last id that was sent; null: none yet. */
+  /** The last id that was sent; null before the first one. */
   readonly after: EntityId | null;
   readonly finished: boolean;
   readonly startedAt: Date;
 }
 
-/** How a run of it ended. */
+/** How one run of a backfill ended. */
 export interface BackfillResult extends BackfillProgress {
   /** Rows that earlier runs had sent. */
   readonly earlier: number;
 }
 
+/** Settings and collaborators of one run. */
 export interface BackfillOptions {
   /** Most rows per second. */
   readonly rate: number;
-  /** Begins anew after this id, whatever was done before. Undefined: goes on, or begins at the first row. */
+  /** Starts over after this id. Undefined: continues where the last run ended, or starts at the first row. */
   readonly from: EntityId | undefined;
-  readonly backlog: Pick<ConsumerBackpressure, "wait">;
+  readonly backpressure: Pick<ConsumerBackpressure, "wait">;
+  /** Ends the run after its current step. */
   readonly signal: AbortSignal;
-  readonly onProgress: (backfill: BackfillProgress) => void;
+  readonly onProgress: (progress: BackfillProgress) => void;
 }
 
-/** Rows of a step at a rate: as many as it takes to keep it with ten steps a second. */
+/** Rows of a step that make `rate` rows a second with ten steps: 1 to 500. */
 export const stepRows = (rate: number): number =>
-  Math.min(MOST_PER_STEP, Math.max(1, Math.ceil(rate / STEPS_PER_SECOND)));
+  Math.min(MAX_STEP_ROWS, Math.max(1, Math.ceil(rate / STEPS_PER_SECOND)));
 
 /**
  * Sends all rows of an entity in the order of their ids.
  *
- * @returns how far it came: not finished when `signal` was aborted.
- * @throws {OutboxStuckError} when the outbox does not get shorter. @throws when the source does not answer, or does not capture the entity.
+ * @returns how far it came; not finished when `signal` was aborted.
+ * @throws {OutboxStuckError} when the outbox does not become shorter.
+ * @throws {Error} when the source is unavailable, or does not capture the entity.
  */
 export async function backfill(
   source: Sql,
   entity: EntityDeclaration,
-  options: BackfillOptions,
+  { rate, from, backpressure, signal, onProgress }: BackfillOptions,
 ): Promise<BackfillResult> {
-  const { rate, from, backlog, signal, onProgress } = options;
   const step = stepRows(rate);
-  const throttle = new Throttle(rate);
-  let now = backfillOf(await source`select * from lockstep.begin_backfill(${entity.name}, ${from ?? null}::uuid)`);
-  const earlier = now.sent;
-  while (!now.finished && !signal.aborted) {
+  const throttle = new Throttle({ perSecond: rate }, signal);
+  let progress = toProgress(await source`select * from lockstep.begin_backfill(${entity.name}, ${from ?? null}::uuid)`);
+  const earlier = progress.sent;
+  while (!progress.finished && !signal.aborted) {
     await waitForOutbox(source, step, signal);
-    await backlog.wait(signal);
-    await throttle.take(step, signal);
+    await backpressure.wait(signal);
+    await throttle.wait(step);
     if (signal.aborted) break;
-    now = backfillOf(await source`select * from lockstep.backfill(${entity.name}, ${step})`);
-    onProgress(now);
+    progress = toProgress(await source`select * from lockstep.backfill(${entity.name}, ${step})`);
+    onProgress(progress);
   }
-  return { ...now, earlier };
+  return { ...progress, earlier };
 }
 
-interface Row {
+interface BackfillRow {
   readonly entity: string;
   readonly sent: string;
   readonly after: EntityId | null;
@@ -81,7 +84,7 @@ interface Row {
   readonly finished_at: Date | null;
 }
 
-function backfillOf(rows: readonly object[]): BackfillProgress {
-  const { entity, sent, after, started_at, finished_at } = rows[0] as Row;
+function toProgress(rows: readonly object[]): BackfillProgress {
+  const { entity, sent, after, started_at, finished_at } = rows[0] as BackfillRow;
   return { entity, sent: Number(sent), after, finished: finished_at !== null, startedAt: started_at };
 }

@@ -1,12 +1,13 @@
 /** `lockstep backfill`. */
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
 import { ConsumerBackpressure } from "../consumer-backpressure.ts";
 import {
-  choiceParser,
+  entityParser,
   integerParser,
+  parseId,
   runVerb,
   type VerbContext,
   type VerbFlags,
@@ -23,79 +24,58 @@ interface Flags extends VerbFlags {
   readonly missingOnly?: boolean;
 }
 
-const uuid = (given: string): EntityId => {
-  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(given)) throw new InvalidArgumentError("must be a UUID");
-  return given.toLowerCase();
-};
-
+/** The command `backfill`. */
 export const backfillVerb = (): Command =>
   verb(
     "backfill",
-    "sends rows that no event told of: there before capture was installed, or loaded with triggers off; goes on where it was interrupted",
+    "sends rows that have no event, as they existed before capture or were loaded with triggers off; continues where it was interrupted",
   )
-    .option(
-      "--entity <name>",
-      "only this entity",
-      choiceParser(
-        "entity",
-        entities.map(({ name }) => name),
-      ),
-    )
-    .option(
-      "--rate <rows>",
-      "most rows per second; less while the outbox is not empty",
-      integerParser(1, 100_000),
-      2_000,
-    )
-    .option("--from <id>", "begin anew, after this id", uuid)
-    .option(
-      "--missing-only",
-      "compare with the replicas, and send only what one of them has not heard of: for a few rows among many",
-    )
-    .action(async (flags: Flags) => runVerb(flags, (context) => run(context, flags)));
+    .option("--entity <name>", "only this entity", entityParser)
+    .option("--rate <rows>", "most rows per second; fewer while the outbox is busy", integerParser(1, 100_000), 2_000)
+    .option("--from <id>", "start over after this id", parseId)
+    .option("--missing-only", "compare with the replicas and send only missing rows: for a few rows among many")
+    .action(async (flags: Flags) => runVerb(flags, (context) => runBackfill(context, flags)));
 
-async function run(context: VerbContext, flags: Flags): Promise<VerbResult> {
-  const results: Sent[] = [];
-  for (const entity of entities.filter(({ name }) => !flags.entity || name === flags.entity)) {
-    if (context.signal.aborted) break;
-    const backlog = new ConsumerBackpressure(await context.connections.log(), entity);
-    results.push(await (flags.missingOnly ? missing : all)(context, entity, { ...flags, backlog }));
-  }
-  const finished = !context.signal.aborted && results.every((one) => one.finished);
-  const document = { finished, backfills: results };
-  return { text: results.map(lineOf).join("\n"), document, status: finished ? 0 : 1 };
-}
-
-interface Sent {
+/** One entity of the JSON output. */
+interface EntityResult {
   readonly entity: string;
   readonly sent: number;
-  /** Of these by earlier runs. */
+  /** How many of these rows earlier runs had sent. */
   readonly earlier?: number;
   readonly finished: boolean;
 }
 
-const lineOf = ({ entity, sent, earlier = 0, finished }: Sent): string =>
-  `${entity}: ${sent} rows sent${earlier > 0 ? `, ${earlier} of them earlier` : ""}${finished ? "" : " so far; run it again to go on"}`;
-
-type Options = Pick<Flags, "rate" | "from"> & { readonly backlog: ConsumerBackpressure };
-
-function all(
-  { connections, progress, signal }: VerbContext,
-  entity: EntityDeclaration,
-  { rate, from, backlog }: Options,
-): Promise<Sent> {
-  const onProgress = ({ sent }: Sent) => progress(`${entity.plural}: ${sent} rows sent …`);
-  return backfill(connections.source(), entity, { rate, from, backlog, signal, onProgress });
+async function runBackfill(context: VerbContext, flags: Flags): Promise<VerbResult> {
+  const results: EntityResult[] = [];
+  for (const entity of entities.filter(({ name }) => !flags.entity || name === flags.entity)) {
+    if (context.signal.aborted) break;
+    results.push(await (flags.missingOnly ? sendMissing : sendAll)(context, entity, flags));
+  }
+  const finished = !context.signal.aborted && results.every((result) => result.finished);
+  const document = { finished, backfills: results };
+  return { text: results.map(resultText).join("\n"), document, status: finished ? 0 : 1 };
 }
 
-async function missing(
-  { connections, progress, signal }: VerbContext,
-  entity: EntityDeclaration,
-  { rate, from, backlog }: Options,
-): Promise<Sent> {
+const resultText = ({ entity, sent, earlier = 0, finished }: EntityResult): string =>
+  `${entity}: ${sent} rows sent${earlier > 0 ? `, ${earlier} of them by earlier runs` : ""}` +
+  (finished ? "" : "; not finished: run the command again to continue");
+
+async function optionsOf({ connections, signal }: VerbContext, entity: EntityDeclaration, { rate, from }: Flags) {
+  const backpressure = new ConsumerBackpressure(await connections.log(), entity);
+  return { rate, from, backpressure, signal };
+}
+
+async function sendAll(context: VerbContext, entity: EntityDeclaration, flags: Flags): Promise<EntityResult> {
+  const onProgress = ({ sent }: EntityResult) => context.progress(`${entity.plural}: ${sent} rows sent …`);
+  const options = await optionsOf(context, entity, flags);
+  return backfill(context.connections.source(), entity, { ...options, onProgress });
+}
+
+async function sendMissing(context: VerbContext, entity: EntityDeclaration, flags: Flags): Promise<EntityResult> {
+  const { connections, progress } = context;
   const deps = { source: connections.source(), replica: (name: string) => connections.replica(name) };
   const onProgress = ({ rows, sent }: { rows: number; sent: number }) =>
     progress(`${entity.plural}: ${rows} rows compared, ${sent} sent …`);
-  const options = { rate, from, backlog, signal, onProgress };
-  return { entity: entity.name, ...(await backfillMissing(deps, entity, entity.replicas, options)) };
+  const options = await optionsOf(context, entity, flags);
+  return { entity: entity.name, ...(await backfillMissing(deps, entity, entity.replicas, { ...options, onProgress })) };
 }

@@ -3,34 +3,36 @@ import type { Command } from "commander";
 import { choiceParser, runVerb, type VerbFlags, verb } from "../verb.ts";
 import { pausableServices, setPaused } from "./control.ts";
 
-const named = (command: Command): Command =>
+const withServiceArgument = (command: Command): Command =>
   command.argument(
     "<name>",
     `one of: ${pausableServices.join(", ")}`,
     choiceParser("service to pause", pausableServices),
   );
 
+/** The command `pause`. */
 export const pauseVerb = (): Command =>
-  named(
+  withServiceArgument(
     verb(
       "pause",
-      "makes the stream or a replica finish what it has in hand and take no more, until resumed; also after a restart",
+      "makes the stream or a replica finish its current batch and read no more until it is resumed; a restart keeps the pause",
     ),
   )
-    .option("--reason <text>", "why, for whoever looks at the status")
+    .option("--reason <text>", "why, for the readers of the status")
     .action(async (name: string, flags: VerbFlags & { readonly reason?: string }) =>
-      said(name, flags, true, flags.reason),
+      runSetPaused(name, flags, true, flags.reason),
     );
 
+/** The command `resume`. */
 export const resumeVerb = (): Command =>
-  named(verb("resume", "lets the stream or a replica go on exactly where it was")).action(
-    async (name: string, flags: VerbFlags) => said(name, flags, false),
+  withServiceArgument(verb("resume", "makes the stream or a replica continue where it was paused")).action(
+    async (name: string, flags: VerbFlags) => runSetPaused(name, flags, false),
   );
 
-const said = (name: string, flags: VerbFlags, paused: boolean, reason?: string) =>
+const runSetPaused = (name: string, flags: VerbFlags, paused: boolean, reason?: string) =>
   runVerb(flags, async ({ connections }) => {
     const changed = await setPaused(await connections.log(), name, paused, reason);
     const state = paused ? "paused" : "running";
-    const text = !changed ? `${name} was ${state} already` : paused ? `${name} is paused` : `${name} goes on`;
+    const text = changed ? `${name} is ${state} now` : `${name} was ${state} already`;
     return { text, document: { name, paused, changed }, status: 0 };
   });

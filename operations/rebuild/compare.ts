@@ -1,7 +1,7 @@
 /** Compares what a rebuild has filled with the source, by content and while writes go on, before it takes the live tables' place. */
 import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
-import { resendDifferences } from "../repair/repair.ts";
+import { resendDifferences } from "../repair/resend.ts";
 import type { ComparisonTarget } from "../verify/comparison-target.ts";
 import { confirmDifferences } from "../verify/confirm-differences.ts";
 import { type VerifyResult, verify } from "../verify/verify.ts";
@@ -50,7 +50,7 @@ export async function compareFilled(
       signal.throwIfAborted();
       const ids = differences.map(({ id }) => id);
       const left = await confirmDifferences(
-        { source, copy: targetFor(entity, declared) },
+        { source, target: targetFor(entity, declared) },
         entity,
         declared,
         ids,

@@ -2,37 +2,39 @@
 import type { Command } from "commander";
 import { runVerb, type VerbContext, type VerbFlags, type VerbResult, verb } from "../verb.ts";
 import { withScopeOptions } from "../verify/command.ts";
-import { differenceLine, differencesText, resultsText } from "../verify/report.ts";
+import { differenceLine, reportText } from "../verify/report.ts";
 import type { VerifyScope } from "../verify/verify-replicas.ts";
-import { verifyAndRepair } from "./verify-and-repair.ts";
+import { type RepairResult, verifyAndRepair } from "./verify-and-repair.ts";
 
 type Flags = VerbFlags & VerifyScope & { readonly dryRun?: boolean };
 
+/** The command `repair`. */
 export const repairVerb = (): Command =>
   withScopeOptions(
     verb(
       "repair",
-      "verifies, sends exactly what differs once more, and verifies that again; exit status 1 when something still differs",
+      "verifies, sends the entities that differ again, and verifies those again; exit status 1 when some still differ",
     ),
   )
-    .option("--dry-run", "only say what would be sent")
-    .action(async (flags: Flags) => runVerb(flags, (context) => told(context, flags)));
+    .option("--dry-run", "print the differences and send nothing")
+    .action(async (flags: Flags) => runVerb(flags, (context) => runRepair(context, flags)));
 
-async function told(context: VerbContext, flags: Flags): Promise<VerbResult> {
-  const foundText = (verified: Parameters<typeof resultsText>[0]) =>
-    [resultsText(verified), ...verified.map(differencesText)].filter(Boolean).join("\n");
-  const done = await verifyAndRepair(context, flags, {
+async function runRepair(context: VerbContext, flags: Flags): Promise<VerbResult> {
+  const repair = await verifyAndRepair(context, flags, {
     ...(flags.dryRun ? { dryRun: true } : {}),
-    onFound: (verified) => context.print(foundText(verified)),
+    onDifferences: (results) => context.print(reportText(results)),
   });
-  const { sent, remaining, results, differed } = done;
-  if (differed === 0 || flags.dryRun) {
-    const status = differed === 0 && !results.some(({ behind }) => behind) ? 0 : 1;
-    return { text: foundText(results), document: { sent, repaired: 0, left: remaining, verified: results }, status };
-  }
-  const result = remaining.length === 0 ? "all are equal now" : `${remaining.length} still differ`;
+  const { sent, remaining, results, differed } = repair;
+  const repaired = flags.dryRun ? 0 : differed - remaining.length;
+  const document = { sent, repaired, left: remaining, verified: results };
+  if (differed > 0 && !flags.dryRun)
+    return { text: repairText(repair), document, status: remaining.length === 0 ? 0 : 1 };
+  const status = differed === 0 && !results.some(({ behind }) => behind) ? 0 : 1;
+  return { text: reportText(results), document, status };
+}
+
+function repairText({ sent, remaining }: RepairResult): string {
+  const outcome = remaining.length === 0 ? "no differences remain" : `${remaining.length} still differ`;
   const lines = remaining.map((one) => ("why" in one ? `${differenceLine(one)}: ${one.why}` : differenceLine(one)));
-  const text = [`${sent} sent again; ${result}`, ...lines].join("\n");
-  const document = { sent, repaired: differed - remaining.length, left: remaining, verified: results };
-  return { text, document, status: remaining.length === 0 ? 0 : 1 };
+  return [`${sent} entities sent again; ${outcome}`, ...lines].join("\n");
 }

@@ -1,54 +1,60 @@
-/** Verifies, sends exactly what differs once more, and looks at it again. */
+/** The steps of a repair: verify, send the differences again, verify those again. */
 import { connectRedis } from "../connect.ts";
 import type { VerbContext } from "../verb.ts";
 import type { Difference } from "../verify/difference.ts";
 import { saveResults } from "../verify/results.ts";
 import type { VerifyResult } from "../verify/verify.ts";
 import { type VerifyContext, type VerifyScope, verifyReplicas } from "../verify/verify-replicas.ts";
-import { findRemaining, type RemainingDifference, resendDifferences } from "./repair.ts";
+import { findRemaining, type RemainingDifference } from "./find-remaining.ts";
+import { resendDifferences } from "./resend.ts";
 
+/** What a repair found and did. */
 export interface RepairResult {
+  /** The verification before the repair. */
   readonly results: readonly VerifyResult[];
-  /** Rows and cached documents that differed. */
+  /** Rows and cache entries that differed. */
   readonly differed: number;
-  /** Entities that were sent once more. */
+  /** Entities that were sent again. */
   readonly sent: number;
-  /** What still differs; without a reason when nothing was sent. */
+  /** The differences that remain; without a reason when nothing was sent. */
   readonly remaining: readonly (RemainingDifference | Difference)[];
 }
 
 type RepairContext = Pick<VerbContext, "connections" | "signal"> & Pick<VerifyContext, "progress">;
 
 /**
- * @param options.dryRun sends nothing. @param options.onFound is told before something is sent.
- * @throws as verification does, and when the source or the log does not answer.
+ * Verifies and repairs everything in `scope`.
+ *
+ * @param options.dryRun sends nothing.
+ * @param options.onDifferences called with the verification's results before anything is sent.
+ * @throws {Error} as {@link verifyReplicas}, `resendDifferences` and `findRemaining` do.
  */
 export async function verifyAndRepair(
   context: RepairContext,
   scope: VerifyScope,
-  options: { readonly dryRun?: boolean; readonly onFound?: (verified: readonly VerifyResult[]) => void } = {},
+  options: { readonly dryRun?: boolean; readonly onDifferences?: (results: readonly VerifyResult[]) => void } = {},
 ): Promise<RepairResult> {
   const results = await verifyReplicas(context, scope);
-  const differences = results.flatMap((one) => one.differences);
+  const differences = results.flatMap((result) => result.differences);
   const differed = differences.length;
   if (differed === 0 || options.dryRun) return { results, differed, sent: 0, remaining: differences };
-  options.onFound?.(results);
+  options.onDifferences?.(results);
   const { sent, remaining } = await repair(context, scope, differences);
-  if (scope.cache) await rememberRepair(context, results, remaining);
+  if (scope.cache) await saveRepaired(context, results, remaining);
   return { results, differed, sent, remaining };
 }
 
-/** What was found before the repair is not what is there now. */
-const rememberRepair = (
+/** Replaces the saved results: the differences before the repair are not the present ones. */
+const saveRepaired = (
   { connections }: RepairContext,
-  verified: readonly VerifyResult[],
-  left: readonly RemainingDifference[],
+  results: readonly VerifyResult[],
+  remaining: readonly RemainingDifference[],
 ) =>
   saveResults(
     connections.source(),
-    verified.map((one) => ({
-      ...one,
-      differences: left.filter(({ entity, replica }) => entity === one.entity && replica === one.replica),
+    results.map((result) => ({
+      ...result,
+      differences: remaining.filter(({ entity, replica }) => entity === result.entity && replica === result.replica),
     })),
   );
 
@@ -60,11 +66,11 @@ async function repair(
   const source = connections.source();
   const redis = scope.cache ? connectRedis(connections.addresses.redis) : undefined;
   try {
-    const sent = await resendDifferences(source, differences, signal, (count) => progress(`${count} sent …`));
+    const sent = await resendDifferences(source, differences, signal, (count) => progress(`${count} entities sent …`));
     signal.throwIfAborted();
-    progress("waiting until they have arrived …");
-    const parts = { source, replica: (name: string) => connections.replica(name), log: await connections.log(), redis };
-    return { sent, remaining: await findRemaining(parts, differences, scope.within * 1_000) };
+    progress("waiting until the replicas have applied them …");
+    const deps = { source, replica: (name: string) => connections.replica(name), log: await connections.log(), redis };
+    return { sent, remaining: await findRemaining(deps, differences, scope.within * 1_000) };
   } finally {
     redis?.disconnect();
   }

@@ -1,47 +1,42 @@
 /** `lockstep verify`. */
 import { type Command, InvalidArgumentError } from "commander";
-import { entities, replicaNames } from "../../contracts/entities/index.ts";
-import { choiceParser, integerParser, runVerb, type VerbFlags, verb } from "../verb.ts";
-import { differencesText, resultsText } from "./report.ts";
+import { replicaNames } from "../../contracts/entities/index.ts";
+import { choiceParser, entityParser, integerParser, runVerb, type VerbFlags, verb } from "../verb.ts";
+import { reportText } from "./report.ts";
 import { type VerifyScope, verifyReplicas } from "./verify-replicas.ts";
 
-const entityNames = entities.map(({ name }) => name);
-
-const fraction = (given: string): number => {
-  const value = Number(given);
-  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError("must be above 0, up to 1");
-  return value;
+const parseFraction = (value: string): number => {
+  const fraction = Number(value);
+  if (!(fraction > 0 && fraction <= 1)) throw new InvalidArgumentError("must be above 0 and at most 1");
+  return fraction;
 };
 
-/** What verify and repair take to say what is compared, and how gently. */
+/** Adds the options that say what verify and repair compare, and how fast. */
 export const withScopeOptions = (command: Command): Command =>
   command
     .option("--replica <name>", "only this replica", choiceParser("replica", replicaNames))
-    .option("--entity <name>", "only this entity", choiceParser("entity", entityNames))
-    .option("--no-cache", "do not look into the caches")
+    .option("--entity <name>", "only this entity", entityParser)
+    .option("--no-cache", "do not compare the caches")
     .option(
       "--every-row",
-      "fetch and compare all rows, whatever their digests say: sees a changed filter or projection, too",
+      "compare every row by content, also where digests are equal: finds a changed filter or projection",
     )
-    .option("--share <fraction>", "part of the time to work, with rests between: 1 for no rest", fraction, 0.2)
+    .option("--share <fraction>", "part of the time that is spent working; 1 works without pauses", parseFraction, 0.2)
     .option(
       "--within <seconds>",
-      "how long a replica may take to hear of what was just committed",
+      "how long a replica may take to apply what was committed before the last comparison",
       integerParser(0, 3_600),
       15,
     );
 
+/** The command `verify`. */
 export const verifyVerb = (): Command =>
   withScopeOptions(
-    verb(
-      "verify",
-      "compares source, replicas and caches by content while writes go on; exit status 1 when they differ",
-    ),
+    verb("verify", "compares source, replicas and caches by content during writes; exit status 1 when they differ"),
   ).action(async (flags: VerbFlags & VerifyScope) =>
     runVerb(flags, async (context) => {
       const verified = await verifyReplicas(context, flags);
-      const differ = verified.some(({ differences, behind }) => differences.length > 0 || behind);
-      const text = [resultsText(verified), ...verified.map(differencesText)].filter(Boolean).join("\n");
-      return { text, document: { equal: !differ, verified }, status: differ ? 1 : 0 };
+      const equal = verified.every(({ differences, behind }) => differences.length === 0 && !behind);
+      return { text: reportText(verified), document: { equal, verified }, status: equal ? 0 : 1 };
     }),
   );

@@ -1,28 +1,30 @@
-/** What is compared with the source: the tables of one entity in one replica, and how it is known that everything has arrived there. */
+/** What a comparison reads beside the source: the tables of one entity in one replica, and when they are up to date. */
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import { replicaGroup, replicaTopic } from "../../contracts/topics.ts";
 import type { Log } from "../../kafka/log.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import { offsetCheck, waitUntilCaughtUp } from "./wait-until-caught-up.ts";
 
+/** The tables of one entity in a replica's database. */
 export interface ReplicaTables {
   readonly sql: Sql;
-  /** The entity's table, with its schema where the search path does not find it. */
+  /** The entity's table, with its schema where the search path does not include it. */
   readonly table: string;
-  /** What the copy has heard of: `lockstep.versions`, or one made like it. */
+  /** The versions table: `lockstep.versions`, or one of the same form. */
   readonly versions: string;
 }
 
+/** Tables that are compared with the source while both change. */
 export interface ComparisonTarget extends ReplicaTables {
   /**
-   * Waits until everything that was committed in the source before this call is in the copy.
+   * Waits until everything that was committed in the source before this call is in the tables.
    *
-   * @returns false when that did not happen within the time.
+   * @returns false when it was not within `timeoutMs` milliseconds.
    */
   readonly waitUntilCaughtUp: (timeoutMs: number) => Promise<boolean>;
-  /** Brings the copy up to date as far as that is the caller's to do. Undefined: others do. */
+  /** Applies what the log has by now. Undefined for live tables: the replica's own processes do that. */
   readonly refresh?: () => Promise<void>;
-  /** What to do, for people, when so much differs that no list can help. */
+  /** What the user can do when there are too many differences to list. */
   readonly remedy: string;
 }
 
@@ -33,19 +35,16 @@ export const liveTables = (replica: Sql, { plural }: EntityDeclaration): Replica
   versions: "lockstep.versions",
 });
 
-/** A replica's live tables as a copy: the replica's own processes bring them what is on its way. */
+/** A replica's live tables as a target. The replica's own processes keep them up to date. */
 export const liveTarget = (
   deps: { readonly source: Sql; readonly replica: Sql; readonly log: Log },
   entity: EntityDeclaration,
   { name }: ReplicaDeclaration,
 ): ComparisonTarget => ({
   ...liveTables(deps.replica, entity),
-  waitUntilCaughtUp: (timeoutMs) =>
-    waitUntilCaughtUp(
-      deps,
-      entity,
-      offsetCheck(deps.log, replicaGroup(name), replicaTopic(entity, name).name),
-      timeoutMs,
-    ),
-  remedy: `rebuild it (lockstep rebuild ${name})`,
+  waitUntilCaughtUp: (timeoutMs) => {
+    const isApplied = offsetCheck(deps.log, replicaGroup(name), replicaTopic(entity, name).name);
+    return waitUntilCaughtUp(deps, entity, isApplied, timeoutMs);
+  },
+  remedy: `rebuild the replica with lockstep rebuild ${name}`,
 });

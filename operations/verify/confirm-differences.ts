@@ -1,6 +1,6 @@
 /**
- * From suspicion to certainty: a difference counts when it is the same twice, with everything that was on its way having arrived in
- * between. So nothing is reported that is merely in flight, whatever is written meanwhile.
+ * Turns candidates into confirmed differences. A difference counts when two comparisons find the same one, and everything
+ * that was in flight at the first has arrived before the second. Concurrent writes are therefore never reported.
  */
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
@@ -9,61 +9,73 @@ import type { ComparisonTarget } from "./comparison-target.ts";
 import { type ComparedEntity, compareEntity, type Difference, mayBeInFlight } from "./difference.ts";
 import { readRows } from "./read-rows.ts";
 
-/** Ids that are looked at in one statement. */
-const CHUNK = 500;
-/** An entity that is written all the while is looked at so often, and then left to the next verification. */
-const ROUNDS = 5;
+/** Ids in one statement. */
+const CHUNK_SIZE = 500;
+/** Comparisons of an entity that is written all the time. After these the next verification decides. */
+const MAX_ROUNDS = 5;
 
+interface ComparisonDeps {
+  readonly source: Sql;
+  readonly target: ComparisonTarget;
+}
+
+/** The confirmed differences of one replica. */
 export interface ConfirmResult {
   readonly differences: Difference[];
-  /** The copy had not heard of everything in time: what it lacks may still be on its way, and is not reported. */
+  /** True when the replica did not catch up in time. What it lacks may be in flight, and is not reported. */
   readonly behind: boolean;
 }
 
-/** @param timeoutMs how long the copy may take to hear of what was committed when this is called. */
+/**
+ * Compares `ids` until each is equal, confirmed as a difference, or compared {@link MAX_ROUNDS} times.
+ *
+ * @param timeoutMs how long the replica may take to apply what is committed when this is called.
+ * @throws {Error} when a database or the log is unavailable.
+ */
 export async function confirmDifferences(
-  deps: { readonly source: Sql; readonly copy: ComparisonTarget },
+  deps: ComparisonDeps,
   entity: EntityDeclaration,
-  declared: ReplicaDeclaration,
+  replica: ReplicaDeclaration,
   ids: readonly EntityId[],
   timeoutMs: number,
 ): Promise<ConfirmResult> {
   const differences: Difference[] = [];
-  let before = await findDifferences(deps, entity, declared, ids);
-  for (let round = 0; before.size > 0 && round < ROUNDS; round++) {
-    const arrived = await deps.copy.waitUntilCaughtUp(timeoutMs);
-    const now = await findDifferences(deps, entity, declared, [...before.keys()]);
-    const again = new Map<EntityId, ObservedDifference>();
-    for (const [id, judged] of now) {
-      const same = before.get(id)!;
-      if (!arrived && mayBeInFlight(judged.found)) continue;
-      if (judged.difference.kind === same.difference.kind && judged.found.sourceVersion === same.found.sourceVersion)
-        differences.push(judged.difference);
-      else again.set(id, judged);
+  let previous = await findDifferences(deps, entity, replica, ids);
+  for (let round = 0; previous.size > 0 && round < MAX_ROUNDS; round++) {
+    const isCaughtUp = await deps.target.waitUntilCaughtUp(timeoutMs);
+    const current = await findDifferences(deps, entity, replica, [...previous.keys()]);
+    const changed = new Map<EntityId, ObservedDifference>();
+    for (const [id, observed] of current) {
+      if (!isCaughtUp && mayBeInFlight(observed.compared)) continue;
+      if (isSame(previous.get(id)!, observed)) differences.push(observed.difference);
+      else changed.set(id, observed);
     }
-    if (!arrived) return { differences, behind: true };
-    before = again;
+    if (!isCaughtUp) return { differences, behind: true };
+    previous = changed;
   }
   return { differences, behind: false };
 }
 
 interface ObservedDifference {
-  readonly found: ComparedEntity;
+  readonly compared: ComparedEntity;
   readonly difference: Difference;
 }
 
-/** Those of the ids that differ by content at this moment, be it only since something is on its way. */
+const isSame = (a: ObservedDifference, b: ObservedDifference): boolean =>
+  a.difference.kind === b.difference.kind && a.compared.sourceVersion === b.compared.sourceVersion;
+
+/** Which of the ids differ by content at this moment, also those whose events are in flight. */
 export async function findDifferences(
-  { source, copy }: { readonly source: Sql; readonly copy: ComparisonTarget },
+  { source, target }: ComparisonDeps,
   entity: EntityDeclaration,
-  declared: ReplicaDeclaration,
+  replica: ReplicaDeclaration,
   ids: readonly EntityId[],
 ): Promise<Map<EntityId, ObservedDifference>> {
-  const judged = new Map<EntityId, ObservedDifference>();
-  for (let i = 0; i < ids.length; i += CHUNK)
-    for (const found of await readRows(source, copy, entity, ids.slice(i, i + CHUNK))) {
-      const difference = compareEntity(entity, declared, found);
-      if (difference) judged.set(found.id, { found, difference });
+  const observed = new Map<EntityId, ObservedDifference>();
+  for (let i = 0; i < ids.length; i += CHUNK_SIZE)
+    for (const compared of await readRows(source, target, entity, ids.slice(i, i + CHUNK_SIZE))) {
+      const difference = compareEntity(entity, replica, compared);
+      if (difference) observed.set(compared.id, { compared, difference });
     }
-  return judged;
+  return observed;
 }

@@ -1,59 +1,62 @@
-/** What one entity is in the source and in a replica, and how they differ. Pure. */
+/** Compares one entity in the source with the same entity in a replica. Pure. */
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Document, EntityId } from "../../contracts/entity/document.ts";
 import { documentOf } from "../../contracts/entity/row.ts";
 
 /**
- * - missing: the replica should have the entity and has none
- * - extra: the replica has one that it should not have
+ * - missing: the replica does not have an entity that it should have
+ * - extra: the replica has an entity that it should not have
  * - stale: the replica has an older version
- * - altered: the version is right and the content is not
- * - cache-stale, cache-altered: the same of the replica's cache, against its own database
+ * - altered: the version is right, and the content differs
+ * - cache-stale, cache-altered: the same for the replica's cache, compared with the replica's database
  */
 export const differenceKinds = ["missing", "extra", "stale", "altered", "cache-stale", "cache-altered"] as const;
+/** One of {@link differenceKinds}. */
 export type DifferenceKind = (typeof differenceKinds)[number];
 
+/** How one entity differs in one replica. Holds no value of a field, since fields may be private. */
 export interface Difference {
   readonly entity: string;
   readonly replica: string;
   readonly id: EntityId;
   readonly kind: DifferenceKind;
-  /** Version in the source, of the row or its tombstone; for the cache's kinds, of the replica's row. Null: none. */
+  /** Version of the source's row or tombstone; for the cache's kinds, of the replica's row. Null: none. */
   readonly sourceVersion: number | null;
-  /** Version of the replica's row, else the one that it has heard of; for the cache's kinds, of the entry. Null: none. */
+  /** Version of the replica's row, else its recorded version; for the cache's kinds, of the cache entry. Null: none. */
   readonly replicaVersion: number | null;
-  /** The version that the replica has heard of: it takes nothing older. Null: it never heard of the entity. */
+  /** The version that the replica has recorded for the entity. It applies nothing older. Null: it has recorded none. */
   readonly heardVersion: number | null;
-  /** Members that differ, for `altered`. Their values are not told: they may be private. */
+  /** Names of the members that differ, for `altered`. */
   readonly fields: readonly string[];
 }
 
-/** Of the replica's cache only: its row is right. */
+/** True when only the replica's cache differs, and its row is right. */
 export const isCacheDifference = ({ kind }: Pick<Difference, "kind">): boolean => kind.startsWith("cache-");
 
 type Row = Record<string, unknown>;
 
-/** What the databases have for one id. */
+/** What the source and a replica have for one id. */
 export interface ComparedEntity {
   readonly id: EntityId;
-  /** The source's row, or null; and its version, a tombstone's for a row that is gone, null when nothing is known. */
+  /** Null: the source has no row. */
   readonly sourceRow: Row | null;
+  /** Version of the source's row, or of its tombstone for a deleted row. Null: the source never had the id. */
   readonly sourceVersion: number | null;
+  /** Null: the replica has no row. */
   readonly replicaRow: Row | null;
-  /** The version that the replica has heard of; null: never heard of it. */
+  /** The version that the replica has recorded. Null: none. */
   readonly heardVersion: number | null;
 }
 
-/** How the replica differs from what it should be; undefined when it does not. */
+/** How the replica differs from what it should have; undefined when it does not. */
 export function compareEntity(
   entity: EntityDeclaration,
   replica: ReplicaDeclaration,
-  found: ComparedEntity,
+  { id, sourceRow, sourceVersion, replicaRow, heardVersion }: ComparedEntity,
 ): Difference | undefined {
-  const { id, sourceVersion, heardVersion } = found;
-  const expected = expectedOf(entity, replica, found.sourceRow);
-  const actual = found.replicaRow && documentOf(replica.fields, found.replicaRow);
-  const tell = (kind: DifferenceKind, fields: readonly string[] = []): Difference => ({
+  const expected = expectedDocument(entity, replica, sourceRow);
+  const actual = replicaRow && documentOf(replica.fields, replicaRow);
+  const difference = (kind: DifferenceKind, fields: readonly string[] = []): Difference => ({
     entity: entity.name,
     replica: replica.name,
     id,
@@ -63,27 +66,26 @@ export function compareEntity(
     heardVersion,
     fields,
   });
-  if (expected && !actual) return tell("missing");
-  if (!expected && actual) return tell("extra");
+  if (expected && !actual) return difference("missing");
+  if (!expected && actual) return difference("extra");
   if (expected && actual) {
-    if (Number(actual.version) < Number(expected.version)) return tell("stale");
-    const members = Object.keys(expected).filter((member) => !Bun.deepEquals(expected[member], actual[member]));
-    if (members.length > 0) return tell("altered", members);
+    if (Number(actual.version) < Number(expected.version)) return difference("stale");
+    const fields = Object.keys(expected).filter((member) => !Bun.deepEquals(expected[member], actual[member]));
+    if (fields.length > 0) return difference("altered", fields);
   }
-  // The row is right, but the replica would take the next event for an old one, or an old one for the next.
-  return heardVersion !== null && sourceVersion !== null && heardVersion !== sourceVersion
-    ? tell(heardVersion < sourceVersion ? "stale" : "altered", heardVersion < sourceVersion ? [] : ["version"])
-    : undefined;
+  if (heardVersion === null || sourceVersion === null || heardVersion === sourceVersion) return undefined;
+  // The row is right and the recorded version is not: the replica would skip the next event, or apply an old one.
+  return heardVersion < sourceVersion ? difference("stale") : difference("altered", ["version"]);
 }
 
-/** What the replica should have for the source's row: null for nothing. */
-function expectedOf(entity: EntityDeclaration, replica: ReplicaDeclaration, row: Row | null): Document | null {
+/** The document that the replica should have for the source's row. Null: it should have none. */
+function expectedDocument(entity: EntityDeclaration, replica: ReplicaDeclaration, row: Row | null): Document | null {
   const document = row && documentOf(entity.fields, row);
   if (!document || !replica.filter(document)) return null;
   const { id, version, createdAt, updatedAt } = document;
   return { id, ...replica.project(document), createdAt, updatedAt, version };
 }
 
-/** True when the replica has not heard of what the source has: it may be on its way. */
+/** True when the replica's recorded version is below the source's: the event may be in flight. */
 export const mayBeInFlight = ({ sourceVersion, heardVersion }: ComparedEntity): boolean =>
   (heardVersion ?? 0) < (sourceVersion ?? 0);

@@ -1,116 +1,129 @@
-/** Compares one range of ids by digests: a few numbers travel, and no row unless something differs. */
+/** Compares one range of ids by digests. Two numbers travel for an equal range, and no row. */
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import type { ReplicaTables } from "./comparison-target.ts";
 import inconsistentRows from "./inconsistent-rows.sql" with { type: "text" };
+import replicaDigests from "./replica-digests.sql" with { type: "text" };
 import replicaRange from "./replica-range.sql" with { type: "text" };
+import sourceDigests from "./source-digests.sql" with { type: "text" };
 import sourceRange from "./source-range.sql" with { type: "text" };
 
-/** Ranges begin after it, so that it is in none. */
+/** The lowest id. Ranges start after it, so no range includes it. */
 export const FIRST_ID: EntityId = "00000000-0000-0000-0000-000000000000";
 const LAST_ID: EntityId = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
-/** Ids above `after`, up to `last`. */
+/** The ids above `after`, up to and including `last`. */
 export interface Range {
   readonly after: EntityId;
   readonly last: EntityId;
-  /** Of the source. */
+  /** Number of the source's rows. */
   readonly rows: number;
+  /** Sum of the digests of the source's rows. */
   readonly digest: string;
-  /** Nothing comes after it. */
+  /** True for the last range. */
   readonly final: boolean;
 }
 
-/** A name, with its schema or without, as SQL has it. */
+interface DigestRow {
+  readonly id: EntityId;
+  readonly digest: string;
+}
+
+/** Quotes a name with or without its schema as an SQL identifier. */
 const quoted = (name: string): string =>
   name
     .split(".")
     .map((part) => `"${part.replaceAll('"', '""')}"`)
     .join(".");
 
-const ofSource = (text: string, { plural }: EntityDeclaration): string => text.replaceAll("{table}", quoted(plural));
+const forSource = (text: string, { plural }: EntityDeclaration): string => text.replaceAll("{table}", quoted(plural));
 
-const ofCopy = (text: string, { table, versions }: ReplicaTables): string =>
+const forReplica = (text: string, { table, versions }: ReplicaTables): string =>
   text.replaceAll("{table}", quoted(table)).replaceAll("{versions}", quoted(versions));
 
-/** The source's next rows, at most so many. The last range reaches to the end of all ids, whatever a replica may have there. */
-export async function nextRange(source: Sql, entity: EntityDeclaration, after: EntityId, max: number): Promise<Range> {
-  const [found] = await source.unsafe<{ last: EntityId | null; rows: number; digest: string }[]>(
-    ofSource(sourceRange, entity),
-    [after, max],
+/**
+ * The range of the source's next rows. The last range ends at the highest possible id, so it includes ids that only a
+ * replica has.
+ *
+ * @param maxRows most rows of the source in the range.
+ * @throws {Error} when the source is unavailable.
+ */
+export async function nextRange(
+  source: Sql,
+  entity: EntityDeclaration,
+  after: EntityId,
+  maxRows: number,
+): Promise<Range> {
+  const [row] = await source.unsafe<{ last: EntityId | null; rows: number; digest: string }[]>(
+    forSource(sourceRange, entity),
+    [after, maxRows],
     { prepare: true },
   );
-  const { last, rows, digest } = found!;
-  const final = rows < max;
+  const { last, rows, digest } = row!;
+  const final = rows < maxRows;
   return { after, last: final ? LAST_ID : last!, rows, digest, final };
 }
 
-/** Ids of the range that may differ between the source and a copy of it. */
+/** Ids of the range that may differ between source and replica: by digest, or within the replica itself. */
 export async function findCandidates(
   source: Sql,
-  copy: ReplicaTables,
+  tables: ReplicaTables,
   entity: EntityDeclaration,
   range: Range,
 ): Promise<EntityId[]> {
-  const bounds = [entity.name, range.after, range.last];
-  const [missed, changed] = await Promise.all([
-    findDigestMismatches(source, copy, entity, range),
-    copy.sql.unsafe<{ id: EntityId }[]>(ofCopy(inconsistentRows, copy), bounds, { prepare: true }),
+  const [mismatches, inconsistent] = await Promise.all([
+    findDigestMismatches(source, tables, entity, range),
+    tables.sql.unsafe<{ id: EntityId }[]>(forReplica(inconsistentRows, tables), parametersOf(entity, range), {
+      prepare: true,
+    }),
   ]);
-  return [...new Set([...missed, ...changed.map(({ id }) => id)])];
+  return [...new Set([...mismatches, ...inconsistent.map(({ id }) => id)])];
 }
 
-/** Ids of the range whose row in the source is not the one that the copy has heard of, also those that only the copy knows; none when the digests are the same. */
+/**
+ * Ids of the range whose digest in the source is not the one that the replica has recorded, also ids that only the replica
+ * has recorded. Reads the single digests only when their sums differ.
+ *
+ * @throws {Error} when a database is unavailable.
+ */
 export async function findDigestMismatches(
   source: Sql,
-  copy: ReplicaTables,
+  tables: ReplicaTables,
   entity: EntityDeclaration,
   range: Range,
 ): Promise<EntityId[]> {
-  const bounds = [entity.name, range.after, range.last];
-  const [known] = await copy.sql.unsafe<{ rows: number; digest: string }[]>(ofCopy(replicaRange, copy), bounds, {
-    prepare: true,
-  });
-  const same = known!.rows === range.rows && known!.digest === range.digest;
-  return same ? [] : unequal(source, copy, entity, range);
-}
-
-async function unequal(source: Sql, copy: ReplicaTables, entity: EntityDeclaration, range: Range): Promise<EntityId[]> {
-  const [theirs, ours] = await Promise.all([
-    source.unsafe<{ id: EntityId; digest: string }[]>(
-      ofSource(
-        `select id, hashtextextended(to_jsonb(t)::text, 0)::text as digest from {table} t where id > $1 and id <= $2`,
-        entity,
-      ),
-      [range.after, range.last],
-    ),
-    copy.sql.unsafe<{ id: EntityId; digest: string }[]>(
-      ofCopy(
-        "select id, digest::text from {versions} where entity = $1 and id > $2 and id <= $3 and digest is not null",
-        copy,
-      ),
-      [entity.name, range.after, range.last],
-    ),
+  const [sum] = await tables.sql.unsafe<{ rows: number; digest: string }[]>(
+    forReplica(replicaRange, tables),
+    parametersOf(entity, range),
+    { prepare: true },
+  );
+  if (sum!.rows === range.rows && sum!.digest === range.digest) return [];
+  const [inSource, inReplica] = await Promise.all([
+    source.unsafe<DigestRow[]>(forSource(sourceDigests, entity), [range.after, range.last]),
+    tables.sql.unsafe<DigestRow[]>(forReplica(replicaDigests, tables), parametersOf(entity, range)),
   ]);
-  const known = new Map(ours.map(({ id, digest }) => [id, digest]));
-  const found = theirs.filter(({ id, digest }) => known.get(id) !== digest).map(({ id }) => id);
-  const there = new Set(theirs.map(({ id }) => id));
-  return [...found, ...ours.filter(({ id }) => !there.has(id)).map(({ id }) => id)];
+  const recorded = new Map(inReplica.map(({ id, digest }) => [id, digest]));
+  const sourceIds = new Set(inSource.map(({ id }) => id));
+  const mismatches = inSource.filter(({ id, digest }) => recorded.get(id) !== digest);
+  return [...mismatches, ...inReplica.filter(({ id }) => !sourceIds.has(id))].map(({ id }) => id);
 }
 
-/** Every id of the range that the source's table or the copy's has. */
+/** All ids of the range that are in the source's table or in the replica's. @throws {Error} when a database is unavailable. */
 export async function listAllIds(
   source: Sql,
-  copy: ReplicaTables,
+  tables: ReplicaTables,
   entity: EntityDeclaration,
   range: Range,
 ): Promise<EntityId[]> {
   const query = "select id from {table} where id > $1 and id <= $2";
   const bounds = [range.after, range.last];
   const rows = await Promise.all([
-    source.unsafe<{ id: EntityId }[]>(ofSource(query, entity), bounds, { prepare: true }),
-    copy.sql.unsafe<{ id: EntityId }[]>(ofCopy(query, copy), bounds, { prepare: true }),
+    source.unsafe<{ id: EntityId }[]>(forSource(query, entity), bounds, { prepare: true }),
+    tables.sql.unsafe<{ id: EntityId }[]>(forReplica(query, tables), bounds, { prepare: true }),
   ]);
-  return [...new Set(rows.flatMap((of) => of.map(({ id }) => id)))];
+  return [...new Set(rows.flat().map(({ id }) => id))];
 }
+
+/** Parameters $1 to $3 of the replica's statements. */
+const parametersOf = ({ name }: EntityDeclaration, { after, last }: Range): string[] => [name, after, last];

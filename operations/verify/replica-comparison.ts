@@ -1,37 +1,45 @@
-/** One copy of one entity against the source: collects what may differ range by range, and judges it at the end. */
+/** Compares one replica of one entity with the source: collects candidates range by range, and confirms them at the end. */
 import type { Redis } from "ioredis";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
+import { UserError } from "../../contracts/errors.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
-import type { Throttle } from "../throttle.ts";
 import { compareCache } from "./compare-cache.ts";
 import type { ComparisonTarget } from "./comparison-target.ts";
-import { confirmDifferences, findDifferences } from "./confirm-differences.ts";
+import { type ConfirmResult, confirmDifferences, findDifferences } from "./confirm-differences.ts";
 import type { Difference } from "./difference.ts";
 import { FIRST_ID, findCandidates, listAllIds, type Range } from "./range.ts";
-import { TooManyDifferencesError } from "./too-many-differences.ts";
 
-/** What differs in more than this needs another remedy than a list. */
-const MOST_SUSPECTS = 200_000;
+/** Above this number of candidates a list of differences is no help, and the comparison stops. */
+const MAX_CANDIDATES = 200_000;
+
+/** The replica has too many differences to list and repair one by one. The message says what to do instead. */
+export class TooManyDifferencesError extends UserError {
+  constructor(replica: string, max: number, remedy: string) {
+    super(`more than ${max} entities of ${replica} differ from the source: ${remedy}`, "TOO_MANY_DIFFERENCES");
+  }
+}
 
 /**
- * - compared: every entry that the replica may use was
- * - away: Redis did not answer
- * - left out: nobody asked for it
+ * - compared: all entries that the replica may use were compared
+ * - away: Redis is unavailable
+ * - left out: the caller did not ask for it
  */
 export type CacheState = "compared" | "away" | "left out";
 
+/** The state of one comparison. Call `compare` for each range, then `compareCache`, then `confirm`. */
 export class ReplicaComparison {
-  private readonly suspected = new Set<EntityId>([FIRST_ID]);
-  private inCache: Difference[] = [];
-  /** Entries of the cache that were compared. */
+  // No range includes the first id, so it is always a candidate.
+  private readonly candidates = new Set<EntityId>([FIRST_ID]);
+  private cacheDifferences: Difference[] = [];
+  /** Number of cache entries compared so far. */
   entries = 0;
   cache: CacheState = "left out";
 
   constructor(
     private readonly deps: {
       readonly source: Sql;
-      readonly copy: ComparisonTarget;
+      readonly target: ComparisonTarget;
       readonly redis: Redis | undefined;
     },
     readonly entity: EntityDeclaration,
@@ -40,30 +48,36 @@ export class ReplicaComparison {
   ) {}
 
   /**
-   * What differs only in its digest, as all does after a column was added or a dump restored, is found equal here and forgotten.
+   * Compares a range by digests, and rows whose digests differ by content. Rows with equal content are dropped here: after a
+   * new column or a restore from a dump, all digests differ.
    *
-   * @throws {TooManyDifferencesError}
+   * @throws {TooManyDifferencesError} above 200,000 candidates.
+   * @throws {Error} when a database is unavailable.
    */
   async compare(range: Range): Promise<void> {
-    const { source, copy } = this.deps;
-    await copy.refresh?.();
-    const ids = await (this.everyRow ? listAllIds : findCandidates)(source, copy, this.entity, range);
-    for (const id of (await findDifferences(this.deps, this.entity, this.replica, ids)).keys()) this.suspected.add(id);
-    if (this.suspected.size > MOST_SUSPECTS)
-      throw new TooManyDifferencesError(this.replica.name, MOST_SUSPECTS, copy.remedy);
+    const { source, target } = this.deps;
+    await target.refresh?.();
+    const ids = await (this.everyRow ? listAllIds : findCandidates)(source, target, this.entity, range);
+    for (const id of (await findDifferences(this.deps, this.entity, this.replica, ids)).keys()) this.candidates.add(id);
+    if (this.candidates.size > MAX_CANDIDATES)
+      throw new TooManyDifferencesError(this.replica.name, MAX_CANDIDATES, target.remedy);
   }
 
-  /** The cache, if there is one to ask. A Redis that is away is no difference, and no reason to give up. */
-  async compareCache(pace: Throttle, onProgress: () => void): Promise<void> {
-    const { copy, redis } = this.deps;
+  /**
+   * Compares the cache with the replica's database. When Redis is unavailable, the state says so and the verification goes on.
+   *
+   * @param onPage called after each page of keys.
+   * @throws {Error} when the database is unavailable, or whatever `onPage` throws.
+   */
+  async compareCache(onPage: () => Promise<void>): Promise<void> {
+    const { target, redis } = this.deps;
     if (!redis) return;
-    const onPage = async (entries: number) => {
-      this.entries += entries;
-      onProgress();
-      await pace.rest();
-    };
     try {
-      this.inCache = await compareCache({ replica: copy.sql, redis }, this.entity, this.replica, onPage);
+      const deps = { replica: target.sql, redis };
+      this.cacheDifferences = await compareCache(deps, this.entity, this.replica, async (entries) => {
+        this.entries += entries;
+        await onPage();
+      });
       this.cache = "compared";
     } catch (error) {
       if (redis.status === "ready") throw error;
@@ -71,14 +85,19 @@ export class ReplicaComparison {
     }
   }
 
-  /** @param timeoutMs how long the copy may take to hear of what is committed now. */
-  async confirm(timeoutMs: number): Promise<{ differences: Difference[]; behind: boolean }> {
-    // Where cache and row disagree it may be the row that is wrong.
-    for (const { id } of this.inCache) this.suspected.add(id);
-    const ids = [...this.suspected];
+  /**
+   * Confirms the candidates of all ranges and of the cache.
+   *
+   * @param timeoutMs how long the replica may take to apply what is committed now.
+   * @throws {Error} when a database or the log is unavailable.
+   */
+  async confirm(timeoutMs: number): Promise<ConfirmResult> {
+    // Where cache and row differ, the row may be the wrong one.
+    for (const { id } of this.cacheDifferences) this.candidates.add(id);
+    const ids = [...this.candidates];
     const { differences, behind } = await confirmDifferences(this.deps, this.entity, this.replica, ids, timeoutMs);
     const listed = new Set(differences.map(({ id }) => id));
-    // A row that is wrong is wrong in the cache too, and mended there with it.
-    return { differences: [...differences, ...this.inCache.filter(({ id }) => !listed.has(id))], behind };
+    // A wrong row is listed once: its repair also replaces the cache entry.
+    return { differences: [...differences, ...this.cacheDifferences.filter(({ id }) => !listed.has(id))], behind };
   }
 }

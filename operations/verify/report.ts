@@ -1,39 +1,48 @@
-/** Verifications for people. Pure. */
+/** Formats the results of verifications for people. Pure. */
 import { table } from "../../platform/table.ts";
 import type { Difference } from "./difference.ts";
 import { countByKind } from "./results.ts";
 import type { VerifyResult } from "./verify.ts";
 
-/** More than these are counted, and listed by `--json`. */
-const MOST_LISTED = 50;
+/** Most differences in the text. `--json` lists all. */
+const MAX_LISTED = 50;
 
-/** A line for each replica of each entity: rows, seconds and what differs. */
-export function resultsText(verified: readonly VerifyResult[]): string {
-  const rows = verified.map((one) => [
-    one.entity,
-    one.replica,
-    String(one.rows),
-    one.cache === "compared" ? String(one.entries) : one.cache,
-    `${one.seconds.toFixed(1)} s`,
-    verdictOf(one),
+/** The table of results, followed by the differences. */
+export const reportText = (results: readonly VerifyResult[]): string =>
+  [resultsText(results), ...results.map(differencesText)].filter(Boolean).join("\n");
+
+/** A table with a line for each replica of each entity. */
+export function resultsText(results: readonly VerifyResult[]): string {
+  const rows = results.map((result) => [
+    result.entity,
+    result.replica,
+    String(result.rows),
+    cacheText(result),
+    `${result.seconds.toFixed(1)} s`,
+    outcomeText(result),
   ]);
   return table([["ENTITY", "REPLICA", "ROWS", "CACHED", "TOOK", "RESULT"], ...rows]);
 }
 
-function verdictOf(one: VerifyResult): string {
-  const counts = Object.entries(countByKind(one)).map(([kind, count]) => `${count} ${kind}`);
-  const behind = one.behind ? ["behind: it has not heard of everything yet"] : [];
+function cacheText({ cache, entries }: VerifyResult): string {
+  if (cache === "compared") return String(entries);
+  return cache === "away" ? "Redis unavailable" : "not compared";
+}
+
+function outcomeText(result: VerifyResult): string {
+  const counts = Object.entries(countByKind(result)).map(([kind, count]) => `${count} ${kind}`);
+  const behind = result.behind ? ["behind: it has not applied all events yet"] : [];
   return [...counts, ...behind].join(", ") || "equal";
 }
 
-/** A line for each row that differs; empty when none does. */
+/** A line for each difference, at most 50; empty when there is none. */
 export function differencesText({ differences }: VerifyResult): string {
-  const lines = differences.slice(0, MOST_LISTED).map(differenceLine);
-  const more = differences.length - lines.length;
-  return [...lines, ...(more > 0 ? [`… and ${more} more: --json lists all`] : [])].join("\n");
+  const lines = differences.slice(0, MAX_LISTED).map(differenceLine);
+  const hidden = differences.length - lines.length;
+  return [...lines, ...(hidden > 0 ? [`… and ${hidden} more: --json lists all`] : [])].join("\n");
 }
 
-/** What differs, on one line, without a value of it. */
+/** One difference on one line, without a value of any field. */
 export function differenceLine({
   replica,
   entity,
@@ -43,6 +52,6 @@ export function differenceLine({
   replicaVersion,
   fields,
 }: Difference): string {
-  const versions = `source at ${sourceVersion ?? "nothing"}, replica at ${replicaVersion ?? "nothing"}`;
+  const versions = `version in source: ${sourceVersion ?? "none"}, in replica: ${replicaVersion ?? "none"}`;
   return `${replica}: ${entity} ${id} is ${kind} (${versions}${fields.length > 0 ? `; ${fields.join(", ")}` : ""})`;
 }

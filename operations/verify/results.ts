@@ -1,36 +1,41 @@
-/** The last verification of each replica, kept in the source's database. */
+/** Saves the last verification of each replica in the source's database, and reads it back. */
 import type { Sql } from "../../platform/postgres/connect.ts";
 import { type DifferenceKind, differenceKinds } from "./difference.ts";
 import type { VerifyResult } from "./verify.ts";
 
+/** The saved result of one entity in one replica. */
 export interface LastVerification {
   readonly entity: string;
   readonly replica: string;
+  /** When it was saved. */
   readonly at: Date;
   readonly seconds: number;
   readonly rows: number;
-  /** How many of each kind differed; empty when the two were equal. */
+  /** Number of differences by kind; empty when there were none. */
   readonly differing: Partial<Record<DifferenceKind, number>>;
+  /** True when the replica had not applied all events in time. */
   readonly behind: boolean;
 }
 
-/** How many differ in each way; ways that did not occur are left out. */
+/** Number of differences by kind, without kinds that did not occur. */
 export function countByKind({ differences }: VerifyResult): Partial<Record<DifferenceKind, number>> {
   const counts = differenceKinds.map((kind) => [kind, differences.filter((d) => d.kind === kind).length] as const);
   return Object.fromEntries(counts.filter(([, count]) => count > 0));
 }
 
-/** Puts results in the place of those before. @throws when the source does not answer. */
-export async function saveResults(source: Sql, verified: readonly VerifyResult[]): Promise<void> {
-  for (const one of verified)
+/** Replaces the saved results of the same entities and replicas. @throws {Error} when the source is unavailable. */
+export async function saveResults(source: Sql, results: readonly VerifyResult[]): Promise<void> {
+  for (const result of results) {
+    const { entity, replica, seconds, rows, behind } = result;
     await source`
       insert into lockstep.verifications (entity, replica, at, seconds, rows, differing, behind)
-      values (${one.entity}, ${one.replica}, now(), ${one.seconds}, ${one.rows}, ${JSON.stringify(countByKind(one))}::text::jsonb, ${one.behind})
+      values (${entity}, ${replica}, now(), ${seconds}, ${rows}, ${JSON.stringify(countByKind(result))}::text::jsonb, ${behind})
       on conflict (entity, replica) do update set at = excluded.at, seconds = excluded.seconds, rows = excluded.rows,
         differing = excluded.differing, behind = excluded.behind`;
+  }
 }
 
-/** @throws {Error} when the source does not answer. */
+/** All saved results, by entity and replica. @throws {Error} when the source is unavailable. */
 export async function readLastVerifications(source: Sql): Promise<LastVerification[]> {
   const rows = await source<(Omit<LastVerification, "rows"> & { rows: string })[]>`
     select entity, replica, at, seconds, rows, differing, behind from lockstep.verifications order by entity, replica`;

@@ -1,5 +1,5 @@
--- Takes: $1 id to start after, $2 most rows. Answers one row about the next rows in the order of ids: the last id (null: there are no more
--- rows), how many there are, and the sum of their digests, which is the same in whatever order they are read.
+-- Takes: $1 id to start after, $2 most rows. Returns one row about the next rows in the order of ids: the last id (null: there are
+-- no more rows), the number of rows, and the sum of their digests. The sum does not depend on the order in which they are read.
 with part as (
   select id, hashtextextended(to_jsonb(t)::text, 0) as digest from {table} t where id > $1::uuid order by id limit $2::int
 )

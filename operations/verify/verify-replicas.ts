@@ -1,34 +1,43 @@
-/** Which entities and replicas are verified, and how gently; the result is remembered. */
+/** Verifies the live tables and caches of the chosen entities and replicas, and saves the results. */
 import { entities } from "../../contracts/entities/index.ts";
 import { type Connections, connectRedis } from "../connect.ts";
 import { liveTarget } from "./comparison-target.ts";
 import { saveResults } from "./results.ts";
 import { type VerifyDeps, type VerifyResult, verify } from "./verify.ts";
 
+/** What is verified, and how fast. */
 export interface VerifyScope {
-  /** Undefined: all. */
+  /** Undefined: all replicas. */
   readonly replica?: string;
+  /** Undefined: all entities. */
   readonly entity?: string;
-  /** Look into the caches, too. */
+  /** Whether the caches are compared, too. */
   readonly cache: boolean;
   /** Part of the time that is spent working, above 0 up to 1. */
   readonly share: number;
-  /** How long a replica may take to hear of what was just committed, in seconds. */
+  /** How long a replica may take to apply what was committed before the last comparison, in seconds. */
   readonly within: number;
+  /** Compares every row by content, also where digests are equal. */
   readonly everyRow?: boolean;
-  /** Leave out replicas of which nobody says where they are, instead of refusing. */
+  /** Skips replicas whose database address is not known, instead of failing. */
   readonly knownOnly?: boolean;
 }
 
-/** How a verification reaches the servers, tells how far it is, and is ended. */
+/** The collaborators of a verification. */
 export interface VerifyContext {
   readonly connections: Connections;
-  /** Told in words, and in numbers where there are some. */
+  /** Reports progress as text, and as counts where there are any. */
   readonly progress: (line: string, compared?: { readonly rows: number; readonly entries: number }) => void;
+  /** Ends the verification. */
   readonly signal: AbortSignal;
 }
 
-/** Compares what is asked for, and remembers the result. @throws as {@link verify} does. */
+/**
+ * Compares everything in `scope`, one entity after the other.
+ *
+ * @throws {ConnectionError} when the address of a replica's database is not known, unless `knownOnly` is set.
+ * @throws {Error} as {@link verify} does.
+ */
 export async function verifyReplicas(
   { connections, progress, signal }: VerifyContext,
   scope: VerifyScope,
@@ -39,7 +48,7 @@ export async function verifyReplicas(
     const log = await connections.log();
     const targetFor: VerifyDeps["targetFor"] = (entity, replica) =>
       liveTarget({ source, replica: connections.replica(replica.name), log }, entity, replica);
-    const verified: VerifyResult[] = [];
+    const all: VerifyResult[] = [];
     for (const entity of entities.filter(({ name }) => !scope.entity || name === scope.entity)) {
       const replicas = entity.replicas
         .filter(({ name }) => !scope.replica || name === scope.replica)
@@ -50,17 +59,16 @@ export async function verifyReplicas(
         timeoutMs: scope.within * 1_000,
         everyRow: scope.everyRow ?? false,
         signal,
-        onProgress: ({ rows, entries }) =>
-          progress(`${entity.plural}: ${rows} rows${entries > 0 ? ` and ${entries} cached` : ""} compared …`, {
-            rows,
-            entries,
-          }),
+        onProgress: (compared) => {
+          const entries = compared.entries > 0 ? ` and ${compared.entries} cache entries` : "";
+          progress(`${entity.plural}: ${compared.rows} rows${entries} compared …`, compared);
+        },
       });
-      // A result without the caches would stand for more than it is.
+      // A result without the caches is incomplete, and does not replace a complete one.
       if (scope.cache) await saveResults(source, results);
-      verified.push(...results);
+      all.push(...results);
     }
-    return verified;
+    return all;
   } finally {
     redis?.disconnect();
   }

@@ -1,8 +1,8 @@
-/** What a verification says about a source and a replica on real servers, without a stack between them. */
+/** Verifications of a source and a replica on real servers. There is no relay and no stream: each test delivers the events itself. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { Redis } from "ioredis";
 import { VerifyWorld } from "../../tests/harness/verify-world.ts";
-import { resendDifferences } from "../repair/repair.ts";
+import { resendDifferences } from "../repair/resend.ts";
 
 let world: VerifyWorld;
 beforeAll(async () => {
@@ -11,18 +11,18 @@ beforeAll(async () => {
 afterAll(() => world[Symbol.asyncDispose]());
 
 const NIL = "00000000-0000-0000-0000-000000000000";
-const none = new Map();
-const inFull = (id: string) => world.source`select name, version::int from products where id = ${id}`;
+const noDifferences = new Map();
+const sourceRow = (id: string) => world.source`select name, version::int from products where id = ${id}`;
 
-/** Verifies, sends what differs, delivers it, and expects all to be equal then. */
-async function repaired(): Promise<void> {
+/** Verifies, sends the differences again, delivers them, and expects no differences after that. */
+async function expectRepaired(): Promise<void> {
   const { differences } = await world.verify();
   await resendDifferences(world.source, differences, new AbortController().signal, () => {});
   await world.deliver();
-  expect(await world.kinds()).toEqual(none);
+  expect(await world.kinds()).toEqual(noDifferences);
 }
 
-test("equal databases are equal, whatever was inserted, changed and deleted on the way", async () => {
+test("a replica that has applied inserts, updates and deletes is equal", async () => {
   const [first, second] = await world.insert(30);
   await world.source`update products set name = 'Mug', tags = '{a}' where id = ${first!}`;
   await world.source`delete from products where id = ${second!}`;
@@ -38,13 +38,13 @@ test("equal databases are equal, whatever was inserted, changed and deleted on t
   });
 });
 
-test("what the source changed without telling is found by content, and repaired", async () => {
+test("rows that changed in the source without an event are found by content, and repaired", async () => {
   const [altered, added, removed] = await world.insert(3);
   await world.deliver();
-  let unheard: string | undefined;
+  let missing: string | undefined;
   await world.untold(async (source) => {
-    await source`update products set name = 'told nobody' where id = ${altered!}`;
-    [unheard] = await world.insert(1);
+    await source`update products set name = 'no event' where id = ${altered!}`;
+    [missing] = await world.insert(1);
     await source`delete from products where id = ${removed!}`;
   });
   const found = (await world.verify()).differences;
@@ -52,32 +52,32 @@ test("what the source changed without telling is found by content, and repaired"
   expect(new Map(found.map(({ id, kind }) => [id, kind]))).toEqual(
     new Map([
       [altered!, "altered"],
-      [unheard!, "missing"],
+      [missing!, "missing"],
       [removed!, "extra"],
     ]),
   );
   expect(found.some(({ id }) => id === added)).toBe(false);
-  await repaired();
+  await expectRepaired();
 });
 
-test("rows that were only moved, as by a dump and restore, are equal", async () => {
+test("rows that were rewritten with the same content, as by a dump and restore, are equal", async () => {
   await world.insert(5);
   await world.deliver();
   await world.database.sql`update products set name = name`;
-  expect(await world.kinds()).toEqual(none);
+  expect(await world.kinds()).toEqual(noDifferences);
 });
 
-test("what has not arrived is not taken for missing while the replica is behind, and is when nothing is on its way any more", async () => {
-  const [late] = await world.insert(1);
+test("a row that has not arrived is not reported while the replica is behind, and is missing when nothing is in flight", async () => {
+  const [id] = await world.insert(1);
   await world.source`delete from lockstep.outbox`;
   world.behind = true;
   expect(await world.verify({ timeoutMs: 300 })).toMatchObject({ differences: [], behind: true });
   world.behind = false;
-  expect(await world.kinds()).toEqual(new Map([[late!, "missing"]]));
-  await repaired();
+  expect(await world.kinds()).toEqual(new Map([[id!, "missing"]]));
+  await expectRepaired();
 });
 
-test("a cache that says something else than its database is found, and mended by sending again", async () => {
+test("cache entries that differ from the database are found, and repaired by sending the entity again", async () => {
   const [altered, stale, ahead, right] = await world.insert(4);
   await world.deliver();
   const { redis } = world;
@@ -97,17 +97,17 @@ test("a cache that says something else than its database is found, and mended by
       [phantom, "cache-altered"],
     ]),
   );
-  await repaired();
+  await expectRepaired();
   expect(await world.cached(right!)).toContain("Cup");
   expect(await world.cached(phantom)).toEndWith(" -");
 });
 
-test("an entity that is written, deleted and inserted again all the while is no difference, in the table or in the cache", async () => {
+test("an entity that is updated, deleted and inserted all the time is no difference, in the table or in the cache", async () => {
   const [hot] = await world.insert(1);
   await world.deliver();
-  let going = true;
+  let isWriting = true;
   const writing = (async () => {
-    for (let n = 0; going; n++) {
+    for (let n = 0; isWriting; n++) {
       if (n % 5 === 4) {
         await world.source`delete from products where id = ${hot!}`;
         await world.source`insert into products (id, sku, name, price) values (${hot!}, gen_random_uuid(), 'Cup', 1)`;
@@ -116,11 +116,11 @@ test("an entity that is written, deleted and inserted again all the while is no 
     }
   })();
   for (let i = 0; i < 10; i++) expect(await world.verify()).toMatchObject({ differences: [], behind: false });
-  going = false;
+  isWriting = false;
   await writing;
 }, 60_000);
 
-test("a replica's row that was changed together with its record is seen by its cache, or when every row is compared", async () => {
+test("a replica's row that was changed together with its version is found through the cache, or with everyRow", async () => {
   const [forged] = await world.insert(1);
   await world.deliver();
   await world.database.sql`
@@ -128,22 +128,22 @@ test("a replica's row that was changed together with its record is seen by its c
     update products set name = 'forged' where id = ${forged!}`;
   expect(await world.kinds()).toEqual(new Map([[forged!, "altered"]]));
   await world.redis.del(world.cacheKey(forged!));
-  expect(await world.kinds()).toEqual(none);
+  expect(await world.kinds()).toEqual(noDifferences);
   const everyRow = (await world.verify({ everyRow: true })).differences;
   expect(everyRow).toMatchObject([{ id: forged, kind: "altered", fields: ["name"] }]);
   await resendDifferences(world.source, everyRow, new AbortController().signal, () => {});
   await world.deliver();
-  expect(await world.kinds({ everyRow: true })).toEqual(none);
+  expect(await world.kinds({ everyRow: true })).toEqual(noDifferences);
 });
 
-test("the first of all ids is compared as well", async () => {
+test("the lowest possible id is compared as well", async () => {
   await world.database.sql`
     insert into products select (jsonb_populate_record(p, jsonb_build_object('id', ${NIL}::uuid))).* from products p limit 1`;
   expect(await world.kinds()).toEqual(new Map([[NIL, "extra"]]));
-  await repaired();
+  await expectRepaired();
 });
 
-test("a source that was put back to before what its replica has seen is repaired under a higher version", async () => {
+test("a source that was restored to an older state than its replica's is repaired under a higher version", async () => {
   const [id, gone] = await world.insert(2);
   await world.source`update products set name = 'second' where id in (${id!}, ${gone!})`;
   await world.source`update products set name = 'third' where id in (${id!}, ${gone!})`;
@@ -158,16 +158,16 @@ test("a source that was put back to before what its replica has seen is repaired
       [gone!, "extra"],
     ]),
   );
-  await repaired();
-  expect(await inFull(id!)).toMatchObject([{ name: "second", version: 4 }]);
-  // Nothing is left switched off.
+  await expectRepaired();
+  expect(await sourceRow(id!)).toMatchObject([{ name: "second", version: 4 }]);
+  // The repair leaves no trigger disabled.
   await world.source`update products set name = 'fourth' where id = ${id!}`;
-  expect(await inFull(id!)).toMatchObject([{ name: "fourth", version: 5 }]);
+  expect(await sourceRow(id!)).toMatchObject([{ name: "fourth", version: 5 }]);
   await world.deliver();
-  expect(await world.kinds()).toEqual(none);
+  expect(await world.kinds()).toEqual(noDifferences);
 });
 
-test("a Redis that does not answer is said, and the tables are compared all the same", async () => {
+test("when Redis is unavailable, the result says so and the tables are compared", async () => {
   const redis = new Redis("redis://127.0.0.1:1", { maxRetriesPerRequest: 1 });
   redis.on("error", () => {});
   expect(await world.verify({}, redis)).toMatchObject({ cache: "away", differences: [] });

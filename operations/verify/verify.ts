@@ -1,4 +1,4 @@
-/** Compares replicas with the source, range by range, while both go on: digests first, rows only where those differ. */
+/** Compares replicas with the source, range by range, while both change: digests first, and rows only where digests differ. */
 import type { Redis } from "ioredis";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
@@ -8,76 +8,82 @@ import type { Difference } from "./difference.ts";
 import { FIRST_ID, nextRange } from "./range.ts";
 import { type CacheState, ReplicaComparison } from "./replica-comparison.ts";
 
-/** Rows of the source that one statement reads. */
+/** Rows of the source in one range. */
 const RANGE_ROWS = 2_000;
 
+/** The collaborators of a verification. */
 export interface VerifyDeps {
   readonly source: Sql;
   readonly targetFor: (entity: EntityDeclaration, replica: ReplicaDeclaration) => ComparisonTarget;
-  /** Undefined: caches are not looked at. */
+  /** Undefined: the caches are not compared. */
   readonly redis: Redis | undefined;
 }
 
+/** Settings of a verification. */
 export interface VerifyOptions {
-  /** Part of the time that is spent working, above 0 up to 1; the rest are rests. */
+  /** Part of the time that is spent working, above 0 up to 1. */
   readonly share: number;
-  /** How long a copy may take to hear of what was committed at the end of the comparison, in milliseconds. */
+  /** How long a replica may take to apply what is committed at the end of the comparison, in milliseconds. */
   readonly timeoutMs: number;
-  /** Fetch and compare all rows, whatever their digests say. */
+  /** Compares every row by content, also where digests are equal. */
   readonly everyRow: boolean;
+  /** Ends the verification with the signal's reason. */
   readonly signal: AbortSignal;
   readonly onProgress: (progress: { readonly rows: number; readonly entries: number }) => void;
 }
 
-/** What became of one entity in one replica. */
+/** The result for one entity in one replica. */
 export interface VerifyResult {
   readonly entity: string;
   readonly replica: string;
   /** Rows of the source that were compared. */
   readonly rows: number;
   readonly cache: CacheState;
-  /** Entries of the cache that were compared; 0 while the replica itself does not use it. */
+  /** Cache entries that were compared; 0 while the replica does not use its cache. */
   readonly entries: number;
   readonly seconds: number;
   readonly differences: readonly Difference[];
-  /** The replica had not heard of everything in time: what it lacks may be on its way, and is not among the differences. */
+  /** True when the replica did not catch up in time. What it lacks may be in flight, and is not in `differences`. */
   readonly behind: boolean;
 }
 
 /**
- * Compares some replicas of one entity with the source.
+ * Compares replicas of one entity with the source.
  *
- * @throws {TooDifferentError} when more differs than a list can hold. @throws when a database or the log does not answer, or when
- * `signal` is aborted.
+ * @throws {TooManyDifferencesError} when a replica has more differences than a list can hold.
+ * @throws {Error} when a database or the log is unavailable; the signal's reason when it aborts.
  */
 export async function verify(
   deps: VerifyDeps,
   entity: EntityDeclaration,
   replicas: readonly ReplicaDeclaration[],
-  options: VerifyOptions,
+  { share, timeoutMs, everyRow, signal, onProgress }: VerifyOptions,
 ): Promise<VerifyResult[]> {
   const start = performance.now();
-  const each = replicas.map(
-    (declared) =>
-      new ReplicaComparison({ ...deps, copy: deps.targetFor(entity, declared) }, entity, declared, options.everyRow),
+  const comparisons = replicas.map(
+    (replica) => new ReplicaComparison({ ...deps, target: deps.targetFor(entity, replica) }, entity, replica, everyRow),
   );
-  const pace = new Throttle(options.share, options.signal);
+  const throttle = new Throttle({ share }, signal);
   let rows = 0;
-  const tell = () => options.onProgress({ rows, entries: each.reduce((sum, { entries }) => sum + entries, 0) });
+  const finishPortion = async () => {
+    onProgress({ rows, entries: comparisons.reduce((sum, { entries }) => sum + entries, 0) });
+    await throttle.wait();
+    signal.throwIfAborted();
+  };
   for (let after = FIRST_ID, final = false; !final; ) {
     const range = await nextRange(deps.source, entity, after, RANGE_ROWS);
-    await Promise.all(each.map((against) => against.compare(range)));
+    await Promise.all(comparisons.map((comparison) => comparison.compare(range)));
     rows += range.rows;
-    tell();
     ({ last: after, final } = range);
-    await pace.rest();
+    await finishPortion();
   }
-  for (const against of each) await against.compareCache(pace, tell);
-  const judge = async (against: ReplicaComparison): Promise<VerifyResult> => {
-    const judged = await against.confirm(options.timeoutMs);
-    const { cache, entries } = against;
-    const seconds = (performance.now() - start) / 1_000;
-    return { entity: entity.name, replica: against.replica.name, rows, cache, entries, seconds, ...judged };
-  };
-  return Promise.all(each.map(judge));
+  for (const comparison of comparisons) await comparison.compareCache(finishPortion);
+  return Promise.all(
+    comparisons.map(async (comparison) => {
+      const confirmed = await comparison.confirm(timeoutMs);
+      const { replica, cache, entries } = comparison;
+      const seconds = (performance.now() - start) / 1_000;
+      return { entity: entity.name, replica: replica.name, rows, cache, entries, seconds, ...confirmed };
+    }),
+  );
 }

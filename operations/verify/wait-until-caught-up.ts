@@ -1,49 +1,47 @@
-/** Tells whether a copy has heard of everything that the source had committed at some moment: what it lacks then is no longer on its way. */
+/** Waits until a replica has everything that the source had committed at one moment. What it lacks then is missing, not in flight. */
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { eventsTopic, streamGroup } from "../../contracts/topics.ts";
 import type { Log } from "../../kafka/log.ts";
+import { sleep } from "../../platform/async/sleep.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 
-const ASK_EVERY_MS = 200;
+const POLL_MS = 200;
 
 /**
- * Waits until everything that was committed before this call has arrived: the outbox's rows of now are gone, the stream has passed the
- * events' present end, and `taken` says that what it has written until then is in the copy.
+ * Waits for three conditions in turn: the relay has published the outbox rows that exist now, the stream has read to the
+ * present end of the events topic, and `isApplied` returns true.
  *
- * @param taken is asked again and again, once the stream has got there.
- * @returns false when that did not happen within the time: the copy is behind.
+ * @param isApplied polled after the first two: whether the replica has applied what the stream wrote until then.
+ * @param timeoutMs for all three together.
+ * @returns false when the time is up.
+ * @throws {Error} when the source or the log is unavailable.
  */
 export async function waitUntilCaughtUp(
-  deps: { source: Sql; log: Log },
+  { source, log }: { source: Sql; log: Log },
   entity: EntityDeclaration,
-  taken: () => Promise<boolean>,
+  isApplied: () => Promise<boolean>,
   timeoutMs: number,
 ): Promise<boolean> {
-  const { source, log } = deps;
-  const end = performance.now() + timeoutMs;
+  const deadline = performance.now() + timeoutMs;
   const [last] = await source<{ seq: string | null }[]>`select max(seq) as seq from lockstep.outbox`;
-  const steps = [
-    async () => {
-      const rows = await source`select from lockstep.outbox where seq <= ${last?.seq ?? 0} limit 1`;
-      return rows.length === 0;
-    },
-    offsetCheck(log, streamGroup, eventsTopic(entity).name),
-    taken,
-  ];
-  for (const done of steps)
-    while (!(await done())) {
-      if (performance.now() > end) return false;
-      await Bun.sleep(ASK_EVERY_MS);
+  const isPublished = async () => {
+    const rows = await source`select from lockstep.outbox where seq <= ${last?.seq ?? 0} limit 1`;
+    return rows.length === 0;
+  };
+  for (const isDone of [isPublished, offsetCheck(log, streamGroup, eventsTopic(entity).name), isApplied])
+    while (!(await isDone())) {
+      if (performance.now() > deadline) return false;
+      await sleep(POLL_MS);
     }
   return true;
 }
 
-/** A question: whether a group has passed the end that a topic has when the question is first asked. */
+/** Creates a check: whether a group has committed the end offsets that the topic has at the check's first call. */
 export function offsetCheck(log: Log, group: string, topic: string): () => Promise<boolean> {
   let ends: Awaited<ReturnType<Log["offsets"]>> | undefined;
   return async () => {
     ends ??= await log.offsets(topic);
-    const progress = await log.committedOffsets(group, topic);
-    return [...ends].every(([partition, { next }]) => (progress.get(partition) ?? 0) >= next);
+    const committed = await log.committedOffsets(group, topic);
+    return [...ends].every(([partition, { next }]) => (committed.get(partition) ?? 0) >= next);
   };
 }

@@ -1,0 +1,74 @@
+/** Verifies repaired entities again, once their events have arrived. */
+import type { Redis } from "ioredis";
+import { entities } from "../../contracts/entities/index.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
+import type { EntityId } from "../../contracts/entity/document.ts";
+import type { Log } from "../../kafka/log.ts";
+import type { Sql } from "../../platform/postgres/connect.ts";
+import { compareCacheEntries } from "../verify/compare-cache.ts";
+import { liveTarget } from "../verify/comparison-target.ts";
+import { confirmDifferences } from "../verify/confirm-differences.ts";
+import { type Difference, isCacheDifference } from "../verify/difference.ts";
+
+/** A difference that the repair did not remove. */
+export type RemainingDifference = Difference & {
+  /** The reason and what to do, for people. */
+  readonly why: string;
+};
+
+interface RepairDeps {
+  readonly source: Sql;
+  readonly replica: (name: string) => Sql;
+  readonly log: Log;
+  /** Undefined: the cache is not compared. */
+  readonly redis: Redis | undefined;
+}
+
+/**
+ * Compares the entities of `differences` again.
+ *
+ * @param timeoutMs how long each replica may take to apply what was sent.
+ * @returns those that still differ; all of a replica's when it did not catch up in time.
+ * @throws {Error} when a database, the log or Redis is unavailable.
+ */
+export async function findRemaining(
+  deps: RepairDeps,
+  differences: readonly Difference[],
+  timeoutMs: number,
+): Promise<RemainingDifference[]> {
+  const remaining: RemainingDifference[] = [];
+  for (const entity of entities)
+    for (const replica of entity.replicas) {
+      const group = differences.filter((d) => d.entity === entity.name && d.replica === replica.name);
+      if (group.length > 0) remaining.push(...(await remainingOf(deps, entity, replica, group, timeoutMs)));
+    }
+  return remaining;
+}
+
+async function remainingOf(
+  deps: RepairDeps,
+  entity: EntityDeclaration,
+  replica: ReplicaDeclaration,
+  group: readonly Difference[],
+  timeoutMs: number,
+): Promise<RemainingDifference[]> {
+  const { source, log, redis } = deps;
+  const target = liveTarget({ source, replica: deps.replica(replica.name), log }, entity, replica);
+  if (!(await target.waitUntilCaughtUp(timeoutMs)))
+    return withReason(
+      group,
+      `it was sent and has not arrived within ${timeoutMs / 1_000} s: see lockstep status, and verify again later`,
+    );
+  const { differences } = await confirmDifferences({ source, target }, entity, replica, idsOf(group), timeoutMs);
+  const cacheIds = idsOf(group.filter(isCacheDifference));
+  const inCache = redis ? await compareCacheEntries({ replica: target.sql, redis }, entity, replica, cacheIds) : [];
+  return [
+    ...withReason(differences, "it was sent and not applied: look for it in lockstep dead-letters list"),
+    ...withReason(inCache, "the replica has not replaced the cache entry: check Redis, then repair again"),
+  ];
+}
+
+const idsOf = (differences: readonly Difference[]): EntityId[] => differences.map(({ id }) => id);
+
+const withReason = (differences: readonly Difference[], why: string): RemainingDifference[] =>
+  differences.map((difference) => ({ ...difference, why }));

@@ -1,14 +1,14 @@
-# One image for every service; the command says which: docker run lockstep gateway
+# One image for every service; the command selects it: docker run lockstep gateway
 FROM oven/bun:1.4.5-slim AS build
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 WORKDIR /app
 COPY package.json bun.lock ./
-# Nothing but what the lockfile names, and none of its install scripts.
+# Only what the lockfile names, without install scripts.
 RUN --mount=type=cache,target=/bun-cache \
     BUN_INSTALL_CACHE_DIR=/bun-cache bun install --frozen-lockfile --production --ignore-scripts
 COPY . .
-# The image's whole content: the executable, the five files of the C library that it is linked with, and a place for temporary
-# files. Names are asked for as the C library does it by default, with the hosts file first.
+# The whole content of the image: the executable, the five files of the C library that it is linked with, and a folder for
+# temporary files. Host names are resolved in the C library's default order, the hosts file first.
 RUN bun run compile --outfile /image/usr/local/bin/lockstep \
  && rm /image/usr/local/bin/*.map \
  && ldd /image/usr/local/bin/lockstep | grep -o '/[^ ]*' | xargs cp --dereference --parents --target-directory=/image \
@@ -17,12 +17,12 @@ RUN bun run compile --outfile /image/usr/local/bin/lockstep \
 
 FROM scratch
 COPY --from=build /image /
-# The allocator gives memory back once a second instead of ten times, and the heap grows less (stack/start-part.ts says why).
+# The allocator returns memory once per second instead of ten times, and the heap grows less (docs/performance.md, What helped).
 ENV MIMALLOC_PURGE_DELAY=1000 MIMALLOC_PURGE_HOLES_MIN_INTERVAL=1000 BUN_JSC_heapGrowthMaxIncrease=1.5
-# Not root, and nothing of the image can be changed by it.
+# Not root: the process cannot change the image.
 USER 1000:1000
 EXPOSE 8080
-# Often while it starts, then rarely: each check is a process of its own.
+# Every second during the start, then every 15 s: each check is a process of its own.
 HEALTHCHECK --interval=15s --timeout=3s --start-period=120s --start-interval=1s --retries=3 \
   CMD ["/usr/local/bin/lockstep", "health"]
 ENTRYPOINT ["/usr/local/bin/lockstep"]

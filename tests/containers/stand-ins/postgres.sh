@@ -1,5 +1,5 @@
 #!/bin/bash
-# POSTGRES_PASSWORD_FILE, as the real image has it.
+# Supports POSTGRES_PASSWORD_FILE, as the real image does.
 set -euo pipefail
 [ -z "${POSTGRES_PASSWORD_FILE:-}" ] || POSTGRES_PASSWORD=$(<"$POSTGRES_PASSWORD_FILE")
 export POSTGRES_PASSWORD

@@ -1,5 +1,5 @@
 #!/bin/bash
-# A broker that takes Redpanda's flags. The first is the controller too; those with --seeds join it.
+# A broker with Redpanda's flags. The first broker is also the controller; brokers with --seeds join it.
 set -euo pipefail
 [ "$1 $2" = 'redpanda start' ] || exec "$@"
 shift 2
@@ -10,7 +10,7 @@ for flag; do
   --seeds=*) seed=${flag#*=} ;;
   --smp=* | --memory=* | --reserve-memory=* | --overprovisioned | --check=false) ;;
   --default-log-level=* | --rpc-addr=* | --advertise-rpc-addr=*) ;;
-  *) echo "not a flag of redpanda start: $flag" >&2 && exit 1 ;;
+  *) echo "unknown flag of redpanda start: $flag" >&2 && exit 1 ;;
   esac
 done
 grep -q 'write_caching_default: "false"' /etc/redpanda/.bootstrap.yaml

@@ -1,3 +1,3 @@
 #!/bin/bash
-# rpk cluster health, as far as the health check reads it.
+# The part of `rpk cluster health` that the health check reads.
 [ "$*" = 'cluster health' ] && (: </dev/tcp/127.0.0.1/9092) 2>/dev/null && echo 'Healthy:                          true'

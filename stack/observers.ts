@@ -9,7 +9,7 @@ import { jaegerBinary } from "./servers/jaeger-binary.ts";
 import { MissingComponentError } from "./servers/machine-cache.ts";
 import { startPrometheus } from "./servers/prometheus.ts";
 import { prometheusPrograms } from "./servers/prometheus-binary.ts";
-import { report, type StartOptions } from "./servers/server.ts";
+import { printProgress, type StartOptions } from "./servers/server.ts";
 import type { ProcessSpec } from "./supervise.ts";
 
 const localUrl = (port: number): string => `http://127.0.0.1:${port}`;
@@ -33,7 +33,7 @@ async function hasProgram({ kind }: PlannedObserver, options: StartOptions): Pro
     return true;
   } catch (error) {
     if (!(error instanceof MissingComponentError)) throw error;
-    report(options, `starting without ${kind}: ${error.message}`);
+    printProgress(options, `starting without ${kind}: ${error.message}`);
     return false;
   }
 }

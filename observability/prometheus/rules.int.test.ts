@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { run } from "../../stack/servers/machine-cache.ts";
 import { prometheusPrograms } from "../../stack/servers/prometheus-binary.ts";
+import { run } from "../../stack/servers/run-command.ts";
 import { temporaryFolder } from "../../tests/harness/parts.ts";
 import { alertName } from "./rule.ts";
 import { ruleCases } from "./rule-cases.ts";

@@ -6,7 +6,7 @@ import { UserError } from "../../contracts/errors.ts";
 import { brokerMembers } from "./broker-members.ts";
 import { findJava } from "./java.ts";
 import { kafkaJars } from "./kafka-jars.ts";
-import { reasonIn, run } from "./machine-cache.ts";
+import { errorLineOf, run } from "./run-command.ts";
 import { launch, type Server, type StartOptions, waitUntilAnswering } from "./server.ts";
 
 /** One node of the cluster: each is broker and controller. */
@@ -69,7 +69,7 @@ export async function startBroker(options: BrokerOptions): Promise<Server> {
   return waitUntilAnswering(server, async () => (await brokerMembers("127.0.0.1", port)).includes(nodeId), {
     timeoutMs: 60_000,
     logFile,
-    waiting: options,
+    options: options,
   });
 }
 
@@ -139,7 +139,8 @@ async function format(
     ...classPath,
     ...["kafka.tools.StorageTool", "format", "-t", clusterId(cluster), "-c", properties],
   ]);
-  if (status !== 0) throw new UserError(`the broker's data folder ${dir} could not be formatted: ${reasonIn(output)}`);
+  if (status !== 0)
+    throw new UserError(`the broker's data folder ${dir} could not be formatted: ${errorLineOf(output)}`);
   writeFileSync(marker, "");
 }
 

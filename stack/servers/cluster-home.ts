@@ -2,9 +2,9 @@
 import { randomUUID } from "node:crypto";
 import { chmodSync, existsSync, lstatSync, mkdirSync, readlinkSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { run } from "./machine-cache.ts";
-import { report, type StartOptions } from "./server.ts";
-import type { User } from "./user.ts";
+import { run } from "./run-command.ts";
+import { printProgress, type StartOptions } from "./server.ts";
+import type { DatabaseUser } from "./user.ts";
 
 /** Where root keeps what another user must reach, when a clone lies in a folder that others cannot enter (such as /root). */
 export const SHARED_FOLDER = "/var/lib/lockstep";
@@ -13,7 +13,7 @@ export const SHARED_FOLDER = "/var/lib/lockstep";
  * Gives the folder in which `user` can reach a cluster's data: `dir` itself, or a folder under `SHARED_FOLDER` that
  * `dir/data` then points to.
  */
-export async function clusterHome(dir: string, user: User | undefined, waiting: StartOptions): Promise<string> {
+export async function clusterHome(dir: string, user: DatabaseUser | undefined, options: StartOptions): Promise<string> {
   mkdirSync(dir, { recursive: true });
   if (!user) return dir;
   const link = join(dir, "data");
@@ -23,7 +23,7 @@ export async function clusterHome(dir: string, user: User | undefined, waiting: 
 
   // No name made from `dir`: a clone that is moved takes its link, and so its data, along.
   const home = join(SHARED_FOLDER, `data-${randomUUID()}`);
-  report(waiting, `${user.name} cannot enter ${dir}: PostgreSQL's data lies in ${home}`);
+  printProgress(options, `${user.name} cannot enter ${dir}: PostgreSQL's data lies in ${home}`);
   mkdirSync(home, { recursive: true, mode: 0o711 });
   if (isLink(link)) rmSync(link);
   // It was made when this folder could still be entered.
@@ -43,7 +43,7 @@ export function removeCluster(dir: string): void {
  * Lets others pass through a folder of ours that nobody else may enter, such as one from `mktemp -d`, if that is all that
  * keeps `user` from `dir`. They see no name in it, and each thing that the stack keeps there has a mode of its own.
  */
-async function allowTraversal(folder: string, dir: string, user: User): Promise<boolean> {
+async function allowTraversal(folder: string, dir: string, user: DatabaseUser): Promise<boolean> {
   const { mode, uid } = statSync(folder);
   const closed = uid === process.getuid?.() && (mode & 0o001) === 0;
   if (closed) chmodSync(folder, mode | 0o001);
@@ -56,5 +56,5 @@ async function allowTraversal(folder: string, dir: string, user: User): Promise<
 const isLink = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
 
 /** Asks the system itself, as that user: modes, groups, ACLs and mounts all count. */
-const canAccess = async (dir: string, user: User): Promise<boolean> =>
+const canAccess = async (dir: string, user: DatabaseUser): Promise<boolean> =>
   (await run("ls", ["-d", join(dir, ".")], { cwd: "/", uid: user.uid, gid: user.gid })).status === 0;

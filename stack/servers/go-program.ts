@@ -1,75 +1,76 @@
 /** Programs that Go builds from their module, once per machine. */
 import { join } from "node:path";
-import { cached, MissingComponentError, reasonIn, run, withProgress } from "./machine-cache.ts";
+import { cached, MissingComponentError, withProgress } from "./machine-cache.ts";
+import { errorLineOf, run } from "./run-command.ts";
 import type { StartOptions } from "./server.ts";
 
+/** A program to build. */
 export interface GoProgram {
-  /** As people call it. */
+  /** Name for messages. */
   readonly what: string;
-  /** Its file. */
+  /** File name of the program. */
   readonly program: string;
   readonly module: string;
   readonly version: string;
-  /** Package to build, relative to the module. */
-  readonly from: string;
+  /** Path of the package to build, relative to the module. */
+  readonly packagePath: string;
   readonly ldflags?: string;
-  /** The module's checksum, where Go's checksum database does not tell it. */
+  /** Checksum of the module, when Go's checksum database does not have it. */
   readonly sum?: string;
-  /** How long it may take, in words. */
-  readonly takes: string;
-  /** What a person can do when Go cannot bring it. */
-  readonly otherwise: string;
+  /** How long the build may take, for messages. */
+  readonly duration: string;
+  /** What to do when Go cannot build it. */
+  readonly remedy: string;
 }
 
 /**
- * Gives the program's path.
+ * The path of the program. Builds it when the machine's cache does not have it.
  *
- * @throws {MissingComponentError} when the machine has no Go, or it cannot be fetched or built.
+ * @throws {MissingComponentError} when the machine has no Go, or the module cannot be fetched or built.
  */
-export async function goProgram(wanted: GoProgram, waiting: StartOptions): Promise<string> {
-  const { what, program, version, takes } = wanted;
+export async function goProgram(source: GoProgram, options: StartOptions): Promise<string> {
+  const { what, program, version, duration } = source;
   const folder = await cached(
     `${program}-${version}-${process.platform}-${process.arch}`,
-    (into) =>
+    (target) =>
       withProgress(
-        `building ${what} ${version} with Go (${takes}, once per machine)`,
-        () => build(wanted, into, waiting),
-        waiting,
+        `building ${what} ${version} with Go (${duration}, once per machine)`,
+        () => build(source, target, options),
+        options,
       ),
-    waiting,
+    options,
   );
   return join(folder, program);
 }
 
-/** Built inside the downloaded module: only there do its own go.sum and replacements count. */
-async function build(wanted: GoProgram, into: string, waiting: StartOptions): Promise<void> {
-  const { what, program, module, from, ldflags, otherwise } = wanted;
-  const built = await run("go", ["build", ...(ldflags ? ["-ldflags", ldflags] : []), "-o", join(into, program), from], {
-    cwd: await download(wanted, into, waiting),
-    signal: waiting.signal,
-  });
+/** Builds inside the downloaded module: its go.sum and replace directives apply only there. */
+async function build(source: GoProgram, target: string, { signal }: StartOptions): Promise<void> {
+  const { what, program, module, packagePath, ldflags, remedy } = source;
+  const flags = ldflags ? ["-ldflags", ldflags] : [];
+  const cwd = await download(source, target, signal);
+  const built = await run("go", ["build", ...flags, "-o", join(target, program), packagePath], { cwd, signal });
   if (built.status !== 0)
-    throw new MissingComponentError(`${what} (${module}) could not be built (${reasonIn(built.output)})`, otherwise);
+    throw new MissingComponentError(`${what} (${module}) could not be built (${errorLineOf(built.output)})`, remedy);
 }
 
-/** @returns the module's folder. */
-async function download(wanted: GoProgram, into: string, waiting: StartOptions): Promise<string> {
-  const { what, module, version, sum, otherwise } = wanted;
+/** @returns the folder of the module. */
+async function download(source: GoProgram, target: string, signal: AbortSignal | undefined): Promise<string> {
+  const { what, module, version, sum, remedy } = source;
   const downloaded = await run("go", ["mod", "download", "-json", `${module}@${version}`], {
-    cwd: into,
+    cwd: target,
     ...(sum ? { env: { ...process.env, GONOSUMDB: module } } : {}),
-    signal: waiting.signal,
+    signal,
   });
   if (downloaded.status === 127)
-    throw new MissingComponentError(`Go, which brings ${what}, is not on this machine`, otherwise);
+    throw new MissingComponentError(`Go, which builds ${what}, is not on this machine`, remedy);
   if (downloaded.status !== 0)
-    throw new MissingComponentError(`${what} could not be fetched (${reasonIn(downloaded.output)})`, otherwise);
-  // What Go says on the way, such as a toolchain that it fetches, stands before the answer.
+    throw new MissingComponentError(`${what} could not be fetched (${errorLineOf(downloaded.output)})`, remedy);
+  // Go prints its progress, such as the download of a toolchain, before the JSON.
   const { Dir, Sum } = JSON.parse(downloaded.output.slice(downloaded.output.indexOf("{"))) as {
     Dir: string;
     Sum: string;
   };
   if (sum && Sum !== sum)
-    throw new MissingComponentError(`${what}: its checksum is ${Sum}, and should be ${sum}`, otherwise);
+    throw new MissingComponentError(`${what}: the module's checksum is ${Sum}, expected ${sum}`, remedy);
   return Dir;
 }

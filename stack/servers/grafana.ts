@@ -6,7 +6,7 @@ import { MissingComponentError } from "./machine-cache.ts";
 import { launch, type Server, type StartOptions, waitUntilAnswering } from "./server.ts";
 
 const DASHBOARDS = join(import.meta.dirname, "../../observability/grafana/dashboards");
-const OTHERWISE =
+const REMEDY =
   "put grafana on the PATH (https://grafana.com/grafana/download); until then import observability/grafana/dashboards/*.json into your own";
 
 export interface GrafanaOptions extends StartOptions {
@@ -20,13 +20,13 @@ export interface GrafanaOptions extends StartOptions {
 /** Grafana's program and the folder with its page and defaults. @throws {MissingComponentError} when the machine has none. */
 export function grafanaProgram(): { readonly program: string; readonly home: string } {
   const program = Bun.which("grafana", { PATH: process.env.PATH ?? "" });
-  if (!program) throw new MissingComponentError("Grafana is not on this machine", OTHERWISE);
+  if (!program) throw new MissingComponentError("Grafana is not on this machine", REMEDY);
   // An unpacked archive has both in one folder; Debian's and Red Hat's packages and Homebrew's put the page under share.
   const near = dirname(dirname(realpathSync(program)));
   const home = [near, join(near, "share/grafana"), "/usr/share/grafana"].find((folder) =>
     existsSync(join(folder, "conf/defaults.ini")),
   );
-  if (!home) throw new MissingComponentError(`${program} has no conf/defaults.ini beside it`, OTHERWISE);
+  if (!home) throw new MissingComponentError(`${program} has no conf/defaults.ini beside it`, REMEDY);
   return { program, home };
 }
 
@@ -69,7 +69,7 @@ export async function startGrafana(options: GrafanaOptions): Promise<Server> {
     cleanSignal: "SIGTERM",
     graceMs: 10_000,
   });
-  return waitUntilAnswering(server, () => answers(url), { timeoutMs: 60_000, logFile, waiting: options });
+  return waitUntilAnswering(server, () => answers(url), { timeoutMs: 60_000, logFile, options: options });
 }
 
 /** JSON is a part of YAML. */

@@ -1,29 +1,29 @@
-/** The Jaeger program: the machine's own, else built by Go from its module. */
+/** The Jaeger program: the machine's own, or built by Go from its module. */
 import { goProgram } from "./go-program.ts";
-import { run } from "./machine-cache.ts";
+import { run } from "./run-command.ts";
 import type { StartOptions } from "./server.ts";
 
-/** Jaeger 2's module path has no `/v2`, so to Go its releases are still called v1.x; the binary is Jaeger 2. */
+/** The module path of Jaeger 2 has no `/v2`, so Go knows its releases as v1.x. The program is Jaeger 2. */
 const MODULE = "github.com/jaegertracing/jaeger";
 const VERSION = "v1.76.0";
 
 /**
- * Gives the path of a `jaeger` program of version 2.
+ * The path of a `jaeger` program of version 2.
  *
- * @throws {MissingComponentError} when the machine has neither it nor Go, or it cannot be built.
+ * @throws {MissingComponentError} when the machine has neither the program nor Go, or the build fails.
  */
-export async function jaegerBinary(waiting: StartOptions): Promise<string> {
-  // Version 1 has no such command: it took its parts as programs of other names.
+export async function jaegerBinary(options: StartOptions): Promise<string> {
+  // Version 1 consists of programs with other names and has no `components` command.
   if ((await run("jaeger", ["components"])).status === 0) return "jaeger";
-  const wanted = {
+  const source = {
     what: "Jaeger",
     program: "jaeger",
     module: MODULE,
     version: VERSION,
-    from: "./cmd/jaeger",
+    packagePath: "./cmd/jaeger",
     ldflags: `-s -w -X ${MODULE}/internal/version.latestVersion=${VERSION}`,
-    takes: "up to 5 min",
-    otherwise: "install Go 1.24 or newer (https://go.dev/doc/install), or put a jaeger binary of version 2 on the PATH",
+    duration: "up to 5 min",
+    remedy: "install Go 1.24 or newer (https://go.dev/doc/install), or put a jaeger binary of version 2 on the PATH",
   };
-  return goProgram(wanted, waiting);
+  return goProgram(source, options);
 }

@@ -47,7 +47,7 @@ export async function startJaeger(options: JaegerOptions): Promise<Jaeger> {
     cleanSignal: "SIGTERM",
     graceMs: 5_000,
   });
-  await waitUntilAnswering(server, () => answersQueries(queryUrl), { timeoutMs: 20_000, logFile, waiting: options });
+  await waitUntilAnswering(server, () => answersQueries(queryUrl), { timeoutMs: 20_000, logFile, options: options });
   return { ...server, queryUrl, otlpUrl: `http://127.0.0.1:${otlpPort}` };
 }
 

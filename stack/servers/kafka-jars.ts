@@ -1,11 +1,12 @@
-/** Apache Kafka's jars, through Maven with the machine's own settings, once per machine. */
+/** Apache Kafka's jars. The machine's own Maven fetches them once per machine, so its settings apply. */
 import { writeFileSync } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
-import { cached, MissingComponentError, reasonIn, run, withProgress } from "./machine-cache.ts";
+import { cached, MissingComponentError, withProgress } from "./machine-cache.ts";
+import { errorLineOf, run } from "./run-command.ts";
 import type { StartOptions } from "./server.ts";
 
 const VERSION = "4.3.1";
-const OTHERWISE = "install Maven (apt-get install maven), or set KAFKA_BROKERS to brokers of your own";
+const REMEDY = "install Maven (apt-get install maven), or set KAFKA_BROKERS to brokers of your own";
 
 const dependency = (group: string, artifact: string, version: string) =>
   `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`;
@@ -17,11 +18,11 @@ const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.
 `;
 
 /**
- * Gives the folder with Kafka's jars.
+ * The folder with Kafka's jars.
  *
- * @throws {MissingComponentError} when there is no Maven, or it cannot fetch them.
+ * @throws {MissingComponentError} when the machine has no Maven, or Maven cannot fetch them.
  */
-export function kafkaJars(java: string, waiting: StartOptions): Promise<string> {
+export function kafkaJars(java: string, options: StartOptions): Promise<string> {
   return cached(
     `kafka-${VERSION}`,
     (folder) =>
@@ -32,22 +33,22 @@ export function kafkaJars(java: string, waiting: StartOptions): Promise<string> 
           const { status, output } = await run(
             "mvn",
             ["--batch-mode", "--quiet", "dependency:copy-dependencies", `-DoutputDirectory=${join(folder, "lib")}`],
-            { cwd: folder, env: withJava(java), signal: waiting.signal },
+            { cwd: folder, env: withJava(java), signal: options.signal },
           );
           if (status === 127)
-            throw new MissingComponentError("Maven, which brings Apache Kafka, is not on this machine", OTHERWISE);
+            throw new MissingComponentError("Maven, which fetches Apache Kafka, is not on this machine", REMEDY);
           if (status !== 0)
             throw new MissingComponentError(
-              `Apache Kafka could not be fetched (${reasonIn(output)})`,
+              `Apache Kafka could not be fetched (${errorLineOf(output)})`,
               "check the network and Maven's settings (mvn dependency:get), or set KAFKA_BROKERS to brokers of your own",
             );
         },
-        waiting,
+        options,
       ),
-    waiting,
+    options,
   ).then((folder) => join(folder, "lib"));
 }
 
-/** Maven finds Java by JAVA_HOME, or on the PATH, where ours may not be. */
+/** Maven finds Java by JAVA_HOME or on the PATH. A fetched Java is not on the PATH. */
 const withJava = (java: string): NodeJS.ProcessEnv =>
   isAbsolute(java) ? { ...process.env, JAVA_HOME: dirname(dirname(java)) } : process.env;

@@ -23,7 +23,7 @@ const fillingProcess = (base: string) =>
     { stdio: ["ignore", "pipe", "pipe"] },
   );
 
-test("two processes that need the same component fetch it once; the second waits and says for whom", async () => {
+test("two processes that need the same component fetch it once; the second waits and prints the pid of the first", async () => {
   const base = temporaryFolder("machine-cache");
   const processes = [fillingProcess(base), fillingProcess(base)];
   expect(await Promise.all(processes.map(({ exited }) => exited))).toEqual([0, 0]);

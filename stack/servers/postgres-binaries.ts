@@ -3,9 +3,10 @@ import { cpSync, existsSync, lstatSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { SHARED_FOLDER } from "./cluster-home.ts";
-import { cached, MissingComponentError, reasonIn, run } from "./machine-cache.ts";
-import { report, type StartOptions } from "./server.ts";
-import type { User } from "./user.ts";
+import { cached, MissingComponentError } from "./machine-cache.ts";
+import { errorLineOf, run } from "./run-command.ts";
+import { printProgress, type StartOptions } from "./server.ts";
+import type { DatabaseUser } from "./user.ts";
 
 const platform = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
 
@@ -45,10 +46,10 @@ async function makeLinks(folder: string): Promise<boolean> {
 }
 
 /** Why PostgreSQL's programs do not run for this user; undefined when they do. */
-async function failureReason(folder: string, user: User | undefined): Promise<string | undefined> {
+async function failureReason(folder: string, user: DatabaseUser | undefined): Promise<string | undefined> {
   const as = user && { uid: user.uid, gid: user.gid };
   const { status, output } = await run(join(folder, "native/bin/postgres"), ["--version"], { cwd: "/", ...as });
-  return status === 0 ? undefined : reasonIn(output);
+  return status === 0 ? undefined : errorLineOf(output);
 }
 
 /**
@@ -56,7 +57,7 @@ async function failureReason(folder: string, user: User | undefined): Promise<st
  *
  * @throws {MissingComponentError} when there is no package for this platform or its programs do not run here.
  */
-export async function postgresBinaries(user: User | undefined, waiting: StartOptions): Promise<string> {
+export async function postgresBinaries(user: DatabaseUser | undefined, options: StartOptions): Promise<string> {
   const original = packageFolder();
   if ((await makeLinks(original)) && !(await failureReason(original, user))) return join(original, "native");
 
@@ -64,11 +65,14 @@ export async function postgresBinaries(user: User | undefined, waiting: StartOpt
   const copy = await cached(
     `postgres-${version}-${platform}`,
     async (folder) => {
-      report(waiting, `${user?.name ?? "this user"} cannot use PostgreSQL's programs in ${original}; copying them`);
+      printProgress(
+        options,
+        `${user?.name ?? "this user"} cannot use PostgreSQL's programs in ${original}; copying them`,
+      );
       cpSync(original, folder, { recursive: true, verbatimSymlinks: true });
       await makeLinks(folder);
     },
-    { ...waiting, base: user ? SHARED_FOLDER : undefined },
+    { ...options, base: user ? SHARED_FOLDER : undefined },
   );
   const reason = await failureReason(copy, user);
   if (reason)

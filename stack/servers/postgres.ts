@@ -5,11 +5,11 @@ import { join, resolve } from "node:path";
 import { UserError } from "../../contracts/errors.ts";
 import { commandOf } from "../processes.ts";
 import { clusterHome } from "./cluster-home.ts";
-import { reasonIn, run } from "./machine-cache.ts";
 import { postgresBinaries } from "./postgres-binaries.ts";
 import { probePostgres } from "./probes.ts";
+import { errorLineOf, run } from "./run-command.ts";
 import { launch, type Server, type StartOptions, waitUntilAnswering } from "./server.ts";
-import { databaseUser, type User } from "./user.ts";
+import { type DatabaseUser, databaseUser } from "./user.ts";
 
 export interface PostgresOptions extends StartOptions {
   readonly name: string;
@@ -73,7 +73,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Server> {
     cleanSignal: "SIGINT",
     graceMs: 15_000,
   });
-  return waitUntilAnswering(server, () => probePostgres(server.url), { timeoutMs: 60_000, logFile, waiting: options });
+  return waitUntilAnswering(server, () => probePostgres(server.url), { timeoutMs: 60_000, logFile, options: options });
 }
 
 /** Nothing of ours, so that PGDATA, PGPORT or a locale of the caller change nothing. */
@@ -89,7 +89,7 @@ function readOrCreatePassword(file: string): string {
 interface NewCluster {
   readonly home: string;
   readonly binaries: string;
-  readonly user: User | undefined;
+  readonly user: DatabaseUser | undefined;
   readonly superuser: string;
   readonly password: string;
   readonly database: string;
@@ -106,7 +106,7 @@ async function initialize({ home, binaries, user, superuser, password, database 
   if (user) for (const path of [draft, passwordFile]) chownSync(path, user.uid, user.gid);
   const step = async (what: string, program: string, args: readonly string[], input?: string) => {
     const { status, output } = await run(join(binaries, "bin", program), args, { ...as, ...(input && { input }) });
-    if (status !== 0) throw new UserError(`${what} failed: ${reasonIn(output)}`);
+    if (status !== 0) throw new UserError(`${what} failed: ${errorLineOf(output)}`);
   };
   try {
     await step("making a PostgreSQL cluster", "initdb", [

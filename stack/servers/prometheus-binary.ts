@@ -1,22 +1,24 @@
-/** Prometheus' programs: the machine's own, else out of Debian's package, unpacked once per machine and never installed. */
+/** The Prometheus programs: the machine's own, or from Debian's package, unpacked once per machine and not installed. */
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { cached, MissingComponentError, type Outcome, reasonIn, run, withProgress } from "./machine-cache.ts";
+import { cached, MissingComponentError, withProgress } from "./machine-cache.ts";
+import { type CommandResult, errorLineOf, run } from "./run-command.ts";
 import type { StartOptions } from "./server.ts";
 
-const OTHERWISE = "put prometheus and promtool on the PATH (https://prometheus.io/download)";
+const REMEDY = "put prometheus and promtool on the PATH (https://prometheus.io/download)";
 
+/** Paths of the programs. */
 export interface PrometheusPrograms {
   readonly prometheus: string;
   readonly promtool: string;
 }
 
 /**
- * Gives the paths of both programs.
+ * The paths of both programs.
  *
- * @throws {MissingComponentError} when the machine has neither them nor apt to bring them.
+ * @throws {MissingComponentError} when the machine has neither the programs nor apt to fetch them.
  */
-export async function prometheusPrograms(waiting: StartOptions): Promise<PrometheusPrograms> {
+export async function prometheusPrograms(options: StartOptions): Promise<PrometheusPrograms> {
   const own = await Promise.all(["prometheus", "promtool"].map((program) => run(program, ["--version"])));
   if (own.every(({ status }) => status === 0)) return { prometheus: "prometheus", promtool: "promtool" };
   const folder = await cached(
@@ -24,10 +26,10 @@ export async function prometheusPrograms(waiting: StartOptions): Promise<Prometh
     (into) =>
       withProgress(
         "fetching Prometheus from the system's packages (19 MB, once per machine)",
-        () => unpack(into, waiting),
-        waiting,
+        () => unpack(into, options),
+        options,
       ),
-    waiting,
+    options,
   );
   const bin = join(folder, "usr/bin");
   return { prometheus: join(bin, "prometheus"), promtool: join(bin, "promtool") };
@@ -36,28 +38,31 @@ export async function prometheusPrograms(waiting: StartOptions): Promise<Prometh
 async function unpack(into: string, { signal }: StartOptions): Promise<void> {
   const fetched = await download(into, signal);
   if (fetched.status === 127)
-    throw new MissingComponentError("Prometheus is not on this machine, nor apt-get to bring it", OTHERWISE);
-  const package_ = readdirSync(into).find((name) => name.endsWith(".deb"));
-  if (fetched.status !== 0 || !package_)
-    throw new MissingComponentError(`Prometheus could not be fetched (${reasonIn(fetched.output)})`, OTHERWISE);
-  const unpacked = await run("dpkg-deb", ["-x", join(into, package_), into]);
+    throw new MissingComponentError("Prometheus is not on this machine, and there is no apt-get to fetch it", REMEDY);
+  const archive = readdirSync(into).find((name) => name.endsWith(".deb"));
+  if (fetched.status !== 0 || !archive)
+    throw new MissingComponentError(`Prometheus could not be fetched (${errorLineOf(fetched.output)})`, REMEDY);
+  const unpacked = await run("dpkg-deb", ["-x", join(into, archive), into]);
   if (unpacked.status !== 0)
-    throw new MissingComponentError(`Prometheus could not be unpacked (${reasonIn(unpacked.output)})`, OTHERWISE);
-  for (const used of [package_, "apt"]) rmSync(join(into, used), { recursive: true, force: true });
+    throw new MissingComponentError(`Prometheus could not be unpacked (${errorLineOf(unpacked.output)})`, REMEDY);
+  for (const leftover of [archive, "apt"]) rmSync(join(into, leftover), { recursive: true, force: true });
 }
 
-/** Package lists may be missing, as they are in most images: they are then read into a folder of our own, which no root is needed for. */
-async function download(into: string, signal: AbortSignal | undefined): Promise<Outcome> {
+/**
+ * Downloads the package. Most images have no package lists: apt then reads them into a folder of this user, which needs no
+ * root privileges.
+ */
+async function download(into: string, signal: AbortSignal | undefined): Promise<CommandResult> {
   const apt = (...args: string[]) => run("apt-get", ["-q", ...args], { cwd: into, signal });
   const first = await apt("download", "prometheus");
   if (first.status === 0 || first.status === 127) return first;
   for (const folder of ["lists/partial", "cache/archives/partial"])
     mkdirSync(join(into, "apt", folder), { recursive: true });
-  const ours = [
+  const ownFolders = [
     ...["-o", `Dir::State::Lists=${join(into, "apt/lists")}`],
     ...["-o", `Dir::Cache=${join(into, "apt/cache")}`],
     ...["-o", "Debug::NoLocking=true"],
   ];
-  const updated = await apt(...ours, "update");
-  return updated.status === 0 ? apt(...ours, "download", "prometheus") : updated;
+  const updated = await apt(...ownFolders, "update");
+  return updated.status === 0 ? apt(...ownFolders, "download", "prometheus") : updated;
 }

@@ -52,7 +52,7 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Serve
     cleanSignal: "SIGTERM",
     graceMs: 10_000,
   });
-  return waitUntilAnswering(server, () => isReady(url), { timeoutMs: 30_000, logFile, waiting: options });
+  return waitUntilAnswering(server, () => isReady(url), { timeoutMs: 30_000, logFile, options: options });
 }
 
 /** JSON is a part of YAML. @returns the configuration's path. */

@@ -49,7 +49,7 @@ export interface StartOptions {
   readonly onLaunch?: (server: Server) => void;
 }
 
-export const report = (waiting: StartOptions, line: string): void => (waiting.print ?? console.error)(line);
+export const printProgress = (options: StartOptions, line: string): void => (options.print ?? console.error)(line);
 
 /** A log is set aside once when it has grown past this, in bytes, at the next start. */
 const MAX_LOG_BYTES = 20_000_000;
@@ -120,9 +120,9 @@ export function lastLines(path: string, count: number): string {
 export async function waitUntilAnswering(
   server: Server,
   answers: () => Promise<unknown>,
-  { timeoutMs, logFile, waiting }: { timeoutMs: number; logFile: string; waiting: StartOptions },
+  { timeoutMs, logFile, options }: { timeoutMs: number; logFile: string; options: StartOptions },
 ): Promise<Server> {
-  waiting.onLaunch?.(server);
+  options.onLaunch?.(server);
   const deadline = Date.now() + timeoutMs;
   let ended = false;
   void server.exited.then(() => {
@@ -132,9 +132,9 @@ export async function waitUntilAnswering(
     const answer = await answers().catch(() => false);
     if (answer !== false) return server;
     const late = Date.now() > deadline;
-    if (waiting.signal?.aborted) {
+    if (options.signal?.aborted) {
       await server.stop();
-      throw waiting.signal.reason;
+      throw options.signal.reason;
     }
     if (ended || late) {
       if (late) await server.stop("SIGKILL");

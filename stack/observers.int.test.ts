@@ -19,8 +19,8 @@ test("a stack starts without the observers that this machine lacks, and prints t
   const missing = printed.filter((line) => line.startsWith("starting without")).sort();
   expect(missing).toEqual([
     expect.stringMatching(/^starting without grafana: .* put grafana on the PATH/),
-    expect.stringMatching(/^starting without jaeger: Go, which brings Jaeger, is not on this machine: install Go/),
-    expect.stringMatching(/^starting without prometheus: .* nor apt-get to bring it: put prometheus and promtool/),
+    expect.stringMatching(/^starting without jaeger: Go, which builds Jaeger, is not on this machine: install Go/),
+    expect.stringMatching(/^starting without prometheus: .* no apt-get to fetch it: put prometheus and promtool/),
   ]);
 });
 

@@ -1,10 +1,10 @@
-/** Asks a broker who is in its cluster, with one request of the Kafka protocol: nothing is kept open, nothing is tried again. */
+/** Asks a broker for the members of its cluster, with one request of the Kafka protocol on a connection of its own. No retries. */
 import { connect } from "node:net";
 
 const METADATA = 3;
 const VERSION = 1;
 
-/** Metadata request v1 for no topic at all: size, api key, version, correlation id, client id (null), topics (none). */
+/** Metadata request v1 for no topics: size, api key, version, correlation id, client id (null), topics (none). */
 const request = (() => {
   const body = Buffer.alloc(4 + 2 + 2 + 4 + 2 + 4);
   body.writeInt32BE(body.length - 4, 0);
@@ -16,25 +16,25 @@ const request = (() => {
   return body;
 })();
 
-/** Response: size, correlation id, then brokers as (id, host, port, rack). */
+/** Reads the response: size, correlation id, then brokers as (id, host, port, rack). */
 function memberIds(response: Buffer): number[] {
-  let at = 8;
-  const count = response.readInt32BE(at);
-  at += 4;
+  let position = 8;
+  const count = response.readInt32BE(position);
+  position += 4;
   return Array.from({ length: count }, () => {
-    const id = response.readInt32BE(at);
-    at += 4;
-    at += 2 + response.readInt16BE(at) + 4;
-    at += 2 + Math.max(0, response.readInt16BE(at));
+    const id = response.readInt32BE(position);
+    position += 4;
+    position += 2 + response.readInt16BE(position) + 4;
+    position += 2 + Math.max(0, response.readInt16BE(position));
     return id;
   });
 }
 
-/** It listens, and hangs up on who comes without TLS or without saying who they are. */
+/** The broker accepts connections, but closes those without TLS or SASL. */
 export class SecuredBrokerError extends Error {}
 
 /**
- * Gives the node ids of all brokers that take requests, as the broker at this address knows them.
+ * The node ids of all brokers that accept requests, according to the broker at this address.
  *
  * @throws {SecuredBrokerError} when it closes the connection, {Error} when it does not answer within `timeoutMs`.
  * @see https://kafka.apache.org/protocol#The_Messages_Metadata
@@ -42,9 +42,9 @@ export class SecuredBrokerError extends Error {}
 export function brokerMembers(host: string, port: number, timeoutMs = 2_000): Promise<number[]> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port });
-    const fail = (why: string, as: new (message: string) => Error = Error) => {
+    const fail = (reason: string, ErrorType: new (message: string) => Error = Error) => {
       socket.destroy();
-      reject(new as(`the broker at ${host}:${port} ${why}`));
+      reject(new ErrorType(`the broker at ${host}:${port} ${reason}`));
     };
     let received = Buffer.alloc(0);
     const timer = setTimeout(() => fail(`did not answer within ${timeoutMs} ms`), timeoutMs);

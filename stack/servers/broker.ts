@@ -1,4 +1,4 @@
-/** Apache Kafka in KRaft mode: one broker that is its own controller, or one of three. */
+/** An embedded Apache Kafka in KRaft mode: a single node, or one of three. Each node is broker and controller. */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -9,7 +9,7 @@ import { kafkaJars } from "./kafka-jars.ts";
 import { errorLineOf, run } from "./run-command.ts";
 import { launch, type Server, type StartOptions, waitUntilAnswering } from "./server.ts";
 
-/** One node of the cluster: each is broker and controller. */
+/** One node of a cluster. */
 export interface ClusterNode {
   readonly nodeId: number;
   readonly controllerPort: number;
@@ -17,23 +17,24 @@ export interface ClusterNode {
   readonly port: number;
 }
 
+/** Where and how to start a node. */
 export interface BrokerOptions extends ClusterNode, StartOptions {
   readonly dir: string;
-  /** All nodes, this one among them; 1 or 3. Stays the same as long as the data does. */
+  /** All nodes including this one: 1 or 3. Cannot change while the data exists. */
   readonly cluster: readonly ClusterNode[];
-  /** Port that clients are told to connect to, where a proxy stands in front; brokers then talk to each other around it. */
+  /** Port of a proxy that clients connect through. The brokers then connect to each other directly. Default: `port`. */
   readonly advertisedPort?: number;
-  /** Broker settings that differ from ours, by Kafka's names. */
+  /** Kafka broker settings that override the defaults below. */
   readonly config?: Readonly<Record<string, string | number>>;
 }
 
 const JVM = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
 /**
- * Starts a broker on `dir`, formatting it first if it is new. Resolves when it takes requests; with three nodes that needs
- * a second one, so start them together.
+ * Starts a node on `dir`, and formats the folder first when it is new. Resolves when the node accepts requests. A node of three
+ * needs a second one for that, so start them at the same time.
  *
- * @throws {MissingComponentError} when Java or Kafka cannot be had on this machine.
+ * @throws {MissingComponentError} when this machine lacks Java or Kafka and cannot fetch them.
  * @throws {UserError} with the log's last lines when it does not start.
  */
 export async function startBroker(options: BrokerOptions): Promise<Server> {
@@ -62,14 +63,14 @@ export async function startBroker(options: BrokerOptions): Promise<Server> {
       properties,
     ],
     logFile,
-    // Controlled shutdown: leaders move away first. The last nodes of a cluster find nobody to move them to.
+    // Controlled shutdown: partition leaders move to other nodes first. The last nodes have no other node, hence the limit.
     cleanSignal: "SIGTERM",
     graceMs: 10_000,
   });
   return waitUntilAnswering(server, async () => (await brokerMembers("127.0.0.1", port)).includes(nodeId), {
     timeoutMs: 60_000,
     logFile,
-    options: options,
+    options,
   });
 }
 
@@ -82,12 +83,12 @@ function propertiesOf(
   { nodeId, port, controllerPort, advertisedPort, cluster, config }: BrokerOptions,
   dir: string,
 ): string {
-  const copies = Math.min(3, cluster.length);
-  const inSync = copies >= 3 ? 2 : 1;
-  // Behind a proxy the brokers need a way around it; 0 takes any free port, and the broker tells the others which.
-  const proxied = advertisedPort !== undefined;
-  const internal = proxied ? ",INTERNAL://127.0.0.1:0" : "";
-  const all: Record<string, string | number> = {
+  const replicationFactor = Math.min(3, cluster.length);
+  const minInSync = replicationFactor >= 3 ? 2 : 1;
+  // Behind a proxy the brokers need a listener of their own. Port 0 takes any free port, which the broker registers.
+  const isProxied = advertisedPort !== undefined;
+  const internal = isProxied ? ",INTERNAL://127.0.0.1:0" : "";
+  const settings: Record<string, string | number> = {
     "process.roles": "broker,controller",
     "node.id": nodeId,
     "controller.quorum.voters": cluster.map((n) => `${n.nodeId}@127.0.0.1:${n.controllerPort}`).join(","),
@@ -95,34 +96,34 @@ function propertiesOf(
     "advertised.listeners": `CLIENT://127.0.0.1:${advertisedPort ?? port}${internal}`,
     "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT,INTERNAL:PLAINTEXT",
     "controller.listener.names": "CONTROLLER",
-    "inter.broker.listener.name": proxied ? "INTERNAL" : "CLIENT",
+    "inter.broker.listener.name": isProxied ? "INTERNAL" : "CLIENT",
     "log.dirs": join(dir, "data"),
 
-    "default.replication.factor": copies,
-    "min.insync.replicas": inSync,
-    "offsets.topic.replication.factor": copies,
-    "transaction.state.log.replication.factor": copies,
-    "transaction.state.log.min.isr": inSync,
-    // A topic that nobody declared is a mistake.
+    "default.replication.factor": replicationFactor,
+    "min.insync.replicas": minInSync,
+    "offsets.topic.replication.factor": replicationFactor,
+    "transaction.state.log.replication.factor": replicationFactor,
+    "transaction.state.log.min.isr": minInSync,
+    // The services create their topics. Any other topic would be a mistake.
     "auto.create.topics.enable": "false",
 
-    // Each internal partition costs at the start; a stack has a handful of groups and writers.
+    // Each internal partition makes the start slower, and a stack has only a few groups and writers.
     "offsets.topic.num.partitions": 8,
     "transaction.state.log.num.partitions": 8,
     "group.initial.rebalance.delay.ms": 0,
-    // A killed broker's leaders move after this, and it may join again only then.
+    // After this time the leaders of a killed broker move, and it may register again.
     "broker.session.timeout.ms": 3000,
     "broker.heartbeat.interval.ms": 500,
-    // 128 MB of the heap by default, for far more keys than a stack on one machine has.
+    // The default is 128 MB of the heap, for far more keys than a stack on one machine has.
     "log.cleaner.dedupe.buffer.size": 33_554_432,
     ...config,
   };
-  return `${Object.entries(all)
+  return `${Object.entries(settings)
     .map(([name, value]) => `${name}=${value}`)
     .join("\n")}\n`;
 }
 
-/** A marker of our own says that formatting came to its end: Kafka's own file is there before. */
+/** Formats a new data folder. Our own marker file shows that it finished: Kafka writes its file before the end. */
 async function format(
   java: string,
   classPath: readonly string[],
@@ -144,10 +145,10 @@ async function format(
   writeFileSync(marker, "");
 }
 
-/** The same for all nodes of a cluster, and another for a cluster on other ports, so that strangers never join. */
+/** An id that depends on all nodes and their ports: a node of another cluster cannot join. */
 function clusterId(cluster: readonly ClusterNode[]): string {
   const id = createHash("sha256").update(JSON.stringify(cluster)).digest().subarray(0, 16);
-  // In base64 it must not begin with a hyphen: the tool would take it for an option.
+  // The base64 text must not begin with a hyphen: Kafka's tool would parse it as an option.
   id[0] = (id[0] ?? 0) & 0x3f;
   return id.toString("base64url");
 }

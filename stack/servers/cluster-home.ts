@@ -1,4 +1,4 @@
-/** Where a PostgreSQL cluster lies: in the stack's data folder, or, when the database's user cannot get there, beside it all. */
+/** The folder of a PostgreSQL cluster: in the stack's data folder, or elsewhere when PostgreSQL's user has no access to it. */
 import { randomUUID } from "node:crypto";
 import { chmodSync, existsSync, lstatSync, mkdirSync, readlinkSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -6,12 +6,12 @@ import { run } from "./run-command.ts";
 import { printProgress, type StartOptions } from "./server.ts";
 import type { DatabaseUser } from "./user.ts";
 
-/** Where root keeps what another user must reach, when a clone lies in a folder that others cannot enter (such as /root). */
+/** Folder for data of other users when root's clone is in a folder that they cannot enter, such as /root. */
 export const SHARED_FOLDER = "/var/lib/lockstep";
 
 /**
- * Gives the folder in which `user` can reach a cluster's data: `dir` itself, or a folder under `SHARED_FOLDER` that
- * `dir/data` then points to.
+ * A folder for the cluster that `user` has access to: `dir` itself, or a folder under {@link SHARED_FOLDER}. In the second
+ * case `dir/data` is a link to its data.
  */
 export async function clusterHome(dir: string, user: DatabaseUser | undefined, options: StartOptions): Promise<string> {
   mkdirSync(dir, { recursive: true });
@@ -21,18 +21,18 @@ export async function clusterHome(dir: string, user: DatabaseUser | undefined, o
   chmodSync(dir, 0o711);
   if ((await canAccess(dir, user)) || (await allowTraversal(dirname(dir), dir, user))) return dir;
 
-  // No name made from `dir`: a clone that is moved takes its link, and so its data, along.
+  // A random name, not one derived from `dir`: when a clone is moved, its link still points to its data.
   const home = join(SHARED_FOLDER, `data-${randomUUID()}`);
-  printProgress(options, `${user.name} cannot enter ${dir}: PostgreSQL's data lies in ${home}`);
+  printProgress(options, `${user.name} has no access to ${dir}: PostgreSQL stores its data in ${home}`);
   mkdirSync(home, { recursive: true, mode: 0o711 });
   if (isLink(link)) rmSync(link);
-  // It was made when this folder could still be entered.
+  // The data was created when `user` still had access to this folder.
   else if (existsSync(link)) await run("mv", [link, join(home, "data")]);
   symlinkSync(join(home, "data"), link);
   return home;
 }
 
-/** Removes a cluster and all that `clusterHome` made for it. Harmless when there is none. */
+/** Removes a cluster and everything that {@link clusterHome} created for it. Does nothing when there is none. */
 export function removeCluster(dir: string): void {
   const link = join(dir, "data");
   if (isLink(link)) rmSync(dirname(readlinkSync(link)), { recursive: true, force: true });
@@ -40,21 +40,23 @@ export function removeCluster(dir: string): void {
 }
 
 /**
- * Lets others pass through a folder of ours that nobody else may enter, such as one from `mktemp -d`, if that is all that
- * keeps `user` from `dir`. They see no name in it, and each thing that the stack keeps there has a mode of its own.
+ * Makes our own `folder` traversable for other users, when that alone gives `user` access to `dir`; `mktemp -d` for example
+ * creates a folder without it. Others cannot list the folder, and each file of the stack in it has its own mode.
+ *
+ * @returns true when `user` has access.
  */
 async function allowTraversal(folder: string, dir: string, user: DatabaseUser): Promise<boolean> {
   const { mode, uid } = statSync(folder);
-  const closed = uid === process.getuid?.() && (mode & 0o001) === 0;
-  if (closed) chmodSync(folder, mode | 0o001);
-  // Asked in any case: the folder's other clusters, started at the same time, may have opened it just now.
+  const isClosed = uid === process.getuid?.() && (mode & 0o001) === 0;
+  if (isClosed) chmodSync(folder, mode | 0o001);
+  // Checked in any case: another cluster of the folder, started at the same time, may have changed the mode.
   if (await canAccess(dir, user)) return true;
-  if (closed) chmodSync(folder, mode);
+  if (isClosed) chmodSync(folder, mode);
   return false;
 }
 
 const isLink = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
 
-/** Asks the system itself, as that user: modes, groups, ACLs and mounts all count. */
+/** Runs `ls` as that user, so that modes, groups, ACLs and mounts all count. */
 const canAccess = async (dir: string, user: DatabaseUser): Promise<boolean> =>
   (await run("ls", ["-d", join(dir, ".")], { cwd: "/", uid: user.uid, gid: user.gid })).status === 0;

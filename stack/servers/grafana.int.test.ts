@@ -5,13 +5,13 @@ import { JAEGER_UID, PROMETHEUS_UID } from "../../observability/grafana/provisio
 import { freePort, temporaryFolder } from "../../tests/harness/parts.ts";
 import { grafanaProgram, startGrafana } from "./grafana.ts";
 
-/** Grafana itself cannot be had from the registries. This stands for it: it says how it was started, and answers as if it were up. */
+/** A substitute for Grafana, which no registry offers: it stores its arguments and environment, and answers health checks. */
 const STAND_IN = `#!${process.execPath}
 await Bun.write(process.env.GF_PATHS_DATA + "/started.json", JSON.stringify({ args: process.argv.slice(2), env: process.env }));
 Bun.serve({ port: Number(process.env.GF_SERVER_HTTP_PORT), hostname: "127.0.0.1", fetch: () => new Response("{}") });
 `;
 
-test("a Grafana on the PATH is told where its page, its datasources and our dashboards are", async () => {
+test("a Grafana on the PATH gets its web page, its data sources and Lockstep's dashboards", async () => {
   const dir = temporaryFolder("grafana");
   const home = join(dir, "unpacked");
   for (const folder of ["bin", "conf"]) mkdirSync(join(home, folder), { recursive: true });
@@ -22,8 +22,8 @@ test("a Grafana on the PATH is told where its page, its datasources and our dash
   process.env.PATH = `${join(home, "bin")}:${path}`;
   try {
     expect(grafanaProgram()).toEqual({ program: join(home, "bin/grafana"), home });
-    const at = { prometheusUrl: "http://127.0.0.1:1", jaegerUrl: "http://127.0.0.1:2" };
-    const server = await startGrafana({ dir, port: await freePort(), ...at });
+    const urls = { prometheusUrl: "http://127.0.0.1:1", jaegerUrl: "http://127.0.0.1:2" };
+    const server = await startGrafana({ dir, port: await freePort(), ...urls });
     await server.stop();
   } finally {
     process.env.PATH = path;

@@ -1,4 +1,7 @@
-/** A Grafana, where the machine has one: with our datasources and dashboards, and open to who can reach it, to look and not to change. */
+/**
+ * The machine's own Grafana with Lockstep's data sources and dashboards. Everybody who can connect to it may read them and nobody
+ * may change them.
+ */
 import { existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { dashboardProvider, datasources } from "../../observability/grafana/provisioning.ts";
@@ -7,23 +10,23 @@ import { launch, type Server, type StartOptions, waitUntilAnswering } from "./se
 
 const DASHBOARDS = join(import.meta.dirname, "../../observability/grafana/dashboards");
 const REMEDY =
-  "put grafana on the PATH (https://grafana.com/grafana/download); until then import observability/grafana/dashboards/*.json into your own";
+  "put grafana on the PATH (https://grafana.com/grafana/download); or import observability/grafana/dashboards/*.json into your own Grafana";
 
+/** Where to start a Grafana, and where its data comes from. */
 export interface GrafanaOptions extends StartOptions {
   readonly dir: string;
   readonly port: number;
-  /** Where its data comes from. */
   readonly prometheusUrl: string;
   readonly jaegerUrl: string;
 }
 
-/** Grafana's program and the folder with its page and defaults. @throws {MissingComponentError} when the machine has none. */
+/** Grafana's program, and the folder with its web page and defaults. @throws {MissingComponentError} when the machine has none. */
 export function grafanaProgram(): { readonly program: string; readonly home: string } {
   const program = Bun.which("grafana", { PATH: process.env.PATH ?? "" });
   if (!program) throw new MissingComponentError("Grafana is not on this machine", REMEDY);
-  // An unpacked archive has both in one folder; Debian's and Red Hat's packages and Homebrew's put the page under share.
-  const near = dirname(dirname(realpathSync(program)));
-  const home = [near, join(near, "share/grafana"), "/usr/share/grafana"].find((folder) =>
+  // An unpacked archive has both in one folder. The packages of Debian, Red Hat and Homebrew have the page under share.
+  const prefix = dirname(dirname(realpathSync(program)));
+  const home = [prefix, join(prefix, "share/grafana"), "/usr/share/grafana"].find((folder) =>
     existsSync(join(folder, "conf/defaults.ini")),
   );
   if (!home) throw new MissingComponentError(`${program} has no conf/defaults.ini beside it`, REMEDY);
@@ -34,7 +37,7 @@ export function grafanaProgram(): { readonly program: string; readonly home: str
  * Starts a Grafana on a port of 127.0.0.1.
  *
  * @throws {MissingComponentError} when the machine has none.
- * @throws {Failure} with the log's last lines when it does not start.
+ * @throws {UserError} with the log's last lines when it does not start.
  */
 export async function startGrafana(options: GrafanaOptions): Promise<Server> {
   const { program, home } = grafanaProgram();
@@ -69,15 +72,15 @@ export async function startGrafana(options: GrafanaOptions): Promise<Server> {
     cleanSignal: "SIGTERM",
     graceMs: 10_000,
   });
-  return waitUntilAnswering(server, () => answers(url), { timeoutMs: 60_000, logFile, options: options });
+  return waitUntilAnswering(server, () => isReady(url), { timeoutMs: 60_000, logFile, options });
 }
 
-/** JSON is a part of YAML. */
+/** Writes the content as JSON, which is valid YAML. */
 function write(folder: string, content: unknown): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   writeFileSync(join(folder, "lockstep.yaml"), `${JSON.stringify(content, null, 2)}\n`);
 }
 
-async function answers(url: string): Promise<boolean> {
+async function isReady(url: string): Promise<boolean> {
   return (await fetch(`${url}/api/health`, { signal: AbortSignal.timeout(2_000) })).ok;
 }

@@ -1,31 +1,33 @@
-/** Jaeger 2 with its traces in memory: takes spans over OTLP/HTTP, answers queries over HTTP. */
+/** An embedded Jaeger 2 with its traces in memory. It receives spans over OTLP/HTTP and serves queries over HTTP. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { jaegerBinary } from "./jaeger-binary.ts";
 import { launch, type Server, type StartOptions, waitUntilAnswering } from "./server.ts";
 
+/** Where and how to start a Jaeger. */
 export interface JaegerOptions extends StartOptions {
   readonly dir: string;
-  /** Port of the query API, and of the page where the binary has one. */
+  /** Port of the query API, and of the web page if the binary contains one. */
   readonly port: number;
-  /** Port that takes spans over OTLP/HTTP. */
+  /** Port that receives spans over OTLP/HTTP. */
   readonly otlpPort: number;
-  /** Most traces that are kept; the oldest go first. Default: 10,000. */
+  /** Limit of stored traces; the oldest are removed first. Default: 10,000. */
   readonly maxTraces?: number;
 }
 
+/** A running Jaeger. */
 export interface Jaeger extends Server {
-  /** What `OTEL_EXPORTER_OTLP_ENDPOINT` is set to. */
+  /** Value for `OTEL_EXPORTER_OTLP_ENDPOINT`. */
   readonly otlpUrl: string;
-  /** `/api/traces/ID`, `/api/services` and the page; the same as `url`. */
+  /** Base URL of `/api/traces/ID`, `/api/services` and the page; the same as `url`. */
   readonly queryUrl: string;
 }
 
 /**
  * Starts a Jaeger on two ports of 127.0.0.1.
  *
- * @throws {MissingComponentError} when the machine has neither Jaeger nor Go to build it.
- * @throws {Failure} with the log's last lines when it does not start.
+ * @throws {MissingComponentError} when the machine has neither Jaeger nor Go, or the build fails.
+ * @throws {UserError} with the log's last lines when it does not start.
  */
 export async function startJaeger(options: JaegerOptions): Promise<Jaeger> {
   const { port, otlpPort } = options;
@@ -47,16 +49,16 @@ export async function startJaeger(options: JaegerOptions): Promise<Jaeger> {
     cleanSignal: "SIGTERM",
     graceMs: 5_000,
   });
-  await waitUntilAnswering(server, () => answersQueries(queryUrl), { timeoutMs: 20_000, logFile, options: options });
+  await waitUntilAnswering(server, () => isReady(queryUrl), { timeoutMs: 20_000, logFile, options });
   return { ...server, queryUrl, otlpUrl: `http://127.0.0.1:${otlpPort}` };
 }
 
-async function answersQueries(queryUrl: string): Promise<boolean> {
+async function isReady(queryUrl: string): Promise<boolean> {
   const { ok } = await fetch(`${queryUrl}/api/services`, { signal: AbortSignal.timeout(2_000) });
   return ok;
 }
 
-/** A collector's configuration is YAML, of which JSON is a part. Port 0 stands for what nobody here asks. */
+/** Jaeger's configuration is YAML, and JSON is valid YAML. Port 0 is for the gRPC API, which is not used here. */
 const configuration = ({ port, otlpPort, maxTraces = 10_000 }: JaegerOptions) => ({
   service: {
     extensions: ["jaeger_storage", "jaeger_query"],
@@ -67,7 +69,7 @@ const configuration = ({ port, otlpPort, maxTraces = 10_000 }: JaegerOptions) =>
     jaeger_storage: { backends: { memory: { memory: { max_traces: maxTraces } } } },
     jaeger_query: {
       storage: { traces: "memory" },
-      // Traces of its own queries would go to a collector on the usual port, whosever that is.
+      // Otherwise Jaeger sends traces of its own queries to any collector on the default port.
       enable_tracing: false,
       http: { endpoint: `127.0.0.1:${port}` },
       grpc: { endpoint: "127.0.0.1:0" },

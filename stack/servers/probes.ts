@@ -1,19 +1,22 @@
-/** Asks a server for an answer, once, as a client would. Each rejects when there is none within `timeoutMs`. */
+/** Checks whether a server responds, with one request on a connection of its own. */
 import { Redis } from "ioredis";
 import postgres from "postgres";
+import { withTimeout } from "../../platform/async/timeout.ts";
 
-/** @throws {Error} when PostgreSQL does not answer a query, or refuses the user. */
+const noResponse = (timeoutMs: number) => () => new Error(`no response within ${timeoutMs} ms`);
+
+/** @throws {Error} when PostgreSQL does not answer a query within `timeoutMs`, or rejects the user. */
 export async function probePostgres(url: string, timeoutMs = 2_000): Promise<void> {
   const sql = postgres(url, { max: 1, connect_timeout: timeoutMs / 1000, onnotice: () => {} });
   try {
-    await within(timeoutMs, sql`select 1`);
+    await withTimeout(sql`select 1`, timeoutMs, noResponse(timeoutMs));
   } finally {
-    // Not awaited: a server that is stopped in the middle does not say good-bye either.
+    // Not awaited: a suspended server (SIGSTOP) never completes the disconnect.
     sql.end({ timeout: 0 }).catch(() => {});
   }
 }
 
-/** @throws {Error} when Redis does not answer PING. */
+/** @throws {Error} when Redis does not answer PING within `timeoutMs`. */
 export async function probeRedis(url: string, timeoutMs = 2_000): Promise<void> {
   const redis = new Redis(url, {
     lazyConnect: true,
@@ -21,25 +24,16 @@ export async function probeRedis(url: string, timeoutMs = 2_000): Promise<void> 
     maxRetriesPerRequest: 0,
     retryStrategy: () => null,
   });
-  let refusal: Error | undefined;
+  let connectionError: Error | undefined;
   redis.on("error", (error: Error) => {
-    refusal = error;
+    connectionError = error;
   });
   try {
-    await within(timeoutMs, redis.ping());
+    await withTimeout(redis.ping(), timeoutMs, noResponse(timeoutMs));
   } catch (error) {
-    // ioredis says "connection is closed"; the event says why.
-    throw refusal ?? error;
+    // ioredis rejects with "connection is closed"; the event has the reason.
+    throw connectionError ?? error;
   } finally {
     redis.disconnect();
   }
-}
-
-function within<T>(timeoutMs: number, answer: PromiseLike<T>): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
-    answer.then(resolve, reject);
-    const clear = () => clearTimeout(timer);
-    answer.then(clear, clear);
-  });
 }

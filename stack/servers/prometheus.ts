@@ -1,4 +1,4 @@
-/** A Prometheus that scrapes what a list names, with rules of its own; its data lies in its folder. */
+/** An embedded Prometheus that scrapes a list of targets and evaluates Lockstep's alert rules. */
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ruleFile } from "../../observability/prometheus/rules.ts";
@@ -7,21 +7,22 @@ import { production, type Thresholds } from "../../observability/prometheus/thre
 import { prometheusPrograms } from "./prometheus-binary.ts";
 import { launch, type Server, type StartOptions, waitUntilAnswering } from "./server.ts";
 
+/** Where to start a Prometheus, and what it scrapes. */
 export interface PrometheusOptions extends StartOptions {
   readonly dir: string;
   readonly port: number;
   readonly targets: readonly Target[];
-  /** Seconds from one scrape, and from one look at the rules, to the next. Default: 5. */
+  /** Seconds between scrapes, and between evaluations of the rules. Default: 5. */
   readonly intervalSeconds?: number;
-  /** When alerts fire. Default: those of production. */
+  /** When alerts fire. Default: the thresholds for production. */
   readonly thresholds?: Thresholds;
 }
 
 /**
  * Starts a Prometheus on a port of 127.0.0.1.
  *
- * @throws {MissingComponentError} when the machine has no Prometheus and none can be fetched.
- * @throws {Failure} with the log's last lines when it does not start.
+ * @throws {MissingComponentError} when the machine has no Prometheus and cannot fetch one.
+ * @throws {UserError} with the log's last lines when it does not start.
  */
 export async function startPrometheus(options: PrometheusOptions): Promise<Server> {
   const { port } = options;
@@ -40,10 +41,10 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Serve
       `--config.file=${configure(dir, options)}`,
       `--storage.tsdb.path=${join(dir, "data")}`,
       "--storage.tsdb.retention.time=15d",
-      // Whatever a long load test brings, the disk stays ours.
+      // Limits the disk usage of long load tests.
       "--storage.tsdb.retention.size=1GB",
       `--web.listen-address=127.0.0.1:${port}`,
-      // Exemplars lead from a latency to a trace. Load generators write what they measured themselves.
+      // Exemplars link a latency to a trace. k6 writes its metrics to the remote-write receiver.
       "--enable-feature=exemplar-storage",
       "--web.enable-remote-write-receiver",
       "--log.level=warn",
@@ -52,10 +53,10 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Serve
     cleanSignal: "SIGTERM",
     graceMs: 10_000,
   });
-  return waitUntilAnswering(server, () => isReady(url), { timeoutMs: 30_000, logFile, options: options });
+  return waitUntilAnswering(server, () => isReady(url), { timeoutMs: 30_000, logFile, options });
 }
 
-/** JSON is a part of YAML. @returns the configuration's path. */
+/** Writes the configuration as JSON, which is valid YAML. @returns its path. */
 function configure(dir: string, { targets, intervalSeconds, thresholds = production }: PrometheusOptions): string {
   const files = { targets: join(dir, "targets.json"), rules: join(dir, "rules.yml") };
   write(files.targets, targetList(targets));
@@ -65,7 +66,7 @@ function configure(dir: string, { targets, intervalSeconds, thresholds = product
   return configuration;
 }
 
-/** Whole or not at all: a Prometheus that runs may read it at any moment. */
+/** Replaces the file atomically: a running Prometheus may read it at any time. */
 function write(path: string, content: unknown): void {
   writeFileSync(`${path}.tmp`, `${JSON.stringify(content, null, 2)}\n`);
   renameSync(`${path}.tmp`, path);

@@ -48,7 +48,7 @@ export async function startRedis(options: RedisOptions): Promise<Server> {
     cleanSignal: "SIGTERM",
     graceMs: 5_000,
   });
-  return waitUntilAnswering(server, () => probeRedis(server.url), { timeoutMs: 20_000, logFile, options: options });
+  return waitUntilAnswering(server, () => probeRedis(server.url), { timeoutMs: 20_000, logFile, options });
 }
 
 /** Path of a Redis or Valkey server. @throws {MissingComponentError} when the machine has none and cannot fetch one. */

@@ -7,7 +7,7 @@ import { startBroker } from "./broker.ts";
 import { brokerMembers } from "./broker-members.ts";
 import { startPostgres } from "./postgres.ts";
 
-test("PostgreSQL killed in the middle of its work comes back at the same URL with every committed row", async () => {
+test("a killed PostgreSQL restarts at the same URL with every committed row", async () => {
   const options = { name: "db", dir: temporaryFolder("embedded"), port: await freePort(), database: "shop" };
   const first = await startPostgres(options);
   const writer = postgres(first.url, { max: 1 });
@@ -28,14 +28,14 @@ test("PostgreSQL killed in the middle of its work comes back at the same URL wit
   expect(await second.exited).toBe(0);
 });
 
-test("the password's file and the log are for their owner only", async () => {
+test("only their owner may read the password file and the log", async () => {
   const dir = temporaryFolder("embedded");
   const server = await startPostgres({ name: "db", dir, port: await freePort(), database: "shop" });
   await server.stop();
   for (const file of ["password", "postgres.log"]) expect(statSync(join(dir, file)).mode & 0o077).toBe(0);
 });
 
-test("a broker that was killed joins its cluster again on the same data", async () => {
+test("a killed broker rejoins its cluster on the same data", async () => {
   const node = { nodeId: 1, port: await freePort(), controllerPort: await freePort() };
   const options = { ...node, dir: temporaryFolder("embedded"), cluster: [node] };
   const first = await startBroker(options);

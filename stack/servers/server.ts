@@ -1,22 +1,25 @@
-/** An embedded server as a child process of its own session: Ctrl-C in a terminal reaches the supervisor only, which stops things in order. */
+/** Starts servers and services as child processes, and waits until they respond. */
 import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { UserError } from "../../contracts/errors.ts";
+import { settlesWithin } from "../../platform/async/timeout.ts";
+import { NotYetError, waitFor } from "../wait-for.ts";
 
 /** A running process with an address. */
 export interface Server {
   readonly name: string;
   readonly kind: string;
   readonly pid: number;
-  /** What a client connects with: `postgres://user:password@host:port/database`, `host:port`, `redis://host:port`, `http://host:port`. */
+  /** Address for clients: `postgres://user:password@host:port/database`, `host:port`, `redis://host:port`, `http://host:port`. */
   readonly url: string;
   readonly port: number;
-  /** Exit status; null when a signal ended it. Never rejects. */
+  /** Exit status; null when a signal ended the process. Never rejects. */
   readonly exited: Promise<number | null>;
   /**
-   * Without a signal: the server's own clean stop, then SIGKILL when that takes longer than its grace. With one: sends it.
-   * Resolves when the process is gone. Harmless twice.
+   * Stops the process and resolves when it is gone. Sends SIGKILL after `graceMs`. May be called more than once.
+   *
+   * @param signal default: the server's clean stop.
    */
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
@@ -29,32 +32,34 @@ export interface LaunchOptions {
   readonly port: number;
   readonly command: string;
   readonly args: readonly string[];
+  /** Default: the environment of this process. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
-  /** Runs as another user; only root may ask for it. */
+  /** User that the process runs as. Only root may set it. */
   readonly user?: { readonly uid: number; readonly gid: number } | undefined;
   readonly logFile: string;
   readonly cleanSignal: NodeJS.Signals;
-  /** How long a clean stop may take before SIGKILL, in milliseconds. */
+  /** Time for a clean stop before SIGKILL, in milliseconds. */
   readonly graceMs: number;
 }
 
-/** Who waits for a start that may take long, as the first one does. */
+/** Callbacks and cancellation of a start, which may take minutes when components have to be fetched. */
 export interface StartOptions {
-  /** Told what is going on, a line at a time. Default: standard error. */
+  /** Receives a line of progress. Default: standard error. */
   readonly print?: (line: string) => void;
-  /** Aborted when nobody waits any more: the start then rejects and leaves nothing running. */
+  /** Aborted to cancel the start, which then rejects and leaves nothing running. */
   readonly signal?: AbortSignal;
-  /** Called as soon as there is a process, long before it answers. */
+  /** Called as soon as there is a process, before it responds. */
   readonly onLaunch?: (server: Server) => void;
 }
 
+/** Prints a line of progress. */
 export const printProgress = (options: StartOptions, line: string): void => (options.print ?? console.error)(line);
 
-/** A log is set aside once when it has grown past this, in bytes, at the next start. */
+/** A log larger than this, in bytes, is renamed to `<log>.1` at the next start. */
 const MAX_LOG_BYTES = 20_000_000;
 
-/** Opens a log for adding to it; only its owner may read it. @returns the file descriptor. */
+/** Opens a log for appending. Only its owner may read it. @returns the file descriptor. */
 export function openLog(path: string): number {
   mkdirSync(dirname(path), { recursive: true });
   if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > MAX_LOG_BYTES) renameSync(path, `${path}.1`);
@@ -62,43 +67,45 @@ export function openLog(path: string): number {
 }
 
 /**
- * Starts a process; both its outputs go to the log file.
+ * Starts a process whose output goes to the log file. The process has its own session: Ctrl-C in a terminal reaches only the
+ * supervisor, which stops everything in order.
  *
- * @throws {UserError} when the command cannot be run.
+ * @throws {UserError} when the command could not be run.
  */
-export function launch(how: LaunchOptions): Server {
-  const log = openLog(how.logFile);
-  const child = spawn(how.command, [...how.args], {
-    ...(how.cwd ? { cwd: how.cwd } : {}),
-    ...(how.user ?? {}),
-    env: how.env ?? process.env,
+export function launch(options: LaunchOptions): Server {
+  const { name, kind, url, port, command, args, env, cwd, user, logFile, cleanSignal, graceMs } = options;
+  const log = openLog(logFile);
+  const child = spawn(command, [...args], {
+    ...(cwd ? { cwd } : {}),
+    ...user,
+    env: env ?? process.env,
     stdio: ["ignore", log, log],
     detached: true,
   });
   closeSync(log);
-  let gone = false;
+  let isGone = false;
   const exited = new Promise<number | null>((resolve) => {
     const settle = (code: number | null) => {
-      gone = true;
+      isGone = true;
       resolve(code);
     };
     child.once("exit", settle);
     child.once("error", () => settle(127));
   });
   const { pid } = child;
-  if (pid === undefined) throw new UserError(`${how.name}: ${how.command} cannot be run`);
+  if (pid === undefined) throw new UserError(`${name}: the command ${command} could not be run`);
   child.unref();
 
   const send = (signal: NodeJS.Signals) => {
-    if (!gone) child.kill(signal);
+    if (!isGone) child.kill(signal);
   };
   const stop = async (signal?: NodeJS.Signals) => {
-    send(signal ?? how.cleanSignal);
-    const kill = setTimeout(() => send("SIGKILL"), how.graceMs);
+    send(signal ?? cleanSignal);
+    if (await settlesWithin(exited, graceMs)) return;
+    send("SIGKILL");
     await exited;
-    clearTimeout(kill);
   };
-  return { name: how.name, kind: how.kind, pid, url: how.url, port: how.port, exited, stop };
+  return { name, kind, pid, url, port, exited, stop };
 }
 
 /** The last lines of a log file, for an error message; empty when there is none. */
@@ -111,36 +118,30 @@ export function lastLines(path: string, count: number): string {
 }
 
 /**
- * Waits until a started server answers.
+ * Waits until a started server responds. The server is stopped when this throws.
  *
- * @param answers rejects, or gives false, while it does not.
- * @throws {UserError} with the log's last lines when the process ends first or the time is up; the process is then stopped.
- * @throws the signal's reason when it is aborted; the process is then stopped.
+ * @param isAnswering rejects or returns false while the server does not respond.
+ * @throws {UserError} with the last lines of the log when the process ends or the time is up.
+ * @throws the signal's reason when it aborts.
  */
 export async function waitUntilAnswering(
   server: Server,
-  answers: () => Promise<unknown>,
+  isAnswering: () => Promise<unknown>,
   { timeoutMs, logFile, options }: { timeoutMs: number; logFile: string; options: StartOptions },
 ): Promise<Server> {
   options.onLaunch?.(server);
-  const deadline = Date.now() + timeoutMs;
-  let ended = false;
-  void server.exited.then(() => {
-    ended = true;
-  });
-  for (;;) {
-    const answer = await answers().catch(() => false);
-    if (answer !== false) return server;
-    const late = Date.now() > deadline;
-    if (options.signal?.aborted) {
-      await server.stop();
-      throw options.signal.reason;
-    }
-    if (ended || late) {
-      if (late) await server.stop("SIGKILL");
-      const why = ended ? "ended during its start" : `did not answer within ${timeoutMs / 1000} s`;
-      throw new UserError(`${server.name} ${why}; the last lines of ${logFile}:\n${lastLines(logFile, 12)}`);
-    }
-    await Promise.race([new Promise((resolve) => setTimeout(resolve, 30)), server.exited]);
+  const ended = new AbortController();
+  void server.exited.then(() => ended.abort());
+  const signal = options.signal ? AbortSignal.any([options.signal, ended.signal]) : ended.signal;
+  try {
+    await waitFor(`${server.name} to respond`, { timeoutMs, intervalMs: 30, signal }, async () => {
+      if ((await isAnswering().catch(() => false)) === false) throw new NotYetError("no response");
+    });
+    return server;
+  } catch {
+    await server.stop(signal.aborted ? undefined : "SIGKILL");
+    options.signal?.throwIfAborted();
+    const reason = ended.signal.aborted ? "ended during its start" : `did not respond within ${timeoutMs / 1000} s`;
+    throw new UserError(`${server.name} ${reason}; the last lines of ${logFile}:\n${lastLines(logFile, 12)}`);
   }
 }

@@ -1,37 +1,36 @@
-/** `lockstep_consumer_lag` of one group, told by who processes its records. */
-
+/** The metric `lockstep_consumer_lag` of one consumer group, as the process that owns the partitions sets it. */
 import { partitionKey, type TopicPartition } from "../kafka/log.ts";
 import type { Metrics } from "../observability/metrics.ts";
 
 /**
- * A group may follow the topics of many entities, and the metric knows partitions only: it tells the sum of all topics' partitions of
- * one number, as the console does.
+ * The metric has a label for the partition number and none for the topic. A group may read the topics of several entities,
+ * so each value is the sum over the topics' partitions with the same number. The console computes it the same way.
  */
 export class ConsumerLags {
-  private readonly lags = new Map<number, Map<string, number>>();
+  private readonly byPartition = new Map<number, Map<string, number>>();
 
   constructor(
     private readonly gauge: Metrics["consumerLag"],
     private readonly group: string,
   ) {}
 
-  /** @param records that the group has not processed. */
+  /** @param records number of records that the group has not processed. */
   set(at: TopicPartition, records: number): void {
-    const ofNumber = this.lags.get(at.partition) ?? new Map<string, number>();
-    this.lags.set(at.partition, ofNumber.set(partitionKey(at), records));
-    this.tell(at.partition, ofNumber);
+    const byTopic = this.byPartition.get(at.partition) ?? new Map<string, number>();
+    this.byPartition.set(at.partition, byTopic.set(partitionKey(at), records));
+    this.report(at.partition, byTopic);
   }
 
-  /** It is somebody else's now, who tells how far it is. */
-  forget(at: TopicPartition): void {
-    const ofNumber = this.lags.get(at.partition);
-    ofNumber?.delete(partitionKey(at));
-    if (ofNumber && ofNumber.size > 0) this.tell(at.partition, ofNumber);
+  /** Removes a partition that another process has now: that process reports its lag. */
+  remove(at: TopicPartition): void {
+    const byTopic = this.byPartition.get(at.partition);
+    byTopic?.delete(partitionKey(at));
+    if (byTopic && byTopic.size > 0) this.report(at.partition, byTopic);
     else this.gauge.remove({ group: this.group, partition: String(at.partition) });
   }
 
-  private tell(partition: number, ofNumber: ReadonlyMap<string, number>): void {
-    const records = [...ofNumber.values()].reduce((sum, one) => sum + one, 0);
+  private report(partition: number, byTopic: ReadonlyMap<string, number>): void {
+    const records = [...byTopic.values()].reduce((sum, lag) => sum + lag, 0);
     this.gauge.set({ group: this.group, partition: String(partition) }, records);
   }
 }

@@ -1,4 +1,4 @@
-/** The topics that relay, stream and replicas need: whichever starts first makes them. */
+/** The topics that relay, stream and replicas need. Whichever service starts first creates them. */
 import { allEntities } from "../contracts/entities/index.ts";
 import { partitionCount, topicsOf } from "../contracts/topics.ts";
 import type { Log } from "../kafka/log.ts";
@@ -9,9 +9,9 @@ import { replicationOptionsOf, type Settings } from "../platform/settings/settin
  *
  * @throws {Error} when a topic exists with another number of partitions, or the brokers cannot be reached.
  */
-export async function ensureFlowTopics(log: Pick<Log, "ensureTopics">, settings: Settings): Promise<void> {
+export async function ensureEntityTopics(log: Pick<Log, "ensureTopics">, settings: Settings): Promise<void> {
   const copies = replicationOptionsOf(settings);
   const byPartitions = Map.groupBy(allEntities, (entity) => partitionCount(entity, settings.LOCKSTEP_PARTITIONS));
-  for (const [partitions, group] of byPartitions)
-    await log.ensureTopics(group.flatMap(topicsOf), { ...copies, partitions });
+  for (const [partitions, entities] of byPartitions)
+    await log.ensureTopics(entities.flatMap(topicsOf), { ...copies, partitions });
 }

@@ -7,69 +7,66 @@ import { OpenDeadLetters } from "./open-dead-letters.ts";
 
 const all = () => true;
 const name = (offset: number) => `products.events/0/${offset}`;
+const namesOf = (deadLetters: OpenDeadLetters) => deadLetters.nextMatching(9, all).map((deadLetter) => deadLetter.name);
 
-test("a letter is open until it is marked, however often it is written, also after its mark", () => {
-  const letters = new OpenDeadLetters();
-  for (const record of [letterRecord(0, 7), letterRecord(1, 7), letterRecord(2, 8)]) letters.take(record);
-  expect(letters.count(all)).toBe(2);
-  letters.take(markRecord(3, 7));
-  letters.take(letterRecord(4, 7));
-  expect(letters.some(9, all).map((letter) => letter.name)).toEqual([name(8)]);
+test("a dead letter is open until it is marked, also when it is written twice, or again after its mark", () => {
+  const deadLetters = new OpenDeadLetters();
+  for (const record of [letterRecord(0, 7), letterRecord(1, 7), letterRecord(2, 8)]) deadLetters.add(record);
+  expect(deadLetters.count(all)).toBe(2);
+  deadLetters.add(markRecord(3, 7));
+  deadLetters.add(letterRecord(4, 7));
+  expect(namesOf(deadLetters)).toEqual([name(8)]);
 });
 
-test("a replay that came back takes the place of the letter that it was; of two one counts", () => {
-  const letters = new OpenDeadLetters();
-  letters.take(letterRecord(0, 7));
-  letters.take(letterRecord(1, 20, { replayOf: name(7) }));
-  letters.take(letterRecord(2, 21, { replayOf: name(7) }));
-  expect(letters.some(9, all).map((letter) => letter.name)).toEqual([name(21)]);
+test("a failed replay replaces its original; of two failed replays one counts", () => {
+  const deadLetters = new OpenDeadLetters();
+  deadLetters.add(letterRecord(0, 7));
+  deadLetters.add(letterRecord(1, 20, { replayOf: name(7) }));
+  deadLetters.add(letterRecord(2, 21, { replayOf: name(7) }));
+  expect(namesOf(deadLetters)).toEqual([name(21)]);
 });
 
-test("what has expired is not counted", () => {
-  const letters = new OpenDeadLetters();
-  for (let i = 0; i < 10; i++) letters.take(letterRecord(i, i));
-  letters.expire({ topic: "products.dead-letter", partition: 0 }, 4);
-  expect(letters.count(all)).toBe(6);
+test("expired dead letters are not counted", () => {
+  const deadLetters = new OpenDeadLetters();
+  for (let i = 0; i < 10; i++) deadLetters.add(letterRecord(i, i));
+  deadLetters.expire({ topic: "products.dead-letter", partition: 0 }, 4);
+  expect(deadLetters.count(all)).toBe(6);
 });
 
-test("some are asked for in turn", () => {
-  const letters = new OpenDeadLetters();
-  for (let i = 0; i < 5; i++) letters.take(letterRecord(i, i));
-  const seen = [1, 2, 3].flatMap(() => letters.some(2, all).map(({ origin }) => origin.offset));
-  expect(seen).toEqual([0, 1, 2, 3, 4, 0]);
+test("nextMatching goes round", () => {
+  const deadLetters = new OpenDeadLetters();
+  for (let i = 0; i < 5; i++) deadLetters.add(letterRecord(i, i));
+  const offsets = [1, 2, 3].flatMap(() => deadLetters.nextMatching(2, all).map(({ origin }) => origin.offset));
+  expect(offsets).toEqual([0, 1, 2, 3, 4, 0]);
 });
 
-test("above a hundred thousand the number is still told, and falls with marks", () => {
-  const letters = new OpenDeadLetters();
-  for (let i = 0; i < 100_010; i++) letters.take(letterRecord(i, i));
-  expect(letters.count(all)).toBe(100_010);
-  for (let i = 0; i < 20; i++) letters.take(markRecord(200_000 + i, 100_009 - i));
-  expect(letters.count(all)).toBe(99_990);
+test("more than 100,000 dead letters are still counted, and marks lower the count", () => {
+  const deadLetters = new OpenDeadLetters();
+  for (let i = 0; i < 100_010; i++) deadLetters.add(letterRecord(i, i));
+  expect(deadLetters.count(all)).toBe(100_010);
+  for (let i = 0; i < 20; i++) deadLetters.add(markRecord(200_000 + i, 100_009 - i));
+  expect(deadLetters.count(all)).toBe(99_990);
 }, 30_000);
 
-test("counting as it goes comes to the same as folding the whole topic", () => {
-  const step = fc.record({ does: fc.constantFrom("letter", "mark", "replay"), from: fc.nat(5) });
+test("adding record by record gives the same result as folding the whole topic", () => {
+  const step = fc.record({ kind: fc.constantFrom("dead letter", "mark", "replay"), from: fc.nat(5) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
-      const [letters, folding] = [new OpenDeadLetters(), new DeadLetterIndex()];
+      const [deadLetters, index] = [new OpenDeadLetters(), new DeadLetterIndex()];
       const written = new Set<number>();
-      for (const [offset, { does, from }] of steps.entries()) {
-        // A mark and a replay follow their letter.
-        if (does !== "letter" && !written.has(from)) continue;
-        const at = does === "replay" ? 100 + offset : from;
-        const replay = does === "replay" ? { replayOf: name(from) } : {};
+      for (const [offset, { kind, from }] of steps.entries()) {
+        // A mark or a replay comes after its dead letter.
+        if (kind !== "dead letter" && !written.has(from)) continue;
+        const at = kind === "replay" ? 100 + offset : from;
+        const replay = kind === "replay" ? { replayOf: name(from) } : {};
         written.add(at);
-        const record = does === "mark" ? markRecord(offset, from) : letterRecord(offset, at, replay);
-        letters.take(record);
-        folding.add(product, record);
+        const record = kind === "mark" ? markRecord(offset, from) : letterRecord(offset, at, replay);
+        deadLetters.add(record);
+        index.add(product, record);
       }
-      const open = [...folding.resolve().values()].filter(({ state }) => state === "open").map((found) => found.name);
-      expect(
-        letters
-          .some(99, all)
-          .map((letter) => letter.name)
-          .toSorted(),
-      ).toEqual(open.toSorted());
+      const open = [...index.resolve().values()].filter(({ state }) => state === "open").map((found) => found.name);
+      const names = deadLetters.nextMatching(99, all).map((deadLetter) => deadLetter.name);
+      expect(names.toSorted()).toEqual(open.toSorted());
     }),
     { numRuns: 2_000 },
   );

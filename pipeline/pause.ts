@@ -1,35 +1,48 @@
-/** How a service obeys `pause` and `resume`: it watches the control topic, from before its first batch on. */
+/** Pause and resume of a service: it watches the control topic and pauses its consumer accordingly. */
 import { type Control, decodeControl } from "../contracts/control.ts";
 import { controlTopic } from "../contracts/topics.ts";
 import type { Consumer, Log } from "../kafka/log.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
+import { withTimeout } from "../platform/async/timeout.ts";
 import type { Check } from "../platform/service.ts";
 
-/** Longest that a start waits to learn whether the service is paused, in milliseconds. */
-const LEARN_MS = 10_000;
+/** Longest time that a start waits for the current state, in milliseconds. */
+const READ_TIMEOUT_MS = 10_000;
 
-/** What an operator has last said to this service; until something was said it runs. */
-export class Pause {
+/** Collaborators of {@link PauseControl}. */
+export interface PauseControlDeps {
+  readonly logger: Logger;
+  readonly metrics: Pick<Metrics, "paused">;
+}
+
+/** The newest command of an operator for this service. Without a command the service runs. */
+export class PauseControl {
   private control: Control | undefined;
-  private follower: Pick<Consumer, "paused"> | undefined;
+  private consumer: Pick<Consumer, "paused"> | undefined;
 
-  constructor(private readonly deps: { readonly logger: Logger; readonly metrics: Metrics }) {
+  constructor(private readonly deps: PauseControlDeps) {
     deps.metrics.paused.set(0);
   }
 
-  /** For the service's health: paused is ready all the same, and worth knowing. */
+  /** Health check: a paused service is ready, with a note. */
   readonly check: Check = {
     name: "paused",
     problem: () => undefined,
     note: () => (this.control?.paused ? `paused since ${this.control.at}${reasonOf(this.control)}` : undefined),
   };
 
+  /** Whether the service is paused now. */
+  get paused(): boolean {
+    return this.control?.paused ?? false;
+  }
+
   /**
-   * Begins to watch, and resolves when it is known whether the service is paused.
+   * Starts to watch the control topic. Resolves when the current state is known.
    *
-   * @returns a promise that rejects when watching cannot go on: the service must end then, or it would not hear the next word.
-   * @throws {Error} when the log does not tell within ten seconds.
+   * @param key the service: a key of `contracts/control.ts`.
+   * @returns a promise that rejects when watching fails. The service must end then, because it would miss later commands.
+   * @throws {Error} when the control topic cannot be read within {@link READ_TIMEOUT_MS}.
    */
   async watch(
     log: Log,
@@ -41,38 +54,33 @@ export class Pause {
       topic: controlTopic.name,
       from: "start",
       onRecords: (records) => {
-        for (const record of records) if (record.key?.toString() === key) this.obey(decodeControl(record.value));
+        for (const record of records) if (record.key?.toString() === key) this.apply(decodeControl(record.value));
       },
     });
-    await timeoutMs(LEARN_MS, watcher.caughtUp);
+    await withTimeout(
+      watcher.caughtUp,
+      READ_TIMEOUT_MS,
+      () => new Error(`topic ${controlTopic.name} could not be read within ${READ_TIMEOUT_MS} ms; check the brokers`),
+    );
     return { ended: watcher.ended };
   }
 
-  get paused(): boolean {
-    return this.control?.paused ?? false;
+  /** Pauses and resumes this consumer from now on. */
+  attach(consumer: Pick<Consumer, "paused">): void {
+    this.consumer = consumer;
+    consumer.paused = this.paused;
   }
 
-  /** From now on this follower pauses and goes on as it is told. */
-  rule(follower: Pick<Consumer, "paused">): void {
-    this.follower = follower;
-    follower.paused = this.paused;
-  }
-
-  private obey(control: Control | undefined): void {
+  private apply(control: Control | undefined): void {
     if (!control) return;
     const { logger, metrics } = this.deps;
-    if (control.paused !== this.paused)
-      logger.warn({ reason: control.reason }, control.paused ? "paused by an operator" : "resumed by an operator");
+    const { paused, reason } = control;
+    if (paused !== this.paused)
+      logger.warn({ reason }, paused ? "an operator paused the service" : "an operator resumed the service");
     this.control = control;
-    metrics.paused.set(control.paused ? 1 : 0);
-    if (this.follower) this.follower.paused = control.paused;
+    metrics.paused.set(paused ? 1 : 0);
+    if (this.consumer) this.consumer.paused = paused;
   }
 }
 
 const reasonOf = ({ reason }: Control): string => (reason ? `: ${reason}` : "");
-
-async function timeoutMs(ms: number, work: Promise<void>): Promise<void> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error(`${controlTopic.name} was not read within ${ms} ms`)), ms);
-  await Promise.race([work, late.promise]).finally(() => clearTimeout(timer));
-}

@@ -1,43 +1,25 @@
-/** What an outbox row becomes in the log. */
+/** Outbox row → record of the events topic. */
+
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { columnOf, documentOf } from "../contracts/entity/row.ts";
 import { encodeEvent } from "../contracts/event.ts";
 import type { OutgoingRecord } from "../kafka/log.ts";
 import type { OutboxRow } from "./outbox.ts";
 
-const columnsOf = new WeakMap<EntityDeclaration, readonly string[]>();
+const declaredColumns = new WeakMap<EntityDeclaration, readonly string[]>();
 
 /**
- * A row that was captured before the table had a declared column, or after it lost one, has not the shape that its event would claim.
- * It waits in the outbox rather than become a dead letter: the way out is a migration or an upgrade, and then nothing is lost.
- */
-function rejectOtherShape(entity: EntityDeclaration, { id, version, data }: OutboxRow): void {
-  if (!data) return;
-  let columns = columnsOf.get(entity);
-  if (!columns) {
-    columns = Object.keys(entity.fields).map(columnOf);
-    columnsOf.set(entity, columns);
-  }
-  for (const column of columns)
-    if (!(column in data))
-      throw new Error(
-        `the outbox has ${entity.name} ${id} at version ${version} without ${column}, which schema version ${entity.schemaVersion} declares: ` +
-          "a migration that changes columns must change waiting rows too, and drops none that is still declared (docs/schema-changes.md)",
-      );
-}
-
-/**
- * The record of a row's event. Its values are not validated: that is the stream's work, and a row that is in the table must not
- * vanish here.
+ * Makes the record of a row's event. The values are not validated: the stream does that, and a row of the table must not
+ * disappear here.
  *
- * @throws {Error} when the row has not the columns of the declared shape.
+ * @throws {Error} when the row lacks a declared column.
  */
 export function toEventRecord(
   entity: EntityDeclaration,
   row: OutboxRow,
   traceparent: string | undefined,
 ): OutgoingRecord {
-  rejectOtherShape(entity, row);
+  checkColumns(entity, row);
   return encodeEvent({
     entity: entity.name,
     id: row.id,
@@ -51,4 +33,24 @@ export function toEventRecord(
     digest: row.digest ?? undefined,
     resend: row.resend ?? undefined,
   });
+}
+
+/**
+ * Rejects a row that was captured before the table got a declared column, or after it lost one. The row waits in the outbox
+ * and does not become a dead letter: a migration or an upgrade makes it valid, and nothing is lost.
+ */
+function checkColumns(entity: EntityDeclaration, { id, version, data }: OutboxRow): void {
+  if (!data) return;
+  let columns = declaredColumns.get(entity);
+  if (!columns) {
+    columns = Object.keys(entity.fields).map(columnOf);
+    declaredColumns.set(entity, columns);
+  }
+  const missing = columns.find((column) => !(column in data));
+  if (missing === undefined) return;
+  throw new Error(
+    `outbox row of ${entity.name} ${id} at version ${version} has no column ${missing}, which schema version ` +
+      `${entity.schemaVersion} declares: add the column with a migration that also changes the rows in the outbox ` +
+      "(docs/schema-changes.md)",
+  );
 }

@@ -16,50 +16,50 @@ async function outboxOn(url: string) {
   return { sql, outbox: new Outbox(sql, true), [Symbol.asyncDispose]: () => sql.end() };
 }
 
-test("P3: changes of one product are taken in the order of their versions, however many there are", async () => {
-  await using world = await outboxOn(await freshDatabase());
-  const { sql, outbox } = world;
+test("P3: changes of one product are read in the order of their versions", async () => {
+  await using source = await outboxOn(await freshDatabase());
+  const { sql, outbox } = source;
   await sql`insert into products (sku, name, price) values ('a', 'A', 1)`;
-  // Past 9 and past 99: numbers that sort otherwise as text.
+  // Seqs with one, two and three digits: as text they would sort differently.
   for (let i = 0; i < 119; i++) await sql`update products set stock = stock + 1`;
-  const versions = (await outbox.take(1_000)).map((row) => row.version);
+  const versions = (await outbox.read(1_000)).map((row) => row.version);
   expect(versions).toEqual(Array.from({ length: 120 }, (_, i) => i + 1));
 });
 
-test("what is acknowledged is gone, its positions are remembered with it, and the rest stays", async () => {
-  await using world = await outboxOn(await freshDatabase());
-  const { sql, outbox } = world;
+test("acknowledged rows are deleted, their positions are saved, and the other rows stay", async () => {
+  await using source = await outboxOn(await freshDatabase());
+  const { sql, outbox } = source;
   await sql`insert into products (sku, name, price) select 'sku' || n, 'N', 1 from generate_series(1, 5) n`;
-  const rows = await outbox.take(3);
+  const rows = await outbox.read(3);
   const positions = new Map([["products.events/0", { topic: "products.events", partition: 0, next: 3 }]]);
   await outbox.acknowledge(
     rows.map((row) => row.seq),
     positions,
   );
   expect(await outbox.positions()).toEqual(positions);
-  expect((await outbox.take(10)).length).toBe(2);
+  expect((await outbox.read(10)).length).toBe(2);
   expect((await outbox.depth()).depth).toBe(2);
 });
 
-test("a change tells when it was committed, not when its statement ran", async () => {
-  await using world = await outboxOn(await freshDatabase());
-  const { sql, outbox } = world;
+test("the time of a change is the time of its commit, not of its statement", async () => {
+  await using source = await outboxOn(await freshDatabase());
+  const { sql, outbox } = source;
   const [before] = await sql.begin(async (transaction) => {
     await transaction`insert into products (sku, name, price) values ('slow', 'S', 1)`;
     await transaction`select pg_sleep(0.3)`;
     return transaction<{ now: Date }[]>`select clock_timestamp() as now`;
   });
-  const [row] = await outbox.take(1);
+  const [row] = await outbox.read(1);
   expect(Date.parse(row!.time)).toBeGreaterThanOrEqual(before!.now.getTime());
 });
 
-test("the records of real rows are as their description says", async () => {
-  await using world = await outboxOn(await freshDatabase());
-  const { sql, outbox } = world;
+test("the records of captured rows match the AsyncAPI description", async () => {
+  await using source = await outboxOn(await freshDatabase());
+  const { sql, outbox } = source;
   await sql`insert into products (sku, name, price) values ('described', 'D', 1)`;
   await sql`delete from products`;
   const topics = new DescribedTopics();
-  const fits = (await outbox.take(2)).map((row) =>
+  const fits = (await outbox.read(2)).map((row) =>
     topics.fitting(eventsTopic(product).name, toEventRecord(product, row, undefined)),
   );
   expect(fits).toEqual([["ProductUpserted"], ["ProductDeleted"]]);

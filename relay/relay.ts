@@ -1,158 +1,172 @@
 /**
- * The relay's loop on one screen: take what is committed, put it into the log, forget it; nap when there is nothing.
+ * The relay's loop: read committed rows from the outbox, publish them to the log, delete them from the outbox.
  *
  * States: awake ⇄ asleep.
- * - awake: nobody notifies. Left when the outbox is empty and no writer that found the relay awake is under way.
- * - asleep: every writer notifies, so the relay naps until one does. Left when many rows come at once.
+ * - awake: writers send no NOTIFY; the relay reads again and again. Left when the outbox is empty and every writer that
+ *   found the relay awake has committed.
+ * - asleep: every writer sends a NOTIFY; the relay waits for one when the outbox is empty. Left when one read returns
+ *   {@link WAKE_UP_ROWS} rows or more.
  */
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { Outage } from "../observability/outage.ts";
+import { retry } from "../platform/async/retry.ts";
+import { sleep } from "../platform/async/sleep.ts";
+import { settlesWithin } from "../platform/async/timeout.ts";
 import type { LeaderLock } from "./leader-lock.ts";
 import type { Outbox, OutboxRow } from "./outbox.ts";
 import type { Publisher } from "./publisher.ts";
 
-export interface RelaySettings {
-  /** Most rows at a time. */
-  readonly batch: number;
-  /** Longest sleep in milliseconds when nobody wakes the relay. */
+/** Limits of the loop. */
+export interface RelayOptions {
+  /** Maximum number of rows per read. */
+  readonly batchRows: number;
+  /** Longest wait for a NOTIFY, in milliseconds. */
   readonly pollMs: number;
 }
 
-/** How soon to look again while a writer that found the relay awake has not committed yet. */
-const BUSY_POLL_MS = 5;
+/** Collaborators of {@link Relay}. */
+export interface RelayDeps {
+  readonly outbox: Outbox;
+  readonly leader: LeaderLock;
+  readonly publisher: Publisher;
+  readonly logger: Logger;
+  readonly metrics: Pick<Metrics, "relayPublished" | "relayRecovered">;
+}
+
+/** Delay before the next read while a writer that found the relay awake has not committed. */
+const AWAKE_POLL_MS = 5;
 /**
- * So many rows at once mean that writers come faster than the relay publishes: now it needs no wake-up, and each NOTIFY would
- * hold a lock of the whole database until its commit is on disk.
+ * So many rows in one read mean that writers are faster than the relay. It needs no NOTIFY then, and each NOTIFY would hold
+ * a database-wide lock until its commit is on disk.
  */
-const BUSY_ROWS = 2;
+const WAKE_UP_ROWS = 2;
 /**
- * From so many rows at once on, others are waited for before the next take: each batch costs every hop behind a request for each
- * partition, whatever it holds. A batch that is full is not waited for.
+ * From so many rows on, the relay waits {@link LINGER_MS} for more before it reads again: each batch costs every later hop a
+ * request per partition, however small it is. After a full batch it does not wait.
  */
 const LINGER_ROWS = 4;
 const LINGER_MS = 6;
-const REOPEN_PAUSES_MS = [100, 250, 500, 1_000, 2_000];
+const FIRST_REOPEN_DELAY_MS = 100;
+const MAX_REOPEN_DELAY_MS = 2_000;
 
+/** One run of the loop; {@link Leadership} makes it when this process leads. */
 export class Relay {
-  /** Rows deleted from the outbox so far. */
-  forgotten = 0;
-  private readonly away: Outage;
-  private stopping = false;
-  private asleep = false;
-  private notified = false;
-  private endNap: (() => void) | undefined;
+  private readonly outage: Outage;
+  private isAsleep = false;
+  /** Resolves when a NOTIFY or a stop arrives after the current round began. */
+  private notification = Promise.withResolvers<void>();
+  private deleted = 0;
 
   constructor(
-    private readonly deps: {
-      outbox: Outbox;
-      leader: LeaderLock;
-      publisher: Publisher;
-      logger: Logger;
-      metrics: Metrics;
-    },
-    private readonly settings: RelaySettings,
+    private readonly deps: RelayDeps,
+    private readonly options: RelayOptions,
   ) {
-    this.away = new Outage(deps.logger, "the log is away; changes wait in the outbox", "the log is back");
+    this.outage = new Outage(
+      deps.logger,
+      "the log is unavailable; changes wait in the outbox",
+      "the log is available again",
+    );
   }
 
-  /** A writer committed something. */
+  /** Rows deleted from the outbox since the start. */
+  get deletedRows(): number {
+    return this.deleted;
+  }
+
+  /** A writer has committed; also called when notifications may have been missed. */
   notify(): void {
-    this.notified = true;
-    this.endNap?.();
+    this.notification.resolve();
   }
 
-  /** Finishes the batch under way; {@link run} then resolves. */
-  stop(): void {
-    this.stopping = true;
-    this.endNap?.();
-  }
-
-  /** Runs until {@link stop}. @throws whatever the database says: the session is the lead, so the process ends with it. */
-  async run(): Promise<void> {
-    await this.reopen();
+  /**
+   * Runs until the signal aborts, then finishes the batch in progress.
+   *
+   * @throws {Error} whatever the database reports. The session holds the leader lock, so the process must end then.
+   * @throws {Error} when a row cannot be encoded.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    signal.addEventListener("abort", () => this.notify());
+    await this.reopen(signal);
     let published: readonly OutboxRow[] = [];
-    while (!this.stopping) {
-      this.notified = false;
-      const rows = await this.forgetAndTake(published);
-      published = [];
-      if (rows.length === 0) await this.rest();
-      else {
-        if (this.asleep && rows.length >= BUSY_ROWS) await this.wakeUp();
-        await this.publish(rows);
-        published = rows;
-        if (rows.length >= LINGER_ROWS && rows.length < this.settings.batch) await Bun.sleep(LINGER_MS);
-      }
+    while (!signal.aborted) {
+      this.notification = Promise.withResolvers<void>();
+      const rows = await this.deleteAndRead(published);
+      published = rows;
+      if (rows.length === 0) await this.rest(signal);
+      else await this.publishRows(rows, signal);
     }
-    if (published.length > 0) await this.forgetAndTake(published);
+    if (published.length > 0) await this.deleteAndRead(published);
   }
 
-  /** Sent together, run in this order: what was published is gone before the next rows are looked for. */
-  private async forgetAndTake(published: readonly OutboxRow[]): Promise<OutboxRow[]> {
+  private async publishRows(rows: readonly OutboxRow[], signal: AbortSignal): Promise<void> {
+    if (this.isAsleep && rows.length >= WAKE_UP_ROWS) await this.wakeUp();
+    await this.publish(rows, signal);
+    if (rows.length >= LINGER_ROWS && rows.length < this.options.batchRows) await sleep(LINGER_MS);
+  }
+
+  /** Deletes the published rows and reads the next ones. Both statements are sent at once and run in this order. */
+  private async deleteAndRead(published: readonly OutboxRow[]): Promise<OutboxRow[]> {
     const { outbox, publisher } = this.deps;
-    const taken = () => outbox.take(this.settings.batch);
-    if (published.length === 0) return taken();
+    const { batchRows } = this.options;
+    if (published.length === 0) return outbox.read(batchRows);
     const seqs = published.map((row) => row.seq);
-    const [, rows] = await Promise.all([outbox.acknowledge(seqs, publisher.settle(published)), taken()]);
-    this.forgotten += seqs.length;
+    const [, rows] = await Promise.all([
+      outbox.acknowledge(seqs, publisher.positionsAfter(published)),
+      outbox.read(batchRows),
+    ]);
+    this.deleted += seqs.length;
     return rows;
   }
 
-  /** Publishes a batch, through as many new writers as it takes. Nothing is given up: the outbox keeps the rows. */
-  private async publish(rows: readonly OutboxRow[]): Promise<void> {
+  /** Publishes a batch, with a new writer after each failure of the log. The outbox keeps the rows meanwhile. */
+  private async publish(rows: readonly OutboxRow[], signal: AbortSignal): Promise<void> {
     const { publisher, metrics, logger } = this.deps;
     for (;;)
       try {
-        const found = await publisher.publish(rows);
-        metrics.relayPublished.inc(rows.length - found);
-        metrics.relayRecovered.inc(found);
+        const recovered = await publisher.publish(rows);
+        metrics.relayPublished.inc(rows.length - recovered);
+        metrics.relayRecovered.inc(recovered);
         return;
       } catch (error) {
-        if (publisher.open) throw error; // not the log's fault: a row that cannot be encoded
-        logger.warn({ err: error, rows: rows.length }, "publishing failed; fencing and reading back what was stored");
-        await this.reopen();
+        if (publisher.isOpen) throw error; // The log works; a row cannot be encoded.
+        logger.warn(
+          { err: error, rows: rows.length },
+          "publishing failed; opening a new writer and reading back which changes are stored",
+        );
+        await this.reopen(signal);
       }
   }
 
-  private async reopen(): Promise<void> {
-    for (let attempt = 0; ; attempt++)
-      try {
-        await this.deps.publisher.reopen();
-        return this.away.ended();
-      } catch (error) {
-        const pauseMs = REOPEN_PAUSES_MS[Math.min(attempt, REOPEN_PAUSES_MS.length - 1)]!;
-        this.away.failed(error, { pauseMs });
-        if (this.stopping) throw error;
-        await Bun.sleep(pauseMs);
-      }
+  /** Opens the publisher, as often as it takes. After the signal aborts, the next failure ends it. */
+  private async reopen(signal: AbortSignal): Promise<void> {
+    const { publisher } = this.deps;
+    const options = {
+      what: "opening the relay's writer",
+      timeoutMs: Number.POSITIVE_INFINITY,
+      shouldRetry: () => !signal.aborted,
+      firstDelayMs: FIRST_REOPEN_DELAY_MS,
+      maxDelayMs: MAX_REOPEN_DELAY_MS,
+      onRetry: (error: unknown) => this.outage.failed(error),
+    };
+    await retry(options, () => publisher.reopen());
+    this.outage.ended();
   }
 
-  /** The outbox was empty: falls asleep if that is safe, naps if it is asleep already and nobody has notified since. */
-  private async rest(): Promise<void> {
-    this.deps.publisher.forgetStored();
-    if (this.asleep) {
-      if (!this.notified && !this.stopping) await this.nap();
+  /** The outbox is empty: falls asleep when that is safe; when asleep, waits for a NOTIFY. */
+  private async rest(signal: AbortSignal): Promise<void> {
+    this.deps.publisher.clearStoredChanges();
+    if (this.isAsleep) {
+      if (!signal.aborted) await settlesWithin(this.notification.promise, this.options.pollMs);
       return;
     }
-    // Who committed before this did not notify: so look once more before the first nap.
-    this.asleep = await this.deps.leader.fallAsleep();
-    if (!this.asleep) await Bun.sleep(BUSY_POLL_MS);
+    // A writer that committed before this sent no NOTIFY. So the relay reads once more before it waits.
+    this.isAsleep = await this.deps.leader.fallAsleep();
+    if (!this.isAsleep) await sleep(AWAKE_POLL_MS);
   }
 
   private async wakeUp(): Promise<void> {
-    this.asleep = false;
+    this.isAsleep = false;
     await this.deps.leader.wakeUp();
-  }
-
-  private nap(): Promise<void> {
-    return new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, this.settings.pollMs);
-      this.endNap = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    }).finally(() => {
-      this.endNap = undefined;
-    });
   }
 }

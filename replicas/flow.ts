@@ -4,8 +4,8 @@ import { allEntities } from "../contracts/entities/index.ts";
 import { receiptsTopic, replicaGroup, replicaTopic } from "../contracts/topics.ts";
 import { type Batch, type Consumer, type Log, partitionKey } from "../kafka/log.ts";
 import { ConsumerLags } from "../pipeline/consumer-lags.ts";
-import { ensureFlowTopics } from "../pipeline/ensure-topics.ts";
-import type { Pause } from "../pipeline/pause.ts";
+import { ensureEntityTopics } from "../pipeline/ensure-topics.ts";
+import type { PauseControl } from "../pipeline/pause.ts";
 import type { ServiceDeps } from "../platform/run.ts";
 import { replicationOptionsOf } from "../platform/settings/settings.ts";
 import { CatchUp } from "./catch-up/catch-up.ts";
@@ -32,7 +32,7 @@ export interface FlowParts extends ServiceDeps {
   readonly replica: Replica;
   readonly log: Log;
   readonly lag: Lag;
-  readonly pause: Pause;
+  readonly pause: PauseControl;
 }
 
 /** Made before {@link start}, so that whoever asks how it is gets an answer while the start takes its time. */
@@ -96,14 +96,14 @@ export class Flow {
   async start(): Promise<{ readonly ended: Promise<void> }> {
     const { log, pause, name, settings } = this.deps;
     const copies = replicationOptionsOf(settings);
-    await ensureFlowTopics(log, settings);
+    await ensureEntityTopics(log, settings);
     await log.ensureTopics([receiptsTopic], { ...copies, partitions: 1 });
     const control = await pause.watch(log, replicaKey(name), copies);
     await this.catchUp.begin();
     const follower = await this.follow();
     this.follower = follower;
     this.healing = this.heal(follower);
-    pause.rule(follower);
+    pause.attach(follower);
     const ended = Promise.race([follower.ended, control.ended, this.catchUp.failed]);
     ended.catch(() => {}); // it may be over before anybody looks
     return { ended };
@@ -132,7 +132,7 @@ export class Flow {
       onAssigned: (partitions) => catchUp.assigned(partitions),
       onRevoked: (partitions) => {
         lag.revoked(partitions);
-        for (const at of partitions) this.lags.forget(at);
+        for (const at of partitions) this.lags.remove(at);
         catchUp.revoked(partitions);
       },
       onGap: (at, from, to) => {

@@ -2,7 +2,7 @@
 import type { Hono } from "hono";
 import { connectLog } from "../kafka/connect-log.ts";
 import { brokerOptions } from "../kafka/security.ts";
-import { Pause } from "../pipeline/pause.ts";
+import { PauseControl } from "../pipeline/pause.ts";
 import { serveHttp } from "../platform/http/server.ts";
 import { serviceApp } from "../platform/http/service-app.ts";
 import { serveDescription } from "../platform/openapi/document.ts";
@@ -32,7 +32,7 @@ export async function startReplica(running: ServiceDeps, name: string): Promise<
     epoch: replica.epoch,
     redis: replica.redis,
   });
-  const pause = new Pause({ logger, metrics });
+  const pause = new PauseControl({ logger, metrics });
   const positions = { name: "positions", problem: () => flow?.positionsProblem() };
   const checks = [...health.checks, positions, pause.check];
   const http = serveHttp(replicaApp(running, name, replica, lag, checks), settings);

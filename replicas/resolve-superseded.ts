@@ -5,7 +5,8 @@ import type { EntityId, Version } from "../contracts/entity/document.ts";
 import { deadLetterTopic } from "../contracts/topics.ts";
 import type { Log } from "../kafka/log.ts";
 import type { Logger } from "../observability/logger.ts";
-import { type OpenDeadLetter, type OpenDeadLetters, watchOpenDeadLetters } from "../pipeline/open-dead-letters.ts";
+import type { OpenDeadLetter, OpenDeadLetters } from "../pipeline/open-dead-letters.ts";
+import { DeadLetterWatch } from "../pipeline/watch-dead-letters.ts";
 import type { DeadLetterWriter } from "./dead-letters.ts";
 
 const EVERY_MS = 5_000;
@@ -33,10 +34,10 @@ export function resolveSupersededDeadLetters(
   entities: readonly ResolveSupersededDeps[],
 ): { close(): Promise<void> } {
   const topics = entities.map(({ entity }) => deadLetterTopic(entity).name);
-  const watch = watchOpenDeadLetters(deps, topics, (letter) => letter.replica === replica);
+  const watch = new DeadLetterWatch(deps, topics, (letter) => letter.replica === replica);
   let busy = false;
   const timer = setInterval(async () => {
-    const open = watch.letters();
+    const open = watch.deadLetters;
     if (busy || !open) return;
     busy = true;
     try {
@@ -63,7 +64,7 @@ export async function resolveSuperseded(
 ): Promise<void> {
   const { name: topic } = deadLetterTopic(entity);
   const asked = open
-    .some(MOST_LOOKED_UP, ({ at, id, version }) => at.topic === topic && !!id && !!version && has(at.partition))
+    .nextMatching(MOST_LOOKED_UP, ({ at, id, version }) => at.topic === topic && !!id && !!version && has(at.partition))
     .map((letter) => ({ letter, wanted: healedBy(letter) }));
   if (asked.length === 0) return;
   const missing = new Set((await behind(asked.map(({ wanted }) => wanted))).map(named));

@@ -7,10 +7,10 @@ import { resolveSuperseded } from "./resolve-superseded.ts";
 test("a letter is marked as superseded once its entity has that version; a refused resend once it has a newer one", async () => {
   const open = new OpenDeadLetters();
   const [a, b, c, d] = ["a", "b", "c", "d"].map((letter) => `${letter.repeat(8)}-0000-4000-8000-000000000000`);
-  open.take(letterRecord(0, 0, { id: a!, version: 3, replica: "catalog" }));
-  open.take(letterRecord(1, 1, { id: b!, version: 3, replica: "catalog" }));
-  open.take(letterRecord(2, 2, { id: c!, version: 3, replica: "catalog", resend: true }));
-  open.take(letterRecord(3, 3, { id: d!, version: 3, replica: "catalog", partition: 1 }));
+  open.add(letterRecord(0, 0, { id: a!, version: 3, replica: "catalog" }));
+  open.add(letterRecord(1, 1, { id: b!, version: 3, replica: "catalog" }));
+  open.add(letterRecord(2, 2, { id: c!, version: 3, replica: "catalog", resend: true }));
+  open.add(letterRecord(3, 3, { id: d!, version: 3, replica: "catalog", partition: 1 }));
   const versions = new Map([a, b, c, d].map((id, i) => [id!, [3, 2, 3, 9][i]!]));
   const marked: string[] = [];
   const letters = {

@@ -1,45 +1,79 @@
-/** Counts the open dead letters of the partitions that this instance has: those of all instances together are all. */
+/** Counts the open dead letters in this instance's partitions. The sum over all instances is the total. */
 import { isSuperseded } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { deadLetterTopic, eventsTopic } from "../contracts/topics.ts";
-import type { Log, TopicPartition } from "../kafka/log.ts";
+import { type Log, partitionKey, type TopicPartition } from "../kafka/log.ts";
+import type { Logger } from "../observability/logger.ts";
+import type { Metrics } from "../observability/metrics.ts";
 import type { OpenDeadLetter, OpenDeadLetters } from "../pipeline/open-dead-letters.ts";
-import { scopeOf } from "./take-over.ts";
+import { DeadLetterWatch } from "../pipeline/watch-dead-letters.ts";
 import type { VersionStore } from "./version-store.ts";
 
-/** Letters of the stream that are looked up at a time: a tenth of a second for 100,000 would hold up events. */
-const MOST_LOOKED_UP = 2_000;
+const COUNT_INTERVAL_MS = 5_000;
+/** Dead letters whose entity is looked up per count. Looking up 100,000 takes 0.1 s and would delay events. */
+const MAX_LOOKUPS = 2_000;
 
-export interface CountDeadLettersDeps {
-  readonly log: Pick<Log, "offsets">;
-  readonly known: Pick<VersionStore, "newest">;
+/** Collaborators of {@link DeadLetterCounter}. */
+export interface DeadLetterCounterDeps {
+  readonly log: Log;
+  readonly versions: Pick<VersionStore, "newest">;
+  /** Returns the input partitions of this instance. */
   readonly assigned: () => readonly TopicPartition[];
+  readonly logger: Logger;
+  readonly metrics: Pick<Metrics, "deadLetters">;
 }
 
-/** Forgets what has expired and what newer events have healed. @returns how many are open. */
-export async function countOpenDeadLetters(
-  { log, known, assigned }: CountDeadLettersDeps,
-  letters: OpenDeadLetters,
-  entities: readonly EntityDeclaration[],
-): Promise<number> {
-  for (const entity of entities) {
+/** Sets the metric `lockstep_dead_letters` every {@link COUNT_INTERVAL_MS} until it is closed. */
+export class DeadLetterCounter {
+  private readonly watch: DeadLetterWatch;
+  private readonly timer: Timer;
+
+  constructor(
+    private readonly deps: DeadLetterCounterDeps,
+    private readonly entities: readonly EntityDeclaration[],
+  ) {
+    this.watch = new DeadLetterWatch(
+      deps,
+      entities.map((entity) => deadLetterTopic(entity).name),
+    );
+    this.timer = setInterval(
+      () => this.report().catch((error) => deps.logger.debug({ err: error }, "dead letters were not counted")),
+      COUNT_INTERVAL_MS,
+    );
+  }
+
+  close(): Promise<void> {
+    clearInterval(this.timer);
+    return this.watch.close();
+  }
+
+  private async report(): Promise<void> {
+    const { deadLetters } = this.watch;
+    if (!deadLetters) return;
+    for (const entity of this.entities) await this.removeExpired(deadLetters, entity);
+    const counts = this.entities.map((entity) => this.countOpen(deadLetters, entity));
+    this.deps.metrics.deadLetters.set(counts.reduce((sum, count) => sum + count, 0));
+  }
+
+  private async removeExpired(deadLetters: OpenDeadLetters, entity: EntityDeclaration): Promise<void> {
     const topic = deadLetterTopic(entity).name;
-    for (const [partition, { first }] of await log.offsets(topic)) letters.expire({ topic, partition }, first);
+    for (const [partition, { first }] of await this.deps.log.offsets(topic))
+      deadLetters.expire({ topic, partition }, first);
   }
-  let count = 0;
-  for (const entity of entities) {
-    const { name: topic } = deadLetterTopic(entity);
-    const own = new Set(assigned().flatMap((at) => (at.topic === eventsTopic(entity).name ? [at.partition] : [])));
-    const isOwn = ({ at }: OpenDeadLetter) => at.topic === topic && own.has(at.partition);
-    const healable = letters.some(MOST_LOOKED_UP, (letter) => isOwn(letter) && letter.replica === undefined);
-    for (const [partition, of] of Map.groupBy(healable, ({ at }) => at.partition)) {
-      const newest = known.newest(
-        scopeOf(entity, partition),
-        of.flatMap(({ id }) => id ?? []),
-      );
-      for (const letter of of) if (letter.id && isSuperseded(letter, newest.get(letter.id))) letters.close(letter.name);
+
+  private countOpen(deadLetters: OpenDeadLetters, entity: EntityDeclaration): number {
+    const { versions, assigned } = this.deps;
+    const input = eventsTopic(entity).name;
+    const topic = deadLetterTopic(entity).name;
+    const owned = new Set(assigned().flatMap((at) => (at.topic === input ? [at.partition] : [])));
+    const isOwned = ({ at }: OpenDeadLetter) => at.topic === topic && owned.has(at.partition);
+    // Replicas close their own dead letters.
+    const candidates = deadLetters.nextMatching(MAX_LOOKUPS, (one) => isOwned(one) && one.replica === undefined);
+    for (const [partition, group] of Map.groupBy(candidates, ({ at }) => at.partition)) {
+      const ids = group.flatMap(({ id }) => id ?? []);
+      const newest = versions.newest(partitionKey({ topic: input, partition }), ids);
+      for (const one of group) if (one.id && isSuperseded(one, newest.get(one.id))) deadLetters.close(one.name);
     }
-    count += letters.count(isOwn);
+    return deadLetters.count(isOwned);
   }
-  return count;
 }

@@ -1,91 +1,132 @@
-/** One input record → everything that follows from it: validate → dedupe → route. Pure but for reading what is known. */
+/** Steps 1 to 3 for one record: validate → dedupe → route. Pure: a decision has no clock, no I/O and no `await`. */
 import { encodeDeadLetter } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import type { EntityId, Version } from "../contracts/entity/document.ts";
-import { encodeRouted, header, routedHeaders } from "../contracts/event.ts";
+import { type EntityEvent, encodeRouted, header, routedHeaders } from "../contracts/event.ts";
 import { isId } from "../contracts/pages.ts";
 import { deadLetterTopic } from "../contracts/topics.ts";
 import type { OutgoingRecord, StoredRecord } from "../kafka/log.ts";
-import type { BatchSpans } from "../observability/batch-spans.ts";
 import { traceIdOf } from "../observability/trace.ts";
 import { freshness } from "./dedupe.ts";
+import { internalRejection, Rejection } from "./rejection.ts";
 import { route } from "./route.ts";
-import { type Rejection, rejectionOf, type ValidationResult } from "./validate.ts";
+import type { Validate } from "./validate.ts";
 
-export type Outcome = "routed" | "filtered" | "duplicate" | "stale" | "invalid";
-
+/** A record for one of the stream's output topics. */
 export interface Output {
   readonly topic: string;
   readonly record: OutgoingRecord;
 }
 
-export interface Decision {
-  readonly offset: number;
-  readonly outcome: Outcome;
-  readonly outputs: readonly Output[];
-  /** The entity's newest version from now on. */
-  readonly change?: { readonly id: EntityId; readonly version: Version };
-  readonly rejection?: Rejection;
-  /** What a log line says of a rejected record: whose it is, and its trace, as far as it tells. */
-  readonly about?: { readonly id?: string; readonly traceId?: string };
+/** The newest version of an entity. */
+export interface EntityVersion {
+  readonly id: EntityId;
+  readonly version: Version;
 }
 
-/** What a decision is made with. */
+interface BaseDecision {
+  /** Offset of the input record. */
+  readonly offset: number;
+  readonly outputs: readonly Output[];
+}
+
+/** What follows from one input record. `filtered`: the event is new, but no replica's filter matches. */
+export type Decision =
+  | (BaseDecision & { readonly outcome: "routed" | "filtered"; readonly newest: EntityVersion })
+  | (BaseDecision & { readonly outcome: "duplicate" | "stale" })
+  | (BaseDecision & { readonly outcome: "invalid"; readonly rejection: Rejection; readonly source: RecordSource });
+
+/** The outcomes of a decision, as `lockstep_stream_events_total` counts them. */
+export type Outcome = Decision["outcome"];
+
+/** Identifies a rejected record in the log. A member is missing where the record has no valid value for it. */
+export interface RecordSource {
+  readonly id?: string;
+  readonly traceId?: string;
+}
+
+/** What a decision depends on, beside the record and the versions seen before it. */
 export interface DecideContext {
   readonly entity: EntityDeclaration;
-  /** Replica → the name of its topic. */
-  readonly topics: ReadonlyMap<string, string>;
-  readonly validate: (record: StoredRecord) => ValidationResult;
-  readonly known: (id: EntityId) => Version | undefined;
-  /** Ended when the outputs are stored. */
-  readonly spans: Pick<BatchSpans, "of">;
+  /** Names of the replicas' topics, by replica. */
+  readonly replicaTopics: ReadonlyMap<string, string>;
+  readonly validate: Validate;
+  /** Returns the `traceparent` header of the event's outputs. `replicas`: those whose filter matches. */
+  readonly traceparentOf: (event: EntityEvent, offset: number, replicas: readonly string[]) => string | undefined;
 }
 
-export function decide({ entity, topics, validate, known, spans }: DecideContext, record: StoredRecord): Decision {
-  const verdict = validate(record);
-  if ("rejection" in verdict) return rejected(entity, record, verdict.rejection);
-  const { event } = verdict;
-  const fresh = freshness(event.version, known(event.id), event.resend !== undefined);
-  if (fresh !== "fresh") return { offset: record.offset, outcome: fresh, outputs: [] };
-  try {
-    const deliveries = route(entity, event);
-    const taken = deliveries.filter(({ document }) => document).map(({ replica }) => replica);
-    const span = spans.of({
-      parent: event.traceparent,
-      sinceMs: Date.parse(event.time),
-      attributes: {
-        "messaging.kafka.offset": record.offset,
-        "lockstep.entity.version": event.version,
-        "lockstep.replicas": taken,
-      },
-    });
-    const headers = routedHeaders(event, record.offset, span.traceparent);
-    return {
-      offset: record.offset,
-      outcome: taken.length > 0 || event.document === null ? "routed" : "filtered",
-      outputs: deliveries.map((delivery) => ({
-        topic: topics.get(delivery.replica)!,
-        record: encodeRouted(event, delivery.document, headers),
-      })),
-      change: { id: event.id, version: event.version },
-    };
-  } catch (error) {
-    // A filter or projection that fails on a valid document is a mistake in the declaration: it must not stop the others.
-    return rejected(entity, record, rejectionOf(error));
+/**
+ * Decides records in order; each decision takes the versions of the earlier ones into account.
+ *
+ * @param stored the newest versions before the first record. Entities without one have not been seen.
+ * @returns the decisions, and the newest versions that they bring.
+ */
+export function decideAll(
+  context: DecideContext,
+  stored: ReadonlyMap<EntityId, Version>,
+  records: readonly StoredRecord[],
+): { readonly decisions: readonly Decision[]; readonly changes: ReadonlyMap<EntityId, Version> } {
+  const changes = new Map<EntityId, Version>();
+  const newestOf = (id: EntityId) => changes.get(id) ?? stored.get(id);
+  const decisions = records.map((record) => {
+    const decision = decide(context, newestOf, record);
+    if ("newest" in decision) changes.set(decision.newest.id, decision.newest.version);
+    return decision;
+  });
+  return { decisions, changes };
+}
+
+function decide(
+  context: DecideContext,
+  newestOf: (id: EntityId) => Version | undefined,
+  record: StoredRecord,
+): Decision {
+  const event = context.validate(record);
+  if (event instanceof Rejection) return rejectRecord(context, record, event);
+  const outcome = freshness(event.version, newestOf(event.id), event.resend !== undefined);
+  switch (outcome) {
+    case "fresh":
+      return routeEvent(context, record, event);
+    case "duplicate":
+    case "stale":
+      return { offset: record.offset, outcome, outputs: [] };
+    default:
+      return outcome satisfies never;
   }
 }
 
-const rejected = (entity: EntityDeclaration, record: StoredRecord, rejection: Rejection): Decision => ({
+/** A filter or projection that throws on a valid document is a bug in the declaration. Other events must not wait for it. */
+function routeEvent(context: DecideContext, record: StoredRecord, event: EntityEvent): Decision {
+  const { offset } = record;
+  try {
+    const deliveries = route(context.entity, event);
+    const matching = deliveries.filter(({ document }) => document).map(({ replica }) => replica);
+    const headers = routedHeaders(event, offset, context.traceparentOf(event, offset, matching));
+    return {
+      offset,
+      outcome: matching.length > 0 || event.document === null ? "routed" : "filtered",
+      outputs: deliveries.map(({ replica, document }) => ({
+        topic: context.replicaTopics.get(replica)!,
+        record: encodeRouted(event, document, headers),
+      })),
+      newest: { id: event.id, version: event.version },
+    };
+  } catch (error) {
+    return rejectRecord(context, record, internalRejection(error));
+  }
+}
+
+const rejectRecord = ({ entity }: DecideContext, record: StoredRecord, rejection: Rejection): Decision => ({
   offset: record.offset,
   outcome: "invalid",
   outputs: [{ topic: deadLetterTopic(entity).name, record: encodeDeadLetter(record, rejection) }],
   rejection,
-  about: aboutOf(record),
+  source: sourceOf(record),
 });
 
-function aboutOf({ key, headers }: StoredRecord): NonNullable<Decision["about"]> {
+function sourceOf({ key, headers }: StoredRecord): RecordSource {
   const id = key?.toString() ?? "";
   const traceId = traceIdOf(headers[header.traceparent]);
-  // What is no id may be anything, and is not for a log.
+  // A key that is not an id may contain anything, so it stays out of the log.
   return { ...(isId(id) ? { id } : {}), ...(traceId ? { traceId } : {}) };
 }

@@ -1,15 +1,19 @@
-/** Tells whether an event still says something new. Pure. */
+/** Step 2 of the stream: decides whether an event is newer than what the stream has seen of its entity. Pure. */
 import type { Version } from "../contracts/entity/document.ts";
 
+/** `duplicate`: the newest version once more. `stale`: older than the newest version. */
 export type Freshness = "fresh" | "duplicate" | "stale";
 
 /**
- * A source counts versions per entity, so one number is memory enough. A gap is fine: events carry the whole state.
+ * Compares an event's version with the newest version of its entity. The source counts versions per entity, so one number
+ * per entity is enough. Gaps are allowed, because each event carries the whole state.
  *
- * @param again the newest version shall count once more, since a replica may have lost it.
+ * @param newest undefined: no event of the entity has been seen.
+ * @param resend true when an operator sent the state again, because a replica may have lost it: the newest version then
+ * counts as fresh.
  */
-export function freshness(version: Version, newest: Version | undefined, again = false): Freshness {
+export function freshness(version: Version, newest: Version | undefined, resend = false): Freshness {
   if (newest === undefined || version > newest) return "fresh";
   if (version < newest) return "stale";
-  return again ? "fresh" : "duplicate";
+  return resend ? "fresh" : "duplicate";
 }

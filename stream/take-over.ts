@@ -1,134 +1,133 @@
 /**
- * Fence, restore, read back: how an instance becomes the one owner of an input partition.
+ * How an instance becomes the only owner of an input partition: fence, restore, read back.
  *
- * 1. Fence: a new writer for the partition's outputs. Nothing that an earlier owner still has under way can be stored any more.
- * 2. Restore: what is known, from the local file, then from the versions topic if that is ahead (a move to another machine).
- * 3. Read back: from where the outputs ended at the checkpoint up to the fence. The offsets found there are inputs whose
- *    output is already stored; everything from the checkpoint on is decided again, and written only where it is missing.
+ * 1. Fence: open a new writer for the partition's outputs. The broker then refuses every write of an earlier owner.
+ * 2. Restore: read the newest versions from the local file, then from the versions topic where that is newer (after a move
+ *    to another machine).
+ * 3. Read back: read each output from its end at the checkpoint up to the fence. Input whose output is there is not written
+ *    again; all input from the checkpoint on is decided again.
  *
- * So outputs are written once without a transaction per batch, and an unclear outcome is never guessed at.
+ * So outputs are written once without a transaction per batch (docs/decisions/002-fence-and-read-back.md).
  */
 import { deadLetterHeader } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { header } from "../contracts/event.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic, versionsTopic } from "../contracts/topics.ts";
-import type { Log, LogWriter, OffsetRange, TopicPartition } from "../kafka/log.ts";
-import type { Checkpoint, PartitionKey, VersionStore } from "./version-store.ts";
+import { type Log, type LogWriter, type OffsetRange, partitionKey, type TopicPartition } from "../kafka/log.ts";
+import { OwnedPartition } from "./owned-partition.ts";
+import type { Checkpoint, VersionStore } from "./version-store.ts";
 import { decodeFlushed } from "./versions-topic.ts";
 
-/** An input partition in the hands of its only owner. */
-export interface Owned {
-  readonly scope: PartitionKey;
-  readonly writer: LogWriter;
-  /** Offset of the next input record to decide. */
-  next: number;
-  /** Topic → where its partition will continue. */
-  readonly ends: Record<string, number>;
-  /** Topic → where reading back began. */
-  readonly readFrom: Readonly<Record<string, number>>;
-  /** Topic → offsets of inputs at or after `next` whose output is stored already. */
-  readonly stored: ReadonlyMap<string, ReadonlySet<number>>;
-  /** Largest offset in `stored`, or -1: inputs up to here were counted by an earlier owner. */
-  readonly countedTo: number;
+interface TakeOverDeps {
+  readonly log: Log;
+  readonly versions: VersionStore;
 }
 
-/**
- * The checkpoint that is true now. While inputs are ahead whose output was found stored, the outputs' ends stay where reading
- * back began: the next owner must find those outputs too.
- */
-export const checkpointOf = (owned: Owned): Checkpoint => ({
-  next: owned.next,
-  ends: owned.next > owned.countedTo ? owned.ends : owned.readFrom,
-});
-
-export const scopeOf = (entity: EntityDeclaration, partition: number): PartitionKey =>
-  `${eventsTopic(entity).name}/${partition}`;
-
-/** Topics whose records carry the offset of their input. */
+/** Topics whose records carry the offset of their input record. */
 const outputTopics = (entity: EntityDeclaration): string[] => [
   ...entity.replicas.map((replica) => replicaTopic(entity, replica.name).name),
   deadLetterTopic(entity).name,
 ];
 
-/** @param onGap is told when the log no longer holds the next record: input from `from` to `to` was never seen. */
+/** @throws {Error} when the input partition does not exist or the brokers cannot be reached; the new writer is then closed. */
 export async function takeOver(
-  deps: { log: Log; known: VersionStore; onGap: (from: number, to: number) => void },
+  deps: TakeOverDeps,
   entity: EntityDeclaration,
   partition: number,
-): Promise<Owned> {
-  const { log, known } = deps;
-  const scope = scopeOf(entity, partition);
-  const versions = versionsTopic(entity).name;
-  const topics = [...outputTopics(entity), versions];
-  const writer = await log.openWriter(
-    `lockstep.stream.${scope}`,
+): Promise<OwnedPartition> {
+  const key = partitionKey({ topic: eventsTopic(entity).name, partition });
+  const topics = [...outputTopics(entity), versionsTopic(entity).name];
+  const writer = await deps.log.openWriter(
+    `lockstep.stream.${key}`,
     topics.map((topic) => ({ topic, partition })),
   );
   try {
-    const input = (await log.offsets(eventsTopic(entity).name)).get(partition);
-    if (!input) throw new Error(`${scope} does not exist`);
-    // An input that ends before the checkpoint was made anew: what is known belongs to the old one.
-    if ((known.checkpoint(scope)?.next ?? 0) > input.next) known.forget(scope);
-    const checkpoint = await restore(deps, entity, partition, writer);
-    const next = startOf(checkpoint, input, deps.onGap);
-    const ends = Object.fromEntries(topics.map((topic) => [topic, writer.fenceOffset({ topic, partition })]));
-    const readFrom = Object.fromEntries(topics.map((t) => [t, Math.min(checkpoint?.ends[t] ?? 0, ends[t]!)]));
-    const stored = new Map<string, ReadonlySet<number>>();
-    for (const topic of outputTopics(entity))
-      stored.set(topic, await readBack(log, entity, { topic, partition }, readFrom[topic]!, ends[topic]!, next));
-    let countedTo = -1;
-    for (const offsets of stored.values()) for (const offset of offsets) countedTo = Math.max(countedTo, offset);
-    return { scope, writer, next, ends, readFrom, stored, countedTo };
+    return await recover(deps, entity, partition, writer);
   } catch (error) {
     await writer.close();
     throw error;
   }
 }
 
-/** Brings `known` up to what the versions topic says, and tells the newest checkpoint. */
+async function recover(
+  deps: TakeOverDeps,
+  entity: EntityDeclaration,
+  partition: number,
+  writer: LogWriter,
+): Promise<OwnedPartition> {
+  const { log, versions } = deps;
+  const input = { topic: eventsTopic(entity).name, partition };
+  const key = partitionKey(input);
+  const range = (await log.offsets(input.topic)).get(partition);
+  if (!range) throw new Error(`input partition ${key} does not exist; create it, then restart the stream`);
+  // A partition that ends before the checkpoint was created again: what is stored belongs to the old one.
+  if ((versions.checkpoint(key)?.next ?? 0) > range.next) versions.forget(key);
+  const checkpoint = await restore(deps, entity, partition, writer);
+  const { next, gap } = startOf(checkpoint, range);
+  const endOf = (topic: string) => writer.fenceOffset({ topic, partition });
+  const topics = [...outputTopics(entity), versionsTopic(entity).name];
+  const endOffsets = Object.fromEntries(topics.map((topic) => [topic, endOf(topic)]));
+  const readFrom = Object.fromEntries(topics.map((t) => [t, Math.min(checkpoint?.ends[t] ?? 0, endOf(t))]));
+  const storedOffsets = new Map<string, ReadonlySet<number>>();
+  for (const topic of outputTopics(entity)) {
+    const range = { first: readFrom[topic]!, next: endOf(topic) };
+    storedOffsets.set(topic, await readBack(log, input.topic, { topic, partition }, range, next));
+  }
+  return new OwnedPartition({
+    key,
+    partition,
+    writer,
+    next,
+    endOffsets,
+    readFrom,
+    storedOffsets,
+    ...(gap ? { gap } : {}),
+  });
+}
+
+/** Brings the version store up to the versions topic. @returns the newest checkpoint of both. */
 async function restore(
-  { log, known }: { log: Log; known: VersionStore },
+  { log, versions }: TakeOverDeps,
   entity: EntityDeclaration,
   partition: number,
   writer: LogWriter,
 ): Promise<Checkpoint | undefined> {
-  const scope = scopeOf(entity, partition);
-  const topic = versionsTopic(entity).name;
-  const fence = writer.fenceOffset({ topic, partition });
-  let newest = known.checkpoint(scope);
-  for await (const records of log.read({ topic, partition }, Math.min(newest?.ends[topic] ?? 0, fence), fence)) {
+  const key = partitionKey({ topic: eventsTopic(entity).name, partition });
+  const at = { topic: versionsTopic(entity).name, partition };
+  const fence = writer.fenceOffset(at);
+  let newest = versions.checkpoint(key);
+  for await (const records of log.read(at, Math.min(newest?.ends[at.topic] ?? 0, fence), fence)) {
     const { changes, checkpoint } = decodeFlushed(records);
-    const ahead = checkpoint !== undefined && checkpoint.next > (newest?.next ?? 0);
-    if (ahead) newest = checkpoint;
-    known.restore(scope, changes, ahead ? checkpoint : undefined);
+    const isNewer = checkpoint !== undefined && checkpoint.next > (newest?.next ?? 0);
+    if (isNewer) newest = checkpoint;
+    versions.restore(key, changes, isNewer ? checkpoint : undefined);
   }
   return newest;
 }
 
 function startOf(
   checkpoint: Checkpoint | undefined,
-  input: OffsetRange,
-  onGap: (from: number, to: number) => void,
-): number {
-  if (!checkpoint) return input.first;
-  if (checkpoint.next < input.first) onGap(checkpoint.next, input.first);
-  return Math.max(checkpoint.next, input.first);
+  { first }: OffsetRange,
+): { readonly next: number; readonly gap?: { readonly from: number; readonly to: number } } {
+  if (!checkpoint) return { next: first };
+  const { next } = checkpoint;
+  return next < first ? { next: first, gap: { from: next, to: first } } : { next };
 }
 
+/** @returns offsets of input records, from `next` on, whose output is in this range of an output partition. */
 async function readBack(
   log: Log,
-  entity: EntityDeclaration,
-  at: TopicPartition,
-  from: number,
-  to: number,
+  inputTopic: string,
+  output: TopicPartition,
+  range: OffsetRange,
   next: number,
 ): Promise<Set<number>> {
   const offsets = new Set<number>();
-  for await (const records of log.read(at, from, to))
+  for await (const records of log.read(output, range.first, range.next))
     for (const { headers } of records) {
-      // Others write dead letters too, with offsets of other topics, and marks of what was done about ours.
-      const topic = headers[deadLetterHeader.topic] ?? eventsTopic(entity).name;
-      if (topic !== eventsTopic(entity).name || headers[deadLetterHeader.resolution] !== undefined) continue;
+      // Replicas and operations write dead letters and marks too; only the stream's own letters count here.
+      const topic = headers[deadLetterHeader.topic] ?? inputTopic;
+      if (topic !== inputTopic || headers[deadLetterHeader.resolution] !== undefined) continue;
       const offset = Number(headers[header.inputOffset]);
       if (offset >= next) offsets.add(offset);
     }

@@ -1,6 +1,5 @@
-/** Bytes → event or rejection. Pure: the same record is judged the same in every replay. */
+/** Step 1 of the stream: bytes → event or rejection. Pure, so every replay gives the same result for the same record. */
 import { z } from "zod";
-import type { ReasonName, reasons } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { type Document, ID } from "../contracts/entity/document.ts";
 import type { Fits } from "../contracts/entity/fits.ts";
@@ -9,61 +8,10 @@ import { UpcastError, upcast } from "../contracts/entity/upcast.ts";
 import { deletedSchema, type EntityEvent, header, type Operation, operationsOf } from "../contracts/event.ts";
 import type { StoredRecord } from "../kafka/log.ts";
 import { partitionForKey } from "../kafka/partitioner.ts";
+import { internalRejection, Rejection, reject } from "./rejection.ts";
 
-/** Why a record is not an event that can be routed. */
-export type Reason = { [R in ReasonName]: (typeof reasons)[R]["by"] extends "stream" ? R : never }[ReasonName];
-
-export interface Rejection {
-  readonly reason: Reason;
-  /** For people: which part is wrong, and what was expected. Holds no value of the document, which may be private. */
-  readonly detail: string;
-  readonly stack: string;
-}
-
-export type ValidationResult = { readonly event: EntityEvent } | { readonly rejection: Rejection };
-
-class Rejected extends Error {
-  constructor(
-    readonly reason: Reason,
-    message: string,
-    /** Where it went wrong in code that is not ours. */
-    readonly origin?: unknown,
-  ) {
-    super(message);
-  }
-}
-
-const utf8 = new TextDecoder("utf-8", { fatal: true });
-const anyDocument = z.record(z.string(), z.unknown());
-
-/** Judges records of one entity's events topic. */
-export function validatorOf(entity: EntityDeclaration, partitions: number): (record: StoredRecord) => ValidationResult {
-  const by = {
-    entity,
-    schema: documentSchema(entity),
-    fits: fitsDocument(entity),
-    operations: operationsOf(entity),
-    partitions,
-  };
-  return (record) => {
-    try {
-      return { event: judge(by, record) };
-    } catch (error) {
-      return { rejection: rejectionOf(error) };
-    }
-  };
-}
-
-/** The rejection for an exception: a {@link Rejected} says its reason, anything else is a mistake of ours. */
-export function rejectionOf(error: unknown): Rejection {
-  const thrown = error instanceof Error ? error : new Error(String(error));
-  if (!(thrown instanceof Rejected))
-    return { reason: "internal", detail: thrown.message, stack: thrown.stack ?? thrown.message };
-  const { reason, message, origin } = thrown;
-  // Without the first lines of the origin's: its message may quote a value of the document.
-  const places = origin instanceof Error ? (origin.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line)) : [];
-  return { reason, detail: message, stack: [thrown.stack ?? message, ...places].join("\n") };
-}
+/** Validates one record. Never throws: an unexpected error becomes a rejection with the reason `internal`. */
+export type Validate = (record: StoredRecord) => EntityEvent | Rejection;
 
 interface Rules {
   readonly entity: EntityDeclaration;
@@ -73,33 +21,57 @@ interface Rules {
   readonly partitions: number;
 }
 
-function judge(by: Rules, record: StoredRecord): EntityEvent {
-  const { entity, operations, partitions } = by;
-  if (need(record, header.specversion) !== "1.0")
-    throw new Rejected("missing-header", `${header.specversion} must be 1.0`);
-  const type = need(record, header.type);
-  const operation = operations.get(type);
-  if (!operation)
-    throw new Rejected("unknown-type", `no event of ${entity.name} has the type ${JSON.stringify(type.slice(0, 100))}`);
-  const schemaVersion = wholeNumber(record, header.schemaVersion);
-  const version = wholeNumber(record, header.version);
-  const time = need(record, header.time);
-  if (Number.isNaN(Date.parse(time))) throw new Rejected("missing-header", `${header.time} must be a time in RFC 3339`);
-  const id = placeOf(record, partitions);
+/** The CloudEvents attributes that need a check. */
+interface Attributes {
+  readonly operation: Operation;
+  readonly schemaVersion: number;
+  readonly version: number;
+  readonly time: string;
+}
 
-  const value = parse(record.value);
-  const data = operation === "deleted" ? checked(deletedSchema, value, "") : current(by, value, schemaVersion);
-  if (data.id !== id) throw new Rejected("wrong-key", "the document's id is not the event's subject");
-  if (data.version !== version)
-    throw new Rejected("invalid-document", `the document's version is not ${header.version}`);
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+const anyDocument = z.record(z.string(), z.unknown());
+
+/**
+ * Makes the validation of one entity's events topic.
+ *
+ * @param partitions number of partitions of the topic.
+ */
+export function validatorOf(entity: EntityDeclaration, partitions: number): Validate {
+  const rules: Rules = {
+    entity,
+    schema: documentSchema(entity),
+    fits: fitsDocument(entity),
+    operations: operationsOf(entity),
+    partitions,
+  };
+  return (record) => {
+    try {
+      return validate(rules, record);
+    } catch (error) {
+      return internalRejection(error);
+    }
+  };
+}
+
+function validate(rules: Rules, record: StoredRecord): EntityEvent | Rejection {
+  const attributes = readAttributes(rules, record);
+  if (attributes instanceof Rejection) return attributes;
+  const id = readId(record, rules.partitions);
+  if (id instanceof Rejection) return id;
+  const data = readData(rules, attributes, record.value);
+  if (data instanceof Rejection) return data;
+  const { operation, version, time } = attributes;
+  if (data.id !== id) return reject("wrong-key", "the document's id is not the event's subject");
+  if (data.version !== version) return reject("invalid-document", `the document's version is not ${header.version}`);
   return {
-    entity: entity.name,
+    entity: rules.entity.name,
     id,
     version,
     operation,
     time,
-    // Whatever it was written as: this is what goes on from here.
-    schemaVersion: entity.schemaVersion,
+    // The document now has the current shape, whatever version it was written in.
+    schemaVersion: rules.entity.schemaVersion,
     document: operation === "deleted" ? null : data,
     traceparent: record.headers[header.traceparent] || undefined,
     actor: record.headers[header.actor] || undefined,
@@ -108,74 +80,95 @@ function judge(by: Rules, record: StoredRecord): EntityEvent {
   };
 }
 
-/**
- * The document in today's shape. An older one is upcast before it is judged: today's schema says nothing about it. A delete has no
- * shape, so it never comes here and is read whatever version its writer had.
- */
-function current({ entity, schema, fits }: Rules, value: unknown, from: number): Document {
-  if (from > entity.schemaVersion)
-    throw new Rejected(
+function readAttributes({ entity, operations }: Rules, record: StoredRecord): Attributes | Rejection {
+  const specversion = requiredHeader(record, header.specversion);
+  if (specversion instanceof Rejection) return specversion;
+  if (specversion !== "1.0") return reject("missing-header", `${header.specversion} must be 1.0`);
+  const type = requiredHeader(record, header.type);
+  if (type instanceof Rejection) return type;
+  const operation = operations.get(type);
+  if (!operation)
+    return reject("unknown-type", `${entity.name} has no event type ${JSON.stringify(type.slice(0, 100))}`);
+  const schemaVersion = positiveInteger(record, header.schemaVersion);
+  if (schemaVersion instanceof Rejection) return schemaVersion;
+  const version = positiveInteger(record, header.version);
+  if (version instanceof Rejection) return version;
+  const time = requiredHeader(record, header.time);
+  if (time instanceof Rejection) return time;
+  if (Number.isNaN(Date.parse(time))) return reject("missing-header", `${header.time} must be a time in RFC 3339`);
+  return { operation, schemaVersion, version, time };
+}
+
+/** Checks that key, subject and partition agree. Otherwise two owners would write one entity, and its order would be lost. */
+function readId(record: StoredRecord, partitions: number): string | Rejection {
+  const subject = requiredHeader(record, header.subject);
+  if (subject instanceof Rejection) return subject;
+  if (!ID.test(subject)) return reject("wrong-key", `${header.subject} must be a UUID in lower case`);
+  if (record.key?.toString("latin1") !== subject) return reject("wrong-key", `the key must equal ${header.subject}`);
+  const partition = partitionForKey(record.key, partitions);
+  return partition === record.partition
+    ? subject
+    : reject("wrong-partition", `this key belongs to partition ${partition}, not ${record.partition}`);
+}
+
+/** A delete has only id and version, so it is valid whatever schema version its writer had. */
+function readData(rules: Rules, attributes: Attributes, value: Buffer | null): Document | Rejection {
+  const parsed = parseJson(value);
+  if (parsed instanceof Rejection) return parsed;
+  return attributes.operation === "deleted"
+    ? matchSchema(deletedSchema, parsed)
+    : readDocument(rules, parsed, attributes.schemaVersion);
+}
+
+/** Upcasts a document of an older schema version first, because the current schema does not describe it. */
+function readDocument({ entity, schema, fits }: Rules, value: unknown, writtenIn: number): Document | Rejection {
+  if (writtenIn > entity.schemaVersion)
+    return reject(
       "unknown-schema-version",
-      `schema version ${from} of ${entity.name} is newer than this stream knows (${entity.schemaVersion}): upgrade the stream, then replay`,
+      `schema version ${writtenIn} of ${entity.name} is newer than this stream's (${entity.schemaVersion}): upgrade the stream, then replay`,
     );
-  if (from === entity.schemaVersion) return fits(value) ? (value as Document) : checked(schema, value, "");
+  if (writtenIn === entity.schemaVersion) return fits(value) ? (value as Document) : matchSchema(schema, value);
+  const document = matchSchema(anyDocument, value);
+  if (document instanceof Rejection) return document;
   try {
-    return checked(
-      schema,
-      upcast(entity, checked(anyDocument, value, ""), from),
-      ` (upcast from schema version ${from})`,
-    );
+    return matchSchema(schema, upcast(entity, document, writtenIn), ` (upcast from schema version ${writtenIn})`);
   } catch (error) {
-    if (error instanceof UpcastError) throw new Rejected("upcast-failed", error.message, error.cause);
+    if (error instanceof UpcastError) return reject("upcast-failed", error.message, error.cause);
     throw error;
   }
 }
 
-function checked(schema: z.ZodType<Document>, value: unknown, how: string): Document {
+/** @param suffix is added to the detail of the rejection. */
+function matchSchema(schema: z.ZodType<Document>, value: unknown, suffix = ""): Document | Rejection {
   const result = schema.safeParse(value);
-  if (!result.success) throw new Rejected("invalid-document", explain(result.error) + how);
-  return result.data;
+  return result.success ? result.data : reject("invalid-document", describeIssues(result.error) + suffix);
 }
 
-/** Key, subject and partition must agree: otherwise two owners would write one entity, and its order would be lost. */
-function placeOf(record: StoredRecord, partitions: number): string {
-  const subject = need(record, header.subject);
-  if (!ID.test(subject)) throw new Rejected("wrong-key", `${header.subject} must be a UUID in lower case`);
-  if (record.key?.toString("latin1") !== subject) throw new Rejected("wrong-key", `the key must be ${header.subject}`);
-  const partition = partitionForKey(record.key, partitions);
-  if (partition !== record.partition)
-    throw new Rejected("wrong-partition", `this key belongs to partition ${partition}, not ${record.partition}`);
-  return subject;
+function requiredHeader(record: StoredRecord, name: string): string | Rejection {
+  return record.headers[name] || reject("missing-header", `${name} is missing`);
 }
 
-function need(record: StoredRecord, name: string): string {
-  const value = record.headers[name];
-  if (value === undefined || value === "") throw new Rejected("missing-header", `${name} is missing`);
-  return value;
-}
-
-function wholeNumber(record: StoredRecord, name: string): number {
-  const text = need(record, name);
+function positiveInteger(record: StoredRecord, name: string): number | Rejection {
+  const text = requiredHeader(record, name);
+  if (text instanceof Rejection) return text;
   const value = Number(text);
-  if (!/^[1-9]\d{0,15}$/.test(text) || !Number.isSafeInteger(value))
-    throw new Rejected("missing-header", `${name} must be a whole number from 1`);
-  return value;
+  return /^[1-9]\d{0,15}$/.test(text) && Number.isSafeInteger(value)
+    ? value
+    : reject("missing-header", `${name} must be a whole number of at least 1`);
 }
 
-function parse(value: Buffer | null): unknown {
+function parseJson(value: Buffer | null): unknown {
   if (value === null || value.length === 0)
-    throw new Rejected("no-value", "the value is empty; a delete is an event of its own");
+    return reject("no-value", "the value is empty; a delete is an event with a value");
   try {
     return JSON.parse(utf8.decode(value));
   } catch (error) {
-    throw new Rejected(
-      "malformed-json",
-      `the value is not JSON in UTF-8 (${error instanceof Error ? error.name : "unreadable"})`,
-    );
+    const { name } = error instanceof Error ? error : { name: "unreadable" };
+    return reject("malformed-json", `the value is not JSON in UTF-8 (${name})`);
   }
 }
 
-const explain = (error: z.ZodError): string =>
+const describeIssues = (error: z.ZodError): string =>
   error.issues
     .slice(0, 10)
     .map((issue) => `/${issue.path.join("/")}: ${issue.message}`)

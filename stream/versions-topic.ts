@@ -1,12 +1,17 @@
-/** What is known, as records of the compacted versions topic: one per entity, the last of a flush carries the checkpoint. */
+/** Format of the compacted versions topic: a record per entity; the last record of a flush carries the checkpoint. */
 import type { EntityId, Version } from "../contracts/entity/document.ts";
 import type { OutgoingRecord, StoredRecord } from "../kafka/log.ts";
 import type { Checkpoint } from "./version-store.ts";
 
+/** Header of a flush's last record: the checkpoint as JSON. */
 const CHECKPOINT = "lockstep-checkpoint";
 const NO_HEADERS = {};
 
-/** Records of one flush. The checkpoint must be true for the changes: everything before `next` is in them or flushed earlier. */
+/**
+ * Makes the records of one flush. It must contain every change before `checkpoint.next` that no earlier flush contains.
+ *
+ * @returns no records when there are no changes.
+ */
 export function encodeFlush(changes: ReadonlyMap<EntityId, Version>, checkpoint: Checkpoint): OutgoingRecord[] {
   const records = [...changes].map(([id, version]) => ({
     key: id,
@@ -18,6 +23,7 @@ export function encodeFlush(changes: ReadonlyMap<EntityId, Version>, checkpoint:
   return [...records, { ...last, headers: { [CHECKPOINT]: JSON.stringify(checkpoint) } }];
 }
 
+/** Reads records of the topic: the newest version of each entity, and the last checkpoint, if there is one. */
 export function decodeFlushed(records: readonly StoredRecord[]): {
   changes: Map<EntityId, Version>;
   checkpoint: Checkpoint | undefined;
@@ -28,8 +34,8 @@ export function decodeFlushed(records: readonly StoredRecord[]): {
     if (!record.key || !record.value) continue;
     const { version } = JSON.parse(record.value.toString()) as { version: Version };
     changes.set(record.key.toString(), version);
-    const marked = record.headers[CHECKPOINT];
-    if (marked) checkpoint = JSON.parse(marked) as Checkpoint;
+    const encoded = record.headers[CHECKPOINT];
+    if (encoded) checkpoint = JSON.parse(encoded) as Checkpoint;
   }
   return { changes, checkpoint };
 }

@@ -13,6 +13,7 @@ import { deadLetterTopic, eventsTopic, replicaTopic } from "../../../contracts/t
 import { connectLog } from "../../../kafka/connect-log.ts";
 import type { Log, StoredRecord } from "../../../kafka/log.ts";
 import { createLogger } from "../../../observability/logger.ts";
+import { Rejection } from "../../../stream/rejection.ts";
 import { validatorOf } from "../../../stream/validate.ts";
 import { inStep, lostInSource, topicViolations } from "../../harness/checker.ts";
 import { eventually } from "../../harness/eventually.ts";
@@ -238,7 +239,7 @@ async function judgeLog(stack: Stack, after: EntityDeclaration): Promise<void> {
     const events = await recordsOf(log, eventsTopic(after).name);
     expect(versionsIn(events)).toEqual(["1", "2"]);
     const validate = validatorOf(after, await log.partitions(eventsTopic(after).name));
-    expect(events.map((record) => validate(record)).filter((verdict) => "rejection" in verdict)).toEqual([]);
+    expect(events.map((record) => validate(record)).filter((result) => result instanceof Rejection)).toEqual([]);
     for (const replica of after.replicas) {
       const routed = await recordsOf(log, replicaTopic(after, replica.name).name);
       expect(versionsIn(routed)).toEqual(["1", "2"]);

@@ -16,7 +16,7 @@ import { controlTopic, eventsTopic, receiptsTopic } from "../../../contracts/top
 import { connectLog } from "../../../kafka/connect-log.ts";
 import { brokerOptions } from "../../../kafka/security.ts";
 import { createLogger } from "../../../observability/logger.ts";
-import { ensureFlowTopics } from "../../../pipeline/ensure-topics.ts";
+import { ensureEntityTopics } from "../../../pipeline/ensure-topics.ts";
 import { readSettings } from "../../../platform/settings/settings.ts";
 import { request } from "../../harness/client.ts";
 import { eventually } from "../../harness/eventually.ts";
@@ -66,7 +66,7 @@ const entriesOf = (user: string, { resource, name, prefixed, operations }: Broke
 
 async function prepareTopics(): Promise<void> {
   const log = await connectLog({ brokers: [broker.open], clientId: "prepare", logger });
-  await ensureFlowTopics(log, readSettings({ LOCKSTEP_PARTITIONS: "2" }));
+  await ensureEntityTopics(log, readSettings({ LOCKSTEP_PARTITIONS: "2" }));
   const one = { partitions: 1, replicationFactor: 1, minInSyncReplicas: 1 };
   await log.ensureTopics([receiptsTopic, controlTopic], one);
   await log.close();

@@ -1,5 +1,6 @@
--- Takes: $1 most rows, $2 whether commit timestamps are tracked. Answers the oldest committed changes.
--- No "id > last seen": a row whose transaction began early and committed late has a small seq and must still be found.
+-- Reads the oldest committed changes.
+-- Parameters: $1 maximum number of rows; $2 whether the server tracks commit timestamps.
+-- There is no "seq > last seen": a transaction may get a small seq early and commit late, and its row must still be found.
 select
   seq::text as seq,
   entity,
@@ -17,5 +18,5 @@ select
     'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
   ) as time
 from lockstep.outbox
-order by outbox.seq -- not the text of it
+order by outbox.seq -- the bigint column, not the text column of the result
 limit $1::int

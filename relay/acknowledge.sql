@@ -1,0 +1,11 @@
+-- Deletes rows that the log has stored, and saves the relay's positions in the log.
+-- Parameters: $1 seqs of the rows; $2 a JSON list of {topic, partition, next}.
+-- One statement does both. The next leader reads the log from the saved positions, so it finds every change that is
+-- stored there and still in the outbox.
+with deleted as (
+  delete from lockstep.outbox where seq = any ($1::text::bigint[])
+)
+insert into lockstep.relay_positions as p (topic, "partition", next_offset)
+select topic, "partition", next
+from jsonb_to_recordset($2::text::jsonb) as saved (topic text, "partition" int, next bigint)
+on conflict (topic, "partition") do update set next_offset = excluded.next_offset

@@ -1,0 +1,70 @@
+/** What the leading relay does at an interval beside its loop: report the outbox's depth, vacuum it, write the canary. */
+import type { Sql } from "postgres";
+import type { Logger } from "../observability/logger.ts";
+import type { Metrics } from "../observability/metrics.ts";
+import { CanaryWriter } from "./canary-writer.ts";
+import { Outbox } from "./outbox.ts";
+import type { Relay } from "./relay.ts";
+
+const DEPTH_INTERVAL_MS = 1_000;
+const VACUUM_INTERVAL_MS = 1_000;
+/** Deleted rows that are worth a vacuum, which takes some milliseconds. */
+const VACUUM_ROWS = 500;
+
+/** Collaborators of {@link PeriodicJobs}. */
+export interface PeriodicJobsDeps {
+  readonly outbox: Outbox;
+  readonly relay: Relay;
+  /** A connection beside the relay's session. */
+  readonly sql: Sql;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** Settings of {@link PeriodicJobs}. */
+export interface PeriodicJobsOptions {
+  /** Seconds between two canary writes; 0 writes none. */
+  readonly canaryIntervalS: number;
+  /** Called when the relay's session fails. */
+  readonly onSessionFailure: (error: unknown) => void;
+}
+
+/** Runs the jobs until it is disposed. */
+export class PeriodicJobs implements Disposable {
+  private readonly timers: readonly Timer[];
+  private readonly canary: CanaryWriter;
+  /** `relay.deletedRows` at the last vacuum. */
+  private vacuumedRows = 0;
+
+  constructor(
+    private readonly deps: PeriodicJobsDeps,
+    { canaryIntervalS, onSessionFailure }: PeriodicJobsOptions,
+  ) {
+    this.timers = [
+      setInterval(() => this.reportDepth().catch(onSessionFailure), DEPTH_INTERVAL_MS),
+      setInterval(() => this.vacuum(), VACUUM_INTERVAL_MS),
+    ];
+    this.canary = new CanaryWriter(deps, canaryIntervalS);
+  }
+
+  [Symbol.dispose](): void {
+    for (const timer of this.timers) clearInterval(timer);
+    this.canary[Symbol.dispose]();
+  }
+
+  private async reportDepth(): Promise<void> {
+    const { outbox, metrics } = this.deps;
+    const { depth, oldestAgeSeconds } = await outbox.depth();
+    metrics.outboxDepth.set(depth);
+    metrics.outboxOldestAge.set(oldestAgeSeconds);
+  }
+
+  private async vacuum(): Promise<void> {
+    const { relay, sql, logger } = this.deps;
+    if (relay.deletedRows - this.vacuumedRows < VACUUM_ROWS) return;
+    this.vacuumedRows = relay.deletedRows;
+    await Outbox.vacuum(sql).catch((error) =>
+      logger.warn({ err: error }, "vacuum of lockstep.outbox failed; reads get slower until the next one succeeds"),
+    );
+  }
+}

@@ -1,0 +1,60 @@
+/** Step 6 of the stream: metrics and log lines of one input partition. */
+import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
+import { streamGroup } from "../contracts/topics.ts";
+import type { Batch, TopicPartition } from "../kafka/log.ts";
+import type { Logger } from "../observability/logger.ts";
+import type { Metrics } from "../observability/metrics.ts";
+import type { ConsumerLags } from "../pipeline/consumer-lags.ts";
+import type { Decision, Outcome } from "./decide.ts";
+import type { OwnedPartition } from "./owned-partition.ts";
+
+export interface PartitionMetricsDeps {
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly lags: ConsumerLags;
+}
+
+/** Events and lag of an internal entity are not counted; its takeovers and gaps are. */
+export class PartitionMetrics {
+  constructor(
+    private readonly deps: PartitionMetricsDeps,
+    private readonly entity: EntityDeclaration,
+    private readonly at: TopicPartition,
+  ) {}
+
+  takenOver({ next, gap }: OwnedPartition): void {
+    const { logger, metrics } = this.deps;
+    metrics.streamTakeovers.inc();
+    logger.info({ ...this.at, next }, "partition taken over");
+    if (!gap) return;
+    metrics.inputGaps.inc({ group: streamGroup });
+    logger.error(
+      { ...this.at, ...gap },
+      "the log deleted events before the stream processed them; verify the replicas (lockstep verify)",
+    );
+  }
+
+  /** Counts the outcomes that no earlier owner has counted, and logs the rejected records. */
+  countDecisions(owned: OwnedPartition, decisions: readonly Decision[]): void {
+    const counts = new Map<Outcome, number>();
+    for (const decision of decisions) {
+      const { offset, outcome } = decision;
+      if (owned.isCounted(offset)) continue;
+      counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
+      if (decision.outcome !== "invalid") continue;
+      const { rejection, source } = decision;
+      const { reason, detail } = rejection;
+      this.deps.logger.warn(
+        { ...this.at, offset, ...source, reason, detail },
+        "event rejected and written to the dead-letter topic",
+      );
+    }
+    if (this.entity.internal) return;
+    for (const [outcome, count] of counts) this.deps.metrics.streamEvents.inc({ outcome }, count);
+  }
+
+  /** Sets the partition's lag after a batch. */
+  reportLag({ highWatermark }: Batch, { next }: OwnedPartition): void {
+    if (!this.entity.internal) this.deps.lags.set(this.at, Math.max(0, highWatermark - next));
+  }
+}

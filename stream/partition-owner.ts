@@ -1,0 +1,104 @@
+/**
+ * This instance's ownership of one input partition.
+ *
+ * States: released → taking over → owned → released.
+ * - released: this instance writes nothing for the partition. Left by {@link PartitionOwner.acquire}.
+ * - taking over: `takeOver` runs; all callers of `acquire` share it. When it fails, the partition is released again.
+ * - owned: the writer is open, and changes are flushed to the versions topic every {@link FLUSH_MS}. Left by
+ *   {@link PartitionOwner.release}, by a failed write (the writer is then dead) and after {@link RENEW_MS}.
+ */
+import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
+import { versionsTopic } from "../contracts/topics.ts";
+import type { Log, TopicPartition } from "../kafka/log.ts";
+import type { Logger } from "../observability/logger.ts";
+import type { OwnedPartition } from "./owned-partition.ts";
+import type { PartitionMetrics } from "./partition-metrics.ts";
+import { takeOver } from "./take-over.ts";
+import type { VersionStore } from "./version-store.ts";
+import { encodeFlush } from "./versions-topic.ts";
+
+/** Time between two flushes. After a move to another machine, at most this much input is decided again. */
+const FLUSH_MS = 1_000;
+/** Brokers forget a producer id that was idle for a day. The owner fences again well before that. */
+const RENEW_MS = 12 * 60 * 60 * 1_000;
+
+export interface PartitionOwnerDeps {
+  readonly log: Log;
+  readonly versions: VersionStore;
+  readonly logger: Logger;
+  readonly metrics: PartitionMetrics;
+}
+
+export class PartitionOwner {
+  private owned: OwnedPartition | undefined;
+  private ownedSinceMs = 0;
+  private takingOver: Promise<OwnedPartition> | undefined;
+  private flushTimer: Timer | undefined;
+
+  constructor(
+    private readonly deps: PartitionOwnerDeps,
+    private readonly entity: EntityDeclaration,
+    private readonly at: TopicPartition,
+  ) {}
+
+  /** Takes the partition over unless this instance owns it. @throws {Error} as {@link takeOver}. */
+  async acquire(): Promise<OwnedPartition> {
+    if (this.owned && Date.now() - this.ownedSinceMs > RENEW_MS) await this.release();
+    if (this.owned?.isOpen) return this.owned;
+    this.takingOver ??= this.takeOver().finally(() => {
+      this.takingOver = undefined;
+    });
+    return this.takingOver;
+  }
+
+  /** Closes the writer, after a takeover in progress. The next owner fences it in any case. */
+  async release(): Promise<void> {
+    await this.takingOver?.catch(() => {});
+    await this.close();
+  }
+
+  /** Flushes within {@link FLUSH_MS}. */
+  scheduleFlush(): void {
+    this.flushTimer ??= setTimeout(() => void this.flush(), FLUSH_MS);
+  }
+
+  /** Writes the changes that the versions topic lacks. Never rejects: a failed write closes the writer, so the next step fails. */
+  async flush(): Promise<void> {
+    clearTimeout(this.flushTimer);
+    this.flushTimer = undefined;
+    const { owned } = this;
+    const { versions, logger } = this.deps;
+    if (!owned?.isOpen) return;
+    try {
+      // Both are read without an `await` in between: the checkpoint is valid only with every change before it. It is the
+      // stored one, because a write in progress may have moved the end of one output and not yet of another.
+      const unflushed = versions.unflushed(owned.key);
+      const checkpoint = versions.checkpoint(owned.key);
+      if (unflushed.changes.size === 0 || !checkpoint) return;
+      await owned.write(versionsTopic(this.entity).name, encodeFlush(unflushed.changes, checkpoint));
+      versions.markFlushed(owned.key, unflushed);
+    } catch (error) {
+      if (owned === this.owned)
+        logger.warn(
+          { err: error, ...this.at },
+          "versions were not flushed to the versions topic; the next takeover of the partition flushes them",
+        );
+    }
+  }
+
+  private async takeOver(): Promise<OwnedPartition> {
+    await this.close();
+    this.owned = await takeOver(this.deps, this.entity, this.at.partition);
+    this.ownedSinceMs = Date.now();
+    this.deps.metrics.takenOver(this.owned);
+    return this.owned;
+  }
+
+  private async close(): Promise<void> {
+    clearTimeout(this.flushTimer);
+    this.flushTimer = undefined;
+    const { owned } = this;
+    this.owned = undefined;
+    await owned?.close();
+  }
+}

@@ -1,0 +1,34 @@
+/** Why the stream rejects a record. A check returns a {@link Rejection} instead of its result; it does not throw. */
+import type { ReasonName, reasons } from "../contracts/dead-letter.ts";
+
+/** The reasons for a dead letter that the stream may give. */
+export type Reason = { [R in ReasonName]: (typeof reasons)[R]["by"] extends "stream" ? R : never }[ReasonName];
+
+/** Detail and stack contain no value of the document, because the document may have private fields. */
+export class Rejection {
+  constructor(
+    readonly reason: Reason,
+    /** Says which part of the record is wrong and what was expected. */
+    readonly detail: string,
+    readonly stack: string,
+  ) {}
+}
+
+/**
+ * Makes the rejection of a record that fails a check.
+ *
+ * @param cause an error of the project's own code, for example of an upcaster. The rejection shows where it was thrown.
+ */
+export function reject(reason: Reason, detail: string, cause?: unknown): Rejection {
+  const own = new Error(detail);
+  Error.captureStackTrace(own, reject);
+  // The cause's message is left out: it may quote a value of the document.
+  const causeFrames = cause instanceof Error ? (cause.stack ?? "").split("\n").filter((l) => /^\s+at /.test(l)) : [];
+  return new Rejection(reason, detail, [own.stack ?? detail, ...causeFrames].join("\n"));
+}
+
+/** Makes the rejection for an error that no check expects: a bug in Lockstep, or in a declaration's filter or projection. */
+export function internalRejection(error: unknown): Rejection {
+  const { message, stack = message } = error instanceof Error ? error : new Error(String(error));
+  return new Rejection("internal", message, stack);
+}

@@ -1,0 +1,48 @@
+/** Trace spans around the steps of one chunk of input: one for each trace that has events in it. */
+import type { EntityEvent } from "../contracts/event.ts";
+import { streamGroup } from "../contracts/topics.ts";
+import type { TopicPartition } from "../kafka/log.ts";
+import { BatchSpans } from "../observability/batch-spans.ts";
+import { SpanKind } from "../observability/trace.ts";
+
+/** The spans begin with {@link traceparentOf} and end when the outputs are stored. */
+export class RouteSpans {
+  private readonly spans: BatchSpans;
+
+  constructor({ topic, partition }: TopicPartition) {
+    this.spans = new BatchSpans(`route ${topic}`, {
+      kind: SpanKind.CONSUMER,
+      attributes: {
+        "messaging.system": "kafka",
+        "messaging.operation.name": "route",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": topic,
+        "messaging.destination.partition.id": String(partition),
+        "messaging.consumer.group.name": streamGroup,
+      },
+    });
+  }
+
+  /** Starts the event's span unless its trace has one. @returns the span's context, for the headers of the outputs. */
+  readonly traceparentOf = (event: EntityEvent, offset: number, replicas: readonly string[]): string | undefined =>
+    this.spans.of({
+      parent: event.traceparent,
+      sinceMs: Date.parse(event.time),
+      attributes: {
+        "messaging.kafka.offset": offset,
+        "lockstep.entity.version": event.version,
+        "lockstep.replicas": [...replicas],
+      },
+    }).traceparent;
+
+  /** Waits for `work`, then ends all spans; they end as failed when `work` rejects. @throws whatever `work` rejects with. */
+  async endAfter(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+      this.spans.end();
+    } catch (error) {
+      this.spans.end(error);
+      throw error;
+    }
+  }
+}

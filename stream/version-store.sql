@@ -1,0 +1,14 @@
+-- Schema of the local version store. `scope` is the name of an input partition: products.events/3.
+create table if not exists known (
+  scope text not null,
+  id text not null,
+  version integer not null,
+  flush integer not null, -- the versions topic has this version from the scope's flush of this number on
+  primary key (scope, id)
+) without rowid;
+create table if not exists checkpoint (
+  scope text primary key,
+  next integer not null,
+  ends text not null,
+  flushed integer not null default 0 -- number of the last flush that the versions topic has
+) without rowid;

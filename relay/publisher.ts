@@ -102,16 +102,16 @@ export class Publisher {
     await this.writer?.close();
   }
 
-  private async readBack(at: TopicPartition, fencedAt: number): Promise<void> {
+  private async readBack(at: TopicPartition, fenceOffset: number): Promise<void> {
     const key = partitionKey(at);
     // A saved position beyond the end belongs to a topic that was deleted and created again.
-    const from = Math.min(this.savedPositions.get(key)?.next ?? 0, fencedAt);
-    for await (const records of this.log.read(at, from, fencedAt))
+    const from = Math.min(this.savedPositions.get(key)?.next ?? 0, fenceOffset);
+    for await (const records of this.log.read(at, from, fenceOffset))
       for (const { headers } of records) {
         // A replayed dead letter has the id of its change, but the relay did not write it.
         const id = headers[header.replayOf] === undefined && headers[header.id];
         if (id) this.storedChanges.add(id);
       }
-    this.positions.set(key, { ...at, next: fencedAt });
+    this.positions.set(key, { ...at, next: fenceOffset });
   }
 }

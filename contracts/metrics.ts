@@ -149,7 +149,7 @@ export const metrics = {
   confirmations: declare({
     name: "lockstep_confirmations_total",
     kind: "counter",
-    help: "Replicas waited for by writes with Prefer: wait; confirmed: had it in time, behind: had not",
+    help: "Replicas waited for by writes with Prefer: wait; confirmed: in time, behind: not in time, unknown: the gateway could not read receipts",
     labels: ["replica", "outcome"],
   }),
   replayedWrites: declare({

@@ -48,6 +48,7 @@ export async function startGateway({ settings, logger, metrics }: ServiceDeps): 
   const connect = () => connectLog({ ...brokerOptions(settings), clientId: "lockstep-gateway", logger });
   const receipts = new ReceiptListener(connect, logger);
   receipts.registerMetrics(metrics);
+  receipts.start();
   const deps = {
     receipts,
     metrics,

@@ -1,6 +1,6 @@
 /**
  * Waits for the receipts in which replicas report that they applied a write: what `Prefer: wait` asks for. The listener
- * connects to the log at the first such write. A gateway without such writes needs no log.
+ * connects to the log when the gateway starts. A gateway is ready without it: writes do not need the log.
  */
 import type { EntityId, Version } from "../contracts/entity/document.ts";
 import { decodeReceipt, type Receipt } from "../contracts/receipt.ts";
@@ -52,7 +52,7 @@ export class ReceiptListener {
   private readonly recent = new Map<string, Map<string, AppliedVersion>>();
   private readonly waiting = new Map<string, Set<() => void>>();
 
-  /** @param connect opens the connection to the log; called at the first subscription, and again after it failed. */
+  /** @param connect opens the connection to the log; called again at the next subscription after it failed. */
   constructor(
     private readonly connect: () => Promise<Log>,
     private readonly logger: Logger,
@@ -62,6 +62,13 @@ export class ReceiptListener {
   registerMetrics(metrics: Metrics): void {
     watchBuffer(metrics, "waiting-writes", MAX_WAITING, () => this.subscriptions);
     watchBuffer(metrics, "remembered-receipts", MAX_RECENT, () => this.recent.size);
+  }
+
+  /** Connects in the background, so that the first write that waits finds a connection. */
+  start(): void {
+    this.watching ??= this.watch();
+    // A failure is logged, and the next subscription connects again.
+    this.watching.catch(() => {});
   }
 
   /**

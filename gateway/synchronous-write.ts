@@ -8,8 +8,11 @@ import { decodeSyncTokens, encodeSyncToken, type TokenEntry } from "../contracts
 import type { Metrics } from "../observability/metrics.ts";
 import type { ReceiptListener, ReceiptSubscription, ReplicaLatencies } from "./receipt-listener.ts";
 
-/** Longest delay of a write until the gateway reads receipts, in milliseconds. */
-const SUBSCRIBE_TIMEOUT_MS = 500;
+/**
+ * Longest delay of a write until the gateway reads receipts, in milliseconds. The gateway connects when it starts, so only the
+ * first writes after a start, and writes while the log is unavailable, are delayed at all.
+ */
+const SUBSCRIBE_TIMEOUT_MS = 3_000;
 
 /** Collaborators and limit of {@link SynchronousWrite}. */
 export interface SynchronousWriteDeps {
@@ -81,11 +84,13 @@ export class SynchronousWrite implements Disposable {
 
   private reportWait(wait: Wait, latencies: ReplicaLatencies): void {
     this.c.header("preference-applied", wait.applied);
+    // Without a subscription nothing is known about the replicas: they may have the write.
+    const notConfirmed = this.subscription ? "behind" : "unknown";
     // A list with parameters (RFC 9651): `catalog;ms=12, storefront;behind`.
-    const items = [...latencies].map(([name, ms]) => (ms === undefined ? `${name};behind` : `${name};ms=${ms}`));
+    const items = [...latencies].map(([name, ms]) => `${name};${ms === undefined ? notConfirmed : `ms=${ms}`}`);
     this.c.header("lockstep-replicas", items.join(", "));
     for (const [replica, ms] of latencies)
-      this.deps.metrics.confirmations.inc({ replica, outcome: ms === undefined ? "behind" : "confirmed" });
+      this.deps.metrics.confirmations.inc({ replica, outcome: ms === undefined ? notConfirmed : "confirmed" });
   }
 }
 

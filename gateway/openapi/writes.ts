@@ -31,8 +31,9 @@ const written: Readonly<Record<string, Header>> = {
   },
   "Preference-Applied": headers.preferenceApplied,
   "Lockstep-Replicas": {
-    description: "how the wait went in each replica: milliseconds, or that it is behind",
-    schema: text(/^[\w-]+;(behind|ms=\d+)(, [\w-]+;(behind|ms=\d+))*$/),
+    description:
+      "for each replica: after how many milliseconds it had the write, `behind` when it did not confirm in time, or `unknown`",
+    schema: text(/^[\w-]+;(behind|unknown|ms=\d+)(, [\w-]+;(behind|unknown|ms=\d+))*$/),
   },
 };
 

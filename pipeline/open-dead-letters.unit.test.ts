@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { product } from "../contracts/entities/product.ts";
-import { DeadLetterIndex } from "../operations/dead-letters/read-dead-letters.ts";
+import { DeadLetterIndex } from "../operations/dead-letters/dead-letter-index.ts";
 import { letterRecord, markRecord } from "../tests/harness/letters.ts";
 import { OpenDeadLetters } from "./open-dead-letters.ts";
 

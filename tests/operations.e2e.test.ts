@@ -52,7 +52,7 @@ test("journey tells where an entity is at every hop, and that nothing knows one"
   expect(deleted[0]!.replicas.map(({ decision }) => decision)).toEqual(["deleted", "deleted"]);
   expect(await lockstep(stack, "journey", crypto.randomUUID())).toMatchObject({
     status: 1,
-    stdout: expect.stringContaining("nothing knows"),
+    stdout: expect.stringContaining("there is no entity"),
   });
   expect((await lockstep(stack, "journey", "cup")).status).toBe(2);
   expect((await request("GET", `${catalog}/health/ready`)).status).toBe(200);

@@ -5,7 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "../../observability/logger.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import type { Connections } from "../../operations/connect.ts";
-import { readConsumerLags, readOutbox } from "../../operations/status/status.ts";
+import { readConsumerLags } from "../../operations/status/consumer-lag.ts";
+import { readOutbox } from "../../operations/status/status.ts";
 import type { Service } from "../../platform/service.ts";
 
 export interface OutsideParts {

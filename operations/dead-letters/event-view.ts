@@ -1,4 +1,4 @@
-/** A letter's event beside what was expected of it, field by field. Pure. */
+/** Compares a dead letter's event with the declaration, field by field. Pure. */
 import { z } from "zod";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { type Field, systemFields } from "../../contracts/entity/fields.ts";
@@ -6,88 +6,97 @@ import { documentSchema } from "../../contracts/entity/schemas.ts";
 import { upcast } from "../../contracts/entity/upcast.ts";
 import { header } from "../../contracts/event.ts";
 
+/** One field of the event, or of the declaration. */
 export interface FieldView {
   readonly field: string;
-  /** As JSON; hidden where it is private or not declared, unless revealed. Null when the event does not have it. */
+  /** The value as JSON. A private or undeclared value is hidden unless revealed. Null: the event has no such field. */
   readonly value: string | null;
-  /** What the declaration asks for, as JSON Schema; null for a field that is not declared. */
+  /** The declared type as JSON Schema. Null: the field is not declared. */
   readonly expected: string | null;
+  /** Why the value is not valid. Null: it is. */
   readonly problem: string | null;
 }
 
+/** An event beside its declaration. */
 export interface EventView {
-  /** Why the fields cannot be told; then there are none. */
+  /** Why the fields cannot be read. Null: they can. */
   readonly unreadable: string | null;
+  /** Empty when the event cannot be read. */
   readonly fields: readonly FieldView[];
 }
+
+type Document = Record<string, unknown>;
+type Headers = Readonly<Record<string, Buffer>>;
 
 const HIDDEN = "(hidden; --reveal shows it)";
 
 /**
- * @param replica whose projection the event is; undefined for an event of the source.
- * @param reveal shows private values too.
+ * Compares an event with its declaration. An event of an older schema version is upcast first, where that is possible.
+ *
+ * @param replica the replica whose projection the event is; undefined for an event of the source.
+ * @param reveal shows private and undeclared values, too.
  */
 export function viewEvent(
   entity: EntityDeclaration,
   replica: string | undefined,
-  { value, headers }: { readonly value: Buffer | null; readonly headers: Readonly<Record<string, Buffer>> },
+  { value, headers }: { readonly value: Buffer | null; readonly headers: Headers },
   reveal: boolean,
 ): EventView {
-  if (value === null) return { unreadable: "there is no value: a delete", fields: [] };
-  let given: unknown;
-  try {
-    given = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(value));
-  } catch {
-    return { unreadable: `the value is not JSON in UTF-8 (${value.length} bytes)`, fields: [] };
-  }
-  if (typeof given !== "object" || given === null || Array.isArray(given))
-    return { unreadable: "the value is no JSON object", fields: [] };
+  const parsed = parseDocument(value);
+  if (typeof parsed === "string") return { unreadable: parsed, fields: [] };
   const declared =
     replica === undefined ? entity.fields : (entity.replicas.find((r) => r.name === replica)?.fields ?? {});
-  const document = current(entity, given as Record<string, unknown>, replica, headers);
+  const document = replica === undefined ? upcastIfOlder(entity, parsed, headers) : parsed;
   const fields: Readonly<Record<string, Field>> = { ...systemFields, ...declared };
-  const checked = documentSchema({ fields: declared }).safeParse(document);
-  const problems = new Map<string, string>();
-  for (const issue of checked.error?.issues ?? [])
-    for (const name of issue.code === "unrecognized_keys" ? issue.keys : [String(issue.path[0] ?? "")])
-      problems.set(name, issue.code === "unrecognized_keys" ? "is not declared" : issue.message);
+  const problems = findProblems(declared, document);
   const names = new Set([...Object.keys(fields), ...Object.keys(document)]);
-  return {
-    unreadable: null,
-    fields: [...names].map((name) => {
-      const field = fields[name];
-      const hidden = !reveal && (!field || field.private || entity.fields[name]?.private === true);
-      const text = name in document ? JSON.stringify(document[name]) : null;
-      return {
-        field: name,
-        value: text !== null && hidden ? HIDDEN : text,
-        expected: field ? expectedText(field) : null,
-        problem: problems.get(name) ?? null,
-      };
-    }),
-  };
+  const views = [...names].map((name) => {
+    const field = fields[name];
+    const isHidden = !reveal && (!field || field.private || entity.fields[name]?.private === true);
+    const text = name in document ? JSON.stringify(document[name]) : null;
+    return {
+      field: name,
+      value: text !== null && isHidden ? HIDDEN : text,
+      expected: field ? expectedText(field) : null,
+      problem: problems.get(name) ?? null,
+    };
+  });
+  return { unreadable: null, fields: views };
 }
 
-/** In today's shape, where an older one can be brought there. */
-function current(
-  entity: EntityDeclaration,
-  given: Record<string, unknown>,
-  replica: string | undefined,
-  headers: Readonly<Record<string, Buffer>>,
-): Record<string, unknown> {
-  const from = Number(headers[header.schemaVersion]?.toString());
-  if (replica !== undefined || !Number.isSafeInteger(from) || from < 1 || from >= entity.schemaVersion) return given;
+/** @returns the document, or why there is none. */
+function parseDocument(value: Buffer | null): Document | string {
+  if (value === null) return "the event has no value: it is a delete";
+  let parsed: unknown;
   try {
-    return upcast(entity, given, from);
+    parsed = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(value));
   } catch {
-    return given; // the letter's detail says why
+    return `the value is not JSON in UTF-8 (${value.length} bytes)`;
+  }
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) return "the value is not a JSON object";
+  return parsed as Document;
+}
+
+function findProblems(declared: Readonly<Record<string, Field>>, document: Document): Map<string, string> {
+  const problems = new Map<string, string>();
+  for (const issue of documentSchema({ fields: declared }).safeParse(document).error?.issues ?? [])
+    if (issue.code === "unrecognized_keys") for (const name of issue.keys) problems.set(name, "is not declared");
+    else problems.set(String(issue.path[0] ?? ""), issue.message);
+  return problems;
+}
+
+function upcastIfOlder(entity: EntityDeclaration, document: Document, headers: Headers): Document {
+  const version = Number(headers[header.schemaVersion]?.toString());
+  if (!Number.isSafeInteger(version) || version < 1 || version >= entity.schemaVersion) return document;
+  try {
+    return upcast(entity, document, version);
+  } catch {
+    return document; // the dead letter's detail has the upcaster's error
   }
 }
 
 function expectedText({ schema }: Field): string {
-  const { $schema: _, ...shape } = z.toJSONSchema(schema, { unrepresentable: "any", io: "input" }) as Record<
-    string,
-    unknown
-  >;
+  const jsonSchema = z.toJSONSchema(schema, { unrepresentable: "any", io: "input" }) as Record<string, unknown>;
+  const { $schema: _, ...shape } = jsonSchema;
   return JSON.stringify(shape);
 }

@@ -10,7 +10,7 @@ const view = (overrides: Record<string, unknown>, reveal = false) => {
   return viewEvent(product, undefined, { value: Buffer.from(value!), headers: bytes }, reveal);
 };
 
-test("each field stands beside what was expected of it, and its problem", () => {
+test("each field has its value, its declared type and its problem", () => {
   const { fields } = view({ stock: "many", colour: "red" });
   const problems = fields.filter(({ problem }) => problem).map(({ field }) => field);
   expect(problems.toSorted()).toEqual(["colour", "stock"]);
@@ -19,13 +19,13 @@ test("each field stands beside what was expected of it, and its problem", () => 
   expect(fields.find(({ field }) => field === "colour")?.expected).toBeNull();
 });
 
-test("private values, and those of fields that nobody declared, are shown only when revealed", () => {
+test("private values and undeclared values are shown only when revealed", () => {
   const secret = { cost: "1234567.89", formerCost: "7654321.98" };
   expect(JSON.stringify(view(secret))).not.toMatch(/1234567|7654321/);
   expect(JSON.stringify(view(secret, true))).toMatch(/1234567.*7654321/);
 });
 
-test("a field that is missing is told", () => {
+test("a declared field that the event does not have is shown with a problem", () => {
   const document = productDocument();
   const value = Buffer.from(JSON.stringify({ id: document.id }));
   const { fields } = viewEvent(product, "catalog", { value, headers: {} }, false);
@@ -34,7 +34,7 @@ test("a field that is missing is told", () => {
   expect(fields.map(({ field }) => field)).not.toContain("cost");
 });
 
-test("what is no document is said to be none", () => {
+test("a value that is not a document is reported as unreadable", () => {
   const of = (value: Buffer | null) => viewEvent(product, undefined, { value, headers: {} }, false).unreadable;
   expect([of(null), of(Buffer.from("[]")), of(Buffer.from([0xff]))].map((why) => why !== null)).toEqual([
     true,

@@ -1,9 +1,9 @@
-/** Letters as pages, the oldest first. Pure. */
+/** Lists dead letters in pages, the oldest first. Pure. */
 import { originName } from "../../contracts/dead-letter.ts";
 import { table } from "../../platform/table.ts";
-import { type DeadLetterEntry, type DeadLetterState, deadLetterStates } from "./read-dead-letters.ts";
+import { type DeadLetterEntry, type DeadLetterState, deadLetterStates } from "./dead-letter-index.ts";
 
-/** A letter as `--json` tells it. */
+/** A dead letter in the JSON output. */
 export const toListItem = ({ name, entity, deadLetter, state }: DeadLetterEntry) => ({
   origin: name,
   state,
@@ -18,17 +18,26 @@ export const toListItem = ({ name, entity, deadLetter, state }: DeadLetterEntry)
   replayOf: deadLetter.replayOf ?? null,
 });
 
+/** One page of the list. */
 export interface DeadLetterPage {
   readonly items: readonly DeadLetterEntry[];
-  /** Of all, not of this page alone. */
+  /** Number of dead letters by state, over all pages. */
   readonly counts: Readonly<Record<DeadLetterState, number>>;
+  /** The cursor of the next page; null on the last one. */
   readonly nextCursor: string | null;
 }
 
-const placeOf = ({ deadLetter }: DeadLetterEntry): string =>
+/** Orders by the time at which the record became a dead letter, then by origin. */
+const sortKey = ({ deadLetter }: DeadLetterEntry): string =>
   `${String(deadLetter.atMs).padStart(15, "0")} ${originName(deadLetter.origin)}`;
 
-/** @param cursor the `nextCursor` of the page before. @param state which to list; counted are all. */
+/**
+ * Cuts a page out of all dead letters.
+ *
+ * @param state which dead letters the page has. The counts include every state.
+ * @param limit most items of the page.
+ * @param cursor `nextCursor` of the page before; undefined for the first page.
+ */
 export function paginate(
   all: readonly DeadLetterEntry[],
   state: DeadLetterState | "all",
@@ -36,20 +45,21 @@ export function paginate(
   cursor?: string,
 ): DeadLetterPage {
   const counts = Object.fromEntries(deadLetterStates.map((s) => [s, 0])) as Record<DeadLetterState, number>;
-  for (const found of all) counts[found.state]++;
+  for (const entry of all) counts[entry.state]++;
   const after = cursor === undefined ? "" : Buffer.from(cursor, "base64url").toString();
-  const rest = all
-    .filter((found) => (state === "all" || found.state === state) && placeOf(found) > after)
-    .sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
-  const items = rest.slice(0, limit);
+  const remaining = all
+    .filter((entry) => (state === "all" || entry.state === state) && sortKey(entry) > after)
+    .sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
+  const items = remaining.slice(0, limit);
   const last = items.at(-1);
-  const nextCursor = last && rest.length > limit ? Buffer.from(placeOf(last)).toString("base64url") : null;
+  const nextCursor = last && remaining.length > limit ? Buffer.from(sortKey(last)).toString("base64url") : null;
   return { items, counts, nextCursor };
 }
 
+/** A page as a table, with the counts below it. */
 export function pageText({ items, counts, nextCursor }: DeadLetterPage): string {
   const summary = deadLetterStates.map((state) => `${counts[state]} ${state}`).join(", ");
-  if (items.length === 0) return `no dead letters to show (${summary})`;
+  if (items.length === 0) return `no dead letters match (all: ${summary})`;
   const rows = items
     .map(toListItem)
     .map((item) => [
@@ -62,6 +72,7 @@ export function pageText({ items, counts, nextCursor }: DeadLetterPage): string 
       item.deadAt,
       item.detail.replaceAll("\n", " ").slice(0, 80),
     ]);
-  const heading = ["LETTER", "STATE", "REASON", "BY", "ENTITY ID", "VERSION", "SINCE", "DETAIL"];
-  return [table([heading, ...rows]), summary, ...(nextCursor ? [`more: --cursor ${nextCursor}`] : [])].join("\n");
+  const heading = ["DEAD LETTER", "STATE", "REASON", "REJECTED BY", "ENTITY ID", "VERSION", "SINCE", "DETAIL"];
+  const more = nextCursor ? [`next page: --cursor ${nextCursor}`] : [];
+  return [table([heading, ...rows]), summary, ...more].join("\n");
 }

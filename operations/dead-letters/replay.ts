@@ -1,63 +1,71 @@
 /**
- * Sends letters once more, in the order of their origins, so that each entity's stay in order.
+ * Sends open dead letters again, in the order of their origins, so that the changes of each entity stay in order.
  *
- * A letter of the stream is appended to its events topic as it was, and judged anew. One of a replica is answered by the source: it
- * sends the entity's present state again, which is what the replica needs, and which it applies whatever it has. A letter is marked
- * after it was sent. Whoever dies between the two leaves it open, and it is sent twice: then the stream finds a duplicate, or the same
- * letter twice, which counts as one.
+ * A record that the stream rejected is appended to its events topic as it was. For a record that a replica could not apply,
+ * the source sends the entity's present state. The resolution is written after the record was sent. A replay that ends
+ * between the two leaves the dead letter open, and the next replay sends the record again. The stream then finds a
+ * duplicate, or writes a dead letter that counts once.
  */
-import { originalOf } from "../../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
-import { header } from "../../contracts/event.ts";
-import { deadLetterTopic, eventsTopic } from "../../contracts/topics.ts";
-import type { Log, LogWriter, OutgoingRecord, StoredRecord } from "../../kafka/log.ts";
-import { partitionForKey } from "../../kafka/partitioner.ts";
+import type { Log, LogWriter } from "../../kafka/log.ts";
 import { listText, type Sql } from "../../platform/postgres/connect.ts";
-import { type DeadLetterEntry, sortByOrigin } from "./read-dead-letters.ts";
+import { Throttle } from "../throttle.ts";
+import { appendRecords } from "./append-records.ts";
+import type { DeadLetterEntry } from "./dead-letter-index.ts";
 import { openDeadLetterWriter, toUserError, writeResolution } from "./write-resolution.ts";
 
-/** Letters between two looks at the clock and at Ctrl-C. */
-const PAGE = 100;
-/** Letters that stand so near to each other are read together. */
-const NEAR = 200;
+/** Dead letters between two checks of the rate and the signal. */
+const PAGE_SIZE = 100;
 
+/** The result of a replay. */
 export interface ReplayResult {
+  /** Number of dead letters sent. */
   readonly replayed: number;
-  /** Names of letters that cannot be sent: they do not tell whose they are. */
+  /** Names of dead letters that cannot be sent: their records hold no entity id. */
   readonly impossible: readonly string[];
 }
 
+interface ReplayDeps {
+  readonly log: Log;
+  readonly source: () => Sql;
+  /** Ends the replay after the current page. */
+  readonly signal: AbortSignal;
+}
+
+/** False for a dead letter of a replica without an entity id: the source cannot send its state. */
 export const canReplay = ({ deadLetter }: DeadLetterEntry): boolean =>
   deadLetter.replica === undefined || deadLetter.id !== undefined;
 
 /**
- * @param ratePerSecond most letters in a second.
- * @param signal stops between two pages; what was sent is marked.
+ * Replays dead letters, page by page.
+ *
+ * @param ratePerSecond most dead letters per second.
+ * @param onReplayed called after each page with the number of dead letters sent so far.
+ * @throws {ConnectionError} when another command fences the writer, or the log does not confirm a step.
+ * @throws {Error} when the log or the source is unavailable.
  */
-export async function replay(
-  deps: { readonly log: Log; readonly source: () => Sql; readonly signal: AbortSignal },
-  letters: readonly DeadLetterEntry[],
+export async function replayDeadLetters(
+  deps: ReplayDeps,
+  entries: readonly DeadLetterEntry[],
   ratePerSecond: number,
   onReplayed: (replayed: number) => void,
 ): Promise<ReplayResult> {
-  const possible = sortByOrigin(letters.filter(canReplay));
-  const impossible = letters.filter((found) => !canReplay(found)).map(({ name }) => name);
+  const possible = sortByOrigin(entries.filter(canReplay));
+  const impossible = entries.filter((entry) => !canReplay(entry)).map(({ name }) => name);
   if (possible.length === 0) return { replayed: 0, impossible };
-  const entities = [...new Set(possible.map(({ entity }) => entity))];
-  const writer = await openDeadLetterWriter(deps.log, entities);
-  const size = Math.min(PAGE, ratePerSecond);
-  const start = performance.now();
+  const writer = await openDeadLetterWriter(deps.log, [...new Set(possible.map(({ entity }) => entity))]);
+  const pageSize = Math.min(PAGE_SIZE, ratePerSecond);
+  const throttle = new Throttle({ perSecond: ratePerSecond }, deps.signal);
   let replayed = 0;
   try {
-    while (replayed < possible.length && !deps.signal.aborted) {
-      const page = possible.slice(replayed, replayed + size);
+    while (replayed < possible.length) {
+      const page = possible.slice(replayed, replayed + pageSize);
+      await throttle.wait(page.length);
+      if (deps.signal.aborted) break;
       await sendPage({ ...deps, writer }, page);
       await writeResolution(writer, page, "replayed");
       replayed += page.length;
       onReplayed(replayed);
-      if (replayed === possible.length) break;
-      const ahead = (replayed / ratePerSecond) * 1_000 - (performance.now() - start);
-      if (ahead > 0) await untilAborted(ahead, deps.signal);
     }
   } catch (error) {
     throw toUserError(error);
@@ -68,77 +76,34 @@ export async function replay(
 }
 
 async function sendPage(
-  { log, source, writer }: { log: Log; source: () => Sql; writer: LogWriter },
+  { log, source, writer }: ReplayDeps & { readonly writer: LogWriter },
   page: readonly DeadLetterEntry[],
 ): Promise<void> {
-  for (const [entity, of] of Map.groupBy(page, (found) => found.entity)) {
-    const ofStream = of.filter(({ deadLetter }) => deadLetter.replica === undefined);
-    if (ofStream.length > 0) await append(log, writer, entity, ofStream);
-    const ofReplicas = of.filter(({ deadLetter }) => deadLetter.replica !== undefined);
-    if (ofReplicas.length > 0) await resend(source(), entity, ofReplicas);
+  for (const [entity, group] of Map.groupBy(page, (entry) => entry.entity)) {
+    const ofStream = group.filter(({ deadLetter }) => deadLetter.replica === undefined);
+    if (ofStream.length > 0) await appendRecords(log, writer, entity, ofStream);
+    const ofReplicas = group.filter(({ deadLetter }) => deadLetter.replica !== undefined);
+    if (ofReplicas.length > 0) await resendEntities(source(), entity, ofReplicas);
   }
 }
 
-async function append(
-  log: Log,
-  writer: LogWriter,
+/** Lets the source send each entity once: its present state replaces all of its dead letters. */
+async function resendEntities(
+  source: Sql,
   entity: EntityDeclaration,
-  letters: readonly DeadLetterEntry[],
+  group: readonly DeadLetterEntry[],
 ): Promise<void> {
-  const { name: topic } = eventsTopic(entity);
-  const count = await log.partitions(topic);
-  const records = await recordsOf(log, entity, letters);
-  const byPartition = new Map<number, OutgoingRecord[]>();
-  for (const found of letters) {
-    const record = records.get(`${found.partition}/${found.offset}`);
-    if (!record) continue; // expired meanwhile
-    const { key, value, headers } = originalOf(record);
-    const partition = key ? partitionForKey(key, count) : found.deadLetter.origin.partition;
-    const of = byPartition.get(partition) ?? [];
-    of.push({ key, value, headers: { ...headers, [header.replayOf]: found.name } });
-    byPartition.set(partition, of);
-  }
-  await Promise.all([...byPartition].map(([partition, of]) => writer.write({ topic, partition }, of)));
-}
-
-/** The letters' records, by where they stand. */
-async function recordsOf(
-  log: Log,
-  entity: EntityDeclaration,
-  letters: readonly DeadLetterEntry[],
-): Promise<Map<string, StoredRecord>> {
-  const { name: topic } = deadLetterTopic(entity);
-  const records = new Map<string, StoredRecord>();
-  for (const [partition, of] of Map.groupBy(letters, (found) => found.partition)) {
-    const offsets = of.map(({ offset }) => offset).sort((a, b) => a - b);
-    for (let i = 0; i < offsets.length; ) {
-      const from = offsets[i]!;
-      let to = from;
-      while (i < offsets.length && offsets[i]! - to <= NEAR) to = offsets[i++]!;
-      for await (const batch of log.read({ topic, partition }, from, to + 1))
-        for (const record of batch) records.set(`${partition}/${record.offset}`, record);
-    }
-  }
-  return records;
-}
-
-/** Each entity once: its present state takes the place of all its letters. */
-async function resend(source: Sql, entity: EntityDeclaration, letters: readonly DeadLetterEntry[]): Promise<void> {
-  const newest = new Map<string, number>();
-  for (const { deadLetter } of letters)
-    newest.set(deadLetter.id!, Math.max(newest.get(deadLetter.id!) ?? 1, deadLetter.version ?? 1));
-  const ids = listText([...newest.keys()]);
-  const versions = listText([...newest.values()]);
+  const minVersions = new Map<string, number>();
+  for (const { deadLetter } of group)
+    minVersions.set(deadLetter.id!, Math.max(minVersions.get(deadLetter.id!) ?? 1, deadLetter.version ?? 1));
+  const ids = listText([...minVersions.keys()]);
+  const versions = listText([...minVersions.values()]);
   await source`select lockstep.resend(${entity.name}, ${ids}::uuid[], ${versions}::bigint[])`;
 }
 
-async function untilAborted(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  const aborted = Promise.withResolvers<void>();
-  const stop = () => aborted.resolve();
-  signal.addEventListener("abort", stop, { once: true });
-  const timer = setTimeout(stop, ms);
-  await aborted.promise;
-  clearTimeout(timer);
-  signal.removeEventListener("abort", stop);
-}
+/** Sorts by origin: within an entity that is the order of its changes. */
+const sortByOrigin = (entries: readonly DeadLetterEntry[]): DeadLetterEntry[] =>
+  entries.toSorted(
+    ({ deadLetter: { origin: a } }, { deadLetter: { origin: b } }) =>
+      (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : 0) || a.partition - b.partition || a.offset - b.offset,
+  );

@@ -1,44 +1,50 @@
-/** One letter whole. */
+/** Shows one dead letter with its original record. */
 import { decodeDeadLetterOrMark, originalOf, reasons } from "../../contracts/dead-letter.ts";
 import { deadLetterTopic } from "../../contracts/topics.ts";
 import type { Log, StoredRecord } from "../../kafka/log.ts";
 import { table } from "../../platform/table.ts";
+import type { DeadLetterEntry } from "./dead-letter-index.ts";
 import { type EventView, viewEvent } from "./event-view.ts";
 import { toListItem } from "./list.ts";
-import type { DeadLetterEntry } from "./read-dead-letters.ts";
 
+/** One dead letter in the JSON output of `show`. */
 export interface DeadLetterDetails extends ReturnType<typeof toListItem> {
+  /** What the reason means. */
   readonly means: string;
+  /** What makes a replay succeed. */
   readonly remedy: string;
   readonly stack: string;
-  /** The original ones, read as UTF-8. */
+  /** Headers of the original record, read as UTF-8. */
   readonly headers: Readonly<Record<string, string>>;
   readonly key: string | null;
+  /** Size of the original value; null when it has none. */
   readonly bytes: number | null;
   readonly event: EventView;
-  /** The whole value as text; only when revealed. */
+  /** The original value, read as UTF-8; only with `reveal`. */
   readonly value?: string | null;
 }
 
-/** The record of a letter. @throws {Error} when it has expired meanwhile. */
-export async function readRecord(
-  log: Log,
-  { entity, partition, offset, name }: DeadLetterEntry,
-): Promise<StoredRecord> {
-  const at = { topic: deadLetterTopic(entity).name, partition };
-  for await (const [record] of log.read(at, offset, offset + 1)) if (record) return record;
-  throw new Error(`${name} is no longer kept`);
+/** Reads the record of a dead letter. @throws {Error} when it has expired, or the log is unavailable. */
+async function readRecord(log: Log, { entity, partition, offset, name }: DeadLetterEntry): Promise<StoredRecord> {
+  const source = { topic: deadLetterTopic(entity).name, partition };
+  for await (const [record] of log.read(source, offset, offset + 1)) if (record) return record;
+  throw new Error(`dead letter ${name} has expired: its record is no longer in ${source.topic}`);
 }
 
-export async function readDetails(log: Log, found: DeadLetterEntry, reveal: boolean): Promise<DeadLetterDetails> {
-  const record = await readRecord(log, found);
+/**
+ * Reads a dead letter's record and compares its event with the declaration.
+ *
+ * @param reveal includes private values and the raw value.
+ * @throws {Error} when the record has expired, or the log is unavailable.
+ */
+export async function readDetails(log: Log, entry: DeadLetterEntry, reveal: boolean): Promise<DeadLetterDetails> {
+  const record = await readRecord(log, entry);
   const original = originalOf(record);
   const decoded = decodeDeadLetterOrMark(record);
-  const stack = decoded && "letter" in decoded ? decoded.letter.stack : "";
-  const detail = decoded && "letter" in decoded ? decoded.letter.detail : "";
-  const { means, remedy } = reasons[found.deadLetter.reason];
+  const { detail, stack } = decoded && "letter" in decoded ? decoded.letter : { detail: "", stack: "" };
+  const { means, remedy } = reasons[entry.deadLetter.reason];
   return {
-    ...toListItem(found),
+    ...toListItem(entry),
     detail,
     means,
     remedy,
@@ -46,13 +52,14 @@ export async function readDetails(log: Log, found: DeadLetterEntry, reveal: bool
     headers: Object.fromEntries(Object.entries(original.headers).map(([name, bytes]) => [name, bytes.toString()])),
     key: original.key?.toString() ?? null,
     bytes: original.value?.length ?? null,
-    event: viewEvent(found.entity, found.deadLetter.replica, original, reveal),
+    event: viewEvent(entry.entity, entry.deadLetter.replica, original, reveal),
     ...(reveal ? { value: original.value?.toString() ?? null } : {}),
   };
 }
 
-export function detailsText(shown: DeadLetterDetails): string {
-  const { event, headers } = shown;
+/** A dead letter for people. */
+export function detailsText(details: DeadLetterDetails): string {
+  const { event, headers, entity, id, version, replica, replayOf } = details;
   const fields = event.fields.map(({ field, value, expected, problem }) => [
     problem ? "✗" : " ",
     field,
@@ -60,20 +67,21 @@ export function detailsText(shown: DeadLetterDetails): string {
     (expected ?? "(not declared)").slice(0, 60),
     problem ?? "",
   ]);
+  const rejectedBy = replica ? `rejected by replica ${replica}` : "rejected by the stream";
   return [
-    `${shown.origin}: ${shown.state}`,
-    `${shown.reason}: ${shown.means}`,
-    `  ${shown.detail}`,
-    `  what to do: ${shown.remedy}`,
-    `${shown.entity} ${shown.id ?? "(no id)"} version ${shown.version ?? "?"}, ${shown.replica ? `replica ${shown.replica}` : "rejected by the stream"}`,
-    `written ${shown.writtenAt}, dead since ${shown.deadAt}${shown.replayOf ? `, replay of ${shown.replayOf}` : ""}`,
+    `${details.origin}: ${details.state}`,
+    `${details.reason}: ${details.means}`,
+    `  ${details.detail}`,
+    `  what to do: ${details.remedy}`,
+    `${entity} ${id ?? "(no id)"} version ${version ?? "?"}, ${rejectedBy}`,
+    `written ${details.writtenAt}, dead letter since ${details.deadAt}${replayOf ? `, replay of ${replayOf}` : ""}`,
     "",
-    `key: ${shown.key ?? "none"}    value: ${shown.bytes === null ? "none" : `${shown.bytes} bytes`}`,
+    `key: ${details.key ?? "none"}    value: ${details.bytes === null ? "none" : `${details.bytes} bytes`}`,
     ...Object.entries(headers).map(([name, value]) => `  ${name}: ${value}`),
     "",
     event.unreadable ?? table([["", "FIELD", "VALUE", "EXPECTED", "PROBLEM"], ...fields]),
-    ...(shown.value === undefined ? [] : ["", shown.value ?? "none"]),
+    ...(details.value === undefined ? [] : ["", details.value ?? "none"]),
     "",
-    shown.stack,
+    details.stack,
   ].join("\n");
 }

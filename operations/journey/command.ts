@@ -1,37 +1,26 @@
 /** `lockstep journey ID`. */
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import { entities } from "../../contracts/entities/index.ts";
-import { isId } from "../../contracts/pages.ts";
-import { choiceParser, runVerb, type VerbFlags, verb } from "../verb.ts";
+import { entityParser, parseId, runVerb, type VerbFlags, verb } from "../verb.ts";
 import { isKnown, type Journey, readJourney } from "./journey.ts";
+import type { ReplicaHop } from "./read-replica.ts";
 
-const idOf = (given: string): string => {
-  const id = given.toLowerCase();
-  if (!isId(id)) throw new InvalidArgumentError("ids are UUIDs");
-  return id;
-};
-
+/** The command `journey`. */
 export const journeyVerb = (): Command =>
-  verb("journey", "tells the state of one entity at every hop; exit status 1 when nothing knows it")
-    .argument("<id>", "id of the entity", idOf)
-    .option(
-      "--entity <name>",
-      "which kind it is, where there are several",
-      choiceParser(
-        "entity",
-        entities.map(({ name }) => name),
-      ),
-    )
+  verb("journey", "prints the state of one entity at every hop; exit status 1 when no hop knows it")
+    .argument("<id>", "id of the entity", parseId)
+    .option("--entity <name>", "which entity has the id, where several are declared", entityParser)
     .action(async (id: string, flags: VerbFlags & { readonly entity?: string }) =>
       runVerb(flags, async ({ connections }) => {
-        const asked = entities.filter(({ name }) => !flags.entity || name === flags.entity);
-        const journeys = await Promise.all(asked.map((entity) => readJourney(connections, entity, id)));
-        const known = journeys.filter(isKnown);
-        const text =
-          known.length > 0
-            ? known.map(journeyText).join("\n\n")
-            : `nothing knows ${id}: not the source, not the log, no replica`;
-        return { text, document: { known: known.length > 0, journeys: known }, status: known.length > 0 ? 0 : 1 };
+        const selected = entities.filter(({ name }) => !flags.entity || name === flags.entity);
+        const journeys = (await Promise.all(selected.map((entity) => readJourney(connections, entity, id)))).filter(
+          isKnown,
+        );
+        const known = journeys.length > 0;
+        const text = known
+          ? journeys.map(journeyText).join("\n\n")
+          : `there is no entity ${id} in the source, the log or any replica`;
+        return { text, document: { known, journeys }, status: known ? 0 : 1 };
       }),
     );
 
@@ -39,18 +28,23 @@ function journeyText({ entity, id, source, outbox, event, deadLetters, replicas,
   return [
     `${entity} ${id}`,
     `  source      ${source.state}${source.version === null ? "" : `, version ${source.version} of ${source.at}`}`,
-    `  outbox      ${outbox.length > 0 ? `waiting: version ${outbox.join(", ")}` : "nothing waits"}`,
-    `  event       ${event ? `version ${event.version} in ${event.topic}/${event.partition} at offset ${event.offset}, committed ${event.time}` : "none that the log still has"}`,
+    `  outbox      ${outbox.length > 0 ? `pending: version ${outbox.join(", ")}` : "empty"}`,
+    `  event       ${eventText(event)}`,
     ...deadLetters.map(
       (d) => `  dead letter ${d.reason}: ${d.topic} offset ${d.offset}${d.version ? `, version ${d.version}` : ""}`,
     ),
-    ...replicas.map(
-      ({ replica, decision, version, appliedAt, cache }) =>
-        `  ${replica.padEnd(11)} ${decision}${version === null ? "" : `, version ${version}`}${appliedAt ? `, applied ${appliedAt}` : ""}; ` +
-        (cache
-          ? `cached at version ${cache.version}${cache.current ? "" : " (of an epoch that is over: not used)"}`
-          : "not cached"),
-    ),
+    ...replicas.map((hop) => `  ${hop.replica.padEnd(11)} ${hopText(hop)}`),
     `  trace       ${traceId ?? "none"}`,
   ].join("\n");
+}
+
+const eventText = (event: Journey["event"]): string =>
+  event
+    ? `version ${event.version} in ${event.topic}/${event.partition} at offset ${event.offset}, committed ${event.time}`
+    : "not in the log";
+
+function hopText({ decision, version, appliedAt, cache }: ReplicaHop): string {
+  const applied = `${version === null ? "" : `, version ${version}`}${appliedAt ? `, applied ${appliedAt}` : ""}`;
+  if (!cache) return `${decision}${applied}; not cached`;
+  return `${decision}${applied}; cached at version ${cache.version}${cache.current ? "" : " (of an earlier epoch: not used)"}`;
 }

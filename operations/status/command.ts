@@ -4,10 +4,11 @@ import { table } from "../../platform/table.ts";
 import { runVerb, type VerbFlags, verb } from "../verb.ts";
 import { readStatus, type Status } from "./status.ts";
 
+/** The command `status`. */
 export const statusVerb = (): Command =>
   verb(
     "status",
-    "tells lag, outbox, dead letters, pauses and verifications; exit status 1 when something is wrong",
+    "prints lag, outbox, dead letters, pauses and last verifications; exit status 1 when there is a problem",
   ).action(async (flags: VerbFlags) =>
     runVerb(flags, async ({ connections }) => {
       const status = await readStatus(connections);
@@ -15,36 +16,46 @@ export const statusVerb = (): Command =>
     }),
   );
 
-function statusText({ services, follows, outbox, deadLetters, verifications, problems }: Status): string {
-  const parts = [
-    services.length > 0 &&
-      table([
-        ["SERVICE", "INSTANCE", "VERSION", "HEALTH"],
-        ...services.map((s) => [s.name, String(s.instance), s.version ?? "-", s.health]),
-      ]),
-    table([
-      ["FOLLOWS", "TOPIC", "LAG", "BY PARTITION", "STATE"],
-      ...follows.map((f) => [
-        f.name,
-        f.topic,
-        String(f.lag),
-        f.partitions.map(({ lag }) => lag).join(" "),
-        f.paused ? `paused since ${f.paused.at}${f.paused.reason ? `: ${f.paused.reason}` : ""}` : "running",
-      ]),
-    ]),
-    `outbox: ${outbox.depth} waiting${outbox.depth > 0 ? `, the oldest for ${outbox.oldestAgeSeconds.toFixed(1)} s` : ""}    open dead letters: ${deadLetters}`,
-    verifications.length > 0
-      ? table([
-          ["VERIFIED", "ENTITY", "WHEN", "ROWS", "RESULT"],
-          ...verifications.map((v) => [v.replica, v.entity, v.at.toISOString(), String(v.rows), resultOf(v)]),
-        ])
-      : "never verified: lockstep verify",
-    problems.length > 0 ? problems.map((problem) => `! ${problem}`).join("\n") : "all is well",
-  ];
-  return parts.filter(Boolean).join("\n\n");
+const statusText = (status: Status): string =>
+  [
+    servicesText(status),
+    consumersText(status),
+    outboxText(status),
+    verificationsText(status),
+    status.problems.length > 0 ? status.problems.map((problem) => `! ${problem}`).join("\n") : "no problems found",
+  ]
+    .filter(Boolean)
+    .join("\n\n");
+
+function servicesText({ services }: Status): string {
+  if (services.length === 0) return "";
+  const rows = services.map((s) => [s.name, String(s.instance), s.version ?? "-", s.health]);
+  return table([["SERVICE", "INSTANCE", "VERSION", "HEALTH"], ...rows]);
 }
 
-function resultOf({ differing, behind }: Status["verifications"][number]): string {
+function consumersText({ follows }: Status): string {
+  const rows = follows.map(({ name, topic, lag, partitions, paused }) => [
+    name,
+    topic,
+    String(lag),
+    partitions.map((partition) => partition.lag).join(" "),
+    paused ? `paused since ${paused.at}${paused.reason ? `: ${paused.reason}` : ""}` : "running",
+  ]);
+  return table([["CONSUMER", "TOPIC", "LAG", "BY PARTITION", "STATE"], ...rows]);
+}
+
+function outboxText({ outbox: { depth, oldestAgeSeconds }, deadLetters }: Status): string {
+  const age = depth > 0 ? `, the oldest for ${oldestAgeSeconds.toFixed(1)} s` : "";
+  return `outbox: ${depth} pending${age}    open dead letters: ${deadLetters}`;
+}
+
+function verificationsText({ verifications }: Status): string {
+  if (verifications.length === 0) return "not verified yet: run lockstep verify";
+  const rows = verifications.map((v) => [v.replica, v.entity, v.at.toISOString(), String(v.rows), outcomeText(v)]);
+  return table([["VERIFIED", "ENTITY", "WHEN", "ROWS", "RESULT"], ...rows]);
+}
+
+function outcomeText({ differing, behind }: Status["verifications"][number]): string {
   const counts = Object.entries(differing).map(([kind, count]) => `${count} ${kind}`);
   return [...counts, ...(behind ? ["behind"] : [])].join(", ") || "equal";
 }

@@ -4,9 +4,9 @@ import { z } from "zod";
 import { replicaNames } from "../../../contracts/entities/index.ts";
 import { RequestError } from "../../../contracts/errors.ts";
 import type { Connections } from "../../../operations/connect.ts";
-import { drop } from "../../../operations/dead-letters/drop.ts";
-import { replay } from "../../../operations/dead-letters/replay.ts";
-import { selectOpen } from "../../../operations/dead-letters/select-open.ts";
+import { dropDeadLetters } from "../../../operations/dead-letters/drop.ts";
+import { replayDeadLetters } from "../../../operations/dead-letters/replay.ts";
+import { selectOpen } from "../../../operations/dead-letters/select.ts";
 import { pausableServices, setPaused } from "../../../operations/pause/control.ts";
 import type { Rebuilding } from "../../../operations/rebuild/rebuild.ts";
 import { type Job, type Jobs, jobKinds } from "../actions/jobs.ts";
@@ -84,11 +84,11 @@ function addLetterActs(app: Hono, { connections, onAction }: OperationParts): vo
     const { act, origins } = await json(c.req.raw, lettersSchema);
     const context = { connections, progress: () => {}, signal: c.req.raw.signal };
     const result = await toHttpError(async () => {
-      const { open, rest } = await selectOpen(context, origins, {});
-      if (act === "drop") return { count: await drop(context, open), ...rest };
+      const { open, skipped } = await selectOpen(context, origins, {});
+      if (act === "drop") return { count: await dropDeadLetters(context, open), ...skipped };
       const deps = { log: await connections.log(), source: () => connections.source(), signal: context.signal };
-      const { replayed, impossible } = await replay(deps, open, REPLAYED_PER_SECOND, () => {});
-      return { count: replayed, impossible, ...rest };
+      const { replayed, impossible } = await replayDeadLetters(deps, open, REPLAYED_PER_SECOND, () => {});
+      return { count: replayed, impossible, ...skipped };
     });
     onAction(act, null, result.count);
     return c.json({ act, ...result });

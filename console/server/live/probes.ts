@@ -4,12 +4,9 @@ import { entities, replicaNames } from "../../../contracts/entities/index.ts";
 import { deadLetterTopic, topicsOf, versionsTopic } from "../../../contracts/topics.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { readControls } from "../../../operations/pause/control.ts";
-import {
-  countOpenDeadLetters,
-  readConsumerLags,
-  readOutbox,
-  readServiceHealth,
-} from "../../../operations/status/status.ts";
+import { readConsumerLags } from "../../../operations/status/consumer-lag.ts";
+import { readServiceHealth } from "../../../operations/status/service-health.ts";
+import { countOpenDeadLetters, readOutbox } from "../../../operations/status/status.ts";
 import { readLastVerifications } from "../../../operations/verify/results.ts";
 import { CachedValue } from "./cached-value.ts";
 import type { RebuildNow } from "./snapshot.ts";

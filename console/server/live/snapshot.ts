@@ -1,6 +1,6 @@
 /** How everything is at one moment, as the page shows it. */
 
-import type { ServiceHealth } from "../../../operations/status/status.ts";
+import type { ServiceHealth } from "../../../operations/status/service-health.ts";
 import type { LastVerification } from "../../../operations/verify/results.ts";
 import type { Quantiles } from "./latency-histogram.ts";
 import type { ReplicaTraffic } from "./receipt-metrics.ts";

@@ -1,0 +1,31 @@
+/** The first hop of a journey: the source's table, its tombstones and its outbox. */
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import type { EntityId } from "../../contracts/entity/document.ts";
+import type { Sql } from "../../platform/postgres/connect.ts";
+
+/** The entity in the source. */
+export interface SourceHop {
+  /** `unknown`: neither a row nor a tombstone. */
+  readonly state: "present" | "deleted" | "unknown";
+  readonly version: number | null;
+  /** When the row was last changed or deleted (ISO 8601). */
+  readonly at: string | null;
+}
+
+/** Reads the entity's row or tombstone. @throws {Error} when the source is unavailable. */
+export async function readSourceHop(source: Sql, entity: EntityDeclaration, id: EntityId): Promise<SourceHop> {
+  const [row] = await source<{ is_present: boolean; version: string | null; at: Date | null }[]>`
+    select t.id is not null as is_present, coalesce(t.version, d.version) as version, coalesce(t.updated_at, d.at) as at
+    from (select ${id}::uuid as id) as requested left join ${source(entity.plural)} t on t.id = requested.id
+    left join lockstep.tombstones d on d.entity = ${entity.name} and d.id = requested.id`;
+  const version = row?.version == null ? null : Number(row.version);
+  const state = row?.is_present ? "present" : version === null ? "unknown" : "deleted";
+  return { state, version, at: row?.at?.toISOString() ?? null };
+}
+
+/** Versions of the entity in the outbox, oldest first. @throws {Error} when the source is unavailable. */
+export async function readOutboxVersions(source: Sql, entity: EntityDeclaration, id: EntityId): Promise<number[]> {
+  const rows = await source<{ version: string }[]>`
+    select version from lockstep.outbox where entity = ${entity.name} and id = ${id} order by seq`;
+  return rows.map(({ version }) => Number(version));
+}

@@ -1,0 +1,63 @@
+/** How far each consumer has read its topic, from its group's committed offsets. */
+import type { Control } from "../../contracts/control.ts";
+import { replicaKey, STREAM_KEY } from "../../contracts/control.ts";
+import { entities } from "../../contracts/entities/index.ts";
+import { eventsTopic, replicaGroup, replicaTopic, streamGroup } from "../../contracts/topics.ts";
+import type { Log } from "../../kafka/log.ts";
+
+/** The lag in one partition. */
+export interface PartitionLag {
+  readonly partition: number;
+  /** The group's committed offset: the next one that it reads. */
+  readonly position: number;
+  /** The offset after the partition's last record. */
+  readonly end: number;
+  /** Records from `position` to `end`. */
+  readonly lag: number;
+}
+
+/** The lag of one consumer in one topic. */
+export interface ConsumerLag {
+  /** `stream`, or the replica's name. */
+  readonly name: string;
+  readonly group: string;
+  readonly topic: string;
+  /** The control record that paused the consumer. Null: it is not paused. */
+  readonly paused: Control | null;
+  /** Sum over all partitions, in records. */
+  readonly lag: number;
+  readonly partitions: readonly PartitionLag[];
+}
+
+/**
+ * Reads the lag of the stream and of each replica, for each entity.
+ *
+ * @param controls the newest control record by key. @throws {Error} when the log is unavailable.
+ */
+export function readConsumerLags(log: Log, controls: ReadonlyMap<string, Control>): Promise<ConsumerLag[]> {
+  const pauseOf = (key: string) => (controls.get(key)?.paused ? controls.get(key)! : null);
+  return Promise.all(
+    entities.flatMap((entity) => [
+      readLag(log, "stream", streamGroup, eventsTopic(entity).name, pauseOf(STREAM_KEY)),
+      ...entity.replicas.map(({ name }) =>
+        readLag(log, name, replicaGroup(name), replicaTopic(entity, name).name, pauseOf(replicaKey(name))),
+      ),
+    ]),
+  );
+}
+
+async function readLag(
+  log: Log,
+  name: string,
+  group: string,
+  topic: string,
+  paused: Control | null,
+): Promise<ConsumerLag> {
+  // The committed offsets are read first, so that the end cannot be before them.
+  const committed = await log.committedOffsets(group, topic);
+  const partitions = [...(await log.offsets(topic))].map(([partition, { next }]) => {
+    const position = committed.get(partition) ?? 0;
+    return { partition, position, end: next, lag: Math.max(0, next - position) };
+  });
+  return { name, group, topic, paused, lag: partitions.reduce((sum, { lag }) => sum + lag, 0), partitions };
+}

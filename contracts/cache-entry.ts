@@ -5,7 +5,7 @@
 import type { Version } from "./entity/document.ts";
 
 /** What PostgreSQL had for an id: a document's JSON text, or nothing, as of a version. */
-export interface Entry {
+export interface CacheEntry {
   readonly version: Version;
   /** Null: there is no such entity, or no more. */
   readonly body: string | null;
@@ -16,12 +16,12 @@ export const cachePrefix = (replica: string, plural: string): string => `lockste
 
 const ABSENT = "-";
 
-/** The text of an entry, which {@link parseEntry} reads. */
-export const entryText = ({ version, body }: Entry, epoch: number, schemaVersion: number): string =>
+/** The text of an entry, which {@link decodeEntry} reads. */
+export const encodeEntry = ({ version, body }: CacheEntry, epoch: number, schemaVersion: number): string =>
   `${epoch} ${version} ${schemaVersion} ${body ?? ABSENT}`;
 
 /** The entry, if it is one, of this epoch and of this shape: during an upgrade old and new processes share the cache. */
-export function parseEntry(raw: string | null, epoch: number, schemaVersion: number): Entry | undefined {
+export function decodeEntry(raw: string | null, epoch: number, schemaVersion: number): CacheEntry | undefined {
   if (raw === null) return undefined;
   const first = raw.indexOf(" ");
   const second = raw.indexOf(" ", first + 1);

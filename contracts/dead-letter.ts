@@ -1,58 +1,25 @@
 /**
- * Dead letters: records that could not be processed, in `<plural>.dead-letter`, with what was done about them since.
+ * Dead letters: records in `<plural>.dead-letter` that could not be processed, and the marks that say what was done about them.
  *
- * A letter is known by its origin, `<topic>/<partition>/<offset>` of the record that it was. It may be written more than once,
- * when whoever wrote it could not know whether it was stored: readers fold by origin. What was done about a letter is a record of
- * the same partition without a value, a mark, that names the origin. Partition n has the letters of every topic's partition n.
+ * - The origin identifies a dead letter: `<topic>/<partition>/<offset>` of the rejected record. A dead letter may be written
+ *   twice, when its writer could not know whether the first write succeeded. Readers group by origin.
+ * - A mark is a record without a value, in the same partition, that names the origin.
+ * - Partition n of the topic has the dead letters of partition n of every input topic.
  */
-import { type EntityId, ID, type Version } from "./entity/document.ts";
+import { isReason, type ReasonName } from "./dead-letter-reasons.ts";
+import { type EntityId, ID_PATTERN, type Version } from "./entity/document.ts";
 import { header } from "./event.ts";
 
-interface Reason {
-  /** Who says so. */
-  readonly by: "stream" | "replica";
-  readonly means: string;
-  /** What makes a replay succeed. */
-  readonly remedy: string;
-}
-
-const byStream = (means: string, remedy: string) => ({ by: "stream" as const, means, remedy });
-const byReplica = (means: string, remedy: string) => ({ by: "replica" as const, means, remedy });
-
-/** Why a record is in the dead letters. Closed: docs/operate/dead-letters.md, dashboards and the runbook name each. */
-export const reasons = {
-  "missing-header": byStream(
-    "a CloudEvents attribute is missing or has no readable value",
-    "the writer must send it; drop",
-  ),
-  "unknown-type": byStream("the event's type is none of this entity's", "declare it and deploy the stream; replay"),
-  "unknown-schema-version": byStream("the writer's schema is newer than the stream's", "upgrade the stream; replay"),
-  "upcast-failed": byStream(
-    "an upcaster threw on a document of an older schema",
-    "mend the upcaster and deploy; replay",
-  ),
-  "wrong-key": byStream("key, subject and the document's id are not one UUID", "the writer must mend it; drop"),
-  "wrong-partition": byStream("the record is not in the partition of its key", "replay: it goes to the right one"),
-  "no-value": byStream("the value is empty; a delete is an event of its own", "the writer must send one; drop"),
-  "malformed-json": byStream("the value is not JSON in UTF-8", "the writer must mend it; drop"),
-  "invalid-document": byStream("the document does not fit the declaration", "mend the declaration or the row; replay"),
-  internal: byStream("our code threw: a filter or projection, most likely", "mend and deploy it; replay"),
-  unreadable: byReplica(
-    "a record of the replica's topic is none that the stream writes, or no upcaster can read it",
-    "mend the stream or the upcaster; replay",
-  ),
-  unappliable: byReplica("the replica's database refuses the row", "mend its schema or the source's row; replay"),
-} as const satisfies Readonly<Record<string, Reason>>;
-
-export type ReasonName = keyof typeof reasons;
-export const reasonNames = Object.keys(reasons) as readonly ReasonName[];
-const isReason = (name: string | undefined): name is ReasonName => name !== undefined && name in reasons;
-
-/** What was done about a letter. Superseded: the entity has this version or a newer one by now, so there is nothing left to do. */
+/**
+ * What was done about a dead letter. Superseded: the entity has the dead letter's version or a newer one by now, so nothing
+ * is left to do.
+ */
 export type Resolution = "replayed" | "dropped" | "superseded";
+
+/** Every resolution. */
 export const resolutions = ["replayed", "dropped", "superseded"] as const satisfies Resolution[];
 
-/** Headers of a letter beside the original ones. An original header of the same name is kept as `original-<name>`. */
+/** Headers of a dead letter, beside the original ones. An original header of the same name becomes `original-<name>`. */
 export const deadLetterHeader = {
   reason: "lockstep-reason",
   detail: "lockstep-detail",
@@ -61,20 +28,21 @@ export const deadLetterHeader = {
   partition: "lockstep-partition",
   offset: header.inputOffset,
   timestamp: "lockstep-timestamp-ms",
-  /** The replica that could not apply it. */
+  /** The replica that could not apply the record. */
   replica: "lockstep-replica",
-  /** On a mark: what was done. */
+  /** On a mark: the {@link Resolution}. */
   resolution: "lockstep-resolution",
-  /** On a mark: when, milliseconds since 1970. */
+  /** On a mark: time of the resolution, milliseconds since 1970. */
   resolvedAt: "lockstep-resolved-at-ms",
 } as const;
 
+/** Characters of a detail or stack that are kept. */
 const MAX_TEXT = 4_000;
-const ours = new Set<string>(Object.values(deadLetterHeader));
-const ORIGINAL = "original-";
-const bareName = (name: string): string => name.replace(/^(original-)*/, "");
+const reservedNames = new Set<string>(Object.values(deadLetterHeader));
+const ORIGINAL_PREFIX = "original-";
+const withoutPrefixes = (name: string): string => name.replace(/^(original-)*/, "");
 
-/** What of a stored record this needs. */
+/** The parts of a stored record that this file needs. */
 interface Stored {
   readonly topic: string;
   readonly partition: number;
@@ -92,19 +60,20 @@ interface Outgoing {
   readonly headers: Readonly<Record<string, string | Buffer>>;
 }
 
-/** Why one record is a letter. Detail and stack must hold no value of the document, which may be private. */
-export interface Cause {
+/** Why a record becomes a dead letter. Detail and stack must not quote a value of the document, which may be private (P13). */
+export interface DeadLetterCause {
   readonly reason: ReasonName;
   readonly detail: string;
   readonly stack: string;
+  /** Set by a replica that could not apply the record. */
   readonly replica?: string;
 }
 
-/** The letter for a record. */
-export function encodeDeadLetter(record: Stored, { reason, detail, stack, replica }: Cause): Outgoing {
+/** The dead letter for a record. Detail and stack are cut to 4,000 characters. */
+export function encodeDeadLetter(record: Stored, { reason, detail, stack, replica }: DeadLetterCause): Outgoing {
   const headers: Record<string, string | Buffer> = {};
   for (const [name, value] of Object.entries(record.rawHeaders))
-    headers[ours.has(bareName(name)) ? `${ORIGINAL}${name}` : name] = value;
+    headers[reservedNames.has(withoutPrefixes(name)) ? `${ORIGINAL_PREFIX}${name}` : name] = value;
   headers[deadLetterHeader.reason] = reason;
   headers[deadLetterHeader.detail] = detail.slice(0, MAX_TEXT);
   headers[deadLetterHeader.stack] = stack.slice(0, MAX_TEXT);
@@ -116,28 +85,31 @@ export function encodeDeadLetter(record: Stored, { reason, detail, stack, replic
   return { key: record.key, value: record.value, headers };
 }
 
-/** Where a record stood that became a letter. */
+/** Position of the rejected record. */
 export interface Origin {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
 }
 
-/** Identity of a letter: `products.events/3/17`. */
+/** The name of an origin: `products.events/3/17`. */
 export const originName = ({ topic, partition, offset }: Origin): string => `${topic}/${partition}/${offset}`;
 
-/** The reverse of {@link originName}; undefined for what is no name of a letter. */
+/** Reads a name that {@link originName} made. @returns undefined for any other text. */
 export function parseOrigin(name: string): Origin | undefined {
   const [, topic, partition, offset] = /^([A-Za-z0-9._-]{1,249})\/(\d{1,9})\/(\d{1,15})$/.exec(name) ?? [];
   return topic ? { topic, partition: Number(partition), offset: Number(offset) } : undefined;
 }
 
+/** States what was done about a dead letter. */
 export interface Mark {
   readonly origin: Origin;
   readonly resolution: Resolution;
+  /** Time of the resolution, milliseconds since 1970. */
   readonly atMs: number;
 }
 
+/** The record of a mark. */
 export const encodeMark = ({ origin, resolution, atMs }: Mark): Outgoing => ({
   key: null,
   value: null,
@@ -150,30 +122,32 @@ export const encodeMark = ({ origin, resolution, atMs }: Mark): Outgoing => ({
   },
 });
 
+/** A dead letter as read from the topic. */
 export interface DeadLetter {
   readonly origin: Origin;
   readonly reason: ReasonName;
   readonly detail: string;
   readonly stack: string;
-  /** Undefined for a letter of the stream. */
+  /** Undefined: the stream rejected the record. */
   readonly replica?: string;
-  /** When the record was written, milliseconds since 1970. */
+  /** When the rejected record was written, milliseconds since 1970. */
   readonly writtenMs: number;
-  /** When it became a letter, milliseconds since 1970. */
+  /** When the dead letter was written, milliseconds since 1970. */
   readonly atMs: number;
-  /** Of the entity; undefined where the record does not tell. */
+  /** The entity's id; undefined when the record has none that is valid. */
   readonly id?: EntityId;
+  /** The entity's version; undefined when the record has none that is valid. */
   readonly version?: Version;
-  /** Its state was sent once more, under a version that was sent before. */
+  /** True for a resend: a state that was sent again under a version that was sent before. */
   readonly resent: boolean;
-  /** The letter that it was before it was replayed. */
+  /** Origin of the earlier dead letter of which this record is a replay. */
   readonly replayOf?: string;
 }
 
-/** What a record of a dead-letter topic is; undefined for one that nobody of us wrote. */
+/** Reads a record of a dead-letter topic. @returns undefined for a record that Lockstep did not write. */
 export function decodeDeadLetterOrMark(
   record: Pick<Stored, "key" | "headers" | "timestampMs">,
-): { readonly letter: DeadLetter } | { readonly mark: Mark } | undefined {
+): { readonly deadLetter: DeadLetter } | { readonly mark: Mark } | undefined {
   const { headers } = record;
   const [topic, partition, offset] = [deadLetterHeader.topic, deadLetterHeader.partition, deadLetterHeader.offset].map(
     (name) => headers[name],
@@ -191,7 +165,7 @@ export function decodeDeadLetterOrMark(
   const id = record.key?.toString();
   const version = Number(headers[header.version]);
   const { [deadLetterHeader.replica]: replica, [header.replayOf]: replayOf } = headers;
-  const letter = {
+  const deadLetter = {
     origin,
     reason,
     detail: headers[deadLetterHeader.detail] ?? "",
@@ -199,37 +173,38 @@ export function decodeDeadLetterOrMark(
     ...(replica ? { replica } : {}),
     writtenMs: Number(headers[deadLetterHeader.timestamp]),
     atMs: record.timestampMs,
-    ...(id && ID.test(id) ? { id } : {}),
+    ...(id && ID_PATTERN.test(id) ? { id } : {}),
     ...(Number.isSafeInteger(version) && version > 0 ? { version } : {}),
     resent: headers[header.resend] !== undefined,
     ...(replayOf ? { replayOf } : {}),
   };
-  return { letter };
+  return { deadLetter };
 }
 
-/** The record that a letter was: bytes as they were, headers too. */
-export function originalOf(record: Pick<Stored, "key" | "value" | "rawHeaders">): {
+/** The rejected record of a dead letter, with the original bytes of its key, value and headers. */
+export function originalRecord(record: Pick<Stored, "key" | "value" | "rawHeaders">): {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, Buffer>>;
 } {
   const headers: Record<string, Buffer> = {};
   for (const [name, value] of Object.entries(record.rawHeaders)) {
-    if (ours.has(name)) continue;
-    headers[ours.has(bareName(name)) ? name.slice(ORIGINAL.length) : name] = value;
+    if (reservedNames.has(name)) continue;
+    headers[reservedNames.has(withoutPrefixes(name)) ? name.slice(ORIGINAL_PREFIX.length) : name] = value;
   }
   return { key: record.key, value: record.value, headers };
 }
 
 /**
- * Whether a letter has nothing left to say, given the newest version that is known where it counts: in the letter's replica, or in
- * any for one of the stream.
+ * True when nothing is left to do about a dead letter, because a newer state of the entity has arrived.
+ *
+ * @param known the newest version of the entity: in the replica of the dead letter or, for one of the stream, in any replica.
  */
 export function isSuperseded(
   { version, resent, replica }: Pick<DeadLetter, "version" | "resent" | "replica">,
   known: Version | undefined,
 ): boolean {
   if (version === undefined || known === undefined) return false;
-  // A resend that was refused is to mend a row which may have its version already.
+  // A resend repairs a row that may already have this version. Only a newer version supersedes it.
   return resent && replica !== undefined ? known > version : known >= version;
 }

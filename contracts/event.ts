@@ -1,26 +1,24 @@
 /**
- * The event of one change, as a CloudEvents 1.0 message in Kafka's binary content mode (CloudEvents Kafka protocol
- * binding 1.0, section 3.2): attributes in `ce_` headers, the whole new state as JSON in the value.
+ * The event of one change: a CloudEvents 1.0 message in Kafka's binary content mode (CloudEvents Kafka protocol binding 1.0,
+ * section 3.2). Attributes are in `ce_` headers, the whole new state is JSON in the value.
  *
- * In `<plural>.events` a delete carries `{ id, version }` as its value. In a replica's topic a delete is a Kafka tombstone
- * (null value) whose headers keep the version, so that compaction can forget it.
+ * In `<plural>.events` a delete has `{ id, version }` as its value. routed-event.ts has the messages of the replicas' topics.
  */
-
 import { z } from "zod";
-import type { EntityDeclaration, ReplicaDeclaration } from "./entity/declaration.ts";
+import type { EntityDeclaration } from "./entity/declaration.ts";
 import type { Document, EntityId, Version } from "./entity/document.ts";
-import { upcastProjection } from "./entity/upcast.ts";
-import { LockstepError } from "./errors.ts";
 
+/** What a change did to an entity. */
 export type Operation = "upserted" | "deleted";
 
+/** One change of an entity. */
 export interface EntityEvent {
   /** Name of the entity's declaration: `product`. */
   readonly entity: string;
   readonly id: EntityId;
   readonly version: Version;
   readonly operation: Operation;
-  /** When the source committed the change, ISO 8601; the trigger's clock where commit timestamps are off. */
+  /** Time of the commit in the source, ISO 8601. The trigger's clock when the source records no commit timestamps. */
   readonly time: string;
   /** Version of the document's shape. */
   readonly schemaVersion: number;
@@ -28,25 +26,30 @@ export interface EntityEvent {
   readonly document: Document | null;
   /** W3C trace context of the write. */
   readonly traceparent?: string | undefined;
-  /** Who asked for the write, as the gateway knows it. */
+  /** Subject of the token of the write's client. */
   readonly actor?: string | undefined;
-  /** Digest of the source's whole row, a bigint as text: the same hash as verification computes in the source; none for a delete. */
+  /**
+   * Hash of the source's whole row, a bigint as text. Verification computes the same hash in the source. A delete has none.
+   */
   readonly digest?: string | undefined;
-  /** Set when the state is sent once more under a version that was sent before, to be applied again: unlike any other resend's. */
+  /**
+   * Set for a resend: the state is sent again under a version that was sent before, and replicas apply it again. The text is
+   * unique per resend.
+   */
   readonly resend?: string | undefined;
 }
 
-/** What is written to the log for one event. */
+/** A record for the log. */
 export interface EventMessage {
   readonly key: string;
   readonly value: string | null;
   readonly headers: Record<string, string>;
 }
 
-/** Where an event comes from (CloudEvents `source`). */
+/** CloudEvents `source` of every event. */
 export const EVENT_SOURCE = "/lockstep/gateway";
 
-/** Header names, all in one place: CloudEvents attributes and extensions carry the prefix `ce_`. */
+/** All header names. CloudEvents attributes and extensions have the prefix `ce_`. */
 export const header = {
   specversion: "ce_specversion",
   id: "ce_id",
@@ -58,7 +61,7 @@ export const header = {
   version: "ce_entityversion",
   /** Extension: version of the document's shape. */
   schemaVersion: "ce_schemaversion",
-  /** Extension: who asked for the change. */
+  /** Extension: subject of the token of the write's client. */
   actor: "ce_actor",
   /** CloudEvents distributed tracing extension; the value is a W3C `traceparent`. */
   traceparent: "ce_traceparent",
@@ -67,30 +70,31 @@ export const header = {
   digest: "lockstep-digest",
   /** {@link EntityEvent.resend} */
   resend: "lockstep-resend",
-  /** Offset of the event in the input partition of the same number, on every record that the stream writes. */
+  /** On every record of the stream: offset of the event in the input partition of the same number. */
   inputOffset: "lockstep-input-offset",
-  /** On an event that was a dead letter: the letter's origin. */
+  /** On the replay of a dead letter: the dead letter's origin. */
   replayOf: "lockstep-replay-of",
 } as const;
 
-/** `lockstep.product.upserted` */
+/** CloudEvents `type`: `lockstep.product.upserted`. */
 export const eventType = (entity: string, operation: Operation): string => `lockstep.${entity}.${operation}`;
 
-/** What `<plural>.events` carries for a delete. */
+/** Schema of a delete's value in `<plural>.events`. */
 export const deletedSchema = z.strictObject({ id: z.string(), version: z.number() });
 
-/** What each type of an entity's events says. */
+/** The operation for each event type of an entity. */
 export const operationsOf = ({ name }: EntityDeclaration): ReadonlyMap<string, Operation> =>
   new Map((["upserted", "deleted"] as const).map((operation) => [eventType(name, operation), operation]));
 
-/** Identity of a change everywhere: the CloudEvents id. */
+/** Identity of a change everywhere: the CloudEvents `id`. The resend of a version has another id than its first event. */
 export const changeId = (of: Pick<EntityEvent, "entity" | "id" | "version" | "resend">): string =>
   of.resend ? `${of.entity}:${of.id}:${of.version}:${of.resend}` : `${of.entity}:${of.id}:${of.version}`;
 
-function attributes(event: EntityEvent, operation: Operation): Record<string, string> {
+/** The headers that an event has in every topic. */
+export function eventAttributes(event: EntityEvent, operation: Operation): Record<string, string> {
   const headers: Record<string, string> = {
     [header.specversion]: "1.0",
-    // One write, one id: whoever receives it twice can tell (CloudEvents 1.0, `id`).
+    // One change has one id, so that a receiver recognises a duplicate (CloudEvents 1.0, `id`).
     [header.id]: changeId(event),
     [header.source]: EVENT_SOURCE,
     [header.type]: eventType(event.entity, operation),
@@ -109,107 +113,7 @@ function attributes(event: EntityEvent, operation: Operation): Record<string, st
 /** The message for `<plural>.events`. */
 export function encodeEvent(event: EntityEvent): EventMessage {
   const data = event.document ?? { id: event.id, version: event.version };
-  const headers = attributes(event, event.operation);
+  const headers = eventAttributes(event, event.operation);
   if (event.actor) headers[header.actor] = event.actor;
   return { key: event.id, value: JSON.stringify(data), headers };
 }
-
-/**
- * The message for a replica's topic: the projected document, or a tombstone that says from which version on the replica has none,
- * be it deleted or not the replica's to keep. Who asked is not passed on.
- *
- * @param headers of {@link routedHeaders}.
- */
-export const encodeRouted = (event: EntityEvent, projected: Document | null, headers: RoutedHeaders): EventMessage => ({
-  key: event.id,
-  value: projected ? JSON.stringify(projected) : null,
-  headers: projected ? headers.upserted : headers.deleted,
-});
-
-interface RoutedHeaders {
-  readonly upserted: Record<string, string>;
-  readonly deleted: Record<string, string>;
-}
-
-/**
- * The headers of one event's messages, shared by those of all replicas.
- *
- * @param traceparent of the hop that routes, when it is recorded.
- */
-export function routedHeaders(event: EntityEvent, inputOffset: number, traceparent: string | undefined): RoutedHeaders {
-  const headersOf = (operation: Operation) => {
-    const headers = attributes(event, operation);
-    if (traceparent) headers[header.traceparent] = traceparent;
-    headers[header.inputOffset] = String(inputOffset);
-    return headers;
-  };
-  let [upserted, deleted]: (Record<string, string> | undefined)[] = [];
-  return {
-    get upserted() {
-      upserted ??= headersOf("upserted");
-      return upserted;
-    },
-    get deleted() {
-      deleted ??= headersOf("deleted");
-      return deleted;
-    },
-  };
-}
-
-/** One change as a replica receives it. */
-export interface RoutedEvent {
-  readonly id: EntityId;
-  readonly version: Version;
-  /** The replica's document; null removes the entity. */
-  readonly document: Document | null;
-  readonly time: string;
-  readonly traceparent?: string | undefined;
-  readonly digest?: string | undefined;
-  readonly resend?: string | undefined;
-}
-
-/** A document of a schema version that this program does not know: it has to be upgraded before it may read on. */
-export class NewerSchemaVersionError extends LockstepError {
-  constructor(entity: string, schemaVersion: number, known: number) {
-    super(
-      "NEWER_SCHEMA_VERSION",
-      `schema version ${schemaVersion} of ${entity} is newer than this program knows (${known}): upgrade it`,
-    );
-  }
-}
-
-/**
- * Reads a message of a replica's topic; what was projected by an earlier schema version comes in today's shape. The stream is the
- * topic's only writer, so only the form is checked.
- *
- * @throws {NewerSchemaVersionError} for a document: a delete has no shape.
- * @throws {UpcastError}
- * @throws {Error} when the message is not one that {@link encodeRouted} made.
- */
-export function decodeRouted(
-  message: { key: Buffer | null; value: Buffer | null; headers: Readonly<Record<string, string>> },
-  { entity, replica }: { readonly entity: EntityDeclaration; readonly replica: ReplicaDeclaration },
-): RoutedEvent {
-  const version = Number(message.headers[header.version]);
-  const schemaVersion = Number(message.headers[header.schemaVersion]);
-  const time = message.headers[header.time];
-  const numbers = [version, schemaVersion].every((number) => Number.isSafeInteger(number) && number >= 1);
-  const { [header.traceparent]: traceparent, [header.digest]: digest, [header.resend]: resend } = message.headers;
-  if (!message.key || !numbers || !time || (digest && !isDigest(digest))) throw new Error("not a routed event");
-  const sent = message.value && (JSON.parse(message.value.toString()) as Document);
-  if (sent && schemaVersion > entity.schemaVersion)
-    throw new NewerSchemaVersionError(entity.name, schemaVersion, entity.schemaVersion);
-  return {
-    id: message.key.toString(),
-    version,
-    document: sent && upcastProjection(entity, replica, sent, schemaVersion),
-    time,
-    traceparent: traceparent || undefined,
-    digest: digest || undefined,
-    resend: resend || undefined,
-  };
-}
-
-/** Whether a text is a bigint, of 64 bits. */
-const isDigest = (text: string): boolean =>
-  /^-?\d{1,19}$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text);

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { DEFAULT_PAGE, isId, MAX_PAGE, pageOf, pageRequest } from "./pages.ts";
+import { DEFAULT_PAGE_SIZE, isId, MAX_PAGE_SIZE, parsePageRequest, toPage } from "./pages.ts";
 
 const ids = fc.uniqueArray(fc.uuid(), { maxLength: 40 }).map((list) => list.sort());
 
@@ -10,9 +10,9 @@ test("pages of any size go through every row once, in order", () => {
       const seen: string[] = [];
       let cursor: string | null = null;
       do {
-        const asked = pageRequest({ limit: String(limit), ...(cursor ? { cursor } : {}) });
+        const asked = parsePageRequest({ limit: String(limit), ...(cursor ? { cursor } : {}) });
         const rows = all.filter((id) => !asked.after || id > asked.after).slice(0, asked.limit + 1);
-        const page = pageOf(
+        const page = toPage(
           rows.map((id) => ({ id })),
           asked.limit,
         );
@@ -25,12 +25,12 @@ test("pages of any size go through every row once, in order", () => {
 });
 
 test("a request that does not say gets the first page of the usual size", () => {
-  expect(pageRequest({})).toEqual({ after: undefined, limit: DEFAULT_PAGE });
+  expect(parsePageRequest({})).toEqual({ after: undefined, limit: DEFAULT_PAGE_SIZE });
 });
 
 test("a limit that is no whole number in its range is malformed", () => {
-  for (const limit of ["0", "-1", String(MAX_PAGE + 1), "", "ten", "1.5", "1e1", " 5", "0x5", "9".repeat(400)])
-    expect(() => pageRequest({ limit })).toThrow(
+  for (const limit of ["0", "-1", String(MAX_PAGE_SIZE + 1), "", "ten", "1.5", "1e1", " 5", "0x5", "9".repeat(400)])
+    expect(() => parsePageRequest({ limit })).toThrow(
       expect.objectContaining({
         code: "MALFORMED",
         details: { violations: [expect.objectContaining({ pointer: "limit" })] },
@@ -42,7 +42,7 @@ test("a cursor that no page gave is malformed", () => {
   fc.assert(
     fc.property(fc.string(), (cursor) => {
       fc.pre(!isId(Buffer.from(cursor, "base64url").toString()));
-      expect(() => pageRequest({ cursor })).toThrow(expect.objectContaining({ code: "MALFORMED" }));
+      expect(() => parsePageRequest({ cursor })).toThrow(expect.objectContaining({ code: "MALFORMED" }));
     }),
   );
 });

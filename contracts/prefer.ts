@@ -1,6 +1,6 @@
 /** The request header `Prefer` (RFC 7240), as far as Lockstep knows it: `wait`, in seconds, and its parameters. Pure. */
 
-export interface Wait {
+export interface WaitPreference {
   /** How long the client is ready to wait, in milliseconds; never above the bound. */
   readonly ms: number;
   /** As the client wrote it, bounded: for `Preference-Applied`. */
@@ -17,7 +17,7 @@ const parameter = /^replicas="?([a-z0-9 ,_-]*)"?$/i;
  *
  * @param maxMs a longer wish counts as this long.
  */
-export function preferredWait(header: string | undefined, maxMs: number): Wait | undefined {
+export function parsePreferWait(header: string | undefined, maxMs: number): WaitPreference | undefined {
   for (const part of splitOutsideQuotes(header ?? "", ",")) {
     const [first = "", ...parameters] = splitOutsideQuotes(part, ";").map((piece) => piece.trim());
     const seconds = preference.exec(first)?.[1];

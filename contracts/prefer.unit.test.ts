@@ -1,25 +1,25 @@
 import { expect, test } from "bun:test";
-import { preferredWait } from "./prefer.ts";
+import { parsePreferWait } from "./prefer.ts";
 
 const max = 10_000;
 
 test("wait is in seconds, bounded, and found among other preferences", () => {
-  expect(preferredWait("wait=2", max)).toEqual({ ms: 2_000, applied: "wait=2", replicas: undefined });
-  expect(preferredWait("respond-async, WAIT=0.5 , handling=lenient", max)?.ms).toBe(500);
-  expect(preferredWait("wait=600", max)).toMatchObject({ ms: max, applied: "wait=10" });
-  expect(preferredWait("wait=0", max)?.ms).toBe(0);
+  expect(parsePreferWait("wait=2", max)).toEqual({ ms: 2_000, applied: "wait=2", replicas: undefined });
+  expect(parsePreferWait("respond-async, WAIT=0.5 , handling=lenient", max)?.ms).toBe(500);
+  expect(parsePreferWait("wait=600", max)).toMatchObject({ ms: max, applied: "wait=10" });
+  expect(parsePreferWait("wait=0", max)?.ms).toBe(0);
 });
 
 test("replicas can be named, quoted or not", () => {
-  expect(preferredWait('return=minimal, wait=2; replicas="catalog, storefront"', max)?.replicas).toEqual([
+  expect(parsePreferWait('return=minimal, wait=2; replicas="catalog, storefront"', max)?.replicas).toEqual([
     "catalog",
     "storefront",
   ]);
-  expect(preferredWait("wait=1;replicas=catalog", max)?.replicas).toEqual(["catalog"]);
-  expect(preferredWait('wait=1; replicas=""', max)?.replicas).toBeUndefined();
+  expect(parsePreferWait("wait=1;replicas=catalog", max)?.replicas).toEqual(["catalog"]);
+  expect(parsePreferWait('wait=1; replicas=""', max)?.replicas).toBeUndefined();
 });
 
 test("what is not understood is ignored", () => {
   for (const header of [undefined, "", "wait", "wait=soon", "wait=-1", "return=minimal", 'x="wait=2"'])
-    expect(preferredWait(header, max)).toBeUndefined();
+    expect(parsePreferWait(header, max)).toBeUndefined();
 });

@@ -4,7 +4,7 @@ import type { Document, EntityId, Version } from "../contracts/entity/document.t
 import { systemFields } from "../contracts/entity/fields.ts";
 import { inputSchema, patchSchema } from "../contracts/entity/schemas.ts";
 import { RequestError } from "../contracts/errors.ts";
-import { isId, pageOf, pageRequest } from "../contracts/pages.ts";
+import { isId, parsePageRequest, toPage } from "../contracts/pages.ts";
 import { readBody } from "../platform/http/body.ts";
 import type { EntityStore, WriteResult } from "./entity-store.ts";
 import { withIdempotency } from "./idempotency.ts";
@@ -36,8 +36,8 @@ export function addRoutes(app: Hono, store: EntityStore, deps: RouteDeps): void 
 
 function addReads(app: Hono, store: EntityStore, collection: string): void {
   app.get(collection, async (c) => {
-    const { after, limit } = pageRequest(c.req.query());
-    const page = pageOf(await store.list(after, limit + 1), limit);
+    const { after, limit } = parsePageRequest(c.req.query());
+    const page = toPage(await store.list(after, limit + 1), limit);
     setNoCache(c);
     if (page.nextCursor) c.header("link", `<${collection}?limit=${limit}&cursor=${page.nextCursor}>; rel="next"`);
     return c.json(page);

@@ -3,7 +3,7 @@ import type { Context } from "hono";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import type { EntityId, Version } from "../contracts/entity/document.ts";
 import { RequestError } from "../contracts/errors.ts";
-import { preferredWait, type Wait } from "../contracts/prefer.ts";
+import { parsePreferWait, type WaitPreference } from "../contracts/prefer.ts";
 import { decodeSyncTokens, encodeSyncToken, type TokenEntry } from "../contracts/sync-token.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { ReceiptListener, ReceiptSubscription, ReplicaLatencies } from "./receipt-listener.ts";
@@ -29,7 +29,7 @@ export class SynchronousWrite implements Disposable {
     private readonly entity: EntityDeclaration,
     private readonly deps: SynchronousWriteDeps,
     private readonly requestTokens: readonly TokenEntry[],
-    private readonly wait: Wait | undefined,
+    private readonly wait: WaitPreference | undefined,
     private readonly subscription: ReceiptSubscription | undefined,
   ) {}
 
@@ -49,7 +49,7 @@ export class SynchronousWrite implements Disposable {
     const requestTokens = decodeSyncTokens(c.req.header("sync-token"));
     // The response's token also covers this write. Encoding it now rejects a token that is too large before the write.
     encodeSyncToken([...requestTokens, { plural: entity.plural, id, version: 1 }]);
-    const wait = preferredWait(c.req.header("prefer"), deps.maxWaitMs);
+    const wait = parsePreferWait(c.req.header("prefer"), deps.maxWaitMs);
     for (const name of wait?.replicas ?? [])
       if (!entity.replicas.some((replica) => replica.name === name)) throw unknownReplica(entity, name);
     const subscription = wait && (await deps.receipts.subscribe(Math.min(SUBSCRIBE_TIMEOUT_MS, wait.ms)));
@@ -76,13 +76,13 @@ export class SynchronousWrite implements Disposable {
     this.subscription?.[Symbol.dispose]();
   }
 
-  private async waitForReplicas(wait: Wait, id: EntityId, version: Version): Promise<ReplicaLatencies> {
+  private async waitForReplicas(wait: WaitPreference, id: EntityId, version: Version): Promise<ReplicaLatencies> {
     const replicas = wait.replicas ?? this.entity.replicas.map(({ name }) => name);
     if (!this.subscription) return new Map(replicas.map((name) => [name, undefined]));
     return await this.subscription.waitForReplicas(this.entity.name, id, version, replicas, wait.ms);
   }
 
-  private reportWait(wait: Wait, latencies: ReplicaLatencies): void {
+  private reportWait(wait: WaitPreference, latencies: ReplicaLatencies): void {
     this.c.header("preference-applied", wait.applied);
     // Without a subscription nothing is known about the replicas: they may have the write.
     const notConfirmed = this.subscription ? "behind" : "unknown";

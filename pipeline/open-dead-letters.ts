@@ -39,7 +39,7 @@ export class OpenDeadLetters {
     const decoded = decodeDeadLetterOrMark(record);
     if (!decoded) return;
     if ("mark" in decoded) this.close(originName(decoded.mark.origin));
-    else if (this.isRelevant(decoded.letter)) this.open(decoded.letter, record);
+    else if (this.isRelevant(decoded.deadLetter)) this.open(decoded.deadLetter, record);
   }
 
   /** Closes the dead letter with this name. */

@@ -1,5 +1,5 @@
 /** OpenAPI parameters and headers that the APIs of the gateway and the replicas share. */
-import { DEFAULT_PAGE, MAX_PAGE } from "../contracts/pages.ts";
+import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "../contracts/pages.ts";
 import { type Header, type Parameter, text } from "../platform/openapi/operation.ts";
 
 const uuid = { type: "string", format: "uuid" };
@@ -28,8 +28,8 @@ export const page: readonly Parameter[] = [
   inQuery("limit", "maximum number of items", {
     type: "integer",
     minimum: 1,
-    maximum: MAX_PAGE,
-    default: DEFAULT_PAGE,
+    maximum: MAX_PAGE_SIZE,
+    default: DEFAULT_PAGE_SIZE,
   }),
   inQuery("cursor", "nextCursor of the previous page; without it, the first page", text()),
 ];

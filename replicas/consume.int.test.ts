@@ -3,10 +3,11 @@ import {
   type DeadLetter,
   decodeDeadLetterOrMark,
   type encodeDeadLetter,
-  originalOf,
+  originalRecord,
 } from "../contracts/dead-letter.ts";
-import { encodeRouted, header, NewerSchemaVersionError, routedHeaders } from "../contracts/event.ts";
+import { header } from "../contracts/event.ts";
 import type { Receipt } from "../contracts/receipt.ts";
+import { encodeRouted, NewerSchemaVersionError, routedHeaders } from "../contracts/routed-event.ts";
 import type { Batch, StoredRecord } from "../kafka/log.ts";
 import { createMetrics, type Metrics } from "../observability/metrics.ts";
 import { newTraceparent, recordSpans, SpanKind, traceIdOf } from "../observability/trace.ts";
@@ -104,8 +105,8 @@ function read({ key, value, headers }: ReturnType<typeof encodeDeadLetter>): Dea
   const texts = Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, text.toString()]));
   const raw = Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, Buffer.from(text)]));
   const found = decodeDeadLetterOrMark({ key, headers: texts, timestampMs: 0 });
-  if (!found || !("letter" in found)) throw new Error("no letter");
-  return { ...found.letter, original: originalOf({ key, value, rawHeaders: raw }) };
+  if (!found || !("deadLetter" in found)) throw new Error("no letter");
+  return { ...found.deadLetter, original: originalRecord({ key, value, rawHeaders: raw }) };
 }
 
 const batch = (...records: StoredRecord[]): Batch => ({

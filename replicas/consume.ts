@@ -1,8 +1,8 @@
 /** The replica's loop on one screen: decode → reduce → fence, apply, store → count → dead letters. The log remembers what is done when it resolves. */
-import { type Cause, encodeDeadLetter } from "../contracts/dead-letter.ts";
+import { type DeadLetterCause, encodeDeadLetter } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity/declaration.ts";
-import { decodeRouted, NewerSchemaVersionError, type RoutedEvent } from "../contracts/event.ts";
 import { isId } from "../contracts/pages.ts";
+import { decodeRouted, NewerSchemaVersionError, type RoutedEvent } from "../contracts/routed-event.ts";
 import { replicaGroup, replicaTopic } from "../contracts/topics.ts";
 import type { Batch, StoredRecord } from "../kafka/log.ts";
 import { BatchSpans } from "../observability/batch-spans.ts";
@@ -62,7 +62,7 @@ export class EntityConsumer {
     (error) => !isUnavailable(error) && !(error instanceof TableRejectsError),
   );
   /** Records that cannot be applied, and why: dead letters, once their batch is done with. */
-  private readonly refusals = new WeakMap<StoredRecord, Cause>();
+  private readonly refusals = new WeakMap<StoredRecord, DeadLetterCause>();
   /** Why nothing can be applied at all, for people; undefined while all is well. */
   tableProblem: string | undefined;
 

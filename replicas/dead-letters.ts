@@ -1,5 +1,5 @@
 /** A replica's dead letters on their way into the log: surely stored, or the batch comes again. */
-import type { Cause, encodeDeadLetter } from "../contracts/dead-letter.ts";
+import type { DeadLetterCause, encodeDeadLetter } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { UpcastError } from "../contracts/entity/upcast.ts";
 import { deadLetterTopic } from "../contracts/topics.ts";
@@ -64,14 +64,14 @@ export class DeadLetterWriter {
 }
 
 /** Why the database refused a row. PostgreSQL quotes values in its messages of class 22: those are left out. */
-export function unappliable({ code, message, names }: Rejection, replica: string): Cause {
+export function unappliable({ code, message, names }: Rejection, replica: string): DeadLetterCause {
   const safe = code.startsWith("22") ? message.replace(/".*"/s, "…") : message;
   const named = Object.entries(names).flatMap(([what, name]) => (name === "" ? [] : [`${what} ${name}`]));
   const detail = [`SQLSTATE ${code}: ${safe}`, ...named].join(", ");
   return { reason: "unappliable", detail, stack: detail, replica };
 }
 
-export function unreadable(error: unknown, replica: string): Cause {
+export function unreadable(error: unknown, replica: string): DeadLetterCause {
   // Says the schema version and which upcaster it was.
   if (error instanceof UpcastError)
     return {

@@ -5,13 +5,13 @@
 import { randomUUID } from "node:crypto";
 import { entities } from "../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
-import { exampleIn, exampleInput } from "../contracts/entity/example.ts";
+import { exampleForReplica, exampleInput } from "../contracts/entity/example.ts";
 import { inputSchema } from "../contracts/entity/schemas.ts";
 import { NotYetError, waitFor } from "./wait-for.ts";
 
 const hasUsableExample = (entity: EntityDeclaration): boolean =>
   inputSchema(entity).safeParse(exampleInput(entity, randomUUID())).success &&
-  entity.replicas.every((replica) => exampleIn(entity, replica));
+  entity.replicas.every((replica) => exampleForReplica(entity, replica));
 
 /**
  * The first entity whose example can be sent any number of times and belongs in every replica. The test write and the curl

@@ -2,8 +2,9 @@
 import { encodeDeadLetter } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import type { EntityId, Version } from "../contracts/entity/document.ts";
-import { type EntityEvent, encodeRouted, header, routedHeaders } from "../contracts/event.ts";
+import { type EntityEvent, header } from "../contracts/event.ts";
 import { isId } from "../contracts/pages.ts";
+import { encodeRouted, routedHeaders } from "../contracts/routed-event.ts";
 import { deadLetterTopic } from "../contracts/topics.ts";
 import type { OutgoingRecord, StoredRecord } from "../kafka/log.ts";
 import { traceIdOf } from "../observability/trace.ts";

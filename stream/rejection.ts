@@ -1,8 +1,10 @@
 /** Why the stream rejects a record. A check returns a {@link Rejection} instead of its result; it does not throw. */
-import type { ReasonName, reasons } from "../contracts/dead-letter.ts";
+import type { deadLetterReasons, ReasonName } from "../contracts/dead-letter-reasons.ts";
 
-/** The reasons for a dead letter that the stream may give. */
-export type Reason = { [R in ReasonName]: (typeof reasons)[R]["by"] extends "stream" ? R : never }[ReasonName];
+/** The deadLetterReasons for a dead letter that the stream may give. */
+export type Reason = {
+  [R in ReasonName]: (typeof deadLetterReasons)[R]["reportedBy"] extends "stream" ? R : never;
+}[ReasonName];
 
 /** Detail and stack contain no value of the document, because the document may have private fields. */
 export class Rejection {

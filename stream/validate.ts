@@ -1,9 +1,9 @@
 /** Step 1 of the stream: bytes → event or rejection. Pure, so every replay gives the same result for the same record. */
 import { z } from "zod";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
-import { type Document, ID } from "../contracts/entity/document.ts";
-import type { Fits } from "../contracts/entity/fits.ts";
-import { documentSchema, fitsDocument } from "../contracts/entity/schemas.ts";
+import { type Document, ID_PATTERN } from "../contracts/entity/document.ts";
+import type { QuickCheck } from "../contracts/entity/quick-check.ts";
+import { documentSchema, quickDocumentCheck } from "../contracts/entity/schemas.ts";
 import { UpcastError, upcast } from "../contracts/entity/upcast.ts";
 import { deletedSchema, type EntityEvent, header, type Operation, operationsOf } from "../contracts/event.ts";
 import type { StoredRecord } from "../kafka/log.ts";
@@ -16,7 +16,7 @@ export type Validate = (record: StoredRecord) => EntityEvent | Rejection;
 interface Rules {
   readonly entity: EntityDeclaration;
   readonly schema: z.ZodObject;
-  readonly fits: Fits;
+  readonly fits: QuickCheck;
   readonly operations: ReadonlyMap<string, Operation>;
   readonly partitions: number;
 }
@@ -41,7 +41,7 @@ export function validatorOf(entity: EntityDeclaration, partitions: number): Vali
   const rules: Rules = {
     entity,
     schema: documentSchema(entity),
-    fits: fitsDocument(entity),
+    fits: quickDocumentCheck(entity),
     operations: operationsOf(entity),
     partitions,
   };
@@ -103,7 +103,7 @@ function readAttributes({ entity, operations }: Rules, record: StoredRecord): At
 function readId(record: StoredRecord, partitions: number): string | Rejection {
   const subject = requiredHeader(record, header.subject);
   if (subject instanceof Rejection) return subject;
-  if (!ID.test(subject)) return reject("wrong-key", `${header.subject} must be a UUID in lower case`);
+  if (!ID_PATTERN.test(subject)) return reject("wrong-key", `${header.subject} must be a UUID in lower case`);
   if (record.key?.toString("latin1") !== subject) return reject("wrong-key", `the key must equal ${header.subject}`);
   const partition = partitionForKey(record.key, partitions);
   return partition === record.partition

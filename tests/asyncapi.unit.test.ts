@@ -8,8 +8,9 @@ import { replicaKey } from "../contracts/control.ts";
 import { encodeDeadLetter, encodeMark } from "../contracts/dead-letter.ts";
 import { entities } from "../contracts/entities/index.ts";
 import { product } from "../contracts/entities/product.ts";
-import { encodeEvent, encodeRouted, routedHeaders } from "../contracts/event.ts";
+import { encodeEvent } from "../contracts/event.ts";
 import { encodeReceipt } from "../contracts/receipt.ts";
+import { encodeRouted, routedHeaders } from "../contracts/routed-event.ts";
 import {
   controlTopic,
   deadLetterTopic,

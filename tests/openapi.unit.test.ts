@@ -4,7 +4,7 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import type { Hono } from "hono";
 import { entities } from "../contracts/entities/index.ts";
 import { product } from "../contracts/entities/product.ts";
-import { exampleIn } from "../contracts/entity/example.ts";
+import { exampleForReplica } from "../contracts/entity/example.ts";
 import { gatewayApp } from "../gateway/main.ts";
 import { gatewayOpenApi } from "../gateway/openapi/document.ts";
 import type { RouteDeps } from "../gateway/routes.ts";
@@ -93,7 +93,7 @@ describe.each(services)("the description of %s", (name, document, app) => {
 
 describe("the judge of answers", () => {
   const api = new DescribedApi(replicaOpenApi("catalog"));
-  const example = exampleIn(product, product.replicas[0]!)!;
+  const example = exampleForReplica(product, product.replicas[0]!)!;
   const headers = {
     "content-type": "application/json",
     etag: '"1"',

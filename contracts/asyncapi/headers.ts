@@ -1,8 +1,9 @@
 /** The headers of each kind of message, as schemas. What is not named here may be there too and says nothing. Pure. */
 import { z } from "zod";
-import { deadLetterHeader, reasonNames, resolutions } from "../dead-letter.ts";
+import { deadLetterHeader, resolutions } from "../dead-letter.ts";
+import { reasonNames } from "../dead-letter-reasons.ts";
 import type { EntityDeclaration } from "../entity/declaration.ts";
-import { ID } from "../entity/document.ts";
+import { ID_PATTERN } from "../entity/document.ts";
 import { EVENT_SOURCE, eventType, header, type Operation } from "../event.ts";
 
 const counter = z.string().regex(/^[1-9]\d*$/);
@@ -31,7 +32,7 @@ const attributes = ({ name }: EntityDeclaration, operation: Operation) => ({
     .describe("one write, one id: <entity>:<id>:<version>, and what tells a resend from another"),
   [header.source]: z.literal(EVENT_SOURCE),
   [header.type]: z.literal(eventType(name, operation)),
-  [header.subject]: z.string().regex(ID).describe("the entity's id"),
+  [header.subject]: z.string().regex(ID_PATTERN).describe("the entity's id"),
   [header.time]: z.iso.datetime({ offset: true }).describe("when the source committed the change"),
   [header.version]: counter.describe("version of the entity after the change"),
   [header.schemaVersion]: counter.describe("version of the document's shape; an earlier one is upcast by who reads it"),

@@ -3,11 +3,12 @@ import { z } from "zod";
 import { controlSchema, replicaKey, STREAM_KEY } from "../control.ts";
 import { replicaNames } from "../entities/index.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../entity/declaration.ts";
-import { exampleDocument, exampleIn } from "../entity/example.ts";
-import { capitalised, type JsonSchema } from "../entity/json-schema.ts";
+import { exampleDocument, exampleForReplica } from "../entity/example.ts";
+import { capitalize, type JsonSchema } from "../entity/json-schema.ts";
 import { documentSchema } from "../entity/schemas.ts";
-import { deletedSchema, type EntityEvent, encodeEvent, encodeRouted, routedHeaders as headersOf } from "../event.ts";
+import { deletedSchema, type EntityEvent, encodeEvent } from "../event.ts";
 import { receiptSchema } from "../receipt.ts";
+import { encodeRouted, routedHeaders as headersOf } from "../routed-event.ts";
 import {
   controlTopic,
   deadLetterTopic,
@@ -94,7 +95,7 @@ const shown = (encoded: { headers: Readonly<Record<string, string>>; value: stri
 });
 
 function events(entity: EntityDeclaration): Channel["messages"] {
-  const name = capitalised(entity.name);
+  const name = capitalize(entity.name);
   const example = exampleEvent(entity);
   return {
     [`${name}Upserted`]: {
@@ -117,8 +118,8 @@ function events(entity: EntityDeclaration): Channel["messages"] {
 }
 
 function routed(entity: EntityDeclaration, replica: ReplicaDeclaration): Channel["messages"] {
-  const name = `${capitalised(replica.name)}${capitalised(entity.name)}`;
-  const [example, document] = [exampleEvent(entity), exampleIn(entity, replica)];
+  const name = `${capitalize(replica.name)}${capitalize(entity.name)}`;
+  const [example, document] = [exampleEvent(entity), exampleForReplica(entity, replica)];
   const headers = example && headersOf(example, 0, undefined);
   return {
     [`${name}Upserted`]: {
@@ -141,13 +142,13 @@ function routed(entity: EntityDeclaration, replica: ReplicaDeclaration): Channel
 }
 
 const deadLetters = ({ name }: EntityDeclaration): Channel["messages"] => ({
-  [`${capitalised(name)}DeadLetter`]: {
+  [`${capitalize(name)}DeadLetter`]: {
     summary: "A record that could not be processed: its original bytes, key and headers, and why",
     headers: deadLetterHeaders,
     payload: z.unknown(),
     contentType: bytes,
   },
-  [`${capitalised(name)}DeadLetterMark`]: {
+  [`${capitalize(name)}DeadLetterMark`]: {
     summary: "What was done about a dead letter",
     headers: markHeaders,
     payload: z.null(),
@@ -156,7 +157,7 @@ const deadLetters = ({ name }: EntityDeclaration): Channel["messages"] => ({
 });
 
 const versions = ({ name }: EntityDeclaration): Channel["messages"] => ({
-  [`${capitalised(name)}Version`]: {
+  [`${capitalize(name)}Version`]: {
     summary: "Newest version that the stream knows: its own memory",
     key: uuid,
     headers: noHeaders,

@@ -1,100 +1,117 @@
 /**
- * One declaration per entity. HTTP validation, event validation, routing, table columns and cache lifetimes all follow
- * from it; nothing else in Lockstep names a field of an entity.
+ * The declaration of an entity. HTTP validation, event validation, routing, table columns and cache lifetimes follow from
+ * it. No other code names a field of an entity.
  */
 import type { Document } from "./document.ts";
 import { type Field, systemFields } from "./fields.ts";
 
 /**
- * Makes a document of the next schema version out of one of the version before. Pure: the same document always gives the same
- * result, with the same id, version and times, and from values that the document has itself.
+ * Converts a document of one schema version to the next version. Pure: the same document always has the same result. It
+ * keeps id, version and times, and uses no value from outside the document.
  */
 export type Upcaster = (document: Document) => Document;
 
-/** By the schema version that is read: 1 makes version 2. */
+/** Upcasters by the schema version that they read: 1 converts version 1 to version 2. */
 export type Upcasters = Readonly<Record<number, Upcaster>>;
 
-/** What a replica keeps of an entity. Every decision is a function of the document alone, so that a replay decides the same. */
+/** What a replica keeps of an entity. Its functions depend on the document alone, so that a replay has the same result. */
 export interface ReplicaDeclaration {
   readonly name: string;
-  /** Only entities for which this holds are in the replica; one that stops matching is removed there (P5). */
+  /** The replica keeps the entities for which this is true. An entity that stops matching is deleted there (P5). */
   readonly filter: (document: Document) => boolean;
   /** Fields of the replica's documents and columns, by name. */
   readonly fields: Readonly<Record<string, Field>>;
-  /** The replica's document for the source's one, without the members that every document has; put into `into` if it is given. */
+  /**
+   * Makes the replica's document from the source's document, without the system fields.
+   *
+   * @param into object that receives the members; default: a new object.
+   */
   readonly project: (document: Document, into?: Document) => Document;
-  /** How long a cached document lives without being read from PostgreSQL again, in seconds. */
+  /** Time until a cached document expires and is read from PostgreSQL again, in seconds. */
   readonly cacheTtlSeconds: number;
   /**
-   * Upcasters of what the replica was sent, for versions at which the entity's own cannot do: a projection lacks members. What is on
-   * its way to the replica, and what a rebuild reads, was projected by an earlier version.
+   * Upcasters of projected documents: those in the replica's topic, and those that a rebuild reads. A version needs one
+   * here when the entity's upcaster reads a member that the projection does not have.
    */
   readonly upcasters?: Upcasters;
   /**
-   * By schema version: members that were not in that version's projection and cannot be had from it, so that an upcaster can only put
-   * something harmless in their place until the entities are sent again (docs/schema-changes.md).
+   * By schema version: members that a projection of that version lacks and no upcaster can compute. The upcaster sets a
+   * harmless value until the entities are sent again (docs/schema-changes.md).
    */
   readonly placeholders?: Readonly<Record<number, readonly string[]>>;
 }
 
+/** An entity: a kind of row whose state Lockstep copies to its replicas. */
 export interface EntityDeclaration {
   /** Singular, as in event types: `product`. */
   readonly name: string;
-  /** Plural: the table, the HTTP collection and the prefix of the topics: `products`. */
+  /** Plural: name of the table and of the HTTP collection, and prefix of the topics: `products`. */
   readonly plural: string;
   /**
    * True for an entity of Lockstep itself (the canary). Relay, stream and replicas process it; HTTP routes, lists,
    * commands, dead-letter counts and the metrics of user entities leave it out. Default: false.
    */
   readonly internal?: boolean;
-  /** Version of the document's shape, sent with each event; raised with each change of `fields` or of what a replica has. */
+  /** Version of the document's shape, sent with each event. Raise it with each change of the fields or of a projection. */
   readonly schemaVersion: number;
-  /** One for each version below `schemaVersion`: retained events and events under way are read through them. */
+  /** One per version below `schemaVersion`. They convert retained events and events in flight. */
   readonly upcasters?: Upcasters;
   readonly fields: Readonly<Record<string, Field>>;
-  /** Fields whose value no two entities of the source may share. */
+  /** Fields whose values are unique in the source. */
   readonly unique: readonly string[];
   readonly replicas: readonly ReplicaDeclaration[];
-  /** A document that a person may begin with, as a client would send it; where no two may share a value, another one is put there. */
+  /** A request body that creates an entity, for documentation and trials. Unique texts get a suffix (`exampleInput`). */
   readonly example?: Document;
 }
 
-/** Declares an entity. @throws {Error} when the declaration contradicts itself; the process then never starts. */
+/**
+ * Checks the declaration of an entity and returns it.
+ *
+ * @throws {Error} for a contradiction in the declaration. The process then does not start.
+ */
 export function defineEntity(declaration: EntityDeclaration): EntityDeclaration {
   const { name, fields, replicas, unique } = declaration;
   for (const key of Object.keys(fields)) {
     if (key in systemFields)
-      throw new Error(`entity ${name}: ${key} is a member of every document; name the field otherwise`);
+      throw new Error(`entity ${name}: field ${key} has the name of a system field; choose another name`);
     if (!/^[a-z][A-Za-z0-9]*$/.test(key)) throw new Error(`entity ${name}: field ${key} must be camelCase`);
   }
   for (const key of unique)
     if (!(key in fields)) throw new Error(`entity ${name}: unique field ${key} is not declared`);
   const names = replicas.map((r) => r.name);
-  if (new Set(names).size !== names.length) throw new Error(`entity ${name}: two replicas share a name`);
+  if (new Set(names).size !== names.length) throw new Error(`entity ${name}: two replicas have the same name`);
   checkUpcasters(declaration);
   return declaration;
 }
 
 function checkUpcasters({ name, schemaVersion, upcasters = {}, replicas }: EntityDeclaration): void {
   if (!Number.isSafeInteger(schemaVersion) || schemaVersion < 1)
-    throw new Error(`entity ${name}: schemaVersion must be a whole number from 1`);
+    throw new Error(`entity ${name}: schemaVersion ${schemaVersion} must be an integer of at least 1`);
   for (let version = 1; version < schemaVersion; version++)
     if (!upcasters[version])
       throw new Error(
-        `entity ${name}: no upcaster reads schema version ${version}; events of it are still in the log (docs/schema-changes.md)`,
+        `entity ${name}: schema version ${version} has no upcaster, but the log still has its events (docs/schema-changes.md)`,
       );
-  const given = [upcasters, ...replicas.flatMap((r) => [r.upcasters ?? {}, r.placeholders ?? {}])].flatMap(Object.keys);
-  for (const version of given)
+  const versions = [upcasters, ...replicas.flatMap((r) => [r.upcasters ?? {}, r.placeholders ?? {}])].flatMap(
+    Object.keys,
+  );
+  for (const version of versions)
     if (!(Number(version) >= 1 && Number(version) < schemaVersion))
-      throw new Error(`entity ${name}: there is nothing to upcast from version ${version} to ${schemaVersion}`);
+      throw new Error(
+        `entity ${name}: an upcaster or placeholder names schema version ${version}, but only versions below ${schemaVersion} need one`,
+      );
 }
 
 /**
- * Declares what one replica keeps: by default all fields that are not private.
+ * Declares a replica. By default it keeps all entities, and all fields that are not private.
  *
- * @param options.only names the fields to keep (a private one must be named here to be sent);
- * @param options.without leaves out some of the default; @param options.derived adds fields computed from the document.
- * @param options.upcasters @param options.placeholders as {@link ReplicaDeclaration} has them.
+ * @param options.only names the fields to keep. A private field is sent only when it is named here.
+ * @param options.without removes fields from the default.
+ * @param options.derived adds fields that are computed from the source's document.
+ * @param options.cacheTtlSeconds default: 3600.
+ * @param options.upcasters see {@link ReplicaDeclaration.upcasters}.
+ * @param options.placeholders see {@link ReplicaDeclaration.placeholders}.
+ * @throws {Error} when `only` or `without` names an undeclared field.
  */
 export function defineReplica(
   fields: EntityDeclaration["fields"],
@@ -109,17 +126,17 @@ export function defineReplica(
     placeholders?: Readonly<Record<number, readonly string[]>>;
   },
 ): ReplicaDeclaration {
-  const open = Object.keys(fields).filter((key) => !fields[key]!.private);
-  const kept = (options.only ?? open).filter((key) => !options.without?.includes(key));
-  for (const key of [...kept, ...(options.without ?? [])])
+  const publicFields = Object.keys(fields).filter((key) => !fields[key]!.private);
+  const members = (options.only ?? publicFields).filter((key) => !options.without?.includes(key));
+  for (const key of [...members, ...(options.without ?? [])])
     if (!(key in fields)) throw new Error(`replica ${options.name}: field ${key} is not declared`);
   const derived = Object.entries(options.derived ?? {});
   return {
     name: options.name,
     filter: options.filter ?? (() => true),
-    fields: Object.fromEntries([...kept.map((k) => [k, fields[k]!]), ...derived.map(([k, d]) => [k, d.field])]),
+    fields: Object.fromEntries([...members.map((k) => [k, fields[k]!]), ...derived.map(([k, d]) => [k, d.field])]),
     project: (document, projected = {}) => {
-      for (const member of kept) projected[member] = document[member];
+      for (const member of members) projected[member] = document[member];
       for (const [member, { from }] of derived) projected[member] = from(document);
       return projected;
     },

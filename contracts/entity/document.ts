@@ -1,12 +1,13 @@
-/** Identity, version and content of an entity: the words that every room uses. */
+/** The identity, version and content of an entity, as every room uses them. */
 
-/** A counter that the source raises by one with each committed write of an entity; the first write is version 1. */
+/** Number of an entity's committed writes in the source, without gaps. The first write has version 1. */
 export type Version = number;
 
-/** UUID of an entity, lower case. The gateway makes UUIDv7 (RFC 9562); plain SQL may bring any UUID. */
+/** UUID of an entity in lower case. The gateway creates UUIDv7 (RFC 9562); plain SQL may insert any UUID. */
 export type EntityId = string;
-/** The form of every id: a UUID as PostgreSQL writes it, in lower case (RFC 9562). */
-export const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** What an entity looks like outside a database: camelCase members with JSON values. */
+/** A UUID (RFC 9562) as PostgreSQL writes it: lower case, with hyphens. */
+export const ID_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** The state of an entity outside a database: camelCase members with JSON values. */
 export type Document = Record<string, unknown>;

@@ -1,28 +1,36 @@
-/** JSON Schemas of what is declared with zod, for descriptions that other programs read. Pure. */
+/** Converts zod schemas to JSON Schemas, for the OpenAPI and AsyncAPI descriptions. Pure. */
 import { z } from "zod";
 import { systemFields } from "./fields.ts";
 
+/** A JSON Schema. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** OpenAPI 3.1 takes the first as it is; AsyncAPI 3.0 the second. */
+/** JSON Schema dialect: OpenAPI 3.1 uses 2020-12, AsyncAPI 3.0 uses draft 7. */
 export type Dialect = "draft-2020-12" | "draft-7";
 
-/** What a schema of this description is called by in another place of it. */
+/** A reference to a schema of the same description. */
 export const schemaRef = (name: string): { readonly $ref: string } => ({ $ref: `#/components/schemas/${name}` });
 
-/** `product` → `Product`: the schema of an entity's documents, and a part of other names. */
-export const capitalised = (name: string): string => name[0]!.toUpperCase() + name.slice(1);
+/** `product` → `Product`: the name of an entity's schema, and a part of other names. */
+export const capitalize = (name: string): string => name[0]!.toUpperCase() + name.slice(1);
 
-/** @param named by the name that each has in the description; where one is part of another, it is referred to. */
-export function jsonSchemas(named: Readonly<Record<string, z.ZodType>>, target: Dialect): Record<string, JsonSchema> {
+/**
+ * Converts schemas.
+ *
+ * @param schemasByName by the name of each in the description. A schema that contains another one refers to it.
+ */
+export function jsonSchemas(
+  schemasByName: Readonly<Record<string, z.ZodType>>,
+  target: Dialect,
+): Record<string, JsonSchema> {
   const registry = z.registry<{ id: string }>();
-  for (const [id, schema] of Object.entries(named)) registry.add(schema, { id });
+  for (const [id, schema] of Object.entries(schemasByName)) registry.add(schema, { id });
   const { schemas } = z.toJSONSchema(registry, {
     target,
     io: "input",
     uri: (id) => schemaRef(id).$ref,
     override,
-    // What JSON Schema has no word for is described as anything: a description must not keep a service from its start.
+    // A rule that JSON Schema cannot express is left out: a description must not prevent a service from starting.
     unrepresentable: "any",
   });
   return Object.fromEntries(
@@ -30,17 +38,17 @@ export function jsonSchemas(named: Readonly<Record<string, z.ZodType>>, target: 
   );
 }
 
-const madeByServer = new Set<unknown>(Object.values(systemFields).map(({ schema }) => schema));
+const serverSchemas = new Set<unknown>(Object.values(systemFields).map(({ schema }) => schema));
 
-/** What JSON Schema can say of a rule that zod knows by name only (contracts/entity/fields.ts), and who sets a member. */
+/** Adds what zod cannot convert: the rules that fields.ts names, and `readOnly` for the members that the server sets. */
 function override({ zodSchema, jsonSchema }: { zodSchema: unknown; jsonSchema: z.core.JSONSchema.BaseSchema }): void {
   const { rules = [] } = jsonSchema as { rules?: readonly string[] };
   if (rules.includes("no value twice")) Object.assign(jsonSchema, { uniqueItems: true });
   if (rules.includes("storable"))
     Object.assign(jsonSchema, {
-      description: "Without U+0000 and half surrogate pairs. Its length counts UTF-16 units, as JavaScript does.",
+      description: "No U+0000 and no lone surrogate. The length counts UTF-16 units, as in JavaScript.",
     });
   delete (jsonSchema as { rules?: unknown }).rules;
   if (jsonSchema.pattern === "^") delete jsonSchema.pattern;
-  if (madeByServer.has(zodSchema)) jsonSchema.readOnly = true;
+  if (serverSchemas.has(zodSchema)) jsonSchema.readOnly = true;
 }

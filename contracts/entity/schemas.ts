@@ -1,41 +1,38 @@
-/** Schemas of an entity's documents: as events carry them, and as clients send them. */
+/** Schemas of an entity's documents: in events, and in requests of clients. */
 import { z } from "zod";
 import type { EntityDeclaration } from "./declaration.ts";
 import { type Field, systemFields } from "./fields.ts";
-import { type Fits, fitsObject } from "./fits.ts";
+import { type QuickCheck, quickObjectCheck } from "./quick-check.ts";
 
-const shapeOf = (fields: Readonly<Record<string, Field>>) =>
-  Object.fromEntries(Object.entries(fields).map(([member, f]) => [member, f.schema]));
+const mapFields = (
+  fields: Readonly<Record<string, Field>>,
+  schemaOf: (field: Field) => z.ZodType,
+): Record<string, z.ZodType> =>
+  Object.fromEntries(Object.entries(fields).map(([member, field]) => [member, schemaOf(field)]));
 
-/** Schema of a whole document as an event carries it; unknown members are refused. */
+/** Schema of a whole document in an event. Unknown members are invalid. */
 export const documentSchema = (entity: Pick<EntityDeclaration, "fields">): z.ZodObject =>
-  z.strictObject(shapeOf({ ...systemFields, ...entity.fields }));
+  z.strictObject(mapFields({ ...systemFields, ...entity.fields }, ({ schema }) => schema));
 
-/** Quick check of a whole document: what it holds for, {@link documentSchema} takes, unchanged. */
-export const fitsDocument = ({ fields }: Pick<EntityDeclaration, "fields">): Fits =>
-  fitsObject({ ...systemFields, ...fields });
+/** Quick check of a whole document. {@link documentSchema} accepts every document that passes, and changes nothing in it. */
+export const quickDocumentCheck = ({ fields }: Pick<EntityDeclaration, "fields">): QuickCheck =>
+  quickObjectCheck({ ...systemFields, ...fields });
 
-/** Schema of what a client sends to create or replace an entity: fields with an `initial` value may be missing. */
+/** Schema of a request that creates or replaces an entity. A missing field gets its `initial` value, if it has one. */
 export const inputSchema = (entity: EntityDeclaration): z.ZodObject =>
   z.strictObject(
-    Object.fromEntries(
-      Object.entries(entity.fields).map(([member, f]) => [
-        member,
-        "initial" in f ? f.schema.default(() => structuredClone(f.initial) as never) : f.schema,
-      ]),
+    mapFields(entity.fields, (field) =>
+      "initial" in field ? field.schema.default(() => structuredClone(field.initial) as never) : field.schema,
     ),
   );
 
-/** Schema of a JSON merge patch (RFC 7396): any subset of the fields; null puts a field back to its initial value. */
+/** Schema of a JSON merge patch (RFC 7396): any subset of the fields. Null resets a field to its `initial` value. */
 export const patchSchema = (entity: EntityDeclaration): z.ZodObject =>
   z.strictObject(
-    Object.fromEntries(
-      Object.entries(entity.fields).map(([member, f]) => [
-        member,
-        ("initial" in f
-          ? f.schema.nullable().transform((v) => (v === null ? structuredClone(f.initial) : v))
-          : f.schema
-        ).optional(),
-      ]),
+    mapFields(entity.fields, (field) =>
+      ("initial" in field
+        ? field.schema.nullable().transform((value) => (value === null ? structuredClone(field.initial) : value))
+        : field.schema
+      ).optional(),
     ),
   );

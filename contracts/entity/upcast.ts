@@ -1,14 +1,14 @@
-/** Documents of earlier schema versions, brought to the current one, one version after the other. Pure. */
+/** Converts documents of earlier schema versions to the current one, one version after the other. Pure. */
 import { LockstepError } from "../errors.ts";
 import type { EntityDeclaration, ReplicaDeclaration, Upcasters } from "./declaration.ts";
 import type { Document } from "./document.ts";
 import { systemFields } from "./fields.ts";
 
-/** An upcaster could not read a document. The message holds no value of the document, which may be private. */
+/** A document of an earlier schema version could not be converted. The message quotes no value, which may be private (P13). */
 export class UpcastError extends LockstepError {
+  /** @param from the document's schema version. */
   constructor(
     readonly entity: string,
-    /** The schema version that could not be read. */
     readonly from: number,
     problem: string,
     options?: ErrorOptions,
@@ -18,19 +18,20 @@ export class UpcastError extends LockstepError {
 }
 
 /**
- * The document in the shape of the current schema version; nothing is validated.
+ * Converts a document of the source to the current schema version. It validates nothing.
  *
- * @param from schema version of the document, 1 to the current one.
+ * @param from the document's schema version, 1 to the current one.
  * @throws {UpcastError} when an upcaster throws.
  */
 export function upcast(entity: EntityDeclaration, document: Document, from: number): Document {
-  return climb(entity, [entity.upcasters], document, from);
+  return applyUpcasters(entity, [entity.upcasters], document, from);
 }
 
 /**
- * What a replica was sent under schema version `from`, as it would be sent today.
+ * Converts a document of a replica's topic to the current schema version.
  *
- * @throws {UpcastError} when an upcaster throws, or leaves a member out that the replica has.
+ * @param from the document's schema version, 1 to the current one.
+ * @throws {UpcastError} when an upcaster throws, or when the result lacks a member that the replica has.
  */
 export function upcastProjection(
   entity: EntityDeclaration,
@@ -39,33 +40,33 @@ export function upcastProjection(
   from: number,
 ): Document {
   if (from === entity.schemaVersion) return projected;
-  const upcasted = climb(entity, [replica.upcasters, entity.upcasters], projected, from);
+  const upcasted = applyUpcasters(entity, [replica.upcasters, entity.upcasters], projected, from);
   const document: Document = {};
   for (const member of Object.keys({ ...systemFields, ...replica.fields })) {
     if (upcasted[member] === undefined)
-      throw new UpcastError(entity.name, from, `nothing gives replica ${replica.name} the member ${member}`);
+      throw new UpcastError(entity.name, from, `no upcaster sets the member ${member} of replica ${replica.name}`);
     document[member] = upcasted[member];
   }
   return document;
 }
 
-/** @param ladders for each version, the first that has an upcaster counts. */
-function climb(
+/** @param sources for each version, the first of them that has an upcaster is used. */
+function applyUpcasters(
   entity: EntityDeclaration,
-  ladders: readonly (Upcasters | undefined)[],
+  sources: readonly (Upcasters | undefined)[],
   document: Document,
   from: number,
 ): Document {
-  let climbed = document;
+  let current = document;
   for (let version = from; version < entity.schemaVersion; version++) {
-    const upcaster = ladders.find((ladder) => ladder?.[version])?.[version];
+    const upcaster = sources.find((upcasters) => upcasters?.[version])?.[version];
     try {
-      climbed = upcaster!(climbed);
+      current = upcaster!(current);
     } catch (cause) {
-      // Its message may quote a value.
+      // Only the name of the error: its message may quote a value.
       const kind = cause instanceof Error ? cause.name : typeof cause;
       throw new UpcastError(entity.name, from, `the upcaster of version ${version} threw a ${kind}`, { cause });
     }
   }
-  return climbed;
+  return current;
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { decodeRouted, type EntityEvent, encodeRouted, NewerSchemaVersionError, routedHeaders } from "../event.ts";
+import type { EntityEvent } from "../event.ts";
+import { decodeRouted, encodeRouted, NewerSchemaVersionError, routedHeaders } from "../routed-event.ts";
 import { defineEntity, defineReplica } from "./declaration.ts";
 import type { Document } from "./document.ts";
 import { integer, text } from "./fields.ts";
@@ -13,8 +14,8 @@ const thing = defineEntity({
   fields,
   unique: [],
   upcasters: {
-    1: ({ name, ...kept }) => ({ ...kept, title: name }),
-    2: ({ secret, ...kept }) => ({ ...kept, secret: (secret as string).trim(), size: 0 }),
+    1: ({ name, ...others }) => ({ ...others, title: name }),
+    2: ({ secret, ...others }) => ({ ...others, secret: (secret as string).trim(), size: 0 }),
   },
   replicas: [
     defineReplica(fields, { name: "all", upcasters: { 2: (sent) => ({ ...sent, size: 0 }) } }),
@@ -25,8 +26,8 @@ const [all, rest] = thing.replicas as [(typeof thing.replicas)[0], (typeof thing
 const id = Bun.randomUUIDv7();
 const times = { createdAt: "2026-01-01T00:00:00.000Z", updatedAt: "2026-01-01T00:00:00.000Z" };
 
-/** What a replica's topic holds, written under a schema version. */
-const sent = (schemaVersion: number, document: Document | null) => {
+/** A message of a replica's topic, as a stream with this schema version wrote it. */
+const message = (schemaVersion: number, document: Document | null) => {
   const event: EntityEvent = {
     entity: "thing",
     id,
@@ -40,29 +41,29 @@ const sent = (schemaVersion: number, document: Document | null) => {
   return { key: Buffer.from(key), value: value === null ? null : Buffer.from(value), headers };
 };
 
-test("a document climbs from its version to the current one, one version after the other", () => {
+test("upcast converts a document from its version to the current one, one version after the other", () => {
   const first = { id, version: 5, ...times, name: "Cup", secret: " s " };
   expect(upcast(thing, first, 1)).toEqual({ id, version: 5, ...times, title: "Cup", secret: "s", size: 0 });
   expect(first.name).toBe("Cup");
 });
 
-test("P12: a replica reads what it was sent under an earlier version, by its own upcasters where it has some", () => {
-  const read = decodeRouted(sent(1, { id, name: "Cup", ...times, version: 5, old: true }), {
+test("P12: a replica reads documents of an earlier version, with its own upcasters where it declares some", () => {
+  const read = decodeRouted(message(1, { id, name: "Cup", ...times, version: 5, old: true }), {
     entity: thing,
     replica: all,
   });
   expect(read.document).toEqual({ id, version: 5, ...times, title: "Cup", size: 0 });
 });
 
-test("an upcaster that needs what a projection lacks is told as that", () => {
+test("an upcaster that reads a member which the projection lacks fails with UpcastError", () => {
   const read = () =>
-    decodeRouted(sent(2, { id, title: "Cup", ...times, version: 5 }), { entity: thing, replica: rest });
+    decodeRouted(message(2, { id, title: "Cup", ...times, version: 5 }), { entity: thing, replica: rest });
   expect(read).toThrow(UpcastError);
   expect(read).toThrow("schema version 2 of thing cannot be read: the upcaster of version 2 threw a TypeError");
 });
 
-test("a document of a newer version is not read, a delete of it is", () => {
+test("a document of a newer schema version is rejected, a delete of it is not", () => {
   const as = { entity: thing, replica: all };
-  expect(() => decodeRouted(sent(4, { id, version: 5 }), as)).toThrow(NewerSchemaVersionError);
-  expect(decodeRouted(sent(4, null), as)).toMatchObject({ id, version: 5, document: null });
+  expect(() => decodeRouted(message(4, { id, version: 5 }), as)).toThrow(NewerSchemaVersionError);
+  expect(decodeRouted(message(4, null), as)).toMatchObject({ id, version: 5, document: null });
 });

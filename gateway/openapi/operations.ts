@@ -1,7 +1,7 @@
 /** What reads and writes have in common. Pure. */
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { exampleDocument } from "../../contracts/entity/example.ts";
-import { capitalised, schemaRef } from "../../contracts/entity/json-schema.ts";
+import { capitalize, schemaRef } from "../../contracts/entity/json-schema.ts";
 import type { ErrorCode } from "../../contracts/errors.ts";
 import { headers } from "../../pipeline/openapi-headers.ts";
 import { json, type ResponseObject } from "../../platform/openapi/operation.ts";
@@ -10,7 +10,7 @@ import { json, type ResponseObject } from "../../platform/openapi/operation.ts";
 export const ANY: readonly ErrorCode[] = ["MALFORMED", "INTERNAL", "UNAVAILABLE"];
 
 /** Of an entity's schema. */
-export const schemaName = ({ name }: EntityDeclaration): string => capitalised(name);
+export const schemaName = ({ name }: EntityDeclaration): string => capitalize(name);
 
 /** The answer with the document. */
 export const entityDocument = (

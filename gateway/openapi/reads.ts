@@ -1,7 +1,7 @@
 /** The descriptions of the routes that read. Pure. */
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { EXAMPLE_ID, exampleDocument } from "../../contracts/entity/example.ts";
-import { capitalised, schemaRef } from "../../contracts/entity/json-schema.ts";
+import { capitalize, schemaRef } from "../../contracts/entity/json-schema.ts";
 import { headers, id, ifNoneMatch, page, traceparent } from "../../pipeline/openapi-headers.ts";
 import { json, type Operation, problems } from "../../platform/openapi/operation.ts";
 import { ANY, entityDocument, schemaName } from "./operations.ts";
@@ -9,7 +9,7 @@ import { ANY, entityDocument, schemaName } from "./operations.ts";
 export function list(entity: EntityDeclaration, path: string): Operation {
   const example = exampleDocument(entity);
   return {
-    operationId: `list${capitalised(entity.plural)}`,
+    operationId: `list${capitalize(entity.plural)}`,
     summary: `A page of ${entity.plural}, in the order of their ids`,
     tags: [entity.plural],
     parameters: [...page, traceparent],

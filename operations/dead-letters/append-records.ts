@@ -1,5 +1,5 @@
 /** Appends the original records of dead letters to their events topic. The stream then processes them like new records. */
-import { originalOf } from "../../contracts/dead-letter.ts";
+import { originalRecord } from "../../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { header } from "../../contracts/event.ts";
 import { deadLetterTopic, eventsTopic } from "../../contracts/topics.ts";
@@ -29,7 +29,7 @@ export async function appendRecords(
   for (const entry of entries) {
     const record = stored.get(`${entry.partition}/${entry.offset}`);
     if (!record) continue;
-    const { key, value, headers } = originalOf(record);
+    const { key, value, headers } = originalRecord(record);
     const partition = key ? partitionForKey(key, partitions) : entry.deadLetter.origin.partition;
     const records = byPartition.get(partition) ?? [];
     records.push({ key, value, headers: { ...headers, [header.replayOf]: entry.name } });

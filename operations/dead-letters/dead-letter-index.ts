@@ -47,7 +47,7 @@ export class DeadLetterIndex {
       this.resolutions.set(originName(decoded.mark.origin), decoded.mark.resolution);
       return;
     }
-    const { stack: _, ...deadLetter } = decoded.letter;
+    const { stack: _, ...deadLetter } = decoded.deadLetter;
     const name = originName(deadLetter.origin);
     // A dead letter may be written twice and counts once.
     if (this.entries.has(name)) return;

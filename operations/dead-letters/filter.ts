@@ -1,6 +1,7 @@
 /** The filter of dead letters: its options on the command line, and what it matches. */
 import { type Command, InvalidArgumentError } from "commander";
-import { parseOrigin, type ReasonName, reasonNames } from "../../contracts/dead-letter.ts";
+import { parseOrigin } from "../../contracts/dead-letter.ts";
+import { type ReasonName, reasonNames } from "../../contracts/dead-letter-reasons.ts";
 import { replicaNames } from "../../contracts/entities/index.ts";
 import { choiceParser, entityParser, parseId, type VerbFlags } from "../verb.ts";
 import type { DeadLetterEntry } from "./dead-letter-index.ts";

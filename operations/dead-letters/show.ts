@@ -1,5 +1,6 @@
 /** Shows one dead letter with its original record. */
-import { decodeDeadLetterOrMark, originalOf, reasons } from "../../contracts/dead-letter.ts";
+import { decodeDeadLetterOrMark, originalRecord } from "../../contracts/dead-letter.ts";
+import { deadLetterReasons } from "../../contracts/dead-letter-reasons.ts";
 import { deadLetterTopic } from "../../contracts/topics.ts";
 import type { Log, StoredRecord } from "../../kafka/log.ts";
 import { table } from "../../platform/table.ts";
@@ -39,10 +40,10 @@ async function readRecord(log: Log, { entity, partition, offset, name }: DeadLet
  */
 export async function readDetails(log: Log, entry: DeadLetterEntry, reveal: boolean): Promise<DeadLetterDetails> {
   const record = await readRecord(log, entry);
-  const original = originalOf(record);
+  const original = originalRecord(record);
   const decoded = decodeDeadLetterOrMark(record);
-  const { detail, stack } = decoded && "letter" in decoded ? decoded.letter : { detail: "", stack: "" };
-  const { means, remedy } = reasons[entry.deadLetter.reason];
+  const { detail, stack } = decoded && "deadLetter" in decoded ? decoded.deadLetter : { detail: "", stack: "" };
+  const { means, remedy } = deadLetterReasons[entry.deadLetter.reason];
   return {
     ...toListItem(entry),
     detail,

@@ -52,7 +52,7 @@ export async function readJourneyDeadLetters(
       for (const record of records) {
         const decoded = record.key?.toString() === id ? decodeDeadLetterOrMark(record) : undefined;
         if (!decoded || "mark" in decoded) continue;
-        const { reason, origin } = decoded.letter;
+        const { reason, origin } = decoded.deadLetter;
         const version = record.headers[header.version] ?? null;
         deadLetters.push({ reason, topic: origin.topic, offset: String(origin.offset), version });
       }

@@ -1,6 +1,6 @@
 /** The last hops of a journey: each replica's database and its cache. */
 import type { Redis } from "ioredis";
-import { cachePrefix, parseEntry } from "../../contracts/cache-entry.ts";
+import { cachePrefix, decodeEntry } from "../../contracts/cache-entry.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
@@ -70,7 +70,7 @@ async function readCacheEntry(
   try {
     const value = await redis.get(`${cachePrefix(replica, entity.plural)}:${id}`);
     const epoch = value?.split(" ", 1)[0];
-    const entry = epoch ? parseEntry(value, Number(epoch), entity.schemaVersion) : undefined;
+    const entry = epoch ? decodeEntry(value, Number(epoch), entity.schemaVersion) : undefined;
     if (!entry) return null;
     const [row] = await sql<
       { epoch: string; is_on: boolean }[]

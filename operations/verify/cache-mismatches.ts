@@ -3,7 +3,7 @@
  * is then never newer than the row.
  */
 import type { Redis } from "ioredis";
-import { cachePrefix, type Entry, parseEntry } from "../../contracts/cache-entry.ts";
+import { type CacheEntry, cachePrefix, decodeEntry } from "../../contracts/cache-entry.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
 import { documentOf } from "../../contracts/entity/row.ts";
@@ -29,7 +29,7 @@ interface CacheableRow {
 /** A cache entry that differs from the row. */
 export interface CacheMismatch {
   readonly id: EntityId;
-  readonly entry: Entry;
+  readonly entry: CacheEntry;
   readonly row: CacheableRow;
 }
 
@@ -70,9 +70,9 @@ async function compareChunk(
   if (epoch === undefined) return { mismatches: [], compared: 0 };
   const prefix = cachePrefix(replica.name, entity.plural);
   const values = await redis.mget(ids.map((id) => `${prefix}:${id}`));
-  const entries = new Map<EntityId, Entry>();
+  const entries = new Map<EntityId, CacheEntry>();
   for (const [i, id] of ids.entries()) {
-    const entry = parseEntry(values[i] ?? null, epoch, entity.schemaVersion);
+    const entry = decodeEntry(values[i] ?? null, epoch, entity.schemaVersion);
     if (entry) entries.set(id, entry);
   }
   const rows = await readCacheableRows(sql, entity, replica, [...entries.keys()]);

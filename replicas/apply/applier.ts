@@ -6,7 +6,7 @@
  */
 import type { ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Document, EntityId, Version } from "../../contracts/entity/document.ts";
-import { inOrder } from "../../contracts/entity/row.ts";
+import { orderMembers } from "../../contracts/entity/row.ts";
 import type { Logger } from "../../observability/logger.ts";
 import { Outage } from "../../observability/outage.ts";
 import { isRejected, isUnavailable } from "../../platform/postgres/errors.ts";
@@ -151,7 +151,7 @@ export class Applier {
 
   /** The same bytes as a read of PostgreSQL makes of the row. */
   private body(document: Document | null): string | null {
-    return document && JSON.stringify(inOrder(this.replica.fields, document));
+    return document && JSON.stringify(orderMembers(this.replica.fields, document));
   }
 }
 

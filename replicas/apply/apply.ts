@@ -5,7 +5,7 @@ import type { EntityId, Version } from "../../contracts/entity/document.ts";
 import { systemFields } from "../../contracts/entity/fields.ts";
 import { columnOf, rowOf } from "../../contracts/entity/row.ts";
 import { LockstepError } from "../../contracts/errors.ts";
-import type { RoutedEvent } from "../../contracts/event.ts";
+import type { RoutedEvent } from "../../contracts/routed-event.ts";
 import { listText } from "../../platform/postgres/connect.ts";
 import type { Database } from "../../platform/postgres/database.ts";
 import type { Rejection } from "./refusals.ts";

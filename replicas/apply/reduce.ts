@@ -1,6 +1,6 @@
 /** A batch as one thing to do per entity. Events carry the whole state, so the newest of an entity stands for all of them. */
 import type { EntityId, Version } from "../../contracts/entity/document.ts";
-import type { RoutedEvent } from "../../contracts/event.ts";
+import type { RoutedEvent } from "../../contracts/routed-event.ts";
 
 export type Outcome = "applied" | "duplicate" | "stale";
 

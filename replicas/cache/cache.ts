@@ -11,7 +11,7 @@
  * Whatever Redis forgets leads to absent, or to a state without an epoch in which every script refuses.
  */
 
-import { cachePrefix, type Entry, entryText, parseEntry } from "../../contracts/cache-entry.ts";
+import { type CacheEntry, cachePrefix, decodeEntry, encodeEntry } from "../../contracts/cache-entry.ts";
 import type { EntityId, Version } from "../../contracts/entity/document.ts";
 import type { Logger } from "../../observability/logger.ts";
 import type { RedisLink } from "../../platform/redis/redis.ts";
@@ -29,7 +29,7 @@ const CHUNK = 100;
 export type Bypass = "not-configured" | "away" | "off" | "no-lease" | "failed";
 
 export type CacheLookup =
-  | { readonly at: "hit"; readonly entry: Entry }
+  | { readonly at: "hit"; readonly entry: CacheEntry }
   | { readonly at: "miss"; readonly epoch: Epoch }
   | { readonly at: "bypass"; readonly why: Bypass };
 
@@ -50,7 +50,7 @@ interface Fenced {
 
 export interface Stored extends Fenced {
   /** Undefined: PostgreSQL has something newer; only lifts the fence. */
-  readonly entry: Entry | undefined;
+  readonly entry: CacheEntry | undefined;
 }
 
 export class Cache {
@@ -91,7 +91,7 @@ export class Cache {
     if (epoch.runId !== redis.reads.runId()) return { at: "bypass", why: "away" };
     try {
       const raw = await redis.reads.client.get(this.entryKey(id));
-      const entry = parseEntry(raw, epoch.epoch, this.schemaVersion);
+      const entry = decodeEntry(raw, epoch.epoch, this.schemaVersion);
       // The answer may have taken longer than the lease lasted.
       if (!epochs.holds(epoch)) return { at: "bypass", why: "no-lease" };
       return entry ? { at: "hit", entry } : { at: "miss", epoch };
@@ -112,7 +112,7 @@ export class Cache {
   }
 
   /** Fills with what PostgreSQL answered to a read that began after the lease; nothing gives the lease back. @returns whether it is stored. */
-  async fill(lease: Lease, entry: Entry | undefined): Promise<boolean> {
+  async fill(lease: Lease, entry: CacheEntry | undefined): Promise<boolean> {
     const keys = [this.stateKey, this.entryKey(lease.id)];
     const args = [lease.token, this.ttlMs, this.text(entry, lease.epoch)];
     return (await this.readerScript(scripts.fill, keys, lease.epoch, args)) === "stored";
@@ -137,8 +137,8 @@ export class Cache {
   }
 
   /** Empty where there is nothing to keep, or too much. */
-  private text(entry: Entry | undefined, { epoch }: Epoch): string {
-    const text = entry ? entryText(entry, epoch, this.schemaVersion) : "";
+  private text(entry: CacheEntry | undefined, { epoch }: Epoch): string {
+    const text = entry ? encodeEntry(entry, epoch, this.schemaVersion) : "";
     return Buffer.byteLength(text) > MAX_ENTRY_BYTES ? "" : text;
   }
 

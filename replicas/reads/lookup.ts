@@ -1,6 +1,6 @@
 /** One entity by its id: from the cache, or from PostgreSQL, which then fills the cache. */
 
-import type { Entry } from "../../contracts/cache-entry.ts";
+import type { CacheEntry } from "../../contracts/cache-entry.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
 import { SingleFlight } from "../../platform/async/single-flight.ts";
 import type { Bypass, Cache } from "../cache/cache.ts";
@@ -14,12 +14,12 @@ export type CacheOutcome =
 
 export interface LookupResult {
   /** Undefined: never heard of. */
-  readonly entry: Entry | undefined;
+  readonly entry: CacheEntry | undefined;
   readonly how: CacheOutcome;
 }
 
 export class Lookup {
-  private readonly flights = new SingleFlight<{ entry: Entry | undefined; stored: boolean }>();
+  private readonly flights = new SingleFlight<{ entry: CacheEntry | undefined; stored: boolean }>();
 
   constructor(
     private readonly cache: Cache,
@@ -37,7 +37,10 @@ export class Lookup {
     return { entry, how: { result: "miss", stored, collapsed: shared } };
   }
 
-  private async load(id: EntityId, epoch: Epoch | undefined): Promise<{ entry: Entry | undefined; stored: boolean }> {
+  private async load(
+    id: EntityId,
+    epoch: Epoch | undefined,
+  ): Promise<{ entry: CacheEntry | undefined; stored: boolean }> {
     const lease = epoch && (await this.cache.lease(id, epoch));
     try {
       const entry = await this.rows.one(id);

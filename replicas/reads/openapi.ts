@@ -1,7 +1,7 @@
 /** The description of one replica's HTTP API, beside its routes: made from the same declarations. Pure. */
 import type { z } from "zod";
-import { EXAMPLE_ID, exampleIn } from "../../contracts/entity/example.ts";
-import { capitalised, schemaRef } from "../../contracts/entity/json-schema.ts";
+import { EXAMPLE_ID, exampleForReplica } from "../../contracts/entity/example.ts";
+import { capitalize, schemaRef } from "../../contracts/entity/json-schema.ts";
 import { documentSchema } from "../../contracts/entity/schemas.ts";
 import type { ErrorCode } from "../../contracts/errors.ts";
 import { headers, id, ifNoneMatch, page, prefer, syncToken, traceparent } from "../../pipeline/openapi-headers.ts";
@@ -36,7 +36,7 @@ export function replicaOpenApi(name: string): OpenApi {
   });
 }
 
-const schemaName = ({ entity: { name } }: ReplicatedEntity): string => capitalised(name);
+const schemaName = ({ entity: { name } }: ReplicatedEntity): string => capitalize(name);
 
 function schemasOf(kept: ReplicatedEntity): Record<string, z.ZodType> {
   const document = documentSchema(kept.replica);
@@ -56,9 +56,9 @@ function pathsOf(kept: ReplicatedEntity): Paths {
 
 function list(kept: ReplicatedEntity, path: string): Operation {
   const { entity, replica } = kept;
-  const example = exampleIn(entity, replica);
+  const example = exampleForReplica(entity, replica);
   return {
-    operationId: `list${capitalised(entity.plural)}`,
+    operationId: `list${capitalize(entity.plural)}`,
     summary: `A page of the replica's ${entity.plural}, in the order of their ids`,
     tags: [entity.plural],
     parameters: [...page, ...reading],
@@ -84,7 +84,7 @@ function read(kept: ReplicatedEntity, path: string): Operation {
       200: {
         description: `the ${entity.name}, from the cache or PostgreSQL`,
         headers: { ETag: headers.etag, ...answered },
-        content: json(schemaRef(schemaName(kept)), exampleIn(entity, replica)),
+        content: json(schemaRef(schemaName(kept)), exampleForReplica(entity, replica)),
       },
       304: { description: "the client has this version", headers: { ETag: headers.etag, ...answered } },
       // An id that cannot exist is refused before the cache is asked.

@@ -3,8 +3,8 @@ import type { Context, Hono } from "hono";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
 import { RequestError } from "../../contracts/errors.ts";
-import { isId, pageOf, pageRequest } from "../../contracts/pages.ts";
-import { preferredWait } from "../../contracts/prefer.ts";
+import { isId, parsePageRequest, toPage } from "../../contracts/pages.ts";
+import { parsePreferWait } from "../../contracts/prefer.ts";
 import { decodeSyncTokens, type TokenEntry } from "../../contracts/sync-token.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import { problem } from "../../platform/http/problem.ts";
@@ -44,7 +44,7 @@ export function addReads(app: Hono, deps: ReadParts, entity: EntityDeclaration, 
 
   /** Resolves once the database is as fresh as the reader asks. @returns the refusal when it is not in time. */
   const waitFor = async (c: Context, wanted: readonly TokenEntry[]): Promise<Response | undefined> => {
-    const prefer = preferredWait(c.req.header("prefer"), maxWaitMs);
+    const prefer = parsePreferWait(c.req.header("prefer"), maxWaitMs);
     if (prefer) c.header("preference-applied", prefer.applied);
     const timeoutMs = prefer?.ms ?? waitMs;
     if (await freshness.reached(wanted, timeoutMs)) return undefined;
@@ -91,7 +91,7 @@ export function addReads(app: Hono, deps: ReadParts, entity: EntityDeclaration, 
   });
 
   app.get(collection, async (c) => {
-    const { after, limit } = pageRequest(c.req.query());
+    const { after, limit } = parsePageRequest(c.req.query());
     tellLag(c);
     const wanted = wantedBy(c);
     if (wanted.length > 0) {
@@ -100,7 +100,7 @@ export function addReads(app: Hono, deps: ReadParts, entity: EntityDeclaration, 
       metrics.freshReads.inc({ replica, outcome: "fresh" });
     }
     c.header("cache-status", "lockstep-redis; fwd=bypass; detail=list");
-    const page = pageOf(await rows.page(after, limit + 1), limit);
+    const page = toPage(await rows.page(after, limit + 1), limit);
     if (page.nextCursor) c.header("link", `<${collection}?limit=${limit}&cursor=${page.nextCursor}>; rel="next"`);
     return c.json(page);
   });

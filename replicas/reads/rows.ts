@@ -1,6 +1,6 @@
 /** Reads of one entity's table in the replica's PostgreSQL. */
 
-import type { Entry } from "../../contracts/cache-entry.ts";
+import type { CacheEntry } from "../../contracts/cache-entry.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Document, EntityId, Version } from "../../contracts/entity/document.ts";
 import { documentOf } from "../../contracts/entity/row.ts";
@@ -23,7 +23,7 @@ export class Rows {
    *
    * @throws {RequestError} UNAVAILABLE
    */
-  async one(id: EntityId): Promise<Entry | undefined> {
+  async one(id: EntityId): Promise<CacheEntry | undefined> {
     const [found] = await this.ask(
       (sql) => sql<{ row: Row | null; version: string | null }[]>`
         select to_jsonb(t) as row, coalesce(t.version, v.version) as version

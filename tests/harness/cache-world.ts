@@ -4,7 +4,7 @@
  * and time is who goes next (turns.ts).
  */
 import type { Redis } from "ioredis";
-import type { Entry } from "../../contracts/cache-entry.ts";
+import type { CacheEntry } from "../../contracts/cache-entry.ts";
 import type { RedisLink } from "../../platform/redis/redis.ts";
 import { Applier } from "../../replicas/apply/applier.ts";
 import { type ApplyResult, type CacheGuard, type Change, EpochMovedError } from "../../replicas/apply/apply.ts";
@@ -248,7 +248,7 @@ export class Process {
     return this.world.fault === "trusts any server" ? (this.world.row.runId ?? this.world.server) : this.world.server;
   }
 
-  private async one(id: string): Promise<Entry | undefined> {
+  private async one(id: string): Promise<CacheEntry | undefined> {
     await this.world.turns.turn();
     const found = this.world.rows.get(id);
     await this.world.turns.turn();

@@ -1,7 +1,8 @@
 /** P4: late events at each hop, and a cache fill that was read before the delete. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { product } from "../../contracts/entities/product.ts";
-import { encodeEvent, encodeRouted, routedHeaders } from "../../contracts/event.ts";
+import { encodeEvent } from "../../contracts/event.ts";
+import { encodeRouted, routedHeaders } from "../../contracts/routed-event.ts";
 import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
 import { isGone, metric, request, shows } from "../harness/client.ts";
 import { upserted } from "../harness/events.ts";

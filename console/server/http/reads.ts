@@ -3,7 +3,7 @@ import type { Hono } from "hono";
 import { parseOrigin } from "../../../contracts/dead-letter.ts";
 import { entities } from "../../../contracts/entities/index.ts";
 import { RequestError } from "../../../contracts/errors.ts";
-import { isId, pageRequest } from "../../../contracts/pages.ts";
+import { isId, parsePageRequest } from "../../../contracts/pages.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { type DeadLetterState, deadLetterStates } from "../../../operations/dead-letters/dead-letter-index.ts";
 import { paginate, toListItem } from "../../../operations/dead-letters/list.ts";
@@ -33,7 +33,7 @@ export function addReads(app: Hono, { connections, about }: ReadParts): void {
   });
   app.get("/api/entities/:plural", async (c) => {
     const entity = entityOf(c.req.param("plural"));
-    const { limit } = pageRequest(c.req.query());
+    const { limit } = parsePageRequest(c.req.query());
     return c.json({ items: await toHttpError(() => newest(connections.source(), entity, limit)) });
   });
   addLetters(app, connections);
@@ -47,7 +47,7 @@ function addLetters(app: Hono, connections: Connections): void {
     if (state !== "all" && !deadLetterStates.includes(state as DeadLetterState))
       throw new RequestError("MALFORMED", "There is no such state.");
     const all = [...(await toHttpError(() => selectDeadLetters(quietly(connections), {}))).values()];
-    const max = pageRequest(limit ? { limit } : {}).limit;
+    const max = parsePageRequest(limit ? { limit } : {}).limit;
     // A page that shows how things are now begins at the end, and goes no further.
     if (newestFirst !== undefined) {
       const { items, counts } = paginate(all, state as DeadLetterState | "all", Math.max(1, all.length));

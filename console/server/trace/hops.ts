@@ -93,7 +93,7 @@ export function deadHop(write: TracedWrite, record: StoredRecord): Hop[] {
     if (!dead || hopOf(write, "settled") || about !== dead.place) return [];
     return [hop("settled", null, atMs, dead.atMs, resolution, null)];
   }
-  const { origin, reason, id, version, replica } = decoded.letter;
+  const { origin, reason, id, version, replica } = decoded.deadLetter;
   const place = `${origin.topic}/${origin.partition}/${origin.offset}`;
   const poisoned = hopOf(write, "published")?.place;
   const isOurs = write.operation === "poison" ? place === poisoned : id === write.id && version === write.version;

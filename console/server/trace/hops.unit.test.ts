@@ -1,7 +1,8 @@
 /** The hops of one write, as records and receipts tell them. */
 import { expect, test } from "bun:test";
-import { encodeEvent, encodeRouted, routedHeaders } from "../../../contracts/event.ts";
+import { encodeEvent } from "../../../contracts/event.ts";
 import type { Receipt } from "../../../contracts/receipt.ts";
+import { encodeRouted, routedHeaders } from "../../../contracts/routed-event.ts";
 import type { StoredRecord } from "../../../kafka/log.ts";
 import { productDocument, upserted } from "../../../tests/harness/events.ts";
 import { letterRecord, markRecord } from "../../../tests/harness/letters.ts";

@@ -2,8 +2,8 @@
 import type { EntityDeclaration, ReplicaDeclaration } from "../../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../../contracts/entity/document.ts";
 import { rowOf } from "../../../contracts/entity/row.ts";
-import { decodeRouted, NewerSchemaVersionError } from "../../../contracts/event.ts";
 import { isId } from "../../../contracts/pages.ts";
+import { decodeRouted, NewerSchemaVersionError } from "../../../contracts/routed-event.ts";
 import { replicaTopic } from "../../../contracts/topics.ts";
 import type { Log, StoredRecord } from "../../../kafka/log.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";

@@ -111,7 +111,7 @@ describe("the check finds", () => {
 
   test("that a replica cannot make up what it was not sent, unless it says so", () => {
     const upcasters: Upcasters = { 1: (sent) => ({ ...read[1]!(sent), status: "draft" }) };
-    expect(found(v2({ shop: { without: [] } }))).toContain("nothing gives replica shop the member status");
+    expect(found(v2({ shop: { without: [] } }))).toContain("no upcaster sets the member status of replica shop");
     expect(found(v2({ shop: { without: [], upcasters } }))).toContain("status would not be what is sent today");
     expect(found(v2({ shop: { without: [], upcasters, placeholders: { 1: ["status"] } } }))).toBe("");
   });
@@ -126,8 +126,8 @@ test("a declaration with a gap among its upcasters, or one too many, is refused"
   const declare = (schemaVersion: number, upcasters: Upcasters) => () =>
     defineEntity({ name: "thing", plural: "things", schemaVersion, fields, unique: [], replicas: [], upcasters });
   const same = (document: Record<string, unknown>) => document;
-  expect(declare(3, { 1: same })).toThrow("no upcaster reads schema version 2");
-  expect(declare(2, { 1: same, 2: same })).toThrow("nothing to upcast from version 2");
-  expect(declare(0, {})).toThrow("whole number from 1");
+  expect(declare(3, { 1: same })).toThrow("schema version 2 has no upcaster");
+  expect(declare(2, { 1: same, 2: same })).toThrow("names schema version 2, but only versions below 2 need one");
+  expect(declare(0, {})).toThrow("must be an integer of at least 1");
   expect(declare(3, { 1: same, 2: same })).not.toThrow();
 });

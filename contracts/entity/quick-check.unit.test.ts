@@ -3,9 +3,9 @@ import fc from "fast-check";
 import { productDocument } from "../../tests/harness/events.ts";
 import { product } from "../entities/product.ts";
 import { boolean, type Field, integer, oneOf, systemFields, text, texts } from "./fields.ts";
-import { documentSchema, fitsDocument } from "./schemas.ts";
+import { documentSchema, quickDocumentCheck } from "./schemas.ts";
 
-const odd = [
+const edgeCases = [
   "",
   " ",
   "ab",
@@ -20,7 +20,7 @@ const odd = [
 ];
 const value = fc.oneof(
   fc.string({ unit: "binary", maxLength: 5 }),
-  fc.constantFrom(...odd, null, undefined, true, Number.NaN, -0, 1.5, 2 ** 53, {}),
+  fc.constantFrom(...edgeCases, null, undefined, true, Number.NaN, -0, 1.5, 2 ** 53, {}),
   fc.integer({ min: -1, max: 4 }),
   fc.array(fc.constantFrom("a", "b", "", "abcd", 1, "\ud83d"), { maxLength: 4 }),
 );
@@ -35,25 +35,25 @@ const fields: Record<string, Field> = {
   list: texts({ maxItems: 2, maxLength: 3 }),
 };
 
-test("what fits a field, its schema takes", () => {
+test("a value that passes the quick check of a field is valid by its schema", () => {
   fc.assert(
     fc.property(fc.constantFrom(...Object.keys(fields)), value, (name, given) => {
-      const { fits, schema } = fields[name]!;
-      if (fits(given))
+      const { quickCheck, schema } = fields[name]!;
+      if (quickCheck(given))
         expect([name, given, schema.safeParse(given)]).toEqual([name, given, { success: true, data: given }]);
     }),
     { numRuns: 5_000 },
   );
 });
 
-const fits = fitsDocument(product);
+const passesQuickCheck = quickDocumentCheck(product);
 const schema = documentSchema(product);
 const changed = fc.dictionary(fc.constantFrom(...Object.keys(productDocument()), "more", "__proto__"), value, {
   maxKeys: 3,
 });
 
-test("what fits an entity, its schema takes", () => {
-  expect(fits(productDocument())).toBe(true);
+test("a document that passes the quick check of an entity is valid by its schema", () => {
+  expect(passesQuickCheck(productDocument())).toBe(true);
   fc.assert(
     fc.property(
       changed,
@@ -61,7 +61,7 @@ test("what fits an entity, its schema takes", () => {
       (change, without) => {
         const document = { ...productDocument(), ...change };
         for (const member of without) delete document[member];
-        if (fits(document)) expect(schema.safeParse(document).success).toBe(true);
+        if (passesQuickCheck(document)) expect(schema.safeParse(document).success).toBe(true);
       },
     ),
   );

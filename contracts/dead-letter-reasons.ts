@@ -1,0 +1,71 @@
+/** The closed list of reasons for which a record becomes a dead letter. */
+
+interface Reason {
+  /** The service that rejects the record. */
+  readonly reportedBy: "stream" | "replica";
+  readonly means: string;
+  /** What to do. A replay after it succeeds; "drop" when no replay can succeed. */
+  readonly remedy: string;
+}
+
+const byStream = (means: string, remedy: string) => ({ reportedBy: "stream" as const, means, remedy });
+const byReplica = (means: string, remedy: string) => ({ reportedBy: "replica" as const, means, remedy });
+
+/** Every reason. docs/operate/dead-letters.md explains each one; a test compares the two lists. */
+export const deadLetterReasons = {
+  "missing-header": byStream(
+    "a CloudEvents attribute is missing or has an invalid value",
+    "fix the writer of the event; drop this dead letter",
+  ),
+  "unknown-type": byStream(
+    "the event type is not one of this entity's types",
+    "declare the type and deploy the stream; replay",
+  ),
+  "unknown-schema-version": byStream(
+    "the event's schema version is newer than the stream's",
+    "upgrade the stream; replay",
+  ),
+  "upcast-failed": byStream(
+    "an upcaster threw on a document of an older schema version",
+    "fix the upcaster and deploy the stream; replay",
+  ),
+  "wrong-key": byStream(
+    "the record's key, the event's subject and the document's id are not the same UUID",
+    "fix the writer of the event; drop this dead letter",
+  ),
+  "wrong-partition": byStream(
+    "the record is not in the partition of its key",
+    "replay: the replay writes to the correct partition",
+  ),
+  "no-value": byStream(
+    "the value is empty; a delete needs a deleted event with a value",
+    "fix the writer of the event; drop this dead letter",
+  ),
+  "malformed-json": byStream("the value is not JSON in UTF-8", "fix the writer of the event; drop this dead letter"),
+  "invalid-document": byStream(
+    "the document does not match the declaration",
+    "correct the declaration or the source's row; replay",
+  ),
+  internal: byStream(
+    "Lockstep's code threw, most likely in a declared filter or projection",
+    "fix the code and deploy the stream; replay",
+  ),
+  unreadable: byReplica(
+    "the record of the replica's topic was not written by the stream, or an upcaster cannot read it",
+    "fix the stream or the upcaster; replay",
+  ),
+  unappliable: byReplica(
+    "the replica's database rejects the row",
+    "correct the replica's schema or the source's row; replay",
+  ),
+} as const satisfies Readonly<Record<string, Reason>>;
+
+/** Name of a reason, as in the header `lockstep-reason`. */
+export type ReasonName = keyof typeof deadLetterReasons;
+
+/** The names of all reasons. */
+export const reasonNames = Object.keys(deadLetterReasons) as readonly ReasonName[];
+
+/** True for the name of a reason. */
+export const isReason = (name: string | undefined): name is ReasonName =>
+  name !== undefined && name in deadLetterReasons;

@@ -26,13 +26,13 @@ export async function withRequestSpan(
   const actor = c.get("caller")?.subject;
   try {
     const response = await work({ traceparent, ...(actor === undefined ? {} : { actor }) });
-    span.set({ "http.response.status_code": response.status });
+    span.setAttributes({ "http.response.status_code": response.status });
     span.end();
     c.set("sampledTraceId", span.sampledTraceId);
     return response;
   } catch (error) {
     const status = error instanceof RequestError ? policy[error.code].http : 500;
-    span.set({ "http.response.status_code": status });
+    span.setAttributes({ "http.response.status_code": status });
     // A client error does not mark the server's span as failed (OpenTelemetry semantic conventions for HTTP, span status).
     span.end(status >= 500 ? error : undefined);
     c.set("sampledTraceId", span.sampledTraceId);

@@ -8,7 +8,7 @@ import { freePort } from "../tests/harness/parts.ts";
 import { exportSpans } from "./export-spans.ts";
 import type { Logger } from "./logger.ts";
 import { createMetrics } from "./metrics.ts";
-import { recordSpans, SpanKind, startSpan } from "./trace.ts";
+import { SpanKind, setRecorder, startSpan } from "./trace.ts";
 
 /** As long as one batch is tried: shorter than in service, where nothing but the first seconds would be different. */
 const TRY_FOR_MS = 500;
@@ -20,7 +20,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   sending.mockRestore();
-  recordSpans(undefined);
+  setRecorder(undefined);
 });
 
 const encoded = () => sending.mock.calls.reduce((sum, [spans]) => sum + spans.length, 0);
@@ -31,7 +31,7 @@ function traceTo(url: string, tryForMs = TRY_FOR_MS) {
   const metrics = createMetrics("gateway", "1");
   const settings = { resource: { "service.name": "lockstep-gateway" }, ratio: 1, slowMs: 60_000 };
   const { recorder, flush } = exportSpans({ logger, metrics }, { url, headers: {} }, settings, tryForMs);
-  recordSpans(recorder);
+  setRecorder(recorder);
   const value = async (of: RegExp) => Number(of.exec(await metrics.text())?.[1] ?? 0);
   return {
     lines,
@@ -54,7 +54,7 @@ function write(parent?: string): { request: string | undefined; statement: strin
     attributes: system,
   });
   statement.end();
-  request.set({ "http.response.status_code": 200 });
+  request.setAttributes({ "http.response.status_code": 200 });
   request.end();
   return { request: request.traceparent, statement: statement.traceparent };
 }

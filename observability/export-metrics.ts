@@ -1,51 +1,56 @@
-/** Sends the metrics that are told at /metrics to a collector as well, under the same names and with their exemplars. */
+/** Sends the metrics of /metrics to a collector too, with the same names and exemplars. */
 import type { Family, Sample } from "./exposition.ts";
 import type { Logger } from "./logger.ts";
 import type { Metrics } from "./metrics.ts";
 import { type Attributes, attributesOf, nanoseconds, type OtlpEndpoint, resourceOf, sendMetrics } from "./otlp.ts";
 import { Outage } from "./outage.ts";
 
+/** A running export. */
 export interface MetricExport {
-  /** Sends the values of now, once what is under way is sent. Never rejects. */
+  /** Sends the current values, after any request in flight. Never rejects. */
   flush(): Promise<void>;
 }
 
-/** @param everyMs from one sending to the next, in milliseconds. */
+/** Starts sending metrics every `intervalMs` milliseconds, until the process ends. */
 export function exportMetrics(
   deps: { readonly metrics: Pick<Metrics, "families">; readonly logger: Logger },
   endpoint: OtlpEndpoint,
   resource: Attributes,
-  everyMs: number,
+  intervalMs: number,
 ): MetricExport {
   const startMs = Date.now();
-  // What is lost is only how fine the curve is: values count from the start, and the next ones stand for these.
-  const outage = new Outage(deps.logger, "metrics cannot be sent", "metrics are sent again");
-  let sending: Promise<void> | undefined;
+  // A failed request loses only resolution: the next values include these, because they are cumulative.
+  const outage = new Outage(
+    deps.logger,
+    "metrics cannot be sent; check OTEL_EXPORTER_OTLP_ENDPOINT and the collector",
+    "metrics are sent again",
+  );
+  let inFlight: Promise<void> | undefined;
   const send = async () => {
     const families = await deps.metrics.families();
     await sendMetrics(endpoint, metricsMessage(resource, families, startMs, Date.now()));
   };
   const sendOnce = () => {
-    sending ??= send()
+    inFlight ??= send()
       .then(
         () => outage.ended(),
         (error) => outage.failed(error),
       )
       .finally(() => {
-        sending = undefined;
+        inFlight = undefined;
       });
-    return sending;
+    return inFlight;
   };
-  setInterval(() => void sendOnce(), everyMs).unref();
+  setInterval(() => void sendOnce(), intervalMs).unref();
   return {
     async flush() {
-      await sending;
+      await inFlight;
       await sendOnce();
     },
   };
 }
 
-/** An ExportMetricsServiceRequest. @param startMs when counting began; @param nowMs likewise in milliseconds since 1970. */
+/** An ExportMetricsServiceRequest. @param startMs start of the counters, and `nowMs`: in milliseconds since 1970. */
 function metricsMessage(resource: Attributes, families: readonly Family[], startMs: number, nowMs: number) {
   const times = { startTimeUnixNano: nanoseconds(startMs), timeUnixNano: nanoseconds(nowMs) };
   const metrics = families.filter(({ values }) => values.length > 0).map((family) => metricMessage(family, times));
@@ -59,10 +64,10 @@ interface Times {
   readonly timeUnixNano: string;
 }
 
-/** Values that count from the start of the process. */
+/** AGGREGATION_TEMPORALITY_CUMULATIVE: values since the start of the process. */
 const CUMULATIVE = 2;
 
-/** Without a unit: names carry it, and one told here would be appended by who makes Prometheus' names of these. */
+/** Sets no unit: the names contain it, and a collector would append it again when it derives Prometheus names. */
 function metricMessage({ name, help, type, values }: Family, times: Times) {
   const common = { name, description: help };
   const points = () => values.map(({ labels, value }) => ({ ...times, attributes: labelsOf(labels), asDouble: value }));
@@ -81,21 +86,24 @@ function metricMessage({ name, help, type, values }: Family, times: Times) {
   }
 }
 
-/** prom-client tells a histogram as samples: how many up to each bound, their sum, their count. Here a point has them all, per bucket. */
+/**
+ * One point per series. prom-client returns a histogram as samples: cumulative counts per bound, sum, and count. OTLP wants them in one
+ * point, with the count of each bucket.
+ */
 function histogramPoints(samples: readonly Sample[], times: Times) {
   const bySeries = Map.groupBy(samples, ({ labels: { le: _, ...labels } }) =>
     JSON.stringify(Object.entries(labels).sort()),
   );
   return [...bySeries.values()].map((series) => {
     const buckets = series.filter(({ labels }) => "le" in labels);
-    const of = (ending: string) => series.find(({ metricName }) => metricName?.endsWith(ending))?.value ?? 0;
+    const sampleValue = (suffix: string) => series.find(({ metricName }) => metricName?.endsWith(suffix))?.value ?? 0;
     return {
       ...times,
       attributes: labelsOf(series[0]!.labels),
       explicitBounds: buckets.slice(0, -1).map(({ labels }) => Number(labels.le)),
       bucketCounts: buckets.map(({ value }, i) => String(value - (buckets[i - 1]?.value ?? 0))),
-      sum: of("_sum"),
-      count: String(of("_count")),
+      sum: sampleValue("_sum"),
+      count: String(sampleValue("_count")),
       exemplars: buckets.flatMap(({ exemplar }) =>
         exemplar
           ? [
@@ -111,5 +119,5 @@ function histogramPoints(samples: readonly Sample[], times: Times) {
   });
 }
 
-/** The instance is the resource's; a label of the name would stand against it. */
+/** Without `instance`, which the resource has already: the two would conflict. */
 const labelsOf = ({ le: _, instance: __, ...labels }: Sample["labels"]) => attributesOf(labels);

@@ -1,40 +1,42 @@
-/** Sends the spans of this process to a collector, by OpenTelemetry's SDK and exporter. */
+/** Sends the spans of this process to a collector, with OpenTelemetry's SDK and exporter. */
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import { watchBuffer } from "./gauges.ts";
 import type { Logger } from "./logger.ts";
 import type { Metrics } from "./metrics.ts";
-import { type OtlpEndpoint, urlOf } from "./otlp.ts";
-import { type Recording, recordWithSdk } from "./record-spans.ts";
+import { type OtlpEndpoint, signalUrl } from "./otlp.ts";
+import { type RecordingOptions, recordWithSdk } from "./record-spans.ts";
 import { MAX_QUEUED, SpanQueue } from "./span-queue.ts";
 import type { Recorder } from "./trace.ts";
 
+/** A running export. */
 export interface SpanExport {
-  /** Undefined where OTEL_SDK_DISABLED forbids to record. */
+  /** Undefined if OTEL_SDK_DISABLED turns tracing off. */
   readonly recorder: Recorder | undefined;
-  /** Sends what is left. Never rejects. */
+  /** Sends the queued spans. Never rejects. */
   flush(): Promise<void>;
 }
 
-/** One batch is tried for so long, again and again with pauses, before the collector counts as away. */
-const TRY_FOR_MS = 5_000;
-/** For the exporter to say so itself. */
+/** Time for which the exporter retries one batch before the collector counts as unavailable. */
+const BATCH_TIMEOUT_MS = 5_000;
+/** Additional time for the exporter to report its own timeout. */
 const GRACE_MS = 1_000;
 
+/** Starts recording and sending spans. @param batchTimeoutMs time for which one batch is retried, in milliseconds. */
 export function exportSpans(
   deps: { readonly logger: Logger; readonly metrics: Metrics },
   endpoint: OtlpEndpoint,
-  settings: Pick<Recording, "resource" | "ratio" | "slowMs">,
-  tryForMs = TRY_FOR_MS,
+  options: Pick<RecordingOptions, "resource" | "ratio" | "slowMs">,
+  batchTimeoutMs = BATCH_TIMEOUT_MS,
 ): SpanExport {
   const { logger, metrics } = deps;
   const exporter = new OTLPTraceExporter({
-    url: urlOf(endpoint, "traces"),
+    url: signalUrl(endpoint, "traces"),
     headers: { ...endpoint.headers },
-    timeoutMillis: tryForMs,
+    timeoutMillis: batchTimeoutMs,
   });
-  const queue = new SpanQueue(deps, exporter, tryForMs + GRACE_MS);
+  const queue = new SpanQueue(deps, exporter, batchTimeoutMs + GRACE_MS);
   watchBuffer(metrics, "spans", MAX_QUEUED, () => queue.size);
   const onDropped = () => metrics.spans.inc({ outcome: "unsampled" });
-  const recorder = recordWithSdk({ ...settings, logger, onDropped, next: queue, taker: queue });
+  const recorder = recordWithSdk({ ...options, logger, onDropped, next: queue, sink: queue });
   return { recorder, flush: () => queue.forceFlush() };
 }

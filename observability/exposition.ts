@@ -1,15 +1,16 @@
 /**
- * The text that is scraped. prom-client's own is not used: it has one format per registry, renames its counters for good when it
- * tells them in the other one, and only one of the two has exemplars.
+ * The text formats of /metrics. prom-client's own formatter is not used: a registry has one format, it renames counters permanently
+ * when the format changes, and only one of the formats has exemplars.
  *
  * @see https://prometheus.io/docs/instrumenting/exposition_formats/
  * @see https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md
  */
 
+/** One value of a metric. */
 export interface Sample {
   readonly labels: Readonly<Record<string, string | number>>;
   readonly value: number;
-  /** Where it differs from the family's: with `_bucket`, `_sum` or `_count`. */
+  /** Name of the sample if it differs from the family's: with `_bucket`, `_sum` or `_count`. */
   readonly metricName?: string;
   readonly exemplar?: {
     readonly labelSet: Readonly<Record<string, string>>;
@@ -19,7 +20,7 @@ export interface Sample {
   } | null;
 }
 
-/** One metric with its values, as prom-client's registry gives it. */
+/** One metric with its values, as prom-client's registry returns it. */
 export interface Family {
   readonly name: string;
   readonly help: string;
@@ -27,34 +28,36 @@ export interface Family {
   readonly values: readonly Sample[];
 }
 
-export type Format = "prometheus" | "openmetrics";
+/** A text format. Only OpenMetrics has exemplars. */
+export type ExpositionFormat = "prometheus" | "openmetrics";
 
-export const contentTypes: Readonly<Record<Format, string>> = {
+/** The `Content-Type` of each format. */
+export const contentTypes: Readonly<Record<ExpositionFormat, string>> = {
   prometheus: "text/plain; version=0.0.4; charset=utf-8",
   openmetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8",
 };
 
-/** What a scraper's `Accept` header asks for. Prometheus names OpenMetrics first where it takes it at all. */
-export const formatFor = (accept: string | undefined): Format =>
+/** Selects the format for an `Accept` header. Prometheus lists OpenMetrics first if it accepts it. */
+export const formatFor = (accept: string | undefined): ExpositionFormat =>
   accept?.includes("application/openmetrics-text") ? "openmetrics" : "prometheus";
 
-/** Families without a value are left out. */
-export function expositionOf(families: readonly Family[], format: Format): string {
-  const told = families.filter(({ values }) => values.length > 0).map((family) => linesOf(family, format));
-  return `${told.join("\n")}\n${format === "openmetrics" ? "# EOF\n" : ""}`;
+/** Formats the families that have values. */
+export function expositionOf(families: readonly Family[], format: ExpositionFormat): string {
+  const blocks = families.filter(({ values }) => values.length > 0).map((family) => familyText(family, format));
+  return `${blocks.join("\n")}\n${format === "openmetrics" ? "# EOF\n" : ""}`;
 }
 
-function linesOf({ name, help, type, values }: Family, format: Format): string {
-  // In OpenMetrics a counter's family lacks the ending that its samples have.
+function familyText({ name, help, type, values }: Family, format: ExpositionFormat): string {
+  // In OpenMetrics the family of a counter has no `_total`; its samples have it.
   const family = format === "openmetrics" && type === "counter" ? name.replace(/_total$/, "") : name;
   return [
     `# HELP ${family} ${escaped(help)}`,
     `# TYPE ${family} ${type}`,
-    ...values.map((sample) => lineOf(sample, name, format)),
+    ...values.map((sample) => sampleText(sample, name, format)),
   ].join("\n");
 }
 
-function lineOf({ labels, value, metricName, exemplar }: Sample, name: string, format: Format): string {
+function sampleText({ labels, value, metricName, exemplar }: Sample, name: string, format: ExpositionFormat): string {
   const line = `${metricName ?? name}${labelText(labels)} ${numberText(value)}`;
   if (format !== "openmetrics" || !exemplar) return line;
   return `${line} # ${labelText(exemplar.labelSet)} ${numberText(exemplar.value)} ${exemplar.timestamp}`;

@@ -1,7 +1,7 @@
-/** Gauges that are read when somebody asks, rather than kept up to date: what waits in a buffer, what a pool has in use. */
+/** Gauges that are read at each scrape instead of updated with each change: buffers and connection pools. */
 import type { Metrics } from "./metrics.ts";
 
-/** Tells how full a bounded buffer is. @param buffer its name, one of a few that the code knows. */
+/** Reports how full a bounded buffer is. @param buffer a constant of the code: it becomes a label. */
 export function watchBuffer(
   metrics: Pick<Metrics, "bufferItems" | "bufferLimit" | "onCollect">,
   buffer: string,
@@ -12,16 +12,17 @@ export function watchBuffer(
   metrics.onCollect(() => metrics.bufferItems.set({ buffer }, items()));
 }
 
+/** Current use of a connection pool. */
 export interface PoolUse {
-  /** Most connections. */
+  /** Maximum number of connections. */
   readonly size: number;
-  /** Statements that run. */
+  /** Running statements. */
   readonly used: number;
-  /** Statements that have no connection yet. */
+  /** Statements that wait for a connection. */
   readonly waiting: number;
 }
 
-/** Tells what a pool has in use. @param pool its name, one of a few that the code knows. */
+/** Reports the use of a connection pool. @param pool a constant of the code: it becomes a label. */
 export function watchPool(
   metrics: Pick<Metrics, "poolSize" | "poolUsed" | "poolWaiting" | "onCollect">,
   pool: string,

@@ -1,4 +1,4 @@
-/** Random ids of traces and spans, as hex. Random bytes are drawn many at a time: each draw costs as much as a whole span. */
+/** Random ids of traces and spans, in hex. Random bytes are drawn in blocks, because each draw costs as much as a whole span. */
 
 const pool = Buffer.alloc(4_096);
 let used = pool.length;
@@ -12,7 +12,7 @@ function randomHex(bytes: number): string {
   return pool.toString("hex", used - bytes, used);
 }
 
-/** 32 hex digits. Of 2^128 values one is not allowed, and does not come. */
+/** 32 hex digits. The one invalid id, all zeros, has a probability of 2^-128 and is not excluded. */
 export const newTraceId = (): string => randomHex(16);
 
 /** 16 hex digits. */

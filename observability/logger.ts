@@ -1,12 +1,12 @@
-/** Structured logs: one JSON line per thing that matters, on standard output. */
+/** Structured logs: one JSON object per line, on standard output. */
 import { type Logger, pino, stdTimeFunctions } from "pino";
 
 export type { Logger };
 
-/** Never written, wherever they stand in a line: a URL may hold a password, a header a token. */
+/** Members that are never written, at any of three levels: a URL may contain a password, a header a token. */
 const SECRET = ["password", "url", "authorization", "token"];
 
-/** A logger for one service. Writes synchronously, so that no line is lost when the process ends. */
+/** Creates the logger of one service. It writes synchronously, so no line is lost when the process ends. */
 export function createLogger(service: string, instance: string, level: string): Logger {
   return pino(
     {

@@ -7,11 +7,11 @@ import { eventually } from "../tests/harness/eventually.ts";
 import { createLogger } from "./logger.ts";
 import { createMetrics } from "./metrics.ts";
 import { startTelemetry } from "./telemetry.ts";
-import { recordSpans } from "./trace.ts";
+import { setRecorder } from "./trace.ts";
 
 const TRACE = "0af7651916cd43dd8448eb211c80319c";
 
-afterEach(() => recordSpans(undefined));
+afterEach(() => setRecorder(undefined));
 
 /** Value of the sample with this name and these labels, whatever others it has. */
 function sample(text: string, name: string, labels: Record<string, string> = {}): number | undefined {

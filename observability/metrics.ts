@@ -1,11 +1,11 @@
-/** The metrics of contracts/metrics.ts as instruments of this process, and what they tell to who asks. */
+/** The metrics of contracts/metrics.ts as instruments of one process. */
 import { Counter, Gauge, Histogram, type OpenMetricsContentType, Registry } from "prom-client";
 import { type MetricDeclaration, metrics } from "../contracts/metrics.ts";
-import { expositionOf, type Family } from "./exposition.ts";
+import { type ExpositionFormat, expositionOf, type Family } from "./exposition.ts";
 
-/** A histogram whose observations may name a trace. */
+/** A histogram with exemplars. */
 export interface TracedHistogram {
-  /** @param traceId of a trace that is kept: a reader is sent there. */
+  /** @param traceId id of the observation's trace, if the trace is sampled. It becomes the exemplar. */
   observe(labels: Readonly<Record<string, string>>, value: number, traceId?: string): void;
 }
 
@@ -17,18 +17,19 @@ type Instrument<M> = M extends { kind: "counter" }
       ? TracedHistogram
       : Histogram;
 
+/** One instrument per declared metric, and access to their values. */
 export type Metrics = { readonly [K in keyof typeof metrics]: Instrument<(typeof metrics)[K]> } & {
-  /** Called before the metrics are told, to bring gauges up to date. Must be quick and must not throw. */
+  /** Registers a function that updates gauges before each read. It must be fast and must not throw. */
   readonly onCollect: (update: () => void) => void;
-  /** All metrics with their values of now. */
+  /** All metrics with their current values. */
   readonly families: () => Promise<readonly Family[]>;
-  /** The same in Prometheus' text format, or in OpenMetrics', which has exemplars. */
-  readonly text: (format?: "prometheus" | "openmetrics") => Promise<string>;
+  /** All metrics as text, by default in Prometheus' format. */
+  readonly text: (format?: ExpositionFormat) => Promise<string>;
 };
 
-/** Instruments of one service, in a registry of their own: nothing is global, so tests can have many. */
+/** Creates the instruments of one service in a registry of its own: nothing is global, so a test can have several. */
 export function createMetrics(service: string, instance: string): Metrics {
-  // The format is only what prom-client asks of who wants exemplars: the text is made by expositionOf.
+  // prom-client records exemplars only with this content type. `expositionOf` writes the text, in either format.
   const registry = new Registry<OpenMetricsContentType>();
   registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
   registry.setDefaultLabels({ service, instance });
@@ -51,7 +52,7 @@ function instrument(
   registry: Registry<OpenMetricsContentType>,
 ): Counter | Gauge | Histogram | TracedHistogram {
   const { name, help, labels, kind, buckets = [], exemplars } = declared;
-  // The types know one format per registry, and take the other one for the only.
+  // The types of prom-client accept only a registry of the default format here.
   const registers = [registry as unknown as Registry];
   const common = { name, help, labelNames: [...labels], registers };
   if (kind === "counter") return new Counter(common);
@@ -60,7 +61,7 @@ function instrument(
     return exemplars ? traced(histogram) : histogram;
   }
   const gauge = new Gauge(common);
-  // A service that never sets it has nothing to say about it: 0 would be a claim.
+  // prom-client starts a gauge at 0. A service that never sets the gauge must not report a value.
   if (labels.length === 0) gauge.remove();
   return gauge;
 }

@@ -1,4 +1,8 @@
-/** `name=value` pairs, separated by commas, values percent-encoded (OpenTelemetry protocol exporter, "Specifying headers via environment variables"). */
+/**
+ * Parses OTEL_EXPORTER_OTLP_HEADERS: `name=value` pairs, separated by commas, values percent-encoded.
+ *
+ * @see https://opentelemetry.io/docs/specs/otel/protocol/exporter/#specifying-headers-via-environment-variables
+ */
 export function headersOf(list: string | undefined): Record<string, string> {
   const pairs = list ? list.split(",") : [];
   return Object.fromEntries(
@@ -9,7 +13,7 @@ export function headersOf(list: string | undefined): Record<string, string> {
   );
 }
 
-/** What is not percent-encoded after all is taken as it is. */
+/** A value that is not valid percent-encoding stays as it is. */
 function decoded(value: string): string {
   try {
     return decodeURIComponent(value);

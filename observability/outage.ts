@@ -1,31 +1,38 @@
-/** Something that fails again and again is told once, and once more each minute while it lasts; and that it is over. */
+/** Logs an operation that keeps failing without flooding the log. */
 import type { Logger } from "./logger.ts";
 
-const REMIND_MS = 60_000;
+const REMINDER_MS = 60_000;
 
+/**
+ * One operation and its failures in a row. The first failure is a warning, and so is one failure per minute after it; the others are
+ * logged at `debug`. The next success logs the end of the outage.
+ */
 export class Outage {
   private sinceMs: number | undefined;
-  private toldMs = 0;
+  private lastWarningMs = 0;
   private attempts = 0;
 
-  /** @param failing what is wrong, @param over that it is right again: messages, for people. */
+  /**
+   * @param failing log message while the operation fails.
+   * @param over log message when it succeeds again.
+   */
   constructor(
     private readonly logger: Pick<Logger, "info" | "warn" | "debug">,
     private readonly failing: string,
     private readonly over: string,
   ) {}
 
-  /** It failed. @param details what else to say of it. */
+  /** Records a failure. @param details additional log fields. */
   failed(error: unknown, details: Readonly<Record<string, unknown>> = {}): void {
     const now = performance.now();
     this.sinceMs ??= now;
     this.attempts++;
-    const silent = this.attempts > 1 && now - this.toldMs < REMIND_MS;
-    if (!silent) this.toldMs = now;
-    this.logger[silent ? "debug" : "warn"]({ err: error, ...details, attempts: this.attempts }, this.failing);
+    const isRepetition = this.attempts > 1 && now - this.lastWarningMs < REMINDER_MS;
+    if (!isRepetition) this.lastWarningMs = now;
+    this.logger[isRepetition ? "debug" : "warn"]({ err: error, ...details, attempts: this.attempts }, this.failing);
   }
 
-  /** It works. Says so if it did not before. */
+  /** Records a success. @param details additional log fields. */
   ended(details: Readonly<Record<string, unknown>> = {}): void {
     if (this.sinceMs === undefined) return;
     const afterMs = Math.round(performance.now() - this.sinceMs);

@@ -1,4 +1,4 @@
-/** OpenTelemetry's SDK, set up to make the spans of this process. */
+/** Configures OpenTelemetry's SDK to make the spans of this process. */
 import { type DiagLogger, DiagLogLevel, diag, ROOT_CONTEXT, trace } from "@opentelemetry/api";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { NodeSDK } from "@opentelemetry/sdk-node";
@@ -6,17 +6,18 @@ import { createAlwaysRecordSampler, ParentBasedSampler, TraceIdRatioBasedSampler
 import type { Logger } from "./logger.ts";
 import { TailSampler, type TailSamplingOptions } from "./tail-sampling.ts";
 import { MAX_LINKS, type Recorder } from "./trace.ts";
-import { format, newTraceparent, parse, SAMPLED } from "./traceparent.ts";
+import { formatTraceparent, newTraceparent, parseTraceparent, SAMPLED } from "./traceparent.ts";
 
-export interface Recording extends TailSamplingOptions {
-  /** Attributes of this process that each of its spans belongs to. */
+/** How spans are recorded. */
+export interface RecordingOptions extends TailSamplingOptions {
+  /** Attributes of this process. */
   readonly resource: Readonly<Record<string, string>>;
-  /** Part of the traces beginning here that is kept whole, 0 to 1. Others follow the flag that they come with. */
+  /** Ratio of the traces started here that are sampled, 0 to 1. Other traces keep the flag of their `traceparent`. */
   readonly ratio: number;
   readonly logger: Pick<Logger, "debug">;
-  /** Who takes those that are kept, and when nobody does. Default: always somebody. */
-  readonly taker?: {
-    /** Asked before each span: false while it would be made only to be thrown away. */
+  /** Receives the sampled spans. Default: spans are always accepted. */
+  readonly sink?: {
+    /** Read before each span. While false, spans are not made. */
     readonly accepting: boolean;
     /** Counts spans that were not made. */
     drop(count: number): void;
@@ -24,17 +25,36 @@ export interface Recording extends TailSamplingOptions {
 }
 
 /**
- * Nothing but what is named here is set up: no detector, which would add the process' command line and owner, no automatic
- * instrumentation, and no exporter for logs or metrics, whatever an `OTEL_` variable says.
+ * Starts the SDK with spans only: no resource detectors, which would add the process's command line and owner, no automatic
+ * instrumentation, and no export of logs or metrics, whatever the `OTEL_` variables say.
  *
- * @returns undefined where OTEL_SDK_DISABLED forbids it.
+ * @returns undefined if OTEL_SDK_DISABLED turns tracing off.
  */
-export function recordWithSdk({ resource, ratio, logger, taker, ...keeping }: Recording): Recorder | undefined {
-  const keeper = new TailSampler(keeping);
+export function recordWithSdk(options: RecordingOptions): Recorder | undefined {
+  const { ratio, sink, onDropped } = options;
+  const sampler = new TailSampler(options);
+  const tracer = startSdk(options, sampler);
+  const isEnabled = tracer.startSpan("probe", {}, ROOT_CONTEXT).isRecording();
+  if (!isEnabled) return undefined;
+  return {
+    tracer,
+    isSampled: (span) => sampler.isSampled(span),
+    accepting: () => sink?.accepting ?? true,
+    propagate(traceparent) {
+      const parent = parseTraceparent(traceparent);
+      const sampled = parent ? (parent.traceFlags & SAMPLED) !== 0 : Math.random() < ratio;
+      if (sampled) sink?.drop(1);
+      else onDropped();
+      return parent ? formatTraceparent(parent) : newTraceparent(sampled ? SAMPLED : 0);
+    },
+  };
+}
+
+function startSdk({ resource, ratio, logger }: RecordingOptions, sampler: TailSampler) {
   const sdk = new NodeSDK({
-    // What is not sampled is recorded all the same, to be kept if it fails or is slow.
+    // Unsampled spans are recorded too: the tail sampler keeps those that fail or are slow.
     sampler: createAlwaysRecordSampler(new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(ratio) })),
-    spanProcessors: [keeper],
+    spanProcessors: [sampler],
     spanLimits: {
       attributeCountLimit: 128,
       attributeValueLengthLimit: Number.POSITIVE_INFINITY,
@@ -48,27 +68,13 @@ export function recordWithSdk({ resource, ratio, logger, taker, ...keeping }: Re
     instrumentations: [],
   });
   diag.setLogger(diagnosticsOf(logger), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
-  // The newest set-up counts; the API would keep the first.
+  // Without this, the API would keep the tracer provider of an earlier call.
   trace.disable();
   sdk.start();
-  const tracer = trace.getTracer("lockstep");
-  const works = tracer.startSpan("is it on", {}, ROOT_CONTEXT).isRecording();
-  if (!works) return undefined;
-  return {
-    tracer,
-    isKept: (span) => keeper.isKept(span),
-    accepting: () => taker?.accepting ?? true,
-    propagate(parent) {
-      const above = parse(parent);
-      const sampled = above ? (above.traceFlags & SAMPLED) !== 0 : Math.random() < ratio;
-      if (sampled) taker?.drop(1);
-      else keeping.onDropped();
-      return above ? format(above) : newTraceparent(sampled ? SAMPLED : 0);
-    },
-  };
+  return trace.getTracer("lockstep");
 }
 
-/** What the SDK says of itself is for who looks for a mistake: batches that nobody took are told by who sends them. */
+/** The SDK's own messages are logged at `debug`. The span queue reports failed exports. */
 function diagnosticsOf(logger: Pick<Logger, "debug">): DiagLogger {
   const debug = (message: string) => logger.debug({ from: "opentelemetry" }, message);
   return { error: debug, warn: debug, info: debug, debug, verbose: debug };

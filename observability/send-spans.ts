@@ -1,38 +1,41 @@
-/** One batch of spans on its way to a collector: what became of it, in bounded time whatever the collector does. */
+/** Sends one batch of spans to a collector, in bounded time. */
 import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace";
 
-export interface Sent {
+/** The result of one batch. */
+export interface ExportOutcome {
   /**
-   * Refused: the answer was a status after which the same batch will not be taken either. Failed: there was no answer, or one that asks for
-   * patience.
+   * rejected: the collector responded with a status after which the same batch would fail again. failed: there was no response, or
+   * one that allows a retry.
    */
-  readonly outcome: "taken" | "refused" | "failed";
-  /** Undefined when they were taken. */
+  readonly outcome: "accepted" | "rejected" | "failed";
+  /** Undefined for an accepted batch. */
   readonly error?: unknown;
 }
 
-/** OpenTelemetry's code for a batch that was taken. */
-export const ACCEPTED = 0;
+/** OpenTelemetry's code of a successful export. */
+export const EXPORT_SUCCESS = 0;
 
 /**
- * Never rejects. The exporter's own time-out begins with the connection: where each attempt to connect is swallowed, it waits for two minutes.
+ * Exports a batch; never rejects. The exporter's own timeout starts only when the connection is open: if connection attempts are
+ * dropped silently, it waits two minutes.
  *
- * @param timeoutMs after which it counts as failed; an answer that comes later is not heard.
+ * @param timeoutMs after this time, in milliseconds, the batch counts as failed. A later response is ignored.
  */
 export const sendSpans = (
   exporter: Pick<SpanExporter, "export">,
   spans: ReadableSpan[],
   timeoutMs: number,
-): Promise<Sent> =>
+): Promise<ExportOutcome> =>
   new Promise((resolve) => {
-    const late = () => resolve({ outcome: "failed", error: new Error(`no answer within ${timeoutMs} ms`) });
-    const timer = setTimeout(late, timeoutMs);
+    const onTimeout = () => resolve({ outcome: "failed", error: new Error(`no response within ${timeoutMs} ms`) });
+    const timer = setTimeout(onTimeout, timeoutMs);
     timer.unref();
     exporter.export(spans, ({ code, error }) => {
       clearTimeout(timer);
-      resolve(code === ACCEPTED ? { outcome: "taken" } : { outcome: isRefusal(error) ? "refused" : "failed", error });
+      if (code === EXPORT_SUCCESS) resolve({ outcome: "accepted" });
+      else resolve({ outcome: isRejection(error) ? "rejected" : "failed", error });
     });
   });
 
-/** Those batches that may pass later fail without a status. */
-const isRefusal = (error: unknown): boolean => typeof (error as { code?: unknown } | undefined)?.code === "number";
+/** The exporter's error has a status only if a retry is pointless. */
+const isRejection = (error: unknown): boolean => typeof (error as { code?: unknown } | undefined)?.code === "number";

@@ -9,7 +9,7 @@ test("a batch of which nothing is heard counts as failed when its time is up, an
     },
   };
   const sent = await sendSpans(exporter, [], 10);
-  expect(sent).toEqual({ outcome: "failed", error: new Error("no answer within 10 ms") });
+  expect(sent).toEqual({ outcome: "failed", error: new Error("no response within 10 ms") });
   answer({ code: 0 });
-  expect((await sendSpans({ export: (_, done) => done({ code: 0 }) }, [], 10)).outcome).toBe("taken");
+  expect((await sendSpans({ export: (_, done) => done({ code: 0 }) }, [], 10)).outcome).toBe("accepted");
 });

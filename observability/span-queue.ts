@@ -1,146 +1,154 @@
 /**
- * OpenTelemetry's batches, and what they do not do: tell how many spans wait and how many are lost, and stop working for a collector that is
- * away.
+ * The queue of sampled spans before OpenTelemetry's batches. It adds what the batches lack: it counts queued and dropped spans, and it
+ * stops the work for an unavailable collector.
  *
  * States:
- * - flowing: spans wait for their batch, {@link MAX_QUEUED} at most. A batch that is not taken → away.
- * - away: up to {@link MOST_KEPT} spans are kept, nobody makes any others ({@link takes}). Those few are sent after pauses that grow; taken → flowing.
+ * - flowing: at most {@link MAX_QUEUED} spans wait for their batch. A batch that is not accepted → unavailable.
+ * - unavailable: at most {@link MAX_RETAINED} spans are retained and retried with growing delays. Once they are full, `accepting` is
+ *   false and no spans are made. Retained spans accepted → flowing.
  *
- * The exporter tries a batch for some seconds, again and again, before it gives it up: what is back by then was not away.
+ * The exporter retries a batch for some seconds itself, so a collector that restarts quickly does not become unavailable.
  */
 import { BatchSpanProcessor, type ReadableSpan, type SpanExporter, type SpanProcessor } from "@opentelemetry/sdk-trace";
 import type { Logger } from "./logger.ts";
 import type { Metrics } from "./metrics.ts";
 import { Outage } from "./outage.ts";
-import { ACCEPTED, sendSpans } from "./send-spans.ts";
+import { EXPORT_SUCCESS, sendSpans } from "./send-spans.ts";
 
-/** Spans that wait; what comes then is dropped. */
+/** Spans that may wait for their batch. Further spans are dropped. */
 export const MAX_QUEUED = 8_192;
-/** Enough to see of a trace what went on when the collector went away, and nothing to encode again and again. */
-const MOST_KEPT = 64;
-const MOST_AT_A_TIME = 512;
-const SEND_EVERY_MS = 1_000;
-const FIRST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 5_000;
+/** Enough to see the start of the outage in a trace, and few enough to encode at each retry. */
+const MAX_RETAINED = 64;
+const MAX_BATCH_SIZE = 512;
+const SEND_INTERVAL_MS = 1_000;
+const FIRST_RETRY_DELAY_MS = 1_000;
+const MAX_RETRY_DELAY_MS = 5_000;
 
 type ExportResult = Parameters<Parameters<SpanExporter["export"]>[1]>[0];
 
+/** The processor of sampled spans. */
 export class SpanQueue implements SpanProcessor {
-  private waiting = 0;
+  private queued = 0;
+  /** Spans dropped since the collector became unavailable. */
   private dropped = 0;
-  /** Undefined: flowing. */
-  private kept: ReadableSpan[] | undefined;
-  private pauseMs = FIRST_PAUSE_MS;
+  /** Undefined while flowing. */
+  private retained: ReadableSpan[] | undefined;
+  private retryDelayMs = FIRST_RETRY_DELAY_MS;
   private readonly batches: BatchSpanProcessor;
   private readonly outage: Outage;
 
-  /** @param timeoutMs longer than the exporter tries, so that what it says of a batch is heard. */
+  /** @param timeoutMs longer than the exporter's own timeout, so that its result of a batch is received. */
   constructor(
     private readonly deps: { readonly logger: Logger; readonly metrics: Pick<Metrics, "spans"> },
     private readonly exporter: SpanExporter,
     private readonly timeoutMs: number,
   ) {
-    const failing = "spans cannot be sent; until they can, new ones are counted and not made";
+    const failing = "spans cannot be sent; check OTEL_EXPORTER_OTLP_ENDPOINT and the collector. New spans are dropped";
     this.outage = new Outage(deps.logger, failing, "spans are sent again");
     this.batches = new BatchSpanProcessor({
-      exporter: { export: (spans, done) => void this.batch(spans, done), shutdown: () => exporter.shutdown() },
+      exporter: { export: (spans, done) => void this.export(spans, done), shutdown: () => exporter.shutdown() },
       maxQueueSize: MAX_QUEUED,
-      maxExportBatchSize: MOST_AT_A_TIME,
-      scheduledDelayMillis: SEND_EVERY_MS,
+      maxExportBatchSize: MAX_BATCH_SIZE,
+      scheduledDelayMillis: SEND_INTERVAL_MS,
       exportTimeoutMillis: 2 * timeoutMs,
     });
   }
 
-  /** Spans that wait. */
+  /** Number of spans that are not sent yet. */
   get size(): number {
-    return this.waiting + (this.kept?.length ?? 0);
+    return this.queued + (this.retained?.length ?? 0);
   }
 
-  /** False while a span would be made only to be thrown away. */
+  /** False while a new span would be dropped. */
   get accepting(): boolean {
-    return this.kept === undefined || this.kept.length < MOST_KEPT;
+    return this.retained === undefined || this.retained.length < MAX_RETAINED;
   }
 
+  /** Does nothing: spans are queued when they end. */
   onStart(): void {}
 
+  /** Queues a span, or drops it if the queue is full. */
   onEnd(span: ReadableSpan): void {
-    if (!this.accepting || this.waiting >= MAX_QUEUED) this.drop(1);
-    else if (this.kept) this.kept.push(span);
+    if (!this.accepting || this.queued >= MAX_QUEUED) this.drop(1);
+    else if (this.retained) this.retained.push(span);
     else {
-      this.waiting++;
+      this.queued++;
       this.batches.onEnd(span);
     }
   }
 
-  /** Counts spans as lost, also such as were not made. */
+  /** Counts dropped spans, including those that were not made. */
   drop(count: number): void {
     this.dropped += count;
     this.deps.metrics.spans.inc({ outcome: "dropped" }, count);
   }
 
-  /** Sends what is left, and waits for what is under way as well; while the collector is away, neither. Never rejects. */
+  /** Sends the queued spans and waits for those in flight. Does neither while the collector is unavailable. Never rejects. */
   async forceFlush(): Promise<void> {
-    if (!this.kept) await Promise.allSettled([this.batches.forceFlush(), this.exporter.forceFlush?.()]);
+    if (!this.retained) await Promise.allSettled([this.batches.forceFlush(), this.exporter.forceFlush?.()]);
   }
 
+  /** Sends the queued spans and closes the exporter. */
   shutdown(): Promise<void> {
     return this.batches.shutdown();
   }
 
-  /** What the batches still have when the collector is known to be away passes by here as well. */
-  private async batch(spans: ReadableSpan[], done: (result: ExportResult) => void): Promise<void> {
-    this.waiting -= spans.length;
-    if (!this.kept) await this.first(spans);
+  /** Exports a batch. While the collector is unavailable, its spans go back through `onEnd` instead. */
+  private async export(spans: ReadableSpan[], done: (result: ExportResult) => void): Promise<void> {
+    this.queued -= spans.length;
+    if (!this.retained) await this.send(spans);
     else for (const span of spans) this.onEnd(span);
-    // Nobody else has to know what became of them.
-    done({ code: ACCEPTED });
+    // The queue handles failures itself. The batches must not retry or report them.
+    done({ code: EXPORT_SUCCESS });
   }
 
-  private async first(spans: ReadableSpan[]): Promise<void> {
+  private async send(spans: ReadableSpan[]): Promise<void> {
     const { outcome, error } = await sendSpans(this.exporter, spans, this.timeoutMs);
-    if (outcome === "taken") {
-      this.taken(spans.length);
+    if (outcome === "accepted") {
+      this.onAccepted(spans.length);
       return;
     }
-    const known = this.kept !== undefined;
-    this.kept ??= [];
-    if (outcome === "refused") this.drop(spans.length);
+    const wasUnavailable = this.retained !== undefined;
+    this.retained ??= [];
+    if (outcome === "rejected") this.drop(spans.length);
     else for (const span of spans) this.onEnd(span);
     this.outage.failed(error, { dropped: this.dropped });
-    if (!known) this.tryLater();
+    if (!wasUnavailable) this.scheduleRetry();
   }
 
-  private tryLater(): void {
-    setTimeout(() => void this.again(), this.pauseMs).unref();
+  /** Not `platform/async/retry`: this room imports no platform, and the timer must not keep the process alive. */
+  private scheduleRetry(): void {
+    setTimeout(() => void this.retryRetained(), this.retryDelayMs).unref();
   }
 
-  private async again(): Promise<void> {
-    const kept = this.kept ?? [];
-    const spans = kept.slice();
+  private async retryRetained(): Promise<void> {
+    const retained = this.retained ?? [];
+    const spans = retained.slice();
     if (spans.length === 0) {
-      this.tryLater();
+      this.scheduleRetry();
       return;
     }
     const { outcome, error } = await sendSpans(this.exporter, spans, this.timeoutMs);
-    if (outcome !== "failed") kept.splice(0, spans.length);
-    if (outcome === "taken") {
-      this.flow(kept);
-      this.taken(spans.length);
+    if (outcome !== "failed") retained.splice(0, spans.length);
+    if (outcome === "accepted") {
+      this.resume(retained);
+      this.onAccepted(spans.length);
       return;
     }
-    if (outcome === "refused") this.drop(spans.length);
+    if (outcome === "rejected") this.drop(spans.length);
     this.outage.failed(error, { dropped: this.dropped });
-    this.pauseMs = Math.min(2 * this.pauseMs, LONGEST_PAUSE_MS);
-    this.tryLater();
+    this.retryDelayMs = Math.min(2 * this.retryDelayMs, MAX_RETRY_DELAY_MS);
+    this.scheduleRetry();
   }
 
-  private flow(rest: readonly ReadableSpan[]): void {
-    this.kept = undefined;
-    this.pauseMs = FIRST_PAUSE_MS;
+  /** Enters the state flowing. @param rest spans that were retained during the last retry. */
+  private resume(rest: readonly ReadableSpan[]): void {
+    this.retained = undefined;
+    this.retryDelayMs = FIRST_RETRY_DELAY_MS;
     for (const span of rest) this.onEnd(span);
   }
 
-  private taken(count: number): void {
+  private onAccepted(count: number): void {
     this.deps.metrics.spans.inc({ outcome: "exported" }, count);
     this.outage.ended({ dropped: this.dropped });
     this.dropped = 0;

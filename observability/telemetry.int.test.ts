@@ -6,7 +6,7 @@ import { OtlpReceiver } from "../tests/harness/otlp-receiver.ts";
 import { createLogger } from "./logger.ts";
 import { createMetrics } from "./metrics.ts";
 import { startTelemetry } from "./telemetry.ts";
-import { recordSpans, SpanKind, startSpan, traceIdOf } from "./trace.ts";
+import { SpanKind, setRecorder, startSpan, traceIdOf } from "./trace.ts";
 
 const deps = { logger: createLogger("gateway", "2", "silent"), metrics: createMetrics("gateway", "2") };
 const telemetry = (OTEL_EXPORTER_OTLP_ENDPOINT?: string) =>
@@ -16,7 +16,7 @@ const telemetry = (OTEL_EXPORTER_OTLP_ENDPOINT?: string) =>
     deps,
   );
 
-afterEach(() => recordSpans(undefined));
+afterEach(() => setRecorder(undefined));
 
 test("spans reach the endpoint by themselves, with their tree and the service's name, and nothing of the command line", async () => {
   using receiver = new OtlpReceiver();
@@ -116,7 +116,7 @@ test("what failed or was slow arrives whatever the ratio, and says so; what is n
   );
   const root = startSpan("write", {});
   startSpan("insert", { parent: root.traceparent }).end(new Error("no connection"));
-  startSpan("apply", { parent: root.traceparent, sinceMs: Date.now() - 60_000 }).end();
+  startSpan("apply", { parent: root.traceparent, writeStartMs: Date.now() - 60_000 }).end();
   root.end();
   await flush();
   expect(receiver.spans).toMatchObject([

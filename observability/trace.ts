@@ -1,10 +1,9 @@
 /**
- * One trace per write. Spans are begun and ended by hand, and made by OpenTelemetry's SDK: automatic patching does not see Bun's server
- * and breaks in a bundle. The context travels as a W3C `traceparent` in our own rows and headers, and is handed on as a value, never through the
- * ambient async context.
+ * Spans: one trace per write. Code starts and ends spans explicitly, and OpenTelemetry's SDK makes them. Automatic instrumentation does
+ * not support Bun's server and does not survive a bundle. The context is passed as a value, never through async context.
  *
- * Whether a trace is kept is decided where it begins, and told to all its hops by a flag. A span of a trace that is not to be kept
- * is recorded all the same, which costs microseconds, and kept at its end if it failed or was slow.
+ * Sampling is decided where a trace starts, and a flag carries the decision to all hops. Unsampled spans are recorded too, which
+ * costs microseconds, and exported if they failed or were slow (tail-sampling.ts).
  */
 import {
   type Attributes,
@@ -17,75 +16,81 @@ import {
   type Tracer,
   trace,
 } from "@opentelemetry/api";
-import { format, parse, RANDOM, validTraceparent } from "./traceparent.ts";
+import { nowMs } from "./clock.ts";
+import { formatTraceparent, parseTraceparent, RANDOM, validTraceparent } from "./traceparent.ts";
 
 export { newTraceparent, traceIdOf, validTraceparent } from "./traceparent.ts";
 export { SpanKind };
 
+/** A span that has started. */
 export interface ActiveSpan {
   /**
-   * To hand on to the next hop: this span's context. While nobody takes spans the parent's, or that of a new trace; with tracing off the
-   * parent's, or undefined where there is none.
+   * Context for the next hop: this span's own. While spans are not accepted it is the parent's, or that of a new trace. With tracing
+   * off it is the parent's, or undefined without a parent.
    */
   readonly traceparent: string | undefined;
-  set(attributes: Attributes): void;
-  /** Names another span, of any trace, that this one came from as well. A malformed one is left out; so are the first ones beyond {@link MAX_LINKS}. */
-  link(traceparent: string | null | undefined): void;
-  /** Ends the span, as failed when there is an error. To be called once; later calls do nothing. */
+  setAttributes(attributes: Attributes): void;
+  /** Links another span that this one also follows from. Ignores a malformed one; keeps only the last {@link MAX_LINKS}. */
+  addLink(traceparent: string | null | undefined): void;
+  /** Ends the span. With an error it ends as failed. Later calls do nothing. */
   end(error?: unknown): void;
-  /** The trace's id once the span has ended and is kept; undefined before that, and for one that is not. */
+  /** Id of the trace once the span has ended, if it is sampled; otherwise undefined. */
   readonly sampledTraceId: string | undefined;
 }
 
+/** Properties of a new span. */
 export interface SpanOptions {
-  /** `traceparent` of the hop before; a malformed one counts as none, and a new trace begins. */
+  /** `traceparent` of the previous hop. If it is missing or malformed, a new trace starts. */
   readonly parent?: string | null | undefined;
-  /** What part it plays between services. Default: internal to one. */
+  /** Default: internal. */
   readonly kind?: SpanKind;
   readonly attributes?: Attributes;
-  /** When it began, in milliseconds since 1970. Default: now. */
+  /** Start of the span, in milliseconds since 1970. Default: now. */
   readonly startMs?: number;
-  /** When the write began that it is the last part of, likewise: it is slow when the whole was. Default: `startMs`. */
-  readonly sinceMs?: number;
+  /**
+   * Start of the write that this span completes, in milliseconds since 1970. The span counts as slow when the whole write is. Default:
+   * `startMs`.
+   */
+  readonly writeStartMs?: number;
 }
 
-/** Most links of one span (OpenTelemetry's own default). */
+/** Largest number of links of a span (OpenTelemetry's default). */
 export const MAX_LINKS = 128;
 
-/** Who makes the spans of this process. */
+/** Makes the spans of this process. */
 export interface Recorder {
   readonly tracer: Tracer;
-  /** Whether a span of its tracer's that has ended is kept. */
-  readonly isKept: (span: Span) => boolean;
-  /** False while spans would be made only to be thrown away. */
+  /** True for a span that has ended and is sampled. */
+  readonly isSampled: (span: Span) => boolean;
+  /** False while a new span would be dropped. */
   readonly accepting: () => boolean;
-  /** Counts a span that is not made. @returns what it hands on: its parent's context, or that of a trace that begins here. */
+  /** Counts a span that is not made. @returns the context for the next hop: the parent's, or that of a new trace. */
   readonly propagate: (parent: string | null | undefined) => string;
 }
 
-/** Undefined while tracing is off, so that a span then costs no more than handing its parent on. */
+/** Undefined while tracing is off: a span then only propagates its parent. */
 let recorder: Recorder | undefined;
 
-/** From now on spans of this process go to `to`; with undefined, nowhere. */
-export function recordSpans(to: Recorder | undefined): void {
-  recorder = to;
+/** Sets the recorder of all later spans. Undefined turns tracing off. */
+export function setRecorder(next: Recorder | undefined): void {
+  recorder = next;
 }
 
 /** False while tracing is off. */
 export const isTracing = (): boolean => recorder !== undefined;
 
-/** One object of one shape instead of functions for each: there may be one for every message. */
+/** A class, so that all instances share their methods: there may be one instance per message. */
 class UnrecordedSpan implements ActiveSpan {
   readonly sampledTraceId = undefined;
 
   constructor(readonly traceparent: string | undefined) {}
 
-  set(): void {}
-  link(): void {}
+  setAttributes(): void {}
+  addLink(): void {}
   end(): void {}
 }
 
-/** Begins a span under a parent; with tracing off, or while nobody takes spans, one that only hands its parent on. */
+/** Starts a span. With tracing off, or while spans are not accepted, it only propagates its parent. */
 export function startSpan(name: string, options: SpanOptions): ActiveSpan {
   if (!recorder) return new UnrecordedSpan(validTraceparent(options.parent));
   return recorder.accepting()
@@ -93,47 +98,48 @@ export function startSpan(name: string, options: SpanOptions): ActiveSpan {
     : new UnrecordedSpan(recorder.propagate(options.parent));
 }
 
-const SINCE = createContextKey("when the write began");
+const WRITE_START = createContextKey("start of the write");
 
-/** `sinceMs` of a span that begins in this context. */
-export const sinceOf = (context: Context): number | undefined => context.getValue(SINCE) as number | undefined;
+/** `writeStartMs` of a span that starts in this context. */
+export const writeStartOf = (context: Context): number | undefined =>
+  context.getValue(WRITE_START) as number | undefined;
 
 class RecordedSpan implements ActiveSpan {
   sampledTraceId: string | undefined;
   private readonly span: Span;
   private readonly startMs: number;
-  /** What the tracer does not hand on: that the trace's id is random. */
-  private readonly random: number;
+  /** The parent's flag that its trace id is random: OpenTelemetry's tracer drops it. */
+  private readonly randomFlag: number;
   private ended = false;
-  private text: string | undefined;
+  private cachedTraceparent: string | undefined;
 
   constructor(
     name: string,
-    { parent, kind = SpanKind.INTERNAL, attributes = {}, startMs = nowMs(), sinceMs }: SpanOptions,
+    { parent, kind = SpanKind.INTERNAL, attributes = {}, startMs = nowMs(), writeStartMs }: SpanOptions,
     private readonly recorder: Recorder,
   ) {
-    const above = parse(parent);
-    const context = above ? trace.setSpanContext(ROOT_CONTEXT, above) : ROOT_CONTEXT;
+    const parentContext = parseTraceparent(parent);
+    const context = parentContext ? trace.setSpanContext(ROOT_CONTEXT, parentContext) : ROOT_CONTEXT;
     this.startMs = startMs;
-    this.random = (above?.traceFlags ?? 0) & RANDOM;
+    this.randomFlag = (parentContext?.traceFlags ?? 0) & RANDOM;
     this.span = recorder.tracer.startSpan(
       name,
       { kind, attributes, startTime: startMs },
-      sinceMs === undefined ? context : context.setValue(SINCE, sinceMs),
+      writeStartMs === undefined ? context : context.setValue(WRITE_START, writeStartMs),
     );
   }
 
   get traceparent(): string {
-    this.text ??= this.format();
-    return this.text;
+    this.cachedTraceparent ??= this.format();
+    return this.cachedTraceparent;
   }
 
-  set(attributes: Attributes): void {
+  setAttributes(attributes: Attributes): void {
     if (!this.ended) this.span.setAttributes(attributes);
   }
 
-  link(traceparent: string | null | undefined): void {
-    const linked = parse(traceparent);
+  addLink(traceparent: string | null | undefined): void {
+    const linked = parseTraceparent(traceparent);
     if (linked && !this.ended) this.span.addLink({ context: linked });
   }
 
@@ -146,31 +152,19 @@ class RecordedSpan implements ActiveSpan {
       span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error) });
     }
     span.end(Math.max(this.startMs, nowMs()));
-    if (this.recorder.isKept(span)) this.sampledTraceId = span.spanContext().traceId;
+    if (this.recorder.isSampled(span)) this.sampledTraceId = span.spanContext().traceId;
   }
 
   private format(): string {
     const context = this.span.spanContext();
-    return format({ ...context, traceFlags: context.traceFlags | this.random });
+    return formatTraceparent({ ...context, traceFlags: context.traceFlags | this.randomFlag });
   }
 }
 
-/** Without the stack: while a database is away every request fails, and each stack would cost more than its request. The log has it. */
+/** Without the stack, which the log has. During an outage of a database every request fails, and a stack costs more than its request. */
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** The calendar's clock is exact to a millisecond; the process' own is finer, and is put right when the two drift apart. */
-let offsetMs = performance.timeOrigin;
-const DRIFT_MS = 2;
-
-function nowMs(): number {
-  const calendar = Date.now();
-  const fine = offsetMs + performance.now();
-  if (fine - calendar < DRIFT_MS && calendar - fine < DRIFT_MS) return fine;
-  offsetMs += calendar - fine;
-  return calendar;
-}
-
-/** Runs `work` inside a span and ends it, as failed when `work` throws. @throws what `work` throws. */
+/** Runs `work` inside a span. If `work` throws, the span ends as failed. @throws whatever `work` throws. */
 export async function withSpan<T>(
   name: string,
   options: SpanOptions,

@@ -5,8 +5,8 @@ import { BatchSpans } from "./batch-spans.ts";
 import {
   MAX_LINKS,
   newTraceparent,
-  recordSpans,
   SpanKind,
+  setRecorder,
   startSpan,
   traceIdOf,
   validTraceparent,
@@ -18,7 +18,7 @@ const PARENT = "b7ad6b7169203331";
 const sampled = `00-${TRACE}-${PARENT}-01`;
 const unsampled = `00-${TRACE}-${PARENT}-00`;
 
-afterEach(() => recordSpans(undefined));
+afterEach(() => setRecorder(undefined));
 
 describe("a traceparent", () => {
   test("is taken as it is when it is valid", () => {
@@ -88,7 +88,7 @@ describe("with tracing off", () => {
   test("a span hands its parent on", () => {
     const span = startSpan("publish", { parent: sampled });
     expect(span.traceparent).toBe(sampled);
-    span.set({ key: "value" });
+    span.setAttributes({ key: "value" });
     span.end(new Error("no matter"));
   });
 
@@ -107,7 +107,7 @@ describe("with tracing on", () => {
       attributes: { a: 1 },
       startMs: 1_700_000_000_000.5,
     });
-    span.set({ b: "two" });
+    span.setAttributes({ b: "two" });
     span.end();
     expect(kept).toMatchObject([
       {
@@ -152,7 +152,7 @@ describe("with tracing on", () => {
     const kept = recordHere();
     const span = startSpan("publish", {});
     span.end(new Error("the broker is away"));
-    span.set({ late: true });
+    span.setAttributes({ late: true });
     span.end();
     expect(kept).toMatchObject([{ failure: "the broker is away", attributes: { "error.type": "Error" } }]);
   });
@@ -170,8 +170,8 @@ describe("with tracing on", () => {
   test("links are 128 at most, and how many more there were", () => {
     const kept = recordHere();
     const span = startSpan("apply", {});
-    span.link("garbage");
-    for (let i = 0; i < MAX_LINKS + 3; i++) span.link(newTraceparent());
+    span.addLink("garbage");
+    for (let i = 0; i < MAX_LINKS + 3; i++) span.addLink(newTraceparent());
     span.end();
     expect(kept[0]!.links).toHaveLength(MAX_LINKS);
     expect(kept[0]!.linksLeftOut).toBe(3);
@@ -225,7 +225,7 @@ describe("what is kept", () => {
     const ago = (ms: number) => Date.now() - ms;
     startSpan("quick", { startMs: ago(100) }).end();
     startSpan("slow", { startMs: ago(1_500) }).end();
-    startSpan("end of a slow write", { startMs: ago(1), sinceMs: ago(1_500) }).end();
+    startSpan("end of a slow write", { startMs: ago(1), writeStartMs: ago(1_500) }).end();
     expect(kept.map(({ name, attributes }) => [name, attributes["lockstep.kept"]])).toEqual([
       ["slow", "slow"],
       ["end of a slow write", "slow"],
@@ -243,7 +243,7 @@ describe("the spans of a batch", () => {
     const batch = spans();
     const [a, b, c] = ["a".repeat(16), "b".repeat(16), "c".repeat(16)];
     const parents = [under(first, a), under(first, a), under(second, c), under(first, b), under(first, b)];
-    const of = parents.map((parent, offset) => batch.of({ parent, attributes: { offset } }));
+    const of = parents.map((parent, offset) => batch.spanFor({ parent, attributes: { offset } }));
     expect([of[1], of[3], of[4]]).toEqual([of[0], of[0], of[0]]);
     expect(of[2]).not.toBe(of[0]);
     batch.end();
@@ -261,8 +261,8 @@ describe("the spans of a batch", () => {
   test("without a trace are one for what belongs together, and one for each that stands alone", () => {
     const kept = recordHere();
     const batch = spans();
-    for (const together of ["7", "8", "7"]) batch.of({ parent: null, together, attributes: {} });
-    for (let i = 0; i < 2; i++) batch.of({ parent: undefined, attributes: {} });
+    for (const groupKey of ["7", "8", "7"]) batch.spanFor({ parent: null, groupKey, attributes: {} });
+    for (let i = 0; i < 2; i++) batch.spanFor({ parent: undefined, attributes: {} });
     batch.end();
     expect(kept).toHaveLength(4);
     expect(new Set(kept.map(({ context }) => context.traceId)).size).toBe(4);
@@ -270,8 +270,8 @@ describe("the spans of a batch", () => {
 
   test("with tracing off hand each message's own context on", () => {
     const batch = spans();
-    expect(batch.of({ parent: sampled, attributes: {} }).traceparent).toBe(sampled);
-    expect(batch.of({ parent: null, together: "7", attributes: {} }).traceparent).toBeUndefined();
+    expect(batch.spanFor({ parent: sampled, attributes: {} }).traceparent).toBe(sampled);
+    expect(batch.spanFor({ parent: null, groupKey: "7", attributes: {} }).traceparent).toBeUndefined();
     batch.end();
   });
 });

@@ -55,10 +55,10 @@ export class PublishBatch {
       );
     const { entity, records, spans } = found;
     const partition = partitionForKey(row.id, records.length);
-    const { traceparent } = spans.of({
+    const { traceparent } = spans.spanFor({
       // All rows of a transaction without a trace share one trace, also across batches.
       parent: row.traceparent ?? this.earlierTraces.get(row.transaction),
-      together: row.transaction,
+      groupKey: row.transaction,
       attributes: {
         "messaging.destination.partition.id": String(partition),
         "messaging.kafka.message.key": row.id,

@@ -10,7 +10,7 @@ import type { Receipt } from "../contracts/receipt.ts";
 import { encodeRouted, NewerSchemaVersionError, routedHeaders } from "../contracts/routed-event.ts";
 import type { Batch, StoredRecord } from "../kafka/log.ts";
 import { createMetrics, type Metrics } from "../observability/metrics.ts";
-import { newTraceparent, recordSpans, SpanKind, traceIdOf } from "../observability/trace.ts";
+import { newTraceparent, SpanKind, setRecorder, traceIdOf } from "../observability/trace.ts";
 import { ConsumerLags } from "../pipeline/consumer-lags.ts";
 import { type CacheProcess, startCacheProcess } from "../tests/harness/cache-process.ts";
 import { eventually } from "../tests/harness/eventually.ts";
@@ -319,7 +319,7 @@ test("each write has a span in its own trace, with the write to the cache under 
     const traceIds = [...parents, many].map(traceIdOf).join("|");
     expect(await metrics.text("openmetrics")).toMatch(new RegExp(`# \\{trace_id="(${traceIds})"\\} \\d`));
   } finally {
-    recordSpans(undefined);
+    setRecorder(undefined);
   }
 });
 

@@ -234,10 +234,10 @@ export class EntityConsumer {
     });
     if (!isTracing()) return { all, each: [] };
     const each = events.map(({ traceparent, committedMs, atMs, version, record }, i) =>
-      all.of({
+      all.spanFor({
         parent: traceparent,
         startMs: atMs,
-        sinceMs: committedMs,
+        writeStartMs: committedMs,
         attributes: {
           "messaging.destination.partition.id": String(record.partition),
           "messaging.kafka.offset": record.offset,

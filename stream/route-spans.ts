@@ -25,9 +25,9 @@ export class RouteSpans {
 
   /** Starts the event's span unless its trace has one. @returns the span's context, for the headers of the outputs. */
   readonly traceparentOf = (event: EntityEvent, offset: number, replicas: readonly string[]): string | undefined =>
-    this.spans.of({
+    this.spans.spanFor({
       parent: event.traceparent,
-      sinceMs: Date.parse(event.time),
+      writeStartMs: Date.parse(event.time),
       attributes: {
         "messaging.kafka.offset": offset,
         "lockstep.entity.version": event.version,

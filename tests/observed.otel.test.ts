@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import postgres from "postgres";
 import { annotations } from "../observability/grafana/annotations.ts";
 import { boards } from "../observability/grafana/dashboards.ts";
-import { commitTo } from "../observability/grafana/promql.ts";
+import { syncLatency } from "../observability/grafana/promql.ts";
 import { TRACE_ID_LABEL } from "../observability/grafana/provisioning.ts";
 import { quick } from "../observability/prometheus/thresholds.ts";
 import { startPrometheus } from "../stack/servers/prometheus.ts";
@@ -111,7 +111,7 @@ test("every panel of every dashboard has data while there is load, and a latency
     expect((await ask(prometheus, filledIn(annotations[0]!.expr))).length).toBe(targets().length);
     await eventually(
       async () => {
-        const named = (await exemplars(prometheus, filledIn(commitTo(0.99, "")))).map(
+        const named = (await exemplars(prometheus, filledIn(syncLatency(0.99, "")))).map(
           ({ labels }) => labels[TRACE_ID_LABEL],
         );
         // Canaries and changes by SQL have traces that begin at the relay.

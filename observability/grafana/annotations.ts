@@ -7,7 +7,7 @@ export interface Annotation {
   readonly expr: string;
   readonly title: string;
   /** The query's value is the time of the mark, in milliseconds since 1970; else there is a mark wherever it is above 0. */
-  readonly atValue: boolean;
+  readonly timeFromValue: boolean;
 }
 
 export const annotations: readonly Annotation[] = [
@@ -16,20 +16,20 @@ export const annotations: readonly Annotation[] = [
     color: "blue",
     expr: `max by (service, instance, version) (${metrics.startTime.name} * on (service, instance) group_left (version) ${metrics.build.name}) * 1000`,
     title: "{{service}} {{instance}} started, version {{version}}",
-    atValue: true,
+    timeFromValue: true,
   },
   {
     name: "Rebuilds",
     color: "purple",
     expr: `sum by (service) (increase(${metrics.rebuilds.name}[$__rate_interval])) > 0`,
     title: "{{service}} rebuilt itself",
-    atValue: false,
+    timeFromValue: false,
   },
   {
     name: "Pauses",
     color: "orange",
     expr: `max by (service) (${metrics.paused.name}) > 0`,
     title: "{{service}} is paused",
-    atValue: false,
+    timeFromValue: false,
   },
 ];

@@ -21,7 +21,7 @@ export interface Variable {
   readonly label: string;
   readonly metric: string;
   /** Several at a time, and all of them to begin with. */
-  readonly many: boolean;
+  readonly multiple: boolean;
 }
 
 export interface Row {
@@ -61,7 +61,7 @@ export function grafanaDashboard(board: Board): Dashboard {
     )
     .withVariable(new DatasourceVariableBuilder("datasource").label("Data source").type("prometheus"));
   for (const variable of board.variables) dashboard.withVariable(grafanaVariable(variable));
-  for (const { name, color, expr, title, atValue } of annotations)
+  for (const { name, color, expr, title, timeFromValue } of annotations)
     dashboard.annotation(
       new AnnotationQueryBuilder()
         .name(name)
@@ -71,7 +71,7 @@ export function grafanaDashboard(board: Board): Dashboard {
         .expr(expr)
         .titleFormat(title)
         .step("5s")
-        .useValueForTime(atValue),
+        .useValueForTime(timeFromValue),
     );
   let id = 0;
   for (const { title, panels } of board.rows) {
@@ -81,14 +81,14 @@ export function grafanaDashboard(board: Board): Dashboard {
   return dashboard.build();
 }
 
-function grafanaVariable({ name, label, metric, many }: Variable): QueryVariableBuilder {
+function grafanaVariable({ name, label, metric, multiple }: Variable): QueryVariableBuilder {
   const variable = new QueryVariableBuilder(name)
     .label(label)
     .datasource(datasource)
     .query(`label_values(${metric}, ${name})`)
     .refresh(VariableRefresh.OnTimeRangeChanged)
     .sort(VariableSort.AlphabeticalAsc)
-    .multi(many)
-    .includeAll(many);
-  return many ? variable.allValue(".+").current({ text: "All", value: "$__all" }) : variable;
+    .multi(multiple)
+    .includeAll(multiple);
+  return multiple ? variable.allValue(".+").current({ text: "All", value: "$__all" }) : variable;
 }

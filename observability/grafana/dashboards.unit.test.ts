@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { foreignNames, namesIn, ownNames } from "../prometheus/names-in.ts";
+import { externalMetricNames, metricNamesIn, ownMetricNames } from "../prometheus/metric-names.ts";
 import { recordings } from "../prometheus/recording.ts";
 import { production } from "../prometheus/thresholds.ts";
 import { annotations } from "./annotations.ts";
@@ -9,9 +9,9 @@ const panels = boards.flatMap((board) => board.rows.flatMap((row) => row.panels.
 
 test("every query names metrics that are declared, that are listed as foreign, or that are recorded", () => {
   const recorded = new Set(recordings(production).map(({ record }) => record));
-  const known = (name: string) => ownNames.has(name) || foreignNames.has(name) || recorded.has(name);
+  const known = (name: string) => ownMetricNames.has(name) || externalMetricNames.has(name) || recorded.has(name);
   const queries = [...panels.flatMap(({ panel }) => panel.queries), ...annotations].map(({ expr }) => expr);
-  expect(queries.flatMap(namesIn).filter((name) => !known(name))).toEqual([]);
+  expect(queries.flatMap(metricNamesIn).filter((name) => !known(name))).toEqual([]);
   expect(queries.length).toBeGreaterThan(60);
 });
 

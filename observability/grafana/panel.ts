@@ -49,9 +49,9 @@ export interface Panel {
   readonly width: number;
   readonly height: number;
   /** From here on it is yellow, and red. */
-  readonly limits?: { readonly warn: number; readonly bad: number };
+  readonly thresholds?: { readonly warn: number; readonly bad: number };
   /** Fewer are worse: the limits hold downwards. */
-  readonly lessIsWorse?: boolean;
+  readonly lowerIsWorse?: boolean;
 }
 
 /** The datasource that is chosen at the top of the dashboard. */
@@ -84,12 +84,12 @@ export function grafanaPanel(panel: Panel, id: number): Builder<GrafanaPanel> {
     .thresholds(thresholds(panel));
 }
 
-function shape({ kind, limits, queries }: Panel) {
+function shape({ kind, thresholds, queries }: Panel) {
   switch (kind) {
     case "stat":
       return new Stat()
         .reduceOptions(new ReduceDataOptionsBuilder().calcs(["lastNotNull"]))
-        .colorMode(limits ? BigValueColorMode.Background : BigValueColorMode.Value)
+        .colorMode(thresholds ? BigValueColorMode.Background : BigValueColorMode.Value)
         .graphMode(BigValueGraphMode.Area);
     case "heatmap":
       return new Heatmap().color(
@@ -117,19 +117,19 @@ function shape({ kind, limits, queries }: Panel) {
   }
 }
 
-function thresholds({ limits, lessIsWorse = false }: Panel): ThresholdsConfigBuilder {
-  const steps = !limits
+function thresholds({ thresholds, lowerIsWorse = false }: Panel): ThresholdsConfigBuilder {
+  const steps = !thresholds
     ? [{ value: null, color: "green" }]
-    : lessIsWorse
+    : lowerIsWorse
       ? [
           { value: null, color: "red" },
-          { value: limits.bad, color: "yellow" },
-          { value: limits.warn, color: "green" },
+          { value: thresholds.bad, color: "yellow" },
+          { value: thresholds.warn, color: "green" },
         ]
       : [
           { value: null, color: "green" },
-          { value: limits.warn, color: "yellow" },
-          { value: limits.bad, color: "red" },
+          { value: thresholds.warn, color: "yellow" },
+          { value: thresholds.bad, color: "red" },
         ];
   return new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps(steps);
 }

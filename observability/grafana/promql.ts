@@ -19,7 +19,7 @@ export const quantile = (part: number, by: string, histogram: string, labels = "
   `histogram_quantile(${part}, sum by (${[by, "le"].filter(Boolean).join(", ")}) (${rate(`${histogram}_bucket`, labels)}))`;
 
 /** Latency from the commit on; where nothing is written, the canary's, so that an idle system tells it too. */
-export const commitTo = (part: number, labels: string): string => {
+export const syncLatency = (part: number, labels: string): string => {
   const of = ({ name }: { name: string }) => quantile(part, "replica, store", name, labels);
   // Without a change the quantile is no number, which is not above 0 either.
   return `${of(metrics.syncLatency)} >= 0 or ${of(metrics.canaryLatency)}`;

@@ -11,7 +11,7 @@ const WINDOWS = [300, 1_800, 3_600, 21_600] as const;
 export type Window = (typeof WINDOWS)[number];
 
 /** Part of the changes, from 0 to 1, that was readable later than the objective says. */
-export const slowShare = (window: Window): string => `replica_store:${latency}:slow_ratio_rate${duration(window)}`;
+export const slowRatio = (window: Window): string => `replica_store:${latency}:slow_ratio_rate${duration(window)}`;
 
 /** Latency of 99 of 100 changes over five minutes, in seconds. */
 export const P99 = `replica_store:${latency}:p99_rate5m`;
@@ -23,7 +23,7 @@ export const P99 = `replica_store:${latency}:p99_rate5m`;
 export const GROUP_LAG = `group:${lag}:sum`;
 
 export const recordings = ({ slo }: Thresholds): readonly Recording[] => [
-  ...WINDOWS.map((window) => ({ record: slowShare(window), expr: slowIn(window, slo.withinSeconds) })),
+  ...WINDOWS.map((window) => ({ record: slowRatio(window), expr: slowIn(window, slo.withinSeconds) })),
   { record: P99, expr: `histogram_quantile(0.99, sum by (replica, store, le) (rate(${latency}_bucket[5m])))` },
   { record: GROUP_LAG, expr: `sum by (group) (max by (group, partition) (${lag}))` },
 ];

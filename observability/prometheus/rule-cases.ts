@@ -3,13 +3,13 @@ import { replicaNames } from "../../contracts/entities/index.ts";
 import { metrics } from "../../contracts/metrics.ts";
 import { coreServices } from "../../contracts/services.ts";
 import { replicaGroup, streamGroup } from "../../contracts/topics.ts";
-import { foreign } from "./foreign.ts";
+import { externalMetrics } from "./external-metrics.ts";
 
 /** Values by series, a minute apart, as promtool writes them: `start+stepxcount`. */
 export type SeriesValues = Readonly<Record<string, string>>;
 
 export interface RuleCase {
-  readonly what: string;
+  readonly situation: string;
   readonly series: SeriesValues;
   readonly atMinutes: number;
   /** How many of each alert fire, by its whole name. */
@@ -40,7 +40,7 @@ const canary = (store: string) =>
   `${metrics.canarySeen.name}{${at("replica-catalog")},replica="catalog",store="${store}"}`;
 
 const healthy: SeriesValues = {
-  ...Object.fromEntries(services.map((service) => [`${foreign.up}{${at(service)}}`, steady(1)])),
+  ...Object.fromEntries(services.map((service) => [`${externalMetrics.up}{${at(service)}}`, steady(1)])),
   ...Object.fromEntries(
     services.map((service) => [`${metrics.startTime.name}{${at(service)}}`, steady(1_700_000_000)]),
   ),
@@ -74,16 +74,16 @@ const healthy: SeriesValues = {
   [`${metrics.diskSize.name}{${at("stream")},folder="/data"}`]: steady(100),
 };
 
-const differs = (what: string, changes: SeriesValues, fires: RuleCase["fires"], atMinutes = 20): RuleCase => ({
-  what,
+const differs = (situation: string, changes: SeriesValues, fires: RuleCase["fires"], atMinutes = 20): RuleCase => ({
+  situation,
   series: { ...healthy, ...changes },
   atMinutes,
   fires,
 });
 
 /** Without some of the healthy series. */
-const lacks = (what: string, gone: (series: string) => boolean, fires: RuleCase["fires"]): RuleCase => ({
-  what,
+const lacks = (situation: string, gone: (series: string) => boolean, fires: RuleCase["fires"]): RuleCase => ({
+  situation,
   series: Object.fromEntries(Object.entries(healthy).filter(([name]) => !gone(name))),
   atMinutes: 20,
   fires,
@@ -148,22 +148,22 @@ export const ruleCases: readonly RuleCase[] = [
   ),
   differs(
     "a service does not answer",
-    { [`${foreign.up}{${at("relay")}}`]: turns(1, 10, 0) },
+    { [`${externalMetrics.up}{${at("relay")}}`]: turns(1, 10, 0) },
     { LockstepServiceAway: 1, LockstepInstanceAway: 1 },
   ),
   differs(
     "one of two replicas' processes does not answer",
-    { [`${foreign.up}{service="replica-catalog",instance="2",job="lockstep"}`]: steady(0) },
+    { [`${externalMetrics.up}{service="replica-catalog",instance="2",job="lockstep"}`]: steady(0) },
     { LockstepInstanceAway: 1 },
   ),
   differs(
     "a replica does not answer",
-    { [`${foreign.up}{${at("replica-catalog")}}`]: turns(1, 10, 0) },
+    { [`${externalMetrics.up}{${at("replica-catalog")}}`]: turns(1, 10, 0) },
     { LockstepReplicaAway: 1, LockstepInstanceAway: 1 },
   ),
   lacks(
     "nobody even looks for a replica any more",
-    (name) => name.startsWith(`${foreign.up}{service="replica-catalog"`),
+    (name) => name.startsWith(`${externalMetrics.up}{service="replica-catalog"`),
     { LockstepReplicaAway: 1 },
   ),
   differs(
@@ -191,8 +191,8 @@ export const ruleCases: readonly RuleCase[] = [
   differs(
     "Redpanda's disk is nearly full",
     {
-      [`${foreign.redpandaFree}{instance="redpanda:9644"}`]: steady(5),
-      [`${foreign.redpandaTotal}{instance="redpanda:9644"}`]: steady(100),
+      [`${externalMetrics.redpandaFree}{instance="redpanda:9644"}`]: steady(5),
+      [`${externalMetrics.redpandaTotal}{instance="redpanda:9644"}`]: steady(100),
     },
     { LockstepDiskLow: 1 },
   ),

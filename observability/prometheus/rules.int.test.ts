@@ -25,8 +25,8 @@ test("each alert has a case in which it fires", () => {
   expect([...firing].sort()).toEqual([...new Set(alerts(production).map(alertName))].sort());
 });
 
-for (const { what, series, atMinutes, fires } of ruleCases)
-  test(`alerts when ${what}: ${Object.keys(fires).join(", ") || "none"}`, async () => {
+for (const { situation, series, atMinutes, fires } of ruleCases)
+  test(`alerts when ${situation}: ${Object.keys(fires).join(", ") || "none"}`, async () => {
     const path = join(temporaryFolder("rules"), "test.json");
     const document = {
       rule_files: [file("rules/lockstep.yml")],

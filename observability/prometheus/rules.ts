@@ -1,15 +1,15 @@
 /** All rules from one source: the file for production, and the same rules with other thresholds for a test. */
 import { cacheAlerts } from "./alerts/cache.ts";
+import { correctnessAlerts } from "./alerts/correctness.ts";
 import { inStepAlerts } from "./alerts/in-step.ts";
 import { processAlerts } from "./alerts/processes.ts";
-import { truthAlerts } from "./alerts/truth.ts";
 import { recordings } from "./recording.ts";
 import { type Alert, alertName, duration } from "./rule.ts";
 import type { Thresholds } from "./thresholds.ts";
 
 export const alerts = (t: Thresholds): readonly Alert[] => [
   ...inStepAlerts(t),
-  ...truthAlerts(t),
+  ...correctnessAlerts(t),
   ...cacheAlerts(t),
   ...processAlerts(t),
 ];

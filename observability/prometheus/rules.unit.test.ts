@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { metrics } from "../../contracts/metrics.ts";
 import { verbs } from "../../operations/index.ts";
-import { foreignNames, namesIn, ownNames } from "./names-in.ts";
+import { externalMetricNames, metricNamesIn, ownMetricNames } from "./metric-names.ts";
 import { recordings } from "./recording.ts";
 import { alertName, duration } from "./rule.ts";
 import { alerts, ruleFile } from "./rules.ts";
@@ -55,15 +55,15 @@ test("the runbook's commands are verbs that there are", () => {
 
 test("rules name metrics that are declared, that are listed as foreign, or that are recorded", () => {
   const recorded = new Set(recordings(production).map(({ record }) => record));
-  const known = (name: string) => ownNames.has(name) || foreignNames.has(name) || recorded.has(name);
-  const named = [...recordings(production), ...alerts(production)].flatMap(({ expr }) => namesIn(expr));
+  const known = (name: string) => ownMetricNames.has(name) || externalMetricNames.has(name) || recorded.has(name);
+  const named = [...recordings(production), ...alerts(production)].flatMap(({ expr }) => metricNamesIn(expr));
   expect(named.filter((name) => !known(name))).toEqual([]);
   expect(named.length).toBeGreaterThan(30);
 });
 
 test("names are found where they stand", () => {
   const expr = `sum by (le, x) (rate(a_bucket{job="b", r=~"c.."}[5m])) / on (z) d offset 5m > 1e3 and absent(e == 1) unless time() - f:g:h`;
-  expect(namesIn(expr)).toEqual(["a_bucket", "d", "e", "f:g:h"]);
+  expect(metricNamesIn(expr)).toEqual(["a_bucket", "d", "e", "f:g:h"]);
 });
 
 test("the objective for latency is a bound of the histogram's buckets", () => {

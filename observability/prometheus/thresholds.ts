@@ -14,7 +14,7 @@ export interface Thresholds {
   readonly canarySilent: { readonly afterSeconds: number; readonly forSeconds: number };
   readonly cacheEpochRising: { readonly times: number; readonly windowSeconds: number };
   readonly cacheBypassed: { readonly share: number; readonly windowSeconds: number; readonly forSeconds: number };
-  readonly away: { readonly forSeconds: number };
+  readonly unavailable: { readonly forSeconds: number };
   readonly restarts: { readonly times: number; readonly windowSeconds: number };
   readonly pausedLong: { readonly forSeconds: number };
   readonly inputGap: { readonly windowSeconds: number };
@@ -36,7 +36,7 @@ export const production: Thresholds = {
   canarySilent: { afterSeconds: 60, forSeconds: 60 },
   cacheEpochRising: { times: 3, windowSeconds: 900 },
   cacheBypassed: { share: 0.5, windowSeconds: 300, forSeconds: 300 },
-  away: { forSeconds: 60 },
+  unavailable: { forSeconds: 60 },
   restarts: { times: 3, windowSeconds: 900 },
   pausedLong: { forSeconds: 3_600 },
   inputGap: { windowSeconds: 3_600 },
@@ -53,5 +53,5 @@ export const quick: Thresholds = {
   lagGrowing: { aboveRecords: 10, windowSeconds: 5, forSeconds: 1 },
   deadLetters: { forSeconds: 1 },
   canarySilent: { afterSeconds: 15, forSeconds: 1 },
-  away: { forSeconds: 3 },
+  unavailable: { forSeconds: 3 },
 };

@@ -3,7 +3,7 @@ import { type Attributes, type HrTime, type SpanContext, type SpanKind, SpanStat
 import { type ReadableSpan, SimpleSpanProcessor } from "@opentelemetry/sdk-trace";
 import { createLogger } from "../../observability/logger.ts";
 import { recordWithSdk } from "../../observability/record-spans.ts";
-import { recordSpans } from "../../observability/trace.ts";
+import { setRecorder } from "../../observability/trace.ts";
 
 export interface KeptSpan {
   readonly name: string;
@@ -33,7 +33,7 @@ export function recordHere({ ratio = 1, slowMs = 60_000, onDropped = () => {} } 
     },
   });
   const logger = createLogger("test", "1", "silent");
-  recordSpans(recordWithSdk({ ratio, slowMs, onDropped, next, logger, resource: { "service.name": "test" } }));
+  setRecorder(recordWithSdk({ ratio, slowMs, onDropped, next, logger, resource: { "service.name": "test" } }));
   return kept;
 }
 

@@ -2,7 +2,7 @@
 import { metrics } from "../../../contracts/metrics.ts";
 import type { Board } from "../board.ts";
 import { orZero, quantile, rateBy } from "../promql.ts";
-import { outboxDepth, processPanels } from "./parts.ts";
+import { outboxDepth, processPanels } from "./shared-panels.ts";
 
 const http = metrics.httpRequests.name;
 const asked = 'service="gateway",http_route!~"/metrics|/health/.*"';
@@ -77,7 +77,7 @@ export const gateway: Board = {
               legend: "5xx",
             },
           ],
-          limits: { warn: 0.01, bad: 0.05 },
+          thresholds: { warn: 0.01, bad: 0.05 },
           width: 8,
           height: 7,
         },

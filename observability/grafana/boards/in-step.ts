@@ -1,9 +1,9 @@
 /** In step: the one for the wall. Is everything readable everywhere, how fast, and if not, where does it wait? */
 import { metrics } from "../../../contracts/metrics.ts";
-import { foreign } from "../../prometheus/foreign.ts";
+import { externalMetrics } from "../../prometheus/external-metrics.ts";
 import type { Board } from "../board.ts";
-import { commitTo, orZero, orZeroByReplica, rateBy } from "../promql.ts";
-import { commitToReadable, deadLetters, lagByGroup, outboxDepth, rowsThatDiffer } from "./parts.ts";
+import { orZero, orZeroByReplica, rateBy, syncLatency } from "../promql.ts";
+import { commitToReadable, deadLetters, lagByGroup, outboxDepth, rowsThatDiffer } from "./shared-panels.ts";
 
 const chosen = 'replica=~"$replica"';
 
@@ -11,7 +11,7 @@ export const inStep: Board = {
   slug: "in-step",
   title: "In step",
   description: "Is every change readable in every replica, how fast, and if not, where does it wait?",
-  variables: [{ name: "replica", label: "Replica", metric: metrics.cacheEpoch.name, many: true }],
+  variables: [{ name: "replica", label: "Replica", metric: metrics.cacheEpoch.name, multiple: true }],
   rows: [
     {
       title: "Commit to readable",
@@ -21,8 +21,8 @@ export const inStep: Board = {
           title: "Half of the changes within",
           description: "From the commit in the source to readable in the replica's store (p50).",
           unit: "s",
-          queries: [{ expr: commitTo(0.5, chosen), legend: "{{replica}} {{store}}" }],
-          limits: { warn: 0.1, bad: 0.5 },
+          queries: [{ expr: syncLatency(0.5, chosen), legend: "{{replica}} {{store}}" }],
+          thresholds: { warn: 0.1, bad: 0.5 },
           width: 12,
           height: 5,
         },
@@ -31,8 +31,8 @@ export const inStep: Board = {
           title: "99 of 100 within",
           description: "The same for all but the slowest hundredth (p99). The objective is half a second.",
           unit: "s",
-          queries: [{ expr: commitTo(0.99, chosen), legend: "{{replica}} {{store}}" }],
-          limits: { warn: 0.25, bad: 0.5 },
+          queries: [{ expr: syncLatency(0.99, chosen), legend: "{{replica}} {{store}}" }],
+          thresholds: { warn: 0.25, bad: 0.5 },
           width: 12,
           height: 5,
         },
@@ -87,7 +87,7 @@ export const inStep: Board = {
               legend: "{{replica}}",
             },
           ],
-          limits: { warn: 30, bad: 60 },
+          thresholds: { warn: 30, bad: 60 },
           width: 4,
           height: 5,
         },
@@ -103,7 +103,7 @@ export const inStep: Board = {
               legend: "{{replica}}",
             },
           ],
-          limits: { warn: 1_800, bad: 2_700 },
+          thresholds: { warn: 1_800, bad: 2_700 },
           width: 4,
           height: 5,
         },
@@ -112,8 +112,8 @@ export const inStep: Board = {
           title: "Alerts",
           description: "Alerts that fire now. What each means and what to do: docs/operate/runbook.md",
           unit: "short",
-          queries: [{ expr: orZero(`count(${foreign.alerts}{alertstate="firing"})`), legend: "firing" }],
-          limits: { warn: 1, bad: 2 },
+          queries: [{ expr: orZero(`count(${externalMetrics.alerts}{alertstate="firing"})`), legend: "firing" }],
+          thresholds: { warn: 1, bad: 2 },
           width: 4,
           height: 5,
         },
@@ -122,8 +122,8 @@ export const inStep: Board = {
           title: "Processes away",
           description: "Processes that Prometheus looks for and that do not answer.",
           unit: "short",
-          queries: [{ expr: orZero(`count(${foreign.up} == 0)`), legend: "away" }],
-          limits: { warn: 1, bad: 2 },
+          queries: [{ expr: orZero(`count(${externalMetrics.up} == 0)`), legend: "away" }],
+          thresholds: { warn: 1, bad: 2 },
           width: 4,
           height: 5,
         },

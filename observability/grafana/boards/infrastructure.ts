@@ -1,9 +1,9 @@
 /** Infrastructure: the processes and the room they have. */
 import { metrics } from "../../../contracts/metrics.ts";
-import { foreign } from "../../prometheus/foreign.ts";
+import { externalMetrics } from "../../prometheus/external-metrics.ts";
 import type { Board } from "../board.ts";
 import { orZero, quantile, rateBy } from "../promql.ts";
-import { processPanels } from "./parts.ts";
+import { processPanels } from "./shared-panels.ts";
 
 const chosen = 'service=~"$service"';
 
@@ -11,7 +11,7 @@ export const infrastructure: Board = {
   slug: "infrastructure",
   title: "Infrastructure",
   description: "The processes, what they use, and the room they have.",
-  variables: [{ name: "service", label: "Service", metric: metrics.cpuTime.name, many: true }],
+  variables: [{ name: "service", label: "Service", metric: metrics.cpuTime.name, multiple: true }],
   rows: [
     {
       title: "Processes",
@@ -21,9 +21,9 @@ export const infrastructure: Board = {
           title: "Answering",
           description: "Processes of each service that answer Prometheus.",
           unit: "short",
-          queries: [{ expr: `sum by (service) (${foreign.up}{${chosen}})`, legend: "{{service}}" }],
-          limits: { warn: 1, bad: 1 },
-          lessIsWorse: true,
+          queries: [{ expr: `sum by (service) (${externalMetrics.up}{${chosen}})`, legend: "{{service}}" }],
+          thresholds: { warn: 1, bad: 1 },
+          lowerIsWorse: true,
           width: 12,
           height: 6,
         },
@@ -160,7 +160,7 @@ export const infrastructure: Board = {
           title: "Time to scrape",
           description: "How long each process takes to tell its metrics; a process that is short of CPU takes longer.",
           unit: "s",
-          queries: [{ expr: `max by (service) (${foreign.scrapeSeconds}{${chosen}})`, legend: "{{service}}" }],
+          queries: [{ expr: `max by (service) (${externalMetrics.scrapeSeconds}{${chosen}})`, legend: "{{service}}" }],
           width: 8,
           height: 8,
         },

@@ -1,11 +1,11 @@
 /** Load test: what is asked, what comes of it at each hop, and what it costs; on one page, to be read beside the generator's report. */
 import { metrics } from "../../../contracts/metrics.ts";
-import { foreign } from "../../prometheus/foreign.ts";
+import { externalMetrics } from "../../prometheus/external-metrics.ts";
 import { GROUP_LAG } from "../../prometheus/recording.ts";
 import type { Board } from "../board.ts";
 import type { Panel } from "../panel.ts";
 import { orZero, quantile, rateBy } from "../promql.ts";
-import { commitToReadable, processPanels } from "./parts.ts";
+import { commitToReadable, processPanels } from "./shared-panels.ts";
 
 const http = metrics.httpRequests.name;
 const api = 'http_route!~"/metrics|/health/.*|/api/.*"';
@@ -17,7 +17,7 @@ const generator: readonly Panel[] = [
     title: "Requests of the generator",
     description: "Requests a second that k6 makes.",
     unit: "reqps",
-    queries: [{ expr: orZero(rateBy("testid", foreign.k6Requests)), legend: "{{testid}}" }],
+    queries: [{ expr: orZero(rateBy("testid", externalMetrics.k6Requests)), legend: "{{testid}}" }],
     width: 6,
     height: 8,
   },
@@ -27,8 +27,8 @@ const generator: readonly Panel[] = [
     description: "As k6 measures it: the way to the service and back is in it.",
     unit: "s",
     queries: [
-      { expr: orZero(`max by (testid) (${foreign.k6P99})`), legend: "p99 {{testid}}" },
-      { expr: orZero(`max by (testid) (${foreign.k6P50})`), legend: "p50 {{testid}}" },
+      { expr: orZero(`max by (testid) (${externalMetrics.k6P99})`), legend: "p99 {{testid}}" },
+      { expr: orZero(`max by (testid) (${externalMetrics.k6P50})`), legend: "p50 {{testid}}" },
     ],
     width: 6,
     height: 8,
@@ -38,7 +38,7 @@ const generator: readonly Panel[] = [
     title: "Failed requests",
     description: "Part of k6's requests that failed.",
     unit: "percentunit",
-    queries: [{ expr: orZero(`max by (testid) (${foreign.k6Failed})`), legend: "{{testid}}" }],
+    queries: [{ expr: orZero(`max by (testid) (${externalMetrics.k6Failed})`), legend: "{{testid}}" }],
     width: 6,
     height: 8,
   },
@@ -49,8 +49,8 @@ const generator: readonly Panel[] = [
       "From the write's answer until a read of the replica shows it, as k6 measures it by asking again and again.",
     unit: "s",
     queries: [
-      { expr: orZero(`max by (replica, store) (${foreign.k6SyncP99})`), legend: "p99 {{replica}} {{store}}" },
-      { expr: orZero(`max by (replica, store) (${foreign.k6SyncP50})`), legend: "p50 {{replica}} {{store}}" },
+      { expr: orZero(`max by (replica, store) (${externalMetrics.k6SyncP99})`), legend: "p99 {{replica}} {{store}}" },
+      { expr: orZero(`max by (replica, store) (${externalMetrics.k6SyncP50})`), legend: "p50 {{replica}} {{store}}" },
     ],
     width: 6,
     height: 8,

@@ -2,7 +2,7 @@
 import { metrics } from "../../../contracts/metrics.ts";
 import type { Board } from "../board.ts";
 import { orZero, quantile, rateBy } from "../promql.ts";
-import { commitToReadable, paused, processPanels, rowsThatDiffer } from "./parts.ts";
+import { commitToReadable, paused, processPanels, rowsThatDiffer } from "./shared-panels.ts";
 
 const latency = metrics.syncLatency.name;
 const http = metrics.httpRequests.name;
@@ -13,7 +13,7 @@ export const oneReplica: Board = {
   slug: "one-replica",
   title: "One replica",
   description: "What one replica applies, what it answers, and how its cache does.",
-  variables: [{ name: "replica", label: "Replica", metric: metrics.cacheEpoch.name, many: false }],
+  variables: [{ name: "replica", label: "Replica", metric: metrics.cacheEpoch.name, multiple: false }],
   rows: [
     {
       title: "Commit to readable",

@@ -3,7 +3,7 @@ import { metrics } from "../../../contracts/metrics.ts";
 import { streamGroup } from "../../../contracts/topics.ts";
 import type { Board } from "../board.ts";
 import { orZero, rateBy } from "../promql.ts";
-import { deadLetters, paused, processPanels } from "./parts.ts";
+import { deadLetters, paused, processPanels } from "./shared-panels.ts";
 
 const ofGroup = `group="${streamGroup}"`;
 
@@ -83,7 +83,7 @@ export const stream: Board = {
           description: "Events a second that do not fit their declaration.",
           unit: "ops",
           queries: [{ expr: orZero(rateBy("", metrics.streamEvents.name, 'outcome="invalid"')), legend: "invalid" }],
-          limits: { warn: 0.001, bad: 1 },
+          thresholds: { warn: 0.001, bad: 1 },
           width: 6,
           height: 6,
         },
@@ -93,7 +93,7 @@ export const stream: Board = {
           description: "Times a consumer found that the log no longer held its next record: verify and repair.",
           unit: "short",
           queries: [{ expr: orZero(`sum(increase(${metrics.inputGaps.name}[$__rate_interval]))`), legend: "gaps" }],
-          limits: { warn: 1, bad: 1 },
+          thresholds: { warn: 1, bad: 1 },
           width: 6,
           height: 6,
         },

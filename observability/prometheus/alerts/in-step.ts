@@ -1,6 +1,6 @@
 /** Alerts on what the system is for: a change is readable everywhere, soon. */
 import { metrics } from "../../../contracts/metrics.ts";
-import { GROUP_LAG, slowShare, type Window } from "../recording.ts";
+import { GROUP_LAG, slowRatio, type Window } from "../recording.ts";
 import { type Alert, duration } from "../rule.ts";
 import type { Thresholds } from "../thresholds.ts";
 
@@ -19,7 +19,7 @@ export const inStepAlerts = (t: Thresholds): readonly Alert[] => [
     const max = Number((times * (1 - t.slo.objective)).toPrecision(3));
     return {
       name,
-      expr: `${slowShare(long)} > ${max} and ${slowShare(short)} > ${max}`,
+      expr: `${slowRatio(long)} > ${max} and ${slowRatio(short)} > ${max}`,
       forSeconds,
       severity,
       summary:

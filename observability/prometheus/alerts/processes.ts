@@ -2,11 +2,11 @@
 import { replicaNames } from "../../../contracts/entities/index.ts";
 import { metrics } from "../../../contracts/metrics.ts";
 import { coreServices } from "../../../contracts/services.ts";
-import { foreign } from "../foreign.ts";
+import { externalMetrics } from "../external-metrics.ts";
 import { type Alert, duration } from "../rule.ts";
 import type { Thresholds } from "../thresholds.ts";
 
-const { up } = foreign;
+const { up } = externalMetrics;
 
 export const processAlerts = (t: Thresholds): readonly Alert[] => [
   ...coreServices.map((service) => away("ServiceAway", service, "service-away", t)),
@@ -14,7 +14,7 @@ export const processAlerts = (t: Thresholds): readonly Alert[] => [
   {
     name: "InstanceAway",
     expr: `${up} == 0`,
-    forSeconds: t.away.forSeconds,
+    forSeconds: t.unavailable.forSeconds,
     severity: "ticket",
     summary: "{{ $labels.service }} {{ $labels.instance }} does not answer",
     section: "instance-away",
@@ -65,7 +65,7 @@ export const processAlerts = (t: Thresholds): readonly Alert[] => [
 const away = (name: string, service: string, section: string, t: Thresholds): Alert => ({
   name,
   expr: `absent(${up}{service="${service}"} == 1)`,
-  forSeconds: t.away.forSeconds,
+  forSeconds: t.unavailable.forSeconds,
   severity: "page",
   labels: { service },
   summary: `No instance of ${service} answers`,
@@ -84,7 +84,7 @@ const refusing = ({ share, windowSeconds }: Thresholds["authRefusals"]): string 
 
 /** What tells of disks differs from place to place; what is not there says nothing. */
 function disksBelow(share: number): string {
-  const { redpandaFree, redpandaTotal, nodeFree, nodeTotal } = foreign;
+  const { redpandaFree, redpandaTotal, nodeFree, nodeTotal } = externalMetrics;
   const own = `${metrics.diskFree.name} / ${metrics.diskSize.name}`;
   return [own, `${redpandaFree} / ${redpandaTotal}`, `${nodeFree} / ${nodeTotal}`]
     .map((free) => `${free} < ${share}`)

@@ -1,6 +1,6 @@
 /** Which metrics a query asks for, so that a test can tell names that nobody reports. */
 import { metrics } from "../../contracts/metrics.ts";
-import { foreign } from "./foreign.ts";
+import { externalMetrics } from "./external-metrics.ts";
 
 const WORDS = new Set([
   "and",
@@ -17,7 +17,7 @@ const WORDS = new Set([
 ]);
 
 /** Names of metrics in a PromQL expression; functions, labels and numbers are none. */
-export function namesIn(expr: string): string[] {
+export function metricNamesIn(expr: string): string[] {
   const bare = expr
     .replace(/"(?:[^"\\]|\\.)*"/g, "")
     .replace(/\{[^}]*\}|\[[^\]]*\]/g, "")
@@ -28,10 +28,10 @@ export function namesIn(expr: string): string[] {
 }
 
 /** Every series name that our own metrics have: a histogram has three. */
-export const ownNames: ReadonlySet<string> = new Set(
+export const ownMetricNames: ReadonlySet<string> = new Set(
   Object.values(metrics).flatMap(({ name, kind }) =>
     kind === "histogram" ? ["bucket", "count", "sum"].map((part) => `${name}_${part}`) : [name],
   ),
 );
 
-export const foreignNames: ReadonlySet<string> = new Set(Object.values(foreign));
+export const externalMetricNames: ReadonlySet<string> = new Set(Object.values(externalMetrics));

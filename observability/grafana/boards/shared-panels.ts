@@ -2,7 +2,7 @@
 import { metrics } from "../../../contracts/metrics.ts";
 import { GROUP_LAG } from "../../prometheus/recording.ts";
 import type { Panel } from "../panel.ts";
-import { commitTo, orZero, orZeroByReplica, rateBy } from "../promql.ts";
+import { orZero, orZeroByReplica, rateBy, syncLatency } from "../promql.ts";
 
 /** The first number everywhere. @param labels which replicas. */
 export const commitToReadable = (labels: string, size: { width: number; height: number }): Panel => ({
@@ -12,8 +12,8 @@ export const commitToReadable = (labels: string, size: { width: number; height: 
     "From the commit in the source until the change can be read in the replica: of half of the changes (p50), and of 99 of 100. While nobody writes, that of the canary. A point is one write and leads to its trace.",
   unit: "s",
   queries: [
-    { expr: commitTo(0.99, labels), legend: "p99 {{replica}} {{store}}", exemplars: true },
-    { expr: commitTo(0.5, labels), legend: "p50 {{replica}} {{store}}" },
+    { expr: syncLatency(0.99, labels), legend: "p99 {{replica}} {{store}}", exemplars: true },
+    { expr: syncLatency(0.5, labels), legend: "p50 {{replica}} {{store}}" },
   ],
   ...size,
 });
@@ -45,7 +45,7 @@ export const deadLetters = (size: { width: number; height: number }): Panel => (
     "Events that could not be processed and that nothing newer has healed. More: docs/operate/dead-letters.md",
   unit: "short",
   queries: [{ expr: orZero(`sum(${metrics.deadLetters.name})`), legend: "open" }],
-  limits: { warn: 1, bad: 10 },
+  thresholds: { warn: 1, bad: 10 },
   ...size,
 });
 
@@ -62,7 +62,7 @@ export const rowsThatDiffer = (labels: string, size: { width: number; height: nu
       legend: "{{replica}}",
     },
   ],
-  limits: { warn: 1, bad: 1 },
+  thresholds: { warn: 1, bad: 1 },
   ...size,
 });
 
@@ -72,7 +72,7 @@ export const paused = (service: string, size: { width: number; height: number })
   description: "Yes while an operator has paused it.",
   unit: "bool_yes_no",
   queries: [{ expr: orZero(`max(${metrics.paused.name}{service="${service}"})`), legend: "paused" }],
-  limits: { warn: 1, bad: 2 },
+  thresholds: { warn: 1, bad: 2 },
   ...size,
 });
 

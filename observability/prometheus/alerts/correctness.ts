@@ -3,7 +3,7 @@ import { metrics } from "../../../contracts/metrics.ts";
 import { type Alert, duration } from "../rule.ts";
 import type { Thresholds } from "../thresholds.ts";
 
-export const truthAlerts = (t: Thresholds): readonly Alert[] => [
+export const correctnessAlerts = (t: Thresholds): readonly Alert[] => [
   {
     name: "DeadLettersOpen",
     expr: `sum(${metrics.deadLetters.name}) > 0`,

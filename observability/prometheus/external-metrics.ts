@@ -1,5 +1,5 @@
 /** Metrics that rules and dashboards name, and that are not of contracts/metrics.ts. Whose they are stands beside each. */
-export const foreign = {
+export const externalMetrics = {
   // Prometheus, of each target
   up: "up",
   alerts: "ALERTS",

@@ -41,9 +41,15 @@ async function up(flags: Flags, args: readonly string[]): Promise<number> {
   return 0;
 }
 
-async function status({ data, json }: { data: string; json?: boolean }): Promise<number> {
+interface StatusFlags {
+  readonly data: string;
+  readonly json?: boolean;
+  readonly showSecrets?: boolean;
+}
+
+async function status({ data, json, showSecrets }: StatusFlags): Promise<number> {
   const stack = await stackStatus(resolve(data));
-  console.log(json ? JSON.stringify(stack, null, 2) : statusText(stack, data));
+  console.log(json ? JSON.stringify(stack, null, 2) : statusText(stack, data, showSecrets));
   return stack.ready ? 0 : 1;
 }
 
@@ -98,8 +104,9 @@ function program(finish: (status: number) => void): Command {
     .command("status")
     .description("lists each process and server with its pid, URL and health; exit status 0 when all are ready")
     .option(...dataFlag)
-    .option("--json", "print the status as JSON")
-    .action(async (flags: { data: string; json?: boolean }) => finish(await status(flags)));
+    .option("--json", "print the status as JSON, with usable URLs: they contain passwords")
+    .option("--show-secrets", "show the passwords in URLs, which the table masks as ***")
+    .action(async (flags: StatusFlags) => finish(await status(flags)));
   return root;
 }
 

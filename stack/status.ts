@@ -67,8 +67,12 @@ async function serviceStatus(entry: StateEntry): Promise<ServiceStatus> {
   };
 }
 
-/** The status as text: a table, then a line for each problem. */
-export function statusText(status: StackStatus, data: string): string {
+/**
+ * The status as text: a table, then a line for each problem.
+ *
+ * @param showSecrets false replaces each password of a URL with `***`.
+ */
+export function statusText(status: StackStatus, data: string, showSecrets = false): string {
   if (status.services.length === 0 && !status.supervisor) return `nothing runs on ${data}; start it with: bun run up`;
   const rows = status.services.map((s) => [
     s.name,
@@ -79,10 +83,14 @@ export function statusText(status: StackStatus, data: string): string {
     String(s.restarts),
     s.sharedUrl ? `${s.url} (shared: ${s.sharedUrl})` : s.url,
   ]);
-  return [table([["NAME", "KIND", "INSTANCE", "PID", "HEALTH", "RESTARTS", "URL"], ...rows]), ...problems(status)].join(
-    "\n",
-  );
+  const heading = ["NAME", "KIND", "INSTANCE", "PID", "HEALTH", "RESTARTS", "URL"];
+  const text = [table([heading, ...rows]), ...problems(status)].join("\n");
+  return showSecrets ? text : maskPasswords(text);
 }
+
+/** Masks `scheme://user:password@host` and `?password=…` in a text. */
+const maskPasswords = (text: string): string =>
+  text.replace(/(\w+:\/\/[^\s:@/]*:)[^\s/]*@/g, "$1***@").replace(/([?&]password=)[^&\s)]+/g, "$1***");
 
 function* problems({ ready, supervisor, services }: StackStatus): Iterable<string> {
   for (const s of services) {

@@ -3,8 +3,8 @@ import { partitionKey, type TopicPartition } from "../kafka/log.ts";
 import type { Metrics } from "../observability/metrics.ts";
 
 /**
- * The metric has a label for the partition number and none for the topic. A group may read the topics of several entities,
- * so each value is the sum over the topics' partitions with the same number. The console computes it the same way.
+ * The metric has a label for the partition number and none for the topic. When a group reads the topics of several
+ * entities, each value is the sum over all topics. The console computes it the same way.
  */
 export class ConsumerLags {
   private readonly byPartition = new Map<number, Map<string, number>>();

@@ -20,7 +20,7 @@ export interface OpenDeadLetter
 }
 
 /** The members of a record that {@link OpenDeadLetters.add} reads. */
-export type DeadLetterRecord = Pick<StoredRecord, "key" | "headers" | "timestampMs" | keyof OpenDeadLetter["at"]>;
+type DeadLetterRecord = Pick<StoredRecord, "key" | "headers" | "timestampMs" | keyof OpenDeadLetter["at"]>;
 
 /** Built by {@link watchOpenDeadLetters}. */
 export class OpenDeadLetters {

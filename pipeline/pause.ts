@@ -10,8 +10,7 @@ import type { Check } from "../platform/service.ts";
 /** Longest time that a start waits for the current state, in milliseconds. */
 const READ_TIMEOUT_MS = 10_000;
 
-/** Collaborators of {@link PauseControl}. */
-export interface PauseControlDeps {
+interface PauseControlDeps {
   readonly logger: Logger;
   readonly metrics: Pick<Metrics, "paused">;
 }

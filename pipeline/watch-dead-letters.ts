@@ -9,8 +9,7 @@ import { OpenDeadLetters } from "./open-dead-letters.ts";
 /** Delay before a watch that ended starts again, in milliseconds. */
 const RETRY_MS = 5_000;
 
-/** Collaborators of {@link DeadLetterWatch}. */
-export interface DeadLetterWatchDeps {
+interface DeadLetterWatchDeps {
   readonly log: Pick<Log, "watch">;
   readonly logger: Logger;
 }

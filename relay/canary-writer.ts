@@ -5,8 +5,7 @@ import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import canaryText from "./canary.sql" with { type: "text" };
 
-/** Collaborators of {@link CanaryWriter}. */
-export interface CanaryWriterDeps {
+interface CanaryWriterDeps {
   /** Another connection than the relay's session, because a write may have to wait for a lock. */
   readonly sql: Sql;
   readonly metrics: Pick<Metrics, "canaryWrites">;
@@ -32,7 +31,7 @@ export class CanaryWriter implements Disposable {
     clearInterval(this.timer);
   }
 
-  /** Skips a write while the previous one is in progress, so that a slow database does not get a burst of them later. */
+  /** Skips a write while the previous one is in progress: a slow database must not get a burst of writes later. */
   private async write(): Promise<void> {
     if (this.isWriting) return;
     this.isWriting = true;

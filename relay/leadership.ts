@@ -31,8 +31,7 @@ export class LeaderStatus {
   };
 }
 
-/** Collaborators of {@link Leadership}. */
-export interface LeadershipDeps extends ServiceDeps {
+interface LeadershipDeps extends ServiceDeps {
   readonly session: SourceSession;
   readonly log: Log;
   readonly status: LeaderStatus;

@@ -32,7 +32,7 @@ export interface OutboxRow {
 }
 
 /** Offset of the next record that the relay writes to a partition. */
-export interface Position extends TopicPartition {
+interface Position extends TopicPartition {
   readonly next: number;
 }
 
@@ -40,7 +40,7 @@ export interface Position extends TopicPartition {
 export type Positions = Map<string, Position>;
 
 /** Size of the outbox. */
-export interface OutboxDepth {
+interface OutboxDepth {
   /** Number of rows; at most {@link MAX_DEPTH}. */
   readonly depth: number;
   /** Age of the oldest row; 0 when the outbox is empty. */
@@ -87,8 +87,8 @@ export class Outbox {
   }
 
   /**
-   * Removes deleted rows from the outbox's index. Each read scans the index from its start, so without this it would step
-   * over every row deleted since PostgreSQL's own vacuum, a minute ago or more.
+   * Removes deleted rows from the outbox's index. Each read scans the index from its start. PostgreSQL's own vacuum runs
+   * once a minute at most, and until then each read would step over all deleted rows.
    *
    * @param sql another connection than the relay's session, which must not wait for the vacuum.
    */

@@ -11,8 +11,7 @@ const VACUUM_INTERVAL_MS = 1_000;
 /** Deleted rows that are worth a vacuum, which takes some milliseconds. */
 const VACUUM_ROWS = 500;
 
-/** Collaborators of {@link PeriodicJobs}. */
-export interface PeriodicJobsDeps {
+interface PeriodicJobsDeps {
   readonly outbox: Outbox;
   readonly relay: Relay;
   /** A connection beside the relay's session. */
@@ -21,8 +20,7 @@ export interface PeriodicJobsDeps {
   readonly metrics: Metrics;
 }
 
-/** Settings of {@link PeriodicJobs}. */
-export interface PeriodicJobsOptions {
+interface PeriodicJobsOptions {
   /** Seconds between two canary writes; 0 writes none. */
   readonly canaryIntervalS: number;
   /** Called when the relay's session fails. */

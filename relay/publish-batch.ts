@@ -17,7 +17,7 @@ interface EntityRecords {
 }
 
 /** The records for one partition, in the order of their rows. */
-export interface PartitionRecords {
+interface PartitionRecords {
   readonly at: TopicPartition;
   readonly records: readonly OutgoingRecord[];
 }

@@ -18,15 +18,14 @@ import type { Outbox, OutboxRow } from "./outbox.ts";
 import type { Publisher } from "./publisher.ts";
 
 /** Limits of the loop. */
-export interface RelayOptions {
+interface RelayOptions {
   /** Maximum number of rows per read. */
   readonly batchRows: number;
   /** Longest wait for a NOTIFY, in milliseconds. */
   readonly pollMs: number;
 }
 
-/** Collaborators of {@link Relay}. */
-export interface RelayDeps {
+interface RelayDeps {
   readonly outbox: Outbox;
   readonly leader: LeaderLock;
   readonly publisher: Publisher;
@@ -37,13 +36,13 @@ export interface RelayDeps {
 /** Delay before the next read while a writer that found the relay awake has not committed. */
 const AWAKE_POLL_MS = 5;
 /**
- * So many rows in one read mean that writers are faster than the relay. It needs no NOTIFY then, and each NOTIFY would hold
- * a database-wide lock until its commit is on disk.
+ * Rows in one read at which a sleeping relay wakes up. Writers are then faster than the relay, so it needs no NOTIFY. Each
+ * NOTIFY would hold a database-wide lock until its commit is on disk.
  */
 const WAKE_UP_ROWS = 2;
 /**
- * From so many rows on, the relay waits {@link LINGER_MS} for more before it reads again: each batch costs every later hop a
- * request per partition, however small it is. After a full batch it does not wait.
+ * Rows in one read from which the relay waits {@link LINGER_MS} before it reads again. Each batch, however small, costs every
+ * later hop a request per partition. After a full batch the relay does not wait.
  */
 const LINGER_ROWS = 4;
 const LINGER_MS = 6;

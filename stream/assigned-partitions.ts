@@ -10,7 +10,7 @@ import { PartitionOwner } from "./partition-owner.ts";
 import { Topology } from "./topology.ts";
 import type { VersionStore } from "./version-store.ts";
 
-export interface AssignedPartitionsDeps {
+interface AssignedPartitionsDeps {
   readonly log: Log;
   readonly versions: VersionStore;
   readonly logger: Logger;
@@ -22,6 +22,7 @@ interface Partition {
   readonly topology: Topology;
 }
 
+/** Creates a partition's steps when the partition is assigned, and removes them when it is revoked. */
 export class AssignedPartitions {
   private readonly partitions = new Map<string, Promise<Partition>>();
   private readonly lags: ConsumerLags;

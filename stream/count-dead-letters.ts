@@ -13,8 +13,7 @@ const COUNT_INTERVAL_MS = 5_000;
 /** Dead letters whose entity is looked up per count. Looking up 100,000 takes 0.1 s and would delay events. */
 const MAX_LOOKUPS = 2_000;
 
-/** Collaborators of {@link DeadLetterCounter}. */
-export interface DeadLetterCounterDeps {
+interface DeadLetterCounterDeps {
   readonly log: Log;
   readonly versions: Pick<VersionStore, "newest">;
   /** Returns the input partitions of this instance. */

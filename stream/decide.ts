@@ -14,13 +14,13 @@ import { route } from "./route.ts";
 import type { Validate } from "./validate.ts";
 
 /** A record for one of the stream's output topics. */
-export interface Output {
+interface Output {
   readonly topic: string;
   readonly record: OutgoingRecord;
 }
 
 /** The newest version of an entity. */
-export interface EntityVersion {
+interface EntityVersion {
   readonly id: EntityId;
   readonly version: Version;
 }
@@ -40,13 +40,13 @@ export type Decision =
 /** The outcomes of a decision, as `lockstep_stream_events_total` counts them. */
 export type Outcome = Decision["outcome"];
 
-/** Identifies a rejected record in the log. A member is missing where the record has no valid value for it. */
-export interface RecordSource {
+/** Identifies a rejected record in log lines. Without a valid id or trace in the record, the member is missing. */
+interface RecordSource {
   readonly id?: string;
   readonly traceId?: string;
 }
 
-/** What a decision depends on, beside the record and the versions seen before it. */
+/** What all decisions about one chunk of input have in common. */
 export interface DecideContext {
   readonly entity: EntityDeclaration;
   /** Names of the replicas' topics, by replica. */

@@ -9,8 +9,8 @@ export type Freshness = "fresh" | "duplicate" | "stale";
  * per entity is enough. Gaps are allowed, because each event carries the whole state.
  *
  * @param newest undefined: no event of the entity has been seen.
- * @param resend true when an operator sent the state again, because a replica may have lost it: the newest version then
- * counts as fresh.
+ * @param resend true for a state that an operator sent again, because a replica may have lost it. The newest version is
+ * then fresh, not a duplicate.
  */
 export function freshness(version: Version, newest: Version | undefined, resend = false): Freshness {
   if (newest === undefined || version > newest) return "fresh";

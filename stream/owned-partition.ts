@@ -3,7 +3,7 @@ import type { LogWriter, OutgoingRecord } from "../kafka/log.ts";
 import type { Checkpoint, PartitionKey } from "./version-store.ts";
 
 /** What a takeover finds: {@link OwnedPartition}. */
-export interface Takeover {
+interface Takeover {
   readonly key: PartitionKey;
   readonly partition: number;
   readonly writer: LogWriter;
@@ -19,7 +19,7 @@ export interface Takeover {
   readonly gap?: { readonly from: number; readonly to: number };
 }
 
-/** Made by `takeOver`. It ends when the writer closes; a new takeover makes a new one. */
+/** The result of one takeover. It is valid until its writer closes. */
 export class OwnedPartition {
   private nextOffset: number;
   private readonly endOffsets: Record<string, number>;

@@ -8,7 +8,7 @@ import type { ConsumerLags } from "../pipeline/consumer-lags.ts";
 import type { Decision, Outcome } from "./decide.ts";
 import type { OwnedPartition } from "./owned-partition.ts";
 
-export interface PartitionMetricsDeps {
+interface PartitionMetricsDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly lags: ConsumerLags;

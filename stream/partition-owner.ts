@@ -22,13 +22,14 @@ const FLUSH_MS = 1_000;
 /** Brokers forget a producer id that was idle for a day. The owner fences again well before that. */
 const RENEW_MS = 12 * 60 * 60 * 1_000;
 
-export interface PartitionOwnerDeps {
+interface PartitionOwnerDeps {
   readonly log: Log;
   readonly versions: VersionStore;
   readonly logger: Logger;
   readonly metrics: PartitionMetrics;
 }
 
+/** Acquires and releases one partition. */
 export class PartitionOwner {
   private owned: OwnedPartition | undefined;
   private ownedSinceMs = 0;
@@ -51,7 +52,7 @@ export class PartitionOwner {
     return this.takingOver;
   }
 
-  /** Closes the writer, after a takeover in progress. The next owner fences it in any case. */
+  /** Closes the writer; waits for a takeover in progress first. If it is never called, the next owner fences the writer. */
   async release(): Promise<void> {
     await this.takingOver?.catch(() => {});
     await this.close();
@@ -62,7 +63,7 @@ export class PartitionOwner {
     this.flushTimer ??= setTimeout(() => void this.flush(), FLUSH_MS);
   }
 
-  /** Writes the changes that the versions topic lacks. Never rejects: a failed write closes the writer, so the next step fails. */
+  /** Writes the changes that the versions topic lacks. Never rejects: after a failed write the next `write` fails as well. */
   async flush(): Promise<void> {
     clearTimeout(this.flushTimer);
     this.flushTimer = undefined;
@@ -70,8 +71,8 @@ export class PartitionOwner {
     const { versions, logger } = this.deps;
     if (!owned?.isOpen) return;
     try {
-      // Both are read without an `await` in between: the checkpoint is valid only with every change before it. It is the
-      // stored one, because a write in progress may have moved the end of one output and not yet of another.
+      // No `await` between these two lines: the checkpoint is valid only with every change before it. It comes from the
+      // store, because a write in progress may have moved the end of one output only.
       const unflushed = versions.unflushed(owned.key);
       const checkpoint = versions.checkpoint(owned.key);
       if (unflushed.changes.size === 0 || !checkpoint) return;
@@ -81,7 +82,7 @@ export class PartitionOwner {
       if (owned === this.owned)
         logger.warn(
           { err: error, ...this.at },
-          "versions were not flushed to the versions topic; the next takeover of the partition flushes them",
+          "writing to the versions topic failed; the next takeover of the partition repeats it",
         );
     }
   }

@@ -2,8 +2,8 @@
  * How an instance becomes the only owner of an input partition: fence, restore, read back.
  *
  * 1. Fence: open a new writer for the partition's outputs. The broker then refuses every write of an earlier owner.
- * 2. Restore: read the newest versions from the local file, then from the versions topic where that is newer (after a move
- *    to another machine).
+ * 2. Restore: read the newest versions from the versions topic, as far as the local file lacks them. After a move to another
+ *    machine the file lacks all of them.
  * 3. Read back: read each output from its end at the checkpoint up to the fence. Input whose output is there is not written
  *    again; all input from the checkpoint on is decided again.
  *

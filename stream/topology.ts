@@ -18,13 +18,14 @@ import { writeOutputs } from "./write-outputs.ts";
 /** Records in one chunk. A larger chunk would delay the other partitions; a batch of the relay (about 250) fits in one. */
 const CHUNK_RECORDS = 400;
 
-export interface TopologyDeps {
+interface TopologyDeps {
   readonly log: Pick<Log, "read">;
   readonly versions: VersionStore;
   readonly owner: PartitionOwner;
   readonly metrics: PartitionMetrics;
 }
 
+/** Runs the steps for the batches of one input partition. */
 export class Topology {
   private readonly rules: Omit<DecideContext, "traceparentOf">;
 

@@ -18,7 +18,7 @@ export interface Checkpoint {
 }
 
 /** The changes of one flush: {@link VersionStore.unflushed}. */
-export interface Unflushed {
+interface Unflushed {
   /** Number of the flush, rising per partition. */
   readonly flush: number;
   readonly changes: ReadonlyMap<EntityId, Version>;
@@ -33,7 +33,7 @@ interface Pending {
   readonly changes: Map<EntityId, Version>;
 }
 
-/** A bug in SQLite or a full disk makes every method throw; the process then ends and its restart reads the state again. */
+/** All methods throw when SQLite cannot read or write the file, for example on a full disk. */
 export class VersionStore implements Disposable {
   private readonly db: Database;
   private readonly selectNewest;

@@ -40,7 +40,8 @@ export class PauseControl {
    * Starts to watch the control topic. Resolves when the current state is known.
    *
    * @param key the service: a key of `contracts/control.ts`.
-   * @returns a promise that rejects when watching fails. The service must end then, because it would miss later commands.
+   * @returns a promise that rejects when watching fails. The service must end then, because it would miss later
+   * commands.
    * @throws {Error} when the control topic cannot be read within {@link READ_TIMEOUT_MS}.
    */
   async watch(

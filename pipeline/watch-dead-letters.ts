@@ -14,7 +14,7 @@ interface DeadLetterWatchDeps {
   readonly logger: Logger;
 }
 
-/** Watches dead-letter topics from their first record. A watch that ends starts again; errors never reach the caller. */
+/** Watches dead-letter topics from their first record. A watch that fails starts again; it never rejects. */
 export class DeadLetterWatch {
   private readonly closing = new AbortController();
   private readonly closed = once(this.closing.signal, "abort");

@@ -1,7 +1,7 @@
--- Deletes rows that the log has stored, and saves the relay's positions in the log.
+-- Deletes rows that the log has stored, and saves the relay's positions in the log. 
 -- Parameters: $1 seqs of the rows; $2 a JSON list of {topic, partition, next}.
--- One statement does both. The next leader reads the log from the saved positions. So it finds every change that is in the
--- log and still in the outbox.
+-- One statement does both. The next leader reads the log from the saved positions. So it finds every change that is in
+-- the log and still in the outbox.
 with deleted as (
   delete from lockstep.outbox where seq = any ($1::text::bigint[])
 )

@@ -9,8 +9,8 @@ import type { OutboxRow } from "./outbox.ts";
 const declaredColumns = new WeakMap<EntityDeclaration, readonly string[]>();
 
 /**
- * Makes the record of a row's event. The values are not validated: the stream does that, and a row of the table must not
- * disappear here.
+ * Makes the record of a row's event. The values are not validated: the stream does that, and a row of the table must
+ * not disappear here.
  *
  * @throws {Error} when the row lacks a declared column.
  */
@@ -36,8 +36,8 @@ export function toEventRecord(
 }
 
 /**
- * Rejects a row that was captured before the table got a declared column, or after it lost one. The row waits in the outbox
- * and does not become a dead letter: a migration or an upgrade makes it valid, and nothing is lost.
+ * Rejects a row that was captured before the table got a declared column, or after it lost one. The row waits in the
+ * outbox and does not become a dead letter: a migration or an upgrade makes it valid, and nothing is lost.
  */
 function checkColumns(entity: EntityDeclaration, { id, version, data }: OutboxRow): void {
   if (!data) return;

@@ -15,7 +15,7 @@ import { sleepUnlessAborted } from "../platform/async/sleep.ts";
 
 /** First key of all of Lockstep's advisory locks in the source. The capture trigger uses the same number. */
 export const LOCK_SPACE = 1_280_262_987;
-/** Held while the relay is asleep. A writer that cannot share it sends a NOTIFY (gateway/migrations/0001-capture.sql). */
+/** Held while the relay is asleep. A writer that cannot share it sends a NOTIFY (0001-capture.sql of the gateway). */
 const SLEEP_LOCK = 1;
 const LEADER_LOCK = 2;
 
@@ -39,8 +39,8 @@ export class LeaderLock {
   /** Waits until this session leads. @returns false when the signal aborted first. */
   async acquire(signal: AbortSignal): Promise<boolean> {
     while (!signal.aborted) {
-      // One statement takes the lock and renews the heartbeat. Otherwise the last leader's heartbeat would still be there,
-      // and another standby relay would terminate this session.
+      // One statement takes the lock and renews the heartbeat. Otherwise the last leader's heartbeat would still be
+      // there, and another standby relay would terminate this session.
       const rows = await this.sql`
         with try as (select pg_try_advisory_lock(${LOCK_SPACE}, ${LEADER_LOCK}) as leads)
         insert into lockstep.relay_lease (only_row, holder, heartbeat)
@@ -89,7 +89,8 @@ export class LeaderLock {
     await this.sql`
       select pg_terminate_backend(l.pid)
       from pg_locks l join pg_database d on d.oid = l.database and d.datname = current_database()
-      where l.locktype = 'advisory' and l.classid::bigint = ${LOCK_SPACE} and l.objid::bigint = ${LEADER_LOCK} and l.granted
+      where l.locktype = 'advisory' and l.classid::bigint = ${LOCK_SPACE} and l.objid::bigint = ${LEADER_LOCK}
+        and l.granted
         and exists (
           select from lockstep.relay_lease
           where heartbeat < clock_timestamp() - make_interval(secs => ${HEARTBEAT_TIMEOUT_S}))`;

@@ -1,4 +1,4 @@
-/** The relay's statements on the outbox. Each is one round trip; statements sent together run in the order of the calls. */
+/** The relay's statements on the outbox. Each is one round trip; those sent together run in the order of the calls. */
 import type { Sql } from "postgres";
 import type { Operation } from "../contracts/event.ts";
 import { partitionKey, type TopicPartition } from "../kafka/log.ts";
@@ -9,8 +9,8 @@ import readText from "./read-outbox.sql" with { type: "text" };
 /** A captured change that the log may not have yet. */
 export interface OutboxRow {
   /**
-   * Identity of the row, a bigint as text. Rows of one entity are in the order of its versions; rows of different entities
-   * are not in the order of their commits.
+   * Identity of the row, a bigint as text. Rows of one entity are in the order of its versions; rows of different
+   * entities are not in the order of their commits.
    */
   readonly seq: string;
   readonly entity: string;
@@ -87,8 +87,8 @@ export class Outbox {
   }
 
   /**
-   * Removes deleted rows from the outbox's index. Each read scans the index from its start. PostgreSQL's own vacuum runs
-   * once a minute at most, and until then each read would step over all deleted rows.
+   * Removes deleted rows from the outbox's index. Each read scans the index from its start. PostgreSQL's own vacuum
+   * runs once a minute at most, and until then each read would step over all deleted rows.
    *
    * @param sql another connection than the relay's session, which must not wait for the vacuum.
    */

@@ -1,4 +1,4 @@
-/** What the leading relay does at an interval beside its loop: report the outbox's depth, vacuum it, write the canary. */
+/** The jobs that the leading relay runs at an interval: report the outbox's depth, vacuum it, write the canary. */
 import type { Sql } from "postgres";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";

@@ -1,9 +1,9 @@
 /**
- * Writes changes to the log, each once: as the only writer of the events topics, and by reading the log back after a failure.
+ * Writes each change to the log once. It is the only writer of the events topics; after a failure it reads the log back.
  *
  * States: closed → open → (a write fails) closed.
- * - closed: it is unknown what the last writes stored. {@link Publisher.reopen} fences all earlier writers and reads each
- *   partition from its saved position to the fence. A change that is found there is not written again.
+ * - closed: it is unknown what the last writes stored. {@link Publisher.reopen} fences all earlier writers and reads
+ *   each partition from its saved position to the fence. A change that is found there is not written again.
  * - open: this process is the only writer.
  */
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
@@ -41,7 +41,7 @@ export class Publisher {
     return this.writer?.isOpen ?? false;
   }
 
-  /** Fences every earlier relay and reads back which changes are stored. @throws {Error} when the brokers are unavailable. */
+  /** Fences other relays and reads back which changes are stored. @throws {Error} when the brokers are unavailable. */
   async reopen(): Promise<void> {
     await this.close();
     const partitions: TopicPartition[] = [];
@@ -60,7 +60,7 @@ export class Publisher {
    * Writes the changes that are not stored yet. Resolves when the log has all of them.
    *
    * @returns how many were already stored.
-   * @throws {WriterDeadError} when it is unknown what was stored: call {@link reopen}, then publish the same rows again.
+   * @throws {WriterDeadError} when it is unknown what was stored: call {@link reopen}, then publish the rows again.
    * @throws {Error} when a row cannot be encoded ({@link PublishBatch.add}); the publisher stays open.
    */
   async publish(rows: readonly OutboxRow[]): Promise<number> {
@@ -84,8 +84,8 @@ export class Publisher {
   }
 
   /**
-   * Returns the positions to save in the transaction that deletes these published rows. The positions do not advance while
-   * other stored changes still have rows in the outbox: the next relay must find those when it reads back.
+   * Returns the positions to save in the transaction that deletes these published rows. The positions do not advance
+   * while other stored changes still have rows in the outbox: the next relay must find those when it reads back.
    */
   positionsAfter(rows: readonly OutboxRow[]): Positions {
     if (this.storedChanges.size > 0) for (const row of rows) this.storedChanges.delete(changeIdOf(row));

@@ -1,6 +1,6 @@
 -- Reads the oldest committed changes.
 -- Parameters: $1 maximum number of rows; $2 whether the server tracks commit timestamps.
--- There is no "seq > last seen": a transaction may get a small seq early and commit late, and its row must still be found.
+-- There is no "seq > last seen": a transaction may get a small seq early and commit late. Its row must still be found.
 select
   seq::text as seq,
   entity,

@@ -36,13 +36,13 @@ interface RelayDeps {
 /** Delay before the next read while a writer that found the relay awake has not committed. */
 const AWAKE_POLL_MS = 5;
 /**
- * Rows in one read at which a sleeping relay wakes up. Writers are then faster than the relay, so it needs no NOTIFY. Each
- * NOTIFY would hold a database-wide lock until its commit is on disk.
+ * Rows in one read at which a sleeping relay wakes up. Writers are then faster than the relay, so it needs no NOTIFY.
+ * Each NOTIFY would hold a database-wide lock until its commit is on disk.
  */
 const WAKE_UP_ROWS = 2;
 /**
- * Rows in one read from which the relay waits {@link LINGER_MS} before it reads again. Each batch, however small, costs every
- * later hop a request per partition. After a full batch the relay does not wait.
+ * Rows in one read from which the relay waits {@link LINGER_MS} before it reads again. Each batch, however small,
+ * costs every later hop a request per partition. After a full batch the relay does not wait.
  */
 const LINGER_ROWS = 4;
 const LINGER_MS = 6;

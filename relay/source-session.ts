@@ -16,9 +16,10 @@ export async function openSourceSession(url: string): Promise<SourceSession> {
   const sql = connectDedicated(url, "lockstep-relay", () =>
     lost.reject(new Error("the relay's database session closed, so it no longer leads; the process must restart")),
   );
-  // Commits do not wait for the disk. If the server crashes and loses an acknowledgement, the next relay finds the change
-  // when it reads the log back.
+  // Commits do not wait for the disk. If the server crashes and loses an acknowledgement, the next relay finds the
+  // change when it reads the log back.
   const [row] = await sql<{ tracked: boolean }[]>`
-    select set_config('synchronous_commit', 'off', false), current_setting('track_commit_timestamp')::boolean as tracked`;
+    select set_config('synchronous_commit', 'off', false),
+           current_setting('track_commit_timestamp')::boolean as tracked`;
   return { sql, commitTimestamps: row!.tracked, lost: lost.promise };
 }

@@ -96,7 +96,7 @@ function decide(
   }
 }
 
-/** A filter or projection that throws on a valid document is a bug in the declaration. Other events must not wait for it. */
+/** Rejects the event when a filter or projection throws: that is a bug in the declaration, and others must not wait. */
 function routeEvent(context: DecideContext, record: StoredRecord, event: EntityEvent): Decision {
   const { offset } = record;
   try {

@@ -5,8 +5,8 @@ import type { Version } from "../contracts/entity/document.ts";
 export type Freshness = "fresh" | "duplicate" | "stale";
 
 /**
- * Compares an event's version with the newest version of its entity. The source counts versions per entity, so one number
- * per entity is enough. Gaps are allowed, because each event carries the whole state.
+ * Compares an event's version with the newest version of its entity. The source counts versions per entity, so one
+ * number per entity is enough. Gaps are allowed, because each event carries the whole state.
  *
  * @param newest undefined: no event of the entity has been seen.
  * @param resend true for a state that an operator sent again, because a replica may have lost it. The newest version is

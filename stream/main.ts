@@ -21,7 +21,7 @@ import { DeadLetterCounter } from "./count-dead-letters.ts";
 import { LogCheck } from "./health.ts";
 import { VersionStore } from "./version-store.ts";
 
-/** Bytes per fetch and batches in parallel limit the memory: with 1 MiB and 12, a bulk load took 550 MB and more CPU. */
+/** Bytes per fetch and concurrent batches limit the memory: with 1 MiB and 12, a bulk load took 550 MB and more CPU. */
 const FETCH_BYTES = 131_072;
 const CONCURRENCY = 4;
 

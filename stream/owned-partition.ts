@@ -1,4 +1,4 @@
-/** The state of an input partition while this instance owns it: its writer, its progress, and what was stored before. */
+/** The state of an input partition while this instance owns it: writer, progress, outputs of earlier owners. */
 import type { LogWriter, OutgoingRecord } from "../kafka/log.ts";
 import type { Checkpoint, PartitionKey } from "./version-store.ts";
 
@@ -73,8 +73,8 @@ export class OwnedPartition {
   /**
    * Records that the input before `next` is processed and its outputs are stored.
    *
-   * @returns the checkpoint for this progress. While later input has output that an earlier owner stored, the checkpoint
-   * keeps the offsets where reading back began: the next owner must find those outputs too.
+   * @returns the checkpoint for this progress. While later input has output that an earlier owner stored, the
+   * checkpoint keeps the offsets where reading back began: the next owner must find those outputs too.
    */
   advanceTo(next: number): Checkpoint {
     this.nextOffset = next;

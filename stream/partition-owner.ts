@@ -52,7 +52,7 @@ export class PartitionOwner {
     return this.takingOver;
   }
 
-  /** Closes the writer; waits for a takeover in progress first. If it is never called, the next owner fences the writer. */
+  /** Closes the writer, after a takeover in progress. Without this call, the next owner fences the writer. */
   async release(): Promise<void> {
     await this.takingOver?.catch(() => {});
     await this.close();
@@ -63,7 +63,7 @@ export class PartitionOwner {
     this.flushTimer ??= setTimeout(() => void this.flush(), FLUSH_MS);
   }
 
-  /** Writes the changes that the versions topic lacks. Never rejects: after a failed write the next `write` fails as well. */
+  /** Writes the changes that the versions topic lacks. Never rejects; after a failed write the next batch fails. */
   async flush(): Promise<void> {
     clearTimeout(this.flushTimer);
     this.flushTimer = undefined;

@@ -35,7 +35,11 @@ export class RouteSpans {
       },
     }).traceparent;
 
-  /** Waits for `work`, then ends all spans; they end as failed when `work` rejects. @throws whatever `work` rejects with. */
+  /**
+   * Waits for `work`, then ends all spans; they end as failed when `work` rejects.
+   *
+   * @throws whatever `work` rejects with.
+   */
   async endAfter(work: Promise<void>): Promise<void> {
     try {
       await work;

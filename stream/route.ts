@@ -15,9 +15,9 @@ export interface Delivery {
 const SYSTEM_MEMBERS = ["createdAt", "updatedAt", "version"];
 
 /**
- * Makes a delivery for every replica and every version: the projection when the replica's filter matches, otherwise null.
- * A replica gets null also when it does not have the entity. So leaving a filter is a delete (P5), and each replica knows
- * the newest version of every entity (P8).
+ * Makes a delivery for every replica and every version: the projection when the replica's filter matches, otherwise
+ * null. A replica gets null also when it does not have the entity. So leaving a filter is a delete (P5), and each
+ * replica knows the newest version of every entity (P8).
  */
 export function route(entity: EntityDeclaration, { document }: EntityEvent): Delivery[] {
   return entity.replicas.map((replica) => {

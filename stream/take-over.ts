@@ -2,10 +2,10 @@
  * How an instance becomes the only owner of an input partition: fence, restore, read back.
  *
  * 1. Fence: open a new writer for the partition's outputs. The broker then refuses every write of an earlier owner.
- * 2. Restore: read the newest versions from the versions topic, as far as the local file lacks them. After a move to another
- *    machine the file lacks all of them.
- * 3. Read back: read each output from its end at the checkpoint up to the fence. Input whose output is there is not written
- *    again; all input from the checkpoint on is decided again.
+ * 2. Restore: read the newest versions from the versions topic, as far as the local file lacks them. After a move to
+ *    another machine the file lacks all of them.
+ * 3. Read back: read each output from its end at the checkpoint up to the fence. Input whose output is there is not
+ *    written again; all input from the checkpoint on is decided again.
  *
  * So outputs are written once without a transaction per batch (docs/decisions/002-fence-and-read-back.md).
  */
@@ -29,7 +29,7 @@ const outputTopics = (entity: EntityDeclaration): string[] => [
   deadLetterTopic(entity).name,
 ];
 
-/** @throws {Error} when the input partition does not exist or the brokers cannot be reached; the new writer is then closed. */
+/** @throws {Error} when the input partition does not exist or the brokers are unavailable; the writer is then closed. */
 export async function takeOver(
   deps: TakeOverDeps,
   entity: EntityDeclaration,

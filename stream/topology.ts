@@ -15,7 +15,7 @@ import { validatorOf } from "./validate.ts";
 import type { VersionStore } from "./version-store.ts";
 import { writeOutputs } from "./write-outputs.ts";
 
-/** Records in one chunk. A larger chunk would delay the other partitions; a batch of the relay (about 250) fits in one. */
+/** Records in one chunk. A larger one would delay the other partitions; a batch of the relay, about 250, fits in. */
 const CHUNK_RECORDS = 400;
 
 interface TopologyDeps {
@@ -43,8 +43,8 @@ export class Topology {
   /**
    * Processes a batch of the partition, and any input before it that is not processed yet.
    *
-   * @throws {Error} when it is unknown whether an output was stored. The partition is then released, and the batch must be
-   * delivered again.
+   * @throws {Error} when it is unknown whether an output was stored. The partition is then released, and the batch
+   * must be delivered again.
    */
   async process(batch: Batch): Promise<void> {
     const { log, owner, metrics } = this.deps;
@@ -80,7 +80,7 @@ export class Topology {
     const { decisions, changes } = decideAll(context, stored, records);
     // 4. write outputs
     await spans.endAfter(writeOutputs(owned, decisions));
-    // 5. remember: only after the outputs are stored. Otherwise a repeated event would count as a duplicate and be lost.
+    // 5. remember: only after the outputs are stored. Otherwise a repeated event would be a duplicate and be lost.
     versions.remember(owned.key, changes, owned.advanceTo(records.at(-1)!.offset + 1));
     owner.scheduleFlush();
     // 6. count

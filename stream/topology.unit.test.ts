@@ -78,7 +78,11 @@ class Instance {
     this.partitions = new AssignedPartitions({ log, versions: this.versions, logger, metrics }, [product]);
   }
 
-  /** Delivers input from an offset on, as the group does after a rebalance. @returns false when the batch must be repeated. */
+  /**
+   * Delivers input from an offset on, as the group does after a rebalance.
+   *
+   * @returns false when the batch must be repeated.
+   */
   async deliver(log: SimulatedLog, from: number, size: number): Promise<boolean> {
     const records = log.records(input).slice(from, from + size);
     try {
@@ -156,7 +160,7 @@ class Simulation {
 
 const fate = fc.constantFrom<Fate>("stored", "stored", "stored", "stored", "lost", "unknown", "late");
 
-test("P1 P2 P9: with lost answers, crashes, moves and late writes, each event is routed once and in order", async () => {
+test("P1 P2 P9: with lost answers, crashes, moves and late writes, each event is routed once, in order", async () => {
   const folder = mkdtempSync(join(tmpdir(), "lockstep-topology-"));
   let run = 0;
   await fc.assert(

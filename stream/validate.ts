@@ -1,4 +1,6 @@
-/** Step 1 of the stream: bytes → event or rejection. Pure, so every replay gives the same result for the same record. */
+/**
+ * Step 1 of the stream: bytes → event or rejection. Pure, so every replay gives the same result for the same record.
+ */
 import { z } from "zod";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { type Document, ID_PATTERN } from "../contracts/entity/document.ts";
@@ -99,7 +101,10 @@ function readAttributes({ entity, operations }: Rules, record: StoredRecord): At
   return { operation, schemaVersion, version, time };
 }
 
-/** Checks that key, subject and partition agree. Otherwise two owners would write one entity, and its order would be lost. */
+/**
+ * Checks that key, subject and partition agree. Otherwise two owners would write one entity, and its order would be
+ * lost.
+ */
 function readId(record: StoredRecord, partitions: number): string | Rejection {
   const subject = requiredHeader(record, header.subject);
   if (subject instanceof Rejection) return subject;
@@ -125,7 +130,8 @@ function readDocument({ entity, schema, fits }: Rules, value: unknown, writtenIn
   if (writtenIn > entity.schemaVersion)
     return reject(
       "unknown-schema-version",
-      `schema version ${writtenIn} of ${entity.name} is newer than this stream's (${entity.schemaVersion}): upgrade the stream, then replay`,
+      `schema version ${writtenIn} of ${entity.name} is newer than version ${entity.schemaVersion}, which the stream ` +
+        "supports: upgrade the stream, then replay",
     );
   if (writtenIn === entity.schemaVersion) return fits(value) ? (value as Document) : matchSchema(schema, value);
   const document = matchSchema(anyDocument, value);

@@ -1,8 +1,9 @@
 /**
- * Step 5 of the stream: the newest version of each entity, and the progress of each input partition, in a local SQLite file.
+ * Step 5 of the stream: the newest version of each entity, and the progress of each input partition, in a local
+ * SQLite file.
  *
- * Memory stays constant as the number of entities grows. Versions and progress are written together, so the state is always
- * the one after some input offset. The versions topic carries the same state to other machines.
+ * Memory stays constant as the number of entities grows. Versions and progress are written together, so the state is
+ * always the one after some input offset. The versions topic carries the same state to other machines.
  */
 import { Database } from "bun:sqlite";
 import { rmSync } from "node:fs";

@@ -4,7 +4,8 @@ import type { Decision } from "./decide.ts";
 import type { OwnedPartition } from "./owned-partition.ts";
 
 /**
- * Writes each topic's records in the order of their input; the topics in parallel. Resolves when all records are stored.
+ * Writes each topic's records in the order of their input; the topics in parallel. Resolves when all records are
+ * stored.
  *
  * @throws {Error} whatever the writer throws. Some outputs may be stored then: the partition must be released and taken
  * over again before the same input is processed.

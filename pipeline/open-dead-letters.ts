@@ -61,7 +61,7 @@ export class OpenDeadLetters {
     }
   }
 
-  /** Returns up to `max` that match. Repeated calls go round: a returned one moves behind all others. */
+  /** Returns up to `max` that match, and moves them to the end of the list: repeated calls return all in turn. */
   nextMatching(max: number, matches: (deadLetter: OpenDeadLetter) => boolean): OpenDeadLetter[] {
     const found = this.byName.values().filter(matches).take(max).toArray();
     for (const deadLetter of found) {

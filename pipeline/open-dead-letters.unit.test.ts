@@ -33,7 +33,7 @@ test("expired dead letters are not counted", () => {
   expect(deadLetters.count(all)).toBe(6);
 });
 
-test("nextMatching goes round", () => {
+test("repeated calls of nextMatching return all dead letters in turn", () => {
   const deadLetters = new OpenDeadLetters();
   for (let i = 0; i < 5; i++) deadLetters.add(letterRecord(i, i));
   const offsets = [1, 2, 3].flatMap(() => deadLetters.nextMatching(2, all).map(({ origin }) => origin.offset));

@@ -1,5 +1,5 @@
 /**
- * Writes each change to the log once. It is the only writer of the events topics; after a failure it reads the log back.
+ * Writes each change to the log once. It is the only writer of the events topics, and reads them back after a failure.
  *
  * States: closed → open → (a write fails) closed.
  * - closed: it is unknown what the last writes stored. {@link Publisher.reopen} fences all earlier writers and reads

@@ -2,7 +2,7 @@
  * The relay's loop: read committed rows from the outbox, publish them to the log, delete them from the outbox.
  *
  * States: awake ⇄ asleep.
- * - awake: writers send no NOTIFY; the relay reads again and again. Left when the outbox is empty and every writer that
+ * - awake: writers send no NOTIFY; the relay polls the outbox. Left when the outbox is empty and every writer that
  *   found the relay awake has committed.
  * - asleep: every writer sends a NOTIFY; the relay waits for one when the outbox is empty. Left when one read returns
  *   {@link WAKE_UP_ROWS} rows or more.
@@ -137,7 +137,11 @@ export class Relay {
       }
   }
 
-  /** Opens the publisher, as often as it takes. After the signal aborts, the next failure ends it. */
+  /**
+   * Opens the publisher and retries until that succeeds.
+   *
+   * @throws {Error} the last failure, after the signal aborted.
+   */
   private async reopen(signal: AbortSignal): Promise<void> {
     const { publisher } = this.deps;
     const options = {

@@ -65,7 +65,7 @@ export class AssignedPartitions {
     for (const partition of this.partitions.values()) await (await partition).owner.flush();
   }
 
-  /** Flushes and releases all partitions, so that their next owners have little to decide again. */
+  /** Flushes and releases all partitions, so that their next owners process little input again. */
   async close(): Promise<void> {
     await this.flush();
     const all = [...this.partitions.values()];

@@ -57,9 +57,9 @@ export interface DecideContext {
 }
 
 /**
- * Decides records in order; each decision takes the versions of the earlier ones into account.
+ * Decides records in order; each decision knows the versions of the earlier ones.
  *
- * @param stored the newest versions before the first record. Entities without one have not been seen.
+ * @param stored the newest versions before the first record. An entity without an entry is new.
  * @returns the decisions, and the newest versions that they bring.
  */
 export function decideAll(

@@ -8,9 +8,9 @@ export type Freshness = "fresh" | "duplicate" | "stale";
  * Compares an event's version with the newest version of its entity. The source counts versions per entity, so one
  * number per entity is enough. Gaps are allowed, because each event carries the whole state.
  *
- * @param newest undefined: no event of the entity has been seen.
- * @param resend true for a state that an operator sent again, because a replica may have lost it. The newest version is
- * then fresh, not a duplicate.
+ * @param newest undefined when the entity is new to the stream.
+ * @param resend true when an operator requested the event. Its version is then fresh although it is the newest one,
+ * because a replica may have lost it.
  */
 export function freshness(version: Version, newest: Version | undefined, resend = false): Freshness {
   if (newest === undefined || version > newest) return "fresh";

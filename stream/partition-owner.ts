@@ -19,7 +19,7 @@ import { encodeFlush } from "./versions-topic.ts";
 
 /** Time between two flushes. After a move to another machine, at most this much input is decided again. */
 const FLUSH_MS = 1_000;
-/** Brokers forget a producer id that was idle for a day. The owner fences again well before that. */
+/** Brokers forget a producer id after a day without writes. The owner renews the fence well before that. */
 const RENEW_MS = 12 * 60 * 60 * 1_000;
 
 interface PartitionOwnerDeps {

@@ -4,8 +4,8 @@
  * 1. Fence: open a new writer for the partition's outputs. The broker then refuses every write of an earlier owner.
  * 2. Restore: read the newest versions from the versions topic, as far as the local file lacks them. After a move to
  *    another machine the file lacks all of them.
- * 3. Read back: read each output from its end at the checkpoint up to the fence. Input whose output is there is not
- *    written again; all input from the checkpoint on is decided again.
+ * 3. Read back: read each output from its end at the checkpoint up to the fence. All input from the checkpoint on is
+ *    decided again, but an output that is found here is not written again.
  *
  * So outputs are written once without a transaction per batch (docs/decisions/002-fence-and-read-back.md).
  */
@@ -29,7 +29,7 @@ const outputTopics = (entity: EntityDeclaration): string[] => [
   deadLetterTopic(entity).name,
 ];
 
-/** @throws {Error} when the input partition does not exist or the brokers are unavailable; the writer is then closed. */
+/** @throws {Error} when the partition does not exist or the brokers are unavailable. The writer is then closed. */
 export async function takeOver(
   deps: TakeOverDeps,
   entity: EntityDeclaration,
@@ -60,7 +60,7 @@ async function recover(
   const key = partitionKey(input);
   const range = (await log.offsets(input.topic)).get(partition);
   if (!range) throw new Error(`input partition ${key} does not exist; create it, then restart the stream`);
-  // A partition that ends before the checkpoint was created again: what is stored belongs to the old one.
+  // The input ends before the checkpoint: its topic was created again, and the stored state belongs to the old topic.
   if ((versions.checkpoint(key)?.next ?? 0) > range.next) versions.forget(key);
   const checkpoint = await restore(deps, entity, partition, writer);
   const { next, gap } = startOf(checkpoint, range);

@@ -1,6 +1,4 @@
-/**
- * Step 1 of the stream: bytes → event or rejection. Pure, so every replay gives the same result for the same record.
- */
+/** Step 1 of the stream: bytes → event or rejection. Pure, so every replay of a record gives the same result. */
 import { z } from "zod";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { type Document, ID_PATTERN } from "../contracts/entity/document.ts";
@@ -101,10 +99,7 @@ function readAttributes({ entity, operations }: Rules, record: StoredRecord): At
   return { operation, schemaVersion, version, time };
 }
 
-/**
- * Checks that key, subject and partition agree. Otherwise two owners would write one entity, and its order would be
- * lost.
- */
+/** Checks that key, subject and partition agree. Otherwise two owners would write one entity in an undefined order. */
 function readId(record: StoredRecord, partitions: number): string | Rejection {
   const subject = requiredHeader(record, header.subject);
   if (subject instanceof Rejection) return subject;

@@ -53,7 +53,7 @@ export interface DecideContext {
   readonly replicaTopics: ReadonlyMap<string, string>;
   readonly validate: Validate;
   /** Returns the `traceparent` header of the event's outputs. `replicas`: those whose filter matches. */
-  readonly traceparentOf: (event: EntityEvent, offset: number, replicas: readonly string[]) => string | undefined;
+  readonly traceparentOf: (event: EntityEvent, offset: number, replicas: string[]) => string | undefined;
 }
 
 /**

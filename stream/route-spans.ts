@@ -24,14 +24,14 @@ export class RouteSpans {
   }
 
   /** Starts the event's span unless its trace has one. @returns the span's context, for the headers of the outputs. */
-  readonly traceparentOf = (event: EntityEvent, offset: number, replicas: readonly string[]): string | undefined =>
+  readonly traceparentOf = (event: EntityEvent, offset: number, replicas: string[]): string | undefined =>
     this.spans.spanFor({
       parent: event.traceparent,
       writeStartMs: Date.parse(event.time),
       attributes: {
         "messaging.kafka.offset": offset,
         "lockstep.entity.version": event.version,
-        "lockstep.replicas": [...replicas],
+        "lockstep.replicas": replicas,
       },
     }).traceparent;
 

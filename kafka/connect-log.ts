@@ -1,4 +1,4 @@
-/** The log seam over kafkajs: its connections, authentication and codecs; the rules that keep a write from being lost are ours. */
+/** Connects to the brokers and assembles the log from its parts: writers, consumers, watchers, offsets, topics. */
 import type { KafkaConfig } from "kafkajs";
 import { createLogger } from "kafkajs/src/loggers/index.js";
 import type { Logger } from "../observability/logger.ts";
@@ -6,7 +6,7 @@ import { startOffsets } from "./consumer/commits.ts";
 import { startConsumer } from "./consumer/consumer.ts";
 import { readRange } from "./consumer/read-range.ts";
 import { startWatcher } from "./consumer/watcher.ts";
-import type { Consumer, Log } from "./log.ts";
+import { type Consumer, type Log, partitionKey, type TopicPartition } from "./log.ts";
 import { offsetRanges } from "./offsets.ts";
 import { ensureTopics, topicConfig } from "./topics.ts";
 import { Cluster } from "./wire/cluster.ts";
@@ -17,92 +17,79 @@ import { fence } from "./writer/fence.ts";
 import { Sender } from "./writer/sender.ts";
 import { TransactionalWriter } from "./writer/transactional-writer.ts";
 
+/** Where the brokers are and how to use them. */
 export interface LogOptions {
-  /** host:port each. */
+  /** `host:port` of each broker. One of them must be reachable at the start. */
   readonly brokers: readonly string[];
-  /** Names this process to the brokers, for their logs and quotas. */
+  /** Names this process in the brokers' logs and quotas. */
   readonly clientId: string;
   readonly logger: Logger;
-  /** TLS and SASL, as kafkajs takes them. */
+  /** TLS and SASL in kafkajs' form. Default: neither. */
   readonly security?: Pick<KafkaConfig, "ssl" | "sasl">;
-  /** How long brokers are tried to be reached at the start. Default 20,000 ms. */
+  /** Time limit for the first connection. Default 20,000 ms. */
   readonly connectTimeoutMs?: number;
-  /** How long one batch is tried before its outcome counts as unknown and its writer is dead. Default 30,000 ms. */
+  /** Time limit for one batch. After it, the outcome counts as unknown and the writer is dead. Default 30,000 ms. */
   readonly writeTimeoutMs?: number;
   /**
-   * How writers are kept from each other. `epochs` needs brokers that refuse an older epoch of a producer id in every batch,
-   * as Apache Kafka does; `transactions` works on any that have transactions, and is slower. Default: what fits the brokers.
+   * How a new writer fences earlier ones. `epochs` needs brokers that reject an older epoch of a producer id in every batch,
+   * as Apache Kafka does. `transactions` works on every broker with transactions and is slower. Default: `transactions` on
+   * Redpanda, `epochs` otherwise.
    */
   readonly fencing?: "epochs" | "transactions";
 }
 
-const CONNECT_WITHIN_MS = 20_000;
-/** Brokers that start together with us need a moment, which is worth no line. */
-const QUIET_MS = 3_000;
+const CONNECT_TIMEOUT_MS = 20_000;
+/** Brokers that start together with this process are unavailable for a moment; the log does not report that. */
+const WARN_AFTER_MS = 3_000;
 
-/** @throws {Error} when no broker answers in time, with what the last one said. */
-export async function connectLog({
-  brokers,
-  clientId,
-  logger,
-  security = {},
-  connectTimeoutMs = CONNECT_WITHIN_MS,
-  writeTimeoutMs = 30_000,
-  fencing,
-}: LogOptions): Promise<Log> {
-  const settings = { clientId, security, logger: createLogger(kafkajsLogging(logger)), timedOutAtMs: new Map() };
-  const consumers = new Set<Consumer>();
-  const cluster = new Cluster(brokers, settings);
+/** Connects to the brokers. @throws {Error} when no broker responds in time, with the last error as its cause. */
+export async function connectLog(options: LogOptions): Promise<Log> {
+  const { brokers, clientId, logger, security = {}, connectTimeoutMs = CONNECT_TIMEOUT_MS } = options;
+  const { writeTimeoutMs = 30_000, fencing } = options;
+  const kafkajsLogger = createLogger(kafkajsLogging(logger));
+  const cluster = new Cluster(brokers, { clientId, security, logger: kafkajsLogger, timedOutAtMs: new Map() });
   const sender = new Sender(cluster);
+  const consumers = new Set<Consumer>();
   const closing = new AbortController();
   const { signal } = closing;
   const what = `connecting to ${brokers.join(", ")}`;
-  await retryRequest({ what, timeoutMs: connectTimeoutMs, signal, onRetry: warnOnce(logger) }, () => cluster.refresh());
+  const onRetry = warnOnce(logger);
+  await retryRequest({ what, timeoutMs: connectTimeoutMs, signal, onRetry }, () => cluster.refresh());
+
+  const partitionCount = (topic: string): Promise<number> =>
+    retryRequest({ what: `finding topic ${topic}`, timeoutMs: CONNECT_TIMEOUT_MS, signal }, () =>
+      cluster.partitionCount(topic),
+    );
+  const partitionsOf = async (topic: string): Promise<TopicPartition[]> =>
+    Array.from({ length: await partitionCount(topic) }, (_, partition) => ({ topic, partition }));
 
   return {
     async openWriter(name, partitions) {
-      const held = await fence(cluster, name, partitions, signal);
-      const Writer =
-        (fencing ?? (cluster.isRedpanda ? "transactions" : "epochs")) === "epochs" ? EpochWriter : TransactionalWriter;
-      return new Writer(name, { cluster, sender, logger, timeoutMs: writeTimeoutMs }, held, partitions);
+      const ownFence = await fence(cluster, name, partitions, signal);
+      const useTransactions = (fencing ?? (cluster.isRedpanda ? "transactions" : "epochs")) === "transactions";
+      const Writer = useTransactions ? TransactionalWriter : EpochWriter;
+      return new Writer(name, { cluster, sender, logger, timeoutMs: writeTimeoutMs }, ownFence, partitions);
     },
     read: (topicPartition, from, to) => readRange(cluster, topicPartition, from, to, signal),
     async offsets(topic) {
-      const count = await retryRequest({ what: `finding ${topic}`, timeoutMs: CONNECT_WITHIN_MS, signal }, () =>
-        cluster.partitions(topic),
-      );
-      const partitions = Array.from({ length: count }, (_, partition) => ({ topic, partition }));
-      const bounds = await offsetRanges(cluster, partitions, signal);
-      return new Map(
-        partitions.map((topicPartition) => [
-          topicPartition.partition,
-          bounds.get(`${topic}/${topicPartition.partition}`)!,
-        ]),
-      );
+      const partitions = await partitionsOf(topic);
+      const ranges = await offsetRanges(cluster, partitions, signal);
+      return new Map(partitions.map((each) => [each.partition, ranges.get(partitionKey(each))!]));
+    },
+    async committedOffsets(group, topic) {
+      const partitions = await partitionsOf(topic);
+      const starts = await startOffsets(cluster, group, partitions, signal);
+      return new Map(partitions.map((each) => [each.partition, starts.get(partitionKey(each))!.start]));
     },
     topicConfig: (topic) => topicConfig(cluster, topic, signal),
-    async committedOffsets(group, topic) {
-      const count = await retryRequest({ what: `finding ${topic}`, timeoutMs: CONNECT_WITHIN_MS, signal }, () =>
-        cluster.partitions(topic),
-      );
-      const partitions = Array.from({ length: count }, (_, partition) => ({ topic, partition }));
-      const starts = await startOffsets(cluster, group, partitions, signal);
-      return new Map(
-        partitions.map((topicPartition) => [
-          topicPartition.partition,
-          starts.get(`${topic}/${topicPartition.partition}`)!.start,
-        ]),
-      );
-    },
-    partitions: (topic) =>
-      retryRequest({ what: `finding ${topic}`, timeoutMs: CONNECT_WITHIN_MS, signal }, () => cluster.partitions(topic)),
-    async consume(options) {
-      const consumer = startConsumer(options, { cluster, logger });
+    partitionCount,
+    async consume(consumeOptions) {
+      const consumer = startConsumer(consumeOptions, { cluster, logger });
       consumers.add(consumer);
       return consumer;
     },
-    watch: (options) => startWatcher(options, { cluster, logger, signal }),
-    ensureTopics: (topics, shape) => ensureTopics(cluster, topics, shape, signal),
+    watch: (watchOptions) => startWatcher(watchOptions, { cluster, logger, signal }),
+    ensureTopics: (topics, layout) => ensureTopics(cluster, topics, layout, signal),
     async close() {
       await Promise.all([...consumers].map((consumer) => consumer.close()));
       closing.abort(new Error("the log is closed"));
@@ -113,15 +100,15 @@ export async function connectLog({
 }
 
 /**
- * A refused password or certificate is tried again like anything else: a broker that starts refuses everybody for a while. But whoever
- * looks should not have to wait for the end of it to see why.
+ * Warns of the first error after three seconds. A wrong password or certificate is retried too, because a starting broker
+ * rejects every client for a while. The warning shows the reason before the time limit.
  */
 function warnOnce(logger: Logger): (error: unknown) => void {
-  const begun = performance.now();
-  let said = false;
+  const startedMs = performance.now();
+  let warned = false;
   return (error) => {
-    if (said || performance.now() - begun < QUIET_MS) return;
-    said = true;
-    logger.warn({ err: error }, "the brokers are not reached yet; trying again");
+    if (warned || performance.now() - startedMs < WARN_AFTER_MS) return;
+    warned = true;
+    logger.warn({ err: error }, "cannot connect to the brokers yet; retrying");
   };
 }

@@ -1,206 +1,271 @@
 /**
- * The log seam: what Lockstep needs of a Kafka-protocol broker, and the rules that keep a write from being lost or doubled.
- * Rooms see this interface only; `kafkajs/` implements it, and the conformance suite judges every implementation.
+ * The log seam: everything that Lockstep needs from a Kafka-protocol broker. Other rooms import this interface and
+ * `connectLog` only. README.md lists the rules that keep a record from being lost or stored twice; the suite in
+ * tests/kafka-conformance checks them.
+ *
+ * Read {@link Log} first: it opens writers and readers. {@link LogWriter}, {@link Consumer} and {@link Watcher} follow.
  */
 import { LockstepError } from "../contracts/errors.ts";
 
-/** A record to write. The partition is always chosen by the caller. */
+/** One connection to a log. `connectLog` makes it. All methods are safe to call concurrently. */
+export interface Log {
+  /**
+   * Opens the only writer of `partitions` under `name`. This fences every earlier writer of the same name: brokers reject
+   * its later writes to these partitions.
+   *
+   * @throws {WriterDeadError} when a third writer opened the same name meanwhile.
+   * @throws {Error} when the brokers cannot be reached within 20 seconds.
+   */
+  openWriter(name: string, partitions: readonly TopicPartition[]): Promise<LogWriter>;
+  /**
+   * Reads the records from offset `from` (inclusive) to `to` (exclusive), in order and in batches that are never empty.
+   * Records that retention or compaction has deleted are left out.
+   *
+   * @throws {Error} when the partition does not reach `to` within 30 seconds. A read never ends early without an error.
+   */
+  read(topicPartition: TopicPartition, from: number, to: number): AsyncIterable<readonly StoredRecord[]>;
+  /**
+   * Returns the offset range of each partition, by partition number.
+   *
+   * @throws {Error} when the topic does not exist or a partition has no leader, after 20 seconds at most.
+   */
+  offsets(topic: string): Promise<ReadonlyMap<number, OffsetRange>>;
+  /**
+   * Returns the offset at which a consumer group continues, by partition number. Consumers commit once a second, so the
+   * value may be a second old. A partition without a committed offset has its first offset here.
+   *
+   * @throws {Error} when the brokers do not respond within 20 seconds.
+   */
+  committedOffsets(group: string, topic: string): Promise<ReadonlyMap<number, number>>;
+  /** Returns the broker's configuration of a topic, by name. @throws {Error} after 60 seconds without a response. */
+  topicConfig(topic: string): Promise<ReadonlyMap<string, string>>;
+  /** Returns the number of partitions of a topic. @throws {Error} when it is unknown to the brokers for 20 seconds. */
+  partitionCount(topic: string): Promise<number>;
+  /** Joins a consumer group in the background. Partitions arrive once the group has assigned them. */
+  consume(options: ConsumeOptions): Promise<Consumer>;
+  /**
+   * Reads a topic without a consumer group. Once the promise resolves, the watcher delivers every later record.
+   *
+   * @throws {Error} when the topic does not exist.
+   */
+  watch(options: WatchOptions): Promise<Watcher>;
+  /**
+   * Creates missing topics and waits until each of their partitions has a leader.
+   *
+   * @throws {Error} when a topic exists with another number of partitions, or after 60 seconds.
+   */
+  ensureTopics(topics: readonly TopicSpec[], layout: TopicLayout): Promise<void>;
+  /** Closes all consumers, then all connections. */
+  close(): Promise<void>;
+}
+
+/** A partition of a topic. */
+export interface TopicPartition {
+  readonly topic: string;
+  /** From 0. */
+  readonly partition: number;
+}
+
+/** `topic/partition`: the key for maps, and the form in messages. */
+export const partitionKey = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;
+
+/** The offsets that a partition holds. It is empty when both are equal. */
+export interface OffsetRange {
+  /** Offset of the oldest record that is still stored. */
+  readonly first: number;
+  /** Offset that the next record will get. */
+  readonly next: number;
+}
+
+/** A record to write. The caller chooses the partition. */
 export interface OutgoingRecord {
   readonly key: string | Buffer | null;
   readonly value: string | Buffer | null;
   readonly headers: Readonly<Record<string, string | Buffer>>;
 }
 
-/** A record as the log keeps it. Header values are read as UTF-8; `rawHeaders` has their bytes. */
-export interface StoredRecord {
-  readonly topic: string;
-  readonly partition: number;
+/**
+ * A record as the log stores it. Key and value share memory with the whole response: copy them to keep them for long.
+ * Headers are getters of the class, so a spread (`{...record}`) leaves them out.
+ */
+export interface StoredRecord extends TopicPartition {
   readonly offset: number;
-  /** Milliseconds since 1970, as the producer or broker set it. */
+  /** Milliseconds since 1970, as the producer or the broker set it. */
   readonly timestampMs: number;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
+  /** Header values as UTF-8. The last value counts when a name occurs twice. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Header values as bytes. */
   readonly rawHeaders: Readonly<Record<string, Buffer>>;
-}
-
-export interface TopicPartition {
-  readonly topic: string;
-  readonly partition: number;
-}
-
-/** `topic/partition`, the key of maps by partition. */
-export const partitionKey = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;
-
-/** `first`: offset of the oldest record kept. `next`: offset that the next record will get. */
-export interface OffsetRange {
-  readonly first: number;
-  readonly next: number;
 }
 
 /**
  * Writes to a set of partitions as their only writer.
  *
- * States: open → (any rejected write, or close) → dead. A dead writer refuses everything; what its last write did is
- * unknown, and only opening a new one and reading back tells.
+ * States:
+ * - open: accepts writes → dead, after a write with unknown outcome, after fencing, or after `close`
+ * - dead: rejects every write. The last write may or may not be stored: open a new writer and read back to find out.
  */
 export interface LogWriter {
   /**
-   * Where each partition ended when this writer had fenced all earlier ones: nothing that an earlier writer of the same
-   * name still has under way can be stored after that.
+   * Returns the partition's end at the moment when this writer had fenced all earlier ones. Nothing that an earlier writer
+   * of the same name sends can be stored at or after this offset.
+   *
+   * @throws {Error} for a partition that this writer was not opened for.
    */
   readonly fenceOffset: (topicPartition: TopicPartition) => number;
-  /**
-   * Appends records in order. Calls for one partition are carried out one after the other; those for different partitions
-   * in parallel. Resolves when all in-sync replicas have the records.
-   *
-   * @returns the offset of the first record.
-   * @throws {WriterDeadError} when the outcome is unknown or another writer has taken over; the writer is then dead.
-   * @throws {RecordRejectedError} when the broker will never take one of the records; the writer stays open. Records that
-   * stand before it in a call of more than 500 kB or 2,000 records may be stored.
-   */
-  write(topicPartition: TopicPartition, records: readonly OutgoingRecord[]): Promise<number>;
-  /** True until the first failure or close. */
+  /** True while the writer accepts writes. */
   readonly isOpen: boolean;
   /**
-   * When it was opened, milliseconds since 1970. Open a new one after 12 hours or so: brokers forget idle writers after a
-   * day, and after 20 hours a writer refuses to write (it is then dead), since it might no longer be fenced.
+   * Milliseconds since 1970. Open a new writer after about 12 hours: brokers forget the epochs of an idle writer after a
+   * day, so a writer older than 20 hours rejects every write and is dead.
    */
   readonly openedAtMs: number;
+  /**
+   * Appends records in order. Calls for one partition run one after the other; calls for different partitions run
+   * concurrently. Resolves when all in-sync replicas have the records.
+   *
+   * @param records at least one. More than 500 kB or 2,000 records are split into several batches.
+   * @returns the offset of the first record.
+   * @throws {WriterDeadError} when the outcome is unknown or another writer has taken over. The writer is then dead.
+   * @throws {RecordRejectedError} when the broker never accepts one of the records. The writer stays open. Earlier batches
+   * of the same call may be stored.
+   * @throws {Error} when 1,000 writes are already queued for the partition.
+   */
+  write(topicPartition: TopicPartition, records: readonly OutgoingRecord[]): Promise<number>;
+  /** Rejects queued writes and makes the writer dead. */
   close(): Promise<void>;
 }
 
-/** Records of one partition, in order and without a gap that compaction or retention did not make. */
+/** Records of one partition, in order. Only compaction and retention make gaps between offsets. */
 export interface Batch extends TopicPartition {
+  /** At least one. */
   readonly records: readonly StoredRecord[];
-  /** Offset that the next record of the partition will get, when this batch was fetched; markers after the batch not counted. */
+  /**
+   * Offset that the partition's next record would have got when this batch was fetched. Transaction markers directly
+   * after the batch are not counted.
+   */
   readonly highWatermark: number;
 }
 
-/** A member of a consumer group. */
+/** A member of a consumer group. Each partition of the topics belongs to one member of the group at a time. */
 export interface Consumer {
-  /** Settles when the consumer ended; rejects when it cannot go on. */
+  /** Resolves after `close`. Rejects when the consumer cannot continue; it is then closed. */
   readonly ended: Promise<void>;
-  /** Milliseconds since a broker last answered a fetch, with records or without. */
+  /** Milliseconds since a broker last responded to a fetch, with or without records. */
   readonly fetchAgeMs: () => number;
-  /** Partitions that this member owns now. */
+  /** The partitions that this member owns now. */
   readonly assigned: () => readonly TopicPartition[];
   /**
-   * While true no further batch is given: those in hand are finished, the partitions stay this member's, and it goes on exactly where
-   * it was.
+   * While true, the consumer starts no batch. Batches in flight finish, and the member keeps its partitions. When set to
+   * false, the consumer continues at the next record.
    */
   paused: boolean;
+  /** Waits up to 16 seconds for the batches in flight, commits offsets and leaves the group. */
   close(): Promise<void>;
 }
 
+/** What a {@link Consumer} reads, and the callbacks that process it. */
 export interface ConsumeOptions {
   readonly group: string;
   readonly topics: readonly string[];
   /**
-   * Called with the next records of a partition; never twice at a time for the same one. When it resolves, the records count
-   * as processed; when it rejects, they come again after a pause. Records may come again after a rebalance or a restart.
+   * Processes the next records of a partition. Calls for one partition never overlap. When it resolves, the records count
+   * as processed. When it rejects, the same batch is delivered again after a delay that grows to 5 seconds. After a
+   * rebalance or a restart, records may be delivered again.
    */
   readonly onBatch: (batch: Batch) => Promise<void>;
-  /** Called when this member no longer owns a partition, or when it cannot know. */
-  readonly onRevoked?: (partitions: readonly TopicPartition[]) => void;
-  /** Called when this member has come to own partitions, before their first batch. */
+  /** Called when this member owns new partitions, before their first batch. */
   readonly onAssigned?: (partitions: readonly TopicPartition[]) => void;
+  /** Called when this member no longer owns partitions, or cannot know whether it does. */
+  readonly onRevoked?: (partitions: readonly TopicPartition[]) => void;
   /**
-   * Called before the next batch of a partition when records were deleted before this group read them: those from `from`
-   * (inclusive) to `to` (exclusive). `to` is below `from` when the partition was made anew; it is then read from the start.
+   * Called before the next batch when records were deleted before this group read them: from `from` (inclusive) to `to`
+   * (exclusive). `to` is lower than `from` when the partition was recreated; the consumer then reads it from the start.
    */
   readonly onGap?: (topicPartition: TopicPartition, from: number, to: number) => void;
-  /** Most bytes to fetch per partition at a time. Default 1 MiB. */
+  /** Limit of bytes per partition and fetch. A partition with this many bytes queued is not fetched. Default 1 MiB. */
   readonly maxBytesPerPartition?: number;
   /**
-   * How long to wait before the next fetch of a partition that brings more than a megabyte a second, in milliseconds: for whoever does
-   * less work for a few large batches than for many small ones. What is there already is not waited for. Default 0.
+   * Delay before the next fetch of a partition that receives more than a megabyte a second, in milliseconds. Use it when a
+   * few large batches cost less than many small ones. Records that are already stored are fetched at once. Default 0.
    */
   readonly lingerMs?: number;
-  /** Batches that may be processed at the same time. Default 12. */
+  /** Limit of batches that are processed at the same time, over all partitions. Default 12. */
   readonly concurrency?: number;
   /**
-   * Name of this member, the same after a restart and unlike any other's in the group: restarted, it takes its place again
-   * at once, where the group would otherwise wait for the old one's session to end. Two processes with one name end each other.
+   * Makes this a static member (Kafka's `group.instance.id`, KIP-345). Use the same id after a restart, and a different one
+   * in every process. A restarted member takes its partitions back at once, without waiting for its old session to expire.
+   * Of two processes with one id, the older one ends with FENCED_INSTANCE_ID.
    */
   readonly groupInstanceId?: string;
-  /** Begins paused ({@link Consumer.paused}). */
+  /** Starts paused, see {@link Consumer.paused}. Default false. */
   readonly paused?: boolean;
-  /** Silence of this member after which its partitions go to others. Default 10,000 ms; the broker allows 6,000 or more. */
+  /** Time without a heartbeat after which the group reassigns the partitions. Default 10,000 ms; brokers require 6,000. */
   readonly sessionTimeoutMs?: number;
 }
 
+/** What a {@link Watcher} reads. */
 export interface WatchOptions {
   readonly topic: string;
-  /** `end`: only what is written from now on. */
+  /** `start`: everything that is stored. `end`: only records that are written from now on. */
   readonly from: "start" | "end";
-  /** Called with the next records of one partition, one call after the other. An error ends the watcher. */
+  /** Called with the next records of one partition. Calls never overlap. An error ends the watcher. */
   readonly onRecords: (records: readonly StoredRecord[]) => void | Promise<void>;
 }
 
-/** Reads all partitions of a topic without a consumer group: every watcher gets every record. */
+/** Reads all partitions of a topic without a consumer group, so every watcher receives every record. */
 export interface Watcher {
-  /** Resolves when everything that was there at the start was given; rejects when the watcher ends before. */
+  /** Resolves when all records that were stored at the start are delivered. Rejects when the watcher ends before that. */
   readonly caughtUp: Promise<void>;
-  /** Settles when the watcher ended; rejects when it cannot go on. */
+  /** Resolves after `close`. Rejects when the watcher cannot continue. */
   readonly ended: Promise<void>;
+  /** Waits for the `onRecords` call in flight, then ends the watcher. */
   close(): Promise<void>;
 }
 
-export interface Log {
-  /**
-   * Opens the only writer of `partitions` under a name. Any earlier writer with this name is fenced: each of its later
-   * writes to these partitions is refused by the broker.
-   *
-   * @throws {Error} when the brokers cannot be reached within the seam's bounds.
-   */
-  openWriter(name: string, partitionCount: readonly TopicPartition[]): Promise<LogWriter>;
-  /** Reads `from` (inclusive) to `to` (exclusive), whatever of it is still kept, in batches. */
-  read(topicPartition: TopicPartition, from: number, to: number): AsyncIterable<readonly StoredRecord[]>;
-  offsets(topic: string): Promise<ReadonlyMap<number, OffsetRange>>;
-  /** Where a consumer group will go on in each partition of a topic, as it last committed: it may be a second old. */
-  committedOffsets(group: string, topic: string): Promise<ReadonlyMap<number, number>>;
-  /** The broker's settings for a topic, by name. */
-  topicConfig(topic: string): Promise<ReadonlyMap<string, string>>;
-  /** Number of partitions of a topic. */
-  partitions(topic: string): Promise<number>;
-  consume(options: ConsumeOptions): Promise<Consumer>;
-  /** Resolves when it is clear where reading begins: what is written after that is given. @throws {Error} when the topic is not there. */
-  watch(options: WatchOptions): Promise<Watcher>;
-  /**
-   * Creates what is missing, waits until each partition has a leader.
-   *
-   * @throws {Error} when a topic exists with another number of partitions.
-   */
-  ensureTopics(
-    topics: readonly { name: string; config: Readonly<Record<string, string>> }[],
-    shape: { partitions: number; replicationFactor: number; minInSyncReplicas: number },
-  ): Promise<void>;
-  close(): Promise<void>;
+/** A topic to create. */
+export interface TopicSpec {
+  readonly name: string;
+  /** Kafka's topic configuration, such as `cleanup.policy`. */
+  readonly config: Readonly<Record<string, string>>;
 }
 
-/** The broker refuses a record for what it is, mostly its size: nothing of its batch is stored, and repeating cannot help. */
+/** Partitions and replication of topics to create. */
+export interface TopicLayout {
+  readonly partitions: number;
+  readonly replicationFactor: number;
+  readonly minInSyncReplicas: number;
+}
+
+/** The broker rejects a record permanently, usually for its size. Nothing of its batch is stored; a retry cannot succeed. */
 export class RecordRejectedError extends LockstepError {
+  /** @param reason Kafka's error name, such as MESSAGE_TOO_LARGE. */
   constructor(
     readonly topicPartition: TopicPartition,
     reason: string,
   ) {
-    super("RECORD_REJECTED", `${topicPartition.topic}/${topicPartition.partition} does not take a record: ${reason}`);
+    super(
+      "RECORD_REJECTED",
+      `the broker rejects a record for ${partitionKey(topicPartition)}: ${reason}; shorten it or raise the topic's limits`,
+    );
   }
 }
 
-/** The writer can't go on: its last write may or may not be stored, or it was fenced. */
+/** The writer cannot continue. Either a newer writer has fenced it, or its last write may or may not be stored. */
 export class WriterDeadError extends LockstepError {
   constructor(
     readonly writer: string,
+    /** True when a newer writer of the same name has taken over. */
     readonly fenced: boolean,
     cause?: unknown,
   ) {
     super(
       "WRITER_DEAD",
       fenced
-        ? `writer ${writer} was fenced by a newer one`
-        : `writer ${writer}: the outcome of a write is unknown (${cause instanceof Error ? cause.message : String(cause)})`,
+        ? `writer ${writer} was fenced by a newer writer of the same name`
+        : `writer ${writer}: the outcome of a write is unknown (${cause instanceof Error ? cause.message : String(cause)}); open a new writer and read back`,
       { cause },
     );
   }

@@ -1,16 +1,21 @@
+/** Chooses the partition of a record, by the rule that Kafka's own clients use. */
+
 /**
- * The partition for a key: Kafka's default (murmur2 of the key's bytes, sign bit cleared, modulo), so that other producers'
- * default partitioner agrees with ours.
+ * Returns the partition of a key, from 0: murmur2 of the key's bytes, sign bit cleared, modulo `partitions`. Producers with
+ * Kafka's default partitioner choose the same partition.
+ *
+ * @see org.apache.kafka.clients.producer.internals.BuiltInPartitioner
  */
 export function partitionForKey(key: string | Buffer, partitions: number): number {
   const hash = typeof key === "string" ? hashText(key) : murmur2(key, key.length);
   return (hash & 0x7fffffff) % partitions;
 }
 
+/** Reused for every key, so that hashing allocates nothing. */
 const scratch = Buffer.allocUnsafe(256);
 
 function hashText(key: string): number {
-  // No character takes more than three bytes.
+  // A UTF-16 unit takes at most three bytes in UTF-8.
   const bytes = 3 * key.length <= scratch.length ? scratch : Buffer.allocUnsafe(3 * key.length);
   return murmur2(bytes, bytes.write(key));
 }

@@ -1,8 +1,9 @@
-/** Where the brokers are and how a connection to them is protected, from the settings. */
+/** Translates the settings `KAFKA_*` into brokers, TLS and SASL for `connectLog`. */
 import type { SASLOptions } from "kafkajs";
 import type { Settings } from "../platform/settings/settings.ts";
 import type { LogOptions } from "./connect-log.ts";
 
+/** The settings that concern the connection to the brokers. */
 export type BrokerSettings = Pick<
   Settings,
   | "KAFKA_BROKERS"
@@ -15,7 +16,7 @@ export type BrokerSettings = Pick<
   | "KAFKA_SASL_PASSWORD"
 >;
 
-/** What the seam takes of the settings. Certificates are always checked, names included: there is no setting that leaves it out. */
+/** Returns `brokers` and `security` for `connectLog`. TLS always checks certificates and host names; no setting disables it. */
 export function brokerOptions(settings: BrokerSettings): Required<Pick<LogOptions, "brokers" | "security">> {
   const { KAFKA_TLS_CA: ca, KAFKA_TLS_CERT: cert, KAFKA_TLS_KEY: key } = settings;
   const { KAFKA_SASL_MECHANISM: mechanism, KAFKA_SASL_USERNAME: username, KAFKA_SASL_PASSWORD: password } = settings;

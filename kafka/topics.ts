@@ -1,48 +1,54 @@
-/** Makes the topics that are missing. */
-import type { Log } from "./log.ts";
-import { BrokerError, NoBrokerError, throwOnError } from "./wire/broker-errors.ts";
+/** Creates topics and reads their configuration. */
+import type { TopicLayout, TopicSpec } from "./log.ts";
+import { BrokerError, errorCodes, NoBrokerError, throwOnError } from "./wire/broker-errors.ts";
 import type { Cluster } from "./wire/cluster.ts";
 import { retryRequest } from "./wire/retry-request.ts";
 
-type Topic = Parameters<Log["ensureTopics"]>[0][number];
-type Shape = Parameters<Log["ensureTopics"]>[1];
+const TIMEOUT_MS = 60_000;
+/** `type` of a topic in DescribeConfigs. */
+const TOPIC_RESOURCE = 2;
 
-const WITHIN_MS = 60_000;
-const ALREADY_EXISTS = 36;
-const UNKNOWN_TOPIC = 3;
-
-/** @throws {Error} when a topic has another number of partitions, the brokers refuse one, or a minute is not enough. */
+/**
+ * Creates the topics that do not exist, and waits for leaders of all partitions.
+ *
+ * @throws {Error} when a topic has another number of partitions, a broker rejects a topic, or 60 seconds have passed.
+ */
 export async function ensureTopics(
   cluster: Cluster,
-  topics: readonly Topic[],
-  shape: Shape,
+  topics: readonly TopicSpec[],
+  layout: TopicLayout,
   signal: AbortSignal,
 ): Promise<void> {
-  await Promise.all(topics.map((topic) => ensureTopic(cluster, topic, shape, signal)));
+  await Promise.all(topics.map((topic) => ensureTopic(cluster, topic, layout, signal)));
 }
 
-async function ensureTopic(cluster: Cluster, topic: Topic, shape: Shape, signal: AbortSignal): Promise<void> {
-  const options = { what: `making topic ${topic.name}`, timeoutMs: WITHIN_MS, signal, firstDelayMs: 25 };
+async function ensureTopic(
+  cluster: Cluster,
+  topic: TopicSpec,
+  layout: TopicLayout,
+  signal: AbortSignal,
+): Promise<void> {
+  const options = { what: `creating topic ${topic.name}`, timeoutMs: TIMEOUT_MS, signal, firstDelayMs: 25 };
   await retryRequest(options, async () => {
-    if (!(await exists(cluster, topic.name))) await create(cluster, topic, shape);
-    // A broker that has just heard of the topic may not know its leaders yet.
+    if (!(await exists(cluster, topic.name))) await create(cluster, topic, layout);
+    // A broker may know a new topic before it knows the leaders.
     if (!(await cluster.hasAllLeaders(topic.name)))
       throw new NoBrokerError(`not every partition of ${topic.name} has a leader yet`);
-    const partitions = await cluster.partitions(topic.name);
-    if (partitions !== shape.partitions)
+    const partitions = await cluster.partitionCount(topic.name);
+    if (partitions !== layout.partitions)
       throw new Error(
-        `topic ${topic.name} has ${partitions} partitions, not ${shape.partitions}: set LOCKSTEP_PARTITIONS=${partitions}, or use other topics`,
+        `topic ${topic.name} has ${partitions} partitions, not ${layout.partitions}: set LOCKSTEP_PARTITIONS=${partitions}, or use other topics`,
       );
   });
 }
 
-/** The settings of a topic, as its brokers have them now. @throws {Error} when they do not tell within a minute. */
+/** Returns the configuration of a topic, by name. @throws {Error} when the brokers do not return it within 60 seconds. */
 export async function topicConfig(cluster: Cluster, topic: string, signal: AbortSignal): Promise<Map<string, string>> {
-  const what = `asking for the settings of ${topic}`;
-  return await retryRequest({ what, timeoutMs: WITHIN_MS, signal }, async () => {
-    const wire = await cluster.controller();
-    const { resources } = await wire.request("DescribeConfigs", {
-      resources: [{ type: 2, name: topic, configNames: [] }],
+  const what = `reading the configuration of topic ${topic}`;
+  return await retryRequest({ what, timeoutMs: TIMEOUT_MS, signal }, async () => {
+    const controller = await cluster.controller();
+    const { resources } = await controller.request("DescribeConfigs", {
+      resources: [{ type: TOPIC_RESOURCE, name: topic, configNames: [] }],
       includeSynonyms: false,
     });
     for (const { errorCode } of resources) throwOnError(errorCode, what);
@@ -55,27 +61,27 @@ export async function topicConfig(cluster: Cluster, topic: string, signal: Abort
 
 async function exists(cluster: Cluster, topic: string): Promise<boolean> {
   try {
-    return (await cluster.partitions(topic)) > 0;
+    return (await cluster.partitionCount(topic)) > 0;
   } catch (error) {
-    if (error instanceof BrokerError && error.errorCode === UNKNOWN_TOPIC) return false;
+    if (error instanceof BrokerError && error.errorCode === errorCodes.UNKNOWN_TOPIC_OR_PARTITION) return false;
     throw error;
   }
 }
 
-async function create(cluster: Cluster, topic: Topic, shape: Shape): Promise<void> {
+async function create(cluster: Cluster, topic: TopicSpec, layout: TopicLayout): Promise<void> {
   const config = {
-    // The brokers unpack what other producers pack, so that no reader meets a compression that it does not know.
+    // The brokers decompress what other producers send, so readers need no codec for it.
     "compression.type": "uncompressed",
-    "min.insync.replicas": String(shape.minInSyncReplicas),
+    "min.insync.replicas": String(layout.minInSyncReplicas),
     ...topic.config,
   };
-  const wire = await cluster.controller();
-  const { topicErrors } = await wire.request("CreateTopics", {
+  const controller = await cluster.controller();
+  const { topicErrors } = await controller.request("CreateTopics", {
     topics: [
       {
         topic: topic.name,
-        numPartitions: shape.partitions,
-        replicationFactor: shape.replicationFactor,
+        numPartitions: layout.partitions,
+        replicationFactor: layout.replicationFactor,
         configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
       },
     ],
@@ -83,6 +89,6 @@ async function create(cluster: Cluster, topic: Topic, shape: Shape): Promise<voi
     timeout: 4_000,
   });
   for (const { errorCode, errorMessage } of topicErrors)
-    if (errorCode !== 0 && errorCode !== ALREADY_EXISTS)
-      throw new BrokerError(errorCode, `making topic ${topic.name}${errorMessage ? ` (${errorMessage})` : ""}`);
+    if (errorCode !== 0 && errorCode !== errorCodes.TOPIC_ALREADY_EXISTS)
+      throw new BrokerError(errorCode, `creating topic ${topic.name}${errorMessage ? ` (${errorMessage})` : ""}`);
 }

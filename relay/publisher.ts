@@ -47,7 +47,7 @@ export class Publisher {
     const partitions: TopicPartition[] = [];
     for (const entity of this.entities) {
       const topic = eventsTopic(entity).name;
-      const count = await this.log.partitions(topic);
+      const count = await this.log.partitionCount(topic);
       this.partitions.set(topic, count);
       for (let partition = 0; partition < count; partition++) partitions.push({ topic, partition });
     }

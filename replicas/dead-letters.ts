@@ -55,7 +55,7 @@ export class DeadLetterWriter {
     const places: TopicPartition[] = [];
     for (const entity of this.entities) {
       const topic = deadLetterTopic(entity).name;
-      const count = await this.log.partitions(topic);
+      const count = await this.log.partitionCount(topic);
       for (let partition = 0; partition < count; partition++) places.push({ topic, partition });
     }
     this.writer = await this.log.openWriter(this.writerName, places);

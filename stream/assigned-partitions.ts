@@ -90,7 +90,7 @@ export class AssignedPartitions {
     const { log, versions, logger } = this.deps;
     const metrics = new PartitionMetrics({ ...this.deps, lags: this.lags }, entity, at);
     const owner = new PartitionOwner({ log, versions, logger, metrics }, entity, at);
-    const topology = new Topology({ log, versions, owner, metrics }, entity, at, await log.partitions(at.topic));
+    const topology = new Topology({ log, versions, owner, metrics }, entity, at, await log.partitionCount(at.topic));
     return { owner, topology };
   }
 }

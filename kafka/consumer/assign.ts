@@ -1,67 +1,71 @@
 /**
- * Who reads which partition: evenly, and with as few moves as possible, since a partition that moves costs its new owner a
- * restart of its state. A partition that is to move is first left out, so that its owner gives it up; the next round hands
- * it on (cooperative rebalancing, KIP-429). So two members never have the same partition, and the rest flows on meanwhile.
+ * Assigns partitions to members evenly and with few moves, because a moved partition costs its new owner a restart of its
+ * state. A move takes two rounds (cooperative rebalancing, KIP-429). In the first, no member gets the partition, so its
+ * owner revokes it. In the second, the new owner gets it. So no partition ever has two owners, and the others are processed
+ * meanwhile.
  */
 import { partitionKey, type TopicPartition } from "../log.ts";
 
-/** What a member says when it joins. */
+/** What a member reports when it joins the group. */
 export interface Subscription {
   readonly memberId: string;
-  /** The round of the group in which it was given what it owns. */
+  /** The group's generation in which the member got its partitions. */
   readonly generation: number;
-  /** Names of the partitions that it owns now. */
+  /** Keys of the partitions that it owns now, see `partitionKey`. */
   readonly owned: readonly string[];
 }
 
-/** Decides for all members. Every member gets an entry; partitions that are on the move are in none. */
+/** Returns the partitions of every member. A partition that moves is in none of them. */
 export function assign(
-  claims: readonly Subscription[],
+  subscriptions: readonly Subscription[],
   partitions: readonly TopicPartition[],
 ): ReadonlyMap<string, readonly TopicPartition[]> {
-  const byName = new Map(partitions.map((topicPartition) => [partitionKey(topicPartition), topicPartition]));
-  const owners = currentOwners(claims, byName);
-  const shares = fairShares(claims, owners, partitions.length);
-  const target = new Map(claims.map(({ memberId }) => [memberId, [] as string[]]));
+  const byKey = new Map(partitions.map((each) => [partitionKey(each), each]));
+  const owners = currentOwners(subscriptions, byKey);
+  const shares = fairShares(subscriptions, owners, partitions.length);
+  const target = new Map(subscriptions.map(({ memberId }) => [memberId, [] as string[]]));
 
-  const homeless: string[] = [];
-  for (const name of byName.keys()) {
-    const owner = owners.get(name);
-    const kept = owner === undefined ? undefined : target.get(owner);
-    if (kept && kept.length < shares.get(owner!)!) kept.push(name);
-    else homeless.push(name);
+  const unassigned: string[] = [];
+  for (const key of byKey.keys()) {
+    const owner = owners.get(key);
+    const ownerTarget = owner === undefined ? undefined : target.get(owner);
+    if (ownerTarget && ownerTarget.length < shares.get(owner!)!) ownerTarget.push(key);
+    else unassigned.push(key);
   }
   for (const [memberId, share] of shares) {
-    const mine = target.get(memberId)!;
-    while (mine.length < share) mine.push(homeless.pop()!);
+    const memberTarget = target.get(memberId)!;
+    while (memberTarget.length < share) memberTarget.push(unassigned.pop()!);
   }
-  const free = (name: string, memberId: string) => !owners.has(name) || owners.get(name) === memberId;
+  const isAvailable = (key: string, memberId: string) => !owners.has(key) || owners.get(key) === memberId;
   return new Map(
-    [...target].map(([memberId, names]) => [
+    [...target].map(([memberId, keys]) => [
       memberId,
-      names.filter((name) => free(name, memberId)).map((name) => byName.get(name)!),
+      keys.filter((key) => isAvailable(key, memberId)).map((key) => byKey.get(key)!),
     ]),
   );
 }
 
-/** When two members claim one partition, the one that was given it later is right. */
-function currentOwners(claims: readonly Subscription[], partitions: ReadonlyMap<string, unknown>): Map<string, string> {
+/** When two members report the same partition, the one with the newer generation owns it. */
+function currentOwners(
+  subscriptions: readonly Subscription[],
+  partitions: ReadonlyMap<string, unknown>,
+): Map<string, string> {
   const owners = new Map<string, string>();
-  for (const { memberId, owned } of claims.toSorted((a, b) => a.generation - b.generation))
-    for (const name of owned) if (partitions.has(name)) owners.set(name, memberId);
+  for (const { memberId, owned } of subscriptions.toSorted((a, b) => a.generation - b.generation))
+    for (const key of owned) if (partitions.has(key)) owners.set(key, memberId);
   return owners;
 }
 
-/** As equal as whole numbers allow; the larger shares go to those who own the most, then by member id. */
+/** Shares differ by one at most. The larger ones go to members that own the most, then by member id. */
 function fairShares(
-  claims: readonly Subscription[],
+  subscriptions: readonly Subscription[],
   owners: ReadonlyMap<string, string>,
-  partitions: number,
+  partitionCount: number,
 ): Map<string, number> {
-  const count = new Map(claims.map(({ memberId }) => [memberId, 0]));
-  for (const owner of owners.values()) count.set(owner, count.get(owner)! + 1);
-  const members = [...count].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
-  const base = Math.floor(partitions / members.length);
-  const larger = partitions % members.length;
+  const owned = new Map(subscriptions.map(({ memberId }) => [memberId, 0]));
+  for (const owner of owners.values()) owned.set(owner, owned.get(owner)! + 1);
+  const members = [...owned].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
+  const base = Math.floor(partitionCount / members.length);
+  const larger = partitionCount % members.length;
   return new Map(members.map(([memberId], i) => [memberId, base + (i < larger ? 1 : 0)]));
 }

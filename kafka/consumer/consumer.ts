@@ -1,42 +1,48 @@
 /**
- * A member of a consumer group that reads its partitions. Made of kafkajs' codecs and connections; kafkajs' own consumer is
- * not used, because it waits for its slowest partition before it fetches again, overlaps old and new handlers after a
- * rebalance, and skips silently when offsets are gone (docs/decisions/001-log-writer.md).
+ * A member of a consumer group that processes its partitions. It uses kafkajs' codecs and connections. kafkajs' own
+ * consumer waits for its slowest partition before it fetches again, lets old and new handlers overlap after a rebalance, and
+ * skips records silently when offsets are gone (docs/decisions/001-log-writer.md).
  */
 import type { Logger } from "../../observability/logger.ts";
 import { Outage } from "../../observability/outage.ts";
 import { ConcurrencyLimit } from "../../platform/async/limit.ts";
+import { retry } from "../../platform/async/retry.ts";
 import { sleep, sleepUnlessAborted } from "../../platform/async/sleep.ts";
 import { settlesWithin } from "../../platform/async/timeout.ts";
-import { type ConsumeOptions, type Consumer, partitionKey, type TopicPartition } from "../log.ts";
+import { type Batch, type ConsumeOptions, type Consumer, partitionKey, type TopicPartition } from "../log.ts";
 import type { Cluster } from "../wire/cluster.ts";
-import { commit, startOffsets } from "./commits.ts";
+import { commitOffsets, startOffsets } from "./commits.ts";
 import { FetchLoop } from "./fetch-loop.ts";
 import { type AssignmentListener, Membership } from "./membership.ts";
 import { PartitionQueue } from "./partition-queue.ts";
 
 const SESSION_TIMEOUT_MS = 10_000;
 const REBALANCE_TIMEOUT_MS = 20_000;
-const COMMIT_EVERY_MS = 1_000;
-const FIRST_RETRY_MS = 100;
-const LONGEST_RETRY_MS = 5_000;
+/** Shorter than the rebalance timeout. A handler that takes longer is fenced by its effects. */
+const REVOKE_TIMEOUT_MS = 0.8 * REBALANCE_TIMEOUT_MS;
+const COMMIT_INTERVAL_MS = 1_000;
+const MAX_HEARTBEAT_INTERVAL_MS = 1_000;
+const MAX_BYTES_PER_PARTITION = 1_048_576;
+const CONCURRENCY = 12;
+/** Delays before a rejected batch is delivered again. `retry` adds up to a quarter, so the longest is 5 seconds. */
+const REDELIVERY = { firstDelayMs: 100, maxDelayMs: 4_000 };
 
-/** Joins the group in the background; partitions come when the group has decided. */
+/** Joins the group in the background. */
 export function startConsumer(options: ConsumeOptions, deps: { cluster: Cluster; logger: Logger }): Consumer {
   return new GroupConsumer(options, deps.cluster, deps.logger);
 }
 
 class GroupConsumer implements Consumer, AssignmentListener {
-  private isPaused = false;
   readonly ended: Promise<void>;
-  private readonly end = Promise.withResolvers<void>();
+  private isPaused: boolean;
+  private readonly ending = Promise.withResolvers<void>();
   private readonly closing = new AbortController();
   private readonly queues = new Map<string, PartitionQueue>();
-  /** What is being processed, by partition: outlives a rebalance, so that an old handler and a new one never overlap. */
-  private readonly working = new Map<string, Promise<void>>();
-  private readonly slots: ConcurrencyLimit;
-  private readonly fetches: FetchLoop;
-  private readonly member: Membership;
+  /** Handlers in flight, by partition. Entries survive a rebalance, so old and new handlers never overlap. */
+  private readonly inFlight = new Map<string, Promise<void>>();
+  private readonly concurrency: ConcurrencyLimit;
+  private readonly fetchLoop: FetchLoop;
+  private readonly membership: Membership;
   private readonly sessionTimeoutMs: number;
   private closed: Promise<void> | undefined;
 
@@ -47,32 +53,24 @@ class GroupConsumer implements Consumer, AssignmentListener {
   ) {
     const { signal } = this.closing;
     this.sessionTimeoutMs = options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS;
-    this.ended = this.end.promise;
+    this.ended = this.ending.promise;
+    // A caller may ignore the promise; its rejection must not count as unhandled.
     this.ended.catch(() => {});
     this.isPaused = options.paused ?? false;
-    this.slots = new ConcurrencyLimit(options.concurrency ?? 12);
-    const onGap = (topicPartition: TopicPartition, from: number, to: number) => {
-      logger.warn({ ...topicPartition, from, to }, "records were deleted before they were read");
-      options.onGap?.(topicPartition, from, to);
-    };
-    this.fetches = new FetchLoop(
-      cluster,
-      () => this.queues.values(),
-      { onFetched: this.work, onGap, onFailed: this.fail },
-      signal,
-      options.lingerMs,
-    );
-    const settings = {
+    this.concurrency = new ConcurrencyLimit(options.concurrency ?? CONCURRENCY);
+    const events = { onFetched: this.startProcessing, onGap: this.reportGap, onFailed: this.fail };
+    this.fetchLoop = new FetchLoop(cluster, () => this.queues.values(), events, signal, options.lingerMs);
+    const membershipOptions = {
       group: options.group,
       topics: options.topics,
       groupInstanceId: options.groupInstanceId ?? null,
       sessionTimeoutMs: this.sessionTimeoutMs,
       rebalanceTimeoutMs: REBALANCE_TIMEOUT_MS,
-      heartbeatMs: Math.min(1_000, this.sessionTimeoutMs / 4),
+      heartbeatIntervalMs: Math.min(MAX_HEARTBEAT_INTERVAL_MS, this.sessionTimeoutMs / 4),
     };
-    this.member = new Membership(cluster, settings, this, signal);
-    this.member.run().catch(this.fail);
-    void this.commitOften();
+    this.membership = new Membership(cluster, membershipOptions, this, signal);
+    this.membership.run().catch(this.fail);
+    void this.commitPeriodically();
   }
 
   get paused(): boolean {
@@ -81,12 +79,12 @@ class GroupConsumer implements Consumer, AssignmentListener {
 
   set paused(paused: boolean) {
     this.isPaused = paused;
-    if (!paused) for (const queue of this.queues.values()) if (!queue.isEmpty) this.work(queue);
+    if (!paused) for (const queue of this.queues.values()) if (!queue.isEmpty) this.startProcessing(queue);
   }
 
   readonly fetchAgeMs = (): number => {
-    // Nothing is fetched once enough waits; that the member still has its seat is what there is to know.
-    if (this.queues.size === 0 || this.isPaused) return this.member.heartbeatAgeMs();
+    // A paused consumer does not fetch once its queues are full. Its heartbeats show that the brokers respond.
+    if (this.queues.size === 0 || this.isPaused) return this.membership.heartbeatAgeMs();
     const oldest = Math.min(...[...this.queues.values()].map(({ respondedAtMs }) => respondedAtMs));
     return performance.now() - oldest;
   };
@@ -97,118 +95,140 @@ class GroupConsumer implements Consumer, AssignmentListener {
   readonly owned = (): readonly string[] => [...this.queues.keys()];
 
   readonly onAssigned = async (partitions: readonly TopicPartition[]): Promise<void> => {
-    const added = partitions.filter((topicPartition) => !this.queues.has(partitionKey(topicPartition)));
+    const added = partitions.filter((each) => !this.queues.has(partitionKey(each)));
     if (added.length > 0) {
-      const starts = await startOffsets(this.cluster, this.options.group, added, this.closing.signal);
-      for (const topicPartition of added) {
-        const { start, committed } = starts.get(partitionKey(topicPartition))!;
-        const maxBytes = this.options.maxBytesPerPartition ?? 1_048_576;
-        this.queues.set(partitionKey(topicPartition), new PartitionQueue(topicPartition, start, committed, maxBytes));
+      const { group, maxBytesPerPartition = MAX_BYTES_PER_PARTITION } = this.options;
+      const starts = await startOffsets(this.cluster, group, added, this.closing.signal);
+      for (const each of added) {
+        const { start, committed } = starts.get(partitionKey(each))!;
+        this.queues.set(partitionKey(each), new PartitionQueue(each, start, committed, maxBytesPerPartition));
       }
-      this.logger.info({ group: this.options.group, added: added.length, owned: this.queues.size }, "owns partitions");
+      this.logger.info({ group, added: added.length, owned: this.queues.size }, "partitions assigned");
       this.options.onAssigned?.(added);
     }
-    this.fetches.wake();
+    this.fetchLoop.wake();
   };
 
-  readonly onRevoked = async (names: readonly string[]): Promise<void> => {
-    const queues = names.flatMap((name) => this.queues.get(name) ?? []);
+  readonly onRevoked = async (keys: readonly string[]): Promise<void> => {
+    const queues = keys.flatMap((key) => this.queues.get(key) ?? []);
     for (const queue of queues) queue.isOwned = false;
-    const running = names.flatMap((name) => this.working.get(name) ?? []);
-    // Somewhat less than the group waits for us; what still runs then was given away, and must be fenced by its effects.
-    await settlesWithin(Promise.all(running), REBALANCE_TIMEOUT_MS * 0.8);
+    const handlers = keys.flatMap((key) => this.inFlight.get(key) ?? []);
+    await settlesWithin(Promise.all(handlers), REVOKE_TIMEOUT_MS);
     await this.commit(queues);
-    this.forget(queues);
+    this.removeQueues(queues);
   };
 
   readonly onLost = (): void => {
     const queues = [...this.queues.values()];
     for (const queue of queues) queue.isOwned = false;
-    this.forget(queues);
+    this.removeQueues(queues);
   };
 
   close(): Promise<void> {
-    this.closed ??= this.stop().then(() => this.end.resolve());
+    this.closed ??= this.stop().then(() => this.ending.resolve());
     return this.closed;
   }
 
-  private forget(queues: readonly PartitionQueue[]): void {
+  private removeQueues(queues: readonly PartitionQueue[]): void {
     for (const { topicPartition } of queues) this.queues.delete(partitionKey(topicPartition));
     if (queues.length > 0) this.options.onRevoked?.(queues.map(({ topicPartition }) => topicPartition));
   }
 
-  private readonly work = (queue: PartitionQueue): void => {
-    const name = partitionKey(queue.topicPartition);
-    if (this.working.has(name)) return;
-    const work = this.process(queue)
+  private readonly startProcessing = (queue: PartitionQueue): void => {
+    const key = partitionKey(queue.topicPartition);
+    if (this.inFlight.has(key)) return;
+    const handler = this.process(queue)
       .catch(this.fail)
       .then(() => {
-        this.working.delete(name);
-        // Something may have come for the partition's next owner, if that is us again. What is not ours stays where it is:
-        // trying it again and again would let nothing else in this process go on.
-        const now = this.queues.get(name);
-        if (now?.isOwned && !now.isEmpty && !this.isPaused && !this.closing.signal.aborted) this.work(now);
+        this.inFlight.delete(key);
+        // This member may have got the partition again meanwhile, with a new queue. A queue that it does not own is left
+        // alone: starting it again would loop and block this process.
+        const current = this.queues.get(key);
+        if (current && this.mayProcess(current)) this.startProcessing(current);
       });
-    this.working.set(name, work);
+    this.inFlight.set(key, handler);
   };
 
+  private mayProcess(queue: PartitionQueue): boolean {
+    return !queue.isEmpty && queue.isOwned && !this.isPaused && !this.closing.signal.aborted;
+  }
+
   private async process(queue: PartitionQueue): Promise<void> {
-    while (!queue.isEmpty && queue.isOwned && !this.isPaused && !this.closing.signal.aborted) {
-      await this.slots.run(async () => {
+    while (this.mayProcess(queue)) {
+      await this.concurrency.run(async () => {
         const { records, next, highWatermark } = queue.takeAll();
-        this.fetches.wake();
-        const done =
+        this.fetchLoop.wake();
+        const isDone =
           records.length === 0 || (await this.deliver(queue, { ...queue.topicPartition, records, highWatermark }));
-        if (done) queue.processedOffset = next;
+        if (isDone) queue.processedOffset = next;
       });
     }
   }
 
-  /** Gives a batch until it is taken. @returns false when the partition was lost before that. */
-  private async deliver(queue: PartitionQueue, batch: Parameters<ConsumeOptions["onBatch"]>[0]): Promise<boolean> {
-    const trouble = new Outage(this.logger, "a batch failed and will come again", "the batch was taken after all");
-    for (let pauseMs = FIRST_RETRY_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_RETRY_MS)) {
-      // After this long without the coordinator's word the partition may be another's: better late than twice.
-      while (queue.isOwned && this.member.heartbeatAgeMs() > this.sessionTimeoutMs && !this.closing.signal.aborted)
-        await sleep(20);
-      if (!queue.isOwned || this.closing.signal.aborted) return false;
-      try {
+  /** Delivers a batch until `onBatch` resolves. @returns false when the partition was revoked before that. */
+  private async deliver(queue: PartitionQueue, batch: Batch): Promise<boolean> {
+    const outage = new Outage(this.logger, "a batch failed; delivering it again", "the batch succeeded");
+    const options = {
+      ...REDELIVERY,
+      what: `processing a batch of ${partitionKey(queue.topicPartition)}`,
+      timeoutMs: Number.POSITIVE_INFINITY,
+      signal: this.closing.signal,
+      shouldRetry: () => true,
+      onRetry: (error: unknown) => outage.failed(error, { ...queue.topicPartition }),
+    };
+    try {
+      return await retry(options, async () => {
+        if (!(await this.isConfirmedOwner(queue))) return false;
         await this.options.onBatch(batch);
-        trouble.ended({ ...queue.topicPartition });
+        outage.ended({ ...queue.topicPartition });
         return true;
-      } catch (error) {
-        trouble.failed(error, { ...queue.topicPartition, againInMs: pauseMs });
-        await sleepUnlessAborted(pauseMs, this.closing.signal);
-      }
+      });
+    } catch (error) {
+      if (this.closing.signal.aborted) return false;
+      throw error;
     }
   }
 
-  private async commitOften(): Promise<void> {
+  /** Without a heartbeat for a session, other members may own the partition. Waits until the coordinator responds. */
+  private async isConfirmedOwner(queue: PartitionQueue): Promise<boolean> {
+    const { signal } = this.closing;
+    while (queue.isOwned && this.membership.heartbeatAgeMs() > this.sessionTimeoutMs && !signal.aborted)
+      await sleep(20);
+    return queue.isOwned && !signal.aborted;
+  }
+
+  private async commitPeriodically(): Promise<void> {
     while (!this.closing.signal.aborted) {
-      await sleepUnlessAborted(COMMIT_EVERY_MS, this.closing.signal);
+      await sleepUnlessAborted(COMMIT_INTERVAL_MS, this.closing.signal);
       await this.commit([...this.queues.values()]);
     }
   }
 
   private async commit(queues: readonly PartitionQueue[]): Promise<void> {
+    const { group } = this.options;
     try {
-      await commit(this.cluster, this.options.group, this.member.currentGeneration, queues);
+      await commitOffsets(this.cluster, group, this.membership.currentGeneration, queues);
     } catch (error) {
-      // Offsets are a hint: what is not committed comes again. The next second, or the next owner, makes it good.
-      this.logger.debug({ err: error, group: this.options.group }, "offsets were not committed");
+      // Records after the last commit are delivered again. The next commit, or the next owner's, includes these offsets.
+      this.logger.debug({ err: error, group }, "cannot commit offsets; retrying with the next commit");
     }
   }
 
+  private readonly reportGap = (topicPartition: TopicPartition, from: number, to: number): void => {
+    this.logger.warn({ ...topicPartition, from, to }, "records were deleted before this group read them");
+    this.options.onGap?.(topicPartition, from, to);
+  };
+
   private readonly fail = (error: unknown): void => {
     if (this.closing.signal.aborted) return;
-    this.end.reject(error);
+    this.ending.reject(error);
     void this.stop();
   };
 
   private async stop(): Promise<void> {
     this.closing.abort(new Error("the consumer is closed"));
     await this.onRevoked(this.owned());
-    await this.member.leave();
-    this.fetches.close();
+    await this.membership.leave();
+    this.fetchLoop.close();
   }
 }

@@ -1,122 +1,119 @@
 /**
- * Keeps the queues of a consumer filled. All partitions that one broker leads are asked for in one long poll, except those
- * with enough waiting; what becomes ready for more while that poll is under way is asked for in a second one, so that a
- * partition that was slow for a moment does not sit out the others' silence.
+ * Keeps partition queues filled. One long poll per broker asks for all partitions that it leads, except those whose queue
+ * is full. A partition that gets room while that poll is in flight goes into another poll on the next connection, so it
+ * does not wait for partitions without new records.
  */
-
 import { sleep, sleepUnlessAborted } from "../../platform/async/sleep.ts";
 import { partitionKey, type TopicPartition } from "../log.ts";
 import { offsetRanges } from "../offsets.ts";
-import { BrokerError, errorAction } from "../wire/broker-errors.ts";
+import { BrokerError, errorAction, errorCodes } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
 import type { Connection, Node } from "../wire/connection.ts";
 import { type FetchedPartition, fetchFrom } from "./fetch.ts";
 import type { PartitionQueue } from "./partition-queue.ts";
 
-const OFFSET_OUT_OF_RANGE = 1;
-const LANES = 4;
-const MAX_WAIT_MS = 250;
-const MAX_BYTES = 4_194_304;
+const CONNECTIONS_PER_BROKER = 4;
+const FETCH_LIMITS = { maxWaitMs: 250, maxBytes: 4_194_304 };
+const REPOSITION_ROUNDS = 3;
+const REPOSITION_DELAY_MS = 1_000;
 
+/** What the loop reports. */
 export interface FetchEvents {
-  /** New bytes wait in the queue. */
+  /** The queue has new bytes. */
   readonly onFetched: (queue: PartitionQueue) => void;
-  /** Records from `from` to `to` were deleted before they were read. `to` is below `from` when the partition was made anew. */
+  /** Records from `from` to `to` (exclusive) were deleted unread. `to` is below `from` after the partition was recreated. */
   readonly onGap: (topicPartition: TopicPartition, from: number, to: number) => void;
+  /** An error that a retry cannot solve. */
   readonly onFailed: (error: unknown) => void;
 }
 
+/** See the file's comment. It does nothing before the first `wake`. */
 export class FetchLoop {
-  private readonly lanes = new Map<Node, { idle: Connection[]; all: Connection[] }>();
-  private searching = false;
+  private readonly pools = new Map<Node, { idle: Connection[]; all: Connection[] }>();
+  private isRefreshing = false;
 
   constructor(
     readonly cluster: Cluster,
     readonly queues: () => Iterable<PartitionQueue>,
     readonly events: FetchEvents,
     readonly signal: AbortSignal,
-    /** {@link FollowOptions.lingerMs} */
+    /** See `ConsumeOptions.lingerMs` in log.ts. */
     readonly lingerMs = 0,
   ) {}
 
-  /** Asks for whatever is wanted and not asked for yet. To be called when a queue was added or has room again. */
+  /** Fetches every partition that has room and no fetch in flight. Call it when a queue was added or has room again. */
   wake = (): void => {
     if (this.signal.aborted) return;
-    const wanted = new Map<Node, PartitionQueue[]>();
+    const byLeader = new Map<Node, PartitionQueue[]>();
     for (const queue of this.queues()) {
       if (queue.isFull) queue.respondedAtMs = performance.now();
       if (queue.isFetching || queue.isFull || queue.isLingering || queue.isRepositioning || !queue.isOwned) continue;
       const leader = this.cluster.knownLeader(queue.topicPartition);
-      if (!leader) this.search();
-      else if (wanted.has(leader)) wanted.get(leader)!.push(queue);
-      else wanted.set(leader, [queue]);
+      if (!leader) this.refreshLeaders();
+      else if (byLeader.has(leader)) byLeader.get(leader)!.push(queue);
+      else byLeader.set(leader, [queue]);
     }
-    for (const [node, queues] of wanted) {
-      const lane = this.lanesOf(node).idle.pop();
-      if (lane) void this.fetch(lane, queues);
+    for (const [node, queues] of byLeader) {
+      const connection = this.poolOf(node).idle.pop();
+      if (connection) void this.fetch(connection, queues);
     }
   };
 
+  /** Closes the connections. */
   close(): void {
-    for (const { all } of this.lanes.values()) for (const lane of all) lane.close();
+    for (const { all } of this.pools.values()) for (const connection of all) connection.close();
   }
 
-  private lanesOf(node: Node): { idle: Connection[]; all: Connection[] } {
-    let lanes = this.lanes.get(node);
-    if (!lanes) {
-      this.forget(node.id);
-      const all = Array.from({ length: LANES }, () => this.cluster.dedicatedConnection(node));
-      lanes = { idle: [...all], all };
-      this.lanes.set(node, lanes);
+  private poolOf(node: Node): { idle: Connection[]; all: Connection[] } {
+    let pool = this.pools.get(node);
+    if (!pool) {
+      this.closePool(node.id);
+      const all = Array.from({ length: CONNECTIONS_PER_BROKER }, () => this.cluster.dedicatedConnection(node));
+      pool = { idle: [...all], all };
+      this.pools.set(node, pool);
     }
-    return lanes;
+    return pool;
   }
 
-  /** A broker came back at another address. */
-  private forget(id: number): void {
-    for (const [node, { all }] of this.lanes) {
-      if (node.id !== id) continue;
-      for (const lane of all) lane.close();
-      this.lanes.delete(node);
+  /** Closes the connections to a broker that has a new address. */
+  private closePool(brokerId: number): void {
+    for (const [node, { all }] of this.pools) {
+      if (node.id !== brokerId) continue;
+      for (const connection of all) connection.close();
+      this.pools.delete(node);
     }
   }
 
-  private async fetch(lane: Connection, queues: readonly PartitionQueue[]): Promise<void> {
+  private async fetch(connection: Connection, queues: readonly PartitionQueue[]): Promise<void> {
     for (const queue of queues) queue.isFetching = true;
-    // A batch that is larger than the limit comes only for the first partition that has something: each must be it at times.
-    const parts = queues
+    // A batch above the limit is returned for the first partition with records only, so the order must vary.
+    const partitions = queues
       .map(({ topicPartition, nextFetchOffset, maxBytes }) => ({
         ...topicPartition,
         fetchOffset: nextFetchOffset,
         maxBytes,
       }))
       .sort(() => Math.random() - 0.5);
-    let lost = false;
+    let leaderChanged = false;
     try {
-      const byName = new Map(queues.map((queue) => [partitionKey(queue.topicPartition), queue]));
-      for (const fetched of await fetchFrom(lane, parts, { maxWaitMs: MAX_WAIT_MS, maxBytes: MAX_BYTES }))
-        lost = this.take(byName.get(partitionKey(fetched))!, fetched) || lost;
+      const byKey = new Map(queues.map((queue) => [partitionKey(queue.topicPartition), queue]));
+      for (const fetched of await fetchFrom(connection, partitions, FETCH_LIMITS))
+        leaderChanged = this.handleResponse(byKey.get(partitionKey(fetched))!, fetched) || leaderChanged;
     } catch (error) {
       if (errorAction(error) !== "retry") this.events.onFailed(error);
-      lost = true;
+      leaderChanged = true;
     }
     for (const queue of queues) queue.isFetching = false;
-    if (lost) await this.search();
-    this.lanes.get(lane.node)?.idle.push(lane);
+    if (leaderChanged) await this.refreshLeaders();
+    this.pools.get(connection.node)?.idle.push(connection);
     this.wake();
   }
 
-  /** @returns whether the leader must be asked for anew. */
-  private take(queue: PartitionQueue, fetched: FetchedPartition): boolean {
+  /** @returns true when the leader may have changed. */
+  private handleResponse(queue: PartitionQueue, fetched: FetchedPartition): boolean {
     if (!queue.isOwned) return false;
-    if (fetched.errorCode === OFFSET_OUT_OF_RANGE) {
-      queue.isRepositioning = true;
-      void this.reposition(queue)
-        .catch(this.events.onFailed)
-        .then(() => {
-          queue.isRepositioning = false;
-          this.wake();
-        });
+    if (fetched.errorCode === errorCodes.OFFSET_OUT_OF_RANGE) {
+      this.startRepositioning(queue);
       return false;
     }
     if (fetched.errorCode !== 0) {
@@ -126,7 +123,7 @@ export class FetchLoop {
     }
     queue.respondedAtMs = performance.now();
     queue.add(fetched);
-    // What is there already is not waited for.
+    // Records that are already stored are fetched without delay.
     if (queue.isHighVolume && queue.nextFetchOffset >= fetched.highWatermark) this.linger(queue);
     if (!queue.isEmpty) this.events.onFetched(queue);
     return false;
@@ -141,39 +138,49 @@ export class FetchLoop {
     }, this.lingerMs);
   }
 
-  /** Learns the leaders anew, after a short rest. */
-  private async search(): Promise<void> {
-    if (this.searching) return sleepUnlessAborted(50, this.signal);
-    this.searching = true;
+  /** Updates the metadata after 50 to 100 ms, then wakes the loop. */
+  private async refreshLeaders(): Promise<void> {
+    if (this.isRefreshing) return sleepUnlessAborted(50, this.signal);
+    this.isRefreshing = true;
     try {
       await sleep(50 + Math.random() * 50, this.signal);
       await this.cluster.refresh();
     } catch {
-      // No broker answers: the next round asks again, and fetchAgeMs tells how long this has lasted.
+      // No broker responds. The next round retries, and `fetchAgeMs` shows how long this has lasted.
     }
-    this.searching = false;
+    this.isRefreshing = false;
     this.wake();
   }
 
+  private startRepositioning(queue: PartitionQueue): void {
+    queue.isRepositioning = true;
+    void this.reposition(queue)
+      .catch(this.events.onFailed)
+      .then(() => {
+        queue.isRepositioning = false;
+        this.wake();
+      });
+  }
+
   /**
-   * The offset that we want is not there. A broker that is behind says so too, after it was suspended or newly elected, so
-   * only what the partition's leader says three times, a second apart, is believed when it would mean to begin again.
+   * Finds the next offset after the broker rejected the current one. An offset below the range means deleted records. An
+   * offset above it may also come from a leader that is behind, after it was suspended or newly elected. So the loop goes
+   * back to the start only when the leader reports the same in three rounds, a second apart.
    */
   private async reposition(queue: PartitionQueue): Promise<void> {
-    const wanted = queue.nextFetchOffset;
-    for (let round = 0; round < 3; round++) {
+    const offset = queue.nextFetchOffset;
+    for (let round = 1; round <= REPOSITION_ROUNDS; round++) {
       await this.cluster.refresh().catch(() => {});
-      const { first, next } = (await offsetRanges(this.cluster, [queue.topicPartition], this.signal)).get(
-        partitionKey(queue.topicPartition),
-      )!;
-      if (wanted >= first && wanted <= next) return;
-      if (wanted < first) return this.skip(queue, wanted, first);
-      await sleep(1_000, this.signal);
-      if (round === 2) this.skip(queue, wanted, first);
+      const ranges = await offsetRanges(this.cluster, [queue.topicPartition], this.signal);
+      const { first, next } = ranges.get(partitionKey(queue.topicPartition))!;
+      if (offset >= first && offset <= next) return;
+      if (offset < first) return this.skipTo(queue, offset, first);
+      await sleep(REPOSITION_DELAY_MS, this.signal);
+      if (round === REPOSITION_ROUNDS) this.skipTo(queue, offset, first);
     }
   }
 
-  private skip(queue: PartitionQueue, from: number, to: number): void {
+  private skipTo(queue: PartitionQueue, from: number, to: number): void {
     if (!queue.isOwned || queue.nextFetchOffset !== from) return;
     queue.nextFetchOffset = to;
     this.events.onGap(queue.topicPartition, from, to);

@@ -1,49 +1,53 @@
-/** One question for records, to the leader of some partitions. */
-import type { StoredRecord, TopicPartition } from "../log.ts";
+/** Sends one Fetch request to a broker, and turns the response into records. */
+import { partitionKey, type StoredRecord, type TopicPartition } from "../log.ts";
 import { decodeBatches } from "../record-batch/decode.ts";
 import { throwOnError } from "../wire/broker-errors.ts";
 import type { Connection } from "../wire/connection.ts";
-import { type FetchPartition, type FetchResponse, fetchRequest } from "../wire/protocol.ts";
+import { type FetchLimits, type FetchPartition, type FetchResponse, fetchRequest } from "../wire/fetch-request.ts";
 
-/** What one partition answered. `bytes` holds whole batches, which may begin before the offset asked for; none with an error. */
+/** The response for one partition. */
 export interface FetchedPartition extends TopicPartition {
   readonly errorCode: number;
+  /** The offset in the request. The first batch may begin before it. */
   readonly fetchOffset: number;
   readonly highWatermark: number;
   readonly abortedTransactions: FetchResponse["abortedTransactions"];
+  /** Whole batches. Empty with an error. */
   readonly bytes: Buffer;
 }
 
 /**
- * Fetches from each partition; waits up to `maxWaitMs` while none has anything.
+ * Fetches from partitions of one broker. Waits up to `maxWaitMs` while none of them has a record.
  *
- * @throws a connection error when the answer is lost, {@link BrokerError} when the whole request is refused.
+ * @throws {Error} a connection error when the response is lost.
+ * @throws {BrokerError} when the broker rejects the whole request.
  */
 export async function fetchFrom(
-  wire: Connection,
-  parts: readonly FetchPartition[],
-  limits: { maxWaitMs: number; maxBytes: number },
+  connection: Connection,
+  partitions: readonly FetchPartition[],
+  limits: FetchLimits,
 ): Promise<readonly FetchedPartition[]> {
-  const answer = await wire.send(fetchRequest(parts, limits));
-  throwOnError(answer.errorCode, `fetch from broker ${wire.node.id}`);
-  const asked = new Map(parts.map((part) => [`${part.topic}/${part.partition}`, part.fetchOffset]));
-  return answer.parts.map((part) => ({ ...part, fetchOffset: asked.get(`${part.topic}/${part.partition}`) ?? 0 }));
+  const response = await connection.send(fetchRequest(partitions, limits));
+  throwOnError(response.errorCode, `fetch from broker ${connection.node.id}`);
+  const offsets = new Map(partitions.map((each) => [partitionKey(each), each.fetchOffset]));
+  return response.partitions.map((each) => ({ ...each, fetchOffset: offsets.get(partitionKey(each)) ?? 0 }));
 }
 
 /**
- * The data records of a fetch, from the offset asked for to `to` (exclusive): no markers, nothing of aborted transactions.
+ * Decodes the records from the fetch offset to `to` (exclusive). Leaves out markers and records of aborted transactions.
  *
  * @throws {UnreadableBatchError}
  */
 export function decodeRecords(fetched: FetchedPartition, to = Number.POSITIVE_INFINITY): StoredRecord[] {
   const records: StoredRecord[] = [];
-  // An aborted transaction reaches from its first record to its producer's next abort marker.
-  const coming = fetched.abortedTransactions.toSorted((a, b) => a.firstOffset - b.firstOffset);
-  const aborted = new Set<bigint>();
+  // An aborted transaction extends from its first record to its producer's next abort marker.
+  const upcoming = fetched.abortedTransactions.toSorted((a, b) => a.firstOffset - b.firstOffset);
+  const abortedProducers = new Set<bigint>();
   for (const batch of decodeBatches(fetched.bytes, fetched)) {
-    while (coming[0] && coming[0].firstOffset < batch.nextOffset) aborted.add(coming.shift()!.producerId);
-    if (batch.isAbort) aborted.delete(batch.producerId);
-    if (batch.isControl || (batch.isTransactional && aborted.has(batch.producerId))) continue;
+    while (upcoming[0] && upcoming[0].firstOffset < batch.nextOffset)
+      abortedProducers.add(upcoming.shift()!.producerId);
+    if (batch.isAbort) abortedProducers.delete(batch.producerId);
+    if (batch.isControl || (batch.isTransactional && abortedProducers.has(batch.producerId))) continue;
     for (const record of batch.records)
       if (record.offset >= fetched.fetchOffset && record.offset < to) records.push(record);
   }

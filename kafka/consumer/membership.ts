@@ -1,63 +1,69 @@
 /**
- * Membership of a consumer group, in Kafka's classic protocol: join, learn one's partitions, say regularly that one lives.
+ * Membership of a consumer group, in Kafka's classic protocol: join, receive partitions, send heartbeats.
  *
- * States, and what leaves each:
- * - joining: owns what it owned before, and goes on with it → settled, when the group's leader has decided
- * - settled: owns its partitions → joining, when a heartbeat answers that the group changes
- * - alone: the coordinator does not know it, so others may own its partitions: it gives all up → joining, as a new member
+ * States:
+ * - joining: keeps its partitions and processes them → stable, when the group's leader has assigned all partitions
+ * - stable: owns its partitions → joining, when a heartbeat's response reports a rebalance
+ * - unknown: the coordinator does not know the member, so others may own its partitions; it gives up all of them
+ *   → joining, as a new member
  *
- * Heartbeats go on in every state, so that a member that waits for others knows whether it still counts as one.
+ * Heartbeats continue in every state, so a member that waits for others learns when it is no longer a member.
  */
-import { AssignerProtocol } from "kafkajs";
 import { sleepUnlessAborted } from "../../platform/async/sleep.ts";
 import { partitionKey, type TopicPartition } from "../log.ts";
-import { BrokerError, errorAction, throwOnError } from "../wire/broker-errors.ts";
+import { BrokerError, errorAction, errorCodes, throwOnError } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
 import type { Connection } from "../wire/connection.ts";
-import { byTopic } from "../wire/protocol.ts";
+import { coordinatorType } from "../wire/protocol.ts";
 import { retryRequest } from "../wire/retry-request.ts";
-import { assign, type Subscription } from "./assign.ts";
+import { assign } from "./assign.ts";
+import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from "./subscription.ts";
 
+/** Kafka rejects a member with another protocol, so all members of a group must run this implementation. */
 const PROTOCOL = "lockstep-cooperative";
-const ILLEGAL_GENERATION = 22;
-const UNKNOWN_MEMBER_ID = 25;
-const REBALANCE_IN_PROGRESS = 27;
-const MEMBER_ID_REQUIRED = 79;
+const PARTITION_COUNT_TIMEOUT_MS = 10_000;
 
+/** The group and its timeouts, in milliseconds. */
 export interface MembershipOptions {
   readonly group: string;
   readonly topics: readonly string[];
-  /** Name of a member that takes its own place again after a restart; null for one without. */
+  /** The id of a static member (KIP-345), or null for a dynamic one. */
   readonly groupInstanceId: string | null;
-  /** Silence after which the group gives our partitions to others. */
+  /** Time without a heartbeat after which the group reassigns this member's partitions. */
   readonly sessionTimeoutMs: number;
-  /** How long the group waits for a member that must join again. */
+  /** Time that the group waits for its members to rejoin. */
   readonly rebalanceTimeoutMs: number;
-  readonly heartbeatMs: number;
+  readonly heartbeatIntervalMs: number;
 }
 
-/** What owns the partitions: told of each change, in order, and waited for. */
+/** The owner of the partitions. The membership calls it for each change, in order, and waits for it. */
 export interface AssignmentListener {
+  /** Keys of the partitions that it owns now. */
   readonly owned: () => readonly string[];
-  /** Stops reading these, finishes what is being processed and commits it. Must not take longer than the rebalance time-out. */
-  readonly onRevoked: (partitions: readonly string[]) => Promise<void>;
-  /** These are ours from now on, all others are not. */
+  /** Gets all partitions of this member. Those that it did not own before are new. */
   readonly onAssigned: (partitions: readonly TopicPartition[]) => Promise<void>;
-  /** Nothing is known to be ours any more. */
+  /** Stops reading, finishes and commits what is in flight. Must take less than the rebalance timeout. */
+  readonly onRevoked: (partitionKeys: readonly string[]) => Promise<void>;
+  /** The member may own no partition any more. */
   readonly onLost: () => void;
 }
 
-/** The coordinator's word that we are a member, which each commit carries. */
+/** Identifies this member in one round of the group. Commits and heartbeats carry it. */
 export interface Generation {
+  /** Empty before the first join. */
   readonly memberId: string;
+  /** Kafka's number of the round, or -1 before the first one. */
   readonly generationId: number;
 }
 
+const NO_GENERATION: Generation = { memberId: "", generationId: -1 };
+
+/** See the file's comment. */
 export class Membership {
-  private generation: Generation = { memberId: "", generationId: -1 };
-  private joining: Connection | undefined;
-  private lastHeartbeat = performance.now();
-  /** Rejected when a heartbeat's answer asks us to join again, with the reason. */
+  private generation = NO_GENERATION;
+  private joinConnection: Connection | undefined;
+  private heartbeatAtMs = performance.now();
+  /** Rejects with the reason when this member must join again. */
   private rejoinRequested = Promise.withResolvers<never>();
 
   constructor(
@@ -71,17 +77,17 @@ export class Membership {
     return this.generation;
   }
 
-  /** Milliseconds since the coordinator last answered that we are a member. */
-  heartbeatAgeMs = (): number => performance.now() - this.lastHeartbeat;
+  /** Milliseconds since the coordinator last confirmed the membership. */
+  heartbeatAgeMs = (): number => performance.now() - this.heartbeatAtMs;
 
-  /** Stays a member until the signal. @throws {BrokerError} when the brokers do not let us be one. */
+  /** Stays a member until the signal aborts. @throws {BrokerError} when the brokers reject the member permanently. */
   async run(): Promise<void> {
     this.signal.addEventListener("abort", () => this.requestRejoin(this.signal.reason), { once: true });
-    void this.heartbeat();
+    void this.sendHeartbeats();
     while (!this.signal.aborted) {
       try {
         await this.join();
-        // Only now: that the group changes is no news to a member that is joining, and joining again would change it again.
+        // Not before: a rebalance during the join concerns the old generation, and a rejoin would start another one.
         this.rejoinRequested = Promise.withResolvers();
         this.signal.throwIfAborted();
         await this.rejoinRequested.promise;
@@ -92,24 +98,27 @@ export class Membership {
     }
   }
 
-  /** Tells the group that we go, so that it need not wait for us. */
+  /** Leaves the group, so that it reassigns the partitions at once. Never rejects: the session expires anyway. */
   async leave(): Promise<void> {
     const { group, groupInstanceId } = this.options;
-    const leaving = { groupId: group, memberId: this.generation.memberId, groupInstanceId: groupInstanceId };
+    const { memberId } = this.generation;
     try {
-      if (leaving.memberId) await this.cluster.withCoordinator(0, group, (wire) => wire.request("LeaveGroup", leaving));
+      if (memberId)
+        await this.cluster.withCoordinator(coordinatorType.group, group, (coordinator) =>
+          coordinator.request("LeaveGroup", { groupId: group, memberId, groupInstanceId }),
+        );
     } catch {
-      // The session's end tells them.
+      // The group reassigns the partitions when the session expires.
     }
-    this.joining?.close();
+    this.joinConnection?.close();
   }
 
   private async recover(error: unknown): Promise<void> {
     const code = error instanceof BrokerError ? error.errorCode : undefined;
-    if (code === REBALANCE_IN_PROGRESS) return;
-    if (code === ILLEGAL_GENERATION || code === UNKNOWN_MEMBER_ID) {
+    if (code === errorCodes.REBALANCE_IN_PROGRESS) return;
+    if (code === errorCodes.ILLEGAL_GENERATION || code === errorCodes.UNKNOWN_MEMBER_ID) {
       this.listener.onLost();
-      if (code === UNKNOWN_MEMBER_ID) this.generation = { memberId: "", generationId: -1 };
+      if (code === errorCodes.UNKNOWN_MEMBER_ID) this.generation = NO_GENERATION;
       return;
     }
     if (errorAction(error) !== "retry") throw error;
@@ -117,74 +126,63 @@ export class Membership {
   }
 
   private async join(): Promise<void> {
-    const { group, groupInstanceId, sessionTimeoutMs, rebalanceTimeoutMs } = this.options;
-    // A connection for this alone: the broker answers nothing else on it while the group gathers.
-    this.joining?.close();
-    const wire = this.cluster.dedicatedConnection(await this.cluster.findCoordinator(0, group));
-    this.joining = wire;
-    const joined = await wire.request("JoinGroup", {
+    const { group, groupInstanceId, sessionTimeoutMs, rebalanceTimeoutMs, topics } = this.options;
+    // The broker handles nothing else on this connection while the group's members join.
+    this.joinConnection?.close();
+    const coordinator = await this.cluster.findCoordinator(coordinatorType.group, group);
+    const connection = this.cluster.dedicatedConnection(coordinator);
+    this.joinConnection = connection;
+    const subscription = { generation: this.generation.generationId, owned: this.listener.owned() };
+    const joined = await connection.request("JoinGroup", {
       groupId: group,
       sessionTimeout: sessionTimeoutMs,
       rebalanceTimeout: rebalanceTimeoutMs,
       memberId: this.generation.memberId,
-      groupInstanceId: groupInstanceId,
+      groupInstanceId,
       protocolType: "consumer",
-      groupProtocols: [{ name: PROTOCOL, metadata: this.subscription() }],
+      groupProtocols: [{ name: PROTOCOL, metadata: encodeSubscription(topics, subscription) }],
     });
-    if (joined.errorCode === MEMBER_ID_REQUIRED) {
+    if (joined.errorCode === errorCodes.MEMBER_ID_REQUIRED) {
       this.generation = { memberId: joined.memberId, generationId: -1 };
       return this.join();
     }
     throwOnError(joined.errorCode, `joining group ${group}`);
     this.generation = { memberId: joined.memberId, generationId: joined.generationId };
-    const leads = joined.memberId === joined.leaderId;
-    const synced = await wire.request("SyncGroup", {
+    const isLeader = joined.memberId === joined.leaderId;
+    const synced = await connection.request("SyncGroup", {
       groupId: group,
       generationId: joined.generationId,
       memberId: joined.memberId,
-      groupInstanceId: groupInstanceId,
-      groupAssignment: leads ? await this.assignPartitions(joined.members) : [],
+      groupInstanceId,
+      groupAssignment: isLeader ? await this.assignPartitions(joined.members) : [],
     });
     throwOnError(synced.errorCode, `joining group ${group}`);
-    this.lastHeartbeat = performance.now();
-    await this.applyAssignment(synced.memberAssignment);
-  }
-
-  private subscription(): Buffer {
-    const { topics } = this.options;
-    const said = JSON.stringify({ generation: this.generation.generationId, owned: this.listener.owned() });
-    return AssignerProtocol.MemberMetadata.encode({ version: 0, topics: [...topics], userData: Buffer.from(said) });
+    this.heartbeatAtMs = performance.now();
+    await this.applyAssignment(decodeAssignment(synced.memberAssignment));
   }
 
   private async assignPartitions(members: readonly { memberId: string; memberMetadata: Buffer }[]) {
-    const counts = await Promise.all(
+    const partitions = await Promise.all(
       this.options.topics.map(async (topic) => {
-        const count = await retryRequest({ what: `finding ${topic}`, timeoutMs: 10_000, signal: this.signal }, () =>
-          this.cluster.partitions(topic),
-        );
+        const options = { what: `finding topic ${topic}`, timeoutMs: PARTITION_COUNT_TIMEOUT_MS, signal: this.signal };
+        const count = await retryRequest(options, () => this.cluster.partitionCount(topic));
         return Array.from({ length: count }, (_, partition) => ({ topic, partition }));
       }),
     );
-    const given = assign(members.map(decodeSubscription), counts.flat());
-    return [...given].map(([memberId, partitions]) => {
-      const byTopicName = byTopic(partitions, ({ partition }) => partition);
-      const assignment = Object.fromEntries(byTopicName.map(({ topic, partitions: of }) => [topic, [...of]]));
-      const memberAssignment = { version: 0, assignment, userData: Buffer.alloc(0) };
-      return { memberId, memberAssignment: AssignerProtocol.MemberAssignment.encode(memberAssignment) };
-    });
+    return [...assign(members.map(decodeSubscription), partitions.flat())].map(([memberId, assigned]) => ({
+      memberId,
+      memberAssignment: encodeAssignment(assigned),
+    }));
   }
 
-  private async applyAssignment(assignment: Buffer): Promise<void> {
-    const decoded = AssignerProtocol.MemberAssignment.decode(assignment)?.assignment ?? {};
-    const given = Object.entries(decoded).flatMap(([topic, partitions]) =>
-      partitions.map((partition) => ({ topic, partition })),
-    );
-    const names = new Set(given.map(partitionKey));
-    const revoked = this.listener.owned().filter((name) => !names.has(name));
+  /** @throws {BrokerError} REBALANCE_IN_PROGRESS after partitions were revoked: the next round gives them to others. */
+  private async applyAssignment(assigned: readonly TopicPartition[]): Promise<void> {
+    const keys = new Set(assigned.map(partitionKey));
+    const revoked = this.listener.owned().filter((key) => !keys.has(key));
     if (revoked.length > 0) await this.listener.onRevoked(revoked);
-    await this.listener.onAssigned(given);
-    // What we gave up can now go to the member that it is meant for.
-    if (revoked.length > 0) throw new BrokerError(REBALANCE_IN_PROGRESS, `group ${this.options.group}`);
+    await this.listener.onAssigned(assigned);
+    if (revoked.length > 0)
+      throw new BrokerError(errorCodes.REBALANCE_IN_PROGRESS, `joining group ${this.options.group}`);
   }
 
   private requestRejoin(reason: unknown): void {
@@ -192,38 +190,35 @@ export class Membership {
     this.rejoinRequested.reject(reason);
   }
 
-  private async heartbeat(): Promise<void> {
-    const { group, groupInstanceId, heartbeatMs } = this.options;
+  private async sendHeartbeats(): Promise<void> {
     while (!this.signal.aborted) {
-      await sleepUnlessAborted(heartbeatMs, this.signal);
-      const seat = this.generation;
-      if (seat.generationId < 0) continue;
-      const heartbeat = { groupId: group, memberId: seat.memberId, groupGenerationId: seat.generationId };
-      try {
-        const { errorCode } = await this.cluster.withCoordinator(0, group, (wire) =>
-          wire.request("Heartbeat", { ...heartbeat, groupInstanceId: groupInstanceId }),
-        );
-        // The answer is about a seat that we have left meanwhile.
-        if (seat !== this.generation) continue;
-        if (errorCode === 0 || errorCode === REBALANCE_IN_PROGRESS) this.lastHeartbeat = performance.now();
-        throwOnError(errorCode, `heartbeat to group ${group}`);
-      } catch (error) {
-        // While the coordinator is away or moves, the seat is ours until it says otherwise.
-        if (errorAction(error) === "retry") continue;
-        // Also while a join is under way, whose connection may be dead: others own the partitions now.
-        if (error instanceof BrokerError && error.errorCode === UNKNOWN_MEMBER_ID) this.listener.onLost();
-        this.requestRejoin(error);
-      }
+      await sleepUnlessAborted(this.options.heartbeatIntervalMs, this.signal);
+      if (this.generation.generationId >= 0) await this.heartbeat(this.generation);
     }
   }
-}
 
-function decodeSubscription({ memberId, memberMetadata }: { memberId: string; memberMetadata: Buffer }): Subscription {
-  try {
-    const said = AssignerProtocol.MemberMetadata.decode(memberMetadata)?.userData.toString("utf8") ?? "";
-    const { generation, owned } = JSON.parse(said) as { generation: number; owned: string[] };
-    return { memberId, generation, owned };
-  } catch {
-    return { memberId, generation: -1, owned: [] };
+  private async heartbeat(generation: Generation): Promise<void> {
+    const { group, groupInstanceId } = this.options;
+    const { memberId, generationId } = generation;
+    try {
+      const { errorCode } = await this.cluster.withCoordinator(coordinatorType.group, group, (coordinator) =>
+        coordinator.request("Heartbeat", {
+          groupId: group,
+          memberId,
+          groupGenerationId: generationId,
+          groupInstanceId,
+        }),
+      );
+      // The member has joined again meanwhile, so the response is out of date.
+      if (generation !== this.generation) return;
+      if (errorCode === 0 || errorCode === errorCodes.REBALANCE_IN_PROGRESS) this.heartbeatAtMs = performance.now();
+      throwOnError(errorCode, `heartbeat to group ${group}`);
+    } catch (error) {
+      // While the coordinator is unavailable or moves, the member keeps its partitions.
+      if (errorAction(error) === "retry") return;
+      // At once, also during a join whose connection may be dead: other members own the partitions now.
+      if (error instanceof BrokerError && error.errorCode === errorCodes.UNKNOWN_MEMBER_ID) this.listener.onLost();
+      this.requestRejoin(error);
+    }
   }
 }

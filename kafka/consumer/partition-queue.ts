@@ -1,37 +1,41 @@
 /**
- * What was fetched of one partition and not yet processed. Bytes are kept as they came and decoded when their turn comes;
- * everything that waits is then given as one batch, so that a slow reader gets larger batches, not more of them.
+ * The fetched and not yet processed data of one partition. Bytes are decoded when they are processed. Everything in the
+ * queue becomes one batch, so a slow handler gets larger batches instead of more batches.
  */
 import type { StoredRecord, TopicPartition } from "../log.ts";
 import { offsetAfter } from "../record-batch/decode.ts";
 import { decodeRecords, type FetchedPartition } from "./fetch.ts";
 
-/** What came counts half so much later, in milliseconds. */
-const HALF_MS = 350;
-/** Counted so, a megabyte a second comes to this: 1,300 events a second in one partition. */
-const FLOOD_BYTES = 524_288;
+/** `recentBytes` decays by half in this time, in milliseconds. */
+const HALF_LIFE_MS = 350;
+/** `recentBytes` of a steady megabyte a second: 1,300 events a second in one partition. */
+const HIGH_VOLUME_BYTES = 524_288;
 
+/** See the file's comment. */
 export class PartitionQueue {
   private fetched: FetchedPartition[] = [];
   private bytes = 0;
   private recentBytes = 0;
   private addedAtMs = 0;
-  /** False once the partition is no longer ours: nothing more of it is processed. */
+  /** False once the partition is revoked. Then nothing more of it is processed. */
   isOwned = true;
-  /** A fetch that includes this partition is under way. */
+  /** True while a fetch that includes this partition is in flight. */
   isFetching = false;
-  /** Its offset was refused, and where to go on is being found out. */
+  /** True while the start of the next fetch is determined, after the broker rejected the offset. */
   isRepositioning = false;
-  /** Nothing is fetched of it for a moment, so that more comes with the next fetch. */
+  /** True while the next fetch is delayed so that it returns more records. */
   isLingering = false;
   /** Where the next fetch begins. */
   nextFetchOffset: number;
-  /** Everything before this is processed. */
+  /** Every record before this offset is processed. */
   processedOffset: number;
-  /** When a broker last answered for this partition, or it needed none because enough waits here; by `performance.now()`. */
+  /** When a broker last responded for this partition, or the queue was full, by `performance.now()`. */
   respondedAtMs = performance.now();
 
-  /** @param committedOffset what the group's coordinator has stored; undefined for nothing. */
+  /**
+   * @param committedOffset what the group's coordinator has stored; undefined for nothing.
+   * @param maxBytes limit of one fetch, and the size at which the queue is full.
+   */
   constructor(
     readonly topicPartition: TopicPartition,
     start: number,
@@ -42,6 +46,7 @@ export class PartitionQueue {
     this.processedOffset = start;
   }
 
+  /** True when the queue holds so much that the partition is not fetched. */
   get isFull(): boolean {
     return this.bytes >= this.maxBytes;
   }
@@ -50,26 +55,28 @@ export class PartitionQueue {
     return this.fetched.length === 0;
   }
 
+  /** Appends a response. Does nothing when it has no whole batch. */
   add(fetched: FetchedPartition): void {
     const next = offsetAfter(fetched.bytes);
     if (next === undefined) return;
-    // A copy: the bytes are part of the whole answer, which would be kept alive by the slowest of its partitions.
+    // A copy, because the bytes are a slice of the whole response. The slowest partition would keep all of it in memory.
     this.fetched.push({ ...fetched, bytes: Buffer.from(fetched.bytes) });
     this.bytes += fetched.bytes.length;
     this.nextFetchOffset = next;
     const now = performance.now();
-    this.recentBytes = this.recentBytes * 0.5 ** ((now - this.addedAtMs) / HALF_MS) + fetched.bytes.length;
+    this.recentBytes = this.recentBytes * 0.5 ** ((now - this.addedAtMs) / HALF_LIFE_MS) + fetched.bytes.length;
     this.addedAtMs = now;
   }
 
-  /** Whether so much comes, not only at this moment, that few large fetches are better than many small ones. */
+  /** True when the partition receives so much over some time that few large fetches cost less than many small ones. */
   get isHighVolume(): boolean {
-    return this.recentBytes >= FLOOD_BYTES;
+    return this.recentBytes >= HIGH_VOLUME_BYTES;
   }
 
   /**
-   * All that waits. There may be no records, when there were only markers. `next` is where to go on after it.
+   * Empties the queue.
    *
+   * @returns the records, none if there were only markers; and the offset `next` to continue at.
    * @throws {UnreadableBatchError}
    */
   takeAll(): { records: readonly StoredRecord[]; next: number; highWatermark: number } {
@@ -77,7 +84,7 @@ export class PartitionQueue {
     this.fetched = [];
     this.bytes = 0;
     const records = taken.flatMap((fetched) => decodeRecords(fetched));
-    // Markers that follow the last record are nothing that a reader still has to read.
+    // Markers after the last record do not count as lag, because a reader has nothing to process there.
     const markers = records.length > 0 ? this.nextFetchOffset - records.at(-1)!.offset - 1 : 0;
     const highWatermark = (taken.at(-1)?.highWatermark ?? this.nextFetchOffset) - markers;
     return { records, next: this.nextFetchOffset, highWatermark };

@@ -1,22 +1,21 @@
-/** Reads a range of one partition, straight from its leader. */
+/** Reads a range of offsets from one partition, directly from its leader. */
 import { partitionKey, type StoredRecord, type TopicPartition } from "../log.ts";
 import { offsetRanges } from "../offsets.ts";
 import { offsetAfter } from "../record-batch/decode.ts";
-import { NoBrokerError, throwOnError } from "../wire/broker-errors.ts";
+import { errorCodes, NoBrokerError, throwOnError } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
 import type { Connection } from "../wire/connection.ts";
 import { retryRequest } from "../wire/retry-request.ts";
 import { decodeRecords, type FetchedPartition, fetchFrom } from "./fetch.ts";
 
-const OFFSET_OUT_OF_RANGE = 1;
-const WITHIN_MS = 30_000;
-const BYTES = 1_048_576;
+const TIMEOUT_MS = 30_000;
+const MAX_BYTES = 1_048_576;
 
 /**
- * Yields the records from `from` to `to` in order, in batches that are never empty. Ends when everything before `to` was
- * seen, also when compaction, retention or markers left nothing there.
+ * Yields the records from `from` to `to` (exclusive) in order, in batches that are never empty. Ranges without records,
+ * because of compaction, retention or markers, count as read.
  *
- * @throws {Error} when the partition does not reach `to` within 30 seconds: ending early would look like having read it all.
+ * @throws {Error} when the partition does not reach `to` within 30 seconds. Ending early would look like a complete read.
  */
 export async function* readRange(
   cluster: Cluster,
@@ -25,23 +24,23 @@ export async function* readRange(
   to: number,
   signal: AbortSignal,
 ): AsyncGenerator<readonly StoredRecord[]> {
-  let wire: Connection | undefined;
-  const connect = async () => {
+  let connection: Connection | undefined;
+  const connectToLeader = async () => {
     const leader = await cluster.leader(topicPartition);
-    if (wire?.node !== leader) {
-      wire?.close();
-      wire = cluster.dedicatedConnection(leader);
+    if (connection?.node !== leader) {
+      connection?.close();
+      connection = cluster.dedicatedConnection(leader);
     }
-    return wire!;
+    return connection!;
   };
   const what = `reading ${partitionKey(topicPartition)} from ${from} to ${to}`;
-  const options = { what, timeoutMs: WITHIN_MS, signal, beforeRetry: () => cluster.refresh() };
+  const options = { what, timeoutMs: TIMEOUT_MS, signal, beforeRetry: () => cluster.refresh() };
   try {
     for (let next = from; next < to; ) {
       const offset = next;
-      const fetched = await retryRequest(options, async () => fetchSome(await connect(), topicPartition, offset));
-      if (fetched.errorCode === OFFSET_OUT_OF_RANGE) {
-        next = await retryRequest(options, () => logStartAfter(cluster, topicPartition, offset, signal));
+      const fetched = await retryRequest(options, async () => fetchAt(await connectToLeader(), topicPartition, offset));
+      if (fetched.errorCode === errorCodes.OFFSET_OUT_OF_RANGE) {
+        next = await retryRequest(options, () => firstOffsetAfter(cluster, topicPartition, offset, signal));
         continue;
       }
       const records = decodeRecords(fetched, to);
@@ -49,34 +48,35 @@ export async function* readRange(
       next = offsetAfter(fetched.bytes)!;
     }
   } finally {
-    wire?.close();
+    connection?.close();
   }
 }
 
-/** @throws {NoBrokerError} when there is nothing there yet, or this broker does not know it yet. */
-async function fetchSome(
-  wire: Connection,
+/** @throws {NoBrokerError} when the offset is not written yet, or this broker does not have it yet. */
+async function fetchAt(
+  connection: Connection,
   topicPartition: TopicPartition,
   fetchOffset: number,
 ): Promise<FetchedPartition> {
-  const limits = { maxWaitMs: 100, maxBytes: BYTES };
-  const [fetched] = await fetchFrom(wire, [{ ...topicPartition, fetchOffset, maxBytes: BYTES }], limits);
-  if (fetched?.errorCode === OFFSET_OUT_OF_RANGE) return fetched;
+  const limits = { maxWaitMs: 100, maxBytes: MAX_BYTES };
+  const [fetched] = await fetchFrom(connection, [{ ...topicPartition, fetchOffset, maxBytes: MAX_BYTES }], limits);
+  if (fetched?.errorCode === errorCodes.OFFSET_OUT_OF_RANGE) return fetched;
   throwOnError(fetched?.errorCode ?? 0, `fetch from ${partitionKey(topicPartition)}`);
   if (!fetched || offsetAfter(fetched.bytes) === undefined)
-    throw new NoBrokerError(`${partitionKey(topicPartition)} ends at ${fetchOffset}`);
+    throw new NoBrokerError(`${partitionKey(topicPartition)} ends at offset ${fetchOffset}`);
   return fetched;
 }
 
-/** Where the log begins now, if that is after `offset`. */
-async function logStartAfter(
+/** Returns the partition's first offset. @throws {NoBrokerError} when that is not after `offset`. */
+async function firstOffsetAfter(
   cluster: Cluster,
   topicPartition: TopicPartition,
   offset: number,
   signal: AbortSignal,
 ): Promise<number> {
-  const { first, next } = (await offsetRanges(cluster, [topicPartition], signal)).get(partitionKey(topicPartition))!;
-  // Else the broker that refused the offset was behind, or the partition was made anew and is shorter.
-  if (first <= offset) throw new NoBrokerError(`${partitionKey(topicPartition)} goes from ${first} to ${next} only`);
+  const key = partitionKey(topicPartition);
+  const { first, next } = (await offsetRanges(cluster, [topicPartition], signal)).get(key)!;
+  // Then the broker that rejected the offset was behind, or the partition was recreated and is shorter.
+  if (first <= offset) throw new NoBrokerError(`${key} has offsets ${first} to ${next} only`);
   return first;
 }

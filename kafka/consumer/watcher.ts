@@ -1,4 +1,4 @@
-/** Reads all partitions of a topic as they grow, without a group: for what every process must hear, and what is small enough for it. */
+/** Reads all partitions of a topic without a group, for small topics that every process needs in full. */
 import type { Logger } from "../../observability/logger.ts";
 import { partitionKey, type Watcher, type WatchOptions } from "../log.ts";
 import { offsetRanges } from "../offsets.ts";
@@ -8,93 +8,106 @@ import { PartitionQueue } from "./partition-queue.ts";
 
 const MAX_BYTES = 1_048_576;
 
-/** @throws {Error} when the topic is not there, or the brokers cannot be reached within the seam's bounds. */
-export async function startWatcher(
-  options: WatchOptions,
-  deps: { cluster: Cluster; logger: Logger; signal: AbortSignal },
-): Promise<Watcher> {
+/** A queue, and the end of its partition when the watcher started. */
+interface WatchedPartition {
+  readonly queue: PartitionQueue;
+  readonly end: number;
+}
+
+interface WatcherDeps {
+  readonly cluster: Cluster;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** Starts a watcher. @throws {Error} when the topic does not exist or the brokers do not respond within 15 seconds. */
+export async function startWatcher(options: WatchOptions, deps: WatcherDeps): Promise<Watcher> {
   const { cluster, signal } = deps;
-  const count = await cluster.partitions(options.topic);
-  const places = Array.from({ length: count }, (_, partition) => ({ topic: options.topic, partition }));
-  const bounds = await offsetRanges(cluster, places, signal);
-  const queues = places.map((topicPartition) => {
-    const { first, next } = bounds.get(partitionKey(topicPartition))!;
-    const queue = new PartitionQueue(topicPartition, options.from === "start" ? first : next, undefined, MAX_BYTES);
-    return { queue, end: next };
+  const { topic, from } = options;
+  const count = await cluster.partitionCount(topic);
+  const partitions = Array.from({ length: count }, (_, partition) => ({ topic, partition }));
+  const ranges = await offsetRanges(cluster, partitions, signal);
+  const watched = partitions.map((topicPartition) => {
+    const { first, next } = ranges.get(partitionKey(topicPartition))!;
+    const start = from === "start" ? first : next;
+    return { queue: new PartitionQueue(topicPartition, start, undefined, MAX_BYTES), end: next };
   });
-  return new TopicWatcher(options, deps, queues);
+  return new TopicWatcher(options, deps, watched);
 }
 
 class TopicWatcher implements Watcher {
   readonly ended: Promise<void>;
   readonly caughtUp: Promise<void>;
-  private readonly end = Promise.withResolvers<void>();
-  private readonly reached = Promise.withResolvers<void>();
+  private readonly ending = Promise.withResolvers<void>();
+  private readonly catchingUp = Promise.withResolvers<void>();
   private readonly closing = new AbortController();
-  private readonly fetches: FetchLoop;
-  private turn: Promise<void> = Promise.resolve();
-  private behind: { queue: PartitionQueue; end: number }[];
+  private readonly fetchLoop: FetchLoop;
+  private lastDelivery: Promise<void> = Promise.resolve();
+  private behind: readonly WatchedPartition[];
 
   constructor(
     readonly options: WatchOptions,
-    { cluster, logger, signal }: { cluster: Cluster; logger: Logger; signal: AbortSignal },
-    queues: readonly { queue: PartitionQueue; end: number }[],
+    { cluster, logger, signal }: WatcherDeps,
+    watched: readonly WatchedPartition[],
   ) {
-    this.ended = this.end.promise;
-    this.caughtUp = this.reached.promise;
-    // Whoever does not look at these has close() and onRecords' own errors.
+    this.ended = this.ending.promise;
+    this.caughtUp = this.catchingUp.promise;
+    // A caller may ignore either promise; its rejection must not count as unhandled.
     this.ended.catch(() => {});
     this.caughtUp.catch(() => {});
-    this.behind = [...queues];
-    const all = queues.map(({ queue }) => queue);
-    this.fetches = new FetchLoop(
+    this.behind = watched;
+    const queues = watched.map(({ queue }) => queue);
+    this.fetchLoop = new FetchLoop(
       cluster,
-      () => all,
+      () => queues,
       {
         onFetched: (queue) => this.deliver(queue),
         onGap: (topicPartition, from, to) =>
-          logger.debug({ ...topicPartition, from, to }, "a watched topic was cut off before it was read"),
+          logger.debug(
+            { ...topicPartition, from, to },
+            "records of a watched topic were deleted before they were read",
+          ),
         onFailed: (error) => this.fail(error),
       },
       this.closing.signal,
     );
     signal.addEventListener("abort", () => void this.close(), { once: true });
-    this.arrive();
-    this.fetches.wake();
+    this.updateCaughtUp();
+    this.fetchLoop.wake();
   }
 
   async close(): Promise<void> {
     this.closing.abort(new Error("the watcher is closed"));
-    this.fetches.close();
-    await this.turn;
-    this.end.resolve();
-    this.reached.reject(new Error(`watching ${this.options.topic} ended before its end was reached`));
+    this.fetchLoop.close();
+    await this.lastDelivery;
+    this.ending.resolve();
+    this.catchingUp.reject(new Error(`the watcher of ${this.options.topic} was closed before it had caught up`));
   }
 
-  /** One batch after the other, whatever its partition. */
+  /** Deliveries run one after the other, over all partitions. */
   private deliver(queue: PartitionQueue): void {
-    this.turn = this.turn
+    this.lastDelivery = this.lastDelivery
       .then(async () => {
         if (queue.isEmpty || this.closing.signal.aborted) return;
         const { records, next } = queue.takeAll();
-        this.fetches.wake();
+        this.fetchLoop.wake();
         if (records.length > 0) await this.options.onRecords(records);
         queue.processedOffset = next;
-        this.arrive();
+        this.updateCaughtUp();
       })
       .catch((error) => this.fail(error));
   }
 
-  private arrive(): void {
+  private updateCaughtUp(): void {
     this.behind = this.behind.filter(({ queue, end }) => queue.processedOffset < end);
-    if (this.behind.length === 0) this.reached.resolve();
+    if (this.behind.length === 0) this.catchingUp.resolve();
   }
 
   private fail(error: unknown): void {
     if (this.closing.signal.aborted) return;
     this.closing.abort(error);
-    this.fetches.close();
-    this.end.reject(error);
-    this.reached.reject(error);
+    this.fetchLoop.close();
+    this.ending.reject(error);
+    this.catchingUp.reject(error);
   }
 }

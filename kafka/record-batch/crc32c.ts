@@ -1,6 +1,7 @@
 /**
- * CRC-32C (Castagnoli, RFC 3720 appendix B.4), the checksum of Kafka's record batches. Sixteen bytes a step: 2,600 MB/s where
- * eight do 1,800 and kafkajs' one does 165, and each event passes through it nine times on its way.
+ * CRC-32C (Castagnoli, RFC 3720 appendix B.4), the checksum of Kafka's record batches. It processes 16 bytes per step, at
+ * 2,600 MB/s. Eight bytes per step reach 1,800 MB/s, kafkajs' single bytes 165. Each event passes through it nine times on
+ * its way from source to replica.
  */
 const STEP = 16;
 const tables = Array.from({ length: STEP }, () => new Int32Array(256));
@@ -16,11 +17,11 @@ for (let byte = 0; byte < 256; byte++) {
   }
 }
 type Table = Int32Array;
-/** Each by a name of its own: looked up in the list they would cost more than they save. */
+/** Separate constants: looking a table up in an array costs more than the larger step saves. */
 const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as [Table, Table, Table, Table, Table, Table, Table, Table];
 const [t8, t9, ta, tb, tc, td, te, tf] = tables.slice(8) as [Table, Table, Table, Table, Table, Table, Table, Table];
 
-/** The checksum of `bytes` from `start` (inclusive) to `end` (exclusive), unsigned. */
+/** Returns the checksum of `bytes` from `start` (inclusive) to `end` (exclusive), as an unsigned 32-bit number. */
 export function crc32c(bytes: Uint8Array, start: number, end: number): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let crc = -1;

@@ -1,6 +1,6 @@
 /**
- * A record batch in Kafka's format 2, uncompressed. Encoded once, so that a batch that is sent again after a lost answer is
- * the same byte for byte; kafkajs encodes anew at each try, with another timestamp, and at a tenth of the speed.
+ * Encodes an uncompressed record batch in Kafka's format 2. A batch is encoded once and keeps its bytes over all retries.
+ * kafkajs encodes it again for each attempt, with a new timestamp and at a tenth of the speed.
  *
  * @see https://kafka.apache.org/documentation/#recordbatch
  */
@@ -8,13 +8,13 @@ import type { OutgoingRecord } from "../log.ts";
 import { crc32c } from "./crc32c.ts";
 import { varintSize, writeVarint } from "./varint.ts";
 
-/** Who writes a batch, and where it stands among the batches of this producer in its partition. */
+/** The producer of a batch, and the batch's position in the producer's sequence for the partition. */
 export interface ProducerSequence {
   readonly producerId: bigint;
   readonly producerEpoch: number;
-  /** 0 to 2^31 - 1, then 0 again: counts this producer's records in this partition. */
+  /** Number of records that this producer has sent to the partition before, 0 to 2^31 - 1. */
   readonly firstSequence: number;
-  /** Whether the batch belongs to a transaction of this producer. */
+  /** True when the batch belongs to a transaction. */
   readonly isTransactional: boolean;
 }
 
@@ -22,9 +22,9 @@ const HEADER_BYTES = 61;
 const bytesOf = (content: string | Buffer): number =>
   typeof content === "string" ? Buffer.byteLength(content) : content.length;
 
-/** Bytes of one record without its own length, if it stands at `offsetDelta` in its batch. */
+/** Returns the size of a record in bytes, without the length in front of it. `offsetDelta` is its index in the batch. */
 export function recordSize(record: OutgoingRecord, offsetDelta: number): number {
-  // One byte of attributes, one for the timestamp's delta, which is 0 in our batches.
+  // 2: one byte of attributes and one for the timestamp delta, which is 0 in these batches.
   const content = contentSize(record.key) + contentSize(record.value) + encodeHeaders(record.headers).length;
   return 2 + varintSize(offsetDelta) + content;
 }
@@ -32,8 +32,8 @@ export function recordSize(record: OutgoingRecord, offsetDelta: number): number 
 const encodedHeaders = new WeakMap<OutgoingRecord["headers"], string | Buffer>();
 
 /**
- * Headers as they stand in a record, encoded once for all who share the object: one event goes to several topics with the same
- * headers, and each is measured before it is written. A text stands for its characters' codes, a byte each.
+ * Returns the encoded headers of a record, as bytes or as a string whose characters are the bytes. The result is cached by
+ * the headers object: an event goes to several topics with the same headers, and each is measured before it is written.
  */
 function encodeHeaders(headers: OutgoingRecord["headers"]): string | Buffer {
   let encoded = encodedHeaders.get(headers);
@@ -44,10 +44,13 @@ function encodeHeaders(headers: OutgoingRecord["headers"]): string | Buffer {
   return encoded;
 }
 
-/** Lengths and counts that take one byte, as the character that stands for it. */
+/** By number, up to 63: its one-byte varint as a character. */
 const oneByte = Array.from({ length: 64 }, (_, n) => String.fromCharCode(2 * n));
 
-/** All headers as one text, for writing each of a dozen by itself costs three times as much; undefined when one is long or no ASCII. */
+/**
+ * Returns all headers as one ASCII string, or undefined when one is a buffer, not ASCII, or longer than 63 characters.
+ * Writing a dozen headers one by one takes three times as long.
+ */
 function headerText(headers: OutgoingRecord["headers"]): string | undefined {
   let text = "";
   let count = 0;
@@ -62,28 +65,28 @@ function headerText(headers: OutgoingRecord["headers"]): string | undefined {
   return count < oneByte.length && Buffer.byteLength(text) === text.length ? text : undefined;
 }
 
-/** Names repeat with every record. */
+/** Cache of `lengthAndName`: every record has the same names. */
 const namesWithLength = new Map<string, string>();
-const KNOWN_NAMES = 200;
+const MAX_CACHED_NAMES = 200;
 
-/** What stands for no length here is no ASCII: the text is then not used. */
+/** A name of more than 63 characters gets a prefix that is not ASCII, so `headerText` discards the string. */
 function lengthAndName(name: string): string {
-  let known = namesWithLength.get(name);
-  if (known === undefined) {
-    known = (oneByte[name.length] ?? "\x80") + name;
-    if (namesWithLength.size < KNOWN_NAMES) namesWithLength.set(name, known);
+  let cached = namesWithLength.get(name);
+  if (cached === undefined) {
+    cached = (oneByte[name.length] ?? "\x80") + name;
+    if (namesWithLength.size < MAX_CACHED_NAMES) namesWithLength.set(name, cached);
   }
-  return known;
+  return cached;
 }
 
 function headerBytes(headers: OutgoingRecord["headers"]): Buffer {
   const names = Object.keys(headers);
-  // No varint takes more than five bytes, no character of a string more than three.
+  // A varint takes at most five bytes, a UTF-16 unit at most three.
   const max = names.reduce((sum, name) => sum + 10 + 3 * name.length + 3 * headers[name]!.length, 5);
   const bytes = Buffer.allocUnsafe(max);
-  let at = writeVarint(bytes, names.length, 0);
-  for (const name of names) at = writeContent(bytes, headers[name]!, writeContent(bytes, name, at));
-  return bytes.subarray(0, at);
+  let position = writeVarint(bytes, names.length, 0);
+  for (const name of names) position = writeContent(bytes, headers[name]!, writeContent(bytes, name, position));
+  return bytes.subarray(0, position);
 }
 
 function contentSize(content: string | Buffer | null): number {
@@ -92,47 +95,58 @@ function contentSize(content: string | Buffer | null): number {
   return varintSize(size) + size;
 }
 
-/** @param timestampMs of every record in the batch, milliseconds since 1970. */
-export function encodeBatch(records: readonly OutgoingRecord[], by: ProducerSequence, timestampMs: number): Buffer {
+/**
+ * Encodes a batch.
+ *
+ * @param records at least one.
+ * @param timestampMs the time of every record in the batch, milliseconds since 1970.
+ */
+export function encodeBatch(
+  records: readonly OutgoingRecord[],
+  producer: ProducerSequence,
+  timestampMs: number,
+): Buffer {
   const sizes = records.map(recordSize);
   const total = sizes.reduce((sum, size) => sum + varintSize(size) + size, HEADER_BYTES);
   const batch = Buffer.allocUnsafe(total);
-  let at = HEADER_BYTES;
-  for (let i = 0; i < records.length; i++) at = writeRecord(batch, records[i]!, i, sizes[i]!, at);
+  let position = HEADER_BYTES;
+  for (let i = 0; i < records.length; i++) position = writeRecord(batch, records[i]!, i, sizes[i]!, position);
 
   batch.writeBigInt64BE(0n, 0); // base offset: the broker sets it
   batch.writeInt32BE(total - 12, 8);
   batch.writeInt32BE(-1, 12); // partition leader epoch: the broker sets it
   batch.writeInt8(2, 16); // magic
-  batch.writeInt16BE(by.isTransactional ? 16 : 0, 21); // attributes: no compression, create time
+  batch.writeInt16BE(producer.isTransactional ? 16 : 0, 21); // attributes: no compression, create time
   batch.writeInt32BE(records.length - 1, 23);
   batch.writeBigInt64BE(BigInt(timestampMs), 27);
   batch.writeBigInt64BE(BigInt(timestampMs), 35);
-  batch.writeBigInt64BE(by.producerId, 43);
-  batch.writeInt16BE(by.producerEpoch, 51);
-  batch.writeInt32BE(by.firstSequence, 53);
+  batch.writeBigInt64BE(producer.producerId, 43);
+  batch.writeInt16BE(producer.producerEpoch, 51);
+  batch.writeInt32BE(producer.firstSequence, 53);
   batch.writeInt32BE(records.length, 57);
   batch.writeUInt32BE(crc32c(batch, 21, total), 17);
   return batch;
 }
 
 function writeRecord(batch: Buffer, record: OutgoingRecord, offsetDelta: number, size: number, start: number): number {
-  let at = writeVarint(batch, size, start);
-  batch[at++] = 0; // attributes
-  batch[at++] = 0; // timestamp delta
-  at = writeVarint(batch, offsetDelta, at);
-  at = writeContent(batch, record.key, at);
-  at = writeContent(batch, record.value, at);
+  let position = writeVarint(batch, size, start);
+  batch[position++] = 0; // attributes
+  batch[position++] = 0; // timestamp delta
+  position = writeVarint(batch, offsetDelta, position);
+  position = writeContent(batch, record.key, position);
+  position = writeContent(batch, record.value, position);
   const headers = encodeHeaders(record.headers);
-  return at + (typeof headers === "string" ? batch.write(headers, at, "latin1") : headers.copy(batch, at));
+  return (
+    position + (typeof headers === "string" ? batch.write(headers, position, "latin1") : headers.copy(batch, position))
+  );
 }
 
 function writeContent(batch: Buffer, content: string | Buffer | null, start: number): number {
   if (content === null) return writeVarint(batch, -1, start);
   if (typeof content !== "string") {
-    const at = writeVarint(batch, content.length, start);
-    return at + content.copy(batch, at);
+    const position = writeVarint(batch, content.length, start);
+    return position + content.copy(batch, position);
   }
-  const at = writeVarint(batch, Buffer.byteLength(content), start);
-  return at + batch.write(content, at, "utf8");
+  const position = writeVarint(batch, Buffer.byteLength(content), start);
+  return position + batch.write(content, position, "utf8");
 }

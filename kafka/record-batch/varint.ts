@@ -1,6 +1,6 @@
-/** Zig-zag variable-length integers of Kafka's record format (as in Protocol Buffers), for values of 31 bits and sign. */
+/** Zigzag variable-length integers of Kafka's record format, as in Protocol Buffers, for signed 32-bit values. */
 
-/** Bytes that `value` takes. */
+/** Returns the number of bytes that `value` takes, 1 to 5. */
 export function varintSize(value: number): number {
   let rest = ((value << 1) ^ (value >> 31)) >>> 0;
   let size = 1;
@@ -11,25 +11,26 @@ export function varintSize(value: number): number {
   return size;
 }
 
-/** Writes `value` at `offset`. @returns the offset after it. */
-export function writeVarint(into: Buffer, value: number, offset: number): number {
+/** Writes `value` at `position`. @returns the position after it. */
+export function writeVarint(buffer: Buffer, value: number, position: number): number {
   let rest = ((value << 1) ^ (value >> 31)) >>> 0;
-  let at = offset;
+  let end = position;
   while (rest > 0x7f) {
-    into[at++] = (rest & 0x7f) | 0x80;
+    buffer[end++] = (rest & 0x7f) | 0x80;
     rest >>>= 7;
   }
-  into[at++] = rest;
-  return at;
+  buffer[end++] = rest;
+  return end;
 }
 
-/** Reads through a buffer. The varint readers throw a RangeError when the bytes end early. */
+/** Reads values from a buffer, one after the other. Every method throws a RangeError when the buffer ends early. */
 export class Cursor {
   constructor(
     readonly bytes: Buffer,
     public position: number,
   ) {}
 
+  /** Reads a signed 32-bit value. */
   varint(): number {
     let value = 0;
     for (let shift = 0; shift < 35; shift += 7) {
@@ -38,10 +39,10 @@ export class Cursor {
       value |= (byte & 0x7f) << shift;
       if (byte < 0x80) return (value >>> 1) ^ -(value & 1);
     }
-    throw new RangeError("the record's length does not fit its bytes");
+    throw new RangeError("a number in the record has no end");
   }
 
-  /** For timestamp deltas, which may be longer than 31 bits; exact up to 2^53. */
+  /** Reads a signed 64-bit value, such as a timestamp delta. Exact up to 2^53. */
   varlong(): number {
     const first = this.bytes[this.position];
     if (first !== undefined && first < 0x80) return this.varint();
@@ -52,10 +53,10 @@ export class Cursor {
       value |= BigInt(byte & 0x7f) << shift;
       if (byte < 0x80) return Number((value >> 1n) ^ -(value & 1n));
     }
-    throw new RangeError("the record's timestamp does not fit its bytes");
+    throw new RangeError("the timestamp of the record has no end");
   }
 
-  /** A length and that many bytes of the same memory; null for length -1. */
+  /** Reads a length and returns that many bytes of the same memory; null for length -1. */
   lengthAndBytes(): Buffer | null {
     const length = this.varint();
     if (length < 0) return null;

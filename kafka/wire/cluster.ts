@@ -1,23 +1,25 @@
 /**
- * What we know of the brokers: which there are, who leads each partition, who coordinates each name. kafkajs' own view of
- * the cluster is not used: it refuses all metadata while one single partition has no leader, and goes on using a
- * connection that timed out.
+ * The client's knowledge of the cluster: its brokers, the leader of each partition, the coordinator of each group and
+ * transactional id. kafkajs' own cluster view is not used: it rejects all metadata while a single partition has no leader,
+ * and keeps using a connection after a timeout.
  */
-
 import { firstSuccess } from "../../platform/async/first-success.ts";
-import type { TopicPartition } from "../log.ts";
-import { BrokerError, NoBrokerError, throwOnError } from "./broker-errors.ts";
+import { partitionKey, type TopicPartition } from "../log.ts";
+import { BrokerError, errorCodes, NoBrokerError, throwOnError } from "./broker-errors.ts";
 import { Connection, type ConnectionOptions, type Node } from "./connection.ts";
 import type { Requests } from "./protocol.ts";
 
-type CoordinatorType = Requests["GroupCoordinator"]["args"]["coordinatorType"];
+type CoordinatorType = Requests["GroupCoordinator"]["request"]["coordinatorType"];
 
+/** After this long without a response, the next broker gets the same request. */
 const HEDGE_MS = 1_000;
+const NO_LEADER = -1;
 
+/** See the file's comment. It caches what brokers report; `refresh` updates it. */
 export class Cluster {
   private readonly bootstrapConnections: readonly Connection[];
   private readonly connections = new Map<number, Connection>();
-  /** Topic to leaders' broker ids by partition; -1 while a partition has none. */
+  /** By topic: the leader's broker id for each partition, or `NO_LEADER`. */
   private readonly leaders = new Map<string, readonly number[]>();
   private readonly coordinators = new Map<string, number>();
   private controllerId = -1;
@@ -26,62 +28,63 @@ export class Cluster {
   private refreshing: Promise<void> | undefined;
   private lastResponsive: Connection | undefined;
 
-  /** @param brokers host:port each; at least one must be reachable when it is first needed. */
+  /** @param brokers `host:port` each. At least one must be reachable at the first request. */
   constructor(
     brokers: readonly string[],
     readonly options: ConnectionOptions,
   ) {
     this.bootstrapConnections = brokers.map((address) => {
       const colon = address.lastIndexOf(":");
-      return new Connection({ id: -1, host: address.slice(0, colon), port: Number(address.slice(colon + 1)) }, options);
+      const node = { id: -1, host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
+      return new Connection(node, options);
     });
   }
 
   /**
-   * The broker that leads a partition, as far as known.
+   * Returns the leader of a partition, from the cache when the topic is known.
    *
-   * @throws {NoBrokerError} when there is no such topic, or no leader now; asking again may help.
+   * @throws {NoBrokerError} when the topic does not exist or the partition has no leader now.
    */
   async leader(topicPartition: TopicPartition): Promise<Node> {
     if (!this.topics.has(topicPartition.topic)) await this.refresh(topicPartition.topic);
     const leader = this.knownLeader(topicPartition);
-    if (!leader)
-      throw new NoBrokerError(`${topicPartition.topic}/${topicPartition.partition} has no leader at the moment`);
+    if (!leader) throw new NoBrokerError(`${partitionKey(topicPartition)} has no leader at the moment`);
     return leader;
   }
 
-  /** The same without asking anyone. The object is the same one as long as the broker's address is. */
-  knownLeader(topicPartition: TopicPartition): Node | undefined {
-    return this.connections.get(this.leaders.get(topicPartition.topic)?.[topicPartition.partition] ?? -1)?.node;
+  /** Returns the leader from the cache only. The object stays the same while the broker's address does. */
+  knownLeader({ topic, partition }: TopicPartition): Node | undefined {
+    return this.connections.get(this.leaders.get(topic)?.[partition] ?? NO_LEADER)?.node;
   }
 
   /**
-   * Number of partitions of a topic.
+   * Returns the number of partitions of a topic.
    *
-   * @throws {BrokerError} UNKNOWN_TOPIC_OR_PARTITION, or why the brokers do not tell.
+   * @throws {BrokerError} UNKNOWN_TOPIC_OR_PARTITION when the brokers do not report the topic.
+   * @throws {NoBrokerError} when no broker responds.
    */
-  async partitions(topic: string): Promise<number> {
+  async partitionCount(topic: string): Promise<number> {
     if (!this.leaders.has(topic)) await this.refresh(topic);
     const leaders = this.leaders.get(topic);
-    if (!leaders) throw new BrokerError(3, `topic ${topic}`);
+    if (!leaders) throw new BrokerError(errorCodes.UNKNOWN_TOPIC_OR_PARTITION, `finding topic ${topic}`);
     return leaders.length;
   }
 
-  /** Asks who leads what, anew. Calls at the same time share one question. */
+  /** Updates the metadata. Concurrent calls share one request. @throws {NoBrokerError} when no broker responds. */
   async refresh(topic?: string): Promise<void> {
-    // A question that is under way does not name a topic that is new to us: ours comes after it.
+    // A request in flight does not include a new topic, so wait for it and send another one.
     if (topic !== undefined && !this.topics.has(topic)) {
       this.topics.add(topic);
       await this.refreshing?.catch(() => {});
     }
-    this.refreshing ??= this.ask().finally(() => {
+    this.refreshing ??= this.fetchMetadata().finally(() => {
       this.refreshing = undefined;
     });
     await this.refreshing;
   }
 
   /**
-   * Whether the brokers are Redpanda, as far as known: its cluster ids begin so, for clients to tell.
+   * True when the brokers are Redpanda, as far as the metadata shows: Redpanda's cluster ids have this prefix.
    *
    * @see redpanda, src/v/kafka/server/handlers/metadata.cc
    */
@@ -89,78 +92,81 @@ export class Cluster {
     return this.clusterId.startsWith("redpanda.");
   }
 
-  /** The broker to ask for new topics. */
+  /** Updates the metadata and returns a connection to the controller. @throws {NoBrokerError} when it is unreachable. */
   async controller(): Promise<Connection> {
     await this.refresh();
     return this.connection(this.controllerId);
   }
 
-  /** Asks anew, and says whether every partition of the topic now has a leader. */
+  /** Updates the metadata. @returns true when every partition of the topic has a leader. */
   async hasAllLeaders(topic: string): Promise<boolean> {
     this.topics.add(topic);
     await this.refresh();
     return this.leaders.get(topic)?.every((leader) => this.connections.has(leader)) ?? false;
   }
 
-  /** The connection that is shared for short questions to a broker. */
-  connection(id: number): Connection {
-    const wire = this.connections.get(id);
-    if (!wire) throw new NoBrokerError(`broker ${id} is not part of the cluster at the moment`);
-    return wire;
+  /** Returns the shared connection to a broker, for short requests. @throws {NoBrokerError} for an unknown broker. */
+  connection(brokerId: number): Connection {
+    const connection = this.connections.get(brokerId);
+    if (!connection) throw new NoBrokerError(`broker ${brokerId} is not part of the cluster at the moment`);
+    return connection;
   }
 
-  /** A connection to a broker for one use alone; whoever asks for it closes it. */
+  /** Returns a new connection for one purpose. The caller closes it. */
   dedicatedConnection(node: Node): Connection {
     return new Connection(node, this.options);
   }
 
-  /** Carries out `ask` at the coordinator of a name, which is found first and forgotten when `ask` fails. */
+  /**
+   * Sends a request to the coordinator of a name. Any failure removes the coordinator from the cache.
+   *
+   * @throws whatever `send` throws; {@link BrokerError} or {@link NoBrokerError} when there is no coordinator.
+   */
   async withCoordinator<T>(
     type: CoordinatorType,
     name: string,
-    fetchMetadata: (wire: Connection) => Promise<T>,
+    send: (coordinator: Connection) => Promise<T>,
   ): Promise<T> {
-    const cached = `${type} ${name}`;
+    const cacheKey = `${type} ${name}`;
     try {
-      return await fetchMetadata(
-        this.connection(this.coordinators.get(cached) ?? (await this.findCoordinator(type, name)).id),
-      );
+      const brokerId = this.coordinators.get(cacheKey) ?? (await this.findCoordinator(type, name)).id;
+      return await send(this.connection(brokerId));
     } catch (error) {
-      this.coordinators.delete(cached);
+      this.coordinators.delete(cacheKey);
       throw error;
     }
   }
 
-  /** Asks which broker coordinates a consumer group (0) or a transactional id (1). */
+  /** Asks the brokers for the coordinator of a name. @throws {BrokerError} or {NoBrokerError} when there is none. */
   async findCoordinator(type: CoordinatorType, name: string): Promise<Node> {
     if (this.connections.size === 0) await this.refresh();
-    const answer = await this.requestFromAny((wire) =>
-      wire.request("GroupCoordinator", { groupId: name, coordinatorType: type }),
+    const response = await this.requestFromAny((connection) =>
+      connection.request("GroupCoordinator", { groupId: name, coordinatorType: type }),
     );
-    throwOnError(answer.errorCode, `coordinator of ${name}`);
-    const { nodeId, host, port } = answer.coordinator;
-    if (!this.connections.has(nodeId))
-      this.connections.set(nodeId, new Connection({ id: nodeId, host, port }, this.options));
+    throwOnError(response.errorCode, `finding the coordinator of ${name}`);
+    const { nodeId, host, port } = response.coordinator;
+    if (!this.connections.has(nodeId)) this.addConnection({ id: nodeId, host, port });
     this.coordinators.set(`${type} ${name}`, nodeId);
     return this.connection(nodeId).node;
   }
 
+  /** Closes all shared connections. */
   close(): void {
-    for (const wire of [...this.bootstrapConnections, ...this.connections.values()]) wire.close();
+    for (const connection of [...this.bootstrapConnections, ...this.connections.values()]) connection.close();
   }
 
-  private async ask(): Promise<void> {
+  private async fetchMetadata(): Promise<void> {
     const topics = [...this.topics];
-    const answer = await this.requestFromAny((wire) =>
-      wire.request("Metadata", { topics, allowAutoTopicCreation: false }),
+    const response = await this.requestFromAny((connection) =>
+      connection.request("Metadata", { topics, allowAutoTopicCreation: false }),
     );
-    this.updateConnections(answer.brokers.map(({ nodeId, host, port }) => ({ id: nodeId, host, port })));
-    this.controllerId = answer.controllerId;
-    this.clusterId = answer.clusterId ?? "";
-    for (const { topic, topicErrorCode, partitionMetadata } of answer.topicMetadata) {
+    this.updateConnections(response.brokers.map(({ nodeId, host, port }) => ({ id: nodeId, host, port })));
+    this.controllerId = response.controllerId;
+    this.clusterId = response.clusterId ?? "";
+    for (const { topic, topicErrorCode, partitionMetadata } of response.topicMetadata) {
       if (topicErrorCode !== 0) this.leaders.delete(topic);
       else {
-        const leaders: number[] = Array.from({ length: partitionMetadata.length }, () => -1);
+        const leaders: number[] = Array.from({ length: partitionMetadata.length }, () => NO_LEADER);
         for (const { partitionId, leader } of partitionMetadata) leaders[partitionId] = leader;
         this.leaders.set(topic, leaders);
       }
@@ -168,39 +174,37 @@ export class Cluster {
   }
 
   private updateConnections(nodes: readonly Node[]): void {
-    for (const [id, wire] of this.connections) {
-      const now = nodes.find((node) => node.id === id);
-      if (now && now.host === wire.node.host && now.port === wire.node.port) continue;
-      wire.close();
+    for (const [id, connection] of this.connections) {
+      const node = nodes.find((each) => each.id === id);
+      if (node && node.host === connection.node.host && node.port === connection.node.port) continue;
+      connection.close();
       this.connections.delete(id);
     }
-    for (const node of nodes)
-      if (!this.connections.has(node.id)) this.connections.set(node.id, new Connection(node, this.options));
+    for (const node of nodes) if (!this.connections.has(node.id)) this.addConnection(node);
+  }
+
+  private addConnection(node: Node): void {
+    this.connections.set(node.id, new Connection(node, this.options));
   }
 
   /**
-   * Asks one broker after the other until one answers: first the one that did last, at the end the settings' addresses. One
-   * that is silent is not waited out: after a second the next is asked as well.
+   * Sends a request to one broker after the other until one responds. The order is: the broker that responded last, all
+   * known brokers at random, the configured addresses. After a second without a response, the next broker is asked too.
    */
-  private async requestFromAny<T>(ask: (wire: Connection) => Promise<T>): Promise<T> {
+  private async requestFromAny<T>(send: (connection: Connection) => Promise<T>): Promise<T> {
     const known = [...this.connections.values()].sort(() => Math.random() - 0.5);
-    const wires = new Set([
-      ...(this.lastResponsive ? [this.lastResponsive] : []),
-      ...known,
-      ...this.bootstrapConnections,
-    ]);
-    const attempts = [...wires].map((wire) => async () => {
-      const answer = await ask(wire);
-      this.lastResponsive = wire;
-      return answer;
+    const first = this.lastResponsive ? [this.lastResponsive] : [];
+    const attempts = [...new Set([...first, ...known, ...this.bootstrapConnections])].map((connection) => async () => {
+      const response = await send(connection);
+      this.lastResponsive = connection;
+      return response;
     });
     try {
       return await firstSuccess(attempts, HEDGE_MS);
     } catch (error) {
       this.lastResponsive = undefined;
-      throw new NoBrokerError(`no broker answers: ${error instanceof Error ? error.message : String(error)}`, {
-        cause: error,
-      });
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new NoBrokerError(`no broker responds: ${reason}`, { cause: error });
     }
   }
 }

@@ -1,4 +1,4 @@
-/** One connection to one broker, made when first used and thrown away when anything is wrong with it. */
+/** One connection to one broker. It connects at the first request and reconnects after an error. */
 import type { KafkaConfig } from "kafkajs";
 import Broker from "kafkajs/src/broker/index.js";
 import ConnectionPool from "kafkajs/src/network/connectionPool.js";
@@ -6,73 +6,83 @@ import type { Protocol } from "kafkajs/src/protocol/requests/index.js";
 import { errorAction } from "./broker-errors.ts";
 import "./encoder-patch.ts";
 import { protocolOf, type Requests, type RootLogger } from "./protocol.ts";
-import "./timer-patch.ts";
 import { RESPONSE_TIMEOUT, socketFactory } from "./socket.ts";
+import "./timer-patch.ts";
 
-/** Where a broker listens, as the cluster's metadata says. */
+/** A broker's address, as the cluster's metadata reports it. */
 export interface Node {
-  /** The broker's id; -1 for an address from the settings whose id is not known yet. */
+  /** The broker's id, or -1 for a configured address whose id is not known yet. */
   readonly id: number;
   readonly host: string;
   readonly port: number;
 }
 
+/** What all connections of a process share. */
 export interface ConnectionOptions {
   readonly clientId: string;
   readonly logger: RootLogger;
+  /** TLS and SASL in kafkajs' form. */
   readonly security: Pick<KafkaConfig, "ssl" | "sasl">;
-  /** When a connection to an address last fell silent, by `performance.now()`. Shared by all wires of a process. */
+  /** Time of the last response timeout of any connection to an address (`host:port`), by `performance.now()`. */
   readonly timedOutAtMs: Map<string, number>;
 }
 
-/** Longest time without a byte while an answer is due; then the connection is given up and its requests fail. */
-export const RESPONSE_TIMEOUT_MS = 5_000;
+/** A connection fails when a response is pending and the broker sends no byte for this long, in milliseconds. */
+const RESPONSE_TIMEOUT_MS = 5_000;
+/** The same for JoinGroup and SyncGroup, which a broker answers only when all members have joined. */
 const JOIN_TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 2_000;
 
+/** See the file's comment. Requests may run concurrently. */
 export class Connection {
   private current: { readonly broker: Broker; readonly connected: Promise<void> } | undefined;
   private closed = false;
   private respondedAtMs = 0;
+  private readonly address: string;
 
   constructor(
     readonly node: Node,
     readonly options: ConnectionOptions,
-  ) {}
-
-  /**
-   * Sends a request of the table in protocol.ts and waits for its answer.
-   *
-   * @throws a connection error when the answer is lost: the broker may have carried the request out all the same.
-   */
-  request<Name extends keyof Requests>(name: Name, args: Requests[Name]["args"]): Promise<Requests[Name]["answer"]> {
-    return this.use((broker) => broker.connectionPool.send(protocolOf(name, args, broker.lookupRequest)));
+  ) {
+    this.address = `${node.host}:${node.port}`;
   }
 
-  /** Sends a request that brings its own codec; throws like `request`. */
-  send<Answer>(protocol: Protocol<Answer>): Promise<Answer> {
+  /**
+   * Sends a request of the table in protocol.ts and returns the response. Error codes inside it are left to the caller.
+   *
+   * @throws {Error} a connection error when the response is lost. The broker may have executed the request.
+   */
+  request<Name extends keyof Requests>(
+    name: Name,
+    body: Requests[Name]["request"],
+  ): Promise<Requests[Name]["response"]> {
+    return this.use((broker) => broker.connectionPool.send(protocolOf(name, body, broker.lookupRequest)));
+  }
+
+  /** Sends a request that has its own codec. @throws {Error} like `request`. */
+  send<Response>(protocol: Protocol<Response>): Promise<Response> {
     return this.use((broker) => broker.connectionPool.send(protocol));
   }
 
-  private async use<Answer>(ask: (broker: Broker) => Promise<Answer>): Promise<Answer> {
+  private async use<Response>(send: (broker: Broker) => Promise<Response>): Promise<Response> {
     if (this.closed) throw new Error(`the connection to broker ${this.node.id} is closed`);
     const { timedOutAtMs } = this.options;
-    const address = `${this.node.host}:${this.node.port}`;
-    // Where one connection fell silent, those that were idle are mostly dead too, and each would be found out anew.
-    if ((timedOutAtMs.get(address) ?? -1) > this.respondedAtMs) this.disconnect();
+    // After a timeout of one connection, other idle connections to the same address are usually dead too. Reconnecting
+    // saves each of them its own timeout.
+    if ((timedOutAtMs.get(this.address) ?? -1) > this.respondedAtMs) this.disconnect();
     this.current ??= this.connect();
-    const held = this.current;
+    const current = this.current;
     try {
-      // Not only isConnected(): that is true before the broker has told which versions it speaks.
-      await held.connected;
-      if (!held.broker.isConnected()) await held.broker.connect();
-      const answer = await ask(held.broker);
+      // isConnected() is true before the broker has reported its API versions, so wait for `connected` as well.
+      await current.connected;
+      if (!current.broker.isConnected()) await current.broker.connect();
+      const response = await send(current.broker);
       this.respondedAtMs = performance.now();
-      return answer;
+      return response;
     } catch (error) {
-      if ((error as { code?: unknown }).code === RESPONSE_TIMEOUT) timedOutAtMs.set(address, performance.now());
-      // After a lost connection or answer nothing on it is trusted: a late answer must never be taken for another's.
-      if (errorAction(error) === "retry" && this.current === held) this.disconnect();
+      if ((error as { code?: unknown }).code === RESPONSE_TIMEOUT) timedOutAtMs.set(this.address, performance.now());
+      // A late response on the old connection could be matched with another request.
+      if (errorAction(error) === "retry" && this.current === current) this.disconnect();
       throw error;
     }
   }
@@ -93,7 +103,7 @@ export class Connection {
       ...security,
       socketFactory: socketFactory(RESPONSE_TIMEOUT_MS, JOIN_TIMEOUT_MS),
       connectionTimeout: CONNECT_TIMEOUT_MS,
-      // The sockets' own watch comes first; this one only ends what it cannot see, such as a stalled authentication.
+      // The socket's own timeout comes first. This one covers what the socket cannot see, such as a stalled authentication.
       requestTimeout: 2 * RESPONSE_TIMEOUT_MS,
       enforceRequestTimeout: true,
     });
@@ -101,12 +111,12 @@ export class Connection {
   }
 
   private disconnect(): void {
-    const held = this.current;
+    const { current } = this;
     this.current = undefined;
-    held?.broker.disconnect().catch(() => {});
+    current?.broker.disconnect().catch(() => {});
   }
 
-  /** Ends the connection once the requests under way are answered. */
+  /** Rejects new requests and disconnects once the requests in flight have their responses. */
   close(): void {
     this.closed = true;
     this.disconnect();

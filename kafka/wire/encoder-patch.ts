@@ -1,15 +1,16 @@
 /**
- * kafkajs 2.2.4 puts a request together by copying its body into one buffer after the other, each filled with zeros before and up to
- * twice as large: a batch was copied three times, into memory that the kernel had to provide anew each time. This keeps large parts as
- * they are until the request is whole, and copies them once.
+ * A patch for kafkajs 2.2.4, which copies the body of a request into several buffers in turn. Each is zero-filled first and
+ * up to twice as large, so a batch was copied three times. The patch keeps large parts as they are until the request is
+ * complete, and copies them once.
  */
 import Encoder from "kafkajs/src/protocol/encoder.js";
 
+/** Smaller parts are copied at once: a list entry costs more than the copy. */
 const LARGE_BYTES = 4_096;
 
-/** What an encoder holds before its own bytes. */
+/** Buffers that precede the encoder's own bytes, and their total length. */
 interface Parts {
-  readonly before: Buffer[];
+  readonly preceding: Buffer[];
   bytes: number;
 }
 const partsOf = new WeakMap<Encoder, Parts>();
@@ -18,10 +19,10 @@ const { writeBufferInternal, writeEncoder, size } = kafkajs;
 const bufferOf = Object.getOwnPropertyDescriptor(kafkajs, "buffer")!.get as (this: Encoder) => Buffer;
 
 function append(encoder: Encoder, large: readonly Buffer[]): void {
-  const parts = partsOf.get(encoder) ?? { before: [], bytes: 0 };
+  const parts = partsOf.get(encoder) ?? { preceding: [], bytes: 0 };
   partsOf.set(encoder, parts);
   for (const part of [encoder.buf.subarray(0, encoder.offset), ...large]) {
-    parts.before.push(part);
+    parts.preceding.push(part);
     parts.bytes += part.length;
   }
   encoder.buf = Buffer.alloc(64);
@@ -36,7 +37,7 @@ kafkajs.writeBufferInternal = function (buffer) {
 kafkajs.writeEncoder = function (other) {
   const parts = partsOf.get(other);
   if (!parts) return writeEncoder.call(this, other);
-  append(this, [...parts.before, bufferOf.call(other)]);
+  append(this, [...parts.preceding, bufferOf.call(other)]);
   return this;
 };
 
@@ -49,7 +50,7 @@ Object.defineProperty(kafkajs, "buffer", {
     const parts = partsOf.get(this);
     const own = bufferOf.call(this);
     if (!parts) return own;
-    this.buf = Buffer.concat([...parts.before, own]);
+    this.buf = Buffer.concat([...parts.preceding, own]);
     this.offset = this.buf.length;
     partsOf.delete(this);
     return this.buf;

@@ -1,13 +1,13 @@
 /**
- * The parts of kafkajs 2.2.4 that its own types leave out and that the seam stands on: one connection to one broker, and
- * the requests' codecs. Pinned to that version in package.json; the conformance suite is what an upgrade must pass.
+ * Types for the internal modules of kafkajs 2.2.4 that this room uses: the connection to one broker and the codecs of
+ * requests. package.json pins the version; an upgrade must pass the conformance suite.
  */
 declare module "kafkajs/src/broker/index.js" {
   import type { RootLogger } from "kafkajs/src/loggers/index.js";
   import type ConnectionPool from "kafkajs/src/network/connectionPool.js";
   import type { Lookup } from "kafkajs/src/protocol/requests/index.js";
 
-  /** One broker: connects, asks for the API versions, authenticates. */
+  /** One broker: connects, requests the API versions, authenticates. */
   export default class Broker {
     constructor(options: {
       connectionPool: ConnectionPool;
@@ -17,7 +17,7 @@ declare module "kafkajs/src/broker/index.js" {
       authenticationTimeout?: number;
     });
     readonly connectionPool: ConnectionPool;
-    /** Usable once connected. */
+    /** Available once connected. */
     readonly lookupRequest: Lookup;
     isConnected(): boolean;
     connect(): Promise<void>;
@@ -30,7 +30,7 @@ declare module "kafkajs/src/network/connectionPool.js" {
   import type { RootLogger } from "kafkajs/src/loggers/index.js";
   import type { Protocol } from "kafkajs/src/protocol/requests/index.js";
 
-  /** Two sockets to one broker: one for fetches, one for the rest. Each is connected when first used. */
+  /** Two sockets to one broker: one for fetches, one for other requests. Each connects at its first request. */
   export default class ConnectionPool {
     constructor(options: {
       host: string;
@@ -44,7 +44,7 @@ declare module "kafkajs/src/network/connectionPool.js" {
       ssl?: KafkaConfig["ssl"];
       sasl?: KafkaConfig["sasl"];
     });
-    send<Answer>(protocol: Protocol<Answer>): Promise<Answer>;
+    send<Response>(protocol: Protocol<Response>): Promise<Response>;
   }
 }
 
@@ -66,12 +66,12 @@ declare module "kafkajs/src/loggers/index.js" {
 }
 
 declare module "kafkajs/src/protocol/requests/index.js" {
-  /** What kafkajs writes to a socket: its size-less body. */
+  /** The body of a request, without its length. */
   export interface Encoded {
     readonly buf: Buffer;
     readonly buffer: Buffer;
   }
-  export interface Protocol<Answer> {
+  export interface Protocol<Response> {
     readonly request: {
       readonly apiKey: number;
       readonly apiVersion: number;
@@ -79,15 +79,15 @@ declare module "kafkajs/src/protocol/requests/index.js" {
       readonly encode: () => Promise<Encoded>;
     };
     readonly response: {
-      readonly decode: (body: Buffer) => Promise<Answer>;
-      readonly parse: (answer: Answer) => Promise<Answer>;
+      readonly decode: (body: Buffer) => Promise<Response>;
+      readonly parse: (response: Response) => Promise<Response>;
     };
     readonly requestTimeout?: number;
     readonly logResponseError?: boolean;
   }
   export interface Definition {
     readonly versions: readonly string[];
-    protocol(at: { version: number }): (args: object) => Protocol<unknown>;
+    protocol(options: { version: number }): (args: object) => Protocol<unknown>;
   }
   export type Lookup = (apiKey: number, definition: Definition) => (args: object) => Protocol<unknown>;
   export const requests: Readonly<Record<string, Definition>>;
@@ -133,7 +133,7 @@ declare module "kafkajs/src/protocol/decoder.js" {
 declare module "kafkajs/src/protocol/requests/fetch/v4/decodeMessages.js" {
   import type Decoder from "kafkajs/src/protocol/decoder.js";
 
-  /** kafkajs' own reader of record batches, which the tests of ours compare with. */
+  /** kafkajs' decoder of record batches. The tests compare it with record-batch/decode.ts. */
   const decodeMessages: (
     decoder: Decoder,
   ) => Promise<readonly { key: Buffer | null; value: Buffer | null; offset: string }[]>;

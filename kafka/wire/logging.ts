@@ -1,8 +1,11 @@
-/** kafkajs' log lines in ours: at debug, because what it calls an error is mostly a broker that is away and will be retried. */
+/** Sends kafkajs' log lines to the logger of this process, at level debug: its errors are mostly retried. */
 import { type LogEntry, logLevel } from "kafkajs";
 import type { Logger } from "../../observability/logger.ts";
 
-/** For kafkajs' `logLevel` and `logCreator`. Lines below its "info" are not even made unless ours is at trace. */
+/**
+ * Returns kafkajs' options `level` and `logCreator`. kafkajs' debug lines are written at level trace. kafkajs formats no
+ * line that the logger would drop.
+ */
 export function kafkajsLogging(logger: Logger) {
   return {
     level: logger.isLevelEnabled("trace")

@@ -1,18 +1,21 @@
 /**
- * The requests that the seam sends, typed. kafkajs encodes and decodes them; the error codes inside the answers are left to
- * the caller, since kafkajs' own check throws away a whole answer for one failed partition, and knows no code above 88.
+ * The requests whose codecs kafkajs provides, with types. Callers check the error codes inside responses: kafkajs' own
+ * check discards a whole response for one failed partition, and knows no code above 88. produce-request.ts and
+ * fetch-request.ts have codecs of their own.
  */
 import type { RootLogger } from "kafkajs/src/loggers/index.js";
-import Decoder from "kafkajs/src/protocol/decoder.js";
-import Encoder from "kafkajs/src/protocol/encoder.js";
 import apiKeys from "kafkajs/src/protocol/requests/apiKeys.js";
 import { type Lookup, type Protocol, requests } from "kafkajs/src/protocol/requests/index.js";
 
 export type { RootLogger };
 
-/** Readers see what is committed, and what belongs to no transaction; never what a writer may yet take back. */
+/** Kafka's isolation level: readers get committed records and records outside transactions, never those of open ones. */
 export const READ_COMMITTED = 1;
 
+/** What a coordinator coordinates: a consumer group or a transactional id. */
+export const coordinatorType = { group: 0, transaction: 1 } as const;
+
+/** Partitions of one topic, as requests and responses group them. */
 export interface ByTopic<Partition> {
   readonly topic: string;
   readonly partitions: readonly Partition[];
@@ -22,38 +25,39 @@ interface Producer {
   readonly producerId: string;
   readonly producerEpoch: number;
 }
-interface Static {
-  /** Name of a static member (KIP-345); null for one without. */
+interface StaticMember {
+  /** The id of a static member (KIP-345), or null for a dynamic one. */
   readonly groupInstanceId: string | null;
 }
-interface Member {
+interface GroupMember {
   readonly groupId: string;
   readonly groupGenerationId: number;
   readonly memberId: string;
 }
-interface Coded {
+interface WithErrorCode {
   readonly errorCode: number;
 }
-interface CodedPartition extends Coded {
+/** The result for one partition. Error code 0 means success. */
+export interface PartitionResult extends WithErrorCode {
   readonly partition: number;
 }
 
-/** Lists of partitions as requests want them: each topic named once. */
-export function byTopic<At extends { readonly topic: string }, Partition>(
-  parts: readonly At[],
-  partitionOf: (part: At) => Partition,
+/** Groups items by topic, in the form that requests need. */
+export function byTopic<Item extends { readonly topic: string }, Partition>(
+  items: readonly Item[],
+  toPartition: (item: Item) => Partition,
 ): ByTopic<Partition>[] {
-  return [...Map.groupBy(parts, ({ topic }) => topic)].map(([topic, of]) => ({
+  return [...Map.groupBy(items, ({ topic }) => topic)].map(([topic, group]) => ({
     topic,
-    partitions: of.map(partitionOf),
+    partitions: group.map(toPartition),
   }));
 }
 
-/** Every request by its kafkajs name: what it takes and what it answers. Offsets and ids of 64 bits are strings. */
+/** Each request by its kafkajs name. Offsets and 64-bit ids are strings. */
 export interface Requests {
   Metadata: {
-    args: { topics: readonly string[]; allowAutoTopicCreation: false };
-    answer: {
+    request: { topics: readonly string[]; allowAutoTopicCreation: false };
+    response: {
       brokers: readonly { nodeId: number; host: string; port: number }[];
       clusterId: string | null;
       controllerId: number;
@@ -71,43 +75,42 @@ export interface Requests {
     };
   };
   GroupCoordinator: {
-    /** 0 for a consumer group, 1 for a transactional id. */
-    args: { groupId: string; coordinatorType: 0 | 1 };
-    answer: Coded & { coordinator: { nodeId: number; host: string; port: number } };
+    request: { groupId: string; coordinatorType: (typeof coordinatorType)[keyof typeof coordinatorType] };
+    response: WithErrorCode & { coordinator: { nodeId: number; host: string; port: number } };
   };
   ListOffsets: {
-    /** -1 for the end of the partition, -2 for its beginning. */
-    args: {
+    /** `timestamp`: -1 for the end of the partition, -2 for its beginning. */
+    request: {
       replicaId: -1;
       isolationLevel: typeof READ_COMMITTED;
       topics: readonly ByTopic<{ partition: number; timestamp: number }>[];
     };
-    answer: { responses: readonly ByTopic<CodedPartition & { offset: string }>[] };
+    response: { responses: readonly ByTopic<PartitionResult & { offset: string }>[] };
   };
   InitProducerId: {
-    args: { transactionalId: string; transactionTimeout: number };
-    answer: Coded & { producerId: string; producerEpoch: number };
+    request: { transactionalId: string; transactionTimeout: number };
+    response: WithErrorCode & { producerId: string; producerEpoch: number };
   };
   AddPartitionsToTxn: {
-    args: Producer & { topics: readonly ByTopic<number>[] };
-    answer: { errors: readonly { topic: string; partitionErrors: readonly CodedPartition[] }[] };
+    request: Producer & { topics: readonly ByTopic<number>[] };
+    response: { errors: readonly { topic: string; partitionErrors: readonly PartitionResult[] }[] };
   };
-  EndTxn: { args: Producer & { transactionResult: boolean }; answer: Coded };
+  EndTxn: { request: Producer & { transactionResult: boolean }; response: WithErrorCode };
   DescribeConfigs: {
-    /** `type` 2: a topic. No names: all settings. */
-    args: {
+    /** `type` 2 is a topic. No `configNames` means all of them. */
+    request: {
       resources: readonly { type: 2; name: string; configNames: readonly string[] }[];
       includeSynonyms: false;
     };
-    answer: {
-      resources: readonly (Coded & {
+    response: {
+      resources: readonly (WithErrorCode & {
         resourceName: string;
         configEntries: readonly { configName: string; configValue: string | null }[];
       })[];
     };
   };
   CreateTopics: {
-    args: {
+    request: {
       topics: readonly {
         topic: string;
         numPartitions: number;
@@ -117,10 +120,10 @@ export interface Requests {
       validateOnly: false;
       timeout: number;
     };
-    answer: { topicErrors: readonly { topic: string; errorCode: number; errorMessage?: string | null }[] };
+    response: { topicErrors: readonly { topic: string; errorCode: number; errorMessage?: string | null }[] };
   };
   JoinGroup: {
-    args: Static & {
+    request: StaticMember & {
       groupId: string;
       sessionTimeout: number;
       rebalanceTimeout: number;
@@ -128,7 +131,7 @@ export interface Requests {
       protocolType: "consumer";
       groupProtocols: readonly { name: string; metadata: Buffer }[];
     };
-    answer: Coded & {
+    response: WithErrorCode & {
       generationId: number;
       groupProtocol: string;
       leaderId: string;
@@ -137,145 +140,36 @@ export interface Requests {
     };
   };
   SyncGroup: {
-    args: Static & {
+    request: StaticMember & {
       groupId: string;
       generationId: number;
       memberId: string;
       groupAssignment: readonly { memberId: string; memberAssignment: Buffer }[];
     };
-    answer: Coded & { memberAssignment: Buffer };
+    response: WithErrorCode & { memberAssignment: Buffer };
   };
-  Heartbeat: { args: Member & Static; answer: Coded };
-  LeaveGroup: { args: Static & { groupId: string; memberId: string }; answer: Partial<Coded> };
+  Heartbeat: { request: GroupMember & StaticMember; response: WithErrorCode };
+  LeaveGroup: { request: StaticMember & { groupId: string; memberId: string }; response: Partial<WithErrorCode> };
   OffsetCommit: {
-    args: Member & { topics: readonly ByTopic<{ partition: number; offset: string }>[] };
-    answer: { responses: readonly ByTopic<CodedPartition>[] };
+    request: GroupMember & { topics: readonly ByTopic<{ partition: number; offset: string }>[] };
+    response: { responses: readonly ByTopic<PartitionResult>[] };
   };
   OffsetFetch: {
-    args: { groupId: string; topics: readonly ByTopic<{ partition: number }>[] };
-    answer: Coded & { responses: readonly ByTopic<CodedPartition & { offset: string }>[] };
+    request: { groupId: string; topics: readonly ByTopic<{ partition: number }>[] };
+    response: WithErrorCode & { responses: readonly ByTopic<PartitionResult & { offset: string }>[] };
   };
 }
 
-const keepErrorCodes = async <Answer>(answer: Answer) => answer;
+/** Replaces kafkajs' check of the error codes in a response. */
+export const keepErrorCodes = async <Response>(response: Response) => response;
 
-/** A request in the newest version that both kafkajs and the broker know. */
+/** Builds a request in the newest version that both kafkajs and the broker support. */
 export function protocolOf<Name extends keyof Requests>(
   name: Name,
-  args: Requests[Name]["args"],
+  body: Requests[Name]["request"],
   lookup: Lookup,
-): Protocol<Requests[Name]["answer"]> {
-  // The map above is what kafkajs' untyped codecs were read to take and give.
-  const protocol = lookup(apiKeys[name]!, requests[name]!)(args) as Protocol<Requests[Name]["answer"]>;
+): Protocol<Requests[Name]["response"]> {
+  // kafkajs' codecs have no types. `Requests` was written from their source.
+  const protocol = lookup(apiKeys[name]!, requests[name]!)(body) as Protocol<Requests[Name]["response"]>;
   return { ...protocol, response: { decode: protocol.response.decode, parse: keepErrorCodes } };
-}
-
-/** One encoded batch on its way to its partition. */
-export interface ProducePartition {
-  readonly topic: string;
-  readonly partition: number;
-  readonly batch: Buffer;
-  /** Of the transaction that the batch belongs to; null for a batch outside any. */
-  readonly transactionalId: string | null;
-}
-export interface ProduceResponse extends CodedPartition {
-  readonly topic: string;
-  /** Offset of the batch's first record; -1 with an error. */
-  readonly baseOffset: number;
-}
-
-/** Produce, version 7, acknowledged by all in-sync replicas: batches as they are, each for another partition, of one transactional id. */
-export function produceRequest(
-  parts: readonly ProducePartition[],
-  timeoutMs: number,
-): Protocol<readonly ProduceResponse[]> {
-  const encode = async () => {
-    const topics = byTopic(parts, (part) => part);
-    const transactionalId = parts[0]?.transactionalId ?? null;
-    const body = new Encoder()
-      .writeString(transactionalId)
-      .writeInt16(-1)
-      .writeInt32(timeoutMs)
-      .writeInt32(topics.length);
-    for (const { topic, partitions } of topics) {
-      body.writeString(topic).writeInt32(partitions.length);
-      // Not writeBytes: it makes room for the whole batch first.
-      for (const { partition, batch } of partitions)
-        body.writeInt32(partition).writeInt32(batch.length).writeBuffer(batch);
-    }
-    return body;
-  };
-  const decode = async (body: Buffer) =>
-    new Decoder(body)
-      .readArray((d) => {
-        const topic = d.readString();
-        return d.readArray((p) => {
-          const answer = {
-            topic,
-            partition: p.readInt32(),
-            errorCode: p.readInt16(),
-            baseOffset: Number(p.readInt64()),
-          };
-          p.readInt64(); // log append time
-          p.readInt64(); // log start offset
-          return answer;
-        });
-      })
-      .flat();
-  return {
-    request: { apiKey: apiKeys.Produce!, apiVersion: 7, apiName: "Produce", encode },
-    response: { decode, parse: keepErrorCodes },
-    logResponseError: false,
-  };
-}
-
-export interface FetchPartition {
-  readonly topic: string;
-  readonly partition: number;
-  readonly fetchOffset: number;
-  readonly maxBytes: number;
-}
-export interface FetchResponse extends CodedPartition {
-  readonly topic: string;
-  readonly highWatermark: number;
-  /** Transactions whose records in `bytes` do not count. */
-  readonly abortedTransactions: readonly { producerId: bigint; firstOffset: number }[];
-  readonly bytes: Buffer;
-}
-
-/** Fetch, version 11, of everything before the first open transaction. */
-export function fetchRequest(
-  parts: readonly FetchPartition[],
-  limits: { maxWaitMs: number; maxBytes: number },
-): Protocol<{ errorCode: number; parts: readonly FetchResponse[] }> {
-  const protocol = requests.Fetch!.protocol({ version: 11 })({
-    maxWaitTime: limits.maxWaitMs,
-    minBytes: 1,
-    maxBytes: limits.maxBytes,
-    isolationLevel: READ_COMMITTED,
-    topics: byTopic(parts, (part) => part),
-  });
-  const decode = async (body: Buffer) => {
-    const d = new Decoder(body);
-    d.readInt32(); // throttle time
-    const errorCode = d.readInt16();
-    d.readInt32(); // session
-    const answers = d.readArray((t) => {
-      const topic = t.readString();
-      return t.readArray((p) => fetchedPartition(topic, p));
-    });
-    return { errorCode, parts: answers.flat() };
-  };
-  return { ...protocol, response: { decode, parse: keepErrorCodes } };
-}
-
-function fetchedPartition(topic: string, d: Decoder): FetchResponse {
-  const partition = d.readInt32();
-  const errorCode = d.readInt16();
-  const highWatermark = Number(d.readInt64());
-  d.readInt64(); // last stable offset
-  d.readInt64(); // log start offset
-  const abortedTransactions = d.readArray((a) => ({ producerId: a.readInt64(), firstOffset: Number(a.readInt64()) }));
-  d.readInt32(); // preferred read replica
-  return { topic, partition, errorCode, highWatermark, abortedTransactions, bytes: d.readBytes() ?? Buffer.alloc(0) };
 }

@@ -2,13 +2,13 @@ import { expect, test } from "bun:test";
 import { once } from "node:events";
 import { socketFactory } from "./socket.ts";
 
-test("a connection that is given up again and again gathers no listeners, before it failed and after", async () => {
+test("repeated unref calls on a socket add no listeners, neither before nor after its connection failed", async () => {
   const socket = socketFactory(
     1_000,
     1_000,
   )({
     host: "127.0.0.1",
-    // The discard port: nobody listens there.
+    // The discard port. No process listens on it.
     port: 9,
     ssl: undefined as never,
     onConnect: () => {},

@@ -1,25 +1,28 @@
 /**
- * Sockets to brokers. kafkajs times requests out but goes on using the connection, so a peer that is gone without a word (a
- * half-open connection) would be asked for ever. Here a connection that owes an answer for too long is destroyed: all its
- * requests then fail at once, and the next one connects anew.
+ * Sockets to brokers. kafkajs times out a request but keeps using its connection, so a half-open connection would time out
+ * every request. These sockets close when a response is overdue: all requests on them fail at once, and the next request
+ * reconnects.
  */
 import net from "node:net";
 import tls from "node:tls";
 import type { ISocketFactory } from "kafkajs";
 
+/** API keys of the requests that may wait for other members of the group. */
 const JOIN_GROUP = 11;
 const SYNC_GROUP = 14;
-const CHECK_MS = 250;
+const CHECK_INTERVAL_MS = 250;
 
-/** The `code` of the error that ends a connection which owes an answer for too long; kafkajs hands it on. */
-export const RESPONSE_TIMEOUT = "ESILENT";
+/** `code` of the error that closes a connection whose response is overdue. kafkajs passes the error on. */
+export const RESPONSE_TIMEOUT = "ERESPONSETIMEOUT";
 
 /**
- * @param timeoutMs without a byte from the broker while an answer is due.
- * @param joinPatienceMs the same while a consumer group gathers its members, which a broker may keep waiting for.
+ * Makes sockets that close themselves when the broker sends no byte for too long while a response is pending.
+ *
+ * @param timeoutMs the limit in milliseconds.
+ * @param joinTimeoutMs the limit while a JoinGroup or SyncGroup is pending.
  */
 export const socketFactory =
-  (timeoutMs: number, joinPatienceMs: number): ISocketFactory =>
+  (timeoutMs: number, joinTimeoutMs: number): ISocketFactory =>
   ({ host, port, ssl, onConnect }) => {
     const name = net.isIP(host) ? {} : { servername: host };
     const socket = ssl
@@ -27,80 +30,80 @@ export const socketFactory =
       : net.connect({ host, port }, onConnect);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 10_000);
-    watch(socket, timeoutMs, joinPatienceMs);
+    closeOnResponseTimeout(socket, timeoutMs, joinTimeoutMs);
     unrefOnce(socket);
     return socket;
   };
 
 /**
- * kafkajs unrefs a socket each time that it gives its connection up, also when there is none any more. One that is not connected keeps
- * that for later, as one more listener each time: after a broker's death the runtime warned of a leak of them.
+ * kafkajs calls `unref` on a socket at every disconnect, also when it is already closed. A socket that is not connected adds
+ * a listener each time: after a broker's death the runtime warned of a listener leak.
  */
 function unrefOnce(socket: net.Socket): void {
   const unref = socket.unref.bind(socket);
-  let asked = false;
+  let called = false;
   socket.unref = () => {
-    if (!asked && !socket.destroyed) unref();
-    asked = true;
+    if (!called && !socket.destroyed) unref();
+    called = true;
     return socket;
   };
 }
 
-function watch(socket: net.Socket, timeoutMs: number, joinPatienceMs: number): void {
+function closeOnResponseTimeout(socket: net.Socket, timeoutMs: number, joinTimeoutMs: number): void {
   const frames = new FrameCounter();
-  let due = 0;
-  let joining = false;
+  let pendingResponses = 0;
+  let isJoining = false;
   let silentChecks = 0;
 
   const write = socket.write.bind(socket) as (data: Buffer, encoding?: BufferEncoding) => boolean;
-  // kafkajs writes each request whole, in one call: its length, then its API key.
+  // kafkajs writes each request in one call: its length, then its API key.
   socket.write = ((data: Buffer, encoding?: BufferEncoding) => {
-    if (due++ === 0) silentChecks = 0;
+    if (pendingResponses++ === 0) silentChecks = 0;
     const apiKey = data.length >= 6 ? data.readInt16BE(4) : -1;
-    joining ||= apiKey === JOIN_GROUP || apiKey === SYNC_GROUP;
+    isJoining ||= apiKey === JOIN_GROUP || apiKey === SYNC_GROUP;
     return write(data, encoding);
   }) as typeof socket.write;
 
   socket.on("data", (chunk: Buffer) => {
     silentChecks = 0;
-    due = Math.max(0, due - frames.ended(chunk));
-    if (due === 0) joining = false;
+    pendingResponses = Math.max(0, pendingResponses - frames.countCompleted(chunk));
+    if (pendingResponses === 0) isJoining = false;
   });
 
-  // Counts checks, not time: a process that was itself suspended must not blame its peers when it goes on.
+  // Counts checks instead of reading the clock: after this process was suspended, brokers must not count as silent.
   const timer = setInterval(() => {
-    if (due === 0) return;
-    const limitMs = joining ? joinPatienceMs : timeoutMs;
-    if (++silentChecks * CHECK_MS <= limitMs) return;
-    const error = new Error(`no answer from the broker for ${limitMs} ms; the connection is given up`);
+    if (pendingResponses === 0) return;
+    const limitMs = isJoining ? joinTimeoutMs : timeoutMs;
+    if (++silentChecks * CHECK_INTERVAL_MS <= limitMs) return;
+    const error = new Error(`no response from the broker for ${limitMs} ms; closing the connection`);
     socket.destroy(Object.assign(error, { code: RESPONSE_TIMEOUT }));
-  }, CHECK_MS);
+  }, CHECK_INTERVAL_MS);
   timer.unref?.();
   socket.on("close", () => clearInterval(timer));
 }
 
-/** Counts answers: each is four bytes of length and that many bytes, cut anywhere by the network. */
+/** Counts responses in the byte stream. Each is a length of four bytes and that many bytes, in chunks of any size. */
 class FrameCounter {
   private header = Buffer.alloc(4);
   private headerBytes = 0;
-  private bodyLeft = 0;
+  private remainingBody = 0;
 
-  /** Frames that end in this chunk. */
-  ended(chunk: Buffer): number {
+  /** Returns how many responses end in this chunk. */
+  countCompleted(chunk: Buffer): number {
     let count = 0;
-    for (let at = 0; at < chunk.length; ) {
-      if (this.bodyLeft > 0) {
-        const step = Math.min(this.bodyLeft, chunk.length - at);
-        at += step;
-        this.bodyLeft -= step;
-        if (this.bodyLeft === 0) count++;
+    for (let position = 0; position < chunk.length; ) {
+      if (this.remainingBody > 0) {
+        const step = Math.min(this.remainingBody, chunk.length - position);
+        position += step;
+        this.remainingBody -= step;
+        if (this.remainingBody === 0) count++;
         continue;
       }
-      this.header[this.headerBytes++] = chunk[at++]!;
+      this.header[this.headerBytes++] = chunk[position++]!;
       if (this.headerBytes < 4) continue;
       this.headerBytes = 0;
-      this.bodyLeft = this.header.readInt32BE(0);
-      if (this.bodyLeft <= 0) count++;
+      this.remainingBody = this.header.readInt32BE(0);
+      if (this.remainingBody <= 0) count++;
     }
     return count;
   }

@@ -1,11 +1,11 @@
 /**
- * kafkajs 2.2.4 plans a timer after every answer, with a delay of minus the time since 1970 when nothing is throttled: each
- * costs a wake-up, and newer runtimes print a TimeoutNegativeWarning to the user's terminal (tulios/kafkajs#1751). This
- * keeps the timers that have something to wait for.
+ * A patch for kafkajs 2.2.4, which schedules a timer after every response even when no request is throttled. Its delay is
+ * then minus the time since 1970: each costs a wake-up, and newer runtimes print a TimeoutNegativeWarning
+ * (tulios/kafkajs#1751). The patch keeps only timers that have a request to wait for.
  */
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 
-const plan = RequestQueue.prototype.scheduleCheckPendingRequests;
+const schedule = RequestQueue.prototype.scheduleCheckPendingRequests;
 RequestQueue.prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
-  if (this.pending.length > 0 || this.throttledUntil > Date.now()) plan.call(this);
+  if (this.pending.length > 0 || this.throttledUntil > Date.now()) schedule.call(this);
 };

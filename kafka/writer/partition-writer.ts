@@ -1,55 +1,76 @@
-/** A writer's way into one partition: writes wait in a row, batches go out one at a time and are numbered. */
+/** Writes to one partition: queues writes, and sends numbered batches one at a time. */
 import type { Logger } from "../../observability/logger.ts";
 import { type OutgoingRecord, partitionKey, RecordRejectedError, type TopicPartition } from "../log.ts";
 import { encodeBatch } from "../record-batch/encode.ts";
-import { BrokerError, throwOnError } from "../wire/broker-errors.ts";
+import { BrokerError, errorCodes, throwOnError } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
-import { retryRequest } from "../wire/retry-request.ts";
+import { type RetryRequestOptions, retryRequest } from "../wire/retry-request.ts";
 import type { Fence } from "./fence.ts";
 import type { Sender } from "./sender.ts";
 import type { WriterState } from "./writer-state.ts";
 
-/** Most writes that may wait for one partition. */
-const WAITING_WRITES = 1_000;
-/** Sequence numbers end here; no writer lives long enough to come near at 29,000 records a second in one partition. */
+const MAX_QUEUED_WRITES = 1_000;
+/** A writer would need 29,000 records a second in one partition to reach it within its 20 hours. */
 const LAST_SEQUENCE = 2 ** 31 - 1;
 
-/** MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE, INVALID_RECORD: nothing of the batch is stored and its sequence is not used. */
-const refusals = new Set([10, 18, 87]);
+/** With these errors nothing of the batch is stored, and its sequence numbers are free again. */
+const rejections: ReadonlySet<number> = new Set([
+  errorCodes.MESSAGE_TOO_LARGE,
+  errorCodes.RECORD_LIST_TOO_LARGE,
+  errorCodes.INVALID_RECORD,
+]);
 
+/** What every writer needs. */
 export interface WriterDeps {
   readonly cluster: Cluster;
   readonly sender: Sender;
   readonly logger: Logger;
-  /** How long one batch is tried before its outcome counts as unknown. */
+  /** Time limit for one batch in milliseconds. After it, the outcome counts as unknown. */
   readonly timeoutMs: number;
 }
 
+/** One call of `LogWriter.write`. */
 export interface PendingWrite {
   readonly records: readonly OutgoingRecord[];
+  /** Takes the offset of the first record. */
   readonly resolve: (offset: number) => void;
   readonly reject: (error: unknown) => void;
 }
 
+/** See the file's comment. The writer that owns it takes writes from `queue` and calls `append`. */
 export class PartitionWriter {
   readonly queue: PendingWrite[] = [];
   private sequence = 0;
+  private readonly retryOptions: RetryRequestOptions;
 
-  /** @param transactionalId of the transaction that the batches belong to; null for batches outside any. */
+  /** @param transactionalId the transaction of all batches, or null for batches outside transactions. */
   constructor(
     readonly topicPartition: TopicPartition,
     readonly deps: WriterDeps,
     readonly fence: Fence,
     readonly state: WriterState,
     readonly transactionalId: string | null,
-  ) {}
+  ) {
+    const { cluster, timeoutMs, logger } = deps;
+    this.retryOptions = {
+      what: `writing to ${partitionKey(topicPartition)}`,
+      timeoutMs,
+      signal: state.signal,
+      beforeRetry: () => cluster.refresh(),
+      onRetry: (error) => logger.debug({ err: error, writer: state.name, ...topicPartition }, "retrying a batch"),
+    };
+  }
 
-  /** Puts a write in the row. Resolves with its first offset when `waiting` has been carried out by whoever works here. */
+  /**
+   * Queues a write. The promise settles when the owner has processed it.
+   *
+   * @throws {Error} without records, or when 1,000 writes are queued.
+   */
   enqueue(records: readonly OutgoingRecord[]): Promise<number> {
-    if (records.length === 0) throw new Error(`nothing to write to ${partitionKey(this.topicPartition)}`);
-    if (this.queue.length >= WAITING_WRITES)
+    if (records.length === 0) throw new Error(`a write to ${partitionKey(this.topicPartition)} has no records`);
+    if (this.queue.length >= MAX_QUEUED_WRITES)
       throw new Error(
-        `${WAITING_WRITES} writes already wait for ${partitionKey(this.topicPartition)}; await some before the next`,
+        `${MAX_QUEUED_WRITES} writes to ${partitionKey(this.topicPartition)} are already queued; await some of them first`,
       );
     return new Promise((resolve, reject) => {
       this.queue.push({ records, resolve, reject });
@@ -57,41 +78,30 @@ export class PartitionWriter {
   }
 
   /**
-   * Stores one batch. After a failure that may pass, the same bytes go out again, to whoever leads then: the broker knows a
-   * batch by its sequence number, and answers a second copy with the first one's offset. Never two at a time.
+   * Stores one batch. After a transient error the same bytes are sent again, to the current leader. The broker recognizes
+   * the sequence number and returns the first copy's offset. Calls must not overlap.
    *
    * @returns the offset of the first record.
-   * @throws {RecordRejectedError} when nothing was stored and the lane can go on; anything else means that the writer must end.
+   * @throws {RecordRejectedError} when nothing was stored and the next batch can follow.
+   * @throws {Error} every other error: the outcome is unknown, so the writer must end.
    */
   async append(records: readonly OutgoingRecord[]): Promise<number> {
     this.state.throwIfDead();
     if (this.sequence + records.length > LAST_SEQUENCE) throw new Error("its sequence numbers are used up");
-    const { cluster, sender, timeoutMs, logger } = this.deps;
-    const { topic, partition } = this.topicPartition;
-    const { transactionalId } = this;
-    const by = { ...this.fence, firstSequence: this.sequence, isTransactional: transactionalId !== null };
-    const batch = encodeBatch(records, by, Date.now());
-    const options = {
-      what: `writing to ${partitionKey(this.topicPartition)}`,
-      timeoutMs: timeoutMs,
-      signal: this.state.signal,
-      beforeRetry: () => cluster.refresh(),
-      onRetry: (error: unknown) =>
-        logger.debug({ err: error, writer: this.state.name, ...this.topicPartition }, "a batch is sent again"),
-    };
-    const offset = await retryRequest(options, async () => {
-      const answer = await sender.send(await cluster.leader(this.topicPartition), {
-        topic,
-        partition,
-        batch,
-        transactionalId,
-      });
-      if (refusals.has(answer.errorCode))
-        throw new RecordRejectedError(this.topicPartition, new BrokerError(answer.errorCode, "produce").message);
-      throwOnError(answer.errorCode, `produce to ${partitionKey(this.topicPartition)}`);
-      return answer.baseOffset;
+    const { cluster, sender } = this.deps;
+    const { topicPartition, transactionalId } = this;
+    const { topic, partition } = topicPartition;
+    const producer = { ...this.fence, firstSequence: this.sequence, isTransactional: transactionalId !== null };
+    const batch = encodeBatch(records, producer, Date.now());
+    const offset = await retryRequest(this.retryOptions, async () => {
+      const leader = await cluster.leader(topicPartition);
+      const { errorCode, baseOffset } = await sender.send(leader, { topic, partition, batch, transactionalId });
+      if (rejections.has(errorCode))
+        throw new RecordRejectedError(topicPartition, new BrokerError(errorCode, "produce").message);
+      throwOnError(errorCode, `produce to ${partitionKey(topicPartition)}`);
+      return baseOffset;
     });
-    if (offset < 0) throw new Error(`${partitionKey(this.topicPartition)} took the batch and did not say where`);
+    if (offset < 0) throw new Error(`${partitionKey(topicPartition)} stored the batch without reporting its offset`);
     this.sequence += records.length;
     return offset;
   }

@@ -1,29 +1,29 @@
 /**
- * Carries encoded batches to brokers. A broker answers the produce requests of one connection one at a time, in order, and
- * only when all replicas have them; so each broker gets a few connections ("lanes"), each with one request under way, and
- * whatever has become ready meanwhile travels together in the next one.
+ * Sends encoded batches to brokers. A broker handles the produce requests of one connection one at a time and responds when
+ * all replicas have the batches. So the sender uses a few connections per broker, each with one request in flight. Batches
+ * that become ready meanwhile share the next request.
  */
-
 import { partitionKey } from "../log.ts";
 import { NoBrokerError } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
 import type { Connection, Node } from "../wire/connection.ts";
-import { type ProducePartition, type ProduceResponse, produceRequest } from "../wire/protocol.ts";
+import { type ProducePartition, type ProduceResponse, produceRequest } from "../wire/produce-request.ts";
 
-const LANES = 3;
-/** Most bytes of batches in one request, unless a single batch is larger. */
-const REQUEST_BYTES = 4_000_000;
-/** How long a broker may wait for its replicas; shorter than the sockets' patience, so that its answer comes first. */
-const REPLICAS_MS = 4_000;
-/** An answer that takes this long makes us ask whether the broker still leads, and again after as long. */
-const LATE_MS = 1_000;
+const CONNECTIONS_PER_BROKER = 3;
+/** Limit for the batches of one request. A single larger batch gets a request of its own. */
+const MAX_REQUEST_BYTES = 4_000_000;
+/** How long a broker waits for its replicas. Shorter than the response timeout, so that its response comes first. */
+const ACK_TIMEOUT_MS = 4_000;
+/** While a response is pending, the leaders are checked this often. */
+const LEADER_CHECK_MS = 1_000;
 
-interface Parcel {
+interface PendingBatch {
   readonly part: ProducePartition;
-  readonly resolve: (answer: ProduceResponse) => void;
+  readonly resolve: (response: ProduceResponse) => void;
   readonly reject: (error: unknown) => void;
 }
 
+/** See the file's comment. All writers of a process share one. */
 export class Sender {
   private readonly brokers = new Map<string, BrokerSender>();
 
@@ -32,8 +32,9 @@ export class Sender {
   /**
    * Sends a batch to a broker.
    *
-   * @returns the broker's answer for it, which may be an error code.
-   * @throws a connection error when it is not known whether the batch was stored.
+   * @returns the broker's response, which may be an error code.
+   * @throws {Error} a connection error: the batch may or may not be stored.
+   * @throws {NoBrokerError} when the partition has another leader now: the batch may or may not be stored.
    */
   send(node: Node, part: ProducePartition): Promise<ProduceResponse> {
     const key = `${node.id} ${node.host}:${node.port}`;
@@ -45,99 +46,105 @@ export class Sender {
     return broker.send(part);
   }
 
+  /** Closes all connections. */
   close(): void {
     for (const broker of this.brokers.values()) broker.close();
   }
 }
 
 class BrokerSender {
-  private readonly lanes: readonly Connection[];
+  private readonly connections: readonly Connection[];
   private readonly idle: Connection[];
-  private waiting: Parcel[] = [];
-  private flushing = false;
+  private pending: PendingBatch[] = [];
+  private isFlushScheduled = false;
 
   constructor(
     readonly node: Node,
     readonly cluster: Cluster,
   ) {
-    this.lanes = Array.from({ length: LANES }, () => cluster.dedicatedConnection(node));
-    this.idle = [...this.lanes];
+    this.connections = Array.from({ length: CONNECTIONS_PER_BROKER }, () => cluster.dedicatedConnection(node));
+    this.idle = [...this.connections];
   }
 
   send(part: ProducePartition): Promise<ProduceResponse> {
     return new Promise((resolve, reject) => {
-      this.waiting.push({ part, resolve, reject });
-      this.plan();
+      this.pending.push({ part, resolve, reject });
+      this.scheduleFlush();
     });
   }
 
   close(): void {
-    for (const lane of this.lanes) lane.close();
+    for (const connection of this.connections) connection.close();
   }
 
-  /** Writes to several partitions that begin in the same turn of the event loop leave together. */
-  private plan(): void {
-    if (this.flushing) return;
-    this.flushing = true;
+  /** Batches of several partitions that are added in the same turn of the event loop share a request. */
+  private scheduleFlush(): void {
+    if (this.isFlushScheduled) return;
+    this.isFlushScheduled = true;
     queueMicrotask(() => {
-      this.flushing = false;
-      while (this.waiting.length > 0 && this.idle.length > 0) void this.carry(this.idle.pop()!, this.take());
+      this.isFlushScheduled = false;
+      while (this.pending.length > 0 && this.idle.length > 0)
+        void this.sendRequest(this.idle.pop()!, this.takeRequest());
     });
   }
 
   /**
-   * Never two batches of one partition in a request: a broker would keep one of them and answer for both. And only what is
-   * of the same transactional id, or of none: a request names one.
+   * Takes the batches of the next request: at most one per partition, because a broker would store one of two and respond
+   * for both; and of one transactional id, because a request names one.
    */
-  private take(): Parcel[] {
-    const taken = new Map<string, Parcel>();
-    const left: Parcel[] = [];
-    const transactionalId = this.waiting[0]?.part.transactionalId;
+  private takeRequest(): PendingBatch[] {
+    const taken = new Map<string, PendingBatch>();
+    const remaining: PendingBatch[] = [];
+    const transactionalId = this.pending[0]?.part.transactionalId;
     let bytes = 0;
-    for (const parcel of this.waiting) {
-      const name = partitionKey(parcel.part);
-      const fits = taken.size === 0 || bytes + parcel.part.batch.length <= REQUEST_BYTES;
-      if (taken.has(name) || !fits || parcel.part.transactionalId !== transactionalId) left.push(parcel);
+    for (const pending of this.pending) {
+      const key = partitionKey(pending.part);
+      const fits = taken.size === 0 || bytes + pending.part.batch.length <= MAX_REQUEST_BYTES;
+      if (taken.has(key) || !fits || pending.part.transactionalId !== transactionalId) remaining.push(pending);
       else {
-        taken.set(name, parcel);
-        bytes += parcel.part.batch.length;
+        taken.set(key, pending);
+        bytes += pending.part.batch.length;
       }
     }
-    this.waiting = left;
+    this.pending = remaining;
     return [...taken.values()];
   }
 
-  private async carry(lane: Connection, parcels: readonly Parcel[]): Promise<void> {
-    const late = setInterval(() => void this.giveUpMoved(parcels), LATE_MS);
+  private async sendRequest(connection: Connection, batches: readonly PendingBatch[]): Promise<void> {
+    const leaderCheck = setInterval(() => void this.rejectMoved(batches), LEADER_CHECK_MS);
     try {
-      const parts = parcels.map(({ part }) => part);
-      const answers = await lane.send(produceRequest(parts, REPLICAS_MS));
-      const byName = new Map(answers.map((answer) => [partitionKey(answer), answer]));
-      for (const { part, resolve, reject } of parcels) {
-        const answer = byName.get(partitionKey(part));
-        if (answer) resolve(answer);
-        else reject(new NoBrokerError(`broker ${this.node.id} said nothing about ${partitionKey(part)}`));
+      const parts = batches.map(({ part }) => part);
+      const responses = await connection.send(produceRequest(parts, ACK_TIMEOUT_MS));
+      const byKey = new Map(responses.map((response) => [partitionKey(response), response]));
+      for (const { part, resolve, reject } of batches) {
+        const response = byKey.get(partitionKey(part));
+        if (response) resolve(response);
+        else reject(new NoBrokerError(`broker ${this.node.id} returned nothing for ${partitionKey(part)}`));
       }
     } catch (error) {
-      // What waits for a lane of this broker would only wait for the same again: it asks first who leads now.
-      for (const { reject } of [...parcels, ...this.waiting.splice(0)]) reject(error);
+      // The pending batches are rejected too. On another connection they would only time out as well; their writers look up
+      // the leader first.
+      for (const { reject } of [...batches, ...this.pending.splice(0)]) reject(error);
     } finally {
-      clearInterval(late);
-      this.idle.push(lane);
-      if (this.waiting.length > 0) this.plan();
+      clearInterval(leaderCheck);
+      this.idle.push(connection);
+      if (this.pending.length > 0) this.scheduleFlush();
     }
   }
 
   /**
-   * A broker that is suspended or cut off does not say that it no longer leads. What leads elsewhere by now is sent there
-   * without waiting for this connection's end; should the old request still arrive, it is refused or known by its sequence.
+   * Rejects the batches whose partitions have another leader now, so that their writers send them there at once. A suspended
+   * or disconnected broker does not report that it is no longer the leader. If it handles the old request later, the request
+   * is rejected or recognized by its sequence number.
    */
-  private async giveUpMoved(parcels: readonly Parcel[]): Promise<void> {
+  private async rejectMoved(batches: readonly PendingBatch[]): Promise<void> {
     await this.cluster.refresh().catch(() => {});
-    for (const { part, reject } of parcels) {
+    for (const { part, reject } of batches) {
       const leader = this.cluster.knownLeader(part);
       if (leader && leader.id !== this.node.id)
-        reject(new NoBrokerError(`${partitionKey(part)} is led by broker ${leader.id} now, not ${this.node.id}`));
+        reject(
+          new NoBrokerError(`the leader of ${partitionKey(part)} is broker ${leader.id} now, not ${this.node.id}`),
+        );
     }
   }
 }

@@ -1,123 +1,93 @@
 /**
- * The only writer of some partitions, by transactions: for brokers that check the epoch of a batch inside a transaction only.
- * Redpanda is one: it takes a plain batch of an older epoch, and its own assertion ends it when a plain batch has a newer epoch
- * than the partition's last transaction (docs/decisions/001-log-writer.md).
+ * A writer that is fenced by transactions, for brokers that check the epoch of a batch inside a transaction only. Redpanda
+ * is one. It stores a plain batch of an older epoch. A plain batch with a newer epoch than the partition's last transaction
+ * fails an assertion, which ends the broker (docs/decisions/001-log-writer.md).
  *
- * Writes that wait when a transaction begins are carried together, one batch of each partition: begin, append, commit, and
- * only then are they safe. Slower than epochs by these round trips. A transaction whose end is in doubt ends the writer, and
- * its successor's InitProducerId settles it; no transaction is ever begun after such a doubt, so that a late commit cannot
- * end another one (Jepsen, Bufstream 0.1.0).
+ * One transaction carries the next batch of every partition with queued writes: begin, append, commit. The writes are safe
+ * after the commit, so they take these round trips longer than with epochs. A commit with unknown outcome ends the writer,
+ * and its successor's InitProducerId completes or aborts the transaction. The writer begins no transaction after such a
+ * commit, so a late commit cannot end another transaction (Jepsen, Bufstream 0.1.0).
  */
-import { type LogWriter, type OutgoingRecord, partitionKey, RecordRejectedError, type TopicPartition } from "../log.ts";
-import { throwOnAnyError } from "../offsets.ts";
-import { BrokerError, throwOnError } from "../wire/broker-errors.ts";
-import { byTopic } from "../wire/protocol.ts";
+import { type OutgoingRecord, RecordRejectedError, type TopicPartition, type WriterDeadError } from "../log.ts";
+import { BrokerError, throwOnAnyError, throwOnError } from "../wire/broker-errors.ts";
+import { byTopic, coordinatorType } from "../wire/protocol.ts";
 import { retryRequest } from "../wire/retry-request.ts";
-import { type Fence, fencedAt } from "./fence.ts";
-import { PartitionWriter, type PendingWrite, type WriterDeps } from "./partition-writer.ts";
+import type { Fence } from "./fence.ts";
+import { FencedWriter } from "./fenced-writer.ts";
+import type { PartitionWriter, PendingWrite, WriterDeps } from "./partition-writer.ts";
 import { splitBatches } from "./split-batches.ts";
-import { WriterState } from "./writer-state.ts";
 
-/** A write on its way: what of it is still to be stored, and where it began. */
-interface Carried {
+/** A write of which a part may be stored. */
+interface WriteInProgress {
   readonly write: PendingWrite;
-  readonly left: (readonly OutgoingRecord[])[];
+  readonly remaining: (readonly OutgoingRecord[])[];
+  /** Offset of its first record, once stored. */
   first: number | undefined;
 }
 
-export class TransactionalWriter implements LogWriter {
-  readonly fenceOffset: (topicPartition: TopicPartition) => number;
-  private readonly life: WriterState;
-  private readonly lanes: ReadonlyMap<string, PartitionWriter>;
-  /** The write of each partition that is next, or partly done. */
-  private readonly carried = new Map<PartitionWriter, Carried>();
-  private working = false;
+/** See the file's comment. */
+export class TransactionalWriter extends FencedWriter {
+  /** The current write of each partition. */
+  private readonly inProgress = new Map<PartitionWriter, WriteInProgress>();
+  private isRunning = false;
 
-  constructor(
-    readonly name: string,
-    readonly deps: WriterDeps,
-    readonly fence: Fence,
-    partitions: readonly TopicPartition[],
-  ) {
-    this.life = new WriterState(name);
-    this.fenceOffset = fencedAt(name, fence);
-    this.lanes = new Map(
-      partitions.map((topicPartition) => [
-        partitionKey(topicPartition),
-        new PartitionWriter(topicPartition, deps, fence, this.life, name),
-      ]),
-    );
+  constructor(name: string, deps: WriterDeps, fence: Fence, partitions: readonly TopicPartition[]) {
+    super(name, deps, fence, partitions, name);
   }
 
-  get isOpen(): boolean {
-    return this.life.isOpen;
+  protected processQueue(): void {
+    if (!this.isRunning) void this.runTransactions();
   }
 
-  get openedAtMs(): number {
-    return this.life.openedAtMs;
-  }
-
-  async write(topicPartition: TopicPartition, records: readonly OutgoingRecord[]): Promise<number> {
-    this.life.throwIfDead();
-    const lane = this.lanes.get(partitionKey(topicPartition));
-    if (!lane) throw new Error(`writer ${this.name} was not opened for ${partitionKey(topicPartition)}`);
-    const written = lane.enqueue(records);
-    if (!this.working) void this.work();
-    return written;
-  }
-
-  async close(): Promise<void> {
-    this.end(new Error("it was closed"));
-  }
-
-  private async work(): Promise<void> {
-    this.working = true;
-    // Writes that begin in the same turn of the event loop travel together.
+  private async runTransactions(): Promise<void> {
+    this.isRunning = true;
+    // Writes that start in the same turn of the event loop share a transaction.
     await Promise.resolve();
-    for (let lanes = this.next(); lanes.length > 0; lanes = this.next()) {
+    for (let partitions = this.startWrites(); partitions.length > 0; partitions = this.startWrites()) {
       try {
-        await this.transact(lanes);
+        await this.runTransaction(partitions);
       } catch (error) {
         this.end(error);
       }
     }
-    this.working = false;
+    this.isRunning = false;
   }
 
-  /** Lanes that have something to carry. */
-  private next(): PartitionWriter[] {
-    for (const lane of this.lanes.values()) {
-      if (this.carried.has(lane)) continue;
-      const write = lane.queue.shift();
-      if (write) this.carried.set(lane, { write, left: [...splitBatches(write.records)], first: undefined });
+  /** Starts the next write of each partition that has none in progress. @returns all partitions with a write in progress. */
+  private startWrites(): PartitionWriter[] {
+    for (const partition of this.partitions.values()) {
+      if (this.inProgress.has(partition)) continue;
+      const write = partition.queue.shift();
+      if (write)
+        this.inProgress.set(partition, { write, remaining: [...splitBatches(write.records)], first: undefined });
     }
-    return [...this.carried.keys()];
+    return [...this.inProgress.keys()];
   }
 
-  private async transact(lanes: readonly PartitionWriter[]): Promise<void> {
-    this.life.throwIfDead();
-    await this.begin(lanes);
-    const stored = await Promise.all(lanes.map((lane) => this.append(lane)));
+  private async runTransaction(partitions: readonly PartitionWriter[]): Promise<void> {
+    this.state.throwIfDead();
+    await this.begin(partitions);
+    const results = await Promise.all(partitions.map((partition) => this.append(partition)));
     await this.commit();
-    for (const settle of stored) settle();
+    for (const settle of results) settle();
   }
 
-  /** Stores the next batch of a lane's write. @returns what to tell the caller once the transaction is committed. */
-  private async append(lane: PartitionWriter): Promise<() => void> {
-    const carried = this.carried.get(lane)!;
-    const { write, left } = carried;
+  /** Stores the next batch of a partition's write. @returns what settles the write once the transaction is committed. */
+  private async append(partition: PartitionWriter): Promise<() => void> {
+    const progress = this.inProgress.get(partition)!;
+    const { write, remaining } = progress;
     try {
-      const offset = await lane.append(left.shift()!);
-      carried.first ??= offset;
+      const offset = await partition.append(remaining.shift()!);
+      progress.first ??= offset;
     } catch (error) {
       if (!(error instanceof RecordRejectedError)) throw error;
-      this.carried.delete(lane);
+      this.inProgress.delete(partition);
       return () => write.reject(error);
     }
     return () => {
-      if (left.length > 0) return;
-      this.carried.delete(lane);
-      write.resolve(carried.first!);
+      if (remaining.length > 0) return;
+      this.inProgress.delete(partition);
+      write.resolve(progress.first!);
     };
   }
 
@@ -126,45 +96,45 @@ export class TransactionalWriter implements LogWriter {
     return { transactionalId: this.name, producerId: String(producerId), producerEpoch };
   }
 
-  /** Refused while the transaction before is still being sealed, for some milliseconds. */
-  private async begin(lanes: readonly PartitionWriter[]): Promise<void> {
+  /** The coordinator rejects it for some milliseconds, while it writes the previous transaction's markers. */
+  private async begin(partitions: readonly PartitionWriter[]): Promise<void> {
     const topics = byTopic(
-      lanes.map(({ topicPartition }) => topicPartition),
+      partitions.map(({ topicPartition }) => topicPartition),
       ({ partition }) => partition,
     );
-    const { cluster, timeoutMs } = this.deps;
-    const what = `a transaction of ${this.name}`;
-    const options = { what, timeoutMs: timeoutMs, signal: this.life.signal, firstDelayMs: 1, maxDelayMs: 100 };
-    await retryRequest(options, () =>
-      cluster.withCoordinator(1, this.name, async (wire) => {
-        const { errors } = await wire.request("AddPartitionsToTxn", { ...this.producer(), topics });
+    const what = `beginning a transaction of writer ${this.name}`;
+    await retryRequest(this.retryOptions(what, 1), () =>
+      this.deps.cluster.withCoordinator(coordinatorType.transaction, this.name, async (coordinator) => {
+        const { errors } = await coordinator.request("AddPartitionsToTxn", { ...this.producer(), topics });
         throwOnAnyError(errors, what);
       }),
     );
   }
 
-  /** Sent again only after an answer that it was not carried out: a lost answer leaves it in doubt. */
+  /** Retried only when the coordinator has responded that it did not commit. After a lost response it may have. */
   private async commit(): Promise<void> {
-    const { cluster, timeoutMs } = this.deps;
-    const what = `the commit of ${this.name}`;
-    const options = { what, timeoutMs: timeoutMs, signal: this.life.signal, firstDelayMs: 2, maxDelayMs: 100 };
-    await retryRequest(options, () =>
-      cluster
-        .withCoordinator(1, this.name, async (wire) => {
-          const { errorCode } = await wire.request("EndTxn", { ...this.producer(), transactionResult: true });
+    const what = `committing a transaction of writer ${this.name}`;
+    await retryRequest(this.retryOptions(what, 2), () =>
+      this.deps.cluster
+        .withCoordinator(coordinatorType.transaction, this.name, async (coordinator) => {
+          const { errorCode } = await coordinator.request("EndTxn", { ...this.producer(), transactionResult: true });
           throwOnError(errorCode, what);
         })
         .catch((error: unknown) => {
           if (error instanceof BrokerError) throw error;
-          throw new Error(`${what} is in doubt`, { cause: error });
+          throw new Error(`${what}: the response was lost`, { cause: error });
         }),
     );
   }
 
-  private end(cause: unknown): void {
-    const dead = this.life.end(cause);
-    for (const { write } of this.carried.values()) write.reject(dead);
-    this.carried.clear();
-    for (const { queue } of this.lanes.values()) for (const { reject } of queue.splice(0)) reject(dead);
+  private retryOptions(what: string, firstDelayMs: number) {
+    return { what, timeoutMs: this.deps.timeoutMs, signal: this.state.signal, firstDelayMs, maxDelayMs: 100 };
+  }
+
+  protected override end(cause: unknown): WriterDeadError {
+    const dead = this.state.end(cause);
+    for (const { write } of this.inProgress.values()) write.reject(dead);
+    this.inProgress.clear();
+    return super.end(dead);
   }
 }

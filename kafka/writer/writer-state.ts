@@ -1,13 +1,14 @@
-/** How every kind of writer lives and ends: open, then dead for good. */
+/** The state of a writer: open, then dead permanently. */
 import { WriterDeadError } from "../log.ts";
 import { errorAction } from "../wire/broker-errors.ts";
 
 /**
- * Age at which a writer ends itself. Brokers forget the epochs of a partition that nobody writes to after a day
- * (`producer.id.expiration.ms`), and with them the fence: a writer that was suspended for so long must not write again.
+ * Age at which a writer ends itself, in milliseconds. Brokers forget the epochs of an idle partition after a day
+ * (`producer.id.expiration.ms`), and with them the fence. A writer that was suspended for so long must not write again.
  */
-const LIFETIME_MS = 20 * 60 * 60 * 1000;
+const MAX_AGE_MS = 20 * 60 * 60 * 1000;
 
+/** See the file's comment. */
 export class WriterState {
   readonly openedAtMs = Date.now();
   private readonly ending = new AbortController();
@@ -15,7 +16,7 @@ export class WriterState {
 
   constructor(readonly name: string) {}
 
-  /** Aborted with the {@link WriterDeadError} when the writer ends. */
+  /** Aborts with the {@link WriterDeadError} when the writer dies. */
   get signal(): AbortSignal {
     return this.ending.signal;
   }
@@ -24,13 +25,13 @@ export class WriterState {
     return this.dead === undefined;
   }
 
-  /** @throws {WriterDeadError} when it has ended, or is too old to be sure of its fence. */
+  /** Ends the writer when it is older than 20 hours. @throws {WriterDeadError} when the writer is dead. */
   throwIfDead(): void {
-    if (Date.now() - this.openedAtMs > LIFETIME_MS) this.end(new Error("older than 20 hours; open a new one"));
+    if (Date.now() - this.openedAtMs > MAX_AGE_MS) this.end(new Error("older than 20 hours; open a new writer"));
     if (this.dead) throw this.dead;
   }
 
-  /** Ends it, once; the first cause stays. */
+  /** Makes the writer dead. Later calls keep the first cause. @returns the error for all pending writes. */
   end(cause: unknown): WriterDeadError {
     this.dead ??=
       cause instanceof WriterDeadError ? cause : new WriterDeadError(this.name, errorAction(cause) === "fenced", cause);

@@ -23,7 +23,7 @@ export async function appendRecords(
   entries: readonly DeadLetterEntry[],
 ): Promise<void> {
   const { name: topic } = eventsTopic(entity);
-  const partitions = await log.partitions(topic);
+  const partitions = await log.partitionCount(topic);
   const stored = await readRecords(log, entity, entries);
   const byPartition = new Map<number, OutgoingRecord[]>();
   for (const entry of entries) {

@@ -13,7 +13,7 @@ export async function openDeadLetterWriter(log: Log, entities: readonly EntityDe
   const partitions: TopicPartition[] = [];
   for (const entity of entities)
     for (const { name: topic } of [deadLetterTopic(entity), eventsTopic(entity)]) {
-      const count = await log.partitions(topic);
+      const count = await log.partitionCount(topic);
       for (let partition = 0; partition < count; partition++) partitions.push({ topic, partition });
     }
   return await log.openWriter(WRITER_NAME, partitions);

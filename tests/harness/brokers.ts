@@ -124,7 +124,9 @@ class Operator {
   }
 
   /** Partitions in order. */
-  async describe(topic: string): Promise<Requests["Metadata"]["answer"]["topicMetadata"][number]["partitionMetadata"]> {
+  async describe(
+    topic: string,
+  ): Promise<Requests["Metadata"]["response"]["topicMetadata"][number]["partitionMetadata"]> {
     const args = { topics: [topic], allowAutoTopicCreation: false } as const;
     const { topicMetadata } = await this.any((wire) => wire.request("Metadata", args));
     return (topicMetadata[0]?.partitionMetadata ?? []).toSorted((a, b) => a.partitionId - b.partitionId);

@@ -26,7 +26,7 @@ export class SimulatedLog implements Log {
   private late: (() => void)[] = [];
 
   constructor(
-    private readonly partitionCount: number,
+    private readonly partitionTotal: number,
     /** Asked once for each write. */
     private readonly fate: () => Fate = () => "stored",
   ) {}
@@ -103,14 +103,14 @@ export class SimulatedLog implements Log {
   }
 
   async offsets(topic: string): Promise<ReadonlyMap<number, OffsetRange>> {
-    const counts = Array.from({ length: this.partitionCount }, (_, partition) => partition);
+    const counts = Array.from({ length: this.partitionTotal }, (_, partition) => partition);
     return new Map(
       counts.map((partition) => [partition, { first: 0, next: this.records({ topic, partition }).length }]),
     );
   }
 
-  async partitions(): Promise<number> {
-    return this.partitionCount;
+  async partitionCount(): Promise<number> {
+    return this.partitionTotal;
   }
 
   consume(): Promise<Consumer> {

@@ -1,17 +1,19 @@
-/** What writers were told, and how it compares with what the log has. */
+/** Records what writers got acknowledged, and compares it with the log. */
 import type { Log, StoredRecord } from "../../kafka/log.ts";
 
-export interface Acknowledged {
+interface Acknowledged {
   readonly value: string;
-  /** Where the writer was told that it is; undefined when its client does not tell. */
+  /** The offset that the writer got, or undefined when its client does not return one. */
   readonly offset: number | undefined;
 }
 
+/** All writes of one load. */
 export class Ledger {
   readonly acknowledged = new Map<number, Acknowledged[]>();
-  /** Rejected writes: each value may be in the log once, or not. */
+  /** Values of rejected writes: each may be in the log once, or not. */
   readonly unknownOutcome = new Set<string>();
 
+  /** Adds an acknowledged write. @param first offset of its first record, if known. */
   acknowledge(partition: number, values: readonly string[], first: number | undefined): void {
     const all = this.acknowledged.get(partition) ?? [];
     this.acknowledged.set(partition, all);
@@ -19,31 +21,31 @@ export class Ledger {
   }
 
   get count(): number {
-    return [...this.acknowledged.values()].reduce((sum, of) => sum + of.length, 0);
+    return [...this.acknowledged.values()].reduce((sum, records) => sum + records.length, 0);
   }
 }
 
-/** Everything that can be wrong; all zero is right. */
+/** The number of acknowledged records, and of each kind of fault among them. */
 export interface Findings {
   acknowledged: number;
   /** Acknowledged and not in the log. */
   lost: number;
   /** In the log more than once. */
-  doubled: number;
-  /** Acknowledged in another order than stored. */
+  duplicated: number;
+  /** Stored in another order than acknowledged. */
   reordered: number;
-  /** Stored at another offset than the writer was told. */
+  /** Stored at another offset than the writer got. */
   misplaced: number;
-  /** In the log, and never written by this ledger's writers. */
-  unknown: number;
+  /** In the log, and not written by this ledger's writers. */
+  foreign: number;
 }
 
-/** How long an acknowledged record may stay unseen: the commit of a transaction is safe before it is readable. */
-const SEEN_WITHIN_MS = 3_000;
+/** An acknowledged record may be invisible for this long: a committed transaction is safe before it is readable. */
+const VISIBLE_TIMEOUT_MS = 3_000;
 
-/** Reads the whole topic and compares. Works on any client's ledger; reads with the seam. */
+/** Reads the whole topic with the seam and compares it with a ledger of any client. */
 export async function compare(log: Log, topic: string, ledger: Ledger): Promise<Findings> {
-  const deadline = Date.now() + SEEN_WITHIN_MS;
+  const deadline = Date.now() + VISIBLE_TIMEOUT_MS;
   for (;;) {
     const findings = await compareNow(log, topic, ledger);
     if (findings.lost === 0 || Date.now() > deadline) return findings;
@@ -52,45 +54,45 @@ export async function compare(log: Log, topic: string, ledger: Ledger): Promise<
 }
 
 async function compareNow(log: Log, topic: string, ledger: Ledger): Promise<Findings> {
-  const findings = { acknowledged: ledger.count, lost: 0, doubled: 0, reordered: 0, misplaced: 0, unknown: 0 };
+  const findings = { acknowledged: ledger.count, lost: 0, duplicated: 0, reordered: 0, misplaced: 0, foreign: 0 };
   for (const [partition, { next }] of await log.offsets(topic)) {
     const stored: StoredRecord[] = [];
     for await (const records of log.read({ topic, partition }, 0, next)) stored.push(...records);
-    add(findings, stored, ledger.acknowledged.get(partition) ?? [], ledger.unknownOutcome);
+    addFindings(findings, stored, ledger.acknowledged.get(partition) ?? [], ledger.unknownOutcome);
   }
   return findings;
 }
 
-function add(
+function addFindings(
   findings: Findings,
   stored: readonly StoredRecord[],
   acknowledged: readonly Acknowledged[],
-  unsure: ReadonlySet<string>,
+  unknownOutcome: ReadonlySet<string>,
 ): void {
-  const places = Map.groupBy(stored, (record) => String(record.value));
-  const known = new Set(acknowledged.map(({ value }) => value));
-  for (const [value, at] of places) {
-    if (at.length > 1) findings.doubled++;
-    if (!known.has(value) && !unsure.has(value)) findings.unknown++;
+  const byValue = Map.groupBy(stored, (record) => String(record.value));
+  const expected = new Set(acknowledged.map(({ value }) => value));
+  for (const [value, copies] of byValue) {
+    if (copies.length > 1) findings.duplicated++;
+    if (!expected.has(value) && !unknownOutcome.has(value)) findings.foreign++;
   }
-  let last = -1;
+  let lastOffset = -1;
   for (const { value, offset } of acknowledged) {
-    const place = places.get(value)?.[0]?.offset;
-    if (place === undefined) findings.lost++;
+    const storedOffset = byValue.get(value)?.[0]?.offset;
+    if (storedOffset === undefined) findings.lost++;
     else {
-      if (place < last) findings.reordered++;
-      if (offset !== undefined && place !== offset) findings.misplaced++;
-      last = place;
+      if (storedOffset < lastOffset) findings.reordered++;
+      if (offset !== undefined && storedOffset !== offset) findings.misplaced++;
+      lastOffset = storedOffset;
     }
   }
 }
 
-/** Whether nothing was lost, doubled, reordered, misplaced or strange. */
+/** True when records were acknowledged and none of them has a fault. */
 export const isSound = ({ acknowledged, ...faults }: Findings): boolean =>
   acknowledged > 0 && Object.values(faults).every((count) => count === 0);
 
-/** "lost 3, doubled 1", or "0 faults". */
+/** Returns for example "lost 3, duplicated 1 of 480", or "0 faults of 480". */
 export const summary = ({ acknowledged, ...faults }: Findings): string => {
-  const some = Object.entries(faults).filter(([, count]) => count > 0);
-  return `${some.map(([name, count]) => `${name} ${count}`).join(", ") || "0 faults"} of ${acknowledged}`;
+  const found = Object.entries(faults).filter(([, count]) => count > 0);
+  return `${found.map(([name, count]) => `${name} ${count}`).join(", ") || "0 faults"} of ${acknowledged}`;
 };

@@ -1,13 +1,13 @@
 /**
- * The conformance suite of the log seam: real brokers, real faults. It also runs kafkajs' own producer through the rows that
- * it is known to fail, to prove that the suite can see a loss.
+ * The conformance suite of the log seam: real brokers and real faults. kafkajs' own producer runs through some rows too, to
+ * show that the suite detects a loss.
  */
 import { afterAll, beforeAll, describe } from "bun:test";
-import { epochRows } from "./rows-epochs.ts";
-import { fencingRows } from "./rows-fencing.ts";
-import { idleRows } from "./rows-idle.ts";
-import { loadRows } from "./rows-load.ts";
-import { lostAnswerRows, publishedLosesRow } from "./rows-lost-answers.ts";
+import { epochRow } from "./epoch-rows.ts";
+import { fencingRows } from "./fencing-rows.ts";
+import { idleRow } from "./idle-rows.ts";
+import { loadRows } from "./load-rows.ts";
+import { kafkajsLosesRow, lostResponseRows } from "./lost-response-rows.ts";
 import { fencings, type Suite, startSuite } from "./suite.ts";
 import { printTable } from "./table.ts";
 
@@ -21,15 +21,15 @@ describe("three brokers", () => {
   }, 60_000);
 
   for (const fencing of fencings)
-    describe(`writers by ${fencing}`, () => {
+    describe(`writers with ${fencing}`, () => {
       fencingRows(() => suite, fencing);
-      lostAnswerRows(() => suite, fencing);
+      lostResponseRows(() => suite, fencing);
     });
-  epochRows(() => suite);
-  publishedLosesRow(() => suite);
+  epochRow(() => suite);
+  kafkajsLosesRow(() => suite);
   loadRows(() => suite);
 });
 
-describe("one broker with a short memory", idleRows);
+describe("one broker that forgets idle writers after a second", idleRow);
 
 afterAll(printTable);

@@ -1,4 +1,4 @@
-/** What the rows share: three brokers behind proxies, and a log that is connected through these. */
+/** Brokers behind proxies, and logs that connect through these proxies, for all rows. */
 import { expect } from "bun:test";
 import { connectLog } from "../../kafka/connect-log.ts";
 import type { Log, StoredRecord, TopicPartition } from "../../kafka/log.ts";
@@ -6,27 +6,32 @@ import { createLogger } from "../../observability/logger.ts";
 import { startBrokers, type TestBrokers } from "../harness/brokers.ts";
 import { eventually } from "../harness/eventually.ts";
 
-/** The two ways of the seam to keep writers from each other; each must pass every row. */
+/** How writers fence earlier ones. Both kinds must pass every row. */
 export type Fencing = "epochs" | "transactions";
 
-/** Those that the tests run with: both, or the one in CONFORMANCE_FENCING. */
+/** Both kinds, or the one in CONFORMANCE_FENCING. */
 export const fencings: readonly Fencing[] = (["epochs", "transactions"] as const).filter(
-  (each) => (process.env.CONFORMANCE_FENCING ?? each) === each,
+  (fencing) => (process.env.CONFORMANCE_FENCING ?? fencing) === fencing,
 );
 
+/** What rows run on. */
 export interface Suite {
   readonly brokers: TestBrokers;
-  /** For reading, whatever the writers. */
+  /** A log for reading, whatever the writers. */
   readonly log: Log;
-  /** Another process' view: connections and cluster knowledge of its own. */
+  /** Connects like another process: with connections and cluster metadata of its own. */
   connect(fencing: Fencing): Promise<Log>;
-  /** A new topic of 12 partitions, or as many as given, on all brokers. */
-  topic(partitions?: number): Promise<string>;
+  /** Creates a topic on all brokers. @param partitions default 12. */
+  newTopic(partitions?: number): Promise<string>;
   stop(): Promise<void>;
 }
 
-let topics = 0;
+/** A function that gets the suite when a test runs: tests are declared before the suite has started. */
+export type GetSuite = () => Suite;
 
+let topicCount = 0;
+
+/** Starts brokers with extra configuration. @param count default 3. */
 export async function startSuite(
   config: Readonly<Record<string, string | number>> = {},
   count: 1 | 3 = 3,
@@ -48,13 +53,10 @@ export async function startSuite(
     brokers,
     log,
     connect,
-    async topic(partitions = 12) {
-      const name = `conformance.${++topics}`;
-      await log.ensureTopics([{ name, config: {} }], {
-        partitions,
-        replicationFactor: count,
-        minInSyncReplicas: count === 3 ? 2 : 1,
-      });
+    async newTopic(partitions = 12) {
+      const name = `conformance.${++topicCount}`;
+      const layout = { partitions, replicationFactor: count, minInSyncReplicas: count === 3 ? 2 : 1 };
+      await log.ensureTopics([{ name, config: {} }], layout);
       return name;
     },
     async stop() {
@@ -64,24 +66,25 @@ export async function startSuite(
   };
 }
 
-/** Waits until a partition has exactly these values, in order; a committed transaction is readable some milliseconds later. */
+/** Expects exactly these values, in order. Waits up to 3 seconds, because a committed transaction is readable later. */
 export async function expectContent(
   log: Log,
   topicPartition: TopicPartition,
   values: readonly string[],
 ): Promise<void> {
-  const seen = async () => (await contentOf(log, topicPartition)).map(({ value }) => String(value));
-  const complete = async () => (await seen()).length >= values.length;
-  await eventually(complete, { timeoutMs: 3_000, what: `${values.length} records` }).catch(() => {});
-  expect(await seen()).toEqual([...values]);
+  const stored = async () => (await readAll(log, topicPartition)).map(({ value }) => String(value));
+  const isComplete = async () => (await stored()).length >= values.length;
+  await eventually(isComplete, { timeoutMs: 3_000, what: `${values.length} records` }).catch(() => {});
+  expect(await stored()).toEqual([...values]);
 }
 
-/** Everything that a partition has now, in order. */
-export async function contentOf(log: Log, topicPartition: TopicPartition): Promise<StoredRecord[]> {
+/** Returns everything that a partition has now, in order. */
+export async function readAll(log: Log, topicPartition: TopicPartition): Promise<StoredRecord[]> {
   const { next } = (await log.offsets(topicPartition.topic)).get(topicPartition.partition)!;
   const all: StoredRecord[] = [];
   for await (const records of log.read(topicPartition, 0, next)) all.push(...records);
   return all;
 }
 
+/** A record whose key is its value. */
 export const record = (value: string) => ({ key: value, value, headers: {} });

@@ -45,7 +45,7 @@ export async function poison(
     document: spoilt(entity, { ...document, version }),
   });
   const { name: topic } = eventsTopic(entity);
-  const at = { topic, partition: partitionForKey(id, await log.partitions(topic)) };
+  const at = { topic, partition: partitionForKey(id, await log.partitionCount(topic)) };
   const writer = await log.openWriter(WRITER, [at]);
   try {
     const value = kind === "no-json" ? message.value!.slice(0, -1) : message.value;

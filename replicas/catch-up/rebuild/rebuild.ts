@@ -115,7 +115,7 @@ const secondsSince = (start: number): number => (performance.now() - start) / 1_
 async function sourcesOf(log: Log, kept: readonly ReplicatedEntity[], tables: readonly NextTable[]): Promise<Source[]> {
   const sources: Source[] = [];
   for (const [i, { entity, replica }] of kept.entries()) {
-    const count = await log.partitions(replicaTopic(entity, replica.name).name);
+    const count = await log.partitionCount(replicaTopic(entity, replica.name).name);
     for (let partition = 0; partition < count; partition++)
       sources.push({ entity, replica, table: tables[i]!, partition });
   }

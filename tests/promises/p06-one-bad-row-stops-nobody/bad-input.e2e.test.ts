@@ -69,7 +69,7 @@ test("P6: a thousand bad messages of twenty kinds go to the dead letters, each o
   const log = await connectLog({ brokers, clientId: "test", logger: createLogger("test", "1", "silent") });
   try {
     const topic = eventsTopic(product).name;
-    const partitions = await log.partitions(topic);
+    const partitions = await log.partitionCount(topic);
     const deadLetters = async () => {
       const found: { reason: string; origin: string; bytes: string }[] = [];
       for (const [partition, { first, next }] of await log.offsets(deadLetterTopic(product).name))

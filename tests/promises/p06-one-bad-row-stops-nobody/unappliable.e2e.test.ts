@@ -203,7 +203,7 @@ test("P6: every tenth event unappliable in one replica: the others' latency stay
 test("P6: what the stream rejected is judged anew by a replay: good events flow, bad ones come back once, and what is dropped stays so", async () => {
   const brokers = await stack.brokers();
   const topic = eventsTopic(product).name;
-  const partitions = await log.partitions(topic);
+  const partitions = await log.partitionCount(topic);
   const [astray, broken, junk] = [productDocument(), productDocument({ stock: "many" }), productDocument()];
   const message = (document: typeof astray) => encodeEvent(upserted(document));
   const partition = (partitionForKey(astray.id as string, partitions) + 1) % partitions;

@@ -239,7 +239,7 @@ async function judgeLog(stack: Stack, after: EntityDeclaration): Promise<void> {
     expect(await topicViolations(stack, log, [after])).toEqual([]);
     const events = await recordsOf(log, eventsTopic(after).name);
     expect(versionsIn(events)).toEqual(["1", "2"]);
-    const validate = validatorOf(after, await log.partitions(eventsTopic(after).name));
+    const validate = validatorOf(after, await log.partitionCount(eventsTopic(after).name));
     expect(events.map((record) => validate(record)).filter((result) => result instanceof Rejection)).toEqual([]);
     for (const replica of after.replicas) {
       const routed = await recordsOf(log, replicaTopic(after, replica.name).name);

@@ -62,7 +62,8 @@ export function resolveAddresses(settings: FromSettings, data: string): Addresse
   const entries = readStackFile(resolve(data))?.entries;
   if (!entries)
     throw new ConnectionError(
-      `no stack runs on ${data}: start one with bun run up, pass its folder with --data, or set LOCKSTEP_SOURCE_DATABASE_URL`,
+      `no stack runs on ${data}: start one with bun run up, pass its folder with --data, ` +
+        "or set LOCKSTEP_SOURCE_DATABASE_URL",
     );
   const urlOf = (name: string) => entries.find((entry) => entry.name === name)?.url ?? "";
   return {
@@ -89,7 +90,7 @@ const MAX_CONNECTIONS = 2;
 /** Long enough to hash a range of a table in one statement. */
 const STATEMENT_TIMEOUT_MS = 60_000;
 
-/** Connections to the servers of {@link Addresses}. Each is opened on first use and shared. Disposal closes all of them. */
+/** Connections to the servers of {@link Addresses}: opened on first use, shared, and closed by disposal. */
 export class Connections implements AsyncDisposable {
   private readonly pools = new Map<string, Sql>();
   private logConnection: Promise<Log> | undefined;
@@ -104,7 +105,11 @@ export class Connections implements AsyncDisposable {
     return this.pool("the source", this.addresses.source);
   }
 
-  /** A replica's database. @throws {ConnectionError} when its address is not known, or the stack has not started it yet. */
+  /**
+   * A replica's database.
+   *
+   * @throws {ConnectionError} when its address is not known, or the stack has not started it yet.
+   */
   replica(name: string): Sql {
     const url = this.addresses.replicas.get(name);
     if (url === undefined)

@@ -1,4 +1,7 @@
-/** Backpressure from the outbox: an operation adds changes only while the outbox is short, so clients' writes do not queue behind them. */
+/**
+ * Backpressure from the outbox: an operation adds changes only while the outbox is short, so clients' writes do not
+ * queue behind them.
+ */
 import { UserError } from "../contracts/errors.ts";
 import { sleepUnlessAborted } from "../platform/async/sleep.ts";
 import type { Sql } from "../platform/postgres/connect.ts";

@@ -1,4 +1,6 @@
-/** What all verbs share: flags, connections, output as text or JSON, progress, exit status, and a clean end by Ctrl-C. */
+/**
+ * What all verbs share: flags, connections, output as text or JSON, progress, exit status, and a clean end by Ctrl-C.
+ */
 import { Command, InvalidArgumentError } from "commander";
 import { entities } from "../contracts/entities/index.ts";
 import type { EntityId } from "../contracts/entity/document.ts";
@@ -18,7 +20,9 @@ export interface VerbFlags {
 /** What a running verb works with. */
 export interface VerbContext {
   readonly connections: Connections;
-  /** Shows progress in one line of stderr, over the line before. Silent with `--json`, or when stderr is no terminal. */
+  /**
+   * Shows progress in one line of stderr, over the line before. Silent with `--json`, or when stderr is no terminal.
+   */
   readonly progress: (line: string) => void;
   /** Prints a line to stderr that stays. Silent with `--json`. */
   readonly print: (line: string) => void;
@@ -41,7 +45,9 @@ const EXIT_INTERRUPTED = 130;
 /** Exit status for a wrong argument, flag or setting. */
 const EXIT_USAGE = 2;
 
-/** Creates the command of a verb with the flags that all verbs have. The caller adds options, arguments and the action. */
+/**
+ * Creates the command of a verb with the flags that all verbs have. The caller adds options, arguments and the action.
+ */
 export const verb = (name: string, description: string): Command =>
   new Command(name)
     .description(description)
@@ -51,8 +57,8 @@ export const verb = (name: string, description: string): Command =>
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : EXIT_USAGE));
 
 /**
- * Runs a verb's work, prints its result, and ends the process with its exit status. An error is printed to stderr and ends
- * the process with 1, or with 2 for a wrong setting. A second Ctrl-C ends the process at once.
+ * Runs a verb's work, prints its result, and ends the process with its exit status. An error is printed to stderr and
+ * ends the process with 1, or with 2 for a wrong setting. A second Ctrl-C ends the process at once.
  */
 export async function runVerb(flags: VerbFlags, work: (context: VerbContext) => Promise<VerbResult>): Promise<never> {
   const interrupt = new AbortController();

@@ -1,4 +1,4 @@
-/** Sends only the rows that a replica does not have: compares digests as a verification does, and sends the rows that differ. */
+/** Compares digests as a verification does, and sends only the rows that a replica does not have. */
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
 import { listText, type Sql } from "../../platform/postgres/connect.ts";
@@ -17,7 +17,7 @@ export interface MissingOptions extends Omit<BackfillOptions, "onProgress"> {
 }
 
 /**
- * Compares all rows and sends the missing ones. It stores no position: rows that arrived are not missing in the next run.
+ * Compares all rows and sends the missing ones. It stores no position: the next run finds what has arrived.
  *
  * @returns the number of rows compared and sent, and whether it reached the last row.
  * @throws {OutboxStuckError} when the outbox does not become shorter.

@@ -22,7 +22,8 @@ async function sourceWithoutEvents(rows: number): Promise<{ url: string; sql: Sq
   const url = await freshDatabase();
   await migrate(url, migrations, silent);
   const sql = postgres(url, { max: 4, onnotice: () => {} });
-  await sql`insert into products (sku, name, price) select gen_random_uuid(), 'Cup', 1 from generate_series(1, ${rows})`;
+  await sql`insert into products (sku, name, price)
+    select gen_random_uuid(), 'Cup', 1 from generate_series(1, ${rows})`;
   await sql`delete from lockstep.outbox`;
   return { url, sql };
 }

@@ -1,9 +1,9 @@
 /**
  * Sends rows that have no event: they existed before capture was installed, or were loaded while the triggers were off.
  *
- * Each step sends some rows and moves the position in one transaction of the source. A backfill that was killed therefore
- * continues exactly where it was, and two at the same time share the work. A row is sent under its current version: a
- * replica that has this version ignores it as a duplicate, and a concurrent write is newer.
+ * Each step sends some rows and moves the position in one transaction of the source. A backfill that was killed
+ * therefore continues exactly where it was, and two at the same time share the work. A row is sent under its current
+ * version: a replica that has this version ignores it as a duplicate, and a concurrent write is newer.
  */
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";

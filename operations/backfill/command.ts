@@ -28,7 +28,7 @@ interface Flags extends VerbFlags {
 export const backfillVerb = (): Command =>
   verb(
     "backfill",
-    "sends rows that have no event, as they existed before capture or were loaded with triggers off; continues where it was interrupted",
+    "sends rows without an event: from before capture, or loaded with triggers off; continues where it was interrupted",
   )
     .option("--entity <name>", "only this entity", entityParser)
     .option("--rate <rows>", "most rows per second; fewer while the outbox is busy", integerParser(1, 100_000), 2_000)

@@ -1,4 +1,4 @@
-/** Appends the original records of dead letters to their events topic. The stream then processes them like new records. */
+/** Appends the original records of dead letters to their events topic, where the stream reads them like new records. */
 import { originalRecord } from "../../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { header } from "../../contracts/event.ts";
@@ -11,8 +11,8 @@ import type { DeadLetterEntry } from "./dead-letter-index.ts";
 const MAX_READ_GAP = 200;
 
 /**
- * Appends each record to the partition of its key, with the header that names the dead letter. Records that have expired in
- * the meantime are skipped.
+ * Appends each record to the partition of its key, with the header that names the dead letter. Records that have
+ * expired in the meantime are skipped.
  *
  * @throws {Error} when the log is unavailable.
  */

@@ -67,8 +67,8 @@ export class DeadLetterIndex {
   }
 
   /**
-   * A dead letter whose replay failed again was replayed, even if the replay ended before it wrote the resolution. When a
-   * dead letter failed again twice, only the later copy stays open.
+   * A dead letter whose replay failed again was replayed, even if the replay ended before it wrote the resolution. When
+   * a dead letter failed again twice, only the later copy stays open.
    */
   private resolveReplays(): void {
     const latest = new Map<string, DeadLetterEntry>();

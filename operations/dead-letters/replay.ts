@@ -1,10 +1,10 @@
 /**
  * Sends open dead letters again, in the order of their origins, so that the changes of each entity stay in order.
  *
- * A record that the stream rejected is appended to its events topic as it was. For a record that a replica could not apply,
- * the source sends the entity's present state. The resolution is written after the record was sent. A replay that ends
- * between the two leaves the dead letter open, and the next replay sends the record again. The stream then finds a
- * duplicate, or writes a dead letter that counts once.
+ * A record that the stream rejected is appended to its events topic as it was. For a record that a replica could not
+ * apply, the source sends the entity's present state. The resolution is written after the record was sent. A replay
+ * that ends between the two leaves the dead letter open, and the next replay sends the record again. The stream then
+ * finds a duplicate, or writes a dead letter that counts once.
  */
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Log, LogWriter } from "../../kafka/log.ts";

@@ -8,7 +8,11 @@ import type { DeadLetterEntry } from "./dead-letter-index.ts";
 
 const WRITER_NAME = "lockstep.operations.dead-letters";
 
-/** Opens the writer of the entities' dead-letter topics and events topics. @throws {Error} when the log is unavailable. */
+/**
+ * Opens the writer of the entities' dead-letter topics and events topics.
+ *
+ * @throws {Error} when the log is unavailable.
+ */
 export async function openDeadLetterWriter(log: Log, entities: readonly EntityDeclaration[]): Promise<LogWriter> {
   const partitions: TopicPartition[] = [];
   for (const entity of entities)
@@ -19,7 +23,11 @@ export async function openDeadLetterWriter(log: Log, entities: readonly EntityDe
   return await log.openWriter(WRITER_NAME, partitions);
 }
 
-/** Writes one record per dead letter, to the partition that holds it. @throws {WriterDeadError} when the writer was fenced or failed. */
+/**
+ * Writes one record per dead letter, to the partition that holds it.
+ *
+ * @throws {WriterDeadError} when the writer was fenced or failed.
+ */
 export async function writeResolution(
   writer: LogWriter,
   entries: readonly DeadLetterEntry[],

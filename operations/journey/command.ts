@@ -46,5 +46,6 @@ const eventText = (event: Journey["event"]): string =>
 function hopText({ decision, version, appliedAt, cache }: ReplicaHop): string {
   const applied = `${version === null ? "" : `, version ${version}`}${appliedAt ? `, applied ${appliedAt}` : ""}`;
   if (!cache) return `${decision}${applied}; not cached`;
-  return `${decision}${applied}; cached at version ${cache.version}${cache.current ? "" : " (of an earlier epoch: not used)"}`;
+  const unused = cache.current ? "" : " (of an earlier epoch: not used)";
+  return `${decision}${applied}; cached at version ${cache.version}${unused}`;
 }

@@ -39,7 +39,11 @@ export async function readLastRecord(log: Log, topic: string, id: EntityId): Pro
   return null;
 }
 
-/** The entity's dead letters among the last 500,000 records of each partition. @throws {Error} when the log is unavailable. */
+/**
+ * The entity's dead letters among the last 500,000 records of each partition.
+ *
+ * @throws {Error} when the log is unavailable.
+ */
 export async function readJourneyDeadLetters(
   log: Log,
   entity: EntityDeclaration,

@@ -15,7 +15,7 @@ export const pauseVerb = (): Command =>
   withServiceArgument(
     verb(
       "pause",
-      "makes the stream or a replica finish its current batch and read no more until it is resumed; a restart keeps the pause",
+      "stops the stream or a replica after its current batch until it is resumed; a restart keeps the pause",
     ),
   )
     .option("--reason <text>", "why, for the readers of the status")

@@ -36,7 +36,11 @@ async function writeControl(log: Log, key: string, control: Control): Promise<vo
   }
 }
 
-/** The newest control record of each key; empty when no service was ever paused. @throws {Error} when the log is unavailable. */
+/**
+ * The newest control record of each key; empty when no service was ever paused.
+ *
+ * @throws {Error} when the log is unavailable.
+ */
 export async function readControls(log: Log): Promise<Map<string, Control>> {
   const controls = new Map<string, Control>();
   const { first, next } = (await log.offsets(controlPartition.topic)).get(controlPartition.partition)!;

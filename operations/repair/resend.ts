@@ -10,8 +10,8 @@ const CHUNK_SIZE = 500;
 const MAX_OUTBOX_DEPTH = 1_000;
 
 /**
- * Sends the present state of each entity once, however many replicas differ: one event reaches all of them. An entity whose
- * version in a replica is above the source's first gets a higher version, since replicas apply nothing older.
+ * Sends the present state of each entity once, however many replicas differ: one event reaches all of them. An entity
+ * whose version in a replica is above the source's first gets a higher version, since replicas apply nothing older.
  *
  * @param onSent called after each statement with the number of entities sent so far.
  * @returns the number of entities sent; smaller when `signal` was aborted.

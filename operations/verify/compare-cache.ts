@@ -1,6 +1,6 @@
 /**
- * Compares a replica's cache with its database, by the keys that are in Redis. It therefore also finds entries for ids that
- * the replica's database does not have.
+ * Compares a replica's cache with its database, by the keys that are in Redis. It therefore also finds entries for ids
+ * that the replica's database does not have.
  */
 
 import { cachePrefix } from "../../contracts/cache-entry.ts";
@@ -43,7 +43,12 @@ export async function compareCache(
   return confirmMismatches(deps, entity, replica, mismatches);
 }
 
-/** Compares the entries of `ids`. @returns the wrong ones. @throws {Error} when Redis or the database is unavailable. */
+/**
+ * Compares the entries of `ids`.
+ *
+ * @returns the wrong ones.
+ * @throws {Error} when Redis or the database is unavailable.
+ */
 export async function compareCacheEntries(
   deps: CacheStores,
   entity: EntityDeclaration,
@@ -74,8 +79,8 @@ async function confirmMismatches(
 }
 
 /**
- * An entry below a version that was committed before the entry was read breaks P7, whatever was written since. Any other
- * difference must be in the same entry both times.
+ * An entry below a version that was committed before the entry was read breaks P7, whatever was written since. Any
+ * other difference must be in the same entry both times.
  */
 function classify(previous: CacheMismatch, current: CacheMismatch): "cache-stale" | "cache-altered" | undefined {
   if (current.entry.version < previous.row.version) return "cache-stale";

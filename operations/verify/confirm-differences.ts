@@ -1,6 +1,7 @@
 /**
- * Turns candidates into confirmed differences. A difference counts when two comparisons find the same one, and everything
- * that was in flight at the first has arrived before the second. Concurrent writes are therefore never reported.
+ * Turns candidates into confirmed differences. A difference counts when two comparisons find the same one, and
+ * everything that was in flight at the first has arrived before the second. Concurrent writes are therefore never
+ * reported.
  */
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";

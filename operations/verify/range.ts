@@ -82,8 +82,8 @@ export async function findCandidates(
 }
 
 /**
- * Ids of the range whose digest in the source is not the one that the replica has recorded, also ids that only the replica
- * has recorded. Reads the single digests only when their sums differ.
+ * Ids of the range whose digest in the source is not the one that the replica has recorded, also ids that only the
+ * replica has recorded. Reads the single digests only when their sums differ.
  *
  * @throws {Error} when a database is unavailable.
  */
@@ -109,7 +109,11 @@ export async function findDigestMismatches(
   return [...mismatches, ...inReplica.filter(({ id }) => !sourceIds.has(id))].map(({ id }) => id);
 }
 
-/** All ids of the range that are in the source's table or in the replica's. @throws {Error} when a database is unavailable. */
+/**
+ * All ids of the range that are in the source's table or in the replica's.
+ *
+ * @throws {Error} when a database is unavailable.
+ */
 export async function listAllIds(
   source: Sql,
   tables: ReplicaTables,

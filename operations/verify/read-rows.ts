@@ -24,11 +24,13 @@ export async function readRows(
 ): Promise<ComparedEntity[]> {
   const list = listText(ids);
   const replicaRows = await sql<StoredRow[]>`
-    select requested.id, to_jsonb(t) as row, v.version from unnest(${list}::uuid[]) as requested (id)
+    select requested.id, to_jsonb(t) as row, v.version
+    from unnest(${list}::uuid[]) as requested (id)
     left join ${sql(table)} as t on t.id = requested.id
     left join ${sql(versions)} as v on v.entity = ${entity.name} and v.id = requested.id`;
   const sourceRows = await source<StoredRow[]>`
-    select requested.id, to_jsonb(t) as row, coalesce(t.version, d.version) as version from unnest(${list}::uuid[]) as requested (id)
+    select requested.id, to_jsonb(t) as row, coalesce(t.version, d.version) as version
+    from unnest(${list}::uuid[]) as requested (id)
     left join ${source(entity.plural)} as t on t.id = requested.id
     left join lockstep.tombstones as d on d.entity = ${entity.name} and d.id = requested.id`;
   const replicaRow = new Map(replicaRows.map((row) => [row.id, row]));

@@ -1,4 +1,6 @@
-/** Compares one replica of one entity with the source: collects candidates range by range, and confirms them at the end. */
+/**
+ * Compares one replica of one entity with the source: collects candidates range by range, and confirms them at the end.
+ */
 import type { Redis } from "ioredis";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
@@ -48,8 +50,8 @@ export class ReplicaComparison {
   ) {}
 
   /**
-   * Compares a range by digests, and rows whose digests differ by content. Rows with equal content are dropped here: after a
-   * new column or a restore from a dump, all digests differ.
+   * Compares a range by digests, and rows whose digests differ by content. Rows with equal content are dropped here:
+   * after a new column or a restore from a dump, all digests differ.
    *
    * @throws {TooManyDifferencesError} above 200,000 candidates.
    * @throws {Error} when a database is unavailable.
@@ -64,7 +66,8 @@ export class ReplicaComparison {
   }
 
   /**
-   * Compares the cache with the replica's database. When Redis is unavailable, the state says so and the verification goes on.
+   * Compares the cache with the replica's database. When Redis is unavailable, the state says so and the verification
+   * goes on.
    *
    * @param onPage called after each page of keys.
    * @throws {Error} when the database is unavailable, or whatever `onPage` throws.

@@ -27,9 +27,10 @@ export function countByKind({ differences }: VerifyResult): Partial<Record<Diffe
 export async function saveResults(source: Sql, results: readonly VerifyResult[]): Promise<void> {
   for (const result of results) {
     const { entity, replica, seconds, rows, behind } = result;
+    const counts = JSON.stringify(countByKind(result));
     await source`
       insert into lockstep.verifications (entity, replica, at, seconds, rows, differing, behind)
-      values (${entity}, ${replica}, now(), ${seconds}, ${rows}, ${JSON.stringify(countByKind(result))}::text::jsonb, ${behind})
+      values (${entity}, ${replica}, now(), ${seconds}, ${rows}, ${counts}::text::jsonb, ${behind})
       on conflict (entity, replica) do update set at = excluded.at, seconds = excluded.seconds, rows = excluded.rows,
         differing = excluded.differing, behind = excluded.behind`;
   }

@@ -1,4 +1,7 @@
-/** Compares replicas with the source, range by range, while both change: digests first, and rows only where digests differ. */
+/**
+ * Compares replicas with the source, range by range, while both change: digests first, and rows only where digests
+ * differ.
+ */
 import type { Redis } from "ioredis";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";

@@ -1,4 +1,7 @@
-/** Waits until a replica has everything that the source had committed at one moment. What it lacks then is missing, not in flight. */
+/**
+ * Waits until a replica has everything that the source had committed at one moment. What it lacks then is missing, not
+ * in flight.
+ */
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { eventsTopic, streamGroup } from "../../contracts/topics.ts";
 import type { Log } from "../../kafka/log.ts";
@@ -8,8 +11,8 @@ import type { Sql } from "../../platform/postgres/connect.ts";
 const POLL_MS = 200;
 
 /**
- * Waits for three conditions in turn: the relay has published the outbox rows that exist now, the stream has read to the
- * present end of the events topic, and `isApplied` returns true.
+ * Waits for three conditions in turn: the relay has published the outbox rows that exist now, the stream has read to
+ * the present end of the events topic, and `isApplied` returns true.
  *
  * @param isApplied polled after the first two: whether the replica has applied what the stream wrote until then.
  * @param timeoutMs for all three together.

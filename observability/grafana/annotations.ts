@@ -1,15 +1,17 @@
-/** What happened, as marks in every panel: starts of processes (so deployments), rebuilds, pauses. */
+/** Events that Grafana marks in every panel: starts of processes, rebuilds, pauses. */
 import { metrics } from "../../contracts/metrics.ts";
 
+/** One kind of mark, from a query. */
 export interface Annotation {
   readonly name: string;
   readonly color: string;
   readonly expr: string;
   readonly title: string;
-  /** The query's value is the time of the mark, in milliseconds since 1970; else there is a mark wherever it is above 0. */
+  /** True: the query's value is the time of the mark, in milliseconds since 1970. False: a mark wherever the value is above 0. */
   readonly timeFromValue: boolean;
 }
 
+/** The marks of all dashboards. */
 export const annotations: readonly Annotation[] = [
   {
     name: "Starts",
@@ -22,7 +24,7 @@ export const annotations: readonly Annotation[] = [
     name: "Rebuilds",
     color: "purple",
     expr: `sum by (service) (increase(${metrics.rebuilds.name}[$__rate_interval])) > 0`,
-    title: "{{service}} rebuilt itself",
+    title: "{{service}} was rebuilt",
     timeFromValue: false,
   },
   {

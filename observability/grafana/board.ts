@@ -1,4 +1,4 @@
-/** A dashboard as data, and how it becomes one of Grafana's. */
+/** A dashboard as data, and its conversion to Grafana's model. */
 import {
   AnnotationQueryBuilder,
   type Dashboard,
@@ -15,22 +15,24 @@ import {
 import { annotations } from "./annotations.ts";
 import { datasource, grafanaPanel, type Panel } from "./panel.ts";
 
-/** A choice at the top of a dashboard, of all values that a label has. */
+/** A variable at the top of a dashboard: a selection among the values of a label. */
 export interface Variable {
   readonly name: string;
   readonly label: string;
   readonly metric: string;
-  /** Several at a time, and all of them to begin with. */
+  /** Allows several values at once, and selects all by default. */
   readonly multiple: boolean;
 }
 
+/** A row of panels. Their widths add up to a multiple of 24. */
 export interface Row {
   readonly title: string;
   readonly panels: readonly Panel[];
 }
 
+/** A dashboard. */
 export interface Board {
-  /** File name and stable address. */
+  /** File name, and the stable part of its address. */
   readonly slug: string;
   readonly title: string;
   readonly description: string;
@@ -38,9 +40,10 @@ export interface Board {
   readonly rows: readonly Row[];
 }
 
-/** Dashboards that belong together are found by it. */
+/** Tag by which the dashboards link to each other. */
 const TAG = "lockstep";
 
+/** Converts a dashboard. */
 export function grafanaDashboard(board: Board): Dashboard {
   const dashboard = new DashboardBuilder(board.title)
     .uid(`lockstep-${board.slug}`)

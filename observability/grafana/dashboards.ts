@@ -1,4 +1,4 @@
-/** The dashboards as the files that Grafana reads. */
+/** All dashboards, and the files that Grafana reads. */
 import { type Board, grafanaDashboard } from "./board.ts";
 import { gateway } from "./boards/gateway.ts";
 import { inStep } from "./boards/in-step.ts";
@@ -7,9 +7,10 @@ import { loadTest } from "./boards/load-test.ts";
 import { oneReplica } from "./boards/one-replica.ts";
 import { stream } from "./boards/stream.ts";
 
+/** In the order of the README. The first one is the overview. */
 export const boards: readonly Board[] = [inStep, oneReplica, stream, gateway, loadTest, infrastructure];
 
-/** By their paths below observability/. */
+/** Content of the dashboard files, by path below observability/. */
 export const dashboardFiles = (): Readonly<Record<string, string>> =>
   Object.fromEntries(
     boards.map((board) => [

@@ -7,7 +7,7 @@ import { boards } from "./dashboards.ts";
 
 const panels = boards.flatMap((board) => board.rows.flatMap((row) => row.panels.map((panel) => ({ board, panel }))));
 
-test("every query names metrics that are declared, that are listed as foreign, or that are recorded", () => {
+test("every metric in a query is declared, external or recorded", () => {
   const recorded = new Set(recordings(production).map(({ record }) => record));
   const known = (name: string) => ownMetricNames.has(name) || externalMetricNames.has(name) || recorded.has(name);
   const queries = [...panels.flatMap(({ panel }) => panel.queries), ...annotations].map(({ expr }) => expr);
@@ -15,7 +15,7 @@ test("every query names metrics that are declared, that are listed as foreign, o
   expect(queries.length).toBeGreaterThan(60);
 });
 
-test("on the wall the first number is from commit to readable, and each row fits the page", () => {
+test("the overview starts with the sync latency, and the widths of each row fill the page", () => {
   expect(boards[0]!.slug).toBe("in-step");
   expect(boards[0]!.rows[0]!.title).toBe("Commit to readable");
   for (const board of boards)
@@ -25,7 +25,7 @@ test("on the wall the first number is from commit to readable, and each row fits
     }
 });
 
-test("a choice that a query uses is one that its dashboard has", () => {
+test("every variable in a query is declared by its dashboard", () => {
   for (const { board, panel } of panels)
     for (const { expr } of panel.queries) {
       const used = [...expr.matchAll(/\$(\w+)/g)].map(([, name]) => name).filter((name) => name !== "__rate_interval");

@@ -1,4 +1,4 @@
-/** A panel as data, and how it becomes one of Grafana's. */
+/** A panel as data, and its conversion to Grafana's model. */
 import type { Builder } from "@grafana/grafana-foundation-sdk/cog";
 import {
   BigValueColorMode,
@@ -29,41 +29,43 @@ import { DataqueryBuilder, PromQueryFormat } from "@grafana/grafana-foundation-s
 import { PanelBuilder as Stat } from "@grafana/grafana-foundation-sdk/stat";
 import { PanelBuilder as TimeSeries } from "@grafana/grafana-foundation-sdk/timeseries";
 
+/** One query of a panel. */
 export interface Query {
   readonly expr: string;
-  /** `{{label}}` stands for a label's value. */
+  /** Name of the line; `{{label}}` is replaced by the label's value. */
   readonly legend: string;
-  /** Shows single requests as points that lead to their traces. */
+  /** Shows exemplars: points that link to the trace of one observation. */
   readonly exemplars?: boolean;
 }
 
+/** A panel. */
 export interface Panel {
-  /** `stat`: the newest value, big; `lines`: over time; `stack`: parts of a whole over time; `heatmap`: a histogram over time. */
+  /** `stat`: the latest value. `lines`: values over time. `stack`: stacked values over time. `heatmap`: a histogram over time. */
   readonly kind: "stat" | "lines" | "stack" | "heatmap";
   readonly title: string;
   readonly description: string;
-  /** As Grafana names it: `s`, `bytes`, `percentunit`, `ops`, `short`, … */
+  /** A unit of Grafana: `s`, `bytes`, `percentunit`, `ops`, `short`, … */
   readonly unit: string;
   readonly queries: readonly Query[];
-  /** Of 24. */
+  /** In columns, of 24. */
   readonly width: number;
   readonly height: number;
-  /** From here on it is yellow, and red. */
-  readonly thresholds?: { readonly warn: number; readonly bad: number };
-  /** Fewer are worse: the limits hold downwards. */
+  /** Values from which the panel is yellow, and red. */
+  readonly thresholds?: { readonly warning: number; readonly critical: number };
+  /** Lower values are worse: the panel is red below `critical` and yellow below `warning`. */
   readonly lowerIsWorse?: boolean;
 }
 
-/** The datasource that is chosen at the top of the dashboard. */
+/** The datasource that is selected at the top of the dashboard. */
 export const datasource = { type: "prometheus", uid: "$datasource" };
 
 const refId = (index: number): string => String.fromCharCode(65 + index);
 
-/** @param id links to the panel name it. @returns the panel, to be put into a dashboard. */
+/** Converts a panel. @param id stable number within the dashboard; links to the panel contain it. */
 export function grafanaPanel(panel: Panel, id: number): Builder<GrafanaPanel> {
-  const shaped = shape(panel);
+  const builder = builderFor(panel);
   for (const [index, { expr, legend, exemplars = false }] of panel.queries.entries())
-    shaped.withTarget(
+    builder.withTarget(
       new DataqueryBuilder()
         .refId(refId(index))
         .datasource(datasource)
@@ -73,7 +75,7 @@ export function grafanaPanel(panel: Panel, id: number): Builder<GrafanaPanel> {
         .exemplar(exemplars)
         .format(panel.kind === "heatmap" ? PromQueryFormat.Heatmap : PromQueryFormat.TimeSeries),
     );
-  return shaped
+  return builder
     .id(id)
     .title(panel.title)
     .description(panel.description)
@@ -81,10 +83,10 @@ export function grafanaPanel(panel: Panel, id: number): Builder<GrafanaPanel> {
     .unit(panel.unit)
     .span(panel.width)
     .height(panel.height)
-    .thresholds(thresholds(panel));
+    .thresholds(thresholdsOf(panel));
 }
 
-function shape({ kind, thresholds, queries }: Panel) {
+function builderFor({ kind, thresholds, queries }: Panel) {
   switch (kind) {
     case "stat":
       return new Stat()
@@ -117,19 +119,19 @@ function shape({ kind, thresholds, queries }: Panel) {
   }
 }
 
-function thresholds({ thresholds, lowerIsWorse = false }: Panel): ThresholdsConfigBuilder {
+function thresholdsOf({ thresholds, lowerIsWorse = false }: Panel): ThresholdsConfigBuilder {
   const steps = !thresholds
     ? [{ value: null, color: "green" }]
     : lowerIsWorse
       ? [
           { value: null, color: "red" },
-          { value: thresholds.bad, color: "yellow" },
-          { value: thresholds.warn, color: "green" },
+          { value: thresholds.critical, color: "yellow" },
+          { value: thresholds.warning, color: "green" },
         ]
       : [
           { value: null, color: "green" },
-          { value: thresholds.warn, color: "yellow" },
-          { value: thresholds.bad, color: "red" },
+          { value: thresholds.warning, color: "yellow" },
+          { value: thresholds.critical, color: "red" },
         ];
   return new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps(steps);
 }

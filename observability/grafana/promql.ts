@@ -1,33 +1,33 @@
-/** The few shapes of query that the dashboards are made of. */
+/** The query patterns of the dashboards. */
 import { metrics } from "../../contracts/metrics.ts";
 
-/** Range of every rate: Grafana makes it at least four scrapes long. */
+/** Range of every rate. Grafana makes it at least four scrape intervals long. */
 const WINDOW = "[$__rate_interval]";
 
-/** `a="b",c="d"` in braces; nothing for none. */
+/** Label matchers in braces; empty without matchers. */
 const selector = (labels: string): string => (labels ? `{${labels}}` : "");
 
-/** Per second, for each series. */
+/** Rate per second of each series. */
 export const rate = (counter: string, labels = ""): string => `rate(${counter}${selector(labels)}${WINDOW})`;
 
-/** Per second, summed by some labels; by none, one number. */
+/** Rate per second, summed by labels; a single number if `by` is empty. */
 export const rateBy = (by: string, counter: string, labels = ""): string =>
   `sum${by ? ` by (${by})` : ""} (${rate(counter, labels)})`;
 
-/** The value below which `part` of 1 lay, by some labels. */
+/** A quantile, by labels. @param part 0.99 for the 99th percentile. */
 export const quantile = (part: number, by: string, histogram: string, labels = ""): string =>
   `histogram_quantile(${part}, sum by (${[by, "le"].filter(Boolean).join(", ")}) (${rate(`${histogram}_bucket`, labels)}))`;
 
-/** Latency from the commit on; where nothing is written, the canary's, so that an idle system tells it too. */
+/** Quantile of the sync latency by replica and store. Without writes, that of the canary, so an idle system has a latency too. */
 export const syncLatency = (part: number, labels: string): string => {
   const of = ({ name }: { name: string }) => quantile(part, "replica, store", name, labels);
-  // Without a change the quantile is no number, which is not above 0 either.
+  // Without changes the quantile is NaN, and `>= 0` removes it.
   return `${of(metrics.syncLatency)} >= 0 or ${of(metrics.canaryLatency)}`;
 };
 
-/** Zero where there is nothing at all, and no line of its own beside what there is: for what a healthy system has none of. */
+/** Zero if the expression has no result: for values that a healthy system does not have. */
 export const orZero = (expr: string): string => `${expr} or on () vector(0)`;
 
-/** Zero for each replica that has nothing to tell yet. @param labels which replicas. */
+/** Zero for each replica without a result. @param labels selects the replicas. */
 export const orZeroByReplica = (expr: string, labels: string): string =>
   `${expr} or 0 * count by (replica) (${metrics.cacheEpoch.name}{${labels}})`;

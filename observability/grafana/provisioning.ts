@@ -1,14 +1,15 @@
-/** What Grafana is told at its start: where its data comes from, and where its dashboards lie. */
+/** Provisioning of Grafana: its datasources, and the folder of its dashboards. */
 import { SCRAPE_SECONDS } from "../prometheus/scrape.ts";
 
-/** Datasources are found by these, whatever they are called on the page. */
+/** Stable id of the Prometheus datasource. */
 export const PROMETHEUS_UID = "lockstep-prometheus";
+/** Stable id of the Jaeger datasource. */
 export const JAEGER_UID = "lockstep-jaeger";
 
-/** Label of an exemplar that holds its trace's id. */
+/** Label of an exemplar with the id of its trace. */
 export const TRACE_ID_LABEL = "trace_id";
 
-/** @param at URLs as Grafana's server reaches them, not the browser. */
+/** The datasources. @param at URLs for Grafana's server, not for the browser. */
 export const datasources = (at: { prometheus: string; jaeger: string }) => ({
   apiVersion: 1,
   datasources: [
@@ -22,7 +23,7 @@ export const datasources = (at: { prometheus: string; jaeger: string }) => ({
       jsonData: {
         httpMethod: "POST",
         timeInterval: `${SCRAPE_SECONDS}s`,
-        // A point of a latency panel leads to the trace of one of the writes that it is made of.
+        // An exemplar links to the trace of its observation.
         exemplarTraceIdDestinations: [{ name: TRACE_ID_LABEL, datasourceUid: JAEGER_UID }],
       },
     },
@@ -30,7 +31,7 @@ export const datasources = (at: { prometheus: string; jaeger: string }) => ({
   ],
 });
 
-/** @param folder of the dashboards' JSON, on Grafana's side. */
+/** The provider of the dashboards. @param folder path of their files in Grafana's container or host. */
 export const dashboardProvider = (folder: string) => ({
   apiVersion: 1,
   providers: [
@@ -38,7 +39,7 @@ export const dashboardProvider = (folder: string) => ({
       name: "lockstep",
       folder: "Lockstep",
       type: "file",
-      // They come from code: what is changed in the browser is saved under another name.
+      // The dashboards are generated. A user can save a changed one under another name.
       editable: false,
       disableDeletion: true,
       options: { path: folder },

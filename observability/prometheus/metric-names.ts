@@ -1,8 +1,8 @@
-/** Which metrics a query asks for, so that a test can tell names that nobody reports. */
+/** The metrics of a query, so that a test finds names that no program reports. */
 import { metrics } from "../../contracts/metrics.ts";
 import { externalMetrics } from "./external-metrics.ts";
 
-const WORDS = new Set([
+const KEYWORDS = new Set([
   "and",
   "or",
   "unless",
@@ -16,7 +16,7 @@ const WORDS = new Set([
   "inf",
 ]);
 
-/** Names of metrics in a PromQL expression; functions, labels and numbers are none. */
+/** Names of the metrics in a PromQL expression, without functions, labels and keywords. */
 export function metricNamesIn(expr: string): string[] {
   const bare = expr
     .replace(/"(?:[^"\\]|\\.)*"/g, "")
@@ -24,14 +24,15 @@ export function metricNamesIn(expr: string): string[] {
     .replace(/\b(by|without|on|ignoring|group_left)\s*\([^)]*\)/g, "")
     .replace(/\boffset\s+\w+/g, "");
   const words = bare.match(/(?<![\w.:])[a-zA-Z_:][\w:]*(?!\w*\s*\()/g) ?? [];
-  return [...new Set(words.filter((word) => !WORDS.has(word)))];
+  return [...new Set(words.filter((word) => !KEYWORDS.has(word)))];
 }
 
-/** Every series name that our own metrics have: a histogram has three. */
+/** All series names of our own metrics. A histogram has three. */
 export const ownMetricNames: ReadonlySet<string> = new Set(
   Object.values(metrics).flatMap(({ name, kind }) =>
     kind === "histogram" ? ["bucket", "count", "sum"].map((part) => `${name}_${part}`) : [name],
   ),
 );
 
+/** All series names of other programs. */
 export const externalMetricNames: ReadonlySet<string> = new Set(Object.values(externalMetrics));

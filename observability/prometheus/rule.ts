@@ -1,29 +1,31 @@
-/** What a rule is, before it is written as YAML. */
+/** Rules as data, before they become YAML. */
 
-/** A series that is worked out beforehand. Its name says `labels:metric:operation`, as Prometheus' documentation advises. */
+/** A recording rule. Its name has the form `labels:metric:operation`, as Prometheus' documentation recommends. */
 export interface Recording {
   readonly record: string;
   readonly expr: string;
   readonly labels?: Readonly<Record<string, string>>;
 }
 
+/** An alerting rule. */
 export interface Alert {
-  /** In one word; `Lockstep` is put before it. */
+  /** Name without the prefix `Lockstep`. */
   readonly name: string;
   readonly expr: string;
   readonly forSeconds: number;
-  /** `page`: somebody should look now; `ticket`: on the next working day. */
+  /** `page`: an operator must act now. `ticket`: on the next working day. */
   readonly severity: "page" | "ticket";
   readonly labels?: Readonly<Record<string, string>>;
-  /** What is so, in one line; may use `{{ $labels.x }}` and `{{ $value }}`. */
+  /** What is wrong, in one line; may contain `{{ $labels.x }}` and `{{ $value }}`. */
   readonly summary: string;
-  /** Heading in docs/operate/runbook.md, as it stands in a link. */
+  /** Anchor of its section in docs/operate/runbook.md. */
   readonly section: string;
 }
 
+/** The complete name: `LockstepOutboxOld`. */
 export const alertName = ({ name }: Pick<Alert, "name">): string => `Lockstep${name}`;
 
-/** `90` → `90s`, `300` → `5m`, `3600` → `1h`: as Prometheus writes durations. */
+/** A duration in Prometheus' notation: `90` → `90s`, `300` → `5m`, `3600` → `1h`. */
 export function duration(seconds: number): string {
   for (const [unit, size] of [
     ["h", 3_600],

@@ -12,7 +12,7 @@ import { production } from "./thresholds.ts";
 const file = (path: string) => join(import.meta.dir, path);
 const promtool = async (...args: readonly string[]) => run((await prometheusPrograms({})).promtool, args);
 
-test("promtool takes Prometheus' configuration and the rules", async () => {
+test("promtool accepts Prometheus' configuration and the rules", async () => {
   const config = await promtool("check", "config", file("prometheus.yml"));
   expect(config.output).toContain("SUCCESS: 1 rule files found");
   expect(config.status).toBe(0);

@@ -1,4 +1,4 @@
-/** All rules from one source: the file for production, and the same rules with other thresholds for a test. */
+/** All rules. The thresholds are a parameter: the file uses those of production, tests use shorter ones. */
 import { cacheAlerts } from "./alerts/cache.ts";
 import { correctnessAlerts } from "./alerts/correctness.ts";
 import { inStepAlerts } from "./alerts/in-step.ts";
@@ -7,6 +7,7 @@ import { recordings } from "./recording.ts";
 import { type Alert, alertName, duration } from "./rule.ts";
 import type { Thresholds } from "./thresholds.ts";
 
+/** All alerts. */
 export const alerts = (t: Thresholds): readonly Alert[] => [
   ...inStepAlerts(t),
   ...correctnessAlerts(t),
@@ -14,15 +15,15 @@ export const alerts = (t: Thresholds): readonly Alert[] => [
   ...processAlerts(t),
 ];
 
-/** The rules as Prometheus reads them. */
+/** The content of Prometheus' rule file. */
 export const ruleFile = (t: Thresholds) => ({
   groups: [
     { name: "lockstep-recording", rules: recordings(t) },
-    { name: "lockstep-alerts", rules: alerts(t).map((alert) => asRule(alert, t)) },
+    { name: "lockstep-alerts", rules: alerts(t).map((alert) => toRule(alert, t)) },
   ],
 });
 
-function asRule(alert: Alert, { runbook }: Thresholds) {
+function toRule(alert: Alert, { runbook }: Thresholds) {
   const { expr, forSeconds, severity, labels, summary, section } = alert;
   return {
     alert: alertName(alert),

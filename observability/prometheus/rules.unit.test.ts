@@ -10,7 +10,7 @@ import { alerts, ruleFile } from "./rules.ts";
 import { production, quick } from "./thresholds.ts";
 
 const runbook = readFileSync(join(import.meta.dir, "../../docs/operate/runbook.md"), "utf8");
-/** Headings as links name them: lower case, hyphens for spaces, nothing else. */
+/** Sections by anchor: the heading in lower case, with hyphens for spaces and without other characters. */
 const sections = new Map(
   runbook
     .split(/^(?=## )/m)
@@ -27,7 +27,7 @@ const sections = new Map(
     }),
 );
 
-test("each alert's runbook link leads to a section that names the alert and says what it means, how to see more and what to do", () => {
+test("each alert's runbook link leads to a section that names the alert and has the parts Means, See and Do", () => {
   for (const { alert, annotations } of ruleFile(production).groups[1]!.rules as {
     alert: string;
     annotations: { runbook_url: string };
@@ -40,20 +40,20 @@ test("each alert's runbook link leads to a section that names the alert and says
   }
 });
 
-test("the runbook has no section for an alert that is gone", () => {
+test("the runbook names only existing alerts", () => {
   const named = [...runbook.matchAll(/`(Lockstep[A-Z]\w+)`/g)].map(([, name]) => name);
   expect([...new Set(named)].sort()).toEqual([...new Set(alerts(production).map(alertName))].sort());
 });
 
-const never = () => Promise.reject(new Error("only the names are asked for"));
+const never = () => Promise.reject(new Error("the test reads only the names"));
 
-test("the runbook's commands are verbs that there are", () => {
+test("the runbook names only existing commands", () => {
   const named = [...runbook.matchAll(/bun run lockstep ([a-z-]+)/g)].map(([, name]) => name);
   const there = verbs({ rebuild: never, dropOld: never }).map((verb) => verb.name());
   expect(named.filter((name) => !there.includes(name ?? ""))).toEqual([]);
 });
 
-test("rules name metrics that are declared, that are listed as foreign, or that are recorded", () => {
+test("every metric in a rule is declared, external or recorded", () => {
   const recorded = new Set(recordings(production).map(({ record }) => record));
   const known = (name: string) => ownMetricNames.has(name) || externalMetricNames.has(name) || recorded.has(name);
   const named = [...recordings(production), ...alerts(production)].flatMap(({ expr }) => metricNamesIn(expr));
@@ -61,7 +61,7 @@ test("rules name metrics that are declared, that are listed as foreign, or that 
   expect(named.length).toBeGreaterThan(30);
 });
 
-test("names are found where they stand", () => {
+test("metricNamesIn finds metrics, and ignores labels, functions and keywords", () => {
   const expr = `sum by (le, x) (rate(a_bucket{job="b", r=~"c.."}[5m])) / on (z) d offset 5m > 1e3 and absent(e == 1) unless time() - f:g:h`;
   expect(metricNamesIn(expr)).toEqual(["a_bucket", "d", "e", "f:g:h"]);
 });
@@ -70,7 +70,7 @@ test("the objective for latency is a bound of the histogram's buckets", () => {
   expect(metrics.syncLatency.buckets).toContain(production.slo.withinSeconds);
 });
 
-test("the quick rules differ from those of production in numbers only", () => {
+test("the quick rules have the same alerts as those of production", () => {
   const names = (t: typeof production) => alerts(t).map(alertName);
   expect(names(quick)).toEqual(names(production));
 });

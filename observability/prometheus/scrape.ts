@@ -1,16 +1,16 @@
 /**
- * Where Prometheus finds what to scrape, for `docker compose` and for `bun run up --observe`. In both, each sample has the labels
- * `service` (`gateway`, `replica-catalog`, …) and `instance`, the same as on `up`.
+ * Prometheus' configuration, for `docker compose` and for `bun run up --observe`. In both, each sample and `up` have the same labels
+ * `service` (`gateway`, `replica-catalog`, …) and `instance`.
  */
 import { replicaNames } from "../../contracts/entities/index.ts";
 import { coreServices } from "../../contracts/services.ts";
 
-/** Grafana derives the windows of its rates from this: its datasource is told the same. */
+/** Scrape interval. Grafana's datasource has the same value and derives the windows of its rates from it. */
 export const SCRAPE_SECONDS = 5;
 
-/** One thing to scrape. */
+/** One scrape target. */
 export interface Target {
-  /** `gateway`, or `replica-<name>`: what the process calls itself in its logs, too. */
+  /** `gateway`, or `replica-<name>`: as in the logs of the process. */
   readonly service: string;
   readonly instance: string;
   /** `host:port`. */
@@ -19,8 +19,8 @@ export interface Target {
 
 const PORT = 8080;
 
-/** What the processes say themselves of service and instance: the target's own labels are kept, and those of `up` are the same. */
-const own = [{ action: "labeldrop", regex: "exported_(service|instance)" }];
+/** Drops the labels that processes report themselves: samples keep the target's labels, as `up` does. */
+const dropExportedLabels = [{ action: "labeldrop", regex: "exported_(service|instance)" }];
 
 const common = (interval: string, rules: string) => ({
   global: { scrape_interval: interval, scrape_timeout: interval, evaluation_interval: interval },
@@ -28,8 +28,8 @@ const common = (interval: string, rules: string) => ({
 });
 
 /**
- * Configuration for compose.yaml. Names are asked again and again, so that `--scale stream=3` is scraped without a change.
- * Redpanda tells of itself at its admin port.
+ * Configuration for compose.yaml. Prometheus resolves the service names repeatedly, so `--scale stream=3` needs no change. Redpanda
+ * serves its metrics on its admin port.
  */
 export function composeConfiguration() {
   return {
@@ -49,28 +49,32 @@ export function composeConfiguration() {
             target_label: "service",
           },
         ],
-        metric_relabel_configs: own,
+        metric_relabel_configs: dropExportedLabels,
       },
       {
         job_name: "redpanda",
         metrics_path: "/public_metrics",
-        // The name that all brokers share, however many there are.
+        // The network alias of all brokers.
         dns_sd_configs: [{ names: ["brokers"], type: "A", port: 9644, refresh_interval: `${SCRAPE_SECONDS}s` }],
       },
     ],
   };
 }
 
-/** Configuration for processes that a file lists: {@link targetList}. Prometheus follows that file's changes by itself. */
+/** Configuration for targets in a file ({@link targetList}). Prometheus reloads the file when it changes. */
 export function listedConfiguration(files: { targets: string; rules: string }, intervalSeconds = SCRAPE_SECONDS) {
   return {
     ...common(`${intervalSeconds}s`, files.rules),
     scrape_configs: [
-      { job_name: "lockstep", file_sd_configs: [{ files: [files.targets] }], metric_relabel_configs: own },
+      {
+        job_name: "lockstep",
+        file_sd_configs: [{ files: [files.targets] }],
+        metric_relabel_configs: dropExportedLabels,
+      },
     ],
   };
 }
 
-/** The content of a file for file-based discovery. */
+/** The content of a target file, for file-based discovery. */
 export const targetList = (targets: readonly Target[]) =>
   targets.map(({ service, instance, address }) => ({ targets: [address], labels: { service, instance } }));

@@ -1,12 +1,13 @@
-/** When an alert fires, as numbers: those of production, and a quick set to try alerts with. Durations are in seconds. */
+/** Thresholds of the alerts: for production, and shorter ones for tests. */
 
+/** One member per alert. `forSeconds`: how long the condition must hold before the alert fires. */
 export interface Thresholds {
-  /** What runbook links begin with. Put the address of your own copy here, and make the files anew. */
+  /** Prefix of the runbook links. Set the address of your own copy here, then run `bun run observability`. */
   readonly runbook: string;
-  /** So many of the changes are readable in each store within so long. `withinSeconds` must be a bucket of the histogram. */
+  /** Ratio of changes (`objective`) that become readable within `withinSeconds`, which must be a bucket of the histogram. */
   readonly slo: { readonly withinSeconds: number; readonly objective: number };
   readonly outboxOld: { readonly aboveSeconds: number; readonly forSeconds: number };
-  /** Windows are compared with the one before: lag that shrinks is no alert, however long it is. */
+  /** The lag is compared with its value one window ago: a lag that shrinks is no alert. */
   readonly lagGrowing: { readonly aboveRecords: number; readonly windowSeconds: number; readonly forSeconds: number };
   readonly deadLetters: { readonly forSeconds: number };
   readonly divergence: { readonly forSeconds: number };
@@ -23,15 +24,16 @@ export interface Thresholds {
   readonly diskLow: { readonly freeShare: number; readonly forSeconds: number };
 }
 
+/** For production. */
 export const production: Thresholds = {
   runbook: "docs/operate/runbook.md",
-  // A healthy replica has a change in some ten milliseconds; half a second is what a person begins to notice.
+  // A healthy replica applies a change within tens of milliseconds. A person notices half a second.
   slo: { withinSeconds: 0.5, objective: 0.99 },
   outboxOld: { aboveSeconds: 30, forSeconds: 60 },
   lagGrowing: { aboveRecords: 1_000, windowSeconds: 300, forSeconds: 300 },
   deadLetters: { forSeconds: 60 },
   divergence: { forSeconds: 0 },
-  // Three times LOCKSTEP_VERIFY_EVERY_S: one that was missed is no news.
+  // Three times LOCKSTEP_VERIFY_EVERY_S, so one missed verification causes no alert.
   verificationOverdue: { afterSeconds: 2_700, forSeconds: 60 },
   canarySilent: { afterSeconds: 60, forSeconds: 60 },
   cacheEpochRising: { times: 3, windowSeconds: 900 },
@@ -41,12 +43,12 @@ export const production: Thresholds = {
   pausedLong: { forSeconds: 3_600 },
   inputGap: { windowSeconds: 3_600 },
   gatewayErrors: { share: 0.05, windowSeconds: 300, forSeconds: 300 },
-  // Tokens run out, and clients then come with a new one: some refusals are no news.
+  // Tokens expire and clients then renew them, so some rejections are normal.
   authRefusals: { share: 0.2, windowSeconds: 300, forSeconds: 300 },
   diskLow: { freeShare: 0.1, forSeconds: 300 },
 };
 
-/** For trying alerts on a stack by hand or in a test: a fault is told within seconds. */
+/** For tests and demonstrations: alerts fire within seconds. */
 export const quick: Thresholds = {
   ...production,
   outboxOld: { aboveSeconds: 3, forSeconds: 1 },

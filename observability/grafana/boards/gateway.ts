@@ -1,16 +1,17 @@
-/** Gateway: what clients ask of it, how fast it answers, and how its changes leave. */
+/** Dashboard "Gateway": requests, response times, and the outbox. */
 import { metrics } from "../../../contracts/metrics.ts";
 import type { Board } from "../board.ts";
 import { orZero, quantile, rateBy } from "../promql.ts";
 import { outboxDepth, processPanels } from "./shared-panels.ts";
 
 const http = metrics.httpRequests.name;
-const asked = 'service="gateway",http_route!~"/metrics|/health/.*"';
+const apiRequests = 'service="gateway",http_route!~"/metrics|/health/.*"';
 
+/** Panels for one or more instances of the gateway, and for the relay. */
 export const gateway: Board = {
   slug: "gateway",
   title: "Gateway",
-  description: "What clients ask of the gateway, how fast it answers, and how its changes leave.",
+  description: "Requests to the gateway, its response times, and how changes leave the source.",
   variables: [],
   rows: [
     {
@@ -19,11 +20,11 @@ export const gateway: Board = {
         {
           kind: "stack",
           title: "Requests",
-          description: "Requests a second by method and route.",
+          description: "Requests per second, by method and route.",
           unit: "reqps",
           queries: [
             {
-              expr: rateBy("http_request_method, http_route", `${http}_count`, asked),
+              expr: rateBy("http_request_method, http_route", `${http}_count`, apiRequests),
               legend: "{{http_request_method}} {{http_route}}",
             },
           ],
@@ -32,29 +33,29 @@ export const gateway: Board = {
         },
         {
           kind: "lines",
-          title: "Time to answer",
+          title: "Response time",
           description:
-            "By method: of half of the requests, and of 99 of 100. Those that wait for replicas (Prefer: wait) are among them.",
+            "Median (p50) and 99th percentile (p99) by method, including requests that wait for replicas (Prefer: wait).",
           unit: "s",
           queries: [
             {
-              expr: quantile(0.99, "http_request_method", http, asked),
+              expr: quantile(0.99, "http_request_method", http, apiRequests),
               legend: "p99 {{http_request_method}}",
               exemplars: true,
             },
-            { expr: quantile(0.5, "http_request_method", http, asked), legend: "p50 {{http_request_method}}" },
+            { expr: quantile(0.5, "http_request_method", http, apiRequests), legend: "p50 {{http_request_method}}" },
           ],
           width: 8,
           height: 9,
         },
         {
           kind: "lines",
-          title: "Answers by status",
-          description: "Answers a second by status.",
+          title: "Responses by status",
+          description: "Responses per second, by status.",
           unit: "reqps",
           queries: [
             {
-              expr: rateBy("http_response_status_code", `${http}_count`, asked),
+              expr: rateBy("http_response_status_code", `${http}_count`, apiRequests),
               legend: "{{http_response_status_code}}",
             },
           ],
@@ -64,28 +65,28 @@ export const gateway: Board = {
       ],
     },
     {
-      title: "Promises",
+      title: "Reliability",
       panels: [
         {
           kind: "stat",
-          title: "Errors of its own",
-          description: "Part of the answers that are 5xx.",
+          title: "Server errors",
+          description: "Share of responses with a 5xx status.",
           unit: "percentunit",
           queries: [
             {
-              expr: `(${rateBy("", `${http}_count`, `${asked},http_response_status_code=~"5.."`)} or vector(0)) / ${rateBy("", `${http}_count`, asked)}`,
+              expr: `(${rateBy("", `${http}_count`, `${apiRequests},http_response_status_code=~"5.."`)} or vector(0)) / ${rateBy("", `${http}_count`, apiRequests)}`,
               legend: "5xx",
             },
           ],
-          thresholds: { warn: 0.01, bad: 0.05 },
+          thresholds: { warning: 0.01, critical: 0.05 },
           width: 8,
           height: 7,
         },
         {
           kind: "lines",
-          title: "Writes that waited for replicas",
+          title: "Writes that wait for replicas",
           description:
-            "Prefer: wait. confirmed: the replica had it in time; behind: it had not, and the write stands all the same.",
+            "Writes with Prefer: wait, by result. confirmed: the replica applied the write in time. behind: it did not; the write is committed in both cases.",
           unit: "ops",
           queries: [
             { expr: orZero(rateBy("replica, outcome", metrics.confirmations.name)), legend: "{{replica}} {{outcome}}" },
@@ -95,8 +96,9 @@ export const gateway: Board = {
         },
         {
           kind: "lines",
-          title: "Receipts that were lost",
-          description: "Receipts that the log did not take: who waited for one of these waited in vain.",
+          title: "Dropped receipts",
+          description:
+            "Receipts that could not be written to the log. A write that waits for one of them times out with behind.",
           unit: "ops",
           queries: [{ expr: orZero(rateBy("", metrics.receiptsDropped.name)), legend: "dropped" }],
           width: 8,
@@ -104,9 +106,9 @@ export const gateway: Board = {
         },
         {
           kind: "lines",
-          title: "Not let in",
+          title: "Rejected by authorization",
           description:
-            "Requests without a token that allows them, at gateway and console, by reason; scope: a token of somebody who may not; keys: the issuer's were never there.",
+            "Requests to gateway and console without an acceptable token, by reason. scope: the token lacks the required scope. keys: the issuer's keys could not be fetched.",
           unit: "reqps",
           queries: [{ expr: orZero(rateBy("reason", metrics.authRefusals.name)), legend: "{{reason}}" }],
           width: 12,
@@ -114,9 +116,9 @@ export const gateway: Board = {
         },
         {
           kind: "lines",
-          title: "Writes told again",
+          title: "Replayed writes",
           description:
-            "Writes that were repeated with their Idempotency-Key, and answered with what the first of them did. Many: clients that do not hear their answers.",
+            "Writes that a client repeated with the same Idempotency-Key, and that got the stored response. Many of them mean that clients lose responses.",
           unit: "ops",
           queries: [{ expr: orZero(rateBy("", metrics.replayedWrites.name)), legend: "replayed" }],
           width: 12,
@@ -132,7 +134,7 @@ export const gateway: Board = {
           kind: "lines",
           title: "Published",
           description:
-            "Changes a second that the log acknowledged; recovered: found there after a take-over, and so not sent again.",
+            "Changes per second. published: acknowledged by the log. recovered: already in the log after a failover of the relay, so not sent again.",
           unit: "ops",
           queries: [
             { expr: rateBy("", metrics.relayPublished.name), legend: "published" },
@@ -143,8 +145,8 @@ export const gateway: Board = {
         },
         {
           kind: "lines",
-          title: "Its database",
-          description: "Bytes that the source's database takes on its server's disk.",
+          title: "Source database",
+          description: "Size of the source's database on disk.",
           unit: "bytes",
           queries: [{ expr: `max(${metrics.databaseSize.name}{owner="gateway"})`, legend: "size" }],
           width: 8,

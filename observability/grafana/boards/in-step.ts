@@ -1,12 +1,13 @@
-/** In step: the one for the wall. Is everything readable everywhere, how fast, and if not, where does it wait? */
+/** Dashboard "In step", for a wall screen: sync latency, backlogs, and correctness. */
 import { metrics } from "../../../contracts/metrics.ts";
 import { externalMetrics } from "../../prometheus/external-metrics.ts";
 import type { Board } from "../board.ts";
 import { orZero, orZeroByReplica, rateBy, syncLatency } from "../promql.ts";
 import { commitToReadable, deadLetters, lagByGroup, outboxDepth, rowsThatDiffer } from "./shared-panels.ts";
 
-const chosen = 'replica=~"$replica"';
+const selected = 'replica=~"$replica"';
 
+/** The dashboard to look at first. */
 export const inStep: Board = {
   slug: "in-step",
   title: "In step",
@@ -18,35 +19,36 @@ export const inStep: Board = {
       panels: [
         {
           kind: "stat",
-          title: "Half of the changes within",
-          description: "From the commit in the source to readable in the replica's store (p50).",
+          title: "Median latency",
+          description: "From the commit in the source until the change is readable in the replica's store (p50).",
           unit: "s",
-          queries: [{ expr: syncLatency(0.5, chosen), legend: "{{replica}} {{store}}" }],
-          thresholds: { warn: 0.1, bad: 0.5 },
+          queries: [{ expr: syncLatency(0.5, selected), legend: "{{replica}} {{store}}" }],
+          thresholds: { warning: 0.1, critical: 0.5 },
           width: 12,
           height: 5,
         },
         {
           kind: "stat",
-          title: "99 of 100 within",
-          description: "The same for all but the slowest hundredth (p99). The objective is half a second.",
+          title: "99th percentile latency",
+          description:
+            "From the commit in the source until the change is readable in the replica's store (p99). The objective is 0.5 s.",
           unit: "s",
-          queries: [{ expr: syncLatency(0.99, chosen), legend: "{{replica}} {{store}}" }],
-          thresholds: { warn: 0.25, bad: 0.5 },
+          queries: [{ expr: syncLatency(0.99, selected), legend: "{{replica}} {{store}}" }],
+          thresholds: { warning: 0.25, critical: 0.5 },
           width: 12,
           height: 5,
         },
-        commitToReadable(chosen, { width: 24, height: 9 }),
+        commitToReadable(selected, { width: 24, height: 9 }),
       ],
     },
     {
-      title: "Where it waits",
+      title: "Backlogs",
       panels: [
         outboxDepth({ width: 6, height: 7 }),
         {
           kind: "lines",
-          title: "Oldest change in the outbox",
-          description: "How long the oldest committed change has waited for the log to take it.",
+          title: "Age of the outbox",
+          description: "Age of the oldest committed change that the log has not acknowledged.",
           unit: "s",
           queries: [{ expr: `max(${metrics.outboxOldestAge.name})`, legend: "age" }],
           width: 6,
@@ -57,12 +59,12 @@ export const inStep: Board = {
           kind: "lines",
           title: "Changes",
           description:
-            "Changes a second: published from the source, and applied by each replica. In step, the lines lie on each other.",
+            "Changes per second: published from the source, and applied by each replica. While the replicas keep up, the lines overlap.",
           unit: "ops",
           queries: [
             { expr: rateBy("", metrics.relayPublished.name), legend: "published" },
             {
-              expr: rateBy("replica", metrics.replicaApplied.name, `${chosen},outcome="applied"`),
+              expr: rateBy("replica", metrics.replicaApplied.name, `${selected},outcome="applied"`),
               legend: "applied {{replica}}",
             },
           ],
@@ -72,58 +74,58 @@ export const inStep: Board = {
       ],
     },
     {
-      title: "Is it true",
+      title: "Correctness",
       panels: [
         deadLetters({ width: 4, height: 5 }),
         {
           kind: "stat",
-          title: "Last canary",
+          title: "Age of the last canary",
           description:
-            "Time since the newest canary that is readable there was committed. One is written every few seconds.",
+            "Time since the commit of the newest canary that is readable in each replica. The relay writes one every few seconds.",
           unit: "s",
           queries: [
             {
-              expr: `time() - min by (replica) (max by (replica, store) (${metrics.canarySeen.name}{${chosen}}))`,
+              expr: `time() - min by (replica) (max by (replica, store) (${metrics.canarySeen.name}{${selected}}))`,
               legend: "{{replica}}",
             },
           ],
-          thresholds: { warn: 30, bad: 60 },
+          thresholds: { warning: 30, critical: 60 },
           width: 4,
           height: 5,
         },
-        rowsThatDiffer(chosen, { width: 4, height: 5 }),
+        rowsThatDiffer(selected, { width: 4, height: 5 }),
         {
           kind: "stat",
           title: "Last verified",
-          description: "Time since source and replica were last compared. 0 also when they never were.",
+          description: "Time since the last verification of each replica. Also 0 if there was none.",
           unit: "s",
           queries: [
             {
-              expr: orZeroByReplica(`time() - max by (replica) (${metrics.verifiedAt.name}{${chosen}})`, chosen),
+              expr: orZeroByReplica(`time() - max by (replica) (${metrics.verifiedAt.name}{${selected}})`, selected),
               legend: "{{replica}}",
             },
           ],
-          thresholds: { warn: 1_800, bad: 2_700 },
+          thresholds: { warning: 1_800, critical: 2_700 },
           width: 4,
           height: 5,
         },
         {
           kind: "stat",
           title: "Alerts",
-          description: "Alerts that fire now. What each means and what to do: docs/operate/runbook.md",
+          description: "Firing alerts. Meaning and remedy of each: docs/operate/runbook.md",
           unit: "short",
           queries: [{ expr: orZero(`count(${externalMetrics.alerts}{alertstate="firing"})`), legend: "firing" }],
-          thresholds: { warn: 1, bad: 2 },
+          thresholds: { warning: 1, critical: 2 },
           width: 4,
           height: 5,
         },
         {
           kind: "stat",
-          title: "Processes away",
-          description: "Processes that Prometheus looks for and that do not answer.",
+          title: "Unavailable processes",
+          description: "Processes that Prometheus scrapes without a response.",
           unit: "short",
-          queries: [{ expr: orZero(`count(${externalMetrics.up} == 0)`), legend: "away" }],
-          thresholds: { warn: 1, bad: 2 },
+          queries: [{ expr: orZero(`count(${externalMetrics.up} == 0)`), legend: "unavailable" }],
+          thresholds: { warning: 1, critical: 2 },
           width: 4,
           height: 5,
         },

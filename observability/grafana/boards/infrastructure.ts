@@ -1,16 +1,17 @@
-/** Infrastructure: the processes and the room they have. */
+/** Dashboard "Infrastructure": processes, runtime, pools, buffers, and disk space. */
 import { metrics } from "../../../contracts/metrics.ts";
 import { externalMetrics } from "../../prometheus/external-metrics.ts";
 import type { Board } from "../board.ts";
 import { orZero, quantile, rateBy } from "../promql.ts";
 import { processPanels } from "./shared-panels.ts";
 
-const chosen = 'service=~"$service"';
+const selected = 'service=~"$service"';
 
+/** Panels for the processes of all services. */
 export const infrastructure: Board = {
   slug: "infrastructure",
   title: "Infrastructure",
-  description: "The processes, what they use, and the room they have.",
+  description: "Processes, the resources that they use, and the resources that are left.",
   variables: [{ name: "service", label: "Service", metric: metrics.cpuTime.name, multiple: true }],
   rows: [
     {
@@ -18,27 +19,27 @@ export const infrastructure: Board = {
       panels: [
         {
           kind: "stat",
-          title: "Answering",
-          description: "Processes of each service that answer Prometheus.",
+          title: "Instances",
+          description: "Instances of each service that respond to Prometheus.",
           unit: "short",
-          queries: [{ expr: `sum by (service) (${externalMetrics.up}{${chosen}})`, legend: "{{service}}" }],
-          thresholds: { warn: 1, bad: 1 },
+          queries: [{ expr: `sum by (service) (${externalMetrics.up}{${selected}})`, legend: "{{service}}" }],
+          thresholds: { warning: 1, critical: 1 },
           lowerIsWorse: true,
           width: 12,
           height: 6,
         },
         {
           kind: "stat",
-          title: "Running since",
-          description: "Time since each process started.",
+          title: "Uptime",
+          description: "Time since the oldest instance of each service started.",
           unit: "dtdurations",
           queries: [
-            { expr: `time() - min by (service) (${metrics.startTime.name}{${chosen}})`, legend: "{{service}}" },
+            { expr: `time() - min by (service) (${metrics.startTime.name}{${selected}})`, legend: "{{service}}" },
           ],
           width: 12,
           height: 6,
         },
-        ...processPanels(chosen),
+        ...processPanels(selected),
       ],
     },
     {
@@ -46,12 +47,12 @@ export const infrastructure: Board = {
       panels: [
         {
           kind: "lines",
-          title: "Event loop",
-          description: "How late a timer of the process fires (p99): late timers are a process that is out of breath.",
+          title: "Event loop delay",
+          description: "Delay of the process's timers (p99). A high delay means that the process is overloaded.",
           unit: "s",
           queries: [
             {
-              expr: quantile(0.99, "service, instance", metrics.eventLoopLag.name, chosen),
+              expr: quantile(0.99, "service, instance", metrics.eventLoopLag.name, selected),
               legend: "{{service}} {{instance}}",
             },
           ],
@@ -61,11 +62,11 @@ export const infrastructure: Board = {
         {
           kind: "lines",
           title: "Heap",
-          description: "Live memory of the JavaScript engine's heap.",
+          description: "Used memory of the JavaScript heap.",
           unit: "bytes",
           queries: [
             {
-              expr: `sum by (service, instance) (${metrics.heapUsed.name}{${chosen}})`,
+              expr: `sum by (service, instance) (${metrics.heapUsed.name}{${selected}})`,
               legend: "{{service}} {{instance}}",
             },
           ],
@@ -76,9 +77,9 @@ export const infrastructure: Board = {
           kind: "lines",
           title: "Spans",
           description:
-            "Spans a second; unsampled: not to be kept; dropped: no collector took them, and nothing waits for it. 0 without tracing.",
+            "Spans per second. exported: sent. unsampled: not selected. dropped: the collector is unavailable. 0 without tracing.",
           unit: "ops",
-          queries: [{ expr: orZero(rateBy("outcome", metrics.spans.name, chosen)), legend: "{{outcome}}" }],
+          queries: [{ expr: orZero(rateBy("outcome", metrics.spans.name, selected)), legend: "{{outcome}}" }],
           width: 8,
           height: 8,
         },
@@ -89,12 +90,12 @@ export const infrastructure: Board = {
       panels: [
         {
           kind: "lines",
-          title: "Connections to PostgreSQL",
-          description: "Part of each pool's connections that run a statement.",
+          title: "PostgreSQL connections in use",
+          description: "Share of each pool's connections that run a statement.",
           unit: "percentunit",
           queries: [
             {
-              expr: `sum by (service, pool) (${metrics.poolUsed.name}{${chosen}}) / sum by (service, pool) (${metrics.poolSize.name}{${chosen}})`,
+              expr: `sum by (service, pool) (${metrics.poolUsed.name}{${selected}}) / sum by (service, pool) (${metrics.poolSize.name}{${selected}})`,
               legend: "{{service}} {{pool}}",
             },
           ],
@@ -103,11 +104,14 @@ export const infrastructure: Board = {
         },
         {
           kind: "lines",
-          title: "Statements that wait",
-          description: "Statements that wait for a connection of a pool.",
+          title: "Waiting statements",
+          description: "Statements that wait for a connection.",
           unit: "short",
           queries: [
-            { expr: `sum by (service, pool) (${metrics.poolWaiting.name}{${chosen}})`, legend: "{{service}} {{pool}}" },
+            {
+              expr: `sum by (service, pool) (${metrics.poolWaiting.name}{${selected}})`,
+              legend: "{{service}} {{pool}}",
+            },
           ],
           width: 8,
           height: 8,
@@ -115,13 +119,12 @@ export const infrastructure: Board = {
         {
           kind: "lines",
           title: "Buffers",
-          description:
-            "How full each bounded buffer is. What comes to a full one is refused or dropped, as its owner says.",
+          description: "Fill level of each bounded buffer. A full buffer rejects or drops new items.",
           unit: "percentunit",
           queries: [
             {
               expr: orZero(
-                `max by (service, buffer) (${metrics.bufferItems.name}{${chosen}} / ${metrics.bufferLimit.name}{${chosen}})`,
+                `max by (service, buffer) (${metrics.bufferItems.name}{${selected}} / ${metrics.bufferLimit.name}{${selected}})`,
               ),
               legend: "{{service}} {{buffer}}",
             },
@@ -132,13 +135,13 @@ export const infrastructure: Board = {
       ],
     },
     {
-      title: "Room",
+      title: "Disk space",
       panels: [
         {
           kind: "lines",
-          title: "Disk",
+          title: "Free disk space",
           description:
-            "Free part of the disk that the stream's folder lies on. With bun run up that is the disk of everything; in containers, add a node exporter.",
+            "Free share of the disk with the stream's folder. With bun run up all data is on this disk. In containers, add a node exporter.",
           unit: "percentunit",
           queries: [
             { expr: `${metrics.diskFree.name} / ${metrics.diskSize.name}`, legend: "{{service}} {{instance}}" },
@@ -148,8 +151,8 @@ export const infrastructure: Board = {
         },
         {
           kind: "lines",
-          title: "Databases",
-          description: "Bytes that each database takes on its server's disk.",
+          title: "Database size",
+          description: "Size of each database on disk.",
           unit: "bytes",
           queries: [{ expr: `max by (owner) (${metrics.databaseSize.name})`, legend: "{{owner}}" }],
           width: 8,
@@ -157,10 +160,12 @@ export const infrastructure: Board = {
         },
         {
           kind: "lines",
-          title: "Time to scrape",
-          description: "How long each process takes to tell its metrics; a process that is short of CPU takes longer.",
+          title: "Scrape duration",
+          description: "Time in which each process responds to a scrape. A process that lacks CPU takes longer.",
           unit: "s",
-          queries: [{ expr: `max by (service) (${externalMetrics.scrapeSeconds}{${chosen}})`, legend: "{{service}}" }],
+          queries: [
+            { expr: `max by (service) (${externalMetrics.scrapeSeconds}{${selected}})`, legend: "{{service}}" },
+          ],
           width: 8,
           height: 8,
         },

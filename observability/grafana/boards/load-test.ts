@@ -1,4 +1,4 @@
-/** Load test: what is asked, what comes of it at each hop, and what it costs; on one page, to be read beside the generator's report. */
+/** Dashboard "Load test": offered load, throughput per hop, and resource use, beside the load generator's own report. */
 import { metrics } from "../../../contracts/metrics.ts";
 import { externalMetrics } from "../../prometheus/external-metrics.ts";
 import { GROUP_LAG } from "../../prometheus/recording.ts";
@@ -10,12 +10,12 @@ import { commitToReadable, processPanels } from "./shared-panels.ts";
 const http = metrics.httpRequests.name;
 const api = 'http_route!~"/metrics|/health/.*|/api/.*"';
 
-/** `bun run load` writes what k6 measures to the stack's Prometheus; without it all of this is 0. */
+/** Metrics of k6, which `bun run load` sends to the stack's Prometheus. Without a load test they are 0. */
 const generator: readonly Panel[] = [
   {
     kind: "lines",
-    title: "Requests of the generator",
-    description: "Requests a second that k6 makes.",
+    title: "Requests of k6",
+    description: "Requests per second that k6 sends.",
     unit: "reqps",
     queries: [{ expr: orZero(rateBy("testid", externalMetrics.k6Requests)), legend: "{{testid}}" }],
     width: 6,
@@ -23,8 +23,8 @@ const generator: readonly Panel[] = [
   },
   {
     kind: "lines",
-    title: "Time to its answers",
-    description: "As k6 measures it: the way to the service and back is in it.",
+    title: "Response time at k6",
+    description: "As k6 measures it, including the network.",
     unit: "s",
     queries: [
       { expr: orZero(`max by (testid) (${externalMetrics.k6P99})`), legend: "p99 {{testid}}" },
@@ -36,7 +36,7 @@ const generator: readonly Panel[] = [
   {
     kind: "lines",
     title: "Failed requests",
-    description: "Part of k6's requests that failed.",
+    description: "Share of k6's requests that failed.",
     unit: "percentunit",
     queries: [{ expr: orZero(`max by (testid) (${externalMetrics.k6Failed})`), legend: "{{testid}}" }],
     width: 6,
@@ -44,9 +44,8 @@ const generator: readonly Panel[] = [
   },
   {
     kind: "lines",
-    title: "Sync latency as a client sees it",
-    description:
-      "From the write's answer until a read of the replica shows it, as k6 measures it by asking again and again.",
+    title: "Sync latency at k6",
+    description: "From the response to a write until a read of the replica returns it. k6 measures it by polling.",
     unit: "s",
     queries: [
       { expr: orZero(`max by (replica, store) (${externalMetrics.k6SyncP99})`), legend: "p99 {{replica}} {{store}}" },
@@ -57,19 +56,20 @@ const generator: readonly Panel[] = [
   },
 ];
 
+/** Panels for one load test. */
 export const loadTest: Board = {
   slug: "load-test",
   title: "Load test",
-  description: "What is asked, what comes of it at each hop, and what it costs.",
+  description: "Offered load, throughput at each hop, and resource use.",
   variables: [],
   rows: [
     {
-      title: "Offered",
+      title: "Offered load",
       panels: [
         {
           kind: "stack",
           title: "Requests",
-          description: "Requests a second by service and method.",
+          description: "Requests per second, by service and method.",
           unit: "reqps",
           queries: [
             {
@@ -82,9 +82,8 @@ export const loadTest: Board = {
         },
         {
           kind: "lines",
-          title: "Time to answer",
-          description:
-            "By service: of half, of 95 and of 99 of 100 requests, as the service sees it, without the way to the client.",
+          title: "Response time",
+          description: "Median, 95th and 99th percentile by service, as the service measures it, without the network.",
           unit: "s",
           queries: [
             { expr: quantile(0.99, "service", http, api), legend: "p99 {{service}}" },
@@ -96,8 +95,8 @@ export const loadTest: Board = {
         },
         {
           kind: "lines",
-          title: "Refused and failed",
-          description: "Answers of 4xx and 5xx a second.",
+          title: "Error responses",
+          description: "Responses per second with a 4xx or 5xx status.",
           unit: "reqps",
           queries: [
             {
@@ -117,14 +116,14 @@ export const loadTest: Board = {
       ],
     },
     {
-      title: "What comes of it",
+      title: "Throughput",
       panels: [
         commitToReadable("", { width: 12, height: 9 }),
         {
           kind: "lines",
-          title: "Each hop",
+          title: "Changes by hop",
           description:
-            "Changes a second at each hop. In a lasting state all lines lie on each other; a step between two of them is where it piles up.",
+            "Changes per second at each hop. In a steady state the lines overlap. A gap between two lines shows where a backlog grows.",
           unit: "ops",
           queries: [
             { expr: rateBy("", metrics.relayPublished.name), legend: "1 published" },
@@ -139,8 +138,8 @@ export const loadTest: Board = {
         },
         {
           kind: "stack",
-          title: "Piled up",
-          description: "Changes that wait in the outbox, before the stream, and before each replica.",
+          title: "Backlogs",
+          description: "Changes that wait in the outbox, for the stream, and for each replica.",
           unit: "short",
           queries: [
             { expr: `max(${metrics.outboxDepth.name})`, legend: "outbox" },
@@ -151,7 +150,7 @@ export const loadTest: Board = {
         },
       ],
     },
-    { title: "As the generator sees it", panels: generator },
-    { title: "What it costs", panels: processPanels('service!=""') },
+    { title: "Load generator", panels: generator },
+    { title: "Resource use", panels: processPanels('service!=""') },
   ],
 };

@@ -1,4 +1,4 @@
-/** One replica: what it applies, what it answers, and how its cache does. */
+/** Dashboard "One replica": applied changes, reads, and the cache of one replica. */
 import { metrics } from "../../../contracts/metrics.ts";
 import type { Board } from "../board.ts";
 import { orZero, quantile, rateBy } from "../promql.ts";
@@ -6,37 +6,38 @@ import { commitToReadable, paused, processPanels, rowsThatDiffer } from "./share
 
 const latency = metrics.syncLatency.name;
 const http = metrics.httpRequests.name;
-const own = 'replica="$replica"';
-const ownHttp = 'service="replica-$replica",http_route=~"/[a-z-]+(/:id)?",http_route!~"/(metrics|health/.*)"';
+const thisReplica = 'replica="$replica"';
+const replicaReads = 'service="replica-$replica",http_route=~"/[a-z-]+(/:id)?",http_route!~"/(metrics|health/.*)"';
 
+/** Panels for the replica that the dashboard's variable selects. */
 export const oneReplica: Board = {
   slug: "one-replica",
   title: "One replica",
-  description: "What one replica applies, what it answers, and how its cache does.",
+  description: "Applied changes, reads, and the cache of one replica.",
   variables: [{ name: "replica", label: "Replica", metric: metrics.cacheEpoch.name, multiple: false }],
   rows: [
     {
       title: "Commit to readable",
       panels: [
-        commitToReadable(own, { width: 12, height: 9 }),
+        commitToReadable(thisReplica, { width: 12, height: 9 }),
         {
           kind: "heatmap",
           title: "Changes by latency",
-          description: "How many changes were readable in PostgreSQL after which time: the darker, the more.",
+          description: "Number of changes by the time until they were readable in PostgreSQL. Darker means more.",
           unit: "short",
-          queries: [{ expr: rateBy("le", `${latency}_bucket`, `${own},store="postgres"`), legend: "{{le}}" }],
+          queries: [{ expr: rateBy("le", `${latency}_bucket`, `${thisReplica},store="postgres"`), legend: "{{le}}" }],
           width: 12,
           height: 9,
         },
       ],
     },
     {
-      title: "Applying",
+      title: "Changes",
       panels: [
         {
           kind: "lines",
           title: "Lag by partition",
-          description: "Records of each partition that the replica has before it.",
+          description: "Records of each partition that the replica has not applied yet.",
           unit: "short",
           queries: [
             {
@@ -50,27 +51,29 @@ export const oneReplica: Board = {
         {
           kind: "lines",
           title: "Events by outcome",
-          description: "applied: new here; duplicate, stale: nothing new; unappliable, invalid: became dead letters.",
+          description:
+            "Events per second. applied: written. duplicate, stale: already known. unappliable, invalid: became dead letters.",
           unit: "ops",
-          queries: [{ expr: rateBy("outcome", metrics.replicaApplied.name, own), legend: "{{outcome}}" }],
+          queries: [{ expr: rateBy("outcome", metrics.replicaApplied.name, thisReplica), legend: "{{outcome}}" }],
           width: 8,
           height: 8,
         },
-        rowsThatDiffer(own, { width: 4, height: 8 }),
+        rowsThatDiffer(thisReplica, { width: 4, height: 8 }),
         paused("replica-$replica", { width: 4, height: 8 }),
       ],
     },
     {
-      title: "Answering",
+      title: "Reads",
       panels: [
         {
           kind: "lines",
           title: "Reads by status",
-          description: "Answers a second. 503 with a Sync-Token: the replica was not that far in time.",
+          description:
+            "Responses per second. 503 with a Sync-Token: the replica did not reach the token's version in time.",
           unit: "reqps",
           queries: [
             {
-              expr: orZero(rateBy("http_response_status_code", `${http}_count`, ownHttp)),
+              expr: orZero(rateBy("http_response_status_code", `${http}_count`, replicaReads)),
               legend: "{{http_response_status_code}}",
             },
           ],
@@ -79,13 +82,13 @@ export const oneReplica: Board = {
         },
         {
           kind: "lines",
-          title: "Time to answer",
+          title: "Response time",
           description:
-            "Of half of the reads, and of 99 of 100; reads that wait for a Sync-Token among them. 0 while nobody reads.",
+            "Median (p50) and 99th percentile (p99), including reads that wait for a Sync-Token. 0 without reads.",
           unit: "s",
           queries: [
-            { expr: orZero(quantile(0.99, "", http, ownHttp)), legend: "p99" },
-            { expr: orZero(quantile(0.5, "", http, ownHttp)), legend: "p50" },
+            { expr: orZero(quantile(0.99, "", http, replicaReads)), legend: "p99" },
+            { expr: orZero(quantile(0.5, "", http, replicaReads)), legend: "p50" },
           ],
           width: 8,
           height: 8,
@@ -93,9 +96,10 @@ export const oneReplica: Board = {
         {
           kind: "lines",
           title: "Reads with a Sync-Token",
-          description: "fresh: at once; waited: after a wait; behind: refused, as the replica was not there in time.",
+          description:
+            "fresh: served at once. waited: served after a wait. behind: rejected because the replica did not catch up in time.",
           unit: "reqps",
-          queries: [{ expr: orZero(rateBy("outcome", metrics.freshReads.name, own)), legend: "{{outcome}}" }],
+          queries: [{ expr: orZero(rateBy("outcome", metrics.freshReads.name, thisReplica)), legend: "{{outcome}}" }],
           width: 8,
           height: 8,
         },
@@ -106,27 +110,27 @@ export const oneReplica: Board = {
       panels: [
         {
           kind: "stack",
-          title: "Reads by id, by what the cache said",
+          title: "Reads by id, by cache result",
           description:
-            "hit: answered by Redis; miss: by PostgreSQL, and put into Redis; bypass: Redis is away or the cache is off.",
+            "hit: served from Redis. miss: served from PostgreSQL and stored in Redis. bypass: Redis is unavailable or the cache is off.",
           unit: "reqps",
-          queries: [{ expr: orZero(rateBy("result", metrics.cacheRequests.name, own)), legend: "{{result}}" }],
+          queries: [{ expr: orZero(rateBy("result", metrics.cacheRequests.name, thisReplica)), legend: "{{result}}" }],
           width: 12,
           height: 8,
         },
         {
           kind: "lines",
-          title: "Epoch of the cache",
-          description: "It rises when all cached documents are given up, since some of them may be stale.",
+          title: "Cache epoch",
+          description: "It increases each time that the whole cache is invalidated because documents may be stale.",
           unit: "short",
-          queries: [{ expr: `max(${metrics.cacheEpoch.name}{${own}})`, legend: "epoch" }],
+          queries: [{ expr: `max(${metrics.cacheEpoch.name}{${thisReplica}})`, legend: "epoch" }],
           width: 6,
           height: 8,
         },
         {
           kind: "lines",
-          title: "Its database",
-          description: "Bytes that the replica's database takes on its server's disk.",
+          title: "Replica database",
+          description: "Size of the replica's database on disk.",
           unit: "bytes",
           queries: [{ expr: `max(${metrics.databaseSize.name}{owner="$replica"})`, legend: "size" }],
           width: 6,

@@ -1,15 +1,17 @@
-/** Panels that more than one dashboard shows. */
+/** Panels that several dashboards share. */
 import { metrics } from "../../../contracts/metrics.ts";
 import { GROUP_LAG } from "../../prometheus/recording.ts";
 import type { Panel } from "../panel.ts";
 import { orZero, orZeroByReplica, rateBy, syncLatency } from "../promql.ts";
 
-/** The first number everywhere. @param labels which replicas. */
-export const commitToReadable = (labels: string, size: { width: number; height: number }): Panel => ({
+type PanelSize = Pick<Panel, "width" | "height">;
+
+/** Sync latency, the first panel of several dashboards. @param labels selects the replicas. */
+export const commitToReadable = (labels: string, size: PanelSize): Panel => ({
   kind: "lines",
   title: "Commit to readable",
   description:
-    "From the commit in the source until the change can be read in the replica: of half of the changes (p50), and of 99 of 100. While nobody writes, that of the canary. A point is one write and leads to its trace.",
+    "From the commit in the source until the change is readable in the replica (median and 99th percentile). Without writes, the latency of the canary. A point is one write and links to its trace.",
   unit: "s",
   queries: [
     { expr: syncLatency(0.99, labels), legend: "p99 {{replica}} {{store}}", exemplars: true },
@@ -18,43 +20,46 @@ export const commitToReadable = (labels: string, size: { width: number; height: 
   ...size,
 });
 
-export const lagByGroup = (size: { width: number; height: number }): Panel => ({
+/** Consumer lag of the stream and of each replica. */
+export const lagByGroup = (size: PanelSize): Panel => ({
   kind: "lines",
   title: "Lag",
   description:
-    "Records that the stream and each replica have before them. Some are always there while changes come in.",
+    "Records that the stream and each replica have not processed yet. While changes arrive, there are always some.",
   unit: "short",
   queries: [{ expr: GROUP_LAG, legend: "{{group}}" }],
   ...size,
 });
 
-export const outboxDepth = (size: { width: number; height: number }): Panel => ({
+/** Changes in the outbox. */
+export const outboxDepth = (size: PanelSize): Panel => ({
   kind: "lines",
   title: "Outbox",
   description:
-    "Committed changes that the log has not acknowledged yet. It empties in no time, unless relay or brokers are away.",
+    "Committed changes that the log has not acknowledged yet. It grows while the relay or the brokers are unavailable.",
   unit: "short",
   queries: [{ expr: `max(${metrics.outboxDepth.name})`, legend: "changes" }],
   ...size,
 });
 
-export const deadLetters = (size: { width: number; height: number }): Panel => ({
+/** Open dead letters. */
+export const deadLetters = (size: PanelSize): Panel => ({
   kind: "stat",
   title: "Dead letters",
   description:
-    "Events that could not be processed and that nothing newer has healed. More: docs/operate/dead-letters.md",
+    "Events that could not be processed and that no newer event has superseded. See docs/operate/dead-letters.md",
   unit: "short",
   queries: [{ expr: orZero(`sum(${metrics.deadLetters.name})`), legend: "open" }],
-  thresholds: { warn: 1, bad: 10 },
+  thresholds: { warning: 1, critical: 10 },
   ...size,
 });
 
-/** @param labels which replicas. */
-export const rowsThatDiffer = (labels: string, size: { width: number; height: number }): Panel => ({
+/** Result of the last verification. @param labels selects the replicas. */
+export const rowsThatDiffer = (labels: string, size: PanelSize): Panel => ({
   kind: "stat",
   title: "Rows that differ",
   description:
-    "Rows of the replica, or entries of its cache, that the last verification found to differ. 0 also when there was none yet.",
+    "Rows of the replica, or entries of its cache, that differed from the source at the last verification. Also 0 if there was none.",
   unit: "short",
   queries: [
     {
@@ -62,21 +67,22 @@ export const rowsThatDiffer = (labels: string, size: { width: number; height: nu
       legend: "{{replica}}",
     },
   ],
-  thresholds: { warn: 1, bad: 1 },
+  thresholds: { warning: 1, critical: 1 },
   ...size,
 });
 
-export const paused = (service: string, size: { width: number; height: number }): Panel => ({
+/** Whether an operator has paused a service. */
+export const paused = (service: string, size: PanelSize): Panel => ({
   kind: "stat",
   title: "Paused",
-  description: "Yes while an operator has paused it.",
+  description: "Yes while an operator has paused the service.",
   unit: "bool_yes_no",
   queries: [{ expr: orZero(`max(${metrics.paused.name}{service="${service}"})`), legend: "paused" }],
-  thresholds: { warn: 1, bad: 2 },
+  thresholds: { warning: 1, critical: 2 },
   ...size,
 });
 
-/** CPU and memory of some processes. */
+/** CPU and memory. @param labels selects the processes. */
 export const processPanels = (labels: string): readonly Panel[] => [
   {
     kind: "stack",

@@ -1,16 +1,17 @@
-/** Stream: what it decides, how far it is, and what it could not process. */
+/** Dashboard "Stream": decisions, progress, and rejected events of the stream. */
 import { metrics } from "../../../contracts/metrics.ts";
 import { streamGroup } from "../../../contracts/topics.ts";
 import type { Board } from "../board.ts";
 import { orZero, rateBy } from "../promql.ts";
 import { deadLetters, paused, processPanels } from "./shared-panels.ts";
 
-const ofGroup = `group="${streamGroup}"`;
+const streamLabel = `group="${streamGroup}"`;
 
+/** Panels for all instances of the stream. */
 export const stream: Board = {
   slug: "stream",
   title: "Stream",
-  description: "What the stream decides about each event, how far it is, and what it could not process.",
+  description: "Decisions of the stream, its progress, and events that it could not process.",
   variables: [],
   rows: [
     {
@@ -20,7 +21,7 @@ export const stream: Board = {
           kind: "lines",
           title: "Events by outcome",
           description:
-            "routed: to its replicas; filtered: of no replica's filter; duplicate, stale: nothing new; invalid: became dead letters.",
+            "Events per second. routed: sent to replicas. filtered: no replica's filter matches. duplicate, stale: already known. invalid: became dead letters.",
           unit: "ops",
           queries: [{ expr: rateBy("outcome", metrics.streamEvents.name), legend: "{{outcome}}" }],
           width: 12,
@@ -30,12 +31,12 @@ export const stream: Board = {
           kind: "lines",
           title: "In and out",
           description:
-            "Changes a second that the relay publishes, events that the stream decides on, and events that the replicas take.",
+            "Changes per second that the relay publishes, events that the stream decides, and events that the replicas process.",
           unit: "ops",
           queries: [
             { expr: rateBy("", metrics.relayPublished.name), legend: "published" },
             { expr: rateBy("", metrics.streamEvents.name), legend: "decided" },
-            { expr: rateBy("replica", metrics.replicaApplied.name), legend: "taken by {{replica}}" },
+            { expr: rateBy("replica", metrics.replicaApplied.name), legend: "processed by {{replica}}" },
           ],
           width: 12,
           height: 9,
@@ -48,19 +49,22 @@ export const stream: Board = {
         {
           kind: "lines",
           title: "Lag by partition",
-          description: "Records of each partition of the events that the stream has before it.",
+          description: "Records of each partition that the stream has not processed yet.",
           unit: "short",
           queries: [
-            { expr: `max by (partition) (${metrics.consumerLag.name}{${ofGroup}})`, legend: "partition {{partition}}" },
+            {
+              expr: `max by (partition) (${metrics.consumerLag.name}{${streamLabel}})`,
+              legend: "partition {{partition}}",
+            },
           ],
           width: 12,
           height: 8,
         },
         {
           kind: "lines",
-          title: "Partitions taken over",
+          title: "Partition takeovers",
           description:
-            "Times an instance fenced a partition's earlier owner and read its progress back: at each start, and when instances come and go.",
+            "How often an instance fenced the previous owner of a partition and read back its progress: at each start, and when the number of instances changes.",
           unit: "short",
           queries: [
             {
@@ -74,26 +78,27 @@ export const stream: Board = {
       ],
     },
     {
-      title: "Trouble",
+      title: "Problems",
       panels: [
         deadLetters({ width: 6, height: 6 }),
         {
           kind: "stat",
           title: "Invalid events",
-          description: "Events a second that do not fit their declaration.",
+          description: "Events per second that do not fit their declaration.",
           unit: "ops",
           queries: [{ expr: orZero(rateBy("", metrics.streamEvents.name, 'outcome="invalid"')), legend: "invalid" }],
-          thresholds: { warn: 0.001, bad: 1 },
+          thresholds: { warning: 0.001, critical: 1 },
           width: 6,
           height: 6,
         },
         {
           kind: "stat",
-          title: "Gaps in the input",
-          description: "Times a consumer found that the log no longer held its next record: verify and repair.",
+          title: "Input gaps",
+          description:
+            "How often the log had already deleted a consumer's next record. Verify the replicas and repair them.",
           unit: "short",
           queries: [{ expr: orZero(`sum(increase(${metrics.inputGaps.name}[$__rate_interval]))`), legend: "gaps" }],
-          thresholds: { warn: 1, bad: 1 },
+          thresholds: { warning: 1, critical: 1 },
           width: 6,
           height: 6,
         },

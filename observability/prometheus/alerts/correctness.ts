@@ -1,15 +1,16 @@
-/** Alerts on what a replica shows: is it what the source has? */
+/** Alerts on correctness: does a replica show what the source has? */
 import { metrics } from "../../../contracts/metrics.ts";
 import { type Alert, duration } from "../rule.ts";
 import type { Thresholds } from "../thresholds.ts";
 
+/** Dead letters, divergence, verification, and input gaps. */
 export const correctnessAlerts = (t: Thresholds): readonly Alert[] => [
   {
     name: "DeadLettersOpen",
     expr: `sum(${metrics.deadLetters.name}) > 0`,
     forSeconds: t.deadLetters.forSeconds,
     severity: "ticket",
-    summary: "{{ $value }} events could not be processed, and nothing newer has healed them",
+    summary: "{{ $value }} events could not be processed, and no newer event has superseded them",
     section: "dead-letters",
   },
   {
@@ -25,21 +26,21 @@ export const correctnessAlerts = (t: Thresholds): readonly Alert[] => [
     expr: `time() - max by (replica) (${metrics.verifiedAt.name}) > ${t.verificationOverdue.afterSeconds}`,
     forSeconds: t.verificationOverdue.forSeconds,
     severity: "ticket",
-    summary: "{{ $labels.replica }} was last verified {{ $value | humanizeDuration }} ago",
+    summary: "The last verification of {{ $labels.replica }} was {{ $value | humanizeDuration }} ago",
     section: "verification-overdue",
   },
   {
     name: "InputGap",
-    expr: gap(t.inputGap),
+    expr: newGaps(t.inputGap),
     forSeconds: 0,
     severity: "page",
-    summary: "The log no longer held what {{ $labels.group }} had to read next",
+    summary: "The log had deleted records that {{ $labels.group }} had not read yet",
     section: "input-gap",
   },
 ];
 
-/** A counter with labels is not there before its first count, and has then no increase: all of what is new counts. */
-function gap({ windowSeconds }: Thresholds["inputGap"]): string {
+/** A counter with labels has no series before its first increment, so `increase` misses it. A new series counts completely. */
+function newGaps({ windowSeconds }: Thresholds["inputGap"]): string {
   const gaps = metrics.inputGaps.name;
   const window = duration(windowSeconds);
   return `sum by (group) (${gaps} unless ${gaps} offset ${window} or increase(${gaps}[${window}])) > 0`;

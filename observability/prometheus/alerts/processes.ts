@@ -1,4 +1,4 @@
-/** Alerts on the processes and what they stand on. */
+/** Alerts on processes, the gateway's responses, and disks. */
 import { replicaNames } from "../../../contracts/entities/index.ts";
 import { metrics } from "../../../contracts/metrics.ts";
 import { coreServices } from "../../../contracts/services.ts";
@@ -8,15 +8,16 @@ import type { Thresholds } from "../thresholds.ts";
 
 const { up } = externalMetrics;
 
+/** One alert per service and replica, and those that hold for all processes. */
 export const processAlerts = (t: Thresholds): readonly Alert[] => [
-  ...coreServices.map((service) => away("ServiceAway", service, "service-away", t)),
-  ...replicaNames.map((name) => away("ReplicaAway", `replica-${name}`, "replica-away", t)),
+  ...coreServices.map((service) => unavailable("ServiceAway", service, "service-away", t)),
+  ...replicaNames.map((name) => unavailable("ReplicaAway", `replica-${name}`, "replica-away", t)),
   {
     name: "InstanceAway",
     expr: `${up} == 0`,
     forSeconds: t.unavailable.forSeconds,
     severity: "ticket",
-    summary: "{{ $labels.service }} {{ $labels.instance }} does not answer",
+    summary: "{{ $labels.service }} {{ $labels.instance }} does not respond",
     section: "instance-away",
   },
   {
@@ -37,18 +38,18 @@ export const processAlerts = (t: Thresholds): readonly Alert[] => [
   },
   {
     name: "GatewayErrors",
-    expr: failing(t.gatewayErrors),
+    expr: serverErrorShare(t.gatewayErrors),
     forSeconds: t.gatewayErrors.forSeconds,
     severity: "page",
-    summary: "{{ $value | humanizePercentage }} of the gateway's answers are errors of its own",
+    summary: "{{ $value | humanizePercentage }} of the gateway's responses are server errors (5xx)",
     section: "gateway-errors",
   },
   {
     name: "AuthRefusals",
-    expr: refusing(t.authRefusals),
+    expr: rejectedShare(t.authRefusals),
     forSeconds: t.authRefusals.forSeconds,
     severity: "ticket",
-    summary: "{{ $value | humanizePercentage }} of the gateway's requests are not let in",
+    summary: "{{ $value | humanizePercentage }} of the requests to the gateway are rejected by authorization",
     section: "auth-refusals",
   },
   {
@@ -56,33 +57,33 @@ export const processAlerts = (t: Thresholds): readonly Alert[] => [
     expr: disksBelow(t.diskLow.freeShare),
     forSeconds: t.diskLow.forSeconds,
     severity: "page",
-    summary: "{{ $labels.instance }}: {{ $value | humanizePercentage }} of the disk is free",
+    summary: "Only {{ $value | humanizePercentage }} of the disk of {{ $labels.instance }} is free",
     section: "disk-low",
   },
 ];
 
-/** One rule for each service: only so it also fires when nothing of a service is even looked for any more. */
-const away = (name: string, service: string, section: string, t: Thresholds): Alert => ({
+/** One rule per service, so that it also fires when Prometheus has no target of the service any more. */
+const unavailable = (name: string, service: string, section: string, t: Thresholds): Alert => ({
   name,
   expr: `absent(${up}{service="${service}"} == 1)`,
   forSeconds: t.unavailable.forSeconds,
   severity: "page",
   labels: { service },
-  summary: `No instance of ${service} answers`,
+  summary: `No instance of ${service} responds`,
   section,
 });
 
-/** Requests a second, but for health checks. @param and further conditions on the labels. */
-const gatewayRate = (windowSeconds: number, and = ""): string =>
-  `sum(rate(${metrics.httpRequests.name}_count{service="gateway",http_route!~"/health/.*"${and}}[${duration(windowSeconds)}]))`;
+/** Requests per second without health checks. @param matchers additional label matchers. */
+const gatewayRate = (windowSeconds: number, matchers = ""): string =>
+  `sum(rate(${metrics.httpRequests.name}_count{service="gateway",http_route!~"/health/.*"${matchers}}[${duration(windowSeconds)}]))`;
 
-const failing = ({ share, windowSeconds }: Thresholds["gatewayErrors"]): string =>
+const serverErrorShare = ({ share, windowSeconds }: Thresholds["gatewayErrors"]): string =>
   `${gatewayRate(windowSeconds, ',http_response_status_code=~"5.."')} / ${gatewayRate(windowSeconds)} > ${share}`;
 
-const refusing = ({ share, windowSeconds }: Thresholds["authRefusals"]): string =>
+const rejectedShare = ({ share, windowSeconds }: Thresholds["authRefusals"]): string =>
   `sum(rate(${metrics.authRefusals.name}{service="gateway"}[${duration(windowSeconds)}])) / ${gatewayRate(windowSeconds)} > ${share}`;
 
-/** What tells of disks differs from place to place; what is not there says nothing. */
+/** Each environment has another source of disk metrics. Missing ones have no effect. */
 function disksBelow(share: number): string {
   const { redpandaFree, redpandaTotal, nodeFree, nodeTotal } = externalMetrics;
   const own = `${metrics.diskFree.name} / ${metrics.diskSize.name}`;

@@ -1,4 +1,4 @@
-/** The console: a page that shows everything and follows single writes, the same over HTTP, and verification at a set pace. */
+/** Wires the console: page, HTTP API, event stream, periodic verification, and metrics of the other services. */
 
 import { Connections, resolveAddresses } from "../operations/connect.ts";
 import type { Rebuilding } from "../operations/rebuild/rebuild.ts";
@@ -7,59 +7,61 @@ import { serveHttp } from "../platform/http/server.ts";
 import { serviceApp } from "../platform/http/service-app.ts";
 import type { ServiceDeps } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
-import { watchServices } from "./server/external-metrics.ts";
-import { addStream } from "./server/http/events.ts";
-import { changesOnly, ownHostOnly } from "./server/http/guard.ts";
+import { measureOtherServices } from "./server/external-metrics.ts";
+import { addEvents } from "./server/http/events.ts";
+import { guardChanges, requireKnownHost } from "./server/http/guard.ts";
 import { addOperations } from "./server/http/operations.ts";
 import { addPage } from "./server/http/page.ts";
 import { addReads } from "./server/http/reads.ts";
 import { addWrites } from "./server/http/writes.ts";
-import { Live } from "./server/live/live-feed.ts";
+import { LiveFeed } from "./server/live/live-feed.ts";
 import { startPeriodicVerification } from "./server/periodic-verification.ts";
 
-/** How long a replica may take to hear of what was just committed, in seconds: nobody waits for this verification. */
-const WITHIN_S = 30;
-/** How often the console looks whether a verification is due, and brings its metrics up to date. */
-const LOOK_EVERY_MS = 5_000;
+/** Periodic verification waits this long for a replica to apply the latest commits, in seconds. */
+const CATCH_UP_TIMEOUT_S = 30;
+/** Interval between two checks whether a verification is due, and between two updates of the metrics. */
+const POLL_INTERVAL_MS = 5_000;
 
 /**
- * @throws {CannotConnectError} when the settings do not say where the databases are.
- * @throws {SettingsError} when it would be open to the network unasked.
+ * Starts the console. The returned service stops everything that this function started.
+ *
+ * @throws {CannotConnectError} when the settings do not name the databases.
+ * @throws {SettingsError} when the console would listen on the network without authentication and no setting allows it.
  */
 export async function startConsole(
   { settings, logger, metrics }: ServiceDeps,
   rebuilding: Rebuilding,
 ): Promise<Service> {
   const connections = new Connections(resolveAddresses(settings, ""), logger);
-  const live = new Live(connections, logger);
-  // A browser can put no header of its own on a page or an event stream, but it can send a password.
+  const live = new LiveFeed(connections, logger);
+  // HTTP Basic, because a browser cannot add a header to a page request or an event stream, but sends a password.
   const auth = createAuth({ settings, metrics, logger }, { scopeOf: () => "lockstep:operate", basic: true });
   const app = serviceApp({ checks: auth.checks, metrics, logger });
   const operations = settings.LOCKSTEP_CONSOLE_OPERATIONS;
   const stackData = settings.LOCKSTEP_STACK_DATA;
   const about = { operations, traceUrl: settings.LOCKSTEP_TRACE_UI_URL ?? null, stack: stackData !== undefined };
-  // A name that is not ours is not even asked for a password, which a page under that name would then have.
-  app.use(ownHostOnly(settings.LOCKSTEP_CONSOLE_HOSTS));
+  // Before authentication: a page under a foreign host name must not get the browser to send it the password.
+  app.use(requireKnownHost(settings.LOCKSTEP_CONSOLE_HOSTS));
   app.use(auth.guard);
-  app.on("POST", "/api/*", changesOnly(operations));
+  app.on("POST", "/api/*", guardChanges(operations));
   addPage(app);
   addReads(app, { connections, about });
-  addStream(app, live.hub);
-  addWrites(app, { connections, follow: live.follow });
+  addEvents(app, live.hub);
+  addWrites(app, { connections, tracer: live.tracer });
   addOperations(app, { connections, jobs: live.jobs, rebuilding, stackData, onAction: live.onAction });
   const http = serveHttp(app, settings);
-  logger.info({ listening: http.url }, "console is up");
+  logger.info({ listening: http.url }, "console is listening");
 
-  const periodic = startPeriodicVerification(
+  const verification = startPeriodicVerification(
     { connections, metrics, logger },
     {
       everySeconds: settings.LOCKSTEP_VERIFY_EVERY_S,
       share: settings.LOCKSTEP_VERIFY_SHARE_PERCENT / 100,
-      withinSeconds: WITHIN_S,
-      lookEveryMs: LOOK_EVERY_MS,
+      catchUpTimeoutSeconds: CATCH_UP_TIMEOUT_S,
+      pollIntervalMs: POLL_INTERVAL_MS,
     },
   );
-  const outside = watchServices({ connections, metrics, logger }, LOOK_EVERY_MS);
+  const measurements = measureOtherServices({ connections, metrics, logger }, POLL_INTERVAL_MS);
   const ended = Promise.withResolvers<void>();
   return {
     ended: ended.promise,
@@ -67,8 +69,8 @@ export async function startConsole(
       auth.close();
       await live.close();
       await http.stop();
-      await outside.stop();
-      await periodic.stop();
+      await measurements.stop();
+      await verification.stop();
       await connections[Symbol.asyncDispose]();
       ended.resolve();
     },

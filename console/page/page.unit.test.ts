@@ -1,17 +1,18 @@
-/** The pure parts of the page, as the browser gets them. */
+/** The pure parts of the page, tested as the browser gets them. */
 import { describe, expect, test } from "bun:test";
-import { declaredEntities } from "../server/declarations.ts";
+import { describeEntities } from "../server/declarations.ts";
 import { assets } from "../server/http/assets.ts";
 import { activityKinds } from "../server/live/activity.ts";
+import { hopKinds } from "../server/trace/hops.ts";
 
-// The page's files are no TypeScript: named at run time, so that nobody takes their types for checked ones.
+// Imported by a name that is not known before run time: `tsc -p console/page` checks these files, and not this project.
 // biome-ignore lint/suspicious/noExplicitAny: see above.
 const file = (name: string): Promise<any> => import(`${import.meta.dir}/js/${name}`);
 const { texts } = await file("texts.js");
-const { layout } = await file("topology-layout.js");
-const { kindOf, textOf, writtenIn } = await file("fields.js");
-const { emptyState, take } = await file("state.js");
-const { troubles } = await file("health.js");
+const { layoutTopology } = await file("topology-layout.js");
+const { controlKind, toText, parseText } = await file("fields.js");
+const { applyEvent, emptyState } = await file("state.js");
+const { problemsOf } = await file("health.js");
 const { chooseLanguage } = await file("language.js");
 
 const scripts = Object.entries(assets).filter(([path]) => path.endsWith(".js"));
@@ -19,31 +20,33 @@ const source = scripts.filter(([path]) => path !== "/js/texts.js").map(([, text]
 const html = assets["/index.html"]!;
 
 describe("texts", () => {
-  test("each is there in both languages, with the same places to fill", () => {
-    const places = (text: string) => [...text.matchAll(/\{\w+\}/g)].map(([place]) => place).sort();
+  test("each text exists in both languages, with the same placeholders", () => {
+    const placeholders = (text: string) => [...text.matchAll(/\{\w+\}/g)].map(([found]) => found).sort();
     for (const [key, text] of Object.entries<Record<string, string>>(texts)) {
       expect(Object.keys(text), key).toEqual(["en", "pt"]);
       expect(text.en, key).not.toBe("");
-      expect(places(text.pt!), key).toEqual(places(text.en!));
+      expect(placeholders(text.pt!), key).toEqual(placeholders(text.en!));
     }
   });
 
-  test("every key that the page names is there", () => {
-    const named = [
+  test("every key that the page names exists", () => {
+    const keys = [
       ...[...html.matchAll(/data-t(?:-label)?="([^"]+)"/g)].map(([, key]) => key!),
       ...source.flatMap((text) => [...text.matchAll(/\bt\("([^"]+)"/g)].map(([, key]) => key!)),
     ];
-    expect(named.length).toBeGreaterThan(80);
-    expect(named.filter((key) => !(key in texts))).toEqual([]);
+    expect(keys.length).toBeGreaterThan(80);
+    expect(keys.filter((key) => !(key in texts))).toEqual([]);
   });
 
-  test("what happens, and what people do, has a sentence", () => {
-    for (const kind of activityKinds) if (kind !== "did") expect(texts).toHaveProperty([`happened.${kind}`]);
-    const acts = [
+  test("every kind of activity, action, hop and level has a text", () => {
+    for (const kind of activityKinds) if (kind !== "action") expect(texts).toHaveProperty([`activity.${kind}`]);
+    for (const kind of hopKinds) expect(texts).toHaveProperty([`hop.${kind}`]);
+    for (const level of ["ok", "warning", "error"]) expect(texts).toHaveProperty([`level.${level}`]);
+    const actions = [
       "pause",
       "resume",
-      "redis-silence",
-      "redis-forget",
+      "redis-pause",
+      "redis-clear",
       "kill",
       "tamper",
       "replay",
@@ -52,7 +55,7 @@ describe("texts", () => {
       "repair",
       "rebuild",
     ];
-    for (const act of acts) expect(texts).toHaveProperty([`did.${act}`]);
+    for (const action of actions) expect(texts).toHaveProperty([`action.${action}`]);
   });
 
   test.each([
@@ -61,11 +64,11 @@ describe("texts", () => {
     [["EN-us"], "en"],
     [["de"], "en"],
     [[null, undefined], "en"],
-  ])("whoever asks for %p gets %s", (wished, language) => expect(chooseLanguage(wished)).toBe(language));
+  ])("the preference %p selects %s", (preferred, language) => expect(chooseLanguage(preferred)).toBe(language));
 });
 
 describe("files", () => {
-  test("every file that one asks for is served", () => {
+  test("every file that the page requests is served, and no other", () => {
     const imported = scripts.flatMap(([, text]) =>
       [...text.matchAll(/from "\.\/([^"]+)"/g)].map(([, name]) => `/js/${name}`),
     );
@@ -74,12 +77,12 @@ describe("files", () => {
     expect(new Set([...imported, ...linked, "/index.html"])).toEqual(new Set(Object.keys(assets)));
   });
 
-  test("nothing is asked of another host, and no field or replica is named by hand", () => {
+  test("the page requests nothing from other hosts, and names no field or replica", () => {
     for (const [path, text] of Object.entries(assets))
       expect(text.replaceAll("http://www.w3.org/2000/svg", ""), path).not.toMatch(/https?:\/\//);
-    const names = declaredEntities().flatMap(({ name, fields, replicas }) => [
+    const names = describeEntities().flatMap(({ name, fields, replicas }) => [
       name,
-      // Words that mean something else here as well.
+      // Words that also have another meaning in the code.
       ...fields
         .map((field) => field.name)
         .filter((word) => !["name", "status", "description", "price", "cost", "stock"].includes(word)),
@@ -105,8 +108,8 @@ describe("layout", () => {
     [1, true],
     [2, true],
     [5, true],
-  ])("%i replicas, narrow: %p: everything is inside, and nothing lies on another", (count, narrow) => {
-    const { width, height, nodes, edges } = layout(entity(count), narrow) as {
+  ])("%i replicas, narrow: %p: all nodes are inside the drawing, and none overlap", (count, narrow) => {
+    const { width, height, nodes, edges } = layoutTopology(entity(count), narrow) as {
       width: number;
       height: number;
       nodes: Box[];
@@ -136,76 +139,78 @@ describe("fields", () => {
   });
 
   test.each([
-    [{ type: "string", enum: ["a", "b"] }, "choice", "a", "a"],
-    [{ type: "boolean" }, "yes-no", "true", true],
-    [{ type: "integer" }, "whole", "12", 12],
-    [{ type: "integer" }, "whole", "many", "many"],
-    [{ type: "integer" }, "whole", "", undefined],
+    [{ type: "string", enum: ["a", "b"] }, "select", "a", "a"],
+    [{ type: "boolean" }, "boolean", "true", true],
+    [{ type: "integer" }, "integer", "12", 12],
+    [{ type: "integer" }, "integer", "many", "many"],
+    [{ type: "integer" }, "integer", "", undefined],
     [{ type: "number" }, "number", "1.5", 1.5],
     [{ type: "array", items: { type: "string" } }, "list", "a, b,,", ["a", "b"]],
-    [{ type: "string", maxLength: 10_000 }, "long", "", ""],
-    [{ type: "string", maxLength: 64 }, "line", " x ", " x "],
+    [{ type: "string", maxLength: 10_000 }, "textarea", "", ""],
+    [{ type: "string", maxLength: 64 }, "text", " x ", " x "],
     [{ type: "object" }, "json", '{"a":1}', { a: 1 }],
     [{ type: "object" }, "json", "{", "{"],
-  ])("%j is written as %s: %j", (schema, kind, text, value) => {
-    expect(kindOf(field(schema))).toBe(kind);
-    expect(writtenIn(field(schema), text)).toEqual(value);
+  ])("%j gets a control of kind %s: %j", (schema, kind, text, value) => {
+    expect(controlKind(field(schema))).toBe(kind);
+    expect(parseText(field(schema), text)).toEqual(value);
   });
 
-  test("a document that is shown and sent back is the same one", () => {
-    for (const { fields, example } of declaredEntities())
+  test("a document that is shown and sent back is unchanged", () => {
+    for (const { fields, example } of describeEntities())
       for (const one of fields) {
         const value = example?.[one.name] ?? one.initial;
-        if (value !== null) expect(writtenIn(one, textOf(one, value))).toEqual(value);
+        if (value !== null) expect(parseText(one, toText(one, value))).toEqual(value);
       }
   });
 });
 
 describe("state", () => {
-  test("stays small however long the page is open", () => {
+  test("is bounded, however long the page is open", () => {
     const state = emptyState();
-    take(state, "hello", { snapshot: null, history: [], writes: [], happenings: [], jobs: [] });
-    const hop = { kind: "answered", replica: null, atMs: 0, tookMs: 1, note: null, place: null };
+    applyEvent(state, "hello", { snapshot: null, history: [], writes: [], activity: [], jobs: [] });
+    const hop = { kind: "acknowledged", replica: null, atMs: 0, tookMs: 1, note: null, record: null };
     for (let i = 1; i <= 1_000; i++) {
-      take(state, "snapshot", { lastSecond: { count: i, p50: 1, p99: 2 } });
-      take(state, "hops", { write: { number: i }, hops: [hop] });
-      take(state, "happening", { kind: "did" });
-      take(state, "job", { number: i });
+      applyEvent(state, "snapshot", { lastSecond: { count: i, p50: 1, p99: 2 } });
+      applyEvent(state, "hops", { write: { number: i }, hops: [hop] });
+      applyEvent(state, "activity", { kind: "action" });
+      applyEvent(state, "job", { number: i });
     }
     expect(state.history).toHaveLength(120);
     expect(state.writes).toHaveLength(20);
-    expect(state.happenings).toHaveLength(50);
+    expect(state.activity).toHaveLength(50);
     expect(state.jobs).toHaveLength(10);
   });
 
-  test("hops of one write come together, whenever they come", () => {
+  test("hops of one write are collected, whenever they arrive", () => {
     const state = emptyState();
-    take(state, "hops", { write: { number: 1, traceId: null }, hops: [{ kind: "answered" }] });
-    take(state, "hops", { write: { number: 1, traceId: "t" }, hops: [{ kind: "published" }] });
-    expect(state.writes).toEqual([{ number: 1, traceId: "t", hops: [{ kind: "answered" }, { kind: "published" }] }]);
+    applyEvent(state, "hops", { write: { number: 1, traceId: null }, hops: [{ kind: "acknowledged" }] });
+    applyEvent(state, "hops", { write: { number: 1, traceId: "t" }, hops: [{ kind: "published" }] });
+    expect(state.writes).toEqual([
+      { number: 1, traceId: "t", hops: [{ kind: "acknowledged" }, { kind: "published" }] },
+    ]);
   });
 });
 
-test("what is wrong comes first, then what needs care, and nothing when all is well", () => {
-  const well = {
-    follows: [{ name: "a", lag: 0 }],
+test("problems are errors first, then warnings, and none in a healthy snapshot", () => {
+  const healthy = {
+    consumers: [{ name: "a", lag: 0 }],
     outbox: { depth: 0, oldestAgeSeconds: 0 },
     services: [],
     paused: {},
     verifications: [],
     replicas: { a: { cache: "on" } },
   };
-  expect(troubles(well)).toEqual([]);
-  const unwell = {
-    ...well,
+  expect(problemsOf(healthy)).toEqual([]);
+  const unhealthy = {
+    ...healthy,
     paused: { a: {} },
-    follows: [{ name: "a", lag: 9_000 }],
+    consumers: [{ name: "a", lag: 9_000 }],
     services: [{ name: "relay", health: "down" }],
     replicas: { a: { cache: "off" } },
   };
-  expect(troubles(unwell).map(({ level, why }: { level: string; why: string }) => [level, why])).toEqual([
-    ["bad", "why.down"],
-    ["care", "why.paused"],
-    ["care", "why.cache"],
+  expect(problemsOf(unhealthy).map(({ level, text }: { level: string; text: string }) => [level, text])).toEqual([
+    ["error", "problem.down"],
+    ["warning", "problem.paused"],
+    ["warning", "problem.cache"],
   ]);
 });

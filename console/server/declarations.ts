@@ -1,44 +1,50 @@
-/** What the declarations say, for a page that names no entity, field or replica by hand. Pure. */
+/** Describes the declared entities as JSON, so that the page's code names no entity, field or replica. Pure. */
 import { z } from "zod";
 import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Field } from "../../contracts/entity/fields.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic } from "../../contracts/topics.ts";
 
+/** One field of an entity, as the page's form needs it. */
 export interface DeclaredField {
   readonly name: string;
-  /** JSON Schema of its values. */
+  /** JSON Schema of the values. */
   readonly schema: Readonly<Record<string, unknown>>;
+  /** True when a new entity must have a value. */
   readonly required: boolean;
-  /** Value of a new entity that does not say. */
+  /** Value of a new entity that has none; null for a required field. */
   readonly initial: unknown;
-  /** No replica sees it. */
+  /** True when no replica gets the field. */
   readonly private: boolean;
-  /** No two entities share a value. */
+  /** True when no two entities may have the same value. */
   readonly unique: boolean;
 }
 
+/** One replica of an entity: its topic, and the names of the fields it keeps. */
 export interface DeclaredReplica {
   readonly name: string;
   readonly topic: string;
   readonly fields: readonly string[];
 }
 
+/** One entity declaration, as `GET /api/about` returns it. */
 export interface DeclaredEntity {
   readonly name: string;
+  /** Name in paths, tables and topics: `products`. */
   readonly plural: string;
   readonly schemaVersion: number;
   readonly eventsTopic: string;
   readonly deadLetterTopic: string;
   readonly fields: readonly DeclaredField[];
-  /** A document to begin with; null when the declaration gives none. */
+  /** Document that fills the form at first; null when the declaration has no example. */
   readonly example: Readonly<Record<string, unknown>> | null;
   readonly replicas: readonly DeclaredReplica[];
 }
 
-export const declaredEntities = (): DeclaredEntity[] => entities.map(declared);
+/** Describes all entities of `contracts/entities`, in their order there. */
+export const describeEntities = (): DeclaredEntity[] => entities.map(describeEntity);
 
-function declared(entity: EntityDeclaration): DeclaredEntity {
+function describeEntity(entity: EntityDeclaration): DeclaredEntity {
   const { name, plural, schemaVersion, fields, example } = entity;
   return {
     name,
@@ -46,7 +52,7 @@ function declared(entity: EntityDeclaration): DeclaredEntity {
     schemaVersion,
     eventsTopic: eventsTopic(entity).name,
     deadLetterTopic: deadLetterTopic(entity).name,
-    fields: Object.entries(fields).map(([field, of]) => fieldOf(entity, field, of)),
+    fields: Object.entries(fields).map(([fieldName, field]) => describeField(entity, fieldName, field)),
     example: example ?? null,
     replicas: entity.replicas.map((replica) => ({
       name: replica.name,
@@ -56,11 +62,9 @@ function declared(entity: EntityDeclaration): DeclaredEntity {
   };
 }
 
-function fieldOf({ unique }: EntityDeclaration, name: string, field: Field): DeclaredField {
-  const { $schema: _, ...schema } = z.toJSONSchema(field.schema, { unrepresentable: "any", io: "input" }) as Record<
-    string,
-    unknown
-  >;
+function describeField({ unique }: EntityDeclaration, name: string, field: Field): DeclaredField {
+  const options = { unrepresentable: "any", io: "input" } as const;
+  const { $schema: _, ...schema } = z.toJSONSchema(field.schema, options) as Record<string, unknown>;
   return {
     name,
     schema,

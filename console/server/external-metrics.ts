@@ -1,63 +1,68 @@
 /**
- * What can be told of the others from outside: a process that hangs or is away reports nothing itself, and that is when its lag matters.
+ * Measures the other services from outside: outbox depth, consumer lag and database size.
+ * A service that hangs or is down cannot report these itself, and its lag matters most at that time.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "../../observability/logger.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import type { Connections } from "../../operations/connect.ts";
 import { readConsumerLags } from "../../operations/status/consumer-lag.ts";
 import { readOutbox } from "../../operations/status/status.ts";
+import { sleepUnlessAborted } from "../../platform/async/sleep.ts";
 import type { Service } from "../../platform/service.ts";
 
-export interface OutsideParts {
+/** Collaborators of {@link measureOtherServices}. */
+export interface ExternalMetricsDeps {
   readonly connections: Connections;
   readonly metrics: Pick<Metrics, "outboxDepth" | "outboxOldestAge" | "consumerLag" | "databaseSize">;
   readonly logger: Logger;
 }
 
-/** Looks at outbox, lag and databases every so often. Never rejects: what does not answer is looked at again next time. */
-export function watchServices(deps: OutsideParts, everyMs: number): Service {
+/**
+ * Measures every `intervalMs` milliseconds until the service is stopped. A measurement that fails is logged at debug level
+ * and repeated at the next interval, so `ended` never rejects. `stop` does not wait for a measurement in flight: it ends
+ * with its connections.
+ */
+export function measureOtherServices(deps: ExternalMetricsDeps, intervalMs: number): Service {
   const ending = new AbortController();
-  const { signal } = ending;
-  // Each at its own pace: a broker that does not answer must not keep the outbox from being looked at, nor the other way round.
-  const ended = Promise.all(
-    [outbox, lags, sizes].map(async (look) => {
-      while (!signal.aborted) {
-        await look(deps).catch((error) =>
-          deps.logger.debug({ err: error, what: look.name }, "not to be seen from outside now"),
-        );
-        await sleep(everyMs, undefined, { signal }).catch(() => {});
-      }
-    }),
-  ).then(() => {});
+  // Independent loops: an unavailable broker must not delay the measurement of the outbox, nor the other way round.
+  const loops = [measureOutbox, measureLag, measureDatabases].map(async (measure) => {
+    while (!ending.signal.aborted) {
+      await measure(deps).catch((error) =>
+        deps.logger.debug(
+          { err: error, measurement: measure.name },
+          "measurement failed; retrying at the next interval",
+        ),
+      );
+      await sleepUnlessAborted(intervalMs, ending.signal);
+    }
+  });
   return {
-    ended,
-    // What is under way ends with its connections.
+    ended: Promise.all(loops).then(() => {}),
     async stop() {
       ending.abort();
     },
   };
 }
 
-async function outbox({ connections, metrics }: OutsideParts): Promise<void> {
+async function measureOutbox({ connections, metrics }: ExternalMetricsDeps): Promise<void> {
   const { depth, oldestAgeSeconds } = await readOutbox(connections);
   metrics.outboxDepth.set(depth);
   metrics.outboxOldestAge.set(oldestAgeSeconds);
 }
 
-async function lags({ connections, metrics }: OutsideParts): Promise<void> {
+/** Lag of each consumer group and partition number, summed over the topics that the group reads. */
+async function measureLag({ connections, metrics }: ExternalMetricsDeps): Promise<void> {
   const log = await connections.log();
-  for (const [group, follows] of Map.groupBy(await readConsumerLags(log, new Map()), (one) => one.group))
-    for (const [partition, of] of Map.groupBy(
-      follows.flatMap(({ partitions }) => partitions),
-      (one) => one.partition,
-    )) {
-      const lag = of.reduce((sum, one) => sum + one.lag, 0);
+  for (const [group, consumers] of Map.groupBy(await readConsumerLags(log, new Map()), ({ group }) => group)) {
+    const partitions = consumers.flatMap(({ partitions }) => partitions);
+    for (const [partition, lags] of Map.groupBy(partitions, ({ partition }) => partition)) {
+      const lag = lags.reduce((sum, { lag }) => sum + lag, 0);
       metrics.consumerLag.set({ group, partition: String(partition) }, lag);
     }
+  }
 }
 
-async function sizes({ connections, metrics }: OutsideParts): Promise<void> {
+async function measureDatabases({ connections, metrics }: ExternalMetricsDeps): Promise<void> {
   const databases = [
     ["gateway", connections.source()] as const,
     ...[...connections.addresses.replicas.keys()].map((name) => [name, connections.replica(name)] as const),

@@ -1,97 +1,117 @@
 /**
- * Verification that goes on by itself: gently, so often as is set, and told by metrics and the log. What an operator verified by hand
- * counts as well, and so does what another process of this service did.
+ * Verifies all replicas at a fixed interval and reports the result in metrics and in the log. A verification that an
+ * operator or another console ran counts as well: the results are in the source's database.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "../../observability/logger.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import type { Connections } from "../../operations/connect.ts";
 import { countByKind, type LastVerification, readLastVerifications } from "../../operations/verify/results.ts";
 import type { VerifyResult } from "../../operations/verify/verify.ts";
 import { verifyReplicas } from "../../operations/verify/verify-replicas.ts";
+import { sleepUnlessAborted } from "../../platform/async/sleep.ts";
 import type { Service } from "../../platform/service.ts";
 
-export interface PeriodicSettings {
-  /** Seconds from one verification to the next; 0: never. */
+/** Interval and intensity of the verifications. */
+export interface PeriodicVerificationOptions {
+  /** Seconds between two verifications; 0 switches them off. */
   readonly everySeconds: number;
-  /** Part of the time that is spent working, above 0 up to 1. */
+  /** Part of the time that a verification works instead of resting: above 0, at most 1. */
   readonly share: number;
-  /** How long a replica may take to hear of what was just committed, in seconds. */
-  readonly withinSeconds: number;
-  /** How often to look whether one is due, in milliseconds; the metrics are as old as that, too. */
-  readonly lookEveryMs: number;
+  /** A verification waits this many seconds for a replica to apply the latest commits. */
+  readonly catchUpTimeoutSeconds: number;
+  /** Interval in milliseconds between two checks whether a verification is due, which also update the metrics. */
+  readonly pollIntervalMs: number;
 }
 
-export interface PeriodicParts {
+/** Collaborators of {@link startPeriodicVerification}. */
+export interface PeriodicVerificationDeps {
   readonly connections: Connections;
   readonly metrics: Pick<Metrics, "divergentRows" | "verifiedAt">;
   readonly logger: Logger;
 }
 
-const SECOND = 1_000;
-/** Not at once after the start, when everything else starts as well. */
-const FIRST_AFTER_S = 60;
+const SECOND_MS = 1_000;
+/** The first verification starts at the earliest this many seconds after the console: the services start at the same time. */
+const FIRST_DELAY_S = 60;
+/** Ids of differing rows in one log line, at most. */
+const MAX_LOGGED_IDS = 20;
 
-/** Never rejects: a verification that could not be done is logged, and tried again when one is due. */
-export function startPeriodicVerification(deps: PeriodicParts, settings: PeriodicSettings): Service {
+/**
+ * Starts the loop. `ended` never rejects: a verification that fails is logged and repeated when the next one is due.
+ * `stop` aborts a verification in progress and waits for its end.
+ */
+export function startPeriodicVerification(
+  deps: PeriodicVerificationDeps,
+  options: PeriodicVerificationOptions,
+): Service {
   const ending = new AbortController();
-  const { signal } = ending;
-  const loop = async () => {
-    let notBefore = performance.now() + Math.min(FIRST_AFTER_S, settings.everySeconds) * SECOND;
-    while (!signal.aborted) {
-      await sleep(settings.lookEveryMs, undefined, { signal }).catch(() => {});
-      if (signal.aborted) return;
-      try {
-        const last = await readLastVerifications(deps.connections.source());
-        show(deps.metrics, last);
-        if (performance.now() < notBefore || !isDue(last, Date.now(), settings.everySeconds)) continue;
-        notBefore = performance.now() + settings.everySeconds * SECOND;
-        await verifyNow(deps, settings, signal);
-        show(deps.metrics, await readLastVerifications(deps.connections.source()));
-      } catch (error) {
-        if (!signal.aborted) deps.logger.warn({ err: error }, "the verification could not be done");
-      }
-    }
-  };
-  const ended = loop();
+  const ended = verifyUntilAborted(deps, options, ending.signal);
   return {
     ended,
     async stop() {
-      ending.abort(new Error("stopped"));
+      ending.abort(new Error("the console is stopping"));
       await ended;
     },
   };
 }
 
-/** True when the oldest of the last verifications, or none, is longer ago than so many seconds. Pure. */
+async function verifyUntilAborted(
+  deps: PeriodicVerificationDeps,
+  options: PeriodicVerificationOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { connections, metrics, logger } = deps;
+  const { everySeconds, pollIntervalMs } = options;
+  let notBefore = performance.now() + Math.min(FIRST_DELAY_S, everySeconds) * SECOND_MS;
+  for (;;) {
+    await sleepUnlessAborted(pollIntervalMs, signal);
+    if (signal.aborted) return;
+    try {
+      const last = await readLastVerifications(connections.source());
+      updateMetrics(metrics, last);
+      if (performance.now() < notBefore || !isDue(last, Date.now(), everySeconds)) continue;
+      notBefore = performance.now() + everySeconds * SECOND_MS;
+      await verifyNow(deps, options, signal);
+      updateMetrics(metrics, await readLastVerifications(connections.source()));
+    } catch (error) {
+      if (!signal.aborted)
+        logger.warn({ err: error }, "periodic verification failed; it runs again when the next is due");
+    }
+  }
+}
+
+/** True when there is no result, or the oldest is `everySeconds` old or older. Always false when `everySeconds` is 0. Pure. */
 export function isDue(last: readonly Pick<LastVerification, "at">[], nowMs: number, everySeconds: number): boolean {
   if (everySeconds === 0) return false;
   const oldest = Math.min(...last.map(({ at }) => at.getTime()));
-  return last.length === 0 || nowMs - oldest >= everySeconds * SECOND;
+  return last.length === 0 || nowMs - oldest >= everySeconds * SECOND_MS;
 }
 
-async function verifyNow({ connections, logger }: PeriodicParts, settings: PeriodicSettings, signal: AbortSignal) {
-  const scope = { cache: true, share: settings.share, within: settings.withinSeconds, knownOnly: true };
-  for (const one of await verifyReplicas({ connections, progress: () => {}, signal }, scope)) report(logger, one);
+async function verifyNow(
+  { connections, logger }: PeriodicVerificationDeps,
+  { share, catchUpTimeoutSeconds }: PeriodicVerificationOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const scope = { cache: true, share, within: catchUpTimeoutSeconds, knownOnly: true };
+  for (const result of await verifyReplicas({ connections, progress: () => {}, signal }, scope))
+    logResult(logger, result);
 }
 
-/** How many ids a log line names. */
-const MOST_NAMED = 20;
-
-function report(logger: Logger, one: VerifyResult): void {
-  const { entity, replica, rows, seconds, cache, entries, behind, differences } = one;
-  const told = { entity, replica, rows, seconds: Math.round(seconds), cache, entries };
+function logResult(logger: Logger, result: VerifyResult): void {
+  const { entity, replica, rows, seconds, cache, entries, behind, differences } = result;
+  const fields = { entity, replica, rows, seconds: Math.round(seconds), cache, entries };
   if (differences.length > 0) {
-    const ids = differences.slice(0, MOST_NAMED).map(({ id }) => id);
-    logger.error({ ...told, ...countByKind(one), ids }, "the replica differs from the source: run lockstep repair");
-  } else if (behind) logger.warn(told, "verified: the replica has not heard of everything yet");
-  else logger.info(told, "verified: equal");
+    const ids = differences.slice(0, MAX_LOGGED_IDS).map(({ id }) => id);
+    logger.error({ ...fields, ...countByKind(result), ids }, "replica differs from the source; run lockstep repair");
+  } else if (behind)
+    logger.warn(fields, "verified without differences, but the replica has not applied the latest commits");
+  else logger.info(fields, "verified: replica and source are equal");
 }
 
-function show(metrics: PeriodicParts["metrics"], last: readonly LastVerification[]): void {
-  for (const [replica, of] of Map.groupBy(last, (one) => one.replica)) {
-    const differing = of.flatMap((one) => Object.values(one.differing)).reduce((sum, count) => sum + count, 0);
+function updateMetrics(metrics: PeriodicVerificationDeps["metrics"], last: readonly LastVerification[]): void {
+  for (const [replica, results] of Map.groupBy(last, ({ replica }) => replica)) {
+    const differing = results.flatMap((result) => Object.values(result.differing)).reduce((sum, n) => sum + n, 0);
     metrics.divergentRows.set({ replica }, differing);
-    metrics.verifiedAt.set({ replica }, Math.min(...of.map(({ at }) => at.getTime())) / SECOND);
+    metrics.verifiedAt.set({ replica }, Math.min(...results.map(({ at }) => at.getTime())) / SECOND_MS);
   }
 }

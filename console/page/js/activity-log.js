@@ -1,56 +1,59 @@
-/** What happens, newest first: what the console saw, and what somebody did. */
+/** The activity log, newest first: changes that the console detected, and actions of users. */
 import { byId, fill, h, onChange } from "./dom.js";
-import { clock, language, onLanguage, t } from "./language.js";
+import { formatTime, language, onLanguage, t } from "./language.js";
 
+/** Level of each kind; none for actions. */
 const LEVELS = /** @type {Record<string, string>} */ ({
-  down: "bad",
-  unwell: "bad",
-  differs: "bad",
-  "log-away": "bad",
-  "source-away": "bad",
-  paused: "care",
-  behind: "care",
-  "cache-off": "care",
-  "dead-letters-more": "care",
-  rebuilding: "care",
-  resumed: "well",
-  ready: "well",
-  "caught-up": "well",
-  "cache-on": "well",
-  "dead-letters-fewer": "well",
-  equal: "well",
-  "log-back": "well",
-  "source-back": "well",
-  rebuilt: "well",
+  down: "error",
+  "not-ready": "error",
+  differs: "error",
+  "log-unavailable": "error",
+  "source-unavailable": "error",
+  paused: "warning",
+  behind: "warning",
+  "cache-off": "warning",
+  "dead-letters-opened": "warning",
+  "rebuild-started": "warning",
+  resumed: "ok",
+  ready: "ok",
+  "caught-up": "ok",
+  "cache-on": "ok",
+  "dead-letters-closed": "ok",
+  equal: "ok",
+  "log-available": "ok",
+  "source-available": "ok",
+  "rebuild-ended": "ok",
 });
 
-/** @param {import("./state.js").State} state */
-export function startLog(state) {
-  const place = byId("log");
-  const line = (/** @type {import("./state.js").Happening} */ { kind, atMs, name, count, act }) =>
-    h(
-      "li",
-      { "data-level": LEVELS[kind] ?? null },
-      h("time", { datetime: new Date(atMs).toISOString() }, clock(atMs)),
-      h("span", { class: "dot-mark" }),
-      h(
-        "span",
-        {},
-        kind === "did"
-          ? t(`did.${act}`, { name, count: act === "kill" ? String(count) : count })
-          : t(`happened.${kind}`, { name, count }),
-      ),
-    );
-  const draw = onChange((/** @type {import("./state.js").Happening[]} */ happenings) =>
-    fill(
-      place,
-      ...(happenings.length === 0
-        ? [h("li", { class: "empty-line" }, h("span", {}, ""), h("span", {}, ""), h("span", {}, t("log.empty")))]
-        : happenings.toReversed().map(line)),
-    ),
+/** @typedef {import("./state.js").Activity} Activity */
+
+/** @param {import("./state.js").Page} page */
+export function startActivityLog({ state }) {
+  const draw = onChange((/** @type {Activity[]} */ activity) =>
+    fill(byId("log"), ...(activity.length === 0 ? [emptyLine()] : activity.toReversed().map(line))),
   );
-  const update = () => draw(state.happenings, language());
-  onLanguage(() => update());
+  const update = () => draw(state.activity, language());
+  onLanguage(update);
   update();
   return { update };
+}
+
+const emptyLine = () =>
+  h("li", { class: "empty-line" }, h("span", {}, ""), h("span", {}, ""), h("span", {}, t("log.empty")));
+
+/** @param {Activity} activity */
+const line = (activity) =>
+  h(
+    "li",
+    { "data-level": LEVELS[activity.kind] ?? null },
+    h("time", { datetime: new Date(activity.atMs).toISOString() }, formatTime(activity.atMs)),
+    h("span", { class: "status-dot" }),
+    h("span", {}, textOf(activity)),
+  );
+
+/** @param {Activity} activity */
+function textOf({ kind, name, count, action }) {
+  if (kind !== "action") return t(`activity.${kind}`, { name, count });
+  // A pid is not a quantity, and gets no thousands separator.
+  return t(`action.${action}`, { name, count: action === "kill" ? String(count) : count });
 }

@@ -1,7 +1,7 @@
-/** Questions and wishes to the console. */
+/** Requests to the console's HTTP API. */
 
-/** What the console refused, in the words of its problem details (RFC 9457). */
-export class Refused extends Error {
+/** Problem details (RFC 9457) of the console or the gateway. `code` is `other` and `status` 0 when there are none. */
+export class ApiError extends Error {
   /** @param {number} status @param {{ code?: string, title?: string, detail?: string, errors?: { pointer: string, detail: string }[] }} problem */
   constructor(status, problem) {
     super(problem.detail ?? problem.title ?? `status ${status}`);
@@ -11,22 +11,20 @@ export class Refused extends Error {
   }
 }
 
-/** @param {string} path */
-export const ask = (path) => answerOf(fetch(path, { headers: { accept: "application/json" } }));
+/** @param {string} path @returns {Promise<any>} the JSON body @throws {ApiError} */
+export const get = (path) => jsonOf(fetch(path, { headers: { accept: "application/json" } }));
 
-/** @param {string} path @param {unknown} body */
-export const tell = (path, body) =>
-  answerOf(
-    fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
-  );
+/** @param {string} path @param {unknown} body @returns {Promise<any>} the JSON body @throws {ApiError} */
+export const post = (path, body) =>
+  jsonOf(fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) }));
 
-/** @param {Promise<Response>} asked @throws {Refused} */
-async function answerOf(asked) {
+/** @param {Promise<Response>} request */
+async function jsonOf(request) {
   let response;
   try {
-    response = await asked;
+    response = await request;
   } catch {
-    throw new Refused(0, { code: "UNAVAILABLE" });
+    throw new ApiError(0, { code: "UNAVAILABLE" });
   }
   const text = await response.text();
   let body;
@@ -35,8 +33,8 @@ async function answerOf(asked) {
   } catch {
     body = {};
   }
-  if (!response.ok) throw new Refused(response.status, body);
-  // What the gateway refused, told by a console that did its part.
-  if (body.problem) throw new Refused(body.status, body.problem);
+  if (!response.ok) throw new ApiError(response.status, body);
+  // The console succeeded, and passes on the gateway's error.
+  if (body.problem) throw new ApiError(body.status, body.problem);
   return body;
 }

@@ -1,49 +1,45 @@
-/** One dead letter whole, in a dialog: the event beside what was expected. */
-import { ask } from "./api.js";
+/** A dialog with one dead letter: the rejected event beside what the declaration expects. */
+import { get } from "./api.js";
+import { scrollTable, smallButton } from "./controls.js";
 import { byId, fill, h } from "./dom.js";
 import { t } from "./language.js";
 
-/** @param {string} origin */
-export async function showLetter(origin) {
-  const letter = await ask(`/api/dead-letter?origin=${encodeURIComponent(origin)}`);
+/** Reads a dead letter and opens the dialog. @param {string} origin name of the rejected record: `topic/partition/offset` */
+export async function showDeadLetter(origin) {
+  const deadLetter = await get(`/api/dead-letter?origin=${encodeURIComponent(origin)}`);
   const dialog = /** @type {HTMLDialogElement} */ (byId("dialog"));
+  const headers = Object.entries(deadLetter.headers).map(([name, value]) => `${name}: ${value}`);
+  const title = `${deadLetter.reason} · ${t(`dead-letters.state.${deadLetter.state}`)}`;
   fill(
     dialog,
     h(
       "div",
       { class: "card-head" },
-      h("h2", { id: "dialog-title" }, `${letter.reason} · ${t(`letters.state.${letter.state}`)}`),
-      h("button", { class: "button small", type: "button", onclick: () => dialog.close() }, t("close")),
+      h("h2", { id: "dialog-title" }, title),
+      smallButton(t("close"), "close", () => dialog.close()),
     ),
-    h("dl", {}, ...facts(letter)),
-    table(letter.event),
-    details(
-      t("letter.headers"),
-      Object.entries(letter.headers)
-        .map(([name, value]) => `${name}: ${value}`)
-        .join("\n"),
-    ),
-    letter.stack && details(t("letter.stack"), letter.stack),
+    h("dl", {}, ...facts(deadLetter)),
+    fieldTable(deadLetter.event),
+    details(t("dead-letter.headers"), headers.join("\n")),
+    deadLetter.stack && details(t("dead-letter.stack"), deadLetter.stack),
   );
   dialog.showModal();
 }
 
-/** @param {any} letter */
-const facts = (letter) =>
-  [
-    ["means", letter.means],
-    ["remedy", letter.remedy],
-    ["detail", letter.detail],
-    ["origin", letter.origin],
-  ].flatMap(([name, value]) => [h("dt", {}, t(`letter.${name}`)), h("dd", {}, value)]);
+/** @param {any} deadLetter */
+const facts = (deadLetter) =>
+  ["means", "remedy", "detail", "origin"].flatMap((name) => [
+    h("dt", {}, t(`dead-letter.${name}`)),
+    h("dd", {}, deadLetter[name]),
+  ]);
 
 /** @param {string} title @param {string} text */
 const details = (title, text) => h("details", {}, h("summary", {}, title), h("pre", { tabindex: "0" }, text));
 
 /** @param {any} event */
-function table({ unreadable, fields }) {
-  if (unreadable) return h("p", { class: "note", "data-level": "bad" }, unreadable);
-  // What is wrong is what one looks for.
+function fieldTable({ unreadable, fields }) {
+  if (unreadable) return h("p", { class: "note", "data-level": "error" }, unreadable);
+  // Fields with a problem first.
   const sorted = fields.toSorted(
     (/** @type {any} */ a, /** @type {any} */ b) => Number(b.problem !== null) - Number(a.problem !== null),
   );
@@ -53,34 +49,18 @@ function table({ unreadable, fields }) {
       {},
       h("th", { scope: "row" }, field),
       h("td", { class: "id" }, value ?? "–"),
-      h("td", { class: "id" }, expectedText(expected)),
-      h("td", { class: problem ? "wrong" : null }, problem ?? ""),
+      h("td", { class: "id" }, schemaText(expected)),
+      h("td", { class: problem ? "error-text" : null }, problem ?? ""),
     ),
   );
-  return h(
-    "div",
-    { class: "scroll", tabindex: "0", role: "group", "aria-label": t("letter.field") },
-    h(
-      "table",
-      {},
-      h(
-        "thead",
-        {},
-        h(
-          "tr",
-          {},
-          ...["field", "value", "expected", "problem"].map((name) => h("th", { scope: "col" }, t(`letter.${name}`))),
-        ),
-      ),
-      h("tbody", {}, ...rows),
-    ),
-  );
+  const headings = ["field", "value", "expected", "problem"].map((name) => t(`dead-letter.${name}`));
+  return scrollTable(t("dead-letter.field"), headings, rows);
 }
 
-/** A declaration's JSON Schema without what only machines read. @param {string | null} expected */
-function expectedText(expected) {
-  if (expected === null) return "–";
-  const { type, format, pattern, rules: _, ...rest } = JSON.parse(expected);
+/** A short form of a field's JSON Schema. @param {string | null} schema */
+function schemaText(schema) {
+  if (schema === null) return "–";
+  const { type, format, pattern, rules: _, ...rest } = JSON.parse(schema);
   const shape = format ?? (pattern && pattern !== "^" ? pattern : null);
   const more = Object.entries(rest).map(
     ([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`,

@@ -1,129 +1,106 @@
-/** Dead letters: what could not be processed, why, and what to do about it. */
-import { ask, tell } from "./api.js";
-import { showLetter } from "./dead-letter-dialog.js";
+/** The newest dead letters: their reason and state, and the buttons that replay or drop them. */
+import { get, post } from "./api.js";
+import { scrollTable, smallButton } from "./controls.js";
+import { showDeadLetter } from "./dead-letter-dialog.js";
 import { byId, fill, h, keepFocus, onChange } from "./dom.js";
-import { ago, language, onLanguage, t } from "./language.js";
+import { formatAge, language, onLanguage, t } from "./language.js";
 
-const SHOWN = 20;
-const AGAIN_MS = 1_500;
-const STATES = { open: "care", superseded: "well", replayed: "well", dropped: null };
+const MAX_SHOWN = 20;
+const MIN_INTERVAL_MS = 1_500;
+/** @type {Record<string, string | null>} */
+const LEVELS = { open: "warning", superseded: "ok", replayed: "ok", dropped: null };
+const HEADINGS = ["reason", "rejected-by", "entity", "state", "since", "actions"];
+const SHOWN_ID_LENGTH = 13;
 
-/**
- * @param {import("./state.js").About} about @param {import("./state.js").State} state
- * @param {(work: () => Promise<unknown>) => Promise<void>} attempt
- */
-export function startLetters(about, state, attempt) {
-  const place = byId("letters");
-  /** @type {any[]} */
-  let items = [];
-  let askedFor = "";
-  let askedAt = Number.NEGATIVE_INFINITY;
+export class DeadLetterPanel {
+  /** @param {import("./state.js").Page} page */
+  constructor(page) {
+    this.page = page;
+    this.panel = byId("dead-letters");
+    /** @type {any[]} */
+    this.items = [];
+    this.lastKey = "";
+    this.requestedAt = Number.NEGATIVE_INFINITY;
+    this.drawIfChanged = onChange(() => keepFocus(this.panel, () => this.draw()));
+    onLanguage(() => this.drawIfChanged(this.items, language()));
+    this.drawIfChanged(this.items);
+  }
 
-  const act = (/** @type {string} */ name, /** @type {string[]} */ origins) =>
-    attempt(async () => {
-      await tell("/api/dead-letters", { act: name, origins });
-      await refresh();
+  /** Reads the dead letters again when their number or the hops of a traced write have changed. */
+  update() {
+    const { snapshot, writes } = this.page.state;
+    const isDeadLetter = (/** @type {import("./state.js").Hop} */ { kind }) =>
+      kind === "dead-letter" || kind === "resolved";
+    const key = JSON.stringify([snapshot?.deadLetters, writes.map(({ hops }) => hops.filter(isDeadLetter).length)]);
+    if (key === this.lastKey || performance.now() - this.requestedAt < MIN_INTERVAL_MS) return;
+    this.lastKey = key;
+    this.requestedAt = performance.now();
+    this.refresh().catch(() => {
+      this.lastKey = "";
     });
-  const button = (/** @type {string} */ name, /** @type {any} */ item, /** @type {() => unknown} */ onclick) =>
-    h(
-      "button",
-      {
-        class: "button small",
-        type: "button",
-        "data-key": `${name}-${item.origin}`,
-        "aria-label": `${t(`letters.${name}`)} ${item.origin}`,
-        onclick,
-      },
-      t(`letters.${name}`),
+  }
+
+  async refresh() {
+    this.items = (await get(`/api/dead-letters?newest=true&limit=${MAX_SHOWN}`)).items;
+    this.drawIfChanged(this.items, language());
+  }
+
+  draw() {
+    const { items, panel } = this;
+    const open = items.filter(({ state }) => state === "open").map(({ origin }) => origin);
+    fill(
+      byId("dead-letters-actions"),
+      this.page.about.operations &&
+        open.length > 1 &&
+        smallButton(t("dead-letters.replay-all"), "replay-all", () => this.act("replay", open)),
     );
-  const row = (/** @type {any} */ item) => {
-    const canAct = about.operations && item.state === "open";
+    if (items.length === 0) return fill(panel, h("p", { class: "empty" }, t("dead-letters.empty")));
+    const headings = HEADINGS.map((name) => t(`dead-letters.${name}`));
+    fill(
+      panel,
+      scrollTable(
+        t("dead-letters.title"),
+        headings,
+        items.map((item) => this.row(item)),
+      ),
+      items.length === MAX_SHOWN && h("p", { class: "muted" }, t("dead-letters.more")),
+    );
+  }
+
+  /** @param {any} item */
+  row(item) {
+    const { reason, replica, id, version, state, deadAt, origin } = item;
+    const entity = id ? h("span", { class: "id" }, `${id.slice(0, SHOWN_ID_LENGTH)}… v${version ?? "?"}`) : "–";
+    const tag = h("span", { class: "tag", "data-level": LEVELS[state] ?? null }, t(`dead-letters.state.${state}`));
+    const canAct = this.page.about.operations && state === "open";
+    const buttons = [
+      this.button("show", origin, () => this.page.attempt(() => showDeadLetter(origin))),
+      canAct && this.button("replay", origin, () => this.act("replay", [origin])),
+      canAct && this.button("drop", origin, () => this.act("drop", [origin])),
+    ];
     return h(
       "tr",
       {},
-      h("th", { scope: "row" }, item.reason),
-      h("td", {}, item.replica ?? "stream"),
-      h("td", {}, item.id ? h("span", { class: "id" }, `${item.id.slice(0, 13)}… v${item.version ?? "?"}`) : "–"),
-      h(
-        "td",
-        {},
-        h(
-          "span",
-          { class: "tag", "data-level": STATES[/** @type {"open"} */ (item.state)] ?? null },
-          t(`letters.state.${item.state}`),
-        ),
-      ),
-      h("td", {}, ago(Date.parse(item.deadAt), Date.now())),
-      h(
-        "td",
-        {},
-        h(
-          "div",
-          { class: "acts" },
-          button("show", item, () => attempt(() => showLetter(item.origin))),
-          canAct && button("replay", item, () => act("replay", [item.origin])),
-          canAct && button("drop", item, () => act("drop", [item.origin])),
-        ),
-      ),
+      h("th", { scope: "row" }, reason),
+      h("td", {}, replica ?? "stream"),
+      h("td", {}, entity),
+      h("td", {}, tag),
+      h("td", {}, formatAge(Date.parse(deadAt), Date.now())),
+      h("td", {}, h("div", { class: "actions" }, ...buttons)),
     );
-  };
-  const heading = () =>
-    h(
-      "thead",
-      {},
-      h(
-        "tr",
-        {},
-        ...["reason", "by", "of", "state", "since", "acts"].map((name) =>
-          h("th", { scope: "col" }, t(`letters.${name}`)),
-        ),
-      ),
-    );
-  const draw = onChange(() =>
-    keepFocus(place, () => {
-      const open = items.filter((item) => item.state === "open").map(({ origin }) => origin);
-      fill(
-        byId("letters-acts"),
-        about.operations &&
-          open.length > 1 &&
-          h(
-            "button",
-            { class: "button small", type: "button", onclick: () => act("replay", open) },
-            t("letters.replay-all"),
-          ),
-      );
-      if (items.length === 0) return fill(place, h("p", { class: "empty" }, t("letters.empty")));
-      fill(
-        place,
-        h(
-          "div",
-          { class: "scroll", tabindex: "0", role: "group", "aria-label": t("letters.title") },
-          h("table", {}, heading(), h("tbody", {}, ...items.map(row))),
-        ),
-        items.length === SHOWN && h("p", { class: "muted" }, t("letters.more")),
-      );
-    }),
-  );
+  }
 
-  const refresh = async () => {
-    const { items: found } = await ask("/api/dead-letters?newest=true&limit=20");
-    items = found;
-    draw(items, language());
-  };
-  /** Asks again when the count has changed, or a followed message got somewhere. */
-  const update = () => {
-    const now = JSON.stringify([
-      state.snapshot?.deadLetters,
-      state.writes.map(({ hops }) => hops.filter(({ kind }) => kind === "dead" || kind === "settled").length),
-    ]);
-    if (now === askedFor || performance.now() - askedAt < AGAIN_MS) return;
-    askedFor = now;
-    askedAt = performance.now();
-    refresh().catch(() => {
-      askedFor = "";
+  /** @param {string} name @param {string} origin @param {() => unknown} onclick */
+  button(name, origin, onclick) {
+    const label = t(`dead-letters.${name}`);
+    return smallButton(label, `${name}-${origin}`, onclick, { "aria-label": `${label} ${origin}` });
+  }
+
+  /** @param {"replay" | "drop"} action @param {string[]} origins */
+  act(action, origins) {
+    return this.page.attempt(async () => {
+      await post("/api/dead-letters", { action, origins });
+      await this.refresh();
     });
-  };
-  onLanguage(() => draw(items, language()));
-  draw(items);
-  return { update };
+  }
 }

@@ -1,14 +1,14 @@
-/** Elements in one line each. Text goes in as text, never as markup. */
+/** Creates and updates elements. All text is set as text, never as markup. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
- * @typedef {string | number | Node | null | undefined | false} Child
- * @typedef {Record<string, unknown>} Attributes `on…` are listeners, false and null leave out, true is an empty attribute
+ * @typedef {string | number | Node | null | undefined | false} Child null, undefined and false are left out
+ * @typedef {Record<string, unknown>} Attributes `on…` adds a listener; false, null and undefined remove; true is an empty attribute
  */
 
 /**
- * An HTML element.
+ * Creates an HTML element.
  *
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag @param {Attributes} [attributes] @param {...Child} children
@@ -16,13 +16,13 @@ const SVG = "http://www.w3.org/2000/svg";
  */
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
-  set(element, attributes);
+  setAttributes(element, attributes);
   fill(element, ...children);
   return element;
 }
 
 /**
- * An SVG element.
+ * Creates an SVG element.
  *
  * @template {keyof SVGElementTagNameMap} K
  * @param {K} tag @param {Attributes} [attributes] @param {...Child} children
@@ -30,64 +30,61 @@ export function h(tag, attributes = {}, ...children) {
  */
 export function s(tag, attributes = {}, ...children) {
   const element = document.createElementNS(SVG, tag);
-  set(element, attributes);
+  setAttributes(element, attributes);
   fill(element, ...children);
   return element;
 }
 
-/** @param {Element} element @param {Attributes} attributes */
-export function set(element, attributes) {
+/** Sets the attributes that have changed. @param {Element} element @param {Attributes} attributes */
+export function setAttributes(element, attributes) {
   for (const [name, value] of Object.entries(attributes)) {
+    const text = String(value === true ? "" : value);
     if (name.startsWith("on")) element.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
     else if (value === false || value === null || value === undefined) element.removeAttribute(name);
-    else if (element.getAttribute(name) !== String(value === true ? "" : value))
-      element.setAttribute(name, String(value === true ? "" : value));
+    else if (element.getAttribute(name) !== text) element.setAttribute(name, text);
   }
 }
 
-/** Puts children in the place of those that are there. @param {Element} element @param {...Child} children */
+/** Replaces all children. @param {Element} element @param {...Child} children */
 export function fill(element, ...children) {
-  element.replaceChildren(
-    .../** @type {(string | Node)[]} */ (
-      children
-        .filter((child) => child !== null && child !== undefined && child !== false)
-        .map((child) => (child instanceof Node ? child : String(child)))
-    ),
-  );
+  const nodes = children
+    .filter((child) => child !== null && child !== undefined && child !== false)
+    .map((child) => (child instanceof Node ? child : String(child)));
+  element.replaceChildren(.../** @type {(string | Node)[]} */ (nodes));
 }
 
-/** Writes a text where it is another one. @param {Element | null} element @param {string} text */
-export function say(element, text) {
+/** Sets the text when it has changed. @param {Element | null} element @param {string} text */
+export function setText(element, text) {
   if (element && element.textContent !== text) element.textContent = text;
 }
 
-/** @param {string} id */
+/** @param {string} id of an element that exists */
 export const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 /**
- * Draws anew only when what is drawn has changed, so that focus and selection stay where they are.
+ * Makes a function that calls `draw` only when the value or the language has changed, so that focus and selection stay.
  *
  * @template T
  * @param {(value: T) => void} draw
- * @returns {(value: T, also?: string) => void}
+ * @returns {(value: T, language?: string) => void}
  */
 export function onChange(draw) {
   let last = "";
-  return (value, also = "") => {
-    const now = `${also}\n${JSON.stringify(value)}`;
-    if (now === last) return;
-    last = now;
+  return (value, language = "") => {
+    const current = `${language}\n${JSON.stringify(value)}`;
+    if (current === last) return;
+    last = current;
     draw(value);
   };
 }
 
 /**
- * Keeps the focus on what has the same `data-key` after a part was drawn anew.
+ * Runs `draw` and then focuses the element with the `data-key` of the element that had the focus.
  *
- * @param {Element} part @param {() => void} draw
+ * @param {Element} panel @param {() => void} draw
  */
-export function keepFocus(part, draw) {
-  const key = part.contains(document.activeElement) ? document.activeElement?.getAttribute("data-key") : null;
+export function keepFocus(panel, draw) {
+  const key = panel.contains(document.activeElement) ? document.activeElement?.getAttribute("data-key") : null;
   draw();
-  if (key) /** @type {HTMLElement | null} */ (part.querySelector(`[data-key="${CSS.escape(key)}"]`))?.focus();
+  if (key) /** @type {HTMLElement | null} */ (panel.querySelector(`[data-key="${CSS.escape(key)}"]`))?.focus();
 }

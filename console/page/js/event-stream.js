@@ -1,37 +1,39 @@
-/** The console's stream of events. The browser comes back by itself with the number of the last one that it saw. */
+/** Receives the console's event stream. The browser reconnects by itself and sends the id of the last event it got. */
 
-const AGAIN_MS = 3_000;
-/** The console says something at least every five seconds; a connection that is silent for longer is dead. */
-const SILENT_MS = 20_000;
-const EVENTS = ["hello", "snapshot", "hops", "happening", "job"];
+const RECONNECT_MS = 3_000;
+/** The console sends a heartbeat every 5 s, but a browser does not report those. Events come at least every second. */
+const SILENCE_LIMIT_MS = 20_000;
+const EVENTS = ["hello", "snapshot", "hops", "activity", "job"];
 
 /**
+ * Opens the stream and keeps it open.
+ *
  * @param {(event: string, data: any) => void} onEvent
  * @param {(connected: boolean) => void} onConnected
  */
-export function listen(onEvent, onConnected) {
+export function openEventStream(onEvent, onConnected) {
   /** @type {EventSource | undefined} */
   let source;
-  let heardAt = 0;
+  let lastEventAt = 0;
   const open = () => {
     source?.close();
     source = new EventSource("/api/events");
-    heardAt = performance.now();
+    lastEventAt = performance.now();
     source.onopen = () => onConnected(true);
     source.onerror = () => {
       onConnected(false);
-      // It gives up by itself when it was refused.
-      if (source?.readyState === EventSource.CLOSED) setTimeout(open, AGAIN_MS);
+      // After a rejection the browser does not reconnect by itself.
+      if (source?.readyState === EventSource.CLOSED) setTimeout(open, RECONNECT_MS);
     };
     for (const name of EVENTS)
       source.addEventListener(name, (event) => {
-        heardAt = performance.now();
+        lastEventAt = performance.now();
         onConnected(true);
         onEvent(name, JSON.parse(event.data));
       });
   };
   open();
   setInterval(() => {
-    if (source?.readyState === EventSource.OPEN && performance.now() - heardAt > SILENT_MS) open();
-  }, AGAIN_MS);
+    if (source?.readyState === EventSource.OPEN && performance.now() - lastEventAt > SILENCE_LIMIT_MS) open();
+  }, RECONNECT_MS);
 }

@@ -1,143 +1,120 @@
-/** What breaks on purpose, and what pauses: each with what is to be seen. Only where operations are allowed. */
-import { tell } from "./api.js";
+/** Buttons that pause a part or cause a fault, each with what to expect. Only where operations are allowed. */
+import { post } from "./api.js";
+import { smallButton } from "./controls.js";
 import { byId, fill, h, keepFocus, onChange } from "./dom.js";
 import { language, onLanguage, t } from "./language.js";
+import { replicaNamesOf } from "./state.js";
 
-const SILENT_S = 8;
+const REDIS_PAUSE_S = 8;
 
-/**
- * @param {import("./state.js").About} about @param {import("./state.js").State} state
- * @param {(work: () => Promise<unknown>) => Promise<void>} attempt tells what went wrong
- */
-export function startBreak(about, state, attempt) {
-  const place = byId("break");
-  const replicas = [...new Set(about.entities.flatMap((entity) => entity.replicas.map(({ name }) => name)))];
-  const pausable = ["stream", ...replicas];
+export class FaultPanel {
+  /** @param {import("./state.js").Page} page */
+  constructor(page) {
+    this.page = page;
+    this.panel = byId("faults");
+    this.replicas = replicaNamesOf(page.about);
+    this.drawIfChanged = onChange(() => keepFocus(this.panel, () => this.draw()));
+    onLanguage(() => this.update());
+    this.update();
+  }
 
-  const button = (
-    /** @type {string} */ label,
-    /** @type {string} */ key,
-    /** @type {() => Promise<unknown>} */ work,
-    more = {},
-  ) =>
-    h(
-      "button",
-      { class: "button small", type: "button", "data-key": key, onclick: () => attempt(work), ...more },
-      label,
-    );
-
-  const trial = (
-    /** @type {string} */ name,
-    /** @type {any} */ values,
-    /** @type {(Node | null | false)[]} */ acts,
-    /** @type {string | null} */ note = null,
-  ) =>
-    h(
-      "li",
-      {},
-      h("div", {}, h("h3", {}, t(`break.${name}.title`)), h("p", { class: "muted" }, t(`break.${name}.says`, values))),
-      note && h("p", { class: "muted" }, note),
-      h("div", { class: "acts" }, ...acts),
-    );
-
-  const pauses = () =>
-    trial(
-      "pause",
-      {},
-      pausable.map((name) => {
-        const paused = Boolean(state.snapshot?.paused?.[name]);
-        const label = t(paused ? "break.resume" : "break.pause", { name });
-        return button(label, `pause-${name}`, () => tell("/api/pause", { name, paused: !paused }), {
-          class: `button small${paused ? " main" : ""}`,
-        });
-      }),
-    );
-
-  const redis = () =>
-    trial("redis", { seconds: SILENT_S }, [
-      button(t("break.redis.silence", { seconds: SILENT_S }), "silence", () =>
-        tell("/api/redis", { act: "silence", seconds: SILENT_S }),
-      ),
-      button(t("break.redis.forget"), "forget", () => tell("/api/redis", { act: "forget" })),
-    ]);
-
-  const chosenNote = () => (state.chosen ? t("break.chosen", { label: state.chosen.label }) : t("break.choose-first"));
-
-  const poison = () =>
-    trial(
-      "poison",
-      {},
-      ["wrong-document", "no-json"].map((kind) =>
-        button(
-          t(`break.poison.${kind}`),
-          `poison-${kind}`,
-          async () => {
-            const { entity, item } = state.chosen;
-            state.shown = (await tell("/api/poison", { entity: entity.plural, id: item.id, kind })).number;
-          },
-          { disabled: !state.chosen },
-        ),
-      ),
-      chosenNote(),
-    );
-
-  const tamper = () =>
-    trial(
-      "tamper",
-      {},
-      replicas.map((replica) =>
-        button(
-          t("break.tamper", { name: replica }),
-          `tamper-${replica}`,
-          () => {
-            const { entity, item } = state.chosen;
-            return tell("/api/tamper", { entity: entity.plural, id: item.id, replica });
-          },
-          { disabled: !state.chosen },
-        ),
-      ),
-      chosenNote(),
-    );
-
-  const kill = () => {
-    const services = (state.snapshot?.services ?? []).filter((/** @type {any} */ one) => one.name !== "console");
-    const options = services.map((/** @type {{ name: string, instance: number }} */ { name, instance }) =>
-      h("option", { value: `${name} ${instance}` }, instance > 1 ? `${name} ${instance}` : name),
-    );
-    const select = h("select", { "aria-label": t("break.kill.which"), "data-key": "kill-which" }, ...options);
-    const wanted = replicas[0] && `${replicas[0]} 1`;
-    if (wanted) select.value = wanted;
-    return trial("kill", {}, [
-      select,
-      button(
-        t("break.kill"),
-        "kill",
-        () => {
-          const [name, instance] = select.value.split(" ");
-          return tell("/api/kill", { name, instance: Number(instance) });
-        },
-        { class: "button small danger" },
-      ),
-    ]);
-  };
-
-  const draw = onChange(() =>
-    keepFocus(place, () => {
-      if (!about.operations) return fill(place, h("p", { class: "note" }, t("break.not-allowed")));
-      fill(place, h("ul", { class: "trials" }, pauses(), redis(), poison(), tamper(), about.stack && kill()));
-    }),
-  );
-  const update = () =>
-    draw(
-      [
-        Object.keys(state.snapshot?.paused ?? {}),
-        state.chosen?.item.id,
-        state.chosen?.label,
-        (state.snapshot?.services ?? []).map((/** @type {any} */ one) => `${one.name} ${one.instance}`),
-      ],
+  update() {
+    const { snapshot, selection } = this.page.state;
+    const services = (snapshot?.services ?? []).map((/** @type {any} */ one) => `${one.name} ${one.instance}`);
+    this.drawIfChanged(
+      [Object.keys(snapshot?.paused ?? {}), selection?.document.id, selection?.label, services],
       language(),
     );
-  onLanguage(() => update());
-  update();
-  return { update };
+  }
+
+  draw() {
+    const { operations, stack } = this.page.about;
+    if (!operations) return fill(this.panel, h("p", { class: "note" }, t("fault.not-allowed")));
+    const faults = [this.pauses(), this.redis(), this.poison(), this.tampering(), stack && this.kill()];
+    fill(this.panel, h("ul", { class: "faults" }, ...faults));
+  }
+
+  /** One fault: title, explanation and buttons. @param {string} name @param {any} values @param {(Node | null)[]} buttons @param {string} [note] */
+  fault(name, values, buttons, note) {
+    return h(
+      "li",
+      {},
+      h("div", {}, h("h3", {}, t(`fault.${name}.title`)), h("p", { class: "muted" }, t(`fault.${name}.text`, values))),
+      note && h("p", { class: "muted" }, note),
+      h("div", { class: "actions" }, ...buttons),
+    );
+  }
+
+  /** @param {string} label @param {string} key @param {() => Promise<unknown>} work @param {import("./dom.js").Attributes} [attributes] */
+  button(label, key, work, attributes) {
+    return smallButton(label, key, () => this.page.attempt(work), attributes);
+  }
+
+  pauses() {
+    const buttons = ["stream", ...this.replicas].map((name) => {
+      const isPaused = Boolean(this.page.state.snapshot?.paused?.[name]);
+      const label = t(isPaused ? "fault.resume" : "fault.pause", { name });
+      const work = () => post("/api/pause", { name, paused: !isPaused });
+      return this.button(label, `pause-${name}`, work, { class: isPaused ? "main" : "" });
+    });
+    return this.fault("pause", {}, buttons);
+  }
+
+  redis() {
+    const seconds = REDIS_PAUSE_S;
+    return this.fault("redis", { seconds }, [
+      this.button(t("fault.redis.pause", { seconds }), "redis-pause", () =>
+        post("/api/redis", { action: "pause", seconds }),
+      ),
+      this.button(t("fault.redis.clear"), "redis-clear", () => post("/api/redis", { action: "clear" })),
+    ]);
+  }
+
+  poison() {
+    const { state } = this.page;
+    const buttons = ["wrong-document", "no-json"].map((kind) =>
+      this.selectionButton(t(`fault.poison.${kind}`), `poison-${kind}`, async (target) => {
+        state.shown = (await post("/api/poison", { ...target, kind })).number;
+      }),
+    );
+    return this.fault("poison", {}, buttons, this.selectionNote());
+  }
+
+  tampering() {
+    const buttons = this.replicas.map((replica) =>
+      this.selectionButton(t("fault.tamper", { name: replica }), `tamper-${replica}`, (target) =>
+        post("/api/tamper", { ...target, replica }),
+      ),
+    );
+    return this.fault("tamper", {}, buttons, this.selectionNote());
+  }
+
+  /** A button for the entity in the form; disabled without one. @param {string} label @param {string} key @param {(target: { entity: string, id: string }) => Promise<unknown>} work */
+  selectionButton(label, key, work) {
+    const { selection } = this.page.state;
+    const target = { entity: selection?.entity.plural ?? "", id: selection?.document.id };
+    return this.button(label, key, () => work(target), { disabled: !selection });
+  }
+
+  selectionNote() {
+    const { selection } = this.page.state;
+    return selection ? t("fault.selected", { label: selection.label }) : t("fault.select-first");
+  }
+
+  kill() {
+    const services = this.page.state.snapshot?.services ?? [];
+    const options = services
+      .filter((/** @type {any} */ { name }) => name !== "console")
+      .map((/** @type {any} */ { name, instance }) =>
+        h("option", { value: `${name} ${instance}` }, instance > 1 ? `${name} ${instance}` : name),
+      );
+    const select = h("select", { "aria-label": t("fault.kill.process"), "data-key": "kill-process" }, ...options);
+    const [first] = this.replicas;
+    if (first) select.value = `${first} 1`;
+    const work = () => {
+      const [name, instance] = select.value.split(" ");
+      return post("/api/kill", { name, instance: Number(instance) });
+    };
+    return this.fault("kill", {}, [select, this.button(t("fault.kill"), "kill", work, { class: "danger" })]);
+  }
 }

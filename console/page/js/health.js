@@ -1,45 +1,49 @@
-/** What is not as it should be, from a snapshot. Pure. */
+/** Derives problems from a snapshot. Pure. */
 
 /**
- * @typedef {"well" | "care" | "bad"} Level
- * @typedef {{ level: Level, why: string, name?: string, count?: number }} Trouble `why` names a text
+ * @typedef {"ok" | "warning" | "error"} Level
+ * @typedef {{ level: Level, text: string, name?: string, count?: number }} Problem `text` is the key of its text
  */
 
-const LAG = 500;
-const OUTBOX_S = 5;
+/** A consumer with this lag or more, in records, is a warning. */
+const LAG_WARNING = 500;
+/** An outbox whose oldest change is older, in seconds, is a warning. */
+export const OUTBOX_WARNING_S = 5;
 
-/** The worst first. @param {any} snapshot @returns {Trouble[]} */
-export function troubles(snapshot) {
-  /** @type {Trouble[]} */
+/** All problems, errors first. @param {any} snapshot @returns {Problem[]} */
+export function problemsOf(snapshot) {
+  /** @type {Problem[]} */
   const found = [];
-  if (!snapshot.follows) found.push({ level: "bad", why: "why.log" });
-  if (!snapshot.outbox) found.push({ level: "bad", why: "why.source" });
+  if (!snapshot.consumers) found.push({ level: "error", text: "problem.log" });
+  if (!snapshot.outbox) found.push({ level: "error", text: "problem.source" });
   for (const { name, health } of snapshot.services ?? [])
-    if (health !== "ready") found.push({ level: "bad", why: health === "down" ? "why.down" : "why.unwell", name });
-  for (const name of differing(snapshot)) found.push({ level: "bad", why: "why.differs", name });
-  for (const name in snapshot.paused ?? {}) found.push({ level: "care", why: "why.paused", name });
-  for (const { name, lag } of snapshot.follows ?? [])
-    if (lag >= LAG && !snapshot.paused?.[name]) found.push({ level: "care", why: "why.lag", name, count: lag });
-  if (snapshot.outbox?.oldestAgeSeconds > OUTBOX_S) found.push({ level: "care", why: "why.outbox" });
+    if (health !== "ready")
+      found.push({ level: "error", text: health === "down" ? "problem.down" : "problem.not-ready", name });
+  for (const name of differingReplicas(snapshot)) found.push({ level: "error", text: "problem.differs", name });
+  for (const name in snapshot.paused ?? {}) found.push({ level: "warning", text: "problem.paused", name });
+  for (const { name, lag } of snapshot.consumers ?? [])
+    if (lag >= LAG_WARNING && !snapshot.paused?.[name])
+      found.push({ level: "warning", text: "problem.lag", name, count: lag });
+  if (snapshot.outbox?.oldestAgeSeconds > OUTBOX_WARNING_S) found.push({ level: "warning", text: "problem.outbox" });
   for (const [name, { cache }] of Object.entries(snapshot.replicas))
-    if (cache === "off" || cache === "away") found.push({ level: "care", why: "why.cache", name });
+    if (cache === "off" || cache === "unavailable") found.push({ level: "warning", text: "problem.cache", name });
   return found;
 }
 
-/** Replicas that differed from the source at their last verification. @param {any} snapshot @returns {string[]} */
-export const differing = (snapshot) => [
+/** Replicas that differed from the source in their last verification. @param {any} snapshot @returns {string[]} */
+export const differingReplicas = (snapshot) => [
   ...new Set(
     (snapshot.verifications ?? [])
-      .filter((/** @type {any} */ one) => Object.keys(one.differing).length > 0)
-      .map((/** @type {any} */ one) => one.replica),
+      .filter((/** @type {any} */ result) => Object.keys(result.differing).length > 0)
+      .map((/** @type {any} */ result) => result.replica),
   ),
 ];
 
-/** How a service is, all of its instances together. @param {any} snapshot @param {string} name */
-export function serviceOf(snapshot, name) {
-  const instances = (snapshot?.services ?? []).filter((/** @type {any} */ one) => one.name === name);
+/** The worst health of a service's instances; null when it is unknown. @param {any} snapshot @param {string} name */
+export function healthOf(snapshot, name) {
+  const instances = (snapshot?.services ?? []).filter((/** @type {any} */ service) => service.name === name);
   const worst = ["down", "not ready", "ready"].find((health) =>
-    instances.some((/** @type {any} */ one) => one.health === health),
+    instances.some((/** @type {any} */ instance) => instance.health === health),
   );
   return { health: worst ?? null, version: instances[0]?.version ?? null };
 }

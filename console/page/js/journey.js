@@ -1,156 +1,153 @@
-/** One write hop by hop, with the milliseconds that each took. */
+/** One write hop by hop, with the milliseconds of each hop. */
+import { labelledSelect } from "./controls.js";
 import { byId, fill, h, keepFocus, onChange } from "./dom.js";
-import { duration, has, language, onLanguage, t } from "./language.js";
-import { hopOf, shownWrite } from "./state.js";
+import { formatDuration, hasText, language, onLanguage, t } from "./language.js";
+import { findHop, shownWrite } from "./state.js";
 
-/** @typedef {import("./state.js").Write} Write @typedef {import("./state.js").State} State @typedef {import("./state.js").About} About */
+/** @typedef {import("./state.js").Write} Write @typedef {import("./state.js").Page} Page */
 
-/** @param {About} about @param {State} state @param {() => void} changed told when another write is chosen */
-export function startJourney(about, state, changed) {
-  const place = byId("journey");
-  const redraw = onChange(() => keepFocus(place, () => fill(place, ...way())));
-  const way = () => {
+const WRITE_HOPS = ["acknowledged", "committed", "published"];
+const POISON_HOPS = ["published", "dead-letter", "resolved"];
+const REPLICA_HOPS = ["routed", "applied", "cached"];
+
+export class JourneyPanel {
+  /** @param {Page} page */
+  constructor(page) {
+    this.page = page;
+    this.panel = byId("journey");
+    this.drawIfChanged = onChange(() => keepFocus(this.panel, () => fill(this.panel, ...this.content())));
+    onLanguage(() => this.update());
+    this.update();
+  }
+
+  update() {
+    const { state } = this.page;
     const write = shownWrite(state);
-    if (!write) return [h("p", { class: "empty" }, t("journey.empty"))];
-    const replicas = about.entities.find(({ name }) => name === write.entity)?.replicas ?? [];
-    return [
-      chooser(),
-      head(write, replicas),
-      steps(write),
-      write.operation !== "poison" && branches(write, replicas),
-      foot(write),
-    ];
-  };
+    this.drawIfChanged([write, state.writes.map(titleOf), write && state.snapshot?.paused], language());
+  }
 
-  const chooser = () => {
+  content() {
+    const write = shownWrite(this.page.state);
+    if (!write) return [h("p", { class: "empty" }, t("journey.empty"))];
+    const replicas = this.page.about.entities.find(({ name }) => name === write.entity)?.replicas ?? [];
+    const head = h(
+      "div",
+      { class: "journey-head" },
+      h("h3", {}, titleOf(write)),
+      h("p", { class: "journey-total" }, totalOf(write, replicas)),
+    );
+    const branches = replicas.map(({ name }) => this.branch(write, name));
+    return [
+      this.writeSelect(write),
+      head,
+      this.hops(write, sharedHops(write), null),
+      write.operation !== "poison" && h("div", { class: "branches" }, ...branches),
+      this.foot(write),
+    ];
+  }
+
+  /** @param {Write} shown */
+  writeSelect(shown) {
+    const { state, redraw } = this.page;
     if (state.writes.length < 2) return null;
     const onchange = (/** @type {any} */ event) => {
       state.shown = Number(event.target.value);
-      changed();
+      redraw();
     };
     const options = state.writes
       .toReversed()
-      .map((one) => h("option", { value: one.number, selected: one === shownWrite(state) }, titleOf(one)));
-    return h(
-      "div",
-      { class: "choose" },
-      h("label", { class: "label", for: "followed" }, t("journey.which")),
-      h("select", { id: "followed", "data-key": "followed", onchange }, ...options),
-    );
-  };
+      .map((write) => h("option", { value: write.number, selected: write === shown }, titleOf(write)));
+    return labelledSelect("traced-write", t("journey.writes"), { onchange }, options);
+  }
 
-  const head = (/** @type {Write} */ write, /** @type {any[]} */ replicas) =>
-    h(
-      "div",
-      { class: "way-head" },
-      h("h3", {}, titleOf(write)),
-      h("p", { class: "way-total" }, totalOf(write, replicas)),
-    );
-
-  const steps = (/** @type {Write} */ write) => {
-    const kinds =
-      write.operation === "poison" ? ["published", "dead", "settled"] : ["answered", "progress", "published"];
-    const dead =
-      write.operation !== "poison" && write.hops.some(({ kind }) => kind === "dead") ? ["dead", "settled"] : [];
-    return h("ol", { class: "steps" }, ...[...kinds, ...dead].map((kind) => step(write, kind, null)));
-  };
-
-  const branches = (/** @type {Write} */ write, /** @type {any[]} */ replicas) =>
-    h("div", { class: "branches" }, ...replicas.map(({ name }) => branch(write, name)));
-
-  const branch = (/** @type {Write} */ write, /** @type {string} */ replica) => {
-    const applied = hopOf(write, "applied", replica);
-    const committed = hopOf(write, "progress")?.atMs ?? write.startedMs;
-    const total = applied ? duration(Math.max(0, applied.atMs - committed)) : "";
+  /** The hops in one replica. @param {Write} write @param {string} replica */
+  branch(write, replica) {
+    const applied = findHop(write, "applied", replica);
+    const committedMs = findHop(write, "committed")?.atMs ?? write.startedMs;
+    const total = applied ? formatDuration(Math.max(0, applied.atMs - committedMs)) : "";
     return h(
       "section",
       { class: "branch" },
       h("h3", {}, h("span", {}, replica), h("span", {}, total)),
-      h(
-        "ol",
-        { class: "steps" },
-        step(write, "routed", replica),
-        step(write, "applied", replica),
-        step(write, "cached", replica),
-      ),
+      this.hops(write, REPLICA_HOPS, replica),
     );
-  };
+  }
 
-  const step = (/** @type {Write} */ write, /** @type {string} */ kind, /** @type {string | null} */ replica) => {
-    const hop =
-      kind === "dead" || kind === "settled" ? write.hops.find((one) => one.kind === kind) : hopOf(write, kind, replica);
-    if (!hop) return waiting(write, kind, replica);
-    const place = hop.place && h("span", { class: "place" }, hop.place);
+  /** @param {Write} write @param {string[]} kinds @param {string | null} replica */
+  hops(write, kinds, replica) {
+    return h("ol", { class: "hops" }, ...kinds.map((kind) => this.hop(write, kind, replica)));
+  }
+
+  /** @param {Write} write @param {string} kind @param {string | null} replica */
+  hop(write, kind, replica) {
+    // A dead letter is shown with the shared hops, also when a replica wrote it.
+    const isDeadLetter = kind === "dead-letter" || kind === "resolved";
+    const hop = isDeadLetter ? write.hops.find((one) => one.kind === kind) : findHop(write, kind, replica);
+    if (!hop) return this.pendingHop(write, kind, replica);
     return h(
       "li",
-      { class: kind === "dead" ? "dead" : null },
-      h("span", {}, nameOf(write, hop), place),
-      h("span", { class: "took" }, `+${duration(hop.tookMs)}`),
+      { class: kind === "dead-letter" ? "dead-letter" : null },
+      h("span", {}, hopText(write, hop), hop.record && h("span", { class: "record" }, hop.record)),
+      h("span", { class: "duration" }, `+${formatDuration(hop.tookMs)}`),
     );
-  };
+  }
 
-  const waiting = (/** @type {Write} */ write, /** @type {string} */ kind, /** @type {string | null} */ replica) => {
-    const isPaused = replica !== null && state.snapshot?.paused?.[replica];
-    const why =
-      isPaused && kind === "applied"
-        ? t("hop.waits-paused", { name: replica })
-        : kind === "settled"
-          ? t("hop.waits-heal")
-          : t("hop.waits");
+  /** @param {Write} write @param {string} kind @param {string | null} replica */
+  pendingHop(write, kind, replica) {
+    const text = kind === "resolved" ? t("hop.pending-resolution") : this.pendingText(write, kind, replica);
+    return h("li", { class: "pending" }, h("span", {}, text));
+  }
+
+  /** @param {Write} write @param {string} kind @param {string | null} replica */
+  pendingText(write, kind, replica) {
+    const isPaused = kind === "applied" && replica !== null && this.page.state.snapshot?.paused?.[replica];
+    const why = isPaused ? t("hop.pending-paused", { name: replica }) : t("hop.pending");
+    return `${hopText(write, { kind, replica, note: null })}: ${why}`;
+  }
+
+  /** @param {Write} write */
+  foot({ traceId, id, version }) {
+    const { traceUrl } = this.page.about;
+    const link = (/** @type {string} */ href) =>
+      h("a", { href, target: "_blank", rel: "noopener", "data-key": "trace" }, t("journey.trace"));
     return h(
-      "li",
-      { class: "waiting" },
-      h("span", {}, kind === "settled" ? why : [nameOf(write, { kind, replica, note: null }), why].join(": ")),
-    );
-  };
-
-  const foot = (/** @type {Write} */ { traceId, id, version }) =>
-    h(
       "p",
-      { class: "way-foot" },
+      { class: "journey-foot" },
       traceId &&
-        (about.traceUrl
-          ? h(
-              "a",
-              {
-                href: about.traceUrl.replace("{traceId}", traceId),
-                target: "_blank",
-                rel: "noopener",
-                "data-key": "trace",
-              },
-              t("journey.trace"),
-            )
-          : h("span", { class: "id" }, t("journey.no-trace", { id: traceId }))),
+        (traceUrl
+          ? link(traceUrl.replace("{traceId}", traceId))
+          : h("span", { class: "id" }, t("journey.trace-id", { id: traceId }))),
       id && h("span", { class: "id" }, id),
       version && h("span", { class: "muted" }, t("version", { version: String(version) })),
     );
+  }
+}
 
-  onLanguage(() => update());
-  const update = () => {
-    const write = shownWrite(state);
-    redraw([write, state.writes.map(titleOf), write && state.snapshot?.paused], language());
-  };
-  update();
-  return { update };
+/** The hops that belong to no replica. @param {Write} write */
+function sharedHops({ operation, hops }) {
+  if (operation === "poison") return POISON_HOPS;
+  return hops.some(({ kind }) => kind === "dead-letter") ? [...WRITE_HOPS, "dead-letter", "resolved"] : WRITE_HOPS;
 }
 
 /** @param {Write} write */
 const titleOf = ({ operation, number, entity }) => t(`journey.${operation}`, { number: String(number), entity });
 
 /** @param {Write} write @param {{ kind: string, replica: string | null, note: string | null }} hop */
-function nameOf(write, { kind, replica, note }) {
-  if (kind === "published" && write.operation === "poison") return t("hop.poisoned");
-  const decided = note ?? (kind === "applied" ? (hopOf(write, "routed", replica)?.note ?? null) : null);
-  const key = `hop.${kind}.${decided}`;
-  return decided && has(key) ? t(key) : t(`hop.${kind}`, { note: decided });
+function hopText(write, { kind, replica, note }) {
+  if (kind === "published" && write.operation === "poison") return t("hop.poison-published");
+  // What was routed decides what was applied.
+  const detail = note ?? (kind === "applied" ? (findHop(write, "routed", replica)?.note ?? null) : null);
+  const key = `hop.${kind}.${detail}`;
+  return detail && hasText(key) ? t(key) : t(`hop.${kind}`, { note: detail });
 }
 
 /** @param {Write} write @param {{ name: string }[]} replicas */
 function totalOf(write, replicas) {
-  const since = hopOf(write, "progress")?.atMs ?? write.startedMs;
-  const dead = write.hops.find(({ kind }) => kind === "dead");
-  if (dead) return t("journey.dead", { time: duration(Math.max(0, dead.atMs - since)) });
-  const applied = replicas.map(({ name }) => hopOf(write, "applied", name)?.atMs);
-  if (write.operation === "poison" || applied.some((at) => at === undefined)) return t("journey.under-way");
-  return t("journey.total", { time: duration(Math.max(0, Math.max(.../** @type {number[]} */ (applied)) - since)) });
+  const sinceMs = findHop(write, "committed")?.atMs ?? write.startedMs;
+  const deadLetter = write.hops.find(({ kind }) => kind === "dead-letter");
+  if (deadLetter) return t("journey.dead-letter", { time: formatDuration(Math.max(0, deadLetter.atMs - sinceMs)) });
+  const applied = replicas.map(({ name }) => findHop(write, "applied", name)?.atMs);
+  if (write.operation === "poison" || applied.some((atMs) => atMs === undefined)) return t("journey.in-progress");
+  const lastMs = Math.max(.../** @type {number[]} */ (applied));
+  return t("journey.total", { time: formatDuration(Math.max(0, lastMs - sinceMs)) });
 }

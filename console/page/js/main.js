@@ -1,97 +1,99 @@
-/** Wires the page: what comes in changes the state, and at the next frame each part shows what is new to it. */
-
-import { startLog } from "./activity-log.js";
-import { ask, Refused } from "./api.js";
-import { startLetters } from "./dead-letters.js";
-import { byId, fill, h, say } from "./dom.js";
-import { listen } from "./event-stream.js";
-import { startBreak } from "./faults.js";
-import { startJourney } from "./journey.js";
-import { has, onLanguage, startLanguage, t } from "./language.js";
-import { emptyState, shownWrite, take } from "./state.js";
-import { showHero } from "./summary.js";
+/** Starts the page: events change the state, and at the next animation frame each panel draws what has changed. */
+import { startActivityLog } from "./activity-log.js";
+import { ApiError, get } from "./api.js";
+import { DeadLetterPanel } from "./dead-letters.js";
+import { byId, fill, h, setText } from "./dom.js";
+import { openEventStream } from "./event-stream.js";
+import { FaultPanel } from "./faults.js";
+import { JourneyPanel } from "./journey.js";
+import { hasText, onLanguage, startLanguage, t } from "./language.js";
+import { applyEvent, emptyState, shownWrite } from "./state.js";
+import { drawSummary } from "./summary.js";
 import { startTheme } from "./theme.js";
-import { startTopology } from "./topology.js";
-import { startVerify } from "./verification.js";
-import { startWriter } from "./write-form.js";
+import { TopologyPanel } from "./topology.js";
+import { VerificationPanel } from "./verification.js";
+import { WriteForm } from "./write-form.js";
 
-const AGAIN_MS = 2_000;
+const RETRY_MS = 2_000;
 const NOTICE_MS = 8_000;
 
 startLanguage();
 startTheme();
 const state = emptyState();
-showHero(state, Date.now());
-start(await aboutWhat());
+drawSummary(state, Date.now());
+start(await readAbout());
 
-/** What is declared and allowed here: asked for until the console answers. */
-async function aboutWhat() {
+/** Reads the declarations and permissions; repeats the request until the console answers. */
+async function readAbout() {
   for (;;) {
     try {
-      return await ask("/api/about");
+      return await get("/api/about");
     } catch {
       state.connected = false;
-      showHero(state, Date.now());
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      drawSummary(state, Date.now());
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
 }
 
 /** @param {import("./state.js").About} about */
 function start(about) {
-  let drawing = false;
-  const draw = () => {
-    if (drawing) return;
-    drawing = true;
+  /** @type {{ update: () => void }[]} */
+  const panels = [];
+  let isScheduled = false;
+  const redraw = () => {
+    if (isScheduled) return;
+    isScheduled = true;
     requestAnimationFrame(() => {
-      drawing = false;
-      showHero(state, Date.now());
-      for (const part of parts) part.update();
+      isScheduled = false;
+      drawSummary(state, Date.now());
+      for (const panel of panels) panel.update();
     });
   };
   const attempt = async (/** @type {() => Promise<unknown>} */ work) => {
     try {
       await work();
-      draw();
+      redraw();
     } catch (error) {
-      notice(error);
+      showNotice(error);
     }
   };
-  const topology = startTopology(about, state);
-  const parts = [
+  const page = { about, state, attempt, redraw, announce };
+  const topology = new TopologyPanel(page);
+  panels.push(
     topology,
-    startJourney(about, state, draw),
-    startBreak(about, state, attempt),
-    startLog(state),
-    startLetters(about, state, attempt),
-    startVerify(about, state, attempt),
-  ];
-  startWriter(about, state, announce, draw);
-  onLanguage(draw);
-  listen(
+    new JourneyPanel(page),
+    new FaultPanel(page),
+    startActivityLog(page),
+    new DeadLetterPanel(page),
+    new VerificationPanel(page),
+  );
+  new WriteForm(page);
+  onLanguage(redraw);
+  openEventStream(
     (event, data) => {
-      take(state, event, data);
+      applyEvent(state, event, data);
       if (event === "hops" && shownWrite(state)?.number === data.write.number) topology.pulse(data.hops);
-      draw();
+      redraw();
     },
     (connected) => {
       if (state.connected === connected) return;
       state.connected = connected;
-      draw();
+      redraw();
     },
   );
 }
 
-/** For those who listen to the page. @param {string} message */
+/** Tells screen readers a message. @param {string} message */
 function announce(message) {
-  say(byId("announce"), message);
+  setText(byId("announce"), message);
 }
 
-/** Says for some seconds what went wrong. @param {unknown} error */
-function notice(error) {
-  const refused = error instanceof Refused ? error : new Refused(0, { detail: String(error) });
-  const reason = has(`failed.${refused.code}`) ? t(`failed.${refused.code}`) : t("failed.other");
-  const element = h("p", { class: "notice", role: "alert" }, `${reason} ${refused.message}`);
+/** Shows an error for 8 s. @param {unknown} error */
+function showNotice(error) {
+  const { code, message } = error instanceof ApiError ? error : new ApiError(0, { detail: String(error) });
+  const reason = hasText(`error.${code}`) ? t(`error.${code}`) : t("error.other");
+  const element = h("p", { class: "notice", role: "alert" }, `${reason} ${message}`);
   fill(byId("notices"), element);
   setTimeout(() => element.remove(), NOTICE_MS);
 }

@@ -1,107 +1,132 @@
-/** The first number, its last two minutes, and four facts beside it. */
-import { byId, fill, h, s, say, set } from "./dom.js";
-import { differing, troubles } from "./health.js";
-import { ago, milliseconds, number, t } from "./language.js";
+/** The top of the page: overall state, latency with its chart of two minutes, and four facts. */
+import { byId, fill, h, s, setAttributes, setText } from "./dom.js";
+import { differingReplicas, OUTBOX_WARNING_S, problemsOf } from "./health.js";
+import { formatAge, formatMs, formatNumber, t } from "./language.js";
 
 const [WIDTH, HEIGHT] = [600, 90];
+/** Space above and below the lines of the chart. */
+const MARGIN = { top: 6, bottom: 4 };
 const POINTS = 120;
+/** The chart's scale ends at a multiple of this. */
+const SCALE_STEP_MS = 10;
 
-/** @param {import("./state.js").State} state @param {number} nowMs */
-export function showHero({ connected, snapshot, history }, nowMs) {
-  showState(connected, snapshot);
+/** @typedef {import("./state.js").Quantiles} Quantiles */
+
+/** @param {import("./state.js").State} state @param {number} nowMs milliseconds since 1970 */
+export function drawSummary({ connected, snapshot, history }, nowMs) {
+  drawState(connected, snapshot);
   if (!snapshot) return;
-  showNumber(snapshot, nowMs);
-  showSpark(history);
-  showFacts(snapshot, nowMs);
+  drawLatency(snapshot, nowMs);
+  drawSparkline(history);
+  drawFacts(snapshot, nowMs);
 }
 
 /** @param {boolean | null} connected @param {any} snapshot */
-function showState(connected, snapshot) {
+function drawState(connected, snapshot) {
   const element = byId("state");
-  const [worst] = snapshot ? troubles(snapshot) : [];
-  const level = connected === false ? "bad" : !snapshot ? null : (worst?.level ?? "well");
-  const why = worst && t(worst.why, { name: worst.name, count: worst.count });
-  const text =
-    connected === false
-      ? t("state.lost")
-      : !snapshot
-        ? t("state.connecting")
-        : t(`state.${worst?.level ?? "well"}`, { why });
-  set(element, { "data-level": level });
-  if (element.textContent !== text) fill(element, h("span", { class: "dot-mark" }), text);
+  const { level, text } = overallState(connected, snapshot);
+  setAttributes(element, { "data-level": level });
+  if (element.textContent !== text) fill(element, h("span", { class: "status-dot" }), text);
+}
+
+/** @param {boolean | null} connected @param {any} snapshot */
+function overallState(connected, snapshot) {
+  if (connected === false) return { level: "error", text: t("state.disconnected") };
+  if (!snapshot) return { level: null, text: t("state.connecting") };
+  const [worst] = problemsOf(snapshot);
+  if (!worst) return { level: "ok", text: t("state.ok") };
+  const problem = t(worst.text, { name: worst.name, count: worst.count });
+  return { level: worst.level, text: t(`state.${worst.level}`, { problem }) };
 }
 
 /** @param {any} snapshot @param {number} nowMs */
-function showNumber({ latency, replicas }, nowMs) {
-  const lasts = /** @type {any[]} */ (Object.values(replicas)).map(({ last }) => last).filter(Boolean);
-  const last = lasts.sort((a, b) => b.atMs - a.atMs)[0];
-  say(byId("p50"), milliseconds(latency.p50 ?? last?.ms));
-  const measured = () => t("hero.measured", { count: latency.count, p99: milliseconds(latency.p99) });
-  say(
-    byId("p50-note"),
-    latency.count > 0 ? measured() : last ? t("hero.last", { ago: ago(last.atMs, nowMs) }) : t("hero.none"),
-  );
+function drawLatency({ latency, replicas }, nowMs) {
+  const measured = /** @type {any[]} */ (Object.values(replicas)).map(({ last }) => last).filter(Boolean);
+  const last = measured.sort((a, b) => b.atMs - a.atMs)[0];
+  setText(byId("p50"), formatMs(latency.p50 ?? last?.ms));
+  const note =
+    latency.count > 0
+      ? t("summary.measured", { count: latency.count, p99: formatMs(latency.p99) })
+      : last
+        ? t("summary.last", { age: formatAge(last.atMs, nowMs) })
+        : t("summary.none");
+  setText(byId("p50-note"), note);
 }
 
-/** @param {import("./state.js").Quantiles[]} history */
-function showSpark(history) {
-  const spark = byId("spark");
-  const shown = history.slice(-POINTS);
-  const most = Math.max(10, ...shown.map(({ p99 }) => p99 ?? 0));
-  const top = Math.ceil(most / 10) * 10;
-  set(spark, { "aria-label": t("hero.spark") });
+/** @param {Quantiles[]} history */
+function drawSparkline(history) {
+  const sparkline = byId("sparkline");
+  const points = history.slice(-POINTS);
+  const max = Math.max(SCALE_STEP_MS, ...points.map(({ p99 }) => p99 ?? 0));
+  const scaleMs = Math.ceil(max / SCALE_STEP_MS) * SCALE_STEP_MS;
+  setAttributes(sparkline, { "aria-label": t("summary.chart") });
   fill(
-    spark,
-    s("line", { x1: 0, y1: HEIGHT - 1, x2: WIDTH, y2: HEIGHT - 1, class: "spark-base" }),
-    ...line(shown, top, "p99", "spark-p99"),
-    ...line(shown, top, "p50", "spark-p50"),
+    sparkline,
+    s("line", { x1: 0, y1: HEIGHT - 1, x2: WIDTH, y2: HEIGHT - 1, class: "sparkline-base" }),
+    ...linePaths(points, scaleMs, "p99"),
+    ...linePaths(points, scaleMs, "p50"),
   );
-  say(byId("spark-top"), t("hero.top", { ms: number(top, 0) }));
+  setText(byId("sparkline-max"), t("summary.scale", { ms: formatNumber(scaleMs, 0) }));
 }
 
-/** One path for each stretch without a gap; logarithmic, so that one slow write does not make all others look alike. @param {any[]} points @param {number} top @param {"p50" | "p99"} which @param {string} name */
-function line(points, top, which, name) {
-  const first = POINTS - points.length;
+/**
+ * One path for each stretch without a gap. The scale is logarithmic, so that one slow write does not flatten all others.
+ *
+ * @param {Quantiles[]} points @param {number} scaleMs @param {"p50" | "p99"} quantile
+ */
+function linePaths(points, scaleMs, quantile) {
+  const firstIndex = POINTS - points.length;
+  const lineHeight = HEIGHT - MARGIN.top - MARGIN.bottom;
   /** @type {string[]} */
-  const stretches = [];
-  let open = false;
+  const paths = [];
+  let isOpen = false;
   points.forEach((point, i) => {
-    const value = point[which];
-    if (value === null) {
-      open = false;
-      return;
+    const ms = point[quantile];
+    if (ms !== null) {
+      const share = Math.log1p(Math.min(ms, scaleMs)) / Math.log1p(scaleMs);
+      const x = (((firstIndex + i) / (POINTS - 1)) * WIDTH).toFixed(1);
+      const y = (HEIGHT - MARGIN.bottom - share * lineHeight).toFixed(1);
+      if (isOpen) paths[paths.length - 1] += `L${x} ${y}`;
+      else paths.push(`M${x} ${y}l0.01 0`);
     }
-    const at = `${(((first + i) / (POINTS - 1)) * WIDTH).toFixed(1)} ${(HEIGHT - 4 - (Math.log1p(Math.min(value, top)) / Math.log1p(top)) * (HEIGHT - 10)).toFixed(1)}`;
-    if (open) stretches[stretches.length - 1] += `L${at}`;
-    else stretches.push(`M${at}l0.01 0`);
-    open = true;
+    isOpen = ms !== null;
   });
-  return stretches.map((d) => s("path", { d, class: name }));
+  return paths.map((d) => s("path", { d, class: `sparkline-${quantile}` }));
 }
 
 /** @param {any} snapshot @param {number} nowMs */
-function showFacts(snapshot, nowMs) {
-  const { topics, outbox, deadLetters, verifications } = snapshot;
-  const writes =
-    topics &&
-    Object.entries(topics)
-      .filter(([name]) => name.endsWith(".events"))
-      .reduce((sum, [, topic]) => sum + (topic.perSecond ?? 0), 0);
-  const differ = differing(snapshot).length;
-  const times = (verifications ?? []).map((/** @type {any} */ one) => Date.parse(one.at));
-  const verdict =
-    times.length === 0 ? t("fact.never") : differ ? t("fact.differs", { count: differ }) : t("fact.equal");
-  const when = times.length > 0 && h("small", {}, ago(Math.min(...times), nowMs));
-  const facts = [
-    ["fact.writes", writes === null ? t("unknown") : number(writes, writes < 10 ? 1 : 0), null],
-    ["fact.outbox", outbox ? number(outbox.depth) : t("unknown"), outbox?.oldestAgeSeconds > 5 ? "care" : null],
-    ["fact.letters", deadLetters === null ? t("unknown") : number(deadLetters), deadLetters > 0 ? "care" : null],
-    ["fact.verified", verifications ? verdict : t("unknown"), differ ? "bad" : null, when],
-  ];
+function drawFacts(snapshot, nowMs) {
+  const { outbox, deadLetters } = snapshot;
+  const rate = writesPerSecond(snapshot);
+  const isOld = outbox?.oldestAgeSeconds > OUTBOX_WARNING_S;
+  const { text, level, age } = verificationFact(snapshot, nowMs);
   fill(
     byId("facts"),
-    ...facts.map(([key, value, level, more]) =>
-      h("div", { "data-level": level }, h("dt", {}, t(String(key))), h("dd", {}, value, more)),
-    ),
+    fact("writes", rate === null ? null : formatNumber(rate, rate < 10 ? 1 : 0), null),
+    fact("outbox", outbox && formatNumber(outbox.depth), isOld ? "warning" : null),
+    fact("dead-letters", deadLetters === null ? null : formatNumber(deadLetters), deadLetters > 0 ? "warning" : null),
+    fact("verified", text, level, age),
   );
+}
+
+/** @param {string} name @param {string | null} value null when it is unknown @param {string | null} level @param {Node | null} [note] */
+const fact = (name, value, level, note) =>
+  h("div", { "data-level": level }, h("dt", {}, t(`fact.${name}`)), h("dd", {}, value ?? t("unknown"), note));
+
+/** @param {any} snapshot @returns {number | null} */
+const writesPerSecond = ({ topics }) =>
+  topics &&
+  Object.entries(topics)
+    .filter(([name]) => name.endsWith(".events"))
+    .reduce((sum, [, topic]) => sum + (topic.perSecond ?? 0), 0);
+
+/** @param {any} snapshot @param {number} nowMs */
+function verificationFact(snapshot, nowMs) {
+  const { verifications } = snapshot;
+  if (!verifications) return { text: null, level: null, age: null };
+  if (verifications.length === 0) return { text: t("fact.never"), level: null, age: null };
+  const oldestMs = Math.min(...verifications.map((/** @type {any} */ { at }) => Date.parse(at)));
+  const count = differingReplicas(snapshot).length;
+  const text = count > 0 ? t("fact.differs", { count }) : t("fact.equal");
+  return { text, level: count > 0 ? "error" : null, age: h("small", {}, formatAge(oldestMs, nowMs)) };
 }

@@ -1,29 +1,32 @@
-/** Light or dark: what the person chose, else what the system prefers. */
-import { fill, s } from "./dom.js";
+/** Light or dark: the user's choice, else the system's preference. */
+import { byId, fill, s } from "./dom.js";
 import { onLanguage, t } from "./language.js";
+import { readChoice, saveChoice } from "./storage.js";
 
-const KEY = "lockstep.theme";
-const dark = matchMedia("(prefers-color-scheme: dark)");
+const STORAGE_KEY = "lockstep.theme";
+const systemDark = matchMedia("(prefers-color-scheme: dark)");
 
+/** Sets the theme and connects the button that switches it. */
 export function startTheme() {
-  const button = /** @type {HTMLButtonElement} */ (document.getElementById("theme"));
+  const button = byId("theme");
   const root = document.documentElement;
-  const isDark = () => (root.dataset.theme ?? (dark.matches ? "dark" : "light")) === "dark";
-  const show = () => {
-    button.setAttribute("aria-label", t(isDark() ? "theme.light" : "theme.dark"));
-    button.title = button.getAttribute("aria-label") ?? "";
+  const isDark = () => (root.dataset.theme ?? (systemDark.matches ? "dark" : "light")) === "dark";
+  const draw = () => {
+    const label = t(isDark() ? "theme.light" : "theme.dark");
+    button.setAttribute("aria-label", label);
+    button.title = label;
     fill(button, isDark() ? sun() : moon());
   };
-  const chosen = read();
+  const chosen = readChoice(STORAGE_KEY);
   if (chosen === "light" || chosen === "dark") root.dataset.theme = chosen;
   button.addEventListener("click", () => {
     root.dataset.theme = isDark() ? "light" : "dark";
-    write(root.dataset.theme);
-    show();
+    saveChoice(STORAGE_KEY, root.dataset.theme);
+    draw();
   });
-  dark.addEventListener("change", show);
-  onLanguage(show);
-  show();
+  systemDark.addEventListener("change", draw);
+  onLanguage(draw);
+  draw();
 }
 
 const sun = () =>
@@ -40,20 +43,3 @@ const moon = () =>
     { viewBox: "0 0 24 24", "aria-hidden": "true" },
     s("path", { d: "M20 14.5A8.5 8.5 0 0 1 9.5 4 8.5 8.5 0 1 0 20 14.5Z" }),
   );
-
-function read() {
-  try {
-    return localStorage.getItem(KEY);
-  } catch {
-    return null;
-  }
-}
-
-/** @param {string} theme */
-function write(theme) {
-  try {
-    localStorage.setItem(KEY, theme);
-  } catch {
-    // A browser that keeps nothing: the choice lasts as long as the page.
-  }
-}

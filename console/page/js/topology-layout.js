@@ -1,52 +1,44 @@
 /**
- * Where everything of the way stands: nodes and edges from the declarations, for a wide page from left to right, for a narrow one from top
- * to bottom. Pure.
+ * Positions of the topology's nodes and edges: from left to right on a wide page, from top to bottom on a narrow one. Pure.
  *
+ * @typedef {{ eventsTopic: string, deadLetterTopic: string, replicas: { name: string, topic: string }[] }} Topology
  * @typedef {{ id: string, kind: string, name: string, topic?: string, replica?: string, x: number, y: number, w: number, h: number }} Node
- * @typedef {{ id: string, from: string, to: string, hop: string, replica: string | null, path: string, x: number, y: number }} Edge `x`, `y`: where its label stands
- * @typedef {{ width: number, height: number, nodes: Node[], edges: Edge[] }} Drawing
+ * @typedef {{ id: string, from: string, to: string, hop: string, replica: string | null }} Link `hop`: the kind of hop that passes it; `captured`, `consumed` and `received` have no record of their own
+ * @typedef {Link & { path: string, x: number, y: number }} Edge `x`, `y`: position of its label
+ * @typedef {{ width: number, height: number, nodes: Node[], edges: Edge[] }} Layout
  */
 
-/** Widths of the columns from left to right: gateway, source, relay, events, stream, a replica's topic, replica, its stores. */
+/** `columns`: widths from left to right of gateway, source, relay, events, stream, a replica's topic, replica, its stores. */
 const WIDE = { columns: [104, 124, 104, 152, 108, 162, 122, 132], h: 54, gap: 32, row: 70, margin: 3 };
 const NARROW = { w: 150, h: 52, step: 82, gap: 20, margin: 6 };
 const TOPIC_H = 44;
+/** Distance of the dead-letter topic from the left edge of the stream, on a wide page. */
+const DEAD_LETTER_OFFSET = -22;
 
-/**
- * @param {{ eventsTopic: string, deadLetterTopic: string, replicas: { name: string, topic: string }[] }} entity
- * @param {boolean} narrow
- * @returns {Drawing}
- */
-export function layout(entity, narrow) {
-  const nodes = narrow ? topToBottom(entity) : leftToRight(entity);
-  const at = new Map(nodes.map((node) => [node.id, node]));
-  const edges = links(entity).map((link) => ({ ...link, ...drawn(at, link, narrow) }));
+/** @param {Topology} topology @param {boolean} isNarrow @returns {Layout} */
+export function layoutTopology(topology, isNarrow) {
+  const nodes = isNarrow ? topToBottom(topology) : leftToRight(topology);
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  const edges = links(topology).map((link) => ({ ...link, ...route(byId, link, isNarrow) }));
   return {
-    width: Math.max(...nodes.map(({ x, w }) => x + w)) + (narrow ? NARROW.margin : WIDE.margin),
+    width: Math.max(...nodes.map(({ x, w }) => x + w)) + (isNarrow ? NARROW.margin : WIDE.margin),
     height: Math.max(...nodes.map(({ y, h }) => y + h)) + 4,
     nodes,
     edges,
   };
 }
 
-/** @param {any} entity @returns {{ id: string, from: string, to: string, hop: string, replica: string | null }[]} */
+/** @param {Topology} topology @returns {Link[]} */
 function links({ replicas }) {
-  const link = (
-    /** @type {string} */ from,
-    /** @type {string} */ to,
-    /** @type {string} */ hop,
-    /** @type {string | null} */ replica = null,
-  ) => ({
-    id: `${from}>${to}`,
-    ...{ from, to, hop, replica },
-  });
+  /** @type {(from: string, to: string, hop: string, replica?: string | null) => Link} */
+  const link = (from, to, hop, replica = null) => ({ id: `${from}>${to}`, from, to, hop, replica });
   return [
-    link("gateway", "source", "progress"),
-    link("source", "relay", "taken"),
+    link("gateway", "source", "committed"),
+    link("source", "relay", "captured"),
     link("relay", "events", "published"),
-    link("events", "stream", "read"),
-    link("stream", "dead", "dead"),
-    ...replicas.flatMap((/** @type {{ name: string }} */ { name }) => [
+    link("events", "stream", "consumed"),
+    link("stream", "dead-letter", "dead-letter"),
+    ...replicas.flatMap(({ name }) => [
       link("stream", `to.${name}`, "routed", name),
       link(`to.${name}`, name, "received", name),
       link(name, `${name}.db`, "applied", name),
@@ -55,23 +47,17 @@ function links({ replicas }) {
   ];
 }
 
-/** @param {any} entity @returns {Node[]} */
+/** @param {Topology} topology @returns {Node[]} */
 function leftToRight({ eventsTopic, deadLetterTopic, replicas }) {
   const { columns, h, gap, row, margin } = WIDE;
-  const x = (/** @type {number} */ column) => columns.slice(0, column).reduce((sum, w) => sum + w + gap, margin);
+  const xOf = (/** @type {number} */ column) => columns.slice(0, column).reduce((sum, w) => sum + w + gap, margin);
   const height = Math.max(3, replicas.length * 2) * row;
   const middle = height / 2;
-  const above = (height - replicas.length * 2 * row) / 2;
-  const node = (
-    /** @type {string} */ id,
-    /** @type {string} */ kind,
-    /** @type {string} */ name,
-    /** @type {number} */ column,
-    /** @type {number} */ y,
-    more = {},
-  ) => {
-    const tall = kind === "topic" ? TOPIC_H : h;
-    return { id, kind, name, x: x(column), y: y - tall / 2, w: columns[column] ?? 0, h: tall, ...more };
+  const firstRow = (height - replicas.length * 2 * row) / 2;
+  /** @type {(id: string, kind: string, name: string, column: number, y: number, more?: Partial<Node>) => Node} */
+  const node = (id, kind, name, column, y, more = {}) => {
+    const nodeH = kind === "topic" ? TOPIC_H : h;
+    return { id, kind, name, x: xOf(column), y: y - nodeH / 2, w: columns[column] ?? 0, h: nodeH, ...more };
   };
   return [
     node("gateway", "service", "gateway", 0, middle),
@@ -79,38 +65,32 @@ function leftToRight({ eventsTopic, deadLetterTopic, replicas }) {
     node("relay", "service", "relay", 2, middle),
     node("events", "topic", eventsTopic, 3, middle, { topic: eventsTopic }),
     node("stream", "service", "stream", 4, middle),
-    {
-      ...node("dead", "topic", deadLetterTopic, 3, height - row / 2 + 8, { topic: deadLetterTopic }),
-      x: x(4) + 54 - 76,
-    },
-    ...replicas.flatMap((/** @type {{ name: string, topic: string }} */ { name, topic }, /** @type {number} */ i) => {
-      const y = above + (2 * i + 1) * row;
+    node("dead-letter", "topic", deadLetterTopic, 3, height - row / 2 + 8, {
+      topic: deadLetterTopic,
+      x: xOf(4) + DEAD_LETTER_OFFSET,
+    }),
+    ...replicas.flatMap(({ name: replica, topic }, i) => {
+      const y = firstRow + (2 * i + 1) * row;
       return [
-        node(`to.${name}`, "topic", topic, 5, y, { topic, replica: name }),
-        node(name, "service", name, 6, y, { replica: name }),
-        node(`${name}.db`, "store", "postgres", 7, y - row / 2, { replica: name }),
-        node(`${name}.cache`, "store", "redis", 7, y + row / 2, { replica: name }),
+        node(`to.${replica}`, "topic", topic, 5, y, { topic, replica }),
+        node(replica, "service", replica, 6, y, { replica }),
+        node(`${replica}.db`, "store", "postgres", 7, y - row / 2, { replica }),
+        node(`${replica}.cache`, "store", "redis", 7, y + row / 2, { replica }),
       ];
     }),
   ];
 }
 
-/** @param {any} entity @returns {Node[]} */
+/** @param {Topology} topology @returns {Node[]} */
 function topToBottom({ eventsTopic, deadLetterTopic, replicas }) {
   const { w, h, step, gap, margin } = NARROW;
   const columns = Math.max(2, replicas.length);
-  const x = (/** @type {number} */ column) => margin + column * (w + gap);
-  const center = (x(0) + x(columns - 1)) / 2;
-  const node = (
-    /** @type {string} */ id,
-    /** @type {string} */ kind,
-    /** @type {string} */ name,
-    /** @type {number} */ left,
-    /** @type {number} */ line,
-    more = {},
-  ) => {
-    const tall = kind === "topic" ? TOPIC_H : h;
-    return { id, kind, name, x: left, y: 4 + line * step + (h - tall) / 2, w, h: tall, ...more };
+  const xOf = (/** @type {number} */ column) => margin + column * (w + gap);
+  const center = (xOf(0) + xOf(columns - 1)) / 2;
+  /** @type {(id: string, kind: string, name: string, x: number, line: number, more?: Partial<Node>) => Node} */
+  const node = (id, kind, name, x, line, more = {}) => {
+    const nodeH = kind === "topic" ? TOPIC_H : h;
+    return { id, kind, name, x, y: 4 + line * step + (h - nodeH) / 2, w, h: nodeH, ...more };
   };
   return [
     node("gateway", "service", "gateway", center, 0),
@@ -118,24 +98,24 @@ function topToBottom({ eventsTopic, deadLetterTopic, replicas }) {
     node("relay", "service", "relay", center, 2),
     node("events", "topic", eventsTopic, center, 3, { topic: eventsTopic }),
     node("stream", "service", "stream", center - (w + gap) / 2, 4),
-    node("dead", "topic", deadLetterTopic, center + (w + gap) / 2, 4, { topic: deadLetterTopic }),
-    ...replicas.flatMap((/** @type {{ name: string, topic: string }} */ { name, topic }, /** @type {number} */ i) => [
-      node(`to.${name}`, "topic", topic, x(i), 5, { topic, replica: name }),
-      node(name, "service", name, x(i), 6, { replica: name }),
-      node(`${name}.db`, "store", "postgres", x(i), 7, { replica: name }),
-      node(`${name}.cache`, "store", "redis", x(i), 8, { replica: name }),
+    node("dead-letter", "topic", deadLetterTopic, center + (w + gap) / 2, 4, { topic: deadLetterTopic }),
+    ...replicas.flatMap(({ name: replica, topic }, i) => [
+      node(`to.${replica}`, "topic", topic, xOf(i), 5, { topic, replica }),
+      node(replica, "service", replica, xOf(i), 6, { replica }),
+      node(`${replica}.db`, "store", "postgres", xOf(i), 7, { replica }),
+      node(`${replica}.cache`, "store", "redis", xOf(i), 8, { replica }),
     ]),
   ];
 }
 
-/** The line of an edge, and where its label stands. @param {Map<string, Node>} at @param {{ from: string, to: string }} link @param {boolean} narrow */
-function drawn(at, link, narrow) {
-  const from = /** @type {Node} */ (at.get(link.from));
-  const to = /** @type {Node} */ (at.get(link.to));
-  const sideways = narrow ? link.to === "dead" : link.to !== "dead";
-  // A narrow page has the cache below its database: the line to it goes round.
-  if (narrow && link.to.endsWith(".cache")) return round(from, to);
-  if (sideways) {
+/** The path of an edge and the position of its label. @param {Map<string, Node>} byId @param {Link} link @param {boolean} isNarrow */
+function route(byId, link, isNarrow) {
+  const from = /** @type {Node} */ (byId.get(link.from));
+  const to = /** @type {Node} */ (byId.get(link.to));
+  // On a narrow page the cache is below its database: the edge passes the database on the right.
+  if (isNarrow && link.to.endsWith(".cache")) return routeAround(from, to);
+  const isHorizontal = (link.to === "dead-letter") === isNarrow;
+  if (isHorizontal) {
     const [x1, y1, x2, y2] = [from.x + from.w, from.y + from.h / 2, to.x, to.y + to.h / 2];
     const bend = (x1 + x2) / 2;
     return { path: `M${x1} ${y1}C${bend} ${y1} ${bend} ${y2} ${x2} ${y2}`, x: bend, y: (y1 + y2) / 2 - 6 };
@@ -146,7 +126,7 @@ function drawn(at, link, narrow) {
 }
 
 /** @param {Node} from @param {Node} to */
-function round(from, to) {
+function routeAround(from, to) {
   const side = to.x + to.w + 8;
   const [y1, y2] = [from.y + from.h / 2, to.y + to.h / 2];
   return {

@@ -1,158 +1,147 @@
-/** The last comparison of each replica with the source, and what mends: repair, rebuild. */
-import { tell } from "./api.js";
+/** The last verification of each replica, the running jobs, and the buttons for verify, repair and rebuild. */
+import { post } from "./api.js";
+import { scrollTable, smallButton } from "./controls.js";
 import { byId, fill, h, keepFocus, onChange } from "./dom.js";
-import { ago, language, number, onLanguage, t } from "./language.js";
+import { formatAge, formatNumber, language, onLanguage, t } from "./language.js";
+import { replicaNamesOf } from "./state.js";
 
-const SHOWN_JOBS = 3;
+const MAX_JOBS = 3;
+const HEADINGS = ["replica", "entity", "when", "rows", "result"];
+/** The panel is drawn again after this time, because the ages change. */
+const REDRAW_MS = 20_000;
 
-/**
- * @param {import("./state.js").About} about @param {import("./state.js").State} state
- * @param {(work: () => Promise<unknown>) => Promise<void>} attempt
- */
-export function startVerify(about, state, attempt) {
-  const shown = about.entities.map(({ name }) => name);
-  const replicas = [...new Set(about.entities.flatMap((entity) => entity.replicas.map(({ name }) => name)))];
-  const runs = (/** @type {string} */ kind, /** @type {string | null} */ name = null) =>
-    state.jobs.some((job) => job.kind === kind && job.name === name && job.state === "running");
+/** @typedef {import("./state.js").Job} Job */
 
-  const button = (/** @type {string} */ label, /** @type {any} */ job, /** @type {boolean} */ isBusy, main = false) =>
-    h(
-      "button",
-      {
-        class: `button small${main ? " main" : ""}`,
-        type: "button",
-        "data-key": label,
-        disabled: isBusy,
-        onclick: () => attempt(() => tell("/api/jobs", job)),
-      },
-      label,
+export class VerificationPanel {
+  /** @param {import("./state.js").Page} page */
+  constructor(page) {
+    this.page = page;
+    this.panel = byId("verification");
+    this.actions = byId("verification-actions");
+    this.entities = page.about.entities.map(({ name }) => name);
+    this.drawIfChanged = onChange(() => {
+      keepFocus(this.actions, () => fill(this.actions, ...this.buttons()));
+      keepFocus(this.panel, () => fill(this.panel, ...this.content()));
+    });
+    onLanguage(() => this.update());
+    this.update();
+  }
+
+  update() {
+    const { jobs, snapshot } = this.page.state;
+    const period = Math.floor(Date.now() / REDRAW_MS);
+    this.drawIfChanged([jobs, snapshot?.verifications, snapshot?.rebuilds, period], language());
+  }
+
+  content() {
+    const { jobs, snapshot } = this.page.state;
+    // Only entities of the page: internal ones are verified, too.
+    const results = (snapshot?.verifications ?? []).filter((/** @type {any} */ { entity }) =>
+      this.entities.includes(entity),
     );
-  const acts = () =>
-    about.operations
-      ? [
-          button(t("verify.now"), { kind: "verify" }, runs("verify") || runs("repair"), true),
-          button(t("verify.repair"), { kind: "repair" }, runs("verify") || runs("repair")),
-          ...replicas.map((replica) =>
-            button(t("verify.rebuild", { name: replica }), { kind: "rebuild", replica }, runs("rebuild", replica)),
-          ),
-        ]
-      : [];
+    const headings = HEADINGS.map((name) => t(`verification.${name}`));
+    return [
+      ...this.otherRebuilds(),
+      ...jobs.slice(-MAX_JOBS).map((job) => this.jobElement(job)),
+      results.length > 0
+        ? scrollTable(t("verification.title"), headings, results.map(resultRow))
+        : h("p", { class: "empty" }, t("verification.none")),
+    ];
+  }
 
-  const resultOf = (/** @type {any} */ { differing, behind }) => {
-    const kinds = Object.entries(differing).map(([kind, count]) => `${number(Number(count))} ${t(`kind.${kind}`)}`);
-    const text = [...kinds, ...(behind ? [t("verify.behind")] : [])].join(", ") || t("verify.equal");
-    return h("span", { class: "tag", "data-level": kinds.length > 0 ? "bad" : behind ? "care" : "well" }, text);
-  };
-  const row = (/** @type {any} */ one) =>
-    h(
-      "tr",
-      {},
-      h("th", { scope: "row" }, one.replica),
-      h("td", {}, one.entity),
-      h("td", {}, ago(Date.parse(one.at), Date.now())),
-      h("td", {}, number(one.rows)),
-      h("td", {}, resultOf(one)),
-    );
-  const table = (/** @type {any[]} */ rows) =>
-    h(
-      "div",
-      { class: "scroll", tabindex: "0", role: "group", "aria-label": t("verify.title") },
-      h(
-        "table",
-        {},
-        h(
-          "thead",
-          {},
-          h(
-            "tr",
-            {},
-            ...["replica", "entity", "when", "rows", "result"].map((name) =>
-              h("th", { scope: "col" }, t(`verify.${name}`)),
-            ),
-          ),
+  buttons() {
+    const { about, attempt } = this.page;
+    if (!about.operations) return [];
+    const button = (
+      /** @type {string} */ label,
+      /** @type {{ kind: string, replica?: string }} */ job,
+      /** @type {boolean} */ disabled,
+      more = "",
+    ) => smallButton(label, label, () => attempt(() => post("/api/jobs", job)), { disabled, class: more });
+    const isVerifying = this.isRunning("verify") || this.isRunning("repair");
+    return [
+      button(t("verification.verify"), { kind: "verify" }, isVerifying, "main"),
+      button(t("verification.repair"), { kind: "repair" }, isVerifying),
+      ...replicaNamesOf(about).map((replica) =>
+        button(
+          t("verification.rebuild", { name: replica }),
+          { kind: "rebuild", replica },
+          this.isRunning("rebuild", replica),
         ),
-        h("tbody", {}, ...rows.map(row)),
       ),
-    );
+    ];
+  }
 
-  const draw = onChange(() => {
-    const verifications = (state.snapshot?.verifications ?? []).filter((/** @type {any} */ one) =>
-      shown.includes(one.entity),
-    );
-    keepFocus(byId("verify-acts"), () => fill(byId("verify-acts"), ...acts()));
-    keepFocus(byId("verify"), () =>
-      fill(
-        byId("verify"),
-        ...rebuildsElsewhere(state),
-        ...state.jobs.slice(-SHOWN_JOBS).map((job) => jobLine(job, attempt, about.operations)),
-        verifications.length > 0 ? table(verifications) : h("p", { class: "empty" }, t("verify.never")),
-      ),
-    );
-  });
-  const update = () =>
-    draw(
-      [state.jobs, state.snapshot?.verifications, state.snapshot?.rebuilds, Math.floor(Date.now() / 20_000)],
-      language(),
-    );
-  onLanguage(() => update());
-  update();
-  return { update };
-}
+  /** @param {string} kind @param {string | null} name */
+  isRunning(kind, name = null) {
+    return this.page.state.jobs.some((job) => job.kind === kind && job.name === name && job.state === "running");
+  }
 
-/** Rebuilds that somebody else carries out. @param {import("./state.js").State} state */
-function rebuildsElsewhere({ snapshot, jobs }) {
-  const ours = jobs.filter(({ kind, state }) => kind === "rebuild" && state === "running").map(({ name }) => name);
-  const others = (snapshot?.rebuilds ?? []).filter((/** @type {any} */ one) => !ours.includes(one.replica));
-  return others.map((/** @type {any} */ { replica, done, total }) =>
-    h(
+  /** Rebuilds in progress that are no job of this console. */
+  otherRebuilds() {
+    const rebuilds = this.page.state.snapshot?.rebuilds ?? [];
+    return rebuilds
+      .filter((/** @type {any} */ { replica }) => !this.isRunning("rebuild", replica))
+      .map((/** @type {any} */ { replica, done, total }) =>
+        h(
+          "div",
+          { class: "job" },
+          h("p", {}, `${t("job.rebuild", { name: replica })}: ${t("job.records", { done, total })}`),
+          progressBar(done, total, replica),
+        ),
+      );
+  }
+
+  /** @param {Job} job */
+  jobElement(job) {
+    const { about, attempt } = this.page;
+    const title = t(`job.${job.kind}`, { name: job.name });
+    const isRunning = job.state === "running";
+    const stop = () => attempt(() => post("/api/jobs/stop", { number: job.number }));
+    return h(
       "div",
       { class: "job" },
-      h("p", {}, `${t("job.rebuild", { name: replica })}: ${t("job.records", { done, total })}`),
-      bar(done, total, replica),
-    ),
+      h(
+        "div",
+        { class: "actions" },
+        h("p", {}, `${title}: ${jobText(job)}`),
+        isRunning &&
+          about.operations &&
+          smallButton(t("job.stop"), `stop-${job.number}`, stop, { "aria-label": `${t("job.stop")}: ${title}` }),
+      ),
+      isRunning && progressBar(job.done, job.total, title),
+    );
+  }
+}
+
+/** @param {any} result */
+function resultRow({ replica, entity, at, rows, differing, behind }) {
+  const kinds = Object.entries(differing);
+  const counts = kinds.map(([kind, count]) => `${formatNumber(Number(count))} ${t(`difference.${kind}`)}`);
+  const text = [...counts, ...(behind ? [t("verification.behind")] : [])].join(", ") || t("verification.equal");
+  const level = kinds.length > 0 ? "error" : behind ? "warning" : "ok";
+  return h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, replica),
+    h("td", {}, entity),
+    h("td", {}, formatAge(Date.parse(at), Date.now())),
+    h("td", {}, formatNumber(rows)),
+    h("td", {}, h("span", { class: "tag", "data-level": level }, text)),
   );
 }
 
 /** @param {number | null} done @param {number | null} total @param {string} label */
-const bar = (done, total, label) =>
+const progressBar = (done, total, label) =>
   h("progress", { max: total ?? null, value: total ? done : null, "aria-label": label });
 
-/** @param {import("./state.js").Job} job @param {(work: () => Promise<unknown>) => Promise<void>} attempt @param {boolean} mayStop */
-function jobLine(job, attempt, mayStop) {
-  const title = t(`job.${job.kind}`, { name: job.name });
-  const running = job.state === "running";
-  return h(
-    "div",
-    { class: "job" },
-    h(
-      "div",
-      { class: "acts" },
-      h("p", {}, `${title}: ${jobText(job)}`),
-      running &&
-        mayStop &&
-        h(
-          "button",
-          {
-            class: "button small",
-            type: "button",
-            "data-key": `stop-${job.number}`,
-            "aria-label": `${t("job.stop")}: ${title}`,
-            onclick: () => attempt(() => tell("/api/jobs/stop", { number: job.number })),
-          },
-          t("job.stop"),
-        ),
-    ),
-    running && bar(job.done, job.total, title),
-  );
-}
-
-/** @param {import("./state.js").Job} job */
+/** @param {Job} job */
 function jobText({ kind, state, done, total, problem, result }) {
   if (state === "failed") return t("job.failed", { problem });
   if (state === "stopped") return t("job.stopped");
   if (state === "running")
     return done === null ? t("job.running") : total ? t("job.records", { done, total }) : t("job.rows", { done });
   if (kind === "rebuild") return t("job.rebuilt", result ?? {});
-  if (kind === "repair" && (result?.differing ?? 0) > 0) return t("job.repaired", result ?? {});
-  return (result?.differing ?? 0) > 0 ? t("job.differing", result ?? {}) : t("job.equal", result ?? {});
+  if ((result?.differing ?? 0) === 0) return t("job.equal", result ?? {});
+  return kind === "repair" ? t("job.repaired", result ?? {}) : t("job.differing", result ?? {});
 }

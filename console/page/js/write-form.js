@@ -1,246 +1,192 @@
-/** Creates, changes and deletes an entity, through the gateway as any client does. */
-import { ask, Refused, tell } from "./api.js";
-import { byId, fill, h, set } from "./dom.js";
-import { fieldOf, textOf, writtenIn } from "./fields.js";
-import { has, onLanguage, t } from "./language.js";
+/** The form that creates, changes and deletes entities through the gateway. */
+import { ApiError, get, post } from "./api.js";
+import { labelledSelect } from "./controls.js";
+import { byId, fill, h, setAttributes, setText } from "./dom.js";
+import { fieldElement } from "./fields.js";
+import { changedFields, exampleTexts, labelOf, newDocument, textsOf } from "./form-values.js";
+import { hasText, onLanguage, t } from "./language.js";
 
-const LISTED = 12;
+const MAX_LISTED = 12;
+/** The width at which the form fills the window. */
 const NARROW = matchMedia("(max-width: 959px)");
-const LABEL_FIELDS = 2;
 
-/** @typedef {import("./state.js").Entity} Entity */
+/** @typedef {import("./state.js").Page} Page @typedef {import("./state.js").Entity} Entity */
 
-/**
- * @param {import("./state.js").About} about @param {import("./state.js").State} state
- * @param {(message: string) => void} announce @param {() => void} changed told when another one is chosen
- */
-export function startWriter(about, state, announce, changed) {
-  const place = byId("writer");
-  let entity = /** @type {Entity} */ (about.entities[0]);
-  /** @type {any[]} */
-  let items = [];
-  /** The one that is changed; null for a new one. @type {any} */
-  let chosen = null;
-  /** What stands in the form, by field. @type {Record<string, string>} */
-  let texts = exampleTexts(entity);
+export class WriteForm {
+  /** @param {Page} page */
+  constructor(page) {
+    this.page = page;
+    this.panel = byId("write-form");
+    this.entity = /** @type {Entity} */ (page.about.entities[0]);
+    /** The newest documents. @type {any[]} */
+    this.documents = [];
+    /** The document that is changed; null for a new one. @type {any} */
+    this.selected = null;
+    this.texts = exampleTexts(this.entity);
+    this.isSending = false;
+    onLanguage(() => this.draw());
+    this.draw();
+    if (page.about.operations) void this.refresh();
+  }
 
-  const choose = (/** @type {any} */ item) => {
-    chosen = item;
-    state.chosen = item && { entity, item, label: labelOf(entity, item) };
-    texts = item ? textsOf(entity, item) : exampleTexts(entity);
-    draw();
-    changed();
-  };
-  const refresh = async () => {
+  /** Reads the newest documents and updates their list, but not the controls. */
+  async refresh() {
     try {
-      items = (await ask(`/api/entities/${entity.plural}?limit=${LISTED}`)).items;
+      this.documents = (await get(`/api/entities/${this.entity.plural}?limit=${MAX_LISTED}`)).items;
     } catch {
-      items = [];
+      this.documents = [];
     }
-    if (chosen && !items.some(({ id }) => id === chosen.id)) items = [chosen, ...items];
-  };
+    const { selected } = this;
+    if (selected && !this.documents.some(({ id }) => id === selected.id)) this.documents.unshift(selected);
+    const list = /** @type {HTMLSelectElement | null} */ (document.getElementById("document"));
+    if (!list) return;
+    fill(list, ...this.documentOptions());
+    list.value = selected?.id ?? "";
+  }
 
-  const draw = () => {
-    if (!about.operations) return fill(place, h("p", { class: "note" }, t("write.not-allowed")));
+  /** @param {any} selected null for a new document */
+  select(selected) {
+    const { entity, page } = this;
+    this.selected = selected;
+    page.state.selection = selected && { entity, document: selected, label: labelOf(entity, selected) };
+    this.texts = selected ? textsOf(entity, selected) : exampleTexts(entity);
+    this.draw();
+    page.redraw();
+  }
+
+  draw() {
+    const { about } = this.page;
+    if (!about.operations) return fill(this.panel, h("p", { class: "note" }, t("write.not-allowed")));
+    // A private value is never read: an empty control means that it stays.
+    const hintOf = (/** @type {import("./state.js").Field} */ field) =>
+      this.selected && field.private ? t("write.unchanged-if-empty") : "";
+    const fields = this.entity.fields.map((field) => fieldElement(field, this.texts[field.name] ?? "", hintOf(field)));
     const form = h(
       "form",
-      { novalidate: true, onsubmit: submit, oninput: keep },
-      about.entities.length > 1 && entityChoice(),
-      choice(),
-      h(
-        "div",
-        { class: "fields" },
-        ...entity.fields.map((field) => hinted(fieldOf(field, texts[field.name] ?? ""), field)),
-      ),
-      h("p", { class: "wrong", id: "write-wrong", role: "alert" }),
-      h(
-        "div",
-        { class: "form-acts" },
-        h(
-          "button",
-          { class: "button main", type: "submit", "data-key": "save" },
-          t(chosen ? "write.change" : "write.create"),
-        ),
-        chosen
-          ? h(
-              "button",
-              { class: "button danger", type: "button", "data-key": "delete", onclick: remove },
-              t("write.delete"),
-            )
-          : entity.example &&
-              h(
-                "button",
-                { class: "button", type: "button", "data-key": "example", onclick: () => choose(null) },
-                t("write.example"),
-              ),
-      ),
-    );
-    fill(place, form);
-  };
-
-  const hinted = (/** @type {HTMLElement} */ element, /** @type {import("./state.js").Field} */ field) => {
-    if (chosen && field.private) {
-      const hint = element.querySelector(".hint");
-      if (hint) hint.textContent += ` · ${t("write.kept")}`;
-    }
-    return element;
-  };
-
-  const entityChoice = () =>
-    h(
-      "div",
-      { class: "choose" },
-      h("label", { class: "label", for: "entity" }, t("write.entity")),
-      h(
-        "select",
-        {
-          id: "entity",
-          onchange: (/** @type {any} */ event) => {
-            entity = about.entities.find(({ plural }) => plural === event.target.value) ?? entity;
-            void refresh().then(() => choose(null));
-          },
+      {
+        novalidate: true,
+        onsubmit: (/** @type {Event} */ event) => this.submit(event),
+        oninput: (/** @type {any} */ event) => {
+          if (event.target.name) this.texts[event.target.name] = event.target.value;
         },
-        ...about.entities.map(({ plural }) =>
-          h("option", { value: plural, selected: plural === entity.plural }, plural),
-        ),
-      ),
+      },
+      about.entities.length > 1 && this.entitySelect(),
+      this.documentSelect(),
+      h("div", { class: "fields" }, ...fields),
+      h("p", { class: "error-text", id: "write-error", role: "alert" }),
+      this.buttons(),
     );
+    fill(this.panel, form);
+  }
 
-  const choice = () => {
-    const options = items.map((item) =>
-      h(
-        "option",
-        { value: item.id, selected: item.id === chosen?.id },
-        `${labelOf(entity, item)} · ${t("version", { version: String(item.version) })}`,
-      ),
-    );
-    const onchange = (/** @type {any} */ event) => {
-      choose(items.find(({ id }) => id === event.target.value) ?? null);
-      byId("which").focus();
-    };
+  buttons() {
+    const button = (/** @type {string} */ label, /** @type {string} */ key, /** @type {any} */ attributes) =>
+      h("button", { type: "button", class: "button", "data-key": key, ...attributes }, label);
+    const save = t(this.selected ? "write.change" : "write.create");
     return h(
       "div",
-      { class: "choose" },
-      h("label", { class: "label", for: "which" }, t("write.which")),
+      { class: "form-actions" },
+      button(save, "save", { type: "submit", class: "button main" }),
+      this.selected &&
+        button(t("write.delete"), "delete", { class: "button danger", onclick: () => this.send("delete", undefined) }),
+      !this.selected &&
+        this.entity.example &&
+        button(t("write.example"), "example", { onclick: () => this.select(null) }),
+    );
+  }
+
+  entitySelect() {
+    const { entities } = this.page.about;
+    const onchange = async (/** @type {any} */ event) => {
+      this.entity = entities.find(({ plural }) => plural === event.target.value) ?? this.entity;
+      this.selected = null;
+      await this.refresh();
+      this.select(null);
+    };
+    const options = entities.map(({ plural }) =>
+      h("option", { value: plural, selected: plural === this.entity.plural }, plural),
+    );
+    return labelledSelect("entity", t("write.entity"), { onchange }, options);
+  }
+
+  documentSelect() {
+    const onchange = (/** @type {any} */ event) => {
+      this.select(this.documents.find(({ id }) => id === event.target.value) ?? null);
+      byId("document").focus();
+    };
+    const attributes = { onchange, onfocus: () => void this.refresh() };
+    return labelledSelect("document", t("write.document"), attributes, this.documentOptions());
+  }
+
+  documentOptions() {
+    const options = this.documents.map((one) =>
       h(
-        "select",
-        { id: "which", "data-key": "which", onchange, onfocus: () => void refresh().then(() => renew()) },
-        h("option", { value: "", selected: !chosen }, t("write.new")),
-        ...options,
+        "option",
+        { value: one.id, selected: one.id === this.selected?.id },
+        `${labelOf(this.entity, one)} · ${t("version", { version: String(one.version) })}`,
       ),
     );
-  };
-  /** Brings the list up to date without touching what is being written. */
-  const renew = () => {
-    const select = /** @type {HTMLSelectElement | null} */ (document.getElementById("which"));
-    if (!select) return;
-    fill(select, .../** @type {HTMLSelectElement} */ (choice().querySelector("select")).childNodes);
-    select.value = chosen?.id ?? "";
-  };
+    return [h("option", { value: "", selected: !this.selected }, t("write.new")), ...options];
+  }
 
-  const keep = (/** @type {any} */ event) => {
-    if (event.target.name) texts[event.target.name] = event.target.value;
-  };
-
-  const submit = async (/** @type {Event} */ event) => {
+  /** @param {Event} event */
+  async submit(event) {
     event.preventDefault();
-    const document_ = chosen ? changes() : whole();
-    if (chosen && Object.keys(document_).length === 0) return wrong(t("write.unchanged"));
-    await send(chosen ? "change" : "create", document_);
-  };
-  const remove = () => send("delete", undefined);
+    const { entity, selected, texts } = this;
+    if (!selected) return await this.send("create", newDocument(entity, texts));
+    const changes = changedFields(entity, selected, texts);
+    if (Object.keys(changes).length === 0) return this.showError(t("write.unchanged"));
+    await this.send("change", changes);
+  }
 
-  const whole = () =>
-    Object.fromEntries(
-      entity.fields.map((field) => [field.name, written(field)]).filter(([, value]) => value !== undefined),
-    );
-  const written = (/** @type {any} */ field) => {
-    const text = texts[field.name] ?? "";
-    // What has a value of its own and is left empty is not said.
-    return text === "" && !field.required ? undefined : writtenIn(field, text);
-  };
-  const changes = () => {
-    const before = textsOf(entity, chosen);
-    const differ = entity.fields.filter(({ name }) => (texts[name] ?? "") !== (before[name] ?? ""));
-    return Object.fromEntries(differ.map((field) => [field.name, writtenIn(field, texts[field.name] ?? "") ?? null]));
-  };
-
-  const send = async (/** @type {string} */ operation, /** @type {any} */ document_) => {
-    if (sending) return;
-    busy(true);
+  /** @param {"create" | "change" | "delete"} operation @param {any} content */
+  async send(operation, content) {
+    if (this.isSending) return;
+    this.setSending(true);
+    const { entity, selected, page } = this;
+    const target = selected ? { id: selected.id, version: selected.version } : {};
     try {
-      const about_ = chosen ? { id: chosen.id, version: chosen.version } : {};
-      const { number, document: written_ } = await tell("/api/writes", {
-        entity: entity.plural,
-        operation,
-        ...about_,
-        document: document_,
-      });
-      state.shown = number;
-      if (number !== null) announce(t("write.sent", { number: String(number) }));
-      items = items.filter(({ id }) => id !== chosen?.id);
-      if (operation !== "delete") items = [written_, ...items].slice(0, LISTED);
-      busy(false);
-      choose(operation === "delete" ? null : written_);
-      byId("which").focus({ preventScroll: true });
-      // Where the form fills the window, its way is what is to be seen next.
+      const request = { entity: entity.plural, operation, ...target, document: content };
+      const { number, document: written } = await post("/api/writes", request);
+      page.state.shown = number;
+      if (number !== null) page.announce(t("write.sent", { number: String(number) }));
+      this.documents = this.documents.filter(({ id }) => id !== selected?.id);
+      if (operation !== "delete") this.documents = [written, ...this.documents].slice(0, MAX_LISTED);
+      this.setSending(false);
+      this.select(operation === "delete" ? null : written);
+      byId("document").focus({ preventScroll: true });
+      // On a narrow page the journey is outside the window.
       if (NARROW.matches) byId("journey").scrollIntoView({ block: "start" });
     } catch (error) {
-      busy(false);
-      failed(error);
+      this.setSending(false);
+      this.showFailure(error instanceof ApiError ? error : new ApiError(0, {}));
     }
-  };
+  }
 
-  /** Not by disabling what was pressed: whoever uses no mouse would lose their place. */
-  let sending = false;
-  const busy = (/** @type {boolean} */ isBusy) => {
-    sending = isBusy;
-    place.querySelector("form")?.setAttribute("aria-busy", String(isBusy));
-  };
-  const wrong = (/** @type {string} */ message) => {
-    const element = place.querySelector("#write-wrong");
-    if (element) element.textContent = message;
-  };
-  const failed = (/** @type {unknown} */ error) => {
-    for (const element of place.querySelectorAll("[aria-invalid]")) element.removeAttribute("aria-invalid");
-    for (const element of place.querySelectorAll(".field .wrong")) element.textContent = "";
-    const refused = error instanceof Refused ? error : new Refused(0, {});
-    const reason = has(`failed.${refused.code}`) ? t(`failed.${refused.code}`) : t("write.failed");
-    wrong(`${reason} ${refused.errors.length === 0 ? refused.message : ""}`.trim());
-    const named = refused.errors.map(({ pointer, detail }) => [pointer.split("/")[1] ?? "", detail]);
-    for (const [name, detail] of named) {
-      const control = /** @type {HTMLElement | null} */ (place.querySelector(`[name="${CSS.escape(String(name))}"]`));
+  /** Marks the form as busy. The button is not disabled, because it would lose the keyboard's focus. @param {boolean} isSending */
+  setSending(isSending) {
+    this.isSending = isSending;
+    this.panel.querySelector("form")?.setAttribute("aria-busy", String(isSending));
+  }
+
+  /** @param {string} message */
+  showError(message) {
+    setText(this.panel.querySelector("#write-error"), message);
+  }
+
+  /** Shows each error at its field, and focuses the first one. @param {ApiError} error */
+  showFailure({ code, errors, message }) {
+    for (const element of this.panel.querySelectorAll("[aria-invalid]")) element.removeAttribute("aria-invalid");
+    for (const element of this.panel.querySelectorAll(".field .error-text")) element.textContent = "";
+    const reason = hasText(`error.${code}`) ? t(`error.${code}`) : t("write.failed");
+    this.showError(`${reason} ${errors.length === 0 ? message : ""}`.trim());
+    for (const { pointer, detail } of errors) {
+      const name = CSS.escape(pointer.split("/")[1] ?? "");
+      const control = this.panel.querySelector(`[name="${name}"]`);
       if (!control) continue;
-      set(control, { "aria-invalid": "true" });
-      const message = place.querySelector(`#field-${CSS.escape(String(name))}-wrong`);
-      if (message) message.textContent = String(detail);
+      setAttributes(control, { "aria-invalid": "true" });
+      setText(this.panel.querySelector(`#field-${name}-error`), detail);
     }
-    /** @type {HTMLElement | null} */ (place.querySelector("[aria-invalid]"))?.focus();
-  };
-
-  onLanguage(draw);
-  draw();
-  if (about.operations) void refresh().then(renew);
-}
-
-/** What people know one by: its first two texts. @param {Entity} entity @param {any} item */
-export function labelOf({ fields }, item) {
-  const texts = fields.map(({ name }) => item[name]).filter((value) => typeof value === "string" && value !== "");
-  return texts.slice(0, LABEL_FIELDS).join(" · ") || item.id;
-}
-
-/** @param {Entity} entity @param {any} item @returns {Record<string, string>} */
-const textsOf = ({ fields }, item) =>
-  Object.fromEntries(fields.map((field) => [field.name, textOf(field, item[field.name])]));
-
-/** The example, with something of its own where no two may share a value. @param {Entity} entity @returns {Record<string, string>} */
-function exampleTexts(entity) {
-  const example = entity.example ?? {};
-  const own = Math.random().toString(36).slice(2, 7);
-  return Object.fromEntries(
-    entity.fields.map((field) => {
-      const text = textOf(field, example[field.name] ?? field.initial);
-      return [field.name, field.unique && text ? `${text}-${own}` : text];
-    }),
-  );
+    /** @type {HTMLElement | null} */ (this.panel.querySelector("[aria-invalid]"))?.focus();
+  }
 }

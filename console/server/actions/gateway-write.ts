@@ -1,59 +1,67 @@
-/** Writes entities as any client does: through the gateway's API. The answer is the gateway's own. */
+/** Writes entities through the gateway's HTTP API, as any client does. */
 import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
 import type { Document, EntityId } from "../../../contracts/entity/document.ts";
 import { RequestError } from "../../../contracts/errors.ts";
 import { SpanKind, startSpan, traceIdOf } from "../../../observability/trace.ts";
 import type { Addresses } from "../../../operations/connect.ts";
 
-const ANSWER_MS = 15_000;
+const GATEWAY_TIMEOUT_MS = 15_000;
 
-/** What somebody wants to have written. `version`: only if it is still at that one. */
+/** A write that the page requests. */
 export interface WriteRequest {
   readonly operation: "create" | "change" | "delete";
+  /** Undefined for a create. */
   readonly id?: EntityId | undefined;
+  /** The write succeeds only while the entity has this version. Undefined: any version. */
   readonly version?: number | undefined;
+  /** Undefined for a delete. */
   readonly document?: Document | undefined;
 }
 
-export interface WriteAnswer {
+/** The gateway's response. */
+export interface GatewayResponse {
   readonly status: number;
-  /** The document, or a problem (RFC 9457); null for a delete. */
+  /** The document, or problem details (RFC 9457); null for a delete. */
   readonly body: Document | null;
+  /** Version that the write made; null when the gateway rejected it. */
   readonly version: number | null;
+  /** Milliseconds since 1970. */
   readonly startedMs: number;
-  readonly answeredMs: number;
+  /** Milliseconds since 1970. */
+  readonly respondedMs: number;
   readonly traceId: string | null;
 }
 
 /**
- * @param token of whoever wants it, who must have the right to write: the console itself has none.
- * @throws {RequestError} UNAVAILABLE when the gateway is not known or does not answer.
+ * Sends a write to the gateway and returns its response, also when that is an error.
+ *
+ * @param token of the user, who needs the scope to write: the console has no token of its own.
+ * @throws {RequestError} UNAVAILABLE when no gateway is configured, or it does not answer within 15 s.
  */
-export async function write(
+export async function writeThroughGateway(
   addresses: Addresses,
   entity: EntityDeclaration,
-  wish: WriteRequest,
+  { operation, id, version, document }: WriteRequest,
   token: string | undefined,
-): Promise<WriteAnswer> {
-  const span = startSpan(`console ${wish.operation} ${entity.name}`, { kind: SpanKind.CLIENT });
+): Promise<GatewayResponse> {
+  const span = startSpan(`console ${operation} ${entity.name}`, { kind: SpanKind.CLIENT });
   const startedMs = Date.now();
   try {
-    const response = await ask(addresses, pathOf(entity, wish.id), {
-      method: { create: "POST", change: "PATCH", delete: "DELETE" }[wish.operation],
+    const response = await fetchGateway(addresses, id === undefined ? `/${entity.plural}` : `/${entity.plural}/${id}`, {
+      method: { create: "POST", change: "PATCH", delete: "DELETE" }[operation],
       headers: {
-        ...(wish.document ? { "content-type": "application/json" } : {}),
-        ...(wish.version === undefined ? {} : { "if-match": `"${wish.version}"` }),
+        ...(document ? { "content-type": "application/json" } : {}),
+        ...(version === undefined ? {} : { "if-match": `"${version}"` }),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(span.traceparent ? { traceparent: span.traceparent } : {}),
       },
-      ...(wish.document ? { body: JSON.stringify(wish.document) } : {}),
+      ...(document ? { body: JSON.stringify(document) } : {}),
     });
-    const answeredMs = Date.now();
-    const version = Number(/^"(\d+)"$/.exec(response.headers.get("etag") ?? "")?.[1] ?? Number.NaN);
+    const respondedMs = Date.now();
     span.end(response.ok ? undefined : new Error(`status ${response.status}`));
     return {
-      ...{ status: response.status, body: await bodyOf(response), startedMs, answeredMs },
-      version: Number.isNaN(version) ? null : version,
+      ...{ status: response.status, body: await jsonBody(response), startedMs, respondedMs },
+      version: versionOf(response),
       traceId: traceIdOf(span.traceparent) ?? null,
     };
   } catch (error) {
@@ -62,20 +70,25 @@ export async function write(
   }
 }
 
-const pathOf = ({ plural }: EntityDeclaration, id: EntityId | undefined): string =>
-  id === undefined ? `/${plural}` : `/${plural}/${id}`;
+/** The version in the `ETag` header; null when there is none. */
+function versionOf(response: Response): number | null {
+  const [, version] = /^"(\d+)"$/.exec(response.headers.get("etag") ?? "") ?? [];
+  return version === undefined ? null : Number(version);
+}
 
-async function ask({ services }: Addresses, path: string, init: RequestInit): Promise<Response> {
+async function fetchGateway({ services }: Addresses, path: string, init: RequestInit): Promise<Response> {
   const gateway = services.find(({ name }) => name === "gateway");
-  if (!gateway) throw new RequestError("UNAVAILABLE", "Nobody says where the gateway is: set LOCKSTEP_SERVICE_URLS.");
+  if (!gateway)
+    throw new RequestError("UNAVAILABLE", "The gateway's address is not configured; set LOCKSTEP_SERVICE_URLS.");
   try {
-    return await fetch(`${gateway.url}${path}`, { ...init, signal: AbortSignal.timeout(ANSWER_MS) });
+    return await fetch(`${gateway.url}${path}`, { ...init, signal: AbortSignal.timeout(GATEWAY_TIMEOUT_MS) });
   } catch (cause) {
-    throw new RequestError("UNAVAILABLE", "The gateway does not answer.", { cause });
+    throw new RequestError("UNAVAILABLE", "The gateway does not answer; try again when it is available.", { cause });
   }
 }
 
-async function bodyOf(response: Response): Promise<Document | null> {
+/** The body as JSON; null when it is empty or not JSON. */
+async function jsonBody(response: Response): Promise<Document | null> {
   const text = await response.text();
   try {
     return text ? (JSON.parse(text) as Document) : null;

@@ -1,4 +1,4 @@
-/** Ends a process of the stack at once, as a power cut would: its supervisor starts it again. */
+/** Kills a process of the local stack, to show that its supervisor restarts it and nothing is lost. */
 import { readFileSync } from "node:fs";
 import { RequestError } from "../../../contracts/errors.ts";
 import { readStackFile, type StackEntry } from "../../../platform/stack-file.ts";
@@ -7,28 +7,34 @@ interface Entry extends StackEntry {
   readonly pid: number | null;
 }
 
-/** Services only, and not this one: who is to show what happens must see it. */
+/** Kinds of processes that can be killed. Not the console: it must show what happens afterwards. */
 const KINDS: readonly string[] = ["gateway", "relay", "stream", "replica"];
 
-/** @returns its pid. @throws {RequestError} UNAVAILABLE when this console belongs to no stack of this machine, NOT_FOUND. */
-export function kill(data: string | undefined, name: string, instance: number): number {
+/**
+ * Sends SIGKILL to one instance of a service.
+ *
+ * @param data folder of the stack; undefined when the console runs without one.
+ * @returns the process id.
+ * @throws {RequestError} UNAVAILABLE when the console runs without a stack; NOT_FOUND when no such process is running.
+ */
+export function killProcess(data: string | undefined, name: string, instance: number): number {
   if (data === undefined)
     throw new RequestError(
       "UNAVAILABLE",
-      "Only a stack that bun run up started lets its processes be ended from here.",
+      "Only processes that bun run up started can be killed here; start the stack with bun run up.",
     );
   const entries = readStackFile<{ entries: readonly Entry[] }>(data)?.entries ?? [];
   const found = entries.find(
     (entry) => entry.name === name && entry.instance === instance && KINDS.includes(entry.kind),
   );
-  if (!found?.pid || !isLockstep(found.pid, name))
-    throw new RequestError("NOT_FOUND", `No process of ${name} ${instance} runs now.`);
+  if (!found?.pid || !isLockstepProcess(found.pid, name))
+    throw new RequestError("NOT_FOUND", `No process of ${name} ${instance} is running.`);
   process.kill(found.pid, "SIGKILL");
   return found.pid;
 }
 
-/** The file may be a moment old, and the pid somebody else's by now. */
-function isLockstep(pid: number, name: string): boolean {
+/** The stack file may be outdated, and the operating system may have given the pid to another program. */
+function isLockstepProcess(pid: number, name: string): boolean {
   if (process.platform !== "linux") return true;
   try {
     const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");

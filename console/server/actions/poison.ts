@@ -1,4 +1,5 @@
-/** Puts an event into the log that nobody can process, beside the relay's: what a broken writer would do. */
+/** Writes a poison message into the events topic, as a faulty producer would: an event that no consumer can process. */
+import { originName } from "../../../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
 import type { Document, EntityId } from "../../../contracts/entity/document.ts";
 import { documentOf } from "../../../contracts/entity/row.ts";
@@ -9,30 +10,39 @@ import type { Log } from "../../../kafka/log.ts";
 import { partitionForKey } from "../../../kafka/partitioner.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
 
-/** `wrong-document`: it is JSON and does not fit the declaration; `no-json`: it is none. */
-export const poisons = ["wrong-document", "no-json"] as const;
-export type Poison = (typeof poisons)[number];
+/** `wrong-document`: JSON that does not match the declaration; `no-json`: a value that is not JSON. */
+export const poisonKinds = ["wrong-document", "no-json"] as const;
+/** One of {@link poisonKinds}. */
+export type PoisonKind = (typeof poisonKinds)[number];
 
+/** Not the relay's writer: the same name would fence the relay. */
 const WRITER = "lockstep.operations.poison";
 
-export interface PoisonResult {
-  /** The version that it claims: the entity's next one, so that its next real change supersedes it. */
+/** The poison message as it was written. */
+export interface PoisonMessage {
+  /** The entity's next version, so that the next real change of the entity supersedes the dead letter. */
   readonly version: number;
-  /** Where it stands: `products.events/3/17`. */
-  readonly place: string;
+  /** Name of the record: `products.events/3/17`. */
+  readonly record: string;
+  /** Milliseconds since 1970. */
   readonly atMs: number;
 }
 
-/** @throws {RequestError} NOT_FOUND when the source has no such entity. @throws {Error} when the source or the log does not answer. */
-export async function poison(
+/**
+ * Writes a poison message for an entity.
+ *
+ * @throws {RequestError} NOT_FOUND when the source does not have the entity.
+ * @throws {Error} when the source or the log does not answer.
+ */
+export async function sendPoison(
   { source, log }: { source: Sql; log: Log },
   entity: EntityDeclaration,
   id: EntityId,
-  kind: Poison,
-): Promise<PoisonResult> {
+  kind: PoisonKind,
+): Promise<PoisonMessage> {
   const [row] = await source<{ doc: Record<string, unknown> }[]>`
     select to_jsonb(t) as doc from ${source(entity.plural)} t where id = ${id}`;
-  if (!row) throw new RequestError("NOT_FOUND", `There is no ${entity.name} ${id}.`);
+  if (!row) throw new RequestError("NOT_FOUND", `The source has no ${entity.name} ${id}.`);
   const document = documentOf(entity.fields, row.doc);
   const version = Number(document.version) + 1;
   const message = encodeEvent({
@@ -42,22 +52,22 @@ export async function poison(
     operation: "upserted",
     time: new Date().toISOString(),
     schemaVersion: entity.schemaVersion,
-    document: spoilt(entity, { ...document, version }),
+    document: invalidDocument(entity, { ...document, version }),
   });
   const { name: topic } = eventsTopic(entity);
-  const at = { topic, partition: partitionForKey(id, await log.partitionCount(topic)) };
-  const writer = await log.openWriter(WRITER, [at]);
+  const target = { topic, partition: partitionForKey(id, await log.partitionCount(topic)) };
+  const writer = await log.openWriter(WRITER, [target]);
   try {
     const value = kind === "no-json" ? message.value!.slice(0, -1) : message.value;
-    const offset = await writer.write(at, [{ ...message, value }]);
-    return { version, place: `${topic}/${at.partition}/${offset}`, atMs: Date.now() };
+    const offset = await writer.write(target, [{ ...message, value }]);
+    return { version, record: originName({ ...target, offset }), atMs: Date.now() };
   } finally {
     await writer.close();
   }
 }
 
-/** The same document with a value in the first field that no declaration takes there. */
-function spoilt(entity: EntityDeclaration, document: Document): Document {
+/** Copies the document and replaces its first declared field by an object, which no field accepts. */
+function invalidDocument(entity: EntityDeclaration, document: Document): Document {
   const [first] = Object.keys(entity.fields);
   return first === undefined ? { ...document, poison: true } : { ...document, [first]: { poison: true } };
 }

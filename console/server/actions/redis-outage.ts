@@ -1,29 +1,37 @@
-/** Takes Redis away for a while, through nothing but a connection to it: bounded, and over by itself. */
+/** Simulates outages of Redis over an ordinary connection. Each ends without help. */
 import { RequestError } from "../../../contracts/errors.ts";
 import { connectRedis } from "../../../operations/connect.ts";
 
-/** Of every key of ours (replicas/cache/README.md): a Redis that others use as well keeps theirs. */
-const OURS = "lockstep:{*";
-const AT_A_TIME = 1_000;
+/** All keys of Lockstep (replicas/cache/README.md). The keys of other users of this Redis stay. */
+const KEY_PATTERN = "lockstep:{*";
+const SCAN_COUNT = 1_000;
 
 /**
- * Redis answers nobody for so long: it looks like a server that hangs, and is well again after that.
+ * Makes Redis stop answering all clients for `ms` milliseconds (`CLIENT PAUSE … ALL`), like a server that hangs.
  *
+ * @param url address of Redis; undefined when none is configured.
  * @param ms 1 to 15,000.
+ * @throws {RequestError} UNAVAILABLE when no Redis is configured, or it does not answer.
  */
-export async function silence(url: string | undefined, ms: number): Promise<void> {
+export async function pauseRedis(url: string | undefined, ms: number): Promise<void> {
   await withRedis(url, (redis) => redis.call("CLIENT", "PAUSE", String(ms), "ALL"));
 }
 
-/** Redis forgets all that replicas have cached, as it does when it starts without its memory. @returns how many keys. */
-export async function forget(url: string | undefined): Promise<number> {
+/**
+ * Deletes all keys of Lockstep, as a restart of Redis without persistence would.
+ *
+ * @param url address of Redis; undefined when none is configured.
+ * @returns the number of deleted keys.
+ * @throws {RequestError} UNAVAILABLE when no Redis is configured, or it does not answer.
+ */
+export async function deleteCacheKeys(url: string | undefined): Promise<number> {
   return await withRedis(url, async (redis) => {
-    let forgotten = 0;
+    let deleted = 0;
     for (let cursor = "0"; ; ) {
-      const [next, keys] = await redis.scan(cursor, "MATCH", OURS, "COUNT", AT_A_TIME);
-      if (keys.length > 0) forgotten += await redis.unlink(...keys);
+      const [next, keys] = await redis.scan(cursor, "MATCH", KEY_PATTERN, "COUNT", SCAN_COUNT);
+      if (keys.length > 0) deleted += await redis.unlink(...keys);
       cursor = next;
-      if (cursor === "0") return forgotten;
+      if (cursor === "0") return deleted;
     }
   });
 }
@@ -33,11 +41,11 @@ async function withRedis<T>(
   work: (redis: NonNullable<ReturnType<typeof connectRedis>>) => Promise<T>,
 ): Promise<T> {
   const redis = connectRedis(url);
-  if (!redis) throw new RequestError("UNAVAILABLE", "There is no Redis here: REDIS_URL is not set.");
+  if (!redis) throw new RequestError("UNAVAILABLE", "No Redis is configured; set REDIS_URL.");
   try {
     return await work(redis);
   } catch (cause) {
-    throw new RequestError("UNAVAILABLE", "Redis does not answer.", { cause });
+    throw new RequestError("UNAVAILABLE", "Redis does not answer; try again when it is available.", { cause });
   } finally {
     redis.disconnect();
   }

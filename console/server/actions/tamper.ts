@@ -1,4 +1,4 @@
-/** Changes one row of a replica behind Lockstep's back, as somebody with psql could, so that a verification has something to find. */
+/** Changes one row of a replica directly in its database, so that a verification finds a difference. */
 import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../../contracts/entity/document.ts";
 import { columnOf } from "../../../contracts/entity/row.ts";
@@ -6,22 +6,24 @@ import { RequestError } from "../../../contracts/errors.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
 
 /**
- * Reverses the first text that the replica has, so that it stays as long as it was. Its version stays too: nothing but a comparison of
- * contents can see it.
+ * Reverses the value of the replica's first text field. Length and version stay the same, so that only a comparison of the
+ * contents can detect the change.
  *
- * @returns the field. @throws {RequestError} NOT_FOUND when the replica has no such row, or nothing of it can be changed.
+ * @returns the name of the changed field.
+ * @throws {RequestError} NOT_FOUND when the replica does not have the entity, or no text field of it can be changed.
+ * @throws {Error} when the replica's database does not answer.
  */
 export async function tamper(sql: Sql, entity: EntityDeclaration, replica: string, id: EntityId): Promise<string> {
   const fields = entity.replicas.find(({ name }) => name === replica)?.fields ?? {};
   const [row] = await sql<{ doc: Record<string, unknown> }[]>`
     select to_jsonb(t) as doc from ${sql(entity.plural)} t where id = ${id}`;
-  const field = Object.keys(fields).find((name) => isReversible(row?.doc[columnOf(name)]));
+  const field = Object.keys(fields).find((name) => changesWhenReversed(row?.doc[columnOf(name)]));
   if (!row || field === undefined)
-    throw new RequestError("NOT_FOUND", `${replica} has no ${entity.name} ${id} with a text to change.`);
+    throw new RequestError("NOT_FOUND", `${replica} has no ${entity.name} ${id} with a text field to change.`);
   const column = columnOf(field);
   await sql`update ${sql(entity.plural)} set ${sql(column)} = reverse(${sql(column)}) where id = ${id}`;
   return field;
 }
 
-const isReversible = (value: unknown): boolean =>
+const changesWhenReversed = (value: unknown): boolean =>
   typeof value === "string" && value.length > 1 && value !== [...value].reverse().join("");

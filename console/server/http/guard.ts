@@ -1,28 +1,29 @@
-/**
- * Who may ask, and who may change something. Pure but for the answer.
- *
- * - Every request of the page names a host that is ours: an address, localhost, or a name that is set. A site that points its own
- *   name at this address (DNS rebinding) is refused.
- * - A change must be allowed here at all, and must not come from another site: browsers say so in `Sec-Fetch-Site` and `Origin`. What it
- *   sends is JSON and says so, which a form of another site cannot (a browser asks first, and nobody answers that).
- */
+/** Middleware that protects the console in a browser from other sites (P13). The rules are in the room's README, *Access*. */
 import type { MiddlewareHandler } from "hono";
 import { RequestError } from "../../../contracts/errors.ts";
 
-/** @param names hosts beside addresses and localhost, lower case. */
-export const ownHostOnly =
+/**
+ * Middleware that rejects requests for an unknown host name: a site whose own name resolves to this address (DNS rebinding).
+ *
+ * @param names known host names besides addresses and localhost, in lower case.
+ */
+export const requireKnownHost =
   (names: readonly string[]): MiddlewareHandler =>
   async (c, next) => {
-    if (!isOwnHost(c.req.header("host"), names))
+    if (!isKnownHost(c.req.header("host"), names))
       throw new RequestError(
         "FORBIDDEN",
-        "This name is not known here: set LOCKSTEP_CONSOLE_HOSTS to reach the console by it.",
+        "The console does not know this host name; add it to LOCKSTEP_CONSOLE_HOSTS, or use an address or localhost.",
       );
     await next();
   };
 
-/** @param host as the header says it. */
-export function isOwnHost(host: string | undefined, names: readonly string[]): boolean {
+/**
+ * True for an IP address, localhost and its subdomains, and the given names.
+ *
+ * @param host the `Host` header, with or without a port.
+ */
+export function isKnownHost(host: string | undefined, names: readonly string[]): boolean {
   const name = hostnameOf(host)?.toLowerCase();
   if (name === undefined) return false;
   const isAddress = /^\d{1,3}(\.\d{1,3}){3}$/.test(name) || /^\[[0-9a-f:.]+\]$/.test(name);
@@ -34,28 +35,33 @@ function hostnameOf(host: string | undefined): string | undefined {
   return name || undefined;
 }
 
-/** For whatever changes something. @param allowed whether that is possible here. */
-export const changesOnly =
+/**
+ * Middleware for requests that change something. It rejects them when operations are switched off, and when they come from
+ * another origin.
+ *
+ * @param allowed the value of `LOCKSTEP_CONSOLE_OPERATIONS`.
+ */
+export const guardChanges =
   (allowed: boolean): MiddlewareHandler =>
   async (c, next) => {
     if (!allowed)
       throw new RequestError(
         "FORBIDDEN",
-        "Operations are switched off here: LOCKSTEP_CONSOLE_OPERATIONS=true allows them.",
+        "Operations are switched off; set LOCKSTEP_CONSOLE_OPERATIONS=true to allow them.",
       );
     const site = c.req.header("sec-fetch-site");
-    if (!isSameSite({ site, origin: c.req.header("origin"), host: c.req.header("host") }))
-      throw new RequestError("FORBIDDEN", "This comes from another site.");
+    if (!isSameOrigin({ site, origin: c.req.header("origin"), host: c.req.header("host") }))
+      throw new RequestError("FORBIDDEN", "The request comes from another site; send it from the console's own page.");
     await next();
   };
 
-/** What no browser sent has neither header, and is nobody's forgery. */
-export function isSameSite(said: {
+/** True when the headers name no other origin. A client that is not a browser sends neither `Sec-Fetch-Site` nor `Origin`. */
+export function isSameOrigin(headers: {
   readonly site: string | undefined;
   readonly origin: string | undefined;
   readonly host: string | undefined;
 }): boolean {
-  const { site, origin, host } = said;
+  const { site, origin, host } = headers;
   if (site !== undefined && site !== "same-origin") return false;
   return origin === undefined || origin === `http://${host}` || origin === `https://${host}`;
 }

@@ -1,10 +1,10 @@
-/** Who may ask, and who may change something. */
+/** Which requests the console accepts, and from which origins. */
 import { expect, test } from "bun:test";
 import type { Hono } from "hono";
 import { createLogger } from "../../../observability/logger.ts";
 import { createMetrics } from "../../../observability/metrics.ts";
 import { serviceApp } from "../../../platform/http/service-app.ts";
-import { changesOnly, isOwnHost, isSameSite, ownHostOnly } from "./guard.ts";
+import { guardChanges, isKnownHost, isSameOrigin, requireKnownHost } from "./guard.ts";
 
 test.each([
   "localhost",
@@ -14,7 +14,7 @@ test.each([
   "192.168.1.7",
   "[::1]:8085",
   "Lockstep.Intern:8085",
-])("answers under %s", (host) => expect(isOwnHost(host, ["lockstep.intern"])).toBe(true));
+])("accepts the host %s", (host) => expect(isKnownHost(host, ["lockstep.intern"])).toBe(true));
 
 test.each([
   undefined,
@@ -25,13 +25,13 @@ test.each([
   "localhost.evil.example",
   "[evil]",
   ":80",
-])("does not answer under %s", (host) => expect(isOwnHost(host, ["lockstep.intern"])).toBe(false));
+])("rejects the host %s", (host) => expect(isKnownHost(host, ["lockstep.intern"])).toBe(false));
 
-test("takes changes from its own page, and from what is no browser", () => {
+test("accepts changes from its own page and from clients that are not browsers", () => {
   const host = "localhost:8085";
-  expect(isSameSite({ site: "same-origin", origin: "http://localhost:8085", host })).toBe(true);
-  expect(isSameSite({ site: "same-origin", origin: "https://localhost:8085", host })).toBe(true);
-  expect(isSameSite({ site: undefined, origin: undefined, host })).toBe(true);
+  expect(isSameOrigin({ site: "same-origin", origin: "http://localhost:8085", host })).toBe(true);
+  expect(isSameOrigin({ site: "same-origin", origin: "https://localhost:8085", host })).toBe(true);
+  expect(isSameOrigin({ site: undefined, origin: undefined, host })).toBe(true);
 });
 
 test.each([
@@ -41,18 +41,18 @@ test.each([
   [undefined, "https://evil.example"],
   [undefined, "null"],
   ["same-origin", "http://localhost:8086"],
-])("takes none with %s and %s", (site, origin) => {
-  expect(isSameSite({ site, origin, host: "localhost:8085" })).toBe(false);
+])("rejects changes with Sec-Fetch-Site %s and Origin %s", (site, origin) => {
+  expect(isSameOrigin({ site, origin, host: "localhost:8085" })).toBe(false);
 });
 
-const guarded = (allowed: boolean): Hono => {
+const guardedApp = (allowed: boolean): Hono => {
   const app = serviceApp({
     checks: [],
     metrics: createMetrics("test", "1"),
     logger: createLogger("test", "1", "silent"),
   });
-  app.use("/api/*", ownHostOnly([]));
-  app.on("POST", "/api/*", changesOnly(allowed));
+  app.use("/api/*", requireKnownHost([]));
+  app.on("POST", "/api/*", guardChanges(allowed));
   app.get("/api/thing", (c) => c.text("read"));
   app.post("/api/thing", (c) => c.text("changed"));
   return app;
@@ -60,20 +60,20 @@ const guarded = (allowed: boolean): Hono => {
 const status = async (app: Hono, method: string, headers: Record<string, string> = {}) =>
   (await app.request("/api/thing", { method, headers: { host: "localhost", ...headers } })).status;
 
-test("reads need a host that is ours; changes need to be allowed, too, and to come from here", async () => {
-  const open = guarded(true);
-  expect(await status(open, "GET")).toBe(200);
-  expect(await status(open, "GET", { host: "evil.example" })).toBe(403);
-  expect(await status(open, "POST")).toBe(200);
-  expect(await status(open, "POST", { host: "evil.example" })).toBe(403);
-  expect(await status(open, "POST", { "sec-fetch-site": "cross-site" })).toBe(403);
-  expect(await status(open, "POST", { origin: "https://evil.example" })).toBe(403);
-  const closed = guarded(false);
-  expect(await status(closed, "GET")).toBe(200);
-  expect(await status(closed, "POST")).toBe(403);
+test("reads need a known host; changes also need the permission and the same origin", async () => {
+  const operationsOn = guardedApp(true);
+  expect(await status(operationsOn, "GET")).toBe(200);
+  expect(await status(operationsOn, "GET", { host: "evil.example" })).toBe(403);
+  expect(await status(operationsOn, "POST")).toBe(200);
+  expect(await status(operationsOn, "POST", { host: "evil.example" })).toBe(403);
+  expect(await status(operationsOn, "POST", { "sec-fetch-site": "cross-site" })).toBe(403);
+  expect(await status(operationsOn, "POST", { origin: "https://evil.example" })).toBe(403);
+  const operationsOff = guardedApp(false);
+  expect(await status(operationsOff, "GET")).toBe(200);
+  expect(await status(operationsOff, "POST")).toBe(403);
 });
 
-test("health and metrics are asked for by names of all kinds", async () => {
-  const answer = await guarded(false).request("/health/live", { headers: { host: "console:8080" } });
-  expect(answer.status).toBe(200);
+test("health checks are answered under every host name", async () => {
+  const response = await guardedApp(false).request("/health/live", { headers: { host: "console:8080" } });
+  expect(response.status).toBe(200);
 });

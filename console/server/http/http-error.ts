@@ -1,14 +1,19 @@
-/** Errors of what is asked, as answers that a client can act on. */
+/** Converts the errors of operations into HTTP errors. */
 import { RequestError, UserError } from "../../../contracts/errors.ts";
 
-/** @throws {RequestError} CONFLICT with the words of a refusal; UNAVAILABLE when something that must be asked does not answer. */
-export async function toHttpError<T>(ask: () => Promise<T>): Promise<T> {
+/**
+ * Runs `work` and converts its errors. A `RequestError` stays as it is.
+ *
+ * @throws {RequestError} CONFLICT for a `UserError`, with its message; UNAVAILABLE for every other error: a database, Redis
+ * or the log did not answer.
+ */
+export async function toHttpError<T>(work: () => Promise<T>): Promise<T> {
   try {
-    return await ask();
+    return await work();
   } catch (cause) {
     if (cause instanceof RequestError) throw cause;
     if (cause instanceof UserError) throw new RequestError("CONFLICT", cause.message, { cause });
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new RequestError("UNAVAILABLE", `A part that is asked does not answer: ${why}`, { cause });
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new RequestError("UNAVAILABLE", `A database, Redis or the log did not answer: ${message}`, { cause });
   }
 }

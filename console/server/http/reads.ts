@@ -1,4 +1,4 @@
-/** What anybody who may see the page may ask. */
+/** Routes that read: what is declared, status, journeys, entities and dead letters. */
 import type { Hono } from "hono";
 import { parseOrigin } from "../../../contracts/dead-letter.ts";
 import { entities } from "../../../contracts/entities/index.ts";
@@ -11,64 +11,71 @@ import { selectDeadLetters } from "../../../operations/dead-letters/select.ts";
 import { readDetails } from "../../../operations/dead-letters/show.ts";
 import { isKnown, readJourney } from "../../../operations/journey/journey.ts";
 import { readStatus } from "../../../operations/status/status.ts";
-import { newest } from "../actions/newest-entities.ts";
-import { declaredEntities } from "../declarations.ts";
+import { newestEntities } from "../actions/newest-entities.ts";
+import { describeEntities } from "../declarations.ts";
 import { toHttpError } from "./http-error.ts";
+import { findEntity } from "./request.ts";
 
-export interface ReadParts {
+/** Collaborators of the read routes. */
+export interface ReadDeps {
   readonly connections: Connections;
-  /** What the page must know before it shows anything. */
+  /**
+   * Facts that the page needs before it shows anything: whether operations are allowed, the address of a trace with
+   * `{traceId}` in it, and whether the console belongs to a local stack.
+   */
   readonly about: { readonly operations: boolean; readonly traceUrl: string | null; readonly stack: boolean };
 }
 
-/** `GET /api/…` */
-export function addReads(app: Hono, { connections, about }: ReadParts): void {
-  app.get("/api/about", (c) => c.json({ ...about, entities: declaredEntities() }));
+/** Adds `GET /api/about`, `status`, `journey/{id}`, `entities/{plural}`, `dead-letters` and `dead-letter`. */
+export function addReads(app: Hono, { connections, about }: ReadDeps): void {
+  app.get("/api/about", (c) => c.json({ ...about, entities: describeEntities() }));
   app.get("/api/status", async (c) => c.json(await toHttpError(() => readStatus(connections))));
   app.get("/api/journey/:id", async (c) => {
-    const id = (c.req.param("id") ?? "").toLowerCase();
-    if (!isId(id)) throw new RequestError("NOT_FOUND", "Ids are UUIDs.");
-    const journeys = await toHttpError(() => Promise.all(entities.map((one) => readJourney(connections, one, id))));
+    const id = c.req.param("id").toLowerCase();
+    if (!isId(id)) throw new RequestError("NOT_FOUND", "The path does not end in an entity id; ids are UUIDs.");
+    const journeys = await toHttpError(() =>
+      Promise.all(entities.map((entity) => readJourney(connections, entity, id))),
+    );
     return c.json({ journeys: journeys.filter(isKnown) });
   });
   app.get("/api/entities/:plural", async (c) => {
-    const entity = entityOf(c.req.param("plural"));
+    const entity = findEntity(c.req.param("plural"));
     const { limit } = parsePageRequest(c.req.query());
-    return c.json({ items: await toHttpError(() => newest(connections.source(), entity, limit)) });
+    return c.json({ items: await toHttpError(() => newestEntities(connections.source(), entity, limit)) });
   });
-  addLetters(app, connections);
+  addDeadLetters(app, connections);
 }
 
-const quietly = (connections: Connections) => ({ connections, progress: () => {} });
+function addDeadLetters(app: Hono, connections: Connections): void {
+  const find = (origins: readonly string[] = []) =>
+    toHttpError(() => selectDeadLetters({ connections, progress: () => {} }, {}, origins));
 
-function addLetters(app: Hono, connections: Connections): void {
   app.get("/api/dead-letters", async (c) => {
-    const { state = "all", cursor, limit, newest: newestFirst } = c.req.query();
-    if (state !== "all" && !deadLetterStates.includes(state as DeadLetterState))
-      throw new RequestError("MALFORMED", "There is no such state.");
-    const all = [...(await toHttpError(() => selectDeadLetters(quietly(connections), {}))).values()];
+    const { state = "all", cursor, limit, newest } = c.req.query();
+    if (!isStateFilter(state))
+      throw new RequestError(
+        "MALFORMED",
+        `state must be all or one of ${deadLetterStates.join(", ")}; it is ${state.slice(0, 100)}.`,
+      );
+    const all = [...(await find()).values()];
     const max = parsePageRequest(limit ? { limit } : {}).limit;
-    // A page that shows how things are now begins at the end, and goes no further.
-    if (newestFirst !== undefined) {
-      const { items, counts } = paginate(all, state as DeadLetterState | "all", Math.max(1, all.length));
+    // `newest` is for the page: the last `limit` items, newest first, without a cursor.
+    if (newest !== undefined) {
+      const { items, counts } = paginate(all, state, Math.max(1, all.length));
       return c.json({ items: items.slice(-max).reverse().map(toListItem), counts, nextCursor: null });
     }
-    const { items, counts, nextCursor } = paginate(all, state as DeadLetterState | "all", max, cursor);
+    const { items, counts, nextCursor } = paginate(all, state, max, cursor);
     return c.json({ items: items.map(toListItem), counts, nextCursor });
   });
   app.get("/api/dead-letter", async (c) => {
-    const name = c.req.query("origin") ?? "";
-    if (!parseOrigin(name))
-      throw new RequestError("MALFORMED", "A letter is named by its origin: topic/partition/offset.");
-    const found = (await toHttpError(() => selectDeadLetters(quietly(connections), {}, [name]))).get(name);
-    if (!found) throw new RequestError("NOT_FOUND", `There is no dead letter ${name}.`);
+    const origin = c.req.query("origin") ?? "";
+    if (!parseOrigin(origin))
+      throw new RequestError("MALFORMED", "origin must name a dead letter as topic/partition/offset.");
+    const found = (await find([origin])).get(origin);
+    if (!found) throw new RequestError("NOT_FOUND", `There is no dead letter of ${origin}.`);
     return c.json(await toHttpError(async () => readDetails(await connections.log(), found, false)));
   });
 }
 
-/** @throws {RequestError} NOT_FOUND. */
-export function entityOf(plural: string | undefined) {
-  const entity = entities.find((one) => one.plural === plural);
-  if (!entity) throw new RequestError("NOT_FOUND", "No entity is declared under this name.");
-  return entity;
-}
+const isStateFilter = (state: string): state is DeadLetterState | "all" =>
+  state === "all" || deadLetterStates.includes(state as DeadLetterState);

@@ -1,75 +1,84 @@
-/** The long operations as jobs: the verbs' own work, told in numbers. */
+/** Starts verify, repair and rebuild as jobs, with the same code as the commands. Results are figures for the page. */
 import { RequestError } from "../../../contracts/errors.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { type Rebuilding, rebuildAndCompare } from "../../../operations/rebuild/rebuild.ts";
 import { verifyAndRepair } from "../../../operations/repair/verify-and-repair.ts";
 import type { VerifyResult } from "../../../operations/verify/verify.ts";
 import { verifyReplicas } from "../../../operations/verify/verify-replicas.ts";
-import type { Job, JobContext, Jobs } from "../actions/jobs.ts";
+import type { Job, JobContext, JobRunner } from "../actions/jobs.ts";
 
-interface WorkParts {
+interface JobDeps {
   readonly connections: Connections;
-  readonly jobs: Jobs;
+  readonly jobs: JobRunner;
   readonly rebuilding: Rebuilding;
 }
 
-/** Somebody waits for it: it may work half of the time. */
+/** A person waits for the result: a share of 0.5 works half of the time, where periodic verification works less. */
 const SCOPE = { cache: true, share: 0.5, within: 15, knownOnly: true } as const;
 
-/** How long what was just committed may take to reach the log's end before new tables are switched. */
-const REBUILD_WITHIN_MS = 60_000;
+/** A rebuild waits this long for the latest commits to reach the log before it switches to the new tables. */
+const REBUILD_CATCH_UP_TIMEOUT_MS = 60_000;
 
-const rowsOf =
+const reportRows =
   ({ progress }: JobContext) =>
   (_line: string, compared?: { readonly rows: number }): void =>
     progress(compared?.rows ?? 0);
 
-const totals = (verified: readonly VerifyResult[]): Record<string, number> => ({
+const totalsOf = (verified: readonly VerifyResult[]): Record<string, number> => ({
   rows: verified.reduce((sum, { rows }) => sum + rows, 0),
   entries: verified.reduce((sum, { entries }) => sum + entries, 0),
   differing: verified.reduce((sum, { differences }) => sum + differences.length, 0),
   behind: verified.filter(({ behind }) => behind).length,
 });
 
-/** @throws {RequestError} CONFLICT when one runs already. */
-export const startVerification = ({ connections, jobs }: WorkParts): Job =>
+/** Starts a verification of all replicas. @throws {RequestError} CONFLICT when one is running. */
+export const startVerification = ({ connections, jobs }: JobDeps): Job =>
   jobs.start("verify", null, async (context) => {
     const { signal } = context;
-    return totals(await verifyReplicas({ connections, progress: rowsOf(context), signal }, SCOPE));
+    return totalsOf(await verifyReplicas({ connections, progress: reportRows(context), signal }, SCOPE));
   });
 
-/** @throws {RequestError} CONFLICT when one runs already. */
-export const startRepair = ({ connections, jobs }: WorkParts): Job =>
+/** Starts a verification of all replicas that repairs what differs. @throws {RequestError} CONFLICT when one is running. */
+export const startRepair = ({ connections, jobs }: JobDeps): Job =>
   jobs.start("repair", null, async (context) => {
     const { signal } = context;
-    const done = await verifyAndRepair({ connections, progress: rowsOf(context), signal }, SCOPE);
-    return { ...totals(done.results), sent: done.sent, left: done.remaining.length };
+    const { results, sent, remaining } = await verifyAndRepair(
+      { connections, progress: reportRows(context), signal },
+      SCOPE,
+    );
+    return { ...totalsOf(results), sent, left: remaining.length };
   });
 
 /**
- * The tables of before the last rebuild go first: they would stand in the way.
+ * Starts a rebuild of one replica. It first drops the tables that an earlier rebuild replaced, because their names are needed.
  *
- * @throws {RequestError} CONFLICT when one of this replica runs already, UNAVAILABLE when nobody says where its database is.
+ * @throws {RequestError} CONFLICT when a rebuild of this replica is running; UNAVAILABLE when its database is not configured.
  */
-export function startRebuild({ connections, jobs, rebuilding }: WorkParts, replica: string): Job {
+export function startRebuild({ connections, jobs, rebuilding }: JobDeps, replica: string): Job {
   const databaseUrl = connections.addresses.replicas.get(replica);
-  if (!databaseUrl) throw new RequestError("UNAVAILABLE", `Nobody says where the database of ${replica} is.`);
+  if (!databaseUrl)
+    throw new RequestError(
+      "UNAVAILABLE",
+      `The database of ${replica} is not configured; add it to LOCKSTEP_REPLICA_DATABASE_URLS.`,
+    );
   return jobs.start("rebuild", replica, async (context) => {
     await rebuilding.dropOld(databaseUrl);
     const { signal, progress } = context;
     const onProgress = ({ done, total }: { done: number; total: number }) => progress(done, total);
     const { rebuilt, verified } = await rebuildAndCompare(
       rebuilding,
-      { connections, signal, progress: rowsOf(context), onProgress },
+      { connections, signal, progress: reportRows(context), onProgress },
       { name: replica, databaseUrl },
-      { compare: true, repair: false, anew: false, timeoutMs: REBUILD_WITHIN_MS },
+      { compare: true, repair: false, anew: false, timeoutMs: REBUILD_CATCH_UP_TIMEOUT_MS },
     );
     const { records, rows, refused, switched } = rebuilt;
-    const { differing = 0, behind = 0 } = totals(verified);
-    if (!switched)
-      throw new Error(
-        `${differing} rows of the new tables are not what the source has${behind > 0 ? ", and not everything has arrived" : ""}: the live tables stay as they are. lockstep rebuild ${replica} names the rows.`,
-      );
+    if (!switched) throw new Error(notSwitchedText(replica, verified));
     return { records, rows, refused };
   });
+}
+
+function notSwitchedText(replica: string, verified: readonly VerifyResult[]): string {
+  const { differing = 0, behind = 0 } = totalsOf(verified);
+  const late = behind > 0 ? ", and some commits have not arrived yet" : "";
+  return `${differing} rows of the new tables differ from the source${late}. The live tables stay in use; lockstep rebuild ${replica} lists the rows.`;
 }

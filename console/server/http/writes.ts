@@ -1,97 +1,83 @@
-/** `POST /api/writes` and `POST /api/poison`: what begins a way through all of it, followed from then on. */
+/** Routes that send a write or a poison message, and start a trace of it through the log. */
 import type { Hono } from "hono";
 import { z } from "zod";
 import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
 import { RequestError } from "../../../contracts/errors.ts";
 import type { Connections } from "../../../operations/connect.ts";
-import { readBody } from "../../../platform/http/body.ts";
-import { type WriteAnswer, type WriteRequest, write } from "../actions/gateway-write.ts";
-import { withoutPrivate } from "../actions/newest-entities.ts";
-import { poison, poisons } from "../actions/poison.ts";
+import { withTimeout } from "../../../platform/async/timeout.ts";
+import { type GatewayResponse, type WriteRequest, writeThroughGateway } from "../actions/gateway-write.ts";
+import { omitPrivateFields } from "../actions/newest-entities.ts";
+import { type PoisonKind, poisonKinds, sendPoison } from "../actions/poison.ts";
 import { hop, type TracedWrite } from "../trace/hops.ts";
-import { answeredHop, type Ends, type WriteTrace } from "../trace/write-tracer.ts";
+import type { TopicEnds } from "../trace/traced-partitions.ts";
+import type { WriteTracer } from "../trace/write-tracer.ts";
 import { toHttpError } from "./http-error.ts";
-import { entityOf } from "./reads.ts";
+import { findEntity, idSchema, readJson } from "./request.ts";
 
-const TYPES = ["application/json"];
-const MAX_BYTES = 262_144;
-/** Longest that a write is held up to learn where its topics end, in milliseconds. */
-const BEGIN_MS = 1_000;
+/** A write waits at most this long for the ends of its topics; after that it is sent without a trace. */
+const TOPIC_ENDS_TIMEOUT_MS = 1_000;
 
-export const json = <T extends z.ZodObject>(request: Request, schema: T): Promise<z.output<T>> =>
-  readBody(request, { schema, types: TYPES, maxBytes: MAX_BYTES }) as Promise<z.output<T>>;
-
-const id = z.guid().transform((given) => given.toLowerCase());
-const document = z.record(z.string(), z.unknown());
-const version = z.int().min(1);
-const wishSchema = z.strictObject({
+const writeSchema = z.strictObject({
   entity: z.string(),
   operation: z.enum(["create", "change", "delete"]),
-  id: id.optional(),
-  version: version.optional(),
-  document: document.optional(),
+  id: idSchema.optional(),
+  version: z.int().min(1).optional(),
+  document: z.record(z.string(), z.unknown()).optional(),
 });
-const poisonSchema = z.strictObject({ entity: z.string(), id, kind: z.enum(poisons) });
+const poisonSchema = z.strictObject({ entity: z.string(), id: idSchema, kind: z.enum(poisonKinds) });
 
-export interface WriteParts {
+/** Collaborators of the write routes. */
+export interface WriteDeps {
   readonly connections: Connections;
-  readonly follow: WriteTrace;
+  readonly tracer: WriteTracer;
 }
 
-export function addWrites(app: Hono, deps: WriteParts): void {
+/** Adds `POST /api/writes` and `POST /api/poison`. */
+export function addWrites(app: Hono, deps: WriteDeps): void {
   app.post("/api/writes", async (c) => {
-    const wish = await json(c.req.raw, wishSchema);
-    const entity = entityOf(wish.entity);
-    if ((wish.operation === "create") === (wish.id !== undefined))
-      throw new RequestError("MALFORMED", "What is created has no id yet; what is changed or deleted has one.");
-    // A log that is away keeps nobody from writing; only the way cannot be shown then.
-    const ends = await Promise.race([
-      deps.follow.begin(entity).catch(() => undefined),
-      Bun.sleep(BEGIN_MS).then(() => undefined),
-    ]);
-    const answered = await write(deps.connections.addresses, entity, wish, c.get("caller")?.token);
-    // The console did what it was asked to: the gateway's refusal is the answer, and no failure of this request.
-    if (answered.status >= 300) return c.json({ status: answered.status, problem: answered.body ?? {} });
-    const followed = ends && followWrite(deps.follow, entity, ends, wish, answered);
-    const body = answered.body && withoutPrivate(entity, answered.body);
-    return c.json({ status: answered.status, number: followed?.number ?? null, document: body });
+    const request = await readJson(c.req.raw, writeSchema);
+    const entity = findEntity(request.entity);
+    if ((request.operation === "create") === (request.id !== undefined))
+      throw new RequestError("MALFORMED", "A create must have no id; a change or delete needs one.");
+    // An unavailable log must not prevent the write; the page then cannot show its trace.
+    const noEnds = () => new Error(`the log did not return the ends of the topics within ${TOPIC_ENDS_TIMEOUT_MS} ms`);
+    const ends = await withTimeout(deps.tracer.topicEnds(entity), TOPIC_ENDS_TIMEOUT_MS, noEnds).catch(() => undefined);
+    const response = await writeThroughGateway(deps.connections.addresses, entity, request, c.get("caller")?.token);
+    // The console's own request succeeded: the gateway's error is its result.
+    if (response.status >= 300) return c.json({ status: response.status, problem: response.body ?? {} });
+    const traced = ends && traceWrite(deps.tracer, entity, ends, request, response);
+    const document = response.body && omitPrivateFields(entity, response.body);
+    return c.json({ status: response.status, number: traced?.number ?? null, document });
   });
 
   app.post("/api/poison", async (c) => {
-    const asked = await json(c.req.raw, poisonSchema);
-    const entity = entityOf(asked.entity);
-    const followed = await toHttpError(() => followPoison(deps, entity, asked.id, asked.kind));
-    return c.json({ number: followed.number }, 202);
+    const { entity, id, kind } = await readJson(c.req.raw, poisonSchema);
+    const traced = await toHttpError(() => sendTracedPoison(deps, findEntity(entity), id, kind));
+    return c.json({ number: traced.number }, 202);
   });
 }
 
-function followWrite(
-  follow: WriteTrace,
+function traceWrite(
+  tracer: WriteTracer,
   entity: EntityDeclaration,
-  ends: Ends,
-  wish: WriteRequest,
-  answered: WriteAnswer,
+  ends: TopicEnds,
+  { operation, id }: WriteRequest,
+  { body, version, startedMs, respondedMs, traceId }: GatewayResponse,
 ): TracedWrite {
-  const { startedMs, answeredMs, traceId, version } = answered;
-  const id = wish.id ?? String(answered.body?.id);
-  const about = { entity: entity.name, id, version, operation: wish.operation, startedMs, traceId };
-  return follow.start(entity, ends, about, [answeredHop(startedMs, answeredMs)]);
+  const write = { entity: entity.name, id: id ?? String(body?.id), version, operation, startedMs, traceId };
+  return tracer.trace(entity, ends, write, [hop("acknowledged", respondedMs, startedMs)]);
 }
 
-async function followPoison(
-  { connections, follow }: WriteParts,
+async function sendTracedPoison(
+  { connections, tracer }: WriteDeps,
   entity: EntityDeclaration,
   id: string,
-  kind: (typeof poisons)[number],
+  kind: PoisonKind,
 ): Promise<TracedWrite> {
   const startedMs = Date.now();
-  const ends = await follow.begin(entity);
-  const { version, place, atMs } = await poison(
-    { source: connections.source(), log: await connections.log() },
-    entity,
-    id,
-    kind,
-  );
-  const about = { entity: entity.name, id, version, operation: "poison" as const, startedMs, traceId: null };
-  return follow.start(entity, ends, about, [hop("published", null, atMs, startedMs, null, place)]);
+  const ends = await tracer.topicEnds(entity);
+  const servers = { source: connections.source(), log: await connections.log() };
+  const { version, record, atMs } = await sendPoison(servers, entity, id, kind);
+  const write = { entity: entity.name, id, version, operation: "poison" as const, startedMs, traceId: null };
+  return tracer.trace(entity, ends, write, [hop("published", atMs, startedMs, { record })]);
 }

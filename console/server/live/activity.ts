@@ -1,117 +1,126 @@
-/** What changed from one look to the next, for a person who watches. Pure. */
+/** Detects what changed between two snapshots, for the page's activity log. Pure. */
 import type { Snapshot } from "./snapshot.ts";
 
-/** A closed list: the page has a sentence for each in every language. */
+/** Closed list: the page has a text for each in every language. `action` is an action of a user, not a detected change. */
 export const activityKinds = [
   "paused",
   "resumed",
   "down",
-  "unwell",
+  "not-ready",
   "ready",
   "behind",
   "caught-up",
   "cache-off",
   "cache-on",
-  "dead-letters-more",
-  "dead-letters-fewer",
+  "dead-letters-opened",
+  "dead-letters-closed",
   "differs",
   "equal",
-  "log-away",
-  "log-back",
-  "source-away",
-  "source-back",
-  "rebuilding",
-  "rebuilt",
-  "did",
+  "log-unavailable",
+  "log-available",
+  "source-unavailable",
+  "source-available",
+  "rebuild-started",
+  "rebuild-ended",
+  "action",
 ] as const;
+/** One of {@link activityKinds}. */
 export type ActivityKind = (typeof activityKinds)[number];
 
+/** One line of the activity log. */
 export interface Activity {
   readonly kind: ActivityKind;
   /** Milliseconds since 1970. */
   readonly atMs: number;
-  /** Who it is about; null: everything. */
+  /** The service or replica that it concerns; null for the whole stack. */
   readonly name: string | null;
+  /** Records, dead letters, rows, seconds, keys or a pid, depending on the kind; null where there is none. */
   readonly count: number | null;
-  /** For `did`: what somebody did on the page, one of the acts. */
-  readonly act: string | null;
+  /** Name of a user's action, such as `pause`; null unless the kind is `action`. */
+  readonly action: string | null;
 }
 
-/** Who lags by so many records is behind: more than a batch that is just being worked on. */
-const BEHIND = 50;
+/** A consumer with this lag or more is behind: more records than one batch in progress. */
+const BEHIND_LAG = 50;
 
-export function activityBetween(before: Snapshot, after: Snapshot): Activity[] {
+type Report = (kind: ActivityKind, name: string | null, count?: number | null) => void;
+
+const detectors = [
+  detectAvailability,
+  detectPauses,
+  detectHealth,
+  detectLag,
+  detectCaches,
+  detectDeadLetters,
+  detectVerifications,
+  detectRebuilds,
+];
+
+/** Lists what changed. Members that are unknown in one of the snapshots are not compared. */
+export function detectActivity(before: Snapshot, after: Snapshot): Activity[] {
   const found: Activity[] = [];
-  const tell = (kind: ActivityKind, name: string | null, count: number | null = null) =>
-    found.push({ kind, atMs: after.atMs, name, count, act: null });
-  tellAway(before, after, tell);
-  tellPauses(before, after, tell);
-  tellServices(before, after, tell);
-  tellLag(before, after, tell);
-  tellCaches(before, after, tell);
-  tellLetters(before, after, tell);
-  tellVerifications(before, after, tell);
-  tellRebuilds(before, after, tell);
+  const report: Report = (kind, name, count = null) =>
+    found.push({ kind, atMs: after.atMs, name, count, action: null });
+  for (const detect of detectors) detect(before, after, report);
   return found;
 }
 
-type Tell = (kind: ActivityKind, name: string | null, count?: number | null) => void;
-
-function tellAway(before: Snapshot, after: Snapshot, tell: Tell): void {
-  if (before.follows && !after.follows) tell("log-away", null);
-  if (!before.follows && after.follows) tell("log-back", null);
-  if (before.outbox && !after.outbox) tell("source-away", null);
-  if (!before.outbox && after.outbox) tell("source-back", null);
+function detectAvailability(before: Snapshot, after: Snapshot, report: Report): void {
+  if (before.consumers && !after.consumers) report("log-unavailable", null);
+  if (!before.consumers && after.consumers) report("log-available", null);
+  if (before.outbox && !after.outbox) report("source-unavailable", null);
+  if (!before.outbox && after.outbox) report("source-available", null);
 }
 
-function tellPauses({ paused: before }: Snapshot, { paused: after }: Snapshot, tell: Tell): void {
+function detectPauses({ paused: before }: Snapshot, { paused: after }: Snapshot, report: Report): void {
   if (!before || !after) return;
-  for (const name in after) if (!(name in before)) tell("paused", name);
-  for (const name in before) if (!(name in after)) tell("resumed", name);
+  for (const name in after) if (!(name in before)) report("paused", name);
+  for (const name in before) if (!(name in after)) report("resumed", name);
 }
 
-function tellServices({ services: before }: Snapshot, { services: after }: Snapshot, tell: Tell): void {
+function detectHealth({ services: before }: Snapshot, { services: after }: Snapshot, report: Report): void {
   for (const { name, instance, health } of after ?? []) {
-    const was = before?.find((one) => one.name === name && one.instance === instance)?.health;
-    if (was === undefined || was === health) continue;
+    const previous = before?.find((service) => service.name === name && service.instance === instance)?.health;
+    if (previous === undefined || previous === health) continue;
     const label = instance > 1 ? `${name} ${instance}` : name;
-    tell(health === "not ready" ? "unwell" : health, label);
+    report(health === "not ready" ? "not-ready" : health, label);
   }
 }
 
-function tellLag({ follows: before }: Snapshot, { follows: after }: Snapshot, tell: Tell): void {
+function detectLag({ consumers: before }: Snapshot, { consumers: after }: Snapshot, report: Report): void {
   for (const { name, topic, lag } of after ?? []) {
-    const was = before?.find((one) => one.name === name && one.topic === topic)?.lag;
-    if (was === undefined) continue;
-    if (was < BEHIND && lag >= BEHIND) tell("behind", name, lag);
-    if (was >= BEHIND && lag < BEHIND) tell("caught-up", name);
+    const previous = before?.find((consumer) => consumer.name === name && consumer.topic === topic)?.lag;
+    if (previous === undefined) continue;
+    if (previous < BEHIND_LAG && lag >= BEHIND_LAG) report("behind", name, lag);
+    if (previous >= BEHIND_LAG && lag < BEHIND_LAG) report("caught-up", name);
   }
 }
 
-function tellCaches({ replicas: before }: Snapshot, { replicas: after }: Snapshot, tell: Tell): void {
+function detectCaches({ replicas: before }: Snapshot, { replicas: after }: Snapshot, report: Report): void {
   for (const name in after) {
-    const [was, is] = [before[name]?.cache, after[name]!.cache];
-    if (!was || !is || was === is) continue;
-    if (was === "on") tell("cache-off", name);
-    if (is === "on") tell("cache-on", name);
+    const [previous, current] = [before[name]?.cache, after[name]!.cache];
+    if (!previous || !current || previous === current) continue;
+    if (previous === "on") report("cache-off", name);
+    if (current === "on") report("cache-on", name);
   }
 }
 
-function tellLetters({ deadLetters: before }: Snapshot, { deadLetters: after }: Snapshot, tell: Tell): void {
+function detectDeadLetters({ deadLetters: before }: Snapshot, { deadLetters: after }: Snapshot, report: Report): void {
   if (before === null || after === null || before === after) return;
-  tell(after > before ? "dead-letters-more" : "dead-letters-fewer", null, Math.abs(after - before));
+  report(after > before ? "dead-letters-opened" : "dead-letters-closed", null, Math.abs(after - before));
 }
 
-function tellVerifications({ verifications: before }: Snapshot, after: Snapshot, tell: Tell): void {
+function detectVerifications({ verifications: before }: Snapshot, after: Snapshot, report: Report): void {
   for (const { entity, replica, at, differing } of after.verifications ?? []) {
-    const was = before?.find((one) => one.entity === entity && one.replica === replica);
-    if (!before || was?.at.getTime() === at.getTime()) continue;
-    const count = Object.values(differing).reduce((sum, of) => sum + of, 0);
-    tell(count > 0 ? "differs" : "equal", replica, count);
+    const previous = before?.find((result) => result.entity === entity && result.replica === replica);
+    if (!before || previous?.at.getTime() === at.getTime()) continue;
+    const count = Object.values(differing).reduce((sum, n) => sum + n, 0);
+    report(count > 0 ? "differs" : "equal", replica, count);
   }
 }
 
-function tellRebuilds({ rebuilds: before }: Snapshot, { rebuilds: after }: Snapshot, tell: Tell): void {
-  for (const { replica } of after) if (!before.some((one) => one.replica === replica)) tell("rebuilding", replica);
-  for (const { replica } of before) if (!after.some((one) => one.replica === replica)) tell("rebuilt", replica);
+function detectRebuilds({ rebuilds: before }: Snapshot, { rebuilds: after }: Snapshot, report: Report): void {
+  const has = (rebuilds: Snapshot["rebuilds"], name: string) => rebuilds.some(({ replica }) => replica === name);
+  for (const { replica } of after) if (!has(before, replica)) report("rebuild-started", replica);
+  for (const { replica } of before) if (!has(after, replica)) report("rebuild-ended", replica);
 }

@@ -1,46 +1,40 @@
-/** One thing that is asked again and again, never twice at a time: what it last said, and how long ago. */
+/** Keeps the last result of a query that is repeated at an interval, and how old it is. */
 
+/** Runs `query` at most once per interval and never twice at a time. */
 export class CachedValue<T> {
+  /** The last result; undefined before the first. */
   value: T | undefined;
-  /** Why the last question was not answered; undefined when it was. */
-  problem: string | undefined;
-  private asking = false;
-  private askedAt = Number.NEGATIVE_INFINITY;
-  private answeredAt = Number.NEGATIVE_INFINITY;
+  private pending = false;
+  private startedAt = Number.NEGATIVE_INFINITY;
+  private succeededAt = Number.NEGATIVE_INFINITY;
 
-  /** @param everyMs pause between the beginnings of two questions, at least. */
+  /** @param intervalMs shortest time between the starts of two queries, in milliseconds. */
   constructor(
-    private readonly everyMs: number,
-    private readonly question: () => Promise<T>,
+    private readonly intervalMs: number,
+    private readonly query: () => Promise<T>,
   ) {}
 
-  /** Asks when it is time. Never rejects, and waits for nothing. @param nowMs of a clock that only rises. */
-  tick(nowMs: number): void {
-    if (this.asking || nowMs - this.askedAt < this.everyMs) return;
-    this.asking = true;
-    this.askedAt = nowMs;
-    void this.ask();
+  /** Starts the query when the interval is over. Does not wait for it, and never throws. @param nowMs `performance.now()`. */
+  refreshIfDue(nowMs: number): void {
+    if (this.pending || nowMs - this.startedAt < this.intervalMs) return;
+    this.pending = true;
+    this.startedAt = nowMs;
+    void this.refresh();
   }
 
-  /** Asks at the next tick, whenever the last question was. */
-  soon(): void {
-    this.askedAt = Number.NEGATIVE_INFINITY;
-  }
-
-  /** Milliseconds since it last answered; infinite when it never did. */
+  /** Milliseconds since the last success; infinite before the first. */
   ageMs(nowMs: number): number {
-    return nowMs - this.answeredAt;
+    return nowMs - this.succeededAt;
   }
 
-  private async ask(): Promise<void> {
+  private async refresh(): Promise<void> {
     try {
-      this.value = await this.question();
-      this.answeredAt = performance.now();
-      this.problem = undefined;
-    } catch (error) {
-      this.problem = error instanceof Error ? error.message : String(error);
+      this.value = await this.query();
+      this.succeededAt = performance.now();
+    } catch {
+      // A value that is not refreshed ages, and the page shows it as unknown.
     } finally {
-      this.asking = false;
+      this.pending = false;
     }
   }
 }

@@ -1,4 +1,4 @@
-/** The stream of events over real HTTP: it goes on where a client was cut off, and no client can fill it. */
+/** The event stream over real HTTP: reconnecting clients get what they missed, and slow clients are dropped. */
 import { afterEach, expect, test } from "bun:test";
 import { createLogger } from "../../../observability/logger.ts";
 import { createMetrics } from "../../../observability/metrics.ts";
@@ -6,31 +6,31 @@ import { type HttpServer, serveHttp } from "../../../platform/http/server.ts";
 import { serviceApp } from "../../../platform/http/service-app.ts";
 import { readSettings } from "../../../platform/settings/settings.ts";
 import { eventually } from "../../../tests/harness/eventually.ts";
-import { addStream } from "../http/events.ts";
-import { Hub } from "./event-hub.ts";
+import { addEvents } from "../http/events.ts";
+import { EventHub } from "./event-hub.ts";
 
 let http: HttpServer | undefined;
-let hub: Hub | undefined;
-let told: string[] = [];
+let hub: EventHub | undefined;
+let calls: string[] = [];
 
 afterEach(async () => {
   hub?.close();
   await http?.stop();
 });
 
-function serve(bounds = { mostClients: 3, mostUnread: 65_536, heartbeatMs: 50 }): string {
-  told = [];
-  hub = new Hub(
+function serve(limits = { maxClients: 3, maxUnreadBytes: 65_536, heartbeatMs: 50 }): string {
+  calls = [];
+  hub = new EventHub(
     () => ({ welcome: true }),
-    { arrived: () => told.push("arrived"), left: () => told.push("left") },
-    bounds,
+    { onFirstConnected: () => calls.push("first"), onLastDisconnected: () => calls.push("last") },
+    limits,
   );
   const app = serviceApp({
     checks: [],
     metrics: createMetrics("test", "1"),
     logger: createLogger("test", "1", "silent"),
   });
-  addStream(app, hub);
+  addEvents(app, hub);
   http = serveHttp(app, readSettings({ PORT: "0" }));
   return `${http.url}/api/events`;
 }
@@ -41,7 +41,7 @@ interface Message {
   readonly data: unknown;
 }
 
-/** Reads a stream as a browser does. */
+/** Reads the stream as a browser does. */
 class Client implements AsyncDisposable {
   readonly messages: Message[] = [];
   heartbeats = 0;
@@ -74,15 +74,15 @@ class Client implements AsyncDisposable {
         text += chunk;
         const blocks = text.split("\n\n");
         text = blocks.pop()!;
-        for (const block of blocks) this.take(block);
+        for (const block of blocks) this.receive(block);
       }
     } catch {
-      // Aborted.
+      // The test has aborted the request.
     }
     this.ended = true;
   }
 
-  private take(block: string): void {
+  private receive(block: string): void {
     if (block.startsWith(":")) this.heartbeats++;
     const field = (name: string) => new RegExp(`^${name}: (.*)$`, "m").exec(block)?.[1];
     const data = field("data");
@@ -91,70 +91,70 @@ class Client implements AsyncDisposable {
   }
 }
 
-const soon = (what: string, check: () => unknown) => eventually(check, { timeoutMs: 5_000, what, everyMs: 5 });
+const wait = (what: string, check: () => unknown) => eventually(check, { timeoutMs: 5_000, what, everyMs: 5 });
 
-test("a client is greeted, told everything from then on, and kept alive by heartbeats", async () => {
+test("a client gets hello, then all events, and heartbeats while there are none", async () => {
   const url = serve();
   await using client = new Client();
   const response = await client.open(url);
   expect(response.headers.get("content-type")).toStartWith("text/event-stream");
-  await soon("the greeting", () => client.messages.length === 1);
+  await wait("hello", () => client.messages.length === 1);
   hub!.publish("hops", { n: 1 });
-  hub!.show("snapshot", { n: 2 });
-  await soon("both", () => client.messages.length === 3);
+  hub!.broadcast("snapshot", { n: 2 });
+  await wait("both events", () => client.messages.length === 3);
   expect(client.messages.map(({ event, data }) => [event, data])).toEqual([
     ["hello", { welcome: true }],
     ["hops", { n: 1 }],
     ["snapshot", { n: 2 }],
   ]);
-  // A snapshot is nothing to go on from.
+  // A client cannot resume from a broadcast: it has no id.
   expect(client.messages[2]!.id).toBeUndefined();
-  await soon("heartbeats", () => client.heartbeats > 1);
+  await wait("heartbeats", () => client.heartbeats > 1);
 });
 
-test("a client that was cut off gets what it missed and no more; one whose place is gone begins anew", async () => {
+test("a reconnecting client gets exactly what it missed, or hello when that is no longer kept", async () => {
   const url = serve();
   await using first = new Client();
   await first.open(url);
-  await soon("the greeting", () => first.messages.length === 1);
-  hub!.publish("happening", 1);
-  await soon("the first", () => first.messages.length === 2);
+  await wait("hello", () => first.messages.length === 1);
+  hub!.publish("activity", 1);
+  await wait("the first event", () => first.messages.length === 2);
   const { lastId } = first;
   await first[Symbol.asyncDispose]();
-  for (const n of [2, 3]) hub!.publish("happening", n);
+  for (const n of [2, 3]) hub!.publish("activity", n);
 
-  await using again = new Client();
-  await again.open(url, lastId);
-  await soon("what was missed", () => again.messages.length === 2);
-  expect(again.messages.map(({ data }) => data)).toEqual([2, 3]);
+  await using reconnected = new Client();
+  await reconnected.open(url, lastId);
+  await wait("the missed events", () => reconnected.messages.length === 2);
+  expect(reconnected.messages.map(({ data }) => data)).toEqual([2, 3]);
 
-  for (let n = 4; n <= 600; n++) hub!.publish("happening", n);
-  await using late = new Client();
-  await late.open(url, lastId);
-  await using stranger = new Client();
-  await stranger.open(url, "another-3");
-  await soon("greetings", () => late.messages.length > 0 && stranger.messages.length > 0);
-  expect([late.events()[0], stranger.events()[0]]).toEqual(["hello", "hello"]);
+  for (let n = 4; n <= 600; n++) hub!.publish("activity", n);
+  await using tooLate = new Client();
+  await tooLate.open(url, lastId);
+  await using unknown = new Client();
+  await unknown.open(url, "another-3");
+  await wait("hello for both", () => tooLate.messages.length > 0 && unknown.messages.length > 0);
+  expect([tooLate.events()[0], unknown.events()[0]]).toEqual(["hello", "hello"]);
 });
 
-test("there are no more clients than may be; each that goes makes room", async () => {
+test("clients beyond the limit are rejected until another client disconnects", async () => {
   const url = serve();
   await using one = new Client();
   await using two = new Client();
   await using three = new Client();
   await using four = new Client();
   for (const client of [one, two, three]) expect((await client.open(url)).status).toBe(200);
-  const refused = await four.open(url);
-  expect(refused.status).toBe(503);
-  expect(refused.headers.get("retry-after")).toBe("5");
+  const rejected = await four.open(url);
+  expect(rejected.status).toBe(503);
+  expect(rejected.headers.get("retry-after")).toBe("5");
   await one[Symbol.asyncDispose]();
-  await soon("room", async () => (await four.open(url)).status === 200);
+  await wait("a free place", async () => (await four.open(url)).status === 200);
 });
 
-test("one that reads nothing is dropped, and the others hear everything", async () => {
+test("a client that reads nothing is dropped, and the others get all events", async () => {
   const url = new URL(serve());
-  await using good = new Client();
-  await good.open(url.href);
+  await using fast = new Client();
+  await fast.open(url.href);
   const request = `GET ${url.pathname} HTTP/1.1\r\nHost: ${url.host}\r\n\r\n`;
   const slow = await Bun.connect({
     hostname: url.hostname,
@@ -167,28 +167,28 @@ test("one that reads nothing is dropped, and the others hear everything", async 
       data() {},
     },
   });
-  await soon("both", () => hub!.clientCount === 2);
+  await wait("both clients", () => hub!.clientCount === 2);
   const text = "x".repeat(20_000);
   let sent = 0;
-  await soon("the slow one to be dropped", () => {
-    if (hub!.clientCount === 2) hub!.publish("happening", { n: ++sent, text });
+  await wait("the slow client to be dropped", () => {
+    if (hub!.clientCount === 2) hub!.publish("activity", { n: ++sent, text });
     return hub!.clientCount === 1;
   });
-  await soon("all of it", () => good.messages.length === sent + 1);
-  expect(good.ended).toBe(false);
+  await wait("all events", () => fast.messages.length === sent + 1);
+  expect(fast.ended).toBe(false);
   slow.end();
 }, 20_000);
 
-test("who shows things is told when the first comes and when the last goes", async () => {
+test("the callbacks run when the first client connects and when the last disconnects", async () => {
   const url = serve();
   await using one = new Client();
   await using two = new Client();
   await one.open(url);
   await two.open(url);
-  await soon("both", () => hub!.clientCount === 2);
-  expect(told).toEqual(["arrived"]);
+  await wait("both clients", () => hub!.clientCount === 2);
+  expect(calls).toEqual(["first"]);
   await one[Symbol.asyncDispose]();
   await two[Symbol.asyncDispose]();
-  await soon("the last to go", () => told.length === 2);
-  expect(told).toEqual(["arrived", "left"]);
+  await wait("the last to disconnect", () => calls.length === 2);
+  expect(calls).toEqual(["first", "last"]);
 });

@@ -1,95 +1,103 @@
 /**
- * One stream of server-sent events for all who look (WHATWG HTML, section 9.2).
- *
- * Events that tell what happened are numbered and kept in a ring: a client that brings the number of the last one it saw
- * (`Last-Event-ID`) gets what it missed, or begins anew with `hello` when that is no longer kept. Snapshots are not numbered: only
- * the newest counts. Clients are few and each one's backlog is bounded (P14): one that does not read is dropped, and comes back.
+ * Sends server-sent events (WHATWG HTML, section 9.2) to all open pages. The number of clients and the backlog of each are
+ * bounded (P14): a client that does not read is dropped, and its browser reconnects.
  */
-import { Ring } from "./replay-buffer.ts";
+import { ReplayBuffer } from "./replay-buffer.ts";
 
-const MOST_KEPT = 500;
-const MOST_CLIENTS = 32;
-/** Some seconds of snapshots. */
-const MOST_UNREAD = 262_144;
-const HEARTBEAT_MS = 5_000;
-/** How long a browser waits before it asks again. */
-const RETRY_MS = 1_000;
+/** Events that a reconnecting client can get again. */
+const MAX_EVENTS = 500;
+/** Delay before a browser reconnects. */
+const RECONNECT_MS = 1_000;
 
 type Controller = ReadableStreamDefaultController<Uint8Array>;
 const encoder = new TextEncoder();
 
-/** Told when the first client has come, and when the last one has gone. */
-export interface Audience {
-  arrived(): void;
-  left(): void;
+/** Callbacks of the hub: the work for pages runs only while one is connected. */
+export interface HubEvents {
+  /** Called when a client connects and none was connected. */
+  onFirstConnected(): void;
+  /** Called when the last client has disconnected. */
+  onLastDisconnected(): void;
 }
 
-export interface HubBounds {
-  readonly mostClients: number;
-  /** What a client may leave unread beside the connection's own buffers, in bytes. */
-  readonly mostUnread: number;
+/** Limits of the hub. */
+export interface HubLimits {
+  readonly maxClients: number;
+  /** Bytes that a client may leave unread, besides the buffers of its connection; a client with more is dropped. */
+  readonly maxUnreadBytes: number;
+  /** Interval between two heartbeats, in milliseconds. */
   readonly heartbeatMs: number;
 }
 
-const BOUNDS: HubBounds = { mostClients: MOST_CLIENTS, mostUnread: MOST_UNREAD, heartbeatMs: HEARTBEAT_MS };
+/** 262,144 bytes hold some seconds of snapshots. */
+const DEFAULT_LIMITS: HubLimits = { maxClients: 32, maxUnreadBytes: 262_144, heartbeatMs: 5_000 };
 
-export class Hub {
-  /** Of this process: numbers of another one mean nothing here. */
+/** One stream of events for all clients. */
+export class EventHub {
+  /** Part of each event id: the numbers of another process are not valid here. */
   private readonly epoch = crypto.randomUUID().slice(0, 8);
-  private readonly ring = new Ring(MOST_KEPT);
+  private readonly events = new ReplayBuffer(MAX_EVENTS);
   private readonly clients = new Set<Controller>();
   private heartbeat: Timer | undefined;
   private closed = false;
 
-  /** @param hello what a client that begins anew must know. */
+  /** @param initialState returns the data of the `hello` event, from which a client starts. */
   constructor(
-    private readonly hello: () => unknown,
-    private readonly audience: Audience,
-    private readonly bounds: HubBounds = BOUNDS,
+    private readonly initialState: () => unknown,
+    private readonly callbacks: HubEvents,
+    private readonly limits: HubLimits = DEFAULT_LIMITS,
   ) {}
 
+  /** Number of connected clients. */
   get clientCount(): number {
     return this.clients.size;
   }
 
-  /** Tells all something that happened, and remembers it for those who are away for a moment. */
+  /** Sends an event with a number, and keeps it for clients that reconnect. */
   publish(event: string, data: unknown): void {
-    const { number } = this.ring.push(event, data);
+    const { number } = this.events.push(event, data);
     this.send(`id: ${this.epoch}-${number}\n${frame(event, data)}`);
   }
 
-  /** Tells all how things are now; nobody needs to know it later. */
-  show(event: string, data: unknown): void {
+  /** Sends an event without a number. It is not kept: for data of which only the newest counts. */
+  broadcast(event: string, data: unknown): void {
     this.send(frame(event, data));
   }
 
-  /** @returns undefined when there are too many clients. */
+  /**
+   * Adds a client.
+   *
+   * @param lastEventId the header `Last-Event-ID`. The client gets the events after it, or `hello` when one of them is no
+   * longer kept.
+   * @returns undefined when the limit of clients is reached, or the hub is closed.
+   */
   connect(lastEventId: string | undefined): ReadableStream<Uint8Array> | undefined {
-    if (this.closed || this.clients.size >= this.bounds.mostClients) return undefined;
-    let own: Controller;
+    if (this.closed || this.clients.size >= this.limits.maxClients) return undefined;
+    let client: Controller;
     return new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
-          own = controller;
-          controller.enqueue(encoder.encode(`retry: ${RETRY_MS}\n\n${this.greeting(lastEventId)}`));
+          client = controller;
+          controller.enqueue(encoder.encode(`retry: ${RECONNECT_MS}\n\n${this.firstFrames(lastEventId)}`));
           this.add(controller);
         },
-        cancel: () => this.remove(own),
+        cancel: () => this.remove(client),
       },
-      new ByteLengthQueuingStrategy({ highWaterMark: this.bounds.mostUnread }),
+      new ByteLengthQueuingStrategy({ highWaterMark: this.limits.maxUnreadBytes }),
     );
   }
 
+  /** Disconnects all clients and accepts no more. */
   close(): void {
     this.closed = true;
     for (const client of this.clients) this.drop(client);
   }
 
-  private greeting(lastEventId: string | undefined): string {
+  private firstFrames(lastEventId: string | undefined): string {
     const [epoch, number] = lastEventId?.split("-") ?? [];
-    const missed = epoch === this.epoch ? this.ring.after(Number(number)) : undefined;
-    if (!missed) return `id: ${this.epoch}-${this.ring.newest}\n${frame("hello", this.hello())}`;
-    return missed.map((one) => `id: ${this.epoch}-${one.number}\n${frame(one.event, one.data)}`).join("");
+    const missed = epoch === this.epoch ? this.events.after(Number(number)) : undefined;
+    if (!missed) return `id: ${this.epoch}-${this.events.newest}\n${frame("hello", this.initialState())}`;
+    return missed.map(({ number, event, data }) => `id: ${this.epoch}-${number}\n${frame(event, data)}`).join("");
   }
 
   private send(text: string): void {
@@ -103,8 +111,8 @@ export class Hub {
   private add(client: Controller): void {
     this.clients.add(client);
     if (this.clients.size > 1) return;
-    this.heartbeat = setInterval(() => this.send(": still here\n\n"), this.bounds.heartbeatMs);
-    this.audience.arrived();
+    this.heartbeat = setInterval(() => this.send(": heartbeat\n\n"), this.limits.heartbeatMs);
+    this.callbacks.onFirstConnected();
   }
 
   private drop(client: Controller): void {
@@ -112,14 +120,14 @@ export class Hub {
     try {
       client.close();
     } catch {
-      // It is gone already.
+      // The client has closed the stream already.
     }
   }
 
   private remove(client: Controller): void {
     if (!this.clients.delete(client) || this.clients.size > 0) return;
     clearInterval(this.heartbeat);
-    this.audience.left();
+    this.callbacks.onLastDisconnected();
   }
 }
 

@@ -1,90 +1,94 @@
-/** All that the page is told by itself, and what those who come later must know of it. Works while somebody looks. */
+/** Connects the live parts to the event hub: snapshots, activity, jobs and traced writes. Samples only while a page is open. */
 import type { Logger } from "../../../observability/logger.ts";
 import type { Connections } from "../../../operations/connect.ts";
-import { type Job, Jobs } from "../actions/jobs.ts";
+import { JobRunner } from "../actions/jobs.ts";
 import type { Hop, TracedWrite } from "../trace/hops.ts";
-import { WriteTrace } from "../trace/write-tracer.ts";
+import { WriteTracer } from "../trace/write-tracer.ts";
 import type { Activity } from "./activity.ts";
-import { Hub } from "./event-hub.ts";
-import { SECONDS } from "./latency-histogram.ts";
-import { questionsOf } from "./probes.ts";
-import { Traffic } from "./receipt-metrics.ts";
+import { EventHub } from "./event-hub.ts";
+import { HISTORY_S } from "./latency-histogram.ts";
+import { createProbes } from "./probes.ts";
+import { ReceiptMetrics } from "./receipt-metrics.ts";
 import { Sampler } from "./sampler.ts";
 
-/** A reload of the page is not the end of looking. */
+/** Sampling continues for this long after the last page was closed, so that a reload finds a recent snapshot. */
 const LINGER_MS = 15_000;
-const MOST_HAPPENINGS = 50;
+const MAX_ACTIVITY = 50;
 
-export class Live {
-  readonly hub: Hub;
-  readonly follow: WriteTrace;
-  readonly jobs: Jobs;
-  private readonly traffic: Traffic;
+/** Everything that the page gets without asking, and what a page that connects later must know of it. */
+export class LiveFeed {
+  readonly hub: EventHub;
+  readonly tracer: WriteTracer;
+  readonly jobs: JobRunner;
+  private readonly receipts: ReceiptMetrics;
   private readonly sampler: Sampler;
-  private readonly happened: Activity[] = [];
-  private lingering: Timer | undefined;
+  private readonly activity: Activity[] = [];
+  private lingerTimer: Timer | undefined;
 
   constructor(connections: Connections, logger: Logger) {
     const log = () => connections.log();
-    this.hub = new Hub(() => this.hello(), { arrived: () => this.arrived(), left: () => this.left() });
-    this.follow = new WriteTrace({ log, logger, onHops: (write, hops) => this.moved(write, hops) });
-    this.jobs = new Jobs((job) => this.hub.publish("job", job));
-    this.traffic = new Traffic(log, logger, (receipt) => this.follow.heard(receipt));
+    this.hub = new EventHub(() => this.initialState(), {
+      onFirstConnected: () => this.startSampling(),
+      onLastDisconnected: () => this.stopSamplingLater(),
+    });
+    this.tracer = new WriteTracer({ log, logger, onHops: (write, hops) => this.publishHops(write, hops) });
+    this.jobs = new JobRunner((job) => this.hub.publish("job", job));
+    this.receipts = new ReceiptMetrics(log, logger, (receipt) => this.tracer.onReceipt(receipt));
     this.sampler = new Sampler({
-      questions: questionsOf(connections),
-      traffic: this.traffic,
-      onSnapshot: (snapshot) => this.hub.show("snapshot", snapshot),
-      onHappening: (happening) => this.happen(happening),
+      probes: createProbes(connections),
+      receipts: this.receipts,
+      onSnapshot: (snapshot) => this.hub.broadcast("snapshot", snapshot),
+      onActivity: (activity) => this.publishActivity(activity),
     });
   }
 
-  /** Tells all that somebody did something on the page. */
-  readonly onAction = (act: string, name: string | null, count?: number): void =>
-    this.happen({ kind: "did", atMs: Date.now(), name, count: count ?? null, act });
+  /** Reports an action of a user to all pages. */
+  readonly onAction = (action: string, name: string | null, count?: number): void =>
+    this.publishActivity({ kind: "action", atMs: Date.now(), name, count: count ?? null, action });
 
+  /** Disconnects all pages and stops all work. */
   async close(): Promise<void> {
-    clearTimeout(this.lingering);
     this.hub.close();
-    clearTimeout(this.lingering);
+    clearTimeout(this.lingerTimer);
     this.jobs.close();
-    this.follow.close();
+    this.tracer.close();
     this.sampler.stop();
-    await this.traffic.stop();
+    await this.receipts.stop();
   }
 
-  private hello() {
+  private initialState() {
     const nowMs = Date.now();
     const snapshot = this.sampler.latest;
     return {
-      // What was seen before everybody left is not how things are.
+      // A snapshot from before the last page was closed may be outdated.
       snapshot: snapshot && nowMs - snapshot.atMs < LINGER_MS ? snapshot : null,
-      history: this.traffic.all.series(SECONDS - 1, nowMs),
-      writes: this.follow.recent(),
-      happenings: this.happened,
-      jobs: this.jobs.recent() satisfies readonly Job[],
+      history: this.receipts.allReplicas.series(HISTORY_S - 1, nowMs),
+      writes: this.tracer.recent(),
+      activity: this.activity,
+      jobs: this.jobs.recent(),
     };
   }
 
-  private arrived(): void {
-    clearTimeout(this.lingering);
-    this.traffic.start();
+  private startSampling(): void {
+    clearTimeout(this.lingerTimer);
+    this.receipts.start();
     this.sampler.start();
   }
 
-  private left(): void {
-    this.lingering = setTimeout(() => {
+  private stopSamplingLater(): void {
+    this.lingerTimer = setTimeout(() => {
       this.sampler.stop();
-      void this.traffic.stop();
+      void this.receipts.stop();
     }, LINGER_MS);
   }
 
-  private moved({ hops: _, ...write }: TracedWrite, hops: readonly Hop[]): void {
+  private publishHops({ hops: _, ...write }: TracedWrite, hops: readonly Hop[]): void {
     this.hub.publish("hops", { write, hops });
   }
 
-  private happen(happening: Activity): void {
-    this.happened.push(happening);
-    if (this.happened.length > MOST_HAPPENINGS) this.happened.shift();
-    this.hub.publish("happening", happening);
+  private publishActivity(activity: Activity): void {
+    this.activity.push(activity);
+    if (this.activity.length > MAX_ACTIVITY) this.activity.shift();
+    this.hub.publish("activity", activity);
   }
 }

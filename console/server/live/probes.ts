@@ -1,4 +1,4 @@
-/** What the sampler asks, with the functions of the verbs: each is one thing, asked at its own pace. */
+/** The queries behind a snapshot. Each runs at its own interval and does not wait for another. */
 import type { Control } from "../../../contracts/control.ts";
 import { entities, replicaNames } from "../../../contracts/entities/index.ts";
 import { deadLetterTopic, topicsOf, versionsTopic } from "../../../contracts/topics.ts";
@@ -9,49 +9,53 @@ import { readServiceHealth } from "../../../operations/status/service-health.ts"
 import { countOpenDeadLetters, readOutbox } from "../../../operations/status/status.ts";
 import { readLastVerifications } from "../../../operations/verify/results.ts";
 import { CachedValue } from "./cached-value.ts";
-import type { RebuildNow } from "./snapshot.ts";
+import type { RebuildProgress } from "./snapshot.ts";
 
-const OFTEN_MS = 1_000;
-const SOMETIMES_MS = 2_000;
-const SELDOM_MS = 3_000;
-/** Letters are counted anew when their topic has grown, and while some are open all the same: what supersedes one is not in the topic. */
+/**
+ * Interval between two counts of the dead letters while some are open. A newer version can supersede a dead letter without
+ * a record in its topic, so an unchanged topic is not enough.
+ */
 const RECOUNT_MS = 2_000;
+/** After a count that took `n` milliseconds, the next starts at the earliest after `10 n`. */
+const RECOUNT_PAUSE_FACTOR = 10;
 
-/** The parts of a snapshot, none of them waiting for another. */
-export function questionsOf(connections: Connections) {
-  const letters = new LetterCount(connections);
+/** Creates the probes. None runs until its `refreshIfDue` is called. */
+export function createProbes(connections: Connections) {
+  const deadLetters = new DeadLetterCounter(connections);
   return {
-    outbox: new CachedValue(OFTEN_MS, () => readOutbox(connections)),
-    follows: new CachedValue(OFTEN_MS, async () =>
+    outbox: new CachedValue(1_000, () => readOutbox(connections)),
+    consumers: new CachedValue(1_000, async () =>
       readConsumerLags(await connections.log(), new Map<string, Control>()),
     ),
-    topics: new CachedValue(OFTEN_MS, () => topicEnds(connections)),
-    paused: new CachedValue(SOMETIMES_MS, async () => readControls(await connections.log())),
-    services: new CachedValue(SOMETIMES_MS, () => Promise.all(connections.addresses.services.map(readServiceHealth))),
-    deadLetters: new CachedValue(OFTEN_MS, () => letters.count()),
-    verifications: new CachedValue(SELDOM_MS, () => readLastVerifications(connections.source())),
-    rebuilds: new CachedValue(OFTEN_MS, () => rebuildsUnderWay(connections)),
+    topics: new CachedValue(1_000, () => topicEnds(connections)),
+    paused: new CachedValue(2_000, async () => readControls(await connections.log())),
+    services: new CachedValue(2_000, () => Promise.all(connections.addresses.services.map(readServiceHealth))),
+    deadLetters: new CachedValue(1_000, () => deadLetters.count()),
+    verifications: new CachedValue(3_000, () => readLastVerifications(connections.source())),
+    rebuilds: new CachedValue(1_000, () => rebuildsInProgress(connections)),
   };
 }
 
-export type Questions = ReturnType<typeof questionsOf>;
+/** The result of {@link createProbes}. */
+export type Probes = ReturnType<typeof createProbes>;
 
-/** How many records each topic was ever given. */
+/** End offset of each topic, summed over its partitions: all records ever written to it. */
 async function topicEnds(connections: Connections): Promise<Map<string, number>> {
   const log = await connections.log();
   const names = entities.flatMap((entity) =>
     topicsOf(entity).flatMap(({ name }) => (name === versionsTopic(entity).name ? [] : [name])),
   );
   const ends = names.map(async (name) => {
-    const bounds = await log.offsets(name);
-    return [name, [...bounds.values()].reduce((sum, { next }) => sum + next, 0)] as const;
+    const offsets = await log.offsets(name);
+    return [name, [...offsets.values()].reduce((sum, { next }) => sum + next, 0)] as const;
   });
   return new Map(await Promise.all(ends));
 }
 
-/** Counting reads all letters there are: done when there may be others than at the last time, and never most of the time. */
-class LetterCount {
-  private ends = -1;
+/** Counts the open dead letters. A count reads all of them, so it runs only when the number may have changed. */
+class DeadLetterCounter {
+  /** Sum of all offsets of the topics at the last count: it changes with each new and each expired record. */
+  private offsetSum = -1;
   private open = 0;
   private notBefore = 0;
   private countedAt = Number.NEGATIVE_INFINITY;
@@ -60,34 +64,36 @@ class LetterCount {
 
   async count(): Promise<number> {
     const log = await this.connections.log();
-    const bounds = await Promise.all(entities.map((entity) => log.offsets(deadLetterTopic(entity).name)));
-    const ends = bounds.flatMap((of) => [...of.values()]).reduce((sum, { first, next }) => sum + first + next, 0);
+    const topics = await Promise.all(entities.map((entity) => log.offsets(deadLetterTopic(entity).name)));
+    const partitions = topics.flatMap((offsets) => [...offsets.values()]);
+    const offsetSum = partitions.reduce((sum, { first, next }) => sum + first + next, 0);
     const now = performance.now();
-    const isDue = ends !== this.ends || (this.open > 0 && now - this.countedAt > RECOUNT_MS);
+    const isDue = offsetSum !== this.offsetSum || (this.open > 0 && now - this.countedAt > RECOUNT_MS);
     if (!isDue || now < this.notBefore) return this.open;
     this.open = await countOpenDeadLetters(this.connections, log);
-    this.ends = ends;
+    this.offsetSum = offsetSum;
     this.countedAt = performance.now();
-    this.notBefore = this.countedAt + (this.countedAt - now) * 10;
+    this.notBefore = this.countedAt + (this.countedAt - now) * RECOUNT_PAUSE_FACTOR;
     return this.open;
   }
 }
 
-/** Rebuilds leave what they have done in the replica's database, whoever carries them out. */
-async function rebuildsUnderWay(connections: Connections): Promise<RebuildNow[]> {
-  const known = replicaNames.filter((name) => connections.addresses.replicas.has(name));
-  const found = await Promise.all(known.map((name) => rebuildOf(connections, name).catch(() => [])));
+/** A rebuild keeps its progress in the replica's database, so a rebuild of any process is found. */
+async function rebuildsInProgress(connections: Connections): Promise<RebuildProgress[]> {
+  const configured = replicaNames.filter((name) => connections.addresses.replicas.has(name));
+  const found = await Promise.all(configured.map((name) => rebuildOf(connections, name).catch(() => [])));
   return found.flat();
 }
 
-async function rebuildOf(connections: Connections, replica: string): Promise<RebuildNow[]> {
+async function rebuildOf(connections: Connections, replica: string): Promise<RebuildProgress[]> {
   const sql = connections.replica(replica);
-  const [there] = await sql<{ any: boolean }[]>`select to_regclass('lockstep_next.positions') is not null as any`;
-  if (!there?.any) return [];
-  const rows = await sql<{ topic: string; next: string }[]>`
+  const [row] = await sql<{ exists: boolean }[]>`
+    select to_regclass('lockstep_next.positions') is not null as exists`;
+  if (!row?.exists) return [];
+  const positions = await sql<{ topic: string; next: string }[]>`
     select topic, sum(next_offset) as next from lockstep_next.positions group by topic`;
   const ends = await topicEnds(connections);
-  const done = rows.reduce((sum, { next }) => sum + Number(next), 0);
-  const total = rows.reduce((sum, { topic }) => sum + (ends.get(topic) ?? 0), 0);
+  const done = positions.reduce((sum, { next }) => sum + Number(next), 0);
+  const total = positions.reduce((sum, { topic }) => sum + (ends.get(topic) ?? 0), 0);
   return [{ replica, done, total: Math.max(done, total) }];
 }

@@ -1,34 +1,38 @@
-/** The last events of a stream, so that a client that was cut off goes on where it was. Pure but for its own memory. */
+/** Keeps the last events of a stream, so that a client that reconnects gets the events it missed. In memory only. */
 
-export interface Sent {
-  /** From 1, without gaps. */
+/** An event as it was sent. */
+export interface SentEvent {
+  /** Counts from 1 without gaps. */
   readonly number: number;
   readonly event: string;
   readonly data: unknown;
 }
 
-export class Ring {
-  private readonly kept: Sent[] = [];
-  private last = 0;
+/** Ring buffer of numbered events. */
+export class ReplayBuffer {
+  private readonly events: SentEvent[] = [];
+  private lastNumber = 0;
 
-  /** @param max events that are kept; older ones go first. */
-  constructor(private readonly max: number) {}
+  /** @param maxEvents events that are kept; the oldest are discarded first. */
+  constructor(private readonly maxEvents: number) {}
 
-  /** Number of the newest event; 0 when there was none. */
+  /** Number of the newest event; 0 before the first. */
   get newest(): number {
-    return this.last;
+    return this.lastNumber;
   }
 
-  push(event: string, data: unknown): Sent {
-    const sent = { number: ++this.last, event, data };
-    this.kept.push(sent);
-    if (this.kept.length > this.max) this.kept.shift();
+  /** Adds an event and gives it the next number. */
+  push(event: string, data: unknown): SentEvent {
+    const sent = { number: ++this.lastNumber, event, data };
+    this.events.push(sent);
+    if (this.events.length > this.maxEvents) this.events.shift();
     return sent;
   }
 
-  /** What came after event `number`; undefined when some of it is no longer kept, or it never was. */
-  after(number: number): readonly Sent[] | undefined {
-    if (!Number.isInteger(number) || number > this.last || number < this.last - this.kept.length) return undefined;
-    return this.kept.slice(this.kept.length - (this.last - number));
+  /** The events after `number`; undefined when one of them was discarded, or `number` was never used. */
+  after(number: number): readonly SentEvent[] | undefined {
+    const oldest = this.lastNumber - this.events.length;
+    if (!Number.isInteger(number) || number > this.lastNumber || number < oldest) return undefined;
+    return this.events.slice(this.events.length - (this.lastNumber - number));
   }
 }

@@ -1,117 +1,126 @@
-/** Looks at everything once a second, for all who look at the page together, and not at all when nobody does. */
+/** Takes one snapshot per second for all open pages, and none while no page is open. */
 import { replicaNames } from "../../../contracts/entities/index.ts";
-import { type Activity, activityBetween } from "./activity.ts";
+import { type Activity, detectActivity } from "./activity.ts";
 import type { CachedValue } from "./cached-value.ts";
-import { Rates } from "./counter-rates.ts";
-import type { Questions } from "./probes.ts";
-import { type Traffic, WINDOW_S } from "./receipt-metrics.ts";
-import type { FollowsNow, ReplicaNow, Snapshot } from "./snapshot.ts";
+import { CounterRates } from "./counter-rates.ts";
+import type { Probes } from "./probes.ts";
+import { type ReceiptMetrics, WINDOW_S } from "./receipt-metrics.ts";
+import type { ReplicaState, Snapshot } from "./snapshot.ts";
 
-const EVERY_MS = 1_000;
-/** What was answered longer ago is no longer shown as true. */
-const OLD_MS = 6_000;
-const SETTLING_LOOKS = 4;
+const INTERVAL_MS = 1_000;
+/** A result that is older is shown as unknown. */
+const MAX_AGE_MS = 6_000;
+/** Older results are not new samples for a rate. */
+const MAX_RATE_AGE_MS = INTERVAL_MS * 1.5;
+/** The first snapshots report no activity: until each probe had time to run, a first result looks like a change. */
+const SETTLING_SNAPSHOTS = 4;
 
-export interface SamplerParts {
-  readonly questions: Questions;
-  readonly traffic: Traffic;
+/** Collaborators of the sampler, and who gets its results. */
+export interface SamplerDeps {
+  readonly probes: Probes;
+  readonly receipts: ReceiptMetrics;
   readonly onSnapshot: (snapshot: Snapshot) => void;
-  readonly onHappening: (happening: Activity) => void;
+  readonly onActivity: (activity: Activity) => void;
 }
 
+/** Combines the results of the probes into snapshots, and compares each with the one before. */
 export class Sampler {
-  /** The newest snapshot; undefined before the first one. */
+  /** The newest snapshot; undefined before the first. */
   latest: Snapshot | undefined;
-  private readonly written = new Rates();
-  private readonly read = new Rates();
+  private readonly produceRates = new CounterRates();
+  private readonly consumeRates = new CounterRates();
   private timer: Timer | undefined;
-  private looks = 0;
+  private snapshots = 0;
 
-  constructor(private readonly deps: SamplerParts) {}
+  constructor(private readonly deps: SamplerDeps) {}
 
+  /** Starts to take snapshots, the first at once. Does nothing when it is running. */
   start(): void {
     if (this.timer) return;
-    // What was seen an hour ago is no change that happened now.
+    // A difference to a snapshot of an earlier run did not happen now.
     this.latest = undefined;
-    this.looks = 0;
-    this.timer = setInterval(() => this.look(), EVERY_MS);
-    this.look();
+    this.snapshots = 0;
+    this.timer = setInterval(() => this.sample(), INTERVAL_MS);
+    this.sample();
   }
 
+  /** Stops taking snapshots. */
   stop(): void {
     clearInterval(this.timer);
     this.timer = undefined;
   }
 
-  private look(): void {
-    const { questions, onSnapshot, onHappening } = this.deps;
+  private sample(): void {
+    const { probes, onSnapshot, onActivity } = this.deps;
     const nowMs = performance.now();
-    for (const part of Object.values(questions)) part.tick(nowMs);
-    this.count(nowMs);
+    for (const probe of Object.values(probes)) probe.refreshIfDue(nowMs);
+    this.sampleRates(nowMs);
     const snapshot = this.snapshot(nowMs);
-    // Until everybody has had the time to answer, an answer is no news.
-    if (++this.looks > SETTLING_LOOKS && this.latest)
-      for (const happening of activityBetween(this.latest, snapshot)) onHappening(happening);
+    if (++this.snapshots > SETTLING_SNAPSHOTS && this.latest)
+      for (const activity of detectActivity(this.latest, snapshot)) onActivity(activity);
     this.latest = snapshot;
     onSnapshot(snapshot);
   }
 
-  private count(nowMs: number): void {
-    const { topics, follows } = this.deps.questions;
-    if (topics.ageMs(nowMs) < EVERY_MS * 1.5 && topics.value) this.written.look(topics.value, nowMs);
-    if (follows.ageMs(nowMs) < EVERY_MS * 1.5 && follows.value)
-      this.read.look(
-        new Map(follows.value.map((of) => [of.topic, of.partitions.reduce((sum, { position }) => sum + position, 0)])),
-        nowMs,
+  private sampleRates(nowMs: number): void {
+    const { topics, consumers } = this.deps.probes;
+    if (topics.ageMs(nowMs) < MAX_RATE_AGE_MS && topics.value) this.produceRates.addSample(topics.value, nowMs);
+    if (consumers.ageMs(nowMs) < MAX_RATE_AGE_MS && consumers.value) {
+      const positions = consumers.value.map(
+        ({ topic, partitions }) => [topic, partitions.reduce((sum, { position }) => sum + position, 0)] as const,
       );
+      this.consumeRates.addSample(new Map(positions), nowMs);
+    }
   }
 
   private snapshot(nowMs: number): Snapshot {
-    const { questions, traffic } = this.deps;
+    const { probes, receipts } = this.deps;
     const atMs = Date.now();
-    const fresh = <T>(part: CachedValue<T>): T | null => (part.ageMs(nowMs) < OLD_MS ? (part.value ?? null) : null);
-    const topics = fresh(questions.topics);
-    const services = fresh(questions.services);
+    const fresh = <T>(probe: CachedValue<T>): T | null =>
+      probe.ageMs(nowMs) < MAX_AGE_MS ? (probe.value ?? null) : null;
+    const services = fresh(probes.services);
+    const topics = fresh(probes.topics);
+    const topicStates = [...(topics ?? [])].map(
+      ([name, end]) => [name, { end, perSecond: this.produceRates.perSecond(name) }] as const,
+    );
+    const consumers = fresh(probes.consumers)?.map(({ name, topic, lag }) => {
+      return { name, topic, lag, perSecond: this.consumeRates.perSecond(topic) };
+    });
+    const replicas = replicaNames.map(
+      (name) => [name, { ...receipts.latencyOf(name, atMs), cache: cacheStateOf(services, name) }] as const,
+    );
     return {
       atMs,
       services,
-      outbox: fresh(questions.outbox),
-      topics:
-        topics &&
-        Object.fromEntries([...topics].map(([name, end]) => [name, { end, perSecond: this.written.of(name) }])),
-      follows: fresh(questions.follows)?.map((of) => this.following(of)) ?? null,
-      paused: pausedOf(fresh(questions.paused)),
-      latency: traffic.all.window(WINDOW_S, atMs),
-      lastSecond: traffic.all.series(1, atMs)[0]!,
-      replicas: Object.fromEntries(
-        replicaNames.map((name) => [name, { ...traffic.of(name, atMs), cache: cacheOf(services, name) }]),
-      ),
-      deadLetters: fresh(questions.deadLetters),
-      verifications: fresh(questions.verifications),
-      rebuilds: fresh(questions.rebuilds) ?? [],
+      outbox: fresh(probes.outbox),
+      topics: topics && Object.fromEntries(topicStates),
+      consumers: consumers ?? null,
+      paused: pausedOf(fresh(probes.paused)),
+      latency: receipts.allReplicas.window(WINDOW_S, atMs),
+      lastSecond: receipts.allReplicas.series(1, atMs)[0]!,
+      replicas: Object.fromEntries(replicas),
+      deadLetters: fresh(probes.deadLetters),
+      verifications: fresh(probes.verifications),
+      rebuilds: fresh(probes.rebuilds) ?? [],
     };
-  }
-
-  private following({ name, topic, lag }: { name: string; topic: string; lag: number }): FollowsNow {
-    return { name, topic, lag, perSecond: this.read.of(topic) };
   }
 }
 
 function pausedOf(
-  said: ReadonlyMap<string, { paused: boolean; at: string; reason?: string }> | null,
+  controls: ReadonlyMap<string, { paused: boolean; at: string; reason?: string }> | null,
 ): Snapshot["paused"] {
-  if (!said) return null;
-  const paused = [...said].filter(([, control]) => control.paused);
+  if (!controls) return null;
+  const paused = [...controls].filter(([, control]) => control.paused);
   return Object.fromEntries(
     paused.map(([key, { at, reason }]) => [key.replace(/^replica\//, ""), { at, reason: reason ?? null }]),
   );
 }
 
-/** As the replica's instances tell by their checks; the first that says something. */
-function cacheOf(services: Snapshot["services"], replica: string): ReplicaNow["cache"] {
+/** From the note of the readiness check `cache` (replicas/health.ts) of the first instance that has one. */
+function cacheStateOf(services: Snapshot["services"], replica: string): ReplicaState["cache"] {
   const note = services?.find(({ name, notes }) => name === replica && notes?.cache)?.notes?.cache;
   if (note === undefined) return null;
   if (note === "on") return "on";
-  if (note.startsWith("Redis is away")) return "away";
-  return note.startsWith("not configured") ? "none" : "off";
+  if (note.startsWith("Redis is ")) return "unavailable";
+  return note.startsWith("not configured") ? "not-configured" : "off";
 }

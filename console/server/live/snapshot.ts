@@ -1,53 +1,63 @@
-/** How everything is at one moment, as the page shows it. */
+/** The state of all parts at one moment, as the page shows it. */
 
 import type { ServiceHealth } from "../../../operations/status/service-health.ts";
 import type { LastVerification } from "../../../operations/verify/results.ts";
 import type { Quantiles } from "./latency-histogram.ts";
-import type { ReplicaTraffic } from "./receipt-metrics.ts";
+import type { ReplicaLatency } from "./receipt-metrics.ts";
 
-export interface TopicNow {
-  /** Records that were ever written to it. */
+/** Size and growth of a topic. */
+export interface TopicState {
+  /** Sum of its partitions' end offsets: all records ever written to it. */
   readonly end: number;
+  /** Records written per second; null until two samples exist. */
   readonly perSecond: number | null;
 }
 
 /** One consumer of one topic. */
-export interface FollowsNow {
+export interface ConsumerState {
   /** `stream`, or the replica's name. */
   readonly name: string;
   readonly topic: string;
+  /** Records between its committed offsets and the ends of the partitions. */
   readonly lag: number;
+  /** Records consumed per second; null until two samples exist. */
   readonly perSecond: number | null;
 }
 
-export interface ReplicaNow extends ReplicaTraffic {
-  /** What its process says of its cache; null when it does not say. */
-  readonly cache: "on" | "off" | "away" | "none" | null;
+/** Latency, rate and cache of a replica. */
+export interface ReplicaState extends ReplicaLatency {
+  /** From the replica's readiness report; null when it reports nothing. `off`: Redis is available but not in use. */
+  readonly cache: "on" | "off" | "unavailable" | "not-configured" | null;
 }
 
-export interface RebuildNow {
+/** A rebuild in progress, started by any process. */
+export interface RebuildProgress {
   readonly replica: string;
-  /** Records that are in the new tables, and how many the log has. */
+  /** Records applied to the new tables. */
   readonly done: number;
+  /** Records in the log, at least `done`. */
   readonly total: number;
 }
 
-/** Null: it does not answer, or has not answered yet. */
+/** State of all parts. A null member is unknown: its query has not succeeded in the last six seconds. */
 export interface Snapshot {
   /** Milliseconds since 1970. */
   readonly atMs: number;
   readonly services: readonly ServiceHealth[] | null;
   readonly outbox: { readonly depth: number; readonly oldestAgeSeconds: number } | null;
-  readonly topics: Readonly<Record<string, TopicNow>> | null;
-  readonly follows: readonly FollowsNow[] | null;
-  /** Names of those who are paused, with why and since when. */
+  /** By topic name. */
+  readonly topics: Readonly<Record<string, TopicState>> | null;
+  readonly consumers: readonly ConsumerState[] | null;
+  /** Paused parts by name, with the time (ISO 8601) and reason of the pause. */
   readonly paused: Readonly<Record<string, { readonly at: string; readonly reason: string | null }>> | null;
-  /** From the commit in the source to readable in a replica's PostgreSQL, of all replicas. */
+  /** From the commit in the source to readable in a replica's PostgreSQL, over all replicas, last 30 s. */
   readonly latency: Quantiles;
-  /** The same of the last whole second. */
+  /** The same for the last complete second. */
   readonly lastSecond: Quantiles;
-  readonly replicas: Readonly<Record<string, ReplicaNow>>;
+  /** By replica name. */
+  readonly replicas: Readonly<Record<string, ReplicaState>>;
+  /** Open dead letters. */
   readonly deadLetters: number | null;
   readonly verifications: readonly LastVerification[] | null;
-  readonly rebuilds: readonly RebuildNow[];
+  readonly rebuilds: readonly RebuildProgress[];
 }

@@ -1,5 +1,5 @@
-/** The hops of one write, as records and receipts tell them. Pure. */
-import { decodeDeadLetterOrMark } from "../../../contracts/dead-letter.ts";
+/** Derives the hops of one write from log records and receipts. Pure. */
+import { decodeDeadLetterOrMark, originName } from "../../../contracts/dead-letter.ts";
 import type { EntityId, Version } from "../../../contracts/entity/document.ts";
 import { header } from "../../../contracts/event.ts";
 import type { Receipt } from "../../../contracts/receipt.ts";
@@ -7,112 +7,130 @@ import type { StoredRecord } from "../../../kafka/log.ts";
 import { traceIdOf } from "../../../observability/trace.ts";
 
 /**
- * - answered: the gateway answered, so the write is committed
- * - committed: in the source, by the source's clock
- * - published: in the events topic · routed: in a replica's topic, by the clocks of who wrote them there
- * - applied, cached: readable in the replica's PostgreSQL and in its cache, by the replica's clock
- * - dead: in the dead letters · settled: something was done about that letter
+ * Closed list: the page has a text for each in every language.
+ *
+ * - acknowledged: the gateway responded, so the write is committed.
+ * - committed: in the source, by the source's clock.
+ * - published: in the events topic, by the relay's clock.
+ * - routed: in a replica's topic, by the stream's clock.
+ * - applied, cached: readable in the replica's PostgreSQL, in its cache; by the replica's clock.
+ * - dead-letter: in the dead-letter topic.
+ * - resolved: the dead letter was replayed, dropped or superseded.
  */
-export type HopKind = "answered" | "progress" | "published" | "routed" | "applied" | "cached" | "dead" | "settled";
+export const hopKinds = [
+  "acknowledged",
+  "committed",
+  "published",
+  "routed",
+  "applied",
+  "cached",
+  "dead-letter",
+  "resolved",
+] as const;
+/** One of {@link hopKinds}. */
+export type HopKind = (typeof hopKinds)[number];
 
+/** One stop of a write. */
 export interface Hop {
   readonly kind: HopKind;
+  /** The replica of routed, applied and cached hops, and of a dead letter that a replica wrote; else null. */
   readonly replica: string | null;
   /** Milliseconds since 1970. */
   readonly atMs: number;
-  /** Since the hop before on this way; clocks of several machines may disagree by some milliseconds. */
+  /** Milliseconds since the previous hop, 0 or more. Clocks of different machines may differ by some milliseconds. */
   readonly tookMs: number;
-  /** What was decided: `kept-out` and `deleted` of a replica; a dead letter's reason, or what was done about it. */
+  /** routed: `filtered` or `deleted` for a tombstone; dead-letter: its reason; resolved: its resolution; else null. */
   readonly note: string | null;
-  /** Where in the log it stands: `products.events/3/17`. */
-  readonly place: string | null;
+  /** Name of the log record: `products.events/3/17`; for a dead letter that of the rejected record. null without one. */
+  readonly record: string | null;
 }
 
-/** What is being followed. */
+/** A write whose hops are collected. */
 export interface TracedWrite {
-  /** From 1, of this console. */
+  /** Counts from 1 in each console process. */
   readonly number: number;
   readonly entity: string;
   readonly id: EntityId | null;
-  /** Version that the write made; null for one that was never meant to be processed. */
+  /** Version that the write made; null when the gateway returned none. */
   readonly version: Version | null;
   readonly operation: "create" | "change" | "delete" | "poison";
+  /** Milliseconds since 1970. */
   readonly startedMs: number;
   traceId: string | null;
   readonly hops: Hop[];
 }
 
-export const hopOf = ({ hops }: Pick<TracedWrite, "hops">, kind: HopKind, replica: string | null = null) =>
-  hops.find((hop) => hop.kind === kind && hop.replica === replica);
-
-const placeOf = ({ topic, partition, offset }: StoredRecord): string => `${topic}/${partition}/${offset}`;
-
-const isOf = ({ id, version }: TracedWrite, { key, headers }: StoredRecord): boolean =>
-  version !== null && key?.toString() === id && Number(headers[header.version]) >= version;
-
-/** The hop that a record of the events topic is, if it is this write's or a later one's of the entity. */
-export function publishedHop(write: TracedWrite, record: StoredRecord): Hop[] {
-  if (!isOf(write, record) || hopOf(write, "published")) return [];
-  write.traceId ??= traceIdOf(record.headers[header.traceparent]) ?? null;
-  const committedMs = Date.parse(record.headers[header.time] ?? "");
-  const committed: Hop[] = Number.isNaN(committedMs)
-    ? []
-    : [hop("progress", null, committedMs, write.startedMs, null, null)];
-  const since = committed[0]?.atMs ?? write.startedMs;
-  return [...committed, hop("published", null, record.timestampMs, since, null, placeOf(record))];
-}
-
-/** The hop that a record of a replica's topic is. */
-export function routedHop(write: TracedWrite, replica: string, record: StoredRecord): Hop[] {
-  if (!isOf(write, record) || hopOf(write, "routed", replica)) return [];
-  const note = record.value !== null ? null : write.operation === "delete" ? "deleted" : "kept-out";
-  const since = hopOf(write, "published")?.atMs ?? write.startedMs;
-  return [hop("routed", replica, record.timestampMs, since, note, placeOf(record))];
-}
-
-/** True when a receipt says that its replica has the write, or a later one of the entity. */
-export const isTold = ({ entity, id, version }: TracedWrite, receipt: Receipt): boolean =>
-  receipt.entity === entity && version !== null && receipt.changes.some(([of, has]) => of === id && has >= version);
-
-/** The hops that a replica's receipt tells, once it is known when the write was routed there: their milliseconds count from then. */
-export function appliedHops(write: TracedWrite, { replica, appliedMs, cachedMs }: Receipt): Hop[] {
-  const routed = hopOf(write, "routed", replica);
-  if (!routed || hopOf(write, "applied", replica)) return [];
-  const applied = hop("applied", replica, appliedMs, routed.atMs, null, null);
-  return cachedMs === null ? [applied] : [applied, hop("cached", replica, cachedMs, appliedMs, null, null)];
-}
-
-/** The hops that a record of the dead-letter topic is: the letter itself, or a mark of what was done about it. */
-export function deadHop(write: TracedWrite, record: StoredRecord): Hop[] {
-  const decoded = decodeDeadLetterOrMark(record);
-  if (!decoded) return [];
-  const dead = hopOf(write, "dead");
-  if ("mark" in decoded) {
-    const { origin, resolution, atMs } = decoded.mark;
-    const about = `${origin.topic}/${origin.partition}/${origin.offset}`;
-    if (!dead || hopOf(write, "settled") || about !== dead.place) return [];
-    return [hop("settled", null, atMs, dead.atMs, resolution, null)];
-  }
-  const { origin, reason, id, version, replica } = decoded.deadLetter;
-  const place = `${origin.topic}/${origin.partition}/${origin.offset}`;
-  const poisoned = hopOf(write, "published")?.place;
-  const isOurs = write.operation === "poison" ? place === poisoned : id === write.id && version === write.version;
-  if (dead || !isOurs) return [];
-  const since = hopOf(write, replica ? "routed" : "published", replica ?? null)?.atMs ?? write.startedMs;
-  return [hop("dead", replica ?? null, record.timestampMs, since, reason, place)];
-}
-
+/** Makes a hop. @param sinceMs time of the previous hop, milliseconds since 1970. */
 export const hop = (
   kind: HopKind,
-  replica: string | null,
   atMs: number,
   sinceMs: number,
-  note: string | null,
-  place: string | null,
-): Hop => ({ kind, replica, atMs, tookMs: Math.max(0, atMs - sinceMs), note, place });
+  details: Partial<Pick<Hop, "replica" | "note" | "record">> = {},
+): Hop => ({ kind, replica: null, atMs, tookMs: Math.max(0, atMs - sinceMs), note: null, record: null, ...details });
 
-/** True when nothing more is to be expected of a write: every replica has it, or its letter was settled. */
-export function isThrough(write: TracedWrite, replicas: readonly string[]): boolean {
-  if (write.operation === "poison") return hopOf(write, "settled") !== undefined;
-  return replicas.every((replica) => hopOf(write, "applied", replica) && hopOf(write, "routed", replica));
+/** Finds a hop of a write. @param replica null for the hops that belong to no replica. */
+export const findHop = ({ hops }: Pick<TracedWrite, "hops">, kind: HopKind, replica: string | null = null) =>
+  hops.find((one) => one.kind === kind && one.replica === replica);
+
+/** True for a record of the write's entity with the write's version or a later one. */
+const includesWrite = ({ id, version }: TracedWrite, { key, headers }: StoredRecord): boolean =>
+  version !== null && key?.toString() === id && Number(headers[header.version]) >= version;
+
+/** The hops committed and published, when `record` of the events topic includes the write. Sets the write's trace id. */
+export function publishedHops(write: TracedWrite, record: StoredRecord): Hop[] {
+  if (!includesWrite(write, record) || findHop(write, "published")) return [];
+  write.traceId ??= traceIdOf(record.headers[header.traceparent]) ?? null;
+  const committedMs = Date.parse(record.headers[header.time] ?? "");
+  const committed = Number.isNaN(committedMs) ? [] : [hop("committed", committedMs, write.startedMs)];
+  const sinceMs = committed[0]?.atMs ?? write.startedMs;
+  return [...committed, hop("published", record.timestampMs, sinceMs, { record: originName(record) })];
+}
+
+/** The hop routed, when `record` of the replica's topic includes the write. */
+export function routedHops(write: TracedWrite, replica: string, record: StoredRecord): Hop[] {
+  if (!includesWrite(write, record) || findHop(write, "routed", replica)) return [];
+  const note = record.value !== null ? null : write.operation === "delete" ? "deleted" : "filtered";
+  const sinceMs = findHop(write, "published")?.atMs ?? write.startedMs;
+  return [hop("routed", record.timestampMs, sinceMs, { replica, note, record: originName(record) })];
+}
+
+/** True when the receipt's replica has applied the write, or a later version of its entity. */
+export const confirmsWrite = ({ entity, id, version }: TracedWrite, receipt: Receipt): boolean =>
+  receipt.entity === entity &&
+  version !== null &&
+  receipt.changes.some(([changedId, changedVersion]) => changedId === id && changedVersion >= version);
+
+/** The hops applied and cached of a receipt. None before the hop routed is known: their milliseconds count from it. */
+export function appliedHops(write: TracedWrite, { replica, appliedMs, cachedMs }: Receipt): Hop[] {
+  const routed = findHop(write, "routed", replica);
+  if (!routed || findHop(write, "applied", replica)) return [];
+  const applied = hop("applied", appliedMs, routed.atMs, { replica });
+  return cachedMs === null ? [applied] : [applied, hop("cached", cachedMs, appliedMs, { replica })];
+}
+
+/** The hop dead-letter or resolved, when `record` of the dead-letter topic belongs to the write. */
+export function deadLetterHops(write: TracedWrite, record: StoredRecord): Hop[] {
+  const decoded = decodeDeadLetterOrMark(record);
+  if (!decoded) return [];
+  const deadLetter = findHop(write, "dead-letter");
+  if ("mark" in decoded) {
+    const { origin, resolution, atMs } = decoded.mark;
+    if (!deadLetter || findHop(write, "resolved") || originName(origin) !== deadLetter.record) return [];
+    return [hop("resolved", atMs, deadLetter.atMs, { note: resolution })];
+  }
+  const { origin, reason, id, version, replica = null } = decoded.deadLetter;
+  const name = originName(origin);
+  const isOfWrite =
+    write.operation === "poison"
+      ? name === findHop(write, "published")?.record
+      : id === write.id && version === write.version;
+  if (deadLetter || !isOfWrite) return [];
+  const sinceMs = findHop(write, replica ? "routed" : "published", replica)?.atMs ?? write.startedMs;
+  return [hop("dead-letter", record.timestampMs, sinceMs, { replica, note: reason, record: name })];
+}
+
+/** True when no more hops are expected: each replica has applied the write, or the dead letter of a poison message is resolved. */
+export function isComplete(write: TracedWrite, replicas: readonly string[]): boolean {
+  if (write.operation === "poison") return findHop(write, "resolved") !== undefined;
+  return replicas.every((replica) => findHop(write, "applied", replica) && findHop(write, "routed", replica));
 }

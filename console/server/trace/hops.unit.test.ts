@@ -1,4 +1,4 @@
-/** The hops of one write, as records and receipts tell them. */
+/** Which hops follow from records and receipts. */
 import { expect, test } from "bun:test";
 import { encodeEvent } from "../../../contracts/event.ts";
 import type { Receipt } from "../../../contracts/receipt.ts";
@@ -6,7 +6,15 @@ import { encodeRouted, routedHeaders } from "../../../contracts/routed-event.ts"
 import type { StoredRecord } from "../../../kafka/log.ts";
 import { productDocument, upserted } from "../../../tests/harness/events.ts";
 import { letterRecord, markRecord } from "../../../tests/harness/letters.ts";
-import { appliedHops, deadHop, isThrough, isTold, publishedHop, routedHop, type TracedWrite } from "./hops.ts";
+import {
+  appliedHops,
+  confirmsWrite,
+  deadLetterHops,
+  isComplete,
+  publishedHops,
+  routedHops,
+  type TracedWrite,
+} from "./hops.ts";
 
 const id = "01890000-0000-7000-8000-000000000001";
 const at = Date.parse("2026-01-01T00:00:00.000Z");
@@ -15,7 +23,7 @@ const event = {
   traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 };
 
-const followed = (more: Partial<TracedWrite> = {}): TracedWrite => ({
+const traced = (more: Partial<TracedWrite> = {}): TracedWrite => ({
   ...{ number: 1, entity: "product", id, version: 2, operation: "change", startedMs: at - 5, traceId: null, hops: [] },
   ...more,
 });
@@ -46,65 +54,65 @@ const receipt = (more: Partial<Receipt> = {}): Receipt => ({
   ...more,
 });
 
-test("each hop counts from the one before, and the trace is learned from the event", () => {
-  const write = followed();
-  write.hops.push(...publishedHop(write, published));
-  write.hops.push(...routedHop(write, "catalog", routed({ id }, at + 10)));
+test("each hop counts from the previous one, and the event supplies the trace id", () => {
+  const write = traced();
+  write.hops.push(...publishedHops(write, published));
+  write.hops.push(...routedHops(write, "catalog", routed({ id }, at + 10)));
   write.hops.push(...appliedHops(write, receipt()));
   expect(write.hops.map(({ kind, replica, tookMs }) => [kind, replica, tookMs])).toEqual([
-    ["progress", null, 5],
+    ["committed", null, 5],
     ["published", null, 4],
     ["routed", "catalog", 6],
     ["applied", "catalog", 6],
     ["cached", "catalog", 2],
   ]);
   expect(write.traceId).toBe("4bf92f3577b34da6a3ce929d0e0e4736");
-  expect(write.hops[1]!.place).toBe("products.events/1/7");
-  expect(isThrough(write, ["catalog"])).toBe(true);
-  expect(isThrough(write, ["catalog", "storefront"])).toBe(false);
+  expect(write.hops[1]!.record).toBe("products.events/1/7");
+  expect(isComplete(write, ["catalog"])).toBe(true);
+  expect(isComplete(write, ["catalog", "storefront"])).toBe(false);
 });
 
-test("a receipt that is heard before its record was found counts once that is there", () => {
-  const write = followed();
-  expect(isTold(write, receipt())).toBe(true);
+test("a receipt that arrives before its record is used when the record is found", () => {
+  const write = traced();
+  expect(confirmsWrite(write, receipt())).toBe(true);
   expect(appliedHops(write, receipt())).toEqual([]);
-  write.hops.push(...routedHop(write, "catalog", routed({ id }, at + 10)));
+  write.hops.push(...routedHops(write, "catalog", routed({ id }, at + 10)));
   expect(appliedHops(write, receipt({ cachedMs: null })).map(({ kind }) => kind)).toEqual(["applied"]);
 });
 
-test("a later version of the entity stands for this one; an earlier one, another entity or another id do not", () => {
-  const write = followed();
-  expect(isTold(write, receipt({ changes: [[id, 3, at]] }))).toBe(true);
-  expect(isTold(write, receipt({ changes: [[id, 1, at]] }))).toBe(false);
-  expect(isTold(write, receipt({ entity: "canary" }))).toBe(false);
-  expect(publishedHop(followed({ id: "01890000-0000-7000-8000-000000000002" }), published)).toEqual([]);
-  expect(publishedHop(followed({ version: 3 }), published)).toEqual([]);
+test("a later version of the entity confirms the write; an earlier one, another entity or another id does not", () => {
+  const write = traced();
+  expect(confirmsWrite(write, receipt({ changes: [[id, 3, at]] }))).toBe(true);
+  expect(confirmsWrite(write, receipt({ changes: [[id, 1, at]] }))).toBe(false);
+  expect(confirmsWrite(write, receipt({ entity: "canary" }))).toBe(false);
+  expect(publishedHops(traced({ id: "01890000-0000-7000-8000-000000000002" }), published)).toEqual([]);
+  expect(publishedHops(traced({ version: 3 }), published)).toEqual([]);
 });
 
-test("nothing is told twice, and clocks that disagree make no time run backwards", () => {
-  const write = followed();
-  write.hops.push(...publishedHop(write, published));
-  expect(publishedHop(write, published)).toEqual([]);
-  expect(routedHop(write, "catalog", routed({ id }, at - 100))[0]!.tookMs).toBe(0);
+test("no hop is reported twice, and no duration is negative when clocks differ", () => {
+  const write = traced();
+  write.hops.push(...publishedHops(write, published));
+  expect(publishedHops(write, published)).toEqual([]);
+  expect(routedHops(write, "catalog", routed({ id }, at - 100))[0]!.tookMs).toBe(0);
 });
 
-test("a tombstone is a delete, or what is not this replica's to keep", () => {
-  expect(routedHop(followed(), "catalog", routed(null, at))[0]!.note).toBe("kept-out");
-  expect(routedHop(followed({ operation: "delete" }), "catalog", routed(null, at))[0]!.note).toBe("deleted");
+test("a tombstone is a delete, or an entity that no longer matches the replica's filter", () => {
+  expect(routedHops(traced(), "catalog", routed(null, at))[0]!.note).toBe("filtered");
+  expect(routedHops(traced({ operation: "delete" }), "catalog", routed(null, at))[0]!.note).toBe("deleted");
 });
 
-test("a poisoned message is found among the letters by its place, and its mark tells what became of it", () => {
-  const write = followed({ operation: "poison" });
-  const [hop] = publishedHop(followed(), published).filter(({ kind }) => kind === "published");
-  write.hops.push({ ...hop!, place: "products.events/0/17" });
-  expect(deadHop(write, letterRecord(0, 16, { id }))).toEqual([]);
-  // Another message's mark says nothing.
-  expect(deadHop(write, markRecord(1, 17))).toEqual([]);
-  write.hops.push(...deadHop(write, letterRecord(1, 17, { id, version: 2 })));
-  expect(write.hops.at(-1)).toMatchObject({ kind: "dead", note: "internal", place: "products.events/0/17" });
-  expect(isThrough(write, ["catalog"])).toBe(false);
-  expect(deadHop(write, markRecord(2, 16))).toEqual([]);
-  write.hops.push(...deadHop(write, markRecord(3, 17, "superseded")));
-  expect(write.hops.at(-1)).toMatchObject({ kind: "settled", note: "superseded" });
-  expect(isThrough(write, ["catalog"])).toBe(true);
+test("the dead letter of a poison message is found by its origin, and the mark says how it was resolved", () => {
+  const write = traced({ operation: "poison" });
+  const [hop] = publishedHops(traced(), published).filter(({ kind }) => kind === "published");
+  write.hops.push({ ...hop!, record: "products.events/0/17" });
+  expect(deadLetterHops(write, letterRecord(0, 16, { id }))).toEqual([]);
+  // A mark without the write's dead letter is ignored.
+  expect(deadLetterHops(write, markRecord(1, 17))).toEqual([]);
+  write.hops.push(...deadLetterHops(write, letterRecord(1, 17, { id, version: 2 })));
+  expect(write.hops.at(-1)).toMatchObject({ kind: "dead-letter", note: "internal", record: "products.events/0/17" });
+  expect(isComplete(write, ["catalog"])).toBe(false);
+  expect(deadLetterHops(write, markRecord(2, 16))).toEqual([]);
+  write.hops.push(...deadLetterHops(write, markRecord(3, 17, "superseded")));
+  expect(write.hops.at(-1)).toMatchObject({ kind: "resolved", note: "superseded" });
+  expect(isComplete(write, ["catalog"])).toBe(true);
 });

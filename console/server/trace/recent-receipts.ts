@@ -1,21 +1,23 @@
-/** The last receipts: a replica may be faster than the gateway's answer, and then has told of a write before anybody follows it. */
+/** Keeps the last receipts: a replica may apply a write, and send its receipt, before the gateway's response starts a trace. */
 import type { Receipt } from "../../../contracts/receipt.ts";
 
-/** Changes that are remembered, some seconds at the rates that a machine takes. */
-const MOST_CHANGES = 20_000;
+/** Limit of the changes in all kept receipts together: some seconds at the rates of one machine. */
+const MAX_CHANGES = 20_000;
 
+/** Bounded list of receipts. The newest is always kept, also when it alone is over the limit. */
 export class RecentReceipts {
   private readonly receipts: Receipt[] = [];
   private changes = 0;
 
+  /** Adds a receipt and removes the oldest ones while the limit is exceeded. */
   add(receipt: Receipt): void {
     this.receipts.push(receipt);
     this.changes += receipt.changes.length;
-    while (this.changes > MOST_CHANGES && this.receipts.length > 1)
+    while (this.changes > MAX_CHANGES && this.receipts.length > 1)
       this.changes -= this.receipts.shift()!.changes.length;
   }
 
-  /** The oldest first. */
+  /** All kept receipts, oldest first. */
   all(): readonly Receipt[] {
     return this.receipts;
   }

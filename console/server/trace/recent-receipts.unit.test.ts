@@ -1,3 +1,4 @@
+/** How many receipts the console keeps for writes whose trace starts late. */
 import { expect, test } from "bun:test";
 import type { Receipt } from "../../../contracts/receipt.ts";
 import { RecentReceipts } from "./recent-receipts.ts";
@@ -7,7 +8,7 @@ const receipt = (appliedMs: number, changes: number): Receipt => ({
   changes: Array.from({ length: changes }, (_, i) => [String(i), 1, 0]),
 });
 
-test("as many receipts are remembered as have twenty thousand changes together, and always the newest", () => {
+test("receipts with 20,000 changes together are kept, and always the newest", () => {
   const recent = new RecentReceipts();
   for (let i = 0; i < 30; i++) recent.add(receipt(i, 1_000));
   expect(recent.all().map(({ appliedMs }) => appliedMs)).toEqual(Array.from({ length: 20 }, (_, i) => i + 10));

@@ -1,186 +1,146 @@
 /**
- * Follows single writes through the log: before one is made, the ends of its topics are remembered, and afterwards what came since is
- * read until its records are found. What replicas applied comes with their receipts. The times are those of the records and receipts,
- * so that looking late changes no figure.
+ * Traces single writes through the log. Before a write, the tracer notes the ends of its topics; afterwards it reads the
+ * records since then until it has found those of the write. What the replicas applied comes from their receipts. All times are those
+ * of the records and receipts, so a late read changes no figure.
  */
 import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
 import type { Receipt } from "../../../contracts/receipt.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic } from "../../../contracts/topics.ts";
-import type { Log, StoredRecord } from "../../../kafka/log.ts";
-import { partitionForKey } from "../../../kafka/partitioner.ts";
+import type { Log } from "../../../kafka/log.ts";
 import type { Logger } from "../../../observability/logger.ts";
-import {
-  appliedHops,
-  deadHop,
-  type Hop,
-  hop,
-  hopOf,
-  isThrough,
-  isTold,
-  publishedHop,
-  routedHop,
-  type TracedWrite,
-} from "./hops.ts";
+import { sleepUnlessAborted } from "../../../platform/async/sleep.ts";
+import { appliedHops, confirmsWrite, findHop, type Hop, isComplete, type TracedWrite } from "./hops.ts";
 import { RecentReceipts } from "./recent-receipts.ts";
+import { type TopicEnds, type TracedPartition, tracedPartitions } from "./traced-partitions.ts";
 
-const LOOK_MS = 15;
-/** From then on it waits for somebody: a paused replica, a person who settles a letter. */
-const SOON_MS = 3_000;
-const LATER_MS = 400;
-/** A write is followed for so long, and no more of them than so many. */
-const GIVE_UP_MS = 600_000;
-const MOST = 20;
-/** Records of a partition that are looked through at a time. */
-const STEP = 2_000;
+const POLL_MS = 15;
+/** From this age on a write waits for a person or a paused replica, and is polled less often. */
+const SLOW_POLL_AFTER_MS = 3_000;
+const SLOW_POLL_MS = 400;
+/** A trace ends after this time. */
+const TIMEOUT_MS = 600_000;
+/** The oldest trace is dropped when there are more. */
+const MAX_TRACES = 20;
+/** Records of one partition that one poll reads, at most. */
+const MAX_RECORDS = 2_000;
 
-/** Where the topics of an entity ended. */
-export type Ends = ReadonlyMap<string, ReadonlyMap<number, number>>;
-
-interface Using {
+/** Collaborators of {@link WriteTracer}. */
+export interface WriteTracerDeps {
   readonly log: () => Promise<Log>;
   readonly logger: Logger;
-  /** Told when something is new about a write. */
+  /** Called with the new hops of a write. */
   readonly onHops: (write: TracedWrite, hops: readonly Hop[]) => void;
 }
 
-interface Entry {
+interface Trace {
   readonly write: TracedWrite;
-  /** The first of each replica that tells of the write. */
+  /** The first receipt of each replica that confirms the write. */
   readonly receipts: Map<string, Receipt>;
 }
 
-export class WriteTrace {
-  private readonly writes: Entry[] = [];
+/** Collects the hops of the last 20 writes. */
+export class WriteTracer {
+  private readonly traces: Trace[] = [];
   private readonly receipts = new RecentReceipts();
-  private number = 0;
-  private closed = false;
+  private readonly closing = new AbortController();
+  private lastNumber = 0;
 
-  constructor(private readonly deps: Using) {}
+  constructor(private readonly deps: WriteTracerDeps) {}
 
-  /** Newest last. */
+  /** The traced writes, newest last. */
   recent(): readonly TracedWrite[] {
-    return this.writes.map(({ write }) => write);
+    return this.traces.map(({ write }) => write);
   }
 
-  /** To be called before the write. @throws {Error} when the log does not answer. */
-  async begin(entity: EntityDeclaration): Promise<Ends> {
+  /** Reads where the topics of an entity end. Must be called before the write. @throws {Error} when the log does not answer. */
+  async topicEnds(entity: EntityDeclaration): Promise<TopicEnds> {
     const log = await this.deps.log();
     const topics = [
       eventsTopic(entity),
       deadLetterTopic(entity),
-      ...entity.replicas.map((r) => replicaTopic(entity, r.name)),
+      ...entity.replicas.map(({ name }) => replicaTopic(entity, name)),
     ];
     const ends = topics.map(async ({ name }) => {
-      const bounds = await log.offsets(name);
-      return [name, new Map([...bounds].map(([partition, { next }]) => [partition, next]))] as const;
+      const offsets = await log.offsets(name);
+      return [name, new Map([...offsets].map(([partition, { next }]) => [partition, next]))] as const;
     });
     return new Map(await Promise.all(ends));
   }
 
-  /** Begins to follow what was written after `ends`. @param first hops that are known already. */
-  start(
+  /** Starts to trace a write whose records come after `ends`. @param hops the hops that are known already. */
+  trace(
     entity: EntityDeclaration,
-    ends: Ends,
+    ends: TopicEnds,
     about: Omit<TracedWrite, "number" | "hops">,
-    first: readonly Hop[],
+    hops: readonly Hop[],
   ): TracedWrite {
-    const write: TracedWrite = { ...about, number: ++this.number, hops: [] };
-    const entry: Entry = { write, receipts: new Map() };
-    this.writes.push(entry);
-    if (this.writes.length > MOST) this.writes.shift();
-    this.found(write, first);
-    for (const receipt of this.receipts.all()) this.hearOf(entry, receipt);
-    void this.look(write, entity, ends);
+    const write: TracedWrite = { ...about, number: ++this.lastNumber, hops: [] };
+    const trace: Trace = { write, receipts: new Map() };
+    this.traces.push(trace);
+    if (this.traces.length > MAX_TRACES) this.traces.shift();
+    this.addHops(trace, hops);
+    for (const receipt of this.receipts.all()) this.matchReceipt(trace, receipt);
+    void this.pollUntilComplete(trace, entity, ends);
     return write;
   }
 
-  heard(receipt: Receipt): void {
+  /** Adds the hops of a receipt to the writes that it confirms. */
+  onReceipt(receipt: Receipt): void {
     this.receipts.add(receipt);
-    for (const entry of this.writes) this.hearOf(entry, receipt);
+    for (const trace of this.traces) this.matchReceipt(trace, receipt);
   }
 
+  /** Ends all traces. Does not wait for a poll in flight. */
   close(): void {
-    this.closed = true;
+    this.closing.abort();
   }
 
-  private hearOf({ write, receipts }: Entry, receipt: Receipt): void {
-    if (receipts.has(receipt.replica) || !isTold(write, receipt)) return;
-    receipts.set(receipt.replica, receipt);
-    this.found(write, appliedHops(write, receipt));
+  private matchReceipt(trace: Trace, receipt: Receipt): void {
+    if (trace.receipts.has(receipt.replica) || !confirmsWrite(trace.write, receipt)) return;
+    trace.receipts.set(receipt.replica, receipt);
+    this.addHops(trace, appliedHops(trace.write, receipt));
   }
 
-  private found(write: TracedWrite, hops: readonly Hop[]): void {
+  private addHops(trace: Trace, hops: readonly Hop[]): void {
     if (hops.length === 0) return;
-    write.hops.push(...hops);
-    this.deps.onHops(write, hops);
-    // A receipt may come before its record was found.
-    const early = hops.filter(({ kind }) => kind === "routed").map(({ replica }) => replica);
-    const receipts = this.writes.find((one) => one.write === write)?.receipts;
-    for (const replica of early) {
-      const receipt = receipts?.get(replica ?? "");
-      if (receipt) this.found(write, appliedHops(write, receipt));
+    trace.write.hops.push(...hops);
+    this.deps.onHops(trace.write, hops);
+    // The receipt may have arrived before the record was found.
+    for (const { kind, replica } of hops) {
+      const receipt = kind === "routed" ? trace.receipts.get(replica ?? "") : undefined;
+      if (receipt) this.addHops(trace, appliedHops(trace.write, receipt));
     }
   }
 
-  private async look(write: TracedWrite, entity: EntityDeclaration, ends: Ends): Promise<void> {
-    const places = placesOf(write, entity, ends);
+  private async pollUntilComplete(trace: Trace, entity: EntityDeclaration, ends: TopicEnds): Promise<void> {
+    const { write } = trace;
+    const partitions = tracedPartitions(write, entity, ends);
     const replicas = entity.replicas.map(({ name }) => name);
     for (;;) {
       const ageMs = Date.now() - write.startedMs;
-      const dropped = !this.writes.some((one) => one.write === write);
-      if (this.closed || dropped || ageMs > GIVE_UP_MS || isThrough(write, replicas)) return;
+      const isOver = this.closing.signal.aborted || !this.traces.includes(trace) || ageMs > TIMEOUT_MS;
+      if (isOver || isComplete(write, replicas)) return;
       try {
-        // One after the other, in the order of the way: each hop's milliseconds count from the one before.
-        for (const place of places) {
-          await this.lookAt(write, place);
-          if (!hopOf(write, "published")) break;
+        // In the order of the hops: the milliseconds of each count from the one before.
+        for (const partition of partitions) {
+          await this.poll(trace, partition);
+          if (!findHop(write, "published")) break;
         }
       } catch (error) {
-        this.deps.logger.debug({ err: error }, "a write cannot be followed for a moment");
+        this.deps.logger.debug({ err: error, write: write.number }, "the log cannot be read for a trace; retrying");
       }
-      await Bun.sleep(ageMs < SOON_MS ? LOOK_MS : LATER_MS);
+      await sleepUnlessAborted(ageMs < SLOW_POLL_AFTER_MS ? POLL_MS : SLOW_POLL_MS, this.closing.signal);
     }
   }
 
-  private async lookAt(write: TracedWrite, place: Place): Promise<void> {
-    if (place.done(write)) return;
+  private async poll(trace: Trace, partition: TracedPartition): Promise<void> {
+    if (partition.isDone(trace.write)) return;
     const log = await this.deps.log();
-    const { next } = (await log.offsets(place.topic)).get(place.partition)!;
-    const to = Math.min(next, place.from + STEP);
-    if (to <= place.from) return;
-    for await (const records of log.read(place, place.from, to))
-      for (const record of records) this.found(write, place.hops(record));
-    place.from = to;
+    const { next } = (await log.offsets(partition.topic)).get(partition.partition)!;
+    const to = Math.min(next, partition.nextOffset + MAX_RECORDS);
+    if (to <= partition.nextOffset) return;
+    for await (const records of log.read(partition, partition.nextOffset, to))
+      for (const record of records) this.addHops(trace, partition.hopsOf(record));
+    partition.nextOffset = to;
   }
 }
-
-interface Place {
-  readonly topic: string;
-  readonly partition: number;
-  from: number;
-  readonly hops: (record: StoredRecord) => Hop[];
-  readonly done: (write: TracedWrite) => boolean;
-}
-
-function placesOf(write: TracedWrite, entity: EntityDeclaration, ends: Ends): Place[] {
-  const place = (topic: string, hops: Place["hops"], done: Place["done"]): Place => {
-    const of = ends.get(topic)!;
-    const partition = write.id === null ? 0 : partitionForKey(write.id, of.size);
-    return { topic, partition, from: of.get(partition) ?? 0, hops, done };
-  };
-  const has = (kind: Hop["kind"], replica: string | null) => (of: TracedWrite) =>
-    of.hops.some((one) => one.kind === kind && one.replica === replica);
-  const letters = place(deadLetterTopic(entity).name, (record) => deadHop(write, record), has("settled", null));
-  if (write.operation === "poison") return [letters];
-  return [
-    place(eventsTopic(entity).name, (record) => publishedHop(write, record), has("published", null)),
-    ...entity.replicas.map(({ name }) =>
-      place(replicaTopic(entity, name).name, (record) => routedHop(write, name, record), has("routed", name)),
-    ),
-    letters,
-  ];
-}
-
-/** The first hop of a write that the gateway took. */
-export const answeredHop = (startedMs: number, answeredMs: number): Hop =>
-  hop("answered", null, answeredMs, startedMs, null, null);

@@ -1,4 +1,4 @@
-/** P13 in a real browser: it asks for the token as a password by itself, and sends it with everything; other origins gain nothing by that. */
+/** P13 in a real browser: it sends the token as a password with every request, but other origins cannot use that. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Browser } from "playwright-core";
 import { launchChromium } from "../../harness/chromium.ts";
@@ -37,14 +37,14 @@ afterAll(async () => {
   issuer?.[Symbol.dispose]();
 });
 
-test("page, files and stream come with the password, and another origin's requests with it are refused", async () => {
+test("P13: the password opens page, files and stream, and requests of another origin are rejected", async () => {
   const httpCredentials = { username: "anybody", password: await issuer.token() };
   await using ui = await ConsolePage.open(browser, console.url, { httpCredentials });
-  await ui.says("#state", /\w/);
-  await ui.says("#p50-note", /\w/);
+  await ui.waitForText("#state", /\w/);
+  await ui.waitForText("#p50-note", /\w/);
   await ui.press("Create");
-  await ui.says("#journey .way-head", /created[\s\S]*readable everywhere after/);
-  expect(ui.complaints).toEqual([]);
+  await ui.waitForText("#journey .journey-head", /created[\s\S]*readable everywhere after/);
+  expect(ui.browserErrors).toEqual([]);
 
   using evil = Bun.serve({
     port: 0,
@@ -53,10 +53,10 @@ test("page, files and stream come with the password, and another origin's reques
   });
   const other = await ui.page.context().newPage();
   await other.goto(`http://127.0.0.1:${evil.port}/`);
-  const answered = other.waitForResponse(`${console.url}/api/pause`);
+  const response = other.waitForResponse(`${console.url}/api/pause`);
   const body = JSON.stringify({ name: "stream", paused: true });
   const pause = { method: "POST", mode: "no-cors", credentials: "include", body } as const;
   await other.evaluate(([url, init]) => fetch(url, init), [`${console.url}/api/pause`, pause] as const);
-  // Another port is another origin of the same site: to those Chromium sends the password (else it would be 401), and the guard refuses.
-  expect((await answered).status()).toBe(403);
+  // Another port is another origin of the same site. Chromium sends the password there, or the status would be 401; the guard rejects it.
+  expect((await response).status()).toBe(403);
 }, 60_000);

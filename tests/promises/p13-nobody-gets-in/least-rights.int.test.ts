@@ -9,7 +9,7 @@ import {
   ResourcePatternTypes,
 } from "kafkajs";
 import postgres from "postgres";
-import { poison } from "../../../console/server/actions/poison.ts";
+import { sendPoison } from "../../../console/server/actions/poison.ts";
 import { type BrokerOperation, type BrokerRight, brokerUsers } from "../../../contracts/broker-rights.ts";
 import { product } from "../../../contracts/entities/product.ts";
 import { controlTopic, eventsTopic, receiptsTopic } from "../../../contracts/topics.ts";
@@ -137,7 +137,7 @@ test("what is no event becomes a dead letter, and operations do all of theirs", 
   const { body } = await request("POST", `${services.gateway!.url}/products`, newProduct());
   const log = await connectLog({ brokers: [broker.open], clientId: "stranger", logger });
   const source = postgres(databases.source!, { max: 1 });
-  await poison({ source, log }, product, String(body.id), "no-json");
+  await sendPoison({ source, log }, product, String(body.id), "no-json");
   await Promise.all([log.close(), source.end()]);
   await eventually(async () => (await verb("dead-letters", "list")).includes("malformed-json"), {
     timeoutMs: 20_000,

@@ -1,0 +1,30 @@
+/** What every route needs of a request: its JSON body and the entity that it names. */
+import { z } from "zod";
+import { entities } from "../../../contracts/entities/index.ts";
+import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
+import { RequestError } from "../../../contracts/errors.ts";
+import { readBody } from "../../../platform/http/body.ts";
+
+const MEDIA_TYPES = ["application/json"];
+const MAX_BODY_BYTES = 262_144;
+
+/** Entity id in a body; upper case is accepted and converted to lower case. */
+export const idSchema = z.guid().transform((id) => id.toLowerCase());
+
+/**
+ * Reads the body of a request as JSON: 262,144 bytes at most.
+ *
+ * @throws {RequestError} UNSUPPORTED_MEDIA_TYPE, TOO_LARGE, MALFORMED, or INVALID with the JSON pointer of each wrong member.
+ */
+export const readJson = <T extends z.ZodObject>(request: Request, schema: T): Promise<z.output<T>> =>
+  readBody(request, { schema, types: MEDIA_TYPES, maxBytes: MAX_BODY_BYTES }) as Promise<z.output<T>>;
+
+/** Finds an entity by its plural name. @throws {RequestError} NOT_FOUND when no entity has this name. */
+export function findEntity(plural: string): EntityDeclaration {
+  const entity = entities.find((candidate) => candidate.plural === plural);
+  if (!entity) {
+    const names = entities.map((candidate) => candidate.plural).join(", ");
+    throw new RequestError("NOT_FOUND", `No entity ${plural.slice(0, 100)} is declared; declared are ${names}.`);
+  }
+  return entity;
+}

@@ -1,42 +1,51 @@
 /**
- * What each part may do at brokers that ask who comes (Kafka's ACLs): no more than it needs, derived from who writes and reads each topic.
- * A test runs the whole way of a write, and operations, with these and nothing else.
+ * The rights that each service needs at brokers with authorization (Kafka's ACLs), derived from the writers and readers
+ * of each topic. A test runs a write through all services, and the operations, with exactly these rights (P13).
  */
 import { allEntities, replicaNames } from "./entities/index.ts";
 import { controlTopic, receiptsTopic, replicaGroup, streamGroup, type TopicDeclaration, topicsOf } from "./topics.ts";
 
-/** By the names of Kafka's ACLs. Read and Write hold Describe as well. */
+/** Operations by their names in Kafka's ACLs. Read and Write include Describe. */
 export type BrokerOperation = "Read" | "Write" | "Describe" | "DescribeConfigs";
 
-/** What may be done with one resource. */
+/** The operations that a user may perform on one resource. */
 export interface BrokerRight {
   readonly resource: "topic" | "group" | "transactional-id";
   readonly name: string;
-  /** Whether it is all that begins with the name. */
+  /** True: the right applies to every resource whose name begins with `name`. */
   readonly prefixed: boolean;
   readonly operations: readonly BrokerOperation[];
 }
 
-/** One part, and all that it may do. */
+/** A user at the brokers, and all of its rights. */
 export interface BrokerUser {
-  /** `relay`, `replica-catalog`; `operations` are the console and the verbs. */
+  /** `relay`, `replica-catalog`; `operations` stands for the console and the commands. */
   readonly name: string;
   readonly rights: readonly BrokerRight[];
 }
 
-const flowTopics: readonly TopicDeclaration[] = allEntities.flatMap(topicsOf);
-const allTopics: readonly TopicDeclaration[] = [...flowTopics, receiptsTopic, controlTopic];
+const entityTopics: readonly TopicDeclaration[] = allEntities.flatMap(topicsOf);
+const allTopics: readonly TopicDeclaration[] = [...entityTopics, receiptsTopic, controlTopic];
 
-/** Whoever writes to a topic fences others off, which is a transaction, and reads back what was stored. */
+/**
+ * The rights of some roles on all topics. A writer also reads its topics: it fences earlier writers with a transaction
+ * and reads back what they stored.
+ *
+ * @param more further operations per topic.
+ */
 function topicRights(
   roles: readonly string[],
-  also: (topic: TopicDeclaration) => readonly BrokerOperation[] = () => [],
+  more: (topic: TopicDeclaration) => readonly BrokerOperation[] = () => [],
 ) {
   return allTopics.flatMap((topic): BrokerRight[] => {
-    const is = (named: readonly string[]) => named.some((role) => roles.includes(role));
+    const includesRole = (list: readonly string[]) => list.some((role) => roles.includes(role));
     const operations: BrokerOperation[] = [
-      ...(is(topic.writtenBy) ? (["Read", "Write"] as const) : is(topic.readBy) ? (["Read"] as const) : []),
-      ...also(topic),
+      ...(includesRole(topic.writtenBy)
+        ? (["Read", "Write"] as const)
+        : includesRole(topic.readBy)
+          ? (["Read"] as const)
+          : []),
+      ...more(topic),
     ];
     return operations.length > 0
       ? [{ resource: "topic", name: topic.name, prefixed: false, operations: [...new Set(operations)] }]
@@ -50,36 +59,44 @@ const group = (name: string, operation: BrokerOperation): BrokerRight => ({
   prefixed: false,
   operations: [operation],
 });
-const writers = (name: string, prefixed: boolean): BrokerRight => ({
+const transactionalId = (name: string, prefixed: boolean): BrokerRight => ({
   resource: "transactional-id",
   name,
   prefixed,
   operations: ["Write"],
 });
 
-/** Relay, stream and replicas look at the start whether all topics of the flow are there. */
-const looks = (topic: TopicDeclaration): readonly BrokerOperation[] => (flowTopics.includes(topic) ? ["Describe"] : []);
+/** Relay, stream and replicas check at their start that all topics of the entities exist. */
+const describeEntityTopics = (topic: TopicDeclaration): readonly BrokerOperation[] =>
+  entityTopics.includes(topic) ? ["Describe"] : [];
 
 const replicaUser = (name: string): BrokerUser => ({
   name: `replica-${name}`,
   rights: [
-    // How long the log keeps tombstones decides whether a replica that was away must be rebuilt.
+    // DescribeConfigs: the retention of tombstones decides whether a replica that was stopped must be rebuilt.
     ...topicRights(["replica", `replica ${name}`], (topic) => [
-      ...looks(topic),
+      ...describeEntityTopics(topic),
       ...(topic.readBy.includes(`replica ${name}`) ? (["DescribeConfigs"] as const) : []),
     ]),
     group(replicaGroup(name), "Read"),
-    writers(`lockstep.replica.${name}.`, true),
+    transactionalId(`lockstep.replica.${name}.`, true),
   ],
 });
 
-/** Each part of this Lockstep, to be a user of its own at the brokers. */
+/** All users: one per service and replica, and one for operations. */
 export const brokerUsers = (): readonly BrokerUser[] => [
   { name: "gateway", rights: topicRights(["gateway"]) },
-  { name: "relay", rights: [...topicRights(["relay"], looks), writers("lockstep.relay", false)] },
+  {
+    name: "relay",
+    rights: [...topicRights(["relay"], describeEntityTopics), transactionalId("lockstep.relay", false)],
+  },
   {
     name: "stream",
-    rights: [...topicRights(["stream"], looks), group(streamGroup, "Read"), writers("lockstep.stream.", true)],
+    rights: [
+      ...topicRights(["stream"], describeEntityTopics),
+      group(streamGroup, "Read"),
+      transactionalId("lockstep.stream.", true),
+    ],
   },
   ...replicaNames.map(replicaUser),
   {
@@ -87,12 +104,12 @@ export const brokerUsers = (): readonly BrokerUser[] => [
     rights: [
       ...topicRights(["operations", "console"], () => ["Read", "DescribeConfigs"]),
       ...[streamGroup, ...replicaNames.map(replicaGroup)].map((name) => group(name, "Describe")),
-      writers("lockstep.operations.", true),
+      transactionalId("lockstep.operations.", true),
     ],
   },
 ];
 
-/** The same as arguments of Kafka's own tool (`kafka-acls --add …`), a line for each right. @param principal of a user: `User:lockstep-relay`. */
+/** The arguments of `kafka-acls` that add a right. @param principal the user in Kafka's form: `User:lockstep-relay`. */
 export const aclArguments = (principal: string, { resource, name, prefixed, operations }: BrokerRight): string[] => [
   ...["--add", "--allow-principal", principal],
   ...operations.flatMap((operation) => ["--operation", operation]),

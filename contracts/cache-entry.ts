@@ -1,26 +1,34 @@
 /**
- * What a cache key holds: `<epoch> <version> <schema version> <body>`, or a lease (lease.lua). The body is a document's JSON text, or a
- * mark for "not there".
+ * The value of a key in a replica's cache: `<epoch> <version> <schema version> <body>`, or a lease (lease.lua). The
+ * body is the JSON text of a document, or `-` for an entity that does not exist.
  */
 import type { Version } from "./entity/document.ts";
 
-/** What PostgreSQL had for an id: a document's JSON text, or nothing, as of a version. */
+/** A cached read of one id from the replica's PostgreSQL. */
 export interface CacheEntry {
   readonly version: Version;
-  /** Null: there is no such entity, or no more. */
+  /** JSON text of the document; null when the entity does not exist or is deleted. */
   readonly body: string | null;
 }
 
-/** What the keys of one entity in one replica begin with: a hash tag, so that on a cluster all of them are in one slot. */
+/**
+ * Prefix of the keys of one entity in one replica. It is a hash tag, so that a Redis cluster keeps all of them in one
+ * slot.
+ */
 export const cachePrefix = (replica: string, plural: string): string => `lockstep:{${replica}.${plural}}`;
 
 const ABSENT = "-";
 
-/** The text of an entry, which {@link decodeEntry} reads. */
+/** The text of an entry. {@link decodeEntry} reads it. */
 export const encodeEntry = ({ version, body }: CacheEntry, epoch: number, schemaVersion: number): string =>
   `${epoch} ${version} ${schemaVersion} ${body ?? ABSENT}`;
 
-/** The entry, if it is one, of this epoch and of this shape: during an upgrade old and new processes share the cache. */
+/**
+ * Reads an entry.
+ *
+ * @returns undefined for a lease, and for an entry of another epoch or schema version. During an upgrade, processes
+ * with different schema versions share the cache.
+ */
 export function decodeEntry(raw: string | null, epoch: number, schemaVersion: number): CacheEntry | undefined {
   if (raw === null) return undefined;
   const first = raw.indexOf(" ");

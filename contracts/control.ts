@@ -1,27 +1,31 @@
-/** What operators tell the services on `lockstep.control`: who is paused. The newest record of a key holds. */
-
+/**
+ * The topic `lockstep.control`: pauses of the stream and of the replicas. The newest record of a key is the current
+ * state.
+ */
 import { z } from "zod";
 
-/** Keys of those who can be paused. */
+/** Key of the stream's record. */
 export const STREAM_KEY = "stream";
+/** Key of a replica's record. */
 export const replicaKey = (replica: string): string => `replica/${replica}`;
 
-/** Value of a record there. */
+/** Schema of a record's value. */
 export const controlSchema = z
   .strictObject({
     paused: z.boolean(),
-    reason: z.string().exactOptional().describe("why, in the operator's words"),
-    at: z.iso.datetime().describe("since when"),
+    reason: z.string().exactOptional().describe("the operator's reason"),
+    at: z.iso.datetime().describe("time of the command"),
   })
   .readonly();
 
+/** Whether a service is paused, since when and why. */
 export type Control = z.infer<typeof controlSchema>;
 
-/** Undefined for what is none: it then changes nothing. */
+/** Reads a record. @returns undefined for an invalid value, which readers ignore. */
 export function decodeControl(value: Buffer | null): Control | undefined {
   try {
-    const said = JSON.parse(value?.toString() ?? "") as Partial<Control>;
-    return typeof said.paused === "boolean" ? (said as Control) : undefined;
+    const control = JSON.parse(value?.toString() ?? "") as Partial<Control>;
+    return typeof control.paused === "boolean" ? (control as Control) : undefined;
   } catch {
     return undefined;
   }

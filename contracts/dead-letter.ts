@@ -1,8 +1,9 @@
 /**
- * Dead letters: records in `<plural>.dead-letter` that could not be processed, and the marks that say what was done about them.
+ * Dead letters: records in `<plural>.dead-letter` that could not be processed, and the marks that say what was done
+ * about them.
  *
- * - The origin identifies a dead letter: `<topic>/<partition>/<offset>` of the rejected record. A dead letter may be written
- *   twice, when its writer could not know whether the first write succeeded. Readers group by origin.
+ * - The origin identifies a dead letter: `<topic>/<partition>/<offset>` of the rejected record. A dead letter may be
+ *   written twice, when its writer could not know whether the first write succeeded. Readers group by origin.
  * - A mark is a record without a value, in the same partition, that names the origin.
  * - Partition n of the topic has the dead letters of partition n of every input topic.
  */
@@ -11,15 +12,17 @@ import { type EntityId, ID_PATTERN, type Version } from "./entity/document.ts";
 import { header } from "./event.ts";
 
 /**
- * What was done about a dead letter. Superseded: the entity has the dead letter's version or a newer one by now, so nothing
- * is left to do.
+ * What was done about a dead letter. Superseded: the entity has the dead letter's version or a newer one by now, so
+ * nothing is left to do.
  */
 export type Resolution = "replayed" | "dropped" | "superseded";
 
 /** Every resolution. */
 export const resolutions = ["replayed", "dropped", "superseded"] as const satisfies Resolution[];
 
-/** Headers of a dead letter, beside the original ones. An original header of the same name becomes `original-<name>`. */
+/**
+ * Headers of a dead letter, beside the original ones. An original header of the same name becomes `original-<name>`.
+ */
 export const deadLetterHeader = {
   reason: "lockstep-reason",
   detail: "lockstep-detail",
@@ -60,7 +63,10 @@ interface Outgoing {
   readonly headers: Readonly<Record<string, string | Buffer>>;
 }
 
-/** Why a record becomes a dead letter. Detail and stack must not quote a value of the document, which may be private (P13). */
+/**
+ * Why a record becomes a dead letter. Detail and stack must not quote a value of the document, which may be private
+ * (P13).
+ */
 export interface DeadLetterCause {
   readonly reason: ReasonName;
   readonly detail: string;
@@ -198,7 +204,8 @@ export function originalRecord(record: Pick<Stored, "key" | "value" | "rawHeader
 /**
  * True when nothing is left to do about a dead letter, because a newer state of the entity has arrived.
  *
- * @param known the newest version of the entity: in the replica of the dead letter or, for one of the stream, in any replica.
+ * @param known the newest version of the entity: in the replica of the dead letter or, for one of the stream, in any
+ * replica.
  */
 export function isSuperseded(
   { version, resent, replica }: Pick<DeadLetter, "version" | "resent" | "replica">,

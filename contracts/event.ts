@@ -1,8 +1,9 @@
 /**
- * The event of one change: a CloudEvents 1.0 message in Kafka's binary content mode (CloudEvents Kafka protocol binding 1.0,
- * section 3.2). Attributes are in `ce_` headers, the whole new state is JSON in the value.
+ * The event of one change: a CloudEvents 1.0 message in Kafka's binary content mode (CloudEvents Kafka protocol binding
+ * 1.0, section 3.2). Attributes are in `ce_` headers, the whole new state is JSON in the value.
  *
- * In `<plural>.events` a delete has `{ id, version }` as its value. routed-event.ts has the messages of the replicas' topics.
+ * In `<plural>.events` a delete has `{ id, version }` as its value. routed-event.ts has the messages of the replicas'
+ * topics.
  */
 import { z } from "zod";
 import type { EntityDeclaration } from "./entity/declaration.ts";
@@ -29,12 +30,13 @@ export interface EntityEvent {
   /** Subject of the token of the write's client. */
   readonly actor?: string | undefined;
   /**
-   * Hash of the source's whole row, a bigint as text. Verification computes the same hash in the source. A delete has none.
+   * Hash of the source's whole row, a bigint as text. Verification computes the same hash in the source. A delete has
+   * none.
    */
   readonly digest?: string | undefined;
   /**
-   * Set for a resend: the state is sent again under a version that was sent before, and replicas apply it again. The text is
-   * unique per resend.
+   * Set for a resend: the state is sent again under a version that was sent before, and replicas apply it again. The
+   * text is unique per resend.
    */
   readonly resend?: string | undefined;
 }
@@ -86,7 +88,9 @@ export const deletedSchema = z.strictObject({ id: z.string(), version: z.number(
 export const operationsOf = ({ name }: EntityDeclaration): ReadonlyMap<string, Operation> =>
   new Map((["upserted", "deleted"] as const).map((operation) => [eventType(name, operation), operation]));
 
-/** Identity of a change everywhere: the CloudEvents `id`. The resend of a version has another id than its first event. */
+/**
+ * Identity of a change everywhere: the CloudEvents `id`. The resend of a version has another id than its first event.
+ */
 export const changeId = (of: Pick<EntityEvent, "entity" | "id" | "version" | "resend">): string =>
   of.resend ? `${of.entity}:${of.id}:${of.version}:${of.resend}` : `${of.entity}:${of.id}:${of.version}`;
 

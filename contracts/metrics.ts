@@ -1,13 +1,15 @@
-/** Every metric by its name: unit, labels, meaning. Services, dashboards and alerts take them from here. */
+/** Every metric: name, unit, labels and meaning. Services, dashboards and alerts read them from here. */
 
+/** A metric of a service. */
 export interface MetricDeclaration {
   readonly name: string;
   readonly kind: "counter" | "gauge" | "histogram";
+  /** The text of `# HELP` in the exposition format. */
   readonly help: string;
   readonly labels: readonly string[];
   /** Upper bounds of a histogram's buckets, in the unit of its name. */
   readonly buckets?: readonly number[];
-  /** Its observations may name the trace that they belong to, told to who asks for OpenMetrics. */
+  /** Set: an observation may have a trace id as exemplar, which the OpenMetrics format shows. */
   readonly exemplars?: true;
 }
 
@@ -15,11 +17,12 @@ const declare = <const T extends MetricDeclaration>(metric: T): T => metric;
 
 const latencyBuckets = [0.002, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
+/** All metrics. */
 export const metrics = {
   syncLatency: declare({
     name: "lockstep_sync_latency_seconds",
     kind: "histogram",
-    help: "From the commit in the source to readable in the replica's store",
+    help: "Time from the commit in the source until the replica's store can read the change",
     labels: ["replica", "store"],
     buckets: latencyBuckets,
     exemplars: true,
@@ -27,7 +30,7 @@ export const metrics = {
   canaryLatency: declare({
     name: "lockstep_canary_latency_seconds",
     kind: "histogram",
-    help: "The same of the canary, which the relay writes every few seconds: an idle system tells its latency by it",
+    help: "Sync latency of the canary, which the relay writes every few seconds: the latency of an idle system",
     labels: ["replica", "store"],
     buckets: latencyBuckets,
     exemplars: true,
@@ -35,13 +38,13 @@ export const metrics = {
   canarySeen: declare({
     name: "lockstep_canary_timestamp_seconds",
     kind: "gauge",
-    help: "When the newest canary that is readable there was committed, in seconds since 1970",
+    help: "Commit time of the newest canary in the replica's store, in seconds since 1970",
     labels: ["replica", "store"],
   }),
   canaryWrites: declare({
     name: "lockstep_canary_writes_total",
     kind: "counter",
-    help: "Canaries that the leading relay wrote in the source, or failed to write",
+    help: "Canary writes of the leading relay, by outcome",
     labels: ["outcome"],
   }),
   outboxDepth: declare({
@@ -65,31 +68,31 @@ export const metrics = {
   relayRecovered: declare({
     name: "lockstep_relay_recovered_total",
     kind: "counter",
-    help: "Changes found in the log by reading back after a take-over or an unknown outcome, and so not published again",
+    help: "Changes that the relay found in the log after a takeover or an unknown outcome, and did not publish again",
     labels: [],
   }),
   streamEvents: declare({
     name: "lockstep_stream_events_total",
     kind: "counter",
-    help: "Events by what the stream decided; filtered: valid and new, but of no replica's filter",
+    help: "Events by the decision of the stream; filtered: valid and fresh, but no replica's filter matches",
     labels: ["outcome"],
   }),
   streamTakeovers: declare({
     name: "lockstep_stream_takeovers_total",
     kind: "counter",
-    help: "Times a partition was fenced and its progress read back",
+    help: "Takeovers of a partition: the stream fenced earlier writers and read back their progress",
     labels: [],
   }),
   inputGaps: declare({
     name: "lockstep_input_gaps_total",
     kind: "counter",
-    help: "Times the log no longer held the next record to read: verify the replicas",
+    help: "Gaps in the input: the log had deleted the next record before it was read; verify the replicas",
     labels: ["group"],
   }),
   deadLetters: declare({
     name: "lockstep_dead_letters",
     kind: "gauge",
-    help: "Open dead letters: not replayed, dropped or superseded; an instance counts those of its partitions",
+    help: "Open dead letters: not replayed, dropped or superseded; each instance counts those of its partitions",
     labels: [],
   }),
   paused: declare({
@@ -101,85 +104,85 @@ export const metrics = {
   consumerLag: declare({
     name: "lockstep_consumer_lag",
     kind: "gauge",
-    help: "Records of a partition that the group has not processed; told by who processes them, and by the console, also for those that hang or are away",
+    help: "Records of a partition that the consumer group has not processed; the console reports it, too",
     labels: ["group", "partition"],
   }),
   replicaApplied: declare({
     name: "lockstep_replica_events_total",
     kind: "counter",
-    help: "Events by what the replica's database made of them",
+    help: "Events by their result in the replica's database",
     labels: ["replica", "outcome"],
   }),
   cacheRequests: declare({
     name: "lockstep_cache_requests_total",
     kind: "counter",
-    help: "Reads by entity id, by what the cache said",
+    help: "Reads by entity id, by cache result",
     labels: ["replica", "result"],
   }),
   divergentRows: declare({
     name: "lockstep_divergent_rows",
     kind: "gauge",
-    help: "Rows that differed from the source, or from their own database in the cache, at the last verification",
+    help: "Rows that differed at the last verification: the replica's from the source, or the cache's from the replica",
     labels: ["replica"],
   }),
   verifiedAt: declare({
     name: "lockstep_verified_timestamp_seconds",
     kind: "gauge",
-    help: "When the last verification ended, in seconds since 1970",
+    help: "End of the last verification, in seconds since 1970",
     labels: ["replica"],
   }),
   rebuilds: declare({
     name: "lockstep_rebuilds_total",
     kind: "counter",
-    help: "Times the replica rebuilt itself, as it was away for longer than the log keeps deletes",
+    help: "Rebuilds of the replica because it was stopped for longer than the log keeps deletes",
     labels: [],
   }),
   freshReads: declare({
     name: "lockstep_fresh_reads_total",
     kind: "counter",
-    help: "Reads with a Sync-Token; fresh: at once, waited: after a wait, behind: refused, as the replica was not there in time",
+    help: "Reads with a Sync-Token; fresh: without a wait, waited: after a wait, behind: not in time, rejected",
     labels: ["replica", "outcome"],
   }),
   receiptsDropped: declare({
     name: "lockstep_receipts_dropped_total",
     kind: "counter",
-    help: "Receipts that the log did not take; who waits for one of these waits in vain",
+    help: "Receipts that could not be written to the log; waiting writes report these replicas as behind",
     labels: [],
   }),
   confirmations: declare({
     name: "lockstep_confirmations_total",
     kind: "counter",
-    help: "Replicas waited for by writes with Prefer: wait; confirmed: in time, behind: not in time, unknown: the gateway could not read receipts",
+    help: "Waits for a replica (Prefer: wait); confirmed: in time, behind: not in time, unknown: receipts not readable",
     labels: ["replica", "outcome"],
   }),
   replayedWrites: declare({
     name: "lockstep_replayed_writes_total",
     kind: "counter",
-    help: "Writes that were repeated with their Idempotency-Key, and answered with what the first of them did",
+    help: "Writes that were repeated with their Idempotency-Key and got the result of the first request",
     labels: [],
   }),
   cacheEpoch: declare({
     name: "lockstep_cache_epoch",
     kind: "gauge",
-    help: "Epoch of the cache; it rises when cached documents may be stale and are all given up",
+    help: "Epoch of the cache; it rises when cached documents may be stale, and invalidates all of them",
     labels: ["replica"],
   }),
   diskFree: declare({
     name: "lockstep_disk_free_bytes",
     kind: "gauge",
-    help: "Free bytes of the disk that the service's own folder lies on; only where it has one",
+    help: "Free bytes of the disk with the service's data folder, for services that have one",
     labels: ["folder"],
   }),
   diskSize: declare({
     name: "lockstep_disk_size_bytes",
     kind: "gauge",
-    help: "Size of that disk",
+    help: "Size of the disk with the service's data folder",
     labels: ["folder"],
   }),
   databaseSize: declare({
     name: "lockstep_database_size_bytes",
     kind: "gauge",
-    help: "Bytes that a database takes on its server's disk, by its owner",
+    help: "Size of a database on its server's disk, by the service that owns it",
     labels: ["owner"],
   }),
   httpRequests: declare({
@@ -193,13 +196,13 @@ export const metrics = {
   authRefusals: declare({
     name: "lockstep_auth_refusals_total",
     kind: "counter",
-    help: "Requests that were not let in; missing: no token, scope: a token of somebody who may not, keys: the issuer's were never there",
+    help: "Requests rejected by authorization; missing: no token, scope: scope not granted, keys: no keys of the issuer",
     labels: ["reason"],
   }),
   poolSize: declare({
     name: "lockstep_database_pool_size_connections",
     kind: "gauge",
-    help: "Most connections of a pool to PostgreSQL",
+    help: "Maximum connections of a pool to PostgreSQL",
     labels: ["pool"],
   }),
   poolUsed: declare({
@@ -217,38 +220,38 @@ export const metrics = {
   bufferItems: declare({
     name: "lockstep_buffer_items",
     kind: "gauge",
-    help: "Things that wait in a bounded buffer of the process, by its name",
+    help: "Items in a bounded buffer of the process, by the buffer's name",
     labels: ["buffer"],
   }),
   bufferLimit: declare({
     name: "lockstep_buffer_limit_items",
     kind: "gauge",
-    help: "Most things that such a buffer holds: what comes then is refused or dropped, as its owner says",
+    help: "Maximum items of a bounded buffer; further items are rejected or dropped",
     labels: ["buffer"],
   }),
   spans: declare({
     name: "lockstep_spans_total",
     kind: "counter",
-    help: "Spans; exported: a collector took them, unsampled: not to be kept, dropped: nobody took them or the buffer was full",
+    help: "Spans; exported: accepted by the collector, unsampled: not selected, dropped: rejected or buffer full",
     labels: ["outcome"],
   }),
   eventLoopLag: declare({
     name: "lockstep_event_loop_lag_seconds",
     kind: "histogram",
-    help: "How late a timer of the process fires; four times a second",
+    help: "Delay of a timer of the process, measured four times a second",
     labels: [],
     buckets: [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
   }),
   heapUsed: declare({
     name: "lockstep_heap_used_bytes",
     kind: "gauge",
-    help: "Live memory of the JavaScript engine's heap; the engine does not tell how often it collects",
+    help: "Live memory in the JavaScript engine's heap; the engine does not report its garbage collections",
     labels: [],
   }),
   heapSize: declare({
     name: "lockstep_heap_size_bytes",
     kind: "gauge",
-    help: "Memory that the engine's heap takes",
+    help: "Memory reserved for the JavaScript engine's heap",
     labels: [],
   }),
   residentMemory: declare({
@@ -266,13 +269,13 @@ export const metrics = {
   startTime: declare({
     name: "process_start_time_seconds",
     kind: "gauge",
-    help: "When the process started, in seconds since 1970",
+    help: "Start of the process, in seconds since 1970",
     labels: [],
   }),
   build: declare({
     name: "lockstep_build_info",
     kind: "gauge",
-    help: "1, labelled with the version that runs",
+    help: "Always 1, labelled with the running version",
     labels: ["version"],
   }),
 } as const;

@@ -1,36 +1,51 @@
-/** Cursor pages: a page names where the next one starts, so that rows that come and go shift nothing. Pure. */
+/**
+ * Pages of a list. The cursor names the last id of a page, so that inserted and deleted rows do not shift the next
+ * page. Pure.
+ */
 import { ID_PATTERN } from "./entity/document.ts";
 import { RequestError } from "./errors.ts";
 
+/** Items of a page without a `limit`. */
 export const DEFAULT_PAGE_SIZE = 20;
+/** Upper bound of `limit`. */
 export const MAX_PAGE_SIZE = 100;
 
+/** The page that a request asks for. */
 export interface PageRequest {
-  /** Id that the page starts after; undefined for the first page. */
+  /** The page starts behind this id; undefined for the first page. */
   readonly after: string | undefined;
   readonly limit: number;
 }
 
-/** Whether a path segment can be an id at all: anything else is simply not there. */
+/** True for a UUID in lower case. No entity has any other id. */
 export const isId = (text: string): boolean => ID_PATTERN.test(text);
 
-/** @throws {RequestError} MALFORMED for a limit outside 1 to {@link MAX_PAGE_SIZE}, or a cursor that no page gave. */
+/**
+ * Reads the query parameters `limit` and `cursor`.
+ *
+ * @throws {RequestError} MALFORMED for a limit outside 1 to {@link MAX_PAGE_SIZE}, and for a cursor that no page
+ * returned.
+ */
 export function parsePageRequest(query: Readonly<Record<string, string>>): PageRequest {
   const limit = Number(query.limit ?? DEFAULT_PAGE_SIZE);
   if (!/^\d{1,3}$/.test(query.limit ?? "1") || limit < 1 || limit > MAX_PAGE_SIZE)
-    throw wrong("limit", `must be a whole number from 1 to ${MAX_PAGE_SIZE}`);
+    throw malformed("limit", `must be a whole number from 1 to ${MAX_PAGE_SIZE}`);
   if (query.cursor === undefined) return { after: undefined, limit };
   const after = Buffer.from(query.cursor, "base64url").toString();
-  if (!isId(after)) throw wrong("cursor", "is not one that a page gave as nextCursor");
+  if (!isId(after)) throw malformed("cursor", "must be the nextCursor of a page");
   return { after, limit };
 }
 
-const wrong = (parameter: string, detail: string) =>
+const malformed = (parameter: string, detail: string) =>
   new RequestError("MALFORMED", `The query parameter ${parameter} ${detail}.`, {
     violations: [{ pointer: parameter, detail }],
   });
 
-/** The page for rows that were read with one more than the limit: the surplus row only tells that there is a next page. */
+/**
+ * Makes a page of rows.
+ *
+ * @param rows read with a limit of one more than `limit`. The additional row only shows that there is a next page.
+ */
 export function toPage<T extends { readonly id?: unknown }>(
   rows: readonly T[],
   limit: number,

@@ -1,31 +1,33 @@
-/** What a replica tells once it has applied a batch, on `lockstep.receipts`: for who waits for a write, or measures. */
+/** Receipts: a replica reports each applied batch on `lockstep.receipts`, for writes that wait and for measurements. */
 import { z } from "zod";
 
 const ms = (what: string) => z.number().describe(`${what}, milliseconds since 1970`);
 
-/** Value of a record there. */
+/** Schema of a record's value. */
 export const receiptSchema = z
   .strictObject({
     replica: z.string(),
     entity: z.string().describe("name of the entity's declaration: product"),
-    appliedMs: ms("when they were readable in the replica's PostgreSQL"),
-    cachedMs: ms("when they were readable in its cache, null while that is off").nullable(),
+    appliedMs: ms("time when the changes became readable in the replica's PostgreSQL"),
+    cachedMs: ms("time when they became readable in its cache; null while the cache is disabled").nullable(),
     changes: z
-      .array(z.tuple([z.guid(), z.int().min(1), ms("when the source committed it")]).readonly())
+      .array(z.tuple([z.guid(), z.int().min(1), ms("time of the commit in the source")]).readonly())
       .readonly()
-      .describe("id, the version that is there now, and when the source committed it"),
+      .describe("id, applied version, and time of the commit in the source"),
   })
   .readonly();
 
+/** The versions that one replica applied in one batch. */
 export type Receipt = z.infer<typeof receiptSchema>;
 
+/** The value of a receipt's record. */
 export const encodeReceipt = (receipt: Receipt): string => JSON.stringify(receipt);
 
-/** The receipt, or undefined for anything else: whoever reads them must not end by one. */
+/** Reads a receipt. @returns undefined for an invalid value: it must not end the reader. */
 export function decodeReceipt(value: Buffer | null): Receipt | undefined {
   try {
-    const said = JSON.parse(value?.toString() ?? "") as Partial<Receipt>;
-    return typeof said.replica === "string" && Array.isArray(said.changes) ? (said as Receipt) : undefined;
+    const receipt = JSON.parse(value?.toString() ?? "") as Partial<Receipt>;
+    return typeof receipt.replica === "string" && Array.isArray(receipt.changes) ? (receipt as Receipt) : undefined;
   } catch {
     return undefined;
   }

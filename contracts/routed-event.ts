@@ -1,6 +1,6 @@
 /**
- * An event in a replica's topic: the replica's projection of the document, or a Kafka tombstone (null value). The tombstone's
- * headers keep the version; the topic's compaction removes it later.
+ * An event in a replica's topic: the replica's projection of the document, or a Kafka tombstone (null value). The
+ * tombstone's headers keep the version; the topic's compaction removes it later.
  */
 import type { EntityDeclaration, ReplicaDeclaration } from "./entity/declaration.ts";
 import type { Document, EntityId, Version } from "./entity/document.ts";
@@ -9,8 +9,8 @@ import { LockstepError } from "./errors.ts";
 import { type EntityEvent, type EventMessage, eventAttributes, header, type Operation } from "./event.ts";
 
 /**
- * The message for a replica's topic. A tombstone says from which version on the replica has no such entity: it was deleted,
- * or the replica's filter excludes it. The actor is left out.
+ * The message for a replica's topic. A tombstone says from which version on the replica has no such entity: it was
+ * deleted, or the replica's filter excludes it. The actor is left out.
  *
  * @param projected the replica's document; null for a tombstone.
  * @param headers made by {@link routedHeaders}.
@@ -70,7 +70,7 @@ export class NewerSchemaVersionError extends LockstepError {
   constructor(entity: string, schemaVersion: number, known: number) {
     super(
       "NEWER_SCHEMA_VERSION",
-      `schema version ${schemaVersion} of ${entity} is newer than this program's version ${known}; upgrade this program`,
+      `schema version ${schemaVersion} of ${entity} is newer than this program's ${known}; upgrade this program`,
     );
   }
 }

@@ -1,5 +1,12 @@
-/** What a token may allow. */
+/** The scopes of a token. */
 
-/** Read what the gateway shows, private fields among it; write there; see and do all that the console can. */
+/**
+ * Every scope.
+ *
+ * - `lockstep:read`: read from the gateway, private fields included.
+ * - `lockstep:write`: write at the gateway.
+ * - `lockstep:operate`: use the console, its actions included.
+ */
 export const scopes = ["lockstep:read", "lockstep:write", "lockstep:operate"] as const;
+/** One of {@link scopes}. */
 export type Scope = (typeof scopes)[number];

@@ -1,30 +1,31 @@
-/** What a write answers in `Sync-Token`, so that a later read elsewhere can ask for at least that state (P8). */
+/** Sync tokens: a write returns one, and a later read of a replica that sends it sees at least that write (P8). */
 import type { EntityId, Version } from "./entity/document.ts";
 import { RequestError } from "./errors.ts";
 
-/** The least version that a reader wants to see of one entity. */
+/** The lowest version of one entity that a read must see. */
 export interface TokenEntry {
   readonly plural: string;
   readonly id: EntityId;
   readonly version: Version;
 }
 
-/** Most entities that one token covers: some 6 kB of header. */
+/** Maximum number of entities that one token covers. A token of this size is a header of about 6 kB. */
 export const MAX_TOKEN_ENTRIES = 100;
 
 const FORMAT = "1";
-const entry = /^([a-z][A-Za-z0-9]{0,62}):([0-9a-f-]{36}):([1-9]\d{0,14})$/;
+const ENTRY_PATTERN = /^([a-z][A-Za-z0-9]{0,62}):([0-9a-f-]{36}):([1-9]\d{0,14})$/;
 
 /**
- * Opaque to clients; says only what the client already knows, so forging one gains nothing but a wait.
+ * Makes one token of entries; the newest version of each entity counts. A token is opaque to clients. It contains only
+ * what its client knows already, so a forged token can only make its own read wait.
  *
  * @throws {RequestError} MALFORMED for more than {@link MAX_TOKEN_ENTRIES} entities.
  */
-export function encodeSyncToken(seen: readonly TokenEntry[]): string {
-  const newest = newestOf(seen);
+export function encodeSyncToken(tokenEntries: readonly TokenEntry[]): string {
+  const newest = newestOf(tokenEntries);
   if (newest.length > MAX_TOKEN_ENTRIES)
     throw malformed(
-      `covers more than ${MAX_TOKEN_ENTRIES} entities: leave out tokens of what you have seen in every replica`,
+      `covers more than ${MAX_TOKEN_ENTRIES} entities; leave out tokens of writes that every replica has`,
     );
   const entries = newest.map(({ plural, id, version }) => `${plural}:${id}:${version}`);
   return Buffer.from(`${FORMAT};${entries.join(",")}`).toString("base64url");
@@ -33,8 +34,9 @@ export function encodeSyncToken(seen: readonly TokenEntry[]): string {
 /**
  * Reads the header `Sync-Token`: one token, or several separated by commas.
  *
- * @returns each entity once, with the newest version that is asked for.
- * @throws {RequestError} MALFORMED when one is no token that a write gave, or they cover more than {@link MAX_TOKEN_ENTRIES} entities.
+ * @returns each entity once, with its newest version.
+ * @throws {RequestError} MALFORMED for a token that no write returned, and for more than {@link MAX_TOKEN_ENTRIES}
+ * entities.
  */
 export function decodeSyncTokens(header: string | undefined): TokenEntry[] {
   if (header === undefined) return [];
@@ -45,19 +47,19 @@ export function decodeSyncTokens(header: string | undefined): TokenEntry[] {
 
 function decode(token: string): TokenEntry[] {
   const [format, entries] = Buffer.from(token, "base64url").toString().split(";");
-  if (format !== FORMAT || !entries) throw malformed("is not one that a write gave");
+  if (format !== FORMAT || !entries) throw malformed("contains a token that no write returned");
   return entries.split(",").map((text) => {
-    const [, plural, id, version] = entry.exec(text) ?? [];
-    if (!plural || !id || !version) throw malformed("is not one that a write gave");
+    const [, plural, id, version] = ENTRY_PATTERN.exec(text) ?? [];
+    if (!plural || !id || !version) throw malformed("contains a token that no write returned");
     return { plural, id, version: Number(version) };
   });
 }
 
-function newestOf(seen: readonly TokenEntry[]): TokenEntry[] {
+function newestOf(tokenEntries: readonly TokenEntry[]): TokenEntry[] {
   const newest = new Map<string, TokenEntry>();
-  for (const one of seen) {
-    const key = `${one.plural}:${one.id}`;
-    if (one.version > (newest.get(key)?.version ?? 0)) newest.set(key, one);
+  for (const entry of tokenEntries) {
+    const key = `${entry.plural}:${entry.id}`;
+    if (entry.version > (newest.get(key)?.version ?? 0)) newest.set(key, entry);
   }
   return [...newest.values()];
 }

@@ -3,41 +3,41 @@ import fc from "fast-check";
 import { RequestError } from "./errors.ts";
 import { decodeSyncTokens, encodeSyncToken, MAX_TOKEN_ENTRIES, type TokenEntry } from "./sync-token.ts";
 
-const seen = fc.record({
+const tokenEntry = fc.record({
   plural: fc.constantFrom("products", "orders"),
   id: fc.uuid(),
   version: fc.integer({ min: 1, max: 2 ** 40 }),
 });
 
-test("tokens of several writes are one: each entity with its newest version", () => {
+test("several tokens combine to one that has each entity with its newest version", () => {
   fc.assert(
-    fc.property(fc.array(seen, { minLength: 1, maxLength: 20 }), (writes) => {
-      const again = [...writes, { ...writes[0]!, version: writes[0]!.version + 1 }];
+    fc.property(fc.array(tokenEntry, { minLength: 1, maxLength: 20 }), (writes) => {
+      const all = [...writes, { ...writes[0]!, version: writes[0]!.version + 1 }];
       const expected = new Map<string, TokenEntry>();
-      for (const write of again) {
+      for (const write of all) {
         const key = write.plural + write.id;
         if (write.version > (expected.get(key)?.version ?? 0)) expected.set(key, write);
       }
-      const header = again.map((write) => encodeSyncToken([write])).join(", ");
+      const header = all.map((write) => encodeSyncToken([write])).join(", ");
       const byId = (list: readonly TokenEntry[]) =>
         list.toSorted((a, b) => (a.plural + a.id < b.plural + b.id ? -1 : 1));
       expect(byId(decodeSyncTokens(header))).toEqual(byId([...expected.values()]));
-      expect(byId(decodeSyncTokens(encodeSyncToken(again)))).toEqual(byId([...expected.values()]));
+      expect(byId(decodeSyncTokens(encodeSyncToken(all)))).toEqual(byId([...expected.values()]));
     }),
   );
 });
 
-test("what no write gave is refused, and so is more than a header should carry", () => {
-  const some = { plural: "products", id: crypto.randomUUID(), version: 1 };
+test("a token that no write returned is rejected, and so is one for more than 100 entities", () => {
+  const valid = { plural: "products", id: crypto.randomUUID(), version: 1 };
   for (const wrong of [
     "",
     "x",
     "eA",
     Buffer.from("1;products:1:1").toString("base64url"),
-    `${encodeSyncToken([some])}!,`,
+    `${encodeSyncToken([valid])}!,`,
   ])
     expect(() => decodeSyncTokens(wrong)).toThrow(RequestError);
-  const many = Array.from({ length: MAX_TOKEN_ENTRIES + 1 }, () => ({ ...some, id: crypto.randomUUID() }));
+  const many = Array.from({ length: MAX_TOKEN_ENTRIES + 1 }, () => ({ ...valid, id: crypto.randomUUID() }));
   expect(() => encodeSyncToken(many)).toThrow("more than 100");
   expect(() => decodeSyncTokens(many.map((one) => encodeSyncToken([one])).join(","))).toThrow("more than 100");
   expect(decodeSyncTokens(undefined)).toEqual([]);

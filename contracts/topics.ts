@@ -1,11 +1,19 @@
-/** Every topic as data: who writes it, who reads it, how it is cleaned up. The diagram in ARCHITECTURE.md says the same; a test compares them. */
+/**
+ * Every topic as data: its writers, its readers and its retention. A test compares this with the diagram in
+ * ARCHITECTURE.md.
+ */
 import type { EntityDeclaration } from "./entity/declaration.ts";
 
+/** A topic of the log. */
 export interface TopicDeclaration {
   readonly name: string;
+  /** Description of the records' keys. */
   readonly key: string;
+  /** Description of the records' values. */
   readonly value: string;
+  /** Roles that write to the topic: `relay`, `stream`, `replica`, `operations`. */
   readonly writtenBy: readonly string[];
+  /** Roles that read the topic; `replica <name>` is one replica. */
   readonly readBy: readonly string[];
   /** The broker's settings for the topic. */
   readonly config: Readonly<Record<string, string>>;
@@ -13,47 +21,53 @@ export interface TopicDeclaration {
 
 const day = 24 * 60 * 60 * 1000;
 
-/** Largest message value that the log takes, in bytes; a larger row stays in the outbox and is reported. */
+/** Largest value of a message, in bytes. A larger row stays in the outbox, and the relay reports it. */
 export const MAX_EVENT_BYTES = 900_000;
 
 const compacted = {
   "cleanup.policy": "compact",
-  // A replica that was away for less than this still sees every tombstone (P4).
+  // A replica that was stopped for less than this still reads every tombstone (P4).
   "delete.retention.ms": String(7 * day),
   "min.compaction.lag.ms": "60000",
   "max.compaction.lag.ms": String(day),
 };
 
+/** `<plural>.events`: every change of the source, from the relay to the stream. */
 export const eventsTopic = (entity: EntityDeclaration): TopicDeclaration => ({
   name: `${entity.plural}.events`,
   key: "entity id",
   value: "the whole entity after the change",
-  // Operations: what the stream rejected, replayed.
+  // Operations replay dead letters of the stream.
   writtenBy: ["relay", "operations"],
   readBy: ["stream"],
   config: { "cleanup.policy": "delete", "retention.ms": String(7 * day) },
 });
 
+/** `<plural>.to.<replica>`: the changes that one replica applies. */
 export const replicaTopic = (entity: EntityDeclaration, replica: string): TopicDeclaration => ({
   name: `${entity.plural}.to.${replica}`,
   key: "entity id",
-  value: "the replica's projection, null when it is to have none",
+  value: "the replica's projection; null when the replica must not have the entity",
   writtenBy: ["stream"],
   readBy: [`replica ${replica}`],
   config: compacted,
 });
 
+/** `<plural>.dead-letter`: dead letters and marks (dead-letter.ts). */
 export const deadLetterTopic = (entity: EntityDeclaration): TopicDeclaration => ({
   name: `${entity.plural}.dead-letter`,
   key: "the original key",
-  value: "the original bytes; null for a mark of what was done about one",
+  value: "the original bytes; null for a mark",
   writtenBy: ["stream", "replica", "operations"],
   readBy: ["stream", "replica", "operations"],
-  // The largest message that the events topic takes must fit with the reason and stack added to its headers.
+  // The largest message of the events topic must fit, with the reason and the stack in its headers.
   config: { "cleanup.policy": "delete", "retention.ms": String(30 * day), "max.message.bytes": "2097152" },
 });
 
-/** The stream's memory: newest version of each entity, so that an instance on another machine knows what was routed. */
+/**
+ * `<plural>.versions`: the newest version of each entity that the stream has routed. A stream instance on another
+ * machine restores its state from it.
+ */
 export const versionsTopic = (entity: EntityDeclaration): TopicDeclaration => ({
   name: `${entity.plural}.versions`,
   key: "entity id",
@@ -64,8 +78,8 @@ export const versionsTopic = (entity: EntityDeclaration): TopicDeclaration => ({
 });
 
 /**
- * What each replica applied, told to whoever waits or measures. Lost receipts are harmless: nobody takes silence for an answer.
- * One partition: whoever reads them reads all.
+ * Reports of the replicas about the versions that they applied. A lost receipt is harmless: no reader concludes
+ * anything from a missing one. The topic has one partition, because every reader reads all receipts.
  */
 export const receiptsTopic: TopicDeclaration = {
   name: "lockstep.receipts",
@@ -76,7 +90,7 @@ export const receiptsTopic: TopicDeclaration = {
   config: { "cleanup.policy": "delete", "retention.ms": String(day / 24) },
 };
 
-/** Who is paused: a record each for the stream and every replica. One partition. */
+/** The pauses that operators set: one record for the stream and one per replica. The topic has one partition. */
 export const controlTopic: TopicDeclaration = {
   name: "lockstep.control",
   key: "stream, or replica/<name>",
@@ -86,7 +100,10 @@ export const controlTopic: TopicDeclaration = {
   config: { "cleanup.policy": "compact" },
 };
 
-/** All topics of one entity. They have the same number of partitions: what is read from partition n is written to partition n. */
+/**
+ * All topics of one entity. They have the same number of partitions: an event of partition n stays in partition n of
+ * each.
+ */
 export const topicsOf = (entity: EntityDeclaration): readonly TopicDeclaration[] => [
   eventsTopic(entity),
   ...entity.replicas.map((replica) => replicaTopic(entity, replica.name)),
@@ -102,6 +119,7 @@ export const topicsOf = (entity: EntityDeclaration): readonly TopicDeclaration[]
 export const partitionCount = (entity: EntityDeclaration, configured: number): number =>
   entity.internal ? 1 : configured;
 
-/** Consumer groups, by the service that reads. */
+/** Consumer group of the stream. */
 export const streamGroup = "lockstep.stream";
+/** Consumer group of a replica. */
 export const replicaGroup = (replica: string): string => `lockstep.replica.${replica}`;

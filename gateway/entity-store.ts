@@ -21,7 +21,9 @@ export interface WriteResult<T> {
   readonly replayed: boolean;
 }
 
-/** The rows of one entity. Every method throws `RequestError` UNAVAILABLE when the source is unavailable or overloaded. */
+/**
+ * The rows of one entity. Every method throws `RequestError` UNAVAILABLE when the source is unavailable or overloaded.
+ */
 export class EntityStore {
   private readonly statements: Statements;
   private readonly inserts: WriteBatcher;

@@ -12,9 +12,9 @@ const OUTCOME_UNKNOWN = /^(08|57P0[125]|CONNECTION_(CLOSED|DESTROYED)|ECONNRESET
 
 /**
  * @param hasIdempotencyKey true when the client can repeat the request to learn its outcome.
- * @returns a RequestError where the client can act: CONFLICT for a unique value that is taken, INVALID for a value that the
- * declaration allows and the table rejects, UNAVAILABLE for an unavailable database. Any other error is a bug and is
- * returned unchanged.
+ * @returns a RequestError where the client can act: CONFLICT for a unique value that is taken, INVALID for a value that
+ * the declaration allows and the table rejects, UNAVAILABLE for an unavailable database. Any other error is a bug and
+ * is returned unchanged.
  */
 export function explainError(error: unknown, entity: EntityDeclaration, hasIdempotencyKey = false): unknown {
   if (isUnavailable(error)) return unavailable(error, hasIdempotencyKey);

@@ -1,10 +1,10 @@
 /**
- * `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07): a client that did not receive the answer to a write sends
- * the write again with the same key. The gateway then returns the first result and does not write twice.
+ * `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07): a client that did not receive the answer to a write
+ * sends the write again with the same key. The gateway then returns the first result and does not write twice.
  *
  * - The write's own statement stores the key, so a crash cannot separate the two.
- * - The key is unique in the database. Of two concurrent requests, also at two gateways, one writes and the other returns
- *   the result of the first.
+ * - The key is unique in the database. Of two concurrent requests, also at two gateways, one writes and the other
+ *   returns the result of the first.
  * - A rejected write changes nothing and stores no key: the same request may succeed later.
  */
 import type { Context } from "hono";
@@ -19,7 +19,10 @@ import type { WriteRow } from "./write-batcher.ts";
 import type { IdempotencyKey, WriteContext } from "./write-context.ts";
 
 const HEADER = "Idempotency-Key";
-/** A string of structured fields (RFC 9651), as the draft requires, or the bare key that most clients send; visible ASCII. */
+/**
+ * A string of structured fields (RFC 9651), as the draft requires, or the bare key that most clients send; visible
+ * ASCII.
+ */
 export const KEY_PATTERN = /^(?:"([ !#-[\]-~]{1,255})"|([!#-~]{1,255}))$/;
 
 /** Interval between two deletions of expired keys, in milliseconds. */

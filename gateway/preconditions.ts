@@ -5,7 +5,9 @@ import { RequestError } from "../contracts/errors.ts";
 /** The entity tag of a version, for the header `ETag`. */
 export const etagOf = (version: Version): string => `"${version}"`;
 
-/** Versions that an entity may have for a write to run. Undefined: any version. Empty: none, so that the write fails. */
+/**
+ * Versions that an entity may have for a write to run. Undefined: any version. Empty: none, so that the write fails.
+ */
 export type AcceptedVersions = readonly Version[] | undefined;
 
 /** The values of the two headers that make a request conditional. */
@@ -17,8 +19,8 @@ export interface Conditions {
 /**
  * Reads the conditions of a write.
  *
- * A weak tag, or a tag that is no version, matches nothing (strong comparison, section 8.8.3.2). `If-None-Match: *` asks
- * for an entity that does not exist, so a write to an existing entity matches nothing.
+ * A weak tag, or a tag that is no version, matches nothing (strong comparison, section 8.8.3.2). `If-None-Match: *`
+ * asks for an entity that does not exist, so a write to an existing entity matches nothing.
  *
  * @returns undefined without a condition, and for `If-Match: *`.
  * @throws {RequestError} MALFORMED when `If-Match` is not a list of entity tags, or `If-None-Match` is not `*`.

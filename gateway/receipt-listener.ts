@@ -12,8 +12,8 @@ import type { Metrics } from "../observability/metrics.ts";
 import { settlesWithin } from "../platform/async/timeout.ts";
 
 /**
- * Entities whose receipts are kept while at least one write waits (P14). A receipt may arrive before the database's answer
- * to the write.
+ * Entities whose receipts are kept while at least one write waits (P14). A receipt may arrive before the database's
+ * answer to the write.
  */
 const MAX_RECENT = 20_000;
 /** Writes that wait at the same time (P14); a further write does not wait. */
@@ -74,7 +74,8 @@ export class ReceiptListener {
   /**
    * Starts to keep receipts. A write subscribes before its statement, so that it misses no receipt.
    *
-   * @returns undefined when the log does not connect within `timeoutMs` milliseconds, or {@link MAX_WAITING} writes wait.
+   * @returns undefined when the log does not connect within `timeoutMs` milliseconds, or {@link MAX_WAITING} writes
+   * wait.
    */
   async subscribe(timeoutMs: number): Promise<ReceiptSubscription | undefined> {
     if (this.subscriptions >= MAX_WAITING) return undefined;

@@ -6,8 +6,8 @@
  * - available: statements run.
  * - unavailable: the database rejects connections, or nothing listens. Statements still try: they fail at once, and the
  *   first that succeeds finds the database available again.
- * - silent: connections are open, but nothing answers (a stopped server, a cut cable). Statements in flight fail with an
- *   unknown outcome, later ones are rejected, and a new connection continues to probe.
+ * - silent: connections are open, but nothing answers (a stopped server, a cut cable). Statements in flight fail with
+ *   an unknown outcome, later ones are rejected, and a new connection continues to probe.
  */
 import type { PoolUse } from "../observability/gauges.ts";
 import { connectPool, type Sql } from "../platform/postgres/connect.ts";
@@ -17,8 +17,8 @@ import type { Check } from "../platform/service.ts";
 
 const PROBE_INTERVAL_MS = 500;
 /**
- * Intervals without an answer after which the database is silent. Intervals and not a time: after the gateway's process was
- * stopped, the time has passed, but the answer is still waiting to be read.
+ * Intervals without an answer after which the database is silent. Intervals and not a time: after the gateway's process
+ * was stopped, the time has passed, but the answer is still waiting to be read.
  */
 const SILENT_INTERVALS = 5;
 /** A running server answers a statement within this time after the statement's timeout, in milliseconds. */

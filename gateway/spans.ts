@@ -5,8 +5,8 @@ import { newTraceparent, SpanKind, startSpan, validTraceparent, withSpan } from 
 import type { WriteContext } from "./write-context.ts";
 
 /**
- * Runs a request inside its span. A write without a valid `traceparent` starts a new trace, so that all of its hops share
- * one trace id.
+ * Runs a request inside its span. A write without a valid `traceparent` starts a new trace, so that all of its hops
+ * share one trace id.
  *
  * @param route path pattern of the request, for the span's name: `/products/:id`.
  * @throws whatever `work` throws.
@@ -33,7 +33,8 @@ export async function withRequestSpan(
   } catch (error) {
     const status = error instanceof RequestError ? policy[error.code].http : 500;
     span.setAttributes({ "http.response.status_code": status });
-    // A client error does not mark the server's span as failed (OpenTelemetry semantic conventions for HTTP, span status).
+    // A client error does not mark the server's span as failed (OpenTelemetry semantic conventions for HTTP, span
+    // status).
     span.end(status >= 500 ? error : undefined);
     c.set("sampledTraceId", span.sampledTraceId);
     throw error;

@@ -1,4 +1,4 @@
-/** The headers of a write beyond its content: `Sync-Token` (P8), `Idempotency-Replayed`, and `Prefer: wait` for replicas. */
+/** The response headers of a write: `Sync-Token` (P8), `Idempotency-Replayed`, and those of `Prefer: wait`. */
 import type { Context } from "hono";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import type { EntityId, Version } from "../contracts/entity/document.ts";
@@ -9,8 +9,8 @@ import type { Metrics } from "../observability/metrics.ts";
 import type { ReceiptListener, ReceiptSubscription, ReplicaLatencies } from "./receipt-listener.ts";
 
 /**
- * Longest delay of a write until the gateway reads receipts, in milliseconds. The gateway connects when it starts, so only the
- * first writes after a start, and writes while the log is unavailable, are delayed at all.
+ * Longest delay of a write until the gateway reads receipts, in milliseconds. The gateway connects when it starts, so
+ * only the first writes after a start, and writes while the log is unavailable, are delayed at all.
  */
 const SUBSCRIBE_TIMEOUT_MS = 3_000;
 
@@ -37,8 +37,8 @@ export class SynchronousWrite implements Disposable {
    * Reads the request's headers and subscribes to receipts. It runs before the statement, so an error changes nothing.
    * A log that is unavailable does not reject the write.
    *
-   * @throws {RequestError} MALFORMED for a `Sync-Token` that no write returned, for one that covers too many entities, or
-   * for an undeclared replica in `Prefer`.
+   * @throws {RequestError} MALFORMED for a `Sync-Token` that no write returned, for one that covers too many entities,
+   * or for an undeclared replica in `Prefer`.
    */
   static async prepare(
     c: Context,
@@ -57,8 +57,8 @@ export class SynchronousWrite implements Disposable {
   }
 
   /**
-   * Sets the response's headers after the commit, and waits for the replicas when the request asks for it. The write stays
-   * committed, whatever the replicas do.
+   * Sets the response's headers after the commit, and waits for the replicas when the request asks for it. The write
+   * stays committed, whatever the replicas do.
    *
    * @param replayed true when an earlier request made the write. Its receipts have already passed, so we do not wait.
    */
@@ -96,7 +96,8 @@ export class SynchronousWrite implements Disposable {
 
 function unknownReplica(entity: EntityDeclaration, name: string): RequestError {
   const replicas = entity.replicas.map((replica) => replica.name).join(", ");
-  const detail = `names the replica ${JSON.stringify(name.slice(0, 64))}, but the replicas of ${entity.plural} are: ${replicas}`;
+  const named = JSON.stringify(name.slice(0, 64));
+  const detail = `names the replica ${named}, but the replicas of ${entity.plural} are: ${replicas}`;
   return new RequestError("MALFORMED", `The header Prefer ${detail}.`, {
     violations: [{ pointer: "Prefer", detail }],
   });

@@ -27,7 +27,9 @@ export interface WriteRow {
 
 /** SQLSTATE of a statement that did not get a lock in time. */
 const LOCK_NOT_AVAILABLE = "55P03";
-/** How long a statement of several writes waits for a row lock, in milliseconds. A write alone waits without this limit. */
+/**
+ * How long a statement of several writes waits for a row lock, in milliseconds. A write alone waits without this limit.
+ */
 const SHARED_LOCK_TIMEOUT_MS = 50;
 
 /** Writes of one kind that may be queued (P14). */
@@ -65,8 +67,8 @@ export class WriteBatcher {
   /**
    * Runs a write, in one statement with others where possible.
    *
-   * @throws {DatabaseUnavailableError} when {@link MAX_QUEUED} writes are queued, when the write was queued for more than
-   * 5 s, or when the source is unavailable; and the errors of the database.
+   * @throws {DatabaseUnavailableError} when {@link MAX_QUEUED} writes are queued, when the write was queued for more
+   * than 5 s, or when the source is unavailable; and the errors of the database.
    */
   add(write: PreparedWrite): Promise<WriteRow> {
     return this.batcher.add(write);

@@ -9,8 +9,8 @@ export interface IdempotencyKey {
 }
 
 /**
- * The context of a write. Its JSON is `$2` of the statements: the trigger copies `traceparent` and `actor` into the outbox
- * row, and store-key.sql reads `idempotencyKey`.
+ * The context of a write. Its JSON is `$2` of the statements: the trigger copies `traceparent` and `actor` into the
+ * outbox row, and store-key.sql reads `idempotencyKey`.
  */
 export interface WriteContext {
   readonly traceparent: string;

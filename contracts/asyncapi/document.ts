@@ -1,4 +1,7 @@
-/** The description of every topic (AsyncAPI 3.0), made from the declarations. The canary's topics, which carry nobody's data, are left out. Pure. */
+/**
+ * The AsyncAPI 3.0 description of all topics, derived from the declarations. It leaves out the topics of internal
+ * entities. Pure.
+ */
 import { entities } from "../entities/index.ts";
 import { type JsonSchema, jsonSchemas, schemaRef } from "../entity/json-schema.ts";
 import type { TopicDeclaration } from "../topics.ts";
@@ -6,7 +9,7 @@ import { type Channel, channelsOf, commonChannels, type Message } from "./messag
 
 const BINDING = "0.5.0";
 
-/** @param version of Lockstep. */
+/** Describes all topics. @param version version of Lockstep. */
 export const asyncApi = (version: string) => {
   const channels = [...entities.flatMap(channelsOf), ...commonChannels()];
   return {
@@ -15,7 +18,8 @@ export const asyncApi = (version: string) => {
       title: "Lockstep topics",
       version,
       description:
-        "Every change of an entity is a CloudEvents 1.0 message in Kafka's binary mode, keyed by the entity's id: all of one entity are in one partition, in order. The brokers are those of KAFKA_BROKERS.",
+        "Each change of an entity is a CloudEvents 1.0 message in Kafka's binary mode. Its key is the entity's id, so all " +
+        "messages of one entity are in one partition, in order. The setting KAFKA_BROKERS has the brokers' addresses.",
     },
     defaultContentType: "application/json",
     channels: Object.fromEntries(channels.map((channel) => [channel.topic.name, channelOf(channel)])),
@@ -51,7 +55,7 @@ const messageOf = (name: string, { summary, key, contentType, examples }: Messag
   ...(examples ? { examples } : {}),
 });
 
-/** The broker's settings with the types that the binding asks for. */
+/** The broker's settings with the types that the Kafka binding requires. */
 const configuration = ({ config }: TopicDeclaration): JsonSchema =>
   Object.fromEntries(
     Object.entries(config).map(([name, value]) => [
@@ -62,10 +66,10 @@ const configuration = ({ config }: TopicDeclaration): JsonSchema =>
 
 function operationsOf({ topic, messages }: Channel) {
   const channel = { $ref: `#/channels/${topic.name}` };
-  const sent = Object.keys(messages).map((name) => ({ $ref: `#/channels/${topic.name}/messages/${name}` }));
-  const operation = (action: "send" | "receive") => (who: string) => [
-    `${who.replace(" ", "-")}.${action}.${topic.name}`,
-    { action, title: who, channel, messages: sent },
+  const messageRefs = Object.keys(messages).map((name) => ({ $ref: `#/channels/${topic.name}/messages/${name}` }));
+  const operation = (action: "send" | "receive") => (role: string) => [
+    `${role.replace(" ", "-")}.${action}.${topic.name}`,
+    { action, title: role, channel, messages: messageRefs },
   ];
   return Object.fromEntries([...topic.writtenBy.map(operation("send")), ...topic.readBy.map(operation("receive"))]);
 }

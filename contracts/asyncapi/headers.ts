@@ -1,4 +1,4 @@
-/** The headers of each kind of message, as schemas. What is not named here may be there too and says nothing. Pure. */
+/** Schemas of the headers of each kind of message. A message may have further headers, which have no meaning. Pure. */
 import { z } from "zod";
 import { deadLetterHeader, resolutions } from "../dead-letter.ts";
 import { reasonNames } from "../dead-letter-reasons.ts";
@@ -9,15 +9,15 @@ import { EVENT_SOURCE, eventType, header, type Operation } from "../event.ts";
 const counter = z.string().regex(/^[1-9]\d*$/);
 const offset = z.string().regex(/^\d+$/);
 
-/** CloudEvents 1.0 in Kafka's binary mode, of the source's topic. */
+/** Headers in `<plural>.events`: CloudEvents 1.0 in Kafka's binary mode. */
 export const eventHeaders = (entity: EntityDeclaration, operation: Operation) =>
   z.looseObject({
     ...attributes(entity, operation),
-    [header.actor]: z.string().optional().describe("who asked for the change"),
-    [header.replayOf]: z.string().optional().describe("on an event that was a dead letter: the letter's origin"),
+    [header.actor]: z.string().optional().describe("subject of the token of the write's client"),
+    [header.replayOf]: z.string().optional().describe("on the replay of a dead letter: the dead letter's origin"),
   });
 
-/** Of a replica's topic. */
+/** Headers in a replica's topic. */
 export const routedHeaders = (entity: EntityDeclaration, operation: Operation) =>
   z.looseObject({
     ...attributes(entity, operation),
@@ -29,45 +29,48 @@ const attributes = ({ name }: EntityDeclaration, operation: Operation) => ({
   [header.id]: z
     .string()
     .regex(new RegExp(`^${name}:[0-9a-f-]{36}:[1-9]\\d*(:.+)?$`))
-    .describe("one write, one id: <entity>:<id>:<version>, and what tells a resend from another"),
+    .describe("id of the change: <entity>:<id>:<version>, with a suffix for a resend"),
   [header.source]: z.literal(EVENT_SOURCE),
   [header.type]: z.literal(eventType(name, operation)),
   [header.subject]: z.string().regex(ID_PATTERN).describe("the entity's id"),
-  [header.time]: z.iso.datetime({ offset: true }).describe("when the source committed the change"),
+  [header.time]: z.iso.datetime({ offset: true }).describe("time of the commit in the source"),
   [header.version]: counter.describe("version of the entity after the change"),
-  [header.schemaVersion]: counter.describe("version of the document's shape; an earlier one is upcast by who reads it"),
+  [header.schemaVersion]: counter.describe("version of the document's shape; the reader converts an earlier one"),
   [header.contentType]: z.literal("application/json"),
   [header.traceparent]: z.string().optional().describe("W3C trace context of the write"),
   [header.digest]: z
     .string()
     .regex(/^-?\d+$/)
     .optional()
-    .describe("hash of the source's whole row, a bigint"),
-  [header.resend]: z.string().optional().describe("set when present state is sent once more, to be applied again"),
+    .describe("hash of the source's whole row, a bigint as text"),
+  [header.resend]: z
+    .string()
+    .optional()
+    .describe("set on a resend: the state is sent again under the same version, and applied again"),
 });
 
 const origin = {
-  [deadLetterHeader.topic]: z.string().describe("topic of the record that it was"),
+  [deadLetterHeader.topic]: z.string().describe("topic of the rejected record"),
   [deadLetterHeader.partition]: offset,
   [deadLetterHeader.offset]: offset,
 };
 
-/** Of a dead letter; its original headers stand beside these. */
+/** Headers of a dead letter. The rejected record's headers are also present. */
 export const deadLetterHeaders = z.looseObject({
   ...origin,
   [deadLetterHeader.reason]: z.enum(reasonNames),
   [deadLetterHeader.detail]: z.string(),
   [deadLetterHeader.stack]: z.string(),
-  [deadLetterHeader.timestamp]: offset.describe("when the record was written, milliseconds since 1970"),
-  [deadLetterHeader.replica]: z.string().optional().describe("the replica that could not apply it"),
+  [deadLetterHeader.timestamp]: offset.describe("time when the rejected record was written, milliseconds since 1970"),
+  [deadLetterHeader.replica]: z.string().optional().describe("the replica that could not apply the record"),
 });
 
-/** Of what was done about a dead letter. */
+/** Headers of a mark. */
 export const markHeaders = z.looseObject({
   ...origin,
   [deadLetterHeader.resolution]: z.enum(resolutions),
-  [deadLetterHeader.resolvedAt]: offset.describe("milliseconds since 1970"),
+  [deadLetterHeader.resolvedAt]: offset.describe("time of the resolution, milliseconds since 1970"),
 });
 
-/** Of a message that says everything in its value. */
+/** Headers of a message that has all of its content in its value. */
 export const noHeaders = z.looseObject({});

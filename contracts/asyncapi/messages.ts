@@ -1,4 +1,4 @@
-/** What each topic carries: its messages by name, each with key, headers and payload. Pure. */
+/** The messages of each topic, with key, headers and payload. Pure. */
 import { z } from "zod";
 import { controlSchema, replicaKey, STREAM_KEY } from "../control.ts";
 import { replicaNames } from "../entities/index.ts";
@@ -23,7 +23,7 @@ import { deadLetterHeaders, eventHeaders, markHeaders, noHeaders, routedHeaders 
 /** One kind of record in a topic. */
 export interface Message {
   readonly summary: string;
-  /** Undefined: any, or none. */
+  /** Undefined: any key, or no key. */
   readonly key?: JsonSchema;
   readonly headers: z.ZodType;
   readonly payload: z.ZodType;
@@ -31,10 +31,10 @@ export interface Message {
   readonly examples?: readonly { readonly headers: Readonly<Record<string, string>>; readonly payload: unknown }[];
 }
 
-/** A topic and all that is in it. */
+/** A topic and its messages. */
 export interface Channel {
   readonly topic: TopicDeclaration;
-  /** By names that no other channel has. */
+  /** By name. A name is unique over all channels. */
   readonly messages: Readonly<Record<string, Message>>;
 }
 
@@ -53,13 +53,13 @@ export const channelsOf = (entity: EntityDeclaration): Channel[] => [
   { topic: versionsTopic(entity), messages: versions(entity) },
 ];
 
-/** Of all entities together. */
+/** The topics that all entities share. */
 export const commonChannels = (): Channel[] => [
   {
     topic: receiptsTopic,
     messages: {
       Receipt: {
-        summary: "A replica has applied these versions",
+        summary: "A replica applied these versions",
         headers: noHeaders,
         payload: receiptSchema,
         contentType,
@@ -70,7 +70,7 @@ export const commonChannels = (): Channel[] => [
     topic: controlTopic,
     messages: {
       Control: {
-        summary: "The stream or a replica is paused, or goes on",
+        summary: "An operator paused or resumed the stream or a replica",
         key: { enum: [STREAM_KEY, ...replicaNames.map(replicaKey)] },
         headers: noHeaders,
         payload: controlSchema,
@@ -80,7 +80,7 @@ export const commonChannels = (): Channel[] => [
   },
 ];
 
-/** The event of the example; undefined where the declaration has none. */
+/** The event of the declaration's example; undefined when it has none. */
 function exampleEvent(entity: EntityDeclaration): EntityEvent | undefined {
   const document = exampleDocument(entity);
   if (!document) return undefined;
@@ -89,7 +89,7 @@ function exampleEvent(entity: EntityDeclaration): EntityEvent | undefined {
   return { entity: name, id, version, operation: "upserted", time, schemaVersion, document };
 }
 
-const shown = (encoded: { headers: Readonly<Record<string, string>>; value: string | null }) => ({
+const exampleMessage = (encoded: { headers: Readonly<Record<string, string>>; value: string | null }) => ({
   headers: encoded.headers,
   payload: JSON.parse(encoded.value ?? "null"),
 });
@@ -99,12 +99,12 @@ function events(entity: EntityDeclaration): Channel["messages"] {
   const example = exampleEvent(entity);
   return {
     [`${name}Upserted`]: {
-      summary: `A ${entity.name} was made or changed: its whole new state`,
+      summary: `A ${entity.name} was created or changed: its whole new state`,
       key: uuid,
       headers: eventHeaders(entity, "upserted"),
       payload: documentSchema(entity),
       contentType,
-      ...(example && { examples: [shown(encodeEvent(example))] }),
+      ...(example && { examples: [exampleMessage(encodeEvent(example))] }),
     },
     [`${name}Deleted`]: {
       summary: `A ${entity.name} was deleted`,
@@ -112,7 +112,7 @@ function events(entity: EntityDeclaration): Channel["messages"] {
       headers: eventHeaders(entity, "deleted"),
       payload: deletedSchema,
       contentType,
-      ...(example && { examples: [shown(encodeEvent({ ...example, operation: "deleted", document: null }))] }),
+      ...(example && { examples: [exampleMessage(encodeEvent({ ...example, operation: "deleted", document: null }))] }),
     },
   };
 }
@@ -123,33 +123,33 @@ function routed(entity: EntityDeclaration, replica: ReplicaDeclaration): Channel
   const headers = example && headersOf(example, 0, undefined);
   return {
     [`${name}Upserted`]: {
-      summary: `What ${replica.name} keeps of a ${entity.name}`,
+      summary: `The projection of a ${entity.name} for ${replica.name}`,
       key: uuid,
       headers: routedHeaders(entity, "upserted"),
       payload: documentSchema(replica),
       contentType,
-      ...(example && document && { examples: [shown(encodeRouted(example, document, headers!))] }),
+      ...(example && document && { examples: [exampleMessage(encodeRouted(example, document, headers!))] }),
     },
     [`${name}Removed`]: {
-      summary: `${replica.name} is to have none from this version on: it was deleted, or is not the replica's to keep`,
+      summary: `${replica.name} deletes the ${entity.name}: deleted in the source, or excluded by the replica's filter`,
       key: uuid,
       headers: routedHeaders(entity, "deleted"),
       payload: z.null(),
       contentType,
-      ...(example && { examples: [shown(encodeRouted(example, null, headers!))] }),
+      ...(example && { examples: [exampleMessage(encodeRouted(example, null, headers!))] }),
     },
   };
 }
 
 const deadLetters = ({ name }: EntityDeclaration): Channel["messages"] => ({
   [`${capitalize(name)}DeadLetter`]: {
-    summary: "A record that could not be processed: its original bytes, key and headers, and why",
+    summary: "A record that could not be processed: its original bytes, key and headers, and the reason",
     headers: deadLetterHeaders,
     payload: z.unknown(),
     contentType: bytes,
   },
   [`${capitalize(name)}DeadLetterMark`]: {
-    summary: "What was done about a dead letter",
+    summary: "A mark: what was done about a dead letter",
     headers: markHeaders,
     payload: z.null(),
     contentType: bytes,
@@ -158,7 +158,7 @@ const deadLetters = ({ name }: EntityDeclaration): Channel["messages"] => ({
 
 const versions = ({ name }: EntityDeclaration): Channel["messages"] => ({
   [`${capitalize(name)}Version`]: {
-    summary: "Newest version that the stream knows: its own memory",
+    summary: "The newest version of an entity that the stream has routed",
     key: uuid,
     headers: noHeaders,
     payload: z.strictObject({ version: z.int().min(1) }),

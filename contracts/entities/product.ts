@@ -1,4 +1,4 @@
-/** The first entity, and the file to copy for one of your own: a declaration here and one migration per database. */
+/** The example entity. To add your own entity, copy this file and write one migration per database. */
 import { defineEntity, defineReplica } from "../entity/declaration.ts";
 import { boolean, decimal, integer, oneOf, text, texts } from "../entity/fields.ts";
 
@@ -9,13 +9,14 @@ const fields = {
   price: decimal({ scale: 2 }),
   /** ISO 4217. */
   currency: text({ min: 3, max: 3, pattern: /^[A-Z]{3}$/, initial: "BRL" }),
-  /** What the shop itself pays: nobody outside the gateway may see it. */
+  /** What the shop pays. Private: it is visible at the gateway only. */
   cost: decimal({ scale: 2, initial: "0.00", private: true }),
   stock: integer({ min: 0, max: 1_000_000_000, initial: 0 }),
   status: oneOf(["draft", "active", "archived"], { initial: "draft" }),
   tags: texts({ maxItems: 20, maxLength: 50, initial: [] }),
 };
 
+/** The product of a shop. */
 export const product = defineEntity({
   name: "product",
   plural: "products",
@@ -24,9 +25,9 @@ export const product = defineEntity({
   unique: ["sku"],
   example: { sku: "cup", name: "Espresso cup", price: "19.90", stock: 12, status: "active", tags: ["kitchen"] },
   replicas: [
-    /** The full copy: every product, every field but the private ones. */
+    // The full copy: all products with all public fields.
     defineReplica(fields, { name: "catalog" }),
-    /** What a shop window needs: active products only, and whether there is stock instead of how much. */
+    // For the shop window: active products only, with `inStock` instead of the amount.
     defineReplica(fields, {
       name: "storefront",
       filter: (p) => p.status === "active",

@@ -1,6 +1,6 @@
 /**
- * The declaration of an entity. HTTP validation, event validation, routing, table columns and cache lifetimes follow from
- * it. No other code names a field of an entity.
+ * The declaration of an entity. HTTP validation, event validation, routing, table columns and cache lifetimes follow
+ * from it. No other code names a field of an entity.
  */
 import type { Document } from "./document.ts";
 import { type Field, systemFields } from "./fields.ts";
@@ -14,7 +14,9 @@ export type Upcaster = (document: Document) => Document;
 /** Upcasters by the schema version that they read: 1 converts version 1 to version 2. */
 export type Upcasters = Readonly<Record<number, Upcaster>>;
 
-/** What a replica keeps of an entity. Its functions depend on the document alone, so that a replay has the same result. */
+/**
+ * What a replica keeps of an entity. Its functions depend on the document alone, so that a replay has the same result.
+ */
 export interface ReplicaDeclaration {
   readonly name: string;
   /** The replica keeps the entities for which this is true. An entity that stops matching is deleted there (P5). */
@@ -52,7 +54,9 @@ export interface EntityDeclaration {
    * commands, dead-letter counts and the metrics of user entities leave it out. Default: false.
    */
   readonly internal?: boolean;
-  /** Version of the document's shape, sent with each event. Raise it with each change of the fields or of a projection. */
+  /**
+   * Version of the document's shape, sent with each event. Raise it with each change of the fields or of a projection.
+   */
   readonly schemaVersion: number;
   /** One per version below `schemaVersion`. They convert retained events and events in flight. */
   readonly upcasters?: Upcasters;
@@ -60,7 +64,9 @@ export interface EntityDeclaration {
   /** Fields whose values are unique in the source. */
   readonly unique: readonly string[];
   readonly replicas: readonly ReplicaDeclaration[];
-  /** A request body that creates an entity, for documentation and trials. Unique texts get a suffix (`exampleInput`). */
+  /**
+   * A request body that creates an entity, for documentation and trials. Unique texts get a suffix (`exampleInput`).
+   */
   readonly example?: Document;
 }
 
@@ -86,11 +92,11 @@ export function defineEntity(declaration: EntityDeclaration): EntityDeclaration 
 
 function checkUpcasters({ name, schemaVersion, upcasters = {}, replicas }: EntityDeclaration): void {
   if (!Number.isSafeInteger(schemaVersion) || schemaVersion < 1)
-    throw new Error(`entity ${name}: schemaVersion ${schemaVersion} must be an integer of at least 1`);
+    throw new Error(`entity ${name}: schemaVersion ${schemaVersion} must be a whole number of at least 1`);
   for (let version = 1; version < schemaVersion; version++)
     if (!upcasters[version])
       throw new Error(
-        `entity ${name}: schema version ${version} has no upcaster, but the log still has its events (docs/schema-changes.md)`,
+        `entity ${name}: schema version ${version} has no upcaster; the log has its events (docs/schema-changes.md)`,
       );
   const versions = [upcasters, ...replicas.flatMap((r) => [r.upcasters ?? {}, r.placeholders ?? {}])].flatMap(
     Object.keys,
@@ -98,7 +104,8 @@ function checkUpcasters({ name, schemaVersion, upcasters = {}, replicas }: Entit
   for (const version of versions)
     if (!(Number(version) >= 1 && Number(version) < schemaVersion))
       throw new Error(
-        `entity ${name}: an upcaster or placeholder names schema version ${version}, but only versions below ${schemaVersion} need one`,
+        `entity ${name}: an upcaster or placeholder names schema version ${version}, ` +
+          `but only versions below ${schemaVersion} need one`,
       );
 }
 

@@ -27,7 +27,11 @@ export const exampleInput = ({ example, unique }: EntityDeclaration, suffix: str
     ]),
   );
 
-/** The replica's document of the example. @returns undefined when there is none, or the replica's filter excludes it. */
+/**
+ * The replica's document of the example.
+ *
+ * @returns undefined when there is none, or the replica's filter excludes it.
+ */
 export function exampleForReplica(entity: EntityDeclaration, replica: ReplicaDeclaration): Document | undefined {
   const document = exampleDocument(entity);
   return document && replica.filter(document) ? { ...replica.project(document), ...system } : undefined;

@@ -62,8 +62,8 @@ export const text = (options: FieldOptions & { min?: number; max: number; patter
   );
 
 /**
- * A decimal number from 0 to below 10^10, as a string with exactly `scale` decimals. A string, because a binary floating
- * point number cannot hold an amount of money exactly.
+ * A decimal number from 0 to below 10^10, as a string with exactly `scale` decimals. A string, because a binary
+ * floating point number cannot hold an amount of money exactly.
  */
 export const decimal = (options: FieldOptions & { scale: number }): Field => {
   const pattern = new RegExp(`^(0|[1-9]\\d{0,9})\\.\\d{${options.scale}}$`);

@@ -40,7 +40,9 @@ export function jsonSchemas(
 
 const serverSchemas = new Set<unknown>(Object.values(systemFields).map(({ schema }) => schema));
 
-/** Adds what zod cannot convert: the rules that fields.ts names, and `readOnly` for the members that the server sets. */
+/**
+ * Adds what zod cannot convert: the rules that fields.ts names, and `readOnly` for the members that the server sets.
+ */
 function override({ zodSchema, jsonSchema }: { zodSchema: unknown; jsonSchema: z.core.JSONSchema.BaseSchema }): void {
   const { rules = [] } = jsonSchema as { rules?: readonly string[] };
   if (rules.includes("no value twice")) Object.assign(jsonSchema, { uniqueItems: true });

@@ -1,7 +1,9 @@
 /**
- * Quick checks that run before the schemas, for events. Most values pass; a schema takes 20 times as long to accept them.
+ * Quick checks that run before the schemas, for events. Most values pass; a schema takes 20 times as long to accept
+ * them.
  *
- * A value that passes a quick check is valid by the schema. For a value that fails, the schema decides and explains why.
+ * A value that passes a quick check is valid by the schema. For a value that fails, the schema decides and explains
+ * why.
  */
 
 /** Returns true only for a value that the schema accepts. False means: ask the schema. */

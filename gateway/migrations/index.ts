@@ -1,4 +1,4 @@
-/** The source's schema, in the order in which it grew. A migration that was released is never edited. */
+/** The migrations of the source's schema. A released migration is never edited. */
 import type { Migration } from "../../platform/postgres/migrate.ts";
 import capture from "./0001-capture.sql" with { type: "text" };
 import products from "./0002-products.sql" with { type: "text" };
@@ -8,6 +8,7 @@ import backfill from "./0005-backfill.sql" with { type: "text" };
 import canaries from "./0006-canaries.sql" with { type: "text" };
 import idempotencyKeys from "./0007-idempotency-keys.sql" with { type: "text" };
 
+/** In the order in which they run. */
 export const migrations: readonly Migration[] = [
   { name: "0001-capture", sql: capture },
   { name: "0002-products", sql: products },

@@ -1,4 +1,4 @@
-/** The description of the gateway's HTTP API: made from the same declarations as its routes. Pure. */
+/** The OpenAPI description of the gateway, derived from the same declarations as its routes. Pure. */
 import type { z } from "zod";
 import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
@@ -10,15 +10,15 @@ import { schemaName } from "./operations.ts";
 import { list, read } from "./reads.ts";
 import { change, create, remove } from "./writes.ts";
 
-/** All of it; the same each time. */
+/** The whole description. */
 export const gatewayOpenApi = (): OpenApi =>
   openApi({
     title: "Lockstep gateway",
-    description: "Reads and writes of the source. What is written here appears in every replica it is routed to.",
+    description: "Reads and writes the source. Each write is copied to every replica whose filter matches.",
     paths: guarded({
       ...Object.assign({}, ...entities.map(pathsOf)),
       "/openapi.json": servicePaths["/openapi.json"],
-      "/asyncapi.json": { get: description("describeTopics", "The topics and their messages, as AsyncAPI 3.0") },
+      "/asyncapi.json": { get: description("describeTopics", "The topics and their messages (AsyncAPI 3.0)") },
     }),
     schemas: Object.assign({}, ...entities.map(schemasOf)),
     securitySchemes: { bearer },

@@ -1,4 +1,4 @@
-/** What reads and writes have in common. Pure. */
+/** Shared by the descriptions of reads and writes. Pure. */
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { exampleDocument } from "../../contracts/entity/example.ts";
 import { capitalize, schemaRef } from "../../contracts/entity/json-schema.ts";
@@ -6,13 +6,13 @@ import type { ErrorCode } from "../../contracts/errors.ts";
 import { headers } from "../../pipeline/openapi-headers.ts";
 import { json, type ResponseObject } from "../../platform/openapi/operation.ts";
 
-/** What can go wrong with any request that reaches the source. */
-export const ANY: readonly ErrorCode[] = ["MALFORMED", "INTERNAL", "UNAVAILABLE"];
+/** Errors of any request to the source. */
+export const COMMON_ERRORS: readonly ErrorCode[] = ["MALFORMED", "INTERNAL", "UNAVAILABLE"];
 
-/** Of an entity's schema. */
+/** Name of an entity's schema: `Product`. */
 export const schemaName = ({ name }: EntityDeclaration): string => capitalize(name);
 
-/** The answer with the document. */
+/** The response with the document. @param more further response headers. */
 export const entityDocument = (
   entity: EntityDeclaration,
   description: string,

@@ -1,16 +1,17 @@
-/** The descriptions of the routes that read. Pure. */
+/** Descriptions of the reading routes. Pure. */
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { EXAMPLE_ID, exampleDocument } from "../../contracts/entity/example.ts";
 import { capitalize, schemaRef } from "../../contracts/entity/json-schema.ts";
 import { headers, id, ifNoneMatch, page, traceparent } from "../../pipeline/openapi-headers.ts";
 import { json, type Operation, problems } from "../../platform/openapi/operation.ts";
-import { ANY, entityDocument, schemaName } from "./operations.ts";
+import { COMMON_ERRORS, entityDocument, schemaName } from "./operations.ts";
 
+/** `GET` of the collection. */
 export function list(entity: EntityDeclaration, path: string): Operation {
   const example = exampleDocument(entity);
   return {
     operationId: `list${capitalize(entity.plural)}`,
-    summary: `A page of ${entity.plural}, in the order of their ids`,
+    summary: `Lists ${entity.plural} in the order of their ids, a page at a time`,
     tags: [entity.plural],
     parameters: [...page, traceparent],
     responses: {
@@ -19,24 +20,25 @@ export function list(entity: EntityDeclaration, path: string): Operation {
         headers: { Link: headers.link, "Cache-Control": headers.noCache },
         content: json(schemaRef(`${schemaName(entity)}Page`), example && { items: [example], nextCursor: null }),
       },
-      ...problems(ANY, path),
+      ...problems(COMMON_ERRORS, path),
     },
   };
 }
 
+/** `GET` of one entity. */
 export function read(entity: EntityDeclaration, collection: string): Operation {
   return {
     operationId: `read${schemaName(entity)}`,
-    summary: `One ${entity.name}, private fields too`,
+    summary: `Reads one ${entity.name}, private fields included`,
     tags: [entity.plural],
     parameters: [id, ifNoneMatch, traceparent],
     responses: {
       200: entityDocument(entity, `the ${entity.name}`, { "Cache-Control": headers.noCache }),
       304: {
-        description: "the client has this version",
+        description: "the client already has this version",
         headers: { ETag: headers.etag, "Cache-Control": headers.noCache },
       },
-      ...problems([...ANY, "NOT_FOUND"], `${collection}/${EXAMPLE_ID}`),
+      ...problems([...COMMON_ERRORS, "NOT_FOUND"], `${collection}/${EXAMPLE_ID}`),
     },
   };
 }

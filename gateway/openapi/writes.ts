@@ -1,4 +1,4 @@
-/** The descriptions of the routes that write. Pure. */
+/** Descriptions of the writing routes. Pure. */
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { EXAMPLE_ID } from "../../contracts/entity/example.ts";
 import { schemaRef } from "../../contracts/entity/json-schema.ts";
@@ -16,49 +16,54 @@ import {
 import { type Header, json, media, type Operation, problems, text } from "../../platform/openapi/operation.ts";
 import { KEY_PATTERN } from "../idempotency.ts";
 import { JSON_TYPES, PATCH_TYPES } from "../routes.ts";
-import { ANY, entityDocument, schemaName } from "./operations.ts";
+import { COMMON_ERRORS, entityDocument, schemaName } from "./operations.ts";
 
-const WRITE: readonly ErrorCode[] = [...ANY, "INVALID", "KEY_REUSED"];
-const BODY: readonly ErrorCode[] = ["TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "CONFLICT"];
-const MEMBER: readonly ErrorCode[] = ["NOT_FOUND", "PRECONDITION_FAILED"];
+const WRITE_ERRORS: readonly ErrorCode[] = [...COMMON_ERRORS, "INVALID", "KEY_REUSED"];
+const BODY_ERRORS: readonly ErrorCode[] = ["TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "CONFLICT"];
+const ENTITY_ERRORS: readonly ErrorCode[] = ["NOT_FOUND", "PRECONDITION_FAILED"];
 
-const written: Readonly<Record<string, Header>> = {
+const writeHeaders: Readonly<Record<string, Header>> = {
   ETag: headers.etag,
-  "Sync-Token": { description: "lets any replica's read see this write", required: true, schema: text(/^[\w-]+$/) },
+  "Sync-Token": {
+    description: "token of this write; a read with it sees the write in any replica",
+    required: true,
+    schema: text(/^[\w-]+$/),
+  },
   "Idempotency-Replayed": {
-    description: "the answer is that of an earlier request with the key",
+    description: "true when an earlier request with the same key made the write",
     schema: { const: "true" },
   },
   "Preference-Applied": headers.preferenceApplied,
   "Lockstep-Replicas": {
     description:
-      "for each replica: after how many milliseconds it had the write, `behind` when it did not confirm in time, or `unknown`",
+      "by replica: milliseconds until it had the write, `behind` when it did not confirm in time, or `unknown`",
     schema: text(/^[\w-]+;(behind|unknown|ms=\d+)(, [\w-]+;(behind|unknown|ms=\d+))*$/),
   },
 };
 
-const writing = [
-  inHeader("Idempotency-Key", "a write that is repeated with its key is carried out once", text(KEY_PATTERN)),
-  syncToken("the answer's token covers them too"),
-  prefer('how long to wait until the replicas have it; wait=2; replicas="catalog" waits for that one'),
+const writeParameters = [
+  inHeader("Idempotency-Key", "a write that is repeated with the same key runs once", text(KEY_PATTERN)),
+  syncToken("the response's token also covers them"),
+  prefer('waits until the replicas have the write; wait=2; replicas="catalog" waits for that replica only'),
   traceparent,
 ];
 
+/** `POST` to the collection. */
 export function create(entity: EntityDeclaration, collection: string): Operation {
   const location: Header = {
-    description: `where the ${entity.name} is`,
+    description: `path of the ${entity.name}`,
     required: true,
     schema: { type: "string", format: "uri-reference" },
   };
   return {
     operationId: `create${schemaName(entity)}`,
-    summary: `Makes a new ${entity.name}`,
+    summary: `Creates a ${entity.name}`,
     tags: [entity.plural],
-    parameters: writing,
+    parameters: writeParameters,
     requestBody: { required: true, content: json(schemaRef(`New${schemaName(entity)}`), entity.example) },
     responses: {
-      201: entityDocument(entity, `the new ${entity.name}`, { Location: location, ...written }),
-      ...problems([...WRITE, ...BODY], collection),
+      201: entityDocument(entity, `the new ${entity.name}`, { Location: location, ...writeHeaders }),
+      ...problems([...WRITE_ERRORS, ...BODY_ERRORS], collection),
     },
   };
 }
@@ -68,7 +73,7 @@ const changes = {
     types: JSON_TYPES,
     schema: (name: string) => `New${name}`,
     example: ({ example }: EntityDeclaration) => example,
-    summary: "the whole; what is not sent has its initial value",
+    summary: "replaces all fields; a missing field gets its initial value",
   },
   patch: {
     types: PATCH_TYPES,
@@ -77,36 +82,38 @@ const changes = {
       const first = Object.entries(example ?? {}).find(([member]) => !unique.includes(member));
       return first && Object.fromEntries([first]);
     },
-    summary: "the members that are sent (RFC 7396); null puts the initial value back",
+    summary: "changes the fields in the body (RFC 7396); null resets a field to its initial value",
   },
 };
 
-export function change(entity: EntityDeclaration, collection: string, how: keyof typeof changes): Operation {
-  const { types, schema, example, summary } = changes[how];
+/** `PUT` or `PATCH` of one entity. */
+export function change(entity: EntityDeclaration, collection: string, kind: keyof typeof changes): Operation {
+  const { types, schema, example, summary } = changes[kind];
   const body = media(schemaRef(schema(schemaName(entity))), example(entity));
   return {
-    operationId: `${how}${schemaName(entity)}`,
+    operationId: `${kind}${schemaName(entity)}`,
     summary: `Changes one ${entity.name}: ${summary}`,
     tags: [entity.plural],
-    parameters: [id, ifMatch, onlyIfNone, ...writing],
+    parameters: [id, ifMatch, onlyIfNone, ...writeParameters],
     requestBody: { required: true, content: Object.fromEntries(types.map((type) => [type, body])) },
     responses: {
-      200: entityDocument(entity, `the ${entity.name} after the change`, written),
-      ...problems([...WRITE, ...MEMBER, ...BODY], `${collection}/${EXAMPLE_ID}`),
+      200: entityDocument(entity, `the ${entity.name} after the change`, writeHeaders),
+      ...problems([...WRITE_ERRORS, ...ENTITY_ERRORS, ...BODY_ERRORS], `${collection}/${EXAMPLE_ID}`),
     },
   };
 }
 
+/** `DELETE` of one entity. */
 export function remove(entity: EntityDeclaration, collection: string): Operation {
   return {
     operationId: `delete${schemaName(entity)}`,
-    summary: `Deletes one ${entity.name}, here and in every replica`,
+    summary: `Deletes one ${entity.name} in the source and in every replica`,
     tags: [entity.plural],
-    parameters: [id, ifMatch, onlyIfNone, ...writing],
+    parameters: [id, ifMatch, onlyIfNone, ...writeParameters],
     responses: {
-      204: { description: "it is gone; the headers name the tombstone's version", headers: written },
-      // INVALID: the source's database may refuse, where another table refers to it.
-      ...problems([...WRITE, ...MEMBER], `${collection}/${EXAMPLE_ID}`),
+      204: { description: "deleted; ETag and Sync-Token have the version of the tombstone", headers: writeHeaders },
+      // INVALID: the source rejects the delete when another table refers to the row.
+      ...problems([...WRITE_ERRORS, ...ENTITY_ERRORS], `${collection}/${EXAMPLE_ID}`),
     },
   };
 }

@@ -11,7 +11,8 @@ export const MAX_ATTEMPTS = 3;
 export const wasUndone = (error: unknown): boolean => UNDONE_CODES.includes((error as { code?: string }).code ?? "");
 
 /**
- * Runs one statement and returns its rows. An undone statement runs again at once, at most `maxAttempts` times in total.
+ * Runs one statement and returns its rows. An undone statement runs again at once, at most `maxAttempts` times in
+ * total.
  *
  * `retry()` of `platform/async` does not fit here: it limits the time, not the attempts, and it waits between them. The
  * other transaction has won already, so that a delay gains nothing.

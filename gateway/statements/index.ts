@@ -2,8 +2,8 @@
  * The SQL of one entity: the files of this folder with `{table}` and `{columns}` filled in from the declaration.
  *
  * A write is part of one statement and therefore of one transaction. Its row, version, outbox row (by trigger) and
- * idempotency key are committed together, and a lost connection cannot leave a part of them. The text is the same for every
- * change, whatever members it has, because each text is a prepared statement in every connection.
+ * idempotency key are committed together, and a lost connection cannot leave a part of them. The text is the same for
+ * every change, whatever members it has, because each text is a prepared statement in every connection.
  */
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { columnOf } from "../../contracts/entity/row.ts";

@@ -1,6 +1,6 @@
--- Takes: $1 a JSON list, each id once, of {id, accepted: list of versions that the row may have, or null for any}; $2 and $3 as
--- insert.sql. Answers one row per write: id; doc, the deleted row as JSON, or null when nothing was deleted; version, the row's version
--- before, or null when there was no row. The tombstone's version is one above that of doc.
+-- Takes: $1 a JSON list, each id once, of {id, accepted: list of versions that the row may have, or null for any}; $2
+-- and $3 as insert.sql. Answers one row per write: id; doc, the deleted row as JSON, or null when nothing was deleted;
+-- version, the row's version before, or null when there was no row. The tombstone's version is one above that of doc.
 with context as materialized (
   select set_config('lockstep.contexts', $2::text, true), set_config('lock_timeout', $3::text, true)
 ), requested as materialized (

@@ -1,9 +1,11 @@
 , requests as materialized (
   select $2::text::jsonb as contexts
 ), stored_keys as (
-  -- A key that exists already violates the primary key. The whole statement then fails, because an earlier request made this write.
+  -- A key that exists already violates the primary key. The whole statement then fails, because an earlier request made
+  -- this write.
   insert into lockstep.idempotency_keys (key, fingerprint, doc)
   select idempotency_key ->> 'key', idempotency_key ->> 'fingerprint', changed.doc
-  from requests, changed, lateral (select requests.contexts -> changed.id::text -> 'idempotencyKey') as of_write (idempotency_key)
+  from requests, changed,
+    lateral (select requests.contexts -> changed.id::text -> 'idempotencyKey') as of_write (idempotency_key)
   where idempotency_key is not null
 )

@@ -1,8 +1,8 @@
--- Takes: $1 a JSON list, each id once, of {id, change: members to change, accepted: list of versions that the row may have, or null
--- for any}; $2 and $3 as insert.sql. Answers one row per write: id; doc, the row after the change as JSON, or null when nothing was
--- changed; version, the row's version before, or null when there was no row.
--- A column that is not in the change keeps the value of the locked row, not the value that was read before the lock. Two concurrent
--- changes of different members are both kept. An empty change is also a write and gets the next version.
+-- Takes: $1 a JSON list, each id once, of {id, change: members to change, accepted: list of versions that the row may
+-- have, or null for any}; $2 and $3 as insert.sql. Answers one row per write: id; doc, the row after the change as
+-- JSON, or null when nothing was changed; version, the row's version before, or null when there was no row. A column
+-- that is not in the change keeps the value of the locked row, not the value that was read before the lock. Two
+-- concurrent changes of different members are both kept. An empty change is also a write and gets the next version.
 with context as materialized (
   select set_config('lockstep.contexts', $2::text, true), set_config('lock_timeout', $3::text, true)
 ), requested as materialized (

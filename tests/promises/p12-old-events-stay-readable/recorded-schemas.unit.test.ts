@@ -128,6 +128,6 @@ test("a declaration with a gap among its upcasters, or one too many, is refused"
   const same = (document: Record<string, unknown>) => document;
   expect(declare(3, { 1: same })).toThrow("schema version 2 has no upcaster");
   expect(declare(2, { 1: same, 2: same })).toThrow("names schema version 2, but only versions below 2 need one");
-  expect(declare(0, {})).toThrow("must be an integer of at least 1");
+  expect(declare(0, {})).toThrow("must be a whole number of at least 1");
   expect(declare(3, { 1: same, 2: same })).not.toThrow();
 });

@@ -1,5 +1,5 @@
 #!/usr/bin/env bun
-/** `bun run load NAME`: k6 against a stack (load-tests/README.md). Installs what is missing first: nothing else may be imported before. */
+/** Entry of `bun run load NAME`. Other modules are imported only after the dependencies are installed. */
 import { ensureInstalled } from "../stack/bootstrap.ts";
 
 ensureInstalled();

@@ -1,14 +1,14 @@
 /**
- * Many reads, few writes: RATE reads per second (default 500) of PRODUCTS products (default 200), spread over the replicas, while one of a
- * hundred as many changes goes on; for SECONDS (default 30). Fails when the cache answers less than nine in ten, when a read with a token
- * is older than its write, or above READ_P99_MS (default 50).
+ * Many reads and few writes: RATE reads per second (default 500) of PRODUCTS products (default 200), spread over the replicas, with one
+ * change per hundred reads, for SECONDS (default 30). Fails when the cache answers less than 90 %, when a read with a token is older
+ * than its write, or for a p99 read duration above READ_P99_MS (default 50).
  */
 import { check, fail } from "k6";
 import { Rate } from "k6/metrics";
 import type { Options } from "k6/options";
-import { followEverywhere, syncThresholds } from "./k6/replication-probe.ts";
-import { common, report } from "./k6/report.ts";
-import { readYourWrite } from "./k6/scenario.ts";
+import { probeEverywhere, syncThresholds } from "./k6/replication-probe.ts";
+import { commonOptions, report } from "./k6/report.ts";
+import { readOwnWrite } from "./k6/scenario.ts";
 import type { SummaryData } from "./k6/summary.ts";
 import { replicas, setting } from "./k6/target.ts";
 import { create, readOne, remove, update } from "./k6/writes.ts";
@@ -19,8 +19,9 @@ const duration = `${setting("SECONDS", 30)}s`;
 
 const cacheHits = new Rate("cache_hits");
 
+/** k6 options: a scenario for reads and one for writes. */
 export const options: Options = {
-  ...common,
+  ...commonOptions,
   setupTimeout: "120s",
   teardownTimeout: "120s",
   scenarios: {
@@ -46,37 +47,41 @@ export const options: Options = {
 
 type Ids = readonly string[];
 
-const any = <T>(list: readonly T[]): T | undefined => list[Math.floor(Math.random() * list.length)];
+const randomOf = <T>(list: readonly T[]): T | undefined => list[Math.floor(Math.random() * list.length)];
 
-/** Returns when every replica shows all of them. */
+/** Creates the products. Resolves when every replica has the last one. */
 export async function setup(): Promise<Ids> {
   const ids: string[] = [];
   for (let i = 0; i < products; i++) {
     const created = await create();
-    if (!created) fail("the gateway refused a product");
-    if (i === products - 1) await followEverywhere(created);
+    if (!created) fail("the gateway did not accept a product");
+    if (i === products - 1) await probeEverywhere(created);
     ids.push(created.id);
   }
   return ids;
 }
 
+/** One read of a random product at a random replica. */
 export async function read(ids: Ids): Promise<void> {
-  const replica = any(replicas);
-  const id = any(ids);
+  const replica = randomOf(replicas);
+  const id = randomOf(ids);
   if (!replica || !id) return;
-  const found = await readOne(replica, id);
-  cacheHits.add(found.hit);
-  check(found, { "the replica has the product": ({ version }) => version > 0 });
+  const result = await readOne(replica, id);
+  cacheHits.add(result.isHit);
+  check(result, { "the replica has the product": ({ version }) => version > 0 });
 }
 
+/** One change of a random product, and a read with its token. */
 export async function write(ids: Ids): Promise<void> {
-  const id = any(ids);
+  const id = randomOf(ids);
   const written = id && (await update(id));
-  if (written) await readYourWrite(written);
+  if (written) await readOwnWrite(written);
 }
 
+/** Deletes the products. */
 export async function teardown(ids: Ids): Promise<void> {
   for (const id of ids) await remove(id);
 }
 
+/** Prints the summary and writes the report. */
 export const handleSummary = (data: SummaryData) => report("read-heavy", data);

@@ -2,9 +2,9 @@
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
 import { replicaNames } from "../contracts/entities/index.ts";
-import { UserError } from "../contracts/errors.ts";
 import { upDetached } from "./detach.ts";
 import { down } from "./down.ts";
+import { errorText } from "./error-text.ts";
 import { DEFAULT_DATA, DEFAULT_PORT_BASE, readOptions, type UpFlags } from "./options.ts";
 import { databaseOwners, serviceNames } from "./plan.ts";
 import { restart } from "./restart.ts";
@@ -120,10 +120,4 @@ export async function runCommand(): Promise<void> {
     console.error(`lockstep: ${errorText(error)}`);
     process.exit(1);
   }
-}
-
-/** An error that is not a `UserError` is a bug, so it is printed with its stack trace. */
-function errorText(error: unknown): string {
-  if (error instanceof UserError) return error.message;
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

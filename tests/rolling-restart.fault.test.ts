@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { product } from "../contracts/entities/product.ts";
-import { latencies, readReplica, readSource, type Window } from "../load-tests/bench/commits.ts";
-import { subjectOf } from "../load-tests/bench/subject.ts";
+import { latencies, readReplica, readSource, type TimeWindow } from "../load-tests/bench/commits.ts";
+import { connectStack } from "../load-tests/bench/connect-stack.ts";
 import type { RestartResult } from "../stack/restart.ts";
 import { underLoad } from "./harness/observe.ts";
 import { Stack } from "./harness/stack.ts";
@@ -40,8 +40,8 @@ test(`all services, ${instances} instances each, restarted one after the other a
 }, 300_000);
 
 /** From commit in the source to commit in a replica: the longest, in milliseconds, of what was committed within the window. */
-async function longestMs(stack: Stack, window: Window): Promise<number> {
-  await using subject = await subjectOf(await stack.status());
+async function longestMs(stack: Stack, window: TimeWindow): Promise<number> {
+  await using subject = await connectStack(await stack.status());
   const source = await readSource(subject.source.sql, product, window.fromMs);
   const longest = await Promise.all(
     subject.replicas.map(

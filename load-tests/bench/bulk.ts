@@ -1,33 +1,38 @@
-/** A bulk of row changes by plain SQL: as fast as one session commits them, in transactions of 1,000. */
+/** Many row changes by plain SQL, as fast as one session commits them, in transactions of 1,000. */
 import { randomUUIDv7 } from "bun";
 import type { Sql } from "postgres";
 import deleteText from "./bulk-delete.sql" with { type: "text" };
 import insertText from "./bulk-insert.sql" with { type: "text" };
 import updateText from "./bulk-update.sql" with { type: "text" };
 
-/** Row changes of one transaction: 500 new rows; of the 500 of the transaction before, 400 are changed and the rest deleted. */
+/** A transaction inserts 500 rows. Of the 500 rows of the previous transaction it updates 400 and deletes the rest. */
 const INSERTS = 500;
 const UPDATES = 400;
+/** Row changes of one transaction. */
 export const CHANGES_PER_TRANSACTION = 1_000;
 
-/** What one transaction changes. */
-export interface BulkStep {
+/** Ids of the rows that one transaction changes. */
+export interface BulkTransaction {
   readonly insert: readonly string[];
   readonly update: readonly string[];
   readonly remove: readonly string[];
 }
 
-/** Steps of {@link CHANGES_PER_TRANSACTION} changes each; `seed` are rows that were inserted before, for the first one. */
-export function* bulkSteps(seed: readonly string[], transactions: number, newId: () => string): Generator<BulkStep> {
-  let before = seed;
+/** Transactions of {@link CHANGES_PER_TRANSACTION} changes each. @param seed existing rows, for the first one to change. */
+export function* bulkTransactions(
+  seed: readonly string[],
+  transactions: number,
+  newId: () => string,
+): Generator<BulkTransaction> {
+  let previous = seed;
   for (let i = 0; i < transactions; i++) {
     const insert = Array.from({ length: INSERTS }, newId);
-    yield { insert, update: before.slice(0, UPDATES), remove: before.slice(UPDATES) };
-    before = insert;
+    yield { insert, update: previous.slice(0, UPDATES), remove: previous.slice(UPDATES) };
+    previous = insert;
   }
 }
 
-/** Rows for the first transaction to change. */
+/** Inserts rows for the first transaction to change. @returns their ids. */
 export async function seedBulk(sql: Sql): Promise<string[]> {
   const ids = Array.from({ length: INSERTS }, () => randomUUIDv7());
   await sql.unsafe(insertText, [ids]);
@@ -35,25 +40,25 @@ export async function seedBulk(sql: Sql): Promise<string[]> {
 }
 
 /**
- * Carries the changes out.
+ * Runs the transactions.
  *
- * @param sql a connection of its own (max 1).
- * @param progress is told how many changes are committed.
+ * @param sql a pool with one connection, used by nothing else.
+ * @param onProgress called after each transaction with the number of committed changes.
  */
 export async function runBulk(
   sql: Sql,
   seed: readonly string[],
   transactions: number,
-  progress: (changes: number) => void,
+  onProgress: (changes: number) => void,
 ): Promise<void> {
-  let done = 0;
-  for (const { insert, update, remove } of bulkSteps(seed, transactions, () => randomUUIDv7())) {
+  let committed = 0;
+  for (const { insert, update, remove } of bulkTransactions(seed, transactions, () => randomUUIDv7())) {
     await sql.begin(async (transaction) => {
       await transaction.unsafe(insertText, [[...insert]]);
       await transaction.unsafe(updateText, [[...update]]);
       await transaction.unsafe(deleteText, [[...remove]]);
     });
-    done += CHANGES_PER_TRANSACTION;
-    progress(done);
+    committed += CHANGES_PER_TRANSACTION;
+    onProgress(committed);
   }
 }

@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
-import { bulkSteps, CHANGES_PER_TRANSACTION } from "./bulk.ts";
+import { bulkTransactions, CHANGES_PER_TRANSACTION } from "./bulk.ts";
 
-test("a bulk changes exactly a thousand rows in each transaction, half of them new, and no row after its delete", () => {
+test("each bulk transaction changes a thousand rows, half of them new, and no row after its delete", () => {
   let made = 0;
   const newId = () => `id-${made++}`;
   const seed = Array.from({ length: 500 }, newId);
   const live = new Set(seed);
-  const steps = [...bulkSteps(seed, 100, newId)];
+  const steps = [...bulkTransactions(seed, 100, newId)];
   expect(steps).toHaveLength(100);
   for (const { insert, update, remove } of steps) {
     expect(insert.length + update.length + remove.length).toBe(CHANGES_PER_TRANSACTION);

@@ -1,17 +1,18 @@
 /**
- * Watches a sample of writes arrive in Redis, from outside: asks for the keys until the version is there. What it says is
- * late by up to one round of asking ({@link ROUND_MS} and the answer's time), and never early.
+ * Measures when a sample of writes arrives in Redis, by polling their keys until they have the version. A measured time is late by
+ * up to one poll ({@link POLL_MS} plus Redis' response time), and never early.
  */
 import { Redis } from "ioredis";
+import { sleep } from "../../platform/async/sleep.ts";
 import type { Sample } from "./generator.ts";
 import { nowMs } from "./generator.ts";
 
-/** How often the keys of all writes that have not arrived are asked for. */
-const ROUND_MS = 2;
-/** A write that is not there by then is reported as missing. */
-const GIVE_UP_MS = 30_000;
+/** Time between two polls of the pending keys, in milliseconds. */
+const POLL_MS = 2;
+/** A write that has not arrived after this time, in milliseconds, is counted as missing. */
+const TIMEOUT_MS = 30_000;
 
-/** A write that was seen in a replica's Redis. */
+/** The arrival of a write in a replica's cache. */
 export interface CacheSample {
   readonly id: string;
   readonly version: number;
@@ -20,68 +21,73 @@ export interface CacheSample {
   readonly atMs: number;
 }
 
-interface WantedVersion extends Omit<CacheSample, "atMs"> {
+interface PendingVersion extends Omit<CacheSample, "atMs"> {
   readonly key: string;
-  readonly askedSinceMs: number;
+  readonly addedAtMs: number;
 }
 
-/** Version of a cached document: the second word (replicas/cache/entry.ts); undefined for a lease or nothing. */
+/** Version of a cached document: its second word (replicas/cache/entry.ts). Undefined for a lease or a missing key. */
 export function cachedVersion(raw: string | null): number | undefined {
   const version = Number(/^\d+ (\d+) \d+ \{/.exec(raw ?? "")?.[1]);
   return Number.isNaN(version) ? undefined : version;
 }
 
+/** Polls the caches for one phase. */
 export class CacheSampler {
-  readonly seen: CacheSample[] = [];
+  /** Writes that have arrived. */
+  readonly samples: CacheSample[] = [];
+  /** Number of writes that did not arrive in time. */
   missing = 0;
   private readonly redis: Redis;
-  private wanted: WantedVersion[] = [];
-  private asking: Promise<void> | undefined;
+  private pending: PendingVersion[] = [];
+  private polling: Promise<void> | undefined;
 
   constructor(
     redisUrl: string,
     private readonly plural: string,
   ) {
     this.redis = new Redis(redisUrl, { maxRetriesPerRequest: 1 });
-    // Without a listener ioredis prints each failed connection; what matters is that a request fails.
+    // Without a listener ioredis prints each failed connection. A failed request is handled where it is made.
     this.redis.on("error", () => {});
   }
 
-  watch({ id, version, replicas }: Sample): void {
+  /** Starts to poll for a write. */
+  add({ id, version, replicas }: Sample): void {
     for (const replica of replicas) {
       const key = `lockstep:{${replica}.${this.plural}}:${id}`;
-      this.wanted.push({ id, version, replica, key, askedSinceMs: nowMs() });
+      this.pending.push({ id, version, replica, key, addedAtMs: nowMs() });
     }
-    this.asking ??= this.ask().finally(() => {
-      this.asking = undefined;
+    this.polling ??= this.poll().finally(() => {
+      this.polling = undefined;
     });
   }
 
-  /** Resolves when every watched write was seen or given up. */
-  async settled(): Promise<void> {
-    await this.asking;
+  /** Resolves when every write has arrived or is counted as missing. */
+  async waitUntilSettled(): Promise<void> {
+    await this.polling;
   }
 
+  /** Stops polling and disconnects. */
   async close(): Promise<void> {
-    this.wanted = [];
-    await this.asking;
+    this.pending = [];
+    await this.polling;
     this.redis.disconnect();
   }
 
-  private async ask(): Promise<void> {
-    while (this.wanted.length > 0) {
-      const round = this.wanted;
-      // One command for each key: the replicas' keys lie in different slots of a cluster. No answer counts as not there yet.
-      const answers = await Promise.all(round.map(({ key }) => this.redis.get(key).catch(() => null)));
+  private async poll(): Promise<void> {
+    while (this.pending.length > 0) {
+      const polled = this.pending;
+      // One command per key: the keys of different replicas are in different slots of a cluster. A failed command is repeated.
+      const values = await Promise.all(polled.map(({ key }) => this.redis.get(key).catch(() => null)));
       const atMs = nowMs();
-      const still = new Set<WantedVersion>();
-      for (const [i, one] of round.entries()) {
-        if ((cachedVersion(answers[i] ?? null) ?? 0) >= one.version) this.seen.push({ ...one, atMs });
-        else if (atMs - one.askedSinceMs > GIVE_UP_MS) this.missing++;
-        else still.add(one);
+      const stillPending = new Set<PendingVersion>();
+      for (const [i, write] of polled.entries()) {
+        if ((cachedVersion(values[i] ?? null) ?? 0) >= write.version) this.samples.push({ ...write, atMs });
+        else if (atMs - write.addedAtMs > TIMEOUT_MS) this.missing++;
+        else stillPending.add(write);
       }
-      this.wanted = this.wanted.filter((one) => still.has(one) || !round.includes(one));
-      await Bun.sleep(ROUND_MS);
+      this.pending = this.pending.filter((write) => stillPending.has(write) || !polled.includes(write));
+      await sleep(POLL_MS);
     }
   }
 }

@@ -1,35 +1,40 @@
-/** A replica that is away for a while: stopped, and resumed while writes go on. How long until it has caught up? */
-import { caughtUp } from "./caught-up.ts";
-import type { Measuring, Subject } from "./measure.ts";
+/** Suspends a replica for a while during a constant load, and measures how long it takes to catch up. */
+import { sleep } from "../../platform/async/sleep.ts";
+import { measureCatchUp } from "./measure-catch-up.ts";
+import type { PhaseMeasurement, SystemUnderTest } from "./measurement.ts";
 import { httpPhase, type Print } from "./phases.ts";
 import type { AwayPhase } from "./result.ts";
 
-const RATE = 500;
-/** Time to catch up in, with the same load. */
+const WRITES_PER_SECOND = 500;
+/** The load continues for this time after the replica resumes. */
 const AFTER_SECONDS = 15;
 
-/** Stops all instances of the first replica for so long at {@link RATE} writes per second. @throws {Error} when it does not catch up within 300 s. */
+/**
+ * Suspends all instances of the first replica with SIGSTOP, at {@link WRITES_PER_SECOND}.
+ *
+ * @throws {Error} when the stack has no replica, or it does not catch up within 300 s.
+ */
 export async function catchUpPhase(
-  subject: Subject,
+  stack: SystemUnderTest,
   awaySeconds: number,
-  say: Print,
-  measurement: Measuring,
+  print: Print,
+  measurement: PhaseMeasurement,
 ): Promise<AwayPhase> {
-  const [replica] = subject.replicas;
+  const [replica] = stack.replicas;
   if (!replica) throw new Error("the stack has no replica");
-  const pids = subject.processes.filter(({ name }) => name.split(" ")[0] === replica.name).map(({ pid }) => pid);
-  const signal = (what: NodeJS.Signals) => {
-    for (const pid of pids) process.kill(pid, what);
+  const pids = stack.processes.filter(({ name }) => name.split(" ")[0] === replica.name).map(({ pid }) => pid);
+  const sendSignal = (signal: NodeJS.Signals) => {
+    for (const pid of pids) process.kill(pid, signal);
   };
-  const load = httpPhase(subject, RATE, awaySeconds + AFTER_SECONDS, say, measurement);
-  say(`${replica.name} is away for ${awaySeconds} s`);
-  signal("SIGSTOP");
+  const load = httpPhase(stack, WRITES_PER_SECOND, awaySeconds + AFTER_SECONDS, print, measurement);
+  print(`${replica.name} is suspended for ${awaySeconds} s`);
+  sendSignal("SIGSTOP");
   try {
-    await Bun.sleep(awaySeconds * 1_000);
+    await sleep(awaySeconds * 1_000);
   } finally {
-    signal("SIGCONT");
+    sendSignal("SIGCONT");
   }
-  const { resumedSeconds, catchUpSeconds } = await caughtUp(subject.source.sql, replica.sql);
-  say(`${replica.name} has caught up after ${catchUpSeconds.toFixed(1)} s`);
+  const { resumedSeconds, catchUpSeconds } = await measureCatchUp(stack.source.sql, replica.sql);
+  print(`${replica.name} has caught up after ${catchUpSeconds.toFixed(1)} s`);
   return { replica: replica.name, awaySeconds, resumedSeconds, catchUpSeconds, phase: await load };
 }

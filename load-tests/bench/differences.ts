@@ -1,18 +1,22 @@
-/** Compares a source and a replica row by row, by what the declarations say a replica has. */
+/** Compares a source and its replicas row by row, by what the declarations say a replica has. */
 import postgres from "postgres";
 import { entities as declared } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Document } from "../../contracts/entity/document.ts";
 import { documentOf } from "../../contracts/entity/row.ts";
+import { sleep } from "../../platform/async/sleep.ts";
+import type { Databases } from "./databases.ts";
 
-type Rows = Map<string, Document>;
+/** Longest wait for differences to disappear in an idle stack, in milliseconds. */
+const TIMEOUT_MS = 30_000;
+const POLL_MS = 1_000;
 
-/** Every row of an entity's table by id, as the documents that `fields` declares. */
-export const readTable = async (
+/** All rows of an entity's table by id, as documents with the given fields. */
+export async function readTable(
   url: string,
   entity: EntityDeclaration,
   fields: EntityDeclaration["fields"],
-): Promise<Rows> => {
+): Promise<Map<string, Document>> {
   const sql = postgres(url, { max: 1, onnotice: () => {} });
   try {
     const rows = await sql<{ row: Record<string, unknown> }[]>`select to_jsonb(t) as row from ${sql(entity.plural)} t`;
@@ -20,9 +24,13 @@ export const readTable = async (
   } finally {
     await sql.end();
   }
-};
+}
 
-/** What differs between the source and one replica, by content as the declaration says; empty when they are in step. */
+/**
+ * The differences between a source and one replica, by content. Empty when they are equal.
+ *
+ * @param replicaName as which the replica is declared.
+ */
 export async function differences(
   sourceUrl: string,
   replicaUrl: string,
@@ -31,7 +39,7 @@ export async function differences(
 ): Promise<string[]> {
   const found: string[] = [];
   for (const entity of entities) {
-    const replica = entity.replicas.find((r) => r.name === replicaName);
+    const replica = entity.replicas.find(({ name }) => name === replicaName);
     if (!replica) continue;
     const [source, actual] = await Promise.all([
       readTable(sourceUrl, entity, entity.fields),
@@ -41,17 +49,35 @@ export async function differences(
       if (!replica.filter(document)) continue;
       const { version, createdAt, updatedAt } = document;
       const expected = { id, ...replica.project(document), version, createdAt, updatedAt };
-      const there = actual.get(id);
+      const row = actual.get(id);
       actual.delete(id);
-      if (!there) found.push(`${replicaName}: ${id} version ${version} is missing`);
-      else if (!Bun.deepEquals(sorted(there), sorted(expected)))
-        found.push(`${replicaName}: ${id} is ${JSON.stringify(there)} instead of ${JSON.stringify(expected)}`);
+      if (!row) found.push(`${replicaName}: ${id} version ${version} is missing`);
+      else if (!Bun.deepEquals(sorted(row), sorted(expected)))
+        found.push(`${replicaName}: ${id} is ${JSON.stringify(row)} instead of ${JSON.stringify(expected)}`);
     }
     for (const [id, { version }] of actual)
-      found.push(`${replicaName}: ${id} version ${version} is there and should not be`);
+      found.push(`${replicaName}: ${id} version ${version} exists and should not`);
   }
   return found;
 }
 
 const sorted = (document: Document) =>
   Object.fromEntries(Object.entries(document).sort(([a], [b]) => (a < b ? -1 : 1)));
+
+/**
+ * The differences between the source and its replicas that remain after up to 30 s. Empty as soon as all are equal.
+ *
+ * @param declaredName maps the name of a replica to the name that it is declared as. Default: the same name.
+ */
+export async function remainingDifferences(
+  { source, replicas }: Databases,
+  declaredName: (replica: string) => string = (replica) => replica,
+): Promise<string[]> {
+  const deadline = performance.now() + TIMEOUT_MS;
+  for (;;) {
+    const found: string[] = [];
+    for (const { name, url } of replicas) found.push(...(await differences(source.url, url, declaredName(name))));
+    if (found.length === 0 || performance.now() > deadline) return found;
+    await sleep(POLL_MS);
+  }
+}

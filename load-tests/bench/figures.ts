@@ -1,6 +1,6 @@
-/** From many measured values to the few that are printed. */
+/** Percentiles of measured values and quantiles of histograms. */
 
-/** Of one set of measured values, in their own unit. Empty sets have zeros. */
+/** Percentiles of a set of values, in their unit. All are 0 for an empty set. */
 export interface Figures {
   readonly count: number;
   readonly p50: number;
@@ -10,45 +10,47 @@ export interface Figures {
 }
 
 /**
- * The value that `share` of all are not above: nearest rank, always one that was measured.
+ * The percentile by nearest rank: always one of the values.
  *
- * @param sorted in rising order. @param share above 0, at most 1.
+ * @param sorted ascending values.
+ * @param share above 0, at most 1.
  */
 export function percentile(sorted: readonly number[], share: number): number {
   const rank = Math.ceil(share * sorted.length);
   return sorted[Math.max(1, rank) - 1] ?? 0;
 }
 
+/** Sorts the values and returns their percentiles. */
 export function figuresOf(values: Iterable<number>): Figures {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (share: number) => percentile(sorted, share);
   return { count: sorted.length, p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) };
 }
 
-/** Cumulative counts of a Prometheus histogram by the upper bound of each bucket, the last one infinite. */
+/** Cumulative counts of a Prometheus histogram by upper bound. The last bound is infinite. */
 export type Buckets = ReadonlyMap<number, number>;
 
-/** Reads one histogram out of a /metrics text, all series with these labels added up. */
-export function bucketsIn(text: string, name: string, labels: Readonly<Record<string, string>>): Buckets {
+/** Reads a histogram from the text of /metrics. Adds up all series with these labels. */
+export function readBuckets(text: string, name: string, labels: Readonly<Record<string, string>>): Buckets {
   const buckets = new Map<number, number>();
   for (const line of text.split("\n")) {
     if (!line.startsWith(`${name}_bucket{`)) continue;
-    const [, inside = "", value] = /\{(.*)\} ([^ ]+)$/.exec(line) ?? [];
-    const given = new Map([...inside.matchAll(/(\w+)="([^"]*)"/g)].map(([, key, v]) => [key, v]));
-    if (!Object.entries(labels).every(([key, wanted]) => given.get(key) === wanted)) continue;
-    const le = given.get("le") === "+Inf" ? Number.POSITIVE_INFINITY : Number(given.get("le"));
-    buckets.set(le, (buckets.get(le) ?? 0) + Number(value));
+    const [, labelText = "", count] = /\{(.*)\} ([^ ]+)$/.exec(line) ?? [];
+    const seriesLabels = new Map([...labelText.matchAll(/(\w+)="([^"]*)"/g)].map(([, key, v]) => [key, v]));
+    if (!Object.entries(labels).every(([key, value]) => seriesLabels.get(key) === value)) continue;
+    const le = seriesLabels.get("le") === "+Inf" ? Number.POSITIVE_INFINITY : Number(seriesLabels.get("le"));
+    buckets.set(le, (buckets.get(le) ?? 0) + Number(count));
   }
   return new Map([...buckets].sort(([a], [b]) => a - b));
 }
 
-/** What was counted between two readings of the same histogram. */
-export const since = (before: Buckets, now: Buckets): Buckets =>
+/** The counts between two readings of the same histogram. */
+export const difference = (before: Buckets, now: Buckets): Buckets =>
   new Map([...now].map(([le, count]) => [le, count - (before.get(le) ?? 0)]));
 
 /**
- * A quantile of a histogram, as PromQL's `histogram_quantile` says it: linear within the bucket; the last finite bound for
- * values beyond it; 0 when nothing was counted.
+ * A quantile of a histogram, as PromQL's `histogram_quantile` computes it: linear within a bucket, and the last finite bound for
+ * larger values. 0 for an empty histogram.
  */
 export function histogramQuantile(buckets: Buckets, share: number): number {
   const total = [...buckets.values()].at(-1) ?? 0;

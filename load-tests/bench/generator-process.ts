@@ -1,4 +1,7 @@
-/** Entry of the generator's process: takes its options as JSON in the first argument and LOCKSTEP_TOKEN, tells its parent over IPC. */
+/**
+ * Entry of the generator's process. Reads its options as JSON from the first argument and the token from LOCKSTEP_TOKEN, and
+ * reports to its parent over IPC.
+ */
 import { readSettings } from "../../platform/settings/settings.ts";
 import { Generator, type GeneratorOptions } from "./generator.ts";
 
@@ -8,9 +11,9 @@ const generator = new Generator(
   (message) => process.send?.(message),
   readSettings(process.env).LOCKSTEP_TOKEN,
 );
-let done = false;
-// The parent disconnects once it has the result: ending by ourselves could cut that off. A parent that is gone before leaves
-// nobody to measure for.
-process.on("disconnect", () => process.exit(done ? 0 : 1));
+let isDone = false;
+// The parent disconnects when it has the result; exiting earlier could truncate the message. A disconnect before that means
+// that the parent has ended.
+process.on("disconnect", () => process.exit(isDone ? 0 : 1));
 await generator.run();
-done = true;
+isDone = true;

@@ -1,50 +1,55 @@
 /**
- * Sends writes at a fixed rate, whatever the answers do (open loop): a slow answer delays no later write, and each latency
- * counts from when the write was due, so a stall shows in all that it held up. A process of its own: what it costs is not
- * the stack's, and its timers wait for nobody. Started by generator-process.ts.
+ * Sends writes at a fixed rate, independent of the responses (open loop). A slow response delays no later write. Each latency
+ * counts from when the write was due, so a stall counts for every write that it delayed. The generator runs in its own process
+ * (generator-process.ts): its CPU time is not the stack's, and the measurement does not delay its timers.
  */
+import { sleep } from "../../platform/async/sleep.ts";
 import { HttpConnections } from "./http-connections.ts";
-import { Mix, randomFrom, type Write } from "./mix.ts";
+import { type NextWrite, randomFrom, WriteMix } from "./mix.ts";
 import { entity, productBody } from "./product.ts";
-import { isDatabase, SqlWrites, type Writes } from "./sql-writes.ts";
+import { isDatabase, SqlWrites, type WriteClient } from "./sql-writes.ts";
 
+/** What the generator sends, and where. */
 export interface GeneratorOptions {
-  /** URL of a gateway, or of a database to write to straight. */
+  /** URL of a gateway, or of a database to write to directly. */
   readonly gateway: string;
   readonly ratePerSecond: number;
   readonly seconds: number;
-  /** Sent before at the same rate, and not measured. */
+  /** Writes at the same rate before the measurement. */
   readonly warmUpSeconds: number;
   readonly seed: number;
-  /** Starts each key, so that no two runs collide. */
+  /** Prefix of each key, so that two runs use different keys. */
   readonly run: string;
-  /** How many of the measured upserts are named to the parent, per second. */
+  /** Number of measured upserts per second that are reported to the parent as samples. */
   readonly samplesPerSecond: number;
 }
 
-/** An acknowledged write that nobody changes any more. */
+/** An acknowledged write of an entity that no later write changes. */
 export interface Sample {
   readonly id: string;
   readonly version: number;
-  /** Replicas whose filter the entity satisfies. */
+  /** Replicas whose filter matches the entity. */
   readonly replicas: readonly string[];
 }
 
+/** Figures of the measured writes. */
 export interface GeneratorResult {
   readonly sent: number;
   readonly acknowledged: number;
-  /** Answers other than 2xx by status, and requests without an answer under `none`. */
+  /** Number of responses other than 2xx by status; requests without a response under `none`. */
   readonly failed: Readonly<Record<string, number>>;
-  /** Milliseconds from when a write was due to its answer. */
+  /** Milliseconds from when each write was due to its response. */
   readonly ackMs: readonly number[];
-  /** Milliseconds from when a write was due to when it was sent: what the generator itself was late. */
-  readonly lateMs: readonly number[];
-  readonly mostUnderWay: number;
-  /** Of the generator's own process, while it measured. */
+  /** Milliseconds from when each write was due to when it was sent. */
+  readonly sendDelayMs: readonly number[];
+  /** Largest number of requests in flight. */
+  readonly maxInFlight: number;
+  /** CPU time of the generator's process during the measurement. */
   readonly cpuSeconds: number;
 }
 
-export type Message =
+/** What the generator reports to its parent. `atMs` is in milliseconds since 1970. */
+export type GeneratorMessage =
   | { readonly type: "measuring"; readonly atMs: number }
   | { readonly type: "sample"; readonly sample: Sample }
   | { readonly type: "done"; readonly atMs: number; readonly result: GeneratorResult };
@@ -52,74 +57,75 @@ export type Message =
 /** Milliseconds since 1970, with fractions. */
 export const nowMs = (): number => performance.timeOrigin + performance.now();
 
-/** When write number `index` is due, in milliseconds after the first. */
+/** When write number `index` is due, in milliseconds after the first one. @param index from 0. */
 export const dueMs = (index: number, ratePerSecond: number): number => (index * 1_000) / ratePerSecond;
 
-/** How long answers may take after the last write was sent. */
-const LAST_ANSWERS_MS = 30_000;
+/** Longest wait for responses after the last write was sent. */
+const LAST_RESPONSES_MS = 30_000;
 
 interface Item {
   readonly sku: string;
   readonly id: string;
 }
 
+/** Sends the writes of one run. */
 export class Generator {
   private readonly random;
   private readonly mix;
-  private readonly writes: Writes;
+  private readonly client: WriteClient;
   private readonly failed: Record<string, number> = {};
   private readonly ackMs: number[] = [];
-  private readonly lateMs: number[] = [];
+  private readonly sendDelayMs: number[] = [];
   private sent = 0;
   private acknowledged = 0;
-  private underWay = 0;
-  private mostUnderWay = 0;
+  private inFlight = 0;
+  private maxInFlight = 0;
   private inserted = 0;
   private samplesDue = 0;
 
   constructor(
     private readonly options: GeneratorOptions,
-    private readonly tell: (message: Message) => void,
-    /** For the gateway; not an option, since options are on the command line, which everybody on the machine can read. */
+    private readonly emit: (message: GeneratorMessage) => void,
+    /** Not one of the options: those are on the command line, which every user of the machine can read. */
     token?: string,
   ) {
     this.random = randomFrom(options.seed);
-    this.mix = new Mix<Item>(this.random);
-    this.writes = isDatabase(options.gateway)
+    this.mix = new WriteMix<Item>(this.random);
+    this.client = isDatabase(options.gateway)
       ? new SqlWrites(options.gateway)
       : new HttpConnections(options.gateway, token);
   }
 
-  /** Resolves when the last write was answered, or given up on. */
+  /** Sends all writes. Resolves when the last response has arrived or timed out. */
   async run(): Promise<void> {
     const { ratePerSecond, seconds, warmUpSeconds } = this.options;
     const warmUp = Math.round(ratePerSecond * warmUpSeconds);
     await this.send(warmUp, false);
-    this.tell({ type: "measuring", atMs: nowMs() });
+    this.emit({ type: "measuring", atMs: nowMs() });
     const cpu = process.cpuUsage();
     await this.send(Math.round(ratePerSecond * seconds), true);
     const { user, system } = process.cpuUsage(cpu);
-    const giveUp = performance.now() + LAST_ANSWERS_MS;
-    while (this.underWay > 0 && performance.now() < giveUp) await Bun.sleep(5);
-    if (this.underWay > 0) this.failed.none = (this.failed.none ?? 0) + this.underWay;
-    this.writes.close();
-    const { sent, acknowledged, failed, ackMs, lateMs, mostUnderWay } = this;
+    const deadline = performance.now() + LAST_RESPONSES_MS;
+    while (this.inFlight > 0 && performance.now() < deadline) await sleep(5);
+    if (this.inFlight > 0) this.failed.none = (this.failed.none ?? 0) + this.inFlight;
+    this.client.close();
+    const { sent, acknowledged, failed, ackMs, sendDelayMs, maxInFlight } = this;
     const cpuSeconds = (user + system) / 1e6;
-    const result = { sent, acknowledged, failed, ackMs, lateMs, mostUnderWay, cpuSeconds };
-    this.tell({ type: "done", atMs: nowMs(), result });
+    const result = { sent, acknowledged, failed, ackMs, sendDelayMs, maxInFlight, cpuSeconds };
+    this.emit({ type: "done", atMs: nowMs(), result });
   }
 
-  /** Sends `count` writes, each when it is due. */
+  /** Sends `count` writes, each when it is due. Resolves when all are sent. */
   private send(count: number, measured: boolean): Promise<void> {
-    const begun = performance.now();
+    const startedAt = performance.now();
     let next = 0;
     return new Promise((resolve) => {
       const timer = setInterval(() => {
-        const elapsed = performance.now() - begun;
+        const elapsed = performance.now() - startedAt;
         for (; next < count; next++) {
           const due = dueMs(next, this.options.ratePerSecond);
           if (due > elapsed) return;
-          void this.one(begun + due, measured);
+          void this.sendOne(startedAt + due, measured);
         }
         clearInterval(timer);
         resolve();
@@ -127,53 +133,53 @@ export class Generator {
     });
   }
 
-  private async one(due: number, measured: boolean): Promise<void> {
+  private async sendOne(due: number, measured: boolean): Promise<void> {
     if (measured) {
       this.sent++;
-      this.lateMs.push(performance.now() - due);
+      this.sendDelayMs.push(performance.now() - due);
       this.samplesDue += this.options.samplesPerSecond / this.options.ratePerSecond;
     }
-    this.mostUnderWay = Math.max(this.mostUnderWay, ++this.underWay);
+    this.maxInFlight = Math.max(this.maxInFlight, ++this.inFlight);
     const write = this.mix.next();
     const sku = write.kind === "insert" ? `${this.options.run}-${this.inserted++}` : write.item.sku;
     try {
       const { status, etag, body } = await this.request(write, sku);
       if (status >= 300) {
         if (measured) this.failed[status] = (this.failed[status] ?? 0) + 1;
-        // The item of a refused write is left alone from now on.
+        // After a rejected write its item is not used again.
         return;
       }
       if (measured) {
         this.acknowledged++;
         this.ackMs.push(performance.now() - due);
       }
-      if (write.kind !== "delete") this.keep(sku, Number(etag), body, measured);
+      if (write.kind !== "delete") this.recycle(sku, Number(etag), body, measured);
     } catch {
       if (measured) this.failed.none = (this.failed.none ?? 0) + 1;
     } finally {
-      this.underWay--;
+      this.inFlight--;
     }
   }
 
-  private request(write: Write<Item>, sku: string) {
+  private request(write: NextWrite<Item>, sku: string) {
     const collection = `/${entity.plural}`;
-    if (write.kind === "insert") return this.writes.ask("POST", collection, productBody(sku, this.random));
+    if (write.kind === "insert") return this.client.request("POST", collection, productBody(sku, this.random));
     const path = `${collection}/${write.item.id}`;
     return write.kind === "update"
-      ? this.writes.ask("PUT", path, productBody(sku, this.random))
-      : this.writes.ask("DELETE", path);
+      ? this.client.request("PUT", path, productBody(sku, this.random))
+      : this.client.request("DELETE", path);
   }
 
-  /** Names the item to the parent and leaves it alone from now on, or has it changed again later. */
-  private keep(sku: string, version: number, body: string, measured: boolean): void {
+  /** Reports the item to the parent as a sample and does not use it again, or returns it to the mix for later writes. */
+  private recycle(sku: string, version: number, body: string, measured: boolean): void {
     const document = JSON.parse(body) as Record<string, unknown>;
     const id = String(document.id);
     if (!measured || this.samplesDue < 1) {
-      this.mix.put({ sku, id });
+      this.mix.release({ sku, id });
       return;
     }
     this.samplesDue--;
     const replicas = entity.replicas.filter((replica) => replica.filter(document)).map(({ name }) => name);
-    this.tell({ type: "sample", sample: { id, version, replicas } });
+    this.emit({ type: "sample", sample: { id, version, replicas } });
   }
 }

@@ -1,23 +1,23 @@
 /**
- * A plain HTTP/1.1 client with kept connections: half the CPU time of `fetch` (43 against 87 microseconds a request), which
- * matters where the load comes from the machine that is measured, and no limit of 256 requests at a time.
+ * A minimal HTTP/1.1 client with persistent connections. It needs half the CPU time of `fetch` (43 against 87 microseconds per
+ * request), which matters because the load comes from the measured machine. It has no limit of 256 concurrent requests.
  */
 import type { Socket } from "bun";
-import { type Answer, takeAnswer } from "./http-answer.ts";
+import { type HttpResponse, parseResponse } from "./http-response.ts";
 
-interface Waiting {
-  readonly resolve: (answer: Answer) => void;
+interface PendingResponse {
+  readonly resolve: (response: HttpResponse) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** One connection: one request at a time. */
+/** One connection, which sends one request at a time. */
 class Connection {
   private socket: Socket | undefined;
   private received: Buffer = Buffer.alloc(0);
   private unsent: Buffer = Buffer.alloc(0);
-  private waiting: Waiting | undefined;
+  private pending: PendingResponse | undefined;
 
-  static async open(hostname: string, port: number): Promise<Connection> {
+  static async isOpen(hostname: string, port: number): Promise<Connection> {
     const connection = new Connection();
     connection.socket = await Bun.connect({
       hostname,
@@ -25,7 +25,7 @@ class Connection {
       socket: {
         data: (_, bytes) => connection.receive(bytes),
         drain: () => connection.flush(),
-        close: () => connection.fail(new Error("the connection was closed before the answer")),
+        close: () => connection.fail(new Error("the connection was closed before the response")),
         error: (_, error) => connection.fail(error),
       },
     });
@@ -37,9 +37,9 @@ class Connection {
     return this.socket !== undefined;
   }
 
-  ask(request: Buffer): Promise<Answer> {
+  send(request: Buffer): Promise<HttpResponse> {
     return new Promise((resolve, reject) => {
-      this.waiting = { resolve, reject };
+      this.pending = { resolve, reject };
       this.unsent = request;
       this.flush();
     });
@@ -57,34 +57,34 @@ class Connection {
   private receive(bytes: Buffer): void {
     this.received = this.received.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.received, bytes]);
     try {
-      const taken = takeAnswer(this.received);
-      if (!taken) return;
-      this.received = this.received.subarray(taken.length);
-      const { waiting } = this;
-      this.waiting = undefined;
-      waiting?.resolve(taken.answer);
+      const parsed = parseResponse(this.received);
+      if (!parsed) return;
+      this.received = this.received.subarray(parsed.length);
+      const { pending } = this;
+      this.pending = undefined;
+      pending?.resolve(parsed.response);
     } catch (error) {
       this.fail(error as Error);
     }
   }
 
   private fail(error: Error): void {
-    const { socket, waiting } = this;
+    const { socket, pending } = this;
     this.socket = undefined;
-    this.waiting = undefined;
+    this.pending = undefined;
     socket?.end();
-    waiting?.reject(error);
+    pending?.reject(error);
   }
 }
 
-/** As many connections to one server as requests are under way. */
+/** A pool of connections to one server: as many as there are requests in flight. */
 export class HttpConnections {
   private readonly idle: Connection[] = [];
   private readonly hostname: string;
   private readonly port: number;
   private readonly headers: string;
 
-  /** @param url base of the server, `http://host:port`. @param token sent with each request, where there is one. */
+  /** @param url base URL of the server, `http://host:port`. @param token bearer token to send with each request. */
   constructor(url: string, token?: string) {
     const { hostname, port, host } = new URL(url);
     this.hostname = hostname;
@@ -94,18 +94,19 @@ export class HttpConnections {
   }
 
   /**
-   * Sends a request as soon as it is called; never sent twice.
+   * Sends a request at once and never repeats it.
    *
-   * @throws {Error} when no whole answer came; whether the server took the request is then unknown.
+   * @throws {Error} when no complete response arrived. Whether the server processed the request is then unknown.
    */
-  async ask(method: string, path: string, body = ""): Promise<Answer> {
+  async request(method: string, path: string, body = ""): Promise<HttpResponse> {
     const head = `${method} ${path} HTTP/1.1\r\n${this.headers}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n`;
-    const connection = this.takeIdle() ?? (await Connection.open(this.hostname, this.port));
-    const answer = await connection.ask(Buffer.from(head + body));
+    const connection = this.takeIdle() ?? (await Connection.isOpen(this.hostname, this.port));
+    const response = await connection.send(Buffer.from(head + body));
     if (connection.open) this.idle.push(connection);
-    return answer;
+    return response;
   }
 
+  /** Closes the idle connections. */
   close(): void {
     for (const connection of this.idle) connection.close();
   }

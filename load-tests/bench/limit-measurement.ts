@@ -1,58 +1,60 @@
-/** One phase of the limit, by what the subscribers' WAL remembers of each transaction. */
-import { lastOf, type Window } from "./commits.ts";
+/** Measures one phase of `bench --limit`, by the transactions in the WAL of the subscribers. */
+import { latestMs, type TimeWindow } from "./commits.ts";
+import { remainingDifferences } from "./differences.ts";
 import { figuresOf } from "./figures.ts";
-import { COPY } from "./limit.ts";
+import { SUBSCRIBED_REPLICA } from "./limit.ts";
 import limitCommits from "./limit-commits.sql" with { type: "text" };
-import type { Finished, Measuring, Subject } from "./measure.ts";
+import type { FinishedPhase, PhaseMeasurement, SystemUnderTest } from "./measurement.ts";
 import { ProcessMeter } from "./processes.ts";
 import type { ReplicaLatency } from "./result.ts";
-import { differencesTo, remainingDifferences, untilQuiet } from "./settle.ts";
+import { waitUntilIdle } from "./wait-until-idle.ts";
 
-interface Applied {
+/** Commit times of one transaction, in milliseconds since 1970. */
+interface AppliedTransaction {
   readonly sourceMs: number;
   readonly ms: number;
 }
 
-const NOTHING = figuresOf([]);
-const noHistogram = { count: 0, p50: 0, p99: 0 };
+const NO_FIGURES = figuresOf([]);
+const NO_HISTOGRAM = { count: 0, p50: 0, p99: 0 };
 
-/** Of the limit: asks its databases, which is all that there is. */
-export class LimitMeasurement implements Measuring {
+/** Measures by the databases alone: there is no cache, log or service. */
+export class LimitMeasurement implements PhaseMeasurement {
   private readonly meter: ProcessMeter;
-  private from: string[] = [];
+  private startLsns: string[] = [];
 
-  constructor(private readonly subject: Subject) {
-    this.meter = new ProcessMeter(subject.processes);
+  constructor(private readonly system: SystemUnderTest) {
+    this.meter = new ProcessMeter(system.processes);
   }
 
-  /** Nothing is sampled: there is no cache to look into. */
-  watch(): void {}
+  /** Does nothing: there is no cache. */
+  addSample(): void {}
 
-  async begin(): Promise<void> {
+  async start(): Promise<void> {
     this.meter.start();
-    this.from = await Promise.all(
-      this.subject.replicas.map(async ({ sql }) => {
+    this.startLsns = await Promise.all(
+      this.system.replicas.map(async ({ sql }) => {
         const [row] = await sql<{ lsn: string }[]>`select pg_current_wal_insert_lsn()::text as lsn`;
         return row!.lsn;
       }),
     );
   }
 
-  async finish(name: string, window: Window): Promise<Finished> {
-    await untilQuiet(this.subject);
+  async finish(name: string, window: TimeWindow): Promise<FinishedPhase> {
+    await waitUntilIdle(this.system);
     const processes = this.meter.stop();
-    const differences = await remainingDifferences(this.subject, differencesTo(COPY));
+    const differences = await remainingDifferences(this.system, () => SUBSCRIBED_REPLICA);
     const replicas: Record<string, ReplicaLatency> = {};
     let lastReplicaCommitMs = 0;
-    for (const [i, { name: replica, sql }] of this.subject.replicas.entries()) {
-      const applied = await sql.unsafe<Applied[]>(limitCommits, [this.from[i]!]);
+    for (const [i, { name: replica, sql }] of this.system.replicas.entries()) {
+      const applied = await sql.unsafe<AppliedTransaction[]>(limitCommits, [this.startLsns[i]!]);
       const counted = applied.filter(({ sourceMs }) => sourceMs >= window.fromMs && sourceMs <= window.toMs);
-      lastReplicaCommitMs = Math.max(lastReplicaCommitMs, lastOf(counted));
+      lastReplicaCommitMs = Math.max(lastReplicaCommitMs, latestMs(counted));
       replicas[replica] = {
         commitToCommitMs: figuresOf(counted.map(({ sourceMs, ms }) => ms - sourceMs)),
         hopsMs: null,
-        commitToRedisMs: NOTHING,
-        histogramMs: { postgres: noHistogram, redis: noHistogram },
+        commitToRedisMs: NO_FIGURES,
+        histogramMs: { postgres: NO_HISTOGRAM, redis: NO_HISTOGRAM },
       };
     }
     return {

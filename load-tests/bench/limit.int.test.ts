@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { migrations } from "../../gateway/migrations/index.ts";
+import { sleep } from "../../platform/async/sleep.ts";
 import { migrationsOf } from "../../replicas/migrations/index.ts";
 import { nowMs } from "./generator.ts";
 import { startLimit } from "./limit.ts";
@@ -8,36 +9,36 @@ import { randomFrom } from "./mix.ts";
 import { productBody } from "./product.ts";
 import { SqlWrites } from "./sql-writes.ts";
 
-test("each transaction counts once at each copy, from the source's commit to the copy's own", async () => {
+test("each transaction counts once per subscriber, from the source's commit to the subscriber's own", async () => {
   const limit = await startLimit({ source: migrations, replica: migrationsOf });
   const writes = new SqlWrites(limit.gateway);
   try {
-    const [, late] = limit.replicas;
+    const [, delayed] = limit.replicas;
     const measurement = new LimitMeasurement(limit);
-    await measurement.begin();
+    await measurement.start();
     const fromMs = nowMs();
     const body = (sku: string) => productBody(sku, randomFrom(1));
     const insert = async (sku: string) =>
-      `/products/${JSON.parse((await writes.ask("POST", "/products", body(sku))).body).id}`;
+      `/products/${JSON.parse((await writes.request("POST", "/products", body(sku))).body).id}`;
     const [a, b] = [await insert("a"), await insert("b")];
-    await late!.sql.begin(async (held) => {
-      await held`lock table products`;
-      const { status, etag } = await writes.ask("PUT", a, body("a"));
+    await delayed!.sql.begin(async (transaction) => {
+      await transaction`lock table products`;
+      const { status, etag } = await writes.request("PUT", a, body("a"));
       expect([status, etag]).toEqual([200, "2"]);
-      await Bun.sleep(300);
+      await sleep(300);
     });
-    expect((await writes.ask("DELETE", b)).status).toBe(200);
-    expect((await writes.ask("DELETE", b)).status).toBe(404);
+    expect((await writes.request("DELETE", b)).status).toBe(200);
+    expect((await writes.request("DELETE", b)).status).toBe(404);
 
-    const phase = await measurement.finish("by hand", { fromMs, toMs: nowMs() });
+    const phase = await measurement.finish("a test", { fromMs, toMs: nowMs() });
     const [first, second] = Object.values(phase.replicas).map(({ commitToCommitMs }) => commitToCommitMs);
     expect([first?.count, second?.count]).toEqual([4, 4]);
-    // A subscriber's commit timestamps are the source's: by those all would be 0.
+    // A subscriber's commit timestamps are the source's. Measured by those, all latencies would be 0.
     expect(first?.p50).toBeGreaterThan(0);
     expect(second?.max).toBeGreaterThanOrEqual(300);
     expect(phase.differences).toEqual([]);
   } finally {
     writes.close();
-    await limit.end();
+    await limit.stop();
   }
 }, 60_000);

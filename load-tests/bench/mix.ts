@@ -1,8 +1,9 @@
-/** What the next write is: half inserts, four in ten updates, one in ten deletes. */
+/** Chooses the kind of the next write: 50 % inserts, 40 % updates, 10 % deletes. */
 
+/** Returns numbers from 0 to below 1. */
 export type Random = () => number;
 
-/** Numbers from 0 to below 1, the same for the same seed (mulberry32), so that two runs send the same writes. */
+/** Pseudo-random numbers that depend only on the seed (mulberry32), so that two runs send the same writes. */
 export function randomFrom(seed: number): Random {
   let state = seed >>> 0;
   return () => {
@@ -14,35 +15,36 @@ export function randomFrom(seed: number): Random {
   };
 }
 
-export type Write<Item> = { readonly kind: "insert" } | { readonly kind: "update" | "delete"; readonly item: Item };
+/** A chosen write. An update or delete names its item. */
+export type NextWrite<Item> = { readonly kind: "insert" } | { readonly kind: "update" | "delete"; readonly item: Item };
 
 const INSERTS = 0.5;
 const UPDATES = 0.4;
 
 /**
- * Chooses writes so that none can fail for another's sake: an item is changed by one write at a time, and by none after its
- * delete. While no item is free, the next write is an insert.
+ * Chooses writes that cannot make each other fail: only one write at a time changes an item, and none after its delete. When no
+ * item is free, the next write is an insert.
  */
-export class Mix<Item> {
+export class WriteMix<Item> {
   private readonly free: Item[] = [];
 
   constructor(private readonly random: Random) {}
 
-  /** The item that an update or delete names is taken until {@link put}. */
-  next(): Write<Item> {
-    const dice = this.random();
-    if (dice < INSERTS) return { kind: "insert" };
-    const item = this.take();
+  /** Chooses the next write. The item of an update or delete is reserved until {@link release}. */
+  next(): NextWrite<Item> {
+    const roll = this.random();
+    if (roll < INSERTS) return { kind: "insert" };
+    const item = this.takeRandom();
     if (item === undefined) return { kind: "insert" };
-    return { kind: dice < INSERTS + UPDATES ? "update" : "delete", item };
+    return { kind: roll < INSERTS + UPDATES ? "update" : "delete", item };
   }
 
-  /** An item that was inserted or updated may be chosen again. */
-  put(item: Item): void {
+  /** Makes an inserted or updated item available for later writes. */
+  release(item: Item): void {
     this.free.push(item);
   }
 
-  private take(): Item | undefined {
+  private takeRandom(): Item | undefined {
     const last = this.free.pop();
     if (last === undefined || this.free.length === 0) return last;
     const chosen = Math.floor(this.random() * (this.free.length + 1));

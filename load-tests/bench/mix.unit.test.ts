@@ -2,64 +2,64 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { inputSchema } from "../../contracts/entity/schemas.ts";
 import { dueMs } from "./generator.ts";
-import { Mix, randomFrom } from "./mix.ts";
+import { randomFrom, WriteMix } from "./mix.ts";
 import { entity, productBody } from "./product.ts";
 
 describe("the mix of writes", () => {
-  test("is half inserts, four in ten updates and one in ten deletes", () => {
-    const mix = new Mix<number>(randomFrom(1));
+  test("consists of 50 % inserts, 40 % updates and 10 % deletes", () => {
+    const mix = new WriteMix<number>(randomFrom(1));
     const counts = { insert: 0, update: 0, delete: 0 };
     const writes = 100_000;
     for (let i = 0; i < writes; i++) {
       const write = mix.next();
       counts[write.kind]++;
-      if (write.kind === "insert") mix.put(i);
-      if (write.kind === "update") mix.put(write.item);
+      if (write.kind === "insert") mix.release(i);
+      if (write.kind === "update") mix.release(write.item);
     }
     expect(counts.insert / writes).toBeCloseTo(0.5, 2);
     expect(counts.update / writes).toBeCloseTo(0.4, 2);
     expect(counts.delete / writes).toBeCloseTo(0.1, 2);
   });
 
-  test("names no item that another write still has, and none that was deleted", () => {
+  test("chooses no item that another write has reserved, and none that was deleted", () => {
     fc.assert(
       fc.property(fc.integer(), fc.array(fc.boolean(), { minLength: 1, maxLength: 200 }), (seed, answers) => {
-        const mix = new Mix<number>(randomFrom(seed));
-        const taken: number[] = [];
-        const gone = new Set<number>();
-        let made = 0;
+        const mix = new WriteMix<number>(randomFrom(seed));
+        const reserved: number[] = [];
+        const deleted = new Set<number>();
+        let created = 0;
         for (const answered of answers) {
           const write = mix.next();
-          if (write.kind === "insert") mix.put(made++);
+          if (write.kind === "insert") mix.release(created++);
           else {
-            expect(taken).not.toContain(write.item);
-            expect(gone).not.toContain(write.item);
-            if (write.kind === "delete") gone.add(write.item);
-            else taken.push(write.item);
+            expect(reserved).not.toContain(write.item);
+            expect(deleted).not.toContain(write.item);
+            if (write.kind === "delete") deleted.add(write.item);
+            else reserved.push(write.item);
           }
-          if (answered && taken.length > 0) mix.put(taken.shift()!);
+          if (answered && reserved.length > 0) mix.release(reserved.shift()!);
         }
       }),
     );
   });
 
-  test("is the same for the same seed", () => {
-    const kinds = (seed: number) => {
+  test("depends only on the seed", () => {
+    const numbers = (seed: number) => {
       const random = randomFrom(seed);
       return Array.from({ length: 50 }, () => random());
     };
-    expect(kinds(7)).toEqual(kinds(7));
-    expect(kinds(7)).not.toEqual(kinds(8));
-    expect(kinds(7).every((n) => n >= 0 && n < 1)).toBe(true);
+    expect(numbers(7)).toEqual(numbers(7));
+    expect(numbers(7)).not.toEqual(numbers(8));
+    expect(numbers(7).every((n) => n >= 0 && n < 1)).toBe(true);
   });
 });
 
-test("writes are due at even distances", () => {
+test("writes are due at regular intervals", () => {
   expect([0, 1, 2, 1000].map((i) => dueMs(i, 1000))).toEqual([0, 1, 2, 1000]);
   expect(dueMs(3, 200)).toBe(15);
 });
 
-test("a product of the bench is valid and has about 300 bytes", () => {
+test("the bench writes valid products of about 300 bytes", () => {
   const random = randomFrom(3);
   for (let i = 0; i < 1_000; i++) {
     const body = productBody(`bench-${i}`, random);

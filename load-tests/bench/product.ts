@@ -1,23 +1,24 @@
-/** The writes that the bench sends. The only file of the bench, beside bulk-*.sql and write-*.sql, that names an entity's fields. */
+/** The entity that the bench writes. Besides bulk-*.sql and write-*.sql, this is the only file of the bench with its fields. */
 import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Random } from "./mix.ts";
 
+/** The declaration of the entity. */
 export const entity: EntityDeclaration = declared("product");
 
 function declared(name: string): EntityDeclaration {
   const found = entities.find((e) => e.name === name);
   if (!found)
-    throw new Error(`the bench writes entities "${name}", and none is declared: change load-tests/bench/product.ts`);
+    throw new Error(`the bench writes the entity "${name}", which is not declared: change load-tests/bench/product.ts`);
   return found;
 }
 
 const statuses = ["active", "active", "active", "draft", "archived"];
 
 /**
- * A whole product of about 300 bytes as JSON. Three in five belong into every replica.
+ * A product of about 300 bytes as JSON. Three in five match the filter of every replica.
  *
- * @param sku unique; an update must keep it.
+ * @param sku unique; an update must use the same one.
  */
 export function productBody(sku: string, random: Random): string {
   const cents = Math.floor(random() * 100_000);

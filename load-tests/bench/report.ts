@@ -1,23 +1,24 @@
-/** A bench result as tables for people. */
+/** A bench result as text. */
 import type { Figures } from "./figures.ts";
 import type { AwayPhase, BenchResult, BulkPhase, GrowthPoint, HttpPhase, Phase } from "./result.ts";
 
+/** The result as tables. Times are in milliseconds. */
 export function report(result: BenchResult): string {
   const { machine } = result;
   return [
-    `${machine.cpus} CPUs (${machine.model}), ${machine.memoryGb} GB, Linux ${machine.kernel}, Bun ${machine.bun}, ${brokersOf(result)}, load before ${machine.loadBefore.toFixed(2)}`,
+    `${machine.cpus} CPUs (${machine.model}), ${machine.memoryGb} GB, Linux ${machine.kernel}, Bun ${machine.bun}, ${systemOf(result)}, load before ${machine.loadBefore.toFixed(2)}`,
     ...result.http.map(httpPhase),
     ...(result.bulk ? [bulkPhase(result.bulk)] : []),
-    ...(result.away ? [away(result.away)] : []),
+    ...(result.away ? [catchUp(result.away)] : []),
     ...(result.growth.length > 0 ? [growth(result.growth)] : []),
     ...(result.brokers > 0
       ? [`Memory of gateway, relay, stream and replicas at the end: ${result.servicesMemoryMb.toFixed(0)} MB`]
       : []),
-    result.equal ? "Source and replicas are equal by content." : differing(result),
+    result.equal ? "Source and replicas are equal by content." : differencesText(result),
   ].join("\n\n");
 }
 
-const brokersOf = ({ brokers }: BenchResult) =>
+const systemOf = ({ brokers }: BenchResult) =>
   brokers > 0 ? `${brokers} broker(s)` : "PostgreSQL's own logical replication";
 
 const httpPhase = (phase: HttpPhase): string => {
@@ -44,19 +45,19 @@ const bulkPhase = (phase: BulkPhase): string =>
 
 const latencies = (first: readonly (readonly [string, Figures])[], { replicas, missingInRedis }: Phase): string => {
   const rows: [string, Figures][] = [...first.map(([name, figures]): [string, Figures] => [name, figures])];
-  for (const [name, of] of Object.entries(replicas)) {
-    rows.push([`commit to ${name}'s commit`, of.commitToCommitMs]);
-    if (of.hopsMs)
+  for (const [name, latency] of Object.entries(replicas)) {
+    rows.push([`commit to ${name}'s commit`, latency.commitToCommitMs]);
+    if (latency.hopsMs)
       rows.push(
-        ["  until published", of.hopsMs.published],
-        ["  then until routed", of.hopsMs.routed],
-        ["  then until committed", of.hopsMs.applied],
+        ["  until published", latency.hopsMs.published],
+        ["  then until routed", latency.hopsMs.routed],
+        ["  then until committed", latency.hopsMs.applied],
       );
-    if (of.commitToRedisMs.count > 0) rows.push([`commit to ${name}'s Redis (sample)`, of.commitToRedisMs]);
+    if (latency.commitToRedisMs.count > 0) rows.push([`commit to ${name}'s Redis (sample)`, latency.commitToRedisMs]);
   }
   const body = rows.map(([name, f]) => [name, f.count, ...[f.p50, f.p90, f.p99, f.max].map((ms) => ms.toFixed(1))]);
-  const histograms = Object.entries(replicas).flatMap(([name, of]) =>
-    Object.entries(of.histogramMs)
+  const histograms = Object.entries(replicas).flatMap(([name, { histogramMs }]) =>
+    Object.entries(histogramMs)
       .filter(([, h]) => h.count > 0)
       .map(([store, h]) => [`${name} itself says, ${store}`, h.count, h.p50.toFixed(1), "", h.p99.toFixed(1), ""]),
   );
@@ -64,14 +65,14 @@ const latencies = (first: readonly (readonly [string, Figures])[], { replicas, m
   return table([["milliseconds", "count", "p50", "p90", "p99", "max"], ...body, ...histograms]) + missing;
 };
 
-const away = ({ replica, awaySeconds, resumedSeconds, catchUpSeconds, phase }: AwayPhase): string =>
+const catchUp = ({ replica, awaySeconds, resumedSeconds, catchUpSeconds, phase }: AwayPhase): string =>
   `${replica}, away for ${awaySeconds} s at ${phase.ratePerSecond} writes/s (${phase.acknowledged} acknowledged of ${phase.sent}): began ${resumedSeconds.toFixed(1)} s after its return, had caught up after ${catchUpSeconds.toFixed(1)} s`;
 
-/** One column for each number of products: what must not grow with it stands in one line. */
+/** A column for each number of products. */
 function growth(points: readonly GrowthPoint[]): string {
-  const row = (name: string, of: (point: GrowthPoint) => number, digits = 0) => [
+  const row = (name: string, pick: (point: GrowthPoint) => number, digits = 0) => [
     name,
-    ...points.map((point) => of(point).toFixed(digits)),
+    ...points.map((point) => pick(point).toFixed(digits)),
   ];
   const [first] = points;
   const replicas = Object.keys(first?.phase.replicas ?? {});
@@ -116,14 +117,14 @@ const usage = ({ processes }: Phase): string =>
     ...processes.map((p) => [p.name, p.cpuSeconds.toFixed(1), p.peakMemoryMb.toFixed(0), p.memoryMb.toFixed(0)]),
   ]);
 
-const differing = ({ http, bulk }: BenchResult): string => {
+const differencesText = ({ http, bulk }: BenchResult): string => {
   const found = [...http, ...(bulk ? [bulk] : [])].flatMap(({ name, differences }) =>
     differences.map((d) => `${name}: ${d}`),
   );
   return [`SOURCE AND REPLICAS DIFFER in ${found.length} places:`, ...found.slice(0, 20)].join("\n");
 };
 
-/** Columns of equal width: the first to the left, numbers to the right. */
+/** Aligns columns: the first to the left, numbers to the right. */
 function table(rows: readonly (readonly (string | number)[])[]): string {
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => String(row[column] ?? "").length))) ?? [];
   return rows

@@ -38,7 +38,7 @@ const result: BenchResult = {
   equal: true,
 };
 
-test("the report tells what failed, what is missing, and every replica's latencies in columns", () => {
+test("the report shows failures, missing writes, and the latencies of every replica", () => {
   const lines = report(result).split("\n");
   const line = (start: string) => lines.find((l) => l.trim().startsWith(start));
   expect(line("HTTP at 200/s")).toContain("5990 acknowledged, 9 x 503, 1 x none");
@@ -49,7 +49,7 @@ test("the report tells what failed, what is missing, and every replica's latenci
   expect(lines.at(-1)).toBe("Source and replicas are equal by content.");
 });
 
-test("the report ends with what differs, when something does", () => {
+test("the report ends with the differences when source and replicas differ", () => {
   const differing = report({ ...result, equal: false, http: [{ ...phase, differences: ["catalog: a is missing"] }] });
   expect(differing).toContain("SOURCE AND REPLICAS DIFFER in 1 places:\nHTTP at 200/s: catalog: a is missing");
   expect(differing).not.toContain("are equal");

@@ -1,76 +1,80 @@
-/** What a bench run says: the content of `--json FILE`, and the table made of it. */
+/** The result of a bench: the content of `--json FILE`. */
 import type { RestartResult } from "../../stack/restart.ts";
 import type { Figures } from "./figures.ts";
 import type { HopFigures } from "./hops.ts";
 import type { ProcessFigures } from "./processes.ts";
 
-/** Milliseconds, unless a name says otherwise. */
+/** Latency of one replica, in milliseconds. */
 export interface ReplicaLatency {
-  /** By commit timestamps of both databases; an entity counts once, with its newest version. */
+  /** By the commit timestamps of both databases. An entity counts once, with its newest version. */
   readonly commitToCommitMs: Figures;
-  /** Where that time went; null where there is no log between the two. */
+  /** The same latency by hop; null without a log. */
   readonly hopsMs: HopFigures | null;
-  /** From the source's commit until the version was seen in Redis by asking every 2 ms; of a sample of upserts. */
+  /** From the source's commit to the arrival in Redis, polled every 2 ms. For a sample of upserts. */
   readonly commitToRedisMs: Figures;
-  /** From lockstep_sync_latency_seconds, all events, interpolated within its buckets. */
+  /** By lockstep_sync_latency_seconds for all events, interpolated within its buckets. */
   readonly histogramMs: Readonly<Record<"postgres" | "redis", { count: number; p50: number; p99: number }>>;
 }
 
+/** What every phase measures. */
 export interface Phase {
   readonly name: string;
   readonly seconds: number;
-  /** Sampled writes that did not show up in Redis within 30 s. */
+  /** Sampled writes that did not arrive in Redis within 30 s. */
   readonly missingInRedis: number;
   readonly replicas: Readonly<Record<string, ReplicaLatency>>;
   readonly processes: readonly ProcessFigures[];
-  /** From the last acknowledged write until everything was applied everywhere: seconds. */
+  /** From the last acknowledged write until all replicas had applied everything. */
   readonly settledAfterSeconds: number;
   readonly differences: readonly string[];
 }
 
+/** Writes at a constant rate. */
 export interface HttpPhase extends Phase {
   readonly ratePerSecond: number;
   readonly sent: number;
   readonly acknowledged: number;
   readonly failed: Readonly<Record<string, number>>;
-  /** From when a write was due to its answer at the client. */
+  /** From when a write was due to its response at the client. */
   readonly ackMs: Figures;
   readonly generator: { readonly lateMs: Figures; readonly mostUnderWay: number; readonly cpuSeconds: number };
 }
 
+/** Row changes by SQL, as fast as one session commits them. */
 export interface BulkPhase extends Phase {
   readonly rowChanges: number;
   readonly sourceRowsPerSecond: number;
-  /** From the first transaction's begin to the last commit in the slowest replica. */
+  /** From the begin of the first transaction to the last commit in the slowest replica. */
   readonly rowsPerSecond: number;
 }
 
-/** A replica that was away, with writes going on all the while. */
+/** A replica that was suspended during a constant load. */
 export interface AwayPhase {
   readonly replica: string;
   readonly awaySeconds: number;
-  /** From its return until it applied anything: until it has its partitions again. */
+  /** From its resumption until it applied the first change, when it has its partitions again. */
   readonly resumedSeconds: number;
-  /** From its return until it had all that was committed by then. */
+  /** From its resumption until it had applied everything that was committed before. */
   readonly catchUpSeconds: number;
   readonly phase: HttpPhase;
 }
 
-/** A stack with so many products. */
+/** A stack with a given number of products. */
 export interface GrowthPoint {
   readonly products: number;
-  /** Rows that were added for it by SQL, and how long until all replicas had them. */
+  /** Rows that were inserted by SQL to reach that number, and the time until all replicas had them. */
   readonly loadedRows: number;
   readonly loadSeconds: number;
   readonly phase: HttpPhase;
   readonly restarted: readonly RestartResult[];
-  /** From a kill, with its folder taken away, until changes come through again: everything is read back from the log before. */
+  /** From the kill of the stream, without its folder, until changes arrive again. It first restores all versions from the log. */
   readonly streamRestoreMs: number;
-  /** `lockstep verify` of everything, without rests. */
+  /** Duration of `lockstep verify` over everything, without pauses. */
   readonly verifyMs: number;
   readonly equal: boolean;
 }
 
+/** A whole run. */
 export interface BenchResult {
   readonly at: string;
   readonly machine: {
@@ -79,17 +83,17 @@ export interface BenchResult {
     readonly memoryGb: number;
     readonly kernel: string;
     readonly bun: string;
-    /** Load average over the minute before the start: what else was going on. */
+    /** Load average over the minute before the start. */
     readonly loadBefore: number;
   };
   readonly brokers: number;
   readonly http: readonly HttpPhase[];
   readonly bulk: BulkPhase | null;
-  /** Null unless asked for. */
+  /** Null without `--away`. */
   readonly away: AwayPhase | null;
-  /** Empty unless asked for. */
+  /** Empty without `--products`. */
   readonly growth: readonly GrowthPoint[];
-  /** Gateway, relay, stream and replicas together at the end, in MB. */
+  /** Memory of gateway, relay, stream and replicas at the end. */
   readonly servicesMemoryMb: number;
   readonly equal: boolean;
 }

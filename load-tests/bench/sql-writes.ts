@@ -1,22 +1,22 @@
-/** The generator's writes straight to a PostgreSQL, where it would ask a gateway: nothing lies between. */
+/** The generator's client for direct writes to a PostgreSQL, without a gateway. */
 import postgres from "postgres";
-import type { Answer } from "./http-answer.ts";
 import type { HttpConnections } from "./http-connections.ts";
+import type { HttpResponse } from "./http-response.ts";
 import deleteText from "./write-delete.sql" with { type: "text" };
 import insertText from "./write-insert.sql" with { type: "text" };
 import updateText from "./write-update.sql" with { type: "text" };
 
-/** What the generator writes through. */
-export type Writes = Pick<HttpConnections, "ask" | "close">;
+/** A client of the generator. */
+export type WriteClient = Pick<HttpConnections, "request" | "close">;
 
-/** Whether what is written to is a database and no gateway. */
+/** True for the URL of a database, false for the URL of a gateway. */
 export const isDatabase = (url: string): boolean => url.startsWith("postgres:");
 
-/** More than these would wait for each other's commits. */
+/** More connections would only wait for each other's commits. */
 const CONNECTIONS = 20;
 
-/** Asks a database as {@link HttpConnections} asks a gateway: POST, PUT and DELETE are an insert, an update and a delete. */
-export class SqlWrites implements Writes {
+/** Has the interface of {@link HttpConnections}: POST, PUT and DELETE become an insert, an update and a delete. */
+export class SqlWrites implements WriteClient {
   private readonly sql: postgres.Sql;
 
   /** @param url of the database. */
@@ -25,20 +25,21 @@ export class SqlWrites implements Writes {
   }
 
   /** @throws {Error} when the statement fails. */
-  async ask(method: string, path: string, body = ""): Promise<Answer> {
+  async request(method: string, path: string, body = ""): Promise<HttpResponse> {
     const id = path.split("/")[2] ?? "";
-    const [row] = await this.run(method, id, body);
+    const [row] = await this.execute(method, id, body);
     return row ? { status: 200, etag: row.version, body: JSON.stringify(row) } : { status: 404, etag: "", body: "" };
   }
 
+  /** Closes the connections without waiting for them. */
   close(): void {
     void this.sql.end();
   }
 
-  private run(method: string, id: string, body: string) {
-    const run = (text: string, values: string[]) =>
+  private execute(method: string, id: string, body: string) {
+    const query = (text: string, values: string[]) =>
       this.sql.unsafe<{ id: string; version: string }[]>(text, values, { prepare: true });
-    if (method === "DELETE") return run(deleteText, [id]);
-    return method === "POST" ? run(insertText, [body]) : run(updateText, [body, id]);
+    if (method === "DELETE") return query(deleteText, [id]);
+    return method === "POST" ? query(insertText, [body]) : query(updateText, [body, id]);
   }
 }

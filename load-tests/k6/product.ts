@@ -1,12 +1,13 @@
-/** The only place of the k6 scripts that names an entity's fields: replace it with your own. Documents are about 300 bytes. */
+/** The entity that the k6 scripts write: the only file with its fields. Replace it with your own. */
 
+/** Path of the collection. */
 export const collection = "products";
 
-const key = (): string => `k6-${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
+const uniqueSku = (): string => `k6-${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
 
-/** A document that every replica's filter lets through. */
+/** A document of about 300 bytes that matches the filter of every replica. */
 export const newProduct = (): Record<string, unknown> => ({
-  sku: key(),
+  sku: uniqueSku(),
   name: "Café especial em grãos",
   description: "Notas de chocolate e castanhas. Torra média, moído na hora.",
   price: "19.90",
@@ -17,5 +18,5 @@ export const newProduct = (): Record<string, unknown> => ({
   tags: ["coffee", "beans"],
 });
 
-/** A merge patch that changes something each time, and leaves the product in every replica. */
+/** A merge patch with a different value each time. The product still matches the filter of every replica. */
 export const change = (): Record<string, unknown> => ({ stock: Math.floor(Math.random() * 1_000_000) });

@@ -1,84 +1,93 @@
 /**
- * From a write's answer until a replica shows it, seen from outside: by asking until the version is there.
+ * Measures from outside how long it takes until a replica shows a write, by polling until it returns the version.
  *
- * What k6 can know is an interval. The write was committed after its request was sent and before it was answered; a version
- * appeared after the last read that did not show it was sent and before the first that did was answered.
- * - `sync_latency`: from the write's answer until the middle between these two reads.
- * - `sync_latency_at_least`, `sync_latency_at_most`: the bounds. The truth lies between them, whatever the network does.
+ * k6 can only know an interval. The write was committed after its request was sent and before its response arrived. A version
+ * appeared after the last read without it was sent and before the response of the first read with it arrived.
+ * - `sync_latency`: from the write's response to the middle between these two reads.
+ * - `sync_latency_at_least`, `sync_latency_at_most`: the bounds of the true latency.
  *
- * All carry the tags `replica` and `store`: `postgres` when a read shows the version at all, `redis` when it comes from the cache.
+ * Tags: `replica`, and `store`: `postgres` when any read shows the version, `redis` when a read from the cache shows it.
  */
 import { check } from "k6";
 import { Trend } from "k6/metrics";
 import type { Threshold } from "k6/options";
 import { setTimeout } from "k6/timers";
 import { type Replica, replicas } from "./target.ts";
-import { nowMs, type Read, readOne, type Written } from "./writes.ts";
+import { type AcknowledgedWrite, nowMs, type ReadResult, readOne } from "./writes.ts";
 
 const latency = new Trend("sync_latency", true);
 const atLeast = new Trend("sync_latency_at_least", true);
 const atMost = new Trend("sync_latency_at_most", true);
 
+/** Values of the tag `store`. */
 export const STORES = ["postgres", "redis"] as const;
+/** One of {@link STORES}. */
 export type Store = (typeof STORES)[number];
 
-const WITHIN_MS = 10_000;
-/** The pause between two looks grows with the time gone by, a tenth of it: no finer than needed, or those who ask would slow those who answer. */
-const pauseMs = (elapsedMs: number): number => Math.min(250, Math.max(1, elapsedMs / 10));
+const TIMEOUT_MS = 10_000;
+/** Time to the next poll: a tenth of the elapsed time, so that polls load the replicas no more than the precision needs. */
+const intervalMs = (elapsedMs: number): number => Math.min(250, Math.max(1, elapsedMs / 10));
 
-const shows = (read: Read, { version, deleted }: Written): boolean =>
-  read.known && (deleted ? read.version === 0 : read.version >= version);
+const shows = (read: ReadResult, { version, deleted }: AcknowledgedWrite): boolean =>
+  read.isValid && (deleted ? read.version === 0 : read.version >= version);
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms));
+/** k6 runs no Node modules, so `platform/async` is not available here. */
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms));
 
-/** Asks one replica until its cache has the write. @returns false when it does not within ten seconds. */
-async function follow(write: Written, replica: Replica): Promise<boolean> {
-  const waiting = new Set<Store>(STORES);
-  const before = new Map<Store, Read | undefined>();
-  while (waiting.size > 0) {
+/** Polls one replica until its cache has the write. @returns false when that takes more than ten seconds. */
+async function probe(write: AcknowledgedWrite, replica: Replica): Promise<boolean> {
+  const pending = new Set<Store>(STORES);
+  const lastReads = new Map<Store, ReadResult | undefined>();
+  while (pending.size > 0) {
     const read = await readOne(replica, write.id);
-    if (read.cacheless) waiting.delete("redis");
-    for (const store of waiting) {
-      if (!shows(read, write) || (store === "redis" && !read.hit)) {
-        before.set(store, read);
+    if (read.hasNoCache) pending.delete("redis");
+    for (const store of pending) {
+      if (!shows(read, write) || (store === "redis" && !read.isHit)) {
+        lastReads.set(store, read);
         continue;
       }
-      waiting.delete(store);
-      note(write, { replica: replica.name, store }, before.get(store), read);
+      pending.delete(store);
+      record(write, { replica: replica.name, store }, lastReads.get(store), read);
     }
-    const elapsedMs = nowMs() - write.answeredMs;
-    if (elapsedMs > WITHIN_MS) return waiting.size === 0;
-    if (waiting.size > 0) await pause(pauseMs(elapsedMs));
+    const elapsedMs = nowMs() - write.receivedMs;
+    if (elapsedMs > TIMEOUT_MS) return pending.size === 0;
+    if (pending.size > 0) await sleep(intervalMs(elapsedMs));
   }
   return true;
 }
 
-const middle = ({ sentMs, answeredMs }: { sentMs: number; answeredMs: number }): number => (sentMs + answeredMs) / 2;
+const middle = ({ sentMs, receivedMs }: { sentMs: number; receivedMs: number }): number => (sentMs + receivedMs) / 2;
 
-function note(write: Written, tags: Record<string, string>, before: Read | undefined, first: Read): void {
-  const notYet = before ? middle(before) : write.answeredMs;
-  latency.add(Math.max(0, (notYet + middle(first)) / 2 - write.answeredMs), tags);
-  atLeast.add(Math.max(0, (before?.sentMs ?? write.sentMs) - write.answeredMs), tags);
-  atMost.add(first.answeredMs - write.sentMs, tags);
+/** @param last the last read without the write. @param first the first read with it. */
+function record(
+  write: AcknowledgedWrite,
+  tags: Record<string, string>,
+  last: ReadResult | undefined,
+  first: ReadResult,
+): void {
+  const lowerMs = last ? middle(last) : write.receivedMs;
+  latency.add(Math.max(0, (lowerMs + middle(first)) / 2 - write.receivedMs), tags);
+  atLeast.add(Math.max(0, (last?.sentMs ?? write.sentMs) - write.receivedMs), tags);
+  atMost.add(first.receivedMs - write.sentMs, tags);
 }
 
-/** Follows a write to every replica, all at the same time, and checks that it arrived. */
-export async function followEverywhere(write: Written): Promise<void> {
-  const arrived = await Promise.all(replicas.map((replica) => follow(write, replica)));
-  check(arrived, { "every replica and cache has it": (all) => all.every(Boolean) });
+/** Polls all replicas at the same time until they have the write, and checks that all of them got it. */
+export async function probeEverywhere(write: AcknowledgedWrite): Promise<void> {
+  const results = await Promise.all(replicas.map((replica) => probe(write, replica)));
+  check(results, { "every replica and cache has the write": (all) => all.every(Boolean) });
 }
 
-const parts = (metric: string, tags: string, conditions: Threshold[]): Record<string, Threshold[]> =>
+const perStore = (metric: string, tags: string, conditions: Threshold[]): Record<string, Threshold[]> =>
   Object.fromEntries(
     replicas.flatMap(({ name }) =>
       STORES.map((store) => [`${metric}{replica:${name},store:${store}${tags}}`, conditions]),
     ),
   );
 
-/** Thresholds for the latency of every replica and store; without conditions they only make it a row of the summary. */
+/** Thresholds for the latency of every replica and store. Without conditions they only add rows to the summary. */
 export const syncThresholds = (conditions: Threshold[], tags = ""): Record<string, Threshold[]> => ({
-  ...parts("sync_latency", tags, conditions),
-  // For the report: a part is in it only if a threshold names it.
-  ...parts("sync_latency_at_least", tags, []),
-  ...parts("sync_latency_at_most", tags, []),
+  ...perStore("sync_latency", tags, conditions),
+  // k6 adds a tagged part of a metric to the report only when a threshold names it.
+  ...perStore("sync_latency_at_least", tags, []),
+  ...perStore("sync_latency_at_most", tags, []),
 });

@@ -1,24 +1,32 @@
-/** The same load all along, of which nothing may fail. */
+/** k6 options of a constant load in which no request may fail. */
 import type { Options } from "k6/options";
 import { syncThresholds } from "./replication-probe.ts";
-import { common } from "./report.ts";
+import { commonOptions } from "./report.ts";
 
-export interface Steady {
-  /** Of the scenario in k6's output. */
+/** What differs between the constant loads. */
+export interface SteadyOptions {
+  /** Name of the scenario in k6's output. */
   readonly name: string;
   /** Writes per second. */
   readonly rate: number;
   readonly writesPerIteration: number;
   readonly seconds: number;
-  /** Most iterations at a time; what would begin beyond that is dropped, and fails the run. */
-  readonly mostAtATime: number;
-  /** What the end-to-end latency must keep: {@link syncThresholds}. */
+  /** Limit of concurrent iterations. Further ones are dropped, which fails the run. */
+  readonly maxIterations: number;
+  /** Conditions for the latency: {@link syncThresholds}. */
   readonly sync: readonly string[];
 }
 
-/** Fails for a single failed check, request or dropped iteration, and beyond the bounds of `sync`. */
-export const steady = ({ name, rate, writesPerIteration, seconds, mostAtATime, sync }: Steady): Options => ({
-  ...common,
+/** The run fails for one failed check, failed request or dropped iteration, or when a condition of `sync` does not hold. */
+export const steadyLoad = ({
+  name,
+  rate,
+  writesPerIteration,
+  seconds,
+  maxIterations,
+  sync,
+}: SteadyOptions): Options => ({
+  ...commonOptions,
   scenarios: {
     [name]: {
       executor: "constant-arrival-rate",
@@ -26,7 +34,7 @@ export const steady = ({ name, rate, writesPerIteration, seconds, mostAtATime, s
       timeUnit: `${writesPerIteration}s`,
       duration: `${seconds}s`,
       preAllocatedVUs: 50,
-      maxVUs: mostAtATime,
+      maxVUs: maxIterations,
     },
   },
   thresholds: {

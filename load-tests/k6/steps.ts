@@ -1,45 +1,47 @@
-/** From the steps of a breakpoint run to the rate that was sustained. Pure. */
+/** Finds the sustained rate of a breakpoint run. Pure. */
 
+/** Figures of one step. */
 export interface Step {
-  /** Writes per second that were to be sent. */
+  /** Planned writes per second. */
   readonly rate: number;
-  /** Writes per second that were carried out. */
+  /** Writes per second that completed. */
   readonly writesPerSecond: number;
-  /** Of the slowest replica and store. */
+  /** Sync latency of the slowest replica and store. */
   readonly p99Ms: number;
+  /** From 0 to 1. */
   readonly failedShare: number;
-  /** Lives that k6 could not begin, since all its virtual users were waiting for answers. */
+  /** Iterations that k6 could not start, because all its virtual users waited for responses. */
   readonly dropped: number;
 }
 
-const MOST_FAILED = 0.001;
-const LEAST_SENT = 0.99;
+const MAX_FAILED_SHARE = 0.001;
+const MIN_SENT_SHARE = 0.99;
 
-/** Why a step does not count as sustained; undefined when it does. */
+/** Why a step was not sustained; undefined when it was. @param p99Ms limit of the sync latency. */
 export function problemOf(step: Step, p99Ms: number): string | undefined {
-  if (step.failedShare > MOST_FAILED) return `${(step.failedShare * 100).toFixed(2)} % of the requests failed`;
-  if (step.writesPerSecond < step.rate * LEAST_SENT)
-    return `only ${step.writesPerSecond.toFixed(0)} writes/s came through`;
+  if (step.failedShare > MAX_FAILED_SHARE) return `${(step.failedShare * 100).toFixed(2)} % of the requests failed`;
+  if (step.writesPerSecond < step.rate * MIN_SENT_SHARE)
+    return `only ${step.writesPerSecond.toFixed(0)} writes/s completed`;
   return step.p99Ms >= p99Ms ? `p99 sync latency ${step.p99Ms.toFixed(0)} ms` : undefined;
 }
 
-/** The last step before the first that was not sustained. @returns lines for people, and the same as data. */
-export function sustained(steps: readonly Step[], p99Ms: number) {
-  const begun = steps.filter(
+/** The last step before the first that was not sustained. @returns `lines` for the summary, and `result` for the report. */
+export function findSustainedRate(steps: readonly Step[], p99Ms: number) {
+  const started = steps.filter(
     ({ writesPerSecond, dropped, failedShare }) => writesPerSecond > 0 || dropped > 0 || failedShare > 0,
   );
-  const first = begun.findIndex((step) => problemOf(step, p99Ms) !== undefined);
-  const good = first < 0 ? begun : begun.slice(0, first);
-  const bad = begun[first];
-  const rate = good.at(-1)?.rate ?? 0;
+  const firstBroken = started.findIndex((step) => problemOf(step, p99Ms) !== undefined);
+  const sustained = firstBroken < 0 ? started : started.slice(0, firstBroken);
+  const broken = started[firstBroken];
+  const rate = sustained.at(-1)?.rate ?? 0;
   return {
-    result: { sustainedWritesPerSecond: rate, brokeAt: bad?.rate ?? null, steps: begun },
+    result: { sustainedWritesPerSecond: rate, brokeAt: broken?.rate ?? null, steps: started },
     lines: [
-      ...begun.map(
+      ...started.map(
         (step) =>
           `  ${step.rate} writes/s: ${problemOf(step, p99Ms) ?? `sustained, p99 sync latency ${step.p99Ms.toFixed(0)} ms`}`,
       ),
-      `sustainable: ${rate} writes/s${bad ? "" : " at least: no step broke it"}`,
+      `sustainable: ${rate} writes/s${broken ? "" : " at least: no step broke it"}`,
     ],
   };
 }

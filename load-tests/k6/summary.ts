@@ -1,6 +1,6 @@
-/** What a run prints at its end, and the JSON report: made of what k6 hands to `handleSummary`. Pure. */
+/** The summary that a run prints at its end, from the data that k6 passes to `handleSummary`. Pure. */
 
-/** As k6 gives a metric, or a part of one by tags: `sync_latency{replica:catalog,store:redis}`. */
+/** A metric of k6, or the part of one with some tags: `sync_latency{replica:catalog,store:redis}`. */
 export interface Metric {
   readonly type: "trend" | "rate" | "counter" | "gauge";
   readonly contains: string;
@@ -8,18 +8,19 @@ export interface Metric {
   readonly thresholds?: Readonly<Record<string, { readonly ok: boolean }>>;
 }
 
+/** The members of k6's data that are used here. */
 export interface SummaryData {
   readonly metrics: Readonly<Record<string, Metric>>;
   readonly state: { readonly testRunDurationMs: number };
 }
 
-/** Statistics of every trend; k6's option `summaryTrendStats`. */
+/** Statistics of every trend: value of k6's option `summaryTrendStats`. */
 export const TREND_STATS = ["count", "avg", "min", "p(50)", "p(95)", "p(99)", "max"];
 
 const COLUMNS = ["avg", "p(50)", "p(95)", "p(99)", "max"] as const;
 
-/** What was measured by hand is what the run is about; of k6's own metrics these. */
-const OWN = [
+/** Metrics of k6 itself that are printed. All metrics of our scripts are printed. */
+const PRINTED_K6_METRICS = [
   "http_req_duration",
   "http_req_failed",
   "checks",
@@ -29,7 +30,7 @@ const OWN = [
   "vus",
 ];
 
-/** The name, and the tags that make a part of it, without k6's own punctuation: `sync_latency catalog redis`. */
+/** Name and tag values without punctuation: `sync_latency catalog redis`. */
 const labelOf = (name: string): string =>
   name.replace(
     /\{(.*)\}$/,
@@ -49,15 +50,15 @@ const columns = (rows: readonly (readonly string[])[]): string[] => {
   );
 };
 
-const isTold = (name: string): boolean => {
+const isPrinted = (name: string): boolean => {
   if (name.includes("{expected_response:") || /_at_(least|most)\{|scenario:rate_/.test(name)) return false;
   const base = name.replace(/\{.*/, "");
-  return OWN.includes(base) || !/^(http_req|data|group|vus|iteration)/.test(base);
+  return PRINTED_K6_METRICS.includes(base) || !/^(http_req|data|group|vus|iteration)/.test(base);
 };
 
-const trends = (metrics: [string, Metric][]): string[] => {
+const trendTable = (metrics: [string, Metric][]): string[] => {
   const found = metrics.filter(
-    ([name, { type, values }]) => type === "trend" && isTold(name) && (values.count ?? 1) > 0,
+    ([name, { type, values }]) => type === "trend" && isPrinted(name) && (values.count ?? 1) > 0,
   );
   if (found.length === 0) return [];
   return columns([
@@ -70,10 +71,10 @@ const trends = (metrics: [string, Metric][]): string[] => {
   ]);
 };
 
-const others = (metrics: [string, Metric][]): string[] =>
+const ratesAndCounters = (metrics: [string, Metric][]): string[] =>
   columns(
     metrics.flatMap(([name, { type, values }]): string[][] => {
-      if (!isTold(name)) return [];
+      if (!isPrinted(name)) return [];
       if (type === "rate")
         return [
           [
@@ -86,8 +87,8 @@ const others = (metrics: [string, Metric][]): string[] =>
     }),
   );
 
-/** Every condition that does not hold, in words. */
-export const missed = ({ metrics }: SummaryData): string[] =>
+/** All thresholds that do not hold, as text. */
+export const missedThresholds = ({ metrics }: SummaryData): string[] =>
   Object.entries(metrics).flatMap(([name, { thresholds }]) =>
     Object.entries(thresholds ?? {})
       .filter(([, { ok }]) => !ok)
@@ -95,24 +96,25 @@ export const missed = ({ metrics }: SummaryData): string[] =>
   );
 
 /**
- * @param own lines of this script alone; they stand in place of the thresholds where those only end a run.
- * @returns what is printed.
+ * The summary as text.
+ *
+ * @param extraLines lines of this script alone. They replace the list of thresholds, because its thresholds only end the run.
  */
-export function summaryText(script: string, data: SummaryData, own: readonly string[] = []): string {
+export function summaryText(script: string, data: SummaryData, extraLines: readonly string[] = []): string {
   const sorted = Object.entries(data.metrics).sort(([a], [b]) => (a < b ? -1 : 1));
   return [
     "",
     `${script}: ${(data.state.testRunDurationMs / 1_000).toFixed(1)} s`,
-    ...trends(sorted),
-    ...others(sorted),
-    ...(own.length > 0 ? own : verdict(data)),
+    ...trendTable(sorted),
+    ...ratesAndCounters(sorted),
+    ...(extraLines.length > 0 ? extraLines : verdict(data)),
     "",
   ].join("\n");
 }
 
 function verdict(data: SummaryData): string[] {
   const conditions = Object.values(data.metrics).flatMap(({ thresholds }) => Object.keys(thresholds ?? {})).length;
-  const failed = missed(data);
+  const failed = missedThresholds(data);
   return failed.length === 0
     ? [`all ${conditions} thresholds hold`]
     : [`${failed.length} of ${conditions} thresholds missed:`, ...failed.map((line) => `  ${line}`)];

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { type Metric, missed, type SummaryData, summaryText } from "./summary.ts";
+import { type Metric, missedThresholds, type SummaryData, summaryText } from "./summary.ts";
 
 const trend = (p95: number, thresholds?: Metric["thresholds"]): Metric => ({
   type: "trend",
@@ -9,7 +9,7 @@ const trend = (p95: number, thresholds?: Metric["thresholds"]): Metric => ({
 });
 const data = (metrics: SummaryData["metrics"]): SummaryData => ({ metrics, state: { testRunDurationMs: 8_040 } });
 
-test("the summary has a row for each part of a trend, and shares as percentages", () => {
+test("the summary has a row for each tagged part of a trend, and rates as percentages", () => {
   const text = summaryText(
     "smoke",
     data({
@@ -25,9 +25,9 @@ test("the summary has a row for each part of a trend, and shares as percentages"
   expect(text).toContain("all 0 thresholds hold");
 });
 
-test("a threshold that does not hold is named with what it is about", () => {
+test("a missed threshold is listed with its metric", () => {
   const conditions = { "p(95)<9": { ok: false }, "p(99)<50": { ok: true } };
   const run = data({ "sync_latency{replica:catalog,store:redis}": trend(9.26, conditions) });
-  expect(missed(run)).toEqual(["sync_latency catalog redis: p(95)<9"]);
+  expect(missedThresholds(run)).toEqual(["sync_latency catalog redis: p(95)<9"]);
   expect(summaryText("smoke", run)).toContain("1 of 2 thresholds missed:\n  sync_latency catalog redis: p(95)<9");
 });

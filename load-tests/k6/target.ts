@@ -1,43 +1,47 @@
-/** Where k6 sends its requests, and how a run was set: all from its environment (`k6 run -e NAME=value`). */
+/** Where k6 sends its requests, and the settings of a run. Read from its environment (`k6 run -e NAME=value`). */
 
-export interface Site {
+/** One instance of a replica. */
+export interface ReplicaInstance {
   readonly name: string;
   readonly url: string;
 }
 
-const given = (name: string): string | undefined => __ENV[name] || undefined;
+const env = (name: string): string | undefined => __ENV[name] || undefined;
 
 /** Base URLs of the gateway's instances. */
-export const gateways = (given("GATEWAY") ?? "http://127.0.0.1:8080").split(",");
+export const gateways = (env("GATEWAY") ?? "http://127.0.0.1:8080").split(",");
 
-const sites: readonly Site[] = (given("REPLICAS") ?? "catalog=http://127.0.0.1:8081,storefront=http://127.0.0.1:8082")
+const instances: readonly ReplicaInstance[] = (
+  env("REPLICAS") ?? "catalog=http://127.0.0.1:8081,storefront=http://127.0.0.1:8082"
+)
   .split(",")
   .map((pair) => {
     const [name = "", ...rest] = pair.split("=");
     return { name, url: rest.join("=") };
   });
 
-/** Every replica once, with the base URLs of all its instances. */
-export const replicas = [...new Set(sites.map(({ name }) => name))].map((name) => ({
+/** All replicas, each with the base URLs of its instances. */
+export const replicas = [...new Set(instances.map(({ name }) => name))].map((name) => ({
   name,
-  urls: sites.filter((site) => site.name === name).map(({ url }) => url),
+  urls: instances.filter((site) => site.name === name).map(({ url }) => url),
 }));
 
+/** One of {@link replicas}. */
 export type Replica = (typeof replicas)[number];
 
-let asked = 0;
+let requests = 0;
 
-/** One of several instances, in turn. */
-export const oneOf = (urls: readonly string[]): string => urls[asked++ % urls.length] ?? "";
+/** The next of several instances, round robin. */
+export const nextOf = (urls: readonly string[]): string => urls[requests++ % urls.length] ?? "";
 
-/** A number that the run was given. @throws {Error} for what is no number above 0. */
-export function setting(name: string, otherwise: number): number {
-  const value = Number(given(name) ?? otherwise);
-  if (!(value > 0)) throw new Error(`${name}=${given(name)}: must be a number above 0`);
+/** A setting of the run. @throws {Error} when its value is not a number above 0. */
+export function setting(name: string, defaultValue: number): number {
+  const value = Number(env(name) ?? defaultValue);
+  if (!(value > 0)) throw new Error(`${name}=${env(name)}: must be a number above 0`);
   return value;
 }
 
-/** What every request to the gateway carries. */
-export const credentials: Readonly<Record<string, string>> = given("TOKEN")
-  ? { authorization: `Bearer ${given("TOKEN")}` }
+/** Headers of every request to the gateway. */
+export const credentials: Readonly<Record<string, string>> = env("TOKEN")
+  ? { authorization: `Bearer ${env("TOKEN")}` }
   : {};

@@ -1,11 +1,11 @@
-/** Writes to the gateway, and reads at a replica, each with the moments at which it was sent and answered. */
+/** Writes at the gateway and reads at a replica, each with the times of its request and response. */
 import { check } from "k6";
 import exec from "k6/execution";
 import http, { type Params, type Response } from "k6/http";
 import { change, collection, newProduct } from "./product.ts";
-import { credentials, gateways, oneOf, type Replica } from "./target.ts";
+import { credentials, gateways, nextOf, type Replica } from "./target.ts";
 
-/** Milliseconds, with fractions where k6 has them: not in a script's teardown. Only differences mean anything. */
+/** A time in milliseconds, for differences only. It has fractions, except in a script's teardown. */
 export function nowMs(): number {
   try {
     return exec.instance.currentTestRunDuration;
@@ -14,32 +14,35 @@ export function nowMs(): number {
   }
 }
 
-export interface Timed {
+/** A response and its times, as {@link nowMs}. */
+export interface TimedResponse {
   readonly response: Response;
-  /** When the request was on its way, and when the answer's first byte came: what k6 itself does before and after is outside. */
+  /** When the connection was ready to send. Time that k6 needs before and after the request does not count. */
   readonly sentMs: number;
-  readonly answeredMs: number;
+  /** When the first byte of the response arrived. */
+  readonly receivedMs: number;
 }
 
-export async function timed(
+/** Sends a request and computes its times from k6's timings. */
+export async function timedRequest(
   method: "GET" | "POST" | "PATCH" | "DELETE",
   url: string,
   body: string | null,
   params: Params,
-): Promise<Timed> {
-  const begun = nowMs();
+): Promise<TimedResponse> {
+  const startedMs = nowMs();
   const response = await http.asyncRequest(method, url, body, params);
   const { blocked, connecting, sending, waiting } = response.timings;
-  const sentMs = begun + blocked + connecting;
-  return { response, sentMs, answeredMs: sentMs + sending + waiting };
+  const sentMs = startedMs + blocked + connecting;
+  return { response, sentMs, receivedMs: sentMs + sending + waiting };
 }
 
-/** An acknowledged write: this version of this entity is committed. */
-export interface Written extends Omit<Timed, "response"> {
+/** A write that the gateway has acknowledged as committed. */
+export interface AcknowledgedWrite extends Omit<TimedResponse, "response"> {
   readonly id: string;
   readonly version: number;
   readonly deleted: boolean;
-  /** To be handed to a read that must not be older (`Sync-Token`). */
+  /** `Sync-Token` for reads that must not be older than this write. */
   readonly token: string;
 }
 
@@ -49,67 +52,74 @@ async function write(
   method: "POST" | "PATCH" | "DELETE",
   id: string | undefined,
   body: unknown,
-): Promise<Written | undefined> {
+): Promise<AcknowledgedWrite | undefined> {
   const path = id === undefined ? `/${collection}` : `/${collection}/${id}`;
   const pattern = id === undefined ? `/${collection}` : `/${collection}/{id}`;
-  const { response, sentMs, answeredMs } = await timed(
+  const { response, sentMs, receivedMs } = await timedRequest(
     method,
-    `${oneOf(gateways)}${path}`,
+    `${nextOf(gateways)}${path}`,
     body === undefined ? null : JSON.stringify(body),
     {
       headers: { ...credentials, ...(body === undefined ? {} : { "content-type": "application/json" }) },
       tags: { name: `${method} gateway${pattern}` },
     },
   );
-  const done = check(response, { "the gateway acknowledged the write": ({ status }) => status >= 200 && status < 300 });
-  if (!done) return undefined;
+  const isAcknowledged = check(response, {
+    "the gateway acknowledged the write": ({ status }) => status >= 200 && status < 300,
+  });
+  if (!isAcknowledged) return undefined;
   const version = versionOf(response);
   const token = response.headers["Sync-Token"] ?? "";
-  return { id: id ?? String(response.json("id")), version, deleted: method === "DELETE", token, sentMs, answeredMs };
+  return { id: id ?? String(response.json("id")), version, deleted: method === "DELETE", token, sentMs, receivedMs };
 }
 
-/** Each resolves with undefined when the write was refused or not answered: the run's checks and failed requests count it. */
+/** Creates a product. @returns undefined when the write was not acknowledged; k6 counts it as a failed check. */
 export const create = () => write("POST", undefined, newProduct());
+/** Changes a product. @returns undefined when the write was not acknowledged. */
 export const update = (id: string) => write("PATCH", id, change());
+/** Deletes a product. @returns undefined when the write was not acknowledged. */
 export const remove = (id: string) => write("DELETE", id, undefined);
 
-/** Both are answers: a replica may be on its way. */
-const thereOrNot = http.expectedStatuses(200, 404);
+/** 404 is not a failure: the replica may not have the product yet. */
+const readStatuses = http.expectedStatuses(200, 404);
 
-export interface Read extends Timed {
-  /** 0 when there is nothing of this id. */
+/** Result of a read. */
+export interface ReadResult extends TimedResponse {
+  /** 0 when the replica does not have the product. */
   readonly version: number;
-  /** Answered from the cache (`Cache-Status`, RFC 9211), also that there is nothing. */
-  readonly hit: boolean;
-  /** This replica has no cache at all. */
-  readonly cacheless: boolean;
-  /** 200 or 404. */
-  readonly known: boolean;
+  /** True when the response, also a 404, came from the cache (`Cache-Status`, RFC 9211). */
+  readonly isHit: boolean;
+  /** True when the replica has no cache. */
+  readonly hasNoCache: boolean;
+  /** True for status 200 or 404. */
+  readonly isValid: boolean;
 }
 
+/** Reads one product. */
 export async function readOne(
   { name, urls }: Replica,
   id: string,
   headers: Readonly<Record<string, string>> = {},
-): Promise<Read> {
-  const answer = await timed("GET", `${oneOf(urls)}/${collection}/${id}`, null, {
+): Promise<ReadResult> {
+  const result = await timedRequest("GET", `${nextOf(urls)}/${collection}/${id}`, null, {
     headers,
-    responseCallback: thereOrNot,
+    responseCallback: readStatuses,
     tags: { name: `GET ${name}/${collection}/{id}` },
   });
-  const { status, headers: answered } = answer.response;
-  const cacheStatus = answered["Cache-Status"] ?? "";
+  const { status, headers: responseHeaders } = result.response;
+  const cacheStatus = responseHeaders["Cache-Status"] ?? "";
   return {
-    ...answer,
-    version: status === 200 ? versionOf(answer.response) : 0,
-    hit: /;\s*hit\b/.test(cacheStatus),
-    cacheless: cacheStatus.includes("detail=not-configured"),
-    known: status === 200 || status === 404,
+    ...result,
+    version: status === 200 ? versionOf(result.response) : 0,
+    isHit: /;\s*hit\b/.test(cacheStatus),
+    hasNoCache: cacheStatus.includes("detail=not-configured"),
+    isValid: status === 200 || status === 404,
   };
 }
 
+/** Reads the first page of the list. @returns true for status 200. */
 export async function list({ name, urls }: Replica): Promise<boolean> {
-  const { response } = await timed("GET", `${oneOf(urls)}/${collection}?limit=20`, null, {
+  const { response } = await timedRequest("GET", `${nextOf(urls)}/${collection}?limit=20`, null, {
     tags: { name: `GET ${name}/${collection}` },
   });
   return response.status === 200;

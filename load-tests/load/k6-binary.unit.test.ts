@@ -10,6 +10,6 @@ test.each([
   ["k6 v0.57.0 (go1.23.6, linux/amd64)", false],
   ["sh: k6: not found", false],
   ["", false],
-])("%j runs TypeScript with imports: %p", (said, enough) => {
-  expect(isNewEnough(said)).toBe(enough);
+])("%j runs TypeScript with imports: %p", (versionText, expected) => {
+  expect(isNewEnough(versionText)).toBe(expected);
 });

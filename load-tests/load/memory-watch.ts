@@ -1,11 +1,12 @@
-/** How the memory of a stack's processes goes during a long run. */
-import { memoryMbOf, type Watched } from "../bench/processes.ts";
+/** Samples the memory of a stack's processes during a long run. */
+import { memoryMbOf, type WatchedProcess } from "../bench/processes.ts";
 
-const EVERY_MS = 10_000;
+const SAMPLE_MS = 10_000;
 
-export interface MemoryCourse {
+/** Memory of one process in the second half of a run. */
+export interface MemoryTrend {
   readonly name: string;
-  /** Median of the samples in the third and in the last quarter of the run, in MB. */
+  /** Median of the samples in the third quarter of the run. The last quarter is measured in the same way. */
   readonly thirdQuarterMb: number;
   readonly lastQuarterMb: number;
 }
@@ -13,21 +14,21 @@ export interface MemoryCourse {
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
-/** Samples until it is stopped. Linux only. */
+/** Samples every 10 s until {@link MemoryWatch.stop}. Linux only. */
 export class MemoryWatch {
   private readonly samples = new Map<string, number[]>();
   private readonly timer: Timer;
 
-  constructor(private readonly watched: readonly Watched[]) {
-    this.timer = setInterval(() => this.sample(), EVERY_MS);
+  constructor(private readonly watched: readonly WatchedProcess[]) {
+    this.timer = setInterval(() => this.sample(), SAMPLE_MS);
   }
 
-  /** Warming up fills the first half: growth is judged in the second. */
-  stop(): MemoryCourse[] {
+  /** Stops sampling. Only the second half of the run counts, because the first half includes the warm-up. */
+  stop(): MemoryTrend[] {
     clearInterval(this.timer);
-    return [...this.samples].map(([name, all]) => {
+    return [...this.samples].map(([name, samples]) => {
       const quarter = (n: number) =>
-        median(all.slice(Math.floor((all.length * n) / 4), Math.floor((all.length * (n + 1)) / 4)));
+        median(samples.slice(Math.floor((samples.length * n) / 4), Math.floor((samples.length * (n + 1)) / 4)));
       return { name, thirdQuarterMb: quarter(2), lastQuarterMb: quarter(3) };
     });
   }

@@ -1,37 +1,40 @@
-/** One run of k6: its environment, its reports, and what its exit status means. */
+/** Runs k6 once: its arguments, environment, reports and exit status. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Target } from "./target.ts";
 
 const folder = join(import.meta.dir, "..");
 
-/** Statistics of each trend that Prometheus is told; k6 writes times in seconds there. */
+/** Statistics of each trend that k6 writes to Prometheus, where times are in seconds. */
 const PROMETHEUS_STATS = "count,avg,p(50),p(95),p(99),max";
 
-/** k6's exit status when thresholds were missed. */
+/** k6's exit status when a threshold was missed. */
 export const THRESHOLDS_MISSED = 99;
 
-export interface Run {
+/** What to run. */
+export interface K6Run {
   readonly script: string;
-  /** As the script reads them: RATE, P95_MS, … */
+  /** Environment variables of the script: RATE, P95_MS, … */
   readonly settings: Readonly<Record<string, string>>;
   readonly target: Pick<Target, "gateway" | "replicas" | "token">;
-  /** Base URL of a Prometheus that takes remote writes; undefined: nothing is sent anywhere. */
+  /** Base URL of a Prometheus with a remote-write receiver; undefined: metrics are not sent. */
   readonly prometheus: string | undefined;
-  /** Where the reports go. */
+  /** Folder for the reports. */
   readonly reports: string;
-  /** For k6 itself. */
-  readonly further: readonly string[];
+  /** Further flags of k6. */
+  readonly k6Flags: readonly string[];
 }
 
-export interface Ended {
+/** Result of a run. */
+export interface K6Result {
   readonly status: number;
-  /** Undefined when k6 did not get as far. */
+  /** Undefined when k6 ended before it wrote the report. */
   readonly report: LoadReport | undefined;
+  /** Paths of the reports that exist. */
   readonly files: readonly string[];
 }
 
-/** The JSON report, as far as more than one script has it. */
+/** The members of the JSON report that are used here. */
 export interface LoadReport {
   readonly script: string;
   readonly passed: boolean;
@@ -40,8 +43,8 @@ export interface LoadReport {
   readonly metrics: Readonly<Record<string, { readonly values: Readonly<Record<string, number>> }>>;
 }
 
-/** Runs a script to its end, its output on ours. @param signal interrupts it: k6 then ends in order and still reports. */
-export async function runK6(k6: string, run: Run, signal: AbortSignal): Promise<Ended> {
+/** Runs a script to its end; k6 prints to our output. @param signal interrupts k6, which then ends cleanly and still reports. */
+export async function runK6(k6: string, run: K6Run, signal: AbortSignal): Promise<K6Result> {
   mkdirSync(run.reports, { recursive: true });
   const base = join(run.reports, `${run.script}-${new Date().toISOString().slice(0, 19).replace(/[:T]/g, "-")}`);
   const files = { html: `${base}.html`, json: `${base}.json` };
@@ -54,21 +57,21 @@ export async function runK6(k6: string, run: Run, signal: AbortSignal): Promise<
   const status = await child.exited;
   const json = Bun.file(files.json);
   const report = (await json.exists()) ? ((await json.json()) as LoadReport) : undefined;
-  const there = await Promise.all(
+  const existing = await Promise.all(
     Object.values(files).map(async (file) => ((await Bun.file(file).exists()) ? [file] : [])),
   );
-  return { status, report, files: there.flat() };
+  return { status, report, files: existing.flat() };
 }
 
-const argumentsOf = ({ script, prometheus, further }: Run): string[] => [
+const argumentsOf = ({ script, prometheus, k6Flags }: K6Run): string[] => [
   ...["run", "--no-usage-report", "--quiet"],
   ...(prometheus ? ["--out", "experimental-prometheus-rw", "--tag", `testid=${script}`] : []),
-  ...further,
+  ...k6Flags,
   join(folder, `${script}.ts`),
 ];
 
 const environmentOf = (
-  { settings, target, prometheus }: Run,
+  { settings, target, prometheus }: K6Run,
   files: { html: string; json: string },
 ): Record<string, string> => ({
   ...settings,
@@ -76,7 +79,7 @@ const environmentOf = (
   REPLICAS: target.replicas,
   ...(target.token === undefined ? {} : { TOKEN: target.token }),
   REPORT_JSON: files.json,
-  // The dashboard has no server of its own here (-1): only the report is wanted. A short run needs a short period to have anything in it.
+  // -1: no dashboard server, only its HTML report. The report of a short run needs a short period.
   K6_WEB_DASHBOARD: "true",
   K6_WEB_DASHBOARD_PORT: "-1",
   K6_WEB_DASHBOARD_PERIOD: "200ms",

@@ -1,25 +1,25 @@
-/** A running stack as the bench measures it. */
+/** Connects the bench to a running stack. */
 import postgres from "postgres";
 import { entities } from "../../contracts/entities/index.ts";
 import { requireCommitTimestamps } from "./commits.ts";
 import { Hops } from "./hops.ts";
-import type { StackSubject } from "./measure.ts";
-import type { Watched } from "./processes.ts";
+import type { WatchedProcess } from "./processes.ts";
 import { entryOf, type StackStatus } from "./running-stack.ts";
+import type { StackUnderTest } from "./stack-measurement.ts";
 
-/** All processes of a stack that are its own. */
-export const processesOf = (status: StackStatus): Watched[] =>
+/** All processes of a stack. External servers are not included. */
+export const processesOf = (status: StackStatus): WatchedProcess[] =>
   status.services.flatMap(({ name, kind, instance, pid }) =>
     pid === null ? [] : [{ name: instance > 1 ? `${name} ${instance}` : name, kind, pid }],
   );
 
 /**
- * Connections to the databases of a stack, and where everything else is.
+ * Connects to the databases and the log of a stack. Dispose the result to close the connections.
  *
  * @param token for its gateway.
- * @throws {Error} when a database does not keep commit timestamps.
+ * @throws {Error} when a database does not record commit timestamps, or the brokers cannot be reached.
  */
-export async function subjectOf(status: StackStatus, token?: string): Promise<StackSubject & AsyncDisposable> {
+export async function connectStack(status: StackStatus, token?: string): Promise<StackUnderTest & AsyncDisposable> {
   const connect = (name: string) => {
     const { url } = entryOf(status, name);
     return { url, sql: postgres(url, { max: 1, onnotice: () => {} }) };
@@ -31,7 +31,7 @@ export async function subjectOf(status: StackStatus, token?: string): Promise<St
   for (const { name, sql } of replicas) await requireCommitTimestamps(`${name}-db`, sql);
   const brokers = status.services.filter(({ kind }) => kind === "broker").map(({ url }) => url);
   const hops = await Hops.connect(brokers, names);
-  const urlsOf = (name: string) => status.services.filter((s) => s.name === name).map(({ url }) => url);
+  const urlsOf = (name: string) => status.services.filter((service) => service.name === name).map(({ url }) => url);
   return {
     gateway: entryOf(status, "gateway").url,
     token,

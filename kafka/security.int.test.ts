@@ -1,4 +1,4 @@
-/** Brokers that let nobody in who does not say who they are, over TLS: what the settings say is what goes over the wire. */
+/** Connects with TLS and SASL settings to a broker that requires both (P13). */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createLogger } from "../observability/logger.ts";
 import { readSettings } from "../platform/settings/settings.ts";
@@ -17,7 +17,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => broker?.stop());
 
-/** Writes a record and reads it again, as a process with these settings would. */
+/** Writes a record and reads it back, as a process with these settings would. */
 async function roundTrip(address: string, env: Record<string, string>): Promise<string | undefined> {
   const settings = readSettings({ KAFKA_BROKERS: address, KAFKA_TLS: "true", ...env });
   const log = await connectLog({
@@ -34,7 +34,7 @@ async function roundTrip(address: string, env: Record<string, string>): Promise<
       minInSyncReplicas: 1,
     });
     const writer = await log.openWriter("guarded", [topicPartition]);
-    await writer.write(topicPartition, [{ key: "k", value: "told", headers: {} }]);
+    await writer.write(topicPartition, [{ key: "k", value: "written", headers: {} }]);
     for await (const [record] of log.read(topicPartition, 0, 10)) return record?.value?.toString();
     return undefined;
   } finally {
@@ -48,20 +48,20 @@ const sasl = (mechanism: string, password = PASSWORD) => ({
   KAFKA_SASL_PASSWORD: password,
 });
 
-describe("lets in", () => {
+describe("the broker accepts", () => {
   test.each(["plain", "scram-sha-512"])("%s over TLS", async (mechanism) => {
-    expect(await roundTrip(broker.guarded, { KAFKA_TLS_CA: broker.authority.ca, ...sasl(mechanism) })).toBe("told");
+    expect(await roundTrip(broker.guarded, { KAFKA_TLS_CA: broker.authority.ca, ...sasl(mechanism) })).toBe("written");
   });
 
-  test("a certificate of its own authority", async () => {
+  test("a client certificate of its own authority", async () => {
     const { cert, key } = await broker.authority.issue("lockstep");
     expect(
       await roundTrip(broker.mutual, { KAFKA_TLS_CA: broker.authority.ca, KAFKA_TLS_CERT: cert, KAFKA_TLS_KEY: key }),
-    ).toBe("told");
+    ).toBe("written");
   });
 });
 
-describe("says why not", () => {
+describe("the error names the reason for", () => {
   test.each([
     [
       "a wrong password",
@@ -69,15 +69,15 @@ describe("says why not", () => {
       /SASL SCRAM SHA512/i,
     ],
     ["an unknown authority", () => sasl("scram-sha-512"), /certificate/i],
-  ] as const)("%s", async (_, env, why) => {
+  ] as const)("%s", async (_, env, reason) => {
     const error = await roundTrip(broker.guarded, env()).catch((error: unknown) => error);
     expect(error).toBeInstanceOf(Error);
-    expect(String(error) + String((error as Error).cause ?? "")).toMatch(why);
+    expect(String(error) + String((error as Error).cause ?? "")).toMatch(reason);
     expect(String(error)).not.toContain(PASSWORD);
   });
 });
 
-test("such a broker is there, for who asks about health without a password", async () => {
+test("healthOf reports such a broker as ready when it is external, and as down otherwise", async () => {
   expect(await healthOf("broker", broker.guarded, true)).toEqual({ health: "ready" });
   expect((await healthOf("broker", broker.guarded)).health).toBe("down");
   expect((await healthOf("broker", `127.0.0.1:${await freePort()}`, true)).health).toBe("down");

@@ -5,62 +5,70 @@ import { assign, type Subscription } from "./assign.ts";
 
 const partitions = (count: number) => Array.from({ length: count }, (_, partition) => ({ topic: "t", partition }));
 
-/** Plays rounds until nobody has to give anything up, as the group does. */
-function settle(claims: readonly Subscription[], count: number) {
-  let now = claims;
+/** Repeats rounds until no member has to revoke a partition, like the group does. */
+function settle(subscriptions: readonly Subscription[], count: number) {
+  let current = subscriptions;
   for (let round = 1; round <= 4; round++) {
-    const given = assign(now, partitions(count));
-    const moved = now.some(({ memberId, owned }) => {
-      const names = new Set(given.get(memberId)!.map(partitionKey));
-      return owned.some((name) => !names.has(name));
+    const assigned = assign(current, partitions(count));
+    const isMoving = current.some(({ memberId, owned }) => {
+      const keys = new Set(assigned.get(memberId)!.map(partitionKey));
+      return owned.some((key) => !keys.has(key));
     });
-    const generation = Math.max(...now.map((claim) => claim.generation)) + 1;
-    now = now.map(({ memberId }) => ({ memberId, generation, owned: given.get(memberId)!.map(partitionKey) }));
-    if (!moved) return { claims: now, rounds: round };
+    const generation = Math.max(...current.map((subscription) => subscription.generation)) + 1;
+    current = current.map(({ memberId }) => ({
+      memberId,
+      generation,
+      owned: assigned.get(memberId)!.map(partitionKey),
+    }));
+    if (!isMoving) return { subscriptions: current, rounds: round };
   }
-  throw new Error("the group does not settle");
+  throw new Error("the group is not stable after 4 rounds");
 }
 
-const someClaims = fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 0, max: 30 })).chain(([members, count]) =>
-  fc
-    .tuple(
-      fc.array(fc.integer({ min: 1, max: 3 }), { minLength: members, maxLength: members }),
-      fc.array(fc.array(fc.integer({ min: 0, max: members - 1 }), { maxLength: 2 }), {
-        minLength: count,
-        maxLength: count,
-      }),
-    )
-    .map(([generations, owners]) => ({
-      count,
-      claims: generations.map((generation, i) => ({
-        memberId: `m${i}`,
-        generation,
-        owned: owners.flatMap((of, partition) => (of.includes(i) ? [`t/${partition}`] : [])),
+const anySubscriptions = fc
+  .tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 0, max: 30 }))
+  .chain(([members, count]) =>
+    fc
+      .tuple(
+        fc.array(fc.integer({ min: 1, max: 3 }), { minLength: members, maxLength: members }),
+        fc.array(fc.array(fc.integer({ min: 0, max: members - 1 }), { maxLength: 2 }), {
+          minLength: count,
+          maxLength: count,
+        }),
+      )
+      .map(([generations, owners]) => ({
+        count,
+        subscriptions: generations.map((generation, i) => ({
+          memberId: `m${i}`,
+          generation,
+          owned: owners.flatMap((of, partition) => (of.includes(i) ? [`t/${partition}`] : [])),
+        })),
       })),
-    })),
-);
+  );
 
-test("whatever members claim, no partition has two owners, and one that is claimed goes to nobody else at once", () => {
+test("for any subscriptions, no partition gets two owners, and an owned partition moves to no other member in the same round", () => {
   fc.assert(
-    fc.property(someClaims, ({ claims, count }) => {
-      const given = assign(claims, partitions(count));
-      const all = [...given.values()].flat().map(partitionKey);
+    fc.property(anySubscriptions, ({ subscriptions, count }) => {
+      const assigned = assign(subscriptions, partitions(count));
+      const all = [...assigned.values()].flat().map(partitionKey);
       expect(new Set(all).size).toBe(all.length);
-      for (const [memberId, of] of given)
-        for (const name of of.map(partitionKey)) {
-          const claimants = claims.filter(({ owned }) => owned.includes(name));
-          const newest = Math.max(...claimants.map(({ generation }) => generation));
-          const mine = claimants.some((claim) => claim.memberId === memberId && claim.generation === newest);
-          expect(claimants.length === 0 || mine).toBe(true);
+      for (const [memberId, ofMember] of assigned)
+        for (const key of ofMember.map(partitionKey)) {
+          const owners = subscriptions.filter(({ owned }) => owned.includes(key));
+          const newest = Math.max(...owners.map(({ generation }) => generation));
+          const isNewestOwner = owners.some(
+            (subscription) => subscription.memberId === memberId && subscription.generation === newest,
+          );
+          expect(owners.length === 0 || isNewestOwner).toBe(true);
         }
     }),
   );
 });
 
-test("a group settles in two further rounds at most, with every partition owned and shares that differ by one at most", () => {
+test("a group is stable after at most two more rounds: every partition has an owner, and shares differ by one at most", () => {
   fc.assert(
-    fc.property(someClaims, ({ claims, count }) => {
-      const { claims: settled, rounds } = settle(claims, count);
+    fc.property(anySubscriptions, ({ subscriptions, count }) => {
+      const { subscriptions: settled, rounds } = settle(subscriptions, count);
       expect(rounds).toBeLessThanOrEqual(3);
       const shares = settled.map(({ owned }) => owned.length);
       expect(shares.reduce((a, b) => a + b, 0)).toBe(count);
@@ -69,15 +77,15 @@ test("a group settles in two further rounds at most, with every partition owned 
   );
 });
 
-test("a member that joins takes only its share, one that leaves gives only its own", () => {
+test("a member that joins takes only its share, and a member that leaves moves only its own partitions", () => {
   const [a, b] = [
     { memberId: "a", generation: 0, owned: [] },
     { memberId: "b", generation: 0, owned: [] },
   ];
-  const alone = settle([a], 12).claims;
-  const two = settle([...alone, b], 12).claims;
-  const kept = two[0]!.owned.filter((name) => alone[0]!.owned.includes(name));
-  expect(kept).toHaveLength(6);
-  const [left] = settle([two[1]!], 12).claims;
-  expect(two[1]!.owned.every((name) => left!.owned.includes(name))).toBe(true);
+  const alone = settle([a], 12).subscriptions;
+  const two = settle([...alone, b], 12).subscriptions;
+  const unmoved = two[0]!.owned.filter((key) => alone[0]!.owned.includes(key));
+  expect(unmoved).toHaveLength(6);
+  const [left] = settle([two[1]!], 12).subscriptions;
+  expect(two[1]!.owned.every((key) => left!.owned.includes(key))).toBe(true);
 });

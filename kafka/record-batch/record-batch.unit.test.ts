@@ -10,23 +10,23 @@ import { encodeBatch, recordSize } from "./encode.ts";
 import { Cursor, varintSize, writeVarint } from "./varint.ts";
 
 const topicPartition = { topic: "t", partition: 3 };
-const by = { producerId: 4711n, producerEpoch: 7, firstSequence: 99, isTransactional: false };
+const producer = { producerId: 4711n, producerEpoch: 7, firstSequence: 99, isTransactional: false };
 const content = fc.oneof(
   fc.string({ unit: "grapheme" }),
   fc.string({ minLength: 62, maxLength: 66 }), // one byte or two for its length
   fc.uint8Array().map((bytes) => Buffer.from(bytes)),
 );
-const someRecord = fc.record({
+const anyRecord = fc.record({
   key: fc.option(content),
   value: fc.option(content),
   headers: fc.dictionary(fc.string(), content, { maxKeys: 5 }),
 });
 const bytesOf = (value: string | Buffer | null) => (value === null ? null : Buffer.from(value));
 
-test("what is encoded is decoded to the same records, and kafkajs decodes it to the same", async () => {
+test("an encoded batch decodes to the same records, here and in kafkajs", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(someRecord, { minLength: 1, maxLength: 20 }), async (records) => {
-      const encoded = encodeBatch(records, by, 1_700_000_000_123);
+    fc.asyncProperty(fc.array(anyRecord, { minLength: 1, maxLength: 20 }), async (records) => {
+      const encoded = encodeBatch(records, producer, 1_700_000_000_123);
       const [batch] = decodeBatches(encoded, topicPartition);
       expect(batch).toMatchObject({ baseOffset: 0, nextOffset: records.length, producerId: 4711n, producerEpoch: 7 });
       expect(batch!.records.map(({ key, value, timestampMs }) => ({ key, value, timestampMs }))).toEqual(
@@ -37,29 +37,29 @@ test("what is encoded is decoded to the same records, and kafkajs decodes it to 
           expect(batch!.records[i]!.rawHeaders[name]).toEqual(bytesOf(value)!);
           expect(batch!.records[i]!.headers[name]).toBe(bytesOf(value)!.toString("utf8"));
         }
-      const theirs = await decodeMessages(new Decoder(new Encoder().writeBytes(encoded).buffer));
-      expect(theirs.map(({ key, value, offset }) => [key, value, offset])).toEqual(
+      const kafkajsRecords = await decodeMessages(new Decoder(new Encoder().writeBytes(encoded).buffer));
+      expect(kafkajsRecords.map(({ key, value, offset }) => [key, value, offset])).toEqual(
         records.map(({ key, value }, i) => [bytesOf(key), bytesOf(value), String(i)]),
       );
     }),
   );
 });
 
-test("a record takes the bytes that are foretold for it", () => {
+test("recordSize returns the size that a record has in its batch", () => {
   fc.assert(
-    fc.property(someRecord, (record) => {
+    fc.property(anyRecord, (record) => {
       const size = recordSize(record, 0);
-      expect(encodeBatch([record], by, 1).length).toBe(61 + varintSize(size) + size);
+      expect(encodeBatch([record], producer, 1).length).toBe(61 + varintSize(size) + size);
     }),
   );
 });
 
-test("a batch that is encoded again is the same byte for byte", () => {
+test("encoding the same records twice returns the same bytes", () => {
   const records = [{ key: "a", value: "b", headers: { c: "d" } }];
-  expect(encodeBatch(records, by, 5)).toEqual(encodeBatch(records, by, 5));
+  expect(encodeBatch(records, producer, 5)).toEqual(encodeBatch(records, producer, 5));
 });
 
-test("numbers of any size that fits go through variable-length encoding unchanged", () => {
+test("every 32-bit number is the same after varint encoding and decoding", () => {
   fc.assert(
     fc.property(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), (value) => {
       const buffer = Buffer.alloc(5);
@@ -71,15 +71,15 @@ test("numbers of any size that fits go through variable-length encoding unchange
   );
 });
 
-test("the checksum is CRC-32C: RFC 3720's and the usual check value", () => {
+test("the checksum is CRC-32C: it matches the values of RFC 3720 and the usual check value", () => {
   const digits = Buffer.from("123456789");
   expect(crc32c(digits, 0, digits.length)).toBe(0xe3069283);
   expect(crc32c(Buffer.alloc(32), 0, 32)).toBe(0x8a9136aa);
   expect(crc32c(Buffer.alloc(32, 0xff), 0, 32)).toBe(0x62a8ab43);
 });
 
-test("the checksum of any bytes is the one that a bit at a time gives", () => {
-  const plain = (bytes: Uint8Array) => {
+test("the checksum of any bytes matches a bit-by-bit calculation", () => {
+  const bitByBit = (bytes: Uint8Array) => {
     let crc = -1;
     for (const byte of bytes) {
       crc ^= byte;
@@ -89,27 +89,27 @@ test("the checksum of any bytes is the one that a bit at a time gives", () => {
   };
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 70 }), fc.nat(20), (bytes, start) => {
-      expect(crc32c(bytes, Math.min(start, bytes.length), bytes.length)).toBe(plain(bytes.subarray(start)));
+      expect(crc32c(bytes, Math.min(start, bytes.length), bytes.length)).toBe(bitByBit(bytes.subarray(start)));
     }),
   );
 });
 
-test("a changed byte is noticed", () => {
-  const batch = encodeBatch([{ key: "a", value: "hello", headers: {} }], by, 1);
+test("a changed byte makes the batch unreadable", () => {
+  const batch = encodeBatch([{ key: "a", value: "hello", headers: {} }], producer, 1);
   batch[batch.length - 3]! ^= 1;
   expect(() => decodeBatches(batch, topicPartition)).toThrow(UnreadableBatchError);
 });
 
-test("a batch that is cut off at the end is left for the next fetch", () => {
-  const batch = encodeBatch([{ key: "a", value: "hello", headers: {} }], by, 1);
+test("a batch that is cut off at the end is left out", () => {
+  const batch = encodeBatch([{ key: "a", value: "hello", headers: {} }], producer, 1);
   const two = Buffer.concat([batch, batch.subarray(0, batch.length - 1)]);
   expect(decodeBatches(two, topicPartition)).toHaveLength(1);
   expect(offsetAfter(two)).toBe(1);
   expect(offsetAfter(two.subarray(0, 40))).toBeUndefined();
 });
 
-/** Rewrites fields of a batch as a broker would, and its checksum. */
-function rewritten(batch: Buffer, change: (copy: Buffer) => void): Buffer {
+/** Changes fields of a batch like a broker would, and updates its checksum. */
+function rewrite(batch: Buffer, change: (copy: Buffer) => void): Buffer {
   const copy = Buffer.from(batch);
   change(copy);
   copy.writeInt32BE(copy.length - 12, 8);
@@ -117,9 +117,9 @@ function rewritten(batch: Buffer, change: (copy: Buffer) => void): Buffer {
   return copy;
 }
 
-test("a batch that compaction emptied still says how far it went", () => {
-  const batch = encodeBatch([{ key: "a", value: "b", headers: {} }], by, 1).subarray(0, 61);
-  const empty = rewritten(batch, (copy) => {
+test("a batch that compaction has emptied keeps its offsets", () => {
+  const batch = encodeBatch([{ key: "a", value: "b", headers: {} }], producer, 1).subarray(0, 61);
+  const empty = rewrite(batch, (copy) => {
     copy.writeBigInt64BE(40n, 0);
     copy.writeInt32BE(9, 23);
     copy.writeInt32BE(0, 57);
@@ -128,27 +128,27 @@ test("a batch that compaction emptied still says how far it went", () => {
   expect(offsetAfter(empty)).toBe(50);
 });
 
-test("a transaction's marker is told from data", () => {
-  const marker = rewritten(encodeBatch([{ key: "\0\0\0\u0001", value: "x", headers: {} }], by, 1), (copy) => {
+test("a transaction's marker is recognized as a control batch", () => {
+  const marker = rewrite(encodeBatch([{ key: "\0\0\0\u0001", value: "x", headers: {} }], producer, 1), (copy) => {
     copy.writeInt16BE(0x30, 21);
   });
   expect(decodeBatches(marker, topicPartition)[0]!.isControl).toBe(true);
 });
 
-test("gzip is unpacked, what cannot be unpacked is named with its place", () => {
-  const plain = encodeBatch([{ key: "a", value: "hello", headers: {} }], by, 1);
-  const packed = (codec: number) =>
-    rewritten(Buffer.concat([plain.subarray(0, 61), gzipSync(plain.subarray(61))]), (copy) => {
+test("gzip is decompressed, and an unsupported compression is reported with partition and offset", () => {
+  const plain = encodeBatch([{ key: "a", value: "hello", headers: {} }], producer, 1);
+  const compressed = (codec: number) =>
+    rewrite(Buffer.concat([plain.subarray(0, 61), gzipSync(plain.subarray(61))]), (copy) => {
       copy.writeInt16BE(codec, 21);
     });
-  expect(String(decodeBatches(packed(1), topicPartition)[0]!.records[0]!.value)).toBe("hello");
-  expect(() => decodeBatches(packed(2), topicPartition)).toThrow(
+  expect(String(decodeBatches(compressed(1), topicPartition)[0]!.records[0]!.value)).toBe("hello");
+  expect(() => decodeBatches(compressed(2), topicPartition)).toThrow(
     "t/3: the batch at offset 0 cannot be read: compression snappy",
   );
 });
 
-test("a header called __proto__ is a header like others", () => {
+test("a header with the name __proto__ is decoded like others", () => {
   const headers = JSON.parse('{"__proto__": "x"}') as Record<string, string>;
-  const [batch] = decodeBatches(encodeBatch([{ key: null, value: null, headers }], by, 1), topicPartition);
+  const [batch] = decodeBatches(encodeBatch([{ key: null, value: null, headers }], producer, 1), topicPartition);
   expect(Object.entries(batch!.records[0]!.headers)).toEqual([["__proto__", "x"]]);
 });

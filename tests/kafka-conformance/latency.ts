@@ -1,6 +1,6 @@
 /**
- * How long one write takes, from the call to all replicas having it, at a steady rate over 12 partitions: the seam's writer
- * beside kafkajs' producers, in turn in the same run. Prints the table of docs/decisions/001-log-writer.md.
+ * Measures one write, from the call until all replicas have it, at a steady rate over 12 partitions. The seam's writers and
+ * kafkajs' producers run in turn. Prints the table of docs/decisions/001-log-writer.md.
  *
  *     bun tests/kafka-conformance/latency.ts [host:port,…] [events per second]
  */
@@ -15,8 +15,8 @@ const SECONDS = 10;
 const ROUNDS = 3;
 const VALUE = "x".repeat(300);
 
-/** Carries some records of one partition to the log; resolves when they are safe. */
-type Carry = (partition: number, count: number) => Promise<unknown>;
+/** Writes some records to one partition. Resolves when they are safe. */
+type WriteRecords = (partition: number, count: number) => Promise<unknown>;
 
 const brokers = (process.argv[2] ?? (await brokerAddress())).split(",");
 const rate = Number(process.argv[3] ?? 200);
@@ -33,35 +33,37 @@ const kafka = new Kafka({ brokers, logLevel: logLevel.NOTHING, retry });
 const messages = (partition: number, count: number) =>
   Array.from({ length: count }, () => ({ partition, value: VALUE }));
 
-async function seam(fencing: Fencing): Promise<Carry> {
-  const own = await connect(fencing);
-  const names = (partition: number) => `${topic}.${fencing}.${partition}`;
+async function seamWriter(fencing: Fencing): Promise<WriteRecords> {
+  const log = await connect(fencing);
+  const nameFor = (partition: number) => `${topic}.${fencing}.${partition}`;
   const writers = await Promise.all(
-    partitionsOf(topic).map((topicPartition) => own.openWriter(names(topicPartition.partition), [topicPartition])),
+    partitionsOf(topic).map((topicPartition) => log.openWriter(nameFor(topicPartition.partition), [topicPartition])),
   );
   const record = { key: null, value: VALUE, headers: {} };
   return (partition, count) => writers[partition]!.write({ topic, partition }, Array(count).fill(record));
 }
 
-async function connected(options: (partition: number) => Parameters<typeof kafka.producer>[0]): Promise<Producer[]> {
+async function connectProducers(
+  options: (partition: number) => Parameters<typeof kafka.producer>[0],
+): Promise<Producer[]> {
   const producers = partitionsOf(topic).map(({ partition }) => kafka.producer(options(partition)));
   await Promise.all(producers.map((producer) => producer.connect()));
   return producers;
 }
 
-async function idempotent(): Promise<Carry> {
-  const producers = await connected(() => ({ idempotent: true, maxInFlightRequests: 1 }));
+async function idempotentProducer(): Promise<WriteRecords> {
+  const producers = await connectProducers(() => ({ idempotent: true, maxInFlightRequests: 1 }));
   return (partition, count) => producers[partition]!.send({ topic, messages: messages(partition, count) });
 }
 
-/** Records and the input's offset in one transaction, one transactional id for each input partition. */
-async function transactional(): Promise<Carry> {
-  const ids = (partition: number) => ({
+/** Sends records and the input's offset in one transaction, with one transactional id for each partition. */
+async function transactionalProducer(): Promise<WriteRecords> {
+  const options = (partition: number) => ({
     idempotent: true,
     maxInFlightRequests: 1,
     transactionalId: `${topic}.tx.${partition}`,
   });
-  const producers = await connected(ids);
+  const producers = await connectProducers(options);
   let offset = 0;
   return async (partition, count) => {
     const transaction = await producers[partition]!.transaction();
@@ -72,53 +74,53 @@ async function transactional(): Promise<Carry> {
   };
 }
 
-/** Events fall due at the rate whether or not earlier ones are done; those of a partition that wait are carried together. */
-async function measure(carry: Carry): Promise<number[]> {
-  const took: number[] = [];
-  const waiting = Array.from({ length: PARTITIONS }, () => [] as number[]);
-  const busy = new Set<number>();
-  const work = async (partition: number) => {
-    if (busy.has(partition)) return;
-    busy.add(partition);
-    for (let due = waiting[partition]!.splice(0); due.length > 0; due = waiting[partition]!.splice(0)) {
-      await carry(partition, due.length);
-      took.push(...due.map((at) => performance.now() - at));
+/** Events are due at the rate, whether or not earlier ones are done. Due events of one partition are written together. */
+async function measure(write: WriteRecords): Promise<number[]> {
+  const durations: number[] = [];
+  const queued = Array.from({ length: PARTITIONS }, () => [] as number[]);
+  const active = new Set<number>();
+  const writeDue = async (partition: number) => {
+    if (active.has(partition)) return;
+    active.add(partition);
+    for (let due = queued[partition]!.splice(0); due.length > 0; due = queued[partition]!.splice(0)) {
+      await write(partition, due.length);
+      durations.push(...due.map((dueMs) => performance.now() - dueMs));
     }
-    busy.delete(partition);
+    active.delete(partition);
   };
-  const started = performance.now();
+  const startedMs = performance.now();
   for (let n = 0; n < rate * SECONDS; n++) {
-    const due = started + (n * 1000) / rate;
-    if (due > performance.now()) await Bun.sleep(due - performance.now());
+    const dueMs = startedMs + (n * 1000) / rate;
+    if (dueMs > performance.now()) await Bun.sleep(dueMs - performance.now());
     const partition = Math.floor(Math.random() * PARTITIONS);
-    waiting[partition]!.push(due);
-    void work(partition);
+    queued[partition]!.push(dueMs);
+    void writeDue(partition);
   }
-  while (took.length < rate * SECONDS) await Bun.sleep(5);
-  return took.sort((a, b) => a - b);
+  while (durations.length < rate * SECONDS) await Bun.sleep(5);
+  return durations.sort((a, b) => a - b);
 }
 
 const clients = {
-  "the seam's writer, by epochs": await seam("epochs"),
-  "the seam's writer, by transactions": await seam("transactions"),
-  "kafkajs, idempotent": await idempotent(),
-  "kafkajs, transaction with offsets": await transactional(),
+  "the seam's writer, epochs": await seamWriter("epochs"),
+  "the seam's writer, transactions": await seamWriter("transactions"),
+  "kafkajs, idempotent": await idempotentProducer(),
+  "kafkajs, transaction with offsets": await transactionalProducer(),
 };
-for (const carry of Object.values(clients))
-  for (let partition = 0; partition < PARTITIONS; partition++) await carry(partition, 1);
+for (const write of Object.values(clients))
+  for (let partition = 0; partition < PARTITIONS; partition++) await write(partition, 1);
 
-const all = new Map<string, number[]>();
+const results = new Map<string, number[]>();
 for (let round = 0; round < ROUNDS; round++)
-  for (const [name, carry] of Object.entries(clients))
-    all.set(name, [...(all.get(name) ?? []), ...(await measure(carry))]);
+  for (const [name, write] of Object.entries(clients))
+    results.set(name, [...(results.get(name) ?? []), ...(await measure(write))]);
 
-const ms = (sorted: readonly number[], share: number) => sorted[Math.floor(sorted.length * share)]!.toFixed(1);
+const percentile = (sorted: readonly number[], share: number) => sorted[Math.floor(sorted.length * share)]!.toFixed(1);
 console.log(
-  `${rate} events/s, 12 partitions, ${brokers.length} broker(s), ${ROUNDS} rounds of ${SECONDS} s each, in turn`,
+  `${rate} events/s, 12 partitions, ${brokers.length} broker(s), ${ROUNDS} rounds of ${SECONDS} s for each client, in turn`,
 );
 console.log("| client | p50 ms | p99 ms |\n|---|---|---|");
-for (const [name, took] of all) {
-  const sorted = took.sort((a, b) => a - b);
-  console.log(`| ${name} | ${ms(sorted, 0.5)} | ${ms(sorted, 0.99)} |`);
+for (const [name, durations] of results) {
+  const sorted = durations.sort((a, b) => a - b);
+  console.log(`| ${name} | ${percentile(sorted, 0.5)} | ${percentile(sorted, 0.99)} |`);
 }
 process.exit(0);

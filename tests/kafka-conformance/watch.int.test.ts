@@ -1,4 +1,4 @@
-/** Reading without a group, on one real broker. */
+/** The contract of `Watcher`, on one real broker. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connectLog } from "../../kafka/connect-log.ts";
 import type { Log, StoredRecord } from "../../kafka/log.ts";
@@ -37,46 +37,54 @@ async function newTopic() {
 }
 
 const texts = (records: readonly StoredRecord[]) => records.map(({ value }) => String(value));
-const byPartition = (seen: readonly string[], partition: number) =>
-  seen.filter((text) => text.startsWith(`${partition} `)).map((text) => text.slice(2));
+const byPartition = (values: readonly string[], partition: number) =>
+  values.filter((text) => text.startsWith(`${partition} `)).map((text) => text.slice(2));
 
-test("a watcher from the start gets everything, each partition in order, and says when it has caught up", async () => {
+test("a watcher from the start gets every record, each partition in order, and resolves `caughtUp` after the stored ones", async () => {
   const { topic, write } = await newTopic();
   await write(["a", "b"]);
-  const seen: string[] = [];
-  const watcher = await log.watch({ topic, from: "start", onRecords: (records) => void seen.push(...texts(records)) });
+  const received: string[] = [];
+  const watcher = await log.watch({
+    topic,
+    from: "start",
+    onRecords: (records) => void received.push(...texts(records)),
+  });
   await watcher.caughtUp;
-  expect(seen).toHaveLength(6);
+  expect(received).toHaveLength(6);
   await write(["c"]);
-  await eventually(() => seen.length === 9, { timeoutMs: 10_000, what: "what came later" });
-  for (const partition of PARTITIONS) expect(byPartition(seen, partition)).toEqual(["a", "b", "c"]);
+  await eventually(() => received.length === 9, { timeoutMs: 10_000, what: "9 records" });
+  for (const partition of PARTITIONS) expect(byPartition(received, partition)).toEqual(["a", "b", "c"]);
   await watcher.close();
   await watcher.ended;
 });
 
-test("a watcher from the end gets what is written after it was made, and nothing before", async () => {
+test("a watcher from the end gets the records written after it started, and no earlier one", async () => {
   const { topic, write } = await newTopic();
   await write(["before"]);
-  const seen: string[] = [];
-  const watcher = await log.watch({ topic, from: "end", onRecords: (records) => void seen.push(...texts(records)) });
+  const received: string[] = [];
+  const watcher = await log.watch({
+    topic,
+    from: "end",
+    onRecords: (records) => void received.push(...texts(records)),
+  });
   await watcher.caughtUp;
   await write(["after"]);
-  await eventually(() => seen.length === 3, { timeoutMs: 10_000, what: "the records written after" });
-  expect(seen.toSorted()).toEqual(PARTITIONS.map((partition) => `${partition} after`));
+  await eventually(() => received.length === 3, { timeoutMs: 10_000, what: "3 records" });
+  expect(received.toSorted()).toEqual(PARTITIONS.map((partition) => `${partition} after`));
   await watcher.close();
 });
 
-test("calls do not overlap, and an error of one ends the watcher", async () => {
+test("calls of onRecords do not overlap, and an error in one ends the watcher", async () => {
   const { topic, write } = await newTopic();
-  let inside = 0;
+  let active = 0;
   let calls = 0;
   const watcher = await log.watch({
     topic,
     from: "start",
     async onRecords() {
-      expect(++inside).toBe(1);
+      expect(++active).toBe(1);
       await Bun.sleep(5);
-      inside--;
+      active--;
       if (++calls === 3) throw new Error("enough");
     },
   });
@@ -86,6 +94,6 @@ test("calls do not overlap, and an error of one ends the watcher", async () => {
   await watcher.close();
 });
 
-test("a topic that is not there is refused", async () => {
+test("watching a topic that does not exist rejects", async () => {
   await expect(log.watch({ topic: "watch.none", from: "end", onRecords: () => {} })).rejects.toThrow("watch.none");
 });

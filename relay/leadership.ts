@@ -6,6 +6,7 @@
  * - standby: another relay leads. Left when this one gets the leader lock.
  * - leading: the loop of `relay.ts` runs. Left by a stop or by an error; a relay never goes back to standby.
  */
+import { hostname } from "node:os";
 import { allEntities } from "../contracts/entities/index.ts";
 import type { Log } from "../kafka/log.ts";
 import { connectDedicated } from "../platform/postgres/connect.ts";
@@ -21,62 +22,43 @@ import type { SourceSession } from "./source-session.ts";
 /** Channel on which the source's writers notify a relay that is asleep. */
 const CHANNEL = "lockstep_outbox";
 
-/** The state of this process, for its health check. */
-export class LeaderStatus {
-  state: "starting" | "standby" | "leading" = "starting";
-
-  readonly check: Check = {
-    name: "lead",
-    problem: () => (this.state === "starting" ? "the source's PostgreSQL or the log is not connected yet" : undefined),
-  };
-}
-
-interface LeadershipDeps extends ServiceDeps {
-  readonly session: SourceSession;
-  readonly log: Log;
-  readonly status: LeaderStatus;
-}
-
 /** Runs once. */
 export class Leadership {
-  private readonly outbox: Outbox;
-  private readonly lock: LeaderLock;
+  private state: "starting" | "standby" | "leading" = "starting";
   private readonly failure = Promise.withResolvers<never>();
   /** Rejects when the session fails outside the loop: a heartbeat or a depth report. The process must end then. */
   readonly failed: Promise<never> = this.failure.promise;
 
-  /**
-   * @param holder name of this process in the leader lock.
-   * @param url connection string of the source's PostgreSQL.
-   */
+  /** Health check: a relay on standby is ready. */
+  readonly check: Check = {
+    name: "lead",
+    problem: () => (this.state === "starting" ? "the source's PostgreSQL or the log is not connected yet" : undefined),
+  };
+
+  /** @param url connection string of the source's PostgreSQL. */
   constructor(
-    private readonly deps: LeadershipDeps,
+    private readonly deps: ServiceDeps,
     private readonly url: string,
-    holder: string,
-  ) {
-    const { sql, commitTimestamps } = deps.session;
-    this.outbox = new Outbox(sql, commitTimestamps);
-    this.lock = new LeaderLock(sql, holder);
-  }
+  ) {}
 
   /** Resolves after the signal aborts and the batch in progress is finished. @throws {Error} as {@link Relay.run}. */
-  async run(signal: AbortSignal): Promise<void> {
-    const { status, logger } = this.deps;
-    status.state = "standby";
-    if (!(await this.lock.acquire(signal))) return;
-    status.state = "leading";
+  async run({ sql, commitTimestamps }: SourceSession, log: Log, signal: AbortSignal): Promise<void> {
+    const { settings, logger } = this.deps;
+    this.state = "standby";
+    const lock = new LeaderLock(sql, `${settings.LOCKSTEP_INSTANCE ?? hostname()} (pid ${process.pid})`);
+    if (!(await lock.acquire(signal))) return;
+    this.state = "leading";
     logger.info("this relay leads");
-    this.lock.startHeartbeat(this.failure.reject);
+    lock.startHeartbeat(this.failure.reject);
     try {
-      await this.lead(signal);
+      await this.lead(lock, new Outbox(sql, commitTimestamps), log, signal);
     } finally {
-      this.lock.stopHeartbeat();
+      lock.stopHeartbeat();
     }
   }
 
-  private async lead(signal: AbortSignal): Promise<void> {
-    const { outbox, lock: leader } = this;
-    const { log, settings, logger, metrics } = this.deps;
+  private async lead(leader: LeaderLock, outbox: Outbox, log: Log, signal: AbortSignal): Promise<void> {
+    const { settings, logger, metrics } = this.deps;
     const publisher = new Publisher(log, allEntities, await outbox.positions());
     const relay = new Relay(
       { outbox, leader, publisher, logger, metrics },

@@ -1,5 +1,4 @@
 /** Wires the relay: the HTTP port, the session in the source's PostgreSQL, the log. */
-import { hostname } from "node:os";
 import { connectLog } from "../kafka/connect-log.ts";
 import { brokerOptions } from "../kafka/security.ts";
 import { ensureEntityTopics } from "../pipeline/ensure-topics.ts";
@@ -8,7 +7,7 @@ import { serviceApp } from "../platform/http/service-app.ts";
 import { type Migration, migrate } from "../platform/postgres/migrate.ts";
 import type { ServiceDeps } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
-import { LeaderStatus, Leadership } from "./leadership.ts";
+import { Leadership } from "./leadership.ts";
 import { openSourceSession } from "./source-session.ts";
 
 /**
@@ -21,16 +20,14 @@ export async function startRelay(deps: ServiceDeps, sourceMigrations: readonly M
   const { settings, logger, metrics } = deps;
   const url = settings.DATABASE_URL;
   if (!url) throw new Error("DATABASE_URL is not set; set it to the source's PostgreSQL");
-  const status = new LeaderStatus();
-  const http = serveHttp(serviceApp({ checks: [status.check], metrics, logger }), settings);
+  const leadership = new Leadership(deps, url);
+  const http = serveHttp(serviceApp({ checks: [leadership.check], metrics, logger }), settings);
   await migrate(url, sourceMigrations, logger);
   const log = await connectLog({ ...brokerOptions(settings), clientId: "lockstep-relay", logger });
   await ensureEntityTopics(log, settings);
   const session = await openSourceSession(url);
-  const holder = `${settings.LOCKSTEP_INSTANCE ?? hostname()} (pid ${process.pid})`;
-  const leadership = new Leadership({ ...deps, session, log, status }, url, holder);
   const stopping = new AbortController();
-  const running = leadership.run(stopping.signal);
+  const running = leadership.run(session, log, stopping.signal);
 
   return {
     ended: Promise.race([running, leadership.failed, session.lost]),

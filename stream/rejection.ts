@@ -1,12 +1,15 @@
 /** Why the stream rejects a record. A check returns a {@link Rejection} instead of its result; it does not throw. */
 import type { deadLetterReasons, ReasonName } from "../contracts/dead-letter-reasons.ts";
 
-/** The deadLetterReasons for a dead letter that the stream may give. */
+/** The reasons for a dead letter that the stream gives. */
 export type Reason = {
   [R in ReasonName]: (typeof deadLetterReasons)[R]["reportedBy"] extends "stream" ? R : never;
 }[ReasonName];
 
-/** Detail and stack contain no value of the document, because the document may have private fields. */
+/**
+ * Detail and stack contain no value of the document, because it may have private fields. The reason `internal` is the
+ * exception: its detail is the message of whatever was thrown.
+ */
 export class Rejection {
   constructor(
     readonly reason: Reason,

@@ -1,4 +1,4 @@
-/** A collector that is away, or hangs, costs a service nothing: no work, no memory, no context that is lost on the way. */
+/** An unavailable collector costs a service no work and no memory, and trace context is still propagated. */
 import { afterEach, beforeEach, expect, type Mock, spyOn, test } from "bun:test";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import pino from "pino";
@@ -10,27 +10,27 @@ import type { Logger } from "./logger.ts";
 import { createMetrics } from "./metrics.ts";
 import { SpanKind, setRecorder, startSpan } from "./trace.ts";
 
-/** As long as one batch is tried: shorter than in service, where nothing but the first seconds would be different. */
-const TRY_FOR_MS = 500;
-const KEPT = 64;
+/** Time for which one batch is retried. It is shorter than in production, which changes only the first seconds. */
+const BATCH_TIMEOUT_MS = 500;
+const RETAINED = 64;
 
-let sending: Mock<OTLPTraceExporter["export"]>;
+let exportSpy: Mock<OTLPTraceExporter["export"]>;
 beforeEach(() => {
-  sending = spyOn(OTLPTraceExporter.prototype, "export");
+  exportSpy = spyOn(OTLPTraceExporter.prototype, "export");
 });
 afterEach(() => {
-  sending.mockRestore();
+  exportSpy.mockRestore();
   setRecorder(undefined);
 });
 
-const encoded = () => sending.mock.calls.reduce((sum, [spans]) => sum + spans.length, 0);
+const encodedSpans = () => exportSpy.mock.calls.reduce((sum, [spans]) => sum + spans.length, 0);
 
-function traceTo(url: string, tryForMs = TRY_FOR_MS) {
+function traceTo(url: string, batchTimeoutMs = BATCH_TIMEOUT_MS) {
   const lines: { msg: string; dropped?: number }[] = [];
   const logger = pino({ level: "info" }, { write: (line: string) => void lines.push(JSON.parse(line)) }) as Logger;
   const metrics = createMetrics("gateway", "1");
   const settings = { resource: { "service.name": "lockstep-gateway" }, ratio: 1, slowMs: 60_000 };
-  const { recorder, flush } = exportSpans({ logger, metrics }, { url, headers: {} }, settings, tryForMs);
+  const { recorder, flush } = exportSpans({ logger, metrics }, { url, headers: {} }, settings, batchTimeoutMs);
   setRecorder(recorder);
   const value = async (of: RegExp) => Number(of.exec(await metrics.text())?.[1] ?? 0);
   return {
@@ -38,12 +38,12 @@ function traceTo(url: string, tryForMs = TRY_FOR_MS) {
     flush,
     waiting: () => value(/lockstep_buffer_items\{buffer="spans".*\} (\d+)/),
     dropped: () => value(/lockstep_spans_total\{outcome="dropped".*\} (\d+)/),
-    told: (begin: string) =>
-      eventually(() => lines.find(({ msg }) => msg.startsWith(begin)), { timeoutMs: 20_000, what: `"${begin}"` }),
+    logged: (prefix: string) =>
+      eventually(() => lines.find(({ msg }) => msg.startsWith(prefix)), { timeoutMs: 20_000, what: `"${prefix}"` }),
   };
 }
 
-/** What the gateway makes of a write. */
+/** The spans of a write at the gateway. */
 function write(parent?: string): { request: string | undefined; statement: string | undefined } {
   const attributes = { "http.request.method": "PUT", "url.path": "/products/1", "http.route": "/products/:id" };
   const request = startSpan("PUT /products/:id", { parent, kind: SpanKind.SERVER, attributes });
@@ -66,38 +66,41 @@ async function writes(count: number): Promise<void> {
   }
 }
 
-const deaf = () => Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+const listenWithoutResponse = () => Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
 
 for (const [what, portOf] of [
-  ["that is not there", async () => ({ port: await freePort(), [Symbol.dispose]() {} })],
-  ["that takes connections and never answers", async () => deaf()],
+  ["that is not running", async () => ({ port: await freePort(), [Symbol.dispose]() {} })],
+  ["that accepts connections and never responds", async () => listenWithoutResponse()],
 ] as const)
-  test(`for a collector ${what} nothing is encoded again and again, and hardly anything kept`, async () => {
+  test(`with a collector ${what} spans are not encoded repeatedly, and few are retained`, async () => {
     using collector = await portOf();
-    const { told, waiting, dropped, flush } = traceTo(`http://127.0.0.1:${collector.port}`);
+    const { logged, waiting, dropped, flush } = traceTo(`http://127.0.0.1:${collector.port}`);
     await writes(2_000);
-    await told("spans cannot be sent");
-    await eventually(async () => (await waiting()) <= KEPT, { timeoutMs: 20_000, what: "the rest to be let go" });
-    const before = encoded();
+    await logged("spans cannot be sent");
+    await eventually(async () => (await waiting()) <= RETAINED, {
+      timeoutMs: 20_000,
+      what: "the other spans to be dropped",
+    });
+    const before = encodedSpans();
     await writes(10_000);
-    expect(await waiting()).toBe(KEPT);
-    expect(await dropped()).toBe(2 * 12_000 - KEPT);
-    // Nothing but the few that are kept, each time that they are tried.
-    expect((encoded() - before) % KEPT).toBe(0);
-    expect(encoded() - before).toBeLessThanOrEqual(5 * KEPT);
+    expect(await waiting()).toBe(RETAINED);
+    expect(await dropped()).toBe(2 * 12_000 - RETAINED);
+    // Only the retained spans, at each retry.
+    expect((encodedSpans() - before) % RETAINED).toBe(0);
+    expect(encodedSpans() - before).toBeLessThanOrEqual(5 * RETAINED);
     const begun = performance.now();
     await flush();
-    expect(performance.now() - begun).toBeLessThan(TRY_FOR_MS);
+    expect(performance.now() - begun).toBeLessThan(BATCH_TIMEOUT_MS);
   }, 60_000);
 
-test("while nobody takes spans context goes on as it came, a trace that begins is flagged as before, and both flow again", async () => {
+test("while spans are not accepted, context is propagated unchanged, new traces are still flagged, and spans flow again later", async () => {
   const port = await freePort();
-  const { told, lines, dropped } = traceTo(`http://127.0.0.1:${port}`);
-  await writes(KEPT);
-  await told("spans cannot be sent");
+  const { logged, lines, dropped } = traceTo(`http://127.0.0.1:${port}`);
+  await writes(RETAINED);
+  await logged("spans cannot be sent");
   for (const flags of ["00", "01", "03"]) {
     const parent = `00-${"1".repeat(32)}-${"2".repeat(16)}-${flags}`;
-    // Whoever records goes on below the last span that was: no hole is left.
+    // A later hop that records spans attaches to the last recorded span.
     expect(write(parent)).toEqual({ request: parent, statement: parent });
   }
   const { request, statement } = write();
@@ -105,16 +108,16 @@ test("while nobody takes spans context goes on as it came, a trace that begins i
   expect(statement).toBe(request);
 
   using receiver = new OtlpReceiver(port);
-  const again = await told("spans are sent again");
-  expect(again.dropped).toBe(await dropped());
+  const resumed = await logged("spans are sent again");
+  expect(resumed.dropped).toBe(await dropped());
   const span = startSpan("after", {});
   span.end();
   await receiver.untilSpan(({ name }) => name === "after", 20_000);
-  expect(receiver.spans.length).toBe(KEPT + 1);
+  expect(receiver.spans.length).toBe(RETAINED + 1);
   expect(lines).toHaveLength(2);
 }, 60_000);
 
-test("spans for a collector that is away cost less than those for one that is there", async () => {
+test("spans cost less CPU with an unavailable collector than with an available one", async () => {
   const collector = Bun.spawn(
     [
       process.execPath,
@@ -130,22 +133,22 @@ test("spans for a collector that is away cost less than those for one that is th
       const { user, system } = process.cpuUsage(before);
       return user + system;
     };
-    using nobody = deaf();
-    const away = traceTo(`http://127.0.0.1:${nobody.port}`);
-    await writes(KEPT);
-    await away.told("spans cannot be sent");
+    using silent = listenWithoutResponse();
+    const unavailable = traceTo(`http://127.0.0.1:${silent.port}`);
+    await writes(RETAINED);
+    await unavailable.logged("spans cannot be sent");
     const unsent = await cpuOf(() => writes(10_000));
 
     const { value } = await collector.stdout.getReader().read();
-    // However long this machine takes: here nothing may be dropped.
-    const there = traceTo(`http://127.0.0.1:${Number(new TextDecoder().decode(value))}`, 30_000);
+    // A long timeout, because on a slow machine no span may be dropped here.
+    const available = traceTo(`http://127.0.0.1:${Number(new TextDecoder().decode(value))}`, 30_000);
     const sent = await cpuOf(async () => {
       for (let part = 0; part < 10; part++) {
         await writes(1_000);
-        await there.flush();
+        await available.flush();
       }
     });
-    expect(await there.dropped()).toBe(0);
+    expect(await available.dropped()).toBe(0);
     expect(unsent).toBeLessThan(sent / 2);
   } finally {
     collector.kill();

@@ -4,6 +4,6 @@ import { join } from "node:path";
 import { generatedFiles } from "./generate.ts";
 
 for (const [path, content] of Object.entries(generatedFiles()))
-  test(`observability/${path} is what its source makes: bun run observability`, () => {
+  test(`observability/${path} matches its source; if not, run bun run observability`, () => {
     expect(readFileSync(join(import.meta.dir, path), "utf8")).toBe(content);
   });

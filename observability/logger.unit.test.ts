@@ -1,4 +1,4 @@
-/** What is written, and that it gets out. */
+/** The format of log lines, and that none is lost. */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import type { Logger } from "./logger.ts";
@@ -20,7 +20,7 @@ const run = async (script: string): Promise<Record<string, unknown>[]> => {
     .map((line) => JSON.parse(line));
 };
 
-test("no line is lost when the process ends right after it, however many there are and however slowly they are read", async () => {
+test("no line is lost when the process exits, with many lines and a slow reader", async () => {
   const lines = await run(`
     const logger = createLogger("stream", "2", "info");
     for (let i = 0; i < 20_000; i++) logger.info({ i }, "a line that is long enough to fill a pipe many times over");
@@ -29,10 +29,10 @@ test("no line is lost when the process ends right after it, however many there a
   expect(lines.map(({ i }) => i)).toEqual(Array.from({ length: 20_000 }, (_, i) => i));
 });
 
-test("a line says which service wrote it and when, and hides what is nobody's business; errors keep their stack and cause", async () => {
+test("a line has service and time and hides secrets; errors have their stack and cause", async () => {
   const [line, asked, failure] = await run(`
     const logger = createLogger("gateway", "1", "info");
-    logger.debug("too small to be told");
+    logger.debug("below the level");
     logger.info({ url: "postgres://u:p@h/d", database: { password: "p" } }, "connected");
     logger.info({ authorization: "s3cret", headers: { authorization: "s3cret" }, request: { headers: { authorization: "s3cret", accept: "x" } } }, "asked");
     logger.error({ err: new Error("outer", { cause: new Error("inner") }) }, "failed");
@@ -52,20 +52,20 @@ test("a line says which service wrote it and when, and hides what is nobody's bu
   expect(String((failure!.err as { stack: string }).stack)).toContain("inner");
 });
 
-test("what fails again and again is told once, each minute, and when it is over", () => {
-  const told: unknown[][] = [];
+test("an outage is logged once, then once a minute, and when it is over", () => {
+  const logged: unknown[][] = [];
   const at = (level: string) => (details: Record<string, unknown>, message: string) =>
-    void (level === "debug" || told.push([level, message, details.attempts]));
+    void (level === "debug" || logged.push([level, message, details.attempts]));
   const logger = { info: at("info"), warn: at("warn"), debug: at("debug") } as unknown as Logger;
-  const outage = new Outage(logger, "the log is away", "the log is back");
+  const outage = new Outage(logger, "the log is unavailable", "the log is available again");
   outage.ended();
   for (let i = 0; i < 5; i++) outage.failed(new Error("refused"));
   outage.ended();
   outage.ended();
   outage.failed(new Error("refused"));
-  expect(told).toEqual([
-    ["warn", "the log is away", 1],
-    ["info", "the log is back", 5],
-    ["warn", "the log is away", 1],
+  expect(logged).toEqual([
+    ["warn", "the log is unavailable", 1],
+    ["info", "the log is available again", 5],
+    ["warn", "the log is unavailable", 1],
   ]);
 });

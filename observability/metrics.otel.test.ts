@@ -1,4 +1,4 @@
-/** Metrics over OTLP, taken by a real collector. */
+/** Metrics over OTLP, with a real collector. */
 import { afterEach, expect, test } from "bun:test";
 import { readSettings, telemetryOptionsOf } from "../platform/settings/settings.ts";
 import { VERSION } from "../platform/version.ts";
@@ -13,7 +13,7 @@ const TRACE = "0af7651916cd43dd8448eb211c80319c";
 
 afterEach(() => setRecorder(undefined));
 
-/** Value of the sample with this name and these labels, whatever others it has. */
+/** Value of the sample with this name and at least these labels. */
 function sample(text: string, name: string, labels: Record<string, string> = {}): number | undefined {
   const line = text
     .split("\n")
@@ -21,7 +21,7 @@ function sample(text: string, name: string, labels: Record<string, string> = {})
   return line === undefined ? undefined : Number(line.slice(line.lastIndexOf("}") + 1));
 }
 
-test("a collector has the same names and values as /metrics tells, by and by and once more at the end", async () => {
+test("a collector gets the names and values of /metrics, periodically and at the end", async () => {
   await using collector = await startCollector();
   const metrics = createMetrics("replica-catalog", "2");
   const settings = readSettings({
@@ -45,7 +45,7 @@ test("a collector has the same names and values as /metrics tells, by and by and
     sample(text, `lockstep_sync_latency_seconds_${of}`, { ...by, ...labels, ...more });
   await eventually(async () => latency(await collector.scrape(), "count") === 4, {
     timeoutMs: 20_000,
-    what: "the collector to have the latency",
+    what: "the collector to receive the latency",
   });
   const text = await collector.scrape();
   const upTo = ["0.002", "0.005", "5", "10", "+Inf"].map((le) => latency(text, "bucket", { le }));
@@ -53,8 +53,8 @@ test("a collector has the same names and values as /metrics tells, by and by and
   expect(latency(text, "sum")).toBeCloseTo(7.009);
   expect(sample(text, "lockstep_rebuilds_total", by)).toBe(3);
   expect(sample(text, "lockstep_consumer_lag", { ...by, partition: "3" })).toBe(12);
-  const told = (await metrics.text()).match(/^lockstep_\w+(?=\{)/gm)!;
-  for (const name of new Set(told)) expect(text).toContain(`\n${name}{`);
+  const names = (await metrics.text()).match(/^lockstep_\w+(?=\{)/gm)!;
+  for (const name of new Set(names)) expect(text).toContain(`\n${name}{`);
 
   metrics.syncLatency.observe(labels, 0.3, TRACE);
   metrics.rebuilds.inc();

@@ -1,4 +1,4 @@
-/** What is told to who scrapes, in both formats. */
+/** The text of /metrics, in both formats. */
 import { expect, test } from "bun:test";
 import { formatFor } from "./exposition.ts";
 import { createMetrics } from "./metrics.ts";
@@ -6,7 +6,7 @@ import { createMetrics } from "./metrics.ts";
 const TRACE = "0af7651916cd43dd8448eb211c80319c";
 const labels = { replica: "catalog", store: "redis" };
 
-test("an observation names its trace to who asks for OpenMetrics, and to nobody else", async () => {
+test("OpenMetrics has exemplars, Prometheus' format has none", async () => {
   const metrics = createMetrics("replica", "1");
   metrics.syncLatency.observe(labels, 0.004, TRACE);
   metrics.syncLatency.observe(labels, 0.3);
@@ -24,7 +24,7 @@ test("an observation names its trace to who asks for OpenMetrics, and to nobody 
   expect(plain).not.toContain("EOF");
 });
 
-test("a counter keeps its name in both formats, whoever asked first; its OpenMetrics family is named without the ending", async () => {
+test("a counter has the same name in both formats; its OpenMetrics family lacks _total", async () => {
   const metrics = createMetrics("relay", "1");
   metrics.relayPublished.inc(3);
   const sample = 'lockstep_relay_published_total{service="relay",instance="1"} 3';
@@ -36,7 +36,7 @@ test("a counter keeps its name in both formats, whoever asked first; its OpenMet
   expect(plain).toContain(sample);
 });
 
-test("a gauge that nobody has set is not there: 0 would be a claim", async () => {
+test("a gauge without a value is left out", async () => {
   const metrics = createMetrics("gateway", "1");
   expect(await metrics.text()).not.toContain("lockstep_outbox_depth");
   metrics.outboxDepth.set(0);
@@ -49,7 +49,7 @@ test("label values are escaped", async () => {
   expect(await metrics.text()).toContain('lockstep_paused{service="stream",instance="a\\"b\\\\c\\nd"} 1\n');
 });
 
-test("values that are read when asked for are those of now", async () => {
+test("gauges with onCollect have their current values", async () => {
   const metrics = createMetrics("stream", "1");
   let waiting = 1;
   metrics.onCollect(() => metrics.bufferItems.set({ buffer: "receipts" }, waiting));
@@ -58,7 +58,7 @@ test("values that are read when asked for are those of now", async () => {
   expect(await metrics.text()).toContain('buffer="receipts",service="stream",instance="1"} 2\n');
 });
 
-test("a scraper gets OpenMetrics when it names it", () => {
+test("Accept selects OpenMetrics", () => {
   const prometheus =
     "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
   expect(formatFor(prometheus)).toBe("openmetrics");

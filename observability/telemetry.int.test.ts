@@ -18,7 +18,7 @@ const telemetry = (OTEL_EXPORTER_OTLP_ENDPOINT?: string) =>
 
 afterEach(() => setRecorder(undefined));
 
-test("spans reach the endpoint by themselves, with their tree and the service's name, and nothing of the command line", async () => {
+test("spans reach the endpoint with their tree and the service's name, and without the command line", async () => {
   using receiver = new OtlpReceiver();
   await telemetry(`${receiver.endpoint}/`);
   const root = startSpan("PUT /products/{id}", {
@@ -46,14 +46,14 @@ test("spans reach the endpoint by themselves, with their tree and the service's 
   ]);
 }, 30_000);
 
-test("a collector that refuses for good is not asked again with the same spans", async () => {
-  let asked = 0;
+test("spans that the collector rejects are not sent again", async () => {
+  let requests = 0;
   using collector = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
     fetch() {
-      asked++;
-      return new Response("who are you", { status: 401 });
+      requests++;
+      return new Response("unauthorized", { status: 401 });
     },
   });
   const metrics = createMetrics("gateway", "2");
@@ -66,20 +66,20 @@ test("a collector that refuses for good is not asked again with the same spans",
   startSpan("refused", {}).end();
   await flush();
   await flush();
-  expect(asked).toBe(1);
+  expect(requests).toBe(1);
   expect(await metrics.text()).toMatch(/lockstep_spans_total\{outcome="dropped".*\} 1\n/);
 });
 
-test("flush sends what has not been sent yet", async () => {
+test("flush sends the queued spans", async () => {
   using receiver = new OtlpReceiver();
   const { flush } = await telemetry(receiver.endpoint);
-  const span = startSpan("last words", {});
+  const span = startSpan("last span", {});
   span.end();
   await flush();
   expect(receiver.trace(traceIdOf(span.traceparent)!)).toHaveLength(1);
 });
 
-test("an endpoint that is away delays nobody, and flush gives up in bounded time", async () => {
+test("an unavailable endpoint delays no span, and flush ends in bounded time", async () => {
   const { flush } = await telemetry("http://127.0.0.1:9");
   const begun = performance.now();
   for (let i = 0; i < 20_000; i++) {
@@ -88,24 +88,24 @@ test("an endpoint that is away delays nobody, and flush gives up in bounded time
     span.end();
   }
   await flush();
-  // 20,000 spans cost about 0.2 s; what is tested is that neither a queue nor a connection is waited for.
+  // 20,000 spans cost about 0.2 s. The test shows that no span waits for a queue or a connection.
   expect(performance.now() - begun).toBeLessThan(5_000);
 });
 
-test("spans flow again after the endpoint was away", async () => {
+test("spans are sent again after an outage of the endpoint", async () => {
   using receiver = new OtlpReceiver();
   receiver.refuse = 1;
   await telemetry(receiver.endpoint);
   await eventually(
     () => {
-      startSpan("again", {}).end();
+      startSpan("retry", {}).end();
       return receiver.spans.length > 0 && receiver.requests > 1;
     },
-    { timeoutMs: 20_000, what: "spans to come after a refused batch" },
+    { timeoutMs: 20_000, what: "spans after a rejected batch" },
   );
 }, 30_000);
 
-test("what failed or was slow arrives whatever the ratio, and says so; what is not kept, and what is, is counted", async () => {
+test("failed and slow spans are exported and marked despite the ratio; exported and unsampled spans are counted", async () => {
   using receiver = new OtlpReceiver();
   const metrics = createMetrics("gateway", "2");
   const settings = readSettings({ OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint, LOCKSTEP_TRACE_RATIO: "0" });
@@ -128,7 +128,7 @@ test("what failed or was slow arrives whatever the ratio, and says so; what is n
     expect(text).toMatch(new RegExp(`lockstep_spans_total\\{outcome="${outcome}".*\\} ${count}\n`));
 });
 
-test("headers of the settings go with each request, and numbers, lists and truths arrive as what they are", async () => {
+test("each request has the configured headers, and attributes keep their types", async () => {
   using receiver = new OtlpReceiver();
   const settings = readSettings({
     OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
@@ -147,7 +147,7 @@ test("headers of the settings go with each request, and numbers, lists and truth
   expect(receiver.spans).toMatchObject([{ name: "kinds", kind: "producer", attributes }]);
 });
 
-test("where the SDK's own variable turns it off, nothing is recorded, and context is handed on", async () => {
+test("with OTEL_SDK_DISABLED nothing is recorded, and context is propagated", async () => {
   process.env.OTEL_SDK_DISABLED = "true";
   try {
     await telemetry("http://127.0.0.1:9");
@@ -155,12 +155,12 @@ test("where the SDK's own variable turns it off, nothing is recorded, and contex
     delete process.env.OTEL_SDK_DISABLED;
   }
   const parent = `00-${"1".repeat(32)}-${"2".repeat(16)}-01`;
-  expect(startSpan("unseen", { parent }).traceparent).toBe(parent);
-  expect(startSpan("unseen", {}).traceparent).toBeUndefined();
+  expect(startSpan("unrecorded", { parent }).traceparent).toBe(parent);
+  expect(startSpan("unrecorded", {}).traceparent).toBeUndefined();
 });
 
 test("without an endpoint nothing is recorded", async () => {
   const { flush } = await telemetry();
-  expect(startSpan("unseen", {}).traceparent).toBeUndefined();
+  expect(startSpan("unrecorded", {}).traceparent).toBeUndefined();
   await flush();
 });

@@ -21,17 +21,17 @@ const unsampled = `00-${TRACE}-${PARENT}-00`;
 afterEach(() => setRecorder(undefined));
 
 describe("a traceparent", () => {
-  test("is taken as it is when it is valid", () => {
+  test("stays as it is when it is valid", () => {
     for (const value of [sampled, `00-${TRACE}-${PARENT}-00`, `00-${TRACE}-${PARENT}-03`])
       expect(validTraceparent(value)).toBe(value);
   });
 
-  test("of a later version is read by its first four members and handed on as version 00", () => {
+  test("of a later version is read by its first four members and propagated as version 00", () => {
     expect(validTraceparent(`01-${TRACE}-${PARENT}-01`)).toBe(sampled);
     expect(validTraceparent(`cc-${TRACE}-${PARENT}-01-what-the-future-brings`)).toBe(sampled);
   });
 
-  test("loses flags that are not known", () => {
+  test("loses unknown flags", () => {
     expect(validTraceparent(`00-${TRACE}-${PARENT}-ff`)).toBe(`00-${TRACE}-${PARENT}-03`);
   });
 
@@ -60,7 +60,7 @@ describe("a traceparent", () => {
     }
   });
 
-  test("that comes out is valid, whatever came in", () => {
+  test("of any input is valid or undefined", () => {
     const part = fc.constantFrom("00", "01", "ff", "-", TRACE, PARENT, "0".repeat(16), "g", "é");
     fc.assert(
       fc.property(
@@ -76,30 +76,30 @@ describe("a traceparent", () => {
     );
   });
 
-  test("made for a write without one is valid, new each time and not sampled", () => {
-    const made = newTraceparent();
-    expect(validTraceparent(made)).toBe(made);
-    expect(made).toEndWith("-00");
-    expect(newTraceparent()).not.toBe(made);
+  test("created for a write is valid, unique and not sampled", () => {
+    const created = newTraceparent();
+    expect(validTraceparent(created)).toBe(created);
+    expect(created).toEndWith("-00");
+    expect(newTraceparent()).not.toBe(created);
   });
 });
 
 describe("with tracing off", () => {
-  test("a span hands its parent on", () => {
+  test("a span propagates its parent", () => {
     const span = startSpan("publish", { parent: sampled });
     expect(span.traceparent).toBe(sampled);
     span.setAttributes({ key: "value" });
-    span.end(new Error("no matter"));
+    span.end(new Error("ignored"));
   });
 
-  test("a span without a valid parent has nothing to hand on", () => {
+  test("a span without a valid parent propagates nothing", () => {
     expect(startSpan("publish", {}).traceparent).toBeUndefined();
     expect(startSpan("publish", { parent: "garbage" }).traceparent).toBeUndefined();
   });
 });
 
 describe("with tracing on", () => {
-  test("a span is the parent's child and hands itself on", () => {
+  test("a span is the child of its parent and propagates itself", () => {
     const kept = recordHere();
     const span = startSpan("publish", {
       parent: sampled,
@@ -123,23 +123,23 @@ describe("with tracing on", () => {
     expect(span.sampledTraceId).toBe(TRACE);
   });
 
-  test("a hop says of the trace's id what the one before said", () => {
+  test("a hop keeps the flag that the trace id is random", () => {
     recordHere({ ratio: 0 });
     const flags = (parent: string) => startSpan("publish", { parent }).traceparent!.slice(-2);
     for (const flag of ["00", "01", "02", "03"]) expect(flags(`00-${TRACE}-${PARENT}-${flag}`)).toBe(flag);
   });
 
-  test("a span without a valid parent begins a trace of its own", () => {
+  test("a span without a valid parent starts a new trace", () => {
     const kept = recordHere();
     for (const parent of [undefined, null, "garbage"]) startSpan("write", { parent }).end();
     expect(kept.map(({ parent }) => parent)).toEqual([undefined, undefined, undefined]);
     expect(new Set(kept.map(({ context }) => context.traceId)).size).toBe(3);
   });
 
-  test("a span takes the time that it takes, by a clock finer than a millisecond and no further from the calendar's", async () => {
+  test("a span has the real duration, and its times are within 3 ms of the system clock", async () => {
     const kept = recordHere();
     const before = Date.now();
-    const span = startSpan("nap", {});
+    const span = startSpan("sleep", {});
     await Bun.sleep(20);
     span.end();
     const { startMs, endMs } = kept[0]!;
@@ -148,26 +148,26 @@ describe("with tracing on", () => {
     expect(endMs).toBeLessThan(Date.now() + 3);
   });
 
-  test("a failed span says why, and ends once", () => {
+  test("a failed span has its error, and ends once", () => {
     const kept = recordHere();
     const span = startSpan("publish", {});
-    span.end(new Error("the broker is away"));
+    span.end(new Error("the broker is unavailable"));
     span.setAttributes({ late: true });
     span.end();
-    expect(kept).toMatchObject([{ failure: "the broker is away", attributes: { "error.type": "Error" } }]);
+    expect(kept).toMatchObject([{ failure: "the broker is unavailable", attributes: { "error.type": "Error" } }]);
   });
 
-  test("work inside a span ends it, and its failure is the span's and the caller's", async () => {
+  test("withSpan ends the span, and an error fails the span and reaches the caller", async () => {
     const kept = recordHere();
-    expect(await withSpan("good", {}, async (span) => traceIdOf(span.traceparent))).toHaveLength(32);
-    await expect(withSpan("bad", {}, () => Promise.reject(new Error("no")))).rejects.toThrow("no");
+    expect(await withSpan("succeeds", {}, async (span) => traceIdOf(span.traceparent))).toHaveLength(32);
+    await expect(withSpan("fails", {}, () => Promise.reject(new Error("no")))).rejects.toThrow("no");
     expect(kept.map(({ name, failure }) => [name, failure !== undefined])).toEqual([
-      ["good", false],
-      ["bad", true],
+      ["succeeds", false],
+      ["fails", true],
     ]);
   });
 
-  test("links are 128 at most, and how many more there were", () => {
+  test("a span keeps 128 links and counts the others", () => {
     const kept = recordHere();
     const span = startSpan("apply", {});
     span.addLink("garbage");
@@ -178,8 +178,8 @@ describe("with tracing on", () => {
   });
 });
 
-describe("what is kept", () => {
-  test("is decided where a trace begins, by the ratio, and told to the hops after it", () => {
+describe("sampling", () => {
+  test("follows the ratio where a trace starts, and all later hops follow the flag", () => {
     const kept = recordHere({ ratio: 0.25 });
     let flagged = 0;
     for (let i = 0; i < 4_000; i++) {
@@ -191,11 +191,11 @@ describe("what is kept", () => {
       if (root.traceparent!.endsWith("-01")) flagged++;
     }
     expect(kept).toHaveLength(2 * flagged);
-    // 27 is the standard deviation: further off than 150 comes once in ten million runs.
+    // The standard deviation is 27, so a difference above 150 has a probability of 1 in 10 million.
     expect(Math.abs(flagged - 1_000)).toBeLessThan(150);
   });
 
-  test("is what the client says where it began the trace, whatever the ratio", () => {
+  test("follows the client's flag, independently of the ratio", () => {
     const all = recordHere({ ratio: 1 });
     startSpan("write", { parent: unsampled }).end();
     expect(all).toBeEmpty();
@@ -204,9 +204,9 @@ describe("what is kept", () => {
     expect(none).toHaveLength(1);
   });
 
-  test("is also a failed span of a trace that is not, with its place in it, and it says so", () => {
-    let left = 0;
-    const kept = recordHere({ ratio: 0, onDropped: () => left++ });
+  test("includes a failed span of an unsampled trace, with its parent, and marks it", () => {
+    let droppedSpans = 0;
+    const kept = recordHere({ ratio: 0, onDropped: () => droppedSpans++ });
     const root = startSpan("write", {});
     const child = startSpan("insert", { parent: root.traceparent });
     child.end(new Error("no connection"));
@@ -215,15 +215,15 @@ describe("what is kept", () => {
     root.end();
     expect(root.sampledTraceId).toBeUndefined();
     expect(child.sampledTraceId).toBe(traceIdOf(root.traceparent));
-    expect(left).toBe(1);
+    expect(droppedSpans).toBe(1);
     expect(kept).toMatchObject([{ name: "insert", attributes: { "lockstep.kept": "failed" } }]);
     expect(kept[0]!.parent?.spanId).toBe(root.traceparent!.split("-")[2]!);
   });
 
-  test("is also a slow span, and the last one of a slow write", () => {
+  test("includes slow spans, and the last span of a slow write", () => {
     const kept = recordHere({ ratio: 0, slowMs: 1_000 });
     const ago = (ms: number) => Date.now() - ms;
-    startSpan("quick", { startMs: ago(100) }).end();
+    startSpan("fast", { startMs: ago(100) }).end();
     startSpan("slow", { startMs: ago(1_500) }).end();
     startSpan("end of a slow write", { startMs: ago(1), writeStartMs: ago(1_500) }).end();
     expect(kept.map(({ name, attributes }) => [name, attributes["lockstep.kept"]])).toEqual([
@@ -234,15 +234,21 @@ describe("what is kept", () => {
 });
 
 describe("the spans of a batch", () => {
-  const under = (traceId: string, spanId: string) => `00-${traceId}-${spanId}-01`;
+  const traceparentOf = (traceId: string, spanId: string) => `00-${traceId}-${spanId}-01`;
   const [first, second] = ["1".repeat(32), "2".repeat(32)];
   const spans = () => new BatchSpans("apply", { kind: SpanKind.CONSUMER, attributes: { topic: "t" } });
 
-  test("are one for each trace: its first message's hop is the parent, hops of the others are links", () => {
+  test("are one per trace: the hop of its first message is the parent, other hops are links", () => {
     const kept = recordHere();
     const batch = spans();
     const [a, b, c] = ["a".repeat(16), "b".repeat(16), "c".repeat(16)];
-    const parents = [under(first, a), under(first, a), under(second, c), under(first, b), under(first, b)];
+    const parents = [
+      traceparentOf(first, a),
+      traceparentOf(first, a),
+      traceparentOf(second, c),
+      traceparentOf(first, b),
+      traceparentOf(first, b),
+    ];
     const of = parents.map((parent, offset) => batch.spanFor({ parent, attributes: { offset } }));
     expect([of[1], of[3], of[4]]).toEqual([of[0], of[0], of[0]]);
     expect(of[2]).not.toBe(of[0]);
@@ -258,7 +264,7 @@ describe("the spans of a batch", () => {
     expect(kept[0]!.attributes).not.toHaveProperty("offset");
   });
 
-  test("without a trace are one for what belongs together, and one for each that stands alone", () => {
+  test("without a trace are one per group key, and one per message without a key", () => {
     const kept = recordHere();
     const batch = spans();
     for (const groupKey of ["7", "8", "7"]) batch.spanFor({ parent: null, groupKey, attributes: {} });
@@ -268,7 +274,7 @@ describe("the spans of a batch", () => {
     expect(new Set(kept.map(({ context }) => context.traceId)).size).toBe(4);
   });
 
-  test("with tracing off hand each message's own context on", () => {
+  test("with tracing off propagate each message's own context", () => {
     const batch = spans();
     expect(batch.spanFor({ parent: sampled, attributes: {} }).traceparent).toBe(sampled);
     expect(batch.spanFor({ parent: null, groupKey: "7", attributes: {} }).traceparent).toBeUndefined();

@@ -34,7 +34,7 @@ function recorded(respond: (ids: readonly string[]) => readonly string[] = (ids)
   return { batches, work };
 }
 
-/** Work that ends when the test says so. */
+/** Work that the test completes. */
 function manual() {
   const calls: { items: readonly number[][]; done: PromiseWithResolvers<undefined[]> }[] = [];
   const work = (items: readonly number[][]) => {
@@ -51,10 +51,11 @@ const submissions: BatcherOptions<number[]> = {
   sizeOf: ({ length }) => length,
   isIsolatable: () => false,
 };
-const turn = () => new Promise((resolve) => setImmediate(resolve));
+/** One turn of the event loop. */
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe("with keys and separate isolation", () => {
-  test("the first item runs at once; those that arrive meanwhile run together, sorted by key", async () => {
+  test("the first item runs at once; items that arrive during its work run together, sorted by key", async () => {
     const { batches, work } = recorded();
     const batcher = new Batcher(work, options);
     expect(await Promise.all(["c", "b", "a"].map((id) => batcher.add(write(id))))).toEqual(["c", "b", "a"]);
@@ -70,31 +71,31 @@ describe("with keys and separate isolation", () => {
 
   test("an error that one item causes reaches the caller of that item only", async () => {
     const { batches, work } = recorded((ids) => {
-      if (ids.includes("bad")) throw new Error("taken");
+      if (ids.includes("bad")) throw new Error("duplicate");
       return ids;
     });
-    const isIsolatable = (error: unknown) => (error as Error).message === "taken";
+    const isIsolatable = (error: unknown) => (error as Error).message === "duplicate";
     const batcher = new Batcher(work, { ...options, isIsolatable });
     const results = await Promise.allSettled(["x", "bad", "good"].map((id) => batcher.add(write(id))));
     expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
     expect(batches).toEqual(["x", "bad good", "bad", "good"]);
   });
 
-  test("later items pass a blocked one; items with its key wait for it", async () => {
+  test("later items overtake a blocked one; items with its key wait for it", async () => {
     const gate = Promise.withResolvers<void>();
     const { batches, work } = recorded();
     const batcher = new Batcher<Write, string>(async (writes, isolated) => {
-      if (writes[0]!.id === "held" && isolated) await gate.promise;
-      else if (writes.some(({ id }) => id === "held") && !isolated) throw new Error("locked");
+      if (writes[0]!.id === "blocked" && isolated) await gate.promise;
+      else if (writes.some(({ id }) => id === "blocked") && !isolated) throw new Error("locked");
       return await work(writes);
     }, options);
-    const held = batcher.add(write("held"));
-    const after = batcher.add(write("held"));
+    const blocked = batcher.add(write("blocked"));
+    const after = batcher.add(write("blocked"));
     expect(await Promise.all([batcher.add(write("a")), batcher.add(write("b"))])).toEqual(["a", "b"]);
     expect(batches).toEqual(["a b"]);
     gate.resolve();
-    await held;
-    expect(batches).toEqual(["a b", "held"]);
+    await blocked;
+    expect(batches).toEqual(["a b", "blocked"]);
     await after;
   });
 
@@ -143,7 +144,7 @@ describe("with submissions of several events and one unit of work at a time", ()
     const all = [batcher.add([1]), batcher.add([2, 3]), batcher.add([4])];
     expect(calls.map(({ items }) => items)).toEqual([[[1]]]);
     calls[0]!.done.resolve([]);
-    await turn();
+    await nextTurn();
     expect(calls[1]!.items).toEqual([[2, 3], [4]]);
     calls[1]!.done.resolve([]);
     await Promise.all(all);
@@ -155,7 +156,7 @@ describe("with submissions of several events and one unit of work at a time", ()
     const all = [batcher.add([0]), batcher.add([1, 2]), batcher.add([3, 4]), batcher.add([5, 6, 7, 8])];
     for (let i = 0; i < 4; i++) {
       calls[i]!.done.resolve([]);
-      await turn();
+      await nextTurn();
     }
     await Promise.all(all);
     expect(calls.map(({ items }) => items.flat())).toEqual([[0], [1, 2], [3, 4], [5, 6, 7, 8]]);
@@ -167,7 +168,7 @@ describe("with submissions of several events and one unit of work at a time", ()
     const batcher = new Batcher<number[], undefined>(
       async (items) => {
         maxRunning = Math.max(maxRunning, ++running);
-        await turn();
+        await nextTurn();
         running--;
         if (items.flat().includes(13)) throw new Error("13");
         return items.map(() => undefined);
@@ -183,7 +184,7 @@ describe("with submissions of several events and one unit of work at a time", ()
     let calls = 0;
     const batcher = new Batcher<number[], undefined>(async (items) => {
       calls++;
-      await turn();
+      await nextTurn();
       if (calls <= 2) throw new Error("unavailable");
       return items.map(() => undefined);
     }, submissions);

@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
 import { SingleFlight } from "./single-flight.ts";
 
-const turn = () => new Promise((resolve) => setImmediate(resolve));
+/** One turn of the event loop. */
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
-test("nobody is answered with work that began before they asked", async () => {
+test("no caller gets the result of a run that began before its call", async () => {
   const flights = new SingleFlight<number>();
   const runs: PromiseWithResolvers<number>[] = [];
   const work = () => {
@@ -15,11 +16,11 @@ test("nobody is answered with work that began before they asked", async () => {
   const third = flights.run("a", work);
   expect(runs.length).toBe(1);
   runs[0]!.resolve(1);
-  await turn();
+  await nextTurn();
   expect(runs.length).toBe(2);
   const fourth = flights.run("a", work);
   runs[1]!.resolve(2);
-  await turn();
+  await nextTurn();
   runs[2]!.resolve(3);
   expect(await Promise.all([first, second, third, fourth])).toEqual([
     { result: 1, shared: false },
@@ -29,20 +30,20 @@ test("nobody is answered with work that began before they asked", async () => {
   ]);
 });
 
-test("an error ends one run; who waited has a run of their own", async () => {
+test("an error ends one run; a waiting caller gets a run of its own", async () => {
   const flights = new SingleFlight<string>();
-  const first = flights.run("a", () => Promise.reject(new Error("away")));
-  const second = flights.run("a", async () => "there");
-  await expect(first).rejects.toThrow("away");
-  expect(await second).toEqual({ result: "there", shared: false });
+  const first = flights.run("a", () => Promise.reject(new Error("unavailable")));
+  const second = flights.run("a", async () => "available");
+  await expect(first).rejects.toThrow("unavailable");
+  expect(await second).toEqual({ result: "available", shared: false });
 });
 
-test("keys do not wait for each other, and nothing is remembered when all is done", async () => {
+test("keys do not wait for each other, and no result is kept after its run", async () => {
   const flights = new SingleFlight<string>();
-  const held = Promise.withResolvers<string>();
-  const slow = flights.run("slow", () => held.promise);
-  expect(await flights.run("quick", async () => "quick")).toEqual({ result: "quick", shared: false });
-  held.resolve("slow");
+  const gate = Promise.withResolvers<string>();
+  const slow = flights.run("slow", () => gate.promise);
+  expect(await flights.run("fast", async () => "fast")).toEqual({ result: "fast", shared: false });
+  gate.resolve("slow");
   await slow;
   let runs = 0;
   await flights.run("slow", async () => `${runs++}`);

@@ -1,4 +1,4 @@
-/** The issuer for trying it out, as a stack's services and its tools meet it. */
+/** The development issuer, with the settings of a stack's services and tools. */
 import { expect, test } from "bun:test";
 import { statSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { verifyToken } from "./verify.ts";
 
 const request = { scope: "lockstep:read", subject: "developer", lifetime: "1h" };
 
-test("its key is kept, and only its owner's; what it signs is good for services with its settings", async () => {
+test("the key survives a restart, only its owner can read it, and services with its settings accept its tokens", async () => {
   const data = temporaryFolder("development");
   expect(await developmentToken(data, request)).toBeUndefined();
   expect(await toolToken(undefined, data)).toBeUndefined();
@@ -21,10 +21,10 @@ test("its key is kept, and only its owner's; what it signs is good for services 
   for (const file of ["key.json", "jwks.json"]) expect(statSync(join(data, "auth", file)).mode & 0o777).toBe(0o600);
   const settings = readSettings(developmentSettings(data));
   const keys = new IssuerKeys(settings.LOCKSTEP_AUTH_JWKS!, createLogger("test", "1", "silent"));
-  const judge = (one: string) =>
+  const verify = (one: string) =>
     verifyToken(one, keys, { issuer: settings.LOCKSTEP_AUTH_ISSUER!, audience: settings.LOCKSTEP_AUTH_AUDIENCE });
-  expect(await judge(token)).toMatchObject({ subject: "developer", scopes: ["lockstep:read"] });
-  expect((await judge((await toolToken(undefined, data))!)).scopes).toContain("lockstep:write");
+  expect(await verify(token)).toMatchObject({ subject: "developer", scopes: ["lockstep:read"] });
+  expect((await verify((await toolToken(undefined, data))!)).scopes).toContain("lockstep:write");
   expect(await toolToken("given", data)).toBe("given");
   keys.close();
 });

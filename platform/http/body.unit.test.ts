@@ -7,7 +7,7 @@ import { RequestError } from "../../contracts/errors.ts";
 import { readBody } from "./body.ts";
 
 const MAX = 10_000;
-const good = { sku: "cup-1", name: "Cup", price: "19.90" };
+const valid = { sku: "cup-1", name: "Cup", price: "19.90" };
 
 const post = (body: ConstructorParameters<typeof Response>[0], headers: Record<string, string> = {}) =>
   new Request("http://gateway/products", {
@@ -17,18 +17,18 @@ const post = (body: ConstructorParameters<typeof Response>[0], headers: Record<s
   });
 const read = (request: Request, schema: z.ZodObject = inputSchema(product)) =>
   readBody(request, { schema, types: ["application/json"], maxBytes: MAX, readOnly: Object.keys(systemFields) });
-const refusal = (request: Request, schema?: z.ZodObject) =>
+const rejection = (request: Request, schema?: z.ZodObject) =>
   read(request, schema).then(
     (document) => expect.unreachable(JSON.stringify(document)),
     (error) => (error instanceof RequestError ? { code: error.code, ...error.details } : error),
   );
 const pointers = async (body: unknown, schema?: z.ZodObject) => {
-  const { code, violations } = await refusal(post(JSON.stringify(body)), schema);
+  const { code, violations } = await rejection(post(JSON.stringify(body)), schema);
   expect(code).toBe("INVALID");
   return violations.map(({ pointer, detail }: { pointer: string; detail: string }) => [pointer, detail]);
 };
 
-/** Sends its chunks without saying how many bytes there will be. */
+/** A body of unknown length. */
 const streamed = (chunks: readonly string[]): ReadableStream<Uint8Array> =>
   new ReadableStream({
     start(controller) {
@@ -38,9 +38,9 @@ const streamed = (chunks: readonly string[]): ReadableStream<Uint8Array> =>
   });
 
 describe("a body", () => {
-  test("gets the initial value of each member that it does not have", async () => {
-    expect(await read(post(JSON.stringify(good)))).toEqual({
-      ...good,
+  test("gets the default of each missing member", async () => {
+    expect(await read(post(JSON.stringify(valid)))).toEqual({
+      ...valid,
       description: "",
       currency: "BRL",
       cost: "0.00",
@@ -50,36 +50,38 @@ describe("a body", () => {
     });
   });
 
-  test("may come in pieces of unknown length, with parameters of its media type, with a byte order mark", async () => {
-    expect(await read(post(streamed(['{"sku":"cup-1","na', 'me":"Cup","price":"19.90"}'])))).toMatchObject(good);
-    expect(await read(post(JSON.stringify(good), { "content-type": "Application/JSON; charset=utf-8" }))).toMatchObject(
-      good,
-    );
-    expect(await read(post(`\ufeff${JSON.stringify(good)}`))).toMatchObject(good);
+  test("may be chunked, have media type parameters, and start with a byte order mark", async () => {
+    expect(await read(post(streamed(['{"sku":"cup-1","na', 'me":"Cup","price":"19.90"}'])))).toMatchObject(valid);
+    expect(
+      await read(post(JSON.stringify(valid), { "content-type": "Application/JSON; charset=utf-8" })),
+    ).toMatchObject(valid);
+    expect(await read(post(`\ufeff${JSON.stringify(valid)}`))).toMatchObject(valid);
   });
 
-  test("of another media type, or with a content coding, is not read", async () => {
+  test("with another media type or a content coding is rejected", async () => {
     for (const headers of [{ "content-type": "text/plain" }, { "content-type": "" }, { "content-encoding": "gzip" }])
-      expect(await refusal(post("{}", headers))).toMatchObject({ code: "UNSUPPORTED_MEDIA_TYPE" });
+      expect(await rejection(post("{}", headers))).toMatchObject({ code: "UNSUPPORTED_MEDIA_TYPE" });
   });
 
-  test("above the limit is refused, whether it says so or not", async () => {
+  test("above the size limit is rejected, with and without Content-Length", async () => {
     const large = JSON.stringify({ name: "x".repeat(MAX) });
-    expect(await refusal(post(large, { "content-length": String(large.length) }))).toMatchObject({ code: "TOO_LARGE" });
-    expect(await refusal(post(streamed([large])))).toMatchObject({ code: "TOO_LARGE" });
+    expect(await rejection(post(large, { "content-length": String(large.length) }))).toMatchObject({
+      code: "TOO_LARGE",
+    });
+    expect(await rejection(post(streamed([large])))).toMatchObject({ code: "TOO_LARGE" });
   });
 
-  test("that breaks off is malformed", async () => {
+  test("that ends early is malformed", async () => {
     const broken = new ReadableStream({
       start(controller) {
         controller.enqueue(new TextEncoder().encode('{"sku":'));
         controller.error(new Error("connection closed"));
       },
     });
-    expect(await refusal(post(broken))).toMatchObject({ code: "MALFORMED" });
+    expect(await rejection(post(broken))).toMatchObject({ code: "MALFORMED" });
   });
 
-  test("that is no JSON in UTF-8 is malformed, however deep it is", async () => {
+  test("that is not JSON in UTF-8 is malformed, however deeply nested", async () => {
     const bodies = [
       "",
       "{",
@@ -89,17 +91,17 @@ describe("a body", () => {
       '{"a":'.repeat(1_900),
       new Uint8Array([0x22, 0xff, 0x22]),
     ];
-    for (const body of bodies) expect(await refusal(post(body))).toMatchObject({ code: "MALFORMED" });
+    for (const body of bodies) expect(await rejection(post(body))).toMatchObject({ code: "MALFORMED" });
   });
 
-  test("that is JSON and no object is invalid as a whole", async () => {
-    for (const body of [null, [], "text", 7, [good]]) expect((await pointers(body))[0]?.[0]).toBe("");
+  test("that is JSON but not an object is invalid as a whole", async () => {
+    for (const body of [null, [], "text", 7, [valid]]) expect((await pointers(body))[0]?.[0]).toBe("");
     expect((await pointers(JSON.parse("[".repeat(4_000) + "]".repeat(4_000))))[0]?.[0]).toBe("");
   });
 });
 
-describe("each wrong member is told by its JSON pointer", () => {
-  test("missing, of a wrong type, outside of what is allowed", async () => {
+describe("violations have the JSON pointer of each wrong member:", () => {
+  test("missing, of a wrong type, out of range", async () => {
     expect(await pointers({ sku: "", price: 19.9, stock: -1, tags: ["a", "", "b"], status: "sold" })).toEqual([
       ["/sku", expect.any(String)],
       ["/name", "is required"],
@@ -112,7 +114,7 @@ describe("each wrong member is told by its JSON pointer", () => {
 
   test("unknown, with the pointer escaped, and read-only", async () => {
     const body = {
-      ...good,
+      ...valid,
       "a/b~c": 1,
       id: "x",
       version: 1,
@@ -130,7 +132,7 @@ describe("each wrong member is told by its JSON pointer", () => {
       ["/toString", "is not a known member"],
       ["/constructor", "is not a known member"],
     ]);
-    const proto = await refusal(post('{"sku":"cup-1","name":"Cup","price":"19.90","__proto__":{"stock":7}}'));
+    const proto = await rejection(post('{"sku":"cup-1","name":"Cup","price":"19.90","__proto__":{"stock":7}}'));
     expect(proto).toMatchObject({
       code: "INVALID",
       violations: [{ pointer: "/__proto__", detail: "is not a known member" }],
@@ -138,18 +140,18 @@ describe("each wrong member is told by its JSON pointer", () => {
   });
 
   test("text that PostgreSQL cannot store", async () => {
-    expect((await pointers({ ...good, name: "a\u0000b" }))[0]?.[0]).toBe("/name");
-    expect((await pointers({ ...good, sku: "half \ud83d" }))[0]?.[0]).toBe("/sku");
-    expect((await pointers({ ...good, tags: ["\udc00"] }))[0]?.[0]).toBe("/tags/0");
+    expect((await pointers({ ...valid, name: "a\u0000b" }))[0]?.[0]).toBe("/name");
+    expect((await pointers({ ...valid, sku: "half \ud83d" }))[0]?.[0]).toBe("/sku");
+    expect((await pointers({ ...valid, tags: ["\udc00"] }))[0]?.[0]).toBe("/tags/0");
   });
 
-  test("a member given twice counts by its last value", async () => {
+  test("of a duplicate member the last value counts", async () => {
     expect(await read(post('{"sku":"cup-1","name":"Cup","price":"1.00","price":"2.00"}'))).toMatchObject({
       price: "2.00",
     });
   });
 
-  test("of a thousand wrong members a hundred are told", async () => {
+  test("at most a hundred are listed", async () => {
     const many = Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`m${i}`, 1]));
     expect(await pointers(many)).toHaveLength(100);
   });
@@ -158,12 +160,12 @@ describe("each wrong member is told by its JSON pointer", () => {
 describe("a merge patch", () => {
   const patch = (body: unknown) => read(post(JSON.stringify(body)), patchSchema(product));
 
-  test("has the members that it names and no others", async () => {
+  test("has only the members that it names", async () => {
     expect(await patch({})).toEqual({});
     expect(await patch({ stock: 7, tags: ["a"] })).toEqual({ stock: 7, tags: ["a"] });
   });
 
-  test("takes a member away by null: it has its initial value again, where it has one", async () => {
+  test("resets a member to its default with null", async () => {
     expect(await patch({ description: null, tags: null, stock: null })).toEqual({
       description: "",
       tags: [],

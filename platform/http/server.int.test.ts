@@ -16,7 +16,7 @@ afterEach(async () => {
   await server?.stop();
 });
 
-/** `/slow` answers when released, `/waiting` how often it was asked, `/unread` at once, whatever comes as the body. */
+/** `/slow` responds when released, `/waiting` with the number of its requests, `/unread` without reading the body. */
 function serve(): URL {
   release = Promise.withResolvers<void>();
   let waiting = 0;
@@ -38,12 +38,12 @@ function serve(): URL {
 
 interface RawConnection {
   readonly socket: net.Socket;
-  /** The first bytes that come back; empty when the connection ends without any. */
+  /** The first bytes of the response; empty if the connection closes without any. */
   readonly answered: Promise<string>;
   readonly closed: Promise<void>;
 }
 
-/** Sends bytes as they are. */
+/** Sends raw bytes. */
 function raw(url: URL, bytes: string): RawConnection {
   const answered = Promise.withResolvers<string>();
   const closed = Promise.withResolvers<void>();
@@ -57,7 +57,7 @@ function raw(url: URL, bytes: string): RawConnection {
   return { socket, answered: answered.promise, closed: closed.promise };
 }
 
-test("a stop finishes what is under way, accepts nothing more, and closes connections that wait", async () => {
+test("stop completes requests in flight, accepts no connections, and closes idle ones", async () => {
   const url = serve();
   const idle = raw(url, "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n");
   expect(await idle.answered).toContain("200 OK");
@@ -81,7 +81,7 @@ test("a stop finishes what is under way, accepts nothing more, and closes connec
   await stopped;
 });
 
-test("while it stops under load, each answer asks its client to connect anew, and readiness says that it goes", async () => {
+test("while it drains, each response closes its connection, and readiness fails", async () => {
   const url = serve();
   const ask = (path: string) => fetch(new URL(path, url));
   expect((await ask("/health/ready")).headers.get("connection")).not.toBe("close");
@@ -93,7 +93,7 @@ test("while it stops under load, each answer asks its client to connect anew, an
   await stopped;
 });
 
-test("instances that share a port answer for each other: one that stops leaves it first, and cuts no client off", async () => {
+test("instances share a port: one that stops leaves it first and resets no connection", async () => {
   const shared = new URL(`http://127.0.0.1:${await freePort()}`);
   const instance = (name: string) => {
     const app = serviceApp({ checks: [], metrics: createMetrics("t", "1"), logger: createLogger("t", "1", "silent") });
@@ -107,11 +107,11 @@ test("instances that share a port answer for each other: one that stops leaves i
   };
   await expect(echo("too early")).rejects.toThrow();
   for (const one of [first, second]) one.listenShared();
-  // Larger than any socket's buffer, both ways.
+  // Larger than the socket buffers of both directions.
   expect(await echo("x".repeat(5_000_000))).toMatch(/^(first|second)$/);
-  // At the same time, so that each needs a connection of its own; these are then used again.
-  const crowd = await Promise.all(Array.from({ length: 40 }, (_, i) => echo(`${i}`)));
-  expect(new Set(crowd)).toEqual(new Set(["first", "second"]));
+  // Concurrent requests need one connection each. Later requests reuse them.
+  const names = await Promise.all(Array.from({ length: 40 }, (_, i) => echo(`${i}`)));
+  expect(new Set(names)).toEqual(new Set(["first", "second"]));
   const stopped = first.stop();
   const asked = await Promise.all(
     Array.from({ length: 200 }, async (_, i) => {
@@ -126,21 +126,21 @@ test("instances that share a port answer for each other: one that stops leaves i
   await expect(echo("too late")).rejects.toThrow();
 });
 
-test("a stop does not wait for ever, and a second one is harmless", async () => {
+test("stop has a time limit, and a second call is harmless", async () => {
   const url = serve();
   const slow = fetch(new URL("/slow", url)).then(
-    () => "answered",
-    () => "cut off",
+    () => "completed",
+    () => "reset",
   );
   await eventually(async () => (await (await fetch(new URL("/waiting", url))).text()) === "1", {
     timeoutMs: 5_000,
     what: "the slow request to arrive",
   });
   await Promise.all([server!.stop(), server!.stop()]);
-  expect(await slow).toBe("cut off");
+  expect(await slow).toBe("reset");
 }, 20_000);
 
-test("a body that nobody reads is not kept", async () => {
+test("an unread body is not buffered", async () => {
   const url = serve();
   const before = process.memoryUsage.rss();
   const length = 200_000_000;
@@ -157,7 +157,7 @@ test("a body that nobody reads is not kept", async () => {
   expect((await fetch(new URL("/health/live", url))).status).toBe(200);
 });
 
-test("what is no HTTP is refused, and the server goes on", async () => {
+test("input that is not HTTP is rejected, and the server continues", async () => {
   const url = serve();
   const requests = [
     "\r\n\r\n\u0000\u0001",

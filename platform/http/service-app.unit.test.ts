@@ -16,7 +16,7 @@ function app(checks: readonly Check[] = []) {
     throw new Error("password=hunter2 in /srv/secret.ts");
   });
   made.get("/busy", () => {
-    throw new RequestError("UNAVAILABLE", "The database is away.", { cause: new Error("10.0.0.7 refused") });
+    throw new RequestError("UNAVAILABLE", "The database is unavailable.", { cause: new Error("10.0.0.7 refused") });
   });
   return { app: made, metrics };
 }
@@ -24,10 +24,10 @@ function app(checks: readonly Check[] = []) {
 describe("a problem (RFC 9457)", () => {
   test("has type, title, status, detail, instance and code, for every code", async () => {
     for (const code of Object.keys(policy) as ErrorCode[]) {
-      const answer = problem(new RequestError(code, "What happened."), "/things/a b", "f".repeat(32));
-      expect(answer.headers.get("content-type")).toBe("application/problem+json");
-      expect(answer.status).toBe(policy[code].http);
-      expect(await answer.json()).toEqual({
+      const response = problem(new RequestError(code, "What happened."), "/things/a b", "f".repeat(32));
+      expect(response.headers.get("content-type")).toBe("application/problem+json");
+      expect(response.status).toBe(policy[code].http);
+      expect(await response.json()).toEqual({
         type: `/problems/${code.toLowerCase().replaceAll("_", "-")}`,
         title: policy[code].title,
         status: policy[code].http,
@@ -39,7 +39,7 @@ describe("a problem (RFC 9457)", () => {
     }
   });
 
-  test("tells when to come back where that may help, and only there", () => {
+  test("has Retry-After only for an error that may pass", () => {
     const retryAfter = (code: ErrorCode, seconds?: number) =>
       problem(new RequestError(code, "", seconds === undefined ? {} : { retryAfterSeconds: seconds }), "/").headers.get(
         "retry-after",
@@ -49,18 +49,18 @@ describe("a problem (RFC 9457)", () => {
     expect(retryAfter("CONFLICT")).toBeNull();
   });
 
-  test("of an unexpected error says nothing of it", async () => {
+  test("of an unexpected error contains no details of it", async () => {
     for (const path of ["/broken", "/busy"]) {
-      const answer = await app().app.request(path);
-      const text = await answer.text();
-      expect(answer.status).toBe(path === "/broken" ? 500 : 503);
+      const response = await app().app.request(path);
+      const text = await response.text();
+      expect(response.status).toBe(path === "/broken" ? 500 : 503);
       expect(text).not.toMatch(/hunter2|secret|10\.0\.0\.7|stack/);
     }
   });
 });
 
 describe("health", () => {
-  test("is live whatever the checks say, and ready when none has a problem", async () => {
+  test("is live independently of the checks, and ready when no check has a problem", async () => {
     let why: string | undefined = "not reached yet";
     const { app: service } = app([
       { name: "database", problem: () => why },
@@ -83,32 +83,32 @@ describe("health", () => {
     expect((await service.request("/health/ready")).status).toBe(200);
   });
 
-  test("has notes that do not count", async () => {
+  test("shows notes, which do not affect readiness", async () => {
     const { app: service } = app([{ name: "cache", problem: () => undefined, note: () => "off" }]);
-    const answer = await service.request("/health/ready");
-    expect([answer.status, ((await answer.json()) as { checks: unknown }).checks]).toEqual([
+    const response = await service.request("/health/ready");
+    expect([response.status, ((await response.json()) as { checks: unknown }).checks]).toEqual([
       200,
       [{ name: "cache", problem: null, note: "off" }],
     ]);
   });
 });
 
-describe("what no route answers", () => {
-  const asked = async (method: string, path: string) => {
-    const answer = await app().app.request(path, { method });
-    return [answer.status, answer.headers.get("allow")];
+describe("without a matching route", () => {
+  const requested = async (method: string, path: string) => {
+    const response = await app().app.request(path, { method });
+    return [response.status, response.headers.get("allow")];
   };
 
-  test("405 with what is allowed, 204 for OPTIONS, 404 for paths that are not there", async () => {
-    expect(await asked("POST", "/things/1")).toEqual([405, "GET, HEAD, OPTIONS"]);
-    expect(await asked("GET", "/things")).toEqual([405, "OPTIONS, POST"]);
-    expect(await asked("OPTIONS", "/things/1")).toEqual([204, "GET, HEAD, OPTIONS"]);
+  test("405 with Allow, 204 for OPTIONS, 404 for unknown paths", async () => {
+    expect(await requested("POST", "/things/1")).toEqual([405, "GET, HEAD, OPTIONS"]);
+    expect(await requested("GET", "/things")).toEqual([405, "OPTIONS, POST"]);
+    expect(await requested("OPTIONS", "/things/1")).toEqual([204, "GET, HEAD, OPTIONS"]);
     for (const path of ["/things/", "/nothing", "/things/1/2", "/"])
-      expect(await asked("GET", path)).toEqual([404, null]);
+      expect(await requested("GET", path)).toEqual([404, null]);
   });
 });
 
-test("each request counts in the metric, by route and not by path", async () => {
+test("the metric counts requests by route, not by path", async () => {
   const { app: service, metrics } = app();
   for (const path of ["/things/1", "/things/2", "/nowhere", "/broken"]) await service.request(path);
   const text = await metrics.text();
@@ -120,12 +120,12 @@ test("each request counts in the metric, by route and not by path", async () => 
   expect(text).not.toContain("nowhere");
 });
 
-test("a method that nobody here answers makes no series of its own, and who asks for OpenMetrics gets it", async () => {
+test("an unknown method creates no series, and Accept selects OpenMetrics", async () => {
   const { app: service } = app();
   await service.request("/things/1", { method: "PROPFIND" });
   const scrape = async (accept: string) => {
-    const answer = await service.request("/metrics", { headers: { accept } });
-    return { type: answer.headers.get("content-type"), text: await answer.text() };
+    const response = await service.request("/metrics", { headers: { accept } });
+    return { type: response.headers.get("content-type"), text: await response.text() };
   };
   const plain = await scrape("*/*");
   expect(plain.type).toStartWith("text/plain; version=0.0.4");

@@ -46,8 +46,8 @@ const timed = async (work: () => Promise<unknown>) => {
   return { error, ms: performance.now() - start };
 };
 
-/** The server and all that it started. */
-function family(): number[] {
+/** The server's process and its children. */
+function serverProcesses(): number[] {
   const parent = (pid: string) => {
     try {
       return Number(/\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1]);
@@ -59,14 +59,14 @@ function family(): number[] {
   return [server.pid, ...children.map(Number)];
 }
 
-test("an answer is given, and the database's own errors as they are", async () => {
+test("a query returns its result, or the database's own error", async () => {
   expect([...(await one())]).toEqual([{ one: 1 }]);
   const { error } = await timed(() => database.query((sql) => sql`select 1 / 0`));
   expect((error as { code: string }).code).toBe("22012");
   expect(isUnavailable(error)).toBe(false);
 });
 
-test("nobody waits longer than the deadline, and not more than the limit wait", async () => {
+test("no query exceeds the deadline, and the number of pending queries is bounded", async () => {
   const slow = () => timed(() => database.query((sql) => sql`select pg_sleep(0.6)`));
   const all = await Promise.all(Array.from({ length: 7 }, slow));
   for (const { error, ms } of all) {
@@ -74,14 +74,14 @@ test("nobody waits longer than the deadline, and not more than the limit wait", 
     expect(ms).toBeLessThan(DEADLINE_MS + 600);
   }
   const sent = all.filter(({ error }) => (error as DatabaseUnavailableError).sent);
-  const refused = all.filter(({ error }) => (error as Error).message.includes("wait for the database already"));
-  expect([sent.length, refused.length]).toEqual([2, 2]);
-  await eventually(one, { timeoutMs: 10_000, what: "an answer" });
+  const rejected = all.filter(({ error }) => (error as Error).message.includes("already pending for the database"));
+  expect([sent.length, rejected.length]).toEqual([2, 2]);
+  await eventually(one, { timeoutMs: 10_000, what: "a response" });
 });
 
-test("a server that stops without a word costs each caller the deadline; its connections are replaced; then all is well", async () => {
+test("while a server hangs, queries fail at the deadline and connections are replaced; afterwards queries succeed", async () => {
   const before = pools;
-  const stopped = family();
+  const stopped = serverProcesses();
   for (const pid of stopped) process.kill(pid, "SIGSTOP");
   try {
     await eventually(
@@ -96,20 +96,20 @@ test("a server that stops without a word costs each caller the deadline; its con
   } finally {
     for (const pid of stopped) process.kill(pid, "SIGCONT");
   }
-  await eventually(one, { timeoutMs: 10_000, what: "an answer" });
+  await eventually(one, { timeoutMs: 10_000, what: "a response" });
 }, 60_000);
 
-test("a server that was killed is away, and back when it is started again", async () => {
+test("a killed server is unavailable until it is started again", async () => {
   await server.stop("SIGKILL");
-  // Its children notice a moment later.
+  // Its children exit a moment later.
   const { error } = await eventually(
     async () => {
-      const tried = await timed(one);
-      return tried.error !== undefined && tried;
+      const attempt = await timed(one);
+      return attempt.error !== undefined && attempt;
     },
-    { timeoutMs: 10_000, what: "the server to be away" },
+    { timeoutMs: 10_000, what: "the server to be unavailable" },
   );
   expect(isUnavailable(error)).toBe(true);
   await launch();
-  await eventually(one, { timeoutMs: 10_000, what: "an answer" });
+  await eventually(one, { timeoutMs: 10_000, what: "a response" });
 }, 60_000);

@@ -15,13 +15,13 @@ afterEach(() => Promise.all(opened.splice(0).map((database) => database.close())
 
 const CONNECTIONS = 2;
 let pools = 0;
-function open(bounds: Partial<DatabaseLimits> = {}, to = url): Database {
+function open(limits: Partial<DatabaseLimits> = {}, to = url): Database {
   pools = 0;
   const connect = () => {
     pools++;
     return connectPool(to, { max: CONNECTIONS, name: "test", statementTimeoutMs: 60_000 });
   };
-  const database = new Database(connect, { deadlineMs: 10_000, silenceMs: 10_000, maxPending: 100, ...bounds });
+  const database = new Database(connect, { deadlineMs: 10_000, silenceMs: 10_000, maxPending: 100, ...limits });
   opened.push(database);
   return database;
 }
@@ -35,14 +35,14 @@ const failure = (work: Promise<unknown>) =>
   );
 
 describe("a statement", () => {
-  test("is answered, and its errors are the database's", async () => {
+  test("returns its result, or the database's error", async () => {
     const database = open();
     expect(await one(database)).toBe(1);
     const error = await failure(database.query((sql) => sql`select 1 / 0`));
     expect([error.code, isUnavailable(error)]).toEqual(["22012", false]);
   });
 
-  test("that takes longer than the deadline is given up, its outcome unknown", async () => {
+  test("that exceeds the deadline fails with an unknown outcome", async () => {
     const database = open({ deadlineMs: 200 });
     await one(database);
     const error = await failure(sleep(database, 1));
@@ -50,7 +50,7 @@ describe("a statement", () => {
     expect([error.sent, isUnavailable(error)]).toEqual([true, true]);
   });
 
-  test("that finds no connection free within half of the deadline is never carried out", async () => {
+  test("that gets no connection within half of the deadline is never executed", async () => {
     const database = open({ deadlineMs: 1_000 });
     await database.query((sql) => sql`create table written (n int)`);
     const busy = Array.from({ length: CONNECTIONS }, () => failure(sleep(database, 0.9)));
@@ -60,7 +60,7 @@ describe("a statement", () => {
     expect(await database.query((sql) => sql`select from written`)).toHaveLength(0);
   });
 
-  test("beyond those that may wait is refused at once", async () => {
+  test("beyond the pending limit is rejected at once", async () => {
     const database = open({ maxPending: 5 });
     await one(database);
     const waiting = Array.from({ length: 5 }, () => sleep(database, 0.2));
@@ -72,7 +72,7 @@ describe("a statement", () => {
     expect(await one(database)).toBe(1);
   });
 
-  test("waits its turn: no more run at a time than there are connections", async () => {
+  test("waits in order: no more statements run than there are connections", async () => {
     const database = open();
     let running = 0;
     let max = 0;
@@ -90,7 +90,7 @@ describe("a statement", () => {
     expect(order).toEqual([...order].sort((a, b) => a - b));
   });
 
-  test("keeps no turn when it cannot even be made", async () => {
+  test("that throws before it is sent releases its connection", async () => {
     const database = open();
     for (let i = 0; i < CONNECTIONS * 3; i++)
       expect(
@@ -105,21 +105,24 @@ describe("a statement", () => {
 });
 
 describe("connections", () => {
-  test("that were ended are replaced, and what they ran says that the database is away", async () => {
+  test("that were terminated are replaced, and their statements report that the database is unavailable", async () => {
     const database = open();
     const running = failure(sleep(database, 30));
     const other = open();
-    const ended = () =>
+    const terminate = () =>
       other.query(
         (sql) => sql`
         select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query like '%pg_sleep(%' and pid <> pg_backend_pid()`,
       );
-    await eventually(async () => (await ended()).length > 0, { timeoutMs: 5_000, what: "the statement to be ended" });
+    await eventually(async () => (await terminate()).length > 0, {
+      timeoutMs: 5_000,
+      what: "the statement to be terminated",
+    });
     expect(isUnavailable(await running)).toBe(true);
     expect(await one(database)).toBe(1);
   });
 
-  test("that say nothing for too long are given up for new ones", async () => {
+  test("that are silent for too long are replaced", async () => {
     const database = open({ deadlineMs: 300, silenceMs: 300 });
     const silent = await Promise.all(Array.from({ length: CONNECTIONS }, () => failure(sleep(database, 30))));
     expect(silent.map((error) => error.constructor)).toEqual([DatabaseUnavailableError, DatabaseUnavailableError]);
@@ -127,7 +130,7 @@ describe("connections", () => {
     expect(await one(database)).toBe(1);
   });
 
-  test("that answer others are kept, however long one statement takes", async () => {
+  test("are not replaced while they respond to other statements", async () => {
     const database = open({ deadlineMs: 300, silenceMs: 300 });
     const slow = failure(sleep(database, 1));
     for (let begun = performance.now(); performance.now() - begun < 600; ) expect(await one(database)).toBe(1);
@@ -135,7 +138,7 @@ describe("connections", () => {
     expect(pools).toBe(1);
   });
 
-  test("that are renewed by hand fail what they run, and whoever waits may be sent away", async () => {
+  test("replaced by reconnect fail their statements, and rejectQueued rejects the waiting ones", async () => {
     const database = open();
     const running = Array.from({ length: CONNECTIONS }, () => failure(sleep(database, 30)));
     const waiting = failure(one(database));
@@ -148,7 +151,7 @@ describe("connections", () => {
   });
 });
 
-test("where nobody listens, the error says so, at once and each time", async () => {
+test("without a server, each query fails at once as unavailable", async () => {
   const database = open({}, "postgres://nobody@127.0.0.1:9/none");
   for (let i = 0; i < 3; i++) expect(isUnavailable(await failure(one(database)))).toBe(true);
 });

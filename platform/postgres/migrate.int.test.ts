@@ -13,32 +13,32 @@ beforeEach(async () => {
   url = await freshDatabase();
 }, 60_000);
 
-async function ask<T>(question: (sql: postgres.Sql) => Promise<T>): Promise<T> {
+async function query<T>(work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
   const sql = postgres(url, { max: 1, onnotice: () => {} });
   try {
-    return await question(sql);
+    return await work(sql);
   } finally {
     await sql.end({ timeout: 1 });
   }
 }
-const rows = () => ask((sql) => sql`select n from first order by n`.then((all) => all.map(({ n }) => n)));
+const rows = () => query((sql) => sql`select n from first order by n`.then((all) => all.map(({ n }) => n)));
 const failure = (migrations: readonly Migration[]) =>
   migrate(url, migrations, logger).then(
     () => undefined,
     (error) => String(error.message),
   );
 
-test("each migration runs once, in order, however often and by however many at once", async () => {
+test("each migration runs once, in order, also with concurrent processes", async () => {
   await Promise.all([1, 2, 3].map(() => migrate(url, [first], logger)));
   expect(await rows()).toEqual([1]);
   await Promise.all([1, 2, 3].map(() => migrate(url, [first, second], logger)));
   expect(await rows()).toEqual([1, 2]);
   expect(
-    await ask((sql) => sql`select name from lockstep.migrations order by name`.then((all) => all.map((r) => r.name))),
+    await query((sql) => sql`select name from lockstep.migrations order by name`.then((all) => all.map((r) => r.name))),
   ).toEqual(["0001-first", "0002-second"]);
 });
 
-test("one that ran and was edited since is refused, before anything else runs", async () => {
+test("a migration that was edited after it ran is rejected before any other runs", async () => {
   await migrate(url, [first], logger);
   expect(await failure([{ ...first, sql: `${first.sql} -- harmless` }, second])).toBe(
     "migration 0001-first has changed since it ran; restore it and add a new migration instead",
@@ -46,7 +46,7 @@ test("one that ran and was edited since is refused, before anything else runs", 
   expect(await rows()).toEqual([1]);
 });
 
-test("one that fails leaves nothing behind, keeps those before it, and can be corrected", async () => {
+test("a failing migration is rolled back, earlier ones stay, and it can be corrected", async () => {
   const broken = { name: "0002-second", sql: "insert into first values (2); insert into nowhere values (1)" };
   expect(await failure([first, broken])).toContain("nowhere");
   expect(await rows()).toEqual([1]);
@@ -54,19 +54,19 @@ test("one that fails leaves nothing behind, keeps those before it, and can be co
   expect(await rows()).toEqual([1, 2]);
 });
 
-test("a newer process' migrations do not disturb an older one", async () => {
+test("an older process accepts migrations of a newer one", async () => {
   await migrate(url, [first, second], logger);
   expect(await failure([first])).toBeUndefined();
 });
 
-test("tables lie in public, also when the user has the name of Lockstep's own schema", async () => {
+test("tables are created in public, even if the user is named like Lockstep's schema", async () => {
   await migrate(url, [first], logger);
-  const [user] = await ask((sql) => sql`select current_user as name`);
+  const [user] = await query((sql) => sql`select current_user as name`);
   expect(user!.name).toBe("lockstep");
-  expect(await ask((sql) => sql`select to_regclass('public.first') as found`.then((r) => r[0]!.found))).toBe("first");
+  expect(await query((sql) => sql`select to_regclass('public.first') as found`.then((r) => r[0]!.found))).toBe("first");
 });
 
-test("a database that is not there is an error, soon", async () => {
+test("an unreachable database is an error", async () => {
   url = "postgres://lockstep@127.0.0.1:9/none";
   expect(await failure([first])).toContain("ECONNREFUSED");
 });

@@ -31,48 +31,48 @@ afterAll(async () => {
   await server.stop("SIGKILL");
 });
 
-test("knows which server is at the other end", async () => {
+test("knows the run id of its server", async () => {
   expect(link.runId()).toMatch(/^[0-9a-f]{40}$/);
   expect(await link.client.info("server")).toContain(`run_id:${link.runId()}`);
 });
 
-test("a server that was killed is away at once, what was under way fails, and the one that comes is another", async () => {
+test("a killed server is unavailable at once, commands in flight fail, and its successor has another run id", async () => {
   const before = link.runId();
-  process.kill(server.pid, "SIGSTOP"); // so that the command is under way for sure
-  const underWay = link.client.incr("counted").catch((error: unknown) => error);
+  process.kill(server.pid, "SIGSTOP"); // so that the command is still in flight
+  const inFlight = link.client.incr("counted").catch((error: unknown) => error);
   await server.stop("SIGKILL");
-  expect(await underWay).toBeInstanceOf(Error);
-  await eventually(() => link.runId() === undefined, { timeoutMs: 5_000, what: "the server to be away" });
+  expect(await inFlight).toBeInstanceOf(Error);
+  await eventually(() => link.runId() === undefined, { timeoutMs: 5_000, what: "the server to be unavailable" });
   const start = performance.now();
   await expect(link.client.get("x")).rejects.toThrow();
   expect(performance.now() - start).toBeLessThan(SILENCE_MS);
   await launch();
   expect(await connected()).not.toBe(before!);
-  // Nothing was kept and sent again.
+  // The command was not queued and resent.
   expect(await link.client.get("counted")).toBeNull();
 });
 
-test("a server that is silent while it owes an answer is away, and the same one when it goes on", async () => {
+test("a server that owes a response and is silent is unavailable; when it continues, it has the same run id", async () => {
   const before = link.runId();
   process.kill(server.pid, "SIGSTOP");
   try {
     const start = performance.now();
     await expect(link.client.get("x")).rejects.toThrow();
     expect(performance.now() - start).toBeLessThan(SILENCE_MS * 4);
-    await eventually(() => link.runId() === undefined, { timeoutMs: 5_000, what: "the server to be away" });
+    await eventually(() => link.runId() === undefined, { timeoutMs: 5_000, what: "the server to be unavailable" });
   } finally {
     process.kill(server.pid, "SIGCONT");
   }
   expect(await connected()).toBe(before!);
 });
 
-test("a server that owes nothing may be silent", async () => {
+test("an idle server may be silent", async () => {
   const before = link.runId();
   let lost = false;
   link.client.once("close", () => {
     lost = true;
   });
   const until = performance.now() + SILENCE_MS * 3;
-  await eventually(() => performance.now() > until, { timeoutMs: 5_000, what: "some silence" });
+  await eventually(() => performance.now() > until, { timeoutMs: 5_000, what: "the time to pass" });
   expect([lost, link.runId()]).toEqual([false, before]);
 });

@@ -9,20 +9,20 @@ const files: Readonly<Record<string, string>> = {
 };
 const read = (path: string) => {
   const text = files[path];
-  if (text === undefined) throw Object.assign(new Error("gone"), { code: "ENOENT" });
+  if (text === undefined) throw Object.assign(new Error("not found"), { code: "ENOENT" });
   return text;
 };
 const names = ["DATABASE_URL", "REDIS_URL", "LOCKSTEP_REPLICA_DATABASE_URLS"];
 const from = (env: Record<string, string>) => readSecretFiles(env, names, read);
 
-test("NAME_FILE holds the whole value", () => {
+test("NAME_FILE names a file with the whole value", () => {
   expect(from({ DATABASE_URL_FILE: "/run/secrets/url", PORT: "1" })).toEqual({
     env: { DATABASE_URL: "postgres://a:b@host:5432/db", PORT: "1" },
     mistakes: [],
   });
 });
 
-test("password-file in a URL holds its password, whatever characters it has", () => {
+test("password-file in a URL names a file with its password, which may have any characters", () => {
   const { env } = from({ DATABASE_URL: "postgres://me@host:5432/db?password-file=/run/secrets/password&ssl=true" });
   const url = new URL(env.DATABASE_URL!);
   expect(decodeURIComponent(url.password)).toBe("p@ss,w/%rd");
@@ -31,7 +31,7 @@ test("password-file in a URL holds its password, whatever characters it has", ()
   expect(decodeURIComponent(new URL(redis).password)).toBe("p@ss,w/%rd");
 });
 
-test("password-file counts in each URL of a list", () => {
+test("password-file works in each URL of a list", () => {
   const one = "postgres://me@one/db?password-file=/run/secrets/password";
   const { env } = from({ LOCKSTEP_REPLICA_DATABASE_URLS: `a=${one},b=postgres://me:x@two/db` });
   const [a, b] = env.LOCKSTEP_REPLICA_DATABASE_URLS!.split(",");
@@ -39,7 +39,7 @@ test("password-file counts in each URL of a list", () => {
   expect(b).toBe("b=postgres://me:x@two/db");
 });
 
-test("a file that is not there, and a name that is set twice, are mistakes with a line of their own", () => {
+test("a missing file and a name that is set twice are separate mistakes", () => {
   expect(from({ REDIS_URL_FILE: "/nowhere" }).mistakes).toEqual(["REDIS_URL_FILE: /nowhere cannot be read: ENOENT"]);
   expect(from({ REDIS_URL: "redis://a", REDIS_URL_FILE: "/run/secrets/url" }).mistakes).toEqual([
     "REDIS_URL and REDIS_URL_FILE are both set: remove one of them",
@@ -49,7 +49,7 @@ test("a file that is not there, and a name that is set twice, are mistakes with 
   expect(() => readSettings({ LOCKSTEP_SHUTDOWN_MS_FILE: "/x" })).toThrow("there is no such setting");
 });
 
-test("{hostname} in the name of an instance is the host's", () => {
+test("{hostname} in the name of an instance is the host's name", () => {
   const { LOCKSTEP_INSTANCE } = readSettings({ LOCKSTEP_INSTANCE: "stream-{hostname}" });
   expect(LOCKSTEP_INSTANCE).toBe(`stream-${hostname().toLowerCase()}`);
 });

@@ -14,7 +14,7 @@ import { isUnavailable } from "../platform/postgres/errors.ts";
 import type { Applied, Applier } from "./apply/applier.ts";
 import { type ApplyMetrics, applyMetricsOf } from "./apply/apply-metrics.ts";
 import { type Outcome, outcomes, reduce } from "./apply/reduce.ts";
-import { type Rejection, TableRejectsError } from "./apply/refusals.ts";
+import { type Rejection, TableRejectsError } from "./apply/rejection-tracker.ts";
 import { type DeadLetterWriter, unappliable, unreadable } from "./dead-letters.ts";
 import { Gather } from "./gather.ts";
 import type { Lag } from "./lag.ts";

@@ -4,7 +4,7 @@ import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { UpcastError } from "../contracts/entity/upcast.ts";
 import { deadLetterTopic } from "../contracts/topics.ts";
 import type { Log, LogWriter, TopicPartition } from "../kafka/log.ts";
-import type { Rejection } from "./apply/refusals.ts";
+import type { Rejection } from "./apply/rejection-tracker.ts";
 
 /** A writer that is idle for a day is forgotten by the brokers; see LogWriter. */
 const RENEW_MS = 12 * 60 * 60 * 1_000;

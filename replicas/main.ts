@@ -9,13 +9,13 @@ import { serveDescription } from "../platform/openapi/document.ts";
 import { migrate } from "../platform/postgres/migrate.ts";
 import type { ServiceDeps } from "../platform/run.ts";
 import type { Check, Service } from "../platform/service.ts";
-import { Flow } from "./flow.ts";
 import { healthChecks } from "./health.ts";
 import { Lag } from "./lag.ts";
 import { migrationsOf } from "./migrations/index.ts";
 import { replicaOpenApi } from "./reads/openapi.ts";
 import { addReads } from "./reads/routes.ts";
 import { isReplicated, keptBy, Replica } from "./replica.ts";
+import { Flow } from "./replica-consumer.ts";
 
 /** @throws {Error} when DATABASE_URL is missing, or the database or brokers cannot be reached at the start. */
 export async function startReplica(running: ServiceDeps, name: string): Promise<Service> {

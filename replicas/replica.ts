@@ -7,7 +7,7 @@ import type { Metrics } from "../observability/metrics.ts";
 import type { Database } from "../platform/postgres/database.ts";
 import { Applier } from "./apply/applier.ts";
 import { applyChanges, applyEach, type CacheGuard, type Change, prepareTable, takesRows } from "./apply/apply.ts";
-import { RejectionTracker } from "./apply/refusals.ts";
+import { RejectionTracker } from "./apply/rejection-tracker.ts";
 import { Cache } from "./cache/cache.ts";
 import { CacheController } from "./cache/cache-controller.ts";
 import { CacheEpoch, type Epoch } from "./cache/epoch.ts";

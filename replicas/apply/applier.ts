@@ -13,7 +13,7 @@ import { isRejected, isUnavailable } from "../../platform/postgres/errors.ts";
 import type { Cache } from "../cache/cache.ts";
 import type { CacheEpoch, Epoch } from "../cache/epoch.ts";
 import { type ApplyResult, type CacheGuard, type Change, EpochMovedError } from "./apply.ts";
-import type { Rejection, RejectionTracker } from "./refusals.ts";
+import type { Rejection, RejectionTracker } from "./rejection-tracker.ts";
 
 /** Times that the epoch may move under one batch before it is given back to the log. */
 const MAX_EPOCHS = 10;

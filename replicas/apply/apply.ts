@@ -8,7 +8,7 @@ import { LockstepError } from "../../contracts/errors.ts";
 import type { RoutedEvent } from "../../contracts/routed-event.ts";
 import { listText } from "../../platform/postgres/connect.ts";
 import type { Database } from "../../platform/postgres/database.ts";
-import type { Rejection } from "./refusals.ts";
+import type { Rejection } from "./rejection-tracker.ts";
 
 /** An entity as it shall be from a version on; without a document it is removed. */
 export type Change = Pick<RoutedEvent, "id" | "version" | "document" | "digest" | "resend">;

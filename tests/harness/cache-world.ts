@@ -8,7 +8,7 @@ import type { CacheEntry } from "../../contracts/cache-entry.ts";
 import type { RedisLink } from "../../platform/redis/redis.ts";
 import { Applier } from "../../replicas/apply/applier.ts";
 import { type ApplyResult, type CacheGuard, type Change, EpochMovedError } from "../../replicas/apply/apply.ts";
-import { type Rejection, RejectionTracker } from "../../replicas/apply/refusals.ts";
+import { type Rejection, RejectionTracker } from "../../replicas/apply/rejection-tracker.ts";
 import { Cache } from "../../replicas/cache/cache.ts";
 import { CacheController } from "../../replicas/cache/cache-controller.ts";
 import type { Epoch } from "../../replicas/cache/epoch.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { type Rejection, RejectionTracker, TableRejectsError } from "./refusals.ts";
+import { type Rejection, RejectionTracker, TableRejectsError } from "./rejection-tracker.ts";
 
 const refused = (ids: readonly string[], code = "23514") =>
   new Map<string, Rejection>(ids.map((id) => [id, { code, message: "refused", names: {} }]));

@@ -3,7 +3,7 @@
 import { Command } from "commander";
 import { replicaNames } from "./contracts/entities/index.ts";
 import { verbs } from "./operations/index.ts";
-import type { Rebuilding } from "./operations/rebuild/rebuild.ts";
+import type { LoadRebuild } from "./pipeline/rebuild.ts";
 import { tokenCommand } from "./platform/auth/token-command.ts";
 import { runService } from "./platform/run.ts";
 import { printableSettings } from "./platform/settings/print.ts";
@@ -15,11 +15,8 @@ const program = new Command("lockstep")
   .version(VERSION)
   .showHelpAfterError();
 
-// Rooms know nothing of each other: what a verb needs of another room is handed to it here.
-const rebuilding: Rebuilding = {
-  rebuild: async (name, deps) => (await import("./replicas/catch-up/rebuild/index.ts")).rebuild(name, deps),
-  dropOld: async (databaseUrl) => (await import("./replicas/catch-up/rebuild/index.ts")).dropOld(databaseUrl),
-};
+// Rooms do not import each other: the commands and the console get the replicas' part of a rebuild from here.
+const loadRebuild: LoadRebuild = () => import("./replicas/catch-up/rebuild/index.ts");
 
 program
   .command("gateway")
@@ -62,7 +59,7 @@ program
   .description("a page that shows how everything is and follows single writes; verifies by itself at a set pace")
   .action(async () => {
     const { startConsole } = await import("./console/main.ts");
-    await runService("console", (running) => startConsole(running, rebuilding));
+    await runService("console", (running) => startConsole(running, loadRebuild));
   });
 
 program
@@ -116,6 +113,6 @@ program
   });
 
 program.addCommand(tokenCommand());
-for (const verb of verbs(rebuilding)) program.addCommand(verb);
+for (const verb of verbs(loadRebuild)) program.addCommand(verb);
 
 await program.parseAsync();

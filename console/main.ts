@@ -1,7 +1,7 @@
 /** Wires the console: page, HTTP API, event stream, periodic verification, and metrics of the other services. */
 
 import { Connections, resolveAddresses } from "../operations/connect.ts";
-import type { Rebuilding } from "../operations/rebuild/rebuild.ts";
+import type { LoadRebuild } from "../pipeline/rebuild.ts";
 import { createAuth } from "../platform/auth/guard.ts";
 import { serveHttp } from "../platform/http/server.ts";
 import { serviceApp } from "../platform/http/service-app.ts";
@@ -30,7 +30,7 @@ const POLL_INTERVAL_MS = 5_000;
  */
 export async function startConsole(
   { settings, logger, metrics }: ServiceDeps,
-  rebuilding: Rebuilding,
+  loadRebuild: LoadRebuild,
 ): Promise<Service> {
   const connections = new Connections(resolveAddresses(settings, ""), logger);
   const live = new LiveFeed(connections, logger);
@@ -48,7 +48,7 @@ export async function startConsole(
   addReads(app, { connections, about });
   addEvents(app, live.hub);
   addWrites(app, { connections, tracer: live.tracer });
-  addOperations(app, { connections, jobs: live.jobs, rebuilding, stackData, onAction: live.onAction });
+  addOperations(app, { connections, jobs: live.jobs, loadRebuild, stackData, onAction: live.onAction });
   const http = serveHttp(app, settings);
   logger.info({ listening: http.url }, "console is listening");
 

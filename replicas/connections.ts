@@ -1,20 +1,27 @@
-/** A replica's connections, each use with its own: a flood of reads must hold up neither the applies nor the cache's leases. */
+/**
+ * A replica's connections, one pool per use: many reads must delay neither applies nor the lease on the cache's epoch.
+ */
 import type { Logger } from "../observability/logger.ts";
 import { connectPool } from "../platform/postgres/connect.ts";
 import { Database } from "../platform/postgres/database.ts";
 import { connectRedis, type RedisLink } from "../platform/redis/redis.ts";
 
-/** A read that waits longer is answered 503. */
-const READ_MS = 2_000;
-/** Reads that may wait; more are answered 503 at once. */
-const MOST_READS = 1_000;
-/** A living database says something about a statement this long after its time was up. */
+/** A read that takes longer is answered 503. */
+const READ_TIMEOUT_MS = 2_000;
+/** Queued reads; more are answered 503 at once. */
+const MAX_QUEUED_READS = 1_000;
+/** Queued applies, and queued epoch queries. */
+const MAX_QUEUED = 100;
+/** Connections for the epoch, and the least for reads. */
+const FEW = 2;
+/** A live database reports the timeout of a statement within this time after it. */
 const GRACE_MS = 2_000;
-/** A reader's patience with a silent Redis: giving up costs it a read of PostgreSQL. */
-const REDIS_READ_MS = 250;
-/** An applier's: giving up costs everybody the cache for a while, and the flow a pause. */
-const REDIS_WRITE_MS = 1_000;
+/** Redis timeout of a reader: after it the reader uses PostgreSQL. */
+const REDIS_READ_TIMEOUT_MS = 250;
+/** Redis timeout of an applier, longer because it switches the cache off for every process and delays the batch. */
+const REDIS_WRITE_TIMEOUT_MS = 1_000;
 
+/** The pools of one process. */
 export interface Databases {
   readonly applies: Database;
   readonly epoch: Database;
@@ -22,24 +29,28 @@ export interface Databases {
   close(): Promise<void>;
 }
 
-/** @param settings.appliers how many apply at the same time. With two more for the epoch and two for reads they are opened whatever `connections` says. */
+/**
+ * Creates the pools; they connect with their first query.
+ *
+ * @param settings.appliers number of concurrent applies, a connection each.
+ * @param settings.connections total. At least `appliers` + 4 are opened: 2 for the epoch and 2 for reads.
+ */
 export function connectDatabases(
   url: string,
   settings: { name: string; connections: number; statementTimeoutMs: number; appliers: number },
 ): Databases {
   const { name, connections, statementTimeoutMs, appliers } = settings;
   const silenceMs = statementTimeoutMs + GRACE_MS;
-  const open = (use: string, max: number, bounds: { deadlineMs: number; maxPending: number }) =>
+  const open = (use: string, max: number, limits: { deadlineMs: number; maxPending: number }) =>
     new Database(() => connectPool(url, { max, name: `lockstep-${name}-${use}`, statementTimeoutMs }), {
       silenceMs,
-      ...bounds,
+      ...limits,
     });
-  const applies = open("applies", appliers, { deadlineMs: silenceMs, maxPending: 100 });
-  const epoch = open("epoch", 2, { deadlineMs: READ_MS, maxPending: 100 });
-  const others = appliers + 2;
-  const reads = open("reads", Math.max(2, connections - others), {
-    deadlineMs: READ_MS,
-    maxPending: MOST_READS,
+  const applies = open("applies", appliers, { deadlineMs: silenceMs, maxPending: MAX_QUEUED });
+  const epoch = open("epoch", FEW, { deadlineMs: READ_TIMEOUT_MS, maxPending: MAX_QUEUED });
+  const reads = open("reads", Math.max(FEW, connections - appliers - FEW), {
+    deadlineMs: READ_TIMEOUT_MS,
+    maxPending: MAX_QUEUED_READS,
   });
   return {
     applies,
@@ -51,17 +62,18 @@ export function connectDatabases(
   };
 }
 
-/** Two connections, so that a Redis that is slow once makes a reader give up, and not an applier. */
+/** Two connections to Redis, because readers and appliers have different timeouts. */
 export interface RedisLinks {
   readonly reads: RedisLink;
   readonly writes: RedisLink;
   close(): void;
 }
 
+/** Opens both connections in the background; they reconnect on their own. */
 export function connectRedisLinks(url: string, replica: string, logger: Logger): RedisLinks {
   const name = `lockstep-${replica}`;
-  const reads = connectRedis(url, { name: `${name}-reads`, silenceMs: REDIS_READ_MS, logger });
-  const writes = connectRedis(url, { name: `${name}-writes`, silenceMs: REDIS_WRITE_MS, logger });
+  const reads = connectRedis(url, { name: `${name}-reads`, silenceMs: REDIS_READ_TIMEOUT_MS, logger });
+  const writes = connectRedis(url, { name: `${name}-writes`, silenceMs: REDIS_WRITE_TIMEOUT_MS, logger });
   return {
     reads,
     writes,

@@ -1,70 +1,55 @@
-/** The replica's loop on one screen: decode → reduce → fence, apply, store → count → dead letters. The log remembers what is done when it resolves. */
-import { type DeadLetterCause, encodeDeadLetter } from "../contracts/dead-letter.ts";
+/** Consumes one entity's topic for one replica: decode → reduce → apply → cache → receipts → count → dead letters. */
 import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity/declaration.ts";
-import { isId } from "../contracts/pages.ts";
-import { decodeRouted, NewerSchemaVersionError, type RoutedEvent } from "../contracts/routed-event.ts";
-import { replicaGroup, replicaTopic } from "../contracts/topics.ts";
-import type { Batch, StoredRecord } from "../kafka/log.ts";
-import { BatchSpans } from "../observability/batch-spans.ts";
+import { replicaTopic } from "../contracts/topics.ts";
+import type { Batch } from "../kafka/log.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import { type ActiveSpan, isTracing, SpanKind, startSpan, traceIdOf } from "../observability/trace.ts";
 import type { ConsumerLags } from "../pipeline/consumer-lags.ts";
+import { Batcher } from "../platform/async/batcher.ts";
 import { isUnavailable } from "../platform/postgres/errors.ts";
-import type { Applied, Applier } from "./apply/applier.ts";
-import { type ApplyMetrics, applyMetricsOf } from "./apply/apply-metrics.ts";
-import { type Outcome, outcomes, reduce } from "./apply/reduce.ts";
-import { type Rejection, TableRejectsError } from "./apply/rejection-tracker.ts";
-import { type DeadLetterWriter, unappliable, unreadable } from "./dead-letters.ts";
-import { Gather } from "./gather.ts";
+import type { Applier } from "./apply/applier.ts";
+import { applyNewest, type EventsById, type RejectedEvent, rejectedPerSubmission } from "./apply/apply-newest.ts";
+import { ApplyObserver } from "./apply/apply-observer.ts";
+import { outcomes } from "./apply/reduce.ts";
+import { TableRejectsError } from "./apply/rejection-tracker.ts";
+import type { CacheWriter } from "./cache/cache-writer.ts";
+import { type DeadLetterWriter, encodeDeadLetters, unappliableCause } from "./dead-letters.ts";
+import { decodeRecords, type ReceivedEvent } from "./decode.ts";
 import type { Lag } from "./lag.ts";
-import type { Receipts } from "./receipts.ts";
+import { type Receipts, receiptOf } from "./receipts.ts";
 
-/** Events that are reduced together: the more there are, the more are of the same entities. */
-const MOST_EVENTS = 4_000;
-/** Rows in one statement: 2,000 take some 80 ms, and up to 1.6 s where many are refused; more at a time were no faster. */
-const MOST_ROWS = 2_000;
-/** Older events of an entity that are tried, one after the other, when its newest is refused. */
-const MOST_OLDER = 3;
+/** Events that are reduced together. In a larger batch more events are of the same entities. */
+const MAX_EVENTS = 4_000;
 
-/** An event on its way, with where it came from and when it was received. */
-interface Arrived extends RoutedEvent {
-  readonly record: StoredRecord;
-  readonly atMs: number;
-  /** When the source committed it. */
-  readonly committedMs: number;
-}
-
-/** When a batch was readable in the two stores, milliseconds since 1970. */
-interface Times {
-  readonly appliedMs: number;
-  /** Undefined while the cache is off. */
-  readonly storedMs: number | undefined;
-}
-
+/** Collaborators of {@link EntityConsumer}. */
 export interface EntityConsumerDeps {
-  readonly letters: Pick<DeadLetterWriter, "send">;
   readonly applier: Pick<Applier, "apply">;
-  readonly lag: Lag;
+  readonly cacheWriter: Pick<CacheWriter, "store">;
+  readonly deadLetters: Pick<DeadLetterWriter, "write">;
   readonly receipts: Pick<Receipts, "add">;
+  readonly lag: Lag;
   readonly lags: Pick<ConsumerLags, "set">;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
 
-/** Follows one entity's topic for one replica. */
+/** Consumes one entity's topic for one replica. */
 export class EntityConsumer {
   readonly topic: string;
-  private readonly told: ApplyMetrics;
-  private readonly gather = new Gather<Arrived>(
-    (events) => this.take(events),
-    MOST_EVENTS,
-    (error) => !isUnavailable(error) && !(error instanceof TableRejectsError),
-  );
-  /** Records that cannot be applied, and why: dead letters, once their batch is done with. */
-  private readonly refusals = new WeakMap<StoredRecord, DeadLetterCause>();
-  /** Why nothing can be applied at all, for people; undefined while all is well. */
+  /** Why the table accepts no row, for people; undefined while it does. */
   tableProblem: string | undefined;
+  private readonly observer: ApplyObserver;
+  /** Batches of several partitions share a statement: one for each would cost more than its events at 1,000 events/s. */
+  private readonly batcher = new Batcher<readonly ReceivedEvent[], readonly RejectedEvent[]>(
+    (submissions) => this.applySubmissions(submissions),
+    {
+      concurrency: 1,
+      isolatedConcurrency: 0,
+      maxSize: MAX_EVENTS,
+      sizeOf: ({ length }) => length,
+      isIsolatable: (error) => !isUnavailable(error) && !(error instanceof TableRejectsError),
+    },
+  );
 
   constructor(
     private readonly deps: EntityConsumerDeps,
@@ -72,180 +57,62 @@ export class EntityConsumer {
     readonly replica: ReplicaDeclaration,
   ) {
     this.topic = replicaTopic(entity, replica.name).name;
-    this.told = applyMetricsOf(entity, replica.name, deps.metrics);
-  }
-
-  /** @throws {NewerSchemaVersionError}, and what the database says: the batch must come again. */
-  async process(batch: Batch): Promise<void> {
-    const { lag } = this.deps;
-    lag.received(batch);
-    const events = batch.records.flatMap((record) => this.decode(record));
-    if (events.length > 0) await this.gather.add(events);
-    // The others that came at the same time have gone on; only this partition waits until its dead letters are stored.
-    await this.sendLetters(batch);
-    lag.applied(batch, Date.now());
-    const next = (batch.records.at(-1)?.offset ?? -1) + 1;
-    this.deps.lags.set(batch, Math.max(0, batch.highWatermark - next));
-  }
-
-  private async sendLetters({ records, partition }: Batch): Promise<void> {
-    const letters = records.flatMap((record) => {
-      const cause = this.refusals.get(record);
-      return cause ? [encodeDeadLetter(record, cause)] : [];
-    });
-    if (letters.length > 0) await this.deps.letters.send(this.entity, partition, letters);
-  }
-
-  /** The stream is the topic's only writer. What is none of its events says nothing about an entity, and must not block those that do. */
-  private decode(record: StoredRecord): Arrived[] {
-    this.refusals.delete(record);
-    try {
-      const event = decodeRouted(record, this);
-      if (!isId(event.id)) throw new Error(`the key ${JSON.stringify(event.id)} is no entity id`);
-      return [Object.assign(event, { record, atMs: Date.now(), committedMs: Date.parse(event.time) })];
-    } catch (error) {
-      // Whoever is upgraded reads on from here: until then it waits.
-      if (error instanceof NewerSchemaVersionError) throw error;
-      const { topic, partition, offset } = record;
-      this.deps.logger.error({ err: error, topic, partition, offset }, "a record is no event that can be read");
-      this.refusals.set(record, unreadable(error, this.replica.name));
-      this.told.outcome("invalid");
-      return [];
-    }
-  }
-
-  private async take(events: readonly Arrived[]): Promise<void> {
-    let left = events;
-    for (let round = 0; left.length > 0; round++) {
-      left = await this.takeNewest(left);
-      // What is older than so many refused versions of its entity is not tried any more: the newest one's letter speaks for it.
-      if (round < MOST_OLDER) continue;
-      this.told.outcome("stale", left.length);
-      return;
-    }
+    this.observer = new ApplyObserver(deps, entity, replica, this.topic);
   }
 
   /**
-   * Applies the newest event of each entity.
+   * Processes one batch of one partition.
    *
-   * @returns the older events of those entities whose newest was refused: what they say is better than nothing.
+   * @throws {NewerSchemaVersionError} when a newer stream wrote a record.
+   * @throws {TableRejectsError} when the table accepts no row.
+   * @throws the database's or the log's error. After each of these the log has to deliver the batch again.
    */
-  private async takeNewest(events: readonly Arrived[]): Promise<Arrived[]> {
-    const changes = reduce(events);
-    const byId = Map.groupBy(events, ({ id }) => id);
-    const older: Arrived[] = [];
-    for (let i = 0; i < changes.length; i += MOST_ROWS) {
-      const chunk = changes.slice(i, i + MOST_ROWS);
-      const refused = await this.takeChunk(chunk, (change) => byId.get(change.id) ?? []);
-      for (const change of refused)
-        for (const event of byId.get(change.id) ?? [])
-          if (event.version < change.version) older.push(event);
-          else if (event !== change) this.told.outcome("duplicate");
-    }
-    return older;
+  async process(batch: Batch): Promise<void> {
+    const { lag, lags, deadLetters, logger } = this.deps;
+    lag.received(batch);
+    const { events, rejected } = decodeRecords(batch.records, this, logger);
+    this.observer.onUnreadable(rejected.length);
+    if (events.length > 0) rejected.push(...(await this.batcher.add(events)));
+    // The other partitions of the statement have continued; only this one waits for its dead letters.
+    if (rejected.length > 0) await deadLetters.write(this.entity, batch.partition, encodeDeadLetters(rejected));
+    lag.applied(batch, Date.now());
+    if (!this.entity.internal) lags.set(batch, unprocessedRecords(batch));
   }
 
-  /** @returns the changes that were refused. */
-  private async takeChunk(
-    changes: readonly Arrived[],
-    eventsOf: (change: Arrived) => readonly Arrived[],
-  ): Promise<readonly Arrived[]> {
-    const applied = await this.apply(changes).catch((error) => {
-      this.spans(changes.flatMap(eventsOf)).all.end(error);
+  /** Applies the submissions of several partitions together. @returns the rejected records of each. */
+  private async applySubmissions(submissions: readonly (readonly ReceivedEvent[])[]): Promise<RejectedEvent[][]> {
+    const events = submissions.length === 1 ? submissions[0]! : submissions.flat();
+    const rejected = await applyNewest(events, (changes, byId) => this.applyRows(changes, byId), this.observer);
+    return rejectedPerSubmission(rejected, submissions);
+  }
+
+  /** @param changes the newest event of each entity. @param byId all events. @returns the rejected changes. */
+  private async applyRows(changes: readonly ReceivedEvent[], byId: EventsById): Promise<RejectedEvent[]> {
+    const { applier, cacheWriter, receipts } = this.deps;
+    const eventsOf = (change: ReceivedEvent) => byId.get(change.id)!;
+    const applied = await applier.apply(changes).catch((error) => {
+      if (error instanceof TableRejectsError) this.tableProblem = error.message;
+      this.observer.onFailed(changes.flatMap(eventsOf), error);
       throw error;
     });
+    this.tableProblem = undefined;
     const appliedMs = Date.now();
-    const { refused, unchanged } = applied;
-    const good = refused.size > 0 ? changes.filter(({ id }) => !refused.has(id)) : changes;
-    const bad = refused.size > 0 ? changes.filter(({ id }) => refused.has(id)) : [];
-    for (const change of bad) this.refuse(change, refused.get(change.id)!);
-    if (good.length === 0) return bad;
-    const cached = await applied.store();
-    const storedMs = Date.now();
-    this.deps.receipts.add({
-      replica: this.replica.name,
-      entity: this.entity.name,
-      appliedMs,
-      cachedMs: cached ? storedMs : null,
-      changes: good.map(({ id, version, committedMs }) => [id, unchanged.get(id) ?? version, committedMs]),
+    const rejected = applied.rejected.map(({ change: event, rejection }) => {
+      const cause = unappliableCause(rejection, this.replica.name);
+      this.observer.onRejected(event, cause.detail);
+      return { event, record: event.record, cause };
     });
-    const events = good.flatMap(eventsOf);
-    this.tell(events, outcomes(events, unchanged), { appliedMs, storedMs: cached ? storedMs : undefined });
-    return bad;
+    if (applied.accepted.length === 0) return rejected;
+    const isCached = await cacheWriter.store(applied);
+    const times = { appliedMs, cachedMs: isCached ? Date.now() : undefined };
+    if (!this.entity.internal) receipts.add(receiptOf(this, applied, times));
+    const events = applied.accepted.flatMap(eventsOf);
+    this.observer.onApplied(events, outcomes(events, applied.unchanged), times);
+    return rejected;
   }
+}
 
-  private async apply(changes: readonly Arrived[]): Promise<Applied> {
-    try {
-      const applied = await this.deps.applier.apply(changes);
-      this.tableProblem = undefined;
-      return applied;
-    } catch (error) {
-      if (error instanceof TableRejectsError) {
-        this.tableProblem = error.message;
-        this.deps.logger.error({ err: error }, "paused: nothing can be applied");
-      }
-      throw error;
-    }
-  }
-
-  private refuse(event: Arrived, refusal: Rejection): void {
-    const cause = unappliable(refusal, this.replica.name);
-    this.refusals.set(event.record, cause);
-    this.told.outcome("unappliable");
-    this.spans([event]).all.end(new Error(cause.detail));
-    const { topic, partition, offset } = event.record;
-    const { id, version } = event;
-    const about = { topic, partition, offset, id, version, traceId: traceIdOf(event.traceparent) };
-    this.deps.logger.warn({ ...about, detail: cause.detail }, "refused by the database");
-  }
-
-  private tell(events: readonly Arrived[], became: readonly Outcome[], { appliedMs, storedMs }: Times): void {
-    const spans = this.spans(events, became);
-    if (storedMs !== undefined)
-      for (const { traceparent } of spans.all)
-        startSpan(`cache ${this.entity.plural}`, {
-          parent: traceparent,
-          kind: SpanKind.CLIENT,
-          startMs: appliedMs,
-          attributes: { "db.system.name": "redis", "db.operation.name": "store" },
-        }).end();
-    spans.all.end();
-    for (const [outcome, { length }] of Map.groupBy(became, (outcome) => outcome)) this.told.outcome(outcome, length);
-    for (const [i, { committedMs }] of events.entries()) {
-      if (became[i] !== "applied") continue;
-      const keptTraceId = spans.each[i]?.sampledTraceId;
-      this.told.readable("postgres", committedMs, appliedMs, keptTraceId);
-      if (storedMs !== undefined) this.told.readable("redis", committedMs, storedMs, keptTraceId);
-    }
-  }
-
-  /** The spans that these events are applied in: all, and the one of each event; none with tracing off. */
-  private spans(events: readonly Arrived[], became?: readonly Outcome[]): { all: BatchSpans; each: ActiveSpan[] } {
-    const all = new BatchSpans(`apply ${this.topic}`, {
-      kind: SpanKind.CONSUMER,
-      attributes: {
-        "messaging.system": "kafka",
-        "messaging.operation.name": "apply",
-        "messaging.operation.type": "process",
-        "messaging.destination.name": this.topic,
-        "messaging.consumer.group.name": replicaGroup(this.replica.name),
-        "lockstep.replica": this.replica.name,
-      },
-    });
-    if (!isTracing()) return { all, each: [] };
-    const each = events.map(({ traceparent, committedMs, atMs, version, record }, i) =>
-      all.spanFor({
-        parent: traceparent,
-        startMs: atMs,
-        writeStartMs: committedMs,
-        attributes: {
-          "messaging.destination.partition.id": String(record.partition),
-          "messaging.kafka.offset": record.offset,
-          "lockstep.entity.version": version,
-          ...(became ? { "lockstep.outcome": became[i]! } : {}),
-        },
-      }),
-    );
-    return { all, each };
-  }
+function unprocessedRecords({ records, highWatermark }: Batch): number {
+  const nextOffset = (records.at(-1)?.offset ?? -1) + 1;
+  return Math.max(0, highWatermark - nextOffset);
 }

@@ -1,19 +1,35 @@
-/** A replica's dead letters on their way into the log: surely stored, or the batch comes again. */
-import type { DeadLetterCause, encodeDeadLetter } from "../contracts/dead-letter.ts";
+/**
+ * Step 7: writes what a replica could not read or apply to `<plural>.dead-letter`. The batch counts as processed only
+ * when its dead letters are stored; otherwise the log delivers the batch again.
+ */
+import { type DeadLetterCause, encodeDeadLetter } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { UpcastError } from "../contracts/entity/upcast.ts";
 import { deadLetterTopic } from "../contracts/topics.ts";
-import type { Log, LogWriter, TopicPartition } from "../kafka/log.ts";
+import type { Log, LogWriter, StoredRecord, TopicPartition } from "../kafka/log.ts";
 import type { Rejection } from "./apply/rejection-tracker.ts";
 
-/** A writer that is idle for a day is forgotten by the brokers; see LogWriter. */
+/** Brokers forget a writer that is idle for a day, so a new one is opened before that (`LogWriter.openedAtMs`). */
 const RENEW_MS = 12 * 60 * 60 * 1_000;
 
+/** A record that becomes a dead letter. */
+export interface RejectedRecord {
+  readonly record: StoredRecord;
+  readonly cause: DeadLetterCause;
+}
+
+/** Dead letters of rejected records, in the order in which the records stand in their partition. */
+export const encodeDeadLetters = (rejected: readonly RejectedRecord[]): ReturnType<typeof encodeDeadLetter>[] =>
+  rejected
+    .toSorted((a, b) => a.record.offset - b.record.offset)
+    .map(({ record, cause }) => encodeDeadLetter(record, cause));
+
+/** Writes one process' dead letters and marks. Opens its log writer with the first write. */
 export class DeadLetterWriter {
   private writer: LogWriter | undefined;
   private opening: Promise<LogWriter> | undefined;
 
-  /** @param writerName unlike any other process', or each would shut the other out. */
+  /** @param writerName unique to the process: two writers of one name fence each other. */
   constructor(
     private readonly log: Log,
     private readonly entities: readonly EntityDeclaration[],
@@ -21,27 +37,29 @@ export class DeadLetterWriter {
   ) {}
 
   /**
-   * Resolves when the letters are stored.
+   * Resolves when the messages are stored.
    *
-   * @param partition of the topic in which the records stood; the letters go to the same.
-   * @throws {WriterDeadError} when that is not known; to send them once more is harmless, since readers fold them by origin.
+   * @param partition of the records; their dead letters go to the partition of the same number.
+   * @throws {WriterDeadError} when the outcome is unknown. Writing them again is harmless: readers fold dead letters by
+   * origin.
    */
-  async send(
+  async write(
     entity: EntityDeclaration,
     partition: number,
-    letters: readonly ReturnType<typeof encodeDeadLetter>[],
+    messages: readonly ReturnType<typeof encodeDeadLetter>[],
   ): Promise<void> {
-    const writer = await this.open();
-    await writer.write({ topic: deadLetterTopic(entity).name, partition }, letters);
+    const writer = await this.openWriter();
+    await writer.write({ topic: deadLetterTopic(entity).name, partition }, messages);
   }
 
+  /** Closes the log writer. */
   async close(): Promise<void> {
     await this.opening?.catch(() => {});
     await this.writer?.close();
   }
 
-  /** Only when there is a first letter: it costs a fence in every partition. */
-  private open(): Promise<LogWriter> {
+  /** Opens the writer for the first message only, because opening costs a fence in every partition. */
+  private openWriter(): Promise<LogWriter> {
     const { writer } = this;
     if (writer?.isOpen && Date.now() - writer.openedAtMs < RENEW_MS) return Promise.resolve(writer);
     this.opening ??= this.reopen().finally(() => {
@@ -52,40 +70,48 @@ export class DeadLetterWriter {
 
   private async reopen(): Promise<LogWriter> {
     await this.writer?.close();
-    const places: TopicPartition[] = [];
+    const partitions: TopicPartition[] = [];
     for (const entity of this.entities) {
       const topic = deadLetterTopic(entity).name;
       const count = await this.log.partitionCount(topic);
-      for (let partition = 0; partition < count; partition++) places.push({ topic, partition });
+      for (let partition = 0; partition < count; partition++) partitions.push({ topic, partition });
     }
-    this.writer = await this.log.openWriter(this.writerName, places);
+    this.writer = await this.log.openWriter(this.writerName, partitions);
     return this.writer;
   }
 }
 
-/** Why the database refused a row. PostgreSQL quotes values in its messages of class 22: those are left out. */
-export function unappliable({ code, message, names }: Rejection, replica: string): DeadLetterCause {
-  const safe = code.startsWith("22") ? message.replace(/".*"/s, "…") : message;
-  const named = Object.entries(names).flatMap(([what, name]) => (name === "" ? [] : [`${what} ${name}`]));
-  const detail = [`SQLSTATE ${code}: ${safe}`, ...named].join(", ");
+/**
+ * The cause for a row that the table rejected. Messages of SQLSTATE class 22 quote values, so the quotations are
+ * removed.
+ */
+export function unappliableCause({ code, message, names }: Rejection, replica: string): DeadLetterCause {
+  const safeMessage = code.startsWith("22") ? message.replace(/".*"/s, "…") : message;
+  const objects = Object.entries(names).flatMap(([kind, name]) => (name === "" ? [] : [`${kind} ${name}`]));
+  const detail = [`SQLSTATE ${code}: ${safeMessage}`, ...objects].join(", ");
   return { reason: "unappliable", detail, stack: detail, replica };
 }
 
-export function unreadable(error: unknown, replica: string): DeadLetterCause {
-  // Says the schema version and which upcaster it was.
+/** The cause for a record that could not be decoded. A parser's message may quote the document, so it is left out. */
+export function unreadableCause(error: unknown, replica: string): DeadLetterCause {
+  // An UpcastError names the schema version and the upcaster, and quotes nothing.
   if (error instanceof UpcastError)
     return {
       reason: "unreadable",
       detail: error.message,
-      stack: [error.message, ...placesOf(error.cause ?? error)].join("\n"),
+      stack: [error.message, ...framesOf(error.cause ?? error)].join("\n"),
       replica,
     };
-  // What a parser says may quote the document.
-  const name = error instanceof SyntaxError ? "the value is not JSON" : "it is no event that the stream writes";
+  const problem = error instanceof SyntaxError ? "the value is not JSON" : "the stream does not write such events";
   const kind = error instanceof Error ? error.name : "unknown";
-  return { reason: "unreadable", detail: `${name} (${kind})`, stack: [kind, ...placesOf(error)].join("\n"), replica };
+  return {
+    reason: "unreadable",
+    detail: `${problem} (${kind})`,
+    stack: [kind, ...framesOf(error)].join("\n"),
+    replica,
+  };
 }
 
-/** The stack's lines without the message, which may be of several lines. */
-const placesOf = (error: unknown): string[] =>
+/** The stack's frames without its message, which may span several lines. */
+const framesOf = (error: unknown): string[] =>
   error instanceof Error ? (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line)) : [];

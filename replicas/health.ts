@@ -1,57 +1,60 @@
-/** When a replica is ready: its database answers and a broker does. Without Redis it still is; reads then come from PostgreSQL. */
-import type { Consumer } from "../kafka/log.ts";
+/**
+ * When a replica is ready: its database and a broker respond, its tables accept rows, and its positions are known to be
+ * valid. It is ready without Redis too; reads then come from PostgreSQL.
+ */
 import type { Check } from "../platform/service.ts";
 import type { CacheEpoch } from "./cache/epoch.ts";
 import type { RedisLinks } from "./connections.ts";
+import type { ReplicaConsumer } from "./replica-consumer.ts";
 
-/** Not ready after so long without an answer, in milliseconds. */
+/** The replica is not ready after this time without a response, in milliseconds. */
 const STALE_MS = 10_000;
 
+/** The checks of one replica. */
 export interface Health {
   readonly checks: readonly Check[];
-  /** To be told how each regular question to the database went. */
-  databaseAnswered(error: unknown): void;
+  /** Called with the result of each heartbeat query to the database; undefined: it responded. */
+  readonly onHeartbeat: (error: unknown) => void;
 }
 
+/** Creates the replica's checks for `/health/ready`. */
 export function healthChecks(deps: {
-  readonly follower: () => Consumer | undefined;
-  /** Why a table takes nothing; undefined while it does. */
-  readonly tableProblem: () => string | undefined;
+  readonly consumer: Pick<ReplicaConsumer, "fetchAgeMs" | "tableProblem" | "positionsProblem">;
   readonly epoch: CacheEpoch;
   readonly redis: RedisLinks | undefined;
 }): Health {
-  let answeredAt: number | undefined;
-  let last: unknown;
+  const { consumer } = deps;
+  let respondedAt: number | undefined;
+  let lastError: unknown;
+  const databaseProblem = (): string | undefined => {
+    const ageMs = respondedAt === undefined ? undefined : performance.now() - respondedAt;
+    const problem = silenceProblem("the database has", ageMs);
+    if (problem === undefined || lastError === undefined) return problem;
+    return `${problem} (${lastError instanceof Error ? lastError.message : String(lastError)})`;
+  };
   return {
     checks: [
-      {
-        name: "database",
-        problem: () => {
-          const age = answeredAt === undefined ? undefined : performance.now() - answeredAt;
-          const why = silence("the database has", age);
-          return why && last !== undefined ? `${why} (${last instanceof Error ? last.message : String(last)})` : why;
-        },
-      },
-      { name: "log", problem: () => silence("a broker has", deps.follower()?.fetchAgeMs()) },
-      { name: "table", problem: deps.tableProblem },
+      { name: "database", problem: databaseProblem },
+      { name: "log", problem: () => silenceProblem("the brokers have", consumer.fetchAgeMs()) },
+      { name: "table", problem: () => consumer.tableProblem() },
       { name: "cache", problem: () => undefined, note: () => cacheNote(deps) },
+      { name: "positions", problem: () => consumer.positionsProblem() },
     ],
-    databaseAnswered(error) {
-      last = error;
-      if (error === undefined) answeredAt = performance.now();
+    onHeartbeat(error) {
+      lastError = error;
+      if (error === undefined) respondedAt = performance.now();
     },
   };
 }
 
-function silence(who: string, ageMs: number | undefined): string | undefined {
-  if (ageMs === undefined) return `${who} not answered yet`;
-  return ageMs > STALE_MS ? `${who} not answered for ${Math.round(ageMs)} ms` : undefined;
+function silenceProblem(who: string, ageMs: number | undefined): string | undefined {
+  if (ageMs === undefined) return `${who} not responded yet`;
+  return ageMs > STALE_MS ? `${who} not responded for ${Math.round(ageMs)} ms` : undefined;
 }
 
 function cacheNote({ epoch, redis }: { epoch: CacheEpoch; redis: RedisLinks | undefined }): string {
   if (!redis) return "not configured: every read comes from PostgreSQL";
-  if (!redis.reads.runId() || !redis.writes.runId()) return "Redis is away: every read comes from PostgreSQL";
-  const seen = epoch.lease();
-  if (seen?.runId == null) return "off for a moment: every read comes from PostgreSQL";
+  if (!redis.reads.runId() || !redis.writes.runId()) return "Redis is unavailable: every read comes from PostgreSQL";
+  if (epoch.lease()?.runId == null) return "temporarily off: every read comes from PostgreSQL";
   return "on";
 }

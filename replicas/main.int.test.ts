@@ -46,7 +46,7 @@ interface Running {
   readonly service: Service;
 }
 
-async function start(withRedis: string | undefined, instance: string): Promise<Running> {
+async function start(redis: string | undefined, instance: string): Promise<Running> {
   const port = await freePort();
   const settings = readSettings({
     DATABASE_URL: databaseUrl,
@@ -54,7 +54,7 @@ async function start(withRedis: string | undefined, instance: string): Promise<R
     PORT: String(port),
     LOCKSTEP_INSTANCE: instance,
     LOCKSTEP_PARTITIONS: String(PARTITIONS),
-    ...(withRedis ? { REDIS_URL: withRedis } : {}),
+    ...(redis ? { REDIS_URL: redis } : {}),
   });
   const service = await startReplica(
     { settings, logger: silent, metrics: createMetrics("replica", instance) },
@@ -69,7 +69,7 @@ const ready = (url: string) =>
     what: `${url} to be ready`,
   });
 
-test("a replica follows its topic, across a restart, and two of it share the work", async () => {
+test("a replica consumes its topic across a restart, and two processes share its partitions", async () => {
   const [kept, gone, late] = [newId(), newId(), newId()];
   const one = await start(await redisUrl(), "a");
   try {
@@ -88,7 +88,7 @@ test("a replica follows its topic, across a restart, and two of it share the wor
     await one.service.ended;
   }
   await publish(late, 1);
-  await publish(gone, 1); // late itself
+  await publish(gone, 1); // older than the delete
   const both = [await start(await redisUrl(), "a"), await start(await redisUrl(), "b")];
   try {
     for (const { url } of both) {
@@ -105,14 +105,14 @@ test("a replica follows its topic, across a restart, and two of it share the wor
         await Promise.all(many.map(() => publish(newId(), 1)));
         return Math.min(...(await Promise.all(both.map(({ url }) => applied(url))))) > 0;
       },
-      { timeoutMs: 30_000, what: "both to apply", everyMs: 200 },
+      { timeoutMs: 30_000, what: "both processes to apply", everyMs: 200 },
     );
   } finally {
     for (const { service } of both) await service.stop();
   }
 }, 120_000);
 
-test("without Redis a replica is ready, says so, and answers from PostgreSQL", async () => {
+test("without Redis a replica is ready, reports it, and reads from PostgreSQL", async () => {
   const id = newId();
   const { url, service } = await start(undefined, "c");
   try {
@@ -131,14 +131,14 @@ test("without Redis a replica is ready, says so, and answers from PostgreSQL", a
   }
 }, 60_000);
 
-test("a replica that nobody declared, or one without a database, does not start", async () => {
+test("an undeclared replica, or one without a database, does not start", async () => {
   const running = (env: Record<string, string>) => ({
     settings: readSettings(env),
     logger: silent,
     metrics: createMetrics("replica", "x"),
   });
-  await expect(startReplica(running({ DATABASE_URL: databaseUrl }), "nobody")).rejects.toThrow(
-    "no entity has a replica nobody",
+  await expect(startReplica(running({ DATABASE_URL: databaseUrl }), "undeclared")).rejects.toThrow(
+    "no entity has a replica undeclared",
   );
   await expect(startReplica(running({}), "catalog")).rejects.toThrow("DATABASE_URL is not set");
 });

@@ -1,4 +1,7 @@
-/** Wires one replica: its PostgreSQL, its cache, the log, its HTTP reads. Any number of processes may run the same replica. */
+/**
+ * Wires one replica: its PostgreSQL, its cache, the log, its HTTP reads. Any number of processes may run the same
+ * replica.
+ */
 import type { Hono } from "hono";
 import { connectLog } from "../kafka/connect-log.ts";
 import { brokerOptions } from "../kafka/security.ts";
@@ -10,45 +13,43 @@ import { migrate } from "../platform/postgres/migrate.ts";
 import type { ServiceDeps } from "../platform/run.ts";
 import type { Check, Service } from "../platform/service.ts";
 import { healthChecks } from "./health.ts";
-import { Lag } from "./lag.ts";
 import { migrationsOf } from "./migrations/index.ts";
 import { replicaOpenApi } from "./reads/openapi.ts";
 import { addReads } from "./reads/routes.ts";
-import { isReplicated, keptBy, Replica } from "./replica.ts";
-import { Flow } from "./replica-consumer.ts";
+import { type EntityReplica, Replica } from "./replica.ts";
+import { ReplicaConsumer } from "./replica-consumer.ts";
+import { isPublic, replicatedEntities } from "./replicated-entities.ts";
 
-/** @throws {Error} when DATABASE_URL is missing, or the database or brokers cannot be reached at the start. */
-export async function startReplica(running: ServiceDeps, name: string): Promise<Service> {
-  const { settings, logger, metrics } = running;
+/** Starts a replica. @throws {Error} when DATABASE_URL is not set, or the database or the brokers are unavailable. */
+export async function startReplica(deps: ServiceDeps, name: string): Promise<Service> {
+  const { settings, logger, metrics } = deps;
   const databaseUrl = settings.DATABASE_URL;
-  if (!databaseUrl) throw new Error(`DATABASE_URL is not set: replica ${name} needs a PostgreSQL of its own`);
-  let flow: Flow | undefined;
-  const lag = new Lag(() => flow?.follower?.fetchAgeMs());
-  const replica = replicaOf(running, name, databaseUrl);
-  replica.show(metrics);
-  const health = healthChecks({
-    follower: () => flow?.follower,
-    tableProblem: () => flow?.tableProblem(),
-    epoch: replica.epoch,
-    redis: replica.redis,
-  });
+  if (!databaseUrl)
+    throw new Error(
+      `DATABASE_URL is not set; set it to the PostgreSQL database of replica ${name}, which no other uses`,
+    );
+  const replica = createReplica(deps, name, databaseUrl);
+  replica.watchUsage(metrics);
   const pause = new PauseControl({ logger, metrics });
-  const positions = { name: "positions", problem: () => flow?.positionsProblem() };
-  const checks = [...health.checks, positions, pause.check];
-  const http = serveHttp(replicaApp(running, name, replica, lag, checks), settings);
+  const consumer = new ReplicaConsumer({ ...deps, name, databaseUrl, replica, pause });
+  const health = healthChecks({ consumer, epoch: replica.epoch, redis: replica.redis });
+  const app = replicaApp(deps, name, {
+    entities: replica.entities,
+    lagMs: () => consumer.lagMs(),
+    checks: [...health.checks, pause.check],
+  });
+  const http = serveHttp(app, settings);
 
   await migrate(databaseUrl, migrationsOf(name), logger);
-  await replica.start(health.databaseAnswered);
+  await replica.start(health.onHeartbeat);
   const log = await connectLog({ ...brokerOptions(settings), clientId: `lockstep-replica-${name}`, logger });
-  const started = new Flow({ ...running, name, databaseUrl, replica, log, lag, pause });
-  flow = started;
-  const { ended } = await started.start();
+  const { ended } = await consumer.start(log);
   http.listenShared();
 
   return {
     ended,
     async stop() {
-      await started.close();
+      await consumer.close();
       await log.close();
       await http.stop();
       await replica.close();
@@ -56,13 +57,13 @@ export async function startReplica(running: ServiceDeps, name: string): Promise<
   };
 }
 
-const replicaOf = ({ settings, logger, metrics }: ServiceDeps, name: string, databaseUrl: string): Replica =>
+const createReplica = ({ settings, logger, metrics }: ServiceDeps, name: string, databaseUrl: string): Replica =>
   new Replica(
     {
       name,
       databaseUrl,
       redisUrl: settings.REDIS_URL,
-      kept: keptBy(name),
+      entities: replicatedEntities(name),
       connections: settings.LOCKSTEP_DATABASE_POOL,
       statementTimeoutMs: settings.LOCKSTEP_STATEMENT_TIMEOUT_MS,
     },
@@ -70,22 +71,21 @@ const replicaOf = ({ settings, logger, metrics }: ServiceDeps, name: string, dat
     ({ epoch }) => metrics.cacheEpoch.set({ replica: name }, epoch),
   );
 
-/** All that a replica answers. */
+/** The replica's HTTP routes: health, metrics, its OpenAPI document, and the reads of its public entities. */
 export function replicaApp(
   { settings, logger, metrics }: ServiceDeps,
   name: string,
-  replica: Pick<Replica, "entities">,
-  lag: Lag,
-  checks: readonly Check[],
+  parts: {
+    readonly entities: readonly EntityReplica[];
+    /** Milliseconds that this process is behind the log; undefined while that is unknown. */
+    readonly lagMs: () => number | undefined;
+    readonly checks: readonly Check[];
+  },
 ): Hono {
-  const app = serviceApp({ checks, metrics, logger });
-  const reading = {
-    metrics,
-    lagMs: () => lag.ms(Date.now()),
-    waitMs: settings.LOCKSTEP_READ_WAIT_MS,
-    maxWaitMs: settings.LOCKSTEP_MAX_WAIT_MS,
-  };
-  for (const kept of replica.entities.filter(isReplicated)) addReads(app, { ...reading, ...kept }, kept.entity, name);
+  const app = serviceApp({ checks: parts.checks, metrics, logger });
+  const waits = { waitMs: settings.LOCKSTEP_READ_WAIT_MS, maxWaitMs: settings.LOCKSTEP_MAX_WAIT_MS };
+  for (const { entity, lookup, rows, freshness } of parts.entities.filter(isPublic))
+    addReads(app, { lookup, rows, freshness, metrics, lagMs: parts.lagMs, ...waits }, entity, name);
   serveDescription(app, "/openapi.json", () => replicaOpenApi(name));
   return app;
 }

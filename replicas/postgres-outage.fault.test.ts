@@ -1,4 +1,4 @@
-/** The replica's PostgreSQL stops, or dies, while it is written and read. */
+/** The replica's PostgreSQL is stopped or killed while it is written and read. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Hono } from "hono";
 import { createMetrics } from "../observability/metrics.ts";
@@ -21,7 +21,7 @@ let replica: CacheProcess;
 let app: Hono;
 
 const launch = async () => {
-  server = await startPostgres({ name: "away-test", dir: folder, port, database: "lockstep" });
+  server = await startPostgres({ name: "outage-test", dir: folder, port, database: "lockstep" });
   endWithUs(server.pid, "QUIT", folder);
 };
 
@@ -30,7 +30,7 @@ beforeAll(async () => {
   port = await freePort();
   await launch();
   await migrate(server.url, migrationsOf("catalog"), silent);
-  replica = await startCacheProcess(server.url, await redisUrl(), `away-${newId()}`);
+  replica = await startCacheProcess(server.url, await redisUrl(), `outage-${newId()}`);
   const metrics = createMetrics("test", "1");
   app = serviceApp({ checks: [], metrics, logger: silent });
   addReads(app, { ...replica, waitMs: 100, maxWaitMs: 100, metrics, lagMs: () => 0 }, entity, "catalog");
@@ -49,21 +49,21 @@ const read = async (id: string) => {
   return { answer, ms: performance.now() - start };
 };
 
-/** What a client sees while the database says nothing, or no. */
-async function isUnavailable(id: string): Promise<void> {
+/** A client gets 503 within the limit while the database does not respond. */
+async function expectUnavailable(id: string): Promise<void> {
   const { answer, ms } = await eventually(
     async () => {
-      const seen = await read(id);
-      return seen.answer.status !== 200 && seen;
+      const response = await read(id);
+      return response.answer.status !== 200 && response;
     },
-    { timeoutMs: 10_000, what: "reads to be refused" },
+    { timeoutMs: 10_000, what: "reads to fail" },
   );
   expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "1"]);
   expect(await answer.json()).toMatchObject({ code: "UNAVAILABLE" });
-  expect(ms).toBeLessThan(3_500); // two seconds, and room for a slow machine
+  expect(ms).toBeLessThan(3_500); // two seconds, and some more for a slow machine
 }
 
-test("P14: while PostgreSQL is stopped, reads are refused within the bound; afterwards all goes on", async () => {
+test("P14: while PostgreSQL is stopped, reads fail within their limit; afterwards the replica continues", async () => {
   const id = newId();
   await replica.take([upsert(id, 1)]);
   process.kill(server.pid, "SIGSTOP");
@@ -71,7 +71,7 @@ test("P14: while PostgreSQL is stopped, reads are refused within the bound; afte
   for (const pid of stopped) process.kill(pid, "SIGSTOP");
   const applying = replica.take([upsert(id, 2)]);
   try {
-    await isUnavailable(id);
+    await expectUnavailable(id);
   } finally {
     for (const pid of [...stopped, server.pid]) process.kill(pid, "SIGCONT");
   }
@@ -83,12 +83,12 @@ test("P14: while PostgreSQL is stopped, reads are refused within the bound; afte
   await cacheIsOn();
 }, 60_000);
 
-test("P1: a batch that PostgreSQL died under is applied when it is back", async () => {
+test("P1: a batch in progress when PostgreSQL dies is applied after its restart", async () => {
   const id = newId();
   await replica.take([upsert(id, 1)]);
   await server.stop("SIGKILL");
   const applying = replica.take([upsert(id, 2)]);
-  await isUnavailable(newId());
+  await expectUnavailable(newId());
   await launch();
   await applying;
   expect((await read(id)).answer.headers.get("etag")).toBe('"2"');

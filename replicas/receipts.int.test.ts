@@ -24,37 +24,40 @@ const receipt = (replica: string, version: number): Receipt => ({
   changes: [["0190a2b0-0000-7000-8000-000000000000", version, 10]],
 });
 
-test("receipts reach the log in order, many at a time in few writes, and what waits at the end is written too", async () => {
+test("receipts reach the log in order, and queued ones are written at close", async () => {
   const replica = newId();
-  const heard: number[] = [];
+  const versions: number[] = [];
   const watcher = await log.watch({
     topic: receiptsTopic.name,
     from: "end",
     onRecords(records) {
       for (const { value } of records) {
-        const said = decodeReceipt(value);
-        if (said?.replica === replica) heard.push(said.changes[0]![1]);
+        const decoded = decodeReceipt(value);
+        if (decoded?.replica === replica) versions.push(decoded.changes[0]![1]);
       }
     },
   });
   const receipts = new Receipts({ log, logger: silent, metrics: createMetrics("test", "1") }, `test.${replica}`);
   for (let version = 1; version <= 500; version++) receipts.add(receipt(replica, version));
-  await eventually(() => heard.length === 500, { timeoutMs: 10_000, what: "all receipts" });
+  await eventually(() => versions.length === 500, { timeoutMs: 10_000, what: "all receipts" });
   receipts.add(receipt(replica, 501));
   receipts.add(receipt(replica, 502));
   await receipts.close();
-  await eventually(() => heard.length === 502, { timeoutMs: 10_000, what: "the last receipts" });
-  expect(heard).toEqual(Array.from({ length: 502 }, (_, i) => i + 1));
+  await eventually(() => versions.length === 502, { timeoutMs: 10_000, what: "the last receipts" });
+  expect(versions).toEqual(Array.from({ length: 502 }, (_, i) => i + 1));
   await watcher.close();
 });
 
-test("while the log does not take them only so many wait; the others are dropped and counted, and nobody is held up", async () => {
+test("while the log is unavailable, receipts beyond the limit are dropped and counted, and none waits", async () => {
   const metrics = createMetrics("test", "1");
-  const away = { ...log, openWriter: () => Promise.reject(new Error("away")) };
-  const receipts = new Receipts({ log: away, logger: silent, metrics }, "test.away");
+  const unavailable = { ...log, openWriter: () => Promise.reject(new Error("unavailable")) };
+  const receipts = new Receipts({ log: unavailable, logger: silent, metrics }, "test.unavailable");
   for (let version = 1; version <= 5_000; version++) receipts.add(receipt("catalog", version));
   const dropped = async () => (await metrics.receiptsDropped.get()).values[0]?.value ?? 0;
   expect(await dropped()).toBe(4_000);
   await receipts.close();
-  await eventually(async () => (await dropped()) === 5_000, { timeoutMs: 5_000, what: "the last to be counted" });
+  await eventually(async () => (await dropped()) === 5_000, {
+    timeoutMs: 5_000,
+    what: "the last receipts to be counted",
+  });
 });

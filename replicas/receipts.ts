@@ -1,87 +1,117 @@
 /**
- * Tells on `lockstep.receipts` what this process has applied. Beside the flow: nothing waits for a receipt to be stored, and
- * one that cannot be stored is dropped and counted, since nobody takes silence for an answer.
+ * Step 5: reports on `lockstep.receipts` what this process has applied. No step waits for a receipt to be stored. A
+ * receipt that cannot be stored is dropped and counted: a missing receipt never means that a write was not applied.
  */
+import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity/declaration.ts";
 import { encodeReceipt, type Receipt } from "../contracts/receipt.ts";
 import { receiptsTopic } from "../contracts/topics.ts";
 import type { Log, LogWriter } from "../kafka/log.ts";
 import { watchBuffer } from "../observability/gauges.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
+import { sleep } from "../platform/async/sleep.ts";
+import { settlesWithin } from "../platform/async/timeout.ts";
+import type { AppliedBatch } from "./apply/applier.ts";
+import type { ReadableTimes } from "./apply/apply-observer.ts";
+import type { ReceivedEvent } from "./decode.ts";
 
-/** Receipts are gathered for so long: at 1,000 writes a second a write to the log for each batch would cost more than its apply. */
-const GATHER_MS = 20;
-/** Most receipts that wait; while the log is away the oldest go first. */
-const MOST_WAITING = 1_000;
-const REOPEN_MS = 1_000;
+/**
+ * Receipts are collected for this long: at 1,000 writes/s a log write for each batch would cost more than its apply.
+ */
+const COLLECT_MS = 20;
+/** Queued receipts. While the log is unavailable the oldest are dropped. */
+const MAX_QUEUED = 1_000;
+/** Pause after a failed write to the log. */
+const REOPEN_DELAY_MS = 1_000;
+/** Time for the last receipts at shutdown. */
 const LAST_FLUSH_MS = 1_000;
 
-const place = { topic: receiptsTopic.name, partition: 0 };
+const partition = { topic: receiptsTopic.name, partition: 0 };
 
-/** The receipts of one process: gathered for {@link GATHER_MS}, at most {@link MOST_WAITING} waiting. */
+/**
+ * The receipt of a batch: each accepted entity with the version that the replica has now, and when the source committed
+ * it.
+ */
+export const receiptOf = (
+  { entity, replica }: { readonly entity: EntityDeclaration; readonly replica: ReplicaDeclaration },
+  { accepted, unchanged }: Pick<AppliedBatch<ReceivedEvent>, "accepted" | "unchanged">,
+  { appliedMs, cachedMs }: ReadableTimes,
+): Receipt => ({
+  replica: replica.name,
+  entity: entity.name,
+  appliedMs,
+  cachedMs: cachedMs ?? null,
+  changes: accepted.map(({ id, version, committedMs }) => [id, unchanged.get(id) ?? version, committedMs]),
+});
+
+/** Sends one process' receipts to the log, those of {@link COLLECT_MS} in one write. */
 export class Receipts {
-  private waiting: string[] = [];
+  private queue: string[] = [];
   private timer: Timer | undefined;
   private flushing: Promise<void> | undefined;
   private flushedAt = 0;
   private writer: LogWriter | undefined;
   private closed = false;
 
-  /** @param writerName unlike any other process', or each would shut the other out. */
+  /** @param writerName unique to the process: two writers of one name fence each other. */
   constructor(
     private readonly deps: { readonly log: Log; readonly logger: Logger; readonly metrics: Metrics },
     private readonly writerName: string,
   ) {
-    watchBuffer(deps.metrics, "receipts", MOST_WAITING, () => this.waiting.length);
+    watchBuffer(deps.metrics, "receipts", MAX_QUEUED, () => this.queue.length);
   }
 
+  /** Queues a receipt. Never throws and never waits. */
   add(receipt: Receipt): void {
-    this.waiting.push(encodeReceipt(receipt));
-    if (this.waiting.length > MOST_WAITING)
-      this.dropped(this.waiting.splice(0, this.waiting.length - MOST_WAITING).length);
-    this.plan();
+    this.queue.push(encodeReceipt(receipt));
+    if (this.queue.length > MAX_QUEUED) this.countDropped(this.queue.splice(0, this.queue.length - MAX_QUEUED).length);
+    this.schedule();
   }
 
-  /** Writes what waits, for a second at most. */
+  /** Writes the queued receipts, for at most one second, and closes the log writer. */
   async close(): Promise<void> {
     this.closed = true;
     clearTimeout(this.timer);
-    await Promise.race([this.flushing?.then(() => this.flush()) ?? this.flush(), Bun.sleep(LAST_FLUSH_MS)]);
+    await settlesWithin(this.flushing?.then(() => this.flush()) ?? this.flush(), LAST_FLUSH_MS);
     await this.writer?.close();
   }
 
-  private plan(): void {
+  private schedule(): void {
     if (this.timer || this.flushing || this.closed) return;
-    // One after a pause is told at once: it is the one that somebody waits for.
-    const inMs = Math.max(0, this.flushedAt + GATHER_MS - performance.now());
+    // The first receipt after a pause is sent at once: a client may be waiting for it.
+    const delayMs = Math.max(0, this.flushedAt + COLLECT_MS - performance.now());
     this.timer = setTimeout(() => {
       this.timer = undefined;
       this.flushing = this.flush().finally(() => {
         this.flushing = undefined;
-        if (this.waiting.length > 0) this.plan();
+        if (this.queue.length > 0) this.schedule();
       });
-    }, inMs);
+    }, delayMs);
   }
 
+  /** Never rejects. */
   private async flush(): Promise<void> {
     this.flushedAt = performance.now();
-    const taken = this.waiting;
-    this.waiting = [];
-    if (taken.length === 0) return;
+    const receipts = this.queue;
+    this.queue = [];
+    if (receipts.length === 0) return;
     try {
-      if (!this.writer?.isOpen) this.writer = await this.deps.log.openWriter(this.writerName, [place]);
+      if (!this.writer?.isOpen) this.writer = await this.deps.log.openWriter(this.writerName, [partition]);
       await this.writer.write(
-        place,
-        taken.map((value) => ({ key: null, value, headers: {} })),
+        partition,
+        receipts.map((value) => ({ key: null, value, headers: {} })),
       );
     } catch (error) {
-      this.dropped(taken.length);
-      this.deps.logger.debug({ err: error }, "receipts were dropped");
-      if (!this.closed) await Bun.sleep(REOPEN_MS);
+      this.countDropped(receipts.length);
+      this.deps.logger.debug(
+        { err: error, receipts: receipts.length },
+        "receipts could not be written and were dropped",
+      );
+      if (!this.closed) await sleep(REOPEN_DELAY_MS);
     }
   }
 
-  private dropped(count: number): void {
-    this.deps.metrics.receiptsDropped.inc(count);
+  private countDropped(receipts: number): void {
+    this.deps.metrics.receiptsDropped.inc(receipts);
   }
 }

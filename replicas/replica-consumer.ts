@@ -1,4 +1,7 @@
-/** The way from the log into one replica: its topics are followed, from where its database is, into the appliers; what is refused becomes a dead letter. */
+/**
+ * Consumes a replica's topics: makes sure that its database is where its consumer group is (catch-up), then passes each
+ * batch to the consumer of its entity.
+ */
 import { replicaKey } from "../contracts/control.ts";
 import { allEntities } from "../contracts/entities/index.ts";
 import { receiptsTopic, replicaGroup, replicaTopic } from "../contracts/topics.ts";
@@ -10,135 +13,158 @@ import type { ServiceDeps } from "../platform/run.ts";
 import { replicationOptionsOf } from "../platform/settings/settings.ts";
 import { CatchUp } from "./catch-up/catch-up.ts";
 import { Positions } from "./catch-up/positions.ts";
-import { dropOld, rebuild } from "./catch-up/rebuild/index.ts";
-import { EntityConsumer, type EntityConsumerDeps } from "./consume.ts";
+import { dropOldTables, rebuild } from "./catch-up/rebuild/index.ts";
+import { EntityConsumer } from "./consume.ts";
 import { DeadLetterWriter } from "./dead-letters.ts";
-import type { Lag } from "./lag.ts";
+import { Lag } from "./lag.ts";
 import { Receipts } from "./receipts.ts";
-import { isReplicated, type Replica } from "./replica.ts";
-import { resolveSupersededDeadLetters } from "./resolve-superseded.ts";
+import type { Replica } from "./replica.ts";
+import { isPublic } from "./replicated-entities.ts";
+import { type DeadLetterResolver, resolveSupersededDeadLetters } from "./resolve-superseded.ts";
 
 /**
- * What is fetched at a time bounds the memory, and should be 4,000 events of four partitions: in larger batches more changes are of the
- * same entities. With 128 KiB the databases and Redis took a quarter more CPU in a bulk.
+ * Bytes per fetch and partition. It bounds the memory, and allows 4,000 events from four partitions: larger batches
+ * have more events of the same entities. With 128 KiB PostgreSQL and Redis used 25 % more CPU in a bulk load.
  */
 const FETCH_BYTES = 786_432;
-/** In a flood of changes so much later, and in batches so much larger: a sixth less to apply where entities change twice. */
+/**
+ * Delay of fetches in a bulk load, in milliseconds: larger batches save a sixth of the work where entities change
+ * twice.
+ */
 const LINGER_MS = 200;
 
-export interface FlowParts extends ServiceDeps {
+/** Collaborators of {@link ReplicaConsumer}. */
+export interface ReplicaConsumerDeps extends ServiceDeps {
+  /** The replica's name. */
   readonly name: string;
   readonly databaseUrl: string;
   readonly replica: Replica;
-  readonly log: Log;
-  readonly lag: Lag;
   readonly pause: PauseControl;
 }
 
-/** Made before {@link start}, so that whoever asks how it is gets an answer while the start takes its time. */
-export class Flow {
-  private readonly receipts: Receipts;
-  private readonly lags: ConsumerLags;
-  private readonly letters: DeadLetterWriter;
-  private readonly followers: ReadonlyMap<string, EntityConsumer>;
-  private readonly catchUp: CatchUp;
-  private readonly ending = new AbortController();
-  private readonly group: string;
-  private healing: { close(): Promise<void> } | undefined;
-  /** Undefined before the start. */
-  follower: Consumer | undefined;
+/** What needs the log, and therefore exists from {@link ReplicaConsumer.start} on. */
+interface Started {
+  readonly receipts: Receipts;
+  readonly deadLetters: DeadLetterWriter;
+  readonly lags: ConsumerLags;
+  /** By topic. */
+  readonly consumers: ReadonlyMap<string, EntityConsumer>;
+  readonly catchUp: CatchUp;
+}
 
-  constructor(private readonly deps: FlowParts) {
-    const { name, databaseUrl, replica, log, lag, settings, logger, metrics } = deps;
-    this.group = replicaGroup(name);
-    // A name that no other process of the replica has at the same time.
-    const process = `lockstep.replica.${name}.${settings.LOCKSTEP_INSTANCE ?? crypto.randomUUID()}`;
-    this.receipts = new Receipts({ log, logger, metrics }, `${process}.receipts`);
-    this.letters = new DeadLetterWriter(log, allEntities, `${process}.dead-letters`);
-    this.lags = new ConsumerLags(metrics.consumerLag, this.group);
-    const { receipts, lags, letters } = this;
-    const followers = replica.entities.map((kept) => {
-      const told = isReplicated(kept) ? { receipts, lags } : noMetrics;
-      return new EntityConsumer(
-        { applier: kept.applier, lag, ...told, letters, logger, metrics },
-        kept.entity,
-        kept.replica,
-      );
-    });
-    this.followers = new Map(followers.map((follower) => [follower.topic, follower]));
-    this.catchUp = new CatchUp({
-      positions: new Positions({ database: replica.database, log, group: this.group, topics: this.topics }),
-      log,
-      process: async (batch: Batch) => this.followers.get(batch.topic)?.process(batch),
-      rebuild: async () => {
-        await dropOld(databaseUrl);
-        await rebuild(name, { databaseUrl, log, signal: this.ending.signal, onProgress: () => {} });
-      },
-      lagMs: () => lag.ms(Date.now()),
-      logger,
-      metrics,
-    });
+/**
+ * The consumer of one replica process. It is created before its start, so that health checks report during the start
+ * too.
+ */
+export class ReplicaConsumer {
+  private readonly lag = new Lag();
+  private readonly group: string;
+  private readonly closing = new AbortController();
+  private started: Started | undefined;
+  private consumer: Consumer | undefined;
+  private resolver: DeadLetterResolver | undefined;
+
+  constructor(private readonly deps: ReplicaConsumerDeps) {
+    this.group = replicaGroup(deps.name);
   }
 
-  /** Why a table takes nothing; undefined while all do. */
-  readonly tableProblem = (): string | undefined =>
-    [...this.followers.values()].find(({ tableProblem }) => tableProblem)?.tableProblem;
+  /** Milliseconds since a broker last responded; undefined before the start. */
+  fetchAgeMs(): number | undefined {
+    return this.consumer?.fetchAgeMs();
+  }
 
-  /** Why the database is not to be trusted yet; undefined when it is. */
-  readonly positionsProblem = (): string | undefined => this.catchUp.check.problem();
+  /** Milliseconds that this process is behind the log; undefined before a broker responded. */
+  lagMs(): number | undefined {
+    return this.lag.ms(Date.now(), this.fetchAgeMs());
+  }
+
+  /** Why a table accepts no row, for people; undefined while all do. */
+  tableProblem(): string | undefined {
+    return this.started?.consumers.values().find(({ tableProblem }) => tableProblem)?.tableProblem;
+  }
+
+  /** Why the database may still show deleted entities, for people; undefined while it does not. */
+  positionsProblem(): string | undefined {
+    return this.started?.catchUp.problem();
+  }
 
   /**
-   * Makes the topics that are missing, rebuilds the replica when the log cannot bring it up to date, and begins to follow.
+   * Creates missing topics, rebuilds the replica if the log cannot bring it up to date, and starts to consume.
    *
-   * @returns a promise that rejects when it cannot go on.
-   * @throws what the database or the log says.
+   * @returns `ended`, which rejects when the process cannot continue.
+   * @throws the database's or the log's error.
    */
-  async start(): Promise<{ readonly ended: Promise<void> }> {
-    const { log, pause, name, settings } = this.deps;
-    const copies = replicationOptionsOf(settings);
+  async start(log: Log): Promise<{ readonly ended: Promise<void> }> {
+    const { pause, name, settings } = this.deps;
+    const replication = replicationOptionsOf(settings);
+    const started = this.create(log);
+    this.started = started;
     await ensureEntityTopics(log, settings);
-    await log.ensureTopics([receiptsTopic], { ...copies, partitions: 1 });
-    const control = await pause.watch(log, replicaKey(name), copies);
-    await this.catchUp.begin();
-    const follower = await this.follow();
-    this.follower = follower;
-    this.healing = this.heal(follower);
-    pause.attach(follower);
-    const ended = Promise.race([follower.ended, control.ended, this.catchUp.failed]);
-    ended.catch(() => {}); // it may be over before anybody looks
+    await log.ensureTopics([receiptsTopic], { ...replication, partitions: 1 });
+    const control = await pause.watch(log, replicaKey(name), replication);
+    await started.catchUp.begin();
+    const consumer = await this.consume(log, started);
+    this.consumer = consumer;
+    this.resolver = this.resolveDeadLetters(log, started, consumer);
+    pause.attach(consumer);
+    const ended = Promise.race([consumer.ended, control.ended, started.catchUp.failed]);
+    ended.catch(() => {}); // It may reject before the caller observes it.
     return { ended };
   }
 
+  /** Ends a rebuild in progress, saves positions, and writes the queued receipts. */
   async close(): Promise<void> {
-    this.ending.abort();
-    await this.catchUp.close();
-    await this.follower?.close();
-    await this.healing?.close();
-    await this.letters.close();
-    await this.receipts.close();
+    this.closing.abort();
+    await this.started?.catchUp.close();
+    await this.consumer?.close();
+    await this.resolver?.close();
+    await this.started?.deadLetters.close();
+    await this.started?.receipts.close();
   }
 
-  private get topics(): string[] {
-    return [...this.followers.keys()];
+  private create(log: Log): Started {
+    const { name, databaseUrl, replica, settings, logger, metrics } = this.deps;
+    const { group, lag, closing } = this;
+    // Unique among the running processes of the replica.
+    const process = `lockstep.replica.${name}.${settings.LOCKSTEP_INSTANCE ?? crypto.randomUUID()}`;
+    const receipts = new Receipts({ log, logger, metrics }, `${process}.receipts`);
+    const deadLetters = new DeadLetterWriter(log, allEntities, `${process}.dead-letters`);
+    const lags = new ConsumerLags(metrics.consumerLag, group);
+    const shared = { deadLetters, receipts, lag, lags, logger, metrics };
+    const all = replica.entities.map((one) => new EntityConsumer({ ...one, ...shared }, one.entity, one.replica));
+    const consumers = new Map(all.map((one) => [one.topic, one]));
+    const catchUp = new CatchUp({
+      positions: new Positions({ database: replica.database, log, group, topics: [...consumers.keys()] }),
+      log,
+      process: async (batch: Batch) => consumers.get(batch.topic)?.process(batch),
+      rebuild: async () => {
+        await dropOldTables(databaseUrl);
+        await rebuild(name, { databaseUrl, log, signal: closing.signal, onProgress: () => {} });
+      },
+      lagMs: () => this.lagMs(),
+      logger,
+      metrics,
+    });
+    return { receipts, deadLetters, lags, consumers, catchUp };
   }
 
-  private follow(): Promise<Consumer> {
-    const { log, lag, pause, settings, logger, metrics } = this.deps;
-    const { group, catchUp } = this;
+  private consume(log: Log, { consumers, catchUp, lags }: Started): Promise<Consumer> {
+    const { pause, settings, logger, metrics } = this.deps;
+    const { group, lag } = this;
     return log.consume({
       group,
-      topics: this.topics,
-      onBatch: (batch) => catchUp.take(batch),
+      topics: [...consumers.keys()],
+      onBatch: (batch) => catchUp.process(batch),
       onAssigned: (partitions) => catchUp.assigned(partitions),
       onRevoked: (partitions) => {
         lag.revoked(partitions);
-        for (const at of partitions) this.lags.remove(at);
+        for (const at of partitions) lags.remove(at);
         catchUp.revoked(partitions);
       },
       onGap: (at, from, to) => {
         metrics.inputGaps.inc({ group });
-        logger.error({ ...at, from, to }, "the log no longer holds these changes");
-        catchUp.gap(at);
+        logger.error({ ...at, from, to }, "the log deleted records before this replica read them");
+        catchUp.onGap(at);
       },
       maxBytesPerPartition: FETCH_BYTES,
       lingerMs: LINGER_MS,
@@ -148,20 +174,18 @@ export class Flow {
     });
   }
 
-  private heal(follower: Consumer): { close(): Promise<void> } {
-    const { log, logger, name, replica } = this.deps;
-    const owned = (at: string) => follower.assigned().some((assigned) => partitionKey(assigned) === at);
+  private resolveDeadLetters(log: Log, { deadLetters }: Started, consumer: Consumer): DeadLetterResolver {
+    const { logger, name, replica } = this.deps;
+    const isAssigned = (topicPartition: string) =>
+      consumer.assigned().some((at) => partitionKey(at) === topicPartition);
     return resolveSupersededDeadLetters(
-      { log, logger, letters: this.letters },
+      { log, logger, deadLetters },
       name,
-      replica.entities.filter(isReplicated).map(({ entity, rows }) => ({
+      replica.entities.filter(isPublic).map(({ entity, rows }) => ({
         entity,
-        behind: (wanted) => rows.behind(wanted),
-        has: (partition) => owned(partitionKey({ topic: replicaTopic(entity, name).name, partition })),
+        behind: (versions) => rows.behind(versions),
+        isOwned: (partition) => isAssigned(partitionKey({ topic: replicaTopic(entity, name).name, partition })),
       })),
     );
   }
 }
-
-/** Nobody waits for the canary, and nobody shall see it. */
-const noMetrics: Pick<EntityConsumerDeps, "receipts" | "lags"> = { receipts: { add() {} }, lags: { set() {} } };

@@ -1,75 +1,85 @@
-/** A replica without its log and its HTTP port: database and cache, and for each entity the way in (applier) and the way out (lookup). */
-import { allEntities } from "../contracts/entities/index.ts";
-import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity/declaration.ts";
+/** One replica's database, cache and entities, without the log and HTTP, so that tests can use these on their own. */
 import { watchBuffer, watchPool } from "../observability/gauges.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { Database } from "../platform/postgres/database.ts";
 import { Applier } from "./apply/applier.ts";
-import { applyChanges, applyEach, type CacheGuard, type Change, prepareTable, takesRows } from "./apply/apply.ts";
+import {
+  applyChanges,
+  applyEach,
+  type CacheGuard,
+  type Change,
+  prepareTable,
+  tableAcceptsRows,
+} from "./apply/apply.ts";
 import { RejectionTracker } from "./apply/rejection-tracker.ts";
 import { Cache } from "./cache/cache.ts";
 import { CacheController } from "./cache/cache-controller.ts";
+import { CacheWriter } from "./cache/cache-writer.ts";
 import { CacheEpoch, type Epoch } from "./cache/epoch.ts";
 import { connectDatabases, connectRedisLinks, type Databases, type RedisLinks } from "./connections.ts";
 import { Freshness, MAX_WAITING } from "./reads/freshness.ts";
 import { Lookup } from "./reads/lookup.ts";
 import { Rows } from "./reads/rows.ts";
+import { isPublic, type ReplicatedEntity } from "./replicated-entities.ts";
 
-/** One entity as this replica keeps it. */
-export interface ReplicatedEntity {
-  readonly entity: EntityDeclaration;
-  readonly replica: ReplicaDeclaration;
-}
-
-export interface KeptEntity extends ReplicatedEntity {
+/**
+ * One entity of the replica: the write path (`applier`, `cacheWriter`) and the read path (`lookup`, `rows`,
+ * `freshness`).
+ */
+export interface EntityReplica extends ReplicatedEntity {
+  readonly applier: Applier;
+  readonly cacheWriter: CacheWriter;
   readonly cache: Cache;
   readonly rows: Rows;
   readonly lookup: Lookup;
   readonly freshness: Freshness;
-  readonly applier: Applier;
 }
 
+/** Settings of {@link Replica}. */
 export interface ReplicaSettings {
-  /** Also in the names of the cache's keys: processes that share database and name share the cache. */
+  /** Part of the cache's keys: processes with the same database and name share the cache. */
   readonly name: string;
   readonly databaseUrl: string;
-  /** Undefined: there is no cache. */
+  /** Undefined: no cache. */
   readonly redisUrl: string | undefined;
-  readonly kept: readonly ReplicatedEntity[];
-  /** Most connections to PostgreSQL. */
+  readonly entities: readonly ReplicatedEntity[];
+  /** Connections for reads, appliers and the epoch together; see {@link connectDatabases} for the least it opens. */
   readonly connections: number;
   readonly statementTimeoutMs: number;
 }
 
+/** Database, cache and entities of one replica in one process. */
 export class Replica {
   readonly epoch: CacheEpoch;
-  /** For small questions beside the work. */
-  get database(): Database {
-    return this.databases.reads;
-  }
-  readonly entities: readonly KeptEntity[];
+  readonly entities: readonly EntityReplica[];
+  /** Undefined: no cache is configured. */
   readonly redis: RedisLinks | undefined;
   private readonly databases: Databases;
-  private readonly keeper: CacheController;
+  private readonly cacheController: CacheController;
 
-  /** Connects to nothing yet that must be there. */
+  /** Opens no connection that has to succeed. */
   constructor(
     settings: ReplicaSettings,
     private readonly logger: Logger,
     onEpoch?: (epoch: Epoch) => void,
   ) {
-    const { name, databaseUrl, redisUrl, kept } = settings;
-    this.databases = connectDatabases(databaseUrl, { ...settings, appliers: kept.filter(isReplicated).length });
+    const { name, databaseUrl, redisUrl, entities } = settings;
+    this.databases = connectDatabases(databaseUrl, { ...settings, appliers: entities.filter(isPublic).length });
     this.redis = redisUrl === undefined ? undefined : connectRedisLinks(redisUrl, name, logger);
     this.epoch = new CacheEpoch(this.databases.epoch, onEpoch);
-    this.entities = kept.map((one) => this.keep(one, name));
+    this.entities = entities.map((one) => this.createEntity(one, name));
     const caches = this.entities.map(({ cache }) => cache);
-    this.keeper = new CacheController({ epoch: this.epoch, redis: this.redis, caches, logger });
+    this.cacheController = new CacheController({ epoch: this.epoch, redis: this.redis, caches, logger });
   }
 
-  /** Tells what the replica has in use of its connections, and who waits for it. */
-  show(metrics: Metrics): void {
+  /** For small queries beside the replica's work. */
+  get database(): Database {
+    return this.databases.reads;
+  }
+
+  /** Reports the use of the connection pools and the number of waiting reads. */
+  watchUsage(metrics: Metrics): void {
     const { applies, epoch, reads } = this.databases;
     for (const [pool, database] of Object.entries({ applies, epoch, reads }))
       watchPool(metrics, pool, () => database.use);
@@ -78,7 +88,31 @@ export class Replica {
     );
   }
 
-  private keep({ entity, replica }: ReplicatedEntity, name: string): KeptEntity {
+  /**
+   * Prepares the tables' apply functions and starts to renew the lease on the cache's epoch. The schema must be up to
+   * date.
+   *
+   * @param onHeartbeat called with each renewal, several times a second; with an error when the database did not
+   * respond.
+   * @throws {Error} when a table does not match its declaration, or the database is unavailable.
+   */
+  async start(onHeartbeat: (error?: unknown) => void = () => {}): Promise<void> {
+    for (const { entity, replica } of this.entities) await prepareTable(this.databases.applies, entity, replica);
+    await this.epoch.refresh();
+    this.epoch.start((error) => {
+      onHeartbeat(error);
+      if (error === undefined) void this.cacheController.reconcile();
+    });
+  }
+
+  /** Closes all connections. */
+  async close(): Promise<void> {
+    this.epoch.stop();
+    this.redis?.close();
+    await this.databases.close();
+  }
+
+  private createEntity({ entity, replica }: ReplicatedEntity, name: string): EntityReplica {
     const { databases, epoch, redis, logger } = this;
     const cache = new Cache(
       { redis, epoch, logger },
@@ -88,58 +122,25 @@ export class Replica {
         schemaVersion: entity.schemaVersion,
         ttlSeconds: replica.cacheTtlSeconds,
       },
-      (lost) => void this.keeper.lost(lost),
+      (lost) => void this.cacheController.onLost(lost),
     );
+    const cacheWriter = new CacheWriter({ cache, epoch, logger }, replica);
     const rows = new Rows(databases.reads, entity, replica);
-    const freshness = new Freshness((wanted) => rows.behind(wanted));
-    const told = (how: typeof applyChanges) => async (changes: readonly Change[], hold: CacheGuard) => {
-      const result = await how(databases.applies, entity.plural, changes, hold);
-      freshness.applied(changes.filter(({ id }) => !result.refused.has(id)));
+    const freshness = new Freshness((versions) => rows.behind(versions));
+    const notifying = (apply: typeof applyChanges) => async (changes: readonly Change[], guard: CacheGuard) => {
+      const result = await apply(databases.applies, entity.plural, changes, guard);
+      freshness.onApplied(changes.filter(({ id }) => !result.rejected.has(id)));
       return result;
     };
-    const refusals = new RejectionTracker(entity.plural, () => takesRows(databases.applies, entity, replica));
-    const deps = { apply: told(applyChanges), applyEach: told(applyEach), refusals, cache, epoch, logger };
-    const applier = new Applier(deps, replica);
-    return {
-      entity,
-      replica,
-      cache,
-      rows,
-      lookup: new Lookup(cache, rows),
-      freshness,
-      applier,
-    };
-  }
-
-  /**
-   * Makes the tables' apply functions and begins to watch the cache's epoch. The schema must be up to date.
-   *
-   * @param answered is told several times a second how the database answers: without an error, it does.
-   * @throws {Error} when a table does not fit its declaration, or the database cannot be reached.
-   */
-  async start(answered: (error?: unknown) => void = () => {}): Promise<void> {
-    for (const { entity, replica } of this.entities) await prepareTable(this.databases.applies, entity, replica);
-    await this.epoch.refresh();
-    this.epoch.start((error) => {
-      answered(error);
-      if (error === undefined) void this.keeper.reconcile();
+    const applier = new Applier({
+      applyChanges: notifying(applyChanges),
+      applyEach: notifying(applyEach),
+      rejections: new RejectionTracker(entity.plural, () => tableAcceptsRows(databases.applies, entity, replica)),
+      cacheWriter,
+      epoch,
+      logger,
     });
+    const lookup = new Lookup(cache, rows);
+    return { entity, replica, applier, cacheWriter, cache, rows, lookup, freshness };
   }
-
-  async close(): Promise<void> {
-    this.epoch.stop();
-    this.redis?.close();
-    await this.databases.close();
-  }
-}
-
-export const isReplicated = ({ entity }: Pick<ReplicatedEntity, "entity">): boolean => !entity.internal;
-
-/** The canary among them. @throws {Error} when no entity has the replica. */
-export function keptBy(name: string): ReplicatedEntity[] {
-  const kept = allEntities.flatMap((entity) =>
-    entity.replicas.filter((replica) => replica.name === name).map((replica) => ({ entity, replica })),
-  );
-  if (kept.length === 0) throw new Error(`no entity has a replica ${name}`);
-  return kept;
 }

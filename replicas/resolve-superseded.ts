@@ -1,4 +1,7 @@
-/** Marks dead letters of this replica whose entity has that version or a newer one by now: nobody needs to look at them any more. */
+/**
+ * Marks this replica's open dead letters as superseded once the replica has their entity's version or a newer one:
+ * nobody has to act on them any more.
+ */
 import { encodeMark } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import type { EntityId, Version } from "../contracts/entity/document.ts";
@@ -9,45 +12,54 @@ import type { OpenDeadLetter, OpenDeadLetters } from "../pipeline/open-dead-lett
 import { DeadLetterWatch } from "../pipeline/watch-dead-letters.ts";
 import type { DeadLetterWriter } from "./dead-letters.ts";
 
-const EVERY_MS = 5_000;
-/** Letters that are looked up at a time. */
-const MOST_LOOKED_UP = 1_000;
+/** Time between two rounds. */
+const INTERVAL_MS = 5_000;
+/** Dead letters per round and entity. */
+const MAX_PER_ROUND = 1_000;
 
-interface Wanted {
+interface EntityVersion {
   readonly id: EntityId;
   readonly version: Version;
 }
 
-/** One entity's letters, and how far this replica is. */
+/** One entity whose dead letters are resolved. */
 export interface ResolveSupersededDeps {
   readonly entity: EntityDeclaration;
-  /** Those versions that this replica does not have yet. */
-  readonly behind: (wanted: readonly Wanted[]) => Promise<readonly Wanted[]>;
-  /** Whether this process has a partition: of several processes one marks. */
-  readonly has: (partition: number) => boolean;
+  /** Resolves with those versions that this replica does not have yet. */
+  readonly behind: (versions: readonly EntityVersion[]) => Promise<readonly EntityVersion[]>;
+  /** True for a partition that this process consumes: of several processes, one writes the mark. */
+  readonly isOwned: (partition: number) => boolean;
 }
 
-/** Marks for as long as it is not closed. Beside the flow: what fails now is done later. */
+/** A running resolver. */
+export interface DeadLetterResolver {
+  close(): Promise<void>;
+}
+
+/**
+ * Resolves every {@link INTERVAL_MS} until it is closed. Runs beside the consumer; a round that fails is repeated in
+ * the next one.
+ */
 export function resolveSupersededDeadLetters(
-  deps: { readonly log: Log; readonly logger: Logger; readonly letters: Pick<DeadLetterWriter, "send"> },
+  deps: { readonly log: Log; readonly logger: Logger; readonly deadLetters: Pick<DeadLetterWriter, "write"> },
   replica: string,
   entities: readonly ResolveSupersededDeps[],
-): { close(): Promise<void> } {
+): DeadLetterResolver {
   const topics = entities.map(({ entity }) => deadLetterTopic(entity).name);
-  const watch = new DeadLetterWatch(deps, topics, (letter) => letter.replica === replica);
+  const watch = new DeadLetterWatch(deps, topics, (deadLetter) => deadLetter.replica === replica);
   let busy = false;
   const timer = setInterval(async () => {
     const open = watch.deadLetters;
     if (busy || !open) return;
     busy = true;
     try {
-      for (const healing of entities) await resolveSuperseded(deps.letters, open, healing);
+      for (const entity of entities) await resolveSuperseded(deps.deadLetters, open, entity);
     } catch (error) {
-      deps.logger.debug({ err: error }, "healed dead letters are not marked yet");
+      deps.logger.debug({ err: error }, "superseded dead letters could not be marked; retrying in 5 s");
     } finally {
       busy = false;
     }
-  }, EVERY_MS);
+  }, INTERVAL_MS);
   return {
     close() {
       clearInterval(timer);
@@ -56,30 +68,35 @@ export function resolveSupersededDeadLetters(
   };
 }
 
-/** @throws what the database says, and when the log does not take the marks. */
+/** Runs one round for one entity. @throws the database's error, and the log's when it does not store the marks. */
 export async function resolveSuperseded(
-  letters: Pick<DeadLetterWriter, "send">,
+  deadLetters: Pick<DeadLetterWriter, "write">,
   open: OpenDeadLetters,
-  { entity, behind, has }: ResolveSupersededDeps,
+  { entity, behind, isOwned }: ResolveSupersededDeps,
 ): Promise<void> {
   const { name: topic } = deadLetterTopic(entity);
-  const asked = open
-    .nextMatching(MOST_LOOKED_UP, ({ at, id, version }) => at.topic === topic && !!id && !!version && has(at.partition))
-    .map((letter) => ({ letter, wanted: healedBy(letter) }));
-  if (asked.length === 0) return;
-  const missing = new Set((await behind(asked.map(({ wanted }) => wanted))).map(named));
-  const healed = asked.filter(({ wanted }) => !missing.has(named(wanted))).map(({ letter }) => letter);
-  for (const [partition, of] of Map.groupBy(healed, ({ at }) => at.partition)) {
-    const marks = of.map(({ origin }) => encodeMark({ origin, resolution: "superseded", atMs: Date.now() }));
-    await letters.send(entity, partition, marks);
-    for (const { name } of of) open.close(name);
+  const candidates = open
+    .nextMatching(
+      MAX_PER_ROUND,
+      ({ at, id, version }) => at.topic === topic && !!id && !!version && isOwned(at.partition),
+    )
+    .map((deadLetter) => ({ deadLetter, required: requiredVersion(deadLetter) }));
+  if (candidates.length === 0) return;
+  const missing = new Set((await behind(candidates.map(({ required }) => required))).map(keyOf));
+  const superseded = candidates
+    .filter(({ required }) => !missing.has(keyOf(required)))
+    .map(({ deadLetter }) => deadLetter);
+  for (const [partition, group] of Map.groupBy(superseded, ({ at }) => at.partition)) {
+    const marks = group.map(({ origin }) => encodeMark({ origin, resolution: "superseded", atMs: Date.now() }));
+    await deadLetters.write(entity, partition, marks);
+    for (const { name } of group) open.close(name);
   }
 }
 
-/** The same rule as isSuperseded: a resend that was refused is only healed by something newer. */
-const healedBy = ({ id, version, resent }: OpenDeadLetter): Wanted => ({
+/** The version that supersedes a dead letter. A rejected resend needs a newer one (the rule of `isSuperseded`). */
+const requiredVersion = ({ id, version, resent }: OpenDeadLetter): EntityVersion => ({
   id: id!,
   version: version! + (resent ? 1 : 0),
 });
 
-const named = ({ id, version }: Wanted): string => `${id} ${version}`;
+const keyOf = ({ id, version }: EntityVersion): string => `${id} ${version}`;

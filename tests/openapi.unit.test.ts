@@ -13,10 +13,10 @@ import { createLogger } from "../observability/logger.ts";
 import { createMetrics } from "../observability/metrics.ts";
 import type { OpenApi } from "../platform/openapi/document.ts";
 import { readSettings } from "../platform/settings/settings.ts";
-import { Lag } from "../replicas/lag.ts";
 import { replicaApp } from "../replicas/main.ts";
 import { replicaOpenApi } from "../replicas/reads/openapi.ts";
-import { keptBy, type Replica } from "../replicas/replica.ts";
+import type { EntityReplica } from "../replicas/replica.ts";
+import { replicatedEntities } from "../replicas/replicated-entities.ts";
 import { brokenRefs, DescribedApi, expectFits, schemasOf } from "./harness/described.ts";
 
 const running = {
@@ -35,7 +35,11 @@ const gateway = gatewayApp(
   { metrics: running.metrics } as RouteDeps,
 );
 const replicaNamed = (name: string): Hono =>
-  replicaApp(running, name, { entities: keptBy(name) } as unknown as Replica, new Lag(() => undefined), []);
+  replicaApp(running, name, {
+    entities: replicatedEntities(name) as EntityReplica[],
+    lagMs: () => undefined,
+    checks: [],
+  });
 
 const services: [string, OpenApi, Hono][] = [
   ["gateway", gatewayOpenApi(), gateway],

@@ -1,6 +1,7 @@
-/** `lockstep rebuild`. What is rebuilt, and how, is the replicas' own; this is the verb around it. */
+/** The command `lockstep rebuild`. */
 import type { Command } from "commander";
 import { replicaNames } from "../../contracts/entities/index.ts";
+import type { LoadRebuild } from "../../pipeline/rebuild.ts";
 import { ConnectionError } from "../connect.ts";
 import {
   choiceParser,
@@ -11,8 +12,8 @@ import {
   type VerbResult,
   verb,
 } from "../verb.ts";
-import { type Rebuilding, rebuildAndCompare } from "./rebuild.ts";
-import { keptText, progressBar, switchedText } from "./report.ts";
+import { rebuildAndCompare } from "./rebuild.ts";
+import { notSwitchedText, progressBar, switchedText } from "./report.ts";
 
 interface Flags extends VerbFlags {
   readonly dropOld?: boolean;
@@ -24,60 +25,58 @@ interface Flags extends VerbFlags {
 
 const SECOND = 1_000;
 
-export const rebuildVerb = (rebuilding: Rebuilding): Command =>
+/** `lockstep rebuild`. @param loadRebuild the replicas' part of a rebuild. */
+export const rebuildVerb = (loadRebuild: LoadRebuild): Command =>
   verb(
     "rebuild",
-    "fills a replica's tables anew from the log beside the live ones, compares them with the source, and switches; goes on where it was interrupted; exit status 1 when they differ, and the live ones stay",
+    "fills new tables of a replica from the log beside the live ones, compares them with the source, and switches to them if they are equal; resumes an interrupted rebuild; exit status 1 when they differ, and the live tables are unchanged",
   )
     .argument("<replica>", `one of: ${replicaNames.join(", ")}`, choiceParser("replica", replicaNames))
-    .option("--drop-old", "only drop the tables of before the last rebuild")
-    .option("--anew", "begin with empty tables, whatever an interrupted rebuild has filled")
-    .option("--repair", "send once more what the new tables lack, and switch when they have it")
-    .option("--no-verify", "do not compare with the source before the switch")
-    .option(
-      "--within <seconds>",
-      "how long what was just committed may take to reach the log",
-      integerParser(0, 3_600),
-      60,
-    )
-    .action(async (name: string, flags: Flags) =>
+    .option("--drop-old", "only drop the tables that the last rebuild replaced")
+    .option("--anew", "start with empty tables instead of resuming an interrupted rebuild")
+    .option("--repair", "resend what the new tables lack, and switch when they have it")
+    .option("--no-verify", "switch without a comparison with the source")
+    .option("--within <seconds>", "how long a committed change may take to reach the log", integerParser(0, 3_600), 60)
+    .action(async (replica: string, flags: Flags) =>
       runVerb(flags, async (context) => {
-        const databaseUrl = context.connections.addresses.replicas.get(name);
+        const databaseUrl = context.connections.addresses.replicas.get(replica);
         if (!databaseUrl)
-          throw new ConnectionError(`LOCKSTEP_REPLICA_DATABASE_URLS does not say where the database of ${name} is`);
+          throw new ConnectionError(
+            `the database of replica ${replica} is unknown; add it to LOCKSTEP_REPLICA_DATABASE_URLS`,
+          );
         return flags.dropOld
-          ? dropOldTables(rebuilding, databaseUrl)
-          : rebuildAs(rebuilding, context, name, databaseUrl, flags);
+          ? dropOldTables(loadRebuild, databaseUrl)
+          : rebuildWith(loadRebuild, context, { name: replica, databaseUrl }, flags);
       }),
     );
 
-async function dropOldTables({ dropOld }: Rebuilding, databaseUrl: string): Promise<VerbResult> {
-  const dropped = await dropOld(databaseUrl);
-  const text = dropped ? "the old tables are gone" : "there are no old tables";
+async function dropOldTables(loadRebuild: LoadRebuild, databaseUrl: string): Promise<VerbResult> {
+  const rebuild = await loadRebuild();
+  const dropped = await rebuild.dropOldTables(databaseUrl);
+  const text = dropped ? "The old tables are dropped." : "There are no old tables.";
   return { text, document: { dropped }, status: 0 };
 }
 
-async function rebuildAs(
-  rebuilding: Rebuilding,
-  context: VerbContext,
-  name: string,
-  databaseUrl: string,
+async function rebuildWith(
+  loadRebuild: LoadRebuild,
+  { connections, signal, progress }: VerbContext,
+  replica: { readonly name: string; readonly databaseUrl: string },
   flags: Flags,
 ): Promise<VerbResult> {
-  const { connections, signal, progress } = context;
-  const onProgress = progressBar(progress);
   const { rebuilt, verified } = await rebuildAndCompare(
-    rebuilding,
-    { connections, signal, progress, onProgress },
-    { name, databaseUrl },
+    loadRebuild,
+    { connections, signal, progress, onProgress: progressBar(progress) },
+    replica,
     {
       compare: flags.verify,
       repair: flags.repair ?? false,
-      anew: flags.anew ?? false,
+      restart: flags.anew ?? false,
       timeoutMs: flags.within * SECOND,
     },
   );
-  const text = rebuilt.switched ? switchedText(name, rebuilt, flags.verify) : keptText(name, rebuilt, verified);
+  const text = rebuilt.switched
+    ? switchedText(replica.name, rebuilt, flags.verify)
+    : notSwitchedText(replica.name, rebuilt, verified);
   const document = { rebuilt, ...(flags.verify ? { equal: rebuilt.switched, verified } : {}) };
   return { text, document, status: rebuilt.switched ? 0 : 1 };
 }

@@ -1,6 +1,10 @@
-/** Compares what a rebuild has filled with the source, by content and while writes go on, before it takes the live tables' place. */
+/**
+ * Compares the new tables of a rebuild with the source, by content and while writes continue, before they replace the
+ * live ones.
+ */
 import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
+import type { FilledTables } from "../../pipeline/rebuild.ts";
 import { resendDifferences } from "../repair/resend.ts";
 import type { ComparisonTarget } from "../verify/comparison-target.ts";
 import { confirmDifferences } from "../verify/confirm-differences.ts";
@@ -8,32 +12,30 @@ import { type VerifyResult, verify } from "../verify/verify.ts";
 import type { VerifyContext } from "../verify/verify-replicas.ts";
 import { waitUntilCaughtUp } from "../verify/wait-until-caught-up.ts";
 
-/** The new tables: where they are, and how to bring to them what the log has by now. */
-export interface Filled {
-  readonly schema: string;
-  readonly readOn: () => Promise<void>;
-}
-
+/** Options of {@link compareFilled}. */
 export interface CompareOptions {
-  /** Send what differs once more, and look at it again. */
+  /** Resend what differs, and compare it again. */
   readonly repair: boolean;
-  /** How long what was just committed may take to reach the log's end, in milliseconds. */
+  /** How long a committed change may take to reach the log, in milliseconds. */
   readonly timeoutMs: number;
 }
 
-/** While the comparison goes through the ranges the new tables follow the log in such steps: what is written meanwhile is little to suspect. */
-const READ_ON_EVERY_MS = 500;
+/**
+ * Time between two catch-ups of the new tables during the comparison: fresh tables have few differences that are still
+ * in flight.
+ */
+const CATCH_UP_INTERVAL_MS = 500;
 
-/** @returns the result for each entity of the replica. @throws as {@link verify} does. */
+/** Compares all entities of a replica. @returns a result for each entity. @throws as {@link verify} does. */
 export async function compareFilled(
   context: VerifyContext,
   replica: string,
-  filled: Filled,
+  filled: FilledTables,
   { repair, timeoutMs }: CompareOptions,
 ): Promise<VerifyResult[]> {
   const { connections, progress, signal } = context;
   const source = connections.source();
-  const targetFor = await filledCopies(context, replica, filled);
+  const targetFor = await filledTargets(context, replica, filled);
   const results: VerifyResult[] = [];
   for (const entity of entities)
     for (const declared of entity.replicas.filter(({ name }) => name === replica)) {
@@ -46,7 +48,7 @@ export async function compareFilled(
         results.push(verified!);
         continue;
       }
-      await resendDifferences(source, differences, signal, (count) => progress(`${count} that differ sent again …`));
+      await resendDifferences(source, differences, signal, (count) => progress(`${count} differing entities resent …`));
       signal.throwIfAborted();
       const ids = differences.map(({ id }) => id);
       const left = await confirmDifferences(
@@ -61,28 +63,28 @@ export async function compareFilled(
   return results;
 }
 
-async function filledCopies(
+async function filledTargets(
   { connections }: VerifyContext,
   replica: string,
-  { schema, readOn }: Filled,
+  { schema, catchUp }: FilledTables,
 ): Promise<(entity: EntityDeclaration, declared: ReplicaDeclaration) => ComparisonTarget> {
   const deps = { source: connections.source(), log: await connections.log() };
-  const readOnAll = async () => {
-    await readOn();
+  const catchUpFully = async () => {
+    await catchUp();
     return true;
   };
-  let readAtMs = 0;
+  let caughtUpAt = 0;
   const refresh = async () => {
-    if (performance.now() - readAtMs < READ_ON_EVERY_MS) return;
-    await readOn();
-    readAtMs = performance.now();
+    if (performance.now() - caughtUpAt < CATCH_UP_INTERVAL_MS) return;
+    await catchUp();
+    caughtUpAt = performance.now();
   };
   return (entity) => ({
     sql: connections.replica(replica),
     table: `${schema}.${entity.plural}`,
     versions: `${schema}.versions`,
-    waitUntilCaughtUp: (timeoutMs) => waitUntilCaughtUp(deps, entity, readOnAll, timeoutMs),
+    waitUntilCaughtUp: (timeoutMs) => waitUntilCaughtUp(deps, entity, catchUpFully, timeoutMs),
     refresh,
-    remedy: "the log does not have them: send everything again (lockstep backfill), then rebuild once more",
+    remedy: "the log does not have these rows; send all entities again (lockstep backfill), then rebuild",
   });
 }

@@ -1,55 +1,61 @@
-/** A rebuild for people: how far it is, and what came of it. */
+/** Prints a rebuild for people: its progress and its result. */
+import type { RebuildProgress, RebuildResult } from "../../pipeline/rebuild.ts";
 import { differencesText, resultsText } from "../verify/report.ts";
 import type { VerifyResult } from "../verify/verify.ts";
-import type { Rebuilt } from "./rebuild.ts";
 
 const SECOND = 1_000;
+/** Time between two progress lines, in milliseconds. */
+const PROGRESS_INTERVAL_MS = 100;
+/** Characters between the brackets. */
+const BAR_WIDTH = 24;
 
-/** What was done. */
-export function switchedText(name: string, rebuilt: Rebuilt, compared: boolean): string {
+/** The result of a rebuild that switched. */
+export function switchedText(replica: string, rebuilt: RebuildResult, compared: boolean): string {
   const { rows, records, seconds, resumedAt, refused } = rebuilt;
   const rate = Math.round((records - resumedAt) / seconds);
   return [
-    `${name} is rebuilt${compared ? ", and was equal to the source when it was switched" : ""}: ${rows} rows from ${records} records in ${seconds.toFixed(1)} s (${rate} records/s).`,
-    "The old tables are kept in schema lockstep_old; drop them with --drop-old.",
-    ...(refused > 0 ? [refusedText(name, refused)] : []),
+    `${replica} is rebuilt${compared ? " and equals the source" : ""}: ${rows} rows from ${records} records in ${seconds.toFixed(1)} s (${rate} records/s).`,
+    `The replaced tables are in schema lockstep_old; drop them with lockstep rebuild ${replica} --drop-old.`,
+    ...(refused > 0 ? [rejectedText(replica, refused)] : []),
   ].join("\n");
 }
 
-/** Why the live tables were left as they are, and what to do. */
-export function keptText(name: string, { refused }: Rebuilt, verified: readonly VerifyResult[]): string {
+/** Why the live tables are unchanged, and what to do. */
+export function notSwitchedText(
+  replica: string,
+  { refused }: RebuildResult,
+  verified: readonly VerifyResult[],
+): string {
   const behind = verified.some((one) => one.behind);
-  const rebuild = `lockstep rebuild ${name}`;
+  const command = `lockstep rebuild ${replica}`;
   return [
     resultsText(verified),
     ...verified.map(differencesText).filter(Boolean),
-    `The new tables of ${name} are not what the source has: the live ones stay as they are.`,
-    ...(refused > 0 ? [`${refusedText(name, refused)} Mend the table, then ${rebuild} --anew.`] : []),
+    `The new tables of ${replica} differ from the source, so the live tables are unchanged.`,
+    ...(refused > 0 ? [`${rejectedText(replica, refused)} Repair the table, then run ${command} --anew.`] : []),
     behind
-      ? `Not everything that was committed has reached the log: see lockstep status, then ${rebuild} once more.`
-      : `${rebuild} --repair sends what differs once more; ${rebuild} --no-verify switches all the same.`,
+      ? `Some committed changes have not reached the log: see lockstep status, then run ${command} again.`
+      : `${command} --repair resends what differs; ${command} --no-verify switches without a comparison.`,
   ].join("\n");
 }
 
-const refusedText = (name: string, refused: number): string =>
-  `The table refused ${refused} entities: lockstep dead-letters list --replica ${name}.`;
+const rejectedText = (replica: string, count: number): string =>
+  `The table rejected ${count} entities; list them with lockstep dead-letters list --replica ${replica}.`;
 
-/** Done of total, rate and time left, told at most ten times a second. */
-export function progressBar(progress: (line: string) => void): (now: { done: number; total: number }) => void {
-  const start = performance.now();
-  let first: number | undefined;
-  let told = 0;
+/** Formats progress as a bar with rate and remaining time, at most ten times a second. */
+export function progressBar(print: (line: string) => void): (progress: RebuildProgress) => void {
+  const startedAt = performance.now();
+  let resumedAt: number | undefined;
+  let printedAt = 0;
   return ({ done, total }) => {
-    first ??= done;
+    resumedAt ??= done;
     const now = performance.now();
-    if (now - told < SECOND / 10) return;
-    told = now;
-    const rate = ((done - first) / (now - start)) * SECOND;
-    const left = rate > 0 ? `, ${Math.ceil((total - done) / rate)} s left` : "";
-    const width = 24;
-    const filled = Math.round((done / Math.max(1, total)) * width);
-    progress(
-      `[${"#".repeat(filled)}${".".repeat(width - filled)}] ${done} of ${total} records, ${Math.round(rate)}/s${left}`,
-    );
+    if (now - printedAt < PROGRESS_INTERVAL_MS) return;
+    printedAt = now;
+    const rate = ((done - resumedAt) / (now - startedAt)) * SECOND;
+    const remaining = rate > 0 ? `, ${Math.ceil((total - done) / rate)} s left` : "";
+    const filled = Math.round((done / Math.max(1, total)) * BAR_WIDTH);
+    const bar = "#".repeat(filled) + ".".repeat(BAR_WIDTH - filled);
+    print(`[${bar}] ${done} of ${total} records, ${Math.round(rate)}/s${remaining}`);
   };
 }

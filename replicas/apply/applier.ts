@@ -1,167 +1,149 @@
 /**
- * One entity's way into the replica: fence the cache, apply to PostgreSQL, store in the cache.
+ * Applies batches of one entity to PostgreSQL, each behind a fence in the cache.
  *
- * When the cache cannot be fenced it is switched off for everybody first, and the batch is applied without. Either way PostgreSQL
- * commits only if the cache's epoch is still the one that the batch was prepared for (cache/README.md).
+ * A batch that cannot be fenced switches the cache off for every process of the replica, and is then applied without a
+ * fence. In both cases PostgreSQL commits only while the cache's epoch is the one that the batch was prepared for
+ * (cache/README.md).
  */
-import type { ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
-import type { Document, EntityId, Version } from "../../contracts/entity/document.ts";
-import { orderMembers } from "../../contracts/entity/row.ts";
+import type { EntityId, Version } from "../../contracts/entity/document.ts";
 import type { Logger } from "../../observability/logger.ts";
 import { Outage } from "../../observability/outage.ts";
+import { sleep } from "../../platform/async/sleep.ts";
 import { isRejected, isUnavailable } from "../../platform/postgres/errors.ts";
-import type { Cache } from "../cache/cache.ts";
-import type { CacheEpoch, Epoch } from "../cache/epoch.ts";
+import type { BatchFence, CacheWriter } from "../cache/cache-writer.ts";
+import type { CacheEpoch } from "../cache/epoch.ts";
 import { type ApplyResult, type CacheGuard, type Change, EpochMovedError } from "./apply.ts";
 import type { Rejection, RejectionTracker } from "./rejection-tracker.ts";
 
-/** Times that the epoch may move under one batch before it is given back to the log. */
-const MAX_EPOCHS = 10;
-/** How long to wait for an epoch that is being opened, in milliseconds. */
-const OPENING_MS = 100;
-const RETRY_PAUSES_MS = [50, 200, 500, 1_000, 2_000];
+/** Epoch changes that one batch follows before the log has to deliver it again. */
+const MAX_EPOCH_CHANGES = 10;
+/** Delays before each retry of an unavailable database, in milliseconds. */
+const RETRY_DELAYS_MS = [50, 200, 500, 1_000, 2_000];
 
-export interface Applied {
-  /** For each entity for which nothing was new: the version that the database already had. */
-  readonly unchanged: ReadonlyMap<EntityId, Version>;
-  /** What the database refused: of these it has what it had. */
-  readonly refused: ReadonlyMap<EntityId, Rejection>;
-  /** Brings to the cache what is committed now. @returns whether it is there; false also while the cache is off. Never throws. */
-  readonly store: () => Promise<boolean>;
+/** A change that the table rejected. PostgreSQL and the cache keep what they had of the entity. */
+export interface RejectedChange<C extends Change = Change> {
+  readonly change: C;
+  readonly rejection: Rejection;
 }
 
+/** A batch that PostgreSQL has committed. {@link CacheWriter.store} brings it to the cache. */
+export interface AppliedBatch<C extends Change = Change> {
+  /** Changes that are in effect, in the order given. */
+  readonly accepted: readonly C[];
+  readonly rejected: readonly RejectedChange<C>[];
+  /** Entities whose change was not newer, with the version that PostgreSQL already had. */
+  readonly unchanged: ReadonlyMap<EntityId, Version>;
+  /** Undefined: the cache was off. */
+  readonly fence: BatchFence | undefined;
+}
+
+/** Applies batches of one entity; one call at a time per entity, or several: PostgreSQL keeps them in order. */
 export class Applier {
-  private readonly away: Outage;
+  private readonly outage: Outage;
 
   constructor(
     private readonly deps: {
       /** {@link applyChanges} to this entity's table. */
-      readonly apply: (changes: readonly Change[], hold: CacheGuard) => Promise<ApplyResult>;
-      /** {@link applyEach}, likewise. */
-      readonly applyEach: (changes: readonly Change[], hold: CacheGuard) => Promise<ApplyResult>;
-      readonly refusals: Pick<RejectionTracker, "recentlyRejected" | "record">;
-      readonly cache: Cache;
-      readonly epoch: Pick<CacheEpoch, "afterLeaseExpiry" | "refresh" | "disable" | "isNew">;
+      readonly applyChanges: (changes: readonly Change[], guard: CacheGuard) => Promise<ApplyResult>;
+      /** {@link applyEach} to this entity's table. */
+      readonly applyEach: (changes: readonly Change[], guard: CacheGuard) => Promise<ApplyResult>;
+      readonly rejections: Pick<RejectionTracker, "recentlyRejected" | "record">;
+      readonly cacheWriter: CacheWriter;
+      readonly epoch: Pick<CacheEpoch, "afterLeaseExpiry" | "refresh">;
       readonly logger: Logger;
     },
-    private readonly replica: ReplicaDeclaration,
   ) {
-    this.away = new Outage(deps.logger, "the replica's database is away; trying again", "the database is back");
+    const { logger } = deps;
+    this.outage = new Outage(logger, "the replica's database is unavailable; retrying", "the database is available");
   }
 
   /**
-   * Applies changes, each entity once, sorted by id.
+   * Applies changes.
    *
-   * @throws {TableRejectsError} when the table takes no row at all; and what the database says, when it stays away: the batch may be
-   * applied or not, and must come again.
+   * @param changes each entity once, sorted by id.
+   * @throws {TableRejectsError} when the table accepts no row at all.
+   * @throws the database's error when it stays unavailable. The batch may be applied or not, and must be delivered
+   * again.
    */
-  async apply(changes: readonly Change[]): Promise<Applied> {
+  async apply<C extends Change>(changes: readonly C[]): Promise<AppliedBatch<C>> {
+    // Not retry(): the limit is a number of attempts, since one attempt may take the whole statement timeout, and the
+    // caller needs the original error to decide whether to isolate submissions.
     for (let attempt = 0; ; attempt++)
       try {
-        const applied = await this.attempt(changes);
-        this.away.ended();
+        const applied = await this.applyUnderEpoch(changes);
+        this.outage.ended();
         return applied;
       } catch (error) {
-        if (isUnavailable(error)) this.away.failed(error);
-        const pause = RETRY_PAUSES_MS[attempt];
-        if (pause === undefined || !isUnavailable(error)) throw error;
-        await Bun.sleep(pause);
+        if (isUnavailable(error)) this.outage.failed(error);
+        const delayMs = RETRY_DELAYS_MS[attempt];
+        if (delayMs === undefined || !isUnavailable(error)) throw error;
+        await sleep(delayMs);
       }
   }
 
-  private async attempt(changes: readonly Change[]): Promise<Applied> {
-    const { refusals, epoch: epochs } = this.deps;
-    for (let i = 0; i < MAX_EPOCHS; i++) {
+  /** Fences and applies, again for each new epoch that another process opens in between. */
+  private async applyUnderEpoch<C extends Change>(changes: readonly C[]): Promise<AppliedBatch<C>> {
+    const { cacheWriter, epoch: epochs, rejections } = this.deps;
+    for (let i = 0; i < MAX_EPOCH_CHANGES; i++) {
       const epoch = await epochs.afterLeaseExpiry();
-      const fenced = epoch.runId !== null;
-      const state = fenced ? "fenced" : this.deps.cache.reachable() ? "off" : "away";
-      const token = this.deps.cache.token();
-      if (fenced && !(await this.fence(epoch, token, changes))) continue;
+      const fence = epoch.runId === null ? undefined : await cacheWriter.fence(epoch, changes);
+      if (fence === "moved") continue;
+      const cache = fence ? "fenced" : cacheWriter.isReachable() ? "off" : "away";
       try {
-        const { unchanged, refused } = await this.carryOut(changes, { epoch: epoch.epoch, cache: state });
-        const [bad, good] = refused.size > 0 ? divided(changes, ({ id }) => refused.has(id)) : [[], changes];
-        if (fenced && bad.length > 0) await this.lift(epoch, token, bad);
-        const store = async () => fenced && (await this.store(epoch, token, good, unchanged));
-        await refusals.record(rowsOf(good, unchanged), refused).catch(async (error) => {
-          await store(); // of deletes, and of what was not new
+        const result = await this.applyOrIsolate(changes, { epoch: epoch.epoch, cache });
+        const applied = { ...split(changes, result.rejected), unchanged: result.unchanged, fence };
+        if (fence && applied.rejected.length > 0)
+          await cacheWriter.lift(
+            fence,
+            applied.rejected.map(({ change }) => change),
+          );
+        await rejections.record(writtenIds(applied), result.rejected).catch(async (error) => {
+          await cacheWriter.store(applied); // the deletes and the unchanged entities
           throw error;
         });
-        return { unchanged, refused, store };
+        return applied;
       } catch (error) {
-        if (fenced && isRejected(error)) await this.lift(epoch, token, changes);
+        if (fence && isRejected(error)) await cacheWriter.lift(fence, changes);
         if (!(error instanceof EpochMovedError)) throw error;
         await epochs.refresh();
       }
     }
-    throw new Error(`the cache epoch moved ${MAX_EPOCHS} times under one batch`);
+    throw new Error(
+      `the cache's epoch changed ${MAX_EPOCH_CHANGES} times during one batch; the log delivers the batch again`,
+    );
   }
 
-  /** All at once; or one by one, where something was refused, or will be, as it was lately. */
-  private async carryOut(changes: readonly Change[], hold: CacheGuard): Promise<ApplyResult> {
-    const { apply, applyEach, refusals } = this.deps;
-    if (!changes.some(({ id }) => refusals.recentlyRejected(id)))
+  /**
+   * Applies all changes in one statement. After a rejection, or for an entity that was rejected lately, rejected rows
+   * are isolated.
+   */
+  private async applyOrIsolate(changes: readonly Change[], guard: CacheGuard): Promise<ApplyResult> {
+    const { applyChanges, applyEach, rejections } = this.deps;
+    if (!changes.some(({ id }) => rejections.recentlyRejected(id)))
       try {
-        return await apply(changes, hold);
+        return await applyChanges(changes, guard);
       } catch (error) {
         if (!isRejected(error)) throw error;
       }
-    return await applyEach(changes, hold);
-  }
-
-  /** @returns false when the epoch has to be looked at anew. */
-  private async fence(epoch: Epoch, token: string, changes: readonly Change[]): Promise<boolean> {
-    const { cache, epoch: epochs, logger } = this.deps;
-    const verdict = await cache.fence(epoch, token, changes);
-    if (verdict === "ok") return true;
-    if (verdict === "moved" && epochs.isNew(epoch)) {
-      await Bun.sleep(OPENING_MS);
-      await epochs.refresh();
-      return false;
-    }
-    await epochs.disable(epoch.epoch);
-    logger.warn({ epoch: epoch.epoch, verdict }, "the cache cannot be fenced; it is off until Redis is back");
-    return false;
-  }
-
-  /** Nothing was applied and nothing will be: the cache may serve again what the database has. */
-  private async lift(epoch: Epoch, token: string, changes: readonly Change[]): Promise<void> {
-    const { cache, epoch: epochs, logger } = this.deps;
-    if ((await cache.lift(epoch, token, changes)) !== "away") return;
-    await epochs.disable(epoch.epoch).catch((error) => logger.debug({ err: error }, "the epoch was not given up"));
-  }
-
-  private async store(
-    epoch: Epoch,
-    token: string,
-    changes: readonly Change[],
-    unchanged: ReadonlyMap<EntityId, Version>,
-  ): Promise<boolean> {
-    const { cache, epoch: epochs, logger } = this.deps;
-    const stored = changes.map(({ id, version, document }) => ({
-      id,
-      version,
-      entry: (unchanged.get(id) ?? version) === version ? { version, body: this.body(document) } : undefined,
-    }));
-    const verdict = await cache.store(epoch, token, stored);
-    if (verdict !== "away") return verdict === "ok";
-    // Safe, since fences that stay keep readers out; but they would stay until the epoch moves.
-    await epochs.disable(epoch.epoch).catch((error) => logger.debug({ err: error }, "the epoch was not given up"));
-    return false;
-  }
-
-  /** The same bytes as a read of PostgreSQL makes of the row. */
-  private body(document: Document | null): string | null {
-    return document && JSON.stringify(orderMembers(this.replica.fields, document));
+    return await applyEach(changes, guard);
   }
 }
 
-/** Entities whose row was written: a delete, or a change that is not new, says nothing about what the table takes. */
-const rowsOf = (changes: readonly Change[], unchanged: ReadonlyMap<EntityId, Version>): EntityId[] =>
-  changes.filter(({ id, document }) => document && !unchanged.has(id)).map(({ id }) => id);
-
-function divided<T>(all: readonly T[], isFirst: (one: T) => boolean): [T[], T[]] {
-  const first: T[] = [];
-  const second: T[] = [];
-  for (const one of all) (isFirst(one) ? first : second).push(one);
-  return [first, second];
+function split<C extends Change>(
+  changes: readonly C[],
+  rejections: ReadonlyMap<EntityId, Rejection>,
+): Pick<AppliedBatch<C>, "accepted" | "rejected"> {
+  if (rejections.size === 0) return { accepted: changes, rejected: [] };
+  const accepted: C[] = [];
+  const rejected: RejectedChange<C>[] = [];
+  for (const change of changes) {
+    const rejection = rejections.get(change.id);
+    if (rejection) rejected.push({ change, rejection });
+    else accepted.push(change);
+  }
+  return { accepted, rejected };
 }
+
+/** Entities whose row was written. A delete or an unchanged entity does not show whether the table accepts rows. */
+const writtenIds = ({ accepted, unchanged }: Pick<AppliedBatch, "accepted" | "unchanged">): EntityId[] =>
+  accepted.filter(({ id, document }) => document && !unchanged.has(id)).map(({ id }) => id);

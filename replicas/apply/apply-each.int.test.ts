@@ -9,23 +9,23 @@ import {
   replicaOf,
   upsert,
 } from "../../tests/harness/replica.ts";
-import { applyChanges, applyEach, type CacheGuard, type Change, takesRows } from "./apply.ts";
+import { applyChanges, applyEach, type CacheGuard, type Change, tableAcceptsRows } from "./apply.ts";
 
 const table = entity.plural;
 let at: ReplicaDatabase;
-let hold: CacheGuard;
+let guard: CacheGuard;
 
 beforeAll(async () => {
   at = await replicaDatabase("catalog");
   const [row] = await at.sql`select epoch from lockstep.cache_epoch`;
-  hold = { epoch: Number(row!.epoch), cache: "off" };
+  guard = { epoch: Number(row!.epoch), cache: "off" };
 }, 60_000);
 afterAll(() => at[Symbol.asyncDispose]());
 
-const each = (...changes: Change[]) => applyEach(at.database, table, changes, hold);
-const looks = () => takesRows(at.database, entity, replicaOf("catalog"));
+const apply = (...changes: Change[]) => applyEach(at.database, table, changes, guard);
+const accepts = () => tableAcceptsRows(at.database, entity, replicaOf("catalog"));
 
-test("P6: of any batch exactly the changes that the table refuses are left out, each with what was said to it", async () => {
+test("P6: of any batch exactly the changes that the table rejects are left out, each with its error", async () => {
   const kinds = fc.array(fc.constantFrom("good", "good", "good", "type", "json", "null"), {
     minLength: 1,
     maxLength: 60,
@@ -35,10 +35,12 @@ test("P6: of any batch exactly the changes that the table refuses are left out, 
       const bad = { good: {}, type: { stock: "many" }, json: { name: "a\u0000b" }, null: { name: null } };
       const changes = kinds.map((kind) => ({ kind, change: upsert(newId(), 1, bad[kind]) }));
       changes.sort((a, b) => (a.change.id < b.change.id ? -1 : 1));
-      const { refused, unchanged } = await each(...changes.map(({ change }) => change));
+      const { rejected, unchanged } = await apply(...changes.map(({ change }) => change));
       expect(unchanged.size).toBe(0);
       const codes = { good: undefined, type: "22P02", json: "22P05", null: "23502" };
-      expect(changes.map(({ change }) => refused.get(change.id)?.code)).toEqual(changes.map(({ kind }) => codes[kind]));
+      expect(changes.map(({ change }) => rejected.get(change.id)?.code)).toEqual(
+        changes.map(({ kind }) => codes[kind]),
+      );
       const known =
         await at.sql`select id, version::int from lockstep.versions where id = any (${changes.map(({ change }) => change.id)})`;
       const rows =
@@ -53,20 +55,20 @@ test("P6: of any batch exactly the changes that the table refuses are left out, 
   );
 });
 
-test("one by one a change means what it means in a batch: nothing older has an effect, also not what would be refused", async () => {
+test("isolated changes follow the version rule too: an older one has no effect, not even one that would be rejected", async () => {
   const [id, gone] = [newId(), newId()].sort() as [string, string];
-  await each(upsert(id, 5), remove(gone, 5));
-  const { unchanged, refused } = await each(upsert(id, 4, { stock: "many" }), upsert(gone, 4));
+  await apply(upsert(id, 5), remove(gone, 5));
+  const { unchanged, rejected } = await apply(upsert(id, 4, { stock: "many" }), upsert(gone, 4));
   expect(unchanged).toEqual(
     new Map([
       [id, 5],
       [gone, 5],
     ]),
   );
-  expect(refused.size).toBe(0);
+  expect(rejected.size).toBe(0);
 });
 
-test("a constraint that is checked at the commit blames its own row only", async () => {
+test("a constraint that is checked at the commit rejects its own row only", async () => {
   await at.sql`create table shelves (name text primary key)`;
   await at.sql`insert into shelves values ('left')`;
   await at.sql`alter table products add constraint on_shelf foreign key (name) references shelves deferrable initially deferred not valid`;
@@ -74,47 +76,47 @@ test("a constraint that is checked at the commit blames its own row only", async
     const changes = ["left", "right", "left"]
       .map((name) => upsert(newId(), 1, { name }))
       .sort((a, b) => (a.id < b.id ? -1 : 1));
-    const { refused } = await each(...changes);
-    expect([...refused.values()]).toEqual([
+    const { rejected } = await apply(...changes);
+    expect([...rejected.values()]).toEqual([
       expect.objectContaining({ code: "23503", names: { constraint: "on_shelf", column: "", table: "products" } }),
     ]);
     const right = changes.find(({ document }) => document?.name === "right")!;
-    expect([...refused.keys()]).toEqual([right.id]);
+    expect([...rejected.keys()]).toEqual([right.id]);
   } finally {
     await at.sql`alter table products drop constraint on_shelf`;
     await at.sql`drop table shelves`;
   }
 });
 
-test("what is no refusal is raised, and nothing is applied", async () => {
+test("any other error is raised, and nothing is applied", async () => {
   await at.sql`create function full_disk() returns trigger language plpgsql as $$ begin if new.name = 'last' then raise exception 'no space' using errcode = '53100'; end if; return new; end $$`;
   await at.sql`create trigger full_disk before insert on products for each row execute function full_disk()`;
   try {
     const [a, b] = [newId(), newId()].sort() as [string, string];
-    await expect(each(upsert(a, 1), upsert(b, 1, { name: "last" }))).rejects.toMatchObject({ code: "53100" });
+    await expect(apply(upsert(a, 1), upsert(b, 1, { name: "last" }))).rejects.toMatchObject({ code: "53100" });
     expect(await at.sql`select from lockstep.versions where id in (${a}, ${b})`).toHaveLength(0);
   } finally {
     await at.sql`drop function full_disk cascade`;
   }
 });
 
-test("whether a table takes rows is found out without a trace", async () => {
-  await applyChanges(at.database, table, [upsert(newId(), 1)], hold);
+test("testing whether a table accepts rows leaves no trace", async () => {
+  await applyChanges(at.database, table, [upsert(newId(), 1)], guard);
   const all = () =>
     at.sql`select v.*, p.*, v.xmin, p.xmin as row_xmin from lockstep.versions v full join products p using (id) order by v.id`;
   const before = [...(await all())];
-  expect(await looks()).toBe(true);
+  expect(await accepts()).toBe(true);
   expect([...(await all())]).toEqual(before);
   await at.sql`alter table products add constraint nothing check (name is null) not valid`;
-  expect(await looks()).toBe(false);
+  expect(await accepts()).toBe(false);
   await at.sql`alter table products drop constraint nothing`;
   await at.sql`alter table products rename to elsewhere`;
-  expect(await looks()).toBe(false);
+  expect(await accepts()).toBe(false);
   await at.sql`alter table elsewhere rename to products`;
   expect([...(await all())]).toEqual(before);
 });
 
-test("a table that refuses many of its rows is none that takes nothing, wherever those lie", async () => {
+test("a table that rejects many of its rows still passes the test, wherever the others are stored", async () => {
   const changes = Array.from({ length: 3_000 }, (_, i) => upsert(newId(), 1, { name: i < 1_500 ? "bad" : "good" }));
   await at.sql`truncate products`;
   for (const half of [changes.slice(0, 1_500), changes.slice(1_500)])
@@ -122,25 +124,25 @@ test("a table that refuses many of its rows is none that takes nothing, wherever
       at.database,
       table,
       half.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
-      hold,
+      guard,
     );
   await at.sql`alter table products add constraint good check (name <> 'bad') not valid`;
   try {
-    for (let i = 0; i < 20; i++) expect(await looks()).toBe(true);
+    for (let i = 0; i < 20; i++) expect(await accepts()).toBe(true);
   } finally {
     await at.sql`alter table products drop constraint good`;
   }
 });
 
-test("of 2,000 rows one may be bad, or every tenth, and the batch is done at once", async () => {
-  const took = async (every: number) => {
+test("a batch of 2,000 rows is applied in time with one rejected row, or with every tenth", async () => {
+  const measure = async (every: number) => {
     const changes = Array.from({ length: 2_000 }, (_, i) =>
       upsert(newId(), 1, i % every === 1 ? { stock: "many" } : {}),
     );
     changes.sort((a, b) => (a.id < b.id ? -1 : 1));
     const start = performance.now();
-    const { refused } = await each(...changes);
-    expect(refused.size).toBe(Math.ceil((2_000 - 1) / every));
+    const { rejected } = await apply(...changes);
+    expect(rejected.size).toBe(Math.ceil((2_000 - 1) / every));
     return Math.round(performance.now() - start);
   };
   const none = await (async () => {
@@ -149,11 +151,11 @@ test("of 2,000 rows one may be bad, or every tenth, and the batch is done at onc
       at.database,
       table,
       Array.from({ length: 2_000 }, () => upsert(newId(), 1)).sort((a, b) => (a.id < b.id ? -1 : 1)),
-      hold,
+      guard,
     );
     return Math.round(performance.now() - start);
   })();
-  const figures = { none, one: await took(1_999), tenth: await took(10) };
+  const figures = { none, one: await measure(1_999), tenth: await measure(10) };
   console.log(JSON.stringify(figures));
   expect(figures.tenth).toBeLessThan(5_000);
 });

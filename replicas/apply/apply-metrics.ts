@@ -1,31 +1,35 @@
-/** What a follower tells of the events that it applies: in the metrics of everything, or, of the canary, in its own and nowhere else. */
+/** Metrics of applied events. An internal entity, the canary, reports to metrics of its own and appears in no other. */
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import type { Outcome } from "./reduce.ts";
 
+/** Where an event becomes readable. */
 export type Store = "postgres" | "redis";
 
+/** What one entity's consumer reports. Times are milliseconds since 1970. */
 export interface ApplyMetrics {
-  readonly outcome: (outcome: Outcome | "invalid" | "unappliable", count?: number) => void;
-  /** An event that was new is readable in a store. Times are milliseconds since 1970. */
-  readonly readable: (store: Store, committedMs: number, atMs: number, traceId: string | undefined) => void;
+  /** Counts events by outcome. `invalid`: not an event; `unappliable`: rejected by the table. */
+  readonly count: (outcome: Outcome | "invalid" | "unappliable", events: number) => void;
+  /** Records the latency of a new event from its commit in the source to a store of this replica. */
+  readonly observeLatency: (store: Store, committedMs: number, readableMs: number, traceId: string | undefined) => void;
 }
 
+/** The metrics of one entity in one replica. */
 export const applyMetricsOf = (entity: EntityDeclaration, replica: string, metrics: Metrics): ApplyMetrics =>
-  entity.internal ? canaryTold(replica, metrics) : changesTold(replica, metrics);
+  entity.internal ? canaryMetrics(replica, metrics) : entityMetrics(replica, metrics);
 
-const secondsFrom = (committedMs: number, atMs: number): number => Math.max(0, atMs - committedMs) / 1_000;
+const secondsBetween = (startMs: number, endMs: number): number => Math.max(0, endMs - startMs) / 1_000;
 
-const changesTold = (replica: string, metrics: Metrics): ApplyMetrics => ({
-  outcome: (outcome, count = 1) => metrics.replicaApplied.inc({ replica, outcome }, count),
-  readable: (store, committedMs, atMs, traceId) =>
-    metrics.syncLatency.observe({ replica, store }, secondsFrom(committedMs, atMs), traceId),
+const entityMetrics = (replica: string, metrics: Metrics): ApplyMetrics => ({
+  count: (outcome, events) => metrics.replicaApplied.inc({ replica, outcome }, events),
+  observeLatency: (store, committedMs, readableMs, traceId) =>
+    metrics.syncLatency.observe({ replica, store }, secondsBetween(committedMs, readableMs), traceId),
 });
 
-const canaryTold = (replica: string, metrics: Metrics): ApplyMetrics => ({
-  outcome: () => {},
-  readable: (store, committedMs, atMs, traceId) => {
-    metrics.canaryLatency.observe({ replica, store }, secondsFrom(committedMs, atMs), traceId);
+const canaryMetrics = (replica: string, metrics: Metrics): ApplyMetrics => ({
+  count: () => {},
+  observeLatency: (store, committedMs, readableMs, traceId) => {
+    metrics.canaryLatency.observe({ replica, store }, secondsBetween(committedMs, readableMs), traceId);
     metrics.canarySeen.set({ replica, store }, committedMs / 1_000);
   },
 });

@@ -20,29 +20,29 @@ import { applyChanges, type CacheGuard, type Change, columnsOf, EpochMovedError,
 
 const table = entity.plural;
 let at: ReplicaDatabase;
-let hold: CacheGuard;
+let guard: CacheGuard;
 
 beforeAll(async () => {
   at = await replicaDatabase("catalog");
-  hold = await currentHold();
+  guard = await currentGuard();
 }, 60_000);
 afterAll(() => at[Symbol.asyncDispose]());
 
-async function currentHold(): Promise<CacheGuard> {
+async function currentGuard(): Promise<CacheGuard> {
   const [row] = await at.sql<
     { epoch: string; run_id: string | null }[]
   >`select epoch, run_id from lockstep.cache_epoch`;
   return { epoch: Number(row!.epoch), cache: row!.run_id === null ? "off" : "fenced" };
 }
 
-const apply = async (...changes: Change[]) => (await applyChanges(at.database, table, changes, hold)).unchanged;
+const apply = async (...changes: Change[]) => (await applyChanges(at.database, table, changes, guard)).unchanged;
 const versionOf = async (id: string): Promise<Version | undefined> => {
   const [row] = await at.sql<{ version: string }[]>`select version from products where id = ${id}`;
   return row && Number(row.version);
 };
 
-describe("what is new is applied, and what is not is told", () => {
-  test("an insert, an update and a delete take effect in turn", async () => {
+describe("newer changes are applied, and others are reported as unchanged", () => {
+  test("an insert, an update and a delete take effect one after the other", async () => {
     const id = newId();
     expect(await apply(upsert(id, 1))).toEqual(new Map());
     expect(await apply(upsert(id, 2, { name: "second" }))).toEqual(new Map());
@@ -52,14 +52,14 @@ describe("what is new is applied, and what is not is told", () => {
     expect(await versionOf(id)).toBeUndefined();
   });
 
-  test("a change that is sent again takes the place of the same version, whatever became of the row, and of no newer one", async () => {
+  test("a resent change replaces the same version, whatever happened to the row, but no newer one", async () => {
     const [altered, lost, extra, newer] = [newId(), newId(), newId(), newId()];
     await apply(upsert(altered, 2), upsert(lost, 2), remove(extra, 2), upsert(newer, 3));
     await at.sql`update products set name = 'altered', version = 99 where id = ${altered}`;
     await at.sql`delete from products where id = ${lost}`;
     await at.sql`insert into products select (jsonb_populate_record(p, jsonb_build_object('id', ${extra}::uuid))).* from products p where id = ${newer}`;
-    const again = (change: Change): Change => ({ ...change, resend: "1" });
-    const changes = [upsert(altered, 2), upsert(lost, 2), remove(extra, 2), upsert(newer, 2)].map(again);
+    const resent = (change: Change): Change => ({ ...change, resend: "1" });
+    const changes = [upsert(altered, 2), upsert(lost, 2), remove(extra, 2), upsert(newer, 2)].map(resent);
     expect(await apply(...changes)).toEqual(new Map([[newer, 3]]));
     const rows =
       await at.sql`select id, version::int, name from products where id in ${at.sql([altered, lost, extra, newer])}`;
@@ -72,7 +72,7 @@ describe("what is new is applied, and what is not is told", () => {
     );
   });
 
-  test("an entity's row and what is known of its version are written by one transaction, with the source's digest", async () => {
+  test("an entity's row and its version are written by one transaction, with the source's digest", async () => {
     const id = newId();
     await apply({ ...upsert(id, 1), digest: "-42" });
     await apply({ ...upsert(id, 2), digest: "9223372036854775807" });
@@ -82,7 +82,7 @@ describe("what is new is applied, and what is not is told", () => {
     expect(row).toEqual({ digest: "9223372036854775807", deleted: false, together: true });
   });
 
-  test("the same version again and an older one change nothing", async () => {
+  test("the same version and an older one change nothing", async () => {
     const id = newId();
     await apply(upsert(id, 5));
     expect(await apply(upsert(id, 5, { name: "again" }))).toEqual(new Map([[id, 5]]));
@@ -92,7 +92,7 @@ describe("what is new is applied, and what is not is told", () => {
     expect(row).toEqual({ name: "at version 5", version: "5" });
   });
 
-  test("P4: a late upsert does not bring back what was deleted, not even what was never there", async () => {
+  test("P4: a late upsert does not bring back a deleted entity, not even one that never existed here", async () => {
     const [known, unknown] = [newId(), newId()];
     await apply(upsert(known, 1));
     await apply(remove(known, 3));
@@ -104,12 +104,12 @@ describe("what is new is applied, and what is not is told", () => {
     expect(await versionOf(known)).toBe(4);
   });
 
-  test("a batch is applied as a whole: new, known and deleted side by side", async () => {
+  test("one batch may have new, unchanged and deleted entities", async () => {
     const [fresh, known, gone, never] = [newId(), newId(), newId(), newId()];
     await apply(upsert(known, 7));
     await apply(upsert(gone, 1));
-    const answer = await apply(upsert(fresh, 1), upsert(known, 6), remove(gone, 2), remove(never, 1));
-    expect(answer).toEqual(new Map([[known, 7]]));
+    const unchanged = await apply(upsert(fresh, 1), upsert(known, 6), remove(gone, 2), remove(never, 1));
+    expect(unchanged).toEqual(new Map([[known, 7]]));
     expect(await Promise.all([fresh, known, gone, never].map(versionOf))).toEqual([1, 7, undefined, undefined]);
   });
 
@@ -142,7 +142,7 @@ describe("two appliers", () => {
         version,
         document === null,
         JSON.stringify(document ? [rowOf(document)] : []),
-        hold.epoch,
+        guard.epoch,
       ];
       const statement =
         "select * from lockstep.apply_products(array[$1::uuid], array[$2::bigint], array[$3::boolean], array[null::bigint], $4::text::json, '{}', $5, 'off')";
@@ -185,7 +185,7 @@ describe("two appliers", () => {
         const one = ids.map((id, i) => upsert(id, i % 2 ? 5 : 7));
         const two = ids.map((id, i) => (i % 2 ? remove(id, 6) : upsert(id, 6)));
         const [mine, theirs] = round % 2 ? [at.database, other] : [other, at.database];
-        await Promise.all([applyChanges(mine, table, one, hold), applyChanges(theirs, table, two, hold)]);
+        await Promise.all([applyChanges(mine, table, one, guard), applyChanges(theirs, table, two, guard)]);
         const rows = await at.sql`select id, version::int from products where id = any (${ids}) order by id`;
         expect([...rows]).toEqual(ids.filter((_, i) => i % 2 === 0).map((id) => ({ id, version: 7 })));
       }
@@ -279,7 +279,7 @@ describe("the cache's epoch", () => {
 
   test("an apply that was prepared for another epoch is refused and leaves nothing", async () => {
     const id = newId();
-    const now = await currentHold();
+    const now = await currentGuard();
     for (const wrong of [
       { ...now, epoch: now.epoch - 1 },
       { ...now, epoch: now.epoch + 1 },
@@ -298,9 +298,9 @@ describe("the cache's epoch", () => {
       await held.unsafe("begin");
       const statement =
         "select * from lockstep.apply_products(array[$1::uuid], '{1}', '{false}', '{null}', $2::text::json, '{}', $3, 'off')";
-      await held.unsafe(statement, [id, JSON.stringify([rowOf(document(id, 1))]), hold.epoch]);
+      await held.unsafe(statement, [id, JSON.stringify([rowOf(document(id, 1))]), guard.epoch]);
       let moved = false;
-      const moving = move(hold.epoch, null).then(() => {
+      const moving = move(guard.epoch, null).then(() => {
         moved = true;
       });
       await waitingForLocks(1);
@@ -313,29 +313,29 @@ describe("the cache's epoch", () => {
       expect(await late).toBeInstanceOf(EpochMovedError);
     } finally {
       held.release();
-      hold = await currentHold();
+      guard = await currentGuard();
     }
     expect(await versionOf(id)).toBe(1);
   });
 
   test("of several who move from the same epoch one does, and the epoch only rises", async () => {
-    const { epoch } = await currentHold();
+    const { epoch } = await currentGuard();
     const answers = await Promise.all(Array.from({ length: 5 }, () => move(epoch, null)));
     const moved = answers.map(([row]) => row!.moved).filter((m) => m !== null);
     expect(moved.length).toBe(1);
     expect(Number(moved[0])).toBeGreaterThan(epoch);
-    hold = await currentHold();
+    guard = await currentGuard();
   });
 
   test("nobody switches the cache on while somebody applies who has no Redis", async () => {
-    hold = await currentHold();
-    await applyChanges(at.database, table, [upsert(newId(), 1)], { ...hold, cache: "away" });
-    const [early] = await move(hold.epoch, "server");
+    guard = await currentGuard();
+    await applyChanges(at.database, table, [upsert(newId(), 1)], { ...guard, cache: "away" });
+    const [early] = await move(guard.epoch, "server");
     expect(early!.moved).toBeNull();
     await at.sql`update lockstep.cache_epoch set off_until = clock_timestamp()`;
     await apply(upsert(newId(), 1));
-    const [due] = await move(hold.epoch, "server");
+    const [due] = await move(guard.epoch, "server");
     expect(due!.moved).not.toBeNull();
-    hold = await currentHold();
+    guard = await currentGuard();
   });
 });

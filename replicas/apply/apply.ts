@@ -1,4 +1,7 @@
-/** The replica's table: one call of the function that `lockstep.replicate` made for it (migrations/0001-lockstep.sql) applies a whole batch. */
+/**
+ * Calls the SQL functions that apply a batch to a replica's table: `lockstep.apply_<table>` for a whole batch, and
+ * `lockstep.apply_each` for a batch with rejected rows (migrations/0001-lockstep.sql, 0003-refusals.sql).
+ */
 
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId, Version } from "../../contracts/entity/document.ts";
@@ -10,110 +13,120 @@ import { listText } from "../../platform/postgres/connect.ts";
 import type { Database } from "../../platform/postgres/database.ts";
 import type { Rejection } from "./rejection-tracker.ts";
 
-/** An entity as it shall be from a version on; without a document it is removed. */
+/** An entity's state as of a version. A null document deletes the entity. */
 export type Change = Pick<RoutedEvent, "id" | "version" | "document" | "digest" | "resend">;
 
-/** What was done about the cache before a batch is applied. */
+/** SQLSTATE that `lockstep.hold_epoch` raises. */
+const EPOCH_MOVED = "LS001";
+
+/** State of the cache that a batch was prepared for. PostgreSQL refuses to commit when it has changed. */
 export interface CacheGuard {
-  /** The epoch that the caller has seen. */
+  /** The cache's epoch. */
   readonly epoch: number;
-  /** `fenced` for this batch; or nothing, since it is `off`, or Redis is `away` from here: then it stays off for a while. */
+  /**
+   * `fenced`: for this batch. `off`: for every process. `away`: Redis is unreachable from here, so the cache stays off
+   * for 3 s.
+   */
   readonly cache: "fenced" | "off" | "away";
 }
 
-/** The cache's epoch is not the one that the batch was prepared for; nothing was applied. */
+/** The cache's epoch is not the one that the batch was prepared for. Nothing was applied. */
 export class EpochMovedError extends LockstepError {
   constructor(cause: unknown) {
     super("EPOCH_MOVED", cause instanceof Error ? cause.message : String(cause), { cause });
   }
 }
 
-/** What became of a batch. */
+/** Result of a batch. Changes in neither map were applied. */
 export interface ApplyResult {
-  /** For each entity for which nothing was new: the version that the database has. */
+  /** Entities whose change was not newer, with the version that PostgreSQL has. */
   readonly unchanged: ReadonlyMap<EntityId, Version>;
-  /** What was not applied. All others were. */
-  readonly refused: ReadonlyMap<EntityId, Rejection>;
+  readonly rejected: ReadonlyMap<EntityId, Rejection>;
 }
 
 /**
- * Applies changes in one statement, all or nothing. A change that is not newer than what the database knows has no effect; one that
- * is sent again takes the place of the same version.
+ * Applies changes in one statement, all or none. A change that is not newer than what PostgreSQL has is ignored. A
+ * resent change (`resend`) also replaces the same version.
  *
  * @param changes each entity once.
- * @throws {EpochMovedError} when `hold` is out of date.
- * @throws whatever the database says; after a lost connection the batch may or may not be applied, or be applied later.
+ * @throws {EpochMovedError} when `guard` is out of date.
+ * @throws the database's error. After a lost connection the batch may be applied, not applied, or applied later.
  */
 export async function applyChanges(
   database: Database,
   table: string,
   changes: readonly Change[],
-  hold: CacheGuard,
+  guard: CacheGuard,
 ): Promise<ApplyResult> {
-  const statement = `select id, version from lockstep.${quoted(`apply_${table}`)}(${CHANGES})`;
+  const statement = `select id, version from lockstep.${quoted(`apply_${table}`)}(${PARAMETERS})`;
   const documents = changes.filter(({ document }) => document).map(rowOfChange);
-  const rows = await ask<{ id: EntityId; version: string }>(
+  const rows = await query<{ id: EntityId; version: string }>(
     database,
     statement,
-    parametersOf(changes, documents, hold),
+    parametersOf(changes, documents, guard),
   );
-  return { unchanged: new Map(rows.map(({ id, version }) => [id, Number(version)])), refused: new Map() };
+  return { unchanged: new Map(rows.map(({ id, version }) => [id, Number(version)])), rejected: new Map() };
 }
 
 interface EachRow {
+  /** Null for a rejected change. */
   readonly id: EntityId | null;
   readonly version: string;
-  /** Of a refused change, from 1. */
+  /** Position of a rejected change in the batch, from 1. */
   readonly place: number;
   readonly code: string;
   readonly message: string;
   readonly names: Record<string, string>;
 }
 
-/** The same for all changes but those that the database refuses. @throws as {@link applyChanges}; nothing is applied then. */
+/**
+ * Applies all changes except those that the table rejects. The statement finds the rejected ones by halving the batch.
+ *
+ * @throws as {@link applyChanges}; nothing is applied then.
+ */
 export async function applyEach(
   database: Database,
   table: string,
   changes: readonly Change[],
-  hold: CacheGuard,
+  guard: CacheGuard,
 ): Promise<ApplyResult> {
-  const statement = `select * from lockstep.apply_each($9, ${CHANGES})`;
+  const statement = `select * from lockstep.apply_each($9, ${PARAMETERS})`;
   const documents = changes.map((change) => change.document && rowOfChange(change));
-  const rows = await ask<EachRow>(database, statement, [...parametersOf(changes, documents, hold), table]);
+  const rows = await query<EachRow>(database, statement, [...parametersOf(changes, documents, guard), table]);
   const unchanged = new Map<EntityId, Version>();
-  const refused = new Map<EntityId, Rejection>();
+  const rejected = new Map<EntityId, Rejection>();
   for (const { id, version, place, code, message, names } of rows)
     if (id !== null) unchanged.set(id, Number(version));
-    else refused.set(changes[place - 1]!.id, { code, message, names });
-  return { unchanged, refused };
+    else rejected.set(changes[place - 1]!.id, { code, message, names });
+  return { unchanged, rejected };
 }
 
-/** What both functions take, as {@link parametersOf} gives it. */
-const CHANGES =
+/** Parameters of both functions: ids, versions, deleted, digests, documents, resent ids, cache epoch, cache state. */
+const PARAMETERS =
   "$1::text::uuid[], $2::text::bigint[], $3::text::boolean[], $4::text::bigint[], $5::text::json, $6::text::uuid[], $7, $8";
 
 function parametersOf(
   changes: readonly Change[],
   documents: readonly unknown[],
-  hold: CacheGuard,
+  guard: CacheGuard,
 ): (string | number)[] {
-  const again = changes.filter(({ resend }) => resend !== undefined);
+  const resent = changes.filter(({ resend }) => resend !== undefined);
   return [
     listText(changes.map(({ id }) => id)),
     listText(changes.map(({ version }) => version)),
     listText(changes.map(({ document }) => document === null)),
     listText(changes.map(({ digest }) => digest ?? null)),
     JSON.stringify(documents),
-    listText(again.map(({ id }) => id)),
-    hold.epoch,
-    hold.cache,
+    listText(resent.map(({ id }) => id)),
+    guard.epoch,
+    guard.cache,
   ];
 }
 
-/** Under the id and version of the change, whatever the document says. */
+/** The change's own id and version win over those in its document. */
 const rowOfChange = ({ document, id, version }: Change) => Object.assign(rowOf(document!), { id, version });
 
-async function ask<Row extends object>(
+async function query<Row extends object>(
   database: Database,
   statement: string,
   parameters: (string | number)[],
@@ -121,19 +134,20 @@ async function ask<Row extends object>(
   try {
     return await database.query((sql) => sql.unsafe<Row[]>(statement, parameters, { prepare: true }));
   } catch (error) {
-    if ((error as { code?: unknown }).code === "LS001") throw new EpochMovedError(error);
+    if ((error as { code?: unknown }).code === EPOCH_MOVED) throw new EpochMovedError(error);
     throw error;
   }
 }
 
-/** Columns of a replica's table. */
+/** Columns of a replica's table: those of the declaration and the system fields. */
 export const columnsOf = (replica: ReplicaDeclaration): string[] =>
   Object.keys({ ...systemFields, ...replica.fields }).map(columnOf);
 
 /**
- * Makes the table's apply function match its columns.
+ * Creates or replaces the table's apply function, so that it matches the table's columns.
  *
- * @throws {Error} when the table or a declared column is missing: names the migration to add.
+ * @throws {Error} when the table or a declared column is missing; the message names the column and where to add a
+ * migration.
  */
 export async function prepareTable(
   database: Database,
@@ -146,8 +160,8 @@ export async function prepareTable(
       select attname as column from pg_attribute
       where attrelid = to_regclass(${table}) and attnum > 0 and not attisdropped`,
   );
-  const present = new Set(rows.map((row) => row.column));
-  const missing = columnsOf(replica).filter((column) => !present.has(column));
+  const existing = new Set(rows.map((row) => row.column));
+  const missing = columnsOf(replica).filter((column) => !existing.has(column));
   if (missing.length > 0)
     throw new Error(
       `replica ${replica.name}: table ${entity.plural} has no ${missing.join(", ")}; add a migration to replicas/${replica.name}/migrations`,
@@ -155,18 +169,23 @@ export async function prepareTable(
   await database.query((sql) => sql`select lockstep.replicate(${table}::text::regclass, ${entity.name})`);
 }
 
-/** Whether the table takes any row at all. @throws {DatabaseUnavailableError} and the like when the database does not say. */
-export async function takesRows(
+/**
+ * Tests a table by writing some of its rows again in a transaction that is rolled back.
+ *
+ * @returns true when the table accepts at least one row; false also when it is empty.
+ * @throws {DatabaseUnavailableError} and other connection errors.
+ */
+export async function tableAcceptsRows(
   database: Database,
   entity: EntityDeclaration,
   replica: ReplicaDeclaration,
 ): Promise<boolean> {
   const columns = listText(columnsOf(replica));
   const [row] = await database.query(
-    (sql) => sql<{ takes: boolean }[]>`
-      select lockstep.takes_rows(to_regclass(${quoted(entity.plural)}), ${entity.name}, ${columns}::text::text[]) as takes`,
+    (sql) => sql<{ accepts: boolean }[]>`
+      select lockstep.takes_rows(to_regclass(${quoted(entity.plural)}), ${entity.name}, ${columns}::text::text[]) as accepts`,
   );
-  return row?.takes ?? false;
+  return row?.accepts ?? false;
 }
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;

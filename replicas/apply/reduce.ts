@@ -1,14 +1,21 @@
-/** A batch as one thing to do per entity. Events carry the whole state, so the newest of an entity stands for all of them. */
+/**
+ * Decides what a batch of events means for each entity. Pure. An event carries the whole state, so only the newest one
+ * counts.
+ */
 import type { EntityId, Version } from "../../contracts/entity/document.ts";
 import type { RoutedEvent } from "../../contracts/routed-event.ts";
 
+/** Effect of one event: it was new, it repeated a known version, or it was older than a known version. */
 export type Outcome = "applied" | "duplicate" | "stale";
 
+type Versioned = Pick<RoutedEvent, "id" | "version">;
+
 /**
- * The newest event of each entity, in the order of ids: two appliers that lock rows in one order cannot deadlock. Of two with the
- * same version, which say the same, one that is sent again stays: it is applied whatever is there.
+ * Keeps the newest event of each entity, sorted by id: appliers that lock rows in the same order cannot deadlock. Two
+ * events with the same version say the same; a resent one wins, because it is applied even when PostgreSQL has that
+ * version.
  */
-export function reduce<E extends Pick<RoutedEvent, "id" | "version" | "resend">>(events: readonly E[]): E[] {
+export function reduce<E extends Versioned & Pick<RoutedEvent, "resend">>(events: readonly E[]): E[] {
   const newest = new Map<EntityId, E>();
   for (const event of events) {
     const seen = newest.get(event.id);
@@ -19,15 +26,31 @@ export function reduce<E extends Pick<RoutedEvent, "id" | "version" | "resend">>
 }
 
 /**
- * What became of each event of a batch, in its order. An event that a newer one of the same batch took the place of counts as
- * applied when it came first, as what it said was new; and as stale when it came later.
+ * Finds what to try next after the newest event of some entities was rejected.
  *
- * @param unchanged versions that the database already had, of the entities for which the batch's newest event was not newer.
+ * @param byId all events of the batch.
+ * @returns the older events of these entities, and the number of other events with the rejected version.
  */
-export function outcomes(
-  events: readonly Pick<RoutedEvent, "id" | "version">[],
-  unchanged: ReadonlyMap<EntityId, Version>,
-): Outcome[] {
+export function olderThanRejected<E extends Versioned>(
+  rejected: readonly E[],
+  byId: ReadonlyMap<EntityId, readonly E[]>,
+): { older: E[]; duplicates: number } {
+  const older: E[] = [];
+  let duplicates = 0;
+  for (const newest of rejected)
+    for (const event of byId.get(newest.id) ?? [])
+      if (event.version < newest.version) older.push(event);
+      else if (event !== newest) duplicates++;
+  return { older, duplicates };
+}
+
+/**
+ * Tells the outcome of each event of a batch, in the batch's order. An event that a newer one of the same batch
+ * replaced counts as applied when it came first, and as stale when it came later.
+ *
+ * @param unchanged entities whose newest event in the batch was not newer than PostgreSQL's version, with that version.
+ */
+export function outcomes(events: readonly Versioned[], unchanged: ReadonlyMap<EntityId, Version>): Outcome[] {
   const seen = new Map(unchanged);
   return events.map(({ id, version }) => {
     const known = seen.get(id);

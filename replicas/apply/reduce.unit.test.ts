@@ -17,7 +17,7 @@ test("a batch is reduced to the newest version of each id, in the order of ids",
   );
 });
 
-test("reducing what is reduced changes nothing, whatever the order of the batch", () => {
+test("reducing twice changes nothing, in any order of the batch", () => {
   fc.assert(
     fc.property(events, (batch) => {
       expect(reduce(reduce(batch))).toEqual(reduce(batch));
@@ -26,7 +26,7 @@ test("reducing what is reduced changes nothing, whatever the order of the batch"
   );
 });
 
-test("every event has one outcome; nothing counts as applied when the database knew more", () => {
+test("every event has one outcome; none counts as applied when PostgreSQL had a newer version", () => {
   fc.assert(
     fc.property(
       events,
@@ -51,7 +51,7 @@ test("every event has one outcome; nothing counts as applied when the database k
   );
 });
 
-test("within a batch, an event that comes again is a duplicate, one that comes late is stale", () => {
+test("within a batch, a repeated event is a duplicate and an older one is stale", () => {
   const batch = [1, 3, 3, 2, 4].map((version) => ({ id: "a", version }));
   expect(outcomes(batch, new Map())).toEqual(["applied", "applied", "duplicate", "stale", "applied"]);
 });

@@ -1,77 +1,84 @@
 /**
- * What a replica thinks of refused rows: whether the rows are bad, or a table that nobody can write to. The first go to the dead letters,
- * the second would empty the log into them.
+ * Tells rejected rows from a table that rejects every row (P6). A rejected row becomes a dead letter. A table that
+ * accepts none would turn the whole log into dead letters, so its consumer stops until the table is repaired.
  */
-
 import type { EntityId } from "../../contracts/entity/document.ts";
 import { LockstepError } from "../../contracts/errors.ts";
 
-/** What the database said to one change alone. It was rolled back; the changes beside it are applied. */
+/**
+ * PostgreSQL's error for one change on its own. That change was rolled back; the other changes of its batch are
+ * applied.
+ */
 export interface Rejection {
   /** SQLSTATE. */
   readonly code: string;
   readonly message: string;
-  /** Names of the constraint, column and table, as far as PostgreSQL tells. */
+  /** Names of the constraint, column and table; empty where PostgreSQL reports none. */
   readonly names: Readonly<Record<string, string>>;
 }
 
-/** What is remembered only chooses the statement; a guess that is wrong costs nothing but time. */
-const MOST_SUSPECTS = 1_000;
-/** Entities refused in a row, no row taken between, after which the table itself is looked at. */
-const MANY_IN_VAIN = 20;
+/** Entities to remember. The list only chooses the statement, so a wrong guess costs time and nothing else. */
+const MAX_RECENT = 1_000;
+/** Entities rejected in a row, without an accepted row in between, before the table itself is tested. */
+const CONSECUTIVE_LIMIT = 20;
 
-/** The table takes no row at all, whatever the change is: no event is to blame, and a person has to act. */
+/** The table accepts no row at all. No event is the cause, and a person has to repair the table. */
 export class TableRejectsError extends LockstepError {
   constructor(table: string, { code, message }: Rejection) {
     super(
       "TABLE_REJECTS",
-      `table ${table} takes no row: mend its schema or its permissions (SQLSTATE ${code}: ${message})`,
+      `table ${table} accepts no row (SQLSTATE ${code}: ${message}); repair its schema or its permissions`,
     );
   }
 }
 
+/** Remembers recent rejections of one table. */
 export class RejectionTracker {
-  /** Refused lately, the longest ago first. */
-  private readonly suspects = new Set<EntityId>();
-  private readonly inVain = new Set<EntityId>();
+  /** The oldest rejection is first. */
+  private readonly recent = new Set<EntityId>();
+  private readonly consecutiveRejections = new Set<EntityId>();
 
+  /** @param testTable resolves with true when the table accepts at least one row. */
   constructor(
     private readonly table: string,
-    /** Whether the table takes any row at all. */
-    private readonly takesRows: () => Promise<boolean>,
+    private readonly testTable: () => Promise<boolean>,
   ) {}
 
-  /** True for an entity that was refused lately, and probably will be again. */
+  /** True for an entity whose last change was rejected; the next one will probably be rejected too. */
   recentlyRejected(id: EntityId): boolean {
-    return this.suspects.has(id);
+    return this.recent.has(id);
   }
 
   /**
-   * To be told of each batch.
+   * Records the result of one batch.
    *
-   * @param taken entities whose row was written.
-   * @throws {TableRejectsError} when nothing was taken for long and the table takes no row: the batch must come again.
+   * @param written entities whose row was written.
+   * @throws {TableRejectsError} when no row was accepted for a while and the table fails its test. The batch must be
+   * delivered again.
    */
-  async record(taken: readonly EntityId[], refused: ReadonlyMap<EntityId, Rejection>): Promise<void> {
-    if (taken.length > 0) this.inVain.clear();
-    if (this.suspects.size > 0) for (const id of taken) this.suspects.delete(id);
-    for (const [id, refusal] of refused) {
-      this.suspect(id);
-      if (taken.length > 0) continue;
-      this.inVain.add(id);
-      if (this.inVain.size < MANY_IN_VAIN && !isAboutTheTable(refusal)) continue;
-      if (!(await this.takesRows())) throw new TableRejectsError(this.table, refusal);
-      this.inVain.clear();
+  async record(written: readonly EntityId[], rejected: ReadonlyMap<EntityId, Rejection>): Promise<void> {
+    if (written.length > 0) this.consecutiveRejections.clear();
+    if (this.recent.size > 0) for (const id of written) this.recent.delete(id);
+    for (const [id, rejection] of rejected) {
+      this.remember(id);
+      if (written.length > 0) continue;
+      this.consecutiveRejections.add(id);
+      if (this.consecutiveRejections.size < CONSECUTIVE_LIMIT && !concernsTable(rejection)) continue;
+      if (!(await this.testTable())) throw new TableRejectsError(this.table, rejection);
+      this.consecutiveRejections.clear();
     }
   }
 
-  private suspect(id: EntityId): void {
-    this.suspects.delete(id);
-    this.suspects.add(id);
-    const [oldest] = this.suspects;
-    if (this.suspects.size > MOST_SUSPECTS && oldest !== undefined) this.suspects.delete(oldest);
+  private remember(id: EntityId): void {
+    this.recent.delete(id);
+    this.recent.add(id);
+    const [oldest] = this.recent;
+    if (this.recent.size > MAX_RECENT && oldest !== undefined) this.recent.delete(oldest);
   }
 }
 
-/** Class 42: a table, a column or a permission is missing. One row may cause it, by a trigger; mostly it is all of them. */
-const isAboutTheTable = ({ code }: Rejection): boolean => code.startsWith("42");
+/**
+ * SQLSTATE class 42: a table, a column or a permission is missing. A trigger can cause it for one row, but usually it
+ * affects all.
+ */
+const concernsTable = ({ code }: Rejection): boolean => code.startsWith("42");

@@ -1,54 +1,50 @@
 import { expect, test } from "bun:test";
 import { type Rejection, RejectionTracker, TableRejectsError } from "./rejection-tracker.ts";
 
-const refused = (ids: readonly string[], code = "23514") =>
-  new Map<string, Rejection>(ids.map((id) => [id, { code, message: "refused", names: {} }]));
+const rejected = (ids: readonly string[], code = "23514") =>
+  new Map<string, Rejection>(ids.map((id) => [id, { code, message: "rejected", names: {} }]));
 const ids = (n: number, from = 0) => Array.from({ length: n }, (_, i) => String(from + i));
 
-function table(takesRows: boolean) {
-  const world = { takesRows, looked: 0 };
-  const refusals = new RejectionTracker("things", async () => {
-    world.looked++;
-    return world.takesRows;
+function tracked(acceptsRows: boolean) {
+  const table = { tests: 0 };
+  const tracker = new RejectionTracker("things", async () => {
+    table.tests++;
+    return acceptsRows;
   });
-  return { world, refusals };
+  return { table, tracker };
 }
 
-test("when no row is taken any more, nothing is refused for good: it comes again until a person has acted", async () => {
-  const { refusals } = table(false);
-  for (const id of ids(19)) await refusals.record([], refused([id]));
+test("when the table accepts no row, each batch fails until a row is accepted again", async () => {
+  const { tracker } = tracked(false);
+  for (const id of ids(19)) await tracker.record([], rejected([id]));
   for (let i = 0; i < 3; i++)
-    await expect(refusals.record([], refused(ids(100, 19)))).rejects.toThrow(TableRejectsError);
-  await refusals.record(["good"], refused(ids(100, 19)));
-  await refusals.record([], refused(ids(19, 200)));
+    await expect(tracker.record([], rejected(ids(100, 19)))).rejects.toThrow(TableRejectsError);
+  await tracker.record(["good"], rejected(ids(100, 19)));
+  await tracker.record([], rejected(ids(19, 200)));
 });
 
-test("many bad rows in a row do not stop a table that takes others", async () => {
-  const { world, refusals } = table(true);
-  await refusals.record([], refused(ids(100)));
-  expect(world.looked).toBe(5);
+test("many rejected rows in a row do not stop a table that accepts others", async () => {
+  const { table, tracker } = tracked(true);
+  await tracker.record([], rejected(ids(100)));
+  expect(table.tests).toBe(5);
 });
 
-test("one poison entity that comes again and again is not taken for a table that refuses", async () => {
-  const { world, refusals } = table(false);
-  for (let i = 0; i < 100; i++) await refusals.record([], refused(["poison"]));
-  expect(world.looked).toBe(0);
+test("one entity that is rejected again and again does not cause a test of the table", async () => {
+  const { table, tracker } = tracked(false);
+  for (let i = 0; i < 100; i++) await tracker.record([], rejected(["poison"]));
+  expect(table.tests).toBe(0);
 });
 
-test("a missing table or permission is looked at with the first refusal, unless another row was taken beside it", async () => {
-  const { refusals } = table(false);
-  await refusals.record(["good"], refused(["bad"], "42501"));
-  await expect(refusals.record([], refused(["bad"], "42501"))).rejects.toThrow(TableRejectsError);
+test("a missing table or permission is tested at the first rejection, unless another row was accepted beside it", async () => {
+  const { tracker } = tracked(false);
+  await tracker.record(["good"], rejected(["bad"], "42501"));
+  await expect(tracker.record([], rejected(["bad"], "42501"))).rejects.toThrow(TableRejectsError);
 });
 
-test("who was refused is suspected until taken; a thousand are remembered", async () => {
-  const { refusals } = table(true);
-  await refusals.record(["good"], refused(ids(1_001)));
-  expect([refusals.recentlyRejected("0"), refusals.recentlyRejected("1"), refusals.recentlyRejected("1000")]).toEqual([
-    false,
-    true,
-    true,
-  ]);
-  await refusals.record(["1"], new Map());
-  expect(refusals.recentlyRejected("1")).toBe(false);
+test("a rejected entity counts as recently rejected until it is accepted; 1,000 are remembered", async () => {
+  const { tracker } = tracked(true);
+  await tracker.record(["good"], rejected(ids(1_001)));
+  expect(["0", "1", "1000"].map((id) => tracker.recentlyRejected(id))).toEqual([false, true, true]);
+  await tracker.record(["1"], new Map());
+  expect(tracker.recentlyRejected("1")).toBe(false);
 });

@@ -1,12 +1,14 @@
 /**
- * Keeps the cache on when it can be: opens a new epoch when the cache is off and Redis is there, and gives an epoch up when its
- * server is not the one that this process reaches, or has lost it. Every process of the replica does so; the first one wins.
+ * Switches the cache on and off: opens a new epoch when the cache is off and Redis is available, and switches the cache
+ * off when this process reaches another server than the epoch names, or a server that has lost the epoch. Every process
+ * does so; the first one wins.
  */
 import type { Logger } from "../../observability/logger.ts";
 import type { RedisLink } from "../../platform/redis/redis.ts";
 import type { Cache } from "./cache.ts";
 import type { CacheEpoch, Epoch } from "./epoch.ts";
 
+/** Controls the caches of all entities of a replica. */
 export class CacheController {
   private busy = false;
 
@@ -19,44 +21,49 @@ export class CacheController {
     },
   ) {}
 
-  /** Called after each renewal of the lease. Never throws. */
+  /** Brings the cache to the state that Redis allows. To be called after each renewal of the lease. Never throws. */
   async reconcile(): Promise<void> {
-    const { epoch: epochs, redis, logger } = this.deps;
+    const { epoch: epochs, redis } = this.deps;
     const epoch = epochs.lease();
     const server = redis?.writes.runId();
-    if (this.busy || !epoch || !server) return;
-    this.busy = true;
-    try {
+    if (!epoch || !server) return;
+    await this.exclusively(async () => {
       if (epoch.runId === null) {
-        if (epoch.due) await this.open(epoch, server);
-      } else if (epoch.runId !== server) {
-        await epochs.disable(epoch.epoch);
-        logger.warn({ epoch: epoch.epoch }, "Redis is another server than before; the cache is off for a moment");
-      }
-    } catch (error) {
-      logger.debug({ err: error }, "the cache stays as it is");
-    } finally {
-      this.busy = false;
-    }
+        if (epoch.due) await this.enable(epoch, server);
+      } else if (epoch.runId !== server)
+        await this.disable(
+          epoch,
+          "the connection leads to another Redis server than the cache's; the cache is off for 3 s",
+        );
+    });
   }
 
-  /** The server does not have this epoch: it was flushed, or belongs to another database. Never throws. */
-  async lost(epoch: Epoch): Promise<void> {
-    const { epoch: epochs, logger } = this.deps;
-    // One that is being opened is not there yet.
-    if (this.busy || epochs.isNew(epoch)) return;
+  /** A server does not have this epoch: it was flushed, or belongs to another database. Never throws. */
+  async onLost(epoch: Epoch): Promise<void> {
+    // An epoch that is still being opened is not installed yet.
+    if (this.deps.epoch.isNew(epoch)) return;
+    await this.exclusively(() => this.disable(epoch, "Redis has lost the cache's epoch; the cache is off for 3 s"));
+  }
+
+  /** Skips the change while another one is in progress. */
+  private async exclusively(change: () => Promise<void>): Promise<void> {
+    if (this.busy) return;
     this.busy = true;
     try {
-      await epochs.disable(epoch.epoch);
-      logger.warn({ epoch: epoch.epoch }, "Redis has lost the cache; it is off for a moment");
+      await change();
     } catch (error) {
-      logger.debug({ err: error }, "the cache stays as it is");
+      this.deps.logger.debug({ err: error }, "the cache could not be switched; retrying with the next renewal");
     } finally {
       this.busy = false;
     }
   }
 
-  private async open(off: Epoch, server: string): Promise<void> {
+  private async disable({ epoch }: Epoch, reason: string): Promise<void> {
+    await this.deps.epoch.disable(epoch);
+    this.deps.logger.warn({ epoch }, reason);
+  }
+
+  private async enable(off: Epoch, server: string): Promise<void> {
     const { epoch: epochs, caches, logger } = this.deps;
     for (const cache of caches) await cache.probe();
     const opened = await epochs.enable(off, server);

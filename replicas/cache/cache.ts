@@ -1,16 +1,15 @@
 /**
- * One entity's documents in Redis. README.md has the protocol and why it holds; in short:
+ * One entity's documents in Redis: keys, connections and scripts. README.md has the protocol and the proof.
  *
- * An id is, within an epoch, in one of four states:
+ * States of an id within an epoch:
  * - absent: readers miss. A reader may lease it.
  * - leased: a reader is reading PostgreSQL and may fill it. A fence ends the lease.
- * - fenced: one or more applies are under way. Readers miss, nobody may lease. Each applier lifts its own fence once it knows what is
- *   committed, and with a commit those that have nothing newer to say.
- * - stored: has a version that is committed, and no newer one can be committed without a fence before.
+ * - fenced: one or more applies are in progress. Readers miss, and none may lease. Each applier lifts its own fence
+ *   when it knows what is committed; a commit also lifts the fences of versions that are not newer.
+ * - stored: has a committed version, and no newer one can be committed without a fence before.
  *
- * Whatever Redis forgets leads to absent, or to a state without an epoch in which every script refuses.
+ * Data loss in Redis leads to absent, or to a state without an epoch, in which every script rejects.
  */
-
 import { type CacheEntry, cachePrefix, decodeEntry, encodeEntry } from "../../contracts/cache-entry.ts";
 import type { EntityId, Version } from "../../contracts/entity/document.ts";
 import type { Logger } from "../../observability/logger.ts";
@@ -18,48 +17,55 @@ import type { RedisLink } from "../../platform/redis/redis.ts";
 import type { CacheEpoch, Epoch } from "./epoch.ts";
 import * as scripts from "./scripts.ts";
 
-/** A reader that dies between lease and fill holds nobody up for longer. */
-const LEASE_LIFE_MS = 10_000;
-/** Larger documents are read from PostgreSQL each time, rather than push many small ones out. */
+/** A lease ends after this time, so that a reader that dies between lease and fill blocks others no longer. */
+const READER_LEASE_MS = 10_000;
+/** A larger document is not cached, because it would evict many small ones. */
 const MAX_ENTRY_BYTES = 262_144;
-/** Ids per script: Redis does nothing else meanwhile (well below a millisecond), and more at a time cost it no less. */
+/**
+ * Ids per script. Redis runs one script at a time, so each must be short (well below 1 ms); larger ones were not
+ * cheaper.
+ */
 const CHUNK = 100;
 
-/** Why a read does not use the cache. */
+/** Why a read bypasses the cache. README.md of the room describes each value; `Cache-Status` shows it. */
 export type Bypass = "not-configured" | "away" | "off" | "no-lease" | "failed";
 
+/** What the cache has for an id. `bypass`: the cache was not used. */
 export type CacheLookup =
-  | { readonly at: "hit"; readonly entry: CacheEntry }
-  | { readonly at: "miss"; readonly epoch: Epoch }
-  | { readonly at: "bypass"; readonly why: Bypass };
+  | { readonly result: "hit"; readonly entry: CacheEntry }
+  | { readonly result: "miss"; readonly epoch: Epoch }
+  | { readonly result: "bypass"; readonly why: Bypass };
 
-/** The right to fill one id with what PostgreSQL answers from now on. */
-export interface Lease {
+/** The right to fill one id with what PostgreSQL returns to a query that starts after the lease. */
+export interface ReaderLease {
   readonly id: EntityId;
   readonly epoch: Epoch;
   readonly token: string;
 }
 
-/** `moved`: this epoch is not, or no more, the one that the server has. `away`: not known whether the script ran. */
-export type CacheWriteResult = "ok" | "moved" | "away";
+/** `moved`: the server does not have this epoch, or has a newer one. `unknown`: the script may have run or not. */
+export type CacheWriteResult = "ok" | "moved" | "unknown";
 
-interface Fenced {
+interface FencedVersion {
   readonly id: EntityId;
   readonly version: Version;
 }
 
-export interface Stored extends Fenced {
-  /** Undefined: PostgreSQL has something newer; only lifts the fence. */
+/** A committed change to store. */
+export interface StoredVersion extends FencedVersion {
+  /** Undefined: PostgreSQL has a newer version, so the script only lifts the fence. */
   readonly entry: CacheEntry | undefined;
 }
 
+/** The cache of one entity. */
 export class Cache {
   private tokens = 0;
-  private readonly nonce = crypto.randomUUID();
+  private readonly processId = crypto.randomUUID();
   private readonly prefix: string;
   private readonly schemaVersion: number;
   private readonly ttlMs: number;
 
+  /** @param onLost called when a reader's script finds that the server does not have the epoch. */
   constructor(
     private readonly deps: {
       /** Undefined: not configured. */
@@ -73,100 +79,111 @@ export class Cache {
       readonly schemaVersion: number;
       readonly ttlSeconds: number;
     },
-    /** Told when a reader found that the server does not have the epoch. */
-    private readonly onMoved: (epoch: Epoch) => void = () => {},
+    private readonly onLost: (epoch: Epoch) => void = () => {},
   ) {
     this.prefix = cachePrefix(settings.replica, settings.collection);
     this.schemaVersion = settings.schemaVersion;
     this.ttlMs = settings.ttlSeconds * 1_000;
   }
 
-  /** Looks an id up. An entry that is found is not older than what PostgreSQL had committed when this was called. Never throws. */
+  /**
+   * Looks an id up. An entry is never older than what PostgreSQL had committed at the time of the call. Never throws.
+   */
   async lookup(id: EntityId): Promise<CacheLookup> {
     const { redis, epoch: epochs } = this.deps;
-    if (!redis) return { at: "bypass", why: "not-configured" };
+    if (!redis) return { result: "bypass", why: "not-configured" };
     const epoch = epochs.lease();
-    if (!epoch) return { at: "bypass", why: "no-lease" };
-    if (epoch.runId === null) return { at: "bypass", why: "off" };
-    if (epoch.runId !== redis.reads.runId()) return { at: "bypass", why: "away" };
+    if (!epoch) return { result: "bypass", why: "no-lease" };
+    if (epoch.runId === null) return { result: "bypass", why: "off" };
+    if (epoch.runId !== redis.reads.runId()) return { result: "bypass", why: "away" };
     try {
       const raw = await redis.reads.client.get(this.entryKey(id));
       const entry = decodeEntry(raw, epoch.epoch, this.schemaVersion);
-      // The answer may have taken longer than the lease lasted.
-      if (!epochs.holds(epoch)) return { at: "bypass", why: "no-lease" };
-      return entry ? { at: "hit", entry } : { at: "miss", epoch };
+      // The response may have taken longer than the lease.
+      if (!epochs.holds(epoch)) return { result: "bypass", why: "no-lease" };
+      return entry ? { result: "hit", entry } : { result: "miss", epoch };
     } catch {
-      return { at: "bypass", why: "failed" };
+      return { result: "bypass", why: "failed" };
     }
   }
 
-  /** Asks to fill an id: before PostgreSQL is read. Undefined: read, but do not fill. Never throws. */
-  async lease(id: EntityId, epoch: Epoch): Promise<Lease | undefined> {
+  /** Leases an id before PostgreSQL is read. @returns undefined when the id must not be filled. Never throws. */
+  async lease(id: EntityId, epoch: Epoch): Promise<ReaderLease | undefined> {
     const token = this.token();
-    const answer = await this.readerScript(scripts.lease, [this.stateKey, this.entryKey(id)], epoch, [
+    const result = await this.runForReader(scripts.lease, [this.stateKey, this.entryKey(id)], epoch, [
       token,
-      LEASE_LIFE_MS,
+      READER_LEASE_MS,
       this.schemaVersion,
     ]);
-    return answer === "leased" ? { id, epoch, token } : undefined;
+    return result === "leased" ? { id, epoch, token } : undefined;
   }
 
-  /** Fills with what PostgreSQL answered to a read that began after the lease; nothing gives the lease back. @returns whether it is stored. */
-  async fill(lease: Lease, entry: CacheEntry | undefined): Promise<boolean> {
+  /**
+   * Fills an id with what PostgreSQL returned to a query that started after the lease. Never throws.
+   *
+   * @param entry undefined ends the lease only.
+   * @returns true when the entry is stored.
+   */
+  async fill(lease: ReaderLease, entry: CacheEntry | undefined): Promise<boolean> {
     const keys = [this.stateKey, this.entryKey(lease.id)];
     const args = [lease.token, this.ttlMs, this.text(entry, lease.epoch)];
-    return (await this.readerScript(scripts.fill, keys, lease.epoch, args)) === "stored";
+    return (await this.runForReader(scripts.fill, keys, lease.epoch, args)) === "stored";
   }
 
-  /** Fences ids before their changes are applied. A token is for one attempt. */
-  async fence(epoch: Epoch, token: string, changes: readonly Fenced[]): Promise<CacheWriteResult> {
-    return this.applierScript(scripts.fence, epoch, [token], changes, (change) => [fenceOf(change, token)]);
+  /** Fences ids before their changes are applied. @param token of {@link token}, for one attempt. Never throws. */
+  async fence(epoch: Epoch, token: string, changes: readonly FencedVersion[]): Promise<CacheWriteResult> {
+    return this.runForApplier(scripts.fence, epoch, [token], changes, (change) => [fenceOf(change, token)]);
   }
 
-  /** Lifts fences whose changes PostgreSQL has refused for good: nothing of the attempt can be committed any more. As for {@link store}. */
-  async lift(epoch: Epoch, token: string, changes: readonly Fenced[]): Promise<CacheWriteResult> {
-    return this.applierScript(scripts.lift, epoch, [], changes, (change) => [fenceOf(change, token)]);
+  /**
+   * Lifts the fences of changes that PostgreSQL has rejected, and that can therefore not be committed any more. Never
+   * throws.
+   */
+  async lift(epoch: Epoch, token: string, changes: readonly FencedVersion[]): Promise<CacheWriteResult> {
+    return this.runForApplier(scripts.lift, epoch, [], changes, (change) => [fenceOf(change, token)]);
   }
 
-  /** Stores what is committed and lifts the fences. Without an "ok", fences may stay: the epoch must be given up. */
-  async store(epoch: Epoch, token: string, stored: readonly Stored[]): Promise<CacheWriteResult> {
-    return this.applierScript(scripts.store, epoch, [this.ttlMs], stored, (change) => [
+  /**
+   * Stores committed changes and lifts their fences. Never throws.
+   *
+   * @returns other than `ok`: fences may remain, so the caller has to switch the epoch off.
+   */
+  async store(epoch: Epoch, token: string, changes: readonly StoredVersion[]): Promise<CacheWriteResult> {
+    return this.runForApplier(scripts.store, epoch, [this.ttlMs], changes, (change) => [
       fenceOf(change, token),
       this.text(change.entry, epoch),
     ]);
   }
 
-  /** Empty where there is nothing to keep, or too much. */
-  private text(entry: CacheEntry | undefined, { epoch }: Epoch): string {
-    const text = entry ? encodeEntry(entry, epoch, this.schemaVersion) : "";
-    return Buffer.byteLength(text) > MAX_ENTRY_BYTES ? "" : text;
-  }
-
-  /** Brings an epoch to its server. Only for who opened it, once. */
+  /** Installs an epoch on its server. To be called once, by the process that opened it. Never throws. */
   async install(epoch: number): Promise<CacheWriteResult> {
     const { redis, logger } = this.deps;
-    if (!redis) return "away";
+    if (!redis) return "unknown";
     try {
       return (await scripts.install(redis.writes.client, [this.stateKey], [epoch])) === "ok" ? "ok" : "moved";
     } catch (error) {
-      logger.debug({ err: error }, "the epoch was not installed");
-      return "away";
+      logger.debug({ err: error, epoch }, "the epoch could not be installed in Redis");
+      return "unknown";
     }
   }
 
-  /** Whether appliers have a server. */
+  /** True while appliers have a connection to a server. */
   reachable(): boolean {
     return this.deps.redis?.writes.runId() !== undefined;
   }
 
-  /** @throws when the server does not take a write: a copy, or one whose memory is full. */
+  /**
+   * Tests that the server accepts writes.
+   *
+   * @throws the server's error: it is a read-only copy, or its memory is full.
+   */
   async probe(): Promise<void> {
     await this.deps.redis?.writes.client.set(`${this.prefix}:probe`, "1", "PX", 1_000);
   }
 
-  /** Unlike any other, also of other processes. */
+  /** A token that no other call returns, in any process. */
   token(): string {
-    return `${this.nonce}.${(this.tokens++).toString(36)}`;
+    return `${this.processId}.${(this.tokens++).toString(36)}`;
   }
 
   private get stateKey(): string {
@@ -177,7 +194,14 @@ export class Cache {
     return `${this.prefix}:${id}`;
   }
 
-  private async readerScript(
+  /** Empty when there is no entry, or it is too large. */
+  private text(entry: CacheEntry | undefined, { epoch }: Epoch): string {
+    const text = entry ? encodeEntry(entry, epoch, this.schemaVersion) : "";
+    return Buffer.byteLength(text) > MAX_ENTRY_BYTES ? "" : text;
+  }
+
+  /** @returns undefined when the script could not run: the read continues without the cache. */
+  private async runForReader(
     script: scripts.Script,
     keys: readonly string[],
     epoch: Epoch,
@@ -186,40 +210,41 @@ export class Cache {
     const { redis } = this.deps;
     if (!redis || redis.reads.runId() !== epoch.runId) return undefined;
     try {
-      const answer = await script(redis.reads.client, keys, [epoch.epoch, ...args]);
-      if (answer === "lost" || answer === "behind") this.onMoved(epoch);
-      return answer;
+      const result = await script(redis.reads.client, keys, [epoch.epoch, ...args]);
+      if (result === "lost" || result === "behind") this.onLost(epoch);
+      return result;
     } catch {
-      return undefined; // the read goes on without the cache
+      return undefined;
     }
   }
 
-  private async applierScript<T extends { readonly id: EntityId }>(
+  /** Runs a script for {@link CHUNK} changes at a time. */
+  private async runForApplier<T extends { readonly id: EntityId }>(
     script: scripts.Script,
     epoch: Epoch,
-    first: readonly (string | number)[],
-    items: readonly T[],
-    argsOf: (item: T) => readonly (string | number)[],
+    commonArgs: readonly (string | number)[],
+    changes: readonly T[],
+    argsOf: (change: T) => readonly (string | number)[],
   ): Promise<CacheWriteResult> {
     const { redis, logger } = this.deps;
-    if (!redis || redis.writes.runId() !== epoch.runId) return "away";
-    const calls: Promise<string>[] = [];
-    for (let i = 0; i < items.length; i += CHUNK) {
-      const chunk = items.slice(i, i + CHUNK);
+    if (!redis || redis.writes.runId() !== epoch.runId) return "unknown";
+    const runs: Promise<string>[] = [];
+    for (let start = 0; start < changes.length; start += CHUNK) {
+      const chunk = changes.slice(start, start + CHUNK);
       const keys = [this.stateKey, ...chunk.map(({ id }) => this.entryKey(id))];
-      calls.push(script(redis.writes.client, keys, [epoch.epoch, ...first, ...chunk.flatMap(argsOf)]));
+      runs.push(script(redis.writes.client, keys, [epoch.epoch, ...commonArgs, ...chunk.flatMap(argsOf)]));
     }
-    const answers = await Promise.allSettled(calls);
-    const failed = answers.find((answer) => answer.status === "rejected");
+    const results = await Promise.allSettled(runs);
+    const failed = results.find((result) => result.status === "rejected");
     if (failed) {
-      logger.debug({ err: failed.reason }, "a cache script failed");
-      return "away";
+      logger.debug({ err: failed.reason, epoch: epoch.epoch }, "a cache script failed");
+      return "unknown";
     }
-    // A script may have been sent again to a server that did not know it: it must have been the same server.
-    if (redis.writes.runId() !== epoch.runId) return "away";
-    return answers.every((answer) => answer.status === "fulfilled" && answer.value === "ok") ? "ok" : "moved";
+    // A script may have been sent twice (NOSCRIPT): both times it must have been the same server.
+    if (redis.writes.runId() !== epoch.runId) return "unknown";
+    return results.every((result) => result.status === "fulfilled" && result.value === "ok") ? "ok" : "moved";
   }
 }
 
-/** The fence that an attempt sets for a change. Made here: Lua makes and keeps each text twice. */
-const fenceOf = ({ version }: Fenced, token: string): string => `${version}:${token}`;
+/** The fence of one attempt and change. Built here, because Lua copies and interns each string that it builds. */
+const fenceOf = ({ version }: FencedVersion, token: string): string => `${version}:${token}`;

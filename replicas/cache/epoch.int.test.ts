@@ -13,8 +13,8 @@ beforeEach(async () => {
 }, 60_000);
 afterEach(() => at[Symbol.asyncDispose]());
 
-/** From off to on, whatever the row says about when. */
-async function on(by: CacheEpoch, runId = "server"): Promise<Epoch> {
+/** Switches the cache on at once, without its waiting time. */
+async function switchOn(by: CacheEpoch, runId = "server"): Promise<Epoch> {
   await at.sql`update lockstep.cache_epoch set off_until = clock_timestamp()`;
   await by.enable(await by.refresh(), runId);
   return await by.refresh();
@@ -26,32 +26,32 @@ const timed = async <T>(work: () => Promise<T>): Promise<{ ms: number; result: T
   return { ms: performance.now() - start, result };
 };
 
-test("a new database starts off, above the milliseconds since 1970, and may be switched on at once", async () => {
+test("in a new database the cache is off, its epoch is a Unix time in milliseconds, and it may be switched on at once", async () => {
   const before = Date.now() - 600_000;
   const { epoch, runId, due } = await one.refresh();
   expect([runId, due]).toEqual([null, true]);
   expect(epoch).toBeGreaterThan(before);
 });
 
-test("a lease lasts half a second from the question, and only while it is renewed", async () => {
+test("a lease lasts half a second from the start of its query, and only while it is renewed", async () => {
   expect(one.lease()).toBeUndefined();
-  const asked = performance.now();
+  const startedAt = performance.now();
   const epoch = await one.refresh();
   for (;;) {
-    const now = performance.now(); // before the question, so that a slow machine does not matter
+    const now = performance.now(); // read before the check, so that a slow machine does not matter
     if (!one.lease()) break;
-    expect(now - asked).toBeLessThan(LEASE_MS + 50);
+    expect(now - startedAt).toBeLessThan(LEASE_MS + 50);
     await Bun.sleep(5);
   }
-  expect(performance.now() - asked).toBeGreaterThanOrEqual(LEASE_MS);
+  expect(performance.now() - startedAt).toBeGreaterThanOrEqual(LEASE_MS);
   expect(one.holds(epoch)).toBe(false);
   one.start(() => {});
   await eventually(() => one.holds(epoch), { timeoutMs: 5_000, what: "a lease" });
   one.stop();
 });
 
-test("an applier waits until no reader can hold a lease on an older epoch", async () => {
-  await on(one);
+test("an applier waits until all leases on an older epoch have expired", async () => {
+  await switchOn(one);
   const { epoch } = await other.refresh();
   const { ms, result } = await timed(async () => {
     await one.disable(epoch);
@@ -63,24 +63,24 @@ test("an applier waits until no reader can hold a lease on an older epoch", asyn
   expect((await timed(() => one.afterLeaseExpiry())).ms).toBeLessThan(LEASE_MS);
 });
 
-test("nobody has documents of an epoch that was off: after it nobody waits again", async () => {
+test("no applier waits after an epoch that was off, because no cache has documents of it", async () => {
   await one.refresh();
   await one.afterLeaseExpiry();
-  await on(other);
+  await switchOn(other);
   await one.refresh();
   const { ms, result } = await timed(() => one.afterLeaseExpiry());
   expect(result.runId).toBe("server");
   expect(ms).toBeLessThan(LEASE_MS);
-  // Who was not there when it was off waits.
+  // A process that did not read the epoch while it was off waits.
   expect((await timed(() => new CacheEpoch(at.database).afterLeaseExpiry())).ms).toBeGreaterThanOrEqual(LEASE_MS);
 });
 
-test("who missed that the epoch was on in between waits", async () => {
+test("a process that missed an epoch which was on waits", async () => {
   await one.refresh();
   await one.afterLeaseExpiry();
-  const between = await on(other);
+  const between = await switchOn(other);
   await other.disable(between.epoch);
-  await on(other, "another server");
+  await switchOn(other, "another server");
   const { ms } = await timed(async () => {
     await one.refresh();
     return await one.afterLeaseExpiry();
@@ -88,16 +88,16 @@ test("who missed that the epoch was on in between waits", async () => {
   expect(ms).toBeGreaterThanOrEqual(LEASE_MS);
 });
 
-test("several give up the same epoch: it moves once", async () => {
-  const { epoch } = await on(one);
+test("several processes disable the same epoch: it moves once", async () => {
+  const { epoch } = await switchOn(one);
   await Promise.all([one, other, one, other].map((by) => by.disable(epoch)));
   const [row] = await at.sql`select epoch, previous, run_id from lockstep.cache_epoch`;
   expect(row).toMatchObject({ previous: String(epoch), run_id: null });
   expect((await other.refresh()).epoch).toBe(Number(row!.epoch));
 });
 
-test("the cache stays off for a while, and one of several switches it on", async () => {
-  await one.disable((await on(one)).epoch);
+test("the cache stays off for its waiting time, and one of several processes switches it on", async () => {
+  await one.disable((await switchOn(one)).epoch);
   const off = await one.refresh();
   expect(off.due).toBe(false);
   expect(await one.enable(off, "server")).toBeUndefined();

@@ -1,75 +1,89 @@
 /**
- * Which cached documents may be trusted: the epoch, one row in the replica's PostgreSQL, and this process' lease on it.
+ * The cache's epoch: one row in the replica's PostgreSQL that tells which cached documents may be used, and this
+ * process' lease on it.
  *
- * The epoch is on (it names the Redis server that holds its documents) or off. It never goes back, and one that was off is never
- * given to a cache, so no document carries it.
- * - on → off: {@link distrust}, by whoever could not fence an apply or found that Redis has lost the epoch.
- * - off → on, as a new epoch: {@link trust}, when nobody had to apply without a fence for {@link OFF_MS}.
+ * States of an epoch; its number only rises:
+ * - on: names the Redis server that has its documents. {@link CacheEpoch.disable} opens a new epoch that is off, when a
+ *   batch could not be fenced or Redis has lost the epoch.
+ * - off: no cache has documents of it, and no cache ever gets any. {@link CacheEpoch.enable} opens a new epoch that is
+ *   on, when no batch was applied without a fence for {@link OFF_MS}.
  *
- * A reader may use documents of an epoch while its lease on it lasts: {@link LEASE_MS} from the start of the query that read it.
- * An applier that sees a new epoch waits as long before it applies anything: then no reader uses an older one any more.
+ * A reader may use documents of an epoch while its lease lasts: {@link LEASE_MS} from the start of the query that read
+ * the epoch. An applier that reads a new epoch waits that long before it applies anything, so that no reader uses the
+ * older one any more.
  */
+import { sleep } from "../../platform/async/sleep.ts";
 import type { Database } from "../../platform/postgres/database.ts";
 
+/** How long a process may use an epoch after the start of the query that read it. */
 export const LEASE_MS = 500;
-export const RENEW_MS = 150;
+/** Time between two renewals of the lease. */
+const RENEW_MS = 150;
+/** How long the cache stays off after the last batch without a fence. */
 export const OFF_MS = 3_000;
 
+/** An epoch as this process has read it. */
 export interface Epoch {
   readonly epoch: number;
   /** Run id of the Redis server that has this epoch's documents; null while the cache is off. */
   readonly runId: string | null;
-  /** Off for long enough: it may be switched on. */
+  /** True when the cache has been off for long enough to be switched on. */
   readonly due: boolean;
 }
 
-interface Seen extends Epoch {
+interface StoredEpoch extends Epoch {
+  /** Number of the epoch before. */
   readonly previous: number;
 }
 
+/** This process' view of the epoch. All times are milliseconds of the monotonic clock. */
 export class CacheEpoch {
-  private seen: Seen | undefined;
-  /** All by the monotonic clock, in milliseconds. */
+  private latest: StoredEpoch | undefined;
   private leasedUntil = 0;
-  private drainedAt = 0;
-  private seenAt = 0;
+  /** When all leases on older epochs have expired. */
+  private oldLeasesExpireAt = 0;
+  private firstReadAt = 0;
   private reading: Promise<Epoch> | undefined;
   private timer: Timer | undefined;
 
-  /** @param database connections of its own: a lease must not wait behind the replica's work. */
+  /** @param database connections of its own, because a lease must not queue behind the replica's work. */
   constructor(
     private readonly database: Database,
     private readonly onEpoch: (epoch: Epoch) => void = () => {},
   ) {}
 
-  /** Keeps the lease renewed until {@link stop}. Each renewal is told, with how it went. */
-  start(renewed: (error?: unknown) => void): void {
+  /** Renews the lease until {@link stop}. @param onRenewed called after each attempt, with an error when it failed. */
+  start(onRenewed: (error?: unknown) => void): void {
     this.timer = setInterval(() => {
-      if (this.reading) return; // PostgreSQL is slow: the lease runs out rather than queries pile up
-      this.refresh().then(() => renewed(), renewed);
+      if (this.reading) return; // PostgreSQL is slow: let the lease expire instead of queueing queries
+      this.refresh().then(() => onRenewed(), onRenewed);
     }, RENEW_MS);
   }
 
+  /** Ends the renewals; the lease expires. */
   stop(): void {
     clearInterval(this.timer);
   }
 
-  /** The epoch, if this process may trust it now. */
+  /** The epoch that this process may use now; undefined when its lease has expired. */
   lease(): Epoch | undefined {
-    return performance.now() < this.leasedUntil ? this.seen : undefined;
+    return performance.now() < this.leasedUntil ? this.latest : undefined;
   }
 
-  /** True while the lease on this epoch lasts: checked once more when a document was read. */
+  /** True while the lease on this epoch lasts. To be checked again after a document was read. */
   holds(epoch: Epoch): boolean {
     return this.lease()?.epoch === epoch.epoch;
   }
 
-  /** True for a moment after this epoch was first seen: who opened it may still be bringing it to Redis. */
+  /**
+   * True for {@link LEASE_MS} after this epoch was first read: the process that opened it may still be installing it in
+   * Redis.
+   */
   isNew(epoch: Epoch): boolean {
-    return epoch.epoch !== this.seen?.epoch || performance.now() < this.seenAt + LEASE_MS;
+    return epoch.epoch !== this.latest?.epoch || performance.now() < this.firstReadAt + LEASE_MS;
   }
 
-  /** Reads the row. @throws when PostgreSQL does not answer. */
+  /** Reads the epoch; concurrent calls share a query. @throws the database's error. */
   refresh(): Promise<Epoch> {
     this.reading ??= this.read().finally(() => {
       this.reading = undefined;
@@ -77,22 +91,27 @@ export class CacheEpoch {
     return this.reading;
   }
 
-  /** The newest epoch that was seen, once no reader holds a lease on an older one. @throws when PostgreSQL does not answer. */
+  /** The latest epoch that was read, once no reader has a lease on an older one. @throws the database's error. */
   async afterLeaseExpiry(): Promise<Epoch> {
     for (;;) {
-      const seen = this.seen ?? (await this.refresh());
-      const wait = this.drainedAt - performance.now();
-      if (wait <= 0) return seen;
-      await Bun.sleep(wait);
+      const latest = this.latest ?? (await this.refresh());
+      const waitMs = this.oldLeasesExpireAt - performance.now();
+      if (waitMs <= 0) return latest;
+      await sleep(waitMs);
     }
   }
 
-  /** Switches the cache off for everybody, unless the epoch has moved already. @throws when PostgreSQL does not answer. */
+  /** Switches the cache off for every process, unless the epoch has already moved. @throws the database's error. */
   async disable(epoch: number): Promise<void> {
     await this.move(epoch, null);
   }
 
-  /** Opens a new epoch on a server. @returns it, or undefined when it is too early or somebody else was faster. @throws as above. */
+  /**
+   * Opens a new epoch on a Redis server.
+   *
+   * @returns its number; undefined when the cache has not been off for long enough, or another process was faster.
+   * @throws the database's error.
+   */
   async enable(off: Epoch, runId: string): Promise<number | undefined> {
     return await this.move(off.epoch, runId);
   }
@@ -102,32 +121,36 @@ export class CacheEpoch {
       (sql) => sql<{ moved: string | null }[]>`
         select lockstep.move_epoch(${from}, ${runId}, ${`${OFF_MS} milliseconds`}::interval) as moved`,
     );
-    // A read that was under way may have seen the old row.
+    // A query that is in flight may have read the old row.
     await this.reading?.catch(() => {});
     await this.refresh();
     return row?.moved ? Number(row.moved) : undefined;
   }
 
   private async read(): Promise<Epoch> {
-    const start = performance.now();
+    const startedAt = performance.now();
     const [row] = await this.database.query(
       (sql) => sql<{ epoch: string; previous: string; run_id: string | null; due: boolean }[]>`
         select epoch, previous, run_id, off_until <= clock_timestamp() as due from lockstep.cache_epoch`,
     );
     if (!row)
-      throw new Error("lockstep.cache_epoch is empty: put its row back (replicas/migrations/0001-lockstep.sql)");
-    const { due } = row;
-    const found: Seen = { epoch: Number(row.epoch), previous: Number(row.previous), runId: row.run_id, due };
-    const { seen } = this;
-    if (seen?.epoch !== found.epoch) {
-      // An epoch that was off has no documents: nobody needs to let go of it.
-      const wasOff = seen?.runId === null && found.previous === seen.epoch;
-      if (!wasOff) this.drainedAt = performance.now() + LEASE_MS;
-      this.seenAt = performance.now();
-      this.onEpoch(found);
+      throw new Error("lockstep.cache_epoch is empty; insert its row again (replicas/migrations/0001-lockstep.sql)");
+    const read: StoredEpoch = {
+      epoch: Number(row.epoch),
+      previous: Number(row.previous),
+      runId: row.run_id,
+      due: row.due,
+    };
+    const { latest } = this;
+    if (latest?.epoch !== read.epoch) {
+      // An epoch that was off has no documents, so no reader has to stop using them.
+      const wasOff = latest?.runId === null && read.previous === latest.epoch;
+      if (!wasOff) this.oldLeasesExpireAt = performance.now() + LEASE_MS;
+      this.firstReadAt = performance.now();
+      this.onEpoch(read);
     }
-    this.seen = found;
-    this.leasedUntil = start + LEASE_MS;
-    return found;
+    this.latest = read;
+    this.leasedUntil = startedAt + LEASE_MS;
+    return read;
   }
 }

@@ -1,32 +1,38 @@
--- Before the apply: from now on nobody can fill these entities, and readers miss and read PostgreSQL.
--- KEYS: state, then an entry each. ARGV: epoch, token, then a fence each. Answers "ok", "lost" or "behind".
--- Deleting the entry also ends the lease that may stand in its place. A fence is a list of <version>:<token>, one for each applier at
--- work: none of them may be lifted by another's failure, or a reader could fill what the other is about to replace.
--- An earlier attempt of the same process (the part of the token before the dot) has ended without a word of how: it may
--- still be committed. Ours takes its place unless it was for a higher version, marked "!": only a commit lifts it, no failure.
--- More than 16 of them are those of dead processes. Only a new epoch forgets them: "lost".
--- A server whose memory is full refuses a script's HSET only before its first write, so that comes first.
+-- Fences ids before an apply: from now on readers miss, and none can fill them.
+--
+-- KEYS: state, then one entry per id. ARGV: epoch, token, then one fence per id. Returns "ok", "lost" or "behind".
+--
+-- The value of a fence is a list of <version>:<token>, one per applier in progress. An applier must not lift another
+-- one's fence after a failure, or a reader could fill what that other applier is about to replace. Deleting the entry
+-- also ends a lease in its place.
+--
+-- An earlier attempt of the same process (the part of the token before the dot) ended without a result, and may still
+-- be committed. The new fence replaces it, unless it has a higher version, and is marked "!": only a commit lifts it,
+-- no failure does. More than 16 fences belong to dead processes. Only a new epoch removes them, so the script returns
+-- "lost".
+--
+-- A server whose memory is full rejects HSET only before a script's first write, so HSET is the first write.
 local fences = {}
-local others = redis.call('HMGET', KEYS[1], unpack(KEYS, 2))
+local present = redis.call('HMGET', KEYS[1], unpack(KEYS, 2))
 for i = 1, #KEYS - 1 do
   local fence = ARGV[i + 2]
-  if others[i] then
+  if present[i] then
     local process = string.match(ARGV[2], '^[^.]+')
-    local ours = tonumber(string.match(fence, '^%d+'))
-    local kept, unsettled = {}, false
-    for one in string.gmatch(others[i], '%S+') do
-      local version, owner = string.match(one, '^(%d+):([^.]+)')
-      if owner == process and tonumber(version) <= ours then
-        unsettled = true
+    local version = tonumber(string.match(fence, '^%d+'))
+    local remaining, unknown_result = {}, false
+    for other in string.gmatch(present[i], '%S+') do
+      local other_version, other_process = string.match(other, '^(%d+):([^.]+)')
+      if other_process == process and tonumber(other_version) <= version then
+        unknown_result = true
       else
-        kept[#kept + 1] = one
+        remaining[#remaining + 1] = other
       end
     end
-    if #kept > 16 then
+    if #remaining > 16 then
       return 'lost'
     end
-    kept[#kept + 1] = fence .. (unsettled and '!' or '')
-    fence = table.concat(kept, ' ')
+    remaining[#remaining + 1] = fence .. (unknown_result and '!' or '')
+    fence = table.concat(remaining, ' ')
   end
   fences[2 * i - 1] = KEYS[i + 1]
   fences[2 * i] = fence

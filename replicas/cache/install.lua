@@ -1,5 +1,7 @@
--- Opens a new epoch. KEYS: state. ARGV: epoch. Answers "ok", or "behind" when a newer one is there.
--- Fences of the old epoch go: PostgreSQL refuses to commit what they were set for, and everything older is committed.
+-- Installs a new epoch and removes the fences of the old one: PostgreSQL commits none of the applies that they were set
+-- for.
+--
+-- KEYS: state. ARGV: epoch. Returns "ok", or "behind" when a newer epoch is installed.
 local installed = redis.call('HGET', KEYS[1], 'epoch')
 if installed and tonumber(installed) >= tonumber(ARGV[1]) then
   return installed == ARGV[1] and 'ok' or 'behind'

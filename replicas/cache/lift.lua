@@ -1,27 +1,27 @@
--- After PostgreSQL has refused the apply for good: lifts the fence that was set for it, and no other's. What PostgreSQL has is what it
--- had, and readers may fill it again.
--- KEYS: state, then an entry each. ARGV: epoch, then a fence each. Answers "ok", "lost" or "behind".
--- One marked "!" stays: an earlier attempt of the same process may still be committed.
-local lifted, left = {}, {}
+-- Lifts an attempt's own fences after PostgreSQL has rejected its changes. Readers may fill what PostgreSQL has.
+--
+-- KEYS: state, then one entry per id. ARGV: epoch, then one fence per id. Returns "ok", "lost" or "behind".
+-- A fence that is marked "!" stays, because an earlier attempt of the same process may still be committed.
+local lifted, reduced = {}, {}
 local fences = redis.call('HMGET', KEYS[1], unpack(KEYS, 2))
 for i = 1, #KEYS - 1 do
-  local own, others, found = ARGV[i + 1], {}, false
-  for one in string.gmatch(fences[i] or '', '%S+') do
-    if one == own then
+  local own, remaining, found = ARGV[i + 1], {}, false
+  for fence in string.gmatch(fences[i] or '', '%S+') do
+    if fence == own then
       found = true
     else
-      others[#others + 1] = one
+      remaining[#remaining + 1] = fence
     end
   end
-  if found and #others > 0 then
-    left[#left + 1] = KEYS[i + 1]
-    left[#left + 1] = table.concat(others, ' ')
+  if found and #remaining > 0 then
+    reduced[#reduced + 1] = KEYS[i + 1]
+    reduced[#reduced + 1] = table.concat(remaining, ' ')
   elseif found then
     lifted[#lifted + 1] = KEYS[i + 1]
   end
 end
-if #left > 0 then
-  redis.call('HSET', KEYS[1], unpack(left))
+if #reduced > 0 then
+  redis.call('HSET', KEYS[1], unpack(reduced))
 end
 if #lifted > 0 then
   redis.call('HDEL', KEYS[1], unpack(lifted))

@@ -1,4 +1,4 @@
-/** P7, I14: every answer is at least what PostgreSQL had committed when the read began, in whatever order things happen. */
+/** P7: in any order of events, a read returns at least what PostgreSQL had committed when the read began. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Redis } from "ioredis";
@@ -20,14 +20,14 @@ afterAll(() => redis.disconnect());
 const sha1 = (text: string) => new Bun.CryptoHasher("sha1").update(`${gate}\n${text}`).digest("hex");
 const scripts = { fence: sha1(fenceText), fill: sha1(fillText), store: sha1(storeText), lift: sha1(liftText) };
 
-/** More for a longer search: TEST_RUNS=80000 takes some nine minutes. */
+/** Number of generated orders. TEST_RUNS=80000 takes about nine minutes. */
 const RUNS = Number(globalThis.process.env.TEST_RUNS ?? 1_000);
 
 const ids = ["a", "b"];
 const process = fc.nat(1);
 const id = fc.nat(ids.length - 1);
 
-/** What somebody does; each runs beside the others. */
+/** One action; all actions run concurrently. */
 const actor = fc.oneof(
   {
     weight: 6,
@@ -37,7 +37,7 @@ const actor = fc.oneof(
       id,
       version: fc.integer({ min: 2, max: 6 }),
       deletes: fc.boolean(),
-      /** Dies after the commit. */
+      /** The process dies after the commit. */
       dies: fc.boolean(),
       fate: fc.oneof(
         { weight: 3, arbitrary: fc.constant("committed" as const) },
@@ -72,20 +72,20 @@ const actor = fc.oneof(
 );
 type Actor = typeof actor extends fc.Arbitrary<infer T> ? T : never;
 
-async function act(world: CacheWorld, how: Actor): Promise<void> {
-  const on = world.processes[how.process]!;
-  switch (how.does) {
+async function act(world: CacheWorld, action: Actor): Promise<void> {
+  const on = world.processes[action.process]!;
+  switch (action.does) {
     case "apply": {
-      const { fate, version } = how;
-      const document = how.deletes && fate === "committed" ? null : { id: ids[how.id]!, version, fate };
-      const applied = await on.applier.apply([{ id: ids[how.id]!, version, document }]).catch((error) => {
+      const { fate, version } = action;
+      const document = action.deletes && fate === "committed" ? null : { id: ids[action.id]!, version, fate };
+      const applied = await on.applier.apply([{ id: ids[action.id]!, version, document }]).catch((error) => {
         if (fate === "committed") throw error;
       });
-      if (!how.dies) await applied?.store();
+      if (!action.dies && applied) await on.cacheWriter.store(applied);
       return;
     }
     case "read":
-      for (let i = 0; i < how.times; i++) await world.read(on, ids[how.id]!);
+      for (let i = 0; i < action.times; i++) await world.read(on, ids[action.id]!);
       return;
     case "tend":
       await on.epoch.refresh();
@@ -95,20 +95,20 @@ async function act(world: CacheWorld, how: Actor): Promise<void> {
     case "evict state":
       return world.evict("state");
     case "evict entry":
-      return world.evict(ids[how.id]!);
+      return world.evict(ids[action.id]!);
     case "save":
       return world.save();
     case "restart":
       return world.restart();
     case "cut":
     case "heal":
-      on.connected = how.does === "heal";
+      on.connected = action.does === "heal";
       return;
     case "hang":
       on.hanging = true;
       return;
     default:
-      how satisfies never;
+      action satisfies never;
   }
 }
 
@@ -118,7 +118,7 @@ async function violations(
   picks: readonly number[],
   { fault, schemaVersion }: { fault?: Fault; schemaVersion?: number } = {},
 ): Promise<string[]> {
-  // A first version, and a cache that is on: what could happen before that is part of what happens after.
+  // Every run starts with a first version and the cache on.
   const turns = new Turns(picks);
   const name = `model-${crypto.randomUUID()}-${runs++}`;
   const world = new CacheWorld(turns, redis, name, ids, fault, scripts, schemaVersion);
@@ -136,7 +136,7 @@ async function violations(
         dies: false,
         fate: "committed",
       });
-    for (const how of actors) turns.spawn(() => act(world, how));
+    for (const actor of actors) turns.spawn(() => act(world, actor));
   });
   try {
     await turns.all();
@@ -146,7 +146,7 @@ async function violations(
   return world.violations;
 }
 
-/** Now and then somebody else goes on: a switch at every step would let hardly anybody get anywhere. */
+/** When to switch to another action. Most steps do not: with a switch at each step, few actions would make progress. */
 const schedule = fc.integer({ min: 0, max: 4 }).chain((weight) =>
   fc.array(fc.oneof({ weight, arbitrary: fc.constant(-1) }, { weight: 1, arbitrary: fc.nat(999) }), {
     minLength: 150,
@@ -154,10 +154,10 @@ const schedule = fc.integer({ min: 0, max: 4 }).chain((weight) =>
   }),
 );
 
-test("P7: no order of applies, reads, losses and restarts makes a read go back", async () => {
+test("P7: no order of applies, reads, data losses and restarts makes a read return an older version", async () => {
   const program = fc.array(actor, { minLength: 2, maxLength: 20, size: "max" });
   await fc.assert(
-    // Both of one shape, or one of them upgraded.
+    // Both processes have the same schema version, or one of them is upgraded.
     fc.asyncProperty(program, schedule, fc.constantFrom(1, 2), async (actors, picks, schemaVersion) => {
       expect(await violations(actors, picks, { schemaVersion })).toEqual([]);
     }),
@@ -165,7 +165,7 @@ test("P7: no order of applies, reads, losses and restarts makes a read go back",
   );
 }, 600_000);
 
-describe("each rule of the protocol is needed: without it some order gives a stale read", () => {
+describe("each rule of the protocol is needed: without it, some order returns a stale read", () => {
   const on = (process: number, does: "tend" | "flush" | "evict entry" | "save" | "restart" | "cut"): Actor =>
     does === "tend" ? { does, process } : { does, process, id: 0 };
   const apply = (process: number, version: number, fate: Fate = "committed"): Actor => ({
@@ -190,15 +190,15 @@ describe("each rule of the protocol is needed: without it some order gives a sta
     ["trusts any server", [on(0, "save"), apply(0, 2), on(0, "restart"), read(1)]],
   ];
   test.each(cases)(
-    "when somebody %s",
+    "when a process %s",
     async (fault, actors) => {
-      const found = await fc.check(
+      const result = await fc.check(
         fc.asyncProperty(schedule, async (picks) => {
           expect(await violations(actors, picks, { fault })).toEqual([]);
         }),
         { numRuns: 50_000, endOnFailure: true },
       );
-      const [picks] = found.counterexample ?? [];
+      const [picks] = result.counterexample ?? [];
       expect(picks && (await violations(actors, picks, { fault })).length).toBeGreaterThan(0);
       expect(await violations(actors, picks!)).toEqual([]);
     },

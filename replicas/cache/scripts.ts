@@ -1,4 +1,4 @@
-/** The Lua scripts, each behind the gate that lets only the installed epoch through. */
+/** The Lua scripts of the cache. Each but `install` starts with the gate, which accepts only the installed epoch. */
 import type { Redis } from "ioredis";
 import fenceText from "./fence.lua" with { type: "text" };
 import fillText from "./fill.lua" with { type: "text" };
@@ -8,7 +8,11 @@ import leaseText from "./lease.lua" with { type: "text" };
 import liftText from "./lift.lua" with { type: "text" };
 import storeText from "./store.lua" with { type: "text" };
 
-/** Runs a script on the server. @throws when the server is away or refuses; whether the script ran is then unknown. */
+/**
+ * Runs a script.
+ *
+ * @throws {Error} when the server is unavailable or rejects it; it is then unknown whether the script ran.
+ */
 export type Script = (client: Redis, keys: readonly string[], args: readonly (string | number)[]) => Promise<string>;
 
 function script(text: string): Script {
@@ -17,17 +21,22 @@ function script(text: string): Script {
     try {
       return (await client.evalsha(sha1, keys.length, ...keys, ...args)) as string;
     } catch (error) {
-      // A server that was started anew does not know it yet; it has run nothing.
+      // A restarted server does not know the script; it has run nothing.
       if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
       return (await client.eval(text, keys.length, ...keys, ...args)) as string;
     }
   };
 }
 
+/** Fences ids before an apply (fence.lua). */
 export const fence = script(`${gate}\n${fenceText}`);
+/** Stores committed documents (store.lua). */
 export const store = script(`${gate}\n${storeText}`);
+/** Lifts the fences of a rejected apply (lift.lua). */
 export const lift = script(`${gate}\n${liftText}`);
+/** Leases an id for a reader (lease.lua). */
 export const lease = script(`${gate}\n${leaseText}`);
+/** Stores what a reader found in PostgreSQL (fill.lua). */
 export const fill = script(`${gate}\n${fillText}`);
-/** Without the gate: this one brings the epoch. */
+/** Installs a new epoch (install.lua), therefore without the gate. */
 export const install = script(installText);

@@ -1,4 +1,4 @@
-/** A replica's database that is not where its group is: emptied, put back, or away for longer than the log keeps deletes. */
+/** A database that is behind its consumer group: emptied, restored, or older than the log keeps tombstones. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { ConfigResourceTypes, Kafka, logLevel } from "kafkajs";
 import postgres, { type Sql } from "postgres";
@@ -31,7 +31,7 @@ afterAll(async () => {
   await log.close();
 }, 30_000);
 
-/** An entity of no account. */
+/** An entity that fills log segments and is not checked. */
 const FILLER = newId();
 
 const publish = (id: string, version: number, deletes = false) =>
@@ -41,7 +41,7 @@ const publish = (id: string, version: number, deletes = false) =>
 
 interface Started extends AsyncDisposable {
   readonly url: string;
-  /** Rejects when the process would end. */
+  /** Rejects when the process would exit. */
   readonly ended: Promise<void>;
 }
 
@@ -70,8 +70,8 @@ async function start(databaseUrl: string): Promise<Started> {
   };
 }
 
-/** Changes what the topic's brokers do with it, until this is disposed of. */
-async function configured(config: Readonly<Record<string, string>>, broker: Readonly<Record<string, string>> = {}) {
+/** Changes the topic's and the broker's settings until it is disposed of. */
+async function withConfig(config: Readonly<Record<string, string>>, broker: Readonly<Record<string, string>> = {}) {
   const admin = new Kafka({ brokers: [await brokerAddress()], logLevel: logLevel.NOTHING }).admin();
   await admin.connect();
   const set = (forTopic: Readonly<Record<string, string>>, forBroker: Readonly<Record<string, string>>) =>
@@ -97,20 +97,20 @@ const entriesOf = (config: Readonly<Record<string, string>>) =>
 
 const ids = async (sql: Sql): Promise<string[]> => (await sql`select id from products`).map(({ id }) => id);
 
-test("P10: a database that was emptied is filled again, though the group has long passed everything", async () => {
+test("P10: an emptied database is filled again, although the group has committed all offsets", async () => {
   const ids = Array.from({ length: 20 }, newId);
   {
     await using replica = await start(await freshDatabase());
     for (const id of ids) await publish(id, 1);
     for (const id of ids) await shows(replica.url, id, 1, 30_000);
   }
-  await using again = await start(await freshDatabase());
-  for (const id of ids) await shows(again.url, id, 1, 30_000);
+  await using refilled = await start(await freshDatabase());
+  for (const id of ids) await shows(refilled.url, id, 1, 30_000);
   await publish(ids[0]!, 2);
-  await shows(again.url, ids[0]!, 2);
+  await shows(refilled.url, ids[0]!, 2);
 });
 
-test("a database that was put back from a backup gets what it has missed", async () => {
+test("a database that was restored from a backup gets the changes that it lacks", async () => {
   const url = await freshDatabase();
   const sql = postgres(url, { max: 1, onnotice: () => {} });
   const [early, late] = [newId(), newId()];
@@ -127,14 +127,14 @@ test("a database that was put back from a backup gets what it has missed", async
   }
   await sql`delete from products where id = ${late}`;
   await sql`delete from lockstep.versions where id = ${late}`;
-  for (const { topic: of, partition, next_offset } of backup)
-    await sql`update lockstep.positions set next_offset = ${next_offset} where topic = ${of} and "partition" = ${partition}`;
+  for (const { topic: name, partition, next_offset } of backup)
+    await sql`update lockstep.positions set next_offset = ${next_offset} where topic = ${name} and "partition" = ${partition}`;
   await using restored = await start(url);
   await shows(restored.url, late, 1, 30_000);
   await sql.end();
 });
 
-test("P4: a replica that was away for longer than the log keeps deletes rebuilds itself, and what was deleted meanwhile is gone", async () => {
+test("P4: a replica that was stopped for longer than the log keeps tombstones rebuilds itself without the deleted entities", async () => {
   const url = await freshDatabase();
   const sql = postgres(url, { max: 1, onnotice: () => {} });
   const [kept, deleted] = [newId(), newId()];
@@ -143,7 +143,7 @@ test("P4: a replica that was away for longer than the log keeps deletes rebuilds
     await publish(kept, 1);
     await shows(replica.url, kept, 1, 30_000);
   }
-  // As it is once compaction has taken a deleted entity's last trace from the log, while the replica still has it.
+  // The state after compaction has removed an entity's tombstone while the replica still has the entity.
   await sql`insert into lockstep.versions (entity, id, version, deleted) values ('product', ${deleted}, 4, false)`;
   await sql`insert into products select (jsonb_populate_record(p, jsonb_build_object('id', ${deleted}::uuid))).* from products p where id = ${kept}`;
   await sql`update lockstep.positions set at = now() - interval '8 days'`;
@@ -160,7 +160,7 @@ test("P4: a replica that was away for longer than the log keeps deletes rebuilds
   await sql.end();
 });
 
-test("a replica that the log has left behind while it was away rebuilds itself, also where only a delete was lost", async () => {
+test("a replica that lacks records which the log deleted rebuilds itself, even when only a delete is missing", async () => {
   const url = await freshDatabase();
   const sql = postgres(url, { max: 1, onnotice: () => {} });
   const [kept, deleted] = [newId(), newId()];
@@ -174,30 +174,30 @@ test("a replica that the log has left behind while it was away rebuilds itself, 
   await publish(deleted, 2, true);
   await publish(kept, 2);
   {
-    // Records can be deleted only where that is the topic's way.
-    await using changed = await configured({ "cleanup.policy": "compact,delete" });
+    // Kafka deletes records only from topics with the policy "delete".
+    await using changed = await withConfig({ "cleanup.policy": "compact,delete" });
     await changed.admin.fetchTopicMetadata({ topics: [topic] });
     const bounds = [...(await log.offsets(topic))];
     const partitions = bounds.map(([partition, { next }]) => ({ partition, offset: String(next) }));
     await changed.admin.deleteTopicRecords({ topic, partitions });
   }
-  // What is sent again after that is all that the log knows.
+  // This resent version is now the log's only record.
   await publish(kept, 2);
   await using back = await start(url);
-  await expect(back.ended).rejects.toThrow("the log has lost changes");
+  await expect(back.ended).rejects.toThrow("the log has deleted changes");
   await back[Symbol.asyncDispose]();
   await using rebuilt = await start(url);
   expect(await metric(rebuilt.url, "lockstep_rebuilds_total")).toBe(1);
   await shows(rebuilt.url, kept, 2);
   await isGone(rebuilt.url, deleted);
   expect(await ids(sql)).toEqual([kept]);
-  // Its group is still behind what the log has; its database is not.
+  // The group is still behind the log's first offset; the database is not.
   await publish(kept, 3);
   await shows(rebuilt.url, kept, 3);
   await sql.end();
 });
 
-test("P4: a delete that compaction has taken from the log is found by a replica that was away meanwhile", async () => {
+test("P4: a replica that was stopped finds a delete whose tombstone compaction has removed", async () => {
   const url = await freshDatabase();
   const sql = postgres(url, { max: 1, onnotice: () => {} });
   const [kept, deleted] = [newId(), newId()];
@@ -208,7 +208,7 @@ test("P4: a delete that compaction has taken from the log is found by a replica 
       await shows(replica.url, id, 1, 30_000);
     }
   }
-  await using _ = await configured(
+  await using _ = await withConfig(
     {
       "cleanup.policy": "compact",
       "delete.retention.ms": "1000",
@@ -220,8 +220,8 @@ test("P4: a delete that compaction has taken from the log is found by a replica 
   );
   await publish(deleted, 2, true);
   const at = { topic, partition: partitionForKey(deleted, PARTITIONS) };
-  const traces = async () => {
-    // Only what a newer segment follows is compacted.
+  const tombstones = async () => {
+    // Kafka compacts a segment only when a newer one follows.
     await writer.write(at, [routedMessage(FILLER, 1)]);
     const { first, next } = (await log.offsets(topic)).get(at.partition)!;
     let found = 0;
@@ -229,9 +229,9 @@ test("P4: a delete that compaction has taken from the log is found by a replica 
       found += records.filter(({ key }) => key?.toString() === deleted).length;
     return found;
   };
-  await eventually(async () => (await traces()) === 0, {
+  await eventually(async () => (await tombstones()) === 0, {
     timeoutMs: 40_000,
-    what: "compaction to take the delete",
+    what: "compaction to remove the tombstone",
     everyMs: 200,
   });
   await using back = await start(url);

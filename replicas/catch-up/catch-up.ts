@@ -1,17 +1,29 @@
-/** Brings the replica's database up to where its group is, partition by partition, before anything newer is applied; and sees that it stays so. */
-
+/**
+ * Brings a replica's database to the offsets of its consumer group before newer batches are applied, and saves its
+ * positions while it runs. A database that the log cannot bring up to date is rebuilt.
+ *
+ * States of a partition:
+ * - pending: assigned; its missing records are being read. Batches wait for it.
+ * - reached: the database has everything before the group's offset. A gap in the log, or a new assignment, makes it
+ *   pending again.
+ * - lost: the log has deleted records that the database lacks. The process ends, and its next start rebuilds the
+ *   replica.
+ */
 import { UserError } from "../../contracts/errors.ts";
 import { type Batch, type Log, partitionKey, type TopicPartition } from "../../kafka/log.ts";
 import type { Logger } from "../../observability/logger.ts";
 import type { Metrics } from "../../observability/metrics.ts";
-import type { Check } from "../../platform/service.ts";
-import { DatabaseWentBackError, type Positions, PositionsStaleError, SAVE_EVERY_MS } from "./positions.ts";
+import { sleep } from "../../platform/async/sleep.ts";
+import { DatabaseWentBackError, type Positions, PositionsStaleError, SAVE_INTERVAL_MS } from "./positions.ts";
 import { RebuildBusyError } from "./rebuild/tables.ts";
 
-const AGAIN_MS = 1_000;
-const BUSY_MS = 2_000;
+/** Pause before missing records are read again after an error. */
+const RETRY_DELAY_MS = 1_000;
+/** Pause while another process rebuilds the replica. */
+const BUSY_DELAY_MS = 2_000;
 
-export interface CatchUpParts {
+/** Collaborators of {@link CatchUp}. */
+export interface CatchUpDeps {
   readonly positions: Positions;
   readonly log: Log;
   /** Applies a batch of one of the replica's topics. */
@@ -23,140 +35,158 @@ export interface CatchUpParts {
   readonly metrics: Metrics;
 }
 
-/** The way from the group to the applier for one replica process: {@link begin} once, then {@link take} each batch. */
+/** Catch-up of one replica process: call {@link begin} once, then {@link process} for each batch. */
 export class CatchUp {
-  /** Rejects when the database has gone back, or the log cannot bring it up to date: the process must end, and its next start mends it. */
+  /**
+   * Rejects when the database went back in time, or the log cannot bring it up to date. The next start of the process
+   * repairs it.
+   */
   readonly failed: Promise<never>;
-  private readonly fail;
-  private readonly running = new Map<string, Promise<void>>();
+  private readonly fail: (error: Error) => void;
+  /** By partition: resolves when the database has reached the group's offset. */
+  private readonly reached = new Map<string, Promise<void>>();
   private timer: Timer | undefined;
   /** Why the replica is being rebuilt now. */
-  private rebuilding: string | undefined;
-  private refused: string | undefined;
-  /** The log has lost something that the database lacks: nothing is applied or saved any more. */
-  private lost = false;
+  private rebuildReason: string | undefined;
+  /** Why a needed rebuild was rejected. */
+  private rejection: string | undefined;
+  /** The log has deleted records that the database lacks: nothing is applied or saved any more. */
+  private isLost = false;
 
-  constructor(private readonly deps: CatchUpParts) {
+  constructor(private readonly deps: CatchUpDeps) {
     const { promise, reject } = Promise.withResolvers<never>();
     this.failed = promise;
     this.failed.catch(() => {});
     this.fail = reject;
   }
 
-  readonly check: Check = {
-    name: "positions",
-    problem: () =>
-      this.rebuilding
-        ? `${this.rebuilding}: being rebuilt; until then deleted entities may still be shown`
-        : this.refused && `deleted entities may still be shown, and the replica cannot be rebuilt: ${this.refused}`,
-  };
-
-  /** To be awaited before the log is followed. @throws what the database or the log says. */
-  async begin(): Promise<void> {
-    await this.deps.positions.begin();
-    await this.rebuildWhenStale();
-    this.timer = setInterval(() => void this.save(), SAVE_EVERY_MS);
+  /** Why the database may still show deleted entities, for people; undefined while it does not. */
+  problem(): string | undefined {
+    if (this.rebuildReason)
+      return `${this.rebuildReason}; the replica is being rebuilt, and shows deleted entities until then`;
+    return this.rejection && `the replica may show deleted entities and cannot be rebuilt: ${this.rejection}`;
   }
 
+  /**
+   * Rebuilds a stale database and starts to save positions. To be called before the first batch.
+   *
+   * @throws the database's or the log's error.
+   */
+  async begin(): Promise<void> {
+    await this.deps.positions.begin();
+    await this.rebuildWhileStale();
+    this.timer = setInterval(() => void this.save(), SAVE_INTERVAL_MS);
+  }
+
+  /** This process owns the partitions from now on. */
   assigned(partitions: readonly TopicPartition[]): void {
     this.deps.positions.assigned(partitions);
     for (const at of partitions) void this.reach(at);
   }
 
+  /** Other processes own the partitions from now on. */
   revoked(partitions: readonly TopicPartition[]): void {
     this.deps.positions.revoked(partitions);
-    for (const at of partitions) this.running.delete(partitionKey(at));
+    for (const at of partitions) this.reached.delete(partitionKey(at));
   }
 
-  /** The log no longer has the next records that the group wanted: before the next batch it is seen whether the database has them. */
-  gap(at: TopicPartition): void {
-    this.running.delete(partitionKey(at));
+  /** The log deleted records before the group read them: the next batch first checks whether the database has them. */
+  onGap(at: TopicPartition): void {
+    this.reached.delete(partitionKey(at));
   }
 
   /** Applies the log's next batch, after everything that the database lacks before it. @throws what applying throws. */
-  async take(batch: Batch): Promise<void> {
+  async process(batch: Batch): Promise<void> {
     await this.reach(batch);
-    if (this.lost) throw new Error("the log has lost what comes before this: the replica is rebuilt first");
+    if (this.isLost)
+      throw new Error(
+        `the log has deleted records of ${partitionKey(batch)} that the replica lacks; it is rebuilt at the next start`,
+      );
     await this.deps.process(batch);
     this.deps.positions.applied(batch);
   }
 
-  /** Saves once more, so that the next start has little to read again. */
+  /** Saves the positions a last time, so that the next start has little to read again. */
   async close(): Promise<void> {
     clearInterval(this.timer);
     if (this.timer) await this.save();
   }
 
-  /** Resolves when the database has what lies before the group's offset. Tries until it does, or the partition is another's. */
+  /**
+   * Resolves when the database has everything before the group's offset, or the partition is no longer this process'.
+   */
   private reach(at: TopicPartition): Promise<void> {
     const key = partitionKey(at);
-    let reached = this.running.get(key);
+    let reached = this.reached.get(key);
     if (!reached) {
-      reached = this.try(at, () => this.running.get(key) === reached);
-      this.running.set(key, reached);
+      reached = this.readMissing(at, () => this.reached.get(key) === reached);
+      this.reached.set(key, reached);
     }
     return reached;
   }
 
-  private async try(at: TopicPartition, wanted: () => boolean): Promise<void> {
+  /** Not retry(): it ends without an error when the partition is revoked or assigned again. */
+  private async readMissing(at: TopicPartition, isCurrent: () => boolean): Promise<void> {
     const { positions, log, process, logger } = this.deps;
-    await Promise.resolve(); // from here on `wanted` knows of this run
-    while (wanted())
+    await Promise.resolve(); // isCurrent() is true from here on
+    while (isCurrent())
       try {
         const { from, to, next, lost } = await positions.missing(at);
-        if (lost && !this.refused) return await this.giveUp(at);
-        if (from < to) logger.info({ ...at, from, to }, "the database is behind its group: reading again");
+        if (lost && !this.rejection) return await this.markLost(at);
+        if (from < to)
+          logger.info({ ...at, from, to }, "the database is behind its consumer group; reading the records again");
         for await (const records of log.read(at, from, to)) await process({ ...at, records, highWatermark: to });
         positions.reached(at, next);
         return;
       } catch (error) {
-        logger.warn({ err: error, ...at }, "not caught up with the group yet; trying again");
-        await Bun.sleep(AGAIN_MS);
+        logger.warn({ err: error, ...at }, "could not bring the database to its consumer group; retrying in 1 s");
+        await sleep(RETRY_DELAY_MS);
       }
   }
 
   /**
-   * The log cannot bring the database up to date any more. Nothing is taken from here on: should this process die before the database
-   * knows, the group is still where it was, and the next process finds the same.
+   * Ends the process, because the log cannot bring the database up to date. No batch is accepted from here on: if the
+   * process dies before the database knows, the group still has its old offset, and the next process finds the same.
    */
-  private async giveUp(at: TopicPartition): Promise<void> {
-    await this.deps.positions.giveUp(at);
-    this.lost = true;
-    this.fail(new PositionsStaleError("the log has lost changes that the database had not seen yet"));
+  private async markLost(at: TopicPartition): Promise<void> {
+    await this.deps.positions.markLost(at);
+    this.isLost = true;
+    this.fail(new PositionsStaleError("the log has deleted changes that the database lacks"));
   }
 
   private async save(): Promise<void> {
-    if (this.lost) return;
+    if (this.isLost) return;
     const { positions, lagMs, logger } = this.deps;
     try {
-      // Somebody may have mended what stood in the way, and rebuilt.
-      if (this.refused && (await positions.stale()) === undefined) this.refused = undefined;
-      if (this.refused) return;
+      // A person may have removed the obstacle and rebuilt the replica.
+      if (this.rejection && (await positions.stale()) === undefined) this.rejection = undefined;
+      if (this.rejection) return;
       await positions.save(lagMs());
     } catch (error) {
       if (error instanceof PositionsStaleError || error instanceof DatabaseWentBackError) this.fail(error);
-      else logger.debug({ err: error }, "positions were not saved; the next time they will be");
+      else logger.debug({ err: error }, "positions could not be saved; retrying in 5 s");
     }
   }
 
-  private async rebuildWhenStale(): Promise<void> {
+  /** Not retry(): each round first reads whether the database is still stale. */
+  private async rebuildWhileStale(): Promise<void> {
     const { positions, rebuild, logger, metrics } = this.deps;
-    for (let why = await positions.stale(); why !== undefined; why = await positions.stale())
+    for (let reason = await positions.stale(); reason !== undefined; reason = await positions.stale())
       try {
-        this.rebuilding = why;
-        logger.error({ why }, "the log cannot bring the database up to date any more; rebuilding from the log");
+        this.rebuildReason = reason;
+        logger.error({ reason }, "the log cannot bring the database up to date; rebuilding the replica from the log");
         await rebuild();
         metrics.rebuilds.inc();
-        logger.info("rebuilt");
+        logger.info("the replica is rebuilt");
       } catch (error) {
-        if (error instanceof RebuildBusyError) await Bun.sleep(BUSY_MS);
+        if (error instanceof RebuildBusyError) await sleep(BUSY_DELAY_MS);
         else if (error instanceof UserError) {
-          this.refused = error.message;
-          logger.error({ reason: error.message }, "cannot be rebuilt: deleted entities may still be shown");
+          this.rejection = error.message;
+          logger.error({ reason: error.message }, "the replica cannot be rebuilt and may show deleted entities");
           return;
         } else throw error;
       } finally {
-        this.rebuilding = undefined;
+        this.rebuildReason = undefined;
       }
   }
 }

@@ -1,4 +1,4 @@
-/** What a process that goes on writing notices of a database that went back under it. */
+/** How a running process detects that its database went back in time. */
 import { expect, test } from "bun:test";
 import { appendFileSync, chownSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,24 +10,24 @@ import { freePort, temporaryFolder } from "../../tests/harness/parts.ts";
 import { entity, openDatabase, replicaDatabase, silent } from "../../tests/harness/replica.ts";
 import { SimulatedLog } from "../../tests/harness/simulated-log.ts";
 import { migrationsOf } from "../migrations/index.ts";
-import { DatabaseWentBackError, Positions, type PositionsParts } from "./positions.ts";
+import { DatabaseWentBackError, Positions, type PositionsDeps } from "./positions.ts";
 
 const at = { topic: replicaTopic(entity, "catalog").name, partition: 0 };
 
-/** A log with ten records, of which the group has passed all. */
-class PassedLog extends SimulatedLog {
+/** A log with ten records, all of them committed by the group. */
+class ConsumedLog extends SimulatedLog {
   override topicConfig = async () => new Map(Object.entries(replicaTopic(entity, "catalog").config));
   override committedOffsets = async () => new Map([[0, 10]]);
 }
 
-const log = new PassedLog(1);
+const log = new ConsumedLog(1);
 log.append(
   at,
   Array.from({ length: 10 }, (_, n) => ({ key: String(n), value: null, headers: {} })),
 );
 
 /** A process that owns the partition and has applied everything that the group has. */
-async function owning(database: PositionsParts["database"]): Promise<Positions> {
+async function ownPartition(database: PositionsDeps["database"]): Promise<Positions> {
   const positions = new Positions({ database, log, group: "group", topics: [at.topic] });
   await positions.begin();
   positions.assigned([at]);
@@ -41,32 +41,33 @@ const apply = (positions: Positions, offset: number) => {
   positions.applied({ ...at, records: [record], highWatermark: offset + 1 });
 };
 
-test("a position that is behind what was written there is not written over: the process must end", async () => {
+test("a position below the saved one is not overwritten, and the process must end", async () => {
   await using database = await replicaDatabase("catalog");
   const { sql } = database;
-  const here = async () => (await sql`select next_offset::int as here from lockstep.positions`).map(({ here }) => here);
-  const positions = await owning(database.database);
+  const stored = async () =>
+    (await sql`select next_offset::int as stored from lockstep.positions`).map((row) => row.stored);
+  const positions = await ownPartition(database.database);
   apply(positions, 20);
   await positions.save(0);
-  expect(await here()).toEqual([21]);
+  expect(await stored()).toEqual([21]);
   await sql`update lockstep.positions set next_offset = 15`;
   apply(positions, 30);
   await expect(positions.save(0)).rejects.toThrow(DatabaseWentBackError);
-  expect(await here()).toEqual([15]);
+  expect(await stored()).toEqual([15]);
   await sql`delete from lockstep.positions`;
   await expect(positions.save(0)).rejects.toThrow(DatabaseWentBackError);
-  expect(await here()).toEqual([]);
+  expect(await stored()).toEqual([]);
 });
 
-test("a database that begins where the log has lost its beginning lacks nothing, now or later", async () => {
+test("a new database lacks nothing that the log deleted before it existed", async () => {
   await using database = await replicaDatabase("catalog");
-  class CutLog extends PassedLog {
+  class TruncatedLog extends ConsumedLog {
     override committedOffsets = async () => new Map<number, number>();
     override offsets = async () => new Map([[0, { first: 7, next: 10 }]]);
   }
   const positions = new Positions({
     database: database.database,
-    log: new CutLog(1),
+    log: new TruncatedLog(1),
     group: "new",
     topics: [at.topic],
   });
@@ -79,32 +80,32 @@ test("a database that begins where the log has lost its beginning lacks nothing,
   expect(await positions.missing(at)).toMatchObject({ lost: true });
 });
 
-test("a position that somebody else has moved on is theirs, and no reason to end", async () => {
+test("a position that another process has advanced stays, and is no error", async () => {
   await using database = await replicaDatabase("catalog");
   const { sql } = database;
-  const here = async () => (await sql`select next_offset::int as here from lockstep.positions`)[0]!.here;
-  const positions = await owning(database.database);
+  const stored = async () => (await sql`select next_offset::int as stored from lockstep.positions`)[0]!.stored;
+  const positions = await ownPartition(database.database);
   await sql`update lockstep.positions set next_offset = 40`;
   apply(positions, 30);
   await positions.save(0);
-  expect(await here()).toBe(40);
+  expect(await stored()).toBe(40);
   apply(positions, 50);
   await positions.save(0);
-  expect(await here()).toBe(51);
+  expect(await stored()).toBe(51);
 });
 
-test("a server that came back in another life, as after a failover, is noticed though its positions are the same", async () => {
+test("another incarnation of the server, as after a failover, is detected although its positions are the same", async () => {
   const options = { name: "db", dir: temporaryFolder("failover"), port: await freePort(), database: "catalog" };
   const first = await startPostgres(options);
   await migrate(first.url, migrationsOf("catalog"), silent);
   const database = openDatabase(first.url);
-  const positions = await owning(database);
+  const positions = await ownPartition(database);
   const sql = postgres(first.url, { max: 1, onnotice: () => {} });
   const [{ data_directory: folder }] = (await sql`show data_directory`) as unknown as [{ data_directory: string }];
   await sql.end();
   await first.stop();
 
-  // Recovery that finds no more WAL ends as a standby's does that is promoted: on a timeline of its own.
+  // Recovery without further WAL ends on a new timeline, like the promotion of a standby.
   const { uid, gid } = statSync(folder);
   writeFileSync(join(folder, "recovery.signal"), "");
   chownSync(join(folder, "recovery.signal"), uid, gid);
@@ -112,17 +113,17 @@ test("a server that came back in another life, as after a failover, is noticed t
   const second = await startPostgres(options);
   try {
     apply(positions, 20);
-    const saved = async () =>
+    const save = async () =>
       positions.save(0).then(
         () => "saved",
         (error) => error,
       );
-    let answer = await saved();
-    while (!(answer instanceof DatabaseWentBackError) && answer !== "saved") answer = await saved();
-    expect(answer).toBeInstanceOf(DatabaseWentBackError);
-    const again = await owning(database);
-    apply(again, 21);
-    await again.save(0);
+    let result = await save();
+    while (!(result instanceof DatabaseWentBackError) && result !== "saved") result = await save();
+    expect(result).toBeInstanceOf(DatabaseWentBackError);
+    const restarted = await ownPartition(database);
+    apply(restarted, 21);
+    await restarted.save(0);
   } finally {
     await database.close();
     await second.stop();

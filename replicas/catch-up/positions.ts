@@ -1,43 +1,68 @@
 /**
- * How far the replica's own database is, kept in that database (`lockstep.positions`): the consumer group's offsets say how far the
- * processes are, and know nothing of a database that was emptied or put back from a backup.
+ * Tracks how far the replica's own database has applied each partition. The positions are in that database
+ * (`lockstep.positions`), because the consumer group's offsets do not change when the database is emptied or restored
+ * from a backup.
  *
- * - A position behind the group's offset: the database lacks what lies between, and it is read again before anything else ({@link missing}).
- * - A position that is older than tombstones are kept, or that the log no longer reaches back to: deletes may have been forgotten by
- *   the log meanwhile, and only a rebuild finds them ({@link stale}, P4).
- * - A position behind what this process has seen there, or in another life of the database: it went back under us, by a restore or a
- *   failover to a server that lagged ({@link DatabaseWentBackError}).
+ * - A position below the group's offset: the database lacks the records between, and they are read again
+ *   ({@link Positions.missing}).
+ * - A position older than the log keeps tombstones, or below the log's first offset: the log may have deleted
+ *   tombstones that the database lacks, and only a rebuild finds those deletes ({@link Positions.stale}, P4).
+ * - A position below the one that this process saved, or another incarnation of the database: the database went back in
+ *   time, by a restore or a failover to a server that lagged ({@link DatabaseWentBackError}).
  */
-
 import { LockstepError } from "../../contracts/errors.ts";
 import { type Batch, type Log, type OffsetRange, partitionKey, type TopicPartition } from "../../kafka/log.ts";
+import { sleep } from "../../platform/async/sleep.ts";
 import type { Database } from "../../platform/postgres/database.ts";
 import savePositions from "./save-positions.sql" with { type: "text" };
 
-export const SAVE_EVERY_MS = 5_000;
-/** Of the time that tombstones are kept; the rest is for clocks, and for a rebuild that takes its time. */
-const SAFE_PART = 0.5;
+/** Time between two saves, in milliseconds. */
+export const SAVE_INTERVAL_MS = 5_000;
+/**
+ * Part of the tombstones' retention that a replica may be stopped. The rest covers clock differences and the time of a
+ * rebuild.
+ */
+const SAFE_SHARE = 0.5;
 /** Kafka's default of `delete.retention.ms`. */
 const DEFAULT_RETENTION_MS = 86_400_000;
 
-const TIMES_ASKED = 3;
-const ASK_AGAIN_MS = 1_000;
+const MAX_READS = 3;
+const READ_DELAY_MS = 1_000;
 
 interface Position {
   readonly at: TopicPartition;
+  /** Everything below this offset is applied; undefined until catch-up has finished. */
   next: number | undefined;
-  /** What the database was last seen to have; undefined: nothing. */
+  /** The position that the database had when it was last read; undefined: none. */
   saved: number | undefined;
 }
 
-/** The database lacks what it had: the process ends, and its next start reads again what is missing. */
+/** Records that the database lacks. */
+export interface MissingRecords {
+  /** First offset to read, inclusive. */
+  readonly from: number;
+  /** The group's offset, exclusive. */
+  readonly to: number;
+  /** Everything below is in the database once it has the missing records. */
+  readonly next: number;
+  /** True when the log has deleted some of the missing records, or never had the position, because it was recreated. */
+  readonly lost: boolean;
+}
+
+/**
+ * The database has less than this process saved there. The process ends, and its next start reads the missing records
+ * again.
+ */
 export class DatabaseWentBackError extends LockstepError {
   constructor(message: string) {
     super("DATABASE_WENT_BACK", message);
   }
 }
 
-/** The database would come to lack deletes that the log has forgotten: the process ends, and its next start rebuilds. */
+/**
+ * The log may have deleted tombstones that the database lacks. The process ends, and its next start rebuilds the
+ * replica.
+ */
 export class PositionsStaleError extends LockstepError {
   constructor(message: string) {
     super("POSITIONS_STALE", message);
@@ -45,9 +70,10 @@ export class PositionsStaleError extends LockstepError {
 }
 
 /**
- * How long something may be behind the topics and still hear of every delete, in milliseconds.
+ * How long a database may be behind the topics without missing a delete, in milliseconds: half of the shortest
+ * `delete.retention.ms`.
  *
- * @throws what the log says.
+ * @throws the log's error.
  */
 export async function maxAbsenceMs(log: Pick<Log, "topicConfig">, topics: readonly string[]): Promise<number> {
   const retentions = await Promise.all(
@@ -55,56 +81,60 @@ export async function maxAbsenceMs(log: Pick<Log, "topicConfig">, topics: readon
       Number((await log.topicConfig(topic)).get("delete.retention.ms") ?? DEFAULT_RETENTION_MS),
     ),
   );
-  return Math.min(...retentions) * SAFE_PART;
+  return Math.min(...retentions) * SAFE_SHARE;
 }
 
-export interface PositionsParts {
+/** Collaborators of {@link Positions}. */
+export interface PositionsDeps {
   readonly database: Database;
   readonly log: Pick<Log, "offsets" | "topicConfig" | "committedOffsets">;
+  /** Consumer group of the replica. */
   readonly group: string;
+  /** All topics of the replica. */
   readonly topics: readonly string[];
 }
 
-/** Where this process' partitions are in the replica's database; saved every {@link SAVE_EVERY_MS}. */
+/** Positions of this process' partitions, saved every {@link SAVE_INTERVAL_MS}. */
 export class Positions {
   private readonly owned = new Map<string, Position>();
-  /** Null: the database does not tell. */
+  /** Null: the database role may not read it. */
   private incarnation: string | null = null;
 
-  constructor(private readonly deps: PositionsParts) {}
+  constructor(private readonly deps: PositionsDeps) {}
 
-  /** Learns which life of the database it is whose positions are read from here on. @throws what the database says. */
+  /** Reads the incarnation of the database whose positions are read from here on. @throws the database's error. */
   async begin(): Promise<void> {
-    this.incarnation = await this.deps.database.query(
-      async (sql) => (await sql<{ told: string | null }[]>`select lockstep.incarnation() as told`)[0]!.told,
+    const [row] = await this.deps.database.query(
+      (sql) => sql<{ incarnation: string | null }[]>`select lockstep.incarnation() as incarnation`,
     );
+    this.incarnation = row!.incarnation;
   }
 
   /** A batch is applied. */
   applied({ topic, partition, records }: Batch): void {
     const last = records.at(-1);
     const position = this.owned.get(partitionKey({ topic, partition }));
-    // After a rebuild the database is ahead of its group, and hears again what it has.
+    // After a rebuild the database is ahead of its group, and receives records that it already has.
     if (position && last) position.next = Math.max(position.next ?? 0, last.offset + 1);
   }
 
+  /** This process owns the partitions from now on. */
   assigned(partitions: readonly TopicPartition[]): void {
     for (const at of partitions) this.owned.set(partitionKey(at), { at, next: undefined, saved: undefined });
   }
 
+  /** Other processes own the partitions from now on. */
   revoked(partitions: readonly TopicPartition[]): void {
     for (const at of partitions) this.owned.delete(partitionKey(at));
   }
 
   /**
-   * Offsets that the group has passed and this database has not: `from` (inclusive) to `to` (exclusive), the group's offset; everything
-   * before `next` is in the database once it has them.
+   * Finds the records that the group has passed and the database lacks. A database without a position takes what the
+   * log has: what the log deleted before this database existed is not lost.
    *
-   * @returns with `lost` when the log no longer has what comes after the database's position, or never had that position: then it was
-   * made anew. A database that has no position yet takes what the log has, and lacks nothing.
-   * @throws what the database or the log says.
+   * @throws the database's or the log's error.
    */
-  async missing(at: TopicPartition): Promise<{ from: number; to: number; next: number; lost: boolean }> {
+  async missing(at: TopicPartition): Promise<MissingRecords> {
     const { database, log, group } = this.deps;
     const [row] = await database.query(
       (sql) => sql<{ next: string }[]>`
@@ -112,42 +142,43 @@ export class Positions {
     );
     const position = this.owned.get(partitionKey(at));
     if (position) position.saved = row && Number(row.next);
-    const here = Number(row?.next ?? 0);
+    const saved = Number(row?.next ?? 0);
     const to = (await log.committedOffsets(group, at.topic)).get(at.partition) ?? 0;
-    const from = Math.min(here, to);
-    // What the log never had, or had lost before this database began, is nothing that it lacks.
-    if (!row) return { from, to, next: Math.max(to, (await this.boundsOf(at)).first), lost: false };
-    return { from, to, next: Math.max(here, to), lost: await this.outside(at, here) };
+    const from = Math.min(saved, to);
+    if (!row) return { from, to, next: Math.max(to, (await this.offsetsOf(at)).first), lost: false };
+    return { from, to, next: Math.max(saved, to), lost: await this.isOutside(at, saved) };
   }
 
-  private async boundsOf({ topic, partition }: TopicPartition): Promise<OffsetRange> {
+  private async offsetsOf({ topic, partition }: TopicPartition): Promise<OffsetRange> {
     return (await this.deps.log.offsets(topic)).get(partition) ?? { first: 0, next: 0 };
   }
 
-  /** A broker that has just become leader may not know of the last records for a moment: that is asked more than once. */
-  private async outside(at: TopicPartition, offset: number): Promise<boolean> {
-    for (let asked = 1; ; asked++) {
-      const { first, next } = await this.boundsOf(at);
+  /**
+   * An offset above the log's end is read {@link MAX_READS} times: a new leader may not know the last records at once.
+   */
+  private async isOutside(at: TopicPartition, offset: number): Promise<boolean> {
+    for (let reads = 1; ; reads++) {
+      const { first, next } = await this.offsetsOf(at);
       if (offset < first) return true;
       if (offset <= next) return false;
-      if (asked === TIMES_ASKED) return true;
-      await Bun.sleep(ASK_AGAIN_MS);
+      if (reads === MAX_READS) return true;
+      await sleep(READ_DELAY_MS);
     }
   }
 
-  /** Everything before `next` is applied. */
+  /** Everything below `next` is applied. */
   reached(at: TopicPartition, next: number): void {
     const position = this.owned.get(partitionKey(at));
     if (position) position.next = next;
   }
 
   /**
-   * The log no longer has what this database lacks of a partition: from now on it is {@link stale}, for every process of the replica and
-   * over restarts, until it is rebuilt.
+   * Records that the log has deleted what this database lacks of a partition. The database is {@link stale} from now
+   * on, for every process of the replica and across restarts, until it is rebuilt.
    *
-   * @throws what the database says.
+   * @throws the database's error.
    */
-  async giveUp({ topic, partition }: TopicPartition): Promise<void> {
+  async markLost({ topic, partition }: TopicPartition): Promise<void> {
     await this.deps.database.query(
       (sql) => sql`
         insert into lockstep.positions (topic, "partition", next_offset, at) values (${topic}, ${partition}, 0, 'epoch')
@@ -156,9 +187,9 @@ export class Positions {
   }
 
   /**
-   * Why the log cannot bring this database up to date any more, for people; undefined while it can.
+   * Why the log cannot bring this database up to date, for people; undefined while it can.
    *
-   * @throws what the database or the log says.
+   * @throws the database's or the log's error.
    */
   async stale(): Promise<string | undefined> {
     const [row] = await this.deps.database.query(
@@ -168,39 +199,40 @@ export class Positions {
         where topic in (select jsonb_array_elements_text(${JSON.stringify(this.deps.topics)}::text::jsonb))`,
     );
     if (row?.age == null) return undefined;
-    if (row.lost) return "the log has lost changes that this database had not seen yet";
-    return row.age > (await maxAbsenceMs(this.deps.log, this.deps.topics))
-      ? `behind for ${Math.round(row.age / 1_000)} s, and the log keeps deletes for no longer than that`
+    if (row.lost) return "the log has deleted changes that this database lacks";
+    const maxMs = await maxAbsenceMs(this.deps.log, this.deps.topics);
+    return row.age > maxMs
+      ? `the database is ${Math.round(row.age / 1_000)} s behind, and only ${Math.round(maxMs / 1_000)} s are safe before the log deletes tombstones`
       : undefined;
   }
 
   /**
    * Saves how far this process has come.
    *
-   * @param lagMs age of the oldest change that is not applied; undefined while that is not known: then nothing is saved.
-   * @throws {PositionsStaleError} when the log cannot bring the database up to date any more: saving would hide it.
-   * @throws {DatabaseWentBackError} when the database has less than it had: saving would hide that, too.
+   * @param lagMs age of the oldest unapplied change. Undefined: unknown, and nothing is saved.
+   * @throws {PositionsStaleError} when the log cannot bring the database up to date: saving would hide it.
+   * @throws {DatabaseWentBackError} when the database has less than it had: saving would hide that too.
    */
   async save(lagMs: number | undefined): Promise<void> {
-    const known = [...this.owned.values()].filter(({ next }) => next !== undefined);
-    if (lagMs === undefined || known.length === 0) return;
+    const reached = [...this.owned.values()].filter(({ next }) => next !== undefined);
+    if (lagMs === undefined || reached.length === 0) return;
     const stale = await this.stale();
     if (stale !== undefined) throw new PositionsStaleError(stale);
-    const rows = known.map(({ at, next, saved = null }) => ({ ...at, next, saved }));
-    const answers = await this.deps.database.query((sql) =>
-      sql.unsafe<{ topic: string; partition: number; here: string | null; back: boolean }[]>(savePositions, [
+    const rows = reached.map(({ at, next, saved = null }) => ({ ...at, next, saved }));
+    const results = await this.deps.database.query((sql) =>
+      sql.unsafe<{ topic: string; partition: number; stored: string | null; went_back: boolean }[]>(savePositions, [
         JSON.stringify(rows),
         lagMs,
         this.incarnation,
       ]),
     );
-    if (answers.some(({ back }) => back))
+    if (results.some(({ went_back }) => went_back))
       throw new DatabaseWentBackError(
-        "the database lacks what it had: it was restored, or a server that lagged took over",
+        "the replica's database lacks changes that it had: it was restored, or a server that lagged took over; the process restarts and reads them again",
       );
-    for (const { topic, partition, here } of answers) {
+    for (const { topic, partition, stored } of results) {
       const position = this.owned.get(partitionKey({ topic, partition }));
-      if (position && here !== null) position.saved = Number(here);
+      if (position && stored !== null) position.saved = Number(stored);
     }
   }
 }

@@ -1,4 +1,4 @@
-/** P8 at one replica: reads that bring a `Sync-Token`, on a real PostgreSQL and a real Redis. */
+/** P8 at one replica: reads with a `Sync-Token`, on a real PostgreSQL and a real Redis. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Hono } from "hono";
 import { encodeSyncToken } from "../../contracts/sync-token.ts";
@@ -41,14 +41,14 @@ afterAll(async () => {
   for (const part of [here, other, database]) await part[Symbol.asyncDispose]();
 });
 
-const token = (...seen: [id: string, version: number][]) =>
-  encodeSyncToken(seen.map(([id, version]) => ({ plural: entity.plural, id, version })));
-/** Each answer is judged by what the replica says of itself. */
-const ask = new DescribedApi(replicaOpenApi("catalog")).judged((url, init) => app.request(url, init));
+const token = (...required: [id: string, version: number][]) =>
+  encodeSyncToken(required.map(([id, version]) => ({ plural: entity.plural, id, version })));
+/** Each response is checked against the replica's OpenAPI document. */
+const send = new DescribedApi(replicaOpenApi("catalog")).judged((url, init) => app.request(url, init));
 const read = (path: string, syncToken: string, prefer?: string) =>
-  ask(path, { headers: { "sync-token": syncToken, ...(prefer ? { prefer } : {}) } });
+  send(path, { headers: { "sync-token": syncToken, ...(prefer ? { prefer } : {}) } });
 
-test("what is there already is answered at once, from the cache too", async () => {
+test("a version that is already applied is answered at once, from the cache too", async () => {
   const id = newId();
   await here.take([upsert(id, 2)]);
   for (const version of [1, 2]) {
@@ -76,18 +76,18 @@ test.each([["this process"], ["another process"]])("a read waits for a version t
   expect([status, headers.get("etag"), headers.get("preference-applied")]).toEqual([200, '"2"', "wait=10"]);
 });
 
-test("a delete is waited for, and so is a version that this replica's filter keeps out", async () => {
-  const [deleted, never] = [newId(), newId()];
+test("a read waits for a delete, and for a version that this replica's filter excludes", async () => {
+  const [deleted, excluded] = [newId(), newId()];
   await here.take([upsert(deleted, 1)]);
   const answers = [
     read(`/products/${deleted}`, token([deleted, 2]), "wait=10"),
-    read(`/products/${never}`, token([never, 4]), "wait=10"),
+    read(`/products/${excluded}`, token([excluded, 4]), "wait=10"),
   ];
-  await here.take([remove(deleted, 2), remove(never, 4)]);
+  await here.take([remove(deleted, 2), remove(excluded, 4)]);
   for (const answer of await Promise.all(answers)) expect(answer.status).toBe(404);
 });
 
-test("a list is as fresh as the newest of all tokens it brings", async () => {
+test("a list waits for the newest version of each id in all of its tokens", async () => {
   const [a, b] = [newId(), newId()];
   await here.take([upsert(a, 1)]);
   const both = `${token([a, 2])}, ${token([b, 1], [a, 1])}`;
@@ -99,7 +99,7 @@ test("a list is as fresh as the newest of all tokens it brings", async () => {
   expect(items.filter(({ id }) => id === a || id === b).map(({ version }) => version)).toEqual(a < b ? [2, 1] : [1, 2]);
 });
 
-test("a replica that is not there in time says so, when to come again and how far it is behind", async () => {
+test("a replica that is still behind after the wait answers 503 with Retry-After and its lag", async () => {
   const id = newId();
   await here.take([upsert(id, 1)]);
   for (const path of [`/products/${id}`, "/products"]) {
@@ -119,13 +119,13 @@ test("a replica that is not there in time says so, when to come again and how fa
   expect((await read(`/products/${id}`, token([id, 2]))).status).toBe(503);
 });
 
-test("a token for something else does not hold a read up, and one that no write gave is refused", async () => {
+test("a token for another id does not delay a read, and an invalid token is rejected", async () => {
   const id = newId();
   await here.take([upsert(id, 1)]);
   expect((await read(`/products/${id}`, token([newId(), 9]))).status).toBe(200);
   const foreign = encodeSyncToken([{ plural: "orders", id, version: 9 }]);
   expect((await read(`/products/${id}`, foreign)).status).toBe(200);
-  const refused = await read(`/products/${id}`, "nonsense");
-  expect(refused.status).toBe(400);
-  expect(await refused.json()).toMatchObject({ code: "MALFORMED", errors: [{ pointer: "Sync-Token" }] });
+  const rejected = await read(`/products/${id}`, "nonsense");
+  expect(rejected.status).toBe(400);
+  expect(await rejected.json()).toMatchObject({ code: "MALFORMED", errors: [{ pointer: "Sync-Token" }] });
 });

@@ -1,75 +1,75 @@
 /**
- * Waits until this replica's PostgreSQL has at least the versions that a reader has seen elsewhere (P8).
+ * Lets reads wait until this replica's PostgreSQL has the versions in their `Sync-Token` (P8).
  *
- * What this process applies is told at once; what another process of the same replica applies is found by asking the database,
- * for all who wait in one statement.
+ * Applies of this process notify the waiting reads at once. Applies of the replica's other processes are found by a
+ * query, one for all waiting reads, every 50 ms.
  */
 import type { EntityId, Version } from "../../contracts/entity/document.ts";
 import { RequestError } from "../../contracts/errors.ts";
 import type { TokenEntry } from "../../contracts/sync-token.ts";
+import { settlesWithin } from "../../platform/async/timeout.ts";
 
-const ASK_EVERY_MS = 50;
-/** Readers that may wait at a time; more are turned away (P14). */
+const POLL_INTERVAL_MS = 50;
+/** Reads of one entity that may wait at the same time; more are answered 503 (P14). */
 export const MAX_WAITING = 2_000;
 
 type RequiredVersion = Pick<TokenEntry, "id" | "version">;
 
-class Waiting {
-  readonly left: Map<EntityId, Version>;
-  readonly reached = Promise.withResolvers<boolean>();
+/** A read that waits for versions. */
+class WaitingRead {
+  readonly missing: Map<EntityId, Version>;
+  readonly complete = Promise.withResolvers<void>();
 
-  constructor(wanted: readonly RequiredVersion[]) {
-    this.left = new Map(wanted.map(({ id, version }) => [id, version]));
+  constructor(required: readonly RequiredVersion[]) {
+    this.missing = new Map(required.map(({ id, version }) => [id, version]));
   }
 
-  saw(id: EntityId, version: Version): void {
-    const wanted = this.left.get(id);
-    if (wanted === undefined || version < wanted) return;
-    this.left.delete(id);
-    if (this.left.size === 0) this.reached.resolve(true);
+  onApplied(id: EntityId, version: Version): void {
+    const required = this.missing.get(id);
+    if (required === undefined || version < required) return;
+    this.missing.delete(id);
+    if (this.missing.size === 0) this.complete.resolve();
   }
 }
 
-/** Readers of one entity who wait, at most {@link MAX_WAITING} of them. */
+/** The waiting reads of one entity. */
 export class Freshness {
-  private readonly waiting = new Set<Waiting>();
+  private readonly waiting = new Set<WaitingRead>();
   private timer: Timer | undefined;
-  private asking = false;
+  private polling = false;
 
-  /** @param behind those of the wanted versions that the database does not have yet. */
-  constructor(private readonly behind: (wanted: readonly RequiredVersion[]) => Promise<readonly RequiredVersion[]>) {}
+  /** @param behind resolves with those versions that the database does not have yet. */
+  constructor(private readonly behind: (required: readonly RequiredVersion[]) => Promise<readonly RequiredVersion[]>) {}
 
-  /** Readers that wait. */
+  /** Number of waiting reads. */
   get size(): number {
     return this.waiting.size;
   }
 
-  /** These versions, or newer ones, are committed. */
-  applied(changes: readonly RequiredVersion[]): void {
-    for (const waiting of this.waiting) for (const { id, version } of changes) waiting.saw(id, version);
+  /** This process has committed these versions, or newer ones. */
+  onApplied(changes: readonly RequiredVersion[]): void {
+    for (const read of this.waiting) for (const { id, version } of changes) read.onApplied(id, version);
   }
 
   /**
-   * Resolves with true once all wanted versions, or newer ones, are committed; with false when the time is up.
+   * Waits until the database has all required versions, or newer ones.
    *
-   * @throws {RequestError} UNAVAILABLE when the database is away, or too many wait already.
+   * @returns false when it does not have them after `timeoutMs`.
+   * @throws {RequestError} UNAVAILABLE when the database does not respond, or {@link MAX_WAITING} reads wait already.
    */
-  async reached(wanted: readonly RequiredVersion[], timeoutMs: number): Promise<boolean> {
+  async waitFor(required: readonly RequiredVersion[], timeoutMs: number): Promise<boolean> {
     if (this.waiting.size >= MAX_WAITING)
-      throw new RequestError("UNAVAILABLE", `${MAX_WAITING} reads wait for newer data already; try again in a moment.`);
-    // First: what is applied while the database is asked must not be missed.
-    const waiting = new Waiting(wanted);
-    this.waiting.add(waiting);
-    let timer: Timer | undefined;
+      throw new RequestError("UNAVAILABLE", `${MAX_WAITING} reads already wait for newer data; retry in a moment.`);
+    // Registered before the query, so that versions applied during the query are not missed.
+    const read = new WaitingRead(required);
+    this.waiting.add(read);
     try {
-      if ((await this.behind(wanted)).length === 0) return true;
-      if (timeoutMs <= 0) return waiting.left.size === 0;
-      timer = setTimeout(() => waiting.reached.resolve(false), timeoutMs);
-      this.timer ??= setInterval(() => void this.ask(), ASK_EVERY_MS);
-      return await waiting.reached.promise;
+      if ((await this.behind(required)).length === 0) return true;
+      if (timeoutMs <= 0) return read.missing.size === 0;
+      this.timer ??= setInterval(() => void this.poll(), POLL_INTERVAL_MS);
+      return await settlesWithin(read.complete.promise, timeoutMs);
     } finally {
-      clearTimeout(timer);
-      this.waiting.delete(waiting);
+      this.waiting.delete(read);
       if (this.waiting.size === 0) {
         clearInterval(this.timer);
         this.timer = undefined;
@@ -77,17 +77,19 @@ export class Freshness {
     }
   }
 
-  private async ask(): Promise<void> {
-    if (this.asking) return;
-    this.asking = true;
+  private async poll(): Promise<void> {
+    if (this.polling) return;
+    this.polling = true;
     try {
-      const wanted = [...this.waiting].flatMap(({ left }) => [...left].map(([id, version]) => ({ id, version })));
-      const behind = new Set((await this.behind(wanted)).map(({ id, version }) => `${id} ${version}`));
-      this.applied(wanted.filter(({ id, version }) => !behind.has(`${id} ${version}`)));
+      const required = [...this.waiting].flatMap(({ missing }) =>
+        [...missing].map(([id, version]) => ({ id, version })),
+      );
+      const behind = new Set((await this.behind(required)).map(({ id, version }) => `${id} ${version}`));
+      this.onApplied(required.filter(({ id, version }) => !behind.has(`${id} ${version}`)));
     } catch {
-      // The database is away: the next round asks again, and whoever waits has a time of their own.
+      // The database is unavailable: the next poll queries again, and each read ends at its own timeout.
     } finally {
-      this.asking = false;
+      this.polling = false;
     }
   }
 }

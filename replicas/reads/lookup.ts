@@ -1,5 +1,4 @@
-/** One entity by its id: from the cache, or from PostgreSQL, which then fills the cache. */
-
+/** Reads one entity by id: from the cache, or from PostgreSQL, which then fills the cache. */
 import type { CacheEntry } from "../../contracts/cache-entry.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
 import { SingleFlight } from "../../platform/async/single-flight.ts";
@@ -7,17 +6,21 @@ import type { Bypass, Cache } from "../cache/cache.ts";
 import type { Epoch } from "../cache/epoch.ts";
 import type { Rows } from "./rows.ts";
 
+/** What the cache did for a read. */
 export type CacheOutcome =
   | { readonly result: "hit" }
+  /** `stored`: the cache has the entry now. `collapsed`: another read had already requested the same query. */
   | { readonly result: "miss"; readonly stored: boolean; readonly collapsed: boolean }
   | { readonly result: "bypass"; readonly why: Bypass };
 
+/** Result of a read by id. */
 export interface LookupResult {
-  /** Undefined: never heard of. */
+  /** Undefined: no event of this id was ever applied here. */
   readonly entry: CacheEntry | undefined;
-  readonly how: CacheOutcome;
+  readonly outcome: CacheOutcome;
 }
 
+/** Reads by id of one entity. */
 export class Lookup {
   private readonly flights = new SingleFlight<{ entry: CacheEntry | undefined; stored: boolean }>();
 
@@ -26,17 +29,23 @@ export class Lookup {
     private readonly rows: Pick<Rows, "one">,
   ) {}
 
-  /** Never older than what PostgreSQL had committed when this was called (P7). @throws {LockstepError} UNAVAILABLE */
+  /**
+   * Reads an entity.
+   *
+   * @returns a result that is not older than what PostgreSQL had committed at the time of the call (P7).
+   * @throws {RequestError} UNAVAILABLE when it is not in the cache and PostgreSQL does not respond.
+   */
   async find(id: EntityId): Promise<LookupResult> {
-    const look = await this.cache.lookup(id);
-    if (look.at === "hit") return { entry: look.entry, how: { result: "hit" } };
-    const epoch = look.at === "miss" ? look.epoch : undefined;
+    const lookup = await this.cache.lookup(id);
+    if (lookup.result === "hit") return { entry: lookup.entry, outcome: { result: "hit" } };
+    const epoch = lookup.result === "miss" ? lookup.epoch : undefined;
     const { result, shared } = await this.flights.run(id, () => this.load(id, epoch));
     const { entry, stored } = result;
-    if (look.at === "bypass") return { entry, how: { result: "bypass", why: look.why } };
-    return { entry, how: { result: "miss", stored, collapsed: shared } };
+    if (lookup.result === "bypass") return { entry, outcome: { result: "bypass", why: lookup.why } };
+    return { entry, outcome: { result: "miss", stored, collapsed: shared } };
   }
 
+  /** The lease is taken before PostgreSQL is read, so that a fence in between prevents the fill. */
   private async load(
     id: EntityId,
     epoch: Epoch | undefined,
@@ -52,17 +61,17 @@ export class Lookup {
   }
 }
 
-/** `Cache-Status` (RFC 9211). */
-export function cacheStatus(how: CacheOutcome): string {
+/** The value of `Cache-Status` (RFC 9211). */
+export function cacheStatus(outcome: CacheOutcome): string {
   const name = "lockstep-redis";
-  switch (how.result) {
+  switch (outcome.result) {
     case "hit":
       return `${name}; hit`;
     case "miss":
-      return `${name}; fwd=uri-miss${how.stored ? "; stored" : ""}${how.collapsed ? "; collapsed" : ""}`;
+      return `${name}; fwd=uri-miss${outcome.stored ? "; stored" : ""}${outcome.collapsed ? "; collapsed" : ""}`;
     case "bypass":
-      return `${name}; fwd=bypass; detail=${how.why}`;
+      return `${name}; fwd=bypass; detail=${outcome.why}`;
     default:
-      return how satisfies never;
+      return outcome satisfies never;
   }
 }

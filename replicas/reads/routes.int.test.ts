@@ -21,7 +21,10 @@ import { replicaOpenApi } from "./openapi.ts";
 import { addReads } from "./routes.ts";
 
 let database: ReplicaDatabase;
-/** The same replica twice: one with a cache, one that has no Redis would keep it off, so each has a database of its own. */
+/**
+ * One replica with a cache and one without. Each has its own database, because a process without Redis keeps the cache
+ * off.
+ */
 let cached: CacheProcess;
 let plain: CacheProcess;
 let plainDatabase: ReplicaDatabase;
@@ -31,14 +34,14 @@ let plainApp: Hono;
 let lag: number | undefined = 0;
 
 function appOf({ lookup, rows, freshness }: CacheProcess): Hono {
-  const made = serviceApp({ checks: [], metrics, logger: silent });
+  const routes = serviceApp({ checks: [], metrics, logger: silent });
   addReads(
-    made,
+    routes,
     { lookup, rows, freshness, waitMs: 100, maxWaitMs: 2_000, metrics, lagMs: () => lag },
     entity,
     "catalog",
   );
-  return made;
+  return routes;
 }
 
 beforeAll(async () => {
@@ -54,7 +57,7 @@ afterAll(async () => {
   for (const part of [cached, plain, database, plainDatabase]) await part[Symbol.asyncDispose]();
 });
 
-/** What the replica says of itself: each answer here is judged by it. */
+/** The replica's OpenAPI document: each response here is checked against it. */
 const api = new DescribedApi(replicaOpenApi("catalog"));
 const get = (path: string, headers: Record<string, string> = {}, from = app) =>
   api.judged((url, init) => from.request(url, init))(path, { headers });
@@ -62,7 +65,7 @@ const expected = (change: ReturnType<typeof upsert>) =>
   JSON.stringify(documentOf(replicaOf("catalog").fields, rowOf(change.document!)));
 
 describe("one entity", () => {
-  test("is answered from the cache after it was applied, with version, lag and type", async () => {
+  test("is answered from the cache after its apply, with version, lag and type", async () => {
     const change = upsert(newId(), 7);
     expect(await cached.take([change])).toBe(true);
     lag = 12;
@@ -79,13 +82,13 @@ describe("one entity", () => {
     expect(await answer.text()).toBe(expected(change));
   });
 
-  test("is read from PostgreSQL when the cache does not have it, and then from the cache, the same bytes", async () => {
+  test("is read from PostgreSQL after a cache miss, and then from the cache with the same bytes", async () => {
     const change = upsert(newId(), 1);
-    const { store: _ } = await cached.applier.apply([change]); // never stored: a process that died
-    const during = await get(`/products/${change.id}`);
-    expect(during.headers.get("cache-status")).toBe("lockstep-redis; fwd=uri-miss");
-    const again = { ...change, version: 2, document: { ...change.document, version: 2 } };
-    await (await cached.applier.apply([again])).store();
+    await cached.applier.apply([change]); // never stored in the cache, as if the process had died
+    const fenced = await get(`/products/${change.id}`);
+    expect(fenced.headers.get("cache-status")).toBe("lockstep-redis; fwd=uri-miss");
+    const newer = { ...change, version: 2, document: { ...change.document, version: 2 } };
+    await cached.take([newer]);
     await cached.replica.redis!.writes.client.del(...(await cached.replica.redis!.writes.client.keys(`*${change.id}`)));
     const first = await get(`/products/${change.id}`);
     const second = await get(`/products/${change.id}`);
@@ -94,7 +97,7 @@ describe("one entity", () => {
     expect(await second.text()).toBe(await first.text());
   });
 
-  test("is 304 for who has this version, and 200 for who has another", async () => {
+  test("is 304 when If-None-Match has its version, and 200 when it has another", async () => {
     const { id } = upsert(newId(), 1);
     await cached.take([upsert(id, 3)]);
     for (const tag of ['"3"', 'W/"3"', '"1", "3"', "*"]) {
@@ -104,7 +107,7 @@ describe("one entity", () => {
     expect((await get(`/products/${id}`, { "if-none-match": '"2"' })).status).toBe(200);
   });
 
-  test("is a 404 problem when it was deleted, from the cache too; and when nobody ever heard of it", async () => {
+  test("is a 404 problem after its delete, from the cache too, and when it never existed", async () => {
     const id = newId();
     await cached.take([upsert(id, 1)]);
     await cached.take([remove(id, 2)]);
@@ -116,17 +119,17 @@ describe("one entity", () => {
     for (let i = 0; i < 2; i++)
       expect((await get(`/products/${never}`)).headers.get("cache-status")).toBe("lockstep-redis; fwd=uri-miss");
     expect((await get("/products/1")).status).toBe(404);
-    // What was never heard of leaves nothing behind.
+    // An id that never existed leaves no key in Redis.
     expect(await cached.replica.redis!.writes.client.keys(`*${never}`)).toEqual([]);
   });
 
-  test("may be asked for with an id in upper case", async () => {
+  test("is found by its id in upper case", async () => {
     const id = newId();
     await cached.take([upsert(id, 1)]);
     expect((await get(`/products/${id.toUpperCase()}`)).status).toBe(200);
   });
 
-  test("comes from PostgreSQL, and says so, where there is no Redis", async () => {
+  test("comes from PostgreSQL without Redis, and Cache-Status says so", async () => {
     const change = upsert(newId(), 4);
     expect(await plain.take([change])).toBe(false);
     const answer = await get(`/products/${change.id}`, {}, plainApp);
@@ -134,7 +137,7 @@ describe("one entity", () => {
     expect(await answer.text()).toBe(expected(change));
   });
 
-  test("counts hits, misses and reads without the cache", async () => {
+  test("counts hits, misses and bypasses", async () => {
     metrics.cacheRequests.reset();
     const id = newId();
     await cached.take([upsert(id, 1)]);
@@ -151,7 +154,7 @@ describe("one entity", () => {
 });
 
 describe("a list", () => {
-  test("goes through all documents in the order of ids, page by page, whatever is added or removed meanwhile", async () => {
+  test("pages through all documents in the order of ids while documents are removed", async () => {
     await using own = await replicaDatabase("catalog");
     await using process = await startCacheProcess(own.url, undefined, "catalog");
     const pages = appOf(process);
@@ -173,7 +176,7 @@ describe("a list", () => {
     expect(items).toEqual(ids.slice(0, 2).map((id) => JSON.parse(expected(upsert(id, 1)))));
   });
 
-  test.each(["limit=0", "limit=101", "limit=x", "limit=-1", "cursor=nonsense"])("refuses %s", async (query) => {
+  test.each(["limit=0", "limit=101", "limit=x", "limit=-1", "cursor=nonsense"])("rejects %s", async (query) => {
     const answer = await get(`/products?${query}`);
     expect(answer.status).toBe(400);
     expect(await answer.json()).toMatchObject({ code: "MALFORMED", errors: [{ pointer: query.split("=")[0] }] });
@@ -185,20 +188,20 @@ test.each([
   ["PUT", `/products/${newId()}`],
   ["PATCH", `/products/${newId()}`],
   ["DELETE", `/products/${newId()}`],
-])("%s %s is refused with the way to the gateway", async (method, path) => {
+])("%s %s is rejected and points to the gateway", async (method, path) => {
   const answer = await api.judged((url, init) => app.request(url, init))(path, { method });
   expect([answer.status, answer.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
   expect(((await answer.json()) as { detail: string }).detail).toContain("Send writes to the gateway");
 });
 
-test("HEAD answers like GET, without the body", async () => {
+test("HEAD returns the headers of GET without the body", async () => {
   const id = newId();
   await cached.take([upsert(id, 1)]);
   const answer = await app.request(`/products/${id}`, { method: "HEAD" });
   expect([answer.status, answer.headers.get("etag"), await answer.text()]).toEqual([200, '"1"', ""]);
 });
 
-test("the description says nothing that these tests did not see, but for what only a replica that is behind or broken answers", async () => {
+test("the OpenAPI document has no response that these tests did not see, except those of a replica that is behind or broken", async () => {
   expect((await get(`/products/${newId()}`, { "sync-token": "of no write" })).status).toBe(400);
   const unseen = api.answersOf("products").filter((answer) => !api.seen.has(answer) && !/ (500|503)$/.test(answer));
   expect(unseen).toEqual([]);

@@ -11,6 +11,7 @@ import { type ApplyResult, type CacheGuard, type Change, EpochMovedError } from 
 import { type Rejection, RejectionTracker } from "../../replicas/apply/rejection-tracker.ts";
 import { Cache } from "../../replicas/cache/cache.ts";
 import { CacheController } from "../../replicas/cache/cache-controller.ts";
+import { CacheWriter } from "../../replicas/cache/cache-writer.ts";
 import type { Epoch } from "../../replicas/cache/epoch.ts";
 import { Lookup } from "../../replicas/reads/lookup.ts";
 import { replicaOf, silent } from "./replica.ts";
@@ -75,14 +76,14 @@ export class CacheWorld {
     const moved = hold.epoch !== epoch || (hold.cache === "fenced") !== (runId !== null);
     if (moved && this.fault !== "commits under any epoch") throw new EpochMovedError("moved");
     if (fateOf(changes) === "refused")
-      return { unchanged: new Map(), refused: new Map(changes.map(({ id }) => [id, refusal])) };
+      return { unchanged: new Map(), rejected: new Map(changes.map(({ id }) => [id, refusal])) };
     const unchanged = new Map<string, Version>();
     for (const { id, version, document } of changes) {
       const known = this.rows.get(id)?.version ?? 0;
       if (known >= version) unchanged.set(id, known);
       else this.rows.set(id, { version, deleted: document === null });
     }
-    return { unchanged, refused: new Map() };
+    return { unchanged, rejected: new Map() };
   }
 
   move(from: number, runId: string | null): number | undefined {
@@ -94,10 +95,10 @@ export class CacheWorld {
   /** A read by a client: I14 says how old its answer may be. */
   async read(process: Process, id: string): Promise<void> {
     const committed = this.rows.get(id)?.version ?? 0;
-    const { entry, how } = await process.lookup.find(id);
+    const { entry, outcome } = await process.lookup.find(id);
     if ((entry?.version ?? 0) < committed)
       this.violations.push(
-        `${process.name} read ${id} at ${entry?.version}, ${committed} was committed (${how.result})`,
+        `${process.name} read ${id} at ${entry?.version}, ${committed} was committed (${outcome.result})`,
       );
   }
 
@@ -198,6 +199,7 @@ export class Process {
   readonly cache: Cache;
   readonly lookup: Lookup;
   readonly applier: Applier;
+  readonly cacheWriter: CacheWriter;
   readonly keeper: CacheController;
   connected = true;
   /** The next command's answer does not come in time; the command is carried out later all the same. */
@@ -215,7 +217,7 @@ export class Process {
     this.cache = new Cache(
       { redis, epoch: this.epoch, logger: silent },
       { replica: world.replica, collection: "things", schemaVersion, ttlSeconds: 60 },
-      (epoch) => turns.spawn(() => this.keeper.lost(epoch)),
+      (epoch) => turns.spawn(() => this.keeper.onLost(epoch)),
     );
     this.keeper = new CacheController({ epoch: this.epoch, redis, caches: [this.cache], logger: silent });
     this.lookup = new Lookup(this.cache, { one: (id) => this.one(id) });
@@ -236,11 +238,16 @@ export class Process {
       await turns.turn();
       return answer;
     };
-    const refusals = new RejectionTracker("things", async () => true);
-    this.applier = new Applier(
-      { apply, applyEach: apply, refusals, cache: this.cache, epoch: this.epoch, logger: silent },
-      replicaOf("catalog"),
-    );
+    const { cache, epoch } = this;
+    this.cacheWriter = new CacheWriter({ cache, epoch, logger: silent }, replicaOf("catalog"));
+    this.applier = new Applier({
+      applyChanges: apply,
+      applyEach: apply,
+      rejections: new RejectionTracker("things", async () => true),
+      cacheWriter: this.cacheWriter,
+      epoch,
+      logger: silent,
+    });
   }
 
   private serverSeen(): string | undefined {

@@ -88,7 +88,7 @@ class Traffic {
       const applied = await process.applier.apply(changes.sort((a, b) => (a.id < b.id ? -1 : 1)));
       for (const { id, version } of changes)
         if (!applied.unchanged.has(id)) this.committed.set(id, Math.max(version, this.committed.get(id)!));
-      await applied.store();
+      await process.cacheWriter.store(applied);
       this.longestMs = Math.max(this.longestMs, performance.now() - start);
       await Bun.sleep(5);
     }
@@ -98,10 +98,10 @@ class Traffic {
     while (!this.stopping) {
       const id = this.ids[Math.floor(Math.random() * IDS)]!;
       const floor = this.committed.get(id)!;
-      const { entry, how } = await process.lookup.find(id);
-      this.answers[how.result]++;
+      const { entry, outcome } = await process.lookup.find(id);
+      this.answers[outcome.result]++;
       if ((entry?.version ?? 0) < floor)
-        this.violations.push(`${id} at ${entry?.version} (${how.result}), ${floor} was committed`);
+        this.violations.push(`${id} at ${entry?.version} (${outcome.result}), ${floor} was committed`);
       await Bun.sleep(1);
     }
   }

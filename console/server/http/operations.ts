@@ -8,7 +8,7 @@ import { dropDeadLetters } from "../../../operations/dead-letters/drop.ts";
 import { replayDeadLetters } from "../../../operations/dead-letters/replay.ts";
 import { selectOpen } from "../../../operations/dead-letters/select.ts";
 import { pausableServices, setPaused } from "../../../operations/pause/control.ts";
-import type { Rebuilding } from "../../../operations/rebuild/rebuild.ts";
+import type { LoadRebuild } from "../../../pipeline/rebuild.ts";
 import { type Job, type JobRunner, jobKinds } from "../actions/jobs.ts";
 import { killProcess } from "../actions/kill-process.ts";
 import { deleteCacheKeys, pauseRedis } from "../actions/redis-outage.ts";
@@ -25,7 +25,7 @@ const PAUSE_REASON = "from the console";
 export interface OperationDeps {
   readonly connections: Connections;
   readonly jobs: JobRunner;
-  readonly rebuilding: Rebuilding;
+  readonly loadRebuild: LoadRebuild;
   /** Folder of the local stack; undefined when the console runs without one. */
   readonly stackData: string | undefined;
   /** Called after each action of a user: its name, the part it concerns (null: all), and a count where there is one. */

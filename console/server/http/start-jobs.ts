@@ -1,16 +1,17 @@
 /** Starts verify, repair and rebuild as jobs, with the same code as the commands. Results are figures for the page. */
 import { RequestError } from "../../../contracts/errors.ts";
 import type { Connections } from "../../../operations/connect.ts";
-import { type Rebuilding, rebuildAndCompare } from "../../../operations/rebuild/rebuild.ts";
+import { rebuildAndCompare } from "../../../operations/rebuild/rebuild.ts";
 import { verifyAndRepair } from "../../../operations/repair/verify-and-repair.ts";
 import type { VerifyResult } from "../../../operations/verify/verify.ts";
 import { verifyReplicas } from "../../../operations/verify/verify-replicas.ts";
+import type { LoadRebuild } from "../../../pipeline/rebuild.ts";
 import type { Job, JobContext, JobRunner } from "../actions/jobs.ts";
 
 interface JobDeps {
   readonly connections: Connections;
   readonly jobs: JobRunner;
-  readonly rebuilding: Rebuilding;
+  readonly loadRebuild: LoadRebuild;
 }
 
 /** A person waits for the result: a share of 0.5 works half of the time, where periodic verification works less. */
@@ -54,7 +55,7 @@ export const startRepair = ({ connections, jobs }: JobDeps): Job =>
  *
  * @throws {RequestError} CONFLICT when a rebuild of this replica is running; UNAVAILABLE when its database is not configured.
  */
-export function startRebuild({ connections, jobs, rebuilding }: JobDeps, replica: string): Job {
+export function startRebuild({ connections, jobs, loadRebuild }: JobDeps, replica: string): Job {
   const databaseUrl = connections.addresses.replicas.get(replica);
   if (!databaseUrl)
     throw new RequestError(
@@ -62,14 +63,14 @@ export function startRebuild({ connections, jobs, rebuilding }: JobDeps, replica
       `The database of ${replica} is not configured; add it to LOCKSTEP_REPLICA_DATABASE_URLS.`,
     );
   return jobs.start("rebuild", replica, async (context) => {
-    await rebuilding.dropOld(databaseUrl);
+    await (await loadRebuild()).dropOldTables(databaseUrl);
     const { signal, progress } = context;
     const onProgress = ({ done, total }: { done: number; total: number }) => progress(done, total);
     const { rebuilt, verified } = await rebuildAndCompare(
-      rebuilding,
+      loadRebuild,
       { connections, signal, progress: reportRows(context), onProgress },
       { name: replica, databaseUrl },
-      { compare: true, repair: false, anew: false, timeoutMs: REBUILD_CATCH_UP_TIMEOUT_MS },
+      { compare: true, repair: false, restart: false, timeoutMs: REBUILD_CATCH_UP_TIMEOUT_MS },
     );
     const { records, rows, refused, switched } = rebuilt;
     if (!switched) throw new Error(notSwitchedText(replica, verified));

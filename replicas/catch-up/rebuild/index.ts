@@ -1,18 +1,24 @@
-/** Rebuilding a replica by its name, for the verb `lockstep rebuild`. */
+/** Rebuilds a replica by its name: implements `RebuildApi` of pipeline/rebuild.ts. */
+import type { RebuildOptions, RebuildResult } from "../../../pipeline/rebuild.ts";
 import { connectDedicated } from "../../../platform/postgres/connect.ts";
-import { keptBy } from "../../replica.ts";
-import { type Rebuilt, rebuild as rebuildTables } from "./rebuild.ts";
-import { dropOld as dropOldTables } from "./tables.ts";
+import { replicatedEntities } from "../../replicated-entities.ts";
+import { rebuildTables } from "./rebuild.ts";
+import { dropOldSchema } from "./tables.ts";
 
-/** @throws as {@link rebuildTables} does. */
-export const rebuild = (name: string, deps: Parameters<typeof rebuildTables>[0]): Promise<Rebuilt> =>
-  rebuildTables(deps, keptBy(name));
+/** Rebuilds all tables of a replica. @throws as {@link rebuildTables} does; {Error} when no entity has the replica. */
+export const rebuild = (replica: string, options: RebuildOptions): Promise<RebuildResult> =>
+  rebuildTables(options, replicatedEntities(replica));
 
-/** Drops the tables of before the last rebuild. @returns whether there were any. */
-export async function dropOld(databaseUrl: string): Promise<boolean> {
+/**
+ * Drops the tables that the last rebuild replaced.
+ *
+ * @returns false when there were none.
+ * @throws the database's error.
+ */
+export async function dropOldTables(databaseUrl: string): Promise<boolean> {
   const sql = connectDedicated(databaseUrl, "lockstep-rebuild");
   try {
-    return await dropOldTables(sql);
+    return await dropOldSchema(sql);
   } finally {
     await sql.end({ timeout: 1 });
   }

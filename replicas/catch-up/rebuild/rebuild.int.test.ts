@@ -1,7 +1,8 @@
-/** What a rebuild as a whole keeps to, over a log in memory and a real database. */
+/** Whole rebuilds, with a log in memory and a real database. */
 import { expect, test } from "bun:test";
 import { type EventMessage, header } from "../../../contracts/event.ts";
 import { replicaTopic } from "../../../contracts/topics.ts";
+import type { RebuildOptions } from "../../../pipeline/rebuild.ts";
 import {
   entity,
   newId,
@@ -12,20 +13,20 @@ import {
 } from "../../../tests/harness/replica.ts";
 import { SimulatedLog } from "../../../tests/harness/simulated-log.ts";
 import { Positions } from "../positions.ts";
-import { rebuild } from "./rebuild.ts";
-import { lockRebuild, prepareNext } from "./tables.ts";
+import { rebuildTables } from "./rebuild.ts";
+import { lockRebuild, prepareTables } from "./tables.ts";
 
 const topic = replicaTopic(entity, "catalog").name;
-const kept = [{ entity, replica: replicaOf("catalog") }];
+const entities = [{ entity, replica: replicaOf("catalog") }];
 
-/** With the settings that our topics have. */
+/** A log whose topics have the declared settings. */
 class ConfiguredLog extends SimulatedLog {
   override topicConfig(): Promise<ReadonlyMap<string, string>> {
     return Promise.resolve(new Map(Object.entries(replicaTopic(entity, "catalog").config)));
   }
 }
 
-/** As repair has it sent. */
+/** The message as a repair resends it. */
 const resent = (message: EventMessage): EventMessage => ({
   ...message,
   headers: { ...message.headers, [header.resend]: "1" },
@@ -38,20 +39,16 @@ function logOf(partitions: number, ids: readonly string[]): SimulatedLog {
   return log;
 }
 
-const run = (
-  database: ReplicaDatabase,
-  log: SimulatedLog,
-  more: Pick<Parameters<typeof rebuild>[0], "approve" | "anew"> = {},
-) =>
-  rebuild(
+const run = (database: ReplicaDatabase, log: SimulatedLog, more: Pick<RebuildOptions, "approve" | "restart"> = {}) =>
+  rebuildTables(
     { databaseUrl: database.url, log, signal: new AbortController().signal, onProgress: () => {}, ...more },
-    kept,
+    entities,
   );
 
 const namesIn = async ({ sql }: ReplicaDatabase, table: string): Promise<string[]> =>
   (await sql`select name from ${sql(table)} order by id`).map(({ name }) => name);
 
-test("after a rebuild the database is not stale any more, also where a partition has no records", async () => {
+test("after a rebuild no position is stale, not even that of a partition without records", async () => {
   await using database = await replicaDatabase("catalog");
   const log = logOf(2, [newId()]);
   for (const partition of [0, 1])
@@ -61,12 +58,13 @@ test("after a rebuild the database is not stale any more, also where a partition
   expect(await positions.stale()).toBeUndefined();
 });
 
-test("P4: new tables that lay for longer than the log keeps deletes are given up: what was deleted meanwhile does not come back", async () => {
+test("P4: new tables that are older than the log keeps tombstones are dropped, so that deleted entities do not come back", async () => {
   await using database = await replicaDatabase("catalog");
   const { sql } = database;
   const [living, deleted] = [newId(), newId()];
-  await prepareNext(sql, ["products"]);
-  // An earlier run, interrupted 8 days ago, had the entity; its delete was applied to the live tables, and has left the log since.
+  await prepareTables(sql, ["products"]);
+  // A run that was interrupted 8 days ago had the entity. Its delete was applied to the live tables, and the log has no
+  // trace of it.
   await sql`insert into lockstep_next.versions (entity, id, version, deleted) values ('product', ${deleted}, 1, false)`;
   await sql`insert into lockstep_next.products (id, version, sku, name, description, price, currency, stock, status, tags, created_at, updated_at)
     values (${deleted}, 1, 'gone', 'gone', '', 1, 'BRL', 1, 'draft', '{}', now(), now())`;
@@ -76,15 +74,15 @@ test("P4: new tables that lay for longer than the log keeps deletes are given up
   expect((await sql`select id from products`).map(({ id }) => id)).toEqual([living]);
 });
 
-test("new tables that are not approved stay beside the live ones, and the next run reads on from where they are", async () => {
+test("new tables that are not approved stay beside the live ones, and the next run resumes from them", async () => {
   await using database = await replicaDatabase("catalog");
   const id = newId();
   const log = logOf(1, [id]);
   let seen: string[] = [];
   const first = await run(database, log, {
-    async approve({ schema, readOn }) {
+    async approve({ schema, catchUp }) {
       log.append({ topic, partition: 0 }, [routedMessage(id, 2)]);
-      await readOn();
+      await catchUp();
       seen = await namesIn(database, `${schema}.products`);
       return false;
     },
@@ -97,7 +95,7 @@ test("new tables that are not approved stay beside the live ones, and the next r
   expect(await namesIn(database, "products")).toEqual(["at version 3"]);
 });
 
-test("what was sent again under the same version mends what the new tables have of it", async () => {
+test("a resent change repairs the same version in the new tables", async () => {
   await using database = await replicaDatabase("catalog");
   const id = newId();
   const log = logOf(1, []);
@@ -108,12 +106,12 @@ test("what was sent again under the same version mends what the new tables have 
   expect(await namesIn(database, "products")).toEqual(["right"]);
 });
 
-test("a rebuild that begins anew forgets what an interrupted one had filled", async () => {
+test("a rebuild that restarts drops what an interrupted one had filled", async () => {
   await using database = await replicaDatabase("catalog");
   const log = logOf(1, [newId()]);
   await run(database, log, { approve: async () => false });
   await database.sql`update lockstep_next.products set name = 'of the first run'`;
-  expect(await run(database, log, { anew: true })).toMatchObject({ switched: true, resumedAt: 0 });
+  expect(await run(database, log, { restart: true })).toMatchObject({ switched: true, resumedAt: 0 });
   expect(await namesIn(database, "products")).toEqual(["at version 1"]);
 });
 
@@ -135,31 +133,31 @@ test("the new tables have the storage settings of the live ones", async () => {
   expect(row!.reloptions).toEqual(["fillfactor=80"]);
 });
 
-test("row security of a live table is not lost: the rebuild is refused", async () => {
+test("a table with row security is rejected, because its new table would have none", async () => {
   await using database = await replicaDatabase("catalog");
   await database.sql.unsafe("alter table products enable row level security");
   await expect(run(database, logOf(1, [newId()]))).rejects.toThrow("row security");
 });
 
-test("a second rebuild at the same time, and a user's view, are refused with a line", async () => {
+test("a concurrent rebuild and a user's view are rejected", async () => {
   await using database = await replicaDatabase("catalog");
   const { sql } = database;
   const session = await sql.reserve();
   await lockRebuild(session);
-  await expect(run(database, logOf(1, [newId()]))).rejects.toThrow("is being rebuilt already");
+  await expect(run(database, logOf(1, [newId()]))).rejects.toThrow("another process is rebuilding");
   await session`select pg_advisory_unlock_all()`;
   session.release();
   await sql`create view cheap as select * from products`;
   await expect(run(database, logOf(1, [newId()]))).rejects.toThrow("view cheap");
 });
 
-test("a view on what is known of versions is refused, and not dropped later with the old tables", async () => {
+test("a view on lockstep.versions is rejected, because it would be dropped with the old tables", async () => {
   await using database = await replicaDatabase("catalog");
   await database.sql`create view known as select count(*) from lockstep.versions`;
   await expect(run(database, logOf(1, [newId()]))).rejects.toThrow("view known");
 });
 
-test("a long read holds up the switch, not the other readers, and the switch happens once it has ended", async () => {
+test("a long read delays the switch, not the other readers; the switch happens when it has ended", async () => {
   await using database = await replicaDatabase("catalog");
   const { sql } = database;
   const reading = await sql.reserve();

@@ -1,199 +1,109 @@
 /**
- * Fills a new version of a replica's tables from the log beside the live ones, and puts it in their place (P10). No question to the
- * source; the live tables are read and written all the while; whatever dies on the way, the next run goes on from there.
+ * Fills new tables of a replica from the log, beside the live ones, and switches to them (P10). The source is not
+ * queried; the live tables are read and written meanwhile. A run that is killed at any point is resumed by the next
+ * one.
  */
-import type { TransactionSql } from "postgres";
-import type { EntityId } from "../../../contracts/entity/document.ts";
 import { replicaTopic } from "../../../contracts/topics.ts";
-import type { Log } from "../../../kafka/log.ts";
+import type { RebuildOptions, RebuildResult } from "../../../pipeline/rebuild.ts";
 import { connectDedicated, connectPool, type Sql } from "../../../platform/postgres/connect.ts";
-import type { ReplicatedEntity } from "../../replica.ts";
+import { isPublic, type ReplicatedEntity } from "../../replicated-entities.ts";
 import { maxAbsenceMs } from "../positions.ts";
-import { type FillParts, fill, filledTo, type Source } from "./fill.ts";
+import { type FillSource, readPositions } from "./fill.ts";
+import { PARALLEL_PARTITIONS, TopicFiller } from "./fill-topics.ts";
 import { switchTables } from "./switch.ts";
-import { dropNext, dropStaleNext, finishNext, lockRebuild, NEXT, type NextTable, prepareNext } from "./tables.ts";
+import {
+  dropNewSchema,
+  dropStaleNewSchema,
+  finishTables,
+  lockRebuild,
+  NEW_SCHEMA,
+  type NewTable,
+  prepareTables,
+} from "./tables.ts";
 
-/** Partitions that are filled at a time. */
-const SIDE_BY_SIDE = 2;
-const STATEMENT_MS = 600_000;
-/** What is left for the switch, while applies stand still. */
-const FEW_RECORDS = 500;
-const ROUNDS = 50;
-
-export interface RebuildProgress {
-  /** Records of the log that are in the new tables, and how many there are now. */
-  readonly done: number;
-  readonly total: number;
-}
-
-export interface Rebuilt {
-  readonly records: number;
-  readonly rows: number;
-  /** That filling and switching took. */
-  readonly seconds: number;
-  /** Records that an earlier, interrupted run had done already. */
-  readonly resumedAt: number;
-  /** Entities that the table does not take; a comparison with the source names them. */
-  readonly refused: number;
-  /** False: the new tables were not approved. They stay beside the live ones, and the next run reads on from where they are. */
-  readonly switched: boolean;
-}
-
-/** The new tables before they take the live ones' place. */
-export interface Filled {
-  /** Name of their schema. It has each entity's table, and `versions`. */
-  readonly schema: string;
-  /** Reads on: what the log has when this is called is in the new tables when it resolves. */
-  readonly readOn: () => Promise<void>;
-}
+const STATEMENT_TIMEOUT_MS = 600_000;
 
 /**
- * @param kept the entities of the replica: all of them are rebuilt.
- * @returns once the new tables are in place, or when they were not approved.
- * @throws {RebuildRejectedError} what stands in the way.
- * @throws what the database or the log says; nothing is switched then, and the next run goes on.
+ * Rebuilds the tables of all entities of a replica.
+ *
+ * @param entities of the replica, internal ones included.
+ * @returns when the new tables are in place, or were not approved.
+ * @throws {RebuildRejectedError} when something has to be removed or repaired first; the message says what.
+ * @throws the database's or the log's error. The live tables are unchanged, and the next run resumes.
  */
-export async function rebuild(
-  deps: {
-    readonly databaseUrl: string;
-    readonly log: Log;
-    readonly signal: AbortSignal;
-    readonly onProgress: (progress: RebuildProgress) => void;
-    /** Decides whether the new tables take the live ones' place. Undefined: they do, once they pass the rebuild's own checks. */
-    readonly approve?: (filled: Filled) => Promise<boolean>;
-    /** Begins anew instead of going on with what an interrupted run has filled. */
-    readonly anew?: boolean;
-  },
-  kept: readonly ReplicatedEntity[],
-): Promise<Rebuilt> {
-  const start = performance.now();
-  const session = connectDedicated(deps.databaseUrl, "lockstep-rebuild");
-  const pool = connectPool(deps.databaseUrl, {
-    max: SIDE_BY_SIDE,
-    name: "lockstep-rebuild",
-    statementTimeoutMs: STATEMENT_MS,
-  });
+export async function rebuildTables(
+  options: RebuildOptions,
+  entities: readonly ReplicatedEntity[],
+): Promise<RebuildResult> {
+  const { databaseUrl } = options;
+  const name = "lockstep-rebuild";
+  const session = connectDedicated(databaseUrl, name);
+  const pool = connectPool(databaseUrl, { max: PARALLEL_PARTITIONS, name, statementTimeoutMs: STATEMENT_TIMEOUT_MS });
   try {
     await lockRebuild(session);
-    const topics = kept.map(({ entity, replica }) => replicaTopic(entity, replica.name).name);
-    if (deps.anew) await dropNext(session);
-    else await dropStaleNext(session, await maxAbsenceMs(deps.log, topics));
-    const tables = await prepareNext(
-      session,
-      kept.map(({ entity }) => entity.plural),
-    );
-    const sources = await sourcesOf(deps.log, kept, tables);
-    const filling = new Filling(deps, sources, await filledTo(session));
-    const resumedAt = filling.done;
-    await filling.rounds(pool);
-    await finishNext(session, tables);
-    // What came while the indexes were made is not left to the switch: applies stand still meanwhile.
-    await filling.rounds(pool);
-    const filledSeconds = secondsSince(start);
-    const switched = (await deps.approve?.({ schema: NEXT, readOn: () => filling.readOn(pool) })) ?? true;
-    const approved = performance.now();
-    if (switched) await switchTables(session, tables, (within) => filling.last(within));
-    const visible = kept.filter(({ entity }) => !entity.internal).map(({ entity }) => entity.name);
-    const [counted] = await session<
-      { rows: string }[]
-    >`select count(*) as rows from ${session(switched ? "lockstep.versions" : `${NEXT}.versions`)} where not deleted and entity in ${session(visible)}`;
-    return {
-      records: filling.done,
-      rows: Number(counted!.rows),
-      seconds: filledSeconds + secondsSince(approved),
-      resumedAt,
-      refused: filling.refused.size,
-      switched,
-    };
+    return await fillAndSwitch(options, entities, session, pool);
   } finally {
     await Promise.all([pool.end({ timeout: 1 }), session.end({ timeout: 1 })]);
   }
 }
 
-const secondsSince = (start: number): number => (performance.now() - start) / 1_000;
-
-async function sourcesOf(log: Log, kept: readonly ReplicatedEntity[], tables: readonly NextTable[]): Promise<Source[]> {
-  const sources: Source[] = [];
-  for (const [i, { entity, replica }] of kept.entries()) {
-    const count = await log.partitionCount(replicaTopic(entity, replica.name).name);
-    for (let partition = 0; partition < count; partition++)
-      sources.push({ entity, replica, table: tables[i]!, partition });
-  }
-  return sources;
+/** @param session holds the rebuild's lock. */
+async function fillAndSwitch(
+  { log, signal, onProgress, approve, restart }: RebuildOptions,
+  entities: readonly ReplicatedEntity[],
+  session: Sql,
+  pool: Sql,
+): Promise<RebuildResult> {
+  const startedAt = performance.now();
+  const topics = entities.map(({ entity, replica }) => replicaTopic(entity, replica.name).name);
+  if (restart) await dropNewSchema(session);
+  else await dropStaleNewSchema(session, await maxAbsenceMs(log, topics));
+  const tables = await prepareTables(
+    session,
+    entities.map(({ entity }) => entity.plural),
+  );
+  const sources = await sourcesOf(log, entities, tables);
+  const filler = new TopicFiller({ log, signal, onProgress }, sources, await readPositions(session));
+  const resumedAt = filler.records;
+  await filler.fillMost(pool);
+  await finishTables(session, tables);
+  // Records that arrived while the indexes were built are not left to the switch, because applies wait during the
+  // switch.
+  await filler.fillMost(pool);
+  const fillSeconds = secondsSince(startedAt);
+  const switched = (await approve?.({ schema: NEW_SCHEMA, catchUp: () => filler.fillAll(pool) })) ?? true;
+  const approvedAt = performance.now();
+  if (switched) await switchTables(session, tables, (transaction) => filler.fillWithin(transaction));
+  return {
+    records: filler.records,
+    rows: await countRows(session, switched ? "lockstep.versions" : `${NEW_SCHEMA}.versions`, entities),
+    seconds: fillSeconds + secondsSince(approvedAt),
+    resumedAt,
+    refused: filler.rejected.size,
+    switched,
+  };
 }
 
-const keyOf = ({ entity, replica, partition }: Source): string =>
-  `${replicaTopic(entity, replica.name).name}/${partition}`;
+const secondsSince = (startedAt: number): number => (performance.now() - startedAt) / 1_000;
 
-/** How far each partition is. */
-class Filling {
-  done = 0;
-  readonly refused = new Set<EntityId>();
-  private total = 0;
-  private readonly ends = new Map<string, number>();
+async function countRows(sql: Sql, versions: string, entities: readonly ReplicatedEntity[]): Promise<number> {
+  const names = entities.filter(isPublic).map(({ entity }) => entity.name);
+  const [row] = await sql<{ rows: string }[]>`
+    select count(*) as rows from ${sql(versions)} where not deleted and entity in ${sql(names)}`;
+  return Number(row!.rows);
+}
 
-  constructor(
-    private readonly deps: Parameters<typeof rebuild>[0],
-    private readonly sources: readonly Source[],
-    private readonly positions: Map<string, number>,
-  ) {
-    for (const next of positions.values()) this.done += next;
+async function sourcesOf(
+  log: RebuildOptions["log"],
+  entities: readonly ReplicatedEntity[],
+  tables: readonly NewTable[],
+): Promise<FillSource[]> {
+  const sources: FillSource[] = [];
+  for (const [i, { entity, replica }] of entities.entries()) {
+    const topic = replicaTopic(entity, replica.name).name;
+    const count = await log.partitionCount(topic);
+    for (let partition = 0; partition < count; partition++)
+      sources.push({ entity, replica, topic, partition, table: tables[i]! });
   }
-
-  /** Records that the log has now and the new tables do not. */
-  async left(): Promise<number> {
-    let left = 0;
-    for (const { entity, replica } of this.sources.filter(({ partition }) => partition === 0)) {
-      const topic = replicaTopic(entity, replica.name).name;
-      for (const [partition, { next }] of await this.deps.log.offsets(topic)) {
-        this.ends.set(`${topic}/${partition}`, next);
-        left += Math.max(0, next - (this.positions.get(`${topic}/${partition}`) ?? 0));
-      }
-    }
-    this.total = this.done + left;
-    return left;
-  }
-
-  /** Fills until few records are left: each round reads what came during the one before. */
-  async rounds(pool: Sql): Promise<void> {
-    for (let round = 0; round < ROUNDS && (await this.left()) > FEW_RECORDS; round++) await this.round(pool);
-  }
-
-  /** Fills up to what the log has now. */
-  async readOn(pool: Sql): Promise<void> {
-    if ((await this.left()) > 0) await this.round(pool);
-  }
-
-  /** Fills every partition up to the ends that {@link left} found, some of them side by side. */
-  private async round(pool: Sql): Promise<void> {
-    const waiting = [...this.sources];
-    const worker = async () => {
-      for (let source = waiting.shift(); source; source = waiting.shift())
-        await this.fillOne((work) => work(pool), source);
-    };
-    await Promise.all(Array.from({ length: SIDE_BY_SIDE }, worker));
-  }
-
-  /** What came since, one partition after the other, within the switch's transaction. */
-  async last(within: TransactionSql): Promise<void> {
-    await this.left();
-    const run: FillParts["run"] = (work) => within.savepoint((sql) => work(sql as unknown as Sql));
-    for (const source of this.sources) await this.fillOne(run, source, false);
-  }
-
-  private async fillOne(run: FillParts["run"], source: Source, remember = true): Promise<void> {
-    const key = keyOf(source);
-    const from = this.positions.get(key) ?? 0;
-    const to = this.ends.get(key) ?? 0;
-    if (from >= to) return;
-    const { log, signal, onProgress } = this.deps;
-    const onRefused = (id: EntityId) => void this.refused.add(id);
-    await fill({ run, log, signal, onRefused }, source, from, to, (records, next) => {
-      // Within the switch nothing is sure before its commit: a second attempt fills it again.
-      if (!remember) return;
-      this.positions.set(key, next);
-      this.done += records;
-      onProgress({ done: this.done, total: Math.max(this.total, this.done) });
-    });
-  }
+  return sources;
 }

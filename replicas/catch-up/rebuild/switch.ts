@@ -1,58 +1,63 @@
-/** Puts the new tables in the live ones' place, in one transaction that nobody notices but by a short wait. */
+/** Replaces the live tables by the new ones, in one transaction. Readers and applies only wait for a moment. */
 import type { TransactionSql } from "postgres";
+import { sleep } from "../../../platform/async/sleep.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
 import { LEASE_MS } from "../../cache/epoch.ts";
-import { type NextTable, quoted, RebuildRejectedError } from "./tables.ts";
+import { quoted } from "./identifiers.ts";
+import { type NewTable, RebuildRejectedError } from "./tables.ts";
 
-/** Longest wait for each table's lock: whoever comes after us waits behind us meanwhile. */
+/** Longest wait for each table's lock. Every other query on the table queues behind ours meanwhile. */
 const LOCK_TIMEOUT = "1s";
-const ATTEMPTS = 30;
-const PAUSE_MS = 1_000;
-/** The cache stays off for so long from before the switch on. */
-const OFF = "10 seconds";
+const MAX_ATTEMPTS = 30;
+const RETRY_DELAY_MS = 1_000;
+/** Added to a lease, so that all leases on the old epoch have expired. */
+const LEASE_MARGIN_MS = 100;
+/** Time from before the switch in which no process switches the cache on. */
+const CACHE_OFF = "10 seconds";
 const LOCK_NOT_AVAILABLE = "55P03";
 
 /**
- * Switches. Applies are held still, the last records are put into the new tables by `catchUp`, and then the tables change places. What was
- * cached before is not served any more.
+ * Switches to the new tables. Applies wait while `fillRest` writes the last records. What was cached before is not
+ * served any more.
  *
  * @param sql a session of its own.
- * @throws {RebuildRejectedError} when the new tables lack something that the live ones have, or the locks cannot be had.
+ * @throws {RebuildRejectedError} when the new tables lack something that the live ones have, or the locks are not
+ * available.
  */
 export async function switchTables(
   sql: Sql,
-  tables: readonly NextTable[],
-  catchUp: (within: TransactionSql) => Promise<void>,
+  tables: readonly NewTable[],
+  fillRest: (transaction: TransactionSql) => Promise<void>,
 ): Promise<void> {
+  // Not retry(): each attempt first has to end the leases, and only one error is retried, a limited number of times.
   for (let attempt = 1; ; attempt++) {
-    await moveEpoch(sql);
-    // No reader uses an entry of before any more: what it reads from now on comes from the tables.
-    await Bun.sleep(LEASE_MS + 100);
+    await switchCacheOff(sql);
+    await sleep(LEASE_MS + LEASE_MARGIN_MS);
     try {
       return await sql.begin(async (transaction) => {
-        await change(transaction, tables, catchUp);
+        await replaceTables(transaction, tables, fillRest);
       });
     } catch (error) {
       if ((error as { code?: unknown }).code !== LOCK_NOT_AVAILABLE) throw error;
-      if (attempt === ATTEMPTS)
+      if (attempt === MAX_ATTEMPTS)
         throw new RebuildRejectedError(
-          "the tables are in use all the while: end the long transactions, then run it again",
+          `the tables are locked by other transactions (tried ${MAX_ATTEMPTS} times); end long transactions and run the rebuild again`,
         );
-      await Bun.sleep(PAUSE_MS);
+      await sleep(RETRY_DELAY_MS);
     }
   }
 }
 
-async function change(
+async function replaceTables(
   sql: TransactionSql,
-  tables: readonly NextTable[],
-  catchUp: (within: TransactionSql) => Promise<void>,
+  tables: readonly NewTable[],
+  fillRest: (transaction: TransactionSql) => Promise<void>,
 ): Promise<void> {
   await sql`select set_config('lock_timeout', ${LOCK_TIMEOUT}, true)`;
-  // Every apply holds this lock shared (lockstep.hold_epoch): none is under way from here on, and none begins.
+  // Every apply holds this lock in shared mode (lockstep.hold_epoch), so no apply runs from here to the commit.
   await sql`select pg_advisory_xact_lock(1280262987, 11)`;
-  await catchUp(sql);
-  await refuseLoss(sql);
+  await fillRest(sql);
+  await rejectLoss(sql);
   await sql`create schema lockstep_old`;
   for (const { schema, name } of tables) {
     await sql.unsafe(`alter table ${quoted(schema)}.${quoted(name)} set schema lockstep_old`);
@@ -62,32 +67,32 @@ async function change(
   await sql`alter table lockstep_next.versions set schema lockstep`;
   await sql`insert into lockstep.positions select * from lockstep_next.positions
     on conflict (topic, "partition") do update set next_offset = excluded.next_offset`;
-  // Everything that the log had a moment ago is in the tables, also of a partition that had nothing new.
+  // The tables have everything that the log had a moment ago, in partitions without new records too.
   await sql`update lockstep.positions set at = now()`;
   await sql`drop schema lockstep_next cascade`;
-  await moveEpoch(sql);
+  await switchCacheOff(sql);
 }
 
 /**
- * What the log still has of an entity must not be older than what the replica has: else the log was made anew or cut off, and the new
- * tables would lose it. An entity that the log has nothing of any more was deleted, and its tombstone forgotten (P4).
+ * Rejects new tables that would lose data: an entity's newest version in the log must not be older than the replica's.
+ * An entity without any record in the log is no loss: it was deleted, and the log has deleted its tombstone (P4).
  */
-async function refuseLoss(sql: TransactionSql): Promise<void> {
-  const [row] = await sql<{ lost: string; known: string }[]>`
-    select count(*) filter (where n.version < l.version) as lost, count(n.version) as known
+async function rejectLoss(sql: TransactionSql): Promise<void> {
+  const [row] = await sql<{ older: string; common: string; live: string }[]>`
+    select count(*) filter (where n.version < l.version) as older, count(n.version) as common, count(*) as live
     from lockstep.versions l left join lockstep_next.versions n using (entity, id) where not l.deleted`;
-  const [there] = await sql<{ any: boolean }[]>`select exists (select from lockstep.versions where not deleted) as any`;
-  if (there!.any && Number(row!.known) === 0)
+  const { older, common, live } = row!;
+  if (Number(live) > 0 && Number(common) === 0)
     throw new RebuildRejectedError(
-      "the log has nothing of what the replica has: it was made anew. Send everything again first (lockstep backfill)",
+      "the log has none of the replica's entities, so it was recreated; send all entities again (lockstep backfill), then rebuild",
     );
-  if (Number(row!.lost) > 0)
+  if (Number(older) > 0)
     throw new RebuildRejectedError(
-      `the log has older versions of ${row!.lost} entities than the replica: it was made anew, or cut off. Send them again (lockstep repair, lockstep backfill) and then rebuild`,
+      `the log has older versions of ${older} entities than the replica, so it was recreated or truncated; send them again (lockstep repair or lockstep backfill), then rebuild`,
     );
 }
 
-/** Switches the cache off, as of a new epoch: nothing that was cached before is served. */
-async function moveEpoch(sql: Sql | TransactionSql): Promise<void> {
-  await sql`select lockstep.move_epoch(epoch, null, ${OFF}::interval) from lockstep.cache_epoch`;
+/** Moves to a new epoch that is off: nothing that was cached before is served. */
+async function switchCacheOff(sql: Sql | TransactionSql): Promise<void> {
+  await sql`select lockstep.move_epoch(epoch, null, ${CACHE_OFF}::interval) from lockstep.cache_epoch`;
 }

@@ -1,0 +1,95 @@
+/** Fills the new tables from all topics of a replica, in rounds, and tracks how far each partition is. */
+import type { TransactionSql } from "postgres";
+import type { EntityId } from "../../../contracts/entity/document.ts";
+import { partitionKey } from "../../../kafka/log.ts";
+import type { RebuildOptions } from "../../../pipeline/rebuild.ts";
+import { ConcurrencyLimit } from "../../../platform/async/limit.ts";
+import type { Sql } from "../../../platform/postgres/connect.ts";
+import { type FillDeps, type FillSource, fillPartition } from "./fill.ts";
+
+/** Partitions that are filled at the same time. */
+export const PARALLEL_PARTITIONS = 2;
+/** Records that are left to the switch, while applies wait. */
+const FEW_RECORDS = 500;
+const MAX_ROUNDS = 50;
+
+/** Fills all partitions of a replica's topics. */
+export class TopicFiller {
+  /** Records in the new tables. */
+  records = 0;
+  /** Entities whose row the table rejected. */
+  readonly rejected = new Set<EntityId>();
+  private total = 0;
+  private readonly ends = new Map<string, number>();
+
+  /** @param positions by partition: everything below this offset is in the new tables. */
+  constructor(
+    private readonly deps: Pick<RebuildOptions, "log" | "signal" | "onProgress">,
+    private readonly sources: readonly FillSource[],
+    private readonly positions: Map<string, number>,
+  ) {
+    for (const next of positions.values()) this.records += next;
+  }
+
+  /** Fills until at most {@link FEW_RECORDS} records are left. Each round reads what arrived during the one before. */
+  async fillMost(pool: Sql): Promise<void> {
+    for (let round = 0; round < MAX_ROUNDS && (await this.readEnds()) > FEW_RECORDS; round++)
+      await this.fillRound(pool);
+  }
+
+  /** Fills up to what the log has now. */
+  async fillAll(pool: Sql): Promise<void> {
+    if ((await this.readEnds()) > 0) await this.fillRound(pool);
+  }
+
+  /** Fills up to what the log has now, one partition after the other, within the transaction of the switch. */
+  async fillWithin(transaction: TransactionSql): Promise<void> {
+    await this.readEnds();
+    const run: FillDeps["run"] = (work) => transaction.savepoint((sql) => work(sql as unknown as Sql));
+    // The position is only known to be saved after the commit: a second attempt of the switch fills these records
+    // again.
+    for (const source of this.sources) await this.fillSource(run, source, () => {});
+  }
+
+  /** Reads the end of each partition. @returns the number of records that the new tables lack. */
+  private async readEnds(): Promise<number> {
+    let missing = 0;
+    for (const topic of new Set(this.sources.map((source) => source.topic)))
+      for (const [partition, { next }] of await this.deps.log.offsets(topic)) {
+        const key = partitionKey({ topic, partition });
+        this.ends.set(key, next);
+        missing += Math.max(0, next - (this.positions.get(key) ?? 0));
+      }
+    this.total = this.records + missing;
+    return missing;
+  }
+
+  /** Fills every partition up to the end that {@link readEnds} found. */
+  private async fillRound(pool: Sql): Promise<void> {
+    const limit = new ConcurrencyLimit(PARALLEL_PARTITIONS);
+    const onFilled = (key: string, records: number, next: number) => {
+      this.positions.set(key, next);
+      this.records += records;
+      this.deps.onProgress({ done: this.records, total: Math.max(this.total, this.records) });
+    };
+    await Promise.all(
+      this.sources.map((source) => limit.run(() => this.fillSource((work) => work(pool), source, onFilled))),
+    );
+  }
+
+  private async fillSource(
+    run: FillDeps["run"],
+    source: FillSource,
+    onFilled: (key: string, records: number, next: number) => void,
+  ): Promise<void> {
+    const key = partitionKey(source);
+    const from = this.positions.get(key) ?? 0;
+    const to = this.ends.get(key) ?? 0;
+    if (from >= to) return;
+    const { log, signal } = this.deps;
+    const onRejected = (id: EntityId) => void this.rejected.add(id);
+    await fillPartition({ run, log, signal, onRejected }, source, from, to, (records, next) =>
+      onFilled(key, records, next),
+    );
+  }
+}

@@ -12,26 +12,26 @@ import { migrations } from "./migrations/index.ts";
 
 let url: string;
 let sql: Sql;
-const opened: Sql[] = [];
+const sessions: Sql[] = [];
 
-/** A session of its own. */
-const session = (to = url): Sql => {
-  const one = postgres(to, { max: 1, onnotice: () => {} });
-  opened.push(one);
-  return one;
+/** Opens a new session. */
+const session = (databaseUrl = url): Sql => {
+  const opened = postgres(databaseUrl, { max: 1, onnotice: () => {} });
+  sessions.push(opened);
+  return opened;
 };
 
 async function migratedDatabase(): Promise<string> {
-  const made = await freshDatabase();
-  await migrate(made, migrations, createLogger("test", "1", "silent"));
-  return made;
+  const databaseUrl = await freshDatabase();
+  await migrate(databaseUrl, migrations, createLogger("test", "1", "silent"));
+  return databaseUrl;
 }
 
 beforeAll(async () => {
   url = await migratedDatabase();
   sql = session();
 }, 60_000);
-afterAll(() => Promise.all(opened.map((one) => one.end({ timeout: 1 }))));
+afterAll(() => Promise.all(sessions.map((opened) => opened.end({ timeout: 1 }))));
 
 const newId = () => Bun.randomUUIDv7();
 const insert = (id: string, by: Sql = sql) =>
@@ -39,7 +39,7 @@ const insert = (id: string, by: Sql = sql) =>
 const changesOf = async (id: string) =>
   (await outbox(sql, id)).map(({ version, operation, data }) => [version, operation, data?.name ?? null]);
 
-describe("every change by plain SQL is in the outbox, once, with the next version", () => {
+describe("every change by plain SQL is in the outbox once, with the next version", () => {
   test("an insert, an update and a delete", async () => {
     const id = newId();
     await insert(id);
@@ -57,7 +57,8 @@ describe("every change by plain SQL is in the outbox, once, with the next versio
   test("each row of a statement over many rows", async () => {
     const batch = newId();
     const rows = await sql<{ id: string }[]>`
-      insert into products (sku, name, price) select ${batch} || n, 'Cup', n from generate_series(1, 100) n returning id`;
+      insert into products (sku, name, price)
+      select ${batch} || n, 'Cup', n from generate_series(1, 100) n returning id`;
     await sql`update products set stock = 1 where sku like ${`${batch}%`}`;
     await sql`delete from products where sku like ${`${batch}%`} and price > 50`;
     const changes = await Promise.all(rows.map(({ id }) => changesOf(id)));
@@ -65,14 +66,14 @@ describe("every change by plain SQL is in the outbox, once, with the next versio
     expect(changes.filter((c) => c.length === 3 && c[2]![1] === "deleted")).toHaveLength(50);
   });
 
-  test("a statement that changes no row leaves nothing", async () => {
+  test("a statement that changes no row adds nothing to the outbox", async () => {
     const before = await outbox(sql);
     await sql`update products set stock = 1 where id = ${newId()}`;
     await sql`delete from products where id = ${newId()}`;
     expect(await outbox(sql)).toEqual(before);
   });
 
-  test("INSERT … ON CONFLICT: what was inserted, what was updated, and nothing for DO NOTHING", async () => {
+  test("INSERT … ON CONFLICT: inserted and updated rows, and nothing for DO NOTHING", async () => {
     const [old, fresh] = [newId(), newId()];
     await insert(old);
     await sql`
@@ -83,18 +84,19 @@ describe("every change by plain SQL is in the outbox, once, with the next versio
     expect(await changesOf(fresh)).toEqual([[1, "upserted", "Mug"]]);
   });
 
-  test("MERGE with all three of its actions", async () => {
-    const [changed, gone, fresh] = [newId(), newId(), newId()];
+  test("MERGE with all three actions", async () => {
+    const [changed, deleted, inserted] = [newId(), newId(), newId()];
     await insert(changed);
-    await insert(gone);
+    await insert(deleted);
     await sql`
-      merge into products p using (values (${changed}::uuid), (${gone}::uuid), (${fresh}::uuid)) as v (id) on p.id = v.id
-      when matched and p.id = ${gone} then delete
+      merge into products p
+      using (values (${changed}::uuid), (${deleted}::uuid), (${inserted}::uuid)) as v (id) on p.id = v.id
+      when matched and p.id = ${deleted} then delete
       when matched then update set name = 'Mug'
       when not matched then insert (id, sku, name, price) values (v.id, v.id::text, 'Jar', 1)`;
     expect((await changesOf(changed)).at(-1)).toEqual([2, "upserted", "Mug"]);
-    expect((await changesOf(gone)).at(-1)).toEqual([2, "deleted", null]);
-    expect(await changesOf(fresh)).toEqual([[1, "upserted", "Jar"]]);
+    expect((await changesOf(deleted)).at(-1)).toEqual([2, "deleted", null]);
+    expect(await changesOf(inserted)).toEqual([[1, "upserted", "Jar"]]);
   });
 
   test("COPY", async () => {
@@ -107,7 +109,7 @@ describe("every change by plain SQL is in the outbox, once, with the next versio
     for (const id of ids) expect(await changesOf(id)).toEqual([[1, "upserted", "Cup"]]);
   });
 
-  test("several changing parts of one statement", async () => {
+  test("several data-changing parts of one statement", async () => {
     const [a, b] = [newId(), newId()];
     await insert(a);
     await insert(b);
@@ -118,7 +120,7 @@ describe("every change by plain SQL is in the outbox, once, with the next versio
     expect((await changesOf(b)).slice(1)).toEqual([[2, "deleted", null]]);
   });
 
-  test("what comes by replication", async () => {
+  test("changes by logical replication", async () => {
     const id = newId();
     await sql`set session_replication_role = replica`;
     await insert(id);
@@ -126,7 +128,7 @@ describe("every change by plain SQL is in the outbox, once, with the next versio
     expect(await changesOf(id)).toEqual([[1, "upserted", "Cup"]]);
   });
 
-  test("by a role that has rights on the table only, and sees nothing of the outbox", async () => {
+  test("changes by a role that has rights on the table only and cannot read the outbox", async () => {
     const role = `writer_${newId().replaceAll("-", "")}`;
     const id = newId();
     const by = session();
@@ -145,8 +147,8 @@ describe("every change by plain SQL is in the outbox, once, with the next versio
   });
 });
 
-describe("the version and the times are the database's", () => {
-  test("what a writer gives for them is overwritten", async () => {
+describe("the database sets the version and the times", () => {
+  test("values from the writer are overwritten", async () => {
     const id = newId();
     await sql`
       insert into products (id, sku, name, price, version, created_at, updated_at)
@@ -160,19 +162,20 @@ describe("the version and the times are the database's", () => {
     expect(updated!.updated_at.getTime()).toBeGreaterThanOrEqual(inserted!.updated_at.getTime());
   });
 
-  test("times are whole milliseconds, and the same document whatever the session's time zone", async () => {
+  test("times are whole milliseconds, and the document does not depend on the session's time zone", async () => {
     const id = newId();
     await sql`set time zone 'Asia/Kathmandu'`;
     await insert(id);
     await sql`reset time zone`;
     const [row] = await outbox(sql, id);
     const [{ at }] = await sql<[{ at: string }]>`
-      select to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at from products where id = ${id}`;
+      select to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at
+      from products where id = ${id}`;
     expect(row!.data!.created_at).toContain("+00:00");
     expect(documentOf(product.fields, row!.data!).createdAt).toBe(at.replace("000Z", "Z"));
   });
 
-  test("a rolled back change leaves nothing, and no gap", async () => {
+  test("a rolled back change leaves no outbox row and no gap in the versions", async () => {
     const id = newId();
     await insert(id);
     await sql.unsafe(`begin; update products set stock = 5 where id = '${id}'; rollback`);
@@ -185,7 +188,7 @@ describe("the version and the times are the database's", () => {
     expect(await sql`select from lockstep.tombstones where id = ${id}`).toHaveLength(0);
   });
 
-  test("eight writers of one row take the versions 1, 2, 3 … in the order of their commits", async () => {
+  test("eight writers of one row get the versions 1, 2, 3 … in the order of their commits", async () => {
     const id = newId();
     await insert(id);
     const writers = Array.from({ length: 8 }, session);
@@ -202,8 +205,8 @@ describe("the version and the times are the database's", () => {
   });
 });
 
-describe("what would break the order of versions is refused, with what to do instead", () => {
-  const refusal = (statement: PromiseLike<unknown>) =>
+describe("a statement that would break the order of versions is rejected with advice", () => {
+  const rejection = (statement: PromiseLike<unknown>) =>
     Promise.resolve(statement).then(
       () => undefined,
       ({ code, message, hint }) => ({ code, message, hint }),
@@ -212,7 +215,7 @@ describe("what would break the order of versions is refused, with what to do ins
   test("changing an id", async () => {
     const id = newId();
     await insert(id);
-    expect(await refusal(sql`update products set id = ${newId()} where id = ${id}`)).toEqual({
+    expect(await rejection(sql`update products set id = ${newId()} where id = ${id}`)).toEqual({
       code: "23001",
       message: "the id of a product cannot be changed",
       hint: "Delete it and insert another one.",
@@ -220,20 +223,20 @@ describe("what would break the order of versions is refused, with what to do ins
   });
 
   test("TRUNCATE", async () => {
-    expect(await refusal(sql`truncate products`)).toEqual({
+    expect(await rejection(sql`truncate products`)).toEqual({
       code: "0A000",
       message: "TRUNCATE of products is refused: its rows would stay in every replica",
       hint: "Use DELETE.",
     });
   });
 
-  test("deleting and inserting an id by one statement, whichever part ends first", async () => {
+  test("deleting and inserting an id in one statement, whichever part ends first", async () => {
     const [a, b] = [newId(), newId()];
     await insert(a);
     await insert(b);
     for (const limit of ["", "limit 1"])
       expect(
-        await refusal(
+        await rejection(
           sql.unsafe(`
             with gone as (delete from products where id in ('${a}', '${b}') returning *)
             insert into products (id, sku, name, price) select id, sku, name, price from gone ${limit}`),
@@ -242,20 +245,22 @@ describe("what would break the order of versions is refused, with what to do ins
     expect(await changesOf(a)).toEqual([[1, "upserted", "Cup"]]);
   });
 
-  test("capturing a table that lacks what it takes", async () => {
+  test("capture of a table that lacks required columns or the key", async () => {
     await sql`create table public.incomplete (id uuid primary key, version bigint, created_at timestamptz)`;
-    await sql`create table public.keyed_otherwise (id uuid, n int primary key, version bigint, created_at timestamptz, updated_at timestamptz)`;
-    expect((await refusal(sql`select lockstep.capture('incomplete', 'thing')`))?.message).toBe(
+    await sql`
+      create table public.keyed_otherwise (
+        id uuid, n int primary key, version bigint, created_at timestamptz, updated_at timestamptz)`;
+    expect((await rejection(sql`select lockstep.capture('incomplete', 'thing')`))?.message).toBe(
       "public.incomplete cannot be captured without the columns: updated_at timestamp with time zone",
     );
-    expect((await refusal(sql`select lockstep.capture('keyed_otherwise', 'thing')`))?.message).toBe(
+    expect((await rejection(sql`select lockstep.capture('keyed_otherwise', 'thing')`))?.message).toBe(
       "public.keyed_otherwise cannot be captured: its primary key must be id",
     );
   });
 });
 
-describe("an id that comes back goes on after its tombstone", () => {
-  test("in a later transaction, in the same one, and again and again", async () => {
+describe("an id that is inserted again continues after its tombstone's version", () => {
+  test("in a later transaction, in the same one, and repeatedly", async () => {
     const id = newId();
     await insert(id);
     await sql`delete from products where id = ${id}`;
@@ -274,7 +279,7 @@ describe("an id that comes back goes on after its tombstone", () => {
   });
 
   for (const level of ["read committed", "repeatable read", "serializable"])
-    test(`${level}: one that waited for the delete and did not see its tombstone has to try again`, async () => {
+    test(`${level}: an insert that waited for the delete and did not see its tombstone fails with 40001`, async () => {
       const id = newId();
       const [deleter, inserter] = [session(), session()];
       await insert(id);
@@ -293,14 +298,15 @@ describe("an id that comes back goes on after its tombstone", () => {
       expect((await changesOf(id)).map(([version]) => version)).toEqual([1, 2, 3]);
     });
 
-  test("a session that began with a large insert does not read all tombstones for each later one", async () => {
-    // The plan that must not come back was made while there were no tombstones.
+  test("a session that began with a large insert does not read all tombstones for each later insert", async () => {
+    // The bad plan was made while there were no tombstones.
     const fresh = await migratedDatabase();
     const [by, other] = [session(fresh), session(fresh)];
     const rowsRead = async () => {
       await by`select pg_stat_force_next_flush()`;
       const [row] = await by`
-        select (seq_tup_read + idx_tup_fetch)::int as rows from pg_stat_user_tables where relid = 'lockstep.tombstones'::regclass`;
+        select (seq_tup_read + idx_tup_fetch)::int as rows
+        from pg_stat_user_tables where relid = 'lockstep.tombstones'::regclass`;
       return row!.rows;
     };
     await by`insert into products (sku, name, price) select 'large' || n, 'Cup', 1 from generate_series(1, 1000) n`;
@@ -312,7 +318,7 @@ describe("an id that comes back goes on after its tombstone", () => {
 });
 
 describe("the context of a write", () => {
-  test("goes into its outbox rows, and ends with its transaction", async () => {
+  test("is in its outbox rows, and ends with its transaction", async () => {
     const id = newId();
     const traceparent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
     await sql.unsafe(`
@@ -326,33 +332,33 @@ describe("the context of a write", () => {
   });
 });
 
-describe("the relay is woken", () => {
+describe("a notification for the relay", () => {
   const SLEEP_LOCK = 1;
-  /** Counts what a listening relay is told. A notification of the test's own comes after those that it counts. */
-  const listening = async () => {
-    const heard: string[] = [];
-    await session().listen("lockstep_outbox", (payload) => heard.push(payload));
+  /** Counts the notifications of a listening relay. The test's own notification comes after all that it counts. */
+  const countNotifications = async () => {
+    const payloads: string[] = [];
+    await session().listen("lockstep_outbox", (payload) => payloads.push(payload));
     return async () => {
       const end = newId();
       await sql`select pg_notify('lockstep_outbox', ${end})`;
-      await eventually(() => heard.includes(end), { timeoutMs: 10_000, what: "the test's own notification" });
-      return heard.filter((payload) => payload === "").length;
+      await eventually(() => payloads.includes(end), { timeoutMs: 10_000, what: "the test's own notification" });
+      return payloads.filter((payload) => payload === "").length;
     };
   };
 
-  test("while it sleeps under its lock, and not while it is awake", async () => {
-    const told = await listening();
+  test("is sent while the relay sleeps under its lock, and not while it is awake", async () => {
+    const notifications = await countNotifications();
     const relay = session();
     await insert(newId());
-    expect(await told()).toBe(0);
+    expect(await notifications()).toBe(0);
     await relay`select pg_advisory_lock(${LOCK_SPACE}, ${SLEEP_LOCK})`;
     await insert(newId());
     await sql`update products set stock = 1 where id = ${newId()}`; // no row, no change
-    expect(await told()).toBe(1);
+    expect(await notifications()).toBe(1);
     await relay`select pg_advisory_unlock(${LOCK_SPACE}, ${SLEEP_LOCK})`;
   });
 
-  test("or cannot fall asleep: a writer that found it awake has not committed yet", async () => {
+  test("is not needed: the relay cannot sleep until a writer that found it awake has committed", async () => {
     const [relay, writer] = [session(), session()];
     const fallsAsleep = async () =>
       (await relay`select pg_try_advisory_lock(${LOCK_SPACE}, ${SLEEP_LOCK}) as asleep`)[0]!.asleep;

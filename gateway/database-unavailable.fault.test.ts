@@ -7,8 +7,8 @@ import { type TestGateway, testGateway } from "../tests/harness/gateway.ts";
 import { endWithUs } from "../tests/harness/guard.ts";
 import { freePort, temporaryFolder } from "../tests/harness/parts.ts";
 
-/** A stopped database must be noticed within this, in milliseconds: five ticks of half a second, and some patience with the machine. */
-const NOTICED_MS = 8_000;
+/** Longest time to detect a silent database, in milliseconds: 5 intervals of 0.5 s, and a margin for a slow machine. */
+const DETECTION_MS = 8_000;
 const CONNECTIONS = 4;
 
 let folder: string;
@@ -35,7 +35,7 @@ afterAll(async () => {
 const create = (sku: string = Bun.randomUUIDv7()) =>
   request("POST", `${gateway.url}/products`, { sku, name: "Cup", price: "1.00" });
 const ready = async () => (await fetch(`${gateway.url}/health/ready`)).status === 200;
-const back = () =>
+const writesSucceed = () =>
   eventually(async () => (await create()).status === 201, { timeoutMs: 20_000, what: "a write to succeed" });
 
 const pids = async (condition = ""): Promise<number[]> =>
@@ -43,8 +43,8 @@ const pids = async (condition = ""): Promise<number[]> =>
     ({ pid }) => pid,
   );
 
-/** What a refusal says: that it may be tried again, and whether something may have been changed. */
-function refusal(answer: Answer): "not carried out" | "unknown" {
+/** Checks a 503 problem. @returns whether the problem says that nothing was changed or that the outcome is unknown. */
+function outcomeOf(answer: Answer): "not carried out" | "unknown" {
   expect(answer).toMatchObject({ status: 503, body: { code: "UNAVAILABLE" } });
   expect(answer.headers.get("retry-after")).toBe("1");
   const detail = String(answer.body.detail);
@@ -52,9 +52,9 @@ function refusal(answer: Answer): "not carried out" | "unknown" {
   return detail.includes("Nothing was changed") ? "not carried out" : "unknown";
 }
 
-describe("a database that stops without a word", () => {
-  test("is noticed soon, refused at once from then on, answered for by health all the while, and back by itself", async () => {
-    // Every connection of the pool is there before the stop.
+describe("a database that becomes silent", () => {
+  test("is detected, then writes fail at once, health reports it, and the gateway recovers by itself", async () => {
+    // Opens every connection of the pool before the stop.
     await Promise.all(Array.from({ length: CONNECTIONS * 5 }, () => create()));
     const stopped = [server.pid, ...(await pids())];
     const skus = Array.from({ length: CONNECTIONS * 5 }, () => Bun.randomUUIDv7());
@@ -63,104 +63,105 @@ describe("a database that stops without a word", () => {
     try {
       const begun = performance.now();
       const writes = Promise.all(skus.map(create));
-      await eventually(async () => !(await ready()), { timeoutMs: NOTICED_MS, what: "health to say so" });
+      await eventually(async () => !(await ready()), { timeoutMs: DETECTION_MS, what: "health to report it" });
       answers = await writes;
-      expect(performance.now() - begun).toBeLessThan(NOTICED_MS);
-      const again = performance.now();
-      expect(refusal(await create())).toBe("not carried out");
+      expect(performance.now() - begun).toBeLessThan(DETECTION_MS);
+      const retryBegun = performance.now();
+      expect(outcomeOf(await create())).toBe("not carried out");
       expect((await fetch(`${gateway.url}/health/live`)).status).toBe(200);
-      expect(performance.now() - again).toBeLessThan(1_000);
+      expect(performance.now() - retryBegun).toBeLessThan(1_000);
     } finally {
       for (const pid of stopped) process.kill(pid, "SIGCONT");
     }
-    await back();
-    await eventually(ready, { timeoutMs: 10_000, what: "health to be well again" });
-    // What the answers said is so: only the writes that were on their way may be there.
-    const told = answers.map(refusal);
-    expect(told).toContain("unknown");
+    await writesSucceed();
+    await eventually(ready, { timeoutMs: 10_000, what: "health to be ready" });
+    // The problems are true: only writes with an unknown outcome may have been committed.
+    const outcomes = answers.map(outcomeOf);
+    expect(outcomes).toContain("unknown");
     await eventually(async () => (await pids("and state = 'active' and query like '%insert%'")).length === 0, {
       timeoutMs: 10_000,
-      what: "the statements of before to end",
+      what: "the earlier statements to end",
     });
-    const there = await gateway.sql<{ sku: string }[]>`select sku from products where sku = any(${skus})`;
-    for (const { sku } of there) expect(told[skus.indexOf(sku)]).toBe("unknown");
+    const committed = await gateway.sql<{ sku: string }[]>`select sku from products where sku = any(${skus})`;
+    for (const { sku } of committed) expect(outcomes[skus.indexOf(sku)]).toBe("unknown");
   }, 60_000);
 
-  test("on the connections that there are only: new ones take their place", async () => {
+  test("on its open connections only: new connections replace them", async () => {
     const stopped = await pids("and application_name like 'lockstep-gateway%'");
     for (const pid of stopped) process.kill(pid, "SIGSTOP");
     try {
-      refusal(await create());
-      await back();
+      outcomeOf(await create());
+      await writesSucceed();
     } finally {
       for (const pid of stopped) process.kill(pid, "SIGCONT");
     }
   }, 60_000);
 });
 
-test("connections that are ended by the database cost what they carried, and nobody else waits", async () => {
+test("connections that the database ends fail their own statements only, and no other request waits", async () => {
   for (let round = 0; round < 5; round++) {
     const begun = performance.now();
     const writes = Promise.all(Array.from({ length: 20 }, () => create()));
     await gateway.sql`
       select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lockstep-gateway'`;
-    for (const answer of await writes) if (answer.status !== 201) refusal(answer);
-    await back();
-    // What postgres.js forgets to write takes 5 s to be noticed where a connection is made, and the deadline elsewhere.
+    for (const answer of await writes) if (answer.status !== 201) outcomeOf(answer);
+    await writesSucceed();
+    // A statement that postgres.js never sends fails after 5 s on a new connection, and at its deadline on others.
     expect(performance.now() - begun).toBeLessThan(4_500);
   }
 }, 60_000);
 
-test("I27: a write whose answer was lost is told of when it is repeated with its key, and made once", async () => {
+test("I27: a write whose response was lost is repeated with its key, returns its result, and runs once", async () => {
   const id = String((await create()).body.id);
   const change = () => request("PATCH", `${gateway.url}/products/${id}`, { stock: 7 }, { "idempotency-key": id });
-  // It waits for a lock when the database stops, and goes on with it when the gateway has given it up.
+  // The write waits for a lock when the database stops. It continues after the gateway has stopped waiting for it.
   const lock = await gateway.sql.reserve();
   await lock`begin`;
   await lock`select from products where id = ${id} for update`;
   const first = change();
-  // Not the statement that it shared, which gives up soon for the sake of others, but the one of its own.
+  // Not the shared statement, whose lock timeout is 50 ms, but the isolated one.
   const waiting = () =>
     pids(
-      "and application_name = 'lockstep-gateway' and wait_event_type = 'Lock' and query_start < now() - interval '300 ms'",
+      "and application_name = 'lockstep-gateway' and wait_event_type = 'Lock'" +
+        " and query_start < now() - interval '300 ms'",
     );
   await eventually(async () => (await waiting()).length === 1, { timeoutMs: 5_000, what: "the write to wait" });
   const stopped = [server.pid, ...(await pids())];
   for (const pid of stopped) process.kill(pid, "SIGSTOP");
   try {
-    expect(refusal(await first)).toBe("unknown");
+    expect(outcomeOf(await first)).toBe("unknown");
   } finally {
     for (const pid of stopped) process.kill(pid, "SIGCONT");
   }
   await lock`commit`;
   lock.release();
-  const again = await eventually(
+  const repeated = await eventually(
     async () => {
       const answer = await change();
       if (answer.status !== 200) throw new Error(String(answer.status));
       return answer;
     },
-    { timeoutMs: 20_000, what: "the repeated write to be answered" },
+    { timeoutMs: 20_000, what: "the repeated write to return" },
   );
-  expect([again.headers.get("idempotency-replayed"), again.body.version]).toEqual(["true", 2]);
+  expect([repeated.headers.get("idempotency-replayed"), repeated.body.version]).toEqual(["true", 2]);
   expect((await request("GET", `${gateway.url}/products/${id}`)).body).toMatchObject({ stock: 7, version: 2 });
 }, 60_000);
 
-test("a database that was killed is away, and back when it is started again", async () => {
+test("writes fail while the database is killed, and succeed after its restart", async () => {
   const before = await create();
   await server.stop("SIGKILL");
-  await eventually(async () => refusal(await create()) === "not carried out", {
+  await eventually(async () => outcomeOf(await create()) === "not carried out", {
     timeoutMs: 10_000,
-    what: "writes to be refused",
+    what: "writes to fail",
   });
-  await eventually(async () => !(await ready()), { timeoutMs: 10_000, what: "health to say so" });
+  await eventually(async () => !(await ready()), { timeoutMs: 10_000, what: "health to report it" });
   await launch();
-  await back();
-  await eventually(ready, { timeoutMs: 10_000, what: "health to be well again" });
+  await writesSucceed();
+  await eventually(ready, { timeoutMs: 10_000, what: "health to be ready" });
   expect((await request("GET", `${gateway.url}/products/${before.body.id}`)).body).toEqual(before.body);
 }, 60_000);
 
-test("everybody who wants one row waits for it, and nobody else does", async () => {
+test("writes to a locked row wait for the lock, and other writes do not", async () => {
   const { body } = await create();
   const holder = await gateway.sql.reserve();
   try {

@@ -27,8 +27,8 @@ const create = async (given: Record<string, unknown> = {}): Promise<Answer & { i
   return { ...answer, id: String(answer.body.id) };
 };
 
-/** What every problem says (RFC 9457), and what this one must. */
-const expectProblem = (answer: Answer, status: number, code: string, more: Record<string, unknown> = {}) => {
+/** Checks the members of a problem (RFC 9457). @param members further members of this problem. */
+const expectProblem = (answer: Answer, status: number, code: string, members: Record<string, unknown> = {}) => {
   expect(answer.headers.get("content-type")).toBe("application/problem+json");
   expect(answer.body).toMatchObject({
     type: `/problems/${code.toLowerCase().replaceAll("_", "-")}`,
@@ -37,13 +37,13 @@ const expectProblem = (answer: Answer, status: number, code: string, more: Recor
     instance: expect.stringMatching(/^\/products/),
     status,
     code,
-    ...more,
+    ...members,
   });
   expect(answer.status).toBe(status);
 };
 
 describe("POST", () => {
-  test("answers 201 with the product, where it is, its version as ETag and a sync token", async () => {
+  test("returns 201 with the product, its Location, its version as ETag, and a sync token", async () => {
     const { status, headers, body } = await request("POST", at(), cup({ tags: ["a"] }));
     const id = String(body.id);
     expect(status).toBe(201);
@@ -64,7 +64,7 @@ describe("POST", () => {
     });
   });
 
-  test("400, 413, 415 and 422 say what is wrong", async () => {
+  test("400, 413, 415 and 422 name the error", async () => {
     const type = { "content-type": "application/json" };
     const sent = async (body: string, headers: Record<string, string> = type): Promise<Answer> => {
       const response = await ask(at(), { method: "POST", body, headers });
@@ -86,7 +86,7 @@ describe("POST", () => {
 });
 
 describe("GET of one", () => {
-  test("answers 304 without a body while the version is the one that the client has", async () => {
+  test("returns 304 without a body while the client has the current version", async () => {
     const { id } = await create();
     const unchanged = await request("GET", at(`/${id}`), undefined, { "if-none-match": '"1"' });
     expect([unchanged.status, unchanged.headers.get("etag"), unchanged.body]).toEqual([304, '"1"', {}]);
@@ -94,17 +94,17 @@ describe("GET of one", () => {
     expectProblem(await request("GET", at(`/${id}`), undefined, { "if-none-match": "1" }), 400, "MALFORMED");
   });
 
-  test("takes an id in upper case (RFC 9562)", async () => {
+  test("accepts an id in upper case (RFC 9562)", async () => {
     const { id } = await create();
     expect((await request("GET", at(`/${id.toUpperCase()}`))).body.id).toBe(id);
   });
 
-  test("404 for an unknown id, and for what is no id at all", async () => {
+  test("404 for an unknown id, and for an invalid id", async () => {
     for (const id of [unused(), "7", "%00", "%ff", "x".repeat(5_000)])
       expectProblem(await request("GET", at(`/${id}`)), 404, "NOT_FOUND");
   });
 
-  test("HEAD answers as GET does, without the body", async () => {
+  test("HEAD returns the headers of GET without the body", async () => {
     const { id } = await create();
     const { status, headers, body } = await request("HEAD", at(`/${id}`));
     expect([status, headers.get("etag"), body]).toEqual([200, '"1"', {}]);
@@ -112,25 +112,26 @@ describe("GET of one", () => {
 });
 
 describe("GET of many", () => {
-  test("pages by cursor through every product once, in the order of ids, whatever comes and goes meanwhile", async () => {
-    const made: string[] = [];
-    for (let i = 0; i < 25; i++) made.push((await create()).id);
-    const seen: string[] = [];
+  test("pages contain every product once, in the order of ids, while rows are inserted and deleted", async () => {
+    const created: string[] = [];
+    for (let i = 0; i < 25; i++) created.push((await create()).id);
+    const listed: string[] = [];
     let next: string | undefined = "/products?limit=10";
     while (next) {
       const { body, headers } = await request("GET", `${gateway.url}${next}`);
-      seen.push(...(body.items as { id: string }[]).map(({ id }) => id));
+      listed.push(...(body.items as { id: string }[]).map(({ id }) => id));
       next = /^<(.*)>; rel="next"$/.exec(headers.get("link") ?? "")?.[1];
       expect(next?.includes(`cursor=${body.nextCursor}`) ?? body.nextCursor === null).toBe(true);
-      // The row that the cursor names goes: its place in the order stays.
-      await request("DELETE", at(`/${seen.at(-1)}`));
+      // The row that the cursor names is deleted. Its place in the order stays.
+      await request("DELETE", at(`/${listed.at(-1)}`));
     }
-    expect(seen).toEqual([...new Set(seen)].sort());
-    for (const id of made) expect(seen).toContain(id);
+    expect(listed).toEqual([...new Set(listed)].sort());
+    for (const id of created) expect(listed).toContain(id);
   });
 
-  test("gives 20 unless it is asked for another number from 1 to 100", async () => {
-    await gateway.sql`insert into products (sku, name, price) select ${unused()} || n, 'Cup', 1 from generate_series(1, 120) n`;
+  test("a page has 20 products by default, or a limit from 1 to 100", async () => {
+    await gateway.sql`
+      insert into products (sku, name, price) select ${unused()} || n, 'Cup', 1 from generate_series(1, 120) n`;
     const count = async (query: string) => ((await request("GET", at(query))).body.items as unknown[]).length;
     expect([await count(""), await count("?limit=1"), await count("?limit=100")]).toEqual([20, 1, 100]);
     for (const query of [
@@ -148,7 +149,7 @@ describe("GET of many", () => {
 });
 
 describe("PUT", () => {
-  test("replaces the whole: what is not sent has its initial value again", async () => {
+  test("replaces the whole product: a missing member gets its initial value", async () => {
     const { id, body } = await create({ stock: 5, description: "old" });
     const { status, headers, body: replaced } = await request("PUT", at(`/${id}`), cup({ name: "Mug" }));
     expect([status, headers.get("etag"), headers.get("sync-token")]).toEqual([
@@ -166,22 +167,22 @@ describe("PUT", () => {
     });
   });
 
-  test("and PATCH refuse what POST refuses: 409, 413, 415, 422", async () => {
+  test("PUT and PATCH reject what POST rejects: 409, 413, 415, 422", async () => {
     const [{ id }, { body: other }] = [await create(), await create()];
     const large = { ...cup(), description: "x".repeat(262_144) };
     for (const method of ["PUT", "PATCH"] as const) {
-      const refused = (body: unknown, headers = {}) => request(method, at(`/${id}`), body, headers);
-      expectProblem(await refused(cup({ sku: other.sku })), 409, "CONFLICT");
-      expectProblem(await refused(large), 413, "TOO_LARGE");
-      expectProblem(await refused(cup(), { "content-type": "text/plain" }), 415, "UNSUPPORTED_MEDIA_TYPE");
-      expectProblem(await refused({ ...cup(), name: null }), 422, "INVALID", {
+      const send = (body: unknown, headers = {}) => request(method, at(`/${id}`), body, headers);
+      expectProblem(await send(cup({ sku: other.sku })), 409, "CONFLICT");
+      expectProblem(await send(large), 413, "TOO_LARGE");
+      expectProblem(await send(cup(), { "content-type": "text/plain" }), 415, "UNSUPPORTED_MEDIA_TYPE");
+      expectProblem(await send({ ...cup(), name: null }), 422, "INVALID", {
         errors: [{ pointer: "/name", detail: expect.any(String) }],
       });
     }
     expect((await request("GET", at(`/${id}`))).body.version).toBe(1);
   });
 
-  test("makes nothing: 404 for an unknown id, 422 for half a product, 409 for a value that is taken", async () => {
+  test("creates nothing: 404 for an unknown id, 422 for an incomplete product, 409 for a taken value", async () => {
     const [one, other] = [await create(), await create()];
     expectProblem(await request("PUT", at(`/${unused()}`), cup()), 404, "NOT_FOUND");
     expectProblem(await request("PUT", at(`/${one.id}`), { name: "Mug" }), 422, "INVALID");
@@ -191,7 +192,7 @@ describe("PUT", () => {
 });
 
 describe("PATCH", () => {
-  test("is a merge patch, also as application/merge-patch+json, and nothing else", async () => {
+  test("accepts a merge patch, also as application/merge-patch+json, and no other patch format", async () => {
     const { id } = await create({ stock: 5, description: "old" });
     const merge = { "content-type": "application/merge-patch+json" };
     const { status, body } = await request("PATCH", at(`/${id}`), { description: null, stock: 6 }, merge);
@@ -200,14 +201,14 @@ describe("PATCH", () => {
     expectProblem(await request("PATCH", at(`/${id}`), [], other), 415, "UNSUPPORTED_MEDIA_TYPE");
   });
 
-  test("without any member is a write: the version rises, nothing else changes", async () => {
+  test("an empty patch is a write: the version rises and nothing else changes", async () => {
     const { id, body } = await create();
     const patched = await request("PATCH", at(`/${id}`), {});
     expect(patched.body).toEqual({ ...body, version: 2, updatedAt: expect.any(String) });
     expect(await outbox(gateway.sql, id)).toHaveLength(2);
   });
 
-  test("of different members at the same time keeps them all", async () => {
+  test("concurrent patches of different members are all kept", async () => {
     const { id } = await create();
     const changes = [
       { stock: 7 },
@@ -221,7 +222,7 @@ describe("PATCH", () => {
     expect((await request("GET", at(`/${id}`))).body).toMatchObject({ ...Object.assign({}, ...changes), version: 7 });
   });
 
-  test("ends in what RFC 7396 says, for any series of patches", async () => {
+  test("any series of patches has the result of RFC 7396", async () => {
     const values = {
       name: fc.string({ minLength: 1, maxLength: 20 }).filter((s) => s.isWellFormed() && !s.includes("\u0000")),
       description: fc.option(fc.constantFrom("", "text", "ünïcödé 🥤"), { nil: null }),
@@ -248,7 +249,7 @@ describe("PATCH", () => {
 });
 
 describe("DELETE", () => {
-  test("answers 204 with the tombstone's version and a sync token; the product is gone", async () => {
+  test("returns 204 with the tombstone's version and a sync token; the product is deleted", async () => {
     const { id } = await create();
     const { status, headers, body } = await request("DELETE", at(`/${id}`));
     expect([status, headers.get("etag"), body]).toEqual([204, '"2"', {}]);
@@ -270,7 +271,7 @@ describe("If-Match", () => {
   ] as const;
 
   for (const [method, body] of writes)
-    test(`${method}: 412 when the version is another one, and nothing is changed`, async () => {
+    test(`${method}: 412 for another version, and nothing is changed`, async () => {
       const { id, body: created } = await create();
       for (const header of ['"2"', 'W/"1"', '"one"'])
         expectProblem(await request(method, at(`/${id}`), body(), { "if-match": header }), 412, "PRECONDITION_FAILED", {
@@ -283,7 +284,7 @@ describe("If-Match", () => {
       expect((await request(method, at(`/${id}`), body(), { "if-match": '"5", "1"' })).status).toBeOneOf([200, 204]);
     });
 
-  test("of twenty writers that read the same version, exactly one wins, round after round", async () => {
+  test("of twenty writers that read the same version exactly one succeeds, in each of five rounds", async () => {
     const { id } = await create();
     for (let version = 1; version <= 5; version++) {
       const answers = await Promise.all(
@@ -298,8 +299,8 @@ describe("If-Match", () => {
   });
 });
 
-describe("methods and paths that are not there", () => {
-  test("405 says what is allowed, and OPTIONS says it without an error", async () => {
+describe("unknown methods and paths", () => {
+  test("405 names the allowed methods, and OPTIONS names them without an error", async () => {
     const { id } = await create();
     for (const [method, path, allow] of [
       ["DELETE", "", "GET, HEAD, OPTIONS, POST"],
@@ -314,16 +315,16 @@ describe("methods and paths that are not there", () => {
     }
   });
 
-  test("404 for paths that no resource has", async () => {
+  test("404 for a path without a resource", async () => {
     for (const path of ["/", "/x/y", "s"]) expectProblem(await request("GET", at(path)), 404, "NOT_FOUND");
     expect((await request("OPTIONS", at("/"))).status).toBe(404);
   });
 });
 
-describe("what a write hands on", () => {
+describe("the trace of a write", () => {
   const rowsOf = async (id: string) => (await outbox(gateway.sql, id)).map((row) => row.traceparent);
 
-  test("is the client's trace where it has one, for each kind of write", async () => {
+  test("continues the client's trace, for each kind of write", async () => {
     const traceparent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
     const { body } = await request("POST", at(), cup(), { traceparent });
     const id = String(body.id);
@@ -332,7 +333,7 @@ describe("what a write hands on", () => {
     expect(await rowsOf(id)).toEqual([traceparent, traceparent, traceparent]);
   });
 
-  test("is a trace of its own otherwise, one for each write, also where the client's is malformed", async () => {
+  test("starts with the write when the client's trace is missing or malformed", async () => {
     const { body } = await request("POST", at(), cup(), { traceparent: "00-zero-zero-01" });
     const id = String(body.id);
     await request("PATCH", at(`/${id}`), { stock: 1 });
@@ -341,29 +342,29 @@ describe("what a write hands on", () => {
     expect(new Set(traces).size).toBe(2);
   });
 
-  test("and the trace id is in the problem when there was none to hand on", async () => {
+  test("has its id in the problem of a rejected write", async () => {
     const traceparent = `00-${"c".repeat(32)}-${"d".repeat(16)}-01`;
     const answer = await request("PATCH", at(`/${unused()}`), { stock: 1 }, { traceparent });
     expectProblem(answer, 404, "NOT_FOUND", { traceId: "c".repeat(32) });
   });
 });
 
-test("a body is taken exactly if the description's schema fits it, whatever it is", async () => {
+test("a body is accepted if and only if it matches the schema of the description", async () => {
   const { NewProduct } = api.document.components.schemas;
-  const fits = api.schema(NewProduct!);
-  let taken = 0;
+  const matches = api.schema(NewProduct!);
+  let accepted = 0;
   await fc.assert(
     fc.asyncProperty(nearly(NewProduct!), async (body) => {
       const { status } = await request("POST", at(), body);
-      taken += status === 201 ? 1 : 0;
-      expect(status).toBeOneOf(fits(body) ? [201, 409] : [422]);
+      accepted += status === 201 ? 1 : 0;
+      expect(status).toBeOneOf(matches(body) ? [201, 409] : [422]);
     }),
     { numRuns: 200 },
   );
-  expect(taken).toBeGreaterThan(20);
+  expect(accepted).toBeGreaterThan(20);
 });
 
-test("what the declaration allows and the table refuses is 422, with the member", async () => {
+test("a value that the declaration allows and the table rejects is 422 with the member", async () => {
   await gateway.sql`alter table products add constraint products_name_check1 check (name <> 'Forbidden') not valid`;
   await gateway.sql`alter table products drop constraint products_stock_check`;
   await gateway.sql`alter table products add constraint products_stock_check check (stock <> 13) not valid`;
@@ -373,7 +374,7 @@ test("what the declaration allows and the table refuses is 422, with the member"
   expectProblem(await request("POST", at(), cup({ name: "Forbidden" })), 422, "INVALID");
 });
 
-test("a delete that another table's reference forbids is 422, and the product stays", async () => {
+test("a delete of a row that another table refers to is 422, and the product stays", async () => {
   await gateway.sql`create table orders (product uuid references products)`;
   const { id } = await create();
   await gateway.sql`insert into orders values (${id})`;
@@ -381,12 +382,12 @@ test("a delete that another table's reference forbids is 422, and the product st
   expect((await request("GET", at(`/${id}`))).status).toBe(200);
 });
 
-test("a write that PostgreSQL undoes to end a deadlock is tried again", async () => {
+test("a write that PostgreSQL undoes to end a deadlock runs again", async () => {
   const { id } = await create();
   const sku = unused();
   const other = postgres(gateway.databaseUrl, { max: 1, onnotice: () => {} });
   try {
-    // Ours looks for deadlocks late: the gateway's statement finds this one first, and is undone.
+    // This session checks for deadlocks late, so the gateway's statement detects this one first and is undone.
     await other.unsafe(
       `begin; set local deadlock_timeout = '60s'; insert into products (sku, name, price) values ('${sku}', 'Cup', 1)`,
     );
@@ -405,7 +406,7 @@ test("a write that PostgreSQL undoes to end a deadlock is tried again", async ()
   }
 });
 
-test("the description says nothing that these tests did not see, but for what a broken source and a guard answer", () => {
+test("these tests see every described response, except those of authorization and of a failed source", () => {
   const unseen = api
     .answersOf("products")
     .filter((answer) => !api.seen.has(answer) && !/ (401|403|500|503)$/.test(answer));

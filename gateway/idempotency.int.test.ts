@@ -1,4 +1,4 @@
-/** I27: a key and what was asked with it get one write and one answer, however often and wherever they are asked. */
+/** I27: a key and its request get one write and one response, however often and at whichever gateway they are sent. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createLogger } from "../observability/logger.ts";
 import { requestBy } from "../tests/harness/client.ts";
@@ -26,87 +26,87 @@ const at = (path = "", on = gateway) => `${on.url}/products${path}`;
 const unused = () => Bun.randomUUIDv7();
 const cup = (given: Record<string, unknown> = {}) => ({ sku: unused(), name: "Cup", price: "19.90", ...given });
 
-/** An answer to the byte, with the headers that say something of the write. */
-async function whole(method: string, url: string, body: unknown, headers: Record<string, string>) {
+/** Sends a request and returns the whole response: status, the headers of the write, and the body byte for byte. */
+async function send(method: string, url: string, body: unknown, headers: Record<string, string>) {
   const response = await ask(url, {
     method,
     headers: { "content-type": "application/json", ...headers },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  const told = ["location", "etag", "sync-token"].map((name) => response.headers.get(name));
+  const writeHeaders = ["location", "etag", "sync-token"].map((name) => response.headers.get(name));
   return {
-    answer: [response.status, ...told, await response.text()],
-    again: response.headers.get("idempotency-replayed") === "true",
+    answer: [response.status, ...writeHeaders, await response.text()],
+    replayed: response.headers.get("idempotency-replayed") === "true",
   };
 }
 
-/** What the gateway counts. */
+/** The gateway's metric of replayed writes. */
 const replays = async (on = gateway) =>
   Number(/^lockstep_replayed_writes_total\S* (\d+)$/m.exec(await (await fetch(`${on.url}/metrics`)).text())?.[1] ?? 0);
 
-const made = async () => String((await request("POST", at(), cup())).body.id);
+const createProduct = async () => String((await request("POST", at(), cup())).body.id);
 
-describe("the same key and the same request get the first answer", () => {
-  test("a create makes one product, here and at another gateway", async () => {
+describe("the same key and the same request get the first response", () => {
+  test("a create makes one product, also when it is repeated at another gateway", async () => {
     const [body, key] = [cup(), { "idempotency-key": unused() }];
-    const first = await whole("POST", at(), body, key);
-    expect([first.answer[0], first.again]).toEqual([201, false]);
+    const first = await send("POST", at(), body, key);
+    expect([first.answer[0], first.replayed]).toEqual([201, false]);
     const reordered = Object.fromEntries(Object.entries(body).reverse());
     for (const [url, sent] of [
       [at(), body],
       [at("", other), reordered],
     ] as const)
-      expect(await whole("POST", url, sent, key)).toEqual({ answer: first.answer, again: true });
+      expect(await send("POST", url, sent, key)).toEqual({ answer: first.answer, replayed: true });
     expect([await replays(), await replays(other)]).toEqual([1, 1]);
     const [count] = await gateway.sql`select count(*)::int as rows from products where sku = ${body.sku}`;
     expect(count).toEqual({ rows: 1 });
   });
 
-  test("a change is made once, whatever came after it and whatever version its condition named", async () => {
-    const id = await made();
+  test("a change runs once, whatever was written since and whatever version its condition names", async () => {
+    const id = await createProduct();
     const key = { "idempotency-key": unused(), "if-match": '"1"' };
-    const first = await whole("PATCH", at(`/${id}`), { stock: 5 }, key);
+    const first = await send("PATCH", at(`/${id}`), { stock: 5 }, key);
     expect(first.answer[2]).toBe('"2"');
     await request("PATCH", at(`/${id}`), { stock: 9 });
-    expect(await whole("PATCH", at(`/${id}`), { stock: 5 }, key)).toEqual({ answer: first.answer, again: true });
+    expect(await send("PATCH", at(`/${id}`), { stock: 5 }, key)).toEqual({ answer: first.answer, replayed: true });
     expect((await request("GET", at(`/${id}`))).body).toMatchObject({ stock: 9, version: 3 });
     expect((await outbox(gateway.sql, id)).map(({ version }) => version)).toEqual([1, 2, 3]);
   });
 
-  test("a delete stays 204, and PUT its answer", async () => {
-    const id = await made();
+  test("a repeated DELETE is 204 again, and a repeated PUT returns its first response", async () => {
+    const id = await createProduct();
     const [put, gone] = [{ "idempotency-key": unused() }, { "idempotency-key": unused() }];
     const body = cup({ name: "Mug" });
-    const first = await whole("PUT", at(`/${id}`), body, put);
-    const deleted = await whole("DELETE", at(`/${id}`), undefined, gone);
+    const first = await send("PUT", at(`/${id}`), body, put);
+    const deleted = await send("DELETE", at(`/${id}`), undefined, gone);
     expect(deleted.answer.slice(0, 3)).toEqual([204, null, '"3"']);
-    expect(await whole("PUT", at(`/${id}`), body, put)).toEqual({ answer: first.answer, again: true });
-    expect(await whole("DELETE", at(`/${id}`), undefined, gone)).toEqual({ answer: deleted.answer, again: true });
+    expect(await send("PUT", at(`/${id}`), body, put)).toEqual({ answer: first.answer, replayed: true });
+    expect(await send("DELETE", at(`/${id}`), undefined, gone)).toEqual({ answer: deleted.answer, replayed: true });
   });
 
-  test("also when all come at once, at two gateways, among others: one carries it out", async () => {
+  test("concurrent requests at two gateways, among others: one of them writes", async () => {
     const [body, key] = [cup(), { "idempotency-key": unused() }];
-    const asked = Array.from({ length: 20 }, (_, i) => whole("POST", at("", i % 2 ? other : gateway), body, key));
+    const asked = Array.from({ length: 20 }, (_, i) => send("POST", at("", i % 2 ? other : gateway), body, key));
     const others = Array.from({ length: 20 }, () => request("POST", at(), cup()));
     const answers = await Promise.all(asked);
-    expect(answers.filter(({ again }) => !again).length).toBe(1);
+    expect(answers.filter(({ replayed }) => !replayed).length).toBe(1);
     expect(new Set(answers.map(({ answer }) => JSON.stringify(answer))).size).toBe(1);
     for (const { status } of await Promise.all(others)) expect(status).toBe(201);
   });
 
-  test("a key in quotation marks is the same as without", async () => {
+  test("a key in quotation marks equals the bare key", async () => {
     const body = cup();
     const key = unused();
-    await whole("POST", at(), body, { "idempotency-key": key });
-    expect((await whole("POST", at(), body, { "idempotency-key": `"${key}"` })).again).toBe(true);
+    await send("POST", at(), body, { "idempotency-key": key });
+    expect((await send("POST", at(), body, { "idempotency-key": `"${key}"` })).replayed).toBe(true);
   });
 });
 
-describe("a key goes with one request", () => {
+describe("a key belongs to one request", () => {
   test("422 for another body, another product or another condition", async () => {
-    const [id, another] = [await made(), await made()];
+    const [id, another] = [await createProduct(), await createProduct()];
     const key = { "idempotency-key": unused() };
-    await whole("PATCH", at(`/${id}`), { stock: 5 }, key);
+    await send("PATCH", at(`/${id}`), { stock: 5 }, key);
     for (const [path, body, more] of [
       [`/${id}`, { stock: 6 }, {}],
       [`/${another}`, { stock: 5 }, {}],
@@ -118,14 +118,14 @@ describe("a key goes with one request", () => {
     expect((await request("GET", at(`/${another}`))).body.version).toBe(1);
   });
 
-  test("each method has keys of its own", async () => {
-    const id = await made();
+  test("each method has its own keys", async () => {
+    const id = await createProduct();
     const key = { "idempotency-key": unused() };
-    expect((await whole("PATCH", at(`/${id}`), { stock: 5 }, key)).answer[0]).toBe(200);
-    expect((await whole("DELETE", at(`/${id}`), undefined, key)).answer[0]).toBe(204);
+    expect((await send("PATCH", at(`/${id}`), { stock: 5 }, key)).answer[0]).toBe(200);
+    expect((await send("DELETE", at(`/${id}`), undefined, key)).answer[0]).toBe(204);
   });
 
-  test("400 for what is no key, before anything is written", async () => {
+  test("400 for an invalid key, and nothing is written", async () => {
     for (const key of ['""', "x".repeat(256), "a b", '"a', "é"]) {
       const { status, body } = await request("POST", at(), cup(), { "idempotency-key": key });
       expect([status, body.code]).toEqual([400, "MALFORMED"]);
@@ -133,17 +133,17 @@ describe("a key goes with one request", () => {
   });
 });
 
-test("what was refused is not remembered: it has changed nothing, and may be tried again", async () => {
+test("a rejected write stores no key and may be retried", async () => {
   const taken = cup();
   const first = await request("POST", at(), taken);
   const key = { "idempotency-key": unused() };
-  expect((await whole("POST", at(), taken, key)).answer[0]).toBe(409);
+  expect((await send("POST", at(), taken, key)).answer[0]).toBe(409);
   await request("DELETE", at(`/${first.body.id}`));
-  const tried = await whole("POST", at(), taken, key);
-  expect([tried.answer[0], tried.again]).toEqual([201, false]);
+  const retried = await send("POST", at(), taken, key);
+  expect([retried.answer[0], retried.replayed]).toEqual([201, false]);
 });
 
-test("a write that another one of the same key holds up hears of it when that one is committed", async () => {
+test("a write that a concurrent write with the same key blocks returns the result of that write", async () => {
   const [body, key] = [cup(), { "idempotency-key": unused() }];
   await using lock = await gateway.sql.reserve().then((sql) => ({
     sql,
@@ -151,27 +151,28 @@ test("a write that another one of the same key holds up hears of it when that on
   }));
   await lock.sql`begin`;
   await lock.sql`lock table lockstep.idempotency_keys in exclusive mode`;
-  const asked = [whole("POST", at(), body, key), whole("POST", at("", other), body, key)];
+  const asked = [send("POST", at(), body, key), send("POST", at("", other), body, key)];
   await Bun.sleep(200);
   await lock.sql`commit`;
   const [one, two] = await Promise.all(asked);
   expect(one!.answer).toEqual(two!.answer);
-  expect([one!.again, two!.again].sort()).toEqual([false, true]);
+  expect([one!.replayed, two!.replayed].sort()).toEqual([false, true]);
 });
 
-test("keys are forgotten when their time is over, and no sooner", async () => {
+test("keys are deleted when they expire, and not before", async () => {
   const [old, young] = [unused(), unused()];
   const body = { [old]: cup(), [young]: cup() };
-  for (const key of [old, young]) await whole("POST", at(), body[key], { "idempotency-key": key });
+  for (const key of [old, young]) await send("POST", at(), body[key], { "idempotency-key": key });
   await gateway.sql`
-    update lockstep.idempotency_keys set at = now() - interval '25 hours' where doc ->> 'sku' = ${String(body[old]!.sku)}`;
+    update lockstep.idempotency_keys set at = now() - interval '25 hours'
+    where doc ->> 'sku' = ${String(body[old]!.sku)}`;
   using keyExpiry = new KeyExpiry(
     { query: async (work) => await work(gateway.sql) },
     24,
     createLogger("gateway", "1", "silent"),
   );
   await keyExpiry.deleteExpired();
-  expect((await whole("POST", at(), body[young], { "idempotency-key": young })).again).toBe(true);
-  // As if it had never come: so the sku is taken.
-  expect((await whole("POST", at(), body[old], { "idempotency-key": old })).answer[0]).toBe(409);
+  expect((await send("POST", at(), body[young], { "idempotency-key": young })).replayed).toBe(true);
+  // The request is new to the gateway: the sku is taken.
+  expect((await send("POST", at(), body[old], { "idempotency-key": old })).answer[0]).toBe(409);
 });

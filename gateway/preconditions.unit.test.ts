@@ -18,29 +18,29 @@ const thrown = (work: () => unknown): unknown => {
 };
 
 describe("If-Match on a write", () => {
-  test("accepts every version when there is none, or *", () => {
+  test("accepts every version when it is missing or *", () => {
     expect(accepted()).toBeUndefined();
     expect(accepted("*")).toBeUndefined();
     expect(accepted(" * ")).toBeUndefined();
   });
 
-  test("accepts the versions that it names", () => {
+  test("accepts the named versions", () => {
     expect(accepted('"7"')).toEqual([7]);
     expect(accepted('"7", "8"  ,"9"')).toEqual([7, 8, 9]);
   });
 
-  test("accepts nothing by a weak tag, or by one that is no version", () => {
+  test("accepts no version for a weak tag or a tag that is no version", () => {
     for (const header of ['W/"7"', '"abc"', '""', '"07"', '"-1"', '"0"', '"7.0"', `"${"9".repeat(30)}"`])
       expect(accepted(header)).toEqual([]);
     expect(accepted('W/"7", "8", "x,y"')).toEqual([8]);
   });
 
-  test("is malformed when it is no list of entity tags", () => {
+  test("is malformed when it is not a list of entity tags", () => {
     for (const header of ["7", "", '"7', '7"', '"7" "8"', "'7'", '*, "7"', '"7";', 'w/"7"'])
       expect(thrown(() => accepted(header))).toEqual(malformed("If-Match"));
   });
 
-  test("names every version that etagOf makes", () => {
+  test("reads every version that etagOf writes", () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 2 ** 31 }), { minLength: 1 }), (versions) => {
         expect(accepted(versions.map(etagOf).join(", "))).toEqual(versions);
@@ -48,7 +48,7 @@ describe("If-Match on a write", () => {
     );
   });
 
-  test("is read or refused in no time, whatever it is", () => {
+  test("is read or rejected within 100 ms, for any text", () => {
     for (const header of [`${'"7", '.repeat(3_000)}x`, `"7"${" ".repeat(16_000)}x`, '"'.repeat(16_001)]) {
       const begun = performance.now();
       thrown(() => accepted(header));
@@ -58,13 +58,13 @@ describe("If-Match on a write", () => {
 });
 
 describe("If-None-Match", () => {
-  test("on a write can only say that there must be none: an existing entity then matches nothing", () => {
+  test("on a write must be *, so that an existing entity has no accepted version", () => {
     expect(accepted(undefined, "*")).toEqual([]);
     expect(accepted('"7"', "*")).toEqual([]);
     expect(thrown(() => accepted(undefined, '"7"'))).toEqual(malformed("If-None-Match"));
   });
 
-  test("on a read is compared weakly", () => {
+  test("on a read uses weak comparison", () => {
     expect(isUnchanged(undefined, 7)).toBe(false);
     expect(isUnchanged('"7"', 7)).toBe(true);
     expect(isUnchanged('W/"7"', 7)).toBe(true);

@@ -18,8 +18,10 @@ const insert = async (): Promise<string> => {
   await sql`insert into products (id, sku, name, price) values (${id}, ${id}, 'Cup', 19.90)`;
   return id;
 };
-const sentOf = (id: string) =>
-  sql`select version::int, operation, data->>'name' as name, resend from lockstep.outbox where id = ${id} order by seq offset 1`;
+const outboxOf = (id: string) =>
+  sql`
+    select version::int, operation, data->>'name' as name, resend
+    from lockstep.outbox where id = ${id} order by seq offset 1`;
 const call = async (name: "send" | "resend", ids: string[], atLeast?: number[]) => {
   const [row] = atLeast
     ? await sql`select lockstep.resend('product', ${ids}::uuid[], ${atLeast}::bigint[]) as sent`
@@ -27,24 +29,24 @@ const call = async (name: "send" | "resend", ids: string[], atLeast?: number[]) 
   return Number(row!.sent);
 };
 
-test("send puts rows into the outbox under the versions that they have, and leaves them as they are", async () => {
+test("send puts rows into the outbox under their versions and does not change them", async () => {
   const id = await insert();
   const [before] = await sql`select * from products where id = ${id}`;
   expect(await call("send", [id, Bun.randomUUIDv7()])).toBe(1);
-  expect([...(await sentOf(id))]).toEqual([{ version: 1, operation: "upserted", name: "Cup", resend: false }]);
+  expect([...(await outboxOf(id))]).toEqual([{ version: 1, operation: "upserted", name: "Cup", resend: false }]);
   expect((await sql`select * from products where id = ${id}`)[0]).toEqual(before!);
 });
 
-test("resend marks what it sends, and sends a delete for a row that is gone, with its tombstone's version", async () => {
-  const [there, gone] = [await insert(), await insert()];
-  await sql`update products set name = 'Mug' where id = ${there}`;
-  await sql`delete from products where id = ${gone}`;
-  expect(await call("resend", [there, gone])).toBe(2);
-  expect((await sentOf(there)).at(-1)).toEqual({ version: 2, operation: "upserted", name: "Mug", resend: true });
-  expect((await sentOf(gone)).at(-1)).toEqual({ version: 2, operation: "deleted", name: null, resend: true });
+test("resend marks its outbox rows, and sends a delete with the tombstone's version for a deleted row", async () => {
+  const [existing, deleted] = [await insert(), await insert()];
+  await sql`update products set name = 'Mug' where id = ${existing}`;
+  await sql`delete from products where id = ${deleted}`;
+  expect(await call("resend", [existing, deleted])).toBe(2);
+  expect((await outboxOf(existing)).at(-1)).toEqual({ version: 2, operation: "upserted", name: "Mug", resend: true });
+  expect((await outboxOf(deleted)).at(-1)).toEqual({ version: 2, operation: "deleted", name: null, resend: true });
 });
 
-test("an id that the source has never had is sent as a delete of the version asked for, and goes on from there", async () => {
+test("an unknown id is sent as a delete with the requested version, and continues from that version", async () => {
   const id = Bun.randomUUIDv7();
   expect(await call("resend", [id], [7])).toBe(1);
   const [sent] = await sql`select version::int, operation, resend from lockstep.outbox where id = ${id}`;
@@ -53,11 +55,11 @@ test("an id that the source has never had is sent as a delete of the version ask
   expect((await sql`select version::int from products where id = ${id}`)[0]).toEqual({ version: 8 });
 });
 
-test("an entity that is not captured is refused by name", async () => {
+test("an entity that is not captured is rejected by its name", async () => {
   await expect(sql`select lockstep.send('order', '{}')`.execute()).rejects.toThrow("no table is captured as order");
 });
 
-test("the digest of a row is the same whatever the writer's time zone, and is what verification computes", async () => {
+test("the digest of a row does not depend on the writer's time zone and equals verification's digest", async () => {
   const id = Bun.randomUUIDv7();
   const tokyo = await sql.reserve();
   await tokyo`set timezone = 'Asia/Tokyo'`;

@@ -34,8 +34,8 @@ afterAll(async () => {
   await log.close();
 });
 
-/** Tells, as a replica does, that it has a product. */
-async function tell(replica: string, id: string, version: number, ms: number): Promise<void> {
+/** Writes a receipt as a replica does. */
+async function writeReceipt(replica: string, id: string, version: number, ms: number): Promise<void> {
   const committedMs = Date.now();
   const receipt = { replica, entity: "product", appliedMs: committedMs + ms, cachedMs: null };
   const value = encodeReceipt({ ...receipt, changes: [[id, version, committedMs]] });
@@ -46,45 +46,45 @@ const create = async () => (await request("POST", `${gateway.url}/products`, new
 const update = (id: string, prefer: string, headers: Record<string, string> = {}) =>
   request("PATCH", `${gateway.url}/products/${id}`, { stock: 1 }, { prefer, ...headers });
 
-test("a write is answered when every replica has it, with the milliseconds that each took", async () => {
+test("a write returns when every replica has it, with the latency of each", async () => {
   const id = await create();
   let answered = false;
   const answer = update(id, "wait=5").finally(() => {
     answered = true;
   });
-  // The gateway listens before it writes: a receipt that comes before it waits counts too.
+  // The gateway subscribes before it writes. A receipt that arrives before it waits also counts.
   await Bun.sleep(300);
-  await tell("catalog", id, 2, 12);
+  await writeReceipt("catalog", id, 2, 12);
   await Bun.sleep(50);
   expect(answered).toBe(false);
-  await tell("storefront", id, 3, 15);
+  await writeReceipt("storefront", id, 3, 15);
   const { status, headers } = await answer;
   expect([status, headers.get("etag"), headers.get("preference-applied")]).toEqual([200, '"2"', "wait=5"]);
   expect(headers.get("lockstep-replicas")).toBe("catalog;ms=12, storefront;ms=15");
 });
 
-test("when time is up the write stands, and the answer says which replicas are behind", async () => {
+test("after the timeout the write stays committed, and the response says which replicas are behind", async () => {
   const id = await create();
   const answer = update(id, "wait=0.5");
   await Bun.sleep(200);
-  await tell("storefront", id, 2, 3);
+  await writeReceipt("storefront", id, 2, 3);
   const { status, headers } = await answer;
   expect([status, headers.get("lockstep-replicas")]).toEqual([200, "catalog;behind, storefront;ms=3"]);
   expect((await request("GET", `${gateway.url}/products/${id}`)).body.version).toBe(2);
 });
 
-test("only the replicas that are named are waited for; one that is not declared is refused before anything is written", async () => {
+test("a write waits for the named replicas only; an undeclared replica is rejected before the write", async () => {
   const id = await create();
   const answer = update(id, 'wait=5; replicas="storefront"');
   await Bun.sleep(200);
-  await tell("storefront", id, 2, 4);
+  await writeReceipt("storefront", id, 2, 4);
   expect((await answer).headers.get("lockstep-replicas")).toBe("storefront;ms=4");
-  const refused = await update(id, "wait=5; replicas=nowhere");
-  expect([refused.status, refused.body.code]).toEqual([400, "MALFORMED"]);
+  const rejected = await update(id, "wait=5; replicas=nowhere");
+  expect([rejected.status, rejected.body.code]).toEqual([400, "MALFORMED"]);
   expect((await request("GET", `${gateway.url}/products/${id}`)).body.version).toBe(2);
 });
 
-test("a delete and a new product can be waited for", async () => {
+test("a delete and a create can wait", async () => {
   const deletion = create().then((id) =>
     request("DELETE", `${gateway.url}/products/${id}`, undefined, { prefer: "wait=0.1" }),
   );
@@ -96,31 +96,31 @@ test("a delete and a new product can be waited for", async () => {
   expect([created.status, created.headers.get("preference-applied")]).toEqual([201, "wait=0.1"]);
 });
 
-test("a log that is unavailable does not block a write, and the answer says that nothing is known of the replicas", async () => {
-  await using lonely = await testGateway({ KAFKA_BROKERS: "127.0.0.1:1" });
+test("an unavailable log does not block a write, and the response says that the replicas' state is unknown", async () => {
+  await using isolated = await testGateway({ KAFKA_BROKERS: "127.0.0.1:1" });
   const start = performance.now();
-  const { status, headers } = await request("POST", `${lonely.url}/products`, newProduct(), { prefer: "wait=10" });
+  const { status, headers } = await request("POST", `${isolated.url}/products`, newProduct(), { prefer: "wait=10" });
   expect([status, headers.get("lockstep-replicas")]).toEqual([201, "catalog;unknown, storefront;unknown"]);
   expect(performance.now() - start).toBeLessThan(5_000);
 });
 
-test("a write's token covers what the request brought, with the newest version of each entity", async () => {
+test("a write's token covers the request's token, with the newest version of each entity", async () => {
   const [a, b] = [await create(), await create()];
   const first = await update(a, "");
   const second = await update(b, "", { "sync-token": first.headers.get("sync-token")! });
   const third = await update(a, "", { "sync-token": second.headers.get("sync-token")! });
-  const seen = decodeSyncTokens(third.headers.get("sync-token")!).map(({ id, version }) => [id, version]);
-  expect(seen.toSorted()).toEqual(
+  const entries = decodeSyncTokens(third.headers.get("sync-token")!).map(({ id, version }) => [id, version]);
+  expect(entries.toSorted()).toEqual(
     [
       [a, 3],
       [b, 2],
     ].toSorted(),
   );
-  const refused = await update(a, "", { "sync-token": "nonsense" });
-  expect([refused.status, refused.body.code]).toEqual([400, "MALFORMED"]);
+  const rejected = await update(a, "", { "sync-token": "nonsense" });
+  expect([rejected.status, rejected.body.code]).toEqual([400, "MALFORMED"]);
 });
 
-test("a gateway that cannot reach the log yet waits for it within the time that the client gave", async () => {
+test("a gateway that cannot reach the log yet waits for it within the client's timeout", async () => {
   const proxy = await startProxy(Number((await brokerAddress()).split(":")[1]));
   proxy.refuse(true);
   await using starting = await testGateway({ KAFKA_BROKERS: `127.0.0.1:${proxy.port}` });
@@ -132,10 +132,10 @@ test("a gateway that cannot reach the log yet waits for it within the time that 
   void answer.then(() => {
     answered = true;
   });
-  // The write is made as soon as the gateway reads receipts; until then a receipt would be missed, so it is sent repeatedly.
+  // The gateway writes as soon as it reads receipts. It misses earlier ones, so the receipts are written repeatedly.
   await eventually(
     async () => {
-      for (const replica of ["catalog", "storefront"]) await tell(replica, id, 2, 5);
+      for (const replica of ["catalog", "storefront"]) await writeReceipt(replica, id, 2, 5);
       return answered;
     },
     { timeoutMs: 8_000, what: "the write to be confirmed", everyMs: 100 },

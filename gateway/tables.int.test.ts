@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => gateway?.[Symbol.asyncDispose]());
 
 describe.each(entities.map((entity) => [entity.plural, entity] as const))("the table %s", (table, entity) => {
-  test("has the declared columns and no others, and lies where everyone looks first", async () => {
+  test("has exactly the declared columns, and is in the schema public", async () => {
     const columns = await gateway.sql<{ name: string; nullable: boolean; schema: string }[]>`
       select column_name as name, is_nullable = 'YES' as nullable, table_schema as schema
       from information_schema.columns where table_name = ${table}`;
@@ -24,7 +24,7 @@ describe.each(entities.map((entity) => [entity.plural, entity] as const))("the t
     expect(new Set(columns.map(({ schema }) => schema))).toEqual(new Set(["public"]));
   });
 
-  test("has a unique constraint for each unique member, by the name by which a conflict is told", async () => {
+  test("has a unique constraint for each unique member, with the name that explain-error.ts expects", async () => {
     const rows = await gateway.sql<{ name: string }[]>`
       select conname as name from pg_constraint where conrelid = ${table}::regclass and contype = 'u'`;
     expect(rows.map(({ name }) => name).sort()).toEqual(
@@ -32,7 +32,7 @@ describe.each(entities.map((entity) => [entity.plural, entity] as const))("the t
     );
   });
 
-  test("gives a row the initial values of the declaration", async () => {
+  test("has the declaration's initial values as defaults", async () => {
     const defaults = await gateway.sql<{ name: string; value: string | null }[]>`
       select column_name as name, column_default as value from information_schema.columns where table_name = ${table}`;
     const given = defaults.filter(({ value }) => value !== null).map(({ name }) => name);
@@ -54,7 +54,7 @@ describe("products", () => {
     expect(document.price).toBe("19.90");
   });
 
-  test("values at the edges of what is declared go through the table unchanged", async () => {
+  test("values at the limits of the declaration pass through the table unchanged", async () => {
     const edges = [
       {
         sku: "s".repeat(64),
@@ -77,7 +77,7 @@ describe("products", () => {
     }
   });
 
-  test("plain SQL cannot put what the declaration refuses into most columns", async () => {
+  test("plain SQL cannot write most values that the declaration rejects", async () => {
     const wrong = {
       sku: ["''", "repeat('x', 65)", "null"],
       name: ["''", "repeat('x', 201)", "null"],

@@ -79,7 +79,7 @@ const graceMs = (env: ServiceSettings["env"]): number => (Number(env.LOCKSTEP_SH
 
 /**
  * Bun's memory settings. Bun reads them when a process starts, so Lockstep's settings cannot contain them. The Dockerfile has
- * the same values; README.md explains them.
+ * the same values; section "Memory of the services" in README.md explains them.
  */
 const MEMORY = {
   MIMALLOC_PURGE_DELAY: "1000",

@@ -27,7 +27,7 @@ interface PendingVersion extends Omit<CacheSample, "atMs"> {
 }
 
 /** Version of a cached document: its second word (replicas/cache/entry.ts). Undefined for a lease or a missing key. */
-export function cachedVersion(raw: string | null): number | undefined {
+function cachedVersion(raw: string | null): number | undefined {
   const version = Number(/^\d+ (\d+) \d+ \{/.exec(raw ?? "")?.[1]);
   return Number.isNaN(version) ? undefined : version;
 }

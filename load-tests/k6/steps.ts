@@ -18,7 +18,7 @@ const MAX_FAILED_SHARE = 0.001;
 const MIN_SENT_SHARE = 0.99;
 
 /** Why a step was not sustained; undefined when it was. @param p99Ms limit of the sync latency. */
-export function problemOf(step: Step, p99Ms: number): string | undefined {
+function problemOf(step: Step, p99Ms: number): string | undefined {
   if (step.failedShare > MAX_FAILED_SHARE) return `${(step.failedShare * 100).toFixed(2)} % of the requests failed`;
   if (step.writesPerSecond < step.rate * MIN_SENT_SHARE)
     return `only ${step.writesPerSecond.toFixed(0)} writes/s completed`;

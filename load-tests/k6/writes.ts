@@ -24,7 +24,7 @@ export interface TimedResponse {
 }
 
 /** Sends a request and computes its times from k6's timings. */
-export async function timedRequest(
+async function timedRequest(
   method: "GET" | "POST" | "PATCH" | "DELETE",
   url: string,
   body: string | null,

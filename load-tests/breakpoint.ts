@@ -1,8 +1,8 @@
 /**
- * Finds the rate of writes that a stack sustains. Starts at FROM writes per second (default 200) and adds STEP (default 200) every
- * SECONDS (default 10), up to TO (default 3000) or until the stack cannot keep up. A step is sustained when its p99 sync latency is
- * below P99_MS (default 500), at most one request in a thousand fails, and k6 sent 99 % of its writes on time. Only writes; a sample
- * of them is measured at every replica.
+ * Finds the rate of writes that a stack sustains. Starts at FROM writes per second (default 200) and adds STEP (default
+ * 200) every SECONDS (default 10), up to TO (default 3000) or until the stack cannot keep up. A step is sustained when
+ * its p99 sync latency is below P99_MS (default 500), at most one request in a thousand fails, and k6 sent 99 % of its
+ * writes on time. Only writes; a sample of them is measured at every replica.
  */
 
 import exec from "k6/execution";

@@ -1,7 +1,7 @@
 /**
- * The load of an application: products are created, changed, deleted, read with and without a token, and listed. RATE writes per
- * second (default 100; with the reads 2.5 times as many requests) for SECONDS (default 60). Fails for one failed request, a read that
- * is older than its token, or a p95 sync latency above P95_MS (default 250).
+ * The load of an application: products are created, changed, deleted, read with and without a token, and listed. RATE
+ * writes per second (default 100; with the reads 2.5 times as many requests) for SECONDS (default 60). Fails for one
+ * failed request, a read that is older than its token, or a p95 sync latency above P95_MS (default 250).
  */
 import type { Options } from "k6/options";
 import { report } from "./k6/report.ts";

@@ -1,7 +1,7 @@
 /**
- * Many reads and few writes: RATE reads per second (default 500) of PRODUCTS products (default 200), spread over the replicas, with one
- * change per hundred reads, for SECONDS (default 30). Fails when the cache answers less than 90 %, when a read with a token is older
- * than its write, or for a p99 read duration above READ_P99_MS (default 50).
+ * Many reads and few writes: RATE reads per second (default 500) of PRODUCTS products (default 200), spread over the
+ * replicas, with one change per hundred reads, for SECONDS (default 30). Fails when the cache answers less than 90 %,
+ * when a read with a token is older than its write, or for a p99 read duration above READ_P99_MS (default 50).
  */
 import { check, fail } from "k6";
 import { Rate } from "k6/metrics";

@@ -1,6 +1,6 @@
 /**
- * Checks that a write appears in each replica and its cache, and that a delete removes it. Small enough for any stack at any time; it
- * removes what it created. ITERATIONS (default 20), P95_MS (default 1000).
+ * Checks that a write appears in each replica and its cache, and that a delete removes it. Small enough for any stack
+ * at any time; it removes what it created. ITERATIONS (default 20), P95_MS (default 1000).
  */
 import type { Options } from "k6/options";
 import { probeEverywhere, syncThresholds } from "./k6/replication-probe.ts";

@@ -1,7 +1,7 @@
 /**
- * A constant load for a long time: RATE writes per second (default 300) for SECONDS (default 1200). Fails for one failed request, or a
- * p99 sync latency above P99_MS (default 500). `bun run load soak` also checks the memory of each process, and compares source and
- * replicas.
+ * A constant load for a long time: RATE writes per second (default 300) for SECONDS (default 1200). Fails for one
+ * failed request, or a p99 sync latency above P99_MS (default 500). `bun run load soak` also checks the memory of each
+ * process, and compares source and replicas.
  */
 import type { Options } from "k6/options";
 import { report } from "./k6/report.ts";

@@ -1,7 +1,8 @@
 /**
- * A constant load, a peak with PEAK times as many writes, and the constant load again. RATE writes per second (default 50), PEAK
- * (default 10), SECONDS for each of the three parts (default 15). Latency may rise during the peak. RECOVERY seconds after it (default
- * 5) the p95 sync latency must be below P95_MS (default 100) again. No request may fail before or after the peak.
+ * A constant load, a peak with PEAK times as many writes, and the constant load again. RATE writes per second (default
+ * 50), PEAK (default 10), SECONDS for each of the three parts (default 15). Latency may rise during the peak. RECOVERY
+ * seconds after it (default 5) the p95 sync latency must be below P95_MS (default 100) again. No request may fail
+ * before or after the peak.
  */
 import type { Options } from "k6/options";
 import { syncThresholds } from "./k6/replication-probe.ts";

@@ -1,7 +1,7 @@
 /**
- * Measures how long it takes until a write can be read elsewhere: polls every replica until its PostgreSQL and its cache show the
- * version. Creates, changes and deletes in equal parts at RATE writes per second (default 30) for SECONDS (default 30). Fails for a p95
- * above P95_MS (default 100) or a p99 above P99_MS (default 250).
+ * Measures how long it takes until a write can be read elsewhere: polls every replica until its PostgreSQL and its
+ * cache show the version. Creates, changes and deletes in equal parts at RATE writes per second (default 30) for
+ * SECONDS (default 30). Fails for a p95 above P95_MS (default 100) or a p99 above P99_MS (default 250).
  */
 import type { Options } from "k6/options";
 import { probeEverywhere } from "./k6/replication-probe.ts";

@@ -1,4 +1,7 @@
-/** Installs the dependencies of a fresh clone, so that any command of package.json can be the first one. Imports no dependency. */
+/**
+ * Installs the dependencies of a fresh clone, so that any command of package.json can be the first one. Imports no
+ * dependency.
+ */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -28,7 +31,10 @@ function isInstalled(hash: string): boolean {
   );
 }
 
-/** Installs the dependencies when one is missing or the lockfile has changed. Ends the process when the installation fails. */
+/**
+ * Installs the dependencies when one is missing or the lockfile has changed. Ends the process when the installation
+ * fails.
+ */
 export function ensureInstalled(): void {
   const hash = inputsHash();
   if (isInstalled(hash)) return;

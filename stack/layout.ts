@@ -30,7 +30,11 @@ export const MAX_REPLICAS = 6;
 export const portOf = (base: number, name: FixedName, instance = 1): number =>
   base + offsets[name] + INSTANCE_STEP * (instance - 1);
 
-/** Port of a replica. The first two follow the gateway (+1, +2), the others the console (+6 to +9). @param index from 0. */
+/**
+ * Port of a replica. The first two follow the gateway (+1, +2), the others the console (+6 to +9).
+ *
+ * @param index from 0.
+ */
 export const replicaPort = (base: number, index: number, instance = 1): number =>
   base + (index < 2 ? 1 : 4) + index + INSTANCE_STEP * (instance - 1);
 

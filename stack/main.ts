@@ -1,4 +1,7 @@
-/** Entry of `bun run up`, `down`, `status` and `restart`. Other modules are imported only after the dependencies are installed. */
+/**
+ * Entry of `bun run up`, `down`, `status` and `restart`. Other modules are imported only after the dependencies are
+ * installed.
+ */
 import { ensureInstalled } from "./bootstrap.ts";
 
 ensureInstalled();

@@ -1,4 +1,6 @@
-/** What `--observe` starts beside a stack: Jaeger for traces, Prometheus for metrics and alerts, Grafana for dashboards. */
+/**
+ * What `--observe` starts beside a stack: Jaeger for traces, Prometheus for metrics and alerts, Grafana for dashboards.
+ */
 import { join } from "node:path";
 import type { Target } from "../observability/prometheus/scrape.ts";
 import { portOf } from "./layout.ts";
@@ -15,8 +17,8 @@ import type { ProcessSpec } from "./supervise.ts";
 const localUrl = (port: number): string => `http://127.0.0.1:${port}`;
 
 /**
- * The planned observers whose programs this machine has or can fetch. Prints a line with the remedy for each of the others; the
- * stack runs without them.
+ * The planned observers whose programs this machine has or can fetch. Prints a line with the remedy for each of the
+ * others; the stack runs without them.
  *
  * @throws the signal's reason when it aborts.
  */

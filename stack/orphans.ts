@@ -10,8 +10,8 @@ const cleanSignal = ({ kind }: StateEntry): NodeJS.Signals => (kind === "postgre
 const GRACE_MS = 15_000;
 
 /**
- * Ends the remaining processes of the stack on a data folder, services before servers. A pid that another process uses now
- * is left alone.
+ * Ends the remaining processes of the stack on a data folder, services before servers. A pid that another process uses
+ * now is left alone.
  *
  * @returns the number of processes that were ended.
  */

@@ -59,7 +59,9 @@ export interface PlannedService extends Planned {
   readonly needsAllAddresses: boolean;
   /** True when the service stores files in its own folder. */
   readonly hasStateDir: boolean;
-  /** Port on which all instances accept connections, as one address for clients; undefined when there is one instance. */
+  /**
+   * Port on which all instances accept connections, as one address for clients; undefined when there is one instance.
+   */
   readonly sharedPort?: number;
 }
 

@@ -74,12 +74,14 @@ export interface ServiceSettings {
   readonly brokers: 1 | 3 | undefined;
 }
 
-/** Time to stop before SIGKILL, in milliseconds: a service ends by itself within LOCKSTEP_SHUTDOWN_MS (default 10,000). */
+/**
+ * Time to stop before SIGKILL, in milliseconds: a service ends by itself within LOCKSTEP_SHUTDOWN_MS (default 10,000).
+ */
 const graceMs = (env: ServiceSettings["env"]): number => (Number(env.LOCKSTEP_SHUTDOWN_MS) || 10_000) + 2_000;
 
 /**
- * Bun's memory settings. Bun reads them when a process starts, so Lockstep's settings cannot contain them. The Dockerfile has
- * the same values; section "Memory of the services" in README.md explains them.
+ * Bun's memory settings. Bun reads them when a process starts, so Lockstep's settings cannot contain them. The
+ * Dockerfile has the same values; section "Memory of the services" in README.md explains them.
  */
 const MEMORY = {
   MIMALLOC_PURGE_DELAY: "1000",
@@ -152,7 +154,8 @@ function operationsSettings({
     LOCKSTEP_REPLICA_DATABASE_URLS: replicas.map(([name, url]) => `${name}=${url}`).join(","),
     LOCKSTEP_SERVICE_URLS: services.map((service) => `${service.name}=${serviceUrl(service)}`).join(","),
     LOCKSTEP_STACK_DATA: dataDir,
-    // Operations change data without a login. They are on by default only when the console is reachable from this machine alone.
+    // Operations change data without a login. They are on by default only when the console is reachable from this
+    // machine alone.
     LOCKSTEP_CONSOLE_OPERATIONS:
       env.LOCKSTEP_CONSOLE_OPERATIONS || String(isLoopback(env.LOCKSTEP_HOST || "127.0.0.1")),
   };

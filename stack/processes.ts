@@ -6,8 +6,8 @@ import { sleep } from "../platform/async/sleep.ts";
 const POLL_MS = 20;
 
 /**
- * The start time of a process, which distinguishes it from a later process with the same pid. Undefined when there is no such
- * process, or only a zombie.
+ * The start time of a process, which distinguishes it from a later process with the same pid. Undefined when there is
+ * no such process, or only a zombie.
  */
 export function identityOf(pid: number): string | undefined {
   if (process.platform === "linux") {
@@ -39,8 +39,8 @@ export function parentOf(pid: number): number | undefined {
 }
 
 /**
- * The fields of /proc/<pid>/stat from the third on: state, parent, …, with the start time as field 22 (proc(5)). Undefined
- * when there is no such process.
+ * The fields of /proc/<pid>/stat from the third on: state, parent, …, with the start time as field 22 (proc(5)).
+ * Undefined when there is no such process.
  */
 function statFields(pid: number): string[] | undefined {
   try {

@@ -21,8 +21,8 @@ export interface ReadinessOptions {
 /**
  * Resolves when all services are ready. Prints every 5 s which are not.
  *
- * @throws {UserError} when a service keeps crashing, with the last lines of its log; after `timeoutMs`, with the services that
- * are not ready and why.
+ * @throws {UserError} when a service keeps crashing, with the last lines of its log; after `timeoutMs`, with the
+ *   services that are not ready and why.
  */
 export async function waitUntilReady(services: readonly GroupMember[], options: ReadinessOptions): Promise<void> {
   const { timeoutMs, signal, print } = options;

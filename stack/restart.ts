@@ -1,6 +1,7 @@
 /**
- * `bun run restart`: restarts services one instance at a time, so that other instances of the same service stay available. The
- * command ends the process, the supervisor starts it again, and the next restart begins when the instance is ready.
+ * `bun run restart`: restarts services one instance at a time, so that other instances of the same service stay
+ * available. The command ends the process, the supervisor starts it again, and the next restart begins when the
+ * instance is ready.
  */
 import { UserError } from "../contracts/errors.ts";
 import { isService } from "../contracts/services.ts";

@@ -16,8 +16,8 @@ const LAUNCHER_CHECK_MS = 1_000;
 /**
  * Listens for signals and uncaught errors, and watches the launchers.
  *
- * @param launchers processes that a stack in the foreground must not outlive. `bun run` and npx pass no signal on when they
- *   are killed.
+ * @param launchers processes that a stack in the foreground must not outlive. `bun run` and npx pass no signal on when
+ *   they are killed.
  */
 export function listenForShutdown(launchers: readonly ProcessRef[]): Shutdown {
   const stop = new AbortController();
@@ -25,7 +25,8 @@ export function listenForShutdown(launchers: readonly ProcessRef[]): Shutdown {
   const request = () => (stop.signal.aborted ? kill.abort() : stop.abort());
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, request);
   let uncaughtError: unknown;
-  // After an uncaught error the supervisor may be inconsistent: it stops its processes instead of leaving them unsupervised.
+  // After an uncaught error the supervisor may be inconsistent: it stops its processes instead of leaving them
+  // unsupervised.
   const fail = (error: unknown) => {
     uncaughtError ??= error;
     stop.abort();
@@ -40,8 +41,8 @@ export function listenForShutdown(launchers: readonly ProcessRef[]): Shutdown {
 }
 
 /**
- * The processes that launched this one: `bun run`, and npx with the shell between them if npx started `bun run`. Their own
- * parents, such as a shell that put this command in the background, do not count.
+ * The processes that launched this one: `bun run`, and npx with the shell between them if npx started `bun run`. Their
+ * own parents, such as a shell that put this command in the background, do not count.
  */
 export function launchersOf(env: Readonly<Record<string, string | undefined>>): ProcessRef[] {
   if (env.npm_lifecycle_event === undefined) return [];

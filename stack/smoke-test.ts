@@ -1,6 +1,6 @@
 /**
- * Sends one test write through a stack before it is reported as ready: creates an entity at the gateway, reads it in every
- * replica's PostgreSQL and cache, deletes it, and waits until it is gone everywhere.
+ * Sends one test write through a stack before it is reported as ready: creates an entity at the gateway, reads it in
+ * every replica's PostgreSQL and cache, deletes it, and waits until it is gone everywhere.
  */
 import { randomUUID } from "node:crypto";
 import { entities } from "../contracts/entities/index.ts";
@@ -14,8 +14,8 @@ const hasUsableExample = (entity: EntityDeclaration): boolean =>
   entity.replicas.every((replica) => exampleForReplica(entity, replica));
 
 /**
- * The first entity whose example can be sent any number of times and belongs in every replica. The test write and the curl
- * lines of `up` use it. Undefined when there is none.
+ * The first entity whose example can be sent any number of times and belongs in every replica. The test write and the
+ * curl lines of `up` use it. Undefined when there is none.
  */
 export const smokeTestEntity = (): EntityDeclaration | undefined => entities.find(hasUsableExample);
 

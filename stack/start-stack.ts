@@ -1,4 +1,7 @@
-/** Starts a planned stack: servers, then observers and services, then waits until all are ready and a test write went through. */
+/**
+ * Starts a planned stack: servers, then observers and services, then waits until all are ready and a test write went
+ * through.
+ */
 import { toolToken } from "../platform/auth/development.ts";
 import { readSettings } from "../platform/settings/settings.ts";
 import { availableObservers, observerSpec, tracingSettings } from "./observers.ts";

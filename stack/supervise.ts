@@ -16,8 +16,8 @@ export interface ProcessSpec {
   /** Name in messages: `catalog 2`. */
   readonly label: string;
   /**
-   * Resolves when the process is usable. Rejects when it could not be started, and leaves nothing running then. `onLaunch`
-   * is called as soon as there is a process.
+   * Resolves when the process is usable. Rejects when it could not be started, and leaves nothing running then.
+   * `onLaunch` is called as soon as there is a process.
    */
   readonly start: (signal: AbortSignal, onLaunch: (server: Server) => void) => Promise<Server>;
   /** Path of the file that receives its output. */

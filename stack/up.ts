@@ -1,4 +1,7 @@
-/** `bun run up`: locks the data folder, stops what an earlier supervisor left behind, and runs a stack until it is stopped. */
+/**
+ * `bun run up`: locks the data folder, stops what an earlier supervisor left behind, and runs a stack until it is
+ * stopped.
+ */
 import { once } from "node:events";
 import { replicaNames } from "../contracts/entities/index.ts";
 import { UserError } from "../contracts/errors.ts";
@@ -59,7 +62,9 @@ export async function runStack(options: UpOptions, callerDeps: UpDeps): Promise<
   }
 }
 
-/** Rejects wrong settings before anything starts. Each service would reject them too, but only after all servers run. */
+/**
+ * Rejects wrong settings before anything starts. Each service would reject them too, but only after all servers run.
+ */
 function validateSettings(
   env: UpDeps["env"],
   { hasDevelopmentIssuer, startsBrokers }: { hasDevelopmentIssuer: boolean; startsBrokers: boolean },

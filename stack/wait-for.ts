@@ -2,7 +2,10 @@
 import { UserError } from "../contracts/errors.ts";
 import { retry } from "../platform/async/retry.ts";
 
-/** Thrown by a check of {@link waitFor} while its condition does not hold. The message says what the check found instead. */
+/**
+ * Thrown by a check of {@link waitFor} while its condition does not hold. The message says what the check found
+ * instead.
+ */
 export class NotYetError extends Error {}
 
 /** How {@link waitFor} polls. */
@@ -20,7 +23,8 @@ export interface WaitOptions {
  * Calls `check` until it does not throw {@link NotYetError}, and returns its result.
  *
  * @param what the condition, for the error message: "catalog to become ready".
- * @throws {UserError} after `timeoutMs`, with the last check's reason; whatever else `check` throws; the signal's reason.
+ * @throws {UserError} after `timeoutMs`, with the last check's reason; whatever else `check` throws; the signal's
+ *   reason.
  */
 export async function waitFor<T>(what: string, options: WaitOptions, check: () => Promise<T>): Promise<T> {
   const { timeoutMs, intervalMs, signal, onRetry } = options;

@@ -1,6 +1,6 @@
 /**
- * Measures when a sample of writes arrives in Redis, by polling their keys until they have the version. A measured time is late by
- * up to one poll ({@link POLL_MS} plus Redis' response time), and never early.
+ * Measures when a sample of writes arrives in Redis, by polling their keys until they have the version. A measured time
+ * is late by up to one poll ({@link POLL_MS} plus Redis' response time), and never early.
  */
 import { Redis } from "ioredis";
 import { sleep } from "../../platform/async/sleep.ts";
@@ -77,7 +77,8 @@ export class CacheSampler {
   private async poll(): Promise<void> {
     while (this.pending.length > 0) {
       const polled = this.pending;
-      // One command per key: the keys of different replicas are in different slots of a cluster. A failed command is repeated.
+      // One command per key: the keys of different replicas are in different slots of a cluster. A failed command is
+      // repeated.
       const values = await Promise.all(polled.map(({ key }) => this.redis.get(key).catch(() => null)));
       const atMs = nowMs();
       const stillPending = new Set<PendingVersion>();

@@ -34,8 +34,8 @@ export interface TimeWindow {
 }
 
 /**
- * Milliseconds from commit to commit, for each entity whose newest version was committed in the source within the window and
- * is also the newest in the replica. The commit times of earlier versions are no longer available.
+ * Milliseconds from commit to commit, for each entity whose newest version was committed in the source within the
+ * window and is also the newest in the replica. The commit times of earlier versions are no longer available.
  */
 export function latencies(
   source: readonly Commit[],

@@ -49,8 +49,8 @@ export const difference = (before: Buckets, now: Buckets): Buckets =>
   new Map([...now].map(([le, count]) => [le, count - (before.get(le) ?? 0)]));
 
 /**
- * A quantile of a histogram, as PromQL's `histogram_quantile` computes it: linear within a bucket, and the last finite bound for
- * larger values. 0 for an empty histogram.
+ * A quantile of a histogram, as PromQL's `histogram_quantile` computes it: linear within a bucket, and the last finite
+ * bound for larger values. 0 for an empty histogram.
  */
 export function histogramQuantile(buckets: Buckets, share: number): number {
   const total = [...buckets.values()].at(-1) ?? 0;

@@ -1,6 +1,6 @@
 /**
- * Entry of the generator's process. Reads its options as JSON from the first argument and the token from LOCKSTEP_TOKEN, and
- * reports to its parent over IPC.
+ * Entry of the generator's process. Reads its options as JSON from the first argument and the token from
+ * LOCKSTEP_TOKEN, and reports to its parent over IPC.
  */
 import { readSettings } from "../../platform/settings/settings.ts";
 import { Generator, type GeneratorOptions } from "./generator.ts";
@@ -12,8 +12,8 @@ const generator = new Generator(
   readSettings(process.env).LOCKSTEP_TOKEN,
 );
 let isDone = false;
-// The parent disconnects when it has the result; exiting earlier could truncate the message. A disconnect before that means
-// that the parent has ended.
+// The parent disconnects when it has the result; exiting earlier could truncate the message. A disconnect before that
+// means that the parent has ended.
 process.on("disconnect", () => process.exit(isDone ? 0 : 1));
 await generator.run();
 isDone = true;

@@ -3,7 +3,9 @@ import { join } from "node:path";
 import { sleep } from "../../platform/async/sleep.ts";
 import { Generator, type GeneratorMessage, type GeneratorResult, type Sample } from "./generator.ts";
 
-/** A gateway without storage. It responds at once, except from `from` to `to`, in milliseconds after the first write. */
+/**
+ * A gateway without storage. It responds at once, except from `from` to `to`, in milliseconds after the first write.
+ */
 function fakeGateway(stall: { from: number; to: number } = { from: 0, to: 0 }) {
   const methods: string[] = [];
   let first = 0;

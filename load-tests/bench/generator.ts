@@ -1,7 +1,8 @@
 /**
- * Sends writes at a fixed rate, independent of the responses (open loop). A slow response delays no later write. Each latency
- * counts from when the write was due, so a stall counts for every write that it delayed. The generator runs in its own process
- * (generator-process.ts): its CPU time is not the stack's, and the measurement does not delay its timers.
+ * Sends writes at a fixed rate, independent of the responses (open loop). A slow response delays no later write. Each
+ * latency counts from when the write was due, so a stall counts for every write that it delayed. The generator runs in
+ * its own process (generator-process.ts): its CPU time is not the stack's, and the measurement does not delay its
+ * timers.
  */
 import { sleep } from "../../platform/async/sleep.ts";
 import { HttpConnections } from "./http-connections.ts";
@@ -170,7 +171,9 @@ export class Generator {
       : this.client.request("DELETE", path);
   }
 
-  /** Reports the item to the parent as a sample and does not use it again, or returns it to the mix for later writes. */
+  /**
+   * Reports the item to the parent as a sample and does not use it again, or returns it to the mix for later writes.
+   */
   private recycle(sku: string, version: number, body: string, measured: boolean): void {
     const document = JSON.parse(body) as Record<string, unknown>;
     const id = String(document.id);

@@ -1,4 +1,7 @@
-/** Measures a stack with growing numbers of products: loads them by SQL with capture on, measures a constant rate, then restarts. */
+/**
+ * Measures a stack with growing numbers of products: loads them by SQL with capture on, measures a constant rate, then
+ * restarts.
+ */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { randomUUIDv7 } from "bun";
@@ -19,7 +22,8 @@ const ROWS_PER_WAIT = 50_000;
 const WRITES_PER_SECOND = 200;
 
 /**
- * Measures at each number of products. Restarts all services and removes the stream's folder, so the stack must be temporary.
+ * Measures at each number of products. Restarts all services and removes the stream's folder, so the stack must be
+ * temporary.
  *
  * @param counts numbers of products, ascending.
  * @throws {Error} when the stack is not ready, or does not apply the rows in time.

@@ -1,6 +1,6 @@
 /**
- * Splits the latency from the source's commit to a replica's commit into hops. The log stores the time of each batch as the
- * timestamp of its records: the relay's batches are in the events topic, the stream's in the replica's topic.
+ * Splits the latency from the source's commit to a replica's commit into hops. The log stores the time of each batch as
+ * the timestamp of its records: the relay's batches are in the events topic, the stream's in the replica's topic.
  */
 import { header } from "../../contracts/event.ts";
 import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
@@ -11,7 +11,10 @@ import { type Commit, latencies, type TimeWindow } from "./commits.ts";
 import type { Figures } from "./figures.ts";
 import { entity } from "./product.ts";
 
-/** Milliseconds per hop, in the order of the hops. Record timestamps are whole milliseconds, so short hops are imprecise. */
+/**
+ * Milliseconds per hop, in the order of the hops. Record timestamps are whole milliseconds, so short hops are
+ * imprecise.
+ */
 export interface HopFigures {
   /** From the source's commit to the relay's batch. */
   readonly published: Figures;

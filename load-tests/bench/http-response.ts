@@ -14,7 +14,8 @@ const END_OF_HEAD = Buffer.from("\r\n\r\n");
  * Parses one response at the start of `bytes`.
  *
  * @returns the response and its length in bytes; undefined while it is incomplete.
- * @throws {Error} when the response has a body without Content-Length (chunked encoding is not supported), or is not HTTP/1.1.
+ * @throws {Error} when the response has a body without Content-Length (chunked encoding is not supported), or is not
+ *   HTTP/1.1.
  */
 export function parseResponse(bytes: Buffer): { response: HttpResponse; length: number } | undefined {
   const end = bytes.indexOf(END_OF_HEAD);

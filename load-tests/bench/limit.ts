@@ -1,6 +1,7 @@
 /**
- * The comparison of `bench --limit`: PostgreSQL's own logical replication of the same table on the same machine. A source and two
- * subscribers run the stack's PostgreSQL with the stack's settings. There is no gateway, log, cache, version check or receipt.
+ * The comparison of `bench --limit`: PostgreSQL's own logical replication of the same table on the same machine. A
+ * source and two subscribers run the stack's PostgreSQL with the stack's settings. There is no gateway, log, cache,
+ * version check or receipt.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -82,7 +83,9 @@ export async function startLimit(schemas: Schemas, signal?: AbortSignal): Promis
   }
 }
 
-/** Subscribes to the columns of the subscriber's table. Resolves when the initial copy of the empty table has finished. */
+/**
+ * Subscribes to the columns of the subscriber's table. Resolves when the initial copy of the empty table has finished.
+ */
 async function subscribe(source: NamedDatabase, subscriber: NamedDatabase, name: string): Promise<void> {
   await subscriber.sql`create extension pg_walinspect`;
   const [row] = await subscriber.sql<{ columns: string }[]>`

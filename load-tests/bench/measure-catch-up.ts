@@ -10,7 +10,8 @@ const MARKERS = 50;
 const WAIT = { timeoutMs: 300_000, intervalMs: 50 };
 
 /**
- * Inserts marker rows and waits until the replica has them. In each partition they follow everything that the replica missed.
+ * Inserts marker rows and waits until the replica has them. In each partition they follow everything that the replica
+ * missed.
  *
  * @returns seconds until the replica applied its first change, and until it had all markers.
  * @throws {UserError} when that takes more than 300 s.

@@ -22,8 +22,8 @@ const INSERTS = 0.5;
 const UPDATES = 0.4;
 
 /**
- * Chooses writes that cannot make each other fail: only one write at a time changes an item, and none after its delete. When no
- * item is free, the next write is an insert.
+ * Chooses writes that cannot make each other fail: only one write at a time changes an item, and none after its delete.
+ * When no item is free, the next write is an insert.
  */
 export class WriteMix<Item> {
   private readonly free: Item[] = [];

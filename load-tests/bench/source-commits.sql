@@ -1,6 +1,7 @@
--- Takes: a captured table (replaced by the caller), $1 the entity's name, $2 the earliest commit in milliseconds since 1970.
--- Returns: the current version of each entity and its commit time. Earlier versions cannot be read.
--- The subquery computes the commit time, so that the filter does not read the commit log a second time.
+-- Takes: a captured table (replaced by the caller), $1 the entity's name, $2 the earliest commit in milliseconds since
+-- 1970.
+-- Returns: the current version of each entity and its commit time. Earlier versions cannot be read. The subquery
+-- computes the commit time, so that the filter does not read the commit log a second time.
 select id::text, version::float8 as version, deleted, ms
 from (
   select id, version, false as deleted, extract(epoch from pg_xact_commit_timestamp(xmin))::float8 * 1000 as ms

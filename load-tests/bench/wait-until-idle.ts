@@ -7,8 +7,8 @@ const IDLE_MS = 400;
 const WAIT = { timeoutMs: 180_000, intervalMs: 100 };
 
 /**
- * Resolves when the outbox is empty and no replica's database has written anything for {@link IDLE_MS}. Uses cheap queries only,
- * because the measurement is still in progress.
+ * Resolves when the outbox is empty and no replica's database has written anything for {@link IDLE_MS}. Uses cheap
+ * queries only, because the measurement is still in progress.
  *
  * @throws {UserError} when that does not happen within 180 s.
  */

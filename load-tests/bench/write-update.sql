@@ -1,4 +1,5 @@
--- Takes: $1 a product as JSON, $2 the id of the row that it replaces. Returns: id and version; no row when there is none.
+-- Takes: $1 a product as JSON, $2 the id of the row that it replaces. Returns: id and version; no row when there is
+-- none.
 update products
 set (sku, name, description, price, currency, cost, stock, status, tags) = (
   select sku, name, description, price, currency, cost, stock, status, tags

@@ -1,12 +1,13 @@
 /**
  * Measures from outside how long it takes until a replica shows a write, by polling until it returns the version.
  *
- * k6 can only know an interval. The write was committed after its request was sent and before its response arrived. A version
- * appeared after the last read without it was sent and before the response of the first read with it arrived.
+ * k6 can only know an interval. The write was committed after its request was sent and before its response arrived. A
+ * version appeared after the last read without it was sent and before the response of the first read with it arrived.
  * - `sync_latency`: from the write's response to the middle between these two reads.
  * - `sync_latency_at_least`, `sync_latency_at_most`: the bounds of the true latency.
  *
- * Tags: `replica`, and `store`: `postgres` when any read shows the version, `redis` when a read from the cache shows it.
+ * Tags: `replica`, and `store`: `postgres` when any read shows the version, `redis` when a read from the cache shows
+ * it.
  */
 import { check } from "k6";
 import { Trend } from "k6/metrics";
@@ -25,7 +26,9 @@ export const STORES = ["postgres", "redis"] as const;
 export type Store = (typeof STORES)[number];
 
 const TIMEOUT_MS = 10_000;
-/** Time to the next poll: a tenth of the elapsed time, so that polls load the replicas no more than the precision needs. */
+/**
+ * Time to the next poll: a tenth of the elapsed time, so that polls load the replicas no more than the precision needs.
+ */
 const intervalMs = (elapsedMs: number): number => Math.min(250, Math.max(1, elapsedMs / 10));
 
 const shows = (read: ReadResult, { version, deleted }: AcknowledgedWrite): boolean =>

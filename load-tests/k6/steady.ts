@@ -17,7 +17,9 @@ export interface SteadyOptions {
   readonly sync: readonly string[];
 }
 
-/** The run fails for one failed check, failed request or dropped iteration, or when a condition of `sync` does not hold. */
+/**
+ * The run fails for one failed check, failed request or dropped iteration, or when a condition of `sync` does not hold.
+ */
 export const steadyLoad = ({
   name,
   rate,

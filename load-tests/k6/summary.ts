@@ -98,7 +98,8 @@ export const missedThresholds = ({ metrics }: SummaryData): string[] =>
 /**
  * The summary as text.
  *
- * @param extraLines lines of this script alone. They replace the list of thresholds, because its thresholds only end the run.
+ * @param extraLines lines of this script alone. They replace the list of thresholds, because its thresholds only end
+ *   the run.
  */
 export function summaryText(script: string, data: SummaryData, extraLines: readonly string[] = []): string {
   const sorted = Object.entries(data.metrics).sort(([a], [b]) => (a < b ? -1 : 1));

@@ -36,8 +36,8 @@ export interface Target {
 }
 
 /**
- * Chooses the target, in this order: `--gateway` with `--replicas`; `--data`; the stack on the default folder unless `--own` is set; a
- * temporary stack.
+ * Chooses the target, in this order: `--gateway` with `--replicas`; `--data`; the stack on the default folder unless
+ * `--own` is set; a temporary stack.
  *
  * @throws {UserError} when flags exclude each other.
  * @throws {Error} when the stack is not ready or does not start.

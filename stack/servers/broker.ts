@@ -31,8 +31,8 @@ export interface BrokerOptions extends ClusterNode, StartOptions {
 const JVM = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
 /**
- * Starts a node on `dir`, and formats the folder first when it is new. Resolves when the node accepts requests. A node of three
- * needs a second one for that, so start them at the same time.
+ * Starts a node on `dir`, and formats the folder first when it is new. Resolves when the node accepts requests. A node
+ * of three needs a second one for that, so start them at the same time.
  *
  * @throws {MissingComponentError} when this machine lacks Java or Kafka and cannot fetch them.
  * @throws {UserError} with the log's last lines when it does not start.
@@ -63,7 +63,8 @@ export async function startBroker(options: BrokerOptions): Promise<Server> {
       properties,
     ],
     logFile,
-    // Controlled shutdown: partition leaders move to other nodes first. The last nodes have no other node, hence the limit.
+    // Controlled shutdown: partition leaders move to other nodes first. The last nodes have no other node, hence the
+    // limit.
     cleanSignal: "SIGTERM",
     graceMs: 10_000,
   });

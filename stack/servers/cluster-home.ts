@@ -1,4 +1,7 @@
-/** The folder of a PostgreSQL cluster: in the stack's data folder, or elsewhere when PostgreSQL's user has no access to it. */
+/**
+ * The folder of a PostgreSQL cluster: in the stack's data folder, or elsewhere when PostgreSQL's user has no access to
+ * it.
+ */
 import { randomUUID } from "node:crypto";
 import { chmodSync, existsSync, lstatSync, mkdirSync, readlinkSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -10,8 +13,8 @@ import type { DatabaseUser } from "./user.ts";
 export const SHARED_FOLDER = "/var/lib/lockstep";
 
 /**
- * A folder for the cluster that `user` has access to: `dir` itself, or a folder under {@link SHARED_FOLDER}. In the second
- * case `dir/data` is a link to its data.
+ * A folder for the cluster that `user` has access to: `dir` itself, or a folder under {@link SHARED_FOLDER}. In the
+ * second case `dir/data` is a link to its data.
  */
 export async function clusterHome(dir: string, user: DatabaseUser | undefined, options: StartOptions): Promise<string> {
   mkdirSync(dir, { recursive: true });
@@ -40,8 +43,9 @@ export function removeCluster(dir: string): void {
 }
 
 /**
- * Makes our own `folder` traversable for other users, when that alone gives `user` access to `dir`; `mktemp -d` for example
- * creates a folder without it. Others cannot list the folder, and each file of the stack in it has its own mode.
+ * Makes our own `folder` traversable for other users, when that alone gives `user` access to `dir`; `mktemp -d` for
+ * example creates a folder without it. Others cannot list the folder, and each file of the stack in it has its own
+ * mode.
  *
  * @returns true when `user` has access.
  */

@@ -5,7 +5,10 @@ import { JAEGER_UID, PROMETHEUS_UID } from "../../observability/grafana/provisio
 import { freePort, temporaryFolder } from "../../tests/harness/parts.ts";
 import { grafanaProgram, startGrafana } from "./grafana.ts";
 
-/** A substitute for Grafana, which no registry offers: it stores its arguments and environment, and answers health checks. */
+/**
+ * A substitute for Grafana, which no registry offers: it stores its arguments and environment, and answers health
+ * checks.
+ */
 const STAND_IN = `#!${process.execPath}
 await Bun.write(process.env.GF_PATHS_DATA + "/started.json", JSON.stringify({ args: process.argv.slice(2), env: process.env }));
 Bun.serve({ port: Number(process.env.GF_SERVER_HTTP_PORT), hostname: "127.0.0.1", fetch: () => new Response("{}") });

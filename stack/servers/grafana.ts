@@ -1,6 +1,6 @@
 /**
- * The machine's own Grafana with Lockstep's data sources and dashboards. Everybody who can connect to it may read them and nobody
- * may change them.
+ * The machine's own Grafana with Lockstep's data sources and dashboards. Everybody who can connect to it may read them
+ * and nobody may change them.
  */
 import { existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -20,7 +20,11 @@ export interface GrafanaOptions extends StartOptions {
   readonly jaegerUrl: string;
 }
 
-/** Grafana's program, and the folder with its web page and defaults. @throws {MissingComponentError} when the machine has none. */
+/**
+ * Grafana's program, and the folder with its web page and defaults.
+ *
+ * @throws {MissingComponentError} when the machine has none.
+ */
 export function grafanaProgram(): { readonly program: string; readonly home: string } {
   const program = Bun.which("grafana", { PATH: process.env.PATH ?? "" });
   if (!program) throw new MissingComponentError("Grafana is not on this machine", REMEDY);

@@ -19,8 +19,8 @@ const cacheFolder = (): string => join(process.env.XDG_CACHE_HOME || join(homedi
 const fillsInProgress = new Map<string, Promise<string>>();
 
 /**
- * Returns the folder `name` of the cache, and fills it by `fill` when it is missing. One process of the machine fills it at a
- * time; the others wait for the result.
+ * Returns the folder `name` of the cache, and fills it by `fill` when it is missing. One process of the machine fills
+ * it at a time; the others wait for the result.
  *
  * @param options `base`: a folder to use instead of the user's cache.
  * @throws whatever `fill` throws; a failed attempt leaves nothing behind.
@@ -48,7 +48,10 @@ async function fillUnderLock(
   return await withMachineLock(`${target}.lock`, () => fillTarget(target, fill), onWait, options.signal);
 }
 
-/** Fills a folder beside the target and renames it when it is complete. A process that was killed leaves its attempt behind. */
+/**
+ * Fills a folder beside the target and renames it when it is complete. A process that was killed leaves its attempt
+ * behind.
+ */
 async function fillTarget(target: string, fill: (folder: string) => Promise<void>): Promise<string> {
   if (existsSync(target)) return target;
   for (const name of readdirSync(dirname(target)))

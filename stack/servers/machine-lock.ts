@@ -60,7 +60,10 @@ function holderOf(file: string): ProcessRef | undefined {
   }
 }
 
-/** Removes the lock of a dead process. The rename makes sure that two waiting processes do not remove each other's new lock. */
+/**
+ * Removes the lock of a dead process. The rename makes sure that two waiting processes do not remove each other's new
+ * lock.
+ */
 function removeStale(file: string, holder: ProcessRef): void {
   const aside = `${file}.${process.pid}`;
   try {

@@ -36,7 +36,8 @@ const hasMissingLinks = (folder: string): boolean => {
 };
 
 /**
- * npm packages cannot contain symbolic links, so a script of the package creates them. Install scripts do not run by default.
+ * npm packages cannot contain symbolic links, so a script of the package creates them. Install scripts do not run by
+ * default.
  *
  * @returns true when all links exist.
  */

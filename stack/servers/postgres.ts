@@ -42,8 +42,8 @@ const settingsOf = ({ port, settings }: PostgresOptions): readonly string[] =>
   }).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
 
 /**
- * Starts the cluster in `dir`, and creates it first when there is none. The password is stored, so the URL is the same at each
- * start.
+ * Starts the cluster in `dir`, and creates it first when there is none. The password is stored, so the URL is the same
+ * at each start.
  *
  * @throws {MissingComponentError} when this machine cannot run PostgreSQL.
  * @throws {UserError} with the log's last lines when it does not start.
@@ -98,7 +98,9 @@ interface NewCluster {
   readonly database: string;
 }
 
-/** Creates the cluster beside its final folder and renames it at the end, so that an incomplete cluster is never used. */
+/**
+ * Creates the cluster beside its final folder and renames it at the end, so that an incomplete cluster is never used.
+ */
 async function initialize({ home, binaries, user, superuser, password, database }: NewCluster): Promise<void> {
   const runOptions = { cwd: "/", env: environment, ...(user && { uid: user.uid, gid: user.gid }) };
   const draft = join(home, "draft");
@@ -133,8 +135,8 @@ async function initialize({ home, binaries, user, superuser, password, database 
 }
 
 /**
- * Removes a pid file whose process is not PostgreSQL. After kill -9 the file remains. PostgreSQL ignores it when the process is
- * gone, but refuses to start when another program has the same pid, which happens soon in a container.
+ * Removes a pid file whose process is not PostgreSQL. After kill -9 the file remains. PostgreSQL ignores it when the
+ * process is gone, but refuses to start when another program has the same pid, which happens soon in a container.
  */
 function removeStalePidFile(data: string): void {
   const file = join(data, "postmaster.pid");

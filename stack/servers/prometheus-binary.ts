@@ -1,4 +1,6 @@
-/** The Prometheus programs: the machine's own, or from Debian's package, unpacked once per machine and not installed. */
+/**
+ * The Prometheus programs: the machine's own, or from Debian's package, unpacked once per machine and not installed.
+ */
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { cached, MissingComponentError, withProgress } from "./machine-cache.ts";
@@ -49,8 +51,8 @@ async function unpack(into: string, { signal }: StartOptions): Promise<void> {
 }
 
 /**
- * Downloads the package. Most images have no package lists: apt then reads them into a folder of this user, which needs no
- * root privileges.
+ * Downloads the package. Most images have no package lists: apt then reads them into a folder of this user, which needs
+ * no root privileges.
  */
 async function download(into: string, signal: AbortSignal | undefined): Promise<CommandResult> {
   const apt = (...args: string[]) => run("apt-get", ["-q", ...args], { cwd: into, signal });

@@ -11,7 +11,10 @@ export interface Server {
   readonly name: string;
   readonly kind: string;
   readonly pid: number;
-  /** Address for clients: `postgres://user:password@host:port/database`, `host:port`, `redis://host:port`, `http://host:port`. */
+  /**
+   * Address for clients: `postgres://user:password@host:port/database`, `host:port`, `redis://host:port`,
+   * `http://host:port`.
+   */
   readonly url: string;
   readonly port: number;
   /** Exit status; null when a signal ended the process. Never rejects. */
@@ -67,8 +70,8 @@ export function openLog(path: string): number {
 }
 
 /**
- * Starts a process whose output goes to the log file. The process has its own session: Ctrl-C in a terminal reaches only the
- * supervisor, which stops everything in order.
+ * Starts a process whose output goes to the log file. The process has its own session: Ctrl-C in a terminal reaches
+ * only the supervisor, which stops everything in order.
  *
  * @throws {UserError} when the command could not be run.
  */

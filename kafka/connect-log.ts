@@ -31,9 +31,9 @@ export interface LogOptions {
   /** Time limit for one batch. After it, the outcome counts as unknown and the writer is dead. Default 30,000 ms. */
   readonly writeTimeoutMs?: number;
   /**
-   * How a new writer fences earlier ones. `epochs` needs brokers that reject an older epoch of a producer id in every batch,
-   * as Apache Kafka does. `transactions` works on every broker with transactions and is slower. Default: `transactions` on
-   * Redpanda, `epochs` otherwise.
+   * How a new writer fences earlier ones. `epochs` needs brokers that reject an older epoch of a producer id in every
+   * batch, as Apache Kafka does. `transactions` works on every broker with transactions and is slower. Default:
+   * `transactions` on Redpanda, `epochs` otherwise.
    */
   readonly fencing?: "epochs" | "transactions";
 }
@@ -100,8 +100,8 @@ export async function connectLog(options: LogOptions): Promise<Log> {
 }
 
 /**
- * Warns of the first error after three seconds. A wrong password or certificate is retried too, because a starting broker
- * rejects every client for a while. The warning shows the reason before the time limit.
+ * Warns of the first error after three seconds. A wrong password or certificate is retried too, because a starting
+ * broker rejects every client for a while. The warning shows the reason before the time limit.
  */
 function warnOnce(logger: Logger): (error: unknown) => void {
   const startedMs = performance.now();

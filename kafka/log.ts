@@ -10,8 +10,8 @@ import { LockstepError } from "../contracts/errors.ts";
 /** One connection to a log. `connectLog` makes it. All methods are safe to call concurrently. */
 export interface Log {
   /**
-   * Opens the only writer of `partitions` under `name`. This fences every earlier writer of the same name: brokers reject
-   * its later writes to these partitions.
+   * Opens the only writer of `partitions` under `name`. This fences every earlier writer of the same name: brokers
+   * reject its later writes to these partitions.
    *
    * @throws {WriterDeadError} when a third writer opened the same name meanwhile.
    * @throws {Error} when the brokers cannot be reached within 20 seconds.
@@ -109,8 +109,8 @@ export interface StoredRecord extends TopicPartition {
  */
 export interface LogWriter {
   /**
-   * Returns the partition's end at the moment when this writer had fenced all earlier ones. Nothing that an earlier writer
-   * of the same name sends can be stored at or after this offset.
+   * Returns the partition's end at the moment when this writer had fenced all earlier ones. Nothing that an earlier
+   * writer of the same name sends can be stored at or after this offset.
    *
    * @throws {Error} for a partition that this writer was not opened for.
    */
@@ -118,8 +118,8 @@ export interface LogWriter {
   /** True while the writer accepts writes. */
   readonly isOpen: boolean;
   /**
-   * Milliseconds since 1970. Open a new writer after about 12 hours: brokers forget the epochs of an idle writer after a
-   * day, so a writer older than 20 hours rejects every write and is dead.
+   * Milliseconds since 1970. Open a new writer after about 12 hours. Brokers forget the epochs of an idle writer after a
+   * day, so a writer that is older than 20 hours is dead.
    */
   readonly openedAtMs: number;
   /**
@@ -129,8 +129,8 @@ export interface LogWriter {
    * @param records at least one. More than 500 kB or 2,000 records are split into several batches.
    * @returns the offset of the first record.
    * @throws {WriterDeadError} when the outcome is unknown or another writer has taken over. The writer is then dead.
-   * @throws {RecordRejectedError} when the broker never accepts one of the records. The writer stays open. Earlier batches
-   * of the same call may be stored.
+   * @throws {RecordRejectedError} when the broker never accepts one of the records. The writer stays open. Earlier
+   * batches of the same call may be stored.
    * @throws {Error} when 1,000 writes are already queued for the partition.
    */
   write(topicPartition: TopicPartition, records: readonly OutgoingRecord[]): Promise<number>;
@@ -158,8 +158,8 @@ export interface Consumer {
   /** The partitions that this member owns now. */
   readonly assigned: () => readonly TopicPartition[];
   /**
-   * While true, the consumer starts no batch. Batches in flight finish, and the member keeps its partitions. When set to
-   * false, the consumer continues at the next record.
+   * While true, the consumer starts no batch. Batches in flight finish, and the member keeps its partitions. When set
+   * to false, the consumer continues at the next record.
    */
   paused: boolean;
   /** Waits up to 16 seconds for the batches in flight, commits offsets and leaves the group. */
@@ -171,9 +171,9 @@ export interface ConsumeOptions {
   readonly group: string;
   readonly topics: readonly string[];
   /**
-   * Processes the next records of a partition. Calls for one partition never overlap. When it resolves, the records count
-   * as processed. When it rejects, the same batch is delivered again after a delay that grows to 5 seconds. After a
-   * rebalance or a restart, records may be delivered again.
+   * Processes the next records of a partition. Calls for one partition never overlap. When it resolves, the records
+   * count as processed. When it rejects, the same batch is delivered again after a delay that grows to 5 seconds. After
+   * a rebalance or a restart, records may be delivered again.
    */
   readonly onBatch: (batch: Batch) => Promise<void>;
   /** Called when this member owns new partitions, before their first batch. */
@@ -188,21 +188,24 @@ export interface ConsumeOptions {
   /** Limit of bytes per partition and fetch. A partition with this many bytes queued is not fetched. Default 1 MiB. */
   readonly maxBytesPerPartition?: number;
   /**
-   * Delay before the next fetch of a partition that receives more than a megabyte a second, in milliseconds. Use it when a
-   * few large batches cost less than many small ones. Records that are already stored are fetched at once. Default 0.
+   * Delay before the next fetch of a partition that receives more than a megabyte a second, in milliseconds. Use it
+   * when a few large batches cost less than many small ones. Records that are already stored are fetched at once.
+   * Default 0.
    */
   readonly lingerMs?: number;
   /** Limit of batches that are processed at the same time, over all partitions. Default 12. */
   readonly concurrency?: number;
   /**
-   * Makes this a static member (Kafka's `group.instance.id`, KIP-345). Use the same id after a restart, and a different one
-   * in every process. A restarted member takes its partitions back at once, without waiting for its old session to expire.
-   * Of two processes with one id, the older one ends with FENCED_INSTANCE_ID.
+   * Makes this a static member (Kafka's `group.instance.id`, KIP-345). Use the same id after a restart, and a different
+   * one in every process. A restarted member takes its partitions back at once, without waiting for its old session to
+   * expire. Of two processes with one id, the older one ends with FENCED_INSTANCE_ID.
    */
   readonly groupInstanceId?: string;
   /** Starts paused, see {@link Consumer.paused}. Default false. */
   readonly paused?: boolean;
-  /** Time without a heartbeat after which the group reassigns the partitions. Default 10,000 ms; brokers require 6,000. */
+  /**
+   * Time without a heartbeat after which the group reassigns the partitions. Default 10,000 ms; brokers require 6,000.
+   */
   readonly sessionTimeoutMs?: number;
 }
 
@@ -217,7 +220,9 @@ export interface WatchOptions {
 
 /** Reads all partitions of a topic without a consumer group, so every watcher receives every record. */
 export interface Watcher {
-  /** Resolves when all records that were stored at the start are delivered. Rejects when the watcher ends before that. */
+  /**
+   * Resolves when all records that were stored at the start are delivered. Rejects when the watcher ends before that.
+   */
   readonly caughtUp: Promise<void>;
   /** Resolves after `close`. Rejects when the watcher cannot continue. */
   readonly ended: Promise<void>;
@@ -239,7 +244,10 @@ export interface TopicLayout {
   readonly minInSyncReplicas: number;
 }
 
-/** The broker rejects a record permanently, usually for its size. Nothing of its batch is stored; a retry cannot succeed. */
+/**
+ * The broker rejects a record permanently, usually for its size. Nothing of its batch is stored; a retry cannot
+ * succeed.
+ */
 export class RecordRejectedError extends LockstepError {
   /** @param reason Kafka's error name, such as MESSAGE_TOO_LARGE. */
   constructor(
@@ -248,7 +256,8 @@ export class RecordRejectedError extends LockstepError {
   ) {
     super(
       "RECORD_REJECTED",
-      `the broker rejects a record for ${partitionKey(topicPartition)}: ${reason}; shorten it or raise the topic's limits`,
+      `the broker rejects a record for ${partitionKey(topicPartition)}: ${reason}; ` +
+        "shorten the record or raise the topic's limits",
     );
   }
 }
@@ -265,7 +274,8 @@ export class WriterDeadError extends LockstepError {
       "WRITER_DEAD",
       fenced
         ? `writer ${writer} was fenced by a newer writer of the same name`
-        : `writer ${writer}: the outcome of a write is unknown (${cause instanceof Error ? cause.message : String(cause)}); open a new writer and read back`,
+        : `writer ${writer}: the outcome of a write is unknown (${cause instanceof Error ? cause.message : String(cause)}); ` +
+            "open a new writer and read back",
       { cause },
     );
   }

@@ -56,7 +56,11 @@ async function listOffsets(
   return found;
 }
 
-/** Adds the offsets of one leader's partitions to `found`. @throws {BrokerError} after adding those without an error. */
+/**
+ * Adds the offsets of one leader's partitions to `found`.
+ *
+ * @throws {BrokerError} after adding those without an error.
+ */
 async function requestOffsets(
   cluster: Cluster,
   leaderId: number,

@@ -1,8 +1,8 @@
 /** Chooses the partition of a record, by the rule that Kafka's own clients use. */
 
 /**
- * Returns the partition of a key, from 0: murmur2 of the key's bytes, sign bit cleared, modulo `partitions`. Producers with
- * Kafka's default partitioner choose the same partition.
+ * Returns the partition of a key, from 0: murmur2 of the key's bytes, sign bit cleared, modulo `partitions`. Producers
+ * with Kafka's default partitioner choose the same partition.
  *
  * @see org.apache.kafka.clients.producer.internals.BuiltInPartitioner
  */

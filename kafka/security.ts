@@ -16,7 +16,10 @@ export type BrokerSettings = Pick<
   | "KAFKA_SASL_PASSWORD"
 >;
 
-/** Returns `brokers` and `security` for `connectLog`. TLS always checks certificates and host names; no setting disables it. */
+/**
+ * Returns `brokers` and `security` for `connectLog`. TLS always checks certificates and host names; no setting disables
+ * it.
+ */
 export function brokerOptions(settings: BrokerSettings): Required<Pick<LogOptions, "brokers" | "security">> {
   const { KAFKA_TLS_CA: ca, KAFKA_TLS_CERT: cert, KAFKA_TLS_KEY: key } = settings;
   const { KAFKA_SASL_MECHANISM: mechanism, KAFKA_SASL_USERNAME: username, KAFKA_SASL_PASSWORD: password } = settings;

@@ -37,12 +37,17 @@ async function ensureTopic(
     const partitions = await cluster.partitionCount(topic.name);
     if (partitions !== layout.partitions)
       throw new Error(
-        `topic ${topic.name} has ${partitions} partitions, not ${layout.partitions}: set LOCKSTEP_PARTITIONS=${partitions}, or use other topics`,
+        `topic ${topic.name} has ${partitions} partitions, not ${layout.partitions}: ` +
+          `set LOCKSTEP_PARTITIONS=${partitions}, or use other topics`,
       );
   });
 }
 
-/** Returns the configuration of a topic, by name. @throws {Error} when the brokers do not return it within 60 seconds. */
+/**
+ * Returns the configuration of a topic, by name.
+ *
+ * @throws {Error} when the brokers do not return it within 60 seconds.
+ */
 export async function topicConfig(cluster: Cluster, topic: string, signal: AbortSignal): Promise<Map<string, string>> {
   const what = `reading the configuration of topic ${topic}`;
   return await retryRequest({ what, timeoutMs: TIMEOUT_MS, signal }, async () => {

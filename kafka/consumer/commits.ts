@@ -1,6 +1,6 @@
 /**
- * Reads and commits the group's offsets at its coordinator. A committed offset says where to continue. It may be older than
- * what is processed, never newer.
+ * Reads and commits the group's offsets at its coordinator. A committed offset says where to continue. It may be older
+ * than what is processed, never newer.
  */
 import { partitionKey, type TopicPartition } from "../log.ts";
 import { offsetRanges } from "../offsets.ts";
@@ -18,7 +18,11 @@ export interface StartOffset {
   readonly committed: number | undefined;
 }
 
-/** Returns the start of each partition, by `partitionKey`. @throws {Error} when there is no response within 20 seconds. */
+/**
+ * Returns the start of each partition, by `partitionKey`.
+ *
+ * @throws {Error} when there is no response within 20 seconds.
+ */
 export async function startOffsets(
   cluster: Cluster,
   group: string,

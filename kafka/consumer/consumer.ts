@@ -1,7 +1,7 @@
 /**
- * A member of a consumer group that processes its partitions. It uses kafkajs' codecs and connections. kafkajs' own
- * consumer waits for its slowest partition before it fetches again, lets old and new handlers overlap after a rebalance, and
- * skips records silently when offsets are gone (docs/decisions/001-log-writer.md).
+ * A member of a consumer group that processes its partitions. It uses kafkajs' codecs and connections, but not kafkajs'
+ * consumer. That one waits for its slowest partition before it fetches again. After a rebalance its old and new handlers
+ * overlap, and it skips deleted records silently (docs/decisions/001-log-writer.md).
  */
 import type { Logger } from "../../observability/logger.ts";
 import { Outage } from "../../observability/outage.ts";
@@ -141,8 +141,8 @@ class GroupConsumer implements Consumer, AssignmentListener {
       .catch(this.fail)
       .then(() => {
         this.inFlight.delete(key);
-        // This member may have got the partition again meanwhile, with a new queue. A queue that it does not own is left
-        // alone: starting it again would loop and block this process.
+        // This member may have got the partition again meanwhile, with a new queue. A queue that it does not own is
+        // left alone: starting it again would loop and block this process.
         const current = this.queues.get(key);
         if (current && this.mayProcess(current)) this.startProcessing(current);
       });
@@ -209,7 +209,8 @@ class GroupConsumer implements Consumer, AssignmentListener {
     try {
       await commitOffsets(this.cluster, group, this.membership.currentGeneration, queues);
     } catch (error) {
-      // Records after the last commit are delivered again. The next commit, or the next owner's, includes these offsets.
+      // Records after the last commit are delivered again. The next commit, or the next owner's, includes these
+      // offsets.
       this.logger.debug({ err: error, group }, "cannot commit offsets; retrying with the next commit");
     }
   }

@@ -1,7 +1,7 @@
 /**
- * Keeps partition queues filled. One long poll per broker asks for all partitions that it leads, except those whose queue
- * is full. A partition that gets room while that poll is in flight goes into another poll on the next connection, so it
- * does not wait for partitions without new records.
+ * Keeps partition queues filled. One long poll per broker asks for all partitions that it leads, except those whose
+ * queue is full. A partition that gets room while that poll is in flight goes into another poll on the next connection.
+ * So it does not wait for partitions without new records.
  */
 import { sleep, sleepUnlessAborted } from "../../platform/async/sleep.ts";
 import { partitionKey, type TopicPartition } from "../log.ts";
@@ -21,7 +21,10 @@ const REPOSITION_DELAY_MS = 1_000;
 export interface FetchEvents {
   /** The queue has new bytes. */
   readonly onFetched: (queue: PartitionQueue) => void;
-  /** Records from `from` to `to` (exclusive) were deleted unread. `to` is below `from` after the partition was recreated. */
+  /**
+   * Records from `from` to `to` (exclusive) were deleted unread. `to` is below `from` after the partition was
+   * recreated.
+   */
   readonly onGap: (topicPartition: TopicPartition, from: number, to: number) => void;
   /** An error that a retry cannot solve. */
   readonly onFailed: (error: unknown) => void;
@@ -163,9 +166,9 @@ export class FetchLoop {
   }
 
   /**
-   * Finds the next offset after the broker rejected the current one. An offset below the range means deleted records. An
-   * offset above it may also come from a leader that is behind, after it was suspended or newly elected. So the loop goes
-   * back to the start only when the leader reports the same in three rounds, a second apart.
+   * Finds the next offset after the broker rejected the current one. An offset below the range means deleted records.
+   * An offset above it may also come from a leader that is behind, after it was suspended or newly elected. So the loop
+   * goes back to the start only when the leader reports the same in three rounds, a second apart.
    */
   private async reposition(queue: PartitionQueue): Promise<void> {
     const offset = queue.nextFetchOffset;

@@ -34,7 +34,8 @@ export async function fetchFrom(
 }
 
 /**
- * Decodes the records from the fetch offset to `to` (exclusive). Leaves out markers and records of aborted transactions.
+ * Decodes the records from the fetch offset to `to` (exclusive). Leaves out markers and records of aborted
+ * transactions.
  *
  * @throws {UnreadableBatchError}
  */

@@ -4,7 +4,7 @@
  * States:
  * - joining: keeps its partitions and processes them → stable, when the group's leader has assigned all partitions
  * - stable: owns its partitions → joining, when a heartbeat's response reports a rebalance
- * - unknown: the coordinator does not know the member, so others may own its partitions; it gives up all of them
+ * - unknown: the coordinator does not know the member. Others may own its partitions, so it gives up all of them.
  *   → joining, as a new member
  *
  * Heartbeats continue in every state, so a member that waits for others learns when it is no longer a member.

@@ -59,7 +59,8 @@ export class PartitionQueue {
   add(fetched: FetchedPartition): void {
     const next = offsetAfter(fetched.bytes);
     if (next === undefined) return;
-    // A copy, because the bytes are a slice of the whole response. The slowest partition would keep all of it in memory.
+    // A copy, because the bytes are a slice of the whole response. The slowest partition would keep all of it in
+    // memory.
     this.fetched.push({ ...fetched, bytes: Buffer.from(fetched.bytes) });
     this.bytes += fetched.bytes.length;
     this.nextFetchOffset = next;

@@ -15,7 +15,8 @@ const MAX_BYTES = 1_048_576;
  * Yields the records from `from` to `to` (exclusive) in order, in batches that are never empty. Ranges without records,
  * because of compaction, retention or markers, count as read.
  *
- * @throws {Error} when the partition does not reach `to` within 30 seconds. Ending early would look like a complete read.
+ * @throws {Error} when the partition does not reach `to` within 30 seconds. Ending early would look like a complete
+ * read.
  */
 export async function* readRange(
   cluster: Cluster,

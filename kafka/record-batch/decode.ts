@@ -49,7 +49,8 @@ export class UnreadableBatchError extends LockstepError {
 /**
  * Decodes whole batches. Leaves out a batch that the size limit of a fetch has cut off at the end.
  *
- * @throws {UnreadableBatchError} for a wrong checksum, a format before 2 (Kafka 0.10), or a compression other than gzip and zstd.
+ * @throws {UnreadableBatchError} for a wrong checksum, a format before 2 (Kafka 0.10), or a compression other than gzip
+ * and zstd.
  */
 export function decodeBatches(bytes: Buffer, topicPartition: TopicPartition): StoredBatch[] {
   const batches: StoredBatch[] = [];
@@ -187,8 +188,8 @@ function decodeHeaderTexts(bytes: Buffer): Record<string, string> {
 }
 
 /**
- * Header names of earlier records, by index. Most records have the same names, and comparing is cheaper than slicing a new
- * string.
+ * Header names of earlier records, by index. Most records have the same names, and comparing is cheaper than slicing a
+ * new string.
  */
 const cachedNames: string[] = [];
 const MAX_CACHED_NAMES = 50;

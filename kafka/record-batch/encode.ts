@@ -1,6 +1,6 @@
 /**
- * Encodes an uncompressed record batch in Kafka's format 2. A batch is encoded once and keeps its bytes over all retries.
- * kafkajs encodes it again for each attempt, with a new timestamp and at a tenth of the speed.
+ * Encodes an uncompressed record batch in Kafka's format 2. A batch is encoded once and keeps its bytes over all
+ * retries. kafkajs encodes it again for each attempt, with a new timestamp and at a tenth of the speed.
  *
  * @see https://kafka.apache.org/documentation/#recordbatch
  */
@@ -22,7 +22,9 @@ const HEADER_BYTES = 61;
 const bytesOf = (content: string | Buffer): number =>
   typeof content === "string" ? Buffer.byteLength(content) : content.length;
 
-/** Returns the size of a record in bytes, without the length in front of it. `offsetDelta` is its index in the batch. */
+/**
+ * Returns the size of a record in bytes, without the length in front of it. `offsetDelta` is its index in the batch.
+ */
 export function recordSize(record: OutgoingRecord, offsetDelta: number): number {
   // 2: one byte of attributes and one for the timestamp delta, which is 0 in these batches.
   const content = contentSize(record.key) + contentSize(record.value) + encodeHeaders(record.headers).length;
@@ -32,8 +34,9 @@ export function recordSize(record: OutgoingRecord, offsetDelta: number): number 
 const encodedHeaders = new WeakMap<OutgoingRecord["headers"], string | Buffer>();
 
 /**
- * Returns the encoded headers of a record, as bytes or as a string whose characters are the bytes. The result is cached by
- * the headers object: an event goes to several topics with the same headers, and each is measured before it is written.
+ * Returns the encoded headers of a record, as bytes or as a string whose characters are the bytes. The result is cached
+ * by the headers object: an event goes to several topics with the same headers, and each is measured before it is
+ * written.
  */
 function encodeHeaders(headers: OutgoingRecord["headers"]): string | Buffer {
   let encoded = encodedHeaders.get(headers);

@@ -1,7 +1,7 @@
 /**
  * The client's knowledge of the cluster: its brokers, the leader of each partition, the coordinator of each group and
- * transactional id. kafkajs' own cluster view is not used: it rejects all metadata while a single partition has no leader,
- * and keeps using a connection after a timeout.
+ * transactional id. kafkajs' own cluster view is not used: it rejects all metadata while a single partition has no
+ * leader, and keeps using a connection after a timeout.
  */
 import { firstSuccess } from "../../platform/async/first-success.ts";
 import { partitionKey, type TopicPartition } from "../log.ts";
@@ -92,7 +92,11 @@ export class Cluster {
     return this.clusterId.startsWith("redpanda.");
   }
 
-  /** Updates the metadata and returns a connection to the controller. @throws {NoBrokerError} when it is unreachable. */
+  /**
+   * Updates the metadata and returns a connection to the controller.
+   *
+   * @throws {NoBrokerError} when it is unreachable.
+   */
   async controller(): Promise<Connection> {
     await this.refresh();
     return this.connection(this.controllerId);

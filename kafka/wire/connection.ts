@@ -103,7 +103,8 @@ export class Connection {
       ...security,
       socketFactory: socketFactory(RESPONSE_TIMEOUT_MS, JOIN_TIMEOUT_MS),
       connectionTimeout: CONNECT_TIMEOUT_MS,
-      // The socket's own timeout comes first. This one covers what the socket cannot see, such as a stalled authentication.
+      // The socket's own timeout comes first. This one covers what the socket cannot see, such as a stalled
+      // authentication.
       requestTimeout: 2 * RESPONSE_TIMEOUT_MS,
       enforceRequestTimeout: true,
     });

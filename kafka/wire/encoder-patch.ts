@@ -1,7 +1,7 @@
 /**
- * A patch for kafkajs 2.2.4, which copies the body of a request into several buffers in turn. Each is zero-filled first and
- * up to twice as large, so a batch was copied three times. The patch keeps large parts as they are until the request is
- * complete, and copies them once.
+ * A patch for kafkajs 2.2.4, which copies the body of a request into several buffers in turn. Each is zero-filled first
+ * and up to twice as large, so a batch was copied three times. The patch keeps large parts as they are until the
+ * request is complete, and copies them once.
  */
 import Encoder from "kafkajs/src/protocol/encoder.js";
 

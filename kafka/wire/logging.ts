@@ -3,8 +3,8 @@ import { type LogEntry, logLevel } from "kafkajs";
 import type { Logger } from "../../observability/logger.ts";
 
 /**
- * Returns kafkajs' options `level` and `logCreator`. kafkajs' debug lines are written at level trace. kafkajs formats no
- * line that the logger would drop.
+ * Returns kafkajs' options `level` and `logCreator`. kafkajs' debug lines are written at level trace. kafkajs formats
+ * no line that the logger would drop.
  */
 export function kafkajsLogging(logger: Logger) {
   return {

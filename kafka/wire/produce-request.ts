@@ -1,4 +1,6 @@
-/** The Produce request, version 7: sends encoded batches unchanged. kafkajs' own codec would encode the records again. */
+/**
+ * The Produce request, version 7: sends encoded batches unchanged. kafkajs' own codec would encode the records again.
+ */
 import Decoder from "kafkajs/src/protocol/decoder.js";
 import Encoder from "kafkajs/src/protocol/encoder.js";
 import apiKeys from "kafkajs/src/protocol/requests/apiKeys.js";

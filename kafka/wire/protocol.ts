@@ -9,7 +9,9 @@ import { type Lookup, type Protocol, requests } from "kafkajs/src/protocol/reque
 
 export type { RootLogger };
 
-/** Kafka's isolation level: readers get committed records and records outside transactions, never those of open ones. */
+/**
+ * Kafka's isolation level: readers get committed records and records outside transactions, never those of open ones.
+ */
 export const READ_COMMITTED = 1;
 
 /** What a coordinator coordinates: a consumer group or a transactional id. */

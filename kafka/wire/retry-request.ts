@@ -8,8 +8,9 @@ export type RetryRequestOptions = Omit<RetryOptions, "shouldRetry">;
 /**
  * Calls `attempt` until it succeeds, like `retry`. Errors with the action `retry` (broker-errors.ts) are repeated.
  *
- * @throws {Error} whatever `attempt` threw when its action is `fenced` or `fatal`; after `timeoutMs` an error with the last
- * failure as its cause; the signal's reason when it aborts.
+ * @throws {Error} the error of `attempt` when its action is `fenced` or `fatal`.
+ * @throws {Error} after `timeoutMs`, with the last error as its cause.
+ * @throws the signal's reason when it aborts.
  */
 export const retryRequest = <T>(options: RetryRequestOptions, attempt: () => Promise<T>): Promise<T> =>
   retry({ ...options, shouldRetry: (error) => errorAction(error) === "retry" }, attempt);

@@ -1,7 +1,7 @@
 /**
- * Sockets to brokers. kafkajs times out a request but keeps using its connection, so a half-open connection would time out
- * every request. These sockets close when a response is overdue: all requests on them fail at once, and the next request
- * reconnects.
+ * Sockets to brokers. kafkajs times out a request but keeps using its connection, so a half-open connection would time
+ * out every request. These sockets close when a response is overdue: all requests on them fail at once, and the next
+ * request reconnects.
  */
 import net from "node:net";
 import tls from "node:tls";
@@ -36,8 +36,8 @@ export const socketFactory =
   };
 
 /**
- * kafkajs calls `unref` on a socket at every disconnect, also when it is already closed. A socket that is not connected adds
- * a listener each time: after a broker's death the runtime warned of a listener leak.
+ * kafkajs calls `unref` on a socket at every disconnect, also when it is already closed. A socket that is not connected
+ * adds a listener each time: after a broker's death the runtime warned of a listener leak.
  */
 function unrefOnce(socket: net.Socket): void {
   const unref = socket.unref.bind(socket);

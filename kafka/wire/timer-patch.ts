@@ -1,6 +1,6 @@
 /**
- * A patch for kafkajs 2.2.4, which schedules a timer after every response even when no request is throttled. Its delay is
- * then minus the time since 1970: each costs a wake-up, and newer runtimes print a TimeoutNegativeWarning
+ * A patch for kafkajs 2.2.4, which schedules a timer after every response even when no request is throttled. Its delay
+ * is then minus the time since 1970: each costs a wake-up, and newer runtimes print a TimeoutNegativeWarning
  * (tulios/kafkajs#1751). The patch keeps only timers that have a request to wait for.
  */
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";

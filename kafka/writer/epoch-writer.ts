@@ -1,7 +1,7 @@
 /**
  * A writer that is fenced by epochs. After the fence its batches are plain idempotent ones, and each is safe when its
- * response arrives. kafkajs' own producer is not used: as published it loses acknowledged records when a leader moves, and
- * loses or duplicates others after a lost response (docs/decisions/001-log-writer.md).
+ * response arrives. kafkajs' own producer is not used: as published it loses acknowledged records when a leader moves,
+ * and loses or duplicates others after a lost response (docs/decisions/001-log-writer.md).
  *
  * It needs brokers that reject an older epoch outside transactions too, as Apache Kafka does. For other brokers see
  * transactional-writer.ts.

@@ -1,9 +1,9 @@
 /**
- * Makes a new writer the only one of its partitions. A transactional id gives each opener a higher epoch of one producer id,
- * but a partition's leader learns of an epoch only from what is written to it. So the opener commits an empty transaction
- * over its partitions. The coordinator then writes a commit marker with the new epoch into each partition. After that the
- * leader rejects everything with an older epoch, including batches outside transactions. The steps are in
- * docs/decisions/001-log-writer.md, section "How a writer opens".
+ * Makes a new writer the only one of its partitions. The coordinator gives each opener of a name a higher epoch of one
+ * producer id. A partition's leader learns of an epoch only from what is written to the partition. So the opener commits
+ * an empty transaction over its partitions, and the coordinator writes a marker with the new epoch into each of them.
+ * After that the leader rejects everything with an older epoch, including batches outside transactions. The steps are
+ * in docs/decisions/001-log-writer.md, section "How a writer opens".
  */
 import { fetchFrom } from "../consumer/fetch.ts";
 import { partitionKey, type TopicPartition, WriterDeadError } from "../log.ts";
@@ -32,9 +32,9 @@ const TIMEOUT_MS = 20_000;
 /** The coordinator ends the transaction of an opener that died between the steps after this time. */
 const TRANSACTION_TIMEOUT_MS = 10_000;
 /**
- * The coordinator assigns a new producer id shortly before the epochs end (32,767), and an epoch fences only its own producer
- * id. From this epoch on, the opener writes marker after marker until it has the new id. The last epoch of the old id is
- * then fenced by its own marker. This happens once in 16,000 openings of one name.
+ * The coordinator assigns a new producer id shortly before the epochs end (32,767), and an epoch fences only its own
+ * producer id. From this epoch on, the opener writes marker after marker until it has the new id. The last epoch of the
+ * old id is then fenced by its own marker. This happens once in 16,000 openings of one name.
  */
 const LAST_EPOCH = 32_000;
 const MAX_PARTITIONS_PER_REQUEST = 500;
@@ -105,8 +105,8 @@ async function writeMarkers(
       }),
     );
   }
-  // Not retried. After a lost response, the next InitProducerId ends the transaction: with a commit marker of this epoch if
-  // the request arrived, otherwise with an abort marker of a higher epoch. Both fence.
+  // Not retried. After a lost response, the next InitProducerId ends the transaction: with a commit marker of this
+  // epoch if the request arrived, otherwise with an abort marker of a higher epoch. Both fence.
   await withCoordinator(async (coordinator) => {
     const { errorCode } = await coordinator.request("EndTxn", { ...producer, transactionResult: true });
     throwOnError(errorCode, `fencing by writer ${name}`);
@@ -117,8 +117,8 @@ async function writeMarkers(
 }
 
 /**
- * Reads from `start` until the writer's own marker. That proves the fence: a deposed leader that still responds does not
- * have the marker, whatever end offset it reports.
+ * Reads from `start` until the writer's own marker. That proves the fence: a deposed leader that still responds does
+ * not have the marker, whatever end offset it reports.
  *
  * @returns the offset after the marker.
  */

@@ -70,7 +70,7 @@ export class PartitionWriter {
     if (records.length === 0) throw new Error(`a write to ${partitionKey(this.topicPartition)} has no records`);
     if (this.queue.length >= MAX_QUEUED_WRITES)
       throw new Error(
-        `${MAX_QUEUED_WRITES} writes to ${partitionKey(this.topicPartition)} are already queued; await some of them first`,
+        `${partitionKey(this.topicPartition)}: ${MAX_QUEUED_WRITES} writes are already queued; await some of them first`,
       );
     return new Promise((resolve, reject) => {
       this.queue.push({ records, resolve, reject });
@@ -78,8 +78,8 @@ export class PartitionWriter {
   }
 
   /**
-   * Stores one batch. After a transient error the same bytes are sent again, to the current leader. The broker recognizes
-   * the sequence number and returns the first copy's offset. Calls must not overlap.
+   * Stores one batch. After a transient error the same bytes are sent again, to the current leader. The broker
+   * recognizes the sequence number and returns the first copy's offset. Calls must not overlap.
    *
    * @returns the offset of the first record.
    * @throws {RecordRejectedError} when nothing was stored and the next batch can follow.

@@ -1,7 +1,7 @@
 /**
- * Sends encoded batches to brokers. A broker handles the produce requests of one connection one at a time and responds when
- * all replicas have the batches. So the sender uses a few connections per broker, each with one request in flight. Batches
- * that become ready meanwhile share the next request.
+ * Sends encoded batches to brokers. A broker handles the produce requests of one connection one at a time and responds
+ * when all replicas have the batches. So the sender uses a few connections per broker, each with one request in flight.
+ * Batches that become ready meanwhile share the next request.
  */
 import { partitionKey } from "../log.ts";
 import { NoBrokerError } from "../wire/broker-errors.ts";
@@ -89,8 +89,8 @@ class BrokerSender {
   }
 
   /**
-   * Takes the batches of the next request: at most one per partition, because a broker would store one of two and respond
-   * for both; and of one transactional id, because a request names one.
+   * Takes the batches of the next request. A partition has at most one, because a broker would store one of two and
+   * respond for both. All have the same transactional id, because a request names one.
    */
   private takeRequest(): PendingBatch[] {
     const taken = new Map<string, PendingBatch>();
@@ -122,8 +122,8 @@ class BrokerSender {
         else reject(new NoBrokerError(`broker ${this.node.id} returned nothing for ${partitionKey(part)}`));
       }
     } catch (error) {
-      // The pending batches are rejected too. On another connection they would only time out as well; their writers look up
-      // the leader first.
+      // The pending batches are rejected too. On another connection they would only time out as well; their writers
+      // look up the leader first.
       for (const { reject } of [...batches, ...this.pending.splice(0)]) reject(error);
     } finally {
       clearInterval(leaderCheck);
@@ -133,9 +133,9 @@ class BrokerSender {
   }
 
   /**
-   * Rejects the batches whose partitions have another leader now, so that their writers send them there at once. A suspended
-   * or disconnected broker does not report that it is no longer the leader. If it handles the old request later, the request
-   * is rejected or recognized by its sequence number.
+   * Rejects the batches whose partitions have another leader now, so that their writers send them there at once. A
+   * suspended or disconnected broker does not report that it is no longer the leader. If it handles the old request
+   * later, the request is rejected or recognized by its sequence number.
    */
   private async rejectMoved(batches: readonly PendingBatch[]): Promise<void> {
     await this.cluster.refresh().catch(() => {});

@@ -1,12 +1,12 @@
 /**
- * A writer that is fenced by transactions, for brokers that check the epoch of a batch inside a transaction only. Redpanda
- * is one. It stores a plain batch of an older epoch. A plain batch with a newer epoch than the partition's last transaction
- * fails an assertion, which ends the broker (docs/decisions/001-log-writer.md).
+ * A writer that is fenced by transactions, for brokers that check the epoch of a batch inside a transaction only.
+ * Redpanda is one. It stores a plain batch of an older epoch. A plain batch with a newer epoch than the partition's
+ * last transaction fails an assertion, which ends the broker (docs/decisions/001-log-writer.md).
  *
- * One transaction carries the next batch of every partition with queued writes: begin, append, commit. The writes are safe
- * after the commit, so they take these round trips longer than with epochs. A commit with unknown outcome ends the writer,
- * and its successor's InitProducerId completes or aborts the transaction. The writer begins no transaction after such a
- * commit, so a late commit cannot end another transaction (Jepsen, Bufstream 0.1.0).
+ * One transaction carries the next batch of every partition with queued writes: begin, append, commit. The writes are
+ * safe after the commit, so they take these round trips longer than with epochs. A commit with unknown outcome ends the
+ * writer, and its successor's InitProducerId completes or aborts the transaction. The writer begins no transaction
+ * after such a commit, so a late commit cannot end another transaction (Jepsen, Bufstream 0.1.0).
  */
 import { type OutgoingRecord, RecordRejectedError, type TopicPartition, type WriterDeadError } from "../log.ts";
 import { BrokerError, throwOnAnyError, throwOnError } from "../wire/broker-errors.ts";
@@ -53,7 +53,11 @@ export class TransactionalWriter extends FencedWriter {
     this.isRunning = false;
   }
 
-  /** Starts the next write of each partition that has none in progress. @returns all partitions with a write in progress. */
+  /**
+   * Starts the next write of each partition that has none in progress.
+   *
+   * @returns all partitions with a write in progress.
+   */
   private startWrites(): PartitionWriter[] {
     for (const partition of this.partitions.values()) {
       if (this.inProgress.has(partition)) continue;
@@ -72,7 +76,11 @@ export class TransactionalWriter extends FencedWriter {
     for (const settle of results) settle();
   }
 
-  /** Stores the next batch of a partition's write. @returns what settles the write once the transaction is committed. */
+  /**
+   * Stores the next batch of a partition's write.
+   *
+   * @returns what settles the write once the transaction is committed.
+   */
   private async append(partition: PartitionWriter): Promise<() => void> {
     const progress = this.inProgress.get(partition)!;
     const { write, remaining } = progress;

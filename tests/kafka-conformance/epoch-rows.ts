@@ -1,4 +1,6 @@
-/** The row that takes a minute: the epochs of a producer id end after 32,767 openings of one name, and a new id follows. */
+/**
+ * The row that takes a minute: the epochs of a producer id end after 32,767 openings of one name, and a new id follows.
+ */
 import { expect, test } from "bun:test";
 import { logLevel } from "kafkajs";
 import { createLogger } from "kafkajs/src/loggers/index.js";

@@ -82,9 +82,9 @@ function writeUntilDead(writer: LogWriter, topic: string) {
 }
 
 /**
- * With transactions the first error of a fenced writer varies. Its transaction is aborted for the newer writer, so a batch
- * meets INVALID_TXN_STATE, and a commit meets a coordinator that is aborting (Kafka 4.3 then sometimes responds with
- * UNKNOWN_SERVER_ERROR, -1). All of them end the writer.
+ * With transactions the first error of a fenced writer varies, because the newer writer aborts its transaction. A batch
+ * then gets INVALID_TXN_STATE. A commit during the abort sometimes gets UNKNOWN_SERVER_ERROR (-1) from Kafka 4.3. Each
+ * error ends the writer.
  */
 function expectFenced(error: unknown, fencing: Fencing): void {
   expect(error).toBeInstanceOf(WriterDeadError);

@@ -1,6 +1,6 @@
 /**
- * Measures one write, from the call until all replicas have it, at a steady rate over 12 partitions. The seam's writers and
- * kafkajs' producers run in turn. Prints the table of docs/decisions/001-log-writer.md.
+ * Measures one write, from the call until all replicas have it, at a steady rate over 12 partitions. The seam's writers
+ * and kafkajs' producers run in turn. Prints the table of docs/decisions/001-log-writer.md.
  *
  *     bun tests/kafka-conformance/latency.ts [host:port,…] [events per second]
  */
@@ -74,7 +74,9 @@ async function transactionalProducer(): Promise<WriteRecords> {
   };
 }
 
-/** Events are due at the rate, whether or not earlier ones are done. Due events of one partition are written together. */
+/**
+ * Events are due at the rate, whether or not earlier ones are done. Due events of one partition are written together.
+ */
 async function measure(write: WriteRecords): Promise<number[]> {
   const durations: number[] = [];
   const queued = Array.from({ length: PARTITIONS }, () => [] as number[]);

@@ -1,4 +1,7 @@
-/** Rows under load: brokers are killed and suspended while they lead partitions, and leaders move between running brokers. */
+/**
+ * Rows under load: brokers are killed and suspended while they lead partitions, and leaders move between running
+ * brokers.
+ */
 import { expect, test } from "bun:test";
 import { eventually } from "../harness/eventually.ts";
 import { compare, isSound, summary } from "./ledger.ts";

@@ -68,7 +68,9 @@ export async function seamLoad(log: Log, topic: string, name: string): Promise<S
   return { ledger, stop, reopened: () => reopened, longestMs: () => longestMs };
 }
 
-/** Writes at the same rate through kafkajs' own idempotent producer, as its documentation shows it: one `send` for all. */
+/**
+ * Writes at the same rate through kafkajs' own idempotent producer, as its documentation shows it: one `send` for all.
+ */
 export async function kafkajsLoad(brokers: readonly string[], topic: string, name: string): Promise<Load> {
   const ledger = new Ledger();
   const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING, requestTimeout: 5_000 });

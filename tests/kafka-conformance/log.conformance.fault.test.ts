@@ -1,6 +1,6 @@
 /**
- * The conformance suite of the log seam: real brokers and real faults. kafkajs' own producer runs through some rows too, to
- * show that the suite detects a loss.
+ * The conformance suite of the log seam: real brokers and real faults. kafkajs' own producer runs through some rows
+ * too, to show that the suite detects a loss.
  */
 import { afterAll, beforeAll, describe } from "bun:test";
 import { epochRow } from "./epoch-rows.ts";

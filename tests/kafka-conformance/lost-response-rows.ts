@@ -154,8 +154,9 @@ async function kafkajsHangingBrokerRow(suite: Suite): Promise<void> {
 const seconds = (ms: number) => (ms / 1000).toFixed(1);
 
 /**
- * Starts writes while broker 1 gets no produce request. When the other brokers have responded, moves all leaders and breaks
- * the connections of broker 1. Its writes must then go to the new leaders, which have already responded for other partitions.
+ * Starts writes while broker 1 gets no produce request. When the other brokers have responded, moves all leaders and
+ * breaks the connections of broker 1. Its writes must then go to the new leaders, which have already responded for
+ * other partitions.
  */
 async function whileOneBrokerHangs(
   { brokers }: Suite,

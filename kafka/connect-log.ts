@@ -39,7 +39,7 @@ export interface LogOptions {
 }
 
 const CONNECT_TIMEOUT_MS = 20_000;
-/** Brokers that start together with this process are unavailable for a moment; the log does not report that. */
+/** No warning before this time: brokers that start together with this process are unavailable for a moment. */
 const WARN_AFTER_MS = 3_000;
 
 /** Connects to the brokers. @throws {Error} when no broker responds in time, with the last error as its cause. */

@@ -1,7 +1,7 @@
 /**
- * The log seam: everything that Lockstep needs from a Kafka-protocol broker. Other rooms import this interface and
- * `connectLog` only. README.md lists the rules that keep a record from being lost or stored twice; the suite in
- * tests/kafka-conformance checks them.
+ * The log seam: everything that Lockstep needs from a Kafka-protocol broker. Other rooms see this interface only;
+ * `connectLog` implements it. README.md lists the rules that keep a record from being lost or stored twice. The suite in
+ * tests/kafka-conformance checks these rules.
  *
  * Read {@link Log} first: it opens writers and readers. {@link LogWriter}, {@link Consumer} and {@link Watcher} follow.
  */
@@ -13,7 +13,7 @@ export interface Log {
    * Opens the only writer of `partitions` under `name`. This fences every earlier writer of the same name: brokers
    * reject its later writes to these partitions.
    *
-   * @throws {WriterDeadError} when a third writer opened the same name meanwhile.
+   * @throws {WriterDeadError} with `fenced`, when another writer opens the same name at the same time and fences this one.
    * @throws {Error} when the brokers cannot be reached within 20 seconds.
    */
   openWriter(name: string, partitions: readonly TopicPartition[]): Promise<LogWriter>;
@@ -143,8 +143,8 @@ export interface Batch extends TopicPartition {
   /** At least one. */
   readonly records: readonly StoredRecord[];
   /**
-   * Offset that the partition's next record would have got when this batch was fetched. Transaction markers directly
-   * after the batch are not counted.
+   * Offset of the partition's next record when this batch was fetched. Transaction markers directly after the batch are
+   * not counted.
    */
   readonly highWatermark: number;
 }

@@ -1,8 +1,7 @@
 /**
  * Assigns partitions to members evenly and with few moves: the new owner of a partition has to load its state. A move
- * takes two rounds (cooperative rebalancing, KIP-429). In the first, no member gets the partition, so
- * its owner revokes it. In the second, the new owner gets it. So no partition ever has two owners, and the others are
- * processed meanwhile.
+ * takes two rounds (cooperative rebalancing, KIP-429). In the first, no member gets the partition, so its owner revokes
+ * it. In the second, the new owner gets it. So no partition ever has two owners, and all others continue meanwhile.
  */
 import { partitionKey, type TopicPartition } from "../log.ts";
 

@@ -18,7 +18,7 @@ import { PartitionQueue } from "./partition-queue.ts";
 
 const SESSION_TIMEOUT_MS = 10_000;
 const REBALANCE_TIMEOUT_MS = 20_000;
-/** Shorter than the rebalance timeout. A handler that takes longer is fenced by its effects. */
+/** Shorter than the rebalance timeout. After it the next owner may start, so a handler's effects must be fenced (P9). */
 const REVOKE_TIMEOUT_MS = 0.8 * REBALANCE_TIMEOUT_MS;
 const COMMIT_INTERVAL_MS = 1_000;
 const MAX_HEARTBEAT_INTERVAL_MS = 1_000;
@@ -209,8 +209,7 @@ class GroupConsumer implements Consumer, AssignmentListener {
     try {
       await commitOffsets(this.cluster, group, this.membership.currentGeneration, queues);
     } catch (error) {
-      // Records after the last commit are delivered again. The next commit, or the next owner's, includes these
-      // offsets.
+      // The next commit includes these offsets. If there is none, the next owner processes their records again.
       this.logger.debug({ err: error, group }, "cannot commit offsets; retrying with the next commit");
     }
   }

@@ -22,15 +22,15 @@ export interface FetchEvents {
   /** The queue has new bytes. */
   readonly onFetched: (queue: PartitionQueue) => void;
   /**
-   * Records from `from` to `to` (exclusive) were deleted unread. `to` is below `from` after the partition was
-   * recreated.
+   * Records from `from` to `to` (exclusive) were deleted before they were read. `to` is below `from` when the partition
+   * was recreated.
    */
   readonly onGap: (topicPartition: TopicPartition, from: number, to: number) => void;
   /** An error that a retry cannot solve. */
   readonly onFailed: (error: unknown) => void;
 }
 
-/** See the file's comment. It does nothing before the first `wake`. */
+/** Fetches in the background until the signal aborts. It does nothing before the first `wake`. */
 export class FetchLoop {
   private readonly pools = new Map<Node, { idle: Connection[]; all: Connection[] }>();
   private isRefreshing = false;
@@ -89,7 +89,8 @@ export class FetchLoop {
 
   private async fetch(connection: Connection, queues: readonly PartitionQueue[]): Promise<void> {
     for (const queue of queues) queue.isFetching = true;
-    // A batch above the limit is returned for the first partition with records only, so the order must vary.
+    // A broker returns a batch above the size limit only for the first partition with records. The random order gives
+    // each partition its turn.
     const partitions = queues
       .map(({ topicPartition, nextFetchOffset, maxBytes }) => ({
         ...topicPartition,

@@ -58,7 +58,7 @@ export interface Generation {
 
 const NO_GENERATION: Generation = { memberId: "", generationId: -1 };
 
-/** See the file's comment. */
+/** Keeps this process a member of one group. */
 export class Membership {
   private generation = NO_GENERATION;
   private joinConnection: Connection | undefined;
@@ -98,7 +98,7 @@ export class Membership {
     }
   }
 
-  /** Leaves the group, so that it reassigns the partitions at once. Never rejects: the session expires anyway. */
+  /** Leaves the group, which then reassigns the partitions at once. Never rejects. */
   async leave(): Promise<void> {
     const { group, groupInstanceId } = this.options;
     const { memberId } = this.generation;
@@ -216,7 +216,7 @@ export class Membership {
     } catch (error) {
       // While the coordinator is unavailable or moves, the member keeps its partitions.
       if (errorAction(error) === "retry") return;
-      // At once, also during a join whose connection may be dead: other members own the partitions now.
+      // Not only after a rejoin: a join in progress may hang on a dead connection, and others own the partitions now.
       if (error instanceof BrokerError && error.errorCode === errorCodes.UNKNOWN_MEMBER_ID) this.listener.onLost();
       this.requestRejoin(error);
     }

@@ -8,10 +8,10 @@ import { decodeRecords, type FetchedPartition } from "./fetch.ts";
 
 /** `recentBytes` decays by half in this time, in milliseconds. */
 const HALF_LIFE_MS = 350;
-/** `recentBytes` of a steady megabyte a second: 1,300 events a second in one partition. */
+/** `recentBytes` reaches this at a steady megabyte a second, or 1,300 events a second in one partition. */
 const HIGH_VOLUME_BYTES = 524_288;
 
-/** See the file's comment. */
+/** Filled by the fetch loop and emptied by the consumer. */
 export class PartitionQueue {
   private fetched: FetchedPartition[] = [];
   private bytes = 0;

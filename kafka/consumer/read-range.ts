@@ -77,7 +77,7 @@ async function firstOffsetAfter(
 ): Promise<number> {
   const key = partitionKey(topicPartition);
   const { first, next } = (await offsetRanges(cluster, [topicPartition], signal)).get(key)!;
-  // Then the broker that rejected the offset was behind, or the partition was recreated and is shorter.
+  // Not higher: the broker that rejected the offset was behind, or the partition was recreated and is shorter.
   if (first <= offset) throw new NoBrokerError(`${key} has offsets ${first} to ${next} only`);
   return first;
 }

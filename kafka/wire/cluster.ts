@@ -15,7 +15,7 @@ type CoordinatorType = Requests["GroupCoordinator"]["request"]["coordinatorType"
 const HEDGE_MS = 1_000;
 const NO_LEADER = -1;
 
-/** See the file's comment. It caches what brokers report; `refresh` updates it. */
+/** Caches what the brokers report. `refresh` updates it. */
 export class Cluster {
   private readonly bootstrapConnections: readonly Connection[];
   private readonly connections = new Map<number, Connection>();

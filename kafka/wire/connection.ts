@@ -33,7 +33,7 @@ const RESPONSE_TIMEOUT_MS = 5_000;
 const JOIN_TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 2_000;
 
-/** See the file's comment. Requests may run concurrently. */
+/** Sends requests to its broker. They may run concurrently. */
 export class Connection {
   private current: { readonly broker: Broker; readonly connected: Promise<void> } | undefined;
   private closed = false;

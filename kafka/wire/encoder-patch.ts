@@ -5,7 +5,7 @@
  */
 import Encoder from "kafkajs/src/protocol/encoder.js";
 
-/** Smaller parts are copied at once: a list entry costs more than the copy. */
+/** Smaller parts are copied at once, as in kafkajs. */
 const LARGE_BYTES = 4_096;
 
 /** Buffers that precede the encoder's own bytes, and their total length. */

@@ -1,5 +1,5 @@
 /**
- * A writer that is fenced by epochs. After the fence its batches are plain idempotent ones, and each is safe when its
+ * A writer that fences earlier ones with epochs. Its batches are plain idempotent ones, and each is safe when its
  * response arrives. kafkajs' own producer is not used: as published it loses acknowledged records when a leader moves,
  * and loses or duplicates others after a lost response (docs/decisions/001-log-writer.md).
  *
@@ -12,7 +12,7 @@ import { FencedWriter } from "./fenced-writer.ts";
 import type { PartitionWriter, WriterDeps } from "./partition-writer.ts";
 import { splitBatches } from "./split-batches.ts";
 
-/** See the file's comment. Partitions are written concurrently. */
+/** Writes plain idempotent batches, to all partitions concurrently. */
 export class EpochWriter extends FencedWriter {
   private readonly active = new Set<PartitionWriter>();
 

@@ -37,7 +37,7 @@ export interface PendingWrite {
   readonly reject: (error: unknown) => void;
 }
 
-/** See the file's comment. The writer that owns it takes writes from `queue` and calls `append`. */
+/** The writer that owns it takes writes from `queue` and calls `append`. */
 export class PartitionWriter {
   readonly queue: PendingWrite[] = [];
   private sequence = 0;
@@ -87,7 +87,8 @@ export class PartitionWriter {
    */
   async append(records: readonly OutgoingRecord[]): Promise<number> {
     this.state.throwIfDead();
-    if (this.sequence + records.length > LAST_SEQUENCE) throw new Error("its sequence numbers are used up");
+    if (this.sequence + records.length > LAST_SEQUENCE)
+      throw new Error("the sequence numbers of the partition are used up");
     const { cluster, sender } = this.deps;
     const { topicPartition, transactionalId } = this;
     const { topic, partition } = topicPartition;

@@ -23,7 +23,7 @@ interface PendingBatch {
   readonly reject: (error: unknown) => void;
 }
 
-/** See the file's comment. All writers of a process share one. */
+/** All writers of a process share one sender. */
 export class Sender {
   private readonly brokers = new Map<string, BrokerSender>();
 

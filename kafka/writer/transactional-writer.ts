@@ -1,5 +1,5 @@
 /**
- * A writer that is fenced by transactions, for brokers that check the epoch of a batch inside a transaction only.
+ * A writer that fences earlier ones with transactions, for brokers that check the epoch of a batch inside a transaction only.
  * Redpanda is one. It stores a plain batch of an older epoch. A plain batch with a newer epoch than the partition's
  * last transaction fails an assertion, which ends the broker (docs/decisions/001-log-writer.md).
  *
@@ -25,7 +25,7 @@ interface WriteInProgress {
   first: number | undefined;
 }
 
-/** See the file's comment. */
+/** Writes in transactions, one at a time over all partitions. */
 export class TransactionalWriter extends FencedWriter {
   /** The current write of each partition. */
   private readonly inProgress = new Map<PartitionWriter, WriteInProgress>();
@@ -104,7 +104,7 @@ export class TransactionalWriter extends FencedWriter {
     return { transactionalId: this.name, producerId: String(producerId), producerEpoch };
   }
 
-  /** The coordinator rejects it for some milliseconds, while it writes the previous transaction's markers. */
+  /** Begins a transaction. The coordinator rejects that for some milliseconds, until the previous markers are written. */
   private async begin(partitions: readonly PartitionWriter[]): Promise<void> {
     const topics = byTopic(
       partitions.map(({ topicPartition }) => topicPartition),
@@ -119,7 +119,7 @@ export class TransactionalWriter extends FencedWriter {
     );
   }
 
-  /** Retried only when the coordinator has responded that it did not commit. After a lost response it may have. */
+  /** Commits the transaction. Not retried after a lost response, because the coordinator may have committed it. */
   private async commit(): Promise<void> {
     const what = `committing a transaction of writer ${this.name}`;
     await retryRequest(this.retryOptions(what, 2), () =>

@@ -8,7 +8,7 @@ import { errorAction } from "../wire/broker-errors.ts";
  */
 const MAX_AGE_MS = 20 * 60 * 60 * 1000;
 
-/** See the file's comment. */
+/** Shared by a writer and its partitions. */
 export class WriterState {
   readonly openedAtMs = Date.now();
   private readonly ending = new AbortController();
@@ -27,7 +27,7 @@ export class WriterState {
 
   /** Ends the writer when it is older than 20 hours. @throws {WriterDeadError} when the writer is dead. */
   throwIfDead(): void {
-    if (Date.now() - this.openedAtMs > MAX_AGE_MS) this.end(new Error("older than 20 hours; open a new writer"));
+    if (Date.now() - this.openedAtMs > MAX_AGE_MS) this.end(new Error("it is older than 20 hours"));
     if (this.dead) throw this.dead;
   }
 

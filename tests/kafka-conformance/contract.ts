@@ -20,7 +20,7 @@ export function useContract(fencing: Fencing): Contract {
   return contract;
 }
 
-/** See the file's comment. */
+/** The log of one `describe`. */
 export class Contract {
   /** The log that most tests use. */
   log!: Log;

@@ -1,5 +1,5 @@
 /**
- * The row that takes a minute: the epochs of a producer id end after 32,767 openings of one name, and a new id follows.
+ * The row that takes a minute: the epochs of a producer id end at 32,767, and a new id follows.
  */
 import { expect, test } from "bun:test";
 import { logLevel } from "kafkajs";

@@ -1,6 +1,7 @@
 /** The console in a real browser with a running stack: what a user sees and does. All tests use one page, in their order. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Browser } from "playwright-core";
+import { deadLetterReasons } from "../contracts/dead-letter-reasons.ts";
 import { entities } from "../contracts/entities/index.ts";
 import { launchChromium } from "./harness/chromium.ts";
 import { request } from "./harness/client.ts";
@@ -165,7 +166,7 @@ describe("faults and recovery", () => {
       .first()
       .click();
     await ui.waitForText("#dialog", /sku[\s\S]*expected string/);
-    await ui.waitForText("#dialog", "mend the declaration or the row; replay");
+    await ui.waitForText("#dialog", deadLetterReasons["invalid-document"].remedy);
     await ui.screenshot("dead-letter", false);
     expect(await ui.accessibilityViolations()).toEqual([]);
     await ui.page.keyboard.press("Escape");

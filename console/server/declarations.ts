@@ -5,8 +5,7 @@ import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Field } from "../../contracts/entity/fields.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic } from "../../contracts/topics.ts";
 
-/** One field of an entity, as the page's form needs it. */
-export interface DeclaredField {
+interface DeclaredField {
   readonly name: string;
   /** JSON Schema of the values. */
   readonly schema: Readonly<Record<string, unknown>>;
@@ -20,13 +19,6 @@ export interface DeclaredField {
   readonly unique: boolean;
 }
 
-/** One replica of an entity: its topic, and the names of the fields it keeps. */
-export interface DeclaredReplica {
-  readonly name: string;
-  readonly topic: string;
-  readonly fields: readonly string[];
-}
-
 /** One entity declaration, as `GET /api/about` returns it. */
 export interface DeclaredEntity {
   readonly name: string;
@@ -38,7 +30,8 @@ export interface DeclaredEntity {
   readonly fields: readonly DeclaredField[];
   /** Document that fills the form at first; null when the declaration has no example. */
   readonly example: Readonly<Record<string, unknown>> | null;
-  readonly replicas: readonly DeclaredReplica[];
+  /** Each replica with its topic, and the names of the fields that it keeps. */
+  readonly replicas: readonly { readonly name: string; readonly topic: string; readonly fields: readonly string[] }[];
 }
 
 /** Describes all entities of `contracts/entities`, in their order there. */

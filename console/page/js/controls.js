@@ -22,9 +22,13 @@ export const scrollTable = (label, headings, rows) =>
     h("table", {}, tableHead(headings), h("tbody", {}, ...rows)),
   );
 
-/** @param {string[]} headings */
+/** @param {string[]} headings @returns {HTMLTableSectionElement} */
 export const tableHead = (headings) =>
   h("thead", {}, h("tr", {}, ...headings.map((heading) => h("th", { scope: "col" }, heading))));
+
+/** A row whose first cell is its heading. @param {import("./dom.js").Child} heading @param {...import("./dom.js").Child} cells */
+export const tableRow = (heading, ...cells) =>
+  h("tr", {}, h("th", { scope: "row" }, heading), ...cells.map((cell) => h("td", {}, cell)));
 
 /**
  * A select with its label.

@@ -1,6 +1,6 @@
 /** A dialog with one dead letter: the rejected event beside what the declaration expects. */
 import { get } from "./api.js";
-import { scrollTable, smallButton } from "./controls.js";
+import { scrollTable, smallButton, tableRow } from "./controls.js";
 import { byId, fill, h } from "./dom.js";
 import { t } from "./language.js";
 
@@ -44,13 +44,11 @@ function fieldTable({ unreadable, fields }) {
     (/** @type {any} */ a, /** @type {any} */ b) => Number(b.problem !== null) - Number(a.problem !== null),
   );
   const rows = sorted.map((/** @type {any} */ { field, value, expected, problem }) =>
-    h(
-      "tr",
-      {},
-      h("th", { scope: "row" }, field),
-      h("td", { class: "id" }, value ?? "–"),
-      h("td", { class: "id" }, schemaText(expected)),
-      h("td", { class: problem ? "error-text" : null }, problem ?? ""),
+    tableRow(
+      field,
+      h("span", { class: "id" }, value ?? "–"),
+      h("span", { class: "id" }, schemaText(expected)),
+      h("span", { class: "error-text" }, problem),
     ),
   );
   const headings = ["field", "value", "expected", "problem"].map((name) => t(`dead-letter.${name}`));

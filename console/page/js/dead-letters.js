@@ -1,6 +1,6 @@
 /** The newest dead letters: their reason and state, and the buttons that replay or drop them. */
 import { get, post } from "./api.js";
-import { scrollTable, smallButton } from "./controls.js";
+import { scrollTable, smallButton, tableRow } from "./controls.js";
 import { showDeadLetter } from "./dead-letter-dialog.js";
 import { byId, fill, h, keepFocus, onChange } from "./dom.js";
 import { formatAge, language, onLanguage, t } from "./language.js";
@@ -78,16 +78,8 @@ export class DeadLetterPanel {
       canAct && this.button("replay", origin, () => this.act("replay", [origin])),
       canAct && this.button("drop", origin, () => this.act("drop", [origin])),
     ];
-    return h(
-      "tr",
-      {},
-      h("th", { scope: "row" }, reason),
-      h("td", {}, replica ?? "stream"),
-      h("td", {}, entity),
-      h("td", {}, tag),
-      h("td", {}, formatAge(Date.parse(deadAt), Date.now())),
-      h("td", {}, h("div", { class: "actions" }, ...buttons)),
-    );
+    const age = formatAge(Date.parse(deadAt), Date.now());
+    return tableRow(reason, replica ?? "stream", entity, tag, age, h("div", { class: "actions" }, ...buttons));
   }
 
   /** @param {string} name @param {string} origin @param {() => unknown} onclick */

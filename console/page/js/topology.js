@@ -1,5 +1,5 @@
 /** The live drawing of the topology: the state of each node, and on the edges the milliseconds of the shown write. */
-import { tableHead } from "./controls.js";
+import { tableHead, tableRow } from "./controls.js";
 import { byId, fill, h, s, setAttributes, setText } from "./dom.js";
 import { formatDuration, formatMs, onLanguage, t } from "./language.js";
 import { findHop, shownWrite } from "./state.js";
@@ -90,14 +90,8 @@ export class TopologyPanel {
     const { about, state } = this.page;
     const rows = this.layout.nodes.map((node) => {
       const { text, level } = nodeStatus(node, about, state.snapshot);
-      const title = titleOf(node);
-      return h(
-        "tr",
-        {},
-        h("th", { scope: "row" }, node.replica && node.kind === "store" ? `${node.replica} · ${title}` : title),
-        h("td", {}, text),
-        h("td", {}, level ? t(`level.${level}`) : ""),
-      );
+      const title = node.replica && node.kind === "store" ? `${node.replica} · ${titleOf(node)}` : titleOf(node);
+      return tableRow(title, text, level && t(`level.${level}`));
     });
     const headings = [t("flow.part"), t("flow.now"), t("flow.state")];
     fill(byId("flow-table"), tableHead(headings), h("tbody", {}, ...rows));

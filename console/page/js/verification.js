@@ -1,6 +1,6 @@
 /** The last verification of each replica, the running jobs, and the buttons for verify, repair and rebuild. */
 import { post } from "./api.js";
-import { scrollTable, smallButton } from "./controls.js";
+import { scrollTable, smallButton, tableRow } from "./controls.js";
 import { byId, fill, h, keepFocus, onChange } from "./dom.js";
 import { formatAge, formatNumber, language, onLanguage, t } from "./language.js";
 import { replicaNamesOf } from "./state.js";
@@ -120,15 +120,8 @@ function resultRow({ replica, entity, at, rows, differing, behind }) {
   const counts = kinds.map(([kind, count]) => `${formatNumber(Number(count))} ${t(`difference.${kind}`)}`);
   const text = [...counts, ...(behind ? [t("verification.behind")] : [])].join(", ") || t("verification.equal");
   const level = kinds.length > 0 ? "error" : behind ? "warning" : "ok";
-  return h(
-    "tr",
-    {},
-    h("th", { scope: "row" }, replica),
-    h("td", {}, entity),
-    h("td", {}, formatAge(Date.parse(at), Date.now())),
-    h("td", {}, formatNumber(rows)),
-    h("td", {}, h("span", { class: "tag", "data-level": level }, text)),
-  );
+  const tag = h("span", { class: "tag", "data-level": level }, text);
+  return tableRow(replica, entity, formatAge(Date.parse(at), Date.now()), formatNumber(rows), tag);
 }
 
 /** @param {number | null} done @param {number | null} total @param {string} label */

@@ -18,16 +18,14 @@ export interface WriteRequest {
   readonly document?: Document | undefined;
 }
 
-/** The gateway's response. */
+/** The gateway's response. Times are milliseconds since 1970. */
 export interface GatewayResponse {
   readonly status: number;
   /** The document, or problem details (RFC 9457); null for a delete. */
   readonly body: Document | null;
   /** Version that the write made; null when the gateway rejected it. */
   readonly version: number | null;
-  /** Milliseconds since 1970. */
   readonly startedMs: number;
-  /** Milliseconds since 1970. */
   readonly respondedMs: number;
   readonly traceId: string | null;
 }

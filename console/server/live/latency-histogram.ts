@@ -13,13 +13,10 @@ export const HISTORY_S = 120;
 const binOf = (ms: number): number => Math.min(BINS - 1, Math.floor(Math.log1p(Math.max(0, ms)) / LOG_BIN_WIDTH));
 const middleOf = (bin: number): number => (bin === 0 ? 0 : Math.expm1((bin + 0.5) * LOG_BIN_WIDTH));
 
-/** Median and 99th percentile of some measurements. */
+/** Median and 99th percentile of `count` latencies, in milliseconds and exact to 2 %; null without measurements. */
 export interface Quantiles {
-  /** Number of measurements. */
   readonly count: number;
-  /** Milliseconds, exact to 2 %; null without measurements. */
   readonly p50: number | null;
-  /** Milliseconds, exact to 2 %; null without measurements. */
   readonly p99: number | null;
 }
 

@@ -34,13 +34,13 @@ export async function startConsole(
 ): Promise<Service> {
   const connections = new Connections(resolveAddresses(settings, ""), logger);
   const live = new LiveFeed(connections, logger);
-  // HTTP Basic, because a browser cannot add a header to a page request or an event stream, but sends a password.
+  // Basic as well as Bearer: a browser cannot add a header to a page or an event stream, but it sends a password.
   const auth = createAuth({ settings, metrics, logger }, { scopeOf: () => "lockstep:operate", basic: true });
   const app = serviceApp({ checks: auth.checks, metrics, logger });
   const operations = settings.LOCKSTEP_CONSOLE_OPERATIONS;
   const stackData = settings.LOCKSTEP_STACK_DATA;
   const about = { operations, traceUrl: settings.LOCKSTEP_TRACE_UI_URL ?? null, stack: stackData !== undefined };
-  // Before authentication: a page under a foreign host name must not get the browser to send it the password.
+  // Runs before authentication: under a foreign host name the browser must not be asked for the password.
   app.use(requireKnownHost(settings.LOCKSTEP_CONSOLE_HOSTS));
   app.use(auth.guard);
   app.on("POST", "/api/*", guardChanges(operations));

@@ -1,4 +1,4 @@
-/** The console in a real browser with a running stack: what a user sees and does. All tests use one page, in their order. */
+/** The console in a real browser with a running stack: what a user sees and does. All tests use one page, in order. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Browser } from "playwright-core";
 import { deadLetterReasons } from "../contracts/dead-letter-reasons.ts";

@@ -18,13 +18,13 @@ export interface ExternalMetricsDeps {
 }
 
 /**
- * Measures every `intervalMs` milliseconds until the service is stopped. A measurement that fails is logged at debug level
- * and repeated at the next interval, so `ended` never rejects. `stop` does not wait for a measurement in flight: it ends
- * with its connections.
+ * Measures every `intervalMs` milliseconds until the service is stopped. A failed measurement is logged at debug level
+ * and repeated at the next interval, so `ended` never rejects. `stop` does not wait for a measurement in flight: it
+ * ends when the connections are closed.
  */
 export function measureOtherServices(deps: ExternalMetricsDeps, intervalMs: number): Service {
   const ending = new AbortController();
-  // Independent loops: an unavailable broker must not delay the measurement of the outbox, nor the other way round.
+  // Independent loops: an unavailable broker must not delay the measurement of the outbox, and vice versa.
   const loops = [measureOutbox, measureLag, measureDatabases].map(async (measure) => {
     while (!ending.signal.aborted) {
       await measure(deps).catch((error) =>

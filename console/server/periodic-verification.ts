@@ -31,7 +31,7 @@ export interface PeriodicVerificationDeps {
 }
 
 const SECOND_MS = 1_000;
-/** The first verification starts at the earliest this many seconds after the console: the services start at the same time. */
+/** The first verification waits this many seconds, because all services start at the same time. */
 const FIRST_DELAY_S = 60;
 /** Ids of differing rows in one log line, at most. */
 const MAX_LOGGED_IDS = 20;
@@ -80,7 +80,7 @@ async function verifyUntilAborted(
   }
 }
 
-/** True when there is no result, or the oldest is `everySeconds` old or older. Always false when `everySeconds` is 0. Pure. */
+/** True without a result, or when the oldest is `everySeconds` old or older. False when `everySeconds` is 0. Pure. */
 export function isDue(last: readonly Pick<LastVerification, "at">[], nowMs: number, everySeconds: number): boolean {
   if (everySeconds === 0) return false;
   const oldest = Math.min(...last.map(({ at }) => at.getTime()));

@@ -54,6 +54,6 @@ const line = (activity) =>
 /** @param {Activity} activity */
 function textOf({ kind, name, count, action }) {
   if (kind !== "action") return t(`activity.${kind}`, { name, count });
-  // A pid is not a quantity, and gets no thousands separator.
+  // A pid as text, so that it gets no thousands separator.
   return t(`action.${action}`, { name, count: action === "kill" ? String(count) : count });
 }

@@ -1,8 +1,11 @@
 /** Requests to the console's HTTP API. */
 
-/** Problem details (RFC 9457) of the console or the gateway. `code` is `other` and `status` 0 when there are none. */
+/** An error of the console or the gateway (RFC 9457). Without problem details, `code` is `other`. */
 export class ApiError extends Error {
-  /** @param {number} status @param {{ code?: string, title?: string, detail?: string, errors?: { pointer: string, detail: string }[] }} problem */
+  /**
+   * @param {number} status
+   * @param {{ code?: string, title?: string, detail?: string, errors?: { pointer: string, detail: string }[] }} problem
+   */
   constructor(status, problem) {
     super(problem.detail ?? problem.title ?? `status ${status}`);
     this.status = status;

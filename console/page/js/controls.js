@@ -4,7 +4,8 @@ import { h } from "./dom.js";
 /**
  * A small button.
  *
- * @param {string} label @param {string} key keeps the focus when its panel is drawn again @param {() => unknown} onclick
+ * @param {string} label @param {string} key keeps the focus when its panel is drawn again
+ * @param {() => unknown} onclick
  * @param {import("./dom.js").Attributes} [attributes] more attributes; `class` is added to the button's own
  */
 export const smallButton = (label, key, onclick, { class: more = "", ...attributes } = {}) =>
@@ -26,14 +27,19 @@ export const scrollTable = (label, headings, rows) =>
 export const tableHead = (headings) =>
   h("thead", {}, h("tr", {}, ...headings.map((heading) => h("th", { scope: "col" }, heading))));
 
-/** A row whose first cell is its heading. @param {import("./dom.js").Child} heading @param {...import("./dom.js").Child} cells */
+/**
+ * A row whose first cell is its heading.
+ *
+ * @param {import("./dom.js").Child} heading @param {...import("./dom.js").Child} cells
+ */
 export const tableRow = (heading, ...cells) =>
   h("tr", {}, h("th", { scope: "row" }, heading), ...cells.map((cell) => h("td", {}, cell)));
 
 /**
  * A select with its label.
  *
- * @param {string} id @param {string} label @param {import("./dom.js").Attributes} attributes @param {HTMLOptionElement[]} options
+ * @param {string} id @param {string} label @param {import("./dom.js").Attributes} attributes
+ * @param {HTMLOptionElement[]} options
  */
 export const labelledSelect = (id, label, attributes, options) =>
   h(

@@ -4,7 +4,11 @@ import { scrollTable, smallButton, tableRow } from "./controls.js";
 import { byId, fill, h } from "./dom.js";
 import { t } from "./language.js";
 
-/** Reads a dead letter and opens the dialog. @param {string} origin name of the rejected record: `topic/partition/offset` */
+/**
+ * Reads a dead letter and opens the dialog.
+ *
+ * @param {string} origin name of the rejected record: `topic/partition/offset`
+ */
 export async function showDeadLetter(origin) {
   const deadLetter = await get(`/api/dead-letter?origin=${encodeURIComponent(origin)}`);
   const dialog = /** @type {HTMLDialogElement} */ (byId("dialog"));

@@ -4,7 +4,8 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * @typedef {string | number | Node | null | undefined | false} Child null, undefined and false are left out
- * @typedef {Record<string, unknown>} Attributes `on…` adds a listener; false, null and undefined remove; true is an empty attribute
+ * @typedef {Record<string, unknown>} Attributes `on…` adds a listener; false, null and undefined
+ *   remove an attribute; true sets an empty one
  */
 
 /**

@@ -1,7 +1,7 @@
 /** Receives the console's event stream. The browser reconnects by itself and sends the id of the last event it got. */
 
 const RECONNECT_MS = 3_000;
-/** The console sends a heartbeat every 5 s, but a browser does not report those. Events come at least every second. */
+/** A silent stream is opened again after this time. Snapshots normally come every second. */
 const SILENCE_LIMIT_MS = 20_000;
 const EVENTS = ["hello", "snapshot", "hops", "activity", "job"];
 

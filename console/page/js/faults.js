@@ -1,4 +1,4 @@
-/** Buttons that pause a part or cause a fault, each with what to expect. Only where operations are allowed. */
+/** Buttons that pause a part or cause a fault, and what happens then. Only where operations are allowed. */
 import { post } from "./api.js";
 import { smallButton } from "./controls.js";
 import { byId, fill, h, keepFocus, onChange } from "./dom.js";
@@ -34,7 +34,11 @@ export class FaultPanel {
     fill(this.panel, h("ul", { class: "faults" }, ...faults));
   }
 
-  /** One fault: title, explanation and buttons. @param {string} name @param {any} values @param {(Node | null)[]} buttons @param {string} [note] */
+  /**
+   * One fault: title, explanation and buttons.
+   *
+   * @param {string} name @param {any} values @param {(Node | null)[]} buttons @param {string} [note]
+   */
   fault(name, values, buttons, note) {
     return h(
       "li",
@@ -45,7 +49,10 @@ export class FaultPanel {
     );
   }
 
-  /** @param {string} label @param {string} key @param {() => Promise<unknown>} work @param {import("./dom.js").Attributes} [attributes] */
+  /**
+   * @param {string} label @param {string} key @param {() => Promise<unknown>} work
+   * @param {import("./dom.js").Attributes} [attributes]
+   */
   button(label, key, work, attributes) {
     return smallButton(label, key, () => this.page.attempt(work), attributes);
   }
@@ -89,7 +96,12 @@ export class FaultPanel {
     return this.fault("tamper", {}, buttons, this.selectionNote());
   }
 
-  /** A button for the entity in the form; disabled without one. @param {string} label @param {string} key @param {(target: { entity: string, id: string }) => Promise<unknown>} work */
+  /**
+   * A button for the entity in the form; disabled without one.
+   *
+   * @param {string} label @param {string} key
+   * @param {(target: { entity: string, id: string }) => Promise<unknown>} work
+   */
   selectionButton(label, key, work) {
     const { selection } = this.page.state;
     const target = { entity: selection?.entity.plural ?? "", id: selection?.document.id };

@@ -4,10 +4,13 @@ import { t } from "./language.js";
 
 /** A text that may be longer than this gets a text area. */
 const TEXTAREA_LENGTH = 300;
-/** A maximum from here on is only the limit of the type, and not shown. */
+/** A greater maximum is only the limit of the type, and is not shown. */
 const UNLIMITED = 1e9;
 
-/** @typedef {import("./state.js").Field} Field @typedef {"select" | "boolean" | "integer" | "number" | "list" | "textarea" | "text" | "json"} ControlKind */
+/**
+ * @typedef {import("./state.js").Field} Field
+ * @typedef {"select" | "boolean" | "integer" | "number" | "list" | "textarea" | "text" | "json"} ControlKind
+ */
 
 /** The kind of control that a field gets. Pure. @param {Field} field @returns {ControlKind} */
 export function controlKind({ schema }) {
@@ -29,7 +32,7 @@ export function toText(field, value) {
 }
 
 /**
- * The value of a control's text. A text that cannot be parsed is returned as it is, so that the gateway reports the error. Pure.
+ * The value of a control's text. A text that cannot be parsed is returned unchanged, and the gateway reports it. Pure.
  *
  * @param {Field} field @param {string} text @returns {any} undefined for an empty control
  */
@@ -51,7 +54,11 @@ export function parseText(field, text) {
   }
 }
 
-/** A control with its label, its hint and a place for its error. @param {Field} field @param {string} text @param {string} [hint] added to the field's own hints */
+/**
+ * A control with its label, its hint and a place for its error.
+ *
+ * @param {Field} field @param {string} text @param {string} [hint] added to the field's own hints
+ */
 export function fieldElement(field, text, hint) {
   const id = `field-${field.name}`;
   const control = controlOf(field, text, {

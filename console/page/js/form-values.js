@@ -1,4 +1,4 @@
-/** The texts of the form's controls, and the documents that they mean. Pure. */
+/** Converts between documents and the texts of the form's controls. Pure. */
 import { parseText, toText } from "./fields.js";
 
 /**
@@ -9,7 +9,11 @@ import { parseText, toText } from "./fields.js";
 /** Texts of a label, at most. */
 const LABEL_TEXTS = 2;
 
-/** A short label for a document: its first two text fields, else its id. @param {Entity} entity @param {any} document */
+/**
+ * A short label for a document: its first two text fields, else its id.
+ *
+ * @param {Entity} entity @param {any} document
+ */
 export function labelOf({ fields }, document) {
   const texts = fields.map(({ name }) => document[name]).filter((value) => typeof value === "string" && value !== "");
   return texts.slice(0, LABEL_TEXTS).join(" · ") || document.id;
@@ -30,7 +34,7 @@ export function exampleTexts({ fields, example }) {
   );
 }
 
-/** The document of a create. An empty optional field is left out and gets its initial value. @param {Entity} entity @param {Texts} texts */
+/** The document of a create. An empty optional field is left out. @param {Entity} entity @param {Texts} texts */
 export function newDocument({ fields }, texts) {
   const values = fields.map((field) => {
     const text = texts[field.name] ?? "";
@@ -39,7 +43,11 @@ export function newDocument({ fields }, texts) {
   return Object.fromEntries(values.filter(([, value]) => value !== undefined));
 }
 
-/** The changed fields only; null for one that was emptied. @param {Entity} entity @param {any} document @param {Texts} texts */
+/**
+ * The changed fields only; null for one that was emptied.
+ *
+ * @param {Entity} entity @param {any} document @param {Texts} texts
+ */
 export function changedFields(entity, document, texts) {
   const before = textsOf(entity, document);
   const changed = entity.fields.filter(({ name }) => (texts[name] ?? "") !== (before[name] ?? ""));

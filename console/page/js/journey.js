@@ -135,7 +135,7 @@ const titleOf = ({ operation, number, entity }) => t(`journey.${operation}`, { n
 /** @param {Write} write @param {{ kind: string, replica: string | null, note: string | null }} hop */
 function hopText(write, { kind, replica, note }) {
   if (kind === "published" && write.operation === "poison") return t("hop.poison-published");
-  // What was routed decides what was applied.
+  // A replica applies what was routed, so the note is the same.
   const detail = note ?? (kind === "applied" ? (findHop(write, "routed", replica)?.note ?? null) : null);
   const key = `hop.${kind}.${detail}`;
   return detail && hasText(key) ? t(key) : t(`hop.${kind}`, { note: detail });

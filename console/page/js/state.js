@@ -7,16 +7,23 @@ const MAX_JOBS = 10;
 
 /**
  * @typedef {{ count: number, p50: number | null, p99: number | null }} Quantiles
- * @typedef {{ kind: string, replica: string | null, atMs: number, tookMs: number, note: string | null, record: string | null }} Hop
- * @typedef {{ number: number, entity: string, id: string | null, version: number | null, operation: string, startedMs: number, traceId: string | null, hops: Hop[] }} Write
+ * @typedef {{ kind: string, replica: string | null, atMs: number, tookMs: number, note: string | null,
+ *   record: string | null }} Hop
+ * @typedef {{ number: number, entity: string, id: string | null, version: number | null, operation: string,
+ *   startedMs: number, traceId: string | null, hops: Hop[] }} Write
  * @typedef {{ kind: string, atMs: number, name: string | null, count: number | null, action: string | null }} Activity
- * @typedef {{ number: number, kind: string, name: string | null, state: string, done: number | null, total: number | null, problem: string | null, result: Record<string, number> | null }} Job
+ * @typedef {{ number: number, kind: string, name: string | null, state: string, done: number | null,
+ *   total: number | null, problem: string | null, result: Record<string, number> | null }} Job
  * @typedef {{ name: string, schema: any, required: boolean, initial: any, private: boolean, unique: boolean }} Field
- * @typedef {{ name: string, plural: string, schemaVersion: number, eventsTopic: string, deadLetterTopic: string, fields: Field[], example: any, replicas: { name: string, topic: string, fields: string[] }[] }} Entity
+ * @typedef {{ name: string, topic: string, fields: string[] }} Replica
+ * @typedef {{ name: string, plural: string, schemaVersion: number, eventsTopic: string, deadLetterTopic: string,
+ *   fields: Field[], example: any, replicas: Replica[] }} Entity
  * @typedef {{ operations: boolean, traceUrl: string | null, stack: boolean, entities: Entity[] }} About
- * @typedef {{ entity: Entity, document: any, label: string }} Selection the entity in the form
- * @typedef {{ connected: boolean | null, snapshot: any, history: Quantiles[], writes: Write[], shown: number | null, activity: Activity[], jobs: Job[], selection: Selection | null }} State `shown`: number of the write that the user chose
- * @typedef {{ about: About, state: State, attempt: (work: () => Promise<unknown>) => Promise<void>, redraw: () => void, announce: (message: string) => void }} Page what each panel gets; `attempt` shows the error of `work`
+ * @typedef {{ entity: Entity, document: any, label: string }} Selection the document in the form
+ * @typedef {{ connected: boolean | null, snapshot: any, history: Quantiles[], writes: Write[], shown: number | null,
+ *   activity: Activity[], jobs: Job[], selection: Selection | null }} State `shown`: number of the chosen write
+ * @typedef {{ about: About, state: State, attempt: (work: () => Promise<unknown>) => Promise<void>, redraw: () => void,
+ *   announce: (message: string) => void }} Page what each panel gets; `attempt` shows the error of `work`
  */
 
 /** @returns {State} */

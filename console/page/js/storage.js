@@ -1,4 +1,4 @@
-/** The user's choices in the browser's local storage. Where a browser stores nothing, a choice lasts until the page is closed. */
+/** The user's choices in the browser's local storage. Without storage a choice lasts until the page is closed. */
 
 /** @param {string} key */
 export function readChoice(key) {

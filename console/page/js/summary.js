@@ -70,7 +70,7 @@ function drawSparkline(history) {
 }
 
 /**
- * One path for each stretch without a gap. The scale is logarithmic, so that one slow write does not flatten all others.
+ * One path for each series without a gap. The logarithmic scale keeps fast writes visible beside a slow one.
  *
  * @param {Quantiles[]} points @param {number} scaleMs @param {"p50" | "p99"} quantile
  */
@@ -109,7 +109,10 @@ function drawFacts(snapshot, nowMs) {
   );
 }
 
-/** @param {string} name @param {string | null} value null when it is unknown @param {string | null} level @param {Node | null} [note] */
+/**
+ * @param {string} name @param {string | null} value null when it is unknown @param {string | null} level
+ * @param {Node | null} [note]
+ */
 const fact = (name, value, level, note) =>
   h("div", { "data-level": level }, h("dt", {}, t(`fact.${name}`)), h("dd", {}, value ?? t("unknown"), note));
 

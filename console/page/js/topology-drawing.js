@@ -44,6 +44,10 @@ function drawNode(node) {
   );
 }
 
-/** Shortens a text at its start: names of topics differ at their end. @param {string} text @param {number} maxCharacters */
+/**
+ * Shortens a text at its start: names of topics differ at their end.
+ *
+ * @param {string} text @param {number} maxCharacters
+ */
 const shorten = (text, maxCharacters) =>
   text.length <= maxCharacters ? text : `…${text.slice(1 - Math.floor(maxCharacters))}`;

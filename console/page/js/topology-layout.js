@@ -1,14 +1,16 @@
 /**
- * Positions of the topology's nodes and edges: from left to right on a wide page, from top to bottom on a narrow one. Pure.
+ * Positions of nodes and edges: from left to right on a wide page, from top to bottom on a narrow one. Pure.
  *
  * @typedef {{ eventsTopic: string, deadLetterTopic: string, replicas: { name: string, topic: string }[] }} Topology
- * @typedef {{ id: string, kind: string, name: string, topic?: string, replica?: string, x: number, y: number, w: number, h: number }} Node
- * @typedef {{ id: string, from: string, to: string, hop: string, replica: string | null }} Link `hop`: the kind of hop that passes it; `captured`, `consumed` and `received` have no record of their own
+ * @typedef {{ x: number, y: number, w: number, h: number }} Box
+ * @typedef {Box & { id: string, kind: string, name: string, topic?: string, replica?: string }} Node
+ * @typedef {{ id: string, from: string, to: string, hop: string, replica: string | null }} Link `hop`: the kind of hop
+ * that passes the edge; `captured`, `consumed` and `received` are not hops of a write
  * @typedef {Link & { path: string, x: number, y: number }} Edge `x`, `y`: position of its label
  * @typedef {{ width: number, height: number, nodes: Node[], edges: Edge[] }} Layout
  */
 
-/** `columns`: widths from left to right of gateway, source, relay, events, stream, a replica's topic, replica, its stores. */
+/** `columns`: widths of gateway, source, relay, events, stream, the replica's topic, the replica, its stores. */
 const WIDE = { columns: [104, 124, 104, 152, 108, 162, 122, 132], h: 54, gap: 32, row: 70, margin: 3 };
 const NARROW = { w: 150, h: 52, step: 82, gap: 20, margin: 6 };
 const TOPIC_H = 44;
@@ -108,7 +110,11 @@ function topToBottom({ eventsTopic, deadLetterTopic, replicas }) {
   ];
 }
 
-/** The path of an edge and the position of its label. @param {Map<string, Node>} byId @param {Link} link @param {boolean} isNarrow */
+/**
+ * The path of an edge and the position of its label.
+ *
+ * @param {Map<string, Node>} byId @param {Link} link @param {boolean} isNarrow
+ */
 function route(byId, link, isNarrow) {
   const from = /** @type {Node} */ (byId.get(link.from));
   const to = /** @type {Node} */ (byId.get(link.to));

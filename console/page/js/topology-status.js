@@ -4,7 +4,7 @@ import { formatDuration, formatMs, formatNumber, t } from "./language.js";
 
 /**
  * @typedef {import("./topology-layout.js").Node} Node
- * @typedef {{ text: string, level: import("./health.js").Level | null }} Status `level`: null when it is unknown or does not apply
+ * @typedef {{ text: string, level: import("./health.js").Level | null }} Status `level`: null when unknown
  */
 
 /** An outbox whose oldest change is older, in seconds, is an error. */

@@ -10,10 +10,15 @@ import { nodeStatus } from "./topology-status.js";
 const NARROW = matchMedia("(max-width: 760px)");
 const REDUCED_MOTION = matchMedia("(prefers-reduced-motion: reduce)");
 const PULSE_MS = 420;
-/** Changes per second from which on an edge moves: slowly, faster, fastest. */
+/** Changes per second at which an edge starts to move, moves faster, and moves fastest. */
 const PACES = [0.2, 20, 200];
 
-/** @typedef {import("./topology-layout.js").Layout} Layout @typedef {import("./topology-layout.js").Node} Node @typedef {import("./topology-layout.js").Edge} Edge @typedef {import("./state.js").Write} Write */
+/**
+ * @typedef {import("./topology-layout.js").Layout} Layout
+ * @typedef {import("./topology-layout.js").Node} Node
+ * @typedef {import("./topology-layout.js").Edge} Edge
+ * @typedef {import("./state.js").Write} Write
+ */
 
 export class TopologyPanel {
   /** @param {import("./state.js").Page} page */
@@ -105,7 +110,7 @@ const shortDuration = (ms) => (ms < 1_000 ? formatMs(ms) : formatDuration(ms));
 const hopOf = ({ hop, replica }, write) =>
   hop === "dead-letter" ? write.hops.find(({ kind }) => kind === hop) : findHop(write, hop, replica);
 
-/** Hops that prove that an edge without a hop of its own was passed. @type {Record<string, string[]>} */
+/** An edge without its own hop was passed when the write has one of these hops. @type {Record<string, string[]>} */
 const PROOFS = { captured: ["published"], consumed: ["routed", "dead-letter"], received: ["applied"] };
 
 /** @param {Edge} edge @param {Write} write */

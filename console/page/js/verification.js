@@ -35,7 +35,7 @@ export class VerificationPanel {
 
   content() {
     const { jobs, snapshot } = this.page.state;
-    // Only entities of the page: internal ones are verified, too.
+    // Internal entities are verified as well, but not shown.
     const results = (snapshot?.verifications ?? []).filter((/** @type {any} */ { entity }) =>
       this.entities.includes(entity),
     );
@@ -77,7 +77,7 @@ export class VerificationPanel {
     return this.page.state.jobs.some((job) => job.kind === kind && job.name === name && job.state === "running");
   }
 
-  /** Rebuilds in progress that are no job of this console. */
+  /** Rebuilds that another process runs. */
   otherRebuilds() {
     const rebuilds = this.page.state.snapshot?.rebuilds ?? [];
     return rebuilds

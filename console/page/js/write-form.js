@@ -7,7 +7,7 @@ import { changedFields, exampleTexts, labelOf, newDocument, textsOf } from "./fo
 import { hasText, onLanguage, t } from "./language.js";
 
 const MAX_LISTED = 12;
-/** The width at which the form fills the window. */
+/** On a page of at most this width the form fills the window. */
 const NARROW = matchMedia("(max-width: 959px)");
 
 /** @typedef {import("./state.js").Page} Page @typedef {import("./state.js").Entity} Entity */
@@ -57,7 +57,7 @@ export class WriteForm {
   draw() {
     const { about } = this.page;
     if (!about.operations) return fill(this.panel, h("p", { class: "note" }, t("write.not-allowed")));
-    // A private value is never read: an empty control means that it stays.
+    // A private value is never read, so its control is empty; the change leaves it out.
     const hintOf = (/** @type {import("./state.js").Field} */ field) =>
       this.selected && field.private ? t("write.unchanged-if-empty") : "";
     const fields = this.entity.fields.map((field) => fieldElement(field, this.texts[field.name] ?? "", hintOf(field)));
@@ -163,7 +163,7 @@ export class WriteForm {
     }
   }
 
-  /** Marks the form as busy. The button is not disabled, because it would lose the keyboard's focus. @param {boolean} isSending */
+  /** Marks the form as busy. A disabled button would lose the keyboard's focus. @param {boolean} isSending */
   setSending(isSending) {
     this.isSending = isSending;
     this.panel.querySelector("form")?.setAttribute("aria-busy", String(isSending));

@@ -1,4 +1,4 @@
-/** Runs operations that take longer than a request: at most one of each kind and replica at a time; each can be stopped. */
+/** Runs operations that take longer than a request: at most one of each kind and replica at a time. */
 import { RequestError } from "../../../contracts/errors.ts";
 
 /** Operations that the page can start. */
@@ -24,7 +24,7 @@ export interface Job {
   state: "running" | "done" | "failed" | "stopped";
   /** Finished part of `total`, in rows or records; null until it is known. */
   done: number | null;
-  /** null when it is not known. */
+  /** Null when it is not known. */
   total: number | null;
   /** Error message; null unless the work failed. */
   problem: string | null;

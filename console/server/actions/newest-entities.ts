@@ -5,7 +5,7 @@ import { documentOf } from "../../../contracts/entity/row.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
 
 /**
- * Reads up to `limit` entities without their private fields, newest first. Ids are UUIDv7, so their order is the order of creation.
+ * Reads up to `limit` entities without their private fields, newest first. UUIDv7 ids have the order of creation.
  *
  * @throws {Error} when the source's database does not answer.
  */

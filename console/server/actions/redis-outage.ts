@@ -1,4 +1,4 @@
-/** Simulates outages of Redis over an ordinary connection. Each ends without help. */
+/** Simulates outages of Redis over an ordinary connection. Redis recovers from both without an operator. */
 import { RequestError } from "../../../contracts/errors.ts";
 import { connectRedis } from "../../../operations/connect.ts";
 

@@ -6,8 +6,8 @@ import { RequestError } from "../../../contracts/errors.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
 
 /**
- * Reverses the value of the replica's first text field. Length and version stay the same, so that only a comparison of the
- * contents can detect the change.
+ * Reverses the value of the replica's first text field. Length and version stay the same, so only a comparison of the
+ * contents detects the change.
  *
  * @returns the name of the changed field.
  * @throws {RequestError} NOT_FOUND when the replica does not have the entity, or no text field of it can be changed.

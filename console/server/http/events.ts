@@ -5,7 +5,7 @@ import type { EventHub } from "../live/event-hub.ts";
 
 const RETRY_AFTER_S = 5;
 
-/** Adds `GET /api/events`: server-sent events. Answers UNAVAILABLE (503) when the hub has its limit of clients. */
+/** Adds `GET /api/events`: server-sent events. Responds with UNAVAILABLE (503) when the hub accepts no more clients. */
 export function addEvents(app: Hono, hub: EventHub): void {
   app.get("/api/events", (c) => {
     const stream = hub.connect(c.req.header("last-event-id"));
@@ -23,7 +23,7 @@ export function addEvents(app: Hono, hub: EventHub): void {
   });
 }
 
-/** Bun closes idle connections. Here the hub decides which clients are gone, by what they leave unread. */
+/** Switches off Bun's timeout for idle connections: the hub drops clients that do not read. */
 function disableIdleTimeout(c: Context): void {
   const server = c.env as Partial<Pick<Bun.Server<unknown>, "timeout">> | undefined;
   server?.timeout?.(c.req.raw, 0);

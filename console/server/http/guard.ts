@@ -1,9 +1,10 @@
-/** Middleware that protects the console in a browser from other sites (P13). The rules are in the room's README, *Access*. */
+/** Middleware against requests of other sites (P13). Section *Access* of the room's README has the rules. */
 import type { MiddlewareHandler } from "hono";
 import { RequestError } from "../../../contracts/errors.ts";
 
 /**
- * Middleware that rejects requests for an unknown host name: a site whose own name resolves to this address (DNS rebinding).
+ * Middleware that rejects requests for an unknown host name. They come from a site whose own name resolves to this
+ * address (DNS rebinding).
  *
  * @param names known host names besides addresses and localhost, in lower case.
  */
@@ -36,8 +37,8 @@ function hostnameOf(host: string | undefined): string | undefined {
 }
 
 /**
- * Middleware for requests that change something. It rejects them when operations are switched off, and when they come from
- * another origin.
+ * Middleware for requests that change something. It rejects them when operations are switched off, or when they come
+ * from another origin.
  *
  * @param allowed the value of `LOCKSTEP_CONSOLE_OPERATIONS`.
  */
@@ -55,7 +56,7 @@ export const guardChanges =
     await next();
   };
 
-/** True when the headers name no other origin. A client that is not a browser sends neither `Sec-Fetch-Site` nor `Origin`. */
+/** True when the headers name no other origin. Only browsers send `Sec-Fetch-Site` and `Origin`. */
 export function isSameOrigin(headers: {
   readonly site: string | undefined;
   readonly origin: string | undefined;

@@ -4,8 +4,8 @@ import { RequestError, UserError } from "../../../contracts/errors.ts";
 /**
  * Runs `work` and converts its errors. A `RequestError` stays as it is.
  *
- * @throws {RequestError} CONFLICT for a `UserError`, with its message; UNAVAILABLE for every other error: a database, Redis
- * or the log did not answer.
+ * @throws {RequestError} CONFLICT for a `UserError`, with its message. UNAVAILABLE for every other error, because a
+ * database, Redis or the log did not answer.
  */
 export async function toHttpError<T>(work: () => Promise<T>): Promise<T> {
   try {

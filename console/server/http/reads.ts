@@ -1,4 +1,4 @@
-/** Routes that read: what is declared, status, journeys, entities and dead letters. */
+/** Routes that read declarations, status, journeys, entities and dead letters. */
 import type { Hono } from "hono";
 import { parseOrigin } from "../../../contracts/dead-letter.ts";
 import { entities } from "../../../contracts/entities/index.ts";

@@ -1,4 +1,4 @@
-/** What every route needs of a request: its JSON body and the entity that it names. */
+/** Reads the JSON body of a request, and finds the entity that the request names. */
 import { z } from "zod";
 import { entities } from "../../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
@@ -14,7 +14,7 @@ export const idSchema = z.guid().transform((id) => id.toLowerCase());
 /**
  * Reads the body of a request as JSON: 262,144 bytes at most.
  *
- * @throws {RequestError} UNSUPPORTED_MEDIA_TYPE, TOO_LARGE, MALFORMED, or INVALID with the JSON pointer of each wrong member.
+ * @throws {RequestError} UNSUPPORTED_MEDIA_TYPE, TOO_LARGE, MALFORMED; INVALID with the pointer of each member.
  */
 export const readJson = <T extends z.ZodObject>(request: Request, schema: T): Promise<z.output<T>> =>
   readBody(request, { schema, types: MEDIA_TYPES, maxBytes: MAX_BODY_BYTES }) as Promise<z.output<T>>;

@@ -1,4 +1,4 @@
-/** Starts verify, repair and rebuild as jobs, with the same code as the commands. Results are figures for the page. */
+/** Starts verify, repair and rebuild as jobs, with the same code as the commands. A result consists of figures. */
 import { RequestError } from "../../../contracts/errors.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { rebuildAndCompare } from "../../../operations/rebuild/rebuild.ts";
@@ -14,7 +14,7 @@ interface JobDeps {
   readonly loadRebuild: LoadRebuild;
 }
 
-/** A person waits for the result: a share of 0.5 works half of the time, where periodic verification works less. */
+/** A user waits for the result, so a job works half of the time (`share`); periodic verification works less. */
 const SCOPE = { cache: true, share: 0.5, within: 15, knownOnly: true } as const;
 
 /** A rebuild waits this long for the latest commits to reach the log before it switches to the new tables. */
@@ -39,7 +39,11 @@ export const startVerification = ({ connections, jobs }: JobDeps): Job =>
     return totalsOf(await verifyReplicas({ connections, progress: reportRows(context), signal }, SCOPE));
   });
 
-/** Starts a verification of all replicas that repairs what differs. @throws {RequestError} CONFLICT when one is running. */
+/**
+ * Starts a verification of all replicas and repairs the differences.
+ *
+ * @throws {RequestError} CONFLICT when one is running.
+ */
 export const startRepair = ({ connections, jobs }: JobDeps): Job =>
   jobs.start("repair", null, async (context) => {
     const { signal } = context;
@@ -51,9 +55,9 @@ export const startRepair = ({ connections, jobs }: JobDeps): Job =>
   });
 
 /**
- * Starts a rebuild of one replica. It first drops the tables that an earlier rebuild replaced, because their names are needed.
+ * Starts a rebuild of one replica. First it drops the old tables of an earlier rebuild, because it needs their names.
  *
- * @throws {RequestError} CONFLICT when a rebuild of this replica is running; UNAVAILABLE when its database is not configured.
+ * @throws {RequestError} CONFLICT when a rebuild of it is running; UNAVAILABLE when its database is not configured.
  */
 export function startRebuild({ connections, jobs, loadRebuild }: JobDeps, replica: string): Job {
   const databaseUrl = connections.addresses.replicas.get(replica);
@@ -81,5 +85,6 @@ export function startRebuild({ connections, jobs, loadRebuild }: JobDeps, replic
 function notSwitchedText(replica: string, verified: readonly VerifyResult[]): string {
   const { differing = 0, behind = 0 } = totalsOf(verified);
   const late = behind > 0 ? ", and some commits have not arrived yet" : "";
-  return `${differing} rows of the new tables differ from the source${late}. The live tables stay in use; lockstep rebuild ${replica} lists the rows.`;
+  const advice = `lockstep rebuild ${replica} lists the rows`;
+  return `${differing} rows of the new tables differ from the source${late}. The live tables stay in use; ${advice}.`;
 }

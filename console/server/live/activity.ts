@@ -1,7 +1,7 @@
 /** Detects what changed between two snapshots, for the page's activity log. Pure. */
 import type { Snapshot } from "./snapshot.ts";
 
-/** Closed list: the page has a text for each in every language. `action` is an action of a user, not a detected change. */
+/** Closed list: the page has a text for each. `action` is an action of a user, all others are detected changes. */
 export const activityKinds = [
   "paused",
   "resumed",

@@ -14,7 +14,7 @@ export class CachedValue<T> {
     private readonly query: () => Promise<T>,
   ) {}
 
-  /** Starts the query when the interval is over. Does not wait for it, and never throws. @param nowMs `performance.now()`. */
+  /** Starts the query when it is due, and does not wait for it. Never throws. @param nowMs `performance.now()`. */
   refreshIfDue(nowMs: number): void {
     if (this.pending || nowMs - this.startedAt < this.intervalMs) return;
     this.pending = true;

@@ -1,6 +1,6 @@
 /**
- * Sends server-sent events (WHATWG HTML, section 9.2) to all open pages. The number of clients and the backlog of each are
- * bounded (P14): a client that does not read is dropped, and its browser reconnects.
+ * Sends server-sent events (WHATWG HTML, section 9.2) to all open pages. The number of clients and the backlog of each
+ * are bounded (P14): a client that does not read is dropped, and its browser reconnects.
  */
 import { ReplayBuffer } from "./replay-buffer.ts";
 
@@ -12,7 +12,7 @@ const RECONNECT_MS = 1_000;
 type Controller = ReadableStreamDefaultController<Uint8Array>;
 const encoder = new TextEncoder();
 
-/** Callbacks of the hub: the work for pages runs only while one is connected. */
+/** Callbacks with which the console works for pages only while one is connected. */
 export interface HubEvents {
   /** Called when a client connects and none was connected. */
   onFirstConnected(): void;
@@ -23,7 +23,7 @@ export interface HubEvents {
 /** Limits of the hub. */
 export interface HubLimits {
   readonly maxClients: number;
-  /** Bytes that a client may leave unread, besides the buffers of its connection; a client with more is dropped. */
+  /** A client with more unread bytes is dropped. The buffers of its connection do not count. */
   readonly maxUnreadBytes: number;
   /** Interval between two heartbeats, in milliseconds. */
   readonly heartbeatMs: number;
@@ -67,8 +67,8 @@ export class EventHub {
   /**
    * Adds a client.
    *
-   * @param lastEventId the header `Last-Event-ID`. The client gets the events after it, or `hello` when one of them is no
-   * longer kept.
+   * @param lastEventId the header `Last-Event-ID`. The client gets the events after it, or `hello` when one of them was
+   * discarded.
    * @returns undefined when the limit of clients is reached, or the hub is closed.
    */
   connect(lastEventId: string | undefined): ReadableStream<Uint8Array> | undefined {

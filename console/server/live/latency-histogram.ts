@@ -1,6 +1,6 @@
 /**
- * Counts latencies of the last two minutes in one histogram per second. Bins are 4 % wide, so quantiles are exact to 2 %, and
- * the memory is constant: 162 kB. The caller supplies the time.
+ * Counts latencies of the last two minutes in one histogram per second. Bins are 4 % wide, so quantiles are exact to
+ * 2 %. The memory is constant, 162 kB. The caller supplies the time.
  */
 
 const LOG_BIN_WIDTH = Math.log(1.04);

@@ -1,4 +1,4 @@
-/** Connects the live parts to the event hub: snapshots, activity, jobs and traced writes. Samples only while a page is open. */
+/** Connects snapshots, activity, jobs and traced writes to the event hub. Samples only while a page is open. */
 import type { Logger } from "../../../observability/logger.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { JobRunner } from "../actions/jobs.ts";
@@ -15,7 +15,7 @@ import { Sampler } from "./sampler.ts";
 const LINGER_MS = 15_000;
 const MAX_ACTIVITY = 50;
 
-/** Everything that the page gets without asking, and what a page that connects later must know of it. */
+/** All data that the console sends to pages, and the state that a page gets when it connects. */
 export class LiveFeed {
   readonly hub: EventHub;
   readonly tracer: WriteTracer;

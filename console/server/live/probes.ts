@@ -12,11 +12,11 @@ import { CachedValue } from "./cached-value.ts";
 import type { RebuildProgress } from "./snapshot.ts";
 
 /**
- * Interval between two counts of the dead letters while some are open. A newer version can supersede a dead letter without
- * a record in its topic, so an unchanged topic is not enough.
+ * Interval between two counts of the dead letters while some are open. A newer version supersedes a dead letter
+ * without a record in its topic, so the count can change while the topic does not.
  */
 const RECOUNT_MS = 2_000;
-/** After a count that took `n` milliseconds, the next starts at the earliest after `10 n`. */
+/** After a count, the counter pauses for this multiple of the time that the count took. */
 const RECOUNT_PAUSE_FACTOR = 10;
 
 /** Creates the probes. None runs until its `refreshIfDue` is called. */

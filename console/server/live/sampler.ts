@@ -10,12 +10,12 @@ import type { ReplicaState, Snapshot } from "./snapshot.ts";
 const INTERVAL_MS = 1_000;
 /** A result that is older is shown as unknown. */
 const MAX_AGE_MS = 6_000;
-/** Older results are not new samples for a rate. */
+/** A result that is older is no new sample for a rate. */
 const MAX_RATE_AGE_MS = INTERVAL_MS * 1.5;
-/** The first snapshots report no activity: until each probe had time to run, a first result looks like a change. */
+/** The first snapshots report no activity, because the first result of each probe looks like a change. */
 const SETTLING_SNAPSHOTS = 4;
 
-/** Collaborators of the sampler, and who gets its results. */
+/** Collaborators of the sampler, and the receivers of its results. */
 export interface SamplerDeps {
   readonly probes: Probes;
   readonly receipts: ReceiptMetrics;
@@ -37,7 +37,7 @@ export class Sampler {
   /** Starts to take snapshots, the first at once. Does nothing when it is running. */
   start(): void {
     if (this.timer) return;
-    // A difference to a snapshot of an earlier run did not happen now.
+    // Changes since an earlier run did not happen now, and are not reported.
     this.latest = undefined;
     this.snapshots = 0;
     this.timer = setInterval(() => this.sample(), INTERVAL_MS);

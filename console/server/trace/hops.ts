@@ -13,7 +13,8 @@ import { traceIdOf } from "../../../observability/trace.ts";
  * - committed: in the source, by the source's clock.
  * - published: in the events topic, by the relay's clock.
  * - routed: in a replica's topic, by the stream's clock.
- * - applied, cached: readable in the replica's PostgreSQL, in its cache; by the replica's clock.
+ * - applied: readable in the replica's PostgreSQL, by the replica's clock.
+ * - cached: readable in the replica's cache, by the replica's clock.
  * - dead-letter: in the dead-letter topic.
  * - resolved: the dead letter was replayed, dropped or superseded.
  */
@@ -30,18 +31,18 @@ export const hopKinds = [
 /** One of {@link hopKinds}. */
 export type HopKind = (typeof hopKinds)[number];
 
-/** One stop of a write. */
+/** One step of a write on its way. */
 export interface Hop {
   readonly kind: HopKind;
-  /** The replica of routed, applied and cached hops, and of a dead letter that a replica wrote; else null. */
+  /** The replica of a `routed`, `applied` or `cached` hop, or that wrote the dead letter; else null. */
   readonly replica: string | null;
   /** Milliseconds since 1970. */
   readonly atMs: number;
   /** Milliseconds since the previous hop, 0 or more. Clocks of different machines may differ by some milliseconds. */
   readonly tookMs: number;
-  /** routed: `filtered` or `deleted` for a tombstone; dead-letter: its reason; resolved: its resolution; else null. */
+  /** `filtered` or `deleted` for a routed tombstone, the reason of a dead letter, its resolution; else null. */
   readonly note: string | null;
-  /** Name of the log record: `products.events/3/17`; for a dead letter that of the rejected record. null without one. */
+  /** Name of the log record, `products.events/3/17`; of the rejected record for a dead letter; null without one. */
   readonly record: string | null;
 }
 
@@ -76,7 +77,7 @@ export const findHop = ({ hops }: Pick<TracedWrite, "hops">, kind: HopKind, repl
 const includesWrite = ({ id, version }: TracedWrite, { key, headers }: StoredRecord): boolean =>
   version !== null && key?.toString() === id && Number(headers[header.version]) >= version;
 
-/** The hops committed and published, when `record` of the events topic includes the write. Sets the write's trace id. */
+/** The hops `committed` and `published`, when a record of the events topic includes the write. Sets its trace id. */
 export function publishedHops(write: TracedWrite, record: StoredRecord): Hop[] {
   if (!includesWrite(write, record) || findHop(write, "published")) return [];
   write.traceId ??= traceIdOf(record.headers[header.traceparent]) ?? null;
@@ -86,7 +87,7 @@ export function publishedHops(write: TracedWrite, record: StoredRecord): Hop[] {
   return [...committed, hop("published", record.timestampMs, sinceMs, { record: originName(record) })];
 }
 
-/** The hop routed, when `record` of the replica's topic includes the write. */
+/** The hop `routed`, when a record of the replica's topic includes the write. */
 export function routedHops(write: TracedWrite, replica: string, record: StoredRecord): Hop[] {
   if (!includesWrite(write, record) || findHop(write, "routed", replica)) return [];
   const note = record.value !== null ? null : write.operation === "delete" ? "deleted" : "filtered";
@@ -100,7 +101,7 @@ export const confirmsWrite = ({ entity, id, version }: TracedWrite, receipt: Rec
   version !== null &&
   receipt.changes.some(([changedId, changedVersion]) => changedId === id && changedVersion >= version);
 
-/** The hops applied and cached of a receipt. None before the hop routed is known: their milliseconds count from it. */
+/** The hops `applied` and `cached` of a receipt. None before `routed` is known: their milliseconds count from it. */
 export function appliedHops(write: TracedWrite, { replica, appliedMs, cachedMs }: Receipt): Hop[] {
   const routed = findHop(write, "routed", replica);
   if (!routed || findHop(write, "applied", replica)) return [];
@@ -108,7 +109,7 @@ export function appliedHops(write: TracedWrite, { replica, appliedMs, cachedMs }
   return cachedMs === null ? [applied] : [applied, hop("cached", cachedMs, appliedMs, { replica })];
 }
 
-/** The hop dead-letter or resolved, when `record` of the dead-letter topic belongs to the write. */
+/** The hop `dead-letter` or `resolved`, when a record of the dead-letter topic belongs to the write. */
 export function deadLetterHops(write: TracedWrite, record: StoredRecord): Hop[] {
   const decoded = decodeDeadLetterOrMark(record);
   if (!decoded) return [];
@@ -129,7 +130,7 @@ export function deadLetterHops(write: TracedWrite, record: StoredRecord): Hop[] 
   return [hop("dead-letter", record.timestampMs, sinceMs, { replica, note: reason, record: name })];
 }
 
-/** True when no more hops are expected: each replica has applied the write, or the dead letter of a poison message is resolved. */
+/** True when each replica has applied the write, or the dead letter of a poison message is resolved. */
 export function isComplete(write: TracedWrite, replicas: readonly string[]): boolean {
   if (write.operation === "poison") return findHop(write, "resolved") !== undefined;
   return replicas.every((replica) => findHop(write, "applied", replica) && findHop(write, "routed", replica));

@@ -1,4 +1,4 @@
-/** Keeps the last receipts: a replica may apply a write, and send its receipt, before the gateway's response starts a trace. */
+/** Keeps the last receipts: the receipt of a write may arrive before the gateway's response starts the trace. */
 import type { Receipt } from "../../../contracts/receipt.ts";
 
 /** Limit of the changes in all kept receipts together: some seconds at the rates of one machine. */

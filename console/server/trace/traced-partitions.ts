@@ -15,7 +15,7 @@ export interface TracedPartition {
   /** Offset of the next record to read. */
   nextOffset: number;
   readonly hopsOf: (record: StoredRecord) => Hop[];
-  /** True when the partition has nothing more to say about the write. */
+  /** True when no more hops of the write come from the partition. */
   readonly isDone: (write: TracedWrite) => boolean;
 }
 

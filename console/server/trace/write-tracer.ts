@@ -1,7 +1,7 @@
 /**
- * Traces single writes through the log. Before a write, the tracer notes the ends of its topics; afterwards it reads the
- * records since then until it has found those of the write. What the replicas applied comes from their receipts. All times are those
- * of the records and receipts, so a late read changes no figure.
+ * Traces single writes through the log. Before a write, the tracer notes the ends of its topics. Afterwards it reads
+ * the new records until it has found those of the write. The replicas' receipts say what they have applied. All times
+ * are those of the records and receipts, so a late read changes no figure.
  */
 import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
 import type { Receipt } from "../../../contracts/receipt.ts";
@@ -14,7 +14,7 @@ import { RecentReceipts } from "./recent-receipts.ts";
 import { type TopicEnds, type TracedPartition, tracedPartitions } from "./traced-partitions.ts";
 
 const POLL_MS = 15;
-/** From this age on a write waits for a person or a paused replica, and is polled less often. */
+/** An older write usually waits for a user or a paused replica, and is polled less often. */
 const SLOW_POLL_AFTER_MS = 3_000;
 const SLOW_POLL_MS = 400;
 /** A trace ends after this time. */
@@ -52,7 +52,7 @@ export class WriteTracer {
     return this.traces.map(({ write }) => write);
   }
 
-  /** Reads where the topics of an entity end. Must be called before the write. @throws {Error} when the log does not answer. */
+  /** Reads where the topics of an entity end, before a write. @throws {Error} when the log does not answer. */
   async topicEnds(entity: EntityDeclaration): Promise<TopicEnds> {
     const log = await this.deps.log();
     const topics = [
@@ -121,7 +121,7 @@ export class WriteTracer {
       const isOver = this.closing.signal.aborted || !this.traces.includes(trace) || ageMs > TIMEOUT_MS;
       if (isOver || isComplete(write, replicas)) return;
       try {
-        // In the order of the hops: the milliseconds of each count from the one before.
+        // In the order of the hops: the milliseconds of each count from the previous one.
         for (const partition of partitions) {
           await this.poll(trace, partition);
           if (!findHop(write, "published")) break;

@@ -14,6 +14,7 @@ let console: Started;
 
 beforeAll(async () => {
   const [stack, launched] = await Promise.all([sharedStack(), launchChromium()]);
+  const replicas = [`catalog=${await stack.url("catalog-db")}`, `storefront=${await stack.url("storefront-db")}`];
   browser = launched;
   issuer = await Issuer.start();
   console = new Started("console", {
@@ -23,7 +24,7 @@ beforeAll(async () => {
     LOCKSTEP_CONSOLE_OPERATIONS: "true",
     PORT: String(await freePort()),
     LOCKSTEP_SOURCE_DATABASE_URL: await stack.url("gateway-db"),
-    LOCKSTEP_REPLICA_DATABASE_URLS: `catalog=${await stack.url("catalog-db")},storefront=${await stack.url("storefront-db")}`,
+    LOCKSTEP_REPLICA_DATABASE_URLS: replicas.join(","),
     LOCKSTEP_SERVICE_URLS: `gateway=${await stack.url("gateway")}`,
     REDIS_URL: await stack.url("redis"),
     KAFKA_BROKERS: (await stack.brokers()).join(","),
@@ -57,6 +58,6 @@ test("P13: the password opens page, files and stream, and requests of another or
   const body = JSON.stringify({ name: "stream", paused: true });
   const pause = { method: "POST", mode: "no-cors", credentials: "include", body } as const;
   await other.evaluate(([url, init]) => fetch(url, init), [`${console.url}/api/pause`, pause] as const);
-  // Another port is another origin of the same site. Chromium sends the password there, or the status would be 401; the guard rejects it.
+  // Another port is another origin of the same site. Chromium sends the password there, else the status would be 401.
   expect((await response).status()).toBe(403);
 }, 60_000);

@@ -27,7 +27,7 @@ export class OpenDeadLetters {
   private readonly byName = new Map<string, OpenDeadLetter>();
   /** Name of a dead letter → name of the dead letter that its replay became. */
   private readonly failedReplays = new Map<string, string>();
-  private readonly closed = new Set<string>();
+  private readonly closedNames = new Set<string>();
   /** Open dead letters beyond {@link MAX_OPEN}. */
   private overflow = 0;
 
@@ -44,10 +44,10 @@ export class OpenDeadLetters {
 
   /** Closes the dead letter with this name. */
   close(name: string): void {
-    if (this.closed.has(name)) return;
-    this.closed.add(name);
-    const [oldest] = this.closed;
-    if (this.closed.size > MAX_CLOSED && oldest !== undefined) this.closed.delete(oldest);
+    if (this.closedNames.has(name)) return;
+    this.closedNames.add(name);
+    const [oldest] = this.closedNames;
+    if (this.closedNames.size > MAX_CLOSED && oldest !== undefined) this.closedNames.delete(oldest);
     const found = this.byName.get(name);
     if (found) this.remove(found);
     else this.overflow = Math.max(0, this.overflow - 1);
@@ -80,7 +80,7 @@ export class OpenDeadLetters {
 
   private open({ origin, id, version, resent, replica, replayOf }: DeadLetter, record: DeadLetterRecord): void {
     const name = originName(origin);
-    if (this.closed.has(name) || this.byName.has(name)) return;
+    if (this.closedNames.has(name) || this.byName.has(name)) return;
     if (replayOf !== undefined) this.replaceWithReplay(replayOf, name);
     if (this.byName.size >= MAX_OPEN) {
       this.overflow++;

@@ -30,7 +30,7 @@ export async function startRelay(deps: ServiceDeps, sourceMigrations: readonly M
   const running = leadership.run(session, log, stopping.signal);
 
   return {
-    ended: Promise.race([running, leadership.failed, session.lost]),
+    ended: Promise.race([running, leadership.failed, session.closed]),
     async stop() {
       stopping.abort();
       await running.catch(() => {});

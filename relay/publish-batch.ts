@@ -78,7 +78,7 @@ export class PublishBatch {
     );
   }
 
-  /** Ends all spans; as failed when there is an error. */
+  /** Ends all spans. With an error, they end as failed. */
   endSpans(error?: unknown): void {
     for (const { spans } of this.byEntity.values()) spans.end(error);
   }

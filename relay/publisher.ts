@@ -19,7 +19,7 @@ const WRITER = "lockstep.relay";
 const changeIdOf = ({ entity, id, version, resend }: OutboxRow): string =>
   changeId({ entity, id, version, resend: resend ?? undefined });
 
-/** Publishes for one leading relay. */
+/** The leading relay has one; {@link Publisher.reopen} must succeed before the first publish. */
 export class Publisher {
   private writer: LogWriter | undefined;
   /** Number of partitions by events topic. */

@@ -59,16 +59,16 @@ export interface DecideContext {
 /**
  * Decides records in order; each decision knows the versions of the earlier ones.
  *
- * @param stored the newest versions before the first record. An entity without an entry is new.
+ * @param storedVersions the newest versions before the first record. An entity without an entry is new.
  * @returns the decisions, and the newest versions that they bring.
  */
 export function decideAll(
   context: DecideContext,
-  stored: ReadonlyMap<EntityId, Version>,
+  storedVersions: ReadonlyMap<EntityId, Version>,
   records: readonly StoredRecord[],
 ): { readonly decisions: readonly Decision[]; readonly changes: ReadonlyMap<EntityId, Version> } {
   const changes = new Map<EntityId, Version>();
-  const newestOf = (id: EntityId) => changes.get(id) ?? stored.get(id);
+  const newestOf = (id: EntityId) => changes.get(id) ?? storedVersions.get(id);
   const decisions = records.map((record) => {
     const decision = decide(context, newestOf, record);
     if ("newest" in decision) changes.set(decision.newest.id, decision.newest.version);

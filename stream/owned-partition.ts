@@ -23,16 +23,16 @@ interface Takeover {
 export class OwnedPartition {
   private nextOffset: number;
   private readonly endOffsets: Record<string, number>;
-  /** Largest stored input offset, or -1. An earlier owner counted the input up to here. */
-  private readonly countedTo: number;
+  /** Largest offset of stored input, or -1. An earlier owner counted the input up to it. */
+  private readonly lastCounted: number;
 
   constructor(private readonly takeover: Takeover) {
     this.nextOffset = takeover.next;
     this.endOffsets = { ...takeover.endOffsets };
-    let countedTo = -1;
+    let lastCounted = -1;
     for (const offsets of takeover.storedOffsets.values())
-      for (const offset of offsets) countedTo = Math.max(countedTo, offset);
-    this.countedTo = countedTo;
+      for (const offset of offsets) lastCounted = Math.max(lastCounted, offset);
+    this.lastCounted = lastCounted;
   }
 
   get key(): PartitionKey {
@@ -55,12 +55,12 @@ export class OwnedPartition {
 
   /** Whether `topic` already has the output of the input record at `offset`. */
   isStored(topic: string, offset: number): boolean {
-    return offset <= this.countedTo && this.takeover.storedOffsets.get(topic)?.has(offset) === true;
+    return offset <= this.lastCounted && this.takeover.storedOffsets.get(topic)?.has(offset) === true;
   }
 
   /** Whether an earlier owner has counted the input record at `offset` in the metrics. */
   isCounted(offset: number): boolean {
-    return offset <= this.countedTo;
+    return offset <= this.lastCounted;
   }
 
   /** Appends records to this partition of `topic`. @throws {Error} as {@link LogWriter.write}. */
@@ -78,7 +78,7 @@ export class OwnedPartition {
    */
   advanceTo(next: number): Checkpoint {
     this.nextOffset = next;
-    return { next, ends: next > this.countedTo ? this.endOffsets : this.takeover.readFrom };
+    return { next, ends: next > this.lastCounted ? this.endOffsets : this.takeover.readFrom };
   }
 
   close(): Promise<void> {

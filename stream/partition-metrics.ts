@@ -22,7 +22,8 @@ export class PartitionMetrics {
     private readonly at: TopicPartition,
   ) {}
 
-  takenOver({ next, gap }: OwnedPartition): void {
+  /** Counts and logs a takeover, and the gap that it found. */
+  countTakeover({ next, gap }: OwnedPartition): void {
     const { logger, metrics } = this.deps;
     metrics.streamTakeovers.inc();
     logger.info({ ...this.at, next }, "partition taken over");

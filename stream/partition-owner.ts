@@ -91,7 +91,7 @@ export class PartitionOwner {
     await this.close();
     this.owned = await takeOver(this.deps, this.entity, this.at.partition);
     this.ownedSinceMs = Date.now();
-    this.deps.metrics.takenOver(this.owned);
+    this.deps.metrics.countTakeover(this.owned);
     return this.owned;
   }
 

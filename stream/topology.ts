@@ -74,10 +74,10 @@ export class Topology {
     const { versions, owner, metrics } = this.deps;
     const spans = new RouteSpans(this.at);
     const context = { ...this.rules, traceparentOf: spans.traceparentOf };
-    const stored = versions.newest(owned.key, records.map(keyOf));
+    const storedVersions = versions.newest(owned.key, records.map(keyOf));
 
     // 1. validate  2. dedupe  3. route
-    const { decisions, changes } = decideAll(context, stored, records);
+    const { decisions, changes } = decideAll(context, storedVersions, records);
     // 4. write outputs
     await spans.endAfter(writeOutputs(owned, decisions));
     // 5. remember: only after the outputs are stored. Otherwise a repeated event would be a duplicate and be lost.

@@ -3,7 +3,7 @@
  * SQLite file.
  *
  * Memory stays constant as the number of entities grows. Versions and progress are written together, so the state is
- * always the one after some input offset. The versions topic carries the same state to other machines.
+ * always that of one input offset. The versions topic carries the same state to other machines.
  */
 import { Database } from "bun:sqlite";
 import { rmSync } from "node:fs";
@@ -61,7 +61,7 @@ export class VersionStore implements Disposable {
     );
   }
 
-  /** Returns the newest version of each of these entities; those never seen are missing. */
+  /** Returns the newest version of each of these entities. New entities are missing. */
   newest(key: PartitionKey, ids: readonly EntityId[]): Map<EntityId, Version> {
     return new Map(this.selectNewest.all(key, JSON.stringify(ids)).map(({ id, version }) => [id, version]));
   }
@@ -126,7 +126,7 @@ export class VersionStore implements Disposable {
     })();
   }
 
-  /** Reads the unflushed changes from the file once; after that memory and file have the same. */
+  /** Reads the unflushed changes from the file once; after that, memory and file hold the same changes. */
   private pendingOf(key: PartitionKey): Pending {
     const found = this.pending.get(key);
     if (found) return found;

@@ -38,7 +38,7 @@ export async function backfillMissing(
     const range: Range = await nextRange(source, entity, after, RANGE_ROWS);
     const missing = new Set<EntityId>();
     for (const { name } of replicas)
-      for (const id of await findDigestMismatches(source, liveTables(deps.replica(name), entity), entity, range))
+      for (const id of await findDigestMismatches(source, liveTables(deps.replica(name), entity), range))
         missing.add(id);
     const ids = [...missing];
     for (let i = 0; i < ids.length; i += step) {

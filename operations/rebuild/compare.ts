@@ -51,13 +51,7 @@ export async function compareFilled(
       await resendDifferences(source, differences, signal, (count) => progress(`${count} differing entities resent …`));
       signal.throwIfAborted();
       const ids = differences.map(({ id }) => id);
-      const left = await confirmDifferences(
-        { source, target: targetFor(entity, declared) },
-        entity,
-        declared,
-        ids,
-        timeoutMs,
-      );
+      const left = await confirmDifferences(source, targetFor(entity, declared), ids, timeoutMs);
       results.push({ ...verified!, ...left, behind: verified!.behind || left.behind });
     }
   return results;
@@ -79,7 +73,9 @@ async function filledTargets(
     await catchUp();
     caughtUpAt = performance.now();
   };
-  return (entity) => ({
+  return (entity, declared) => ({
+    entity,
+    replica: declared,
     sql: connections.replica(replica),
     table: `${schema}.${entity.plural}`,
     versions: `${schema}.versions`,

@@ -59,9 +59,9 @@ async function remainingOf(
       group,
       `it was sent and has not arrived within ${timeoutMs / 1_000} s: see lockstep status, and verify again later`,
     );
-  const { differences } = await confirmDifferences({ source, target }, entity, replica, idsOf(group), timeoutMs);
+  const { differences } = await confirmDifferences(source, target, idsOf(group), timeoutMs);
   const cacheIds = idsOf(group.filter(isCacheDifference));
-  const inCache = redis ? await compareCacheEntries({ replica: target.sql, redis }, entity, replica, cacheIds) : [];
+  const inCache = redis ? await compareCacheEntries({ ...target, redis }, cacheIds) : [];
   return [
     ...withReason(differences, "it was sent and not applied: look for it in lockstep dead-letters list"),
     ...withReason(inCache, "the replica has not replaced the cache entry: check Redis, then repair again"),

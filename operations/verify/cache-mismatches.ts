@@ -12,9 +12,11 @@ import { listText, type Sql } from "../../platform/postgres/connect.ts";
 /** Entries that are compared at a time. */
 const CHUNK_SIZE = 500;
 
-/** The two stores of one replica. */
+/** The stores of one entity in one replica. */
 export interface CacheStores {
-  readonly replica: Sql;
+  readonly entity: EntityDeclaration;
+  readonly replica: ReplicaDeclaration;
+  readonly sql: Sql;
   readonly redis: Redis;
 }
 
@@ -44,28 +46,19 @@ interface Mismatches {
  *
  * @returns no mismatches while the cache is off. @throws {Error} when Redis or the database is unavailable.
  */
-export async function findCacheMismatches(
-  deps: CacheStores,
-  entity: EntityDeclaration,
-  replica: ReplicaDeclaration,
-  ids: readonly EntityId[],
-): Promise<Mismatches> {
+export async function findCacheMismatches(stores: CacheStores, ids: readonly EntityId[]): Promise<Mismatches> {
   const mismatches: CacheMismatch[] = [];
   let compared = 0;
   for (let i = 0; i < ids.length; i += CHUNK_SIZE) {
-    const chunk = await compareChunk(deps, entity, replica, ids.slice(i, i + CHUNK_SIZE));
+    const chunk = await compareChunk(stores, ids.slice(i, i + CHUNK_SIZE));
     mismatches.push(...chunk.mismatches);
     compared += chunk.compared;
   }
   return { mismatches, compared };
 }
 
-async function compareChunk(
-  { replica: sql, redis }: CacheStores,
-  entity: EntityDeclaration,
-  replica: ReplicaDeclaration,
-  ids: readonly EntityId[],
-): Promise<Mismatches> {
+async function compareChunk(stores: CacheStores, ids: readonly EntityId[]): Promise<Mismatches> {
+  const { entity, replica, sql, redis } = stores;
   const epoch = await readActiveEpoch(sql, redis);
   if (epoch === undefined) return { mismatches: [], compared: 0 };
   const prefix = cachePrefix(replica.name, entity.plural);
@@ -75,7 +68,7 @@ async function compareChunk(
     const entry = decodeEntry(values[i] ?? null, epoch, entity.schemaVersion);
     if (entry) entries.set(id, entry);
   }
-  const rows = await readCacheableRows(sql, entity, replica, [...entries.keys()]);
+  const rows = await readCacheableRows(stores, [...entries.keys()]);
   const mismatches: CacheMismatch[] = [];
   for (const [id, entry] of entries) {
     const row = rows.get(id) ?? { version: 0, body: null };
@@ -85,9 +78,7 @@ async function compareChunk(
 }
 
 async function readCacheableRows(
-  sql: Sql,
-  entity: EntityDeclaration,
-  replica: ReplicaDeclaration,
+  { entity, replica, sql }: CacheStores,
   ids: readonly EntityId[],
 ): Promise<Map<EntityId, CacheableRow>> {
   const rows = await sql<{ id: EntityId; version: string | null; row: Record<string, unknown> | null }[]>`

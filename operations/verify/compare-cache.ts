@@ -4,7 +4,6 @@
  */
 
 import { cachePrefix } from "../../contracts/cache-entry.ts";
-import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
 import { isId } from "../../contracts/pages.ts";
 import { sleep } from "../../platform/async/sleep.ts";
@@ -24,23 +23,21 @@ const RECHECK_DELAY_MS = 300;
  * @throws {Error} when Redis or the database is unavailable, or whatever `onPage` throws.
  */
 export async function compareCache(
-  deps: CacheStores,
-  entity: EntityDeclaration,
-  replica: ReplicaDeclaration,
+  stores: CacheStores,
   onPage: (entries: number) => Promise<void>,
 ): Promise<Difference[]> {
-  const prefix = `${cachePrefix(replica.name, entity.plural)}:`;
+  const prefix = `${cachePrefix(stores.replica.name, stores.entity.plural)}:`;
   const mismatches = new Map<EntityId, CacheMismatch>();
   let cursor = "0";
   do {
-    const [next, keys] = await deps.redis.scan(cursor, "MATCH", `${prefix}*`, "COUNT", SCAN_COUNT);
+    const [next, keys] = await stores.redis.scan(cursor, "MATCH", `${prefix}*`, "COUNT", SCAN_COUNT);
     const ids = keys.map((key) => key.slice(prefix.length)).filter(isId);
-    const page = await findCacheMismatches(deps, entity, replica, ids);
+    const page = await findCacheMismatches(stores, ids);
     for (const mismatch of page.mismatches) mismatches.set(mismatch.id, mismatch);
     await onPage(page.compared);
     cursor = next;
   } while (cursor !== "0");
-  return confirmMismatches(deps, entity, replica, mismatches);
+  return confirmMismatches(stores, mismatches);
 }
 
 /**
@@ -49,32 +46,25 @@ export async function compareCache(
  * @returns the wrong ones.
  * @throws {Error} when Redis or the database is unavailable.
  */
-export async function compareCacheEntries(
-  deps: CacheStores,
-  entity: EntityDeclaration,
-  replica: ReplicaDeclaration,
-  ids: readonly EntityId[],
-): Promise<Difference[]> {
-  const { mismatches } = await findCacheMismatches(deps, entity, replica, ids);
-  return confirmMismatches(deps, entity, replica, new Map(mismatches.map((mismatch) => [mismatch.id, mismatch])));
+export async function compareCacheEntries(stores: CacheStores, ids: readonly EntityId[]): Promise<Difference[]> {
+  const { mismatches } = await findCacheMismatches(stores, ids);
+  return confirmMismatches(stores, new Map(mismatches.map((mismatch) => [mismatch.id, mismatch])));
 }
 
 /** Compares mismatches a second time. An entry that an apply was replacing at the first comparison is right by then. */
 async function confirmMismatches(
-  deps: CacheStores,
-  entity: EntityDeclaration,
-  replica: ReplicaDeclaration,
+  stores: CacheStores,
   previous: ReadonlyMap<EntityId, CacheMismatch>,
 ): Promise<Difference[]> {
   if (previous.size === 0) return [];
   await sleep(RECHECK_DELAY_MS);
-  const { mismatches } = await findCacheMismatches(deps, entity, replica, [...previous.keys()]);
+  const { mismatches } = await findCacheMismatches(stores, [...previous.keys()]);
   return mismatches.flatMap((current) => {
     const kind = classify(previous.get(current.id)!, current);
     if (!kind) return [];
     const version = current.row.version || null;
     const versions = { sourceVersion: version, replicaVersion: current.entry.version, heardVersion: version };
-    return { entity: entity.name, replica: replica.name, id: current.id, kind, ...versions, fields: [] };
+    return { entity: stores.entity.name, replica: stores.replica.name, id: current.id, kind, ...versions, fields: [] };
   });
 }
 

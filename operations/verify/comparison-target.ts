@@ -7,6 +7,7 @@ import { offsetCheck, waitUntilCaughtUp } from "./wait-until-caught-up.ts";
 
 /** The tables of one entity in a replica's database. */
 export interface ReplicaTables {
+  readonly entity: EntityDeclaration;
   readonly sql: Sql;
   /** The entity's table, with its schema where the search path does not include it. */
   readonly table: string;
@@ -16,6 +17,7 @@ export interface ReplicaTables {
 
 /** Tables that are compared with the source while both change. */
 export interface ComparisonTarget extends ReplicaTables {
+  readonly replica: ReplicaDeclaration;
   /**
    * Waits until everything that was committed in the source before this call is in the tables.
    *
@@ -29,9 +31,10 @@ export interface ComparisonTarget extends ReplicaTables {
 }
 
 /** A replica's live tables. */
-export const liveTables = (replica: Sql, { plural }: EntityDeclaration): ReplicaTables => ({
-  sql: replica,
-  table: plural,
+export const liveTables = (sql: Sql, entity: EntityDeclaration): ReplicaTables => ({
+  entity,
+  sql,
+  table: entity.plural,
   versions: "lockstep.versions",
 });
 
@@ -39,12 +42,13 @@ export const liveTables = (replica: Sql, { plural }: EntityDeclaration): Replica
 export const liveTarget = (
   deps: { readonly source: Sql; readonly replica: Sql; readonly log: Log },
   entity: EntityDeclaration,
-  { name }: ReplicaDeclaration,
+  replica: ReplicaDeclaration,
 ): ComparisonTarget => ({
   ...liveTables(deps.replica, entity),
+  replica,
   waitUntilCaughtUp: (timeoutMs) => {
-    const isApplied = offsetCheck(deps.log, replicaGroup(name), replicaTopic(entity, name).name);
+    const isApplied = offsetCheck(deps.log, replicaGroup(replica.name), replicaTopic(entity, replica.name).name);
     return waitUntilCaughtUp(deps, entity, isApplied, timeoutMs);
   },
-  remedy: `rebuild the replica with lockstep rebuild ${name}`,
+  remedy: `rebuild the replica with lockstep rebuild ${replica.name}`,
 });

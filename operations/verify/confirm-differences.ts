@@ -3,7 +3,6 @@
  * everything that was in flight at the first has arrived before the second. Concurrent writes are therefore never
  * reported.
  */
-import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import type { ComparisonTarget } from "./comparison-target.ts";
@@ -14,11 +13,6 @@ import { readRows } from "./read-rows.ts";
 const CHUNK_SIZE = 500;
 /** Comparisons of an entity that is written all the time. After these the next verification decides. */
 const MAX_ROUNDS = 5;
-
-interface ComparisonDeps {
-  readonly source: Sql;
-  readonly target: ComparisonTarget;
-}
 
 /** The confirmed differences of one replica. */
 export interface ConfirmResult {
@@ -34,17 +28,16 @@ export interface ConfirmResult {
  * @throws {Error} when a database or the log is unavailable.
  */
 export async function confirmDifferences(
-  deps: ComparisonDeps,
-  entity: EntityDeclaration,
-  replica: ReplicaDeclaration,
+  source: Sql,
+  target: ComparisonTarget,
   ids: readonly EntityId[],
   timeoutMs: number,
 ): Promise<ConfirmResult> {
   const differences: Difference[] = [];
-  let previous = await findDifferences(deps, entity, replica, ids);
+  let previous = await findDifferences(source, target, ids);
   for (let round = 0; previous.size > 0 && round < MAX_ROUNDS; round++) {
-    const isCaughtUp = await deps.target.waitUntilCaughtUp(timeoutMs);
-    const current = await findDifferences(deps, entity, replica, [...previous.keys()]);
+    const isCaughtUp = await target.waitUntilCaughtUp(timeoutMs);
+    const current = await findDifferences(source, target, [...previous.keys()]);
     const changed = new Map<EntityId, ObservedDifference>();
     for (const [id, observed] of current) {
       if (!isCaughtUp && mayBeInFlight(observed.compared)) continue;
@@ -67,15 +60,14 @@ const isSame = (a: ObservedDifference, b: ObservedDifference): boolean =>
 
 /** Which of the ids differ by content at this moment, also those whose events are in flight. */
 export async function findDifferences(
-  { source, target }: ComparisonDeps,
-  entity: EntityDeclaration,
-  replica: ReplicaDeclaration,
+  source: Sql,
+  target: ComparisonTarget,
   ids: readonly EntityId[],
 ): Promise<Map<EntityId, ObservedDifference>> {
   const observed = new Map<EntityId, ObservedDifference>();
   for (let i = 0; i < ids.length; i += CHUNK_SIZE)
-    for (const compared of await readRows(source, target, entity, ids.slice(i, i + CHUNK_SIZE))) {
-      const difference = compareEntity(entity, replica, compared);
+    for (const compared of await readRows(source, target, ids.slice(i, i + CHUNK_SIZE))) {
+      const difference = compareEntity(target.entity, target.replica, compared);
       if (difference) observed.set(compared.id, { compared, difference });
     }
   return observed;

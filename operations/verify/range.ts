@@ -66,15 +66,10 @@ export async function nextRange(
 }
 
 /** Ids of the range that may differ between source and replica: by digest, or within the replica itself. */
-export async function findCandidates(
-  source: Sql,
-  tables: ReplicaTables,
-  entity: EntityDeclaration,
-  range: Range,
-): Promise<EntityId[]> {
+export async function findCandidates(source: Sql, tables: ReplicaTables, range: Range): Promise<EntityId[]> {
   const [mismatches, inconsistent] = await Promise.all([
-    findDigestMismatches(source, tables, entity, range),
-    tables.sql.unsafe<{ id: EntityId }[]>(forReplica(inconsistentRows, tables), parametersOf(entity, range), {
+    findDigestMismatches(source, tables, range),
+    tables.sql.unsafe<{ id: EntityId }[]>(forReplica(inconsistentRows, tables), parametersOf(tables, range), {
       prepare: true,
     }),
   ]);
@@ -87,21 +82,16 @@ export async function findCandidates(
  *
  * @throws {Error} when a database is unavailable.
  */
-export async function findDigestMismatches(
-  source: Sql,
-  tables: ReplicaTables,
-  entity: EntityDeclaration,
-  range: Range,
-): Promise<EntityId[]> {
+export async function findDigestMismatches(source: Sql, tables: ReplicaTables, range: Range): Promise<EntityId[]> {
   const [sum] = await tables.sql.unsafe<{ rows: number; digest: string }[]>(
     forReplica(replicaRange, tables),
-    parametersOf(entity, range),
+    parametersOf(tables, range),
     { prepare: true },
   );
   if (sum!.rows === range.rows && sum!.digest === range.digest) return [];
   const [inSource, inReplica] = await Promise.all([
-    source.unsafe<DigestRow[]>(forSource(sourceDigests, entity), [range.after, range.last]),
-    tables.sql.unsafe<DigestRow[]>(forReplica(replicaDigests, tables), parametersOf(entity, range)),
+    source.unsafe<DigestRow[]>(forSource(sourceDigests, tables.entity), [range.after, range.last]),
+    tables.sql.unsafe<DigestRow[]>(forReplica(replicaDigests, tables), parametersOf(tables, range)),
   ]);
   const recorded = new Map(inReplica.map(({ id, digest }) => [id, digest]));
   const sourceIds = new Set(inSource.map(({ id }) => id));
@@ -114,20 +104,15 @@ export async function findDigestMismatches(
  *
  * @throws {Error} when a database is unavailable.
  */
-export async function listAllIds(
-  source: Sql,
-  tables: ReplicaTables,
-  entity: EntityDeclaration,
-  range: Range,
-): Promise<EntityId[]> {
+export async function listAllIds(source: Sql, tables: ReplicaTables, range: Range): Promise<EntityId[]> {
   const query = "select id from {table} where id > $1 and id <= $2";
   const bounds = [range.after, range.last];
   const rows = await Promise.all([
-    source.unsafe<{ id: EntityId }[]>(forSource(query, entity), bounds, { prepare: true }),
+    source.unsafe<{ id: EntityId }[]>(forSource(query, tables.entity), bounds, { prepare: true }),
     tables.sql.unsafe<{ id: EntityId }[]>(forReplica(query, tables), bounds, { prepare: true }),
   ]);
   return [...new Set(rows.flat().map(({ id }) => id))];
 }
 
 /** Parameters $1 to $3 of the replica's statements. */
-const parametersOf = ({ name }: EntityDeclaration, { after, last }: Range): string[] => [name, after, last];
+const parametersOf = ({ entity }: ReplicaTables, { after, last }: Range): string[] => [entity.name, after, last];

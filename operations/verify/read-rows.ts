@@ -1,5 +1,4 @@
 /** Reads what the source and a replica have for a list of ids. */
-import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
 import { listText, type Sql } from "../../platform/postgres/connect.ts";
 import type { ReplicaTables } from "./comparison-target.ts";
@@ -18,8 +17,7 @@ interface StoredRow {
  */
 export async function readRows(
   source: Sql,
-  { sql, table, versions }: ReplicaTables,
-  entity: EntityDeclaration,
+  { entity, sql, table, versions }: ReplicaTables,
   ids: readonly EntityId[],
 ): Promise<ComparedEntity[]> {
   const list = listText(ids);

@@ -2,7 +2,6 @@
  * Compares one replica of one entity with the source: collects candidates range by range, and confirms them at the end.
  */
 import type { Redis } from "ioredis";
-import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
 import { UserError } from "../../contracts/errors.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
@@ -44,10 +43,13 @@ export class ReplicaComparison {
       readonly target: ComparisonTarget;
       readonly redis: Redis | undefined;
     },
-    readonly entity: EntityDeclaration,
-    readonly replica: ReplicaDeclaration,
     private readonly everyRow: boolean,
   ) {}
+
+  /** Name of the replica. */
+  get replica(): string {
+    return this.deps.target.replica.name;
+  }
 
   /**
    * Compares a range by digests, and rows whose digests differ by content. Rows with equal content are dropped here:
@@ -59,10 +61,10 @@ export class ReplicaComparison {
   async compare(range: Range): Promise<void> {
     const { source, target } = this.deps;
     await target.refresh?.();
-    const ids = await (this.everyRow ? listAllIds : findCandidates)(source, target, this.entity, range);
-    for (const id of (await findDifferences(this.deps, this.entity, this.replica, ids)).keys()) this.candidates.add(id);
+    const ids = await (this.everyRow ? listAllIds : findCandidates)(source, target, range);
+    for (const id of (await findDifferences(source, target, ids)).keys()) this.candidates.add(id);
     if (this.candidates.size > MAX_CANDIDATES)
-      throw new TooManyDifferencesError(this.replica.name, MAX_CANDIDATES, target.remedy);
+      throw new TooManyDifferencesError(this.replica, MAX_CANDIDATES, target.remedy);
   }
 
   /**
@@ -76,8 +78,7 @@ export class ReplicaComparison {
     const { target, redis } = this.deps;
     if (!redis) return;
     try {
-      const deps = { replica: target.sql, redis };
-      this.cacheDifferences = await compareCache(deps, this.entity, this.replica, async (entries) => {
+      this.cacheDifferences = await compareCache({ ...target, redis }, async (entries) => {
         this.entries += entries;
         await onPage();
       });
@@ -97,8 +98,8 @@ export class ReplicaComparison {
   async confirm(timeoutMs: number): Promise<ConfirmResult> {
     // Where cache and row differ, the row may be the wrong one.
     for (const { id } of this.cacheDifferences) this.candidates.add(id);
-    const ids = [...this.candidates];
-    const { differences, behind } = await confirmDifferences(this.deps, this.entity, this.replica, ids, timeoutMs);
+    const { source, target } = this.deps;
+    const { differences, behind } = await confirmDifferences(source, target, [...this.candidates], timeoutMs);
     const listed = new Set(differences.map(({ id }) => id));
     // A wrong row is listed once: its repair also replaces the cache entry.
     return { differences: [...differences, ...this.cacheDifferences.filter(({ id }) => !listed.has(id))], behind };

@@ -64,7 +64,7 @@ export async function verify(
 ): Promise<VerifyResult[]> {
   const start = performance.now();
   const comparisons = replicas.map(
-    (replica) => new ReplicaComparison({ ...deps, target: deps.targetFor(entity, replica) }, entity, replica, everyRow),
+    (replica) => new ReplicaComparison({ ...deps, target: deps.targetFor(entity, replica) }, everyRow),
   );
   const throttle = new Throttle({ share }, signal);
   let rows = 0;
@@ -86,7 +86,7 @@ export async function verify(
       const confirmed = await comparison.confirm(timeoutMs);
       const { replica, cache, entries } = comparison;
       const seconds = (performance.now() - start) / 1_000;
-      return { entity: entity.name, replica: replica.name, rows, cache, entries, seconds, ...confirmed };
+      return { entity: entity.name, replica, rows, cache, entries, seconds, ...confirmed };
     }),
   );
 }

@@ -18,7 +18,7 @@ export interface BrokerRight {
 }
 
 /** A user at the brokers, and all of its rights. */
-export interface BrokerUser {
+interface BrokerUser {
   /** `relay`, `replica-catalog`; `operations` stands for the console and the commands. */
   readonly name: string;
   readonly rights: readonly BrokerRight[];

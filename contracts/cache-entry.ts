@@ -11,10 +11,7 @@ export interface CacheEntry {
   readonly body: string | null;
 }
 
-/**
- * Prefix of the keys of one entity in one replica. It is a hash tag, so that a Redis cluster keeps all of them in one
- * slot.
- */
+/** Prefix of an entity's keys in one replica: a hash tag, so that a Redis cluster keeps them in one slot. */
 export const cachePrefix = (replica: string, plural: string): string => `lockstep:{${replica}.${plural}}`;
 
 const ABSENT = "-";

@@ -1,7 +1,4 @@
-/**
- * The topic `lockstep.control`: pauses of the stream and of the replicas. The newest record of a key is the current
- * state.
- */
+/** The topic `lockstep.control`: pauses of the stream and of replicas. The newest record of a key counts. */
 import { z } from "zod";
 
 /** Key of the stream's record. */

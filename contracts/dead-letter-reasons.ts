@@ -4,7 +4,7 @@ interface Reason {
   /** The service that rejects the record. */
   readonly reportedBy: "stream" | "replica";
   readonly means: string;
-  /** What to do. A replay after it succeeds; "drop" when no replay can succeed. */
+  /** What makes a replay succeed. "drop": no replay can succeed. */
   readonly remedy: string;
 }
 

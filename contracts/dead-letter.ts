@@ -11,10 +11,7 @@ import { isReason, type ReasonName } from "./dead-letter-reasons.ts";
 import { type EntityId, ID_PATTERN, type Version } from "./entity/document.ts";
 import { header } from "./event.ts";
 
-/**
- * What was done about a dead letter. Superseded: the entity has the dead letter's version or a newer one by now, so
- * nothing is left to do.
- */
+/** What was done about a dead letter. Superseded: a state of the same or a newer version has arrived. */
 export type Resolution = "replayed" | "dropped" | "superseded";
 
 /** Every resolution. */
@@ -63,10 +60,7 @@ interface Outgoing {
   readonly headers: Readonly<Record<string, string | Buffer>>;
 }
 
-/**
- * Why a record becomes a dead letter. Detail and stack must not quote a value of the document, which may be private
- * (P13).
- */
+/** Why a record becomes a dead letter. Detail and stack must quote no value of the document (P13). */
 export interface DeadLetterCause {
   readonly reason: ReasonName;
   readonly detail: string;

@@ -1,7 +1,4 @@
-/**
- * The error classes, and the closed list of error codes for HTTP clients. An error that is not in the list is a bug:
- * INTERNAL.
- */
+/** The error classes, and the codes for HTTP clients. An error without such a code is a bug: INTERNAL. */
 import { z } from "zod";
 
 /** Code of an error that an HTTP client can act on. {@link policy} has status, title and retry for each. */
@@ -34,9 +31,7 @@ interface Policy {
   readonly http: number;
   /** Title of the problem (RFC 9457): the same for every occurrence of a code. */
   readonly title: string;
-  /**
-   * When the client may retry: `soon` the same request, `after a change` of the request, or `never`.
-   */
+  /** When a retry may succeed: the same request `soon`, a changed request, or `never`. */
   readonly retry: "soon" | "never" | "after a change";
 }
 
@@ -58,9 +53,7 @@ export const policy: Readonly<Record<ErrorCode, Policy>> = {
   INTERNAL: { http: 500, title: "An internal error occurred", retry: "never" },
 };
 
-/**
- * Body of every error response: problem details (RFC 9457), with the extension members `code`, `traceId` and `errors`.
- */
+/** Body of every error response: problem details (RFC 9457) with extension members. */
 export const problemSchema = z.strictObject({
   type: z.string().meta({ format: "uri-reference" }).describe("identifies the code"),
   title: z.string(),

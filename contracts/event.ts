@@ -19,7 +19,7 @@ export interface EntityEvent {
   readonly id: EntityId;
   readonly version: Version;
   readonly operation: Operation;
-  /** Time of the commit in the source, ISO 8601. The trigger's clock when the source records no commit timestamps. */
+  /** Time of the commit in the source, ISO 8601. Without commit timestamps there: the trigger's clock. */
   readonly time: string;
   /** Version of the document's shape. */
   readonly schemaVersion: number;
@@ -29,15 +29,9 @@ export interface EntityEvent {
   readonly traceparent?: string | undefined;
   /** Subject of the token of the write's client. */
   readonly actor?: string | undefined;
-  /**
-   * Hash of the source's whole row, a bigint as text. Verification computes the same hash in the source. A delete has
-   * none.
-   */
+  /** Hash of the source's whole row, a bigint as text; verification computes the same. A delete has none. */
   readonly digest?: string | undefined;
-  /**
-   * Set for a resend: the state is sent again under a version that was sent before, and replicas apply it again. The
-   * text is unique per resend.
-   */
+  /** Unique text of a resend: a state sent again under the same version. Replicas apply it again. */
   readonly resend?: string | undefined;
 }
 

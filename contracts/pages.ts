@@ -1,7 +1,4 @@
-/**
- * Pages of a list. The cursor names the last id of a page, so that inserted and deleted rows do not shift the next
- * page. Pure.
- */
+/** Pages of a list. A cursor names an id, so inserted and deleted rows do not shift the next page. Pure. */
 import { ID_PATTERN } from "./entity/document.ts";
 import { RequestError } from "./errors.ts";
 
@@ -11,8 +8,8 @@ export const DEFAULT_PAGE_SIZE = 20;
 export const MAX_PAGE_SIZE = 100;
 
 /** The page that a request asks for. */
-export interface PageRequest {
-  /** The page starts behind this id; undefined for the first page. */
+interface PageRequest {
+  /** The page starts after this id; undefined for the first page. */
   readonly after: string | undefined;
   readonly limit: number;
 }
@@ -44,7 +41,7 @@ const malformed = (parameter: string, detail: string) =>
 /**
  * Makes a page of rows.
  *
- * @param rows read with a limit of one more than `limit`. The additional row only shows that there is a next page.
+ * @param rows up to `limit` + 1 rows. The last one shows that there is a next page.
  */
 export function toPage<T extends { readonly id?: unknown }>(
   rows: readonly T[],

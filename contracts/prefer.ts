@@ -4,7 +4,7 @@
 export interface WaitPreference {
   /** Longest wait in milliseconds, at most the upper bound of the service. */
   readonly ms: number;
-  /** The wait for the response header `Preference-Applied`: `wait=2`, in seconds. */
+  /** Value of the response header `Preference-Applied`: `wait=2`, in seconds. */
   readonly applied: string;
   /** Names in the parameter `replicas`, separated by spaces or commas. Undefined: the parameter is missing or empty. */
   readonly replicas: readonly string[] | undefined;

@@ -1,7 +1,4 @@
-/**
- * Every topic as data: its writers, its readers and its retention. A test compares this with the diagram in
- * ARCHITECTURE.md.
- */
+/** Every topic as data. A test compares it with the diagram in ARCHITECTURE.md. */
 import type { EntityDeclaration } from "./entity/declaration.ts";
 
 /** A topic of the log. */
@@ -20,9 +17,6 @@ export interface TopicDeclaration {
 }
 
 const day = 24 * 60 * 60 * 1000;
-
-/** Largest value of a message, in bytes. A larger row stays in the outbox, and the relay reports it. */
-export const MAX_EVENT_BYTES = 900_000;
 
 const compacted = {
   "cleanup.policy": "compact",
@@ -64,10 +58,7 @@ export const deadLetterTopic = (entity: EntityDeclaration): TopicDeclaration => 
   config: { "cleanup.policy": "delete", "retention.ms": String(30 * day), "max.message.bytes": "2097152" },
 });
 
-/**
- * `<plural>.versions`: the newest version of each entity that the stream has routed. A stream instance on another
- * machine restores its state from it.
- */
+/** `<plural>.versions`: the newest version of each entity. A stream instance restores its state from it. */
 export const versionsTopic = (entity: EntityDeclaration): TopicDeclaration => ({
   name: `${entity.plural}.versions`,
   key: "entity id",
@@ -100,10 +91,7 @@ export const controlTopic: TopicDeclaration = {
   config: { "cleanup.policy": "compact" },
 };
 
-/**
- * All topics of one entity. They have the same number of partitions: an event of partition n stays in partition n of
- * each.
- */
+/** All topics of one entity. Its records are in the same partition of each, and all have as many partitions. */
 export const topicsOf = (entity: EntityDeclaration): readonly TopicDeclaration[] => [
   eventsTopic(entity),
   ...entity.replicas.map((replica) => replicaTopic(entity, replica.name)),

@@ -92,7 +92,7 @@ export class EntityStore {
   /**
    * Documents in the order of their ids.
    *
-   * @param after the list starts behind this id; undefined: at the first one.
+   * @param after the list starts after this id; undefined: at the first one.
    * @throws {RequestError} UNAVAILABLE.
    */
   async list(after: EntityId | undefined, limit: number): Promise<Document[]> {

@@ -19,10 +19,7 @@ import type { WriteRow } from "./write-batcher.ts";
 import type { IdempotencyKey, WriteContext } from "./write-context.ts";
 
 const HEADER = "Idempotency-Key";
-/**
- * A string of structured fields (RFC 9651), as the draft requires, or the bare key that most clients send; visible
- * ASCII.
- */
+/** The key as a structured-field string (RFC 9651), as the draft requires, or bare; visible ASCII. */
 export const KEY_PATTERN = /^(?:"([ !#-[\]-~]{1,255})"|([!#-~]{1,255}))$/;
 
 /** Interval between two deletions of expired keys, in milliseconds. */

@@ -79,9 +79,7 @@ export async function startGateway({ settings, logger, metrics }: ServiceDeps): 
   };
 }
 
-/**
- * The HTTP application: health and metrics, then authorization, then the routes of every entity and the descriptions.
- */
+/** The HTTP application: health and metrics, authorization, routes of every entity, descriptions. */
 export function gatewayApp(
   { source, auth, logger }: { readonly source: Source; readonly auth: Auth; readonly logger: Logger },
   deps: RouteDeps,

@@ -11,10 +11,7 @@ import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { settlesWithin } from "../platform/async/timeout.ts";
 
-/**
- * Entities whose receipts are kept while at least one write waits (P14). A receipt may arrive before the database's
- * answer to the write.
- */
+/** Entities whose receipts are kept for waiting writes (P14): a receipt may arrive before the write returns. */
 const MAX_RECENT = 20_000;
 /** Writes that wait at the same time (P14); a further write does not wait. */
 const MAX_WAITING = 1_000;

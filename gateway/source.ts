@@ -29,7 +29,7 @@ const SESSION = { enable_seqscan: "off", enable_hashjoin: "off", enable_mergejoi
 const WAITING_PER_CONNECTION = 50;
 
 /** Bounds of the gateway's use of the source. */
-export interface SourceSettings {
+interface SourceSettings {
   /** Connections in the pool. The probe uses one more. */
   readonly connections: number;
   /** Longest run time of one statement in the database, in milliseconds. */

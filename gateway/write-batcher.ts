@@ -35,10 +35,7 @@ const SHARED_LOCK_TIMEOUT_MS = 50;
 /** Writes of one kind that may be queued (P14). */
 export const MAX_QUEUED = 500;
 
-/**
- * The JSON of a statement stays at about 1 MiB. One statement of a kind runs at a time: two would carry half as many
- * writes each and cost more.
- */
+/** One statement of a kind runs at a time: two would have half as many writes each and cost more. */
 const OPTIONS: BatcherOptions<PreparedWrite> = {
   concurrency: 1,
   isolatedConcurrency: 1,

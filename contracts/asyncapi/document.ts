@@ -1,7 +1,4 @@
-/**
- * The AsyncAPI 3.0 description of all topics, derived from the declarations. It leaves out the topics of internal
- * entities. Pure.
- */
+/** The AsyncAPI 3.0 description of all topics, except those of internal entities. Pure. */
 import { entities } from "../entities/index.ts";
 import { type JsonSchema, jsonSchemas, schemaRef } from "../entity/json-schema.ts";
 import type { TopicDeclaration } from "../topics.ts";

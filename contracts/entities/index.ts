@@ -8,8 +8,5 @@ export const entities: readonly EntityDeclaration[] = [product];
 /** Names of all replicas, in the order of their declaration. */
 export const replicaNames: readonly string[] = [...new Set(entities.flatMap((e) => e.replicas.map((r) => r.name)))];
 
-/**
- * Every entity that relay, stream and replicas process: {@link entities} and the internal ones
- * ({@link EntityDeclaration.internal}).
- */
+/** {@link entities} and the internal ones: every entity that relay, stream and replicas process. */
 export const allEntities: readonly EntityDeclaration[] = [...entities, declareCanary(replicaNames)];

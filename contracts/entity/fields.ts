@@ -111,7 +111,7 @@ const timestamp = field(z.iso.datetime(), quickPatternCheck(z.regexes.datetime({
 
 /** The members that every document has beside its declared fields. The source sets them; a client cannot. */
 export const systemFields = {
-  // Any UUID that PostgreSQL accepts, also of no RFC 9562 version, because plain SQL may insert it.
+  // Plain SQL may insert any UUID, also one without an RFC 9562 version.
   id: field(z.guid(), quickPatternCheck(z.regexes.guid), {}),
   version: field(z.int().min(1), quickIntegerCheck(1, Number.MAX_SAFE_INTEGER), {}),
   createdAt: timestamp,

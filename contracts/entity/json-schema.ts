@@ -6,7 +6,7 @@ import { systemFields } from "./fields.ts";
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** JSON Schema dialect: OpenAPI 3.1 uses 2020-12, AsyncAPI 3.0 uses draft 7. */
-export type Dialect = "draft-2020-12" | "draft-7";
+type Dialect = "draft-2020-12" | "draft-7";
 
 /** A reference to a schema of the same description. */
 export const schemaRef = (name: string): { readonly $ref: string } => ({ $ref: `#/components/schemas/${name}` });

@@ -1,12 +1,9 @@
 /**
- * Quick checks that run before the schemas, for events. Most values pass; a schema takes 20 times as long to accept
- * them.
- *
- * A value that passes a quick check is valid by the schema. For a value that fails, the schema decides and explains
- * why.
+ * Quick checks of events. A value that passes is valid by its schema, which would take 20 times as long to accept it. For
+ * a value that fails, the schema decides.
  */
 
-/** Returns true only for a value that the schema accepts. False means: ask the schema. */
+/** Returns true only for a value that the schema accepts. For false the schema decides. */
 export type QuickCheck = (value: unknown) => boolean;
 
 /** U+0000 and surrogates. Schemas reject the first and count the second in their own way. */

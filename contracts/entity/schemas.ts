@@ -14,10 +14,7 @@ const mapFields = (
 export const documentSchema = (entity: Pick<EntityDeclaration, "fields">): z.ZodObject =>
   z.strictObject(mapFields({ ...systemFields, ...entity.fields }, ({ schema }) => schema));
 
-/**
- * Quick check of a whole document. {@link documentSchema} accepts every document that passes, and changes nothing in
- * it.
- */
+/** Quick check of a whole document. Each document that passes is valid by {@link documentSchema}. */
 export const quickDocumentCheck = ({ fields }: Pick<EntityDeclaration, "fields">): QuickCheck =>
   quickObjectCheck({ ...systemFields, ...fields });
 

@@ -4,10 +4,7 @@ import type { EntityDeclaration, ReplicaDeclaration, Upcasters } from "./declara
 import type { Document } from "./document.ts";
 import { systemFields } from "./fields.ts";
 
-/**
- * A document of an earlier schema version could not be converted. The message quotes no value, which may be private
- * (P13).
- */
+/** A document could not be converted. The message quotes no value of the document (P13). */
 export class UpcastError extends LockstepError {
   /** @param from the document's schema version. */
   constructor(

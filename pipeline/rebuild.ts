@@ -1,6 +1,5 @@
 /**
- * The interface between the two rooms of a rebuild: `replicas` fills and switches the tables, `operations` compares
- * them with the source before the switch. `lockstep.ts` injects the first into the second.
+ * A rebuild crosses two rooms: `replicas` implements this interface, `lockstep.ts` injects it into `operations`.
  */
 import type { Log } from "../kafka/log.ts";
 
@@ -27,9 +26,7 @@ export interface RebuildOptions {
   /** Interrupts the rebuild; the next one resumes it. */
   readonly signal: AbortSignal;
   readonly onProgress: (progress: RebuildProgress) => void;
-  /**
-   * Decides whether the new tables replace the live ones. Undefined: they do when they pass the rebuild's own checks.
-   */
+  /** Decides whether to switch. Undefined: the switch happens when the rebuild's own checks pass. */
   readonly approve?: (filled: FilledTables) => Promise<boolean>;
   /** Starts with empty tables instead of resuming an interrupted rebuild. Default: false. */
   readonly restart?: boolean;

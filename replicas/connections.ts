@@ -1,6 +1,4 @@
-/**
- * A replica's connections, one pool per use: many reads must delay neither applies nor the lease on the cache's epoch.
- */
+/** A replica's connections, a pool per use: many reads must not delay applies or the lease on the cache's epoch. */
 import type { Logger } from "../observability/logger.ts";
 import { connectPool } from "../platform/postgres/connect.ts";
 import { Database } from "../platform/postgres/database.ts";

@@ -39,7 +39,9 @@ export class EntityConsumer {
   /** Why the table accepts no row, for people; undefined while it does. */
   tableProblem: string | undefined;
   private readonly observer: ApplyObserver;
-  /** Batches of several partitions share a statement: one for each would cost more than its events at 1,000 events/s. */
+  /**
+   * Batches of several partitions share a statement: one for each would cost more than its events at 1,000 events/s.
+   */
   private readonly batcher = new Batcher<readonly ReceivedEvent[], readonly RejectedEvent[]>(
     (submissions) => this.applySubmissions(submissions),
     {

@@ -1,6 +1,6 @@
 /**
- * Step 7: writes what a replica could not read or apply to `<plural>.dead-letter`. The batch counts as processed only
- * when its dead letters are stored; otherwise the log delivers the batch again.
+ * Step *dead letters*: writes rejected records to `<plural>.dead-letter`. The batch counts as processed only when they
+ * are stored; otherwise the log delivers it again.
  */
 import { type DeadLetterCause, encodeDeadLetter } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
@@ -81,10 +81,7 @@ export class DeadLetterWriter {
   }
 }
 
-/**
- * The cause for a row that the table rejected. Messages of SQLSTATE class 22 quote values, so the quotations are
- * removed.
- */
+/** The cause of a row that the table rejected. Without quotations: messages of SQLSTATE class 22 quote values. */
 export function unappliableCause({ code, message, names }: Rejection, replica: string): DeadLetterCause {
   const safeMessage = code.startsWith("22") ? message.replace(/".*"/s, "…") : message;
   const objects = Object.entries(names).flatMap(([kind, name]) => (name === "" ? [] : [`${kind} ${name}`]));
@@ -92,7 +89,7 @@ export function unappliableCause({ code, message, names }: Rejection, replica: s
   return { reason: "unappliable", detail, stack: detail, replica };
 }
 
-/** The cause for a record that could not be decoded. A parser's message may quote the document, so it is left out. */
+/** The cause of a record that is not an event. Without the parser's message, which may quote the document. */
 export function unreadableCause(error: unknown, replica: string): DeadLetterCause {
   // An UpcastError names the schema version and the upcaster, and quotes nothing.
   if (error instanceof UpcastError)

@@ -1,6 +1,4 @@
-/**
- * Step 1: decodes the records of a replica's topic. A record that is not an event must not block the events beside it.
- */
+/** Step *decode*: records to events. A record that is not an event must not block the events beside it. */
 import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity/declaration.ts";
 import { isId } from "../contracts/pages.ts";
 import { decodeRouted, NewerSchemaVersionError, type RoutedEvent } from "../contracts/routed-event.ts";

@@ -1,7 +1,4 @@
-/**
- * When a replica is ready: its database and a broker respond, its tables accept rows, and its positions are known to be
- * valid. It is ready without Redis too; reads then come from PostgreSQL.
- */
+/** When a replica is ready: database and broker respond, tables accept rows, positions are valid. Redis is optional. */
 import type { Check } from "../platform/service.ts";
 import type { CacheEpoch } from "./cache/epoch.ts";
 import type { RedisLinks } from "./connections.ts";

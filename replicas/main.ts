@@ -1,7 +1,4 @@
-/**
- * Wires one replica: its PostgreSQL, its cache, the log, its HTTP reads. Any number of processes may run the same
- * replica.
- */
+/** Wires one replica: PostgreSQL, cache, log, HTTP reads. Several processes may run the same replica. */
 import type { Hono } from "hono";
 import { connectLog } from "../kafka/connect-log.ts";
 import { brokerOptions } from "../kafka/security.ts";

@@ -1,6 +1,6 @@
 /**
- * Step 5: reports on `lockstep.receipts` what this process has applied. No step waits for a receipt to be stored. A
- * receipt that cannot be stored is dropped and counted: a missing receipt never means that a write was not applied.
+ * Step *receipts*: reports on `lockstep.receipts` what this process has applied. No step waits for a receipt. One that
+ * cannot be stored is dropped and counted, so a missing receipt does not mean that a write is missing.
  */
 import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity/declaration.ts";
 import { encodeReceipt, type Receipt } from "../contracts/receipt.ts";
@@ -15,9 +15,7 @@ import type { AppliedBatch } from "./apply/applier.ts";
 import type { ReadableTimes } from "./apply/apply-observer.ts";
 import type { ReceivedEvent } from "./decode.ts";
 
-/**
- * Receipts are collected for this long: at 1,000 writes/s a log write for each batch would cost more than its apply.
- */
+/** Receipts of this time share a log write: at 1,000 writes/s one for each batch would cost more than its apply. */
 const COLLECT_MS = 20;
 /** Queued receipts. While the log is unavailable the oldest are dropped. */
 const MAX_QUEUED = 1_000;
@@ -28,10 +26,7 @@ const LAST_FLUSH_MS = 1_000;
 
 const partition = { topic: receiptsTopic.name, partition: 0 };
 
-/**
- * The receipt of a batch: each accepted entity with the version that the replica has now, and when the source committed
- * it.
- */
+/** The receipt of a batch: each accepted entity with its present version and its commit time in the source. */
 export const receiptOf = (
   { entity, replica }: { readonly entity: EntityDeclaration; readonly replica: ReplicaDeclaration },
   { accepted, unchanged }: Pick<AppliedBatch<ReceivedEvent>, "accepted" | "unchanged">,

@@ -23,10 +23,7 @@ import { Lookup } from "./reads/lookup.ts";
 import { Rows } from "./reads/rows.ts";
 import { isPublic, type ReplicatedEntity } from "./replicated-entities.ts";
 
-/**
- * One entity of the replica: the write path (`applier`, `cacheWriter`) and the read path (`lookup`, `rows`,
- * `freshness`).
- */
+/** One entity: its write path (`applier`, `cacheWriter`) and its read path (`lookup`, `rows`, `freshness`). */
 export interface EntityReplica extends ReplicatedEntity {
   readonly applier: Applier;
   readonly cacheWriter: CacheWriter;

@@ -1,7 +1,4 @@
-/**
- * Marks this replica's open dead letters as superseded once the replica has their entity's version or a newer one:
- * nobody has to act on them any more.
- */
+/** Marks open dead letters as superseded when the replica has their version or a newer one: nothing is left to do. */
 import { encodeMark } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import type { EntityId, Version } from "../contracts/entity/document.ts";
@@ -36,10 +33,7 @@ export interface DeadLetterResolver {
   close(): Promise<void>;
 }
 
-/**
- * Resolves every {@link INTERVAL_MS} until it is closed. Runs beside the consumer; a round that fails is repeated in
- * the next one.
- */
+/** Runs a round every {@link INTERVAL_MS} until it is closed, beside the consumer. A failed round is repeated. */
 export function resolveSupersededDeadLetters(
   deps: { readonly log: Log; readonly logger: Logger; readonly deadLetters: Pick<DeadLetterWriter, "write"> },
   replica: string,

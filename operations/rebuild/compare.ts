@@ -1,7 +1,4 @@
-/**
- * Compares the new tables of a rebuild with the source, by content and while writes continue, before they replace the
- * live ones.
- */
+/** Compares a rebuild's new tables with the source by content, while writes continue, before the switch. */
 import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { FilledTables } from "../../pipeline/rebuild.ts";
@@ -20,10 +17,7 @@ export interface CompareOptions {
   readonly timeoutMs: number;
 }
 
-/**
- * Time between two catch-ups of the new tables during the comparison: fresh tables have few differences that are still
- * in flight.
- */
+/** Time between two catch-ups of the new tables: the fresher they are, the fewer differences are in flight. */
 const CATCH_UP_INTERVAL_MS = 500;
 
 /** Compares all entities of a replica. @returns a result for each entity. @throws as {@link verify} does. */

@@ -1,7 +1,4 @@
-/**
- * Rebuilds a replica as an operator does: the replicas' room fills new tables, this room compares them with the source,
- * then they switch.
- */
+/** Rebuilds a replica: fills new tables, compares them with the source, and switches if they are equal. */
 import type { FilledTables, LoadRebuild, RebuildProgress, RebuildResult } from "../../pipeline/rebuild.ts";
 import { saveResults } from "../verify/results.ts";
 import type { VerifyResult } from "../verify/verify.ts";

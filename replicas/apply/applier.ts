@@ -37,7 +37,7 @@ export interface AppliedBatch<C extends Change = Change> {
   readonly fence: BatchFence | undefined;
 }
 
-/** Applies batches of one entity; one call at a time per entity, or several: PostgreSQL keeps them in order. */
+/** Applies batches of one entity. Concurrent calls are safe, because PostgreSQL compares versions. */
 export class Applier {
   private readonly outage: Outage;
 
@@ -113,10 +113,7 @@ export class Applier {
     );
   }
 
-  /**
-   * Applies all changes in one statement. After a rejection, or for an entity that was rejected lately, rejected rows
-   * are isolated.
-   */
+  /** Applies all changes in one statement. Isolates rejected rows after a rejection, or when one is expected. */
   private async applyOrIsolate(changes: readonly Change[], guard: CacheGuard): Promise<ApplyResult> {
     const { applyChanges, applyEach, rejections } = this.deps;
     if (!changes.some(({ id }) => rejections.recentlyRejected(id)))

@@ -1,6 +1,6 @@
 /**
- * Step 2: reduces events to the newest one of each entity and has these applied. When the table rejects an entity's
- * newest event, an older one of the same batch is tried: an outdated row is better than a missing one.
+ * Step *reduce*: applies the newest event of each entity. When the table rejects it, applies an older event of the
+ * batch, because an outdated row is better than a missing one.
  */
 import type { EntityId } from "../../contracts/entity/document.ts";
 import type { RejectedRecord } from "../dead-letters.ts";
@@ -8,10 +8,7 @@ import type { ReceivedEvent } from "../decode.ts";
 import type { ApplyObserver } from "./apply-observer.ts";
 import { olderThanRejected, reduce } from "./reduce.ts";
 
-/**
- * Rows per statement: 2,000 take about 80 ms, and up to 1.6 s where many are rejected. Larger statements were not
- * faster.
- */
+/** Rows per statement: 2,000 take about 80 ms, or up to 1.6 s with many rejections. Larger ones were not faster. */
 const MAX_ROWS = 2_000;
 /** Older events of an entity to try, one after the other, when its newest event is rejected. */
 const MAX_OLDER_EVENTS = 3;

@@ -113,14 +113,14 @@ describe("newer changes are applied, and others are reported as unchanged", () =
     expect(await Promise.all([fresh, known, gone, never].map(versionOf))).toEqual([1, 7, undefined, undefined]);
   });
 
-  test("a row that the table refuses leaves nothing of its batch behind", async () => {
+  test("a rejected row undoes its whole batch", async () => {
     const [good, bad] = [newId(), newId()];
     await expect(apply(upsert(good, 1), upsert(bad, 1, { stock: "many" }))).rejects.toThrow("many");
     expect(await apply(upsert(good, 1))).toEqual(new Map());
   });
 });
 
-/** Waits until so many statements wait for a lock in this database. */
+/** Waits until `count` statements wait for a lock in this database. */
 const waitingForLocks = (count: number) =>
   eventually(
     async () => {
@@ -133,7 +133,7 @@ const waitingForLocks = (count: number) =>
   );
 
 describe("two appliers", () => {
-  /** Runs one apply in a transaction that stays open until the other one waits for it. */
+  /** Runs one apply in a transaction that stays open until the second one waits for its lock. */
   async function interleaved(first: Change, second: Change): Promise<void> {
     const held = await at.sql.reserve();
     try {
@@ -157,35 +157,35 @@ describe("two appliers", () => {
     }
   }
 
-  test("P4: a delete that waited for an insert under way removes what it inserted", async () => {
+  test("P4: a delete that waited for a concurrent insert removes the inserted row", async () => {
     const id = newId();
     await interleaved(upsert(id, 5), remove(id, 6));
     expect(await versionOf(id)).toBeUndefined();
   });
 
-  test("P4: an insert that waited for a newer delete inserts nothing", async () => {
+  test("P4: an insert that waited for a newer delete inserts no row", async () => {
     const id = newId();
     await interleaved(remove(id, 6), upsert(id, 5));
     expect(await versionOf(id)).toBeUndefined();
   });
 
-  test("P3: of two updates under way the newer one stays", async () => {
+  test("P3: of two concurrent updates the newer one remains", async () => {
     const [a, b] = [newId(), newId()];
     await interleaved(upsert(a, 5), upsert(a, 6));
     await interleaved(upsert(b, 6), upsert(b, 5));
     expect([await versionOf(a), await versionOf(b)]).toEqual([6, 6]);
   });
 
-  test("racing over the same ids, in whatever order: the newest wins, deletes stay, nobody deadlocks", async () => {
+  test("concurrent batches of the same ids: the newest version wins, deletes stay, and no deadlock occurs", async () => {
     const other = openDatabase(at.url);
     try {
       for (let round = 0; round < 60; round++) {
         const ids = Array.from({ length: 20 }, newId).sort();
-        // One has the inserts, the other the newer deletes of every second; both also what the other half ends with.
+        // Of every second id, one batch inserts and the other deletes with a newer version; of the rest both upsert.
         const one = ids.map((id, i) => upsert(id, i % 2 ? 5 : 7));
         const two = ids.map((id, i) => (i % 2 ? remove(id, 6) : upsert(id, 6)));
-        const [mine, theirs] = round % 2 ? [at.database, other] : [other, at.database];
-        await Promise.all([applyChanges(mine, table, one, guard), applyChanges(theirs, table, two, guard)]);
+        const [first, second] = round % 2 ? [at.database, other] : [other, at.database];
+        await Promise.all([applyChanges(first, table, one, guard), applyChanges(second, table, two, guard)]);
         const rows = await at.sql`select id, version::int from products where id = any (${ids}) order by id`;
         expect([...rows]).toEqual(ids.filter((_, i) => i % 2 === 0).map((id) => ({ id, version: 7 })));
       }
@@ -212,7 +212,7 @@ describe("documents and rows", () => {
       .map((d) => d.toISOString()),
   });
 
-  test("whatever a document holds, a read of PostgreSQL gives the very text that the cache is given", async () => {
+  test("a read of PostgreSQL returns the same text as the cache, for any document", async () => {
     const replica = replicaOf("catalog");
     const rows = new Rows(at.database, entity, replica);
     await fc.assert(
@@ -230,7 +230,7 @@ describe("documents and rows", () => {
     );
   });
 
-  test.each([...replicaNames])("the tables of replica %s have the declared columns, and no other", async (name) => {
+  test.each([...replicaNames])("the tables of replica %s have exactly the declared columns", async (name) => {
     await using fresh = await replicaDatabase(name);
     for (const declared of entities) {
       const replica = declared.replicas.find((r) => r.name === name);
@@ -244,16 +244,16 @@ describe("documents and rows", () => {
 });
 
 describe("the apply function", () => {
-  const made = async (sql = at.sql) =>
+  const applyFunction = async (sql = at.sql) =>
     (await sql`select xmin, prosrc from pg_proc where proname = 'apply_products'`)[0]!;
 
-  test("is left alone when it matches, also by several who start at once", async () => {
-    const before = await made();
+  test("is not replaced when it matches, not even by concurrent starts", async () => {
+    const before = await applyFunction();
     await Promise.all(Array.from({ length: 6 }, () => prepareTable(at.database, entity, replicaOf("catalog"))));
-    expect(await made()).toEqual(before);
+    expect(await applyFunction()).toEqual(before);
   });
 
-  test("follows the table's columns", async () => {
+  test("matches the table's columns", async () => {
     await using fresh = await replicaDatabase("catalog");
     await fresh.sql`alter table products add column colour text, drop column description`;
     const { description: _, ...fields } = replicaOf("catalog").fields;
@@ -265,7 +265,7 @@ describe("the apply function", () => {
     expect([...(await fresh.sql`select colour from products`)]).toEqual([{ colour: "red" }]);
   });
 
-  test("a declared column that the table lacks stops the start, and says what to do", async () => {
+  test("a missing column stops the start, and the error says what to do", async () => {
     await using fresh = await replicaDatabase("storefront");
     await expect(prepareTable(fresh.database, entity, replicaOf("catalog"))).rejects.toThrow(
       "table products has no stock; add a migration to replicas/catalog/migrations",
@@ -277,7 +277,7 @@ describe("the cache's epoch", () => {
   const move = (from: number, runId: string | null) =>
     at.database.query((sql) => sql`select lockstep.move_epoch(${from}, ${runId}, '0 s') as moved`);
 
-  test("an apply that was prepared for another epoch is refused and leaves nothing", async () => {
+  test("an apply that was prepared for another epoch is rejected and has no effect", async () => {
     const id = newId();
     const now = await currentGuard();
     for (const wrong of [
@@ -291,7 +291,7 @@ describe("the cache's epoch", () => {
     expect(known!.n).toBe(0);
   });
 
-  test("the epoch does not move while an apply is under way", async () => {
+  test("the epoch does not move while an apply is in progress", async () => {
     const id = newId();
     const held = await at.sql.reserve();
     try {
@@ -304,7 +304,7 @@ describe("the cache's epoch", () => {
         moved = true;
       });
       await waitingForLocks(1);
-      // Prepared for the old epoch, but too late: it waits behind the move.
+      // This apply was prepared for the old epoch and waits behind the move.
       const late = apply(upsert(newId(), 1)).catch((error: unknown) => error);
       await waitingForLocks(2);
       expect(moved).toBe(false);
@@ -318,16 +318,16 @@ describe("the cache's epoch", () => {
     expect(await versionOf(id)).toBe(1);
   });
 
-  test("of several who move from the same epoch one does, and the epoch only rises", async () => {
+  test("of concurrent moves from the same epoch one succeeds, and the epoch only rises", async () => {
     const { epoch } = await currentGuard();
-    const answers = await Promise.all(Array.from({ length: 5 }, () => move(epoch, null)));
-    const moved = answers.map(([row]) => row!.moved).filter((m) => m !== null);
+    const results = await Promise.all(Array.from({ length: 5 }, () => move(epoch, null)));
+    const moved = results.map(([row]) => row!.moved).filter((m) => m !== null);
     expect(moved.length).toBe(1);
     expect(Number(moved[0])).toBeGreaterThan(epoch);
     guard = await currentGuard();
   });
 
-  test("nobody switches the cache on while somebody applies who has no Redis", async () => {
+  test("the cache stays off while a process without Redis applies", async () => {
     guard = await currentGuard();
     await applyChanges(at.database, table, [upsert(newId(), 1)], { ...guard, cache: "away" });
     const [early] = await move(guard.epoch, "server");

@@ -11,6 +11,7 @@ import { LockstepError } from "../../contracts/errors.ts";
 import type { RoutedEvent } from "../../contracts/routed-event.ts";
 import { listText } from "../../platform/postgres/connect.ts";
 import type { Database } from "../../platform/postgres/database.ts";
+import { quoted } from "../quoted.ts";
 import type { Rejection } from "./rejection-tracker.ts";
 
 /** An entity's state as of a version. A null document deletes the entity. */
@@ -24,8 +25,7 @@ export interface CacheGuard {
   /** The cache's epoch. */
   readonly epoch: number;
   /**
-   * `fenced`: for this batch. `off`: for every process. `away`: Redis is unreachable from here, so the cache stays off
-   * for 3 s.
+   * `fenced`: for this batch. `off`: for every process. `away`: Redis is unreachable; the cache stays off for 3 s.
    */
   readonly cache: "fenced" | "off" | "away";
 }
@@ -187,5 +187,3 @@ export async function tableAcceptsRows(
   );
   return row?.accepts ?? false;
 }
-
-const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;

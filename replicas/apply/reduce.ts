@@ -1,7 +1,4 @@
-/**
- * Decides what a batch of events means for each entity. Pure. An event carries the whole state, so only the newest one
- * counts.
- */
+/** Decides what a batch of events means for each entity. Pure. Only the newest event counts: it has the whole state. */
 import type { EntityId, Version } from "../../contracts/entity/document.ts";
 import type { RoutedEvent } from "../../contracts/routed-event.ts";
 
@@ -11,9 +8,8 @@ export type Outcome = "applied" | "duplicate" | "stale";
 type Versioned = Pick<RoutedEvent, "id" | "version">;
 
 /**
- * Keeps the newest event of each entity, sorted by id: appliers that lock rows in the same order cannot deadlock. Two
- * events with the same version say the same; a resent one wins, because it is applied even when PostgreSQL has that
- * version.
+ * Keeps the newest event of each entity, sorted by id: appliers that lock rows in the same order cannot deadlock. Of
+ * two events with the same version a resent one is kept, because it also replaces the same version in PostgreSQL.
  */
 export function reduce<E extends Versioned & Pick<RoutedEvent, "resend">>(events: readonly E[]): E[] {
   const newest = new Map<EntityId, E>();
@@ -45,7 +41,7 @@ export function olderThanRejected<E extends Versioned>(
 }
 
 /**
- * Tells the outcome of each event of a batch, in the batch's order. An event that a newer one of the same batch
+ * Returns the outcome of each event of a batch, in the batch's order. An event that a newer one of the same batch
  * replaced counts as applied when it came first, and as stale when it came later.
  *
  * @param unchanged entities whose newest event in the batch was not newer than PostgreSQL's version, with that version.

@@ -1,14 +1,11 @@
 /**
- * Tells rejected rows from a table that rejects every row (P6). A rejected row becomes a dead letter. A table that
- * accepts none would turn the whole log into dead letters, so its consumer stops until the table is repaired.
+ * Distinguishes a bad row from a bad table (P6). A rejected row becomes a dead letter. A table that accepts no row
+ * would turn the whole log into dead letters, so its consumer pauses until the table is repaired.
  */
 import type { EntityId } from "../../contracts/entity/document.ts";
 import { LockstepError } from "../../contracts/errors.ts";
 
-/**
- * PostgreSQL's error for one change on its own. That change was rolled back; the other changes of its batch are
- * applied.
- */
+/** PostgreSQL's error for one change on its own. The other changes of its batch are applied. */
 export interface Rejection {
   /** SQLSTATE. */
   readonly code: string;
@@ -77,8 +74,5 @@ export class RejectionTracker {
   }
 }
 
-/**
- * SQLSTATE class 42: a table, a column or a permission is missing. A trigger can cause it for one row, but usually it
- * affects all.
- */
+/** SQLSTATE class 42: a table, column or permission is missing. That usually affects all rows. */
 const concernsTable = ({ code }: Rejection): boolean => code.startsWith("42");

@@ -1,7 +1,6 @@
 /**
- * Switches the cache on and off: opens a new epoch when the cache is off and Redis is available, and switches the cache
- * off when this process reaches another server than the epoch names, or a server that has lost the epoch. Every process
- * does so; the first one wins.
+ * Switches the cache on when Redis is available. Switches it off when this process reaches another server than the
+ * epoch names, or one that has lost the epoch. Every process does so; the first one wins.
  */
 import type { Logger } from "../../observability/logger.ts";
 import type { RedisLink } from "../../platform/redis/redis.ts";

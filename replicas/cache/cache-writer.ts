@@ -1,7 +1,6 @@
 /**
- * Brings one entity's batches to the cache: `fence` before PostgreSQL applies them, `store` after the commit, `lift`
- * after a rejection. A step whose outcome is unknown switches the cache off for every process of the replica. README.md
- * has the protocol.
+ * Brings one entity's batches to the cache: `fence` before the apply, `store` after the commit, `lift` after a
+ * rejection. A step with an unknown result switches the cache off for every process. README.md has the protocol.
  */
 
 import type { ReplicaDeclaration } from "../../contracts/entity/declaration.ts";

@@ -6,9 +6,9 @@
  * - leased: a reader is reading PostgreSQL and may fill it. A fence ends the lease.
  * - fenced: one or more applies are in progress. Readers miss, and none may lease. Each applier lifts its own fence
  *   when it knows what is committed; a commit also lifts the fences of versions that are not newer.
- * - stored: has a committed version, and no newer one can be committed without a fence before.
+ * - stored: has a committed version. A newer one is committed only after a fence.
  *
- * Data loss in Redis leads to absent, or to a state without an epoch, in which every script rejects.
+ * Data loss in Redis leads to absent, or to a state without an epoch, in which no script has an effect.
  */
 import { type CacheEntry, cachePrefix, decodeEntry, encodeEntry } from "../../contracts/cache-entry.ts";
 import type { EntityId, Version } from "../../contracts/entity/document.ts";
@@ -17,14 +17,11 @@ import type { RedisLink } from "../../platform/redis/redis.ts";
 import type { CacheEpoch, Epoch } from "./epoch.ts";
 import * as scripts from "./scripts.ts";
 
-/** A lease ends after this time, so that a reader that dies between lease and fill blocks others no longer. */
+/** Duration of a lease. After it, a reader that died between lease and fill no longer blocks other readers. */
 const READER_LEASE_MS = 10_000;
 /** A larger document is not cached, because it would evict many small ones. */
 const MAX_ENTRY_BYTES = 262_144;
-/**
- * Ids per script. Redis runs one script at a time, so each must be short (well below 1 ms); larger ones were not
- * cheaper.
- */
+/** Ids per script. Redis runs one script at a time, so each must take well below 1 ms. Larger ones were not cheaper. */
 const CHUNK = 100;
 
 /** Why a read bypasses the cache. README.md of the room describes each value; `Cache-Status` shows it. */
@@ -86,9 +83,7 @@ export class Cache {
     this.ttlMs = settings.ttlSeconds * 1_000;
   }
 
-  /**
-   * Looks an id up. An entry is never older than what PostgreSQL had committed at the time of the call. Never throws.
-   */
+  /** Looks an id up. An entry is at least as new as what PostgreSQL had committed at the call. Never throws. */
   async lookup(id: EntityId): Promise<CacheLookup> {
     const { redis, epoch: epochs } = this.deps;
     if (!redis) return { result: "bypass", why: "not-configured" };
@@ -135,10 +130,7 @@ export class Cache {
     return this.runForApplier(scripts.fence, epoch, [token], changes, (change) => [fenceOf(change, token)]);
   }
 
-  /**
-   * Lifts the fences of changes that PostgreSQL has rejected, and that can therefore not be committed any more. Never
-   * throws.
-   */
+  /** Lifts the fences of changes that PostgreSQL has rejected, so they cannot be committed. Never throws. */
   async lift(epoch: Epoch, token: string, changes: readonly FencedVersion[]): Promise<CacheWriteResult> {
     return this.runForApplier(scripts.lift, epoch, [], changes, (change) => [fenceOf(change, token)]);
   }

@@ -75,10 +75,7 @@ export class CacheEpoch {
     return this.lease()?.epoch === epoch.epoch;
   }
 
-  /**
-   * True for {@link LEASE_MS} after this epoch was first read: the process that opened it may still be installing it in
-   * Redis.
-   */
+  /** True for {@link LEASE_MS} after the epoch was first read. Its process may still be installing it in Redis. */
   isNew(epoch: Epoch): boolean {
     return epoch.epoch !== this.latest?.epoch || performance.now() < this.firstReadAt + LEASE_MS;
   }

@@ -37,10 +37,7 @@ export interface CatchUpDeps {
 
 /** Catch-up of one replica process: call {@link begin} once, then {@link process} for each batch. */
 export class CatchUp {
-  /**
-   * Rejects when the database went back in time, or the log cannot bring it up to date. The next start of the process
-   * repairs it.
-   */
+  /** Rejects when the database went back in time or is stale. The next start of the process repairs it. */
   readonly failed: Promise<never>;
   private readonly fail: (error: Error) => void;
   /** By partition: resolves when the database has reached the group's offset. */
@@ -112,9 +109,7 @@ export class CatchUp {
     if (this.timer) await this.save();
   }
 
-  /**
-   * Resolves when the database has everything before the group's offset, or the partition is no longer this process'.
-   */
+  /** Resolves when the database has everything before the group's offset, or the partition was revoked. */
   private reach(at: TopicPartition): Promise<void> {
     const key = partitionKey(at);
     let reached = this.reached.get(key);
@@ -145,8 +140,8 @@ export class CatchUp {
   }
 
   /**
-   * Ends the process, because the log cannot bring the database up to date. No batch is accepted from here on: if the
-   * process dies before the database knows, the group still has its old offset, and the next process finds the same.
+   * Ends the process. No batch is accepted from here on: if the process dies before the database has the mark, the
+   * group still has its old offset, and the next process finds the same.
    */
   private async markLost(at: TopicPartition): Promise<void> {
     await this.deps.positions.markLost(at);

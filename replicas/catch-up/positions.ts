@@ -18,10 +18,7 @@ import savePositions from "./save-positions.sql" with { type: "text" };
 
 /** Time between two saves, in milliseconds. */
 export const SAVE_INTERVAL_MS = 5_000;
-/**
- * Part of the tombstones' retention that a replica may be stopped. The rest covers clock differences and the time of a
- * rebuild.
- */
+/** Share of `delete.retention.ms` that a replica may be stopped for. The rest is for clocks and the rebuild. */
 const SAFE_SHARE = 0.5;
 /** Kafka's default of `delete.retention.ms`. */
 const DEFAULT_RETENTION_MS = 86_400_000;
@@ -49,20 +46,14 @@ export interface MissingRecords {
   readonly lost: boolean;
 }
 
-/**
- * The database has less than this process saved there. The process ends, and its next start reads the missing records
- * again.
- */
+/** The database has less than this process saved. The process ends, and its next start reads the missing records. */
 export class DatabaseWentBackError extends LockstepError {
   constructor(message: string) {
     super("DATABASE_WENT_BACK", message);
   }
 }
 
-/**
- * The log may have deleted tombstones that the database lacks. The process ends, and its next start rebuilds the
- * replica.
- */
+/** The log may have deleted tombstones that the database lacks. The process ends, and its next start rebuilds. */
 export class PositionsStaleError extends LockstepError {
   constructor(message: string) {
     super("POSITIONS_STALE", message);
@@ -153,9 +144,7 @@ export class Positions {
     return (await this.deps.log.offsets(topic)).get(partition) ?? { first: 0, next: 0 };
   }
 
-  /**
-   * An offset above the log's end is read {@link MAX_READS} times: a new leader may not know the last records at once.
-   */
+  /** Reads an end below the offset {@link MAX_READS} times: a new leader may lack the last records at first. */
   private async isOutside(at: TopicPartition, offset: number): Promise<boolean> {
     for (let reads = 1; ; reads++) {
       const { first, next } = await this.offsetsOf(at);

@@ -1,7 +1,4 @@
-/**
- * The replicas' schemas, in the order in which they grew: what all have, then each one's own tables. A migration that
- * was released is never edited.
- */
+/** The migrations of each replica: the common ones, then its own tables. A released migration is never edited. */
 import type { Migration } from "../../platform/postgres/migrate.ts";
 import { migrations as catalog } from "../catalog/migrations/index.ts";
 import { migrations as storefront } from "../storefront/migrations/index.ts";

@@ -1,9 +1,6 @@
-/**
- * Copies what `create table … (like …)` leaves out from a live table to its new one: storage, triggers, indexes with
- * their names, grants.
- */
+/** Copies what `create table … (like …)` leaves out: storage parameters, triggers, names of indexes, grants. */
 import type { Sql } from "../../../platform/postgres/connect.ts";
-import { qualified, quoted } from "./identifiers.ts";
+import { qualified, quoted } from "../../quoted.ts";
 
 const newTable = (table: string): string => qualified("lockstep_next", table);
 

@@ -1,5 +1,5 @@
 /** The statement that writes one batch of a rebuild: versions, rows, and the position in the log. */
-import { quoted } from "./identifiers.ts";
+import { quoted } from "../../quoted.ts";
 import type { NewTable } from "./tables.ts";
 
 /**

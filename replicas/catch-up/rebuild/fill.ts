@@ -75,8 +75,8 @@ export async function fillPartition(
 }
 
 /**
- * Writes changes and the position `upTo`. When a row is rejected, the batch is halved until that row is alone; halves
- * before the last one save the old position `next`.
+ * Writes changes and the position `upTo`. A rejected batch is halved until the rejected row is alone. All parts but the
+ * last one save the old position `next`.
  */
 async function writeBatch(
   deps: FillDeps,

@@ -3,7 +3,7 @@ import type { TransactionSql } from "postgres";
 import { sleep } from "../../../platform/async/sleep.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
 import { LEASE_MS } from "../../cache/epoch.ts";
-import { quoted } from "./identifiers.ts";
+import { quoted } from "../../quoted.ts";
 import { type NewTable, RebuildRejectedError } from "./tables.ts";
 
 /** Longest wait for each table's lock. Every other query on the table queues behind ours meanwhile. */
@@ -74,8 +74,8 @@ async function replaceTables(
 }
 
 /**
- * Rejects new tables that would lose data: an entity's newest version in the log must not be older than the replica's.
- * An entity without any record in the log is no loss: it was deleted, and the log has deleted its tombstone (P4).
+ * Rejects new tables that would lose data: the log must not have an older version of an entity than the replica. An
+ * entity without a record in the log is no loss: it was deleted, and its tombstone too (P4).
  */
 async function rejectLoss(sql: TransactionSql): Promise<void> {
   const [row] = await sql<{ older: string; common: string; live: string }[]>`

@@ -1,11 +1,8 @@
-/**
- * Creates the new tables of a replica in schema `lockstep_next`, with everything that the live ones have. After the
- * switch the replaced tables stay in schema `lockstep_old`.
- */
+/** Creates the new tables of a replica in schema `lockstep_next`. The replaced ones go to schema `lockstep_old`. */
 import { UserError } from "../../../contracts/errors.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
+import { qualified, quoted } from "../../quoted.ts";
 import { copyGrants, copyIndexes, copyStorage, copyTriggers } from "./copy-properties.ts";
-import { qualified, quoted } from "./identifiers.ts";
 
 /** A rebuild is not possible now; the message says what to do. */
 export class RebuildRejectedError extends UserError {}
@@ -142,8 +139,8 @@ export async function dropStaleNewSchema(sql: Sql, maxAgeMs: number): Promise<vo
 }
 
 /**
- * Rejects objects that cannot move to the new table: views and foreign keys would stay with the old one, other triggers
- * would report rows that are not new, and a table without its row security would show every row to everybody.
+ * Rejects objects that cannot move to the new table. Views and foreign keys would stay with the old one. Other triggers
+ * would report rows that are not new. Without its row security, the new table would show every row to everybody.
  */
 async function rejectDependents(sql: Sql, schema: string, table: string): Promise<void> {
   const live = qualified(schema, table);

@@ -6,7 +6,7 @@ import { startOffsets } from "./consumer/commits.ts";
 import { startConsumer } from "./consumer/consumer.ts";
 import { readRange } from "./consumer/read-range.ts";
 import { startWatcher } from "./consumer/watcher.ts";
-import { type Consumer, type Log, partitionKey, type TopicPartition } from "./log.ts";
+import { type Consumer, type Log, partitionKey, partitionsOf } from "./log.ts";
 import { offsetRanges } from "./offsets.ts";
 import { ensureTopics, topicConfig } from "./topics.ts";
 import { Cluster } from "./wire/cluster.ts";
@@ -60,8 +60,6 @@ export async function connectLog(options: LogOptions): Promise<Log> {
     retryRequest({ what: `finding topic ${topic}`, timeoutMs: CONNECT_TIMEOUT_MS, signal }, () =>
       cluster.partitionCount(topic),
     );
-  const partitionsOf = async (topic: string): Promise<TopicPartition[]> =>
-    Array.from({ length: await partitionCount(topic) }, (_, partition) => ({ topic, partition }));
 
   return {
     async openWriter(name, partitions) {
@@ -72,12 +70,12 @@ export async function connectLog(options: LogOptions): Promise<Log> {
     },
     read: (topicPartition, from, to) => readRange(cluster, topicPartition, from, to, signal),
     async offsets(topic) {
-      const partitions = await partitionsOf(topic);
+      const partitions = partitionsOf(topic, await partitionCount(topic));
       const ranges = await offsetRanges(cluster, partitions, signal);
       return new Map(partitions.map((each) => [each.partition, ranges.get(partitionKey(each))!]));
     },
     async committedOffsets(group, topic) {
-      const partitions = await partitionsOf(topic);
+      const partitions = partitionsOf(topic, await partitionCount(topic));
       const starts = await startOffsets(cluster, group, partitions, signal);
       return new Map(partitions.map((each) => [each.partition, starts.get(partitionKey(each))!.start]));
     },

@@ -1,7 +1,7 @@
 /**
  * The log seam: everything that Lockstep needs from a Kafka-protocol broker. Other rooms see this interface only;
- * `connectLog` implements it. README.md lists the rules that keep a record from being lost or stored twice. The suite in
- * tests/kafka-conformance checks these rules.
+ * `connectLog` implements it. README.md lists the rules that keep a record from being lost or stored twice. The suite
+ * in tests/kafka-conformance checks these rules.
  *
  * Read {@link Log} first: it opens writers and readers. {@link LogWriter}, {@link Consumer} and {@link Watcher} follow.
  */
@@ -13,7 +13,8 @@ export interface Log {
    * Opens the only writer of `partitions` under `name`. This fences every earlier writer of the same name: brokers
    * reject its later writes to these partitions.
    *
-   * @throws {WriterDeadError} with `fenced`, when another writer opens the same name at the same time and fences this one.
+   * @throws {WriterDeadError} with `fenced`, when another writer opens the same name at the same time and fences this
+   * one.
    * @throws {Error} when the brokers cannot be reached within 20 seconds.
    */
   openWriter(name: string, partitions: readonly TopicPartition[]): Promise<LogWriter>;
@@ -69,6 +70,10 @@ export interface TopicPartition {
 /** `topic/partition`: the key for maps, and the form in messages. */
 export const partitionKey = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;
 
+/** All partitions of a topic that has `count` of them, in order. */
+export const partitionsOf = (topic: string, count: number): TopicPartition[] =>
+  Array.from({ length: count }, (_, partition) => ({ topic, partition }));
+
 /** The offsets that a partition holds. It is empty when both are equal. */
 export interface OffsetRange {
   /** Offset of the oldest record that is still stored. */
@@ -118,8 +123,8 @@ export interface LogWriter {
   /** True while the writer accepts writes. */
   readonly isOpen: boolean;
   /**
-   * Milliseconds since 1970. Open a new writer after about 12 hours. Brokers forget the epochs of an idle writer after a
-   * day, so a writer that is older than 20 hours is dead.
+   * Milliseconds since 1970. Open a new writer after about 12 hours. Brokers forget the epochs of an idle writer after
+   * a day, so a writer that is older than 20 hours is dead.
    */
   readonly openedAtMs: number;
   /**
@@ -270,13 +275,10 @@ export class WriterDeadError extends LockstepError {
     readonly fenced: boolean,
     cause?: unknown,
   ) {
-    super(
-      "WRITER_DEAD",
-      fenced
-        ? `writer ${writer} was fenced by a newer writer of the same name`
-        : `writer ${writer}: the outcome of a write is unknown (${cause instanceof Error ? cause.message : String(cause)}); ` +
-            "open a new writer and read back",
-      { cause },
-    );
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const message = fenced
+      ? `writer ${writer} was fenced by a newer writer of the same name`
+      : `writer ${writer}: the outcome of a write is unknown (${reason}); open a new writer and read back`;
+    super("WRITER_DEAD", message, { cause });
   }
 }

@@ -46,7 +46,7 @@ const anySubscriptions = fc
       })),
   );
 
-test("for any subscriptions, no partition gets two owners, and an owned partition moves to no other member in the same round", () => {
+test("no partition ever has two owners, and an owned partition never moves in the same round", () => {
   fc.assert(
     fc.property(anySubscriptions, ({ subscriptions, count }) => {
       const assigned = assign(subscriptions, partitions(count));
@@ -65,7 +65,7 @@ test("for any subscriptions, no partition gets two owners, and an owned partitio
   );
 });
 
-test("a group is stable after at most two more rounds: every partition has an owner, and shares differ by one at most", () => {
+test("a group is stable after two more rounds: every partition is owned, and shares differ by one", () => {
   fc.assert(
     fc.property(anySubscriptions, ({ subscriptions, count }) => {
       const { subscriptions: settled, rounds } = settle(subscriptions, count);

@@ -1,7 +1,7 @@
 /**
  * A member of a consumer group that processes its partitions. It uses kafkajs' codecs and connections, but not kafkajs'
- * consumer. That one waits for its slowest partition before it fetches again. After a rebalance its old and new handlers
- * overlap, and it skips deleted records silently (docs/decisions/001-log-writer.md).
+ * consumer. That one waits for its slowest partition before it fetches again. After a rebalance its old and new
+ * handlers overlap, and it skips deleted records silently (docs/decisions/001-log-writer.md).
  */
 import type { Logger } from "../../observability/logger.ts";
 import { Outage } from "../../observability/outage.ts";
@@ -18,7 +18,9 @@ import { PartitionQueue } from "./partition-queue.ts";
 
 const SESSION_TIMEOUT_MS = 10_000;
 const REBALANCE_TIMEOUT_MS = 20_000;
-/** Shorter than the rebalance timeout. After it the next owner may start, so a handler's effects must be fenced (P9). */
+/**
+ * Shorter than the rebalance timeout. After it the next owner may start, so a handler's effects must be fenced (P9).
+ */
 const REVOKE_TIMEOUT_MS = 0.8 * REBALANCE_TIMEOUT_MS;
 const COMMIT_INTERVAL_MS = 1_000;
 const MAX_HEARTBEAT_INTERVAL_MS = 1_000;

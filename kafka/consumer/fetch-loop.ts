@@ -92,11 +92,7 @@ export class FetchLoop {
     // A broker returns a batch above the size limit only for the first partition with records. The random order gives
     // each partition its turn.
     const partitions = queues
-      .map(({ topicPartition, nextFetchOffset, maxBytes }) => ({
-        ...topicPartition,
-        fetchOffset: nextFetchOffset,
-        maxBytes,
-      }))
+      .map((queue) => ({ ...queue.topicPartition, fetchOffset: queue.nextFetchOffset, maxBytes: queue.maxBytes }))
       .sort(() => Math.random() - 0.5);
     let leaderChanged = false;
     try {

@@ -10,7 +10,7 @@
  * Heartbeats continue in every state, so a member that waits for others learns when it is no longer a member.
  */
 import { sleepUnlessAborted } from "../../platform/async/sleep.ts";
-import { partitionKey, type TopicPartition } from "../log.ts";
+import { partitionKey, partitionsOf, type TopicPartition } from "../log.ts";
 import { BrokerError, errorAction, errorCodes, throwOnError } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
 import type { Connection } from "../wire/connection.ts";
@@ -165,8 +165,7 @@ export class Membership {
     const partitions = await Promise.all(
       this.options.topics.map(async (topic) => {
         const options = { what: `finding topic ${topic}`, timeoutMs: PARTITION_COUNT_TIMEOUT_MS, signal: this.signal };
-        const count = await retryRequest(options, () => this.cluster.partitionCount(topic));
-        return Array.from({ length: count }, (_, partition) => ({ topic, partition }));
+        return partitionsOf(topic, await retryRequest(options, () => this.cluster.partitionCount(topic)));
       }),
     );
     return [...assign(members.map(decodeSubscription), partitions.flat())].map(([memberId, assigned]) => ({

@@ -1,6 +1,6 @@
 /** Reads all partitions of a topic without a group, for small topics that every process needs in full. */
 import type { Logger } from "../../observability/logger.ts";
-import { partitionKey, type Watcher, type WatchOptions } from "../log.ts";
+import { partitionKey, partitionsOf, type Watcher, type WatchOptions } from "../log.ts";
 import { offsetRanges } from "../offsets.ts";
 import type { Cluster } from "../wire/cluster.ts";
 import { FetchLoop } from "./fetch-loop.ts";
@@ -24,8 +24,7 @@ interface WatcherDeps {
 export async function startWatcher(options: WatchOptions, deps: WatcherDeps): Promise<Watcher> {
   const { cluster, signal } = deps;
   const { topic, from } = options;
-  const count = await cluster.partitionCount(topic);
-  const partitions = Array.from({ length: count }, (_, partition) => ({ topic, partition }));
+  const partitions = partitionsOf(topic, await cluster.partitionCount(topic));
   const ranges = await offsetRanges(cluster, partitions, signal);
   const watched = partitions.map((topicPartition) => {
     const { first, next } = ranges.get(partitionKey(topicPartition))!;

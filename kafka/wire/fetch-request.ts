@@ -64,12 +64,6 @@ function decodePartition(topic: string, decoder: Decoder): FetchResponse {
     firstOffset: Number(d.readInt64()),
   }));
   decoder.readInt32(); // preferred read replica
-  return {
-    topic,
-    partition,
-    errorCode,
-    highWatermark,
-    abortedTransactions,
-    bytes: decoder.readBytes() ?? Buffer.alloc(0),
-  };
+  const bytes = decoder.readBytes() ?? Buffer.alloc(0);
+  return { topic, partition, errorCode, highWatermark, abortedTransactions, bytes };
 }

@@ -14,7 +14,6 @@ declare module "kafkajs/src/broker/index.js" {
       logger: RootLogger;
       nodeId?: number | null;
       allowAutoTopicCreation?: boolean;
-      authenticationTimeout?: number;
     });
     readonly connectionPool: ConnectionPool;
     /** Available once connected. */
@@ -82,11 +81,9 @@ declare module "kafkajs/src/protocol/requests/index.js" {
       readonly decode: (body: Buffer) => Promise<Response>;
       readonly parse: (response: Response) => Promise<Response>;
     };
-    readonly requestTimeout?: number;
     readonly logResponseError?: boolean;
   }
   export interface Definition {
-    readonly versions: readonly string[];
     protocol(options: { version: number }): (args: object) => Protocol<unknown>;
   }
   export type Lookup = (apiKey: number, definition: Definition) => (args: object) => Protocol<unknown>;

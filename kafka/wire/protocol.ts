@@ -67,7 +67,6 @@ export interface Requests {
         topicErrorCode: number;
         topic: string;
         partitionMetadata: readonly {
-          partitionErrorCode: number;
           partitionId: number;
           leader: number;
           replicas: readonly number[];
@@ -106,7 +105,6 @@ export interface Requests {
     };
     response: {
       resources: readonly (WithErrorCode & {
-        resourceName: string;
         configEntries: readonly { configName: string; configValue: string | null }[];
       })[];
     };
@@ -135,7 +133,6 @@ export interface Requests {
     };
     response: WithErrorCode & {
       generationId: number;
-      groupProtocol: string;
       leaderId: string;
       memberId: string;
       members: readonly { memberId: string; memberMetadata: Buffer }[];

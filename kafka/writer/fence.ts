@@ -1,9 +1,9 @@
 /**
  * Makes a new writer the only one of its partitions. The coordinator gives each opener of a name a higher epoch of one
- * producer id. A partition's leader learns of an epoch only from what is written to the partition. So the opener commits
- * an empty transaction over its partitions, and the coordinator writes a marker with the new epoch into each of them.
- * After that the leader rejects everything with an older epoch, including batches outside transactions. The steps are
- * in docs/decisions/001-log-writer.md, section "How a writer opens".
+ * producer id. A partition's leader learns of an epoch only from what is written to the partition. So the opener
+ * commits an empty transaction over its partitions, and the coordinator writes a marker with the new epoch into each of
+ * them. After that the leader rejects everything with an older epoch, including batches outside transactions. The steps
+ * are in docs/decisions/001-log-writer.md, section "How a writer opens".
  */
 import { fetchFrom } from "../consumer/fetch.ts";
 import { partitionKey, type TopicPartition, WriterDeadError } from "../log.ts";

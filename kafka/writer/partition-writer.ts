@@ -70,7 +70,7 @@ export class PartitionWriter {
     if (records.length === 0) throw new Error(`a write to ${partitionKey(this.topicPartition)} has no records`);
     if (this.queue.length >= MAX_QUEUED_WRITES)
       throw new Error(
-        `${partitionKey(this.topicPartition)}: ${MAX_QUEUED_WRITES} writes are already queued; await some of them first`,
+        `${MAX_QUEUED_WRITES} writes are already queued for ${partitionKey(this.topicPartition)}; await some first`,
       );
     return new Promise((resolve, reject) => {
       this.queue.push({ records, resolve, reject });

@@ -1,7 +1,7 @@
 /**
- * A writer that fences earlier ones with transactions, for brokers that check the epoch of a batch inside a transaction only.
- * Redpanda is one. It stores a plain batch of an older epoch. A plain batch with a newer epoch than the partition's
- * last transaction fails an assertion, which ends the broker (docs/decisions/001-log-writer.md).
+ * A writer that fences earlier ones with transactions, for brokers that check the epoch of a batch inside a transaction
+ * only. Redpanda is one. It stores a plain batch of an older epoch. A plain batch with a newer epoch than the
+ * partition's last transaction fails an assertion, which ends the broker (docs/decisions/001-log-writer.md).
  *
  * One transaction carries the next batch of every partition with queued writes: begin, append, commit. The writes are
  * safe after the commit, so they take these round trips longer than with epochs. A commit with unknown outcome ends the
@@ -104,7 +104,9 @@ export class TransactionalWriter extends FencedWriter {
     return { transactionalId: this.name, producerId: String(producerId), producerEpoch };
   }
 
-  /** Begins a transaction. The coordinator rejects that for some milliseconds, until the previous markers are written. */
+  /**
+   * Begins a transaction. The coordinator rejects that for some milliseconds, until the previous markers are written.
+   */
   private async begin(partitions: readonly PartitionWriter[]): Promise<void> {
     const topics = byTopic(
       partitions.map(({ topicPartition }) => topicPartition),

@@ -75,7 +75,7 @@ describe.each([...fencings])("writers with %s", (fencing) => {
     await second.consumer.close();
   });
 
-  test("a rejected batch is delivered again until it succeeds, no batch overtakes it, and other partitions continue", async () => {
+  test("a rejected batch is delivered again, no batch overtakes it, and other partitions continue", async () => {
     const topic = await contract.newTopic(2);
     const partitions = [0, 1].map((partition) => ({ topic, partition }));
     const writer = await contract.log.openWriter(topic, partitions);
@@ -108,7 +108,7 @@ describe.each([...fencings])("writers with %s", (fencing) => {
     await consumer.close();
   });
 
-  test("members share the partitions and hand them over: no record is lost, duplicated or processed by two at once", async () => {
+  test("members hand partitions over: no record is lost, duplicated or processed by two at once", async () => {
     const topic = await contract.newTopic(6);
     const partitions = Array.from({ length: 6 }, (_, partition) => ({ topic, partition }));
     const writer = await contract.log.openWriter(topic, partitions);
@@ -154,7 +154,7 @@ describe.each([...fencings])("writers with %s", (fencing) => {
     await b.close();
   });
 
-  test("a partition with queued records moves after the batch in flight, and its new owner gets the rest once", async () => {
+  test("a partition moves after the batch in flight, and its new owner gets the queued records once", async () => {
     const topic = await contract.newTopic(2);
     const partitions = [0, 1].map((partition) => ({ topic, partition }));
     const writer = await contract.log.openWriter(topic, partitions);
@@ -207,7 +207,7 @@ describe.each([...fencings])("writers with %s", (fencing) => {
     await late.consumer.close();
   });
 
-  test("a restarted static member takes its partitions back at once, and an older process with its id ends", async () => {
+  test("a restarted static member takes its partitions back at once, and the older one ends", async () => {
     const topic = await contract.newTopic(4);
     const first = await contract.consume({ group: topic, topics: [topic], groupInstanceId: "one" });
     await eventually(() => first.consumer.assigned().length === 4, {

@@ -118,7 +118,7 @@ for (let round = 0; round < ROUNDS; round++)
 
 const percentile = (sorted: readonly number[], share: number) => sorted[Math.floor(sorted.length * share)]!.toFixed(1);
 console.log(
-  `${rate} events/s, 12 partitions, ${brokers.length} broker(s), ${ROUNDS} rounds of ${SECONDS} s for each client, in turn`,
+  `${rate} events/s, 12 partitions, ${brokers.length} broker(s), ${ROUNDS} rounds of ${SECONDS} s per client`,
 );
 console.log("| client | p50 ms | p99 ms |\n|---|---|---|");
 for (const [name, durations] of results) {

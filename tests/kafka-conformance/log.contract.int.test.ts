@@ -31,7 +31,7 @@ describe.each([...fencings])("writers with %s", (fencing) => {
     await writer.close();
   });
 
-  test("a write of any size is stored in order, and writes to one partition are stored in the order of the calls", async () => {
+  test("writes of any size to one partition are stored in the order of the calls", async () => {
     const topic = await contract.newTopic();
     const topicPartition = { topic, partition: 0 };
     const writer = await contract.log.openWriter(topic, [topicPartition]);
@@ -88,7 +88,7 @@ describe.each([...fencings])("writers with %s", (fencing) => {
     await expect(writer.write(topicPartition, [record("late")])).rejects.toThrow(WriterDeadError);
   });
 
-  test("a range is read exactly, from the middle of one batch to the middle of another, over markers and deleted records", async () => {
+  test("a range is read exactly, between the middles of two batches, over markers and deleted records", async () => {
     const topic = await contract.newTopic();
     const topicPartition = { topic, partition: 0 };
     const batches: string[][] = [];

@@ -1,7 +1,4 @@
-/**
- * Installs the dependencies of a fresh clone, so that any command of package.json can be the first one. Imports no
- * dependency.
- */
+/** Installs the dependencies of a fresh clone before the first command. Imports no dependency itself. */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -31,10 +28,7 @@ function isInstalled(hash: string): boolean {
   );
 }
 
-/**
- * Installs the dependencies when one is missing or the lockfile has changed. Ends the process when the installation
- * fails.
- */
+/** Installs the dependencies when one is missing or the lockfile has changed. Ends the process on failure. */
 export function ensureInstalled(): void {
   const hash = inputsHash();
   if (isInstalled(hash)) return;

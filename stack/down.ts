@@ -3,7 +3,7 @@ import { stopOrphans } from "./orphans.ts";
 import { terminate } from "./processes.ts";
 import { removeState, runningSupervisor, unlockDataFolder } from "./state.ts";
 
-/** Time for the supervisor to stop everything, in milliseconds. Longer than the sum of its own limits. */
+/** Time for the supervisor to stop all processes before SIGKILL, in milliseconds. */
 const GRACE_MS = 60_000;
 
 /** Stops the stack and prints what was done. Prints that nothing runs when there is no stack. */

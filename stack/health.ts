@@ -16,8 +16,7 @@ const TIMEOUT_MS = 2_000;
  * Checks the health within about two seconds. Never rejects.
  *
  * @param kind of a service, server or observer (plan.ts).
- * @param isExternal true for a server that this stack did not start. Its brokers may require credentials that `up` does
- *   not have.
+ * @param isExternal true for a server that this stack did not start. An external broker may require credentials.
  */
 export async function healthOf(kind: string, url: string, isExternal = false): Promise<Health> {
   try {

@@ -30,18 +30,14 @@ export const MAX_REPLICAS = 6;
 export const portOf = (base: number, name: FixedName, instance = 1): number =>
   base + offsets[name] + INSTANCE_STEP * (instance - 1);
 
-/**
- * Port of a replica. The first two follow the gateway (+1, +2), the others the console (+6 to +9).
- *
- * @param index from 0.
- */
+/** Port of a replica: +1 and +2 for the first two, then from +6. @param index from 0. */
 export const replicaPort = (base: number, index: number, instance = 1): number =>
   base + (index < 2 ? 1 : 4) + index + INSTANCE_STEP * (instance - 1);
 
 /** True where several processes can accept connections on one port. */
 export const SUPPORTS_SHARED_PORTS = process.platform === "linux";
 
-/** An instance's own port when all instances share the first one's: +100 for the first, +200 for the second, … */
+/** Port of one instance beside the shared port: +100 for the first, +200 for the second, … */
 export const privatePort = (port: number): number => port + INSTANCE_STEP;
 
 /** Port of a replica's PostgreSQL: +11 and +12 for the first two, then from +14. @param index from 0. */

@@ -1,7 +1,4 @@
-/**
- * Entry of `bun run up`, `down`, `status` and `restart`. Other modules are imported only after the dependencies are
- * installed.
- */
+/** Entry of `bun run up`, `down`, `status` and `restart`. Installs the dependencies before it imports other modules. */
 import { ensureInstalled } from "./bootstrap.ts";
 
 ensureInstalled();

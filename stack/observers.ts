@@ -1,6 +1,4 @@
-/**
- * What `--observe` starts beside a stack: Jaeger for traces, Prometheus for metrics and alerts, Grafana for dashboards.
- */
+/** What `--observe` starts beside a stack: Jaeger for traces, Prometheus for metrics, Grafana for dashboards. */
 import { join } from "node:path";
 import type { Target } from "../observability/prometheus/scrape.ts";
 import { portOf } from "./layout.ts";
@@ -50,7 +48,7 @@ export function tracingSettings(observers: readonly PlannedObserver[], portBase:
   };
 }
 
-/** What the configuration of an observer is derived from. */
+/** Input for the configuration of an observer. */
 export interface ObserverOptions {
   readonly dataDir: string;
   readonly portBase: number;

@@ -12,7 +12,7 @@ import { type UpOptions, UsageError } from "./options.ts";
 
 /** Kinds of servers that services use. */
 export type ServerKind = "postgres" | "broker" | "redis";
-/** In the order in which they are listed. */
+/** In the order of the report. */
 const observerKinds = ["grafana", "prometheus", "jaeger"] as const;
 /** Kinds of servers that observe a stack. */
 export type ObserverKind = (typeof observerKinds)[number];
@@ -59,9 +59,7 @@ export interface PlannedService extends Planned {
   readonly needsAllAddresses: boolean;
   /** True when the service stores files in its own folder. */
   readonly hasStateDir: boolean;
-  /**
-   * Port on which all instances accept connections, as one address for clients; undefined when there is one instance.
-   */
+  /** Port that all instances share, as one address for clients. Undefined when there is one instance. */
   readonly sharedPort?: number;
 }
 
@@ -175,10 +173,7 @@ function services({ portBase, instances }: PlanOptions, replicas: readonly strin
   ];
 }
 
-/**
- * Several instances of a service with clients share the port that a single instance would have. Each also gets its own
- * port.
- */
+/** Several instances share the port that a single instance would have. Each also gets its own port. */
 function withSharedPort(instances: readonly PlannedService[]): readonly PlannedService[] {
   const [first, second] = instances;
   if (!first || !second || !SUPPORTS_SHARED_PORTS) return instances;

@@ -11,15 +11,12 @@ export function isFree(port: number, host = "127.0.0.1"): Promise<boolean> {
   });
 }
 
-/**
- * Range of {@link freePort}: above the ports of stacks, below those that the system assigns to outgoing connections.
- */
+/** Range of {@link freePort}: above the ports of stacks, below those that the system assigns to clients. */
 export const FREE_PORTS = { from: 21_000, to: 32_000 };
 const issued = new Set<number>();
 
 /**
- * A random port that is free now. Each port is returned at most once per process, because seconds may pass before its
- * server listens.
+ * A random port that is free now. Each port is returned once per process, because its server may listen seconds later.
  *
  * @param range `from` is the first port, `to` is one above the last.
  */

@@ -61,7 +61,7 @@ export function serverSpec(
 
 const clusterNode = ({ instance, port, controllerPort }: PlannedBroker) => ({ nodeId: instance, port, controllerPort });
 
-/** What the settings of a service are derived from. */
+/** Input for the settings of a service. */
 export interface ServiceSettings {
   readonly dataDir: string;
   readonly addresses: Addresses;
@@ -74,9 +74,7 @@ export interface ServiceSettings {
   readonly brokers: 1 | 3 | undefined;
 }
 
-/**
- * Time to stop before SIGKILL, in milliseconds: a service ends by itself within LOCKSTEP_SHUTDOWN_MS (default 10,000).
- */
+/** Time to stop before SIGKILL, in milliseconds. A service ends by itself within LOCKSTEP_SHUTDOWN_MS. */
 const graceMs = (env: ServiceSettings["env"]): number => (Number(env.LOCKSTEP_SHUTDOWN_MS) || 10_000) + 2_000;
 
 /**

@@ -19,7 +19,7 @@ export interface ReadinessOptions {
 }
 
 /**
- * Resolves when all services are ready. Prints every 5 s which are not.
+ * Resolves when all services are ready. Prints every 5 s the services that are not.
  *
  * @throws {UserError} when a service keeps crashing, with the last lines of its log; after `timeoutMs`, with the
  *   services that are not ready and why.

@@ -4,7 +4,7 @@ import type { Plan } from "./plan.ts";
 import { isFree } from "./ports.ts";
 import { labelOf } from "./process-specs.ts";
 
-/** A second stack on the same ports would list twelve; the first three are enough. */
+/** Number of ports to list. A second stack on the same ports would conflict on all of them. */
 const MAX_LISTED = 3;
 
 /** @throws {UsageError} when ports of the plan are in use: which, what they are for, and what to do. */

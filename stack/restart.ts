@@ -10,7 +10,7 @@ import { terminate } from "./processes.ts";
 import { processOf, readState, runningSupervisor, type StateEntry } from "./state.ts";
 import { NotYetError, waitFor } from "./wait-for.ts";
 
-/** Time before SIGKILL. A service ends within LOCKSTEP_SHUTDOWN_MS; a longer setting than this has no effect here. */
+/** Time for a service to stop before SIGKILL, in milliseconds. The default of LOCKSTEP_SHUTDOWN_MS is 10,000. */
 const STOP_TIMEOUT_MS = 60_000;
 const WAIT = { timeoutMs: 120_000, intervalMs: 50 };
 

@@ -25,8 +25,7 @@ export function listenForShutdown(launchers: readonly ProcessRef[]): Shutdown {
   const request = () => (stop.signal.aborted ? kill.abort() : stop.abort());
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, request);
   let uncaughtError: unknown;
-  // After an uncaught error the supervisor may be inconsistent: it stops its processes instead of leaving them
-  // unsupervised.
+  // After an uncaught error the supervisor may be inconsistent, so it stops its processes.
   const fail = (error: unknown) => {
     uncaughtError ??= error;
     stop.abort();

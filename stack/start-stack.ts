@@ -1,7 +1,4 @@
-/**
- * Starts a planned stack: servers, then observers and services, then waits until all are ready and a test write went
- * through.
- */
+/** Starts a planned stack: servers, then observers and services, then readiness and the test write. */
 import { toolToken } from "../platform/auth/development.ts";
 import { readSettings } from "../platform/settings/settings.ts";
 import { availableObservers, observerSpec, tracingSettings } from "./observers.ts";
@@ -47,7 +44,7 @@ export async function startStack(group: ProcessGroup, stack: StackToStart, deps:
   const { print, requestedAtMs, stopSignal } = deps;
   const { plan, options } = stack;
   const { data, detach } = options;
-  // Observers may have to be fetched or built: that happens while the servers start.
+  // Fetches or builds the observers' programs while the servers start.
   const observersPromise = availableObservers(plan, { print: print, signal: stopSignal });
   observersPromise.catch(() => {}); // Awaited below; without this, an early rejection would end the process.
   const addresses = await startServers(group, plan, data, deps);

@@ -1,6 +1,6 @@
 /**
- * The state of a stack as files of its data folder: `stack.json` lists what runs, for `status`, `down` and the next
- * `up`; `supervisor.lock` names the supervisor. `stack.json` holds passwords, so only its owner may read it.
+ * The state of a stack in its data folder. `stack.json` lists what runs, for `status`, `down` and the next `up`. It
+ * holds passwords, so only its owner may read it. `supervisor.lock` names the supervisor.
  */
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -18,11 +18,7 @@ export interface BulkTransaction {
   readonly remove: readonly string[];
 }
 
-/**
- * Transactions of {@link CHANGES_PER_TRANSACTION} changes each.
- *
- * @param seed existing rows, for the first one to change.
- */
+/** Transactions of {@link CHANGES_PER_TRANSACTION} changes. @param seed existing rows, for the first one to change. */
 export function* bulkTransactions(
   seed: readonly string[],
   transactions: number,

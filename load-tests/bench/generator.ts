@@ -171,9 +171,7 @@ export class Generator {
       : this.client.request("DELETE", path);
   }
 
-  /**
-   * Reports the item to the parent as a sample and does not use it again, or returns it to the mix for later writes.
-   */
+  /** Reports the item to the parent as a sample, or returns it to the mix for later writes. */
   private recycle(sku: string, version: number, body: string, measured: boolean): void {
     const document = JSON.parse(body) as Record<string, unknown>;
     const id = String(document.id);

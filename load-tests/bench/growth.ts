@@ -1,7 +1,4 @@
-/**
- * Measures a stack with growing numbers of products: loads them by SQL with capture on, measures a constant rate, then
- * restarts.
- */
+/** Measures a stack with growing numbers of products: loads them by SQL, measures a constant rate, then restarts. */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { randomUUIDv7 } from "bun";
@@ -17,7 +14,7 @@ import { StackMeasurement, type StackUnderTest } from "./stack-measurement.ts";
 import { waitUntilIdle } from "./wait-until-idle.ts";
 
 const ROWS_PER_TRANSACTION = 1_000;
-/** Rows that are loaded before each wait for the replicas, because this is not the bulk phase. */
+/** Rows to load between two waits for the replicas. */
 const ROWS_PER_WAIT = 50_000;
 const WRITES_PER_SECOND = 200;
 

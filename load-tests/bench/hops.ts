@@ -11,10 +11,7 @@ import { type Commit, latencies, type TimeWindow } from "./commits.ts";
 import type { Figures } from "./figures.ts";
 import { entity } from "./product.ts";
 
-/**
- * Milliseconds per hop, in the order of the hops. Record timestamps are whole milliseconds, so short hops are
- * imprecise.
- */
+/** Milliseconds per hop. Record timestamps are whole milliseconds, so short hops are imprecise. */
 export interface HopFigures {
   /** From the source's commit to the relay's batch. */
   readonly published: Figures;

@@ -83,9 +83,7 @@ export async function startLimit(schemas: Schemas, signal?: AbortSignal): Promis
   }
 }
 
-/**
- * Subscribes to the columns of the subscriber's table. Resolves when the initial copy of the empty table has finished.
- */
+/** Subscribes to the columns of the subscriber's table. Resolves when the initial copy of the table has finished. */
 async function subscribe(source: NamedDatabase, subscriber: NamedDatabase, name: string): Promise<void> {
   await subscriber.sql`create extension pg_walinspect`;
   const [row] = await subscriber.sql<{ columns: string }[]>`

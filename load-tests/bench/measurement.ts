@@ -1,4 +1,4 @@
-/** What a phase of the bench measures, and how. */
+/** Interfaces of the bench: the system under test, and the measurement of one phase. */
 import type { TimeWindow } from "./commits.ts";
 import type { Databases } from "./databases.ts";
 import type { Sample } from "./generator.ts";
@@ -18,7 +18,7 @@ export interface SystemUnderTest extends Databases {
   readonly processes: readonly WatchedProcess[];
 }
 
-/** Measures one phase. Each phase needs a new one. */
+/** Measures one phase. Not reusable. */
 export interface PhaseMeasurement {
   /** Adds a write whose arrival in the caches is measured. No later write may change the same entity. */
   addSample(sample: Sample): void;

@@ -50,10 +50,7 @@ const allStats = (): ProcessStat[] =>
     .filter((entry) => /^\d+$/.test(entry))
     .flatMap((pid) => readIfPresent(() => parseStat(readFileSync(`/proc/${pid}/stat`, "latin1"))) ?? []);
 
-/**
- * User and system time of a process and its descendants since their start, in seconds. Includes descendants that have
- * ended.
- */
+/** CPU seconds of a process and its descendants since their start, including those that have ended. */
 const cpuSecondsOf = (root: number, stats: readonly ProcessStat[]): number =>
   processTree(root, stats).reduce((sum, { ticks }) => sum + ticks, 0) / TICKS_PER_SECOND;
 
@@ -73,10 +70,7 @@ export interface ProcessFigures extends WatchedProcess {
   readonly memoryMb: number;
 }
 
-/**
- * Sampling interval for servers with several processes. Long, because reading their page tables blocks them for
- * milliseconds.
- */
+/** Sampling interval for servers with several processes. Each sample blocks them for milliseconds. */
 const SAMPLE_MS = 5_000;
 
 /** Measures resources between {@link ProcessMeter.start} and {@link ProcessMeter.stop}. */
@@ -119,10 +113,7 @@ export class ProcessMeter {
   }
 }
 
-/**
- * Resident memory now, in MB; 0 when the process has ended. Several processes: the sum, with shared memory counted once
- * (PSS).
- */
+/** Resident memory in MB; 0 when the process has ended. Several processes: shared memory counts once (PSS). */
 export function memoryMbOf(root: number, stats: readonly ProcessStat[] = allStats()): number {
   const tree = processTree(root, stats);
   const [only, another] = tree;

@@ -1,7 +1,4 @@
-/**
- * The entity that the bench writes. Besides bulk-*.sql and write-*.sql, this is the only file of the bench with its
- * fields.
- */
+/** The entity that the bench writes. Only this file, bulk-*.sql and write-*.sql contain its fields. */
 import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Random } from "./mix.ts";

@@ -67,10 +67,7 @@ export interface GrowthPoint {
   readonly loadSeconds: number;
   readonly phase: HttpPhase;
   readonly restarted: readonly RestartResult[];
-  /**
-   * From the kill of the stream, without its folder, until changes arrive again. It first restores all versions from
-   * the log.
-   */
+  /** From the kill of the stream until changes arrive again. It first restores all versions from the log. */
   readonly streamRestoreMs: number;
   /** Duration of `lockstep verify` over everything, without pauses. */
   readonly verifyMs: number;

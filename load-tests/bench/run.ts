@@ -1,6 +1,4 @@
-/**
- * Runs the chosen phases of a bench on a stack, or on PostgreSQL's own logical replication, and collects the result.
- */
+/** Runs the chosen phases of a bench on a stack or on PostgreSQL's own logical replication. */
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { catchUpPhase } from "./catch-up.ts";
 import { connectStack } from "./connect-stack.ts";
@@ -73,8 +71,8 @@ export async function measureLimit(schemas: Schemas, options: BenchOptions, prin
 }
 
 /**
- * Starts a resource, works with it and stops it. SIGINT or SIGTERM stops the resource, also one that still starts, and
- * ends the process with status 130.
+ * Starts a resource, works with it and stops it. SIGINT or SIGTERM also stops it, even during its start, and ends the
+ * process with status 130.
  */
 async function withInterrupt<Resource extends { stop(): Promise<void> }, T>(
   start: (signal: AbortSignal) => Promise<Resource>,

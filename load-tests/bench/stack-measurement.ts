@@ -13,7 +13,7 @@ import { entity } from "./product.ts";
 import type { ReplicaLatency } from "./result.ts";
 import { waitUntilIdle } from "./wait-until-idle.ts";
 
-/** A stack, whose databases are connected by a log. */
+/** A stack, with the log between its databases. */
 export interface StackUnderTest extends SystemUnderTest {
   readonly hops: Hops;
 }

@@ -2,12 +2,11 @@
  * Measures from outside how long it takes until a replica shows a write, by polling until it returns the version.
  *
  * k6 can only know an interval. The write was committed after its request was sent and before its response arrived. A
- * version appeared after the last read without it was sent and before the response of the first read with it arrived.
+ * version appeared between the request of the last read without it and the response of the first read with it.
  * - `sync_latency`: from the write's response to the middle between these two reads.
  * - `sync_latency_at_least`, `sync_latency_at_most`: the bounds of the true latency.
  *
- * Tags: `replica`, and `store`: `postgres` when any read shows the version, `redis` when a read from the cache shows
- * it.
+ * Tags: `replica`, and `store`: `postgres` for any read that shows the version, `redis` for one from the cache.
  */
 import { check } from "k6";
 import { Trend } from "k6/metrics";
@@ -26,9 +25,7 @@ export const STORES = ["postgres", "redis"] as const;
 export type Store = (typeof STORES)[number];
 
 const TIMEOUT_MS = 10_000;
-/**
- * Time to the next poll: a tenth of the elapsed time, so that polls load the replicas no more than the precision needs.
- */
+/** Time to the next poll: a tenth of the elapsed time, to add little load. */
 const intervalMs = (elapsedMs: number): number => Math.min(250, Math.max(1, elapsedMs / 10));
 
 const shows = (read: ReadResult, { version, deleted }: AcknowledgedWrite): boolean =>

@@ -17,9 +17,7 @@ export interface SteadyOptions {
   readonly sync: readonly string[];
 }
 
-/**
- * The run fails for one failed check, failed request or dropped iteration, or when a condition of `sync` does not hold.
- */
+/** The run fails for a failed check, failed request, dropped iteration or condition of `sync`. */
 export const steadyLoad = ({
   name,
   rate,

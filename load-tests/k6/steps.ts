@@ -25,11 +25,7 @@ function problemOf(step: Step, p99Ms: number): string | undefined {
   return step.p99Ms >= p99Ms ? `p99 sync latency ${step.p99Ms.toFixed(0)} ms` : undefined;
 }
 
-/**
- * The last step before the first that was not sustained.
- *
- * @returns `lines` for the summary, and `result` for the report.
- */
+/** Finds the last step before the first broken one. @returns `lines` for the summary, `result` for the report. */
 export function findSustainedRate(steps: readonly Step[], p99Ms: number) {
   const started = steps.filter(
     ({ writesPerSecond, dropped, failedShare }) => writesPerSecond > 0 || dropped > 0 || failedShare > 0,

@@ -6,8 +6,9 @@ const SAMPLE_MS = 10_000;
 /** Memory of one process in the second half of a run. */
 export interface MemoryTrend {
   readonly name: string;
-  /** Median of the samples in the third quarter of the run. The last quarter is measured in the same way. */
+  /** Median of the samples in the third quarter of the run. */
   readonly thirdQuarterMb: number;
+  /** Median of the samples in the last quarter. */
   readonly lastQuarterMb: number;
 }
 

@@ -43,11 +43,7 @@ export interface LoadReport {
   readonly metrics: Readonly<Record<string, { readonly values: Readonly<Record<string, number>> }>>;
 }
 
-/**
- * Runs a script to its end; k6 prints to our output.
- *
- * @param signal interrupts k6, which then ends cleanly and still reports.
- */
+/** Runs a script to its end. @param signal interrupts k6, which then ends cleanly and still writes its reports. */
 export async function runK6(k6: string, run: K6Run, signal: AbortSignal): Promise<K6Result> {
   mkdirSync(run.reports, { recursive: true });
   const base = join(run.reports, `${run.script}-${new Date().toISOString().slice(0, 19).replace(/[:T]/g, "-")}`);

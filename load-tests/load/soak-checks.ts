@@ -5,7 +5,9 @@ import type { StackStatus } from "../bench/running-stack.ts";
 import { waitUntilIdle } from "../bench/wait-until-idle.ts";
 import type { MemoryTrend } from "./memory-watch.ts";
 
-/** Allowed growth from the third to the last quarter, the larger of the two: garbage collection makes memory vary. */
+/**
+ * Allowed growth from the third to the last quarter: the larger of both values. Garbage collection makes memory vary.
+ */
 const GROWTH_MB = 16;
 const GROWTH_SHARE = 0.1;
 

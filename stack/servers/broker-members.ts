@@ -1,7 +1,4 @@
-/**
- * Asks a broker for the members of its cluster, with one request of the Kafka protocol on a connection of its own. No
- * retries.
- */
+/** Asks a broker for the members of its cluster, with one request of the Kafka protocol. No retries. */
 import { connect } from "node:net";
 
 const METADATA = 3;

@@ -63,8 +63,7 @@ export async function startBroker(options: BrokerOptions): Promise<Server> {
       properties,
     ],
     logFile,
-    // Controlled shutdown: partition leaders move to other nodes first. The last nodes have no other node, hence the
-    // limit.
+    // Controlled shutdown: partition leaders move to other nodes first. The last nodes of a cluster time out.
     cleanSignal: "SIGTERM",
     graceMs: 10_000,
   });

@@ -1,7 +1,4 @@
-/**
- * The folder of a PostgreSQL cluster: in the stack's data folder, or elsewhere when PostgreSQL's user has no access to
- * it.
- */
+/** The folder of a PostgreSQL cluster: in the data folder, or elsewhere when PostgreSQL's user has no access to it. */
 import { randomUUID } from "node:crypto";
 import { chmodSync, existsSync, lstatSync, mkdirSync, readlinkSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -43,9 +40,8 @@ export function removeCluster(dir: string): void {
 }
 
 /**
- * Makes our own `folder` traversable for other users, when that alone gives `user` access to `dir`; `mktemp -d` for
- * example creates a folder without it. Others cannot list the folder, and each file of the stack in it has its own
- * mode.
+ * Makes our own `folder` traversable for other users, if that alone gives `user` access to `dir`. A folder of `mktemp
+ * -d` for example is not traversable. Others still cannot list the folder, and each file in it has its own mode.
  *
  * @returns true when `user` has access.
  */

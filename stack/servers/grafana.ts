@@ -1,7 +1,4 @@
-/**
- * The machine's own Grafana with Lockstep's data sources and dashboards. Everybody who can connect to it may read them
- * and nobody may change them.
- */
+/** The machine's own Grafana with Lockstep's data sources and dashboards. Anonymous users may read, not change them. */
 import { existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { dashboardProvider, datasources } from "../../observability/grafana/provisioning.ts";

@@ -48,10 +48,7 @@ async function fillUnderLock(
   return await withMachineLock(`${target}.lock`, () => fillTarget(target, fill), onWait, options.signal);
 }
 
-/**
- * Fills a folder beside the target and renames it when it is complete. A process that was killed leaves its attempt
- * behind.
- */
+/** Fills a folder beside the target and renames it at the end. Removes attempts of processes that were killed. */
 async function fillTarget(target: string, fill: (folder: string) => Promise<void>): Promise<string> {
   if (existsSync(target)) return target;
   for (const name of readdirSync(dirname(target)))

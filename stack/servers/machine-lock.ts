@@ -60,10 +60,7 @@ function holderOf(file: string): ProcessRef | undefined {
   }
 }
 
-/**
- * Removes the lock of a dead process. The rename makes sure that two waiting processes do not remove each other's new
- * lock.
- */
+/** Removes the lock of a dead process. The rename prevents two processes from removing each other's new lock. */
 function removeStale(file: string, holder: ProcessRef): void {
   const aside = `${file}.${process.pid}`;
   try {

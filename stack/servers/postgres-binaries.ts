@@ -36,8 +36,7 @@ const hasMissingLinks = (folder: string): boolean => {
 };
 
 /**
- * npm packages cannot contain symbolic links, so a script of the package creates them. Install scripts do not run by
- * default.
+ * Creates the symbolic links that an npm package cannot contain. Install scripts do not run by default.
  *
  * @returns true when all links exist.
  */

@@ -98,9 +98,7 @@ interface NewCluster {
   readonly database: string;
 }
 
-/**
- * Creates the cluster beside its final folder and renames it at the end, so that an incomplete cluster is never used.
- */
+/** Creates the cluster in a draft folder and renames it at the end: an incomplete cluster is never used. */
 async function initialize({ home, binaries, user, superuser, password, database }: NewCluster): Promise<void> {
   const runOptions = { cwd: "/", env: environment, ...(user && { uid: user.uid, gid: user.gid }) };
   const draft = join(home, "draft");

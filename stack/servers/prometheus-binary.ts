@@ -1,6 +1,4 @@
-/**
- * The Prometheus programs: the machine's own, or from Debian's package, unpacked once per machine and not installed.
- */
+/** The Prometheus programs: the machine's own, or unpacked from Debian's package once per machine. */
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { cached, MissingComponentError, withProgress } from "./machine-cache.ts";

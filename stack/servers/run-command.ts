@@ -40,9 +40,7 @@ export function run(command: string, args: readonly string[], options: RunOption
   });
 }
 
-/**
- * The line of a failed command's output to show to a user: the first that mentions an error, otherwise the last one.
- */
+/** The most useful line of a failed command's output: the first that mentions an error, otherwise the last one. */
 export function errorLineOf(output: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal colour codes start with a control character.
   const lines = output.replace(/\u001b\[[\d;]*m/g, "").split("\n");

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { dashboardProvider, datasources } from "../../observability/grafana/provisioning.ts";
 import { MissingComponentError } from "./machine-cache.ts";
+import { probeHttp } from "./probes.ts";
 import { launch, type Server, type StartOptions, waitUntilAnswering } from "./server.ts";
 
 const DASHBOARDS = join(import.meta.dirname, "../../observability/grafana/dashboards");
@@ -73,15 +74,11 @@ export async function startGrafana(options: GrafanaOptions): Promise<Server> {
     cleanSignal: "SIGTERM",
     graceMs: 10_000,
   });
-  return waitUntilAnswering(server, () => isReady(url), { timeoutMs: 60_000, logFile, options });
+  return waitUntilAnswering(server, () => probeHttp(`${url}/api/health`), { timeoutMs: 60_000, logFile, options });
 }
 
 /** Writes the content as JSON, which is valid YAML. */
 function write(folder: string, content: unknown): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   writeFileSync(join(folder, "lockstep.yaml"), `${JSON.stringify(content, null, 2)}\n`);
-}
-
-async function isReady(url: string): Promise<boolean> {
-  return (await fetch(`${url}/api/health`, { signal: AbortSignal.timeout(2_000) })).ok;
 }

@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { jaegerBinary } from "./jaeger-binary.ts";
+import { probeHttp } from "./probes.ts";
 import { launch, type Server, type StartOptions, waitUntilAnswering } from "./server.ts";
 
 /** Where and how to start a Jaeger. */
@@ -49,13 +50,12 @@ export async function startJaeger(options: JaegerOptions): Promise<Jaeger> {
     cleanSignal: "SIGTERM",
     graceMs: 5_000,
   });
-  await waitUntilAnswering(server, () => isReady(queryUrl), { timeoutMs: 20_000, logFile, options });
+  await waitUntilAnswering(server, () => probeHttp(`${queryUrl}/api/services`), {
+    timeoutMs: 20_000,
+    logFile,
+    options,
+  });
   return { ...server, queryUrl, otlpUrl: `http://127.0.0.1:${otlpPort}` };
-}
-
-async function isReady(queryUrl: string): Promise<boolean> {
-  const { ok } = await fetch(`${queryUrl}/api/services`, { signal: AbortSignal.timeout(2_000) });
-  return ok;
 }
 
 /** Jaeger's configuration is YAML, and JSON is valid YAML. Port 0 is for the gRPC API, which is not used here. */

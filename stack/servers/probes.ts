@@ -37,3 +37,9 @@ export async function probeRedis(url: string, timeoutMs = 2_000): Promise<void> 
     redis.disconnect();
   }
 }
+
+/** @throws {Error} when an HTTP server does not answer with a status from 200 to 299 within `timeoutMs`. */
+export async function probeHttp(url: string, timeoutMs = 2_000): Promise<void> {
+  const { ok, status } = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
+  if (!ok) throw new Error(`status ${status}`);
+}

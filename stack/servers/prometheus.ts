@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { ruleFile } from "../../observability/prometheus/rules.ts";
 import { listedConfiguration, type Target, targetList } from "../../observability/prometheus/scrape.ts";
 import { production, type Thresholds } from "../../observability/prometheus/thresholds.ts";
+import { probeHttp } from "./probes.ts";
 import { prometheusPrograms } from "./prometheus-binary.ts";
 import { launch, type Server, type StartOptions, waitUntilAnswering } from "./server.ts";
 
@@ -53,7 +54,7 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Serve
     cleanSignal: "SIGTERM",
     graceMs: 10_000,
   });
-  return waitUntilAnswering(server, () => isReady(url), { timeoutMs: 30_000, logFile, options });
+  return waitUntilAnswering(server, () => probeHttp(`${url}/-/ready`), { timeoutMs: 30_000, logFile, options });
 }
 
 /** Writes the configuration as JSON, which is valid YAML. @returns its path. */
@@ -70,8 +71,4 @@ function configure(dir: string, { targets, intervalSeconds, thresholds = product
 function write(path: string, content: unknown): void {
   writeFileSync(`${path}.tmp`, `${JSON.stringify(content, null, 2)}\n`);
   renameSync(`${path}.tmp`, path);
-}
-
-async function isReady(url: string): Promise<boolean> {
-  return (await fetch(`${url}/-/ready`, { signal: AbortSignal.timeout(2_000) })).ok;
 }

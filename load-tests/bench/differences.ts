@@ -75,9 +75,9 @@ export async function remainingDifferences(
 ): Promise<string[]> {
   const deadline = performance.now() + TIMEOUT_MS;
   for (;;) {
-    const found: string[] = [];
-    for (const { name, url } of replicas) found.push(...(await differences(source.url, url, declaredName(name))));
-    if (found.length === 0 || performance.now() > deadline) return found;
+    const remaining: string[] = [];
+    for (const { name, url } of replicas) remaining.push(...(await differences(source.url, url, declaredName(name))));
+    if (remaining.length === 0 || performance.now() > deadline) return remaining;
     await sleep(POLL_MS);
   }
 }

@@ -23,8 +23,8 @@ export function percentile(sorted: readonly number[], share: number): number {
 /** Sorts the values and returns their percentiles. */
 export function figuresOf(values: Iterable<number>): Figures {
   const sorted = [...values].sort((a, b) => a - b);
-  const at = (share: number) => percentile(sorted, share);
-  return { count: sorted.length, p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) };
+  const rank = (share: number) => percentile(sorted, share);
+  return { count: sorted.length, p50: rank(0.5), p90: rank(0.9), p99: rank(0.99), max: rank(1) };
 }
 
 /** Cumulative counts of a Prometheus histogram by upper bound. The last bound is infinite. */

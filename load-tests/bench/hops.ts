@@ -58,7 +58,7 @@ export class Hops implements AsyncDisposable {
     const published = await this.batchTimes(eventsTopic(entity).name);
     const inWindow = source.filter(({ ms }) => ms >= window.fromMs && ms <= window.toMs);
     const always = { fromMs: 0, toMs: Number.POSITIVE_INFINITY };
-    const found = new Map<string, HopFigures>();
+    const hopsByReplica = new Map<string, HopFigures>();
     for (const [replica, commits] of applied) {
       const routed = await this.batchTimes(replicaTopic(entity, replica).name);
       const appliedChanges = new Set(commits.map(changeOf));
@@ -68,13 +68,13 @@ export class Hops implements AsyncDisposable {
           const ms = times.get(changeOf(commit));
           return ms === undefined ? [] : [{ ...commit, ms }];
         });
-      found.set(replica, {
+      hopsByReplica.set(replica, {
         published: latencies(completed, withTimes(published), always),
         routed: latencies(withTimes(published), withTimes(routed), always),
         applied: latencies(withTimes(routed), commits, always),
       });
     }
-    return found;
+    return hopsByReplica;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

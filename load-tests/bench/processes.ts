@@ -32,9 +32,9 @@ export function parseStat(line: string): ProcessStat {
 
 /** A process and all its descendants. */
 export function processTree(root: number, stats: readonly ProcessStat[]): ProcessStat[] {
-  const found = stats.filter(({ pid }) => pid === root);
-  for (const { pid } of found) found.push(...stats.filter(({ parent }) => parent === pid));
-  return found;
+  const tree = stats.filter(({ pid }) => pid === root);
+  for (const { pid } of tree) tree.push(...stats.filter(({ parent }) => parent === pid));
+  return tree;
 }
 
 const readIfPresent = <T>(read: () => T): T | undefined => {

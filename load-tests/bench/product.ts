@@ -7,10 +7,10 @@ import type { Random } from "./mix.ts";
 export const entity: EntityDeclaration = declared("product");
 
 function declared(name: string): EntityDeclaration {
-  const found = entities.find((e) => e.name === name);
-  if (!found)
+  const declaration = entities.find((e) => e.name === name);
+  if (!declaration)
     throw new Error(`the bench writes the entity "${name}", which is not declared: change load-tests/bench/product.ts`);
-  return found;
+  return declaration;
 }
 
 const statuses = ["active", "active", "active", "draft", "archived"];

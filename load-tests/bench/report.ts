@@ -118,10 +118,10 @@ const usage = ({ processes }: Phase): string =>
   ]);
 
 const differencesText = ({ http, bulk }: BenchResult): string => {
-  const found = [...http, ...(bulk ? [bulk] : [])].flatMap(({ name, differences }) =>
+  const lines = [...http, ...(bulk ? [bulk] : [])].flatMap(({ name, differences }) =>
     differences.map((d) => `${name}: ${d}`),
   );
-  return [`SOURCE AND REPLICAS DIFFER in ${found.length} places:`, ...found.slice(0, 20)].join("\n");
+  return [`SOURCE AND REPLICAS DIFFER in ${lines.length} places:`, ...lines.slice(0, 20)].join("\n");
 };
 
 /** Aligns columns: the first to the left, numbers to the right. */

@@ -25,13 +25,13 @@ const stores = ["postgres", "redis"] as const;
 
 /** Latency histograms by replica and store; those of all instances of a replica are added up. */
 async function histograms({ replicaUrls }: SystemUnderTest): Promise<Map<string, Buckets>> {
-  const found = new Map<string, Buckets>();
+  const byReplicaAndStore = new Map<string, Buckets>();
   for (const [replica, urls] of replicaUrls) {
     const texts = await Promise.all(urls.map(async (url) => (await fetch(`${url}/metrics`)).text()));
     for (const store of stores)
-      found.set(`${replica} ${store}`, readBuckets(texts.join("\n"), LATENCY_METRIC, { replica, store }));
+      byReplicaAndStore.set(`${replica} ${store}`, readBuckets(texts.join("\n"), LATENCY_METRIC, { replica, store }));
   }
-  return found;
+  return byReplicaAndStore;
 }
 
 /** Measures a stack by its databases, its Redis, its log and the metrics of its services. */

@@ -57,13 +57,13 @@ const isPrinted = (name: string): boolean => {
 };
 
 const trendTable = (metrics: [string, Metric][]): string[] => {
-  const found = metrics.filter(
+  const printed = metrics.filter(
     ([name, { type, values }]) => type === "trend" && isPrinted(name) && (values.count ?? 1) > 0,
   );
-  if (found.length === 0) return [];
+  if (printed.length === 0) return [];
   return columns([
     ["milliseconds", "count", ...COLUMNS],
-    ...found.map(([name, { values }]) => [
+    ...printed.map(([name, { values }]) => [
       labelOf(name),
       String(values.count ?? ""),
       ...COLUMNS.map((c) => ms(values[c])),

@@ -19,8 +19,8 @@ export interface PrometheusPrograms {
  * @throws {MissingComponentError} when the machine has neither the programs nor apt to fetch them.
  */
 export async function prometheusPrograms(options: StartOptions): Promise<PrometheusPrograms> {
-  const own = await Promise.all(["prometheus", "promtool"].map((program) => run(program, ["--version"])));
-  if (own.every(({ status }) => status === 0)) return { prometheus: "prometheus", promtool: "promtool" };
+  const results = await Promise.all(["prometheus", "promtool"].map((program) => run(program, ["--version"])));
+  if (results.every(({ status }) => status === 0)) return { prometheus: "prometheus", promtool: "promtool" };
   const folder = await cached(
     `prometheus-debian-${process.arch}`,
     (into) =>

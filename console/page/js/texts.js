@@ -22,8 +22,8 @@ export const texts = {
 
   "state.connecting": { en: "Connecting …", pt: "Conectando …" },
   "state.disconnected": {
-    en: "The console does not answer; reconnecting …",
-    pt: "O console não responde; reconectando …",
+    en: "No answer from the console; reconnecting …",
+    pt: "Sem resposta do console; reconectando …",
   },
   "state.ok": { en: "In step", pt: "Em sincronia" },
   "state.warning": { en: "Warning: {problem}", pt: "Atenção: {problem}" },
@@ -34,10 +34,7 @@ export const texts = {
   "problem.not-ready": { en: "{name} is not ready", pt: "{name} não está pronto" },
   "problem.paused": { en: "{name} is paused", pt: "{name} está em pausa" },
   "problem.lag": { en: "{name} is {count} records behind", pt: "{name} está com {count} registros de atraso" },
-  "problem.outbox": {
-    en: "changes are waiting in the outbox for more than 5 s",
-    pt: "há mudanças paradas no outbox há mais de 5 s",
-  },
+  "problem.outbox": { en: "changes wait in the outbox for over 5 s", pt: "há mudanças no outbox há mais de 5 s" },
   "problem.differs": {
     en: "{name} differed from the source in the last verification",
     pt: "{name} estava diferente da origem na última verificação",
@@ -48,15 +45,12 @@ export const texts = {
   "summary.p50": { en: "median", pt: "mediana" },
   "summary.p99": { en: "99th percentile", pt: "percentil 99" },
   "summary.measured": {
-    en: "median of {count} changes in 30 s · p99 {p99} ms",
-    pt: "mediana de {count} mudanças em 30 s · p99 {p99} ms",
+    en: "median of {count} in 30 s · p99 {p99} ms",
+    pt: "mediana de {count} em 30 s · p99 {p99} ms",
   },
   "summary.last": { en: "last measured {age}", pt: "última medição {age}" },
   "summary.none": { en: "no measurement yet; send a write", pt: "nenhuma medição ainda; envie uma escrita" },
-  "summary.scale": {
-    en: "2 min, up to {ms} ms, logarithmic",
-    pt: "2 min, até {ms} ms, escala logarítmica",
-  },
+  "summary.scale": { en: "2 min, up to {ms} ms (log)", pt: "2 min, até {ms} ms (log)" },
   "summary.chart": {
     en: "Latency from commit to readable in the last two minutes: median and 99th percentile",
     pt: "Latência do commit à leitura nos últimos dois minutos: mediana e percentil 99",
@@ -67,14 +61,14 @@ export const texts = {
   "fact.verified": { en: "Last verification", pt: "Última verificação" },
   "fact.never": { en: "never", pt: "nunca" },
   "fact.equal": { en: "equal", pt: "iguais" },
-  "fact.differs": { en: "replicas that differ: {count}", pt: "réplicas diferentes: {count}" },
+  "fact.differs": { en: "{count} differ", pt: "{count} diferem" },
 
   "flow.title": { en: "The path of a write", pt: "O caminho de uma escrita" },
   "flow.table": { en: "Show as a table", pt: "Mostrar como tabela" },
   "flow.note": { en: "Drawn from the declared entities", pt: "Desenhado a partir das entidades declaradas" },
   "flow.shown-write": {
-    en: "The numbers on the edges are the milliseconds of write {number}",
-    pt: "Os números nas conexões são os milissegundos da escrita {number}",
+    en: "On the edges: milliseconds of write {number}",
+    pt: "Nas conexões: milissegundos da escrita {number}",
   },
   "flow.part": { en: "Part", pt: "Parte" },
   "flow.state": { en: "State", pt: "Estado" },
@@ -109,10 +103,7 @@ export const texts = {
   "write.delete": { en: "Delete", pt: "Excluir" },
   "write.example": { en: "New example", pt: "Novo exemplo" },
   "write.private": { en: "private: no replica gets it", pt: "privado: nenhuma réplica recebe" },
-  "write.unchanged-if-empty": {
-    en: "leave it empty to keep its value",
-    pt: "deixe vazio para manter o valor",
-  },
+  "write.unchanged-if-empty": { en: "leave it empty to keep its value", pt: "deixe vazio para manter o valor" },
   "write.unique": { en: "must be unique", pt: "deve ser único" },
   "write.list": { en: "separated by commas", pt: "separado por vírgulas" },
   "write.range": { en: "from {min} to {max}", pt: "de {min} a {max}" },
@@ -135,10 +126,7 @@ export const texts = {
   "journey.create": { en: "Write {number}: {entity} created", pt: "Escrita {number}: criação de {entity}" },
   "journey.change": { en: "Write {number}: {entity} changed", pt: "Escrita {number}: alteração de {entity}" },
   "journey.delete": { en: "Write {number}: {entity} deleted", pt: "Escrita {number}: exclusão de {entity}" },
-  "journey.poison": {
-    en: "Message {number}: poison message for {entity}",
-    pt: "Mensagem {number}: mensagem inválida para {entity}",
-  },
+  "journey.poison": { en: "Poison message {number}: {entity}", pt: "Mensagem inválida {number}: {entity}" },
   "journey.total": { en: "readable everywhere after {time}", pt: "legível em todas as réplicas após {time}" },
   "journey.in-progress": { en: "in progress …", pt: "em andamento …" },
   "journey.dead-letter": { en: "a dead letter after {time}", pt: "dead letter após {time}" },
@@ -209,10 +197,7 @@ export const texts = {
     pt: "Altera o documento selecionado diretamente no banco da réplica. Só uma verificação detecta isso; o reparo reenvia exatamente essa linha.",
   },
   "fault.tamper": { en: "Tamper with {name}", pt: "Adulterar {name}" },
-  "fault.select-first": {
-    en: "Select or create a document in the form first.",
-    pt: "Primeiro selecione ou crie um documento no formulário.",
-  },
+  "fault.select-first": { en: "First select or create a document.", pt: "Primeiro selecione ou crie um documento." },
   "fault.selected": { en: "Selected: {label}", pt: "Selecionado: {label}" },
 
   "log.title": { en: "Activity", pt: "Atividade" },
@@ -232,8 +217,8 @@ export const texts = {
   "activity.dead-letters-opened": { en: "new dead letters: {count}", pt: "novas dead letters: {count}" },
   "activity.dead-letters-closed": { en: "dead letters resolved: {count}", pt: "dead letters resolvidas: {count}" },
   "activity.differs": {
-    en: "{name} differs from the source in {count} rows",
-    pt: "{name} está diferente da origem em {count} linhas",
+    en: "{name} differs from the source (rows: {count})",
+    pt: "{name} difere da origem (linhas: {count})",
   },
   "activity.equal": { en: "{name} is equal to the source", pt: "{name} está igual à origem" },
   "activity.log-unavailable": { en: "the log does not answer", pt: "o log não responde" },
@@ -245,10 +230,7 @@ export const texts = {
   "action.pause": { en: "A user paused {name}", pt: "Um usuário pausou {name}" },
   "action.resume": { en: "A user resumed {name}", pt: "Um usuário retomou {name}" },
   "action.redis-pause": { en: "A user paused Redis for {count} s", pt: "Um usuário pausou o Redis por {count} s" },
-  "action.redis-clear": {
-    en: "A user cleared Redis: {count} keys deleted",
-    pt: "Um usuário limpou o Redis: {count} chaves apagadas",
-  },
+  "action.redis-clear": { en: "A user cleared Redis: {count} keys", pt: "Um usuário limpou o Redis: {count} chaves" },
   "action.kill": { en: "A user killed {name} (pid {count})", pt: "Um usuário matou {name} (pid {count})" },
   "action.tamper": { en: "A user tampered with a row of {name}", pt: "Um usuário adulterou uma linha de {name}" },
   "action.replay": { en: "A user replayed dead letters: {count}", pt: "Um usuário reenviou dead letters: {count}" },
@@ -302,10 +284,7 @@ export const texts = {
   "verification.rows": { en: "Rows compared", pt: "Linhas comparadas" },
   "verification.result": { en: "Result", pt: "Resultado" },
   "verification.equal": { en: "equal", pt: "igual" },
-  "verification.behind": {
-    en: "had not applied the latest commits",
-    pt: "ainda não tinha aplicado os últimos commits",
-  },
+  "verification.behind": { en: "latest commits not applied yet", pt: "últimos commits ainda não aplicados" },
   "difference.missing": { en: "missing", pt: "faltando" },
   "difference.extra": { en: "extra", pt: "sobrando" },
   "difference.stale": { en: "stale", pt: "desatualizadas" },
@@ -321,10 +300,7 @@ export const texts = {
   "job.failed": { en: "failed: {problem}", pt: "falhou: {problem}" },
   "job.stopped": { en: "stopped", pt: "interrompido" },
   "job.equal": { en: "done: {rows} rows, all equal", pt: "concluído: {rows} linhas, todas iguais" },
-  "job.differing": {
-    en: "done: {rows} rows, {differing} differ",
-    pt: "concluído: {rows} linhas, {differing} diferentes",
-  },
+  "job.differing": { en: "done: {rows} rows, {differing} differ", pt: "concluído: {rows} linhas, {differing} diferem" },
   "job.repaired": {
     en: "done: {differing} differed, {sent} sent again, {left} still differ",
     pt: "concluído: {differing} diferentes, {sent} reenviadas, {left} ainda diferentes",

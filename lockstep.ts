@@ -1,5 +1,5 @@
 #!/usr/bin/env bun
-/** Every service and verb by name: `lockstep gateway`, `lockstep stream`, … Nothing else happens here. */
+/** The command line: one command per service (`lockstep gateway`) and per operation (`lockstep verify`). */
 import { Command } from "commander";
 import { replicaNames } from "./contracts/entities/index.ts";
 import { verbs } from "./operations/index.ts";
@@ -11,7 +11,7 @@ import { readSettings, SettingsError } from "./platform/settings/settings.ts";
 import { VERSION } from "./platform/version.ts";
 
 const program = new Command("lockstep")
-  .description("Keeps the databases of different services in step through messaging.")
+  .description("Keeps the databases of different services in step through messaging")
   .version(VERSION)
   .showHelpAfterError();
 
@@ -20,7 +20,7 @@ const loadRebuild: LoadRebuild = () => import("./replicas/catch-up/rebuild/index
 
 program
   .command("gateway")
-  .description("HTTP API over the source's PostgreSQL; captures every change in an outbox")
+  .description("runs the gateway: the HTTP API of the source, with an outbox that captures every change")
   .action(async () => {
     const { startGateway } = await import("./gateway/main.ts");
     await runService("gateway", startGateway);
@@ -28,7 +28,7 @@ program
 
 program
   .command("relay")
-  .description("publishes the outbox to the log; one leads, others stand by")
+  .description("runs the relay: publishes the outbox to the log; one instance leads, the others stand by")
   .action(async () => {
     const { startRelay } = await import("./relay/main.ts");
     const { migrations } = await import("./gateway/migrations/index.ts");
@@ -37,7 +37,7 @@ program
 
 program
   .command("stream")
-  .description("validates, dedupes and routes events to each replica's topic")
+  .description("runs the stream: validates and deduplicates events, and routes them to the replicas' topics")
   .action(async () => {
     const { startStream } = await import("./stream/main.ts");
     await runService("stream", startStream);
@@ -45,27 +45,31 @@ program
 
 program
   .command("replica")
-  .description("keeps one replica's PostgreSQL and cache in step, and answers reads")
-  .argument("<name>", `one of: ${replicaNames.join(", ")}`)
+  .description("runs a replica: applies its topic to its PostgreSQL and cache, and serves reads")
+  .argument("<name>", `name of the replica: ${replicaNames.join(", ")}`)
   .action(async (name: string) => {
     if (!replicaNames.includes(name))
-      program.error(`there is no replica ${name}; declared are: ${replicaNames.join(", ")}`);
+      program.error(`unknown replica ${name}; the replicas are: ${replicaNames.join(", ")}`);
     const { startReplica } = await import("./replicas/main.ts");
-    await runService(`replica-${name}`, (running) => startReplica(running, name));
+    await runService(`replica-${name}`, (deps) => startReplica(deps, name));
   });
 
 program
   .command("console")
-  .description("a page that shows how everything is and follows single writes; verifies by itself at a set pace")
+  .description(
+    "runs the console: a web page with the state of the system and traces of writes; verifies all replicas periodically",
+  )
   .action(async () => {
     const { startConsole } = await import("./console/main.ts");
-    await runService("console", (running) => startConsole(running, loadRebuild));
+    await runService("console", (deps) => startConsole(deps, loadRebuild));
   });
 
 program
   .command("health")
-  .description("asks the service that runs here with these settings whether it is ready: 0 when it is, else 1")
-  .option("--live", "only whether it runs")
+  .description(
+    "checks the health of the service that runs here with these settings; exit status 0 if it is ready, else 1",
+  )
+  .option("--live", "checks only that the process responds")
   .action(async ({ live }: { live?: true }) => {
     const { askHealth } = await import("./platform/http/ask-health.ts");
     process.exit(await askHealth(process.env, live ? "live" : "ready"));
@@ -73,7 +77,7 @@ program
 
 program
   .command("print-config")
-  .description("prints every setting as a service would see it, secrets hidden")
+  .description("prints all settings as JSON, with secrets hidden; exit status 2 if one is wrong")
   .action(() => {
     try {
       console.log(JSON.stringify(printableSettings(readSettings(process.env)), null, 2));
@@ -83,31 +87,40 @@ program
     }
   });
 
-const described = (document: object) => console.log(JSON.stringify(document, null, 2));
+const print = (document: object) => console.log(JSON.stringify(document, null, 2));
 
 program
   .command("openapi")
-  .description("prints the description of a service's HTTP API (OpenAPI 3.1), as the service has it at /openapi.json")
-  .argument("<service>", `gateway, or a replica: ${replicaNames.join(", ")}`)
+  .description(
+    "prints the OpenAPI 3.1 description of a service's HTTP API, which the service also serves at /openapi.json",
+  )
+  .argument("<service>", `gateway, or the name of a replica: ${replicaNames.join(", ")}`)
   .action(async (name: string) => {
-    if (name === "gateway") return described((await import("./gateway/openapi/document.ts")).gatewayOpenApi());
-    if (!replicaNames.includes(name)) program.error(`there is no gateway or replica ${name}`);
-    described((await import("./replicas/reads/openapi.ts")).replicaOpenApi(name));
+    if (name === "gateway") return print((await import("./gateway/openapi/document.ts")).gatewayOpenApi());
+    if (!replicaNames.includes(name))
+      program.error(`unknown service ${name}; choose gateway, ${replicaNames.join(", ")}`);
+    print((await import("./replicas/reads/openapi.ts")).replicaOpenApi(name));
   });
 
 program
   .command("asyncapi")
-  .description("prints the description of every topic and its messages (AsyncAPI 3.0)")
-  .action(async () => described((await import("./contracts/asyncapi/document.ts")).asyncApi(VERSION)));
+  .description("prints the AsyncAPI 3.0 description of all topics and their messages")
+  .action(async () => print((await import("./contracts/asyncapi/document.ts")).asyncApi(VERSION)));
 
 program
   .command("broker-rights")
-  .description("prints what each part may do at brokers that ask who comes, as arguments of Kafka's tool kafka-acls")
-  .option("--user-prefix <text>", "what the brokers' users are called before the name of the part", "lockstep-")
-  .option("--json", "the same as JSON")
+  .description(
+    "prints the least rights of each service at brokers with authorization, as arguments of Kafka's tool kafka-acls",
+  )
+  .option(
+    "--user-prefix <text>",
+    "prefix of the user names at the brokers; the name of the service follows",
+    "lockstep-",
+  )
+  .option("--json", "prints JSON instead")
   .action(async ({ userPrefix, json }: { userPrefix: string; json?: true }) => {
     const { aclArguments, brokerUsers } = await import("./contracts/broker-rights.ts");
-    if (json) return described(brokerUsers());
+    if (json) return print(brokerUsers());
     for (const { name, rights } of brokerUsers())
       for (const right of rights) console.log(aclArguments(`User:${userPrefix}${name}`, right).join(" "));
   });

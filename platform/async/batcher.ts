@@ -11,6 +11,7 @@
  * - isolated: in work alone, after its batch failed.
  */
 
+/** Limits of a {@link Batcher}, and what it needs to know about items. */
 export interface BatcherOptions<Item> {
   /** Batches in progress at the same time. */
   readonly concurrency: number;
@@ -38,6 +39,7 @@ interface Entry<Item, Result> extends PromiseWithResolvers<Result> {
   readonly queuedAt: number;
 }
 
+/** Combines concurrent items into batches; see the top of this file. */
 export class Batcher<Item, Result> {
   private readonly queue: Entry<Item, Result>[] = [];
   private readonly isolated: Entry<Item, Result>[] = [];

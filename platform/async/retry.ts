@@ -1,6 +1,7 @@
 /** Repeats an operation while its failure is transient, with growing delays and an end. */
 import { sleep } from "./sleep.ts";
 
+/** How, and how long, an operation is repeated. */
 export interface RetryOptions {
   /** What is attempted, for the error message: "opening writer relay". */
   readonly what: string;

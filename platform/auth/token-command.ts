@@ -18,7 +18,7 @@ const duration = (given: string): string => {
 /** Prints only the token on standard output, so that `$(lockstep token)` works. */
 export const tokenCommand = (): Command =>
   new Command("token")
-    .description("issue a token for a stack started with `bun run up --auth`; for development only")
+    .description("issues a token for a stack started with `bun run up --auth`; for development only")
     .option("--scope <scopes>", "scopes of the token, separated by spaces", scopes.join(" "))
     .option("--subject <name>", "subject of the token; events name it as their author", "developer")
     .option("--for <duration>", "lifetime of the token: 30m, 1h, 7d", duration, "1h")

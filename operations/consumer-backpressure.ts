@@ -32,8 +32,8 @@ export class ConsumerBackpressure {
 
   /**
    * Resolves when every consumer's lag is at most 10,000 records, when the consumers above that have stopped, or when
-   * `signal` is aborted. Checks at most once a second. Never rejects: when the log is unavailable it does not wait,
-   * since the outbox then fills and `waitForOutbox` waits.
+   * `signal` is aborted. Checks at most once a second. Never rejects. When the log is unavailable it returns at once:
+   * the outbox then fills, and `waitForOutbox` waits.
    */
   async wait(signal: AbortSignal): Promise<void> {
     if (performance.now() < this.nextCheckAt) return;

@@ -17,7 +17,8 @@ export interface MissingOptions extends Omit<BackfillOptions, "onProgress"> {
 }
 
 /**
- * Compares all rows and sends the missing ones. It stores no position: the next run finds what has arrived.
+ * Compares all rows and sends the missing ones. It stores no position: in the next run, rows that have arrived are
+ * equal.
  *
  * @returns the number of rows compared and sent, and whether it reached the last row.
  * @throws {OutboxStuckError} when the outbox does not become shorter.

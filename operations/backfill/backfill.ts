@@ -45,7 +45,7 @@ export interface BackfillOptions {
   readonly onProgress: (progress: BackfillProgress) => void;
 }
 
-/** Rows of a step that make `rate` rows a second with ten steps: 1 to 500. */
+/** Rows per step at ten steps a second: a tenth of `rate`, from 1 to 500. */
 export const stepRows = (rate: number): number =>
   Math.min(MAX_STEP_ROWS, Math.max(1, Math.ceil(rate / STEPS_PER_SECOND)));
 

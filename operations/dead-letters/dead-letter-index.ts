@@ -31,7 +31,7 @@ export interface DeadLetterEntry {
 
 const MAX_DETAIL_LENGTH = 300;
 
-/** Collects the records of dead-letter topics, and tells the state of each dead letter once all are added. */
+/** Collects the records of dead-letter topics, and derives the state of each dead letter once all are added. */
 export class DeadLetterIndex {
   private readonly entries = new Map<string, DeadLetterEntry>();
   private readonly resolutions = new Map<string, Resolution>();

@@ -13,13 +13,13 @@ export interface FieldView {
   readonly value: string | null;
   /** The declared type as JSON Schema. Null: the field is not declared. */
   readonly expected: string | null;
-  /** Why the value is not valid. Null: it is. */
+  /** Why the value is not valid. Null: it is valid. */
   readonly problem: string | null;
 }
 
 /** An event beside its declaration. */
 export interface EventView {
-  /** Why the fields cannot be read. Null: they can. */
+  /** Why the fields cannot be read. Null: they can be read. */
   readonly unreadable: string | null;
   /** Empty when the event cannot be read. */
   readonly fields: readonly FieldView[];

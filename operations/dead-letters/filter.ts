@@ -14,7 +14,7 @@ export interface DeadLetterFilter {
   readonly reason?: ReasonName;
   /** The replica that could not apply the record; `stream` for records that the stream rejected. */
   readonly replica?: string;
-  /** When the record became a dead letter, at the earliest: milliseconds since 1970. */
+  /** Earliest time at which the record became a dead letter, in milliseconds since 1970. */
   readonly since?: number;
 }
 

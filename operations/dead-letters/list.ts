@@ -34,7 +34,7 @@ const sortKey = ({ deadLetter }: DeadLetterEntry): string =>
 /**
  * Cuts a page out of all dead letters.
  *
- * @param state which dead letters the page has. The counts include every state.
+ * @param state the state of the dead letters on the page. The counts include every state.
  * @param limit most items of the page.
  * @param cursor `nextCursor` of the page before; undefined for the first page.
  */

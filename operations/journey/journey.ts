@@ -16,7 +16,7 @@ export interface Journey {
   readonly source: SourceHop;
   /** Versions in the outbox, oldest first. The log may not have them yet. */
   readonly outbox: readonly number[];
-  /** The entity's last event in the log; null when the log does not have one any more. */
+  /** The entity's last event in the log; null when the log no longer has one. */
   readonly event: LastEvent | null;
   /** Dead letters of the entity, oldest first. */
   readonly deadLetters: readonly JourneyDeadLetter[];
@@ -36,7 +36,7 @@ export interface LastEvent {
 }
 
 /**
- * Reads the state at all hops at the same time. An unavailable cache counts as one without an entry.
+ * Reads the state at all hops at the same time. While Redis is unavailable, the result shows no cache entry.
  *
  * @throws {Error} when the source, the log or a replica's database is unavailable.
  */

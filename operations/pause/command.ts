@@ -18,7 +18,7 @@ export const pauseVerb = (): Command =>
       "stops the stream or a replica after its current batch until it is resumed; a restart keeps the pause",
     ),
   )
-    .option("--reason <text>", "why, for the readers of the status")
+    .option("--reason <text>", "the reason, which the status shows")
     .action(async (name: string, flags: VerbFlags & { readonly reason?: string }) =>
       runSetPaused(name, flags, true, flags.reason),
     );

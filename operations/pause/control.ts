@@ -15,7 +15,7 @@ const keyOf = (name: string): string => (name === "stream" ? STREAM_KEY : replic
  * Pauses or resumes one of {@link pausableServices}.
  *
  * @returns false when the service was in that state already.
- * @throws {Error} as {@link writeControl} does.
+ * @throws {Error} when the log is unavailable, or another operator writes at the same time.
  */
 export async function setPaused(log: Log, name: string, paused: boolean, reason?: string): Promise<boolean> {
   const key = keyOf(name);

@@ -8,7 +8,7 @@ import type { Log } from "../../kafka/log.ts";
 /** The lag in one partition. */
 export interface PartitionLag {
   readonly partition: number;
-  /** The group's committed offset: the next one that it reads. */
+  /** The group's committed offset: the offset of the next record that it reads. */
   readonly position: number;
   /** The offset after the partition's last record. */
   readonly end: number;
@@ -32,7 +32,8 @@ export interface ConsumerLag {
 /**
  * Reads the lag of the stream and of each replica, for each entity.
  *
- * @param controls the newest control record by key. @throws {Error} when the log is unavailable.
+ * @param controls the newest control record by key.
+ * @throws {Error} when the log is unavailable.
  */
 export function readConsumerLags(log: Log, controls: ReadonlyMap<string, Control>): Promise<ConsumerLag[]> {
   const pauseOf = (key: string) => (controls.get(key)?.paused ? controls.get(key)! : null);

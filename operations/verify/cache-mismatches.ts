@@ -1,6 +1,6 @@
 /**
- * Compares cache entries of the present epoch with the replica's rows, once. Redis is read before PostgreSQL: a right
- * entry is then never newer than the row.
+ * Compares cache entries of the present epoch with the replica's rows, once. It reads Redis before PostgreSQL, so
+ * that a correct entry is never newer than the row.
  */
 import type { Redis } from "ioredis";
 import { type CacheEntry, cachePrefix, decodeEntry } from "../../contracts/cache-entry.ts";

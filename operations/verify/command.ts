@@ -24,7 +24,7 @@ export const withScopeOptions = (command: Command): Command =>
     .option("--share <fraction>", "part of the time that is spent working; 1 works without pauses", parseFraction, 0.2)
     .option(
       "--within <seconds>",
-      "how long a replica may take to apply what was committed before the last comparison",
+      "seconds that a replica may take to apply all committed changes before the last comparison",
       integerParser(0, 3_600),
       15,
     );

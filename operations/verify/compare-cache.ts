@@ -10,7 +10,7 @@ import { sleep } from "../../platform/async/sleep.ts";
 import { type CacheMismatch, type CacheStores, findCacheMismatches } from "./cache-mismatches.ts";
 import type { Difference } from "./difference.ts";
 
-/** Keys that one SCAN returns, about. */
+/** Approximate number of keys that one SCAN returns. */
 const SCAN_COUNT = 1_000;
 /** Long enough for an apply in progress to replace the entries that it invalidated. */
 const RECHECK_DELAY_MS = 300;

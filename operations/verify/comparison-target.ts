@@ -1,4 +1,6 @@
-/** What a comparison reads beside the source: the tables of one entity in one replica, and when they are up to date. */
+/**
+ * What the source is compared with: the tables of one entity in one replica, and the wait until they are up to date.
+ */
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import { replicaGroup, replicaTopic } from "../../contracts/topics.ts";
 import type { Log } from "../../kafka/log.ts";

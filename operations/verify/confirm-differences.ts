@@ -11,7 +11,7 @@ import { readRows } from "./read-rows.ts";
 
 /** Ids in one statement. */
 const CHUNK_SIZE = 500;
-/** Comparisons of an entity that is written all the time. After these the next verification decides. */
+/** Most comparisons of one entity. One that is written all the time is left to the next verification. */
 const MAX_ROUNDS = 5;
 
 /** The confirmed differences of one replica. */

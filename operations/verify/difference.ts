@@ -20,9 +20,11 @@ export interface Difference {
   readonly replica: string;
   readonly id: EntityId;
   readonly kind: DifferenceKind;
-  /** Version of the source's row or tombstone; for the cache's kinds, of the replica's row. Null: none. */
+  /** Version of the source's row or tombstone. For a cache difference, of the replica's row. Null: none. */
   readonly sourceVersion: number | null;
-  /** Version of the replica's row, else its recorded version; for the cache's kinds, of the cache entry. Null: none. */
+  /**
+   * Version of the replica's row, or the recorded one without a row. For a cache difference, of the entry. Null: none.
+   */
   readonly replicaVersion: number | null;
   /** The version that the replica has recorded for the entity. It applies nothing older. Null: it has recorded none. */
   readonly heardVersion: number | null;

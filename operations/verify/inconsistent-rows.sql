@@ -1,7 +1,7 @@
 -- Takes: $1 entity, $2 id to start after, $3 last id. Returns ids whose row does not match the replica's own versions
 -- table. An apply writes both in one transaction. Where their version, presence or transaction id (xmin) differ,
--- another writer has changed one. The ids are only candidates: a restore from a dump writes row and version in two
--- transactions as well.
+-- another writer has changed one of them. The ids are only candidates: a restore from a dump writes row and version in
+-- two transactions as well.
 select coalesce(v.id, t.id) as id
 from (
   select id, version, deleted, xmin as writer from {versions}

@@ -77,8 +77,8 @@ export async function findCandidates(source: Sql, tables: ReplicaTables, range: 
 }
 
 /**
- * Ids of the range whose digest in the source is not the one that the replica has recorded, also ids that only the
- * replica has recorded. Reads the single digests only when their sums differ.
+ * Ids of the range whose digests in source and replica differ, and ids that only the replica has recorded. Reads the
+ * single digests only when their sums differ.
  *
  * @throws {Error} when a database is unavailable.
  */

@@ -11,7 +11,7 @@ import { type ConfirmResult, confirmDifferences, findDifferences } from "./confi
 import type { Difference } from "./difference.ts";
 import { FIRST_ID, findCandidates, listAllIds, type Range } from "./range.ts";
 
-/** Above this number of candidates a list of differences is no help, and the comparison stops. */
+/** Above this number of candidates the comparison stops, since a list of all differences would not help the user. */
 const MAX_CANDIDATES = 200_000;
 
 /** The replica has too many differences to list and repair one by one. The message says what to do instead. */

@@ -1,5 +1,5 @@
 -- Takes: $1 entity, $2 id to start after, $3 last id. Returns one row: how many digests the replica has recorded, and
--- their sum. Recorded are all entities that exist in the source, also those that the replica's filter rejects.
+-- their sum. A replica records every entity that exists in the source, even one that its filter rejects.
 select count(*)::int as rows, coalesce(sum(digest), 0)::text as digest
 from {versions}
 where entity = $1::text and id > $2::uuid and id <= $3::uuid and digest is not null

@@ -28,7 +28,7 @@ interface RepairDeps {
  * Compares the entities of `differences` again.
  *
  * @param timeoutMs how long each replica may take to apply what was sent.
- * @returns those that still differ; all of a replica's when it did not catch up in time.
+ * @returns the differences that remain; all differences of a replica that did not catch up in time.
  * @throws {Error} when a database, the log or Redis is unavailable.
  */
 export async function findRemaining(

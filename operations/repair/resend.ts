@@ -56,6 +56,6 @@ const listsOf = (pairs: readonly (readonly [EntityId, number])[]): { ids: string
 const replicaVersionOf = (difference: Difference): number =>
   Math.max(difference.heardVersion ?? 0, isCacheDifference(difference) ? 0 : (difference.replicaVersion ?? 0));
 
-/** True when the replica has a version that the source does not have, or has lost. */
+/** True when the replica's version is above the source's, as after a restore of the source. */
 const isReplicaAhead = (difference: Difference): boolean =>
   difference.sourceVersion !== null && replicaVersionOf(difference) > difference.sourceVersion;

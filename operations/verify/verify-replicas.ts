@@ -15,7 +15,7 @@ export interface VerifyScope {
   readonly cache: boolean;
   /** Part of the time that is spent working, above 0 up to 1. */
   readonly share: number;
-  /** How long a replica may take to apply what was committed before the last comparison, in seconds. */
+  /** Seconds that a replica may take to apply all committed changes before the last comparison. */
   readonly within: number;
   /** Compares every row by content, also where digests are equal. */
   readonly everyRow?: boolean;

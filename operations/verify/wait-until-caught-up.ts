@@ -1,6 +1,6 @@
 /**
- * Waits until a replica has everything that the source had committed at one moment. What it lacks then is missing, not
- * in flight.
+ * Waits until a replica has everything that the source had committed at one moment. A row that is not there then is
+ * missing, and not in flight.
  */
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { eventsTopic, streamGroup } from "../../contracts/topics.ts";
@@ -39,7 +39,7 @@ export async function waitUntilCaughtUp(
   return true;
 }
 
-/** Creates a check: whether a group has committed the end offsets that the topic has at the check's first call. */
+/** Creates a check that a group has read a topic to its end: the end at the check's first call. */
 export function offsetCheck(log: Log, group: string, topic: string): () => Promise<boolean> {
   let ends: Awaited<ReturnType<Log["offsets"]>> | undefined;
   return async () => {

@@ -19,3 +19,21 @@ test("the diagram of ARCHITECTURE.md shows every topic, and no topic that is not
   const shown = diagram.match(/\bproducts\.[a-z.<>-]+/g) ?? [];
   expect([...new Set(shown)].sort()).toEqual([...new Set(declared)].sort());
 });
+
+/** The stops of a write: `file` or `file:function`. */
+const stops = [...architecture.matchAll(/^\d+\. `([\w./-]+\.(?:ts|sql))(?::([\w.]+))?`/gm)].map(([, file, name]) => ({
+  file: file!,
+  name,
+}));
+
+test("ARCHITECTURE.md leads one write through twelve functions that exist, in at most twelve files", () => {
+  expect(stops.length).toBe(12);
+  expect(new Set(stops.map(({ file }) => file)).size).toBeLessThanOrEqual(12);
+  const missing = stops.filter(({ file, name }) => {
+    const text = readFileSync(join(import.meta.dir, "..", file), "utf8");
+    // A function, a method, or a function of PostgreSQL.
+    const definition = new RegExp(`(function|^ {2}(private )?(async )?) ?${name?.replace(".", "\\.")}[(<]`, "m");
+    return name !== undefined && !definition.test(text);
+  });
+  expect(missing).toEqual([]);
+});

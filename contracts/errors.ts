@@ -31,7 +31,7 @@ interface Policy {
   readonly http: number;
   /** Title of the problem (RFC 9457): the same for every occurrence of a code. */
   readonly title: string;
-  /** When a retry may succeed: the same request `soon`, a changed request, or `never`. */
+  /** Whether a retry may succeed: `soon` with the same request, `after a change` of it, or `never`. */
   readonly retry: "soon" | "never" | "after a change";
 }
 

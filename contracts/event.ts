@@ -31,7 +31,7 @@ export interface EntityEvent {
   readonly actor?: string | undefined;
   /** Hash of the source's whole row, a bigint as text; verification computes the same. A delete has none. */
   readonly digest?: string | undefined;
-  /** Unique text of a resend: a state sent again under the same version. Replicas apply it again. */
+  /** Set on a resend, to a unique text: the same version is sent again, and replicas apply it again. */
   readonly resend?: string | undefined;
 }
 

@@ -9,7 +9,7 @@ export interface MetricDeclaration {
   readonly labels: readonly string[];
   /** Upper bounds of a histogram's buckets, in the unit of its name. */
   readonly buckets?: readonly number[];
-  /** Set: an observation may have a trace id as exemplar, which the OpenMetrics format shows. */
+  /** Set: an observation may have a trace id as its exemplar (OpenMetrics). */
   readonly exemplars?: true;
 }
 

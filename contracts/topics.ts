@@ -91,7 +91,7 @@ export const controlTopic: TopicDeclaration = {
   config: { "cleanup.policy": "compact" },
 };
 
-/** All topics of one entity. Its records are in the same partition of each, and all have as many partitions. */
+/** All topics of one entity. They have the same number of partitions, and a record keeps its partition number. */
 export const topicsOf = (entity: EntityDeclaration): readonly TopicDeclaration[] => [
   eventsTopic(entity),
   ...entity.replicas.map((replica) => replicaTopic(entity, replica.name)),

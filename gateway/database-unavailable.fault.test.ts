@@ -44,10 +44,10 @@ const pids = async (condition = ""): Promise<number[]> =>
   );
 
 /** Checks a 503 problem. @returns whether the problem says that nothing was changed or that the outcome is unknown. */
-function outcomeOf(answer: Answer): "not carried out" | "unknown" {
-  expect(answer).toMatchObject({ status: 503, body: { code: "UNAVAILABLE" } });
-  expect(answer.headers.get("retry-after")).toBe("1");
-  const detail = String(answer.body.detail);
+function outcomeOf(response: Answer): "not carried out" | "unknown" {
+  expect(response).toMatchObject({ status: 503, body: { code: "UNAVAILABLE" } });
+  expect(response.headers.get("retry-after")).toBe("1");
+  const detail = String(response.body.detail);
   expect(detail).toMatch(/Nothing was changed|is not known/);
   return detail.includes("Nothing was changed") ? "not carried out" : "unknown";
 }
@@ -59,12 +59,12 @@ describe("a database that becomes silent", () => {
     const stopped = [server.pid, ...(await pids())];
     const skus = Array.from({ length: CONNECTIONS * 5 }, () => Bun.randomUUIDv7());
     for (const pid of stopped) process.kill(pid, "SIGSTOP");
-    let answers: Answer[] = [];
+    let responses: Answer[] = [];
     try {
       const begun = performance.now();
       const writes = Promise.all(skus.map(create));
       await eventually(async () => !(await ready()), { timeoutMs: DETECTION_MS, what: "health to report it" });
-      answers = await writes;
+      responses = await writes;
       expect(performance.now() - begun).toBeLessThan(DETECTION_MS);
       const retryBegun = performance.now();
       expect(outcomeOf(await create())).toBe("not carried out");
@@ -76,7 +76,7 @@ describe("a database that becomes silent", () => {
     await writesSucceed();
     await eventually(ready, { timeoutMs: 10_000, what: "health to be ready" });
     // The problems are true: only writes with an unknown outcome may have been committed.
-    const outcomes = answers.map(outcomeOf);
+    const outcomes = responses.map(outcomeOf);
     expect(outcomes).toContain("unknown");
     await eventually(async () => (await pids("and state = 'active' and query like '%insert%'")).length === 0, {
       timeoutMs: 10_000,
@@ -104,7 +104,7 @@ test("connections that the database ends fail their own statements only, and no 
     const writes = Promise.all(Array.from({ length: 20 }, () => create()));
     await gateway.sql`
       select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lockstep-gateway'`;
-    for (const answer of await writes) if (answer.status !== 201) outcomeOf(answer);
+    for (const response of await writes) if (response.status !== 201) outcomeOf(response);
     await writesSucceed();
     // A statement that postgres.js never sends fails after 5 s on a new connection, and at its deadline on others.
     expect(performance.now() - begun).toBeLessThan(4_500);
@@ -137,9 +137,9 @@ test("I27: a write whose response was lost is repeated with its key, returns its
   lock.release();
   const repeated = await eventually(
     async () => {
-      const answer = await change();
-      if (answer.status !== 200) throw new Error(String(answer.status));
-      return answer;
+      const response = await change();
+      if (response.status !== 200) throw new Error(String(response.status));
+      return response;
     },
     { timeoutMs: 20_000, what: "the repeated write to return" },
   );
@@ -173,9 +173,9 @@ test("writes to a locked row wait for the lock, and other writes do not", async 
     const others = Array.from({ length: 5 }, () =>
       request("PATCH", `${gateway.url}/products/${other.id}`, { stock: 2 }),
     );
-    for (const answer of await Promise.all(others)) expect(answer.status).toBe(200);
+    for (const response of await Promise.all(others)) expect(response.status).toBe(200);
     await holder`commit`;
-    for (const answer of await Promise.all(many)) expect(answer.status).toBe(200);
+    for (const response of await Promise.all(many)) expect(response.status).toBe(200);
   } finally {
     holder.release();
   }

@@ -127,7 +127,7 @@ export class EntityStore {
   private changedRow(id: EntityId, accepted: AcceptedVersions, { doc, version }: WriteRow): Record<string, unknown> {
     if (doc) return doc;
     if (version === null || !accepted) throw this.notFound(id);
-    // The statement reads `version` before it locks the row. After a lost race `version` is one that was accepted.
+    // The statement reads `version` before it locks the row. If another write comes between, `version` is still accepted.
     const reason = accepted.includes(version)
       ? "was changed by another request at the same time"
       : `is at version ${version}, which the request's condition does not accept`;

@@ -7,7 +7,7 @@ import { DatabaseUnavailableError, isUnavailable } from "../platform/postgres/er
 
 const REJECTED = "the database does not accept this value";
 
-/** SQLSTATEs and client errors after which a statement that was sent may have been committed: its answer is lost. */
+/** Codes of a lost connection: a statement that was sent may have been committed. */
 const OUTCOME_UNKNOWN = /^(08|57P0[125]|CONNECTION_(CLOSED|DESTROYED)|ECONNRESET|EPIPE)/;
 
 /**
@@ -35,7 +35,7 @@ export function explainError(error: unknown, entity: EntityDeclaration, hasIdemp
   return error;
 }
 
-/** The member that PostgreSQL names by its check constraint or its column; empty when it names none. */
+/** The member whose check constraint or column PostgreSQL names in the error. Empty: it names none. */
 function violations(entity: EntityDeclaration, constraint?: string, column?: string): Violation[] {
   const member = Object.keys(entity.fields).find(
     (m) => column === columnOf(m) || constraint === `${entity.plural}_${columnOf(m)}_check`,

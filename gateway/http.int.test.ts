@@ -10,27 +10,27 @@ import { outbox, type TestGateway, testGateway } from "../tests/harness/gateway.
 import { gatewayOpenApi } from "./openapi/document.ts";
 
 let gateway: TestGateway;
-/** What the gateway says of itself: each answer here is judged by it. */
+/** Checks each response against the gateway's OpenAPI description. */
 const api = new DescribedApi(gatewayOpenApi());
-const ask = api.judged(fetch);
-const request = requestBy(ask);
+const fetchChecked = api.judged(fetch);
+const request = requestBy(fetchChecked);
 beforeAll(async () => {
   gateway = await testGateway();
 }, 60_000);
 afterAll(() => gateway?.[Symbol.asyncDispose]());
 
-const at = (path = "") => `${gateway.url}/products${path}`;
+const urlOf = (path = "") => `${gateway.url}/products${path}`;
 const unused = () => Bun.randomUUIDv7();
 const cup = (given: Record<string, unknown> = {}) => ({ sku: unused(), name: "Cup", price: "19.90", ...given });
 const create = async (given: Record<string, unknown> = {}): Promise<Answer & { id: string }> => {
-  const answer = await request("POST", at(), cup(given));
-  return { ...answer, id: String(answer.body.id) };
+  const response = await request("POST", urlOf(), cup(given));
+  return { ...response, id: String(response.body.id) };
 };
 
 /** Checks the members of a problem (RFC 9457). @param members further members of this problem. */
-const expectProblem = (answer: Answer, status: number, code: string, members: Record<string, unknown> = {}) => {
-  expect(answer.headers.get("content-type")).toBe("application/problem+json");
-  expect(answer.body).toMatchObject({
+const expectProblem = (response: Answer, status: number, code: string, members: Record<string, unknown> = {}) => {
+  expect(response.headers.get("content-type")).toBe("application/problem+json");
+  expect(response.body).toMatchObject({
     type: `/problems/${code.toLowerCase().replaceAll("_", "-")}`,
     title: expect.any(String),
     detail: expect.any(String),
@@ -39,12 +39,12 @@ const expectProblem = (answer: Answer, status: number, code: string, members: Re
     code,
     ...members,
   });
-  expect(answer.status).toBe(status);
+  expect(response.status).toBe(status);
 };
 
 describe("POST", () => {
   test("returns 201 with the product, its Location, its version as ETag, and a sync token", async () => {
-    const { status, headers, body } = await request("POST", at(), cup({ tags: ["a"] }));
+    const { status, headers, body } = await request("POST", urlOf(), cup({ tags: ["a"] }));
     const id = String(body.id);
     expect(status).toBe(201);
     expect(body).toMatchObject({ name: "Cup", price: "19.90", cost: "0.00", stock: 0, tags: ["a"], version: 1 });
@@ -54,12 +54,12 @@ describe("POST", () => {
     expect(headers.get("sync-token")).toBe(encodeSyncToken([{ plural: "products", id, version: 1 }]));
     expect(headers.get("x-content-type-options")).toBe("nosniff");
     expect(new Date(String(body.createdAt)).toISOString()).toBe(String(body.createdAt));
-    expect((await request("GET", at(`/${id}`))).body).toEqual(body);
+    expect((await request("GET", urlOf(`/${id}`))).body).toEqual(body);
   });
 
   test("409 names the member whose value is taken", async () => {
     const { body } = await create();
-    expectProblem(await request("POST", at(), cup({ sku: body.sku })), 409, "CONFLICT", {
+    expectProblem(await request("POST", urlOf(), cup({ sku: body.sku })), 409, "CONFLICT", {
       errors: [{ pointer: "/sku", detail: "is taken" }],
     });
   });
@@ -67,7 +67,7 @@ describe("POST", () => {
   test("400, 413, 415 and 422 name the error", async () => {
     const type = { "content-type": "application/json" };
     const sent = async (body: string, headers: Record<string, string> = type): Promise<Answer> => {
-      const response = await ask(at(), { method: "POST", body, headers });
+      const response = await fetchChecked(urlOf(), { method: "POST", body, headers });
       return { status: response.status, headers: response.headers, body: (await response.json()) as Answer["body"] };
     };
     expectProblem(await sent("{"), 400, "MALFORMED");
@@ -88,25 +88,25 @@ describe("POST", () => {
 describe("GET of one", () => {
   test("returns 304 without a body while the client has the current version", async () => {
     const { id } = await create();
-    const unchanged = await request("GET", at(`/${id}`), undefined, { "if-none-match": '"1"' });
+    const unchanged = await request("GET", urlOf(`/${id}`), undefined, { "if-none-match": '"1"' });
     expect([unchanged.status, unchanged.headers.get("etag"), unchanged.body]).toEqual([304, '"1"', {}]);
-    expect((await request("GET", at(`/${id}`), undefined, { "if-none-match": '"2"' })).status).toBe(200);
-    expectProblem(await request("GET", at(`/${id}`), undefined, { "if-none-match": "1" }), 400, "MALFORMED");
+    expect((await request("GET", urlOf(`/${id}`), undefined, { "if-none-match": '"2"' })).status).toBe(200);
+    expectProblem(await request("GET", urlOf(`/${id}`), undefined, { "if-none-match": "1" }), 400, "MALFORMED");
   });
 
   test("accepts an id in upper case (RFC 9562)", async () => {
     const { id } = await create();
-    expect((await request("GET", at(`/${id.toUpperCase()}`))).body.id).toBe(id);
+    expect((await request("GET", urlOf(`/${id.toUpperCase()}`))).body.id).toBe(id);
   });
 
   test("404 for an unknown id, and for an invalid id", async () => {
     for (const id of [unused(), "7", "%00", "%ff", "x".repeat(5_000)])
-      expectProblem(await request("GET", at(`/${id}`)), 404, "NOT_FOUND");
+      expectProblem(await request("GET", urlOf(`/${id}`)), 404, "NOT_FOUND");
   });
 
   test("HEAD returns the headers of GET without the body", async () => {
     const { id } = await create();
-    const { status, headers, body } = await request("HEAD", at(`/${id}`));
+    const { status, headers, body } = await request("HEAD", urlOf(`/${id}`));
     expect([status, headers.get("etag"), body]).toEqual([200, '"1"', {}]);
   });
 });
@@ -123,7 +123,7 @@ describe("GET of many", () => {
       next = /^<(.*)>; rel="next"$/.exec(headers.get("link") ?? "")?.[1];
       expect(next?.includes(`cursor=${body.nextCursor}`) ?? body.nextCursor === null).toBe(true);
       // The row that the cursor names is deleted. Its place in the order stays.
-      await request("DELETE", at(`/${listed.at(-1)}`));
+      await request("DELETE", urlOf(`/${listed.at(-1)}`));
     }
     expect(listed).toEqual([...new Set(listed)].sort());
     for (const id of created) expect(listed).toContain(id);
@@ -132,7 +132,7 @@ describe("GET of many", () => {
   test("a page has 20 products by default, or a limit from 1 to 100", async () => {
     await gateway.sql`
       insert into products (sku, name, price) select ${unused()} || n, 'Cup', 1 from generate_series(1, 120) n`;
-    const count = async (query: string) => ((await request("GET", at(query))).body.items as unknown[]).length;
+    const count = async (query: string) => ((await request("GET", urlOf(query))).body.items as unknown[]).length;
     expect([await count(""), await count("?limit=1"), await count("?limit=100")]).toEqual([20, 1, 100]);
     for (const query of [
       "?limit=0",
@@ -144,14 +144,14 @@ describe("GET of many", () => {
       "?cursor=",
       "?cursor=eA",
     ])
-      expectProblem(await request("GET", at(query)), 400, "MALFORMED");
+      expectProblem(await request("GET", urlOf(query)), 400, "MALFORMED");
   });
 });
 
 describe("PUT", () => {
   test("replaces the whole product: a missing member gets its initial value", async () => {
     const { id, body } = await create({ stock: 5, description: "old" });
-    const { status, headers, body: replaced } = await request("PUT", at(`/${id}`), cup({ name: "Mug" }));
+    const { status, headers, body: replaced } = await request("PUT", urlOf(`/${id}`), cup({ name: "Mug" }));
     expect([status, headers.get("etag"), headers.get("sync-token")]).toEqual([
       200,
       '"2"',
@@ -171,7 +171,7 @@ describe("PUT", () => {
     const [{ id }, { body: other }] = [await create(), await create()];
     const large = { ...cup(), description: "x".repeat(262_144) };
     for (const method of ["PUT", "PATCH"] as const) {
-      const send = (body: unknown, headers = {}) => request(method, at(`/${id}`), body, headers);
+      const send = (body: unknown, headers = {}) => request(method, urlOf(`/${id}`), body, headers);
       expectProblem(await send(cup({ sku: other.sku })), 409, "CONFLICT");
       expectProblem(await send(large), 413, "TOO_LARGE");
       expectProblem(await send(cup(), { "content-type": "text/plain" }), 415, "UNSUPPORTED_MEDIA_TYPE");
@@ -179,15 +179,15 @@ describe("PUT", () => {
         errors: [{ pointer: "/name", detail: expect.any(String) }],
       });
     }
-    expect((await request("GET", at(`/${id}`))).body.version).toBe(1);
+    expect((await request("GET", urlOf(`/${id}`))).body.version).toBe(1);
   });
 
   test("creates nothing: 404 for an unknown id, 422 for an incomplete product, 409 for a taken value", async () => {
     const [one, other] = [await create(), await create()];
-    expectProblem(await request("PUT", at(`/${unused()}`), cup()), 404, "NOT_FOUND");
-    expectProblem(await request("PUT", at(`/${one.id}`), { name: "Mug" }), 422, "INVALID");
-    expectProblem(await request("PUT", at(`/${one.id}`), cup({ sku: other.body.sku })), 409, "CONFLICT");
-    expect((await request("GET", at(`/${one.id}`))).body).toEqual(one.body);
+    expectProblem(await request("PUT", urlOf(`/${unused()}`), cup()), 404, "NOT_FOUND");
+    expectProblem(await request("PUT", urlOf(`/${one.id}`), { name: "Mug" }), 422, "INVALID");
+    expectProblem(await request("PUT", urlOf(`/${one.id}`), cup({ sku: other.body.sku })), 409, "CONFLICT");
+    expect((await request("GET", urlOf(`/${one.id}`))).body).toEqual(one.body);
   });
 });
 
@@ -195,15 +195,15 @@ describe("PATCH", () => {
   test("accepts a merge patch, also as application/merge-patch+json, and no other patch format", async () => {
     const { id } = await create({ stock: 5, description: "old" });
     const merge = { "content-type": "application/merge-patch+json" };
-    const { status, body } = await request("PATCH", at(`/${id}`), { description: null, stock: 6 }, merge);
+    const { status, body } = await request("PATCH", urlOf(`/${id}`), { description: null, stock: 6 }, merge);
     expect([status, body.description, body.stock, body.name]).toEqual([200, "", 6, "Cup"]);
     const other = { "content-type": "application/json-patch+json" };
-    expectProblem(await request("PATCH", at(`/${id}`), [], other), 415, "UNSUPPORTED_MEDIA_TYPE");
+    expectProblem(await request("PATCH", urlOf(`/${id}`), [], other), 415, "UNSUPPORTED_MEDIA_TYPE");
   });
 
   test("an empty patch is a write: the version rises and nothing else changes", async () => {
     const { id, body } = await create();
-    const patched = await request("PATCH", at(`/${id}`), {});
+    const patched = await request("PATCH", urlOf(`/${id}`), {});
     expect(patched.body).toEqual({ ...body, version: 2, updatedAt: expect.any(String) });
     expect(await outbox(gateway.sql, id)).toHaveLength(2);
   });
@@ -218,8 +218,11 @@ describe("PATCH", () => {
       { tags: ["a"] },
       { description: "new" },
     ];
-    await Promise.all(changes.map((change) => request("PATCH", at(`/${id}`), change)));
-    expect((await request("GET", at(`/${id}`))).body).toMatchObject({ ...Object.assign({}, ...changes), version: 7 });
+    await Promise.all(changes.map((change) => request("PATCH", urlOf(`/${id}`), change)));
+    expect((await request("GET", urlOf(`/${id}`))).body).toMatchObject({
+      ...Object.assign({}, ...changes),
+      version: 7,
+    });
   });
 
   test("any series of patches has the result of RFC 7396", async () => {
@@ -237,10 +240,10 @@ describe("PATCH", () => {
         const { id, body } = await create();
         let expected = body;
         for (const patch of patches) {
-          const answered = await request("PATCH", at(`/${id}`), patch);
+          const patched = await request("PATCH", urlOf(`/${id}`), patch);
           const set = Object.entries(patch).map(([key, value]) => [key, value === null ? initial[key] : value]);
           expected = { ...expected, ...Object.fromEntries(set), version: Number(expected.version) + 1 };
-          expect(answered.body).toEqual({ ...expected, updatedAt: answered.body.updatedAt });
+          expect(patched.body).toEqual({ ...expected, updatedAt: patched.body.updatedAt });
         }
       }),
       { numRuns: 25 },
@@ -251,11 +254,11 @@ describe("PATCH", () => {
 describe("DELETE", () => {
   test("returns 204 with the tombstone's version and a sync token; the product is deleted", async () => {
     const { id } = await create();
-    const { status, headers, body } = await request("DELETE", at(`/${id}`));
+    const { status, headers, body } = await request("DELETE", urlOf(`/${id}`));
     expect([status, headers.get("etag"), body]).toEqual([204, '"2"', {}]);
     expect(headers.get("sync-token")).toBe(encodeSyncToken([{ plural: "products", id, version: 2 }]));
-    for (const method of ["GET", "DELETE"]) expectProblem(await request(method, at(`/${id}`)), 404, "NOT_FOUND");
-    expectProblem(await request("PATCH", at(`/${id}`), {}), 404, "NOT_FOUND");
+    for (const method of ["GET", "DELETE"]) expectProblem(await request(method, urlOf(`/${id}`)), 404, "NOT_FOUND");
+    expectProblem(await request("PATCH", urlOf(`/${id}`), {}), 404, "NOT_FOUND");
     expect((await outbox(gateway.sql, id)).map((row) => [row.version, row.operation])).toEqual([
       [1, "upserted"],
       [2, "deleted"],
@@ -274,27 +277,36 @@ describe("If-Match", () => {
     test(`${method}: 412 for another version, and nothing is changed`, async () => {
       const { id, body: created } = await create();
       for (const header of ['"2"', 'W/"1"', '"one"'])
-        expectProblem(await request(method, at(`/${id}`), body(), { "if-match": header }), 412, "PRECONDITION_FAILED", {
-          detail: expect.stringContaining("is at version 1"),
-        });
-      expectProblem(await request(method, at(`/${id}`), body(), { "if-none-match": "*" }), 412, "PRECONDITION_FAILED");
-      expectProblem(await request(method, at(`/${id}`), body(), { "if-match": "1" }), 400, "MALFORMED");
-      expectProblem(await request(method, at(`/${unused()}`), body(), { "if-match": '"1"' }), 404, "NOT_FOUND");
-      expect((await request("GET", at(`/${id}`))).body).toEqual(created);
-      expect((await request(method, at(`/${id}`), body(), { "if-match": '"5", "1"' })).status).toBeOneOf([200, 204]);
+        expectProblem(
+          await request(method, urlOf(`/${id}`), body(), { "if-match": header }),
+          412,
+          "PRECONDITION_FAILED",
+          {
+            detail: expect.stringContaining("is at version 1"),
+          },
+        );
+      expectProblem(
+        await request(method, urlOf(`/${id}`), body(), { "if-none-match": "*" }),
+        412,
+        "PRECONDITION_FAILED",
+      );
+      expectProblem(await request(method, urlOf(`/${id}`), body(), { "if-match": "1" }), 400, "MALFORMED");
+      expectProblem(await request(method, urlOf(`/${unused()}`), body(), { "if-match": '"1"' }), 404, "NOT_FOUND");
+      expect((await request("GET", urlOf(`/${id}`))).body).toEqual(created);
+      expect((await request(method, urlOf(`/${id}`), body(), { "if-match": '"5", "1"' })).status).toBeOneOf([200, 204]);
     });
 
   test("of twenty writers that read the same version exactly one succeeds, in each of five rounds", async () => {
     const { id } = await create();
     for (let version = 1; version <= 5; version++) {
-      const answers = await Promise.all(
+      const responses = await Promise.all(
         Array.from({ length: 20 }, (_, i) =>
-          request("PATCH", at(`/${id}`), { stock: i }, { "if-match": `"${version}"` }),
+          request("PATCH", urlOf(`/${id}`), { stock: i }, { "if-match": `"${version}"` }),
         ),
       );
-      expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(19).fill(412)]);
-      const winner = answers.find(({ status }) => status === 200)!;
-      expect((await request("GET", at(`/${id}`))).body).toEqual(winner.body);
+      expect(responses.map(({ status }) => status).sort()).toEqual([200, ...Array(19).fill(412)]);
+      const winner = responses.find(({ status }) => status === 200)!;
+      expect((await request("GET", urlOf(`/${id}`))).body).toEqual(winner.body);
     }
   });
 });
@@ -307,17 +319,17 @@ describe("unknown methods and paths", () => {
       ["PUT", "", "GET, HEAD, OPTIONS, POST"],
       ["POST", `/${id}`, "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"],
     ] as const) {
-      const answer = await request(method, at(path));
-      expectProblem(answer, 405, "METHOD_NOT_ALLOWED");
-      expect(answer.headers.get("allow")).toBe(allow);
-      const options = await request("OPTIONS", at(path));
+      const response = await request(method, urlOf(path));
+      expectProblem(response, 405, "METHOD_NOT_ALLOWED");
+      expect(response.headers.get("allow")).toBe(allow);
+      const options = await request("OPTIONS", urlOf(path));
       expect([options.status, options.headers.get("allow")]).toEqual([204, allow]);
     }
   });
 
   test("404 for a path without a resource", async () => {
-    for (const path of ["/", "/x/y", "s"]) expectProblem(await request("GET", at(path)), 404, "NOT_FOUND");
-    expect((await request("OPTIONS", at("/"))).status).toBe(404);
+    for (const path of ["/", "/x/y", "s"]) expectProblem(await request("GET", urlOf(path)), 404, "NOT_FOUND");
+    expect((await request("OPTIONS", urlOf("/"))).status).toBe(404);
   });
 });
 
@@ -326,17 +338,17 @@ describe("the trace of a write", () => {
 
   test("continues the client's trace, for each kind of write", async () => {
     const traceparent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
-    const { body } = await request("POST", at(), cup(), { traceparent });
+    const { body } = await request("POST", urlOf(), cup(), { traceparent });
     const id = String(body.id);
-    await request("PATCH", at(`/${id}`), { stock: 1 }, { traceparent });
-    await request("DELETE", at(`/${id}`), undefined, { traceparent });
+    await request("PATCH", urlOf(`/${id}`), { stock: 1 }, { traceparent });
+    await request("DELETE", urlOf(`/${id}`), undefined, { traceparent });
     expect(await rowsOf(id)).toEqual([traceparent, traceparent, traceparent]);
   });
 
   test("starts with the write when the client's trace is missing or malformed", async () => {
-    const { body } = await request("POST", at(), cup(), { traceparent: "00-zero-zero-01" });
+    const { body } = await request("POST", urlOf(), cup(), { traceparent: "00-zero-zero-01" });
     const id = String(body.id);
-    await request("PATCH", at(`/${id}`), { stock: 1 });
+    await request("PATCH", urlOf(`/${id}`), { stock: 1 });
     const traces = await rowsOf(id);
     for (const trace of traces) expect(trace).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
     expect(new Set(traces).size).toBe(2);
@@ -344,8 +356,8 @@ describe("the trace of a write", () => {
 
   test("has its id in the problem of a rejected write", async () => {
     const traceparent = `00-${"c".repeat(32)}-${"d".repeat(16)}-01`;
-    const answer = await request("PATCH", at(`/${unused()}`), { stock: 1 }, { traceparent });
-    expectProblem(answer, 404, "NOT_FOUND", { traceId: "c".repeat(32) });
+    const response = await request("PATCH", urlOf(`/${unused()}`), { stock: 1 }, { traceparent });
+    expectProblem(response, 404, "NOT_FOUND", { traceId: "c".repeat(32) });
   });
 });
 
@@ -355,7 +367,7 @@ test("a body is accepted if and only if it matches the schema of the description
   let accepted = 0;
   await fc.assert(
     fc.asyncProperty(nearly(NewProduct!), async (body) => {
-      const { status } = await request("POST", at(), body);
+      const { status } = await request("POST", urlOf(), body);
       accepted += status === 201 ? 1 : 0;
       expect(status).toBeOneOf(matches(body) ? [201, 409] : [422]);
     }),
@@ -368,18 +380,18 @@ test("a value that the declaration allows and the table rejects is 422 with the 
   await gateway.sql`alter table products add constraint products_name_check1 check (name <> 'Forbidden') not valid`;
   await gateway.sql`alter table products drop constraint products_stock_check`;
   await gateway.sql`alter table products add constraint products_stock_check check (stock <> 13) not valid`;
-  expectProblem(await request("POST", at(), cup({ stock: 13 })), 422, "INVALID", {
+  expectProblem(await request("POST", urlOf(), cup({ stock: 13 })), 422, "INVALID", {
     errors: [{ pointer: "/stock", detail: "the database does not accept this value" }],
   });
-  expectProblem(await request("POST", at(), cup({ name: "Forbidden" })), 422, "INVALID");
+  expectProblem(await request("POST", urlOf(), cup({ name: "Forbidden" })), 422, "INVALID");
 });
 
 test("a delete of a row that another table refers to is 422, and the product stays", async () => {
   await gateway.sql`create table orders (product uuid references products)`;
   const { id } = await create();
   await gateway.sql`insert into orders values (${id})`;
-  expectProblem(await request("DELETE", at(`/${id}`)), 422, "INVALID");
-  expect((await request("GET", at(`/${id}`))).status).toBe(200);
+  expectProblem(await request("DELETE", urlOf(`/${id}`)), 422, "INVALID");
+  expect((await request("GET", urlOf(`/${id}`))).status).toBe(200);
 });
 
 test("a write that PostgreSQL undoes to end a deadlock runs again", async () => {
@@ -391,7 +403,7 @@ test("a write that PostgreSQL undoes to end a deadlock runs again", async () => 
     await other.unsafe(
       `begin; set local deadlock_timeout = '60s'; insert into products (sku, name, price) values ('${sku}', 'Cup', 1)`,
     );
-    const answer = request("PATCH", at(`/${id}`), { sku });
+    const response = request("PATCH", urlOf(`/${id}`), { sku });
     const waiting = () =>
       gateway.sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
     await eventually(async () => (await waiting()).length, {
@@ -400,7 +412,7 @@ test("a write that PostgreSQL undoes to end a deadlock runs again", async () => 
     });
     await other`update products set stock = 1 where id = ${id}`;
     await other`rollback`;
-    expect(await answer).toMatchObject({ status: 200, body: { sku, stock: 0, version: 2 } });
+    expect(await response).toMatchObject({ status: 200, body: { sku, stock: 0, version: 2 } });
   } finally {
     await other.end({ timeout: 1 });
   }
@@ -409,6 +421,6 @@ test("a write that PostgreSQL undoes to end a deadlock runs again", async () => 
 test("these tests see every described response, except those of authorization and of a failed source", () => {
   const unseen = api
     .answersOf("products")
-    .filter((answer) => !api.seen.has(answer) && !/ (401|403|500|503)$/.test(answer));
+    .filter((response) => !api.seen.has(response) && !/ (401|403|500|503)$/.test(response));
   expect(unseen).toEqual([]);
 });

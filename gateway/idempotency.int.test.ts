@@ -7,9 +7,9 @@ import { outbox, type TestGateway, testGateway } from "../tests/harness/gateway.
 import { KeyExpiry } from "./idempotency.ts";
 import { gatewayOpenApi } from "./openapi/document.ts";
 
-/** Each answer is judged by what the gateway says of itself. */
-const ask = new DescribedApi(gatewayOpenApi()).judged(fetch);
-const request = requestBy(ask);
+/** Checks each response against the gateway's OpenAPI description. */
+const fetchChecked = new DescribedApi(gatewayOpenApi()).judged(fetch);
+const request = requestBy(fetchChecked);
 
 let gateway: TestGateway;
 let other: TestGateway;
@@ -22,20 +22,20 @@ afterAll(async () => {
   await gateway?.[Symbol.asyncDispose]();
 });
 
-const at = (path = "", on = gateway) => `${on.url}/products${path}`;
+const urlOf = (path = "", on = gateway) => `${on.url}/products${path}`;
 const unused = () => Bun.randomUUIDv7();
 const cup = (given: Record<string, unknown> = {}) => ({ sku: unused(), name: "Cup", price: "19.90", ...given });
 
 /** Sends a request and returns the whole response: status, the headers of the write, and the body byte for byte. */
 async function send(method: string, url: string, body: unknown, headers: Record<string, string>) {
-  const response = await ask(url, {
+  const response = await fetchChecked(url, {
     method,
     headers: { "content-type": "application/json", ...headers },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   const writeHeaders = ["location", "etag", "sync-token"].map((name) => response.headers.get(name));
   return {
-    answer: [response.status, ...writeHeaders, await response.text()],
+    response: [response.status, ...writeHeaders, await response.text()],
     replayed: response.headers.get("idempotency-replayed") === "true",
   };
 }
@@ -44,19 +44,19 @@ async function send(method: string, url: string, body: unknown, headers: Record<
 const replays = async (on = gateway) =>
   Number(/^lockstep_replayed_writes_total\S* (\d+)$/m.exec(await (await fetch(`${on.url}/metrics`)).text())?.[1] ?? 0);
 
-const createProduct = async () => String((await request("POST", at(), cup())).body.id);
+const createProduct = async () => String((await request("POST", urlOf(), cup())).body.id);
 
 describe("the same key and the same request get the first response", () => {
   test("a create makes one product, also when it is repeated at another gateway", async () => {
     const [body, key] = [cup(), { "idempotency-key": unused() }];
-    const first = await send("POST", at(), body, key);
-    expect([first.answer[0], first.replayed]).toEqual([201, false]);
+    const first = await send("POST", urlOf(), body, key);
+    expect([first.response[0], first.replayed]).toEqual([201, false]);
     const reordered = Object.fromEntries(Object.entries(body).reverse());
     for (const [url, sent] of [
-      [at(), body],
-      [at("", other), reordered],
+      [urlOf(), body],
+      [urlOf("", other), reordered],
     ] as const)
-      expect(await send("POST", url, sent, key)).toEqual({ answer: first.answer, replayed: true });
+      expect(await send("POST", url, sent, key)).toEqual({ response: first.response, replayed: true });
     expect([await replays(), await replays(other)]).toEqual([1, 1]);
     const [count] = await gateway.sql`select count(*)::int as rows from products where sku = ${body.sku}`;
     expect(count).toEqual({ rows: 1 });
@@ -65,40 +65,46 @@ describe("the same key and the same request get the first response", () => {
   test("a change runs once, whatever was written since and whatever version its condition names", async () => {
     const id = await createProduct();
     const key = { "idempotency-key": unused(), "if-match": '"1"' };
-    const first = await send("PATCH", at(`/${id}`), { stock: 5 }, key);
-    expect(first.answer[2]).toBe('"2"');
-    await request("PATCH", at(`/${id}`), { stock: 9 });
-    expect(await send("PATCH", at(`/${id}`), { stock: 5 }, key)).toEqual({ answer: first.answer, replayed: true });
-    expect((await request("GET", at(`/${id}`))).body).toMatchObject({ stock: 9, version: 3 });
+    const first = await send("PATCH", urlOf(`/${id}`), { stock: 5 }, key);
+    expect(first.response[2]).toBe('"2"');
+    await request("PATCH", urlOf(`/${id}`), { stock: 9 });
+    expect(await send("PATCH", urlOf(`/${id}`), { stock: 5 }, key)).toEqual({
+      response: first.response,
+      replayed: true,
+    });
+    expect((await request("GET", urlOf(`/${id}`))).body).toMatchObject({ stock: 9, version: 3 });
     expect((await outbox(gateway.sql, id)).map(({ version }) => version)).toEqual([1, 2, 3]);
   });
 
   test("a repeated DELETE is 204 again, and a repeated PUT returns its first response", async () => {
     const id = await createProduct();
-    const [put, gone] = [{ "idempotency-key": unused() }, { "idempotency-key": unused() }];
+    const [putKey, deleteKey] = [{ "idempotency-key": unused() }, { "idempotency-key": unused() }];
     const body = cup({ name: "Mug" });
-    const first = await send("PUT", at(`/${id}`), body, put);
-    const deleted = await send("DELETE", at(`/${id}`), undefined, gone);
-    expect(deleted.answer.slice(0, 3)).toEqual([204, null, '"3"']);
-    expect(await send("PUT", at(`/${id}`), body, put)).toEqual({ answer: first.answer, replayed: true });
-    expect(await send("DELETE", at(`/${id}`), undefined, gone)).toEqual({ answer: deleted.answer, replayed: true });
+    const first = await send("PUT", urlOf(`/${id}`), body, putKey);
+    const deleted = await send("DELETE", urlOf(`/${id}`), undefined, deleteKey);
+    expect(deleted.response.slice(0, 3)).toEqual([204, null, '"3"']);
+    expect(await send("PUT", urlOf(`/${id}`), body, putKey)).toEqual({ response: first.response, replayed: true });
+    expect(await send("DELETE", urlOf(`/${id}`), undefined, deleteKey)).toEqual({
+      response: deleted.response,
+      replayed: true,
+    });
   });
 
-  test("concurrent requests at two gateways, among others: one of them writes", async () => {
+  test("of concurrent requests with one key at two gateways exactly one writes", async () => {
     const [body, key] = [cup(), { "idempotency-key": unused() }];
-    const asked = Array.from({ length: 20 }, (_, i) => send("POST", at("", i % 2 ? other : gateway), body, key));
-    const others = Array.from({ length: 20 }, () => request("POST", at(), cup()));
-    const answers = await Promise.all(asked);
-    expect(answers.filter(({ replayed }) => !replayed).length).toBe(1);
-    expect(new Set(answers.map(({ answer }) => JSON.stringify(answer))).size).toBe(1);
+    const requests = Array.from({ length: 20 }, (_, i) => send("POST", urlOf("", i % 2 ? other : gateway), body, key));
+    const others = Array.from({ length: 20 }, () => request("POST", urlOf(), cup()));
+    const results = await Promise.all(requests);
+    expect(results.filter(({ replayed }) => !replayed).length).toBe(1);
+    expect(new Set(results.map(({ response }) => JSON.stringify(response))).size).toBe(1);
     for (const { status } of await Promise.all(others)) expect(status).toBe(201);
   });
 
   test("a key in quotation marks equals the bare key", async () => {
     const body = cup();
     const key = unused();
-    await send("POST", at(), body, { "idempotency-key": key });
-    expect((await send("POST", at(), body, { "idempotency-key": `"${key}"` })).replayed).toBe(true);
+    await send("POST", urlOf(), body, { "idempotency-key": key });
+    expect((await send("POST", urlOf(), body, { "idempotency-key": `"${key}"` })).replayed).toBe(true);
   });
 });
 
@@ -106,28 +112,28 @@ describe("a key belongs to one request", () => {
   test("422 for another body, another product or another condition", async () => {
     const [id, another] = [await createProduct(), await createProduct()];
     const key = { "idempotency-key": unused() };
-    await send("PATCH", at(`/${id}`), { stock: 5 }, key);
+    await send("PATCH", urlOf(`/${id}`), { stock: 5 }, key);
     for (const [path, body, more] of [
       [`/${id}`, { stock: 6 }, {}],
       [`/${another}`, { stock: 5 }, {}],
       [`/${id}`, { stock: 5 }, { "if-match": '"1"' }],
     ] as const) {
-      const { status, body: problem } = await request("PATCH", at(path), body, { ...key, ...more });
+      const { status, body: problem } = await request("PATCH", urlOf(path), body, { ...key, ...more });
       expect([status, problem.code]).toEqual([422, "KEY_REUSED"]);
     }
-    expect((await request("GET", at(`/${another}`))).body.version).toBe(1);
+    expect((await request("GET", urlOf(`/${another}`))).body.version).toBe(1);
   });
 
   test("each method has its own keys", async () => {
     const id = await createProduct();
     const key = { "idempotency-key": unused() };
-    expect((await send("PATCH", at(`/${id}`), { stock: 5 }, key)).answer[0]).toBe(200);
-    expect((await send("DELETE", at(`/${id}`), undefined, key)).answer[0]).toBe(204);
+    expect((await send("PATCH", urlOf(`/${id}`), { stock: 5 }, key)).response[0]).toBe(200);
+    expect((await send("DELETE", urlOf(`/${id}`), undefined, key)).response[0]).toBe(204);
   });
 
   test("400 for an invalid key, and nothing is written", async () => {
     for (const key of ['""', "x".repeat(256), "a b", '"a', "é"]) {
-      const { status, body } = await request("POST", at(), cup(), { "idempotency-key": key });
+      const { status, body } = await request("POST", urlOf(), cup(), { "idempotency-key": key });
       expect([status, body.code]).toEqual([400, "MALFORMED"]);
     }
   });
@@ -135,15 +141,15 @@ describe("a key belongs to one request", () => {
 
 test("a rejected write stores no key and may be retried", async () => {
   const taken = cup();
-  const first = await request("POST", at(), taken);
+  const first = await request("POST", urlOf(), taken);
   const key = { "idempotency-key": unused() };
-  expect((await send("POST", at(), taken, key)).answer[0]).toBe(409);
-  await request("DELETE", at(`/${first.body.id}`));
-  const retried = await send("POST", at(), taken, key);
-  expect([retried.answer[0], retried.replayed]).toEqual([201, false]);
+  expect((await send("POST", urlOf(), taken, key)).response[0]).toBe(409);
+  await request("DELETE", urlOf(`/${first.body.id}`));
+  const retried = await send("POST", urlOf(), taken, key);
+  expect([retried.response[0], retried.replayed]).toEqual([201, false]);
 });
 
-test("a write that a concurrent write with the same key blocks returns the result of that write", async () => {
+test("a write that waits for a concurrent write with the same key returns its result", async () => {
   const [body, key] = [cup(), { "idempotency-key": unused() }];
   await using lock = await gateway.sql.reserve().then((sql) => ({
     sql,
@@ -151,18 +157,18 @@ test("a write that a concurrent write with the same key blocks returns the resul
   }));
   await lock.sql`begin`;
   await lock.sql`lock table lockstep.idempotency_keys in exclusive mode`;
-  const asked = [send("POST", at(), body, key), send("POST", at("", other), body, key)];
+  const requests = [send("POST", urlOf(), body, key), send("POST", urlOf("", other), body, key)];
   await Bun.sleep(200);
   await lock.sql`commit`;
-  const [one, two] = await Promise.all(asked);
-  expect(one!.answer).toEqual(two!.answer);
+  const [one, two] = await Promise.all(requests);
+  expect(one!.response).toEqual(two!.response);
   expect([one!.replayed, two!.replayed].sort()).toEqual([false, true]);
 });
 
 test("keys are deleted when they expire, and not before", async () => {
   const [old, young] = [unused(), unused()];
   const body = { [old]: cup(), [young]: cup() };
-  for (const key of [old, young]) await send("POST", at(), body[key], { "idempotency-key": key });
+  for (const key of [old, young]) await send("POST", urlOf(), body[key], { "idempotency-key": key });
   await gateway.sql`
     update lockstep.idempotency_keys set at = now() - interval '25 hours'
     where doc ->> 'sku' = ${String(body[old]!.sku)}`;
@@ -172,7 +178,7 @@ test("keys are deleted when they expire, and not before", async () => {
     createLogger("gateway", "1", "silent"),
   );
   await keyExpiry.deleteExpired();
-  expect((await send("POST", at(), body[young], { "idempotency-key": young })).replayed).toBe(true);
+  expect((await send("POST", urlOf(), body[young], { "idempotency-key": young })).replayed).toBe(true);
   // The request is new to the gateway: the sku is taken.
-  expect((await send("POST", at(), body[old], { "idempotency-key": old })).answer[0]).toBe(409);
+  expect((await send("POST", urlOf(), body[old], { "idempotency-key": old })).response[0]).toBe(409);
 });

@@ -2,7 +2,7 @@
  * `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07): a client that did not receive the answer to a write
  * sends the write again with the same key. The gateway then returns the first result and does not write twice.
  *
- * - The write's own statement stores the key, so a crash cannot separate the two.
+ * - The write's own statement stores the key, so a crash cannot keep one without the other.
  * - The key is unique in the database. Of two concurrent requests, also at two gateways, one writes and the other
  *   returns the result of the first.
  * - A rejected write changes nothing and stores no key: the same request may succeed later.

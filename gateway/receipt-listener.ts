@@ -49,7 +49,7 @@ export class ReceiptListener {
   private readonly recent = new Map<string, Map<string, AppliedVersion>>();
   private readonly waiting = new Map<string, Set<() => void>>();
 
-  /** @param connect opens the connection to the log; called again at the next subscription after it failed. */
+  /** @param connect opens the connection to the log; after a failure, the next subscription calls it again. */
   constructor(
     private readonly connect: () => Promise<Log>,
     private readonly logger: Logger,
@@ -71,8 +71,7 @@ export class ReceiptListener {
   /**
    * Starts to keep receipts. A write subscribes before its statement, so that it misses no receipt.
    *
-   * @returns undefined when the log does not connect within `timeoutMs` milliseconds, or {@link MAX_WAITING} writes
-   * wait.
+   * @returns undefined without a connection within `timeoutMs` milliseconds, and when {@link MAX_WAITING} writes wait.
    */
   async subscribe(timeoutMs: number): Promise<ReceiptSubscription | undefined> {
     if (this.subscriptions >= MAX_WAITING) return undefined;
@@ -88,7 +87,7 @@ export class ReceiptListener {
     };
   }
 
-  /** Closes the connection to the log. A connection that is not open yet does not delay it by more than 500 ms. */
+  /** Closes the connection to the log. Returns after 500 ms at the latest. */
   async close(): Promise<void> {
     const closed = this.log?.then((log) => log.close()).catch(() => {});
     if (closed) await settlesWithin(closed, CLOSE_TIMEOUT_MS);
@@ -119,7 +118,7 @@ export class ReceiptListener {
     this.watching = undefined;
     this.logger.warn(
       { err: error },
-      "cannot read receipts from the log; writes with Prefer: wait are answered without waiting until this works again",
+      "cannot read receipts from the log; until this works again, writes with Prefer: wait report replicas as unknown",
     );
   }
 

@@ -17,8 +17,8 @@ import type { Check } from "../platform/service.ts";
 
 const PROBE_INTERVAL_MS = 500;
 /**
- * Intervals without an answer after which the database is silent. Intervals and not a time: after the gateway's process
- * was stopped, the time has passed, but the answer is still waiting to be read.
+ * Intervals without an answer after which the database is silent. Intervals, not time: for a gateway process that was
+ * suspended, time has passed although the database has answered.
  */
 const SILENT_INTERVALS = 5;
 /** A running server answers a statement within this time after the statement's timeout, in milliseconds. */

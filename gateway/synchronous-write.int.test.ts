@@ -15,7 +15,7 @@ import { brokerAddress } from "../tests/harness/parts.ts";
 import { startProxy } from "../tests/harness/tcp-proxy.ts";
 import { gatewayOpenApi } from "./openapi/document.ts";
 
-/** Each answer is judged by what the gateway says of itself. */
+/** Checks each response against the gateway's OpenAPI description. */
 const request = requestBy(new DescribedApi(gatewayOpenApi()).judged(fetch));
 const place = { topic: receiptsTopic.name, partition: 0 };
 let log: Log;
@@ -48,37 +48,37 @@ const update = (id: string, prefer: string, headers: Record<string, string> = {}
 
 test("a write returns when every replica has it, with the latency of each", async () => {
   const id = await create();
-  let answered = false;
-  const answer = update(id, "wait=5").finally(() => {
-    answered = true;
+  let responded = false;
+  const response = update(id, "wait=5").finally(() => {
+    responded = true;
   });
   // The gateway subscribes before it writes. A receipt that arrives before it waits also counts.
   await Bun.sleep(300);
   await writeReceipt("catalog", id, 2, 12);
   await Bun.sleep(50);
-  expect(answered).toBe(false);
+  expect(responded).toBe(false);
   await writeReceipt("storefront", id, 3, 15);
-  const { status, headers } = await answer;
+  const { status, headers } = await response;
   expect([status, headers.get("etag"), headers.get("preference-applied")]).toEqual([200, '"2"', "wait=5"]);
   expect(headers.get("lockstep-replicas")).toBe("catalog;ms=12, storefront;ms=15");
 });
 
 test("after the timeout the write stays committed, and the response says which replicas are behind", async () => {
   const id = await create();
-  const answer = update(id, "wait=0.5");
+  const response = update(id, "wait=0.5");
   await Bun.sleep(200);
   await writeReceipt("storefront", id, 2, 3);
-  const { status, headers } = await answer;
+  const { status, headers } = await response;
   expect([status, headers.get("lockstep-replicas")]).toEqual([200, "catalog;behind, storefront;ms=3"]);
   expect((await request("GET", `${gateway.url}/products/${id}`)).body.version).toBe(2);
 });
 
 test("a write waits for the named replicas only; an undeclared replica is rejected before the write", async () => {
   const id = await create();
-  const answer = update(id, 'wait=5; replicas="storefront"');
+  const response = update(id, 'wait=5; replicas="storefront"');
   await Bun.sleep(200);
   await writeReceipt("storefront", id, 2, 4);
-  expect((await answer).headers.get("lockstep-replicas")).toBe("storefront;ms=4");
+  expect((await response).headers.get("lockstep-replicas")).toBe("storefront;ms=4");
   const rejected = await update(id, "wait=5; replicas=nowhere");
   expect([rejected.status, rejected.body.code]).toEqual([400, "MALFORMED"]);
   expect((await request("GET", `${gateway.url}/products/${id}`)).body.version).toBe(2);
@@ -125,21 +125,21 @@ test("a gateway that cannot reach the log yet waits for it within the client's t
   proxy.refuse(true);
   await using starting = await testGateway({ KAFKA_BROKERS: `127.0.0.1:${proxy.port}` });
   const id = (await request("POST", `${starting.url}/products`, newProduct())).body.id as string;
-  const answer = request("PATCH", `${starting.url}/products/${id}`, { stock: 1 }, { prefer: "wait=8" });
+  const response = request("PATCH", `${starting.url}/products/${id}`, { stock: 1 }, { prefer: "wait=8" });
   await Bun.sleep(900);
   proxy.refuse(false);
-  let answered = false;
-  void answer.then(() => {
-    answered = true;
+  let responded = false;
+  void response.then(() => {
+    responded = true;
   });
   // The gateway writes as soon as it reads receipts. It misses earlier ones, so the receipts are written repeatedly.
   await eventually(
     async () => {
       for (const replica of ["catalog", "storefront"]) await writeReceipt(replica, id, 2, 5);
-      return answered;
+      return responded;
     },
     { timeoutMs: 8_000, what: "the write to be confirmed", everyMs: 100 },
   );
-  expect((await answer).headers.get("lockstep-replicas")).toBe("catalog;ms=5, storefront;ms=5");
+  expect((await response).headers.get("lockstep-replicas")).toBe("catalog;ms=5, storefront;ms=5");
   await proxy.close();
 });

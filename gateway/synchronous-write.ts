@@ -22,7 +22,7 @@ export interface SynchronousWriteDeps {
   readonly maxWaitMs: number;
 }
 
-/** One write, from before its statement to its response. */
+/** The headers of one write: those of the request before its statement, those of the response after its commit. */
 export class SynchronousWrite implements Disposable {
   private constructor(
     private readonly c: Context,

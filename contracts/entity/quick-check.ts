@@ -3,7 +3,7 @@
  * a value that fails, the schema decides.
  */
 
-/** Returns true only for a value that the schema accepts. For false the schema decides. */
+/** Returns true only for a value that the schema accepts. After false, the schema decides. */
 export type QuickCheck = (value: unknown) => boolean;
 
 /** U+0000 and surrogates. Schemas reject the first and count the second in their own way. */

@@ -10,7 +10,7 @@ const READ_TIMEOUT_MS = 2_000;
 const MAX_QUEUED_READS = 1_000;
 /** Queued applies, and queued epoch queries. */
 const MAX_QUEUED = 100;
-/** Connections for the epoch, and the least for reads. */
+/** Connections for the epoch, and the minimum for reads. */
 const FEW = 2;
 /** A live database reports the timeout of a statement within this time after it. */
 const GRACE_MS = 2_000;

@@ -40,7 +40,7 @@ export class EntityConsumer {
   tableProblem: string | undefined;
   private readonly observer: ApplyObserver;
   /**
-   * Batches of several partitions share a statement: one for each would cost more than its events at 1,000 events/s.
+   * Lets batches of several partitions share a statement: at 1,000 events/s, one for each costs more than its events.
    */
   private readonly batcher = new Batcher<readonly ReceivedEvent[], readonly RejectedEvent[]>(
     (submissions) => this.applySubmissions(submissions),

@@ -81,7 +81,7 @@ export class DeadLetterWriter {
   }
 }
 
-/** The cause of a row that the table rejected. Without quotations: messages of SQLSTATE class 22 quote values. */
+/** The cause of a row that the table rejected. Quotations are removed: messages of SQLSTATE class 22 quote values. */
 export function unappliableCause({ code, message, names }: Rejection, replica: string): DeadLetterCause {
   const safeMessage = code.startsWith("22") ? message.replace(/".*"/s, "…") : message;
   const objects = Object.entries(names).flatMap(([kind, name]) => (name === "" ? [] : [`${kind} ${name}`]));
@@ -89,7 +89,7 @@ export function unappliableCause({ code, message, names }: Rejection, replica: s
   return { reason: "unappliable", detail, stack: detail, replica };
 }
 
-/** The cause of a record that is not an event. Without the parser's message, which may quote the document. */
+/** The cause of a record that is not an event. It leaves the parser's message out, which may quote the document. */
 export function unreadableCause(error: unknown, replica: string): DeadLetterCause {
   // An UpcastError names the schema version and the upcaster, and quotes nothing.
   if (error instanceof UpcastError)

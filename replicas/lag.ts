@@ -1,7 +1,7 @@
 /** How far this process is behind the log, for the header `Lockstep-Lag`. All times are milliseconds since 1970. */
 import { type Batch, partitionKey, type TopicPartition } from "../kafka/log.ts";
 
-/** After this time, pending records that did not arrive were transaction markers, in milliseconds. */
+/** Pending records that do not arrive within this time were transaction markers. */
 const PENDING_MS = 2_000;
 /** A fetch may wait this long at the broker for new records. */
 const FETCH_MS = 1_000;

@@ -22,9 +22,7 @@ export async function startReplica(deps: ServiceDeps, name: string): Promise<Ser
   const { settings, logger, metrics } = deps;
   const databaseUrl = settings.DATABASE_URL;
   if (!databaseUrl)
-    throw new Error(
-      `DATABASE_URL is not set; set it to the PostgreSQL database of replica ${name}, which no other uses`,
-    );
+    throw new Error(`DATABASE_URL is not set; set it to the own PostgreSQL database of replica ${name}`);
   const replica = createReplica(deps, name, databaseUrl);
   replica.watchUsage(metrics);
   const pause = new PauseControl({ logger, metrics });

@@ -15,7 +15,7 @@ import type { AppliedBatch } from "./apply/applier.ts";
 import type { ReadableTimes } from "./apply/apply-observer.ts";
 import type { ReceivedEvent } from "./decode.ts";
 
-/** Receipts of this time share a log write: at 1,000 writes/s one for each batch would cost more than its apply. */
+/** Receipts within this time share a log write: at 1,000 writes/s, one per batch would cost more than its apply. */
 const COLLECT_MS = 20;
 /** Queued receipts. While the log is unavailable the oldest are dropped. */
 const MAX_QUEUED = 1_000;

@@ -22,8 +22,8 @@ import { isPublic } from "./replicated-entities.ts";
 import { type DeadLetterResolver, resolveSupersededDeadLetters } from "./resolve-superseded.ts";
 
 /**
- * Bytes per fetch and partition: 4,000 events from four partitions, which limits the memory. Larger batches have more
- * events of the same entities: with 128 KiB, PostgreSQL and Redis used 25 % more CPU in a bulk load.
+ * Bytes per fetch and partition, so that four partitions bring 4,000 events. In larger batches more events are of the
+ * same entities: with 128 KiB, PostgreSQL and Redis used 25 % more CPU in a bulk load.
  */
 const FETCH_BYTES = 786_432;
 /** Delay of fetches in a bulk load, in ms. Larger batches save a sixth of the work where entities change twice. */

@@ -41,7 +41,7 @@ export interface ReplicaSettings {
   /** Undefined: no cache. */
   readonly redisUrl: string | undefined;
   readonly entities: readonly ReplicatedEntity[];
-  /** Connections for reads, appliers and the epoch together; see {@link connectDatabases} for the least it opens. */
+  /** Connections for reads, appliers and the epoch together; {@link connectDatabases} has the minimum. */
   readonly connections: number;
   readonly statementTimeoutMs: number;
 }
@@ -55,7 +55,7 @@ export class Replica {
   private readonly databases: Databases;
   private readonly cacheController: CacheController;
 
-  /** Opens no connection that has to succeed. */
+  /** Connects lazily: an unavailable server is no error here. */
   constructor(
     settings: ReplicaSettings,
     private readonly logger: Logger,

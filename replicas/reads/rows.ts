@@ -39,7 +39,7 @@ export class Rows {
     return { version: Number(found.version) as Version, body: found.row && JSON.stringify(this.document(found.row)) };
   }
 
-  /** Filters versions to those that are not committed here yet. @throws {RequestError} UNAVAILABLE */
+  /** Returns those versions that are not committed here yet. @throws {RequestError} UNAVAILABLE */
   async behind(required: readonly { id: EntityId; version: Version }[]): Promise<{ id: EntityId; version: Version }[]> {
     const ids = listText(required.map(({ id }) => id));
     const versions = listText(required.map(({ version }) => version));

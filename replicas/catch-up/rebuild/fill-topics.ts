@@ -46,8 +46,7 @@ export class TopicFiller {
   async fillWithin(transaction: TransactionSql): Promise<void> {
     await this.readEnds();
     const run: FillDeps["run"] = (work) => transaction.savepoint((sql) => work(sql as unknown as Sql));
-    // The position is only known to be saved after the commit: a second attempt of the switch fills these records
-    // again.
+    // The commit saves the positions, so they do not advance here: a second attempt fills these records again.
     for (const source of this.sources) await this.fillSource(run, source, () => {});
   }
 

@@ -67,8 +67,7 @@ async function fillAndSwitch(
   const resumedAt = filler.records;
   await filler.fillMost(pool);
   await finishTables(session, tables);
-  // Records that arrived while the indexes were built are not left to the switch, because applies wait during the
-  // switch.
+  // Records that arrived while the indexes were built are filled before the switch, because applies wait during it.
   await filler.fillMost(pool);
   const fillSeconds = secondsSince(startedAt);
   const switched = (await approve?.({ schema: NEW_SCHEMA, catchUp: () => filler.fillAll(pool) })) ?? true;

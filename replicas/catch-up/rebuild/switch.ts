@@ -12,7 +12,7 @@ const MAX_ATTEMPTS = 30;
 const RETRY_DELAY_MS = 1_000;
 /** Added to a lease, so that all leases on the old epoch have expired. */
 const LEASE_MARGIN_MS = 100;
-/** Time from before the switch in which no process switches the cache on. */
+/** The cache stays off for this time, counted from before the switch. */
 const CACHE_OFF = "10 seconds";
 const LOCK_NOT_AVAILABLE = "55P03";
 

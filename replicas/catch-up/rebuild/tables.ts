@@ -15,7 +15,7 @@ export const NEW_SCHEMA = "lockstep_next";
 /** Schema of the tables that the last rebuild replaced. */
 const OLD_SCHEMA = "lockstep_old";
 
-/** Advisory lock that a rebuild holds while its session lives: Lockstep's number, and that of rebuilds. */
+/** Keys of the advisory lock that a rebuild holds while its session lives: Lockstep, rebuild. */
 const REBUILD_LOCK = [1_280_262_987, 13] as const;
 
 /** A new table. */

@@ -44,10 +44,10 @@ export function fencingRows(getSuite: GetSuite, fencing: Fencing): void {
 
 async function newerWriterRow(suite: Suite, fencing: Fencing): Promise<void> {
   const topic = await suite.newTopic();
-  const older = await (await suite.connect(fencing)).openWriter(`${topic}.twin`, partitionsOf(topic));
+  const older = await (await suite.connect(fencing)).openWriter(`${topic}.fenced`, partitionsOf(topic));
   const load = writeUntilDead(older, topic);
   await eventually(() => load.acknowledged.length > 100, { timeoutMs: 10_000, what: "100 writes of the older writer" });
-  const newer = await (await suite.connect(fencing)).openWriter(`${topic}.twin`, partitionsOf(topic));
+  const newer = await (await suite.connect(fencing)).openWriter(`${topic}.fenced`, partitionsOf(topic));
   await newer.write({ topic, partition: 0 }, [record("newer")]);
   // An idle writer learns at its next write that it is fenced.
   await load.ended;

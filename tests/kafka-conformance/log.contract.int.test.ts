@@ -86,7 +86,8 @@ describe.each([...fencings])("writers with %s", (fencing) => {
     await writer.close();
     expect(writer.isOpen).toBe(false);
     await expect(writer.write(topicPartition, [record("late")])).rejects.toThrow(WriterDeadError);
-  });
+    // 1,000 transactions one after the other take 4.4 s.
+  }, 30_000);
 
   test("a range is read exactly, between the middles of two batches, over markers and deleted records", async () => {
     const topic = await contract.newTopic();

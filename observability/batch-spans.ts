@@ -1,9 +1,9 @@
 /**
- * The spans of one batch at one hop: one span per trace, however many messages of the trace are in the batch. So a transaction of
- * 500 rows is one trace of some twenty spans, and 500 separate writes in one batch keep a trace each.
+ * The spans of one batch at one hop: one span per trace, however many messages of the trace are in the batch. So a
+ * transaction of 500 rows is one trace of some twenty spans, and 500 separate writes in one batch keep a trace each.
  *
- * Messages of one trace may come from several spans of the previous hop, one per partition. The first is the parent, the others
- * become links.
+ * Messages of one trace may come from several spans of the previous hop, one per partition. The first is the parent,
+ * the others become links.
  *
  * @see https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
  */

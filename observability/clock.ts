@@ -1,6 +1,8 @@
 /** The time of spans. */
 
-/** `Date.now()` has a resolution of one millisecond; `performance.now()` is finer, but may drift from the system clock. */
+/**
+ * `Date.now()` has a resolution of one millisecond; `performance.now()` is finer, but may drift from the system clock.
+ */
 let offsetMs = performance.timeOrigin;
 const MAX_DRIFT_MS = 2;
 

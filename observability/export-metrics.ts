@@ -87,8 +87,8 @@ function metricMessage({ name, help, type, values }: Family, times: Times) {
 }
 
 /**
- * One point per series. prom-client returns a histogram as samples: cumulative counts per bound, sum, and count. OTLP wants them in one
- * point, with the count of each bucket.
+ * One point per series. prom-client returns a histogram as samples: cumulative counts per bound, sum, and count. OTLP
+ * wants them in one point, with the count of each bucket.
  */
 function histogramPoints(samples: readonly Sample[], times: Times) {
   const bySeries = Map.groupBy(samples, ({ labels: { le: _, ...labels } }) =>

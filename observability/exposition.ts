@@ -1,6 +1,6 @@
 /**
- * The text formats of /metrics. prom-client's own formatter is not used: a registry has one format, it renames counters permanently
- * when the format changes, and only one of the formats has exemplars.
+ * The text formats of /metrics. prom-client's own formatter is not used: a registry has one format, it renames counters
+ * permanently when the format changes, and only one of the formats has exemplars.
  *
  * @see https://prometheus.io/docs/instrumenting/exposition_formats/
  * @see https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md

@@ -1,4 +1,7 @@
-/** Random ids of traces and spans, in hex. Random bytes are drawn in blocks, because each draw costs as much as a whole span. */
+/**
+ * Random ids of traces and spans, in hex. Random bytes are drawn in blocks, because each draw costs as much as a whole
+ * span.
+ */
 
 const pool = Buffer.alloc(4_096);
 let used = pool.length;

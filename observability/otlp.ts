@@ -1,6 +1,6 @@
 /**
- * Metrics in the OpenTelemetry protocol, as JSON over HTTP. Spans use OpenTelemetry's SDK, metrics do not: the SDK's data points have
- * no exemplars, which link a latency to its trace.
+ * Metrics in the OpenTelemetry protocol, as JSON over HTTP. Spans use OpenTelemetry's SDK, metrics do not: the SDK's
+ * data points have no exemplars, which link a latency to its trace.
  *
  * @see https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
  * @see https://github.com/open-telemetry/opentelemetry-proto/tree/main/opentelemetry/proto
@@ -50,7 +50,11 @@ function anyValue(value: string | number): object {
   return Number.isInteger(value) ? { intValue: String(value) } : { doubleValue: value };
 }
 
-/** Nanoseconds since 1970, as text because a number has too few digits. @param ms milliseconds since 1970, with fractions. */
+/**
+ * Nanoseconds since 1970, as text because a number has too few digits.
+ *
+ * @param ms milliseconds since 1970, with fractions.
+ */
 export function nanoseconds(ms: number): string {
   const whole = Math.floor(ms);
   return `${whole}${String(Math.floor((ms - whole) * 1e6)).padStart(6, "0")}`;

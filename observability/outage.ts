@@ -4,8 +4,8 @@ import type { Logger } from "./logger.ts";
 const REMINDER_MS = 60_000;
 
 /**
- * One operation and its failures in a row. The first failure is a warning, and so is one failure per minute after it; the others are
- * logged at `debug`. The next success logs the end of the outage.
+ * One operation and its failures in a row. The first failure is a warning, and so is one failure per minute after it;
+ * the others are logged at `debug`. The next success logs the end of the outage.
  */
 export class Outage {
   private sinceMs: number | undefined;

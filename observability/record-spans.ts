@@ -25,8 +25,8 @@ export interface RecordingOptions extends TailSamplingOptions {
 }
 
 /**
- * Starts the SDK with spans only: no resource detectors, which would add the process's command line and owner, no automatic
- * instrumentation, and no export of logs or metrics, whatever the `OTEL_` variables say.
+ * Starts the SDK with spans only: no resource detectors, which would add the process's command line and owner, no
+ * automatic instrumentation, and no export of logs or metrics, whatever the `OTEL_` variables say.
  *
  * @returns undefined if OTEL_SDK_DISABLED turns tracing off.
  */

@@ -4,8 +4,8 @@ import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace";
 /** The result of one batch. */
 export interface ExportOutcome {
   /**
-   * rejected: the collector responded with a status after which the same batch would fail again. failed: there was no response, or
-   * one that allows a retry.
+   * rejected: the collector responded with a status after which the same batch would fail again. failed: there was no
+   * response, or one that allows a retry.
    */
   readonly outcome: "accepted" | "rejected" | "failed";
   /** Undefined for an accepted batch. */
@@ -16,8 +16,8 @@ export interface ExportOutcome {
 export const EXPORT_SUCCESS = 0;
 
 /**
- * Exports a batch; never rejects. The exporter's own timeout starts only when the connection is open: if connection attempts are
- * dropped silently, it waits two minutes.
+ * Exports a batch; never rejects. The exporter's own timeout starts only when the connection is open: if connection
+ * attempts are dropped silently, it waits two minutes.
  *
  * @param timeoutMs after this time, in milliseconds, the batch counts as failed. A later response is ignored.
  */

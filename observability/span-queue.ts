@@ -1,13 +1,14 @@
 /**
- * The queue of sampled spans before OpenTelemetry's batches. It adds what the batches lack: it counts queued and dropped spans, and it
- * stops the work for an unavailable collector.
+ * The queue of sampled spans before OpenTelemetry's batches. It adds what the batches lack: it counts queued and
+ * dropped spans, and it stops the work for an unavailable collector.
  *
  * States:
  * - flowing: at most {@link MAX_QUEUED} spans wait for their batch. A batch that is not accepted → unavailable.
- * - unavailable: at most {@link MAX_RETAINED} spans are retained and retried with growing delays. Once they are full, `accepting` is
- *   false and no spans are made. Retained spans accepted → flowing.
+ * - unavailable: at most {@link MAX_RETAINED} spans are retained and retried with growing delays. Once they are full,
+ *   `accepting` is false and no spans are made. Retained spans accepted → flowing.
  *
- * The exporter retries a batch for some seconds itself, so a collector that restarts quickly does not become unavailable.
+ * The exporter retries a batch for some seconds itself, so a collector that restarts quickly does not become
+ * unavailable.
  */
 import { BatchSpanProcessor, type ReadableSpan, type SpanExporter, type SpanProcessor } from "@opentelemetry/sdk-trace";
 import type { Logger } from "./logger.ts";
@@ -83,7 +84,10 @@ export class SpanQueue implements SpanProcessor {
     this.deps.metrics.spans.inc({ outcome: "dropped" }, count);
   }
 
-  /** Sends the queued spans and waits for those in flight. Does neither while the collector is unavailable. Never rejects. */
+  /**
+   * Sends the queued spans and waits for those in flight. Does neither while the collector is unavailable. Never
+   * rejects.
+   */
   async forceFlush(): Promise<void> {
     if (!this.retained) await Promise.allSettled([this.batches.forceFlush(), this.exporter.forceFlush?.()]);
   }

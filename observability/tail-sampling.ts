@@ -1,6 +1,7 @@
 /**
- * Decides at the end of a span whether it is exported: if its trace is sampled, or if the span failed or was slow. OpenTelemetry's
- * batches accept only spans with the sampled flag, so a span that is sampled this late is passed on with the flag set.
+ * Decides at the end of a span whether it is exported: if its trace is sampled, or if the span failed or was slow.
+ * OpenTelemetry's batches accept only spans with the sampled flag, so a span that is sampled this late is passed on
+ * with the flag set.
  */
 import { type Attributes, type Context, type HrTime, SpanStatusCode } from "@opentelemetry/api";
 import type { ReadableSpan, Span, SpanProcessor } from "@opentelemetry/sdk-trace";
@@ -66,7 +67,10 @@ export class TailSampler implements SpanProcessor {
   }
 }
 
-/** A view of the span with the sampled flag, and with the reason as an attribute: it explains why the rest of the trace is missing. */
+/**
+ * A view of the span with the sampled flag, and with the reason as an attribute: it explains why the rest of the trace
+ * is missing.
+ */
 function markSampled(span: ReadableSpan, reason: string): ReadableSpan {
   const context = span.spanContext();
   const attributes: Attributes = { ...span.attributes, "lockstep.kept": reason };

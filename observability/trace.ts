@@ -1,9 +1,10 @@
 /**
- * Spans: one trace per write. Code starts and ends spans explicitly, and OpenTelemetry's SDK makes them. Automatic instrumentation does
- * not support Bun's server and does not survive a bundle. The context is passed as a value, never through async context.
+ * Spans: one trace per write. Code starts and ends spans explicitly, and OpenTelemetry's SDK makes them. Automatic
+ * instrumentation does not support Bun's server and does not survive a bundle. The context is passed as a value, never
+ * through async context.
  *
- * Sampling is decided where a trace starts, and a flag carries the decision to all hops. Unsampled spans are recorded too, which
- * costs microseconds, and exported if they failed or were slow (tail-sampling.ts).
+ * Sampling is decided where a trace starts, and a flag carries the decision to all hops. Unsampled spans are recorded
+ * too, which costs microseconds, and exported if they failed or were slow (tail-sampling.ts).
  */
 import {
   type Attributes,
@@ -25,12 +26,14 @@ export { SpanKind };
 /** A span that has started. */
 export interface ActiveSpan {
   /**
-   * Context for the next hop: this span's own. While spans are not accepted it is the parent's, or that of a new trace. With tracing
-   * off it is the parent's, or undefined without a parent.
+   * Context for the next hop: this span's own. While spans are not accepted it is the parent's, or that of a new trace.
+   * With tracing off it is the parent's, or undefined without a parent.
    */
   readonly traceparent: string | undefined;
   setAttributes(attributes: Attributes): void;
-  /** Links another span that this one also follows from. Ignores a malformed one; keeps only the last {@link MAX_LINKS}. */
+  /**
+   * Links another span that this one also follows from. Ignores a malformed one; keeps only the last {@link MAX_LINKS}.
+   */
   addLink(traceparent: string | null | undefined): void;
   /** Ends the span. With an error it ends as failed. Later calls do nothing. */
   end(error?: unknown): void;
@@ -48,8 +51,8 @@ export interface SpanOptions {
   /** Start of the span, in milliseconds since 1970. Default: now. */
   readonly startMs?: number;
   /**
-   * Start of the write that this span completes, in milliseconds since 1970. The span counts as slow when the whole write is. Default:
-   * `startMs`.
+   * Start of the write that this span completes, in milliseconds since 1970. The span counts as slow when the whole
+   * write is. Default: `startMs`.
    */
   readonly writeStartMs?: number;
 }
@@ -161,7 +164,10 @@ class RecordedSpan implements ActiveSpan {
   }
 }
 
-/** Without the stack, which the log has. During an outage of a database every request fails, and a stack costs more than its request. */
+/**
+ * Without the stack, which the log has. During an outage of a database every request fails, and a stack costs more than
+ * its request.
+ */
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Runs `work` inside a span. If `work` throws, the span ends as failed. @throws whatever `work` throws. */

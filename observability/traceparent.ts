@@ -48,7 +48,8 @@ export function validTraceparent(value: string | null | undefined): string | und
 }
 
 /**
- * A new `traceparent` for a write that has neither a `traceparent` nor a span. Its hops then share one trace id even without tracing.
+ * A new `traceparent` for a write that has neither a `traceparent` nor a span. Its hops then share one trace id even
+ * without tracing.
  *
  * @param traceFlags default: not sampled, so services with tracing do not record the write.
  */

@@ -1,4 +1,6 @@
-/** Returns memory to the operating system after a burst of work: the engine itself keeps its heap for the next burst. */
+/**
+ * Returns memory to the operating system after a burst of work: the engine itself keeps its heap for the next burst.
+ */
 
 const INTERVAL_MS = 500;
 /** CPU use as a share of one core. The limits are low because on a busy machine no service ever has half a core. */

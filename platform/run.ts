@@ -1,7 +1,8 @@
 /**
  * Runs one service as a process: reads the settings, starts the service, and stops it on SIGTERM or SIGINT.
  *
- * Crash-only: after an unexpected error the process exits, and its supervisor restarts it. Start-up is the recovery path.
+ * Crash-only: after an unexpected error the process exits, and its supervisor restarts it. Start-up is the recovery
+ * path.
  */
 import { hostname } from "node:os";
 import { createLogger, type Logger } from "../observability/logger.ts";

@@ -2,7 +2,10 @@
 
 /** A running service. */
 export interface Service {
-  /** Resolves when the service has stopped. Rejects when it cannot continue; the process then exits and its supervisor restarts it. */
+  /**
+   * Resolves when the service has stopped. Rejects when it cannot continue; the process then exits and its supervisor
+   * restarts it.
+   */
   readonly ended: Promise<void>;
   /** Accepts no new work, finishes the work in progress, and resolves. Calling it twice is harmless. */
   stop(): Promise<void>;

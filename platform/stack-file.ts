@@ -20,7 +20,12 @@ export const DEFAULT_DATA = ".lockstep";
 /** Path of the state file in a data folder. */
 export const stackFileOf = (data: string): string => join(data, "stack.json");
 
-/** Reads the state file. @returns undefined when no stack runs in this folder. @throws {Error} when the file is not JSON. */
+/**
+ * Reads the state file.
+ *
+ * @returns undefined when no stack runs in this folder.
+ * @throws {Error} when the file is not JSON.
+ */
 export function readStackFile<State extends { readonly entries: readonly StackEntry[] }>(
   data: string,
 ): State | undefined {

@@ -7,7 +7,10 @@ export interface Annotation {
   readonly color: string;
   readonly expr: string;
   readonly title: string;
-  /** True: the query's value is the time of the mark, in milliseconds since 1970. False: a mark wherever the value is above 0. */
+  /**
+   * True: the query's value is the time of the mark, in milliseconds since 1970. False: a mark wherever the value is
+   * above 0.
+   */
   readonly timeFromValue: boolean;
 }
 

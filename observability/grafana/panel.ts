@@ -40,7 +40,10 @@ export interface Query {
 
 /** A panel. */
 export interface Panel {
-  /** `stat`: the latest value. `lines`: values over time. `stack`: stacked values over time. `heatmap`: a histogram over time. */
+  /**
+   * `stat`: the latest value. `lines`: values over time. `stack`: stacked values over time. `heatmap`: a histogram over
+   * time.
+   */
   readonly kind: "stat" | "lines" | "stack" | "heatmap";
   readonly title: string;
   readonly description: string;

@@ -18,7 +18,10 @@ export const rateBy = (by: string, counter: string, labels = ""): string =>
 export const quantile = (part: number, by: string, histogram: string, labels = ""): string =>
   `histogram_quantile(${part}, sum by (${[by, "le"].filter(Boolean).join(", ")}) (${rate(`${histogram}_bucket`, labels)}))`;
 
-/** Quantile of the sync latency by replica and store. Without writes, that of the canary, so an idle system has a latency too. */
+/**
+ * Quantile of the sync latency by replica and store. Without writes, that of the canary, so an idle system has a
+ * latency too.
+ */
 export const syncLatency = (part: number, labels: string): string => {
   const of = ({ name }: { name: string }) => quantile(part, "replica, store", name, labels);
   // Without changes the quantile is NaN, and `>= 0` removes it.

@@ -18,8 +18,9 @@ export const slowRatio = (window: Window): string => `replica_store:${latency}:s
 export const P99 = `replica_store:${latency}:p99_rate5m`;
 
 /**
- * Records that a group has not processed. Two processes report each partition: its consumer after each batch, and the console, which
- * queries the log. The console also covers consumers that hang or are not running. The larger value counts.
+ * Records that a group has not processed. Two processes report each partition: its consumer after each batch, and the
+ * console, which queries the log. The console also covers consumers that hang or are not running. The larger value
+ * counts.
  */
 export const GROUP_LAG = `group:${lag}:sum`;
 

@@ -1,4 +1,7 @@
-/** Cases for `promtool test rules`: eight hours of a healthy system, the difference in each case, and the alerts that fire. */
+/**
+ * Cases for `promtool test rules`: eight hours of a healthy system, the difference in each case, and the alerts that
+ * fire.
+ */
 import { replicaNames } from "../../contracts/entities/index.ts";
 import { metrics } from "../../contracts/metrics.ts";
 import { coreServices } from "../../contracts/services.ts";
@@ -110,8 +113,8 @@ export const ruleCases: readonly RuleCase[] = [
     MINUTES,
   ),
   withSeries(
-    // Ten minutes more than the window of half an hour: groups are evaluated in any order, so an alert may use a recording that is
-    // five minutes old.
+    // Ten minutes more than the window of half an hour: groups are evaluated in any order, so an alert may use a
+    // recording that is five minutes old.
     "the latency was high until forty minutes ago",
     { [latency("catalog", "postgres", "0.5")]: `0+60x300 18000+30x140 22200+60x40` },
     {},

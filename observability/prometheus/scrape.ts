@@ -1,6 +1,6 @@
 /**
- * Prometheus' configuration, for `docker compose` and for `bun run up --observe`. In both, each sample and `up` have the same labels
- * `service` (`gateway`, `replica-catalog`, …) and `instance`.
+ * Prometheus' configuration, for `docker compose` and for `bun run up --observe`. In both, each sample and `up` have
+ * the same labels `service` (`gateway`, `replica-catalog`, …) and `instance`.
  */
 import { replicaNames } from "../../contracts/entities/index.ts";
 import { coreServices } from "../../contracts/services.ts";
@@ -28,8 +28,8 @@ const common = (interval: string, rules: string) => ({
 });
 
 /**
- * Configuration for compose.yaml. Prometheus resolves the service names repeatedly, so `--scale stream=3` needs no change. Redpanda
- * serves its metrics on its admin port.
+ * Configuration for compose.yaml. Prometheus resolves the service names repeatedly, so `--scale stream=3` needs no
+ * change. Redpanda serves its metrics on its admin port.
  */
 export function composeConfiguration() {
   return {

@@ -4,7 +4,10 @@
 export interface Thresholds {
   /** Prefix of the runbook links. Set the address of your own copy here, then run `bun run observability`. */
   readonly runbook: string;
-  /** Ratio of changes (`objective`) that become readable within `withinSeconds`, which must be a bucket of the histogram. */
+  /**
+   * Ratio of changes (`objective`) that become readable within `withinSeconds`, which must be a bucket of the
+   * histogram.
+   */
   readonly slo: { readonly withinSeconds: number; readonly objective: number };
   readonly outboxOld: { readonly aboveSeconds: number; readonly forSeconds: number };
   /** The lag is compared with its value one window ago: a lag that shrinks is no alert. */

@@ -1,21 +1,22 @@
 /**
- * Combines items that arrive at the same time into one unit of work: one SQL statement for many writes, one apply for many
- * partitions. An idle batcher starts each item at once; items that arrive while work is in progress form the next batch.
+ * Combines items that arrive at the same time into one unit of work: one SQL statement for many writes, one apply for
+ * many partitions. An idle batcher starts each item at once; items that arrive while work is in progress form the next
+ * batch.
  *
- * Items share nothing but the work. When the work fails and one item may be the cause, the batcher runs each item of the
- * batch again on its own ("isolated"), so that the error reaches only the caller whose item caused it.
+ * Items share nothing but the work. When the work fails and one item may be the cause, the batcher runs each item of
+ * the batch again on its own ("isolated"), so that the error reaches only the caller whose item caused it.
  *
- * An item is, until its caller has a result:
+ * States of an item, until its caller has a result:
  * - queued: waits for its turn, or for an earlier item with the same key.
- * - batched: in work with others.
- * - isolated: in work alone, after its batch failed.
+ * - batched: in progress with other items.
+ * - isolated: in progress alone, after its batch failed.
  */
 
 /** Limits of a {@link Batcher}, and what it needs to know about items. */
 export interface BatcherOptions<Item> {
   /** Batches in progress at the same time. */
   readonly concurrency: number;
-  /** Isolated items in progress at the same time, beside the batches. 0: they take the turns of the batches instead. */
+  /** Isolated items in progress at the same time, in addition to the batches. 0: they count as batches. */
   readonly isolatedConcurrency: number;
   /** Items in one batch. Default: no limit. */
   readonly maxItems?: number;
@@ -30,7 +31,9 @@ export interface BatcherOptions<Item> {
   readonly maxQueued?: number;
   /** Longest time in the queue, in milliseconds. Default: no limit. */
   readonly timeoutMs?: number;
-  /** Makes the error of an item that the batcher rejects without starting it. Required with `maxQueued` or `timeoutMs`. */
+  /**
+   * Makes the error of an item that the batcher rejects without starting it. Required with `maxQueued` or `timeoutMs`.
+   */
   readonly overloadError?: (message: string) => Error;
 }
 
@@ -49,8 +52,8 @@ export class Batcher<Item, Result> {
   private runningIsolated = 0;
 
   /**
-   * @param work processes items, all or none, and returns their results in the same order. `isolated` is true for an item
-   * that runs alone because its batch failed.
+   * @param work processes items, all or none, and returns their results in the same order. `isolated` is true for an
+   * item that runs alone because its batch failed.
    */
   constructor(
     private readonly work: (items: readonly Item[], isolated: boolean) => Promise<readonly Result[]>,
@@ -60,7 +63,8 @@ export class Batcher<Item, Result> {
   /**
    * Resolves with the result of this item.
    *
-   * @throws {Error} `overloadError` when the queue is full or the item waited too long; and whatever `work` throws about it.
+   * @throws {Error} `overloadError` when the queue is full or the item waited too long; and whatever `work` throws
+   * about it.
    */
   add(item: Item): Promise<Result> {
     const { maxQueued = Number.POSITIVE_INFINITY } = this.options;

@@ -24,8 +24,8 @@ export interface RetryOptions {
 /**
  * Calls `attempt` until it succeeds.
  *
- * @throws {Error} whatever `attempt` threw when `shouldRetry` is false; after `timeoutMs` an error with that as its cause;
- * the signal's reason when it aborts.
+ * @throws {Error} whatever `attempt` threw when `shouldRetry` is false; after `timeoutMs` an error with that as its
+ * cause; the signal's reason when it aborts.
  */
 export async function retry<T>(options: RetryOptions, attempt: () => Promise<T>): Promise<T> {
   const { what, timeoutMs, shouldRetry, signal, firstDelayMs = 5, maxDelayMs = 400, beforeRetry, onRetry } = options;

@@ -1,6 +1,6 @@
 /**
- * Shares one run of an operation between all callers that ask for the same key at the same time. A caller never gets the
- * result of a run that began before it asked: it waits for the next run.
+ * Shares one run of an operation between all callers that ask for the same key at the same time. A caller never gets
+ * the result of a run that began before it asked: it waits for the next run.
  */
 export class SingleFlight<T> {
   private readonly flights = new Map<string, { running: Promise<T>; next: Promise<T> | undefined }>();

@@ -1,6 +1,6 @@
 /**
- * A token issuer for development: a key pair in the stack's data folder, which `bun run up --auth` creates. Everyone who can read
- * the folder can issue tokens. In production use a real issuer, whose private key the services never see.
+ * A token issuer for development: a key pair in the stack's data folder, which `bun run up --auth` creates. Everyone
+ * who can read the folder can issue tokens. In production use a real issuer, whose private key the services never see.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -23,7 +23,9 @@ export const developmentSettings = (data: string) => ({
   LOCKSTEP_AUTH_JWKS: pathToFileURL(keySetFile(data)).href,
 });
 
-/** Creates the key pair unless it exists, so that tokens stay valid after a restart. Only the owner can read the files. */
+/**
+ * Creates the key pair unless it exists, so that tokens stay valid after a restart. Only the owner can read the files.
+ */
 export async function ensureDevelopmentKey(data: string): Promise<void> {
   if (existsSync(keyFile(data)) && existsSync(keySetFile(data))) return;
   const { privateKey, publicKey } = await generateKeyPair(ALGORITHM, { extractable: true });

@@ -31,7 +31,10 @@ export interface Auth {
 export interface AuthRules {
   /** The scope that a request with this method needs. */
   readonly scopeOf: (method: string) => Scope;
-  /** Also accepts the token as the password of HTTP Basic, with any user name: a browser has no other way. Default false. */
+  /**
+   * Also accepts the token as the password of HTTP Basic, with any user name, for browsers. Default
+   * false.
+   */
   readonly basic?: boolean;
 }
 
@@ -42,7 +45,11 @@ export interface AuthDeps {
   readonly logger: Logger;
 }
 
-/** Creates the authorization that the settings ask for. @throws {SettingsError} as {@link rejectUnauthenticatedBind} does. */
+/**
+ * Creates the authorization that the settings ask for.
+ *
+ * @throws {SettingsError} as {@link rejectUnauthenticatedBind} does.
+ */
 export function createAuth({ settings, metrics, logger }: AuthDeps, rules: AuthRules): Auth {
   rejectUnauthenticatedBind(settings);
   const { LOCKSTEP_AUTH, LOCKSTEP_AUTH_ISSUER: issuer, LOCKSTEP_AUTH_JWKS: keysUrl } = settings;
@@ -57,7 +64,11 @@ export function createAuth({ settings, metrics, logger }: AuthDeps, rules: AuthR
   return { checks: [keys.check], guard: authorize(verify, rules, onReject), close: () => keys.close() };
 }
 
-/** Requires an explicit LOCKSTEP_AUTH. @throws {SettingsError} when it is not set and other machines can reach LOCKSTEP_HOST. */
+/**
+ * Requires an explicit LOCKSTEP_AUTH.
+ *
+ * @throws {SettingsError} when it is not set and other machines can reach LOCKSTEP_HOST.
+ */
 export function rejectUnauthenticatedBind({
   LOCKSTEP_AUTH,
   LOCKSTEP_HOST,
@@ -112,7 +123,10 @@ function tokenIn(header: string | undefined, basic: boolean): string | undefined
 
 const REALM = 'realm="lockstep"';
 
-/** The response to a rejected request: 503 without keys, 403 without the scope, else 401 with a challenge (RFC 6750, section 3). */
+/**
+ * The response to a rejected request: 503 without keys, 403 without the scope, else 401 with a challenge (RFC 6750,
+ * section 3).
+ */
 function toHttpError({ reason, message, cause }: TokenRejectedError, scope: Scope, basic: boolean): RequestError {
   switch (reason) {
     case "keys":

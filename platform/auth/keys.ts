@@ -1,8 +1,8 @@
 /**
  * The issuer's public keys. They come only from the URL of LOCKSTEP_AUTH_JWKS, never from a place that a token names.
  *
- * Keys are fetched at the start, every ten minutes, and when a token names an unknown key. If a fetch fails, the previous keys
- * stay in use.
+ * Keys are fetched at the start, every ten minutes, and when a token names an unknown key. If a fetch fails, the
+ * previous keys stay in use.
  */
 import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from "jose";
 import { LockstepError } from "../../contracts/errors.ts";

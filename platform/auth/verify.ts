@@ -1,4 +1,7 @@
-/** Verifies bearer tokens: JWTs (RFC 7519, 8725, 9068) of one issuer, for one audience, signed with one of the issuer's keys. */
+/**
+ * Verifies bearer tokens: JWTs (RFC 7519, 8725, 9068) of one issuer, for one audience, signed with one of the issuer's
+ * keys.
+ */
 import { errors, jwtVerify } from "jose";
 import { LockstepError } from "../../contracts/errors.ts";
 import { type IssuerKeys, KeySetUnavailableError } from "./keys.ts";

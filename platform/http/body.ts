@@ -3,7 +3,9 @@ import type { z } from "zod";
 import { RequestError, type Violation } from "../../contracts/errors.ts";
 import { withTimeout } from "../async/timeout.ts";
 
-/** Longest time that a body may take to arrive: a client that sends a byte now and then holds only its own connection. */
+/**
+ * Longest time that a body may take to arrive: a client that sends a byte now and then holds only its own connection.
+ */
 const TIMEOUT_MS = 20_000;
 /** Longest list of violations: the response must not be larger than the request. */
 const MAX_VIOLATIONS = 100;
@@ -22,8 +24,8 @@ export interface BodyOptions {
  * Reads, parses and validates the body.
  *
  * @returns the object, with the schema's defaults.
- * @throws {RequestError} UNSUPPORTED_MEDIA_TYPE; TOO_LARGE; MALFORMED when the body is not JSON in UTF-8, breaks off or takes
- * longer than 20 s; INVALID with the JSON pointer of each wrong member.
+ * @throws {RequestError} UNSUPPORTED_MEDIA_TYPE; TOO_LARGE; MALFORMED when the body is not JSON in UTF-8, breaks off or
+ * takes longer than 20 s; INVALID with the JSON pointer of each wrong member.
  */
 export async function readBody(request: Request, options: BodyOptions): Promise<Record<string, unknown>> {
   const { schema, types, maxBytes, readOnly = [] } = options;

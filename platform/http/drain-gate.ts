@@ -1,9 +1,9 @@
 /**
  * Stands between the server and the app, so that a stop resets no connection.
  *
- * When Bun stops a server, it closes idle connections, even if the client's next request is on its way. Therefore the gate
- * drains first: each response tells its client to reconnect (`Connection: close`). Behind a shared port or a load balancer the
- * client then reaches another instance.
+ * When Bun stops a server, it closes idle connections, even if the client's next request is on its way. Therefore the
+ * gate drains first: each response tells its client to reconnect (`Connection: close`). Behind a shared port or a load
+ * balancer the client then reaches another instance.
  */
 import { sleep } from "../async/sleep.ts";
 

@@ -6,7 +6,8 @@ const MEDIA_TYPE = "application/problem+json";
 const RETRY_AFTER_S = 1;
 
 /**
- * The HTTP response for an error. An error other than a `RequestError` becomes INTERNAL, and its text stays out of the response.
+ * The HTTP response for an error. An error other than a `RequestError` becomes INTERNAL, and its text stays out of the
+ * response.
  *
  * @param instance path of the request.
  * @param traceId trace of the request, if it has one.

@@ -31,7 +31,8 @@ export function serveHttp(app: Hono, settings: Settings): HttpServer {
     hostname: settings.LOCKSTEP_HOST,
     port: settings.PORT,
     idleTimeout: IDLE_S,
-    // `readBody` bounds each body, so that the response is a problem and not a bare 413. Bun never buffers an unread body.
+    // `readBody` bounds each body, so that the response is a problem and not a bare 413. Bun never buffers an unread
+    // body.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     // Bun's development error page shows the stack.
     development: false,

@@ -28,7 +28,8 @@ export interface ServiceAppDeps {
 }
 
 /**
- * Methods that have a series of their own in the metrics. All others share `_OTHER`, so that a client cannot create series.
+ * Methods that have a series of their own in the metrics. All others share `_OTHER`, so that a client cannot create
+ * series.
  *
  * @see https://opentelemetry.io/docs/specs/semconv/http/http-metrics/
  */
@@ -100,7 +101,9 @@ class OncePerSecond {
   private lastMs = Number.NEGATIVE_INFINITY;
   private suppressed = 0;
 
-  /** @returns how many events were suppressed since the last one that passed; undefined if this one is suppressed too. */
+  /**
+   * @returns how many events were suppressed since the last one that passed; undefined if this one is suppressed too.
+   */
   next(nowMs: number): number | undefined {
     if (nowMs - this.lastMs < 1_000) {
       this.suppressed++;

@@ -1,9 +1,9 @@
 /**
- * A port that several instances of a service share on one machine (SO_REUSEPORT: the kernel distributes new connections). Each
- * instance forwards the connections that it accepts to its own port.
+ * A port that several instances of a service share on one machine (SO_REUSEPORT: the kernel distributes new
+ * connections). Each instance forwards the connections that it accepts to its own port.
  *
- * This is not a second port of the HTTP server: Bun's server cannot stop accepting without closing the connections that it has.
- * Here the listener closes first, and the connections stay open.
+ * This is not a second port of the HTTP server: Bun's server cannot stop accepting without closing the connections that
+ * it has. Here the listener closes first, and the connections stay open.
  */
 import type { Socket } from "bun";
 
@@ -18,7 +18,10 @@ interface End {
 
 /** An open listener on the shared port. */
 export interface SharedPort {
-  /** Closes the listener: the kernel sends new connections to other instances. Existing connections stay. Takes at most 500 ms. */
+  /**
+   * Closes the listener: the kernel sends new connections to other instances. Existing connections stay. Takes at most
+   * 500 ms.
+   */
   close(): Promise<void>;
 }
 
@@ -52,7 +55,10 @@ export function sharePort(at: { readonly hostname: string; readonly port: number
   };
 }
 
-/** Closing a listener resets connections that the kernel completed and nothing accepted yet. After a short turn there are none. */
+/**
+ * Closing a listener resets connections that the kernel completed and nothing accepted yet. After a short turn there
+ * are none.
+ */
 async function waitForShortTurn(): Promise<void> {
   const deadline = performance.now() + CLOSE_TIMEOUT_MS;
   for (let before = performance.now(); before < deadline; before = performance.now()) {
@@ -90,7 +96,9 @@ function join(client: Socket<End>, server: Socket<End>): void {
   flush(client);
 }
 
-/** Writes the pending chunks. When all are written, it resumes reading, or ends the other side if this side is closed. */
+/**
+ * Writes the pending chunks. When all are written, it resumes reading, or ends the other side if this side is closed.
+ */
 function flush(from: Socket<End>): void {
   const { peer, pending, closed } = from.data;
   for (let chunk = pending[0]; peer && chunk; chunk = pending[0]) {

@@ -25,8 +25,8 @@ export interface OpenApi {
   readonly components: { readonly schemas: Readonly<Record<string, JsonSchema>>; readonly securitySchemes?: object };
 }
 
-const COMMON_RULES = `HEAD responds like GET without the content. OPTIONS responds with the methods of a path. Every error is a
-problem (RFC 9457): 404 for an unknown path, 405 with \`Allow\` for another method.`;
+const COMMON_RULES = `HEAD responds like GET without the content. OPTIONS responds with the methods of a path.
+Every error is a problem (RFC 9457): 404 for an unknown path, 405 with \`Allow\` for another method.`;
 
 const license = { name: "MIT", identifier: "MIT" };
 

@@ -1,8 +1,8 @@
 /**
  * Connections to PostgreSQL.
  *
- * Pools run single statements only: postgres.js 3.4.9 may run the statements of a dead transaction inside another one. Whatever
- * needs a session has a dedicated connection.
+ * Pools run single statements only: postgres.js 3.4.9 may run the statements of a dead transaction inside another one.
+ * Whatever needs a session has a dedicated connection.
  */
 import postgres, { type Sql } from "postgres";
 
@@ -11,14 +11,16 @@ export type { Sql };
 const CONNECT_TIMEOUT_S = 5;
 
 /**
- * Disables the query for array types that postgres.js sends on each new connection. If the connection closes during that query,
- * the rejection is unhandled and ends the process. Lists travel as JSON or as PostgreSQL's text ({@link listText}) instead.
+ * Disables the query for array types that postgres.js sends on each new connection. If the connection closes during
+ * that query, the rejection is unhandled and ends the process. Lists travel as JSON or as PostgreSQL's text ({@link
+ * listText}) instead.
  */
 const TYPES = { fetch_types: false };
 
 /**
- * A list in PostgreSQL's array notation, for items that need no quotes: ids, numbers, booleans, column names. The statement names
- * the type: `$1::text::uuid[]`, or `${listText(ids)}::uuid[]` where postgres.js asks the server for the type.
+ * A list in PostgreSQL's array notation, for items that need no quotes: ids, numbers, booleans, column names. The
+ * statement names the type: `$1::text::uuid[]`, or `${listText(ids)}::uuid[]` where postgres.js asks the server for the
+ * type.
  */
 export const listText = (items: readonly (string | number | boolean | null)[]): string =>
   `{${items.map(String).join(",")}}`;
@@ -55,7 +57,8 @@ export function connectPool(
 /**
  * A single connection that stays open, for locks, LISTEN and migrations.
  *
- * @param onClose called when the connection has closed. Its locks are released, and the outcome of a pending statement is unknown.
+ * @param onClose called when the connection has closed. Its locks are released, and the outcome of a pending statement
+ * is unknown.
  */
 export function connectDedicated(url: string, name: string, onClose: () => void = () => {}): Sql {
   return postgres(url, {

@@ -1,9 +1,9 @@
 /**
- * A PostgreSQL pool with limits that postgres.js does not have: a deadline for each query, a bounded queue, and replacement of
- * connections on which the server stopped responding.
+ * A PostgreSQL pool with limits that postgres.js does not have: a deadline for each query, a bounded queue, and
+ * replacement of connections on which the server stopped responding.
  *
- * The pool never gets more statements than it has connections. postgres.js would pipeline the others behind running statements,
- * where a statement that waits for a lock blocks them and where nothing can cancel them.
+ * The pool never gets more statements than it has connections. postgres.js would pipeline the others behind running
+ * statements, where a statement that waits for a lock blocks them and where nothing can cancel them.
  */
 import type { PoolUse } from "../../observability/gauges.ts";
 import { withTimeout } from "../async/timeout.ts";
@@ -15,8 +15,8 @@ export interface DatabaseLimits {
   /** Longest time of a query, in milliseconds. At most half of it is spent waiting for a connection. */
   readonly deadlineMs: number;
   /**
-   * After this time without any response, in milliseconds, the connections are replaced. Longer than the `statement_timeout`,
-   * within which a working server always responds.
+   * After this time without any response, in milliseconds, the connections are replaced. Longer than the
+   * `statement_timeout`, within which a working server always responds.
    */
   readonly silenceMs: number;
   /** Queries that may run or wait at the same time. */
@@ -42,7 +42,8 @@ export class Database {
   /**
    * Runs one statement.
    *
-   * @throws {DatabaseUnavailableError} when a limit is exceeded; otherwise whatever the database or the connection throws.
+   * @throws {DatabaseUnavailableError} when a limit is exceeded; otherwise whatever the database or the connection
+   * throws.
    */
   async query<T>(work: (sql: Sql) => PromiseLike<T>): Promise<T> {
     const { deadlineMs, maxPending } = this.limits;
@@ -53,9 +54,9 @@ export class Database {
     const { sql } = this;
     const response = Promise.try(work, sql)
       .catch((error) => {
-        // Before `release` starts the next statement, which would otherwise use the broken connections. postgres.js 3.4.9 may never
-        // write to such a connection again, even after it reconnected: it keeps a timer that it has cleared (`nextWriteTimer` in
-        // its connection.js).
+        // Before `release` starts the next statement, which would otherwise use the broken connections. postgres.js
+        // 3.4.9 may never write to such a connection again, even after it reconnected: it keeps a timer that it has
+        // cleared (`nextWriteTimer` in its connection.js).
         if (sql === this.sql && isBrokenConnection(error)) this.replace(deadlineMs);
         throw error;
       })

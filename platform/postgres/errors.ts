@@ -18,7 +18,9 @@ const TRANSIENT = /^(08|40|53|57|58|55P03)/;
 const NOT_CONNECTED = /^(CONNECT|ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|ENOENT)/;
 /** Codes of a connection that was open and broke. */
 const BROKEN_CONNECTION = /^(08|57P0[125]|CONNECTION_CLOSED|CONNECTION_DESTROYED|CONNECT_TIMEOUT|ECONNRESET|EPIPE)/;
-/** Data exceptions, constraints, syntax and access rules, errors raised by triggers, WITH CHECK OPTION: all rolled back. */
+/**
+ * Data exceptions, constraints, syntax and access rules, errors raised by triggers, WITH CHECK OPTION: all rolled back.
+ */
 const REJECTION = /^(22|23|42|44|P0001)/;
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 

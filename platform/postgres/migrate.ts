@@ -1,4 +1,6 @@
-/** Schema migrations: numbered SQL files, forward only, each runs once. Several processes may migrate at the same time. */
+/**
+ * Schema migrations: numbered SQL files, forward only, each runs once. Several processes may migrate at the same time.
+ */
 import type { Logger } from "../../observability/logger.ts";
 import { connectDedicated, type Sql } from "./connect.ts";
 
@@ -11,14 +13,17 @@ export interface Migration {
 
 /** An arbitrary constant that all Lockstep processes share. */
 const MIGRATION_LOCK = 1_280_262_988;
-/** Longest wait for another process that migrates, and for each table lock: other statements queue behind a waiting lock. */
+/**
+ * Longest wait for another process that migrates, and for each table lock: other statements queue behind a waiting
+ * lock.
+ */
 const LOCK_TIMEOUT = "60s";
 
 /**
  * Runs the migrations that have not run yet, each in its own transaction.
  *
- * @throws {Error} when the database cannot be reached; when a lock cannot be acquired within {@link LOCK_TIMEOUT}; when a migration
- * fails (its transaction is rolled back); when a migration that ran before has other content now.
+ * @throws {Error} when the database cannot be reached; when a lock cannot be acquired within {@link LOCK_TIMEOUT}; when
+ * a migration fails (its transaction is rolled back); when a migration that ran before has other content now.
  */
 export async function migrate(url: string, migrations: readonly Migration[], logger: Logger): Promise<void> {
   const sql = connectDedicated(url, "lockstep-migrate");
@@ -47,7 +52,8 @@ async function lockAndReadApplied(sql: Sql): Promise<Map<string, string>> {
   await sql`select set_config('lock_timeout', ${LOCK_TIMEOUT}, false)`;
   await sql`select pg_advisory_lock(${MIGRATION_LOCK})`;
   await sql`create schema if not exists lockstep`;
-  // The default user is also named lockstep, and `$user` comes first in the search path: tables would be created in this schema.
+  // The default user is also named lockstep, and `$user` comes first in the search path: tables would be created in
+  // this schema.
   await sql`select set_config('search_path', 'public', false) where current_schema() = 'lockstep'`;
   await sql`create table if not exists lockstep.migrations (
     name text primary key, checksum text not null, applied_at timestamptz not null default now())`;

@@ -1,11 +1,11 @@
 /**
- * A connection to Redis that never waits for an unavailable server, never sends a command twice, and always knows which server
- * process it is connected to.
+ * A connection to Redis that never waits for an unavailable server, never sends a command twice, and always knows which
+ * server process it is connected to.
  *
  * States: unavailable → connected → unavailable …
  * - unavailable: commands reject at once. The client reconnects with delays of at most one second.
- * - connected: `runId` identifies the server process. If the server owes a response and sends nothing for `silenceMs`, the
- *   connection is closed, and commands in flight reject with an unknown outcome.
+ * - connected: `runId` identifies the server process. If the server owes a response and sends nothing for `silenceMs`,
+ *   the connection is closed, and commands in flight reject with an unknown outcome.
  */
 import { Redis } from "ioredis";
 import type { Logger } from "../../observability/logger.ts";

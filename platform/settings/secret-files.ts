@@ -3,12 +3,13 @@
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Replaces references to files by the files' content, without its final line break. `NAME_FILE` names a file with the value of
- * `NAME`. `?password-file=/path` in a URL, or in any URL of a list, names a file with the URL's password.
+ * Replaces references to files by the files' content, without its final line break. `NAME_FILE` names a file with the
+ * value of `NAME`. `?password-file=/path` in a URL, or in any URL of a list, names a file with the URL's password.
  *
  * @param names settings that may come from files.
  * @param read returns a file's text. @throws {Error} when the file cannot be read.
- * @returns the environment without the `_FILE` names, and one line for each unreadable file and each name that is set twice.
+ * @returns the environment without the `_FILE` names, and one line for each unreadable file and each name that is set
+ * twice.
  */
 export function readSecretFiles(given: Environment, names: readonly string[], read: (path: string) => string) {
   const env: Record<string, string | undefined> = { ...given };
@@ -32,7 +33,9 @@ export function readSecretFiles(given: Environment, names: readonly string[], re
   return { env, mistakes };
 }
 
-/** A URL, or `name=URL`, with the password from its file. Anything else stays as it is: its setting reports the mistake. */
+/**
+ * A URL, or `name=URL`, with the password from its file. Anything else stays as it is: its setting reports the mistake.
+ */
 function withPassword(part: string, read: (path: string) => string): string {
   const start = part.search(/[a-z][a-z0-9+.-]*:\/\//i);
   const url = start < 0 ? null : URL.parse(part.slice(start));

@@ -1,4 +1,6 @@
-/** All settings of all services. They are read once, at the start of a process; no other module reads the environment. */
+/**
+ * All settings of all services. They are read once, at the start of a process; no other module reads the environment.
+ */
 import { readFileSync } from "node:fs";
 import type { z } from "zod";
 import { LockstepError } from "../../contracts/errors.ts";
@@ -35,9 +37,11 @@ export class SettingsError extends LockstepError {
 const secretNames = Object.entries<Setting>(settings).flatMap(([name, { secret }]) => (secret ? [name] : []));
 
 /**
- * Reads and validates all settings. An empty value counts as not set. Secrets may come from files ({@link readSecretFiles}).
+ * Reads and validates all settings. An empty value counts as not set. Secrets may come from files ({@link
+ * readSecretFiles}).
  *
- * @throws {SettingsError} with every mistake: wrong values, contradictions, and unknown names with the prefix LOCKSTEP_.
+ * @throws {SettingsError} with every mistake: wrong values, contradictions, and unknown names with the prefix
+ * LOCKSTEP_.
  */
 export function readSettings(from: Readonly<Record<string, string | undefined>>): Settings {
   const { env, mistakes } = readSecretFiles(from, secretNames, (path) => readFileSync(path, "utf8"));

@@ -1,4 +1,6 @@
-/** Dashboard "Load test": offered load, throughput per hop, and resource use, beside the load generator's own report. */
+/**
+ * Dashboard "Load test": offered load, throughput per hop, and resource use, beside the load generator's own report.
+ */
 import { metrics } from "../../../contracts/metrics.ts";
 import { externalMetrics } from "../../prometheus/external-metrics.ts";
 import { GROUP_LAG } from "../../prometheus/recording.ts";

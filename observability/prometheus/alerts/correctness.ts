@@ -39,7 +39,10 @@ export const correctnessAlerts = (t: Thresholds): readonly Alert[] => [
   },
 ];
 
-/** A counter with labels has no series before its first increment, so `increase` misses it. A new series counts completely. */
+/**
+ * A counter with labels has no series before its first increment, so `increase` misses it. A new series counts
+ * completely.
+ */
 function newGaps({ windowSeconds }: Thresholds["inputGap"]): string {
   const gaps = metrics.inputGaps.name;
   const window = duration(windowSeconds);

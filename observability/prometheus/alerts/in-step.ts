@@ -5,8 +5,8 @@ import { type Alert, duration } from "../rule.ts";
 import type { Thresholds } from "../thresholds.ts";
 
 /**
- * Burn rates of the error budget: how many times faster than allowed over a month. The long window ignores short problems, the short
- * window ends the alert soon after the problem.
+ * Burn rates of the error budget: how many times faster than allowed over a month. The long window ignores short
+ * problems, the short window ends the alert soon after the problem.
  *
  * @see Beyer et al., The Site Reliability Workbook, chapter 5
  */

@@ -21,9 +21,7 @@ export interface WriteResult<T> {
   readonly replayed: boolean;
 }
 
-/**
- * The rows of one entity. Every method throws `RequestError` UNAVAILABLE when the source is unavailable or overloaded.
- */
+/** The rows of one entity. Every method throws `RequestError` UNAVAILABLE while the source is unavailable. */
 export class EntityStore {
   private readonly statements: Statements;
   private readonly inserts: WriteBatcher;
@@ -127,7 +125,7 @@ export class EntityStore {
   private changedRow(id: EntityId, accepted: AcceptedVersions, { doc, version }: WriteRow): Record<string, unknown> {
     if (doc) return doc;
     if (version === null || !accepted) throw this.notFound(id);
-    // The statement reads `version` before it locks the row. If another write comes between, `version` is still accepted.
+    // The statement reads `version` before it locks the row, so another write may come between: `version` is accepted.
     const reason = accepted.includes(version)
       ? "was changed by another request at the same time"
       : `is at version ${version}, which the request's condition does not accept`;

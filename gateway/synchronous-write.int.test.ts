@@ -96,7 +96,7 @@ test("a delete and a create can wait", async () => {
   expect([created.status, created.headers.get("preference-applied")]).toEqual([201, "wait=0.1"]);
 });
 
-test("an unavailable log does not block a write, and the response says that the replicas' state is unknown", async () => {
+test("an unavailable log does not block a write, and the response reports the replicas as unknown", async () => {
   await using isolated = await testGateway({ KAFKA_BROKERS: "127.0.0.1:1" });
   const start = performance.now();
   const { status, headers } = await request("POST", `${isolated.url}/products`, newProduct(), { prefer: "wait=10" });

@@ -15,8 +15,8 @@ export const asyncApi = (version: string) => {
       title: "Lockstep topics",
       version,
       description:
-        "Each change of an entity is a CloudEvents 1.0 message in Kafka's binary mode. Its key is the entity's id, so all " +
-        "messages of one entity are in one partition, in order. The setting KAFKA_BROKERS has the brokers' addresses.",
+        "Each change of an entity is a CloudEvents 1.0 message in Kafka's binary mode. Its key is the entity's id, so " +
+        "all messages of one entity are in one partition, in order. The setting KAFKA_BROKERS has the brokers' addresses.",
     },
     defaultContentType: "application/json",
     channels: Object.fromEntries(channels.map((channel) => [channel.topic.name, channelOf(channel)])),

@@ -1,6 +1,6 @@
 /**
- * Quick checks of events. A value that passes is valid by its schema, which would take 20 times as long to accept it. For
- * a value that fails, the schema decides.
+ * Quick checks of events. A value that passes is valid by its schema, which takes 20 times as long. For a value that
+ * fails, the schema decides.
  */
 
 /** Returns true only for a value that the schema accepts. After false, the schema decides. */

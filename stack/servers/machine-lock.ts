@@ -1,5 +1,5 @@
 /** A lock that one process of this machine holds at a time. A process that dies releases it. */
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { sleep } from "../../platform/async/sleep.ts";
 import { identityOf, isRunning, type ProcessRef } from "../processes.ts";
@@ -39,19 +39,22 @@ export async function withMachineLock<T>(
   }
 }
 
+/** Links a complete file to the lock's path: a process that dies on the way leaves no lock without a holder. */
 function tryLock(file: string): boolean {
+  const own = `${file}.${process.pid}.new`;
+  writeFileSync(own, JSON.stringify(self));
   try {
-    const descriptor = openSync(file, "wx");
-    writeSync(descriptor, JSON.stringify(self));
-    closeSync(descriptor);
+    linkSync(own, file);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
     throw error;
+  } finally {
+    rmSync(own, { force: true });
   }
 }
 
-/** Undefined while the holder writes the file, or after it removed it. */
+/** Undefined when the holder has released the lock in the meantime. */
 function holderOf(file: string): ProcessRef | undefined {
   try {
     return JSON.parse(readFileSync(file, "utf8")) as ProcessRef;

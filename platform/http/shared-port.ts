@@ -25,7 +25,7 @@ export interface SharedPort {
   close(): Promise<void>;
 }
 
-const CLOSE_TIMEOUT_MS = 500;
+const CLOSE_TIMEOUT_MS = 2_000;
 /** After a turn of the event loop as short as this, no connection is left to accept. */
 const SHORT_TURN_MS = 0.3;
 

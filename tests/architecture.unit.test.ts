@@ -10,7 +10,7 @@ const diagram = architecture.slice(
   architecture.indexOf("```", architecture.indexOf("```text") + 3),
 );
 
-test("the diagram of ARCHITECTURE.md shows every topic, and no topic that is not declared", () => {
+test("the diagram in ARCHITECTURE.md shows exactly the declared topics", () => {
   const declared = entities.flatMap((entity) =>
     topicsOf(entity).map(({ name }) =>
       entity.replicas.reduce((shown, replica) => shown.replace(`.to.${replica.name}`, ".to.<replica>"), name),
@@ -26,7 +26,7 @@ const stops = [...architecture.matchAll(/^\d+\. `([\w./-]+\.(?:ts|sql))(?::([\w.
   name,
 }));
 
-test("ARCHITECTURE.md leads one write through twelve functions that exist, in at most twelve files", () => {
+test("ARCHITECTURE.md traces one write through twelve functions that exist, in at most twelve files", () => {
   expect(stops.length).toBe(12);
   expect(new Set(stops.map(({ file }) => file)).size).toBeLessThanOrEqual(12);
   const missing = stops.filter(({ file, name }) => {

@@ -1,4 +1,4 @@
-/** The description of the topics: valid, complete, and true of what the services write. */
+/** The AsyncAPI document is valid and complete, and it matches the records that the services write. */
 import { describe, expect, test } from "bun:test";
 import specification from "@asyncapi/specs/schemas/3.0.0-without-$id.json" with { type: "json" };
 import Ajv from "ajv";
@@ -28,7 +28,7 @@ import { deleted, productDocument, storedEvent, upserted } from "./harness/event
 const document = asyncApi("1.0.0");
 const { fitting } = new DescribedTopics(document);
 
-test("is valid AsyncAPI 3.0, and what it refers to is there", () => {
+test("the document is valid AsyncAPI 3.0, and each of its references resolves", () => {
   const ajv = new Ajv({ strict: false, allErrors: true });
   addFormats(ajv);
   const validate = ajv.compile(specification);
@@ -39,7 +39,7 @@ test("is valid AsyncAPI 3.0, and what it refers to is there", () => {
   expect(validate({ ...plain, channels: { x: { adress: "x" } } })).toBe(false);
 });
 
-test("has every topic, with who writes and who reads it, and no other", () => {
+test("the document lists exactly the declared topics, each with its writers and readers", () => {
   const topics = [...entities.flatMap(topicsOf), receiptsTopic, controlTopic];
   expect(Object.values(document.channels).map(({ address }) => address)).toEqual(topics.map(({ name }) => name));
   const operations = Object.values(document.operations) as {
@@ -47,15 +47,15 @@ test("has every topic, with who writes and who reads it, and no other", () => {
     title: string;
     channel: { $ref: string };
   }[];
-  const who = (action: string, name: string) =>
+  const servicesOf = (action: string, name: string) =>
     operations
-      .filter((of) => of.action === action && of.channel.$ref === `#/channels/${name}`)
+      .filter((operation) => operation.action === action && operation.channel.$ref === `#/channels/${name}`)
       .map(({ title }) => title);
   for (const { name, writtenBy, readBy } of topics)
-    expect([who("send", name), who("receive", name)]).toEqual([[...writtenBy], [...readBy]]);
+    expect([servicesOf("send", name), servicesOf("receive", name)]).toEqual([[...writtenBy], [...readBy]]);
 });
 
-test("says which topics are compacted", () => {
+test("the document marks the compacted topics", () => {
   const compacted = Object.entries(document.channels).filter(([, { bindings }]) =>
     (bindings.kafka.topicConfiguration["cleanup.policy"] as string[]).includes("compact"),
   );
@@ -67,52 +67,52 @@ test("says which topics are compacted", () => {
   ]);
 });
 
-test("its examples fit their messages", () => {
-  let examples = 0;
+test("each example matches its own message and no other", () => {
+  let count = 0;
   for (const [topic, { messages }] of Object.entries(document.channels))
-    for (const [name, { examples: given = [] }] of Object.entries(messages))
-      for (const { headers, payload } of given) {
-        examples++;
+    for (const [name, { examples = [] }] of Object.entries(messages))
+      for (const { headers, payload } of examples) {
+        count++;
         expect(fitting(topic, { key: headers.ce_subject!, value: JSON.stringify(payload), headers })).toEqual([name]);
       }
-  expect(examples).toBe(6);
+  expect(count).toBe(6);
 });
 
-describe("what is written fits one message of its topic, and no more of it once it is spoilt:", () => {
-  const written = upserted(productDocument());
-  const gone = deleted(written.id, 2);
+describe("a record matches exactly one message of its topic, and none once it is corrupted:", () => {
+  const upsert = upserted(productDocument());
+  const deletion = deleted(upsert.id, 2);
   const events = eventsTopic(product).name;
-  const letters = deadLetterTopic(product).name;
+  const deadLetters = deadLetterTopic(product).name;
   const traceparent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
-  const stored = storedEvent({ ...written, traceparent, actor: "ana", digest: "-42", resend: "r1" }, 7, 1);
+  const stored = storedEvent({ ...upsert, traceparent, actor: "ana", digest: "-42", resend: "r1" }, 7, 1);
   const cause = { reason: "unappliable" as const, detail: "d", stack: "s", replica: "catalog" };
   const routed = (replica: string) => {
-    const delivery = route(product, written).find((of) => of.replica === replica)!;
-    return encodeRouted(written, delivery.document, routedHeaders(written, 3, traceparent));
+    const delivery = route(product, upsert).find((candidate) => candidate.replica === replica)!;
+    return encodeRouted(upsert, delivery.document, routedHeaders(upsert, 3, traceparent));
   };
   const receipt = encodeReceipt({
     replica: "catalog",
     entity: "product",
     appliedMs: 1,
     cachedMs: null,
-    changes: [[written.id, 1, 1]],
+    changes: [[upsert.id, 1, 1]],
   });
   const paused = JSON.stringify({ paused: true, at: new Date().toISOString(), reason: "why" });
-  const flushed = encodeFlush(new Map([[written.id, 4]]), { partition: 0 } as never)[0]!;
+  const flushed = encodeFlush(new Map([[upsert.id, 4]]), { partition: 0 } as never)[0]!;
 
   const records: [string, string, Written, Partial<Written>][] = [
     [
       "ProductUpserted",
       events,
       { ...stored, headers: stored.rawHeaders },
-      { value: JSON.stringify({ ...written.document, price: 1 }) },
+      { value: JSON.stringify({ ...upsert.document, price: 1 }) },
     ],
-    ["ProductDeleted", events, encodeEvent(gone), { headers: {} }],
+    ["ProductDeleted", events, encodeEvent(deletion), { headers: {} }],
     [
       "CatalogProductUpserted",
       replicaTopic(product, "catalog").name,
       routed("catalog"),
-      { value: JSON.stringify(written.document) },
+      { value: JSON.stringify(upsert.document) },
     ],
     [
       "StorefrontProductUpserted",
@@ -123,18 +123,18 @@ describe("what is written fits one message of its topic, and no more of it once 
     [
       "StorefrontProductRemoved",
       replicaTopic(product, "storefront").name,
-      encodeRouted(gone, null, routedHeaders(gone, 3, undefined)),
+      encodeRouted(deletion, null, routedHeaders(deletion, 3, undefined)),
       { value: "{}" },
     ],
     [
       "ProductDeadLetter",
-      letters,
+      deadLetters,
       encodeDeadLetter(stored, cause),
       { headers: { ...encodeDeadLetter(stored, cause).headers, "lockstep-reason": "whatever" } },
     ],
     [
       "ProductDeadLetterMark",
-      letters,
+      deadLetters,
       encodeMark({ origin: { topic: events, partition: 0, offset: 7 }, resolution: "dropped", atMs: 1 }),
       { headers: {} },
     ],
@@ -153,13 +153,13 @@ describe("what is written fits one message of its topic, and no more of it once 
     ],
   ];
 
-  test.each(records)("%s", (name, topic, record, spoilt) => {
+  test.each(records)("%s", (name, topic, record, corruption) => {
     expect(fitting(topic, record)).toEqual([name]);
-    expect(fitting(topic, { ...record, ...spoilt })).toEqual([]);
+    expect(fitting(topic, { ...record, ...corruption })).toEqual([]);
   });
 
-  test("and there is a record of each message", () => {
+  test("every message has a test record, except the catalog's removal", () => {
     const all = Object.values(document.channels).flatMap(({ messages }) => Object.keys(messages));
-    expect(all.filter((name) => !records.some(([of]) => of === name))).toEqual(["CatalogProductRemoved"]);
+    expect(all.filter((name) => !records.some(([message]) => message === name))).toEqual(["CatalogProductRemoved"]);
   });
 });

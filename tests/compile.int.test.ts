@@ -1,4 +1,4 @@
-/** The standalone executable: every service and verb, with nothing else on the machine. */
+/** The standalone executable runs every service and command without any other file or program. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { chmodSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -28,18 +28,18 @@ beforeAll(async () => {
   chmodSync(executable, 0o755);
 }, 120_000);
 
-/** Runs it where there is nothing: an empty folder, no PATH. */
+/** Runs the executable in an empty folder and without a PATH. */
 const run = (args: readonly string[], env: Record<string, string> = {}) =>
   Bun.spawn([executable, ...args], { cwd: folder, env, stdout: "pipe", stderr: "pipe" });
 
 let gateway: ReturnType<typeof run> | undefined;
 afterAll(() => gateway?.kill());
 
-test("it says its version and knows every verb", async () => {
+test("the executable prints its version and lists every command in its help", async () => {
   const version = run(["--version"]);
   expect((await new Response(version.stdout).text()).trim()).toBe("0.1.0");
   const help = await new Response(run(["--help"]).stdout).text();
-  for (const verb of [
+  for (const command of [
     "gateway",
     "relay",
     "stream",
@@ -57,11 +57,11 @@ test("it says its version and knows every verb", async () => {
     "openapi",
     "asyncapi",
   ])
-    expect(help).toMatch(new RegExp(`^  ${verb}\\b`, "m"));
+    expect(help).toMatch(new RegExp(`^  ${command}\\b`, "m"));
   expect(statSync(executable).size).toBeLessThan(200_000_000);
 });
 
-test("it prints the descriptions of its APIs", async () => {
+test("the executable prints the OpenAPI and AsyncAPI documents", async () => {
   const printed = async (...args: string[]) => await new Response(run(args).stdout).json();
   const plain = (document: object) => JSON.parse(JSON.stringify(document));
   expect(await printed("openapi", "gateway")).toEqual(plain(gatewayOpenApi()));
@@ -69,7 +69,7 @@ test("it prints the descriptions of its APIs", async () => {
   expect(await printed("asyncapi")).toEqual(plain(asyncApi(VERSION)));
 });
 
-test("the gateway runs from it, migrations, tokens and all, and the same executable asks for its health", async () => {
+test("the executable runs the gateway with migrations and tokens, and checks its health", async () => {
   await ensureDevelopmentKey(folder);
   const settings = {
     ...developmentSettings(folder),
@@ -89,16 +89,20 @@ test("the gateway runs from it, migrations, tokens and all, and the same executa
   expect((await request("POST", `${url}/products`, newProduct(), headers)).status).toBe(201);
   gateway.kill("SIGTERM");
   expect(await gateway.exited).toBe(0);
-  const asked = run(["health"], settings);
-  expect(await asked.exited).toBe(1);
-  expect(await new Response(asked.stderr).text()).toContain(`${url}/health/ready does not answer`);
+  const health = run(["health"], settings);
+  expect(await health.exited).toBe(1);
+  expect(await new Response(health.stderr).text()).toContain(`${url}/health/ready does not respond`);
 });
 
-test("the console's page is inside it, and changes nothing where that was not allowed", async () => {
+test("the executable serves the console's page, which is read-only unless operations are enabled", async () => {
   const port = String(await freePort());
-  const nowhere = "127.0.0.1:9";
-  const settings = { LOCKSTEP_SOURCE_DATABASE_URL: `postgres://${nowhere}/source`, KAFKA_BROKERS: nowhere, PORT: port };
-  const started = run(["console"], { ...settings, LOCKSTEP_LOG_LEVEL: "error" });
+  const unreachable = "127.0.0.1:9";
+  const settings = {
+    LOCKSTEP_SOURCE_DATABASE_URL: `postgres://${unreachable}/source`,
+    KAFKA_BROKERS: unreachable,
+    PORT: port,
+  };
+  const process = run(["console"], { ...settings, LOCKSTEP_LOG_LEVEL: "error" });
   const url = `http://127.0.0.1:${port}`;
   try {
     const page = await eventually(() => fetch(url), { timeoutMs: 20_000, what: "the console" });
@@ -109,35 +113,35 @@ test("the console's page is inside it, and changes nothing where that was not al
     expect((await request("POST", `${url}/api/pause`, { name: "stream", paused: true })).status).toBe(403);
     expect((await request("GET", `${url}/api/about`)).body).toMatchObject({ operations: false });
   } finally {
-    started.kill();
+    process.kill();
   }
 }, 30_000);
 
-test("a service needs less than 300 ms of CPU from its start until it is ready, with tracing on", async () => {
+test("a service uses less than 300 ms of CPU until it is ready, with tracing enabled", async () => {
   const settings = { DATABASE_URL: await freshDatabase(), OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" };
   const starts: { cpuMs: number; wallMs: number }[] = [];
   for (let i = 0; i < 4; i++) starts.push(await start(settings));
-  console.log("from start to ready:", starts.map(({ cpuMs, wallMs }) => `${cpuMs} ms CPU in ${wallMs} ms`).join(", "));
-  // CPU, since on a busy machine the time on the clock is the others'.
+  console.log("startup until ready:", starts.map(({ cpuMs, wallMs }) => `${cpuMs} ms CPU in ${wallMs} ms`).join(", "));
+  // CPU time, because elapsed time also depends on what else the machine runs.
   expect(Math.min(...starts.map(({ cpuMs }) => cpuMs))).toBeLessThan(300);
 }, 60_000);
 
-/** Starts a gateway, and ends it at its first answer that it is ready. */
+/** Starts a gateway and kills it as soon as it reports ready. */
 async function start(settings: Record<string, string>): Promise<{ cpuMs: number; wallMs: number }> {
   const port = await freePort();
-  const begun = performance.now();
-  const started = run(["gateway"], { ...settings, PORT: String(port), LOCKSTEP_LOG_LEVEL: "error" });
+  const startedAt = performance.now();
+  const process = run(["gateway"], { ...settings, PORT: String(port), LOCKSTEP_LOG_LEVEL: "error" });
   const ready = () =>
     fetch(`http://127.0.0.1:${port}/health/ready`).then(
       ({ ok }) => ok,
       () => false,
     );
   while (!(await ready())) {
-    if (started.exitCode !== null) throw new Error(await new Response(started.stderr).text());
+    if (process.exitCode !== null) throw new Error(await new Response(process.stderr).text());
     await Bun.sleep(2);
   }
-  const wallMs = Math.round(performance.now() - begun);
-  started.kill("SIGKILL");
-  await started.exited;
-  return { cpuMs: Math.round(Number(started.resourceUsage()!.cpuTime.total) / 1_000), wallMs };
+  const wallMs = Math.round(performance.now() - startedAt);
+  process.kill("SIGKILL");
+  await process.exited;
+  return { cpuMs: Math.round(Number(process.resourceUsage()!.cpuTime.total) / 1_000), wallMs };
 }

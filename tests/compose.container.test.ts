@@ -1,6 +1,7 @@
 /**
- * `docker compose up` and nothing else: everything comes up, writes go through, and whatever dies comes back by itself.
- * Needs TEST_DOCKER, the command for Docker; with TEST_STAND_INS=1 the images of others are stand-ins (tests/containers).
+ * `docker compose up` alone starts the whole stack, writes reach the replicas, and killed containers are restarted.
+ * Needs TEST_DOCKER, the command for Docker. With TEST_STAND_INS=1, stand-ins (tests/containers) replace third-party
+ * images.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { ask, compose, crash, inspect, ours, runDocker, smoke, tryDocker, up } from "./containers/docker.ts";
@@ -15,22 +16,22 @@ const CLUSTER = ["--env-file", "stack/compose/cluster.env"];
 
 const services = ["gateway", "relay", "stream", "catalog", "storefront"];
 const servers = ["redpanda", "gateway-db", "catalog-db", "storefront-db", "redis"];
-const watchers = ["console", "redpanda-console", "jaeger", "prometheus", "grafana"];
+const observers = ["console", "redpanda-console", "jaeger", "prometheus", "grafana"];
 
 let isUp = false;
 
 const removeAll = () =>
   compose(...CLUSTER, "--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "2");
 
-/** Says how long something took: docs/operate/deploy.md has these figures. */
+/** Prints how long a step took. docs/operate/deploy.md quotes these figures. */
 async function timed(what: string, work: () => Promise<unknown>): Promise<void> {
-  const begun = performance.now();
+  const startedAt = performance.now();
   await work();
-  console.log(`${what}: ${((performance.now() - begun) / 1_000).toFixed(1)} s`);
+  console.log(`${what}: ${((performance.now() - startedAt) / 1_000).toFixed(1)} s`);
 }
 
-/** Until writes go through again, within the smoke test's own thresholds. */
-const flows = (what: string) => eventually(() => smoke(3), { timeoutMs: 2 * MINUTES, what });
+/** Waits until the smoke test passes within its own thresholds. */
+const writesSucceed = (what: string) => eventually(() => smoke(3), { timeoutMs: 2 * MINUTES, what });
 
 describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
   beforeAll(async () => {
@@ -42,7 +43,7 @@ describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
 
   test("compose.yaml is valid, with one broker and with three", async () => {
     expect((await compose("config", "--services")).split("\n").sort()).toEqual(
-      [...services, ...servers, ...watchers].sort(),
+      [...services, ...servers, ...observers].sort(),
     );
     const cluster = (await compose(...CLUSTER, "config", "--services")).split("\n");
     expect(cluster).toContain("redpanda-2");
@@ -59,10 +60,10 @@ describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
   );
 
   test(
-    "the image is the executable and little else, and not root's",
+    "the image is small, runs as a user other than root, and prints its version",
     async () => {
-      const said = await runDocker("image", "inspect", "--format", "{{.Size}} {{.Config.User}}", IMAGE);
-      const [size, user] = said.split(" ");
+      const facts = await runDocker("image", "inspect", "--format", "{{.Size}} {{.Config.User}}", IMAGE);
+      const [size, user] = facts.split(" ");
       expect(user).toBe("1000:1000");
       expect(Number(size)).toBeLessThan(LARGEST_IMAGE_BYTES);
       expect(await runDocker("run", "--rm", "--read-only", "--network", "none", IMAGE, "--version")).toBe("0.1.0");
@@ -71,7 +72,7 @@ describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
   );
 
   test(
-    "everything comes up from nothing and is healthy",
+    "all containers start without earlier data and become healthy",
     async () => {
       await timed("up from nothing", () => up());
       isUp = true;
@@ -81,11 +82,11 @@ describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
   );
 
   test(
-    "no container is root's, and each has its bounds; only Redpanda writes to its own files",
+    "no container runs as root, each has memory and CPU limits, and only Redpanda has a writable root file system",
     async () => {
-      expect(isUp, "the stack did not come up").toBe(true);
+      expect(isUp, "the stack did not start").toBe(true);
       const facts = "{{.Config.User}}|{{.HostConfig.ReadonlyRootfs}}|{{.HostConfig.Memory}}|{{.HostConfig.NanoCpus}}";
-      for (const service of [...services, ...servers, ...watchers]) {
+      for (const service of [...services, ...servers, ...observers]) {
         const [user, readOnly, memory, cpus] = (await inspect(service, facts))[0]!.split("|");
         expect({ service, user }).not.toEqual({ service, user: expect.stringMatching(/^(0|root)?(:|$)/) });
         expect({ service, readOnly }).toEqual({ service, readOnly: String(service !== "redpanda") });
@@ -97,17 +98,17 @@ describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
   );
 
   test(
-    "Prometheus scrapes every service, Jaeger has the traces, the console finds everything well",
+    "Prometheus scrapes every service, Jaeger has the traces, and the console reports every service ready",
     async () => {
-      expect(isUp, "the stack did not come up").toBe(true);
+      expect(isUp, "the stack did not start").toBe(true);
       await eventually(
         async () => {
           const { data } = JSON.parse(await ask("http://prometheus:9090/api/v1/query?query=up%3D%3D1"));
           const up = data.result.map(({ metric }: { metric: { service?: string } }) => metric.service);
           const expected = ["console", "gateway", "relay", "replica-catalog", "replica-storefront", "stream"];
           expect(up.filter((name?: string) => name !== undefined).sort()).toEqual(expected);
-          const { data: traced } = JSON.parse(await ask("http://jaeger:16686/api/services"));
-          expect(traced).toContain("lockstep-replica-storefront");
+          const { data: tracedServices } = JSON.parse(await ask("http://jaeger:16686/api/services"));
+          expect(tracedServices).toContain("lockstep-replica-storefront");
           const status = JSON.parse(await ask("http://console:8080/api/status"));
           return status.services.every(({ health }: { health: string }) => health === "ready");
         },
@@ -119,46 +120,48 @@ describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
 
   for (const service of [...services, ...servers])
     test(
-      `after a kill of ${service} writes go through again`,
+      `after a kill of ${service}, writes succeed again`,
       async () => {
-        expect(isUp, "the stack did not come up").toBe(true);
+        expect(isUp, "the stack did not start").toBe(true);
         const [before] = await inspect(service, "{{.State.StartedAt}}");
         await crash(service);
-        await timed(`kill of ${service}, until writes go through`, () => flows(`writes go through after ${service}`));
+        await timed(`kill of ${service}, until writes succeed`, () =>
+          writesSucceed(`writes to succeed after the kill of ${service}`),
+        );
         expect((await inspect(service, "{{.State.StartedAt}}"))[0]).not.toBe(before!);
       },
       3 * MINUTES,
     );
 
   test(
-    "what only watches comes back, too",
+    "killed observability containers become healthy again",
     async () => {
-      expect(isUp, "the stack did not come up").toBe(true);
-      await Promise.all(watchers.map(crash));
+      expect(isUp, "the stack did not start").toBe(true);
+      await Promise.all(observers.map(crash));
       await eventually(
         async () => {
-          const health = await Promise.all(watchers.map((service) => inspect(service, "{{.State.Health.Status}}")));
+          const health = await Promise.all(observers.map((service) => inspect(service, "{{.State.Health.Status}}")));
           return health.flat().every((status) => status === "healthy");
         },
-        { timeoutMs: 2 * MINUTES, everyMs: 500, what: "every container healthy" },
+        { timeoutMs: 2 * MINUTES, everyMs: 500, what: "every observability container to be healthy" },
       );
     },
     3 * MINUTES,
   );
 
   test(
-    "three streams share the work",
+    "three instances of the stream are healthy, and writes succeed",
     async () => {
-      expect(isUp, "the stack did not come up").toBe(true);
+      expect(isUp, "the stack did not start").toBe(true);
       await up(["--no-recreate", "--scale", "stream=3"]);
       expect(await inspect("stream", "{{.State.Health.Status}}")).toEqual(["healthy", "healthy", "healthy"]);
-      await flows("writes go through three streams");
+      await writesSucceed("writes to succeed with three streams");
     },
     3 * MINUTES,
   );
 
   test(
-    "down --volumes leaves nothing",
+    "down --volumes removes every container and volume",
     async () => {
       await timed("down", removeAll);
       expect(await runDocker("ps", "--all", "--quiet", ...ours)).toBe("");
@@ -168,12 +171,12 @@ describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
   );
 
   test(
-    "three brokers: topics have three copies, and one broker may die",
+    "with three brokers, writes succeed after one broker was killed",
     async () => {
       await timed("up with three brokers", () => up(services, CLUSTER));
       await crash("redpanda-3");
-      await timed("kill of one of three brokers, until writes go through", () =>
-        flows("writes go through two brokers"),
+      await timed("kill of one of three brokers, until writes succeed", () =>
+        writesSucceed("writes to succeed with two brokers"),
       );
     },
     6 * MINUTES,

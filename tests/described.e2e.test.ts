@@ -1,4 +1,4 @@
-/** A running stack beside what it says of itself: records of every topic, answers of every service. */
+/** A running stack matches its OpenAPI and AsyncAPI documents: responses of every service, records of every topic. */
 import { expect, test } from "bun:test";
 import { replicaNames } from "../contracts/entities/index.ts";
 import { product } from "../contracts/entities/product.ts";
@@ -16,37 +16,45 @@ import { lockstep } from "./harness/lockstep.ts";
 import { produceRaw } from "./harness/raw-producer.ts";
 import { sharedStack } from "./harness/shared-stack.ts";
 
-/** Requests to a service whose answers are judged by its own description, as it gives it itself. */
-async function describing(url: string) {
+/** Returns a client that checks each response against the OpenAPI document that the service itself serves. */
+async function checkedClient(url: string) {
   const document = (await (await fetch(`${url}/openapi.json`)).json()) as OpenApi;
-  const ask = new DescribedApi(document).judged(fetch);
+  const checkedFetch = new DescribedApi(document).judged(fetch);
   for (const path of ["/health/live", "/health/ready", "/metrics", "/openapi.json", "/products?limit=2"])
-    expect((await ask(url + path)).status).toBe(200);
-  const request = requestBy(ask);
+    expect((await checkedFetch(url + path)).status).toBe(200);
+  const request = requestBy(checkedFetch);
   return (method: string, path: string, body?: unknown, headers = {}) => request(method, url + path, body, headers);
 }
 
-/** What each of the last records fits; other tests put records of their own into the topics of events, so there only these ids count. */
-async function fits(log: Log, topics: DescribedTopics, topic: string, ids: readonly string[]): Promise<string[]> {
-  const theirs = topic === eventsTopic(product).name || topic.includes(".to.");
-  const found: string[] = [];
+/**
+ * Names the message that each of the last records matches. Other tests write to the event topics and the replicas'
+ * topics, so in those only records of `ids` count.
+ */
+async function matchedMessages(
+  log: Log,
+  topics: DescribedTopics,
+  topic: string,
+  ids: readonly string[],
+): Promise<string[]> {
+  const isShared = topic === eventsTopic(product).name || topic.includes(".to.");
+  const matches: string[] = [];
   for (const [partition, { first, next }] of await log.offsets(topic))
     for await (const records of log.read({ topic, partition }, Math.max(first, next - 200), next))
       for (const record of records)
-        if (!theirs || ids.includes(record.key?.toString() ?? ""))
-          found.push(topics.fitting(topic, { ...record, headers: record.rawHeaders }).join(" and ") || "no message");
-  return found;
+        if (!isShared || ids.includes(record.key?.toString() ?? ""))
+          matches.push(topics.fitting(topic, { ...record, headers: record.rawHeaders }).join(" and ") || "no message");
+  return matches;
 }
 
-test("all that a stack answers, and writes to any topic, is as it describes itself", async () => {
+test("every response and every record of a stack matches its own API documents", async () => {
   const stack = await sharedStack();
-  const gateway = await describing(await stack.url("gateway"));
-  const replicas = await Promise.all(replicaNames.map(async (name) => describing(await stack.url(name))));
+  const gateway = await checkedClient(await stack.url("gateway"));
+  const replicas = await Promise.all(replicaNames.map(async (name) => checkedClient(await stack.url(name))));
   const { body, headers } = await gateway("POST", "/products", newProduct({ status: "active" }), { prefer: "wait=5" });
-  const at = `/products/${body.id}`;
-  for (const ask of replicas) await ask("GET", at, undefined, { "sync-token": headers.get("sync-token")! });
-  await gateway("DELETE", at, undefined, { prefer: "wait=5" });
-  for (const ask of replicas) expect((await ask("GET", at)).status).toBe(404);
+  const path = `/products/${body.id}`;
+  for (const replica of replicas) await replica("GET", path, undefined, { "sync-token": headers.get("sync-token")! });
+  await gateway("DELETE", path, undefined, { prefer: "wait=5" });
+  for (const replica of replicas) expect((await replica("GET", path)).status).toBe(404);
 
   const log = await connectLog({
     brokers: await stack.brokers(),
@@ -58,17 +66,23 @@ test("all that a stack answers, and writes to any topic, is as it describes itse
     await produceRaw(await stack.brokers(), eventsTopic(product).name, [{ key: junk, value: "{", headers: {} }]);
     for (const paused of [true, false]) await setPaused(log, "storefront", paused);
     const drop = () => lockstep(stack, "dead-letters", "drop", "--id", junk, "--yes");
-    await eventually(async () => (await drop()).status === 0, { timeoutMs: 20_000, what: "the letter to be dropped" });
+    await eventually(async () => (await drop()).status === 0, {
+      timeoutMs: 20_000,
+      what: "the dead letter to be dropped",
+    });
 
     const topics = new DescribedTopics();
     for (const { name } of [...topicsOf(product), receiptsTopic, controlTopic]) {
       const messages = Object.keys(topics.document.channels[name]!.messages).sort();
-      // The stream writes its versions a second later.
-      await eventually(async () => new Set(await fits(log, topics, name, [String(body.id)])).size >= messages.length, {
-        timeoutMs: 10_000,
-        what: `${messages.join(", ")} in ${name}`,
-      });
-      expect([...new Set(await fits(log, topics, name, [String(body.id)]))].sort()).toEqual(messages);
+      // The stream writes its versions topic a second later.
+      await eventually(
+        async () => new Set(await matchedMessages(log, topics, name, [String(body.id)])).size >= messages.length,
+        {
+          timeoutMs: 10_000,
+          what: `${messages.join(", ")} in ${name}`,
+        },
+      );
+      expect([...new Set(await matchedMessages(log, topics, name, [String(body.id)]))].sort()).toEqual(messages);
     }
   } finally {
     await log.close();

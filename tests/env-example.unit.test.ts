@@ -4,11 +4,11 @@ import { readSettings } from "../platform/settings/settings.ts";
 
 const file = await Bun.file(new URL("../.env.example", import.meta.url)).text();
 
-test(".env.example lists every setting as the services know it; if not: bun run env-example", () => {
+test(".env.example equals the output of `bun run env-example`, with every setting of the services", () => {
   expect(file).toBe(exampleEnvironment());
 });
 
-test(".env.example with its comment signs taken away is accepted, and changes no default", () => {
+test(".env.example without its comment signs is valid and equals the defaults", () => {
   const lines = [...file.matchAll(/^# ([A-Z][A-Z0-9_]*)=(.*)$/gm)].map(([, name, value]) => [name, value]);
   expect(lines).not.toBeEmpty();
   expect(readSettings(Object.fromEntries(lines))).toEqual(readSettings({}));

@@ -1,4 +1,7 @@
-/** A stack with `--observe`: each process is scraped, each panel has data under load, and alerts fire when the fault is really caused. */
+/**
+ * A stack with `--observe`: Prometheus scrapes each process, each panel has data under load, and each alert fires when
+ * the test causes its fault.
+ */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import postgres from "postgres";
 import { annotations } from "../observability/grafana/annotations.ts";
@@ -23,8 +26,8 @@ const PER_SECOND = 50;
 let stack: Stack;
 let services: readonly StatusEntry[];
 let prometheus: string;
-/** Scrapes the same processes every second, and its alerts fire within seconds. */
-let impatient: Server;
+/** A second Prometheus that scrapes the same processes every second, so its alerts fire within seconds. */
+let fastPrometheus: Server;
 
 const urlOf = (name: string): string => services.find((service) => service.name === name)?.url ?? "";
 const targets = () =>
@@ -43,52 +46,52 @@ beforeAll(async () => {
   ({ services } = await stack.status());
   prometheus = urlOf("prometheus");
   const dir = temporaryFolder("prometheus");
-  impatient = await startPrometheus({
+  fastPrometheus = await startPrometheus({
     ...{ dir, port: await freePort(), targets: targets() },
     intervalSeconds: 1,
     thresholds: quick,
   });
-  endWithUs(impatient.pid, "KILL", dir);
+  endWithUs(fastPrometheus.pid, "KILL", dir);
 }, 600_000);
 
 afterAll(async () => {
-  await impatient?.stop();
+  await fastPrometheus?.stop();
   await stack?.[Symbol.asyncDispose]();
 });
 
-/** Names of the services that a trace went through, as Jaeger has it. */
+/** The services with spans in this trace, by Jaeger's API. */
 async function servicesOf(traceId: string): Promise<string[]> {
-  const answer = await fetch(`${urlOf("jaeger")}/api/traces/${traceId}`);
-  if (!answer.ok) return [];
-  const { data } = (await answer.json()) as { data: { processes: Record<string, { serviceName: string }> }[] };
+  const response = await fetch(`${urlOf("jaeger")}/api/traces/${traceId}`);
+  if (!response.ok) return [];
+  const { data } = (await response.json()) as { data: { processes: Record<string, { serviceName: string }> }[] };
   return data.flatMap(({ processes }) => Object.values(processes).map(({ serviceName }) => serviceName));
 }
 
-test("Prometheus scrapes every process of the stack, two of one service each by itself", async () => {
-  const wanted = targets()
+test("Prometheus scrapes every process of the stack, including both instances of one service", async () => {
+  const expected = targets()
     .map(({ service, instance }) => `${service} ${instance}`)
     .sort();
-  expect(wanted).toContain("stream 2");
+  expect(expected).toContain("stream 2");
   expect(services.find(({ name }) => name === "jaeger")?.health).toBe("ready");
   await eventually(
     async () => {
       const up = (await ask(prometheus, "up == 1")).map(({ metric }) => `${metric.service} ${metric.instance}`);
-      expect(up.sort()).toEqual(wanted);
+      expect(up.sort()).toEqual(expected);
       return true;
     },
     { timeoutMs: 30_000, what: "every process to be scraped", everyMs: 500 },
   );
 });
 
-test("every panel of every dashboard has data while there is load, and a latency leads to its trace", async () => {
-  const began = performance.now();
+test("every panel has data under load, and the exemplar of a latency leads to its trace", async () => {
+  const startedAt = performance.now();
   const writers = new Writers(urlOf("gateway"), PER_SECOND).start();
-  let asked = 0;
+  let reads = 0;
   const reading = setInterval(() => {
-    const id = writers.ids().at(-1 - (asked++ % 20));
+    const id = writers.ids().at(-1 - (reads++ % 20));
     for (const replica of id ? ["catalog", "storefront"] : [])
       fetch(`${urlOf(replica)}/products/${id}`).then(
-        (answer) => answer.text(),
+        (response) => response.text(),
         () => {},
       );
   }, 50);
@@ -106,19 +109,21 @@ test("every panel of every dashboard has data while there is load, and a latency
       },
       { timeoutMs: 90_000, what: "every panel to have data", everyMs: 1_000 },
     );
-    console.log(`every panel had data ${((performance.now() - began) / 1_000).toFixed(0)} s after the load began`);
+    console.log(
+      `every panel had data ${((performance.now() - startedAt) / 1_000).toFixed(0)} s after the load started`,
+    );
     for (const { expr } of annotations) await ask(prometheus, filledIn(expr));
     expect((await ask(prometheus, filledIn(annotations[0]!.expr))).length).toBe(targets().length);
     await eventually(
       async () => {
-        const named = (await exemplars(prometheus, filledIn(syncLatency(0.99, "")))).map(
+        const traceIds = (await exemplars(prometheus, filledIn(syncLatency(0.99, "")))).map(
           ({ labels }) => labels[TRACE_ID_LABEL],
         );
-        // Canaries and changes by SQL have traces that begin at the relay.
-        for (const id of new Set(named)) if ((await servicesOf(id ?? "")).includes("lockstep-gateway")) return true;
+        // Traces of canaries and of changes by SQL start at the relay.
+        for (const id of new Set(traceIds)) if ((await servicesOf(id ?? "")).includes("lockstep-gateway")) return true;
         return false;
       },
-      { timeoutMs: 30_000, what: "Jaeger to have the trace of a write that a latency's exemplar names", everyMs: 500 },
+      { timeoutMs: 30_000, what: "Jaeger to have the trace of a write that an exemplar refers to", everyMs: 500 },
     );
   } finally {
     clearInterval(reading);
@@ -126,23 +131,23 @@ test("every panel of every dashboard has data while there is load, and a latency
   }
 }, 240_000);
 
-describe("with the fault really caused", () => {
-  const told = (alert: string, is: boolean) =>
+describe("an alert fires on a real fault:", () => {
+  const waitForAlert = (alert: string, isFiring: boolean) =>
     eventually(
       async () => {
-        const alerts = await firing(impatient.url);
+        const alerts = await firing(fastPrometheus.url);
         const found = alerts.find(({ labels }) => labels.alertname === alert);
-        if (Boolean(found) !== is)
+        if (Boolean(found) !== isFiring)
           throw new Error(`firing: ${alerts.map(({ labels }) => labels.alertname).join(", ")}`);
         if (found) expect(found.annotations.summary).not.toContain("error");
         return true;
       },
-      { timeoutMs: 60_000, what: `${alert} ${is ? "to fire" : "to end"}`, everyMs: 250 },
+      { timeoutMs: 60_000, what: `${alert} ${isFiring ? "to fire" : "to resolve"}`, everyMs: 250 },
     );
 
   const write = () => request("POST", `${urlOf("gateway")}/products`, newProduct({ status: "active" }));
 
-  /** Stops every instance of a service as a hung process is stopped, until it is let go on. */
+  /** Suspends every instance of a service, like a hung process. @returns a function that resumes them. */
   async function hang(name: string): Promise<() => void> {
     const { services } = await stack.status();
     const pids = services.filter((service) => service.name === name).map(({ pid }) => pid);
@@ -153,15 +158,15 @@ describe("with the fault really caused", () => {
     return () => send("SIGCONT");
   }
 
-  test("an event that nobody can process: dead letters, until it is dropped", async () => {
-    await told("LockstepDeadLettersOpen", false);
+  test("open dead letters after a malformed event, until it is dropped", async () => {
+    await waitForAlert("LockstepDeadLettersOpen", false);
     await produceRaw(await stack.brokers(), "products.events", [{ key: "x", value: "no event" }]);
-    await told("LockstepDeadLettersOpen", true);
+    await waitForAlert("LockstepDeadLettersOpen", true);
     expect((await lockstep(stack, "dead-letters", "drop", "--all", "--yes")).status).toBe(0);
-    await told("LockstepDeadLettersOpen", false);
+    await waitForAlert("LockstepDeadLettersOpen", false);
   }, 180_000);
 
-  test("a row that is changed in a replica by hand: divergence, until it is repaired", async () => {
+  test("divergence after a manual change in a replica, until it is repaired", async () => {
     const { body } = await write();
     const catalog = postgres(urlOf("catalog-db"), { max: 1 });
     try {
@@ -169,7 +174,7 @@ describe("with the fault really caused", () => {
         async () => (await catalog`select 1 from products where id = ${body.id as string}`).length === 1,
         {
           timeoutMs: 20_000,
-          what: "the product in the replica",
+          what: "the product in the replica's table",
         },
       );
       await catalog`update products set stock = stock + 1 where id = ${body.id as string}`;
@@ -177,33 +182,33 @@ describe("with the fault really caused", () => {
       await catalog.end();
     }
     expect((await lockstep(stack, "verify", "--replica", "catalog")).status).toBe(1);
-    await told("LockstepReplicaDiverges", true);
+    await waitForAlert("LockstepReplicaDiverges", true);
     expect((await lockstep(stack, "repair", "--replica", "catalog")).status).toBe(0);
-    await told("LockstepReplicaDiverges", false);
+    await waitForAlert("LockstepReplicaDiverges", false);
   }, 180_000);
 
-  test("a relay that hangs: the outbox grows old", async () => {
-    const goOn = await hang("relay");
+  test("an old outbox while the relay hangs", async () => {
+    const resume = await hang("relay");
     try {
       await write();
-      await told("LockstepOutboxOld", true);
+      await waitForAlert("LockstepOutboxOld", true);
     } finally {
-      goOn();
+      resume();
     }
-    await told("LockstepOutboxOld", false);
+    await waitForAlert("LockstepOutboxOld", false);
   }, 180_000);
 
-  test("a stream that hangs: its lag grows, and no canary comes through", async () => {
-    const goOn = await hang("stream");
+  test("growing lag and missing canaries while the stream hangs", async () => {
+    const resume = await hang("stream");
     const writers = new Writers(urlOf("gateway"), PER_SECOND).start();
     try {
-      await told("LockstepLagGrowing", true);
-      await told("LockstepCanarySilent", true);
+      await waitForAlert("LockstepLagGrowing", true);
+      await waitForAlert("LockstepCanarySilent", true);
     } finally {
-      goOn();
+      resume();
       await writers.stop();
     }
-    await told("LockstepLagGrowing", false);
-    await told("LockstepCanarySilent", false);
+    await waitForAlert("LockstepLagGrowing", false);
+    await waitForAlert("LockstepCanarySilent", false);
   }, 240_000);
 });

@@ -1,4 +1,4 @@
-/** A write's way can be told by one trace id, whoever wrote: seen in a real Jaeger, by its query API. */
+/** One trace id follows a write through every hop, over HTTP or by SQL: read from a real Jaeger by its query API. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -22,7 +22,8 @@ let sql: Sql;
 
 beforeAll(async () => {
   jaeger = await TestJaeger.start();
-  // Slow is never: on a busy machine a write may well take a second, and would then be kept against the client's wish.
+  // One hour: on a busy machine a write can take a second, and the services would then keep its trace although the
+  // client does not sample it.
   stack = await Stack.start({
     env: {
       OTEL_EXPORTER_OTLP_ENDPOINT: jaeger.endpoint,
@@ -40,13 +41,13 @@ afterAll(async () => {
   await jaeger?.[Symbol.asyncDispose]();
 });
 
-/** Each span with the one above it, in an order that does not depend on who was faster. */
+/** Each span with its parent, sorted, so that the order does not depend on timing. */
 const edges = (spans: readonly TracedSpan[]): string[] => {
   const label = (span: TracedSpan | undefined) => (span ? `${span.service}: ${span.name} (${span.kind})` : "outside");
   return spans.map((span) => `${label(spans.find((s) => s.spanId === span.parentSpanId))} → ${label(span)}`).sort();
 };
 
-const fromTheRelay = (parent: string) => [
+const edgesFromRelay = (parent: string) => [
   `${parent} → lockstep-relay: publish products.events (producer)`,
   "lockstep-relay: publish products.events (producer) → lockstep-stream: route products.events (consumer)",
   ...REPLICAS.flatMap((replica) => [
@@ -55,16 +56,16 @@ const fromTheRelay = (parent: string) => [
   ]),
 ];
 
-const ofWrite = (http: string, statement: string): string[] =>
+const edgesOfWrite = (http: string, statement: string): string[] =>
   [
     `outside → lockstep-gateway: ${http} (server)`,
     `lockstep-gateway: ${http} (server) → lockstep-gateway: ${statement} (client)`,
-    ...fromTheRelay(`lockstep-gateway: ${statement} (client)`),
+    ...edgesFromRelay(`lockstep-gateway: ${statement} (client)`),
   ].sort();
 
-const whole = (expected: readonly string[]) => (spans: readonly TracedSpan[]) => spans.length >= expected.length;
+const isComplete = (expected: readonly string[]) => (spans: readonly TracedSpan[]) => spans.length >= expected.length;
 
-/** The trace id that `lockstep journey` prints, once the log has this version of the entity. */
+/** The trace id that `lockstep journey` prints once the log has this version of the entity. */
 const traceIdOf = (id: string, version: number): Promise<string> =>
   eventually(
     async () => {
@@ -72,7 +73,7 @@ const traceIdOf = (id: string, version: number): Promise<string> =>
       const [journey] = document!.journeys as { traceId: string | null; event: { version: number } | null }[];
       return journey?.event?.version === version && journey.traceId;
     },
-    { timeoutMs: 20_000, what: `journey to tell the trace of version ${version}` },
+    { timeoutMs: 20_000, what: `journey to print the trace of version ${version}` },
   );
 
 const traceOf = (): { traceId: string; clientSpan: string; header: (flags: string) => { traceparent: string } } => {
@@ -81,38 +82,38 @@ const traceOf = (): { traceId: string; clientSpan: string; header: (flags: strin
   return { traceId, clientSpan, header: (flags) => ({ traceparent: `00-${traceId}-${clientSpan}-${flags}` }) };
 };
 
-/** Messages of all spans of a name together. */
+/** Total number of messages in these spans. */
 const messages = (spans: readonly TracedSpan[]): number =>
   spans.reduce((sum, { attributes }) => sum + Number(attributes["messaging.batch.message_count"] ?? 1), 0);
 
 describe("one write is one trace", () => {
-  test("over HTTP it goes on from the client's own span, through every hop to each replica's cache", async () => {
+  test("a write over HTTP continues the client's span through every hop to each replica's cache", async () => {
     const { traceId, clientSpan, header } = traceOf();
     const { body } = await request("POST", `${gateway}/products`, newProduct({ status: "active" }), header("01"));
-    const expected = ofWrite("POST /products", "INSERT products");
-    const spans = await jaeger.untilTrace(traceId, whole(expected));
+    const expected = edgesOfWrite("POST /products", "INSERT products");
+    const spans = await jaeger.untilTrace(traceId, isComplete(expected));
     expect(edges(spans)).toEqual(expected);
     expect(spans.find(({ kind }) => kind === "server")?.parentSpanId).toBe(clientSpan);
     expect(spans.every((span) => !span.failed && span.end >= span.start)).toBe(true);
 
-    // What a hop did twice would have been sent by the time that the next write of the entity is there.
+    // Spans of a duplicate step would have arrived before those of the entity's next write.
     await request("PATCH", `${gateway}/products/${body.id}`, { stock: 5 });
-    const second = ofWrite("PATCH /products/:id", "UPDATE products");
+    const second = edgesOfWrite("PATCH /products/:id", "UPDATE products");
     const next = await traceIdOf(String(body.id), 2);
-    expect(edges(await jaeger.untilTrace(next, whole(second)))).toEqual(second);
+    expect(edges(await jaeger.untilTrace(next, isComplete(second)))).toEqual(second);
     expect(next).not.toBe(traceId);
     expect(edges(await jaeger.trace(traceId))).toEqual(expected);
   }, 120_000);
 
-  test("a change by plain SQL begins a trace at the relay, which journey tells", async () => {
+  test("a change by plain SQL starts a trace at the relay, and journey prints its id", async () => {
     const { body } = await request("POST", `${gateway}/products`, newProduct({ status: "active" }));
     await sql`update products set stock = stock + 1 where id = ${String(body.id)}`;
-    const expected = fromTheRelay("outside").sort();
-    const spans = await jaeger.untilTrace(await traceIdOf(String(body.id), 2), whole(expected));
+    const expected = edgesFromRelay("outside").sort();
+    const spans = await jaeger.untilTrace(await traceIdOf(String(body.id), 2), isComplete(expected));
     expect(edges(spans)).toEqual(expected);
   }, 120_000);
 
-  test(`${ROWS} rows of one transaction are one trace that a person can read, and nothing is missing in it`, async () => {
+  test(`${ROWS} rows of one transaction form one complete trace of at most 60 spans`, async () => {
     const rows = await sql<{ id: string }[]>`
       insert into products (sku, name, price, status)
       select 'batch-' || gen_random_uuid(), 'Cup', 1, 'active' from generate_series(1, ${ROWS}) returning id`;
@@ -125,7 +126,7 @@ describe("one write is one trace", () => {
       named(spans, "route products.events"),
       ...applied(spans),
     ];
-    // Each service sends its spans when it is time: the first hop's may be the last to come.
+    // Each service exports on its own schedule, so the spans of the first hop can arrive last.
     const spans = await jaeger.untilTrace(traceId, (all) => hops(all).every((of) => messages(of) >= ROWS));
     expect(spans.length).toBeLessThanOrEqual(60);
 
@@ -139,7 +140,7 @@ describe("one write is one trace", () => {
       ["lockstep-replica-catalog"],
       ["lockstep-replica-storefront"],
     ]);
-    // Every hop hangs below the one before, by its parent or by a link: none of the batch's ways is cut off.
+    // Each hop refers to the previous one by parent or by link, so every event of the batch is connected.
     const from = (of: readonly TracedSpan[]) =>
       new Set(of.flatMap(({ parentSpanId, links }) => [parentSpanId ?? "none", ...links.map(({ spanId }) => spanId)]));
     const ids = (of: readonly TracedSpan[]) => new Set(of.map(({ spanId }) => spanId));
@@ -150,7 +151,7 @@ describe("one write is one trace", () => {
     expect(ids(applied(spans).flat())).toEqual(from(named(spans, "cache products")));
   }, 120_000);
 
-  test("a client that does not sample its trace is obeyed at every hop, and the write goes its way", async () => {
+  test("every hop respects a client that does not sample its trace, and replicates its write", async () => {
     const { traceId, header } = traceOf();
     const { body } = await request("POST", `${gateway}/products`, newProduct({ status: "active" }), header("00"));
     await shows(await stack.url("catalog"), String(body.id), 1);
@@ -161,7 +162,7 @@ describe("one write is one trace", () => {
     expect(await traceIdOf(String(body.id), 2)).toBe(later.traceId);
   }, 120_000);
 
-  test("a latency in a replica's metrics names a trace that Jaeger has", async () => {
+  test("an exemplar of a replica's latency refers to a trace that Jaeger has", async () => {
     const url = await stack.url("catalog");
     const traceId = await eventually(
       async () => {
@@ -176,7 +177,7 @@ describe("one write is one trace", () => {
   }, 60_000);
 });
 
-test("the canary tells the latency of an idle system, and is seen nowhere else", async () => {
+test("the canary measures the latency of an idle system, and no API or command shows it", async () => {
   const urls = await Promise.all(["gateway", ...REPLICAS].map((name) => stack.url(name)));
   for (const [i, replica] of REPLICAS.entries())
     for (const store of ["postgres", "redis"]) {
@@ -193,14 +194,14 @@ test("the canary tells the latency of an idle system, and is seen nowhere else",
     expect((await request("GET", `${url}/canaries/${CANARY_ID}`)).status).toBe(404);
     expect((await request("GET", `${url}/products/${CANARY_ID}`)).status).toBe(404);
   }
-  for (const verb of [["status"], ["verify"], ["journey", CANARY_ID]]) {
-    const { stdout, document } = await lockstep(stack, ...verb, "--json");
+  for (const command of [["status"], ["verify"], ["journey", CANARY_ID]]) {
+    const { stdout, document } = await lockstep(stack, ...command, "--json");
     expect(document).toBeDefined();
     expect(stdout).not.toContain("canar");
   }
 }, 120_000);
 
-test("a Jaeger that is killed is missed by no write, is told of once, and has spans again when it is back", async () => {
+test("writes continue while Jaeger is down, the log warns once, and spans arrive again after a restart", async () => {
   const log = (service: string) => readFileSync(join(stack.data, "logs", `${service}.log`), "utf8");
   const write = () => request("POST", `${gateway}/products`, newProduct({ status: "active" }), { prefer: "wait=10" });
   await jaeger.kill();
@@ -217,10 +218,10 @@ test("a Jaeger that is killed is missed by no write, is told of once, and has sp
       await request("POST", `${gateway}/products`, newProduct({ status: "active" }), header("01"));
       return jaeger.untilTrace(traceId, (spans) => spans.length >= 8, 3_000);
     },
-    { timeoutMs: 60_000, what: "a whole trace to arrive again" },
+    { timeoutMs: 60_000, what: "a complete trace to arrive again" },
   );
-  const said = log("gateway");
-  // Once, and again each minute on a machine that is so slow.
-  expect(said.split('"msg":"spans cannot be sent').length).toBeLessThanOrEqual(4);
-  expect(said).toContain('"msg":"spans are sent again"');
+  const gatewayLog = log("gateway");
+  // Once, and then once a minute if a slow machine needs that long.
+  expect(gatewayLog.split('"msg":"spans cannot be sent').length).toBeLessThanOrEqual(4);
+  expect(gatewayLog).toContain('"msg":"spans are sent again"');
 }, 180_000);

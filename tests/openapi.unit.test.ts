@@ -1,4 +1,4 @@
-/** The descriptions of the HTTP APIs: valid, complete. That they are true is seen where the services are asked: `.int` tests judge each answer. */
+/** The OpenAPI documents of the services are valid and complete. The `.int` tests check that responses match them. */
 import { describe, expect, test } from "bun:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import type { Hono } from "hono";
@@ -25,7 +25,7 @@ const running = {
   metrics: createMetrics("test", "1"),
 };
 
-/** The real apps; what they would ask is not there, and no route is asked for more than its description. */
+/** The real apps without databases. These tests only read their routes and request the OpenAPI document. */
 const gateway = gatewayApp(
   {
     source: { check: { name: "source", problem: () => undefined } } as Source,
@@ -46,10 +46,10 @@ const services: [string, OpenApi, Hono][] = [
   ...product.replicas.map(({ name }): [string, OpenApi, Hono] => [name, replicaOpenApi(name), replicaNamed(name)]),
 ];
 
-describe.each(services)("the description of %s", (name, document, app) => {
+describe.each(services)("the OpenAPI document of %s", (name, document, app) => {
   const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
 
-  test("is valid OpenAPI 3.1, and what it refers to is there", async () => {
+  test("is valid OpenAPI 3.1, and each of its references resolves", async () => {
     expect(await new Validator().validate(JSON.parse(JSON.stringify(document)))).toEqual({ valid: true });
     expect(brokenRefs(document)).toEqual([]);
     const broken = { ...structuredClone(document), paths: { "/products": { get: { responses: 200 } } } };
@@ -58,20 +58,20 @@ describe.each(services)("the description of %s", (name, document, app) => {
     expect(new Set(ids).size).toBe(ids.length);
   });
 
-  test("is what the service answers at /openapi.json", async () => {
+  test("is what the service returns at /openapi.json", async () => {
     expect(await (await app.request("/openapi.json")).json()).toEqual(JSON.parse(JSON.stringify(document)));
   });
 
-  test("names each route of the service, with its methods, and no other", () => {
+  test("lists exactly the routes and methods of the service", () => {
     const routes = app.routes.filter(({ method }) => method !== "ALL");
-    const real = routes.map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, "{$1}")}`);
+    const declared = routes.map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, "{$1}")}`);
     const described = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
     );
-    expect(described.sort()).toEqual([...new Set(real)].sort());
+    expect(described.sort()).toEqual([...new Set(declared)].sort());
   });
 
-  test("has schemas that a strict validator takes, and examples that fit them", () => {
+  test("has schemas that a strict validator accepts, and examples that match them", () => {
     const schema = schemasOf(document, "2020");
     let examples = 0;
     for (const { operationId, parameters = [], requestBody, responses } of operations) {
@@ -88,14 +88,16 @@ describe.each(services)("the description of %s", (name, document, app) => {
     expect(examples).toBeGreaterThan(5);
   });
 
-  test("tells of private fields in the gateway, and nowhere else", () => {
-    const hidden = entities.flatMap(({ fields }) => Object.keys(fields).filter((field) => fields[field]!.private));
-    expect(hidden).toContain("cost");
-    for (const field of hidden) expect(JSON.stringify(document).includes(`"${field}"`)).toBe(name === "gateway");
+  test("shows private fields in the gateway only", () => {
+    const privateFields = entities.flatMap(({ fields }) =>
+      Object.keys(fields).filter((field) => fields[field]!.private),
+    );
+    expect(privateFields).toContain("cost");
+    for (const field of privateFields) expect(JSON.stringify(document).includes(`"${field}"`)).toBe(name === "gateway");
   });
 });
 
-describe("the judge of answers", () => {
+describe("the response checker of the tests", () => {
   const api = new DescribedApi(replicaOpenApi("catalog"));
   const example = exampleForReplica(product, product.replicas[0]!)!;
   const headers = {
@@ -104,28 +106,28 @@ describe("the judge of answers", () => {
     "cache-control": "no-cache",
     "cache-status": "x; hit",
   };
-  const answered = (status: number, body: unknown, more: Record<string, string> = {}) =>
+  const respond = (status: number, body: unknown, more: Record<string, string> = {}) =>
     api.judged(() => new Response(JSON.stringify(body), { status, headers: { ...headers, ...more } }))(
       `/products/${example.id}`,
     );
 
-  test("takes what is described", async () => {
-    expect((await answered(200, example)).status).toBe(200);
+  test("accepts a response that the document describes", async () => {
+    expect((await respond(200, example)).status).toBe(200);
     expect(api.seen).toEqual(new Set(["readProduct 200"]));
   });
 
   test.each([
-    ["a private member", () => answered(200, { ...example, cost: "1.00" }), "must NOT have additional properties"],
-    ["a member that is wrong", () => answered(200, { ...example, price: 19.9 }), "must be string"],
-    ["another status", () => answered(418, example), "418 is not described"],
-    ["another media type", () => answered(200, example, { "content-type": "text/json" }), "comes as text/json"],
-    ["a header that is not described", () => answered(200, example, { "x-new": "1" }), "x-new of"],
-    ["a header of another form", () => answered(200, example, { etag: "1" }), "ETag of"],
-  ])("does not take %s", async (_what, judged, why) => {
-    await expect(judged()).rejects.toThrow(why);
+    ["a private member", () => respond(200, { ...example, cost: "1.00" }), "must NOT have additional properties"],
+    ["a member of another type", () => respond(200, { ...example, price: 19.9 }), "must be string"],
+    ["another status", () => respond(418, example), "418 is not described"],
+    ["another media type", () => respond(200, example, { "content-type": "text/json" }), "comes as text/json"],
+    ["an undocumented header", () => respond(200, example, { "x-new": "1" }), "x-new of"],
+    ["a malformed header", () => respond(200, example, { etag: "1" }), "ETag of"],
+  ])("rejects %s", async (_what, response, reason) => {
+    await expect(response()).rejects.toThrow(reason);
   });
 
-  test("misses a header that is described", async () => {
+  test("rejects a response without a documented header", async () => {
     await expect(api.judged(() => Response.json(example))(`/products/${example.id}`)).rejects.toThrow("comes without");
   });
 });

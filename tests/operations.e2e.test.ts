@@ -1,4 +1,4 @@
-/** The verbs of operations on a running stack, as an operator uses them. */
+/** The operator's commands on a running stack. */
 import { expect, test } from "bun:test";
 import { metric, request, shows } from "./harness/client.ts";
 import { eventually } from "./harness/eventually.ts";
@@ -13,7 +13,7 @@ interface Hop {
   readonly cache: { version: number; current: boolean } | null;
 }
 
-test("journey tells where an entity is at every hop, and that nothing knows one", async () => {
+test("journey shows an entity at every hop, and reports an unknown entity", async () => {
   const stack = await sharedStack();
   const [gateway, catalog] = await Promise.all([stack.url("gateway"), stack.url("catalog")]);
   const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -58,7 +58,7 @@ test("journey tells where an entity is at every hop, and that nothing knows one"
   expect((await request("GET", `${catalog}/health/ready`)).status).toBe(200);
 });
 
-test("a paused replica takes nothing more, says so, keeps its place over a restart, and goes on where it was", async () => {
+test("a paused replica reports its pause and applies nothing, also after a restart, until it resumes", async () => {
   const stack = await sharedStack();
   const [gateway, catalog, storefront] = await Promise.all(
     ["gateway", "catalog", "storefront"].map((name) => stack.url(name)),
@@ -66,7 +66,7 @@ test("a paused replica takes nothing more, says so, keeps its place over a resta
   expect((await lockstep(stack, "pause", "catalog", "--reason", "index rebuild")).status).toBe(0);
   await eventually(async () => (await metric(catalog!, "lockstep_paused")) === 1, {
     timeoutMs: 5_000,
-    what: "the pause to be obeyed",
+    what: "the pause to take effect",
   });
   try {
     const ids: string[] = [];
@@ -105,14 +105,14 @@ test("a paused replica takes nothing more, says so, keeps its place over a resta
   }
 }, 120_000);
 
-test("a paused stream holds everything back, and resume lets all of it through", async () => {
+test("a paused stream delays every event, and resume delivers all of them", async () => {
   const stack = await sharedStack();
   const [gateway, catalog, stream] = await Promise.all(["gateway", "catalog", "stream"].map((name) => stack.url(name)));
   await lockstep(stack, "pause", "stream");
   try {
     await eventually(async () => (await metric(stream!, "lockstep_paused")) === 1, {
       timeoutMs: 5_000,
-      what: "the pause to be obeyed",
+      what: "the pause to take effect",
     });
     const { body } = await request("POST", `${gateway}/products`, newProduct(), { prefer: "wait=1" });
     expect((await request("GET", `${catalog}/products/${body.id}`)).status).toBe(404);
@@ -123,7 +123,7 @@ test("a paused stream holds everything back, and resume lets all of it through",
   }
 });
 
-test("the console tells over HTTP what the verbs tell", async () => {
+test("the console returns over HTTP what the commands print", async () => {
   const stack = await sharedStack();
   const [gateway, url] = await Promise.all([stack.url("gateway"), stack.url("console")]);
   const { body } = await request("POST", `${gateway}/products`, newProduct(), { prefer: "wait=5" });
@@ -142,13 +142,13 @@ test("the console tells over HTTP what the verbs tell", async () => {
   expect((await request("GET", `${url}/health/ready`)).status).toBe(200);
 });
 
-test("a verb says in one line what it cannot find, and what makes no sense", async () => {
+test("a command reports in one line a missing stack, and rejects an invalid argument", async () => {
   const stack = await sharedStack();
-  const nowhere = { ...stack, data: `${stack.data}-none`, root: stack.root } as typeof stack;
-  const { status, stderr } = await lockstep(nowhere, "status");
+  const missingStack = { ...stack, data: `${stack.data}-none`, root: stack.root } as typeof stack;
+  const { status, stderr } = await lockstep(missingStack, "status");
   expect([status, stderr.trim().split("\n").length]).toEqual([1, 1]);
   expect(stderr).toContain("bun run up");
-  const wrong = await lockstep(stack, "pause", "gateway");
-  expect(wrong.status).toBe(2);
-  expect(wrong.stderr).toContain("stream, catalog, storefront");
+  const rejected = await lockstep(stack, "pause", "gateway");
+  expect(rejected.status).toBe(2);
+  expect(rejected.stderr).toContain("stream, catalog, storefront");
 });

@@ -7,39 +7,41 @@ import { underLoad } from "./harness/observe.ts";
 import { Stack } from "./harness/stack.ts";
 
 const perSecond = Number(process.env.TEST_RATE ?? 200);
-/** Of stream and replicas. */
+/** Instances of the stream and of each replica. */
 const instances = Number(process.env.TEST_INSTANCES ?? 2);
 const QUIET_MS = 3_000;
-/** Longest that a change may wait because of a restart; a group's rebalance takes a part of a second. */
+/** Maximum delay of a change because of a restart. A rebalance of a group takes a fraction of a second. */
 const STALL_MS = 5_000;
 
-test(`all services, ${instances} instances each, restarted one after the other at ${perSecond} writes/s: no request fails, no promise is broken`, async () => {
+test(`a rolling restart at ${perSecond} writes/s, ${instances} instances each, fails no request and breaks no promise`, async () => {
   await using stack = await Stack.start({
     instances: `gateway=2,relay=2,stream=${instances},catalog=${instances},storefront=${instances}`,
     brokers: process.env.TEST_BROKERS === "3" ? 3 : 1,
   });
   const from = Date.now();
-  let restarted: RestartResult[] = [];
+  let restarts: RestartResult[] = [];
   const verdict = await underLoad(stack, perSecond, async () => {
     await Bun.sleep(QUIET_MS);
-    restarted = await stack.restart();
+    restarts = await stack.restart();
     await Bun.sleep(1_000);
   });
-  // What this machine makes of the same load without a restart.
+  // The baseline: the longest delay on this machine under the same load without a restart.
   const before = await longestMs(stack, { fromMs: from + QUIET_MS / 3, toMs: from + QUIET_MS });
   const during = await longestMs(stack, { fromMs: from + QUIET_MS, toMs: Date.now() });
-  const slowest = Math.max(...restarted.map(({ stopMs }) => stopMs));
-  console.log(JSON.stringify({ ...verdict, violations: verdict.violations.length, before, during, restarted }));
+  const slowest = Math.max(...restarts.map(({ stopMs }) => stopMs));
+  console.log(JSON.stringify({ ...verdict, violations: verdict.violations.length, before, during, restarts }));
   expect(verdict.violations.slice(0, 20)).toEqual([]);
   expect(verdict).toMatchObject({ failed: 0, problems: [] });
   expect(verdict.acks).toBeGreaterThan(500);
-  // Of the console there is one.
-  expect(restarted).toHaveLength(2 + 2 + 3 * instances + 1);
+  // The stack has one console.
+  expect(restarts).toHaveLength(2 + 2 + 3 * instances + 1);
   expect(slowest).toBeLessThan(10_000);
   expect(during - before).toBeLessThan(STALL_MS);
 }, 300_000);
 
-/** From commit in the source to commit in a replica: the longest, in milliseconds, of what was committed within the window. */
+/**
+ * The longest time from commit in the source to commit in a replica, in milliseconds, over the commits of the window.
+ */
 async function longestMs(stack: Stack, window: TimeWindow): Promise<number> {
   await using subject = await connectStack(await stack.status());
   const source = await readSource(subject.source.sql, product, window.fromMs);

@@ -1,8 +1,8 @@
 /** I27: a key and its request get one write and one response, however often and at whichever gateway they are sent. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createLogger } from "../observability/logger.ts";
+import { DescribedApi } from "../tests/harness/api-descriptions";
 import { requestBy } from "../tests/harness/client.ts";
-import { DescribedApi } from "../tests/harness/described.ts";
 import { outbox, type TestGateway, testGateway } from "../tests/harness/gateway.ts";
 import { KeyExpiry } from "./idempotency.ts";
 import { gatewayOpenApi } from "./openapi/document.ts";

@@ -5,8 +5,8 @@ import { migrations } from "../gateway/migrations/index.ts";
 import { createLogger } from "../observability/logger.ts";
 import { connectDedicated } from "../platform/postgres/connect.ts";
 import { migrate } from "../platform/postgres/migrate.ts";
-import { DescribedTopics } from "../tests/harness/described.ts";
-import { freshDatabase } from "../tests/harness/parts.ts";
+import { DescribedTopics } from "../tests/harness/api-descriptions";
+import { freshDatabase } from "../tests/harness/servers";
 import { toEventRecord } from "./event-record.ts";
 import { Outbox } from "./outbox.ts";
 

@@ -14,7 +14,6 @@ import { newTraceparent, SpanKind, setRecorder, traceIdOf } from "../observabili
 import { ConsumerLags } from "../pipeline/consumer-lags.ts";
 import { type CacheProcess, startCacheProcess } from "../tests/harness/cache-process.ts";
 import { eventually } from "../tests/harness/eventually.ts";
-import { redisUrl } from "../tests/harness/parts.ts";
 import { recordHere } from "../tests/harness/recorded-spans.ts";
 import {
   document,
@@ -25,6 +24,7 @@ import {
   replicaOf,
   silent,
 } from "../tests/harness/replica.ts";
+import { redisUrl } from "../tests/harness/servers";
 import { EntityConsumer, type EntityConsumerDeps } from "./consume.ts";
 import { Lag } from "./lag.ts";
 

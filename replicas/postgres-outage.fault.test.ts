@@ -7,10 +7,10 @@ import { migrate } from "../platform/postgres/migrate.ts";
 import { startPostgres } from "../stack/servers/postgres.ts";
 import type { Server } from "../stack/servers/server.ts";
 import { type CacheProcess, startCacheProcess } from "../tests/harness/cache-process.ts";
+import { endWithUs } from "../tests/harness/clean-up-at-exit";
 import { eventually } from "../tests/harness/eventually.ts";
-import { endWithUs } from "../tests/harness/guard.ts";
-import { freePort, redisUrl, temporaryFolder } from "../tests/harness/parts.ts";
 import { entity, newId, silent, upsert } from "../tests/harness/replica.ts";
+import { freePort, redisUrl, temporaryFolder } from "../tests/harness/servers";
 import { migrationsOf } from "./migrations/index.ts";
 import { addReads } from "./reads/routes.ts";
 

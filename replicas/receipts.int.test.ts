@@ -5,8 +5,8 @@ import { connectLog } from "../kafka/connect-log.ts";
 import type { Log } from "../kafka/log.ts";
 import { createMetrics } from "../observability/metrics.ts";
 import { eventually } from "../tests/harness/eventually.ts";
-import { brokerAddress } from "../tests/harness/parts.ts";
 import { newId, silent } from "../tests/harness/replica.ts";
+import { brokerAddress } from "../tests/harness/servers";
 import { Receipts } from "./receipts.ts";
 
 let log: Log;

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { createServer } from "node:net";
-import { freePort } from "../tests/harness/parts.ts";
+import { freePort } from "../tests/harness/servers";
 import { planStack } from "./plan.ts";
 import { requireFreePorts } from "./require-free-ports.ts";
 

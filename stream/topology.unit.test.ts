@@ -10,8 +10,8 @@ import { deadLetterTopic, eventsTopic, replicaTopic } from "../contracts/topics.
 import type { OutgoingRecord } from "../kafka/log.ts";
 import { createLogger } from "../observability/logger.ts";
 import { createMetrics } from "../observability/metrics.ts";
-import { deleted, productDocument, upserted } from "../tests/harness/events.ts";
-import { letterRecord, markRecord } from "../tests/harness/letters.ts";
+import { letterRecord, markRecord } from "../tests/harness/dead-letters";
+import { deleted, productDocument, upserted } from "../tests/harness/product-events";
 import { type Fate, SimulatedLog } from "../tests/harness/simulated-log.ts";
 import { AssignedPartitions } from "./assigned-partitions.ts";
 import { VersionStore } from "./version-store.ts";

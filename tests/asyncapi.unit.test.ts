@@ -22,8 +22,8 @@ import {
 } from "../contracts/topics.ts";
 import { route } from "../stream/route.ts";
 import { encodeFlush } from "../stream/versions-topic.ts";
-import { brokenRefs, DescribedTopics, type Written } from "./harness/described.ts";
-import { deleted, productDocument, storedEvent, upserted } from "./harness/events.ts";
+import { brokenRefs, DescribedTopics, type Written } from "./harness/api-descriptions";
+import { deleted, productDocument, storedEvent, upserted } from "./harness/product-events";
 
 const document = asyncApi("1.0.0");
 const { fitting } = new DescribedTopics(document);

@@ -8,12 +8,12 @@ import type { Log } from "../kafka/log.ts";
 import { createLogger } from "../observability/logger.ts";
 import { setPaused } from "../operations/pause/control.ts";
 import type { OpenApi } from "../platform/openapi/document.ts";
+import { DescribedApi, DescribedTopics } from "./harness/api-descriptions";
 import { requestBy } from "./harness/client.ts";
-import { DescribedApi, DescribedTopics } from "./harness/described.ts";
 import { eventually } from "./harness/eventually.ts";
 import { newProduct } from "./harness/load.ts";
-import { lockstep } from "./harness/lockstep.ts";
 import { produceRaw } from "./harness/raw-producer.ts";
+import { lockstep } from "./harness/run-lockstep";
 import { sharedStack } from "./harness/shared-stack.ts";
 
 /** Returns a client that checks each response against the OpenAPI document that the service itself serves. */

@@ -11,14 +11,14 @@ import { TRACE_ID_LABEL } from "../observability/grafana/provisioning.ts";
 import { quick } from "../observability/prometheus/thresholds.ts";
 import { startPrometheus } from "../stack/servers/prometheus.ts";
 import type { Server } from "../stack/servers/server.ts";
+import { endWithUs } from "./harness/clean-up-at-exit";
 import { request } from "./harness/client.ts";
 import { eventually } from "./harness/eventually.ts";
-import { endWithUs } from "./harness/guard.ts";
 import { newProduct, Writers } from "./harness/load.ts";
-import { lockstep } from "./harness/lockstep.ts";
-import { freePort, temporaryFolder } from "./harness/parts.ts";
 import { ask, exemplars, filledIn, firing, withoutData } from "./harness/prometheus.ts";
 import { produceRaw } from "./harness/raw-producer.ts";
+import { lockstep } from "./harness/run-lockstep";
+import { freePort, temporaryFolder } from "./harness/servers";
 import { Stack, type StatusEntry } from "./harness/stack.ts";
 
 const PER_SECOND = 50;

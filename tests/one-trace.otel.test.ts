@@ -9,7 +9,7 @@ import { metric, request, shows } from "./harness/client.ts";
 import { eventually } from "./harness/eventually.ts";
 import { TestJaeger, type TracedSpan } from "./harness/jaeger.ts";
 import { newProduct } from "./harness/load.ts";
-import { lockstep } from "./harness/lockstep.ts";
+import { lockstep } from "./harness/run-lockstep";
 import { Stack } from "./harness/stack.ts";
 
 const REPLICAS = ["catalog", "storefront"];

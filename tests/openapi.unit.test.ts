@@ -17,7 +17,7 @@ import { replicaApp } from "../replicas/main.ts";
 import { replicaOpenApi } from "../replicas/reads/openapi.ts";
 import type { EntityReplica } from "../replicas/replica.ts";
 import { replicatedEntities } from "../replicas/replicated-entities.ts";
-import { brokenRefs, DescribedApi, expectFits, schemasOf } from "./harness/described.ts";
+import { brokenRefs, DescribedApi, expectFits, schemasOf } from "./harness/api-descriptions";
 
 const running = {
   settings: readSettings({}),

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { metric, request, shows } from "./harness/client.ts";
 import { eventually } from "./harness/eventually.ts";
 import { newProduct } from "./harness/load.ts";
-import { lockstep } from "./harness/lockstep.ts";
+import { lockstep } from "./harness/run-lockstep";
 import { sharedStack } from "./harness/shared-stack.ts";
 
 interface Hop {

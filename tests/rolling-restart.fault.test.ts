@@ -3,8 +3,8 @@ import { product } from "../contracts/entities/product.ts";
 import { latencies, readReplica, readSource, type TimeWindow } from "../load-tests/bench/commits.ts";
 import { connectStack } from "../load-tests/bench/connect-stack.ts";
 import type { RestartResult } from "../stack/restart.ts";
-import { underLoad } from "./harness/observe.ts";
 import { Stack } from "./harness/stack.ts";
+import { underLoad } from "./harness/under-load";
 
 const perSecond = Number(process.env.TEST_RATE ?? 200);
 /** Instances of the stream and of each replica. */

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { identityOf } from "../stack/processes.ts";
 import { request, shows } from "./harness/client.ts";
 import { newProduct } from "./harness/load.ts";
-import { eventually, temporaryFolder } from "./harness/parts.ts";
+import { eventually, temporaryFolder } from "./harness/servers";
 import { Stack } from "./harness/stack.ts";
 
 let stack: Stack;

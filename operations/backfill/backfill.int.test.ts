@@ -5,9 +5,9 @@ import postgres, { type Sql } from "postgres";
 import { migrations } from "../../gateway/migrations/index.ts";
 import { migrate } from "../../platform/postgres/migrate.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
-import { brokerAddress, freshDatabase } from "../../tests/harness/parts.ts";
 import { entity, silent } from "../../tests/harness/replica.ts";
-import { VerifyWorld } from "../../tests/harness/verify-world.ts";
+import { brokerAddress, freshDatabase } from "../../tests/harness/servers";
+import { VerifyWorld } from "../../tests/harness/verify-fixture";
 import { type BackfillResult, backfill, stepRows } from "./backfill.ts";
 import { backfillMissing } from "./backfill-missing.ts";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { product } from "../../contracts/entities/product.ts";
 import { encodeEvent } from "../../contracts/event.ts";
-import { productDocument, upserted } from "../../tests/harness/events.ts";
+import { productDocument, upserted } from "../../tests/harness/product-events";
 import { viewEvent } from "./event-view.ts";
 
 const view = (overrides: Record<string, unknown>, reveal = false) => {

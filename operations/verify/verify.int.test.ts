@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { Redis } from "ioredis";
-import { VerifyWorld } from "../../tests/harness/verify-world.ts";
+import { VerifyWorld } from "../../tests/harness/verify-fixture";
 import { resendDifferences } from "../repair/resend.ts";
 
 let world: VerifyWorld;

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { createLogger } from "../../observability/logger.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
-import { ISSUER, Issuer, signingKey, tokenOf } from "../../tests/harness/issuer.ts";
-import { freePort, temporaryFolder } from "../../tests/harness/parts.ts";
+import { freePort, temporaryFolder } from "../../tests/harness/servers";
+import { ISSUER, Issuer, signingKey, tokenOf } from "../../tests/harness/token-issuer";
 import { IssuerKeys, type KeyRefreshTimes } from "./keys.ts";
 import { TokenRejectedError, verifyToken } from "./verify.ts";
 

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { base64url, createLocalJWKSet, exportSPKI, SignJWT, UnsecuredJWT } from "jose";
-import { ISSUER, inSeconds, type SigningKey, signingKey, tokenOf, type Wish } from "../../tests/harness/issuer.ts";
+import { ISSUER, inSeconds, type SigningKey, signingKey, tokenOf, type Wish } from "../../tests/harness/token-issuer";
 import { TokenRejectedError, verifyToken } from "./verify.ts";
 
 const expected = { issuer: ISSUER, audience: "lockstep" };

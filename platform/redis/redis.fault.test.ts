@@ -2,9 +2,9 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { createLogger } from "../../observability/logger.ts";
 import { startRedis } from "../../stack/servers/redis.ts";
 import type { Server } from "../../stack/servers/server.ts";
+import { endWithUs } from "../../tests/harness/clean-up-at-exit";
 import { eventually } from "../../tests/harness/eventually.ts";
-import { endWithUs } from "../../tests/harness/guard.ts";
-import { freePort, temporaryFolder } from "../../tests/harness/parts.ts";
+import { freePort, temporaryFolder } from "../../tests/harness/servers";
 import { connectRedis, type RedisLink } from "./redis.ts";
 
 const SILENCE_MS = 250;

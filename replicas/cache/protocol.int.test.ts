@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Redis } from "ioredis";
-import { CacheWorld, type Fate, type Fault } from "../../tests/harness/cache-world.ts";
-import { redisUrl } from "../../tests/harness/parts.ts";
-import { Turns } from "../../tests/harness/turns.ts";
+import { CacheWorld, type Fate, type Fault } from "../../tests/harness/cache-model";
+import { redisUrl } from "../../tests/harness/servers";
+import { Turns } from "../../tests/harness/step-scheduler";
 import fenceText from "./fence.lua" with { type: "text" };
 import fillText from "./fill.lua" with { type: "text" };
 import gate from "./gate.lua" with { type: "text" };

@@ -10,8 +10,8 @@ import { createMetrics } from "../../observability/metrics.ts";
 import { readSettings } from "../../platform/settings/settings.ts";
 import { isGone, metric, request, shows } from "../../tests/harness/client.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
-import { brokerAddress, freePort, freshDatabase, redisUrl } from "../../tests/harness/parts.ts";
 import { entity, newId, routedMessage, silent } from "../../tests/harness/replica.ts";
+import { brokerAddress, freePort, freshDatabase, redisUrl } from "../../tests/harness/servers";
 import { startReplica } from "../main.ts";
 
 const PARTITIONS = 4;

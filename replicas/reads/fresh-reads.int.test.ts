@@ -4,10 +4,9 @@ import type { Hono } from "hono";
 import { encodeSyncToken } from "../../contracts/sync-token.ts";
 import { createMetrics } from "../../observability/metrics.ts";
 import { serviceApp } from "../../platform/http/service-app.ts";
+import { DescribedApi } from "../../tests/harness/api-descriptions";
 import { type CacheProcess, startCacheProcess } from "../../tests/harness/cache-process.ts";
-import { DescribedApi } from "../../tests/harness/described.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
-import { redisUrl } from "../../tests/harness/parts.ts";
 import {
   entity,
   newId,
@@ -17,6 +16,7 @@ import {
   silent,
   upsert,
 } from "../../tests/harness/replica.ts";
+import { redisUrl } from "../../tests/harness/servers";
 import { replicaOpenApi } from "./openapi.ts";
 import { addReads } from "./routes.ts";
 

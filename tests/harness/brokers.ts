@@ -9,9 +9,9 @@ import { Connection } from "../../kafka/wire/connection.ts";
 import type { Requests } from "../../kafka/wire/protocol.ts";
 import { startBroker } from "../../stack/servers/broker.ts";
 import type { Server } from "../../stack/servers/server.ts";
+import { endWithUs } from "./clean-up-at-exit";
 import { eventually } from "./eventually.ts";
-import { endWithUs } from "./guard.ts";
-import { freePort, temporaryFolder } from "./parts.ts";
+import { freePort, temporaryFolder } from "./servers";
 import { startProxy, type TcpProxy } from "./tcp-proxy.ts";
 
 export interface TestBroker {

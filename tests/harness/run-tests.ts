@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { Command, Option } from "commander";
 import { UserError } from "../../contracts/errors.ts";
 import { type Report, readReport } from "./junit.ts";
-import { inLanes } from "./lanes.ts";
-import { startServers } from "./parts.ts";
 import { provideFor, type Skipped, type TestFile, testsIn } from "./requirements.ts";
+import { inLanes } from "./run-in-lanes";
+import { startServers } from "./servers";
 import { checks, type Group, groups, type Job, jobsOf } from "./test-jobs.ts";
 
 const root = join(import.meta.dirname, "../..");

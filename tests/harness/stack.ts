@@ -6,8 +6,8 @@ import { isFree } from "../../stack/ports.ts";
 import type { RestartResult } from "../../stack/restart.ts";
 import { readState } from "../../stack/state.ts";
 import { stackStatus } from "../../stack/status.ts";
+import { downWithUs } from "./clean-up-at-exit";
 import { eventually } from "./eventually.ts";
-import { downWithUs } from "./guard.ts";
 import { ownPart } from "./ports.ts";
 
 export interface StatusEntry {

@@ -2,7 +2,7 @@
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { removeWithUs } from "./guard.ts";
+import { removeWithUs } from "./clean-up-at-exit";
 
 const here = join(import.meta.dirname, "../..");
 

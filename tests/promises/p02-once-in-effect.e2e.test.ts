@@ -5,13 +5,13 @@ import { encodeEvent } from "../../contracts/event.ts";
 import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
 import { connectLog } from "../../kafka/connect-log.ts";
 import { createLogger } from "../../observability/logger.ts";
-import { readTopic } from "../harness/checker.ts";
 import { isGone, metric, request, shows } from "../harness/client.ts";
-import { deleted, upserted } from "../harness/events.ts";
 import { eventually } from "../harness/eventually.ts";
 import { newProduct } from "../harness/load.ts";
+import { deleted, upserted } from "../harness/product-events";
 import { produceRaw } from "../harness/raw-producer.ts";
 import { sharedStack } from "../harness/shared-stack.ts";
+import { readTopic } from "../harness/stack-checker";
 
 test("P2 P4: events that come twice, out of order, or from before the newest have no effect anywhere, and are counted", async () => {
   const stack = await sharedStack();

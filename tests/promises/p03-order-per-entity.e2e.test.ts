@@ -2,10 +2,10 @@
 import { expect, test } from "bun:test";
 import postgres from "postgres";
 import { replicaNames } from "../../contracts/entities/index.ts";
-import { inStep } from "../harness/checker.ts";
 import { request } from "../harness/client.ts";
 import { newProduct, Reader } from "../harness/load.ts";
 import { sharedStack } from "../harness/shared-stack.ts";
+import { inStep } from "../harness/stack-checker";
 
 const PRODUCTS = 5;
 const WRITERS = 8;

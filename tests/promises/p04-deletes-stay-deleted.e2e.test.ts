@@ -5,9 +5,9 @@ import { encodeEvent } from "../../contracts/event.ts";
 import { encodeRouted, routedHeaders } from "../../contracts/routed-event.ts";
 import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
 import { isGone, metric, request, shows } from "../harness/client.ts";
-import { upserted } from "../harness/events.ts";
 import { eventually } from "../harness/eventually.ts";
 import { newProduct } from "../harness/load.ts";
+import { upserted } from "../harness/product-events";
 import { produceRaw } from "../harness/raw-producer.ts";
 import { Stack } from "../harness/stack.ts";
 

@@ -9,10 +9,10 @@ import { Redis } from "ioredis";
 import { startRedis } from "../../stack/servers/redis.ts";
 import type { Server } from "../../stack/servers/server.ts";
 import { type CacheProcess, startCacheProcess } from "../harness/cache-process.ts";
+import { endWithUs } from "../harness/clean-up-at-exit";
 import { eventually } from "../harness/eventually.ts";
-import { endWithUs } from "../harness/guard.ts";
-import { freePort, temporaryFolder } from "../harness/parts.ts";
 import { newId, type ReplicaDatabase, remove, replicaDatabase, upsert } from "../harness/replica.ts";
+import { freePort, temporaryFolder } from "../harness/servers";
 
 const IDS = 24;
 /** From the end of a fault until answers come from the cache again. */

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { lockstep } from "../harness/lockstep.ts";
-import { underLoad } from "../harness/observe.ts";
+import { lockstep } from "../harness/run-lockstep";
 import { Stack } from "../harness/stack.ts";
+import { underLoad } from "../harness/under-load";
 
 /** The shortest that brokers allow. */
 const SESSION_MS = 6_000;

@@ -2,11 +2,11 @@
 import { expect, test } from "bun:test";
 import postgres from "postgres";
 import type { Difference } from "../../operations/verify/difference.ts";
-import { inStep } from "../harness/checker.ts";
 import { eventually } from "../harness/eventually.ts";
 import { Reader, Writers } from "../harness/load.ts";
-import { lockstep } from "../harness/lockstep.ts";
+import { lockstep } from "../harness/run-lockstep";
 import { sharedStack } from "../harness/shared-stack.ts";
+import { inStep } from "../harness/stack-checker";
 
 /** 200,000 for the figures of the documentation. */
 const ROWS = Number(process.env.TEST_ROWS ?? 20_000);

@@ -2,12 +2,12 @@
 import { expect, test } from "bun:test";
 import { Redis } from "ioredis";
 import postgres, { type Sql } from "postgres";
-import { inStep } from "../harness/checker.ts";
 import { request } from "../harness/client.ts";
 import { eventually } from "../harness/eventually.ts";
 import { newProduct, Writers } from "../harness/load.ts";
-import { lockstep } from "../harness/lockstep.ts";
+import { lockstep } from "../harness/run-lockstep";
 import { Stack } from "../harness/stack.ts";
+import { inStep } from "../harness/stack-checker";
 
 /** Rows beside those that are written meanwhile; 200,000 for the figures of the documentation. */
 const ROWS = Number(process.env.TEST_ROWS ?? 4_000);

@@ -2,8 +2,8 @@
 import { Command } from "commander";
 import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
-import { problemsOf } from "./judge.ts";
-import { readRecorded, recordingOf, writeRecorded } from "./recorded.ts";
+import { problemsOf } from "./check-history";
+import { readRecorded, recordingOf, writeRecorded } from "./recordings";
 
 interface Options {
   readonly again?: true;

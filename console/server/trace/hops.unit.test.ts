@@ -4,8 +4,8 @@ import { encodeEvent } from "../../../contracts/event.ts";
 import type { Receipt } from "../../../contracts/receipt.ts";
 import { encodeRouted, routedHeaders } from "../../../contracts/routed-event.ts";
 import type { StoredRecord } from "../../../kafka/log.ts";
-import { productDocument, upserted } from "../../../tests/harness/events.ts";
-import { letterRecord, markRecord } from "../../../tests/harness/letters.ts";
+import { letterRecord, markRecord } from "../../../tests/harness/dead-letters";
+import { productDocument, upserted } from "../../../tests/harness/product-events";
 import {
   appliedHops,
   confirmsWrite,

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { request, shows } from "../../harness/client.ts";
 import { newProduct } from "../../harness/load.ts";
-import { underLoad } from "../../harness/observe.ts";
 import { sharedStack } from "../../harness/shared-stack.ts";
 import type { Stack } from "../../harness/stack.ts";
+import { underLoad } from "../../harness/under-load";
 
 /** How often each process and server is killed: 3 for the figures of the documentation. */
 const rounds = Number(process.env.TEST_ROUNDS ?? 1);

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { underLoad } from "../../harness/observe.ts";
 import { Stack } from "../../harness/stack.ts";
+import { underLoad } from "../../harness/under-load";
 
 /** Seconds of kills: 180 for the figures of the documentation. */
 const seconds = Number(process.env.TEST_SECONDS ?? 27);

@@ -7,11 +7,11 @@ import { deadLetterTopic, eventsTopic } from "../../../contracts/topics.ts";
 import { connectLog } from "../../../kafka/connect-log.ts";
 import { partitionForKey } from "../../../kafka/partitioner.ts";
 import { createLogger } from "../../../observability/logger.ts";
+import { inTurns, median } from "../../harness/alternate";
 import { request, shows } from "../../harness/client.ts";
-import { productDocument, upserted } from "../../harness/events.ts";
 import { eventually } from "../../harness/eventually.ts";
-import { inTurns, median } from "../../harness/in-turns.ts";
 import { newProduct } from "../../harness/load.ts";
+import { productDocument, upserted } from "../../harness/product-events";
 import { produceRaw, type RawMessage } from "../../harness/raw-producer.ts";
 import { sharedStack } from "../../harness/shared-stack.ts";
 

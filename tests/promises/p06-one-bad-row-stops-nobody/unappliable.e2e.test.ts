@@ -9,13 +9,13 @@ import { connectLog } from "../../../kafka/connect-log.ts";
 import type { Log } from "../../../kafka/log.ts";
 import { partitionForKey } from "../../../kafka/partitioner.ts";
 import { createLogger } from "../../../observability/logger.ts";
+import { inTurns, median } from "../../harness/alternate";
 import { metric, request, shows } from "../../harness/client.ts";
-import { productDocument, upserted } from "../../harness/events.ts";
 import { eventually } from "../../harness/eventually.ts";
-import { inTurns, median } from "../../harness/in-turns.ts";
 import { newProduct } from "../../harness/load.ts";
-import { lockstep } from "../../harness/lockstep.ts";
+import { productDocument, upserted } from "../../harness/product-events";
 import { produceRaw } from "../../harness/raw-producer.ts";
+import { lockstep } from "../../harness/run-lockstep";
 import { sharedStack } from "../../harness/shared-stack.ts";
 import type { Stack } from "../../harness/stack.ts";
 

@@ -8,8 +8,8 @@ import {
   type Upcasters,
 } from "../../../contracts/entity/declaration.ts";
 import { decimal, integer, oneOf, text } from "../../../contracts/entity/fields.ts";
-import { problemsOf } from "../../schema-history/judge.ts";
-import { type Recorded, readRecorded, recordingOf } from "../../schema-history/recorded.ts";
+import { problemsOf } from "../../schema-history/check-history";
+import { type Recorded, readRecorded, recordingOf } from "../../schema-history/recordings";
 
 describe("P12: today's code reads the recorded samples of every schema version of", () => {
   test.each(entities.map((entity) => [entity.name, entity] as const))("%s", (name, entity) => {

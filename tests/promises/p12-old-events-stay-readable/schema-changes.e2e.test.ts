@@ -16,10 +16,10 @@ import type { Log, StoredRecord } from "../../../kafka/log.ts";
 import { createLogger } from "../../../observability/logger.ts";
 import { Rejection } from "../../../stream/rejection.ts";
 import { validatorOf } from "../../../stream/validate.ts";
-import { inStep, lostInSource, topicViolations } from "../../harness/checker.ts";
 import { eventually } from "../../harness/eventually.ts";
 import { newProduct, Reader, Writers } from "../../harness/load.ts";
 import { Stack } from "../../harness/stack.ts";
+import { inStep, lostInSource, topicViolations } from "../../harness/stack-checker";
 import { Copy, statement } from "../../harness/worked-example.ts";
 
 const REPLICAS = ["catalog", "storefront"];

@@ -3,10 +3,10 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Browser } from "playwright-core";
 import { launchChromium } from "../../harness/chromium.ts";
 import { ConsolePage } from "../../harness/console-page.ts";
-import { ISSUER, Issuer } from "../../harness/issuer.ts";
-import { freePort } from "../../harness/parts.ts";
+import { freePort } from "../../harness/servers";
+import { Started } from "../../harness/service-process";
 import { sharedStack } from "../../harness/shared-stack.ts";
-import { Started } from "../../harness/started.ts";
+import { ISSUER, Issuer } from "../../harness/token-issuer";
 
 let browser: Browser;
 let issuer: Issuer;

@@ -20,10 +20,10 @@ import { ensureEntityTopics } from "../../../pipeline/ensure-topics.ts";
 import { readSettings } from "../../../platform/settings/settings.ts";
 import { request } from "../../harness/client.ts";
 import { eventually } from "../../harness/eventually.ts";
-import { type GuardedBroker, startGuardedBroker } from "../../harness/guarded-broker.ts";
 import { newProduct } from "../../harness/load.ts";
-import { freePort, freshDatabase, redisUrl } from "../../harness/parts.ts";
-import { Started } from "../../harness/started.ts";
+import { type GuardedBroker, startGuardedBroker } from "../../harness/secured-broker";
+import { freePort, freshDatabase, redisUrl } from "../../harness/servers";
+import { Started } from "../../harness/service-process";
 
 const root = `${import.meta.dir}/../../..`;
 const logger = createLogger("test", "1", "silent");

@@ -1,13 +1,13 @@
 /** P13: writes, reads of private fields and operations need a token that allows them; nothing that is a secret is told anywhere. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { gatewayOpenApi } from "../../../gateway/openapi/document.ts";
+import { DescribedApi } from "../../harness/api-descriptions";
 import { type Answer, request } from "../../harness/client.ts";
-import { DescribedApi } from "../../harness/described.ts";
 import { outbox, type TestGateway, testGateway } from "../../harness/gateway.ts";
-import { ISSUER, Issuer, inSeconds, signingKey, tokenOf, type Wish } from "../../harness/issuer.ts";
 import { newProduct } from "../../harness/load.ts";
-import { freePort } from "../../harness/parts.ts";
-import { Started } from "../../harness/started.ts";
+import { freePort } from "../../harness/servers";
+import { Started } from "../../harness/service-process";
+import { ISSUER, Issuer, inSeconds, signingKey, tokenOf, type Wish } from "../../harness/token-issuer";
 
 /** Nobody listens there. */
 const nowhere = "127.0.0.1:9";

@@ -6,8 +6,8 @@ import { findJava } from "../../stack/servers/java.ts";
 import { kafkaJars } from "../../stack/servers/kafka-jars.ts";
 import { run } from "../../stack/servers/run-command.ts";
 import { type Authority, authority } from "./certificates.ts";
-import { endWithUs } from "./guard.ts";
-import { freePort, temporaryFolder } from "./parts.ts";
+import { endWithUs } from "./clean-up-at-exit";
+import { freePort, temporaryFolder } from "./servers";
 
 export interface GuardedBroker {
   readonly authority: Authority;

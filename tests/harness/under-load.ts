@@ -2,9 +2,9 @@
 
 import { connectLog } from "../../kafka/connect-log.ts";
 import { createLogger } from "../../observability/logger.ts";
-import { inStep, lostInSource, topicViolations } from "./checker.ts";
 import { Reader, Writers } from "./load.ts";
 import type { Stack } from "./stack.ts";
+import { inStep, lostInSource, topicViolations } from "./stack-checker";
 
 export interface Verdict {
   readonly acks: number;

@@ -15,7 +15,7 @@ import { CacheWriter } from "../../replicas/cache/cache-writer.ts";
 import type { Epoch } from "../../replicas/cache/epoch.ts";
 import { Lookup } from "../../replicas/reads/lookup.ts";
 import { replicaOf, silent } from "./replica.ts";
-import type { Turns } from "./turns.ts";
+import type { Turns } from "./step-scheduler";
 
 /** A rule of the protocol that is broken on purpose, to see that it is needed. */
 export type Fault =

@@ -1,6 +1,6 @@
 /** The checker of sessions finds what it must find, and nothing else: it would prove nothing otherwise. */
 import { expect, test } from "bun:test";
-import { type Happened, type Read, violationsOf, type Wrote } from "./sessions.ts";
+import { type Happened, type Read, violationsOf, type Wrote } from "./session-guarantees";
 
 const REPLICAS = ["catalog", "storefront"];
 

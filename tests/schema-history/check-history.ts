@@ -4,8 +4,8 @@ import type { Document } from "../../contracts/entity/document.ts";
 import { systemFields } from "../../contracts/entity/fields.ts";
 import { documentSchema } from "../../contracts/entity/schemas.ts";
 import { upcast, upcastProjection } from "../../contracts/entity/upcast.ts";
-import { changesBetween, declaredBy } from "./declared.ts";
-import { projectionsOf, type Recorded, type Sample } from "./recorded.ts";
+import { changesBetween, declaredBy } from "./declaration-snapshot";
+import { projectionsOf, type Recorded, type Sample } from "./recordings";
 
 /** What is wrong, a text for each, with what to do about it; empty when all is well. */
 export function problemsOf(entity: EntityDeclaration, recorded: ReadonlyMap<number, Recorded>): string[] {

@@ -16,8 +16,8 @@ import { migrate } from "../../platform/postgres/migrate.ts";
 import type { Change } from "../../replicas/apply/apply.ts";
 import { type CacheProcess, startCacheProcess } from "./cache-process.ts";
 import { eventually } from "./eventually.ts";
-import { brokerAddress, freshDatabase, redisUrl } from "./parts.ts";
 import { entity, type ReplicaDatabase, replicaDatabase, replicaOf, silent } from "./replica.ts";
+import { brokerAddress, freshDatabase, redisUrl } from "./servers";
 
 type Row = Record<string, unknown>;
 

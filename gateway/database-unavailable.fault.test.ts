@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { startPostgres } from "../stack/servers/postgres.ts";
 import type { Server } from "../stack/servers/server.ts";
-import { endWithUs } from "../tests/harness/clean-up-at-exit";
-import { type Answer, request } from "../tests/harness/client.ts";
+import { stopAtExit } from "../tests/harness/clean-up-at-exit";
+import { type JsonResponse, request } from "../tests/harness/client.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { type TestGateway, testGateway } from "../tests/harness/gateway.ts";
 import { freePort, temporaryFolder } from "../tests/harness/servers";
@@ -18,7 +18,7 @@ let gateway: TestGateway;
 
 const launch = async () => {
   server = await startPostgres({ name: "gateway-test", dir: folder, port, database: "lockstep" });
-  endWithUs(server.pid, "QUIT", folder);
+  stopAtExit(server.pid, "QUIT", folder);
 };
 
 beforeAll(async () => {
@@ -44,7 +44,7 @@ const pids = async (condition = ""): Promise<number[]> =>
   );
 
 /** Checks a 503 problem. @returns whether the problem says that nothing was changed or that the outcome is unknown. */
-function outcomeOf(response: Answer): "not carried out" | "unknown" {
+function outcomeOf(response: JsonResponse): "not carried out" | "unknown" {
   expect(response).toMatchObject({ status: 503, body: { code: "UNAVAILABLE" } });
   expect(response.headers.get("retry-after")).toBe("1");
   const detail = String(response.body.detail);
@@ -59,7 +59,7 @@ describe("a database that becomes silent", () => {
     const stopped = [server.pid, ...(await pids())];
     const skus = Array.from({ length: CONNECTIONS * 5 }, () => Bun.randomUUIDv7());
     for (const pid of stopped) process.kill(pid, "SIGSTOP");
-    let responses: Answer[] = [];
+    let responses: JsonResponse[] = [];
     try {
       const begun = performance.now();
       const writes = Promise.all(skus.map(create));

@@ -2,18 +2,18 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import postgres from "postgres";
 import { encodeSyncToken } from "../contracts/sync-token.ts";
-import { DescribedApi } from "../tests/harness/api-descriptions";
-import { nearly } from "../tests/harness/arbitrary-documents";
-import { type Answer, requestBy } from "../tests/harness/client.ts";
+import { OpenApiChecker } from "../tests/harness/api-descriptions";
+import { validOrBrokenDocuments } from "../tests/harness/arbitrary-documents";
+import { type JsonResponse, requestWith } from "../tests/harness/client.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { outbox, type TestGateway, testGateway } from "../tests/harness/gateway.ts";
 import { gatewayOpenApi } from "./openapi/document.ts";
 
 let gateway: TestGateway;
 /** Checks each response against the gateway's OpenAPI description. */
-const api = new DescribedApi(gatewayOpenApi());
-const fetchChecked = api.judged(fetch);
-const request = requestBy(fetchChecked);
+const api = new OpenApiChecker(gatewayOpenApi());
+const fetchChecked = api.checked(fetch);
+const request = requestWith(fetchChecked);
 beforeAll(async () => {
   gateway = await testGateway();
 }, 60_000);
@@ -22,13 +22,13 @@ afterAll(() => gateway?.[Symbol.asyncDispose]());
 const urlOf = (path = "") => `${gateway.url}/products${path}`;
 const unused = () => Bun.randomUUIDv7();
 const cup = (given: Record<string, unknown> = {}) => ({ sku: unused(), name: "Cup", price: "19.90", ...given });
-const create = async (given: Record<string, unknown> = {}): Promise<Answer & { id: string }> => {
+const create = async (given: Record<string, unknown> = {}): Promise<JsonResponse & { id: string }> => {
   const response = await request("POST", urlOf(), cup(given));
   return { ...response, id: String(response.body.id) };
 };
 
 /** Checks the members of a problem (RFC 9457). @param members further members of this problem. */
-const expectProblem = (response: Answer, status: number, code: string, members: Record<string, unknown> = {}) => {
+const expectProblem = (response: JsonResponse, status: number, code: string, members: Record<string, unknown> = {}) => {
   expect(response.headers.get("content-type")).toBe("application/problem+json");
   expect(response.body).toMatchObject({
     type: `/problems/${code.toLowerCase().replaceAll("_", "-")}`,
@@ -66,9 +66,13 @@ describe("POST", () => {
 
   test("400, 413, 415 and 422 name the error", async () => {
     const type = { "content-type": "application/json" };
-    const sent = async (body: string, headers: Record<string, string> = type): Promise<Answer> => {
+    const sent = async (body: string, headers: Record<string, string> = type): Promise<JsonResponse> => {
       const response = await fetchChecked(urlOf(), { method: "POST", body, headers });
-      return { status: response.status, headers: response.headers, body: (await response.json()) as Answer["body"] };
+      return {
+        status: response.status,
+        headers: response.headers,
+        body: (await response.json()) as JsonResponse["body"],
+      };
     };
     expectProblem(await sent("{"), 400, "MALFORMED");
     expectProblem(await sent("[".repeat(200_000)), 400, "MALFORMED");
@@ -366,7 +370,7 @@ test("a body is accepted if and only if it matches the schema of the description
   const matches = api.schema(NewProduct!);
   let accepted = 0;
   await fc.assert(
-    fc.asyncProperty(nearly(NewProduct!), async (body) => {
+    fc.asyncProperty(validOrBrokenDocuments(NewProduct!), async (body) => {
       const { status } = await request("POST", urlOf(), body);
       accepted += status === 201 ? 1 : 0;
       expect(status).toBeOneOf(matches(body) ? [201, 409] : [422]);
@@ -420,7 +424,7 @@ test("a write that PostgreSQL undoes to end a deadlock runs again", async () => 
 
 test("these tests see every described response, except those of authorization and of a failed source", () => {
   const unseen = api
-    .answersOf("products")
-    .filter((response) => !api.seen.has(response) && !/ (401|403|500|503)$/.test(response));
+    .responsesOf("products")
+    .filter((response) => !api.checkedResponses.has(response) && !/ (401|403|500|503)$/.test(response));
   expect(unseen).toEqual([]);
 });

@@ -1,15 +1,15 @@
 /** I27: a key and its request get one write and one response, however often and at whichever gateway they are sent. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createLogger } from "../observability/logger.ts";
-import { DescribedApi } from "../tests/harness/api-descriptions";
-import { requestBy } from "../tests/harness/client.ts";
+import { OpenApiChecker } from "../tests/harness/api-descriptions";
+import { requestWith } from "../tests/harness/client.ts";
 import { outbox, type TestGateway, testGateway } from "../tests/harness/gateway.ts";
 import { KeyExpiry } from "./idempotency.ts";
 import { gatewayOpenApi } from "./openapi/document.ts";
 
 /** Checks each response against the gateway's OpenAPI description. */
-const fetchChecked = new DescribedApi(gatewayOpenApi()).judged(fetch);
-const request = requestBy(fetchChecked);
+const fetchChecked = new OpenApiChecker(gatewayOpenApi()).checked(fetch);
+const request = requestWith(fetchChecked);
 
 let gateway: TestGateway;
 let other: TestGateway;

@@ -6,8 +6,8 @@ import { receiptsTopic } from "../contracts/topics.ts";
 import { connectLog } from "../kafka/connect-log.ts";
 import type { Log, LogWriter } from "../kafka/log.ts";
 import { createLogger } from "../observability/logger.ts";
-import { DescribedApi } from "../tests/harness/api-descriptions";
-import { requestBy } from "../tests/harness/client.ts";
+import { OpenApiChecker } from "../tests/harness/api-descriptions";
+import { requestWith } from "../tests/harness/client.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { type TestGateway, testGateway } from "../tests/harness/gateway.ts";
 import { newProduct } from "../tests/harness/load.ts";
@@ -16,7 +16,7 @@ import { startProxy } from "../tests/harness/tcp-proxy.ts";
 import { gatewayOpenApi } from "./openapi/document.ts";
 
 /** Checks each response against the gateway's OpenAPI description. */
-const request = requestBy(new DescribedApi(gatewayOpenApi()).judged(fetch));
+const request = requestWith(new OpenApiChecker(gatewayOpenApi()).checked(fetch));
 const place = { topic: receiptsTopic.name, partition: 0 };
 let log: Log;
 let writer: LogWriter;

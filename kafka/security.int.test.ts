@@ -3,17 +3,17 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createLogger } from "../observability/logger.ts";
 import { readSettings } from "../platform/settings/settings.ts";
 import { healthOf } from "../stack/health.ts";
-import { addScramUser, type GuardedBroker, startGuardedBroker } from "../tests/harness/secured-broker";
+import { addScramUser, type SecuredBroker, startSecuredBroker } from "../tests/harness/secured-broker";
 import { freePort } from "../tests/harness/servers";
 import { connectLog } from "./connect-log.ts";
 import { brokerOptions } from "./security.ts";
 
 const PASSWORD = "correct horse battery staple";
-let broker: GuardedBroker;
+let broker: SecuredBroker;
 
 beforeAll(async () => {
-  broker = await startGuardedBroker({ lockstep: PASSWORD });
-  await addScramUser(broker.open, "lockstep", PASSWORD);
+  broker = await startSecuredBroker({ lockstep: PASSWORD });
+  await addScramUser(broker.plaintext, "lockstep", PASSWORD);
 }, 120_000);
 afterAll(() => broker?.stop());
 
@@ -50,13 +50,17 @@ const sasl = (mechanism: string, password = PASSWORD) => ({
 
 describe("the broker accepts", () => {
   test.each(["plain", "scram-sha-512"])("%s over TLS", async (mechanism) => {
-    expect(await roundTrip(broker.guarded, { KAFKA_TLS_CA: broker.authority.ca, ...sasl(mechanism) })).toBe("written");
+    expect(await roundTrip(broker.sasl, { KAFKA_TLS_CA: broker.authority.ca, ...sasl(mechanism) })).toBe("written");
   });
 
   test("a client certificate of its own authority", async () => {
     const { cert, key } = await broker.authority.issue("lockstep");
     expect(
-      await roundTrip(broker.mutual, { KAFKA_TLS_CA: broker.authority.ca, KAFKA_TLS_CERT: cert, KAFKA_TLS_KEY: key }),
+      await roundTrip(broker.mutualTls, {
+        KAFKA_TLS_CA: broker.authority.ca,
+        KAFKA_TLS_CERT: cert,
+        KAFKA_TLS_KEY: key,
+      }),
     ).toBe("written");
   });
 });
@@ -70,7 +74,7 @@ describe("the error names the reason for", () => {
     ],
     ["an unknown authority", () => sasl("scram-sha-512"), /certificate/i],
   ] as const)("%s", async (_, env, reason) => {
-    const error = await roundTrip(broker.guarded, env()).catch((error: unknown) => error);
+    const error = await roundTrip(broker.sasl, env()).catch((error: unknown) => error);
     expect(error).toBeInstanceOf(Error);
     expect(String(error) + String((error as Error).cause ?? "")).toMatch(reason);
     expect(String(error)).not.toContain(PASSWORD);
@@ -78,7 +82,7 @@ describe("the error names the reason for", () => {
 });
 
 test("healthOf reports such a broker as ready when it is external, and as down otherwise", async () => {
-  expect(await healthOf("broker", broker.guarded, true)).toEqual({ health: "ready" });
-  expect((await healthOf("broker", broker.guarded)).health).toBe("down");
+  expect(await healthOf("broker", broker.sasl, true)).toEqual({ health: "ready" });
+  expect((await healthOf("broker", broker.sasl)).health).toBe("down");
   expect((await healthOf("broker", `127.0.0.1:${await freePort()}`, true)).health).toBe("down");
 });

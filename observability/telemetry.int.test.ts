@@ -94,7 +94,7 @@ test("an unavailable endpoint delays no span, and flush ends in bounded time", a
 
 test("spans are sent again after an outage of the endpoint", async () => {
   using receiver = new OtlpReceiver();
-  receiver.refuse = 1;
+  receiver.rejections = 1;
   await telemetry(receiver.endpoint);
   await eventually(
     () => {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { recordHere } from "../tests/harness/recorded-spans.ts";
+import { startRecording } from "../tests/harness/recorded-spans.ts";
 import { BatchSpans } from "./batch-spans.ts";
 import {
   MAX_LINKS,
@@ -100,7 +100,7 @@ describe("with tracing off", () => {
 
 describe("with tracing on", () => {
   test("a span is the child of its parent and propagates itself", () => {
-    const kept = recordHere();
+    const kept = startRecording();
     const span = startSpan("publish", {
       parent: sampled,
       kind: SpanKind.PRODUCER,
@@ -124,20 +124,20 @@ describe("with tracing on", () => {
   });
 
   test("a hop keeps the flag that the trace id is random", () => {
-    recordHere({ ratio: 0 });
+    startRecording({ ratio: 0 });
     const flags = (parent: string) => startSpan("publish", { parent }).traceparent!.slice(-2);
     for (const flag of ["00", "01", "02", "03"]) expect(flags(`00-${TRACE}-${PARENT}-${flag}`)).toBe(flag);
   });
 
   test("a span without a valid parent starts a new trace", () => {
-    const kept = recordHere();
+    const kept = startRecording();
     for (const parent of [undefined, null, "garbage"]) startSpan("write", { parent }).end();
     expect(kept.map(({ parent }) => parent)).toEqual([undefined, undefined, undefined]);
     expect(new Set(kept.map(({ context }) => context.traceId)).size).toBe(3);
   });
 
   test("a span has the real duration, and its times are within 3 ms of the system clock", async () => {
-    const kept = recordHere();
+    const kept = startRecording();
     const before = Date.now();
     const span = startSpan("sleep", {});
     await Bun.sleep(20);
@@ -149,7 +149,7 @@ describe("with tracing on", () => {
   });
 
   test("a failed span has its error, and ends once", () => {
-    const kept = recordHere();
+    const kept = startRecording();
     const span = startSpan("publish", {});
     span.end(new Error("the broker is unavailable"));
     span.setAttributes({ late: true });
@@ -158,7 +158,7 @@ describe("with tracing on", () => {
   });
 
   test("withSpan ends the span, and an error fails the span and reaches the caller", async () => {
-    const kept = recordHere();
+    const kept = startRecording();
     expect(await withSpan("succeeds", {}, async (span) => traceIdOf(span.traceparent))).toHaveLength(32);
     await expect(withSpan("fails", {}, () => Promise.reject(new Error("no")))).rejects.toThrow("no");
     expect(kept.map(({ name, failure }) => [name, failure !== undefined])).toEqual([
@@ -168,7 +168,7 @@ describe("with tracing on", () => {
   });
 
   test("a span keeps 128 links and counts the others", () => {
-    const kept = recordHere();
+    const kept = startRecording();
     const span = startSpan("apply", {});
     span.addLink("garbage");
     for (let i = 0; i < MAX_LINKS + 3; i++) span.addLink(newTraceparent());
@@ -180,7 +180,7 @@ describe("with tracing on", () => {
 
 describe("sampling", () => {
   test("follows the ratio where a trace starts, and all later hops follow the flag", () => {
-    const kept = recordHere({ ratio: 0.25 });
+    const kept = startRecording({ ratio: 0.25 });
     let flagged = 0;
     for (let i = 0; i < 4_000; i++) {
       const root = startSpan("write", {});
@@ -196,17 +196,17 @@ describe("sampling", () => {
   });
 
   test("follows the client's flag, independently of the ratio", () => {
-    const all = recordHere({ ratio: 1 });
+    const all = startRecording({ ratio: 1 });
     startSpan("write", { parent: unsampled }).end();
     expect(all).toBeEmpty();
-    const none = recordHere({ ratio: 0 });
+    const none = startRecording({ ratio: 0 });
     startSpan("write", { parent: sampled }).end();
     expect(none).toHaveLength(1);
   });
 
   test("includes a failed span of an unsampled trace, with its parent, and marks it", () => {
     let droppedSpans = 0;
-    const kept = recordHere({ ratio: 0, onDropped: () => droppedSpans++ });
+    const kept = startRecording({ ratio: 0, onDropped: () => droppedSpans++ });
     const root = startSpan("write", {});
     const child = startSpan("insert", { parent: root.traceparent });
     child.end(new Error("no connection"));
@@ -221,7 +221,7 @@ describe("sampling", () => {
   });
 
   test("includes slow spans, and the last span of a slow write", () => {
-    const kept = recordHere({ ratio: 0, slowMs: 1_000 });
+    const kept = startRecording({ ratio: 0, slowMs: 1_000 });
     const ago = (ms: number) => Date.now() - ms;
     startSpan("fast", { startMs: ago(100) }).end();
     startSpan("slow", { startMs: ago(1_500) }).end();
@@ -239,7 +239,7 @@ describe("the spans of a batch", () => {
   const spans = () => new BatchSpans("apply", { kind: SpanKind.CONSUMER, attributes: { topic: "t" } });
 
   test("are one per trace: the hop of its first message is the parent, other hops are links", () => {
-    const kept = recordHere();
+    const kept = startRecording();
     const batch = spans();
     const [a, b, c] = ["a".repeat(16), "b".repeat(16), "c".repeat(16)];
     const parents = [
@@ -265,7 +265,7 @@ describe("the spans of a batch", () => {
   });
 
   test("without a trace are one per group key, and one per message without a key", () => {
-    const kept = recordHere();
+    const kept = startRecording();
     const batch = spans();
     for (const groupKey of ["7", "8", "7"]) batch.spanFor({ parent: null, groupKey, attributes: {} });
     for (let i = 0; i < 2; i++) batch.spanFor({ parent: undefined, attributes: {} });

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { product } from "../contracts/entities/product.ts";
 import { DeadLetterIndex } from "../operations/dead-letters/dead-letter-index.ts";
-import { letterRecord, markRecord } from "../tests/harness/dead-letters";
+import { deadLetterRecord, markRecord } from "../tests/harness/dead-letters";
 import { OpenDeadLetters } from "./open-dead-letters.ts";
 
 const all = () => true;
@@ -11,38 +11,39 @@ const namesOf = (deadLetters: OpenDeadLetters) => deadLetters.nextMatching(9, al
 
 test("a dead letter is open until it is marked, also when it is written twice, or again after its mark", () => {
   const deadLetters = new OpenDeadLetters();
-  for (const record of [letterRecord(0, 7), letterRecord(1, 7), letterRecord(2, 8)]) deadLetters.add(record);
+  for (const record of [deadLetterRecord(0, 7), deadLetterRecord(1, 7), deadLetterRecord(2, 8)])
+    deadLetters.add(record);
   expect(deadLetters.count(all)).toBe(2);
   deadLetters.add(markRecord(3, 7));
-  deadLetters.add(letterRecord(4, 7));
+  deadLetters.add(deadLetterRecord(4, 7));
   expect(namesOf(deadLetters)).toEqual([name(8)]);
 });
 
 test("a failed replay replaces its original; of two failed replays one counts", () => {
   const deadLetters = new OpenDeadLetters();
-  deadLetters.add(letterRecord(0, 7));
-  deadLetters.add(letterRecord(1, 20, { replayOf: name(7) }));
-  deadLetters.add(letterRecord(2, 21, { replayOf: name(7) }));
+  deadLetters.add(deadLetterRecord(0, 7));
+  deadLetters.add(deadLetterRecord(1, 20, { replayOf: name(7) }));
+  deadLetters.add(deadLetterRecord(2, 21, { replayOf: name(7) }));
   expect(namesOf(deadLetters)).toEqual([name(21)]);
 });
 
 test("expired dead letters are not counted", () => {
   const deadLetters = new OpenDeadLetters();
-  for (let i = 0; i < 10; i++) deadLetters.add(letterRecord(i, i));
+  for (let i = 0; i < 10; i++) deadLetters.add(deadLetterRecord(i, i));
   deadLetters.expire({ topic: "products.dead-letter", partition: 0 }, 4);
   expect(deadLetters.count(all)).toBe(6);
 });
 
 test("repeated calls of nextMatching return all dead letters in turn", () => {
   const deadLetters = new OpenDeadLetters();
-  for (let i = 0; i < 5; i++) deadLetters.add(letterRecord(i, i));
+  for (let i = 0; i < 5; i++) deadLetters.add(deadLetterRecord(i, i));
   const offsets = [1, 2, 3].flatMap(() => deadLetters.nextMatching(2, all).map(({ origin }) => origin.offset));
   expect(offsets).toEqual([0, 1, 2, 3, 4, 0]);
 });
 
 test("more than 100,000 dead letters are still counted, and marks lower the count", () => {
   const deadLetters = new OpenDeadLetters();
-  for (let i = 0; i < 100_010; i++) deadLetters.add(letterRecord(i, i));
+  for (let i = 0; i < 100_010; i++) deadLetters.add(deadLetterRecord(i, i));
   expect(deadLetters.count(all)).toBe(100_010);
   for (let i = 0; i < 20; i++) deadLetters.add(markRecord(200_000 + i, 100_009 - i));
   expect(deadLetters.count(all)).toBe(99_990);
@@ -60,7 +61,7 @@ test("adding record by record gives the same result as folding the whole topic",
         const at = kind === "replay" ? 100 + offset : from;
         const replay = kind === "replay" ? { replayOf: name(from) } : {};
         written.add(at);
-        const record = kind === "mark" ? markRecord(offset, from) : letterRecord(offset, at, replay);
+        const record = kind === "mark" ? markRecord(offset, from) : deadLetterRecord(offset, at, replay);
         deadLetters.add(record);
         index.add(product, record);
       }

@@ -5,7 +5,7 @@ import { migrations } from "../gateway/migrations/index.ts";
 import { createLogger } from "../observability/logger.ts";
 import { connectDedicated } from "../platform/postgres/connect.ts";
 import { migrate } from "../platform/postgres/migrate.ts";
-import { DescribedTopics } from "../tests/harness/api-descriptions";
+import { AsyncApiChecker } from "../tests/harness/api-descriptions";
 import { freshDatabase } from "../tests/harness/servers";
 import { toEventRecord } from "./event-record.ts";
 import { Outbox } from "./outbox.ts";
@@ -58,9 +58,9 @@ test("the records of captured rows match the AsyncAPI description", async () => 
   const { sql, outbox } = source;
   await sql`insert into products (sku, name, price) values ('described', 'D', 1)`;
   await sql`delete from products`;
-  const topics = new DescribedTopics();
+  const topics = new AsyncApiChecker();
   const fits = (await outbox.read(2)).map((row) =>
-    topics.fitting(eventsTopic(product).name, toEventRecord(product, row, undefined)),
+    topics.matchingMessages(eventsTopic(product).name, toEventRecord(product, row, undefined)),
   );
   expect(fits).toEqual([["ProductUpserted"], ["ProductDeleted"]]);
 });

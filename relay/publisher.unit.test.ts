@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { product } from "../contracts/entities/product.ts";
 import { changeId, header } from "../contracts/event.ts";
 import { eventsTopic } from "../contracts/topics.ts";
-import { type Fate, SimulatedLog } from "../tests/harness/simulated-log.ts";
+import { SimulatedLog, type WriteOutcome } from "../tests/harness/simulated-log.ts";
 import type { OutboxRow, Positions } from "./outbox.ts";
 import { Publisher } from "./publisher.ts";
 
@@ -84,7 +84,7 @@ const storedChanges = (log: SimulatedLog): string[] =>
     log.records({ topic: eventsTopic(product).name, partition }).map((record) => record.headers[header.id]!),
   ).flat();
 
-const fate = fc.constantFrom<Fate>("stored", "stored", "stored", "lost", "unknown", "late");
+const fate = fc.constantFrom<WriteOutcome>("stored", "stored", "stored", "lost", "unknown", "late");
 const step = fc.record({
   batchRows: fc.integer({ min: 1, max: 8 }),
   crash: fc.constantFrom<Crash>("no", "no", "before publishing", "before the acknowledgement"),
@@ -105,10 +105,10 @@ test("P1 P2: with lost answers, crashes and late writes, the log has each change
         const relay = new SimulatedRelay(log, outbox);
         for (const { batchRows, crash, deliverLate } of steps) {
           await relay.publish(batchRows, crash);
-          if (deliverLate) log.deliverLate();
+          if (deliverLate) log.deliverDelayed();
         }
         while (outbox.rows.length > 0) await relay.publish(8);
-        log.deliverLate();
+        log.deliverDelayed();
 
         const stored = storedChanges(log);
         expect(stored.toSorted()).toEqual(

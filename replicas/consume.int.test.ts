@@ -14,7 +14,7 @@ import { newTraceparent, SpanKind, setRecorder, traceIdOf } from "../observabili
 import { ConsumerLags } from "../pipeline/consumer-lags.ts";
 import { type CacheProcess, startCacheProcess } from "../tests/harness/cache-process.ts";
 import { eventually } from "../tests/harness/eventually.ts";
-import { recordHere } from "../tests/harness/recorded-spans.ts";
+import { startRecording } from "../tests/harness/recorded-spans.ts";
 import {
   document,
   entity,
@@ -22,7 +22,7 @@ import {
   type ReplicaDatabase,
   replicaDatabase,
   replicaOf,
-  silent,
+  silentLogger,
 } from "../tests/harness/replica.ts";
 import { redisUrl } from "../tests/harness/servers";
 import { EntityConsumer, type EntityConsumerDeps } from "./consume.ts";
@@ -66,7 +66,7 @@ beforeEach(() => {
     receipts,
     lags: new ConsumerLags(metrics.consumerLag, "lockstep.replica.catalog"),
     deadLetters: deadLetterWriter,
-    logger: silent,
+    logger: silentLogger,
     metrics,
   };
   consumer = new EntityConsumer(deps, entity, replicaOf("catalog"));
@@ -293,7 +293,7 @@ test("latencies to both stores, and the lag in records and milliseconds, are rep
 });
 
 test("each write has a span in its trace, with the cache write below it; a write of many rows has one span for all", async () => {
-  const spans = recordHere();
+  const spans = startRecording();
   try {
     const parents = [newTraceparent(), newTraceparent()].map((traceparent) => traceparent.replace(/00$/, "01"));
     const many = newTraceparent().replace(/00$/, "01");

@@ -6,9 +6,9 @@ import { partitionForKey } from "../kafka/partitioner.ts";
 import { createMetrics } from "../observability/metrics.ts";
 import type { Service } from "../platform/service.ts";
 import { readSettings } from "../platform/settings/settings.ts";
-import { isGone, metric, request, shows } from "../tests/harness/client.ts";
+import { metric, request, untilGone, untilVisible } from "../tests/harness/client.ts";
 import { eventually } from "../tests/harness/eventually.ts";
-import { entity, newId, routedMessage, silent } from "../tests/harness/replica.ts";
+import { entity, newId, routedMessage, silentLogger } from "../tests/harness/replica.ts";
 import { brokerAddress, freePort, freshDatabase, redisUrl } from "../tests/harness/servers";
 import { startReplica } from "./main.ts";
 
@@ -20,7 +20,7 @@ let databaseUrl: string;
 
 beforeAll(async () => {
   databaseUrl = await freshDatabase();
-  log = await connectLog({ brokers: [await brokerAddress()], clientId: "test", logger: silent });
+  log = await connectLog({ brokers: [await brokerAddress()], clientId: "test", logger: silentLogger });
   await log.ensureTopics([{ name: topic, config: { "cleanup.policy": "compact" } }], {
     partitions: PARTITIONS,
     replicationFactor: 1,
@@ -57,7 +57,7 @@ async function start(redis: string | undefined, instance: string): Promise<Runni
     ...(redis ? { REDIS_URL: redis } : {}),
   });
   const service = await startReplica(
-    { settings, logger: silent, metrics: createMetrics("replica", instance) },
+    { settings, logger: silentLogger, metrics: createMetrics("replica", instance) },
     "catalog",
   );
   return { url: `http://127.0.0.1:${port}`, service };
@@ -76,12 +76,12 @@ test("a replica consumes its topic across a restart, and two processes share its
     await ready(one.url);
     await publish(kept, 1);
     await publish(gone, 1);
-    await shows(one.url, kept, 1);
-    await shows(one.url, gone, 1);
+    await untilVisible(one.url, kept, 1);
+    await untilVisible(one.url, gone, 1);
     await publish(kept, 2);
     await publish(gone, 2, true);
-    await shows(one.url, kept, 2);
-    await isGone(one.url, gone);
+    await untilVisible(one.url, kept, 2);
+    await untilGone(one.url, gone);
     expect(await metric(one.url, "lockstep_replica_events_total", { outcome: "applied" })).toBeGreaterThanOrEqual(4);
   } finally {
     await one.service.stop();
@@ -93,11 +93,11 @@ test("a replica consumes its topic across a restart, and two processes share its
   try {
     for (const { url } of both) {
       await ready(url);
-      await shows(url, late, 1, 30_000);
+      await untilVisible(url, late, 1, 30_000);
     }
     const many = Array.from({ length: 40 }, newId);
     await Promise.all(many.map((id) => publish(id, 1)));
-    for (const { url } of both) await Promise.all(many.map((id) => shows(url, id, 1)));
+    for (const { url } of both) await Promise.all(many.map((id) => untilVisible(url, id, 1)));
     for (const { url } of both) expect((await request("GET", `${url}/products/${gone}`)).status).toBe(404);
     const applied = (url: string) => metric(url, "lockstep_replica_events_total", { outcome: "applied" });
     await eventually(
@@ -118,7 +118,7 @@ test("without Redis a replica is ready, reports it, and reads from PostgreSQL", 
   try {
     await ready(url);
     await publish(id, 1);
-    const answer = await shows(url, id, 1);
+    const answer = await untilVisible(url, id, 1);
     expect(answer.headers.get("cache-status")).toBe("lockstep-redis; fwd=bypass; detail=not-configured");
     const { body } = await request("GET", `${url}/health/ready`);
     expect(body.checks).toContainEqual({
@@ -134,7 +134,7 @@ test("without Redis a replica is ready, reports it, and reads from PostgreSQL", 
 test("an undeclared replica, or one without a database, does not start", async () => {
   const running = (env: Record<string, string>) => ({
     settings: readSettings(env),
-    logger: silent,
+    logger: silentLogger,
     metrics: createMetrics("replica", "x"),
   });
   await expect(startReplica(running({ DATABASE_URL: databaseUrl }), "undeclared")).rejects.toThrow(

@@ -7,9 +7,9 @@ import { migrate } from "../platform/postgres/migrate.ts";
 import { startPostgres } from "../stack/servers/postgres.ts";
 import type { Server } from "../stack/servers/server.ts";
 import { type CacheProcess, startCacheProcess } from "../tests/harness/cache-process.ts";
-import { endWithUs } from "../tests/harness/clean-up-at-exit";
+import { stopAtExit } from "../tests/harness/clean-up-at-exit";
 import { eventually } from "../tests/harness/eventually.ts";
-import { entity, newId, silent, upsert } from "../tests/harness/replica.ts";
+import { entity, newId, silentLogger, upsertChange } from "../tests/harness/replica.ts";
 import { freePort, redisUrl, temporaryFolder } from "../tests/harness/servers";
 import { migrationsOf } from "./migrations/index.ts";
 import { addReads } from "./reads/routes.ts";
@@ -22,17 +22,17 @@ let app: Hono;
 
 const launch = async () => {
   server = await startPostgres({ name: "outage-test", dir: folder, port, database: "lockstep" });
-  endWithUs(server.pid, "QUIT", folder);
+  stopAtExit(server.pid, "QUIT", folder);
 };
 
 beforeAll(async () => {
   folder = temporaryFolder("postgres");
   port = await freePort();
   await launch();
-  await migrate(server.url, migrationsOf("catalog"), silent);
+  await migrate(server.url, migrationsOf("catalog"), silentLogger);
   replica = await startCacheProcess(server.url, await redisUrl(), `outage-${newId()}`);
   const metrics = createMetrics("test", "1");
-  app = serviceApp({ checks: [], metrics, logger: silent });
+  app = serviceApp({ checks: [], metrics, logger: silentLogger });
   addReads(app, { ...replica, waitMs: 100, maxWaitMs: 100, metrics, lagMs: () => 0 }, entity, "catalog");
   await cacheIsOn();
 }, 120_000);
@@ -65,11 +65,11 @@ async function expectUnavailable(id: string): Promise<void> {
 
 test("P14: while PostgreSQL is stopped, reads fail within their limit; afterwards the replica continues", async () => {
   const id = newId();
-  await replica.take([upsert(id, 1)]);
+  await replica.applyAndCache([upsertChange(id, 1)]);
   process.kill(server.pid, "SIGSTOP");
   const stopped = await childrenOf(server.pid);
   for (const pid of stopped) process.kill(pid, "SIGSTOP");
-  const applying = replica.take([upsert(id, 2)]);
+  const applying = replica.applyAndCache([upsertChange(id, 2)]);
   try {
     await expectUnavailable(id);
   } finally {
@@ -85,9 +85,9 @@ test("P14: while PostgreSQL is stopped, reads fail within their limit; afterward
 
 test("P1: a batch in progress when PostgreSQL dies is applied after its restart", async () => {
   const id = newId();
-  await replica.take([upsert(id, 1)]);
+  await replica.applyAndCache([upsertChange(id, 1)]);
   await server.stop("SIGKILL");
-  const applying = replica.take([upsert(id, 2)]);
+  const applying = replica.applyAndCache([upsertChange(id, 2)]);
   await expectUnavailable(newId());
   await launch();
   await applying;

@@ -5,13 +5,13 @@ import { connectLog } from "../kafka/connect-log.ts";
 import type { Log } from "../kafka/log.ts";
 import { createMetrics } from "../observability/metrics.ts";
 import { eventually } from "../tests/harness/eventually.ts";
-import { newId, silent } from "../tests/harness/replica.ts";
+import { newId, silentLogger } from "../tests/harness/replica.ts";
 import { brokerAddress } from "../tests/harness/servers";
 import { Receipts } from "./receipts.ts";
 
 let log: Log;
 beforeAll(async () => {
-  log = await connectLog({ brokers: [await brokerAddress()], clientId: "test", logger: silent });
+  log = await connectLog({ brokers: [await brokerAddress()], clientId: "test", logger: silentLogger });
   await log.ensureTopics([receiptsTopic], { partitions: 1, replicationFactor: 1, minInSyncReplicas: 1 });
 }, 60_000);
 afterAll(() => log.close());
@@ -37,7 +37,7 @@ test("receipts reach the log in order, and queued ones are written at close", as
       }
     },
   });
-  const receipts = new Receipts({ log, logger: silent, metrics: createMetrics("test", "1") }, `test.${replica}`);
+  const receipts = new Receipts({ log, logger: silentLogger, metrics: createMetrics("test", "1") }, `test.${replica}`);
   for (let version = 1; version <= 500; version++) receipts.add(receipt(replica, version));
   await eventually(() => versions.length === 500, { timeoutMs: 10_000, what: "all receipts" });
   receipts.add(receipt(replica, 501));
@@ -51,7 +51,7 @@ test("receipts reach the log in order, and queued ones are written at close", as
 test("while the log is unavailable, receipts beyond the limit are dropped and counted, and none waits", async () => {
   const metrics = createMetrics("test", "1");
   const unavailable = { ...log, openWriter: () => Promise.reject(new Error("unavailable")) };
-  const receipts = new Receipts({ log: unavailable, logger: silent, metrics }, "test.unavailable");
+  const receipts = new Receipts({ log: unavailable, logger: silentLogger, metrics }, "test.unavailable");
   for (let version = 1; version <= 5_000; version++) receipts.add(receipt("catalog", version));
   const dropped = async () => (await metrics.receiptsDropped.get()).values[0]?.value ?? 0;
   expect(await dropped()).toBe(4_000);

@@ -1,16 +1,16 @@
 import { expect, test } from "bun:test";
 import { product } from "../contracts/entities/product.ts";
 import { OpenDeadLetters } from "../pipeline/open-dead-letters.ts";
-import { letterRecord } from "../tests/harness/dead-letters";
+import { deadLetterRecord } from "../tests/harness/dead-letters";
 import { resolveSuperseded } from "./resolve-superseded.ts";
 
 test("a dead letter is marked as superseded when its entity has that version; a rejected resend, when it has a newer one", async () => {
   const open = new OpenDeadLetters();
   const [a, b, c, d] = ["a", "b", "c", "d"].map((digit) => `${digit.repeat(8)}-0000-4000-8000-000000000000`);
-  open.add(letterRecord(0, 0, { id: a!, version: 3, replica: "catalog" }));
-  open.add(letterRecord(1, 1, { id: b!, version: 3, replica: "catalog" }));
-  open.add(letterRecord(2, 2, { id: c!, version: 3, replica: "catalog", resend: true }));
-  open.add(letterRecord(3, 3, { id: d!, version: 3, replica: "catalog", partition: 1 }));
+  open.add(deadLetterRecord(0, 0, { id: a!, version: 3, replica: "catalog" }));
+  open.add(deadLetterRecord(1, 1, { id: b!, version: 3, replica: "catalog" }));
+  open.add(deadLetterRecord(2, 2, { id: c!, version: 3, replica: "catalog", resend: true }));
+  open.add(deadLetterRecord(3, 3, { id: d!, version: 3, replica: "catalog", partition: 1 }));
   const versions = new Map([a, b, c, d].map((id, i) => [id!, [3, 2, 3, 9][i]!]));
   const marked: string[] = [];
   const deadLetters = {

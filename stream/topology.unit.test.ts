@@ -10,9 +10,9 @@ import { deadLetterTopic, eventsTopic, replicaTopic } from "../contracts/topics.
 import type { OutgoingRecord } from "../kafka/log.ts";
 import { createLogger } from "../observability/logger.ts";
 import { createMetrics } from "../observability/metrics.ts";
-import { letterRecord, markRecord } from "../tests/harness/dead-letters";
-import { deleted, productDocument, upserted } from "../tests/harness/product-events";
-import { type Fate, SimulatedLog } from "../tests/harness/simulated-log.ts";
+import { deadLetterRecord, markRecord } from "../tests/harness/dead-letters";
+import { deleteEvent, productDocument, upsertEvent } from "../tests/harness/product-events";
+import { SimulatedLog, type WriteOutcome } from "../tests/harness/simulated-log.ts";
 import { AssignedPartitions } from "./assigned-partitions.ts";
 import { VersionStore } from "./version-store.ts";
 
@@ -35,7 +35,8 @@ type Arrival = typeof arrival extends fc.Arbitrary<infer T> ? T : never;
 
 const recordOf = ({ id, version, kind, resend }: Arrival): OutgoingRecord => {
   if (kind === "invalid") return { key: id, value: "{", headers: {} };
-  const event = kind === "deleted" ? deleted(id, version) : upserted(productDocument({ id, version, status: kind }));
+  const event =
+    kind === "deleted" ? deleteEvent(id, version) : upsertEvent(productDocument({ id, version, status: kind }));
   return encodeEvent({ ...event, ...(resend ? { resend: "1" } : {}) });
 };
 
@@ -133,20 +134,20 @@ class Simulation {
   async run({ instance, back, size, flush, crash, deliverLate, foreign }: Step): Promise<void> {
     const { log } = this;
     if (foreign) log.append(deadLetters, [markRecord(0, foreign[0], "dropped", foreign[1] ? "catalog" : undefined)]);
-    if (foreign?.[1]) log.append(deadLetters, [letterRecord(0, foreign[0], { replica: "catalog" })]);
+    if (foreign?.[1]) log.append(deadLetters, [deadLetterRecord(0, foreign[0], { replica: "catalog" })]);
     const from = Math.max(0, this.position - back);
     const current = this.instances[instance]!;
     if (await current.deliver(log, from, size)) this.position = Math.max(this.position, from + size);
     if (flush) await current.flush();
     if (crash !== "no") this.restart(instance, crash === "lose the file");
-    if (deliverLate) log.deliverLate();
+    if (deliverLate) log.deliverDelayed();
   }
 
   /** Delivers all remaining input, then stops both instances. */
   async finish(inputSize: number): Promise<void> {
     const from = Math.max(0, Math.min(this.position, inputSize - 1));
     while (!(await this.instances[0]!.deliver(this.log, from, 100)));
-    this.log.deliverLate();
+    this.log.deliverDelayed();
     for (const instance of this.instances) instance.crash();
   }
 
@@ -158,7 +159,7 @@ class Simulation {
   }
 }
 
-const fate = fc.constantFrom<Fate>("stored", "stored", "stored", "stored", "lost", "unknown", "late");
+const fate = fc.constantFrom<WriteOutcome>("stored", "stored", "stored", "stored", "lost", "unknown", "late");
 
 test("P1 P2 P9: with lost answers, crashes, moves and late writes, each event is routed once, in order", async () => {
   const folder = mkdtempSync(join(tmpdir(), "lockstep-topology-"));

@@ -4,12 +4,12 @@ import { defineEntity, type Upcaster } from "../contracts/entity/declaration.ts"
 import { integer } from "../contracts/entity/fields.ts";
 import { type EntityEvent, header } from "../contracts/event.ts";
 import type { StoredRecord } from "../kafka/log.ts";
-import { deleted, productDocument, storedEvent, upserted } from "../tests/harness/product-events";
+import { deleteEvent, productDocument, storedEvent, upsertEvent } from "../tests/harness/product-events";
 import { type Reason, Rejection } from "./rejection.ts";
 import { validatorOf } from "./validate.ts";
 
 const validate = validatorOf(product, 12);
-const validRecord = () => storedEvent(upserted(productDocument()), 5, 12);
+const validRecord = () => storedEvent(upsertEvent(productDocument()), 5, 12);
 const withHeader = (name: string, value: string | undefined): StoredRecord => {
   const record = validRecord();
   const { [name]: _, ...rest } = record.headers;
@@ -35,7 +35,7 @@ const rejected = (result: EntityEvent | Rejection): Rejection => {
 
 test("an upsert and a delete are valid", () => {
   expect(reasonOf(validRecord())).toBeUndefined();
-  expect(reasonOf(storedEvent(deleted(Bun.randomUUIDv7(), 4), 0, 12))).toBeUndefined();
+  expect(reasonOf(storedEvent(deleteEvent(Bun.randomUUIDv7(), 4), 0, 12))).toBeUndefined();
 });
 
 const invalid: [string, StoredRecord, Reason][] = [
@@ -79,7 +79,7 @@ for (const [what, record, reason] of invalid)
   });
 
 const otherPartition = (record: StoredRecord): number =>
-  (storedEvent(upserted(productDocument({ id: record.key!.toString() })), 0, 12).partition + 1) % 12;
+  (storedEvent(upsertEvent(productDocument({ id: record.key!.toString() })), 0, 12).partition + 1) % 12;
 
 test("a rejection names the invalid member, and contains no value of the document", () => {
   const rejection = rejected(validate(withDocument({ cost: "secret-value" })));
@@ -134,7 +134,7 @@ test("an upcaster cannot make another entity or version of a document", () => {
 
 test("a delete is valid in every schema version, because it has no fields", () => {
   for (const schemaVersion of [1, 99]) {
-    const event = { ...deleted(Bun.randomUUIDv7(), 4), schemaVersion };
+    const event = { ...deleteEvent(Bun.randomUUIDv7(), 4), schemaVersion };
     expect(nextVersion((document) => document)(storedEvent(event, 0, 12))).toMatchObject({ document: null });
   }
 });

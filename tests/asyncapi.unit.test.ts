@@ -22,11 +22,11 @@ import {
 } from "../contracts/topics.ts";
 import { route } from "../stream/route.ts";
 import { encodeFlush } from "../stream/versions-topic.ts";
-import { brokenRefs, DescribedTopics, type Written } from "./harness/api-descriptions";
+import { brokenRefs, AsyncApiChecker, type Written } from "./harness/api-descriptions";
 import { deleted, productDocument, storedEvent, upserted } from "./harness/product-events";
 
 const document = asyncApi("1.0.0");
-const { fitting } = new DescribedTopics(document);
+const { fitting } = new AsyncApiChecker(document);
 
 test("the document is valid AsyncAPI 3.0, and each of its references resolves", () => {
   const ajv = new Ajv({ strict: false, allErrors: true });
@@ -79,7 +79,7 @@ test("each example matches its own message and no other", () => {
 });
 
 describe("a record matches exactly one message of its topic, and none once it is corrupted:", () => {
-  const upsert = upserted(productDocument());
+  const upsert = upsertEvent(productDocument());
   const deletion = deleted(upsert.id, 2);
   const events = eventsTopic(product).name;
   const deadLetters = deadLetterTopic(product).name;

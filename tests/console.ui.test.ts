@@ -229,7 +229,7 @@ describe("faults and recovery", () => {
     await ui.page.getByLabel("Process").selectOption("catalog 1");
     await ui.press("Kill");
     await ui.waitForText("#log", `A user killed catalog (pid ${before})`);
-    await stack.replaced("catalog", before);
+    await stack.untilReplaced("catalog", before);
     await ui.waitForText("#state", "In step", 30_000);
   });
 });

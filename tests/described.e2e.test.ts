@@ -8,8 +8,8 @@ import type { Log } from "../kafka/log.ts";
 import { createLogger } from "../observability/logger.ts";
 import { setPaused } from "../operations/pause/control.ts";
 import type { OpenApi } from "../platform/openapi/document.ts";
-import { DescribedApi, DescribedTopics } from "./harness/api-descriptions";
-import { requestBy } from "./harness/client.ts";
+import { OpenApiChecker, AsyncApiChecker } from "./harness/api-descriptions";
+import { requestWith } from "./harness/client.ts";
 import { eventually } from "./harness/eventually.ts";
 import { newProduct } from "./harness/load.ts";
 import { produceRaw } from "./harness/raw-producer.ts";
@@ -19,10 +19,10 @@ import { sharedStack } from "./harness/shared-stack.ts";
 /** Returns a client that checks each response against the OpenAPI document that the service itself serves. */
 async function checkedClient(url: string) {
   const document = (await (await fetch(`${url}/openapi.json`)).json()) as OpenApi;
-  const checkedFetch = new DescribedApi(document).judged(fetch);
+  const checkedFetch = new OpenApiChecker(document).checked(fetch);
   for (const path of ["/health/live", "/health/ready", "/metrics", "/openapi.json", "/products?limit=2"])
     expect((await checkedFetch(url + path)).status).toBe(200);
-  const request = requestBy(checkedFetch);
+  const request = requestWith(checkedFetch);
   return (method: string, path: string, body?: unknown, headers = {}) => request(method, url + path, body, headers);
 }
 
@@ -32,7 +32,7 @@ async function checkedClient(url: string) {
  */
 async function matchedMessages(
   log: Log,
-  topics: DescribedTopics,
+  topics: AsyncApiChecker,
   topic: string,
   ids: readonly string[],
 ): Promise<string[]> {
@@ -71,7 +71,7 @@ test("every response and every record of a stack matches its own API documents",
       what: "the dead letter to be dropped",
     });
 
-    const topics = new DescribedTopics();
+    const topics = new AsyncApiChecker();
     for (const { name } of [...topicsOf(product), receiptsTopic, controlTopic]) {
       const messages = Object.keys(topics.document.channels[name]!.messages).sort();
       // The stream writes its versions topic a second later.

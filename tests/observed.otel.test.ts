@@ -15,7 +15,7 @@ import { endWithUs } from "./harness/clean-up-at-exit";
 import { request } from "./harness/client.ts";
 import { eventually } from "./harness/eventually.ts";
 import { newProduct, Writers } from "./harness/load.ts";
-import { ask, exemplars, filledIn, firing, withoutData } from "./harness/prometheus.ts";
+import { ask, exemplars, expandVariables, firing, findQueriesWithoutData } from "./harness/prometheus.ts";
 import { produceRaw } from "./harness/raw-producer.ts";
 import { lockstep } from "./harness/run-lockstep";
 import { freePort, temporaryFolder } from "./harness/servers";
@@ -102,7 +102,7 @@ test("every panel has data under load, and the exemplar of a latency leads to it
         for (const { slug, rows } of boards)
           for (const panel of rows.flatMap(({ panels }) => panels))
             missing.push(
-              ...(await withoutData(prometheus, panel, slug === "one-replica" ? { replica: "catalog" } : {})),
+              ...(await findQueriesWithoutData(prometheus, panel, slug === "one-replica" ? { replica: "catalog" } : {})),
             );
         if (missing.length > 0) throw new Error(missing.join("\n"));
         return true;
@@ -112,11 +112,11 @@ test("every panel has data under load, and the exemplar of a latency leads to it
     console.log(
       `every panel had data ${((performance.now() - startedAt) / 1_000).toFixed(0)} s after the load started`,
     );
-    for (const { expr } of annotations) await ask(prometheus, filledIn(expr));
-    expect((await ask(prometheus, filledIn(annotations[0]!.expr))).length).toBe(targets().length);
+    for (const { expr } of annotations) await ask(prometheus, expandVariables(expr));
+    expect((await ask(prometheus, expandVariables(annotations[0]!.expr))).length).toBe(targets().length);
     await eventually(
       async () => {
-        const traceIds = (await exemplars(prometheus, filledIn(syncLatency(0.99, "")))).map(
+        const traceIds = (await queryExemplars(prometheus, expandVariables(syncLatency(0.99, "")))).map(
           ({ labels }) => labels[TRACE_ID_LABEL],
         );
         // Traces of canaries and of changes by SQL start at the relay.
@@ -135,7 +135,7 @@ describe("an alert fires on a real fault:", () => {
   const waitForAlert = (alert: string, isFiring: boolean) =>
     eventually(
       async () => {
-        const alerts = await firing(fastPrometheus.url);
+        const alerts = await firingAlerts(fastPrometheus.url);
         const found = alerts.find(({ labels }) => labels.alertname === alert);
         if (Boolean(found) !== isFiring)
           throw new Error(`firing: ${alerts.map(({ labels }) => labels.alertname).join(", ")}`);

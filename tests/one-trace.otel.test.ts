@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import postgres, { type Sql } from "postgres";
 import { CANARY_ID } from "../contracts/entities/canary.ts";
-import { metric, request, shows } from "./harness/client.ts";
+import { metric, request, untilVisible } from "./harness/client.ts";
 import { eventually } from "./harness/eventually.ts";
 import { TestJaeger, type TracedSpan } from "./harness/jaeger.ts";
 import { newProduct } from "./harness/load.ts";
@@ -154,7 +154,7 @@ describe("one write is one trace", () => {
   test("every hop respects a client that does not sample its trace, and replicates its write", async () => {
     const { traceId, header } = traceOf();
     const { body } = await request("POST", `${gateway}/products`, newProduct({ status: "active" }), header("00"));
-    await shows(await stack.url("catalog"), String(body.id), 1);
+    await untilVisible(await stack.url("catalog"), String(body.id), 1);
     const later = traceOf();
     await request("PATCH", `${gateway}/products/${body.id}`, { stock: 5 }, later.header("01"));
     await jaeger.untilTrace(later.traceId, (spans) => spans.length >= 8);

@@ -17,7 +17,7 @@ import { replicaApp } from "../replicas/main.ts";
 import { replicaOpenApi } from "../replicas/reads/openapi.ts";
 import type { EntityReplica } from "../replicas/replica.ts";
 import { replicatedEntities } from "../replicas/replicated-entities.ts";
-import { brokenRefs, DescribedApi, expectFits, schemasOf } from "./harness/api-descriptions";
+import { brokenRefs, OpenApiChecker, expectValid, validatorsOf } from "./harness/api-descriptions";
 
 const running = {
   settings: readSettings({}),
@@ -72,7 +72,7 @@ describe.each(services)("the OpenAPI document of %s", (name, document, app) => {
   });
 
   test("has schemas that a strict validator accepts, and examples that match them", () => {
-    const schema = schemasOf(document, "2020");
+    const schema = validatorsOf(document, "2020");
     let examples = 0;
     for (const { operationId, parameters = [], requestBody, responses } of operations) {
       for (const parameter of parameters) schema(parameter.schema);
@@ -81,7 +81,7 @@ describe.each(services)("the OpenAPI document of %s", (name, document, app) => {
       for (const { content = {} } of [requestBody ?? {}, ...Object.values(responses)])
         for (const media of Object.values(content)) {
           if ("example" in media && ++examples)
-            expectFits(schema(media.schema), media.example, `example of ${operationId}`);
+            expectValid(schema(media.schema), media.example, `example of ${operationId}`);
           else schema(media.schema);
         }
     }
@@ -98,7 +98,7 @@ describe.each(services)("the OpenAPI document of %s", (name, document, app) => {
 });
 
 describe("the response checker of the tests", () => {
-  const api = new DescribedApi(replicaOpenApi("catalog"));
+  const api = new OpenApiChecker(replicaOpenApi("catalog"));
   const example = exampleForReplica(product, product.replicas[0]!)!;
   const headers = {
     "content-type": "application/json",
@@ -107,13 +107,13 @@ describe("the response checker of the tests", () => {
     "cache-status": "x; hit",
   };
   const respond = (status: number, body: unknown, more: Record<string, string> = {}) =>
-    api.judged(() => new Response(JSON.stringify(body), { status, headers: { ...headers, ...more } }))(
+    api.checked(() => new Response(JSON.stringify(body), { status, headers: { ...headers, ...more } }))(
       `/products/${example.id}`,
     );
 
   test("accepts a response that the document describes", async () => {
     expect((await respond(200, example)).status).toBe(200);
-    expect(api.seen).toEqual(new Set(["readProduct 200"]));
+    expect(api.checkedResponses).toEqual(new Set(["readProduct 200"]));
   });
 
   test.each([
@@ -128,6 +128,6 @@ describe("the response checker of the tests", () => {
   });
 
   test("rejects a response without a documented header", async () => {
-    await expect(api.judged(() => Response.json(example))(`/products/${example.id}`)).rejects.toThrow("comes without");
+    await expect(api.checked(() => Response.json(example))(`/products/${example.id}`)).rejects.toThrow("comes without");
   });
 });

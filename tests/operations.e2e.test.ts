@@ -1,6 +1,6 @@
 /** The operator's commands on a running stack. */
 import { expect, test } from "bun:test";
-import { metric, request, shows } from "./harness/client.ts";
+import { metric, request, untilVisible } from "./harness/client.ts";
 import { eventually } from "./harness/eventually.ts";
 import { newProduct } from "./harness/load.ts";
 import { lockstep } from "./harness/run-lockstep";
@@ -72,7 +72,7 @@ test("a paused replica reports its pause and applies nothing, also after a resta
     const ids: string[] = [];
     for (let i = 0; i < 20; i++)
       ids.push((await request("POST", `${gateway}/products`, newProduct({ status: "active" }))).body.id as string);
-    for (const id of ids) await shows(storefront!, id, 1);
+    for (const id of ids) await untilVisible(storefront!, id, 1);
     const status = await lockstep(stack, "status", "--json");
     const follows = status.document!.follows as { name: string; lag: number; paused: { reason: string } | null }[];
     expect(follows.find(({ name }) => name === "catalog")).toMatchObject({ paused: { reason: "index rebuild" } });
@@ -99,7 +99,7 @@ test("a paused replica reports its pause and applies nothing, also after a resta
       paused: false,
       changed: true,
     });
-    for (const id of ids) await shows(catalog!, id, 1);
+    for (const id of ids) await untilVisible(catalog!, id, 1);
   } finally {
     await lockstep(stack, "resume", "catalog");
   }
@@ -117,7 +117,7 @@ test("a paused stream delays every event, and resume delivers all of them", asyn
     const { body } = await request("POST", `${gateway}/products`, newProduct(), { prefer: "wait=1" });
     expect((await request("GET", `${catalog}/products/${body.id}`)).status).toBe(404);
     await lockstep(stack, "resume", "stream");
-    await shows(catalog!, body.id as string, 1);
+    await untilVisible(catalog!, body.id as string, 1);
   } finally {
     await lockstep(stack, "resume", "stream");
   }

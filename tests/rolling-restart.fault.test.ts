@@ -4,7 +4,7 @@ import { latencies, readReplica, readSource, type TimeWindow } from "../load-tes
 import { connectStack } from "../load-tests/bench/connect-stack.ts";
 import type { RestartResult } from "../stack/restart.ts";
 import { Stack } from "./harness/stack.ts";
-import { underLoad } from "./harness/under-load";
+import { runUnderLoad } from "./harness/under-load";
 
 const perSecond = Number(process.env.TEST_RATE ?? 200);
 /** Instances of the stream and of each replica. */
@@ -20,7 +20,7 @@ test(`a rolling restart at ${perSecond} writes/s, ${instances} instances each, f
   });
   const from = Date.now();
   let restarts: RestartResult[] = [];
-  const verdict = await underLoad(stack, perSecond, async () => {
+  const verdict = await runUnderLoad(stack, perSecond, async () => {
     await Bun.sleep(QUIET_MS);
     restarts = await stack.restart();
     await Bun.sleep(1_000);

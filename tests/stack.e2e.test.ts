@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { identityOf } from "../stack/processes.ts";
-import { request, shows } from "./harness/client.ts";
+import { request, untilVisible } from "./harness/client.ts";
 import { newProduct } from "./harness/load.ts";
 import { eventually, temporaryFolder } from "./harness/servers";
 import { Stack } from "./harness/stack.ts";
@@ -102,7 +102,7 @@ test("a second stack with its own folder and ports requires tokens and shares no
   expect(output).toContain("for development only");
   const headers = { authorization: `Bearer ${output.split("\n")[0]}` };
   const created = await request("POST", products, newProduct(), headers);
-  await shows(await second.url("catalog"), created.body.id as string, 1);
+  await untilVisible(await second.url("catalog"), created.body.id as string, 1);
   expect((await stack.status()).ready).toBe(true);
   const inFirst = await request("GET", `${await stack.url("gateway")}/products/${created.body.id}`);
   expect(inFirst.status).toBe(404);

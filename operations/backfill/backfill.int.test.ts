@@ -5,22 +5,22 @@ import postgres, { type Sql } from "postgres";
 import { migrations } from "../../gateway/migrations/index.ts";
 import { migrate } from "../../platform/postgres/migrate.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
-import { entity, silent } from "../../tests/harness/replica.ts";
+import { entity, silentLogger } from "../../tests/harness/replica.ts";
 import { brokerAddress, freshDatabase } from "../../tests/harness/servers";
-import { VerifyWorld } from "../../tests/harness/verify-fixture";
+import { VerifyFixture } from "../../tests/harness/verify-fixture";
 import { type BackfillResult, backfill, stepRows } from "./backfill.ts";
 import { backfillMissing } from "./backfill-missing.ts";
 
-let world: VerifyWorld;
+let world: VerifyFixture;
 beforeAll(async () => {
-  world = await VerifyWorld.start();
+  world = await VerifyFixture.start();
 }, 120_000);
 afterAll(() => world[Symbol.asyncDispose]());
 
 /** A source whose rows have no event. */
 async function sourceWithoutEvents(rows: number): Promise<{ url: string; sql: Sql }> {
   const url = await freshDatabase();
-  await migrate(url, migrations, silent);
+  await migrate(url, migrations, silentLogger);
   const sql = postgres(url, { max: 4, onnotice: () => {} });
   await sql`insert into products (sku, name, price)
     select gen_random_uuid(), 'Cup', 1 from generate_series(1, ${rows})`;
@@ -128,7 +128,7 @@ test("with --missing-only exactly the rows are sent that a replica does not have
   await world.insert(2_500);
   await world.deliver();
   let missing: string[] = [];
-  await world.untold(async () => {
+  await world.changeWithoutTriggers(async () => {
     missing = await world.insert(7);
   });
   const deps = { source: world.source, replica: () => world.database.sql };
@@ -139,5 +139,5 @@ test("with --missing-only exactly the rows are sent that a replica does not have
   });
   expect((await world.source`select id from lockstep.outbox order by id`).map(({ id }) => id)).toEqual(missing.sort());
   await world.deliver();
-  expect(await world.kinds()).toEqual(new Map());
+  expect(await world.differenceKinds()).toEqual(new Map());
 }, 60_000);

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 import { product } from "../../contracts/entities/product.ts";
 import { encodeEvent } from "../../contracts/event.ts";
-import { productDocument, upserted } from "../../tests/harness/product-events";
+import { productDocument, upsertEvent } from "../../tests/harness/product-events";
 import { viewEvent } from "./event-view.ts";
 
 const view = (overrides: Record<string, unknown>, reveal = false) => {
-  const { value, headers } = encodeEvent(upserted(productDocument(overrides)));
+  const { value, headers } = encodeEvent(upsertEvent(productDocument(overrides)));
   const bytes = Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, Buffer.from(text)]));
   return viewEvent(product, undefined, { value: Buffer.from(value!), headers: bytes }, reveal);
 };

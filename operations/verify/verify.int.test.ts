@@ -4,12 +4,12 @@
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { Redis } from "ioredis";
-import { VerifyWorld } from "../../tests/harness/verify-fixture";
+import { VerifyFixture } from "../../tests/harness/verify-fixture";
 import { resendDifferences } from "../repair/resend.ts";
 
-let world: VerifyWorld;
+let world: VerifyFixture;
 beforeAll(async () => {
-  world = await VerifyWorld.start();
+  world = await VerifyFixture.start();
 }, 120_000);
 afterAll(() => world[Symbol.asyncDispose]());
 
@@ -22,7 +22,7 @@ async function expectRepaired(): Promise<void> {
   const { differences } = await world.verify();
   await resendDifferences(world.source, differences, new AbortController().signal, () => {});
   await world.deliver();
-  expect(await world.kinds()).toEqual(noDifferences);
+  expect(await world.differenceKinds()).toEqual(noDifferences);
 }
 
 test("a replica that has applied inserts, updates and deletes is equal", async () => {
@@ -45,7 +45,7 @@ test("rows that changed in the source without an event are found by content, and
   const [altered, added, removed] = await world.insert(3);
   await world.deliver();
   let missing: string | undefined;
-  await world.untold(async (source) => {
+  await world.changeWithoutTriggers(async (source) => {
     await source`update products set name = 'no event' where id = ${altered!}`;
     [missing] = await world.insert(1);
     await source`delete from products where id = ${removed!}`;
@@ -67,16 +67,16 @@ test("rows that were rewritten with the same content, as by a dump and restore, 
   await world.insert(5);
   await world.deliver();
   await world.database.sql`update products set name = name`;
-  expect(await world.kinds()).toEqual(noDifferences);
+  expect(await world.differenceKinds()).toEqual(noDifferences);
 });
 
 test("a row that has not arrived is reported as missing only when nothing is in flight", async () => {
   const [id] = await world.insert(1);
   await world.source`delete from lockstep.outbox`;
-  world.behind = true;
+  world.isBehind = true;
   expect(await world.verify({ timeoutMs: 300 })).toMatchObject({ differences: [], behind: true });
-  world.behind = false;
-  expect(await world.kinds()).toEqual(new Map([[id!, "missing"]]));
+  world.isBehind = false;
+  expect(await world.differenceKinds()).toEqual(new Map([[id!, "missing"]]));
   await expectRepaired();
 });
 
@@ -84,15 +84,15 @@ test("cache entries that differ from the database are found, and repaired by sen
   const [altered, stale, ahead, right] = await world.insert(4);
   await world.deliver();
   const { redis } = world;
-  await redis.set(world.cacheKey(altered!), (await world.cached(altered!)).replace("Cup", "Cap"));
+  await redis.set(world.cacheKey(altered!), (await world.cacheEntry(altered!)).replace("Cup", "Cap"));
   await world.source`update products set name = 'Mug' where id = ${stale!}`;
-  const old = await world.cached(stale!);
+  const old = await world.cacheEntry(stale!);
   await world.deliver();
   await redis.set(world.cacheKey(stale!), old);
-  await redis.set(world.cacheKey(ahead!), (await world.cached(ahead!)).replace(" 1 1 ", " 7 1 "));
+  await redis.set(world.cacheKey(ahead!), (await world.cacheEntry(ahead!)).replace(" 1 1 ", " 7 1 "));
   const phantom = Bun.randomUUIDv7();
-  await redis.set(world.cacheKey(phantom), await world.cached(right!));
-  expect(await world.kinds()).toEqual(
+  await redis.set(world.cacheKey(phantom), await world.cacheEntry(right!));
+  expect(await world.differenceKinds()).toEqual(
     new Map([
       [altered!, "cache-altered"],
       [stale!, "cache-stale"],
@@ -101,8 +101,8 @@ test("cache entries that differ from the database are found, and repaired by sen
     ]),
   );
   await expectRepaired();
-  expect(await world.cached(right!)).toContain("Cup");
-  expect(await world.cached(phantom)).toEndWith(" -");
+  expect(await world.cacheEntry(right!)).toContain("Cup");
+  expect(await world.cacheEntry(phantom)).toEndWith(" -");
 });
 
 test("an entity that is written all the time is no difference, in the table or in the cache", async () => {
@@ -129,21 +129,21 @@ test("a row that was changed together with its version is found through the cach
   await world.database.sql`
     with record as (update lockstep.versions set version = version where id = ${forged!})
     update products set name = 'forged' where id = ${forged!}`;
-  expect(await world.kinds()).toEqual(new Map([[forged!, "altered"]]));
+  expect(await world.differenceKinds()).toEqual(new Map([[forged!, "altered"]]));
   await world.redis.del(world.cacheKey(forged!));
-  expect(await world.kinds()).toEqual(noDifferences);
+  expect(await world.differenceKinds()).toEqual(noDifferences);
   const everyRow = (await world.verify({ everyRow: true })).differences;
   expect(everyRow).toMatchObject([{ id: forged, kind: "altered", fields: ["name"] }]);
   await resendDifferences(world.source, everyRow, new AbortController().signal, () => {});
   await world.deliver();
-  expect(await world.kinds({ everyRow: true })).toEqual(noDifferences);
+  expect(await world.differenceKinds({ everyRow: true })).toEqual(noDifferences);
 });
 
 test("the lowest possible id is compared as well", async () => {
   await world.database.sql`
     insert into products
     select (jsonb_populate_record(p, jsonb_build_object('id', ${NIL}::uuid))).* from products p limit 1`;
-  expect(await world.kinds()).toEqual(new Map([[NIL, "extra"]]));
+  expect(await world.differenceKinds()).toEqual(new Map([[NIL, "extra"]]));
   await expectRepaired();
 });
 
@@ -152,11 +152,11 @@ test("a source that was restored to an older state than its replica's is repaire
   await world.source`update products set name = 'second' where id in (${id!}, ${gone!})`;
   await world.source`update products set name = 'third' where id in (${id!}, ${gone!})`;
   await world.deliver();
-  await world.untold(async (source) => {
+  await world.changeWithoutTriggers(async (source) => {
     await source`update products set name = 'second', version = 2 where id = ${id!}`;
     await source`delete from products where id = ${gone!}`;
   });
-  expect(await world.kinds()).toEqual(
+  expect(await world.differenceKinds()).toEqual(
     new Map([
       [id!, "altered"],
       [gone!, "extra"],
@@ -168,7 +168,7 @@ test("a source that was restored to an older state than its replica's is repaire
   await world.source`update products set name = 'fourth' where id = ${id!}`;
   expect(await sourceRow(id!)).toMatchObject([{ name: "fourth", version: 5 }]);
   await world.deliver();
-  expect(await world.kinds()).toEqual(noDifferences);
+  expect(await world.differenceKinds()).toEqual(noDifferences);
 });
 
 test("when Redis is unavailable, the result says so and the tables are compared", async () => {

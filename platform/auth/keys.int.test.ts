@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import { createLogger } from "../../observability/logger.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
 import { freePort, temporaryFolder } from "../../tests/harness/servers";
-import { ISSUER, Issuer, signingKey, tokenOf } from "../../tests/harness/token-issuer";
+import { createSigningKey, ISSUER, signToken, TestIssuer } from "../../tests/harness/token-issuer";
 import { IssuerKeys, type KeyRefreshTimes } from "./keys.ts";
 import { TokenRejectedError, verifyToken } from "./verify.ts";
 
@@ -33,24 +33,24 @@ const verify = async (of: IssuerKeys, token: string): Promise<string> => {
 const WAIT = { timeoutMs: 10_000, everyMs: 20 };
 
 test("keys are fetched once, and again for an unknown key", async () => {
-  using issuer = await Issuer.start();
+  using issuer = await TestIssuer.start();
   const of = keysAt(issuer.url);
   for (let i = 0; i < 5; i++) expect(await verify(of, await issuer.token())).toBe("valid");
-  expect(issuer.asked).toBe(1);
+  expect(issuer.requests).toBe(1);
   const old = await issuer.token();
-  const next = await signingKey("RS256");
+  const next = await createSigningKey("RS256");
   issuer.keys = [next, ...issuer.keys];
-  expect(await verify(of, await tokenOf(next))).toBe("valid");
+  expect(await verify(of, await signToken(next))).toBe("valid");
   expect(await verify(of, old)).toBe("valid");
-  expect(issuer.asked).toBe(2);
+  expect(issuer.requests).toBe(2);
 });
 
 test("tokens of a removed key are rejected after the next refresh", async () => {
-  using issuer = await Issuer.start();
+  using issuer = await TestIssuer.start();
   const of = keysAt(issuer.url, { refreshMs: 50 });
   const old = await issuer.token();
   expect(await verify(of, old)).toBe("valid");
-  issuer.keys = [await signingKey("EdDSA")];
+  issuer.keys = [await createSigningKey("EdDSA")];
   await eventually(async () => (await verify(of, old)) === "untrusted", {
     ...WAIT,
     what: "the old key to be rejected",
@@ -58,47 +58,47 @@ test("tokens of a removed key are rejected after the next refresh", async () => 
 });
 
 test("unknown keys and overlong key ids do not flood the issuer", async () => {
-  using issuer = await Issuer.start();
+  using issuer = await TestIssuer.start();
   const of = keysAt(issuer.url, { cooldownMs: 60_000 });
   expect(await verify(of, await issuer.token())).toBe("valid");
-  const foreign = await signingKey("ES256");
+  const foreign = await createSigningKey("ES256");
   for (let i = 0; i < 20; i++)
-    expect(await verify(of, await tokenOf(foreign, { header: { kid: `k${i}` } }))).toBe("untrusted");
-  expect(issuer.asked).toBe(1);
+    expect(await verify(of, await signToken(foreign, { header: { kid: `k${i}` } }))).toBe("untrusted");
+  expect(issuer.requests).toBe(1);
   const eager = keysAt(issuer.url);
   expect(await verify(eager, await issuer.token())).toBe("valid");
-  expect(await verify(eager, await tokenOf(foreign, { header: { kid: "k".repeat(257) } }))).toBe("untrusted");
-  expect(issuer.asked).toBe(2);
+  expect(await verify(eager, await signToken(foreign, { header: { kid: "k".repeat(257) } }))).toBe("untrusted");
+  expect(issuer.requests).toBe(2);
 });
 
 test.each(["error", "silence"] as const)(
   "an issuer that answers with %s from the start: tokens cannot be verified until it recovers",
   async (answer) => {
-    using issuer = await Issuer.start();
-    issuer.answer = answer;
+    using issuer = await TestIssuer.start();
+    issuer.behavior = answer;
     const of = keysAt(issuer.url, { minIntervalMs: 300 });
     const token = await issuer.token();
     expect(of.check.problem()).toBeString();
     const begun = performance.now();
     for (let i = 0; i < 20; i++) expect(await verify(of, token)).toBe("keys");
     // Not one fetch per token.
-    expect(issuer.asked).toBeLessThan(2 + (performance.now() - begun) / 300);
-    issuer.answer = "keys";
+    expect(issuer.requests).toBeLessThan(2 + (performance.now() - begun) / 300);
+    issuer.behavior = "keys";
     await eventually(async () => (await verify(of, token)) === "valid", { ...WAIT, what: "the keys to be fetched" });
     expect(of.check.problem()).toBeUndefined();
   },
 );
 
 test("when the issuer becomes unavailable, the previous keys stay in use", async () => {
-  using issuer = await Issuer.start();
+  using issuer = await TestIssuer.start();
   const of = keysAt(issuer.url, { refreshMs: 50 });
   expect(await verify(of, await issuer.token())).toBe("valid");
   for (const answer of ["error", "silence"] as const) {
-    issuer.answer = answer;
-    const before = issuer.asked;
-    await eventually(() => issuer.asked > before + 1, { ...WAIT, what: "fetches that fail" });
+    issuer.behavior = answer;
+    const before = issuer.requests;
+    await eventually(() => issuer.requests > before + 1, { ...WAIT, what: "fetches that fail" });
     expect(await verify(of, await issuer.token())).toBe("valid");
-    expect(await verify(of, await tokenOf(await signingKey("ES256")))).toBe("untrusted");
+    expect(await verify(of, await signToken(await createSigningKey("ES256")))).toBe("untrusted");
     expect(of.check.problem()).toBeUndefined();
   }
 });
@@ -106,19 +106,19 @@ test("when the issuer becomes unavailable, the previous keys stay in use", async
 test("the issuer starts after the service", async () => {
   const port = await freePort();
   const of = keysAt(`http://127.0.0.1:${port}/jwks.json`, { minIntervalMs: 50 });
-  using later = await Issuer.start(port);
+  using later = await TestIssuer.start(port);
   await eventually(async () => (await verify(of, await later.token())) === "valid", { ...WAIT, what: "the keys" });
 });
 
 test("keys from a file are refreshed too", async () => {
   const path = join(temporaryFolder("keys"), "jwks.json");
-  const [first, second] = [await signingKey("EdDSA"), await signingKey("PS256")];
+  const [first, second] = [await createSigningKey("EdDSA"), await createSigningKey("PS256")];
   const write = (key: typeof first) => Bun.write(path, JSON.stringify({ keys: [key.publicJwk] }));
   await write(first);
   const of = keysAt(pathToFileURL(path).href);
-  expect(await verify(of, await tokenOf(first))).toBe("valid");
+  expect(await verify(of, await signToken(first))).toBe("valid");
   await write(second);
-  expect(await verify(of, await tokenOf(second))).toBe("valid");
-  expect(await verify(of, await tokenOf(first))).toBe("untrusted");
-  expect(await verify(keysAt(pathToFileURL(`${path}.none`).href), await tokenOf(first))).toBe("keys");
+  expect(await verify(of, await signToken(second))).toBe("valid");
+  expect(await verify(of, await signToken(first))).toBe("untrusted");
+  expect(await verify(keysAt(pathToFileURL(`${path}.none`).href), await signToken(first))).toBe("keys");
 });

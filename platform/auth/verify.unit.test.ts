@@ -2,13 +2,20 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { base64url, createLocalJWKSet, exportSPKI, SignJWT, UnsecuredJWT } from "jose";
-import { ISSUER, inSeconds, type SigningKey, signingKey, tokenOf, type Wish } from "../../tests/harness/token-issuer";
+import {
+  createSigningKey,
+  ISSUER,
+  type SigningKey,
+  secondsFromNow,
+  signToken,
+  type TokenOptions,
+} from "../../tests/harness/token-issuer";
 import { TokenRejectedError, verifyToken } from "./verify.ts";
 
 const expected = { issuer: ISSUER, audience: "lockstep" };
 const algorithms = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"];
 const trusted = new Map<string, SigningKey>();
-for (const alg of algorithms) trusted.set(alg, await signingKey(alg));
+for (const alg of algorithms) trusted.set(alg, await createSigningKey(alg));
 const key = trusted.get("ES256")!;
 const keys = { keyFor: createLocalJWKSet({ keys: [...trusted.values()].map(({ publicJwk }) => publicJwk) }) };
 
@@ -23,10 +30,10 @@ const reasonOf = async (token: string): Promise<string | undefined> => {
     return error.reason;
   }
 };
-const reasonFor = async (wish: Wish) => reasonOf(await tokenOf(key, wish));
+const reasonFor = async (wish: TokenOptions) => reasonOf(await signToken(key, wish));
 
 test.each(algorithms)("a token signed with %s names the caller and its scopes", async (alg) => {
-  const token = await tokenOf(trusted.get(alg)!, { scope: "lockstep:read other" });
+  const token = await signToken(trusted.get(alg)!, { scope: "lockstep:read other" });
   expect(await verify(token)).toEqual({
     subject: "maria",
     scopes: ["lockstep:read", "other"],
@@ -36,7 +43,7 @@ test.each(algorithms)("a token signed with %s names the caller and its scopes", 
 });
 
 test("an unsigned token, and one with a public key as its secret, is rejected", async () => {
-  const claims = { iss: ISSUER, aud: "lockstep", sub: "maria", exp: inSeconds(60), scope: "lockstep:write" };
+  const claims = { iss: ISSUER, aud: "lockstep", sub: "maria", exp: secondsFromNow(60), scope: "lockstep:write" };
   expect(await reasonOf(new UnsecuredJWT(claims).encode())).toBeDefined();
   const { publicKey } = await crypto.subtle
     .importKey("jwk", trusted.get("RS256")!.publicJwk, { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" }, true, ["verify"])
@@ -50,7 +57,7 @@ test("an unsigned token, and one with a public key as its secret, is rejected", 
 });
 
 test("a key that the token contains or links to is not trusted", async () => {
-  const foreign = await signingKey("ES256");
+  const foreign = await createSigningKey("ES256");
   const { publicJwk } = foreign;
   const jku = "http://127.0.0.1:9/jwks.json";
   for (const header of [
@@ -61,7 +68,7 @@ test("a key that the token contains or links to is not trusted", async () => {
     { kid: key.kid, jwk: publicJwk },
     { kid: undefined },
   ])
-    expect(await reasonOf(await tokenOf(foreign, { header }))).toBe("untrusted");
+    expect(await reasonOf(await signToken(foreign, { header }))).toBe("untrusted");
 });
 
 test("issuer and audience must match; one of several audiences is enough", async () => {
@@ -75,10 +82,10 @@ test("issuer and audience must match; one of several audiences is enough", async
 test("exp is required, nbf is respected, and clocks may differ by 30 s", async () => {
   expect(await reasonFor({ claims: { exp: undefined } })).toBe("claims");
   expect(await reasonFor({ claims: { exp: "tomorrow" } })).toBe("claims");
-  expect(await reasonFor({ claims: { exp: inSeconds(-40) } })).toBe("expired");
-  expect(await reasonFor({ claims: { exp: inSeconds(-20) } })).toBeUndefined();
-  expect(await reasonFor({ claims: { nbf: inSeconds(40) } })).toBe("claims");
-  expect(await reasonFor({ claims: { nbf: inSeconds(20) } })).toBeUndefined();
+  expect(await reasonFor({ claims: { exp: secondsFromNow(-40) } })).toBe("expired");
+  expect(await reasonFor({ claims: { exp: secondsFromNow(-20) } })).toBeUndefined();
+  expect(await reasonFor({ claims: { nbf: secondsFromNow(40) } })).toBe("claims");
+  expect(await reasonFor({ claims: { nbf: secondsFromNow(20) } })).toBeUndefined();
 });
 
 test("sub is required, in characters that a database and a message header accept", async () => {
@@ -95,7 +102,7 @@ test("other types of JWT are rejected", async () => {
 });
 
 test("a scope claim that is not text grants no scope", async () => {
-  const { scopes } = await verify(await tokenOf(key, { claims: { scope: ["lockstep:write"] } }));
+  const { scopes } = await verify(await signToken(key, { claims: { scope: ["lockstep:write"] } }));
   expect(scopes).toEqual([]);
 });
 
@@ -109,7 +116,7 @@ test.each(["", "x", "a.b", "a.b.c", "..", "e30.e30.", `${base64url.encode('{"alg
 );
 
 test("a valid token with any character changed is rejected", async () => {
-  const token = await tokenOf(key);
+  const token = await signToken(key);
   const at = fc.nat(token.length - 1);
   const change = fc.tuple(
     at,

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { startPostgres } from "../../stack/servers/postgres.ts";
 import type { Server } from "../../stack/servers/server.ts";
-import { endWithUs } from "../../tests/harness/clean-up-at-exit";
+import { stopAtExit } from "../../tests/harness/clean-up-at-exit";
 import { eventually } from "../../tests/harness/eventually.ts";
 import { freePort, temporaryFolder } from "../../tests/harness/servers";
 import { connectPool } from "./connect.ts";
@@ -18,7 +18,7 @@ let pools = 0;
 
 const launch = async () => {
   server = await startPostgres({ name: "database-test", dir: folder, port, database: "lockstep" });
-  endWithUs(server.pid, "QUIT", folder);
+  stopAtExit(server.pid, "QUIT", folder);
 };
 
 beforeAll(async () => {

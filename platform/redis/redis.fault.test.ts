@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { createLogger } from "../../observability/logger.ts";
 import { startRedis } from "../../stack/servers/redis.ts";
 import type { Server } from "../../stack/servers/server.ts";
-import { endWithUs } from "../../tests/harness/clean-up-at-exit";
+import { stopAtExit } from "../../tests/harness/clean-up-at-exit";
 import { eventually } from "../../tests/harness/eventually.ts";
 import { freePort, temporaryFolder } from "../../tests/harness/servers";
 import { connectRedis, type RedisLink } from "./redis.ts";
@@ -15,7 +15,7 @@ let link: RedisLink;
 
 const launch = async () => {
   server = await startRedis({ dir: folder, port });
-  endWithUs(server.pid, "KILL", folder);
+  stopAtExit(server.pid, "KILL", folder);
 };
 const connected = () => eventually(() => link.runId(), { timeoutMs: 10_000, what: "a server" });
 

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import {
+  deleteChange,
   entity,
   newId,
   type ReplicaDatabase,
-  remove,
   replicaDatabase,
   replicaOf,
-  upsert,
+  upsertChange,
 } from "../../tests/harness/replica.ts";
 import { applyChanges, applyEach, type CacheGuard, type Change, tableAcceptsRows } from "./apply.ts";
 
@@ -33,7 +33,7 @@ test("P6: of any batch exactly the changes that the table rejects are left out, 
   await fc.assert(
     fc.asyncProperty(kinds, async (kinds) => {
       const bad = { good: {}, type: { stock: "many" }, json: { name: "a\u0000b" }, null: { name: null } };
-      const changes = kinds.map((kind) => ({ kind, change: upsert(newId(), 1, bad[kind]) }));
+      const changes = kinds.map((kind) => ({ kind, change: upsertChange(newId(), 1, bad[kind]) }));
       changes.sort((a, b) => (a.change.id < b.change.id ? -1 : 1));
       const { rejected, unchanged } = await apply(...changes.map(({ change }) => change));
       expect(unchanged.size).toBe(0);
@@ -57,8 +57,8 @@ test("P6: of any batch exactly the changes that the table rejects are left out, 
 
 test("isolated changes follow the version rule too: an older one has no effect, not even one that would be rejected", async () => {
   const [id, gone] = [newId(), newId()].sort() as [string, string];
-  await apply(upsert(id, 5), remove(gone, 5));
-  const { unchanged, rejected } = await apply(upsert(id, 4, { stock: "many" }), upsert(gone, 4));
+  await apply(upsertChange(id, 5), deleteChange(gone, 5));
+  const { unchanged, rejected } = await apply(upsertChange(id, 4, { stock: "many" }), upsertChange(gone, 4));
   expect(unchanged).toEqual(
     new Map([
       [id, 5],
@@ -74,7 +74,7 @@ test("a constraint that is checked at the commit rejects its own row only", asyn
   await at.sql`alter table products add constraint on_shelf foreign key (name) references shelves deferrable initially deferred not valid`;
   try {
     const changes = ["left", "right", "left"]
-      .map((name) => upsert(newId(), 1, { name }))
+      .map((name) => upsertChange(newId(), 1, { name }))
       .sort((a, b) => (a.id < b.id ? -1 : 1));
     const { rejected } = await apply(...changes);
     expect([...rejected.values()]).toEqual([
@@ -93,7 +93,9 @@ test("any other error is raised, and nothing is applied", async () => {
   await at.sql`create trigger full_disk before insert on products for each row execute function full_disk()`;
   try {
     const [a, b] = [newId(), newId()].sort() as [string, string];
-    await expect(apply(upsert(a, 1), upsert(b, 1, { name: "last" }))).rejects.toMatchObject({ code: "53100" });
+    await expect(apply(upsertChange(a, 1), upsertChange(b, 1, { name: "last" }))).rejects.toMatchObject({
+      code: "53100",
+    });
     expect(await at.sql`select from lockstep.versions where id in (${a}, ${b})`).toHaveLength(0);
   } finally {
     await at.sql`drop function full_disk cascade`;
@@ -101,7 +103,7 @@ test("any other error is raised, and nothing is applied", async () => {
 });
 
 test("testing whether a table accepts rows leaves no trace", async () => {
-  await applyChanges(at.database, table, [upsert(newId(), 1)], guard);
+  await applyChanges(at.database, table, [upsertChange(newId(), 1)], guard);
   const all = () =>
     at.sql`select v.*, p.*, v.xmin, p.xmin as row_xmin from lockstep.versions v full join products p using (id) order by v.id`;
   const before = [...(await all())];
@@ -117,7 +119,9 @@ test("testing whether a table accepts rows leaves no trace", async () => {
 });
 
 test("a table that rejects many of its rows still passes the test, wherever the others are stored", async () => {
-  const changes = Array.from({ length: 3_000 }, (_, i) => upsert(newId(), 1, { name: i < 1_500 ? "bad" : "good" }));
+  const changes = Array.from({ length: 3_000 }, (_, i) =>
+    upsertChange(newId(), 1, { name: i < 1_500 ? "bad" : "good" }),
+  );
   await at.sql`truncate products`;
   for (const half of [changes.slice(0, 1_500), changes.slice(1_500)])
     await applyChanges(
@@ -137,7 +141,7 @@ test("a table that rejects many of its rows still passes the test, wherever the 
 test("a batch of 2,000 rows is applied in time with one rejected row, or with every tenth", async () => {
   const measure = async (every: number) => {
     const changes = Array.from({ length: 2_000 }, (_, i) =>
-      upsert(newId(), 1, i % every === 1 ? { stock: "many" } : {}),
+      upsertChange(newId(), 1, i % every === 1 ? { stock: "many" } : {}),
     );
     changes.sort((a, b) => (a.id < b.id ? -1 : 1));
     const start = performance.now();
@@ -150,7 +154,7 @@ test("a batch of 2,000 rows is applied in time with one rejected row, or with ev
     await applyChanges(
       at.database,
       table,
-      Array.from({ length: 2_000 }, () => upsert(newId(), 1)).sort((a, b) => (a.id < b.id ? -1 : 1)),
+      Array.from({ length: 2_000 }, () => upsertChange(newId(), 1)).sort((a, b) => (a.id < b.id ? -1 : 1)),
       guard,
     );
     return Math.round(performance.now() - start);

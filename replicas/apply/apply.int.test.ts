@@ -5,15 +5,15 @@ import type { Document, Version } from "../../contracts/entity/document.ts";
 import { documentOf, rowOf } from "../../contracts/entity/row.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
 import {
+  deleteChange,
   document,
   entity,
   newId,
   openDatabase,
   type ReplicaDatabase,
-  remove,
   replicaDatabase,
   replicaOf,
-  upsert,
+  upsertChange,
 } from "../../tests/harness/replica.ts";
 import { Rows } from "../reads/rows.ts";
 import { applyChanges, type CacheGuard, type Change, columnsOf, EpochMovedError, prepareTable } from "./apply.ts";
@@ -44,22 +44,27 @@ const versionOf = async (id: string): Promise<Version | undefined> => {
 describe("newer changes are applied, and others are reported as unchanged", () => {
   test("an insert, an update and a delete take effect one after the other", async () => {
     const id = newId();
-    expect(await apply(upsert(id, 1))).toEqual(new Map());
-    expect(await apply(upsert(id, 2, { name: "second" }))).toEqual(new Map());
+    expect(await apply(upsertChange(id, 1))).toEqual(new Map());
+    expect(await apply(upsertChange(id, 2, { name: "second" }))).toEqual(new Map());
     const [row] = await at.sql`select name, price, tags, stock from products where id = ${id}`;
     expect(row).toEqual({ name: "second", price: "19.90", tags: ["a", "b"], stock: 2 });
-    expect(await apply(remove(id, 3))).toEqual(new Map());
+    expect(await apply(deleteChange(id, 3))).toEqual(new Map());
     expect(await versionOf(id)).toBeUndefined();
   });
 
   test("a resent change replaces the same version, whatever happened to the row, but no newer one", async () => {
     const [altered, lost, extra, newer] = [newId(), newId(), newId(), newId()];
-    await apply(upsert(altered, 2), upsert(lost, 2), remove(extra, 2), upsert(newer, 3));
+    await apply(upsertChange(altered, 2), upsertChange(lost, 2), deleteChange(extra, 2), upsertChange(newer, 3));
     await at.sql`update products set name = 'altered', version = 99 where id = ${altered}`;
     await at.sql`delete from products where id = ${lost}`;
     await at.sql`insert into products select (jsonb_populate_record(p, jsonb_build_object('id', ${extra}::uuid))).* from products p where id = ${newer}`;
     const resent = (change: Change): Change => ({ ...change, resend: "1" });
-    const changes = [upsert(altered, 2), upsert(lost, 2), remove(extra, 2), upsert(newer, 2)].map(resent);
+    const changes = [
+      upsertChange(altered, 2),
+      upsertChange(lost, 2),
+      deleteChange(extra, 2),
+      upsertChange(newer, 2),
+    ].map(resent);
     expect(await apply(...changes)).toEqual(new Map([[newer, 3]]));
     const rows =
       await at.sql`select id, version::int, name from products where id in ${at.sql([altered, lost, extra, newer])}`;
@@ -74,8 +79,8 @@ describe("newer changes are applied, and others are reported as unchanged", () =
 
   test("an entity's row and its version are written by one transaction, with the source's digest", async () => {
     const id = newId();
-    await apply({ ...upsert(id, 1), digest: "-42" });
-    await apply({ ...upsert(id, 2), digest: "9223372036854775807" });
+    await apply({ ...upsertChange(id, 1), digest: "-42" });
+    await apply({ ...upsertChange(id, 2), digest: "9223372036854775807" });
     const [row] = await at.sql`
       select v.digest::text, v.deleted, v.xmin = p.xmin as together
       from lockstep.versions v join products p using (id) where id = ${id}`;
@@ -84,39 +89,44 @@ describe("newer changes are applied, and others are reported as unchanged", () =
 
   test("the same version and an older one change nothing", async () => {
     const id = newId();
-    await apply(upsert(id, 5));
-    expect(await apply(upsert(id, 5, { name: "again" }))).toEqual(new Map([[id, 5]]));
-    expect(await apply(upsert(id, 4, { name: "late" }))).toEqual(new Map([[id, 5]]));
-    expect(await apply(remove(id, 3))).toEqual(new Map([[id, 5]]));
+    await apply(upsertChange(id, 5));
+    expect(await apply(upsertChange(id, 5, { name: "again" }))).toEqual(new Map([[id, 5]]));
+    expect(await apply(upsertChange(id, 4, { name: "late" }))).toEqual(new Map([[id, 5]]));
+    expect(await apply(deleteChange(id, 3))).toEqual(new Map([[id, 5]]));
     const [row] = await at.sql`select name, version from products where id = ${id}`;
     expect(row).toEqual({ name: "at version 5", version: "5" });
   });
 
   test("P4: a late upsert does not bring back a deleted entity, not even one that never existed here", async () => {
     const [known, unknown] = [newId(), newId()];
-    await apply(upsert(known, 1));
-    await apply(remove(known, 3));
-    await apply(remove(unknown, 3));
-    const late = [upsert(known, 2), upsert(unknown, 2)].sort((a, b) => (a.id < b.id ? -1 : 1));
+    await apply(upsertChange(known, 1));
+    await apply(deleteChange(known, 3));
+    await apply(deleteChange(unknown, 3));
+    const late = [upsertChange(known, 2), upsertChange(unknown, 2)].sort((a, b) => (a.id < b.id ? -1 : 1));
     expect(await apply(...late)).toEqual(new Map([known, unknown].map((id) => [id, 3])));
     expect([await versionOf(known), await versionOf(unknown)]).toEqual([undefined, undefined]);
-    await apply(upsert(known, 4));
+    await apply(upsertChange(known, 4));
     expect(await versionOf(known)).toBe(4);
   });
 
   test("one batch may have new, unchanged and deleted entities", async () => {
     const [fresh, known, gone, never] = [newId(), newId(), newId(), newId()];
-    await apply(upsert(known, 7));
-    await apply(upsert(gone, 1));
-    const unchanged = await apply(upsert(fresh, 1), upsert(known, 6), remove(gone, 2), remove(never, 1));
+    await apply(upsertChange(known, 7));
+    await apply(upsertChange(gone, 1));
+    const unchanged = await apply(
+      upsertChange(fresh, 1),
+      upsertChange(known, 6),
+      deleteChange(gone, 2),
+      deleteChange(never, 1),
+    );
     expect(unchanged).toEqual(new Map([[known, 7]]));
     expect(await Promise.all([fresh, known, gone, never].map(versionOf))).toEqual([1, 7, undefined, undefined]);
   });
 
   test("a rejected row undoes its whole batch", async () => {
     const [good, bad] = [newId(), newId()];
-    await expect(apply(upsert(good, 1), upsert(bad, 1, { stock: "many" }))).rejects.toThrow("many");
-    expect(await apply(upsert(good, 1))).toEqual(new Map());
+    await expect(apply(upsertChange(good, 1), upsertChange(bad, 1, { stock: "many" }))).rejects.toThrow("many");
+    expect(await apply(upsertChange(good, 1))).toEqual(new Map());
   });
 });
 
@@ -159,20 +169,20 @@ describe("two appliers", () => {
 
   test("P4: a delete that waited for a concurrent insert removes the inserted row", async () => {
     const id = newId();
-    await interleaved(upsert(id, 5), remove(id, 6));
+    await interleaved(upsertChange(id, 5), deleteChange(id, 6));
     expect(await versionOf(id)).toBeUndefined();
   });
 
   test("P4: an insert that waited for a newer delete inserts no row", async () => {
     const id = newId();
-    await interleaved(remove(id, 6), upsert(id, 5));
+    await interleaved(deleteChange(id, 6), upsertChange(id, 5));
     expect(await versionOf(id)).toBeUndefined();
   });
 
   test("P3: of two concurrent updates the newer one remains", async () => {
     const [a, b] = [newId(), newId()];
-    await interleaved(upsert(a, 5), upsert(a, 6));
-    await interleaved(upsert(b, 6), upsert(b, 5));
+    await interleaved(upsertChange(a, 5), upsertChange(a, 6));
+    await interleaved(upsertChange(b, 6), upsertChange(b, 5));
     expect([await versionOf(a), await versionOf(b)]).toEqual([6, 6]);
   });
 
@@ -182,8 +192,8 @@ describe("two appliers", () => {
       for (let round = 0; round < 60; round++) {
         const ids = Array.from({ length: 20 }, newId).sort();
         // Of every second id, one batch inserts and the other deletes with a newer version; of the rest both upsert.
-        const one = ids.map((id, i) => upsert(id, i % 2 ? 5 : 7));
-        const two = ids.map((id, i) => (i % 2 ? remove(id, 6) : upsert(id, 6)));
+        const one = ids.map((id, i) => upsertChange(id, i % 2 ? 5 : 7));
+        const two = ids.map((id, i) => (i % 2 ? deleteChange(id, 6) : upsertChange(id, 6)));
         const [first, second] = round % 2 ? [at.database, other] : [other, at.database];
         await Promise.all([applyChanges(first, table, one, guard), applyChanges(second, table, two, guard)]);
         const rows = await at.sql`select id, version::int from products where id = any (${ids}) order by id`;
@@ -260,7 +270,7 @@ describe("the apply function", () => {
     await prepareTable(fresh.database, entity, { ...replicaOf("catalog"), fields });
     const id = newId();
     const [row] = await fresh.sql<{ epoch: string }[]>`select epoch from lockstep.cache_epoch`;
-    const change = { ...upsert(id, 1, { colour: "red" }) };
+    const change = { ...upsertChange(id, 1, { colour: "red" }) };
     await applyChanges(fresh.database, table, [change], { epoch: Number(row!.epoch), cache: "off" });
     expect([...(await fresh.sql`select colour from products`)]).toEqual([{ colour: "red" }]);
   });
@@ -285,7 +295,7 @@ describe("the cache's epoch", () => {
       { ...now, epoch: now.epoch + 1 },
       { ...now, cache: "fenced" as const },
     ])
-      await expect(applyChanges(at.database, table, [upsert(id, 1)], wrong)).rejects.toThrow(EpochMovedError);
+      await expect(applyChanges(at.database, table, [upsertChange(id, 1)], wrong)).rejects.toThrow(EpochMovedError);
     expect(await versionOf(id)).toBeUndefined();
     const [known] = await at.sql`select count(*)::int as n from lockstep.versions where id = ${id}`;
     expect(known!.n).toBe(0);
@@ -305,7 +315,7 @@ describe("the cache's epoch", () => {
       });
       await waitingForLocks(1);
       // This apply was prepared for the old epoch and waits behind the move.
-      const late = apply(upsert(newId(), 1)).catch((error: unknown) => error);
+      const late = apply(upsertChange(newId(), 1)).catch((error: unknown) => error);
       await waitingForLocks(2);
       expect(moved).toBe(false);
       await held.unsafe("commit");
@@ -329,11 +339,11 @@ describe("the cache's epoch", () => {
 
   test("the cache stays off while a process without Redis applies", async () => {
     guard = await currentGuard();
-    await applyChanges(at.database, table, [upsert(newId(), 1)], { ...guard, cache: "away" });
+    await applyChanges(at.database, table, [upsertChange(newId(), 1)], { ...guard, cache: "away" });
     const [early] = await move(guard.epoch, "server");
     expect(early!.moved).toBeNull();
     await at.sql`update lockstep.cache_epoch set off_until = clock_timestamp()`;
-    await apply(upsert(newId(), 1));
+    await apply(upsertChange(newId(), 1));
     const [due] = await move(guard.epoch, "server");
     expect(due!.moved).not.toBeNull();
     guard = await currentGuard();

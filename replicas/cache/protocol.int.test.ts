@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Redis } from "ioredis";
-import { CacheWorld, type Fate, type Fault } from "../../tests/harness/cache-model";
+import { type ApplyOutcome, CacheModel, type ProtocolFault } from "../../tests/harness/cache-model";
 import { redisUrl } from "../../tests/harness/servers";
-import { Turns } from "../../tests/harness/step-scheduler";
+import { StepScheduler } from "../../tests/harness/step-scheduler";
 import fenceText from "./fence.lua" with { type: "text" };
 import fillText from "./fill.lua" with { type: "text" };
 import gate from "./gate.lua" with { type: "text" };
@@ -72,7 +72,7 @@ const actor = fc.oneof(
 );
 type Actor = typeof actor extends fc.Arbitrary<infer T> ? T : never;
 
-async function act(world: CacheWorld, action: Actor): Promise<void> {
+async function act(world: CacheModel, action: Actor): Promise<void> {
   const on = world.processes[action.process]!;
   switch (action.does) {
     case "apply": {
@@ -89,7 +89,7 @@ async function act(world: CacheWorld, action: Actor): Promise<void> {
       return;
     case "tend":
       await on.epoch.refresh();
-      return on.keeper.reconcile();
+      return on.controller.reconcile();
     case "flush":
       return world.flush();
     case "evict state":
@@ -105,7 +105,7 @@ async function act(world: CacheWorld, action: Actor): Promise<void> {
       on.connected = action.does === "heal";
       return;
     case "hang":
-      on.hanging = true;
+      on.hangsNextCommand = true;
       return;
     default:
       action satisfies never;
@@ -116,15 +116,15 @@ let runs = 0;
 async function violations(
   actors: readonly Actor[],
   picks: readonly number[],
-  { fault, schemaVersion }: { fault?: Fault; schemaVersion?: number } = {},
+  { fault, schemaVersion }: { fault?: ProtocolFault; schemaVersion?: number } = {},
 ): Promise<string[]> {
   // Every run starts with a first version and the cache on.
-  const turns = new Turns(picks);
+  const turns = new StepScheduler(picks);
   const name = `model-${crypto.randomUUID()}-${runs++}`;
-  const world = new CacheWorld(turns, redis, name, ids, fault, scripts, schemaVersion);
+  const world = new CacheModel(turns, redis, name, ids, fault, scripts, schemaVersion);
   turns.spawn(async () => {
     for (const { epoch } of world.processes) await epoch.refresh();
-    await world.processes[0]!.keeper.reconcile();
+    await world.processes[0]!.controller.reconcile();
     for (const { epoch } of world.processes) await epoch.refresh();
     for (const id of ids)
       await act(world, {
@@ -139,7 +139,7 @@ async function violations(
     for (const actor of actors) turns.spawn(() => act(world, actor));
   });
   try {
-    await turns.all();
+    await turns.runAll();
   } finally {
     await world.flush();
   }
@@ -168,7 +168,7 @@ test("P7: no order of applies, reads, data losses and restarts makes a read retu
 describe("each rule of the protocol is needed: without it, some order returns a stale read", () => {
   const on = (process: number, does: "tend" | "flush" | "evict entry" | "save" | "restart" | "cut"): Actor =>
     does === "tend" ? { does, process } : { does, process, id: 0 };
-  const apply = (process: number, version: number, fate: Fate = "committed"): Actor => ({
+  const apply = (process: number, version: number, fate: ApplyOutcome = "committed"): Actor => ({
     does: "apply",
     process,
     id: 0,
@@ -179,7 +179,7 @@ describe("each rule of the protocol is needed: without it, some order returns a 
   });
   const read = (process: number): Actor => ({ does: "read", process, id: 0, times: 3 });
 
-  const cases: readonly [Fault, readonly Actor[]][] = [
+  const cases: readonly [ProtocolFault, readonly Actor[]][] = [
     ["does not fence", [apply(0, 2), read(1)]],
     ["fills without a lease", [on(0, "evict entry"), apply(0, 2), read(1), read(0)]],
     ["stores without its fence", [apply(0, 2), apply(1, 3), read(1)]],

@@ -8,9 +8,9 @@ import type { Log, LogWriter } from "../../kafka/log.ts";
 import { partitionForKey } from "../../kafka/partitioner.ts";
 import { createMetrics } from "../../observability/metrics.ts";
 import { readSettings } from "../../platform/settings/settings.ts";
-import { isGone, metric, request, shows } from "../../tests/harness/client.ts";
+import { metric, request, untilGone, untilVisible } from "../../tests/harness/client.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
-import { entity, newId, routedMessage, silent } from "../../tests/harness/replica.ts";
+import { entity, newId, routedMessage, silentLogger } from "../../tests/harness/replica.ts";
 import { brokerAddress, freePort, freshDatabase, redisUrl } from "../../tests/harness/servers";
 import { startReplica } from "../main.ts";
 
@@ -20,7 +20,7 @@ let log: Log;
 let writer: LogWriter;
 
 beforeAll(async () => {
-  log = await connectLog({ brokers: [await brokerAddress()], clientId: "test", logger: silent });
+  log = await connectLog({ brokers: [await brokerAddress()], clientId: "test", logger: silentLogger });
   const shape = { partitions: PARTITIONS, replicationFactor: 1, minInSyncReplicas: 1 };
   await log.ensureTopics([{ name: topic, config: { "cleanup.policy": "compact" } }], shape);
   const partitions = Array.from({ length: PARTITIONS }, (_, partition) => ({ topic, partition }));
@@ -55,7 +55,10 @@ async function start(databaseUrl: string): Promise<Started> {
     LOCKSTEP_INSTANCE: "catch-up",
     LOCKSTEP_PARTITIONS: String(PARTITIONS),
   });
-  const service = await startReplica({ settings, logger: silent, metrics: createMetrics("replica", "1") }, "catalog");
+  const service = await startReplica(
+    { settings, logger: silentLogger, metrics: createMetrics("replica", "1") },
+    "catalog",
+  );
   const url = `http://127.0.0.1:${port}`;
   await eventually(async () => (await request("GET", `${url}/health/ready`)).status === 200, {
     timeoutMs: 30_000,
@@ -102,12 +105,12 @@ test("P10: an emptied database is filled again, although the group has committed
   {
     await using replica = await start(await freshDatabase());
     for (const id of ids) await publish(id, 1);
-    for (const id of ids) await shows(replica.url, id, 1, 30_000);
+    for (const id of ids) await untilVisible(replica.url, id, 1, 30_000);
   }
   await using refilled = await start(await freshDatabase());
-  for (const id of ids) await shows(refilled.url, id, 1, 30_000);
+  for (const id of ids) await untilVisible(refilled.url, id, 1, 30_000);
   await publish(ids[0]!, 2);
-  await shows(refilled.url, ids[0]!, 2);
+  await untilVisible(refilled.url, ids[0]!, 2);
 });
 
 test("a database that was restored from a backup gets the changes that it lacks", async () => {
@@ -117,20 +120,20 @@ test("a database that was restored from a backup gets the changes that it lacks"
   {
     await using replica = await start(url);
     await publish(early, 1);
-    await shows(replica.url, early, 1, 30_000);
+    await untilVisible(replica.url, early, 1, 30_000);
   }
   const backup = [...(await sql`select * from lockstep.positions`)];
   {
     await using replica = await start(url);
     await publish(late, 1);
-    await shows(replica.url, late, 1, 30_000);
+    await untilVisible(replica.url, late, 1, 30_000);
   }
   await sql`delete from products where id = ${late}`;
   await sql`delete from lockstep.versions where id = ${late}`;
   for (const { topic: name, partition, next_offset } of backup)
     await sql`update lockstep.positions set next_offset = ${next_offset} where topic = ${name} and "partition" = ${partition}`;
   await using restored = await start(url);
-  await shows(restored.url, late, 1, 30_000);
+  await untilVisible(restored.url, late, 1, 30_000);
   await sql.end();
 });
 
@@ -141,7 +144,7 @@ test("P4: a replica that was stopped for longer than the log keeps tombstones re
   {
     await using replica = await start(url);
     await publish(kept, 1);
-    await shows(replica.url, kept, 1, 30_000);
+    await untilVisible(replica.url, kept, 1, 30_000);
   }
   // The state after compaction has removed an entity's tombstone while the replica still has the entity.
   await sql`insert into lockstep.versions (entity, id, version, deleted) values ('product', ${deleted}, 4, false)`;
@@ -149,10 +152,10 @@ test("P4: a replica that was stopped for longer than the log keeps tombstones re
   await sql`update lockstep.positions set at = now() - interval '8 days'`;
   await using back = await start(url);
   expect(await metric(back.url, "lockstep_rebuilds_total")).toBe(1);
-  await isGone(back.url, deleted);
-  await shows(back.url, kept, 1);
+  await untilGone(back.url, deleted);
+  await untilVisible(back.url, kept, 1);
   await publish(kept, 2);
-  await shows(back.url, kept, 2);
+  await untilVisible(back.url, kept, 2);
   const [row] = await sql<
     { fresh: boolean }[]
   >`select min(at) > now() - interval '1 hour' as fresh from lockstep.positions`;
@@ -168,7 +171,7 @@ test("a replica that lacks records which the log deleted rebuilds itself, even w
     await using replica = await start(url);
     for (const id of [kept, deleted]) {
       await publish(id, 1);
-      await shows(replica.url, id, 1, 30_000);
+      await untilVisible(replica.url, id, 1, 30_000);
     }
   }
   await publish(deleted, 2, true);
@@ -188,12 +191,12 @@ test("a replica that lacks records which the log deleted rebuilds itself, even w
   await back[Symbol.asyncDispose]();
   await using rebuilt = await start(url);
   expect(await metric(rebuilt.url, "lockstep_rebuilds_total")).toBe(1);
-  await shows(rebuilt.url, kept, 2);
-  await isGone(rebuilt.url, deleted);
+  await untilVisible(rebuilt.url, kept, 2);
+  await untilGone(rebuilt.url, deleted);
   expect(await ids(sql)).toEqual([kept]);
   // The group is still behind the log's first offset; the database is not.
   await publish(kept, 3);
-  await shows(rebuilt.url, kept, 3);
+  await untilVisible(rebuilt.url, kept, 3);
   await sql.end();
 });
 
@@ -205,7 +208,7 @@ test("P4: a replica that was stopped finds a delete whose tombstone compaction h
     await using replica = await start(url);
     for (const id of [kept, deleted]) {
       await publish(id, 1);
-      await shows(replica.url, id, 1, 30_000);
+      await untilVisible(replica.url, id, 1, 30_000);
     }
   }
   await using _ = await withConfig(
@@ -235,8 +238,8 @@ test("P4: a replica that was stopped finds a delete whose tombstone compaction h
     everyMs: 200,
   });
   await using back = await start(url);
-  await isGone(back.url, deleted);
-  await shows(back.url, kept, 1);
+  await untilGone(back.url, deleted);
+  await untilVisible(back.url, kept, 1);
   expect(await ids(sql)).not.toContain(deleted);
   expect(await metric(back.url, "lockstep_rebuilds_total")).toBe(1);
   await sql.end();

@@ -6,7 +6,7 @@ import postgres from "postgres";
 import { replicaTopic } from "../../contracts/topics.ts";
 import { migrate } from "../../platform/postgres/migrate.ts";
 import { startPostgres } from "../../stack/servers/postgres.ts";
-import { entity, openDatabase, replicaDatabase, silent } from "../../tests/harness/replica.ts";
+import { entity, openDatabase, replicaDatabase, silentLogger } from "../../tests/harness/replica.ts";
 import { freePort, temporaryFolder } from "../../tests/harness/servers";
 import { SimulatedLog } from "../../tests/harness/simulated-log.ts";
 import { migrationsOf } from "../migrations/index.ts";
@@ -97,7 +97,7 @@ test("a position that another process has advanced stays, and is no error", asyn
 test("another incarnation of the server, as after a failover, is detected although its positions are the same", async () => {
   const options = { name: "db", dir: temporaryFolder("failover"), port: await freePort(), database: "catalog" };
   const first = await startPostgres(options);
-  await migrate(first.url, migrationsOf("catalog"), silent);
+  await migrate(first.url, migrationsOf("catalog"), silentLogger);
   const database = openDatabase(first.url);
   const positions = await ownPartition(database);
   const sql = postgres(first.url, { max: 1, onnotice: () => {} });

@@ -4,17 +4,17 @@ import type { Hono } from "hono";
 import { encodeSyncToken } from "../../contracts/sync-token.ts";
 import { createMetrics } from "../../observability/metrics.ts";
 import { serviceApp } from "../../platform/http/service-app.ts";
-import { DescribedApi } from "../../tests/harness/api-descriptions";
+import { OpenApiChecker } from "../../tests/harness/api-descriptions";
 import { type CacheProcess, startCacheProcess } from "../../tests/harness/cache-process.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
 import {
+  deleteChange,
   entity,
   newId,
   type ReplicaDatabase,
-  remove,
   replicaDatabase,
-  silent,
-  upsert,
+  silentLogger,
+  upsertChange,
 } from "../../tests/harness/replica.ts";
 import { redisUrl } from "../../tests/harness/servers";
 import { replicaOpenApi } from "./openapi.ts";
@@ -32,7 +32,7 @@ beforeAll(async () => {
   here = await startCacheProcess(database.url, await redisUrl(), name);
   other = await startCacheProcess(database.url, await redisUrl(), name);
   const metrics = createMetrics("test", "1");
-  app = serviceApp({ checks: [], metrics, logger: silent });
+  app = serviceApp({ checks: [], metrics, logger: silentLogger });
   addReads(app, { ...here, waitMs: 50, maxWaitMs: 10_000, metrics, lagMs: () => 7 }, entity, "catalog");
   for (const one of [here, other])
     await eventually(() => one.replica.epoch.lease()?.runId, { timeoutMs: 10_000, what: "the cache to be on" });
@@ -44,13 +44,13 @@ afterAll(async () => {
 const token = (...required: [id: string, version: number][]) =>
   encodeSyncToken(required.map(([id, version]) => ({ plural: entity.plural, id, version })));
 /** Each response is checked against the replica's OpenAPI document. */
-const send = new DescribedApi(replicaOpenApi("catalog")).judged((url, init) => app.request(url, init));
+const send = new OpenApiChecker(replicaOpenApi("catalog")).checked((url, init) => app.request(url, init));
 const read = (path: string, syncToken: string, prefer?: string) =>
   send(path, { headers: { "sync-token": syncToken, ...(prefer ? { prefer } : {}) } });
 
 test("a version that is already applied is answered at once, from the cache too", async () => {
   const id = newId();
-  await here.take([upsert(id, 2)]);
+  await here.applyAndCache([upsertChange(id, 2)]);
   for (const version of [1, 2]) {
     const answer = await read(`/products/${id}`, token([id, version]));
     expect([answer.status, answer.headers.get("etag"), answer.headers.get("cache-status")]).toEqual([
@@ -64,36 +64,36 @@ test("a version that is already applied is answered at once, from the cache too"
 test.each([["this process"], ["another process"]])("a read waits for a version that %s applies", async (by) => {
   const id = newId();
   const process = by === "this process" ? here : other;
-  await process.take([upsert(id, 1)]);
+  await process.applyAndCache([upsertChange(id, 1)]);
   let answered = false;
   const answer = Promise.resolve(read(`/products/${id}`, token([id, 2]), "wait=10")).finally(() => {
     answered = true;
   });
   await Bun.sleep(100);
   expect(answered).toBe(false);
-  await process.take([upsert(id, 2)]);
+  await process.applyAndCache([upsertChange(id, 2)]);
   const { status, headers } = await answer;
   expect([status, headers.get("etag"), headers.get("preference-applied")]).toEqual([200, '"2"', "wait=10"]);
 });
 
 test("a read waits for a delete, and for a version that this replica's filter excludes", async () => {
   const [deleted, excluded] = [newId(), newId()];
-  await here.take([upsert(deleted, 1)]);
+  await here.applyAndCache([upsertChange(deleted, 1)]);
   const answers = [
     read(`/products/${deleted}`, token([deleted, 2]), "wait=10"),
     read(`/products/${excluded}`, token([excluded, 4]), "wait=10"),
   ];
-  await here.take([remove(deleted, 2), remove(excluded, 4)]);
+  await here.applyAndCache([deleteChange(deleted, 2), deleteChange(excluded, 4)]);
   for (const answer of await Promise.all(answers)) expect(answer.status).toBe(404);
 });
 
 test("a list waits for the newest version of each id in all of its tokens", async () => {
   const [a, b] = [newId(), newId()];
-  await here.take([upsert(a, 1)]);
+  await here.applyAndCache([upsertChange(a, 1)]);
   const both = `${token([a, 2])}, ${token([b, 1], [a, 1])}`;
   const answer = read("/products?limit=100", both, "wait=10");
-  await here.take([upsert(a, 2)]);
-  await here.take([upsert(b, 1)]);
+  await here.applyAndCache([upsertChange(a, 2)]);
+  await here.applyAndCache([upsertChange(b, 1)]);
   expect((await answer).status).toBe(200);
   const { items } = (await (await answer).json()) as { items: { id: string; version: number }[] };
   expect(items.filter(({ id }) => id === a || id === b).map(({ version }) => version)).toEqual(a < b ? [2, 1] : [1, 2]);
@@ -101,7 +101,7 @@ test("a list waits for the newest version of each id in all of its tokens", asyn
 
 test("a replica that is still behind after the wait answers 503 with Retry-After and its lag", async () => {
   const id = newId();
-  await here.take([upsert(id, 1)]);
+  await here.applyAndCache([upsertChange(id, 1)]);
   for (const path of [`/products/${id}`, "/products"]) {
     const start = performance.now();
     const answer = await read(path, token([id, 2]), "wait=0.2");
@@ -121,7 +121,7 @@ test("a replica that is still behind after the wait answers 503 with Retry-After
 
 test("a token for another id does not delay a read, and an invalid token is rejected", async () => {
   const id = newId();
-  await here.take([upsert(id, 1)]);
+  await here.applyAndCache([upsertChange(id, 1)]);
   expect((await read(`/products/${id}`, token([newId(), 9]))).status).toBe(200);
   const foreign = encodeSyncToken([{ plural: "orders", id, version: 9 }]);
   expect((await read(`/products/${id}`, foreign)).status).toBe(200);

@@ -3,18 +3,18 @@ import type { Hono } from "hono";
 import { documentOf, rowOf } from "../../contracts/entity/row.ts";
 import { createMetrics } from "../../observability/metrics.ts";
 import { serviceApp } from "../../platform/http/service-app.ts";
-import { DescribedApi } from "../../tests/harness/api-descriptions";
+import { OpenApiChecker } from "../../tests/harness/api-descriptions";
 import { type CacheProcess, startCacheProcess } from "../../tests/harness/cache-process.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
 import {
+  deleteChange,
   entity,
   newId,
   type ReplicaDatabase,
-  remove,
   replicaDatabase,
   replicaOf,
-  silent,
-  upsert,
+  silentLogger,
+  upsertChange,
 } from "../../tests/harness/replica.ts";
 import { redisUrl } from "../../tests/harness/servers";
 import { replicaOpenApi } from "./openapi.ts";
@@ -34,7 +34,7 @@ let plainApp: Hono;
 let lag: number | undefined = 0;
 
 function appOf({ lookup, rows, freshness }: CacheProcess): Hono {
-  const routes = serviceApp({ checks: [], metrics, logger: silent });
+  const routes = serviceApp({ checks: [], metrics, logger: silentLogger });
   addReads(
     routes,
     { lookup, rows, freshness, waitMs: 100, maxWaitMs: 2_000, metrics, lagMs: () => lag },
@@ -58,16 +58,16 @@ afterAll(async () => {
 });
 
 /** The replica's OpenAPI document: each response here is checked against it. */
-const api = new DescribedApi(replicaOpenApi("catalog"));
+const api = new OpenApiChecker(replicaOpenApi("catalog"));
 const get = (path: string, headers: Record<string, string> = {}, from = app) =>
-  api.judged((url, init) => from.request(url, init))(path, { headers });
-const expected = (change: ReturnType<typeof upsert>) =>
+  api.checked((url, init) => from.request(url, init))(path, { headers });
+const expected = (change: ReturnType<typeof upsertChange>) =>
   JSON.stringify(documentOf(replicaOf("catalog").fields, rowOf(change.document!)));
 
 describe("one entity", () => {
   test("is answered from the cache after its apply, with version, lag and type", async () => {
-    const change = upsert(newId(), 7);
-    expect(await cached.take([change])).toBe(true);
+    const change = upsertChange(newId(), 7);
+    expect(await cached.applyAndCache([change])).toBe(true);
     lag = 12;
     const answer = await get(`/products/${change.id}`);
     lag = 0;
@@ -83,12 +83,12 @@ describe("one entity", () => {
   });
 
   test("is read from PostgreSQL after a cache miss, and then from the cache with the same bytes", async () => {
-    const change = upsert(newId(), 1);
+    const change = upsertChange(newId(), 1);
     await cached.applier.apply([change]); // never stored in the cache, as if the process had died
     const fenced = await get(`/products/${change.id}`);
     expect(fenced.headers.get("cache-status")).toBe("lockstep-redis; fwd=uri-miss");
     const newer = { ...change, version: 2, document: { ...change.document, version: 2 } };
-    await cached.take([newer]);
+    await cached.applyAndCache([newer]);
     await cached.replica.redis!.writes.client.del(...(await cached.replica.redis!.writes.client.keys(`*${change.id}`)));
     const first = await get(`/products/${change.id}`);
     const second = await get(`/products/${change.id}`);
@@ -98,8 +98,8 @@ describe("one entity", () => {
   });
 
   test("is 304 when If-None-Match has its version, and 200 when it has another", async () => {
-    const { id } = upsert(newId(), 1);
-    await cached.take([upsert(id, 3)]);
+    const { id } = upsertChange(newId(), 1);
+    await cached.applyAndCache([upsertChange(id, 3)]);
     for (const tag of ['"3"', 'W/"3"', '"1", "3"', "*"]) {
       const answer = await get(`/products/${id}`, { "if-none-match": tag });
       expect([answer.status, await answer.text(), answer.headers.get("etag")]).toEqual([304, "", '"3"']);
@@ -109,8 +109,8 @@ describe("one entity", () => {
 
   test("is a 404 problem after its delete, from the cache too, and when it never existed", async () => {
     const id = newId();
-    await cached.take([upsert(id, 1)]);
-    await cached.take([remove(id, 2)]);
+    await cached.applyAndCache([upsertChange(id, 1)]);
+    await cached.applyAndCache([deleteChange(id, 2)]);
     const gone = await get(`/products/${id}`);
     expect([gone.status, gone.headers.get("cache-status")]).toEqual([404, "lockstep-redis; hit"]);
     expect(gone.headers.get("content-type")).toBe("application/problem+json");
@@ -125,13 +125,13 @@ describe("one entity", () => {
 
   test("is found by its id in upper case", async () => {
     const id = newId();
-    await cached.take([upsert(id, 1)]);
+    await cached.applyAndCache([upsertChange(id, 1)]);
     expect((await get(`/products/${id.toUpperCase()}`)).status).toBe(200);
   });
 
   test("comes from PostgreSQL without Redis, and Cache-Status says so", async () => {
-    const change = upsert(newId(), 4);
-    expect(await plain.take([change])).toBe(false);
+    const change = upsertChange(newId(), 4);
+    expect(await plain.applyAndCache([change])).toBe(false);
     const answer = await get(`/products/${change.id}`, {}, plainApp);
     expect(answer.headers.get("cache-status")).toBe("lockstep-redis; fwd=bypass; detail=not-configured");
     expect(await answer.text()).toBe(expected(change));
@@ -140,7 +140,7 @@ describe("one entity", () => {
   test("counts hits, misses and bypasses", async () => {
     metrics.cacheRequests.reset();
     const id = newId();
-    await cached.take([upsert(id, 1)]);
+    await cached.applyAndCache([upsertChange(id, 1)]);
     await get(`/products/${id}`);
     await get(`/products/${newId()}`);
     await get(`/products/${id}`, {}, plainApp);
@@ -159,7 +159,7 @@ describe("a list", () => {
     await using process = await startCacheProcess(own.url, undefined, "catalog");
     const pages = appOf(process);
     const ids = Array.from({ length: 45 }, newId).sort();
-    await process.take(ids.map((id) => upsert(id, 1)));
+    await process.applyAndCache(ids.map((id) => upsertChange(id, 1)));
     const seen: string[] = [];
     let path = "/products";
     for (let page = 0; ; page++) {
@@ -167,13 +167,13 @@ describe("a list", () => {
       expect(answer.headers.get("cache-status")).toBe("lockstep-redis; fwd=bypass; detail=list");
       const { items, nextCursor } = (await answer.json()) as { items: { id: string }[]; nextCursor: string | null };
       seen.push(...items.map(({ id }) => id));
-      if (page === 0) await process.take([remove(ids[3]!, 2)]);
+      if (page === 0) await process.applyAndCache([deleteChange(ids[3]!, 2)]);
       if (!nextCursor) break;
       path = `/products?cursor=${nextCursor}`;
     }
     expect(seen).toEqual(ids);
     const { items } = (await (await get("/products?limit=2", {}, pages)).json()) as { items: unknown[] };
-    expect(items).toEqual(ids.slice(0, 2).map((id) => JSON.parse(expected(upsert(id, 1)))));
+    expect(items).toEqual(ids.slice(0, 2).map((id) => JSON.parse(expected(upsertChange(id, 1)))));
   });
 
   test.each(["limit=0", "limit=101", "limit=x", "limit=-1", "cursor=nonsense"])("rejects %s", async (query) => {
@@ -189,20 +189,22 @@ test.each([
   ["PATCH", `/products/${newId()}`],
   ["DELETE", `/products/${newId()}`],
 ])("%s %s is rejected and points to the gateway", async (method, path) => {
-  const answer = await api.judged((url, init) => app.request(url, init))(path, { method });
+  const answer = await api.checked((url, init) => app.request(url, init))(path, { method });
   expect([answer.status, answer.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
   expect(((await answer.json()) as { detail: string }).detail).toContain("Send writes to the gateway");
 });
 
 test("HEAD returns the headers of GET without the body", async () => {
   const id = newId();
-  await cached.take([upsert(id, 1)]);
+  await cached.applyAndCache([upsertChange(id, 1)]);
   const answer = await app.request(`/products/${id}`, { method: "HEAD" });
   expect([answer.status, answer.headers.get("etag"), await answer.text()]).toEqual([200, '"1"', ""]);
 });
 
 test("the OpenAPI document has no response that these tests did not see, except those of a replica that is behind or broken", async () => {
   expect((await get(`/products/${newId()}`, { "sync-token": "of no write" })).status).toBe(400);
-  const unseen = api.answersOf("products").filter((answer) => !api.seen.has(answer) && !/ (500|503)$/.test(answer));
+  const unseen = api
+    .responsesOf("products")
+    .filter((answer) => !api.checkedResponses.has(answer) && !/ (500|503)$/.test(answer));
   expect(unseen).toEqual([]);
 });

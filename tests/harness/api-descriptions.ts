@@ -6,17 +6,24 @@ import { asyncApi } from "../../contracts/asyncapi/document.ts";
 import { schemaRef } from "../../contracts/entity/json-schema.ts";
 import type { OpenApi } from "../../platform/openapi/document.ts";
 import type { Operation, ResponseObject } from "../../platform/openapi/operation.ts";
-import type { Ask } from "./client.ts";
+import type { FetchFunction } from "./client.ts";
 
 /** Headers of any answer, which no description names. */
-const COMMON = ["cache-control", "connection", "content-length", "content-type", "date", "x-content-type-options"];
+const UNDESCRIBED_HEADERS = [
+  "cache-control",
+  "connection",
+  "content-length",
+  "content-type",
+  "date",
+  "x-content-type-options",
+];
 
 interface Schemas {
   readonly components: { readonly schemas: object };
 }
 
 /** A judge of values by schemas that may refer to a description's components. An unknown keyword or format is an error. */
-export function schemasOf(document: Schemas, draft: "2020" | "7"): (schema: object) => ValidateFunction {
+export function validatorsOf(document: Schemas, draft: "2020" | "7"): (schema: object) => ValidateFunction {
   const options = { strict: true, strictTypes: false, strictRequired: false, allErrors: true } as const;
   const ajv = draft === "2020" ? new Ajv2020(options) : new Ajv(options);
   addFormats(ajv as Ajv);
@@ -29,7 +36,7 @@ export function schemasOf(document: Schemas, draft: "2020" | "7"): (schema: obje
   };
 }
 
-export function expectFits(validate: ValidateFunction, value: unknown, what: string): void {
+export function expectValid(validate: ValidateFunction, value: unknown, what: string): void {
   if (!validate(value))
     throw new Error(`${what} is not as described: ${JSON.stringify(validate.errors)} in ${JSON.stringify(value)}`);
 }
@@ -43,17 +50,17 @@ export const brokenRefs = (document: object): string[] =>
         path.split("/").reduce<unknown>((at, key) => (at as Record<string, unknown>)?.[key], document) === undefined,
     );
 
-export class DescribedApi {
+export class OpenApiChecker {
   /** What was judged, as `createProduct 201`. */
-  readonly seen = new Set<string>();
+  readonly checkedResponses = new Set<string>();
   readonly schema: (schema: object) => ValidateFunction;
 
   constructor(readonly document: OpenApi) {
-    this.schema = schemasOf(document, "2020");
+    this.schema = validatorsOf(document, "2020");
   }
 
   /** Every `operation status` of the routes with this tag. */
-  answersOf(tag: string): string[] {
+  responsesOf(tag: string): string[] {
     const operations = Object.values(this.document.paths).flatMap((methods) => Object.values(methods));
     return operations
       .filter(({ tags }) => tags.includes(tag))
@@ -67,51 +74,58 @@ export class DescribedApi {
   }
 
   /** The same, with each answer judged. @throws {Error} when one is not as described, or takes a body that is not. */
-  judged(ask: Ask): (url: string, init?: RequestInit) => Promise<Response> {
+  checked(fetchResponse: FetchFunction): (url: string, init?: RequestInit) => Promise<Response> {
     return async (url, init = {}) => {
-      const response = await ask(url, init);
+      const response = await fetchResponse(url, init);
       const { status, headers } = response;
       const [method, path] = [init.method ?? "GET", new URL(url, "http://here").pathname];
       const text = await response.clone().text();
       const what = `${method} ${path.slice(0, 100)} ${status}`;
       const operation = this.operation(method, path);
-      if (!operation) this.judgeRefusal(method, status, text, what);
-      else this.judgeAnswer(operation, status, headers, method === "HEAD" ? undefined : text, what);
+      if (!operation) this.checkUndescribed(method, status, text, what);
+      else this.checkResponse(operation, status, headers, method === "HEAD" ? undefined : text, what);
       if (operation && status < 300 && typeof init.body === "string") {
         const { schema } = Object.values(operation.requestBody!.content)[0]!;
-        expectFits(this.schema(schema), JSON.parse(init.body), `what ${what} took`);
+        expectValid(this.schema(schema), JSON.parse(init.body), `what ${what} took`);
       }
       return response;
     };
   }
 
-  private judgeRefusal(method: string, status: number, text: string, what: string): void {
+  private checkUndescribed(method: string, status: number, text: string, what: string): void {
     const refused = method === "OPTIONS" ? [204, 404] : [404, 405];
     if (!refused.includes(status)) throw new Error(`${what} is not described`);
-    if (text) expectFits(this.schema(schemaRef("Problem")), JSON.parse(text), what);
+    if (text) expectValid(this.schema(schemaRef("Problem")), JSON.parse(text), what);
   }
 
   /** @param text undefined where there can be none. */
-  private judgeAnswer(operation: Operation, status: number, headers: Headers, text: string | undefined, what: string) {
+  private checkResponse(
+    operation: Operation,
+    status: number,
+    headers: Headers,
+    text: string | undefined,
+    what: string,
+  ) {
     const answer = operation.responses[status];
     if (!answer) throw new Error(`${what} is not described`);
-    this.judgeHeaders(answer, headers, what);
-    this.judgeContent(answer, headers, text, what);
-    this.seen.add(`${operation.operationId} ${status}`);
+    this.checkHeaders(answer, headers, what);
+    this.checkContent(answer, headers, text, what);
+    this.checkedResponses.add(`${operation.operationId} ${status}`);
   }
 
-  private judgeHeaders({ headers: described = {} }: ResponseObject, headers: Headers, what: string): void {
+  private checkHeaders({ headers: described = {} }: ResponseObject, headers: Headers, what: string): void {
     for (const [name, { required, schema }] of Object.entries(described)) {
       const value = headers.get(name);
-      if (value !== null) expectFits(this.schema(schema), value, `${name} of ${what}`);
+      if (value !== null) expectValid(this.schema(schema), value, `${name} of ${what}`);
       else if (required) throw new Error(`${what} comes without ${name}`);
     }
     const names = new Set(Object.keys(described).map((name) => name.toLowerCase()));
     for (const name of headers.keys())
-      if (!names.has(name) && !COMMON.includes(name)) throw new Error(`${name} of ${what} is not described`);
+      if (!names.has(name) && !UNDESCRIBED_HEADERS.includes(name))
+        throw new Error(`${name} of ${what} is not described`);
   }
 
-  private judgeContent({ content }: ResponseObject, headers: Headers, text: string | undefined, what: string): void {
+  private checkContent({ content }: ResponseObject, headers: Headers, text: string | undefined, what: string): void {
     if (!content) {
       if (text) throw new Error(`${what} comes with content`);
       return;
@@ -120,25 +134,25 @@ export class DescribedApi {
     const described = content[type];
     if (!described) throw new Error(`${what} comes as ${type}`);
     if (text !== undefined)
-      expectFits(this.schema(described.schema), /json$/.test(type) ? JSON.parse(text) : text, what);
+      expectValid(this.schema(described.schema), /json$/.test(type) ? JSON.parse(text) : text, what);
   }
 }
 
-export interface Written {
+export interface RecordContent {
   readonly key: string | Buffer | null;
   readonly value: string | Buffer | null;
   readonly headers: Readonly<Record<string, string | Buffer>>;
 }
 
-export class DescribedTopics {
+export class AsyncApiChecker {
   private readonly schema: (schema: object) => ValidateFunction;
 
   constructor(readonly document = asyncApi("0.0.0")) {
-    this.schema = schemasOf(document, "7");
+    this.schema = validatorsOf(document, "7");
   }
 
   /** Names of the topic's messages that a record fits, by headers, key and value. */
-  readonly fitting = (topic: string, { key, value, headers }: Written): string[] => {
+  readonly matchingMessages = (topic: string, { key, value, headers }: RecordContent): string[] => {
     const texts = Object.fromEntries(Object.entries(headers).map(([name, of]) => [name, of.toString()]));
     return Object.entries(this.document.channels[topic]!.messages)
       .filter(([, { headers: described, payload, contentType, bindings }]) => {

@@ -3,8 +3,8 @@ import fc from "fast-check";
 import type { JsonSchema } from "../../contracts/entity/json-schema.ts";
 
 /** @throws {Error} for a kind of schema that no declaration makes yet. */
-function fitting(schema: JsonSchema): fc.Arbitrary<unknown> {
-  const { type, enum: words, pattern, minLength = 0, maxLength = 50, minimum, maximum } = schema as Bounds;
+function validValues(schema: JsonSchema): fc.Arbitrary<unknown> {
+  const { type, enum: words, pattern, minLength = 0, maxLength = 50, minimum, maximum } = schema as SchemaRules;
   if (words) return fc.constantFrom(...words);
   if (pattern) return fc.stringMatching(new RegExp(pattern));
   switch (type) {
@@ -18,13 +18,13 @@ function fitting(schema: JsonSchema): fc.Arbitrary<unknown> {
         .string({ unit: "binary", minLength, maxLength: Math.max(minLength, Math.floor(maxLength / 2)) })
         .filter((text) => !text.includes("\u0000") && text.length <= maxLength);
     case "array":
-      return fc.uniqueArray(fitting((schema as { items: JsonSchema }).items), { maxLength: 5 });
+      return fc.uniqueArray(validValues((schema as { items: JsonSchema }).items), { maxLength: 5 });
     default:
       throw new Error(`no value can be made up for ${JSON.stringify(schema)}`);
   }
 }
 
-interface Bounds {
+interface SchemaRules {
   readonly type?: string;
   readonly enum?: readonly string[];
   readonly pattern?: string;
@@ -35,12 +35,12 @@ interface Bounds {
 }
 
 /** Documents with some of the members that may be left out; every other one has any JSON value where it may not, or lacks what it needs. */
-export function nearly(schema: JsonSchema): fc.Arbitrary<Record<string, unknown>> {
+export function validOrBrokenDocuments(schema: JsonSchema): fc.Arbitrary<Record<string, unknown>> {
   const { properties, required } = schema as {
     properties: Readonly<Record<string, JsonSchema>>;
     required: string[];
   };
-  const members = Object.fromEntries(Object.entries(properties).map(([member, of]) => [member, fitting(of)]));
+  const members = Object.fromEntries(Object.entries(properties).map(([member, of]) => [member, validValues(of)]));
   const fits = fc.record(members, { requiredKeys: required });
   const member = fc.constantFrom(...Object.keys(properties), "id", "unknown");
   const spoilt = fc.record({ fits, member, value: fc.jsonValue({ maxDepth: 1 }), missing: fc.boolean() });

@@ -9,7 +9,7 @@ import { Connection } from "../../kafka/wire/connection.ts";
 import type { Requests } from "../../kafka/wire/protocol.ts";
 import { startBroker } from "../../stack/servers/broker.ts";
 import type { Server } from "../../stack/servers/server.ts";
-import { endWithUs } from "./clean-up-at-exit";
+import { stopAtExit } from "./clean-up-at-exit";
 import { eventually } from "./eventually.ts";
 import { freePort, temporaryFolder } from "./servers";
 import { startProxy, type TcpProxy } from "./tcp-proxy.ts";
@@ -33,7 +33,7 @@ export interface TestBrokers {
   /** Leader of each partition, by partition. */
   leaders(topic: string): Promise<readonly number[]>;
   /** Waits until every partition of the topic has all its replicas in sync. */
-  inSync(topic: string): Promise<void>;
+  untilInSync(topic: string): Promise<void>;
   /** Gives each partition another leader, as an operator does, without stopping anything. */
   moveLeaders(topic: string): Promise<void>;
   stop(): Promise<void>;
@@ -58,7 +58,7 @@ export async function startBrokers(
     addresses: all.map(({ proxy }) => `127.0.0.1:${proxy.port}`),
     all,
     leaders: async (topic) => (await operator.describe(topic)).map(({ leader }) => leader),
-    async inSync(topic) {
+    async untilInSync(topic) {
       const check = async () =>
         (await operator.describe(topic)).every(({ isr, replicas }) => isr.length === replicas.length);
       await eventually(check, { timeoutMs: 60_000, what: `all replicas of ${topic} in sync`, everyMs: 100 });
@@ -69,7 +69,7 @@ export async function startBrokers(
       const wanted = before.map(({ replicas, leader }) =>
         replicas.toSorted((a, b) => ((a - leader + 9) % 10) - ((b - leader + 9) % 10)),
       );
-      await operator.prefer(topic, wanted);
+      await operator.setPreferredLeaders(topic, wanted);
       const check = async () => {
         await operator.electPreferred(topic, wanted.length);
         return (await operator.describe(topic)).every(({ leader }, i) => leader === wanted[i]![0]);
@@ -93,7 +93,7 @@ async function startOne(
   const proxy = await startProxy(node.port);
   const start = async () => {
     const started = await startBroker({ ...node, dir, cluster, advertisedPort: proxy.port, config });
-    endWithUs(started.pid, "KILL", dir);
+    stopAtExit(started.pid, "KILL", dir);
     return started;
   };
   let server: Server = await start();
@@ -115,12 +115,12 @@ const REASSIGN = 45;
 
 /** What an operator's tools do. Each request goes to any broker that answers. */
 class Operator {
-  private readonly wires: readonly Connection[];
+  private readonly connections: readonly Connection[];
 
   constructor(ports: readonly number[]) {
     const logger = createLogger({ level: logLevel.NOTHING, logCreator: () => () => {} });
     const settings = { clientId: "operator", logger, security: {}, timedOutAtMs: new Map() };
-    this.wires = ports.map((port) => new Connection({ id: -1, host: "127.0.0.1", port }, settings));
+    this.connections = ports.map((port) => new Connection({ id: -1, host: "127.0.0.1", port }, settings));
   }
 
   /** Partitions in order. */
@@ -128,19 +128,19 @@ class Operator {
     topic: string,
   ): Promise<Requests["Metadata"]["response"]["topicMetadata"][number]["partitionMetadata"]> {
     const args = { topics: [topic], allowAutoTopicCreation: false } as const;
-    const { topicMetadata } = await this.any((wire) => wire.request("Metadata", args));
+    const { topicMetadata } = await this.tryEach((wire) => wire.request("Metadata", args));
     return (topicMetadata[0]?.partitionMetadata ?? []).toSorted((a, b) => a.partitionId - b.partitionId);
   }
 
   /** Sets the order of each partition's replicas, of which the first is the preferred leader. */
-  async prefer(topic: string, replicas: readonly (readonly number[])[]): Promise<void> {
+  async setPreferredLeaders(topic: string, replicas: readonly (readonly number[])[]): Promise<void> {
     const partitionAssignment = replicas.map((of, partition) => ({ partition, replicas: of }));
     const protocol = requests.AlterPartitionReassignments!.protocol({ version: 0 })({
       topics: [{ topic, partitionAssignment }],
       timeout: 5_000,
     });
     if (protocol.request.apiKey !== REASSIGN) throw new Error("kafkajs numbers its requests otherwise");
-    await this.any((wire) => wire.send(protocol));
+    await this.tryEach((wire) => wire.send(protocol));
   }
 
   /** ElectLeaders, version 0, which kafkajs does not have. */
@@ -154,16 +154,16 @@ class Operator {
       request: { apiKey: ELECT_LEADERS, apiVersion: 0, apiName: "ElectLeaders", encode },
       response: { decode: async (body) => new Decoder(body).readInt32(), parse: async (answer) => answer },
     };
-    await this.any((wire) => wire.send(protocol));
+    await this.tryEach((wire) => wire.send(protocol));
   }
 
   close(): void {
-    for (const wire of this.wires) wire.close();
+    for (const wire of this.connections) wire.close();
   }
 
-  private async any<T>(ask: (wire: Connection) => Promise<T>): Promise<T> {
+  private async tryEach<T>(ask: (wire: Connection) => Promise<T>): Promise<T> {
     let failure: unknown;
-    for (const wire of this.wires) {
+    for (const wire of this.connections) {
       try {
         return await ask(wire);
       } catch (error) {

@@ -14,11 +14,11 @@ import { CacheController } from "../../replicas/cache/cache-controller.ts";
 import { CacheWriter } from "../../replicas/cache/cache-writer.ts";
 import type { Epoch } from "../../replicas/cache/epoch.ts";
 import { Lookup } from "../../replicas/reads/lookup.ts";
-import { replicaOf, silent } from "./replica.ts";
-import type { Turns } from "./step-scheduler";
+import { replicaOf, silentLogger } from "./replica.ts";
+import type { StepScheduler } from "./step-scheduler";
 
 /** A rule of the protocol that is broken on purpose, to see that it is needed. */
-export type Fault =
+export type ProtocolFault =
   | "applies without waiting for leases"
   | "commits under any epoch"
   | "does not fence"
@@ -29,7 +29,7 @@ export type Fault =
   | "lifts what may still be committed";
 
 /** What becomes of an apply: `refused`, rolled back and said so; `unknown`, no answer, and committed later all the same. */
-export type Fate = "committed" | "refused" | "unknown";
+export type ApplyOutcome = "committed" | "refused" | "unknown";
 
 interface Row extends Epoch {
   readonly previous: number;
@@ -37,25 +37,25 @@ interface Row extends Epoch {
 
 type Version = number;
 
-export class CacheWorld {
+export class CacheModel {
   readonly violations: string[] = [];
-  readonly processes: Process[];
+  readonly processes: ModelProcess[];
   /** PostgreSQL. */
   readonly rows = new Map<string, { version: Version; deleted: boolean }>();
   row: Row = { epoch: 1, previous: 0, runId: null, due: true };
   /** Leases on earlier epochs have run out. */
-  leasesFrom = 0;
+  minLeasedEpoch = 0;
   /** Redis. */
   server = "server 1";
   private snapshot: { entries: [string, string][]; state: Record<string, string> } | undefined;
   readonly prefix: string;
 
   constructor(
-    readonly turns: Turns,
+    readonly scheduler: StepScheduler,
     readonly redis: Redis,
     readonly replica: string,
     readonly ids: readonly string[],
-    readonly fault?: Fault,
+    readonly fault?: ProtocolFault,
     /** Digests of the scripts that faults replace. */
     readonly scripts: Readonly<Record<"fence" | "fill" | "store" | "lift", string>> = {
       fence: "",
@@ -67,16 +67,16 @@ export class CacheWorld {
     schemaVersion = 1,
   ) {
     this.prefix = `lockstep:{${replica}.things}`;
-    this.processes = [new Process(this, "p1", 1), new Process(this, "p2", schemaVersion)];
+    this.processes = [new ModelProcess(this, "p1", 1), new ModelProcess(this, "p2", schemaVersion)];
   }
 
   /** One statement: nothing comes between. */
-  apply(changes: readonly Change[], hold: CacheGuard): ApplyResult {
+  apply(changes: readonly Change[], guard: CacheGuard): ApplyResult {
     const { epoch, runId } = this.row;
-    const moved = hold.epoch !== epoch || (hold.cache === "fenced") !== (runId !== null);
+    const moved = guard.epoch !== epoch || (guard.cache === "fenced") !== (runId !== null);
     if (moved && this.fault !== "commits under any epoch") throw new EpochMovedError("moved");
-    if (fateOf(changes) === "refused")
-      return { unchanged: new Map(), rejected: new Map(changes.map(({ id }) => [id, refusal])) };
+    if (outcomeOf(changes) === "refused")
+      return { unchanged: new Map(), rejected: new Map(changes.map(({ id }) => [id, rejection])) };
     const unchanged = new Map<string, Version>();
     for (const { id, version, document } of changes) {
       const known = this.rows.get(id)?.version ?? 0;
@@ -93,7 +93,7 @@ export class CacheWorld {
   }
 
   /** A read by a client: I14 says how old its answer may be. */
-  async read(process: Process, id: string): Promise<void> {
+  async read(process: ModelProcess, id: string): Promise<void> {
     const committed = this.rows.get(id)?.version ?? 0;
     const { entry, outcome } = await process.lookup.find(id);
     if ((entry?.version ?? 0) < committed)
@@ -106,15 +106,15 @@ export class CacheWorld {
 
   async flush(): Promise<void> {
     const keys = ["state", ...this.ids].map((key) => `${this.prefix}:${key}`);
-    await this.turns.outside(() => this.redis.del(...keys));
+    await this.scheduler.runExternal(() => this.redis.del(...keys));
   }
 
   async evict(key: string): Promise<void> {
-    await this.turns.outside(() => this.redis.del(`${this.prefix}:${key}`));
+    await this.scheduler.runExternal(() => this.redis.del(`${this.prefix}:${key}`));
   }
 
   async save(): Promise<void> {
-    await this.turns.outside(async () => {
+    await this.scheduler.runExternal(async () => {
       const values = await Promise.all(this.ids.map((id) => this.redis.get(`${this.prefix}:${id}`)));
       const entries = values.flatMap((value, i): [string, string][] => (value === null ? [] : [[this.ids[i]!, value]]));
       this.snapshot = { entries, state: await this.redis.hgetall(`${this.prefix}:state`) };
@@ -126,15 +126,15 @@ export class CacheWorld {
     this.server = `server ${Number(this.server.split(" ")[1]) + 1}`;
     await this.flush();
     const { entries, state } = this.snapshot ?? { entries: [], state: {} };
-    await this.turns.outside(async () => {
+    await this.scheduler.runExternal(async () => {
       for (const [id, value] of entries) await this.redis.set(`${this.prefix}:${id}`, value);
       if (Object.keys(state).length > 0) await this.redis.hset(`${this.prefix}:state`, state);
     });
   }
 }
 
-const refusal: Rejection = { code: "23514", message: "refused", names: {} };
-const fateOf = (changes: readonly Change[]) => changes[0]?.document?.fate as Fate | undefined;
+const rejection: Rejection = { code: "23514", message: "refused", names: {} };
+const outcomeOf = (changes: readonly Change[]) => changes[0]?.document?.fate as ApplyOutcome | undefined;
 
 /** A process' view of the epoch: what CacheEpoch is, with turns for time. */
 class ModelEpoch {
@@ -142,8 +142,8 @@ class ModelEpoch {
   private leased: Row | undefined;
   private drainedEpoch = 0;
 
-  constructor(private readonly world: CacheWorld) {
-    this.seen = world.row;
+  constructor(private readonly model: CacheModel) {
+    this.seen = model.row;
   }
 
   lease = () => this.leased;
@@ -151,25 +151,25 @@ class ModelEpoch {
   isNew = () => false;
 
   async refresh(): Promise<Epoch> {
-    await this.world.turns.turn();
-    const { row } = this.world;
-    await this.world.turns.turn();
+    await this.model.scheduler.step();
+    const { row } = this.model;
+    await this.model.scheduler.step();
     if (row.epoch < this.seen.epoch) return this.seen;
     if (row.epoch !== this.seen.epoch && this.seen.runId === null && row.previous === this.seen.epoch)
       if (this.drainedEpoch === this.seen.epoch) this.drainedEpoch = row.epoch;
     this.seen = row;
     // A lease counts from the start of the question: one that was asked too long ago brings none.
-    this.leased = row.epoch >= this.world.leasesFrom ? row : undefined;
+    this.leased = row.epoch >= this.model.minLeasedEpoch ? row : undefined;
     return row;
   }
 
   async afterLeaseExpiry(): Promise<Epoch> {
-    const { seen, world } = this;
-    if (this.drainedEpoch === seen.epoch || world.fault === "applies without waiting for leases") return seen;
-    await world.turns.turn();
+    const { seen, model } = this;
+    if (this.drainedEpoch === seen.epoch || model.fault === "applies without waiting for leases") return seen;
+    await model.scheduler.step();
     // So much time has passed that every lease from before has run out.
-    world.leasesFrom = Math.max(world.leasesFrom, seen.epoch);
-    for (const { epoch } of world.processes) epoch.expire(world.leasesFrom);
+    model.minLeasedEpoch = Math.max(model.minLeasedEpoch, seen.epoch);
+    for (const { epoch } of model.processes) epoch.expire(model.minLeasedEpoch);
     this.drainedEpoch = seen.epoch;
     return seen;
   }
@@ -187,83 +187,83 @@ class ModelEpoch {
   }
 
   private async move(from: number, runId: string | null): Promise<number | undefined> {
-    await this.world.turns.turn();
-    const moved = this.world.move(from, runId);
+    await this.model.scheduler.step();
+    const moved = this.model.move(from, runId);
     await this.refresh();
     return moved;
   }
 }
 
-export class Process {
+export class ModelProcess {
   readonly epoch: ModelEpoch;
   readonly cache: Cache;
   readonly lookup: Lookup;
   readonly applier: Applier;
   readonly cacheWriter: CacheWriter;
-  readonly keeper: CacheController;
+  readonly controller: CacheController;
   connected = true;
   /** The next command's answer does not come in time; the command is carried out later all the same. */
-  hanging = false;
+  hangsNextCommand = false;
 
   constructor(
-    private readonly world: CacheWorld,
+    private readonly model: CacheModel,
     readonly name: string,
     schemaVersion: number,
   ) {
-    const { turns } = world;
-    this.epoch = new ModelEpoch(world);
-    const link: RedisLink = { client: this.client(), runId: () => this.serverSeen(), close() {} };
+    const { scheduler } = model;
+    this.epoch = new ModelEpoch(model);
+    const link: RedisLink = { client: this.client(), runId: () => this.visibleServer(), close() {} };
     const redis = { reads: link, writes: link };
     this.cache = new Cache(
-      { redis, epoch: this.epoch, logger: silent },
-      { replica: world.replica, collection: "things", schemaVersion, ttlSeconds: 60 },
-      (epoch) => turns.spawn(() => this.keeper.onLost(epoch)),
+      { redis, epoch: this.epoch, logger: silentLogger },
+      { replica: model.replica, collection: "things", schemaVersion, ttlSeconds: 60 },
+      (epoch) => scheduler.spawn(() => this.controller.onLost(epoch)),
     );
-    this.keeper = new CacheController({ epoch: this.epoch, redis, caches: [this.cache], logger: silent });
-    this.lookup = new Lookup(this.cache, { one: (id) => this.one(id) });
+    this.controller = new CacheController({ epoch: this.epoch, redis, caches: [this.cache], logger: silentLogger });
+    this.lookup = new Lookup(this.cache, { one: (id) => this.readRow(id) });
     const apply = async (changes: readonly Change[], hold: CacheGuard) => {
-      await turns.turn();
-      if (fateOf(changes) === "unknown") {
-        turns.spawn(async () => {
-          await turns.turn();
+      await scheduler.step();
+      if (outcomeOf(changes) === "unknown") {
+        scheduler.spawn(async () => {
+          await scheduler.step();
           try {
-            world.apply(changes, hold);
+            model.apply(changes, hold);
           } catch (error) {
             if (!(error instanceof EpochMovedError)) throw error;
           }
         });
         throw new Error("no answer");
       }
-      const answer = world.apply(changes, hold);
-      await turns.turn();
+      const answer = model.apply(changes, hold);
+      await scheduler.step();
       return answer;
     };
     const { cache, epoch } = this;
-    this.cacheWriter = new CacheWriter({ cache, epoch, logger: silent }, replicaOf("catalog"));
+    this.cacheWriter = new CacheWriter({ cache, epoch, logger: silentLogger }, replicaOf("catalog"));
     this.applier = new Applier({
       applyChanges: apply,
       applyEach: apply,
       rejections: new RejectionTracker("things", async () => true),
       cacheWriter: this.cacheWriter,
       epoch,
-      logger: silent,
+      logger: silentLogger,
     });
   }
 
-  private serverSeen(): string | undefined {
+  private visibleServer(): string | undefined {
     if (!this.connected) return undefined;
-    return this.world.fault === "trusts any server" ? (this.world.row.runId ?? this.world.server) : this.world.server;
+    return this.model.fault === "trusts any server" ? (this.model.row.runId ?? this.model.server) : this.model.server;
   }
 
-  private async one(id: string): Promise<CacheEntry | undefined> {
-    await this.world.turns.turn();
-    const found = this.world.rows.get(id);
-    await this.world.turns.turn();
+  private async readRow(id: string): Promise<CacheEntry | undefined> {
+    await this.model.scheduler.step();
+    const found = this.model.rows.get(id);
+    await this.model.scheduler.step();
     return found && { version: found.version, body: found.deleted ? null : `{"version":${found.version}}` };
   }
 
   private client(): Redis {
-    const { redis, fault, scripts } = this.world;
+    const { redis, fault, scripts } = this.model;
     const evalsha = async (sha: string, keys: number, ...args: string[]) => {
       if (fault === "does not fence" && sha === scripts.fence) return "ok";
       if (fault === "fills without a lease" && sha === scripts.fill && args[5])
@@ -295,20 +295,20 @@ export class Process {
 
   /** Sent on a connection that may end before the server has it, or before its answer comes. */
   private async command<T>(run: () => Promise<T>): Promise<T> {
-    const { world } = this;
-    const sentTo = world.server;
-    const cut = () => !this.connected || world.server !== sentTo;
-    if (this.hanging) {
-      this.hanging = false;
-      world.turns.spawn(async () => {
-        if (world.server === sentTo) await world.turns.outside(run).catch(() => {});
+    const { model } = this;
+    const sentTo = model.server;
+    const cut = () => !this.connected || model.server !== sentTo;
+    if (this.hangsNextCommand) {
+      this.hangsNextCommand = false;
+      model.scheduler.spawn(async () => {
+        if (model.server === sentTo) await model.scheduler.runExternal(run).catch(() => {});
       });
       throw new Error("timed out");
     }
-    await world.turns.turn();
+    await model.scheduler.step();
     if (cut()) throw new Error("the connection closed");
-    const answer = await world.turns.outside(run);
-    await world.turns.turn();
+    const answer = await model.scheduler.runExternal(run);
+    await model.scheduler.step();
     if (cut()) throw new Error("the connection closed");
     return answer;
   }

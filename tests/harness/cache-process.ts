@@ -2,14 +2,14 @@
 import type { Logger } from "../../observability/logger.ts";
 import type { Change } from "../../replicas/apply/apply.ts";
 import { type EntityReplica, Replica } from "../../replicas/replica.ts";
-import { entity, replicaOf, silent } from "./replica.ts";
+import { entity, replicaOf, silentLogger } from "./replica.ts";
 
 export interface CacheProcess
   extends Pick<EntityReplica, "applier" | "cacheWriter" | "lookup" | "rows" | "freshness">,
     AsyncDisposable {
   readonly replica: Replica;
   /** One batch all the way. @returns whether it is in the cache. */
-  take(changes: readonly Change[]): Promise<boolean>;
+  applyAndCache(changes: readonly Change[]): Promise<boolean>;
 }
 
 /** @param name distinguishes the keys of tests that share a Redis. */
@@ -17,7 +17,7 @@ export async function startCacheProcess(
   databaseUrl: string,
   redisUrl: string | undefined,
   name: string,
-  logger: Logger = silent,
+  logger: Logger = silentLogger,
 ): Promise<CacheProcess> {
   const entities = [{ entity, replica: replicaOf("catalog") }];
   const settings = { name, databaseUrl, redisUrl, entities, connections: 10, statementTimeoutMs: 10_000 };
@@ -31,7 +31,7 @@ export async function startCacheProcess(
     lookup,
     rows,
     freshness,
-    async take(changes) {
+    async applyAndCache(changes) {
       return await cacheWriter.store(await applier.apply(changes));
     },
     [Symbol.asyncDispose]: () => replica.close(),

@@ -4,32 +4,32 @@ import "reflect-metadata";
 import { webcrypto } from "node:crypto";
 import * as x509 from "@peculiar/x509";
 
-export interface Issued {
+export interface IssuedCertificate {
   /** PEM. */
   readonly cert: string;
   readonly key: string;
 }
 
-export interface Authority {
+export interface CertificateAuthority {
   /** Its own certificate, as PEM. */
   readonly ca: string;
   /** @param name the subject, and an address or host name that the certificate is for. */
-  issue(name: string): Promise<Issued>;
+  issue(name: string): Promise<IssuedCertificate>;
 }
 
 const EC = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 const DAY_MS = 86_400_000;
 
-const keys = () => webcrypto.subtle.generateKey(EC, true, ["sign", "verify"]) as Promise<CryptoKeyPair>;
-const validity = () => ({ notBefore: new Date(Date.now() - DAY_MS), notAfter: new Date(Date.now() + DAY_MS) });
+const generateKeys = () => webcrypto.subtle.generateKey(EC, true, ["sign", "verify"]) as Promise<CryptoKeyPair>;
+const oneDayValidity = () => ({ notBefore: new Date(Date.now() - DAY_MS), notAfter: new Date(Date.now() + DAY_MS) });
 
 /** A new authority, and what it vouches for. Its certificates are good for a day. */
-export async function authority(): Promise<Authority> {
+export async function createAuthority(): Promise<CertificateAuthority> {
   x509.cryptoProvider.set(webcrypto as Crypto);
-  const own = await keys();
+  const own = await generateKeys();
   const root = await x509.X509CertificateGenerator.createSelfSigned({
     name: "CN=Authority of a test",
-    ...validity(),
+    ...oneDayValidity(),
     signingAlgorithm: EC,
     keys: own,
     extensions: [
@@ -40,11 +40,11 @@ export async function authority(): Promise<Authority> {
   return {
     ca: root.toString("pem"),
     async issue(name) {
-      const { publicKey, privateKey } = await keys();
+      const { publicKey, privateKey } = await generateKeys();
       const cert = await x509.X509CertificateGenerator.create({
         subject: `CN=${name}`,
         issuer: root.subject,
-        ...validity(),
+        ...oneDayValidity(),
         signingAlgorithm: EC,
         publicKey,
         signingKey: own.privateKey,

@@ -1,17 +1,17 @@
 /** Requests as a client of the gateway and the replicas makes them. */
 import { eventually } from "./eventually.ts";
 
-export interface Answer {
+export interface JsonResponse {
   readonly status: number;
   readonly headers: Headers;
   readonly body: Record<string, unknown>;
 }
 
-export type Ask = (url: string, init?: RequestInit) => Response | Promise<Response>;
+export type FetchFunction = (url: string, init?: RequestInit) => Response | Promise<Response>;
 
-export const requestBy =
-  (ask: Ask) =>
-  async (method: string, url: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> => {
+export const requestWith =
+  (ask: FetchFunction) =>
+  async (method: string, url: string, body?: unknown, headers: Record<string, string> = {}): Promise<JsonResponse> => {
     const response = await ask(url, {
       method,
       signal: AbortSignal.timeout(20_000),
@@ -22,10 +22,15 @@ export const requestBy =
     return { status: response.status, headers: response.headers, body: text ? JSON.parse(text) : {} };
   };
 
-export const request = requestBy(fetch);
+export const request = requestWith(fetch);
 
 /** Waits until a replica answers with at least this version. @returns the answer that did. */
-export const shows = (replicaUrl: string, id: string, version: number, timeoutMs = 10_000): Promise<Answer> =>
+export const untilVisible = (
+  replicaUrl: string,
+  id: string,
+  version: number,
+  timeoutMs = 10_000,
+): Promise<JsonResponse> =>
   eventually(
     async () => {
       const answer = await request("GET", `${replicaUrl}/products/${id}`);
@@ -36,7 +41,7 @@ export const shows = (replicaUrl: string, id: string, version: number, timeoutMs
   );
 
 /** Waits until a replica does not have an entity. */
-export const isGone = (replicaUrl: string, id: string, timeoutMs = 10_000): Promise<unknown> =>
+export const untilGone = (replicaUrl: string, id: string, timeoutMs = 10_000): Promise<unknown> =>
   eventually(async () => (await request("GET", `${replicaUrl}/products/${id}`)).status === 404, {
     timeoutMs,
     what: `${id} to be gone from ${replicaUrl}`,

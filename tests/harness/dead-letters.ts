@@ -10,7 +10,7 @@ const bytes = (headers: Readonly<Record<string, string | Buffer>>) =>
 const texts = (headers: Readonly<Record<string, string | Buffer>>) =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value.toString()]));
 
-export interface LetterOptions {
+export interface DeadLetterOptions {
   readonly partition?: number;
   readonly id?: string;
   readonly version?: number;
@@ -20,7 +20,7 @@ export interface LetterOptions {
 }
 
 /** The letter of the record at `from`, stored at `offset`. */
-export function letterRecord(offset: number, from: number, options: LetterOptions = {}): StoredRecord {
+export function deadLetterRecord(offset: number, sourceOffset: number, options: DeadLetterOptions = {}): StoredRecord {
   const { partition = 0, id = crypto.randomUUID(), version = 1, replica, replayOf, resend } = options;
   const headers: Record<string, string> = { [header.version]: String(version) };
   if (replayOf) headers[header.replayOf] = replayOf;
@@ -28,32 +28,32 @@ export function letterRecord(offset: number, from: number, options: LetterOption
   const original = {
     topic: replica ? `products.to.${replica}` : "products.events",
     partition,
-    offset: from,
-    timestampMs: 1_000 + from,
+    offset: sourceOffset,
+    timestampMs: 1_000 + sourceOffset,
     key: Buffer.from(id),
     value: Buffer.from("{}"),
     headers,
     rawHeaders: bytes(headers),
   };
   const cause = replica ? { reason: "unappliable" as const, replica } : { reason: "internal" as const };
-  const letter = encodeDeadLetter(original, { ...cause, detail: "d", stack: "s" });
+  const deadLetter = encodeDeadLetter(original, { ...cause, detail: "d", stack: "s" });
   const at = { topic, partition, offset, timestampMs: 2_000 + offset };
   return {
     ...at,
-    key: letter.key,
-    value: letter.value,
-    headers: texts(letter.headers),
-    rawHeaders: bytes(letter.headers),
+    key: deadLetter.key,
+    value: deadLetter.value,
+    headers: texts(deadLetter.headers),
+    rawHeaders: bytes(deadLetter.headers),
   };
 }
 
 export function markRecord(
   offset: number,
-  from: number,
+  sourceOffset: number,
   resolution: Mark["resolution"] = "replayed",
   replica?: string,
 ): StoredRecord {
-  const origin = { topic: replica ? `products.to.${replica}` : "products.events", partition: 0, offset: from };
+  const origin = { topic: replica ? `products.to.${replica}` : "products.events", partition: 0, offset: sourceOffset };
   const { headers } = encodeMark({ origin, resolution, atMs: 0 });
   const at = { topic, partition: 0, offset, timestampMs: 2_000 + offset };
   return { ...at, key: null, value: null, headers: texts(headers), rawHeaders: bytes(headers) };

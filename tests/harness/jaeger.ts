@@ -22,7 +22,7 @@ export interface TracedSpan {
   readonly end: number;
 }
 
-interface Answer {
+interface JaegerResponse {
   readonly data: readonly {
     readonly spans: readonly {
       readonly traceID: string;
@@ -72,7 +72,7 @@ export class TestJaeger implements AsyncDisposable {
   async trace(traceId: string): Promise<TracedSpan[]> {
     const response = await fetch(`${this.server.queryUrl}/api/traces/${traceId}`);
     if (response.status === 404) return [];
-    const { data } = (await response.json()) as Answer;
+    const { data } = (await response.json()) as JaegerResponse;
     return data.flatMap(({ spans, processes }) =>
       spans.map((span) => {
         const attributes = Object.fromEntries(span.tags.map(({ key, value }) => [key, value]));

@@ -10,29 +10,29 @@ export interface Report {
   readonly failures: readonly string[];
 }
 
-const attributesOf = (tag: string): Map<string, string> =>
-  new Map([...tag.matchAll(/(\w+)="([^"]*)"/g)].map(([, name, value]) => [name!, unescaped(value!)]));
+const parseAttributes = (tag: string): Map<string, string> =>
+  new Map([...tag.matchAll(/(\w+)="([^"]*)"/g)].map(([, name, value]) => [name!, unescapeXml(value!)]));
 
 const entities: Readonly<Record<string, string>> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
 
-const unescaped = (text: string): string =>
+const unescapeXml = (text: string): string =>
   text.replace(/&(?:#(\d+)|(\w+));/g, (all, code, name) =>
     code ? String.fromCodePoint(Number(code)) : (entities[name] ?? all),
   );
 
 /** An empty or broken text is a report of nothing. */
 export function readReport(xml: string): Report {
-  const total = attributesOf(/<testsuites [^>]*>/.exec(xml)?.[0] ?? "");
+  const total = parseAttributes(/<testsuites [^>]*>/.exec(xml)?.[0] ?? "");
   const number = (name: string) => Number(total.get(name) ?? 0);
   const failed = number("failures") + number("errors");
   const files = new Map<string, number>();
   for (const [tag] of xml.matchAll(/<testsuite [^>]*>/g)) {
-    const suite = attributesOf(tag);
+    const suite = parseAttributes(tag);
     if (suite.get("name") === suite.get("file")) files.set(suite.get("file")!, Number(suite.get("time")));
   }
   const failures = [...xml.matchAll(/(<testcase [^>]*[^/]>)\s*(<failure [^>]*>)/g)].map(([, test, failure]) => {
-    const at = attributesOf(test!);
-    const message = (attributesOf(failure!).get("message") ?? "").split("\n")[0]!;
+    const at = parseAttributes(test!);
+    const message = (parseAttributes(failure!).get("message") ?? "").split("\n")[0]!;
     return `${at.get("file")}: ${at.get("name")}${message ? `: ${message}` : ""}`;
   });
   return { passed: number("tests") - failed - number("skipped"), failed, skipped: number("skipped"), files, failures };

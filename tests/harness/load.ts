@@ -2,21 +2,21 @@
 import { eventually } from "./eventually.ts";
 
 /** What is known of one product from answers alone. */
-export interface Acknowledged {
+export interface AcknowledgedState {
   /** Newest version that an answer named. */
   version: number;
   /** Version of the acknowledged delete, if there was one. */
   deletedAt?: number;
 }
 
-const clock = (): string => new Date().toISOString().slice(11, 23);
+const timeOfDay = (): string => new Date().toISOString().slice(11, 23);
 
 /** Open-loop writes at a fixed rate: half new products, four in ten changes, one in ten deletes. */
 export class Writers {
   /** By product id. */
-  readonly acknowledged = new Map<string, Acknowledged>();
+  readonly acknowledged = new Map<string, AcknowledgedState>();
   /** Answers other than 2xx, by status. */
-  readonly refused = new Map<number, number>();
+  readonly rejected = new Map<number, number>();
   /** Milliseconds from sending to the answer. */
   readonly ackMs: number[] = [];
   /** Answers of 2xx. */
@@ -26,7 +26,7 @@ export class Writers {
   /** What was refused or not answered, and when, in words. */
   readonly problems: string[] = [];
   private readonly alive: string[] = [];
-  private underWay = 0;
+  private inFlight = 0;
   private timer: Timer | undefined;
 
   constructor(
@@ -35,16 +35,16 @@ export class Writers {
     /** What is sent to create a product, and to change one. */
     private readonly bodies: { created: () => unknown; changed: () => unknown } = {
       created: newProduct,
-      changed: change,
+      changed: productChange,
     },
   ) {}
 
   start(): this {
-    const begun = performance.now();
+    const startedAt = performance.now();
     let sent = 0;
     this.timer = setInterval(() => {
-      const due = Math.floor(((performance.now() - begun) / 1000) * this.perSecond);
-      for (; sent < due; sent++) if (this.underWay < 200) void this.one();
+      const due = Math.floor(((performance.now() - startedAt) / 1000) * this.perSecond);
+      for (; sent < due; sent++) if (this.inFlight < 200) void this.sendOne();
     }, 5);
     return this;
   }
@@ -52,7 +52,7 @@ export class Writers {
   /** Stops writing and waits for the answers under way. */
   async stop(): Promise<this> {
     clearInterval(this.timer);
-    await eventually(() => this.underWay === 0, { timeoutMs: 30_000, what: "writes under way to be answered" });
+    await eventually(() => this.inFlight === 0, { timeoutMs: 30_000, what: "writes under way to be answered" });
     return this;
   }
 
@@ -61,8 +61,8 @@ export class Writers {
     return [...this.acknowledged.keys()];
   }
 
-  private async one(): Promise<void> {
-    this.underWay++;
+  private async sendOne(): Promise<void> {
+    this.inFlight++;
     const start = performance.now();
     try {
       const dice = Math.random();
@@ -72,13 +72,13 @@ export class Writers {
         : dice < 0.9
           ? await this.send("PATCH", `/products/${id}`, this.bodies.changed())
           : await this.send("DELETE", `/products/${id}`);
-      await this.note(response, id, id !== undefined && dice >= 0.9);
+      await this.recordResponse(response, id, id !== undefined && dice >= 0.9);
       this.ackMs.push(performance.now() - start);
     } catch (error) {
       this.unknown++;
-      this.problems.push(`${clock()} a write got no answer: ${error}`);
+      this.problems.push(`${timeOfDay()} a write got no answer: ${error}`);
     } finally {
-      this.underWay--;
+      this.inFlight--;
     }
   }
 
@@ -98,11 +98,11 @@ export class Writers {
     });
   }
 
-  private async note(response: Response, id: string | undefined, deleted: boolean): Promise<void> {
+  private async recordResponse(response: Response, id: string | undefined, deleted: boolean): Promise<void> {
     const body = await response.text();
     if (!response.ok) {
-      this.refused.set(response.status, (this.refused.get(response.status) ?? 0) + 1);
-      if (response.status !== 404) this.problems.push(`${clock()} ${response.status} ${body}`);
+      this.rejected.set(response.status, (this.rejected.get(response.status) ?? 0) + 1);
+      if (response.status !== 404) this.problems.push(`${timeOfDay()} ${response.status} ${body}`);
       return;
     }
     this.acks++;
@@ -133,9 +133,9 @@ export const newProduct = (overrides: Record<string, unknown> = {}) => ({
   ...overrides,
 });
 
-const change = () => ({ stock: Math.floor(Math.random() * 100), status: pick(statuses) });
+const productChange = () => ({ stock: Math.floor(Math.random() * 100), status: pick(statuses) });
 
-type Answered = Record<string, unknown> & { readonly id: string; readonly version: number };
+type ReadDocument = Record<string, unknown> & { readonly id: string; readonly version: number };
 
 /** Something that no reader may ever see. */
 export interface Violation {
@@ -155,7 +155,7 @@ export class Reader {
   unanswered = 0;
   /** What was refused or not answered, and when, in words. */
   readonly problems: string[] = [];
-  private readonly seen = new Map<string, { version: number; gone: boolean }>();
+  private readonly lastSeen = new Map<string, { version: number; gone: boolean }>();
   private running = true;
   private readonly done: Promise<void>;
 
@@ -164,7 +164,7 @@ export class Reader {
     private readonly url: string,
     private readonly ids: () => readonly string[],
     /** Says what is wrong with a document that was answered, if anything. */
-    private readonly judge: (document: Record<string, unknown>) => string | undefined = () => undefined,
+    private readonly validate: (document: Record<string, unknown>) => string | undefined = () => undefined,
   ) {
     this.done = this.loop();
   }
@@ -181,7 +181,7 @@ export class Reader {
         else await this.readOne();
       } catch (error) {
         this.unanswered++;
-        this.problems.push(`${clock()} ${this.replica} did not answer: ${error}`);
+        this.problems.push(`${timeOfDay()} ${this.replica} did not answer: ${error}`);
         await Bun.sleep(50);
       }
       await Bun.sleep(1);
@@ -198,11 +198,11 @@ export class Reader {
     const body = await response.text();
     const cache = (response.headers.get("cache-status") ?? "none").split(";")[1]?.trim() ?? "none";
     this.cacheStatus.set(cache, (this.cacheStatus.get(cache) ?? 0) + 1);
-    if (response.status === 200) this.saw(JSON.parse(body) as Answered, "by id");
-    else if (response.status === 404) this.sawGone(id);
+    if (response.status === 200) this.recordDocument(JSON.parse(body) as ReadDocument, "by id");
+    else if (response.status === 404) this.recordMissing(id);
     else {
       this.unanswered++;
-      this.problems.push(`${clock()} ${this.replica}: ${response.status} ${body}`);
+      this.problems.push(`${timeOfDay()} ${this.replica}: ${response.status} ${body}`);
     }
     this.reads++;
   }
@@ -211,26 +211,26 @@ export class Reader {
     const response = await fetch(`${this.url}/products?limit=100`, { signal: AbortSignal.timeout(15_000) });
     if (!response.ok) {
       this.unanswered++;
-      this.problems.push(`${clock()} ${this.replica}, list: ${response.status}`);
+      this.problems.push(`${timeOfDay()} ${this.replica}, list: ${response.status}`);
       return;
     }
-    const { items } = (await response.json()) as { items: Answered[] };
-    for (const item of items) this.saw(item, "in a list");
+    const { items } = (await response.json()) as { items: ReadDocument[] };
+    for (const item of items) this.recordDocument(item, "in a list");
     this.reads++;
   }
 
-  private saw(document: Answered, where: string): void {
+  private recordDocument(document: ReadDocument, where: string): void {
     const { id, version } = document;
-    const wrong = this.judge(document);
+    const wrong = this.validate(document);
     if (wrong) this.report(id, `version ${version} ${where}: ${wrong}`);
-    const before = this.seen.get(id);
+    const before = this.lastSeen.get(id);
     if (before && version < before.version) this.report(id, `version ${version} ${where} after ${before.version}`);
     if (before?.gone && version <= before.version) this.report(id, `version ${version} ${where} after it was gone`);
-    this.seen.set(id, { version: Math.max(version, before?.version ?? 0), gone: false });
+    this.lastSeen.set(id, { version: Math.max(version, before?.version ?? 0), gone: false });
   }
 
-  private sawGone(id: string): void {
-    const before = this.seen.get(id);
+  private recordMissing(id: string): void {
+    const before = this.lastSeen.get(id);
     if (before) before.gone = true;
   }
 

@@ -1,7 +1,7 @@
 /** An OTLP/HTTP endpoint that keeps the spans it is sent, for tests to ask for. */
 
 import { eventually } from "./eventually.ts";
-import { all, bytesOf, members, numberOf, textOf, toDouble } from "./protobuf.ts";
+import { allMessages, bytesOf, members, numberOf, textOf, toDouble } from "./protobuf.ts";
 
 type Attribute = string | number | boolean | Attribute[] | undefined;
 export type Attributes = Readonly<Record<string, Attribute>>;
@@ -28,11 +28,11 @@ const statuses = ["unset", "ok", "error"] as const;
 
 /** The spans of an ExportTraceServiceRequest (opentelemetry-proto, trace/v1/trace.proto). */
 export const decodeSpans = (request: Uint8Array): ReceivedSpan[] =>
-  all(request, 1).flatMap((resourceSpans) => {
+  allMessages(request, 1).flatMap((resourceSpans) => {
     const resource = attributes(bytesOf(resourceSpans, 1), 1);
     const service = String(resource["service.name"]);
-    return all(resourceSpans, 2)
-      .flatMap((scopeSpans) => all(scopeSpans, 2))
+    return allMessages(resourceSpans, 2)
+      .flatMap((scopeSpans) => allMessages(scopeSpans, 2))
       .map((span) => ({
         service,
         resource,
@@ -49,7 +49,7 @@ export const decodeSpans = (request: Uint8Array): ReceivedSpan[] =>
   });
 
 const attributes = (message: Uint8Array, field: number): Attributes =>
-  Object.fromEntries(all(message, field).map((pair) => [textOf(pair, 1), anyValue(bytesOf(pair, 2))]));
+  Object.fromEntries(allMessages(message, field).map((pair) => [textOf(pair, 1), anyValue(bytesOf(pair, 2))]));
 
 function anyValue(message: Uint8Array): Attribute {
   for (const { field, value } of members(message)) {
@@ -57,7 +57,7 @@ function anyValue(message: Uint8Array): Attribute {
     if (field === 2) return value === 1n;
     if (field === 3 && typeof value === "bigint") return Number(BigInt.asIntN(64, value));
     if (field === 4 && typeof value === "bigint") return toDouble(value);
-    if (field === 5 && typeof value !== "bigint") return all(value, 1).map(anyValue);
+    if (field === 5 && typeof value !== "bigint") return allMessages(value, 1).map(anyValue);
   }
   return undefined;
 }
@@ -65,7 +65,7 @@ function anyValue(message: Uint8Array): Attribute {
 export class OtlpReceiver implements Disposable {
   readonly spans: ReceivedSpan[] = [];
   /** Requests to answer with 503 before taking any more. */
-  refuse = 0;
+  rejections = 0;
   /** Requests that came, also refused ones. */
   requests = 0;
   /** Of the last request that was taken. */
@@ -110,8 +110,8 @@ export class OtlpReceiver implements Disposable {
 
   private async receive(request: Request): Promise<Response> {
     this.requests++;
-    if (this.refuse > 0) {
-      this.refuse--;
+    if (this.rejections > 0) {
+      this.rejections--;
       return new Response(null, { status: 503 });
     }
     const { pathname } = new URL(request.url);

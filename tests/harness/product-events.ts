@@ -27,7 +27,7 @@ export function productDocument(overrides: Document = {}): Document {
   };
 }
 
-export function upserted(document: Document): EntityEvent {
+export function upsertEvent(document: Document): EntityEvent {
   return {
     entity: product.name,
     id: document.id as string,
@@ -39,7 +39,7 @@ export function upserted(document: Document): EntityEvent {
   };
 }
 
-export function deleted(id: string, version: number): EntityEvent {
+export function deleteEvent(id: string, version: number): EntityEvent {
   return {
     entity: product.name,
     id,

@@ -39,11 +39,12 @@ export const toDouble = (value: bigint): number => new Float64Array(new BigUint6
 const fixed64 = (bytes: Uint8Array): bigint => new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
 
 /** Bytes of every member with this number. */
-export const all = (bytes: Uint8Array, field: number): Uint8Array[] =>
+export const allMessages = (bytes: Uint8Array, field: number): Uint8Array[] =>
   [...members(bytes)].flatMap((m) => (m.field === field && typeof m.value !== "bigint" ? [m.value] : []));
 
 /** Bytes of the last member with this number; empty when there is none, as proto3 says. */
-export const bytesOf = (bytes: Uint8Array, field: number): Uint8Array => all(bytes, field).at(-1) ?? new Uint8Array();
+export const bytesOf = (bytes: Uint8Array, field: number): Uint8Array =>
+  allMessages(bytes, field).at(-1) ?? new Uint8Array();
 
 export const textOf = (bytes: Uint8Array, field: number): string => new TextDecoder().decode(bytesOf(bytes, field));
 

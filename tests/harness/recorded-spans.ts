@@ -5,7 +5,7 @@ import { createLogger } from "../../observability/logger.ts";
 import { recordWithSdk } from "../../observability/record-spans.ts";
 import { setRecorder } from "../../observability/trace.ts";
 
-export interface KeptSpan {
+export interface RecordedSpan {
   readonly name: string;
   readonly kind: SpanKind;
   readonly context: SpanContext;
@@ -21,8 +21,8 @@ export interface KeptSpan {
 }
 
 /** From now on spans are recorded; whoever calls it ends it with `recordSpans(undefined)`. @returns those that are kept, each as soon as it has ended. */
-export function recordHere({ ratio = 1, slowMs = 60_000, onDropped = () => {} } = {}): readonly KeptSpan[] {
-  const kept: KeptSpan[] = [];
+export function startRecording({ ratio = 1, slowMs = 60_000, onDropped = () => {} } = {}): readonly RecordedSpan[] {
+  const kept: RecordedSpan[] = [];
   const next = new SimpleSpanProcessor({
     exporter: {
       export(spans, done) {
@@ -37,7 +37,7 @@ export function recordHere({ ratio = 1, slowMs = 60_000, onDropped = () => {} } 
   return kept;
 }
 
-const viewOf = (span: ReadableSpan): KeptSpan => ({
+const viewOf = (span: ReadableSpan): RecordedSpan => ({
   name: span.name,
   kind: span.kind,
   context: span.spanContext(),

@@ -13,7 +13,7 @@ import { type Change, prepareTable } from "../../replicas/apply/apply.ts";
 import { migrationsOf } from "../../replicas/migrations/index.ts";
 import { freshDatabase } from "./servers";
 
-export const silent = createLogger("test", "1", "silent");
+export const silentLogger = createLogger("test", "1", "silent");
 
 export const entity: EntityDeclaration = product;
 
@@ -34,7 +34,7 @@ export interface ReplicaDatabase extends AsyncDisposable {
 /** A new database with the replica's schema. */
 export async function replicaDatabase(name: string, statementTimeoutMs = 10_000): Promise<ReplicaDatabase> {
   const url = await freshDatabase();
-  await migrate(url, migrationsOf(name), silent);
+  await migrate(url, migrationsOf(name), silentLogger);
   const database = openDatabase(url, statementTimeoutMs);
   await prepareTable(database, entity, replicaOf(name));
   const sql = postgres(url, { max: 4, onnotice: () => {} });
@@ -60,7 +60,7 @@ export const openDatabase = (url: string, statementTimeoutMs = 10_000): Database
 const at = "2026-01-02T03:04:05.678Z";
 
 /** A document of the catalog, its version written into it. */
-export const document = (id: string, version: number, given: Document = {}): Document => ({
+export const document = (id: string, version: number, overrides: Document = {}): Document => ({
   sku: `sku-${id.slice(0, 8)}`,
   name: `at version ${version}`,
   description: "",
@@ -69,7 +69,7 @@ export const document = (id: string, version: number, given: Document = {}): Doc
   stock: version,
   status: "active",
   tags: ["a", "b"],
-  ...given,
+  ...overrides,
   id,
   version,
   createdAt: at,
@@ -84,12 +84,12 @@ export function routedMessage(id: string, version: number, given: Document | nul
   return encodeRouted(event, given && document(id, version, given), routedHeaders(event, 0, undefined));
 }
 
-export const upsert = (id: string, version: number, given: Document = {}): Change => ({
+export const upsertChange = (id: string, version: number, given: Document = {}): Change => ({
   id,
   version,
   document: document(id, version, given),
 });
 
-export const remove = (id: string, version: number): Change => ({ id, version, document: null });
+export const deleteChange = (id: string, version: number): Change => ({ id, version, document: null });
 
 export const newId = (): string => crypto.randomUUID();

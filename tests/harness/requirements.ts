@@ -23,7 +23,7 @@ export interface TestFile {
 
 export interface Requirement {
   /** Name for people. */
-  readonly what: string;
+  readonly name: string;
   /** True for a test file that cannot run without it. */
   readonly isNeededBy: (file: TestFile) => boolean;
   /** True: nearly all tests need it, so that its absence is a failure. False: its tests are skipped. */
@@ -40,39 +40,39 @@ const mentions =
 
 export const requirements: readonly Requirement[] = [
   {
-    what: "PostgreSQL",
+    name: "PostgreSQL",
     isNeededBy: isServerGroup,
     isMandatory: true,
     provide: async (options) => postgresBinaries(await databaseUser(), options),
   },
   {
-    what: "Apache Kafka and Java",
+    name: "Apache Kafka and Java",
     isNeededBy: isServerGroup,
     isMandatory: true,
     provide: async (options) => kafkaJars(await findJava(options), options),
   },
-  { what: "Redis or Valkey", isNeededBy: isServerGroup, isMandatory: true, provide: redisBinary },
+  { name: "Redis or Valkey", isNeededBy: isServerGroup, isMandatory: true, provide: redisBinary },
   {
-    what: "Jaeger",
+    name: "Jaeger",
     isNeededBy: mentions(/\bTestJaeger\b|\bstartCollector\b|\bobserve: true\b/),
     isMandatory: false,
     provide: jaegerBinary,
   },
   {
-    what: "Prometheus",
+    name: "Prometheus",
     isNeededBy: mentions(/\bprometheusPrograms\b|\bstartPrometheus\b|\bobserve: true\b/),
     isMandatory: false,
     provide: prometheusPrograms,
   },
   {
-    what: "k6",
+    name: "k6",
     isNeededBy: ({ path }) => path.endsWith("load-tests.e2e.test.ts"),
     isMandatory: false,
     provide: k6Binary,
   },
-  { what: "Chromium", isNeededBy: ({ group }) => group === "ui", isMandatory: false, provide: chromiumPath },
+  { name: "Chromium", isNeededBy: ({ group }) => group === "ui", isMandatory: false, provide: chromiumPath },
   {
-    what: "Docker with Compose",
+    name: "Docker with Compose",
     isNeededBy: ({ group }) => group === "container",
     isMandatory: false,
     provide: async () => {
@@ -94,7 +94,7 @@ export interface Skipped {
  * @returns the files whose requirements are missing.
  * @throws {UserError} when a mandatory requirement is missing.
  */
-export async function provideFor(
+export async function provideRequirements(
   files: readonly TestFile[],
   print: (line: string) => void,
   of: readonly Requirement[] = requirements,
@@ -102,12 +102,12 @@ export async function provideFor(
   const skipped: Skipped[] = [];
   const needed = of.filter(({ isNeededBy }) => files.some(isNeededBy));
   if (needed.length > 0) print("== requirements (fetched once per machine)");
-  for (const { what, isNeededBy, isMandatory, provide } of needed) {
+  for (const { name, isNeededBy, isMandatory, provide } of needed) {
     try {
       await provide({ print });
-      print(`${what}: ready`);
+      print(`${name}: ready`);
     } catch (error) {
-      const reason = `${what}: ${error instanceof Error ? error.message : String(error)}`;
+      const reason = `${name}: ${error instanceof Error ? error.message : String(error)}`;
       if (isMandatory) throw new UserError(`the tests cannot run without ${reason}`);
       const without = files.filter((file) => isNeededBy(file) && !skipped.some((skip) => skip.file === file));
       print(`MISSING ${reason}; skipped: ${without.map(({ path }) => path).join(", ")}`);
@@ -118,4 +118,4 @@ export async function provideFor(
 }
 
 /** Number of tests in a file, read from its text: each call of `test` or `test.each` counts once. */
-export const testsIn = ({ text }: TestFile): number => text.match(/^\s*test(?:\.\w+\([^\n]*\))?\(/gm)?.length ?? 0;
+export const countTests = ({ text }: TestFile): number => text.match(/^\s*test(?:\.\w+\([^\n]*\))?\(/gm)?.length ?? 0;

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
-import { provideFor, type Requirement, type TestFile, testsIn } from "./requirements.ts";
+import { countTests, provideRequirements, type Requirement, type TestFile } from "./requirements.ts";
 
 const file = (path: string, text = ""): TestFile => ({ group: "otel", path, text });
-const requirement = (what: string, more: Partial<Requirement> = {}): Requirement => ({
-  what,
-  isNeededBy: ({ text }) => text.includes(what),
+const requirement = (name: string, more: Partial<Requirement> = {}): Requirement => ({
+  name,
+  isNeededBy: ({ text }) => text.includes(name),
   isMandatory: false,
   provide: async () => {},
   ...more,
@@ -15,7 +15,7 @@ test("only what the files need is provided, and a file whose requirement is miss
   const lines: string[] = [];
   const files = [file("a", "jaeger"), file("b", "jaeger chromium"), file("c")];
   const provided: string[] = [];
-  const skipped = await provideFor(files, (line) => lines.push(line), [
+  const skipped = await provideRequirements(files, (line) => lines.push(line), [
     requirement("jaeger", missing),
     requirement("chromium", { provide: async () => provided.push("chromium") }),
     requirement("docker", { provide: async () => provided.push("docker") }),
@@ -33,11 +33,13 @@ test("only what the files need is provided, and a file whose requirement is miss
 });
 
 test("a missing mandatory requirement ends the run with what to do", async () => {
-  const run = provideFor([file("a", "kafka")], () => {}, [requirement("kafka", { ...missing, isMandatory: true })]);
+  const run = provideRequirements([file("a", "kafka")], () => {}, [
+    requirement("kafka", { ...missing, isMandatory: true }),
+  ]);
   expect(run).rejects.toThrow("the tests cannot run without kafka: install Go");
 });
 
 test("the tests of a skipped file are counted by their calls", () => {
   const text = `test("a", () => {});\n  test("b", () => {});\ntest.each([1, 2])("c", () => {});\n// test(\nlatest("d");\n`;
-  expect(testsIn(file("a", text))).toBe(3);
+  expect(countTests(file("a", text))).toBe(3);
 });

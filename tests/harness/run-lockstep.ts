@@ -1,7 +1,7 @@
 /** `lockstep VERB` as an operator runs it. */
 import type { Stack } from "./stack.ts";
 
-export interface Answered {
+export interface CommandResult {
   readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -9,7 +9,7 @@ export interface Answered {
   readonly document: Record<string, unknown> | undefined;
 }
 
-export async function lockstep(stack: Stack, ...args: readonly string[]): Promise<Answered> {
+export async function runLockstep(stack: Stack, ...args: readonly string[]): Promise<CommandResult> {
   const child = Bun.spawn([process.execPath, "lockstep.ts", ...args, "--data", stack.data], {
     cwd: stack.root,
     stdout: "pipe",

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { Command, Option } from "commander";
 import { UserError } from "../../contracts/errors.ts";
 import { type Report, readReport } from "./junit.ts";
-import { provideFor, type Skipped, type TestFile, testsIn } from "./requirements.ts";
-import { inLanes } from "./run-in-lanes";
+import { countTests, provideRequirements, type Skipped, type TestFile } from "./requirements.ts";
+import { runInLanes } from "./run-in-lanes";
 import { startServers } from "./servers";
 import { checks, type Group, groups, type Job, jobsOf } from "./test-jobs.ts";
 
@@ -28,9 +28,9 @@ const TIMEOUT_MS: Readonly<Record<Group, number>> = {
 const LANES = Number(process.env.TEST_LANES ?? Math.min(2, availableParallelism()));
 /** Ranges of ports: one for each lane, and the last for this process, which starts the servers of some jobs. */
 const portsPart = (lane: number): string => `${lane + 1}/${LANES + 1}`;
-const STILL_EVERY_MS = 30_000;
+const PROGRESS_INTERVAL_MS = 30_000;
 /** A file that took less is not told, in seconds. */
-const WORTH_TELLING_S = 1;
+const MIN_REPORTED_S = 1;
 
 /** Reads the command line, runs what it asks for, and ends the process: with 0 when something ran and nothing failed. */
 export async function runTests(): Promise<void> {
@@ -41,14 +41,14 @@ export async function runTests(): Promise<void> {
   process.env.TEST_PORTS_PART = portsPart(LANES);
   const chosen = only ? [only] : groups;
   const files = chosen.flatMap(filesOf);
-  const skipped = await provideFor(files, (line) => console.log(line)).catch(endWithReason);
+  const skipped = await provideRequirements(files, (line) => console.log(line)).catch(exitWithReason);
   const runnable = files.filter((file) => !skipped.some((skip) => skip.file === file));
   const jobs = chosen.flatMap((group) => (group === "static" ? checks : jobsOf(group, runnable)));
   const running = new Map<Job, number>();
-  const still = setInterval(() => console.log(stillText(running)), STILL_EVERY_MS);
+  const still = setInterval(() => console.log(progressText(running)), PROGRESS_INTERVAL_MS);
   const reports: Report[] = [];
   const live = jobs.length === 1 || LANES < 2;
-  await inLanes(jobs, LANES, async (job, lane) => {
+  await runInLanes(jobs, LANES, async (job, lane) => {
     running.set(job, performance.now());
     console.log(`▶ ${job.group}: ${job.name}`);
     const { report, output } = await run(job, lane, live);
@@ -68,7 +68,7 @@ function filesOf(group: Group): TestFile[] {
     .map((path) => ({ group, path, text: readFileSync(join(root, path), "utf8") }));
 }
 
-function endWithReason(error: unknown): never {
+function exitWithReason(error: unknown): never {
   console.error(error instanceof UserError ? error.message : error);
   console.log("0 passed, 1 failed");
   process.exit(1);
@@ -78,8 +78,8 @@ async function run(job: Job, lane: number, live: boolean): Promise<{ report: Rep
   // All are started by Bun, whatever their first line says: there may be no Node on this machine.
   if (job.check) {
     const [program, ...args] = job.check;
-    const { status, output } = await carryOut([join(root, "node_modules/.bin", program!), ...args], {}, live);
-    return { report: ofCheck(job, status), output };
+    const { status, output } = await runBun([join(root, "node_modules/.bin", program!), ...args], {}, live);
+    return { report: checkReport(job, status), output };
   }
   const folder = mkdtempSync(join(tmpdir(), "lockstep-junit-"));
   const file = join(folder, "junit.xml");
@@ -87,15 +87,15 @@ async function run(job: Job, lane: number, live: boolean): Promise<{ report: Rep
     const options = [`--timeout=${TIMEOUT_MS[job.group]}`, "--reporter=junit", `--reporter-outfile=${file}`];
     const apart = { TEST_PORTS_PART: portsPart(lane) };
     const servers = { ...apart, ...(job.servers ? await startServers() : {}) };
-    const { status, output } = await carryOut(["test", ...options, ...job.files.map((f) => `./${f}`)], servers, live);
-    return { report: ofTests(job, file, status), output };
+    const { status, output } = await runBun(["test", ...options, ...job.files.map((f) => `./${f}`)], servers, live);
+    return { report: testReport(job, file, status), output };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
 /** @param live shows what is said at once; else it is handed back. */
-async function carryOut(
+async function runBun(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   live: boolean,
@@ -115,19 +115,19 @@ async function carryOut(
   return { status: await child.exited, output: said.join("") };
 }
 
-const nothing = { passed: 0, failed: 0, skipped: 0, files: new Map(), failures: [] };
+const emptyReport = { passed: 0, failed: 0, skipped: 0, files: new Map(), failures: [] };
 
-const ofCheck = ({ name }: Job, status: number): Report =>
-  status === 0 ? { ...nothing, passed: 1 } : { ...nothing, failed: 1, failures: [name] };
+const checkReport = ({ name }: Job, status: number): Report =>
+  status === 0 ? { ...emptyReport, passed: 1 } : { ...emptyReport, failed: 1, failures: [name] };
 
 /** A run that failed without a failed test (a file that does not load, a crash) is one failure. */
-function ofTests({ name }: Job, file: string, status: number): Report {
-  const report = readReport(textOf(file));
+function testReport({ name }: Job, file: string, status: number): Report {
+  const report = readReport(readTextOrEmpty(file));
   if (report.failed > 0 || status === 0) return report;
   return { ...report, failed: 1, failures: [`${name}: ended with status ${status} and no failed test`] };
 }
 
-function textOf(path: string): string {
+function readTextOrEmpty(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch {
@@ -135,7 +135,7 @@ function textOf(path: string): string {
   }
 }
 
-function stillText(running: ReadonlyMap<Job, number>): string {
+function progressText(running: ReadonlyMap<Job, number>): string {
   const each = [...running].map(
     ([{ group, name }, start]) => `${group}: ${name} (${((performance.now() - start) / 1_000).toFixed(0)} s)`,
   );
@@ -145,8 +145,8 @@ function stillText(running: ReadonlyMap<Job, number>): string {
 function finish(reports: readonly Report[], notRun: readonly Skipped[], only: Group | undefined): void {
   const sum = (of: (report: Report) => number) => reports.reduce((total, report) => total + of(report), 0);
   const [passed, failed] = [sum((r) => r.passed), sum((r) => r.failed)];
-  const skipped = sum((r) => r.skipped) + notRun.reduce((total, { file }) => total + testsIn(file), 0);
-  const files = reports.flatMap(({ files }) => [...files]).filter(([, seconds]) => seconds >= WORTH_TELLING_S);
+  const skipped = sum((r) => r.skipped) + notRun.reduce((total, { file }) => total + countTests(file), 0);
+  const files = reports.flatMap(({ files }) => [...files]).filter(([, seconds]) => seconds >= MIN_REPORTED_S);
   if (files.length > 0) console.log("\n== seconds by file");
   for (const [file, seconds] of files.sort(([, a], [, b]) => b - a))
     console.log(`${seconds.toFixed(1).padStart(7)}  ${file}`);

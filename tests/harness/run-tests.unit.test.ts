@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { readReport } from "./junit.ts";
-import { inLanes } from "./run-in-lanes";
+import { runInLanes } from "./run-in-lanes";
 import { type Group, jobsOf } from "./test-jobs.ts";
 
 test("a file with a stack of its own runs by itself, the others of its group in one process", () => {
@@ -24,11 +24,11 @@ test("two lanes meet in the middle, and one does all in order", async () => {
     begun.push(n);
     await Bun.sleep(1);
   };
-  await inLanes([1, 2, 3, 4, 5], 2, work);
+  await runInLanes([1, 2, 3, 4, 5], 2, work);
   expect(begun.slice(0, 2)).toEqual([1, 5]);
   expect(begun.toSorted()).toEqual([1, 2, 3, 4, 5]);
   begun.length = 0;
-  await inLanes([1, 2, 3], 1, work);
+  await runInLanes([1, 2, 3], 1, work);
   expect(begun).toEqual([1, 2, 3]);
 });
 

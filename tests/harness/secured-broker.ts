@@ -5,18 +5,18 @@ import { startBroker } from "../../stack/servers/broker.ts";
 import { findJava } from "../../stack/servers/java.ts";
 import { kafkaJars } from "../../stack/servers/kafka-jars.ts";
 import { run } from "../../stack/servers/run-command.ts";
-import { type Authority, authority } from "./certificates.ts";
-import { endWithUs } from "./clean-up-at-exit";
+import { type CertificateAuthority, createAuthority } from "./certificates.ts";
+import { stopAtExit } from "./clean-up-at-exit";
 import { freePort, temporaryFolder } from "./servers";
 
-export interface GuardedBroker {
-  readonly authority: Authority;
+export interface SecuredBroker {
+  readonly authority: CertificateAuthority;
   /** host:port of the listener that asks nobody. */
-  readonly open: string;
+  readonly plaintext: string;
   /** SASL over TLS. */
-  readonly guarded: string;
+  readonly sasl: string;
   /** TLS with a certificate of the client's. */
-  readonly mutual: string;
+  readonly mutualTls: string;
   stop(): Promise<void>;
 }
 
@@ -26,10 +26,10 @@ const PACKAGE = "org.apache.kafka.common.security";
  * @param users names and passwords that PLAIN takes.
  * @param rights whether users may only do what they were given the right to; whoever comes without a name may do everything.
  */
-export async function startGuardedBroker(
+export async function startSecuredBroker(
   users: Readonly<Record<string, string>>,
   { rights = false } = {},
-): Promise<GuardedBroker> {
+): Promise<SecuredBroker> {
   const dir = temporaryFolder("guarded-broker");
   const [port, controllerPort, guarded, mutual] = [
     await freePort(),
@@ -37,7 +37,7 @@ export async function startGuardedBroker(
     await freePort(),
     await freePort(),
   ];
-  const ours = await authority();
+  const ours = await createAuthority();
   const { cert, key } = await ours.issue("127.0.0.1");
   const [keyFile, caFile] = [join(dir, "broker.pem"), join(dir, "ca.pem")];
   writeFileSync(keyFile, `${key}\n${cert}`);
@@ -70,13 +70,13 @@ export async function startGuardedBroker(
         : {}),
     },
   });
-  endWithUs(broker.pid, "KILL", dir);
+  stopAtExit(broker.pid, "KILL", dir);
   const at = (listener: number) => `127.0.0.1:${listener}`;
   return {
     authority: ours,
-    open: at(port),
-    guarded: at(guarded),
-    mutual: at(mutual),
+    plaintext: at(port),
+    sasl: at(guarded),
+    mutualTls: at(mutual),
     stop: () => broker.stop(),
   };
 }

@@ -10,7 +10,7 @@ import postgres from "postgres";
 import { startBroker } from "../../stack/servers/broker.ts";
 import { startPostgres } from "../../stack/servers/postgres.ts";
 import { startRedis } from "../../stack/servers/redis.ts";
-import { endWithUs, removeWithUs } from "./clean-up-at-exit";
+import { removeAtExit, stopAtExit } from "./clean-up-at-exit";
 import { freePort } from "./ports.ts";
 
 export { eventually } from "./eventually.ts";
@@ -18,20 +18,20 @@ export { freePort } from "./ports.ts";
 
 /** One promise per server and process, also when a test runner loads this module more than once. */
 const key = Symbol.for("lockstep.test.parts");
-const everywhere = globalThis as { [key]?: Map<string, Promise<string>> };
-const shared = everywhere[key] ?? new Map<string, Promise<string>>();
-everywhere[key] = shared;
+const globals = globalThis as { [key]?: Map<string, Promise<string>> };
+const sharedServers = globals[key] ?? new Map<string, Promise<string>>();
+globals[key] = sharedServers;
 
 /** What each variable stands for, started anew. */
 const starters = { TEST_POSTGRES_URL: newPostgres, TEST_KAFKA_BROKERS: newBroker, TEST_REDIS_URL: newRedis };
 
-function once(variable: keyof typeof starters): Promise<string> {
+function addressOf(variable: keyof typeof starters): Promise<string> {
   const given = process.env[variable];
   if (given) return Promise.resolve(given);
-  let running = shared.get(variable);
+  let running = sharedServers.get(variable);
   if (!running) {
     running = starters[variable]();
-    shared.set(variable, running);
+    sharedServers.set(variable, running);
   }
   return running;
 }
@@ -48,18 +48,18 @@ export async function startServers(): Promise<Record<string, string>> {
 /** A new folder that any user may enter (PostgreSQL's is another one than root). It is gone when the run ends. */
 export function temporaryFolder(name: string): string {
   const folder = mkdtempSync(join(tmpdir(), `lockstep-test-${name}-`));
-  removeWithUs(folder);
+  removeAtExit(folder);
   chmodSync(folder, 0o711);
   return folder;
 }
 
 /** URL of the shared PostgreSQL's own database, as superuser. Use `freshDatabase` unless a test needs the whole server. */
-export const postgresUrl = (): Promise<string> => once("TEST_POSTGRES_URL");
+export const postgresUrl = (): Promise<string> => addressOf("TEST_POSTGRES_URL");
 
 async function newPostgres(): Promise<string> {
   const dir = temporaryFolder("postgres");
   const server = await startPostgres({ name: "test-db", dir, port: await freePort(), database: "lockstep" });
-  endWithUs(server.pid, "QUIT", dir);
+  stopAtExit(server.pid, "QUIT", dir);
   return server.url;
 }
 
@@ -78,22 +78,22 @@ export async function freshDatabase(): Promise<string> {
 }
 
 /** `host:port` of a real broker, the only one of its cluster. Tests use topics and groups of their own. */
-export const brokerAddress = (): Promise<string> => once("TEST_KAFKA_BROKERS");
+export const brokerAddress = (): Promise<string> => addressOf("TEST_KAFKA_BROKERS");
 
 async function newBroker(): Promise<string> {
   const dir = temporaryFolder("broker");
   const node = { nodeId: 1, port: await freePort(), controllerPort: await freePort() };
   const server = await startBroker({ ...node, dir, cluster: [node] });
-  endWithUs(server.pid, "KILL", dir);
+  stopAtExit(server.pid, "KILL", dir);
   return server.url;
 }
 
 /** URL of a real Redis or Valkey. Tests use key prefixes or replica names of their own. */
-export const redisUrl = (): Promise<string> => once("TEST_REDIS_URL");
+export const redisUrl = (): Promise<string> => addressOf("TEST_REDIS_URL");
 
 async function newRedis(): Promise<string> {
   const dir = temporaryFolder("redis");
   const server = await startRedis({ dir, port: await freePort() });
-  endWithUs(server.pid, "KILL", dir);
+  stopAtExit(server.pid, "KILL", dir);
   return server.url;
 }

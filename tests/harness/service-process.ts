@@ -5,11 +5,11 @@ import { eventually } from "./eventually.ts";
 const root = join(import.meta.dir, "../..");
 
 /** Ended with this. */
-export class Started implements AsyncDisposable {
+export class ServiceProcess implements AsyncDisposable {
   /** All that it has said until now. */
-  said = "";
+  output = "";
   private readonly child;
-  private readonly read: Promise<unknown>;
+  private readonly outputEnded: Promise<unknown>;
 
   constructor(
     /** `gateway`, `replica catalog`. */
@@ -24,9 +24,9 @@ export class Started implements AsyncDisposable {
     });
     const keep = async (from: ReadableStream<Uint8Array>) => {
       const decoder = new TextDecoder();
-      for await (const bytes of from) this.said += decoder.decode(bytes, { stream: true });
+      for await (const bytes of from) this.output += decoder.decode(bytes, { stream: true });
     };
-    this.read = Promise.all([keep(this.child.stdout), keep(this.child.stderr)]);
+    this.outputEnded = Promise.all([keep(this.child.stdout), keep(this.child.stderr)]);
   }
 
   get url(): string {
@@ -34,7 +34,7 @@ export class Started implements AsyncDisposable {
   }
 
   /** Resolves when it is ready. */
-  up(): Promise<unknown> {
+  untilReady(): Promise<unknown> {
     return eventually(async () => (await fetch(`${this.url}/health/ready`)).ok, {
       timeoutMs: 30_000,
       what: "it to be up",
@@ -42,14 +42,14 @@ export class Started implements AsyncDisposable {
   }
 
   /** @returns its exit status. */
-  async ended(): Promise<number> {
+  async exitStatus(): Promise<number> {
     const status = await this.child.exited;
-    await this.read;
+    await this.outputEnded;
     return status;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.child.kill("SIGKILL");
-    await this.ended();
+    await this.exitStatus();
   }
 }

@@ -1,6 +1,6 @@
 /** The checker of sessions finds what it must find, and nothing else: it would prove nothing otherwise. */
 import { expect, test } from "bun:test";
-import { type Happened, type Read, violationsOf, type Wrote } from "./session-guarantees";
+import { findSessionViolations, type SessionEvent, type SessionRead, type SessionWrite } from "./session-guarantees";
 
 const REPLICAS = ["catalog", "storefront"];
 
@@ -16,17 +16,17 @@ function numbers(seed: number): (below: number) => number {
 }
 
 /** What clients see of replicas that follow their writes rightly: each read is as new as the session's own writes, or newer. */
-function rightHistory(length: number, below: (n: number) => number): Happened[] {
-  const log = new Map<string, Wrote[]>();
+function rightHistory(length: number, below: (n: number) => number): SessionEvent[] {
+  const log = new Map<string, SessionWrite[]>();
   const shown = new Map<string, number>();
-  const history: Happened[] = [];
+  const history: SessionEvent[] = [];
   while (history.length < length) {
     const session = below(50);
     const id = `product-${below(500)}`;
     const writes = log.get(id) ?? [];
     if (below(2) === 0) {
-      const there = REPLICAS.filter(() => below(4) > 0);
-      const wrote = { session, id, version: writes.length + 1, there };
+      const replicas = REPLICAS.filter(() => below(4) > 0);
+      const wrote = { session, id, version: writes.length + 1, replicas };
       log.set(id, [...writes, wrote]);
       history.push(wrote);
       continue;
@@ -38,7 +38,7 @@ function rightHistory(length: number, below: (n: number) => number): Happened[] 
     const least = Math.max(own, shown.get(place) ?? 0);
     const at = least + below(writes.length - least + 1);
     shown.set(place, at);
-    const version = at > 0 && writes[at - 1]!.there.includes(replica) ? at : undefined;
+    const version = at > 0 && writes[at - 1]!.replicas.includes(replica) ? at : undefined;
     history.push({ session, replica, id, version });
   }
   return history;
@@ -46,7 +46,7 @@ function rightHistory(length: number, below: (n: number) => number): Happened[] 
 
 // Two seconds where nothing else goes on; how busy a machine is says nothing about the judge.
 test("a right history of 100,000 reads and writes has no violation", () => {
-  expect(violationsOf(rightHistory(100_000, numbers(1)))).toEqual([]);
+  expect(findSessionViolations(rightHistory(100_000, numbers(1)))).toEqual([]);
 }, 60_000);
 
 test("each of 200 planted violations is found, and nothing else", () => {
@@ -61,12 +61,12 @@ test("each of 200 planted violations is found, and nothing else", () => {
   }
   const planted = new Set<number>();
   while (planted.size < 200) planted.add(candidates[below(candidates.length)]!);
-  const wrong = history.map((happened, i): Happened => {
+  const wrong = history.map((happened, i): SessionEvent => {
     if (!planted.has(i)) return happened;
-    const read = happened as Read;
+    const read = happened as SessionRead;
     return { ...read, version: newest.get(`${read.session} ${read.id}`)! > 1 ? 1 : undefined };
   });
-  const found = violationsOf(wrong).map(({ read }) => wrong.indexOf(read));
+  const found = findSessionViolations(wrong).map(({ read }) => wrong.indexOf(read));
   // A version 1 is stale wherever the session itself has written more by then.
   expect(found.filter((i) => !planted.has(i))).toEqual([]);
   expect(found.length).toBe(planted.size);
@@ -82,17 +82,17 @@ test.each([
     "version 2, which is not this replica's",
   ],
 ])("%s: found", (_, history, why) => {
-  expect(violationsOf(history).map((violation) => violation.why)).toEqual([why]);
+  expect(findSessionViolations(history).map((violation) => violation.why)).toEqual([why]);
 });
 
 test("what another session wrote need not be seen, and one replica may be ahead of another", () => {
   const history = [wrote(1, 2), read(2, 1), read(2, 2), { ...read(2, 1), replica: "storefront" }];
-  expect(violationsOf(history)).toEqual([]);
+  expect(findSessionViolations(history)).toEqual([]);
 });
 
-function wrote(session: number, version: number, there: readonly string[] = REPLICAS): Wrote {
-  return { session, id: "a", version, there };
+function wrote(session: number, version: number, replicas: readonly string[] = REPLICAS): SessionWrite {
+  return { session, id: "a", version, replicas };
 }
-function read(session: number, version: number | undefined): Read {
+function read(session: number, version: number | undefined): SessionRead {
   return { session, replica: "catalog", id: "a", version };
 }

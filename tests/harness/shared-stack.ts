@@ -3,15 +3,15 @@ import { rmSync } from "node:fs";
 import { Stack } from "./stack.ts";
 
 const key = Symbol.for("lockstep.test.stack");
-const everywhere = globalThis as { [key]?: Promise<Stack> };
+const globals = globalThis as { [key]?: Promise<Stack> };
 
 export function sharedStack(): Promise<Stack> {
-  everywhere[key] ??= Stack.start().then((stack) => {
+  globals[key] ??= Stack.start().then((stack) => {
     process.on("exit", () => {
       Bun.spawnSync([process.execPath, "run", "down", "--data", stack.data], { cwd: stack.root });
       rmSync(stack.data, { recursive: true, force: true });
     });
     return stack;
   });
-  return everywhere[key];
+  return globals[key];
 }

@@ -16,19 +16,19 @@ import {
 } from "../../kafka/log.ts";
 
 /** What happens to one write: `lost` and `unknown` both reject; the latter is stored all the same. `late` is held back. */
-export type Fate = "stored" | "lost" | "unknown" | "late";
+export type WriteOutcome = "stored" | "lost" | "unknown" | "late";
 
 const bytes = (value: string | Buffer | null): Buffer | null => (value === null ? null : Buffer.from(value));
 
 export class SimulatedLog implements Log {
   private readonly store = new Map<string, StoredRecord[]>();
   private readonly epochs = new Map<string, number>();
-  private late: (() => void)[] = [];
+  private delayedWrites: (() => void)[] = [];
 
   constructor(
     private readonly partitionTotal: number,
     /** Asked once for each write. */
-    private readonly fate: () => Fate = () => "stored",
+    private readonly nextOutcome: () => WriteOutcome = () => "stored",
   ) {}
 
   records(at: TopicPartition): StoredRecord[] {
@@ -39,9 +39,9 @@ export class SimulatedLog implements Log {
   }
 
   /** Lets every write that was held back arrive now. */
-  deliverLate(): void {
-    const arriving = this.late;
-    this.late = [];
+  deliverDelayed(): void {
+    const arriving = this.delayedWrites;
+    this.delayedWrites = [];
     for (const arrive of arriving) arrive();
   }
 
@@ -80,9 +80,9 @@ export class SimulatedLog implements Log {
       fenceOffset: (at) => ends.get(`${at.topic}/${at.partition}`)!,
       write: async (at, records) => {
         if (!open) throw die(false);
-        const fate = this.fate();
+        const fate = this.nextOutcome();
         await Promise.resolve();
-        if (fate === "late") this.late.push(() => void (current() && this.append(at, records)));
+        if (fate === "late") this.delayedWrites.push(() => void (current() && this.append(at, records)));
         if (!current()) throw die(true);
         if (fate === "stored") return this.append(at, records);
         if (fate === "unknown") this.append(at, records);

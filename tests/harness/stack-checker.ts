@@ -12,7 +12,7 @@ import type { Writers } from "./load.ts";
 import type { Stack } from "./stack.ts";
 
 /** Waits until all replicas equal the source. @returns the milliseconds it took. */
-export async function inStep(stack: Stack, timeoutMs: number, entities = declared): Promise<number> {
+export async function untilInStep(stack: Stack, timeoutMs: number, entities = declared): Promise<number> {
   const start = performance.now();
   const source = await stack.url("gateway-db");
   for (const replica of ["catalog", "storefront"]) {
@@ -30,7 +30,7 @@ export async function inStep(stack: Stack, timeoutMs: number, entities = declare
 }
 
 /** Acknowledged writes that the source does not have: empty unless a write was lost before it was captured. */
-export async function lostInSource(stack: Stack, { acknowledged }: Writers): Promise<string[]> {
+export async function findLostWrites(stack: Stack, { acknowledged }: Writers): Promise<string[]> {
   const sql = postgres(await stack.url("gateway-db"), { max: 1, onnotice: () => {} });
   try {
     const rows = await sql<{ id: string; version: number }[]>`
@@ -51,11 +51,11 @@ export interface TopicReport {
   /** Versions of an entity that are missing between 1 and the newest; for the events topic only. */
   readonly missing: string[];
   /** (entity, version) that stand there more than once. */
-  readonly doubled: string[];
+  readonly duplicates: string[];
   /** Records whose version is below an earlier one of the same entity. */
-  readonly fallen: string[];
+  readonly outOfOrder: string[];
   /** The same, of what was sent again: while it was, somebody changed the entity. The stream lets none of these through. */
-  readonly overtaken: string[];
+  readonly supersededResends: string[];
   /** Newest version by entity id, and whether the record is a tombstone. */
   readonly newest: Map<string, { version: number; tombstone: boolean }>;
 }
@@ -65,9 +65,9 @@ export async function readTopic(log: Log, topic: string): Promise<TopicReport> {
   const versions = new Map<string, number[]>();
   const newest: TopicReport["newest"] = new Map();
   let records = 0;
-  const doubled: string[] = [];
-  const fallen: string[] = [];
-  const overtaken: string[] = [];
+  const duplicates: string[] = [];
+  const outOfOrder: string[] = [];
+  const supersededResends: string[] = [];
   for (const [partition, { first, next }] of await log.offsets(topic))
     for await (const batch of log.read({ topic, partition }, first, next))
       for (const record of batch) {
@@ -77,10 +77,10 @@ export async function readTopic(log: Log, topic: string): Promise<TopicReport> {
         records++;
         const before = newest.get(id)?.version ?? 0;
         const again = record.headers[header.resend] !== undefined;
-        if (version < before) (again ? overtaken : fallen).push(`${id} ${version} after ${before}`);
+        if (version < before) (again ? supersededResends : outOfOrder).push(`${id} ${version} after ${before}`);
         if (version < before && again) continue;
         const all = versions.get(id) ?? [];
-        if (all.includes(version) && !again) doubled.push(`${id} ${version}`);
+        if (all.includes(version) && !again) duplicates.push(`${id} ${version}`);
         all.push(version);
         versions.set(id, all);
         newest.set(id, { version, tombstone: record.value === null });
@@ -91,11 +91,11 @@ export async function readTopic(log: Log, topic: string): Promise<TopicReport> {
       .filter((v) => !all.includes(v))
       .map((v) => `${id} ${v}`);
   });
-  return { records, missing, doubled, fallen, overtaken, newest };
+  return { records, missing, duplicates, outOfOrder, supersededResends, newest };
 }
 
 /** All that must hold for the topics of a quiet stack that nobody else wrote to. */
-export async function topicViolations(stack: Stack, log: Log, entities = declared): Promise<string[]> {
+export async function findTopicViolations(stack: Stack, log: Log, entities = declared): Promise<string[]> {
   const found: string[] = [];
   const [entity] = entities;
   if (!entity) return found;
@@ -109,14 +109,14 @@ export async function topicViolations(stack: Stack, log: Log, entities = declare
         found.push(`events: ${id} ends at ${events.newest.get(id)?.version}, the source at ${version}`);
     found.push(
       ...events.missing.map((m) => `events: ${m} is missing`),
-      ...events.doubled.map((d) => `events: ${d} doubled`),
+      ...events.duplicates.map((d) => `events: ${d} doubled`),
     );
-    found.push(...events.fallen.map((f) => `events: ${f}`));
+    found.push(...events.outOfOrder.map((f) => `events: ${f}`));
     for (const replica of entity.replicas) {
       const routed = await readTopic(log, replicaTopic(entity, replica.name).name);
       found.push(
-        ...routed.doubled.map((d) => `to.${replica.name}: ${d} doubled`),
-        ...[...routed.fallen, ...routed.overtaken].map((f) => `to.${replica.name}: ${f}`),
+        ...routed.duplicates.map((d) => `to.${replica.name}: ${d} doubled`),
+        ...[...routed.outOfOrder, ...routed.supersededResends].map((f) => `to.${replica.name}: ${f}`),
       );
       const table = await readTable(await stack.url("gateway-db"), entity, entity.fields);
       for (const { id, gone } of rows) {

@@ -6,9 +6,9 @@ import { isFree } from "../../stack/ports.ts";
 import type { RestartResult } from "../../stack/restart.ts";
 import { readState } from "../../stack/state.ts";
 import { stackStatus } from "../../stack/status.ts";
-import { downWithUs } from "./clean-up-at-exit";
+import { stopStackAtExit } from "./clean-up-at-exit";
 import { eventually } from "./eventually.ts";
-import { ownPart } from "./ports.ts";
+import { portsPart } from "./ports.ts";
 
 export interface StatusEntry {
   readonly name: string;
@@ -68,7 +68,7 @@ export class Stack implements AsyncDisposable {
     const data = mkdtempSync(join(tmpdir(), "lockstep-stack-"));
     // PostgreSQL's user must be able to enter, or its data would lie elsewhere.
     chmodSync(data, 0o711);
-    downWithUs(data, Boolean(process.env.TEST_KEEP_DATA));
+    stopStackAtExit(data, Boolean(process.env.TEST_KEEP_DATA));
     const stack = new Stack(data, await freePortBase(), options);
     const args = ["up", "--detach", "--data", data, "--port-base", String(stack.portBase)];
     if (options.brokers) args.push("--brokers", String(options.brokers));
@@ -100,25 +100,25 @@ export class Stack implements AsyncDisposable {
   }
 
   async url(name: string, instance: number | string = 1): Promise<string> {
-    return this.known(name, instance).url;
+    return this.stateEntry(name, instance).url;
   }
 
   /** What a client is given: one address for all instances. */
   async address(name: string): Promise<string> {
-    const { sharedUrl, url } = this.known(name, 1);
+    const { sharedUrl, url } = this.stateEntry(name, 1);
     return sharedUrl ?? url;
   }
 
   /** Sends a signal to a process by the pid that status tells. @returns the pid. */
   async kill(name: string, signal: NodeJS.Signals, instance: number | string = 1): Promise<number> {
-    const { pid } = this.known(name, instance);
+    const { pid } = this.stateEntry(name, instance);
     if (pid === null) throw new Error(`${name} is down`);
     process.kill(pid, signal);
     return pid;
   }
 
   /** What the supervisor has written down, without asking how it is. */
-  private known(name: string, instance: number | string) {
+  private stateEntry(name: string, instance: number | string) {
     const entries = readState(this.data)?.entries ?? [];
     const found = entries.filter((entry) => entry.name === name);
     const entry = found.find((one) => String(one.instance) === String(instance)) ?? found[0];
@@ -127,7 +127,7 @@ export class Stack implements AsyncDisposable {
   }
 
   /** Waits until a service or server is ready under another pid than before. @returns the new one. */
-  replaced(name: string, before: number, timeoutMs = 120_000): Promise<number> {
+  untilReplaced(name: string, before: number, timeoutMs = 120_000): Promise<number> {
     return eventually(
       async () => {
         const { pid, health } = await this.entry(name);
@@ -150,7 +150,7 @@ export class Stack implements AsyncDisposable {
   }
 
   /** @returns milliseconds until everything is ready. */
-  async ready(timeoutMs: number): Promise<number> {
+  async untilReady(timeoutMs: number): Promise<number> {
     const start = performance.now();
     await eventually(async () => (await this.status()).ready, { timeoutMs, what: "the stack to be ready" });
     return performance.now() - start;
@@ -165,7 +165,7 @@ export class Stack implements AsyncDisposable {
 
 /** A base whose neighbours are most likely free: stacks of parallel runs lie far apart. */
 async function freePortBase(): Promise<number> {
-  const { part, parts } = ownPart();
+  const { part, parts } = portsPart();
   for (;;) {
     const base = 10_000 + Math.floor(((part - 1 + Math.random()) / parts) * 100) * 100;
     const offsets = [0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 20, 21, 22, 30, 31, 32, 40, 41, 42, 43];

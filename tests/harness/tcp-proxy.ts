@@ -38,7 +38,7 @@ interface Rule {
   readonly api: number;
   readonly action: Action;
   readonly held: { readonly link: Link; readonly forward: () => void }[];
-  left: number;
+  remaining: number;
   count: number;
 }
 
@@ -63,18 +63,18 @@ interface State {
   readonly rules: Rule[];
   readonly silent: Set<Direction>;
   delayMs: number;
-  refusing: boolean;
+  isRefusing: boolean;
 }
 
 /** Starts a proxy, on any free port, to a port of this machine. */
 export async function startProxy(targetPort: number): Promise<TcpProxy> {
-  const state: State = { rules: [], silent: new Set(), delayMs: 0, refusing: false };
+  const state: State = { rules: [], silent: new Set(), delayMs: 0, isRefusing: false };
   const links = new Set<Link>();
   const breakAll = () => {
     for (const link of links) link.break();
   };
   const server = net.createServer((client) => {
-    if (state.refusing) return void client.destroy();
+    if (state.isRefusing) return void client.destroy();
     const link = new Link(client, targetPort, state, () => links.delete(link));
     links.add(link);
   });
@@ -85,7 +85,7 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
   return {
     port: (server.address() as net.AddressInfo).port,
     fault({ on, api, action, times = Number.POSITIVE_INFINITY }) {
-      const rule: Rule = { on, api, action, held: [], left: times, count: 0 };
+      const rule: Rule = { on, api, action, held: [], remaining: times, count: 0 };
       state.rules.push(rule);
       return {
         count: () => rule.count,
@@ -96,7 +96,7 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
           for (const { link } of rule.held.splice(0)) link.break();
         },
         end: () => {
-          rule.left = 0;
+          rule.remaining = 0;
         },
       };
     },
@@ -110,7 +110,7 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
       state.delayMs = ms;
     },
     refuse(on) {
-      state.refusing = on;
+      state.isRefusing = on;
       if (on) breakAll();
     },
     heal() {
@@ -118,7 +118,7 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
       if (state.silent.size > 0) breakAll();
       state.silent.clear();
       state.delayMs = 0;
-      state.refusing = false;
+      state.isRefusing = false;
     },
     async close() {
       breakAll();
@@ -133,7 +133,7 @@ class Link {
   /** What each request under way is, by correlation id, so that its answer can be told. */
   private readonly apis = new Map<number, number>();
   private queue: Promise<void> = Promise.resolve();
-  private holding = 0;
+  private heldCount = 0;
   frozen = false;
 
   constructor(
@@ -146,14 +146,14 @@ class Link {
     const requests = new Frames();
     const answers = new Frames();
     client.on("data", (chunk: Buffer) => {
-      for (const frame of requests.add(chunk)) this.request(frame);
+      for (const frame of requests.add(chunk)) this.onRequest(frame);
     });
     this.broker.on("data", (chunk: Buffer) => {
-      for (const frame of answers.add(chunk)) this.answer(frame);
+      for (const frame of answers.add(chunk)) this.onResponse(frame);
     });
     client.on("error", () => {});
     this.broker.on("error", () => {});
-    client.on("close", () => this.clientGone());
+    client.on("close", () => this.onClientClose());
     // A peer that hangs up is not noticed through a silent network.
     this.broker.on("close", () => this.state.silent.size === 0 && this.break());
   }
@@ -164,46 +164,46 @@ class Link {
     this.onEnd();
   }
 
-  private clientGone(): void {
-    if (this.holding === 0) this.break();
+  private onClientClose(): void {
+    if (this.heldCount === 0) this.break();
   }
 
-  private request(frame: Buffer): void {
+  private onRequest(frame: Buffer): void {
     const key = frame.readInt16BE(4);
     this.apis.set(frame.readInt32BE(8), key);
-    this.pass("request", key, () => this.broker.write(frame));
+    this.applyRules("request", key, () => this.broker.write(frame));
   }
 
-  private answer(frame: Buffer): void {
+  private onResponse(frame: Buffer): void {
     const id = frame.readInt32BE(4);
     const key = this.apis.get(id) ?? -1;
     this.apis.delete(id);
-    this.pass("response", key, () => this.client.write(frame));
+    this.applyRules("response", key, () => this.client.write(frame));
   }
 
-  private pass(direction: Direction, key: number, forward: () => void): void {
+  private applyRules(direction: Direction, key: number, forward: () => void): void {
     if (this.frozen || this.state.silent.has(direction)) return;
-    const rule = this.state.rules.find((r) => r.on === direction && r.api === key && r.left > 0);
+    const rule = this.state.rules.find((r) => r.on === direction && r.api === key && r.remaining > 0);
     if (!rule) {
-      this.later(forward);
+      this.forwardDelayed(forward);
       return;
     }
-    rule.left--;
+    rule.remaining--;
     rule.count++;
     if (rule.action === "reset") this.break();
     if (rule.action !== "hold") return;
-    this.holding++;
+    this.heldCount++;
     rule.held.push({
       link: this,
       forward: () => {
-        this.holding--;
+        this.heldCount--;
         forward();
         if (this.client.destroyed) setTimeout(() => this.break(), 1_000);
       },
     });
   }
 
-  private later(forward: () => void): void {
+  private forwardDelayed(forward: () => void): void {
     if (this.state.delayMs === 0) forward();
     else {
       const due = new Promise((resolve) => setTimeout(resolve, this.state.delayMs));

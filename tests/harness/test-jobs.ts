@@ -31,10 +31,10 @@ export function jobsOf(group: Group, all: readonly { group: Group; path: string;
   const together = files.map(({ path }) => path).filter((path) => !alone.includes(path));
   const servers = group === "int" || group === "fault";
   return [
-    ...(together.length > 0 ? [{ group, name: named(group, together), files: together, servers }] : []),
+    ...(together.length > 0 ? [{ group, name: jobName(group, together), files: together, servers }] : []),
     ...alone.map((file) => ({ group, name: file, files: [file], servers: false })),
   ];
 }
 
-const named = (group: Group, files: readonly string[]): string =>
+const jobName = (group: Group, files: readonly string[]): string =>
   files.length === 1 ? files[0]! : `${files.length} files of ${group}`;

@@ -10,7 +10,7 @@ export interface SigningKey {
   readonly publicJwk: JWK;
 }
 
-export async function signingKey(alg: string): Promise<SigningKey> {
+export async function createSigningKey(alg: string): Promise<SigningKey> {
   const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
   const jwk = await exportJWK(publicKey);
   const kid = await calculateJwkThumbprint(jwk);
@@ -18,7 +18,7 @@ export async function signingKey(alg: string): Promise<SigningKey> {
 }
 
 /** What a token is to say beside, or instead of, what a good one says; undefined leaves a claim out. */
-export interface Wish {
+export interface TokenOptions {
   readonly scope?: string | undefined;
   readonly claims?: Readonly<Record<string, unknown>>;
   readonly header?: Readonly<Record<string, unknown>>;
@@ -27,20 +27,27 @@ export interface Wish {
 const SECOND_MS = 1_000;
 
 /** Seconds since 1970, so many from now. */
-export const inSeconds = (seconds: number): number => Math.floor(Date.now() / SECOND_MS) + seconds;
+export const secondsFromNow = (seconds: number): number => Math.floor(Date.now() / SECOND_MS) + seconds;
 
 /** A token that is good for a minute and every scope, but for what is wished otherwise. */
-export function tokenOf(key: SigningKey, { scope, claims, header }: Wish = {}): Promise<string> {
+export function signToken(key: SigningKey, { scope, claims, header }: TokenOptions = {}): Promise<string> {
   const every = "lockstep:read lockstep:write lockstep:operate";
-  const payload = { iss: ISSUER, aud: "lockstep", sub: "maria", exp: inSeconds(60), scope: scope ?? every, ...claims };
+  const payload = {
+    iss: ISSUER,
+    aud: "lockstep",
+    sub: "maria",
+    exp: secondsFromNow(60),
+    scope: scope ?? every,
+    ...claims,
+  };
   return new SignJWT(payload).setProtectedHeader({ alg: key.alg, kid: key.kid, ...header }).sign(key.privateKey);
 }
 
-export class Issuer implements Disposable {
+export class TestIssuer implements Disposable {
   /** What is answered from now on. */
   keys: SigningKey[];
-  answer: "keys" | "error" | "silence" = "keys";
-  asked = 0;
+  behavior: "keys" | "error" | "silence" = "keys";
+  requests = 0;
   private readonly server: Bun.Server<undefined>;
 
   private constructor(first: SigningKey, port: number) {
@@ -48,16 +55,16 @@ export class Issuer implements Disposable {
     this.server = Bun.serve({ port, hostname: "127.0.0.1", idleTimeout: 60, fetch: () => this.respond() });
   }
 
-  static async start(port = 0): Promise<Issuer> {
-    return new Issuer(await signingKey("ES256"), port);
+  static async start(port = 0): Promise<TestIssuer> {
+    return new TestIssuer(await createSigningKey("ES256"), port);
   }
 
   get url(): string {
     return `http://127.0.0.1:${this.server.port}/jwks.json`;
   }
 
-  token(wish?: Wish): Promise<string> {
-    return tokenOf(this.keys[0]!, wish);
+  token(wish?: TokenOptions): Promise<string> {
+    return signToken(this.keys[0]!, wish);
   }
 
   [Symbol.dispose](): void {
@@ -65,9 +72,9 @@ export class Issuer implements Disposable {
   }
 
   private respond(): Response | Promise<Response> {
-    this.asked++;
-    if (this.answer === "silence") return new Promise(() => {});
-    if (this.answer === "error") return new Response("away", { status: 500 });
+    this.requests++;
+    if (this.behavior === "silence") return new Promise(() => {});
+    if (this.behavior === "error") return new Response("away", { status: 500 });
     return Response.json({ keys: this.keys.map(({ publicJwk }) => publicJwk) });
   }
 }

@@ -4,9 +4,9 @@ import { connectLog } from "../../kafka/connect-log.ts";
 import { createLogger } from "../../observability/logger.ts";
 import { Reader, Writers } from "./load.ts";
 import type { Stack } from "./stack.ts";
-import { inStep, lostInSource, topicViolations } from "./stack-checker";
+import { findLostWrites, findTopicViolations, untilInStep } from "./stack-checker";
 
-export interface Verdict {
+export interface LoadResult {
   readonly acks: number;
   readonly reads: number;
   /** Requests and reads that were refused or got no answer. */
@@ -22,12 +22,12 @@ export interface Verdict {
 }
 
 /** Writes and reads while `faults` happen, then waits for quiet and judges. */
-export async function underLoad(
+export async function runUnderLoad(
   stack: Stack,
   perSecond: number,
   faults: (writers: Writers) => Promise<void>,
   settleMs = 60_000,
-): Promise<Verdict> {
+): Promise<LoadResult> {
   const writers = new Writers(await stack.address("gateway"), perSecond).start();
   const ids = () => writers.ids();
   const readers = [
@@ -39,7 +39,7 @@ export async function underLoad(
   } finally {
     await writers.stop();
   }
-  const settledMs = await inStep(stack, settleMs);
+  const settledMs = await untilInStep(stack, settleMs);
   for (const reader of readers) await reader.stop();
   const log = await connectLog({
     brokers: await stack.brokers(),
@@ -48,18 +48,18 @@ export async function underLoad(
   });
   try {
     const violations = [
-      ...(await lostInSource(stack, writers)),
+      ...(await findLostWrites(stack, writers)),
       ...readers.flatMap((reader) => reader.violations.map((v) => `${v.replica}: ${v.id}: ${v.what}`)),
-      ...(await topicViolations(stack, log)),
+      ...(await findTopicViolations(stack, log)),
     ];
-    const refused = [...writers.refused.values()].reduce((sum, n) => sum + n, 0);
+    const refused = [...writers.rejected.values()].reduce((sum, n) => sum + n, 0);
     const unanswered = writers.unknown + refused + readers.reduce((sum, reader) => sum + reader.unanswered, 0);
     return {
       acks: writers.acks,
       reads: readers.reduce((sum, reader) => sum + reader.reads, 0),
       unanswered,
       problems: [...writers.problems, ...readers.flatMap((reader) => reader.problems)].sort().slice(0, 20),
-      failed: unanswered - (writers.refused.get(404) ?? 0),
+      failed: unanswered - (writers.rejected.get(404) ?? 0),
       settledMs,
       violations,
     };

@@ -16,14 +16,14 @@ import { migrate } from "../../platform/postgres/migrate.ts";
 import type { Change } from "../../replicas/apply/apply.ts";
 import { type CacheProcess, startCacheProcess } from "./cache-process.ts";
 import { eventually } from "./eventually.ts";
-import { entity, type ReplicaDatabase, replicaDatabase, replicaOf, silent } from "./replica.ts";
+import { entity, type ReplicaDatabase, replicaDatabase, replicaOf, silentLogger } from "./replica.ts";
 import { brokerAddress, freshDatabase, redisUrl } from "./servers";
 
 type Row = Record<string, unknown>;
 
-export class VerifyWorld implements AsyncDisposable {
+export class VerifyFixture implements AsyncDisposable {
   /** What is on its way is the test's to say: true makes the replica look as if it had not heard of everything. */
-  behind = false;
+  isBehind = false;
   readonly log: Log;
   /** The catalog under a name of this test's own, so that nobody else's entries stand in the same Redis. */
   readonly catalog: ReplicaDeclaration;
@@ -33,30 +33,30 @@ export class VerifyWorld implements AsyncDisposable {
     readonly database: ReplicaDatabase,
     private readonly process: CacheProcess,
     readonly redis: Redis,
-    private readonly real: Log,
+    private readonly realLog: Log,
     name: string,
   ) {
     this.catalog = { ...replicaOf("catalog"), name };
-    const ends = (topic: string) => (this.behind && topic !== eventsTopic(entity).name ? 5 : 0);
+    const ends = (topic: string) => (this.isBehind && topic !== eventsTopic(entity).name ? 5 : 0);
     this.log = {
-      ...real,
+      ...realLog,
       offsets: async (topic) => new Map([[0, { first: 0, next: ends(topic) }]]),
       committedOffsets: async () => new Map([[0, 0]]),
     };
   }
 
   /** Resolves when the cache is on. */
-  static async start(): Promise<VerifyWorld> {
+  static async start(): Promise<VerifyFixture> {
     const url = await freshDatabase();
-    await migrate(url, migrations, silent);
+    await migrate(url, migrations, silentLogger);
     const source = postgres(url, { max: 3, onnotice: () => {}, connection: { TimeZone: "UTC" } });
     const database = await replicaDatabase("catalog");
     const name = `catalog-${crypto.randomUUID().slice(0, 8)}`;
     const process = await startCacheProcess(database.url, await redisUrl(), name);
     const redis = new Redis(await redisUrl());
-    const real = await connectLog({ brokers: [await brokerAddress()], clientId: "test", logger: silent });
+    const real = await connectLog({ brokers: [await brokerAddress()], clientId: "test", logger: silentLogger });
     await eventually(() => process.replica.epoch.lease()?.runId, { timeoutMs: 10_000, what: "the cache to be on" });
-    return new VerifyWorld(source, database, process, redis, real, name);
+    return new VerifyFixture(source, database, process, redis, real, name);
   }
 
   /** Carries what is in the outbox to the replica, as relay and stream would, and empties it. */
@@ -68,18 +68,18 @@ export class VerifyWorld implements AsyncDisposable {
     for (const { id, version, digest, data, resend } of rows) {
       // A batch has each id once, as the replica reduces it.
       if (batch.some((change) => change.id === id)) {
-        await this.process.take(batch);
+        await this.process.applyAndCache(batch);
         batch = [];
       }
-      const more = { ...(digest ? { digest } : {}), ...(resend ? { resend: "1" } : {}) };
-      batch.push({ id, version: Number(version), document: this.projected(data, Number(version)), ...more });
+      const headers = { ...(digest ? { digest } : {}), ...(resend ? { resend: "1" } : {}) };
+      batch.push({ id, version: Number(version), document: this.project(data, Number(version)), ...headers });
     }
-    if (batch.length > 0) await this.process.take(batch);
+    if (batch.length > 0) await this.process.applyAndCache(batch);
     if (rows.length > 0)
       await this.source`delete from lockstep.outbox where seq = any(${listText(rows.map(({ seq }) => seq))}::bigint[])`;
   }
 
-  private projected(data: Row | null, version: number): Document | null {
+  private project(data: Row | null, version: number): Document | null {
     const source = data && documentOf(entity.fields, data);
     if (!source) return null;
     const { id, createdAt, updatedAt } = source;
@@ -94,7 +94,7 @@ export class VerifyWorld implements AsyncDisposable {
   }
 
   /** Does something to the source's table that no trigger sees. */
-  async untold(change: (sql: Sql) => Promise<unknown>): Promise<void> {
+  async changeWithoutTriggers(change: (sql: Sql) => Promise<unknown>): Promise<void> {
     await this.source.unsafe(`alter table ${entity.plural} disable trigger all`);
     await change(this.source);
     const captures = ["stamp", "inserted", "updated", "deleted", "truncated"].map(
@@ -120,7 +120,7 @@ export class VerifyWorld implements AsyncDisposable {
   }
 
   /** The kind of each difference, by id. */
-  async kinds(options: Partial<VerifyOptions> = {}): Promise<Map<string, string>> {
+  async differenceKinds(options: Partial<VerifyOptions> = {}): Promise<Map<string, string>> {
     return new Map((await this.verify(options)).differences.map(({ id, kind }) => [id, kind]));
   }
 
@@ -129,7 +129,7 @@ export class VerifyWorld implements AsyncDisposable {
     return `${cachePrefix(this.catalog.name, entity.plural)}:${id}`;
   }
 
-  async cached(id: string): Promise<string> {
+  async cacheEntry(id: string): Promise<string> {
     const entry = await this.redis.get(this.cacheKey(id));
     if (entry === null) throw new Error(`${id} is not cached`);
     return entry;
@@ -140,6 +140,6 @@ export class VerifyWorld implements AsyncDisposable {
     await this.process[Symbol.asyncDispose]();
     await this.database[Symbol.asyncDispose]();
     await this.source.end({ timeout: 1 });
-    await this.real.close();
+    await this.realLog.close();
   }
 }

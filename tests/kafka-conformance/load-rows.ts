@@ -40,7 +40,7 @@ async function killBrokers({ brokers }: Suite, topics: readonly string[]): Promi
         await Bun.sleep(4_500);
         await broker.start();
       }
-      await Promise.all(topics.map((topic) => brokers.inSync(topic)));
+      await Promise.all(topics.map((topic) => brokers.untilInSync(topic)));
     }
 }
 

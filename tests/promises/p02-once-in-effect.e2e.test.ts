@@ -5,10 +5,10 @@ import { encodeEvent } from "../../contracts/event.ts";
 import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
 import { connectLog } from "../../kafka/connect-log.ts";
 import { createLogger } from "../../observability/logger.ts";
-import { isGone, metric, request, shows } from "../harness/client.ts";
+import { metric, request, untilGone, untilVisible } from "../harness/client.ts";
 import { eventually } from "../harness/eventually.ts";
 import { newProduct } from "../harness/load.ts";
-import { deleted, upserted } from "../harness/product-events";
+import { deleteEvent, upsertEvent } from "../harness/product-events";
 import { produceRaw } from "../harness/raw-producer.ts";
 import { sharedStack } from "../harness/shared-stack.ts";
 import { readTopic } from "../harness/stack-checker";
@@ -33,14 +33,14 @@ test("P2 P4: events that come twice, out of order, or from before the newest hav
   const third = await request("PATCH", `${gateway}/products/${stays}`, { stock: 7 });
   await request("DELETE", `${gateway}/products/${goes}`);
   for (const url of [catalog!, storefront!]) {
-    await shows(url, stays, 3);
-    await isGone(url, goes);
+    await untilVisible(url, stays, 3);
+    await untilGone(url, goes);
   }
 
   const outcome = (name: string) => metric(stream!, "lockstep_stream_events_total", { outcome: name });
   const before = { duplicate: await outcome("duplicate"), stale: await outcome("stale") };
-  const newest = [encodeEvent(upserted(third.body)), encodeEvent(deleted(goes, 3))];
-  const older = states.flat().map((document) => encodeEvent(upserted(document)));
+  const newest = [encodeEvent(upsertEvent(third.body)), encodeEvent(deleteEvent(goes, 3))];
+  const older = states.flat().map((document) => encodeEvent(upsertEvent(document)));
   // Backwards, then forwards, then the newest again: 2 duplicates twice, 4 stale twice.
   await produceRaw(brokers, topic, [...newest, ...[...older].reverse(), ...older, ...newest]);
   await eventually(async () => (await outcome("duplicate")) === before.duplicate + 4, {
@@ -57,8 +57,8 @@ test("P2 P4: events that come twice, out of order, or from before the newest hav
   try {
     for (const replica of product.replicas) {
       const report = await readTopic(log, replicaTopic(product, replica.name).name);
-      expect(report.doubled).toEqual([]);
-      expect(report.fallen).toEqual([]);
+      expect(report.duplicates).toEqual([]);
+      expect(report.outOfOrder).toEqual([]);
       expect(report.newest.get(stays)).toEqual({ version: 3, tombstone: false });
       expect(report.newest.get(goes)).toEqual({ version: 3, tombstone: true });
     }

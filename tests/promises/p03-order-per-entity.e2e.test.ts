@@ -5,7 +5,7 @@ import { replicaNames } from "../../contracts/entities/index.ts";
 import { request } from "../harness/client.ts";
 import { newProduct, Reader } from "../harness/load.ts";
 import { sharedStack } from "../harness/shared-stack.ts";
-import { inStep } from "../harness/stack-checker";
+import { untilInStep } from "../harness/stack-checker";
 
 const PRODUCTS = 5;
 const WRITERS = 8;
@@ -41,7 +41,7 @@ test("P3: no reader of a replica sees a version decrease while the same products
   };
   try {
     await Promise.all([...Array.from({ length: WRITERS }, (_, n) => httpWriter(n)), sqlWriter()]);
-    await inStep(stack, 30_000);
+    await untilInStep(stack, 30_000);
     const versions = await sql<{ version: number }[]>`select version::int from products where id in ${sql(ids)}`;
     expect(versions.reduce((sum, { version }) => sum + version, 0)).toBe(writes + ids.length);
   } finally {

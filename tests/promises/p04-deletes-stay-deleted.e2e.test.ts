@@ -4,10 +4,10 @@ import { product } from "../../contracts/entities/product.ts";
 import { encodeEvent } from "../../contracts/event.ts";
 import { encodeRouted, routedHeaders } from "../../contracts/routed-event.ts";
 import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
-import { isGone, metric, request, shows } from "../harness/client.ts";
+import { metric, request, untilGone, untilVisible } from "../harness/client.ts";
 import { eventually } from "../harness/eventually.ts";
 import { newProduct } from "../harness/load.ts";
-import { upserted } from "../harness/product-events";
+import { upsertEvent } from "../harness/product-events";
 import { produceRaw } from "../harness/raw-producer.ts";
 import { Stack } from "../harness/stack.ts";
 
@@ -26,9 +26,9 @@ async function deletedProduct() {
   const created = await request("POST", `${gateway}/products`, newProduct({ status: "active" }));
   const id = created.body.id as string;
   const changed = await request("PATCH", `${gateway}/products/${id}`, { stock: 9 });
-  for (const url of [catalog!, storefront!]) await shows(url, id, 2);
+  for (const url of [catalog!, storefront!]) await untilVisible(url, id, 2);
   await request("DELETE", `${gateway}/products/${id}`);
-  for (const url of [catalog!, storefront!]) await isGone(url, id);
+  for (const url of [catalog!, storefront!]) await untilGone(url, id);
   return { id, document: changed.body, replicas: [catalog!, storefront!] };
 }
 
@@ -47,7 +47,7 @@ test("P4: a late event of a deleted product is dropped by the stream as stale", 
   const stream = await stack.url("stream");
   const stale = () => metric(stream, "lockstep_stream_events_total", { outcome: "stale" });
   const before = await stale();
-  await produceRaw(await stack.brokers(), eventsTopic(product).name, [encodeEvent(upserted(document))]);
+  await produceRaw(await stack.brokers(), eventsTopic(product).name, [encodeEvent(upsertEvent(document))]);
   await eventually(async () => (await stale()) === before + 1, { timeoutMs: 10_000, what: "one stale event" });
   await staysGone(replicas, id);
 });
@@ -59,7 +59,7 @@ test("P4: a late record in a replica's own topic is not applied, in its table or
   const before = await stale();
   const topic = replicaTopic(product, "catalog").name;
   const { cost: _, ...projected } = document;
-  const event = upserted(document);
+  const event = upsertEvent(document);
   await produceRaw(await stack.brokers(), topic, [encodeRouted(event, projected, routedHeaders(event, 0, undefined))]);
   await eventually(async () => (await stale()) === before + 1, { timeoutMs: 10_000, what: "one stale record" });
   await staysGone(replicas, id);

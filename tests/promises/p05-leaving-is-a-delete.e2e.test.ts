@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import postgres from "postgres";
-import { isGone, request, shows } from "../harness/client.ts";
+import { request, untilGone, untilVisible } from "../harness/client.ts";
 import { newProduct } from "../harness/load.ts";
 import { sharedStack } from "../harness/shared-stack.ts";
 
@@ -14,8 +14,8 @@ test("a write reaches each replica as its projection: the catalog all but cost, 
   const { cost: _, ...open } = created.body;
   const { stock: __, ...shop } = open;
   const id = created.body.id as string;
-  expect((await shows(catalog!, id, 1)).body).toEqual(open);
-  const shown = await shows(storefront!, id, 1);
+  expect((await untilVisible(catalog!, id, 1)).body).toEqual(open);
+  const shown = await untilVisible(storefront!, id, 1);
   expect(shown.body).toEqual({ ...shop, inStock: true });
   expect(shown.headers.get("etag")).toBe('"1"');
   expect(shown.headers.get("cache-status")).toBeTruthy();
@@ -29,15 +29,15 @@ test("P5: a product that is no longer active leaves the storefront, and comes ba
   );
   const created = await request("POST", `${gateway}/products`, newProduct({ status: "active", name: "first" }));
   const id = created.body.id as string;
-  await shows(storefront!, id, 1);
+  await untilVisible(storefront!, id, 1);
   await request("PATCH", `${gateway}/products/${id}`, { status: "archived" });
-  await isGone(storefront!, id);
-  await shows(catalog!, id, 2);
+  await untilGone(storefront!, id);
+  await untilVisible(catalog!, id, 2);
   await request("PATCH", `${gateway}/products/${id}`, { name: "second" });
-  await shows(catalog!, id, 3);
+  await untilVisible(catalog!, id, 3);
   expect((await request("GET", `${storefront}/products/${id}`)).status).toBe(404);
   await request("PATCH", `${gateway}/products/${id}`, { status: "active" });
-  expect((await shows(storefront!, id, 4)).body).toMatchObject({ name: "second", version: 4 });
+  expect((await untilVisible(storefront!, id, 4)).body).toMatchObject({ name: "second", version: 4 });
 });
 
 test("P1: what plain SQL changes arrives as what HTTP changes does, also many rows in one statement and a delete", async () => {
@@ -51,11 +51,11 @@ test("P1: what plain SQL changes arrives as what HTTP changes does, also many ro
     const rows = await sql<{ id: string }[]>`
       insert into products (sku, name, price, status)
       select ${prefix} || n, 'by SQL', 1.50, 'active' from generate_series(1, 50) n returning id`;
-    for (const { id } of rows) await shows(storefront!, id, 1);
+    for (const { id } of rows) await untilVisible(storefront!, id, 1);
     await sql`update products set price = 2.00 where sku like ${`${prefix}%`}`;
-    for (const { id } of rows) expect((await shows(catalog!, id, 2)).body.price).toBe("2.00");
+    for (const { id } of rows) expect((await untilVisible(catalog!, id, 2)).body.price).toBe("2.00");
     await sql`delete from products where sku like ${`${prefix}%`}`;
-    for (const { id } of rows) await isGone(catalog!, id);
+    for (const { id } of rows) await untilGone(catalog!, id);
   } finally {
     await sql.end();
   }

@@ -9,9 +9,9 @@ import { Redis } from "ioredis";
 import { startRedis } from "../../stack/servers/redis.ts";
 import type { Server } from "../../stack/servers/server.ts";
 import { type CacheProcess, startCacheProcess } from "../harness/cache-process.ts";
-import { endWithUs } from "../harness/clean-up-at-exit";
+import { stopAtExit } from "../harness/clean-up-at-exit";
 import { eventually } from "../harness/eventually.ts";
-import { newId, type ReplicaDatabase, remove, replicaDatabase, upsert } from "../harness/replica.ts";
+import { deleteChange, newId, type ReplicaDatabase, replicaDatabase, upsertChange } from "../harness/replica.ts";
 import { freePort, temporaryFolder } from "../harness/servers";
 
 const IDS = 24;
@@ -27,7 +27,7 @@ let traffic: Traffic;
 
 async function launch(): Promise<void> {
   redis = await startRedis({ dir: folder, port });
-  endWithUs(redis.pid, "KILL", folder);
+  stopAtExit(redis.pid, "KILL", folder);
 }
 
 beforeAll(async () => {
@@ -80,8 +80,8 @@ class Traffic {
     for (let round = 1; !this.stopping; round++) {
       const changes = this.ids.flatMap((id, i) => {
         if (Math.random() < 0.7) return [];
-        if (i % 2 !== half) return [upsert(id, Math.max(1, this.committed.get(id)! - 1))];
-        return [round % 7 === 0 ? remove(id, round) : upsert(id, round)];
+        if (i % 2 !== half) return [upsertChange(id, Math.max(1, this.committed.get(id)! - 1))];
+        return [round % 7 === 0 ? deleteChange(id, round) : upsertChange(id, round)];
       });
       if (changes.length === 0) continue;
       const start = performance.now();

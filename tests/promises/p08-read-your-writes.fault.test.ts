@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { request } from "../harness/client.ts";
 import { newProduct } from "../harness/load.ts";
-import { type Happened, violationsOf } from "../harness/session-guarantees";
+import { findSessionViolations, type SessionEvent } from "../harness/session-guarantees";
 import { sharedStack } from "../harness/shared-stack.ts";
 
 /** Write-then-read pairs at each replica, at least; 33,400 for the history of 100,000 of the documentation. */
@@ -15,7 +15,7 @@ const REPLICAS = ["catalog", "storefront"] as const;
 const victims = ["stream", "catalog", "storefront"];
 
 class Client {
-  readonly history: Happened[] = [];
+  readonly history: SessionEvent[] = [];
   /** Reads that were told to come again, or found nobody. */
   refused = 0;
   private token = "";
@@ -46,8 +46,8 @@ class Client {
     else this.mine.push({ id, deleted: false });
     this.token = answer.headers.get("sync-token")!;
     const version = Number(answer.headers.get("etag")!.replaceAll('"', ""));
-    const there = deletes ? [] : status === "active" ? REPLICAS : ["catalog"];
-    this.history.push({ session: this.session, id, version, there });
+    const replicas = deletes ? [] : status === "active" ? REPLICAS : ["catalog"];
+    this.history.push({ session: this.session, id, version, replicas });
     return id;
   }
 
@@ -86,7 +86,7 @@ test("P8: no read with a token is stale while stream and replicas are killed at 
     const victim = victims[kills % victims.length]!;
     const pid = await stack.kill(victim, "SIGKILL");
     // Killed before it is well, it would only be held back longer and longer by its supervisor.
-    await stack.replaced(victim, pid);
+    await stack.untilReplaced(victim, pid);
     kills++;
   }
   await working;
@@ -96,6 +96,6 @@ test("P8: no read with a token is stale while stream and replicas are killed at 
   console.log(
     `${pairs} pairs by ${CLIENTS} clients, ${kills} kills: ${reads} reads answered, ${refused} told to come again; ${history.length} reads and writes judged`,
   );
-  expect(violationsOf(history)).toEqual([]);
+  expect(findSessionViolations(history)).toEqual([]);
   expect(reads).toBe(pairs * REPLICAS.length);
 }, 900_000);

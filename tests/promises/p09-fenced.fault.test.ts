@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { lockstep } from "../harness/run-lockstep";
+import { runLockstep } from "../harness/run-lockstep";
 import { Stack } from "../harness/stack.ts";
-import { underLoad } from "../harness/under-load";
+import { runUnderLoad } from "../harness/under-load";
 
 /** The shortest that brokers allow. */
 const SESSION_MS = 6_000;
@@ -13,7 +13,7 @@ test("P9: a relay, a stream and a replica that were stopped and resumed while a 
     instances: "relay=2,stream=2,catalog=2",
     env: { LOCKSTEP_SESSION_TIMEOUT_MS: String(SESSION_MS) },
   });
-  const verdict = await underLoad(stack, 100, async () => {
+  const verdict = await runUnderLoad(stack, 100, async () => {
     await Bun.sleep(1_000);
     // One of the two instances leads, or owns partitions, for sure: so each has its turn.
     for (const instance of [1, 2]) {
@@ -29,6 +29,6 @@ test("P9: a relay, a stream and a replica that were stopped and resumed while a 
   console.log(JSON.stringify({ ...verdict, violations: verdict.violations.length }));
   expect(verdict.violations.slice(0, 20)).toEqual([]);
   // What it may have written late is not what a rebuild reads: the new tables are compared with the source before they are switched.
-  const rebuilt = await lockstep(stack, "rebuild", "catalog", "--json");
+  const rebuilt = await runLockstep(stack, "rebuild", "catalog", "--json");
   expect([rebuilt.status, rebuilt.document?.equal]).toEqual([0, true]);
 }, 600_000);

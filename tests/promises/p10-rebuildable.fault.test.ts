@@ -4,9 +4,9 @@ import postgres from "postgres";
 import type { Difference } from "../../operations/verify/difference.ts";
 import { eventually } from "../harness/eventually.ts";
 import { Reader, Writers } from "../harness/load.ts";
-import { lockstep } from "../harness/run-lockstep";
+import { runLockstep } from "../harness/run-lockstep";
 import { sharedStack } from "../harness/shared-stack.ts";
-import { inStep } from "../harness/stack-checker";
+import { untilInStep } from "../harness/stack-checker";
 
 /** 200,000 for the figures of the documentation. */
 const ROWS = Number(process.env.TEST_ROWS ?? 20_000);
@@ -21,7 +21,7 @@ test("P10: a rebuild that is killed three times goes on, ends equal, and the liv
   for (let made = 0; made < ROWS; made += 1_000)
     await source`insert into products (sku, name, price, status) select gen_random_uuid(), 'Cup', 1.50, 'active' from generate_series(1, 1000)`;
   await source`delete from products where id in (select id from products limit 500)`;
-  await inStep(stack, 300_000);
+  await untilInStep(stack, 300_000);
   // What a rebuild is for: rows that somebody damaged, in ways that no event will mend.
   await catalog`update products set name = 'damaged' where id in (select id from products limit 100)`;
   await catalog`delete from products where id in (select id from products order by id desc limit 100)`;
@@ -57,7 +57,7 @@ test("P10: a rebuild that is killed three times goes on, ends equal, and the liv
   await source.unsafe(`begin; alter table products disable trigger all;
     update products set name = 'told nobody' where id = '${untold!.id}';
     ${captures.map((name) => `alter table products enable always trigger lockstep_${name}`).join(";")}; commit`);
-  const kept = await lockstep(stack, "rebuild", "catalog", "--json");
+  const kept = await runLockstep(stack, "rebuild", "catalog", "--json");
   const { equal: differed, verified } = kept.document as {
     equal: boolean;
     verified: { differences: Pick<Difference, "id" | "kind" | "fields">[] }[];
@@ -68,7 +68,7 @@ test("P10: a rebuild that is killed three times goes on, ends equal, and the liv
   ]);
   const damaged = await catalog`select from products where name = 'damaged'`;
   expect(damaged.length).toBeGreaterThan(0);
-  const rebuilt = await lockstep(stack, "rebuild", "catalog", "--repair", "--json");
+  const rebuilt = await runLockstep(stack, "rebuild", "catalog", "--repair", "--json");
   expect(rebuilt.status).toBe(0);
   expect((await catalog`select name from products where id = ${untold!.id}`)[0]?.name).toBe("told nobody");
   const { rebuilt: told, equal } = rebuilt.document as {
@@ -79,17 +79,17 @@ test("P10: a rebuild that is killed three times goes on, ends equal, and the liv
   expect(told.resumedAt).toBeGreaterThanOrEqual(resumedFrom);
   await writers.stop();
   await reader.stop();
-  await inStep(stack, 60_000);
+  await untilInStep(stack, 60_000);
   expect(reader.violations).toEqual([]);
   expect(reader.unanswered).toBe(0);
   expect(reader.reads).toBeGreaterThan(100);
 
   // A second one needs the old tables out of the way, and says so.
-  const refused = await lockstep(stack, "rebuild", "catalog");
+  const refused = await runLockstep(stack, "rebuild", "catalog");
   expect([refused.status, refused.stderr.trim().split("\n").length]).toEqual([1, 1]);
   expect(refused.stderr).toContain("--drop-old");
-  expect((await lockstep(stack, "rebuild", "catalog", "--drop-old")).status).toBe(0);
-  const whole = await lockstep(stack, "rebuild", "catalog", "--json");
+  expect((await runLockstep(stack, "rebuild", "catalog", "--drop-old")).status).toBe(0);
+  const whole = await runLockstep(stack, "rebuild", "catalog", "--json");
   const second = whole.document?.rebuilt as { records: number; rows: number; seconds: number; resumedAt: number };
   expect([whole.status, second.resumedAt]).toEqual([0, 0]);
   const indexes = await catalog<

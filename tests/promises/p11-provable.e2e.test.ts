@@ -5,9 +5,9 @@ import postgres, { type Sql } from "postgres";
 import { request } from "../harness/client.ts";
 import { eventually } from "../harness/eventually.ts";
 import { newProduct, Writers } from "../harness/load.ts";
-import { lockstep } from "../harness/run-lockstep";
+import { runLockstep } from "../harness/run-lockstep";
 import { Stack } from "../harness/stack.ts";
-import { inStep } from "../harness/stack-checker";
+import { untilInStep } from "../harness/stack-checker";
 
 /** Rows beside those that are written meanwhile; 200,000 for the figures of the documentation. */
 const ROWS = Number(process.env.TEST_ROWS ?? 4_000);
@@ -72,8 +72,8 @@ test("P11: 200 rows that were changed in a replica are found under load, with no
   // So that there is a version before the newest.
   const rows = await source<{ id: string }[]>`
     update products set name = 'Mug' where id in (select id from products order by md5(id::text) limit ${PLANTED}) returning id`;
-  await inStep(stack, 300_000);
-  const clean = await lockstep(stack, "verify", "--json", "--share", "1");
+  await untilInStep(stack, 300_000);
+  const clean = await runLockstep(stack, "verify", "--json", "--share", "1");
   expect([clean.status, (clean.document as unknown as Verified).equal, clean.stderr]).toEqual([0, true, ""]);
 
   const planted = await plant(
@@ -81,19 +81,19 @@ test("P11: 200 rows that were changed in a replica are found under load, with no
     rows.map(({ id }) => id),
   );
   const writers = new Writers(await stack.url("gateway"), 200).start();
-  const checked = await lockstep(stack, "verify", "--json", "--share", "1");
+  const checked = await runLockstep(stack, "verify", "--json", "--share", "1");
   expect(checked.status).toBe(1);
   expect(found(checked.document, "catalog")).toEqual(planted);
   expect(found(checked.document, "storefront")).toEqual(new Map());
   await told(await stack.url("console"), PLANTED);
 
-  const repaired = await lockstep(stack, "repair", "--json", "--share", "1");
+  const repaired = await runLockstep(stack, "repair", "--json", "--share", "1");
   expect([repaired.status, repaired.document?.repaired, repaired.document?.left]).toEqual([0, PLANTED, []]);
   await told(await stack.url("console"), 0);
-  const again = await lockstep(stack, "verify", "--json", "--share", "1");
+  const again = await runLockstep(stack, "verify", "--json", "--share", "1");
   await writers.stop();
   expect([again.status, (again.document as unknown as Verified).equal]).toEqual([0, true]);
-  await inStep(stack, 60_000);
+  await untilInStep(stack, 60_000);
   const [catalogResult] = (checked.document as unknown as Verified).verified;
   console.log(
     `${catalogResult!.rows} rows under ${writers.acks} writes: ${planted.size} planted, all found in ${catalogResult!.seconds.toFixed(1)} s`,
@@ -119,7 +119,7 @@ test("P11: what somebody changes behind a replica's back, in its table or its ca
   await redis.set(key, entry.replace('"BRL"', '"EUR"'));
   redis.disconnect();
   await told(console, 2);
-  const repaired = await lockstep(stack, "repair", "--json");
+  const repaired = await runLockstep(stack, "repair", "--json");
   expect([repaired.status, repaired.document?.repaired]).toEqual([0, 2]);
   await told(console, 0);
 }, 180_000);

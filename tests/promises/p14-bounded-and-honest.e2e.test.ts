@@ -59,7 +59,7 @@ test("P14: every buffer of every service reports its limit and holds no more tha
 
 test("P14: a stream that hangs makes the stack not ready within seconds, and ready again when it continues", async () => {
   const stack = await sharedStack();
-  await stack.ready(30_000);
+  await stack.untilReady(30_000);
   await stack.kill("stream", "SIGSTOP");
   try {
     await eventually(async () => !(await stack.status()).ready, {
@@ -70,5 +70,5 @@ test("P14: a stream that hangs makes the stack not ready within seconds, and rea
   } finally {
     await stack.kill("stream", "SIGCONT");
   }
-  await stack.ready(30_000);
+  await stack.untilReady(30_000);
 }, 90_000);

@@ -4,11 +4,11 @@ import type { Document } from "../../contracts/entity/document.ts";
 import { systemFields } from "../../contracts/entity/fields.ts";
 import { documentSchema } from "../../contracts/entity/schemas.ts";
 import { upcast, upcastProjection } from "../../contracts/entity/upcast.ts";
-import { changesBetween, declaredBy } from "./declaration-snapshot";
-import { projectionsOf, type Recorded, type Sample } from "./recordings";
+import { changesBetween, snapshotOf } from "./declaration-snapshot";
+import { projectionsOf, type Recording, type Sample } from "./recordings";
 
 /** What is wrong, a text for each, with what to do about it; empty when all is well. */
-export function problemsOf(entity: EntityDeclaration, recorded: ReadonlyMap<number, Recorded>): string[] {
+export function findProblems(entity: EntityDeclaration, recorded: ReadonlyMap<number, Recording>): string[] {
   const { name, schemaVersion: current } = entity;
   const problems: string[] = [];
   for (const version of recorded.keys())
@@ -20,7 +20,7 @@ export function problemsOf(entity: EntityDeclaration, recorded: ReadonlyMap<numb
       problems.push(
         `${name}: version ${version} has no samples: bring back contracts/entities/samples/${name}.v${version}.json`,
       );
-    else problems.push(...earlier.samples.flatMap((sample) => unreadable(entity, earlier, sample)));
+    else problems.push(...earlier.samples.flatMap((sample) => findUnreadable(entity, earlier, sample)));
   }
   const now = recorded.get(current);
   if (!now) problems.push(`${name}: version ${current} has no samples: run \`bun run record-schema ${name}\``);
@@ -28,17 +28,17 @@ export function problemsOf(entity: EntityDeclaration, recorded: ReadonlyMap<numb
   return problems;
 }
 
-function undeclaredChanges(entity: EntityDeclaration, recorded: Recorded): string[] {
+function undeclaredChanges(entity: EntityDeclaration, recorded: Recording): string[] {
   const { name, schemaVersion } = entity;
   const changes = [
-    ...changesBetween(recorded.declared, declaredBy(entity)),
+    ...changesBetween(recorded.declared, snapshotOf(entity)),
     ...recorded.samples.flatMap(({ is, document, replicas }) =>
       changesBetween(replicas, projectionsOf(entity, document), `what sample "${is}" becomes`),
     ),
   ];
   if (changes.length > 0)
     return [
-      `${name}: the declaration has changed since version ${schemaVersion} was recorded:\n    ${changes.slice(0, 20).join("\n    ")}\n  ${remedy(recorded)}`,
+      `${name}: the declaration has changed since version ${schemaVersion} was recorded:\n    ${changes.slice(0, 20).join("\n    ")}\n  ${remedyFor(recorded)}`,
     ];
   const schema = documentSchema(entity);
   return recorded.samples.flatMap(({ is, document }) => {
@@ -49,7 +49,7 @@ function undeclaredChanges(entity: EntityDeclaration, recorded: Recorded): strin
   });
 }
 
-const remedy = ({ entity, schemaVersion, released }: Recorded): string => {
+const remedyFor = ({ entity, schemaVersion, released }: Recording): string => {
   const raise = `set schemaVersion to ${schemaVersion + 1}, add an upcaster for ${schemaVersion} and run \`bun run record-schema ${entity}\` (docs/schema-changes.md)`;
   return released
     ? raise
@@ -57,11 +57,11 @@ const remedy = ({ entity, schemaVersion, released }: Recorded): string => {
 };
 
 /** What of an earlier version's sample today's code cannot read. */
-function unreadable(entity: EntityDeclaration, recorded: Recorded, sample: Sample): string[] {
+function findUnreadable(entity: EntityDeclaration, recorded: Recording, sample: Sample): string[] {
   const { schemaVersion: from } = recorded;
   const where = `${entity.name}: sample "${sample.is}" of version ${from}`;
   const problems: string[] = [];
-  const told = (what: string, reading: () => string | undefined) => {
+  const check = (what: string, reading: () => string | undefined) => {
     try {
       const problem = reading();
       if (problem !== undefined) problems.push(`${where}, ${what}: ${problem}`);
@@ -70,26 +70,26 @@ function unreadable(entity: EntityDeclaration, recorded: Recorded, sample: Sampl
       problems.push(`${where}, ${what}: ${(error as Error).message}${cause ? ` (${String(cause)})` : ""}`);
     }
   };
-  told("in an event", () => eventProblem(entity, sample, from));
+  check("in an event", () => eventProblem(entity, sample, from));
   if (problems.length > 0) return problems;
-  told("in private", () => leak(entity, recorded, sample));
+  check("in private", () => findLeak(entity, recorded, sample));
   for (const replica of entity.replicas) {
     const projected = sample.replicas[replica.name];
     if (projected)
-      told(`as ${replica.name} was sent it`, () => projectionProblem(entity, replica, sample, projected, from));
+      check(`as ${replica.name} was sent it`, () => projectionProblem(entity, replica, sample, projected, from));
   }
   return problems;
 }
 
-const fresh = (document: Document): Document => structuredClone(document);
+const clone = (document: Document): Document => structuredClone(document);
 
 function eventProblem(entity: EntityDeclaration, { document }: Sample, from: number): string | undefined {
-  const read = upcast(entity, fresh(document), from);
+  const read = upcast(entity, clone(document), from);
   const checked = documentSchema(entity).safeParse(read);
   if (!checked.success) return `upcast to ${entity.schemaVersion} it is not valid: ${checked.error.message}`;
   const moved = Object.keys(systemFields).filter((member) => read[member] !== document[member]);
   if (moved.length > 0) return `an upcaster changes ${moved.join(", ")}`;
-  const again = upcast(entity, fresh(document), from);
+  const again = upcast(entity, clone(document), from);
   return Bun.deepEquals(read, again) ? undefined : "an upcaster gives another result each time";
 }
 
@@ -101,10 +101,10 @@ function projectionProblem(
   projected: Document,
   from: number,
 ): string | undefined {
-  const read = upcastProjection(entity, replica, fresh(projected), from);
+  const read = upcastProjection(entity, replica, clone(projected), from);
   const checked = documentSchema(replica).safeParse(read);
   if (!checked.success) return `upcast to ${entity.schemaVersion} it is not valid: ${checked.error.message}`;
-  const today = projectionsOf(entity, upcast(entity, fresh(document), from))[replica.name];
+  const today = projectionsOf(entity, upcast(entity, clone(document), from))[replica.name];
   if (!today) return undefined; // it is not the replica's any more, and the next event of it says so
   const placeholders = replica.placeholders?.[from] ?? [];
   const different = Object.keys(today).filter(
@@ -119,9 +119,9 @@ function projectionProblem(
  * A private value of an earlier version must not get into a field that is not private. Found by changing it. To declare the very
  * field as no longer private is allowed: that is no accident.
  */
-function leak(entity: EntityDeclaration, recorded: Recorded, { document }: Sample): string | undefined {
+function findLeak(entity: EntityDeclaration, recorded: Recording, { document }: Sample): string | undefined {
   const { schemaVersion: from, declared, samples } = recorded;
-  const sent = (given: Document) => upcast(entity, fresh(given), from);
+  const sent = (given: Document) => upcast(entity, clone(given), from);
   const before = sent(document);
   for (const member of declared.private)
     for (const { document: other } of samples) {

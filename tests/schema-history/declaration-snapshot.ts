@@ -5,7 +5,7 @@ import { systemFields } from "../../contracts/entity/fields.ts";
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-export interface Declared {
+export interface DeclarationSnapshot {
   /** JSON Schema of each member of the source's document. */
   readonly members: Readonly<Record<string, JsonSchema>>;
   /** Names of the private fields. */
@@ -19,10 +19,10 @@ const SAME = "as in the source";
 /**
  * @throws {Error} when a schema has a rule that JSON Schema cannot show and that nothing names: a change of it would not be noticed.
  */
-export function declaredBy(entity: EntityDeclaration): Declared {
-  const members = shown(entity.name, entity.fields);
+export function snapshotOf(entity: EntityDeclaration): DeclarationSnapshot {
+  const members = schemasOf(entity.name, entity.fields);
   const inReplica = ({ name, fields }: ReplicaDeclaration) =>
-    Object.entries(shown(`${entity.name} in ${name}`, fields)).map(([member, schema]) => [
+    Object.entries(schemasOf(`${entity.name} in ${name}`, fields)).map(([member, schema]) => [
       member,
       Bun.deepEquals(schema, members[member]) ? SAME : schema,
     ]);
@@ -35,11 +35,11 @@ export function declaredBy(entity: EntityDeclaration): Declared {
   };
 }
 
-function shown(what: string, fields: EntityDeclaration["fields"]): Record<string, JsonSchema> {
+function schemasOf(what: string, fields: EntityDeclaration["fields"]): Record<string, JsonSchema> {
   const all = Object.entries({ ...systemFields, ...fields });
   return Object.fromEntries(
     all.map(([member, { schema }]) => {
-      refuseUnnamedRules(what, schema, [member]);
+      rejectUnnamedRules(what, schema, [member]);
       const { $schema: _, pattern, ...json } = z.toJSONSchema(schema);
       // A format is told by its name: the pattern beside it is zod's, and may be another one with the next zod.
       return [member, JSON.parse(JSON.stringify(json.format ? json : { ...json, pattern }))];
@@ -48,7 +48,7 @@ function shown(what: string, fields: EntityDeclaration["fields"]): Record<string
 }
 
 /** A refinement is code. It shows in the JSON Schema only by the `rules` that the schema's metadata name (contracts/entity/fields.ts). */
-function refuseUnnamedRules(what: string, schema: z.ZodType, at: readonly string[]): void {
+function rejectUnnamedRules(what: string, schema: z.ZodType, at: readonly string[]): void {
   const { def } = schema._zod;
   const refined = (def.checks ?? []).some((check) => check._zod.def.check === "custom");
   if (refined && !schema.meta()?.rules)
@@ -58,7 +58,7 @@ function refuseUnnamedRules(what: string, schema: z.ZodType, at: readonly string
   for (const [key, inner] of Object.entries(def)) visit(inner, [...at, key]);
 
   function visit(inner: unknown, path: readonly string[]): void {
-    if (inner instanceof z.core.$ZodType) refuseUnnamedRules(what, inner as z.ZodType, path);
+    if (inner instanceof z.core.$ZodType) rejectUnnamedRules(what, inner as z.ZodType, path);
     else if (Array.isArray(inner)) for (const one of inner) visit(one, path);
     else if (inner !== null && typeof inner === "object" && Object.getPrototypeOf(inner) === Object.prototype)
       for (const [key, one] of Object.entries(inner)) visit(one, [...path, key]);

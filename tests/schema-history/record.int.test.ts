@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Copy } from "../harness/worked-example.ts";
+import { RepositoryCopy } from "../harness/worked-example.ts";
 
 test("record-schema records a changed version anew only when asked to, and never one that is released", async () => {
-  using copy = Copy.make();
-  const record = (...args: string[]) => copy.try("record-schema", ...args);
-  const check = () => copy.try("test:p12");
+  using copy = RepositoryCopy.create();
+  const record = (...args: string[]) => copy.runUnchecked("record-schema", ...args);
+  const check = () => copy.runUnchecked("test:p12");
   const file = join(copy.root, "package.json");
   const manifest = JSON.parse(readFileSync(file, "utf8"));
   manifest.scripts["test:p12"] = "bun test tests/promises/p12-old-events-stay-readable/recorded-schemas.unit.test.ts";

@@ -2,8 +2,8 @@
 import { Command } from "commander";
 import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
-import { problemsOf } from "./check-history";
-import { readRecorded, recordingOf, writeRecorded } from "./recordings";
+import { findProblems } from "./check-history";
+import { createRecording, readRecordings, writeRecording } from "./recordings";
 
 interface Options {
   readonly again?: true;
@@ -34,21 +34,21 @@ process.exit(chosen.map((entity) => record(entity, program.opts<Options>())).eve
 function record(entity: EntityDeclaration, { again, release }: Options): boolean {
   const { name, schemaVersion } = entity;
   const what = `${name} version ${schemaVersion}`;
-  const before = readRecorded(name).get(schemaVersion);
+  const before = readRecordings(name).get(schemaVersion);
   if (before?.released && again)
-    return refuse(`${what} is released: events of it are in logs. Raise schemaVersion instead.`);
-  if (!before || again) console.log(`${what} is recorded: ${writeRecorded(recordingOf(entity, before))}`);
+    return reject(`${what} is released: events of it are in logs. Raise schemaVersion instead.`);
+  if (!before || again) console.log(`${what} is recorded: ${writeRecording(createRecording(entity, before))}`);
   else if (!release) console.log(`${what} is recorded already`);
-  const recorded = readRecorded(name);
-  const problems = problemsOf(entity, recorded);
+  const recorded = readRecordings(name);
+  const problems = findProblems(entity, recorded);
   for (const problem of problems) console.error(problem);
   if (problems.length > 0) return false;
   if (release)
-    console.log(`${what} is released: ${writeRecorded({ ...recorded.get(schemaVersion)!, released: true })}`);
+    console.log(`${what} is released: ${writeRecording({ ...recorded.get(schemaVersion)!, released: true })}`);
   return true;
 }
 
-function refuse(why: string): false {
+function reject(why: string): false {
   console.error(why);
   return false;
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Document } from "../../contracts/entity/document.ts";
 import { documentSchema } from "../../contracts/entity/schemas.ts";
-import { type Declared, declaredBy } from "./declaration-snapshot";
+import { type DeclarationSnapshot, snapshotOf } from "./declaration-snapshot";
 import { edgeDocuments } from "./edge-documents";
 
 /** A document as it stood in events of its version, and what each replica was sent for it; null: it was not the replica's to have. */
@@ -15,33 +15,33 @@ export interface Sample {
   readonly replicas: Readonly<Record<string, Document | null>>;
 }
 
-export interface Recorded {
+export interface Recording {
   readonly entity: string;
   readonly schemaVersion: number;
   /** True once events of this version may be in somebody's log: then it is never recorded again. */
   readonly released: boolean;
-  readonly declared: Declared;
+  readonly declared: DeclarationSnapshot;
   readonly samples: readonly Sample[];
 }
 
 export const samplesFolder = join(import.meta.dirname, "../../contracts/entities/samples");
 
-const nameOf = ({ entity, schemaVersion }: Pick<Recorded, "entity" | "schemaVersion">): string =>
+const nameOf = ({ entity, schemaVersion }: Pick<Recording, "entity" | "schemaVersion">): string =>
   `${entity}.v${schemaVersion}.json`;
 
 /** By schema version. @throws {Error} when a file says another entity or version than its name. */
-export function readRecorded(entity: string, folder = samplesFolder): Map<number, Recorded> {
-  const found = new Map<number, Recorded>();
+export function readRecordings(entity: string, folder = samplesFolder): Map<number, Recording> {
+  const found = new Map<number, Recording>();
   for (const file of readdirSync(folder)) {
     if (!file.startsWith(`${entity}.v`) || !file.endsWith(".json")) continue;
-    const recorded = JSON.parse(readFileSync(join(folder, file), "utf8")) as Recorded;
+    const recorded = JSON.parse(readFileSync(join(folder, file), "utf8")) as Recording;
     if (nameOf(recorded) !== file) throw new Error(`${file} holds ${nameOf(recorded)}`);
     found.set(recorded.schemaVersion, recorded);
   }
   return found;
 }
 
-export function writeRecorded(recorded: Recorded, folder = samplesFolder): string {
+export function writeRecording(recorded: Recording, folder = samplesFolder): string {
   mkdirSync(folder, { recursive: true });
   const file = join(folder, nameOf(recorded));
   writeFileSync(file, `${JSON.stringify(recorded, null, 2)}\n`);
@@ -49,7 +49,7 @@ export function writeRecorded(recorded: Recorded, folder = samplesFolder): strin
 }
 
 /** What is to be recorded of the current version; samples that somebody added to `before` by hand stay. */
-export function recordingOf(entity: EntityDeclaration, before?: Recorded): Recorded {
+export function createRecording(entity: EntityDeclaration, before?: Recording): Recording {
   const added = before?.samples.filter(({ is }) => !isEdge(is)) ?? [];
   const documents: [string, Document][] = [
     ...edgeDocuments(entity).map((document, i): [string, Document] => [`edge ${i + 1}`, document]),
@@ -60,7 +60,7 @@ export function recordingOf(entity: EntityDeclaration, before?: Recorded): Recor
     entity: entity.name,
     schemaVersion: entity.schemaVersion,
     released: false,
-    declared: declaredBy(entity),
+    declared: snapshotOf(entity),
     samples: documents.map(([is, document]) => ({
       is,
       document: schema.parse(document) as Document,

@@ -4,8 +4,8 @@ import { encodeEvent } from "../../../contracts/event.ts";
 import type { Receipt } from "../../../contracts/receipt.ts";
 import { encodeRouted, routedHeaders } from "../../../contracts/routed-event.ts";
 import type { StoredRecord } from "../../../kafka/log.ts";
-import { letterRecord, markRecord } from "../../../tests/harness/dead-letters";
-import { productDocument, upserted } from "../../../tests/harness/product-events";
+import { deadLetterRecord, markRecord } from "../../../tests/harness/dead-letters";
+import { productDocument, upsertEvent } from "../../../tests/harness/product-events";
 import {
   appliedHops,
   confirmsWrite,
@@ -19,7 +19,7 @@ import {
 const id = "01890000-0000-7000-8000-000000000001";
 const at = Date.parse("2026-01-01T00:00:00.000Z");
 const event = {
-  ...upserted(productDocument({ id, version: 2 })),
+  ...upsertEvent(productDocument({ id, version: 2 })),
   traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 };
 
@@ -105,10 +105,10 @@ test("the dead letter of a poison message is found by its origin, and the mark s
   const write = traced({ operation: "poison" });
   const [hop] = publishedHops(traced(), published).filter(({ kind }) => kind === "published");
   write.hops.push({ ...hop!, record: "products.events/0/17" });
-  expect(deadLetterHops(write, letterRecord(0, 16, { id }))).toEqual([]);
+  expect(deadLetterHops(write, deadLetterRecord(0, 16, { id }))).toEqual([]);
   // A mark without the write's dead letter is ignored.
   expect(deadLetterHops(write, markRecord(1, 17))).toEqual([]);
-  write.hops.push(...deadLetterHops(write, letterRecord(1, 17, { id, version: 2 })));
+  write.hops.push(...deadLetterHops(write, deadLetterRecord(1, 17, { id, version: 2 })));
   expect(write.hops.at(-1)).toMatchObject({ kind: "dead-letter", note: "internal", record: "products.events/0/17" });
   expect(isComplete(write, ["catalog"])).toBe(false);
   expect(deadLetterHops(write, markRecord(2, 16))).toEqual([]);

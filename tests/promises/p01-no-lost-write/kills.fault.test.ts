@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
-import { request, shows } from "../../harness/client.ts";
+import { request, untilVisible } from "../../harness/client.ts";
 import { newProduct } from "../../harness/load.ts";
 import { sharedStack } from "../../harness/shared-stack.ts";
 import type { Stack } from "../../harness/stack.ts";
-import { underLoad } from "../../harness/under-load";
+import { runUnderLoad } from "../../harness/under-load";
 
 /** How often each process and server is killed: 3 for the figures of the documentation. */
 const rounds = Number(process.env.TEST_ROUNDS ?? 1);
@@ -24,12 +24,12 @@ const victims = [
 test(`P1 P3 P4 P7: kill -9 of every process and server in turn at 100 writes/s loses nothing and shows no reader the past`, async () => {
   const stack = await sharedStack();
   const recovered: Record<string, number[]> = {};
-  const verdict = await underLoad(stack, 100, async () => {
+  const verdict = await runUnderLoad(stack, 100, async () => {
     await Bun.sleep(2_000);
     for (let round = 0; round < rounds; round++)
       for (const victim of victims) {
         const killed = await stack.kill(victim, "SIGKILL");
-        await stack.replaced(victim, killed);
+        await stack.untilReplaced(victim, killed);
         const start = performance.now();
         await flows(stack).catch((cause) => {
           throw new Error(`no write came through after the kill of ${victim}`, { cause });
@@ -55,8 +55,8 @@ async function flows(stack: Stack): Promise<void> {
     try {
       const created = await request("POST", `${gateway}/products`, newProduct({ status: "active" }));
       if (created.status !== 201) throw new Error(`the gateway answered ${created.status}`);
-      await shows(catalog!, created.body.id as string, 1, 30_000);
-      await shows(storefront!, created.body.id as string, 1, 30_000);
+      await untilVisible(catalog!, created.body.id as string, 1, 30_000);
+      await untilVisible(storefront!, created.body.id as string, 1, 30_000);
       return;
     } catch (error) {
       if (Date.now() > deadline) throw error;

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { Stack } from "../../harness/stack.ts";
-import { underLoad } from "../../harness/under-load";
+import { runUnderLoad } from "../../harness/under-load";
 
 /** Seconds of kills: 180 for the figures of the documentation. */
 const seconds = Number(process.env.TEST_SECONDS ?? 27);
@@ -8,7 +8,7 @@ const pauseMs = Number(process.env.TEST_PAUSE_MS ?? 9_000);
 
 test(`P1 P2: with three brokers killed in turn under load, nothing is lost or doubled in any topic or replica`, async () => {
   await using stack = await Stack.start({ brokers: 3, partitions: 12 });
-  const verdict = await underLoad(
+  const verdict = await runUnderLoad(
     stack,
     Number(process.env.TEST_RATE ?? 300),
     async () => {
@@ -17,7 +17,7 @@ test(`P1 P2: with three brokers killed in turn under load, nothing is lost or do
         await Bun.sleep(pauseMs / 3);
         await stack.kill("broker", "SIGKILL", broker);
         await Bun.sleep((2 * pauseMs) / 3);
-        await stack.ready(30_000);
+        await stack.untilReady(30_000);
       }
     },
     90_000,

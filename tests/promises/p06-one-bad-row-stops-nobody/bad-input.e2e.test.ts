@@ -7,11 +7,11 @@ import { deadLetterTopic, eventsTopic } from "../../../contracts/topics.ts";
 import { connectLog } from "../../../kafka/connect-log.ts";
 import { partitionForKey } from "../../../kafka/partitioner.ts";
 import { createLogger } from "../../../observability/logger.ts";
-import { inTurns, median } from "../../harness/alternate";
-import { request, shows } from "../../harness/client.ts";
+import { alternate, median } from "../../harness/alternate";
+import { request, untilVisible } from "../../harness/client.ts";
 import { eventually } from "../../harness/eventually.ts";
 import { newProduct } from "../../harness/load.ts";
-import { productDocument, upserted } from "../../harness/product-events";
+import { productDocument, upsertEvent } from "../../harness/product-events";
 import { produceRaw, type RawMessage } from "../../harness/raw-producer.ts";
 import { sharedStack } from "../../harness/shared-stack.ts";
 
@@ -20,7 +20,7 @@ const TURNS = 20;
 
 /** Twenty ways to be no event; the marker makes each message's bytes its own. */
 function garbage(kind: number, marker: string, partitions: number): RawMessage {
-  const { key, value, headers } = encodeEvent(upserted(productDocument({ name: marker })));
+  const { key, value, headers } = encodeEvent(upsertEvent(productDocument({ name: marker })));
   const without = (name: string) => Object.fromEntries(Object.entries(headers).filter(([n]) => n !== name));
   const good = { key, value, headers };
   const kinds: RawMessage[] = [
@@ -96,7 +96,7 @@ test("P6: a thousand bad messages of twenty kinds go to the dead letters, each o
       const good: string[] = [];
       while (good.length < 10) {
         const { body } = await request("POST", `${gateway}/products`, newProduct());
-        await shows(catalog!, body.id as string, 1);
+        await untilVisible(catalog!, body.id as string, 1);
         good.push(body.id as string);
       }
       await produced;
@@ -106,8 +106,8 @@ test("P6: a thousand bad messages of twenty kinds go to the dead letters, each o
     };
     const each = messages.length / TURNS;
     await worstBeside([]); // what is measured is no first write
-    const delays = await inTurns(TURNS, {
-      beside: () => worstBeside(Array.from({ length: each }, () => encodeEvent(upserted(productDocument())))),
+    const delays = await alternate(TURNS, {
+      beside: () => worstBeside(Array.from({ length: each }, () => encodeEvent(upsertEvent(productDocument())))),
       among: (turn) => worstBeside(messages.slice(turn * each, (turn + 1) * each)),
     });
     const [beside, among] = [median(delays.beside), median(delays.among)];

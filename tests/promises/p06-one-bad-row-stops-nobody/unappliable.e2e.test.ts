@@ -9,13 +9,13 @@ import { connectLog } from "../../../kafka/connect-log.ts";
 import type { Log } from "../../../kafka/log.ts";
 import { partitionForKey } from "../../../kafka/partitioner.ts";
 import { createLogger } from "../../../observability/logger.ts";
-import { inTurns, median } from "../../harness/alternate";
-import { metric, request, shows } from "../../harness/client.ts";
+import { alternate, median } from "../../harness/alternate";
+import { metric, request, untilVisible } from "../../harness/client.ts";
 import { eventually } from "../../harness/eventually.ts";
 import { newProduct } from "../../harness/load.ts";
-import { productDocument, upserted } from "../../harness/product-events";
+import { productDocument, upsertEvent } from "../../harness/product-events";
 import { produceRaw } from "../../harness/raw-producer.ts";
-import { lockstep } from "../../harness/run-lockstep";
+import { runLockstep } from "../../harness/run-lockstep";
 import { sharedStack } from "../../harness/shared-stack.ts";
 import type { Stack } from "../../harness/stack.ts";
 
@@ -50,7 +50,7 @@ afterAll(async () => {
 });
 
 async function letters(...args: string[]) {
-  const { status, document, stdout, stderr } = await lockstep(stack, "dead-letters", ...args, "--json");
+  const { status, document, stdout, stderr } = await runLockstep(stack, "dead-letters", ...args, "--json");
   if (!document) throw new Error(`dead-letters ${args.join(" ")} printed no JSON: ${stdout}${stderr}`);
   return { code: status, document: document as Record<string, unknown> & { items?: Item[] } };
 }
@@ -122,7 +122,7 @@ test("P6: every tenth event unappliable in one replica: the others' latency stay
   };
   try {
     await write(10); // what is measured is no first write, and no first letter
-    const turns = await inTurns(8, { clean: () => write(0), poisoned: () => write(10) });
+    const turns = await alternate(8, { clean: () => write(0), poisoned: () => write(10) });
     const [clean, poisoned] = [turns.clean, turns.poisoned].map((of) => ({
       p50: median(of.map(({ p50 }) => p50)),
       p95: median(of.map(({ p95 }) => p95)),
@@ -136,7 +136,7 @@ test("P6: every tenth event unappliable in one replica: the others' latency stay
     const [again, healed] = poison as [string, string];
     for (const stock of [1, 2]) await request("PATCH", `${gateway}/products/${again}`, { stock });
     await request("PATCH", `${gateway}/products/${healed}`, { name: "mended" });
-    await shows(catalog, healed, 2);
+    await untilVisible(catalog, healed, 2);
     const wanted = [...poison.filter((id) => id !== healed).map((id) => `${id} 1`), `${again} 2`, `${again} 3`];
     const mine = new Set(poison);
     const openNow = async () =>
@@ -189,7 +189,7 @@ test("P6: every tenth event unappliable in one replica: the others' latency stay
       "1000",
     );
     expect([code, (document.replayed as number) >= before.length]).toEqual([0, true]);
-    for (const id of poison) await shows(catalog, id, id === again ? 3 : id === healed ? 2 : 1);
+    for (const id of poison) await untilVisible(catalog, id, id === again ? 3 : id === healed ? 2 : 1);
     expect((await letters("replay", "--replica", "catalog", "--reason", "unappliable")).document.replayed).toBe(0);
     expect(await openNow()).toEqual([]);
     expect((await letters("list", "--replica", "catalog", "--state", "open")).document.items).toEqual([]);
@@ -205,7 +205,7 @@ test("P6: what the stream rejected is judged anew by a replay: good events flow,
   const topic = eventsTopic(product).name;
   const partitions = await log.partitionCount(topic);
   const [astray, broken, junk] = [productDocument(), productDocument({ stock: "many" }), productDocument()];
-  const message = (document: typeof astray) => encodeEvent(upserted(document));
+  const message = (document: typeof astray) => encodeEvent(upsertEvent(document));
   const partition = (partitionForKey(astray.id as string, partitions) + 1) % partitions;
   await produceRaw(brokers, topic, [
     { ...message(astray), partition },
@@ -228,7 +228,7 @@ test("P6: what the stream rejected is judged anew by a replay: good events flow,
   expect(await stateOf(junk)).toEqual(["malformed-json dropped"]);
 
   for (const document of [astray, broken, junk]) await letters("replay", "--id", document.id as string);
-  await shows(catalog, astray.id as string, 1);
+  await untilVisible(catalog, astray.id as string, 1);
   expect(await stateOf(astray)).toEqual(["wrong-partition replayed"]);
   await eventually(async () => (await stateOf(broken)).length === 2, {
     timeoutMs: 10_000,

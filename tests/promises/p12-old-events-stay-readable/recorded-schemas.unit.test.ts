@@ -8,12 +8,12 @@ import {
   type Upcasters,
 } from "../../../contracts/entity/declaration.ts";
 import { decimal, integer, oneOf, text } from "../../../contracts/entity/fields.ts";
-import { problemsOf } from "../../schema-history/check-history";
-import { type Recorded, readRecorded, recordingOf } from "../../schema-history/recordings";
+import { findProblems } from "../../schema-history/check-history";
+import { createRecording, type Recording, readRecordings } from "../../schema-history/recordings";
 
 describe("P12: today's code reads the recorded samples of every schema version of", () => {
   test.each(entities.map((entity) => [entity.name, entity] as const))("%s", (name, entity) => {
-    const problems = problemsOf(entity, readRecorded(name));
+    const problems = findProblems(entity, readRecordings(name));
     if (problems.length > 0) throw new Error(problems.join("\n"));
   });
 });
@@ -47,9 +47,9 @@ describe("the check finds", () => {
   const v1 = thing(first, {});
   const v2 = (changes: Changes = {}, fields: EntityDeclaration["fields"] = second) =>
     thing(fields, { schemaVersion: 2, upcasters: read, ...changes });
-  const recorded = (...entities: EntityDeclaration[]): Map<number, Recorded> =>
-    new Map(entities.map((entity) => [entity.schemaVersion, recordingOf(entity)]));
-  const found = (entity: EntityDeclaration, history = recorded(v1, entity)) => problemsOf(entity, history).join("\n");
+  const recorded = (...entities: EntityDeclaration[]): Map<number, Recording> =>
+    new Map(entities.map((entity) => [entity.schemaVersion, createRecording(entity)]));
+  const found = (entity: EntityDeclaration, history = recorded(v1, entity)) => findProblems(entity, history).join("\n");
 
   test("nothing where all is well", () => {
     expect(found(v1)).toBe("");
@@ -73,7 +73,7 @@ describe("the check finds", () => {
     const problems = found(changed, recorded(v1));
     expect(problems).toContain(how);
     expect(problems).toContain("run `bun run record-schema --again thing`");
-    const released = new Map([[1, { ...recordingOf(v1), released: true }]]);
+    const released = new Map([[1, { ...createRecording(v1), released: true }]]);
     expect(found(changed, released)).toContain("set schemaVersion to 2, add an upcaster for 1");
     expect(found(changed, released)).not.toContain("--again");
   });

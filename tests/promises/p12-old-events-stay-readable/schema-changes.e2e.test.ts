@@ -19,8 +19,8 @@ import { validatorOf } from "../../../stream/validate.ts";
 import { eventually } from "../../harness/eventually.ts";
 import { newProduct, Reader, Writers } from "../../harness/load.ts";
 import { Stack } from "../../harness/stack.ts";
-import { inStep, lostInSource, topicViolations } from "../../harness/stack-checker";
-import { Copy, statement } from "../../harness/worked-example.ts";
+import { findLostWrites, findTopicViolations, untilInStep } from "../../harness/stack-checker";
+import { RepositoryCopy, statementFor } from "../../harness/worked-example.ts";
 
 const REPLICAS = ["catalog", "storefront"];
 /** Writes that shall be on their way when a service is replaced. */
@@ -29,14 +29,14 @@ const IN_FLIGHT = 40;
 type Shape = 1 | 2;
 
 test("P12: a field is added, one renamed, one retyped and one dropped on a running stack, and no event is lost or put aside", async () => {
-  using copy = Copy.make();
+  using copy = RepositoryCopy.create();
   await using stack = await Stack.start({ root: copy.root });
   const before = await declarationOf(copy, 1);
   const client = new Client(await stack.url("gateway"), await stack.url("gateway-db"));
   let known = [before];
   const readers = await startReaders(stack, client.writers, () => known);
 
-  copy.carryOut(1);
+  copy.applyStep(1);
   for (const replica of REPLICAS) await replace(stack, replica, client);
   await held(stack, "relay", client, async () => {
     await replace(stack, "gateway", client, "SIGTERM");
@@ -44,7 +44,7 @@ test("P12: a field is added, one renamed, one retyped and one dropped on a runni
   });
   await fill(stack);
 
-  copy.carryOut(2);
+  copy.applyStep(2);
   await copy.run("record-schema");
   const after = await declarationOf(copy, 2);
   expect([before.schemaVersion, after.schemaVersion]).toEqual([1, 2]);
@@ -58,18 +58,18 @@ test("P12: a field is added, one renamed, one retyped and one dropped on a runni
   // From documents of both versions; compares the result with the source.
   await copy.run("lockstep", "rebuild", "catalog", "--data", stack.data);
 
-  copy.carryOut(3);
+  copy.applyStep(3);
   for (const name of [...REPLICAS, "gateway"]) await replace(stack, name, client);
-  await ask(stack, "gateway", (sql) => sql.unsafe(statement("source: send everything again")));
+  await ask(stack, "gateway", (sql) => sql.unsafe(statementFor("source: send everything again")));
   await client.writes(IN_FLIGHT);
   await client.stop();
 
-  await inStep(stack, 30_000, [after]);
+  await untilInStep(stack, 30_000, [after]);
   for (const reader of readers) await reader.stop();
   for (const reader of readers) expect(reader.reads).toBeGreaterThan(100);
   const seen = readers.flatMap((reader) => reader.violations);
   expect(seen.slice(0, 10)).toEqual([]);
-  expect(await lostInSource(stack, client.writers)).toEqual([]);
+  expect(await findLostWrites(stack, client.writers)).toEqual([]);
   await judgeLog(stack, after);
   for (const owner of ["gateway", ...REPLICAS]) expect(await oldColumns(stack, owner)).toEqual([]);
   await copy.run("lockstep", "verify", "--data", stack.data);
@@ -77,7 +77,7 @@ test("P12: a field is added, one renamed, one retyped and one dropped on a runni
 }, 240_000);
 
 /** The declaration as the copy has it now. */
-async function declarationOf(copy: Copy, version: Shape): Promise<EntityDeclaration> {
+async function declarationOf(copy: RepositoryCopy, version: Shape): Promise<EntityDeclaration> {
   // By version: a module is read once.
   const path = `${join(copy.root, "contracts/entities/product.ts")}?v${version}`;
   return ((await import(path)) as { product: EntityDeclaration }).product;
@@ -159,11 +159,11 @@ const replicaOf = (entity: EntityDeclaration, name: string) =>
 
 /** Ends a service and waits for the next one, which runs what the copy has now. One that is not the gateway leaves work behind. */
 async function replace(stack: Stack, name: string, client: Client, signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
-  if (name === "gateway") return void (await stack.replaced(name, await stack.kill(name, signal)));
+  if (name === "gateway") return void (await stack.untilReplaced(name, await stack.kill(name, signal)));
   const pid = await stack.kill(name, "SIGSTOP");
   await client.writes(IN_FLIGHT);
   process.kill(pid, signal);
-  await stack.replaced(name, pid);
+  await stack.untilReplaced(name, pid);
 }
 
 /** Lets writes pile up in front of a service while something happens. */
@@ -189,11 +189,11 @@ const waitingInOldShape = async (stack: Stack): Promise<number> =>
 
 async function fill(stack: Stack): Promise<void> {
   await ask(stack, "gateway", async (sql) => {
-    while ((await sql.unsafe(statement("source: until no row changes"))).count > 0);
+    while ((await sql.unsafe(statementFor("source: until no row changes"))).count > 0);
   });
   for (const replica of REPLICAS)
     await ask(stack, replica, (sql) =>
-      eventually(async () => (await sql.unsafe(statement("replicas: until there are none")))[0]!.count === "0", {
+      eventually(async () => (await sql.unsafe(statementFor("replicas: until there are none")))[0]!.count === "0", {
         timeoutMs: 20_000,
         what: `${replica} to be filled`,
       }),
@@ -236,7 +236,7 @@ async function judgeLog(stack: Stack, after: EntityDeclaration): Promise<void> {
   try {
     const dead = await recordsOf(log, deadLetterTopic(after).name);
     expect(dead.map(({ headers }) => headers["lockstep-detail"])).toEqual([]);
-    expect(await topicViolations(stack, log, [after])).toEqual([]);
+    expect(await findTopicViolations(stack, log, [after])).toEqual([]);
     const events = await recordsOf(log, eventsTopic(after).name);
     expect(versionsIn(events)).toEqual(["1", "2"]);
     const validate = validatorOf(after, await log.partitionCount(eventsTopic(after).name));

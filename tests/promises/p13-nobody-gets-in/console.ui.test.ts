@@ -4,20 +4,20 @@ import type { Browser } from "playwright-core";
 import { launchChromium } from "../../harness/chromium.ts";
 import { ConsolePage } from "../../harness/console-page.ts";
 import { freePort } from "../../harness/servers";
-import { Started } from "../../harness/service-process";
+import { ServiceProcess } from "../../harness/service-process";
 import { sharedStack } from "../../harness/shared-stack.ts";
-import { ISSUER, Issuer } from "../../harness/token-issuer";
+import { ISSUER, TestIssuer } from "../../harness/token-issuer";
 
 let browser: Browser;
-let issuer: Issuer;
-let console: Started;
+let issuer: TestIssuer;
+let console: ServiceProcess;
 
 beforeAll(async () => {
   const [stack, launched] = await Promise.all([sharedStack(), launchChromium()]);
   const replicas = [`catalog=${await stack.url("catalog-db")}`, `storefront=${await stack.url("storefront-db")}`];
   browser = launched;
-  issuer = await Issuer.start();
-  console = new Started("console", {
+  issuer = await TestIssuer.start();
+  console = new ServiceProcess("console", {
     LOCKSTEP_AUTH: "jwt",
     LOCKSTEP_AUTH_ISSUER: ISSUER,
     LOCKSTEP_AUTH_JWKS: issuer.url,
@@ -29,7 +29,7 @@ beforeAll(async () => {
     REDIS_URL: await stack.url("redis"),
     KAFKA_BROKERS: (await stack.brokers()).join(","),
   });
-  await console.up();
+  await console.untilReady();
 }, 180_000);
 
 afterAll(async () => {

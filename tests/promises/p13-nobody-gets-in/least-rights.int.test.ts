@@ -21,22 +21,22 @@ import { readSettings } from "../../../platform/settings/settings.ts";
 import { request } from "../../harness/client.ts";
 import { eventually } from "../../harness/eventually.ts";
 import { newProduct } from "../../harness/load.ts";
-import { type GuardedBroker, startGuardedBroker } from "../../harness/secured-broker";
+import { type SecuredBroker, startSecuredBroker } from "../../harness/secured-broker";
 import { freePort, freshDatabase, redisUrl } from "../../harness/servers";
-import { Started } from "../../harness/service-process";
+import { ServiceProcess } from "../../harness/service-process";
 
 const root = `${import.meta.dir}/../../..`;
 const logger = createLogger("test", "1", "silent");
 const users = brokerUsers();
 const passwords = Object.fromEntries(users.map(({ name }) => [name, crypto.randomUUID()]));
 
-let broker: GuardedBroker;
-let services: Record<string, Started>;
+let broker: SecuredBroker;
+let services: Record<string, ServiceProcess>;
 let databases: Record<string, string>;
 
 /** How a part comes to the brokers. */
 const as = (user: string): Record<string, string> => ({
-  KAFKA_BROKERS: broker.guarded,
+  KAFKA_BROKERS: broker.sasl,
   KAFKA_TLS: "true",
   KAFKA_TLS_CA: broker.authority.ca,
   KAFKA_SASL_MECHANISM: "plain",
@@ -65,7 +65,7 @@ const entriesOf = (user: string, { resource, name, prefixed, operations }: Broke
   }));
 
 async function prepareTopics(): Promise<void> {
-  const log = await connectLog({ brokers: [broker.open], clientId: "prepare", logger });
+  const log = await connectLog({ brokers: [broker.plaintext], clientId: "prepare", logger });
   await ensureEntityTopics(log, readSettings({ LOCKSTEP_PARTITIONS: "2" }));
   const one = { partitions: 1, replicationFactor: 1, minInSyncReplicas: 1 };
   await log.ensureTopics([receiptsTopic, controlTopic], one);
@@ -73,7 +73,7 @@ async function prepareTopics(): Promise<void> {
 }
 
 async function prepareRights(): Promise<void> {
-  const admin = new Kafka({ brokers: [broker.open], logLevel: logLevel.NOTHING }).admin();
+  const admin = new Kafka({ brokers: [broker.plaintext], logLevel: logLevel.NOTHING }).admin();
   await admin.connect();
   await admin.createAcls({
     acl: users.flatMap(({ name, rights }) => rights.flatMap((right) => entriesOf(name, right))),
@@ -82,13 +82,13 @@ async function prepareRights(): Promise<void> {
 }
 
 beforeAll(async () => {
-  broker = await startGuardedBroker(passwords, { rights: true });
+  broker = await startSecuredBroker(passwords, { rights: true });
   const [source, catalog, storefront] = [await freshDatabase(), await freshDatabase(), await freshDatabase()];
   databases = { source, catalog, storefront };
   await prepareTopics();
   await prepareRights();
   const start = async (verb: string, user: string, env: Record<string, string>) =>
-    new Started(verb, { ...as(user), ...env, PORT: String(await freePort()), LOCKSTEP_LOG_LEVEL: "info" });
+    new ServiceProcess(verb, { ...as(user), ...env, PORT: String(await freePort()), LOCKSTEP_LOG_LEVEL: "info" });
   const replica = async (name: string, database: string) =>
     start(`replica ${name}`, `replica-${name}`, { DATABASE_URL: database, REDIS_URL: await redisUrl() });
   services = {
@@ -98,7 +98,7 @@ beforeAll(async () => {
     catalog: await replica("catalog", catalog),
     storefront: await replica("storefront", storefront),
   };
-  await Promise.all(Object.values(services).map((service) => service.up()));
+  await Promise.all(Object.values(services).map((service) => service.untilReady()));
 }, 120_000);
 afterAll(async () => {
   await Promise.all(Object.values(services ?? {}).map((service) => service[Symbol.asyncDispose]()));
@@ -135,7 +135,7 @@ test("a write comes through to both replicas, and their receipts to the gateway 
 
 test("what is no event becomes a dead letter, and operations do all of theirs", async () => {
   const { body } = await request("POST", `${services.gateway!.url}/products`, newProduct());
-  const log = await connectLog({ brokers: [broker.open], clientId: "stranger", logger });
+  const log = await connectLog({ brokers: [broker.plaintext], clientId: "stranger", logger });
   const source = postgres(databases.source!, { max: 1 });
   await sendPoison({ source, log }, product, String(body.id), "no-json");
   await Promise.all([log.close(), source.end()]);

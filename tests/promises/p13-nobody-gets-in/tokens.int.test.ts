@@ -1,30 +1,37 @@
 /** P13: writes, reads of private fields and operations need a token that allows them; nothing that is a secret is told anywhere. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { gatewayOpenApi } from "../../../gateway/openapi/document.ts";
-import { DescribedApi } from "../../harness/api-descriptions";
-import { type Answer, request } from "../../harness/client.ts";
+import { OpenApiChecker } from "../../harness/api-descriptions";
+import { type JsonResponse, request } from "../../harness/client.ts";
 import { outbox, type TestGateway, testGateway } from "../../harness/gateway.ts";
 import { newProduct } from "../../harness/load.ts";
 import { freePort } from "../../harness/servers";
-import { Started } from "../../harness/service-process";
-import { ISSUER, Issuer, inSeconds, signingKey, tokenOf, type Wish } from "../../harness/token-issuer";
+import { ServiceProcess } from "../../harness/service-process";
+import {
+  createSigningKey,
+  ISSUER,
+  secondsFromNow,
+  signToken,
+  TestIssuer,
+  type TokenOptions,
+} from "../../harness/token-issuer";
 
 /** Nobody listens there. */
 const nowhere = "127.0.0.1:9";
 
-let issuer: Issuer;
+let issuer: TestIssuer;
 let auth: Record<string, string>;
 /** In this process, to know its routes. */
 let known: TestGateway;
-let gateway: Started;
-let console: Started;
+let gateway: ServiceProcess;
+let console: ServiceProcess;
 
 beforeAll(async () => {
-  issuer = await Issuer.start();
+  issuer = await TestIssuer.start();
   auth = { LOCKSTEP_AUTH: "jwt", LOCKSTEP_AUTH_ISSUER: ISSUER, LOCKSTEP_AUTH_JWKS: issuer.url };
   known = await testGateway(auth);
-  gateway = new Started("gateway", { ...auth, DATABASE_URL: known.databaseUrl, PORT: String(await freePort()) });
-  console = new Started("console", {
+  gateway = new ServiceProcess("gateway", { ...auth, DATABASE_URL: known.databaseUrl, PORT: String(await freePort()) });
+  console = new ServiceProcess("console", {
     ...auth,
     PORT: String(await freePort()),
     LOCKSTEP_SOURCE_DATABASE_URL: known.databaseUrl,
@@ -32,7 +39,7 @@ beforeAll(async () => {
     LOCKSTEP_CONSOLE_OPERATIONS: "true",
     KAFKA_BROKERS: nowhere,
   });
-  await Promise.all([gateway.up(), console.up()]);
+  await Promise.all([gateway.untilReady(), console.untilReady()]);
 }, 90_000);
 
 afterAll(async () => {
@@ -40,9 +47,11 @@ afterAll(async () => {
   issuer?.[Symbol.dispose]();
 });
 
-const bearer = async (wish?: Wish) => ({ authorization: `Bearer ${await issuer.token(wish)}` });
-const basic = async (wish?: Wish) => ({ authorization: `Basic ${btoa(`anybody:${await issuer.token(wish)}`)}` });
-const statusOf = async (asked: Promise<Answer>) => (await asked).status;
+const bearer = async (wish?: TokenOptions) => ({ authorization: `Bearer ${await issuer.token(wish)}` });
+const basic = async (wish?: TokenOptions) => ({
+  authorization: `Basic ${btoa(`anybody:${await issuer.token(wish)}`)}`,
+});
+const statusOf = async (asked: Promise<JsonResponse>) => (await asked).status;
 
 describe("gateway", () => {
   const open = ["/health/live", "/health/ready", "/metrics"];
@@ -50,8 +59,8 @@ describe("gateway", () => {
 
   test("each of its routes needs the scope that it should, whatever is added to it", async () => {
     // Each answer, and the scope that is told for each route, as the gateway describes itself.
-    const api = new DescribedApi(gatewayOpenApi());
-    const described = api.judged(fetch);
+    const api = new OpenApiChecker(gatewayOpenApi());
+    const described = api.checked(fetch);
     const routes = known.routes.filter(({ method }) => method !== "ALL");
     expect(routes.length).toBeGreaterThan(open.length + 5);
     for (const { method, path } of routes) {
@@ -97,7 +106,7 @@ describe("gateway", () => {
 });
 
 /** As `request`, for answers of every kind. */
-async function fetched(method: string, url: string, headers: Record<string, string>): Promise<Answer> {
+async function fetched(method: string, url: string, headers: Record<string, string>): Promise<JsonResponse> {
   const { status, headers: answered, body } = await fetch(url, { method, headers });
   await body?.cancel();
   return { status, headers: answered, body: {} };
@@ -174,13 +183,13 @@ describe("console", () => {
 });
 
 test("no token, and no part of one, is in any problem, log line or metric", async () => {
-  const foreign = await signingKey("ES256");
+  const foreign = await createSigningKey("ES256");
   const planted = [
     await issuer.token(),
     await issuer.token({ scope: "none" }),
-    await issuer.token({ claims: { exp: inSeconds(-100) } }),
+    await issuer.token({ claims: { exp: secondsFromNow(-100) } }),
     await issuer.token({ claims: { iss: "secret-issuer" }, header: { kid: "secret-key" } }),
-    await tokenOf(foreign),
+    await signToken(foreign),
     `${await issuer.token()}x`,
     "no-token-but-a-secret",
   ];
@@ -198,8 +207,8 @@ test("no token, and no part of one, is in any problem, log line or metric", asyn
         await request("POST", url, {}, { authorization });
       }
   for (const { url } of [gateway, console]) answers.push(await (await fetch(`${url}/metrics`)).text());
-  expect(gateway.said).toContain('"msg":"request"');
-  const told = [...answers, gateway.said, console.said].join("\n");
+  expect(gateway.output).toContain('"msg":"request"');
+  const told = [...answers, gateway.output, console.output].join("\n");
   const parts = planted.flatMap((token) =>
     token
       .split(".")
@@ -212,9 +221,9 @@ test("no token, and no part of one, is in any problem, log line or metric", asyn
 
 describe("at the start", () => {
   const mistakes = async (verb: string, env: Record<string, string>) => {
-    await using started = new Started(verb, { DATABASE_URL: `postgres://${nowhere}/x`, PORT: "0", ...env });
-    const status = await started.ended();
-    return { status, said: started.said };
+    await using started = new ServiceProcess(verb, { DATABASE_URL: `postgres://${nowhere}/x`, PORT: "0", ...env });
+    const status = await started.exitStatus();
+    return { status, said: started.output };
   };
 
   test.each(["gateway", "console"])("a %s that others can reach asks who may come", async (verb) => {

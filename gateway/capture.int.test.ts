@@ -7,7 +7,7 @@ import { migrate } from "../platform/postgres/migrate.ts";
 import { LOCK_SPACE } from "../relay/leader-lock.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { outbox } from "../tests/harness/gateway.ts";
-import { freshDatabase } from "../tests/harness/servers";
+import { freshDatabase } from "../tests/harness/servers.ts";
 import { migrations } from "./migrations/index.ts";
 
 let url: string;

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { startPostgres } from "../stack/servers/postgres.ts";
 import type { Server } from "../stack/servers/server.ts";
-import { stopAtExit } from "../tests/harness/clean-up-at-exit";
+import { stopAtExit } from "../tests/harness/clean-up-at-exit.ts";
 import { type JsonResponse, request } from "../tests/harness/client.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { type TestGateway, testGateway } from "../tests/harness/gateway.ts";
-import { freePort, temporaryFolder } from "../tests/harness/servers";
+import { freePort, temporaryFolder } from "../tests/harness/servers.ts";
 
 /** Longest time to detect a silent database, in milliseconds: 5 intervals of 0.5 s, and a margin for a slow machine. */
 const DETECTION_MS = 8_000;

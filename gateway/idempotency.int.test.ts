@@ -1,7 +1,7 @@
 /** I27: a key and its request get one write and one response, however often and at whichever gateway they are sent. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createLogger } from "../observability/logger.ts";
-import { OpenApiChecker } from "../tests/harness/api-descriptions";
+import { OpenApiChecker } from "../tests/harness/api-descriptions.ts";
 import { requestWith } from "../tests/harness/client.ts";
 import { outbox, type TestGateway, testGateway } from "../tests/harness/gateway.ts";
 import { KeyExpiry } from "./idempotency.ts";

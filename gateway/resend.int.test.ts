@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import postgres, { type Sql } from "postgres";
 import { createLogger } from "../observability/logger.ts";
 import { migrate } from "../platform/postgres/migrate.ts";
-import { freshDatabase } from "../tests/harness/servers";
+import { freshDatabase } from "../tests/harness/servers.ts";
 import { migrations } from "./migrations/index.ts";
 
 let sql: Sql;

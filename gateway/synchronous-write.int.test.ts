@@ -6,12 +6,12 @@ import { receiptsTopic } from "../contracts/topics.ts";
 import { connectLog } from "../kafka/connect-log.ts";
 import type { Log, LogWriter } from "../kafka/log.ts";
 import { createLogger } from "../observability/logger.ts";
-import { OpenApiChecker } from "../tests/harness/api-descriptions";
+import { OpenApiChecker } from "../tests/harness/api-descriptions.ts";
 import { requestWith } from "../tests/harness/client.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { type TestGateway, testGateway } from "../tests/harness/gateway.ts";
 import { newProduct } from "../tests/harness/load.ts";
-import { brokerAddress } from "../tests/harness/servers";
+import { brokerAddress } from "../tests/harness/servers.ts";
 import { startProxy } from "../tests/harness/tcp-proxy.ts";
 import { gatewayOpenApi } from "./openapi/document.ts";
 

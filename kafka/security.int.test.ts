@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createLogger } from "../observability/logger.ts";
 import { readSettings } from "../platform/settings/settings.ts";
 import { healthOf } from "../stack/health.ts";
-import { addScramUser, type SecuredBroker, startSecuredBroker } from "../tests/harness/secured-broker";
-import { freePort } from "../tests/harness/servers";
+import { addScramUser, type SecuredBroker, startSecuredBroker } from "../tests/harness/secured-broker.ts";
+import { freePort } from "../tests/harness/servers.ts";
 import { connectLog } from "./connect-log.ts";
 import { brokerOptions } from "./security.ts";
 

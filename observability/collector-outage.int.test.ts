@@ -4,7 +4,7 @@ import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import pino from "pino";
 import { eventually } from "../tests/harness/eventually.ts";
 import { OtlpReceiver } from "../tests/harness/otlp-receiver.ts";
-import { freePort } from "../tests/harness/servers";
+import { freePort } from "../tests/harness/servers.ts";
 import { exportSpans } from "./export-spans.ts";
 import type { Logger } from "./logger.ts";
 import { createMetrics } from "./metrics.ts";

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { product } from "../contracts/entities/product.ts";
 import { rowOf } from "../contracts/entity/row.ts";
 import { header } from "../contracts/event.ts";
-import { productDocument } from "../tests/harness/product-events";
+import { productDocument } from "../tests/harness/product-events.ts";
 import { toEventRecord } from "./event-record.ts";
 import type { OutboxRow } from "./outbox.ts";
 

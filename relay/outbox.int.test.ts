@@ -5,8 +5,8 @@ import { migrations } from "../gateway/migrations/index.ts";
 import { createLogger } from "../observability/logger.ts";
 import { connectDedicated } from "../platform/postgres/connect.ts";
 import { migrate } from "../platform/postgres/migrate.ts";
-import { AsyncApiChecker } from "../tests/harness/api-descriptions";
-import { freshDatabase } from "../tests/harness/servers";
+import { AsyncApiChecker } from "../tests/harness/api-descriptions.ts";
+import { freshDatabase } from "../tests/harness/servers.ts";
 import { toEventRecord } from "./event-record.ts";
 import { Outbox } from "./outbox.ts";
 

@@ -24,7 +24,7 @@ import {
   replicaOf,
   silentLogger,
 } from "../tests/harness/replica.ts";
-import { redisUrl } from "../tests/harness/servers";
+import { redisUrl } from "../tests/harness/servers.ts";
 import { EntityConsumer, type EntityConsumerDeps } from "./consume.ts";
 import { Lag } from "./lag.ts";
 

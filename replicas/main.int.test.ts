@@ -9,7 +9,7 @@ import { readSettings } from "../platform/settings/settings.ts";
 import { metric, request, untilGone, untilVisible } from "../tests/harness/client.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { entity, newId, routedMessage, silentLogger } from "../tests/harness/replica.ts";
-import { brokerAddress, freePort, freshDatabase, redisUrl } from "../tests/harness/servers";
+import { brokerAddress, freePort, freshDatabase, redisUrl } from "../tests/harness/servers.ts";
 import { startReplica } from "./main.ts";
 
 const PARTITIONS = 4;

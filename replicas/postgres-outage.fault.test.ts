@@ -7,10 +7,10 @@ import { migrate } from "../platform/postgres/migrate.ts";
 import { startPostgres } from "../stack/servers/postgres.ts";
 import type { Server } from "../stack/servers/server.ts";
 import { type CacheProcess, startCacheProcess } from "../tests/harness/cache-process.ts";
-import { stopAtExit } from "../tests/harness/clean-up-at-exit";
+import { stopAtExit } from "../tests/harness/clean-up-at-exit.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { entity, newId, silentLogger, upsertChange } from "../tests/harness/replica.ts";
-import { freePort, redisUrl, temporaryFolder } from "../tests/harness/servers";
+import { freePort, redisUrl, temporaryFolder } from "../tests/harness/servers.ts";
 import { migrationsOf } from "./migrations/index.ts";
 import { addReads } from "./reads/routes.ts";
 

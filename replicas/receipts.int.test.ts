@@ -6,7 +6,7 @@ import type { Log } from "../kafka/log.ts";
 import { createMetrics } from "../observability/metrics.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { newId, silentLogger } from "../tests/harness/replica.ts";
-import { brokerAddress } from "../tests/harness/servers";
+import { brokerAddress } from "../tests/harness/servers.ts";
 import { Receipts } from "./receipts.ts";
 
 let log: Log;

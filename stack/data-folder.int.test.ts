@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { temporaryFolder } from "../tests/harness/servers";
+import { temporaryFolder } from "../tests/harness/servers.ts";
 import { createDataFolder, removeData, resolveShape, writeShape } from "./data-folder.ts";
 
 const options = (data: string, brokers?: 1 | 3, partitions?: number) => ({ data, brokers, partitions });

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { temporaryFolder } from "../tests/harness/servers";
+import { temporaryFolder } from "../tests/harness/servers.ts";
 import { availableObservers, tracingSettings } from "./observers.ts";
 import { planStack } from "./plan.ts";
 

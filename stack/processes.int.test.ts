@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { spawn } from "node:child_process";
-import { eventually } from "../tests/harness/servers";
+import { eventually } from "../tests/harness/servers.ts";
 import { identityOf, isRunning, terminate } from "./processes.ts";
 
 async function sleeper() {

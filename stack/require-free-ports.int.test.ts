@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { createServer } from "node:net";
-import { freePort } from "../tests/harness/servers";
+import { freePort } from "../tests/harness/servers.ts";
 import { planStack } from "./plan.ts";
 import { requireFreePorts } from "./require-free-ports.ts";
 

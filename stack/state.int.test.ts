@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { temporaryFolder } from "../tests/harness/servers";
+import { temporaryFolder } from "../tests/harness/servers.ts";
 import { identityOf } from "./processes.ts";
 import { lockDataFolder, readState, removeState, runningSupervisor, unlockDataFolder, writeState } from "./state.ts";
 

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import { sleep } from "../platform/async/sleep.ts";
-import { eventually, temporaryFolder } from "../tests/harness/servers";
+import { eventually, temporaryFolder } from "../tests/harness/servers.ts";
 import { identityOf } from "./processes.ts";
 import { lastLines, launch } from "./servers/server.ts";
 import { SupervisedProcess } from "./supervise.ts";

@@ -10,8 +10,8 @@ import { deadLetterTopic, eventsTopic, replicaTopic } from "../contracts/topics.
 import type { OutgoingRecord } from "../kafka/log.ts";
 import { createLogger } from "../observability/logger.ts";
 import { createMetrics } from "../observability/metrics.ts";
-import { deadLetterRecord, markRecord } from "../tests/harness/dead-letters";
-import { deleteEvent, productDocument, upsertEvent } from "../tests/harness/product-events";
+import { deadLetterRecord, markRecord } from "../tests/harness/dead-letters.ts";
+import { deleteEvent, productDocument, upsertEvent } from "../tests/harness/product-events.ts";
 import { SimulatedLog, type WriteOutcome } from "../tests/harness/simulated-log.ts";
 import { AssignedPartitions } from "./assigned-partitions.ts";
 import { VersionStore } from "./version-store.ts";

@@ -4,7 +4,7 @@ import { defineEntity, type Upcaster } from "../contracts/entity/declaration.ts"
 import { integer } from "../contracts/entity/fields.ts";
 import { type EntityEvent, header } from "../contracts/event.ts";
 import type { StoredRecord } from "../kafka/log.ts";
-import { deleteEvent, productDocument, storedEvent, upsertEvent } from "../tests/harness/product-events";
+import { deleteEvent, productDocument, storedEvent, upsertEvent } from "../tests/harness/product-events.ts";
 import { type Reason, Rejection } from "./rejection.ts";
 import { validatorOf } from "./validate.ts";
 

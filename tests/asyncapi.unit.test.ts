@@ -22,11 +22,11 @@ import {
 } from "../contracts/topics.ts";
 import { route } from "../stream/route.ts";
 import { encodeFlush } from "../stream/versions-topic.ts";
-import { brokenRefs, AsyncApiChecker, type Written } from "./harness/api-descriptions";
-import { deleted, productDocument, storedEvent, upserted } from "./harness/product-events";
+import { AsyncApiChecker, brokenRefs, type RecordContent } from "./harness/api-descriptions.ts";
+import { deleteEvent, productDocument, storedEvent, upsertEvent } from "./harness/product-events.ts";
 
 const document = asyncApi("1.0.0");
-const { fitting } = new AsyncApiChecker(document);
+const { matchingMessages } = new AsyncApiChecker(document);
 
 test("the document is valid AsyncAPI 3.0, and each of its references resolves", () => {
   const ajv = new Ajv({ strict: false, allErrors: true });
@@ -73,14 +73,16 @@ test("each example matches its own message and no other", () => {
     for (const [name, { examples = [] }] of Object.entries(messages))
       for (const { headers, payload } of examples) {
         count++;
-        expect(fitting(topic, { key: headers.ce_subject!, value: JSON.stringify(payload), headers })).toEqual([name]);
+        expect(matchingMessages(topic, { key: headers.ce_subject!, value: JSON.stringify(payload), headers })).toEqual([
+          name,
+        ]);
       }
   expect(count).toBe(6);
 });
 
 describe("a record matches exactly one message of its topic, and none once it is corrupted:", () => {
   const upsert = upsertEvent(productDocument());
-  const deletion = deleted(upsert.id, 2);
+  const deletion = deleteEvent(upsert.id, 2);
   const events = eventsTopic(product).name;
   const deadLetters = deadLetterTopic(product).name;
   const traceparent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
@@ -100,7 +102,7 @@ describe("a record matches exactly one message of its topic, and none once it is
   const paused = JSON.stringify({ paused: true, at: new Date().toISOString(), reason: "why" });
   const flushed = encodeFlush(new Map([[upsert.id, 4]]), { partition: 0 } as never)[0]!;
 
-  const records: [string, string, Written, Partial<Written>][] = [
+  const records: [string, string, RecordContent, Partial<RecordContent>][] = [
     [
       "ProductUpserted",
       events,
@@ -138,7 +140,7 @@ describe("a record matches exactly one message of its topic, and none once it is
       encodeMark({ origin: { topic: events, partition: 0, offset: 7 }, resolution: "dropped", atMs: 1 }),
       { headers: {} },
     ],
-    ["ProductVersion", versionsTopic(product).name, flushed as Written, { key: "no id" }],
+    ["ProductVersion", versionsTopic(product).name, flushed as RecordContent, { key: "no id" }],
     [
       "Receipt",
       receiptsTopic.name,
@@ -154,8 +156,8 @@ describe("a record matches exactly one message of its topic, and none once it is
   ];
 
   test.each(records)("%s", (name, topic, record, corruption) => {
-    expect(fitting(topic, record)).toEqual([name]);
-    expect(fitting(topic, { ...record, ...corruption })).toEqual([]);
+    expect(matchingMessages(topic, record)).toEqual([name]);
+    expect(matchingMessages(topic, { ...record, ...corruption })).toEqual([]);
   });
 
   test("every message has a test record, except the catalog's removal", () => {

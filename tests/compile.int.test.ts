@@ -10,7 +10,7 @@ import { replicaOpenApi } from "../replicas/reads/openapi.ts";
 import { request } from "./harness/client.ts";
 import { eventually } from "./harness/eventually.ts";
 import { newProduct } from "./harness/load.ts";
-import { freePort, freshDatabase, temporaryFolder } from "./harness/servers";
+import { freePort, freshDatabase, temporaryFolder } from "./harness/servers.ts";
 
 const root = join(import.meta.dir, "..");
 let folder: string;

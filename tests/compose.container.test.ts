@@ -4,7 +4,17 @@
  * images.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { ask, compose, crash, inspect, ours, runDocker, smoke, tryDocker, up } from "./containers/docker.ts";
+import {
+  compose,
+  crashService,
+  httpGet,
+  inspectService,
+  projectFilter,
+  runDocker,
+  runSmokeTest,
+  startServices,
+  tryDocker,
+} from "./containers/docker.ts";
 import { hadolint } from "./containers/hadolint.ts";
 import { buildStandIns } from "./containers/stand-ins.ts";
 import { eventually } from "./harness/eventually.ts";
@@ -31,7 +41,7 @@ async function timed(what: string, work: () => Promise<unknown>): Promise<void> 
 }
 
 /** Waits until the smoke test passes within its own thresholds. */
-const writesSucceed = (what: string) => eventually(() => smoke(3), { timeoutMs: 2 * MINUTES, what });
+const writesSucceed = (what: string) => eventually(() => runSmokeTest(3), { timeoutMs: 2 * MINUTES, what });
 
 describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
   beforeAll(async () => {
@@ -74,9 +84,9 @@ describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
   test(
     "all containers start without earlier data and become healthy",
     async () => {
-      await timed("up from nothing", () => up());
+      await timed("up from nothing", () => startServices());
       isUp = true;
-      await timed("smoke", () => smoke(20));
+      await timed("smoke", () => runSmokeTest(20));
     },
     5 * MINUTES,
   );
@@ -87,7 +97,7 @@ describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
       expect(isUp, "the stack did not start").toBe(true);
       const facts = "{{.Config.User}}|{{.HostConfig.ReadonlyRootfs}}|{{.HostConfig.Memory}}|{{.HostConfig.NanoCpus}}";
       for (const service of [...services, ...servers, ...observers]) {
-        const [user, readOnly, memory, cpus] = (await inspect(service, facts))[0]!.split("|");
+        const [user, readOnly, memory, cpus] = (await inspectService(service, facts))[0]!.split("|");
         expect({ service, user }).not.toEqual({ service, user: expect.stringMatching(/^(0|root)?(:|$)/) });
         expect({ service, readOnly }).toEqual({ service, readOnly: String(service !== "redpanda") });
         expect(Number(memory)).toBeGreaterThan(0);
@@ -103,13 +113,13 @@ describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
       expect(isUp, "the stack did not start").toBe(true);
       await eventually(
         async () => {
-          const { data } = JSON.parse(await ask("http://prometheus:9090/api/v1/query?query=up%3D%3D1"));
+          const { data } = JSON.parse(await httpGet("http://prometheus:9090/api/v1/query?query=up%3D%3D1"));
           const up = data.result.map(({ metric }: { metric: { service?: string } }) => metric.service);
           const expected = ["console", "gateway", "relay", "replica-catalog", "replica-storefront", "stream"];
           expect(up.filter((name?: string) => name !== undefined).sort()).toEqual(expected);
-          const { data: tracedServices } = JSON.parse(await ask("http://jaeger:16686/api/services"));
+          const { data: tracedServices } = JSON.parse(await httpGet("http://jaeger:16686/api/services"));
           expect(tracedServices).toContain("lockstep-replica-storefront");
-          const status = JSON.parse(await ask("http://console:8080/api/status"));
+          const status = JSON.parse(await httpGet("http://console:8080/api/status"));
           return status.services.every(({ health }: { health: string }) => health === "ready");
         },
         { timeoutMs: MINUTES, everyMs: 1_000, what: "metrics, traces and status of every service" },
@@ -123,12 +133,12 @@ describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
       `after a kill of ${service}, writes succeed again`,
       async () => {
         expect(isUp, "the stack did not start").toBe(true);
-        const [before] = await inspect(service, "{{.State.StartedAt}}");
-        await crash(service);
+        const [before] = await inspectService(service, "{{.State.StartedAt}}");
+        await crashService(service);
         await timed(`kill of ${service}, until writes succeed`, () =>
           writesSucceed(`writes to succeed after the kill of ${service}`),
         );
-        expect((await inspect(service, "{{.State.StartedAt}}"))[0]).not.toBe(before!);
+        expect((await inspectService(service, "{{.State.StartedAt}}"))[0]).not.toBe(before!);
       },
       3 * MINUTES,
     );
@@ -137,10 +147,12 @@ describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
     "killed observability containers become healthy again",
     async () => {
       expect(isUp, "the stack did not start").toBe(true);
-      await Promise.all(observers.map(crash));
+      await Promise.all(observers.map(crashService));
       await eventually(
         async () => {
-          const health = await Promise.all(observers.map((service) => inspect(service, "{{.State.Health.Status}}")));
+          const health = await Promise.all(
+            observers.map((service) => inspectService(service, "{{.State.Health.Status}}")),
+          );
           return health.flat().every((status) => status === "healthy");
         },
         { timeoutMs: 2 * MINUTES, everyMs: 500, what: "every observability container to be healthy" },
@@ -153,8 +165,8 @@ describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
     "three instances of the stream are healthy, and writes succeed",
     async () => {
       expect(isUp, "the stack did not start").toBe(true);
-      await up(["--no-recreate", "--scale", "stream=3"]);
-      expect(await inspect("stream", "{{.State.Health.Status}}")).toEqual(["healthy", "healthy", "healthy"]);
+      await startServices(["--no-recreate", "--scale", "stream=3"]);
+      expect(await inspectService("stream", "{{.State.Health.Status}}")).toEqual(["healthy", "healthy", "healthy"]);
       await writesSucceed("writes to succeed with three streams");
     },
     3 * MINUTES,
@@ -164,8 +176,8 @@ describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
     "down --volumes removes every container and volume",
     async () => {
       await timed("down", removeAll);
-      expect(await runDocker("ps", "--all", "--quiet", ...ours)).toBe("");
-      expect(await runDocker("volume", "ls", "--quiet", ...ours)).toBe("");
+      expect(await runDocker("ps", "--all", "--quiet", ...projectFilter)).toBe("");
+      expect(await runDocker("volume", "ls", "--quiet", ...projectFilter)).toBe("");
     },
     MINUTES,
   );
@@ -173,8 +185,8 @@ describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
   test(
     "with three brokers, writes succeed after one broker was killed",
     async () => {
-      await timed("up with three brokers", () => up(services, CLUSTER));
-      await crash("redpanda-3");
+      await timed("up with three brokers", () => startServices(services, CLUSTER));
+      await crashService("redpanda-3");
       await timed("kill of one of three brokers, until writes succeed", () =>
         writesSucceed("writes to succeed with two brokers"),
       );

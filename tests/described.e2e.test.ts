@@ -8,12 +8,12 @@ import type { Log } from "../kafka/log.ts";
 import { createLogger } from "../observability/logger.ts";
 import { setPaused } from "../operations/pause/control.ts";
 import type { OpenApi } from "../platform/openapi/document.ts";
-import { OpenApiChecker, AsyncApiChecker } from "./harness/api-descriptions";
+import { AsyncApiChecker, OpenApiChecker } from "./harness/api-descriptions.ts";
 import { requestWith } from "./harness/client.ts";
 import { eventually } from "./harness/eventually.ts";
 import { newProduct } from "./harness/load.ts";
 import { produceRaw } from "./harness/raw-producer.ts";
-import { lockstep } from "./harness/run-lockstep";
+import { runLockstep } from "./harness/run-lockstep.ts";
 import { sharedStack } from "./harness/shared-stack.ts";
 
 /** Returns a client that checks each response against the OpenAPI document that the service itself serves. */
@@ -42,7 +42,9 @@ async function matchedMessages(
     for await (const records of log.read({ topic, partition }, Math.max(first, next - 200), next))
       for (const record of records)
         if (!isShared || ids.includes(record.key?.toString() ?? ""))
-          matches.push(topics.fitting(topic, { ...record, headers: record.rawHeaders }).join(" and ") || "no message");
+          matches.push(
+            topics.matchingMessages(topic, { ...record, headers: record.rawHeaders }).join(" and ") || "no message",
+          );
   return matches;
 }
 
@@ -65,7 +67,7 @@ test("every response and every record of a stack matches its own API documents",
     const junk = crypto.randomUUID();
     await produceRaw(await stack.brokers(), eventsTopic(product).name, [{ key: junk, value: "{", headers: {} }]);
     for (const paused of [true, false]) await setPaused(log, "storefront", paused);
-    const drop = () => lockstep(stack, "dead-letters", "drop", "--id", junk, "--yes");
+    const drop = () => runLockstep(stack, "dead-letters", "drop", "--id", junk, "--yes");
     await eventually(async () => (await drop()).status === 0, {
       timeoutMs: 20_000,
       what: "the dead letter to be dropped",

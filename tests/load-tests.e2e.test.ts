@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { metric } from "./harness/client.ts";
-import { temporaryFolder } from "./harness/servers";
+import { temporaryFolder } from "./harness/servers.ts";
 import { sharedStack } from "./harness/shared-stack.ts";
 import type { Stack } from "./harness/stack.ts";
 

@@ -11,14 +11,20 @@ import { TRACE_ID_LABEL } from "../observability/grafana/provisioning.ts";
 import { quick } from "../observability/prometheus/thresholds.ts";
 import { startPrometheus } from "../stack/servers/prometheus.ts";
 import type { Server } from "../stack/servers/server.ts";
-import { endWithUs } from "./harness/clean-up-at-exit";
+import { stopAtExit } from "./harness/clean-up-at-exit.ts";
 import { request } from "./harness/client.ts";
 import { eventually } from "./harness/eventually.ts";
 import { newProduct, Writers } from "./harness/load.ts";
-import { ask, exemplars, expandVariables, firing, findQueriesWithoutData } from "./harness/prometheus.ts";
+import {
+  expandVariables,
+  findQueriesWithoutData,
+  firingAlerts,
+  queryExemplars,
+  queryPrometheus,
+} from "./harness/prometheus.ts";
 import { produceRaw } from "./harness/raw-producer.ts";
-import { lockstep } from "./harness/run-lockstep";
-import { freePort, temporaryFolder } from "./harness/servers";
+import { runLockstep } from "./harness/run-lockstep.ts";
+import { freePort, temporaryFolder } from "./harness/servers.ts";
 import { Stack, type StatusEntry } from "./harness/stack.ts";
 
 const PER_SECOND = 50;
@@ -51,7 +57,7 @@ beforeAll(async () => {
     intervalSeconds: 1,
     thresholds: quick,
   });
-  endWithUs(fastPrometheus.pid, "KILL", dir);
+  stopAtExit(fastPrometheus.pid, "KILL", dir);
 }, 600_000);
 
 afterAll(async () => {
@@ -75,7 +81,9 @@ test("Prometheus scrapes every process of the stack, including both instances of
   expect(services.find(({ name }) => name === "jaeger")?.health).toBe("ready");
   await eventually(
     async () => {
-      const up = (await ask(prometheus, "up == 1")).map(({ metric }) => `${metric.service} ${metric.instance}`);
+      const up = (await queryPrometheus(prometheus, "up == 1")).map(
+        ({ metric }) => `${metric.service} ${metric.instance}`,
+      );
       expect(up.sort()).toEqual(expected);
       return true;
     },
@@ -102,7 +110,11 @@ test("every panel has data under load, and the exemplar of a latency leads to it
         for (const { slug, rows } of boards)
           for (const panel of rows.flatMap(({ panels }) => panels))
             missing.push(
-              ...(await findQueriesWithoutData(prometheus, panel, slug === "one-replica" ? { replica: "catalog" } : {})),
+              ...(await findQueriesWithoutData(
+                prometheus,
+                panel,
+                slug === "one-replica" ? { replica: "catalog" } : {},
+              )),
             );
         if (missing.length > 0) throw new Error(missing.join("\n"));
         return true;
@@ -112,8 +124,8 @@ test("every panel has data under load, and the exemplar of a latency leads to it
     console.log(
       `every panel had data ${((performance.now() - startedAt) / 1_000).toFixed(0)} s after the load started`,
     );
-    for (const { expr } of annotations) await ask(prometheus, expandVariables(expr));
-    expect((await ask(prometheus, expandVariables(annotations[0]!.expr))).length).toBe(targets().length);
+    for (const { expr } of annotations) await queryPrometheus(prometheus, expandVariables(expr));
+    expect((await queryPrometheus(prometheus, expandVariables(annotations[0]!.expr))).length).toBe(targets().length);
     await eventually(
       async () => {
         const traceIds = (await queryExemplars(prometheus, expandVariables(syncLatency(0.99, "")))).map(
@@ -162,7 +174,7 @@ describe("an alert fires on a real fault:", () => {
     await waitForAlert("LockstepDeadLettersOpen", false);
     await produceRaw(await stack.brokers(), "products.events", [{ key: "x", value: "no event" }]);
     await waitForAlert("LockstepDeadLettersOpen", true);
-    expect((await lockstep(stack, "dead-letters", "drop", "--all", "--yes")).status).toBe(0);
+    expect((await runLockstep(stack, "dead-letters", "drop", "--all", "--yes")).status).toBe(0);
     await waitForAlert("LockstepDeadLettersOpen", false);
   }, 180_000);
 
@@ -181,9 +193,9 @@ describe("an alert fires on a real fault:", () => {
     } finally {
       await catalog.end();
     }
-    expect((await lockstep(stack, "verify", "--replica", "catalog")).status).toBe(1);
+    expect((await runLockstep(stack, "verify", "--replica", "catalog")).status).toBe(1);
     await waitForAlert("LockstepReplicaDiverges", true);
-    expect((await lockstep(stack, "repair", "--replica", "catalog")).status).toBe(0);
+    expect((await runLockstep(stack, "repair", "--replica", "catalog")).status).toBe(0);
     await waitForAlert("LockstepReplicaDiverges", false);
   }, 180_000);
 

@@ -9,7 +9,7 @@ import { metric, request, untilVisible } from "./harness/client.ts";
 import { eventually } from "./harness/eventually.ts";
 import { TestJaeger, type TracedSpan } from "./harness/jaeger.ts";
 import { newProduct } from "./harness/load.ts";
-import { lockstep } from "./harness/run-lockstep";
+import { runLockstep } from "./harness/run-lockstep.ts";
 import { Stack } from "./harness/stack.ts";
 
 const REPLICAS = ["catalog", "storefront"];
@@ -69,7 +69,7 @@ const isComplete = (expected: readonly string[]) => (spans: readonly TracedSpan[
 const traceIdOf = (id: string, version: number): Promise<string> =>
   eventually(
     async () => {
-      const { document } = await lockstep(stack, "journey", id, "--json");
+      const { document } = await runLockstep(stack, "journey", id, "--json");
       const [journey] = document!.journeys as { traceId: string | null; event: { version: number } | null }[];
       return journey?.event?.version === version && journey.traceId;
     },
@@ -195,7 +195,7 @@ test("the canary measures the latency of an idle system, and no API or command s
     expect((await request("GET", `${url}/products/${CANARY_ID}`)).status).toBe(404);
   }
   for (const command of [["status"], ["verify"], ["journey", CANARY_ID]]) {
-    const { stdout, document } = await lockstep(stack, ...command, "--json");
+    const { stdout, document } = await runLockstep(stack, ...command, "--json");
     expect(document).toBeDefined();
     expect(stdout).not.toContain("canar");
   }

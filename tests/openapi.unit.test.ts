@@ -17,7 +17,7 @@ import { replicaApp } from "../replicas/main.ts";
 import { replicaOpenApi } from "../replicas/reads/openapi.ts";
 import type { EntityReplica } from "../replicas/replica.ts";
 import { replicatedEntities } from "../replicas/replicated-entities.ts";
-import { brokenRefs, OpenApiChecker, expectValid, validatorsOf } from "./harness/api-descriptions";
+import { brokenRefs, expectValid, OpenApiChecker, validatorsOf } from "./harness/api-descriptions.ts";
 
 const running = {
   settings: readSettings({}),

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { metric, request, untilVisible } from "./harness/client.ts";
 import { eventually } from "./harness/eventually.ts";
 import { newProduct } from "./harness/load.ts";
-import { lockstep } from "./harness/run-lockstep";
+import { runLockstep } from "./harness/run-lockstep.ts";
 import { sharedStack } from "./harness/shared-stack.ts";
 
 interface Hop {
@@ -22,7 +22,7 @@ test("journey shows an entity at every hop, and reports an unknown entity", asyn
     prefer: "wait=5",
   });
   const id = created.body.id as string;
-  const { status, document } = await lockstep(stack, "journey", id, "--json");
+  const { status, document } = await runLockstep(stack, "journey", id, "--json");
   expect(status).toBe(0);
   const [journey] = document!.journeys as Record<string, unknown>[];
   expect(journey).toMatchObject({
@@ -40,21 +40,21 @@ test("journey shows an entity at every hop, and reports an unknown entity", asyn
     ["storefront", "filtered", 1],
   ]);
   expect(hops[0]!.cache).toEqual({ version: 1, current: true });
-  const text = await lockstep(stack, "journey", id.toUpperCase());
+  const text = await runLockstep(stack, "journey", id.toUpperCase());
   expect(text.stdout).toContain("catalog     routed, version 1");
 
   await request("DELETE", `${gateway}/products/${id}`, undefined, { prefer: "wait=5" });
-  const deleted = (await lockstep(stack, "journey", id, "--json")).document!.journeys as {
+  const deleted = (await runLockstep(stack, "journey", id, "--json")).document!.journeys as {
     source: unknown;
     replicas: Hop[];
   }[];
   expect(deleted[0]).toMatchObject({ source: { state: "deleted", version: 2 } });
   expect(deleted[0]!.replicas.map(({ decision }) => decision)).toEqual(["deleted", "deleted"]);
-  expect(await lockstep(stack, "journey", crypto.randomUUID())).toMatchObject({
+  expect(await runLockstep(stack, "journey", crypto.randomUUID())).toMatchObject({
     status: 1,
     stdout: expect.stringContaining("there is no entity"),
   });
-  expect((await lockstep(stack, "journey", "cup")).status).toBe(2);
+  expect((await runLockstep(stack, "journey", "cup")).status).toBe(2);
   expect((await request("GET", `${catalog}/health/ready`)).status).toBe(200);
 });
 
@@ -63,7 +63,7 @@ test("a paused replica reports its pause and applies nothing, also after a resta
   const [gateway, catalog, storefront] = await Promise.all(
     ["gateway", "catalog", "storefront"].map((name) => stack.url(name)),
   );
-  expect((await lockstep(stack, "pause", "catalog", "--reason", "index rebuild")).status).toBe(0);
+  expect((await runLockstep(stack, "pause", "catalog", "--reason", "index rebuild")).status).toBe(0);
   await eventually(async () => (await metric(catalog!, "lockstep_paused")) === 1, {
     timeoutMs: 5_000,
     what: "the pause to take effect",
@@ -73,7 +73,7 @@ test("a paused replica reports its pause and applies nothing, also after a resta
     for (let i = 0; i < 20; i++)
       ids.push((await request("POST", `${gateway}/products`, newProduct({ status: "active" }))).body.id as string);
     for (const id of ids) await untilVisible(storefront!, id, 1);
-    const status = await lockstep(stack, "status", "--json");
+    const status = await runLockstep(stack, "status", "--json");
     const follows = status.document!.follows as { name: string; lag: number; paused: { reason: string } | null }[];
     expect(follows.find(({ name }) => name === "catalog")).toMatchObject({ paused: { reason: "index rebuild" } });
     expect(follows.find(({ name }) => name === "catalog")!.lag).toBeGreaterThanOrEqual(20);
@@ -92,23 +92,23 @@ test("a paused replica reports its pause and applies nothing, also after a resta
     for (const id of ids) expect((await request("GET", `${catalog}/products/${id}`)).status).toBe(404);
     const health = await request("GET", `${catalog}/health/ready`);
     expect(JSON.stringify(health.body)).toContain("index rebuild");
-    const text = (await lockstep(stack, "status")).stdout;
+    const text = (await runLockstep(stack, "status")).stdout;
     expect(text).toMatch(/catalog +products.to.catalog .*paused since .*: index rebuild/);
 
-    expect((await lockstep(stack, "resume", "catalog", "--json")).document).toMatchObject({
+    expect((await runLockstep(stack, "resume", "catalog", "--json")).document).toMatchObject({
       paused: false,
       changed: true,
     });
     for (const id of ids) await untilVisible(catalog!, id, 1);
   } finally {
-    await lockstep(stack, "resume", "catalog");
+    await runLockstep(stack, "resume", "catalog");
   }
 }, 120_000);
 
 test("a paused stream delays every event, and resume delivers all of them", async () => {
   const stack = await sharedStack();
   const [gateway, catalog, stream] = await Promise.all(["gateway", "catalog", "stream"].map((name) => stack.url(name)));
-  await lockstep(stack, "pause", "stream");
+  await runLockstep(stack, "pause", "stream");
   try {
     await eventually(async () => (await metric(stream!, "lockstep_paused")) === 1, {
       timeoutMs: 5_000,
@@ -116,10 +116,10 @@ test("a paused stream delays every event, and resume delivers all of them", asyn
     });
     const { body } = await request("POST", `${gateway}/products`, newProduct(), { prefer: "wait=1" });
     expect((await request("GET", `${catalog}/products/${body.id}`)).status).toBe(404);
-    await lockstep(stack, "resume", "stream");
+    await runLockstep(stack, "resume", "stream");
     await untilVisible(catalog!, body.id as string, 1);
   } finally {
-    await lockstep(stack, "resume", "stream");
+    await runLockstep(stack, "resume", "stream");
   }
 });
 
@@ -145,10 +145,10 @@ test("the console returns over HTTP what the commands print", async () => {
 test("a command reports in one line a missing stack, and rejects an invalid argument", async () => {
   const stack = await sharedStack();
   const missingStack = { ...stack, data: `${stack.data}-none`, root: stack.root } as typeof stack;
-  const { status, stderr } = await lockstep(missingStack, "status");
+  const { status, stderr } = await runLockstep(missingStack, "status");
   expect([status, stderr.trim().split("\n").length]).toEqual([1, 1]);
   expect(stderr).toContain("bun run up");
-  const rejected = await lockstep(stack, "pause", "gateway");
+  const rejected = await runLockstep(stack, "pause", "gateway");
   expect(rejected.status).toBe(2);
   expect(rejected.stderr).toContain("stream, catalog, storefront");
 });

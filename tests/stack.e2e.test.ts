@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { identityOf } from "../stack/processes.ts";
 import { request, untilVisible } from "./harness/client.ts";
 import { newProduct } from "./harness/load.ts";
-import { eventually, temporaryFolder } from "./harness/servers";
+import { eventually, temporaryFolder } from "./harness/servers.ts";
 import { Stack } from "./harness/stack.ts";
 
 let stack: Stack;
@@ -59,7 +59,7 @@ test.each(["relay", "catalog", "catalog-db", "redis"])("a killed %s is restarted
     { timeoutMs: 30_000, what: `${name} to be ready again` },
   );
   expect(after.url).toBe(before.url);
-  await stack.ready(30_000);
+  await stack.untilReady(30_000);
 });
 
 test("up rejects a data folder or ports in use with one line, and starts nothing", async () => {

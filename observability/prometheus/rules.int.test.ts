@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { prometheusPrograms } from "../../stack/servers/prometheus-binary.ts";
 import { run } from "../../stack/servers/run-command.ts";
-import { temporaryFolder } from "../../tests/harness/servers";
+import { temporaryFolder } from "../../tests/harness/servers.ts";
 import { alertName } from "./rule.ts";
 import { ruleCases } from "./rule-cases.ts";
 import { alerts } from "./rules.ts";

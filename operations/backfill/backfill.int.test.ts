@@ -6,8 +6,8 @@ import { migrations } from "../../gateway/migrations/index.ts";
 import { migrate } from "../../platform/postgres/migrate.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
 import { entity, silentLogger } from "../../tests/harness/replica.ts";
-import { brokerAddress, freshDatabase } from "../../tests/harness/servers";
-import { VerifyFixture } from "../../tests/harness/verify-fixture";
+import { brokerAddress, freshDatabase } from "../../tests/harness/servers.ts";
+import { VerifyFixture } from "../../tests/harness/verify-fixture.ts";
 import { type BackfillResult, backfill, stepRows } from "./backfill.ts";
 import { backfillMissing } from "./backfill-missing.ts";
 

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { Redis } from "ioredis";
-import { VerifyFixture } from "../../tests/harness/verify-fixture";
+import { VerifyFixture } from "../../tests/harness/verify-fixture.ts";
 import { resendDifferences } from "../repair/resend.ts";
 
 let world: VerifyFixture;

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { createLogger } from "../../observability/logger.ts";
-import { temporaryFolder } from "../../tests/harness/servers";
+import { temporaryFolder } from "../../tests/harness/servers.ts";
 import { readSettings } from "../settings/settings.ts";
 import { developmentSettings, developmentToken, ensureDevelopmentKey, toolToken } from "./development.ts";
 import { IssuerKeys } from "./keys.ts";

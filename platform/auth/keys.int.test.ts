@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { createLogger } from "../../observability/logger.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
-import { freePort, temporaryFolder } from "../../tests/harness/servers";
-import { createSigningKey, ISSUER, signToken, TestIssuer } from "../../tests/harness/token-issuer";
+import { freePort, temporaryFolder } from "../../tests/harness/servers.ts";
+import { createSigningKey, ISSUER, signToken, TestIssuer } from "../../tests/harness/token-issuer.ts";
 import { IssuerKeys, type KeyRefreshTimes } from "./keys.ts";
 import { TokenRejectedError, verifyToken } from "./verify.ts";
 

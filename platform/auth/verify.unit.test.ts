@@ -9,7 +9,7 @@ import {
   secondsFromNow,
   signToken,
   type TokenOptions,
-} from "../../tests/harness/token-issuer";
+} from "../../tests/harness/token-issuer.ts";
 import { TokenRejectedError, verifyToken } from "./verify.ts";
 
 const expected = { issuer: ISSUER, audience: "lockstep" };

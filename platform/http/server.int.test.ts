@@ -4,7 +4,7 @@ import net from "node:net";
 import { createLogger } from "../../observability/logger.ts";
 import { createMetrics } from "../../observability/metrics.ts";
 
-import { eventually, freePort } from "../../tests/harness/servers";
+import { eventually, freePort } from "../../tests/harness/servers.ts";
 import { readSettings } from "../settings/settings.ts";
 import { type HttpServer, serveHttp } from "./server.ts";
 import { serviceApp } from "./service-app.ts";

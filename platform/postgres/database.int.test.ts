@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { eventually } from "../../tests/harness/eventually.ts";
-import { freshDatabase } from "../../tests/harness/servers";
+import { freshDatabase } from "../../tests/harness/servers.ts";
 import { connectPool } from "./connect.ts";
 import { Database, type DatabaseLimits } from "./database.ts";
 import { DatabaseUnavailableError, isUnavailable } from "./errors.ts";

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from "bun:test";
 import postgres from "postgres";
 import { createLogger } from "../../observability/logger.ts";
-import { freshDatabase } from "../../tests/harness/servers";
+import { freshDatabase } from "../../tests/harness/servers.ts";
 import { type Migration, migrate } from "./migrate.ts";
 
 const logger = createLogger("test", "1", "silent");

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { createLogger } from "../../observability/logger.ts";
 import { startRedis } from "../../stack/servers/redis.ts";
 import type { Server } from "../../stack/servers/server.ts";
-import { stopAtExit } from "../../tests/harness/clean-up-at-exit";
+import { stopAtExit } from "../../tests/harness/clean-up-at-exit.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
-import { freePort, temporaryFolder } from "../../tests/harness/servers";
+import { freePort, temporaryFolder } from "../../tests/harness/servers.ts";
 import { connectRedis, type RedisLink } from "./redis.ts";
 
 const SILENCE_MS = 250;

@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Redis } from "ioredis";
-import { type ApplyOutcome, CacheModel, type ProtocolFault } from "../../tests/harness/cache-model";
-import { redisUrl } from "../../tests/harness/servers";
-import { StepScheduler } from "../../tests/harness/step-scheduler";
+import { type ApplyOutcome, CacheModel, type ProtocolFault } from "../../tests/harness/cache-model.ts";
+import { redisUrl } from "../../tests/harness/servers.ts";
+import { StepScheduler } from "../../tests/harness/step-scheduler.ts";
 import fenceText from "./fence.lua" with { type: "text" };
 import fillText from "./fill.lua" with { type: "text" };
 import gate from "./gate.lua" with { type: "text" };

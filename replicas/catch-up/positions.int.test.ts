@@ -7,7 +7,7 @@ import { replicaTopic } from "../../contracts/topics.ts";
 import { migrate } from "../../platform/postgres/migrate.ts";
 import { startPostgres } from "../../stack/servers/postgres.ts";
 import { entity, openDatabase, replicaDatabase, silentLogger } from "../../tests/harness/replica.ts";
-import { freePort, temporaryFolder } from "../../tests/harness/servers";
+import { freePort, temporaryFolder } from "../../tests/harness/servers.ts";
 import { SimulatedLog } from "../../tests/harness/simulated-log.ts";
 import { migrationsOf } from "../migrations/index.ts";
 import { DatabaseWentBackError, Positions, type PositionsDeps } from "./positions.ts";

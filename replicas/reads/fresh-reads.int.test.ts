@@ -4,7 +4,7 @@ import type { Hono } from "hono";
 import { encodeSyncToken } from "../../contracts/sync-token.ts";
 import { createMetrics } from "../../observability/metrics.ts";
 import { serviceApp } from "../../platform/http/service-app.ts";
-import { OpenApiChecker } from "../../tests/harness/api-descriptions";
+import { OpenApiChecker } from "../../tests/harness/api-descriptions.ts";
 import { type CacheProcess, startCacheProcess } from "../../tests/harness/cache-process.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
 import {
@@ -16,7 +16,7 @@ import {
   silentLogger,
   upsertChange,
 } from "../../tests/harness/replica.ts";
-import { redisUrl } from "../../tests/harness/servers";
+import { redisUrl } from "../../tests/harness/servers.ts";
 import { replicaOpenApi } from "./openapi.ts";
 import { addReads } from "./routes.ts";
 

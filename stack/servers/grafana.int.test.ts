@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { JAEGER_UID, PROMETHEUS_UID } from "../../observability/grafana/provisioning.ts";
-import { freePort, temporaryFolder } from "../../tests/harness/servers";
+import { freePort, temporaryFolder } from "../../tests/harness/servers.ts";
 import { grafanaProgram, startGrafana } from "./grafana.ts";
 
 /**

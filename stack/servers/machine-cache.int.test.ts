@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { temporaryFolder } from "../../tests/harness/servers";
+import { temporaryFolder } from "../../tests/harness/servers.ts";
 import { cached } from "./machine-cache.ts";
 
 const module = join(import.meta.dirname, "machine-cache.ts");

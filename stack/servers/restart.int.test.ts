@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import postgres from "postgres";
-import { freePort, temporaryFolder } from "../../tests/harness/servers";
+import { freePort, temporaryFolder } from "../../tests/harness/servers.ts";
 import { startBroker } from "./broker.ts";
 import { brokerMembers } from "./broker-members.ts";
 import { startPostgres } from "./postgres.ts";

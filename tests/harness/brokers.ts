@@ -9,9 +9,9 @@ import { Connection } from "../../kafka/wire/connection.ts";
 import type { Requests } from "../../kafka/wire/protocol.ts";
 import { startBroker } from "../../stack/servers/broker.ts";
 import type { Server } from "../../stack/servers/server.ts";
-import { stopAtExit } from "./clean-up-at-exit";
+import { stopAtExit } from "./clean-up-at-exit.ts";
 import { eventually } from "./eventually.ts";
-import { freePort, temporaryFolder } from "./servers";
+import { freePort, temporaryFolder } from "./servers.ts";
 import { startProxy, type TcpProxy } from "./tcp-proxy.ts";
 
 export interface TestBroker {

@@ -15,7 +15,7 @@ import { CacheWriter } from "../../replicas/cache/cache-writer.ts";
 import type { Epoch } from "../../replicas/cache/epoch.ts";
 import { Lookup } from "../../replicas/reads/lookup.ts";
 import { replicaOf, silentLogger } from "./replica.ts";
-import type { StepScheduler } from "./step-scheduler";
+import type { StepScheduler } from "./step-scheduler.ts";
 
 /** A rule of the protocol that is broken on purpose, to see that it is needed. */
 export type ProtocolFault =

@@ -4,7 +4,7 @@ import { type Gateway, startGateway } from "../../gateway/main.ts";
 import { createLogger } from "../../observability/logger.ts";
 import { createMetrics } from "../../observability/metrics.ts";
 import { readSettings } from "../../platform/settings/settings.ts";
-import { freshDatabase } from "./servers";
+import { freshDatabase } from "./servers.ts";
 
 export interface TestGateway extends AsyncDisposable {
   readonly url: string;

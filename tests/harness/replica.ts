@@ -11,7 +11,7 @@ import { Database } from "../../platform/postgres/database.ts";
 import { migrate } from "../../platform/postgres/migrate.ts";
 import { type Change, prepareTable } from "../../replicas/apply/apply.ts";
 import { migrationsOf } from "../../replicas/migrations/index.ts";
-import { freshDatabase } from "./servers";
+import { freshDatabase } from "./servers.ts";
 
 export const silentLogger = createLogger("test", "1", "silent");
 

@@ -6,8 +6,8 @@ import { Command, Option } from "commander";
 import { UserError } from "../../contracts/errors.ts";
 import { type Report, readReport } from "./junit.ts";
 import { countTests, provideRequirements, type Skipped, type TestFile } from "./requirements.ts";
-import { runInLanes } from "./run-in-lanes";
-import { startServers } from "./servers";
+import { runInLanes } from "./run-in-lanes.ts";
+import { startServers } from "./servers.ts";
 import { checks, type Group, groups, type Job, jobsOf } from "./test-jobs.ts";
 
 const root = join(import.meta.dirname, "../..");

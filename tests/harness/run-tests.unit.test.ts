@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { readReport } from "./junit.ts";
-import { runInLanes } from "./run-in-lanes";
+import { runInLanes } from "./run-in-lanes.ts";
 import { type Group, jobsOf } from "./test-jobs.ts";
 
 test("a file with a stack of its own runs by itself, the others of its group in one process", () => {

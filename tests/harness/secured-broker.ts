@@ -6,8 +6,8 @@ import { findJava } from "../../stack/servers/java.ts";
 import { kafkaJars } from "../../stack/servers/kafka-jars.ts";
 import { run } from "../../stack/servers/run-command.ts";
 import { type CertificateAuthority, createAuthority } from "./certificates.ts";
-import { stopAtExit } from "./clean-up-at-exit";
-import { freePort, temporaryFolder } from "./servers";
+import { stopAtExit } from "./clean-up-at-exit.ts";
+import { freePort, temporaryFolder } from "./servers.ts";
 
 export interface SecuredBroker {
   readonly authority: CertificateAuthority;

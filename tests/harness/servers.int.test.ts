@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import postgres from "postgres";
-import { eventually, freshDatabase } from "./servers";
+import { eventually, freshDatabase } from "./servers.ts";
 
 test("each test gets an empty database of its own that remembers when each commit was", async () => {
   const [first, second] = await Promise.all([freshDatabase(), freshDatabase()]);

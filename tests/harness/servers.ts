@@ -10,7 +10,7 @@ import postgres from "postgres";
 import { startBroker } from "../../stack/servers/broker.ts";
 import { startPostgres } from "../../stack/servers/postgres.ts";
 import { startRedis } from "../../stack/servers/redis.ts";
-import { removeAtExit, stopAtExit } from "./clean-up-at-exit";
+import { removeAtExit, stopAtExit } from "./clean-up-at-exit.ts";
 import { freePort } from "./ports.ts";
 
 export { eventually } from "./eventually.ts";

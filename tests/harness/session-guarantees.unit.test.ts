@@ -1,6 +1,6 @@
 /** The checker of sessions finds what it must find, and nothing else: it would prove nothing otherwise. */
 import { expect, test } from "bun:test";
-import { findSessionViolations, type SessionEvent, type SessionRead, type SessionWrite } from "./session-guarantees";
+import { findSessionViolations, type SessionEvent, type SessionRead, type SessionWrite } from "./session-guarantees.ts";
 
 const REPLICAS = ["catalog", "storefront"];
 

@@ -6,7 +6,7 @@ import { isFree } from "../../stack/ports.ts";
 import type { RestartResult } from "../../stack/restart.ts";
 import { readState } from "../../stack/state.ts";
 import { stackStatus } from "../../stack/status.ts";
-import { stopStackAtExit } from "./clean-up-at-exit";
+import { stopStackAtExit } from "./clean-up-at-exit.ts";
 import { eventually } from "./eventually.ts";
 import { portsPart } from "./ports.ts";
 

@@ -4,7 +4,7 @@ import { connectLog } from "../../kafka/connect-log.ts";
 import { createLogger } from "../../observability/logger.ts";
 import { Reader, Writers } from "./load.ts";
 import type { Stack } from "./stack.ts";
-import { findLostWrites, findTopicViolations, untilInStep } from "./stack-checker";
+import { findLostWrites, findTopicViolations, untilInStep } from "./stack-checker.ts";
 
 export interface LoadResult {
   readonly acks: number;

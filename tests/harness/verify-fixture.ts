@@ -17,7 +17,7 @@ import type { Change } from "../../replicas/apply/apply.ts";
 import { type CacheProcess, startCacheProcess } from "./cache-process.ts";
 import { eventually } from "./eventually.ts";
 import { entity, type ReplicaDatabase, replicaDatabase, replicaOf, silentLogger } from "./replica.ts";
-import { brokerAddress, freshDatabase, redisUrl } from "./servers";
+import { brokerAddress, freshDatabase, redisUrl } from "./servers.ts";
 
 type Row = Record<string, unknown>;
 

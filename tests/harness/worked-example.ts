@@ -2,7 +2,7 @@
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { removeAtExit } from "./clean-up-at-exit";
+import { removeAtExit } from "./clean-up-at-exit.ts";
 
 const repository = join(import.meta.dirname, "../..");
 

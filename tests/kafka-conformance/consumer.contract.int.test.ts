@@ -1,7 +1,7 @@
 /** The contract of `Consumer`, without faults, on one real broker. */
 import { describe, expect, test } from "bun:test";
 import type { Batch } from "../../kafka/log.ts";
-import { eventually } from "../harness/servers";
+import { eventually } from "../harness/servers.ts";
 import { texts, useContract } from "./contract.ts";
 import { fencings, record } from "./suite.ts";
 

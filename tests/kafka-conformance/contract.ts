@@ -4,7 +4,7 @@ import { Kafka, logLevel } from "kafkajs";
 import { connectLog } from "../../kafka/connect-log.ts";
 import type { Batch, ConsumeOptions, Log, StoredRecord } from "../../kafka/log.ts";
 import { createLogger } from "../../observability/logger.ts";
-import { brokerAddress, eventually } from "../harness/servers";
+import { brokerAddress, eventually } from "../harness/servers.ts";
 import type { Fencing } from "./suite.ts";
 
 /** Topics with one replica. */

@@ -7,7 +7,7 @@
 import { Kafka, logLevel, type Producer } from "kafkajs";
 import { connectLog } from "../../kafka/connect-log.ts";
 import { createLogger } from "../../observability/logger.ts";
-import { brokerAddress } from "../harness/servers";
+import { brokerAddress } from "../harness/servers.ts";
 import { PARTITIONS, partitionsOf } from "./load.ts";
 import type { Fencing } from "./suite.ts";
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connectLog } from "../../kafka/connect-log.ts";
 import type { Log, StoredRecord } from "../../kafka/log.ts";
 import { createLogger } from "../../observability/logger.ts";
-import { brokerAddress, eventually } from "../harness/servers";
+import { brokerAddress, eventually } from "../harness/servers.ts";
 
 const PARTITIONS = [0, 1, 2];
 let log: Log;

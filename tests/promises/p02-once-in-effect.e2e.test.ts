@@ -8,10 +8,10 @@ import { createLogger } from "../../observability/logger.ts";
 import { metric, request, untilGone, untilVisible } from "../harness/client.ts";
 import { eventually } from "../harness/eventually.ts";
 import { newProduct } from "../harness/load.ts";
-import { deleteEvent, upsertEvent } from "../harness/product-events";
+import { deleteEvent, upsertEvent } from "../harness/product-events.ts";
 import { produceRaw } from "../harness/raw-producer.ts";
 import { sharedStack } from "../harness/shared-stack.ts";
-import { readTopic } from "../harness/stack-checker";
+import { readTopic } from "../harness/stack-checker.ts";
 
 test("P2 P4: events that come twice, out of order, or from before the newest have no effect anywhere, and are counted", async () => {
   const stack = await sharedStack();

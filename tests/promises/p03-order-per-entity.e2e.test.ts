@@ -5,7 +5,7 @@ import { replicaNames } from "../../contracts/entities/index.ts";
 import { request } from "../harness/client.ts";
 import { newProduct, Reader } from "../harness/load.ts";
 import { sharedStack } from "../harness/shared-stack.ts";
-import { untilInStep } from "../harness/stack-checker";
+import { untilInStep } from "../harness/stack-checker.ts";
 
 const PRODUCTS = 5;
 const WRITERS = 8;

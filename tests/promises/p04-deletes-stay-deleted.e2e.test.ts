@@ -7,7 +7,7 @@ import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
 import { metric, request, untilGone, untilVisible } from "../harness/client.ts";
 import { eventually } from "../harness/eventually.ts";
 import { newProduct } from "../harness/load.ts";
-import { upsertEvent } from "../harness/product-events";
+import { upsertEvent } from "../harness/product-events.ts";
 import { produceRaw } from "../harness/raw-producer.ts";
 import { Stack } from "../harness/stack.ts";
 

@@ -9,10 +9,10 @@ import { Redis } from "ioredis";
 import { startRedis } from "../../stack/servers/redis.ts";
 import type { Server } from "../../stack/servers/server.ts";
 import { type CacheProcess, startCacheProcess } from "../harness/cache-process.ts";
-import { stopAtExit } from "../harness/clean-up-at-exit";
+import { stopAtExit } from "../harness/clean-up-at-exit.ts";
 import { eventually } from "../harness/eventually.ts";
 import { deleteChange, newId, type ReplicaDatabase, replicaDatabase, upsertChange } from "../harness/replica.ts";
-import { freePort, temporaryFolder } from "../harness/servers";
+import { freePort, temporaryFolder } from "../harness/servers.ts";
 
 const IDS = 24;
 /** From the end of a fault until answers come from the cache again. */

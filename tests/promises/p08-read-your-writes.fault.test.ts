@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { request } from "../harness/client.ts";
 import { newProduct } from "../harness/load.ts";
-import { findSessionViolations, type SessionEvent } from "../harness/session-guarantees";
+import { findSessionViolations, type SessionEvent } from "../harness/session-guarantees.ts";
 import { sharedStack } from "../harness/shared-stack.ts";
 
 /** Write-then-read pairs at each replica, at least; 33,400 for the history of 100,000 of the documentation. */

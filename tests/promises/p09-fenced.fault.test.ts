@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { runLockstep } from "../harness/run-lockstep";
+import { runLockstep } from "../harness/run-lockstep.ts";
 import { Stack } from "../harness/stack.ts";
-import { runUnderLoad } from "../harness/under-load";
+import { runUnderLoad } from "../harness/under-load.ts";
 
 /** The shortest that brokers allow. */
 const SESSION_MS = 6_000;

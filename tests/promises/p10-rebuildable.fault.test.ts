@@ -4,9 +4,9 @@ import postgres from "postgres";
 import type { Difference } from "../../operations/verify/difference.ts";
 import { eventually } from "../harness/eventually.ts";
 import { Reader, Writers } from "../harness/load.ts";
-import { runLockstep } from "../harness/run-lockstep";
+import { runLockstep } from "../harness/run-lockstep.ts";
 import { sharedStack } from "../harness/shared-stack.ts";
-import { untilInStep } from "../harness/stack-checker";
+import { untilInStep } from "../harness/stack-checker.ts";
 
 /** 200,000 for the figures of the documentation. */
 const ROWS = Number(process.env.TEST_ROWS ?? 20_000);

@@ -5,9 +5,9 @@ import postgres, { type Sql } from "postgres";
 import { request } from "../harness/client.ts";
 import { eventually } from "../harness/eventually.ts";
 import { newProduct, Writers } from "../harness/load.ts";
-import { runLockstep } from "../harness/run-lockstep";
+import { runLockstep } from "../harness/run-lockstep.ts";
 import { Stack } from "../harness/stack.ts";
-import { untilInStep } from "../harness/stack-checker";
+import { untilInStep } from "../harness/stack-checker.ts";
 
 /** Rows beside those that are written meanwhile; 200,000 for the figures of the documentation. */
 const ROWS = Number(process.env.TEST_ROWS ?? 4_000);

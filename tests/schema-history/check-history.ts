@@ -4,8 +4,8 @@ import type { Document } from "../../contracts/entity/document.ts";
 import { systemFields } from "../../contracts/entity/fields.ts";
 import { documentSchema } from "../../contracts/entity/schemas.ts";
 import { upcast, upcastProjection } from "../../contracts/entity/upcast.ts";
-import { changesBetween, snapshotOf } from "./declaration-snapshot";
-import { projectionsOf, type Recording, type Sample } from "./recordings";
+import { changesBetween, snapshotOf } from "./declaration-snapshot.ts";
+import { projectionsOf, type Recording, type Sample } from "./recordings.ts";
 
 /** What is wrong, a text for each, with what to do about it; empty when all is well. */
 export function findProblems(entity: EntityDeclaration, recorded: ReadonlyMap<number, Recording>): string[] {

@@ -2,8 +2,8 @@
 import { Command } from "commander";
 import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
-import { findProblems } from "./check-history";
-import { createRecording, readRecordings, writeRecording } from "./recordings";
+import { findProblems } from "./check-history.ts";
+import { createRecording, readRecordings, writeRecording } from "./recordings.ts";
 
 interface Options {
   readonly again?: true;

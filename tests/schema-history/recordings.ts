@@ -4,8 +4,8 @@ import { join } from "node:path";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Document } from "../../contracts/entity/document.ts";
 import { documentSchema } from "../../contracts/entity/schemas.ts";
-import { type DeclarationSnapshot, snapshotOf } from "./declaration-snapshot";
-import { edgeDocuments } from "./edge-documents";
+import { type DeclarationSnapshot, snapshotOf } from "./declaration-snapshot.ts";
+import { edgeDocuments } from "./edge-documents.ts";
 
 /** A document as it stood in events of its version, and what each replica was sent for it; null: it was not the replica's to have. */
 export interface Sample {

@@ -4,8 +4,8 @@ import { encodeEvent } from "../../../contracts/event.ts";
 import type { Receipt } from "../../../contracts/receipt.ts";
 import { encodeRouted, routedHeaders } from "../../../contracts/routed-event.ts";
 import type { StoredRecord } from "../../../kafka/log.ts";
-import { deadLetterRecord, markRecord } from "../../../tests/harness/dead-letters";
-import { productDocument, upsertEvent } from "../../../tests/harness/product-events";
+import { deadLetterRecord, markRecord } from "../../../tests/harness/dead-letters.ts";
+import { productDocument, upsertEvent } from "../../../tests/harness/product-events.ts";
 import {
   appliedHops,
   confirmsWrite,

@@ -3,7 +3,7 @@ import { request, untilVisible } from "../../harness/client.ts";
 import { newProduct } from "../../harness/load.ts";
 import { sharedStack } from "../../harness/shared-stack.ts";
 import type { Stack } from "../../harness/stack.ts";
-import { runUnderLoad } from "../../harness/under-load";
+import { runUnderLoad } from "../../harness/under-load.ts";
 
 /** How often each process and server is killed: 3 for the figures of the documentation. */
 const rounds = Number(process.env.TEST_ROUNDS ?? 1);

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { Stack } from "../../harness/stack.ts";
-import { runUnderLoad } from "../../harness/under-load";
+import { runUnderLoad } from "../../harness/under-load.ts";
 
 /** Seconds of kills: 180 for the figures of the documentation. */
 const seconds = Number(process.env.TEST_SECONDS ?? 27);

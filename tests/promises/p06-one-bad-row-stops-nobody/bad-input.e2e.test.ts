@@ -7,11 +7,11 @@ import { deadLetterTopic, eventsTopic } from "../../../contracts/topics.ts";
 import { connectLog } from "../../../kafka/connect-log.ts";
 import { partitionForKey } from "../../../kafka/partitioner.ts";
 import { createLogger } from "../../../observability/logger.ts";
-import { alternate, median } from "../../harness/alternate";
+import { alternate, median } from "../../harness/alternate.ts";
 import { request, untilVisible } from "../../harness/client.ts";
 import { eventually } from "../../harness/eventually.ts";
 import { newProduct } from "../../harness/load.ts";
-import { productDocument, upsertEvent } from "../../harness/product-events";
+import { productDocument, upsertEvent } from "../../harness/product-events.ts";
 import { produceRaw, type RawMessage } from "../../harness/raw-producer.ts";
 import { sharedStack } from "../../harness/shared-stack.ts";
 

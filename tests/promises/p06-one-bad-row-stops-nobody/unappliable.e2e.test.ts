@@ -9,13 +9,13 @@ import { connectLog } from "../../../kafka/connect-log.ts";
 import type { Log } from "../../../kafka/log.ts";
 import { partitionForKey } from "../../../kafka/partitioner.ts";
 import { createLogger } from "../../../observability/logger.ts";
-import { alternate, median } from "../../harness/alternate";
+import { alternate, median } from "../../harness/alternate.ts";
 import { metric, request, untilVisible } from "../../harness/client.ts";
 import { eventually } from "../../harness/eventually.ts";
 import { newProduct } from "../../harness/load.ts";
-import { productDocument, upsertEvent } from "../../harness/product-events";
+import { productDocument, upsertEvent } from "../../harness/product-events.ts";
 import { produceRaw } from "../../harness/raw-producer.ts";
-import { runLockstep } from "../../harness/run-lockstep";
+import { runLockstep } from "../../harness/run-lockstep.ts";
 import { sharedStack } from "../../harness/shared-stack.ts";
 import type { Stack } from "../../harness/stack.ts";
 

@@ -8,8 +8,8 @@ import {
   type Upcasters,
 } from "../../../contracts/entity/declaration.ts";
 import { decimal, integer, oneOf, text } from "../../../contracts/entity/fields.ts";
-import { findProblems } from "../../schema-history/check-history";
-import { createRecording, type Recording, readRecordings } from "../../schema-history/recordings";
+import { findProblems } from "../../schema-history/check-history.ts";
+import { createRecording, type Recording, readRecordings } from "../../schema-history/recordings.ts";
 
 describe("P12: today's code reads the recorded samples of every schema version of", () => {
   test.each(entities.map((entity) => [entity.name, entity] as const))("%s", (name, entity) => {

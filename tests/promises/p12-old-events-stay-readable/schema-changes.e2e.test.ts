@@ -19,7 +19,7 @@ import { validatorOf } from "../../../stream/validate.ts";
 import { eventually } from "../../harness/eventually.ts";
 import { newProduct, Reader, Writers } from "../../harness/load.ts";
 import { Stack } from "../../harness/stack.ts";
-import { findLostWrites, findTopicViolations, untilInStep } from "../../harness/stack-checker";
+import { findLostWrites, findTopicViolations, untilInStep } from "../../harness/stack-checker.ts";
 import { RepositoryCopy, statementFor } from "../../harness/worked-example.ts";
 
 const REPLICAS = ["catalog", "storefront"];

@@ -3,10 +3,10 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Browser } from "playwright-core";
 import { launchChromium } from "../../harness/chromium.ts";
 import { ConsolePage } from "../../harness/console-page.ts";
-import { freePort } from "../../harness/servers";
-import { ServiceProcess } from "../../harness/service-process";
+import { freePort } from "../../harness/servers.ts";
+import { ServiceProcess } from "../../harness/service-process.ts";
 import { sharedStack } from "../../harness/shared-stack.ts";
-import { ISSUER, TestIssuer } from "../../harness/token-issuer";
+import { ISSUER, TestIssuer } from "../../harness/token-issuer.ts";
 
 let browser: Browser;
 let issuer: TestIssuer;

@@ -21,9 +21,9 @@ import { readSettings } from "../../../platform/settings/settings.ts";
 import { request } from "../../harness/client.ts";
 import { eventually } from "../../harness/eventually.ts";
 import { newProduct } from "../../harness/load.ts";
-import { type SecuredBroker, startSecuredBroker } from "../../harness/secured-broker";
-import { freePort, freshDatabase, redisUrl } from "../../harness/servers";
-import { ServiceProcess } from "../../harness/service-process";
+import { type SecuredBroker, startSecuredBroker } from "../../harness/secured-broker.ts";
+import { freePort, freshDatabase, redisUrl } from "../../harness/servers.ts";
+import { ServiceProcess } from "../../harness/service-process.ts";
 
 const root = `${import.meta.dir}/../../..`;
 const logger = createLogger("test", "1", "silent");

@@ -1,12 +1,12 @@
 /** P13: writes, reads of private fields and operations need a token that allows them; nothing that is a secret is told anywhere. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { gatewayOpenApi } from "../../../gateway/openapi/document.ts";
-import { OpenApiChecker } from "../../harness/api-descriptions";
+import { OpenApiChecker } from "../../harness/api-descriptions.ts";
 import { type JsonResponse, request } from "../../harness/client.ts";
 import { outbox, type TestGateway, testGateway } from "../../harness/gateway.ts";
 import { newProduct } from "../../harness/load.ts";
-import { freePort } from "../../harness/servers";
-import { ServiceProcess } from "../../harness/service-process";
+import { freePort } from "../../harness/servers.ts";
+import { ServiceProcess } from "../../harness/service-process.ts";
 import {
   createSigningKey,
   ISSUER,
@@ -14,7 +14,7 @@ import {
   signToken,
   TestIssuer,
   type TokenOptions,
-} from "../../harness/token-issuer";
+} from "../../harness/token-issuer.ts";
 
 /** Nobody listens there. */
 const nowhere = "127.0.0.1:9";

@@ -13,7 +13,7 @@ import { produceRaw } from "../harness/raw-producer.ts";
 import { sharedStack } from "../harness/shared-stack.ts";
 import { readTopic } from "../harness/stack-checker.ts";
 
-test("P2 P4: events that come twice, out of order, or from before the newest have no effect anywhere, and are counted", async () => {
+test("P2 P4: duplicate, reordered and stale events have no effect in any replica, and are counted", async () => {
   const stack = await sharedStack();
   const [gateway, catalog, storefront, stream] = await Promise.all(
     ["gateway", "catalog", "storefront", "stream"].map((name) => stack.url(name)),
@@ -21,27 +21,27 @@ test("P2 P4: events that come twice, out of order, or from before the newest hav
   const brokers = await stack.brokers();
   const topic = eventsTopic(product).name;
 
-  // One product that lives at version 3, one that was deleted at version 3.
+  // One product exists at version 3, the other one was deleted at version 3.
   const states: Document[][] = [];
-  for (const name of ["stays", "goes"]) {
+  for (const name of ["existing", "deleted"]) {
     const created = await request("POST", `${gateway}/products`, newProduct({ name, status: "active" }));
     const id = created.body.id as string;
     const second = await request("PATCH", `${gateway}/products/${id}`, { stock: 5 });
     states.push([created.body, second.body]);
   }
-  const [stays, goes] = states.map(([first]) => first!.id as string) as [string, string];
-  const third = await request("PATCH", `${gateway}/products/${stays}`, { stock: 7 });
-  await request("DELETE", `${gateway}/products/${goes}`);
+  const [existingId, deletedId] = states.map(([first]) => first!.id as string) as [string, string];
+  const third = await request("PATCH", `${gateway}/products/${existingId}`, { stock: 7 });
+  await request("DELETE", `${gateway}/products/${deletedId}`);
   for (const url of [catalog!, storefront!]) {
-    await untilVisible(url, stays, 3);
-    await untilGone(url, goes);
+    await untilVisible(url, existingId, 3);
+    await untilGone(url, deletedId);
   }
 
   const outcome = (name: string) => metric(stream!, "lockstep_stream_events_total", { outcome: name });
   const before = { duplicate: await outcome("duplicate"), stale: await outcome("stale") };
-  const newest = [encodeEvent(upsertEvent(third.body)), encodeEvent(deleteEvent(goes, 3))];
+  const newest = [encodeEvent(upsertEvent(third.body)), encodeEvent(deleteEvent(deletedId, 3))];
   const older = states.flat().map((document) => encodeEvent(upsertEvent(document)));
-  // Backwards, then forwards, then the newest again: 2 duplicates twice, 4 stale twice.
+  // The newest, the older ones backwards and forwards, and the newest again: 4 duplicates and 8 stale events.
   await produceRaw(brokers, topic, [...newest, ...[...older].reverse(), ...older, ...newest]);
   await eventually(async () => (await outcome("duplicate")) === before.duplicate + 4, {
     timeoutMs: 10_000,
@@ -50,8 +50,8 @@ test("P2 P4: events that come twice, out of order, or from before the newest hav
   await eventually(async () => (await outcome("stale")) === before.stale + 8, { timeoutMs: 10_000, what: "8 stale" });
 
   for (const url of [catalog!, storefront!]) {
-    expect((await request("GET", `${url}/products/${stays}`)).body.version).toBe(3);
-    expect((await request("GET", `${url}/products/${goes}`)).status).toBe(404);
+    expect((await request("GET", `${url}/products/${existingId}`)).body.version).toBe(3);
+    expect((await request("GET", `${url}/products/${deletedId}`)).status).toBe(404);
   }
   const log = await connectLog({ brokers, clientId: "test", logger: createLogger("test", "1", "silent") });
   try {
@@ -59,8 +59,8 @@ test("P2 P4: events that come twice, out of order, or from before the newest hav
       const report = await readTopic(log, replicaTopic(product, replica.name).name);
       expect(report.duplicates).toEqual([]);
       expect(report.outOfOrder).toEqual([]);
-      expect(report.newest.get(stays)).toEqual({ version: 3, tombstone: false });
-      expect(report.newest.get(goes)).toEqual({ version: 3, tombstone: true });
+      expect(report.newest.get(existingId)).toEqual({ version: 3, tombstone: false });
+      expect(report.newest.get(deletedId)).toEqual({ version: 3, tombstone: true });
     }
   } finally {
     await log.close();

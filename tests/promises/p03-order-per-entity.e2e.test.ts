@@ -1,4 +1,6 @@
-/** P3: many writers of the same few products, by HTTP and by SQL, while readers of each replica compare what they see. */
+/**
+ * P3: concurrent writers change the same few products by HTTP and by SQL, while readers of each replica check versions.
+ */
 import { expect, test } from "bun:test";
 import postgres from "postgres";
 import { replicaNames } from "../../contracts/entities/index.ts";
@@ -11,7 +13,7 @@ const PRODUCTS = 5;
 const WRITERS = 8;
 const SECONDS = 6;
 
-test("P3: no reader of a replica sees a version decrease while the same products are written concurrently", async () => {
+test("P3: no reader sees a version decrease while many clients write the same products concurrently", async () => {
   const stack = await sharedStack();
   const gateway = await stack.url("gateway");
   const sql = postgres(await stack.url("gateway-db"), { max: 2, onnotice: () => {} });
@@ -27,7 +29,8 @@ test("P3: no reader of a replica sees a version decrease while the same products
   const idAt = (n: number) => ids[n % ids.length]!;
   const httpWriter = async (n: number) => {
     for (let i = n; Date.now() < deadline; i++) {
-      // Every third change makes the storefront's filter match or not match: deletes and inserts are in the sequence too.
+      // Every third change can make the storefront's filter match or stop matching, so the sequence has deletes and
+      // inserts.
       const change = i % 3 === 0 ? { status: i % 2 === 0 ? "active" : "draft" } : { stock: i % 1_000 };
       const { status } = await request("PATCH", `${gateway}/products/${idAt(i)}`, change);
       if (status === 200) writes++;

@@ -1,4 +1,4 @@
-/** P4: late events at each hop, and a cache fill that was read before the delete. */
+/** P4: a late event at each hop does not bring a deleted product back, in a table or in a cache. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { product } from "../../contracts/entities/product.ts";
 import { encodeEvent } from "../../contracts/event.ts";
@@ -11,14 +11,14 @@ import { upsertEvent } from "../harness/product-events.ts";
 import { produceRaw } from "../harness/raw-producer.ts";
 import { Stack } from "../harness/stack.ts";
 
-// A stack of its own: these tests put records into topics that other tests read as a whole.
+// A separate stack, because these tests write records to topics that other tests read in full.
 let stack: Stack;
 beforeAll(async () => {
   stack = await Stack.start();
 }, 120_000);
 afterAll(() => stack[Symbol.asyncDispose](), 60_000);
 
-/** A product that exists in all replicas at version 2 and is then deleted, with its last document. */
+/** Creates a product, waits until all replicas have version 2, and deletes it. @returns its id and last document. */
 async function deletedProduct() {
   const [gateway, catalog, storefront] = await Promise.all(
     ["gateway", "catalog", "storefront"].map((name) => stack.url(name)),
@@ -32,8 +32,10 @@ async function deletedProduct() {
   return { id, document: changed.body, replicas: [catalog!, storefront!] };
 }
 
-/** The product is gone by id and in the list, read several times: a wrong cache entry would show in a later read. */
-async function staysGone(replicas: readonly string[], id: string): Promise<void> {
+/**
+ * Reads the product several times by id and in the list, because a wrong cache entry would show in a later read only.
+ */
+async function expectAbsent(replicas: readonly string[], id: string): Promise<void> {
   for (let i = 0; i < 20; i++)
     for (const url of replicas) expect((await request("GET", `${url}/products/${id}`)).status).toBe(404);
   for (const url of replicas) {
@@ -49,7 +51,7 @@ test("P4: a late event of a deleted product is dropped by the stream as stale", 
   const before = await stale();
   await produceRaw(await stack.brokers(), eventsTopic(product).name, [encodeEvent(upsertEvent(document))]);
   await eventually(async () => (await stale()) === before + 1, { timeoutMs: 10_000, what: "one stale event" });
-  await staysGone(replicas, id);
+  await expectAbsent(replicas, id);
 });
 
 test("P4: a late record in a replica's own topic is not applied, in its table or in its cache", async () => {
@@ -62,5 +64,5 @@ test("P4: a late record in a replica's own topic is not applied, in its table or
   const event = upsertEvent(document);
   await produceRaw(await stack.brokers(), topic, [encodeRouted(event, projected, routedHeaders(event, 0, undefined))]);
   await eventually(async () => (await stale()) === before + 1, { timeoutMs: 10_000, what: "one stale record" });
-  await staysGone(replicas, id);
+  await expectAbsent(replicas, id);
 });

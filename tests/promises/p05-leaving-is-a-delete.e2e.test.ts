@@ -4,25 +4,25 @@ import { request, untilGone, untilVisible } from "../harness/client.ts";
 import { newProduct } from "../harness/load.ts";
 import { sharedStack } from "../harness/shared-stack.ts";
 
-test("a write reaches each replica as its projection: the catalog all but cost, the storefront inStock instead of stock", async () => {
+test("each replica gets its projection: the catalog no cost, the storefront inStock instead of stock", async () => {
   const stack = await sharedStack();
   const [gateway, catalog, storefront] = await Promise.all(
     ["gateway", "catalog", "storefront"].map((n) => stack.url(n)),
   );
   const created = await request("POST", `${gateway}/products`, newProduct({ status: "active", stock: 3 }));
   expect(created.status).toBe(201);
-  const { cost: _, ...open } = created.body;
-  const { stock: __, ...shop } = open;
+  const { cost: _, ...catalogDocument } = created.body;
+  const { stock: __, ...storefrontDocument } = catalogDocument;
   const id = created.body.id as string;
-  expect((await untilVisible(catalog!, id, 1)).body).toEqual(open);
-  const shown = await untilVisible(storefront!, id, 1);
-  expect(shown.body).toEqual({ ...shop, inStock: true });
-  expect(shown.headers.get("etag")).toBe('"1"');
-  expect(shown.headers.get("cache-status")).toBeTruthy();
-  expect(Number(shown.headers.get("lockstep-lag"))).toBeGreaterThanOrEqual(0);
+  expect((await untilVisible(catalog!, id, 1)).body).toEqual(catalogDocument);
+  const response = await untilVisible(storefront!, id, 1);
+  expect(response.body).toEqual({ ...storefrontDocument, inStock: true });
+  expect(response.headers.get("etag")).toBe('"1"');
+  expect(response.headers.get("cache-status")).toBeTruthy();
+  expect(Number(response.headers.get("lockstep-lag"))).toBeGreaterThanOrEqual(0);
 });
 
-test("P5: a product that is no longer active leaves the storefront, and comes back in its newest state", async () => {
+test("P5: the storefront deletes a product that is not active, and gets it back in its newest state", async () => {
   const stack = await sharedStack();
   const [gateway, catalog, storefront] = await Promise.all(
     ["gateway", "catalog", "storefront"].map((n) => stack.url(n)),
@@ -40,7 +40,7 @@ test("P5: a product that is no longer active leaves the storefront, and comes ba
   expect((await untilVisible(storefront!, id, 4)).body).toMatchObject({ name: "second", version: 4 });
 });
 
-test("P1: what plain SQL changes arrives as what HTTP changes does, also many rows in one statement and a delete", async () => {
+test("P1: changes by plain SQL, also of many rows at once, reach the replicas like changes over HTTP", async () => {
   const stack = await sharedStack();
   const [catalog, storefront, url] = await Promise.all(
     ["catalog", "storefront", "gateway-db"].map((n) => stack.url(n)),

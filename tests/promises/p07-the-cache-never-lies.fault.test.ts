@@ -1,7 +1,7 @@
 /**
- * P7: whatever happens to Redis, no read is older than what the replica's PostgreSQL had committed when the read began. Two
- * processes of one replica apply and read all the while; each fault comes in the middle. `replicas/cache/protocol.int.test.ts` tries the
- * orders that cannot be met by chance.
+ * P7: during any fault of Redis, no read is older than what the replica's PostgreSQL had committed when the read
+ * started. Two processes of one replica apply and read during each fault. `replicas/cache/protocol.int.test.ts` covers
+ * the interleavings that are too unlikely to occur by chance.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
@@ -15,8 +15,8 @@ import { deleteChange, newId, type ReplicaDatabase, replicaDatabase, upsertChang
 import { freePort, temporaryFolder } from "../harness/servers.ts";
 
 const IDS = 24;
-/** From the end of a fault until answers come from the cache again. */
-const BACK_MS = 15_000;
+/** Maximum time from the end of a fault until the cache serves reads again. */
+const RECOVERY_MS = 15_000;
 
 let database: ReplicaDatabase;
 let redis: Server;
@@ -25,7 +25,7 @@ let port: number;
 let admin: Redis;
 let traffic: Traffic;
 
-async function launch(): Promise<void> {
+async function startServer(): Promise<void> {
   redis = await startRedis({ dir: folder, port });
   stopAtExit(redis.pid, "KILL", folder);
 }
@@ -34,7 +34,7 @@ beforeAll(async () => {
   database = await replicaDatabase("catalog");
   folder = temporaryFolder("redis");
   port = await freePort();
-  await launch();
+  await startServer();
   admin = new Redis(redis.url, { maxRetriesPerRequest: 1 });
   admin.on("error", () => {});
   const start = () => startCacheProcess(database.url, redis.url, "catalog");
@@ -49,12 +49,12 @@ afterAll(async () => {
   await database[Symbol.asyncDispose]();
 }, 30_000);
 
-/** Writes and reads without end. A read is judged by what was committed before it began. */
+/** Writes and reads until it is stopped. Compares each read with what was committed before the read started. */
 class Traffic {
   readonly violations: string[] = [];
-  /** Reads by how they were answered, since the last {@link reset}. */
-  readonly answers = { hit: 0, miss: 0, bypass: 0 };
-  /** Longest that one batch took, in milliseconds. */
+  /** Number of reads per cache outcome since the last {@link reset}. */
+  readonly outcomes = { hit: 0, miss: 0, bypass: 0 };
+  /** Longest duration of one batch, in milliseconds. */
   longestMs = 0;
   private readonly ids = Array.from({ length: IDS }, newId);
   private readonly committed = new Map<string, number>(this.ids.map((id) => [id, 0]));
@@ -66,7 +66,7 @@ class Traffic {
   }
 
   reset(): void {
-    Object.assign(this.answers, { hit: 0, miss: 0, bypass: 0 });
+    Object.assign(this.outcomes, { hit: 0, miss: 0, bypass: 0 });
     this.longestMs = 0;
   }
 
@@ -75,7 +75,10 @@ class Traffic {
     await Promise.all(this.running);
   }
 
-  /** Each process has half of the ids, and now and then repeats an older version of the other half, as after a rebalance. */
+  /**
+   * Each process writes half of the ids, and sometimes repeats an older version of the other half, as after a
+   * rebalance.
+   */
   private async write(process: CacheProcess, half: number): Promise<void> {
     for (let round = 1; !this.stopping; round++) {
       const changes = this.ids.flatMap((id, i) => {
@@ -99,25 +102,25 @@ class Traffic {
       const id = this.ids[Math.floor(Math.random() * IDS)]!;
       const floor = this.committed.get(id)!;
       const { entry, outcome } = await process.lookup.find(id);
-      this.answers[outcome.result]++;
+      this.outcomes[outcome.result]++;
       if ((entry?.version ?? 0) < floor)
-        this.violations.push(`${id} at ${entry?.version} (${outcome.result}), ${floor} was committed`);
+        this.violations.push(`${id} at ${entry?.version} (${outcome.result}), but ${floor} was committed`);
       await Bun.sleep(1);
     }
   }
 }
 
-/** Both processes answer from the cache again. */
-const backToHits = () =>
+/** Waits until the cache serves the reads of both processes. */
+const waitForHits = () =>
   eventually(
     async () => {
       traffic.reset();
       await Bun.sleep(200);
-      const { hit, miss, bypass } = traffic.answers;
+      const { hit, miss, bypass } = traffic.outcomes;
       if (hit < 20 || bypass > 0) throw new Error(`${hit} hits, ${miss} misses, ${bypass} without the cache`);
       return true;
     },
-    { timeoutMs: BACK_MS, what: "answers from the cache only", everyMs: 1 },
+    { timeoutMs: RECOVERY_MS, what: "reads from the cache only", everyMs: 1 },
   );
 
 const faults: Record<string, () => Promise<unknown>> = {
@@ -126,33 +129,33 @@ const faults: Record<string, () => Promise<unknown>> = {
   "loses all entries, one after the other": async () => {
     for (const key of await admin.keys("lockstep:{catalog.products}:*-*")) await admin.del(key);
   },
-  "is killed and comes up empty": async () => {
+  "is killed and restarts empty": async () => {
     await redis.stop("SIGKILL");
-    await eventually(() => traffic.answers.bypass > 50, { timeoutMs: 5_000, what: "reads without the cache" });
-    await launch();
+    await eventually(() => traffic.outcomes.bypass > 50, { timeoutMs: 5_000, what: "reads without the cache" });
+    await startServer();
   },
-  "is killed and comes up with an old snapshot": async () => {
+  "is killed and restarts with an old snapshot": async () => {
     await admin.save();
     await Bun.sleep(300); // so that the snapshot is old
     await redis.stop("SIGKILL");
-    await launch();
+    await startServer();
     await Bun.file(join(folder, "dump.rdb")).delete();
   },
   "cuts all connections": () => admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"),
-  "stops for three seconds and goes on": async () => {
+  "is suspended for three seconds": async () => {
     process.kill(redis.pid, "SIGSTOP");
     await Bun.sleep(3_000);
     process.kill(redis.pid, "SIGCONT");
   },
-  "stops for less than anyone's patience": async () => {
+  "is suspended for less than every timeout": async () => {
     process.kill(redis.pid, "SIGSTOP");
     await Bun.sleep(150);
     process.kill(redis.pid, "SIGCONT");
   },
-  "takes no more writes": async () => {
+  "rejects all writes": async () => {
     await admin.config("SET", "maxmemory-policy", "noeviction");
     await admin.config("SET", "maxmemory", "1");
-    await eventually(() => traffic.answers.bypass > 50, { timeoutMs: 10_000, what: "reads without the cache" });
+    await eventually(() => traffic.outcomes.bypass > 50, { timeoutMs: 10_000, what: "reads without the cache" });
     await admin.config("SET", "maxmemory", "100mb");
   },
   "evicts at random": async () => {
@@ -164,23 +167,23 @@ const faults: Record<string, () => Promise<unknown>> = {
     await Bun.sleep(2_000);
     await admin.config("SET", "maxmemory", "100mb");
   },
-  "becomes somebody's copy for a moment": async () => {
+  "becomes a replica of another server for a moment": async () => {
     await admin.replicaof("127.0.0.1", "1");
-    await eventually(() => traffic.answers.bypass > 50, { timeoutMs: 10_000, what: "reads without the cache" });
+    await eventually(() => traffic.outcomes.bypass > 50, { timeoutMs: 10_000, what: "reads without the cache" });
     await admin.replicaof("NO", "ONE");
   },
 };
 
 test.each(Object.entries(faults))(
-  "P7: no read goes back when Redis %s",
-  async (_, happen) => {
-    await backToHits();
+  "P7: no read is stale when Redis %s",
+  async (_, causeFault) => {
+    await waitForHits();
     traffic.reset();
-    await happen();
+    await causeFault();
     const { longestMs } = traffic;
-    await backToHits();
+    await waitForHits();
     expect(traffic.violations).toEqual([]);
-    // One pause of the applier's patience with Redis and of the leases, each with room for a slow machine.
+    // One timeout of the applier for Redis and one lease, each with a margin for a slow machine.
     expect(longestMs).toBeLessThan(5_000);
   },
   60_000,

@@ -1,4 +1,6 @@
-/** P10: a replica is filled anew from the log beside the live tables, killed on the way, and ends equal to the source. */
+/**
+ * P10: a rebuild from the log beside the live tables is killed several times, resumes, and ends equal to the source.
+ */
 import { expect, test } from "bun:test";
 import postgres from "postgres";
 import type { Difference } from "../../operations/verify/difference.ts";
@@ -8,13 +10,13 @@ import { runLockstep } from "../harness/run-lockstep.ts";
 import { sharedStack } from "../harness/shared-stack.ts";
 import { untilInStep } from "../harness/stack-checker.ts";
 
-/** 200,000 for the figures of the documentation. */
+/** The figures in the documentation use 200,000. */
 const ROWS = Number(process.env.TEST_ROWS ?? 20_000);
 const KILLS = 3;
-/** The source's own triggers. */
-const captures = ["stamp", "inserted", "updated", "deleted", "truncated"];
+/** Names of the source's capture triggers. */
+const captureTriggers = ["stamp", "inserted", "updated", "deleted", "truncated"];
 
-test("P10: a rebuild that is killed three times goes on, ends equal, and the live replica answers all the while", async () => {
+test("P10: a rebuild that is killed three times resumes and ends equal, while the replica serves reads", async () => {
   const stack = await sharedStack();
   const source = postgres(await stack.url("gateway-db"), { max: 1, onnotice: () => {} });
   const catalog = postgres(await stack.url("catalog-db"), { max: 1, onnotice: () => {} });
@@ -22,61 +24,61 @@ test("P10: a rebuild that is killed three times goes on, ends equal, and the liv
     await source`insert into products (sku, name, price, status) select gen_random_uuid(), 'Cup', 1.50, 'active' from generate_series(1, 1000)`;
   await source`delete from products where id in (select id from products limit 500)`;
   await untilInStep(stack, 300_000);
-  // What a rebuild is for: rows that somebody damaged, in ways that no event will mend.
+  // A rebuild is for rows that were damaged by hand: no later event repairs them.
   await catalog`update products set name = 'damaged' where id in (select id from products limit 100)`;
   await catalog`delete from products where id in (select id from products order by id desc limit 100)`;
 
   const writers = new Writers(await stack.url("gateway"), 50).start();
   const reader = new Reader("catalog", await stack.url("catalog"), () => writers.ids());
-  const filled = async () =>
+  const appliedRecords = async () =>
     Number(
       (
-        await catalog`select coalesce(sum(next_offset), 0) as filled from lockstep_next.positions`.catch(() => [
-          { filled: 0 },
+        await catalog`select coalesce(sum(next_offset), 0) as applied from lockstep_next.positions`.catch(() => [
+          { applied: 0 },
         ])
-      )[0]!.filled,
+      )[0]!.applied,
     );
   for (let kill = 1; kill <= KILLS; kill++) {
-    const before = await filled();
+    const before = await appliedRecords();
     const child = Bun.spawn([process.execPath, "lockstep.ts", "rebuild", "catalog", "--data", stack.data], {
       cwd: stack.root,
       stdout: "ignore",
       stderr: "ignore",
     });
-    await eventually(async () => (await filled()) >= before + ROWS / 8, {
+    await eventually(async () => (await appliedRecords()) >= before + ROWS / 8, {
       timeoutMs: 60_000,
-      what: "some of it to be filled",
+      what: "the rebuild to progress",
       everyMs: 5,
     });
     child.kill("SIGKILL");
     await child.exited;
   }
-  const resumedFrom = await filled();
-  // What the log does not say: the new tables are not what the source has, and must not come into the live ones' place.
-  const [untold] = await source<{ id: string }[]>`select id from products order by id offset 1000 limit 1`;
+  const resumedFrom = await appliedRecords();
+  // A change that the log does not have: the new tables differ from the source and must not replace the live ones.
+  const [uncaptured] = await source<{ id: string }[]>`select id from products order by id offset 1000 limit 1`;
   await source.unsafe(`begin; alter table products disable trigger all;
-    update products set name = 'told nobody' where id = '${untold!.id}';
-    ${captures.map((name) => `alter table products enable always trigger lockstep_${name}`).join(";")}; commit`);
-  const kept = await runLockstep(stack, "rebuild", "catalog", "--json");
-  const { equal: differed, verified } = kept.document as {
+    update products set name = 'not captured' where id = '${uncaptured!.id}';
+    ${captureTriggers.map((name) => `alter table products enable always trigger lockstep_${name}`).join(";")}; commit`);
+  const aborted = await runLockstep(stack, "rebuild", "catalog", "--json");
+  const { equal: abortedEqual, verified } = aborted.document as {
     equal: boolean;
     verified: { differences: Pick<Difference, "id" | "kind" | "fields">[] }[];
   };
-  expect([kept.status, differed]).toEqual([1, false]);
-  expect(verified.flatMap((one) => one.differences)).toMatchObject([
-    { id: untold!.id, kind: "altered", fields: ["name"] },
+  expect([aborted.status, abortedEqual]).toEqual([1, false]);
+  expect(verified.flatMap(({ differences }) => differences)).toMatchObject([
+    { id: uncaptured!.id, kind: "altered", fields: ["name"] },
   ]);
   const damaged = await catalog`select from products where name = 'damaged'`;
   expect(damaged.length).toBeGreaterThan(0);
   const rebuilt = await runLockstep(stack, "rebuild", "catalog", "--repair", "--json");
   expect(rebuilt.status).toBe(0);
-  expect((await catalog`select name from products where id = ${untold!.id}`)[0]?.name).toBe("told nobody");
-  const { rebuilt: told, equal } = rebuilt.document as {
+  expect((await catalog`select name from products where id = ${uncaptured!.id}`)[0]?.name).toBe("not captured");
+  const { rebuilt: result, equal } = rebuilt.document as {
     rebuilt: { resumedAt: number; records: number; seconds: number };
     equal: boolean;
   };
   expect(equal).toBe(true);
-  expect(told.resumedAt).toBeGreaterThanOrEqual(resumedFrom);
+  expect(result.resumedAt).toBeGreaterThanOrEqual(resumedFrom);
   await writers.stop();
   await reader.stop();
   await untilInStep(stack, 60_000);
@@ -84,14 +86,14 @@ test("P10: a rebuild that is killed three times goes on, ends equal, and the liv
   expect(reader.unanswered).toBe(0);
   expect(reader.reads).toBeGreaterThan(100);
 
-  // A second one needs the old tables out of the way, and says so.
-  const refused = await runLockstep(stack, "rebuild", "catalog");
-  expect([refused.status, refused.stderr.trim().split("\n").length]).toEqual([1, 1]);
-  expect(refused.stderr).toContain("--drop-old");
+  // Another rebuild is rejected until the old tables are dropped, and names the flag for that.
+  const rejected = await runLockstep(stack, "rebuild", "catalog");
+  expect([rejected.status, rejected.stderr.trim().split("\n").length]).toEqual([1, 1]);
+  expect(rejected.stderr).toContain("--drop-old");
   expect((await runLockstep(stack, "rebuild", "catalog", "--drop-old")).status).toBe(0);
-  const whole = await runLockstep(stack, "rebuild", "catalog", "--json");
-  const second = whole.document?.rebuilt as { records: number; rows: number; seconds: number; resumedAt: number };
-  expect([whole.status, second.resumedAt]).toEqual([0, 0]);
+  const complete = await runLockstep(stack, "rebuild", "catalog", "--json");
+  const second = complete.document?.rebuilt as { records: number; rows: number; seconds: number; resumedAt: number };
+  expect([complete.status, second.resumedAt]).toEqual([0, 0]);
   const indexes = await catalog<
     { name: string }[]
   >`select indexname as name from pg_indexes where tablename = 'products' and schemaname = 'public' order by 1`;

@@ -1,4 +1,4 @@
-/** P14: waits end, refusals say why, buffers have limits, and nothing is green while it does not work. */
+/** P14: waits and buffers have limits, rejections give a reason, and a service that does not work is not ready. */
 import { expect, test } from "bun:test";
 import postgres from "postgres";
 import { request } from "../harness/client.ts";
@@ -6,10 +6,10 @@ import { eventually } from "../harness/eventually.ts";
 import { newProduct } from "../harness/load.ts";
 import { sharedStack } from "../harness/shared-stack.ts";
 
-/** Longest that the gateway lets a client wait for the database, in milliseconds: LOCKSTEP_STATEMENT_TIMEOUT_MS and a margin. */
-const MAX_ANSWER_MS = 15_000;
+/** Maximum response time of the gateway in milliseconds: LOCKSTEP_STATEMENT_TIMEOUT_MS and a margin. */
+const MAX_RESPONSE_MS = 15_000;
 
-test("P14: a write that cannot get its lock is answered in bounded time, with the reason and when to retry", async () => {
+test("P14: a write that cannot get its lock gets 503 in bounded time, with the reason and Retry-After", async () => {
   const stack = await sharedStack();
   const gateway = await stack.url("gateway");
   const created = await request("POST", `${gateway}/products`, newProduct());
@@ -20,11 +20,11 @@ test("P14: a write that cannot get its lock is answered in bounded time, with th
     await sql.begin(async (transaction) => {
       await transaction`select 1 from products where id = ${id} for update`;
       const blocked = await request("PATCH", `${gateway}/products/${id}`, { stock: 1 });
-      expect(performance.now() - start).toBeLessThan(MAX_ANSWER_MS);
+      expect(performance.now() - start).toBeLessThan(MAX_RESPONSE_MS);
       expect([blocked.status, blocked.headers.get("content-type")]).toEqual([503, "application/problem+json"]);
       expect(Number(blocked.headers.get("retry-after"))).toBeGreaterThan(0);
       expect(blocked.body).toMatchObject({ code: "UNAVAILABLE", status: 503 });
-      // Others are not blocked by it.
+      // The lock does not block other writes.
       expect((await request("POST", `${gateway}/products`, newProduct())).status).toBe(201);
     });
   } finally {
@@ -33,13 +33,15 @@ test("P14: a write that cannot get its lock is answered in bounded time, with th
   expect((await request("PATCH", `${gateway}/products/${id}`, { stock: 2 })).status).toBe(200);
 }, 60_000);
 
-test("P14: every buffer of every service reports its limit and holds no more than that", async () => {
+test("P14: every buffer of every service reports its limit and stays within it", async () => {
   const stack = await sharedStack();
   const { services } = await stack.status();
-  const ours = services.filter(({ kind }) => ["gateway", "relay", "stream", "replica", "console"].includes(kind));
-  expect(ours.length).toBeGreaterThanOrEqual(6);
+  const lockstepServices = services.filter(({ kind }) =>
+    ["gateway", "relay", "stream", "replica", "console"].includes(kind),
+  );
+  expect(lockstepServices.length).toBeGreaterThanOrEqual(6);
   const buffers: string[] = [];
-  for (const { name, url } of ours) {
+  for (const { name, url } of lockstepServices) {
     const text = await (await fetch(`${url}/metrics`)).text();
     const values = (metric: string) =>
       new Map(
@@ -57,7 +59,7 @@ test("P14: every buffer of every service reports its limit and holds no more tha
   expect(buffers.length).toBeGreaterThan(4);
 });
 
-test("P14: a stream that hangs makes the stack not ready within seconds, and ready again when it continues", async () => {
+test("P14: the stack is not ready within seconds after the stream hangs, and ready when it resumes", async () => {
   const stack = await sharedStack();
   await stack.untilReady(30_000);
   await stack.kill("stream", "SIGSTOP");

@@ -1,4 +1,4 @@
-/** P12: whatever was written under an earlier schema version can be read today. A change that breaks this fails here. */
+/** P12: today's code reads documents of every earlier schema version. A change that breaks this fails here. */
 import { describe, expect, test } from "bun:test";
 import { entities } from "../../../contracts/entities/index.ts";
 import {
@@ -18,16 +18,16 @@ describe("P12: today's code reads the recorded samples of every schema version o
   });
 });
 
-describe("the check finds", () => {
+describe("the check of recorded schemas", () => {
   const first = {
     name: text({ min: 1, max: 20 }),
     price: decimal({ scale: 2 }),
     margin: decimal({ scale: 2, private: true }),
     status: oneOf(["draft", "active"]),
   };
-  const { name: _, price: __, ...kept } = first;
-  const second = { ...kept, title: text({ min: 1, max: 20 }), cents: integer({ min: 0, max: 1e12 }) };
-  const read: Upcasters = {
+  const { name: _, price: __, ...unchanged } = first;
+  const second = { ...unchanged, title: text({ min: 1, max: 20 }), cents: integer({ min: 0, max: 1e12 }) };
+  const upcast: Upcasters = {
     1: ({ name, price, ...rest }) => ({ ...rest, title: name, cents: Number(String(price).replace(".", "")) }),
   };
   type Changes = Partial<EntityDeclaration> & { shop?: Partial<Parameters<typeof defineReplica>[1]> };
@@ -46,40 +46,44 @@ describe("the check finds", () => {
     });
   const v1 = thing(first, {});
   const v2 = (changes: Changes = {}, fields: EntityDeclaration["fields"] = second) =>
-    thing(fields, { schemaVersion: 2, upcasters: read, ...changes });
+    thing(fields, { schemaVersion: 2, upcasters: upcast, ...changes });
   const recorded = (...entities: EntityDeclaration[]): Map<number, Recording> =>
     new Map(entities.map((entity) => [entity.schemaVersion, createRecording(entity)]));
-  const found = (entity: EntityDeclaration, history = recorded(v1, entity)) => findProblems(entity, history).join("\n");
+  const check = (entity: EntityDeclaration, history = recorded(v1, entity)) => findProblems(entity, history).join("\n");
 
-  test("nothing where all is well", () => {
-    expect(found(v1)).toBe("");
-    expect(found(v2())).toBe("");
+  test("finds no problem in a correct history", () => {
+    expect(check(v1)).toBe("");
+    expect(check(v2())).toBe("");
   });
 
-  test("a version without samples, and says which command records them", () => {
-    expect(found(v1, new Map())).toContain("version 1 has no samples: run `bun run record-schema thing`");
-    expect(found(v2(), recorded(v2()))).toContain("version 1 has no samples: bring back");
+  test("reports a version without samples, and names the command that records them", () => {
+    expect(check(v1, new Map())).toContain("version 1 has no samples: run `bun run record-schema thing`");
+    expect(check(v2(), recorded(v2()))).toContain("version 1 has no samples: bring back");
   });
 
   const wider = { ...first, name: text({ min: 1, max: 21 }) };
-  const open = { ...first, margin: decimal({ scale: 2 }) };
+  const publicMargin = { ...first, margin: decimal({ scale: 2 }) };
   test.each([
     ["a field's schema", thing(wider, {}), "members.name.maxLength was 20 and is 21"],
     ["a new field", thing({ ...first, size: integer({ min: 0, max: 9 }) }, {}), "members.size was added"],
-    ["privacy", thing(open, {}), 'private was ["margin"] and is []'],
-    ["what a replica has", thing(first, { shop: { without: ["status", "price"] } }), "replicas.shop.price is gone"],
+    ["privacy", thing(publicMargin, {}), 'private was ["margin"] and is []'],
+    [
+      "the fields of a replica",
+      thing(first, { shop: { without: ["status", "price"] } }),
+      "replicas.shop.price is gone",
+    ],
     ["a filter", thing(first, { shop: { filter: () => true } }), "becomes.shop was null and is"],
-  ])("that %s was changed without a new schema version, and says what to do", (_what, changed, how) => {
-    const problems = found(changed, recorded(v1));
-    expect(problems).toContain(how);
+  ])("reports that %s changed without a new schema version, and says what to do", (_what, changed, difference) => {
+    const problems = check(changed, recorded(v1));
+    expect(problems).toContain(difference);
     expect(problems).toContain("run `bun run record-schema --again thing`");
     const released = new Map([[1, { ...createRecording(v1), released: true }]]);
-    expect(found(changed, released)).toContain("set schemaVersion to 2, add an upcaster for 1");
-    expect(found(changed, released)).not.toContain("--again");
+    expect(check(changed, released)).toContain("set schemaVersion to 2, add an upcaster for 1");
+    expect(check(changed, released)).not.toContain("--again");
   });
 
-  test("that a new schema allows less than an old one did", () => {
-    expect(found(v2({}, { ...second, title: text({ min: 1, max: 19 }) }))).toContain("upcast to 2 it is not valid");
+  test("reports a new schema that allows less than an old one", () => {
+    expect(check(v2({}, { ...second, title: text({ min: 1, max: 19 }) }))).toContain("upcast to 2 it is not valid");
   });
 
   test.each<[string, Upcasters, string]>([
@@ -88,40 +92,40 @@ describe("the check finds", () => {
       { 1: () => (undefined as never as { a: string }).a as never },
       "the upcaster of version 1 threw a TypeError",
     ],
-    ["forgets a member", { 1: ({ name, price, ...rest }) => ({ ...rest, title: name }) }, "is not valid"],
-    ["changes the version", { 1: (old) => ({ ...read[1]!(old), version: 7 }) }, "changes version"],
+    ["omits a member", { 1: ({ name, price, ...rest }) => ({ ...rest, title: name }) }, "is not valid"],
+    ["changes the version", { 1: (old) => ({ ...upcast[1]!(old), version: 7 }) }, "changes version"],
     [
-      "is not a function of the document",
-      { 1: (old) => ({ ...read[1]!(old), cents: Math.floor(Math.random() * 1e12) }) },
+      "is not deterministic",
+      { 1: (old) => ({ ...upcast[1]!(old), cents: Math.floor(Math.random() * 1e12) }) },
       "another result each time",
     ],
     [
-      "shows a private value",
-      { 1: (old) => ({ ...read[1]!(old), title: `${String(old.margin).slice(0, 20)}` }) },
+      "copies a private value to a public member",
+      { 1: (old) => ({ ...upcast[1]!(old), title: `${String(old.margin).slice(0, 20)}` }) },
       "margin was private, and title tells of it",
     ],
     [
-      "needs what a replica was not sent",
-      { 1: (old) => ({ ...read[1]!(old), title: (old.status as string).slice(0, 20) }) },
+      "needs a member that a replica did not receive",
+      { 1: (old) => ({ ...upcast[1]!(old), title: (old.status as string).slice(0, 20) }) },
       "as shop was sent it",
     ],
-  ])("an upcaster that %s", (_what, upcasters, problem) => {
-    expect(found(v2({ upcasters }))).toContain(problem);
+  ])("reports an upcaster that %s", (_what, upcasters, problem) => {
+    expect(check(v2({ upcasters }))).toContain(problem);
   });
 
-  test("that a replica cannot make up what it was not sent, unless it says so", () => {
-    const upcasters: Upcasters = { 1: (sent) => ({ ...read[1]!(sent), status: "draft" }) };
-    expect(found(v2({ shop: { without: [] } }))).toContain("no upcaster sets the member status of replica shop");
-    expect(found(v2({ shop: { without: [], upcasters } }))).toContain("status would not be what is sent today");
-    expect(found(v2({ shop: { without: [], upcasters, placeholders: { 1: ["status"] } } }))).toBe("");
+  test("reports a member that a replica did not receive, unless a placeholder is declared", () => {
+    const upcasters: Upcasters = { 1: (sent) => ({ ...upcast[1]!(sent), status: "draft" }) };
+    expect(check(v2({ shop: { without: [] } }))).toContain("no upcaster sets the member status of replica shop");
+    expect(check(v2({ shop: { without: [], upcasters } }))).toContain("status would not be what is sent today");
+    expect(check(v2({ shop: { without: [], upcasters, placeholders: { 1: ["status"] } } }))).toBe("");
   });
 
-  test("a version that was recorded and is not declared any more", () => {
-    expect(found(v1, recorded(v1, v2()))).toContain("versions only rise");
+  test("reports a recorded version that is no longer declared", () => {
+    expect(check(v1, recorded(v1, v2()))).toContain("versions only rise");
   });
 });
 
-test("a declaration with a gap among its upcasters, or one too many, is refused", () => {
+test("a declaration with a missing or an extra upcaster is rejected", () => {
   const fields = { name: text({ max: 5 }) };
   const declare = (schemaVersion: number, upcasters: Upcasters) => () =>
     defineEntity({ name: "thing", plural: "things", schemaVersion, fields, unique: [], replicas: [], upcasters });

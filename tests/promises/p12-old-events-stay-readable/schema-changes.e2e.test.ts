@@ -1,6 +1,6 @@
 /**
- * P12: the worked example of docs/schema-changes.md, carried out on a running stack: its files are written into a copy of the
- * repository that the stack runs from, and services are replaced one after the other while clients write and read.
+ * P12: the worked example of docs/schema-changes.md on a running stack. The stack runs from a copy of the repository.
+ * The test writes the example's files into that copy and replaces the services one by one while clients write and read.
  */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
@@ -23,12 +23,12 @@ import { findLostWrites, findTopicViolations, untilInStep } from "../../harness/
 import { RepositoryCopy, statementFor } from "../../harness/worked-example.ts";
 
 const REPLICAS = ["catalog", "storefront"];
-/** Writes that shall be on their way when a service is replaced. */
+/** Minimum number of writes in flight when a service is replaced. */
 const IN_FLIGHT = 40;
 
 type Shape = 1 | 2;
 
-test("P12: a field is added, one renamed, one retyped and one dropped on a running stack, and no event is lost or put aside", async () => {
+test("P12: adding, renaming, retyping and dropping a field on a running stack loses and rejects no event", async () => {
   using copy = RepositoryCopy.create();
   await using stack = await Stack.start({ root: copy.root });
   const before = await declarationOf(copy, 1);
@@ -38,11 +38,11 @@ test("P12: a field is added, one renamed, one retyped and one dropped on a runni
 
   copy.applyStep(1);
   for (const replica of REPLICAS) await replace(stack, replica, client);
-  await held(stack, "relay", client, async () => {
+  await withPaused(stack, "relay", client, async () => {
     await replace(stack, "gateway", client, "SIGTERM");
-    expect(await waitingInOldShape(stack)).toBe(0);
+    expect(await pendingRowsInOldShape(stack)).toBe(0);
   });
-  await fill(stack);
+  await backfill(stack);
 
   copy.applyStep(2);
   await copy.run("record-schema");
@@ -50,17 +50,17 @@ test("P12: a field is added, one renamed, one retyped and one dropped on a runni
   expect([before.schemaVersion, after.schemaVersion]).toEqual([1, 2]);
   known = [before, after];
   for (const replica of REPLICAS) await replace(stack, replica, client);
-  known = [after]; // also from caches that hold version 1
+  known = [after]; // caches that hold version 1 must return version 2 as well
   for (const name of ["stream", "relay"]) await replace(stack, name, client);
   await replace(stack, "gateway", client, "SIGTERM");
   client.shape = 2;
   await client.writes(IN_FLIGHT);
-  // From documents of both versions; compares the result with the source.
+  // The rebuild reads documents of both versions, and compares its result with the source.
   await copy.run("lockstep", "rebuild", "catalog", "--data", stack.data);
 
   copy.applyStep(3);
   for (const name of [...REPLICAS, "gateway"]) await replace(stack, name, client);
-  await ask(stack, "gateway", (sql) => sql.unsafe(statementFor("source: send everything again")));
+  await query(stack, "gateway", (sql) => sql.unsafe(statementFor("source: send everything again")));
   await client.writes(IN_FLIGHT);
   await client.stop();
 
@@ -70,22 +70,22 @@ test("P12: a field is added, one renamed, one retyped and one dropped on a runni
   const seen = readers.flatMap((reader) => reader.violations);
   expect(seen.slice(0, 10)).toEqual([]);
   expect(await findLostWrites(stack, client.writers)).toEqual([]);
-  await judgeLog(stack, after);
+  await checkLog(stack, after);
   for (const owner of ["gateway", ...REPLICAS]) expect(await oldColumns(stack, owner)).toEqual([]);
   await copy.run("lockstep", "verify", "--data", stack.data);
   await digestsAgree(stack);
 }, 240_000);
 
-/** The declaration as the copy has it now. */
+/** Imports the declaration from the copy in its current form. */
 async function declarationOf(copy: RepositoryCopy, version: Shape): Promise<EntityDeclaration> {
-  // By version: a module is read once.
+  // The query string makes Bun load the module once per version, not once per process.
   const path = `${join(copy.root, "contracts/entities/product.ts")}?v${version}`;
   return ((await import(path)) as { product: EntityDeclaration }).product;
 }
 
-/** Writes through HTTP in the shape that the gateway takes, and with plain SQL in each shape as long as its columns are there. */
+/** Writes over HTTP and by plain SQL, in the shape that the gateway accepts now. */
 class Client {
-  /** What the gateway takes now. */
+  /** The shape that the gateway accepts now. */
   shape: Shape = 1;
   readonly writers: Writers;
   private sending = true;
@@ -99,7 +99,7 @@ class Client {
     this.bySql = this.writeSql(source);
   }
 
-  /** Waits for so many more acknowledged writes. */
+  /** Waits until `count` more writes are acknowledged. */
   async writes(count: number): Promise<void> {
     const target = this.writers.acks + count;
     await eventually(() => this.writers.acks >= target, { timeoutMs: 20_000, what: `${count} more writes` });
@@ -125,14 +125,14 @@ class Client {
   }
 }
 
-/** A body of version 1 as a client of either version sends it. */
+/** Converts a request body of version 1 to the given shape. */
 function inShape(shape: Shape, body: Record<string, unknown>): Record<string, unknown> {
   if (shape === 1) return body;
-  const { name, price, description: _, ...kept } = body;
-  return { ...kept, title: name, priceCents: Number(String(price).replace(".", "")) };
+  const { name, price, description: _, ...unchanged } = body;
+  return { ...unchanged, title: name, priceCents: Number(String(price).replace(".", "")) };
 }
 
-/** Readers of both replicas, for whom each answer must be a whole document of one of the known versions. */
+/** Starts readers of both replicas. Each document that they read must be valid in one of the known versions. */
 async function startReaders(
   stack: Stack,
   writers: Writers,
@@ -157,7 +157,10 @@ async function startReaders(
 const replicaOf = (entity: EntityDeclaration, name: string) =>
   entity.replicas.find((replica) => replica.name === name)!;
 
-/** Ends a service and waits for the next one, which runs what the copy has now. One that is not the gateway leaves work behind. */
+/**
+ * Ends a service and waits for its successor, which runs the copy's current code. A service other than the gateway is
+ * paused first, so that it ends with work in flight.
+ */
 async function replace(stack: Stack, name: string, client: Client, signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
   if (name === "gateway") return void (await stack.untilReplaced(name, await stack.kill(name, signal)));
   const pid = await stack.kill(name, "SIGSTOP");
@@ -166,20 +169,20 @@ async function replace(stack: Stack, name: string, client: Client, signal: NodeJ
   await stack.untilReplaced(name, pid);
 }
 
-/** Lets writes pile up in front of a service while something happens. */
-async function held(stack: Stack, name: string, client: Client, happens: () => Promise<void>): Promise<void> {
+/** Pauses a service, waits until writes queue up in front of it, and runs the action before it resumes the service. */
+async function withPaused(stack: Stack, name: string, client: Client, action: () => Promise<void>): Promise<void> {
   const pid = await stack.kill(name, "SIGSTOP");
   try {
     await client.writes(IN_FLIGHT);
-    await happens();
+    await action();
   } finally {
     process.kill(pid, "SIGCONT");
   }
 }
 
-/** Rows in the outbox that a relay of version 2 could not send. */
-const waitingInOldShape = async (stack: Stack): Promise<number> =>
-  ask(stack, "gateway", async (sql) => {
+/** Number of outbox rows that a relay of version 2 cannot publish. */
+const pendingRowsInOldShape = async (stack: Stack): Promise<number> =>
+  query(stack, "gateway", async (sql) => {
     const [row] = await sql<[{ rows: number; old: number }]>`
       select count(*)::int as rows, count(*) filter (where not data ?& '{title,price_cents,weight_grams}')::int as old
       from lockstep.outbox where data is not null`;
@@ -187,40 +190,40 @@ const waitingInOldShape = async (stack: Stack): Promise<number> =>
     return row.old;
   });
 
-async function fill(stack: Stack): Promise<void> {
-  await ask(stack, "gateway", async (sql) => {
+async function backfill(stack: Stack): Promise<void> {
+  await query(stack, "gateway", async (sql) => {
     while ((await sql.unsafe(statementFor("source: until no row changes"))).count > 0);
   });
   for (const replica of REPLICAS)
-    await ask(stack, replica, (sql) =>
+    await query(stack, replica, (sql) =>
       eventually(async () => (await sql.unsafe(statementFor("replicas: until there are none")))[0]!.count === "0", {
         timeoutMs: 20_000,
-        what: `${replica} to be filled`,
+        what: `${replica} to be backfilled`,
       }),
     );
 }
 
-/** Columns of the old version that are still there. */
+/** Columns of the old version that still exist. */
 const oldColumns = (stack: Stack, owner: string): Promise<string[]> =>
-  ask(stack, owner, async (sql) => {
+  query(stack, owner, async (sql) => {
     const rows = await sql<{ name: string }[]>`
       select attname as name from pg_attribute
       where attrelid = 'products'::regclass and attname in ('name', 'price', 'description')`;
     return rows.map(({ name }) => name);
   });
 
-/** Digests that the replicas have heard of are those of the rows as they are: verification has nothing to suspect. */
+/** The digests in the replicas equal those of the source's current rows, so verification has no candidates. */
 async function digestsAgree(stack: Stack): Promise<void> {
-  const sumOf = (owner: string, query: string) =>
-    ask(stack, owner, async (sql) =>
-      (await sql.unsafe<{ sum: string }[]>(`set timezone = 'UTC'; ${query}`).simple()).at(-1),
+  const sumOf = (owner: string, selectSum: string) =>
+    query(stack, owner, async (sql) =>
+      (await sql.unsafe<{ sum: string }[]>(`set timezone = 'UTC'; ${selectSum}`).simple()).at(-1),
     );
   const source = await sumOf("gateway", "select sum(hashtextextended(to_jsonb(t)::text, 0)) from products t");
   for (const replica of REPLICAS)
     expect(await sumOf(replica, "select sum(digest) from lockstep.versions where entity = 'product'")).toEqual(source);
 }
 
-async function ask<T>(stack: Stack, owner: string, work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
+async function query<T>(stack: Stack, owner: string, work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
   const sql = postgres(await stack.url(`${owner}-db`), { max: 1, onnotice: () => {} });
   try {
     return await work(sql);
@@ -229,13 +232,13 @@ async function ask<T>(stack: Stack, owner: string, work: (sql: postgres.Sql) => 
   }
 }
 
-/** Nothing put aside, nothing missing, nothing twice; and all that the log keeps can be read by version 2. */
-async function judgeLog(stack: Stack, after: EntityDeclaration): Promise<void> {
+/** The log has no dead letter, gap or duplicate, and version 2 can read each of its records. */
+async function checkLog(stack: Stack, after: EntityDeclaration): Promise<void> {
   const brokers = await stack.brokers();
   const log = await connectLog({ brokers, clientId: "test", logger: createLogger("test", "1", "silent") });
   try {
-    const dead = await recordsOf(log, deadLetterTopic(after).name);
-    expect(dead.map(({ headers }) => headers["lockstep-detail"])).toEqual([]);
+    const deadLetters = await recordsOf(log, deadLetterTopic(after).name);
+    expect(deadLetters.map(({ headers }) => headers["lockstep-detail"])).toEqual([]);
     expect(await findTopicViolations(stack, log, [after])).toEqual([]);
     const events = await recordsOf(log, eventsTopic(after).name);
     expect(versionsIn(events)).toEqual(["1", "2"]);
@@ -260,6 +263,6 @@ const versionsIn = (records: readonly StoredRecord[]): string[] =>
 async function recordsOf(log: Log, topic: string): Promise<StoredRecord[]> {
   const records: StoredRecord[] = [];
   for (const [partition, { first, next }] of await log.offsets(topic))
-    for await (const some of log.read({ topic, partition }, first, next)) records.push(...some);
+    for await (const batch of log.read({ topic, partition }, first, next)) records.push(...batch);
   return records;
 }

@@ -1,4 +1,6 @@
-/** P13 in a real browser: it sends the token as a password with every request, but other origins cannot use that. */
+/**
+ * P13 in a real browser: it sends the token as a password with each request, and pages of other origins cannot use it.
+ */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Browser } from "playwright-core";
 import { launchChromium } from "../../harness/chromium.ts";

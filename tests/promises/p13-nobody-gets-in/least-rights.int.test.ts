@@ -1,4 +1,7 @@
-/** P13 at the brokers: the whole way of a write, and operations, each part a user with the rights that `lockstep broker-rights` prints and no other. */
+/**
+ * P13 at the brokers: every service and the operator's commands work with exactly the rights that `lockstep
+ * broker-rights` prints.
+ */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import {
   AclOperationTypes,
@@ -34,8 +37,8 @@ let broker: SecuredBroker;
 let services: Record<string, ServiceProcess>;
 let databases: Record<string, string>;
 
-/** How a part comes to the brokers. */
-const as = (user: string): Record<string, string> => ({
+/** Broker settings of a service that connects as this user. */
+const brokerSettings = (user: string): Record<string, string> => ({
   KAFKA_BROKERS: broker.sasl,
   KAFKA_TLS: "true",
   KAFKA_TLS_CA: broker.authority.ca,
@@ -87,8 +90,13 @@ beforeAll(async () => {
   databases = { source, catalog, storefront };
   await prepareTopics();
   await prepareRights();
-  const start = async (verb: string, user: string, env: Record<string, string>) =>
-    new ServiceProcess(verb, { ...as(user), ...env, PORT: String(await freePort()), LOCKSTEP_LOG_LEVEL: "info" });
+  const start = async (command: string, user: string, env: Record<string, string>) =>
+    new ServiceProcess(command, {
+      ...brokerSettings(user),
+      ...env,
+      PORT: String(await freePort()),
+      LOCKSTEP_LOG_LEVEL: "info",
+    });
   const replica = async (name: string, database: string) =>
     start(`replica ${name}`, `replica-${name}`, { DATABASE_URL: database, REDIS_URL: await redisUrl() });
   services = {
@@ -105,12 +113,12 @@ afterAll(async () => {
   await broker?.stop();
 });
 
-const verb = async (...args: string[]): Promise<string> => {
+const runCommand = async (...args: string[]): Promise<string> => {
   const child = Bun.spawn([process.execPath, "lockstep.ts", ...args], {
     cwd: root,
     env: {
       PATH: process.env.PATH,
-      ...as("operations"),
+      ...brokerSettings("operations"),
       LOCKSTEP_SOURCE_DATABASE_URL: databases.source,
       LOCKSTEP_REPLICA_DATABASE_URLS: `catalog=${databases.catalog},storefront=${databases.storefront}`,
       REDIS_URL: await redisUrl(),
@@ -123,7 +131,7 @@ const verb = async (...args: string[]): Promise<string> => {
   return out;
 };
 
-test("a write comes through to both replicas, and their receipts to the gateway that waits for them", async () => {
+test("a write reaches both replicas, and their receipts reach the gateway that waits for them", async () => {
   const { status, headers } = await request("POST", `${services.gateway!.url}/products`, newProduct(), {
     prefer: "wait=10",
   });
@@ -133,39 +141,43 @@ test("a write comes through to both replicas, and their receipts to the gateway 
   ]);
 }, 30_000);
 
-test("what is no event becomes a dead letter, and operations do all of theirs", async () => {
+test("a malformed event becomes a dead letter, and every operator's command succeeds", async () => {
   const { body } = await request("POST", `${services.gateway!.url}/products`, newProduct());
-  const log = await connectLog({ brokers: [broker.plaintext], clientId: "stranger", logger });
+  const log = await connectLog({ brokers: [broker.plaintext], clientId: "test", logger });
   const source = postgres(databases.source!, { max: 1 });
   await sendPoison({ source, log }, product, String(body.id), "no-json");
   await Promise.all([log.close(), source.end()]);
-  await eventually(async () => (await verb("dead-letters", "list")).includes("malformed-json"), {
+  await eventually(async () => (await runCommand("dead-letters", "list")).includes("malformed-json"), {
     timeoutMs: 20_000,
     what: "the dead letter",
     everyMs: 500,
   });
-  await verb("dead-letters", "replay", "--all");
-  await verb("dead-letters", "drop", "--all", "--yes");
-  await verb("pause", "storefront");
-  await verb("resume", "storefront");
-  expect(JSON.parse(await verb("status", "--json"))).toBeObject();
-  expect(await verb("journey", String(body.id))).toContain(String(body.id));
-  await verb("verify");
-  await verb("rebuild", "catalog");
+  await runCommand("dead-letters", "replay", "--all");
+  await runCommand("dead-letters", "drop", "--all", "--yes");
+  await runCommand("pause", "storefront");
+  await runCommand("resume", "storefront");
+  expect(JSON.parse(await runCommand("status", "--json"))).toBeObject();
+  expect(await runCommand("journey", String(body.id))).toContain(String(body.id));
+  await runCommand("verify");
+  await runCommand("rebuild", "catalog");
 }, 90_000);
 
-test("nobody may do more: the relay's topic is no replica's to write to", async () => {
-  const log = await connectLog({ ...brokerOptions(readSettings(as("replica-catalog"))), clientId: "thief", logger });
+test("a replica has no right to write to the topic of the relay", async () => {
+  const log = await connectLog({
+    ...brokerOptions(readSettings(brokerSettings("replica-catalog"))),
+    clientId: "attacker",
+    logger,
+  });
   const events = { topic: eventsTopic(product).name, partition: 0 };
   try {
     await expect(log.openWriter("lockstep.relay", [events])).rejects.toThrow(/AUTHORIZATION_FAILED/);
-    await expect(log.openWriter("lockstep.replica.catalog.thief", [events])).rejects.toThrow(/AUTHORIZATION_FAILED/);
+    await expect(log.openWriter("lockstep.replica.catalog.attacker", [events])).rejects.toThrow(/AUTHORIZATION_FAILED/);
   } finally {
     await log.close();
   }
 });
 
-test("they are printed as Kafka's tool takes them", () => {
+test("broker-rights prints the arguments of Kafka's command line tool", () => {
   const printed = Bun.spawnSync([process.execPath, "lockstep.ts", "broker-rights"], { cwd: root }).stdout.toString();
   expect(printed.split("\n")).toContain(
     "--add --allow-principal User:lockstep-stream --operation Write --transactional-id lockstep.stream. --resource-pattern-type prefixed",

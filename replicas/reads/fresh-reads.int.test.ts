@@ -26,6 +26,19 @@ let here: CacheProcess;
 let other: CacheProcess;
 let app: Hono;
 
+/**
+ * Waits until the process has a new lease on an enabled cache. A process that gets no CPU time renews its lease too late,
+ * and its reads then bypass the cache.
+ */
+const untilLeased = ({ replica }: CacheProcess) =>
+  eventually(
+    async () => {
+      await replica.epoch.refresh();
+      return replica.epoch.lease()?.runId;
+    },
+    { timeoutMs: 10_000, what: "a lease on the cache" },
+  );
+
 beforeAll(async () => {
   database = await replicaDatabase("catalog");
   const name = `fresh-${newId()}`;
@@ -34,8 +47,7 @@ beforeAll(async () => {
   const metrics = createMetrics("test", "1");
   app = serviceApp({ checks: [], metrics, logger: silentLogger });
   addReads(app, { ...here, waitMs: 50, maxWaitMs: 10_000, metrics, lagMs: () => 7 }, entity, "catalog");
-  for (const one of [here, other])
-    await eventually(() => one.replica.epoch.lease()?.runId, { timeoutMs: 10_000, what: "the cache to be on" });
+  for (const process of [here, other]) await untilLeased(process);
 }, 60_000);
 afterAll(async () => {
   for (const part of [here, other, database]) await part[Symbol.asyncDispose]();
@@ -50,8 +62,10 @@ const read = (path: string, syncToken: string, prefer?: string) =>
 
 test("a version that is already applied is answered at once, from the cache too", async () => {
   const id = newId();
+  await untilLeased(here);
   await here.applyAndCache([upsertChange(id, 2)]);
   for (const version of [1, 2]) {
+    await untilLeased(here);
     const answer = await read(`/products/${id}`, token([id, version]));
     expect([answer.status, answer.headers.get("etag"), answer.headers.get("cache-status")]).toEqual([
       200,

@@ -151,7 +151,7 @@ describe("a record matches exactly one message of its topic, and none once it is
       "Control",
       controlTopic.name,
       { key: replicaKey("catalog"), value: paused, headers: {} },
-      { key: "replica/nobody" },
+      { key: "replica/unknown" },
     ],
   ];
 

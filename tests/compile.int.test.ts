@@ -122,7 +122,7 @@ test("a service uses less than 300 ms of CPU until it is ready, with tracing ena
   const starts: { cpuMs: number; wallMs: number }[] = [];
   for (let i = 0; i < 4; i++) starts.push(await start(settings));
   console.log("startup until ready:", starts.map(({ cpuMs, wallMs }) => `${cpuMs} ms CPU in ${wallMs} ms`).join(", "));
-  // CPU time, because elapsed time also depends on what else the machine runs.
+  // CPU time, because elapsed time also depends on the other processes of the machine.
   expect(Math.min(...starts.map(({ cpuMs }) => cpuMs))).toBeLessThan(300);
 }, 60_000);
 

@@ -22,8 +22,8 @@ let sql: Sql;
 
 beforeAll(async () => {
   jaeger = await TestJaeger.start();
-  // One hour: on a busy machine a write can take a second, and the services would then keep its trace although the
-  // client does not sample it.
+  // One hour. On a busy machine a write can take a second. The services would then keep its trace as a slow one,
+  // although the client does not sample it.
   stack = await Stack.start({
     env: {
       OTEL_EXPORTER_OTLP_ENDPOINT: jaeger.endpoint,
@@ -221,7 +221,7 @@ test("writes continue while Jaeger is down, the log warns once, and spans arrive
     { timeoutMs: 60_000, what: "a complete trace to arrive again" },
   );
   const gatewayLog = log("gateway");
-  // Once, and then once a minute if a slow machine needs that long.
+  // The first warning, and one more per minute on a slow machine.
   expect(gatewayLog.split('"msg":"spans cannot be sent').length).toBeLessThanOrEqual(4);
   expect(gatewayLog).toContain('"msg":"spans are sent again"');
 }, 180_000);

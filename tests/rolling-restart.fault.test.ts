@@ -13,14 +13,14 @@ const QUIET_MS = 3_000;
 /** Maximum delay of a change because of a restart. A rebalance of a group takes a fraction of a second. */
 const STALL_MS = 5_000;
 
-test(`a rolling restart at ${perSecond} writes/s, ${instances} instances each, fails no request and breaks no promise`, async () => {
+test(`a rolling restart of ${instances} instances each at ${perSecond} writes/s breaks no request or promise`, async () => {
   await using stack = await Stack.start({
     instances: `gateway=2,relay=2,stream=${instances},catalog=${instances},storefront=${instances}`,
     brokers: process.env.TEST_BROKERS === "3" ? 3 : 1,
   });
   const from = Date.now();
   let restarts: RestartResult[] = [];
-  const verdict = await runUnderLoad(stack, perSecond, async () => {
+  const result = await runUnderLoad(stack, perSecond, async () => {
     await Bun.sleep(QUIET_MS);
     restarts = await stack.restart();
     await Bun.sleep(1_000);
@@ -29,10 +29,10 @@ test(`a rolling restart at ${perSecond} writes/s, ${instances} instances each, f
   const before = await longestMs(stack, { fromMs: from + QUIET_MS / 3, toMs: from + QUIET_MS });
   const during = await longestMs(stack, { fromMs: from + QUIET_MS, toMs: Date.now() });
   const slowest = Math.max(...restarts.map(({ stopMs }) => stopMs));
-  console.log(JSON.stringify({ ...verdict, violations: verdict.violations.length, before, during, restarts }));
-  expect(verdict.violations.slice(0, 20)).toEqual([]);
-  expect(verdict).toMatchObject({ failed: 0, problems: [] });
-  expect(verdict.acks).toBeGreaterThan(500);
+  console.log(JSON.stringify({ ...result, violations: result.violations.length, before, during, restarts }));
+  expect(result.violations.slice(0, 20)).toEqual([]);
+  expect(result).toMatchObject({ failed: 0, problems: [] });
+  expect(result.acks).toBeGreaterThan(500);
   // The stack has one console.
   expect(restarts).toHaveLength(2 + 2 + 3 * instances + 1);
   expect(slowest).toBeLessThan(10_000);

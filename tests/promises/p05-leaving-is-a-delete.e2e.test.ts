@@ -4,7 +4,7 @@ import { request, untilGone, untilVisible } from "../harness/client.ts";
 import { newProduct } from "../harness/load.ts";
 import { sharedStack } from "../harness/shared-stack.ts";
 
-test("each replica gets its projection: the catalog no cost, the storefront inStock instead of stock", async () => {
+test("each replica gets its projection: catalog without cost, storefront with inStock instead of stock", async () => {
   const stack = await sharedStack();
   const [gateway, catalog, storefront] = await Promise.all(
     ["gateway", "catalog", "storefront"].map((n) => stack.url(n)),

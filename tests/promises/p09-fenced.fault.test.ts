@@ -13,9 +13,9 @@ test("P9: a relay, stream and replica that resume after a takeover break no prom
     instances: "relay=2,stream=2,catalog=2",
     env: { LOCKSTEP_SESSION_TIMEOUT_MS: String(SESSION_MS) },
   });
-  const verdict = await runUnderLoad(stack, 100, async () => {
+  const result = await runUnderLoad(stack, 100, async () => {
     await Bun.sleep(1_000);
-    // One of the two instances leads or owns partitions. Both are paused in turn, so the test pauses that one too.
+    // One of the two instances leads or owns partitions. The test pauses both in turn, so it also pauses that one.
     for (const instance of [1, 2]) {
       const paused = await Promise.all(
         ["relay", "stream", "catalog"].map(async (name) => (await stack.entry(name, instance)).pid),
@@ -26,8 +26,8 @@ test("P9: a relay, stream and replica that resume after a takeover break no prom
       await Bun.sleep(2_000);
     }
   });
-  console.log(JSON.stringify({ ...verdict, violations: verdict.violations.length }));
-  expect(verdict.violations.slice(0, 20)).toEqual([]);
+  console.log(JSON.stringify({ ...result, violations: result.violations.length }));
+  expect(result.violations.slice(0, 20)).toEqual([]);
   // A rebuild compares its new tables with the source before it switches to them, so it would show a late write.
   const rebuilt = await runLockstep(stack, "rebuild", "catalog", "--json");
   expect([rebuilt.status, rebuilt.document?.equal]).toEqual([0, true]);

@@ -59,14 +59,14 @@ test("P14: every buffer of every service reports its limit and stays within it",
   expect(buffers.length).toBeGreaterThan(4);
 });
 
-test("P14: the stack is not ready within seconds after the stream hangs, and ready when it resumes", async () => {
+test("P14: the stack reports not ready within seconds after the stream hangs, and ready when it resumes", async () => {
   const stack = await sharedStack();
   await stack.untilReady(30_000);
   await stack.kill("stream", "SIGSTOP");
   try {
     await eventually(async () => !(await stack.status()).ready, {
       timeoutMs: 10_000,
-      what: "the stack to be not ready",
+      what: "the stack to stop being ready",
     });
     expect((await stack.entry("stream")).health).not.toBe("ready");
   } finally {

@@ -24,7 +24,7 @@ const victims = [
 test("P1 P3 P4 P7: kill -9 of each process at 100 writes/s loses no write and causes no stale read", async () => {
   const stack = await sharedStack();
   const recovered: Record<string, number[]> = {};
-  const verdict = await runUnderLoad(stack, 100, async () => {
+  const result = await runUnderLoad(stack, 100, async () => {
     await Bun.sleep(2_000);
     for (let round = 0; round < rounds; round++)
       for (const victim of victims) {
@@ -39,9 +39,9 @@ test("P1 P3 P4 P7: kill -9 of each process at 100 writes/s loses no write and ca
         await Bun.sleep(500 + Math.random() * 1_500);
       }
   });
-  console.log(JSON.stringify({ ...verdict, violations: verdict.violations.length, recoveredMs: recovered }));
-  expect(verdict.violations.slice(0, 20)).toEqual([]);
-  expect(verdict.acks).toBeGreaterThan(500);
+  console.log(JSON.stringify({ ...result, violations: result.violations.length, recoveredMs: recovered }));
+  expect(result.violations.slice(0, 20)).toEqual([]);
+  expect(result.acks).toBeGreaterThan(500);
   for (const times of Object.values(recovered)) expect(Math.max(...times)).toBeLessThan(15_000);
 }, 600_000);
 

@@ -8,7 +8,7 @@ const pauseMs = Number(process.env.TEST_PAUSE_MS ?? 9_000);
 
 test("P1 P2: killing three brokers in turn under load loses and duplicates nothing anywhere", async () => {
   await using stack = await Stack.start({ brokers: 3, partitions: 12 });
-  const verdict = await runUnderLoad(
+  const result = await runUnderLoad(
     stack,
     Number(process.env.TEST_RATE ?? 300),
     async () => {
@@ -22,7 +22,7 @@ test("P1 P2: killing three brokers in turn under load loses and duplicates nothi
     },
     90_000,
   );
-  console.log(JSON.stringify({ ...verdict, violations: verdict.violations.length }));
-  expect(verdict.violations.slice(0, 20)).toEqual([]);
-  expect(verdict.acks).toBeGreaterThan(seconds * 50);
+  console.log(JSON.stringify({ ...result, violations: result.violations.length }));
+  expect(result.violations.slice(0, 20)).toEqual([]);
+  expect(result.acks).toBeGreaterThan(seconds * 50);
 }, 900_000);

@@ -49,8 +49,8 @@ function invalidMessage(kind: number, marker: string, partitions: number): RawMe
 }
 
 /**
- * Milliseconds from commit in the source to commit in a replica, by the clocks of the servers, because this process can
- * lag.
+ * Milliseconds from commit in the source to commit in a replica. The clocks are those of the servers, because this
+ * process can be delayed.
  */
 async function commitToCommit(sourceUrl: string, replicaUrl: string, ids: readonly string[]): Promise<number[]> {
   const commits = async (url: string) => {

@@ -106,18 +106,18 @@ test("P6: unappliable events, one in ten, delay no other event, are listed, and 
    */
   const write = async (every: number) => {
     const start = performance.now();
-    const answers: Promise<string[]>[] = [];
+    const creations: Promise<string[]>[] = [];
     for (let i = 0; i < perSecond * seconds; i++) {
       const isInvalid = every > 0 && i % every === 0;
-      const done = create({ name: isInvalid ? `${marker} ${i}` : "valid" }).then((id) => {
+      const creation = create({ name: isInvalid ? `${marker} ${i}` : "valid" }).then((id) => {
         if (isInvalid) rejected.push(id);
         return isInvalid ? [] : [id];
       });
-      answers.push(done);
-      const ahead = ((i + 1) / perSecond) * 1_000 - (performance.now() - start);
-      if (ahead > 0) await Bun.sleep(ahead);
+      creations.push(creation);
+      const aheadMs = ((i + 1) / perSecond) * 1_000 - (performance.now() - start);
+      if (aheadMs > 0) await Bun.sleep(aheadMs);
     }
-    const valid = (await Promise.all(answers)).flat();
+    const valid = (await Promise.all(creations)).flat();
     await eventually(() => valid.every((id) => receipts.ms.has(id)), {
       timeoutMs: 30_000,
       what: "all valid products in the catalog",
@@ -147,10 +147,10 @@ test("P6: unappliable events, one in ten, delay no other event, are listed, and 
       `${repeated} 2`,
       `${repeated} 3`,
     ];
-    const mine = new Set(rejected);
+    const rejectedIds = new Set(rejected);
     const openNow = async () =>
       (await list("--reason", "unappliable", "--replica", "catalog", "--state", "open")).filter(({ id }) =>
-        mine.has(id),
+        rejectedIds.has(id),
       );
     const open = await eventually(
       async () => {
@@ -181,7 +181,7 @@ test("P6: unappliable events, one in ten, delay no other event, are listed, and 
       pages.push(...document.items!);
       cursor = document.nextCursor as string | null;
     }
-    expect(pages.filter(({ id }) => mine.has(id)).map(({ origin }) => origin)).toEqual(
+    expect(pages.filter(({ id }) => rejectedIds.has(id)).map(({ origin }) => origin)).toEqual(
       open.map(({ origin }) => origin),
     );
 
@@ -196,7 +196,7 @@ test("P6: unappliable events, one in ten, delay no other event, are listed, and 
     await sql.unsafe("alter table products drop constraint no_invalid");
     const before = await openNow();
     const dry = await deadLetters("replay", "--replica", "catalog", "--reason", "unappliable", "--dry-run");
-    expect((dry.document.wouldReplay as Item[]).filter(({ id }) => mine.has(id))).toHaveLength(before.length);
+    expect((dry.document.wouldReplay as Item[]).filter(({ id }) => rejectedIds.has(id))).toHaveLength(before.length);
     const { code, document } = await deadLetters(
       "replay",
       "--replica",

@@ -67,8 +67,8 @@ test("P12: adding, renaming, retyping and dropping a field on a running stack lo
   await untilInStep(stack, 30_000, [after]);
   for (const reader of readers) await reader.stop();
   for (const reader of readers) expect(reader.reads).toBeGreaterThan(100);
-  const seen = readers.flatMap((reader) => reader.violations);
-  expect(seen.slice(0, 10)).toEqual([]);
+  const violations = readers.flatMap((reader) => reader.violations);
+  expect(violations.slice(0, 10)).toEqual([]);
   expect(await findLostWrites(stack, client.writers)).toEqual([]);
   await checkLog(stack, after);
   for (const owner of ["gateway", ...REPLICAS]) expect(await oldColumns(stack, owner)).toEqual([]);

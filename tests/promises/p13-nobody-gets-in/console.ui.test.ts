@@ -41,7 +41,7 @@ afterAll(async () => {
 });
 
 test("P13: the password opens page, files and stream, and requests of another origin are rejected", async () => {
-  const httpCredentials = { username: "anybody", password: await issuer.token() };
+  const httpCredentials = { username: "any", password: await issuer.token() };
   await using ui = await ConsolePage.open(browser, console.url, { httpCredentials });
   await ui.waitForText("#state", /\w/);
   await ui.waitForText("#p50-note", /\w/);
@@ -49,17 +49,18 @@ test("P13: the password opens page, files and stream, and requests of another or
   await ui.waitForText("#journey .journey-head", /created[\s\S]*readable everywhere after/);
   expect(ui.browserErrors).toEqual([]);
 
-  using evil = Bun.serve({
+  using attacker = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
     fetch: () => new Response("<!doctype html><title>evil</title>", { headers: { "content-type": "text/html" } }),
   });
   const other = await ui.page.context().newPage();
-  await other.goto(`http://127.0.0.1:${evil.port}/`);
+  await other.goto(`http://127.0.0.1:${attacker.port}/`);
   const response = other.waitForResponse(`${console.url}/api/pause`);
   const body = JSON.stringify({ name: "stream", paused: true });
   const pause = { method: "POST", mode: "no-cors", credentials: "include", body } as const;
   await other.evaluate(([url, init]) => fetch(url, init), [`${console.url}/api/pause`, pause] as const);
-  // Another port is another origin of the same site. Chromium sends the password there, else the status would be 401.
+  // Another port is another origin of the same site. Chromium sends the password to it; without the password, the
+  // status would be 401.
   expect((await response).status()).toBe(403);
 }, 60_000);

@@ -56,7 +56,7 @@ afterAll(async () => {
 
 const bearer = async (options?: TokenOptions) => ({ authorization: `Bearer ${await issuer.token(options)}` });
 const basic = async (options?: TokenOptions) => ({
-  authorization: `Basic ${btoa(`anybody:${await issuer.token(options)}`)}`,
+  authorization: `Basic ${btoa(`any:${await issuer.token(options)}`)}`,
 });
 const statusOf = async (response: Promise<JsonResponse>) => (await response).status;
 

@@ -10,6 +10,8 @@ import { sleep } from "../async/sleep.ts";
 /** Draining ends after this time without a request: an idle client then notices that its connection is closed. */
 const QUIET_MS = 250;
 const POLL_MS = 20;
+/** A poll that takes longer means that this process had no CPU time. */
+const LATE_POLL_MS = 100;
 
 /** Passes requests to the app. While it drains, it also closes each connection after its response. */
 export class DrainGate {
@@ -28,8 +30,14 @@ export class DrainGate {
   async drain(maxMs: number): Promise<void> {
     this.draining = true;
     const deadline = performance.now() + maxMs;
-    for (let now = performance.now(); now < deadline && now - this.lastRequestMs < QUIET_MS; now = performance.now())
+    let now = performance.now();
+    while (now < deadline && now - this.lastRequestMs < QUIET_MS) {
+      const polledAt = now;
       await sleep(Math.min(POLL_MS, deadline - now));
+      now = performance.now();
+      // Timers run before input is read, so after a late poll there can be requests that this gate has not seen yet.
+      if (now - polledAt > LATE_POLL_MS) this.lastRequestMs = now;
+    }
   }
 
   private async respondAndClose(request: Request): Promise<Response> {

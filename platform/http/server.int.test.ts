@@ -6,6 +6,7 @@ import { createMetrics } from "../../observability/metrics.ts";
 
 import { eventually, freePort } from "../../tests/harness/servers.ts";
 import { readSettings } from "../settings/settings.ts";
+import { DrainGate } from "./drain-gate.ts";
 import { type HttpServer, serveHttp } from "./server.ts";
 import { serviceApp } from "./service-app.ts";
 
@@ -91,6 +92,19 @@ test("while it drains, each response closes its connection, and readiness fails"
   const ready = await ask("/health/ready");
   expect([ready.status, await ready.json()]).toEqual([503, { status: "stopping" }]);
   await stopped;
+});
+
+test("draining continues after a time without CPU, because requests of that time are still unread", async () => {
+  const gate = new DrainGate(() => new Response());
+  await gate.fetch(new Request("http://localhost/"));
+  let isDrained = false;
+  const draining = gate.drain(5_000).then(() => {
+    isDrained = true;
+  });
+  for (const end = performance.now() + 400; performance.now() < end; );
+  await Bun.sleep(100);
+  expect(isDrained).toBe(false);
+  await draining;
 });
 
 test("instances share a port: one that stops leaves it first and resets no connection", async () => {

@@ -19,8 +19,8 @@ interface End {
 /** An open listener on the shared port. */
 export interface SharedPort {
   /**
-   * Closes the listener: the kernel sends new connections to other instances. Existing connections stay. Takes at most
-   * 500 ms.
+   * Closes the listener: the kernel sends new connections to other instances. Existing connections stay. Takes at
+   * most 2 s.
    */
   close(): Promise<void>;
 }

@@ -1,10 +1,10 @@
 /**
- * Two kinds of work in turns, the order of the two changing each time: what else the machine does, for a moment or for a while,
- * meets both alike, so the medians of what they give may be compared where bare times may not.
+ * Runs several kinds of work alternately, in reversed order every other round. Other load on the machine then affects
+ * all kinds alike, so that their medians can be compared. Times measured one after the other cannot.
  *
- * @param rounds how often each comes.
- * @param work by name; told its turn, from 0.
- * @returns for each name what its turns gave.
+ * @param rounds number of runs of each kind.
+ * @param work by name; receives the number of the round, from 0.
+ * @returns the results of each name, in the order of the rounds.
  */
 export async function alternate<Name extends string, Result>(
   rounds: number,
@@ -17,5 +17,5 @@ export async function alternate<Name extends string, Result>(
   return results;
 }
 
-/** The value in the middle, the higher one of two. NaN of none. */
+/** Returns the middle value; with an even count the higher of the two; NaN for an empty list. */
 export const median = (of: readonly number[]): number => of.toSorted((a, b) => a - b)[of.length >> 1] ?? Number.NaN;

@@ -1,4 +1,7 @@
-/** Judges answers and records by the descriptions that the services give of themselves: whatever is not described is a fault of one of both. */
+/**
+ * Checks HTTP responses against OpenAPI and records against AsyncAPI, as the services describe themselves. Whatever is
+ * not described is an error, either of the service or of its description.
+ */
 import Ajv, { type ValidateFunction } from "ajv";
 import Ajv2020 from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
@@ -8,7 +11,7 @@ import type { OpenApi } from "../../platform/openapi/document.ts";
 import type { Operation, ResponseObject } from "../../platform/openapi/operation.ts";
 import type { FetchFunction } from "./client.ts";
 
-/** Headers of any answer, which no description names. */
+/** Headers of every response, which no description names. */
 const UNDESCRIBED_HEADERS = [
   "cache-control",
   "connection",
@@ -22,7 +25,7 @@ interface Schemas {
   readonly components: { readonly schemas: object };
 }
 
-/** A judge of values by schemas that may refer to a description's components. An unknown keyword or format is an error. */
+/** Returns a compiler of schemas that may refer to the document's components. @throws {Error} for an unknown keyword or format. */
 export function validatorsOf(document: Schemas, draft: "2020" | "7"): (schema: object) => ValidateFunction {
   const options = { strict: true, strictTypes: false, strictRequired: false, allErrors: true } as const;
   const ajv = draft === "2020" ? new Ajv2020(options) : new Ajv(options);
@@ -36,12 +39,15 @@ export function validatorsOf(document: Schemas, draft: "2020" | "7"): (schema: o
   };
 }
 
+/** @throws {Error} with all violations and the value when `value` does not match the schema. */
 export function expectValid(validate: ValidateFunction, value: unknown, what: string): void {
   if (!validate(value))
-    throw new Error(`${what} is not as described: ${JSON.stringify(validate.errors)} in ${JSON.stringify(value)}`);
+    throw new Error(
+      `${what} does not match its schema: ${JSON.stringify(validate.errors)} in ${JSON.stringify(value)}`,
+    );
 }
 
-/** `#/a/b` of every reference that leads nowhere. */
+/** Returns the path (`a/b` of `#/a/b`) of every reference without a target. */
 export const brokenRefs = (document: object): string[] =>
   [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)]
     .map(([, path]) => path!)
@@ -50,8 +56,9 @@ export const brokenRefs = (document: object): string[] =>
         path.split("/").reduce<unknown>((at, key) => (at as Record<string, unknown>)?.[key], document) === undefined,
     );
 
+/** Checks responses of one service against its OpenAPI document. */
 export class OpenApiChecker {
-  /** What was judged, as `createProduct 201`. */
+  /** Operations and statuses that were checked, as `createProduct 201`. */
   readonly checkedResponses = new Set<string>();
   readonly schema: (schema: object) => ValidateFunction;
 
@@ -59,7 +66,7 @@ export class OpenApiChecker {
     this.schema = validatorsOf(document, "2020");
   }
 
-  /** Every `operation status` of the routes with this tag. */
+  /** Returns every `operation status` that the document describes for routes with this tag. */
   responsesOf(tag: string): string[] {
     const operations = Object.values(this.document.paths).flatMap((methods) => Object.values(methods));
     return operations
@@ -67,13 +74,18 @@ export class OpenApiChecker {
       .flatMap(({ operationId, responses }) => Object.keys(responses).map((status) => `${operationId} ${status}`));
   }
 
+  /** Returns the operation of a request, or undefined when the document describes none. */
   operation(method: string, path: string): Operation | undefined {
     const template = path.replace(/^(\/\w+)\/[^/]+$/, "$1/{id}");
     const methods = this.document.paths[path] ?? this.document.paths[template];
     return methods?.[method === "HEAD" ? "get" : method.toLowerCase()];
   }
 
-  /** The same, with each answer judged. @throws {Error} when one is not as described, or takes a body that is not. */
+  /**
+   * Returns a `fetch` that checks each response, and the request body of each successful request.
+   *
+   * The returned function throws {Error} when either does not match the document.
+   */
   checked(fetchResponse: FetchFunction): (url: string, init?: RequestInit) => Promise<Response> {
     return async (url, init = {}) => {
       const response = await fetchResponse(url, init);
@@ -86,7 +98,7 @@ export class OpenApiChecker {
       else this.checkResponse(operation, status, headers, method === "HEAD" ? undefined : text, what);
       if (operation && status < 300 && typeof init.body === "string") {
         const { schema } = Object.values(operation.requestBody!.content)[0]!;
-        expectValid(this.schema(schema), JSON.parse(init.body), `what ${what} took`);
+        expectValid(this.schema(schema), JSON.parse(init.body), `the request body of ${what}`);
       }
       return response;
     };
@@ -98,7 +110,7 @@ export class OpenApiChecker {
     if (text) expectValid(this.schema(schemaRef("Problem")), JSON.parse(text), what);
   }
 
-  /** @param text undefined where there can be none. */
+  /** @param text undefined for HEAD, whose response has no body. */
   private checkResponse(
     operation: Operation,
     status: number,
@@ -117,7 +129,7 @@ export class OpenApiChecker {
     for (const [name, { required, schema }] of Object.entries(described)) {
       const value = headers.get(name);
       if (value !== null) expectValid(this.schema(schema), value, `${name} of ${what}`);
-      else if (required) throw new Error(`${what} comes without ${name}`);
+      else if (required) throw new Error(`${what} has no header ${name}`);
     }
     const names = new Set(Object.keys(described).map((name) => name.toLowerCase()));
     for (const name of headers.keys())
@@ -127,23 +139,25 @@ export class OpenApiChecker {
 
   private checkContent({ content }: ResponseObject, headers: Headers, text: string | undefined, what: string): void {
     if (!content) {
-      if (text) throw new Error(`${what} comes with content`);
+      if (text) throw new Error(`${what} has a body, but none is described`);
       return;
     }
     const type = headers.get("content-type") ?? "";
     const described = content[type];
-    if (!described) throw new Error(`${what} comes as ${type}`);
+    if (!described) throw new Error(`${what} has the undescribed content type ${type}`);
     if (text !== undefined)
       expectValid(this.schema(described.schema), /json$/.test(type) ? JSON.parse(text) : text, what);
   }
 }
 
+/** Content of a record, before or after its transport. */
 export interface RecordContent {
   readonly key: string | Buffer | null;
   readonly value: string | Buffer | null;
   readonly headers: Readonly<Record<string, string | Buffer>>;
 }
 
+/** Checks records against the AsyncAPI document. */
 export class AsyncApiChecker {
   private readonly schema: (schema: object) => ValidateFunction;
 
@@ -151,7 +165,7 @@ export class AsyncApiChecker {
     this.schema = validatorsOf(document, "7");
   }
 
-  /** Names of the topic's messages that a record fits, by headers, key and value. */
+  /** Returns the names of the topic's messages whose schemas match the record's headers, key and value. */
   readonly matchingMessages = (topic: string, { key, value, headers }: RecordContent): string[] => {
     const texts = Object.fromEntries(Object.entries(headers).map(([name, of]) => [name, of.toString()]));
     return Object.entries(this.document.channels[topic]!.messages)

@@ -1,8 +1,8 @@
-/** Values for a JSON Schema of a declared entity: most fit it, the others are wrong in one place. */
+/** fast-check arbitraries for the JSON Schema of a declared entity: valid documents, and documents with one error. */
 import fc from "fast-check";
 import type { JsonSchema } from "../../contracts/entity/json-schema.ts";
 
-/** @throws {Error} for a kind of schema that no declaration makes yet. */
+/** @throws {Error} for a schema type that no declaration uses yet. */
 function validValues(schema: JsonSchema): fc.Arbitrary<unknown> {
   const { type, enum: words, pattern, minLength = 0, maxLength = 50, minimum, maximum } = schema as SchemaRules;
   if (words) return fc.constantFrom(...words);
@@ -13,14 +13,14 @@ function validValues(schema: JsonSchema): fc.Arbitrary<unknown> {
     case "integer":
       return fc.integer({ min: minimum ?? 0, max: Math.min(maximum ?? 100, 2 ** 31 - 1) });
     case "string":
-      // Shorter than it may be: the length counts UTF-16 units, and PostgreSQL takes no U+0000.
+      // Half of maxLength, since length counts UTF-16 units. No U+0000, which PostgreSQL rejects.
       return fc
         .string({ unit: "binary", minLength, maxLength: Math.max(minLength, Math.floor(maxLength / 2)) })
         .filter((text) => !text.includes("\u0000") && text.length <= maxLength);
     case "array":
       return fc.uniqueArray(validValues((schema as { items: JsonSchema }).items), { maxLength: 5 });
     default:
-      throw new Error(`no value can be made up for ${JSON.stringify(schema)}`);
+      throw new Error(`cannot generate a value for the schema ${JSON.stringify(schema)}`);
   }
 }
 
@@ -34,7 +34,10 @@ interface SchemaRules {
   readonly maximum?: number;
 }
 
-/** Documents with some of the members that may be left out; every other one has any JSON value where it may not, or lacks what it needs. */
+/**
+ * Generates documents for `schema`. Half of them are valid, with some optional members. In the others one member is
+ * missing or holds an arbitrary JSON value.
+ */
 export function validOrBrokenDocuments(schema: JsonSchema): fc.Arbitrary<Record<string, unknown>> {
   const { properties, required } = schema as {
     properties: Readonly<Record<string, JsonSchema>>;

@@ -1,19 +1,20 @@
-/** Certificates for tests, made anew each time: no private key lies in a file of the project. */
-// What @peculiar/x509 finds its algorithms with.
+/** Generates certificates for tests at run time, so that the repository contains no private key. */
+// @peculiar/x509 requires reflect-metadata for its dependency injection.
 import "reflect-metadata";
 import { webcrypto } from "node:crypto";
 import * as x509 from "@peculiar/x509";
 
+/** A certificate and its private key, both as PEM. */
 export interface IssuedCertificate {
-  /** PEM. */
   readonly cert: string;
   readonly key: string;
 }
 
+/** A certificate authority that exists in memory only. */
 export interface CertificateAuthority {
-  /** Its own certificate, as PEM. */
+  /** Its root certificate as PEM. */
   readonly ca: string;
-  /** @param name the subject, and an address or host name that the certificate is for. */
+  /** Issues a certificate. @param name its subject, and the IP address or host name for which it is valid. */
   issue(name: string): Promise<IssuedCertificate>;
 }
 
@@ -23,12 +24,12 @@ const DAY_MS = 86_400_000;
 const generateKeys = () => webcrypto.subtle.generateKey(EC, true, ["sign", "verify"]) as Promise<CryptoKeyPair>;
 const oneDayValidity = () => ({ notBefore: new Date(Date.now() - DAY_MS), notAfter: new Date(Date.now() + DAY_MS) });
 
-/** A new authority, and what it vouches for. Its certificates are good for a day. */
+/** Creates an authority. Its certificates are valid from yesterday until tomorrow. */
 export async function createAuthority(): Promise<CertificateAuthority> {
   x509.cryptoProvider.set(webcrypto as Crypto);
   const own = await generateKeys();
   const root = await x509.X509CertificateGenerator.createSelfSigned({
-    name: "CN=Authority of a test",
+    name: "CN=Test authority",
     ...oneDayValidity(),
     signingAlgorithm: EC,
     keys: own,

@@ -1,12 +1,13 @@
-/** No test leaves a server behind, also not one that is killed: a shell waits for our end and clears up. */
+/** Stops servers and removes folders when the test process exits, also after SIGKILL. Each clean-up is a waiting shell. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, openSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /**
- * Each shell reads from one named pipe that only we can write to: it comes to an end when the system closes our side, whatever
- * ended us. The shells are nobody's children, since Bun kills all that it knows of when a test takes too long.
+ * Every shell reads from one named pipe that only this process can write to. The read ends when the kernel closes the
+ * write side, for whatever reason this process exits. The shells are detached, because Bun kills all of a test's child
+ * processes when the test times out.
  */
 const afterExitScript = (script: string): string => `exec 3<"$0"
 ( cat <&3 >/dev/null
@@ -22,31 +23,31 @@ const REMOVE_FOLDER = 'rm -rf "$1"';
 const STOP_STACK = `"$1" "$2" down --data "$3" >/dev/null 2>&1
 [ -n "$4" ] || rm -rf "$3"`;
 
-/** Ends `pid` with `signal` and removes `folder` when this process is gone, however it went. */
+/** Sends `signal` to `pid` when this process exits, waits until `pid` has ended, and removes `folder`. */
 export function stopAtExit(pid: number, signal: "QUIT" | "KILL", folder: string): void {
   runAtExit(STOP_PROCESS, String(pid), signal, folder);
 }
 
-/** Stops the stack on a data folder when this process is gone, and removes the folder unless it is to be kept. */
+/** Stops the stack of a data folder when this process exits. Removes the folder unless `keep` is true. */
 export const stopStackAtExit = (data: string, keep: boolean): void =>
   runAtExit(STOP_STACK, process.execPath, join(import.meta.dirname, "../../stack/main.ts"), data, keep ? "keep" : "");
 
-/** Removes `folder` when this process is gone. */
+/** Removes `folder` when this process exits. */
 export const removeAtExit = (folder: string): void => runAtExit(REMOVE_FOLDER, folder);
 
 function runAtExit(script: string, ...args: readonly string[]): void {
-  // Waited for, so that the shell has opened the pipe before we can be gone.
+  // Synchronous, so that the shell has opened the pipe before this process can exit.
   spawnSync("/bin/sh", ["-c", afterExitScript(script), openPipe(), ...args], { stdio: "ignore" });
 }
 
 let pipe: string | undefined;
 
-/** The named pipe that is open as long as we live. */
+/** Returns the path of the named pipe that stays open as long as this process runs. */
 function openPipe(): string {
   if (pipe) return pipe;
   pipe = join(mkdtempSync(join(tmpdir(), "lockstep-test-alive-")), "pipe");
   spawnSync("mkfifo", [pipe]);
-  // For reading too, else this would wait for a reader. Never closed.
+  // "r+": opening for writing only would block until there is a reader. Never closed.
   openSync(pipe, "r+");
   return pipe;
 }

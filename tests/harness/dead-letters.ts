@@ -1,4 +1,4 @@
-/** Dead letters as their topic holds them, for tests that fold them. */
+/** Builds records of the dead-letter topic, for tests that read the topic without a broker. */
 import { encodeDeadLetter, encodeMark, type Mark } from "../../contracts/dead-letter.ts";
 import { header } from "../../contracts/event.ts";
 import type { StoredRecord } from "../../kafka/log.ts";
@@ -10,16 +10,19 @@ const bytes = (headers: Readonly<Record<string, string | Buffer>>) =>
 const texts = (headers: Readonly<Record<string, string | Buffer>>) =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value.toString()]));
 
+/** What differs from a first dead letter of partition 0, which the stream rejected. */
 export interface DeadLetterOptions {
   readonly partition?: number;
   readonly id?: string;
   readonly version?: number;
+  /** Set: this replica could not apply the event. Undefined: the stream rejected it. */
   readonly replica?: string;
+  /** Origin of the dead letter that was replayed, as the `replayOf` header holds it. */
   readonly replayOf?: string;
   readonly resend?: boolean;
 }
 
-/** The letter of the record at `from`, stored at `offset`. */
+/** Returns the dead letter for the source record at `sourceOffset`. It is stored at `offset` of the dead-letter topic. */
 export function deadLetterRecord(offset: number, sourceOffset: number, options: DeadLetterOptions = {}): StoredRecord {
   const { partition = 0, id = crypto.randomUUID(), version = 1, replica, replayOf, resend } = options;
   const headers: Record<string, string> = { [header.version]: String(version) };
@@ -47,6 +50,7 @@ export function deadLetterRecord(offset: number, sourceOffset: number, options: 
   };
 }
 
+/** Returns the mark, stored at `offset`, that resolves the dead letter for the source record at `sourceOffset`. */
 export function markRecord(
   offset: number,
   sourceOffset: number,

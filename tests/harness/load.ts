@@ -1,9 +1,9 @@
-/** Writers and readers that behave as clients do and record what they were told. */
+/** Writers and readers that act as clients and record the responses. */
 import { eventually } from "./eventually.ts";
 
-/** What is known of one product from answers alone. */
+/** State of one product as the responses report it. */
 export interface AcknowledgedState {
-  /** Newest version that an answer named. */
+  /** Newest version that a response contained. */
   version: number;
   /** Version of the acknowledged delete, if there was one. */
   deletedAt?: number;
@@ -11,19 +11,19 @@ export interface AcknowledgedState {
 
 const timeOfDay = (): string => new Date().toISOString().slice(11, 23);
 
-/** Open-loop writes at a fixed rate: half new products, four in ten changes, one in ten deletes. */
+/** Sends open-loop writes at a fixed rate: 50 % creates, 40 % changes, 10 % deletes. At most 200 are in flight. */
 export class Writers {
   /** By product id. */
   readonly acknowledged = new Map<string, AcknowledgedState>();
-  /** Answers other than 2xx, by status. */
+  /** Number of responses other than 2xx, by status. */
   readonly rejected = new Map<number, number>();
-  /** Milliseconds from sending to the answer. */
+  /** Milliseconds from request to response. */
   readonly ackMs: number[] = [];
-  /** Answers of 2xx. */
+  /** Number of 2xx responses. */
   acks = 0;
-  /** Requests that got no answer: whether they happened is unknown. */
+  /** Number of requests without response: they may or may not be committed. */
   unknown = 0;
-  /** What was refused or not answered, and when, in words. */
+  /** Rejected and unanswered requests, each with its time. */
   readonly problems: string[] = [];
   private readonly alive: string[] = [];
   private inFlight = 0;
@@ -32,13 +32,14 @@ export class Writers {
   constructor(
     private readonly gateway: string,
     private readonly perSecond: number,
-    /** What is sent to create a product, and to change one. */
+    /** Request bodies that create and change a product. */
     private readonly bodies: { created: () => unknown; changed: () => unknown } = {
       created: newProduct,
       changed: productChange,
     },
   ) {}
 
+  /** Starts sending. */
   start(): this {
     const startedAt = performance.now();
     let sent = 0;
@@ -49,14 +50,14 @@ export class Writers {
     return this;
   }
 
-  /** Stops writing and waits for the answers under way. */
+  /** Stops sending and waits for the requests in flight. @throws {Error} when one is unanswered after 30 s. */
   async stop(): Promise<this> {
     clearInterval(this.timer);
-    await eventually(() => this.inFlight === 0, { timeoutMs: 30_000, what: "writes under way to be answered" });
+    await eventually(() => this.inFlight === 0, { timeoutMs: 30_000, what: "the writes in flight to be answered" });
     return this;
   }
 
-  /** Ids that were acknowledged, for readers to ask for; the newest last. */
+  /** Ids of acknowledged products, the newest last. */
   ids(): readonly string[] {
     return [...this.acknowledged.keys()];
   }
@@ -65,18 +66,18 @@ export class Writers {
     this.inFlight++;
     const start = performance.now();
     try {
-      const dice = Math.random();
-      const id = dice < 0.5 ? undefined : this.pick(dice >= 0.9);
+      const random = Math.random();
+      const id = random < 0.5 ? undefined : this.pick(random >= 0.9);
       const response = !id
         ? await this.send("POST", "/products", this.bodies.created())
-        : dice < 0.9
+        : random < 0.9
           ? await this.send("PATCH", `/products/${id}`, this.bodies.changed())
           : await this.send("DELETE", `/products/${id}`);
-      await this.recordResponse(response, id, id !== undefined && dice >= 0.9);
+      await this.recordResponse(response, id, id !== undefined && random >= 0.9);
       this.ackMs.push(performance.now() - start);
     } catch (error) {
       this.unknown++;
-      this.problems.push(`${timeOfDay()} a write got no answer: ${error}`);
+      this.problems.push(`${timeOfDay()} a write got no response: ${error}`);
     } finally {
       this.inFlight--;
     }
@@ -119,7 +120,7 @@ export class Writers {
 const statuses = ["active", "active", "active", "draft", "archived"];
 const pick = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)]!;
 
-/** About 300 bytes as JSON. */
+/** Returns the body of a new product, about 300 bytes as JSON. */
 export const newProduct = (overrides: Record<string, unknown> = {}) => ({
   sku: `sku-${Bun.randomUUIDv7()}`,
   name: "Café especial em grãos",
@@ -137,7 +138,7 @@ const productChange = () => ({ stock: Math.floor(Math.random() * 100), status: p
 
 type ReadDocument = Record<string, unknown> & { readonly id: string; readonly version: number };
 
-/** Something that no reader may ever see. */
+/** A read that breaks a promise. */
 export interface Violation {
   readonly replica: string;
   readonly id: string;
@@ -145,15 +146,16 @@ export interface Violation {
 }
 
 /**
- * Reads one replica all the while, one request after the other, by id (cache) and as lists (PostgreSQL), and judges each
- * answer by the earlier ones: a version never falls, and what was seen to be gone comes back only newer (P3, P4, P7).
+ * Reads one replica continuously, by id (cache) and as lists (PostgreSQL), and compares each response with earlier ones:
+ * a version never decreases, and a deleted product reappears only with a newer version (P3, P4, P7).
  */
 export class Reader {
   readonly violations: Violation[] = [];
+  /** Number of reads by the result in `Cache-Status`. */
   readonly cacheStatus = new Map<string, number>();
   reads = 0;
   unanswered = 0;
-  /** What was refused or not answered, and when, in words. */
+  /** Failed reads, each with its time. */
   readonly problems: string[] = [];
   private readonly lastSeen = new Map<string, { version: number; gone: boolean }>();
   private running = true;
@@ -163,12 +165,13 @@ export class Reader {
     private readonly replica: string,
     private readonly url: string,
     private readonly ids: () => readonly string[],
-    /** Says what is wrong with a document that was answered, if anything. */
+    /** Returns what is wrong with a document, or undefined. */
     private readonly validate: (document: Record<string, unknown>) => string | undefined = () => undefined,
   ) {
     this.done = this.loop();
   }
 
+  /** Stops reading and waits for the read in flight. */
   async stop(): Promise<void> {
     this.running = false;
     await this.done;
@@ -191,7 +194,7 @@ export class Reader {
   private async readOne(): Promise<void> {
     const ids = this.ids();
     if (ids.length === 0) return;
-    // Half of the reads look at what was written last: that is where staleness would show.
+    // Half of the reads select one of the 50 newest products, where a stale read is most likely.
     const from = Math.random() < 0.5 ? Math.max(0, ids.length - 50) : 0;
     const id = ids[from + Math.floor(Math.random() * (ids.length - from))]!;
     const response = await fetch(`${this.url}/products/${id}`, { signal: AbortSignal.timeout(15_000) });

@@ -1,4 +1,4 @@
-/** Events of the product entity for tests that talk to the log directly. */
+/** Builds events of the product entity, for tests that write to the log directly. */
 import { product } from "../../contracts/entities/product.ts";
 import type { Document } from "../../contracts/entity/document.ts";
 import { type EntityEvent, encodeEvent } from "../../contracts/event.ts";
@@ -6,7 +6,7 @@ import { eventsTopic } from "../../contracts/topics.ts";
 import type { StoredRecord } from "../../kafka/log.ts";
 import { partitionForKey } from "../../kafka/partitioner.ts";
 
-/** A valid product document; members can be overridden. */
+/** Returns a valid product document with `overrides`. */
 export function productDocument(overrides: Document = {}): Document {
   const id = (overrides.id as string | undefined) ?? Bun.randomUUIDv7();
   return {
@@ -27,6 +27,7 @@ export function productDocument(overrides: Document = {}): Document {
   };
 }
 
+/** Returns the event that announces `document`. */
 export function upsertEvent(document: Document): EntityEvent {
   return {
     entity: product.name,
@@ -39,6 +40,7 @@ export function upsertEvent(document: Document): EntityEvent {
   };
 }
 
+/** Returns the event that announces the delete of a product. */
 export function deleteEvent(id: string, version: number): EntityEvent {
   return {
     entity: product.name,
@@ -51,7 +53,7 @@ export function deleteEvent(id: string, version: number): EntityEvent {
   };
 }
 
-/** The event as the log would hand it back, in the partition that its key belongs to. */
+/** Returns the event as the log delivers it, in the partition of its key. */
 export function storedEvent(event: EntityEvent, offset: number, partitions: number): StoredRecord {
   const { key, value, headers } = encodeEvent(event);
   return {

@@ -1,4 +1,4 @@
-/** A replica's own parts on real servers, without the log in front: for tests of what a replica does with its batches. */
+/** A replica's database and changes on real servers, without the log: for tests that apply batches directly. */
 import postgres, { type Sql } from "postgres";
 import { product } from "../../contracts/entities/product.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
@@ -13,25 +13,29 @@ import { type Change, prepareTable } from "../../replicas/apply/apply.ts";
 import { migrationsOf } from "../../replicas/migrations/index.ts";
 import { freshDatabase } from "./servers.ts";
 
+/** A logger that writes nothing. */
 export const silentLogger = createLogger("test", "1", "silent");
 
+/** The entity of these tests. */
 export const entity: EntityDeclaration = product;
 
+/** Returns a declared replica of {@link entity}. @throws {Error} when there is none of this name. */
 export const replicaOf = (name: string): ReplicaDeclaration => {
   const replica = entity.replicas.find((r) => r.name === name);
-  if (!replica) throw new Error(`no replica ${name}`);
+  if (!replica) throw new Error(`${entity.name} declares no replica ${name}`);
   return replica;
 };
 
+/** A migrated database of a replica. Disposing it closes both clients. */
 export interface ReplicaDatabase extends AsyncDisposable {
   readonly url: string;
-  /** As the replica uses it. */
+  /** The client that the replica's code uses. */
   readonly database: Database;
-  /** For the test's own questions. */
+  /** A separate client for the test's own queries. */
   readonly sql: Sql;
 }
 
-/** A new database with the replica's schema. */
+/** Creates a database with the replica's schema. */
 export async function replicaDatabase(name: string, statementTimeoutMs = 10_000): Promise<ReplicaDatabase> {
   const url = await freshDatabase();
   await migrate(url, migrationsOf(name), silentLogger);
@@ -49,7 +53,7 @@ export async function replicaDatabase(name: string, statementTimeoutMs = 10_000)
   };
 }
 
-/** Connections of one process. */
+/** Opens the pool of one process: at most 3 connections. */
 export const openDatabase = (url: string, statementTimeoutMs = 10_000): Database =>
   new Database(() => connectPool(url, { max: 3, name: "test", statementTimeoutMs }), {
     deadlineMs: statementTimeoutMs + 2_000,
@@ -59,7 +63,7 @@ export const openDatabase = (url: string, statementTimeoutMs = 10_000): Database
 
 const at = "2026-01-02T03:04:05.678Z";
 
-/** A document of the catalog, its version written into it. */
+/** Returns a document of the catalog whose name and stock contain its version. */
 export const document = (id: string, version: number, overrides: Document = {}): Document => ({
   sku: `sku-${id.slice(0, 8)}`,
   name: `at version ${version}`,
@@ -76,20 +80,23 @@ export const document = (id: string, version: number, overrides: Document = {}):
   updatedAt: at,
 });
 
-/** A change as the stream writes it to the catalog's topic. */
-export function routedMessage(id: string, version: number, given: Document | null = {}): EventMessage {
-  const operation = given ? ("upserted" as const) : ("deleted" as const);
+/** Returns a change as the stream writes it to the catalog's topic. @param overrides null makes it a delete. */
+export function routedMessage(id: string, version: number, overrides: Document | null = {}): EventMessage {
+  const operation = overrides ? ("upserted" as const) : ("deleted" as const);
   const time = new Date().toISOString();
   const event = { entity: entity.name, id, version, operation, time, schemaVersion: 1, document: null };
-  return encodeRouted(event, given && document(id, version, given), routedHeaders(event, 0, undefined));
+  return encodeRouted(event, overrides && document(id, version, overrides), routedHeaders(event, 0, undefined));
 }
 
-export const upsertChange = (id: string, version: number, given: Document = {}): Change => ({
+/** Returns a change that inserts or updates a document. */
+export const upsertChange = (id: string, version: number, overrides: Document = {}): Change => ({
   id,
   version,
-  document: document(id, version, given),
+  document: document(id, version, overrides),
 });
 
+/** Returns a change that deletes an entity. */
 export const deleteChange = (id: string, version: number): Change => ({ id, version, document: null });
 
+/** Returns a random entity id. */
 export const newId = (): string => crypto.randomUUID();

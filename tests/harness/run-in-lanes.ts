@@ -1,6 +1,9 @@
 /**
- * Does several things at a time. The first lane begins with the first and the second with the last: so what is cheap and what is long are
- * under way together, and nobody has to say how long anything takes.
+ * Processes a list with several lanes at a time. Even lanes take from the front of the list, odd lanes from its end.
+ * A list that begins with short items and ends with long ones therefore keeps both lanes busy, without estimates.
+ *
+ * @param lanes number of concurrent calls of `work`; at least 1 is used.
+ * @throws the first error that `work` throws.
  */
 export async function runInLanes<T>(
   items: readonly T[],

@@ -1,14 +1,16 @@
-/** `lockstep VERB` as an operator runs it. */
+/** Runs the `lockstep` command as an operator does. */
 import type { Stack } from "./stack.ts";
 
+/** Exit status and output of a command. */
 export interface CommandResult {
   readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
-  /** What `--json` printed; undefined when it printed none. */
+  /** The parsed output of `--json`; undefined without it, or when stdout holds no JSON object. */
   readonly document: Record<string, unknown> | undefined;
 }
 
+/** Runs `lockstep ARGS… --data FOLDER` against a stack. */
 export async function runLockstep(stack: Stack, ...args: readonly string[]): Promise<CommandResult> {
   const child = Bun.spawn([process.execPath, "lockstep.ts", ...args, "--data", stack.data], {
     cwd: stack.root,

@@ -1,4 +1,4 @@
-/** A broker with a listener that lets in who says who they are, over TLS, and one that lets in everybody, for what a test prepares. */
+/** Starts a broker with SASL and mutual TLS listeners, and a listener without authentication that tests use for setup. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startBroker } from "../../stack/servers/broker.ts";
@@ -9,13 +9,15 @@ import { type CertificateAuthority, createAuthority } from "./certificates.ts";
 import { stopAtExit } from "./clean-up-at-exit.ts";
 import { freePort, temporaryFolder } from "./servers.ts";
 
+/** A running broker and the addresses of its listeners. */
 export interface SecuredBroker {
+  /** The authority that signed the broker's certificate. */
   readonly authority: CertificateAuthority;
-  /** host:port of the listener that asks nobody. */
+  /** `host:port` of the listener without authentication or TLS. */
   readonly plaintext: string;
-  /** SASL over TLS. */
+  /** `host:port` of SASL (PLAIN, SCRAM-SHA-512) over TLS. */
   readonly sasl: string;
-  /** TLS with a certificate of the client's. */
+  /** `host:port` of TLS with a client certificate. */
   readonly mutualTls: string;
   stop(): Promise<void>;
 }
@@ -23,8 +25,10 @@ export interface SecuredBroker {
 const PACKAGE = "org.apache.kafka.common.security";
 
 /**
- * @param users names and passwords that PLAIN takes.
- * @param rights whether users may only do what they were given the right to; whoever comes without a name may do everything.
+ * Starts the broker.
+ *
+ * @param users passwords by user name, for PLAIN.
+ * @param rights true enables ACLs: a user may do only what an ACL grants. Anonymous clients remain superusers.
  */
 export async function startSecuredBroker(
   users: Readonly<Record<string, string>>,
@@ -81,7 +85,12 @@ export async function startSecuredBroker(
   };
 }
 
-/** Adds a user of SCRAM, with Kafka's own tool: the client library cannot. @param broker host:port of a listener that asks nobody. */
+/**
+ * Adds a SCRAM-SHA-512 user with Kafka's own tool, since the client library cannot.
+ *
+ * @param broker `host:port` of the listener without authentication.
+ * @throws {Error} with the tool's output when it fails.
+ */
 export async function addScramUser(broker: string, user: string, password: string): Promise<void> {
   const java = await findJava({});
   const { status, output } = await run(java, [
@@ -89,5 +98,5 @@ export async function addScramUser(broker: string, user: string, password: strin
     ...["--bootstrap-server", broker, "--alter", "--entity-type", "users", "--entity-name", user],
     ...["--add-config", `SCRAM-SHA-512=[password=${password}]`],
   ]);
-  if (status !== 0) throw new Error(`the user was not added: ${output.slice(-500)}`);
+  if (status !== 0) throw new Error(`could not add SCRAM user ${user}: ${output.slice(-500)}`);
 }

@@ -1,6 +1,6 @@
 /**
- * Real servers for tests: started when first asked for, shared by all tests of the run, gone when it ends.
- * `bun run test` starts them once and hands their addresses over in TEST_POSTGRES_URL, TEST_KAFKA_BROKERS, TEST_REDIS_URL.
+ * Real servers for tests. Each starts when a test first needs it, serves all tests of the run, and stops at its end.
+ * `bun run test` starts them once and passes their addresses in TEST_POSTGRES_URL, TEST_KAFKA_BROKERS, TEST_REDIS_URL.
  */
 import { randomBytes } from "node:crypto";
 import { chmodSync, mkdtempSync } from "node:fs";
@@ -16,13 +16,13 @@ import { freePort } from "./ports.ts";
 export { eventually } from "./eventually.ts";
 export { freePort } from "./ports.ts";
 
-/** One promise per server and process, also when a test runner loads this module more than once. */
+/** Holds one promise per server and process, also when a test runner loads this module more than once. */
 const key = Symbol.for("lockstep.test.parts");
 const globals = globalThis as { [key]?: Map<string, Promise<string>> };
 const sharedServers = globals[key] ?? new Map<string, Promise<string>>();
 globals[key] = sharedServers;
 
-/** What each variable stands for, started anew. */
+/** Starts the server whose address the variable holds. */
 const starters = { TEST_POSTGRES_URL: newPostgres, TEST_KAFKA_BROKERS: newBroker, TEST_REDIS_URL: newRedis };
 
 function addressOf(variable: keyof typeof starters): Promise<string> {
@@ -37,15 +37,17 @@ function addressOf(variable: keyof typeof starters): Promise<string> {
 }
 
 /**
- * Servers for a run of tests in another process, as variables for it; ended with this process. Not started by the tests' own: when a test takes
- * too long, Bun kills what that process has started.
+ * Starts all servers for a test run in another process. They stop when this process exits. The test process does not
+ * start them itself, because Bun kills that process' children when a test times out.
+ *
+ * @returns environment variables for the other process.
  */
 export async function startServers(): Promise<Record<string, string>> {
   const started = Object.entries(starters).map(async ([name, start]) => [name, await start()] as const);
   return Object.fromEntries(await Promise.all(started));
 }
 
-/** A new folder that any user may enter (PostgreSQL's is another one than root). It is gone when the run ends. */
+/** Creates a folder that any user may enter, since PostgreSQL does not run as root. It is removed when this process exits. */
 export function temporaryFolder(name: string): string {
   const folder = mkdtempSync(join(tmpdir(), `lockstep-test-${name}-`));
   removeAtExit(folder);
@@ -53,7 +55,7 @@ export function temporaryFolder(name: string): string {
   return folder;
 }
 
-/** URL of the shared PostgreSQL's own database, as superuser. Use `freshDatabase` unless a test needs the whole server. */
+/** Returns the superuser's URL of the shared PostgreSQL. Use `freshDatabase` unless a test needs the whole server. */
 export const postgresUrl = (): Promise<string> => addressOf("TEST_POSTGRES_URL");
 
 async function newPostgres(): Promise<string> {
@@ -63,7 +65,7 @@ async function newPostgres(): Promise<string> {
   return server.url;
 }
 
-/** URL of a new, empty database on a real PostgreSQL 18 with `track_commit_timestamp`. */
+/** Creates an empty database on a real PostgreSQL 18 with `track_commit_timestamp`, and returns its URL. */
 export async function freshDatabase(): Promise<string> {
   const url = new URL(await postgresUrl());
   const name = `test_${randomBytes(6).toString("hex")}`;
@@ -77,7 +79,7 @@ export async function freshDatabase(): Promise<string> {
   return url.href;
 }
 
-/** `host:port` of a real broker, the only one of its cluster. Tests use topics and groups of their own. */
+/** Returns `host:port` of a real broker, the only one of its cluster. Each test uses its own topics and groups. */
 export const brokerAddress = (): Promise<string> => addressOf("TEST_KAFKA_BROKERS");
 
 async function newBroker(): Promise<string> {
@@ -88,7 +90,7 @@ async function newBroker(): Promise<string> {
   return server.url;
 }
 
-/** URL of a real Redis or Valkey. Tests use key prefixes or replica names of their own. */
+/** Returns the URL of a real Redis or Valkey. Each test uses its own key prefix or replica name. */
 export const redisUrl = (): Promise<string> => addressOf("TEST_REDIS_URL");
 
 async function newRedis(): Promise<string> {

@@ -1,22 +1,22 @@
-/** One service as a process of its own, with the settings of a test. */
+/** Runs one service of Lockstep as a separate process with the settings of a test. */
 import { join } from "node:path";
 import { eventually } from "./eventually.ts";
 
 const root = join(import.meta.dir, "../..");
 
-/** Ended with this. */
+/** A running service. Disposing it kills the process and waits for its exit. */
 export class ServiceProcess implements AsyncDisposable {
-  /** All that it has said until now. */
+  /** Everything the process has written to stdout and stderr so far. */
   output = "";
   private readonly child;
   private readonly outputEnded: Promise<unknown>;
 
   constructor(
-    /** `gateway`, `replica catalog`. */
-    verb: string,
+    /** Arguments of `lockstep`: `gateway`, `replica catalog`. */
+    command: string,
     readonly env: Record<string, string>,
   ) {
-    this.child = Bun.spawn([process.execPath, "lockstep.ts", ...verb.split(" ")], {
+    this.child = Bun.spawn([process.execPath, "lockstep.ts", ...command.split(" ")], {
       cwd: root,
       env: { PATH: process.env.PATH, LOCKSTEP_LOG_LEVEL: "trace", ...env },
       stdout: "pipe",
@@ -29,19 +29,20 @@ export class ServiceProcess implements AsyncDisposable {
     this.outputEnded = Promise.all([keep(this.child.stdout), keep(this.child.stderr)]);
   }
 
+  /** Base URL of its HTTP server. Needs PORT in the settings. */
   get url(): string {
     return `http://127.0.0.1:${this.env.PORT}`;
   }
 
-  /** Resolves when it is ready. */
+  /** Resolves when `/health/ready` answers 200. @throws {Error} after 30 s. */
   untilReady(): Promise<unknown> {
     return eventually(async () => (await fetch(`${this.url}/health/ready`)).ok, {
       timeoutMs: 30_000,
-      what: "it to be up",
+      what: `${this.url} to be ready`,
     });
   }
 
-  /** @returns its exit status. */
+  /** Resolves with the exit status once all output has been read. */
   async exitStatus(): Promise<number> {
     const status = await this.child.exited;
     await this.outputEnded;

@@ -1,7 +1,7 @@
 /**
- * The log seam in memory, for schedules that no real broker can be made to repeat: each write may fail before or after it was
- * stored, and a write may be held back and arrive later, as a paused process' does. What it promises is what the conformance
- * suite proves of the real one: an older writer of a name is refused once a newer one is open.
+ * An in-memory implementation of the log, for schedules that a real broker cannot repeat. A write may fail before or
+ * after it is stored, or arrive later, as a paused process' write does. It keeps the guarantee that the conformance suite
+ * proves of the real log: a writer is fenced once a newer writer of the same name is open.
  */
 import {
   type Consumer,
@@ -15,11 +15,12 @@ import {
   WriterDeadError,
 } from "../../kafka/log.ts";
 
-/** What happens to one write: `lost` and `unknown` both reject; the latter is stored all the same. `late` is held back. */
+/** Outcome of one write. `lost`, `unknown` and `late` reject. `unknown` is stored now, `late` on {@link SimulatedLog.deliverDelayed}. */
 export type WriteOutcome = "stored" | "lost" | "unknown" | "late";
 
 const bytes = (value: string | Buffer | null): Buffer | null => (value === null ? null : Buffer.from(value));
 
+/** The log. Only writes, reads and offsets are supported; other methods throw. */
 export class SimulatedLog implements Log {
   private readonly store = new Map<string, StoredRecord[]>();
   private readonly epochs = new Map<string, number>();
@@ -27,10 +28,11 @@ export class SimulatedLog implements Log {
 
   constructor(
     private readonly partitionTotal: number,
-    /** Asked once for each write. */
+    /** Called once for each write. */
     private readonly nextOutcome: () => WriteOutcome = () => "stored",
   ) {}
 
+  /** Returns the stored records of a partition. Changes to the array change the log. */
   records(at: TopicPartition): StoredRecord[] {
     const key = `${at.topic}/${at.partition}`;
     const found = this.store.get(key) ?? [];
@@ -38,13 +40,14 @@ export class SimulatedLog implements Log {
     return found;
   }
 
-  /** Lets every write that was held back arrive now. */
+  /** Delivers every delayed write now. Those of a fenced writer are discarded. */
   deliverDelayed(): void {
     const arriving = this.delayedWrites;
     this.delayedWrites = [];
     for (const arrive of arriving) arrive();
   }
 
+  /** Stores records without a writer. @returns the offset of the first. */
   append(at: TopicPartition, records: readonly OutgoingRecord[]): number {
     const all = this.records(at);
     const base = all.length;

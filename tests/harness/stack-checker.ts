@@ -1,4 +1,4 @@
-/** Judges a quiet stack from outside: databases against each other, and every record of every topic. */
+/** Checks a stack without traffic: compares source and replicas, and reads every record of every topic. */
 import postgres from "postgres";
 import { entities as declared } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
@@ -11,7 +11,13 @@ import { eventually } from "./eventually.ts";
 import type { Writers } from "./load.ts";
 import type { Stack } from "./stack.ts";
 
-/** Waits until all replicas equal the source. @returns the milliseconds it took. */
+/**
+ * Waits until all replicas equal the source.
+ *
+ * @param timeoutMs limit for each replica.
+ * @returns the milliseconds it took.
+ * @throws {Error} with the first differences when a replica still differs.
+ */
 export async function untilInStep(stack: Stack, timeoutMs: number, entities = declared): Promise<number> {
   const start = performance.now();
   const source = await stack.url("gateway-db");
@@ -29,7 +35,7 @@ export async function untilInStep(stack: Stack, timeoutMs: number, entities = de
   return performance.now() - start;
 }
 
-/** Acknowledged writes that the source does not have: empty unless a write was lost before it was captured. */
+/** Returns the acknowledged writes that the source does not have. Not empty: the gateway confirmed a write that is lost (P1). */
 export async function findLostWrites(stack: Stack, { acknowledged }: Writers): Promise<string[]> {
   const sql = postgres(await stack.url("gateway-db"), { max: 1, onnotice: () => {} });
   try {
@@ -46,21 +52,22 @@ export async function findLostWrites(stack: Stack, { acknowledged }: Writers): P
   }
 }
 
+/** What a whole topic contains, and what is wrong with it. */
 export interface TopicReport {
   readonly records: number;
-  /** Versions of an entity that are missing between 1 and the newest; for the events topic only. */
+  /** Versions missing between 1 and the newest of each entity. Meaningful for the events topic only. */
   readonly missing: string[];
-  /** (entity, version) that stand there more than once. */
+  /** Pairs of entity and version that occur more than once. */
   readonly duplicates: string[];
   /** Records whose version is below an earlier one of the same entity. */
   readonly outOfOrder: string[];
-  /** The same, of what was sent again: while it was, somebody changed the entity. The stream lets none of these through. */
+  /** The same for resent events: the entity was changed during the resend. The stream must drop these. */
   readonly supersededResends: string[];
   /** Newest version by entity id, and whether the record is a tombstone. */
   readonly newest: Map<string, { version: number; tombstone: boolean }>;
 }
 
-/** Reads a whole topic, whatever a transaction would hide included. */
+/** Reads a whole topic, including records of aborted transactions. */
 export async function readTopic(log: Log, topic: string): Promise<TopicReport> {
   const versions = new Map<string, number[]>();
   const newest: TopicReport["newest"] = new Map();
@@ -76,11 +83,11 @@ export async function readTopic(log: Log, topic: string): Promise<TopicReport> {
         if (!id || !Number.isInteger(version)) continue;
         records++;
         const before = newest.get(id)?.version ?? 0;
-        const again = record.headers[header.resend] !== undefined;
-        if (version < before) (again ? supersededResends : outOfOrder).push(`${id} ${version} after ${before}`);
-        if (version < before && again) continue;
+        const isResend = record.headers[header.resend] !== undefined;
+        if (version < before) (isResend ? supersededResends : outOfOrder).push(`${id} ${version} after ${before}`);
+        if (version < before && isResend) continue;
         const all = versions.get(id) ?? [];
-        if (all.includes(version) && !again) duplicates.push(`${id} ${version}`);
+        if (all.includes(version) && !isResend) duplicates.push(`${id} ${version}`);
         all.push(version);
         versions.set(id, all);
         newest.set(id, { version, tombstone: record.value === null });
@@ -94,7 +101,12 @@ export async function readTopic(log: Log, topic: string): Promise<TopicReport> {
   return { records, missing, duplicates, outOfOrder, supersededResends, newest };
 }
 
-/** All that must hold for the topics of a quiet stack that nobody else wrote to. */
+/**
+ * Checks the topics of a stack without traffic: the events topic ends at the source's versions, without gaps, duplicates
+ * or reordering, and each replica's topic ends at what its filter selects.
+ *
+ * @returns one text for each violation.
+ */
 export async function findTopicViolations(stack: Stack, log: Log, entities = declared): Promise<string[]> {
   const found: string[] = [];
   const [entity] = entities;
@@ -135,6 +147,6 @@ export async function findTopicViolations(stack: Stack, log: Log, entities = dec
   }
 }
 
-/** Columns that a replica's table must have: nothing more, nothing less. */
+/** Returns the exact columns of a replica's table, sorted. */
 export const columnsOf = (fields: EntityDeclaration["fields"]): string[] =>
   ["id", "version", "created_at", "updated_at", ...Object.keys(fields).map(columnOf)].sort();

@@ -1,6 +1,6 @@
 /**
- * Concurrent work one step at a time, in an order that a list of numbers decides: the same numbers give the same run, also with
- * real servers in it, since nobody goes on before everybody has come to a stop.
+ * Runs concurrent tasks one step at a time, in an order that a list of numbers decides. The same numbers give the same
+ * run, also when real servers take part: no task continues before every task waits for its next step.
  */
 export class StepScheduler {
   private readonly waiters: (() => void)[] = [];
@@ -9,17 +9,20 @@ export class StepScheduler {
   private externalCalls = 0;
   private stepCount = 0;
 
-  /** @param picks decides who goes next, again and again from the start: which of those who wait, or -1 for who came last. */
+  /**
+   * @param picks selects the next task of each step: an index into the waiting tasks (modulo their number), or -1 for the
+   * one that waits for the shortest time. The list repeats from its start.
+   */
   constructor(private readonly picks: readonly number[]) {}
 
-  /** Stops here until it is this one's turn. */
+  /** Suspends the calling task until the scheduler selects it. */
   step(): Promise<void> {
     const go = Promise.withResolvers<void>();
     this.waiters.push(go.resolve);
     return go.promise;
   }
 
-  /** Something that a real server does: nobody gets a turn meanwhile. */
+  /** Runs a call to a real server. No task takes a step until it has finished. */
   async runExternal<T>(work: () => Promise<T>): Promise<T> {
     this.externalCalls++;
     try {
@@ -29,7 +32,7 @@ export class StepScheduler {
     }
   }
 
-  /** Starts something that runs beside the rest. */
+  /** Starts a concurrent task. */
   spawn(work: () => Promise<unknown>): void {
     this.active++;
     void this.step()
@@ -38,14 +41,18 @@ export class StepScheduler {
       .finally(() => this.active--);
   }
 
-  /** Gives turns until all is done. @throws the first error of any, or when all wait for each other. */
+  /**
+   * Runs steps until every task has finished.
+   *
+   * @throws the first error of any task; {Error} on a deadlock: tasks are active, but none waits for a step.
+   */
   async runAll(): Promise<void> {
     for (;;) {
-      // Everything that can go on without a turn does so first.
+      // Lets every task run until it waits for its next step.
       await new Promise((resolve) => setImmediate(resolve));
       if (this.active === 0) break;
       if (this.externalCalls > 0) continue;
-      if (this.waiters.length === 0) throw new Error("all wait for each other");
+      if (this.waiters.length === 0) throw new Error("deadlock: tasks are active, but none waits for a step");
       const pick = this.picks[this.stepCount++ % this.picks.length] ?? 0;
       this.waiters.splice(pick < 0 ? -1 : pick % this.waiters.length, 1)[0]!();
     }

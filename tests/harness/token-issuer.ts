@@ -1,8 +1,10 @@
-/** An issuer of tokens: real keys, and its JWK set over HTTP, which can be away, silent, or another one from now on. */
+/** An issuer of access tokens with real keys. It serves its JWK set over HTTP, and can fail, hang or rotate its keys. */
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from "jose";
 
+/** The `iss` claim of every token. */
 export const ISSUER = "https://issuer.example";
 
+/** A key pair with its JWK thumbprint as key id (RFC 7638). */
 export interface SigningKey {
   readonly kid: string;
   readonly alg: string;
@@ -10,6 +12,7 @@ export interface SigningKey {
   readonly publicJwk: JWK;
 }
 
+/** Creates a key pair. @param alg a JWS algorithm such as `ES256`. */
 export async function createSigningKey(alg: string): Promise<SigningKey> {
   const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
   const jwk = await exportJWK(publicKey);
@@ -17,7 +20,7 @@ export async function createSigningKey(alg: string): Promise<SigningKey> {
   return { kid, alg, privateKey, publicJwk: { ...jwk, kid, alg, use: "sig" } };
 }
 
-/** What a token is to say beside, or instead of, what a good one says; undefined leaves a claim out. */
+/** What differs from a valid token. A claim of undefined is omitted. */
 export interface TokenOptions {
   readonly scope?: string | undefined;
   readonly claims?: Readonly<Record<string, unknown>>;
@@ -26,10 +29,10 @@ export interface TokenOptions {
 
 const SECOND_MS = 1_000;
 
-/** Seconds since 1970, so many from now. */
+/** Returns the time `seconds` from now, in seconds since 1970. */
 export const secondsFromNow = (seconds: number): number => Math.floor(Date.now() / SECOND_MS) + seconds;
 
-/** A token that is good for a minute and every scope, but for what is wished otherwise. */
+/** Signs a token that is valid for a minute and grants every scope, unless the options say otherwise. */
 export function signToken(key: SigningKey, { scope, claims, header }: TokenOptions = {}): Promise<string> {
   const every = "lockstep:read lockstep:write lockstep:operate";
   const payload = {
@@ -43,10 +46,13 @@ export function signToken(key: SigningKey, { scope, claims, header }: TokenOptio
   return new SignJWT(payload).setProtectedHeader({ alg: key.alg, kid: key.kid, ...header }).sign(key.privateKey);
 }
 
+/** The issuer's HTTP server. Disposing it stops the server. */
 export class TestIssuer implements Disposable {
-  /** What is answered from now on. */
+  /** Keys that the next responses contain; the first one signs. */
   keys: SigningKey[];
+  /** `keys`: responds with the JWK set. `error`: with 500. `silence`: never responds. */
   behavior: "keys" | "error" | "silence" = "keys";
+  /** Requests received so far. */
   requests = 0;
   private readonly server: Bun.Server<undefined>;
 
@@ -74,7 +80,7 @@ export class TestIssuer implements Disposable {
   private respond(): Response | Promise<Response> {
     this.requests++;
     if (this.behavior === "silence") return new Promise(() => {});
-    if (this.behavior === "error") return new Response("away", { status: 500 });
+    if (this.behavior === "error") return new Response("unavailable", { status: 500 });
     return Response.json({ keys: this.keys.map(({ publicJwk }) => publicJwk) });
   }
 }

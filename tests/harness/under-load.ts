@@ -1,27 +1,33 @@
-/** Load and readers around a fault, and everything that must hold once it is quiet again. */
-
+/** Runs writers and readers during faults, waits until the replicas have caught up, and checks every invariant. */
 import { connectLog } from "../../kafka/connect-log.ts";
 import { createLogger } from "../../observability/logger.ts";
 import { Reader, Writers } from "./load.ts";
 import type { Stack } from "./stack.ts";
 import { findLostWrites, findTopicViolations, untilInStep } from "./stack-checker.ts";
 
+/** Counts and violations of one run under load. */
 export interface LoadResult {
+  /** Writes that were answered with 2xx. */
   readonly acks: number;
   readonly reads: number;
-  /** Requests and reads that were refused or got no answer. */
+  /** Writes and reads that were rejected or got no response. */
   readonly unanswered: number;
-  /** Of these, the requests that a stack which is whole would have answered: all but a 404 for what another writer had deleted meanwhile. */
+  /** `unanswered` without the 404 responses to writes: another writer had deleted that product, which is no fault. */
   readonly failed: number;
-  /** The first of them, in words. */
+  /** The first 20 rejected or unanswered requests, each with its time. */
   readonly problems: readonly string[];
-  /** Milliseconds from quiet until the replicas were in step. */
+  /** Milliseconds from the last write until the replicas equalled the source. */
   readonly settledMs: number;
-  /** Everything that must not be: empty. */
+  /** Broken invariants. Must be empty. */
   readonly violations: readonly string[];
 }
 
-/** Writes and reads while `faults` happen, then waits for quiet and judges. */
+/**
+ * Writes `perSecond` and reads while `faults` runs. Then waits until the replicas equal the source, and checks them.
+ *
+ * @param settleMs longest wait for the replicas after the last write.
+ * @throws {Error} when a replica still differs from the source after `settleMs`.
+ */
 export async function runUnderLoad(
   stack: Stack,
   perSecond: number,

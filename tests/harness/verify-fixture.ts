@@ -1,4 +1,4 @@
-/** A source, one replica with its cache, and nothing between them: the test itself carries what is in the outbox. */
+/** A source and one replica with its cache, without relay and stream: the test itself delivers the outbox. */
 import { Redis } from "ioredis";
 import postgres, { type Sql } from "postgres";
 import { cachePrefix } from "../../contracts/cache-entry.ts";
@@ -21,11 +21,12 @@ import { brokerAddress, freshDatabase, redisUrl } from "./servers.ts";
 
 type Row = Record<string, unknown>;
 
+/** Databases, cache and log for tests of `lockstep verify`. */
 export class VerifyFixture implements AsyncDisposable {
-  /** What is on its way is the test's to say: true makes the replica look as if it had not heard of everything. */
+  /** True simulates events that the replica has not consumed yet. */
   isBehind = false;
   readonly log: Log;
-  /** The catalog under a name of this test's own, so that nobody else's entries stand in the same Redis. */
+  /** The catalog under a unique name, so that tests that share a Redis have separate keys. */
   readonly catalog: ReplicaDeclaration;
 
   private constructor(
@@ -45,7 +46,7 @@ export class VerifyFixture implements AsyncDisposable {
     };
   }
 
-  /** Resolves when the cache is on. */
+  /** Resolves when the cache is enabled. */
   static async start(): Promise<VerifyFixture> {
     const url = await freshDatabase();
     await migrate(url, migrations, silentLogger);
@@ -59,14 +60,14 @@ export class VerifyFixture implements AsyncDisposable {
     return new VerifyFixture(source, database, process, redis, real, name);
   }
 
-  /** Carries what is in the outbox to the replica, as relay and stream would, and empties it. */
+  /** Applies the outbox to the replica, as relay and stream would, and empties it. */
   async deliver(): Promise<void> {
     const rows = await this.source<
       { seq: string; id: string; version: string; digest: string | null; data: Row | null; resend: boolean }[]
     >`select seq::text, id, version, digest::text, data, resend from lockstep.outbox order by outbox.seq`;
     let batch: Change[] = [];
     for (const { id, version, digest, data, resend } of rows) {
-      // A batch has each id once, as the replica reduces it.
+      // A batch contains each id once, as after the replica's reduction.
       if (batch.some((change) => change.id === id)) {
         await this.process.applyAndCache(batch);
         batch = [];
@@ -86,14 +87,14 @@ export class VerifyFixture implements AsyncDisposable {
     return { id, ...this.catalog.project(source), createdAt, updatedAt, version };
   }
 
-  /** @returns the ids of new products, which nobody was told of yet. */
+  /** Inserts products and leaves their events in the outbox. @returns their ids. */
   async insert(count: number): Promise<string[]> {
     const rows = await this.source<{ id: string }[]>`
       insert into products (sku, name, price) select gen_random_uuid(), 'Cup', n from generate_series(1, ${count}) n returning id`;
     return rows.map(({ id }) => id);
   }
 
-  /** Does something to the source's table that no trigger sees. */
+  /** Changes the source's table with all triggers disabled, so that no event is captured. */
   async changeWithoutTriggers(change: (sql: Sql) => Promise<unknown>): Promise<void> {
     await this.source.unsafe(`alter table ${entity.plural} disable trigger all`);
     await change(this.source);
@@ -103,7 +104,7 @@ export class VerifyFixture implements AsyncDisposable {
     await this.source.unsafe(captures.join(";"));
   }
 
-  /** @param redis another one than that of the replica, for a test's own purpose. */
+  /** Runs `verify` for this entity and replica. @param redis a client to use instead of this fixture's own. */
   async verify(options: Partial<VerifyOptions> = {}, redis: Redis = this.redis): Promise<VerifyResult> {
     const { source, log } = this;
     const targetFor: VerifyDeps["targetFor"] = (of, replica) =>
@@ -119,16 +120,17 @@ export class VerifyFixture implements AsyncDisposable {
     return verified!;
   }
 
-  /** The kind of each difference, by id. */
+  /** Runs `verify`. @returns the kind of each difference, by entity id. */
   async differenceKinds(options: Partial<VerifyOptions> = {}): Promise<Map<string, string>> {
     return new Map((await this.verify(options)).differences.map(({ id, kind }) => [id, kind]));
   }
 
-  /** Where the cache has an entity. */
+  /** Returns the Redis key of an entity's cache entry. */
   cacheKey(id: string): string {
     return `${cachePrefix(this.catalog.name, entity.plural)}:${id}`;
   }
 
+  /** Returns the text of an entity's cache entry. @throws {Error} when there is none. */
   async cacheEntry(id: string): Promise<string> {
     const entry = await this.redis.get(this.cacheKey(id));
     if (entry === null) throw new Error(`${id} is not cached`);

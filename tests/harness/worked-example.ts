@@ -1,4 +1,4 @@
-/** The files and statements of the worked example in docs/schema-changes.md, and a copy of the repository to carry it out in. */
+/** Reads the worked example of docs/schema-changes.md, and applies its steps to a copy of the repository. */
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -6,14 +6,15 @@ import { removeAtExit } from "./clean-up-at-exit.ts";
 
 const repository = join(import.meta.dirname, "../..");
 
-/** A fenced block: its first line says, after the language, where it belongs. */
+/** A fenced block of the page. Its info string names the language and where the text belongs. */
 export interface CodeBlock {
   readonly step: number;
-  /** A file's path, which may end in ` (add)`; or where a statement runs. */
+  /** A file's path, with ` (add)` when the text is appended to it; or the database in which a statement runs. */
   readonly where: string;
   readonly text: string;
 }
 
+/** Returns all SQL and TypeScript blocks of the page, in its order. */
 export function codeBlocks(): readonly CodeBlock[] {
   const page = readFileSync(join(repository, "docs/schema-changes.md"), "utf8");
   return page.split(/^### Step /m).flatMap((section) => {
@@ -23,31 +24,36 @@ export function codeBlocks(): readonly CodeBlock[] {
   });
 }
 
-/** The only statement of the example that runs at `where`. @throws {Error} when the page has none. */
+/** Returns the first statement that runs at `where`. @throws {Error} when the page has none. */
 export function statementFor(where: string): string {
   const found = codeBlocks().find((block) => block.where === where);
   if (!found) throw new Error(`docs/schema-changes.md has no block "${where}"`);
   return found.text;
 }
 
-/** A copy of the repository that can be changed and run. */
+/** A copy of the repository that a test can change and run. Disposing it removes the copy. */
 export class RepositoryCopy implements Disposable {
   private constructor(readonly root: string) {}
 
+  /** Copies the repository without hidden files and links its `node_modules`. */
   static create(): RepositoryCopy {
     const root = mkdtempSync(join(tmpdir(), "lockstep-copy-"));
     chmodSync(root, 0o755);
     removeAtExit(root);
-    const left = /^(node_modules|\..*)$/;
+    const excluded = /^(node_modules|\..*)$/;
     cpSync(repository, root, {
       recursive: true,
-      filter: (path) => dirname(path) !== repository || !left.test(path.slice(repository.length + 1)),
+      filter: (path) => dirname(path) !== repository || !excluded.test(path.slice(repository.length + 1)),
     });
     symlinkSync(join(repository, "node_modules"), join(root, "node_modules"));
     return new RepositoryCopy(root);
   }
 
-  /** Writes the files of one step. What the page says of `catalog` holds for `storefront` too. */
+  /**
+   * Writes the files of one step, each file of `catalog` for `storefront` too.
+   *
+   * @throws {Error} when the page has no files for the step.
+   */
   applyStep(step: number): void {
     const blocks = codeBlocks().filter((block) => block.step === step && block.where.includes("/"));
     if (blocks.length === 0) throw new Error(`docs/schema-changes.md has no files in step ${step}`);
@@ -65,7 +71,7 @@ export class RepositoryCopy implements Disposable {
     if (code !== 0) throw new Error(`${args.join(" ")} failed (${code}):\n${stdout}${stderr}`);
   }
 
-  /** Runs a script of package.json, whatever comes of it. */
+  /** Runs a script of package.json. @returns its output and exit code, also when it fails. */
   async runUnchecked(...args: string[]): Promise<{ stdout: string; stderr: string; code: number }> {
     const child = Bun.spawn([process.execPath, "run", ...args], { cwd: this.root, stdout: "pipe", stderr: "pipe" });
     const [stdout, stderr, code] = await Promise.all([
@@ -81,7 +87,7 @@ export class RepositoryCopy implements Disposable {
   }
 }
 
-/** A list of migrations with one more: its import among the imports, its entry at the end of the list. */
+/** Adds a migration to a list of migrations: its import before the list, its entry at the end. */
 function addMigration(file: string, lines: string): string {
   const [imported, entry] = lines.trim().split("\n") as [string, string];
   const end = file.lastIndexOf("]");

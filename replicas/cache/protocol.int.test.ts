@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Redis } from "ioredis";
-import { type ApplyOutcome, CacheModel, type ProtocolFault } from "../../tests/harness/cache-model.ts";
+import { type ApplyOutcome, CacheModel } from "../../tests/harness/cache-model.ts";
+import type { ProtocolFault } from "../../tests/harness/cache-model-redis.ts";
 import { redisUrl } from "../../tests/harness/servers.ts";
 import { StepScheduler } from "../../tests/harness/step-scheduler.ts";
 import fenceText from "./fence.lua" with { type: "text" };

@@ -1,7 +1,7 @@
 /**
- * Processes of one replica around one cache: the real appliers, readers and keepers, with the real scripts on a real Redis. Only
- * PostgreSQL and time are models, so that every order of steps can be tried: PostgreSQL is a map and one row of the epoch,
- * and time is who goes next (turns.ts).
+ * Two processes of one replica that share a cache: the real applier, lookup and controller, with the real scripts on a real
+ * Redis. Only PostgreSQL and time are modelled, so that every order of steps can be tested. PostgreSQL is a map and the
+ * row of the epoch; time is the order of the steps (step-scheduler.ts).
  */
 import type { Redis } from "ioredis";
 import type { CacheEntry } from "../../contracts/cache-entry.ts";
@@ -14,21 +14,11 @@ import { CacheController } from "../../replicas/cache/cache-controller.ts";
 import { CacheWriter } from "../../replicas/cache/cache-writer.ts";
 import type { Epoch } from "../../replicas/cache/epoch.ts";
 import { Lookup } from "../../replicas/reads/lookup.ts";
+import { faultyClient, type ProtocolFault, type ScriptDigests } from "./cache-model-redis.ts";
 import { replicaOf, silentLogger } from "./replica.ts";
 import type { StepScheduler } from "./step-scheduler.ts";
 
-/** A rule of the protocol that is broken on purpose, to see that it is needed. */
-export type ProtocolFault =
-  | "applies without waiting for leases"
-  | "commits under any epoch"
-  | "does not fence"
-  | "fills without a lease"
-  | "trusts any server"
-  | "stores without its fence"
-  | "lifts others' fences"
-  | "lifts what may still be committed";
-
-/** What becomes of an apply: `refused`, rolled back and said so; `unknown`, no answer, and committed later all the same. */
+/** Outcome of an apply. `refused`: rolled back and reported. `unknown`: reported as failed, but committed later. */
 export type ApplyOutcome = "committed" | "refused" | "unknown";
 
 interface Row extends Epoch {
@@ -37,15 +27,16 @@ interface Row extends Epoch {
 
 type Version = number;
 
+/** The shared state of the model: PostgreSQL, Redis and the processes. */
 export class CacheModel {
   readonly violations: string[] = [];
   readonly processes: ModelProcess[];
-  /** PostgreSQL. */
+  /** Rows of the replica's table, by entity id. */
   readonly rows = new Map<string, { version: Version; deleted: boolean }>();
   row: Row = { epoch: 1, previous: 0, runId: null, due: true };
-  /** Leases on earlier epochs have run out. */
+  /** Leases on epochs below this one have expired. */
   minLeasedEpoch = 0;
-  /** Redis. */
+  /** Identity of the current Redis server. */
   server = "server 1";
   private snapshot: { entries: [string, string][]; state: Record<string, string> } | undefined;
   readonly prefix: string;
@@ -56,21 +47,20 @@ export class CacheModel {
     readonly replica: string,
     readonly ids: readonly string[],
     readonly fault?: ProtocolFault,
-    /** Digests of the scripts that faults replace. */
-    readonly scripts: Readonly<Record<"fence" | "fill" | "store" | "lift", string>> = {
+    readonly scripts: ScriptDigests = {
       fence: "",
       fill: "",
       store: "",
       lift: "",
     },
-    /** Of the second process: it may be a newer one than the first. */
+    /** Schema version of the second process, which may run newer code than the first. */
     schemaVersion = 1,
   ) {
     this.prefix = `lockstep:{${replica}.things}`;
     this.processes = [new ModelProcess(this, "p1", 1), new ModelProcess(this, "p2", schemaVersion)];
   }
 
-  /** One statement: nothing comes between. */
+  /** Applies changes as one atomic statement. @throws {EpochMovedError} when the guard's epoch is not the current one. */
   apply(changes: readonly Change[], guard: CacheGuard): ApplyResult {
     const { epoch, runId } = this.row;
     const moved = guard.epoch !== epoch || (guard.cache === "fenced") !== (runId !== null);
@@ -86,13 +76,14 @@ export class CacheModel {
     return { unchanged, rejected: new Map() };
   }
 
+  /** Moves the epoch on from `from`. @returns the new epoch, or undefined when another process moved it before. */
   move(from: number, runId: string | null): number | undefined {
     if (this.row.epoch !== from || (runId !== null && this.row.runId !== null)) return undefined;
     this.row = { epoch: from + 1, previous: from, runId, due: true };
     return this.row.epoch;
   }
 
-  /** A read by a client: I14 says how old its answer may be. */
+  /** Reads as a client does. Records a violation of invariant I14 when the response is older than the committed row. */
   async read(process: ModelProcess, id: string): Promise<void> {
     const committed = this.rows.get(id)?.version ?? 0;
     const { entry, outcome } = await process.lookup.find(id);
@@ -102,17 +93,18 @@ export class CacheModel {
       );
   }
 
-  // What may happen to a Redis.
-
+  /** Redis loses all entries and its state. */
   async flush(): Promise<void> {
     const keys = ["state", ...this.ids].map((key) => `${this.prefix}:${key}`);
     await this.scheduler.runExternal(() => this.redis.del(...keys));
   }
 
+  /** Redis evicts one key. */
   async evict(key: string): Promise<void> {
     await this.scheduler.runExternal(() => this.redis.del(`${this.prefix}:${key}`));
   }
 
+  /** Redis takes a snapshot, which the next {@link restart} loads. */
   async save(): Promise<void> {
     await this.scheduler.runExternal(async () => {
       const values = await Promise.all(this.ids.map((id) => this.redis.get(`${this.prefix}:${id}`)));
@@ -121,7 +113,7 @@ export class CacheModel {
     });
   }
 
-  /** Comes up again with what was saved, or with nothing; or another server takes over that had so much of it. */
+  /** Redis restarts with its last snapshot or empty. This also models a failover to a replica that is behind. */
   async restart(): Promise<void> {
     this.server = `server ${Number(this.server.split(" ")[1]) + 1}`;
     await this.flush();
@@ -136,7 +128,7 @@ export class CacheModel {
 const rejection: Rejection = { code: "23514", message: "refused", names: {} };
 const outcomeOf = (changes: readonly Change[]) => changes[0]?.document?.fate as ApplyOutcome | undefined;
 
-/** A process' view of the epoch: what CacheEpoch is, with turns for time. */
+/** A process' view of the epoch: replaces CacheEpoch, with steps instead of time. */
 class ModelEpoch {
   private seen: Row;
   private leased: Row | undefined;
@@ -158,7 +150,7 @@ class ModelEpoch {
     if (row.epoch !== this.seen.epoch && this.seen.runId === null && row.previous === this.seen.epoch)
       if (this.drainedEpoch === this.seen.epoch) this.drainedEpoch = row.epoch;
     this.seen = row;
-    // A lease counts from the start of the question: one that was asked too long ago brings none.
+    // A lease counts from the start of the query. A query that started before the expiry of older leases grants none.
     this.leased = row.epoch >= this.model.minLeasedEpoch ? row : undefined;
     return row;
   }
@@ -167,7 +159,7 @@ class ModelEpoch {
     const { seen, model } = this;
     if (this.drainedEpoch === seen.epoch || model.fault === "applies without waiting for leases") return seen;
     await model.scheduler.step();
-    // So much time has passed that every lease from before has run out.
+    // This step stands for the time after which every older lease has expired.
     model.minLeasedEpoch = Math.max(model.minLeasedEpoch, seen.epoch);
     for (const { epoch } of model.processes) epoch.expire(model.minLeasedEpoch);
     this.drainedEpoch = seen.epoch;
@@ -194,6 +186,7 @@ class ModelEpoch {
   }
 }
 
+/** One process of the replica. */
 export class ModelProcess {
   readonly epoch: ModelEpoch;
   readonly cache: Cache;
@@ -202,7 +195,7 @@ export class ModelProcess {
   readonly cacheWriter: CacheWriter;
   readonly controller: CacheController;
   connected = true;
-  /** The next command's answer does not come in time; the command is carried out later all the same. */
+  /** True: the next command times out for this process, but Redis executes it later. */
   hangsNextCommand = false;
 
   constructor(
@@ -212,7 +205,8 @@ export class ModelProcess {
   ) {
     const { scheduler } = model;
     this.epoch = new ModelEpoch(model);
-    const link: RedisLink = { client: this.client(), runId: () => this.visibleServer(), close() {} };
+    const client = faultyClient(model, (run) => this.command(run));
+    const link: RedisLink = { client, runId: () => this.visibleServer(), close() {} };
     const redis = { reads: link, writes: link };
     this.cache = new Cache(
       { redis, epoch: this.epoch, logger: silentLogger },
@@ -221,20 +215,20 @@ export class ModelProcess {
     );
     this.controller = new CacheController({ epoch: this.epoch, redis, caches: [this.cache], logger: silentLogger });
     this.lookup = new Lookup(this.cache, { one: (id) => this.readRow(id) });
-    const apply = async (changes: readonly Change[], hold: CacheGuard) => {
+    const apply = async (changes: readonly Change[], guard: CacheGuard) => {
       await scheduler.step();
       if (outcomeOf(changes) === "unknown") {
         scheduler.spawn(async () => {
           await scheduler.step();
           try {
-            model.apply(changes, hold);
+            model.apply(changes, guard);
           } catch (error) {
             if (!(error instanceof EpochMovedError)) throw error;
           }
         });
         throw new Error("no answer");
       }
-      const answer = model.apply(changes, hold);
+      const answer = model.apply(changes, guard);
       await scheduler.step();
       return answer;
     };
@@ -262,38 +256,7 @@ export class ModelProcess {
     return found && { version: found.version, body: found.deleted ? null : `{"version":${found.version}}` };
   }
 
-  private client(): Redis {
-    const { redis, fault, scripts } = this.model;
-    const evalsha = async (sha: string, keys: number, ...args: string[]) => {
-      if (fault === "does not fence" && sha === scripts.fence) return "ok";
-      if (fault === "fills without a lease" && sha === scripts.fill && args[5])
-        return await redis.set(args[1]!, args[5]).then(() => "stored");
-      if (fault === "stores without its fence" && sha === scripts.store) {
-        for (let i = 1; i < keys; i++) {
-          const text = args[keys + 2 * i + 1];
-          if (text) await redis.set(args[i]!, text);
-        }
-        return "ok";
-      }
-      if (fault?.startsWith("lifts") && sha === scripts.lift) {
-        const field = args[1]!;
-        const fence = args[keys + 1]!;
-        const there = await redis.hget(args[0]!, field);
-        const own = there?.includes(fence);
-        if (fault === "lifts others' fences" || (own && !there?.includes(" "))) await redis.hdel(args[0]!, field);
-        return "ok";
-      }
-      return await redis.evalsha(sha, keys, ...args);
-    };
-    return {
-      get: (key: string) => this.command(() => redis.get(key)),
-      set: (key: string, value: string) => this.command(() => redis.set(key, value, "PX", 1_000)),
-      eval: (text: string, keys: number, ...args: string[]) => this.command(() => redis.eval(text, keys, ...args)),
-      evalsha: (sha: string, keys: number, ...args: string[]) => this.command(() => evalsha(sha, keys, ...args)),
-    } as unknown as Redis;
-  }
-
-  /** Sent on a connection that may end before the server has it, or before its answer comes. */
+  /** Sends a command. The connection may close before the server receives it, or before the response arrives. */
   private async command<T>(run: () => Promise<T>): Promise<T> {
     const { model } = this;
     const sentTo = model.server;

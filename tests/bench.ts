@@ -1,7 +1,7 @@
 #!/usr/bin/env bun
 /**
- * `bun run bench`: measures the figures of docs/performance.md (load-tests/README.md describes how). It stands here
- * because the load tests import no service: this file hands them the schemas that `--limit` compares with.
+ * `bun run bench`: measures the figures of docs/performance.md (load-tests/README.md describes how). The load tests may
+ * not import services, so this file passes them the schemas that `--limit` needs.
  */
 import { migrations } from "../gateway/migrations/index.ts";
 import { runBenchCommand } from "../load-tests/bench/command.ts";

@@ -1,4 +1,4 @@
-/** `bun run lint:dashboards`: Grafana's own linter over every dashboard, strictly. Needs Go the first time. */
+/** `bun run lint:dashboards`: runs Grafana's linter in strict mode on every dashboard. Needs Go the first time. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../contracts/errors.ts";

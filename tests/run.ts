@@ -1,4 +1,4 @@
-/** `bun run test`: everything that passes on a fresh machine. Installs what is missing first: nothing else may be imported before. */
+/** `bun run test`. Installs missing packages first, so no other module may be imported statically. */
 import { ensureInstalled } from "../stack/bootstrap.ts";
 
 ensureInstalled();

@@ -1,12 +1,12 @@
-/** The Docker that the container tests use: TEST_DOCKER, a command that takes Docker's own arguments. */
+/** Runs Docker for the container tests. TEST_DOCKER is the command; it must accept Docker's arguments. */
 import { join } from "node:path";
 
 const root = join(import.meta.dirname, "../..");
 const docker = (process.env.TEST_DOCKER || "docker").split(" ");
-/** Not the name in compose.yaml: nobody's own stack is touched. */
+/** Differs from the name in compose.yaml, so that the tests do not affect a running stack. */
 const PROJECT = "lockstep-test";
 
-/** Characters of what a failed command said, from its end. */
+/** Number of last characters of a failed command's output that the error contains. */
 const MAX_ERROR_CHARS = 3_000;
 
 interface CommandOutput {
@@ -15,14 +15,14 @@ interface CommandOutput {
   readonly all: string;
 }
 
-/** Runs `docker ARGS…` in the project's folder, to its end. */
+/** Runs `docker ARGS…` in the repository's folder. Resolves with its status and output. */
 export async function tryDocker(...args: readonly string[]): Promise<CommandOutput> {
   const ran = Bun.spawn([...docker, ...args], { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
   const [stdout, stderr] = await Promise.all([new Response(ran.stdout).text(), new Response(ran.stderr).text()]);
   return { status: await ran.exited, stdout: stdout.trim(), all: `${stdout}\n${stderr}`.trim() };
 }
 
-/** Like {@link tryDocker}. @returns what it printed. @throws {Error} with all that it said, when its status is not 0. */
+/** Like {@link tryDocker}. @returns its stdout. @throws {Error} with its output when its status is not 0. */
 export async function runDocker(...args: readonly string[]): Promise<string> {
   const { status, stdout, all } = await tryDocker(...args);
   if (status !== 0) throw new Error(`docker ${args.join(" ")} ended with ${status}\n${all.slice(-MAX_ERROR_CHARS)}`);
@@ -31,14 +31,15 @@ export async function runDocker(...args: readonly string[]): Promise<string> {
 
 const inProject = (args: readonly string[]) => ["compose", "--progress", "quiet", "--project-name", PROJECT, ...args];
 
-/** `docker compose ARGS…` on a project of the tests' own. @throws {Error} with all that it said, when its status is not 0. */
+/** Runs `docker compose ARGS…` on the tests' project. @throws {Error} with its output when its status is not 0. */
 export const compose = (...args: readonly string[]): Promise<string> => runDocker(...inProject(args));
 
 /**
- * Starts what is asked for and waits until it is healthy.
+ * Starts services and waits until they are healthy.
  *
- * @param flags of `docker compose` itself; @param args of its `up`.
- * @throws {Error} with the last logs of all when it is not in time.
+ * @param args of `docker compose up`; all services by default.
+ * @param flags of `docker compose` itself.
+ * @throws {Error} with the last log lines when a service is not healthy after 300 s.
  */
 export async function startServices(args: readonly string[] = [], flags: readonly string[] = []): Promise<void> {
   const { status, all } = await tryDocker(
@@ -47,7 +48,7 @@ export async function startServices(args: readonly string[] = [], flags: readonl
   if (status !== 0) throw new Error(`${all}\n${await compose("ps", "--all")}\n${await compose("logs", "--tail", "3")}`);
 }
 
-/** What all that belongs to the tests' project is found by. */
+/** Docker filter for the containers and volumes of the tests' project. */
 export const projectFilter = ["--filter", `label=com.docker.compose.project=${PROJECT}`];
 
 async function containers(service: string): Promise<string[]> {
@@ -62,24 +63,24 @@ async function containers(service: string): Promise<string[]> {
   return listed.split("\n");
 }
 
-/** One value of each container of a service, by a Go template of `docker inspect`. */
+/** Returns one value for each container of a service. @param template a Go template of `docker inspect`. */
 export const inspectService = async (service: string, template: string): Promise<string[]> =>
   (await runDocker("inspect", "--format", template, ...(await containers(service)))).split("\n");
 
-/** Asks over HTTP from inside the stack, as a container of it. */
+/** Sends a GET request from inside the stack. @returns the body. */
 export const httpGet = (url: string): Promise<string> =>
   compose("exec", "-T", "prometheus", "wget", "-q", "-O", "-", url);
 
-/** Writes and deletes must show within so many milliseconds: what is tested is that they do, on a machine that may have much else to do. */
+/** Limit of the smoke test's 95th percentile in milliseconds. Generous: it checks that writes arrive, not how fast. */
 const MAX_P95_MS = 10_000;
 
-/** A few writes seen at both replicas and their caches: k6 in the stack. @throws {Error} with its summary when one was not. */
+/** Runs k6 in the stack: writes that both replicas and their caches must return. @throws {Error} with k6's summary. */
 export const runSmokeTest = (iterations: number): Promise<string> =>
   compose("run", "--rm", "--no-deps", "--env", `ITERATIONS=${iterations}`, "--env", `P95_MS=${MAX_P95_MS}`, "k6");
 
 /**
- * Ends a service's only container as a crash does: its first process by SIGKILL, from outside, so that Docker starts it again by
- * its restart policy. Where the engine's processes are not this machine's, Docker kills and starts it.
+ * Crashes a service's only container: sends SIGKILL to its first process, so that Docker applies its restart policy.
+ * If the engine runs on another machine, uses `docker kill` and `docker start` instead.
  */
 export async function crashService(service: string): Promise<void> {
   const [pid] = await inspectService(service, "{{.State.Pid}}");

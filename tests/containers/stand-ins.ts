@@ -1,4 +1,4 @@
-/** Builds the images of `stand-ins/` under the names that compose.yaml uses. TEST_STAND_INS=1 asks for them, where no registry can be reached. */
+/** Builds the images of `stand-ins/` under the names in compose.yaml. For TEST_STAND_INS=1, without an image registry. */
 import { dirname, join } from "node:path";
 import { wheelK6 } from "../../load-tests/load/k6-binary.ts";
 import { jaegerBinary } from "../../stack/servers/jaeger-binary.ts";
@@ -8,10 +8,10 @@ import { compose, runDocker } from "./docker.ts";
 
 const folder = join(import.meta.dirname, "stand-ins");
 
-/** Images that the project builds itself, and those that have a stand-in by the last part of their name. */
+/** The image that the project builds itself. All others have a stand-in. */
 const OWN = "lockstep";
 
-/** @throws {Error} when one cannot be built; {@link MissingComponentError} when what goes into it cannot be had. */
+/** Builds all stand-ins. @throws {Error} when a build fails; {MissingComponentError} when a program for it is missing. */
 export async function buildStandIns(): Promise<void> {
   const images = await compose("--profile", "*", "config", "--images");
   for (const image of new Set(images.split("\n"))) {
@@ -29,7 +29,7 @@ function standInFor(image: string): string {
   return name === "console" ? "redpanda-console" : name;
 }
 
-/** What is copied into some of them. */
+/** Build contexts of some stand-ins: programs from package managers. */
 const contents: Readonly<Record<string, () => Promise<Readonly<Record<string, string>>>>> = {
   redpanda: async () => {
     const java = await javaRuntime({});

@@ -1,4 +1,4 @@
-/** A cluster of real brokers, each behind a proxy of its own, that can be killed, suspended, and told to change their leaders. */
+/** Starts a cluster of brokers, each behind a TCP proxy. Tests can kill and suspend brokers, and move their leaders. */
 import { join } from "node:path";
 import { logLevel } from "kafkajs";
 import { createLogger } from "kafkajs/src/loggers/index.js";
@@ -14,32 +14,34 @@ import { eventually } from "./eventually.ts";
 import { freePort, temporaryFolder } from "./servers.ts";
 import { startProxy, type TcpProxy } from "./tcp-proxy.ts";
 
+/** One broker of the cluster. */
 export interface TestBroker {
   readonly id: number;
   readonly proxy: TcpProxy;
   readonly pid: () => number;
-  /** kill -9. */
+  /** Sends SIGKILL and waits for the exit. */
   kill(): Promise<void>;
-  /** Starts it again on its data; resolves when it takes requests. */
+  /** Restarts it with its data. Resolves when it accepts requests. */
   start(): Promise<void>;
   suspend(): void;
   resume(): void;
 }
 
+/** The cluster. */
 export interface TestBrokers {
-  /** What a client connects to: the proxies. */
+  /** `host:port` of each proxy, for clients. */
   readonly addresses: readonly string[];
   readonly all: readonly TestBroker[];
-  /** Leader of each partition, by partition. */
+  /** Returns the broker id of each partition's leader, in the order of the partitions. */
   leaders(topic: string): Promise<readonly number[]>;
-  /** Waits until every partition of the topic has all its replicas in sync. */
+  /** Waits until all replicas of every partition are in sync. @throws {Error} after 60 s. */
   untilInSync(topic: string): Promise<void>;
-  /** Gives each partition another leader, as an operator does, without stopping anything. */
+  /** Moves each partition's leader to another broker by election, without a restart. @throws {Error} after 30 s. */
   moveLeaders(topic: string): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Starts 1 or 3 brokers. `config` has Kafka's broker settings for all of them. */
+/** Starts 1 or 3 brokers. @param config Kafka's broker settings for all of them. */
 export async function startBrokers(
   count: 1 | 3,
   config: Readonly<Record<string, string | number>> = {},
@@ -52,7 +54,7 @@ export async function startBrokers(
     })),
   );
   const all = await Promise.all(cluster.map((node) => startOne(node, cluster, config)));
-  // Ours go around the proxies, so that no fault hits the one who makes it.
+  // The operator bypasses the proxies, so that faults do not affect it.
   const operator = new Operator(cluster.map(({ port }) => port));
   return {
     addresses: all.map(({ proxy }) => `127.0.0.1:${proxy.port}`),
@@ -65,7 +67,7 @@ export async function startBrokers(
     },
     async moveLeaders(topic) {
       const before = await operator.describe(topic);
-      // The same brokers in another order: no data moves, but another one is preferred.
+      // The same replicas in another order: no data moves, but the preferred leader changes.
       const wanted = before.map(({ replicas, leader }) =>
         replicas.toSorted((a, b) => ((a - leader + 9) % 10) - ((b - leader + 9) % 10)),
       );
@@ -113,7 +115,7 @@ async function startOne(
 const ELECT_LEADERS = 43;
 const REASSIGN = 45;
 
-/** What an operator's tools do. Each request goes to any broker that answers. */
+/** Administrative requests. Each goes to the first broker that answers. */
 class Operator {
   private readonly connections: readonly Connection[];
 
@@ -123,7 +125,7 @@ class Operator {
     this.connections = ports.map((port) => new Connection({ id: -1, host: "127.0.0.1", port }, settings));
   }
 
-  /** Partitions in order. */
+  /** Returns the topic's partitions, in order. */
   async describe(
     topic: string,
   ): Promise<Requests["Metadata"]["response"]["topicMetadata"][number]["partitionMetadata"]> {
@@ -132,18 +134,21 @@ class Operator {
     return (topicMetadata[0]?.partitionMetadata ?? []).toSorted((a, b) => a.partitionId - b.partitionId);
   }
 
-  /** Sets the order of each partition's replicas, of which the first is the preferred leader. */
+  /** Sets the order of each partition's replicas. The first is the preferred leader. */
   async setPreferredLeaders(topic: string, replicas: readonly (readonly number[])[]): Promise<void> {
     const partitionAssignment = replicas.map((of, partition) => ({ partition, replicas: of }));
     const protocol = requests.AlterPartitionReassignments!.protocol({ version: 0 })({
       topics: [{ topic, partitionAssignment }],
       timeout: 5_000,
     });
-    if (protocol.request.apiKey !== REASSIGN) throw new Error("kafkajs numbers its requests otherwise");
+    if (protocol.request.apiKey !== REASSIGN)
+      throw new Error(
+        `kafkajs uses API key ${protocol.request.apiKey} for AlterPartitionReassignments, not ${REASSIGN}`,
+      );
     await this.tryEach((wire) => wire.send(protocol));
   }
 
-  /** ElectLeaders, version 0, which kafkajs does not have. */
+  /** Sends ElectLeaders version 0, which kafkajs lacks. */
   async electPreferred(topic: string, partitions: number): Promise<void> {
     const encode = async () => {
       const body = new Encoder().writeInt32(1).writeString(topic).writeInt32(partitions);

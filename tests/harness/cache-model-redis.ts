@@ -17,7 +17,7 @@ export type ScriptDigests = Readonly<Record<"fence" | "fill" | "store" | "lift",
 
 interface FaultyRedis {
   readonly redis: Redis;
-  readonly fault: ProtocolFault | undefined;
+  readonly fault?: ProtocolFault | undefined;
   readonly scripts: ScriptDigests;
 }
 

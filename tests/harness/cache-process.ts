@@ -1,18 +1,24 @@
-/** What one process of a replica has around its database and cache, on a real PostgreSQL and a real Redis, without the log. */
+/** Runs one process of a replica with its database and cache, on PostgreSQL and Redis, without the log. */
 import type { Logger } from "../../observability/logger.ts";
 import type { Change } from "../../replicas/apply/apply.ts";
 import { type EntityReplica, Replica } from "../../replicas/replica.ts";
 import { entity, replicaOf, silentLogger } from "./replica.ts";
 
+/** The parts of the process that tests call. Disposing it closes them. */
 export interface CacheProcess
   extends Pick<EntityReplica, "applier" | "cacheWriter" | "lookup" | "rows" | "freshness">,
     AsyncDisposable {
   readonly replica: Replica;
-  /** One batch all the way. @returns whether it is in the cache. */
+  /** Applies a batch and writes it to the cache. @returns true when the cache contains it. */
   applyAndCache(changes: readonly Change[]): Promise<boolean>;
 }
 
-/** @param name distinguishes the keys of tests that share a Redis. */
+/**
+ * Starts the process.
+ *
+ * @param redisUrl undefined: without a cache.
+ * @param name part of the Redis keys; separates tests that share a Redis.
+ */
 export async function startCacheProcess(
   databaseUrl: string,
   redisUrl: string | undefined,

@@ -1,10 +1,10 @@
-/** A real Chromium for the tests of the console's page: the machine's own, or Debian's package where this user may install it. */
+/** Starts Chromium for tests of the console's page. Uses the installed one, else installs Debian's package as root. */
 import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { type Browser, chromium } from "playwright-core";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-/** A browser that looks for updates or a proxy of its own asks hosts that no test is about. */
+/** Disable requests for updates and proxies, which would reach hosts outside the test. */
 const FLAGS = [
   "--disable-gpu",
   "--disable-quic",
@@ -15,7 +15,7 @@ const FLAGS = [
 ];
 const INSTALL_MS = 300_000;
 
-/** Starts a browser with nothing of an earlier one in it. @throws {Error} with one line that says what to install. */
+/** Starts a browser with an empty profile. @throws {Error} that says what to install when there is no Chromium. */
 export async function launchChromium(flags: readonly string[] = []): Promise<Browser> {
   return await chromium.launch({
     executablePath: await chromiumPath(),
@@ -27,10 +27,10 @@ export async function launchChromium(flags: readonly string[] = []): Promise<Bro
 
 const isRoot = (): boolean => process.getuid?.() === 0;
 
-/** Path of the machine's Chromium, installed first where this user may do so. @throws {Error} that says what to install. */
+/** Returns the path of Chromium, after installing it if this user may. @throws {Error} that says what to install. */
 export const chromiumPath = async (): Promise<string> => find() ?? install();
 
-/** The program that the variable CHROMIUM names, else the first one on the PATH. */
+/** Returns the program of the variable CHROMIUM, else the first one on the PATH. @throws {Error} when CHROMIUM cannot run. */
 function find(): string | undefined {
   const { CHROMIUM: given } = process.env;
   if (given) {

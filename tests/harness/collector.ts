@@ -1,4 +1,4 @@
-/** A real OpenTelemetry Collector that tells the metrics it is sent in Prometheus' format: Jaeger's binary is one. */
+/** Starts an OpenTelemetry Collector that exposes received metrics in Prometheus' format. Jaeger's binary contains one. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,13 +6,15 @@ import { jaegerBinary } from "../../stack/servers/jaeger-binary.ts";
 import { launch, waitUntilAnswering } from "../../stack/servers/server.ts";
 import { freePort } from "./ports.ts";
 
+/** A running collector. Disposing it stops it and removes its folder. */
 export interface Collector extends AsyncDisposable {
-  /** What OTEL_EXPORTER_OTLP_ENDPOINT must be. */
+  /** Value for OTEL_EXPORTER_OTLP_ENDPOINT. */
   readonly endpoint: string;
-  /** What it has, as Prometheus would scrape it. */
+  /** Returns its metrics as Prometheus scrapes them. */
   readonly scrape: (accept?: string) => Promise<string>;
 }
 
+/** @throws {Error} when it does not answer within 20 s; {MissingComponentError} when the binary cannot be provided. */
 export async function startCollector(): Promise<Collector> {
   const dir = mkdtempSync(join(tmpdir(), "lockstep-collector-"));
   const [otlpPort, port] = [await freePort(), await freePort()];

@@ -3,10 +3,12 @@ import { inspect } from "node:util";
 type Truthy<T> = Exclude<T, false | null | undefined | 0 | "">;
 
 /**
- * Asks again until the answer is truthy, and gives that answer. An exception counts as not yet.
+ * Polls `check` until it returns a truthy value, and returns that value. An exception counts as a falsy value.
  *
- * @param timeoutMs how long it may take at most; @param what the condition in words, for the failure.
- * @throws {Error} when the time is up: the condition, and the last answer or exception.
+ * @param options.timeoutMs limit of the wait.
+ * @param options.what the condition in words, for the error message.
+ * @param options.everyMs pause between two polls, 25 by default.
+ * @throws {Error} after `timeoutMs`, with the condition and the last value or exception.
  */
 export async function eventually<T>(
   check: () => T | Promise<T>,

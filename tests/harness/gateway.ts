@@ -1,4 +1,4 @@
-/** A gateway in this process, on a database of its own. */
+/** Starts a gateway in this process with its own database. */
 import postgres, { type Sql } from "postgres";
 import { type Gateway, startGateway } from "../../gateway/main.ts";
 import { createLogger } from "../../observability/logger.ts";
@@ -6,15 +6,16 @@ import { createMetrics } from "../../observability/metrics.ts";
 import { readSettings } from "../../platform/settings/settings.ts";
 import { freshDatabase } from "./servers.ts";
 
+/** A running gateway. Disposing it stops the gateway and closes `sql`. */
 export interface TestGateway extends AsyncDisposable {
   readonly url: string;
   readonly routes: Gateway["routes"];
   readonly databaseUrl: string;
-  /** A writer of its own, as psql is one. */
+  /** A direct connection to the database, as psql has one. */
   readonly sql: Sql;
 }
 
-/** @param env settings that differ from their defaults. */
+/** Starts the gateway on a free port. @param env settings that differ from their defaults. */
 export async function testGateway(env: Record<string, string> = {}): Promise<TestGateway> {
   const databaseUrl = env.DATABASE_URL ?? (await freshDatabase());
   const settings = readSettings({ PORT: "0", ...env, DATABASE_URL: databaseUrl });
@@ -33,12 +34,13 @@ export async function testGateway(env: Record<string, string> = {}): Promise<Tes
   };
 }
 
-/** What the outbox holds, oldest first. */
+/** Returns the rows of the outbox, oldest first. @param id only those of this entity. */
 export const outbox = (sql: Sql, id?: string): Promise<OutboxRow[]> =>
   sql<OutboxRow[]>`
     select id, version::int as version, operation, data, traceparent, actor from lockstep.outbox
     where ${id ?? null}::uuid is null or id = ${id ?? null}::uuid order by seq`;
 
+/** A row of the outbox. */
 export interface OutboxRow {
   readonly id: string;
   readonly version: number;

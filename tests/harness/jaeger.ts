@@ -1,4 +1,4 @@
-/** A real Jaeger for a test, and its query API as a person's browser asks it. */
+/** Starts Jaeger for a test, and reads traces from its query API. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,13 +6,14 @@ import { type Jaeger, startJaeger } from "../../stack/servers/jaeger.ts";
 import { eventually } from "./eventually.ts";
 import { freePort } from "./ports.ts";
 
+/** A span as Jaeger returns it. */
 export interface TracedSpan {
   readonly service: string;
   readonly name: string;
   readonly spanId: string;
   /** Undefined for the root of a trace. */
   readonly parentSpanId: string | undefined;
-  /** Spans that it names beside its parent. */
+  /** Links to spans other than its parent. */
   readonly links: readonly { readonly traceId: string; readonly spanId: string }[];
   readonly kind: string;
   readonly attributes: Readonly<Record<string, unknown>>;
@@ -42,18 +43,20 @@ interface JaegerResponse {
   }[];
 }
 
+/** A running Jaeger. Disposing it stops it and removes its folder. */
 export class TestJaeger implements AsyncDisposable {
   private constructor(
     private readonly dir: string,
     private server: Jaeger,
   ) {}
 
+  /** @throws {MissingComponentError} when the binary cannot be provided. */
   static async start(): Promise<TestJaeger> {
     const dir = mkdtempSync(join(tmpdir(), "lockstep-jaeger-"));
     return new TestJaeger(dir, await startJaeger({ dir, port: await freePort(), otlpPort: await freePort() }));
   }
 
-  /** What OTEL_EXPORTER_OTLP_ENDPOINT must be; the same after {@link restart}. */
+  /** Value for OTEL_EXPORTER_OTLP_ENDPOINT. The same after {@link restart}. */
   get endpoint(): string {
     return this.server.otlpUrl;
   }
@@ -62,13 +65,13 @@ export class TestJaeger implements AsyncDisposable {
     await this.server.stop("SIGKILL");
   }
 
-  /** What it had is gone with its memory. */
+  /** Starts it on the same ports. Earlier traces are lost, since they were in memory. */
   async restart(): Promise<void> {
     const { port, otlpUrl } = this.server;
     this.server = await startJaeger({ dir: this.dir, port, otlpPort: Number(new URL(otlpUrl).port) });
   }
 
-  /** All spans of a trace that it has by now; none for one that it does not know. */
+  /** Returns the spans of a trace that Jaeger has so far; empty for an unknown trace. */
   async trace(traceId: string): Promise<TracedSpan[]> {
     const response = await fetch(`${this.server.queryUrl}/api/traces/${traceId}`);
     if (response.status === 404) return [];
@@ -97,7 +100,7 @@ export class TestJaeger implements AsyncDisposable {
     );
   }
 
-  /** @throws {Error} with what came, when the trace is not complete in time. */
+  /** Waits until a trace is complete. @throws {Error} with the spans received so far, after `timeoutMs`. */
   untilTrace(
     traceId: string,
     complete: (spans: readonly TracedSpan[]) => boolean,

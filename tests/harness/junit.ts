@@ -1,12 +1,13 @@
-/** What Bun's JUnit report says. Pure. */
+/** Parses Bun's JUnit report. Pure. */
 
+/** Counts of one job. */
 export interface Report {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
-  /** Seconds by file, hooks included. */
+  /** Seconds by file, including hooks. */
   readonly files: ReadonlyMap<string, number>;
-  /** Each failed test with its file, and the first line of what was said. */
+  /** One text for each failed test: file, name and the first line of the message. */
   readonly failures: readonly string[];
 }
 
@@ -20,7 +21,7 @@ const unescapeXml = (text: string): string =>
     code ? String.fromCodePoint(Number(code)) : (entities[name] ?? all),
   );
 
-/** An empty or broken text is a report of nothing. */
+/** Parses a report. An empty or malformed text gives a report with all counts 0. */
 export function readReport(xml: string): Report {
   const total = parseAttributes(/<testsuites [^>]*>/.exec(xml)?.[0] ?? "");
   const number = (name: string) => Number(total.get(name) ?? 0);

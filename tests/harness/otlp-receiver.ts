@@ -1,11 +1,12 @@
-/** An OTLP/HTTP endpoint that keeps the spans it is sent, for tests to ask for. */
-
+/** An OTLP/HTTP endpoint that stores the spans it receives. */
 import { eventually } from "./eventually.ts";
 import { allMessages, bytesOf, members, numberOf, textOf, toDouble } from "./protobuf.ts";
 
 type Attribute = string | number | boolean | Attribute[] | undefined;
+/** Attributes of a span or resource, by name. */
 export type Attributes = Readonly<Record<string, Attribute>>;
 
+/** A decoded span. */
 export interface ReceivedSpan {
   readonly service: string;
   readonly resource: Attributes;
@@ -26,7 +27,7 @@ export interface ReceivedSpan {
 const kinds = ["unspecified", "internal", "server", "client", "producer", "consumer"] as const;
 const statuses = ["unset", "ok", "error"] as const;
 
-/** The spans of an ExportTraceServiceRequest (opentelemetry-proto, trace/v1/trace.proto). */
+/** Decodes the spans of an ExportTraceServiceRequest (opentelemetry-proto, trace/v1/trace.proto). */
 export const decodeSpans = (request: Uint8Array): ReceivedSpan[] =>
   allMessages(request, 1).flatMap((resourceSpans) => {
     const resource = attributes(bytesOf(resourceSpans, 1), 1);
@@ -62,13 +63,15 @@ function anyValue(message: Uint8Array): Attribute {
   return undefined;
 }
 
+/** The endpoint. Disposing it stops its server. */
 export class OtlpReceiver implements Disposable {
+  /** All spans received so far. */
   readonly spans: ReceivedSpan[] = [];
-  /** Requests to answer with 503 before taking any more. */
+  /** Number of further requests to answer with 503. */
   rejections = 0;
-  /** Requests that came, also refused ones. */
+  /** Number of requests received, including rejected ones. */
   requests = 0;
-  /** Of the last request that was taken. */
+  /** Headers of the last accepted request. */
   headers = new Headers();
   private readonly server;
 
@@ -76,16 +79,17 @@ export class OtlpReceiver implements Disposable {
     this.server = Bun.serve({ port, hostname: "127.0.0.1", fetch: (request) => this.receive(request) });
   }
 
-  /** What OTEL_EXPORTER_OTLP_ENDPOINT must be. */
+  /** Value for OTEL_EXPORTER_OTLP_ENDPOINT. */
   get endpoint(): string {
     return `http://127.0.0.1:${this.server.port}`;
   }
 
+  /** Returns the spans of one trace received so far. */
   trace(traceId: string): ReceivedSpan[] {
     return this.spans.filter((span) => span.traceId === traceId);
   }
 
-  /** Spans of one trace, as soon as they satisfy `complete`. @throws {Error} with the tree that came, when they don't in time. */
+  /** Waits until the spans of a trace satisfy `complete`. @throws {Error} with the spans as a tree after `timeoutMs`. */
   async untilTrace(
     traceId: string,
     complete: (spans: readonly ReceivedSpan[]) => boolean,
@@ -99,7 +103,7 @@ export class OtlpReceiver implements Disposable {
     return this.trace(traceId);
   }
 
-  /** The first span that matches, as soon as it came. @throws {Error} when none does in time. */
+  /** Waits for the first span that matches. @throws {Error} after `timeoutMs`. */
   untilSpan(matches: (span: ReceivedSpan) => boolean, timeoutMs: number): Promise<ReceivedSpan> {
     return eventually(() => this.spans.find(matches), { timeoutMs, what: "a matching span" });
   }
@@ -120,12 +124,12 @@ export class OtlpReceiver implements Disposable {
     this.headers = request.headers;
     const body = new Uint8Array(await request.arrayBuffer());
     this.spans.push(...decodeSpans(request.headers.get("content-encoding") === "gzip" ? Bun.gunzipSync(body) : body));
-    // An empty ExportTraceServiceResponse is a message of no bytes.
+    // An empty ExportTraceServiceResponse has no bytes.
     return new Response(null, { headers: { "content-type": "application/x-protobuf" } });
   }
 }
 
-/** A trace as an indented list, one line for each span: `service: name`; siblings in the order they began. */
+/** Formats a trace as an indented list, one line `service: name` for each span. Siblings are in order of their start. */
 export function treeOf(spans: readonly ReceivedSpan[]): string {
   const known = new Set(spans.map((span) => span.spanId));
   const below = (isChild: (span: ReceivedSpan) => boolean, depth: number): string[] =>

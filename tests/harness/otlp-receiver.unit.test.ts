@@ -3,7 +3,7 @@ import { decodeSpans, treeOf } from "./otlp-receiver.ts";
 
 const message = (...parts: (number[] | Uint8Array)[]): number[] => parts.flatMap((part) => [...part]);
 const varint = (value: number): number[] => (value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...varint(value >> 7)]);
-/** A length-delimited member. */
+/** Encodes a length-delimited member. */
 const member = (field: number, content: readonly number[]): number[] => [
   (field << 3) | 2,
   ...varint(content.length),
@@ -13,7 +13,7 @@ const text = (value: string): number[] => [...new TextEncoder().encode(value)];
 const attribute = (key: string, value: number[]): number[] => message(member(1, text(key)), member(2, value));
 const fixed64 = (field: number, value: number[]): number[] => [(field << 3) | 1, ...value];
 
-// Written by hand after opentelemetry-proto's trace.proto, so that the decoder is not judged by the encoder's own mistakes.
+// Encoded by hand from opentelemetry-proto's trace.proto, so that an error of an encoder library cannot hide one here.
 const request = Uint8Array.from(
   member(
     1,
@@ -46,7 +46,7 @@ const request = Uint8Array.from(
   ),
 );
 
-test("a span is read with its place in the trace, its times, attributes and status", () => {
+test("a span is decoded with its ids, times, attributes and status", () => {
   expect(decodeSpans(request)).toEqual([
     {
       service: "lockstep-relay",
@@ -64,11 +64,11 @@ test("a span is read with its place in the trace, its times, attributes and stat
   ]);
 });
 
-test("a message that ends too early is refused", () => {
+test("a truncated message is rejected", () => {
   expect(() => decodeSpans(request.subarray(0, request.length - 1))).toThrow("past the end");
 });
 
-test("a trace is shown as a tree, each span below its parent", () => {
+test("a trace is formatted as a tree, each span below its parent", () => {
   const [span] = decodeSpans(request);
   const named = (name: string, spanId: string, parentSpanId: string, start: bigint) => ({
     ...span!,

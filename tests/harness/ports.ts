@@ -1,6 +1,6 @@
 import { FREE_PORTS, freePort as freePortOf } from "../../stack/ports.ts";
 
-/** A free port for a test. Test processes that run side by side choose from ranges of their own. */
+/** Returns a free port. Concurrent test processes use disjoint ranges. */
 export function freePort(): Promise<number> {
   const { part, parts } = portsPart();
   const size = Math.floor((FREE_PORTS.to - FREE_PORTS.from) / parts);
@@ -8,7 +8,7 @@ export function freePort(): Promise<number> {
   return freePortOf({ from, to: from + size });
 }
 
-/** `TEST_PORTS_PART=n/m`: of all ports the nth part of m is this process'. */
+/** Reads `TEST_PORTS_PART=n/m`: this process uses the nth of m equal parts of all ports. Default 1/1. */
 export function portsPart(): { readonly part: number; readonly parts: number } {
   const [part = 1, parts = 1] = (process.env.TEST_PORTS_PART ?? "1/1").split("/").map(Number);
   return { part, parts };

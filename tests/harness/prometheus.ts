@@ -1,6 +1,7 @@
-/** Questions to a real Prometheus, as Grafana asks them. */
+/** Queries to Prometheus, as Grafana sends them. */
 import type { Panel } from "../../observability/grafana/panel.ts";
 
+/** A series of an instant query. */
 export interface Series {
   readonly metric: Readonly<Record<string, string>>;
   /** Newest value. */
@@ -13,7 +14,7 @@ interface QueryResponse {
   readonly data: { readonly result: readonly { metric: Record<string, string>; value: [number, string] }[] };
 }
 
-/** @throws {Error} with Prometheus' words when it does not take the query. */
+/** Runs an instant query. @throws {Error} with Prometheus' message when it rejects the query. */
 export async function queryPrometheus(prometheus: string, query: string): Promise<Series[]> {
   const response = await fetch(`${prometheus}/api/v1/query`, { method: "POST", body: new URLSearchParams({ query }) });
   const answer = (await response.json()) as QueryResponse;
@@ -21,11 +22,11 @@ export async function queryPrometheus(prometheus: string, query: string): Promis
   return answer.data.result.map(({ metric, value }) => ({ metric, value: Number(value[1]) }));
 }
 
-/** What Grafana puts in for a dashboard's choices: everything, or the value that is given, and four scrapes for a rate's window. */
+/** Replaces variables as Grafana does: with the given value or `.+`; `$__rate_interval` with 20 s, four scrapes. */
 export const expandVariables = (expr: string, variables: Readonly<Record<string, string>> = {}): string =>
   expr.replace(/\$(\w+)/g, (_, name: string) => (name === "__rate_interval" ? "20s" : (variables[name] ?? ".+")));
 
-/** Queries of a panel that have no value, or none that is a number, with what was answered. */
+/** Returns the queries of a panel without any finite value, each with its result. */
 export async function findQueriesWithoutData(
   prometheus: string,
   panel: Panel,
@@ -40,7 +41,7 @@ export async function findQueriesWithoutData(
   return missing;
 }
 
-/** Names of the alerts that fire now, each with its labels and annotations. */
+/** Returns the firing alerts with their labels and annotations. */
 export async function firingAlerts(prometheus: string) {
   const answer = (await (await fetch(`${prometheus}/api/v1/alerts`)).json()) as {
     data: { alerts: { labels: Record<string, string>; annotations: Record<string, string>; state: string }[] };
@@ -48,7 +49,7 @@ export async function firingAlerts(prometheus: string) {
   return answer.data.alerts.filter(({ state }) => state === "firing");
 }
 
-/** Observations that name a trace, of the last minutes, of all series that a query asks for. */
+/** Returns the exemplars of the last five minutes for all series of a query. */
 export async function queryExemplars(prometheus: string, query: string) {
   const now = Date.now() / 1_000;
   const body = new URLSearchParams({ query, start: String(now - 300), end: String(now) });

@@ -1,9 +1,9 @@
-/** Reads Protocol Buffers' wire format, as much of it as tests need; written apart from the library that made the bytes. */
+/** Reads the part of Protocol Buffers' wire format that tests need. Independent of the library that encodes the bytes. */
 
 /** One member of a message: a number for varint and fixed fields, bytes for the rest. */
 export type Member = { readonly field: number; readonly value: bigint | Uint8Array };
 
-/** Members of a message in the order they stand. @throws {Error} for what is not a well-formed message. */
+/** Yields the members of a message in order. @throws {Error} when the message is malformed. */
 export function* members(bytes: Uint8Array): Generator<Member> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;
@@ -29,25 +29,26 @@ export function* members(bytes: Uint8Array): Generator<Member> {
     else if (wireType === 2) yield { field, value: take(Number(varint())) };
     else if (wireType === 5)
       yield { field, value: BigInt(view.getUint32(take(4).byteOffset - bytes.byteOffset, true)) };
-    else throw new Error(`wire type ${wireType} is not known`);
+    else throw new Error(`unknown wire type ${wireType} of field ${field}`);
   }
 }
 
-/** A double of a fixed 64-bit member. */
+/** Converts the bits of a fixed 64-bit member to a double. */
 export const toDouble = (value: bigint): number => new Float64Array(new BigUint64Array([value]).buffer)[0]!;
 
 const fixed64 = (bytes: Uint8Array): bigint => new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
 
-/** Bytes of every member with this number. */
+/** Returns the bytes of every length-delimited member with this field number. */
 export const allMessages = (bytes: Uint8Array, field: number): Uint8Array[] =>
   [...members(bytes)].flatMap((m) => (m.field === field && typeof m.value !== "bigint" ? [m.value] : []));
 
-/** Bytes of the last member with this number; empty when there is none, as proto3 says. */
+/** Returns the bytes of the last member with this field number; empty when there is none (proto3's default). */
 export const bytesOf = (bytes: Uint8Array, field: number): Uint8Array =>
   allMessages(bytes, field).at(-1) ?? new Uint8Array();
 
+/** Returns the last member with this field number as text; empty when there is none. */
 export const textOf = (bytes: Uint8Array, field: number): string => new TextDecoder().decode(bytesOf(bytes, field));
 
-/** Last number with this number; 0 when there is none, as proto3 says. */
+/** Returns the last numeric member with this field number; 0 when there is none (proto3's default). */
 export const numberOf = (bytes: Uint8Array, field: number): bigint =>
   ([...members(bytes)].findLast((m) => m.field === field && typeof m.value === "bigint")?.value as bigint) ?? 0n;

@@ -1,6 +1,7 @@
-/** A producer that is none of ours, to put into a topic what our own code never would. */
+/** A kafkajs producer, to write records that Lockstep itself never writes. */
 import { Kafka, logLevel, Partitioners } from "kafkajs";
 
+/** A record. Without `partition`, its key decides. */
 export interface RawMessage {
   readonly key: Buffer | string | null;
   readonly value: Buffer | string | null;
@@ -8,6 +9,7 @@ export interface RawMessage {
   readonly partition?: number;
 }
 
+/** Writes records to a topic. @throws {KafkaJSError} when the broker rejects them. */
 export async function produceRaw(
   brokers: readonly string[],
   topic: string,
@@ -20,7 +22,7 @@ export async function produceRaw(
   });
   await producer.connect();
   try {
-    // Few at a time: large ones that fall into one partition must not make a batch that the broker refuses as a whole.
+    // 20 at a time: a batch of large records in one partition could exceed the broker's limit.
     for (let i = 0; i < messages.length; i += 20) await producer.send({ topic, messages: messages.slice(i, i + 20) });
   } finally {
     await producer.disconnect();

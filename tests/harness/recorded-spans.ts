@@ -1,10 +1,11 @@
-/** Tracing as a process with an endpoint has it, by the same SDK, with the spans that it keeps at hand. */
+/** Enables tracing in this process with the same SDK as in production, and stores the exported spans. */
 import { type Attributes, type HrTime, type SpanContext, type SpanKind, SpanStatusCode } from "@opentelemetry/api";
 import { type ReadableSpan, SimpleSpanProcessor } from "@opentelemetry/sdk-trace";
 import { createLogger } from "../../observability/logger.ts";
 import { recordWithSdk } from "../../observability/record-spans.ts";
 import { setRecorder } from "../../observability/trace.ts";
 
+/** An exported span. */
 export interface RecordedSpan {
   readonly name: string;
   readonly kind: SpanKind;
@@ -16,17 +17,21 @@ export interface RecordedSpan {
   readonly attributes: Attributes;
   readonly links: readonly SpanContext[];
   readonly linksLeftOut: number;
-  /** What a failed one says; undefined: it went well. */
+  /** Status message of a failed span; undefined when it succeeded. */
   readonly failure: string | undefined;
 }
 
-/** From now on spans are recorded; whoever calls it ends it with `recordSpans(undefined)`. @returns those that are kept, each as soon as it has ended. */
+/**
+ * Starts recording spans. The caller ends it with `setRecorder(undefined)`.
+ *
+ * @returns a list to which each sampled span is added when it has ended.
+ */
 export function startRecording({ ratio = 1, slowMs = 60_000, onDropped = () => {} } = {}): readonly RecordedSpan[] {
-  const kept: RecordedSpan[] = [];
+  const recorded: RecordedSpan[] = [];
   const next = new SimpleSpanProcessor({
     exporter: {
       export(spans, done) {
-        kept.push(...spans.map(viewOf));
+        recorded.push(...spans.map(viewOf));
         done({ code: 0 });
       },
       shutdown: async () => {},
@@ -34,7 +39,7 @@ export function startRecording({ ratio = 1, slowMs = 60_000, onDropped = () => {
   });
   const logger = createLogger("test", "1", "silent");
   setRecorder(recordWithSdk({ ratio, slowMs, onDropped, next, logger, resource: { "service.name": "test" } }));
-  return kept;
+  return recorded;
 }
 
 const viewOf = (span: ReadableSpan): RecordedSpan => ({

@@ -15,14 +15,16 @@ import { databaseUser } from "../../stack/servers/user.ts";
 import { chromiumPath } from "./chromium.ts";
 import type { Group } from "./test-jobs.ts";
 
+/** A test file with its text. */
 export interface TestFile {
   readonly group: Group;
   readonly path: string;
   readonly text: string;
 }
 
+/** A server or program that some tests need. */
 export interface Requirement {
-  /** Name for people. */
+  /** Name in messages. */
   readonly name: string;
   /** True for a test file that cannot run without it. */
   readonly isNeededBy: (file: TestFile) => boolean;
@@ -38,6 +40,7 @@ const mentions =
   ({ text }: TestFile): boolean =>
     pattern.test(text);
 
+/** All requirements, in the order in which they are provided. */
 export const requirements: readonly Requirement[] = [
   {
     name: "PostgreSQL",
@@ -81,7 +84,7 @@ export const requirements: readonly Requirement[] = [
   },
 ];
 
-/** Test files that cannot run on this machine, and why. */
+/** A test file that cannot run on this machine. */
 export interface Skipped {
   readonly file: TestFile;
   /** The requirement that is missing, and what to do. */
@@ -117,5 +120,5 @@ export async function provideRequirements(
   return skipped;
 }
 
-/** Number of tests in a file, read from its text: each call of `test` or `test.each` counts once. */
+/** Counts the tests in a file by its text: each call of `test` or `test.each` counts once. */
 export const countTests = ({ text }: TestFile): number => text.match(/^\s*test(?:\.\w+\([^\n]*\))?\(/gm)?.length ?? 0;

@@ -11,7 +11,7 @@ const requirement = (name: string, more: Partial<Requirement> = {}): Requirement
 });
 const missing = { provide: () => Promise.reject(new Error("install Go")) };
 
-test("only what the files need is provided, and a file whose requirement is missing is skipped with the reason", async () => {
+test("only needed requirements are provided, and a file whose requirement is missing is skipped with the reason", async () => {
   const lines: string[] = [];
   const files = [file("a", "jaeger"), file("b", "jaeger chromium"), file("c")];
   const provided: string[] = [];
@@ -32,14 +32,14 @@ test("only what the files need is provided, and a file whose requirement is miss
   ]);
 });
 
-test("a missing mandatory requirement ends the run with what to do", async () => {
+test("a missing mandatory requirement ends the run and says what to install", async () => {
   const run = provideRequirements([file("a", "kafka")], () => {}, [
     requirement("kafka", { ...missing, isMandatory: true }),
   ]);
   expect(run).rejects.toThrow("the tests cannot run without kafka: install Go");
 });
 
-test("the tests of a skipped file are counted by their calls", () => {
+test("the tests of a skipped file are counted by their calls of test()", () => {
   const text = `test("a", () => {});\n  test("b", () => {});\ntest.each([1, 2])("c", () => {});\n// test(\nlatest("d");\n`;
   expect(countTests(file("a", text))).toBe(3);
 });

@@ -1,4 +1,4 @@
-/** Runs all groups of tests, two jobs at a time, and sums them up: seconds by file, what failed, and one last line. */
+/** Implements `bun run test`: runs the jobs of all groups and prints seconds by file, failures and a summary. */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { checks, type Group, groups, type Job, jobsOf } from "./test-jobs.ts";
 
 const root = join(import.meta.dirname, "../..");
 
-/** Longest that one test of a group may take, in milliseconds, unless it says otherwise itself: with other work beside it. */
+/** Timeout of one test by group, in milliseconds, unless the test sets its own. Allows for a concurrent job. */
 const TIMEOUT_MS: Readonly<Record<Group, number>> = {
   static: 0,
   unit: 10_000,
@@ -24,15 +24,15 @@ const TIMEOUT_MS: Readonly<Record<Group, number>> = {
   container: 60_000,
 };
 
-/** Jobs that run side by side; each has a stack at most, which leaves much of two cores idle while something is killed and waited for. */
+/** Number of concurrent jobs. Each runs one stack at most, which leaves cores idle while a test waits for a restart. */
 const LANES = Number(process.env.TEST_LANES ?? Math.min(2, availableParallelism()));
-/** Ranges of ports: one for each lane, and the last for this process, which starts the servers of some jobs. */
+/** Returns the port range of a lane. The last range is for this process, which starts the servers of some jobs. */
 const portsPart = (lane: number): string => `${lane + 1}/${LANES + 1}`;
 const PROGRESS_INTERVAL_MS = 30_000;
-/** A file that took less is not told, in seconds. */
+/** Files below this duration in seconds are not listed. */
 const MIN_REPORTED_S = 1;
 
-/** Reads the command line, runs what it asks for, and ends the process: with 0 when something ran and nothing failed. */
+/** Parses the command line, runs the tests and exits: with 0 when at least one test ran or was skipped and none failed. */
 export async function runTests(): Promise<void> {
   const { only } = new Command("test")
     .addOption(new Option("--only <group>", "run one group only").choices(groups))
@@ -75,7 +75,7 @@ function exitWithReason(error: unknown): never {
 }
 
 async function run(job: Job, lane: number, live: boolean): Promise<{ report: Report; output: string }> {
-  // All are started by Bun, whatever their first line says: there may be no Node on this machine.
+  // Bun runs the check whatever its shebang says: Node may not be installed.
   if (job.check) {
     const [program, ...args] = job.check;
     const { status, output } = await runBun([join(root, "node_modules/.bin", program!), ...args], {}, live);
@@ -85,8 +85,8 @@ async function run(job: Job, lane: number, live: boolean): Promise<{ report: Rep
   const file = join(folder, "junit.xml");
   try {
     const options = [`--timeout=${TIMEOUT_MS[job.group]}`, "--reporter=junit", `--reporter-outfile=${file}`];
-    const apart = { TEST_PORTS_PART: portsPart(lane) };
-    const servers = { ...apart, ...(job.servers ? await startServers() : {}) };
+    const ports = { TEST_PORTS_PART: portsPart(lane) };
+    const servers = { ...ports, ...(job.servers ? await startServers() : {}) };
     const { status, output } = await runBun(["test", ...options, ...job.files.map((f) => `./${f}`)], servers, live);
     return { report: testReport(job, file, status), output };
   } finally {
@@ -94,25 +94,25 @@ async function run(job: Job, lane: number, live: boolean): Promise<{ report: Rep
   }
 }
 
-/** @param live shows what is said at once; else it is handed back. */
+/** Runs Bun. @param live true prints the output at once; false returns it. */
 async function runBun(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   live: boolean,
 ): Promise<{ status: number; output: string }> {
-  const how = live ? "inherit" : "pipe";
+  const output = live ? "inherit" : "pipe";
   const child = Bun.spawn([process.execPath, ...args], {
     cwd: root,
-    stdio: ["ignore", how, how],
+    stdio: ["ignore", output, output],
     env: { ...process.env, ...env },
   });
-  const said: string[] = [];
+  const chunks: string[] = [];
   const listen = async (stream: ReadableStream<Uint8Array> | undefined) => {
     const decoder = new TextDecoder();
-    if (stream) for await (const chunk of stream) said.push(decoder.decode(chunk, { stream: true }));
+    if (stream) for await (const chunk of stream) chunks.push(decoder.decode(chunk, { stream: true }));
   };
   await Promise.all([listen(child.stdout ?? undefined), listen(child.stderr ?? undefined)]);
-  return { status: await child.exited, output: said.join("") };
+  return { status: await child.exited, output: chunks.join("") };
 }
 
 const emptyReport = { passed: 0, failed: 0, skipped: 0, files: new Map(), failures: [] };
@@ -120,7 +120,7 @@ const emptyReport = { passed: 0, failed: 0, skipped: 0, files: new Map(), failur
 const checkReport = ({ name }: Job, status: number): Report =>
   status === 0 ? { ...emptyReport, passed: 1 } : { ...emptyReport, failed: 1, failures: [name] };
 
-/** A run that failed without a failed test (a file that does not load, a crash) is one failure. */
+/** Reads the report of a job. A non-zero status without a failed test (a load error, a crash) counts as one failure. */
 function testReport({ name }: Job, file: string, status: number): Report {
   const report = readReport(readTextOrEmpty(file));
   if (report.failed > 0 || status === 0) return report;

@@ -3,7 +3,7 @@ import { readReport } from "./junit.ts";
 import { runInLanes } from "./run-in-lanes.ts";
 import { type Group, jobsOf } from "./test-jobs.ts";
 
-test("a file with a stack of its own runs by itself, the others of its group in one process", () => {
+test("a file with its own stack runs in its own process, all others of its group in one", () => {
   const files = (group: Group) => [
     { group, path: "a", text: "await sharedStack()" },
     { group, path: "b", text: "await using stack = await Stack.start({})" },
@@ -18,21 +18,21 @@ test("a file with a stack of its own runs by itself, the others of its group in 
   expect(jobsOf("ui", files("e2e"))).toEqual([]);
 });
 
-test("two lanes meet in the middle, and one does all in order", async () => {
-  const begun: number[] = [];
+test("two lanes start at both ends of the list, and a single lane runs it in order", async () => {
+  const started: number[] = [];
   const work = async (n: number) => {
-    begun.push(n);
+    started.push(n);
     await Bun.sleep(1);
   };
   await runInLanes([1, 2, 3, 4, 5], 2, work);
-  expect(begun.slice(0, 2)).toEqual([1, 5]);
-  expect(begun.toSorted()).toEqual([1, 2, 3, 4, 5]);
-  begun.length = 0;
+  expect(started.slice(0, 2)).toEqual([1, 5]);
+  expect(started.toSorted()).toEqual([1, 2, 3, 4, 5]);
+  started.length = 0;
   await runInLanes([1, 2, 3], 1, work);
-  expect(begun).toEqual([1, 2, 3]);
+  expect(started).toEqual([1, 2, 3]);
 });
 
-test("a report tells counts, seconds by file, and what failed with its first line", () => {
+test("a report contains counts, seconds by file, and the first line of each failure", () => {
   const report = readReport(`<testsuites name="bun test" tests="4" assertions="9" failures="1" skipped="1" time="3.2">
     <testsuite name="x.unit.test.ts" file="x.unit.test.ts" tests="4" time="2.5">
       <testsuite name="inner" file="x.unit.test.ts" line="2" time="1.5">

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import postgres from "postgres";
 import { eventually, freshDatabase } from "./servers.ts";
 
-test("each test gets an empty database of its own that remembers when each commit was", async () => {
+test("each test gets its own empty database that records commit timestamps", async () => {
   const [first, second] = await Promise.all([freshDatabase(), freshDatabase()]);
   expect(first).not.toBe(second);
   const sql = postgres(first, { max: 1 });
@@ -16,7 +16,7 @@ test("each test gets an empty database of its own that remembers when each commi
   }
 });
 
-test("eventually gives the first truthy answer, and says what was seen last when there is none", async () => {
+test("eventually returns the first truthy value, and on timeout reports the last one", async () => {
   let calls = 0;
   expect(await eventually(() => ++calls > 2 && "there", { timeoutMs: 5_000, what: "three calls" })).toBe("there");
   const never = eventually(() => Promise.reject(new Error("still dark")), { timeoutMs: 60, what: "light" });

@@ -1,10 +1,10 @@
-/** The checker of sessions finds what it must find, and nothing else: it would prove nothing otherwise. */
+/** Tests the checker of session guarantees with correct histories and planted violations. */
 import { expect, test } from "bun:test";
 import { findSessionViolations, type SessionEvent, type SessionRead, type SessionWrite } from "./session-guarantees.ts";
 
 const REPLICAS = ["catalog", "storefront"];
 
-/** A generator of numbers that are the same in each run (mulberry32). */
+/** Returns a seeded random number generator (mulberry32). */
 function numbers(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -15,7 +15,7 @@ function numbers(seed: number): (below: number) => number {
   };
 }
 
-/** What clients see of replicas that follow their writes rightly: each read is as new as the session's own writes, or newer. */
+/** Generates a history without violations: each read is at least as new as the session's own writes. */
 function rightHistory(length: number, below: (n: number) => number): SessionEvent[] {
   const log = new Map<string, SessionWrite[]>();
   const shown = new Map<string, number>();
@@ -34,7 +34,7 @@ function rightHistory(length: number, below: (n: number) => number): SessionEven
     const replica = REPLICAS[below(2)]!;
     const place = `${replica} ${id}`;
     const own = Math.max(0, ...writes.filter((w) => w.session === session).map(({ version }) => version));
-    // A replica is somewhere between what it has shown and the newest.
+    // The replica is at any version between the newest it has returned and the newest written.
     const least = Math.max(own, shown.get(place) ?? 0);
     const at = least + below(writes.length - least + 1);
     shown.set(place, at);
@@ -44,12 +44,12 @@ function rightHistory(length: number, below: (n: number) => number): SessionEven
   return history;
 }
 
-// Two seconds where nothing else goes on; how busy a machine is says nothing about the judge.
-test("a right history of 100,000 reads and writes has no violation", () => {
+// Takes two seconds on an idle machine. The limit allows for a busy one.
+test("a correct history of 100,000 reads and writes has no violation", () => {
   expect(findSessionViolations(rightHistory(100_000, numbers(1)))).toEqual([]);
 }, 60_000);
 
-test("each of 200 planted violations is found, and nothing else", () => {
+test("the checker finds each of 200 planted violations and nothing else", () => {
   const below = numbers(2);
   const history = rightHistory(100_000, below);
   const newest = new Map<string, number>();
@@ -67,25 +67,25 @@ test("each of 200 planted violations is found, and nothing else", () => {
     return { ...read, version: newest.get(`${read.session} ${read.id}`)! > 1 ? 1 : undefined };
   });
   const found = findSessionViolations(wrong).map(({ read }) => wrong.indexOf(read));
-  // A version 1 is stale wherever the session itself has written more by then.
+  // Version 1 is stale wherever the session itself has written a newer version before.
   expect(found.filter((i) => !planted.has(i))).toEqual([]);
   expect(found.length).toBe(planted.size);
 }, 60_000);
 
 test.each([
-  ["an own write is not seen", [wrote(1, 2), read(1, 1)], "version 1 after 2"],
-  ["a version falls for one reader", [read(1, 3), read(1, 2)], "version 2 after 3"],
-  ["an own write is missing", [wrote(1, 1), read(1, undefined)], "not there after version 1"],
+  ["a read is older than the session's own write", [wrote(1, 2), read(1, 1)], "version 1 after 2"],
+  ["a version decreases for one session", [read(1, 3), read(1, 2)], "version 2 after 3"],
+  ["the session's own write is missing", [wrote(1, 1), read(1, undefined)], "not there after version 1"],
   [
-    "a removed entity comes back",
+    "a removed entity reappears",
     [wrote(1, 1), wrote(1, 2, []), read(1, undefined), read(1, 2)],
     "version 2, which is not this replica's",
   ],
-])("%s: found", (_, history, why) => {
+])("%s: the checker reports it", (_, history, why) => {
   expect(findSessionViolations(history).map((violation) => violation.why)).toEqual([why]);
 });
 
-test("what another session wrote need not be seen, and one replica may be ahead of another", () => {
+test("a read may miss writes of other sessions, and one replica may be ahead of another", () => {
   const history = [wrote(1, 2), read(2, 1), read(2, 2), { ...read(2, 1), replica: "storefront" }];
   expect(findSessionViolations(history)).toEqual([]);
 });

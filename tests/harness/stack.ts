@@ -1,4 +1,4 @@
-/** A whole stack for a test, started and judged from outside as a user would: `bun run up`, `status --json`, HTTP, kill. */
+/** Starts a whole stack for a test, and controls it as a user does: `bun run up`, `status --json`, HTTP, signals. */
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,27 +10,29 @@ import { stopStackAtExit } from "./clean-up-at-exit.ts";
 import { eventually } from "./eventually.ts";
 import { portsPart } from "./ports.ts";
 
+/** A service or server as `status --json` reports it. */
 export interface StatusEntry {
   readonly name: string;
   readonly kind: string;
   readonly instance: number;
   readonly pid: number;
   readonly url: string;
-  /** Where one of several instances answers. */
+  /** Address that all instances share. */
   readonly sharedUrl?: string;
   readonly health: string;
 }
 
+/** Options of `bun run up`. */
 export interface StackOptions {
   readonly brokers?: 1 | 3;
   readonly instances?: string;
   readonly partitions?: number;
-  /** With Jaeger and Prometheus beside it. */
+  /** Starts Jaeger and Prometheus too. */
   readonly observe?: boolean;
-  /** Asks for tokens: `lockstep token --data …` makes them. */
+  /** Requires access tokens, which `lockstep token --data …` creates. */
   readonly auth?: boolean;
   readonly env?: Readonly<Record<string, string>>;
-  /** Folder of the repository whose services run: this one, or a copy with `node_modules`. */
+  /** Repository whose services run: this one by default, or a copy with `node_modules`. */
   readonly root?: string;
 }
 
@@ -51,6 +53,7 @@ const run = async (args: readonly string[], env: Readonly<Record<string, string>
   return { stdout, stderr, code };
 };
 
+/** A running stack. Disposing it stops it and removes its data, unless TEST_KEEP_DATA is set. */
 export class Stack implements AsyncDisposable {
   /** Folder of the repository. */
   readonly root: string;
@@ -63,10 +66,10 @@ export class Stack implements AsyncDisposable {
     this.root = options.root ?? here;
   }
 
-  /** Resolves when a canary write was readable everywhere. @throws {Error} with the whole output when it does not start. */
+  /** Resolves when the smoke test of `bun run up` has passed. @throws {Error} with the whole output when it does not start. */
   static async start(options: StackOptions = {}): Promise<Stack> {
     const data = mkdtempSync(join(tmpdir(), "lockstep-stack-"));
-    // PostgreSQL's user must be able to enter, or its data would lie elsewhere.
+    // PostgreSQL's user must be able to enter; otherwise the stack would store its data in another folder.
     chmodSync(data, 0o711);
     stopStackAtExit(data, Boolean(process.env.TEST_KEEP_DATA));
     const stack = new Stack(data, await freePortBase(), options);
@@ -84,13 +87,13 @@ export class Stack implements AsyncDisposable {
     return stack;
   }
 
-  /** As `status --json` tells it; asked within this process, which is some 300 ms faster. */
+  /** Returns what `status --json` prints. Called in this process, which is about 300 ms faster. */
   async status(): Promise<{ ready: boolean; services: StatusEntry[] }> {
     const { ready, services } = await stackStatus(this.data);
     return { ready, services: services.map((service) => ({ ...service, pid: service.pid ?? Number.NaN })) };
   }
 
-  /** One process or server by name, and by instance where there are several. */
+  /** Returns the status of a process or server. @param instance of several. @throws {Error} when there is none of this name. */
   async entry(name: string, instance: number | string = 1): Promise<StatusEntry> {
     const { services } = await this.status();
     const found = services.filter((s) => s.name === name);
@@ -99,17 +102,18 @@ export class Stack implements AsyncDisposable {
     return entry;
   }
 
+  /** Returns the URL of one instance. */
   async url(name: string, instance: number | string = 1): Promise<string> {
     return this.stateEntry(name, instance).url;
   }
 
-  /** What a client is given: one address for all instances. */
+  /** Returns the address for clients, which all instances share. */
   async address(name: string): Promise<string> {
     const { sharedUrl, url } = this.stateEntry(name, 1);
     return sharedUrl ?? url;
   }
 
-  /** Sends a signal to a process by the pid that status tells. @returns the pid. */
+  /** Sends a signal to a process. @returns its pid. @throws {Error} when it does not run. */
   async kill(name: string, signal: NodeJS.Signals, instance: number | string = 1): Promise<number> {
     const { pid } = this.stateEntry(name, instance);
     if (pid === null) throw new Error(`${name} is down`);
@@ -117,7 +121,7 @@ export class Stack implements AsyncDisposable {
     return pid;
   }
 
-  /** What the supervisor has written down, without asking how it is. */
+  /** Returns an entry of the supervisor's state file, without a health check. */
   private stateEntry(name: string, instance: number | string) {
     const entries = readState(this.data)?.entries ?? [];
     const found = entries.filter((entry) => entry.name === name);
@@ -126,7 +130,7 @@ export class Stack implements AsyncDisposable {
     return entry;
   }
 
-  /** Waits until a service or server is ready under another pid than before. @returns the new one. */
+  /** Waits until a service or server is ready with another pid than `before`. @returns the new pid. */
   untilReplaced(name: string, before: number, timeoutMs = 120_000): Promise<number> {
     return eventually(
       async () => {
@@ -137,19 +141,20 @@ export class Stack implements AsyncDisposable {
     );
   }
 
-  /** `bun run restart`: all services, or those named, one instance after the other. @throws {Error} with its output when one does not come back. */
+  /** Runs `bun run restart` for all services or those named. @throws {Error} with its output when it fails. */
   async restart(...names: string[]): Promise<RestartResult[]> {
     const { stdout, stderr, code } = await run(["--silent", "restart", "--json", "--data", this.data, ...names]);
     if (code !== 0) throw new Error(`restart ended with ${code}:\n${stdout}\n${stderr}`);
     return JSON.parse(stdout) as RestartResult[];
   }
 
+  /** Returns `host:port` of all brokers. */
   async brokers(): Promise<string[]> {
     const { services } = await this.status();
     return services.filter((s) => s.kind === "broker").map((s) => s.url);
   }
 
-  /** @returns milliseconds until everything is ready. */
+  /** Waits until every service is ready. @returns the milliseconds it took. @throws {Error} after `timeoutMs`. */
   async untilReady(timeoutMs: number): Promise<number> {
     const start = performance.now();
     await eventually(async () => (await this.status()).ready, { timeoutMs, what: "the stack to be ready" });
@@ -163,7 +168,7 @@ export class Stack implements AsyncDisposable {
   }
 }
 
-/** A base whose neighbours are most likely free: stacks of parallel runs lie far apart. */
+/** Chooses a port base whose ports are free. Concurrent test processes use disjoint ranges. */
 async function freePortBase(): Promise<number> {
   const { part, parts } = portsPart();
   for (;;) {

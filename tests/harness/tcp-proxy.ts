@@ -1,10 +1,10 @@
 /**
- * A TCP proxy in front of a Kafka broker, for faults of the network. It forwards whole requests and answers, so a fault can
- * say which one it wants: lose the answer to a produce request, hold a request back and let it arrive later, go silent.
+ * A TCP proxy in front of a Kafka broker that simulates network faults. It forwards whole messages, so that a fault can
+ * select one: lose the response to a produce request, delay a request, or stop forwarding.
  */
 import net from "node:net";
 
-/** Kafka's number of a request. @see https://kafka.apache.org/protocol#protocol_api_keys */
+/** API keys of Kafka's requests. @see https://kafka.apache.org/protocol#protocol_api_keys */
 export const api = {
   produce: 0,
   fetch: 1,
@@ -15,19 +15,20 @@ export const api = {
 } as const;
 
 /**
- * `drop`: it never arrives. `reset`: it never arrives and the connection breaks, as when a broker dies. `hold`: it arrives
- * when released, also when the client is gone by then.
+ * What happens to a message. `drop`: it is lost. `reset`: it is lost and the connection closes, as when a broker crashes.
+ * `hold`: it is forwarded on release, even if the client has disconnected by then.
  */
 export type Action = "drop" | "reset" | "hold";
 
+/** Handle of a fault. */
 export interface Fault {
-  /** How often it has happened. */
+  /** Returns how many messages it has affected. */
   readonly count: () => number;
-  /** Lets everything held go on its way. */
+  /** Forwards all held messages. */
   readonly release: () => void;
-  /** Breaks the connections of everything held: it never arrives. */
+  /** Drops all held messages and closes their connections. */
   readonly discard: () => void;
-  /** No further messages are affected. */
+  /** Ends the fault: further messages are not affected. */
   readonly end: () => void;
 }
 
@@ -42,19 +43,20 @@ interface Rule {
   count: number;
 }
 
+/** Controls of the proxy. */
 export interface TcpProxy {
   readonly port: number;
-  /** Does something to the next messages of a kind; to `times` of them, or to all until it ends. */
+  /** Applies an action to the next `times` messages of one kind; without `times`, to all until the fault ends. */
   fault(what: { on: Direction; api: number; action: Action; times?: number }): Fault;
-  /** Half-open: nothing is forwarded in the directions given, no connection is closed, new ones are accepted and get silence. */
+  /** Stops forwarding in the given directions. Connections stay open, new ones are accepted but get no data. */
   silence(...directions: readonly Direction[]): void;
-  /** The connections that exist now become half-open for good, as when a peer's machine vanished; new ones work. */
+  /** Makes all existing connections half-open for good, as when the peer's machine fails. New ones work. */
   freeze(): void;
-  /** Each message waits this long. */
+  /** Delays each message by `ms`. */
   delay(ms: number): void;
-  /** Breaks all connections, and each new one while it is true. */
+  /** True: closes all connections, and each new one until called with false. */
   refuse(on: boolean): void;
-  /** Ends every fault. Connections that were silent are broken, since what they lost will not come any more. */
+  /** Ends every fault. Closes connections that were silenced, because they have lost data. */
   heal(): void;
   close(): Promise<void>;
 }
@@ -66,7 +68,7 @@ interface State {
   isRefusing: boolean;
 }
 
-/** Starts a proxy, on any free port, to a port of this machine. */
+/** Starts a proxy on a free port that forwards to `targetPort` of 127.0.0.1. */
 export async function startProxy(targetPort: number): Promise<TcpProxy> {
   const state: State = { rules: [], silent: new Set(), delayMs: 0, isRefusing: false };
   const links = new Set<Link>();
@@ -127,10 +129,10 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
   };
 }
 
-/** One client's connection and ours to the broker. */
+/** A client's connection to the proxy, and the proxy's connection to the broker. */
 class Link {
   private readonly broker: net.Socket;
-  /** What each request under way is, by correlation id, so that its answer can be told. */
+  /** API key of each request in flight by correlation id, since a response does not contain it. */
   private readonly apis = new Map<number, number>();
   private queue: Promise<void> = Promise.resolve();
   private heldCount = 0;
@@ -154,7 +156,7 @@ class Link {
     client.on("error", () => {});
     this.broker.on("error", () => {});
     client.on("close", () => this.onClientClose());
-    // A peer that hangs up is not noticed through a silent network.
+    // A client behind a silenced network must not notice that the broker has closed.
     this.broker.on("close", () => this.state.silent.size === 0 && this.break());
   }
 
@@ -212,7 +214,7 @@ class Link {
   }
 }
 
-/** Cuts a stream into messages: four bytes of length and that many bytes. */
+/** Splits a stream into messages: a length of four bytes, then as many bytes. */
 class Frames {
   private rest: Buffer = Buffer.alloc(0);
 

@@ -1,30 +1,33 @@
-/** What runs in one process of its own: a static check, or some files of a group. Pure. */
+/** Divides the test run into jobs. A job is one process: a static check, or files of one group. Pure. */
 
-/** In this order. The suffix of a file says its group; see the README of this folder. */
+/** All groups in the order of a run. A file's suffix names its group (tests/README.md). */
 export const groups = ["static", "unit", "int", "otel", "e2e", "ui", "fault", "container"] as const;
+/** Name of a group. */
 export type Group = (typeof groups)[number];
 
+/** One process of the test run. */
 export interface Job {
   readonly group: Group;
   readonly name: string;
   /** Program and arguments of a static check; undefined for tests. */
   readonly check?: readonly string[];
   readonly files: readonly string[];
-  /** Needs PostgreSQL, broker and Redis that no other job has: topics and consumer groups have the same names in all. */
+  /** True: needs PostgreSQL, broker and Redis of its own, because topics and consumer groups have the same names in all jobs. */
   readonly servers: boolean;
 }
 
+/** The static checks. */
 export const checks: readonly Job[] = [
   ["biome", "check", "--error-on-warnings"],
   ["tsc", "--noEmit", "-p", "."],
-  // The console's page: plain JavaScript with its types in comments.
+  // The console's page is JavaScript with types in comments.
   ["tsc", "--noEmit", "-p", "console/page"],
 ].map((check) => ({ group: "static", name: check.join(" "), check, files: [], servers: false }));
 
-/** How a test says that it has servers of its own: it then gains nothing by sharing a process, and may run beside others. */
+/** Matches a test that starts its own servers. It gains nothing from a shared process, and can run beside other jobs. */
 const OWN_SERVERS = /\bStack\.start\(|\bstartSuite\(/;
 
-/** A file that starts a stack or brokers of its own is a job; all other files of its group are one job and share servers. */
+/** Returns the jobs of a group. A file that starts its own stack or brokers is a job; all other files form one job. */
 export function jobsOf(group: Group, all: readonly { group: Group; path: string; text: string }[]): Job[] {
   const files = all.filter((file) => file.group === group);
   const alone = files.filter(({ text }) => group !== "int" && OWN_SERVERS.test(text)).map(({ path }) => path);

@@ -1,4 +1,4 @@
-/** Whether the current declaration can read all that was recorded, and is what was recorded last. Pure. */
+/** Checks that the current declaration reads every recorded sample, and equals the newest recording. Pure. */
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Document } from "../../contracts/entity/document.ts";
 import { systemFields } from "../../contracts/entity/fields.ts";
@@ -7,18 +7,20 @@ import { upcast, upcastProjection } from "../../contracts/entity/upcast.ts";
 import { changesBetween, snapshotOf } from "./declaration-snapshot.ts";
 import { projectionsOf, type Recording, type Sample } from "./recordings.ts";
 
-/** What is wrong, a text for each, with what to do about it; empty when all is well. */
+/** Returns one text for each problem: what is wrong and what to do. Empty when there is none. */
 export function findProblems(entity: EntityDeclaration, recorded: ReadonlyMap<number, Recording>): string[] {
   const { name, schemaVersion: current } = entity;
   const problems: string[] = [];
   for (const version of recorded.keys())
     if (version > current)
-      problems.push(`${name}: version ${version} is recorded, but the declaration says ${current}: versions only rise`);
+      problems.push(
+        `${name}: version ${version} is recorded, but the declaration says ${current}: versions must not decrease`,
+      );
   for (let version = 1; version < current; version++) {
     const earlier = recorded.get(version);
     if (!earlier)
       problems.push(
-        `${name}: version ${version} has no samples: bring back contracts/entities/samples/${name}.v${version}.json`,
+        `${name}: version ${version} has no samples: restore contracts/entities/samples/${name}.v${version}.json`,
       );
     else problems.push(...earlier.samples.flatMap((sample) => findUnreadable(entity, earlier, sample)));
   }
@@ -33,7 +35,7 @@ function undeclaredChanges(entity: EntityDeclaration, recorded: Recording): stri
   const changes = [
     ...changesBetween(recorded.declared, snapshotOf(entity)),
     ...recorded.samples.flatMap(({ is, document, replicas }) =>
-      changesBetween(replicas, projectionsOf(entity, document), `what sample "${is}" becomes`),
+      changesBetween(replicas, projectionsOf(entity, document), `projections of sample "${is}"`),
     ),
   ];
   if (changes.length > 0)
@@ -53,30 +55,30 @@ const remedyFor = ({ entity, schemaVersion, released }: Recording): string => {
   const raise = `set schemaVersion to ${schemaVersion + 1}, add an upcaster for ${schemaVersion} and run \`bun run record-schema ${entity}\` (docs/schema-changes.md)`;
   return released
     ? raise
-    : `If no event of version ${schemaVersion} is in any log that counts, run \`bun run record-schema --again ${entity}\`; else ${raise}`;
+    : `If no log that you keep contains events of version ${schemaVersion}, run \`bun run record-schema --again ${entity}\`; otherwise ${raise}`;
 };
 
-/** What of an earlier version's sample today's code cannot read. */
+/** Returns the parts of an earlier version's sample that today's code cannot read. */
 function findUnreadable(entity: EntityDeclaration, recorded: Recording, sample: Sample): string[] {
   const { schemaVersion: from } = recorded;
   const where = `${entity.name}: sample "${sample.is}" of version ${from}`;
   const problems: string[] = [];
-  const check = (what: string, reading: () => string | undefined) => {
+  const check = (what: string, read: () => string | undefined) => {
     try {
-      const problem = reading();
+      const problem = read();
       if (problem !== undefined) problems.push(`${where}, ${what}: ${problem}`);
     } catch (error) {
       const { cause } = error as Error;
       problems.push(`${where}, ${what}: ${(error as Error).message}${cause ? ` (${String(cause)})` : ""}`);
     }
   };
-  check("in an event", () => eventProblem(entity, sample, from));
+  check("as an event", () => eventProblem(entity, sample, from));
   if (problems.length > 0) return problems;
-  check("in private", () => findLeak(entity, recorded, sample));
+  check("private fields", () => findLeak(entity, recorded, sample));
   for (const replica of entity.replicas) {
     const projected = sample.replicas[replica.name];
     if (projected)
-      check(`as ${replica.name} was sent it`, () => projectionProblem(entity, replica, sample, projected, from));
+      check(`as sent to ${replica.name}`, () => projectionProblem(entity, replica, sample, projected, from));
   }
   return problems;
 }
@@ -86,14 +88,14 @@ const clone = (document: Document): Document => structuredClone(document);
 function eventProblem(entity: EntityDeclaration, { document }: Sample, from: number): string | undefined {
   const read = upcast(entity, clone(document), from);
   const checked = documentSchema(entity).safeParse(read);
-  if (!checked.success) return `upcast to ${entity.schemaVersion} it is not valid: ${checked.error.message}`;
+  if (!checked.success) return `not valid after upcasting to version ${entity.schemaVersion}: ${checked.error.message}`;
   const moved = Object.keys(systemFields).filter((member) => read[member] !== document[member]);
   if (moved.length > 0) return `an upcaster changes ${moved.join(", ")}`;
-  const again = upcast(entity, clone(document), from);
-  return Bun.deepEquals(read, again) ? undefined : "an upcaster gives another result each time";
+  const repeated = upcast(entity, clone(document), from);
+  return Bun.deepEquals(read, repeated) ? undefined : "an upcaster is not deterministic";
 }
 
-/** What is on its way to a replica, and what a rebuild reads, must come out as if it were sent today. */
+/** Events in flight to a replica, and events that a rebuild reads, must give the document that is sent today. */
 function projectionProblem(
   entity: EntityDeclaration,
   replica: ReplicaDeclaration,
@@ -103,21 +105,21 @@ function projectionProblem(
 ): string | undefined {
   const read = upcastProjection(entity, replica, clone(projected), from);
   const checked = documentSchema(replica).safeParse(read);
-  if (!checked.success) return `upcast to ${entity.schemaVersion} it is not valid: ${checked.error.message}`;
+  if (!checked.success) return `not valid after upcasting to version ${entity.schemaVersion}: ${checked.error.message}`;
   const today = projectionsOf(entity, upcast(entity, clone(document), from))[replica.name];
-  if (!today) return undefined; // it is not the replica's any more, and the next event of it says so
+  if (!today) return undefined; // The replica's filter no longer matches; the next event removes the entity.
   const placeholders = replica.placeholders?.[from] ?? [];
   const different = Object.keys(today).filter(
     (member) => !placeholders.includes(member) && !Bun.deepEquals(read[member], today[member]),
   );
   return different.length === 0
     ? undefined
-    : `${different.join(", ")} would not be what is sent today: give the replica an upcaster of its own, or name the member in its placeholders (docs/schema-changes.md)`;
+    : `${different.join(", ")} would differ from what is sent today: give the replica its own upcaster, or list the member in its placeholders (docs/schema-changes.md)`;
 }
 
 /**
- * A private value of an earlier version must not get into a field that is not private. Found by changing it. To declare the very
- * field as no longer private is allowed: that is no accident.
+ * Finds a private value of an earlier version that an upcaster copies into a public field. The check changes the value
+ * and compares all public fields. Declaring the same field as public is allowed, because that is deliberate.
  */
 function findLeak(entity: EntityDeclaration, recorded: Recording, { document }: Sample): string | undefined {
   const { schemaVersion: from, declared, samples } = recorded;
@@ -126,10 +128,10 @@ function findLeak(entity: EntityDeclaration, recorded: Recording, { document }: 
   for (const member of declared.private)
     for (const { document: other } of samples) {
       const after = sent({ ...document, [member]: other[member] });
-      const told = Object.keys(entity.fields).filter(
+      const leaking = Object.keys(entity.fields).filter(
         (field) => field !== member && !entity.fields[field]!.private && !Bun.deepEquals(before[field], after[field]),
       );
-      if (told.length > 0) return `${member} was private, and ${told.join(", ")} tells of it`;
+      if (leaking.length > 0) return `${member} was private, and its value reaches ${leaking.join(", ")}`;
     }
   return undefined;
 }

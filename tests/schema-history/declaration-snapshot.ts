@@ -1,23 +1,27 @@
-/** What is recorded of a declaration: everything that decides whether a document can be read, as plain JSON. Pure. */
+/** Converts a declaration to plain JSON: everything that decides whether a document can be read. Pure. */
 import { z } from "zod";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import { systemFields } from "../../contracts/entity/fields.ts";
 
+/** A JSON Schema as plain data. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
+/** A declaration as a recording contains it. */
 export interface DeclarationSnapshot {
   /** JSON Schema of each member of the source's document. */
   readonly members: Readonly<Record<string, JsonSchema>>;
   /** Names of the private fields. */
   readonly private: readonly string[];
-  /** Of each replica's document: JSON Schemas too, or where a member is the source's own, that. */
+  /** JSON Schema of each member of each replica's document; {@link SAME} where it equals the source's. */
   readonly replicas: Readonly<Record<string, Readonly<Record<string, JsonSchema | typeof SAME>>>>;
 }
 
 const SAME = "as in the source";
 
 /**
- * @throws {Error} when a schema has a rule that JSON Schema cannot show and that nothing names: a change of it would not be noticed.
+ * Returns the snapshot of a declaration.
+ *
+ * @throws {Error} for a refinement without a name: JSON Schema cannot show it, so that its change would go unnoticed.
  */
 export function snapshotOf(entity: EntityDeclaration): DeclarationSnapshot {
   const members = schemasOf(entity.name, entity.fields);
@@ -41,13 +45,13 @@ function schemasOf(what: string, fields: EntityDeclaration["fields"]): Record<st
     all.map(([member, { schema }]) => {
       rejectUnnamedRules(what, schema, [member]);
       const { $schema: _, pattern, ...json } = z.toJSONSchema(schema);
-      // A format is told by its name: the pattern beside it is zod's, and may be another one with the next zod.
+      // A format is identified by its name. Its pattern belongs to zod, and may differ in another version of zod.
       return [member, JSON.parse(JSON.stringify(json.format ? json : { ...json, pattern }))];
     }),
   );
 }
 
-/** A refinement is code. It shows in the JSON Schema only by the `rules` that the schema's metadata name (contracts/entity/fields.ts). */
+/** A refinement is code. JSON Schema shows it only by the `rules` of the schema's metadata (contracts/entity/fields.ts). */
 function rejectUnnamedRules(what: string, schema: z.ZodType, at: readonly string[]): void {
   const { def } = schema._zod;
   const refined = (def.checks ?? []).some((check) => check._zod.def.check === "custom");
@@ -65,12 +69,12 @@ function rejectUnnamedRules(what: string, schema: z.ZodType, at: readonly string
   }
 }
 
-/** Where two recordings differ, a line each: `members.title was added`. */
+/** Returns one line for each difference of two recordings: `members.title was added`. */
 export function changesBetween(before: unknown, after: unknown, at = ""): string[] {
   if (Bun.deepEquals(before, after, true)) return [];
   if (!isObject(before) || !isObject(after)) {
     if (before === undefined) return [`${at} was added`];
-    if (after === undefined) return [`${at} is gone`];
+    if (after === undefined) return [`${at} was removed`];
     return [`${at} was ${JSON.stringify(before)} and is ${JSON.stringify(after)}`];
   }
   const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])];

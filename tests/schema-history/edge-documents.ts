@@ -1,4 +1,4 @@
-/** Documents at the edges of what a declaration allows: what the next version can least expect. Deterministic. */
+/** Generates documents with the extreme values of each field. Deterministic, so that recordings are stable. */
 import fc from "fast-check";
 import { z } from "zod";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
@@ -7,7 +7,7 @@ import type { Field } from "../../contracts/entity/fields.ts";
 
 const ID = "0197f3a0-0000-7000-8000-00000000000";
 
-/** So many documents that each edge of each field is in one of them. */
+/** Returns documents that together contain every extreme value of every field; at least two. */
 export function edgeDocuments(entity: EntityDeclaration): Document[] {
   const edges = Object.entries(entity.fields).map(([member, field]) => [member, edgesOf(member, field)] as const);
   const count = Math.max(2, ...edges.map(([, values]) => values.length));
@@ -20,14 +20,16 @@ export function edgeDocuments(entity: EntityDeclaration): Document[] {
   }));
 }
 
-/** The least, the most, and others of a field, all valid. @throws {Error} when none is found. */
+/** Returns valid values of a field, among them the smallest and largest. @throws {Error} when there is none. */
 function edgesOf(member: string, field: Field): unknown[] {
   const schema = z.toJSONSchema(field.schema);
   const candidates = [...candidatesOf(schema), ...("initial" in field ? [field.initial] : [])];
   const valid = candidates.filter((value) => field.schema.safeParse(value).success);
   const different = valid.filter((value, i) => valid.findIndex((other) => Bun.deepEquals(other, value)) === i);
   if (different.length === 0)
-    throw new Error(`no value could be made up for ${member}: teach tests/schema-history/edges.ts its kind`);
+    throw new Error(
+      `no valid value found for ${member}: add its schema type to tests/schema-history/edge-documents.ts`,
+    );
   return different;
 }
 
@@ -54,7 +56,7 @@ function stringsOf({ minLength = 0, maxLength = 100, pattern }: z.core.JSONSchem
   const matching = fc.sample(fc.stringMatching(new RegExp(pattern)), { numRuns: 200, seed: 1 });
   const byLength = matching.sort((a, b) => a.length - b.length || (a < b ? -1 : 1));
   const [shortest, longest] = [byLength[0]!, byLength.at(-1)!];
-  // What is not valid is left out later.
+  // edgesOf removes invalid values.
   return [shortest.replace(/\d/g, "0"), longest.replace(/\d/g, "9"), shortest, longest].slice(0, 3);
 }
 
@@ -64,5 +66,5 @@ function listsOf({ items, minItems = 0, maxItems = 10 }: z.core.JSONSchema.BaseS
   return [Array.from({ length: minItems }, () => first), full];
 }
 
-/** As long as the text, and unlike that of any other number. */
+/** Returns a text of the same length that is unique for `i`. */
 const numbered = (text: unknown, i: number): string => String(text).replace(/.{1,4}$/, String(i).padStart(4, "0"));

@@ -1,4 +1,4 @@
-/** `bun run record-schema`: records the current version of each entity's declaration, with samples. */
+/** Implements `bun run record-schema`: records the current version of each entity's declaration, with samples. */
 import { Command } from "commander";
 import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
@@ -12,12 +12,12 @@ interface Options {
 
 const program = new Command("record-schema")
   .description("records the current schema version of entities with samples, for the check in `bun run test`")
-  .argument("[entities...]", "names; all when there is none")
-  .option("--again", "record anew a version that was recorded and is not released")
-  .option("--release", "mark the current version as released: from then on it cannot be recorded again")
+  .argument("[entities...]", "names of entities; all by default")
+  .option("--again", "record the current version again; only possible until it is released")
+  .option("--release", "mark the current version as released; it can then no longer be recorded again")
   .addHelpText(
     "after",
-    "\nExit status: 0 recorded or nothing to do, 1 refused or something cannot be read, 2 wrong usage.",
+    "\nExit status: 0 recorded or nothing to do, 1 rejected or a sample cannot be read, 2 wrong usage.",
   )
   .showHelpAfterError()
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
@@ -30,7 +30,7 @@ if (unknown.length > 0)
 const chosen = entities.filter(({ name }) => names.length === 0 || names.includes(name));
 process.exit(chosen.map((entity) => record(entity, program.opts<Options>())).every(Boolean) ? 0 : 1);
 
-/** @returns false when it was refused, or left something that cannot be read. */
+/** Records one entity. @returns false when the recording is rejected, or today's code cannot read a sample. */
 function record(entity: EntityDeclaration, { again, release }: Options): boolean {
   const { name, schemaVersion } = entity;
   const what = `${name} version ${schemaVersion}`;

@@ -1,4 +1,4 @@
-/** The recorded samples: one file for each schema version of each entity, beside the declarations. */
+/** Reads and writes recordings: one JSON file for each schema version of each entity, beside the declarations. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
@@ -7,40 +7,44 @@ import { documentSchema } from "../../contracts/entity/schemas.ts";
 import { type DeclarationSnapshot, snapshotOf } from "./declaration-snapshot.ts";
 import { edgeDocuments } from "./edge-documents.ts";
 
-/** A document as it stood in events of its version, and what each replica was sent for it; null: it was not the replica's to have. */
+/** A document as events of its version contain it, and each replica's projection; null: its filter did not match. */
 export interface Sample {
-  /** `edge 1` is made by the recorder; samples with any other text are yours, and kept. */
+  /** Name. `edge 1` and so on are generated; samples with other names are yours, and are kept. */
   readonly is: string;
   readonly document: Document;
   readonly replicas: Readonly<Record<string, Document | null>>;
 }
 
+/** Content of a recording. */
 export interface Recording {
   readonly entity: string;
   readonly schemaVersion: number;
-  /** True once events of this version may be in somebody's log: then it is never recorded again. */
+  /** True once a log may contain events of this version. It is then never recorded again. */
   readonly released: boolean;
   readonly declared: DeclarationSnapshot;
   readonly samples: readonly Sample[];
 }
 
+/** Folder of the recordings. */
 export const samplesFolder = join(import.meta.dirname, "../../contracts/entities/samples");
 
 const nameOf = ({ entity, schemaVersion }: Pick<Recording, "entity" | "schemaVersion">): string =>
   `${entity}.v${schemaVersion}.json`;
 
-/** By schema version. @throws {Error} when a file says another entity or version than its name. */
+/** Reads an entity's recordings by schema version. @throws {Error} when a file's name and content disagree. */
 export function readRecordings(entity: string, folder = samplesFolder): Map<number, Recording> {
   const found = new Map<number, Recording>();
   for (const file of readdirSync(folder)) {
     if (!file.startsWith(`${entity}.v`) || !file.endsWith(".json")) continue;
     const recorded = JSON.parse(readFileSync(join(folder, file), "utf8")) as Recording;
-    if (nameOf(recorded) !== file) throw new Error(`${file} holds ${nameOf(recorded)}`);
+    if (nameOf(recorded) !== file)
+      throw new Error(`${file} contains the recording ${nameOf(recorded)}; rename the file`);
     found.set(recorded.schemaVersion, recorded);
   }
   return found;
 }
 
+/** Writes a recording. @returns the path of its file. */
 export function writeRecording(recorded: Recording, folder = samplesFolder): string {
   mkdirSync(folder, { recursive: true });
   const file = join(folder, nameOf(recorded));
@@ -48,7 +52,7 @@ export function writeRecording(recorded: Recording, folder = samplesFolder): str
   return file;
 }
 
-/** What is to be recorded of the current version; samples that somebody added to `before` by hand stay. */
+/** Creates the recording of the current version. Keeps the samples that were added to `before` by hand. */
 export function createRecording(entity: EntityDeclaration, before?: Recording): Recording {
   const added = before?.samples.filter(({ is }) => !isEdge(is)) ?? [];
   const documents: [string, Document][] = [
@@ -71,7 +75,7 @@ export function createRecording(entity: EntityDeclaration, before?: Recording): 
 
 const isEdge = (is: string): boolean => /^edge \d+$/.test(is);
 
-/** What each replica is sent for a document today. */
+/** Returns the document that each replica is sent today; null where its filter does not match. */
 export function projectionsOf(entity: EntityDeclaration, document: Document): Record<string, Document | null> {
   const { id, createdAt, updatedAt, version } = document;
   return Object.fromEntries(

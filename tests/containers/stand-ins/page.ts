@@ -1,4 +1,4 @@
-/** In Grafana's and Redpanda Console's place: healthy when what compose.yaml gives them is there. */
+/** Stand-in for Grafana and Redpanda Console. Healthy when the files and brokers of compose.yaml are available. */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -8,13 +8,13 @@ function grafana(secret: string): void {
   writeFileSync("/var/lib/grafana/started", "");
   for (const kind of ["datasources", "dashboards"])
     if (!readdirSync(join("/etc/grafana/provisioning", kind)).some((file) => file.endsWith(".yaml")))
-      throw new Error(`no ${kind} are provisioned`);
+      throw new Error(`/etc/grafana/provisioning/${kind} has no YAML file`);
   readFileSync(process.env.GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH ?? "");
   for (const file of readdirSync("/etc/grafana/dashboards").filter((name) => name.endsWith(".json")))
     JSON.parse(readFileSync(join("/etc/grafana/dashboards", file), "utf8"));
 }
 
-const answers = (broker: string) =>
+const connectTo = (broker: string) =>
   new Promise<void>((resolve, reject) => {
     const [host = "", port = ""] = broker.split(":");
     const socket = connect(Number(port), host, () => {
@@ -31,7 +31,7 @@ Bun.serve({
   async fetch() {
     try {
       if (secret) grafana(secret);
-      else await Promise.all((brokers ?? "").split(",").map(answers));
+      else await Promise.all((brokers ?? "").split(",").map(connectTo));
       return new Response("ok");
     } catch (error) {
       return new Response(String(error), { status: 503 });

@@ -58,7 +58,7 @@ describe("the check of recorded schemas", () => {
 
   test("reports a version without samples, and names the command that records them", () => {
     expect(check(v1, new Map())).toContain("version 1 has no samples: run `bun run record-schema thing`");
-    expect(check(v2(), recorded(v2()))).toContain("version 1 has no samples: bring back");
+    expect(check(v2(), recorded(v2()))).toContain("version 1 has no samples: restore");
   });
 
   const wider = { ...first, name: text({ min: 1, max: 21 }) };
@@ -70,9 +70,9 @@ describe("the check of recorded schemas", () => {
     [
       "the fields of a replica",
       thing(first, { shop: { without: ["status", "price"] } }),
-      "replicas.shop.price is gone",
+      "replicas.shop.price was removed",
     ],
-    ["a filter", thing(first, { shop: { filter: () => true } }), "becomes.shop was null and is"],
+    ["a filter", thing(first, { shop: { filter: () => true } }), 'projections of sample "edge 1".shop was null and is'],
   ])("reports that %s changed without a new schema version, and says what to do", (_what, changed, difference) => {
     const problems = check(changed, recorded(v1));
     expect(problems).toContain(difference);
@@ -83,7 +83,7 @@ describe("the check of recorded schemas", () => {
   });
 
   test("reports a new schema that allows less than an old one", () => {
-    expect(check(v2({}, { ...second, title: text({ min: 1, max: 19 }) }))).toContain("upcast to 2 it is not valid");
+    expect(check(v2({}, { ...second, title: text({ min: 1, max: 19 }) }))).toContain("not valid after upcasting to version 2");
   });
 
   test.each<[string, Upcasters, string]>([
@@ -92,22 +92,22 @@ describe("the check of recorded schemas", () => {
       { 1: () => (undefined as never as { a: string }).a as never },
       "the upcaster of version 1 threw a TypeError",
     ],
-    ["omits a member", { 1: ({ name, price, ...rest }) => ({ ...rest, title: name }) }, "is not valid"],
+    ["omits a member", { 1: ({ name, price, ...rest }) => ({ ...rest, title: name }) }, "not valid after upcasting to version 2"],
     ["changes the version", { 1: (old) => ({ ...upcast[1]!(old), version: 7 }) }, "changes version"],
     [
       "is not deterministic",
       { 1: (old) => ({ ...upcast[1]!(old), cents: Math.floor(Math.random() * 1e12) }) },
-      "another result each time",
+      "an upcaster is not deterministic",
     ],
     [
       "copies a private value to a public member",
       { 1: (old) => ({ ...upcast[1]!(old), title: `${String(old.margin).slice(0, 20)}` }) },
-      "margin was private, and title tells of it",
+      "margin was private, and its value reaches title",
     ],
     [
       "needs a member that a replica did not receive",
       { 1: (old) => ({ ...upcast[1]!(old), title: (old.status as string).slice(0, 20) }) },
-      "as shop was sent it",
+      "as sent to shop",
     ],
   ])("reports an upcaster that %s", (_what, upcasters, problem) => {
     expect(check(v2({ upcasters }))).toContain(problem);
@@ -116,12 +116,12 @@ describe("the check of recorded schemas", () => {
   test("reports a member that a replica did not receive, unless a placeholder is declared", () => {
     const upcasters: Upcasters = { 1: (sent) => ({ ...upcast[1]!(sent), status: "draft" }) };
     expect(check(v2({ shop: { without: [] } }))).toContain("no upcaster sets the member status of replica shop");
-    expect(check(v2({ shop: { without: [], upcasters } }))).toContain("status would not be what is sent today");
+    expect(check(v2({ shop: { without: [], upcasters } }))).toContain("status would differ from what is sent today");
     expect(check(v2({ shop: { without: [], upcasters, placeholders: { 1: ["status"] } } }))).toBe("");
   });
 
   test("reports a recorded version that is no longer declared", () => {
-    expect(check(v1, recorded(v1, v2()))).toContain("versions only rise");
+    expect(check(v1, recorded(v1, v2()))).toContain("versions must not decrease");
   });
 });
 

@@ -83,7 +83,9 @@ describe("the check of recorded schemas", () => {
   });
 
   test("reports a new schema that allows less than an old one", () => {
-    expect(check(v2({}, { ...second, title: text({ min: 1, max: 19 }) }))).toContain("not valid after upcasting to version 2");
+    expect(check(v2({}, { ...second, title: text({ min: 1, max: 19 }) }))).toContain(
+      "not valid after upcasting to version 2",
+    );
   });
 
   test.each<[string, Upcasters, string]>([
@@ -92,7 +94,11 @@ describe("the check of recorded schemas", () => {
       { 1: () => (undefined as never as { a: string }).a as never },
       "the upcaster of version 1 threw a TypeError",
     ],
-    ["omits a member", { 1: ({ name, price, ...rest }) => ({ ...rest, title: name }) }, "not valid after upcasting to version 2"],
+    [
+      "omits a member",
+      { 1: ({ name, price, ...rest }) => ({ ...rest, title: name }) },
+      "not valid after upcasting to version 2",
+    ],
     ["changes the version", { 1: (old) => ({ ...upcast[1]!(old), version: 7 }) }, "changes version"],
     [
       "is not deterministic",

@@ -3,7 +3,6 @@ import type { TransactionSql } from "postgres";
 import type { EntityId } from "../../../contracts/entity/document.ts";
 import { partitionKey } from "../../../kafka/log.ts";
 import type { RebuildOptions } from "../../../pipeline/rebuild.ts";
-import { ConcurrencyLimit } from "../../../platform/async/limit.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
 import { type FillDeps, type FillSource, fillPartition } from "./fill.ts";
 
@@ -65,15 +64,18 @@ export class TopicFiller {
 
   /** Fills every partition up to the end that {@link readEnds} found. */
   private async fillRound(pool: Sql): Promise<void> {
-    const limit = new ConcurrencyLimit(PARALLEL_PARTITIONS);
     const onFilled = (key: string, records: number, next: number) => {
       this.positions.set(key, next);
       this.records += records;
       this.deps.onProgress({ done: this.records, total: Math.max(this.total, this.records) });
     };
-    await Promise.all(
-      this.sources.map((source) => limit.run(() => this.fillSource((work) => work(pool), source, onFilled))),
-    );
+    const queue = [...this.sources];
+    // Not ConcurrencyLimit: after an error the worker must not start another partition, because the pool is closed.
+    const work = async () => {
+      for (let source = queue.shift(); source; source = queue.shift())
+        await this.fillSource((run) => run(pool), source, onFilled);
+    };
+    await Promise.all(Array.from({ length: PARALLEL_PARTITIONS }, work));
   }
 
   private async fillSource(

@@ -47,7 +47,8 @@ const WAKE_UP_ROWS = 2;
 const LINGER_ROWS = 4;
 const LINGER_MS = 6;
 const FIRST_REOPEN_DELAY_MS = 100;
-const MAX_REOPEN_DELAY_MS = 2_000;
+/** `retry` adds up to a quarter, so the longest delay is 2 seconds. */
+const MAX_REOPEN_DELAY_MS = 1_600;
 
 /** One run of the loop; {@link Leadership} makes it when this process leads. */
 export class Relay {

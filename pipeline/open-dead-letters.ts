@@ -22,7 +22,7 @@ export interface OpenDeadLetter
 /** The members of a record that {@link OpenDeadLetters.add} reads. */
 type DeadLetterRecord = Pick<StoredRecord, "key" | "headers" | "timestampMs" | keyof OpenDeadLetter["at"]>;
 
-/** Built by {@link watchOpenDeadLetters}. */
+/** Built by `DeadLetterWatch` (watch-dead-letters.ts). */
 export class OpenDeadLetters {
   private readonly byName = new Map<string, OpenDeadLetter>();
   /** Name of a dead letter → name of the dead letter that its replay became. */

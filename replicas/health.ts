@@ -1,4 +1,5 @@
 /** When a replica is ready: database and broker respond, tables accept rows, positions are valid. Redis is optional. */
+import { type CacheHealth, cacheNotes } from "../contracts/cache-health.ts";
 import type { Check } from "../platform/service.ts";
 import type { CacheEpoch } from "./cache/epoch.ts";
 import type { RedisLinks } from "./connections.ts";
@@ -34,7 +35,7 @@ export function healthChecks(deps: {
       { name: "database", problem: databaseProblem },
       { name: "log", problem: () => silenceProblem("the brokers have", consumer.fetchAgeMs()) },
       { name: "table", problem: () => consumer.tableProblem() },
-      { name: "cache", problem: () => undefined, note: () => cacheNote(deps) },
+      { name: "cache", problem: () => undefined, note: () => cacheNotes[cacheHealth(deps)] },
       { name: "positions", problem: () => consumer.positionsProblem() },
     ],
     onHeartbeat(error) {
@@ -49,9 +50,8 @@ function silenceProblem(who: string, ageMs: number | undefined): string | undefi
   return ageMs > STALE_MS ? `${who} not responded for ${Math.round(ageMs)} ms` : undefined;
 }
 
-function cacheNote({ epoch, redis }: { epoch: CacheEpoch; redis: RedisLinks | undefined }): string {
-  if (!redis) return "not configured: every read comes from PostgreSQL";
-  if (!redis.reads.runId() || !redis.writes.runId()) return "Redis is unavailable: every read comes from PostgreSQL";
-  if (epoch.lease()?.runId == null) return "temporarily off: every read comes from PostgreSQL";
-  return "on";
+function cacheHealth({ epoch, redis }: { epoch: CacheEpoch; redis: RedisLinks | undefined }): CacheHealth {
+  if (!redis) return "not-configured";
+  if (!redis.reads.runId() || !redis.writes.runId()) return "unavailable";
+  return epoch.lease()?.runId == null ? "off" : "on";
 }

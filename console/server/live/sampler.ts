@@ -1,4 +1,5 @@
 /** Takes one snapshot per second for all open pages, and none while no page is open. */
+import { cacheHealthOf } from "../../../contracts/cache-health.ts";
 import { replicaNames } from "../../../contracts/entities/index.ts";
 import { type Activity, detectActivity } from "./activity.ts";
 import type { CachedValue } from "./cached-value.ts";
@@ -116,11 +117,8 @@ function pausedOf(
   );
 }
 
-/** From the note of the readiness check `cache` (replicas/health.ts) of the first instance that has one. */
+/** From the note of the readiness check `cache` of the first instance that has one. */
 function cacheStateOf(services: Snapshot["services"], replica: string): ReplicaState["cache"] {
   const note = services?.find(({ name, notes }) => name === replica && notes?.cache)?.notes?.cache;
-  if (note === undefined) return null;
-  if (note === "on") return "on";
-  if (note.startsWith("Redis is ")) return "unavailable";
-  return note.startsWith("not configured") ? "not-configured" : "off";
+  return (note && cacheHealthOf(note)) || null;
 }

@@ -1,5 +1,6 @@
 /** The state of all parts at one moment, as the page shows it. */
 
+import type { CacheHealth } from "../../../contracts/cache-health.ts";
 import type { ServiceHealth } from "../../../operations/status/service-health.ts";
 import type { LastVerification } from "../../../operations/verify/results.ts";
 import type { Quantiles } from "./latency-histogram.ts";
@@ -26,8 +27,8 @@ export interface ConsumerState {
 
 /** Latency, rate and cache of a replica. */
 export interface ReplicaState extends ReplicaLatency {
-  /** From the replica's readiness report; null when it reports nothing. `off`: Redis is available but not in use. */
-  readonly cache: "on" | "off" | "unavailable" | "not-configured" | null;
+  /** From the replica's readiness report; null when it has none, or a note that this console does not know. */
+  readonly cache: CacheHealth | null;
 }
 
 /** A rebuild in progress, started by any process. */

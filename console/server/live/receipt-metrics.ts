@@ -88,7 +88,11 @@ export class ReceiptMetrics {
     const close = () => void watcher.close();
     if (signal.aborted) close();
     else signal.addEventListener("abort", close, { once: true });
-    await watcher.ended;
+    try {
+      await watcher.ended;
+    } finally {
+      signal.removeEventListener("abort", close);
+    }
   }
 
   private measure(receipt: Receipt | undefined): void {

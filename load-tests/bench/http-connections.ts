@@ -18,7 +18,7 @@ class Connection {
   private unsent: Buffer = Buffer.alloc(0);
   private pending: PendingResponse | undefined;
 
-  static async isOpen(hostname: string, port: number): Promise<Connection> {
+  static async open(hostname: string, port: number): Promise<Connection> {
     const connection = new Connection();
     connection.socket = await Bun.connect({
       hostname,
@@ -34,7 +34,7 @@ class Connection {
     return connection;
   }
 
-  get open(): boolean {
+  get isOpen(): boolean {
     return this.socket !== undefined;
   }
 
@@ -101,9 +101,9 @@ export class HttpConnections {
    */
   async request(method: string, path: string, body = ""): Promise<HttpResponse> {
     const head = `${method} ${path} HTTP/1.1\r\n${this.headers}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n`;
-    const connection = this.takeIdle() ?? (await Connection.isOpen(this.hostname, this.port));
+    const connection = this.takeIdle() ?? (await Connection.open(this.hostname, this.port));
     const response = await connection.send(Buffer.from(head + body));
-    if (connection.open) this.idle.push(connection);
+    if (connection.isOpen) this.idle.push(connection);
     return response;
   }
 
@@ -115,7 +115,7 @@ export class HttpConnections {
   private takeIdle(): Connection | undefined {
     for (;;) {
       const connection = this.idle.pop();
-      if (!connection || connection.open) return connection;
+      if (!connection || connection.isOpen) return connection;
     }
   }
 }

@@ -29,7 +29,7 @@ export const processSettings = {
   ),
   LOCKSTEP_MAX_BODY_BYTES: setting(wholeNumber(1024, 10_485_760, 262_144), "Largest request body, in bytes"),
   LOCKSTEP_DRAIN_MS: setting(
-    wholeNumber(0, 60_000, 1_000),
+    wholeNumber(0, 60_000, 3_000),
     "Longest time that a stopping service still accepts requests while it moves clients and load balancers to other instances, in " +
       "milliseconds. It ends earlier when no requests arrive",
   ),

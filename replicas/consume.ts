@@ -1,4 +1,4 @@
-/** Consumes one entity's topic for one replica: decode → reduce → apply → cache → receipts → count → dead letters. */
+/** Consumes a topic for one replica: decode → reduce → apply → cache → receipts → count → dead letters. */
 import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity/declaration.ts";
 import { replicaTopic } from "../contracts/topics.ts";
 import type { Batch } from "../kafka/log.ts";

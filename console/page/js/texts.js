@@ -1,6 +1,6 @@
 /**
- * All texts of the page, in English and Brazilian Portuguese. `{name}` is replaced by a value. Terms that Brazilian developers use in
- * English (outbox, relay, stream, replay, dead letter, commit, trace) stay in English.
+ * All texts of the page, in English and Brazilian Portuguese. `{name}` is replaced by a value. Terms that Brazilian
+ * developers use in English (outbox, relay, stream, replay, dead letter, commit, trace) stay in English.
  *
  * @type {Record<string, { en: string, pt: string }>}
  */

@@ -57,13 +57,13 @@ export const requirements: readonly Requirement[] = [
   { name: "Redis or Valkey", isNeededBy: isServerGroup, isMandatory: true, provide: redisBinary },
   {
     name: "Jaeger",
-    isNeededBy: mentions(/\bTestJaeger\b|\bstartCollector\b|\bobserve: true\b/),
+    isNeededBy: mentions(/\bTestJaeger\b|\bstartCollector\b|\bStack\.start\([^)]*\bobserve: true\b/),
     isMandatory: false,
     provide: jaegerBinary,
   },
   {
     name: "Prometheus",
-    isNeededBy: mentions(/\bprometheusPrograms\b|\bstartPrometheus\b|\bobserve: true\b/),
+    isNeededBy: mentions(/\bprometheusPrograms\b|\bstartPrometheus\b|\bStack\.start\([^)]*\bobserve: true\b/),
     isMandatory: false,
     provide: prometheusPrograms,
   },

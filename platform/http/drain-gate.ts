@@ -8,7 +8,7 @@
 import { sleep } from "../async/sleep.ts";
 
 /** Draining ends after this time without a request: an idle client then notices that its connection is closed. */
-const QUIET_MS = 250;
+const QUIET_MS = 1_000;
 const POLL_MS = 20;
 /** A poll that takes longer means that this process had no CPU time. */
 const LATE_POLL_MS = 100;
@@ -26,7 +26,7 @@ export class DrainGate {
     return this.draining ? this.respondAndClose(request) : this.app(request);
   };
 
-  /** Resolves 250 ms after the last request, and after `maxMs` milliseconds at the latest. Also fails readiness. */
+  /** Resolves one second after the last request, and after `maxMs` milliseconds at the latest. Also fails readiness. */
   async drain(maxMs: number): Promise<void> {
     this.draining = true;
     const deadline = performance.now() + maxMs;

@@ -127,7 +127,7 @@ test("P6: unappliable events, one in ten, delay no other event, are listed, and 
   };
   try {
     await write(10); // warm-up, so that neither the first write nor the first dead letter is measured
-    const turns = await alternate(8, { clean: () => write(0), mixed: () => write(10) });
+    const turns = await alternate(16, { clean: () => write(0), mixed: () => write(10) });
     const [clean, mixed] = [turns.clean, turns.mixed].map((runs) => ({
       p50: median(runs.map(({ p50 }) => p50)),
       p95: median(runs.map(({ p95 }) => p95)),

@@ -177,5 +177,10 @@ export const metrics = {
   residentMemory: gauge("process_resident_memory_bytes", "Resident memory"),
   cpuTime: counter("process_cpu_seconds_total", "User and system CPU time"),
   startTime: gauge("process_start_time_seconds", "Start of the process, in seconds since 1970"),
+  condition: gauge(
+    "lockstep_condition",
+    "1 while the service reports this condition (contracts/conditions.ts), else 0",
+    ["condition"],
+  ),
   build: gauge("lockstep_build_info", "Always 1, labelled with the running version", ["version"]),
 } as const satisfies Readonly<Record<string, MetricDeclaration>>;

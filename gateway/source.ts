@@ -84,7 +84,8 @@ export class Source {
 
   /** Readiness: the database answers and its schema is up to date. */
   readonly check: Check = {
-    name: "database",
+    condition: "source-unavailable",
+    blocksReadiness: true,
     problem: () => this.problem ?? (this.isSchemaReady ? undefined : "the schema is not up to date yet"),
   };
 

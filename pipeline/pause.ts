@@ -24,11 +24,11 @@ export class PauseControl {
     deps.metrics.paused.set(0);
   }
 
-  /** Health check: a paused service is ready, with a note. */
+  /** Reports that the service is paused. A paused replica still answers reads. */
   readonly check: Check = {
-    name: "paused",
-    problem: () => undefined,
-    note: () => (this.control?.paused ? `paused since ${this.control.at}${reasonOf(this.control)}` : undefined),
+    condition: "paused",
+    blocksReadiness: false,
+    problem: () => (this.control?.paused ? `paused since ${this.control.at}${reasonOf(this.control)}` : undefined),
   };
 
   /** Whether the service is paused now. */

@@ -1,4 +1,5 @@
 /** The interface between a service and the process that runs it. */
+import type { ConditionName } from "../contracts/conditions.ts";
 
 /** A running service. */
 export interface Service {
@@ -11,11 +12,17 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-/** One condition of a service's readiness. */
+/** Watches one condition of a service. */
 export interface Check {
-  readonly name: string;
-  /** Why the service is not ready; undefined if the condition holds. */
+  /** What it watches. Two checks of a service may watch the same condition of different things. */
+  readonly condition: ConditionName;
+  /** True: the service cannot do its work while the condition is present, so it gets no requests. */
+  readonly blocksReadiness: boolean;
+  /**
+   * Why the condition is present, with names and figures; undefined while it is absent. It is called several times a
+   * second, so it reads state that others keep up to date. It must not throw.
+   */
   readonly problem: () => string | undefined;
-  /** Additional state that does not affect readiness. */
+  /** Additional state that is no problem. */
   readonly note?: () => string | undefined;
 }

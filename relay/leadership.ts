@@ -31,7 +31,8 @@ export class Leadership {
 
   /** Health check: a relay on standby is ready. */
   readonly check: Check = {
-    name: "lead",
+    condition: "source-unavailable",
+    blocksReadiness: true,
     problem: () => (this.state === "starting" ? "the source's PostgreSQL or the log is not connected yet" : undefined),
   };
 

@@ -32,11 +32,20 @@ export function healthChecks(deps: {
   };
   return {
     checks: [
-      { name: "database", problem: databaseProblem },
-      { name: "log", problem: () => silenceProblem("the brokers have", consumer.fetchAgeMs()) },
-      { name: "table", problem: () => consumer.tableProblem() },
-      { name: "cache", problem: () => undefined, note: () => cacheNotes[cacheHealth(deps)] },
-      { name: "positions", problem: () => consumer.positionsProblem() },
+      { condition: "database-unavailable", blocksReadiness: true, problem: databaseProblem },
+      {
+        condition: "log-unavailable",
+        blocksReadiness: true,
+        problem: () => silenceProblem("the brokers have", consumer.fetchAgeMs()),
+      },
+      { condition: "table-rejects", blocksReadiness: true, problem: () => consumer.tableProblem() },
+      {
+        condition: "cache-off",
+        blocksReadiness: false,
+        problem: () => cacheProblem(cacheHealth(deps)),
+        note: () => cacheNotes[cacheHealth(deps)],
+      },
+      { condition: "log-incomplete", blocksReadiness: true, problem: () => consumer.positionsProblem() },
     ],
     onHeartbeat(error) {
       lastError = error;
@@ -49,6 +58,10 @@ function silenceProblem(who: string, ageMs: number | undefined): string | undefi
   if (ageMs === undefined) return `${who} not responded yet`;
   return ageMs > STALE_MS ? `${who} not responded for ${Math.round(ageMs)} ms` : undefined;
 }
+
+/** A cache that is not configured is no problem. */
+const cacheProblem = (health: CacheHealth): string | undefined =>
+  health === "off" || health === "unavailable" ? cacheNotes[health] : undefined;
 
 function cacheHealth({ epoch, redis }: { epoch: CacheEpoch; redis: RedisLinks | undefined }): CacheHealth {
   if (!redis) return "not-configured";

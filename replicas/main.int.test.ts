@@ -122,7 +122,8 @@ test("without Redis a replica is ready, reports it, and reads from PostgreSQL", 
     expect(answer.headers.get("cache-status")).toBe("lockstep-redis; fwd=bypass; detail=not-configured");
     const { body } = await request("GET", `${url}/health/ready`);
     expect(body.checks).toContainEqual({
-      name: "cache",
+      condition: "cache-off",
+      blocksReadiness: false,
       problem: null,
       note: "not configured: every read comes from PostgreSQL",
     });

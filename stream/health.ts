@@ -7,7 +7,8 @@ const MAX_FETCH_AGE_MS = 10_000;
 
 /** The check exists before the consumer, so that health is available while the stream starts. */
 export class LogCheck implements Check {
-  readonly name = "log";
+  readonly condition = "log-unavailable";
+  readonly blocksReadiness = true;
   private consumer: Pick<Consumer, "fetchAgeMs"> | undefined;
 
   /** Checks this consumer from now on. */

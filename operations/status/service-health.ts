@@ -1,4 +1,5 @@
 /** The health of one service, from its own health endpoint. */
+import type { CheckResult } from "../../platform/http/condition-watch.ts";
 import type { StackEntry } from "../../platform/stack-file.ts";
 
 /** Health of one instance of a service. */
@@ -11,15 +12,11 @@ export interface ServiceHealth {
   readonly version: string | null;
   readonly health: "ready" | "not ready" | "down";
   readonly reason?: string;
-  /** Remarks of the service's checks that are no problem, by the name of the check. */
+  /** Remarks of the service's checks that are no problem, by condition. */
   readonly notes?: Readonly<Record<string, string>>;
 }
 
-interface ServiceCheck {
-  readonly name: string;
-  readonly problem: string | null;
-  readonly note?: string | null;
-}
+type ServiceCheck = Pick<CheckResult, "condition" | "problem" | "note" | "blocksReadiness" | "since" | "remedy">;
 
 const TIMEOUT_MS = 2_000;
 
@@ -29,8 +26,9 @@ export async function readServiceHealth({ name, instance, url }: StackEntry): Pr
     const response = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
     const body = (await response.json()) as { version?: string; checks?: ServiceCheck[] };
     const checks = body.checks ?? [];
-    const reason = checks.flatMap((check) => (check.problem ? [`${check.name}: ${check.problem}`] : [])).join("; ");
-    const notes = Object.fromEntries(checks.flatMap((check) => (check.note ? [[check.name, check.note]] : [])));
+    const blocking = checks.filter(({ problem, blocksReadiness }) => problem && blocksReadiness);
+    const reason = blocking.map(({ condition, problem }) => `${condition}: ${problem}`).join("; ");
+    const notes = Object.fromEntries(checks.flatMap((check) => (check.note ? [[check.condition, check.note]] : [])));
     const health = response.ok ? "ready" : "not ready";
     return { name, instance, url, version: body.version ?? null, health, ...(reason ? { reason } : {}), notes };
   } catch (error) {

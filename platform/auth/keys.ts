@@ -67,7 +67,8 @@ export class IssuerKeys {
 
   /** Readiness: without any keys the service must reject every request. */
   readonly check: Check = {
-    name: "issuer's keys",
+    condition: "signing-keys-unavailable",
+    blocksReadiness: true,
     problem: () => (this.set.jwks() ? undefined : "not fetched yet; the log says why"),
   };
 

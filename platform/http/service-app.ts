@@ -8,6 +8,7 @@ import type { Metrics } from "../../observability/metrics.ts";
 import { traceIdOf } from "../../observability/trace.ts";
 import type { Check } from "../service.ts";
 import { VERSION } from "../version.ts";
+import { ConditionWatch } from "./condition-watch.ts";
 import { problem } from "./problem.ts";
 
 declare module "hono" {
@@ -21,7 +22,7 @@ declare module "hono" {
 
 /** What {@link serviceApp} needs. */
 export interface ServiceAppDeps {
-  /** The service is ready when none of these has a problem. */
+  /** The service is ready when none of these that blocks readiness has a problem. */
   readonly checks: readonly Check[];
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -40,13 +41,9 @@ export function serviceApp({ checks, metrics, logger }: ServiceAppDeps): Hono {
   const app = new Hono();
   app.use(observeRequests(metrics, logger));
   app.get("/health/live", (c) => c.json({ status: "up" }));
+  const watch = new ConditionWatch(checks, metrics);
   app.get("/health/ready", (c) => {
-    const results = checks.map(({ name, problem: why, note }) => ({
-      name,
-      problem: why() ?? null,
-      ...(note ? { note: note() ?? null } : {}),
-    }));
-    const ready = results.every((check) => check.problem === null);
+    const { ready, results } = watch.evaluate();
     return c.json({ status: ready ? "ready" : "not ready", version: VERSION, checks: results }, ready ? 200 : 503);
   });
   app.get("/metrics", async (c) => {

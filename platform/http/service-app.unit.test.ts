@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import { conditions } from "../../contracts/conditions.ts";
 import { type ErrorCode, policy, RequestError } from "../../contracts/errors.ts";
 import { createLogger } from "../../observability/logger.ts";
 import { createMetrics } from "../../observability/metrics.ts";
 import type { Check } from "../service.ts";
 import { VERSION } from "../version.ts";
+import type { CheckResult } from "./condition-watch.ts";
 import { problem } from "./problem.ts";
 import { serviceApp } from "./service-app.ts";
 
@@ -60,12 +62,17 @@ describe("a problem (RFC 9457)", () => {
 });
 
 describe("health", () => {
+  const check = (problem: Check["problem"], more: Partial<Check> = {}): Check => ({
+    condition: "source-unavailable",
+    blocksReadiness: true,
+    problem,
+    ...more,
+  });
+  const checksOf = async (response: Response) => ((await response.json()) as { checks: CheckResult[] }).checks;
+
   test("is live independently of the checks, and ready when no check has a problem", async () => {
     let why: string | undefined = "not reached yet";
-    const { app: service } = app([
-      { name: "database", problem: () => why },
-      { name: "log", problem: () => undefined },
-    ]);
+    const { app: service } = app([check(() => why), check(() => undefined, { condition: "log-unavailable" })]);
     expect((await service.request("/health/live")).status).toBe(200);
     const before = await service.request("/health/ready");
     expect([before.status, await before.json()]).toEqual([
@@ -74,8 +81,14 @@ describe("health", () => {
         status: "not ready",
         version: VERSION,
         checks: [
-          { name: "database", problem: "not reached yet" },
-          { name: "log", problem: null },
+          {
+            condition: "source-unavailable",
+            problem: "not reached yet",
+            blocksReadiness: true,
+            since: expect.any(String),
+            remedy: conditions["source-unavailable"].remedy,
+          },
+          { condition: "log-unavailable", problem: null, blocksReadiness: true },
         ],
       },
     ]);
@@ -83,13 +96,32 @@ describe("health", () => {
     expect((await service.request("/health/ready")).status).toBe(200);
   });
 
-  test("shows notes, which do not affect readiness", async () => {
-    const { app: service } = app([{ name: "cache", problem: () => undefined, note: () => "off" }]);
-    const response = await service.request("/health/ready");
-    expect([response.status, ((await response.json()) as { checks: unknown }).checks]).toEqual([
-      200,
-      [{ name: "cache", problem: null, note: "off" }],
+  test("shows a condition that does not block readiness, with the time at which it appeared", async () => {
+    let why: string | undefined = "2 open";
+    const { app: service } = app([
+      check(() => why, { condition: "dead-letters-open", blocksReadiness: false, note: () => "3 in all" }),
     ]);
+    const response = await service.request("/health/ready");
+    expect(response.status).toBe(200);
+    const [first] = await checksOf(response);
+    expect(first).toMatchObject({ condition: "dead-letters-open", problem: "2 open", note: "3 in all" });
+    await Bun.sleep(5);
+    why = "3 open";
+    expect((await checksOf(await service.request("/health/ready")))[0]!.since).toBe(first!.since);
+    why = undefined;
+    expect((await checksOf(await service.request("/health/ready")))[0]!.since).toBeUndefined();
+    why = "1 open";
+    const again = (await checksOf(await service.request("/health/ready")))[0]!;
+    expect(Date.parse(again.since!)).toBeGreaterThan(Date.parse(first!.since!));
+  });
+
+  test("reports each condition as a gauge: 1 while any of its checks has a problem", async () => {
+    let why: string | undefined = "no answer";
+    const { metrics } = app([check(() => undefined), check(() => why)]);
+    const gauge = async () => (await metrics.text()).match(/lockstep_condition\{.*source-unavailable.*\} (\d)/)?.[1];
+    expect(await gauge()).toBe("1");
+    why = undefined;
+    expect(await gauge()).toBe("0");
   });
 });
 

@@ -1,5 +1,6 @@
 /** Descriptions of the routes that every service has: health, metrics, and the description itself. */
 import { z } from "zod";
+import { conditionNames } from "../../contracts/conditions.ts";
 import { schemaRef } from "../../contracts/entity/json-schema.ts";
 import { contentTypes } from "../../observability/exposition.ts";
 import { json, type Operation, text } from "./operation.ts";
@@ -10,9 +11,12 @@ export const healthSchema = z.strictObject({
   version: z.string(),
   checks: z.array(
     z.strictObject({
-      name: z.string(),
-      problem: z.string().nullable().describe("why the service is not ready; null if the check passes"),
-      note: z.string().nullable().optional().describe("additional state that does not affect readiness"),
+      condition: z.enum(conditionNames).describe("the condition that the check watches"),
+      problem: z.string().nullable().describe("why the condition is present; null while it is absent"),
+      blocksReadiness: z.boolean().describe("true: the service is not ready while the condition is present"),
+      since: z.iso.datetime().optional().describe("since when the condition is present"),
+      remedy: z.string().optional().describe("what to do about the condition"),
+      note: z.string().nullable().optional().describe("additional state that is no problem"),
     }),
   ),
 });

@@ -119,6 +119,6 @@ function pausedOf(
 
 /** From the note of the readiness check `cache` of the first instance that has one. */
 function cacheStateOf(services: Snapshot["services"], replica: string): ReplicaState["cache"] {
-  const note = services?.find(({ name, notes }) => name === replica && notes?.cache)?.notes?.cache;
+  const note = services?.find(({ name, notes }) => name === replica && notes?.["cache-off"])?.notes?.["cache-off"];
   return (note && cacheHealthOf(note)) || null;
 }

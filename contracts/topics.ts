@@ -62,7 +62,7 @@ export const deadLetterTopic = (entity: EntityDeclaration): TopicDeclaration => 
 export const versionsTopic = (entity: EntityDeclaration): TopicDeclaration => ({
   name: `${entity.plural}.versions`,
   key: "entity id",
-  value: "newest version",
+  value: "newest version, and the replicas that must not have the entity",
   writtenBy: ["stream"],
   readBy: ["stream"],
   config: { "cleanup.policy": "compact", "min.compaction.lag.ms": "60000", "max.compaction.lag.ms": String(day) },

@@ -3,6 +3,7 @@ import { encodeDeadLetter } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import type { EntityId, Version } from "../contracts/entity/document.ts";
 import { type EntityEvent, header } from "../contracts/event.ts";
+import type { KnownVersion } from "../contracts/known-version.ts";
 import { isId } from "../contracts/pages.ts";
 import { encodeRouted, routedHeaders } from "../contracts/routed-event.ts";
 import { deadLetterTopic } from "../contracts/topics.ts";
@@ -19,10 +20,9 @@ interface Output {
   readonly record: OutgoingRecord;
 }
 
-/** The newest version of an entity. */
-interface EntityVersion {
+/** What an event changes in the stream's knowledge of its entity. */
+interface EntityVersion extends KnownVersion {
   readonly id: EntityId;
-  readonly version: Version;
 }
 
 interface BaseDecision {
@@ -66,12 +66,12 @@ export function decideAll(
   context: DecideContext,
   storedVersions: ReadonlyMap<EntityId, Version>,
   records: readonly StoredRecord[],
-): { readonly decisions: readonly Decision[]; readonly changes: ReadonlyMap<EntityId, Version> } {
-  const changes = new Map<EntityId, Version>();
-  const newestOf = (id: EntityId) => changes.get(id) ?? storedVersions.get(id);
+): { readonly decisions: readonly Decision[]; readonly changes: ReadonlyMap<EntityId, KnownVersion> } {
+  const changes = new Map<EntityId, KnownVersion>();
+  const newestOf = (id: EntityId) => changes.get(id)?.version ?? storedVersions.get(id);
   const decisions = records.map((record) => {
     const decision = decide(context, newestOf, record);
-    if ("newest" in decision) changes.set(decision.newest.id, decision.newest.version);
+    if ("newest" in decision) changes.set(decision.newest.id, decision.newest);
     return decision;
   });
   return { decisions, changes };
@@ -102,6 +102,7 @@ function routeEvent(context: DecideContext, record: StoredRecord, event: EntityE
   try {
     const deliveries = route(context.entity, event);
     const matching = deliveries.filter(({ document }) => document).map(({ replica }) => replica);
+    const absent = deliveries.filter(({ document }) => !document).map(({ replica }) => replica);
     const headers = routedHeaders(event, offset, context.traceparentOf(event, offset, matching));
     return {
       offset,
@@ -110,7 +111,7 @@ function routeEvent(context: DecideContext, record: StoredRecord, event: EntityE
         topic: context.replicaTopics.get(replica)!,
         record: encodeRouted(event, document, headers),
       })),
-      newest: { id: event.id, version: event.version },
+      newest: { id: event.id, version: event.version, absent },
     };
   } catch (error) {
     return rejectRecord(context, record, internalRejection(error));

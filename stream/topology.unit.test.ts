@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { deadLetterHeader } from "../contracts/dead-letter.ts";
 import { product } from "../contracts/entities/product.ts";
 import { encodeEvent, header } from "../contracts/event.ts";
-import { deadLetterTopic, eventsTopic, replicaTopic } from "../contracts/topics.ts";
+import { deadLetterTopic, eventsTopic, replicaTopic, versionsTopic } from "../contracts/topics.ts";
 import type { OutgoingRecord } from "../kafka/log.ts";
 import { createLogger } from "../observability/logger.ts";
 import { createMetrics } from "../observability/metrics.ts";
@@ -15,10 +15,12 @@ import { deleteEvent, productDocument, upsertEvent } from "../tests/harness/prod
 import { SimulatedLog, type WriteOutcome } from "../tests/harness/simulated-log.ts";
 import { AssignedPartitions } from "./assigned-partitions.ts";
 import { VersionStore } from "./version-store.ts";
+import { decodeFlushed } from "./versions-topic.ts";
 
 const PARTITION = 0;
 const input = { topic: eventsTopic(product).name, partition: PARTITION };
 const deadLetters = { topic: deadLetterTopic(product).name, partition: PARTITION };
+const versions = { topic: versionsTopic(product).name, partition: PARTITION };
 const output = (replica: string) => ({ topic: replicaTopic(product, replica).name, partition: PARTITION });
 const logger = createLogger("test", "1", "silent");
 
@@ -61,6 +63,29 @@ const outputsTo = (log: SimulatedLog, replica: string): string[] =>
   log
     .records(output(replica))
     .map((r) => `${r.key} ${r.headers[header.version]} ${r.value === null ? "tombstone" : "document"}`);
+
+/** Replicas that must not have an entity, by `id version`, after the last accepted event of that version. */
+function expectedAbsences(arrivals: readonly Arrival[]): Map<string, string> {
+  const newest = new Map<string, number>();
+  const absences = new Map<string, string>();
+  for (const { id, version, kind, resend } of arrivals) {
+    const known = newest.get(id) ?? 0;
+    if (kind === "invalid" || version < known || (version === known && !resend)) continue;
+    newest.set(id, version);
+    const absent = { deleted: ["catalog", "storefront"], draft: ["storefront"], active: [] }[kind];
+    absences.set(`${id} ${version}`, absent.join());
+  }
+  return absences;
+}
+
+/** What the versions topic ends with, by `id version`. */
+const absencesIn = (log: SimulatedLog): Map<string, string> =>
+  new Map(
+    [...decodeFlushed(log.records(versions)).changes].map(([id, { version, absent }]) => [
+      `${id} ${version}`,
+      absent.join(),
+    ]),
+  );
 
 /** Input offsets of the stream's own dead letters. */
 const rejectedOffsets = (log: SimulatedLog): number[] =>
@@ -143,10 +168,13 @@ class Simulation {
     if (deliverLate) log.deliverDelayed();
   }
 
-  /** Delivers all remaining input, then stops both instances. */
-  async finish(inputSize: number): Promise<void> {
+  /** Delivers all remaining input and flushes it, then stops both instances. @param heal ends the failures. */
+  async finish(inputSize: number, heal: () => void): Promise<void> {
     const from = Math.max(0, Math.min(this.position, inputSize - 1));
     while (!(await this.instances[0]!.deliver(this.log, from, 100)));
+    heal();
+    await this.instances[0]!.deliver(this.log, inputSize - 1, 1);
+    await this.instances[0]!.flush();
     this.log.deliverDelayed();
     for (const instance of this.instances) instance.crash();
   }
@@ -171,17 +199,21 @@ test("P1 P2 P9: with lost answers, crashes, moves and late writes, each event is
       fc.array(step, { minLength: 1, maxLength: 25 }),
       async (arrivals, fates, steps) => {
         const name = `${run++}`;
-        const remainingFates = fates.values();
+        let remainingFates = fates.values();
         const log = new SimulatedLog(1, () => remainingFates.next().value ?? "stored");
         log.append(input, arrivals.map(recordOf));
         const simulation = new Simulation(log, (instance) => join(folder, `${name}-${instance}.sqlite`));
         for (const one of steps) await simulation.run(one);
-        await simulation.finish(arrivals.length);
+        await simulation.finish(arrivals.length, () => {
+          remainingFates = [].values();
+        });
 
         const { catalog, storefront, rejected } = expectedOutputs(arrivals);
         expect(outputsTo(log, "catalog")).toEqual(catalog);
         expect(outputsTo(log, "storefront")).toEqual(storefront);
         expect(rejectedOffsets(log)).toEqual(rejected);
+        const absences = expectedAbsences(arrivals);
+        for (const [entity, absent] of absencesIn(log)) if (absent) expect(absent).toBe(absences.get(entity)!);
       },
     ),
     { numRuns: Number(process.env.TEST_RUNS ?? 300) },

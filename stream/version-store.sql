@@ -4,6 +4,7 @@ create table if not exists known (
   id text not null,
   version integer not null,
   flush integer not null, -- the versions topic has this version from the scope's flush of this number on
+  absent text, -- JSON list of the replicas that got a tombstone for this version; null for none, or not known
   primary key (scope, id)
 ) without rowid;
 create table if not exists checkpoint (

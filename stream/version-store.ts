@@ -1,5 +1,5 @@
 /**
- * Step 5 of the stream: the newest version of each entity, and the progress of each input partition, in a local
+ * Step 5 of the stream: the newest version of each entity with the replicas that lack it, and the progress of each input partition, in a local
  * SQLite file.
  *
  * Memory stays constant as the number of entities grows. Versions and progress are written together, so the state is
@@ -8,6 +8,7 @@
 import { Database } from "bun:sqlite";
 import { rmSync } from "node:fs";
 import type { EntityId, Version } from "../contracts/entity/document.ts";
+import type { KnownVersion } from "../contracts/known-version.ts";
 import schemaText from "./version-store.sql" with { type: "text" };
 
 /** The progress of one input partition. Also stored in the versions topic, so its members must not be renamed. */
@@ -22,7 +23,7 @@ export interface Checkpoint {
 interface Unflushed {
   /** Number of the flush, rising per partition. */
   readonly flush: number;
-  readonly changes: ReadonlyMap<EntityId, Version>;
+  readonly changes: ReadonlyMap<EntityId, KnownVersion>;
 }
 
 /** Name of an input partition: `products.events/3`. */
@@ -31,7 +32,7 @@ export type PartitionKey = string;
 /** Changes that the versions topic may lack, and the number of the flush that will contain them. */
 interface Pending {
   flush: number;
-  readonly changes: Map<EntityId, Version>;
+  readonly changes: Map<EntityId, KnownVersion>;
 }
 
 /** All methods throw when SQLite cannot read or write the file, for example on a full disk. */
@@ -50,9 +51,10 @@ export class VersionStore implements Disposable {
       "select id, version from known where scope = ?1 and id in (select value from json_each(?2))",
     );
     this.upsertVersions = this.db.query<null, [string, number, string]>(
-      `insert into known (scope, flush, id, version)
-       select ?1, ?2, value ->> 0, value ->> 1 from json_each(?3) where true
-       on conflict (scope, id) do update set version = excluded.version, flush = excluded.flush
+      `insert into known (scope, flush, id, version, absent)
+       select ?1, ?2, value ->> 0, value ->> 1, nullif(value ->> 2, '[]') from json_each(?3) where true
+       on conflict (scope, id) do update
+         set version = excluded.version, absent = excluded.absent, flush = excluded.flush
        where excluded.version >= version`,
     );
     this.upsertCheckpoint = this.db.query<null, [string, number, string]>(
@@ -67,17 +69,26 @@ export class VersionStore implements Disposable {
   }
 
   /** Saves the changes of a chunk and its checkpoint in one transaction. */
-  remember(key: PartitionKey, changes: ReadonlyMap<EntityId, Version>, checkpoint: Checkpoint): void {
+  remember(key: PartitionKey, changes: ReadonlyMap<EntityId, KnownVersion>, checkpoint: Checkpoint): void {
     const pending = this.pendingOf(key);
     this.save(key, pending.flush, changes, checkpoint);
-    for (const [id, version] of changes) pending.changes.set(id, version);
+    for (const [id, known] of changes) pending.changes.set(id, known);
   }
 
   /** Adds what the versions topic has. An older version never replaces a newer one. */
-  restore(key: PartitionKey, changes: ReadonlyMap<EntityId, Version>, checkpoint: Checkpoint | undefined): void {
+  restore(key: PartitionKey, changes: ReadonlyMap<EntityId, KnownVersion>, checkpoint: Checkpoint | undefined): void {
+    const { flush, changes: pending } = this.pendingOf(key);
+    const conflicts = new Map<EntityId, KnownVersion>();
+    for (const [id, { version, absent }] of changes) {
+      const unflushed = pending.get(id);
+      if (!unflushed || version < unflushed.version) continue;
+      if (version > unflushed.version || isEqual(absent, unflushed.absent)) pending.delete(id);
+      // The version was sent again to other replicas. Which of the two is newer is unknown, so neither proves anything.
+      else conflicts.set(id, { version, absent: [] });
+    }
     this.save(key, 0, changes, checkpoint);
-    const pending = this.pendingOf(key).changes;
-    for (const [id, version] of changes) if (version >= (pending.get(id) ?? 0)) pending.delete(id);
+    this.save(key, flush, conflicts, undefined);
+    for (const [id, known] of conflicts) pending.set(id, known);
   }
 
   /** Returns all changes that the versions topic may lack. They survive a crash, so every later flush contains them. */
@@ -89,7 +100,7 @@ export class VersionStore implements Disposable {
   /** Marks changes as stored in the versions topic. An entity that changed again since then stays unflushed. */
   markFlushed(key: PartitionKey, { flush, changes }: Unflushed): void {
     const pending = this.pendingOf(key);
-    for (const [id, version] of changes) if (pending.changes.get(id) === version) pending.changes.delete(id);
+    for (const [id, known] of changes) if (pending.changes.get(id) === known) pending.changes.delete(id);
     this.db.query("update checkpoint set flushed = ?2 where scope = ?1").run(key, flush);
   }
 
@@ -117,11 +128,12 @@ export class VersionStore implements Disposable {
   private save(
     key: PartitionKey,
     flush: number,
-    changes: ReadonlyMap<EntityId, Version>,
+    changes: ReadonlyMap<EntityId, KnownVersion>,
     checkpoint: Checkpoint | undefined,
   ): void {
     this.db.transaction(() => {
-      this.upsertVersions.run(key, flush, JSON.stringify([...changes]));
+      const rows = [...changes].map(([id, { version, absent }]) => [id, version, absent]);
+      this.upsertVersions.run(key, flush, JSON.stringify(rows));
       if (checkpoint) this.upsertCheckpoint.run(key, checkpoint.next, JSON.stringify(checkpoint.ends));
     })();
   }
@@ -134,19 +146,25 @@ export class VersionStore implements Disposable {
       this.db.query<{ flushed: number }, [string]>("select flushed from checkpoint where scope = ?1").get(key)
         ?.flushed ?? 0;
     const rows = this.db
-      .query<{ id: EntityId; version: Version }, [string, number]>(
-        "select id, version from known where scope = ?1 and flush > ?2",
+      .query<{ id: EntityId; version: Version; absent: string | null }, [string, number]>(
+        "select id, version, absent from known where scope = ?1 and flush > ?2",
       )
       .all(key, flushed);
     const last = this.db
       .query<{ last: number | null }, [string]>("select max(flush) as last from known where scope = ?1")
       .get(key)?.last;
     const flush = Math.max(flushed, last ?? 0) + 1;
-    const pending = { flush, changes: new Map(rows.map(({ id, version }) => [id, version])) };
+    const changes = rows.map(
+      ({ id, version, absent }) => [id, { version, absent: JSON.parse(absent ?? "[]") }] as const,
+    );
+    const pending = { flush, changes: new Map<EntityId, KnownVersion>(changes) };
     this.pending.set(key, pending);
     return pending;
   }
 }
+
+const isEqual = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((name, i) => name === b[i]);
 
 function open(file: string): Database {
   try {
@@ -164,5 +182,8 @@ function openFile(file: string): Database {
   db.run("pragma synchronous = normal");
   db.run("pragma cache_size = -16384"); // 16 MiB
   db.run(schemaText);
+  // Files of earlier releases lack the column. Their entities have no proof until their next event.
+  const { length } = db.query("select name from pragma_table_info('known') where name = 'absent'").all();
+  if (length === 0) db.run("alter table known add column absent text");
   return db;
 }

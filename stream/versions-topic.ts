@@ -1,5 +1,6 @@
 /** Format of the compacted versions topic: a record per entity; the last record of a flush carries the checkpoint. */
-import type { EntityId, Version } from "../contracts/entity/document.ts";
+import type { EntityId } from "../contracts/entity/document.ts";
+import { decodeKnownVersion, encodeKnownVersion, type KnownVersion } from "../contracts/known-version.ts";
 import type { OutgoingRecord, StoredRecord } from "../kafka/log.ts";
 import type { Checkpoint } from "./version-store.ts";
 
@@ -12,10 +13,10 @@ const NO_HEADERS = {};
  *
  * @returns no records when there are no changes.
  */
-export function encodeFlush(changes: ReadonlyMap<EntityId, Version>, checkpoint: Checkpoint): OutgoingRecord[] {
-  const records = [...changes].map(([id, version]) => ({
+export function encodeFlush(changes: ReadonlyMap<EntityId, KnownVersion>, checkpoint: Checkpoint): OutgoingRecord[] {
+  const records = [...changes].map(([id, known]) => ({
     key: id,
-    value: `{"version":${version}}`,
+    value: encodeKnownVersion(known),
     headers: NO_HEADERS,
   }));
   const last = records.pop();
@@ -23,17 +24,16 @@ export function encodeFlush(changes: ReadonlyMap<EntityId, Version>, checkpoint:
   return [...records, { ...last, headers: { [CHECKPOINT]: JSON.stringify(checkpoint) } }];
 }
 
-/** Reads records of the topic: the newest version of each entity, and the last checkpoint, if there is one. */
+/** Reads records of the topic: the newest one of each entity, and the last checkpoint, if there is one. */
 export function decodeFlushed(records: readonly StoredRecord[]): {
-  changes: Map<EntityId, Version>;
+  changes: Map<EntityId, KnownVersion>;
   checkpoint: Checkpoint | undefined;
 } {
-  const changes = new Map<EntityId, Version>();
+  const changes = new Map<EntityId, KnownVersion>();
   let checkpoint: Checkpoint | undefined;
   for (const record of records) {
     if (!record.key || !record.value) continue;
-    const { version } = JSON.parse(record.value.toString()) as { version: Version };
-    changes.set(record.key.toString(), version);
+    changes.set(record.key.toString(), decodeKnownVersion(record.value));
     const encoded = record.headers[CHECKPOINT];
     if (encoded) checkpoint = JSON.parse(encoded) as Checkpoint;
   }

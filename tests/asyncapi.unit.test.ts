@@ -100,7 +100,8 @@ describe("a record matches exactly one message of its topic, and none once it is
     changes: [[upsert.id, 1, 1]],
   });
   const paused = JSON.stringify({ paused: true, at: new Date().toISOString(), reason: "why" });
-  const flushed = encodeFlush(new Map([[upsert.id, 4]]), { partition: 0 } as never)[0]!;
+  const flushed = (absent: readonly string[]) =>
+    encodeFlush(new Map([[upsert.id, { version: 4, absent }]]), { partition: 0 } as never)[0] as RecordContent;
 
   const records: [string, string, RecordContent, Partial<RecordContent>][] = [
     [
@@ -140,7 +141,8 @@ describe("a record matches exactly one message of its topic, and none once it is
       encodeMark({ origin: { topic: events, partition: 0, offset: 7 }, resolution: "dropped", atMs: 1 }),
       { headers: {} },
     ],
-    ["ProductVersion", versionsTopic(product).name, flushed as RecordContent, { key: "no id" }],
+    ["ProductVersion", versionsTopic(product).name, flushed([]), { key: "no id" }],
+    ["ProductVersion", versionsTopic(product).name, flushed(["catalog"]), { value: '{"version":4,"absent":[]}' }],
     [
       "Receipt",
       receiptsTopic.name,

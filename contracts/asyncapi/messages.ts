@@ -7,6 +7,7 @@ import { exampleDocument, exampleForReplica } from "../entity/example.ts";
 import { capitalize, type JsonSchema } from "../entity/json-schema.ts";
 import { documentSchema } from "../entity/schemas.ts";
 import { deletedSchema, type EntityEvent, encodeEvent } from "../event.ts";
+import { knownVersionSchema } from "../known-version.ts";
 import { receiptSchema } from "../receipt.ts";
 import { encodeRouted, routedHeaders as headersOf } from "../routed-event.ts";
 import {
@@ -158,10 +159,10 @@ const deadLetters = ({ name }: EntityDeclaration): Channel["messages"] => ({
 
 const versions = ({ name }: EntityDeclaration): Channel["messages"] => ({
   [`${capitalize(name)}Version`]: {
-    summary: "The newest version of an entity that the stream has routed",
+    summary: "The newest version of an entity that the stream has routed, and the replicas that must not have it",
     key: uuid,
     headers: noHeaders,
-    payload: z.strictObject({ version: z.int().min(1) }),
+    payload: knownVersionSchema,
     contentType,
   },
 });

@@ -1,0 +1,75 @@
+import { Database } from "bun:sqlite";
+import { afterAll, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { KnownVersion } from "../contracts/known-version.ts";
+import { VersionStore } from "./version-store.ts";
+import { decodeFlushed, encodeFlush } from "./versions-topic.ts";
+
+const KEY = "products.events/0";
+const checkpoint = { next: 10, ends: {} };
+const folder = mkdtempSync(join(tmpdir(), "lockstep-version-store-"));
+let files = 0;
+const newFile = () => join(folder, `${files++}.sqlite`);
+const known = (version: number, ...absent: string[]): Map<string, KnownVersion> =>
+  new Map([["a", { version, absent }]]);
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+test("a flush after a restart names the replicas that must not have the entity", () => {
+  const file = newFile();
+  {
+    using store = new VersionStore(file);
+    store.remember(KEY, known(3, "storefront"), checkpoint);
+  }
+  using store = new VersionStore(file);
+  const { changes } = store.unflushed(KEY);
+  const [record] = encodeFlush(changes, checkpoint);
+  expect(String(record!.value)).toBe('{"version":3,"absent":["storefront"]}');
+});
+
+test("a version that is sent again replaces the replicas that must not have the entity", () => {
+  using store = new VersionStore(newFile());
+  store.remember(KEY, known(3, "storefront"), checkpoint);
+  const flush = store.unflushed(KEY);
+  store.remember(KEY, known(3), checkpoint);
+  store.markFlushed(KEY, flush);
+  expect(store.unflushed(KEY).changes).toEqual(known(3));
+});
+
+test("the newest record of the versions topic replaces what the file has, unless the file's change was never flushed", () => {
+  using store = new VersionStore(newFile());
+  store.restore(KEY, known(3, "storefront"), checkpoint);
+  store.restore(KEY, known(3, "catalog"), undefined);
+  expect(store.unflushed(KEY).changes.size).toBe(0);
+
+  store.remember(KEY, known(3), checkpoint);
+  store.restore(KEY, known(3, "catalog"), undefined);
+  expect(store.unflushed(KEY).changes).toEqual(known(3));
+  store.restore(KEY, known(4, "catalog"), undefined);
+  expect(store.unflushed(KEY).changes.size).toBe(0);
+  expect(store.newest(KEY, ["a"]).get("a")).toBe(4);
+});
+
+test("the unflushed changes of an earlier release's file are kept", () => {
+  const file = newFile();
+  const old = new Database(file, { create: true });
+  old.run(`create table known (scope text not null, id text not null, version integer not null,
+    flush integer not null, primary key (scope, id)) without rowid`);
+  old.run(`create table checkpoint (scope text primary key, next integer not null, ends text not null,
+    flushed integer not null default 0) without rowid`);
+  old.run("insert into known values (?, 'a', 7, 2)", [KEY]);
+  old.run("insert into checkpoint values (?, 10, '{}', 1)", [KEY]);
+  old.close();
+  using store = new VersionStore(file);
+  expect(store.checkpoint(KEY)).toEqual(checkpoint);
+  expect(store.unflushed(KEY).changes).toEqual(known(7));
+  store.remember(KEY, known(8, "catalog"), checkpoint);
+  expect(store.unflushed(KEY).changes).toEqual(known(8, "catalog"));
+});
+
+test("a record of an earlier release names no replica", () => {
+  const record = { key: Buffer.from("a"), value: Buffer.from('{"version":2}'), headers: {} };
+  expect(decodeFlushed([record as never]).changes).toEqual(known(2));
+});

@@ -20,6 +20,8 @@ export interface Field {
   readonly initial?: unknown;
   /** Converts a column's value, as PostgreSQL's `to_jsonb` returns it, to the value in a document. */
   readonly fromColumn: (value: unknown) => unknown;
+  /** Number of decimals of a {@link decimal}. Undefined for every other type. */
+  readonly scale?: number;
 }
 
 type FieldOptions = { initial?: unknown; private?: boolean };
@@ -61,20 +63,69 @@ export const text = (options: FieldOptions & { min?: number; max: number; patter
     options,
   );
 
+/** PostgreSQL's limits of `numeric` (manual, section 8.1.2). */
+const MAX_SCALE = 16_383;
+const MAX_WHOLE_DIGITS = 131_072;
+
 /**
- * A decimal number from 0 to below 10^10, as a string with exactly `scale` decimals. A string, because a binary
- * floating point number cannot hold an amount of money exactly.
+ * A decimal number as a string with exactly `scale` decimals: `"19.90"`. A string, because a number of JSON loses
+ * digits in most readers. The column is `numeric(precision, scale)`. NaN and infinity are not valid.
+ *
+ * @param options.scale decimals, 0 to 16,383.
+ * @param options.precision digits in total, from `scale` to `scale` + 131,072. Default: `scale` + 10.
+ * @param options.negative whether numbers below 0 are valid. Default: false.
+ * @throws {Error} when scale or precision is out of range.
  */
-export const decimal = (options: FieldOptions & { scale: number }): Field => {
-  const pattern = new RegExp(`^(0|[1-9]\\d{0,9})\\.\\d{${options.scale}}$`);
-  return field(
-    z.string().regex(pattern, { error: `must be a string like "${(19.9).toFixed(options.scale)}"` }),
-    quickPatternCheck(pattern),
-    options,
-    // numeric(12, scale) has at most 12 digits. A double holds 15, so toFixed() prints the same digits again.
-    (value) => (typeof value === "number" ? value.toFixed(options.scale) : value),
-  );
+export const decimal = (
+  options: FieldOptions & { scale: number; precision?: number; negative?: boolean },
+): Field & { readonly scale: number } => {
+  const { scale, precision = scale + 10, negative = false } = options;
+  const wholeDigits = precision - scale;
+  const isInRange = (value: number, max: number) => Number.isInteger(value) && value >= 0 && value <= max;
+  if (!isInRange(scale, MAX_SCALE) || !isInRange(wholeDigits, MAX_WHOLE_DIGITS))
+    throw new Error(
+      `decimal: scale ${scale} must be 0 to ${MAX_SCALE}, and precision ${precision} must be the scale ` +
+        `plus 0 to ${MAX_WHOLE_DIGITS}`,
+    );
+  const sign = negative ? "(?!-[0.]*$)-?" : ""; // PostgreSQL has no negative zero
+  const whole = wholeDigits === 0 ? "0" : `(0|[1-9]\\d{0,${wholeDigits - 1}})`;
+  const pattern = new RegExp(`^${sign}${whole}${scale === 0 ? "" : `\\.\\d{${scale}}`}$`);
+  const example = withScale(wholeDigits < 2 ? "0.9" : "19.9", scale);
+  const error = ({ input }: { readonly input: unknown }) =>
+    `must be ${scale > 20 ? `a string with ${scale} decimals` : `a string like "${scale === 0 ? "19" : example}"`}` +
+    (NOT_FINITE.test(String(input)) ? "; NaN and infinity are not valid" : "");
+  return {
+    ...field(z.string().regex(pattern, { error }), quickPatternCheck(pattern), options, (value) =>
+      decimalText(value, scale),
+    ),
+    scale,
+  };
 };
+
+/** The numbers without digits of PostgreSQL's `numeric`, as `to_jsonb` spells them. */
+const NOT_FINITE = /^(NaN|-?Infinity)$/;
+const DIGITS = /^-?\d+(\.\d+)?$/;
+
+/**
+ * The text of a column's number. PostgreSQL's JSON omits no digit, and platform/postgres/parse-json.ts makes a number
+ * of at most 15 digits or a text of it. More decimals than `scale` stay, and make the value invalid.
+ */
+function decimalText(value: unknown, scale: number): unknown {
+  if (typeof value === "string") return DIGITS.test(value) ? withScale(value, scale) : value;
+  if (typeof value !== "number" || !Number.isFinite(value)) return value;
+  // String() has an exponent below 10^-6. Numbers as small as these have at most 14 decimals.
+  return withScale(Math.abs(value) < 1e-6 ? value.toFixed(14) : String(value), scale);
+}
+
+/** Adds zeros up to `scale` decimals, and removes zeros beyond. @param digits without an exponent. */
+function withScale(digits: string, scale: number): string {
+  const point = digits.indexOf(".");
+  if (point >= 0 && digits.length - point - 1 === scale && scale > 0) return digits;
+  const whole = point < 0 ? digits : digits.slice(0, point);
+  const fraction = point < 0 ? "" : digits.slice(point + 1).replace(/0+$/, "");
+  const padded = fraction.padEnd(scale, "0");
+  return padded === "" ? whole : `${whole}.${padded}`;
+}
 
 /** An integer from `min` to `max`. */
 export const integer = (options: FieldOptions & { min: number; max: number }): Field =>

@@ -1,10 +1,10 @@
 /** Compares a source and its replicas row by row, by what the declarations say a replica has. */
-import postgres from "postgres";
 import { entities as declared } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Document } from "../../contracts/entity/document.ts";
 import { documentOf } from "../../contracts/entity/row.ts";
 import { sleep } from "../../platform/async/sleep.ts";
+import { connectPool } from "../../platform/postgres/connect.ts";
 import type { Databases } from "./databases.ts";
 
 /** Longest wait for differences to disappear in an idle stack, in milliseconds. */
@@ -17,7 +17,7 @@ export async function readTable(
   entity: EntityDeclaration,
   fields: EntityDeclaration["fields"],
 ): Promise<Map<string, Document>> {
-  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  const sql = connectPool(url, { max: 1, name: "lockstep-bench", statementTimeoutMs: 0 });
   try {
     const rows = await sql<{ row: Record<string, unknown> }[]>`select to_jsonb(t) as row from ${sql(entity.plural)} t`;
     return new Map(rows.map(({ row }) => [row.id as string, documentOf(fields, row)]));

@@ -5,17 +5,21 @@
  * Whatever needs a session has a dedicated connection.
  */
 import postgres, { type Sql } from "postgres";
+import { parseJson } from "./parse-json.ts";
 
 export type { Sql };
 
 const CONNECT_TIMEOUT_S = 5;
 
 /**
- * Disables the query for array types that postgres.js sends on each new connection. If the connection closes during
- * that query, the rejection is unhandled and ends the process. Lists travel as JSON or as PostgreSQL's text ({@link
- * listText}) instead.
+ * `types` reads JSON without a loss of digits. `fetch_types` disables the query for array types that postgres.js sends
+ * on each new connection. If the connection closes during that query, the rejection is unhandled and ends the process.
+ * Lists travel as JSON or as PostgreSQL's text ({@link listText}) instead.
  */
-const TYPES = { fetch_types: false };
+const TYPES = {
+  fetch_types: false,
+  types: { json: { to: 114, from: [114, 3802], serialize: JSON.stringify, parse: parseJson } },
+};
 
 /**
  * A list in PostgreSQL's array notation, for items that need no quotes: ids, numbers, booleans, column names. The

@@ -2,6 +2,7 @@
 import type { Logger } from "../../observability/logger.ts";
 import type { Change } from "../../replicas/apply/apply.ts";
 import { type EntityReplica, Replica } from "../../replicas/replica.ts";
+import type { ReplicatedEntity } from "../../replicas/replicated-entities.ts";
 import { entity, replicaOf, silentLogger } from "./replica.ts";
 
 /** The parts of the process that tests call. Disposing it closes them. */
@@ -13,19 +14,25 @@ export interface CacheProcess
   applyAndCache(changes: readonly Change[]): Promise<boolean>;
 }
 
+interface CacheProcessOptions {
+  readonly logger?: Logger;
+  readonly replicated?: ReplicatedEntity;
+}
+
 /**
  * Starts the process.
  *
  * @param redisUrl undefined: without a cache.
  * @param name part of the Redis keys; separates tests that share a Redis.
+ * @param options.replicated the entity and its replica; default: product in the catalog.
  */
 export async function startCacheProcess(
   databaseUrl: string,
   redisUrl: string | undefined,
   name: string,
-  logger: Logger = silentLogger,
+  { logger = silentLogger, replicated = { entity, replica: replicaOf("catalog") } }: CacheProcessOptions = {},
 ): Promise<CacheProcess> {
-  const entities = [{ entity, replica: replicaOf("catalog") }];
+  const entities = [replicated];
   const settings = { name, databaseUrl, redisUrl, entities, connections: 10, statementTimeoutMs: 10_000 };
   const replica = new Replica(settings, logger);
   await replica.start();

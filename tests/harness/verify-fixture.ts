@@ -2,42 +2,64 @@
 import { Redis } from "ioredis";
 import postgres, { type Sql } from "postgres";
 import { cachePrefix } from "../../contracts/cache-entry.ts";
-import type { ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
-import type { Document } from "../../contracts/entity/document.ts";
-import { documentOf } from "../../contracts/entity/row.ts";
+import { product } from "../../contracts/entities/product.ts";
+import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
+import { decodeRouted, type RoutedEvent } from "../../contracts/routed-event.ts";
 import { eventsTopic } from "../../contracts/topics.ts";
 import { migrations } from "../../gateway/migrations/index.ts";
 import { connectLog } from "../../kafka/connect-log.ts";
 import type { Log } from "../../kafka/log.ts";
 import { liveTarget } from "../../operations/verify/comparison-target.ts";
 import { type VerifyDeps, type VerifyOptions, type VerifyResult, verify } from "../../operations/verify/verify.ts";
-import { listText } from "../../platform/postgres/connect.ts";
+import { connectDedicated, connectPool } from "../../platform/postgres/connect.ts";
 import { migrate } from "../../platform/postgres/migrate.ts";
-import type { Change } from "../../replicas/apply/apply.ts";
+import { toEventRecord } from "../../relay/event-record.ts";
+import { Outbox } from "../../relay/outbox.ts";
+import { type Decision, decideAll } from "../../stream/decide.ts";
+import { validatorOf } from "../../stream/validate.ts";
 import { type CacheProcess, startCacheProcess } from "./cache-process.ts";
 import { eventually } from "./eventually.ts";
-import { entity, type ReplicaDatabase, replicaDatabase, replicaOf, silentLogger } from "./replica.ts";
+import { type ReplicaDatabase, replicaDatabase, silentLogger } from "./replica.ts";
 import { brokerAddress, freshDatabase, redisUrl } from "./servers.ts";
+import { SimulatedLog } from "./simulated-log.ts";
 
-type Row = Record<string, unknown>;
+/** An entity that only one test declares. */
+export interface OwnEntity {
+  /** Its first replica is the one of the fixture. */
+  readonly entity: EntityDeclaration;
+  /** Creates the table in the source; the fixture captures it. */
+  readonly sourceTable: string;
+  /** Creates the table in the replica. */
+  readonly replicaTable: string;
+}
 
 /** Databases, cache and log for tests of `lockstep verify`. */
 export class VerifyFixture implements AsyncDisposable {
   /** True simulates events that the replica has not consumed yet. */
   isBehind = false;
   readonly log: Log;
-  /** The catalog under a unique name, so that tests that share a Redis have separate keys. */
+  /** The replica under a unique name, so that tests that share a Redis have separate keys. */
   readonly catalog: ReplicaDeclaration;
+  private readonly relay: Sql;
+  /** The clients of the operations. */
+  private readonly pools: { readonly source: Sql; readonly replica: Sql };
 
   private constructor(
+    /** The entity, with {@link catalog} as its only replica. */
+    readonly entity: EntityDeclaration,
+    /** A client as a user of psql has one. */
     readonly source: Sql,
+    /** URL of the source's database. */
+    readonly sourceUrl: string,
     readonly database: ReplicaDatabase,
-    private readonly process: CacheProcess,
+    readonly process: CacheProcess,
     readonly redis: Redis,
     private readonly realLog: Log,
-    name: string,
   ) {
-    this.catalog = { ...replicaOf("catalog"), name };
+    this.catalog = entity.replicas[0]!;
+    this.relay = connectDedicated(sourceUrl, "test");
+    const options = { max: 2, name: "test", statementTimeoutMs: 60_000 };
+    this.pools = { source: connectPool(sourceUrl, options), replica: connectPool(database.url, options) };
     const ends = (topic: string) => (this.isBehind && topic !== eventsTopic(entity).name ? 5 : 0);
     this.log = {
       ...realLog,
@@ -46,45 +68,82 @@ export class VerifyFixture implements AsyncDisposable {
     };
   }
 
-  /** Resolves when the cache is enabled. */
-  static async start(): Promise<VerifyFixture> {
+  /**
+   * Resolves when the cache is enabled.
+   *
+   * @param own an entity of the test's own, and the statements that create its tables. Default: product in the catalog.
+   */
+  static async start(own?: OwnEntity): Promise<VerifyFixture> {
+    const declared = own?.entity ?? product;
+    const [first] = declared.replicas as [ReplicaDeclaration];
+    const catalog = { ...first, name: `${first.name}-${crypto.randomUUID().slice(0, 8)}` };
+    const entity = { ...declared, replicas: [catalog] };
     const url = await freshDatabase();
     await migrate(url, migrations, silentLogger);
     const source = postgres(url, { max: 3, onnotice: () => {}, connection: { TimeZone: "UTC" } });
     const database = await replicaDatabase("catalog");
-    const name = `catalog-${crypto.randomUUID().slice(0, 8)}`;
-    const process = await startCacheProcess(database.url, await redisUrl(), name);
+    if (own) {
+      await source.unsafe(`${own.sourceTable}; select lockstep.capture('${entity.plural}', '${entity.name}')`);
+      await database.sql.unsafe(own.replicaTable);
+    }
+    const replicated = { entity, replica: catalog };
+    const process = await startCacheProcess(database.url, await redisUrl(), catalog.name, { replicated });
     const redis = new Redis(await redisUrl());
     const real = await connectLog({ brokers: [await brokerAddress()], clientId: "test", logger: silentLogger });
     await eventually(() => process.replica.epoch.lease()?.runId, { timeoutMs: 10_000, what: "the cache to be on" });
-    return new VerifyFixture(source, database, process, redis, real, name);
+    return new VerifyFixture(entity, source, url, database, process, redis, real);
   }
 
-  /** Applies the outbox to the replica, as relay and stream would, and empties it. */
-  async deliver(): Promise<void> {
-    const rows = await this.source<
-      { seq: string; id: string; version: string; digest: string | null; data: Row | null; resend: boolean }[]
-    >`select seq::text, id, version, digest::text, data, resend from lockstep.outbox order by outbox.seq`;
-    let batch: Change[] = [];
-    for (const { id, version, digest, data, resend } of rows) {
-      // A batch contains each id once, as after the replica's reduction.
-      if (batch.some((change) => change.id === id)) {
+  /**
+   * Brings the outbox to the replica, by the functions of relay, stream and replica, and empties it.
+   *
+   * @param mapper the declaration that these use. A faulty one simulates a fault in them.
+   * @returns the stream's decisions.
+   */
+  async deliver(mapper: EntityDeclaration = this.entity): Promise<readonly Decision[]> {
+    const outbox = new Outbox(this.relay, false);
+    const rows = await outbox.read(100_000);
+    const { catalog } = this;
+    const replica = mapper.replicas.find(({ name }) => name === catalog.name)!;
+    const input = new SimulatedLog(1);
+    const at = { topic: eventsTopic(mapper).name, partition: 0 };
+    input.append(
+      at,
+      rows.map((row) => toEventRecord(mapper, row, undefined)),
+    );
+    const { decisions } = decideAll(
+      {
+        entity: mapper,
+        replicaTopics: new Map([[catalog.name, catalog.name]]),
+        validate: validatorOf(mapper, 1),
+        traceparentOf: () => undefined,
+      },
+      new Map(),
+      input.records(at),
+    );
+    const output = new SimulatedLog(1);
+    const to = { topic: catalog.name, partition: 0 };
+    for (const { topic, record } of decisions.flatMap(({ outputs }) => outputs))
+      if (topic === catalog.name) output.append(to, [record]);
+    await this.apply(output.records(to).map((record) => decodeRouted(record, { entity: mapper, replica })));
+    await outbox.acknowledge(
+      rows.map(({ seq }) => seq),
+      new Map(),
+    );
+    return decisions;
+  }
+
+  /** Applies events in batches that contain each id once, as after the replica's reduction. */
+  private async apply(events: readonly RoutedEvent[]): Promise<void> {
+    let batch: RoutedEvent[] = [];
+    for (const event of events) {
+      if (batch.some(({ id }) => id === event.id)) {
         await this.process.applyAndCache(batch);
         batch = [];
       }
-      const headers = { ...(digest ? { digest } : {}), ...(resend ? { resend: "1" } : {}) };
-      batch.push({ id, version: Number(version), document: this.project(data, Number(version)), ...headers });
+      batch.push(event);
     }
     if (batch.length > 0) await this.process.applyAndCache(batch);
-    if (rows.length > 0)
-      await this.source`delete from lockstep.outbox where seq = any(${listText(rows.map(({ seq }) => seq))}::bigint[])`;
-  }
-
-  private project(data: Row | null, version: number): Document | null {
-    const source = data && documentOf(entity.fields, data);
-    if (!source) return null;
-    const { id, createdAt, updatedAt } = source;
-    return { id, ...this.catalog.project(source), createdAt, updatedAt, version };
   }
 
   /** Inserts products and leaves their events in the outbox. @returns their ids. */
@@ -96,20 +155,20 @@ export class VerifyFixture implements AsyncDisposable {
 
   /** Changes the source's table with all triggers disabled, so that no event is captured. */
   async changeWithoutTriggers(change: (sql: Sql) => Promise<unknown>): Promise<void> {
-    await this.source.unsafe(`alter table ${entity.plural} disable trigger all`);
+    await this.source.unsafe(`alter table ${this.entity.plural} disable trigger all`);
     await change(this.source);
     const captures = ["stamp", "inserted", "updated", "deleted", "truncated"].map(
-      (name) => `alter table ${entity.plural} enable always trigger lockstep_${name}`,
+      (name) => `alter table ${this.entity.plural} enable always trigger lockstep_${name}`,
     );
     await this.source.unsafe(captures.join(";"));
   }
 
   /** Runs `verify` for this entity and replica. @param redis a client to use instead of this fixture's own. */
   async verify(options: Partial<VerifyOptions> = {}, redis: Redis = this.redis): Promise<VerifyResult> {
-    const { source, log } = this;
-    const targetFor: VerifyDeps["targetFor"] = (of, replica) =>
-      liveTarget({ source, replica: this.database.sql, log }, of, replica);
-    const [verified] = await verify({ source, targetFor, redis }, entity, [this.catalog], {
+    const { log, pools } = this;
+    const { source } = pools;
+    const targetFor: VerifyDeps["targetFor"] = (of, replica) => liveTarget({ ...pools, log }, of, replica);
+    const [verified] = await verify({ source, targetFor, redis }, this.entity, [this.catalog], {
       share: 1,
       timeoutMs: 1_000,
       everyRow: false,
@@ -127,7 +186,7 @@ export class VerifyFixture implements AsyncDisposable {
 
   /** Returns the Redis key of an entity's cache entry. */
   cacheKey(id: string): string {
-    return `${cachePrefix(this.catalog.name, entity.plural)}:${id}`;
+    return `${cachePrefix(this.catalog.name, this.entity.plural)}:${id}`;
   }
 
   /** Returns the text of an entity's cache entry. @throws {Error} when there is none. */
@@ -141,7 +200,7 @@ export class VerifyFixture implements AsyncDisposable {
     this.redis.disconnect();
     await this.process[Symbol.asyncDispose]();
     await this.database[Symbol.asyncDispose]();
-    await this.source.end({ timeout: 1 });
+    for (const sql of [this.relay, this.source, ...Object.values(this.pools)]) await sql.end({ timeout: 1 });
     await this.realLog.close();
   }
 }

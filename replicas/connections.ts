@@ -10,6 +10,9 @@ const READ_TIMEOUT_MS = 2_000;
 const MAX_QUEUED_READS = 1_000;
 /** Queued applies, and queued epoch queries. */
 const MAX_QUEUED = 100;
+/** Longest statement for a single row, and longest wait for a lock in it: 2 ms are usual. */
+const SINGLE_ROW_TIMEOUT_MS = 2_000;
+const SINGLE_ROW_LOCK_TIMEOUT_MS = 1_000;
 /** Connections for the epoch, and the minimum for reads. */
 const FEW = 2;
 /** A live database reports the timeout of a statement within this time after it. */
@@ -22,6 +25,8 @@ const REDIS_WRITE_TIMEOUT_MS = 1_000;
 /** The pools of one process. */
 export interface Databases {
   readonly applies: Database;
+  /** For rows that are applied alone, because their batch failed. It has no connection otherwise. */
+  readonly singleRows: Database;
   readonly epoch: Database;
   readonly reads: Database;
   close(): Promise<void>;
@@ -31,7 +36,8 @@ export interface Databases {
  * Creates the pools; they connect with their first query.
  *
  * @param settings.appliers number of concurrent applies, a connection each.
- * @param settings.connections total. At least `appliers` + 4 are opened: 2 for the epoch and 2 for reads.
+ * @param settings.connections total. At least `appliers` + 4 are opened: 2 for the epoch and 2 for reads. One more is
+ * opened while rows are applied alone.
  */
 export function connectDatabases(
   url: string,
@@ -45,6 +51,7 @@ export function connectDatabases(
       ...limits,
     });
   const applies = open("applies", appliers, { deadlineMs: silenceMs, maxPending: MAX_QUEUED });
+  const singleRows = openSingleRows(url, name, Math.min(statementTimeoutMs, SINGLE_ROW_TIMEOUT_MS));
   const epoch = open("epoch", FEW, { deadlineMs: READ_TIMEOUT_MS, maxPending: MAX_QUEUED });
   const reads = open("reads", Math.max(FEW, connections - appliers - FEW), {
     deadlineMs: READ_TIMEOUT_MS,
@@ -52,12 +59,25 @@ export function connectDatabases(
   });
   return {
     applies,
+    singleRows,
     epoch,
     reads,
     async close() {
-      await Promise.all([applies.close(), epoch.close(), reads.close()]);
+      await Promise.all([applies, singleRows, epoch, reads].map((database) => database.close()));
     },
   };
+}
+
+function openSingleRows(url: string, replica: string, statementTimeoutMs: number): Database {
+  const silenceMs = statementTimeoutMs + GRACE_MS;
+  const options = {
+    max: 1,
+    name: `lockstep-${replica}-single-rows`,
+    statementTimeoutMs,
+    session: { lock_timeout: String(Math.min(statementTimeoutMs / 2, SINGLE_ROW_LOCK_TIMEOUT_MS)) },
+  };
+  const limits = { silenceMs, deadlineMs: silenceMs, maxPending: MAX_QUEUED };
+  return new Database(() => connectPool(url, options), limits);
 }
 
 /** Two connections to Redis, because readers and appliers have different timeouts. */

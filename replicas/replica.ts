@@ -4,14 +4,7 @@ import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { Database } from "../platform/postgres/database.ts";
 import { Applier } from "./apply/applier.ts";
-import {
-  applyChanges,
-  applyEach,
-  type CacheGuard,
-  type Change,
-  prepareTable,
-  tableAcceptsRows,
-} from "./apply/apply.ts";
+import { applyChanges, applyEach, type CacheGuard, type Change, prepareTable, testTable } from "./apply/apply.ts";
 import { RejectionTracker } from "./apply/rejection-tracker.ts";
 import { Cache } from "./cache/cache.ts";
 import { CacheController } from "./cache/cache-controller.ts";
@@ -77,8 +70,8 @@ export class Replica {
 
   /** Reports the use of the connection pools and the number of waiting reads. */
   watchUsage(metrics: Metrics): void {
-    const { applies, epoch, reads } = this.databases;
-    for (const [pool, database] of Object.entries({ applies, epoch, reads }))
+    const { applies, singleRows, epoch, reads } = this.databases;
+    for (const [pool, database] of Object.entries({ applies, "single-rows": singleRows, epoch, reads }))
       watchPool(metrics, pool, () => database.use);
     watchBuffer(metrics, "waiting-reads", MAX_WAITING * this.entities.length, () =>
       this.entities.reduce((sum, { freshness }) => sum + freshness.size, 0),
@@ -124,15 +117,23 @@ export class Replica {
     const cacheWriter = new CacheWriter({ cache, epoch, logger }, replica);
     const rows = new Rows(databases.reads, entity, replica);
     const freshness = new Freshness((versions) => rows.behind(versions));
-    const notifying = (apply: typeof applyChanges) => async (changes: readonly Change[], guard: CacheGuard) => {
-      const result = await apply(databases.applies, entity.plural, changes, guard);
-      freshness.onApplied(changes.filter(({ id }) => !result.rejected.has(id)));
-      return result;
-    };
+    const { applies, singleRows } = databases;
+    const notifying =
+      (apply: typeof applyChanges, database = applies) =>
+      async (changes: readonly Change[], guard: CacheGuard) => {
+        const result = await apply(database, entity.plural, changes, guard);
+        freshness.onApplied(changes.filter(({ id }) => !result.rejected.has(id)));
+        return result;
+      };
+    const applyOne = notifying(applyEach, singleRows);
     const applier = new Applier({
       applyChanges: notifying(applyChanges),
       applyEach: notifying(applyEach),
-      rejections: new RejectionTracker(entity.plural, () => tableAcceptsRows(databases.applies, entity, replica)),
+      alone: {
+        applyOne: (change, guard) => applyOne([change], guard),
+        testTable: () => testTable(singleRows, entity, replica),
+      },
+      rejections: new RejectionTracker(entity.plural, () => testTable(applies, entity, replica)),
       cacheWriter,
       epoch,
       logger,

@@ -9,16 +9,21 @@ import type { EntityId, Version } from "../../contracts/entity/document.ts";
 import type { Logger } from "../../observability/logger.ts";
 import { Outage } from "../../observability/outage.ts";
 import { sleep } from "../../platform/async/sleep.ts";
-import { isRejected, isUnavailable } from "../../platform/postgres/errors.ts";
+import { isUnavailable } from "../../platform/postgres/errors.ts";
 import type { BatchFence, CacheWriter } from "../cache/cache-writer.ts";
 import type { CacheEpoch } from "../cache/epoch.ts";
 import { type ApplyResult, type CacheGuard, type Change, EpochMovedError } from "./apply.ts";
+import { type ApplyAloneDeps, applyAlone } from "./apply-alone.ts";
+import { isCanceled, isReadOnly, isRowsFault, isUndone, mayBeRowsFault } from "./database-errors.ts";
 import type { Rejection, RejectionTracker } from "./rejection-tracker.ts";
 
 /** Epoch changes that one batch follows before the log has to deliver it again. */
 const MAX_EPOCH_CHANGES = 10;
 /** Delays before each retry of an unavailable database, in milliseconds. */
 const RETRY_DELAYS_MS = [50, 200, 500, 1_000, 2_000];
+
+/** Applies changes under a guard, all or none, or all but the rejected ones. */
+type ApplyMethod = (changes: readonly Change[], guard: CacheGuard) => Promise<ApplyResult>;
 
 /** A change that the table rejected. PostgreSQL and the cache keep what they had of the entity. */
 export interface RejectedChange<C extends Change = Change> {
@@ -33,20 +38,26 @@ export interface AppliedBatch<C extends Change = Change> {
   readonly rejected: readonly RejectedChange<C>[];
   /** Entities whose change was not newer, with the version that PostgreSQL already had. */
   readonly unchanged: ReadonlyMap<EntityId, Version>;
+  /** Entities whose row a trigger of the table changed. */
+  readonly altered: ReadonlySet<EntityId>;
   /** Undefined: the cache was off. */
   readonly fence: BatchFence | undefined;
 }
 
 /** Applies batches of one entity. Concurrent calls are safe, because PostgreSQL compares versions. */
 export class Applier {
+  /** The error of the last attempt, while the database does not accept writes. */
+  private lastError: unknown;
   private readonly outage: Outage;
 
   constructor(
     private readonly deps: {
       /** {@link applyChanges} to this entity's table. */
-      readonly applyChanges: (changes: readonly Change[], guard: CacheGuard) => Promise<ApplyResult>;
+      readonly applyChanges: ApplyMethod;
       /** {@link applyEach} to this entity's table. */
-      readonly applyEach: (changes: readonly Change[], guard: CacheGuard) => Promise<ApplyResult>;
+      readonly applyEach: ApplyMethod;
+      /** Applies and tests single changes with short limits. */
+      readonly alone: ApplyAloneDeps;
       readonly rejections: Pick<RejectionTracker, "recentlyRejected" | "record">;
       readonly cacheWriter: CacheWriter;
       readonly epoch: Pick<CacheEpoch, "afterLeaseExpiry" | "refresh">;
@@ -57,32 +68,52 @@ export class Applier {
     this.outage = new Outage(logger, "the replica's database is unavailable; retrying", "the database is available");
   }
 
+  /** Why the database rejects every write, for people; undefined while it accepts them. */
+  get readOnlyProblem(): string | undefined {
+    return isReadOnly(this.lastError) ? String((this.lastError as Error).message) : undefined;
+  }
+
+  /** What the database answered to the last attempt, for people; undefined after a success. */
+  get lastProblem(): string | undefined {
+    return this.lastError instanceof Error ? this.lastError.message : undefined;
+  }
+
   /**
    * Applies changes.
    *
    * @param changes each entity once, sorted by id.
    * @throws {TableRejectsError} when the table accepts no row at all.
+   * @throws {RowsLockedError} when another session has locked rows; the others are applied.
    * @throws the database's error when it stays unavailable. The batch may be applied or not, and must be delivered
    * again.
    */
   async apply<C extends Change>(changes: readonly C[]): Promise<AppliedBatch<C>> {
+    let method: ApplyMethod = this.applyOrIsolate;
     // Not retry(): the limit is a number of attempts, since one attempt may take the whole statement timeout, and the
     // caller needs the original error to decide whether to isolate submissions.
     for (let attempt = 0; ; attempt++)
       try {
-        const applied = await this.applyUnderEpoch(changes);
+        const applied = await this.applyUnderEpoch(changes, method);
         this.outage.ended();
+        this.lastError = undefined;
         return applied;
       } catch (error) {
-        if (isUnavailable(error)) this.outage.failed(error);
+        this.lastError = error;
+        const mayRecover = isUnavailable(error) || isReadOnly(error) || isRowsFault(error);
+        if (mayRecover) this.outage.failed(error);
         const delayMs = RETRY_DELAYS_MS[attempt];
-        if (delayMs === undefined || !isUnavailable(error)) throw error;
+        if (delayMs === undefined || !mayRecover) throw error;
+        // A lost connection or a deadlock is usually no row's fault, so the whole batch gets a second attempt first.
+        if (mayBeRowsFault(error) && (attempt > 0 || isCanceled(error) || isRowsFault(error))) method = this.applyAlone;
         await sleep(delayMs);
       }
   }
 
   /** Fences and applies, again for each new epoch that another process opens in between. */
-  private async applyUnderEpoch<C extends Change>(changes: readonly C[]): Promise<AppliedBatch<C>> {
+  private async applyUnderEpoch<C extends Change>(
+    changes: readonly C[],
+    method: ApplyMethod,
+  ): Promise<AppliedBatch<C>> {
     const { cacheWriter, epoch: epochs, rejections } = this.deps;
     for (let i = 0; i < MAX_EPOCH_CHANGES; i++) {
       const epoch = await epochs.afterLeaseExpiry();
@@ -90,20 +121,21 @@ export class Applier {
       if (fence === "moved") continue;
       const cache = fence ? "fenced" : cacheWriter.isReachable() ? "off" : "away";
       try {
-        const result = await this.applyOrIsolate(changes, { epoch: epoch.epoch, cache });
-        const applied = { ...split(changes, result.rejected), unchanged: result.unchanged, fence };
-        if (fence && applied.rejected.length > 0)
+        const { rejected, unchanged, altered } = await method(changes, { epoch: epoch.epoch, cache });
+        const applied = { ...split(changes, rejected), unchanged, altered, fence };
+        const undone = applied.rejected.filter(({ rejection }) => !rejection.isUncertain);
+        if (fence && undone.length > 0)
           await cacheWriter.lift(
             fence,
-            applied.rejected.map(({ change }) => change),
+            undone.map(({ change }) => change),
           );
-        await rejections.record(writtenIds(applied), result.rejected).catch(async (error) => {
+        await rejections.record(writtenIds(applied), rejected).catch(async (error) => {
           await cacheWriter.store(applied); // the deletes and the unchanged entities
           throw error;
         });
         return applied;
       } catch (error) {
-        if (fence && isRejected(error)) await cacheWriter.lift(fence, changes);
+        if (fence && isUndone(error) && method !== this.applyAlone) await cacheWriter.lift(fence, changes);
         if (!(error instanceof EpochMovedError)) throw error;
         await epochs.refresh();
       }
@@ -114,16 +146,18 @@ export class Applier {
   }
 
   /** Applies all changes in one statement. Isolates rejected rows after a rejection, or when one is expected. */
-  private async applyOrIsolate(changes: readonly Change[], guard: CacheGuard): Promise<ApplyResult> {
+  private readonly applyOrIsolate: ApplyMethod = async (changes, guard) => {
     const { applyChanges, applyEach, rejections } = this.deps;
     if (!changes.some(({ id }) => rejections.recentlyRejected(id)))
       try {
         return await applyChanges(changes, guard);
       } catch (error) {
-        if (!isRejected(error)) throw error;
+        if (!isRowsFault(error)) throw error;
       }
     return await applyEach(changes, guard);
-  }
+  };
+
+  private readonly applyAlone: ApplyMethod = (changes, guard) => applyAlone(this.deps.alone, changes, guard);
 }
 
 function split<C extends Change>(

@@ -4,12 +4,13 @@ import {
   deleteChange,
   entity,
   newId,
+  openDatabase,
   type ReplicaDatabase,
   replicaDatabase,
   replicaOf,
   upsertChange,
 } from "../../tests/harness/replica.ts";
-import { applyChanges, applyEach, type CacheGuard, type Change, tableAcceptsRows } from "./apply.ts";
+import { applyChanges, applyEach, type CacheGuard, type Change, testTable } from "./apply.ts";
 
 const table = entity.plural;
 let at: ReplicaDatabase;
@@ -23,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => at[Symbol.asyncDispose]());
 
 const apply = (...changes: Change[]) => applyEach(at.database, table, changes, guard);
-const accepts = () => tableAcceptsRows(at.database, entity, replicaOf("catalog"));
+const accepts = () => testTable(at.database, entity, replicaOf("catalog"));
 
 test("P6: of any batch exactly the changes that the table rejects are left out, each with its error", async () => {
   const kinds = fc.array(fc.constantFrom("good", "good", "good", "type", "json", "null"), {
@@ -88,17 +89,35 @@ test("a constraint that is checked at the commit rejects its own row only", asyn
   }
 });
 
-test("any other error is raised, and nothing is applied", async () => {
-  await at.sql`create function full_disk() returns trigger language plpgsql as $$ begin if new.name = 'last' then raise exception 'no space' using errcode = '53100'; end if; return new; end $$`;
-  await at.sql`create trigger full_disk before insert on products for each row execute function full_disk()`;
+test("an error of the server itself is raised, and nothing is applied", async () => {
+  await at.sql`create function too_long() returns trigger language plpgsql as $$ begin if new.name = 'last' then perform pg_sleep(60); end if; return new; end $$`;
+  await at.sql`create trigger too_long before insert on products for each row execute function too_long()`;
+  const impatient = openDatabase(at.url, 300);
   try {
     const [a, b] = [newId(), newId()].sort() as [string, string];
-    await expect(apply(upsertChange(a, 1), upsertChange(b, 1, { name: "last" }))).rejects.toMatchObject({
-      code: "53100",
-    });
+    const changes = [upsertChange(a, 1), upsertChange(b, 1, { name: "last" })];
+    await expect(applyEach(impatient, table, changes, guard)).rejects.toMatchObject({ code: "57014" });
     expect(await at.sql`select from lockstep.versions where id in (${a}, ${b})`).toHaveLength(0);
   } finally {
-    await at.sql`drop function full_disk cascade`;
+    await impatient.close();
+    await at.sql`drop function too_long cascade`;
+  }
+});
+
+test("P6: an error of any code that a rule of the table raises rejects its own row only", async () => {
+  const codes = ["53100", "40001", "57014", "08006", "25006", "LS001", "P0001", "ZZ123", "XX000", "54000"];
+  await at.sql`create function raise_code() returns trigger language plpgsql as $$ begin
+    if length(new.name) = 5 then raise exception 'rule %', new.name using errcode = new.name; end if; return new; end $$`;
+  await at.sql`create trigger raise_code before insert on products for each row execute function raise_code()`;
+  try {
+    const bad = codes.map((name) => upsertChange(newId(), 1, { name }));
+    const good = Array.from({ length: 10 }, () => upsertChange(newId(), 1));
+    const { rejected } = await apply(...[...bad, ...good].sort((a, b) => (a.id < b.id ? -1 : 1)));
+    expect(rejected.size).toBe(codes.length);
+    for (const [i, { id }] of bad.entries())
+      expect(rejected.get(id)).toMatchObject({ code: codes[i]!, message: `rule ${codes[i]}`, raised: true });
+  } finally {
+    await at.sql`drop function raise_code cascade`;
   }
 });
 
@@ -107,15 +126,21 @@ test("testing whether a table accepts rows leaves no trace", async () => {
   const all = () =>
     at.sql`select v.*, p.*, v.xmin, p.xmin as row_xmin from lockstep.versions v full join products p using (id) order by v.id`;
   const before = [...(await all())];
-  expect(await accepts()).toBe(true);
+  expect(await accepts()).toBe("accepts");
   expect([...(await all())]).toEqual(before);
   await at.sql`alter table products add constraint nothing check (name is null) not valid`;
-  expect(await accepts()).toBe(false);
+  expect(await accepts()).toBe("rejects");
   await at.sql`alter table products drop constraint nothing`;
   await at.sql`alter table products rename to elsewhere`;
-  expect(await accepts()).toBe(false);
+  expect(await accepts()).toBe("rejects");
   await at.sql`alter table elsewhere rename to products`;
   expect([...(await all())]).toEqual(before);
+});
+
+test("an empty table tells nothing about the rows that it accepts", async () => {
+  await using fresh = await replicaDatabase("catalog");
+  expect(await testTable(fresh.database, entity, replicaOf("catalog"))).toBe("empty");
+  expect(await fresh.sql`select from lockstep.versions`).toHaveLength(0);
 });
 
 test("a table that rejects many of its rows still passes the test, wherever the others are stored", async () => {
@@ -132,7 +157,7 @@ test("a table that rejects many of its rows still passes the test, wherever the 
     );
   await at.sql`alter table products add constraint good check (name <> 'bad') not valid`;
   try {
-    for (let i = 0; i < 20; i++) expect(await accepts()).toBe(true);
+    for (let i = 0; i < 20; i++) expect(await accepts()).toBe("accepts");
   } finally {
     await at.sql`alter table products drop constraint good`;
   }

@@ -1,6 +1,6 @@
 /**
  * Calls the SQL functions that apply a batch to a replica's table: `lockstep.apply_<table>` for a whole batch, and
- * `lockstep.apply_each` for a batch with rejected rows (migrations/0001-lockstep.sql, 0003-refusals.sql).
+ * `lockstep.apply_isolated` for a batch with rejected rows (migrations/0007-rows-at-fault.sql).
  */
 
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
@@ -12,7 +12,8 @@ import type { RoutedEvent } from "../../contracts/routed-event.ts";
 import { listText } from "../../platform/postgres/connect.ts";
 import type { Database } from "../../platform/postgres/database.ts";
 import { quoted } from "../quoted.ts";
-import type { Rejection } from "./rejection-tracker.ts";
+import { isRowsFault } from "./database-errors.ts";
+import type { Rejection, TableTest } from "./rejection-tracker.ts";
 
 /** An entity's state as of a version. A null document deletes the entity. */
 export type Change = Pick<RoutedEvent, "id" | "version" | "document" | "digest" | "resend">;
@@ -41,6 +42,8 @@ export class EpochMovedError extends LockstepError {
 export interface ApplyResult {
   /** Entities whose change was not newer, with the version that PostgreSQL has. */
   readonly unchanged: ReadonlyMap<EntityId, Version>;
+  /** Applied entities whose row differs from the event's document, because a trigger of the table changed it. */
+  readonly altered: ReadonlySet<EntityId>;
   readonly rejected: ReadonlyMap<EntityId, Rejection>;
 }
 
@@ -60,29 +63,42 @@ export async function applyChanges(
 ): Promise<ApplyResult> {
   const statement = `select id, version from lockstep.${quoted(`apply_${table}`)}(${PARAMETERS})`;
   const documents = changes.filter(({ document }) => document).map(rowOfChange);
-  const rows = await query<{ id: EntityId; version: string }>(
-    database,
-    statement,
-    parametersOf(changes, documents, guard),
-  );
-  return { unchanged: new Map(rows.map(({ id, version }) => [id, Number(version)])), rejected: new Map() };
+  const rows = await query<ReportedRow>(database, statement, parametersOf(changes, documents, guard));
+  return { ...reportedRows(rows), rejected: new Map() };
 }
 
-interface EachRow {
+/** What the apply function reports: an entity that was not newer, or one whose row a trigger changed. */
+interface ReportedRow {
+  readonly id: EntityId;
+  /** Null: a trigger changed the row. */
+  readonly version: string | null;
+}
+
+const NOTHING_REPORTED: Omit<ApplyResult, "rejected"> = { unchanged: new Map(), altered: new Set() };
+
+function reportedRows(rows: readonly ReportedRow[]): Omit<ApplyResult, "rejected"> {
+  if (rows.length === 0) return NOTHING_REPORTED;
+  const unchanged = new Map<EntityId, Version>();
+  const altered = new Set<EntityId>();
+  for (const { id, version } of rows)
+    if (version === null) altered.add(id);
+    else unchanged.set(id, Number(version));
+  return { unchanged, altered };
+}
+
+interface IsolatedRow extends Rejection {
   /** Null for a rejected change. */
   readonly id: EntityId | null;
-  readonly version: string;
+  readonly version: string | null;
   /** Position of a rejected change in the batch, from 1. */
   readonly place: number;
-  readonly code: string;
-  readonly message: string;
-  readonly names: Record<string, string>;
 }
 
 /**
  * Applies all changes except those that the table rejects. The statement finds the rejected ones by halving the batch.
  *
- * @throws as {@link applyChanges}; nothing is applied then.
+ * @throws as {@link applyChanges}; nothing is applied then. Also an error that a row may have caused: of a cancelled
+ * statement, for example.
  */
 export async function applyEach(
   database: Database,
@@ -90,15 +106,15 @@ export async function applyEach(
   changes: readonly Change[],
   guard: CacheGuard,
 ): Promise<ApplyResult> {
-  const statement = `select * from lockstep.apply_each($9, ${PARAMETERS})`;
+  const statement = `select * from lockstep.apply_isolated($9, ${PARAMETERS})`;
   const documents = changes.map((change) => change.document && rowOfChange(change));
-  const rows = await query<EachRow>(database, statement, [...parametersOf(changes, documents, guard), table]);
-  const unchanged = new Map<EntityId, Version>();
+  const rows = await query<IsolatedRow>(database, statement, [...parametersOf(changes, documents, guard), table]);
   const rejected = new Map<EntityId, Rejection>();
-  for (const { id, version, place, code, message, names } of rows)
-    if (id !== null) unchanged.set(id, Number(version));
-    else rejected.set(changes[place - 1]!.id, { code, message, names });
-  return { unchanged, rejected };
+  const reported: ReportedRow[] = [];
+  for (const { id, version, place, code, message, names, raised } of rows)
+    if (id !== null) reported.push({ id, version });
+    else rejected.set(changes[place - 1]!.id, { code, message, names, raised });
+  return { ...reportedRows(reported), rejected };
 }
 
 /** Parameters of both functions: ids, versions, deleted, digests, documents, resent ids, cache epoch, cache state. */
@@ -134,9 +150,15 @@ async function query<Row extends object>(
   try {
     return await database.query((sql) => sql.unsafe<Row[]>(statement, parameters, { prepare: true }));
   } catch (error) {
-    if ((error as { code?: unknown }).code === EPOCH_MOVED) throw new EpochMovedError(error);
+    if (isEpochMoved(error)) throw new EpochMovedError(error);
     throw error;
   }
+}
+
+/** A trigger of the table may raise the same code, so the function that raised it counts too. */
+function isEpochMoved(error: unknown): boolean {
+  const { code, where } = error as { code?: unknown; where?: unknown };
+  return code === EPOCH_MOVED && String(where).includes("lockstep.hold_epoch(");
 }
 
 /** Columns of a replica's table: those of the declaration and the system fields. */
@@ -172,18 +194,24 @@ export async function prepareTable(
 /**
  * Tests a table by writing some of its rows again in a transaction that is rolled back.
  *
- * @returns true when the table accepts at least one row; false also when it is empty.
+ * @returns `accepts` when the table accepts at least one row; `rejects` also when the database rejects all writes.
  * @throws {DatabaseUnavailableError} and other connection errors.
  */
-export async function tableAcceptsRows(
+export async function testTable(
   database: Database,
   entity: EntityDeclaration,
   replica: ReplicaDeclaration,
-): Promise<boolean> {
+): Promise<TableTest> {
   const columns = listText(columnsOf(replica));
-  const [row] = await database.query(
-    (sql) => sql<{ accepts: boolean }[]>`
-      select lockstep.takes_rows(to_regclass(${quoted(entity.plural)}), ${entity.name}, ${columns}::text::text[]) as accepts`,
-  );
-  return row?.accepts ?? false;
+  const [row] = await database
+    .query(
+      (sql) => sql<{ accepts: boolean | null }[]>`
+        select lockstep.takes_rows(to_regclass(${quoted(entity.plural)}), ${entity.name}, ${columns}::text::text[]) as accepts`,
+    )
+    .catch((error) => {
+      if (isRowsFault(error)) return [{ accepts: false }]; // the function itself is missing or forbidden
+      throw error;
+    });
+  if (row?.accepts === null) return "empty";
+  return row?.accepts ? "accepts" : "rejects";
 }

@@ -1,21 +1,21 @@
 import { expect, test } from "bun:test";
-import { type Rejection, RejectionTracker, TableRejectsError } from "./rejection-tracker.ts";
+import { type Rejection, RejectionTracker, TableRejectsError, type TableTest } from "./rejection-tracker.ts";
 
-const rejected = (ids: readonly string[], code = "23514") =>
-  new Map<string, Rejection>(ids.map((id) => [id, { code, message: "rejected", names: {} }]));
+const rejected = (ids: readonly string[], code = "23514", raised = false) =>
+  new Map<string, Rejection>(ids.map((id) => [id, { code, message: "rejected", names: {}, raised }]));
 const ids = (n: number, from = 0) => Array.from({ length: n }, (_, i) => String(from + i));
 
-function tracked(acceptsRows: boolean) {
+function tracked(result: TableTest) {
   const table = { tests: 0 };
   const tracker = new RejectionTracker("things", async () => {
     table.tests++;
-    return acceptsRows;
+    return result;
   });
   return { table, tracker };
 }
 
 test("when the table accepts no row, each batch fails until a row is accepted again", async () => {
-  const { tracker } = tracked(false);
+  const { tracker } = tracked("rejects");
   for (const id of ids(19)) await tracker.record([], rejected([id]));
   for (let i = 0; i < 3; i++)
     await expect(tracker.record([], rejected(ids(100, 19)))).rejects.toThrow(TableRejectsError);
@@ -24,25 +24,38 @@ test("when the table accepts no row, each batch fails until a row is accepted ag
 });
 
 test("many rejected rows in a row do not stop a table that accepts others", async () => {
-  const { table, tracker } = tracked(true);
+  const { table, tracker } = tracked("accepts");
   await tracker.record([], rejected(ids(100)));
   expect(table.tests).toBe(5);
 });
 
 test("one entity that is rejected again and again does not cause a test of the table", async () => {
-  const { table, tracker } = tracked(false);
+  const { table, tracker } = tracked("rejects");
   for (let i = 0; i < 100; i++) await tracker.record([], rejected(["poison"]));
   expect(table.tests).toBe(0);
 });
 
 test("a missing table or permission is tested at the first rejection, unless another row was accepted beside it", async () => {
-  const { tracker } = tracked(false);
+  const { tracker } = tracked("rejects");
   await tracker.record(["good"], rejected(["bad"], "42501"));
   await expect(tracker.record([], rejected(["bad"], "42501"))).rejects.toThrow(TableRejectsError);
 });
 
+test("a code of class 42 in a RAISE statement concerns its row only", async () => {
+  const { table, tracker } = tracked("rejects");
+  await tracker.record([], rejected(["bad"], "42P01", true));
+  expect(table.tests).toBe(0);
+});
+
+test("the first 1,000 rows of an empty table may be rejected; a missing permission stops at once", async () => {
+  const { tracker } = tracked("empty");
+  await tracker.record([], rejected(ids(999)));
+  await expect(tracker.record([], rejected(ids(1, 999)))).rejects.toThrow(TableRejectsError);
+  await expect(tracked("empty").tracker.record([], rejected(["any"], "42501"))).rejects.toThrow(TableRejectsError);
+});
+
 test("a rejected entity counts as recently rejected until it is accepted; 1,000 are remembered", async () => {
-  const { tracker } = tracked(true);
+  const { tracker } = tracked("accepts");
   await tracker.record(["good"], rejected(ids(1_001)));
   expect(["0", "1", "1000"].map((id) => tracker.recentlyRejected(id))).toEqual([false, true, true]);
   await tracker.record(["1"], new Map());

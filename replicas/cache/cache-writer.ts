@@ -30,6 +30,8 @@ export interface CommittedBatch {
   readonly accepted: readonly CachedChange[];
   /** Entities whose change was not newer, with the version that PostgreSQL already had. */
   readonly unchanged: ReadonlyMap<EntityId, Version>;
+  /** Entities whose row differs from the document of their change: readers fill what PostgreSQL has. */
+  readonly altered: ReadonlySet<EntityId>;
   /** Undefined: the cache was off. */
   readonly fence: BatchFence | undefined;
 }
@@ -81,14 +83,13 @@ export class CacheWriter {
   }
 
   /** Stores committed changes and lifts their fences. Never throws. @returns true when all of them are in the cache. */
-  async store({ accepted, unchanged, fence }: CommittedBatch): Promise<boolean> {
+  async store({ accepted, unchanged, altered, fence }: CommittedBatch): Promise<boolean> {
     if (!fence) return false;
     const { epoch, token } = fence;
-    const entries = accepted.map(({ id, version, document }) => ({
-      id,
-      version,
-      entry: (unchanged.get(id) ?? version) === version ? { version, body: this.body(document) } : undefined,
-    }));
+    const entries = accepted.map(({ id, version, document }) => {
+      const isStored = (unchanged.get(id) ?? version) === version && !altered.has(id);
+      return { id, version, entry: isStored ? { version, body: this.body(document) } : undefined };
+    });
     const result = await this.deps.cache.store(epoch, token, entries);
     // Fences that stay keep readers out, so this is safe; but only a new epoch would remove them.
     if (result === "unknown") await this.disable(epoch);

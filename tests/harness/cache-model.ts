@@ -66,14 +66,14 @@ export class CacheModel {
     const moved = guard.epoch !== epoch || (guard.cache === "fenced") !== (runId !== null);
     if (moved && this.fault !== "commits under any epoch") throw new EpochMovedError("moved");
     if (outcomeOf(changes) === "refused")
-      return { unchanged: new Map(), rejected: new Map(changes.map(({ id }) => [id, rejection])) };
+      return { unchanged: new Map(), altered: new Set(), rejected: new Map(changes.map(({ id }) => [id, rejection])) };
     const unchanged = new Map<string, Version>();
     for (const { id, version, document } of changes) {
       const known = this.rows.get(id)?.version ?? 0;
       if (known >= version) unchanged.set(id, known);
       else this.rows.set(id, { version, deleted: document === null });
     }
-    return { unchanged, rejected: new Map() };
+    return { unchanged, altered: new Set(), rejected: new Map() };
   }
 
   /** Moves the epoch on from `from`. @returns the new epoch, or undefined when another process moved it before. */
@@ -125,7 +125,7 @@ export class CacheModel {
   }
 }
 
-const rejection: Rejection = { code: "23514", message: "refused", names: {} };
+const rejection: Rejection = { code: "23514", message: "refused", names: {}, raised: false };
 const outcomeOf = (changes: readonly Change[]) => changes[0]?.document?.fate as ApplyOutcome | undefined;
 
 /** A process' view of the epoch: replaces CacheEpoch, with steps instead of time. */
@@ -237,7 +237,8 @@ export class ModelProcess {
     this.applier = new Applier({
       applyChanges: apply,
       applyEach: apply,
-      rejections: new RejectionTracker("things", async () => true),
+      alone: { applyOne: (change, guard) => apply([change], guard), testTable: async () => "accepts" },
+      rejections: new RejectionTracker("things", async () => "accepts"),
       cacheWriter: this.cacheWriter,
       epoch,
       logger: silentLogger,

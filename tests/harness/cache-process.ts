@@ -17,6 +17,7 @@ export interface CacheProcess
 interface CacheProcessOptions {
   readonly logger?: Logger;
   readonly replicated?: ReplicatedEntity;
+  readonly statementTimeoutMs?: number;
 }
 
 /**
@@ -25,15 +26,17 @@ interface CacheProcessOptions {
  * @param redisUrl undefined: without a cache.
  * @param name part of the Redis keys; separates tests that share a Redis.
  * @param options.replicated the entity and its replica; default: product in the catalog.
+ * @param options.statementTimeoutMs default 10 s.
  */
 export async function startCacheProcess(
   databaseUrl: string,
   redisUrl: string | undefined,
   name: string,
-  { logger = silentLogger, replicated = { entity, replica: replicaOf("catalog") } }: CacheProcessOptions = {},
+  options: CacheProcessOptions = {},
 ): Promise<CacheProcess> {
-  const entities = [replicated];
-  const settings = { name, databaseUrl, redisUrl, entities, connections: 10, statementTimeoutMs: 10_000 };
+  const { logger = silentLogger, statementTimeoutMs = 10_000 } = options;
+  const entities = [options.replicated ?? { entity, replica: replicaOf("catalog") }];
+  const settings = { name, databaseUrl, redisUrl, entities, connections: 10, statementTimeoutMs };
   const replica = new Replica(settings, logger);
   await replica.start();
   const { applier, cacheWriter, lookup, rows, freshness } = replica.entities[0]!;

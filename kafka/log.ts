@@ -152,6 +152,11 @@ export interface Batch extends TopicPartition {
    * not counted.
    */
   readonly highWatermark: number;
+  /**
+   * Whether these are still the next records. False after {@link Consumer.seek}, and after the partition was revoked:
+   * `onBatch` must then not process them. Consumers always set it.
+   */
+  readonly isCurrent?: () => boolean;
 }
 
 /** A member of a consumer group. Each partition of the topics belongs to one member of the group at a time. */
@@ -162,6 +167,8 @@ export interface Consumer {
   readonly fetchAgeMs: () => number;
   /** The partitions that this member owns now. */
   readonly assigned: () => readonly TopicPartition[];
+  /** Continues a partition at this offset. Does nothing for a partition that this member does not own. */
+  readonly seek: (topicPartition: TopicPartition, offset: number) => void;
   /**
    * While true, the consumer starts no batch. Batches in flight finish, and the member keeps its partitions. When set
    * to false, the consumer continues at the next record.
@@ -190,6 +197,11 @@ export interface ConsumeOptions {
    * (exclusive). `to` is lower than `from` when the partition was recreated; the consumer then reads it from the start.
    */
   readonly onGap?: (topicPartition: TopicPartition, from: number, to: number) => void;
+  /**
+   * Called when the partition may have been created again: the broker did not know it or the offset, or it did not
+   * respond for 5 seconds. The new partition may be as long as the old one, so the offsets do not show it.
+   */
+  readonly onInterrupted?: (topicPartition: TopicPartition) => void;
   /** Limit of bytes per partition and fetch. A partition with this many bytes queued is not fetched. Default 1 MiB. */
   readonly maxBytesPerPartition?: number;
   /**

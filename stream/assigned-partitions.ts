@@ -1,10 +1,12 @@
 /** All input partitions that the consumer group has assigned to this instance. */
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { eventsTopic, streamGroup } from "../contracts/topics.ts";
-import { type Batch, type Log, partitionKey, type TopicPartition } from "../kafka/log.ts";
+import { type Batch, type Consumer, type Log, partitionKey, type TopicPartition } from "../kafka/log.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { ConsumerLags } from "../pipeline/consumer-lags.ts";
+import { ConcurrencyLimit } from "../platform/async/limit.ts";
+import { retry } from "../platform/async/retry.ts";
 import { PartitionMetrics } from "./partition-metrics.ts";
 import { PartitionOwner } from "./partition-owner.ts";
 import { Topology } from "./topology.ts";
@@ -20,12 +22,20 @@ interface AssignedPartitionsDeps {
 interface Partition {
   readonly owner: PartitionOwner;
   readonly topology: Topology;
+  /** Batches and repeated takeovers run one after the other. */
+  readonly turn: ConcurrencyLimit;
 }
+
+/** Delays before a takeover after an interruption is tried again. */
+const TAKEOVER_RETRY = { firstDelayMs: 200, maxDelayMs: 4_000 };
 
 /** Creates a partition's steps when the partition is assigned, and removes them when it is revoked. */
 export class AssignedPartitions {
   private readonly partitions = new Map<string, Promise<Partition>>();
   private readonly lags: ConsumerLags;
+  /** Keys of partitions whose takeover after an interruption has not succeeded yet. */
+  private readonly interrupted = new Set<string>();
+  private consumer: Pick<Consumer, "seek"> | undefined;
 
   constructor(
     private readonly deps: AssignedPartitionsDeps,
@@ -34,10 +44,36 @@ export class AssignedPartitions {
     this.lags = new ConsumerLags(deps.metrics.consumerLag, streamGroup);
   }
 
+  /** Moves this consumer to the first record of an input that was replaced. */
+  attach(consumer: Pick<Consumer, "seek">): void {
+    this.consumer = consumer;
+  }
+
   /** @throws {Error} as {@link Topology.process}: the batch must be delivered again. */
   async process(batch: Batch): Promise<void> {
-    const { topology } = await this.partition(batch);
-    await topology.process(batch);
+    const { topology, turn } = await this.partition(batch);
+    await turn.run(() => topology.process(batch));
+  }
+
+  /** Takes a partition over again, because its topics may have been replaced. Retries until that succeeds. */
+  async onInterrupted({ topic, partition }: TopicPartition): Promise<void> {
+    const at = { topic, partition };
+    const key = partitionKey(at);
+    const assigned = await this.partitions.get(key);
+    if (!assigned || this.interrupted.has(key)) return;
+    this.interrupted.add(key);
+    const { logger } = this.deps;
+    logger.info(at, "the log was interrupted; taking the partition over again");
+    const options = {
+      ...TAKEOVER_RETRY,
+      what: `taking ${key} over again`,
+      timeoutMs: Number.POSITIVE_INFINITY,
+      shouldRetry: () => this.partitions.has(key),
+      onRetry: (error: unknown) => logger.debug({ err: error, ...at }, "takeover failed; retrying"),
+    };
+    await retry(options, () => assigned.turn.run(() => assigned.owner.renew()))
+      .catch((error) => logger.debug({ err: error, ...at }, "takeover failed; another instance has the partition"))
+      .finally(() => this.interrupted.delete(key));
   }
 
   /** Takes the partitions over at once, so that their first event does not wait for the takeover. */
@@ -89,8 +125,9 @@ export class AssignedPartitions {
     if (!entity) throw new Error(`topic ${at.topic} belongs to no declared entity`);
     const { log, versions, logger } = this.deps;
     const metrics = new PartitionMetrics({ ...this.deps, lags: this.lags }, entity, at);
-    const owner = new PartitionOwner({ log, versions, logger, metrics }, entity, at);
+    const onReplaced = (next: number) => this.consumer?.seek(at, next);
+    const owner = new PartitionOwner({ log, versions, logger, metrics, onReplaced }, entity, at);
     const topology = new Topology({ log, versions, owner, metrics }, entity, at, await log.partitionCount(at.topic));
-    return { owner, topology };
+    return { owner, topology, turn: new ConcurrencyLimit(1) };
   }
 }

@@ -38,6 +38,7 @@ export async function startStream({ settings, logger, metrics }: ServiceDeps): P
   const versions = new VersionStore(join(folder, "known-versions.sqlite"));
   const partitions = new AssignedPartitions({ log, versions, logger, metrics }, allEntities);
   const consumer = await log.consume({ ...consumeOptions(settings, partitions), paused: pause.paused });
+  partitions.attach(consumer);
   logCheck.attach(consumer);
   pause.attach(consumer);
   const deadLetters = new DeadLetterCounter({ log, versions, assigned: consumer.assigned, logger, metrics }, entities);
@@ -69,6 +70,7 @@ const consumeOptions = (settings: Settings, partitions: AssignedPartitions): Con
   onBatch: (batch) => partitions.process(batch),
   onAssigned: (assigned) => partitions.onAssigned(assigned),
   onRevoked: (revoked) => partitions.onRevoked(revoked),
+  onInterrupted: (at) => void partitions.onInterrupted(at),
   maxBytesPerPartition: FETCH_BYTES,
   concurrency: CONCURRENCY,
   sessionTimeoutMs: settings.LOCKSTEP_SESSION_TIMEOUT_MS,

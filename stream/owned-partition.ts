@@ -1,6 +1,11 @@
 /** The state of an input partition while this instance owns it: writer, progress, outputs of earlier owners. */
-import type { LogWriter, OutgoingRecord } from "../kafka/log.ts";
+import type { LogWriter, OutgoingRecord, StoredRecord } from "../kafka/log.ts";
+import { type InputGap, type InputStart, inputIdentity, outputIdentity } from "./input-start.ts";
 import type { Checkpoint, PartitionKey } from "./version-store.ts";
+
+/** Hash of {@link outputIdentity}: 53 bits, so that a whole topic that is read back fits into memory. */
+export const identityHash = (headers: OutgoingRecord["headers"]): number =>
+  Number(BigInt.asUintN(53, BigInt(Bun.hash(outputIdentity(headers)))));
 
 /** What a takeover finds: {@link OwnedPartition}. */
 interface Takeover {
@@ -13,10 +18,14 @@ interface Takeover {
   readonly endOffsets: Readonly<Record<string, number>>;
   /** Offsets from which the output partitions were read back, by topic. */
   readonly readFrom: Readonly<Record<string, number>>;
-  /** Offsets of input at or after `next` whose output is stored, by output topic. */
-  readonly storedOffsets: ReadonlyMap<string, ReadonlySet<number>>;
-  /** Input that the log deleted before the stream processed it: from `from` (inclusive) to `to` (exclusive). */
-  readonly gap?: { readonly from: number; readonly to: number };
+  /** Stored outputs of input at or after `next`: by topic and offset of the input, the {@link identityHash}. */
+  readonly storedOutputs: ReadonlyMap<string, ReadonlyMap<number, number>>;
+  /** {@link Checkpoint.generation} */
+  readonly generation: number;
+  /** {@link InputStart.replaced} */
+  readonly replaced: boolean;
+  /** {@link InputStart.gap} */
+  readonly gap?: InputGap;
 }
 
 /** The result of one takeover. It is valid until its writer closes. */
@@ -30,8 +39,8 @@ export class OwnedPartition {
     this.nextOffset = takeover.next;
     this.endOffsets = { ...takeover.endOffsets };
     let lastCounted = -1;
-    for (const offsets of takeover.storedOffsets.values())
-      for (const offset of offsets) lastCounted = Math.max(lastCounted, offset);
+    for (const outputs of takeover.storedOutputs.values())
+      for (const offset of outputs.keys()) lastCounted = Math.max(lastCounted, offset);
     this.lastCounted = lastCounted;
   }
 
@@ -41,6 +50,10 @@ export class OwnedPartition {
 
   get gap(): Takeover["gap"] {
     return this.takeover.gap;
+  }
+
+  get replaced(): boolean {
+    return this.takeover.replaced;
   }
 
   /** Offset of the next input record to process. */
@@ -53,9 +66,11 @@ export class OwnedPartition {
     return this.takeover.writer.isOpen;
   }
 
-  /** Whether `topic` already has the output of the input record at `offset`. */
-  isStored(topic: string, offset: number): boolean {
-    return offset <= this.lastCounted && this.takeover.storedOffsets.get(topic)?.has(offset) === true;
+  /** Whether `topic` already has this output of the input record at `offset`. */
+  isStored(topic: string, offset: number, { headers }: OutgoingRecord): boolean {
+    if (offset > this.lastCounted) return false;
+    const stored = this.takeover.storedOutputs.get(topic)?.get(offset);
+    return stored !== undefined && stored === identityHash(headers);
   }
 
   /** Whether an earlier owner has counted the input record at `offset` in the metrics. */
@@ -71,14 +86,18 @@ export class OwnedPartition {
   }
 
   /**
-   * Records that the input before `next` is processed and its outputs are stored.
+   * Records that the input up to this record is processed and its outputs are stored.
    *
    * @returns the checkpoint for this progress. While later input has output that an earlier owner stored, the
    * checkpoint keeps the offsets where reading back began: the next owner must find those outputs too.
    */
-  advanceTo(next: number): Checkpoint {
+  advanceAfter(record: StoredRecord): Checkpoint {
+    const { offset } = record;
+    const next = offset + 1;
     this.nextOffset = next;
-    return { next, ends: next > this.lastCounted ? this.endOffsets : this.takeover.readFrom };
+    const { readFrom, generation } = this.takeover;
+    const ends = next > this.lastCounted ? this.endOffsets : readFrom;
+    return { next, ends, last: { offset, identity: inputIdentity(record) }, generation };
   }
 
   close(): Promise<void> {

@@ -23,12 +23,18 @@ export class PartitionMetrics {
   ) {}
 
   /** Counts and logs a takeover, and the gap that it found. */
-  countTakeover({ next, gap }: OwnedPartition): void {
+  countTakeover({ next, gap, replaced }: OwnedPartition): void {
     const { logger, metrics } = this.deps;
     metrics.streamTakeovers.inc();
     logger.info({ ...this.at, next }, "partition taken over");
+    if (gap || replaced) metrics.inputGaps.inc({ group: streamGroup });
+    if (replaced)
+      logger.error(
+        { ...this.at, next },
+        "the partition has other records than before: it was created again, or put back from an older backup. " +
+          "Reading from its first record; run lockstep resync",
+      );
     if (!gap) return;
-    metrics.inputGaps.inc({ group: streamGroup });
     logger.error(
       { ...this.at, ...gap },
       "the log deleted events before the stream processed them; verify the replicas (lockstep verify)",

@@ -27,6 +27,8 @@ interface PartitionOwnerDeps {
   readonly versions: VersionStore;
   readonly logger: Logger;
   readonly metrics: PartitionMetrics;
+  /** Called when a takeover finds the input replaced: reading must continue at `next`. */
+  readonly onReplaced: (next: number) => void;
 }
 
 /** Acquires and releases one partition. */
@@ -50,6 +52,12 @@ export class PartitionOwner {
       this.takingOver = undefined;
     });
     return this.takingOver;
+  }
+
+  /** Takes the partition over again, also when this instance owns it. @throws {Error} as {@link takeOver}. */
+  async renew(): Promise<void> {
+    await this.release();
+    await this.acquire();
   }
 
   /** Closes the writer, after a takeover in progress. Without this call, the next owner fences the writer. */
@@ -92,6 +100,7 @@ export class PartitionOwner {
     this.owned = await takeOver(this.deps, this.entity, this.at.partition);
     this.ownedSinceMs = Date.now();
     this.deps.metrics.countTakeover(this.owned);
+    if (this.owned.replaced) this.deps.onReplaced(this.owned.next);
     return this.owned;
   }
 

@@ -5,7 +5,8 @@
  * 2. Restore: read the newest versions from the versions topic, as far as the local file lacks them. After a move to
  *    another machine the file lacks all of them.
  * 3. Read back: read each output from its end at the checkpoint up to the fence. All input from the checkpoint on is
- *    decided again, but an output that is found here is not written again.
+ *    decided again, but an output that is found here is not written again. Input that was replaced since the checkpoint
+ *    is read from its first record (input-start.ts).
  *
  * So outputs are written once without a transaction per batch (docs/decisions/002-fence-and-read-back.md).
  */
@@ -14,8 +15,9 @@ import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { header } from "../contracts/event.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic, versionsTopic } from "../contracts/topics.ts";
 import { type Log, type LogWriter, type OffsetRange, partitionKey, type TopicPartition } from "../kafka/log.ts";
-import { OwnedPartition } from "./owned-partition.ts";
-import type { Checkpoint, VersionStore } from "./version-store.ts";
+import { findInputStart } from "./input-start.ts";
+import { identityHash, OwnedPartition } from "./owned-partition.ts";
+import { type Checkpoint, isFurther, type VersionStore } from "./version-store.ts";
 import { decodeFlushed } from "./versions-topic.ts";
 
 interface TakeOverDeps {
@@ -60,19 +62,21 @@ async function recover(
   const key = partitionKey(input);
   const range = (await log.offsets(input.topic)).get(partition);
   if (!range) throw new Error(`input partition ${key} does not exist; create it, then restart the stream`);
-  // The input ends before the checkpoint: its topic was created again, and the stored state belongs to the old topic.
-  if ((versions.checkpoint(key)?.next ?? 0) > range.next) versions.forget(key);
   const checkpoint = await restore(deps, entity, partition, writer);
-  const { next, gap } = startOf(checkpoint, range);
+  const { next, gap, replaced } = await findInputStart(log, input, range, checkpoint);
+  // The versions stay: they belong to the source, not to the topic.
+  const generation = (checkpoint?.generation ?? 0) + (replaced ? 1 : 0);
   const endOf = (topic: string) => writer.fenceOffset({ topic, partition });
   const topics = [...outputTopics(entity), versionsTopic(entity).name];
   const endOffsets = Object.fromEntries(topics.map((topic) => [topic, endOf(topic)]));
   const readFrom = Object.fromEntries(topics.map((t) => [t, Math.min(checkpoint?.ends[t] ?? 0, endOf(t))]));
-  const storedOffsets = new Map<string, ReadonlySet<number>>();
+  const storedOutputs = new Map<string, ReadonlyMap<number, number>>();
   for (const topic of outputTopics(entity)) {
-    const range = { first: readFrom[topic]!, next: endOf(topic) };
-    storedOffsets.set(topic, await readBack(log, input.topic, { topic, partition }, range, next));
+    const output = { topic, partition };
+    const stored = { first: readFrom[topic]!, next: endOf(topic) };
+    storedOutputs.set(topic, await readBack(log, input.topic, output, stored, { first: next, next: range.next }));
   }
+  if (replaced) versions.remember(key, new Map(), { next, ends: readFrom, generation });
   return new OwnedPartition({
     key,
     partition,
@@ -80,7 +84,9 @@ async function recover(
     next,
     endOffsets,
     readFrom,
-    storedOffsets,
+    storedOutputs,
+    generation,
+    replaced,
     ...(gap ? { gap } : {}),
   });
 }
@@ -98,38 +104,33 @@ async function restore(
   let newest = versions.checkpoint(key);
   for await (const records of log.read(at, Math.min(newest?.ends[at.topic] ?? 0, fence), fence)) {
     const { changes, checkpoint } = decodeFlushed(records);
-    const isNewer = checkpoint !== undefined && checkpoint.next > (newest?.next ?? 0);
-    if (isNewer) newest = checkpoint;
-    versions.restore(key, changes, isNewer ? checkpoint : undefined);
+    const further = checkpoint && isFurther(checkpoint, newest) ? checkpoint : undefined;
+    newest = further ?? newest;
+    versions.restore(key, changes, further);
   }
   return newest;
 }
 
-function startOf(
-  checkpoint: Checkpoint | undefined,
-  { first }: OffsetRange,
-): { readonly next: number; readonly gap?: { readonly from: number; readonly to: number } } {
-  if (!checkpoint) return { next: first };
-  const { next } = checkpoint;
-  return next < first ? { next: first, gap: { from: next, to: first } } : { next };
-}
-
-/** @returns offsets of input records, from `next` on, whose output is in this range of an output partition. */
+/**
+ * @param range the part of the output partition to read.
+ * @param input the input to be processed. An offset beyond it belongs to an output of a replaced input.
+ * @returns hashes of `outputIdentity` of the outputs in the range, by the offset of their input record.
+ */
 async function readBack(
   log: Log,
   inputTopic: string,
   output: TopicPartition,
   range: OffsetRange,
-  next: number,
-): Promise<Set<number>> {
-  const offsets = new Set<number>();
+  input: OffsetRange,
+): Promise<Map<number, number>> {
+  const stored = new Map<number, number>();
   for await (const records of log.read(output, range.first, range.next))
     for (const { headers } of records) {
       // Replicas and operations write dead letters and marks too; only the stream's own letters count here.
       const topic = headers[deadLetterHeader.topic] ?? inputTopic;
       if (topic !== inputTopic || headers[deadLetterHeader.resolution] !== undefined) continue;
       const offset = Number(headers[header.inputOffset]);
-      if (offset >= next) offsets.add(offset);
+      if (offset >= input.first && offset < input.next) stored.set(offset, identityHash(headers));
     }
-  return offsets;
+  return stored;
 }

@@ -41,7 +41,8 @@ export class Topology {
   }
 
   /**
-   * Processes a batch of the partition, and any input before it that is not processed yet.
+   * Processes a batch of the partition, and any input before it that is not processed yet. Ignores a batch that is no
+   * longer current.
    *
    * @throws {Error} when it is unknown whether an output was stored. The partition is then released, and the batch
    * must be delivered again.
@@ -52,6 +53,8 @@ export class Topology {
     if (!first) return;
     try {
       const owned = await owner.acquire();
+      // The takeover found another input: its records are delivered from the first one on.
+      if (batch.isCurrent?.() === false) return;
       // The group's committed offset is a hint only: it may be ahead of the checkpoint.
       if (owned.next < first.offset)
         for await (const records of log.read(this.at, owned.next, first.offset))
@@ -81,7 +84,7 @@ export class Topology {
     // 4. write outputs
     await spans.endAfter(writeOutputs(owned, decisions));
     // 5. remember: only after the outputs are stored. Otherwise a repeated event would be a duplicate and be lost.
-    versions.remember(owned.key, changes, owned.advanceTo(records.at(-1)!.offset + 1));
+    versions.remember(owned.key, changes, owned.advanceAfter(records.at(-1)!));
     owner.scheduleFlush();
     // 6. count
     metrics.countDecisions(owned, decisions);

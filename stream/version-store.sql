@@ -11,5 +11,6 @@ create table if not exists checkpoint (
   scope text primary key,
   next integer not null,
   ends text not null,
+  more text, -- the other members of the checkpoint, as JSON
   flushed integer not null default 0 -- number of the last flush that the versions topic has
 ) without rowid;

@@ -17,7 +17,17 @@ export interface Checkpoint {
   readonly next: number;
   /** End of each output partition at the time of writing, by topic. Outputs of later input are at or after it. */
   readonly ends: Readonly<Record<string, number>>;
+  /** The last processed input record. Absent: none was processed, or an earlier release wrote the checkpoint. */
+  readonly last?: { readonly offset: number; readonly identity: string };
+  /** How often the input was replaced (input-start.ts). Its offsets started again each time. Absent: never. */
+  readonly generation?: number;
 }
+
+/** True when `a` is further than `b`. */
+export const isFurther = (a: Checkpoint, b: Checkpoint | undefined): boolean =>
+  b === undefined ||
+  (a.generation ?? 0) > (b.generation ?? 0) ||
+  ((a.generation ?? 0) === (b.generation ?? 0) && a.next > b.next);
 
 /** The changes of one flush: {@link VersionStore.unflushed}. */
 interface Unflushed {
@@ -57,9 +67,9 @@ export class VersionStore implements Disposable {
          set version = excluded.version, absent = excluded.absent, flush = excluded.flush
        where excluded.version >= version`,
     );
-    this.upsertCheckpoint = this.db.query<null, [string, number, string]>(
-      `insert into checkpoint (scope, next, ends) values (?1, ?2, ?3)
-       on conflict (scope) do update set next = excluded.next, ends = excluded.ends`,
+    this.upsertCheckpoint = this.db.query<null, [string, number, string, string]>(
+      `insert into checkpoint (scope, next, ends, more) values (?1, ?2, ?3, ?4)
+       on conflict (scope) do update set next = excluded.next, ends = excluded.ends, more = excluded.more`,
     );
   }
 
@@ -107,18 +117,11 @@ export class VersionStore implements Disposable {
   /** Returns the progress of a partition; undefined when nothing of it was processed. */
   checkpoint(key: PartitionKey): Checkpoint | undefined {
     const row = this.db
-      .query<{ next: number; ends: string }, [string]>("select next, ends from checkpoint where scope = ?1")
+      .query<{ next: number; ends: string; more: string | null }, [string]>(
+        "select next, ends, more from checkpoint where scope = ?1",
+      )
       .get(key);
-    return row ? { next: row.next, ends: JSON.parse(row.ends) } : undefined;
-  }
-
-  /** Deletes the state of a partition whose topic was created again. */
-  forget(key: PartitionKey): void {
-    this.pending.delete(key);
-    this.db.transaction(() => {
-      this.db.query("delete from known where scope = ?1").run(key);
-      this.db.query("delete from checkpoint where scope = ?1").run(key);
-    })();
+    return row ? { ...JSON.parse(row.more ?? "{}"), next: row.next, ends: JSON.parse(row.ends) } : undefined;
   }
 
   [Symbol.dispose](): void {
@@ -134,7 +137,9 @@ export class VersionStore implements Disposable {
     this.db.transaction(() => {
       const rows = [...changes].map(([id, { version, absent }]) => [id, version, absent]);
       this.upsertVersions.run(key, flush, JSON.stringify(rows));
-      if (checkpoint) this.upsertCheckpoint.run(key, checkpoint.next, JSON.stringify(checkpoint.ends));
+      if (!checkpoint) return;
+      const { next, ends, ...more } = checkpoint;
+      this.upsertCheckpoint.run(key, next, JSON.stringify(ends), JSON.stringify(more));
     })();
   }
 
@@ -182,8 +187,13 @@ function openFile(file: string): Database {
   db.run("pragma synchronous = normal");
   db.run("pragma cache_size = -16384"); // 16 MiB
   db.run(schemaText);
-  // Files of earlier releases lack the column. Their entities have no proof until their next event.
-  const { length } = db.query("select name from pragma_table_info('known') where name = 'absent'").all();
-  if (length === 0) db.run("alter table known add column absent text");
+  // Files of earlier releases lack these columns. Their entities prove nothing until their next event.
+  for (const [table, column] of [
+    ["known", "absent"],
+    ["checkpoint", "more"],
+  ] as const) {
+    const found = db.query("select name from pragma_table_info(?1) where name = ?2").get(table, column);
+    if (!found) db.run(`alter table ${table} add column ${column} text`);
+  }
   return db;
 }

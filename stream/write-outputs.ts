@@ -21,7 +21,7 @@ function groupByTopic(owned: OwnedPartition, decisions: readonly Decision[]): Ma
   const byTopic = new Map<string, OutgoingRecord[]>();
   for (const { offset, outputs } of decisions)
     for (const { topic, record } of outputs) {
-      if (owned.isStored(topic, offset)) continue;
+      if (owned.isStored(topic, offset, record)) continue;
       const records = byTopic.get(topic);
       if (records) records.push(record);
       else byTopic.set(topic, [record]);

@@ -60,7 +60,12 @@ class GroupConsumer implements Consumer, AssignmentListener {
     this.ended.catch(() => {});
     this.isPaused = options.paused ?? false;
     this.concurrency = new ConcurrencyLimit(options.concurrency ?? CONCURRENCY);
-    const events = { onFetched: this.startProcessing, onGap: this.reportGap, onFailed: this.fail };
+    const events = {
+      onFetched: this.startProcessing,
+      onGap: this.reportGap,
+      onInterrupted: options.onInterrupted ?? (() => {}),
+      onFailed: this.fail,
+    };
     this.fetchLoop = new FetchLoop(cluster, () => this.queues.values(), events, signal, options.lingerMs);
     const membershipOptions = {
       group: options.group,
@@ -93,6 +98,16 @@ class GroupConsumer implements Consumer, AssignmentListener {
 
   readonly assigned = (): readonly TopicPartition[] =>
     [...this.queues.values()].map(({ topicPartition }) => topicPartition);
+
+  /** A new queue: what the old one has fetched, delivered or in flight is discarded. */
+  readonly seek = (topicPartition: TopicPartition, offset: number): void => {
+    const key = partitionKey(topicPartition);
+    const old = this.queues.get(key);
+    if (!old?.isOwned) return;
+    old.isOwned = false;
+    this.queues.set(key, new PartitionQueue(old.topicPartition, offset, old.committedOffset, old.maxBytes));
+    this.fetchLoop.wake();
+  };
 
   readonly owned = (): readonly string[] => [...this.queues.keys()];
 
@@ -160,8 +175,8 @@ class GroupConsumer implements Consumer, AssignmentListener {
       await this.concurrency.run(async () => {
         const { records, next, highWatermark } = queue.takeAll();
         this.fetchLoop.wake();
-        const isDone =
-          records.length === 0 || (await this.deliver(queue, { ...queue.topicPartition, records, highWatermark }));
+        const batch = { ...queue.topicPartition, records, highWatermark, isCurrent: () => queue.isOwned };
+        const isDone = records.length === 0 || (await this.deliver(queue, batch));
         if (isDone) queue.processedOffset = next;
       });
     }

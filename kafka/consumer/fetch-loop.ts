@@ -16,6 +16,8 @@ const CONNECTIONS_PER_BROKER = 4;
 const FETCH_LIMITS = { maxWaitMs: 250, maxBytes: 4_194_304 };
 const REPOSITION_ROUNDS = 3;
 const REPOSITION_DELAY_MS = 1_000;
+/** A broker that was silent for so long may have restarted with another disk. */
+const SILENCE_MS = 5_000;
 
 /** What the loop reports. */
 export interface FetchEvents {
@@ -26,6 +28,8 @@ export interface FetchEvents {
    * was recreated.
    */
   readonly onGap: (topicPartition: TopicPartition, from: number, to: number) => void;
+  /** The partition may have been created again, see `ConsumeOptions.onInterrupted` in log.ts. */
+  readonly onInterrupted: (topicPartition: TopicPartition) => void;
   /** An error that a retry cannot solve. */
   readonly onFailed: (error: unknown) => void;
 }
@@ -112,6 +116,7 @@ export class FetchLoop {
   /** @returns true when the leader may have changed. */
   private handleResponse(queue: PartitionQueue, fetched: FetchedPartition): boolean {
     if (!queue.isOwned) return false;
+    if (mayBeReplaced(queue, fetched)) this.events.onInterrupted(queue.topicPartition);
     if (fetched.errorCode === errorCodes.OFFSET_OUT_OF_RANGE) {
       this.startRepositioning(queue);
       return false;
@@ -186,3 +191,8 @@ export class FetchLoop {
     this.events.onGap(queue.topicPartition, from, to);
   }
 }
+
+const mayBeReplaced = ({ respondedAtMs }: PartitionQueue, { errorCode }: FetchedPartition): boolean =>
+  errorCode === errorCodes.UNKNOWN_TOPIC_OR_PARTITION ||
+  errorCode === errorCodes.OFFSET_OUT_OF_RANGE ||
+  performance.now() - respondedAtMs > SILENCE_MS;

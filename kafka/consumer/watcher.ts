@@ -66,6 +66,7 @@ class TopicWatcher implements Watcher {
             { ...topicPartition, from, to },
             "records of a watched topic were deleted before they were read",
           ),
+        onInterrupted: () => {},
         onFailed: (error) => this.fail(error),
       },
       this.closing.signal,

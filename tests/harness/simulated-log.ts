@@ -48,7 +48,7 @@ export class SimulatedLog implements Log {
   }
 
   /** Stores records without a writer. @returns the offset of the first. */
-  append(at: TopicPartition, records: readonly OutgoingRecord[]): number {
+  append(at: TopicPartition, records: readonly OutgoingRecord[], timestampMs = 0): number {
     const all = this.records(at);
     const base = all.length;
     for (const record of records) {
@@ -58,7 +58,7 @@ export class SimulatedLog implements Log {
       all.push({
         ...at,
         offset: all.length,
-        timestampMs: 0,
+        timestampMs,
         key: bytes(record.key),
         value: bytes(record.value),
         headers,

@@ -13,6 +13,7 @@ import { connectDedicated } from "../platform/postgres/connect.ts";
 import type { ServiceDeps } from "../platform/run.ts";
 import type { Check } from "../platform/service.ts";
 import { LeaderLock } from "./leader-lock.ts";
+import { LostEvents } from "./lost-events.ts";
 import { Outbox } from "./outbox.ts";
 import { PeriodicJobs } from "./periodic-jobs.ts";
 import { Publisher } from "./publisher.ts";
@@ -36,6 +37,15 @@ export class Leadership {
     problem: () => (this.state === "starting" ? "the source's PostgreSQL or the log is not connected yet" : undefined),
   };
 
+  /** Reports events that the log has lost, while this relay leads. */
+  readonly lossCheck: Check = {
+    condition: "events-lost",
+    blocksReadiness: false,
+    problem: () => this.lostEvents?.problem,
+  };
+
+  private lostEvents: LostEvents | undefined;
+
   /** @param url connection string of the source's PostgreSQL. */
   constructor(
     private readonly deps: ServiceDeps,
@@ -51,6 +61,7 @@ export class Leadership {
     this.state = "leading";
     logger.info("this relay leads");
     lock.startHeartbeat(this.failure.reject);
+    this.lostEvents = new LostEvents({ sql, logger });
     try {
       await this.lead(lock, new Outbox(sql, commitTimestamps), log, signal);
     } finally {
@@ -60,7 +71,8 @@ export class Leadership {
 
   private async lead(leader: LeaderLock, outbox: Outbox, log: Log, signal: AbortSignal): Promise<void> {
     const { settings, logger, metrics } = this.deps;
-    const publisher = new Publisher(log, allEntities, await outbox.positions());
+    const lostEvents = this.lostEvents!;
+    const publisher = new Publisher(log, allEntities, await outbox.positions(), (lost) => lostEvents.record(lost));
     const relay = new Relay(
       { outbox, leader, publisher, logger, metrics },
       { batchRows: settings.LOCKSTEP_RELAY_BATCH, pollMs: settings.LOCKSTEP_RELAY_POLL_MS },
@@ -70,7 +82,7 @@ export class Leadership {
     const notify = () => relay.notify();
     await sql.listen(CHANNEL, notify, notify);
     const jobs = new PeriodicJobs(
-      { outbox, relay, sql, logger, metrics },
+      { outbox, lostEvents, relay, sql, logger, metrics },
       { canaryIntervalS: settings.LOCKSTEP_CANARY_EVERY_S, onSessionFailure: this.failure.reject },
     );
     try {

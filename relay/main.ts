@@ -21,7 +21,7 @@ export async function startRelay(deps: ServiceDeps, sourceMigrations: readonly M
   const url = settings.DATABASE_URL;
   if (!url) throw new Error("DATABASE_URL is not set; set it to the source's PostgreSQL");
   const leadership = new Leadership(deps, url);
-  const http = serveHttp(serviceApp({ checks: [leadership.check], metrics, logger }), settings);
+  const http = serveHttp(serviceApp({ checks: [leadership.check, leadership.lossCheck], metrics, logger }), settings);
   await migrate(url, sourceMigrations, logger);
   const log = await connectLog({ ...brokerOptions(settings), clientId: "lockstep-relay", logger });
   await ensureEntityTopics(log, settings);

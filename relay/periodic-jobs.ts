@@ -1,18 +1,22 @@
-/** The jobs that the leading relay runs at an interval: report the outbox's depth, vacuum it, write the canary. */
+/** Jobs of the leading relay at an interval: report the outbox's depth and lost events, vacuum it, write the canary. */
 import type { Sql } from "postgres";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { CanaryWriter } from "./canary-writer.ts";
+import type { LostEvents } from "./lost-events.ts";
 import { Outbox } from "./outbox.ts";
 import type { Relay } from "./relay.ts";
 
 const DEPTH_INTERVAL_MS = 1_000;
 const VACUUM_INTERVAL_MS = 1_000;
+/** `lockstep resync` clears lost events; the condition must end within 5 seconds of that. */
+const LOST_EVENTS_INTERVAL_MS = 3_000;
 /** Deleted rows that are worth a vacuum, which takes some milliseconds. */
 const VACUUM_ROWS = 500;
 
 interface PeriodicJobsDeps {
   readonly outbox: Outbox;
+  readonly lostEvents: LostEvents;
   readonly relay: Relay;
   /** A connection beside the relay's session. */
   readonly sql: Sql;
@@ -38,7 +42,10 @@ export class PeriodicJobs implements Disposable {
     private readonly deps: PeriodicJobsDeps,
     { canaryIntervalS, onSessionFailure }: PeriodicJobsOptions,
   ) {
+    const readLostEvents = () => void deps.lostEvents.refresh().catch(onSessionFailure);
+    readLostEvents();
     this.timers = [
+      setInterval(readLostEvents, LOST_EVENTS_INTERVAL_MS),
       setInterval(() => this.reportDepth().catch(onSessionFailure), DEPTH_INTERVAL_MS),
       setInterval(() => this.vacuum(), VACUUM_INTERVAL_MS),
     ];

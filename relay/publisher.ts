@@ -10,6 +10,7 @@ import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { changeId, header } from "../contracts/event.ts";
 import { eventsTopic } from "../contracts/topics.ts";
 import { type Log, type LogWriter, partitionKey, type TopicPartition } from "../kafka/log.ts";
+import type { LostRange } from "./lost-events.ts";
 import type { OutboxRow, Positions } from "./outbox.ts";
 import { PublishBatch } from "./publish-batch.ts";
 
@@ -30,18 +31,29 @@ export class Publisher {
   /** End of each partition. */
   private readonly positions: Positions = new Map();
 
-  /** @param savedPositions as the outbox has them. No change before them is in the outbox. */
+  /** Partitions that were created again while the writer was open, and the offset of its first record there. */
+  private readonly recreated = new Map<string, number>();
+
+  /**
+   * @param savedPositions as the outbox has them. No change before them is in the outbox.
+   * @param recordLoss saves what the log has lost, and where each loss begins as position. It may be called again after a failure.
+   */
   constructor(
     private readonly log: Log,
     private readonly entities: readonly EntityDeclaration[],
     private savedPositions: Positions,
+    private readonly recordLoss: (lost: readonly LostRange[]) => Promise<void>,
   ) {}
 
   get isOpen(): boolean {
     return this.writer?.isOpen ?? false;
   }
 
-  /** Fences other relays and reads back which changes are stored. @throws {Error} when the brokers are unavailable. */
+  /**
+   * Fences other relays, reads back which changes are stored, and reports what the log has lost.
+   *
+   * @throws {Error} when the brokers are unavailable, or whatever `recordLoss` throws.
+   */
   async reopen(): Promise<void> {
     await this.close();
     const partitions: TopicPartition[] = [];
@@ -52,7 +64,9 @@ export class Publisher {
       for (let partition = 0; partition < count; partition++) partitions.push({ topic, partition });
     }
     const writer = await this.log.openWriter(WRITER, partitions);
+    await this.reportLoss(partitions, writer);
     await Promise.all(partitions.map((at) => this.readBack(at, writer.fenceOffset(at))));
+    this.recreated.clear();
     this.writer = writer;
   }
 
@@ -74,6 +88,7 @@ export class Publisher {
     const writes = await Promise.allSettled(
       batch.partitions().map(async ({ at, records }) => {
         const base = await writer.write(at, records);
+        await this.checkBase(writer, at, base);
         this.positions.set(partitionKey(at), { ...at, next: base + records.length });
       }),
     );
@@ -102,9 +117,38 @@ export class Publisher {
     await this.writer?.close();
   }
 
+  /**
+   * This process is the only writer, so a partition never ends before what was written. If it does, it was created
+   * again, or its broker lost its disk or was put back from an older backup.
+   */
+  private async checkBase(writer: LogWriter, at: TopicPartition, base: number): Promise<void> {
+    const key = partitionKey(at);
+    const end = this.positions.get(key)?.next ?? 0;
+    if (base >= end) return;
+    // Nothing fences earlier relays in the new partition yet.
+    this.recreated.set(key, base);
+    await writer.close();
+    throw new Error(`${key} was created again: it stored a record at offset ${base}, and had ended at ${end}`);
+  }
+
+  private async reportLoss(partitions: readonly TopicPartition[], writer: LogWriter): Promise<void> {
+    const lost = partitions.flatMap((at): LostRange[] => {
+      const key = partitionKey(at);
+      const to = Math.max(this.savedPositions.get(key)?.next ?? 0, this.positions.get(key)?.next ?? 0);
+      const from = this.recreated.get(key) ?? writer.fenceOffset(at);
+      return from < to ? [{ ...at, from, to }] : [];
+    });
+    if (lost.length === 0) return;
+    await this.recordLoss(lost);
+    for (const { topic, partition, from } of lost) {
+      const at = { topic, partition };
+      this.savedPositions.set(partitionKey(at), { ...at, next: from });
+      this.positions.delete(partitionKey(at));
+    }
+  }
+
   private async readBack(at: TopicPartition, fenceOffset: number): Promise<void> {
     const key = partitionKey(at);
-    // A saved position beyond the end belongs to a topic that was deleted and created again.
     const from = Math.min(this.savedPositions.get(key)?.next ?? 0, fenceOffset);
     for await (const records of this.log.read(at, from, fenceOffset))
       for (const { headers } of records) {

@@ -3,7 +3,9 @@ import fc from "fast-check";
 import { product } from "../contracts/entities/product.ts";
 import { changeId, header } from "../contracts/event.ts";
 import { eventsTopic } from "../contracts/topics.ts";
+import { partitionForKey } from "../kafka/partitioner.ts";
 import { SimulatedLog, type WriteOutcome } from "../tests/harness/simulated-log.ts";
+import type { LostRange } from "./lost-events.ts";
 import type { OutboxRow, Positions } from "./outbox.ts";
 import { Publisher } from "./publisher.ts";
 
@@ -51,6 +53,7 @@ type Crash = "no" | "before publishing" | "before the acknowledgement";
 /** A relay whose publisher a crash replaces by a new one. */
 class SimulatedRelay {
   private publisher: Publisher | undefined;
+  readonly lost: LostRange[] = [];
 
   constructor(
     private readonly log: SimulatedLog,
@@ -59,7 +62,11 @@ class SimulatedRelay {
 
   /** Opens a new publisher, as a relay does that starts after a crash. */
   async restart(): Promise<Publisher> {
-    this.publisher = new Publisher(this.log, [product], structuredClone(this.outbox.positions));
+    this.publisher = new Publisher(this.log, [product], structuredClone(this.outbox.positions), async (lost) => {
+      for (const { topic, partition, from } of lost)
+        this.outbox.positions.set(`${topic}/${partition}`, { topic, partition, next: from });
+      this.lost.push(...lost);
+    });
     await this.publisher.reopen();
     return this.publisher;
   }
@@ -109,6 +116,7 @@ test("P1 P2: with lost answers, crashes and late writes, the log has each change
         }
         while (outbox.rows.length > 0) await relay.publish(8);
         log.deliverDelayed();
+        expect(relay.lost).toEqual([]);
 
         const stored = storedChanges(log);
         expect(stored.toSorted()).toEqual(
@@ -123,3 +131,39 @@ test("P1 P2: with lost answers, crashes and late writes, the log has each change
     { numRuns: Number(process.env.TEST_RUNS ?? 500) },
   );
 }, 600_000);
+
+const at = { topic: eventsTopic(product).name, partition: 0 };
+/** Six products whose events are in partition 0. */
+const idsOfPartition = Array.from({ length: 200 }, () => crypto.randomUUID())
+  .filter((id) => partitionForKey(id, 1) === 0)
+  .slice(0, 6);
+
+test("P1: a topic that was created again while the relay ran is read from its start, and the loss is reported", async () => {
+  const log = new SimulatedLog(1);
+  const rows = rowsOf([...idsOfPartition, ...idsOfPartition]);
+  const outbox = new SimulatedOutbox(rows);
+  const relay = new SimulatedRelay(log, outbox);
+  await relay.publish(6);
+  log.records(at).length = 0;
+  while (outbox.rows.length > 0) await relay.publish(4);
+  expect(storedChanges(log).toSorted()).toEqual(
+    rows
+      .slice(6)
+      .map(({ entity, id, version }) => changeId({ entity, id, version }))
+      .toSorted(),
+  );
+  expect(relay.lost).toEqual([{ ...at, from: 0, to: 6 }]);
+});
+
+test("a log that was put back from an older backup while the relay was stopped is reported once", async () => {
+  const log = new SimulatedLog(1);
+  const outbox = new SimulatedOutbox(rowsOf(idsOfPartition));
+  const relay = new SimulatedRelay(log, outbox);
+  await relay.publish(5);
+  log.records(at).length = 2;
+  await relay.restart();
+  await relay.restart();
+  await relay.publish(5);
+  expect(relay.lost).toEqual([{ ...at, from: 2, to: 5 }]);
+  expect(storedChanges(log)).toHaveLength(3);
+});

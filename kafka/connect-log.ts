@@ -80,6 +80,10 @@ export async function connectLog(options: LogOptions): Promise<Log> {
       return new Map(partitions.map((each) => [each.partition, starts.get(partitionKey(each))!.start]));
     },
     topicConfig: (topic) => topicConfig(cluster, topic, signal),
+    topicIds: (topics) =>
+      retryRequest({ what: "reading the identities of topics", timeoutMs: CONNECT_TIMEOUT_MS, signal }, () =>
+        cluster.topicIds(topics),
+      ),
     partitionCount,
     async consume(consumeOptions) {
       const consumer = startConsumer(consumeOptions, { cluster, logger });

@@ -40,6 +40,13 @@ export interface Log {
   committedOffsets(group: string, topic: string): Promise<ReadonlyMap<number, number>>;
   /** Returns the broker's configuration of a topic, by name. @throws {Error} after 60 seconds without a response. */
   topicConfig(topic: string): Promise<ReadonlyMap<string, string>>;
+  /**
+   * Returns the identity of each topic that exists, by name. A topic that was deleted and created again, or is on
+   * another cluster, has another identity. It is empty when the brokers have no identities.
+   *
+   * @throws {Error} when the brokers do not respond within 20 seconds.
+   */
+  topicIds(topics: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** Returns the number of partitions of a topic. @throws {Error} when it is unknown to the brokers for 20 seconds. */
   partitionCount(topic: string): Promise<number>;
   /** Joins a consumer group in the background. Partitions arrive once the group has assigned them. */

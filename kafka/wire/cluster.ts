@@ -3,11 +3,13 @@
  * transactional id. kafkajs' own cluster view is not used: it rejects all metadata while a single partition has no
  * leader, and keeps using a connection after a timeout.
  */
+import apiKeys from "kafkajs/src/protocol/requests/apiKeys.js";
 import { firstSuccess } from "../../platform/async/first-success.ts";
 import { partitionKey, type TopicPartition } from "../log.ts";
 import { BrokerError, errorCodes, NoBrokerError, throwOnError } from "./broker-errors.ts";
 import { Connection, type ConnectionOptions, type Node } from "./connection.ts";
 import type { Requests } from "./protocol.ts";
+import { TOPIC_IDS_VERSION, topicIdsRequest } from "./topic-ids-request.ts";
 
 type CoordinatorType = Requests["GroupCoordinator"]["request"]["coordinatorType"];
 
@@ -152,6 +154,29 @@ export class Cluster {
     if (!this.connections.has(nodeId)) this.addConnection({ id: nodeId, host, port });
     this.coordinators.set(`${type} ${name}`, nodeId);
     return this.connection(nodeId).node;
+  }
+
+  /**
+   * Returns the identity of each topic that exists, by name. A topic that is created again has another one. It is empty
+   * when the brokers have none (Apache Kafka before 2.8, Redpanda).
+   *
+   * @throws {BrokerError} when a broker rejects a topic. @throws {NoBrokerError} when no broker responds.
+   */
+  async topicIds(topics: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const found = await this.requestFromAny(async (connection) =>
+      (await connection.maxVersion(apiKeys.Metadata!)) >= TOPIC_IDS_VERSION
+        ? connection.send(topicIdsRequest(topics))
+        : undefined,
+    );
+    if (!found) {
+      for (const topic of topics) await this.refresh(topic);
+      return new Map(topics.filter((topic) => this.leaders.has(topic)).map((topic) => [topic, ""]));
+    }
+    const existing = found.filter(({ errorCode }) => errorCode !== errorCodes.UNKNOWN_TOPIC_OR_PARTITION);
+    // A topic without a leader has its identity.
+    for (const { errorCode, topic } of existing)
+      if (errorCode !== errorCodes.LEADER_NOT_AVAILABLE) throwOnError(errorCode, `finding topic ${topic}`);
+    return new Map(existing.map(({ topic, id }) => [topic, id]));
   }
 
   /** Closes all shared connections. */

@@ -64,6 +64,11 @@ export class Connection {
     return this.use((broker) => broker.connectionPool.send(protocol));
   }
 
+  /** Returns the newest version of a request that the broker supports. @throws {Error} like `request`. */
+  maxVersion(apiKey: number): Promise<number> {
+    return this.use(async ({ versions }) => versions?.[apiKey]?.maxVersion ?? 0);
+  }
+
   private async use<Response>(send: (broker: Broker) => Promise<Response>): Promise<Response> {
     if (this.closed) throw new Error(`the connection to broker ${this.node.id} is closed`);
     const { timedOutAtMs } = this.options;

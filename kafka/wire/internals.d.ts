@@ -18,6 +18,8 @@ declare module "kafkajs/src/broker/index.js" {
     readonly connectionPool: ConnectionPool;
     /** Available once connected. */
     readonly lookupRequest: Lookup;
+    /** Versions of each request that the broker supports, by its key. Available once connected. */
+    readonly versions: Readonly<Record<number, { readonly minVersion: number; readonly maxVersion: number }>> | null;
     isConnected(): boolean;
     connect(): Promise<void>;
     disconnect(): Promise<void>;
@@ -112,6 +114,8 @@ declare module "kafkajs/src/protocol/encoder.js" {
     writeString(value: string | null): this;
     writeBytes(value: Buffer): this;
     writeBuffer(value: Buffer): this;
+    writeUVarInt(value: number): this;
+    writeUVarIntString(value: string): this;
   }
 }
 

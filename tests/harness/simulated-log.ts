@@ -112,6 +112,10 @@ export class SimulatedLog implements Log {
     );
   }
 
+  async topicIds(topics: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    return new Map(topics.map((topic) => [topic, "1"]));
+  }
+
   async partitionCount(): Promise<number> {
     return this.partitionTotal;
   }

@@ -72,6 +72,14 @@ export class Contract {
     return this.read(topic);
   }
 
+  /** Deletes a topic. */
+  async deleteTopic(topic: string): Promise<void> {
+    const admin = new Kafka({ brokers: [await brokerAddress()], logLevel: logLevel.NOTHING }).admin();
+    await admin.connect();
+    await admin.deleteTopics({ topics: [topic] });
+    await admin.disconnect();
+  }
+
   /** Deletes the records of partition 0 before an offset. */
   async deleteBefore(topic: string, offset: number): Promise<void> {
     const admin = new Kafka({ brokers: [await brokerAddress()], logLevel: logLevel.NOTHING }).admin();

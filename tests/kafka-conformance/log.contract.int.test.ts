@@ -1,6 +1,7 @@
 /** The contract of `Log` and `LogWriter`, without faults, on one real broker. */
 import { describe, expect, test } from "bun:test";
 import { RecordRejectedError, WriterDeadError } from "../../kafka/log.ts";
+import { eventually } from "../harness/eventually.ts";
 import { layout, texts, useContract } from "./contract.ts";
 import { fencings, record } from "./suite.ts";
 
@@ -125,5 +126,18 @@ describe.each([...fencings])("writers with %s", (fencing) => {
     await expect(contract.log.ensureTopics([{ name: topic, config: {} }], layout(3))).rejects.toThrow(
       "has 2 partitions, not 3",
     );
+  });
+
+  test("a topic that is deleted and created again has another identity, and a missing one has none", async () => {
+    const topic = await contract.newTopic(2);
+    const identity = async () => (await contract.log.topicIds([topic])).get(topic);
+    const first = await identity();
+    expect(first).toMatch(/^[0-9a-f]{32}$/);
+    expect(await identity()).toBe(first);
+    await contract.deleteTopic(topic);
+    await eventually(async () => (await identity()) === undefined, { timeoutMs: 10_000, what: "the topic to be gone" });
+    await contract.log.ensureTopics([{ name: topic, config: {} }], layout(2));
+    expect(await identity()).toMatch(/^[0-9a-f]{32}$/);
+    expect(await identity()).not.toBe(first);
   });
 });

@@ -1,13 +1,12 @@
 /** Checks whether a process or server can do its work, as a client would. */
+import { type Readiness, type ReportedCondition, readReadiness } from "../platform/http/read-readiness.ts";
 import { brokerMembers, SecuredBrokerError } from "./servers/broker-members.ts";
 import { probePostgres, probeRedis } from "./servers/probes.ts";
 
 /** Result of a health check. */
-export interface Health {
-  /** `not ready`: it responds and reports a problem. `down`: it does not respond. */
-  readonly health: "ready" | "not ready" | "down";
-  /** Why it is not ready. */
-  readonly reason?: string;
+export interface Health extends Pick<Readiness, "health" | "reason"> {
+  /** Conditions that a service reports; absent while there are none. */
+  readonly conditions?: readonly ReportedCondition[];
 }
 
 const TIMEOUT_MS = 2_000;
@@ -37,14 +36,18 @@ export async function healthOf(kind: string, url: string, isExternal = false): P
       case "grafana":
         return await pageHealth(`${url}/api/health`);
       default:
-        return await pageHealth(`${url}/health/ready`);
+        return await serviceHealth(url);
     }
   } catch (error) {
     return { health: "down", reason: error instanceof Error ? error.message : String(error) };
   }
 }
 
-/** Reads the body too: it names each check that fails. */
+async function serviceHealth(url: string): Promise<Health> {
+  const { health, reason, conditions } = await readReadiness(url);
+  return { health, ...(reason ? { reason } : {}), ...(conditions.length > 0 ? { conditions } : {}) };
+}
+
 async function pageHealth(page: string): Promise<Health> {
   const response = await fetch(page, { signal: AbortSignal.timeout(TIMEOUT_MS) });
   const body = await response.text();

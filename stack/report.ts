@@ -5,7 +5,7 @@ import { DEFAULT_DATA } from "./options.ts";
 import { isObserver } from "./plan.ts";
 import type { GroupMember } from "./process-group.ts";
 import { serviceUrl } from "./process-specs.ts";
-import { smokeTestEntity } from "./smoke-test.ts";
+import { type SmokeTestResult, smokeTestEntity } from "./smoke-test.ts";
 
 /** Content of the report. */
 export interface Report {
@@ -13,13 +13,15 @@ export interface Report {
   readonly data: string;
   /** From the command to readiness. */
   readonly seconds: number;
+  /** Undefined: no test write was sent. */
+  readonly tested: SmokeTestResult | undefined;
   readonly detached: boolean;
   /** Who issues the tokens: the key of `--auth`, or an external issuer. Undefined: no tokens are needed. */
   readonly issuer: "development" | "external" | undefined;
 }
 
 /** The report as text. */
-export function readyReport({ members, data, seconds, detached, issuer }: Report): string {
+export function readyReport({ members, data, seconds, tested, detached, issuer }: Report): string {
   const services = members.filter(({ planned }) => "command" in planned);
   const observers = members.filter(({ planned }) => isObserver(planned));
   const width = Math.max(...[...services, ...observers].map(({ spec }) => spec.label.length));
@@ -31,7 +33,7 @@ export function readyReport({ members, data, seconds, detached, issuer }: Report
   const token = issuer && tokens[issuer];
   return [
     "",
-    `Lockstep is ready after ${seconds.toFixed(1)} s: a test write reached every replica and its cache.`,
+    `Lockstep is ready after ${seconds.toFixed(1)} s: ${testText(tested)}.`,
     "",
     ...[...services, ...observers].map(({ spec, supervised }) => `  ${spec.label.padEnd(width)}  ${supervised.url}`),
     "",
@@ -44,6 +46,14 @@ export function readyReport({ members, data, seconds, detached, issuer }: Report
       ? `Stop it with: bun run down${flag} (the data in ${folder} is kept)`
       : `Ctrl-C stops everything; the data in ${folder} is kept.`,
   ].join("\n");
+}
+
+function testText(tested: SmokeTestResult | undefined): string {
+  if (!tested)
+    return "no test write was sent, because no declared entity has an example that each of its replicas takes";
+  const { reached, untested } = tested;
+  if (untested.length === 0) return "a test write reached every replica and its cache";
+  return `a test write reached ${reached.join(", ")} and the caches; it does not concern ${untested.join(", ")}`;
 }
 
 /** The shared address when there are several instances. */

@@ -1,6 +1,6 @@
 /**
  * Sends one test write through a stack before it is reported as ready: creates an entity at the gateway, reads it in
- * every replica's PostgreSQL and cache, deletes it, and waits until it is gone everywhere.
+ * the PostgreSQL and cache of each replica that has the entity, deletes it, and waits until it is gone everywhere.
  */
 import { randomUUID } from "node:crypto";
 import { entities } from "../contracts/entities/index.ts";
@@ -14,15 +14,24 @@ const hasUsableExample = (entity: EntityDeclaration): boolean =>
   entity.replicas.every((replica) => exampleForReplica(entity, replica));
 
 /**
- * The first entity whose example can be sent any number of times and belongs in every replica. The test write and the
- * curl lines of `up` use it. Undefined when there is none.
+ * The first entity whose example can be sent any number of times and belongs in each of its replicas. The test write
+ * and the curl lines of `up` use it. Undefined when there is none.
  */
-export const smokeTestEntity = (): EntityDeclaration | undefined => entities.find(hasUsableExample);
+export const smokeTestEntity = (declared = entities): EntityDeclaration | undefined => declared.find(hasUsableExample);
 
 /** Base URLs that the test write goes through. */
 export interface SmokeTestTargets {
   readonly gateway: string;
-  readonly replicas: readonly { readonly label: string; readonly url: string }[];
+  /** Every instance of every replica. `name` is the replica's name. */
+  readonly replicas: readonly { readonly name: string; readonly label: string; readonly url: string }[];
+}
+
+/** What the test write reached. */
+export interface SmokeTestResult {
+  /** Labels of the replicas that showed the write, from PostgreSQL and from their cache. */
+  readonly reached: readonly string[];
+  /** Labels of the replicas that do not have the entity of the test write. */
+  readonly untested: readonly string[];
 }
 
 /** How {@link smokeTest} sends the test write. */
@@ -35,13 +44,19 @@ export interface SmokeTestOptions {
 }
 
 /**
- * Runs the smoke test. Does nothing when no entity is suitable.
+ * Runs the smoke test.
  *
+ * @returns undefined when no write was sent, because no entity is suitable.
  * @throws {UserError} when a step does not succeed in time: the step and the last response.
  */
-export async function smokeTest({ gateway, replicas }: SmokeTestTargets, options: SmokeTestOptions): Promise<void> {
-  const entity = smokeTestEntity();
-  if (!entity) return;
+export async function smokeTest(
+  { gateway, replicas }: SmokeTestTargets,
+  options: SmokeTestOptions,
+  entity = smokeTestEntity(),
+): Promise<SmokeTestResult | undefined> {
+  if (!entity) return undefined;
+  const isTested = ({ name }: { readonly name: string }) => entity.replicas.some((replica) => replica.name === name);
+  const tested = replicas.filter(isTested);
   const request = requester(options);
   const credentials: Record<string, string> = options.token ? { authorization: `Bearer ${options.token}` } : {};
   const created = await request({
@@ -54,7 +69,7 @@ export async function smokeTest({ gateway, replicas }: SmokeTestTargets, options
   const { id } = (await created.json()) as { id: string };
   const path = `${entity.plural}/${id}`;
   await Promise.all(
-    replicas.map(async ({ label, url: base }) => {
+    tested.map(async ({ label, url: base }) => {
       const url = `${base}/${path}`;
       await request({ what: `${label} to show the test write`, url, isExpected: ({ status }) => status === 200 });
       const isHit = (r: Response) => r.status === 200 && /\bhit\b/.test(r.headers.get("cache-status") ?? "");
@@ -69,7 +84,7 @@ export async function smokeTest({ gateway, replicas }: SmokeTestTargets, options
     isExpected: ({ status }) => status === 204 || status === 200 || status === 404,
   });
   await Promise.all(
-    replicas.map(({ label, url }) =>
+    tested.map(({ label, url }) =>
       request({
         what: `${label} to delete the test write`,
         url: `${url}/${path}`,
@@ -77,6 +92,8 @@ export async function smokeTest({ gateway, replicas }: SmokeTestTargets, options
       }),
     ),
   );
+  const untested = replicas.filter((replica) => !isTested(replica));
+  return { reached: tested.map(({ label }) => label), untested: untested.map(({ label }) => label) };
 }
 
 const json = (body: unknown, headers: Record<string, string>): RequestInit => ({

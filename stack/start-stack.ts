@@ -53,11 +53,15 @@ export async function startStack(group: ProcessGroup, stack: StackToStart, deps:
   if (smokeTestEntity()) print("all services are ready; sending a test write through …");
   const { LOCKSTEP_AUTH, LOCKSTEP_TOKEN } = readSettings({ ...deps.env, PORT: undefined });
   const token = options.auth ? await toolToken(undefined, data) : LOCKSTEP_TOKEN;
-  await smokeTest(smokeTestTargets(services), { timeoutMs: SMOKE_TEST_TIMEOUT_MS, signal: stopSignal, token });
+  const tested = await smokeTest(smokeTestTargets(services), {
+    timeoutMs: SMOKE_TEST_TIMEOUT_MS,
+    signal: stopSignal,
+    token,
+  });
   group.publishReady();
   const issuer = LOCKSTEP_AUTH === "jwt" ? (options.auth ? "development" : "external") : undefined;
   const seconds = (Date.now() - requestedAtMs) / 1000;
-  print(readyReport({ members: group.members(), data, seconds, detached: detach, issuer }));
+  print(readyReport({ members: group.members(), data, seconds, tested, detached: detach, issuer }));
 }
 
 async function startServers(
@@ -109,5 +113,5 @@ const smokeTestTargets = (services: readonly GroupMember[]) => ({
   gateway: services.find(({ planned }) => planned.kind === "gateway")?.supervised.url ?? "",
   replicas: services
     .filter(({ planned }) => planned.kind === "replica")
-    .map(({ spec, supervised }) => ({ label: spec.label, url: supervised.url })),
+    .map(({ planned, spec, supervised }) => ({ name: planned.name, label: spec.label, url: supervised.url })),
 });

@@ -21,7 +21,7 @@ export interface StateEntry extends StackEntry {
 /** Content of `stack.json`. */
 export interface StackState {
   readonly supervisor: ProcessRef;
-  /** True once the test write was readable in every replica. */
+  /** True once the test write, if there is one, was readable in its replicas. */
   readonly ready: boolean;
   readonly entries: readonly StateEntry[];
 }

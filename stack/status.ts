@@ -1,4 +1,5 @@
 /** `bun run status`: the processes and servers of a stack, and their health. */
+import type { ReportedCondition } from "../platform/http/read-readiness.ts";
 import { table } from "../platform/table.ts";
 import { type Health, healthOf } from "./health.ts";
 import { isRunning } from "./processes.ts";
@@ -19,6 +20,8 @@ export interface ServiceStatus {
   readonly health: Health["health"];
   /** Why it is not ready. */
   readonly reason?: string;
+  /** Conditions that a service reports; absent while there are none. A service can be ready and report some. */
+  readonly conditions?: readonly ReportedCondition[];
   readonly restarts: number;
   /** Crashes within the last minute. */
   readonly crashes: number;
@@ -26,7 +29,7 @@ export interface ServiceStatus {
 
 /** The output of `status --json`. */
 export interface StackStatus {
-  /** True when all services are ready and the test write of `up` was readable in every replica. */
+  /** True when `up` has finished and every service and server is ready. A ready service may report conditions. */
   readonly ready: boolean;
   readonly supervisor: { readonly pid: number } | null;
   readonly services: readonly ServiceStatus[];
@@ -94,11 +97,18 @@ const maskPasswords = (text: string): string =>
 
 function* problems({ ready, supervisor, services }: StackStatus): Iterable<string> {
   for (const s of services) {
-    if (s.reason) yield `${s.name} ${s.instance}: ${s.health}: ${s.reason.replace(/\s+/g, " ").slice(0, 300)}`;
+    if (s.reason) yield `${s.name} ${s.instance}: ${s.health}: ${oneLine(s.reason)}`;
+    for (const condition of s.conditions ?? []) yield `${s.name} ${s.instance}: ${conditionText(condition)}`;
     if (s.crashes >= CRASH_LOOP_COUNT)
       yield `${s.name} ${s.instance}: crashed ${s.crashes} times within ${CRASH_WINDOW_MS / 1000} s; see its log`;
   }
   if (!supervisor)
     yield "the supervisor is not running, so nothing is restarted: stop the rest with `bun run down`, or start again with `bun run up`";
-  yield ready ? "ready" : "not ready";
+  const names = [...new Set(services.flatMap(({ conditions = [] }) => conditions.map(({ condition }) => condition)))];
+  yield `${ready ? "ready" : "not ready"}${names.length > 0 ? `, with conditions: ${names.join(", ")}` : ""}`;
 }
+
+const conditionText = ({ condition, problem, since, remedy }: ReportedCondition): string =>
+  `${condition}${since ? ` since ${since}` : ""}: ${oneLine(problem)}; ${remedy}`;
+
+const oneLine = (text: string): string => text.replace(/\s+/g, " ").slice(0, 300);

@@ -77,7 +77,12 @@ export const conditions = {
   // Verification.
   "replica-differs": page("The last verification found differences.", "run lockstep repair"),
   "verification-stale": ticket("The last verification is too old.", "run lockstep verify"),
-  "not-verified": ticket("A replica was never compared with the source.", "run lockstep verify"),
+  "not-verified": ticket("A replica was never completely compared with the source.", "run lockstep verify"),
+  // Everything.
+  "status-unknown": ticket(
+    "A part of the system could not be read, so its conditions are not known.",
+    "restore the access that the detail names",
+  ),
   // Authorization.
   "signing-keys-unavailable": page(
     "The issuer's keys could not be fetched.",

@@ -94,6 +94,8 @@ const STATEMENT_TIMEOUT_MS = 60_000;
 export class Connections implements AsyncDisposable {
   private readonly pools = new Map<string, Sql>();
   private logConnection: Promise<Log> | undefined;
+  /** Set once the connection is established. */
+  private connectedLog: Log | undefined;
 
   constructor(
     readonly addresses: Addresses,
@@ -121,16 +123,23 @@ export class Connections implements AsyncDisposable {
   log(): Promise<Log> {
     const { brokers, security } = this.addresses;
     const clientId = "lockstep-operations";
-    this.logConnection ??= connectLog({ brokers, security, clientId, logger: this.logger }).catch((error) => {
-      this.logConnection = undefined;
-      throw error;
-    });
+    this.logConnection ??= connectLog({ brokers, security, clientId, logger: this.logger }).then(
+      (log) => {
+        this.connectedLog = log;
+        return log;
+      },
+      (error) => {
+        this.logConnection = undefined;
+        throw error;
+      },
+    );
     return this.logConnection;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.pools.values()].map((sql) => sql.end({ timeout: 1 })));
-    await this.logConnection?.then((log) => log.close()).catch(() => {});
+    // A connection that is still being attempted is not waited for: brokers that hang would delay the end by 20 s.
+    await this.connectedLog?.close().catch(() => {});
   }
 
   private pool(owner: string, url: string): Sql {

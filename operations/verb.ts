@@ -4,10 +4,10 @@
 import { Command, InvalidArgumentError } from "commander";
 import { entities } from "../contracts/entities/index.ts";
 import type { EntityId } from "../contracts/entity/document.ts";
-import { UserError } from "../contracts/errors.ts";
+import { LockstepError, UserError } from "../contracts/errors.ts";
 import { isId } from "../contracts/pages.ts";
 import { createLogger } from "../observability/logger.ts";
-import { readSettings, SettingsError } from "../platform/settings/settings.ts";
+import { readSettings, type Settings, SettingsError } from "../platform/settings/settings.ts";
 import { DEFAULT_DATA } from "../platform/stack-file.ts";
 import { Connections, resolveAddresses } from "./connect.ts";
 
@@ -20,6 +20,7 @@ export interface VerbFlags {
 /** What a running verb works with. */
 export interface VerbContext {
   readonly connections: Connections;
+  readonly settings: Settings;
   /**
    * Shows progress in one line of stderr, over the line before. Silent with `--json`, or when stderr is no terminal.
    */
@@ -74,7 +75,7 @@ export async function runVerb(flags: VerbFlags, work: (context: VerbContext) => 
     const settings = readSettings(process.env);
     const logger = createLogger("operations", "1", settings.LOCKSTEP_LOG_LEVEL === "debug" ? "debug" : "error");
     await using connections = new Connections(resolveAddresses(settings, flags.data), logger);
-    const { text, document, status } = await work({ connections, progress, print, signal });
+    const { text, document, status } = await work({ connections, settings, progress, print, signal });
     progress("");
     console.log(flags.json ? JSON.stringify(document, null, 2) : text);
     process.exitCode = signal.aborted ? EXIT_INTERRUPTED : status;
@@ -94,7 +95,11 @@ function messageOf(error: unknown): string {
   const code = (error as { code?: unknown }).code;
   if (code === "ECONNREFUSED" || code === "CONNECT_TIMEOUT")
     return `a database is unavailable: ${(error as Error).message}; check that it runs, then run this command again`;
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  if (!(error instanceof Error)) return String(error);
+  // A server's answer, or a retry that has given up on it, such as a topic that does not exist.
+  const isOfServer = error instanceof LockstepError || error.cause instanceof LockstepError;
+  if (isOfServer) return `${error.message}; lockstep status shows what is missing or does not respond`;
+  return error.stack ?? error.message;
 }
 
 /** Parses an argument that must be one of `names`. @param what names the kind of value in the error message. */

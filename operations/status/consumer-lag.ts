@@ -33,32 +33,38 @@ export interface ConsumerLag {
  * Reads the lag of the stream and of each replica, for each entity.
  *
  * @param controls the newest control record by key.
- * @throws {Error} when the log is unavailable.
+ * @param missing topics that do not exist. Their consumers are left out.
+ * @throws {Error} when the log is unavailable, or a topic that is not in `missing` does not exist.
  */
-export function readConsumerLags(log: Log, controls: ReadonlyMap<string, Control>): Promise<ConsumerLag[]> {
+export function readConsumerLags(
+  log: Log,
+  controls: ReadonlyMap<string, Control>,
+  missing: readonly string[] = [],
+): Promise<ConsumerLag[]> {
   const pauseOf = (key: string) => (controls.get(key)?.paused ? controls.get(key)! : null);
+  const consumers = entities.flatMap((entity) => [
+    { name: "stream", group: streamGroup, topic: eventsTopic(entity).name, paused: pauseOf(STREAM_KEY) },
+    ...entity.replicas.map(({ name }) => ({
+      name,
+      group: replicaGroup(name),
+      topic: replicaTopic(entity, name).name,
+      paused: pauseOf(replicaKey(name)),
+    })),
+  ]);
   return Promise.all(
-    entities.flatMap((entity) => [
-      readLag(log, "stream", streamGroup, eventsTopic(entity).name, pauseOf(STREAM_KEY)),
-      ...entity.replicas.map(({ name }) =>
-        readLag(log, name, replicaGroup(name), replicaTopic(entity, name).name, pauseOf(replicaKey(name))),
-      ),
-    ]),
+    consumers.filter(({ topic }) => !missing.includes(topic)).map((consumer) => readLag(log, consumer)),
   );
 }
 
 async function readLag(
   log: Log,
-  name: string,
-  group: string,
-  topic: string,
-  paused: Control | null,
+  consumer: Pick<ConsumerLag, "name" | "group" | "topic" | "paused">,
 ): Promise<ConsumerLag> {
   // The committed offsets are read first, so that the end cannot be before them.
-  const committed = await log.committedOffsets(group, topic);
-  const partitions = [...(await log.offsets(topic))].map(([partition, { next }]) => {
+  const committed = await log.committedOffsets(consumer.group, consumer.topic);
+  const partitions = [...(await log.offsets(consumer.topic))].map(([partition, { next }]) => {
     const position = committed.get(partition) ?? 0;
     return { partition, position, end: next, lag: Math.max(0, next - position) };
   });
-  return { name, group, topic, paused, lag: partitions.reduce((sum, { lag }) => sum + lag, 0), partitions };
+  return { ...consumer, lag: partitions.reduce((sum, { lag }) => sum + lag, 0), partitions };
 }

@@ -1,73 +1,83 @@
-/** The status of the whole system, read from the servers themselves rather than from the services' own reports. */
-import type { Control } from "../../contracts/control.ts";
-import { entities } from "../../contracts/entities/index.ts";
-import type { Log } from "../../kafka/log.ts";
+/** The status of the whole system, read from the servers themselves and from what the services report. */
+import type { ActiveCondition } from "../conditions/active-condition.ts";
+import { conditionText } from "../conditions/active-condition.ts";
+import { ConditionReader, type SystemState } from "../conditions/condition-reader.ts";
+import type { OutboxState } from "../conditions/from-source.ts";
+import { totalOf } from "../conditions/open-dead-letters.ts";
+import { STALLED_MS } from "../conditions/progress-watch.ts";
 import type { Connections } from "../connect.ts";
-import { markSuperseded } from "../dead-letters/mark-superseded.ts";
-import { readDeadLetters } from "../dead-letters/read-dead-letters.ts";
-import { readControls } from "../pause/control.ts";
-import { type LastVerification, readLastVerifications } from "../verify/results.ts";
-import { type ConsumerLag, readConsumerLags } from "./consumer-lag.ts";
-import { readServiceHealth, type ServiceHealth } from "./service-health.ts";
+import type { LastVerification } from "../verify/results.ts";
+import type { ConsumerLag } from "./consumer-lag.ts";
+import type { ServiceHealth } from "./service-health.ts";
 
-/** The JSON output of `lockstep status`. */
+/** The JSON output of `lockstep status`. A null member could not be read; a condition says why. */
 export interface Status {
-  /** True when there are no problems. */
+  /** True when everything was read and no condition is present. */
   readonly ok: boolean;
-  /** Each problem in words; empty when there is none. */
+  /** Each condition in words; empty when there is none. */
   readonly problems: readonly string[];
+  readonly conditions: readonly ActiveCondition[];
   readonly services: readonly ServiceHealth[];
   /** The source's outbox: number of changes, and the age of the oldest. */
-  readonly outbox: { readonly depth: number; readonly oldestAgeSeconds: number };
-  readonly follows: readonly ConsumerLag[];
+  readonly outbox: OutboxState | null;
+  readonly follows: readonly ConsumerLag[] | null;
   /** Number of open dead letters. */
-  readonly deadLetters: number;
-  readonly verifications: readonly LastVerification[];
+  readonly deadLetters: number | null;
+  readonly verifications: readonly LastVerification[] | null;
 }
 
-/** Age at which a change in the outbox is a problem, in seconds. */
-const MAX_OUTBOX_AGE_S = 30;
+/** Longest time for the response of one part, in milliseconds. */
+const TIMEOUT_MS = 5_000;
+/** Time between two reads of the positions while a consumer may be stalled, in milliseconds. */
+const REREAD_MS = 1_000;
 
-/** Reads the status of every part at the same time. @throws {Error} when the source or the log is unavailable. */
-export async function readStatus(connections: Connections): Promise<Status> {
-  const log = await connections.log();
-  const controls = await readControls(log).catch(() => new Map<string, Control>());
-  const [services, outbox, follows, deadLetters, verifications] = await Promise.all([
-    Promise.all(connections.addresses.services.map(readServiceHealth)),
-    readOutbox(connections),
-    readConsumerLags(log, controls),
-    countOpenDeadLetters(connections, log),
-    readLastVerifications(connections.source()),
-  ]);
-  const parts = { services, outbox, follows, deadLetters, verifications };
-  const problems = findProblems(parts);
-  return { ok: problems.length === 0, problems, ...parts };
+/** How {@link readStatus} reads. */
+export interface StatusOptions {
+  /** Interval of the periodic verification, in seconds; 0: it is off. */
+  readonly verifyEverySeconds: number;
+  /**
+   * Waits up to 10 s while a partition has unread records and its position does not change: only time tells whether its
+   * consumer is stalled.
+   */
+  readonly watchProgress: boolean;
+  /** Ends that wait. */
+  readonly signal?: AbortSignal;
 }
 
-/** Counts the changes in the source's outbox. @throws {Error} when the source is unavailable. */
-export async function readOutbox(connections: Connections): Promise<Status["outbox"]> {
-  const [row] = await connections.source()<{ depth: string; age: number | null }[]>`
-    select count(*) as depth, extract(epoch from clock_timestamp() - min(at))::float8 as age from lockstep.outbox`;
-  return { depth: Number(row!.depth), oldestAgeSeconds: Math.max(0, row!.age ?? 0) };
+/** Reads the status of every part at the same time. Never rejects: a part that cannot be read is a condition. */
+export async function readStatus(connections: Connections, options: StatusOptions): Promise<Status> {
+  const { verifyEverySeconds, watchProgress, signal } = options;
+  const reader = new ConditionReader(connections, { timeoutMs: TIMEOUT_MS, verifyEverySeconds });
+  const deadline = performance.now() + STALLED_MS + REREAD_MS;
+  let state = await reader.read();
+  for (let isFirst = true; watchProgress && mayBeStalled(state); isFirst = false) {
+    const isOver = performance.now() >= deadline || signal?.aborted;
+    if (isOver || !(isFirst || reader.progress.isWaiting)) break;
+    await Bun.sleep(REREAD_MS);
+    state = await reader.read();
+  }
+  return statusOf(state);
 }
 
-/** Counts the open dead letters of all entities. @throws {Error} when the log is unavailable. */
-export async function countOpenDeadLetters(connections: Connections, log: Log): Promise<number> {
-  const deadLetters = [...(await readDeadLetters(log, entities)).values()];
-  // An unavailable replica is reported elsewhere. Its dead letters then keep the state that the topic gives them.
-  await markSuperseded(deadLetters, (name) => connections.replica(name)).catch(() => {});
-  return deadLetters.filter(({ state }) => state === "open").length;
+/** A stall that another condition explains needs no watching: the consumer is down, or reports the stall itself. */
+function mayBeStalled({ consumers, conditions }: SystemState): boolean {
+  const explained = new Set<string>(["service-down", "partition-stalled", "log-unavailable"]);
+  const isExplained = (name: string) =>
+    conditions.some(({ condition, where }) => explained.has(condition) && where.startsWith(name));
+  return (consumers ?? []).some(({ name, lag, paused }) => lag > 0 && !paused && !isExplained(name));
 }
 
-function findProblems({ services, outbox, verifications }: Omit<Status, "ok" | "problems">): string[] {
-  const unhealthy = services.filter(({ health }) => health !== "ready");
-  const differing = verifications.filter((v) => Object.keys(v.differing).length > 0);
-  const age = Math.round(outbox.oldestAgeSeconds);
-  return [
-    ...unhealthy.map((s) => `${s.name} ${s.instance} is ${s.health}${s.reason ? ` (${s.reason})` : ""}`),
-    ...(outbox.oldestAgeSeconds > MAX_OUTBOX_AGE_S
-      ? [`the oldest change has been in the outbox for ${age} s: check the relay and the log`]
-      : []),
-    ...differing.map((v) => `${v.replica} differed from the source at ${v.at.toISOString()}: run lockstep repair`),
-  ];
+/** What the status says about a state. */
+export function statusOf(state: SystemState): Status {
+  const { conditions, services, outbox, consumers, deadLetters, verifications } = state;
+  return {
+    ok: conditions.length === 0,
+    problems: conditions.map(conditionText),
+    conditions,
+    services,
+    outbox,
+    follows: consumers,
+    deadLetters: deadLetters ? totalOf(deadLetters) : null,
+    verifications,
+  };
 }

@@ -1,0 +1,185 @@
+/**
+ * Reads every part of a system and lists the conditions that are present. The only place that does: `lockstep status` reads
+ * once, and the console repeatedly.
+ */
+import type { Control } from "../../contracts/control.ts";
+import { entities } from "../../contracts/entities/index.ts";
+import { controlTopic, deadLetterTopic } from "../../contracts/topics.ts";
+import type { Log } from "../../kafka/log.ts";
+import type { Sql } from "../../platform/postgres/connect.ts";
+import type { Connections } from "../connect.ts";
+import { readControls } from "../pause/control.ts";
+import { type ConsumerLag, readConsumerLags } from "../status/consumer-lag.ts";
+import { readServiceHealth, type ServiceHealth } from "../status/service-health.ts";
+import { type LastVerification, readLastVerifications } from "../verify/results.ts";
+import { type ActiveCondition, mergeConditions } from "./active-condition.ts";
+import { BoundedReader, type Part, type Reading } from "./bounded-reader.ts";
+import { conditionsOfConsumers, conditionsOfTopics, findMissingTopics } from "./from-log.ts";
+import { findEmptyTables, readReplicaConditions } from "./from-replicas.ts";
+import { conditionsOfServices } from "./from-services.ts";
+import {
+  conditionsOfOutbox,
+  conditionsOfSource,
+  type OutboxState,
+  readOutbox,
+  readSourceState,
+} from "./from-source.ts";
+import { conditionsOfVerifications } from "./from-verifications.ts";
+import { conditionsOfDeadLetters, DeadLetterCounter, type OpenCount } from "./open-dead-letters.ts";
+import { ProgressWatch } from "./progress-watch.ts";
+
+/** What was read from the parts, and the conditions that follow. A null member could not be read: a condition says why. */
+export interface SystemState {
+  /** All conditions: those that services report, and those that this process sees itself. */
+  readonly conditions: readonly ActiveCondition[];
+  /** Conditions that this process sees itself, whatever the services report. */
+  readonly seen: readonly ActiveCondition[];
+  readonly services: readonly ServiceHealth[];
+  readonly outbox: OutboxState | null;
+  readonly consumers: readonly ConsumerLag[] | null;
+  readonly deadLetters: readonly OpenCount[] | null;
+  readonly verifications: readonly LastVerification[] | null;
+}
+
+/** Settings of a {@link ConditionReader}. */
+export interface ConditionReaderOptions {
+  /** How long a part may take to respond, in milliseconds. A whole read takes at most twice as long. */
+  readonly timeoutMs: number;
+  /** Interval of the periodic verification, in seconds; 0: it is off. */
+  readonly verifyEverySeconds: number;
+}
+
+const SOURCE = { where: "source", unavailable: "source-unavailable" } as const;
+const LOG = { where: "brokers", unavailable: "log-unavailable" } as const;
+const replicaPart = (name: string, what: string): Part => ({
+  name: what,
+  where: name,
+  unavailable: "database-unavailable",
+});
+
+/** Reads a system as often as `read` is called. It remembers positions, and so sees consumers that make no progress. */
+export class ConditionReader {
+  readonly progress = new ProgressWatch();
+  private readonly reader: BoundedReader;
+  private readonly deadLetters: DeadLetterCounter;
+
+  constructor(
+    private readonly connections: Connections,
+    private readonly options: ConditionReaderOptions,
+  ) {
+    this.reader = new BoundedReader(options.timeoutMs);
+    this.deadLetters = new DeadLetterCounter(connections);
+  }
+
+  /** Reads all parts at the same time. Never rejects. */
+  async read(): Promise<SystemState> {
+    const { connections } = this;
+    const [services, source, log, replicas] = await Promise.all([
+      Promise.all(connections.addresses.services.map(readServiceHealth)),
+      this.readSource(),
+      this.readLog(),
+      Promise.all(replicaNamesOf().map((name) => this.readReplica(name))),
+    ]);
+    const empty = await this.readEmptyTables(source.outbox, log.consumers);
+    const ofServices = conditionsOfServices(services);
+    const seen = mergeConditions(
+      ofServices.filter(({ condition }) => condition === "service-down" || condition === "status-unknown"),
+      source.conditions,
+      log.conditions,
+      replicas.flat(),
+      empty,
+    );
+    const { outbox, verifications } = source;
+    const { consumers, deadLetters } = log;
+    const conditions = mergeConditions(ofServices, seen);
+    return { conditions, seen, services, outbox, consumers, deadLetters, verifications };
+  }
+
+  private async readSource() {
+    const { reader, connections, options } = this;
+    const read = <T>(name: string, work: (source: Sql) => Promise<T>): Promise<Reading<T>> =>
+      reader.read({ ...SOURCE, name }, async () => work(connections.source()));
+    const nowMs = Date.now();
+    const [outbox, state, verifications] = await Promise.all([
+      read("the outbox", readOutbox),
+      read("the state of the source", readSourceState),
+      read("the last verifications", readLastVerifications),
+    ]);
+    const conditions = [
+      ...conditionsOfReading(outbox, (value) => conditionsOfOutbox(value, nowMs)),
+      ...conditionsOfReading(state, conditionsOfSource),
+      ...conditionsOfReading(verifications, (value) =>
+        conditionsOfVerifications(value, options.verifyEverySeconds, nowMs),
+      ),
+    ];
+    return { conditions, outbox: outbox.value ?? null, verifications: verifications.value ?? null };
+  }
+
+  private async readLog() {
+    const { reader, connections } = this;
+    const nothing = { consumers: null, deadLetters: null };
+    const connected = await reader.read({ ...LOG, name: "the log" }, () => connections.log());
+    if (connected.failure) return { ...nothing, conditions: [{ ...connected.failure, condition: LOG.unavailable }] };
+    const log = connected.value;
+    const missing = await reader.read({ ...LOG, name: "the list of topics" }, () => findMissingTopics(log));
+    if (missing.failure) return { ...nothing, conditions: [missing.failure] };
+    const [consumers, deadLetters] = await Promise.all([
+      reader.read({ ...LOG, name: "the consumers' positions" }, () => this.readConsumers(log, missing.value)),
+      this.readDeadLetters(missing.value),
+    ]);
+    const conditions = [
+      ...conditionsOfTopics(missing.value),
+      ...conditionsOfReading(consumers, (value) => [
+        ...conditionsOfConsumers(value),
+        ...this.progress.observe(value, Date.now()),
+      ]),
+      ...conditionsOfReading(deadLetters, conditionsOfDeadLetters),
+    ];
+    return { conditions, consumers: consumers.value ?? null, deadLetters: deadLetters.value ?? null };
+  }
+
+  /** The first count of many dead letters may take longer than one response, so a late one is only unknown. */
+  private async readDeadLetters(missing: readonly string[]): Promise<Reading<readonly OpenCount[]>> {
+    const topic = entities.map((entity) => deadLetterTopic(entity).name).find((name) => missing.includes(name));
+    if (topic) return { failure: conditionsOfTopics([topic])[0]! };
+    return this.reader.read({ where: LOG.where, name: "the dead letters" }, () => this.deadLetters.count());
+  }
+
+  private async readConsumers(log: Log, missing: readonly string[]): Promise<ConsumerLag[]> {
+    const controls = missing.includes(controlTopic.name) ? new Map<string, Control>() : await readControls(log);
+    return readConsumerLags(log, controls, missing);
+  }
+
+  private async readReplica(name: string): Promise<readonly ActiveCondition[]> {
+    const read = await this.reader.read(replicaPart(name, `the database of ${name}`), () =>
+      readReplicaConditions(this.connections.replica(name), name),
+    );
+    return read.failure ? [read.failure] : read.value;
+  }
+
+  /** Only while no change is in flight. An outbox or a lag that is not known is a condition of its own. */
+  private async readEmptyTables(
+    outbox: OutboxState | null,
+    consumers: readonly ConsumerLag[] | null,
+  ): Promise<readonly ActiveCondition[]> {
+    if (!outbox || outbox.depth > 0 || !consumers) return [];
+    const isBehind = (name: string) => consumers.some((one) => one.name === name && one.lag > 0);
+    if (isBehind("stream")) return [];
+    const names = replicaNamesOf().filter((name) => !isBehind(name) && this.connections.addresses.replicas.has(name));
+    const found = await Promise.all(
+      names.map((name) =>
+        this.reader.read(replicaPart(name, `the tables of ${name}`), () =>
+          findEmptyTables(this.connections.source(), this.connections.replica(name), name),
+        ),
+      ),
+    );
+    return found.flatMap(({ value, failure }) => (failure ? [failure] : value));
+  }
+}
+
+const replicaNamesOf = () => [...new Set(entities.flatMap(({ replicas }) => replicas.map(({ name }) => name)))];
+
+const conditionsOfReading = <T>(
+  reading: Reading<T>,
+  conditionsOf: (value: T) => readonly ActiveCondition[],
+): readonly ActiveCondition[] => (reading.failure ? [reading.failure] : conditionsOf(reading.value));

@@ -1,4 +1,4 @@
-/** Wires the console: page, HTTP API, event stream, periodic verification, and metrics of the other services. */
+/** Wires the console: page, HTTP API, event stream, conditions of the system, periodic verification. */
 
 import { Connections, resolveAddresses } from "../operations/connect.ts";
 import type { LoadRebuild } from "../pipeline/rebuild.ts";
@@ -7,7 +7,8 @@ import { serveHttp } from "../platform/http/server.ts";
 import { serviceApp } from "../platform/http/service-app.ts";
 import type { ServiceDeps } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
-import { measureOtherServices } from "./server/external-metrics.ts";
+import { ConditionMonitor } from "./server/condition-monitor.ts";
+import { measureDatabaseSizes } from "./server/database-sizes.ts";
 import { addEvents } from "./server/http/events.ts";
 import { guardChanges, requireKnownHost } from "./server/http/guard.ts";
 import { addOperations } from "./server/http/operations.ts";
@@ -33,10 +34,11 @@ export async function startConsole(
   loadRebuild: LoadRebuild,
 ): Promise<Service> {
   const connections = new Connections(resolveAddresses(settings, ""), logger);
-  const live = new LiveFeed(connections, logger);
+  const monitor = new ConditionMonitor({ connections, metrics }, settings.LOCKSTEP_VERIFY_EVERY_S);
+  const live = new LiveFeed(connections, monitor, logger);
   // Basic as well as Bearer: a browser cannot add a header to a page or an event stream, but it sends a password.
   const auth = createAuth({ settings, metrics, logger }, { scopeOf: () => "lockstep:operate", basic: true });
-  const app = serviceApp({ checks: auth.checks, metrics, logger });
+  const app = serviceApp({ checks: [...auth.checks, ...monitor.checks], metrics, logger });
   const operations = settings.LOCKSTEP_CONSOLE_OPERATIONS;
   const stackData = settings.LOCKSTEP_STACK_DATA;
   const about = { operations, traceUrl: settings.LOCKSTEP_TRACE_UI_URL ?? null, stack: stackData !== undefined };
@@ -45,7 +47,7 @@ export async function startConsole(
   app.use(auth.guard);
   app.on("POST", "/api/*", guardChanges(operations));
   addPage(app);
-  addReads(app, { connections, about });
+  addReads(app, { connections, monitor, about });
   addEvents(app, live.hub);
   addWrites(app, { connections, tracer: live.tracer });
   addOperations(app, { connections, jobs: live.jobs, loadRebuild, stackData, onAction: live.onAction });
@@ -61,7 +63,7 @@ export async function startConsole(
       pollIntervalMs: POLL_INTERVAL_MS,
     },
   );
-  const measurements = measureOtherServices({ connections, metrics, logger }, POLL_INTERVAL_MS);
+  const measurements = measureDatabaseSizes({ connections, metrics, logger }, POLL_INTERVAL_MS);
   const ended = Promise.withResolvers<void>();
   return {
     ended: ended.promise,
@@ -69,6 +71,7 @@ export async function startConsole(
       auth.close();
       await live.close();
       await http.stop();
+      monitor.stop();
       await measurements.stop();
       await verification.stop();
       await connections[Symbol.asyncDispose]();

@@ -1,5 +1,7 @@
 /** The pure parts of the page, tested as the browser gets them. */
 import { describe, expect, test } from "bun:test";
+import { conditionNames, conditions } from "../../contracts/conditions.ts";
+import { activeCondition } from "../../operations/conditions/active-condition.ts";
 import { describeEntities } from "../server/declarations.ts";
 import { assets } from "../server/http/assets.ts";
 import { activityKinds } from "../server/live/activity.ts";
@@ -12,7 +14,7 @@ const { texts } = await file("texts.js");
 const { layoutTopology } = await file("topology-layout.js");
 const { controlKind, toText, parseText } = await file("fields.js");
 const { applyEvent, emptyState } = await file("state.js");
-const { problemsOf } = await file("health.js");
+const { overallState } = await file("overall-state.js");
 const { chooseLanguage } = await file("language.js");
 
 const scripts = Object.entries(assets).filter(([path]) => path.endsWith(".js"));
@@ -191,26 +193,28 @@ describe("state", () => {
   });
 });
 
-test("problems are errors first, then warnings, and none in a healthy snapshot", () => {
-  const healthy = {
-    consumers: [{ name: "a", lag: 0 }],
-    outbox: { depth: 0, oldestAgeSeconds: 0 },
-    services: [],
-    paused: {},
-    verifications: [],
-    replicas: { a: { cache: "on" } },
-  };
-  expect(problemsOf(healthy)).toEqual([]);
-  const unhealthy = {
-    ...healthy,
-    paused: { a: {} },
-    consumers: [{ name: "a", lag: 9_000 }],
-    services: [{ name: "relay", health: "down" }],
-    replicas: { a: { cache: "off" } },
-  };
-  expect(problemsOf(unhealthy).map(({ level, text }: { level: string; text: string }) => [level, text])).toEqual([
-    ["error", "problem.down"],
-    ["warning", "problem.paused"],
-    ["warning", "problem.cache"],
-  ]);
+test("every condition has its title and its remedy, and the English remedy is the one of the closed list", () => {
+  for (const name of conditionNames) {
+    expect(texts).toHaveProperty([`condition.${name}`]);
+    expect(texts[`condition.${name}`].en).toContain("{name}");
+    expect(texts[`remedy.${name}`].en).toBe(conditions[name].remedy);
+  }
+  const listed = Object.keys(texts).flatMap((key) => /^(?:condition|remedy)\.(.+)$/.exec(key)?.[1] ?? []);
+  expect(listed.filter((name) => !(name in conditions))).toEqual([]);
+});
+
+test("the page is in step only while it is known that no condition is present", () => {
+  const active = activeCondition("paused", "stream", "paused since noon");
+  const known = { services: [], outbox: { depth: 0 }, consumers: [] };
+  expect(overallState(true, { ...known, conditions: [] })).toMatchObject({ level: "ok", text: "In step" });
+  expect(overallState(true, { ...known, conditions: null }).level).toBe("warning");
+  expect(overallState(true, { ...known, conditions: [], consumers: null }).level).toBe("warning");
+  expect(overallState(true, null).level).toBeNull();
+  expect(overallState(false, { conditions: [] }).level).toBe("error");
+  expect(overallState(true, { conditions: [active] })).toEqual({ level: "warning", text: "Warning: stream is paused" });
+  const page = activeCondition("log-unavailable", "brokers", "no response");
+  expect(overallState(true, { conditions: [page, active] }).level).toBe("error");
+  // A console that is newer than the page.
+  const unknown = { ...active, condition: "newer" };
+  expect(overallState(true, { conditions: [unknown] }).text).toBe("Warning: newer: stream");
 });

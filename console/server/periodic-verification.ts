@@ -2,6 +2,7 @@
  * Verifies all replicas at a fixed interval and reports the result in metrics and in the log. A verification that an
  * operator or another console ran counts as well: the results are in the source's database.
  */
+import { entities } from "../../contracts/entities/index.ts";
 import type { Logger } from "../../observability/logger.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import type { Connections } from "../../operations/connect.ts";
@@ -31,7 +32,10 @@ export interface PeriodicVerificationDeps {
 }
 
 const SECOND_MS = 1_000;
-/** The first verification waits this many seconds, because all services start at the same time. */
+/**
+ * The first verification waits this many seconds, because all services start at the same time. It does not wait when a
+ * replica has no result at all.
+ */
 const FIRST_DELAY_S = 60;
 /** Ids of differing rows in one log line, at most. */
 const MAX_LOGGED_IDS = 20;
@@ -62,6 +66,7 @@ async function verifyUntilAborted(
 ): Promise<void> {
   const { connections, metrics, logger } = deps;
   const { everySeconds, pollIntervalMs } = options;
+  let isFirst = true;
   let notBefore = performance.now() + Math.min(FIRST_DELAY_S, everySeconds) * SECOND_MS;
   for (;;) {
     await sleepUnlessAborted(pollIntervalMs, signal);
@@ -69,7 +74,10 @@ async function verifyUntilAborted(
     try {
       const last = await readLastVerifications(connections.source());
       updateMetrics(metrics, last);
-      if (performance.now() < notBefore || !isDue(last, Date.now(), everySeconds)) continue;
+      const isNew = everySeconds > 0 && hasUnverifiedReplica(last);
+      const mustWait = performance.now() < notBefore && !(isNew && isFirst);
+      if (mustWait || !(isNew || isDue(last, Date.now(), everySeconds))) continue;
+      isFirst = false;
       notBefore = performance.now() + everySeconds * SECOND_MS;
       await verifyNow(deps, options, signal);
       updateMetrics(metrics, await readLastVerifications(connections.source()));
@@ -86,6 +94,11 @@ export function isDue(last: readonly Pick<LastVerification, "at">[], nowMs: numb
   const oldest = Math.min(...last.map(({ at }) => at.getTime()));
   return last.length === 0 || nowMs - oldest >= everySeconds * SECOND_MS;
 }
+
+const hasUnverifiedReplica = (last: readonly LastVerification[]): boolean =>
+  entities.some(({ name, replicas }) =>
+    replicas.some((replica) => !last.some((result) => result.entity === name && result.replica === replica.name)),
+  );
 
 async function verifyNow(
   { connections, logger }: PeriodicVerificationDeps,

@@ -1,6 +1,7 @@
 /** Starts the page: events change the state, and at the next animation frame each panel draws what has changed. */
 import { startActivityLog } from "./activity-log.js";
 import { ApiError, get } from "./api.js";
+import { startConditions } from "./conditions.js";
 import { DeadLetterPanel } from "./dead-letters.js";
 import { byId, fill, h, setText } from "./dom.js";
 import { openEventStream } from "./event-stream.js";
@@ -61,6 +62,7 @@ function start(about) {
   const page = { about, state, attempt, redraw, announce };
   const topology = new TopologyPanel(page);
   panels.push(
+    startConditions(page),
     topology,
     new JourneyPanel(page),
     new FaultPanel(page),

@@ -1,7 +1,8 @@
 /** The top of the page: overall state, latency with its chart of two minutes, and four facts. */
 import { byId, fill, h, s, setAttributes, setText } from "./dom.js";
-import { differingReplicas, OUTBOX_WARNING_S, problemsOf } from "./health.js";
+import { differingReplicas, OUTBOX_WARNING_S } from "./health.js";
 import { formatAge, formatMs, formatNumber, t } from "./language.js";
+import { overallState } from "./overall-state.js";
 
 const [WIDTH, HEIGHT] = [600, 90];
 /** Space above and below the lines of the chart. */
@@ -27,16 +28,6 @@ function drawState(connected, snapshot) {
   const { level, text } = overallState(connected, snapshot);
   setAttributes(element, { "data-level": level });
   if (element.textContent !== text) fill(element, h("span", { class: "status-dot" }), text);
-}
-
-/** @param {boolean | null} connected @param {any} snapshot */
-function overallState(connected, snapshot) {
-  if (connected === false) return { level: "error", text: t("state.disconnected") };
-  if (!snapshot) return { level: null, text: t("state.connecting") };
-  const [worst] = problemsOf(snapshot);
-  if (!worst) return { level: "ok", text: t("state.ok") };
-  const problem = t(worst.text, { name: worst.name, count: worst.count });
-  return { level: worst.level, text: t(`state.${worst.level}`, { problem }) };
 }
 
 /** @param {any} snapshot @param {number} nowMs */

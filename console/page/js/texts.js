@@ -1,3 +1,5 @@
+import { conditionTexts } from "./condition-texts.js";
+
 /**
  * All texts of the page, in English and Brazilian Portuguese. `{name}` is replaced by a value. Terms that Brazilian
  * developers use in English (outbox, relay, stream, replay, dead letter, commit, trace) stay in English.
@@ -5,6 +7,7 @@
  * @type {Record<string, { en: string, pt: string }>}
  */
 export const texts = {
+  ...conditionTexts,
   skip: { en: "Skip to the form", pt: "Ir para o formulário" },
   language: { en: "Language", pt: "Idioma" },
   "theme.dark": { en: "Switch to dark", pt: "Mudar para o tema escuro" },
@@ -28,18 +31,14 @@ export const texts = {
   "state.ok": { en: "In step", pt: "Em sincronia" },
   "state.warning": { en: "Warning: {problem}", pt: "Atenção: {problem}" },
   "state.error": { en: "Error: {problem}", pt: "Erro: {problem}" },
-  "problem.log": { en: "the log does not answer", pt: "o log não responde" },
-  "problem.source": { en: "the source database does not answer", pt: "o banco de origem não responde" },
-  "problem.down": { en: "{name} is down", pt: "{name} está fora do ar" },
-  "problem.not-ready": { en: "{name} is not ready", pt: "{name} não está pronto" },
-  "problem.paused": { en: "{name} is paused", pt: "{name} está em pausa" },
-  "problem.lag": { en: "{name} is {count} records behind", pt: "{name} está com {count} registros de atraso" },
-  "problem.outbox": { en: "changes wait in the outbox for over 5 s", pt: "há mudanças no outbox há mais de 5 s" },
-  "problem.differs": {
-    en: "{name} differed from the source in the last verification",
-    pt: "{name} estava diferente da origem na última verificação",
+  "state.unknown": { en: "The state is not known yet", pt: "O estado ainda não é conhecido" },
+
+  "conditions.title": { en: "Conditions", pt: "Condições" },
+  "conditions.since": { en: "since {time}", pt: "desde {time}" },
+  "conditions.unknown": {
+    en: "It is not known whether everything flows: the console has not read the parts yet.",
+    pt: "Não se sabe se tudo flui: o console ainda não leu as partes.",
   },
-  "problem.cache": { en: "the cache of {name} is off", pt: "o cache de {name} está desligado" },
 
   "summary.title": { en: "Commit to readable", pt: "Do commit à leitura" },
   "summary.p50": { en: "median", pt: "mediana" },

@@ -10,6 +10,8 @@ import iconSvg from "../../page/icon.svg" with { type: "text" };
 import indexHtml from "../../page/index.html" with { type: "text" };
 import activityLogJs from "../../page/js/activity-log.js" with { type: "text" };
 import apiJs from "../../page/js/api.js" with { type: "text" };
+import conditionTextsJs from "../../page/js/condition-texts.js" with { type: "text" };
+import conditionsJs from "../../page/js/conditions.js" with { type: "text" };
 import controlsJs from "../../page/js/controls.js" with { type: "text" };
 import deadLetterDialogJs from "../../page/js/dead-letter-dialog.js" with { type: "text" };
 import deadLettersJs from "../../page/js/dead-letters.js" with { type: "text" };
@@ -22,6 +24,7 @@ import healthJs from "../../page/js/health.js" with { type: "text" };
 import journeyJs from "../../page/js/journey.js" with { type: "text" };
 import languageJs from "../../page/js/language.js" with { type: "text" };
 import mainJs from "../../page/js/main.js" with { type: "text" };
+import overallStateJs from "../../page/js/overall-state.js" with { type: "text" };
 import stateJs from "../../page/js/state.js" with { type: "text" };
 import storageJs from "../../page/js/storage.js" with { type: "text" };
 import summaryJs from "../../page/js/summary.js" with { type: "text" };
@@ -48,6 +51,8 @@ export const assets: Readonly<Record<string, string>> = {
   "/css/topology.css": topologyCss,
   "/js/activity-log.js": activityLogJs,
   "/js/api.js": apiJs,
+  "/js/condition-texts.js": conditionTextsJs,
+  "/js/conditions.js": conditionsJs,
   "/js/controls.js": controlsJs,
   "/js/dead-letter-dialog.js": deadLetterDialogJs,
   "/js/dead-letters.js": deadLettersJs,
@@ -60,6 +65,7 @@ export const assets: Readonly<Record<string, string>> = {
   "/js/journey.js": journeyJs,
   "/js/language.js": languageJs,
   "/js/main.js": mainJs,
+  "/js/overall-state.js": overallStateJs,
   "/js/state.js": stateJs,
   "/js/storage.js": storageJs,
   "/js/summary.js": summaryJs,

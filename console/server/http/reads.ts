@@ -10,8 +10,9 @@ import { paginate, toListItem } from "../../../operations/dead-letters/list.ts";
 import { selectDeadLetters } from "../../../operations/dead-letters/select.ts";
 import { readDetails } from "../../../operations/dead-letters/show.ts";
 import { isKnown, readJourney } from "../../../operations/journey/journey.ts";
-import { readStatus } from "../../../operations/status/status.ts";
+import { statusOf } from "../../../operations/status/status.ts";
 import { newestEntities } from "../actions/newest-entities.ts";
+import type { ConditionMonitor } from "../condition-monitor.ts";
 import { describeEntities } from "../declarations.ts";
 import { toHttpError } from "./http-error.ts";
 import { findEntity } from "./request.ts";
@@ -19,6 +20,7 @@ import { findEntity } from "./request.ts";
 /** Collaborators of the read routes. */
 export interface ReadDeps {
   readonly connections: Connections;
+  readonly monitor: Pick<ConditionMonitor, "latest">;
   /**
    * Facts that the page needs before it shows anything: whether operations are allowed, the address of a trace with
    * `{traceId}` in it, and whether the console belongs to a local stack.
@@ -27,9 +29,9 @@ export interface ReadDeps {
 }
 
 /** Adds `GET /api/about`, `status`, `journey/{id}`, `entities/{plural}`, `dead-letters` and `dead-letter`. */
-export function addReads(app: Hono, { connections, about }: ReadDeps): void {
+export function addReads(app: Hono, { connections, monitor, about }: ReadDeps): void {
   app.get("/api/about", (c) => c.json({ ...about, entities: describeEntities() }));
-  app.get("/api/status", async (c) => c.json(await toHttpError(() => readStatus(connections))));
+  app.get("/api/status", async (c) => c.json(statusOf(await monitor.latest())));
   app.get("/api/journey/:id", async (c) => {
     const id = c.req.param("id").toLowerCase();
     if (!isId(id)) throw new RequestError("NOT_FOUND", "The path does not end in an entity id; ids are UUIDs.");

@@ -2,6 +2,7 @@
 import type { Logger } from "../../../observability/logger.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { JobRunner } from "../actions/jobs.ts";
+import type { ConditionMonitor } from "../condition-monitor.ts";
 import type { Hop, TracedWrite } from "../trace/hops.ts";
 import { WriteTracer } from "../trace/write-tracer.ts";
 import type { Activity } from "./activity.ts";
@@ -25,7 +26,7 @@ export class LiveFeed {
   private readonly activity: Activity[] = [];
   private lingerTimer: Timer | undefined;
 
-  constructor(connections: Connections, logger: Logger) {
+  constructor(connections: Connections, monitor: Pick<ConditionMonitor, "current">, logger: Logger) {
     const log = () => connections.log();
     this.hub = new EventHub(() => this.initialState(), {
       onFirstConnected: () => this.startSampling(),
@@ -36,6 +37,7 @@ export class LiveFeed {
     this.receipts = new ReceiptMetrics(log, logger, (receipt) => this.tracer.onReceipt(receipt));
     this.sampler = new Sampler({
       probes: createProbes(connections),
+      system: () => monitor.current,
       receipts: this.receipts,
       onSnapshot: (snapshot) => this.hub.broadcast("snapshot", snapshot),
       onActivity: (activity) => this.publishActivity(activity),

@@ -82,7 +82,7 @@ describe("counter rates", () => {
 
 const healthy: Snapshot = {
   atMs: 1_000,
-  services: [{ name: "catalog", instance: 1, url: "", version: "1", health: "ready" }],
+  services: [{ name: "catalog", instance: 1, url: "", version: "1", health: "ready", conditions: [], notes: {} }],
   outbox: { depth: 0, oldestAgeSeconds: 0 },
   topics: {},
   consumers: [{ name: "catalog", topic: "products.to.catalog", lag: 0, perSecond: 0 }],
@@ -101,6 +101,7 @@ const healthy: Snapshot = {
   deadLetters: 0,
   verifications: [],
   rebuilds: [],
+  conditions: [],
 };
 
 describe("activity", () => {

@@ -1,6 +1,8 @@
 /** Takes one snapshot per second for all open pages, and none while no page is open. */
 import { cacheHealthOf } from "../../../contracts/cache-health.ts";
 import { replicaNames } from "../../../contracts/entities/index.ts";
+import type { SystemState } from "../../../operations/conditions/condition-reader.ts";
+import { totalOf } from "../../../operations/conditions/open-dead-letters.ts";
 import { type Activity, detectActivity } from "./activity.ts";
 import type { CachedValue } from "./cached-value.ts";
 import { CounterRates } from "./counter-rates.ts";
@@ -19,6 +21,8 @@ const SETTLING_SNAPSHOTS = 4;
 /** Collaborators of the sampler, and the receivers of its results. */
 export interface SamplerDeps {
   readonly probes: Probes;
+  /** The last state of the system; undefined when it is not known. */
+  readonly system: () => SystemState | undefined;
   readonly receipts: ReceiptMetrics;
   readonly onSnapshot: (snapshot: Snapshot) => void;
   readonly onActivity: (activity: Activity) => void;
@@ -76,6 +80,7 @@ export class Sampler {
 
   private snapshot(nowMs: number): Snapshot {
     const { probes, receipts } = this.deps;
+    const system = this.deps.system();
     const atMs = Date.now();
     const fresh = <T>(probe: CachedValue<T>): T | null =>
       probe.ageMs(nowMs) < MAX_AGE_MS ? (probe.value ?? null) : null;
@@ -100,9 +105,10 @@ export class Sampler {
       latency: receipts.allReplicas.window(WINDOW_S, atMs),
       lastSecond: receipts.allReplicas.series(1, atMs)[0]!,
       replicas: Object.fromEntries(replicas),
-      deadLetters: fresh(probes.deadLetters),
+      deadLetters: system?.deadLetters ? totalOf(system.deadLetters) : null,
       verifications: fresh(probes.verifications),
       rebuilds: fresh(probes.rebuilds) ?? [],
+      conditions: system?.conditions ?? null,
     };
   }
 }

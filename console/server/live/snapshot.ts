@@ -1,6 +1,7 @@
 /** The state of all parts at one moment, as the page shows it. */
 
 import type { CacheHealth } from "../../../contracts/cache-health.ts";
+import type { ActiveCondition } from "../../../operations/conditions/active-condition.ts";
 import type { ServiceHealth } from "../../../operations/status/service-health.ts";
 import type { LastVerification } from "../../../operations/verify/results.ts";
 import type { Quantiles } from "./latency-histogram.ts";
@@ -61,4 +62,6 @@ export interface Snapshot {
   readonly deadLetters: number | null;
   readonly verifications: readonly LastVerification[] | null;
   readonly rebuilds: readonly RebuildProgress[];
+  /** All conditions that are present, pages first. */
+  readonly conditions: readonly ActiveCondition[] | null;
 }

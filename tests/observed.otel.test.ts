@@ -194,33 +194,33 @@ describe("an alert fires on a real fault:", () => {
       await catalog.end();
     }
     expect((await runLockstep(stack, "verify", "--replica", "catalog")).status).toBe(1);
-    await waitForAlert("LockstepReplicaDiverges", true);
+    await waitForAlert("LockstepReplicaDiffers", true);
     expect((await runLockstep(stack, "repair", "--replica", "catalog")).status).toBe(0);
-    await waitForAlert("LockstepReplicaDiverges", false);
+    await waitForAlert("LockstepReplicaDiffers", false);
   }, 180_000);
 
-  test("an old outbox while the relay hangs", async () => {
+  test("a stalled outbox while the relay hangs", async () => {
     const resume = await hang("relay");
     try {
       await write();
-      await waitForAlert("LockstepOutboxOld", true);
+      await waitForAlert("LockstepOutboxStalled", true);
     } finally {
       resume();
     }
-    await waitForAlert("LockstepOutboxOld", false);
+    await waitForAlert("LockstepOutboxStalled", false);
   }, 180_000);
 
-  test("growing lag and missing canaries while the stream hangs", async () => {
+  test("a stalled partition and missing canaries while the stream hangs", async () => {
     const resume = await hang("stream");
     const writers = new Writers(urlOf("gateway"), PER_SECOND).start();
     try {
-      await waitForAlert("LockstepLagGrowing", true);
+      await waitForAlert("LockstepPartitionStalled", true);
       await waitForAlert("LockstepCanarySilent", true);
     } finally {
       resume();
       await writers.stop();
     }
-    await waitForAlert("LockstepLagGrowing", false);
+    await waitForAlert("LockstepPartitionStalled", false);
     await waitForAlert("LockstepCanarySilent", false);
   }, 240_000);
 });

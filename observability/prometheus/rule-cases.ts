@@ -2,10 +2,12 @@
  * Cases for `promtool test rules`: eight hours of a healthy system, the difference in each case, and the alerts that
  * fire.
  */
+import { type ConditionName, conditionNames } from "../../contracts/conditions.ts";
 import { replicaNames } from "../../contracts/entities/index.ts";
 import { metrics } from "../../contracts/metrics.ts";
 import { coreServices } from "../../contracts/services.ts";
-import { replicaGroup, streamGroup } from "../../contracts/topics.ts";
+import { streamGroup } from "../../contracts/topics.ts";
+import { camelCase } from "./alerts/conditions.ts";
 import { externalMetrics } from "./external-metrics.ts";
 
 /** Values by series, one per minute, in promtool's notation: `start+stepxcount`. */
@@ -35,15 +37,17 @@ const latency = (replica: string, store: string, le?: string) =>
 const http = (status: number) =>
   `${metrics.httpRequests.name}_count{${labelsOf("gateway")},http_route="/products",http_response_status_code="${status}"}`;
 const refused = (reason: string) => `${metrics.authRefusals.name}{${labelsOf("gateway")},reason="${reason}"}`;
-const cache = (result: string) =>
-  `${metrics.cacheRequests.name}{${labelsOf("replica-catalog")},replica="catalog",result="${result}"}`;
-const lag = (group: string) => `${metrics.consumerLag.name}{${labelsOf("console")},group="${group}",partition="0"}`;
 const ofReplica = (name: string) => `${name}{${labelsOf("console")},replica="catalog"}`;
 
 const canary = (store: string) =>
   `${metrics.canarySeen.name}{${labelsOf("replica-catalog")},replica="catalog",store="${store}"}`;
 
+const condition = (name: ConditionName) => `${metrics.condition.name}{${labelsOf("console")},condition="${name}"}`;
+/** `service-down` has an alert of another kind. */
+const ofGauge = conditionNames.filter((name) => name !== "service-down");
+
 const healthy: SeriesValues = {
+  ...Object.fromEntries(ofGauge.map((name) => [condition(name), steady(0)])),
   ...Object.fromEntries(services.map((service) => [`${externalMetrics.up}{${labelsOf(service)}}`, steady(1)])),
   ...Object.fromEntries(
     services.map((service) => [`${metrics.startTime.name}{${labelsOf(service)}}`, steady(1_700_000_000)]),
@@ -60,16 +64,7 @@ const healthy: SeriesValues = {
   [canary("postgres")]: rising(60),
   [canary("redis")]: rising(60),
   [`${metrics.canaryWrites.name}{${labelsOf("gateway")},outcome="written"}`]: rising(12),
-  [`${metrics.outboxOldestAge.name}{${labelsOf("relay")}}`]: steady(0),
-  [lag(streamGroup)]: steady(3),
-  [lag(replicaGroup("catalog"))]: steady(5_000),
-  [`${metrics.deadLetters.name}{${labelsOf("stream")}}`]: steady(0),
-  [ofReplica(metrics.divergentRows.name)]: steady(0),
-  [ofReplica(metrics.verifiedAt.name)]: rising(60),
   [ofReplica(metrics.cacheEpoch.name)]: steady(7),
-  [cache("hit")]: rising(600),
-  [cache("bypass")]: rising(10),
-  [`${metrics.paused.name}{${labelsOf("stream")}}`]: steady(0),
   [http(200)]: rising(600),
   [http(500)]: rising(1),
   [http(401)]: rising(60),
@@ -121,31 +116,20 @@ export const ruleCases: readonly RuleCase[] = [
     MINUTES,
   ),
   withSeries(
-    "a change waits in the outbox",
-    { [`${metrics.outboxOldestAge.name}{${labelsOf("relay")}}`]: rising(60) },
-    { LockstepOutboxOld: 1 },
+    "every condition is present for two hours",
+    Object.fromEntries(ofGauge.map((name) => [condition(name), changing(0, 10, 1)])),
+    Object.fromEntries(ofGauge.map((name) => [`Lockstep${camelCase(name)}`, 1])),
+    130,
   ),
-  withSeries("the stream falls behind", { [lag(streamGroup)]: rising(600) }, { LockstepLagGrowing: 1 }),
+  withSeries(
+    "conditions are present for a moment only",
+    Object.fromEntries(["paused", "lag-growing"].map((name) => [condition(name as ConditionName), changing(0, 18, 1)])),
+    {},
+  ),
   withSeries("no canary reaches a cache", { [canary("redis")]: "0+60x10 600x470" }, { LockstepCanarySilent: 1 }),
   withoutSeries("canaries are written and no replica reports one", (name) => name.startsWith(metrics.canarySeen.name), {
     LockstepCanarySilent: 1,
   }),
-  withSeries(
-    "an event could not be processed",
-    { [`${metrics.deadLetters.name}{${labelsOf("stream")}}`]: changing(0, 10, 1) },
-    { LockstepDeadLettersOpen: 1 },
-  ),
-  withSeries(
-    "a row of a replica was changed by hand",
-    { [ofReplica(metrics.divergentRows.name)]: changing(0, 10, 1) },
-    { LockstepReplicaDiverges: 1 },
-  ),
-  withSeries(
-    "verification has stopped",
-    { [ofReplica(metrics.verifiedAt.name)]: steady(0) },
-    { LockstepVerificationOverdue: 1 },
-    60,
-  ),
   withSeries(
     "the log deleted records before a consumer read them",
     { [`${metrics.inputGaps.name}{${labelsOf("stream")},group="${streamGroup}"}`]: `_x10 1x${MINUTES - 10}` },
@@ -157,14 +141,9 @@ export const ruleCases: readonly RuleCase[] = [
     { LockstepCacheEpochRising: 1 },
   ),
   withSeries(
-    "reads bypass the cache",
-    { [cache("hit")]: steady(0), [cache("bypass")]: rising(600) },
-    { LockstepCacheBypassed: 1 },
-  ),
-  withSeries(
     "a service does not respond",
     { [`${externalMetrics.up}{${labelsOf("relay")}}`]: changing(1, 10, 0) },
-    { LockstepServiceAway: 1, LockstepInstanceAway: 1 },
+    { LockstepServiceDown: 1, LockstepInstanceAway: 1 },
   ),
   withSeries(
     "one of two instances of a replica does not respond",
@@ -174,23 +153,17 @@ export const ruleCases: readonly RuleCase[] = [
   withSeries(
     "a replica does not respond",
     { [`${externalMetrics.up}{${labelsOf("replica-catalog")}}`]: changing(1, 10, 0) },
-    { LockstepReplicaAway: 1, LockstepInstanceAway: 1 },
+    { LockstepServiceDown: 1, LockstepInstanceAway: 1 },
   ),
   withoutSeries(
     "Prometheus has no target for a replica",
     (name) => name.startsWith(`${externalMetrics.up}{service="replica-catalog"`),
-    { LockstepReplicaAway: 1 },
+    { LockstepServiceDown: 1 },
   ),
   withSeries(
     "a process restarts repeatedly",
     { [`${metrics.startTime.name}{${labelsOf("stream")}}`]: "1+60x20" },
     { LockstepRestarting: 1 },
-  ),
-  withSeries(
-    "an operator forgot to resume a service",
-    { [`${metrics.paused.name}{${labelsOf("stream")}}`]: changing(0, 10, 1) },
-    { LockstepPausedLong: 1 },
-    80,
   ),
   withSeries("one of ten requests fails", { [http(500)]: rising(70) }, { LockstepGatewayErrors: 1 }),
   withSeries(

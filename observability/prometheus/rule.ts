@@ -22,7 +22,7 @@ export interface Alert {
   readonly section: string;
 }
 
-/** The complete name: `LockstepOutboxOld`. */
+/** The complete name: `LockstepOutboxStalled`. */
 export const alertName = ({ name }: Pick<Alert, "name">): string => `Lockstep${name}`;
 
 /** A duration in Prometheus' notation: `90` → `90s`, `300` → `5m`, `3600` → `1h`. */

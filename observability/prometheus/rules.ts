@@ -1,5 +1,6 @@
 /** All rules. The thresholds are a parameter: the file uses those of production, tests use shorter ones. */
 import { cacheAlerts } from "./alerts/cache.ts";
+import { conditionAlerts } from "./alerts/conditions.ts";
 import { correctnessAlerts } from "./alerts/correctness.ts";
 import { inStepAlerts } from "./alerts/in-step.ts";
 import { processAlerts } from "./alerts/processes.ts";
@@ -9,6 +10,7 @@ import type { Thresholds } from "./thresholds.ts";
 
 /** All alerts. */
 export const alerts = (t: Thresholds): readonly Alert[] => [
+  ...conditionAlerts(t),
   ...inStepAlerts(t),
   ...correctnessAlerts(t),
   ...cacheAlerts(t),

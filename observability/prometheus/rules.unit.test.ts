@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { conditionNames, conditions } from "../../contracts/conditions.ts";
 import { metrics } from "../../contracts/metrics.ts";
 import { verbs } from "../../operations/index.ts";
 import { externalMetricNames, metricNamesIn, ownMetricNames } from "./metric-names.ts";
@@ -38,6 +39,28 @@ test("each alert's runbook link leads to a section that names the alert and has 
     expect(text ?? `no section ${section}`).toContain(`\`${alert}\``);
     for (const part of ["**Means**", "**See**", "**Do**"]) expect(text).toContain(part);
   }
+});
+
+test("the runbook has a section for every condition, and each says when it may be ignored", () => {
+  for (const condition of conditionNames) {
+    const text = sections.get(condition) ?? `no section ${condition}`;
+    for (const part of ["**Means**", "**See**", "**Do**", "**Ignore**"]) expect(text).toContain(part);
+  }
+});
+
+test("every condition has an alert of its own name, from its own series", () => {
+  for (const condition of conditionNames.filter((name) => name !== "service-down")) {
+    const found = alerts(production).filter(({ expr }) => expr.includes(`{condition="${condition}"}`));
+    expect(found.map(({ section, severity }) => [section, severity])).toEqual([
+      [condition, conditions[condition].severity],
+    ]);
+    expect(alertName(found[0]!).toLowerCase()).toBe(`lockstep${condition.replaceAll("-", "")}`);
+  }
+  expect(
+    alerts(production)
+      .filter(({ section }) => section === "service-down")
+      .map(alertName),
+  ).toContain("LockstepServiceDown");
 });
 
 test("the runbook names only existing alerts", () => {

@@ -1,6 +1,8 @@
 /** Thresholds of the alerts: for production, and shorter ones for tests. */
 
-/** One member per alert. `forSeconds`: how long the condition must hold before the alert fires. */
+import { type ConditionName, conditionNames } from "../../contracts/conditions.ts";
+
+/** `forSeconds`: how long an alert's expression must hold before the alert fires. */
 export interface Thresholds {
   /** Prefix of the runbook links. Set the address of your own copy here, then run `bun run observability`. */
   readonly runbook: string;
@@ -9,41 +11,59 @@ export interface Thresholds {
    * histogram.
    */
   readonly slo: { readonly withinSeconds: number; readonly objective: number };
-  readonly outboxOld: { readonly aboveSeconds: number; readonly forSeconds: number };
-  /** The lag is compared with its value one window ago: a lag that shrinks is no alert. */
-  readonly lagGrowing: { readonly aboveRecords: number; readonly windowSeconds: number; readonly forSeconds: number };
-  readonly deadLetters: { readonly forSeconds: number };
-  readonly divergence: { readonly forSeconds: number };
-  readonly verificationOverdue: { readonly afterSeconds: number; readonly forSeconds: number };
+  /** How long each condition must be present before its alert fires, in seconds. */
+  readonly conditionSeconds: Readonly<Record<ConditionName, number>>;
   readonly canarySilent: { readonly afterSeconds: number; readonly forSeconds: number };
   readonly cacheEpochRising: { readonly times: number; readonly windowSeconds: number };
-  readonly cacheBypassed: { readonly share: number; readonly windowSeconds: number; readonly forSeconds: number };
-  readonly unavailable: { readonly forSeconds: number };
   readonly restarts: { readonly times: number; readonly windowSeconds: number };
-  readonly pausedLong: { readonly forSeconds: number };
   readonly inputGap: { readonly windowSeconds: number };
   readonly gatewayErrors: { readonly share: number; readonly windowSeconds: number; readonly forSeconds: number };
   readonly authRefusals: { readonly share: number; readonly windowSeconds: number; readonly forSeconds: number };
   readonly diskLow: { readonly freeShare: number; readonly forSeconds: number };
 }
 
+const conditionSeconds: Thresholds["conditionSeconds"] = {
+  "service-down": 60,
+  "source-unavailable": 30,
+  "source-read-only": 30,
+  "writes-failing": 30,
+  overloaded: 120,
+  "receipts-unavailable": 300,
+  "capture-incomplete": 0,
+  // A large transaction and a catch-up after a restart end by themselves.
+  "outbox-stalled": 60,
+  "rows-set-aside": 60,
+  "events-lost": 0,
+  "log-unavailable": 30,
+  "records-lost": 0,
+  // Longer than a rebalance after a process was killed.
+  "partition-stalled": 60,
+  "lag-growing": 300,
+  paused: 3_600,
+  "dead-letters-open": 60,
+  "database-unavailable": 30,
+  "database-read-only": 30,
+  "table-rejects": 30,
+  "log-incomplete": 0,
+  rebuilding: 3_600,
+  "cache-off": 300,
+  "replica-empty": 60,
+  "replica-differs": 0,
+  "verification-stale": 60,
+  "not-verified": 900,
+  "status-unknown": 300,
+  "signing-keys-unavailable": 60,
+};
+
 /** For production. */
 export const production: Thresholds = {
   runbook: "docs/operate/runbook.md",
   // A healthy replica applies a change within tens of milliseconds. A person notices half a second.
   slo: { withinSeconds: 0.5, objective: 0.99 },
-  outboxOld: { aboveSeconds: 30, forSeconds: 60 },
-  lagGrowing: { aboveRecords: 1_000, windowSeconds: 300, forSeconds: 300 },
-  deadLetters: { forSeconds: 60 },
-  divergence: { forSeconds: 0 },
-  // Three times LOCKSTEP_VERIFY_EVERY_S, so one missed verification causes no alert.
-  verificationOverdue: { afterSeconds: 2_700, forSeconds: 60 },
+  conditionSeconds,
   canarySilent: { afterSeconds: 60, forSeconds: 60 },
   cacheEpochRising: { times: 3, windowSeconds: 900 },
-  cacheBypassed: { share: 0.5, windowSeconds: 300, forSeconds: 300 },
-  unavailable: { forSeconds: 60 },
   restarts: { times: 3, windowSeconds: 900 },
-  pausedLong: { forSeconds: 3_600 },
   inputGap: { windowSeconds: 3_600 },
   gatewayErrors: { share: 0.05, windowSeconds: 300, forSeconds: 300 },
   // Tokens expire and clients then renew them, so some rejections are normal.
@@ -54,9 +74,9 @@ export const production: Thresholds = {
 /** For tests and demonstrations: alerts fire within seconds. */
 export const quick: Thresholds = {
   ...production,
-  outboxOld: { aboveSeconds: 3, forSeconds: 1 },
-  lagGrowing: { aboveRecords: 10, windowSeconds: 5, forSeconds: 1 },
-  deadLetters: { forSeconds: 1 },
+  conditionSeconds: {
+    ...(Object.fromEntries(conditionNames.map((condition) => [condition, 1])) as typeof conditionSeconds),
+    "service-down": 3,
+  },
   canarySilent: { afterSeconds: 15, forSeconds: 1 },
-  unavailable: { forSeconds: 3 },
 };

@@ -38,7 +38,17 @@ export const inStep: Board = {
           width: 12,
           height: 5,
         },
-        commitToReadable(selected, { width: 24, height: 9 }),
+        commitToReadable(selected, { width: 16, height: 9 }),
+        {
+          kind: "stack",
+          title: "Conditions",
+          description:
+            "1 for each condition that a service reports: something does not flow, or may not flow. Meaning and remedy of each: docs/operate/runbook.md",
+          unit: "short",
+          queries: [{ expr: `max by (condition) (${metrics.condition.name})`, legend: "{{condition}}" }],
+          width: 8,
+          height: 9,
+        },
       ],
     },
     {

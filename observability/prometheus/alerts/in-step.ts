@@ -1,7 +1,7 @@
 /** Alerts on the main objective: every change is readable in every replica within half a second. */
 import { metrics } from "../../../contracts/metrics.ts";
-import { GROUP_LAG, slowRatio, type Window } from "../recording.ts";
-import { type Alert, duration } from "../rule.ts";
+import { slowRatio, type Window } from "../recording.ts";
+import type { Alert } from "../rule.ts";
 import type { Thresholds } from "../thresholds.ts";
 
 /**
@@ -15,7 +15,7 @@ const BURN_RATES = [
   { name: "SyncLatencyBurnsSlowly", rate: 6, long: 21_600, short: 1_800, severity: "ticket", forSeconds: 900 },
 ] as const satisfies readonly { long: Window; short: Window; [more: string]: unknown }[];
 
-/** Latency, outbox, lag, and canary. */
+/** Latency and canary. */
 export const inStepAlerts = (t: Thresholds): readonly Alert[] => [
   ...BURN_RATES.map(({ name, rate, long, short, severity, forSeconds }): Alert => {
     const max = Number((rate * (1 - t.slo.objective)).toPrecision(3));
@@ -31,22 +31,6 @@ export const inStepAlerts = (t: Thresholds): readonly Alert[] => [
     };
   }),
   {
-    name: "OutboxOld",
-    expr: `max(${metrics.outboxOldestAge.name}) > ${t.outboxOld.aboveSeconds}`,
-    forSeconds: t.outboxOld.forSeconds,
-    severity: "page",
-    summary: "The oldest change in the outbox has waited {{ $value | humanizeDuration }} for the log",
-    section: "outbox-old",
-  },
-  {
-    name: "LagGrowing",
-    expr: growingLag(t.lagGrowing),
-    forSeconds: t.lagGrowing.forSeconds,
-    severity: "page",
-    summary: "{{ $labels.group }} is {{ $value }} records behind, and the lag is growing",
-    section: "lag-growing",
-  },
-  {
     name: "CanarySilent",
     expr: canarySilent(t.canarySilent),
     forSeconds: t.canarySilent.forSeconds,
@@ -61,8 +45,4 @@ function canarySilent({ afterSeconds }: Thresholds["canarySilent"]): string {
   const { canarySeen, canaryWrites } = metrics;
   const old = `time() - max by (replica, store) (${canarySeen.name}) > ${afterSeconds}`;
   return `${old} or absent(${canarySeen.name}) and on () sum(${canaryWrites.name}) > 0`;
-}
-
-function growingLag({ aboveRecords, windowSeconds }: Thresholds["lagGrowing"]): string {
-  return `${GROUP_LAG} > ${aboveRecords} and ${GROUP_LAG} > ${GROUP_LAG} offset ${duration(windowSeconds)}`;
 }

@@ -1,21 +1,22 @@
 /** Alerts on processes, the gateway's responses, and disks. */
+import { conditions } from "../../../contracts/conditions.ts";
 import { replicaNames } from "../../../contracts/entities/index.ts";
 import { metrics } from "../../../contracts/metrics.ts";
 import { coreServices } from "../../../contracts/services.ts";
 import { externalMetrics } from "../external-metrics.ts";
 import { type Alert, duration } from "../rule.ts";
 import type { Thresholds } from "../thresholds.ts";
+import { camelCase } from "./conditions.ts";
 
 const { up } = externalMetrics;
 
 /** One alert per service and replica, and those that hold for all processes. */
 export const processAlerts = (t: Thresholds): readonly Alert[] => [
-  ...coreServices.map((service) => unavailable("ServiceAway", service, "service-away", t)),
-  ...replicaNames.map((name) => unavailable("ReplicaAway", `replica-${name}`, "replica-away", t)),
+  ...[...coreServices, ...replicaNames.map((name) => `replica-${name}`)].map((service) => serviceDown(service, t)),
   {
     name: "InstanceAway",
     expr: `${up} == 0`,
-    forSeconds: t.unavailable.forSeconds,
+    forSeconds: t.conditionSeconds["service-down"],
     severity: "ticket",
     summary: "{{ $labels.service }} {{ $labels.instance }} does not respond",
     section: "instance-away",
@@ -27,14 +28,6 @@ export const processAlerts = (t: Thresholds): readonly Alert[] => [
     severity: "page",
     summary: `{{ $labels.service }} {{ $labels.instance }} started {{ $value }} times within ${duration(t.restarts.windowSeconds)}`,
     section: "restarting",
-  },
-  {
-    name: "PausedLong",
-    expr: `max by (service) (${metrics.paused.name}) == 1`,
-    forSeconds: t.pausedLong.forSeconds,
-    severity: "ticket",
-    summary: `{{ $labels.service }} has been paused for more than ${duration(t.pausedLong.forSeconds)}`,
-    section: "paused-long",
   },
   {
     name: "GatewayErrors",
@@ -62,15 +55,18 @@ export const processAlerts = (t: Thresholds): readonly Alert[] => [
   },
 ];
 
-/** One rule per service, so that it also fires when Prometheus has no target of the service any more. */
-const unavailable = (name: string, service: string, section: string, t: Thresholds): Alert => ({
-  name,
+/**
+ * The condition `service-down`. One rule per service, so that it also fires when Prometheus has no target of the service
+ * any more.
+ */
+const serviceDown = (service: string, t: Thresholds): Alert => ({
+  name: camelCase("service-down"),
   expr: `absent(${up}{service="${service}"} == 1)`,
-  forSeconds: t.unavailable.forSeconds,
-  severity: "page",
+  forSeconds: t.conditionSeconds["service-down"],
+  severity: conditions["service-down"].severity,
   labels: { service },
   summary: `No instance of ${service} responds`,
-  section,
+  section: "service-down",
 });
 
 /** Requests per second without health checks. @param matchers additional label matchers. */

@@ -12,7 +12,7 @@ import { serviceApp } from "../platform/http/service-app.ts";
 import { serveDescription } from "../platform/openapi/document.ts";
 import { migrate } from "../platform/postgres/migrate.ts";
 import type { ServiceDeps } from "../platform/run.ts";
-import type { Service } from "../platform/service.ts";
+import type { Check, Service } from "../platform/service.ts";
 import { VERSION } from "../platform/version.ts";
 import { EntityStore } from "./entity-store.ts";
 import { KeyExpiry } from "./idempotency.ts";
@@ -55,7 +55,8 @@ export async function startGateway({ settings, logger, metrics }: ServiceDeps): 
     maxBodyBytes: settings.LOCKSTEP_MAX_BODY_BYTES,
     maxWaitMs: settings.LOCKSTEP_MAX_WAIT_MS,
   };
-  const app = gatewayApp({ source, auth, logger }, deps);
+  const checks = [source.check, receipts.check, ...auth.checks];
+  const app = gatewayApp({ source, auth, checks, logger }, deps);
   const http = serveHttp(app, settings);
   await migrate(url, migrations, logger);
   source.schemaIsUpToDate();
@@ -81,11 +82,21 @@ export async function startGateway({ settings, logger, metrics }: ServiceDeps): 
 
 /** The HTTP application: health and metrics, authorization, routes of every entity, descriptions. */
 export function gatewayApp(
-  { source, auth, logger }: { readonly source: Source; readonly auth: Auth; readonly logger: Logger },
+  {
+    source,
+    auth,
+    checks,
+    logger,
+  }: {
+    readonly source: Source;
+    readonly auth: Auth;
+    readonly checks: readonly Check[];
+    readonly logger: Logger;
+  },
   deps: RouteDeps,
 ): Hono {
   const { metrics } = deps;
-  const app = serviceApp({ checks: [source.check, ...auth.checks], metrics, logger });
+  const app = serviceApp({ checks, metrics, logger });
   app.use(auth.guard);
   for (const entity of entities) {
     const store = new EntityStore(source, entity);

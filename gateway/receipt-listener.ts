@@ -1,6 +1,11 @@
 /**
- * Waits for the receipts in which replicas report that they applied a write: what `Prefer: wait` asks for. The listener
- * connects to the log when the gateway starts. A gateway is ready without it: writes do not need the log.
+ * Waits for the receipts in which replicas report that they applied a write: what `Prefer: wait` asks for. A gateway is
+ * ready without the log, because writes do not need it.
+ *
+ * States: disconnected ⇄ reading.
+ * - disconnected: the listener connects again, with growing delays. It then reads the receipts of the time before too,
+ *   so that a write which came in between is still confirmed.
+ * - reading: the watcher delivers receipts. While a broker hangs, it delivers nothing and `readUntil` stops rising.
  */
 import type { EntityId, Version } from "../contracts/entity/document.ts";
 import { decodeReceipt, type Receipt } from "../contracts/receipt.ts";
@@ -9,7 +14,10 @@ import type { Log, StoredRecord, Watcher } from "../kafka/log.ts";
 import { watchBuffer } from "../observability/gauges.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
+import { Outage } from "../observability/outage.ts";
+import { retry } from "../platform/async/retry.ts";
 import { settlesWithin } from "../platform/async/timeout.ts";
+import type { Check } from "../platform/service.ts";
 
 /** Entities whose receipts are kept for waiting writes (P14): a receipt may arrive before the write returns. */
 const MAX_RECENT = 20_000;
@@ -17,6 +25,17 @@ const MAX_RECENT = 20_000;
 const MAX_WAITING = 1_000;
 /** Longest time to close the connection to the log, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 500;
+const FIRST_RECONNECT_DELAY_MS = 100;
+const MAX_RECONNECT_DELAY_MS = 2_000;
+/** How far before a new connection receipts are read, in milliseconds. At least the longest wait of a client. */
+const LOOK_BACK_MS = 60_000;
+/**
+ * Without an answer of a broker for this time, in milliseconds, it is unknown what the replicas have. A broker answers
+ * every 250 ms, and at once when there is a receipt.
+ */
+const MAX_READ_AGE_MS = 500;
+/** Without an answer for this time, in milliseconds, the condition is reported. */
+const REPORTED_READ_AGE_MS = 3_000;
 
 /** The newest receipt of one replica for one entity. */
 interface AppliedVersion {
@@ -25,8 +44,16 @@ interface AppliedVersion {
   readonly latencyMs: number;
 }
 
-/** By replica: its latency for a write in milliseconds; undefined when it did not report in time. */
-export type ReplicaLatencies = ReadonlyMap<string, number | undefined>;
+/** What is known of one replica when a wait ends. */
+export type Confirmation =
+  | { readonly outcome: "confirmed"; readonly latencyMs: number }
+  /** The receipts were read up to the end of the wait, and the replica's was not among them. */
+  | { readonly outcome: "behind" }
+  /** The receipts could not be read: the replica may have the write. */
+  | { readonly outcome: "unknown" };
+
+/** What is known of each replica, by its name. */
+export type Confirmations = ReadonlyMap<string, Confirmation>;
 
 /** The subscription of one write, from before the write until its response. Disposing of it ends the subscription. */
 export interface ReceiptSubscription extends Disposable {
@@ -37,23 +64,42 @@ export interface ReceiptSubscription extends Disposable {
     version: Version,
     replicas: readonly string[],
     timeoutMs: number,
-  ): Promise<ReplicaLatencies>;
+  ): Promise<Confirmations>;
 }
 
 /** Reads `lockstep.receipts` for the writes of this gateway that wait. */
 export class ReceiptListener {
-  private watching: Promise<Watcher> | undefined;
+  private watcher: Watcher | undefined;
   private log: Promise<Log> | undefined;
+  private readonly closing = new AbortController();
+  private readonly outage: Outage;
   private subscriptions = 0;
   /** By entity and id, then by replica. Empty while no write waits. */
   private readonly recent = new Map<string, Map<string, AppliedVersion>>();
   private readonly waiting = new Map<string, Set<() => void>>();
 
-  /** @param connect opens the connection to the log; after a failure, the next subscription calls it again. */
+  /** @param connect opens the connection to the log; called again after a failure. */
   constructor(
     private readonly connect: () => Promise<Log>,
-    private readonly logger: Logger,
-  ) {}
+    logger: Logger,
+  ) {
+    this.outage = new Outage(
+      logger,
+      "cannot read receipts from the log; until this works again, writes with Prefer: wait report replicas as unknown",
+      "receipts are read again",
+    );
+  }
+
+  /** Without receipts a gateway still takes writes, so this does not block readiness. */
+  readonly check: Check = {
+    condition: "receipts-unavailable",
+    blocksReadiness: false,
+    problem: () => {
+      if (!this.watcher) return "not connected to the brokers";
+      const ageMs = this.readAgeMs();
+      return ageMs > REPORTED_READ_AGE_MS ? `no broker has answered for ${Math.round(ageMs)} ms` : undefined;
+    },
+  };
 
   /** Reports how many writes wait, and how many receipts are kept for them. */
   registerMetrics(metrics: Metrics): void {
@@ -61,23 +107,18 @@ export class ReceiptListener {
     watchBuffer(metrics, "remembered-receipts", MAX_RECENT, () => this.recent.size);
   }
 
-  /** Connects in the background, so that the first write that waits finds a connection. */
+  /** Connects in the background, and again whenever the connection is lost, until {@link close}. */
   start(): void {
-    this.watching ??= this.watch();
-    // A failure is logged, and the next subscription connects again.
-    this.watching.catch(() => {});
+    void this.readUntilClosed().catch(() => {}); // It rejects with the reason of `closing` only.
   }
 
   /**
    * Starts to keep receipts. A write subscribes before its statement, so that it misses no receipt.
    *
-   * @returns undefined without a connection within `timeoutMs` milliseconds, and when {@link MAX_WAITING} writes wait.
+   * @returns undefined when {@link MAX_WAITING} writes wait.
    */
-  async subscribe(timeoutMs: number): Promise<ReceiptSubscription | undefined> {
+  subscribe(): ReceiptSubscription | undefined {
     if (this.subscriptions >= MAX_WAITING) return undefined;
-    this.watching ??= this.watch();
-    const connected = await settlesWithin(this.watching, timeoutMs).catch(() => false);
-    if (!connected) return undefined;
     this.subscriptions++;
     return {
       waitForReplicas: (...write) => this.waitForReplicas(...write),
@@ -89,37 +130,46 @@ export class ReceiptListener {
 
   /** Closes the connection to the log. Returns after 500 ms at the latest. */
   async close(): Promise<void> {
+    this.closing.abort(new Error("the gateway stops"));
     const closed = this.log?.then((log) => log.close()).catch(() => {});
     if (closed) await settlesWithin(closed, CLOSE_TIMEOUT_MS);
   }
 
-  private async watch(): Promise<Watcher> {
-    try {
-      this.log ??= this.connect();
-      const log = await this.log;
-      const watcher = await log.watch({
-        topic: receiptsTopic.name,
-        from: "end",
-        onRecords: (records) => this.onRecords(records),
-      });
-      watcher.ended.catch((error) => this.onDisconnected(error));
-      return watcher;
-    } catch (error) {
-      this.log?.catch(() => {
-        this.log = undefined;
-      });
-      this.onDisconnected(error);
-      throw error;
+  private async readUntilClosed(): Promise<void> {
+    const { signal } = this.closing;
+    const options = {
+      what: "reading receipts",
+      timeoutMs: Number.POSITIVE_INFINITY,
+      shouldRetry: () => !signal.aborted,
+      signal,
+      firstDelayMs: FIRST_RECONNECT_DELAY_MS,
+      maxDelayMs: MAX_RECONNECT_DELAY_MS,
+      onRetry: (error: unknown) => this.outage.failed(error),
+    };
+    while (!signal.aborted) {
+      const watcher = await retry(options, () => this.watch());
+      this.watcher = watcher;
+      this.outage.ended();
+      await watcher.ended.catch((error) => this.outage.failed(error));
+      this.watcher = undefined;
     }
   }
 
-  /** The next write that waits connects again. */
-  private onDisconnected(error: unknown): void {
-    this.watching = undefined;
-    this.logger.warn(
-      { err: error },
-      "cannot read receipts from the log; until this works again, writes with Prefer: wait report replicas as unknown",
-    );
+  private async watch(): Promise<Watcher> {
+    this.log ??= this.connect();
+    this.log.catch(() => {
+      this.log = undefined;
+    });
+    const log = await this.log;
+    return log.watch({
+      topic: receiptsTopic.name,
+      from: { sinceMs: Date.now() - LOOK_BACK_MS },
+      onRecords: (records) => this.onRecords(records),
+    });
+  }
+
+  private readAgeMs(): number {
+    return this.watcher ? performance.now() - this.watcher.readUntil() : Number.POSITIVE_INFINITY;
   }
 
   private onRecords(records: readonly StoredRecord[]): void {
@@ -146,14 +196,14 @@ export class ReceiptListener {
 
   private async waitForReplicas(
     ...[entity, id, version, replicas, timeoutMs]: Parameters<ReceiptSubscription["waitForReplicas"]>
-  ): Promise<ReplicaLatencies> {
+  ): Promise<Confirmations> {
     const key = `${entity}:${id}`;
-    const latencies = new Map<string, number | undefined>(replicas.map((replica) => [replica, undefined]));
+    const latencies = new Map<string, number>();
     const complete = Promise.withResolvers<void>();
     const check = () => {
       for (const [replica, applied] of this.recent.get(key) ?? [])
-        if (applied.version >= version && latencies.has(replica)) latencies.set(replica, applied.latencyMs);
-      if ([...latencies.values()].every((ms) => ms !== undefined)) complete.resolve();
+        if (applied.version >= version && replicas.includes(replica)) latencies.set(replica, applied.latencyMs);
+      if (latencies.size === replicas.length) complete.resolve();
     };
     const checks = this.waiting.get(key) ?? new Set();
     this.waiting.set(key, checks.add(check));
@@ -161,6 +211,12 @@ export class ReceiptListener {
     await settlesWithin(complete.promise, timeoutMs);
     checks.delete(check);
     if (checks.size === 0) this.waiting.delete(key);
-    return latencies;
+    const missing: Confirmation = { outcome: this.readAgeMs() <= MAX_READ_AGE_MS ? "behind" : "unknown" };
+    return new Map(
+      replicas.map((replica) => {
+        const latencyMs = latencies.get(replica);
+        return [replica, latencyMs === undefined ? missing : { outcome: "confirmed", latencyMs }];
+      }),
+    );
   }
 }

@@ -65,7 +65,7 @@ function addCreate(app: Hono, store: EntityStore, collection: string, deps: Rout
       // UUIDv7: consecutive ids are neighbours in the index (RFC 9562, section 5.7).
       const id = Bun.randomUUIDv7();
       const writeContext = withIdempotency(c, collection, document, context);
-      using write = await SynchronousWrite.prepare(c, store.entity, id, deps);
+      using write = SynchronousWrite.prepare(c, store.entity, id, deps);
       const created = await withStatementSpan(writeContext, `INSERT ${store.entity.plural}`, (inner) =>
         store.insert(id, document, inner),
       );
@@ -90,7 +90,7 @@ function addChanges(app: Hono, store: EntityStore, collection: string, deps: Rou
         const accepted = acceptedVersions(conditions(c));
         const change = await readBody(c.req.raw, bodies[method]);
         const writeContext = withIdempotency(c, collection, [accepted, change], context);
-        using write = await SynchronousWrite.prepare(c, entity, id, deps);
+        using write = SynchronousWrite.prepare(c, entity, id, deps);
         const changed = await withStatementSpan(writeContext, `UPDATE ${entity.plural}`, (inner) =>
           store.update(id, change, accepted, inner),
         );
@@ -103,7 +103,7 @@ function addChanges(app: Hono, store: EntityStore, collection: string, deps: Rou
       const id = idOf(c, store);
       const accepted = acceptedVersions(conditions(c));
       const writeContext = withIdempotency(c, collection, accepted, context);
-      using write = await SynchronousWrite.prepare(c, entity, id, deps);
+      using write = SynchronousWrite.prepare(c, entity, id, deps);
       const { value: version, replayed } = await withStatementSpan(writeContext, `DELETE ${entity.plural}`, (inner) =>
         store.remove(id, accepted, inner),
       );

@@ -6,13 +6,7 @@ import { RequestError } from "../contracts/errors.ts";
 import { parsePreferWait, type WaitPreference } from "../contracts/prefer.ts";
 import { decodeSyncTokens, encodeSyncToken, type TokenEntry } from "../contracts/sync-token.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import type { ReceiptListener, ReceiptSubscription, ReplicaLatencies } from "./receipt-listener.ts";
-
-/**
- * Longest delay of a write until the gateway reads receipts, in milliseconds. The gateway connects when it starts, so
- * only the first writes after a start, and writes while the log is unavailable, are delayed at all.
- */
-const SUBSCRIBE_TIMEOUT_MS = 3_000;
+import type { Confirmation, Confirmations, ReceiptListener, ReceiptSubscription } from "./receipt-listener.ts";
 
 /** Collaborators and limit of {@link SynchronousWrite}. */
 export interface SynchronousWriteDeps {
@@ -40,19 +34,14 @@ export class SynchronousWrite implements Disposable {
    * @throws {RequestError} MALFORMED for a `Sync-Token` that no write returned, for one that covers too many entities,
    * or for an undeclared replica in `Prefer`.
    */
-  static async prepare(
-    c: Context,
-    entity: EntityDeclaration,
-    id: EntityId,
-    deps: SynchronousWriteDeps,
-  ): Promise<SynchronousWrite> {
+  static prepare(c: Context, entity: EntityDeclaration, id: EntityId, deps: SynchronousWriteDeps): SynchronousWrite {
     const requestTokens = decodeSyncTokens(c.req.header("sync-token"));
     // The response's token also covers this write. Encoding it now rejects a token that is too large before the write.
     encodeSyncToken([...requestTokens, { plural: entity.plural, id, version: 1 }]);
     const wait = parsePreferWait(c.req.header("prefer"), deps.maxWaitMs);
     for (const name of wait?.replicas ?? [])
       if (!entity.replicas.some((replica) => replica.name === name)) throw unknownReplica(entity, name);
-    const subscription = wait && (await deps.receipts.subscribe(Math.min(SUBSCRIBE_TIMEOUT_MS, wait.ms)));
+    const subscription = wait && deps.receipts.subscribe();
     return new SynchronousWrite(c, entity, deps, requestTokens, wait, subscription);
   }
 
@@ -76,23 +65,24 @@ export class SynchronousWrite implements Disposable {
     this.subscription?.[Symbol.dispose]();
   }
 
-  private async waitForReplicas(wait: WaitPreference, id: EntityId, version: Version): Promise<ReplicaLatencies> {
+  private async waitForReplicas(wait: WaitPreference, id: EntityId, version: Version): Promise<Confirmations> {
     const replicas = wait.replicas ?? this.entity.replicas.map(({ name }) => name);
-    if (!this.subscription) return new Map(replicas.map((name) => [name, undefined]));
+    // Too many writes wait already, so this one does not.
+    if (!this.subscription) return new Map(replicas.map((name) => [name, { outcome: "unknown" }]));
     return await this.subscription.waitForReplicas(this.entity.name, id, version, replicas, wait.ms);
   }
 
-  private reportWait(wait: WaitPreference, latencies: ReplicaLatencies): void {
+  private reportWait(wait: WaitPreference, confirmations: Confirmations): void {
     this.c.header("preference-applied", wait.applied);
-    // Without a subscription nothing is known about the replicas: they may have the write.
-    const notConfirmed = this.subscription ? "behind" : "unknown";
     // A list with parameters (RFC 9651): `catalog;ms=12, storefront;behind`.
-    const items = [...latencies].map(([name, ms]) => `${name};${ms === undefined ? notConfirmed : `ms=${ms}`}`);
+    const items = [...confirmations].map(([name, confirmation]) => `${name};${parameterOf(confirmation)}`);
     this.c.header("lockstep-replicas", items.join(", "));
-    for (const [replica, ms] of latencies)
-      this.deps.metrics.confirmations.inc({ replica, outcome: ms === undefined ? notConfirmed : "confirmed" });
+    for (const [replica, { outcome }] of confirmations) this.deps.metrics.confirmations.inc({ replica, outcome });
   }
 }
+
+const parameterOf = (confirmation: Confirmation): string =>
+  confirmation.outcome === "confirmed" ? `ms=${confirmation.latencyMs}` : confirmation.outcome;
 
 function unknownReplica(entity: EntityDeclaration, name: string): RequestError {
   const replicas = entity.replicas.map((replica) => replica.name).join(", ");

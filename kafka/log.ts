@@ -236,8 +236,11 @@ export interface ConsumeOptions {
 /** What a {@link Watcher} reads. */
 export interface WatchOptions {
   readonly topic: string;
-  /** `start`: everything that is stored. `end`: only records that are written from now on. */
-  readonly from: "start" | "end";
+  /**
+   * `start`: everything that is stored. `end`: only records that are written from now on. `sinceMs`: also records with
+   * this timestamp or a later one, milliseconds since 1970.
+   */
+  readonly from: "start" | "end" | { readonly sinceMs: number };
   /** Called with the next records of one partition. Calls never overlap. An error ends the watcher. */
   readonly onRecords: (records: readonly StoredRecord[]) => void | Promise<void>;
 }
@@ -248,6 +251,12 @@ export interface Watcher {
    * Resolves when all records that were stored at the start are delivered. Rejects when the watcher ends before that.
    */
   readonly caughtUp: Promise<void>;
+  /**
+   * Until when the watcher has delivered everything: the time of the last answer of a broker after which no record was
+   * left, by `performance.now()`. It stops rising while a broker hangs or the watcher falls behind. Brokers answer at
+   * least every 250 ms.
+   */
+  readUntil(): number;
   /** Resolves after `close`. Rejects when the watcher cannot continue. */
   readonly ended: Promise<void>;
   /** Waits for the `onRecords` call in flight, then ends the watcher. */

@@ -32,6 +32,19 @@ export async function offsetRanges(
 export const endOffsets = (cluster: Cluster, partitions: readonly TopicPartition[], signal?: AbortSignal) =>
   listOffsets(cluster, partitions, LATEST_TIMESTAMP, signal);
 
+/**
+ * Returns the first offset whose record has this timestamp or a later one, by `partitionKey`; -1 where there is none.
+ *
+ * @param sinceMs milliseconds since 1970.
+ * @throws {Error} after 15 seconds.
+ */
+export const offsetsSince = (
+  cluster: Cluster,
+  partitions: readonly TopicPartition[],
+  sinceMs: number,
+  signal?: AbortSignal,
+) => listOffsets(cluster, partitions, sinceMs, signal);
+
 async function listOffsets(
   cluster: Cluster,
   partitions: readonly TopicPartition[],

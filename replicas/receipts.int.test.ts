@@ -3,7 +3,7 @@ import { decodeReceipt, type Receipt } from "../contracts/receipt.ts";
 import { receiptsTopic } from "../contracts/topics.ts";
 import { connectLog } from "../kafka/connect-log.ts";
 import type { Log } from "../kafka/log.ts";
-import { createMetrics } from "../observability/metrics.ts";
+import { createMetrics, type Metrics } from "../observability/metrics.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { newId, silentLogger } from "../tests/harness/replica.ts";
 import { brokerAddress } from "../tests/harness/servers.ts";
@@ -48,12 +48,44 @@ test("receipts reach the log in order, and queued ones are written at close", as
   await watcher.close();
 });
 
+const droppedIn = async (metrics: Metrics) => (await metrics.receiptsDropped.get()).values[0]?.value ?? 0;
+
+test("receipts that could not be written are written when the log is available again", async () => {
+  const metrics = createMetrics("test", "1");
+  const replica = newId();
+  let available = false;
+  const flaky = {
+    ...log,
+    openWriter: (...args: Parameters<Log["openWriter"]>) =>
+      available ? log.openWriter(...args) : Promise.reject(new Error("unavailable")),
+  };
+  const found = new Set<number>();
+  const watcher = await log.watch({
+    topic: receiptsTopic.name,
+    from: "end",
+    onRecords(records) {
+      for (const { value } of records) {
+        const decoded = decodeReceipt(value);
+        if (decoded?.replica === replica) found.add(decoded.changes[0]![1]);
+      }
+    },
+  });
+  const receipts = new Receipts({ log: flaky, logger: silentLogger, metrics }, `test.${replica}`);
+  for (let version = 1; version <= 300; version++) receipts.add(receipt(replica, version));
+  await Bun.sleep(100);
+  available = true;
+  await eventually(() => found.size === 300, { timeoutMs: 10_000, what: "all receipts" });
+  expect(await droppedIn(metrics)).toBe(0);
+  await receipts.close();
+  await watcher.close();
+});
+
 test("while the log is unavailable, receipts beyond the limit are dropped and counted, and none waits", async () => {
   const metrics = createMetrics("test", "1");
   const unavailable = { ...log, openWriter: () => Promise.reject(new Error("unavailable")) };
   const receipts = new Receipts({ log: unavailable, logger: silentLogger, metrics }, "test.unavailable");
   for (let version = 1; version <= 5_000; version++) receipts.add(receipt("catalog", version));
-  const dropped = async () => (await metrics.receiptsDropped.get()).values[0]?.value ?? 0;
+  const dropped = () => droppedIn(metrics);
   expect(await dropped()).toBe(4_000);
   await receipts.close();
   await eventually(async () => (await dropped()) === 5_000, {

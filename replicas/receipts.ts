@@ -1,6 +1,7 @@
 /**
- * Step *receipts*: reports on `lockstep.receipts` what this process has applied. No step waits for a receipt. One that
- * cannot be stored is dropped and counted, so a missing receipt does not mean that a write is missing.
+ * Step *receipts*: reports on `lockstep.receipts` what this process has applied. No step waits for a receipt. While the
+ * log is unavailable, receipts stay in a bounded queue. The oldest are dropped and counted, so a missing receipt does
+ * not mean that a write is missing.
  */
 import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity/declaration.ts";
 import { encodeReceipt, type Receipt } from "../contracts/receipt.ts";
@@ -59,7 +60,7 @@ export class Receipts {
   /** Queues a receipt. Never throws and never waits. */
   add(receipt: Receipt): void {
     this.queue.push(encodeReceipt(receipt));
-    if (this.queue.length > MAX_QUEUED) this.countDropped(this.queue.splice(0, this.queue.length - MAX_QUEUED).length);
+    this.dropOldest();
     this.schedule();
   }
 
@@ -68,6 +69,7 @@ export class Receipts {
     this.closed = true;
     clearTimeout(this.timer);
     await settlesWithin(this.flushing?.then(() => this.flush()) ?? this.flush(), LAST_FLUSH_MS);
+    this.deps.metrics.receiptsDropped.inc(this.queue.splice(0).length);
     await this.writer?.close();
   }
 
@@ -97,16 +99,19 @@ export class Receipts {
         receipts.map((value) => ({ key: null, value, headers: {} })),
       );
     } catch (error) {
-      this.countDropped(receipts.length);
       this.deps.logger.debug(
         { err: error, receipts: receipts.length },
-        "receipts could not be written and were dropped",
+        "receipts could not be written; retrying in 1 s",
       );
+      // A receipt that is written twice changes nothing.
+      this.queue = [...receipts, ...this.queue];
+      this.dropOldest();
       if (!this.closed) await sleep(REOPEN_DELAY_MS);
     }
   }
 
-  private countDropped(receipts: number): void {
-    this.deps.metrics.receiptsDropped.inc(receipts);
+  private dropOldest(): void {
+    const excess = this.queue.length - MAX_QUEUED;
+    if (excess > 0) this.deps.metrics.receiptsDropped.inc(this.queue.splice(0, excess).length);
   }
 }

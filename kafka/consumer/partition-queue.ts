@@ -29,6 +29,8 @@ export class PartitionQueue {
   nextFetchOffset: number;
   /** Every record before this offset is processed. */
   processedOffset: number;
+  /** End of the partition when a broker last responded. */
+  highWatermark = 0;
   /** When a broker last responded for this partition, or the queue was full, by `performance.now()`. */
   respondedAtMs = performance.now();
 
@@ -51,12 +53,18 @@ export class PartitionQueue {
     return this.bytes >= this.maxBytes;
   }
 
+  /** True when everything that the partition had at the last response is processed. */
+  get isDrained(): boolean {
+    return this.processedOffset >= this.nextFetchOffset && this.nextFetchOffset >= this.highWatermark;
+  }
+
   get isEmpty(): boolean {
     return this.fetched.length === 0;
   }
 
   /** Appends a response. Does nothing when it has no whole batch. */
   add(fetched: FetchedPartition): void {
+    this.highWatermark = fetched.highWatermark;
     const next = offsetAfter(fetched.bytes);
     if (next === undefined) return;
     // A copy, because the bytes are a slice of the whole response. The slowest partition would keep all of it in

@@ -1,7 +1,7 @@
 /** Reads all partitions of a topic without a group, for small topics that every process needs in full. */
 import type { Logger } from "../../observability/logger.ts";
 import { partitionKey, partitionsOf, type Watcher, type WatchOptions } from "../log.ts";
-import { offsetRanges } from "../offsets.ts";
+import { offsetRanges, offsetsSince } from "../offsets.ts";
 import type { Cluster } from "../wire/cluster.ts";
 import { FetchLoop } from "./fetch-loop.ts";
 import { PartitionQueue } from "./partition-queue.ts";
@@ -25,10 +25,14 @@ export async function startWatcher(options: WatchOptions, deps: WatcherDeps): Pr
   const { cluster, signal } = deps;
   const { topic, from } = options;
   const partitions = partitionsOf(topic, await cluster.partitionCount(topic));
+  // The ends are read first: a record that comes in between is after its end, and is delivered.
   const ranges = await offsetRanges(cluster, partitions, signal);
+  const since = typeof from === "object" ? await offsetsSince(cluster, partitions, from.sinceMs, signal) : undefined;
   const watched = partitions.map((topicPartition) => {
-    const { first, next } = ranges.get(partitionKey(topicPartition))!;
-    const start = from === "start" ? first : next;
+    const key = partitionKey(topicPartition);
+    const { first, next } = ranges.get(key)!;
+    const found = since?.get(key) ?? -1;
+    const start = from === "start" ? first : found >= 0 ? Math.min(found, next) : next;
     return { queue: new PartitionQueue(topicPartition, start, undefined, MAX_BYTES), end: next };
   });
   return new TopicWatcher(options, deps, watched);
@@ -43,6 +47,8 @@ class TopicWatcher implements Watcher {
   private readonly fetchLoop: FetchLoop;
   private lastDelivery: Promise<void> = Promise.resolve();
   private behind: readonly WatchedPartition[];
+  private readonly queues: readonly PartitionQueue[];
+  private drainedAtMs = 0;
 
   constructor(
     readonly options: WatchOptions,
@@ -55,10 +61,10 @@ class TopicWatcher implements Watcher {
     this.ended.catch(() => {});
     this.caughtUp.catch(() => {});
     this.behind = watched;
-    const queues = watched.map(({ queue }) => queue);
+    this.queues = watched.map(({ queue }) => queue);
     this.fetchLoop = new FetchLoop(
       cluster,
-      () => queues,
+      () => this.queues,
       {
         onFetched: (queue) => this.deliver(queue),
         onGap: (topicPartition, from, to) =>
@@ -74,6 +80,12 @@ class TopicWatcher implements Watcher {
     signal.addEventListener("abort", () => void this.close(), { once: true });
     this.updateCaughtUp();
     this.fetchLoop.wake();
+  }
+
+  readUntil(): number {
+    if (this.queues.every(({ isDrained }) => isDrained))
+      this.drainedAtMs = Math.min(...this.queues.map(({ respondedAtMs }) => respondedAtMs));
+    return this.drainedAtMs;
   }
 
   async close(): Promise<void> {

@@ -9,11 +9,14 @@ export type ErrorCode =
   | "NOT_FOUND"
   | "METHOD_NOT_ALLOWED"
   | "CONFLICT"
+  | "SKIPPED"
   | "PRECONDITION_FAILED"
   | "TOO_LARGE"
   | "UNSUPPORTED_MEDIA_TYPE"
   | "INVALID"
+  | "REJECTED"
   | "KEY_REUSED"
+  | "CAPTURE_INCOMPLETE"
   | "UNAVAILABLE"
   | "BEHIND"
   | "INTERNAL";
@@ -43,11 +46,14 @@ export const policy: Readonly<Record<ErrorCode, Policy>> = {
   NOT_FOUND: { http: 404, title: "The resource does not exist", retry: "never" },
   METHOD_NOT_ALLOWED: { http: 405, title: "The method is not allowed for this resource", retry: "never" },
   CONFLICT: { http: 409, title: "The request conflicts with the current state", retry: "after a change" },
+  SKIPPED: { http: 409, title: "A trigger of the database skipped the write", retry: "after a change" },
   PRECONDITION_FAILED: { http: 412, title: "The precondition failed", retry: "after a change" },
   TOO_LARGE: { http: 413, title: "The request body is too large", retry: "after a change" },
   UNSUPPORTED_MEDIA_TYPE: { http: 415, title: "The media type is not supported", retry: "after a change" },
   INVALID: { http: 422, title: "The content is invalid", retry: "after a change" },
+  REJECTED: { http: 422, title: "A rule of the database rejects the write", retry: "after a change" },
   KEY_REUSED: { http: 422, title: "The idempotency key belongs to another request", retry: "after a change" },
+  CAPTURE_INCOMPLETE: { http: 503, title: "The change would not reach the replicas", retry: "soon" },
   UNAVAILABLE: { http: 503, title: "A required service is unavailable", retry: "soon" },
   BEHIND: { http: 503, title: "The replica is behind", retry: "soon" },
   INTERNAL: { http: 500, title: "An internal error occurred", retry: "never" },

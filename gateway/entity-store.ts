@@ -5,7 +5,7 @@ import { documentOf, rowOf } from "../contracts/entity/row.ts";
 import { RequestError } from "../contracts/errors.ts";
 import { watchBuffer } from "../observability/gauges.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import { explainError } from "./explain-error.ts";
+import { conflict, explainError } from "./explain-error.ts";
 import { executeIdempotent } from "./idempotency.ts";
 import type { AcceptedVersions } from "./preconditions.ts";
 import type { Source } from "./source.ts";
@@ -48,16 +48,19 @@ export class EntityStore {
       watchBuffer(metrics, `${this.entity.plural} ${kind}`, MAX_QUEUED, () => batcher.queued);
   }
 
-  /** @throws {RequestError} CONFLICT when a unique value is taken; INVALID; UNAVAILABLE. */
+  /** @throws {RequestError} CONFLICT when a unique value is taken; INVALID, REJECTED, SKIPPED, UNAVAILABLE. */
   async insert(id: EntityId, document: Document, context: WriteContext): Promise<WriteResult<Document>> {
-    const { doc, replayed = false } = await this.write(this.inserts, id, rowOf({ id, ...document }), context);
-    return { value: this.document(doc!), replayed };
+    const { doc, taken, replayed = false } = await this.write(this.inserts, id, rowOf({ id, ...document }), context);
+    if (taken !== null) throw conflict(this.entity, taken);
+    if (!doc) throw this.skipped("the insert");
+    return { value: this.document(doc), replayed };
   }
 
   /**
    * Sets the members of `change` and leaves all others as they are.
    *
-   * @throws {RequestError} NOT_FOUND, PRECONDITION_FAILED, CONFLICT, INVALID, UNAVAILABLE.
+   * @throws {RequestError} NOT_FOUND, PRECONDITION_FAILED, CONFLICT, INVALID, REJECTED, SKIPPED, CAPTURE_INCOMPLETE,
+   * UNAVAILABLE.
    */
   async update(
     id: EntityId,
@@ -66,18 +69,19 @@ export class EntityStore {
     context: WriteContext,
   ): Promise<WriteResult<Document>> {
     const row = await this.write(this.updates, id, { id, change: rowOf(change), accepted }, context);
-    return { value: this.document(this.changedRow(id, accepted, row)), replayed: row.replayed ?? false };
+    return { value: this.document(await this.changedRow(id, accepted, row)), replayed: row.replayed ?? false };
   }
 
   /**
    * Deletes an entity.
    *
    * @returns the version of its tombstone.
-   * @throws {RequestError} NOT_FOUND, PRECONDITION_FAILED, INVALID when another table refers to the row, UNAVAILABLE.
+   * @throws {RequestError} NOT_FOUND, PRECONDITION_FAILED, INVALID when another table refers to the row, REJECTED,
+   * SKIPPED, UNAVAILABLE.
    */
   async remove(id: EntityId, accepted: AcceptedVersions, context: WriteContext): Promise<WriteResult<Version>> {
     const row = await this.write(this.deletes, id, { id, accepted }, context);
-    return { value: Number(this.changedRow(id, accepted, row).version) + 1, replayed: row.replayed ?? false };
+    return { value: Number((await this.changedRow(id, accepted, row)).version) + 1, replayed: row.replayed ?? false };
   }
 
   /** @throws {RequestError} NOT_FOUND, UNAVAILABLE. */
@@ -121,18 +125,32 @@ export class EntityStore {
     }
   }
 
-  /** @throws {RequestError} NOT_FOUND or PRECONDITION_FAILED when the write changed nothing. */
-  private changedRow(id: EntityId, accepted: AcceptedVersions, { doc, version }: WriteRow): Record<string, unknown> {
+  /** @throws {RequestError} NOT_FOUND, PRECONDITION_FAILED, CONFLICT or SKIPPED when the write changed nothing. */
+  private async changedRow(
+    id: EntityId,
+    accepted: AcceptedVersions,
+    { doc, version, taken }: WriteRow,
+  ): Promise<Record<string, unknown>> {
     if (doc) return doc;
-    if (version === null || !accepted) throw this.notFound(id);
-    // The statement reads `version` before it locks the row, so another write may come between: `version` is accepted.
-    const reason = accepted.includes(version)
-      ? "was changed by another request at the same time"
-      : `is at version ${version}, which the request's condition does not accept`;
-    throw new RequestError(
-      "PRECONDITION_FAILED",
-      `${this.entity.name} ${id} ${reason}. Read it again and repeat the change.`,
-    );
+    if (version === null) throw this.notFound(id);
+    if (accepted && !accepted.includes(version))
+      throw this.preconditionFailed(id, `is at version ${version}, which the request's condition does not accept`);
+    if (taken !== null) throw conflict(this.entity, taken);
+    // The statement reads `version` before it locks the row. Either another write came between, or a trigger skipped
+    // this one.
+    const now = await this.read(id);
+    if (accepted && now.version !== version)
+      throw this.preconditionFailed(id, "was changed by another request at the same time");
+    throw this.skipped(`this write of ${this.entity.name} ${id}`);
+  }
+
+  private preconditionFailed(id: EntityId, reason: string): RequestError {
+    const detail = `${this.entity.name} ${id} ${reason}. Read it again and repeat the change.`;
+    return new RequestError("PRECONDITION_FAILED", detail);
+  }
+
+  private skipped(write: string): RequestError {
+    return new RequestError("SKIPPED", `A trigger of the database skipped ${write}. Nothing was changed.`);
   }
 
   private notFound(id: EntityId): RequestError {

@@ -398,6 +398,15 @@ test("a delete of a row that another table refers to is 422, and the product sta
   expect((await request("GET", urlOf(`/${id}`))).status).toBe(200);
 });
 
+test("a delete that a trigger of the database skips is 409, and the product stays", async () => {
+  await gateway.sql.unsafe(`
+    create function keep() returns trigger language plpgsql as $$ begin return null; end $$;
+    create trigger keep before delete on products for each row when (old.name = 'Kept') execute function keep()`);
+  const { id } = await create({ name: "Kept" });
+  expectProblem(await request("DELETE", urlOf(`/${id}`)), 409, "SKIPPED");
+  expect((await request("GET", urlOf(`/${id}`))).status).toBe(200);
+});
+
 test("a write that PostgreSQL undoes to end a deadlock runs again", async () => {
   const { id } = await create();
   const sku = unused();

@@ -92,7 +92,7 @@ async function lookupKey(
       `Another request has used this ${HEADER}. Repeat that request without changes, or send this one with a new key.`,
       { violations: [{ pointer: HEADER, detail: "belongs to another request" }] },
     );
-  return { doc: stored.doc, version: null, replayed: true };
+  return { doc: stored.doc, version: null, taken: null, replayed: true };
 }
 
 /** Deletes expired keys every hour. Every gateway of a source does; concurrent deletions do not disturb each other. */

@@ -1,7 +1,7 @@
 /** Combines the writes of one kind that arrive at the same time into one statement (docs/decisions/003). */
 import type { EntityId } from "../contracts/entity/document.ts";
-import { Batcher, type BatcherOptions } from "../platform/async/batcher.ts";
-import { DatabaseUnavailableError, isRejected } from "../platform/postgres/errors.ts";
+import { Batcher, type BatcherOptions, type WorkMode } from "../platform/async/batcher.ts";
+import { DatabaseUnavailableError, isRaised, isRejected } from "../platform/postgres/errors.ts";
 import type { Source } from "./source.ts";
 import { execute, MAX_ATTEMPTS, wasUndone } from "./statements/execute.ts";
 import type { WriteStatement } from "./statements/index.ts";
@@ -21,16 +21,26 @@ export interface WriteRow {
   readonly doc: Record<string, unknown> | null;
   /** For an update or a delete: the version before it. Null: there was no row. */
   readonly version: number | null;
+  /** The member whose unique value another row has: the write changed nothing. Null: no such value is known. */
+  readonly taken: string | null;
   /** True when an earlier request with the same idempotency key made this write. */
   readonly replayed?: true;
 }
 
+/**
+ * How long a statement waits for a row lock, in milliseconds. 0: as long as it may run. Statements of several writes
+ * wait briefly, because their other writes wait with them.
+ */
+const LOCK_TIMEOUT_MS: Readonly<Record<WorkMode, number>> = { batch: 50, part: 5, alone: 0 };
+
+/** How long the statements go on answering taken values after the last one, in milliseconds. */
+const CHECK_TAKEN_MS = 10_000;
+/** SQLSTATE of a unique value that is taken. */
+const UNIQUE_VIOLATION = "23505";
 /** SQLSTATE of a statement that did not get a lock in time. */
 const LOCK_NOT_AVAILABLE = "55P03";
-/**
- * How long a statement of several writes waits for a row lock, in milliseconds. A write alone waits without this limit.
- */
-const SHARED_LOCK_TIMEOUT_MS = 50;
+/** SQLSTATEs of a trigger that cannot reach a foreign server. */
+const FOREIGN_SERVER_CODES = ["08001", "08004", "08006"];
 
 /** Writes of one kind that may be queued (P14). */
 export const MAX_QUEUED = 500;
@@ -38,12 +48,13 @@ export const MAX_QUEUED = 500;
 /** One statement of a kind runs at a time: two would have half as many writes each and cost more. */
 const OPTIONS: BatcherOptions<PreparedWrite> = {
   concurrency: 1,
-  isolatedConcurrency: 1,
+  isolatedConcurrency: 2,
   maxItems: 100,
   maxSize: 1_048_576,
   sizeOf: ({ item }) => item.length,
   keyOf: ({ id }) => id,
   isIsolatable: mayBeCausedByOneRow,
+  shouldRunAlone: isContention,
   maxQueued: MAX_QUEUED,
   timeoutMs: 5_000,
   overloadError: (message) => new DatabaseUnavailableError(message, false),
@@ -51,10 +62,10 @@ const OPTIONS: BatcherOptions<PreparedWrite> = {
 
 /** Runs the writes of one kind: inserts, updates or deletes of one entity. */
 export class WriteBatcher {
-  private readonly batcher = new Batcher<PreparedWrite, WriteRow>(
-    (writes, isolated) => this.run(writes, isolated),
-    OPTIONS,
-  );
+  private readonly batcher = new Batcher<PreparedWrite, WriteRow>((writes, mode) => this.run(writes, mode), OPTIONS);
+
+  /** Until this time the statements answer taken values, see {@link WriteStatement.text}. */
+  private checkTakenUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly source: Source,
@@ -77,21 +88,64 @@ export class WriteBatcher {
   }
 
   /** Runs writes in one statement: all of them, or none, or (when the connection is lost) with an unknown outcome. */
-  private async run(writes: readonly PreparedWrite[], isolated: boolean): Promise<WriteRow[]> {
+  private async run(writes: readonly PreparedWrite[], mode: WorkMode): Promise<WriteRow[]> {
     const contexts = Object.fromEntries(writes.map(({ id, context }) => [id, context]));
     const items = `[${writes.map(({ item }) => item).join(",")}]`;
-    const rows = await execute<WriteRow & { readonly id: EntityId }>(
-      this.source,
-      writes.some(({ context }) => context.idempotencyKey) ? this.statement.storingKeys : this.statement.plain,
-      [items, JSON.stringify(contexts), isolated ? "0" : String(SHARED_LOCK_TIMEOUT_MS)],
-      isolated ? MAX_ATTEMPTS : 1,
-    );
-    const byId = new Map(rows.map((row) => [row.id, row]));
-    return writes.map(({ id }) => byId.get(id)!);
+    const text = this.statement.text({
+      storesKeys: writes.some(({ context }) => context.idempotencyKey),
+      checksTaken: performance.now() < this.checkTakenUntilMs,
+    });
+    try {
+      const rows = await execute<IdentifiedRow>(
+        this.source,
+        text,
+        [items, JSON.stringify(contexts), String(LOCK_TIMEOUT_MS[mode])],
+        mode === "alone" ? MAX_ATTEMPTS : 1,
+      );
+      if (rows.some(({ taken }) => taken !== null)) this.onTaken();
+      return assign(rows, writes);
+    } catch (error) {
+      if (codeOf(error) === UNIQUE_VIOLATION) this.onTaken();
+      throw error;
+    }
+  }
+
+  private onTaken(): void {
+    this.checkTakenUntilMs = performance.now() + CHECK_TAKEN_MS;
   }
 }
 
+type IdentifiedRow = WriteRow & { readonly id: EntityId };
+
+/**
+ * Finds the row of each write. A write without a row was skipped by a trigger.
+ *
+ * @throws {DatabaseUnavailableError} when a trigger stored rows under other ids and skipped others: nothing says which.
+ */
+function assign(rows: readonly IdentifiedRow[], writes: readonly PreparedWrite[]): WriteRow[] {
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  const missing = writes.filter(({ id }) => !byId.has(id));
+  if (missing.length > 0) {
+    const ids = new Set(writes.map(({ id }) => id));
+    // A trigger chose other ids. An insert answers its rows in the order of the writes.
+    const others = rows.filter(({ id }) => !ids.has(id));
+    if (others.length > 0 && others.length < missing.length)
+      throw new DatabaseUnavailableError("a trigger of the database stored rows under other ids", true);
+    for (const [i, row] of others.entries()) byId.set(missing[i]!.id, row);
+  }
+  return writes.map(({ id }) => byId.get(id) ?? SKIPPED);
+}
+
+const SKIPPED: WriteRow = { doc: null, version: null, taken: null };
+
 /** True when the database undid the statement for a reason that may concern one row only. */
 function mayBeCausedByOneRow(error: unknown): boolean {
-  return isRejected(error) || wasUndone(error) || (error as { code?: string }).code === LOCK_NOT_AVAILABLE;
+  return isRejected(error) || isContention(error) || FOREIGN_SERVER_CODES.includes(codeOf(error));
 }
+
+/** True when the statement met other transactions: the same write may succeed when it waits for them. */
+function isContention(error: unknown): boolean {
+  return wasUndone(error) || (codeOf(error) === LOCK_NOT_AVAILABLE && !isRaised(error));
+}
+
+const codeOf = (error: unknown): string => (error as { code?: string }).code ?? "";

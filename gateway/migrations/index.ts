@@ -8,6 +8,7 @@ import backfill from "./0005-backfill.sql" with { type: "text" };
 import canaries from "./0006-canaries.sql" with { type: "text" };
 import idempotencyKeys from "./0007-idempotency-keys.sql" with { type: "text" };
 import lostEvents from "./0010-lost-events.sql" with { type: "text" };
+import rejectUncaptured from "./0011-reject-uncaptured.sql" with { type: "text" };
 
 /** In the order in which they run. */
 export const migrations: readonly Migration[] = [
@@ -19,4 +20,5 @@ export const migrations: readonly Migration[] = [
   { name: "0006-canaries", sql: canaries },
   { name: "0007-idempotency-keys", sql: idempotencyKeys },
   { name: "0010-lost-events", sql: lostEvents },
+  { name: "0011-reject-uncaptured", sql: rejectUncaptured },
 ];

@@ -18,7 +18,14 @@ import { KEY_PATTERN } from "../idempotency.ts";
 import { JSON_TYPES, PATCH_TYPES } from "../routes.ts";
 import { COMMON_ERRORS, entityDocument, schemaName } from "./operations.ts";
 
-const WRITE_ERRORS: readonly ErrorCode[] = [...COMMON_ERRORS, "INVALID", "KEY_REUSED"];
+const WRITE_ERRORS: readonly ErrorCode[] = [
+  ...COMMON_ERRORS,
+  "INVALID",
+  "REJECTED",
+  "KEY_REUSED",
+  "SKIPPED",
+  "CAPTURE_INCOMPLETE",
+];
 const BODY_ERRORS: readonly ErrorCode[] = ["TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "CONFLICT"];
 const ENTITY_ERRORS: readonly ErrorCode[] = ["NOT_FOUND", "PRECONDITION_FAILED"];
 

@@ -10,5 +10,5 @@ with context as materialized (
   where t.id = requested.id and (requested.accepted is null or requested.accepted @> to_jsonb(t.version))
   returning t.id, to_jsonb(t) as doc
 ){store_key}
-select requested.id, changed.doc, before.version::int as version
+select requested.id, changed.doc, before.version::int as version, null as taken
 from requested left join changed on changed.id = requested.id left join {table} before on before.id = requested.id

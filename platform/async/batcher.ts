@@ -3,20 +3,25 @@
  * many partitions. An idle batcher starts each item at once; items that arrive while work is in progress form the next
  * batch.
  *
- * Items share nothing but the work. When the work fails and one item may be the cause, the batcher runs each item of
- * the batch again on its own ("isolated"), so that the error reaches only the caller whose item caused it.
+ * Items share nothing but the work. When the work fails and one item may be the cause, the batcher runs the halves of
+ * the batch, then their halves, until the error reaches only the caller whose item caused it. While items are rejected
+ * often, batches are smaller and several run at the same time, so that few items pay for the rejected ones.
  *
  * States of an item, until its caller has a result:
  * - queued: waits for its turn, or for an earlier item with the same key.
- * - batched: in progress with other items.
- * - isolated: in progress alone, after its batch failed.
+ * - in a batch: in progress, with other items or as the only one.
+ * - in a part: waits or is in progress with a part of its batch, which failed.
+ * - alone: waits or is in progress by itself, because it has to wait for a lock.
  */
+
+/** How the items of a unit of work came together; see the states at the top of this file. */
+export type WorkMode = "batch" | "part" | "alone";
 
 /** Limits of a {@link Batcher}, and what it needs to know about items. */
 export interface BatcherOptions<Item> {
   /** Batches in progress at the same time. */
   readonly concurrency: number;
-  /** Isolated items in progress at the same time, in addition to the batches. 0: they count as batches. */
+  /** Parts of failed batches in progress at the same time, in addition to the batches. 0: they count as batches. */
   readonly isolatedConcurrency: number;
   /** Items in one batch. Default: no limit. */
   readonly maxItems?: number;
@@ -27,6 +32,8 @@ export interface BatcherOptions<Item> {
   readonly keyOf?: (item: Item) => string;
   /** True for an error that undid the whole work and may be caused by a single item. */
   readonly isIsolatable: (error: unknown) => boolean;
+  /** True for such an error after which the item runs once more, alone. One item at a time does. Default: none. */
+  readonly shouldRunAlone?: (error: unknown) => boolean;
   /** Queued items; more are rejected. Default: no limit. */
   readonly maxQueued?: number;
   /** Longest time in the queue, in milliseconds. Default: no limit. */
@@ -42,21 +49,29 @@ interface Entry<Item, Result> extends PromiseWithResolvers<Result> {
   readonly queuedAt: number;
 }
 
+/** Weight of one more item in the share of rejected items: the share is that of the last hundred items or so. */
+const SHARE_WEIGHT = 0.02;
+/** Rejected items that a batch may contain on average. With more, most batches fail and are split. */
+const MAX_REJECTED_PER_BATCH = 0.5;
+/** Several batches run at the same time while batches are limited to fewer items than this. */
+const MAX_SMALL_BATCH = 10;
+
 /** Combines concurrent items into batches; see the top of this file. */
 export class Batcher<Item, Result> {
   private readonly queue: Entry<Item, Result>[] = [];
-  private readonly isolated: Entry<Item, Result>[] = [];
-  /** Keys in progress or isolated: a later item with such a key must see the result of the earlier one. */
+  private readonly parts: Entry<Item, Result>[][] = [];
+  private readonly alone: Entry<Item, Result>[] = [];
+  /** Keys in progress, or in a part, or alone: a later item with such a key must see the result of the earlier one. */
   private readonly busyKeys = new Set<string>();
-  private runningBatches = 0;
-  private runningIsolated = 0;
+  private readonly running: Record<WorkMode, number> = { batch: 0, part: 0, alone: 0 };
+  /** Share of recent items that were rejected, from 0 to 1. */
+  private rejectedShare = 0;
 
   /**
-   * @param work processes items, all or none, and returns their results in the same order. `isolated` is true for an
-   * item that runs alone because its batch failed.
+   * @param work processes items, all or none, and returns their results in the same order.
    */
   constructor(
-    private readonly work: (items: readonly Item[], isolated: boolean) => Promise<readonly Result[]>,
+    private readonly work: (items: readonly Item[], mode: WorkMode) => Promise<readonly Result[]>,
     private readonly options: BatcherOptions<Item>,
   ) {}
 
@@ -68,8 +83,7 @@ export class Batcher<Item, Result> {
    */
   add(item: Item): Promise<Result> {
     const { maxQueued = Number.POSITIVE_INFINITY } = this.options;
-    if (this.queue.length >= maxQueued)
-      return Promise.reject(this.overloadError(`${maxQueued} requests are already queued`));
+    if (this.queued >= maxQueued) return Promise.reject(this.overloadError(`${maxQueued} requests are already queued`));
     const entry = { item, queuedAt: performance.now(), ...Promise.withResolvers<Result>() };
     this.queue.push(entry);
     this.startNext();
@@ -78,65 +92,82 @@ export class Batcher<Item, Result> {
 
   /** Number of items that wait for their turn. */
   get queued(): number {
-    return this.queue.length + this.isolated.length;
+    return this.queue.length + this.parts.reduce((sum, { length }) => sum + length, 0) + this.alone.length;
   }
 
   /** Starts what the limits allow. */
   private startNext(): void {
-    while (this.isolated.length > 0 && this.mayStartIsolated()) void this.runIsolated(this.isolated.shift()!);
+    while (this.alone.length > 0 && this.running.alone === 0) this.runUnexpired([this.alone.shift()!], "alone");
+    while (this.parts.length > 0 && this.mayStartPart()) this.runUnexpired(this.parts.shift()!, "part");
     while (this.queue.length > 0 && this.mayStartBatch()) {
       const batch = this.takeBatch();
       if (batch.length === 0) return;
-      void this.runBatch(batch);
+      void this.run(batch, "batch");
     }
   }
 
-  private mayStartIsolated(): boolean {
+  private mayStartPart(): boolean {
     const { concurrency, isolatedConcurrency } = this.options;
     return isolatedConcurrency > 0
-      ? this.runningIsolated < isolatedConcurrency
-      : this.runningBatches + this.runningIsolated < concurrency;
+      ? this.running.part < isolatedConcurrency
+      : this.running.batch + this.running.part < concurrency;
   }
 
+  /** Smaller batches also take the turns of parts. */
   private mayStartBatch(): boolean {
     const { concurrency, isolatedConcurrency } = this.options;
-    return this.runningBatches + (isolatedConcurrency > 0 ? 0 : this.runningIsolated) < concurrency;
+    const { batch, part } = this.running;
+    if (isolatedConcurrency === 0) return batch + part < concurrency;
+    return batch < concurrency || (this.maxItems < MAX_SMALL_BATCH && batch + part < concurrency + isolatedConcurrency);
   }
 
-  private async runBatch(batch: readonly Entry<Item, Result>[]): Promise<void> {
-    this.runningBatches++;
+  private runUnexpired(entries: readonly Entry<Item, Result>[], mode: WorkMode): void {
+    const unexpired = entries.filter((entry) => !this.isExpired(entry));
+    for (const entry of entries)
+      if (!unexpired.includes(entry)) this.settle(entry, () => entry.reject(this.expiredError()));
+    if (unexpired.length > 0) void this.run(unexpired, mode);
+  }
+
+  private async run(entries: readonly Entry<Item, Result>[], mode: WorkMode): Promise<void> {
+    this.running[mode]++;
     try {
       const results = await this.work(
-        batch.map(({ item }) => item),
-        false,
+        entries.map(({ item }) => item),
+        mode,
       );
-      for (const [i, entry] of batch.entries()) this.settle(entry, () => entry.resolve(results[i]!));
+      for (const [i, entry] of entries.entries()) {
+        this.countItem(0);
+        this.settle(entry, () => entry.resolve(results[i]!));
+      }
     } catch (error) {
-      if (this.shouldIsolate(batch, error)) this.isolated.push(...batch);
-      else for (const entry of batch) this.settle(entry, () => entry.reject(error));
+      this.onError(entries, mode, error);
     } finally {
-      this.runningBatches--;
+      this.running[mode]--;
       this.startNext();
     }
   }
 
-  private async runIsolated(entry: Entry<Item, Result>): Promise<void> {
-    this.runningIsolated++;
-    try {
-      if (this.isExpired(entry)) throw this.expiredError();
-      const [result] = await this.work([entry.item], true);
-      this.settle(entry, () => entry.resolve(result!));
-    } catch (error) {
-      this.settle(entry, () => entry.reject(error));
-    } finally {
-      this.runningIsolated--;
-      this.startNext();
-    }
+  private onError(entries: readonly Entry<Item, Result>[], mode: WorkMode, error: unknown): void {
+    const { isIsolatable, shouldRunAlone } = this.options;
+    const isItems = isIsolatable(error);
+    const half = entries.length >> 1;
+    if (isItems && half > 0) this.parts.push(entries.slice(0, half), entries.slice(half));
+    else if (isItems && mode !== "alone" && shouldRunAlone?.(error)) this.alone.push(...entries);
+    else
+      for (const entry of entries) {
+        if (isItems) this.countItem(1);
+        this.settle(entry, () => entry.reject(error));
+      }
   }
 
-  /** With separate limits even a batch of one is isolated: isolated work may wait longer, for a lock for example. */
-  private shouldIsolate(batch: readonly Entry<Item, Result>[], error: unknown): boolean {
-    return (batch.length > 1 || this.options.isolatedConcurrency > 0) && this.options.isIsolatable(error);
+  private countItem(rejected: 0 | 1): void {
+    this.rejectedShare += SHARE_WEIGHT * (rejected - this.rejectedShare);
+  }
+
+  /** Items in the next batch at most. */
+  private get maxItems(): number {
+    const fitting = Math.max(1, Math.floor(MAX_REJECTED_PER_BATCH / this.rejectedShare));
+    return Math.min(this.options.maxItems ?? Number.POSITIVE_INFINITY, fitting);
   }
 
   private settle({ item }: Entry<Item, Result>, respond: () => void): void {
@@ -147,7 +178,8 @@ export class Batcher<Item, Result> {
 
   /** Takes the oldest items, each key once, sorted by key: two statements that lock the same rows cannot deadlock. */
   private takeBatch(): Entry<Item, Result>[] {
-    const { maxItems = Number.POSITIVE_INFINITY, maxSize, sizeOf, keyOf } = this.options;
+    const { maxSize, sizeOf, keyOf } = this.options;
+    const { maxItems } = this;
     const batch: Entry<Item, Result>[] = [];
     const remaining: Entry<Item, Result>[] = [];
     let size = 0;

@@ -81,14 +81,63 @@ describe("with keys and separate isolation", () => {
     expect(batches).toEqual(["x", "bad good", "bad", "good"]);
   });
 
+  test("of a hundred items the batcher finds the two bad ones by halves, and the others run together", async () => {
+    const { batches, work } = recorded((ids) => {
+      if (ids.some((id) => id.startsWith("bad"))) throw new Error("rejected");
+      return ids;
+    });
+    const batcher = new Batcher(work, { ...options, maxQueued: 200 });
+    const ids = Array.from({ length: 101 }, (_, i) => (i === 30 || i === 77 ? `bad${i}` : `ok${i}`));
+    const results = await Promise.allSettled(ids.map((id) => batcher.add(write(id))));
+    expect(results.flatMap(({ status }, i) => (status === "rejected" ? [ids[i]] : []))).toEqual(["bad30", "bad77"]);
+    expect(batches.length).toBeLessThan(30);
+  });
+
+  test("while every second item is bad, items run by themselves, three at a time; later they share batches again", async () => {
+    let running = 0;
+    let mostRunning = 0;
+    const sizes: number[] = [];
+    const batcher = new Batcher<Write, string>(
+      async (writes) => {
+        mostRunning = Math.max(mostRunning, ++running);
+        sizes.push(writes.length);
+        await nextTurn();
+        running--;
+        if (writes.some(({ id }) => id.startsWith("bad"))) throw new Error("rejected");
+        return writes.map(({ id }) => id);
+      },
+      { ...options, isolatedConcurrency: 2, maxQueued: 1_000 },
+    );
+    const add = (count: number, badEvery: number) =>
+      Promise.allSettled(
+        Array.from({ length: count }, (_, i) =>
+          batcher.add(write(`${(i + 1) % badEvery ? "ok" : "bad"}${i} ${sizes.length}`)),
+        ),
+      );
+    await add(300, 2);
+    sizes.length = 0;
+    mostRunning = 0;
+    await add(30, 2);
+    expect([Math.max(...sizes), mostRunning]).toEqual([1, 3]);
+    await add(600, 1_000_000);
+    sizes.length = 0;
+    mostRunning = 0;
+    await add(101, 1_000_000);
+    expect(Math.max(...sizes)).toBe(100);
+    expect(mostRunning).toBe(1);
+  });
+
   test("later items overtake a blocked one; items with its key wait for it", async () => {
     const gate = Promise.withResolvers<void>();
     const { batches, work } = recorded();
-    const batcher = new Batcher<Write, string>(async (writes, isolated) => {
-      if (writes[0]!.id === "blocked" && isolated) await gate.promise;
-      else if (writes.some(({ id }) => id === "blocked") && !isolated) throw new Error("locked");
-      return await work(writes);
-    }, options);
+    const batcher = new Batcher<Write, string>(
+      async (writes, mode) => {
+        if (writes[0]!.id === "blocked" && mode === "alone") await gate.promise;
+        else if (writes.some(({ id }) => id === "blocked")) throw new Error("locked");
+        return await work(writes);
+      },
+      { ...options, shouldRunAlone: () => true },
+    );
     const blocked = batcher.add(write("blocked"));
     const after = batcher.add(write("blocked"));
     expect(await Promise.all([batcher.add(write("a")), batcher.add(write("b"))])).toEqual(["a", "b"]);

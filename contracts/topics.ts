@@ -58,13 +58,17 @@ export const deadLetterTopic = (entity: EntityDeclaration): TopicDeclaration => 
   config: { "cleanup.policy": "delete", "retention.ms": String(30 * day), "max.message.bytes": "2097152" },
 });
 
-/** `<plural>.versions`: the newest version of each entity. A stream instance restores its state from it. */
+/**
+ * `<plural>.versions`: the newest version of each entity (known-version.ts). A stream instance restores its state from
+ * it. It also proves to a rebuild that a replica must not have an entity.
+ */
 export const versionsTopic = (entity: EntityDeclaration): TopicDeclaration => ({
   name: `${entity.plural}.versions`,
   key: "entity id",
   value: "newest version, and the replicas that must not have the entity",
   writtenBy: ["stream"],
-  readBy: ["stream"],
+  // Operations compare what the stream knows with the source.
+  readBy: ["stream", "replica", "operations"],
   config: { "cleanup.policy": "compact", "min.compaction.lag.ms": "60000", "max.compaction.lag.ms": String(day) },
 });
 

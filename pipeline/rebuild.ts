@@ -26,8 +26,16 @@ export interface RebuildOptions {
   /** Interrupts the rebuild; the next one resumes it. */
   readonly signal: AbortSignal;
   readonly onProgress: (progress: RebuildProgress) => void;
-  /** Decides whether to switch. Undefined: the switch happens when the rebuild's own checks pass. */
+  /**
+   * Decides whether to switch, by a comparison with the source. Undefined: the switch happens when the log accounts for
+   * every row of the live tables.
+   */
   readonly approve?: (filled: FilledTables) => Promise<boolean>;
+  /**
+   * True: the tables that an earlier rebuild replaced stay, and those that this one replaces are dropped. Default:
+   * false, which rejects a rebuild while such tables exist.
+   */
+  readonly keepOldest?: boolean;
   /** Starts with empty tables instead of resuming an interrupted rebuild. Default: false. */
   readonly restart?: boolean;
 }

@@ -17,7 +17,7 @@ export interface Health {
 
 /** Creates the replica's checks for `/health/ready`. */
 export function healthChecks(deps: {
-  readonly consumer: Pick<ReplicaConsumer, "fetchAgeMs" | "tableProblem" | "positionsProblem">;
+  readonly consumer: Pick<ReplicaConsumer, "fetchAgeMs" | "tableProblem" | "rebuildProblem" | "logProblem">;
   readonly epoch: CacheEpoch;
   readonly redis: RedisLinks | undefined;
 }): Health {
@@ -45,7 +45,8 @@ export function healthChecks(deps: {
         problem: () => cacheProblem(cacheHealth(deps)),
         note: () => cacheNotes[cacheHealth(deps)],
       },
-      { condition: "log-incomplete", blocksReadiness: true, problem: () => consumer.positionsProblem() },
+      { condition: "rebuilding", blocksReadiness: false, problem: () => consumer.rebuildProblem() },
+      { condition: "log-incomplete", blocksReadiness: false, problem: () => consumer.logProblem() },
     ],
     onHeartbeat(error) {
       lastError = error;

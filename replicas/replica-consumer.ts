@@ -12,7 +12,7 @@ import type { ServiceDeps } from "../platform/run.ts";
 import { replicationOptionsOf } from "../platform/settings/settings.ts";
 import { CatchUp } from "./catch-up/catch-up.ts";
 import { Positions } from "./catch-up/positions.ts";
-import { dropOldTables, rebuild } from "./catch-up/rebuild/index.ts";
+import { rebuild } from "./catch-up/rebuild/index.ts";
 import { EntityConsumer } from "./consume.ts";
 import { DeadLetterWriter } from "./dead-letters.ts";
 import { Lag } from "./lag.ts";
@@ -76,9 +76,14 @@ export class ReplicaConsumer {
     return this.started?.consumers.values().find(({ tableProblem }) => tableProblem)?.tableProblem;
   }
 
-  /** Why the database may still show deleted entities, for people; undefined while it does not. */
-  positionsProblem(): string | undefined {
-    return this.started?.catchUp.problem();
+  /** Why the replica is being rebuilt now, for people; undefined while it is not. */
+  rebuildProblem(): string | undefined {
+    return this.started?.catchUp.rebuildProblem();
+  }
+
+  /** Why the log cannot account for rows of the replica, for people; undefined while it can. */
+  logProblem(): string | undefined {
+    return this.started?.catchUp.logProblem();
   }
 
   /**
@@ -127,12 +132,18 @@ export class ReplicaConsumer {
     const all = replica.entities.map((one) => new EntityConsumer({ ...one, ...shared }, one.entity, one.replica));
     const consumers = new Map(all.map((one) => [one.topic, one]));
     const catchUp = new CatchUp({
-      positions: new Positions({ database: replica.database, log, group, topics: [...consumers.keys()] }),
+      positions: new Positions({
+        database: replica.database,
+        log,
+        group,
+        topics: all.map(({ topic }) => topic),
+        internalTopics: all.filter((one) => !isPublic(one)).map(({ topic }) => topic),
+      }),
       log,
       process: async (batch: Batch) => consumers.get(batch.topic)?.process(batch),
       rebuild: async () => {
-        await dropOldTables(databaseUrl);
-        await rebuild(name, { databaseUrl, log, signal: closing.signal, onProgress: () => {} });
+        const options = { databaseUrl, log, signal: closing.signal, onProgress: () => {}, keepOldest: true };
+        await rebuild(name, options);
       },
       lagMs: () => this.lagMs(),
       logger,

@@ -2,9 +2,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { ConfigResourceTypes, Kafka, logLevel } from "kafkajs";
 import postgres, { type Sql } from "postgres";
-import { replicaTopic } from "../../contracts/topics.ts";
+import { encodeKnownVersion } from "../../contracts/known-version.ts";
+import { replicaTopic, versionsTopic } from "../../contracts/topics.ts";
 import { connectLog } from "../../kafka/connect-log.ts";
-import type { Log, LogWriter } from "../../kafka/log.ts";
+import { type Log, type LogWriter, partitionsOf } from "../../kafka/log.ts";
 import { partitionForKey } from "../../kafka/partitioner.ts";
 import { createMetrics } from "../../observability/metrics.ts";
 import { readSettings } from "../../platform/settings/settings.ts";
@@ -16,20 +17,29 @@ import { startReplica } from "../main.ts";
 
 const PARTITIONS = 4;
 const topic = replicaTopic(entity, "catalog").name;
+const versions = versionsTopic(entity).name;
 let log: Log;
 let writer: LogWriter;
 
 beforeAll(async () => {
   log = await connectLog({ brokers: [await brokerAddress()], clientId: "test", logger: silentLogger });
-  const shape = { partitions: PARTITIONS, replicationFactor: 1, minInSyncReplicas: 1 };
-  await log.ensureTopics([{ name: topic, config: { "cleanup.policy": "compact" } }], shape);
-  const partitions = Array.from({ length: PARTITIONS }, (_, partition) => ({ topic, partition }));
-  writer = await log.openWriter(`test-${newId()}`, partitions);
+  await createTopics();
 }, 120_000);
 afterAll(async () => {
   await writer.close();
   await log.close();
 }, 30_000);
+
+async function createTopics(): Promise<void> {
+  const shape = { partitions: PARTITIONS, replicationFactor: 1, minInSyncReplicas: 1 };
+  const names = [topic, versions];
+  await log.ensureTopics(
+    names.map((name) => ({ name, config: { "cleanup.policy": "compact" } })),
+    shape,
+  );
+  const partitions = names.flatMap((name) => partitionsOf(name, PARTITIONS));
+  writer = await log.openWriter(`test-${newId()}`, partitions);
+}
 
 /** An entity that fills log segments and is not checked. */
 const FILLER = newId();
@@ -37,6 +47,12 @@ const FILLER = newId();
 const publish = (id: string, version: number, deletes = false) =>
   writer.write({ topic, partition: partitionForKey(id, PARTITIONS) }, [
     routedMessage(id, version, deletes ? null : {}),
+  ]);
+
+/** Writes what the stream writes after a delete. */
+const proveAbsent = (id: string, version: number) =>
+  writer.write({ topic: versions, partition: partitionForKey(id, PARTITIONS) }, [
+    { key: id, value: encodeKnownVersion({ version, absent: ["catalog", "storefront"] }), headers: {} },
   ]);
 
 interface Started extends AsyncDisposable {
@@ -154,6 +170,7 @@ test("P4: a replica that was stopped for longer than the log keeps tombstones re
   await sql`insert into lockstep.versions (entity, id, version, deleted) values ('product', ${deleted}, 4, false)`;
   await sql`insert into products select (jsonb_populate_record(p, jsonb_build_object('id', ${deleted}::uuid))).* from products p where id = ${kept}`;
   await sql`update lockstep.positions set at = now() - interval '8 days'`;
+  await proveAbsent(deleted, 5);
   await using back = await start(url);
   expect(await metric(back.url, "lockstep_rebuilds_total")).toBe(1);
   await untilGone(back.url, deleted);
@@ -179,6 +196,7 @@ test("a replica that lacks records which the log deleted rebuilds itself, even w
     }
   }
   await publish(deleted, 2, true);
+  for (const id of await ids(sql)) if (id !== kept) await proveAbsent(id, 2);
   await publish(kept, 2);
   {
     // Kafka deletes records only from topics with the policy "delete".
@@ -227,6 +245,7 @@ test("P4: a replica that was stopped finds a delete whose tombstone compaction h
     { "log.cleaner.backoff.ms": "200" },
   );
   await publish(deleted, 2, true);
+  await proveAbsent(deleted, 2);
   const at = { topic, partition: partitionForKey(deleted, PARTITIONS) };
   const tombstones = async () => {
     // Kafka compacts a segment only when a newer one follows.
@@ -255,3 +274,94 @@ test("P4: a replica that was stopped finds a delete whose tombstone compaction h
   expect(await metric(back.url, "lockstep_rebuilds_total")).toBe(1);
   await sql.end();
 }, 90_000);
+
+const conditionOf = async (url: string, condition: string): Promise<string | null> => {
+  const { body } = await request("GET", `${url}/health/ready`);
+  const checks = body.checks as { condition: string; problem: string | null }[];
+  return checks.find((check) => check.condition === condition)!.problem;
+};
+const untilIncomplete = (url: string, problem: string | null) =>
+  eventually(async () => (await conditionOf(url, "log-incomplete")) === problem, {
+    timeoutMs: 10_000,
+    what: `log-incomplete to be ${problem}`,
+  });
+
+/** Deletes the replica's topic, and waits until it is gone. */
+async function deleteTopic(): Promise<void> {
+  const admin = new Kafka({ brokers: [await brokerAddress()], logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  await admin.deleteTopics({ topics: [topic] });
+  await admin.disconnect();
+  await eventually(async () => !(await log.topicIds([topic])).has(topic), { timeoutMs: 10_000, what: "the delete" });
+}
+
+test("P10: a topic that is created again empties no replica, which serves on, says so across restarts, and applies what is new", async () => {
+  const url = await freshDatabase();
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  const old = Array.from({ length: 6 }, newId);
+  const fresh = newId();
+  {
+    await using replica = await start(url);
+    for (const id of old) await publish(id, 1);
+    for (const id of old) await untilVisible(replica.url, id, 1, 30_000);
+    await eventually(
+      async () => (await sql`select from lockstep.positions where topic_id <> ''`).length >= PARTITIONS,
+      {
+        timeoutMs: 10_000,
+        what: "positions with the topic's identity",
+      },
+    );
+    await deleteTopic();
+    await untilIncomplete(replica.url, `topic ${topic} does not exist`);
+    await createTopics();
+    await expect(replica.ended).rejects.toThrow("created again");
+  }
+  // Longer than the topic was: the new offsets alone would not show that it is another one.
+  for (let n = 0; n < 20; n++) await publish(newId(), 1);
+  const total = (await sql`select id from products`).length;
+  for (let starts = 0; starts < 2; starts++) {
+    await using replica = await start(url);
+    await untilIncomplete(replica.url, `the log lacks ${total} of ${total} entities`);
+    expect(await metric(replica.url, "lockstep_rebuilds_total")).toBe(0);
+    for (const id of old) await untilVisible(replica.url, id, 1);
+    await publish(fresh, starts + 1);
+    await untilVisible(replica.url, fresh, starts + 1);
+    expect(await sql`select from pg_namespace where nspname in ('lockstep_next', 'lockstep_old')`).toHaveLength(0);
+  }
+  // All that the new topic has is applied, and the positions are those of the new topic.
+  expect(await ids(sql)).toHaveLength(total + 21);
+  await using replica = await start(url);
+  await sql`delete from lockstep.log_incomplete`;
+  await untilIncomplete(replica.url, null);
+  await sql.end();
+}, 120_000);
+
+test("P10: records that were deleted without a proof empty no replica", async () => {
+  const url = await freshDatabase();
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  const [known, unknown] = [newId(), newId()];
+  {
+    await using replica = await start(url);
+    for (const id of [known, unknown]) {
+      await publish(id, 1);
+      await untilVisible(replica.url, id, 1, 30_000);
+    }
+  }
+  const rows = (await sql`select id from products`).length;
+  await publish(known, 2);
+  {
+    await using changed = await withConfig({ "cleanup.policy": "compact,delete" });
+    await changed.admin.fetchTopicMetadata({ topics: [topic] });
+    const bounds = [...(await log.offsets(topic))];
+    const partitions = bounds.map(([partition, { next }]) => ({ partition, offset: String(next) }));
+    await changed.admin.deleteTopicRecords({ topic, partitions });
+  }
+  await using back = await start(url);
+  await expect(back.ended).rejects.toThrow("the log has deleted changes");
+  await back[Symbol.asyncDispose]();
+  await using served = await start(url);
+  await untilIncomplete(served.url, `the log lacks ${rows} of ${rows} entities`);
+  await untilVisible(served.url, unknown, 1);
+  expect(await ids(sql)).toHaveLength(rows);
+  await sql.end();
+}, 60_000);

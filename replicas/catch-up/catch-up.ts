@@ -6,8 +6,9 @@
  * - pending: assigned; its missing records are being read. Batches wait for it.
  * - reached: the database has everything before the group's offset. A gap in the log, or a new assignment, makes it
  *   pending again.
- * - lost: the log has deleted records that the database lacks. The process ends, and its next start rebuilds the
- *   replica.
+ * - lost: the log has deleted records that the database lacks, or is a younger one. The process ends, and its next
+ *   start rebuilds the replica. If the log cannot account for rows of the replica, the database is marked instead: the
+ *   replica serves what it has and applies what the log has, and no rebuild starts by itself.
  */
 import { UserError } from "../../contracts/errors.ts";
 import { type Batch, type Log, partitionKey, type TopicPartition } from "../../kafka/log.ts";
@@ -15,7 +16,7 @@ import type { Logger } from "../../observability/logger.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import { sleep } from "../../platform/async/sleep.ts";
 import { DatabaseWentBackError, type Positions, PositionsStaleError, SAVE_INTERVAL_MS } from "./positions.ts";
-import { RebuildBusyError } from "./rebuild/tables.ts";
+import { LogIncompleteError, RebuildBusyError } from "./rebuild/tables.ts";
 
 /** Pause before missing records are read again after an error. */
 const RETRY_DELAY_MS = 1_000;
@@ -45,8 +46,7 @@ export class CatchUp {
   private timer: Timer | undefined;
   /** Why the replica is being rebuilt now. */
   private rebuildReason: string | undefined;
-  /** Why a needed rebuild was rejected. */
-  private rejection: string | undefined;
+  private isSaving = false;
   /** The log has deleted records that the database lacks: nothing is applied or saved any more. */
   private isLost = false;
 
@@ -57,11 +57,14 @@ export class CatchUp {
     this.fail = reject;
   }
 
-  /** Why the database may still show deleted entities, for people; undefined while it does not. */
-  problem(): string | undefined {
-    if (this.rebuildReason)
-      return `${this.rebuildReason}; the replica is being rebuilt, and shows deleted entities until then`;
-    return this.rejection && `the replica may show deleted entities and cannot be rebuilt: ${this.rejection}`;
+  /** Why the replica is being rebuilt now, for people; undefined while it is not. */
+  rebuildProblem(): string | undefined {
+    return this.rebuildReason;
+  }
+
+  /** Why the log cannot account for rows of the replica, for people; undefined while it can. */
+  logProblem(): string | undefined {
+    return this.deps.positions.incomplete;
   }
 
   /**
@@ -127,7 +130,7 @@ export class CatchUp {
     while (isCurrent())
       try {
         const { from, to, next, lost } = await positions.missing(at);
-        if (lost && !this.rejection) return await this.markLost(at);
+        if (lost && positions.incomplete === undefined) return await this.markLost(at);
         if (from < to)
           logger.info({ ...at, from, to }, "the database is behind its consumer group; reading the records again");
         for await (const records of log.read(at, from, to)) await process({ ...at, records, highWatermark: to });
@@ -144,44 +147,55 @@ export class CatchUp {
    * group still has its old offset, and the next process finds the same.
    */
   private async markLost(at: TopicPartition): Promise<void> {
-    await this.deps.positions.markLost(at);
+    await this.deps.positions.markLost(at.topic);
     this.isLost = true;
     this.fail(new PositionsStaleError("the log has deleted changes that the database lacks"));
   }
 
+  /** Not concurrently: while the log is unavailable, a call takes longer than the interval. */
   private async save(): Promise<void> {
-    if (this.isLost) return;
+    if (this.isLost || this.isSaving) return;
     const { positions, lagMs, logger } = this.deps;
+    this.isSaving = true;
     try {
-      // A person may have removed the obstacle and rebuilt the replica.
-      if (this.rejection && (await positions.stale()) === undefined) this.rejection = undefined;
-      if (this.rejection) return;
+      await positions.check();
       await positions.save(lagMs());
     } catch (error) {
       if (error instanceof PositionsStaleError || error instanceof DatabaseWentBackError) this.fail(error);
       else logger.debug({ err: error }, "positions could not be saved; retrying in 5 s");
+    } finally {
+      this.isSaving = false;
     }
   }
 
   /** Not retry(): each round first reads whether the database is still stale. */
   private async rebuildWhileStale(): Promise<void> {
-    const { positions, rebuild, logger, metrics } = this.deps;
+    const { positions, logger } = this.deps;
     for (let reason = await positions.stale(); reason !== undefined; reason = await positions.stale())
       try {
         this.rebuildReason = reason;
         logger.error({ reason }, "the log cannot bring the database up to date; rebuilding the replica from the log");
-        await rebuild();
-        metrics.rebuilds.inc();
-        logger.info("the replica is rebuilt");
+        await this.rebuild();
       } catch (error) {
         if (error instanceof RebuildBusyError) await sleep(BUSY_DELAY_MS);
-        else if (error instanceof UserError) {
-          this.rejection = error.message;
-          logger.error({ reason: error.message }, "the replica cannot be rebuilt and may show deleted entities");
-          return;
-        } else throw error;
+        else throw error;
       } finally {
         this.rebuildReason = undefined;
       }
+    if (positions.incomplete !== undefined)
+      logger.error({ reason: positions.incomplete }, "the log cannot account for rows of the replica; run resync");
+  }
+
+  private async rebuild(): Promise<void> {
+    const { positions, rebuild, logger, metrics } = this.deps;
+    try {
+      await rebuild();
+      metrics.rebuilds.inc();
+      logger.info("the replica is rebuilt");
+    } catch (error) {
+      // Anything else is transient: the process ends, and its next start tries again.
+      if (error instanceof RebuildBusyError || !(error instanceof UserError)) throw error;
+      await positions.markIncomplete(error instanceof LogIncompleteError ? error.detail : error.message);
+    }
   }
 }

@@ -5,8 +5,10 @@
  *
  * - A position below the group's offset: the database lacks the records between, and they are read again
  *   ({@link Positions.missing}).
- * - A position older than the log keeps tombstones, or below the log's first offset: the log may have deleted
- *   tombstones that the database lacks, and only a rebuild finds those deletes ({@link Positions.stale}, P4).
+ * - A position older than the log keeps tombstones, outside the log's offsets, or of a topic that was created again: the
+ *   log may have deleted changes that the database lacks, and only a rebuild finds those ({@link Positions.stale}, P4).
+ * - A rebuild that the log cannot account for: the database is marked (`lockstep.log_incomplete`), and none of the above
+ *   counts until the mark is gone ({@link Positions.incomplete}).
  * - A position below the one that this process saved, or another incarnation of the database: the database went back in
  *   time, by a restore or a failover to a server that lagged ({@link DatabaseWentBackError}).
  */
@@ -14,15 +16,11 @@ import { LockstepError } from "../../contracts/errors.ts";
 import { type Batch, type Log, type OffsetRange, partitionKey, type TopicPartition } from "../../kafka/log.ts";
 import { sleep } from "../../platform/async/sleep.ts";
 import type { Database } from "../../platform/postgres/database.ts";
+import { maxAbsenceMs } from "./retention.ts";
 import savePositions from "./save-positions.sql" with { type: "text" };
 
 /** Time between two saves, in milliseconds. */
 export const SAVE_INTERVAL_MS = 5_000;
-/** Share of `delete.retention.ms` that a replica may be stopped for. The rest is for clocks and the rebuild. */
-const SAFE_SHARE = 0.5;
-/** Kafka's default of `delete.retention.ms`. */
-const DEFAULT_RETENTION_MS = 86_400_000;
-
 const MAX_READS = 3;
 const READ_DELAY_MS = 1_000;
 
@@ -42,7 +40,10 @@ export interface MissingRecords {
   readonly to: number;
   /** Everything below is in the database once it has the missing records. */
   readonly next: number;
-  /** True when the log has deleted some of the missing records, or never had the position, because it was recreated. */
+  /**
+   * True when the log has deleted some of the missing records, or never had the position, because it was recreated. The
+   * range then has all records that the log has below the group's offset.
+   */
   readonly lost: boolean;
 }
 
@@ -60,29 +61,16 @@ export class PositionsStaleError extends LockstepError {
   }
 }
 
-/**
- * How long a database may be behind the topics without missing a delete, in milliseconds: half of the shortest
- * `delete.retention.ms`.
- *
- * @throws the log's error.
- */
-export async function maxAbsenceMs(log: Pick<Log, "topicConfig">, topics: readonly string[]): Promise<number> {
-  const retentions = await Promise.all(
-    topics.map(async (topic) =>
-      Number((await log.topicConfig(topic)).get("delete.retention.ms") ?? DEFAULT_RETENTION_MS),
-    ),
-  );
-  return Math.min(...retentions) * SAFE_SHARE;
-}
-
 /** Collaborators of {@link Positions}. */
 export interface PositionsDeps {
   readonly database: Database;
-  readonly log: Pick<Log, "offsets" | "topicConfig" | "committedOffsets">;
+  readonly log: Pick<Log, "offsets" | "topicConfig" | "committedOffsets" | "topicIds">;
   /** Consumer group of the replica. */
   readonly group: string;
   /** All topics of the replica. */
   readonly topics: readonly string[];
+  /** Topics of entities that users do not see. What is lost of them does not matter. */
+  readonly internalTopics?: readonly string[];
 }
 
 /** Positions of this process' partitions, saved every {@link SAVE_INTERVAL_MS}. */
@@ -90,15 +78,31 @@ export class Positions {
   private readonly owned = new Map<string, Position>();
   /** Null: the database role may not read it. */
   private incarnation: string | null = null;
+  /** Identities of the topics whose positions are read from here on. */
+  private topicIds: ReadonlyMap<string, string> = new Map();
+  private reason: string | undefined;
+  private absentTopics: readonly string[] = [];
 
   constructor(private readonly deps: PositionsDeps) {}
 
-  /** Reads the incarnation of the database whose positions are read from here on. @throws the database's error. */
+  /**
+   * Reads the incarnation of the database and the identities of the topics. Both must stay the same from here on.
+   *
+   * @throws the database's or the log's error.
+   */
   async begin(): Promise<void> {
-    const [row] = await this.deps.database.query(
+    const { database, log, topics } = this.deps;
+    this.topicIds = await log.topicIds(topics);
+    const [row] = await database.query(
       (sql) => sql<{ incarnation: string | null }[]>`select lockstep.incarnation() as incarnation`,
     );
     this.incarnation = row!.incarnation;
+  }
+
+  /** Why the log cannot account for this database, as {@link stale} last read it; undefined while it can. */
+  get incomplete(): string | undefined {
+    const [absent] = this.absentTopics;
+    return this.reason ?? (absent && `topic ${absent} does not exist`);
   }
 
   /** A batch is applied. */
@@ -126,18 +130,23 @@ export class Positions {
    * @throws the database's or the log's error.
    */
   async missing(at: TopicPartition): Promise<MissingRecords> {
-    const { database, log, group } = this.deps;
+    const { database, log, group, internalTopics = [] } = this.deps;
     const [row] = await database.query(
-      (sql) => sql<{ next: string }[]>`
-        select next_offset as next from lockstep.positions where topic = ${at.topic} and "partition" = ${at.partition}`,
+      (sql) => sql<{ next: string; topicId: string | null }[]>`
+        select next_offset as next, topic_id as "topicId" from lockstep.positions
+        where topic = ${at.topic} and "partition" = ${at.partition}`,
     );
     const position = this.owned.get(partitionKey(at));
     if (position) position.saved = row && Number(row.next);
     const saved = Number(row?.next ?? 0);
-    const to = (await log.committedOffsets(group, at.topic)).get(at.partition) ?? 0;
-    const from = Math.min(saved, to);
-    if (!row) return { from, to, next: Math.max(to, (await this.offsetsOf(at)).first), lost: false };
-    return { from, to, next: Math.max(saved, to), lost: await this.isOutside(at, saved) };
+    const isOtherTopic = Boolean(row?.topicId) && row!.topicId !== this.topicIds.get(at.topic);
+    const isLost = row !== undefined && (isOtherTopic || (await this.isOutside(at, saved)));
+    const { first, next: end } = await this.offsetsOf(at);
+    const committed = (await log.committedOffsets(group, at.topic)).get(at.partition) ?? 0;
+    // The group's offset may be one of a log that ended later.
+    const to = Math.min(committed, end);
+    if (isLost) return { from: first, to, next: Math.max(first, to), lost: !internalTopics.includes(at.topic) };
+    return { from: Math.min(saved, to), to, next: Math.max(row ? saved : first, to), lost: false };
   }
 
   private async offsetsOf({ topic, partition }: TopicPartition): Promise<OffsetRange> {
@@ -162,32 +171,56 @@ export class Positions {
   }
 
   /**
-   * Records that the log has deleted what this database lacks of a partition. The database is {@link stale} from now
-   * on, for every process of the replica and across restarts, until it is rebuilt.
+   * Records that the log has deleted what this database lacks of a topic. The database is {@link stale} from now on,
+   * for every process of the replica and across restarts, until it is rebuilt or marked as {@link incomplete}.
    *
    * @throws the database's error.
    */
-  async markLost({ topic, partition }: TopicPartition): Promise<void> {
+  async markLost(topic: string): Promise<void> {
     await this.deps.database.query(
       (sql) => sql`
-        insert into lockstep.positions (topic, "partition", next_offset, at) values (${topic}, ${partition}, 0, 'epoch')
+        with known as (update lockstep.positions set at = 'epoch' where topic = ${topic} returning topic)
+        insert into lockstep.positions (topic, "partition", next_offset, at)
+        select ${topic}, 0, 0, 'epoch' where not exists (select from known)
         on conflict (topic, "partition") do update set at = excluded.at`,
     );
   }
 
   /**
-   * Why the log cannot bring this database up to date, for people; undefined while it can.
+   * Marks the database: the log cannot account for its rows, so no rebuild starts by itself. Positions are saved again
+   * from here on.
+   *
+   * @param reason for people, with figures.
+   * @throws the database's error.
+   */
+  async markIncomplete(reason: string): Promise<void> {
+    await this.deps.database.query(
+      (sql) => sql`
+        with mark as (
+          insert into lockstep.log_incomplete (reason) values (${reason})
+          on conflict (only_row) do update set reason = excluded.reason
+        )
+        update lockstep.positions set at = clock_timestamp()`,
+    );
+    this.reason = reason;
+  }
+
+  /**
+   * Why the log cannot bring this database up to date, for people; undefined while it can, and while the database is
+   * marked as {@link incomplete}.
    *
    * @throws the database's or the log's error.
    */
   async stale(): Promise<string | undefined> {
     const [row] = await this.deps.database.query(
-      (sql) => sql<{ age: number | null; lost: boolean | null }[]>`
-        select extract(epoch from clock_timestamp() - min(at))::float8 * 1000 as age, bool_or(at = 'epoch') as lost
+      (sql) => sql<{ age: number | null; lost: boolean | null; incomplete: string | null }[]>`
+        select extract(epoch from clock_timestamp() - min(at))::float8 * 1000 as age, bool_or(at = 'epoch') as lost,
+          (select reason from lockstep.log_incomplete) as incomplete
         from lockstep.positions
         where topic in (select jsonb_array_elements_text(${JSON.stringify(this.deps.topics)}::text::jsonb))`,
     );
-    if (row?.age == null) return undefined;
+    this.reason = row?.incomplete ?? undefined;
+    if (this.reason !== undefined || row?.age == null) return undefined;
     if (row.lost) return "the log has deleted changes that this database lacks";
     const maxMs = await maxAbsenceMs(this.deps.log, this.deps.topics);
     return row.age > maxMs
@@ -196,18 +229,42 @@ export class Positions {
   }
 
   /**
-   * Saves how far this process has come.
+   * Checks that the log and this process' topics are still those of its start. To be called regularly.
+   *
+   * @throws {PositionsStaleError} when the log cannot bring the database up to date, or a topic was created again. This
+   * process then reads the topic from an offset of the earlier one, and must end.
+   * @throws the database's or the log's error.
+   */
+  async check(): Promise<void> {
+    const { log, topics, internalTopics = [] } = this.deps;
+    const known = topics.filter((topic) => !internalTopics.includes(topic));
+    const ids = await log.topicIds(known);
+    this.absentTopics = known.filter((topic) => !ids.has(topic));
+    for (const [topic, id] of ids) {
+      if (id === (this.topicIds.get(topic) ?? id)) continue;
+      if (this.reason === undefined) await this.markLost(topic);
+      throw new PositionsStaleError(`topic ${topic} was created again`);
+    }
+    // The brokers do not report the retention of a topic that does not exist.
+    const stale = this.absentTopics.length === 0 ? await this.stale() : undefined;
+    if (stale !== undefined) throw new PositionsStaleError(stale);
+  }
+
+  /**
+   * Saves how far this process has come. To be called after {@link check}, because it hides what that finds.
    *
    * @param lagMs age of the oldest unapplied change. Undefined: unknown, and nothing is saved.
-   * @throws {PositionsStaleError} when the log cannot bring the database up to date: saving would hide it.
    * @throws {DatabaseWentBackError} when the database has less than it had: saving would hide that too.
    */
   async save(lagMs: number | undefined): Promise<void> {
     const reached = [...this.owned.values()].filter(({ next }) => next !== undefined);
     if (lagMs === undefined || reached.length === 0) return;
-    const stale = await this.stale();
-    if (stale !== undefined) throw new PositionsStaleError(stale);
-    const rows = reached.map(({ at, next, saved = null }) => ({ ...at, next, saved }));
+    const rows = reached.map(({ at, next, saved = null }) => ({
+      ...at,
+      next,
+      saved,
+      topic_id: this.topicIds.get(at.topic) ?? null,
+    }));
     const results = await this.deps.database.query((sql) =>
       sql.unsafe<{ topic: string; partition: number; stored: string | null; went_back: boolean }[]>(savePositions, [
         JSON.stringify(rows),

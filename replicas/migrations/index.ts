@@ -7,6 +7,7 @@ import positions from "./0002-positions.sql" with { type: "text" };
 import refusals from "./0003-refusals.sql" with { type: "text" };
 import canaries from "./0004-canaries.sql" with { type: "text" };
 import incarnation from "./0005-incarnation.sql" with { type: "text" };
+import logIncomplete from "./0006-log-incomplete.sql" with { type: "text" };
 import rowsAtFault from "./0007-rows-at-fault.sql" with { type: "text" };
 
 const shared: readonly Migration[] = [
@@ -15,6 +16,7 @@ const shared: readonly Migration[] = [
   { name: "0003-refusals", sql: refusals },
   { name: "0004-canaries", sql: canaries },
   { name: "0005-incarnation", sql: incarnation },
+  { name: "0006-log-incomplete", sql: logIncomplete },
   { name: "0007-rows-at-fault", sql: rowsAtFault },
 ];
 

@@ -7,7 +7,7 @@ import type { NewTable } from "./tables.ts";
  * damaged state that it repaired.
  *
  * Parameters: $1 JSON list of {id, version, digest, resent, row}, each id once, row null for a delete; $2 entity; $3
- * topic; $4 partition; $5 next offset. The position keeps its first `at`: the time at which its filling began.
+ * topic; $4 partition; $5 next offset; $6 the topic's identity. The position keeps its first `at`: the time at which its filling began.
  */
 export function fillStatement({ name, columns }: NewTable): string {
   const table = `lockstep_next.${quoted(name)}`;
@@ -39,6 +39,6 @@ export function fillStatement({ name, columns }: NewTable): string {
       where c."row" is not null and c.id in (select id from advanced) order by c.id
       on conflict (id) do update set ${updates.join(", ")}
     )
-    insert into lockstep_next.positions (topic, "partition", next_offset, at) values ($3, $4, $5, now())
+    insert into lockstep_next.positions (topic, "partition", next_offset, at, topic_id) values ($3, $4, $5, now(), $6)
     on conflict (topic, "partition") do update set next_offset = excluded.next_offset`;
 }

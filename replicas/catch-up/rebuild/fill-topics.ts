@@ -47,6 +47,26 @@ export class TopicFiller {
     const run: FillDeps["run"] = (work) => transaction.savepoint((sql) => work(sql as unknown as Sql));
     // The commit saves the positions, so they do not advance here: a second attempt fills these records again.
     for (const source of this.sources) await this.fillSource(run, source, () => {});
+    await this.savePositions(transaction);
+  }
+
+  /**
+   * Saves the end of each partition. A partition without records also needs a position: the one of the live tables may
+   * belong to a topic that no longer exists, and would cause a rebuild at each start.
+   */
+  private async savePositions(transaction: TransactionSql): Promise<void> {
+    const rows = this.sources.map(({ topic, partition, topicId }) => ({
+      topic,
+      partition,
+      next: this.ends.get(partitionKey({ topic, partition })) ?? 0,
+      topic_id: topicId,
+    }));
+    await transaction`
+      insert into lockstep_next.positions (topic, "partition", next_offset, at, topic_id)
+      select topic, "partition", next, now(), topic_id
+      from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
+        as r (topic text, "partition" int, next bigint, topic_id text)
+      on conflict (topic, "partition") do update set next_offset = excluded.next_offset`;
   }
 
   /** Reads the end of each partition. @returns the number of records that the new tables lack. */

@@ -16,7 +16,14 @@ test("after an error no further partition is read", async () => {
     },
   } as unknown as Log;
   const table = { name: "products", schema: "public", columns: [] };
-  const sources = partitions.map((partition) => ({ topic, partition, entity, replica: replicaOf("catalog"), table }));
+  const sources = partitions.map((partition) => ({
+    topic,
+    partition,
+    entity,
+    replica: replicaOf("catalog"),
+    topicId: "",
+    table,
+  }));
   const { signal } = new AbortController();
   const filler = new TopicFiller({ log, signal, onProgress: () => {} }, sources, new Map());
   await expect(filler.fillAll({} as Sql)).rejects.toThrow("the log is unavailable");

@@ -19,6 +19,8 @@ const BATCH = 2_000;
 export interface FillSource extends TopicPartition {
   readonly entity: EntityDeclaration;
   readonly replica: ReplicaDeclaration;
+  /** Identity of the topic; empty when the brokers have none. */
+  readonly topicId: string;
   readonly table: NewTable;
 }
 
@@ -93,7 +95,7 @@ async function writeBatch(
     resent: resend !== undefined,
     row: document && rowOf(document),
   }));
-  const parameters = [JSON.stringify(rows), source.entity.name, source.topic, source.partition, upTo];
+  const parameters = [JSON.stringify(rows), source.entity.name, source.topic, source.partition, upTo, source.topicId];
   try {
     await deps.run((sql) => sql.unsafe(statement, parameters, { prepare: true }));
   } catch (error) {

@@ -1,23 +1,29 @@
 /** Whole rebuilds, with a log in memory and a real database. */
 import { expect, test } from "bun:test";
+import { CANARY_ID } from "../../../contracts/entities/canary.ts";
 import { type EventMessage, header } from "../../../contracts/event.ts";
-import { replicaTopic } from "../../../contracts/topics.ts";
+import { encodeKnownVersion, type KnownVersion } from "../../../contracts/known-version.ts";
+import { replicaTopic, versionsTopic } from "../../../contracts/topics.ts";
 import type { RebuildOptions } from "../../../pipeline/rebuild.ts";
 import {
+  deleteChange,
   entity,
   newId,
   type ReplicaDatabase,
   replicaDatabase,
   replicaOf,
   routedMessage,
+  upsertChange,
 } from "../../../tests/harness/replica.ts";
 import { SimulatedLog } from "../../../tests/harness/simulated-log.ts";
+import { applyChanges } from "../../apply/apply.ts";
+import { type ReplicatedEntity, replicatedEntities } from "../../replicated-entities.ts";
 import { Positions } from "../positions.ts";
 import { rebuildTables } from "./rebuild.ts";
-import { lockRebuild, prepareTables } from "./tables.ts";
+import { LogIncompleteError, lockRebuild, prepareTables } from "./tables.ts";
 
 const topic = replicaTopic(entity, "catalog").name;
-const entities = [{ entity, replica: replicaOf("catalog") }];
+const entities: readonly ReplicatedEntity[] = [{ entity, replica: replicaOf("catalog") }];
 
 /** A log whose topics have the declared settings. */
 class ConfiguredLog extends SimulatedLog {
@@ -39,10 +45,11 @@ function logOf(partitions: number, ids: readonly string[]): SimulatedLog {
   return log;
 }
 
-const run = (database: ReplicaDatabase, log: SimulatedLog, more: Pick<RebuildOptions, "approve" | "restart"> = {}) =>
+type MoreOptions = Pick<RebuildOptions, "approve" | "restart" | "keepOldest">;
+const run = (database: ReplicaDatabase, log: SimulatedLog, more: MoreOptions = {}, of = entities) =>
   rebuildTables(
     { databaseUrl: database.url, log, signal: new AbortController().signal, onProgress: () => {}, ...more },
-    entities,
+    of,
   );
 
 const namesIn = async ({ sql }: ReplicaDatabase, table: string): Promise<string[]> =>
@@ -52,7 +59,7 @@ test("after a rebuild no position is stale, not even that of a partition without
   await using database = await replicaDatabase("catalog");
   const log = logOf(2, [newId()]);
   for (const partition of [0, 1])
-    await database.sql`insert into lockstep.positions values (${topic}, ${partition}, 0, now() - interval '8 days')`;
+    await database.sql`insert into lockstep.positions (topic, "partition", next_offset, at) values (${topic}, ${partition}, 0, now() - interval '8 days')`;
   await run(database, log);
   const positions = new Positions({ database: database.database, log, group: "g", topics: [topic] });
   expect(await positions.stale()).toBeUndefined();
@@ -68,7 +75,7 @@ test("P4: new tables that are older than the log keeps tombstones are dropped, s
   await sql`insert into lockstep_next.versions (entity, id, version, deleted) values ('product', ${deleted}, 1, false)`;
   await sql`insert into lockstep_next.products (id, version, sku, name, description, price, currency, stock, status, tags, created_at, updated_at)
     values (${deleted}, 1, 'gone', 'gone', '', 1, 'BRL', 1, 'draft', '{}', now(), now())`;
-  await sql`insert into lockstep_next.positions values (${topic}, 0, 0, now() - interval '8 days')`;
+  await sql`insert into lockstep_next.positions (topic, "partition", next_offset, at) values (${topic}, 0, 0, now() - interval '8 days')`;
   await sql`insert into lockstep.versions (entity, id, version, deleted) values ('product', ${deleted}, 2, true)`;
   await run(database, logOf(1, [living]));
   expect((await sql`select id from products`).map(({ id }) => id)).toEqual([living]);
@@ -113,6 +120,119 @@ test("a rebuild that restarts drops what an interrupted one had filled", async (
   await database.sql`update lockstep_next.products set name = 'of the first run'`;
   expect(await run(database, log, { restart: true })).toMatchObject({ switched: true, resumedAt: 0 });
   expect(await namesIn(database, "products")).toEqual(["at version 1"]);
+});
+
+const epochOf = async ({ sql }: ReplicaDatabase): Promise<number> =>
+  Number((await sql`select epoch from lockstep.cache_epoch`)[0]!.epoch);
+
+/** A database that has applied version 3 of each id, from a log that does not exist any more. */
+async function filledDatabase(ids: readonly string[]): Promise<ReplicaDatabase> {
+  const database = await replicaDatabase("catalog");
+  const changes = ids.map((id) => upsertChange(id, 3));
+  await applyChanges(database.database, "products", changes, { epoch: await epochOf(database), cache: "off" });
+  return database;
+}
+
+/** What the stream knows of an entity, as records of the versions topic. */
+const knownVersions = (log: SimulatedLog, id: string, ...versions: readonly KnownVersion[]) =>
+  log.append(
+    { topic: versionsTopic(entity).name, partition: 0 },
+    versions.map((known) => ({ key: id, value: encodeKnownVersion(known), headers: {} })),
+  );
+
+const livingIds = async ({ sql }: ReplicaDatabase): Promise<string[]> =>
+  (await sql`select id from products order by id`).map(({ id }) => id);
+
+test("P10: a log that lacks rows of the replica, without proof that they are gone, replaces nothing", async () => {
+  const ids = Array.from({ length: 5 }, newId).toSorted();
+  await using database = await filledDatabase(ids);
+  const log = logOf(1, [newId()]);
+  const gone = ids[0]!;
+  for (const known of [[], [{ version: 2, absent: ["catalog"] }], [{ version: 4, absent: ["storefront"] }]]) {
+    knownVersions(log, gone, ...known);
+    await expect(run(database, log)).rejects.toThrow("the log lacks 5 of 5 entities");
+  }
+  // Absent once, and present later: the record of the later version is lost.
+  knownVersions(log, gone, { version: 4, absent: ["catalog"] }, { version: 5, absent: [] });
+  await expect(run(database, log)).rejects.toThrow(LogIncompleteError);
+  expect(await livingIds(database)).toEqual(ids);
+  for (const id of ids) knownVersions(log, id, { version: 6, absent: ["catalog", "storefront"] });
+  expect(await run(database, log)).toMatchObject({ switched: true, rows: 1 });
+  expect(await livingIds(database)).not.toContain(gone);
+});
+
+test("P4: a log that is older than the replica brings no deleted row back, and no older version", async () => {
+  const [living, deleted] = [newId(), newId()];
+  await using database = await filledDatabase([living, deleted]);
+  const guard = { epoch: await epochOf(database), cache: "off" } as const;
+  await applyChanges(database.database, "products", [deleteChange(deleted, 4)], guard);
+  const log = logOf(1, [deleted]);
+  log.append({ topic, partition: 0 }, [routedMessage(living, 3)]);
+  const olderVersions = "the log has older versions of 1 entities";
+  await expect(run(database, log)).rejects.toThrow(olderVersions);
+  // Not even a comparison with the source approves it: the source was restored, and repair raises its versions first.
+  await expect(run(database, log, { approve: async () => true })).rejects.toThrow(olderVersions);
+  expect(await livingIds(database)).toEqual([living]);
+});
+
+test("P4: the version of a deleted entity is kept, although the log has no trace of it", async () => {
+  const [living, deleted] = [newId(), newId()];
+  await using database = await filledDatabase([living, deleted]);
+  const guard = { epoch: await epochOf(database), cache: "off" } as const;
+  await applyChanges(database.database, "products", [deleteChange(deleted, 4)], guard);
+  const log = logOf(1, []);
+  log.append({ topic, partition: 0 }, [routedMessage(living, 3)]);
+  await run(database, log);
+  expect(await database.sql`select version, deleted from lockstep.versions where id = ${deleted}`).toMatchObject([
+    { version: "4", deleted: true },
+  ]);
+});
+
+test("entities that users do not see do not count: a log with the canary alone has nothing", async () => {
+  await using database = await filledDatabase([newId()]);
+  await database.sql`insert into lockstep.versions (entity, id, version, deleted) values ('canary', ${CANARY_ID}, 1, false)`;
+  const log = new ConfiguredLog(1);
+  const times = { createdAt: "2026-01-02T03:04:05.678Z", updatedAt: "2026-01-02T03:04:05.678Z" };
+  const value = JSON.stringify({ id: CANARY_ID, version: 9, beat: 9, ...times });
+  log.append({ topic: "canaries.to.catalog", partition: 0 }, [{ ...routedMessage(CANARY_ID, 9), value }]);
+  await expect(run(database, log, {}, replicatedEntities("catalog"))).rejects.toThrow("the log lacks 1 of 1 entities");
+});
+
+test("rebuilds that start by themselves keep the tables from before the first one", async () => {
+  const [first, second] = [newId(), newId()];
+  await using database = await filledDatabase([first]);
+  const log = logOf(1, []);
+  log.append({ topic, partition: 0 }, [routedMessage(first, 4)]);
+  await run(database, log, { keepOldest: true });
+  log.append({ topic, partition: 0 }, [routedMessage(second, 1)]);
+  await run(database, log, { keepOldest: true });
+  expect(await namesIn(database, "lockstep_old.products")).toEqual(["at version 3"]);
+  expect(await livingIds(database)).toEqual([first, second].toSorted());
+  await expect(run(database, log)).rejects.toThrow("--drop-old");
+});
+
+test("a rebuild gives every partition a position of the present topic, also one without records", async () => {
+  await using database = await replicaDatabase("catalog");
+  const { sql } = database;
+  for (const partition of [0, 1])
+    await sql`insert into lockstep.positions (topic, "partition", next_offset, at) values (${topic}, ${partition}, 500, now())`;
+  await run(database, logOf(2, [newId()]));
+  expect(
+    await sql`select "partition", next_offset, topic_id from lockstep.positions order by "partition"`,
+  ).toMatchObject([
+    { partition: 0, next_offset: "1", topic_id: "1" },
+    { partition: 1, next_offset: "0", topic_id: "1" },
+  ]);
+});
+
+test("new tables of an interrupted rebuild are dropped when their topic was created again", async () => {
+  await using database = await replicaDatabase("catalog");
+  const ids = [newId(), newId()].toSorted();
+  await run(database, logOf(1, [newId()]), { approve: async () => false });
+  const log = logOf(1, ids);
+  log.topicIds = async (topics) => new Map(topics.map((name) => [name, "another"]));
+  expect(await run(database, log)).toMatchObject({ switched: true, resumedAt: 0 });
+  expect(await livingIds(database)).toEqual(ids);
 });
 
 test("a role whose name needs quotes keeps its grants", async () => {

@@ -7,14 +7,16 @@ import { replicaTopic } from "../../../contracts/topics.ts";
 import type { RebuildOptions, RebuildResult } from "../../../pipeline/rebuild.ts";
 import { connectDedicated, connectPool, type Sql } from "../../../platform/postgres/connect.ts";
 import { isPublic, type ReplicatedEntity } from "../../replicated-entities.ts";
-import { maxAbsenceMs } from "../positions.ts";
+import { maxAbsenceMs } from "../retention.ts";
+import { readProofs } from "./account.ts";
 import { type FillSource, readPositions } from "./fill.ts";
 import { PARALLEL_PARTITIONS, TopicFiller } from "./fill-topics.ts";
+import { dropUnusableNewSchema } from "./resume.ts";
 import { switchTables } from "./switch.ts";
 import {
   dropNewSchema,
-  dropStaleNewSchema,
   finishTables,
+  LogIncompleteError,
   lockRebuild,
   NEW_SCHEMA,
   type NewTable,
@@ -28,6 +30,7 @@ const STATEMENT_TIMEOUT_MS = 600_000;
  *
  * @param entities of the replica, internal ones included.
  * @returns when the new tables are in place, or were not approved.
+ * @throws {LogIncompleteError} when the log cannot account for rows of the live tables.
  * @throws {RebuildRejectedError} when something has to be removed or repaired first; the message says what.
  * @throws the database's or the log's error. The live tables are unchanged, and the next run resumes.
  */
@@ -42,6 +45,10 @@ export async function rebuildTables(
   try {
     await lockRebuild(session);
     return await fillAndSwitch(options, entities, session, pool);
+  } catch (error) {
+    // The next run needs another log, and fills other tables from it.
+    if (error instanceof LogIncompleteError) await dropNewSchema(session);
+    throw error;
   } finally {
     await Promise.all([pool.end({ timeout: 1 }), session.end({ timeout: 1 })]);
   }
@@ -49,21 +56,16 @@ export async function rebuildTables(
 
 /** @param session holds the rebuild's lock. */
 async function fillAndSwitch(
-  { log, signal, onProgress, approve, restart }: RebuildOptions,
+  options: RebuildOptions,
   entities: readonly ReplicatedEntity[],
   session: Sql,
   pool: Sql,
 ): Promise<RebuildResult> {
+  const { log, approve } = options;
   const startedAt = performance.now();
-  const topics = entities.map(({ entity, replica }) => replicaTopic(entity, replica.name).name);
-  if (restart) await dropNewSchema(session);
-  else await dropStaleNewSchema(session, await maxAbsenceMs(log, topics));
-  const tables = await prepareTables(
-    session,
-    entities.map(({ entity }) => entity.plural),
-  );
+  const tables = await prepare(options, entities, session);
   const sources = await sourcesOf(log, entities, tables);
-  const filler = new TopicFiller({ log, signal, onProgress }, sources, await readPositions(session));
+  const filler = new TopicFiller(options, sources, await readPositions(session));
   const resumedAt = filler.records;
   await filler.fillMost(pool);
   await finishTables(session, tables);
@@ -72,7 +74,17 @@ async function fillAndSwitch(
   const fillSeconds = secondsSince(startedAt);
   const switched = (await approve?.({ schema: NEW_SCHEMA, catchUp: () => filler.fillAll(pool) })) ?? true;
   const approvedAt = performance.now();
-  if (switched) await switchTables(session, tables, (transaction) => filler.fillWithin(transaction));
+  if (switched) {
+    const visible = entities.filter(isPublic).map(({ entity }) => entity);
+    await readProofs(session, log, entities[0]!.replica.name, approve ? [] : visible);
+    await switchTables(session, {
+      tables,
+      entities: visible,
+      fillRest: (transaction) => filler.fillWithin(transaction),
+      rejected: () => filler.rejected.size,
+      isCompared: approve !== undefined,
+    });
+  }
   return {
     records: filler.records,
     rows: await countRows(session, switched ? "lockstep.versions" : `${NEW_SCHEMA}.versions`, entities),
@@ -82,6 +94,24 @@ async function fillAndSwitch(
     switched,
   };
 }
+
+/** Creates the new tables, or takes over those of an interrupted rebuild. */
+async function prepare(
+  { log, restart, keepOldest }: RebuildOptions,
+  entities: readonly ReplicatedEntity[],
+  session: Sql,
+): Promise<NewTable[]> {
+  const topics = entities.map(topicOf);
+  if (restart) await dropNewSchema(session);
+  else await dropUnusableNewSchema(session, log, await log.topicIds(topics), await maxAbsenceMs(log, topics));
+  return prepareTables(
+    session,
+    entities.map(({ entity }) => entity.plural),
+    keepOldest,
+  );
+}
+
+const topicOf = ({ entity, replica }: ReplicatedEntity): string => replicaTopic(entity, replica.name).name;
 
 const secondsSince = (startedAt: number): number => (performance.now() - startedAt) / 1_000;
 
@@ -98,11 +128,13 @@ async function sourcesOf(
   tables: readonly NewTable[],
 ): Promise<FillSource[]> {
   const sources: FillSource[] = [];
+  const topicIds = await log.topicIds(entities.map(topicOf));
   for (const [i, { entity, replica }] of entities.entries()) {
-    const topic = replicaTopic(entity, replica.name).name;
+    const topic = topicOf({ entity, replica });
     const count = await log.partitionCount(topic);
+    const topicId = topicIds.get(topic) ?? "";
     for (let partition = 0; partition < count; partition++)
-      sources.push({ entity, replica, topic, partition, table: tables[i]! });
+      sources.push({ entity, replica, topic, topicId, partition, table: tables[i]! });
   }
   return sources;
 }

@@ -59,7 +59,7 @@ test("rows that the table rejects are left out and reported; all others are fill
     signal,
     onRejected: (id: string) => void rejected.push(id),
   };
-  await fillPartition(deps, { ...at, entity, replica, table: table! }, 0, 30, () => {});
+  await fillPartition(deps, { ...at, entity, replica, topicId: "", table: table! }, 0, 30, () => {});
   expect(rejected.toSorted()).toEqual([...poisoned].toSorted());
   const filled = await sql<
     { id: string }[]

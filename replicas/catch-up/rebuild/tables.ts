@@ -1,4 +1,5 @@
 /** Creates the new tables of a replica in schema `lockstep_next`. The replaced ones go to schema `lockstep_old`. */
+import type { TransactionSql } from "postgres";
 import { UserError } from "../../../contracts/errors.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
 import { qualified, quoted } from "../../quoted.ts";
@@ -7,12 +8,20 @@ import { copyGrants, copyIndexes, copyStorage, copyTriggers } from "./copy-prope
 /** A rebuild is not possible now; the message says what to do. */
 export class RebuildRejectedError extends UserError {}
 
+/** The live tables have rows that the log cannot account for, so they stay. */
+export class LogIncompleteError extends RebuildRejectedError {
+  /** @param detail what the log lacks, with figures. */
+  constructor(readonly detail: string) {
+    super(`${detail}, so the live tables stay; run lockstep resync: it sends every row again`);
+  }
+}
+
 /** Another process is rebuilding the replica. */
 export class RebuildBusyError extends RebuildRejectedError {}
 
 /** Schema of the new tables. */
 export const NEW_SCHEMA = "lockstep_next";
-/** Schema of the tables that the last rebuild replaced. */
+/** Schema of the tables that a rebuild replaced. They stay until somebody drops them. */
 const OLD_SCHEMA = "lockstep_old";
 
 /** Keys of the advisory lock that a rebuild holds while its session lives: Lockstep, rebuild. */
@@ -41,11 +50,12 @@ export async function lockRebuild(sql: Sql): Promise<void> {
  * Creates the new tables that are missing. An interrupted rebuild continues with its tables, unless a migration has
  * changed the live ones since.
  *
- * @throws {RebuildRejectedError} when the tables of an earlier rebuild still exist, or an object that Lockstep did not
- * create depends on a live table: it would stay with the old one.
+ * @param keepOldest whether tables of an earlier rebuild may exist.
+ * @throws {RebuildRejectedError} when they exist and may not, or an object that Lockstep did not create depends on a
+ * live table: it would stay with the old one.
  */
-export async function prepareTables(sql: Sql, tables: readonly string[]): Promise<NewTable[]> {
-  if (await schemaExists(sql, OLD_SCHEMA))
+export async function prepareTables(sql: Sql, tables: readonly string[], keepOldest = false): Promise<NewTable[]> {
+  if (!keepOldest && (await hasOldTables(sql)))
     throw new RebuildRejectedError("the tables that the last rebuild replaced still exist; drop them with --drop-old");
   await dropChangedTables(sql, tables);
   await sql`create schema if not exists lockstep_next`;
@@ -93,13 +103,14 @@ export const dropNewSchema = (sql: Sql): Promise<unknown> => sql`drop schema if 
  * @throws the database's error.
  */
 export async function dropOldSchema(sql: Sql): Promise<boolean> {
-  const existed = await schemaExists(sql, OLD_SCHEMA);
+  const existed = await hasOldTables(sql);
   await sql`drop schema if exists lockstep_old cascade`;
   return existed;
 }
 
-async function schemaExists(sql: Sql, name: string): Promise<boolean> {
-  return (await sql`select from pg_namespace where nspname = ${name}`).length > 0;
+/** True while the tables of an earlier rebuild exist. @throws the database's error. */
+export async function hasOldTables(sql: Sql | TransactionSql): Promise<boolean> {
+  return (await sql`select from pg_namespace where nspname = ${OLD_SCHEMA}`).length > 0;
 }
 
 async function liveSchema(sql: Sql, table: string): Promise<string> {
@@ -117,25 +128,15 @@ async function dropChangedTables(sql: Sql, tables: readonly string[]): Promise<v
       where attrelid = to_regclass(${qualified(schema, name)}) and attnum > 0 and not attisdropped`;
     return row!.shape;
   };
-  for (const name of tables) {
+  const live: (readonly [schema: string, name: string])[] = [
+    ["lockstep", "versions"],
+    ["lockstep", "positions"],
+  ];
+  for (const name of tables) live.push([await liveSchema(sql, name), name]);
+  for (const [schema, name] of live) {
     const shape = await shapeOf(NEW_SCHEMA, name);
-    if (shape !== null && shape !== (await shapeOf(await liveSchema(sql, name), name))) await dropNewSchema(sql);
+    if (shape !== null && shape !== (await shapeOf(schema, name))) await dropNewSchema(sql);
   }
-}
-
-/**
- * Drops new tables whose filling began more than `maxAgeMs` ago. The log may have deleted tombstones since, so that an
- * entity which was read before its delete would stay for ever (P4).
- *
- * @throws the database's error.
- */
-export async function dropStaleNewSchema(sql: Sql, maxAgeMs: number): Promise<void> {
-  const [table] = await sql<{ exists: boolean }[]>`
-    select to_regclass('lockstep_next.positions') is not null as exists`;
-  if (!table!.exists) return;
-  const [oldest] = await sql<{ ageMs: number | null }[]>`
-    select extract(epoch from clock_timestamp() - min(at))::float8 * 1000 as "ageMs" from lockstep_next.positions`;
-  if ((oldest!.ageMs ?? 0) > maxAgeMs) await dropNewSchema(sql);
 }
 
 /**

@@ -141,8 +141,8 @@ export interface LogWriter {
    * @param records at least one. More than 500 kB or 2,000 records are split into several batches.
    * @returns the offset of the first record.
    * @throws {WriterDeadError} when the outcome is unknown or another writer has taken over. The writer is then dead.
-   * @throws {RecordRejectedError} when the broker never accepts one of the records. The writer stays open. Earlier
-   * batches of the same call may be stored.
+   * @throws {RecordRejectedError} when the broker never accepts one of the records. The writer stays open. The error
+   * says how many records of the call are stored, and how many are in the rejected batch.
    * @throws {Error} when 1,000 writes are already queued for the partition.
    */
   write(topicPartition: TopicPartition, records: readonly OutgoingRecord[]): Promise<number>;
@@ -277,15 +277,26 @@ export interface TopicLayout {
   readonly minInSyncReplicas: number;
 }
 
+/** Why the broker rejects a batch. `invalid`: for anything but its size. */
+export type RejectionKind = "too large" | "invalid";
+
 /**
- * The broker rejects a record permanently, usually for its size. Nothing of its batch is stored; a retry cannot
- * succeed.
+ * The broker rejects a batch permanently, usually for its size. Nothing of the batch is stored, and a retry cannot
+ * succeed. The records of the call before the batch are stored; those after it are not.
  */
 export class RecordRejectedError extends LockstepError {
-  /** @param reason Kafka's error name, such as MESSAGE_TOO_LARGE. */
+  /** Number of records of the call that are stored: those before the rejected batch. */
+  stored = 0;
+
+  /**
+   * @param reason Kafka's error name, such as MESSAGE_TOO_LARGE.
+   * @param rejected number of records in the rejected batch. With more than one, some of them may be acceptable.
+   */
   constructor(
     readonly topicPartition: TopicPartition,
-    reason: string,
+    readonly kind: RejectionKind,
+    readonly reason: string,
+    readonly rejected: number,
   ) {
     super(
       "RECORD_REJECTED",

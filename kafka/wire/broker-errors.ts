@@ -74,6 +74,9 @@ const byCode = new Map<number, readonly [name: string, action: ErrorAction]>(
   Object.entries(table).map(([name, [code, action]]) => [code, [name, action]]),
 );
 
+/** Kafka's name of an error code: `MESSAGE_TOO_LARGE`. */
+export const errorName = (errorCode: number): string => byCode.get(errorCode)?.[0] ?? `error code ${errorCode}`;
+
 /** A broker responded with an error code. */
 export class BrokerError extends LockstepError {
   readonly action: ErrorAction;
@@ -82,9 +85,8 @@ export class BrokerError extends LockstepError {
     readonly errorCode: number,
     operation: string,
   ) {
-    const [name, action] = byCode.get(errorCode) ?? [`error code ${errorCode}`, "fatal"];
-    super("BROKER_ERROR", `${operation}: ${name}`);
-    this.action = action;
+    super("BROKER_ERROR", `${operation}: ${errorName(errorCode)}`);
+    this.action = byCode.get(errorCode)?.[1] ?? "fatal";
   }
 }
 

@@ -27,14 +27,17 @@ export class EpochWriter extends FencedWriter {
   private async writeQueued(partition: PartitionWriter): Promise<void> {
     this.active.add(partition);
     for (let write = partition.queue.shift(); write; write = partition.queue.shift()) {
+      let stored = 0;
       try {
         let first: number | undefined;
         for (const batch of splitBatches(write.records)) {
           const offset = await partition.append(batch);
           first ??= offset;
+          stored += batch.length;
         }
         write.resolve(first!);
       } catch (error) {
+        if (error instanceof RecordRejectedError) error.stored = stored;
         write.reject(error instanceof RecordRejectedError ? error : this.end(error));
       }
     }

@@ -1,8 +1,14 @@
 /** Writes to one partition: queues writes, and sends numbered batches one at a time. */
 import type { Logger } from "../../observability/logger.ts";
-import { type OutgoingRecord, partitionKey, RecordRejectedError, type TopicPartition } from "../log.ts";
+import {
+  type OutgoingRecord,
+  partitionKey,
+  RecordRejectedError,
+  type RejectionKind,
+  type TopicPartition,
+} from "../log.ts";
 import { encodeBatch } from "../record-batch/encode.ts";
-import { BrokerError, errorCodes, throwOnError } from "../wire/broker-errors.ts";
+import { errorCodes, errorName, throwOnError } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
 import { type RetryRequestOptions, retryRequest } from "../wire/retry-request.ts";
 import type { Fence } from "./fence.ts";
@@ -14,10 +20,10 @@ const MAX_QUEUED_WRITES = 1_000;
 const LAST_SEQUENCE = 2 ** 31 - 1;
 
 /** With these errors nothing of the batch is stored, and its sequence numbers are free again. */
-const rejections: ReadonlySet<number> = new Set([
-  errorCodes.MESSAGE_TOO_LARGE,
-  errorCodes.RECORD_LIST_TOO_LARGE,
-  errorCodes.INVALID_RECORD,
+const rejections: ReadonlyMap<number, RejectionKind> = new Map([
+  [errorCodes.MESSAGE_TOO_LARGE, "too large"],
+  [errorCodes.RECORD_LIST_TOO_LARGE, "too large"],
+  [errorCodes.INVALID_RECORD, "invalid"],
 ]);
 
 /** What every writer needs. */
@@ -97,8 +103,8 @@ export class PartitionWriter {
     const offset = await retryRequest(this.retryOptions, async () => {
       const leader = await cluster.leader(topicPartition);
       const { errorCode, baseOffset } = await sender.send(leader, { topic, partition, batch, transactionalId });
-      if (rejections.has(errorCode))
-        throw new RecordRejectedError(topicPartition, new BrokerError(errorCode, "produce").message);
+      const kind = rejections.get(errorCode);
+      if (kind) throw new RecordRejectedError(topicPartition, kind, errorName(errorCode), records.length);
       throwOnError(errorCode, `produce to ${partitionKey(topicPartition)}`);
       return baseOffset;
     });

@@ -89,6 +89,8 @@ export class TransactionalWriter extends FencedWriter {
       progress.first ??= offset;
     } catch (error) {
       if (!(error instanceof RecordRejectedError)) throw error;
+      const unsent = remaining.reduce((sum, batch) => sum + batch.length, 0);
+      error.stored = write.records.length - error.rejected - unsent;
       this.inProgress.delete(partition);
       return () => write.reject(error);
     }

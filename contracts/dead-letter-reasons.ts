@@ -1,18 +1,43 @@
-/** The closed list of reasons for which a record becomes a dead letter. */
+/** The closed list of reasons for which a record becomes a dead letter, or the relay sets a change aside. */
 
 interface Reason {
-  /** The service that rejects the record. */
-  readonly reportedBy: "stream" | "replica";
+  /** The service that rejects the record. The relay sets it aside in the source's table `lockstep.set_aside`. */
+  readonly reportedBy: "relay" | "stream" | "replica";
   readonly means: string;
   /** What makes a replay succeed. "drop": no replay can succeed. */
   readonly remedy: string;
 }
 
+const byRelay = (means: string, remedy: string) => ({ reportedBy: "relay" as const, means, remedy });
 const byStream = (means: string, remedy: string) => ({ reportedBy: "stream" as const, means, remedy });
 const byReplica = (means: string, remedy: string) => ({ reportedBy: "replica" as const, means, remedy });
 
 /** Every reason. docs/operate/dead-letters.md explains each one; a test compares the two lists. */
 export const deadLetterReasons = {
+  "record-too-large": byRelay(
+    "the event is larger than the topic accepts, or the row is larger than the relay reads (8 MB)",
+    "shorten the row, or raise max.message.bytes of the topics; replay",
+  ),
+  "record-rejected": byRelay(
+    "the broker rejects the event for something other than its size",
+    "correct the topic's configuration; replay",
+  ),
+  "undeclared-entity": byRelay(
+    "a captured table belongs to an entity that this relay's version does not declare",
+    "declare the entity and deploy the relay, then replay; or drop",
+  ),
+  "missing-column": byRelay(
+    "the row was captured while its table lacked a declared column",
+    "add the column, or remove it from the declaration; replay",
+  ),
+  "version-too-large": byRelay(
+    "the entity's version is above 9007199254740991 and has no exact JSON number",
+    "set a lower version in the source's table, above those of the replicas; replay",
+  ),
+  unencodable: byRelay(
+    "the row has a value that the relay's code cannot turn into an event",
+    "correct the row or the declaration; replay",
+  ),
   "missing-header": byStream(
     "a CloudEvents attribute is missing or has an invalid value",
     "fix the writer of the event; drop this dead letter",
@@ -62,6 +87,13 @@ export const deadLetterReasons = {
 
 /** Name of a reason, as in the header `lockstep-reason`. */
 export type ReasonName = keyof typeof deadLetterReasons;
+
+type ReportedBy = Reason["reportedBy"];
+
+/** The reasons that one service gives. */
+export type ReasonOf<Service extends ReportedBy> = {
+  [R in ReasonName]: (typeof deadLetterReasons)[R]["reportedBy"] extends Service ? R : never;
+}[ReasonName];
 
 /** The names of all reasons. */
 export const reasonNames = Object.keys(deadLetterReasons) as readonly ReasonName[];

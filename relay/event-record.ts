@@ -1,10 +1,23 @@
 /** Outbox row → record of the events topic. */
 
+import type { ReasonOf } from "../contracts/dead-letter-reasons.ts";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { columnOf, documentOf } from "../contracts/entity/row.ts";
+import { LockstepError } from "../contracts/errors.ts";
 import { encodeEvent } from "../contracts/event.ts";
 import type { OutgoingRecord } from "../kafka/log.ts";
-import type { OutboxRow } from "./outbox.ts";
+import { MAX_READ_BYTES, type OutboxRow } from "./outbox.ts";
+
+/** A row whose event cannot be built. */
+export class UnsendableRowError extends LockstepError {
+  constructor(
+    readonly reason: ReasonOf<"relay">,
+    /** Quotes no value of the row. */
+    detail: string,
+  ) {
+    super("UNSENDABLE_ROW", detail);
+  }
+}
 
 const declaredColumns = new WeakMap<EntityDeclaration, readonly string[]>();
 
@@ -12,14 +25,26 @@ const declaredColumns = new WeakMap<EntityDeclaration, readonly string[]>();
  * Makes the record of a row's event. The values are not validated: the stream does that, and a row of the table must
  * not disappear here.
  *
- * @throws {Error} when the row lacks a declared column.
+ * @throws {UnsendableRowError} when the row lacks a declared column, is too large, or has a version that is not exact.
+ * @throws {Error} when the code of a field cannot read a value.
  */
 export function toEventRecord(
   entity: EntityDeclaration,
   row: OutboxRow,
   traceparent: string | undefined,
 ): OutgoingRecord {
-  checkColumns(entity, row);
+  if (row.bytes > MAX_READ_BYTES)
+    throw new UnsendableRowError(
+      "record-too-large",
+      `the row has ${row.bytes} bytes; the relay reads at most ${MAX_READ_BYTES}`,
+    );
+  if (!Number.isSafeInteger(row.version))
+    throw new UnsendableRowError(
+      "version-too-large",
+      `the version is above ${Number.MAX_SAFE_INTEGER}, so a JSON number cannot hold it exactly`,
+    );
+  const data = row.data === null ? null : (JSON.parse(row.data) as Record<string, unknown>);
+  if (data) checkColumns(entity, data);
   return encodeEvent({
     entity: entity.name,
     id: row.id,
@@ -27,7 +52,7 @@ export function toEventRecord(
     operation: row.operation,
     time: row.time,
     schemaVersion: entity.schemaVersion,
-    document: row.data ? documentOf(entity.fields, row.data) : null,
+    document: data ? documentOf(entity.fields, data) : null,
     traceparent,
     actor: row.actor ?? undefined,
     digest: row.digest ?? undefined,
@@ -35,12 +60,8 @@ export function toEventRecord(
   });
 }
 
-/**
- * Rejects a row that was captured before the table got a declared column, or after it lost one. The row waits in the
- * outbox and does not become a dead letter: a migration or an upgrade makes it valid, and nothing is lost.
- */
-function checkColumns(entity: EntityDeclaration, { id, version, data }: OutboxRow): void {
-  if (!data) return;
+/** Rejects a row that was captured before the table got a declared column, or after it lost one. */
+function checkColumns(entity: EntityDeclaration, data: Record<string, unknown>): void {
   let columns = declaredColumns.get(entity);
   if (!columns) {
     columns = Object.keys(entity.fields).map(columnOf);
@@ -48,9 +69,8 @@ function checkColumns(entity: EntityDeclaration, { id, version, data }: OutboxRo
   }
   const missing = columns.find((column) => !(column in data));
   if (missing === undefined) return;
-  throw new Error(
-    `outbox row of ${entity.name} ${id} at version ${version} has no column ${missing}, which schema version ` +
-      `${entity.schemaVersion} declares: add the column with a migration that also changes the rows in the outbox ` +
-      "(docs/schema-changes.md)",
+  throw new UnsendableRowError(
+    "missing-column",
+    `the row has no column ${missing}, which schema version ${entity.schemaVersion} declares`,
   );
 }

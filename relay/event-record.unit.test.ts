@@ -3,7 +3,7 @@ import { product } from "../contracts/entities/product.ts";
 import { rowOf } from "../contracts/entity/row.ts";
 import { header } from "../contracts/event.ts";
 import { productDocument } from "../tests/harness/product-events.ts";
-import { toEventRecord } from "./event-record.ts";
+import { toEventRecord, UnsendableRowError } from "./event-record.ts";
 import type { OutboxRow } from "./outbox.ts";
 
 const document = productDocument();
@@ -13,7 +13,8 @@ const row = (data: Record<string, unknown> | null): OutboxRow => ({
   id: document.id as string,
   version: 1,
   operation: data ? "upserted" : "deleted",
-  data,
+  data: data && JSON.stringify(data),
+  bytes: 100,
   traceparent: null,
   transaction: "7",
   actor: null,
@@ -31,7 +32,7 @@ test("an event has the declared fields only, even when the table has more column
 test("a row without a declared column is rejected, and the error names the column", () => {
   const { price: _, ...data } = rowOf(document);
   expect(() => toEventRecord(product, row(data), undefined)).toThrow(
-    "has no column price, which schema version 1 declares",
+    new UnsendableRowError("missing-column", "the row has no column price, which schema version 1 declares"),
   );
   expect(toEventRecord(product, row(null), undefined).value).toContain('"version":1');
 });

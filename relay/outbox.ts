@@ -1,10 +1,13 @@
 /** The relay's statements on the outbox. Each is one round trip; those sent together run in the order of the calls. */
 import type { Sql } from "postgres";
+import type { ReasonOf } from "../contracts/dead-letter-reasons.ts";
 import type { Operation } from "../contracts/event.ts";
 import { partitionKey, type TopicPartition } from "../kafka/log.ts";
 import { listText } from "../platform/postgres/connect.ts";
 import acknowledgeText from "./acknowledge.sql" with { type: "text" };
 import readText from "./read-outbox.sql" with { type: "text" };
+import removeSupersededText from "./remove-superseded.sql" with { type: "text" };
+import setAsideText from "./set-aside.sql" with { type: "text" };
 
 /** A captured change that the log may not have yet. */
 export interface OutboxRow {
@@ -15,10 +18,16 @@ export interface OutboxRow {
   readonly seq: string;
   readonly entity: string;
   readonly id: string;
+  /** Above `Number.MAX_SAFE_INTEGER` it is not exact, and the row cannot be sent. */
   readonly version: number;
   readonly operation: Operation;
-  /** The row after the change, as `to_jsonb` gives it; null for a delete. */
-  readonly data: Record<string, unknown> | null;
+  /**
+   * The row after the change as JSON, as `to_jsonb` gives it; null for a delete, and for a row of more than
+   * {@link MAX_READ_BYTES}.
+   */
+  readonly data: string | null;
+  /** Size of data, actor and traceparent. */
+  readonly bytes: number;
   readonly traceparent: string | null;
   /** Id of the transaction that wrote the row. PostgreSQL reuses ids after about four billion transactions. */
   readonly transaction: string;
@@ -31,6 +40,14 @@ export interface OutboxRow {
   readonly time: string;
 }
 
+/** A row that cannot be sent, and why. */
+export interface RejectedRow {
+  readonly row: OutboxRow;
+  readonly reason: ReasonOf<"relay">;
+  /** Says what is wrong, without values of the row (P13). */
+  readonly detail: string;
+}
+
 /** Offset of the next record that the relay writes to a partition. */
 interface Position extends TopicPartition {
   readonly next: number;
@@ -39,37 +56,61 @@ interface Position extends TopicPartition {
 /** Positions by {@link partitionKey} of their partition. */
 export type Positions = Map<string, Position>;
 
-/** Size of the outbox. */
-interface OutboxDepth {
+/** Size of the outbox, and what is set aside. */
+export interface OutboxDepth {
   /** Number of rows; at most {@link MAX_DEPTH}. */
   readonly depth: number;
-  /** Age of the oldest row; 0 when the outbox is empty. */
+  /** Time since the oldest row was committed; 0 when the outbox is empty. */
   readonly oldestAgeSeconds: number;
+  /** Number of rows that are set aside, by reason. */
+  readonly setAside: Readonly<Record<string, number>>;
 }
 
 /** A larger depth is reported as this one, because counting a long queue would slow it down further. */
 const MAX_DEPTH = 100_000;
+/** Limit of one read, in bytes. It also limits a single row: brokers accept about 1 MB unless configured otherwise. */
+export const MAX_READ_BYTES = 8_000_000;
+
+const acknowledgePlainText = acknowledgeText.replace("{heal}", "");
+const acknowledgeAndHealText = acknowledgeText.replace("{heal}", () => removeSupersededText);
 
 /** The outbox of the source, through the leading relay's session. All methods throw what the database reports. */
 export class Outbox {
+  /**
+   * Whether rows may be set aside. All statements run in one session and in order, so the last answer is the newest.
+   * Others only remove rows.
+   */
+  private mayHaveSetAside = true;
+
   /** @param commitTimestamps whether the server has `track_commit_timestamp = on`. */
   constructor(
     private readonly sql: Sql,
     private readonly commitTimestamps: boolean,
   ) {}
 
-  /** Reads the oldest committed rows, at most `limit`. */
+  /** Reads the oldest committed rows: at most `limit`, and at most {@link MAX_READ_BYTES} of them. */
   async read(limit: number): Promise<OutboxRow[]> {
-    return (await this.sql.unsafe(readText, [limit, this.commitTimestamps], {
+    return (await this.sql.unsafe(readText, [limit, this.commitTimestamps, MAX_READ_BYTES], {
       prepare: true,
     })) as unknown as OutboxRow[];
   }
 
-  /** Deletes rows that the log has stored and saves positions, in one transaction. */
+  /**
+   * Deletes rows that the log has stored and saves positions, in one transaction. Older states of the same entities that
+   * are set aside are removed.
+   */
   async acknowledge(seqs: readonly string[], positions: Positions): Promise<void> {
-    await this.sql.unsafe(acknowledgeText, [listText(seqs), JSON.stringify([...positions.values()])], {
+    const text = this.mayHaveSetAside ? acknowledgeAndHealText : acknowledgePlainText;
+    await this.sql.unsafe(text, [listText(seqs), JSON.stringify([...positions.values()])], {
       prepare: true,
     });
+  }
+
+  /** Moves rows that cannot be sent out of the outbox, in one transaction. The newest state of each entity is kept. */
+  async setAside(rejected: readonly RejectedRow[]): Promise<void> {
+    const list = rejected.map(({ row: { seq }, reason, detail }) => ({ seq, reason, detail }));
+    await this.sql.unsafe(setAsideText, [JSON.stringify(list)], { prepare: true });
+    this.mayHaveSetAside = true;
   }
 
   /** Returns the saved positions. */
@@ -80,10 +121,16 @@ export class Outbox {
   }
 
   async depth(): Promise<OutboxDepth> {
-    const [row] = await this.sql<{ depth: string; age: string | null }[]>`
+    const [row] = await this.sql<{ depth: string; age: string | null; set_aside: Record<string, number> | null }[]>`
       select (select count(*) from (select from lockstep.outbox limit ${MAX_DEPTH}) bounded) as depth,
-             (select extract(epoch from clock_timestamp() - at) from lockstep.outbox order by seq limit 1) as age`;
-    return { depth: Number(row!.depth), oldestAgeSeconds: Math.max(0, Number(row!.age ?? 0)) };
+        (select extract(epoch from clock_timestamp() -
+            case when ${this.commitTimestamps} then coalesce(pg_xact_commit_timestamp(xmin), at) else at end)
+          from lockstep.outbox order by seq limit 1) as age,
+        (select jsonb_object_agg(reason, count)
+          from (select reason, count(*) from lockstep.set_aside group by reason) counts) as set_aside`;
+    const { depth, age, set_aside: setAside } = row!;
+    this.mayHaveSetAside = setAside !== null;
+    return { depth: Number(depth), oldestAgeSeconds: Math.max(0, Number(age ?? 0)), setAside: setAside ?? {} };
   }
 
   /**

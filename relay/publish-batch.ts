@@ -5,21 +5,23 @@ import type { OutgoingRecord, TopicPartition } from "../kafka/log.ts";
 import { partitionForKey } from "../kafka/partitioner.ts";
 import { BatchSpans } from "../observability/batch-spans.ts";
 import { SpanKind } from "../observability/trace.ts";
-import { toEventRecord } from "./event-record.ts";
-import type { OutboxRow } from "./outbox.ts";
-
-interface EntityRecords {
-  readonly entity: EntityDeclaration;
-  readonly topic: string;
-  /** Records by partition. */
-  readonly records: readonly OutgoingRecord[][];
-  readonly spans: BatchSpans;
-}
+import { toEventRecord, UnsendableRowError } from "./event-record.ts";
+import type { OutboxRow, RejectedRow } from "./outbox.ts";
+import type { RejectedRecord } from "./write-accepted.ts";
 
 /** The records for one partition, in the order of their rows. */
 interface PartitionRecords {
   readonly at: TopicPartition;
-  readonly records: readonly OutgoingRecord[];
+  readonly records: OutgoingRecord[];
+  /** The row of each record. */
+  readonly rows: OutboxRow[];
+}
+
+interface EntityRecords {
+  readonly entity: EntityDeclaration;
+  /** By partition number. */
+  readonly partitions: readonly PartitionRecords[];
+  readonly spans: BatchSpans;
 }
 
 /** One batch. The relay makes a new one for each publish call. */
@@ -27,6 +29,7 @@ export class PublishBatch {
   private readonly byEntity: ReadonlyMap<string, EntityRecords>;
   /** Contexts of the traces that this batch started, by transaction: the next batch continues them. */
   readonly startedTraces = new Map<string, string>();
+  private readonly rejectedRows: RejectedRow[] = [];
 
   /**
    * @param partitions number of partitions of each events topic.
@@ -40,21 +43,56 @@ export class PublishBatch {
     this.byEntity = new Map(
       entities.map((entity) => {
         const topic = eventsTopic(entity).name;
-        const records = Array.from({ length: partitions.get(topic)! }, () => []);
-        return [entity.name, { entity, topic, records, spans: publishSpans(topic) }];
+        const ofEntity = Array.from({ length: partitions.get(topic)! }, (_, partition) => ({
+          at: { topic, partition },
+          records: [],
+          rows: [],
+        }));
+        return [entity.name, { entity, partitions: ofEntity, spans: publishSpans(topic) }];
       }),
     );
   }
 
-  /** @throws {Error} when no declaration names the row's entity, or the row lacks a declared column. */
+  /** Rows of which no event can be built, and those that {@link reject} got. */
+  get rejected(): readonly RejectedRow[] {
+    return this.rejectedRows;
+  }
+
+  /** Adds a row, or rejects it when no event can be built of it. */
   add(row: OutboxRow): void {
+    try {
+      this.addRecord(row);
+    } catch (error) {
+      this.rejectedRows.push({ row, ...causeOf(error) });
+    }
+  }
+
+  /** Returns the records of every partition that has any. */
+  partitions(): PartitionRecords[] {
+    return [...this.byEntity.values()].flatMap(({ partitions }) => partitions.filter(({ rows }) => rows.length > 0));
+  }
+
+  /** Rejects the rows of records that the broker rejected. */
+  reject({ rows }: PartitionRecords, records: readonly RejectedRecord[]): void {
+    for (const { index, error } of records)
+      this.rejectedRows.push({
+        row: rows[index]!,
+        reason: error.kind === "too large" ? "record-too-large" : "record-rejected",
+        detail: error.message,
+      });
+  }
+
+  /** Ends all spans. With an error, they end as failed. */
+  endSpans(error?: unknown): void {
+    for (const { spans } of this.byEntity.values()) spans.end(error);
+  }
+
+  private addRecord(row: OutboxRow): void {
     const found = this.byEntity.get(row.entity);
     if (!found)
-      throw new Error(
-        `the outbox holds a change of entity "${row.entity}", which is not declared: declare it, or delete its rows`,
-      );
-    const { entity, records, spans } = found;
-    const partition = partitionForKey(row.id, records.length);
+      throw new UnsendableRowError("undeclared-entity", `no declaration of this relay has the name ${row.entity}`);
+    const { entity, partitions, spans } = found;
+    const partition = partitionForKey(row.id, partitions.length);
     const { traceparent } = spans.spanFor({
       // All rows of a transaction without a trace share one trace, also across batches.
       parent: row.traceparent ?? this.earlierTraces.get(row.transaction),
@@ -66,22 +104,18 @@ export class PublishBatch {
       },
     });
     if (row.traceparent === null && traceparent) this.startedTraces.set(row.transaction, traceparent);
-    records[partition]!.push(toEventRecord(entity, row, traceparent));
+    const { records, rows } = partitions[partition]!;
+    records.push(toEventRecord(entity, row, traceparent));
+    rows.push(row);
   }
+}
 
-  /** Returns the records of every partition that has any. */
-  partitions(): PartitionRecords[] {
-    return [...this.byEntity.values()].flatMap(({ topic, records }) =>
-      records.flatMap((ofPartition, partition) =>
-        ofPartition.length > 0 ? [{ at: { topic, partition }, records: ofPartition }] : [],
-      ),
-    );
-  }
-
-  /** Ends all spans. With an error, they end as failed. */
-  endSpans(error?: unknown): void {
-    for (const { spans } of this.byEntity.values()) spans.end(error);
-  }
+/** Every error belongs to its row: building an event uses nothing but the row and the declaration. */
+function causeOf(error: unknown): Pick<RejectedRow, "reason" | "detail"> {
+  if (error instanceof UnsendableRowError) return { reason: error.reason, detail: error.message };
+  // The message may quote a value of the row.
+  const name = error instanceof Error ? error.name : typeof error;
+  return { reason: "unencodable", detail: `building the event failed with ${name}` };
 }
 
 const publishSpans = (topic: string): BatchSpans =>

@@ -11,14 +11,23 @@ import { changeId, header } from "../contracts/event.ts";
 import { eventsTopic } from "../contracts/topics.ts";
 import { type Log, type LogWriter, partitionKey, type TopicPartition } from "../kafka/log.ts";
 import type { LostRange } from "./lost-events.ts";
-import type { OutboxRow, Positions } from "./outbox.ts";
+import type { OutboxRow, Positions, RejectedRow } from "./outbox.ts";
 import { PublishBatch } from "./publish-batch.ts";
+import { writeAccepted } from "./write-accepted.ts";
 
 /** Name of the relay's writer. Opening it fences every other process that has it open. */
 const WRITER = "lockstep.relay";
 
 const changeIdOf = ({ entity, id, version, resend }: OutboxRow): string =>
   changeId({ entity, id, version, resend: resend ?? undefined });
+
+/** What a publish did with its rows. All that it does not name were written. */
+interface Published {
+  /** How many were already stored. */
+  readonly recovered: number;
+  /** Rows that cannot be sent. The log has nothing of them. */
+  readonly rejected: readonly RejectedRow[];
+}
 
 /** The leading relay has one; {@link Publisher.reopen} must succeed before the first publish. */
 export class Publisher {
@@ -71,13 +80,12 @@ export class Publisher {
   }
 
   /**
-   * Writes the changes that are not stored yet. Resolves when the log has all of them.
+   * Writes the changes that are not stored yet. Resolves when the log has all of them, except those that it can never
+   * have.
    *
-   * @returns how many were already stored.
    * @throws {WriterDeadError} when it is unknown what was stored: call {@link reopen}, then publish the rows again.
-   * @throws {Error} when a row cannot be encoded ({@link PublishBatch.add}); the publisher stays open.
    */
-  async publish(rows: readonly OutboxRow[]): Promise<number> {
+  async publish(rows: readonly OutboxRow[]): Promise<Published> {
     const { writer } = this;
     if (!writer) throw new Error("the publisher is not open; call reopen() before publish()");
     const unpublished =
@@ -86,16 +94,19 @@ export class Publisher {
     for (const row of unpublished) batch.add(row);
     this.transactionTraces = batch.startedTraces;
     const writes = await Promise.allSettled(
-      batch.partitions().map(async ({ at, records }) => {
-        const base = await writer.write(at, records);
-        await this.checkBase(writer, at, base);
-        this.positions.set(partitionKey(at), { ...at, next: base + records.length });
+      batch.partitions().map(async (partition) => {
+        const { at, records } = partition;
+        const { rejected, stored } = await writeAccepted(writer, at, records);
+        batch.reject(partition, rejected);
+        if (!stored) return;
+        await this.checkBase(writer, at, stored.base);
+        this.positions.set(partitionKey(at), { ...at, next: stored.next });
       }),
     );
     const failed = writes.find((result) => result.status === "rejected");
     batch.endSpans(failed?.reason);
     if (failed) throw failed.reason;
-    return rows.length - unpublished.length;
+    return { recovered: rows.length - unpublished.length, rejected: batch.rejected };
   }
 
   /**

@@ -19,6 +19,7 @@ const rowOf = (id: string, version: number, seq: number): OutboxRow => ({
   version,
   operation: "deleted",
   data: null,
+  bytes: 0,
   traceparent: null,
   transaction: "7",
   actor: null,

@@ -1,5 +1,6 @@
 /**
- * The relay's loop: read committed rows from the outbox, publish them to the log, delete them from the outbox.
+ * The relay's loop: read committed rows from the outbox, publish them to the log, delete them from the outbox. A row
+ * that can never be sent is set aside, and all others flow on.
  *
  * States: awake ⇄ asleep.
  * - awake: writers send no NOTIFY; the relay polls the outbox. Left when the outbox is empty and every writer that
@@ -14,7 +15,7 @@ import { retry } from "../platform/async/retry.ts";
 import { sleep } from "../platform/async/sleep.ts";
 import { settlesWithin } from "../platform/async/timeout.ts";
 import type { LeaderLock } from "./leader-lock.ts";
-import type { Outbox, OutboxRow } from "./outbox.ts";
+import type { Outbox, OutboxRow, RejectedRow } from "./outbox.ts";
 import type { Publisher } from "./publisher.ts";
 
 /** Limits of the loop. */
@@ -83,7 +84,6 @@ export class Relay {
    * Runs until the signal aborts, then finishes the batch in progress.
    *
    * @throws {Error} whatever the database reports. The session holds the leader lock, so the process must end then.
-   * @throws {Error} when a row cannot be encoded.
    */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", () => this.notify());
@@ -92,17 +92,30 @@ export class Relay {
     while (!signal.aborted) {
       this.notification = Promise.withResolvers<void>();
       const rows = await this.deleteAndRead(published);
-      published = rows;
+      published = rows.length === 0 ? rows : await this.publishRows(rows, signal);
       if (rows.length === 0) await this.rest(signal);
-      else await this.publishRows(rows, signal);
     }
     if (published.length > 0) await this.deleteAndRead(published);
   }
 
-  private async publishRows(rows: readonly OutboxRow[], signal: AbortSignal): Promise<void> {
+  /** Publishes rows and sets aside those that cannot be sent. @returns the rows that the log has. */
+  private async publishRows(rows: readonly OutboxRow[], signal: AbortSignal): Promise<readonly OutboxRow[]> {
     if (this.isAsleep && rows.length >= WAKE_UP_ROWS) await this.wakeUp();
-    await this.publish(rows, signal);
+    const rejected = await this.publish(rows, signal);
+    if (rejected.length > 0) await this.setAside(rejected);
     if (rows.length >= LINGER_ROWS && rows.length < this.options.batchRows) await sleep(LINGER_MS);
+    if (rejected.length === 0) return rows;
+    const unsent = new Set(rejected.map(({ row }) => row));
+    return rows.filter((row) => !unsent.has(row));
+  }
+
+  private async setAside(rejected: readonly RejectedRow[]): Promise<void> {
+    await this.deps.outbox.setAside(rejected);
+    const [{ row, reason, detail }] = rejected as [RejectedRow];
+    this.deps.logger.warn(
+      { rows: rejected.length, first: { seq: row.seq, entity: row.entity, id: row.id, reason, detail } },
+      "changes that cannot be sent were set aside; lockstep dead-letters list shows them",
+    );
   }
 
   /** Deletes the published rows and reads the next ones. Both statements are sent at once and run in this order. */
@@ -119,17 +132,21 @@ export class Relay {
     return rows;
   }
 
-  /** Publishes a batch, with a new writer after each failure of the log. The outbox keeps the rows meanwhile. */
-  private async publish(rows: readonly OutboxRow[], signal: AbortSignal): Promise<void> {
+  /**
+   * Publishes a batch, with a new writer after each failure of the log. The outbox keeps the rows meanwhile.
+   *
+   * @returns the rows that cannot be sent.
+   */
+  private async publish(rows: readonly OutboxRow[], signal: AbortSignal): Promise<readonly RejectedRow[]> {
     const { publisher, metrics, logger } = this.deps;
     for (;;)
       try {
-        const recovered = await publisher.publish(rows);
-        metrics.relayPublished.inc(rows.length - recovered);
+        const { recovered, rejected } = await publisher.publish(rows);
+        metrics.relayPublished.inc(rows.length - recovered - rejected.length);
         metrics.relayRecovered.inc(recovered);
-        return;
+        return rejected;
       } catch (error) {
-        if (publisher.isOpen) throw error; // The log works; a row cannot be encoded.
+        if (publisher.isOpen) throw error; // A fault in the relay's own code.
         logger.warn(
           { err: error, rows: rows.length },
           "publishing failed; opening a new writer and reading back which changes are stored",

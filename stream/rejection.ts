@@ -1,10 +1,8 @@
 /** Why the stream rejects a record. A check returns a {@link Rejection} instead of its result; it does not throw. */
-import type { deadLetterReasons, ReasonName } from "../contracts/dead-letter-reasons.ts";
+import type { ReasonOf } from "../contracts/dead-letter-reasons.ts";
 
 /** The reasons for a dead letter that the stream gives. */
-export type Reason = {
-  [R in ReasonName]: (typeof deadLetterReasons)[R]["reportedBy"] extends "stream" ? R : never;
-}[ReasonName];
+export type Reason = ReasonOf<"stream">;
 
 /**
  * Detail and stack contain no value of the document, because it may have private fields. The reason `internal` is the

@@ -7,6 +7,7 @@ import verifications from "./0004-verifications.sql" with { type: "text" };
 import backfill from "./0005-backfill.sql" with { type: "text" };
 import canaries from "./0006-canaries.sql" with { type: "text" };
 import idempotencyKeys from "./0007-idempotency-keys.sql" with { type: "text" };
+import setAside from "./0008-set-aside.sql" with { type: "text" };
 import lostEvents from "./0010-lost-events.sql" with { type: "text" };
 import rejectUncaptured from "./0011-reject-uncaptured.sql" with { type: "text" };
 
@@ -19,6 +20,7 @@ export const migrations: readonly Migration[] = [
   { name: "0005-backfill", sql: backfill },
   { name: "0006-canaries", sql: canaries },
   { name: "0007-idempotency-keys", sql: idempotencyKeys },
+  { name: "0008-set-aside", sql: setAside },
   { name: "0010-lost-events", sql: lostEvents },
   { name: "0011-reject-uncaptured", sql: rejectUncaptured },
 ];

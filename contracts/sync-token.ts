@@ -13,7 +13,7 @@ export interface TokenEntry {
 export const MAX_TOKEN_ENTRIES = 100;
 
 const FORMAT = "1";
-const ENTRY_PATTERN = /^([a-z][A-Za-z0-9]{0,62}):([0-9a-f-]{36}):([1-9]\d{0,14})$/;
+const ENTRY_PATTERN = /^([a-z][A-Za-z0-9]{0,62}):([0-9a-f-]{36}):([1-9]\d{0,15})$/;
 
 /**
  * Makes one token of entries; the newest version of each entity counts. A token is opaque to clients. It contains only
@@ -50,7 +50,8 @@ function decode(token: string): TokenEntry[] {
   if (format !== FORMAT || !entries) throw malformed("contains a token that no write returned");
   return entries.split(",").map((text) => {
     const [, plural, id, version] = ENTRY_PATTERN.exec(text) ?? [];
-    if (!plural || !id || !version) throw malformed("contains a token that no write returned");
+    if (!plural || !id || !Number.isSafeInteger(Number(version)))
+      throw malformed("contains a token that no write returned");
     return { plural, id, version: Number(version) };
   });
 }

@@ -26,7 +26,10 @@ const compacted = {
   "max.compaction.lag.ms": String(day),
 };
 
-/** `<plural>.events`: every change of the source, from the relay to the stream. */
+/**
+ * `<plural>.events`: every change of the source, from the relay to the stream. A change that the broker rejects, for
+ * example for its size, is set aside in the source (`lockstep.set_aside`).
+ */
 export const eventsTopic = (entity: EntityDeclaration): TopicDeclaration => ({
   name: `${entity.plural}.events`,
   key: "entity id",

@@ -133,6 +133,7 @@ export class EntityStore {
   ): Promise<Record<string, unknown>> {
     if (doc) return doc;
     if (version === null) throw this.notFound(id);
+    if (version >= Number.MAX_SAFE_INTEGER) throw this.versionTooLarge(id);
     if (accepted && !accepted.includes(version))
       throw this.preconditionFailed(id, `is at version ${version}, which the request's condition does not accept`);
     if (taken !== null) throw conflict(this.entity, taken);
@@ -157,7 +158,17 @@ export class EntityStore {
     return new RequestError("NOT_FOUND", `There is no ${this.entity.name} ${id}.`);
   }
 
+  /** @throws {RequestError} INTERNAL when the version of the row is too large for a JSON number. */
   private document(row: Record<string, unknown>): Document {
+    if (!Number.isSafeInteger(row.version)) throw this.versionTooLarge(String(row.id));
     return documentOf(this.entity.fields, row);
+  }
+
+  private versionTooLarge(id: EntityId): RequestError {
+    return new RequestError(
+      "INTERNAL",
+      `The version of ${this.entity.name} ${id} is at or above ${Number.MAX_SAFE_INTEGER}, the largest that can be sent ` +
+        "exactly. Set a lower version in the database, above those of the replicas.",
+    );
   }
 }

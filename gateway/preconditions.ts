@@ -32,7 +32,7 @@ export function acceptedVersions({ ifMatch, ifNoneMatch }: Conditions): Accepted
   }
   if (ifMatch === undefined || ifMatch.trim() === "*") return undefined;
   return tagsOf(ifMatch, "If-Match").flatMap((tag) =>
-    /^"[1-9]\d{0,14}"$/.test(tag) ? [Number(tag.slice(1, -1))] : [],
+    /^"[1-9]\d{0,15}"$/.test(tag) ? [Number(tag.slice(1, -1))].filter(Number.isSafeInteger) : [],
   );
 }
 

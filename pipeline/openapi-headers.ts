@@ -3,7 +3,7 @@ import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "../contracts/pages.ts";
 import { type Header, type Parameter, text } from "../platform/openapi/operation.ts";
 
 const uuid = { type: "string", format: "uuid" };
-const etag = text(/^"[1-9]\d{0,14}"$/);
+const etag = text(/^"[1-9]\d{0,15}"$/);
 
 /** A request header parameter. Without a schema it accepts any text. */
 export const inHeader = (name: string, description: string, schema: Parameter["schema"] = text()): Parameter => ({

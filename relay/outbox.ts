@@ -5,6 +5,7 @@ import type { Operation } from "../contracts/event.ts";
 import { partitionKey, type TopicPartition } from "../kafka/log.ts";
 import { listText } from "../platform/postgres/connect.ts";
 import acknowledgeText from "./acknowledge.sql" with { type: "text" };
+import readLargeRowsText from "./read-large-rows.sql" with { type: "text" };
 import readText from "./read-outbox.sql" with { type: "text" };
 import removeSupersededText from "./remove-superseded.sql" with { type: "text" };
 import setAsideText from "./set-aside.sql" with { type: "text" };
@@ -88,11 +89,34 @@ export class Outbox {
     private readonly commitTimestamps: boolean,
   ) {}
 
-  /** Reads the oldest committed rows: at most `limit`, and at most {@link MAX_READ_BYTES} of them. */
+  /**
+   * Reads the oldest committed rows: at most `limit`, and at most {@link MAX_READ_BYTES} of them. Small rows take one
+   * round trip; a read that finds large ones takes a second one.
+   */
   async read(limit: number): Promise<OutboxRow[]> {
-    return (await this.sql.unsafe(readText, [limit, this.commitTimestamps, MAX_READ_BYTES], {
-      prepare: true,
-    })) as unknown as OutboxRow[];
+    const maxRowBytes = Math.floor(MAX_READ_BYTES / limit);
+    const parameters = [limit, this.commitTimestamps, maxRowBytes];
+    const rows = (await this.sql.unsafe(readText, parameters, { prepare: true })) as unknown as OutboxRow[];
+    return rows.some(({ bytes }) => bytes > maxRowBytes) ? this.withLargeRows(rows, maxRowBytes) : rows;
+  }
+
+  /** Ends the list where its bytes exceed the limit, and reads the content of its large rows. */
+  private async withLargeRows(rows: readonly OutboxRow[], maxRowBytes: number): Promise<OutboxRow[]> {
+    let total = 0;
+    const fits = ({ bytes }: OutboxRow) => {
+      if (bytes <= MAX_READ_BYTES) total += bytes; // The content of a larger row is never read.
+      return total <= MAX_READ_BYTES;
+    };
+    const end = rows.findIndex((row) => !fits(row));
+    const taken = end < 0 ? rows : rows.slice(0, end);
+    const seqs = taken.flatMap(({ seq, bytes }) => (bytes > maxRowBytes && bytes <= MAX_READ_BYTES ? [seq] : []));
+    const contents = await this.sql.unsafe<Pick<OutboxRow, "seq" | "data" | "traceparent" | "actor">[]>(
+      readLargeRowsText,
+      [listText(seqs)],
+      { prepare: true },
+    );
+    const bySeq = new Map(contents.map((content) => [content.seq, content]));
+    return taken.map((row) => ({ ...row, ...bySeq.get(row.seq) }));
   }
 
   /**

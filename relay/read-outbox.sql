@@ -1,22 +1,9 @@
--- Reads the oldest committed changes, as many as the limits of rows and bytes allow.
--- Parameters: $1 maximum number of rows; $2 whether the server tracks commit timestamps; $3 maximum number of bytes.
+-- Reads the oldest committed changes.
+-- Parameters: $1 maximum number of rows; $2 whether the server tracks commit timestamps; $3 bytes above which a row is
+-- returned without data, actor and traceparent: read-large-rows.sql reads these.
 -- There is no "seq > last seen": a transaction may get a small seq early and commit late. Its row must still be found.
--- A row above the limit of bytes is returned without data, actor and traceparent. It counts as 0 bytes.
-with oldest as (
-  select
-    seq, entity, id, version, operation, data, traceparent, xmin, actor, digest, resend, at,
-    -- The column is not compressed (0008-set-aside.sql), so this is the size that the relay receives.
-    coalesce(pg_column_size(data), 0) + coalesce(octet_length(actor), 0) + coalesce(octet_length(traceparent), 0)
-      as bytes
-  from lockstep.outbox
-  order by seq
-  limit $1::int
-), counted as (
-  select *, sum(case when bytes <= $3::int then bytes else 0 end) over (order by seq rows unbounded preceding) as total
-  from oldest
-)
 select
-  counted.seq::text as seq,
+  outbox.seq::text as seq,
   entity,
   id,
   version::float8 as version, -- exact up to 2^53; the relay sets larger ones aside
@@ -26,12 +13,17 @@ select
   xmin::text as transaction,
   case when bytes <= $3::int then actor end as actor,
   digest::text as digest,
-  case when resend then counted.seq::text end as resend,
+  case when resend then outbox.seq::text end as resend,
   bytes,
   to_char(
     (case when $2::boolean then coalesce(pg_xact_commit_timestamp(xmin), at) else at end) at time zone 'UTC',
     'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
   ) as time
-from counted
-where total <= $3::int
-order by counted.seq -- the bigint column, not the text column of the result
+from lockstep.outbox,
+  -- The column is not compressed (0008-set-aside.sql of the gateway), so this is the size that the relay receives.
+  lateral (
+    select coalesce(pg_column_size(data), 0) + coalesce(octet_length(actor), 0) + coalesce(octet_length(traceparent), 0)
+      as bytes
+  ) as size
+order by outbox.seq -- the bigint column, not the text column of the result
+limit $1::int

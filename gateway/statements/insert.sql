@@ -11,4 +11,4 @@ with context as materialized (
   select id, {columns} from requested, context where lockstep_taken is null
   returning t.id, to_jsonb(t) as doc
 ){store_key}
-select id, doc, null::int as version, null as taken from changed{or_taken}
+select id, doc, null::float8 as version, null as taken from changed{or_taken}

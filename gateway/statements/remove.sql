@@ -8,7 +8,8 @@ with context as materialized (
 ), changed as (
   delete from {table} as t using requested, context
   where t.id = requested.id and (requested.accepted is null or requested.accepted @> to_jsonb(t.version))
+    and t.version < 9007199254740991 -- the tombstone's version would have no exact JSON number
   returning t.id, to_jsonb(t) as doc
 ){store_key}
-select requested.id, changed.doc, before.version::int as version, null as taken
+select requested.id, changed.doc, before.version::float8 as version, null as taken
 from requested left join changed on changed.id = requested.id left join {table} before on before.id = requested.id

@@ -15,9 +15,10 @@ with context as materialized (
   from requested, context
   where t.id = requested.id and (requested.accepted is null or requested.accepted @> to_jsonb(t.version))
     and requested.taken is null
+    and t.version < 9007199254740991 -- the next version would have no exact JSON number
   returning requested.id, case
     when new.version > old.version and new.id = old.id then to_jsonb(t) else lockstep.reject_uncaptured(old.id)
   end as doc
 ){store_key}
-select requested.id, changed.doc, before.version::int as version, requested.taken
+select requested.id, changed.doc, before.version::float8 as version, requested.taken
 from requested left join changed on changed.id = requested.id left join {table} before on before.id = requested.id

@@ -61,7 +61,7 @@ export class RelayFixture implements AsyncDisposable {
   async relay({ entities = [this.entity], outbox: override = (o) => o }: RelayOverrides = {}): Promise<RunningRelay> {
     const sql = connectDedicated(this.url, "test-relay");
     const outbox = override(new Outbox(sql, true));
-    const publisher = new Publisher(this.log, entities, await outbox.positions());
+    const publisher = new Publisher(this.log, entities, await outbox.positions(), async () => {});
     const metrics = createMetrics("relay", "1");
     const leader = new LeaderLock(sql, "test");
     const relay = new Relay({ outbox, leader, publisher, logger, metrics }, { batchRows: 200, pollMs: 20 });

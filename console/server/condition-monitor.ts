@@ -1,5 +1,5 @@
 /**
- * Reads the conditions of the whole system every few seconds, for the page, the HTTP API and the gauge that alerts read.
+ * Reads the conditions of the whole system every second, for the page, the HTTP API and the gauge that alerts read.
  * It sees a service that hangs or is down, which cannot report anything itself.
  */
 import type { ConditionName } from "../../contracts/conditions.ts";
@@ -10,7 +10,7 @@ import { sleepUnlessAborted } from "../../platform/async/sleep.ts";
 import type { Check } from "../../platform/service.ts";
 
 /** Pause between two reads, in milliseconds. */
-const INTERVAL_MS = 2_000;
+const INTERVAL_MS = 1_000;
 /** Longest time for the response of one part, in milliseconds. With the interval: a change is seen within 10 s. */
 const TIMEOUT_MS = 3_000;
 /** A state that is older is not shown, in milliseconds. */

@@ -75,8 +75,8 @@ export const production: Thresholds = {
 export const quick: Thresholds = {
   ...production,
   conditionSeconds: {
-    ...(Object.fromEntries(conditionNames.map((condition) => [condition, 1])) as typeof conditionSeconds),
-    "service-down": 3,
+    ...(Object.fromEntries(conditionNames.map((condition) => [condition, 0])) as typeof conditionSeconds),
+    "service-down": 1,
   },
   canarySilent: { afterSeconds: 15, forSeconds: 1 },
 };

@@ -3,7 +3,7 @@
  * once, and the console repeatedly.
  */
 import type { Control } from "../../contracts/control.ts";
-import { entities } from "../../contracts/entities/index.ts";
+import { entities, replicaNames } from "../../contracts/entities/index.ts";
 import { controlTopic, deadLetterTopic } from "../../contracts/topics.ts";
 import type { Log } from "../../kafka/log.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
@@ -78,15 +78,16 @@ export class ConditionReader {
       Promise.all(connections.addresses.services.map(readServiceHealth)),
       this.readSource(),
       this.readLog(),
-      Promise.all(replicaNamesOf().map((name) => this.readReplica(name))),
+      Promise.all(replicaNames.map((name) => this.readReplica(name))),
     ]);
-    const empty = await this.readEmptyTables(source.outbox, log.consumers);
+    const responding = replicaNames.filter((_, i) => !replicas[i]!.failure);
+    const empty = await this.readEmptyTables(responding, source.outbox, log.consumers);
     const ofServices = conditionsOfServices(services);
     const seen = mergeConditions(
       ofServices.filter(({ condition }) => condition === "service-down" || condition === "status-unknown"),
       source.conditions,
       log.conditions,
-      replicas.flat(),
+      replicas.flatMap((replica) => conditionsOfReading(replica, (value) => value)),
       empty,
     );
     const { outbox, verifications } = source;
@@ -150,34 +151,33 @@ export class ConditionReader {
     return readConsumerLags(log, controls, missing);
   }
 
-  private async readReplica(name: string): Promise<readonly ActiveCondition[]> {
-    const read = await this.reader.read(replicaPart(name, `the database of ${name}`), () =>
+  private readReplica(name: string): Promise<Reading<readonly ActiveCondition[]>> {
+    return this.reader.read(replicaPart(name, `the database of ${name}`), () =>
       readReplicaConditions(this.connections.replica(name), name),
     );
-    return read.failure ? [read.failure] : read.value;
   }
 
   /** Only while no change is in flight. An outbox or a lag that is not known is a condition of its own. */
   private async readEmptyTables(
+    replicas: readonly string[],
     outbox: OutboxState | null,
     consumers: readonly ConsumerLag[] | null,
   ): Promise<readonly ActiveCondition[]> {
     if (!outbox || outbox.depth > 0 || !consumers) return [];
     const isBehind = (name: string) => consumers.some((one) => one.name === name && one.lag > 0);
     if (isBehind("stream")) return [];
-    const names = replicaNamesOf().filter((name) => !isBehind(name) && this.connections.addresses.replicas.has(name));
     const found = await Promise.all(
-      names.map((name) =>
-        this.reader.read(replicaPart(name, `the tables of ${name}`), () =>
-          findEmptyTables(this.connections.source(), this.connections.replica(name), name),
+      replicas
+        .filter((name) => !isBehind(name))
+        .map((name) =>
+          this.reader.read(replicaPart(name, `the tables of ${name}`), () =>
+            findEmptyTables(this.connections.source(), this.connections.replica(name), name),
+          ),
         ),
-      ),
     );
-    return found.flatMap(({ value, failure }) => (failure ? [failure] : value));
+    return found.flatMap((reading) => conditionsOfReading(reading, (value) => value));
   }
 }
-
-const replicaNamesOf = () => [...new Set(entities.flatMap(({ replicas }) => replicas.map(({ name }) => name)))];
 
 const conditionsOfReading = <T>(
   reading: Reading<T>,

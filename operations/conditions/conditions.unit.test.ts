@@ -78,13 +78,18 @@ describe("source and verifications", () => {
       { condition: "outbox-stalled", since: "2026-01-01T00:00:20.000Z" },
     ]);
     const capture = [{ relation: "public.products", problem: "has a disabled trigger", remedy: "capture it again" }];
-    const state = { readOnly: true, setAside: { count: 2, since: new Date(nowMs) }, capture };
-    expect(names(conditionsOfSource(state))).toEqual([
+    const [setAside, lostEvents] = [
+      { count: 2, since: new Date(nowMs) },
+      { ranges: ["products.events/3 from offset 17 to 20"], since: new Date(nowMs) },
+    ];
+    expect(names(conditionsOfSource({ readOnly: true, setAside, lostEvents, capture }))).toEqual([
       "source-read-only source",
       "rows-set-aside relay",
+      "events-lost relay",
       "capture-incomplete public.products",
     ]);
-    expect(conditionsOfSource({ readOnly: false, setAside: { count: 0, since: null }, capture: [] })).toEqual([]);
+    const nothing = { setAside: { count: 0, since: null }, lostEvents: { ranges: [], since: null }, capture: [] };
+    expect(conditionsOfSource({ readOnly: false, ...nothing })).toEqual([]);
   });
 
   const nowMs = Date.parse("2026-01-02T00:00:00Z");

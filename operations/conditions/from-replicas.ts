@@ -3,11 +3,11 @@ import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import { type ActiveCondition, activeCondition } from "./active-condition.ts";
+import readOnly from "./read-only.sql" with { type: "text" };
 
 /** @throws {Error} when the replica's database is unavailable. */
 export async function readReplicaConditions(sql: Sql, replica: string): Promise<readonly ActiveCondition[]> {
-  const [row] = await sql<{ read_only: boolean }[]>`
-    select current_setting('transaction_read_only') = 'on' as read_only`;
+  const [row] = await sql.unsafe<{ read_only: boolean }[]>(readOnly);
   return row!.read_only ? [activeCondition("database-read-only", replica, "its sessions are read-only")] : [];
 }
 

@@ -1,6 +1,7 @@
 /** Conditions of the source, read from its database. */
 import type { Sql } from "../../platform/postgres/connect.ts";
 import { type ActiveCondition, activeCondition } from "./active-condition.ts";
+import readOnly from "./read-only.sql" with { type: "text" };
 
 /** Number of changes in the outbox, and the age of the oldest. */
 export interface OutboxState {
@@ -29,39 +30,55 @@ export function conditionsOfOutbox({ depth, oldestAgeSeconds }: OutboxState, now
 interface SourceState {
   readonly readOnly: boolean;
   readonly setAside: { readonly count: number; readonly since: Date | null };
+  /** Each loss in words: `products.events/3 from offset 17 to 20`. */
+  readonly lostEvents: { readonly ranges: readonly string[]; readonly since: Date | null };
   readonly capture: readonly { readonly relation: string; readonly problem: string; readonly remedy: string }[];
 }
 
 /**
- * Reads whether the source accepts writes, which changes were set aside, and whether capture is whole.
+ * Reads whether the source accepts writes, which changes were set aside or lost, and whether capture is whole.
  *
  * @throws {Error} when the source is unavailable.
  */
 export async function readSourceState(source: Sql): Promise<SourceState> {
-  const [state] = await source<{ read_only: boolean; has_set_aside: boolean; has_capture_check: boolean }[]>`
-    select current_setting('transaction_read_only') = 'on' as read_only,
-      to_regclass('lockstep.set_aside') is not null as has_set_aside,
-      to_regprocedure('lockstep.capture_problems()') is not null as has_capture_check`;
-  const { read_only: readOnly, has_set_aside, has_capture_check } = state!;
-  // A source that an older gateway migrated has neither.
-  const [aside] = has_set_aside
+  const [state] = await source.unsafe<{ read_only: boolean }[]>(readOnly);
+  // A source that an older gateway migrated lacks some of them.
+  const [has] = await source<{ set_aside: boolean; lost_events: boolean; capture_problems: boolean }[]>`
+    select to_regclass('lockstep.set_aside') is not null as set_aside,
+      to_regclass('lockstep.lost_events') is not null as lost_events,
+      to_regprocedure('lockstep.capture_problems()') is not null as capture_problems`;
+  const [aside] = has!.set_aside
     ? await source<{ count: string; since: Date | null }[]>`
         select count(*) as count, min(set_aside_at) as since from lockstep.set_aside`
     : [];
-  const capture = has_capture_check
+  const lost = has!.lost_events
+    ? await source<{ range: string; at: Date }[]>`
+        select format('%s/%s from offset %s to %s', topic, "partition", from_offset, to_offset) as range, at
+        from lockstep.lost_events order by at`
+    : [];
+  const capture = has!.capture_problems
     ? await source<SourceState["capture"][number][]>`
         select relation::text as relation, problem, remedy from lockstep.capture_problems()`
     : [];
-  return { readOnly, setAside: { count: Number(aside?.count ?? 0), since: aside?.since ?? null }, capture };
+  return {
+    readOnly: state!.read_only,
+    setAside: { count: Number(aside?.count ?? 0), since: aside?.since ?? null },
+    lostEvents: { ranges: lost.map(({ range }) => range), since: lost[0]?.at ?? null },
+    capture,
+  };
 }
 
 /** @param state from {@link readSourceState}. */
-export function conditionsOfSource({ readOnly, setAside, capture }: SourceState): ActiveCondition[] {
+export function conditionsOfSource({ readOnly, setAside, lostEvents, capture }: SourceState): ActiveCondition[] {
   const found: ActiveCondition[] = [];
   if (readOnly) found.push(activeCondition("source-read-only", "source", "its sessions are read-only"));
   if (setAside.count > 0) {
-    const since = setAside.since?.toISOString() ?? null;
-    found.push(activeCondition("rows-set-aside", "relay", `${setAside.count} changes are set aside`, since));
+    const problem = `${setAside.count} changes are set aside`;
+    found.push(activeCondition("rows-set-aside", "relay", problem, setAside.since?.toISOString()));
+  }
+  if (lostEvents.ranges.length > 0) {
+    const problem = `lost events of ${lostEvents.ranges.join(", ")}`;
+    found.push(activeCondition("events-lost", "relay", problem, lostEvents.since?.toISOString()));
   }
   for (const { relation, problem, remedy } of capture)
     found.push(activeCondition("capture-incomplete", relation, `${relation} ${problem}`, null, remedy));

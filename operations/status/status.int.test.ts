@@ -147,17 +147,24 @@ test("an empty replica is a condition while the source has rows and nothing is i
 });
 
 test("databases that are read-only are conditions", async () => {
-  for (const [sql, database] of [
-    [source, new URL(sourceUrl).pathname.slice(1)],
-    [catalog.sql, new URL(catalog.url).pathname.slice(1)],
-  ] as const)
-    await sql.unsafe(`alter database ${database} set default_transaction_read_only = on`);
+  const names = [sourceUrl, catalog.url].map((url) => new URL(url).pathname.slice(1));
+  const setReadOnly = async (change: string) => {
+    for (const name of names) await storefront.sql.unsafe(`alter database ${name} ${change}`);
+  };
+  // Sessions from before each change: a pooled session keeps the setting from its start.
+  await using writable = new Connections(addresses(), silentLogger);
+  const readOf = (connections: Connections) =>
+    readStatus(connections, { verifyEverySeconds: 900, watchProgress: false });
+  expect(found(await readOf(writable))).toEqual([]);
+  await setReadOnly("set default_transaction_read_only = on");
   try {
-    expect(found(await read())).toEqual(["source-read-only source", "database-read-only catalog"]);
+    await using readOnly = new Connections(addresses(), silentLogger);
+    const conditions = ["source-read-only source", "database-read-only catalog"];
+    expect([found(await readOf(writable)), found(await readOf(readOnly))]).toEqual([conditions, conditions]);
+    await setReadOnly("reset default_transaction_read_only");
+    expect([found(await readOf(writable)), found(await readOf(readOnly))]).toEqual([[], []]);
   } finally {
-    await source.unsafe(`alter database ${new URL(sourceUrl).pathname.slice(1)} reset default_transaction_read_only`);
-    const name = new URL(catalog.url).pathname.slice(1);
-    await catalog.sql.unsafe(`alter database ${name} reset default_transaction_read_only`);
+    await setReadOnly("reset default_transaction_read_only");
   }
 });
 

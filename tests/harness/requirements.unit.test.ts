@@ -62,5 +62,9 @@ test("Jaeger and Prometheus are needed by the tests that start them, and by no o
     "tests/observed.otel.test.ts",
     "tests/one-trace.otel.test.ts",
   ]);
-  expect(neededBy("Prometheus")).toEqual(["observability/prometheus/rules.int.test.ts", "tests/observed.otel.test.ts"]);
+  expect(neededBy("Prometheus")).toEqual([
+    "observability/prometheus/rules.int.test.ts",
+    "tests/conditions.fault.test.ts",
+    "tests/observed.otel.test.ts",
+  ]);
 });

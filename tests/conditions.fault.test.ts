@@ -1,0 +1,204 @@
+/**
+ * Each condition is provoked once on a running stack. Within 10 s it is shown by `lockstep status`, the console's API,
+ * `/health/ready`, the gauge and a firing alert, and within 10 s of its end by none of them.
+ */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
+import postgres, { type Sql } from "postgres";
+import { quick } from "../observability/prometheus/thresholds.ts";
+import { parentOf } from "../stack/processes.ts";
+import { startPrometheus } from "../stack/servers/prometheus.ts";
+import type { Server } from "../stack/servers/server.ts";
+import { stopAtExit } from "./harness/clean-up-at-exit.ts";
+import { request, untilVisible } from "./harness/client.ts";
+import { ConditionPlaces } from "./harness/conditions.ts";
+import { newProduct } from "./harness/load.ts";
+import { produceRaw } from "./harness/raw-producer.ts";
+import { runLockstep } from "./harness/run-lockstep.ts";
+import { freePort, temporaryFolder } from "./harness/servers.ts";
+import { Stack, type StatusEntry } from "./harness/stack.ts";
+
+/** A consumer without progress, and a change in the outbox, become a condition after this time, in milliseconds. */
+const STALLED_MS = 10_000;
+
+let stack: Stack;
+let services: readonly StatusEntry[];
+let prometheus: Server;
+let places: ConditionPlaces;
+let source: Sql;
+let catalog: Sql;
+let storefront: Sql;
+
+const urlOf = (name: string): string => services.find((service) => service.name === name)?.url ?? "";
+const lockstepServices = ["gateway", "relay", "stream", "replica", "console"];
+const targets = () =>
+  services
+    .filter(({ kind }) => lockstepServices.includes(kind))
+    .map(({ name, kind, instance, url }) => ({
+      service: kind === "replica" ? `replica-${name}` : name,
+      instance: String(instance),
+      address: new URL(url).host,
+    }));
+
+beforeAll(async () => {
+  stack = await Stack.start();
+  ({ services } = await stack.status());
+  const dir = temporaryFolder("prometheus");
+  prometheus = await startPrometheus({
+    ...{ dir, port: await freePort(), targets: targets(), intervalSeconds: 1, thresholds: quick },
+  });
+  stopAtExit(prometheus.pid, "KILL", dir);
+  places = new ConditionPlaces(stack, prometheus.url, urlOf("console"));
+  const connect = (name: string) => postgres(urlOf(name), { max: 2, onnotice: () => {} });
+  [source, catalog, storefront] = [connect("gateway-db"), connect("catalog-db"), connect("storefront-db")];
+}, 300_000);
+
+afterAll(async () => {
+  await Promise.all([source, catalog, storefront].map((sql) => sql?.end({ timeout: 1 })));
+  await places?.[Symbol.asyncDispose]();
+  await prometheus?.stop();
+  await stack?.[Symbol.asyncDispose]();
+}, 60_000);
+
+/**
+ * Suspends processes or servers with their child processes, like a machine that hangs.
+ *
+ * @returns a function that resumes them.
+ */
+async function suspend(...names: readonly string[]): Promise<() => void> {
+  const parents = await Promise.all(names.map((name) => stack.kill(name, "SIGSTOP")));
+  const children = readdirSync("/proc")
+    .map(Number)
+    .filter((pid) => parents.includes(parentOf(pid) ?? 0));
+  for (const pid of children) signal(pid, "SIGSTOP");
+  return () => {
+    for (const pid of [...parents, ...children]) signal(pid, "SIGCONT");
+  };
+}
+
+/** A connection's process may have ended. */
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {}
+}
+
+/** Creates a product at the gateway. @returns its id. */
+async function create(): Promise<string> {
+  const { body } = await request("POST", `${urlOf("gateway")}/products`, newProduct({ status: "active" }));
+  return body.id as string;
+}
+
+const run = async (...args: readonly string[]): Promise<void> => {
+  const { status, stdout, stderr } = await runLockstep(stack, ...args);
+  expect([status, status === 0 ? "" : `${args.join(" ")}: ${stdout}\n${stderr}`]).toEqual([0, ""]);
+};
+
+test("a stack in which everything flows shows no condition anywhere", async () => {
+  await untilVisible(urlOf("storefront"), await create(), 1);
+  await places.disappear(["not-verified", "service-down", "status-unknown", "cache-off"], 60_000);
+  expect(await runLockstep(stack, "status")).toMatchObject({
+    status: 0,
+    stdout: expect.stringContaining("no problems found"),
+  });
+}, 120_000);
+
+test("paused, dead-letters-open, replica-differs, verification-stale, not-verified", async () => {
+  const id = await create();
+  await untilVisible(urlOf("catalog"), id, 1);
+  await catalog`update products set stock = stock + 1 where id = ${id}`;
+  expect((await runLockstep(stack, "verify", "--replica", "catalog")).status).toBe(1);
+  await source`update lockstep.verifications set at = at - interval '1 day' where replica = 'catalog'`;
+  await source`delete from lockstep.verifications where replica = 'storefront'`;
+  await produceRaw(await stack.brokers(), "products.events", [{ key: "x", value: "no event" }]);
+  await run("pause", "stream", "--reason", "test");
+  const names = ["paused", "dead-letters-open", "replica-differs", "verification-stale", "not-verified"] as const;
+  await places.appear(names);
+  const { status, stdout } = await runLockstep(stack, "status");
+  expect(status).toBe(1);
+  for (const name of names) expect(stdout).toContain(`! ${name} (`);
+  await run("resume", "stream");
+  await run("repair");
+  await run("dead-letters", "drop", "--all", "--yes");
+  await places.disappear(names);
+}, 120_000);
+
+test("replica-empty, status-unknown", async () => {
+  const rows = await storefront`delete from products returning *`;
+  expect(rows.length).toBeGreaterThan(0);
+  await source`alter table lockstep.verifications rename to elsewhere`;
+  await places.appear(["replica-empty", "status-unknown"]);
+  await source`alter table lockstep.elsewhere rename to verifications`;
+  await run("repair", "--replica", "storefront");
+  await places.disappear(["replica-empty", "status-unknown"]);
+}, 120_000);
+
+test("source-read-only, database-read-only, events-lost", async () => {
+  const setReadOnly = async (change: string) => {
+    await source.unsafe(`alter database gateway ${change}`);
+    await storefront.unsafe(`alter database storefront ${change}`);
+  };
+  const names = ["source-read-only", "database-read-only", "events-lost"] as const;
+  // As the relay records a log that is shorter than what it had sent.
+  await source`insert into lockstep.lost_events (topic, partition, from_offset, to_offset) values ('products.events', 0, 1, 2)`;
+  await setReadOnly("set default_transaction_read_only = on");
+  try {
+    await places.appear(names);
+  } finally {
+    await setReadOnly("reset default_transaction_read_only");
+  }
+  await source`select lockstep.clear_lost_events()`;
+  await places.disappear(names);
+}, 120_000);
+
+test("table-rejects while a replica's table is missing", async () => {
+  await storefront`alter table products rename to elsewhere`;
+  try {
+    await create();
+    await places.appear(["table-rejects"]);
+  } finally {
+    await storefront`alter table elsewhere rename to products`;
+  }
+  await places.disappear(["table-rejects", "status-unknown"]);
+}, 120_000);
+
+test("service-down, outbox-stalled, cache-off while stream, relay and Redis hang", async () => {
+  const resume = await suspend("stream", "relay", "redis");
+  try {
+    await create();
+    await Promise.all([places.appear(["service-down", "cache-off"]), places.appear(["outbox-stalled"], STALLED_MS)]);
+  } finally {
+    resume();
+  }
+  await places.disappear(["service-down", "outbox-stalled", "cache-off"]);
+}, 120_000);
+
+test("database-unavailable while a replica's PostgreSQL hangs", async () => {
+  const resume = await suspend("catalog-db");
+  try {
+    await places.appear(["database-unavailable"]);
+  } finally {
+    resume();
+  }
+  await places.disappear(["database-unavailable"]);
+}, 120_000);
+
+test("log-unavailable while the broker hangs", async () => {
+  const resume = await suspend("broker");
+  try {
+    await places.appear(["log-unavailable"]);
+  } finally {
+    resume();
+  }
+  await places.disappear(["log-unavailable", "partition-stalled"]);
+}, 120_000);
+
+test("source-unavailable while the source hangs", async () => {
+  const resume = await suspend("gateway-db");
+  try {
+    await places.appear(["source-unavailable"]);
+  } finally {
+    resume();
+  }
+  await places.disappear(["source-unavailable"]);
+}, 120_000);

@@ -1,4 +1,4 @@
-/** The topic `lockstep.control`: pauses of the stream and of replicas. The newest record of a key counts. */
+/** The topic `lockstep.control`: what operators tell the stream and replicas. The newest record of a key counts. */
 import { z } from "zod";
 
 /** Key of the stream's record. */
@@ -6,7 +6,10 @@ export const STREAM_KEY = "stream";
 /** Key of a replica's record. */
 export const replicaKey = (replica: string): string => `replica/${replica}`;
 
-/** Schema of a record's value. */
+/** Key of the record that ends the condition `records-lost`. */
+export const CLEARED_LOSSES_KEY = "stream/cleared-losses";
+
+/** Schema of a pause. */
 export const controlSchema = z
   .strictObject({
     paused: z.boolean(),
@@ -18,7 +21,24 @@ export const controlSchema = z
 /** Whether a service is paused, since when and why. */
 export type Control = z.infer<typeof controlSchema>;
 
-/** Reads a record. @returns undefined for an invalid value, which readers ignore. */
+/** Schema of the record that ends the condition `records-lost`. */
+export const clearedLossesSchema = z.strictObject({
+  until: z.iso.datetime().describe("losses that were found until this time are made good"),
+});
+
+/** Makes the value of the record that ends the condition `records-lost` for losses found until then. */
+export const encodeClearedLosses = (until: Date): string => JSON.stringify({ until: until.toISOString() });
+
+/** Reads that record. @returns milliseconds since 1970; 0 for an invalid value. */
+export function decodeClearedLosses(value: Buffer | null): number {
+  try {
+    return Date.parse((JSON.parse(value?.toString() ?? "") as { until: string }).until) || 0;
+  } catch {
+    return 0;
+  }
+}
+
+/** Reads a pause. @returns undefined for an invalid value, which readers ignore. */
 export function decodeControl(value: Buffer | null): Control | undefined {
   try {
     const control = JSON.parse(value?.toString() ?? "") as Partial<Control>;

@@ -88,11 +88,11 @@ export const receiptsTopic: TopicDeclaration = {
   config: { "cleanup.policy": "delete", "retention.ms": String(day / 24) },
 };
 
-/** The pauses that operators set: one record for the stream and one per replica. The topic has one partition. */
+/** What operators tell the stream and replicas: pauses, and that lost records were sent again. It has one partition. */
 export const controlTopic: TopicDeclaration = {
   name: "lockstep.control",
-  key: "stream, or replica/<name>",
-  value: "whether it is paused, since when, and why",
+  key: "stream, replica/<name>, or stream/cleared-losses",
+  value: "whether it is paused, since when, and why; or until when lost records were sent again",
   writtenBy: ["operations"],
   readBy: ["stream", "replica", "console"],
   config: { "cleanup.policy": "compact" },

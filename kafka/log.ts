@@ -174,6 +174,8 @@ export interface Consumer {
   readonly fetchAgeMs: () => number;
   /** The partitions that this member owns now. */
   readonly assigned: () => readonly TopicPartition[];
+  /** How far this member is in each of its partitions. */
+  readonly positions: () => readonly ConsumerPosition[];
   /** Continues a partition at this offset. Does nothing for a partition that this member does not own. */
   readonly seek: (topicPartition: TopicPartition, offset: number) => void;
   /**
@@ -183,6 +185,14 @@ export interface Consumer {
   paused: boolean;
   /** Waits up to 16 seconds for the batches in flight, commits offsets and leaves the group. */
   close(): Promise<void>;
+}
+
+/** How far a consumer is in one partition. */
+export interface ConsumerPosition extends TopicPartition {
+  /** Everything before this offset is processed. */
+  readonly processed: number;
+  /** Offset at which the partition ended when a broker last responded. */
+  readonly end: number;
 }
 
 /** What a {@link Consumer} reads, and the callbacks that process it. */

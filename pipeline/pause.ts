@@ -1,7 +1,7 @@
 /** Pause and resume of a service: it watches the control topic and pauses its consumer accordingly. */
 import { type Control, decodeControl } from "../contracts/control.ts";
 import { controlTopic } from "../contracts/topics.ts";
-import type { Consumer, Log } from "../kafka/log.ts";
+import type { Consumer, Log, StoredRecord } from "../kafka/log.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { withTimeout } from "../platform/async/timeout.ts";
@@ -40,6 +40,7 @@ export class PauseControl {
    * Starts to watch the control topic. Resolves when the current state is known.
    *
    * @param key the service: a key of `contracts/control.ts`.
+   * @param onRecord called with every record of the topic, in order.
    * @returns a promise that rejects when watching fails. The service must end then, because it would miss later
    * commands.
    * @throws {Error} when the control topic cannot be read within {@link READ_TIMEOUT_MS}.
@@ -48,13 +49,17 @@ export class PauseControl {
     log: Log,
     key: string,
     copies: { replicationFactor: number; minInSyncReplicas: number },
+    onRecord: (record: StoredRecord) => void = () => {},
   ): Promise<{ readonly ended: Promise<void> }> {
     await log.ensureTopics([controlTopic], { ...copies, partitions: 1 });
     const watcher = await log.watch({
       topic: controlTopic.name,
       from: "start",
       onRecords: (records) => {
-        for (const record of records) if (record.key?.toString() === key) this.apply(decodeControl(record.value));
+        for (const record of records) {
+          if (record.key?.toString() === key) this.apply(decodeControl(record.value));
+          onRecord(record);
+        }
       },
     });
     await withTimeout(

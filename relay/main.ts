@@ -1,7 +1,7 @@
 /** Wires the relay: the HTTP port, the session in the source's PostgreSQL, the log. */
 import { connectLog } from "../kafka/connect-log.ts";
 import { brokerOptions } from "../kafka/security.ts";
-import { ensureEntityTopics } from "../pipeline/ensure-topics.ts";
+import { TopicKeeper } from "../pipeline/keep-topics.ts";
 import { serveHttp } from "../platform/http/server.ts";
 import { serviceApp } from "../platform/http/service-app.ts";
 import { type Migration, migrate } from "../platform/postgres/migrate.ts";
@@ -21,10 +21,12 @@ export async function startRelay(deps: ServiceDeps, sourceMigrations: readonly M
   const url = settings.DATABASE_URL;
   if (!url) throw new Error("DATABASE_URL is not set; set it to the source's PostgreSQL");
   const leadership = new Leadership(deps, url);
-  const http = serveHttp(serviceApp({ checks: [leadership.check, leadership.lossCheck], metrics, logger }), settings);
+  const topics = new TopicKeeper({ settings, logger });
+  const checks = [leadership.check, leadership.lossCheck, topics.check];
+  const http = serveHttp(serviceApp({ checks, metrics, logger }), settings);
   await migrate(url, sourceMigrations, logger);
   const log = await connectLog({ ...brokerOptions(settings), clientId: "lockstep-relay", logger });
-  await ensureEntityTopics(log, settings);
+  await topics.start(log);
   const session = await openSourceSession(url);
   const stopping = new AbortController();
   const running = leadership.run(session, log, stopping.signal);
@@ -33,6 +35,7 @@ export async function startRelay(deps: ServiceDeps, sourceMigrations: readonly M
     ended: Promise.race([running, leadership.failed, session.closed]),
     async stop() {
       stopping.abort();
+      topics[Symbol.dispose]();
       await running.catch(() => {});
       await session.sql.end({ timeout: 1 });
       await log.close();

@@ -7,6 +7,7 @@ import type { Metrics } from "../observability/metrics.ts";
 import { ConsumerLags } from "../pipeline/consumer-lags.ts";
 import { ConcurrencyLimit } from "../platform/async/limit.ts";
 import { retry } from "../platform/async/retry.ts";
+import type { OwnedPartition } from "./owned-partition.ts";
 import { PartitionMetrics } from "./partition-metrics.ts";
 import { PartitionOwner } from "./partition-owner.ts";
 import { Topology } from "./topology.ts";
@@ -94,6 +95,16 @@ export class AssignedPartitions {
       void partition?.then(({ owner }) => owner.release());
       this.lags.remove(at);
     }
+  }
+
+  /** Returns what this instance owns, by key. A partition whose takeover is in progress is missing. */
+  async owned(): Promise<ReadonlyMap<string, OwnedPartition>> {
+    const found = new Map<string, OwnedPartition>();
+    for (const [key, partition] of this.partitions) {
+      const { owner } = await partition;
+      if (owner.current) found.set(key, owner.current);
+    }
+    return found;
   }
 
   /** Writes all changes to the versions topic now. */

@@ -2,7 +2,7 @@
 import { deadLetterHeader } from "../contracts/dead-letter.ts";
 import { header } from "../contracts/event.ts";
 import type { Log, OffsetRange, StoredRecord, TopicPartition } from "../kafka/log.ts";
-import type { Checkpoint } from "./version-store.ts";
+import type { Checkpoint } from "./checkpoint.ts";
 
 /** Offsets of input that will never be read: from `from` (inclusive) to `to` (exclusive). */
 export interface InputGap {
@@ -30,9 +30,13 @@ export const inputIdentity = ({ timestampMs, headers }: Pick<StoredRecord, "time
 /**
  * Identifies the input record of an output, beside the input's offset: a dead letter keeps the record's time, a routed
  * event the id of its change. Without it, an output of a replaced input would pass for that of a new record.
+ *
+ * @returns a hash of 53 bits, so that a whole topic that is read back fits into memory.
  */
-export const outputIdentity = (headers: Readonly<Record<string, string | Buffer>>): string =>
-  String(headers[deadLetterHeader.timestamp] ?? headers[header.id] ?? "");
+export function outputIdentity(headers: Readonly<Record<string, string | Buffer>>): number {
+  const identity = String(headers[deadLetterHeader.timestamp] ?? headers[header.id] ?? "");
+  return Number(BigInt.asUintN(53, BigInt(Bun.hash(identity))));
+}
 
 /**
  * Compares the last record that the stream processed with the one that the log has now.

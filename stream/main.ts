@@ -2,14 +2,14 @@
 import { mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { STREAM_KEY } from "../contracts/control.ts";
+import { CLEARED_LOSSES_KEY, decodeClearedLosses, STREAM_KEY } from "../contracts/control.ts";
 import { allEntities, entities } from "../contracts/entities/index.ts";
 import { eventsTopic, streamGroup } from "../contracts/topics.ts";
 import { connectLog } from "../kafka/connect-log.ts";
 import type { ConsumeOptions } from "../kafka/log.ts";
 import { brokerOptions } from "../kafka/security.ts";
 import { reportDisk } from "../observability/disk.ts";
-import { ensureEntityTopics } from "../pipeline/ensure-topics.ts";
+import { TopicKeeper } from "../pipeline/keep-topics.ts";
 import { PauseControl } from "../pipeline/pause.ts";
 import { serveHttp } from "../platform/http/server.ts";
 import { serviceApp } from "../platform/http/service-app.ts";
@@ -19,6 +19,7 @@ import { replicationOptionsOf, type Settings } from "../platform/settings/settin
 import { AssignedPartitions } from "./assigned-partitions.ts";
 import { DeadLetterCounter } from "./count-dead-letters.ts";
 import { LogCheck } from "./health.ts";
+import { PartitionWatch } from "./partition-watch.ts";
 import { VersionStore } from "./version-store.ts";
 
 /** Bytes per fetch and concurrent batches limit the memory: with 1 MiB and 12, a bulk load took 550 MB and more CPU. */
@@ -29,10 +30,15 @@ const CONCURRENCY = 4;
 export async function startStream({ settings, logger, metrics }: ServiceDeps): Promise<Service> {
   const logCheck = new LogCheck();
   const pause = new PauseControl({ logger, metrics });
-  const http = serveHttp(serviceApp({ checks: [logCheck, pause.check], metrics, logger }), settings);
+  const watch = new PartitionWatch(allEntities);
+  const topics = new TopicKeeper({ settings, logger });
+  const checks = [logCheck, topics.check, pause.check, ...watch.checks];
+  const http = serveHttp(serviceApp({ checks, metrics, logger }), settings);
   const log = await connectLog({ ...brokerOptions(settings), clientId: "lockstep-stream", logger });
-  await ensureEntityTopics(log, settings);
-  const control = await pause.watch(log, STREAM_KEY, replicationOptionsOf(settings));
+  await topics.start(log);
+  const control = await pause.watch(log, STREAM_KEY, replicationOptionsOf(settings), ({ key, value }) => {
+    if (key?.toString() === CLEARED_LOSSES_KEY) watch.clearLosses(decodeClearedLosses(value));
+  });
   const folder = stateFolder(settings);
   const stopDiskReport = reportDisk(folder, { metrics, logger });
   const versions = new VersionStore(join(folder, "known-versions.sqlite"));
@@ -41,12 +47,15 @@ export async function startStream({ settings, logger, metrics }: ServiceDeps): P
   partitions.attach(consumer);
   logCheck.attach(consumer);
   pause.attach(consumer);
+  watch.start({ log, partitions, logger }, consumer);
   const deadLetters = new DeadLetterCounter({ log, versions, assigned: consumer.assigned, logger, metrics }, entities);
 
   return {
     ended: Promise.race([consumer.ended, control.ended]),
     async stop() {
       stopDiskReport();
+      topics[Symbol.dispose]();
+      watch[Symbol.dispose]();
       await deadLetters.close();
       await consumer.close();
       await partitions.close();

@@ -1,11 +1,9 @@
 /** The state of an input partition while this instance owns it: writer, progress, outputs of earlier owners. */
-import type { LogWriter, OutgoingRecord, StoredRecord } from "../kafka/log.ts";
+import { type LogWriter, type OutgoingRecord, partitionKey, type StoredRecord } from "../kafka/log.ts";
+import type { Checkpoint, Losses } from "./checkpoint.ts";
 import { type InputGap, type InputStart, inputIdentity, outputIdentity } from "./input-start.ts";
-import type { Checkpoint, PartitionKey } from "./version-store.ts";
-
-/** Hash of {@link outputIdentity}: 53 bits, so that a whole topic that is read back fits into memory. */
-export const identityHash = (headers: OutgoingRecord["headers"]): number =>
-  Number(BigInt.asUintN(53, BigInt(Bun.hash(outputIdentity(headers)))));
+import type { StoredOutputs } from "./read-back.ts";
+import type { PartitionKey } from "./version-store.ts";
 
 /** What a takeover finds: {@link OwnedPartition}. */
 interface Takeover {
@@ -18,14 +16,16 @@ interface Takeover {
   readonly endOffsets: Readonly<Record<string, number>>;
   /** Offsets from which the output partitions were read back, by topic. */
   readonly readFrom: Readonly<Record<string, number>>;
-  /** Stored outputs of input at or after `next`: by topic and offset of the input, the {@link identityHash}. */
-  readonly storedOutputs: ReadonlyMap<string, ReadonlyMap<number, number>>;
-  /** {@link Checkpoint.generation} */
-  readonly generation: number;
+  /** Stored outputs of input at or after `next`, by topic. */
+  readonly stored: ReadonlyMap<string, StoredOutputs>;
+  /** What all checkpoints of this ownership have. */
+  readonly constant: Pick<Checkpoint, "generation" | "lost" | "firsts">;
   /** {@link InputStart.replaced} */
   readonly replaced: boolean;
   /** {@link InputStart.gap} */
   readonly gap?: InputGap;
+  /** Losses that this takeover found, by topic. */
+  readonly found: Losses;
 }
 
 /** The result of one takeover. It is valid until its writer closes. */
@@ -39,9 +39,13 @@ export class OwnedPartition {
     this.nextOffset = takeover.next;
     this.endOffsets = { ...takeover.endOffsets };
     let lastCounted = -1;
-    for (const outputs of takeover.storedOutputs.values())
-      for (const offset of outputs.keys()) lastCounted = Math.max(lastCounted, offset);
+    for (const { byOffset } of takeover.stored.values())
+      for (const offset of byOffset.keys()) lastCounted = Math.max(lastCounted, offset);
     this.lastCounted = lastCounted;
+  }
+
+  get partition(): number {
+    return this.takeover.partition;
   }
 
   get key(): PartitionKey {
@@ -69,8 +73,8 @@ export class OwnedPartition {
   /** Whether `topic` already has this output of the input record at `offset`. */
   isStored(topic: string, offset: number, { headers }: OutgoingRecord): boolean {
     if (offset > this.lastCounted) return false;
-    const stored = this.takeover.storedOutputs.get(topic)?.get(offset);
-    return stored !== undefined && stored === identityHash(headers);
+    const stored = this.takeover.stored.get(topic)?.byOffset.get(offset);
+    return stored !== undefined && stored === outputIdentity(headers);
   }
 
   /** Whether an earlier owner has counted the input record at `offset` in the metrics. */
@@ -78,11 +82,40 @@ export class OwnedPartition {
     return offset <= this.lastCounted;
   }
 
-  /** Appends records to this partition of `topic`. @throws {Error} as {@link LogWriter.write}. */
-  async write(topic: string, records: readonly OutgoingRecord[]): Promise<void> {
+  /** Losses that the takeover found, by topic. */
+  get found(): Losses {
+    return this.takeover.found;
+  }
+
+  /** What topics of the partition have lost, by topic. */
+  get lost(): Losses {
+    return this.takeover.constant.lost ?? {};
+  }
+
+  /** A copy of the known offsets of each output. `first` is undefined for a topic with retention. */
+  get outputs(): ReadonlyMap<string, { readonly first: number | undefined; readonly end: number }> {
+    const { firsts } = this.takeover.constant;
+    return new Map(Object.entries(this.endOffsets).map(([topic, end]) => [topic, { end, first: firsts?.[topic] }]));
+  }
+
+  /**
+   * Appends records to this partition of `topic`.
+   *
+   * @returns the partition's end.
+   * @throws {Error} as {@link LogWriter.write}.
+   * @throws {Error} when the topic was created again: nothing fences earlier owners there, so the writer is closed.
+   */
+  async write(topic: string, records: readonly OutgoingRecord[]): Promise<number> {
     const { writer, partition } = this.takeover;
     const base = await writer.write({ topic, partition }, records);
+    const end = this.endOffsets[topic]!;
+    if (base < end) {
+      await writer.close();
+      const at = partitionKey({ topic, partition });
+      throw new Error(`${at} was created again: it stored a record at offset ${base}, and had ended at ${end}`);
+    }
     this.endOffsets[topic] = base + records.length;
+    return base + records.length;
   }
 
   /**
@@ -95,9 +128,9 @@ export class OwnedPartition {
     const { offset } = record;
     const next = offset + 1;
     this.nextOffset = next;
-    const { readFrom, generation } = this.takeover;
+    const { readFrom, constant } = this.takeover;
     const ends = next > this.lastCounted ? this.endOffsets : readFrom;
-    return { next, ends, last: { offset, identity: inputIdentity(record) }, generation };
+    return { ...constant, next, ends, last: { offset, identity: inputIdentity(record) } };
   }
 
   close(): Promise<void> {

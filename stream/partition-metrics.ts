@@ -23,7 +23,7 @@ export class PartitionMetrics {
   ) {}
 
   /** Counts and logs a takeover, and the gap that it found. */
-  countTakeover({ next, gap, replaced }: OwnedPartition): void {
+  countTakeover({ next, gap, replaced, found, lost }: OwnedPartition): void {
     const { logger, metrics } = this.deps;
     metrics.streamTakeovers.inc();
     logger.info({ ...this.at, next }, "partition taken over");
@@ -34,11 +34,13 @@ export class PartitionMetrics {
         "the partition has other records than before: it was created again, or put back from an older backup. " +
           "Reading from its first record; run lockstep resync",
       );
-    if (!gap) return;
-    logger.error(
-      { ...this.at, ...gap },
-      "the log deleted events before the stream processed them; verify the replicas (lockstep verify)",
-    );
+    for (const [topic, { from, to }] of Object.entries(found))
+      logger.error(
+        { topic, partition: this.at.partition, from, to },
+        topic in lost
+          ? "a topic has lost records; run lockstep resync"
+          : "a topic has lost records; the stream has written them again from its local file",
+      );
   }
 
   /** Counts the outcomes that no earlier owner has counted, and logs the rejected records. */

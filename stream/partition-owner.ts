@@ -54,6 +54,11 @@ export class PartitionOwner {
     return this.takingOver;
   }
 
+  /** The partition while this instance owns it. It may be closed. */
+  get current(): OwnedPartition | undefined {
+    return this.owned;
+  }
+
   /** Takes the partition over again, also when this instance owns it. @throws {Error} as {@link takeOver}. */
   async renew(): Promise<void> {
     await this.release();
@@ -84,8 +89,9 @@ export class PartitionOwner {
       const unflushed = versions.unflushed(owned.key);
       const checkpoint = versions.checkpoint(owned.key);
       if (unflushed.changes.size === 0 || !checkpoint) return;
-      await owned.write(versionsTopic(this.entity).name, encodeFlush(unflushed.changes, checkpoint));
-      versions.markFlushed(owned.key, unflushed);
+      const topic = versionsTopic(this.entity).name;
+      const end = await owned.write(topic, encodeFlush(unflushed.changes, checkpoint));
+      versions.markFlushed(owned.key, unflushed, { topic, end });
     } catch (error) {
       if (owned === this.owned)
         logger.warn(

@@ -6,17 +6,13 @@ import { product } from "../contracts/entities/product.ts";
 import { encodeEvent, header } from "../contracts/event.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic } from "../contracts/topics.ts";
 import type { OutgoingRecord } from "../kafka/log.ts";
-import { createLogger } from "../observability/logger.ts";
-import { createMetrics } from "../observability/metrics.ts";
 import { productDocument, upsertEvent } from "../tests/harness/product-events.ts";
 import { SimulatedLog } from "../tests/harness/simulated-log.ts";
-import { AssignedPartitions } from "./assigned-partitions.ts";
-import { VersionStore } from "./version-store.ts";
+import { StreamInstance } from "../tests/harness/stream-instance.ts";
 
 const input = { topic: eventsTopic(product).name, partition: 0 };
 const catalog = { topic: replicaTopic(product, "catalog").name, partition: 0 };
 const deadLetters = { topic: deadLetterTopic(product).name, partition: 0 };
-const logger = createLogger("test", "1", "silent");
 const folder = mkdtempSync(join(tmpdir(), "lockstep-replaced-input-"));
 let files = 0;
 const newFile = () => join(folder, `${files++}.sqlite`);
@@ -26,35 +22,6 @@ const ids = Array.from({ length: 10 }, (_, i) => `${String(i).repeat(8)}-0000-40
 const event = (id: string, version: number): OutgoingRecord =>
   encodeEvent(upsertEvent(productDocument({ id, version })));
 const invalid = (text: string): OutgoingRecord => ({ key: text, value: "{", headers: {} });
-
-class Instance implements AsyncDisposable {
-  private readonly versions: VersionStore;
-  private readonly partitions: AssignedPartitions;
-
-  constructor(
-    private readonly log: SimulatedLog,
-    file: string,
-  ) {
-    this.versions = new VersionStore(file);
-    const metrics = createMetrics("stream", "1");
-    this.partitions = new AssignedPartitions({ log, versions: this.versions, logger, metrics }, [product]);
-  }
-
-  /** Delivers everything from an offset on. */
-  async deliver(from = 0): Promise<void> {
-    const all = this.log.records(input);
-    await this.partitions.process({ ...input, records: all.slice(from), highWatermark: all.length });
-  }
-
-  flush(): Promise<void> {
-    return this.partitions.flush();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.partitions.onRevoked([input]);
-    this.versions[Symbol.dispose]();
-  }
-}
 
 /** Deletes the input and creates it again with other records, as after a loss of the broker's disk. */
 function replaceInput(log: SimulatedLog, records: readonly OutgoingRecord[]): void {
@@ -79,13 +46,13 @@ for (const [name, count] of [
       ids.map((id) => event(id, 1)),
     );
     {
-      await using instance = new Instance(log, file);
+      await using instance = new StreamInstance(log, file);
       await instance.deliver();
       await instance.flush();
     }
     const added = Array.from({ length: count }, (_, i) => event(ids[i % ids.length]!, 2 + Math.floor(i / ids.length)));
     replaceInput(log, added);
-    await using instance = new Instance(log, file);
+    await using instance = new StreamInstance(log, file);
     // The group's committed offset may be anywhere, so the first batch is the last record.
     await instance.deliver(count - 1);
     const expected = Array.from({ length: count }, (_, i) => `${i % 10}@${2 + Math.floor(i / 10)}`);
@@ -99,7 +66,7 @@ test("P1: each event of a replaced input is routed by an instance that restores 
     ids.map((id) => event(id, 1)),
   );
   {
-    await using instance = new Instance(log, newFile());
+    await using instance = new StreamInstance(log, newFile());
     await instance.deliver();
     await instance.flush();
   }
@@ -107,7 +74,7 @@ test("P1: each event of a replaced input is routed by an instance that restores 
     log,
     ids.map((id) => event(id, 2)),
   );
-  await using instance = new Instance(log, newFile());
+  await using instance = new StreamInstance(log, newFile());
   await instance.deliver();
   expect(routedTo(log)).toEqual([...all(1), ...all(2)]);
 });
@@ -119,14 +86,14 @@ test("P1: each event of a replaced input is routed by an instance without any st
     ids.map((id) => event(id, 1)),
   );
   {
-    await using instance = new Instance(log, newFile());
+    await using instance = new StreamInstance(log, newFile());
     await instance.deliver();
   }
   replaceInput(
     log,
     ids.map((id) => event(id, 2)),
   );
-  await using instance = new Instance(log, newFile());
+  await using instance = new StreamInstance(log, newFile());
   await instance.deliver();
   expect(routedTo(log)).toEqual([...all(1), ...all(2)]);
 });
@@ -136,19 +103,19 @@ test("P2: a crash while a replaced input is read repeats no output", async () =>
   const file = newFile();
   log.append(input, [...ids.map((id) => event(id, 1)), invalid("old")]);
   {
-    await using instance = new Instance(log, file);
+    await using instance = new StreamInstance(log, file);
     await instance.deliver();
     await instance.flush();
   }
   const second = [...ids.map((id) => event(id, 2)), invalid("new")];
   replaceInput(log, second.slice(0, 4));
   {
-    await using instance = new Instance(log, file);
+    await using instance = new StreamInstance(log, file);
     await instance.deliver();
   }
   log.append(input, second.slice(4), 1);
   for (const next of [newFile(), file, newFile()]) {
-    await using instance = new Instance(log, next);
+    await using instance = new StreamInstance(log, next);
     await instance.deliver();
     await instance.flush();
   }
@@ -164,11 +131,11 @@ test("P4: an event of a replaced input that is older than what was routed is dro
     ids.map((id) => event(id, 7)),
   );
   {
-    await using instance = new Instance(log, file);
+    await using instance = new StreamInstance(log, file);
     await instance.deliver();
   }
   replaceInput(log, [event(ids[0]!, 6), event(ids[1]!, 8)]);
-  await using instance = new Instance(log, file);
+  await using instance = new StreamInstance(log, file);
   await instance.deliver();
   expect(routedTo(log)).toEqual([...all(7), "1@8"]);
 });

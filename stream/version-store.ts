@@ -9,25 +9,8 @@ import { Database } from "bun:sqlite";
 import { rmSync } from "node:fs";
 import type { EntityId, Version } from "../contracts/entity/document.ts";
 import type { KnownVersion } from "../contracts/known-version.ts";
+import type { Checkpoint } from "./checkpoint.ts";
 import schemaText from "./version-store.sql" with { type: "text" };
-
-/** The progress of one input partition. Also stored in the versions topic, so its members must not be renamed. */
-export interface Checkpoint {
-  /** Offset of the first input record that is not processed. */
-  readonly next: number;
-  /** End of each output partition at the time of writing, by topic. Outputs of later input are at or after it. */
-  readonly ends: Readonly<Record<string, number>>;
-  /** The last processed input record. Absent: none was processed, or an earlier release wrote the checkpoint. */
-  readonly last?: { readonly offset: number; readonly identity: string };
-  /** How often the input was replaced (input-start.ts). Its offsets started again each time. Absent: never. */
-  readonly generation?: number;
-}
-
-/** True when `a` is further than `b`. */
-export const isFurther = (a: Checkpoint, b: Checkpoint | undefined): boolean =>
-  b === undefined ||
-  (a.generation ?? 0) > (b.generation ?? 0) ||
-  ((a.generation ?? 0) === (b.generation ?? 0) && a.next > b.next);
 
 /** The changes of one flush: {@link VersionStore.unflushed}. */
 interface Unflushed {
@@ -35,6 +18,9 @@ interface Unflushed {
   readonly flush: number;
   readonly changes: ReadonlyMap<EntityId, KnownVersion>;
 }
+
+/** Rows per page of {@link VersionStore.pages}. */
+const PAGE_ROWS = 1_000;
 
 /** Name of an input partition: `products.events/3`. */
 export type PartitionKey = string;
@@ -107,11 +93,30 @@ export class VersionStore implements Disposable {
     return { flush: pending.flush++, changes: new Map(pending.changes) };
   }
 
-  /** Marks changes as stored in the versions topic. An entity that changed again since then stays unflushed. */
-  markFlushed(key: PartitionKey, { flush, changes }: Unflushed): void {
+  /**
+   * Marks changes as stored in the versions topic. An entity that changed again since then stays unflushed.
+   *
+   * @param stored the versions topic and its end.
+   */
+  markFlushed(key: PartitionKey, { flush, changes }: Unflushed, stored: { topic: string; end: number }): void {
     const pending = this.pendingOf(key);
     for (const [id, known] of changes) if (pending.changes.get(id) === known) pending.changes.delete(id);
-    this.db.query("update checkpoint set flushed = ?2 where scope = ?1").run(key, flush);
+    this.db
+      .query("update checkpoint set flushed = ?2, ends = json_set(ends, ?3, ?4) where scope = ?1")
+      .run(key, flush, `$."${stored.topic}"`, stored.end);
+  }
+
+  /** Returns everything that is known of a partition, in pages. */
+  *pages(key: PartitionKey): Generator<ReadonlyMap<EntityId, KnownVersion>> {
+    const query = this.db.query<KnownRow, [string, string, number]>(
+      "select id, version, absent from known where scope = ?1 and id > ?2 order by id limit ?3",
+    );
+    for (let after = ""; ; ) {
+      const rows = query.all(key, after, PAGE_ROWS);
+      if (rows.length > 0) yield new Map(rows.map(knownOf));
+      if (rows.length < PAGE_ROWS) return;
+      after = rows.at(-1)!.id;
+    }
   }
 
   /** Returns the progress of a partition; undefined when nothing of it was processed. */
@@ -151,22 +156,28 @@ export class VersionStore implements Disposable {
       this.db.query<{ flushed: number }, [string]>("select flushed from checkpoint where scope = ?1").get(key)
         ?.flushed ?? 0;
     const rows = this.db
-      .query<{ id: EntityId; version: Version; absent: string | null }, [string, number]>(
-        "select id, version, absent from known where scope = ?1 and flush > ?2",
-      )
+      .query<KnownRow, [string, number]>("select id, version, absent from known where scope = ?1 and flush > ?2")
       .all(key, flushed);
     const last = this.db
       .query<{ last: number | null }, [string]>("select max(flush) as last from known where scope = ?1")
       .get(key)?.last;
     const flush = Math.max(flushed, last ?? 0) + 1;
-    const changes = rows.map(
-      ({ id, version, absent }) => [id, { version, absent: JSON.parse(absent ?? "[]") }] as const,
-    );
-    const pending = { flush, changes: new Map<EntityId, KnownVersion>(changes) };
+    const pending = { flush, changes: new Map(rows.map(knownOf)) };
     this.pending.set(key, pending);
     return pending;
   }
 }
+
+interface KnownRow {
+  readonly id: EntityId;
+  readonly version: Version;
+  readonly absent: string | null;
+}
+
+const knownOf = ({ id, version, absent }: KnownRow): [EntityId, KnownVersion] => [
+  id,
+  { version, absent: JSON.parse(absent ?? "[]") },
+];
 
 const isEqual = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.every((name, i) => name === b[i]);

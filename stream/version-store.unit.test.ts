@@ -34,7 +34,8 @@ test("a version that is sent again replaces the replicas that must not have the 
   store.remember(KEY, known(3, "storefront"), checkpoint);
   const flush = store.unflushed(KEY);
   store.remember(KEY, known(3), checkpoint);
-  store.markFlushed(KEY, flush);
+  store.markFlushed(KEY, flush, { topic: "products.versions", end: 1 });
+  expect(store.checkpoint(KEY)).toEqual({ next: 10, ends: { "products.versions": 1 } });
   expect(store.unflushed(KEY).changes).toEqual(known(3));
 });
 

@@ -2,7 +2,7 @@
 import type { EntityId } from "../contracts/entity/document.ts";
 import { decodeKnownVersion, encodeKnownVersion, type KnownVersion } from "../contracts/known-version.ts";
 import type { OutgoingRecord, StoredRecord } from "../kafka/log.ts";
-import type { Checkpoint } from "./version-store.ts";
+import type { Checkpoint } from "./checkpoint.ts";
 
 /** Header of a flush's last record: the checkpoint as JSON. */
 const CHECKPOINT = "lockstep-checkpoint";
@@ -11,9 +11,13 @@ const NO_HEADERS = {};
 /**
  * Makes the records of one flush. It must contain every change before `checkpoint.next` that no earlier flush contains.
  *
+ * @param checkpoint undefined while more records of the same flush follow.
  * @returns no records when there are no changes.
  */
-export function encodeFlush(changes: ReadonlyMap<EntityId, KnownVersion>, checkpoint: Checkpoint): OutgoingRecord[] {
+export function encodeFlush(
+  changes: ReadonlyMap<EntityId, KnownVersion>,
+  checkpoint: Checkpoint | undefined,
+): OutgoingRecord[] {
   const records = [...changes].map(([id, known]) => ({
     key: id,
     value: encodeKnownVersion(known),
@@ -21,6 +25,7 @@ export function encodeFlush(changes: ReadonlyMap<EntityId, KnownVersion>, checkp
   }));
   const last = records.pop();
   if (!last) return [];
+  if (!checkpoint) return [...records, last];
   return [...records, { ...last, headers: { [CHECKPOINT]: JSON.stringify(checkpoint) } }];
 }
 

@@ -4,7 +4,7 @@ import specification from "@asyncapi/specs/schemas/3.0.0-without-$id.json" with 
 import Ajv from "ajv";
 import addFormats from "ajv-formats";
 import { asyncApi } from "../contracts/asyncapi/document.ts";
-import { replicaKey } from "../contracts/control.ts";
+import { CLEARED_LOSSES_KEY, encodeClearedLosses, replicaKey } from "../contracts/control.ts";
 import { encodeDeadLetter, encodeMark } from "../contracts/dead-letter.ts";
 import { entities } from "../contracts/entities/index.ts";
 import { product } from "../contracts/entities/product.ts";
@@ -154,6 +154,12 @@ describe("a record matches exactly one message of its topic, and none once it is
       controlTopic.name,
       { key: replicaKey("catalog"), value: paused, headers: {} },
       { key: "replica/unknown" },
+    ],
+    [
+      "ClearedLosses",
+      controlTopic.name,
+      { key: CLEARED_LOSSES_KEY, value: encodeClearedLosses(new Date()), headers: {} },
+      { value: "{}" },
     ],
   ];
 

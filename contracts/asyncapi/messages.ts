@@ -1,6 +1,6 @@
 /** The messages of each topic, with key, headers and payload. Pure. */
 import { z } from "zod";
-import { controlSchema, replicaKey, STREAM_KEY } from "../control.ts";
+import { CLEARED_LOSSES_KEY, clearedLossesSchema, controlSchema, replicaKey, STREAM_KEY } from "../control.ts";
 import { replicaNames } from "../entities/index.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../entity/declaration.ts";
 import { exampleDocument, exampleForReplica } from "../entity/example.ts";
@@ -75,6 +75,13 @@ export const commonChannels = (): Channel[] => [
         key: { enum: [STREAM_KEY, ...replicaNames.map(replicaKey)] },
         headers: noHeaders,
         payload: controlSchema,
+        contentType,
+      },
+      ClearedLosses: {
+        summary: "An operator has sent again what topics had lost",
+        key: { enum: [CLEARED_LOSSES_KEY] },
+        headers: noHeaders,
+        payload: clearedLossesSchema,
         contentType,
       },
     },

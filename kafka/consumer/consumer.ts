@@ -9,7 +9,14 @@ import { ConcurrencyLimit } from "../../platform/async/limit.ts";
 import { retry } from "../../platform/async/retry.ts";
 import { sleep, sleepUnlessAborted } from "../../platform/async/sleep.ts";
 import { settlesWithin } from "../../platform/async/timeout.ts";
-import { type Batch, type ConsumeOptions, type Consumer, partitionKey, type TopicPartition } from "../log.ts";
+import {
+  type Batch,
+  type ConsumeOptions,
+  type Consumer,
+  type ConsumerPosition,
+  partitionKey,
+  type TopicPartition,
+} from "../log.ts";
 import type { Cluster } from "../wire/cluster.ts";
 import { commitOffsets, startOffsets } from "./commits.ts";
 import { FetchLoop } from "./fetch-loop.ts";
@@ -98,6 +105,13 @@ class GroupConsumer implements Consumer, AssignmentListener {
 
   readonly assigned = (): readonly TopicPartition[] =>
     [...this.queues.values()].map(({ topicPartition }) => topicPartition);
+
+  readonly positions = (): readonly ConsumerPosition[] =>
+    [...this.queues.values()].map(({ topicPartition, processedOffset, highWatermark }) => ({
+      ...topicPartition,
+      processed: processedOffset,
+      end: Math.max(processedOffset, highWatermark),
+    }));
 
   /** A new queue: what the old one has fetched, delivered or in flight is discarded. */
   readonly seek = (topicPartition: TopicPartition, offset: number): void => {

@@ -22,15 +22,16 @@ export async function setPaused(log: Log, name: string, paused: boolean, reason?
   const wasPaused = (await readControls(log)).get(key)?.paused ?? false;
   // A second record would change nothing but the time of the pause.
   if (wasPaused === paused) return false;
-  await writeControl(log, key, { paused, at: new Date().toISOString(), ...(reason ? { reason } : {}) });
+  const control: Control = { paused, at: new Date().toISOString(), ...(reason ? { reason } : {}) };
+  await writeControl(log, key, JSON.stringify(control));
   return true;
 }
 
 /** Writes a control record. @throws {Error} when the log rejects it, or another operator writes at the same time. */
-async function writeControl(log: Log, key: string, control: Control): Promise<void> {
+export async function writeControl(log: Log, key: string, value: string): Promise<void> {
   const writer = await log.openWriter("lockstep.operations.control", [controlPartition]);
   try {
-    await writer.write(controlPartition, [{ key, value: JSON.stringify(control), headers: {} }]);
+    await writer.write(controlPartition, [{ key, value, headers: {} }]);
   } finally {
     await writer.close();
   }

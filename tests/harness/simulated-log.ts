@@ -23,6 +23,7 @@ const bytes = (value: string | Buffer | null): Buffer | null => (value === null 
 /** The log. Only writes, reads and offsets are supported; other methods throw. */
 export class SimulatedLog implements Log {
   private readonly store = new Map<string, StoredRecord[]>();
+  private readonly firsts = new Map<string, number>();
   private readonly epochs = new Map<string, number>();
   private delayedWrites: (() => void)[] = [];
 
@@ -38,6 +39,11 @@ export class SimulatedLog implements Log {
     const found = this.store.get(key) ?? [];
     this.store.set(key, found);
     return found;
+  }
+
+  /** Deletes the records before an offset, as `deleteTopicRecords` does. */
+  deleteBefore({ topic, partition }: TopicPartition, offset: number): void {
+    this.firsts.set(`${topic}/${partition}`, offset);
   }
 
   /** Delivers every delayed write now. Those of a fenced writer are discarded. */
@@ -101,14 +107,18 @@ export class SimulatedLog implements Log {
   }
 
   async *read(at: TopicPartition, from: number, to: number): AsyncIterable<readonly StoredRecord[]> {
-    const all = this.records(at).slice(from, to);
+    const first = this.firsts.get(`${at.topic}/${at.partition}`) ?? 0;
+    const all = this.records(at).slice(Math.max(from, first), to);
     for (let i = 0; i < all.length; i += 7) yield all.slice(i, i + 7);
   }
 
   async offsets(topic: string): Promise<ReadonlyMap<number, OffsetRange>> {
     const counts = Array.from({ length: this.partitionTotal }, (_, partition) => partition);
     return new Map(
-      counts.map((partition) => [partition, { first: 0, next: this.records({ topic, partition }).length }]),
+      counts.map((partition) => [
+        partition,
+        { first: this.firsts.get(`${topic}/${partition}`) ?? 0, next: this.records({ topic, partition }).length },
+      ]),
     );
   }
 

@@ -1,0 +1,78 @@
+/** Creates topics again that were deleted while the services run. */
+import { allEntities } from "../contracts/entities/index.ts";
+import { controlTopic, receiptsTopic, topicsOf } from "../contracts/topics.ts";
+import type { Log } from "../kafka/log.ts";
+import type { Logger } from "../observability/logger.ts";
+import type { Check } from "../platform/service.ts";
+import { replicationOptionsOf, type Settings } from "../platform/settings/settings.ts";
+import { ensureEntityTopics } from "./ensure-topics.ts";
+
+/** Time between two looks at the brokers' metadata: one small request. */
+const INTERVAL_MS = 2_000;
+
+interface TopicKeeperDeps {
+  readonly settings: Settings;
+  readonly logger: Logger;
+}
+
+type TopicLog = Pick<Log, "topicIds" | "ensureTopics">;
+
+/** Looks for missing topics until it is disposed. Relay and stream have one each, so that either can be down. */
+export class TopicKeeper implements Disposable {
+  private missing: readonly string[] = [];
+  private isLooking = false;
+  private timer: Timer | undefined;
+
+  constructor(private readonly deps: TopicKeeperDeps) {}
+
+  /** Reports topics that are missing and could not be created. */
+  readonly check: Check = {
+    condition: "log-unavailable",
+    blocksReadiness: false,
+    problem: () => (this.missing.length > 0 ? `missing topics: ${this.missing.join(", ")}` : undefined),
+  };
+
+  /** Creates missing topics now, and later ones as they go missing. @throws {Error} as {@link ensureEntityTopics}. */
+  async start(log: TopicLog): Promise<void> {
+    await ensureEntityTopics(log, this.deps.settings);
+    this.timer = setInterval(() => void this.look(log), INTERVAL_MS);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.timer);
+  }
+
+  /** A failure is left to the next look: while the brokers do not respond, other checks say so. */
+  private async look(log: TopicLog): Promise<void> {
+    if (this.isLooking) return;
+    this.isLooking = true;
+    try {
+      this.missing = await this.findMissing(log);
+      if (this.missing.length > 0) await this.create(log, this.missing);
+    } catch (error) {
+      this.deps.logger.debug({ err: error }, "missing topics were not created; retrying");
+    }
+    this.isLooking = false;
+  }
+
+  /** One request per group: a service may lack the right to see one of them. */
+  private async findMissing(log: TopicLog): Promise<string[]> {
+    const groups = [allEntities.flatMap(topicsOf), [controlTopic], [receiptsTopic]];
+    const missing = await Promise.allSettled(
+      groups.map(async (group) => {
+        const names = group.map(({ name }) => name);
+        const found = await log.topicIds(names);
+        return names.filter((name) => !found.has(name));
+      }),
+    );
+    return missing.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
+  }
+
+  private async create(log: TopicLog, topics: readonly string[]): Promise<void> {
+    const { settings, logger } = this.deps;
+    logger.warn({ topics }, "topics are missing; creating them again, without their records");
+    await ensureEntityTopics(log, settings);
+    await log.ensureTopics([controlTopic, receiptsTopic], { ...replicationOptionsOf(settings), partitions: 1 });
+    this.missing = [];
+  }
+}

@@ -37,8 +37,11 @@ export interface VerbResult {
   readonly text: string;
   /** For programs, on stdout with `--json`. */
   readonly document: unknown;
-  /** Exit status: 0 without problems, 1 when the verb found a problem or could not finish. */
-  readonly status: 0 | 1;
+  /**
+   * Exit status: 0 without problems, 1 when the verb found a problem or could not finish, 3 when it found none and could
+   * not check everything.
+   */
+  readonly status: 0 | 1 | 3;
 }
 
 /** Exit status after Ctrl-C: 128 + SIGINT. */

@@ -111,12 +111,13 @@ async function verifyNow(
 }
 
 function logResult(logger: Logger, result: VerifyResult): void {
-  const { entity, replica, rows, seconds, cache, entries, behind, differences } = result;
+  const { entity, replica, rows, seconds, cache, entries, behind, differences, unknown } = result;
   const fields = { entity, replica, rows, seconds: Math.round(seconds), cache, entries };
   if (differences.length > 0) {
     const ids = differences.slice(0, MAX_LOGGED_IDS).map(({ id }) => id);
     logger.error({ ...fields, ...countByKind(result), ids }, "replica differs from the source; run lockstep repair");
-  } else if (behind)
+  } else if (unknown !== null) logger.warn({ ...fields, unknown }, "the replica could not be compared");
+  else if (behind)
     logger.warn(fields, "verified without differences, but the replica has not applied the latest commits");
   else logger.info(fields, "verified: replica and source are equal");
 }

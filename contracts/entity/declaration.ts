@@ -23,6 +23,8 @@ export interface ReplicaDeclaration {
   readonly filter: (document: Document) => boolean;
   /** Fields of the replica's documents and columns, by name. */
   readonly fields: Readonly<Record<string, Field>>;
+  /** Names of the fields that have the source's value: all but the derived ones. */
+  readonly unchanged: readonly string[];
   /**
    * Makes the replica's document from the source's document, without the system fields.
    *
@@ -142,6 +144,7 @@ export function defineReplica(
     name: options.name,
     filter: options.filter ?? (() => true),
     fields: Object.fromEntries([...members.map((k) => [k, fields[k]!]), ...derived.map(([k, d]) => [k, d.field])]),
+    unchanged: members.filter((member) => !(member in (options.derived ?? {}))),
     project: (document, projected = {}) => {
       for (const member of members) projected[member] = document[member];
       for (const [member, { from }] of derived) projected[member] = from(document);

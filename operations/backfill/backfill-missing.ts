@@ -5,7 +5,7 @@ import { listText, type Sql } from "../../platform/postgres/connect.ts";
 import { waitForOutbox } from "../outbox-backpressure.ts";
 import { Throttle } from "../throttle.ts";
 import { liveTables } from "../verify/comparison-target.ts";
-import { FIRST_ID, findDigestMismatches, nextRange, type Range } from "../verify/range.ts";
+import { compareRange, FIRST_ID, nextRange, type Range } from "../verify/range.ts";
 import { type BackfillOptions, stepRows } from "./backfill.ts";
 
 /** Rows of the source that are compared in one step. */
@@ -33,14 +33,14 @@ export async function backfillMissing(
   const { source } = deps;
   const step = stepRows(rate);
   const throttle = new Throttle({ perSecond: rate }, signal);
+  const targets = replicas.map((replica) => liveTables(deps.replica(replica.name), entity, replica));
   let rows = 0;
   let sent = 0;
   for (let after = from ?? FIRST_ID, final = false; !final; ) {
     const range: Range = await nextRange(source, entity, after, RANGE_ROWS);
     const missing = new Set<EntityId>();
-    for (const { name } of replicas)
-      for (const id of await findDigestMismatches(source, liveTables(deps.replica(name), entity), range))
-        missing.add(id);
+    for (const tables of targets)
+      for (const id of (await compareRange(source, tables, range)).mismatches) missing.add(id);
     const ids = [...missing];
     for (let i = 0; i < ids.length; i += step) {
       const chunk = ids.slice(i, i + step);

@@ -1,7 +1,7 @@
 /** Rebuilds a replica: fills new tables, compares them with the source, and switches if they are equal. */
 import type { FilledTables, LoadRebuild, RebuildProgress, RebuildResult } from "../../pipeline/rebuild.ts";
 import { saveResults } from "../verify/results.ts";
-import type { VerifyResult } from "../verify/verify.ts";
+import { type VerifyResult, verdictOf } from "../verify/verify.ts";
 import type { VerifyContext } from "../verify/verify-replicas.ts";
 import { type CompareOptions, compareFilled } from "./compare.ts";
 
@@ -35,7 +35,7 @@ export async function rebuildAndCompare(
   let verified: readonly VerifyResult[] = [];
   const approve = async (filled: FilledTables) => {
     verified = await compareFilled(context, name, filled, options);
-    return verified.every(({ differences, behind }) => differences.length === 0 && !behind);
+    return verified.every((result) => verdictOf(result) === "equal");
   };
   const { rebuild } = await loadRebuild();
   const rebuilt = await rebuild(name, {

@@ -1,8 +1,9 @@
 /** `lockstep repair`. */
 import type { Command } from "commander";
 import { runVerb, type VerbContext, type VerbFlags, type VerbResult, verb } from "../verb.ts";
-import { withScopeOptions } from "../verify/command.ts";
+import { exitStatusOf, withScopeOptions } from "../verify/command.ts";
 import { differenceLine, reportText } from "../verify/report.ts";
+import { verdictOf } from "../verify/verify.ts";
 import type { VerifyScope } from "../verify/verify-replicas.ts";
 import { type RepairResult, verifyAndRepair } from "./verify-and-repair.ts";
 
@@ -13,7 +14,8 @@ export const repairVerb = (): Command =>
   withScopeOptions(
     verb(
       "repair",
-      "verifies, sends the entities that differ again, and verifies those again; exit status 1 when some still differ",
+      "verifies, sends the entities that differ again, and verifies those again; exit status 1 when some still " +
+        "differ, 3 when some could not be compared",
     ),
   )
     .option("--dry-run", "print the differences and send nothing")
@@ -25,12 +27,13 @@ async function runRepair(context: VerbContext, flags: Flags): Promise<VerbResult
     onDifferences: (results) => context.print(reportText(results)),
   });
   const { sent, remaining, results, differed } = repair;
+  // What the verification found is repaired or remains; what it could not compare is as unknown as before.
+  const unknown = results.some((result) => verdictOf({ ...result, differences: [] }) === "unknown");
   const repaired = flags.dryRun ? 0 : differed - remaining.length;
   const document = { sent, repaired, left: remaining, verified: results };
   if (differed > 0 && !flags.dryRun)
-    return { text: repairText(repair), document, status: remaining.length === 0 ? 0 : 1 };
-  const status = differed === 0 && !results.some(({ behind }) => behind) ? 0 : 1;
-  return { text: reportText(results), document, status };
+    return { text: repairText(repair), document, status: remaining.length > 0 ? 1 : unknown ? 3 : 0 };
+  return { text: reportText(results), document, status: exitStatusOf(results) };
 }
 
 function repairText({ sent, remaining }: RepairResult): string {

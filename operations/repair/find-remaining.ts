@@ -61,12 +61,24 @@ async function remainingOf(
     );
   const { differences } = await confirmDifferences(source, target, idsOf(group), timeoutMs);
   const cacheIds = idsOf(group.filter(isCacheDifference));
-  const inCache = redis ? await compareCacheEntries({ ...target, redis }, cacheIds) : [];
+  const inCache = redis ? await compareCacheEntries({ source, tables: target, redis }, cacheIds) : [];
   return [
-    ...withReason(differences, "it was sent and not applied: look for it in lockstep dead-letters list"),
+    ...withReason(differences.filter(isNotApplied), NOT_APPLIED),
+    ...withReason(
+      differences.filter((difference) => !isNotApplied(difference)),
+      STILL_DIFFERENT,
+    ),
     ...withReason(inCache, "the replica has not replaced the cache entry: check Redis, then repair again"),
   ];
 }
+
+const NOT_APPLIED = "it was sent and not applied: look for it in lockstep dead-letters list";
+const STILL_DIFFERENT =
+  "it was sent again and differs as before, so that sending it once more does not help: if lockstep dead-letters list " +
+  "does not have it, a projection of the declaration, a mapping, a trigger or a column's type in the replica changes it";
+
+/** True when the replica has not recorded the source's version. */
+const isNotApplied = ({ heardVersion, sourceVersion }: Difference): boolean => heardVersion !== sourceVersion;
 
 const idsOf = (differences: readonly Difference[]): EntityId[] => differences.map(({ id }) => id);
 

@@ -4,19 +4,20 @@
  */
 import type { Redis } from "ioredis";
 import { type CacheEntry, cachePrefix, decodeEntry } from "../../contracts/cache-entry.ts";
-import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
-import type { EntityId } from "../../contracts/entity/document.ts";
-import { documentOf } from "../../contracts/entity/row.ts";
-import { listText, type Sql } from "../../platform/postgres/connect.ts";
+import type { Document, EntityId } from "../../contracts/entity/document.ts";
+import type { Sql } from "../../platform/postgres/connect.ts";
+import { parseJson } from "../../platform/postgres/parse-json.ts";
+import type { ReplicaTables } from "./comparison-target.ts";
+import { queryReplica } from "./query-replica.ts";
+import { readReplicaRows } from "./read-rows.ts";
 
 /** Entries that are compared at a time. */
 const CHUNK_SIZE = 500;
 
 /** The stores of one entity in one replica. */
 export interface CacheStores {
-  readonly entity: EntityDeclaration;
-  readonly replica: ReplicaDeclaration;
-  readonly sql: Sql;
+  readonly source: Sql;
+  readonly tables: ReplicaTables;
   readonly redis: Redis;
 }
 
@@ -24,8 +25,8 @@ export interface CacheStores {
 interface CacheableRow {
   /** 0 when the replica has no record of the entity. */
   readonly version: number;
-  /** Null when the replica has no row. */
-  readonly body: string | null;
+  /** As the replica's PostgreSQL renders it. Null when the replica has no row. */
+  readonly document: Document | null;
 }
 
 /** A cache entry that differs from the row. */
@@ -58,8 +59,9 @@ export async function findCacheMismatches(stores: CacheStores, ids: readonly Ent
 }
 
 async function compareChunk(stores: CacheStores, ids: readonly EntityId[]): Promise<Mismatches> {
-  const { entity, replica, sql, redis } = stores;
-  const epoch = await readActiveEpoch(sql, redis);
+  const { tables, redis } = stores;
+  const { entity, replica } = tables;
+  const epoch = await readActiveEpoch(tables, redis);
   if (epoch === undefined) return { mismatches: [], compared: 0 };
   const prefix = cachePrefix(replica.name, entity.plural);
   const values = await redis.mget(ids.map((id) => `${prefix}:${id}`));
@@ -71,32 +73,38 @@ async function compareChunk(stores: CacheStores, ids: readonly EntityId[]): Prom
   const rows = await readCacheableRows(stores, [...entries.keys()]);
   const mismatches: CacheMismatch[] = [];
   for (const [id, entry] of entries) {
-    const row = rows.get(id) ?? { version: 0, body: null };
-    if (entry.version !== row.version || entry.body !== row.body) mismatches.push({ id, entry, row });
+    const row = rows.get(id)!;
+    if (entry.version !== row.version || !hasDocument(entry, row.document)) mismatches.push({ id, entry, row });
   }
   return { mismatches, compared: entries.size };
 }
 
 async function readCacheableRows(
-  { entity, replica, sql }: CacheStores,
+  { source, tables }: CacheStores,
   ids: readonly EntityId[],
 ): Promise<Map<EntityId, CacheableRow>> {
-  const rows = await sql<{ id: EntityId; version: string | null; row: Record<string, unknown> | null }[]>`
-    select requested.id, coalesce(t.version, v.version) as version, to_jsonb(t) as row
-    from unnest(${listText(ids)}::uuid[]) as requested (id)
-    left join ${sql(entity.plural)} as t on t.id = requested.id
-    left join lockstep.versions as v on v.entity = ${entity.name} and v.id = requested.id`;
+  const rows = await readReplicaRows(source, tables, ids);
   return new Map(
-    rows.map(({ id, version, row }) => [
+    [...rows].map(([id, { replicaRow, heardVersion }]) => [
       id,
-      { version: Number(version ?? 0), body: row && JSON.stringify(documentOf(replica.fields, row)) },
+      { version: replicaRow?.version ?? heardVersion ?? 0, document: replicaRow?.document ?? null },
     ]),
   );
 }
 
+function hasDocument({ body }: CacheEntry, document: Document | null): boolean {
+  if (body === null || document === null) return body === document;
+  try {
+    return Bun.deepEquals(parseJson(body), document, true);
+  } catch {
+    return false;
+  }
+}
+
 /** The epoch whose entries readers use now. Undefined while the cache is off, or on for another Redis server. */
-async function readActiveEpoch(sql: Sql, redis: Redis): Promise<number | undefined> {
-  const [row] = await sql<{ epoch: string; run_id: string | null }[]>`select epoch, run_id from lockstep.cache_epoch`;
+async function readActiveEpoch(tables: ReplicaTables, redis: Redis): Promise<number | undefined> {
+  const query = "select epoch::text, run_id from lockstep.cache_epoch";
+  const [row] = await queryReplica<{ epoch: string; run_id: string | null }>(tables, query, []);
   if (!row || row.run_id === null) return undefined;
   const runId = /run_id:(\w+)/.exec(await redis.info("server"))?.[1];
   return row.run_id === runId ? Number(row.epoch) : undefined;

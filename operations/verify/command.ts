@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { replicaNames } from "../../contracts/entities/index.ts";
 import { choiceParser, entityParser, integerParser, runVerb, type VerbFlags, verb } from "../verb.ts";
 import { reportText } from "./report.ts";
+import { type VerifyResult, verdictOf } from "./verify.ts";
 import { type VerifyScope, verifyReplicas } from "./verify-replicas.ts";
 
 const parseFraction = (value: string): number => {
@@ -19,7 +20,7 @@ export const withScopeOptions = (command: Command): Command =>
     .option("--no-cache", "do not compare the caches")
     .option(
       "--every-row",
-      "compare every row by content, also where digests are equal: finds a changed filter or projection",
+      "compare every row by content, also where digests are equal: filters and derived fields of all rows",
     )
     .option("--share <fraction>", "part of the time that is spent working; 1 works without pauses", parseFraction, 0.2)
     .option(
@@ -29,14 +30,25 @@ export const withScopeOptions = (command: Command): Command =>
       15,
     );
 
+/** 0: all are equal; 1: something differs; 3: nothing differs, but something could not be compared. */
+export function exitStatusOf(results: readonly VerifyResult[]): 0 | 1 | 3 {
+  const verdicts = results.map(verdictOf);
+  if (verdicts.includes("differs")) return 1;
+  return verdicts.includes("unknown") ? 3 : 0;
+}
+
 /** The command `verify`. */
 export const verifyVerb = (): Command =>
   withScopeOptions(
-    verb("verify", "compares source, replicas and caches by content during writes; exit status 1 when they differ"),
+    verb(
+      "verify",
+      "compares source, replicas and caches by content during writes; exit status 1 when they differ, " +
+        "3 when some could not be compared",
+    ),
   ).action(async (flags: VerbFlags & VerifyScope) =>
     runVerb(flags, async (context) => {
       const verified = await verifyReplicas(context, flags);
-      const equal = verified.every(({ differences, behind }) => differences.length === 0 && !behind);
-      return { text: reportText(verified), document: { equal, verified }, status: equal ? 0 : 1 };
+      const status = exitStatusOf(verified);
+      return { text: reportText(verified), document: { equal: status === 0, verified }, status };
     }),
   );

@@ -26,7 +26,7 @@ export async function compareCache(
   stores: CacheStores,
   onPage: (entries: number) => Promise<void>,
 ): Promise<Difference[]> {
-  const prefix = `${cachePrefix(stores.replica.name, stores.entity.plural)}:`;
+  const prefix = `${cachePrefix(stores.tables.replica.name, stores.tables.entity.plural)}:`;
   const mismatches = new Map<EntityId, CacheMismatch>();
   let cursor = "0";
   do {
@@ -64,7 +64,8 @@ async function confirmMismatches(
     if (!kind) return [];
     const version = current.row.version || null;
     const versions = { sourceVersion: version, replicaVersion: current.entry.version, heardVersion: version };
-    return { entity: stores.entity.name, replica: stores.replica.name, id: current.id, kind, ...versions, fields: [] };
+    const { entity, replica } = stores.tables;
+    return { entity: entity.name, replica: replica.name, id: current.id, kind, ...versions, fields: [] };
   });
 }
 

@@ -10,6 +10,7 @@ import { offsetCheck, waitUntilCaughtUp } from "./wait-until-caught-up.ts";
 /** The tables of one entity in a replica's database. */
 export interface ReplicaTables {
   readonly entity: EntityDeclaration;
+  readonly replica: ReplicaDeclaration;
   readonly sql: Sql;
   /** The entity's table, with its schema where the search path does not include it. */
   readonly table: string;
@@ -19,7 +20,6 @@ export interface ReplicaTables {
 
 /** Tables that are compared with the source while both change. */
 export interface ComparisonTarget extends ReplicaTables {
-  readonly replica: ReplicaDeclaration;
   /**
    * Waits until everything that was committed in the source before this call is in the tables.
    *
@@ -33,8 +33,9 @@ export interface ComparisonTarget extends ReplicaTables {
 }
 
 /** A replica's live tables. */
-export const liveTables = (sql: Sql, entity: EntityDeclaration): ReplicaTables => ({
+export const liveTables = (sql: Sql, entity: EntityDeclaration, replica: ReplicaDeclaration): ReplicaTables => ({
   entity,
+  replica,
   sql,
   table: entity.plural,
   versions: "lockstep.versions",
@@ -46,8 +47,7 @@ export const liveTarget = (
   entity: EntityDeclaration,
   replica: ReplicaDeclaration,
 ): ComparisonTarget => ({
-  ...liveTables(deps.replica, entity),
-  replica,
+  ...liveTables(deps.replica, entity, replica),
   waitUntilCaughtUp: (timeoutMs) => {
     const isApplied = offsetCheck(deps.log, replicaGroup(replica.name), replicaTopic(entity, replica.name).name);
     return waitUntilCaughtUp(deps, entity, isApplied, timeoutMs);

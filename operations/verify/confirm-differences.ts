@@ -5,6 +5,7 @@
  */
 import type { EntityId } from "../../contracts/entity/document.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
+import { comparedColumns } from "./compared-columns.ts";
 import type { ComparisonTarget } from "./comparison-target.ts";
 import { type ComparedEntity, compareEntity, type Difference, mayBeInFlight } from "./difference.ts";
 import { readRows } from "./read-rows.ts";
@@ -65,10 +66,12 @@ export async function findDifferences(
   ids: readonly EntityId[],
 ): Promise<Map<EntityId, ObservedDifference>> {
   const observed = new Map<EntityId, ObservedDifference>();
+  const { members } = await comparedColumns(source, target);
+  const { entity, replica } = target;
   for (let i = 0; i < ids.length; i += CHUNK_SIZE)
-    for (const compared of await readRows(source, target, ids.slice(i, i + CHUNK_SIZE))) {
-      const difference = compareEntity(target.entity, target.replica, compared);
-      if (difference) observed.set(compared.id, { compared, difference });
+    for (const one of await readRows(source, target, ids.slice(i, i + CHUNK_SIZE))) {
+      const difference = compareEntity({ entity, replica, members }, one);
+      if (difference) observed.set(one.id, { compared: one, difference });
     }
   return observed;
 }

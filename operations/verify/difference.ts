@@ -1,7 +1,6 @@
 /** Compares one entity in the source with the same entity in a replica. Pure. */
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Document, EntityId } from "../../contracts/entity/document.ts";
-import { documentOf } from "../../contracts/entity/row.ts";
 
 /**
  * - missing: the replica does not have an entity that it should have
@@ -35,44 +34,57 @@ export interface Difference {
 /** True when only the replica's cache differs, and its row is right. */
 export const isCacheDifference = ({ kind }: Pick<Difference, "kind">): boolean => kind.startsWith("cache-");
 
-type Row = Record<string, unknown>;
+/** One side's row, as its PostgreSQL renders it. */
+export interface ComparedRow {
+  readonly version: number;
+  /** The texts of the compared members, in the order of their list. */
+  readonly texts: readonly (string | null)[];
+  /** The whole document, for the replica's filter and derived fields. */
+  readonly document: Document;
+}
 
 /** What the source and a replica have for one id. */
 export interface ComparedEntity {
   readonly id: EntityId;
   /** Null: the source has no row. */
-  readonly sourceRow: Row | null;
+  readonly sourceRow: ComparedRow | null;
   /** Version of the source's row, or of its tombstone for a deleted row. Null: the source never had the id. */
   readonly sourceVersion: number | null;
   /** Null: the replica has no row. */
-  readonly replicaRow: Row | null;
+  readonly replicaRow: ComparedRow | null;
   /** The version that the replica has recorded. Null: none. */
   readonly heardVersion: number | null;
 }
 
+/** What a comparison is made for. */
+interface Compared {
+  readonly entity: EntityDeclaration;
+  readonly replica: ReplicaDeclaration;
+  /** The members whose texts are compared. */
+  readonly members: readonly string[];
+}
+
 /** How the replica differs from what it should have; undefined when it does not. */
 export function compareEntity(
-  entity: EntityDeclaration,
-  replica: ReplicaDeclaration,
-  { id, sourceRow, sourceVersion, replicaRow, heardVersion }: ComparedEntity,
+  { entity, replica, members }: Compared,
+  { id, sourceRow, sourceVersion, replicaRow: actual, heardVersion }: ComparedEntity,
 ): Difference | undefined {
-  const expected = expectedDocument(entity, replica, sourceRow);
-  const actual = replicaRow && documentOf(replica.fields, replicaRow);
   const difference = (kind: DifferenceKind, fields: readonly string[] = []): Difference => ({
     entity: entity.name,
     replica: replica.name,
     id,
     kind,
     sourceVersion,
-    replicaVersion: actual ? Number(actual.version) : heardVersion,
+    replicaVersion: actual?.version ?? heardVersion,
     heardVersion,
     fields,
   });
+  const expected = sourceRow && isKept(replica, sourceRow.document) ? sourceRow : null;
   if (expected && !actual) return difference("missing");
   if (!expected && actual) return difference("extra");
   if (expected && actual) {
-    if (Number(actual.version) < Number(expected.version)) return difference("stale");
-    const fields = Object.keys(expected).filter((member) => !Bun.deepEquals(expected[member], actual[member]));
+    if (actual.version < expected.version) return difference("stale");
+    const fields = differingFields(replica, members, expected, actual);
     if (fields.length > 0) return difference("altered", fields);
   }
   if (heardVersion === null || sourceVersion === null || heardVersion === sourceVersion) return undefined;
@@ -80,12 +92,39 @@ export function compareEntity(
   return heardVersion < sourceVersion ? difference("stale") : difference("altered", ["version"]);
 }
 
-/** The document that the replica should have for the source's row. Null: it should have none. */
-function expectedDocument(entity: EntityDeclaration, replica: ReplicaDeclaration, row: Row | null): Document | null {
-  const document = row && documentOf(entity.fields, row);
-  if (!document || !replica.filter(document)) return null;
-  const { id, version, createdAt, updatedAt } = document;
-  return { id, ...replica.project(document), createdAt, updatedAt, version };
+/** A row for which the declaration throws is expected: what the stream rejects, the replica cannot have. */
+function isKept(replica: ReplicaDeclaration, document: Document): boolean {
+  try {
+    return replica.filter(document);
+  } catch {
+    return true;
+  }
+}
+
+function differingFields(
+  replica: ReplicaDeclaration,
+  members: readonly string[],
+  expected: ComparedRow,
+  actual: ComparedRow,
+): string[] {
+  const taken = members.filter((_, i) => expected.texts[i] !== actual.texts[i]);
+  const derived = Object.keys(replica.fields).filter((member) => !replica.unchanged.includes(member));
+  const wrong = derived.length === 0 ? [] : differingDerived(replica, derived, expected.document, actual.document);
+  return [...taken, ...wrong, ...(expected.version === actual.version ? [] : ["version"])];
+}
+
+function differingDerived(
+  replica: ReplicaDeclaration,
+  derived: readonly string[],
+  source: Document,
+  actual: Document,
+): readonly string[] {
+  try {
+    const expected = replica.project(source);
+    return derived.filter((member) => !Bun.deepEquals(expected[member] ?? null, actual[member]));
+  } catch {
+    return derived;
+  }
 }
 
 /** True when the replica's recorded version is below the source's: the event may be in flight. */

@@ -2,8 +2,10 @@
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
+import { type ComparedColumns, comparedColumns, quoted } from "./compared-columns.ts";
 import type { ReplicaTables } from "./comparison-target.ts";
-import inconsistentRows from "./inconsistent-rows.sql" with { type: "text" };
+import nextRangeText from "./next-range.sql" with { type: "text" };
+import { queryReplica } from "./query-replica.ts";
 import replicaDigests from "./replica-digests.sql" with { type: "text" };
 import replicaRange from "./replica-range.sql" with { type: "text" };
 import sourceDigests from "./source-digests.sql" with { type: "text" };
@@ -19,8 +21,6 @@ export interface Range {
   readonly last: EntityId;
   /** Number of the source's rows. */
   readonly rows: number;
-  /** Sum of the digests of the source's rows. */
-  readonly digest: string;
   /** True for the last range. */
   readonly final: boolean;
 }
@@ -30,17 +30,20 @@ interface DigestRow {
   readonly digest: string;
 }
 
-/** Quotes a name with or without its schema as an SQL identifier. */
-const quoted = (name: string): string =>
-  name
-    .split(".")
-    .map((part) => `"${part.replaceAll('"', '""')}"`)
-    .join(".");
+/** Digest of the source's whole row. The capture trigger computes the same, and replicas record it. */
+const WHOLE_ROW = "hashtextextended(to_jsonb(t)::text, 0)";
 
-const forSource = (text: string, { plural }: EntityDeclaration): string => text.replaceAll("{table}", quoted(plural));
+const forSource = (text: string, { plural }: EntityDeclaration, digest = ""): string =>
+  text
+    .replaceAll("{table}", quoted(plural))
+    .replaceAll("{digest}", () => digest)
+    .replaceAll("{whole}", WHOLE_ROW);
 
-const forReplica = (text: string, { table, versions }: ReplicaTables): string =>
-  text.replaceAll("{table}", quoted(table)).replaceAll("{versions}", quoted(versions));
+const forReplica = (text: string, { table, versions }: ReplicaTables, digest = ""): string =>
+  text
+    .replaceAll("{table}", quoted(table))
+    .replaceAll("{versions}", quoted(versions))
+    .replaceAll("{digest}", () => digest);
 
 /**
  * The range of the source's next rows. The last range ends at the highest possible id, so it includes ids that only a
@@ -55,43 +58,65 @@ export async function nextRange(
   after: EntityId,
   maxRows: number,
 ): Promise<Range> {
-  const [row] = await source.unsafe<{ last: EntityId | null; rows: number; digest: string }[]>(
-    forSource(sourceRange, entity),
+  const [row] = await source.unsafe<{ last: EntityId | null; rows: number }[]>(
+    forSource(nextRangeText, entity),
     [after, maxRows],
     { prepare: true },
   );
-  const { last, rows, digest } = row!;
+  const { last, rows } = row!;
   const final = rows < maxRows;
-  return { after, last: final ? LAST_ID : last!, rows, digest, final };
+  return { after, last: final ? LAST_ID : last!, rows, final };
 }
 
-/** Ids of the range that may differ between source and replica: by digest, or within the replica itself. */
-export async function findCandidates(source: Sql, tables: ReplicaTables, range: Range): Promise<EntityId[]> {
-  const [mismatches, inconsistent] = await Promise.all([
-    findDigestMismatches(source, tables, range),
-    tables.sql.unsafe<{ id: EntityId }[]>(forReplica(inconsistentRows, tables), parametersOf(tables, range), {
-      prepare: true,
-    }),
-  ]);
-  return [...new Set([...mismatches, ...inconsistent.map(({ id }) => id)])];
+/** Ids of a range that may differ. */
+export interface RangeDifferences {
+  /** Ids whose digests in source and replica differ, and ids that only the replica has. */
+  readonly mismatches: readonly EntityId[];
+  /** Ids whose row in the replica does not match the replica's own versions table. */
+  readonly inconsistent: readonly EntityId[];
 }
 
 /**
- * Ids of the range whose digests in source and replica differ, and ids that only the replica has recorded. Reads the
- * single digests only when their sums differ.
+ * Compares a range by digests. Reads the single digests only when their sums differ.
  *
- * @throws {Error} when a database is unavailable.
+ * @throws {ReplicaUnreadableError} @throws {Error} when the source is unavailable.
  */
-export async function findDigestMismatches(source: Sql, tables: ReplicaTables, range: Range): Promise<EntityId[]> {
-  const [sum] = await tables.sql.unsafe<{ rows: number; digest: string }[]>(
-    forReplica(replicaRange, tables),
+export async function compareRange(source: Sql, tables: ReplicaTables, range: Range): Promise<RangeDifferences> {
+  const columns = await comparedColumns(source, tables);
+  const [inReplica] = await queryReplica<{ rows: number; digest: string; absent: string; inconsistent: string }>(
+    tables,
+    forReplica(replicaRange, tables, columns.replica.digest),
     parametersOf(tables, range),
+  );
+  const { absent } = inReplica!;
+  const inconsistent = inReplica!.inconsistent.slice(1, -1).split(",").filter(Boolean);
+  const [inSource] = await source.unsafe<{ rows: number; digest: string }[]>(
+    forSource(sourceRange, tables.entity, columns.source.digest),
+    [range.after, range.last, absent],
     { prepare: true },
   );
-  if (sum!.rows === range.rows && sum!.digest === range.digest) return [];
+  const isSame = inReplica!.rows === inSource!.rows && inReplica!.digest === inSource!.digest;
+  return { mismatches: isSame ? [] : await compareDigests(source, tables, columns, range, absent), inconsistent };
+}
+
+async function compareDigests(
+  source: Sql,
+  tables: ReplicaTables,
+  columns: ComparedColumns,
+  range: Range,
+  absent: string,
+): Promise<EntityId[]> {
   const [inSource, inReplica] = await Promise.all([
-    source.unsafe<DigestRow[]>(forSource(sourceDigests, tables.entity), [range.after, range.last]),
-    tables.sql.unsafe<DigestRow[]>(forReplica(replicaDigests, tables), parametersOf(tables, range)),
+    source.unsafe<DigestRow[]>(forSource(sourceDigests, tables.entity, columns.source.digest), [
+      range.after,
+      range.last,
+      absent,
+    ]),
+    queryReplica<DigestRow>(
+      tables,
+      forReplica(replicaDigests, tables, columns.replica.digest),
+      parametersOf(tables, range),
+    ),
   ]);
   const recorded = new Map(inReplica.map(({ id, digest }) => [id, digest]));
   const sourceIds = new Set(inSource.map(({ id }) => id));
@@ -102,16 +127,30 @@ export async function findDigestMismatches(source: Sql, tables: ReplicaTables, r
 /**
  * All ids of the range that are in the source's table or in the replica's.
  *
- * @throws {Error} when a database is unavailable.
+ * @throws {ReplicaUnreadableError} @throws {Error} when the source is unavailable.
  */
 export async function listAllIds(source: Sql, tables: ReplicaTables, range: Range): Promise<EntityId[]> {
-  const query = "select id from {table} where id > $1 and id <= $2";
+  const query = "select id from {table} where id > $1::uuid and id <= $2::uuid";
   const bounds = [range.after, range.last];
   const rows = await Promise.all([
     source.unsafe<{ id: EntityId }[]>(forSource(query, tables.entity), bounds, { prepare: true }),
-    tables.sql.unsafe<{ id: EntityId }[]>(forReplica(query, tables), bounds, { prepare: true }),
+    queryReplica<{ id: EntityId }>(tables, forReplica(query, tables), bounds),
   ]);
   return [...new Set(rows.flat().map(({ id }) => id))];
+}
+
+/** Rows of each range that are always compared by content. */
+const SAMPLE_ROWS = 20;
+
+/** Ids of up to 20 rows of the source in the range, chosen at random. @throws {Error} when the source is unavailable. */
+export async function listSampleIds(source: Sql, { entity }: ReplicaTables, range: Range): Promise<EntityId[]> {
+  const query = "select id from {table} where id > $1::uuid and id <= $2::uuid order by random() limit $3";
+  const rows = await source.unsafe<{ id: EntityId }[]>(
+    forSource(query, entity),
+    [range.after, range.last, SAMPLE_ROWS],
+    { prepare: true },
+  );
+  return rows.map(({ id }) => id);
 }
 
 /** Parameters $1 to $3 of the replica's statements. */

@@ -9,7 +9,8 @@ import { compareCache } from "./compare-cache.ts";
 import type { ComparisonTarget } from "./comparison-target.ts";
 import { type ConfirmResult, confirmDifferences, findDifferences } from "./confirm-differences.ts";
 import type { Difference } from "./difference.ts";
-import { FIRST_ID, findCandidates, listAllIds, type Range } from "./range.ts";
+import { ReplicaUnreadableError } from "./query-replica.ts";
+import { compareRange, FIRST_ID, listAllIds, listSampleIds, type Range } from "./range.ts";
 
 /** Above this number of candidates the comparison stops, since a list of all differences would not help the user. */
 const MAX_CANDIDATES = 200_000;
@@ -28,7 +29,10 @@ export class TooManyDifferencesError extends UserError {
  */
 export type CacheState = "compared" | "away" | "left out";
 
-/** The state of one comparison. Call `compare` for each range, then `compareCache`, then `confirm`. */
+/**
+ * The state of one comparison. Call `compare` for each range, then `compareCache`, then `confirm`. Once the replica
+ * cannot be read, `unknown` says why, and the methods do nothing more.
+ */
 export class ReplicaComparison {
   // No range includes the first id, so it is always a candidate.
   private readonly candidates = new Set<EntityId>([FIRST_ID]);
@@ -36,6 +40,8 @@ export class ReplicaComparison {
   /** Number of cache entries compared so far. */
   entries = 0;
   cache: CacheState = "left out";
+  /** Why it is not known whether the replica is equal: its database cannot be read. */
+  unknown: string | undefined;
 
   constructor(
     private readonly deps: {
@@ -53,18 +59,33 @@ export class ReplicaComparison {
 
   /**
    * Compares a range by digests, and rows whose digests differ by content. Rows with equal content are dropped here:
-   * after a new column or a restore from a dump, all digests differ.
+   * after a restore from a dump, rows are candidates and equal.
    *
    * @throws {TooManyDifferencesError} above 200,000 candidates.
-   * @throws {Error} when a database is unavailable.
+   * @throws {Error} when the source is unavailable.
    */
   async compare(range: Range): Promise<void> {
+    await this.unlessUnreadable(async () => {
+      const { target } = this.deps;
+      await target.refresh?.();
+      for (const id of await this.findDiffering(range)) this.candidates.add(id);
+      if (this.candidates.size > MAX_CANDIDATES)
+        throw new TooManyDifferencesError(this.replica, MAX_CANDIDATES, target.remedy);
+    });
+  }
+
+  /** Digests do not cover filters and derived fields. Where they miss a difference in a sample, all rows are compared. */
+  private async findDiffering(range: Range): Promise<Iterable<EntityId>> {
     const { source, target } = this.deps;
-    await target.refresh?.();
-    const ids = await (this.everyRow ? listAllIds : findCandidates)(source, target, range);
-    for (const id of (await findDifferences(source, target, ids)).keys()) this.candidates.add(id);
-    if (this.candidates.size > MAX_CANDIDATES)
-      throw new TooManyDifferencesError(this.replica, MAX_CANDIDATES, target.remedy);
+    const differing = async (ids: readonly EntityId[]) => (await findDifferences(source, target, ids)).keys();
+    if (this.everyRow) return differing(await listAllIds(source, target, range));
+    const [{ mismatches, inconsistent }, inSample] = await Promise.all([
+      compareRange(source, target, range),
+      listSampleIds(source, target, range).then((ids) => findDifferences(source, target, ids)),
+    ]);
+    const candidates = new Set([...mismatches, ...inconsistent]);
+    const hasMissed = [...inSample.keys()].some((id) => !candidates.has(id));
+    return differing(hasMissed ? await listAllIds(source, target, range) : [...candidates]);
   }
 
   /**
@@ -72,19 +93,23 @@ export class ReplicaComparison {
    * goes on.
    *
    * @param onPage called after each page of keys.
-   * @throws {Error} when the database is unavailable, or whatever `onPage` throws.
+   * @throws {Error} when the source is unavailable, or whatever `onPage` throws.
    */
   async compareCache(onPage: () => Promise<void>): Promise<void> {
-    const { target, redis } = this.deps;
-    if (!redis) return;
+    const { redis } = this.deps;
+    if (redis) await this.unlessUnreadable(() => this.compareWithRedis(redis, onPage));
+  }
+
+  private async compareWithRedis(redis: Redis, onPage: () => Promise<void>): Promise<void> {
+    const { source, target } = this.deps;
     try {
-      this.cacheDifferences = await compareCache({ ...target, redis }, async (entries) => {
+      this.cacheDifferences = await compareCache({ source, tables: target, redis }, async (entries) => {
         this.entries += entries;
         await onPage();
       });
       this.cache = "compared";
     } catch (error) {
-      if (redis.status === "ready") throw error;
+      if (redis.status === "ready" || error instanceof ReplicaUnreadableError) throw error;
       this.cache = "away";
     }
   }
@@ -93,15 +118,31 @@ export class ReplicaComparison {
    * Confirms the candidates of all ranges and of the cache.
    *
    * @param timeoutMs how long the replica may take to apply what is committed now.
-   * @throws {Error} when a database or the log is unavailable.
+   * @returns nothing but `behind: false` once the replica cannot be read.
+   * @throws {Error} when the source or the log is unavailable.
    */
   async confirm(timeoutMs: number): Promise<ConfirmResult> {
     // Where cache and row differ, the row may be the wrong one.
     for (const { id } of this.cacheDifferences) this.candidates.add(id);
     const { source, target } = this.deps;
-    const { differences, behind } = await confirmDifferences(source, target, [...this.candidates], timeoutMs);
-    const listed = new Set(differences.map(({ id }) => id));
+    let confirmed: ConfirmResult | undefined;
+    await this.unlessUnreadable(async () => {
+      confirmed = await confirmDifferences(source, target, [...this.candidates], timeoutMs);
+    });
+    if (!confirmed) return { differences: [], behind: false };
+    const listed = new Set(confirmed.differences.map(({ id }) => id));
     // A wrong row is listed once: its repair also replaces the cache entry.
-    return { differences: [...differences, ...this.cacheDifferences.filter(({ id }) => !listed.has(id))], behind };
+    const inCache = this.cacheDifferences.filter(({ id }) => !listed.has(id));
+    return { ...confirmed, differences: [...confirmed.differences, ...inCache] };
+  }
+
+  private async unlessUnreadable(work: () => Promise<void>): Promise<void> {
+    if (this.unknown !== undefined) return;
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof ReplicaUnreadableError)) throw error;
+      this.unknown = error.problem;
+    }
   }
 }

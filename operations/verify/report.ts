@@ -31,8 +31,10 @@ function cacheText({ cache, entries }: VerifyResult): string {
 
 function outcomeText(result: VerifyResult): string {
   const counts = Object.entries(countByKind(result)).map(([kind, count]) => `${count} ${kind}`);
-  const behind = result.behind ? ["behind: it has not applied all events yet"] : [];
-  return [...counts, ...behind].join(", ") || "equal";
+  const behind = result.behind ? ["unknown: it is behind, and has not applied all events yet"] : [];
+  const unreadable = result.unknown === null ? [] : [`unknown: ${result.unknown}`];
+  const cache = result.cache === "away" ? ["cache unknown: Redis is unavailable"] : [];
+  return [...counts, ...behind, ...unreadable, ...cache].join(", ") || "equal";
 }
 
 /** A line for each difference, at most 50; empty when there is none. */

@@ -1,7 +1,7 @@
 /** Saves the last verification of each replica in the source's database, and reads it back. */
 import type { Sql } from "../../platform/postgres/connect.ts";
 import { type DifferenceKind, differenceKinds } from "./difference.ts";
-import type { VerifyResult } from "./verify.ts";
+import { type VerifyResult, verdictOf } from "./verify.ts";
 
 /** The saved result of one entity in one replica. */
 export interface LastVerification {
@@ -23,9 +23,15 @@ export function countByKind({ differences }: VerifyResult): Partial<Record<Diffe
   return Object.fromEntries(counts.filter(([, count]) => count > 0));
 }
 
-/** Replaces the saved results of the same entities and replicas. @throws {Error} when the source is unavailable. */
+/**
+ * Replaces the saved results of the same entities and replicas. A result that says neither that the replica differs nor
+ * that it is equal or behind is not saved: the one before stays, with its age.
+ *
+ * @throws {Error} when the source is unavailable.
+ */
 export async function saveResults(source: Sql, results: readonly VerifyResult[]): Promise<void> {
   for (const result of results) {
+    if (verdictOf(result) === "unknown" && !result.behind) continue;
     const { entity, replica, seconds, rows, behind } = result;
     const counts = JSON.stringify(countByKind(result));
     await source`

@@ -1,12 +1,6 @@
--- Takes: $1 id to start after, $2 most rows. Returns one row about the next rows in the order of ids: the last id
--- (null: there are no more rows), the number of rows, and the sum of their digests. The sum does not depend on the
--- order in which they are read.
-with part as (
-  select id, hashtextextended(to_jsonb(t)::text, 0) as digest
-  from {table} t where id > $1::uuid order by id limit $2::int
-)
-select
-  (select id from part order by id desc limit 1) as last,
-  count(*)::int as rows,
-  coalesce(sum(digest), 0)::text as digest
-from part
+-- Takes: $1 id to start after, $2 last id, $3 ids that the replica has recorded without a row, as an array's text.
+-- Returns one row: the number of rows and the sum of their digests. The digest of a row is that of the columns that the
+-- replica takes, or of the whole row for the ids of $3. The sum does not depend on the order of the rows.
+select count(*)::int as rows, coalesce(sum(case when absent.id is null then {digest} else {whole} end), 0)::text as digest
+from {table} t left join unnest($3::text::uuid[]) as absent (id) on absent.id = t.id
+where t.id > $1::uuid and t.id <= $2::uuid

@@ -19,7 +19,7 @@ export interface VerifyScope {
   readonly within: number;
   /** Compares every row by content, also where digests are equal. */
   readonly everyRow?: boolean;
-  /** Skips replicas whose database address is not known, instead of failing. */
+  /** Skips replicas whose database address is not known. Otherwise their result is unknown. */
   readonly knownOnly?: boolean;
 }
 
@@ -35,7 +35,6 @@ export interface VerifyContext {
 /**
  * Compares everything in `scope`, one entity after the other.
  *
- * @throws {ConnectionError} when the address of a replica's database is not known, unless `knownOnly` is set.
  * @throws {Error} as {@link verify} does.
  */
 export async function verifyReplicas(

@@ -2,10 +2,16 @@
  * Verifications of a source and a replica on real servers. There is no relay and no stream: each test delivers the
  * events itself.
  */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Redis } from "ioredis";
+import { connectPool } from "../../platform/postgres/connect.ts";
 import { VerifyFixture } from "../../tests/harness/verify-fixture.ts";
+import { ConnectionError } from "../connect.ts";
+import { findRemaining } from "../repair/find-remaining.ts";
 import { resendDifferences } from "../repair/resend.ts";
+import { exitStatusOf } from "./command.ts";
+import { readLastVerifications, saveResults } from "./results.ts";
+import { verdictOf } from "./verify.ts";
 
 let world: VerifyFixture;
 beforeAll(async () => {
@@ -123,7 +129,7 @@ test("an entity that is written all the time is no difference, in the table or i
   await writing;
 }, 60_000);
 
-test("a row that was changed together with its version is found through the cache, or with everyRow", async () => {
+test("a row that was changed together with its version is found, also when it is not in the cache", async () => {
   const [forged] = await world.insert(1);
   await world.deliver();
   await world.database.sql`
@@ -131,11 +137,9 @@ test("a row that was changed together with its version is found through the cach
     update products set name = 'forged' where id = ${forged!}`;
   expect(await world.differenceKinds()).toEqual(new Map([[forged!, "altered"]]));
   await world.redis.del(world.cacheKey(forged!));
-  expect(await world.differenceKinds()).toEqual(noDifferences);
-  const everyRow = (await world.verify({ everyRow: true })).differences;
-  expect(everyRow).toMatchObject([{ id: forged, kind: "altered", fields: ["name"] }]);
-  await resendDifferences(world.source, everyRow, new AbortController().signal, () => {});
-  await world.deliver();
+  const { differences } = await world.verify();
+  expect(differences).toMatchObject([{ id: forged, kind: "altered", fields: ["name"] }]);
+  await expectRepaired();
   expect(await world.differenceKinds({ everyRow: true })).toEqual(noDifferences);
 });
 
@@ -176,4 +180,83 @@ test("when Redis is unavailable, the result says so and the tables are compared"
   redis.on("error", () => {});
   expect(await world.verify({}, redis)).toMatchObject({ cache: "away", differences: [] });
   redis.disconnect();
+});
+
+test("a difference that the replica itself makes is named as one that no resend repairs", async () => {
+  const [id] = await world.insert(1);
+  await world.database.sql.unsafe(`
+    create function shout() returns trigger language plpgsql as $$ begin new.name := upper(new.name); return new; end $$;
+    create trigger shout before insert or update on products for each row execute function shout()`);
+  await world.deliver();
+  const { differences } = await world.verify();
+  expect(differences).toMatchObject([{ id, kind: "altered", fields: ["name"] }]);
+  await resendDifferences(world.source, differences, new AbortController().signal, () => {});
+  await world.deliver();
+  const declared = differences.map((difference) => ({ ...difference, replica: "catalog" }));
+  const deps = { source: world.source, replica: () => world.database.sql, log: world.log, redis: undefined };
+  const remaining = await findRemaining(deps, declared, 1_000);
+  expect(remaining).toMatchObject([{ id, why: expect.stringContaining("sending it once more does not help") }]);
+  await world.database.sql`drop function shout cascade`;
+  await expectRepaired();
+});
+
+describe("what cannot be read is unknown, neither equal nor different", () => {
+  const verdict = async (change: string, undo: string) => {
+    await world.database.sql.unsafe(change);
+    const result = await world.verify();
+    await world.database.sql.unsafe(undo);
+    expect(verdictOf(await world.verify())).toBe("equal");
+    expect(verdictOf(result)).toBe("unknown");
+    expect(result.differences).toEqual([]);
+    expect(exitStatusOf([result])).toBe(3);
+    return result.unknown;
+  };
+
+  test("a replica without the table", async () => {
+    expect(await verdict("alter table products rename to away", "alter table away rename to products")).toBe(
+      "the table products is missing",
+    );
+  });
+
+  test("a replica without a column", async () => {
+    expect(await verdict("alter table products rename name to away", "alter table products rename away to name")).toBe(
+      "the table products has no column name",
+    );
+  });
+
+  test("a replica without its versions", async () => {
+    expect(
+      await verdict("alter table lockstep.versions rename to away", "alter table lockstep.away rename to versions"),
+    ).toContain("lockstep.versions");
+  });
+
+  test("a replica whose database is unavailable, or whose address is not known", async () => {
+    const away = connectPool("postgres://nobody@127.0.0.1:1/none", { max: 1, name: "test", statementTimeoutMs: 1_000 });
+    expect((await world.verify({}, world.redis, () => away)).unknown).toContain("ECONNREFUSED");
+    await away.end();
+    const unknown = await world.verify({}, world.redis, () => {
+      throw new ConnectionError("has no entry for catalog");
+    });
+    expect(unknown).toMatchObject({ unknown: "has no entry for catalog", differences: [] });
+    expect(verdictOf(unknown)).toBe("unknown");
+  });
+
+  test("an unknown result does not replace the one before; one that is behind does", async () => {
+    const result = await world.verify();
+    const saved = async () => (await readLastVerifications(world.source))[0];
+    await saveResults(world.source, [result]);
+    const before = await saved();
+    await saveResults(world.source, [{ ...result, unknown: "gone" }]);
+    await saveResults(world.source, [{ ...result, cache: "away" }]);
+    expect(await saved()).toEqual(before!);
+    await saveResults(world.source, [{ ...result, behind: true }]);
+    expect(await saved()).toMatchObject({ behind: true, differing: {} });
+  });
+
+  test("a cache that cannot be read", async () => {
+    const redis = new Redis("redis://127.0.0.1:1", { maxRetriesPerRequest: 1 });
+    redis.on("error", () => {});
+    expect(verdictOf(await world.verify({}, redis))).toBe("unknown");
+    redis.disconnect();
+  });
 });

@@ -5,6 +5,7 @@
 import type { Redis } from "ioredis";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
+import { ConnectionError } from "../connect.ts";
 import { Throttle } from "../throttle.ts";
 import type { ComparisonTarget } from "./comparison-target.ts";
 import type { Difference } from "./difference.ts";
@@ -48,13 +49,33 @@ export interface VerifyResult {
   readonly differences: readonly Difference[];
   /** True when the replica did not catch up in time. What it lacks may be in flight, and is not in `differences`. */
   readonly behind: boolean;
+  /** Why the replica could not be compared: its database cannot be read. Null: it was compared. */
+  readonly unknown: string | null;
 }
 
 /**
- * Compares replicas of one entity with the source.
+ * - equal: everything was compared, and nothing differs
+ * - differs: something differs, whatever else could not be compared
+ * - unknown: nothing differs as far as it was compared; the replica is behind, or it or its cache could not be read
+ */
+export type Verdict = "equal" | "differs" | "unknown";
+
+/** What a result says about its replica. */
+export function verdictOf({
+  differences,
+  behind,
+  unknown,
+  cache,
+}: Pick<VerifyResult, "differences" | "behind" | "unknown" | "cache">): Verdict {
+  if (differences.length > 0) return "differs";
+  return behind || unknown !== null || cache === "away" ? "unknown" : "equal";
+}
+
+/**
+ * Compares replicas of one entity with the source. A replica that cannot be read does not stop the others.
  *
  * @throws {TooManyDifferencesError} when a replica has more differences than a list can hold.
- * @throws {Error} when a database or the log is unavailable; the signal's reason when it aborts.
+ * @throws {Error} when the source or the log is unavailable; the signal's reason when it aborts.
  */
 export async function verify(
   deps: VerifyDeps,
@@ -63,9 +84,16 @@ export async function verify(
   { share, timeoutMs, everyRow, signal, onProgress }: VerifyOptions,
 ): Promise<VerifyResult[]> {
   const start = performance.now();
-  const comparisons = replicas.map(
-    (replica) => new ReplicaComparison({ ...deps, target: deps.targetFor(entity, replica) }, everyRow),
-  );
+  const unknown: VerifyResult[] = [];
+  const comparisons: ReplicaComparison[] = [];
+  for (const replica of replicas)
+    try {
+      comparisons.push(new ReplicaComparison({ ...deps, target: deps.targetFor(entity, replica) }, everyRow));
+    } catch (error) {
+      // The replica's address is not known: the others are compared nevertheless.
+      if (!(error instanceof ConnectionError)) throw error;
+      unknown.push(unknownResult(entity, replica, error.message));
+    }
   const throttle = new Throttle({ share }, signal);
   let rows = 0;
   const finishPortion = async () => {
@@ -81,12 +109,25 @@ export async function verify(
     await finishPortion();
   }
   for (const comparison of comparisons) await comparison.compareCache(finishPortion);
-  return Promise.all(
+  const compared = await Promise.all(
     comparisons.map(async (comparison) => {
       const confirmed = await comparison.confirm(timeoutMs);
-      const { replica, cache, entries } = comparison;
+      const { replica, cache, entries, unknown = null } = comparison;
       const seconds = (performance.now() - start) / 1_000;
-      return { entity: entity.name, replica, rows, cache, entries, seconds, ...confirmed };
+      return { entity: entity.name, replica, rows, cache, entries, seconds, ...confirmed, unknown };
     }),
   );
+  return [...compared, ...unknown];
 }
+
+const unknownResult = (entity: EntityDeclaration, replica: ReplicaDeclaration, unknown: string): VerifyResult => ({
+  entity: entity.name,
+  replica: replica.name,
+  rows: 0,
+  cache: "left out",
+  entries: 0,
+  seconds: 0,
+  differences: [],
+  behind: false,
+  unknown,
+});

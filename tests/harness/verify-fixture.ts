@@ -163,11 +163,21 @@ export class VerifyFixture implements AsyncDisposable {
     await this.source.unsafe(captures.join(";"));
   }
 
-  /** Runs `verify` for this entity and replica. @param redis a client to use instead of this fixture's own. */
-  async verify(options: Partial<VerifyOptions> = {}, redis: Redis = this.redis): Promise<VerifyResult> {
-    const { log, pools } = this;
-    const { source } = pools;
-    const targetFor: VerifyDeps["targetFor"] = (of, replica) => liveTarget({ ...pools, log }, of, replica);
+  /**
+   * Runs `verify` for this entity and replica.
+   *
+   * @param redis a client to use instead of this fixture's own.
+   * @param connect returns a client of the replica's database to use instead of this fixture's own.
+   */
+  async verify(
+    options: Partial<VerifyOptions> = {},
+    redis: Redis = this.redis,
+    connect: () => Sql = () => this.pools.replica,
+  ): Promise<VerifyResult> {
+    const { log } = this;
+    const { source } = this.pools;
+    const targetFor: VerifyDeps["targetFor"] = (of, replica) =>
+      liveTarget({ source, replica: connect(), log }, of, replica);
     const [verified] = await verify({ source, targetFor, redis }, this.entity, [this.catalog], {
       share: 1,
       timeoutMs: 1_000,

@@ -14,7 +14,7 @@
 import type { PoolUse } from "../observability/gauges.ts";
 import { connectPool, type Sql } from "../platform/postgres/connect.ts";
 import { Database } from "../platform/postgres/database.ts";
-import { DatabaseUnavailableError, isReadOnly, isUnavailable } from "../platform/postgres/errors.ts";
+import { DatabaseUnavailableError, isConnectionError, isReadOnly } from "../platform/postgres/errors.ts";
 import type { Check } from "../platform/service.ts";
 import probeSql from "./statements/probe.sql" with { type: "text" };
 import { WriteOutcomes } from "./write-outcomes.ts";
@@ -104,7 +104,7 @@ export class Source {
       return await this.database.query(work);
     } catch (error) {
       if (isReadOnly(error)) this.isPoolReadOnly = true;
-      if (isUnavailable(error) && !(error instanceof DatabaseUnavailableError)) this.isSuspect = true;
+      if (isReadOnly(error) || isConnectionError(error)) this.isSuspect = true;
       throw error;
     }
   }

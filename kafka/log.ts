@@ -201,7 +201,7 @@ export interface ConsumeOptions {
   readonly topics: readonly string[];
   /**
    * Processes the next records of a partition. Calls for one partition never overlap. When it resolves, the records
-   * count as processed. When it rejects, the same batch is delivered again after a delay that grows to 5 seconds. After
+   * count as processed. When it rejects, the same batch is delivered again after a delay that grows to 4 seconds. After
    * a rebalance or a restart, records may be delivered again.
    */
   readonly onBatch: (batch: Batch) => Promise<void>;

@@ -10,7 +10,6 @@ import { isUnavailable } from "../platform/postgres/errors.ts";
 import type { Applier } from "./apply/applier.ts";
 import { applyNewest, type EventsById, type RejectedEvent, rejectedPerSubmission } from "./apply/apply-newest.ts";
 import { ApplyObserver } from "./apply/apply-observer.ts";
-import { isReadOnly } from "./apply/database-errors.ts";
 import { outcomes } from "./apply/reduce.ts";
 import { TableRejectsError } from "./apply/rejection-tracker.ts";
 import type { CacheWriter } from "./cache/cache-writer.ts";
@@ -50,7 +49,7 @@ export class EntityConsumer {
       isolatedConcurrency: 0,
       maxSize: MAX_EVENTS,
       sizeOf: ({ length }) => length,
-      isIsolatable: (error) => !isUnavailable(error) && !isReadOnly(error) && !(error instanceof TableRejectsError),
+      isIsolatable: (error) => !isUnavailable(error) && !(error instanceof TableRejectsError),
     },
   );
 

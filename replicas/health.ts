@@ -1,11 +1,15 @@
-/** When a replica is ready: database and broker respond, tables accept rows, positions are valid. Redis is optional. */
+/**
+ * The conditions of a replica. A replica is ready while its database responds, once a broker has responded: it then
+ * serves what it has, and says in each response how old that may be. Redis is optional.
+ */
 import { type CacheHealth, cacheNotes } from "../contracts/cache-health.ts";
+import type { ConditionName } from "../contracts/conditions.ts";
 import type { Check } from "../platform/service.ts";
-import type { CacheEpoch } from "./cache/epoch.ts";
 import type { RedisLinks } from "./connections.ts";
+import type { Replica } from "./replica.ts";
 import type { ReplicaConsumer } from "./replica-consumer.ts";
 
-/** The replica is not ready after this time without a response, in milliseconds. */
+/** After this time without a response, in milliseconds, a server counts as unavailable. */
 const STALE_MS = 10_000;
 
 /** The checks of one replica. */
@@ -15,56 +19,92 @@ export interface Health {
   readonly onHeartbeat: (error: unknown) => void;
 }
 
+/** Collaborators of {@link healthChecks}. */
+interface HealthDeps {
+  readonly consumer: Pick<
+    ReplicaConsumer,
+    | "fetchAgeMs"
+    | "tableProblem"
+    | "rebuildProblem"
+    | "logProblem"
+    | "stalledProblem"
+    | "lagProblem"
+    | "deadLettersProblem"
+    | "deadLettersNote"
+  >;
+  readonly replica: Pick<Replica, "epoch" | "redis" | "readOnlyProblem">;
+}
+
 /** Creates the replica's checks for `/health/ready`. */
-export function healthChecks(deps: {
-  readonly consumer: Pick<ReplicaConsumer, "fetchAgeMs" | "tableProblem" | "rebuildProblem" | "logProblem">;
-  readonly epoch: CacheEpoch;
-  readonly redis: RedisLinks | undefined;
-}): Health {
-  const { consumer } = deps;
-  let respondedAt: number | undefined;
-  let lastError: unknown;
-  const databaseProblem = (): string | undefined => {
-    const ageMs = respondedAt === undefined ? undefined : performance.now() - respondedAt;
-    const problem = silenceProblem("the database has", ageMs);
-    if (problem === undefined || lastError === undefined) return problem;
-    return `${problem} (${lastError instanceof Error ? lastError.message : String(lastError)})`;
-  };
+export function healthChecks(deps: HealthDeps): Health {
+  const { consumer, replica } = deps;
+  const database = new Heartbeat("the database has");
+  const reports = (condition: ConditionName, problem: Check["problem"], note?: Check["note"]): Check => ({
+    condition,
+    blocksReadiness: false,
+    problem,
+    ...(note ? { note } : {}),
+  });
+  const fetchAgeMs = () => consumer.fetchAgeMs();
+  const startProblem = () =>
+    fetchAgeMs() === undefined && !consumer.rebuildProblem() ? "the brokers have not responded yet" : undefined;
   return {
     checks: [
-      { condition: "database-unavailable", blocksReadiness: true, problem: databaseProblem },
-      {
-        condition: "log-unavailable",
-        blocksReadiness: true,
-        problem: () => silenceProblem("the brokers have", consumer.fetchAgeMs()),
-      },
-      { condition: "table-rejects", blocksReadiness: true, problem: () => consumer.tableProblem() },
-      {
-        condition: "cache-off",
-        blocksReadiness: false,
-        problem: () => cacheProblem(cacheHealth(deps)),
-        note: () => cacheNotes[cacheHealth(deps)],
-      },
-      { condition: "rebuilding", blocksReadiness: false, problem: () => consumer.rebuildProblem() },
-      { condition: "log-incomplete", blocksReadiness: false, problem: () => consumer.logProblem() },
+      { condition: "database-unavailable", blocksReadiness: true, problem: () => database.problem() },
+      // Before the first response, the replica does not know how far it is behind.
+      { condition: "log-unavailable", blocksReadiness: true, problem: startProblem },
+      reports("log-unavailable", () => silenceProblem("the brokers have", fetchAgeMs() ?? 0)),
+      reports("database-read-only", () => replica.readOnlyProblem()),
+      reports("table-rejects", () => consumer.tableProblem()),
+      reports(
+        "cache-off",
+        () => cacheProblem(cacheHealth(replica)),
+        () => cacheNotes[cacheHealth(replica)],
+      ),
+      reports("rebuilding", () => consumer.rebuildProblem()),
+      reports("log-incomplete", () => consumer.logProblem()),
+      reports("partition-stalled", () => consumer.stalledProblem()),
+      reports("lag-growing", () => consumer.lagProblem()),
+      reports(
+        "dead-letters-open",
+        () => consumer.deadLettersProblem(),
+        () => consumer.deadLettersNote(),
+      ),
     ],
-    onHeartbeat(error) {
-      lastError = error;
-      if (error === undefined) respondedAt = performance.now();
-    },
+    onHeartbeat: (error) => database.record(error),
   };
+}
+
+/** The result of the last heartbeat queries. */
+class Heartbeat {
+  private respondedAt: number | undefined;
+  private lastError: unknown;
+
+  constructor(private readonly who: string) {}
+
+  record(error: unknown): void {
+    this.lastError = error;
+    if (error === undefined) this.respondedAt = performance.now();
+  }
+
+  problem(): string | undefined {
+    const { respondedAt, lastError } = this;
+    const problem = silenceProblem(this.who, respondedAt === undefined ? undefined : performance.now() - respondedAt);
+    if (problem === undefined || lastError === undefined) return problem;
+    return `${problem} (${lastError instanceof Error ? lastError.message : String(lastError)})`;
+  }
 }
 
 function silenceProblem(who: string, ageMs: number | undefined): string | undefined {
   if (ageMs === undefined) return `${who} not responded yet`;
-  return ageMs > STALE_MS ? `${who} not responded for ${Math.round(ageMs)} ms` : undefined;
+  return ageMs > STALE_MS ? `${who} not responded for ${Math.round(ageMs / 1_000)} s` : undefined;
 }
 
 /** A cache that is not configured is no problem. */
 const cacheProblem = (health: CacheHealth): string | undefined =>
   health === "off" || health === "unavailable" ? cacheNotes[health] : undefined;
 
-function cacheHealth({ epoch, redis }: { epoch: CacheEpoch; redis: RedisLinks | undefined }): CacheHealth {
+function cacheHealth({ epoch, redis }: { epoch: Replica["epoch"]; redis: RedisLinks | undefined }): CacheHealth {
   if (!redis) return "not-configured";
   if (!redis.reads.runId() || !redis.writes.runId()) return "unavailable";
   return epoch.lease()?.runId == null ? "off" : "on";

@@ -27,7 +27,7 @@ export async function startReplica(deps: ServiceDeps, name: string): Promise<Ser
   replica.watchUsage(metrics);
   const pause = new PauseControl({ logger, metrics });
   const consumer = new ReplicaConsumer({ ...deps, name, databaseUrl, replica, pause });
-  const health = healthChecks({ consumer, epoch: replica.epoch, redis: replica.redis });
+  const health = healthChecks({ consumer, replica });
   const app = replicaApp(deps, name, {
     entities: replica.entities,
     lagMs: () => consumer.lagMs(),

@@ -1,6 +1,7 @@
 /** The replica's PostgreSQL is stopped or killed while it is written and read. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Hono } from "hono";
+import postgres from "postgres";
 import { createMetrics } from "../observability/metrics.ts";
 import { serviceApp } from "../platform/http/service-app.ts";
 import { migrate } from "../platform/postgres/migrate.ts";
@@ -92,6 +93,28 @@ test("P1: a batch in progress when PostgreSQL dies is applied after its restart"
   await launch();
   await applying;
   expect((await read(id)).answer.headers.get("etag")).toBe('"2"');
+  await cacheIsOn();
+}, 60_000);
+
+test("P6: a row that crashes PostgreSQL is rejected, and all others are applied", async () => {
+  const sql = postgres(server.url, { max: 1, onnotice: () => {} });
+  await sql.unsafe(`create function crash() returns trigger language plpgsql as $$ begin
+    if new.name = 'crash' then
+      execute format('copy (select 1) to program %L', 'kill -9 ' || pg_backend_pid());
+      perform pg_sleep(60);
+    end if;
+    return new; end $$`);
+  await sql`create trigger crash before insert on products for each row execute function crash()`;
+  await sql.end();
+  const [known, bad] = [newId(), newId()];
+  await replica.applyAndCache([upsertChange(known, 1)]);
+  const others = Array.from({ length: 20 }, newId);
+  const changes = [upsertChange(bad, 1, { name: "crash" }), ...others.map((id) => upsertChange(id, 1))];
+  const { accepted, rejected } = await replica.applier.apply(changes.sort((a, b) => (a.id < b.id ? -1 : 1)));
+  expect(rejected.map(({ change, rejection }) => [change.id, rejection.code])).toEqual([[bad, "08006"]]);
+  expect(accepted.map(({ id }) => id).sort()).toEqual(others.toSorted());
+  expect((await read(others[0]!)).answer.status).toBe(200);
+  expect((await read(bad)).answer.status).toBe(404);
   await cacheIsOn();
 }, 60_000);
 

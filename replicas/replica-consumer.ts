@@ -16,6 +16,7 @@ import { rebuild } from "./catch-up/rebuild/index.ts";
 import { EntityConsumer } from "./consume.ts";
 import { DeadLetterWriter } from "./dead-letters.ts";
 import { Lag } from "./lag.ts";
+import { LagTrend, Progress } from "./progress.ts";
 import { Receipts } from "./receipts.ts";
 import type { Replica } from "./replica.ts";
 import { isPublic } from "./replicated-entities.ts";
@@ -28,6 +29,8 @@ import { type DeadLetterResolver, resolveSupersededDeadLetters } from "./resolve
 const FETCH_BYTES = 786_432;
 /** Delay of fetches in a bulk load, in ms. Larger batches save a sixth of the work where entities change twice. */
 const LINGER_MS = 200;
+/** Time between two samples of the lag. */
+const SAMPLE_MS = 1_000;
 
 /** Collaborators of {@link ReplicaConsumer}. */
 export interface ReplicaConsumerDeps extends ServiceDeps {
@@ -51,6 +54,9 @@ interface Started {
 /** The consumer of one process. It exists before its start, so that health checks can report during the start. */
 export class ReplicaConsumer {
   private readonly lag = new Lag();
+  private readonly progress = new Progress();
+  private readonly lagTrend = new LagTrend();
+  private sampling: Timer | undefined;
   private readonly group: string;
   private readonly closing = new AbortController();
   private started: Started | undefined;
@@ -74,6 +80,34 @@ export class ReplicaConsumer {
   /** Why a table accepts no row, for people; undefined while all do. */
   tableProblem(): string | undefined {
     return this.started?.consumers.values().find(({ tableProblem }) => tableProblem)?.tableProblem;
+  }
+
+  /** Which partitions make no progress, for people; undefined while all do, or the service is paused. */
+  stalledProblem(): string | undefined {
+    const stalled = this.deps.pause.paused ? undefined : this.progress.stalled(performance.now());
+    if (!stalled) return undefined;
+    const seconds = Math.round(stalled.longestMs / 1_000);
+    const answer = this.deps.replica.entities.map(({ applier }) => applier.lastProblem).find(Boolean);
+    return `no progress for ${seconds} s in ${stalled.partitions.join(", ")}${answer ? `: ${answer}` : ""}`;
+  }
+
+  /** How the lag grows, for people; undefined while it does not. A stalled partition is a problem of its own. */
+  lagProblem(): string | undefined {
+    const growth = this.stalledProblem() ? undefined : this.lagTrend.growth();
+    if (!growth) return undefined;
+    const [from, to] = [growth.fromMs, growth.toMs].map((ms) => Math.round(ms / 1_000));
+    return `${to} s behind, ${from} s ten seconds ago`;
+  }
+
+  /** How many dead letters of the replica are open, for people; undefined while there is none, or it is unknown. */
+  deadLettersProblem(): string | undefined {
+    const open = this.resolver?.openCount();
+    return open ? `${open} open dead letter${open === 1 ? "" : "s"}` : undefined;
+  }
+
+  /** Says that the number of dead letters is unknown. */
+  deadLettersNote(): string | undefined {
+    return this.resolver?.openCount() === undefined ? "unknown: the dead-letter topic is being read" : undefined;
   }
 
   /** Why the replica is being rebuilt now, for people; undefined while it is not. */
@@ -105,6 +139,7 @@ export class ReplicaConsumer {
     this.consumer = consumer;
     this.resolver = this.resolveDeadLetters(log, started, consumer);
     pause.attach(consumer);
+    this.sampling = setInterval(() => this.sampleLag(), SAMPLE_MS);
     const ended = Promise.race([consumer.ended, control.ended, started.catchUp.failed]);
     ended.catch(() => {}); // It may reject before the caller observes it.
     return { ended };
@@ -113,11 +148,17 @@ export class ReplicaConsumer {
   /** Ends a rebuild in progress, saves positions, and writes the queued receipts. */
   async close(): Promise<void> {
     this.closing.abort();
+    clearInterval(this.sampling);
     await this.started?.catchUp.close();
     await this.consumer?.close();
     await this.resolver?.close();
     await this.started?.deadLetters.close();
     await this.started?.receipts.close();
+  }
+
+  /** Without the silence of the brokers, which is a condition of its own. */
+  private sampleLag(): void {
+    this.lagTrend.sample(performance.now(), this.deps.pause.paused ? undefined : this.lag.ms(Date.now(), 0));
   }
 
   private create(log: Log): Started {
@@ -140,7 +181,10 @@ export class ReplicaConsumer {
         internalTopics: all.filter((one) => !isPublic(one)).map(({ topic }) => topic),
       }),
       log,
-      process: async (batch: Batch) => consumers.get(batch.topic)?.process(batch),
+      process: async (batch: Batch) => {
+        await consumers.get(batch.topic)?.process(batch);
+        this.progress.advanced(batch, performance.now());
+      },
       rebuild: async () => {
         const options = { databaseUrl, log, signal: closing.signal, onProgress: () => {}, keepOldest: true };
         await rebuild(name, options);
@@ -154,14 +198,19 @@ export class ReplicaConsumer {
 
   private consume(log: Log, { consumers, catchUp, lags }: Started): Promise<Consumer> {
     const { pause, settings, logger, metrics } = this.deps;
-    const { group, lag } = this;
+    const { group, lag, progress } = this;
     return log.consume({
       group,
       topics: [...consumers.keys()],
-      onBatch: (batch) => catchUp.process(batch),
+      onBatch: async (batch) => {
+        progress.delivered(batch, performance.now());
+        await catchUp.process(batch);
+        progress.completed(batch);
+      },
       onAssigned: (partitions) => catchUp.assigned(partitions),
       onRevoked: (partitions) => {
         lag.revoked(partitions);
+        progress.revoked(partitions);
         for (const at of partitions) lags.remove(at);
         catchUp.revoked(partitions);
       },

@@ -68,6 +68,12 @@ export class Replica {
     return this.databases.reads;
   }
 
+  /** Why the database rejects every write, for people; undefined while it accepts them. */
+  readOnlyProblem(): string | undefined {
+    const rejected = this.entities.map(({ applier }) => applier.readOnlyProblem).find(Boolean);
+    return rejected ?? (this.epoch.isReadOnly ? "it is a standby, or default_transaction_read_only is on" : undefined);
+  }
+
   /** Reports the use of the connection pools and the number of waiting reads. */
   watchUsage(metrics: Metrics): void {
     const { applies, singleRows, epoch, reads } = this.databases;
@@ -130,6 +136,7 @@ export class Replica {
       applyChanges: notifying(applyChanges),
       applyEach: notifying(applyEach),
       alone: {
+        applyAll: notifying(applyChanges, singleRows),
         applyOne: (change, guard) => applyOne([change], guard),
         testTable: () => testTable(singleRows, entity, replica),
       },

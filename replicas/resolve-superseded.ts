@@ -30,6 +30,8 @@ export interface ResolveSupersededDeps {
 
 /** A running resolver. */
 export interface DeadLetterResolver {
+  /** Open dead letters of the replica; undefined until all are read, and while that is interrupted. */
+  openCount(): number | undefined;
   close(): Promise<void>;
 }
 
@@ -55,6 +57,7 @@ export function resolveSupersededDeadLetters(
     }
   }, INTERVAL_MS);
   return {
+    openCount: () => watch.deadLetters?.count(() => true),
     close() {
       clearInterval(timer);
       return watch.close();

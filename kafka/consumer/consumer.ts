@@ -33,8 +33,8 @@ const COMMIT_INTERVAL_MS = 1_000;
 const MAX_HEARTBEAT_INTERVAL_MS = 1_000;
 const MAX_BYTES_PER_PARTITION = 1_048_576;
 const CONCURRENCY = 12;
-/** Delays before a rejected batch is delivered again. `retry` adds up to a quarter, so the longest is 5 seconds. */
-const REDELIVERY = { firstDelayMs: 100, maxDelayMs: 4_000 };
+/** Delays before a rejected batch is delivered again. `retry` adds up to a quarter: the longest is below 4 seconds. */
+const REDELIVERY = { firstDelayMs: 100, maxDelayMs: 3_000 };
 
 /** Joins the group in the background. */
 export function startConsumer(options: ConsumeOptions, deps: { cluster: Cluster; logger: Logger }): Consumer {

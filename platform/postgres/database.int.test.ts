@@ -1,4 +1,5 @@
 import { afterEach, beforeAll, describe, expect, test } from "bun:test";
+import postgres from "postgres";
 import { eventually } from "../../tests/harness/eventually.ts";
 import { freshDatabase } from "../../tests/harness/servers.ts";
 import { connectPool } from "./connect.ts";
@@ -154,4 +155,21 @@ describe("connections", () => {
 test("without a server, each query fails at once as unavailable", async () => {
   const database = open({}, "postgres://nobody@127.0.0.1:9/none");
   for (let i = 0; i < 3; i++) expect(isUnavailable(await failure(one(database)))).toBe(true);
+});
+
+test("sessions that began read-only are replaced, so that writes succeed after the end of it", async () => {
+  const url = await freshDatabase();
+  const name = new URL(url).pathname.slice(1);
+  const admin = postgres(url, { max: 1, onnotice: () => {} });
+  await admin.unsafe("create table things (n int)");
+  await admin.unsafe(`alter database ${name} set default_transaction_read_only = on`);
+  const database = open({}, url);
+  const write = () => database.query((sql) => sql`insert into things values (1)`);
+  try {
+    expect((await failure(write())).code).toBe("25006");
+    await admin.unsafe(`alter database ${name} reset default_transaction_read_only`);
+    await write();
+  } finally {
+    await admin.end();
+  }
 });

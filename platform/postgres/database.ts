@@ -8,7 +8,7 @@
 import type { PoolUse } from "../../observability/gauges.ts";
 import { withTimeout } from "../async/timeout.ts";
 import type { Sql } from "./connect.ts";
-import { DatabaseUnavailableError, isBrokenConnection } from "./errors.ts";
+import { DatabaseUnavailableError, isBrokenConnection, isReadOnly } from "./errors.ts";
 
 /** Limits of a {@link Database}. */
 export interface DatabaseLimits {
@@ -56,8 +56,9 @@ export class Database {
       .catch((error) => {
         // Before `release` starts the next statement, which would otherwise use the broken connections. postgres.js
         // 3.4.9 may never write to such a connection again, even after it reconnected: it keeps a timer that it has
-        // cleared (`nextWriteTimer` in its connection.js).
-        if (sql === this.sql && isBrokenConnection(error)) this.replace(deadlineMs);
+        // cleared (`nextWriteTimer` in its connection.js). A session keeps the `default_transaction_read_only` of its
+        // start, so only a new one finds out that the server accepts writes again.
+        if (sql === this.sql && (isBrokenConnection(error) || isReadOnly(error))) this.replace(deadlineMs);
         throw error;
       })
       .finally(() => this.release());

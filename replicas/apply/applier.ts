@@ -9,18 +9,21 @@ import type { EntityId, Version } from "../../contracts/entity/document.ts";
 import type { Logger } from "../../observability/logger.ts";
 import { Outage } from "../../observability/outage.ts";
 import { sleep } from "../../platform/async/sleep.ts";
-import { isUnavailable } from "../../platform/postgres/errors.ts";
+import { isReadOnly, isRejected, isUnavailable } from "../../platform/postgres/errors.ts";
 import type { BatchFence, CacheWriter } from "../cache/cache-writer.ts";
 import type { CacheEpoch } from "../cache/epoch.ts";
 import { type ApplyResult, type CacheGuard, type Change, EpochMovedError } from "./apply.ts";
 import { type ApplyAloneDeps, applyAlone } from "./apply-alone.ts";
-import { isCanceled, isReadOnly, isRowsFault, isUndone, mayBeRowsFault } from "./database-errors.ts";
+import { isCanceled, isLocked, isUndone, mayBeRowsFault } from "./database-errors.ts";
 import type { Rejection, RejectionTracker } from "./rejection-tracker.ts";
 
 /** Epoch changes that one batch follows before the log has to deliver it again. */
 const MAX_EPOCH_CHANGES = 10;
 /** Delays before each retry of an unavailable database, in milliseconds. */
 const RETRY_DELAYS_MS = [50, 200, 500, 1_000, 2_000];
+
+/** After a cancelled statement, the next ones get the short limit of single rows for this time. */
+const SHORT_LIMIT_MS = 60_000;
 
 /** Applies changes under a guard, all or none, or all but the rejected ones. */
 type ApplyMethod = (changes: readonly Change[], guard: CacheGuard) => Promise<ApplyResult>;
@@ -48,6 +51,7 @@ export interface AppliedBatch<C extends Change = Change> {
 export class Applier {
   /** The error of the last attempt, while the database does not accept writes. */
   private lastError: unknown;
+  private shortLimitUntil = 0;
   private readonly outage: Outage;
 
   constructor(
@@ -56,8 +60,8 @@ export class Applier {
       readonly applyChanges: ApplyMethod;
       /** {@link applyEach} to this entity's table. */
       readonly applyEach: ApplyMethod;
-      /** Applies and tests single changes with short limits. */
-      readonly alone: ApplyAloneDeps;
+      /** The same with short limits, for single changes. */
+      readonly alone: ApplyAloneDeps & { readonly applyAll: ApplyMethod };
       readonly rejections: Pick<RejectionTracker, "recentlyRejected" | "record">;
       readonly cacheWriter: CacheWriter;
       readonly epoch: Pick<CacheEpoch, "afterLeaseExpiry" | "refresh">;
@@ -99,12 +103,14 @@ export class Applier {
         return applied;
       } catch (error) {
         this.lastError = error;
-        const mayRecover = isUnavailable(error) || isReadOnly(error) || isRowsFault(error);
+        if (isCanceled(error)) this.shortLimitUntil = performance.now() + SHORT_LIMIT_MS;
+        const mayRecover = isUnavailable(error) || isRejected(error);
         if (mayRecover) this.outage.failed(error);
         const delayMs = RETRY_DELAYS_MS[attempt];
         if (delayMs === undefined || !mayRecover) throw error;
         // A lost connection or a deadlock is usually no row's fault, so the whole batch gets a second attempt first.
-        if (mayBeRowsFault(error) && (attempt > 0 || isCanceled(error) || isRowsFault(error))) method = this.applyAlone;
+        const isSuspect = isCanceled(error) || isLocked(error) || isRejected(error);
+        if (isSuspect || (attempt > 0 && mayBeRowsFault(error))) method = this.applyAlone;
         await sleep(delayMs);
       }
   }
@@ -147,12 +153,13 @@ export class Applier {
 
   /** Applies all changes in one statement. Isolates rejected rows after a rejection, or when one is expected. */
   private readonly applyOrIsolate: ApplyMethod = async (changes, guard) => {
-    const { applyChanges, applyEach, rejections } = this.deps;
+    const { applyChanges, applyEach, alone, rejections } = this.deps;
+    const applyAll = performance.now() < this.shortLimitUntil ? alone.applyAll : applyChanges;
     if (!changes.some(({ id }) => rejections.recentlyRejected(id)))
       try {
-        return await applyChanges(changes, guard);
+        return await applyAll(changes, guard);
       } catch (error) {
-        if (!isRowsFault(error)) throw error;
+        if (!isRejected(error)) throw error;
       }
     return await applyEach(changes, guard);
   };

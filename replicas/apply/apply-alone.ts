@@ -8,8 +8,9 @@
 import type { EntityId, Version } from "../../contracts/entity/document.ts";
 import { LockstepError } from "../../contracts/errors.ts";
 import { sleep } from "../../platform/async/sleep.ts";
+import { isRejected } from "../../platform/postgres/errors.ts";
 import type { ApplyResult, CacheGuard, Change } from "./apply.ts";
-import { isLocked, isRowsFault, isUndone, mayBeRowsFault, rejectionOf } from "./database-errors.ts";
+import { isLocked, isUndone, mayBeRowsFault, rejectionOf } from "./database-errors.ts";
 import type { Rejection, TableTest } from "./rejection-tracker.ts";
 
 /** Failures of a row alone, in addition to the failures of its batch. */
@@ -74,7 +75,7 @@ async function applyOrReject(deps: ApplyAloneDeps, change: Change, guard: CacheG
     } catch (error) {
       if (!mayBeRowsFault(error)) throw error;
       isUncertain ||= !isUndone(error);
-      if (!isRowsFault(error)) {
+      if (!isRejected(error)) {
         await untilTableAccepts(deps, error);
         if (tries < MAX_TRIES) continue;
       }

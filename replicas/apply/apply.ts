@@ -11,8 +11,8 @@ import { LockstepError } from "../../contracts/errors.ts";
 import type { RoutedEvent } from "../../contracts/routed-event.ts";
 import { listText } from "../../platform/postgres/connect.ts";
 import type { Database } from "../../platform/postgres/database.ts";
+import { isRejected } from "../../platform/postgres/errors.ts";
 import { quoted } from "../quoted.ts";
-import { isRowsFault } from "./database-errors.ts";
 import type { Rejection, TableTest } from "./rejection-tracker.ts";
 
 /** An entity's state as of a version. A null document deletes the entity. */
@@ -209,7 +209,7 @@ export async function testTable(
         select lockstep.takes_rows(to_regclass(${quoted(entity.plural)}), ${entity.name}, ${columns}::text::text[]) as accepts`,
     )
     .catch((error) => {
-      if (isRowsFault(error)) return [{ accepts: false }]; // the function itself is missing or forbidden
+      if (isRejected(error)) return [{ accepts: false }]; // the function itself is missing or forbidden
       throw error;
     });
   if (row?.accepts === null) return "empty";

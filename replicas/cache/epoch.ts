@@ -19,6 +19,8 @@ import type { Database } from "../../platform/postgres/database.ts";
 export const LEASE_MS = 500;
 /** Time between two renewals of the lease. */
 const RENEW_MS = 150;
+/** Time between two replacements of connections to a read-only database. */
+const RECONNECT_MS = 1_000;
 /** How long the cache stays off after the last batch without a fence. */
 export const OFF_MS = 3_000;
 
@@ -44,6 +46,8 @@ export class CacheEpoch {
   private oldLeasesExpireAt = 0;
   private firstReadAt = 0;
   private reading: Promise<Epoch> | undefined;
+  private readOnly = false;
+  private reconnectedAt = 0;
   private timer: Timer | undefined;
 
   /** @param database connections of its own, because a lease must not queue behind the replica's work. */
@@ -73,6 +77,11 @@ export class CacheEpoch {
   /** True while the lease on this epoch lasts. To be checked again after a document was read. */
   holds(epoch: Epoch): boolean {
     return this.lease()?.epoch === epoch.epoch;
+  }
+
+  /** True while the database accepts no writes: it is a standby, or was set read-only. */
+  get isReadOnly(): boolean {
+    return this.readOnly;
   }
 
   /** True for {@link LEASE_MS} after the epoch was first read. Its process may still be installing it in Redis. */
@@ -127,8 +136,10 @@ export class CacheEpoch {
   private async read(): Promise<Epoch> {
     const startedAt = performance.now();
     const [row] = await this.database.query(
-      (sql) => sql<{ epoch: string; previous: string; run_id: string | null; due: boolean }[]>`
-        select epoch, previous, run_id, off_until <= clock_timestamp() as due from lockstep.cache_epoch`,
+      (sql) => sql<{ epoch: string; previous: string; run_id: string | null; due: boolean; read_only: boolean }[]>`
+        select epoch, previous, run_id, off_until <= clock_timestamp() as due,
+          current_setting('transaction_read_only') = 'on' as read_only
+        from lockstep.cache_epoch`,
     );
     if (!row)
       throw new Error("lockstep.cache_epoch is empty; insert its row again (replicas/migrations/0001-lockstep.sql)");
@@ -148,6 +159,16 @@ export class CacheEpoch {
     }
     this.latest = read;
     this.leasedUntil = startedAt + LEASE_MS;
+    this.observeReadOnly(row.read_only);
     return read;
+  }
+
+  /** A session keeps the default of its start, so only a new one shows that the database accepts writes again. */
+  private observeReadOnly(readOnly: boolean): void {
+    this.readOnly = readOnly;
+    const now = performance.now();
+    if (!readOnly || now - this.reconnectedAt < RECONNECT_MS) return;
+    this.reconnectedAt = now;
+    this.database.reconnect();
   }
 }

@@ -4,8 +4,9 @@
 -- when a trigger or a rule skipped a row, or changed its id or version. For a row whose other columns a trigger changed, it
 -- returns the id without a version: the row is applied, and the cache must not store the event's document.
 --
--- The rows are compared only if the table has triggers. The search for triggers comes after the write, whose lock keeps others from
--- creating one. A deferred trigger may still change the row at the commit, so all rows count as changed then.
+-- The rows are compared only if the table has triggers. The statement that writes also searches for them: its lock keeps others from
+-- creating one, and a statement of its own would cost 20 µs. A deferred trigger may still change a row at the commit, so all rows
+-- count as changed then.
 create or replace function lockstep.replicate(target regclass, entity text) returns void
 language plpgsql as $make$
 declare
@@ -54,17 +55,21 @@ begin
     end if;
   end if;
   if cardinality(gone) < cardinality(fresh) then
-    insert into %2$s as t (%3$s)
-    select %3$s from json_to_recordset(documents) as r (%4$s)
-    where all_fresh or r.id in (select unnest(fresh))
-    on conflict (id) do update set %5$s;
-    get diagnostics written = row_count;
+    with upserted as (
+      insert into %2$s as t (%3$s)
+      select %3$s from json_to_recordset(documents) as r (%4$s)
+      where all_fresh or r.id in (select unnest(fresh))
+      on conflict (id) do update set %5$s
+      returning 1
+    )
+    select count(*), exists (
+      select from pg_trigger where tgrelid = to_regclass(%6$L) and not tgisinternal and tgenabled in ('O', 'A')
+    ) into written, has_triggers from upserted;
     if written < cardinality(fresh) - cardinality(gone) then
       raise exception 'a trigger of the table skipped the row' using errcode = 'LS003';
     end if;
-    select count(*) > 0, coalesce(bool_or(tginitdeferred), false) into has_triggers, has_deferred
-    from pg_trigger where tgrelid = to_regclass(%6$L) and not tgisinternal and tgenabled in ('O', 'A');
     if has_triggers then
+      has_deferred := exists (select from pg_trigger where tgrelid = to_regclass(%6$L) and not tgisinternal and tginitdeferred);
       for changed in
         select r.id, t.id is null or t.version <> r.version as is_lost
         from json_array_elements(documents) as given (document), json_populate_record(null::%2$s, given.document) as r
@@ -118,7 +123,7 @@ declare
   each_document json[];
   lows int[];
   highs int[];
-  top int := 1;
+  top int;
   low int;
   high int;
   part json;
@@ -132,8 +137,15 @@ begin
   set constraints all immediate;
   select array_agg(nullif(document::text, 'null')::json order by n) into each_document
   from json_array_elements(documents) with ordinality as given (document, n);
-  lows := array[1];
-  highs := array[cardinality(ids)];
+  if cardinality(ids) = 1 then
+    lows := array[1];
+    highs := array[1];
+    top := 1;
+  else -- the caller knows, or expects, that the whole batch fails
+    lows := array[cardinality(ids) / 2 + 1, 1];
+    highs := array[cardinality(ids), cardinality(ids) / 2];
+    top := 2;
+  end if;
   while top > 0 loop
     low := lows[top];
     high := highs[top];

@@ -237,7 +237,11 @@ export class ModelProcess {
     this.applier = new Applier({
       applyChanges: apply,
       applyEach: apply,
-      alone: { applyOne: (change, guard) => apply([change], guard), testTable: async () => "accepts" },
+      alone: {
+        applyAll: apply,
+        applyOne: (change, guard) => apply([change], guard),
+        testTable: async () => "accepts",
+      },
       rejections: new RejectionTracker("things", async () => "accepts"),
       cacheWriter: this.cacheWriter,
       epoch,

@@ -1,0 +1,43 @@
+import { expect, test } from "bun:test";
+import { LagTrend, Progress } from "./progress.ts";
+
+const at = { topic: "things.to.catalog", partition: 3 };
+
+test("a partition is stalled ten seconds after its batch was delivered, however often it is delivered again", () => {
+  const progress = new Progress();
+  for (let ms = 0; ms < 10_000; ms += 1_000) progress.delivered(at, ms);
+  expect(progress.stalled(9_999)).toBeUndefined();
+  expect(progress.stalled(10_000)).toEqual({ partitions: ["things.to.catalog/3"], longestMs: 10_000 });
+  progress.completed(at);
+  expect(progress.stalled(60_000)).toBeUndefined();
+});
+
+test("a partition that reads missing records before its batch is not stalled, and neither is a revoked one", () => {
+  const progress = new Progress();
+  progress.delivered(at, 0);
+  progress.advanced(at, 8_000);
+  expect(progress.stalled(17_999)).toBeUndefined();
+  expect(progress.stalled(18_000)).toBeDefined();
+  progress.revoked([at]);
+  expect(progress.stalled(18_000)).toBeUndefined();
+  progress.advanced(at, 19_000);
+  expect(progress.stalled(60_000)).toBeUndefined();
+});
+
+function trendOf(lagAt: (ms: number) => number | undefined, untilMs: number): LagTrend {
+  const trend = new LagTrend();
+  for (let ms = 0; ms <= untilMs; ms += 1_000) trend.sample(ms, lagAt(ms));
+  return trend;
+}
+
+test("a lag grows when it is above ten seconds and rose during the last ten", () => {
+  expect(trendOf((ms) => 5_000 + ms, 9_000).growth()).toBeUndefined(); // not long enough
+  expect(trendOf((ms) => 5_000 + ms, 30_000).growth()).toEqual({ fromMs: 25_000, toMs: 35_000 });
+  expect(trendOf((ms) => ms / 4, 30_000).growth()).toBeUndefined(); // too short
+  expect(trendOf((ms) => 60_000 - ms, 30_000).growth()).toBeUndefined(); // catches up
+  expect(trendOf(() => 60_000, 30_000).growth()).toBeUndefined();
+});
+
+test("a pause or an unknown lag ends the trend", () => {
+  expect(trendOf((ms) => (ms === 25_000 ? undefined : 5_000 + ms), 30_000).growth()).toBeUndefined();
+});

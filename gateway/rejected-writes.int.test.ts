@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { OpenApiChecker } from "../tests/harness/api-descriptions.ts";
 import { requestWith } from "../tests/harness/client.ts";
+import { eventually } from "../tests/harness/eventually.ts";
 import { outbox, type TestGateway, testGateway } from "../tests/harness/gateway.ts";
 import { gatewayOpenApi } from "./openapi/document.ts";
 
@@ -122,6 +123,19 @@ describe("an error that no rule raised", () => {
     await gateway.sql`alter table products drop constraint made`;
     expect(responses.map(({ status }) => status)).toEqual(responses.map((_, i) => (i === 7 ? 422 : 201)));
   });
+});
+
+test("a write whose trigger takes seconds does not delay the following writes of others", async () => {
+  await rule("if new.name = 'Slow' then perform pg_sleep(3); end if; return new;");
+  let isSlowDone = false;
+  const slow = post({ name: "Slow" }).finally(() => {
+    isSlowDone = true;
+  });
+  const sleeping = () => gateway.sql`select from pg_stat_activity where wait_event = 'PgSleep'`;
+  await eventually(async () => (await sleeping()).length > 0, { timeoutMs: 5_000, what: "the trigger to sleep" });
+  for (const { status } of await Promise.all(Array.from({ length: 20 }, () => post()))) expect(status).toBe(201);
+  expect(isSlowDone).toBe(false);
+  expect((await slow).status).toBe(201);
 });
 
 describe("a trigger that skips a row", () => {

@@ -7,6 +7,7 @@ when exists (select from {table} as other where other.{column} = {value} and oth
   )
   and not exists (
     select from pg_catalog.pg_trigger
-    where tgrelid = '{table}'::regclass and tgtype & {before_row} = {before_row} and tgname not like 'lockstep\_%'
+    where tgrelid = '{table}'::regclass and tgtype & {before_row} = {before_row}
+      and tgfoid <> 'lockstep.stamp_row'::regproc
   )
 then '{member}'

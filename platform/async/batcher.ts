@@ -7,6 +7,8 @@
  * the batch, then their halves, until the error reaches only the caller whose item caused it. While items are rejected
  * often, batches are smaller and several run at the same time, so that few items pay for the rejected ones.
  *
+ * A batch that takes long, for example because a trigger of one row is slow, does not delay the following ones.
+ *
  * States of an item, until its caller has a result:
  * - queued: waits for its turn, or for an earlier item with the same key.
  * - in a batch: in progress, with other items or as the only one.
@@ -56,6 +58,9 @@ const MAX_REJECTED_PER_BATCH = 0.5;
 /** Several batches run at the same time while batches are limited to fewer items than this. */
 const MAX_SMALL_BATCH = 10;
 
+/** Time after which a batch is slow, in milliseconds: the next batch starts beside it. */
+const SLOW_MS = 250;
+
 /** Combines concurrent items into batches; see the top of this file. */
 export class Batcher<Item, Result> {
   private readonly queue: Entry<Item, Result>[] = [];
@@ -64,6 +69,9 @@ export class Batcher<Item, Result> {
   /** Keys in progress, or in a part, or alone: a later item with such a key must see the result of the earlier one. */
   private readonly busyKeys = new Set<string>();
   private readonly running: Record<WorkMode, number> = { batch: 0, part: 0, alone: 0 };
+  /** When the batches in progress started. */
+  private readonly started = new Set<{ readonly atMs: number }>();
+  private slowTimer: Timer | undefined;
   /** Share of recent items that were rejected, from 0 to 1. */
   private rejectedShare = 0;
 
@@ -104,6 +112,11 @@ export class Batcher<Item, Result> {
       if (batch.length === 0) return;
       void this.run(batch, "batch");
     }
+    if (this.queue.length > 0 && this.options.isolatedConcurrency > 0)
+      this.slowTimer ??= setTimeout(() => {
+        this.slowTimer = undefined;
+        this.startNext();
+      }, SLOW_MS);
   }
 
   private mayStartPart(): boolean {
@@ -113,12 +126,15 @@ export class Batcher<Item, Result> {
       : this.running.batch + this.running.part < concurrency;
   }
 
-  /** Smaller batches also take the turns of parts. */
+  /** Smaller batches, and those after a slow one, also take the turns of parts. */
   private mayStartBatch(): boolean {
     const { concurrency, isolatedConcurrency } = this.options;
     const { batch, part } = this.running;
     if (isolatedConcurrency === 0) return batch + part < concurrency;
-    return batch < concurrency || (this.maxItems < MAX_SMALL_BATCH && batch + part < concurrency + isolatedConcurrency);
+    if (batch < concurrency) return true;
+    const slowSinceMs = performance.now() - SLOW_MS;
+    const quick = [...this.started].filter(({ atMs }) => atMs > slowSinceMs).length;
+    return (quick < concurrency || this.maxItems < MAX_SMALL_BATCH) && batch + part < concurrency + isolatedConcurrency;
   }
 
   private runUnexpired(entries: readonly Entry<Item, Result>[], mode: WorkMode): void {
@@ -130,6 +146,8 @@ export class Batcher<Item, Result> {
 
   private async run(entries: readonly Entry<Item, Result>[], mode: WorkMode): Promise<void> {
     this.running[mode]++;
+    const start = { atMs: performance.now() };
+    if (mode === "batch") this.started.add(start);
     try {
       const results = await this.work(
         entries.map(({ item }) => item),
@@ -143,6 +161,7 @@ export class Batcher<Item, Result> {
       this.onError(entries, mode, error);
     } finally {
       this.running[mode]--;
+      this.started.delete(start);
       this.startNext();
     }
   }

@@ -127,6 +127,20 @@ describe("with keys and separate isolation", () => {
     expect(mostRunning).toBe(1);
   });
 
+  test("a slow batch delays the next ones by a moment only", async () => {
+    const gate = Promise.withResolvers<void>();
+    const { batches, work } = recorded();
+    const batcher = new Batcher<Write, string>(async (writes) => {
+      if (writes.some(({ id }) => id === "slow")) await gate.promise;
+      return await work(writes);
+    }, options);
+    const slow = batcher.add(write("slow"));
+    expect(await Promise.all(["a", "b"].map((id) => batcher.add(write(id))))).toEqual(["a", "b"]);
+    expect(batches).toEqual(["a b"]);
+    gate.resolve();
+    expect(await slow).toBe("slow");
+  });
+
   test("later items overtake a blocked one; items with its key wait for it", async () => {
     const gate = Promise.withResolvers<void>();
     const { batches, work } = recorded();

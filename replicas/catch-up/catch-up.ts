@@ -134,7 +134,7 @@ export class CatchUp {
         if (from < to)
           logger.info({ ...at, from, to }, "the database is behind its consumer group; reading the records again");
         for await (const records of log.read(at, from, to)) await process({ ...at, records, highWatermark: to });
-        positions.reached(at, next);
+        await positions.reached(at, next);
         return;
       } catch (error) {
         logger.warn({ err: error, ...at }, "could not bring the database to its consumer group; retrying in 1 s");

@@ -31,7 +31,7 @@ async function ownPartition(database: PositionsDeps["database"]): Promise<Positi
   const positions = new Positions({ database, log, group: "group", topics: [at.topic] });
   await positions.begin();
   positions.assigned([at]);
-  positions.reached(at, (await positions.missing(at)).next);
+  await positions.reached(at, (await positions.missing(at)).next);
   await positions.save(0);
   return positions;
 }
@@ -73,7 +73,7 @@ test("a new database lacks nothing that the log deleted before it existed", asyn
   });
   positions.assigned([at]);
   expect(await positions.missing(at)).toEqual({ from: 0, to: 0, next: 7, lost: false });
-  positions.reached(at, 7);
+  await positions.reached(at, 7);
   await positions.save(0);
   expect(await positions.missing(at)).toMatchObject({ lost: false });
   await database.sql`update lockstep.positions set next_offset = 6`;

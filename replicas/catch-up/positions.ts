@@ -164,9 +164,23 @@ export class Positions {
     }
   }
 
-  /** Everything below `next` is applied. */
-  reached(at: TopicPartition, next: number): void {
+  /**
+   * Everything below `next` is applied. The first position of a partition is stored at once: rows without a position
+   * would not show that the topic was created again.
+   *
+   * @throws the database's error.
+   */
+  async reached(at: TopicPartition, next: number): Promise<void> {
     const position = this.owned.get(partitionKey(at));
+    if (position && position.saved === undefined) {
+      const { length } = await this.deps.database.query(
+        (sql) => sql`
+          insert into lockstep.positions (topic, "partition", next_offset, at, topic_id)
+          values (${at.topic}, ${at.partition}, ${next}, clock_timestamp(), ${this.topicIds.get(at.topic) ?? null})
+          on conflict do nothing returning topic`,
+      );
+      if (length > 0) position.saved = next;
+    }
     if (position) position.next = next;
   }
 

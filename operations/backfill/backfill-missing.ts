@@ -48,9 +48,10 @@ export async function backfillMissing(
       await backpressure.wait(signal);
       await throttle.wait(chunk.length);
       if (signal.aborted) return { rows, sent, finished: false };
-      const [row] = await source<
-        { sent: string }[]
-      >`select lockstep.send(${entity.name}, ${listText(chunk)}::uuid[]) as sent`;
+      // Not send: a row that a replica has lost is a duplicate for the stream. Ids without a row are left to repair.
+      const [row] = await source<{ sent: string }[]>`
+        select lockstep.resend(${entity.name}, array(
+          select id from ${source(entity.plural)} where id = any (${listText(chunk)}::uuid[]))) as sent`;
       sent += Number(row!.sent);
     }
     rows += range.rows;

@@ -110,15 +110,10 @@ export class EntityStore {
   ): Promise<WriteRow> {
     const { idempotencyKey } = context;
     const add = () => batcher.add({ id, item: JSON.stringify(item), context });
-    const { source } = this;
     try {
-      const row = await (idempotencyKey ? executeIdempotent(source, idempotencyKey, add) : add());
-      if (row.doc) source.outcomes.succeeded();
-      return row;
+      return await (idempotencyKey ? executeIdempotent(this.source, idempotencyKey, add) : add());
     } catch (error) {
-      const explained = explainError(error, this.entity, idempotencyKey !== undefined);
-      source.outcomes.failed(explained);
-      throw explained;
+      throw explainError(error, this.entity, idempotencyKey !== undefined);
     }
   }
 

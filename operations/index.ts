@@ -7,6 +7,7 @@ import { journeyVerb } from "./journey/command.ts";
 import { pauseVerb, resumeVerb } from "./pause/command.ts";
 import { rebuildVerb } from "./rebuild/command.ts";
 import { repairVerb } from "./repair/command.ts";
+import { resyncVerb } from "./resync/command.ts";
 import { statusVerb } from "./status/command.ts";
 import { verifyVerb } from "./verify/command.ts";
 
@@ -15,6 +16,7 @@ export const verbs = (loadRebuild: LoadRebuild): readonly Command[] => [
   statusVerb(),
   verifyVerb(),
   repairVerb(),
+  resyncVerb(),
   backfillVerb(),
   rebuildVerb(loadRebuild),
   journeyVerb(),

@@ -10,6 +10,7 @@ import idempotencyKeys from "./0007-idempotency-keys.sql" with { type: "text" };
 import setAside from "./0008-set-aside.sql" with { type: "text" };
 import lostEvents from "./0010-lost-events.sql" with { type: "text" };
 import rejectUncaptured from "./0011-reject-uncaptured.sql" with { type: "text" };
+import resync from "./0013-resync.sql" with { type: "text" };
 
 /** In the order in which they run. */
 export const migrations: readonly Migration[] = [
@@ -23,4 +24,5 @@ export const migrations: readonly Migration[] = [
   { name: "0008-set-aside", sql: setAside },
   { name: "0010-lost-events", sql: lostEvents },
   { name: "0011-reject-uncaptured", sql: rejectUncaptured },
+  { name: "0013-resync", sql: resync },
 ];

@@ -33,12 +33,22 @@ export interface BackfillResult extends BackfillProgress {
   readonly earlier: number;
 }
 
+/** How a resync begins. */
+export interface ResyncStart {
+  /** The state of the log, stored with the position. */
+  readonly logState: object;
+  /** True: starts at the first row, also when an earlier resync was interrupted. */
+  readonly anew: boolean;
+}
+
 /** Settings and collaborators of one run. */
 export interface BackfillOptions {
   /** Most rows per second. */
   readonly rate: number;
   /** Starts over after this id. Undefined: continues where the last run ended, or starts at the first row. */
   readonly from: EntityId | undefined;
+  /** Present: replicas apply rows also when they have their versions already. `from` is then ignored. */
+  readonly resync?: ResyncStart;
   readonly backpressure: Pick<ConsumerBackpressure, "wait">;
   /** Ends the run after its current step. */
   readonly signal: AbortSignal;
@@ -59,11 +69,16 @@ export const stepRows = (rate: number): number =>
 export async function backfill(
   source: Sql,
   entity: EntityDeclaration,
-  { rate, from, backpressure, signal, onProgress }: BackfillOptions,
+  { rate, from, resync, backpressure, signal, onProgress }: BackfillOptions,
 ): Promise<BackfillResult> {
   const step = stepRows(rate);
   const throttle = new Throttle({ perSecond: rate }, signal);
-  let progress = toProgress(await source`select * from lockstep.begin_backfill(${entity.name}, ${from ?? null}::uuid)`);
+  let progress = toProgress(
+    resync
+      ? await source`
+          select * from lockstep.begin_resync(${entity.name}, ${JSON.stringify(resync.logState)}::text::jsonb, ${resync.anew})`
+      : await source`select * from lockstep.begin_backfill(${entity.name}, ${from ?? null}::uuid)`,
+  );
   const earlier = progress.sent;
   while (!progress.finished && !signal.aborted) {
     await waitForOutbox(source, step, signal);

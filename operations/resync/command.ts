@@ -1,0 +1,44 @@
+/** `lockstep resync`. */
+import type { Command } from "commander";
+import { replicaNames } from "../../contracts/entities/index.ts";
+import { choiceParser, entityParser, integerParser, runVerb, type VerbFlags, verb } from "../verb.ts";
+import { differenceLine } from "../verify/report.ts";
+import { type ResyncResult, type ResyncScope, resync } from "./resync.ts";
+
+/** The command `resync`. */
+export const resyncVerb = (): Command =>
+  verb(
+    "resync",
+    "makes log and replicas complete again after the log has lost records: creates missing topics, sends every row of the source again, removes what the source does not have, and compares; continues where it was interrupted; exit status 1 when a replica still differs",
+  )
+    .option(
+      "--replica <name>",
+      "compare only this replica; the rows are sent to all",
+      choiceParser("replica", replicaNames),
+    )
+    .option("--entity <name>", "only this entity", entityParser)
+    .option("--rate <rows>", "most rows per second; fewer while the outbox is busy", integerParser(1, 100_000), 2_000)
+    .option("--within <seconds>", "seconds that a replica may take to apply what was sent", integerParser(1, 3_600), 60)
+    .action(async (flags: VerbFlags & ResyncScope) =>
+      runVerb(flags, async (context) => {
+        const result = await resync(context, flags);
+        return { text: resyncText(result), document: result, status: result.equal ? 0 : 1 };
+      }),
+    );
+
+/** The result for people. */
+function resyncText({ equal, createdTopics, sent, repair, lostAgain, cleared }: ResyncResult): string {
+  const { remaining, results } = repair;
+  return [
+    ...createdTopics.map((name) => `topic ${name} created`),
+    ...sent.map((one) => `${one.entity}: ${one.sent} rows sent again`),
+    ...(repair.sent > 0 ? [`${repair.sent} entities that still differed sent once more`] : []),
+    ...Object.entries(cleared).map(([replica, reason]) => `${replica}: no longer marked (${reason})`),
+    ...remaining.map((one) => ("why" in one ? `${differenceLine(one)}: ${one.why}` : differenceLine(one))),
+    ...results
+      .filter(({ behind }) => behind)
+      .map(({ entity, replica }) => `${replica} has not applied all changes of ${entity}: see lockstep status`),
+    ...lostAgain.map((name) => `topic ${name} has lost records during the resync`),
+    equal ? "every compared replica equals the source" : "not equal: remove the cause, then run the command again",
+  ].join("\n");
+}

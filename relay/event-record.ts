@@ -6,6 +6,7 @@ import { columnOf, documentOf } from "../contracts/entity/row.ts";
 import { LockstepError } from "../contracts/errors.ts";
 import { encodeEvent } from "../contracts/event.ts";
 import type { OutgoingRecord } from "../kafka/log.ts";
+import { parseJson } from "../platform/postgres/parse-json.ts";
 import { MAX_READ_BYTES, type OutboxRow } from "./outbox.ts";
 
 /** A row whose event cannot be built. */
@@ -43,7 +44,7 @@ export function toEventRecord(
       "version-too-large",
       `the version is above ${Number.MAX_SAFE_INTEGER}, so a JSON number cannot hold it exactly`,
     );
-  const data = row.data === null ? null : (JSON.parse(row.data) as Record<string, unknown>);
+  const data = row.data === null ? null : (parseJson(row.data) as Record<string, unknown>);
   if (data) checkColumns(entity, data);
   return encodeEvent({
     entity: entity.name,

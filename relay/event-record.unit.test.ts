@@ -36,3 +36,12 @@ test("a row without a declared column is rejected, and the error names the colum
   );
   expect(toEventRecord(product, row(null), undefined).value).toContain('"version":1');
 });
+
+test("an event has every digit of a number of the row", () => {
+  const captured = { ...row(rowOf(document)), data: JSON.stringify(rowOf({ ...document, price: 0, stock: 1 })) };
+  const data = captured.data
+    .replace('"price":0', '"price":1234567890.12345678')
+    .replace('"stock":1', '"stock":9007199254740993');
+  const { value } = toEventRecord(product, { ...captured, data }, undefined);
+  expect(JSON.parse(String(value))).toMatchObject({ price: "1234567890.12345678", stock: "9007199254740993" });
+});

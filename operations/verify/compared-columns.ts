@@ -4,6 +4,7 @@
  */
 import { type Field, systemFields } from "../../contracts/entity/fields.ts";
 import { columnOf } from "../../contracts/entity/row.ts";
+import { UserError } from "../../contracts/errors.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import type { ReplicaTables } from "./comparison-target.ts";
 import { queryReplica, ReplicaUnreadableError } from "./query-replica.ts";
@@ -42,7 +43,7 @@ const cache = new WeakMap<ReplicaTables, Promise<ComparedColumns>>();
  * Reads the columns of both tables, once for each `tables`.
  *
  * @throws {ReplicaUnreadableError} when the replica's table or a column of it is missing.
- * @throws {Error} when the source is unavailable, or lacks the table or a compared column.
+ * @throws {UserError} when the source lacks the table or a compared column. @throws {Error} when it is unavailable.
  */
 export function comparedColumns(source: Sql, tables: ReplicaTables): Promise<ComparedColumns> {
   let columns = cache.get(tables);
@@ -59,7 +60,8 @@ async function readColumns(source: Sql, tables: ReplicaTables): Promise<Compared
   const sourceTypes = typesOf(await source.unsafe<TypeRow[]>(TYPES, [quoted(entity.plural)]));
   const replicaTypes = typesOf(await queryReplica<TypeRow>(tables, TYPES, [quoted(tables.table)]));
   const missing = missingColumns(members, sourceTypes);
-  if (missing !== "") throw new Error(`the source's table ${entity.plural} has no column ${missing}`);
+  if (missing !== "")
+    throw new UserError(`the source's table ${entity.plural} has no column ${missing}: add a migration`);
   const missingInReplica = missingColumns([...Object.keys(replica.fields), ...members], replicaTypes);
   if (missingInReplica !== "")
     throw new ReplicaUnreadableError(

@@ -20,6 +20,8 @@ export interface ConfirmResult {
   readonly differences: Difference[];
   /** True when the replica did not catch up in time. What it lacks may be in flight, and is not reported. */
   readonly behind: boolean;
+  /** Number of entities that were written during every comparison, so that none of them says anything. */
+  readonly unsettled: number;
 }
 
 /**
@@ -45,10 +47,10 @@ export async function confirmDifferences(
       if (isSame(previous.get(id)!, observed)) differences.push(observed.difference);
       else changed.set(id, observed);
     }
-    if (!isCaughtUp) return { differences, behind: true };
+    if (!isCaughtUp) return { differences, behind: true, unsettled: 0 };
     previous = changed;
   }
-  return { differences, behind: false };
+  return { differences, behind: false, unsettled: previous.size };
 }
 
 interface ObservedDifference {

@@ -118,7 +118,7 @@ export class ReplicaComparison {
    * Confirms the candidates of all ranges and of the cache.
    *
    * @param timeoutMs how long the replica may take to apply what is committed now.
-   * @returns nothing but `behind: false` once the replica cannot be read.
+   * @returns no differences once the replica cannot be read.
    * @throws {Error} when the source or the log is unavailable.
    */
   async confirm(timeoutMs: number): Promise<ConfirmResult> {
@@ -129,7 +129,7 @@ export class ReplicaComparison {
     await this.unlessUnreadable(async () => {
       confirmed = await confirmDifferences(source, target, [...this.candidates], timeoutMs);
     });
-    if (!confirmed) return { differences: [], behind: false };
+    if (!confirmed) return { differences: [], behind: false, unsettled: 0 };
     const listed = new Set(confirmed.differences.map(({ id }) => id));
     // A wrong row is listed once: its repair also replaces the cache entry.
     const inCache = this.cacheDifferences.filter(({ id }) => !listed.has(id));

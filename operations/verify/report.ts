@@ -34,7 +34,8 @@ function outcomeText(result: VerifyResult): string {
   const behind = result.behind ? ["unknown: it is behind, and has not applied all events yet"] : [];
   const unreadable = result.unknown === null ? [] : [`unknown: ${result.unknown}`];
   const cache = result.cache === "away" ? ["cache unknown: Redis is unavailable"] : [];
-  return [...counts, ...behind, ...unreadable, ...cache].join(", ") || "equal";
+  const found = [...counts, ...behind, ...unreadable, ...cache].join(", ") || "equal";
+  return result.unsettled === 0 ? found : `${found}; ${result.unsettled} written all the time, not compared`;
 }
 
 /** A line for each difference, at most 50; empty when there is none. */

@@ -49,6 +49,8 @@ export interface VerifyResult {
   readonly differences: readonly Difference[];
   /** True when the replica did not catch up in time. What it lacks may be in flight, and is not in `differences`. */
   readonly behind: boolean;
+  /** Number of entities that were written during every comparison. They are left to the next verification. */
+  readonly unsettled: number;
   /** Why the replica could not be compared: its database cannot be read. Null: it was compared. */
   readonly unknown: string | null;
 }
@@ -129,5 +131,6 @@ const unknownResult = (entity: EntityDeclaration, replica: ReplicaDeclaration, u
   seconds: 0,
   differences: [],
   behind: false,
+  unsettled: 0,
   unknown,
 });

@@ -51,6 +51,10 @@ export const metrics = {
     "lockstep_outbox_oldest_age_seconds",
     "Age of the oldest change that the log has not acknowledged yet",
   ),
+  setAsideRows: gauge(
+    "lockstep_set_aside_rows",
+    "Entities whose newest change the relay has set aside, because it cannot be sent",
+  ),
   relayPublished: counter(
     "lockstep_relay_published_total",
     "Changes that the relay published and the log acknowledged",

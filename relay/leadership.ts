@@ -12,6 +12,7 @@ import type { Log } from "../kafka/log.ts";
 import { connectDedicated } from "../platform/postgres/connect.ts";
 import type { ServiceDeps } from "../platform/run.ts";
 import type { Check } from "../platform/service.ts";
+import { RelayState } from "./checks.ts";
 import { LeaderLock } from "./leader-lock.ts";
 import { LostEvents } from "./lost-events.ts";
 import { Outbox } from "./outbox.ts";
@@ -25,17 +26,12 @@ const CHANNEL = "lockstep_outbox";
 
 /** Runs once. */
 export class Leadership {
-  private state: "starting" | "standby" | "leading" = "starting";
   private readonly failure = Promise.withResolvers<never>();
   /** Rejects when the session fails outside the loop: a heartbeat or a depth report. The process must end then. */
   readonly failed: Promise<never> = this.failure.promise;
 
-  /** Health check: a relay on standby is ready. */
-  readonly check: Check = {
-    condition: "source-unavailable",
-    blocksReadiness: true,
-    problem: () => (this.state === "starting" ? "the source's PostgreSQL or the log is not connected yet" : undefined),
-  };
+  /** What the checks report. A relay on standby is ready. */
+  readonly state = new RelayState();
 
   /** Reports events that the log has lost, while this relay leads. */
   readonly lossCheck: Check = {
@@ -55,10 +51,9 @@ export class Leadership {
   /** Resolves after the signal aborts and the batch in progress is finished. @throws {Error} as {@link Relay.run}. */
   async run({ sql, commitTimestamps }: SourceSession, log: Log, signal: AbortSignal): Promise<void> {
     const { settings, logger } = this.deps;
-    this.state = "standby";
+    this.state.connecting = undefined;
     const lock = new LeaderLock(sql, `${settings.LOCKSTEP_INSTANCE ?? hostname()} (pid ${process.pid})`);
     if (!(await lock.acquire(signal))) return;
-    this.state = "leading";
     logger.info("this relay leads");
     lock.startHeartbeat(this.failure.reject);
     this.lostEvents = new LostEvents({ sql, logger });
@@ -77,12 +72,13 @@ export class Leadership {
       { outbox, leader, publisher, logger, metrics },
       { batchRows: settings.LOCKSTEP_RELAY_BATCH, pollMs: settings.LOCKSTEP_RELAY_POLL_MS },
     );
+    this.state.logProblem = () => relay.logProblem;
     const sql = connectDedicated(this.url, "lockstep-relay-listen");
     // A new connection may have missed notifications, so it counts as one (third argument: called after each LISTEN).
     const notify = () => relay.notify();
     await sql.listen(CHANNEL, notify, notify);
     const jobs = new PeriodicJobs(
-      { outbox, lostEvents, relay, sql, logger, metrics },
+      { outbox, lostEvents, relay, state: this.state, sql, logger, metrics },
       { canaryIntervalS: settings.LOCKSTEP_CANARY_EVERY_S, onSessionFailure: this.failure.reject },
     );
     try {

@@ -3,6 +3,7 @@ import type { Sql } from "postgres";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { CanaryWriter } from "./canary-writer.ts";
+import type { RelayState } from "./checks.ts";
 import type { LostEvents } from "./lost-events.ts";
 import { Outbox } from "./outbox.ts";
 import type { Relay } from "./relay.ts";
@@ -18,6 +19,7 @@ interface PeriodicJobsDeps {
   readonly outbox: Outbox;
   readonly lostEvents: LostEvents;
   readonly relay: Relay;
+  readonly state: RelayState;
   /** A connection beside the relay's session. */
   readonly sql: Sql;
   readonly logger: Logger;
@@ -58,10 +60,12 @@ export class PeriodicJobs implements Disposable {
   }
 
   private async reportDepth(): Promise<void> {
-    const { outbox, metrics } = this.deps;
-    const { depth, oldestAgeSeconds } = await outbox.depth();
-    metrics.outboxDepth.set(depth);
-    metrics.outboxOldestAge.set(oldestAgeSeconds);
+    const { outbox, state, metrics } = this.deps;
+    const depth = await outbox.depth();
+    state.readDepth(depth);
+    metrics.outboxDepth.set(depth.depth);
+    metrics.outboxOldestAge.set(depth.oldestAgeSeconds);
+    metrics.setAsideRows.set(Object.values(depth.setAside).reduce((sum, count) => sum + count, 0));
   }
 
   private async vacuum(): Promise<void> {

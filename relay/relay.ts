@@ -47,6 +47,8 @@ const WAKE_UP_ROWS = 2;
  */
 const LINGER_ROWS = 4;
 const LINGER_MS = 6;
+/** A write takes milliseconds. Without a response for this long the log counts as unavailable. */
+const LOG_SILENCE_MS = 3_000;
 const FIRST_REOPEN_DELAY_MS = 100;
 /** `retry` adds up to a quarter, so the longest delay is 2 seconds. */
 const MAX_REOPEN_DELAY_MS = 1_600;
@@ -58,6 +60,10 @@ export class Relay {
   /** Resolves when a NOTIFY or a stop arrives after the current round began. */
   private notification = Promise.withResolvers<void>();
   private deleted = 0;
+  /** When the current call to the log began, in the clock of `performance.now`; undefined: there is none. */
+  private waitingSinceMs: number | undefined;
+  /** Why the last call to the log failed; undefined after a success. */
+  private logError: string | undefined;
 
   constructor(
     private readonly deps: RelayDeps,
@@ -73,6 +79,13 @@ export class Relay {
   /** Rows deleted from the outbox since the start. */
   get deletedRows(): number {
     return this.deleted;
+  }
+
+  /** Why the log takes no change now; undefined while it does. */
+  get logProblem(): string | undefined {
+    const waitMs = this.waitingSinceMs === undefined ? 0 : performance.now() - this.waitingSinceMs;
+    if (this.logError === undefined && waitMs < LOG_SILENCE_MS) return undefined;
+    return this.logError ?? `the brokers have not responded for ${Math.round(waitMs / 1_000)} s`;
   }
 
   /** A writer has committed; also called when notifications may have been missed. */
@@ -141,12 +154,15 @@ export class Relay {
     const { publisher, metrics, logger } = this.deps;
     for (;;)
       try {
+        this.waitingSinceMs = performance.now();
         const { recovered, rejected } = await publisher.publish(rows);
+        this.logAnswered();
         metrics.relayPublished.inc(rows.length - recovered - rejected.length);
         metrics.relayRecovered.inc(recovered);
         return rejected;
       } catch (error) {
         if (publisher.isOpen) throw error; // A fault in the relay's own code.
+        this.logError = messageOf(error);
         logger.warn(
           { err: error, rows: rows.length },
           "publishing failed; opening a new writer and reading back which changes are stored",
@@ -168,10 +184,20 @@ export class Relay {
       shouldRetry: () => !signal.aborted,
       firstDelayMs: FIRST_REOPEN_DELAY_MS,
       maxDelayMs: MAX_REOPEN_DELAY_MS,
-      onRetry: (error: unknown) => this.outage.failed(error),
+      onRetry: (error: unknown) => {
+        this.logError = messageOf(error);
+        this.outage.failed(error);
+      },
     };
+    this.waitingSinceMs ??= performance.now();
     await retry(options, () => publisher.reopen());
+    this.logAnswered();
     this.outage.ended();
+  }
+
+  private logAnswered(): void {
+    this.waitingSinceMs = undefined;
+    this.logError = undefined;
   }
 
   /** The outbox is empty: falls asleep when that is safe; when asleep, waits for a NOTIFY. */
@@ -191,3 +217,5 @@ export class Relay {
     await this.deps.leader.wakeUp();
   }
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

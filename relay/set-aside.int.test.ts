@@ -141,6 +141,21 @@ test("P6: a resend of the present state sends the row once its cause is gone, an
   expect(await fixture.sent()).toEqual([`${id}:1`]);
 });
 
+test("P6: a version that was too large is corrected by a lower one and a resend", async () => {
+  await using fixture = await RelayFixture.start();
+  const id = await fixture.insert();
+  await setVersion(fixture, id, "9007199254740993");
+  await fixture.sql`delete from lockstep.outbox where version = 1`;
+  await using _relay = await fixture.relay();
+  await until(
+    async () => (await fixture.setAside()).get(id)?.version === "9007199254740993",
+    "the row to be set aside",
+  );
+  await setVersion(fixture, id, "1");
+  await until(async () => (await fixture.setAside()).size === 0, "the row to be removed");
+  expect(await fixture.sent()).toEqual([`${id}:1`]);
+});
+
 test("P14: a read takes at most 8 MB of rows, and leaves out the content of a larger row", async () => {
   await using fixture = await RelayFixture.start();
   const sizes = [3, 3, 9, 3, 0.001];

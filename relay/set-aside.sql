@@ -18,3 +18,4 @@ on conflict (entity, id) do update set
   digest = excluded.digest, resend = excluded.resend, traceparent = excluded.traceparent, actor = excluded.actor,
   at = excluded.at, reason = excluded.reason, detail = excluded.detail, set_aside_at = clock_timestamp()
 where (excluded.version, excluded.seq) > (s.version, s.seq)
+  or s.version > 9007199254740991 and excluded.seq > s.seq -- a lower version corrects it

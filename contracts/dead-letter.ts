@@ -101,6 +101,15 @@ export function parseOrigin(name: string): Origin | undefined {
   return topic ? { topic, partition: Number(partition), offset: Number(offset) } : undefined;
 }
 
+/** The name of a change that the relay has set aside: `outbox/17`. @param seq number of the outbox row, as text. */
+export const setAsideName = (seq: string): string => `outbox/${seq}`;
+
+/** True for a name that {@link setAsideName} made. */
+export const isSetAsideName = (name: string): boolean => /^outbox\/\d{1,19}$/.test(name);
+
+/** True for a name of a dead letter, or of a change that the relay has set aside. */
+export const isDeadLetterName = (name: string): boolean => isSetAsideName(name) || parseOrigin(name) !== undefined;
+
 /** States what was done about a dead letter. */
 export interface Mark {
   readonly origin: Origin;

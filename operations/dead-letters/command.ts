@@ -20,7 +20,7 @@ import { detailsText, readDetails } from "./show.ts";
 /** The command `dead-letters` with its four verbs. */
 export const deadLettersVerb = (): Command =>
   new Command("dead-letters")
-    .description("lists, shows, replays and drops records that could not be processed")
+    .description("lists, shows, replays and drops what could not be sent, validated or applied")
     .addCommand(listVerb())
     .addCommand(showVerb())
     .addCommand(replayVerb())
@@ -44,14 +44,18 @@ const listVerb = (): Command =>
 
 const showVerb = (): Command =>
   verb("show", "shows one dead letter: the event beside its declaration, headers, stack trace and state")
-    .argument("<dead-letter>", "name as list shows it: <topic>/<partition>/<offset>", parseNameArgument)
+    .argument(
+      "<dead-letter>",
+      "name as list shows it: <topic>/<partition>/<offset> or outbox/<number>",
+      parseNameArgument,
+    )
     .option("--reveal", "show private values and the raw value, too")
     .action(async (name: string, flags: VerbFlags & { readonly reveal?: boolean }) =>
       runVerb(flags, async (context) => {
         const entry = (await selectDeadLetters(context, {}, [name])).get(name);
         if (!entry)
           return { text: `there is no dead letter ${name}`, document: { origin: name, found: false }, status: 1 };
-        const details = await readDetails(await context.connections.log(), entry, flags.reveal ?? false);
+        const details = await readDetails(context.connections, entry, flags.reveal ?? false);
         return { text: detailsText(details), document: details, status: 0 };
       }),
     );
@@ -63,7 +67,11 @@ type DropFlags = SelectFlags & { readonly yes?: boolean };
 /** Adds the arguments and options that select dead letters. */
 const withSelection = (command: Command): Command =>
   withFilterOptions(
-    command.argument("[dead-letters...]", "names as list shows them: <topic>/<partition>/<offset>", parseNameArguments),
+    command.argument(
+      "[dead-letters...]",
+      "names as list shows them: <topic>/<partition>/<offset> or outbox/<number>",
+      parseNameArguments,
+    ),
   ).option("--all", "all open dead letters");
 
 /** Ends the process with status 2 when the user has selected nothing. */
@@ -89,19 +97,22 @@ async function runReplay(context: VerbContext, names: readonly string[], flags: 
     const text = `${page.items.length} dead letters would be replayed:\n${pageText(page)}`;
     return { text, document: { wouldReplay: page.items.map(toListItem), ...skipped }, status: 0 };
   }
-  const deps = { log: await connections.log(), source: () => connections.source(), signal };
+  const deps = { log: () => connections.log(), source: () => connections.source(), signal };
   const onReplayed = (count: number) => progress(`${count} of ${open.length} replayed …`);
-  const { replayed, impossible } = await replayDeadLetters(deps, open, flags.rate, onReplayed);
+  const { replayed, impossible, setAsideAgain } = await replayDeadLetters(deps, open, flags.rate, onReplayed);
   const lines = [`${replayed} replayed`, ...skippedLines(skipped)];
   if (impossible.length > 0)
     lines.push(`${impossible.length} have no entity id and cannot be replayed: ${impossible.slice(0, 5).join(", ")}`);
-  const isIncomplete = skipped.unknown.length > 0 || impossible.length > 0;
-  return { text: lines.join("\n"), document: { replayed, impossible, ...skipped }, status: isIncomplete ? 1 : 0 };
+  if (setAsideAgain.length > 0)
+    lines.push(`${setAsideAgain.length} are set aside again: the cause is still there; see lockstep dead-letters list`);
+  const isIncomplete = skipped.unknown.length + impossible.length + setAsideAgain.length > 0;
+  const document = { replayed, impossible, setAsideAgain, ...skipped };
+  return { text: lines.join("\n"), document, status: isIncomplete ? 1 : 0 };
 }
 
 const dropVerb = (): Command =>
   withSelection(
-    verb("drop", "marks open dead letters as dropped, so that replay skips them; their records stay until they expire"),
+    verb("drop", "drops open dead letters: replay skips them; changes that the relay has set aside are deleted"),
   )
     .option("--yes", "drop them; without this flag the command prints their number")
     .action(async (names: string[] = [], flags: DropFlags, command: Command) => {

@@ -15,8 +15,17 @@ export type DeadLetterState = "open" | Resolution;
 /** All states, in the order of the summary. */
 export const deadLetterStates: readonly DeadLetterState[] = ["open", ...resolutions];
 
+/** What a dead letter and a change that the relay has set aside have in common. */
+export interface ListedEntry {
+  readonly entity: Pick<EntityDeclaration, "name">;
+  readonly deadLetter: Omit<DeadLetter, "stack" | "origin">;
+  /** `products.events/3/17`, or `outbox/17` for a change that is set aside. */
+  readonly name: string;
+  state: DeadLetterState;
+}
+
 /** A dead letter with its state. */
-export interface DeadLetterEntry {
+export interface DeadLetterEntry extends ListedEntry {
   readonly entity: EntityDeclaration;
   /** Without its stack trace and with at most 300 characters of detail, so that a million entries fit into memory. */
   readonly deadLetter: Omit<DeadLetter, "stack">;

@@ -1,23 +1,42 @@
-/** Marks open dead letters as dropped. Their records stay until they expire. */
+/**
+ * Marks open dead letters as dropped; their records stay until they expire. Changes that the relay has set aside are
+ * deleted.
+ */
 import type { VerbContext } from "../verb.ts";
-import type { DeadLetterEntry } from "./dead-letter-index.ts";
+import type { DeadLetterEntry, ListedEntry } from "./dead-letter-index.ts";
+import { dropSetAside, isSetAside } from "./set-aside.ts";
 import { openDeadLetterWriter, toUserError, writeResolution } from "./write-resolution.ts";
 
 /** Dead letters between two checks of the signal. */
 const PAGE_SIZE = 500;
 
 /**
- * Drops dead letters, page by page.
+ * Drops dead letters, page by page, and deletes changes that are set aside. Prints a line for each of the latter,
+ * because nothing else remembers them.
  *
- * @returns the number of dead letters dropped; smaller when `signal` is aborted.
+ * @returns the number of dropped entries; smaller when `signal` is aborted.
  * @throws {ConnectionError} when another command fences the writer, or the log does not confirm a step.
- * @throws {Error} when the log is unavailable.
+ * @throws {Error} when the log or the source is unavailable.
  */
 export async function dropDeadLetters(
+  context: Pick<VerbContext, "connections" | "progress" | "print" | "signal">,
+  open: readonly ListedEntry[],
+): Promise<number> {
+  const setAside = open.filter(isSetAside);
+  const inTopics = open.filter((entry) => !isSetAside(entry)) as DeadLetterEntry[];
+  let dropped = 0;
+  if (setAside.length > 0) {
+    dropped = await dropSetAside(context.connections.source(), setAside);
+    for (const { name, entity, deadLetter, exactVersion } of setAside)
+      context.print(`${name} dropped: ${entity.name} ${deadLetter.id} version ${exactVersion}, ${deadLetter.reason}`);
+  }
+  return dropped + (inTopics.length > 0 ? await markDropped(context, inTopics) : 0);
+}
+
+async function markDropped(
   { connections, progress, signal }: Pick<VerbContext, "connections" | "progress" | "signal">,
   open: readonly DeadLetterEntry[],
 ): Promise<number> {
-  if (open.length === 0) return 0;
   const entities = [...new Set(open.map(({ entity }) => entity))];
   const writer = await openDeadLetterWriter(await connections.log(), entities);
   let dropped = 0;

@@ -25,6 +25,21 @@ export interface EventView {
   readonly fields: readonly FieldView[];
 }
 
+/** The content of a dead letter, or of a change that is set aside. */
+export interface Content {
+  /** The whole detail, where the list has a shortened one. */
+  readonly detail?: string;
+  readonly stack: string;
+  /** Headers of the original record, read as UTF-8. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly key: string | null;
+  /** Size of the original value; null when it has none. */
+  readonly bytes: number | null;
+  readonly event: EventView;
+  /** The original value, read as UTF-8; only with `reveal`. */
+  readonly value?: string | null;
+}
+
 type Document = Record<string, unknown>;
 type Headers = Readonly<Record<string, Buffer>>;
 

@@ -1,10 +1,11 @@
 /** The filter of dead letters: its options on the command line, and what it matches. */
 import { type Command, InvalidArgumentError } from "commander";
-import { parseOrigin } from "../../contracts/dead-letter.ts";
+import { isDeadLetterName } from "../../contracts/dead-letter.ts";
 import { type ReasonName, reasonNames } from "../../contracts/dead-letter-reasons.ts";
 import { replicaNames } from "../../contracts/entities/index.ts";
-import { choiceParser, entityParser, parseId, type VerbFlags } from "../verb.ts";
-import type { DeadLetterEntry } from "./dead-letter-index.ts";
+import { choiceParser, parseId, type VerbFlags } from "../verb.ts";
+import type { ListedEntry } from "./dead-letter-index.ts";
+import { isSetAside } from "./set-aside.ts";
 
 /** Conditions that a dead letter must all meet. Undefined members match everything. */
 export interface DeadLetterFilter {
@@ -12,7 +13,10 @@ export interface DeadLetterFilter {
   /** Id of the entity. */
   readonly id?: string;
   readonly reason?: ReasonName;
-  /** The replica that could not apply the record; `stream` for records that the stream rejected. */
+  /**
+   * The replica that could not apply the record; `stream` for records that the stream rejected, `relay` for changes that
+   * the relay has set aside.
+   */
   readonly replica?: string;
   /** Earliest time at which the record became a dead letter, in milliseconds since 1970. */
   readonly since?: number;
@@ -24,13 +28,13 @@ export type FilterFlags = VerbFlags & DeadLetterFilter;
 /** Adds an option for each condition of the filter. */
 export const withFilterOptions = (command: Command): Command =>
   command
-    .option("--entity <name>", "only of this entity", entityParser)
+    .option("--entity <name>", "only of this entity")
     .option("--id <uuid>", "only of the entity with this id", parseId)
     .option("--reason <reason>", "only with this reason", choiceParser("reason", reasonNames))
     .option(
       "--replica <name>",
-      'only records that this replica could not apply; "stream" for records that the stream rejected',
-      choiceParser("replica", ["stream", ...replicaNames]),
+      'only what this replica could not apply; "stream" or "relay" for what the stream or the relay rejected',
+      choiceParser("replica", ["relay", "stream", ...replicaNames]),
     )
     .option(
       "--since <when>",
@@ -48,9 +52,10 @@ function parseSince(value: string): number {
   return ms;
 }
 
-/** Parses the name of a dead letter: its origin, as `products.events/3/17`. */
+/** Parses the name of a dead letter: its origin, as `products.events/3/17` or `outbox/17`. */
 export function parseNameArgument(value: string): string {
-  if (!parseOrigin(value)) throw new InvalidArgumentError("must be <topic>/<partition>/<offset>, as list shows it");
+  if (!isDeadLetterName(value))
+    throw new InvalidArgumentError("must be <topic>/<partition>/<offset> or outbox/<number>, as list shows it");
   return value;
 }
 
@@ -60,15 +65,23 @@ export const parseNameArguments = (value: string, previous: readonly string[] | 
   parseNameArgument(value),
 ];
 
+/** The service that rejected the record: `relay`, `stream`, or a replica's name. */
+export const rejectedBy = (entry: ListedEntry): string =>
+  entry.deadLetter.replica ?? (isSetAside(entry) ? "relay" : "stream");
+
 /** Creates the predicate of a filter. */
 export const matchesFilter =
   ({ entity, id, reason, replica, since }: DeadLetterFilter) =>
-  ({ entity: { name }, deadLetter }: DeadLetterEntry): boolean =>
-    (entity === undefined || entity === name) &&
-    (id === undefined || id === deadLetter.id) &&
-    (reason === undefined || reason === deadLetter.reason) &&
-    (replica === undefined || replica === (deadLetter.replica ?? "stream")) &&
-    (since === undefined || deadLetter.atMs >= since);
+  (entry: ListedEntry): boolean => {
+    const { deadLetter } = entry;
+    return (
+      (entity === undefined || entity === entry.entity.name) &&
+      (id === undefined || id === deadLetter.id) &&
+      (reason === undefined || reason === deadLetter.reason) &&
+      (replica === undefined || replica === rejectedBy(entry)) &&
+      (since === undefined || deadLetter.atMs >= since)
+    );
+  };
 
 /** True when the filter has at least one condition. */
 export const hasFilter = ({ entity, id, reason, replica, since }: DeadLetterFilter): boolean =>

@@ -1,26 +1,30 @@
 /** Lists dead letters in pages, the oldest first. Pure. */
-import { originName } from "../../contracts/dead-letter.ts";
 import { table } from "../../platform/table.ts";
-import { type DeadLetterEntry, type DeadLetterState, deadLetterStates } from "./dead-letter-index.ts";
+import { type DeadLetterState, deadLetterStates, type ListedEntry } from "./dead-letter-index.ts";
+import { rejectedBy } from "./filter.ts";
 
 /** A dead letter in the JSON output. */
-export const toListItem = ({ name, entity, deadLetter, state }: DeadLetterEntry) => ({
-  origin: name,
-  state,
-  reason: deadLetter.reason,
-  detail: deadLetter.detail,
-  entity: entity.name,
-  id: deadLetter.id ?? null,
-  version: deadLetter.version ?? null,
-  replica: deadLetter.replica ?? null,
-  writtenAt: new Date(deadLetter.writtenMs).toISOString(),
-  deadAt: new Date(deadLetter.atMs).toISOString(),
-  replayOf: deadLetter.replayOf ?? null,
-});
+export const toListItem = (entry: ListedEntry) => {
+  const { name, entity, deadLetter, state } = entry;
+  return {
+    origin: name,
+    state,
+    reason: deadLetter.reason,
+    detail: deadLetter.detail,
+    entity: entity.name,
+    id: deadLetter.id ?? null,
+    version: deadLetter.version ?? null,
+    replica: deadLetter.replica ?? null,
+    rejectedBy: rejectedBy(entry),
+    writtenAt: new Date(deadLetter.writtenMs).toISOString(),
+    deadAt: new Date(deadLetter.atMs).toISOString(),
+    replayOf: deadLetter.replayOf ?? null,
+  };
+};
 
 /** One page of the list. */
 export interface DeadLetterPage {
-  readonly items: readonly DeadLetterEntry[];
+  readonly items: readonly ListedEntry[];
   /** Number of dead letters by state, over all pages. */
   readonly counts: Readonly<Record<DeadLetterState, number>>;
   /** The cursor of the next page; null on the last one. */
@@ -28,8 +32,7 @@ export interface DeadLetterPage {
 }
 
 /** Orders by the time at which the record became a dead letter, then by origin. */
-const sortKey = ({ deadLetter }: DeadLetterEntry): string =>
-  `${String(deadLetter.atMs).padStart(15, "0")} ${originName(deadLetter.origin)}`;
+const sortKey = ({ deadLetter, name }: ListedEntry): string => `${String(deadLetter.atMs).padStart(15, "0")} ${name}`;
 
 /**
  * Cuts a page out of all dead letters.
@@ -39,7 +42,7 @@ const sortKey = ({ deadLetter }: DeadLetterEntry): string =>
  * @param cursor `nextCursor` of the page before; undefined for the first page.
  */
 export function paginate(
-  all: readonly DeadLetterEntry[],
+  all: readonly ListedEntry[],
   state: DeadLetterState | "all",
   limit: number,
   cursor?: string,
@@ -66,7 +69,7 @@ export function pageText({ items, counts, nextCursor }: DeadLetterPage): string 
       item.origin,
       item.state,
       item.reason,
-      item.replica ?? "stream",
+      item.rejectedBy,
       item.id ?? "-",
       String(item.version ?? "-"),
       item.deadAt,

@@ -1,7 +1,8 @@
 /**
  * Sends open dead letters again, in the order of their origins, so that the changes of each entity stay in order.
  *
- * A record that the stream rejected is appended to its events topic as it was. For a record that a replica could not
+ * For a change that the relay has set aside, the source sends the entity's present state. The relay removes the change
+ * when that state is sent. A record that the stream rejected is appended to its events topic as it was. For a record that a replica could not
  * apply, the source sends the entity's present state. The resolution is written after the record was sent. A replay
  * that ends between the two leaves the dead letter open, and the next replay sends the record again. The stream then
  * finds a duplicate, or writes a dead letter that counts once.
@@ -11,7 +12,8 @@ import type { Log, LogWriter } from "../../kafka/log.ts";
 import { listText, type Sql } from "../../platform/postgres/connect.ts";
 import { Throttle } from "../throttle.ts";
 import { appendRecords } from "./append-records.ts";
-import type { DeadLetterEntry } from "./dead-letter-index.ts";
+import type { DeadLetterEntry, ListedEntry } from "./dead-letter-index.ts";
+import { isSetAside, resendSetAside, type SetAsideEntry } from "./set-aside.ts";
 import { openDeadLetterWriter, toUserError, writeResolution } from "./write-resolution.ts";
 
 /** Dead letters between two checks of the rate and the signal. */
@@ -23,17 +25,19 @@ export interface ReplayResult {
   readonly replayed: number;
   /** Names of dead letters that cannot be sent: their records hold no entity id. */
   readonly impossible: readonly string[];
+  /** Ids of entities whose present state the relay has set aside again. */
+  readonly setAsideAgain: readonly string[];
 }
 
 interface ReplayDeps {
-  readonly log: Log;
+  readonly log: () => Promise<Log>;
   readonly source: () => Sql;
   /** Ends the replay after the current page. */
   readonly signal: AbortSignal;
 }
 
 /** False for a dead letter of a replica without an entity id: the source cannot send its state. */
-export const canReplay = ({ deadLetter }: DeadLetterEntry): boolean =>
+export const canReplay = ({ deadLetter }: ListedEntry): boolean =>
   deadLetter.replica === undefined || deadLetter.id !== undefined;
 
 /**
@@ -42,41 +46,68 @@ export const canReplay = ({ deadLetter }: DeadLetterEntry): boolean =>
  * @param ratePerSecond most dead letters per second.
  * @param onReplayed called after each page with the number of dead letters sent so far.
  * @throws {ConnectionError} when another command fences the writer, or the log does not confirm a step.
+ * @throws {UserError} when the table of a change that is set aside is not captured any more.
  * @throws {Error} when the log or the source is unavailable.
  */
 export async function replayDeadLetters(
   deps: ReplayDeps,
-  entries: readonly DeadLetterEntry[],
+  entries: readonly ListedEntry[],
   ratePerSecond: number,
   onReplayed: (replayed: number) => void,
 ): Promise<ReplayResult> {
-  const possible = sortByOrigin(entries.filter(canReplay));
   const impossible = entries.filter((entry) => !canReplay(entry)).map(({ name }) => name);
-  if (possible.length === 0) return { replayed: 0, impossible };
-  const writer = await openDeadLetterWriter(deps.log, [...new Set(possible.map(({ entity }) => entity))]);
-  const pageSize = Math.min(PAGE_SIZE, ratePerSecond);
-  const throttle = new Throttle({ perSecond: ratePerSecond }, deps.signal);
-  let replayed = 0;
+  const possible = entries.filter(canReplay);
+  const pages = { ratePerSecond, signal: deps.signal, onReplayed };
+  const setAsideAgain: string[] = [];
+  const resent = await forEachPage(possible.filter(isSetAside), pages, async (page: readonly SetAsideEntry[]) => {
+    setAsideAgain.push(...(await resendSetAside(deps.source(), page, deps.signal)));
+  });
+  const inTopics = possible.filter((entry) => !isSetAside(entry)) as DeadLetterEntry[];
+  if (inTopics.length === 0) return { replayed: resent, impossible, setAsideAgain };
+  const log = await deps.log();
+  const writer = await openDeadLetterWriter(log, [...new Set(inTopics.map(({ entity }) => entity))]);
   try {
-    while (replayed < possible.length) {
-      const page = possible.slice(replayed, replayed + pageSize);
-      await throttle.wait(page.length);
-      if (deps.signal.aborted) break;
-      await sendPage({ ...deps, writer }, page);
+    const options = { ...pages, onReplayed: (count: number) => onReplayed(resent + count) };
+    const replayed = await forEachPage(sortByOrigin(inTopics), options, async (page) => {
+      await sendPage({ log, source: deps.source, writer }, page);
       await writeResolution(writer, page, "replayed");
-      replayed += page.length;
-      onReplayed(replayed);
-    }
+    });
+    return { replayed: resent + replayed, impossible, setAsideAgain };
   } catch (error) {
     throw toUserError(error);
   } finally {
     await writer.close();
   }
-  return { replayed, impossible };
+}
+
+interface PageOptions {
+  readonly ratePerSecond: number;
+  readonly signal: AbortSignal;
+  readonly onReplayed: (replayed: number) => void;
+}
+
+/** Sends entries page by page, within the rate. @returns how many were sent; fewer when the signal was aborted. */
+async function forEachPage<Entry>(
+  entries: readonly Entry[],
+  { ratePerSecond, signal, onReplayed }: PageOptions,
+  send: (page: readonly Entry[]) => Promise<void>,
+): Promise<number> {
+  const pageSize = Math.min(PAGE_SIZE, ratePerSecond);
+  const throttle = new Throttle({ perSecond: ratePerSecond }, signal);
+  let sent = 0;
+  while (sent < entries.length) {
+    const page = entries.slice(sent, sent + pageSize);
+    await throttle.wait(page.length);
+    if (signal.aborted) break;
+    await send(page);
+    sent += page.length;
+    onReplayed(sent);
+  }
+  return sent;
 }
 
 async function sendPage(
-  { log, source, writer }: ReplayDeps & { readonly writer: LogWriter },
+  { log, source, writer }: { readonly log: Log; readonly source: () => Sql; readonly writer: LogWriter },
   page: readonly DeadLetterEntry[],
 ): Promise<void> {
   for (const [entity, group] of Map.groupBy(page, (entry) => entry.entity)) {

@@ -4,25 +4,20 @@ import { deadLetterReasons } from "../../contracts/dead-letter-reasons.ts";
 import { deadLetterTopic } from "../../contracts/topics.ts";
 import type { Log, StoredRecord } from "../../kafka/log.ts";
 import { table } from "../../platform/table.ts";
-import type { DeadLetterEntry } from "./dead-letter-index.ts";
-import { type EventView, viewEvent } from "./event-view.ts";
+import type { Connections } from "../connect.ts";
+import type { DeadLetterEntry, ListedEntry } from "./dead-letter-index.ts";
+import { type Content, viewEvent } from "./event-view.ts";
 import { toListItem } from "./list.ts";
+import { isSetAside } from "./set-aside.ts";
+import { readSetAsideContent } from "./show-set-aside.ts";
 
 /** One dead letter in the JSON output of `show`. */
-export interface DeadLetterDetails extends ReturnType<typeof toListItem> {
+export interface DeadLetterDetails extends ReturnType<typeof toListItem>, Content {
+  readonly detail: string;
   /** What the reason means. */
   readonly means: string;
   /** What makes a replay succeed. */
   readonly remedy: string;
-  readonly stack: string;
-  /** Headers of the original record, read as UTF-8. */
-  readonly headers: Readonly<Record<string, string>>;
-  readonly key: string | null;
-  /** Size of the original value; null when it has none. */
-  readonly bytes: number | null;
-  readonly event: EventView;
-  /** The original value, read as UTF-8; only with `reveal`. */
-  readonly value?: string | null;
 }
 
 /** Reads the record of a dead letter. @throws {Error} when it has expired, or the log is unavailable. */
@@ -33,22 +28,30 @@ async function readRecord(log: Log, { entity, partition, offset, name }: DeadLet
 }
 
 /**
- * Reads a dead letter's record and compares its event with the declaration.
+ * Reads the content of a dead letter, or of a change that is set aside, and compares it with the declaration.
  *
  * @param reveal includes private values and the raw value.
- * @throws {Error} when the record has expired, or the log is unavailable.
+ * @throws {Error} when it is gone, or the log or the source is unavailable.
  */
-export async function readDetails(log: Log, entry: DeadLetterEntry, reveal: boolean): Promise<DeadLetterDetails> {
+export async function readDetails(
+  connections: Connections,
+  entry: ListedEntry,
+  reveal: boolean,
+): Promise<DeadLetterDetails> {
+  const content = isSetAside(entry)
+    ? await readSetAsideContent(connections.source(), entry, reveal)
+    : await readContent(await connections.log(), entry as DeadLetterEntry, reveal);
+  const { means, remedy } = deadLetterReasons[entry.deadLetter.reason];
+  return { ...toListItem(entry), means, remedy, ...content };
+}
+
+async function readContent(log: Log, entry: DeadLetterEntry, reveal: boolean): Promise<Content> {
   const record = await readRecord(log, entry);
   const original = originalRecord(record);
   const decoded = decodeDeadLetterOrMark(record);
   const { detail, stack } = decoded && "deadLetter" in decoded ? decoded.deadLetter : { detail: "", stack: "" };
-  const { means, remedy } = deadLetterReasons[entry.deadLetter.reason];
   return {
-    ...toListItem(entry),
     detail,
-    means,
-    remedy,
     stack,
     headers: Object.fromEntries(Object.entries(original.headers).map(([name, bytes]) => [name, bytes.toString()])),
     key: original.key?.toString() ?? null,
@@ -60,7 +63,7 @@ export async function readDetails(log: Log, entry: DeadLetterEntry, reveal: bool
 
 /** A dead letter for people. */
 export function detailsText(details: DeadLetterDetails): string {
-  const { event, headers, entity, id, version, replica, replayOf } = details;
+  const { event, headers, entity, id, version, rejectedBy: by, replica, replayOf } = details;
   const fields = event.fields.map(({ field, value, expected, problem }) => [
     problem ? "✗" : " ",
     field,
@@ -68,7 +71,7 @@ export function detailsText(details: DeadLetterDetails): string {
     (expected ?? "(not declared)").slice(0, 60),
     problem ?? "",
   ]);
-  const rejectedBy = replica ? `rejected by replica ${replica}` : "rejected by the stream";
+  const rejectedBy = replica ? `rejected by replica ${replica}` : `rejected by the ${by}`;
   return [
     `${details.origin}: ${details.state}`,
     `${details.reason}: ${details.means}`,

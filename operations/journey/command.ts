@@ -24,11 +24,12 @@ export const journeyVerb = (): Command =>
       }),
     );
 
-function journeyText({ entity, id, source, outbox, event, deadLetters, replicas, traceId }: Journey): string {
+function journeyText({ entity, id, source, outbox, setAside, event, deadLetters, replicas, traceId }: Journey): string {
   return [
     `${entity} ${id}`,
     `  source      ${source.state}${source.version === null ? "" : `, version ${source.version} of ${source.at}`}`,
     `  outbox      ${outbox.length > 0 ? `pending: version ${outbox.join(", ")}` : "empty"}`,
+    ...(setAside ? [`  set aside   ${setAside.reason}: ${setAside.name}, version ${setAside.version}`] : []),
     `  event       ${eventText(event)}`,
     ...deadLetters.map(
       (d) => `  dead letter ${d.reason}: ${d.topic} offset ${d.offset}${d.version ? `, version ${d.version}` : ""}`,

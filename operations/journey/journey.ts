@@ -7,7 +7,7 @@ import { traceIdOf } from "../../observability/trace.ts";
 import type { Connections } from "../connect.ts";
 import { type JourneyDeadLetter, readJourneyDeadLetters, readLastRecord } from "./read-log.ts";
 import { type ReplicaHop, readReplicaHops } from "./read-replica.ts";
-import { readOutboxVersions, readSourceHop, type SourceHop } from "./read-source.ts";
+import { readOutboxVersions, readSetAsideHop, readSourceHop, type SetAsideHop, type SourceHop } from "./read-source.ts";
 
 /** One entity in the JSON output of `lockstep journey`. */
 export interface Journey {
@@ -16,6 +16,8 @@ export interface Journey {
   readonly source: SourceHop;
   /** Versions in the outbox, oldest first. The log may not have them yet. */
   readonly outbox: readonly number[];
+  /** The entity's newest change, when the relay has set it aside; null otherwise. */
+  readonly setAside: SetAsideHop | null;
   /** The entity's last event in the log; null when the log no longer has one. */
   readonly event: LastEvent | null;
   /** Dead letters of the entity, oldest first. */
@@ -42,9 +44,10 @@ export interface LastEvent {
  */
 export async function readJourney(connections: Connections, entity: EntityDeclaration, id: EntityId): Promise<Journey> {
   const log = await connections.log();
-  const [source, outbox, event, deadLetters, replicas] = await Promise.all([
+  const [source, outbox, setAside, event, deadLetters, replicas] = await Promise.all([
     readSourceHop(connections.source(), entity, id),
     readOutboxVersions(connections.source(), entity, id),
+    readSetAsideHop(connections.source(), entity, id),
     readLastRecord(log, eventsTopic(entity).name, id),
     readJourneyDeadLetters(log, entity, id),
     readReplicaHops(connections, entity, id),
@@ -54,6 +57,7 @@ export async function readJourney(connections: Connections, entity: EntityDeclar
     id,
     source,
     outbox,
+    setAside,
     event: event && {
       topic: event.topic,
       partition: event.partition,
@@ -68,8 +72,9 @@ export async function readJourney(connections: Connections, entity: EntityDeclar
 }
 
 /** True when the source, the log or a replica has or had the entity. */
-export const isKnown = ({ source, event, replicas, deadLetters }: Journey): boolean =>
+export const isKnown = ({ source, setAside, event, replicas, deadLetters }: Journey): boolean =>
   source.state !== "unknown" ||
+  setAside !== null ||
   event !== null ||
   deadLetters.length > 0 ||
   replicas.some(({ version }) => version !== null);

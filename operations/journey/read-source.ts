@@ -1,4 +1,5 @@
 /** The first hop of a journey: the source's table, its tombstones and its outbox. */
+import { setAsideName } from "../../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
@@ -21,6 +22,27 @@ export async function readSourceHop(source: Sql, entity: EntityDeclaration, id: 
   const version = row?.version == null ? null : Number(row.version);
   const state = row?.is_present ? "present" : version === null ? "unknown" : "deleted";
   return { state, version, at: row?.at?.toISOString() ?? null };
+}
+
+/** A change of the entity that the relay has set aside. */
+export interface SetAsideHop {
+  /** As `lockstep dead-letters` names it: `outbox/17`. */
+  readonly name: string;
+  readonly reason: string;
+  readonly detail: string;
+  /** A bigint as text. */
+  readonly version: string;
+}
+
+/** Reads the entity's change that is set aside; null without one. @throws {Error} when the source is unavailable. */
+export async function readSetAsideHop(
+  source: Sql,
+  entity: EntityDeclaration,
+  id: EntityId,
+): Promise<SetAsideHop | null> {
+  const [row] = await source<{ seq: string; reason: string; detail: string; version: string }[]>`
+    select seq, reason, detail, version from lockstep.set_aside where entity = ${entity.name} and id = ${id}`;
+  return row ? { name: setAsideName(row.seq), reason: row.reason, detail: row.detail, version: row.version } : null;
 }
 
 /** Versions of the entity in the outbox, oldest first. @throws {Error} when the source is unavailable. */

@@ -31,7 +31,12 @@ export class DeadLetterPanel {
     const { snapshot, writes } = this.page.state;
     const isDeadLetter = (/** @type {import("./state.js").Hop} */ { kind }) =>
       kind === "dead-letter" || kind === "resolved";
-    const key = JSON.stringify([snapshot?.deadLetters, writes.map(({ hops }) => hops.filter(isDeadLetter).length)]);
+    const setAside = snapshot?.conditions?.find((/** @type {any} */ { condition }) => condition === "rows-set-aside");
+    const key = JSON.stringify([
+      snapshot?.deadLetters,
+      setAside,
+      writes.map(({ hops }) => hops.filter(isDeadLetter).length),
+    ]);
     if (key === this.lastKey || performance.now() - this.requestedAt < MIN_INTERVAL_MS) return;
     this.lastKey = key;
     this.requestedAt = performance.now();
@@ -69,7 +74,7 @@ export class DeadLetterPanel {
 
   /** @param {any} item */
   row(item) {
-    const { reason, replica, id, version, state, deadAt, origin } = item;
+    const { reason, rejectedBy, id, version, state, deadAt, origin } = item;
     const entity = id ? h("span", { class: "id" }, `${id.slice(0, SHOWN_ID_LENGTH)}… v${version ?? "?"}`) : "–";
     const tag = h("span", { class: "tag", "data-level": LEVELS[state] ?? null }, t(`dead-letters.state.${state}`));
     const canAct = this.page.about.operations && state === "open";
@@ -79,7 +84,7 @@ export class DeadLetterPanel {
       canAct && this.button("drop", origin, () => this.act("drop", [origin])),
     ];
     const age = formatAge(Date.parse(deadAt), Date.now());
-    return tableRow(reason, replica ?? "stream", entity, tag, age, h("div", { class: "actions" }, ...buttons));
+    return tableRow(reason, rejectedBy, entity, tag, age, h("div", { class: "actions" }, ...buttons));
   }
 
   /** @param {string} name @param {string} origin @param {() => unknown} onclick */

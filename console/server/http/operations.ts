@@ -86,13 +86,13 @@ const deadLettersSchema = z.strictObject({
 function addDeadLetterActions(app: Hono, { connections, onAction }: OperationDeps): void {
   app.post("/api/dead-letters", async (c) => {
     const { action, origins } = await readJson(c.req.raw, deadLettersSchema);
-    const context = { connections, progress: () => {}, signal: c.req.raw.signal };
+    const context = { connections, progress: () => {}, print: () => {}, signal: c.req.raw.signal };
     const result = await toHttpError(async () => {
       const { open, skipped } = await selectOpen(context, origins, {});
       if (action === "drop") return { count: await dropDeadLetters(context, open), ...skipped };
-      const deps = { log: await connections.log(), source: () => connections.source(), signal: context.signal };
-      const { replayed, impossible } = await replayDeadLetters(deps, open, REPLAY_PER_SECOND, () => {});
-      return { count: replayed, impossible, ...skipped };
+      const deps = { log: () => connections.log(), source: () => connections.source(), signal: context.signal };
+      const { replayed, ...rest } = await replayDeadLetters(deps, open, REPLAY_PER_SECOND, () => {});
+      return { count: replayed, ...rest, ...skipped };
     });
     onAction(action, null, result.count);
     return c.json({ action, ...result });

@@ -1,6 +1,6 @@
 /** Routes that read declarations, status, journeys, entities and dead letters. */
 import type { Hono } from "hono";
-import { parseOrigin } from "../../../contracts/dead-letter.ts";
+import { isDeadLetterName } from "../../../contracts/dead-letter.ts";
 import { entities } from "../../../contracts/entities/index.ts";
 import { RequestError } from "../../../contracts/errors.ts";
 import { isId, parsePageRequest } from "../../../contracts/pages.ts";
@@ -71,11 +71,11 @@ function addDeadLetters(app: Hono, connections: Connections): void {
   });
   app.get("/api/dead-letter", async (c) => {
     const origin = c.req.query("origin") ?? "";
-    if (!parseOrigin(origin))
-      throw new RequestError("MALFORMED", "origin must name a dead letter as topic/partition/offset.");
+    if (!isDeadLetterName(origin))
+      throw new RequestError("MALFORMED", "origin must name a dead letter as topic/partition/offset or outbox/number.");
     const found = (await find([origin])).get(origin);
     if (!found) throw new RequestError("NOT_FOUND", `There is no dead letter of ${origin}.`);
-    return c.json(await toHttpError(async () => readDetails(await connections.log(), found, false)));
+    return c.json(await toHttpError(() => readDetails(connections, found, false)));
   });
 }
 

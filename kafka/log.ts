@@ -215,8 +215,9 @@ export interface ConsumeOptions {
    */
   readonly onGap?: (topicPartition: TopicPartition, from: number, to: number) => void;
   /**
-   * Called when the partition may have been created again: the broker did not know it or the offset, or it did not
-   * respond for 5 seconds. The new partition may be as long as the old one, so the offsets do not show it.
+   * Called when the partition may have been created again, before its next records are delivered: the broker did not
+   * know it or the offset, or it did not respond for 5 seconds. The new partition may be as long as the old one, so the
+   * offsets do not show it.
    */
   readonly onInterrupted?: (topicPartition: TopicPartition) => void;
   /** Limit of bytes per partition and fetch. A partition with this many bytes queued is not fetched. Default 1 MiB. */

@@ -34,7 +34,7 @@ const TAKEOVER_RETRY = { firstDelayMs: 200, maxDelayMs: 4_000 };
 export class AssignedPartitions {
   private readonly partitions = new Map<string, Promise<Partition>>();
   private readonly lags: ConsumerLags;
-  /** Keys of partitions whose takeover after an interruption has not succeeded yet. */
+  /** Keys of partitions that must be taken over again before they process more. */
   private readonly interrupted = new Set<string>();
   private consumer: Pick<Consumer, "seek"> | undefined;
 
@@ -52,16 +52,22 @@ export class AssignedPartitions {
 
   /** @throws {Error} as {@link Topology.process}: the batch must be delivered again. */
   async process(batch: Batch): Promise<void> {
-    const { topology, turn } = await this.partition(batch);
-    await turn.run(() => topology.process(batch));
+    const { owner, topology, turn } = await this.partition(batch);
+    await turn.run(async () => {
+      await this.renewIfInterrupted(batch, owner);
+      await topology.process(batch);
+    });
   }
 
-  /** Takes a partition over again, because its topics may have been replaced. Retries until that succeeds. */
+  /**
+   * Takes a partition over again, because its topics may have been replaced: before the next batch, or now if there is
+   * none. Retries until that succeeds.
+   */
   async onInterrupted({ topic, partition }: TopicPartition): Promise<void> {
     const at = { topic, partition };
     const key = partitionKey(at);
-    const assigned = await this.partitions.get(key);
-    if (!assigned || this.interrupted.has(key)) return;
+    const found = this.partitions.get(key);
+    if (!found || this.interrupted.has(key)) return;
     this.interrupted.add(key);
     const { logger } = this.deps;
     logger.info(at, "the log was interrupted; taking the partition over again");
@@ -69,12 +75,20 @@ export class AssignedPartitions {
       ...TAKEOVER_RETRY,
       what: `taking ${key} over again`,
       timeoutMs: Number.POSITIVE_INFINITY,
-      shouldRetry: () => this.partitions.has(key),
+      shouldRetry: () => this.partitions.get(key) === found,
       onRetry: (error: unknown) => logger.debug({ err: error, ...at }, "takeover failed; retrying"),
     };
-    await retry(options, () => assigned.turn.run(() => assigned.owner.renew()))
-      .catch((error) => logger.debug({ err: error, ...at }, "takeover failed; another instance has the partition"))
-      .finally(() => this.interrupted.delete(key));
+    await retry(options, async () => {
+      const { owner, turn } = await found;
+      await turn.run(() => this.renewIfInterrupted(at, owner));
+    }).catch((error) => logger.debug({ err: error, ...at }, "takeover failed; another instance has the partition"));
+  }
+
+  private async renewIfInterrupted(at: TopicPartition, owner: PartitionOwner): Promise<void> {
+    const key = partitionKey(at);
+    if (!this.interrupted.has(key)) return;
+    await owner.renew();
+    this.interrupted.delete(key);
   }
 
   /** Takes the partitions over at once, so that their first event does not wait for the takeover. */
@@ -92,6 +106,7 @@ export class AssignedPartitions {
     for (const at of revoked) {
       const partition = this.partitions.get(partitionKey(at));
       this.partitions.delete(partitionKey(at));
+      this.interrupted.delete(partitionKey(at));
       void partition?.then(({ owner }) => owner.release());
       this.lags.remove(at);
     }

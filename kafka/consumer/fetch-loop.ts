@@ -56,8 +56,12 @@ export class FetchLoop {
       if (queue.isFull) queue.respondedAtMs = performance.now();
       if (queue.isFetching || queue.isFull || queue.isLingering || queue.isRepositioning || !queue.isOwned) continue;
       const leader = this.cluster.knownLeader(queue.topicPartition);
-      if (!leader) this.refreshLeaders();
-      else if (byLeader.has(leader)) byLeader.get(leader)!.push(queue);
+      if (!leader) {
+        queue.wasInterrupted = true;
+        this.refreshLeaders();
+        continue;
+      }
+      if (byLeader.has(leader)) byLeader.get(leader)!.push(queue);
       else byLeader.set(leader, [queue]);
     }
     for (const [node, queues] of byLeader) {
@@ -116,15 +120,21 @@ export class FetchLoop {
   /** @returns true when the leader may have changed. */
   private handleResponse(queue: PartitionQueue, fetched: FetchedPartition): boolean {
     if (!queue.isOwned) return false;
-    if (mayBeReplaced(queue, fetched)) this.events.onInterrupted(queue.topicPartition);
     if (fetched.errorCode === errorCodes.OFFSET_OUT_OF_RANGE) {
+      this.events.onInterrupted(queue.topicPartition);
       this.startRepositioning(queue);
       return false;
     }
     if (fetched.errorCode !== 0) {
+      queue.wasInterrupted ||= fetched.errorCode === errorCodes.UNKNOWN_TOPIC_OR_PARTITION;
       const error = new BrokerError(fetched.errorCode, `fetch from ${partitionKey(queue.topicPartition)}`);
       if (error.action !== "retry") this.events.onFailed(error);
       return true;
+    }
+    if (queue.wasInterrupted || performance.now() - queue.respondedAtMs > SILENCE_MS) {
+      queue.wasInterrupted = false;
+      this.events.onInterrupted(queue.topicPartition);
+      if (!queue.isOwned) return false;
     }
     queue.respondedAtMs = performance.now();
     queue.add(fetched);
@@ -191,8 +201,3 @@ export class FetchLoop {
     this.events.onGap(queue.topicPartition, from, to);
   }
 }
-
-const mayBeReplaced = ({ respondedAtMs }: PartitionQueue, { errorCode }: FetchedPartition): boolean =>
-  errorCode === errorCodes.UNKNOWN_TOPIC_OR_PARTITION ||
-  errorCode === errorCodes.OFFSET_OUT_OF_RANGE ||
-  performance.now() - respondedAtMs > SILENCE_MS;

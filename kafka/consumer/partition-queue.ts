@@ -21,6 +21,8 @@ export class PartitionQueue {
   isOwned = true;
   /** True while a fetch that includes this partition is in flight. */
   isFetching = false;
+  /** True after the broker did not know the partition: it may be another one when it is back. */
+  wasInterrupted = false;
   /** True while the start of the next fetch is determined, after the broker rejected the offset. */
   isRepositioning = false;
   /** True while the next fetch is delayed so that it returns more records. */

@@ -1,7 +1,9 @@
 /** Reads all partitions of a topic without a group, for small topics that every process needs in full. */
 import type { Logger } from "../../observability/logger.ts";
+import { retry } from "../../platform/async/retry.ts";
 import { partitionKey, partitionsOf, type Watcher, type WatchOptions } from "../log.ts";
 import { offsetRanges, offsetsSince } from "../offsets.ts";
+import { NoBrokerError } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
 import { FetchLoop } from "./fetch-loop.ts";
 import { PartitionQueue } from "./partition-queue.ts";
@@ -25,6 +27,7 @@ export async function startWatcher(options: WatchOptions, deps: WatcherDeps): Pr
   const { cluster, signal } = deps;
   const { topic, from } = options;
   const partitions = partitionsOf(topic, await cluster.partitionCount(topic));
+  const id = (await cluster.topicIds([topic])).get(topic);
   // The ends are read first: a record that comes in between is after its end, and is delivered.
   const ranges = await offsetRanges(cluster, partitions, signal);
   const since = typeof from === "object" ? await offsetsSince(cluster, partitions, from.sinceMs, signal) : undefined;
@@ -35,7 +38,7 @@ export async function startWatcher(options: WatchOptions, deps: WatcherDeps): Pr
     const start = from === "start" ? first : found >= 0 ? Math.min(found, next) : next;
     return { queue: new PartitionQueue(topicPartition, start, undefined, MAX_BYTES), end: next };
   });
-  return new TopicWatcher(options, deps, watched);
+  return new TopicWatcher(options, deps, watched, id);
 }
 
 class TopicWatcher implements Watcher {
@@ -47,14 +50,18 @@ class TopicWatcher implements Watcher {
   private readonly fetchLoop: FetchLoop;
   private lastDelivery: Promise<void> = Promise.resolve();
   private behind: readonly WatchedPartition[];
-  private readonly queues: readonly PartitionQueue[];
+  private queues: readonly PartitionQueue[];
+  private isComparing = false;
   private drainedAtMs = 0;
 
   constructor(
     readonly options: WatchOptions,
-    { cluster, logger, signal }: WatcherDeps,
+    private readonly deps: WatcherDeps,
     watched: readonly WatchedPartition[],
+    /** Identity of the topic; undefined or empty when the brokers have none. */
+    private topicId: string | undefined,
   ) {
+    const { cluster, logger, signal } = deps;
     this.ended = this.ending.promise;
     this.caughtUp = this.catchingUp.promise;
     // A caller may ignore either promise; its rejection must not count as unhandled.
@@ -72,7 +79,7 @@ class TopicWatcher implements Watcher {
             { ...topicPartition, from, to },
             "records of a watched topic were deleted before they were read",
           ),
-        onInterrupted: () => {},
+        onInterrupted: () => void this.startAgainIfRecreated(),
         onFailed: (error) => this.fail(error),
       },
       this.closing.signal,
@@ -96,11 +103,32 @@ class TopicWatcher implements Watcher {
     this.catchingUp.reject(new Error(`the watcher of ${this.options.topic} was closed before it had caught up`));
   }
 
+  /** The offsets do not show that a topic was created again: the new one may already be as long as the old one. */
+  private async startAgainIfRecreated(): Promise<void> {
+    if (this.isComparing) return;
+    this.isComparing = true;
+    const { topic } = this.options;
+    try {
+      const id = await untilFound(this.deps.cluster, topic, this.closing.signal);
+      if (id && this.topicId && id !== this.topicId) {
+        for (const queue of this.queues) queue.isOwned = false;
+        this.queues = this.queues.map(
+          ({ topicPartition }) => new PartitionQueue(topicPartition, 0, undefined, MAX_BYTES),
+        );
+        this.fetchLoop.wake();
+      }
+      this.topicId = id;
+    } catch {
+      // The watcher was closed.
+    }
+    this.isComparing = false;
+  }
+
   /** Deliveries run one after the other, over all partitions. */
   private deliver(queue: PartitionQueue): void {
     this.lastDelivery = this.lastDelivery
       .then(async () => {
-        if (queue.isEmpty || this.closing.signal.aborted) return;
+        if (queue.isEmpty || !queue.isOwned || this.closing.signal.aborted) return;
         const { records, next } = queue.takeAll();
         this.fetchLoop.wake();
         if (records.length > 0) await this.options.onRecords(records);
@@ -123,3 +151,21 @@ class TopicWatcher implements Watcher {
     this.catchingUp.reject(error);
   }
 }
+
+/** Waits until the topic exists. @returns its identity. @throws the signal's reason when it aborts. */
+const untilFound = (cluster: Cluster, topic: string, signal: AbortSignal): Promise<string> =>
+  retry(
+    {
+      what: `finding topic ${topic}`,
+      timeoutMs: Number.POSITIVE_INFINITY,
+      shouldRetry: () => true,
+      signal,
+      firstDelayMs: 100,
+      maxDelayMs: 1_000,
+    },
+    async () => {
+      const id = (await cluster.topicIds([topic])).get(topic);
+      if (id === undefined) throw new NoBrokerError(`topic ${topic} does not exist`);
+      return id;
+    },
+  );

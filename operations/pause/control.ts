@@ -14,17 +14,18 @@ const keyOf = (name: string): string => (name === "stream" ? STREAM_KEY : replic
 /**
  * Pauses or resumes one of {@link pausableServices}.
  *
- * @returns false when the service was in that state already.
+ * @returns false when the control topic had that state already.
  * @throws {Error} when the log is unavailable, or another operator writes at the same time.
  */
 export async function setPaused(log: Log, name: string, paused: boolean, reason?: string): Promise<boolean> {
   const key = keyOf(name);
   const wasPaused = (await readControls(log)).get(key)?.paused ?? false;
   // A second record would change nothing but the time of the pause.
-  if (wasPaused === paused) return false;
+  if (wasPaused && paused) return false;
   const control: Control = { paused, at: new Date().toISOString(), ...(reason ? { reason } : {}) };
+  // Also when no pause is known: the topic may have lost it, and the service is still paused.
   await writeControl(log, key, JSON.stringify(control));
-  return true;
+  return wasPaused !== paused;
 }
 
 /** Writes a control record. @throws {Error} when the log rejects it, or another operator writes at the same time. */

@@ -1,5 +1,6 @@
 /** The contract of `Watcher`, on one real broker. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { Kafka, logLevel } from "kafkajs";
 import { connectLog } from "../../kafka/connect-log.ts";
 import type { Log, StoredRecord } from "../../kafka/log.ts";
 import { createLogger } from "../../observability/logger.ts";
@@ -16,8 +17,7 @@ afterAll(async () => {
   await log?.close();
 });
 
-async function newTopic() {
-  const topic = `watch.${crypto.randomUUID()}`;
+async function newTopic(topic = `watch.${crypto.randomUUID()}`) {
   const shape = { partitions: PARTITIONS.length, replicationFactor: 1, minInSyncReplicas: 1 };
   await log.ensureTopics([{ name: topic, config: {} }], shape);
   const writer = await log.openWriter(
@@ -97,3 +97,25 @@ test("calls of onRecords do not overlap, and an error in one ends the watcher", 
 test("watching a topic that does not exist rejects", async () => {
   await expect(log.watch({ topic: "watch.none", from: "end", onRecords: () => {} })).rejects.toThrow("watch.none");
 });
+
+test("a watcher reads a topic that was created again from its start, although it is as long as before", async () => {
+  const { topic, write } = await newTopic();
+  await write(["a", "b"]);
+  const received: string[] = [];
+  const watcher = await log.watch({
+    topic,
+    from: "start",
+    onRecords: (records) => void received.push(...texts(records)),
+  });
+  await watcher.caughtUp;
+  const admin = new Kafka({ brokers: [await brokerAddress()], logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  await admin.deleteTopics({ topics: [topic] });
+  await admin.disconnect();
+  await eventually(async () => (await log.topicIds([topic])).size === 0, { timeoutMs: 10_000, what: "the deletion" });
+  const again = await newTopic(topic);
+  await again.write(["c", "d", "e"]);
+  await eventually(() => received.length === 15, { timeoutMs: 20_000, what: "15 records" });
+  for (const partition of PARTITIONS) expect(byPartition(received, partition)).toEqual(["a", "b", "c", "d", "e"]);
+  await watcher.close();
+}, 60_000);

@@ -110,10 +110,15 @@ export class EntityStore {
   ): Promise<WriteRow> {
     const { idempotencyKey } = context;
     const add = () => batcher.add({ id, item: JSON.stringify(item), context });
+    const { source } = this;
     try {
-      return await (idempotencyKey ? executeIdempotent(this.source, idempotencyKey, add) : add());
+      const row = await (idempotencyKey ? executeIdempotent(source, idempotencyKey, add) : add());
+      if (row.doc) source.outcomes.succeeded();
+      return row;
     } catch (error) {
-      throw explainError(error, this.entity, idempotencyKey !== undefined);
+      const explained = explainError(error, this.entity, idempotencyKey !== undefined);
+      source.outcomes.failed(explained);
+      throw explained;
     }
   }
 

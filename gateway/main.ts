@@ -55,11 +55,11 @@ export async function startGateway({ settings, logger, metrics }: ServiceDeps): 
     maxBodyBytes: settings.LOCKSTEP_MAX_BODY_BYTES,
     maxWaitMs: settings.LOCKSTEP_MAX_WAIT_MS,
   };
-  const checks = [source.check, receipts.check, ...auth.checks];
+  const checks = [...source.checks, receipts.check, ...auth.checks];
   const app = gatewayApp({ source, auth, checks, logger }, deps);
   const http = serveHttp(app, settings);
   await migrate(url, migrations, logger);
-  source.schemaIsUpToDate();
+  source.schemaIsUpToDate(entities.map(({ plural }) => plural));
   const keyExpiry = new KeyExpiry(source, settings.LOCKSTEP_IDEMPOTENCY_HOURS, logger);
   http.listenShared();
   logger.info({ listening: http.url }, "gateway is up");

@@ -1,19 +1,23 @@
 /**
  * The source's PostgreSQL as the gateway uses it: bounded, and probed on a connection of its own.
  *
- * States: starting → available ⇄ unavailable, available ⇄ silent.
+ * States: starting → available ⇄ unavailable or read-only, available ⇄ silent.
  * - starting: the schema may not be up to date. Every statement is rejected.
  * - available: statements run.
  * - unavailable: the database rejects connections, or nothing listens. Statements still try: they fail at once, and the
  *   first that succeeds finds the database available again.
+ * - read-only: the database rejects writes. A session may have this state from its start, so a new connection probes
+ *   each time. When it can write again, new connections replace those of the pool.
  * - silent: connections are open, but nothing answers (a stopped server, a cut cable). Statements in flight fail with
  *   an unknown outcome, later ones are rejected, and a new connection continues to probe.
  */
 import type { PoolUse } from "../observability/gauges.ts";
 import { connectPool, type Sql } from "../platform/postgres/connect.ts";
 import { Database } from "../platform/postgres/database.ts";
-import { DatabaseUnavailableError } from "../platform/postgres/errors.ts";
+import { DatabaseUnavailableError, isConnectionError, isReadOnly } from "../platform/postgres/errors.ts";
 import type { Check } from "../platform/service.ts";
+import probeSql from "./statements/probe.sql" with { type: "text" };
+import { WriteOutcomes } from "./write-outcomes.ts";
 
 const PROBE_INTERVAL_MS = 500;
 /**
@@ -36,15 +40,33 @@ interface SourceSettings {
   readonly statementTimeoutMs: number;
 }
 
+/** The answer of probe.sql. */
+interface ProbeRow {
+  readonly read_only: boolean;
+  readonly standby: boolean;
+  readonly missing: string | null;
+}
+
 /** The gateway's pool of connections to the source, and its health. */
 export class Source {
   private readonly database: Database;
   private probeConnection: Sql;
   private readonly probeTimer: Timer;
+  /** The outcomes of writes, for the condition `writes-failing`. */
+  readonly outcomes = new WriteOutcomes();
+  private tables: readonly string[] = [];
   private isSchemaReady = false;
   private isProbing = false;
   private unansweredIntervals = 0;
   private problem: string | undefined;
+  private answer: ProbeRow | undefined;
+  /**
+   * A new connection may meet another state than the present ones: a statement or the last probe failed. Until it is
+   * known to work, each probe opens one.
+   */
+  private isSuspect = false;
+  /** The pool has connections that were read-only. */
+  private isPoolReadOnly = false;
 
   constructor(
     private readonly url: string,
@@ -64,17 +86,27 @@ export class Source {
     this.probeTimer = setInterval(() => this.onInterval(), PROBE_INTERVAL_MS);
   }
 
-  /** Marks the schema as up to date. Until then every statement is rejected. */
-  schemaIsUpToDate(): void {
+  /**
+   * Marks the schema as up to date. Until then every statement is rejected.
+   *
+   * @param tables names of the tables that the gateway writes: their absence and missing rights are reported.
+   */
+  schemaIsUpToDate(tables: readonly string[] = []): void {
     this.isSchemaReady = true;
+    this.tables = tables;
   }
 
   /** Runs one statement. @throws {DatabaseUnavailableError} and the errors of the database. */
-  query<T>(work: (sql: Sql) => PromiseLike<T>): Promise<T> {
-    if (!this.isSchemaReady)
-      return Promise.reject(new DatabaseUnavailableError("the schema is not up to date yet", false));
-    if (this.isSilent) return Promise.reject(new DatabaseUnavailableError("the database does not answer", false));
-    return this.database.query(work);
+  async query<T>(work: (sql: Sql) => PromiseLike<T>): Promise<T> {
+    if (!this.isSchemaReady) throw new DatabaseUnavailableError("the schema is not up to date yet", false);
+    if (this.isSilent) throw new DatabaseUnavailableError("the database does not answer", false);
+    try {
+      return await this.database.query(work);
+    } catch (error) {
+      if (isReadOnly(error)) this.isPoolReadOnly = true;
+      if (isReadOnly(error) || isConnectionError(error)) this.isSuspect = true;
+      throw error;
+    }
   }
 
   /** Use of the pool at this moment. */
@@ -82,12 +114,28 @@ export class Source {
     return this.database.use;
   }
 
-  /** Readiness: the database answers and its schema is up to date. */
-  readonly check: Check = {
-    condition: "source-unavailable",
-    blocksReadiness: true,
-    problem: () => this.problem ?? (this.isSchemaReady ? undefined : "the schema is not up to date yet"),
-  };
+  /** The database answers, accepts writes, and has what the gateway needs. */
+  readonly checks: readonly Check[] = [
+    {
+      condition: "source-unavailable",
+      blocksReadiness: true,
+      problem: () => this.problem ?? (this.isSchemaReady ? undefined : "the schema is not up to date yet"),
+    },
+    {
+      condition: "source-read-only",
+      blocksReadiness: true,
+      problem: () => {
+        if (!this.answer?.read_only) return undefined;
+        return this.answer.standby ? "the server is a standby" : "default_transaction_read_only is on";
+      },
+    },
+    {
+      condition: "writes-failing",
+      blocksReadiness: false,
+      problem: () => this.answer?.missing ?? undefined,
+    },
+    this.outcomes.check,
+  ];
 
   /** Closes all connections. Statements in flight get 1 s to end. */
   async close(): Promise<void> {
@@ -100,12 +148,14 @@ export class Source {
   }
 
   private onInterval(): void {
-    if (!this.isProbing) return void this.probe(this.probeConnection);
+    if (!this.isProbing) {
+      if (this.isSuspect) this.renewProbeConnection();
+      return void this.probe(this.probeConnection);
+    }
     this.unansweredIntervals++;
     if (this.unansweredIntervals % SILENT_INTERVALS !== 0) return;
     this.problem = `the database has not answered for ${this.unansweredIntervals * PROBE_INTERVAL_MS} ms`;
-    void this.probeConnection.end({ timeout: 0 });
-    this.probeConnection = this.connectProbe();
+    this.renewProbeConnection();
     this.isProbing = false;
     if (this.unansweredIntervals !== SILENT_INTERVALS) return;
     this.database.rejectQueued(this.problem);
@@ -114,9 +164,13 @@ export class Source {
 
   private async probe(connection: Sql): Promise<void> {
     this.isProbing = true;
+    const isNew = this.isSuspect;
     let problem: string | undefined;
+    let answer: ProbeRow | undefined;
     try {
-      await connection`select 1`;
+      [answer] = await connection.unsafe<ProbeRow[]>(probeSql, [JSON.stringify(this.tables)], {
+        prepare: true,
+      });
     } catch (error) {
       problem = error instanceof Error ? error.message : String(error);
     }
@@ -125,6 +179,21 @@ export class Source {
     this.isProbing = false;
     this.unansweredIntervals = 0;
     this.problem = problem;
+    this.answer = answer;
+    if (!answer || answer.read_only) this.isSuspect = true;
+    else if (isNew) this.onNewConnectionWorks();
+  }
+
+  private onNewConnectionWorks(): void {
+    this.isSuspect = false;
+    if (!this.isPoolReadOnly) return;
+    this.isPoolReadOnly = false;
+    this.database.renew();
+  }
+
+  private renewProbeConnection(): void {
+    void this.probeConnection.end({ timeout: 0 });
+    this.probeConnection = this.connectProbe();
   }
 
   private connectProbe(): Sql {

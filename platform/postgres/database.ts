@@ -73,6 +73,11 @@ export class Database {
     return { size: this.sql.options.max, used: this.running, waiting: this.queue.length };
   }
 
+  /** Replaces all connections. Running statements end on the old ones, within the deadline. */
+  renew(): void {
+    this.replace(this.limits.deadlineMs);
+  }
+
   /** Replaces all connections. Running statements fail, so that nothing waits for a response that never comes. */
   reconnect(): void {
     this.replace(0);

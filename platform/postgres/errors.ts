@@ -64,9 +64,8 @@ interface ServerError {
 
 /** True for an error that concerns the database's state, not the statement: the same statement may succeed later. */
 export function isUnavailable(error: unknown): boolean {
-  if (error instanceof DatabaseUnavailableError) return true;
-  if (isServerError(error)) return endsSession(error) || (error.code in SERVER_STATES && !isRaised(error));
-  return NOT_CONNECTED.test(codeOf(error));
+  if (error instanceof DatabaseUnavailableError || isConnectionError(error)) return true;
+  return isServerError(error) && error.code in SERVER_STATES && !isRaised(error);
 }
 
 /** True when the database undid the statement because of its own rows: it fails again until data or schema change. */
@@ -80,6 +79,12 @@ export const isRaised = (error: unknown): boolean => isServerError(error) && RAI
 
 /** True when the server accepts no writes: it is a standby, or `default_transaction_read_only` is on. */
 export const isReadOnly = (error: unknown): boolean => codeOf(error) === "25006" && !isRaised(error);
+
+/** True when a connection was lost or could not be opened, for a reason of the network or of the server. */
+export function isConnectionError(error: unknown): boolean {
+  if (isServerError(error)) return endsSession(error);
+  return !(error instanceof DatabaseUnavailableError) && NOT_CONNECTED.test(codeOf(error));
+}
 
 /** True when the connection was lost after the statement was sent: it may have been committed. */
 export function isOutcomeUnknown(error: unknown): boolean {

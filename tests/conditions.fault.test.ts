@@ -1,9 +1,11 @@
 /**
- * Each condition is provoked once on a running stack. Within 10 s it is shown by `lockstep status`, the console's API,
- * `/health/ready`, the gauge and a firing alert, and within 10 s of its end by none of them.
+ * Conditions are provoked once on a running stack. Within 10 s each is shown by `lockstep status`, the console's API,
+ * `/health/ready`, the gauge and a firing alert, and within 10 s of its end by none of them. Tests beside the rooms
+ * provoke `lag-growing`, `overloaded`, `rebuilding` and `signing-keys-unavailable`.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
+import { Kafka, logLevel } from "kafkajs";
 import postgres, { type Sql } from "postgres";
 import { quick } from "../observability/prometheus/thresholds.ts";
 import { parentOf } from "../stack/processes.ts";
@@ -123,6 +125,15 @@ test("paused, dead-letters-open, replica-differs, verification-stale, not-verifi
   await places.disappear(names);
 }, 120_000);
 
+test("rows-set-aside, until a newer state of the row is sent", async () => {
+  const [row] = await source<{ id: string }[]>`
+    insert into products (sku, name, price, tags)
+    values ('too-large', 'Cup', 1, array[repeat('x', 1280000)]) returning id`;
+  await places.appear(["rows-set-aside"]);
+  await source`delete from products where id = ${row!.id}`;
+  await places.disappear(["rows-set-aside"]);
+}, 120_000);
+
 test("replica-empty, status-unknown", async () => {
   const rows = await storefront`delete from products returning *`;
   expect(rows.length).toBeGreaterThan(0);
@@ -133,21 +144,18 @@ test("replica-empty, status-unknown", async () => {
   await places.disappear(["replica-empty", "status-unknown"]);
 }, 120_000);
 
-test("source-read-only, database-read-only, events-lost", async () => {
+test("source-read-only, database-read-only", async () => {
   const setReadOnly = async (change: string) => {
     await source.unsafe(`alter database gateway ${change}`);
     await storefront.unsafe(`alter database storefront ${change}`);
   };
-  const names = ["source-read-only", "database-read-only", "events-lost"] as const;
-  // As the relay records a log that is shorter than what it had sent.
-  await source`insert into lockstep.lost_events (topic, partition, from_offset, to_offset) values ('products.events', 0, 1, 2)`;
+  const names = ["source-read-only", "database-read-only"] as const;
   await setReadOnly("set default_transaction_read_only = on");
   try {
     await places.appear(names);
   } finally {
     await setReadOnly("reset default_transaction_read_only");
   }
-  await source`select lockstep.clear_lost_events()`;
   await places.disappear(names);
 }, 120_000);
 
@@ -162,15 +170,55 @@ test("table-rejects while a replica's table is missing", async () => {
   await places.disappear(["table-rejects", "status-unknown"]);
 }, 120_000);
 
-test("service-down, outbox-stalled, cache-off while stream, relay and Redis hang", async () => {
-  const resume = await suspend("stream", "relay", "redis");
+test("writes-failing while a rule of the source fails every write", async () => {
+  await source.unsafe(`
+    create function broken() returns trigger language plpgsql as $$ begin perform nothing(); return new; end $$;
+    create trigger broken before insert on products for each row execute function broken()`);
+  try {
+    const writing = setInterval(() => void create(), 500);
+    await places.appear(["writes-failing"]).finally(() => clearInterval(writing));
+  } finally {
+    await source.unsafe("drop trigger broken on products; drop function broken()");
+  }
+  await create();
+  await places.disappear(["writes-failing"]);
+}, 120_000);
+
+test("partition-stalled while another session locks a row of a replica", async () => {
+  const id = await create();
+  await untilVisible(urlOf("catalog"), id, 1);
+  const locking = await catalog.reserve();
+  await locking.unsafe("begin");
+  await locking`select from products where id = ${id} for update`;
+  try {
+    await request("PATCH", `${urlOf("gateway")}/products/${id}`, { stock: 1 });
+    await places.appear(["partition-stalled"], STALLED_MS);
+  } finally {
+    await locking.unsafe("rollback");
+    locking.release();
+  }
+  await places.disappear(["partition-stalled"]);
+}, 120_000);
+
+test("service-down, outbox-stalled while stream and relay hang", async () => {
+  const resume = await suspend("stream", "relay");
   try {
     await create();
-    await Promise.all([places.appear(["service-down", "cache-off"]), places.appear(["outbox-stalled"], STALLED_MS)]);
+    await Promise.all([places.appear(["service-down"]), places.appear(["outbox-stalled"], STALLED_MS)]);
   } finally {
     resume();
   }
-  await places.disappear(["service-down", "outbox-stalled", "cache-off"]);
+  await places.disappear(["service-down", "outbox-stalled"]);
+}, 120_000);
+
+test("cache-off while Redis hangs", async () => {
+  const resume = await suspend("redis");
+  try {
+    await places.appear(["cache-off"]);
+  } finally {
+    resume();
+  }
+  await places.disappear(["cache-off"]);
 }, 120_000);
 
 test("database-unavailable while a replica's PostgreSQL hangs", async () => {
@@ -183,14 +231,14 @@ test("database-unavailable while a replica's PostgreSQL hangs", async () => {
   await places.disappear(["database-unavailable"]);
 }, 120_000);
 
-test("log-unavailable while the broker hangs", async () => {
+test("log-unavailable, receipts-unavailable while the broker hangs", async () => {
   const resume = await suspend("broker");
   try {
-    await places.appear(["log-unavailable"]);
+    await places.appear(["log-unavailable", "receipts-unavailable"]);
   } finally {
     resume();
   }
-  await places.disappear(["log-unavailable", "partition-stalled"]);
+  await places.disappear(["log-unavailable", "receipts-unavailable"]);
 }, 120_000);
 
 test("source-unavailable while the source hangs", async () => {
@@ -201,4 +249,17 @@ test("source-unavailable while the source hangs", async () => {
     resume();
   }
   await places.disappear(["source-unavailable"]);
+}, 120_000);
+
+test("events-lost, records-lost, log-incomplete after topics were deleted, until a resync", async () => {
+  const admin = new Kafka({ brokers: await stack.brokers(), clientId: "test", logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  await admin.deleteTopics({ topics: ["products.events", "products.to.storefront"] });
+  await admin.disconnect();
+  const names = ["events-lost", "records-lost", "log-incomplete"] as const;
+  // The relay notices what a topic has lost when it writes to it.
+  const writing = setInterval(() => void create(), 500);
+  await places.appear(names).finally(() => clearInterval(writing));
+  await run("resync");
+  await places.disappear(names);
 }, 120_000);

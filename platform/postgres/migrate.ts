@@ -20,7 +20,8 @@ const MIGRATION_LOCK = 1_280_262_988;
 const LOCK_TIMEOUT = "60s";
 
 /**
- * Runs the migrations that have not run yet, each in its own transaction.
+ * Runs the migrations that have not run yet, each in its own transaction. Writes nothing when all have run: a service
+ * also starts on a read-only database.
  *
  * @throws {Error} when the database cannot be reached; when a lock cannot be acquired within {@link LOCK_TIMEOUT}; when
  * a migration fails (its transaction is rolled back); when a migration that ran before has other content now.
@@ -28,13 +29,9 @@ const LOCK_TIMEOUT = "60s";
 export async function migrate(url: string, migrations: readonly Migration[], logger: Logger): Promise<void> {
   const sql = connectDedicated(url, "lockstep-migrate");
   try {
-    const applied = await lockAndReadApplied(sql);
-    for (const { name, sql: text } of migrations) {
-      const checksum = new Bun.CryptoHasher("sha256").update(text).digest("hex");
-      const appliedChecksum = applied.get(name);
-      if (appliedChecksum === checksum) continue;
-      if (appliedChecksum !== undefined)
-        throw new Error(`migration ${name} has changed since it ran; restore it and add a new migration instead`);
+    if (pendingOf(migrations, await readApplied(sql)).length === 0) return;
+    // Another process may have migrated before this one got the lock, so what has run is read again.
+    for (const { name, sql: text, checksum } of pendingOf(migrations, await lockAndReadApplied(sql))) {
       // `begin` is safe here: nothing else uses this connection, and any error closes it.
       await sql.begin(async (transaction) => {
         await transaction.unsafe(text);
@@ -47,6 +44,30 @@ export async function migrate(url: string, migrations: readonly Migration[], log
   }
 }
 
+interface Pending extends Migration {
+  readonly checksum: string;
+}
+
+/** Migrations that have not run yet. @throws {Error} when one that ran has other content now. */
+function pendingOf(migrations: readonly Migration[], applied: ReadonlyMap<string, string>): Pending[] {
+  return migrations.flatMap((migration) => {
+    const checksum = new Bun.CryptoHasher("sha256").update(migration.sql).digest("hex");
+    const appliedChecksum = applied.get(migration.name);
+    if (appliedChecksum === checksum) return [];
+    if (appliedChecksum === undefined) return [{ ...migration, checksum }];
+    throw new Error(`migration ${migration.name} has changed since it ran; restore it and add a new migration instead`);
+  });
+}
+
+/** Checksums by name; none on a new database. */
+async function readApplied(sql: Sql): Promise<Map<string, string>> {
+  const [{ exists } = { exists: false }] = await sql<{ exists: boolean }[]>`
+    select to_regclass('lockstep.migrations') is not null as exists`;
+  if (!exists) return new Map();
+  const rows = await sql<{ name: string; checksum: string }[]>`select name, checksum from lockstep.migrations`;
+  return new Map(rows.map((row) => [row.name, row.checksum]));
+}
+
 /** Takes the migration lock, which the session holds until it ends. @returns checksums by name. */
 async function lockAndReadApplied(sql: Sql): Promise<Map<string, string>> {
   await sql`select set_config('lock_timeout', ${LOCK_TIMEOUT}, false)`;
@@ -57,6 +78,5 @@ async function lockAndReadApplied(sql: Sql): Promise<Map<string, string>> {
   await sql`select set_config('search_path', 'public', false) where current_schema() = 'lockstep'`;
   await sql`create table if not exists lockstep.migrations (
     name text primary key, checksum text not null, applied_at timestamptz not null default now())`;
-  const rows = await sql<{ name: string; checksum: string }[]>`select name, checksum from lockstep.migrations`;
-  return new Map(rows.map((row) => [row.name, row.checksum]));
+  return readApplied(sql);
 }

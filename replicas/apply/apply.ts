@@ -11,7 +11,7 @@ import { LockstepError } from "../../contracts/errors.ts";
 import type { RoutedEvent } from "../../contracts/routed-event.ts";
 import { listText } from "../../platform/postgres/connect.ts";
 import type { Database } from "../../platform/postgres/database.ts";
-import { isRejected } from "../../platform/postgres/errors.ts";
+import { isReadOnly, isRejected } from "../../platform/postgres/errors.ts";
 import { quoted } from "../quoted.ts";
 import type { Rejection, TableTest } from "./rejection-tracker.ts";
 
@@ -188,7 +188,12 @@ export async function prepareTable(
     throw new Error(
       `replica ${replica.name}: table ${entity.plural} has no ${missing.join(", ")}; add a migration to replicas/${replica.name}/migrations`,
     );
-  await database.query((sql) => sql`select lockstep.replicate(${table}::text::regclass, ${entity.name})`);
+  await database
+    .query((sql) => sql`select lockstep.replicate(${table}::text::regclass, ${entity.name})`)
+    .catch((error) => {
+      // The functions of an earlier start are there, or applies fail until a start on a writable database.
+      if (!isReadOnly(error)) throw error;
+    });
 }
 
 /**

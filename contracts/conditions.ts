@@ -33,7 +33,7 @@ export const conditions = {
   ),
   "capture-incomplete": page(
     "Changes of a source table are not captured.",
-    "repair the capture of the named table, then run lockstep repair",
+    "run lockstep capture, then lockstep repair",
   ),
   "outbox-stalled": page("Changes wait in the source's outbox.", "check the relay and the brokers"),
   "rows-set-aside": ticket(

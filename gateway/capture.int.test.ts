@@ -120,12 +120,41 @@ describe("every change by plain SQL is in the outbox once, with the next version
     expect((await changesOf(b)).slice(1)).toEqual([[2, "deleted", null]]);
   });
 
-  test("changes by logical replication", async () => {
+  test.each(["replica", "local"])("changes of a session with session_replication_role = %s", async (role) => {
     const id = newId();
-    await sql`set session_replication_role = replica`;
+    await sql.unsafe(`set session_replication_role = ${role}`);
     await insert(id);
+    await sql`update products set name = 'Mug' where id = ${id}`;
+    await sql`delete from products where id = ${id}`;
+    await insert(id);
+    const twice = await sql
+      .unsafe(
+        `with gone as (delete from products where id = '${id}' returning *) insert into products select * from gone`,
+      )
+      .catch(({ code }) => code);
     await sql`set session_replication_role = origin`;
-    expect(await changesOf(id)).toEqual([[1, "upserted", "Cup"]]);
+    expect(twice).toBe("0A000");
+    expect(await changesOf(id)).toEqual([
+      [1, "upserted", "Cup"],
+      [2, "upserted", "Mug"],
+      [3, "deleted", null],
+      [4, "upserted", "Cup"],
+    ]);
+  });
+
+  test("rows that a foreign key deletes", async () => {
+    const [parent, child] = [newId(), newId()];
+    await sql.unsafe(`create table public.parts (id uuid primary key, version bigint, created_at timestamptz,
+      updated_at timestamptz, product uuid references products on delete cascade);
+      select lockstep.capture('parts', 'part')`);
+    await insert(parent);
+    await sql`insert into parts (id, product) values (${child}, ${parent})`;
+    await sql`delete from products where id = ${parent}`;
+    expect(await changesOf(child)).toEqual([
+      [1, "upserted", null],
+      [2, "deleted", null],
+    ]);
+    await sql.unsafe("drop table parts; delete from lockstep.captured where entity = 'part'");
   });
 
   test("changes by a role that has rights on the table only and cannot read the outbox", async () => {
@@ -160,6 +189,27 @@ describe("the database sets the version and the times", () => {
     expect(updated!.created_at).toEqual(inserted!.created_at);
     expect(Date.now() - inserted!.created_at).toBeLessThan(60_000);
     expect(updated!.updated_at.getTime()).toBeGreaterThanOrEqual(inserted!.updated_at.getTime());
+  });
+
+  test("values from other triggers are overwritten, whatever their names, and one that keeps the old row changes nothing else", async () => {
+    const id = newId();
+    await insert(id);
+    await sql.unsafe(`begin;
+      create function change_version() returns trigger language plpgsql as
+        $$ begin new.version := 100; new.created_at := '2001-01-01'; return new; end $$;
+      create function keep_row() returns trigger language plpgsql as $$ begin return old; end $$;
+      create trigger a_first before update on products for each row execute function change_version();
+      create trigger zz_last before update on products for each row execute function change_version()`);
+    await sql`update products set name = 'Mug' where id = ${id}`;
+    await sql`create trigger zzz_keep before update on products for each row execute function keep_row()`;
+    await sql`update products set name = 'Jar' where id = ${id}`;
+    const found = await changesOf(id);
+    await sql`rollback`;
+    expect(found).toEqual([
+      [1, "upserted", "Cup"],
+      [2, "upserted", "Mug"],
+      [3, "upserted", "Mug"],
+    ]);
   });
 
   test("times are whole milliseconds, and the document does not depend on the session's time zone", async () => {

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import type { LoadRebuild } from "../pipeline/rebuild.ts";
 import { backfillVerb } from "./backfill/command.ts";
+import { captureVerb } from "./capture/command.ts";
 import { deadLettersVerb } from "./dead-letters/command.ts";
 import { journeyVerb } from "./journey/command.ts";
 import { pauseVerb, resumeVerb } from "./pause/command.ts";
@@ -18,6 +19,7 @@ export const verbs = (loadRebuild: LoadRebuild): readonly Command[] => [
   repairVerb(),
   resyncVerb(),
   backfillVerb(),
+  captureVerb(),
   rebuildVerb(loadRebuild),
   journeyVerb(),
   deadLettersVerb(),

@@ -12,6 +12,7 @@ import type { Log } from "../kafka/log.ts";
 import { connectDedicated } from "../platform/postgres/connect.ts";
 import type { ServiceDeps } from "../platform/run.ts";
 import type { Check } from "../platform/service.ts";
+import { CaptureWatch } from "./capture-watch.ts";
 import { RelayState } from "./checks.ts";
 import { LeaderLock } from "./leader-lock.ts";
 import { LostEvents } from "./lost-events.ts";
@@ -33,6 +34,9 @@ export class Leadership {
   /** What the checks report. A relay on standby is ready. */
   readonly state = new RelayState();
 
+  /** Reports tables whose changes are not captured, while this relay leads. */
+  readonly captureWatch: CaptureWatch;
+
   /** Reports events that the log has lost, while this relay leads. */
   readonly lossCheck: Check = {
     condition: "events-lost",
@@ -46,7 +50,9 @@ export class Leadership {
   constructor(
     private readonly deps: ServiceDeps,
     private readonly url: string,
-  ) {}
+  ) {
+    this.captureWatch = new CaptureWatch(deps.logger);
+  }
 
   /** Resolves after the signal aborts and the batch in progress is finished. @throws {Error} as {@link Relay.run}. */
   async run({ sql, commitTimestamps }: SourceSession, log: Log, signal: AbortSignal): Promise<void> {
@@ -78,7 +84,7 @@ export class Leadership {
     const notify = () => relay.notify();
     await sql.listen(CHANNEL, notify, notify);
     const jobs = new PeriodicJobs(
-      { outbox, lostEvents, relay, state: this.state, sql, logger, metrics },
+      { outbox, lostEvents, relay, state: this.state, captureWatch: this.captureWatch, sql, logger, metrics },
       { canaryIntervalS: settings.LOCKSTEP_CANARY_EVERY_S, onSessionFailure: this.failure.reject },
     );
     try {

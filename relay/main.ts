@@ -22,7 +22,7 @@ export async function startRelay(deps: ServiceDeps, sourceMigrations: readonly M
   if (!url) throw new Error("DATABASE_URL is not set; set it to the source's PostgreSQL");
   const leadership = new Leadership(deps, url);
   const topics = new TopicKeeper({ settings, logger });
-  const checks = [...leadership.state.checks(), leadership.lossCheck, topics.check];
+  const checks = [...leadership.state.checks(), leadership.lossCheck, leadership.captureWatch.check, topics.check];
   const http = serveHttp(serviceApp({ checks, metrics, logger }), settings);
   await migrate(url, sourceMigrations, logger);
   leadership.state.connecting = "log";

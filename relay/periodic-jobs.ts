@@ -1,8 +1,12 @@
-/** Jobs of the leading relay at an interval: report the outbox's depth and lost events, vacuum it, write the canary. */
+/**
+ * Jobs of the leading relay at an interval: report the outbox's depth, lost events and the state of capture, vacuum the
+ * outbox, write the canary.
+ */
 import type { Sql } from "postgres";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { CanaryWriter } from "./canary-writer.ts";
+import type { CaptureWatch } from "./capture-watch.ts";
 import type { RelayState } from "./checks.ts";
 import type { LostEvents } from "./lost-events.ts";
 import { Outbox } from "./outbox.ts";
@@ -12,6 +16,7 @@ const DEPTH_INTERVAL_MS = 1_000;
 const VACUUM_INTERVAL_MS = 1_000;
 /** `lockstep resync` clears lost events; the condition must end within 5 seconds of that. */
 const LOST_EVENTS_INTERVAL_MS = 3_000;
+const CAPTURE_CHECK_INTERVAL_MS = 4_000;
 /** Deleted rows that are worth a vacuum, which takes some milliseconds. */
 const VACUUM_ROWS = 500;
 
@@ -20,6 +25,7 @@ interface PeriodicJobsDeps {
   readonly lostEvents: LostEvents;
   readonly relay: Relay;
   readonly state: RelayState;
+  readonly captureWatch: CaptureWatch;
   /** A connection beside the relay's session. */
   readonly sql: Sql;
   readonly logger: Logger;
@@ -46,10 +52,13 @@ export class PeriodicJobs implements Disposable {
   ) {
     const readLostEvents = () => void deps.lostEvents.refresh().catch(onSessionFailure);
     readLostEvents();
+    const checkCapture = () => void deps.captureWatch.refresh(deps.sql);
+    checkCapture();
     this.timers = [
       setInterval(readLostEvents, LOST_EVENTS_INTERVAL_MS),
       setInterval(() => this.reportDepth().catch(onSessionFailure), DEPTH_INTERVAL_MS),
       setInterval(() => this.vacuum(), VACUUM_INTERVAL_MS),
+      setInterval(checkCapture, CAPTURE_CHECK_INTERVAL_MS),
     ];
     this.canary = new CanaryWriter(deps, canaryIntervalS);
   }

@@ -8,6 +8,7 @@ import backfill from "./0005-backfill.sql" with { type: "text" };
 import canaries from "./0006-canaries.sql" with { type: "text" };
 import idempotencyKeys from "./0007-idempotency-keys.sql" with { type: "text" };
 import setAside from "./0008-set-aside.sql" with { type: "text" };
+import captureChecks from "./0009-capture-checks.sql" with { type: "text" };
 import lostEvents from "./0010-lost-events.sql" with { type: "text" };
 import rejectUncaptured from "./0011-reject-uncaptured.sql" with { type: "text" };
 import resync from "./0013-resync.sql" with { type: "text" };
@@ -22,6 +23,7 @@ export const migrations: readonly Migration[] = [
   { name: "0006-canaries", sql: canaries },
   { name: "0007-idempotency-keys", sql: idempotencyKeys },
   { name: "0008-set-aside", sql: setAside },
+  { name: "0009-capture-checks", sql: captureChecks },
   { name: "0010-lost-events", sql: lostEvents },
   { name: "0011-reject-uncaptured", sql: rejectUncaptured },
   { name: "0013-resync", sql: resync },

@@ -1,4 +1,9 @@
-/** The steps of a repair: verify, send the differences again, verify those again. */
+/**
+ * The steps of a repair: verify, send the differences again, verify those again. Nothing is sent for an entity whose
+ * capture is incomplete.
+ */
+import { captureProblemText, readCaptureProblems } from "../../pipeline/capture-problems.ts";
+import type { Sql } from "../../platform/postgres/connect.ts";
 import { connectRedis } from "../connect.ts";
 import type { VerbContext } from "../verb.ts";
 import type { Difference } from "../verify/difference.ts";
@@ -66,12 +71,26 @@ async function repair(
   const source = connections.source();
   const redis = scope.cache ? connectRedis(connections.addresses.redis) : undefined;
   try {
-    const sent = await resendDifferences(source, differences, signal, (count) => progress(`${count} entities sent …`));
+    const blocked = await findBlocked(source, differences);
+    const sendable = differences.filter(({ entity }) => !blocked.some((difference) => difference.entity === entity));
+    const sent = await resendDifferences(source, sendable, signal, (count) => progress(`${count} entities sent …`));
     signal.throwIfAborted();
     progress("waiting until the replicas have applied them …");
     const deps = { source, replica: (name: string) => connections.replica(name), log: await connections.log(), redis };
-    return { sent, remaining: await findRemaining(deps, differences, scope.within * 1_000) };
+    return { sent, remaining: [...blocked, ...(await findRemaining(deps, sendable, scope.within * 1_000))] };
   } finally {
     redis?.disconnect();
   }
+}
+
+/**
+ * Finds the differences of entities whose capture is incomplete. They are not sent: the captured table may not be the one
+ * that the source uses, and a row that it lacks would be sent as a delete.
+ */
+async function findBlocked(source: Sql, differences: readonly Difference[]): Promise<RemainingDifference[]> {
+  const problems = await readCaptureProblems(source);
+  return differences.flatMap((difference) => {
+    const problem = problems.find(({ entity }) => entity === difference.entity);
+    return problem ? [{ ...difference, why: `it was not sent: ${captureProblemText(problem)}` }] : [];
+  });
 }

@@ -1,8 +1,9 @@
 /** `lockstep verify`. */
 import { type Command, InvalidArgumentError } from "commander";
 import { replicaNames } from "../../contracts/entities/index.ts";
+import { readCaptureProblems } from "../../pipeline/capture-problems.ts";
 import { choiceParser, entityParser, integerParser, runVerb, type VerbFlags, verb } from "../verb.ts";
-import { reportText } from "./report.ts";
+import { captureLine, reportText } from "./report.ts";
 import { type VerifyResult, verdictOf } from "./verify.ts";
 import { type VerifyScope, verifyReplicas } from "./verify-replicas.ts";
 
@@ -48,7 +49,13 @@ export const verifyVerb = (): Command =>
   ).action(async (flags: VerbFlags & VerifyScope) =>
     runVerb(flags, async (context) => {
       const verified = await verifyReplicas(context, flags);
+      // Read after the comparison: copies that are equal now do not stay equal while changes are not captured.
+      const capture = await readCaptureProblems(context.connections.source());
       const status = exitStatusOf(verified);
-      return { text: reportText(verified), document: { equal: status === 0, verified }, status };
+      return {
+        text: [reportText(verified), ...capture.map(captureLine)].join("\n"),
+        document: { equal: status === 0, verified, capture },
+        status: capture.length > 0 ? 1 : status,
+      };
     }),
   );

@@ -1,4 +1,5 @@
 /** Formats the results of verifications for people. Pure. */
+import { type CaptureProblem, captureProblemText } from "../../pipeline/capture-problems.ts";
 import { table } from "../../platform/table.ts";
 import type { Difference } from "./difference.ts";
 import { countByKind } from "./results.ts";
@@ -58,3 +59,7 @@ export function differenceLine({
   const versions = `version in source: ${sourceVersion ?? "none"}, in replica: ${replicaVersion ?? "none"}`;
   return `${replica}: ${entity} ${id} is ${kind} (${versions}${fields.length > 0 ? `; ${fields.join(", ")}` : ""})`;
 }
+
+/** A problem of the capture on one line. Equal copies do not stay equal while there is one. */
+export const captureLine = (problem: CaptureProblem): string =>
+  `! changes of ${problem.entity} are not captured: ${captureProblemText(problem)}`;

@@ -157,10 +157,7 @@ export class VerifyFixture implements AsyncDisposable {
   async changeWithoutTriggers(change: (sql: Sql) => Promise<unknown>): Promise<void> {
     await this.source.unsafe(`alter table ${this.entity.plural} disable trigger all`);
     await change(this.source);
-    const captures = ["stamp", "inserted", "updated", "deleted", "truncated"].map(
-      (name) => `alter table ${this.entity.plural} enable always trigger lockstep_${name}`,
-    );
-    await this.source.unsafe(captures.join(";"));
+    await this.source`select lockstep.capture(${this.entity.plural}::text::regclass, ${this.entity.name})`;
   }
 
   /**

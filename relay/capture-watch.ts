@@ -1,0 +1,54 @@
+/** Watches whether every change of the source's tables is captured: the condition `capture-incomplete`. */
+import type { Sql } from "postgres";
+import type { Logger } from "../observability/logger.ts";
+import { captureProblemText, readCaptureProblems } from "../pipeline/capture-problems.ts";
+import type { Check } from "../platform/service.ts";
+
+/** Age of the last answer from which capture counts as not checked, in milliseconds. */
+const MAX_AGE_MS = 30_000;
+
+/** The leading relay refreshes it at an interval. A relay on standby has no problem. */
+export class CaptureWatch {
+  /** What is wrong, or why that is not known; undefined while capture is whole. */
+  private found: string | undefined;
+  /** When the last check ended, in milliseconds of `performance.now`; undefined on standby. */
+  private checkedAt: number | undefined;
+  private isRefreshing = false;
+
+  readonly check: Check = {
+    condition: "capture-incomplete",
+    blocksReadiness: false,
+    problem: () => this.found ?? this.overdue(),
+  };
+
+  constructor(private readonly logger: Logger) {}
+
+  /**
+   * Checks the capture of all tables. Never rejects: a check that fails is a problem. It does nothing while an earlier one
+   * waits for the database.
+   */
+  async refresh(sql: Sql): Promise<void> {
+    if (this.isRefreshing) return;
+    this.isRefreshing = true;
+    this.checkedAt ??= performance.now();
+    const found = await readCaptureProblems(sql).then(
+      (problems) => problems.map(captureProblemText).join("; ") || undefined,
+      (error: Error) => `capture could not be checked: ${error.message}`,
+    );
+    this.isRefreshing = false;
+    this.checkedAt = performance.now();
+    this.report(found);
+  }
+
+  private report(found: string | undefined): void {
+    if (found === this.found) return;
+    if (found) this.logger.error({ problem: found }, "changes of the source are not captured");
+    else this.logger.info("all changes of the source are captured again");
+    this.found = found;
+  }
+
+  private overdue(): string | undefined {
+    const age = performance.now() - (this.checkedAt ?? performance.now());
+    return age > MAX_AGE_MS ? `capture was last checked ${Math.round(age / 1_000)} s ago` : undefined;
+  }
+}

@@ -6,9 +6,9 @@ import { newProduct } from "../tests/harness/load.ts";
 /** Creates a product and sets its version without the triggers, as a restore or an administrator can. */
 async function productAt(gateway: TestGateway, version: string): Promise<string> {
   const { body } = await request("POST", `${gateway.url}/products`, newProduct());
-  await gateway.sql.unsafe(`alter table products disable trigger lockstep_stamp;
+  await gateway.sql.unsafe(`alter table products disable trigger "~lockstep_stamp";
     update products set version = ${version} where id = '${body.id}';
-    alter table products enable always trigger lockstep_stamp`);
+    alter table products enable always trigger "~lockstep_stamp"`);
   return `${gateway.url}/products/${body.id}`;
 }
 

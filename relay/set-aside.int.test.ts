@@ -10,9 +10,9 @@ const until = (check: () => Promise<unknown>, what: string) => eventually(check,
 
 /** Writes the version of a product without the triggers, as a restore or an administrator can. */
 const setVersion = (fixture: RelayFixture, id: string, version: string) =>
-  fixture.sql.unsafe(`alter table products disable trigger lockstep_stamp;
+  fixture.sql.unsafe(`alter table products disable trigger "~lockstep_stamp";
     update products set version = ${version} where id = '${id}';
-    alter table products enable always trigger lockstep_stamp`);
+    alter table products enable always trigger "~lockstep_stamp"`);
 
 /** Inserts rows that cannot be sent, each for another reason. @returns the expected reason by id. */
 async function insertBadRows(fixture: RelayFixture): Promise<Map<string, string>> {

@@ -3,5 +3,5 @@
 create function lockstep.reject_uncaptured(id uuid) returns jsonb language plpgsql as $$
 begin
   raise exception 'the change of row % is not captured: its version did not rise', id
-    using errcode = 'LS002', hint = 'Enable the triggers lockstep_stamp, lockstep_inserted, lockstep_updated and lockstep_deleted.';
+    using errcode = 'LS002', hint = 'Run lockstep capture, which repairs the triggers.';
 end $$;

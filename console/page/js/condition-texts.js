@@ -37,8 +37,8 @@ export const conditionTexts = {
     pt: "mudanças de {name} não são capturadas",
   },
   "remedy.capture-incomplete": {
-    en: "repair the capture of the named table, then run lockstep repair",
-    pt: "conserte a captura da tabela e execute lockstep repair",
+    en: "run lockstep capture, then lockstep repair",
+    pt: "execute lockstep capture e depois lockstep repair",
   },
   "condition.outbox-stalled": {
     en: "changes wait in the outbox ({name})",

@@ -9,7 +9,7 @@ import type { Connections } from "../../operations/connect.ts";
 import { sleepUnlessAborted } from "../../platform/async/sleep.ts";
 import type { Check } from "../../platform/service.ts";
 
-/** Pause between two reads, in milliseconds. */
+/** Time between the starts of two reads, in milliseconds. A read that takes longer is followed by the next at once. */
 const INTERVAL_MS = 1_000;
 /** Longest time for the response of one part, in milliseconds. With the interval: a change is seen within 10 s. */
 const TIMEOUT_MS = 3_000;
@@ -84,12 +84,13 @@ export class ConditionMonitor {
   private async run(reader: ConditionReader): Promise<void> {
     const { signal } = this.ending;
     while (!signal.aborted) {
+      const startedMs = performance.now();
       const state = await reader.read();
       this.state = state;
       this.readAtMs = performance.now();
       this.first.resolve(state);
       this.updateMetrics(state);
-      await sleepUnlessAborted(INTERVAL_MS, signal);
+      await sleepUnlessAborted(Math.max(0, INTERVAL_MS - (performance.now() - startedMs)), signal);
     }
   }
 

@@ -2,9 +2,10 @@
 import { type ConditionName, conditionNames } from "../../contracts/conditions.ts";
 import { metrics } from "../../contracts/metrics.ts";
 import { camelCase } from "../../observability/prometheus/alerts/conditions.ts";
+import { ConditionReader } from "../../operations/conditions/condition-reader.ts";
 import { Connections, resolveAddresses } from "../../operations/connect.ts";
 import { readServiceHealth } from "../../operations/status/service-health.ts";
-import { readStatus, type Status } from "../../operations/status/status.ts";
+import { type Status, statusOf } from "../../operations/status/status.ts";
 import { readSettings } from "../../platform/settings/settings.ts";
 import { eventually } from "./eventually.ts";
 import { firingAlerts, queryPrometheus } from "./prometheus.ts";
@@ -76,7 +77,9 @@ export class ConditionPlaces implements AsyncDisposable {
   }
 
   private async status(): Promise<Names> {
-    return namesOf(await readStatus(this.connections, { verifyEverySeconds: 900, watchProgress: false }));
+    // As the verb, with a shorter limit for parts that do not respond: each read is a new view.
+    const reader = new ConditionReader(this.connections, { timeoutMs: 2_000, verifyEverySeconds: 900 });
+    return namesOf(statusOf(await reader.read()));
   }
 
   private async console(): Promise<Names> {

@@ -24,6 +24,8 @@ const compacted = {
   "delete.retention.ms": String(7 * day),
   "min.compaction.lag.ms": "60000",
   "max.compaction.lag.ms": String(day),
+  // What the events topic accepts (1,048,588 bytes by default) must fit with the stream's headers.
+  "max.message.bytes": "1100000",
 };
 
 /**

@@ -134,6 +134,24 @@ test("rows-set-aside, until a newer state of the row is sent", async () => {
   await places.disappear(["rows-set-aside"]);
 }, 120_000);
 
+test("capture-incomplete, until the triggers are enabled again; verify and repair name it", async () => {
+  await source`alter table products disable trigger lockstep_inserted`;
+  const [row] = await source<{ id: string }[]>`
+    insert into products (sku, name, price, status) values ('uncaptured', 'Cup', 1, 'active') returning id`;
+  await places.appear(["capture-incomplete"]);
+  const problem =
+    "public.products has disabled triggers: lockstep_inserted: run lockstep capture, then lockstep repair";
+  const verified = await runLockstep(stack, "verify");
+  expect([verified.status, verified.stdout]).toEqual([1, expect.stringContaining(problem)]);
+  const refused = await runLockstep(stack, "repair");
+  expect([refused.status, refused.stdout]).toEqual([1, expect.stringContaining(`it was not sent: ${problem}`)]);
+  expect(await catalog`select from products where id = ${row!.id}`).toHaveLength(0);
+  await run("capture");
+  await run("repair");
+  await untilVisible(urlOf("catalog"), row!.id, 1);
+  await places.disappear(["capture-incomplete"]);
+}, 120_000);
+
 test("replica-empty, status-unknown", async () => {
   const rows = await storefront`delete from products returning *`;
   expect(rows.length).toBeGreaterThan(0);

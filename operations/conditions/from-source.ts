@@ -1,4 +1,5 @@
 /** Conditions of the source, read from its database. */
+import { readCaptureProblems } from "../../pipeline/capture-problems.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import { type ActiveCondition, activeCondition } from "./active-condition.ts";
 import readOnly from "./read-only.sql" with { type: "text" };
@@ -56,10 +57,7 @@ export async function readSourceState(source: Sql): Promise<SourceState> {
         select format('%s/%s from offset %s to %s', topic, "partition", from_offset, to_offset) as range, at
         from lockstep.lost_events order by at`
     : [];
-  const capture = has!.capture_problems
-    ? await source<SourceState["capture"][number][]>`
-        select relation::text as relation, problem, remedy from lockstep.capture_problems()`
-    : [];
+  const capture = has!.capture_problems ? await readCaptureProblems(source) : [];
   return {
     readOnly: state!.read_only,
     setAside: { count: Number(aside?.count ?? 0), since: aside?.since ?? null },

@@ -162,9 +162,9 @@ async function solve(stack: Stack, source: Sql, catalog: Sql, bad: readonly Bad[
   };
   for (const sort of [0, 5, 6, 7])
     await source`update products set tags = '{healed}' where id = any (${ids(sort)}::text::uuid[])`;
-  await source.unsafe(`alter table products disable trigger lockstep_stamp;
+  await source.unsafe(`alter table products disable trigger "~lockstep_stamp";
     update products set version = 1 where id = any ('${ids(2)}'::uuid[]);
-    alter table products enable always trigger lockstep_stamp`);
+    alter table products enable always trigger "~lockstep_stamp"`);
   await catalog.unsafe("alter table products drop constraint no_violation; drop trigger raise_error on products");
   await verb("drop", "--reason", "undeclared-entity", "--yes");
   await verb("replay", "--replica", "relay");

@@ -73,7 +73,10 @@ export const conditions = {
   ),
   rebuilding: ticket("The replica is being rebuilt from the log.", "wait until the rebuild ends"),
   "cache-off": ticket("Reads bypass the cache.", "start Redis, or repair its connection"),
-  "replica-empty": page("The source has rows, and the replica has none.", "run lockstep backfill"),
+  "replica-empty": page(
+    "The source has rows, and the replica has none.",
+    "run lockstep resync: it sends every row again and compares",
+  ),
   // Verification.
   "replica-differs": page("The last verification found differences.", "run lockstep repair"),
   "verification-stale": ticket("The last verification is too old.", "run lockstep verify"),

@@ -75,6 +75,6 @@ async function filledTargets(
     versions: `${schema}.versions`,
     waitUntilCaughtUp: (timeoutMs) => waitUntilCaughtUp(deps, entity, catchUpFully, timeoutMs),
     refresh,
-    remedy: "the log does not have these rows; send all entities again (lockstep backfill), then rebuild",
+    remedy: "the log does not have these rows; run lockstep resync, which sends all of them again",
   });
 }

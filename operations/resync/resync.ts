@@ -19,6 +19,7 @@ import { ConsumerBackpressure } from "../consumer-backpressure.ts";
 import { type RepairResult, verifyAndRepair } from "../repair/verify-and-repair.ts";
 import type { VerbContext } from "../verb.ts";
 import { liveTarget } from "../verify/comparison-target.ts";
+import { verdictOf } from "../verify/verify.ts";
 import { createMissingTopics } from "./create-topics.ts";
 import { interruptedResync, type LogState, readLogState, topicsWithLoss } from "./log-state.ts";
 import { clearMark, waitUntilTopicsNoticed } from "./replica-state.ts";
@@ -90,9 +91,12 @@ export async function resync(context: ResyncContext, scope: ResyncScope): Promis
   await sleepUnlessAborted(Math.max(0, startedAt + NOTICED_MS - performance.now()), signal);
   signal.throwIfAborted();
   const lostAgain = topicsWithLoss(before, await readLogState(log));
-  const isEqual = repair.remaining.length === 0 && !repair.results.some(({ behind }) => behind);
-  const equal = isEqual && lostAgain.length === 0;
-  const isComplete = equal && chosen.length === entities.length;
+  const isUnchanged = lostAgain.length === 0 && repair.remaining.length === 0;
+  const verified = repair.results.map((result) => ({ ...result, differences: [] })); // they are repaired or remain
+  const equal = isUnchanged && verified.every((result) => verdictOf(result) === "equal");
+  // Rows without their cache are enough: the log accounts for them.
+  const isComplete =
+    isUnchanged && verified.every((one) => !one.behind && one.unknown === null) && chosen.length === entities.length;
   const cleared = isComplete ? await endConditions(context, replicas, scope.replica === undefined) : {};
   const sentRows = sent.map((one) => ({ entity: one.entity, sent: one.sent }));
   return { equal, createdTopics, sent: sentRows, repair, lostAgain, cleared };

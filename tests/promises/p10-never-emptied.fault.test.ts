@@ -1,14 +1,27 @@
 /** P10: whatever the log loses, no replica loses a row, and `lockstep resync` makes all complete again. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { cpSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { Kafka, logLevel } from "kafkajs";
 import postgres, { type Sql } from "postgres";
 import { request } from "../harness/client.ts";
 import { eventually } from "../harness/eventually.ts";
+import { Writers } from "../harness/load.ts";
 import { runLockstep } from "../harness/run-lockstep.ts";
 import { Stack } from "../harness/stack.ts";
-import { untilInStep } from "../harness/stack-checker.ts";
+import { findLostWrites, untilInStep } from "../harness/stack-checker.ts";
 
 const ROWS = 300;
+const TOPICS = [
+  "products.events",
+  "products.versions",
+  "products.to.storefront",
+  "products.to.catalog",
+  "products.dead-letter",
+  "canaries.events",
+  "lockstep.receipts",
+  "lockstep.control",
+];
 const REPLICAS = ["catalog", "storefront"] as const;
 type ReplicaName = (typeof REPLICAS)[number];
 
@@ -105,3 +118,49 @@ test("P10: a replica whose topic was deleted loses no row, says so, answers, and
   expect(await idsOf(databases.catalog)).not.toContain(deleted!.id);
   expect([...rows.lost]).toEqual([]);
 }, 180_000);
+
+test("P10: every topic is deleted under load, one after the other, and one verb brings all in step", async () => {
+  await using catalog = watchRows("catalog");
+  await using storefront = watchRows("storefront");
+  const writers = new Writers(await stack.url("gateway"), 20).start();
+  for (const topic of TOPICS) {
+    const before = writers.acks;
+    await deleteTopic(topic);
+    await eventually(() => writers.acks > before + 20, { timeoutMs: 30_000, what: `writes without ${topic}` });
+  }
+  await writers.stop();
+  expect(await resyncAll()).toMatchObject({ equal: true });
+  await untilInStep(stack, 30_000);
+  expect(await findLostWrites(stack, writers)).toEqual([]);
+  expect([...catalog.lost, ...storefront.lost]).toEqual([]);
+  for (const name of REPLICAS)
+    await eventually(async () => (await logProblem(name)) === null, { timeoutMs: 10_000, what: `${name} to be whole` });
+}, 300_000);
+
+test("P10: after the brokers' disk is emptied, or put back from an older copy, one verb brings all in step", async () => {
+  const disk = join(stack.data, "broker-1");
+  const copy = `${stack.data}/older-copy`;
+  await stack.down();
+  cpSync(disk, copy, { recursive: true, preserveTimestamps: true });
+  await stack.up();
+  await insert(50);
+  await source`delete from products where id in (select id from products limit 10)`;
+  await untilInStep(stack, 60_000);
+  for (const damage of ["older copy", "empty"] as const) {
+    const before = { catalog: await idsOf(databases.catalog), storefront: await idsOf(databases.storefront) };
+    await stack.down();
+    rmSync(disk, { recursive: true });
+    if (damage === "older copy") cpSync(copy, disk, { recursive: true, preserveTimestamps: true });
+    await stack.up();
+    for (const name of REPLICAS) {
+      await eventually(async () => typeof (await logProblem(name)) === "string", {
+        timeoutMs: 30_000,
+        what: `${name} to report log-incomplete (${damage})`,
+      });
+      const after = await idsOf(databases[name]);
+      expect([...before[name]].filter((id) => !after.has(id))).toEqual([]);
+    }
+    expect(await resyncAll()).toMatchObject({ equal: true });
+    await untilInStep(stack, 30_000);
+  }
+}, 400_000);

@@ -119,7 +119,10 @@ export const conditionTexts = {
   "condition.cache-off": { en: "the cache of {name} is off", pt: "o cache de {name} está desligado" },
   "remedy.cache-off": { en: "start Redis, or repair its connection", pt: "inicie o Redis ou conserte a conexão" },
   "condition.replica-empty": { en: "{name} is empty", pt: "{name} está vazia" },
-  "remedy.replica-empty": { en: "run lockstep backfill", pt: "execute lockstep backfill" },
+  "remedy.replica-empty": {
+    en: "run lockstep resync: it sends every row again and compares",
+    pt: "execute lockstep resync: ele envia todas as linhas de novo e compara",
+  },
   "condition.replica-differs": {
     en: "{name} differed from the source in the last verification",
     pt: "{name} estava diferente da origem na última verificação",

@@ -13,6 +13,7 @@ import { redisBinary } from "../../stack/servers/redis.ts";
 import type { StartOptions } from "../../stack/servers/server.ts";
 import { databaseUser } from "../../stack/servers/user.ts";
 import { chromiumPath } from "./chromium.ts";
+import { postgresClients } from "./postgres-clients.ts";
 import type { Group } from "./test-jobs.ts";
 
 /** A test file with its text. */
@@ -72,6 +73,12 @@ export const requirements: readonly Requirement[] = [
     isNeededBy: ({ path }) => path.endsWith("load-tests.e2e.test.ts"),
     isMandatory: false,
     provide: k6Binary,
+  },
+  {
+    name: "PostgreSQL's client programs",
+    isNeededBy: mentions(/\bpostgresClients\b/),
+    isMandatory: false,
+    provide: postgresClients,
   },
   { name: "Chromium", isNeededBy: ({ group }) => group === "ui", isMandatory: false, provide: chromiumPath },
   {

@@ -3,6 +3,7 @@ import { expect } from "bun:test";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { removeAtExit } from "../harness/clean-up-at-exit.ts";
+import { eventually } from "../harness/eventually.ts";
 import { Writers } from "../harness/load.ts";
 import { runLockstep } from "../harness/run-lockstep.ts";
 import { temporaryFolder } from "../harness/servers.ts";
@@ -78,6 +79,12 @@ export async function carryOut(on: Stack, { title, practise, recover }: Drill, c
   await after.stop();
   expect(after.problems).toEqual([]);
   await untilInStep(on, 30_000);
-  const status = await runLockstep(on, "status");
-  expect(`${status.status} ${status.stdout}`).toStartWith("0 ");
+  await eventually(
+    async () => {
+      const { status, stdout } = await runLockstep(on, "status");
+      if (status !== 0) throw new Error(stdout);
+      return true;
+    },
+    { timeoutMs: 15_000, what: "the conditions to end" },
+  );
 }

@@ -24,9 +24,9 @@ export interface WriteResult<T> {
 /** The rows of one entity. Every method throws `RequestError` UNAVAILABLE while the source is unavailable. */
 export class EntityStore {
   private readonly statements: Statements;
-  private readonly inserts: WriteBatcher;
-  private readonly updates: WriteBatcher;
-  private readonly deletes: WriteBatcher;
+  readonly inserts: WriteBatcher;
+  readonly updates: WriteBatcher;
+  readonly deletes: WriteBatcher;
 
   constructor(
     private readonly source: Source,

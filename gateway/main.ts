@@ -14,6 +14,7 @@ import { migrate } from "../platform/postgres/migrate.ts";
 import type { ServiceDeps } from "../platform/run.ts";
 import type { Check, Service } from "../platform/service.ts";
 import { VERSION } from "../platform/version.ts";
+import { Admission } from "./admission.ts";
 import { EntityStore } from "./entity-store.ts";
 import { KeyExpiry } from "./idempotency.ts";
 import { migrations } from "./migrations/index.ts";
@@ -49,13 +50,16 @@ export async function startGateway({ settings, logger, metrics }: ServiceDeps): 
   const receipts = new ReceiptListener(connect, logger);
   receipts.registerMetrics(metrics);
   receipts.start();
+  const admission = new Admission(settings.LOCKSTEP_MAX_TOTAL_BODY_BYTES);
+  admission.registerMetrics(metrics);
   const deps = {
     receipts,
+    admission,
     metrics,
     maxBodyBytes: settings.LOCKSTEP_MAX_BODY_BYTES,
     maxWaitMs: settings.LOCKSTEP_MAX_WAIT_MS,
   };
-  const checks = [...source.checks, receipts.check, ...auth.checks];
+  const checks = [...source.checks, admission.check, receipts.check, ...auth.checks];
   const app = gatewayApp({ source, auth, checks, logger }, deps);
   const http = serveHttp(app, settings);
   await migrate(url, migrations, logger);

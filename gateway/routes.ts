@@ -6,11 +6,14 @@ import { inputSchema, patchSchema } from "../contracts/entity/schemas.ts";
 import { RequestError } from "../contracts/errors.ts";
 import { isId, parsePageRequest, toPage } from "../contracts/pages.ts";
 import { readBody } from "../platform/http/body.ts";
+import type { Admission, AdmittedWrite } from "./admission.ts";
 import type { EntityStore, WriteResult } from "./entity-store.ts";
 import { withIdempotency } from "./idempotency.ts";
 import { acceptedVersions, type Conditions, etagOf, isUnchanged } from "./preconditions.ts";
 import { withRequestSpan, withStatementSpan } from "./spans.ts";
 import { SynchronousWrite, type SynchronousWriteDeps } from "./synchronous-write.ts";
+import type { WriteBatcher } from "./write-batcher.ts";
+import type { WriteContext } from "./write-context.ts";
 
 /** Media types that POST and PUT accept. */
 export const JSON_TYPES = ["application/json"];
@@ -22,6 +25,7 @@ const READ_ONLY = Object.keys(systemFields);
 
 /** Collaborators and limits of the routes. */
 export interface RouteDeps extends SynchronousWriteDeps {
+  readonly admission: Admission;
   /** Largest request body, in bytes. */
   readonly maxBodyBytes: number;
 }
@@ -60,8 +64,8 @@ function addCreate(app: Hono, store: EntityStore, collection: string, deps: Rout
     readOnly: READ_ONLY,
   };
   app.post(collection, (c) =>
-    withRequestSpan(c, collection, async (context) => {
-      const document = await readBody(c.req.raw, body);
+    withAdmission(c, collection, deps, store.inserts, async (context, admitted) => {
+      const document = await readBody(c.req.raw, body, admitted.reserve);
       // UUIDv7: consecutive ids are neighbours in the index (RFC 9562, section 5.7).
       const id = Bun.randomUUIDv7();
       const writeContext = withIdempotency(c, collection, document, context);
@@ -69,6 +73,7 @@ function addCreate(app: Hono, store: EntityStore, collection: string, deps: Rout
       const created = await withStatementSpan(writeContext, `INSERT ${store.entity.plural}`, (inner) =>
         store.insert(id, document, inner),
       );
+      admitted.release();
       c.header("location", `${collection}/${created.value.id}`);
       return await respond(c, write, created, 201);
     }),
@@ -85,21 +90,22 @@ function addChanges(app: Hono, store: EntityStore, collection: string, deps: Rou
   };
   for (const method of ["PUT", "PATCH"] as const)
     app.on(method, member, (c) =>
-      withRequestSpan(c, member, async (context) => {
+      withAdmission(c, member, deps, store.updates, async (context, admitted) => {
         const id = idOf(c, store);
         const accepted = acceptedVersions(conditions(c));
-        const change = await readBody(c.req.raw, bodies[method]);
+        const change = await readBody(c.req.raw, bodies[method], admitted.reserve);
         const writeContext = withIdempotency(c, collection, [accepted, change], context);
         using write = SynchronousWrite.prepare(c, entity, id, deps);
         const changed = await withStatementSpan(writeContext, `UPDATE ${entity.plural}`, (inner) =>
           store.update(id, change, accepted, inner),
         );
+        admitted.release();
         return await respond(c, write, changed, 200);
       }),
     );
 
   app.delete(member, (c) =>
-    withRequestSpan(c, member, async (context) => {
+    withAdmission(c, member, deps, store.deletes, async (context, admitted) => {
       const id = idOf(c, store);
       const accepted = acceptedVersions(conditions(c));
       const writeContext = withIdempotency(c, collection, accepted, context);
@@ -107,10 +113,27 @@ function addChanges(app: Hono, store: EntityStore, collection: string, deps: Rou
       const { value: version, replayed } = await withStatementSpan(writeContext, `DELETE ${entity.plural}`, (inner) =>
         store.remove(id, accepted, inner),
       );
+      admitted.release();
       await respondCommitted(c, write, { id, version, replayed });
       return c.body(null, 204);
     }),
   );
+}
+
+/** Runs an admitted write inside its span. @throws {RequestError} UNAVAILABLE when it is not admitted. */
+async function withAdmission(
+  c: Context,
+  route: string,
+  { admission }: RouteDeps,
+  batcher: WriteBatcher,
+  work: (context: WriteContext, admitted: AdmittedWrite) => Promise<Response>,
+): Promise<Response> {
+  const admitted = admission.admit(batcher.shedder);
+  try {
+    return await withRequestSpan(c, route, (context) => work(context, admitted));
+  } finally {
+    admitted.release();
+  }
 }
 
 /** @throws {RequestError} NOT_FOUND for an id that is no UUID: no entity can have it. */

@@ -1,6 +1,7 @@
 /** Combines the writes of one kind that arrive at the same time into one statement (docs/decisions/003). */
 import type { EntityId } from "../contracts/entity/document.ts";
 import { Batcher, type BatcherOptions, type WorkMode } from "../platform/async/batcher.ts";
+import { LoadShedder, type Queue } from "../platform/async/load-shedder.ts";
 import { DatabaseUnavailableError, isRaised, isRejected } from "../platform/postgres/errors.ts";
 import type { Source } from "./source.ts";
 import { execute, MAX_ATTEMPTS, wasUndone } from "./statements/execute.ts";
@@ -61,8 +62,11 @@ const OPTIONS: BatcherOptions<PreparedWrite> = {
 };
 
 /** Runs the writes of one kind: inserts, updates or deletes of one entity. */
-export class WriteBatcher {
+export class WriteBatcher implements Queue {
   private readonly batcher = new Batcher<PreparedWrite, WriteRow>((writes, mode) => this.run(writes, mode), OPTIONS);
+
+  /** Admits the requests that make these writes. */
+  readonly shedder = new LoadShedder(this);
 
   /** Until this time the statements answer taken values, see {@link WriteStatement.text}. */
   private checkTakenUntilMs = Number.NEGATIVE_INFINITY;
@@ -85,6 +89,16 @@ export class WriteBatcher {
   /** Number of writes that wait for their statement. */
   get queued(): number {
     return this.batcher.queued;
+  }
+
+  /** How long writes wait for their statement, in milliseconds. */
+  get queueTimeMs(): number {
+    return this.batcher.queueTimeMs;
+  }
+
+  /** True when {@link MAX_QUEUED} writes are queued. */
+  get isFull(): boolean {
+    return this.queued >= MAX_QUEUED;
   }
 
   /** Runs writes in one statement: all of them, or none, or (when the connection is lost) with an unknown outcome. */

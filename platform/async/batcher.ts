@@ -72,6 +72,8 @@ export class Batcher<Item, Result> {
   /** When the batches in progress started. */
   private readonly started = new Set<{ readonly atMs: number }>();
   private slowTimer: Timer | undefined;
+  /** When the last batch was taken, and how long half of its items had waited. */
+  private taken = { atMs: 0, waitMs: 0 };
   /** Share of recent items that were rejected, from 0 to 1. */
   private rejectedShare = 0;
 
@@ -101,6 +103,15 @@ export class Batcher<Item, Result> {
   /** Number of items that wait for their turn. */
   get queued(): number {
     return this.queue.length + this.parts.reduce((sum, { length }) => sum + length, 0) + this.alone.length;
+  }
+
+  /**
+   * How long items wait for their turn, in milliseconds: the median of the last batch, or the time since that batch was
+   * taken. Items that wait for an earlier item with the same key do not count.
+   */
+  get queueTimeMs(): number {
+    if (this.queue.length === 0) return 0;
+    return Math.max(this.taken.waitMs, performance.now() - this.taken.atMs);
   }
 
   /** Starts what the limits allow. */
@@ -216,6 +227,9 @@ export class Batcher<Item, Result> {
       }
     }
     this.queue.splice(0, examined, ...remaining);
+    const now = performance.now();
+    const middle = batch[batch.length >> 1];
+    this.taken = { atMs: now, waitMs: middle ? now - middle.queuedAt : 0 };
     return keyOf ? batch.sort((a, b) => (keyOf(a.item) < keyOf(b.item) ? -1 : 1)) : batch;
   }
 

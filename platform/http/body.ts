@@ -23,14 +23,19 @@ export interface BodyOptions {
 /**
  * Reads, parses and validates the body.
  *
+ * @param reserve is called with the size of a part of the body before that part is kept. It may throw.
  * @returns the object, with the schema's defaults.
  * @throws {RequestError} UNSUPPORTED_MEDIA_TYPE; TOO_LARGE; MALFORMED when the body is not JSON in UTF-8, breaks off or
- * takes longer than 20 s; INVALID with the JSON pointer of each wrong member.
+ * takes longer than 20 s; INVALID with the JSON pointer of each wrong member; and whatever `reserve` throws.
  */
-export async function readBody(request: Request, options: BodyOptions): Promise<Record<string, unknown>> {
+export async function readBody(
+  request: Request,
+  options: BodyOptions,
+  reserve: (bytes: number) => void = () => {},
+): Promise<Record<string, unknown>> {
   const { schema, types, maxBytes, readOnly = [] } = options;
   requireType(request.headers, types);
-  const result = schema.safeParse(parse(await receive(request, maxBytes)));
+  const result = schema.safeParse(parse(await receive(request, maxBytes, reserve)));
   if (result.success) return result.data;
   const violations = violationsOf(result.error, readOnly);
   throw new RequestError("INVALID", "The body does not fit the schema; see errors.", { violations });
@@ -47,10 +52,10 @@ function requireType(headers: Headers, types: readonly string[]): void {
 
 const unsupported = (detail: string) => new RequestError("UNSUPPORTED_MEDIA_TYPE", detail);
 
-async function receive(request: Request, maxBytes: number): Promise<Uint8Array> {
+async function receive(request: Request, maxBytes: number, reserve: (bytes: number) => void): Promise<Uint8Array> {
   const timeoutError = () => new Error(`the body did not arrive within ${TIMEOUT_MS} ms`);
   try {
-    return await withTimeout(readBytes(request, maxBytes), TIMEOUT_MS, timeoutError);
+    return await withTimeout(readBytes(request, maxBytes, reserve), TIMEOUT_MS, timeoutError);
   } catch (cause) {
     if (cause instanceof RequestError) throw cause;
     throw new RequestError("MALFORMED", "The body did not arrive completely.", { cause });
@@ -58,11 +63,12 @@ async function receive(request: Request, maxBytes: number): Promise<Uint8Array> 
 }
 
 /** Reads at most `maxBytes`, whatever length the client declares. */
-async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
+async function readBytes(request: Request, maxBytes: number, reserve: (bytes: number) => void): Promise<Uint8Array> {
   const tooLarge = () => new RequestError("TOO_LARGE", `The body is larger than the limit of ${maxBytes} bytes.`);
   const declared = request.headers.get("content-length");
   if (declared !== null) {
     if (Number(declared) > maxBytes) throw tooLarge();
+    reserve(Number(declared));
     return request.bytes();
   }
   const chunks: Uint8Array[] = [];
@@ -70,6 +76,7 @@ async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array
   for await (const chunk of request.body ?? []) {
     length += chunk.byteLength;
     if (length > maxBytes) throw tooLarge();
+    reserve(chunk.byteLength);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

@@ -28,6 +28,11 @@ export const processSettings = {
     "Folder in which the stream stores the versions that it has seen. Without it, the stream reads them from the log at each start",
   ),
   LOCKSTEP_MAX_BODY_BYTES: setting(wholeNumber(1024, 10_485_760, 262_144), "Largest request body, in bytes"),
+  LOCKSTEP_MAX_TOTAL_BODY_BYTES: setting(
+    wholeNumber(10_485_760, 4_294_967_296, 33_554_432),
+    "Largest size of all request bodies that a gateway processes at the same time, in bytes. More are rejected with 503. " +
+      "A gateway needs about five times as much memory for them",
+  ),
   LOCKSTEP_DRAIN_MS: setting(
     wholeNumber(0, 60_000, 3_000),
     "Longest time that a stopping service still accepts requests while it moves clients and load balancers to other instances, in " +

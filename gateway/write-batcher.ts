@@ -46,11 +46,14 @@ const FOREIGN_SERVER_CODES = ["08001", "08004", "08006"];
 /** Writes of one kind that may be queued (P14). */
 export const MAX_QUEUED = 500;
 
+/** Writes in one statement. */
+const MAX_ITEMS = 100;
+
 /** One statement of a kind runs at a time: two would have half as many writes each and cost more. */
 const OPTIONS: BatcherOptions<PreparedWrite> = {
   concurrency: 1,
   isolatedConcurrency: 2,
-  maxItems: 100,
+  maxItems: MAX_ITEMS,
   maxSize: 1_048_576,
   sizeOf: ({ item }) => item.length,
   keyOf: ({ id }) => id,
@@ -65,8 +68,8 @@ const OPTIONS: BatcherOptions<PreparedWrite> = {
 export class WriteBatcher implements Queue {
   private readonly batcher = new Batcher<PreparedWrite, WriteRow>((writes, mode) => this.run(writes, mode), OPTIONS);
 
-  /** Admits the requests that make these writes. */
-  readonly shedder = new LoadShedder(this);
+  /** Admits the requests that make these writes: while one full statement runs, another one may fill. */
+  readonly shedder = new LoadShedder(this, 2 * MAX_ITEMS);
 
   /** Until this time the statements answer taken values, see {@link WriteStatement.text}. */
   private checkTakenUntilMs = Number.NEGATIVE_INFINITY;

@@ -25,8 +25,6 @@ const STEP_MS = 50;
 /** The limit changes at most by these factors in one step. */
 const MIN_FACTOR = 0.6;
 const MAX_FACTOR = 1.15;
-/** Lowest limit: a queue that moves slowly still gets requests. */
-const MIN_LIMIT = 10;
 /** Shedding ends after this time without a rejected request, in milliseconds. */
 const CALM_MS = 1_000;
 
@@ -40,9 +38,13 @@ export class LoadShedder {
   private slowSinceMs: number | undefined;
   private rejectedAtMs = Number.NEGATIVE_INFINITY;
 
-  /** @param now a monotonic clock, in milliseconds. */
+  /**
+   * @param minLimit requests that are always admitted together, so that a slow queue still fills its batches.
+   * @param now a monotonic clock, in milliseconds.
+   */
   constructor(
     private readonly queue: Queue,
+    private readonly minLimit: number,
     private readonly now: () => number = () => performance.now(),
   ) {}
 
@@ -69,9 +71,9 @@ export class LoadShedder {
     else this.slowSinceMs ??= now;
     if (this.limit !== Number.POSITIVE_INFINITY) {
       const limit = this.limit * Math.min(MAX_FACTOR, Math.max(MIN_FACTOR, factor));
-      this.limit = now - this.rejectedAtMs > CALM_MS ? Number.POSITIVE_INFINITY : Math.max(MIN_LIMIT, limit);
+      this.limit = now - this.rejectedAtMs > CALM_MS ? Number.POSITIVE_INFINITY : Math.max(this.minLimit, limit);
     } else if (this.slowSinceMs !== undefined && now - this.slowSinceMs >= INTERVAL_MS) {
-      this.limit = Math.max(MIN_LIMIT, this.inProgress * factor);
+      this.limit = Math.max(this.minLimit, this.inProgress * factor);
       this.rejectedAtMs = now;
     }
   }

@@ -13,7 +13,7 @@ class Simulation {
   readonly waits: number[] = [];
   private processable = 0;
   private readonly queue: { readonly atMs: number; readonly leave: () => void }[] = [];
-  private readonly shedder = new LoadShedder(this, () => this.now);
+  private readonly shedder = new LoadShedder(this, 10, () => this.now);
 
   get queueTimeMs(): number {
     return this.queue[0] ? this.now - this.queue[0].atMs : 0;

@@ -73,6 +73,8 @@ test("every response and every record of a stack matches its own API documents",
       what: "the dead letter to be dropped",
     });
 
+    expect((await runLockstep(stack, "resync")).status).toBe(0);
+
     const topics = new AsyncApiChecker();
     for (const { name } of [...topicsOf(product), receiptsTopic, controlTopic]) {
       const messages = Object.keys(topics.document.channels[name]!.messages).sort();

@@ -63,8 +63,11 @@ beforeEach(async () => {
   await source`delete from products`;
   await source`delete from lockstep.outbox`;
   const equal = { entity: entity!.name, rows: 0, entries: 0, seconds: 1, differences: [], behind: false } as const;
-  const results = ["catalog", "storefront"].map((replica) => ({ ...equal, replica, cache: "compared" as const }));
-  await saveResults(source, results as never);
+  const results = ["catalog", "storefront"].map((replica) => ({ ...equal, replica, unknown: null, unsettled: 0 }));
+  await saveResults(
+    source,
+    results.map((result) => ({ ...result, cache: "compared" })),
+  );
 });
 
 const addresses = (changes: Partial<Addresses> = {}): Addresses => ({

@@ -23,6 +23,9 @@ export interface DatabaseLimits {
   readonly maxPending: number;
 }
 
+/** Least time between two replacements because the server is read-only, in milliseconds: each costs new sessions. */
+const READ_ONLY_RENEWAL_MS = 1_000;
+
 /** A pool behind {@link DatabaseLimits}. */
 export class Database {
   private sql: Sql;
@@ -30,6 +33,7 @@ export class Database {
   /** Queries that wait for a connection. */
   private queue: PromiseWithResolvers<void>[] = [];
   private lastResponseMs = 0;
+  private readOnlyRenewedMs = Number.NEGATIVE_INFINITY;
 
   /** @param connect opens a pool; called again when the connections are replaced. */
   constructor(
@@ -56,9 +60,8 @@ export class Database {
       .catch((error) => {
         // Before `release` starts the next statement, which would otherwise use the broken connections. postgres.js
         // 3.4.9 may never write to such a connection again, even after it reconnected: it keeps a timer that it has
-        // cleared (`nextWriteTimer` in its connection.js). A session keeps the `default_transaction_read_only` of its
-        // start, so only a new one finds out that the server accepts writes again.
-        if (sql === this.sql && (isBrokenConnection(error) || isReadOnly(error))) this.replace(deadlineMs);
+        // cleared (`nextWriteTimer` in its connection.js).
+        if (sql === this.sql && (isBrokenConnection(error) || this.isRenewable(error))) this.replace(deadlineMs);
         throw error;
       })
       .finally(() => this.release());
@@ -100,6 +103,16 @@ export class Database {
     // The new connections get the full `silenceMs`.
     this.lastResponseMs = performance.now();
     void old.end({ timeout: graceMs / 1_000 });
+  }
+
+  /**
+   * True for a read-only error, once a second at most. A session keeps the `default_transaction_read_only` of its start,
+   * so only a new one finds out that the server accepts writes again.
+   */
+  private isRenewable(error: unknown): boolean {
+    if (!isReadOnly(error) || performance.now() - this.readOnlyRenewedMs < READ_ONLY_RENEWAL_MS) return false;
+    this.readOnlyRenewedMs = performance.now();
+    return true;
   }
 
   private reconnectIfSilent(): void {

@@ -24,8 +24,8 @@ export class CaptureWatch {
   constructor(private readonly logger: Logger) {}
 
   /**
-   * Checks the capture of all tables. Never rejects: a check that fails is a problem. It does nothing while an earlier one
-   * waits for the database.
+   * Checks the capture of all tables. Never rejects: a check that fails is a problem. It does nothing while an earlier
+   * one waits for the database.
    */
   async refresh(sql: Sql): Promise<void> {
     if (this.isRefreshing) return;

@@ -45,7 +45,8 @@ export class Publisher {
 
   /**
    * @param savedPositions as the outbox has them. No change before them is in the outbox.
-   * @param recordLoss saves what the log has lost, and where each loss begins as position. It may be called again after a failure.
+   * @param recordLoss saves what the log has lost, and where each loss begins as position. It may be called again after
+   * a failure.
    */
   constructor(
     private readonly log: Log,

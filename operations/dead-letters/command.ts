@@ -99,14 +99,16 @@ async function runReplay(context: VerbContext, names: readonly string[], flags: 
   }
   const deps = { log: () => connections.log(), source: () => connections.source(), signal };
   const onReplayed = (count: number) => progress(`${count} of ${open.length} replayed …`);
-  const { replayed, impossible, setAsideAgain } = await replayDeadLetters(deps, open, flags.rate, onReplayed);
+  const { replayed, impossible, setAsideAgain, pending } = await replayDeadLetters(deps, open, flags.rate, onReplayed);
   const lines = [`${replayed} replayed`, ...skippedLines(skipped)];
   if (impossible.length > 0)
     lines.push(`${impossible.length} have no entity id and cannot be replayed: ${impossible.slice(0, 5).join(", ")}`);
   if (setAsideAgain.length > 0)
     lines.push(`${setAsideAgain.length} are set aside again: the cause is still there; see lockstep dead-letters list`);
-  const isIncomplete = skipped.unknown.length + impossible.length + setAsideAgain.length > 0;
-  const document = { replayed, impossible, setAsideAgain, ...skipped };
+  if (pending.length > 0)
+    lines.push(`${pending.length} wait in the outbox, because the relay has not read them yet: see lockstep status`);
+  const isIncomplete = skipped.unknown.length + impossible.length + setAsideAgain.length + pending.length > 0;
+  const document = { replayed, impossible, setAsideAgain, pending, ...skipped };
   return { text: lines.join("\n"), document, status: isIncomplete ? 1 : 0 };
 }
 

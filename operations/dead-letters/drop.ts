@@ -24,13 +24,10 @@ export async function dropDeadLetters(
 ): Promise<number> {
   const setAside = open.filter(isSetAside);
   const inTopics = open.filter((entry) => !isSetAside(entry)) as DeadLetterEntry[];
-  let dropped = 0;
-  if (setAside.length > 0) {
-    dropped = await dropSetAside(context.connections.source(), setAside);
-    for (const { name, entity, deadLetter, exactVersion } of setAside)
-      context.print(`${name} dropped: ${entity.name} ${deadLetter.id} version ${exactVersion}, ${deadLetter.reason}`);
-  }
-  return dropped + (inTopics.length > 0 ? await markDropped(context, inTopics) : 0);
+  const deleted = setAside.length > 0 ? await dropSetAside(context.connections.source(), setAside) : [];
+  for (const { name, entity, deadLetter, exactVersion } of deleted)
+    context.print(`${name} dropped: ${entity.name} ${deadLetter.id} version ${exactVersion}, ${deadLetter.reason}`);
+  return deleted.length + (inTopics.length > 0 ? await markDropped(context, inTopics) : 0);
 }
 
 async function markDropped(

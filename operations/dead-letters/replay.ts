@@ -1,11 +1,14 @@
 /**
  * Sends open dead letters again, in the order of their origins, so that the changes of each entity stay in order.
  *
- * For a change that the relay has set aside, the source sends the entity's present state. The relay removes the change
- * when that state is sent. A record that the stream rejected is appended to its events topic as it was. For a record that a replica could not
- * apply, the source sends the entity's present state. The resolution is written after the record was sent. A replay
- * that ends between the two leaves the dead letter open, and the next replay sends the record again. The stream then
- * finds a duplicate, or writes a dead letter that counts once.
+ * - A change that the relay has set aside: the source sends the entity's present state. The relay removes the change
+ *   when that state is sent.
+ * - A record that the stream rejected is appended to its events topic as it was.
+ * - A record that a replica could not apply: the source sends the entity's present state.
+ *
+ * The resolution is written after the record was sent. A replay that ends between the two leaves the dead letter open,
+ * and the next replay sends the record again. The stream then finds a duplicate, or writes a dead letter that counts
+ * once.
  */
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Log, LogWriter } from "../../kafka/log.ts";
@@ -13,20 +16,18 @@ import { listText, type Sql } from "../../platform/postgres/connect.ts";
 import { Throttle } from "../throttle.ts";
 import { appendRecords } from "./append-records.ts";
 import type { DeadLetterEntry, ListedEntry } from "./dead-letter-index.ts";
-import { isSetAside, resendSetAside, type SetAsideEntry } from "./set-aside.ts";
+import { awaitRelay, isSetAside, type ResendOutcome, resendSetAside, type SetAsideEntry } from "./set-aside.ts";
 import { openDeadLetterWriter, toUserError, writeResolution } from "./write-resolution.ts";
 
 /** Dead letters between two checks of the rate and the signal. */
 const PAGE_SIZE = 100;
 
 /** The result of a replay. */
-export interface ReplayResult {
+export interface ReplayResult extends ResendOutcome {
   /** Number of dead letters sent. */
   readonly replayed: number;
   /** Names of dead letters that cannot be sent: their records hold no entity id. */
   readonly impossible: readonly string[];
-  /** Ids of entities whose present state the relay has set aside again. */
-  readonly setAsideAgain: readonly string[];
 }
 
 interface ReplayDeps {
@@ -58,12 +59,16 @@ export async function replayDeadLetters(
   const impossible = entries.filter((entry) => !canReplay(entry)).map(({ name }) => name);
   const possible = entries.filter(canReplay);
   const pages = { ratePerSecond, signal: deps.signal, onReplayed };
-  const setAsideAgain: string[] = [];
-  const resent = await forEachPage(possible.filter(isSetAside), pages, async (page: readonly SetAsideEntry[]) => {
-    setAsideAgain.push(...(await resendSetAside(deps.source(), page, deps.signal)));
-  });
+  const setAside = possible.filter(isSetAside);
+  const resent = await forEachPage(setAside, pages, (page: readonly SetAsideEntry[]) =>
+    resendSetAside(deps.source(), page),
+  );
+  const outcome =
+    resent > 0
+      ? await awaitRelay(deps.source(), setAside.slice(0, resent), deps.signal)
+      : { setAsideAgain: [], pending: [] };
   const inTopics = possible.filter((entry) => !isSetAside(entry)) as DeadLetterEntry[];
-  if (inTopics.length === 0) return { replayed: resent, impossible, setAsideAgain };
+  if (inTopics.length === 0) return { replayed: resent, impossible, ...outcome };
   const log = await deps.log();
   const writer = await openDeadLetterWriter(log, [...new Set(inTopics.map(({ entity }) => entity))]);
   try {
@@ -72,7 +77,7 @@ export async function replayDeadLetters(
       await sendPage({ log, source: deps.source, writer }, page);
       await writeResolution(writer, page, "replayed");
     });
-    return { replayed: resent + replayed, impossible, setAsideAgain };
+    return { replayed: resent + replayed, impossible, ...outcome };
   } catch (error) {
     throw toUserError(error);
   } finally {

@@ -62,19 +62,13 @@ function toEntry({ seq, entity, id, version, resend, reason, detail, at, set_asi
 }
 
 /**
- * Lets the source send the present state of each entity, and waits up to 10 s until the relay has read it. The relay
- * removes a row when its state is sent, so nothing is removed here.
+ * Lets the source send the present state of each entity. The relay removes a row when its state is sent, so nothing is
+ * removed here.
  *
- * @returns the ids of the entities that the relay has set aside again.
  * @throws {UserError} when an entity's table is not captured any more.
  * @throws {Error} when the source is unavailable.
  */
-export async function resendSetAside(
-  source: Sql,
-  entries: readonly SetAsideEntry[],
-  signal: AbortSignal,
-): Promise<EntityId[]> {
-  const ids = listText(entries.map(({ deadLetter }) => deadLetter.id!));
+export async function resendSetAside(source: Sql, entries: readonly SetAsideEntry[]): Promise<void> {
   for (const [entity, group] of Map.groupBy(entries, (entry) => entry.entity.name)) {
     const ofEntity = listText(group.map(({ deadLetter }) => deadLetter.id!));
     const versions = listText(group.map(({ exactVersion }) => exactVersion));
@@ -82,14 +76,36 @@ export async function resendSetAside(
       throw (error as { code?: string }).code === UNDEFINED_OBJECT ? notCaptured(entity, error) : error;
     });
   }
+}
+
+/** What became of states that {@link resendSetAside} has sent. */
+export interface ResendOutcome {
+  /** Ids of entities that the relay has set aside again. */
+  readonly setAsideAgain: readonly EntityId[];
+  /** Ids of entities whose state still waits in the outbox: it is not known whether it can be sent. */
+  readonly pending: readonly EntityId[];
+}
+
+/** Waits up to 10 s until the relay has read all states. @throws {Error} when the source is unavailable. */
+export async function awaitRelay(
+  source: Sql,
+  entries: readonly SetAsideEntry[],
+  signal: AbortSignal,
+): Promise<ResendOutcome> {
+  const ids = listText(entries.map(({ deadLetter }) => deadLetter.id!));
   const deadline = performance.now() + RELAY_TIMEOUT_MS;
-  while (!signal.aborted && performance.now() < deadline) {
-    const [pending] = await source`select from lockstep.outbox where id = any (${ids}::uuid[]) limit 1`;
-    if (!pending) break;
-    await sleepUnlessAborted(POLL_MS, signal);
+  for (;;) {
+    const pending = await source<{ id: EntityId }[]>`
+      select distinct id from lockstep.outbox where id = any (${ids}::uuid[])`;
+    if (pending.length > 0 && !signal.aborted && performance.now() < deadline) {
+      await sleepUnlessAborted(POLL_MS, signal);
+      continue;
+    }
+    const waiting = new Set(pending.map(({ id }) => id));
+    const remaining = await source<{ id: EntityId }[]>`
+      select id from lockstep.set_aside where id = any (${ids}::uuid[])`;
+    return { setAsideAgain: remaining.map(({ id }) => id).filter((id) => !waiting.has(id)), pending: [...waiting] };
   }
-  const remaining = await source<{ id: EntityId }[]>`select id from lockstep.set_aside where id = any (${ids}::uuid[])`;
-  return remaining.map(({ id }) => id);
 }
 
 /** SQLSTATE of `lockstep.relation_of` for an entity without a captured table. */
@@ -103,9 +119,16 @@ const notCaptured = (entity: string, cause: unknown): UserError =>
     { cause },
   );
 
-/** Deletes changes that are set aside. @returns how many. @throws {Error} when the source is unavailable. */
-export async function dropSetAside(source: Sql, entries: readonly SetAsideEntry[]): Promise<number> {
+/**
+ * Deletes changes that are set aside.
+ *
+ * @returns those that were still there.
+ * @throws {Error} when the source is unavailable.
+ */
+export async function dropSetAside(source: Sql, entries: readonly SetAsideEntry[]): Promise<SetAsideEntry[]> {
   const seqs = listText(entries.map(({ seq }) => seq));
-  const { count } = await source`delete from lockstep.set_aside where seq = any (${seqs}::bigint[])`;
-  return count;
+  const deleted = await source<{ seq: string }[]>`
+    delete from lockstep.set_aside where seq = any (${seqs}::bigint[]) returning seq`;
+  const dropped = new Set(deleted.map(({ seq }) => seq));
+  return entries.filter(({ seq }) => dropped.has(seq));
 }

@@ -3,6 +3,7 @@ import { allEntities } from "../../contracts/entities/index.ts";
 import { documentOf } from "../../contracts/entity/row.ts";
 import { header } from "../../contracts/event.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
+import { parseJson } from "../../platform/postgres/parse-json.ts";
 import { type Content, type EventView, viewEvent } from "./event-view.ts";
 import type { SetAsideEntry } from "./set-aside.ts";
 
@@ -50,7 +51,7 @@ function viewRow({ entity: { name } }: SetAsideEntry, { bytes, data }: ContentRo
   const entity = allEntities.find((declared) => declared.name === name);
   if (!entity) return unreadable(`no declaration has the name ${name}, so its fields are not known`);
   try {
-    const document = documentOf(entity.fields, JSON.parse(data));
+    const document = documentOf(entity.fields, parseJson(data) as Record<string, unknown>);
     return viewEvent(entity, undefined, { value: Buffer.from(JSON.stringify(document)), headers: {} }, reveal);
   } catch (error) {
     return unreadable(`the row cannot be read as a document: ${error instanceof Error ? error.name : typeof error}`);

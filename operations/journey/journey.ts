@@ -7,7 +7,14 @@ import { traceIdOf } from "../../observability/trace.ts";
 import type { Connections } from "../connect.ts";
 import { type JourneyDeadLetter, readJourneyDeadLetters, readLastRecord } from "./read-log.ts";
 import { type ReplicaHop, readReplicaHops } from "./read-replica.ts";
-import { readOutboxVersions, readSetAsideHop, readSourceHop, type SetAsideHop, type SourceHop } from "./read-source.ts";
+import {
+  type ExactVersion,
+  readOutboxVersions,
+  readSetAsideHop,
+  readSourceHop,
+  type SetAsideHop,
+  type SourceHop,
+} from "./read-source.ts";
 
 /** One entity in the JSON output of `lockstep journey`. */
 export interface Journey {
@@ -15,7 +22,7 @@ export interface Journey {
   readonly id: EntityId;
   readonly source: SourceHop;
   /** Versions in the outbox, oldest first. The log may not have them yet. */
-  readonly outbox: readonly number[];
+  readonly outbox: readonly ExactVersion[];
   /** The entity's newest change, when the relay has set it aside; null otherwise. */
   readonly setAside: SetAsideHop | null;
   /** The entity's last event in the log; null when the log no longer has one. */

@@ -4,11 +4,14 @@ import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 
+/** A version; as text where a number would not be exact. */
+export type ExactVersion = number | string;
+
 /** The entity in the source. */
 export interface SourceHop {
   /** `unknown`: neither a row nor a tombstone. */
   readonly state: "present" | "deleted" | "unknown";
-  readonly version: number | null;
+  readonly version: ExactVersion | null;
   /** When the row was last changed or deleted (ISO 8601). */
   readonly at: string | null;
 }
@@ -19,7 +22,7 @@ export async function readSourceHop(source: Sql, entity: EntityDeclaration, id: 
     select t.id is not null as is_present, coalesce(t.version, d.version) as version, coalesce(t.updated_at, d.at) as at
     from (select ${id}::uuid as id) as requested left join ${source(entity.plural)} t on t.id = requested.id
     left join lockstep.tombstones d on d.entity = ${entity.name} and d.id = requested.id`;
-  const version = row?.version == null ? null : Number(row.version);
+  const version = row?.version == null ? null : exactVersion(row.version);
   const state = row?.is_present ? "present" : version === null ? "unknown" : "deleted";
   return { state, version, at: row?.at?.toISOString() ?? null };
 }
@@ -46,8 +49,18 @@ export async function readSetAsideHop(
 }
 
 /** Versions of the entity in the outbox, oldest first. @throws {Error} when the source is unavailable. */
-export async function readOutboxVersions(source: Sql, entity: EntityDeclaration, id: EntityId): Promise<number[]> {
+export async function readOutboxVersions(
+  source: Sql,
+  entity: EntityDeclaration,
+  id: EntityId,
+): Promise<ExactVersion[]> {
   const rows = await source<{ version: string }[]>`
     select version from lockstep.outbox where entity = ${entity.name} and id = ${id} order by seq`;
-  return rows.map(({ version }) => Number(version));
+  return rows.map(({ version }) => exactVersion(version));
+}
+
+/** @param text a bigint. */
+function exactVersion(text: string): ExactVersion {
+  const version = Number(text);
+  return Number.isSafeInteger(version) ? version : text;
 }

@@ -24,7 +24,7 @@ test("versions above 2^31 are exact in documents, entity tags and conditions", a
   expect([deleted.status, deleted.headers.get("etag")]).toEqual([204, '"9007199254740990"']);
 });
 
-test("a version without an exact JSON number is refused, and the row stays as it is", async () => {
+test("a version without an exact JSON number is refused, the row stays as it is, and lists go on without it", async () => {
   await using gateway = await testGateway();
   for (const version of ["9007199254740991", "9007199254740993"]) {
     const url = await productAt(gateway, version);
@@ -42,4 +42,7 @@ test("a version without an exact JSON number is refused, and the row stays as it
     >`select version from products order by created_at desc limit 1`;
     expect(row!.version).toBe(version);
   }
+  const list = await request("GET", `${gateway.url}/products`);
+  expect(list.status).toBe(200);
+  expect((list.body.items as { version: number }[]).map(({ version }) => version)).toEqual([9007199254740991]);
 });

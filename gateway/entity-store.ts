@@ -5,7 +5,7 @@ import { documentOf, rowOf } from "../contracts/entity/row.ts";
 import { RequestError } from "../contracts/errors.ts";
 import { watchBuffer } from "../observability/gauges.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import { conflict, explainError } from "./explain-error.ts";
+import { conflict, explainError, uncaptured } from "./explain-error.ts";
 import { executeIdempotent } from "./idempotency.ts";
 import type { AcceptedVersions } from "./preconditions.ts";
 import type { Source } from "./source.ts";
@@ -48,7 +48,10 @@ export class EntityStore {
       watchBuffer(metrics, `${this.entity.plural} ${kind}`, MAX_QUEUED, () => batcher.queued);
   }
 
-  /** @throws {RequestError} CONFLICT when a unique value is taken; INVALID, REJECTED, SKIPPED, UNAVAILABLE. */
+  /**
+   * @throws {RequestError} CONFLICT when a unique value is taken; INVALID, REJECTED, SKIPPED, CAPTURE_INCOMPLETE,
+   * UNAVAILABLE.
+   */
   async insert(id: EntityId, document: Document, context: WriteContext): Promise<WriteResult<Document>> {
     const { doc, taken, replayed = false } = await this.write(this.inserts, id, rowOf({ id, ...document }), context);
     if (taken !== null) throw conflict(this.entity, taken);
@@ -77,7 +80,7 @@ export class EntityStore {
    *
    * @returns the version of its tombstone.
    * @throws {RequestError} NOT_FOUND, PRECONDITION_FAILED, INVALID when another table refers to the row, REJECTED,
-   * SKIPPED, UNAVAILABLE.
+   * SKIPPED, CAPTURE_INCOMPLETE, UNAVAILABLE.
    */
   async remove(id: EntityId, accepted: AcceptedVersions, context: WriteContext): Promise<WriteResult<Version>> {
     const row = await this.write(this.deletes, id, { id, accepted }, context);
@@ -109,14 +112,17 @@ export class EntityStore {
     context: WriteContext,
   ): Promise<WriteRow> {
     const { idempotencyKey } = context;
-    const add = () => batcher.add({ id, item: JSON.stringify(item), context });
-    const { source } = this;
+    const { source, entity } = this;
+    const add = () => {
+      if (!source.isCaptured(entity.name)) throw uncaptured(entity);
+      return batcher.add({ id, item: JSON.stringify(item), context });
+    };
     try {
       const row = await (idempotencyKey ? executeIdempotent(source, idempotencyKey, add) : add());
       if (row.doc) source.outcomes.succeeded();
       return row;
     } catch (error) {
-      const explained = explainError(error, this.entity, idempotencyKey !== undefined);
+      const explained = explainError(error, entity, idempotencyKey !== undefined);
       source.outcomes.failed(explained);
       throw explained;
     }

@@ -27,12 +27,7 @@ const POSTGRES_CLASSES = /^(0[0-3]|0[89ABFLPZ]|10|2[0-8]|2[BDF]|3[489]|3[BDF]|4[
 export function explainError(error: unknown, entity: EntityDeclaration, hasIdempotencyKey = false): unknown {
   if (isUnavailable(error)) return unavailable(error, hasIdempotencyKey);
   const { code = "", constraint_name: constraint, column_name: column } = error as Partial<PostgresError>;
-  if (code === UNCAPTURED)
-    return new RequestError(
-      "CAPTURE_INCOMPLETE",
-      `The database does not capture changes of this ${entity.name}, so no replica would get them. Nothing was changed.`,
-      { cause: error },
-    );
+  if (code === UNCAPTURED) return uncaptured(entity, error);
   const rule = ruleText(error as Partial<PostgresError>);
   if (code === "23505") {
     const member = entity.unique.find((m) => constraint === uniqueConstraintOf(entity.plural, m));
@@ -46,6 +41,15 @@ export function explainError(error: unknown, entity: EntityDeclaration, hasIdemp
     });
   if (rule === undefined) return error;
   return new RequestError("REJECTED", rule, { violations: violations(entity, constraint, column), cause: error });
+}
+
+/** Changes of the entity bypass the outbox. @param cause the error of the statement that noticed it. */
+export function uncaptured(entity: EntityDeclaration, cause?: unknown): RequestError {
+  return new RequestError(
+    "CAPTURE_INCOMPLETE",
+    `The database does not capture changes of this ${entity.name}, so no replica would get them. Nothing was changed.`,
+    { cause },
+  );
 }
 
 /** @param member whose value is taken; undefined: not known. @param rule text of a rule that says so. */

@@ -63,7 +63,7 @@ export async function startGateway({ settings, logger, metrics }: ServiceDeps): 
   const app = gatewayApp({ source, auth, checks, logger }, deps);
   const http = serveHttp(app, settings);
   await migrate(url, migrations, logger);
-  source.schemaIsUpToDate(entities.map(({ plural }) => plural));
+  source.schemaIsUpToDate(entities.map(({ name, plural }) => ({ entity: name, table: plural })));
   const keyExpiry = new KeyExpiry(source, settings.LOCKSTEP_IDEMPOTENCY_HOURS, logger);
   http.listenShared();
   logger.info({ listening: http.url }, "gateway is up");

@@ -178,7 +178,10 @@ describe("a write that changed nothing is never answered as one that did", () =>
       await gateway.sql`select lockstep.capture('products', 'product')`;
     }
     for (const id of ids) expect((await request("GET", urlOf(`/${id}`))).body).toMatchObject({ stock: 0, version: 1 });
-    expect((await request("PATCH", urlOf(`/${ids[0]}`), { stock: 5 })).body.version).toBe(2);
+    await eventually(async () => (await request("PATCH", urlOf(`/${ids[0]}`), { stock: 5 })).body.version === 2, {
+      timeoutMs: 10_000,
+      what: "the gateway to notice that capture is whole",
+    });
   });
 
   test("503 when a trigger after the stamp sets the version back, or gives a row another id", async () => {

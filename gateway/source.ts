@@ -29,6 +29,11 @@ const SILENT_INTERVALS = 5;
 const GRACE_MS = 500;
 /** Every statement finds its rows by key. A plan made while the table was empty must not scan the whole table later. */
 const SESSION = { enable_seqscan: "off", enable_hashjoin: "off", enable_mergejoin: "off" };
+/** Part of probe.sql. A missing table is not in the list: `missing` reports it. */
+const UNCAPTURED = "(select jsonb_agg(entity) from tables where not lockstep.is_captured(entity, relation))";
+const probeText = probeSql.replace("{uncaptured}", UNCAPTURED);
+/** Before the migrations have run. */
+const firstProbeText = probeSql.replace("{uncaptured}", "null::jsonb");
 /** Statements per connection that may wait (P14). */
 const WAITING_PER_CONNECTION = 50;
 
@@ -45,6 +50,13 @@ interface ProbeRow {
   readonly read_only: boolean;
   readonly standby: boolean;
   readonly missing: string | null;
+  readonly uncaptured: readonly string[] | null;
+}
+
+/** An entity, and the table that has its rows. */
+interface EntityTable {
+  readonly entity: string;
+  readonly table: string;
 }
 
 /** The gateway's pool of connections to the source, and its health. */
@@ -54,12 +66,14 @@ export class Source {
   private readonly probeTimer: Timer;
   /** The outcomes of writes, for the condition `writes-failing`. */
   readonly outcomes = new WriteOutcomes();
-  private tables: readonly string[] = [];
+  private tables: readonly EntityTable[] = [];
   private isSchemaReady = false;
   private isProbing = false;
   private unansweredIntervals = 0;
   private problem: string | undefined;
   private answer: ProbeRow | undefined;
+  /** Entities whose changes are not captured, by the last answer. */
+  private uncaptured: readonly string[] = [];
   /**
    * A new connection may meet another state than the present ones: a statement or the last probe failed. Until it is
    * known to work, each probe opens one.
@@ -89,9 +103,9 @@ export class Source {
   /**
    * Marks the schema as up to date. Until then every statement is rejected.
    *
-   * @param tables names of the tables that the gateway writes: their absence and missing rights are reported.
+   * @param tables the tables that the gateway writes: what keeps them from being written, or captured, is reported.
    */
-  schemaIsUpToDate(tables: readonly string[] = []): void {
+  schemaIsUpToDate(tables: readonly EntityTable[] = []): void {
     this.isSchemaReady = true;
     this.tables = tables;
   }
@@ -109,12 +123,17 @@ export class Source {
     }
   }
 
+  /** False while changes of the entity's table bypass the outbox. Known within a second while the source answers. */
+  isCaptured(entity: string): boolean {
+    return !this.uncaptured.includes(entity);
+  }
+
   /** Use of the pool at this moment. */
   get use(): PoolUse {
     return this.database.use;
   }
 
-  /** The database answers, accepts writes, and has what the gateway needs. */
+  /** The database answers, accepts writes, has what the gateway needs, and captures the writes. */
   readonly checks: readonly Check[] = [
     {
       condition: "source-unavailable",
@@ -133,6 +152,14 @@ export class Source {
       condition: "writes-failing",
       blocksReadiness: false,
       problem: () => this.answer?.missing ?? undefined,
+    },
+    {
+      condition: "capture-incomplete",
+      blocksReadiness: false,
+      problem: () =>
+        this.uncaptured.length === 0
+          ? undefined
+          : `the database does not capture changes of ${this.uncaptured.join(", ")}; the gateway rejects these writes`,
     },
     this.outcomes.check,
   ];
@@ -168,9 +195,8 @@ export class Source {
     let problem: string | undefined;
     let answer: ProbeRow | undefined;
     try {
-      [answer] = await connection.unsafe<ProbeRow[]>(probeSql, [JSON.stringify(this.tables)], {
-        prepare: true,
-      });
+      const text = this.isSchemaReady ? probeText : firstProbeText;
+      [answer] = await connection.unsafe<ProbeRow[]>(text, [JSON.stringify(this.tables)], { prepare: true });
     } catch (error) {
       problem = error instanceof Error ? error.message : String(error);
     }
@@ -180,6 +206,7 @@ export class Source {
     this.unansweredIntervals = 0;
     this.problem = problem;
     this.answer = answer;
+    if (answer) this.uncaptured = answer.uncaptured ?? [];
     if (!answer || answer.read_only) this.isSuspect = true;
     else if (isNew) this.onNewConnectionWorks();
   }

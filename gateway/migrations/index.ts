@@ -12,6 +12,7 @@ import captureChecks from "./0009-capture-checks.sql" with { type: "text" };
 import lostEvents from "./0010-lost-events.sql" with { type: "text" };
 import rejectUncaptured from "./0011-reject-uncaptured.sql" with { type: "text" };
 import resync from "./0013-resync.sql" with { type: "text" };
+import isCaptured from "./0014-is-captured.sql" with { type: "text" };
 
 /** In the order in which they run. */
 export const migrations: readonly Migration[] = [
@@ -27,4 +28,5 @@ export const migrations: readonly Migration[] = [
   { name: "0010-lost-events", sql: lostEvents },
   { name: "0011-reject-uncaptured", sql: rejectUncaptured },
   { name: "0013-resync", sql: resync },
+  { name: "0014-is-captured", sql: isCaptured },
 ];

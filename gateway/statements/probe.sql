@@ -1,5 +1,11 @@
--- Takes: $1 the names of the entities' tables as a JSON list. Answers one row: read_only, whether this session can
--- write; standby, whether the server is one; missing, what the gateway's role lacks, as text, or null.
+-- Takes: $1 a JSON list of {entity, table}: names of the gateway's entities and their tables. Answers one row:
+-- read_only, whether this session can write; standby, whether the server is one; missing, what the gateway's role
+-- lacks, as text, or null; uncaptured, a JSON list of the entities whose changes are not captured, or null.
+-- The place in braces is null until the schema is up to date, see source.ts.
+with tables as materialized (
+  select entity, "table" as name, to_regclass(quote_ident("table")) as relation
+  from jsonb_to_recordset($1::text::jsonb) as given (entity text, "table" text)
+)
 select
   current_setting('transaction_read_only') = 'on' as read_only,
   pg_is_in_recovery() as standby,
@@ -14,9 +20,8 @@ select
         select string_agg(privilege, ', ') from unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) as privilege
         where not has_table_privilege(relation, privilege)
       ) as lacking
-      from (
-        select name, to_regclass(quote_ident(name)) as relation from jsonb_array_elements_text($1::text::jsonb) as name
-      ) as tables
+      from tables
     ) as checked
     where relation is null or lacking is not null
-  ) as missing
+  ) as missing,
+  {uncaptured} as uncaptured

@@ -11,7 +11,8 @@ export interface KnownVersion {
   readonly version: Version;
   /**
    * Names of the replicas that got a tombstone for this version: the entity was deleted, or the replica's filter
-   * excludes it. An empty list proves nothing, because records of earlier releases lack the member.
+   * excludes it. An empty list proves nothing, because records of earlier releases lack the member. A list proves
+   * nothing about a row of the same version: the record may be older than a resend that brought the row.
    */
   readonly absent: readonly string[];
 }

@@ -107,6 +107,8 @@ export class PartitionOwner {
     this.ownedSinceMs = Date.now();
     this.deps.metrics.countTakeover(this.owned);
     if (this.owned.replaced) this.deps.onReplaced(this.owned.next);
+    // A flush may have failed, or the process may have ended before it. No event may follow that would schedule one.
+    this.scheduleFlush();
     return this.owned;
   }
 

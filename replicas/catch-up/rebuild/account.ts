@@ -1,6 +1,7 @@
 /**
  * Finds live rows that a switch would lose. A record that is missing in the log proves nothing: the log may be younger
- * than the replica, or have lost records. Only the versions topic proves that a replica must not have an entity.
+ * than the replica, or have lost records. Only the versions topic proves that a replica must not have an entity, at a
+ * newer version than the row's. A proof of the row's own version may be older than a resend that brought the row.
  *
  * The ids stay in the database and the topic is read in parts, so the memory does not grow with either.
  */
@@ -96,7 +97,7 @@ export async function measureLoss(sql: Sql | TransactionSql, entities: readonly 
   const names = entities.map(({ name }) => name);
   const [row] = await sql<{ live: string; missing: string; older: string }[]>`
     select count(*) filter (where not l.deleted) as live,
-      count(*) filter (where not l.deleted and n.id is null and not coalesce(u.absent_at >= l.version, false)) as missing,
+      count(*) filter (where not l.deleted and n.id is null and not coalesce(u.absent_at > l.version, false)) as missing,
       count(*) filter (where n.version < l.version) as older
     from lockstep.versions l
     left join lockstep_next.versions n using (entity, id)

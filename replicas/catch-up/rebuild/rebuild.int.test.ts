@@ -148,7 +148,9 @@ test("P10: a log that lacks rows of the replica, without proof that they are gon
   await using database = await filledDatabase(ids);
   const log = logOf(1, [newId()]);
   const gone = ids[0]!;
-  for (const known of [[], [{ version: 2, absent: ["catalog"] }], [{ version: 4, absent: ["storefront"] }]]) {
+  // At the same version, the row may come from a resend that the proof does not know.
+  const olds = [2, 3].map((version) => [{ version, absent: ["catalog"] }]);
+  for (const known of [[], ...olds, [{ version: 4, absent: ["storefront"] }]]) {
     knownVersions(log, gone, ...known);
     await expect(run(database, log)).rejects.toThrow("the log lacks 5 of 5 entities");
   }

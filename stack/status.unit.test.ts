@@ -12,6 +12,8 @@ const service: ServiceStatus = {
   restarts: 0,
   crashes: 0,
 };
+const PASSWORD = "s3cret@pass";
+const database: ServiceStatus = { ...service, name: "gateway-db", kind: "postgres" };
 const textOf = (ready: boolean, services: readonly ServiceStatus[]) =>
   statusText({ ready, supervisor: { pid: 1 }, services }, ".lockstep").split("\n");
 
@@ -54,4 +56,28 @@ test("the health of a service has the conditions that it reports, also while it 
     reason: "database-unavailable: no response",
     conditions: [...conditions, { condition: "database-unavailable" }],
   });
+});
+
+test.each([
+  [`postgres://owner:${PASSWORD}@127.0.0.1:8090/lockstep`, "postgres://owner:***@127.0.0.1:8090/lockstep"],
+  [`redis://:${PASSWORD}@127.0.0.1:8091`, "redis://:***@127.0.0.1:8091"],
+  [`postgres://127.0.0.1/lockstep?user=a&password=${PASSWORD}`, "postgres://127.0.0.1/lockstep?user=a&password=***"],
+])("status masks the password of %s", (url, masked) => {
+  const text = textOf(true, [{ ...database, url }]).join("\n");
+  expect(text).toContain(masked);
+  expect(text).not.toContain("s3cret");
+});
+
+test("status masks a password in the reason of a problem and in a condition, too", () => {
+  const reason = `cannot connect to postgres://owner:${PASSWORD}@127.0.0.1:8090/lockstep`;
+  const condition = { condition: "database-unavailable", blocksReadiness: true, problem: reason, remedy: "x" } as const;
+  const failing = { ...database, health: "not ready", reason, conditions: [condition] } as const;
+  expect(textOf(false, [failing]).join("\n")).not.toContain("s3cret");
+});
+
+test("status shows passwords with showSecrets, and leaves URLs without a password as they are", () => {
+  const url = `postgres://owner:${PASSWORD}@127.0.0.1:8090/lockstep`;
+  const status = { ready: true, supervisor: { pid: 1 }, services: [{ ...database, url }] };
+  expect(statusText(status, ".lockstep", true)).toContain(url);
+  expect(textOf(true, [service]).join("\n")).toContain(service.url);
 });

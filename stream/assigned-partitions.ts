@@ -107,7 +107,8 @@ export class AssignedPartitions {
       const partition = this.partitions.get(partitionKey(at));
       this.partitions.delete(partitionKey(at));
       this.interrupted.delete(partitionKey(at));
-      void partition?.then(({ owner }) => owner.release());
+      // A partition whose creation failed has nothing to release.
+      void partition?.then(({ owner }) => owner.release()).catch(() => {});
       this.lags.remove(at);
     }
   }
@@ -115,35 +116,41 @@ export class AssignedPartitions {
   /** Returns what this instance owns, by key. A partition whose takeover is in progress is missing. */
   async owned(): Promise<ReadonlyMap<string, OwnedPartition>> {
     const found = new Map<string, OwnedPartition>();
-    for (const [key, partition] of this.partitions) {
-      const { owner } = await partition;
-      if (owner.current) found.set(key, owner.current);
-    }
+    for (const { key, owner } of await this.created()) if (owner.current) found.set(key, owner.current);
     return found;
   }
 
   /** Writes all changes to the versions topic now. */
   async flush(): Promise<void> {
-    for (const partition of this.partitions.values()) await (await partition).owner.flush();
+    for (const { owner } of await this.created()) await owner.flush();
   }
 
   /** Flushes and releases all partitions, so that their next owners process little input again. */
   async close(): Promise<void> {
     await this.flush();
-    const all = [...this.partitions.values()];
+    const all = await this.created();
     this.partitions.clear();
-    for (const partition of all) await (await partition).owner.release();
+    for (const { owner } of all) await owner.release();
+  }
+
+  /** The partitions without those whose creation failed: the next batch creates them again. */
+  private async created(): Promise<readonly (Partition & { readonly key: string })[]> {
+    const all = [...this.partitions].map(([key, partition]) => partition.then((one) => ({ ...one, key })));
+    return (await Promise.allSettled(all)).flatMap((one) => (one.status === "fulfilled" ? one.value : []));
   }
 
   private partition({ topic, partition }: TopicPartition): Promise<Partition> {
     const at = { topic, partition };
-    let found = this.partitions.get(partitionKey(at));
-    if (!found) {
-      found = this.createPartition(at);
-      found.catch(() => this.partitions.delete(partitionKey(at)));
-      this.partitions.set(partitionKey(at), found);
-    }
-    return found;
+    const key = partitionKey(at);
+    const found = this.partitions.get(key);
+    if (found) return found;
+    const created = this.createPartition(at);
+    created.catch(() => {
+      // The partition may have been revoked and assigned again meanwhile.
+      if (this.partitions.get(key) === created) this.partitions.delete(key);
+    });
+    this.partitions.set(key, created);
+    return created;
   }
 
   private async createPartition(at: TopicPartition): Promise<Partition> {

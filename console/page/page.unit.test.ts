@@ -14,7 +14,7 @@ const { texts } = await file("texts.js");
 const { layoutTopology } = await file("topology-layout.js");
 const { controlKind, toText, parseText } = await file("fields.js");
 const { applyEvent, emptyState } = await file("state.js");
-const { overallState } = await file("overall-state.js");
+const { overallState, remedyText } = await file("overall-state.js");
 const { chooseLanguage } = await file("language.js");
 
 const scripts = Object.entries(assets).filter(([path]) => path.endsWith(".js"));
@@ -201,6 +201,14 @@ test("every condition has its title and its remedy, and the English remedy is th
   }
   const listed = Object.keys(texts).flatMap((key) => /^(?:condition|remedy)\.(.+)$/.exec(key)?.[1] ?? []);
   expect(listed.filter((name) => !(name in conditions))).toEqual([]);
+});
+
+test("the page shows the remedy that names the place, if a condition has one", () => {
+  expect(remedyText(activeCondition("paused", "stream", "x"))).toBe(conditions.paused.remedy);
+  expect(remedyText(activeCondition("paused", "stream", "x", null, "run lockstep resume stream"))).toBe(
+    "run lockstep resume stream",
+  );
+  expect(remedyText({ condition: "newer", remedy: "update" })).toBe("update");
 });
 
 test("the page is in step only while it is known that no condition is present", () => {

@@ -55,7 +55,8 @@ export class ConditionMonitor {
     problem: () => this.problemOf(condition),
   }));
   private readonly ending = new AbortController();
-  private readonly first = Promise.withResolvers<SystemState>();
+  /** Resolves with the result of the next read. */
+  private next = Promise.withResolvers<SystemState>();
   private state: SystemState | undefined;
   private readAtMs = Number.NEGATIVE_INFINITY;
 
@@ -72,9 +73,9 @@ export class ConditionMonitor {
     return performance.now() - this.readAtMs < MAX_AGE_MS ? this.state : undefined;
   }
 
-  /** The last state, or the first one when it has been read. */
+  /** The last state, or the next one when there is none that may be shown. */
   async latest(): Promise<SystemState> {
-    return this.current ?? this.first.promise;
+    return this.current ?? this.next.promise;
   }
 
   stop(): void {
@@ -88,7 +89,8 @@ export class ConditionMonitor {
       const state = await reader.read();
       this.state = state;
       this.readAtMs = performance.now();
-      this.first.resolve(state);
+      this.next.resolve(state);
+      this.next = Promise.withResolvers();
       this.updateMetrics(state);
       await sleepUnlessAborted(Math.max(0, INTERVAL_MS - (performance.now() - startedMs)), signal);
     }

@@ -115,6 +115,9 @@ class TopicWatcher implements Watcher {
         this.queues = this.queues.map(
           ({ topicPartition }) => new PartitionQueue(topicPartition, 0, undefined, MAX_BYTES),
         );
+        // What was stored at the start is gone, so nothing of it is left to read.
+        this.behind = [];
+        this.updateCaughtUp();
         this.fetchLoop.wake();
       }
       this.topicId = id;

@@ -1,8 +1,8 @@
 /** The conditions that are present, each with its problem, its time and its remedy. Hidden while there is none. */
 import { byId, fill, h, onChange } from "./dom.js";
 import { levelOf } from "./health.js";
-import { formatTime, hasText, language, onLanguage, t } from "./language.js";
-import { conditionTitle } from "./overall-state.js";
+import { formatTime, language, onLanguage, t } from "./language.js";
+import { conditionTitle, remedyText } from "./overall-state.js";
 
 /** @typedef {import("./health.js").Condition} Condition */
 
@@ -39,6 +39,3 @@ const line = (active) =>
 
 /** @param {string} since */
 const sinceText = (since) => t("conditions.since", { time: formatTime(Date.parse(since)) });
-
-/** @param {Condition} active */
-const remedyText = ({ condition, remedy }) => (hasText(`remedy.${condition}`) ? t(`remedy.${condition}`) : remedy);

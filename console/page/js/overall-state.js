@@ -1,10 +1,21 @@
-/** The state of the whole system in one line, and the title of a condition. Pure. */
+/** The state of the whole system in one line, and the title and the remedy of a condition. Pure. */
+import { conditionTexts } from "./condition-texts.js";
 import { levelOf } from "./health.js";
 import { hasText, t } from "./language.js";
 
 /** What is wrong, in the page's language. @param {import("./health.js").Condition} active */
 export const conditionTitle = ({ condition, where }) =>
   hasText(`condition.${condition}`) ? t(`condition.${condition}`, { name: where }) : `${condition}: ${where}`;
+
+/**
+ * What to do, in the page's language. A remedy with names and figures of its own stays as it is, in English.
+ *
+ * @param {Pick<import("./health.js").Condition, "condition" | "remedy">} active
+ */
+export function remedyText({ condition, remedy }) {
+  const key = `remedy.${condition}`;
+  return conditionTexts[key]?.en === remedy ? t(key) : remedy;
+}
 
 /** @param {boolean | null} connected @param {any} snapshot null before the first one */
 export function overallState(connected, snapshot) {

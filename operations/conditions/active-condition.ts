@@ -25,19 +25,28 @@ export const activeCondition = (
 ): ActiveCondition => ({ condition, severity: conditions[condition].severity, where, problem, since, remedy });
 
 /**
- * Combines lists: pages first, each condition once for each place. Of several reports of the same, the first one is
- * kept; a missing time is taken from another.
+ * Combines lists: pages first, each condition once for each place. Several problems of one list are joined. Of reports
+ * in several lists, the first one is kept; a missing time is taken from another.
  */
 export function mergeConditions(...lists: readonly (readonly ActiveCondition[])[]): readonly ActiveCondition[] {
   const merged = new Map<string, ActiveCondition>();
-  for (const active of lists.flat()) {
-    const key = `${active.condition} ${active.where}`;
-    const known = merged.get(key);
-    merged.set(key, known ? { ...known, since: known.since ?? active.since } : active);
-  }
+  for (const list of lists)
+    for (const [key, reports] of Map.groupBy(list, ({ condition, where }) => `${condition} ${where}`)) {
+      const joined = joinReports(reports);
+      const known = merged.get(key);
+      merged.set(key, known ? { ...known, since: known.since ?? joined.since } : joined);
+    }
   const pages = [...merged.values()].filter(({ severity }) => severity === "page");
   const tickets = [...merged.values()].filter(({ severity }) => severity === "ticket");
   return [...pages, ...tickets];
+}
+
+/** One list reports a condition of a place once for each entity, partition or part. */
+function joinReports(reports: readonly ActiveCondition[]): ActiveCondition {
+  const join = (texts: readonly string[]) => [...new Set(texts)].join("; ");
+  const [since = null] = reports.flatMap((report) => report.since ?? []).sort();
+  const problem = join(reports.map((report) => report.problem));
+  return { ...reports[0]!, since, problem, remedy: join(reports.map(({ remedy }) => remedy)) };
 }
 
 /** One condition as a line of text. */

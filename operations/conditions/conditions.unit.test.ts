@@ -205,6 +205,20 @@ describe("reading", () => {
     expect(mergeConditions([ticket, own], [other])).toEqual([{ ...own, since: other.since }, ticket]);
   });
 
+  test("several problems of one place are all listed", () => {
+    const since = ["2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z"] as const;
+    const products = activeCondition("replica-differs", "catalog", "product: 2 stale", since[1]);
+    const orders = activeCondition("replica-differs", "catalog", "order: 1 missing", since[0], "look");
+    expect(mergeConditions([products, orders, products])).toEqual([
+      {
+        ...products,
+        problem: "product: 2 stale; order: 1 missing",
+        since: since[0],
+        remedy: `${products.remedy}; look`,
+      },
+    ]);
+  });
+
   test("a status in which a part is unknown says so, and never that no problems were found", () => {
     const unknown = activeCondition("status-unknown", "brokers", "the dead letters could not be read");
     const state = { services: [], outbox: null, consumers: null, deadLetters: null, verifications: null };

@@ -33,7 +33,8 @@ interface SourceState {
   readonly setAside: { readonly count: number; readonly since: Date | null };
   /** Each loss in words: `products.events/3 from offset 17 to 20`. */
   readonly lostEvents: { readonly ranges: readonly string[]; readonly since: Date | null };
-  readonly capture: readonly { readonly relation: string; readonly problem: string; readonly remedy: string }[];
+  /** Null: it cannot be checked. */
+  readonly capture: readonly { readonly relation: string; readonly problem: string; readonly remedy: string }[] | null;
 }
 
 /**
@@ -57,7 +58,7 @@ export async function readSourceState(source: Sql): Promise<SourceState> {
         select format('%s/%s from offset %s to %s', topic, "partition", from_offset, to_offset) as range, at
         from lockstep.lost_events order by at`
     : [];
-  const capture = has!.capture_problems ? await readCaptureProblems(source) : [];
+  const capture = has!.capture_problems ? await readCaptureProblems(source) : null;
   return {
     readOnly: state!.read_only,
     setAside: { count: Number(aside?.count ?? 0), since: aside?.since ?? null },
@@ -78,7 +79,11 @@ export function conditionsOfSource({ readOnly, setAside, lostEvents, capture }: 
     const problem = `lost events of ${lostEvents.ranges.join(", ")}`;
     found.push(activeCondition("events-lost", "relay", problem, lostEvents.since?.toISOString()));
   }
-  for (const { relation, problem, remedy } of capture)
+  if (!capture) {
+    const problem = "its capture cannot be checked, because a gateway of an older release has migrated it";
+    found.push(activeCondition("status-unknown", "source", problem, null, "start a gateway of this release"));
+  }
+  for (const { relation, problem, remedy } of capture ?? [])
     found.push(activeCondition("capture-incomplete", relation, `${relation} ${problem}`, null, remedy));
   return found;
 }

@@ -171,6 +171,30 @@ test("databases that are read-only are conditions", async () => {
   }
 });
 
+test("a declared table that is not captured is a condition that names it", async () => {
+  const [row] = await source`delete from lockstep.captured where entity = ${entity!.name} returning *`;
+  try {
+    const { conditions } = await read();
+    expect(conditions.map(({ condition, where, problem }) => [condition, where, problem])).toContainEqual([
+      "capture-incomplete",
+      entity!.name,
+      `${entity!.name} is declared, and no table is captured as it`,
+    ]);
+  } finally {
+    await source`insert into lockstep.captured ${source(row!)}`;
+  }
+  expect(found(await read())).toEqual([]);
+});
+
+test("capture that cannot be checked is unknown, and not whole", async () => {
+  await source`alter function lockstep.capture_problems() rename to capture_problems_hidden`;
+  try {
+    expect(found(await read())).toEqual(["status-unknown source"]);
+  } finally {
+    await source`alter function lockstep.capture_problems_hidden() rename to capture_problems`;
+  }
+});
+
 test("unread records without progress are a condition within a bounded wait, and a pause is its own", async () => {
   const at = { topic: eventsTopic(entity!).name, partition: 0 };
   const writer = await log.openWriter("test.events", [at]);

@@ -6,7 +6,7 @@ export const STREAM_KEY = "stream";
 /** Key of a replica's record. */
 export const replicaKey = (replica: string): string => `replica/${replica}`;
 
-/** Key of the record that ends the condition `records-lost`. */
+/** Key of the record that ends the stream's conditions `records-lost` and `events-lost`. */
 export const CLEARED_LOSSES_KEY = "stream/cleared-losses";
 
 /** Schema of a pause. */
@@ -21,12 +21,12 @@ export const controlSchema = z
 /** Whether a service is paused, since when and why. */
 export type Control = z.infer<typeof controlSchema>;
 
-/** Schema of the record that ends the condition `records-lost`. */
+/** Schema of the value of {@link CLEARED_LOSSES_KEY}. */
 export const clearedLossesSchema = z.strictObject({
   until: z.iso.datetime().describe("losses that were found until this time are made good"),
 });
 
-/** Makes the value of the record that ends the condition `records-lost` for losses found until then. */
+/** Makes the value of {@link CLEARED_LOSSES_KEY}: the conditions end for losses that were found until then. */
 export const encodeClearedLosses = (until: Date): string => JSON.stringify({ until: until.toISOString() });
 
 /** Reads that record. @returns milliseconds since 1970; 0 for an invalid value. */

@@ -1,6 +1,6 @@
 /**
- * Step 5 of the stream: the newest version of each entity with the replicas that lack it, and the progress of each input partition, in a local
- * SQLite file.
+ * Step 5 of the stream, in a local SQLite file: the newest version of each entity with the replicas that must not have
+ * it, and the progress of each input partition.
  *
  * Memory stays constant as the number of entities grows. Versions and progress are written together, so the state is
  * always that of one input offset. The versions topic carries the same state to other machines.

@@ -1,5 +1,5 @@
 /**
- * Reads every part of a system and lists the conditions that are present. The only place that does: `lockstep status` reads
+ * Reads every part of a system and lists the conditions that are present. No other place does: `lockstep status` reads
  * once, and the console repeatedly.
  */
 import type { Control } from "../../contracts/control.ts";
@@ -28,7 +28,7 @@ import { conditionsOfVerifications } from "./from-verifications.ts";
 import { conditionsOfDeadLetters, DeadLetterCounter, type OpenCount } from "./open-dead-letters.ts";
 import { ProgressWatch } from "./progress-watch.ts";
 
-/** What was read from the parts, and the conditions that follow. A null member could not be read: a condition says why. */
+/** What was read, and the conditions that follow. A null member could not be read: a condition says why. */
 export interface SystemState {
   /** All conditions: those that services report, and those that this process sees itself. */
   readonly conditions: readonly ActiveCondition[];
@@ -43,7 +43,7 @@ export interface SystemState {
 
 /** Settings of a {@link ConditionReader}. */
 export interface ConditionReaderOptions {
-  /** How long a part may take to respond, in milliseconds. A whole read takes at most twice as long. */
+  /** How long a part may take to respond, in milliseconds. A whole read takes at most four times as long. */
   readonly timeoutMs: number;
   /** Interval of the periodic verification, in seconds; 0: it is off. */
   readonly verifyEverySeconds: number;

@@ -7,7 +7,7 @@ import { type ActiveCondition, activeCondition } from "./active-condition.ts";
 
 const isOfOperations = ({ writtenBy, readBy }: TopicDeclaration): boolean =>
   writtenBy.includes("operations") || readBy.includes("operations");
-/** Operations read the offsets of the replicas' topics. Their users at the brokers may not see the stream's own topic. */
+/** Operations read the offsets of the replicas' topics. Their user at the brokers may not see the stream's own topic. */
 const topics = [...entities.flatMap(topicsOf), controlTopic].filter(
   (topic) => isOfOperations(topic) || topic.readBy.some((role) => role.startsWith("replica ")),
 );

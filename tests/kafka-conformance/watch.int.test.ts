@@ -4,6 +4,7 @@ import { Kafka, logLevel } from "kafkajs";
 import { connectLog } from "../../kafka/connect-log.ts";
 import type { Log, StoredRecord } from "../../kafka/log.ts";
 import { createLogger } from "../../observability/logger.ts";
+import { withTimeout } from "../../platform/async/timeout.ts";
 import { brokerAddress, eventually } from "../harness/servers.ts";
 
 const PARTITIONS = [0, 1, 2];
@@ -98,6 +99,14 @@ test("watching a topic that does not exist rejects", async () => {
   await expect(log.watch({ topic: "watch.none", from: "end", onRecords: () => {} })).rejects.toThrow("watch.none");
 });
 
+async function deleteTopic(topic: string): Promise<void> {
+  const admin = new Kafka({ brokers: [await brokerAddress()], logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  await admin.deleteTopics({ topics: [topic] });
+  await admin.disconnect();
+  await eventually(async () => (await log.topicIds([topic])).size === 0, { timeoutMs: 10_000, what: "the deletion" });
+}
+
 test("a watcher reads a topic that was created again from its start, although it is as long as before", async () => {
   const { topic, write } = await newTopic();
   await write(["a", "b"]);
@@ -108,14 +117,22 @@ test("a watcher reads a topic that was created again from its start, although it
     onRecords: (records) => void received.push(...texts(records)),
   });
   await watcher.caughtUp;
-  const admin = new Kafka({ brokers: [await brokerAddress()], logLevel: logLevel.NOTHING }).admin();
-  await admin.connect();
-  await admin.deleteTopics({ topics: [topic] });
-  await admin.disconnect();
-  await eventually(async () => (await log.topicIds([topic])).size === 0, { timeoutMs: 10_000, what: "the deletion" });
+  await deleteTopic(topic);
   const again = await newTopic(topic);
   await again.write(["c", "d", "e"]);
   await eventually(() => received.length === 15, { timeoutMs: 20_000, what: "15 records" });
   for (const partition of PARTITIONS) expect(byPartition(received, partition)).toEqual(["a", "b", "c", "d", "e"]);
+  await watcher.close();
+}, 60_000);
+
+test("a topic that is created again before a watcher has caught up leaves nothing to catch up with", async () => {
+  const { topic, write } = await newTopic();
+  await write(["a"]);
+  const delivery = Promise.withResolvers<void>();
+  const watcher = await log.watch({ topic, from: "start", onRecords: () => delivery.promise });
+  await deleteTopic(topic);
+  await newTopic(topic);
+  await withTimeout(watcher.caughtUp, 20_000, () => new Error("the watcher has not caught up"));
+  delivery.resolve();
   await watcher.close();
 }, 60_000);

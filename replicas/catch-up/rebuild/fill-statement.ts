@@ -4,10 +4,13 @@ import type { NewTable } from "./tables.ts";
 
 /**
  * The statement for one new table. A resent change also replaces the same version, because the log may still have the
- * damaged state that it repaired.
+ * damaged state that it repaired. The position keeps its first `at`: the time at which its filling began.
+ *
+ * PostgreSQL undoes the statement with SQLSTATE 22P02 when a trigger of the table skips a row or a delete, or changes an
+ * id or a version: `versions` would then have what the table lacks. The text that is no bigint is the error's message.
  *
  * Parameters: $1 JSON list of {id, version, digest, resent, row}, each id once, row null for a delete; $2 entity; $3
- * topic; $4 partition; $5 next offset; $6 the topic's identity. The position keeps its first `at`: the time at which its filling began.
+ * topic; $4 partition; $5 next offset; $6 the topic's identity.
  */
 export function fillStatement({ name, columns }: NewTable): string {
   const table = `lockstep_next.${quoted(name)}`;
@@ -30,15 +33,24 @@ export function fillStatement({ name, columns }: NewTable): string {
       on conflict (entity, id) do update set version = excluded.version, deleted = excluded.deleted, digest = excluded.digest
         where v.version < excluded.version
           or (v.version = excluded.version and v.id in (select id from changes where resent))
-      returning v.id, v.deleted
+      returning v.id, v.version, v.deleted
     ), deletes as (
       delete from ${table} where id in (select id from advanced where deleted)
+      returning id
     ), upserts as (
       insert into ${table} as t (${list})
       select ${values.join(", ")} from changes c cross join jsonb_to_record(c."row") as r (${typed})
       where c."row" is not null and c.id in (select id from advanced) order by c.id
       on conflict (id) do update set ${updates.join(", ")}
+      returning t.id, t.version
+    ), skipped as (
+      select id from advanced where not deleted and (id, version) not in (select id, version from upserts)
+      union all
+      select a.id from advanced a where a.deleted and a.id not in (select id from deletes)
+        -- The table as it was before the statement. "offset 0" searches the key for each id instead of joining the table.
+        and exists (select from ${table} as t where t.id = a.id offset 0)
     )
-    insert into lockstep_next.positions (topic, "partition", next_offset, at, topic_id) values ($3, $4, $5, now(), $6)
+    insert into lockstep_next.positions (topic, "partition", next_offset, at, topic_id)
+    select $3, $4::int, coalesce(('a trigger skipped ' || (select min(id::text) from skipped))::bigint, $5::bigint), now(), $6
     on conflict (topic, "partition") do update set next_offset = excluded.next_offset`;
 }

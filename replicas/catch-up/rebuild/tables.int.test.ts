@@ -1,6 +1,14 @@
 import { expect, test } from "bun:test";
+import type { EventMessage } from "../../../contracts/event.ts";
 import { replicaTopic } from "../../../contracts/topics.ts";
-import { entity, newId, replicaDatabase, replicaOf, routedMessage } from "../../../tests/harness/replica.ts";
+import {
+  entity,
+  newId,
+  type ReplicaDatabase,
+  replicaDatabase,
+  replicaOf,
+  routedMessage,
+} from "../../../tests/harness/replica.ts";
 import { SimulatedLog } from "../../../tests/harness/simulated-log.ts";
 import { fillPartition } from "./fill.ts";
 import { prepareTables, RebuildRejectedError } from "./tables.ts";
@@ -40,17 +48,14 @@ test("an interrupted rebuild is resumed, but not into tables from before a migra
   expect(await positions()).toHaveLength(0);
 });
 
-test("rows that the table rejects are left out and reported; all others are filled, and the position is saved", async () => {
-  await using database = await replicaDatabase("catalog");
+/** Fills the new table with the messages. @returns the ids of rejected rows, and of those that the tables have. */
+async function fill(database: ReplicaDatabase, messages: readonly EventMessage[]) {
   const { sql } = database;
-  await sql`alter table products add constraint no_poison check (name <> 'poison')`;
   const [table] = await prepareTables(sql, ["products"]);
   const replica = replicaOf("catalog");
   const at = { topic: replicaTopic(entity, "catalog").name, partition: 0 };
   const log = new SimulatedLog(1);
-  const ids = Array.from({ length: 30 }, newId);
-  const poisoned = new Set([ids[0]!, ids[7]!, ids[8]!, ids[29]!]);
-  for (const id of ids) log.append(at, [routedMessage(id, 1, { name: poisoned.has(id) ? "poison" : "cup" })]);
+  for (const message of messages) log.append(at, [message]);
   const rejected: string[] = [];
   const { signal } = new AbortController();
   const deps = {
@@ -59,11 +64,73 @@ test("rows that the table rejects are left out and reported; all others are fill
     signal,
     onRejected: (id: string) => void rejected.push(id),
   };
-  await fillPartition(deps, { ...at, entity, replica, topicId: "", table: table! }, 0, 30, () => {});
-  expect(rejected.toSorted()).toEqual([...poisoned].toSorted());
-  const filled = await sql<
-    { id: string }[]
-  >`select id from lockstep_next.products join lockstep_next.versions using (id)`;
-  expect(filled.map(({ id }) => id).toSorted()).toEqual(ids.filter((id) => !poisoned.has(id)).toSorted());
-  expect(await sql`select next_offset from lockstep_next.positions`).toMatchObject([{ next_offset: "30" }]);
+  const source = { ...at, entity, replica, topicId: "", table: table! };
+  const readPosition = async () =>
+    Number((await sql`select next_offset from lockstep_next.positions where topic = ${at.topic}`)[0]?.next_offset ?? 0);
+  await fillPartition(deps, source, await readPosition(), messages.length, () => {});
+  expect(await readPosition()).toBe(messages.length);
+  const rows = await sql<{ id: string; version: number | null; row: number | null; deleted: boolean | null }[]>`
+    select id, v.version::int, p.version::int as row, deleted
+    from lockstep_next.products p full join lockstep_next.versions v using (id) order by id`;
+  return { rejected: rejected.toSorted(), rows: [...rows] };
+}
+
+test("rows that the table rejects are left out and reported; all others are filled, and the position is saved", async () => {
+  await using database = await replicaDatabase("catalog");
+  await database.sql`alter table products add constraint no_poison check (name <> 'poison')`;
+  const ids = Array.from({ length: 30 }, newId);
+  const poisoned = new Set([ids[0]!, ids[7]!, ids[8]!, ids[29]!]);
+  const { rejected, rows } = await fill(
+    database,
+    ids.map((id) => routedMessage(id, 1, { name: poisoned.has(id) ? "poison" : "cup" })),
+  );
+  expect(rejected).toEqual([...poisoned].toSorted());
+  const filled = ids.filter((id) => !poisoned.has(id)).toSorted();
+  expect(rows).toEqual(filled.map((id) => ({ id, version: 1, row: 1, deleted: false })));
+});
+
+test("rows that a trigger skips or changes count as rejected: no version is saved without its row", async () => {
+  await using database = await replicaDatabase("catalog");
+  await database.sql.unsafe(`
+    create function rule() returns trigger language plpgsql as $$ begin
+      if tg_op = 'DELETE' then return case when old.name = 'keep' then null else old end; end if;
+      if new.name = 'skip' then return null; end if;
+      if new.name = 'id' then new.id := gen_random_uuid(); end if;
+      if new.name = 'version' then new.version := 99; end if;
+      return new;
+    end $$;
+    create trigger rule before insert or update or delete on products for each row execute function rule()`);
+  const [good, skipped, older, otherId, otherVersion, kept, gone] = Array.from({ length: 7 }, newId) as [
+    string,
+    ...string[],
+  ];
+  const first = [
+    routedMessage(older!, 1, { name: "cup" }),
+    routedMessage(kept!, 1, { name: "keep" }),
+    routedMessage(gone!, 1, { name: "cup" }),
+  ];
+  expect((await fill(database, first)).rejected).toEqual([]);
+  const { rejected, rows } = await fill(database, [
+    ...first,
+    routedMessage(good, 1, { name: "cup" }),
+    routedMessage(skipped!, 1, { name: "skip" }),
+    routedMessage(older!, 2, { name: "skip" }),
+    routedMessage(otherId!, 1, { name: "id" }),
+    routedMessage(otherVersion!, 1, { name: "version" }),
+    routedMessage(kept!, 2, null),
+    routedMessage(gone!, 2, null),
+    routedMessage(newId(), 1, null),
+  ]);
+  expect(rejected).toEqual([skipped!, older!, otherId!, otherVersion!, kept!].toSorted());
+  // A rejected row keeps what the table had. The last message deletes what was never there.
+  expect(rows.filter(({ deleted }) => !deleted)).toEqual(
+    [good, older!, kept!].toSorted().map((id) => ({ id, version: 1, row: 1, deleted: false })),
+  );
+  expect(rows.filter(({ deleted }) => deleted)).toMatchObject([{ row: null }, { row: null }]);
+});
+
+test("a rule of the table is rejected, because its new table would not have it", async () => {
+  await using database = await replicaDatabase("catalog");
+  await database.sql`create rule soft as on delete to products do instead update products set stock = 0 where id = old.id`;
+  await expect(prepareTables(database.sql, ["products"])).rejects.toThrow("rule soft");
 });

@@ -16,12 +16,12 @@ export class LogIncompleteError extends RebuildRejectedError {
   }
 }
 
-/** Another process is rebuilding the replica. */
+/** Another process is rebuilding the replica, or other sessions lock its tables. The same rebuild is possible later. */
 export class RebuildBusyError extends RebuildRejectedError {}
 
 /** Schema of the new tables. */
 export const NEW_SCHEMA = "lockstep_next";
-/** Schema of the tables that a rebuild replaced. They stay until somebody drops them. */
+/** Schema of the tables that a rebuild replaced. They stay until an operator drops them. */
 const OLD_SCHEMA = "lockstep_old";
 
 /** Keys of the advisory lock that a rebuild holds while its session lives: Lockstep, rebuild. */
@@ -140,8 +140,8 @@ async function dropChangedTables(sql: Sql, tables: readonly string[]): Promise<v
 }
 
 /**
- * Rejects objects that cannot move to the new table. Views and foreign keys would stay with the old one. Other triggers
- * would report rows that are not new. Without its row security, the new table would show every row to everybody.
+ * Rejects objects that cannot move to the new table. Views, rules and foreign keys would stay with the old one. Other
+ * triggers would report rows that are not new. Without its row security, the new table would show every row to everybody.
  */
 async function rejectDependents(sql: Sql, schema: string, table: string): Promise<void> {
   const live = qualified(schema, table);
@@ -149,6 +149,8 @@ async function rejectDependents(sql: Sql, schema: string, table: string): Promis
     select 'trigger ' || tgname as name from pg_trigger where tgrelid = ${live}::text::regclass and not tgisinternal and tgtype & 3 <> 3
     union all
     select 'foreign key ' || conname from pg_constraint where contype = 'f' and ${live}::text::regclass in (conrelid, confrelid)
+    union all
+    select 'rule ' || rulename from pg_rewrite where ev_class = ${live}::text::regclass
     union all
     select 'row security' from pg_class where oid = ${live}::text::regclass and relrowsecurity
     union all

@@ -80,6 +80,15 @@ export const isRaised = (error: unknown): boolean => isServerError(error) && RAI
 /** True when the server accepts no writes: it is a standby, or `default_transaction_read_only` is on. */
 export const isReadOnly = (error: unknown): boolean => codeOf(error) === "25006" && !isRaised(error);
 
+/** True when another session held a lock for longer than `lock_timeout`. */
+export const isLockTimeout = (error: unknown): boolean => codeOf(error) === "55P03" && !isRaised(error);
+
+/** True when the statement ran into `statement_timeout`, or a person cancelled it. */
+export const isCanceled = (error: unknown): boolean => codeOf(error) === "57014" && !isRaised(error);
+
+/** True when PostgreSQL answered that it undid the statement, and the connection goes on. */
+export const isUndone = (error: unknown): boolean => isServerError(error) && error.severity === "ERROR";
+
 /** True when a connection was lost or could not be opened, for a reason of the network or of the server. */
 export function isConnectionError(error: unknown): boolean {
   if (isServerError(error)) return endsSession(error);
@@ -103,7 +112,8 @@ const isServerError = (error: unknown): error is ServerError =>
 
 const endsSession = ({ severity }: ServerError): boolean => severity === "FATAL" || severity === "PANIC";
 
-function codeOf(error: unknown): string {
+/** SQLSTATE, or the code of postgres.js or the operating system; empty when the error has none. */
+export function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === "string" ? code : "";
 }

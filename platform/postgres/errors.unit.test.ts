@@ -3,11 +3,14 @@ import fc from "fast-check";
 import {
   DatabaseUnavailableError,
   isBrokenConnection,
+  isCanceled,
   isConnectionError,
+  isLockTimeout,
   isOutcomeUnknown,
   isReadOnly,
   isRejected,
   isUnavailable,
+  isUndone,
 } from "./errors.ts";
 
 /** An error as postgres.js makes it of PostgreSQL's answer. */
@@ -34,10 +37,21 @@ test("an error that code raises is the statement's own, whatever its SQLSTATE, a
     fc.property(fc.oneof(anyCode, fc.constantFrom(...SERVER_STATES)), (code) => {
       const error = answer(code, "ERROR", "exec_stmt_raise");
       expect(isRejected(error)).toBe(true);
+      expect(isUndone(error)).toBe(true);
       for (const is of [isUnavailable, isReadOnly, isBrokenConnection, isConnectionError, isOutcomeUnknown])
         expect(is(error)).toBe(false);
+      for (const is of [isCanceled, isLockTimeout]) expect(is(error)).toBe(false);
     }),
   );
+});
+
+test("a cancelled statement and a lock timeout are told apart by their code", () => {
+  const results = ["57014", "55P03", "40P01"].map((code) => [isCanceled(answer(code)), isLockTimeout(answer(code))]);
+  expect(results).toEqual([
+    [true, false],
+    [false, true],
+    [false, false],
+  ]);
 });
 
 test("an error that ends the session is never the statement's own; only a session that had begun leaves it open", () => {
@@ -53,6 +67,7 @@ test("an error that ends the session is never the statement's own; only a sessio
   ] as const) {
     const error = answer(code, "FATAL");
     expect([code, isUnavailable(error), isRejected(error)]).toEqual([code, true, false]);
+    expect([code, isUndone(error)]).toEqual([code, false]);
     expect([code, isOutcomeUnknown(error), isBrokenConnection(error)]).toEqual([code, isOpen, isOpen]);
   }
 });

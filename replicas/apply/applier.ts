@@ -9,12 +9,19 @@ import type { EntityId, Version } from "../../contracts/entity/document.ts";
 import type { Logger } from "../../observability/logger.ts";
 import { Outage } from "../../observability/outage.ts";
 import { sleep } from "../../platform/async/sleep.ts";
-import { isReadOnly, isRejected, isUnavailable } from "../../platform/postgres/errors.ts";
+import {
+  isCanceled,
+  isLockTimeout,
+  isReadOnly,
+  isRejected,
+  isUnavailable,
+  isUndone,
+} from "../../platform/postgres/errors.ts";
 import type { BatchFence, CacheWriter } from "../cache/cache-writer.ts";
 import type { CacheEpoch } from "../cache/epoch.ts";
 import { type ApplyResult, type CacheGuard, type Change, EpochMovedError } from "./apply.ts";
 import { type ApplyAloneDeps, applyAlone } from "./apply-alone.ts";
-import { isCanceled, isLocked, isUndone, mayBeRowsFault } from "./database-errors.ts";
+import { mayBeRowsFault } from "./database-errors.ts";
 import type { Rejection, RejectionTracker } from "./rejection-tracker.ts";
 
 /** Epoch changes that one batch follows before the log has to deliver it again. */
@@ -109,7 +116,7 @@ export class Applier {
         const delayMs = RETRY_DELAYS_MS[attempt];
         if (delayMs === undefined || !mayRecover) throw error;
         // A lost connection or a deadlock is usually no row's fault, so the whole batch gets a second attempt first.
-        const isSuspect = isCanceled(error) || isLocked(error) || isRejected(error);
+        const isSuspect = isCanceled(error) || isLockTimeout(error) || isRejected(error);
         if (isSuspect || (attempt > 0 && mayBeRowsFault(error))) method = this.applyAlone;
         await sleep(delayMs);
       }

@@ -8,9 +8,9 @@
 import type { EntityId, Version } from "../../contracts/entity/document.ts";
 import { LockstepError } from "../../contracts/errors.ts";
 import { sleep } from "../../platform/async/sleep.ts";
-import { isRejected } from "../../platform/postgres/errors.ts";
+import { isLockTimeout, isRejected, isUndone } from "../../platform/postgres/errors.ts";
 import type { ApplyResult, CacheGuard, Change } from "./apply.ts";
-import { isLocked, isUndone, mayBeRowsFault, rejectionOf } from "./database-errors.ts";
+import { mayBeRowsFault, rejectionOf } from "./database-errors.ts";
 import type { Rejection, TableTest } from "./rejection-tracker.ts";
 
 /** Failures of a row alone, in addition to the failures of its batch. */
@@ -59,7 +59,7 @@ export async function applyAlone(
       for (const id of result.altered) altered.add(id);
       for (const [id, rejection] of result.rejected) rejected.set(id, rejection);
     } catch (error) {
-      if (!isLocked(error) || locked.length === MAX_LOCKED) throw error;
+      if (!isLockTimeout(error) || locked.length === MAX_LOCKED) throw error;
       locked.push(change.id);
       lockError = error;
     }

@@ -3,10 +3,11 @@ import type { TransactionSql } from "postgres";
 import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
 import { sleep } from "../../../platform/async/sleep.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
+import { isLockTimeout } from "../../../platform/postgres/errors.ts";
 import { LEASE_MS } from "../../cache/epoch.ts";
 import { qualified, quoted } from "../../quoted.ts";
 import { keepTombstones, lossText, measureLoss } from "./account.ts";
-import { hasOldTables, LogIncompleteError, type NewTable, RebuildRejectedError } from "./tables.ts";
+import { hasOldTables, LogIncompleteError, type NewTable, RebuildBusyError } from "./tables.ts";
 
 /** Longest wait for each table's lock. Every other query on the table queues behind ours meanwhile. */
 const LOCK_TIMEOUT = "1s";
@@ -16,7 +17,6 @@ const RETRY_DELAY_MS = 1_000;
 const LEASE_MARGIN_MS = 100;
 /** The cache stays off for this time, counted from before the switch. */
 const CACHE_OFF = "10 seconds";
-const LOCK_NOT_AVAILABLE = "55P03";
 
 /** What a switch needs. */
 export interface SwitchOptions {
@@ -37,7 +37,7 @@ export interface SwitchOptions {
  *
  * @param sql a session of its own.
  * @throws {LogIncompleteError} when the log cannot account for rows of the live tables.
- * @throws {RebuildRejectedError} when the locks are not available.
+ * @throws {RebuildBusyError} when the locks are not available.
  */
 export async function switchTables(sql: Sql, options: SwitchOptions): Promise<void> {
   // Not retry(): each attempt first has to end the leases, and only one error is retried, a limited number of times.
@@ -49,9 +49,9 @@ export async function switchTables(sql: Sql, options: SwitchOptions): Promise<vo
         await replaceTables(transaction, options);
       });
     } catch (error) {
-      if ((error as { code?: unknown }).code !== LOCK_NOT_AVAILABLE) throw error;
+      if (!isLockTimeout(error)) throw error;
       if (attempt === MAX_ATTEMPTS)
-        throw new RebuildRejectedError(
+        throw new RebuildBusyError(
           `the tables are locked by other transactions (tried ${MAX_ATTEMPTS} times); end long transactions and run the rebuild again`,
         );
       await sleep(RETRY_DELAY_MS);

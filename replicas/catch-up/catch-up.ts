@@ -130,7 +130,7 @@ export class CatchUp {
     while (isCurrent())
       try {
         const { from, to, next, lost } = await positions.missing(at);
-        if (lost && positions.incomplete === undefined) return await this.markLost(at);
+        if (lost && !positions.isMarked) return await this.markLost(at);
         if (from < to)
           logger.info({ ...at, from, to }, "the database is behind its consumer group; reading the records again");
         for await (const records of log.read(at, from, to)) await process({ ...at, records, highWatermark: to });

@@ -105,6 +105,11 @@ export class Positions {
     return this.reason ?? (absent && `topic ${absent} does not exist`);
   }
 
+  /** True while the database is marked: what the log has lost is known, and is no reason for a rebuild. */
+  get isMarked(): boolean {
+    return this.reason !== undefined;
+  }
+
   /** A batch is applied. */
   applied({ topic, partition, records }: Batch): void {
     const last = records.at(-1);
@@ -234,7 +239,7 @@ export class Positions {
         where topic in (select jsonb_array_elements_text(${JSON.stringify(this.deps.topics)}::text::jsonb))`,
     );
     this.reason = row?.incomplete ?? undefined;
-    if (this.reason !== undefined || row?.age == null) return undefined;
+    if (this.isMarked || row?.age == null) return undefined;
     if (row.lost) return "the log has deleted changes that this database lacks";
     const maxMs = await maxAbsenceMs(this.deps.log, this.deps.topics);
     return row.age > maxMs
@@ -256,7 +261,7 @@ export class Positions {
     this.absentTopics = known.filter((topic) => !ids.has(topic));
     for (const [topic, id] of ids) {
       if (id === (this.topicIds.get(topic) ?? id)) continue;
-      if (this.reason === undefined) await this.markLost(topic);
+      if (!this.isMarked) await this.markLost(topic);
       throw new PositionsStaleError(`topic ${topic} was created again`);
     }
     // The brokers do not report the retention of a topic that does not exist.

@@ -23,7 +23,7 @@ const MAX_EVENTS = 4_000;
 
 /** Collaborators of {@link EntityConsumer}. */
 export interface EntityConsumerDeps {
-  readonly applier: Pick<Applier, "apply">;
+  readonly applier: Pick<Applier, "apply" | "forgetError">;
   readonly cacheWriter: Pick<CacheWriter, "store">;
   readonly deadLetters: Pick<DeadLetterWriter, "write">;
   readonly receipts: Pick<Receipts, "add">;
@@ -79,6 +79,12 @@ export class EntityConsumer {
     if (rejected.length > 0) await deadLetters.write(this.entity, batch.partition, encodeDeadLetters(rejected));
     lag.applied(batch, Date.now());
     if (!this.entity.internal) lags.set(batch, unprocessedRecords(batch));
+  }
+
+  /** Other processes own partitions of the topic now, and report their problems. Those that stay here return soon. */
+  revoked(): void {
+    this.tableProblem = undefined;
+    this.deps.applier.forgetError();
   }
 
   /** Applies the submissions of several partitions together. @returns the rejected records of each. */

@@ -211,7 +211,10 @@ export class ReplicaConsumer {
       onRevoked: (partitions) => {
         lag.revoked(partitions);
         progress.revoked(partitions);
-        for (const at of partitions) lags.remove(at);
+        for (const at of partitions) {
+          lags.remove(at);
+          consumers.get(at.topic)?.revoked();
+        }
         catchUp.revoked(partitions);
       },
       onGap: (at, from, to) => {

@@ -283,6 +283,22 @@ test("a table that another session locks becomes available later, without a dead
   expect(deadLetters.size).toBe(0);
 }, 60_000);
 
+test("P14: a process without the partition does not report its table any more: the new owner does", async () => {
+  const sent = at0(newId());
+  await at.sql`create rule no_row as on insert to products do instead nothing`;
+  try {
+    await expect(deliver(sent)).rejects.toThrow("accepts no row");
+    expect(consumer.tableProblem).toContain("table products accepts no row");
+    expect(process.applier.lastProblem).toContain("table products accepts no row");
+    consumer.revoked();
+    expect([consumer.tableProblem, process.applier.lastProblem]).toEqual([undefined, undefined]);
+  } finally {
+    await at.sql`drop rule no_row on products`;
+  }
+  await deliver(sent);
+  expect(await rowOf(sent.id)).toBeDefined();
+}, 60_000);
+
 test("P7: a row that a trigger skips is a dead letter, is not cached, and keeps what the table had", async () => {
   const known = at0(newId(), { name: "before" });
   const fresh = at0(newId(), { name: "skip" });

@@ -89,6 +89,11 @@ export class Applier {
     return this.lastError instanceof Error ? this.lastError.message : undefined;
   }
 
+  /** Forgets the last attempt's error: this process has no more changes to apply that would end it. */
+  forgetError(): void {
+    this.lastError = undefined;
+  }
+
   /**
    * Applies changes.
    *

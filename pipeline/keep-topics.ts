@@ -7,8 +7,8 @@ import type { Check } from "../platform/service.ts";
 import { replicationOptionsOf, type Settings } from "../platform/settings/settings.ts";
 import { ensureEntityTopics } from "./ensure-topics.ts";
 
-/** Time between two looks at the brokers' metadata: one small request. */
-const INTERVAL_MS = 2_000;
+/** Time between two checks of the brokers' metadata: three small requests each. */
+const CHECK_INTERVAL_MS = 2_000;
 
 interface TopicKeeperDeps {
   readonly settings: Settings;
@@ -17,10 +17,10 @@ interface TopicKeeperDeps {
 
 type TopicLog = Pick<Log, "topicIds" | "ensureTopics">;
 
-/** Looks for missing topics until it is disposed. Relay and stream have one each, so that either can be down. */
+/** Checks for missing topics until it is disposed. Relay and stream have one each, so that either can be down. */
 export class TopicKeeper implements Disposable {
   private missing: readonly string[] = [];
-  private isLooking = false;
+  private isChecking = false;
   private timer: Timer | undefined;
 
   constructor(private readonly deps: TopicKeeperDeps) {}
@@ -35,24 +35,24 @@ export class TopicKeeper implements Disposable {
   /** Creates missing topics now, and later ones as they go missing. @throws {Error} as {@link ensureEntityTopics}. */
   async start(log: TopicLog): Promise<void> {
     await ensureEntityTopics(log, this.deps.settings);
-    this.timer = setInterval(() => void this.look(log), INTERVAL_MS);
+    this.timer = setInterval(() => void this.createMissing(log), CHECK_INTERVAL_MS);
   }
 
   [Symbol.dispose](): void {
     clearInterval(this.timer);
   }
 
-  /** A failure is left to the next look: while the brokers do not respond, other checks say so. */
-  private async look(log: TopicLog): Promise<void> {
-    if (this.isLooking) return;
-    this.isLooking = true;
+  /** A failure is left to the next call. While the brokers do not respond, other checks report that. */
+  private async createMissing(log: TopicLog): Promise<void> {
+    if (this.isChecking) return;
+    this.isChecking = true;
     try {
       this.missing = await this.findMissing(log);
       if (this.missing.length > 0) await this.create(log, this.missing);
     } catch (error) {
       this.deps.logger.debug({ err: error }, "missing topics were not created; retrying");
     }
-    this.isLooking = false;
+    this.isChecking = false;
   }
 
   /** One request per group: a service may lack the right to see one of them. */

@@ -90,6 +90,8 @@ export async function resync(context: ResyncContext, scope: ResyncScope): Promis
   });
   await sleepUnlessAborted(Math.max(0, startedAt + NOTICED_MS - performance.now()), signal);
   signal.throwIfAborted();
+  // Before the log's state: a loss that is found after this time is not in the state, and stays reported.
+  const [{ now }] = await connections.source()<[{ now: Date }]>`select clock_timestamp() as now`;
   const lostAgain = topicsWithLoss(before, await readLogState(log));
   const isUnchanged = lostAgain.length === 0 && repair.remaining.length === 0;
   const verified = repair.results.map((result) => ({ ...result, differences: [] })); // they are repaired or remain
@@ -97,7 +99,9 @@ export async function resync(context: ResyncContext, scope: ResyncScope): Promis
   // Rows without their cache are enough: the log accounts for them.
   const isComplete =
     isUnchanged && verified.every((one) => !one.behind && one.unknown === null) && chosen.length === entities.length;
-  const cleared = isComplete ? await endConditions(context, replicas, scope.replica === undefined) : {};
+  const cleared = isComplete
+    ? await endConditions(context, replicas, scope.replica === undefined ? now : undefined)
+    : {};
   const sentRows = sent.map((one) => ({ entity: one.entity, sent: one.sent }));
   return { equal, createdTopics, sent: sentRows, repair, lostAgain, cleared };
 }
@@ -142,21 +146,17 @@ async function waitUntilApplied(
     }
 }
 
-/** @param all whether every replica was compared: what topics have lost concerns all of them. */
+/** @param until end of losses found before this time. Undefined: not all replicas were compared, and losses concern all. */
 async function endConditions(
   { connections }: ResyncContext,
   replicas: readonly string[],
-  all: boolean,
+  until: Date | undefined,
 ): Promise<Record<string, string>> {
   const cleared: Record<string, string> = {};
   for (const name of replicas) {
     const reason = await clearMark(connections.replica(name));
     if (reason !== undefined) cleared[name] = reason;
   }
-  if (all) {
-    const source = connections.source();
-    const [row] = await source<{ now: Date }[]>`select clock_timestamp() as now`;
-    await clearLosses({ sql: source, log: await connections.log() }, row!.now);
-  }
+  if (until) await clearLosses({ sql: connections.source(), log: await connections.log() }, until);
   return cleared;
 }

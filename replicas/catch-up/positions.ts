@@ -5,9 +5,9 @@
  *
  * - A position below the group's offset: the database lacks the records between, and they are read again
  *   ({@link Positions.missing}).
- * - A position older than the log keeps tombstones, outside the log's offsets, or of a topic that was created again: the
- *   log may have deleted changes that the database lacks, and only a rebuild finds those ({@link Positions.stale}, P4).
- * - A rebuild that the log cannot account for: the database is marked (`lockstep.log_incomplete`), and none of the above
+ * - A position older than the log keeps tombstones, outside the log's offsets, or of a topic that was created again:
+ *   the log may have deleted changes that the database lacks. Only a rebuild finds those ({@link Positions.stale}, P4).
+ * - A rebuild for which the log cannot account: the database is marked (`lockstep.log_incomplete`). None of the above
  *   counts until the mark is gone ({@link Positions.incomplete}).
  * - A position below the one that this process saved, or another incarnation of the database: the database went back in
  *   time, by a restore or a failover to a server that lagged ({@link DatabaseWentBackError}).
@@ -105,7 +105,7 @@ export class Positions {
     return this.reason ?? (absent && `topic ${absent} does not exist`);
   }
 
-  /** True while the database is marked: what the log has lost is known, and is no reason for a rebuild. */
+  /** True while the database is marked: what the log has lost is then known. */
   get isMarked(): boolean {
     return this.reason !== undefined;
   }
@@ -154,6 +154,8 @@ export class Positions {
     return { from: Math.min(saved, to), to, next: Math.max(row ? saved : first, to), lost: false };
   }
 
+  private readonly topicIdOf = ({ topic }: TopicPartition): string | null => this.topicIds.get(topic) ?? null;
+
   private async offsetsOf({ topic, partition }: TopicPartition): Promise<OffsetRange> {
     return (await this.deps.log.offsets(topic)).get(partition) ?? { first: 0, next: 0 };
   }
@@ -181,7 +183,7 @@ export class Positions {
       const { length } = await this.deps.database.query(
         (sql) => sql`
           insert into lockstep.positions (topic, "partition", next_offset, at, topic_id)
-          values (${at.topic}, ${at.partition}, ${next}, clock_timestamp(), ${this.topicIds.get(at.topic) ?? null})
+          values (${at.topic}, ${at.partition}, ${next}, clock_timestamp(), ${this.topicIdOf(at)})
           on conflict do nothing returning topic`,
       );
       if (length > 0) position.saved = next;
@@ -206,8 +208,7 @@ export class Positions {
   }
 
   /**
-   * Marks the database: the log cannot account for its rows, so no rebuild starts by itself. Positions are saved again
-   * from here on.
+   * Marks the database: the log cannot account for its rows. Rebuilds no longer start by themselves.
    *
    * @param reason for people, with figures.
    * @throws the database's error.
@@ -278,12 +279,7 @@ export class Positions {
   async save(lagMs: number | undefined): Promise<void> {
     const reached = [...this.owned.values()].filter(({ next }) => next !== undefined);
     if (lagMs === undefined || reached.length === 0) return;
-    const rows = reached.map(({ at, next, saved = null }) => ({
-      ...at,
-      next,
-      saved,
-      topic_id: this.topicIds.get(at.topic) ?? null,
-    }));
+    const rows = reached.map(({ at, next, saved = null }) => ({ ...at, next, saved, topic_id: this.topicIdOf(at) }));
     const results = await this.deps.database.query((sql) =>
       sql.unsafe<{ topic: string; partition: number; stored: string | null; went_back: boolean }[]>(savePositions, [
         JSON.stringify(rows),

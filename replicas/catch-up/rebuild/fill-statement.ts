@@ -6,8 +6,8 @@ import type { NewTable } from "./tables.ts";
  * The statement for one new table. A resent change also replaces the same version, because the log may still have the
  * damaged state that it repaired. The position keeps its first `at`: the time at which its filling began.
  *
- * PostgreSQL undoes the statement with SQLSTATE 22P02 when a trigger of the table skips a row or a delete, or changes an
- * id or a version: `versions` would then have what the table lacks. The text that is no bigint is the error's message.
+ * PostgreSQL undoes the statement with SQLSTATE 22P02 when a trigger of the table skips a row or a delete, or changes
+ * an id or a version: `versions` would then have what the table lacks. The error quotes the text that is no bigint.
  *
  * Parameters: $1 JSON list of {id, version, digest, resent, row}, each id once, row null for a delete; $2 entity; $3
  * topic; $4 partition; $5 next offset; $6 the topic's identity.
@@ -47,7 +47,7 @@ export function fillStatement({ name, columns }: NewTable): string {
       select id from advanced where not deleted and (id, version) not in (select id, version from upserts)
       union all
       select a.id from advanced a where a.deleted and a.id not in (select id from deletes)
-        -- The table as it was before the statement. "offset 0" searches the key for each id instead of joining the table.
+        -- The table as it was before the statement. "offset 0" prevents a join that scans the table.
         and exists (select from ${table} as t where t.id = a.id offset 0)
     )
     insert into lockstep_next.positions (topic, "partition", next_offset, at, topic_id)

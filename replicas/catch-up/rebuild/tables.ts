@@ -141,7 +141,7 @@ async function dropChangedTables(sql: Sql, tables: readonly string[]): Promise<v
 
 /**
  * Rejects objects that cannot move to the new table. Views, rules and foreign keys would stay with the old one. Other
- * triggers would report rows that are not new. Without its row security, the new table would show every row to everybody.
+ * triggers would report rows that are not new. Without its row security, the new table would show all rows to everyone.
  */
 async function rejectDependents(sql: Sql, schema: string, table: string): Promise<void> {
   const live = qualified(schema, table);

@@ -9,8 +9,8 @@ import { writeControl } from "./pause/control.ts";
  * again and the replicas were compared with it. Relay and stream see it within 5 seconds.
  *
  * @param sql connection to the source.
- * @param until losses that were found later stay. The present time is right only when no topic has lost records since the
- * first row was sent again (resync/log-state.ts).
+ * @param until losses that were found later stay. No topic may have lost records between the first row that was sent
+ * again and this time (resync/log-state.ts).
  * @throws {Error} when the source or the log is unavailable.
  */
 export async function clearLosses({ sql, log }: { sql: Sql; log: Log }, until: Date): Promise<void> {

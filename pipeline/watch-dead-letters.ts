@@ -10,7 +10,7 @@ import { OpenDeadLetters } from "./open-dead-letters.ts";
 const RETRY_MS = 5_000;
 
 interface DeadLetterWatchDeps {
-  readonly log: Pick<Log, "watch">;
+  readonly log: Pick<Log, "watch" | "offsets">;
   readonly logger: Logger;
 }
 
@@ -33,6 +33,15 @@ export class DeadLetterWatch {
   /** Undefined until all existing records have been read, and while the watch is interrupted. */
   get deadLetters(): OpenDeadLetters | undefined {
     return this.current;
+  }
+
+  /** Removes dead letters that retention has deleted. Call it regularly. @throws the log's error. */
+  async removeExpired(): Promise<void> {
+    const { current } = this;
+    if (!current || current.count(() => true) === 0) return;
+    for (const topic of this.topics)
+      for (const [partition, { first }] of await this.deps.log.offsets(topic))
+        current.expire({ topic, partition }, first);
   }
 
   /** Stops watching. */

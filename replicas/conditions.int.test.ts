@@ -1,9 +1,10 @@
 /** Each condition of a running replica is provoked: seen within ten seconds, and gone within ten of its end. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { Kafka, logLevel } from "kafkajs";
 import postgres, { type Sql } from "postgres";
 import type { ConditionName } from "../contracts/conditions.ts";
 import type { Document } from "../contracts/entity/document.ts";
-import { replicaTopic } from "../contracts/topics.ts";
+import { deadLetterTopic, replicaTopic } from "../contracts/topics.ts";
 import { connectLog } from "../kafka/connect-log.ts";
 import type { Log, LogWriter } from "../kafka/log.ts";
 import { partitionsOf } from "../kafka/log.ts";
@@ -157,3 +158,21 @@ test("P14: a table that accepts no row is a condition; a rejected row is one unt
   }
   expect((await ready("dead-letters-open")).problem).toBeUndefined();
 }, 90_000);
+
+test("P14: a dead letter that retention has deleted is not open any more", async () => {
+  await sql`alter table products add constraint no_worse check (name <> 'worse')`;
+  await publish(newId(), 1, { name: "worse" });
+  await untilPresent("dead-letters-open");
+  const deadLetters = deadLetterTopic(entity).name;
+  const ends = [...(await log.offsets(deadLetters))];
+  const admin = new Kafka({ brokers: [await brokerAddress()], logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  try {
+    await admin.fetchTopicMetadata({ topics: [deadLetters] });
+    const upTo = ends.map(([partition, { next }]) => ({ partition, offset: String(next) }));
+    await admin.deleteTopicRecords({ topic: deadLetters, partitions: upTo });
+  } finally {
+    await admin.disconnect();
+  }
+  await untilAbsent("dead-letters-open");
+}, 60_000);

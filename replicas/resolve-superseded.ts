@@ -49,6 +49,7 @@ export function resolveSupersededDeadLetters(
     if (busy || !open) return;
     busy = true;
     try {
+      await watch.removeExpired();
       for (const entity of entities) await resolveSuperseded(deps.deadLetters, open, entity);
     } catch (error) {
       deps.logger.debug({ err: error }, "superseded dead letters could not be marked; retrying in 5 s");

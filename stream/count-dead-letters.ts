@@ -49,15 +49,9 @@ export class DeadLetterCounter {
   private async report(): Promise<void> {
     const { deadLetters } = this.watch;
     if (!deadLetters) return;
-    for (const entity of this.entities) await this.removeExpired(deadLetters, entity);
+    await this.watch.removeExpired();
     const counts = this.entities.map((entity) => this.countOpen(deadLetters, entity));
     this.deps.metrics.deadLetters.set(counts.reduce((sum, count) => sum + count, 0));
-  }
-
-  private async removeExpired(deadLetters: OpenDeadLetters, entity: EntityDeclaration): Promise<void> {
-    const topic = deadLetterTopic(entity).name;
-    for (const [partition, { first }] of await this.deps.log.offsets(topic))
-      deadLetters.expire({ topic, partition }, first);
   }
 
   private countOpen(deadLetters: OpenDeadLetters, entity: EntityDeclaration): number {

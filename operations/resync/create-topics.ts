@@ -33,7 +33,7 @@ export async function createMissingTopics(
   return names.filter((name) => isMissing({ name }));
 }
 
-/** The stack does not pass its settings to a verb: with three brokers it makes three copies (stack/process-specs.ts). */
+/** The stack does not pass its settings to a verb. With three brokers it makes three copies (stack/process-specs.ts). */
 function copiesOf({
   connections,
   settings,

@@ -146,7 +146,7 @@ async function waitUntilApplied(
     }
 }
 
-/** @param until end of losses found before this time. Undefined: not all replicas were compared, and losses concern all. */
+/** @param until losses that were found later stay. Undefined: all stay, since not every replica was compared. */
 async function endConditions(
   { connections }: ResyncContext,
   replicas: readonly string[],

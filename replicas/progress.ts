@@ -4,7 +4,7 @@
  */
 import { partitionKey, type TopicPartition } from "../kafka/log.ts";
 
-/** A partition is stalled when nothing of a delivered batch was applied for this time. */
+/** A partition is stalled when it has waited for this time and nothing of it was applied. */
 const STALLED_MS = 10_000;
 /** The lag is compared with the lag before this time. */
 const WINDOW_MS = 10_000;
@@ -13,14 +13,29 @@ const MIN_LAG_MS = 10_000;
 /** The lag grows when it rises by this much within {@link WINDOW_MS}. */
 const MIN_GROWTH_MS = 1_000;
 
-/** Partitions that have a batch which is not applied yet. */
+/** Partitions that wait: for records that the database lacks, or for a batch to be applied. */
 export class Progress {
-  /** By partition: when its batch was delivered, or when records of the partition were last applied. */
+  /** By partition: when the wait began, or when records of the partition were last applied. */
   private readonly waitingSince = new Map<string, number>();
+  /** Partitions that have a batch. */
+  private readonly delivering = new Set<string>();
+
+  /** This process owns a partition, and reads what the database lacks of it. */
+  assigned(at: TopicPartition, nowMs: number): void {
+    this.waitingSince.set(partitionKey(at), nowMs);
+  }
+
+  /** The database has everything before the partition's next batch. */
+  caughtUp(at: TopicPartition, nowMs: number): void {
+    const key = partitionKey(at);
+    if (this.delivering.has(key)) this.waitingSince.set(key, nowMs);
+    else this.waitingSince.delete(key);
+  }
 
   /** A batch is delivered, for the first time or again. */
   delivered(at: TopicPartition, nowMs: number): void {
     const key = partitionKey(at);
+    this.delivering.add(key);
     if (!this.waitingSince.has(key)) this.waitingSince.set(key, nowMs);
   }
 
@@ -32,7 +47,9 @@ export class Progress {
 
   /** The batch is applied. */
   completed(at: TopicPartition): void {
-    this.waitingSince.delete(partitionKey(at));
+    const key = partitionKey(at);
+    this.delivering.delete(key);
+    this.waitingSince.delete(key);
   }
 
   /** Other processes own these partitions now. */

@@ -24,6 +24,27 @@ test("a partition that reads missing records before its batch is not stalled, an
   expect(progress.stalled(60_000)).toBeUndefined();
 });
 
+test("a partition whose missing records cannot be read or applied is stalled without a batch, too", () => {
+  const progress = new Progress();
+  progress.assigned(at, 0);
+  expect(progress.stalled(10_000)).toEqual({ partitions: ["things.to.catalog/3"], longestMs: 10_000 });
+  progress.advanced(at, 11_000);
+  expect(progress.stalled(20_000)).toBeUndefined();
+  progress.caughtUp(at, 20_000);
+  expect(progress.stalled(60_000)).toBeUndefined();
+});
+
+test("a batch that waits for missing records still counts when they are applied", () => {
+  const progress = new Progress();
+  progress.assigned(at, 0);
+  progress.delivered(at, 1_000);
+  progress.caughtUp(at, 5_000);
+  expect(progress.stalled(14_999)).toBeUndefined();
+  expect(progress.stalled(15_000)).toBeDefined();
+  progress.completed(at);
+  expect(progress.stalled(60_000)).toBeUndefined();
+});
+
 function trendOf(lagAt: (ms: number) => number | undefined, untilMs: number): LagTrend {
   const trend = new LagTrend();
   for (let ms = 0; ms <= untilMs; ms += 1_000) trend.sample(ms, lagAt(ms));

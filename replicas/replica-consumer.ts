@@ -185,6 +185,7 @@ export class ReplicaConsumer {
         await consumers.get(batch.topic)?.process(batch);
         this.progress.advanced(batch, performance.now());
       },
+      onCaughtUp: (at) => this.progress.caughtUp(at, performance.now()),
       rebuild: async () => {
         const options = { databaseUrl, log, signal: closing.signal, onProgress: () => {}, keepOldest: true };
         await rebuild(name, options);
@@ -207,7 +208,10 @@ export class ReplicaConsumer {
         await catchUp.process(batch);
         progress.completed(batch);
       },
-      onAssigned: (partitions) => catchUp.assigned(partitions),
+      onAssigned: (partitions) => {
+        for (const at of partitions) progress.assigned(at, performance.now());
+        catchUp.assigned(partitions);
+      },
       onRevoked: (partitions) => {
         lag.revoked(partitions);
         progress.revoked(partitions);

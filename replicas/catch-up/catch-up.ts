@@ -15,12 +15,13 @@ import { type Batch, type Log, partitionKey, type TopicPartition } from "../../k
 import type { Logger } from "../../observability/logger.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import { sleep } from "../../platform/async/sleep.ts";
+import { isReadOnly } from "../../platform/postgres/errors.ts";
 import { DatabaseWentBackError, type Positions, PositionsStaleError, SAVE_INTERVAL_MS } from "./positions.ts";
 import { LogIncompleteError, RebuildBusyError } from "./rebuild/tables.ts";
 
 /** Pause before missing records are read again after an error. */
 const RETRY_DELAY_MS = 1_000;
-/** Pause while another process rebuilds the replica. */
+/** Pause while another process rebuilds the replica, or the database is read-only. */
 const BUSY_DELAY_MS = 2_000;
 
 /** Collaborators of {@link CatchUp}. */
@@ -29,6 +30,8 @@ export interface CatchUpDeps {
   readonly log: Log;
   /** Applies a batch of one of the replica's topics. */
   readonly process: (batch: Batch) => Promise<void>;
+  /** The database has reached the group's offset in an assigned partition. */
+  readonly onCaughtUp: (at: TopicPartition) => void;
   /** Rebuilds all tables of the replica. */
   readonly rebuild: () => Promise<void>;
   readonly lagMs: () => number | undefined;
@@ -125,7 +128,7 @@ export class CatchUp {
 
   /** Not retry(): it ends without an error when the partition is revoked or assigned again. */
   private async readMissing(at: TopicPartition, isCurrent: () => boolean): Promise<void> {
-    const { positions, log, process, logger } = this.deps;
+    const { positions, log, process, onCaughtUp, logger } = this.deps;
     await Promise.resolve(); // isCurrent() is true from here on
     while (isCurrent())
       try {
@@ -135,6 +138,7 @@ export class CatchUp {
           logger.info({ ...at, from, to }, "the database is behind its consumer group; reading the records again");
         for await (const records of log.read(at, from, to)) await process({ ...at, records, highWatermark: to });
         await positions.reached(at, next);
+        if (isCurrent()) onCaughtUp(at);
         return;
       } catch (error) {
         logger.warn({ err: error, ...at }, "could not bring the database to its consumer group; retrying in 1 s");
@@ -177,7 +181,8 @@ export class CatchUp {
         logger.error({ reason }, "the log cannot bring the database up to date; rebuilding the replica from the log");
         await this.rebuild();
       } catch (error) {
-        if (error instanceof RebuildBusyError) await sleep(BUSY_DELAY_MS);
+        // The replica answers reads meanwhile. A process that ended would not.
+        if (error instanceof RebuildBusyError || isReadOnly(error)) await sleep(BUSY_DELAY_MS);
         else throw error;
       } finally {
         this.rebuildReason = undefined;

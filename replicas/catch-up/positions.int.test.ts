@@ -96,6 +96,36 @@ test("a position that another process has advanced stays, and is no error", asyn
   expect(await stored()).toBe(51);
 });
 
+const catchUpDeps = {
+  process: async () => {},
+  onCaughtUp: () => {},
+  rebuild: async () => {},
+  lagMs: () => 0,
+  logger: silentLogger,
+  metrics: createMetrics("test", "1"),
+};
+
+test("a stale replica whose database is read-only waits, and rebuilds when the database is writable", async () => {
+  await using database = await replicaDatabase("catalog");
+  const { sql } = database;
+  const positions = await ownPartition(database.database);
+  await sql`update lockstep.positions set at = now() - interval '8 days'`;
+  const reasons: (string | undefined)[] = [];
+  const catchUp: CatchUp = new CatchUp({
+    ...catchUpDeps,
+    positions,
+    log,
+    rebuild: async () => {
+      reasons.push(catchUp.rebuildProblem());
+      if (reasons.length === 1) await sql.begin("read only", (transaction) => transaction`create schema lockstep_next`);
+      else await sql`update lockstep.positions set at = now()`;
+    },
+  });
+  await catchUp.begin();
+  await catchUp.close();
+  expect(reasons).toEqual([expect.stringContaining("s behind"), expect.stringContaining("s behind")]);
+});
+
 test("P10: a topic that was deleted and created again is lost, also before the end of its absence is noticed", async () => {
   await using database = await replicaDatabase("catalog");
   /** Brokers without identities of topics, such as Redpanda: only offsets show that the topic is another one. */
@@ -109,11 +139,7 @@ test("P10: a topic that was deleted and created again is lost, also before the e
   const catchUp = new CatchUp({
     positions,
     log: recreated,
-    process: async () => {},
-    rebuild: async () => {},
-    lagMs: () => 0,
-    logger: silentLogger,
-    metrics: createMetrics("test", "1"),
+    ...catchUpDeps,
   });
   await positions.begin();
   positions.assigned([at]);

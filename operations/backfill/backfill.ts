@@ -38,7 +38,7 @@ export interface ResyncStart {
   /** The state of the log, stored with the position. */
   readonly logState: object;
   /** True: starts at the first row, also when an earlier resync was interrupted. */
-  readonly anew: boolean;
+  readonly restart: boolean;
 }
 
 /** Settings and collaborators of one run. */
@@ -76,7 +76,8 @@ export async function backfill(
   let progress = toProgress(
     resync
       ? await source`
-          select * from lockstep.begin_resync(${entity.name}, ${JSON.stringify(resync.logState)}::text::jsonb, ${resync.anew})`
+          select * from lockstep.begin_resync(
+            ${entity.name}, ${JSON.stringify(resync.logState)}::text::jsonb, ${resync.restart})`
       : await source`select * from lockstep.begin_backfill(${entity.name}, ${from ?? null}::uuid)`,
   );
   const earlier = progress.sent;

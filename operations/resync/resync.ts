@@ -115,12 +115,12 @@ async function sendAgain(
   const source = connections.source();
   // What an interrupted run had sent may be lost again.
   const earlier = await interruptedResync(source, entity.name);
-  const anew = earlier === undefined || topicsWithLoss(earlier, logState).length > 0;
+  const restart = earlier === undefined || topicsWithLoss(earlier, logState).length > 0;
   const [row] = await source<{ rows: string }[]>`select count(*) as rows from ${source(entity.plural)}`;
   const result = await backfill(source, entity, {
     rate,
     from: undefined,
-    resync: { logState, anew },
+    resync: { logState, restart },
     backpressure: new ConsumerBackpressure(await connections.log(), entity),
     signal,
     onProgress: ({ sent }) => progress(`${entity.plural}: ${sent} of ${row!.rows} rows sent …`),

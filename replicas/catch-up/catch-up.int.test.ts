@@ -196,7 +196,8 @@ test("a replica that lacks records which the log deleted rebuilds itself, even w
     }
   }
   await publish(deleted, 2, true);
-  for (const id of await ids(sql)) if (id !== kept) await proveAbsent(id, 2);
+  // Other tests have entities of up to version 3 in the topic. A proof is newer than the row.
+  for (const id of await ids(sql)) if (id !== kept) await proveAbsent(id, id === deleted ? 2 : 9);
   await publish(kept, 2);
   {
     // Kafka deletes records only from topics with the policy "delete".

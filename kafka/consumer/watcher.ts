@@ -51,7 +51,8 @@ class TopicWatcher implements Watcher {
   private lastDelivery: Promise<void> = Promise.resolve();
   private behind: readonly WatchedPartition[];
   private queues: readonly PartitionQueue[];
-  private isComparing = false;
+  /** Nothing is delivered before: the records may be of a new topic, at offsets of the old one. */
+  private compared: Promise<void> = Promise.resolve();
   private drainedAtMs = 0;
 
   constructor(
@@ -79,7 +80,9 @@ class TopicWatcher implements Watcher {
             { ...topicPartition, from, to },
             "records of a watched topic were deleted before they were read",
           ),
-        onInterrupted: () => void this.startAgainIfRecreated(),
+        onInterrupted: () => {
+          this.compared = this.compared.then(() => this.startAgainIfRecreated());
+        },
         onFailed: (error) => this.fail(error),
       },
       this.closing.signal,
@@ -105,8 +108,6 @@ class TopicWatcher implements Watcher {
 
   /** The offsets do not show that a topic was created again: the new one may already be as long as the old one. */
   private async startAgainIfRecreated(): Promise<void> {
-    if (this.isComparing) return;
-    this.isComparing = true;
     const { topic } = this.options;
     try {
       const id = await untilFound(this.deps.cluster, topic, this.closing.signal);
@@ -124,13 +125,13 @@ class TopicWatcher implements Watcher {
     } catch {
       // The watcher was closed.
     }
-    this.isComparing = false;
   }
 
   /** Deliveries run one after the other, over all partitions. */
   private deliver(queue: PartitionQueue): void {
     this.lastDelivery = this.lastDelivery
       .then(async () => {
+        await this.compared;
         if (queue.isEmpty || !queue.isOwned || this.closing.signal.aborted) return;
         const { records, next } = queue.takeAll();
         this.fetchLoop.wake();

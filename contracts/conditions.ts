@@ -93,6 +93,12 @@ export const conditions = {
   ),
 } as const satisfies Readonly<Record<string, ConditionDeclaration>>;
 
+/**
+ * Time without progress after which a partition with unread records, or a change in the outbox, counts as stalled, in
+ * milliseconds.
+ */
+export const STALLED_MS = 10_000;
+
 /** Name of a condition, as in `/health/ready`, metrics, alerts and the runbook. */
 export type ConditionName = keyof typeof conditions;
 

@@ -1,4 +1,4 @@
-/** The topic `lockstep.control`: what operators tell the stream and replicas. The newest record of a key counts. */
+/** The topic `lockstep.control`: the commands of operators to the stream and replicas. The newest record of a key counts. */
 import { z } from "zod";
 
 /** Key of the stream's record. */

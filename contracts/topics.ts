@@ -90,7 +90,7 @@ export const receiptsTopic: TopicDeclaration = {
   config: { "cleanup.policy": "delete", "retention.ms": String(day / 24) },
 };
 
-/** What operators tell the stream and replicas: pauses, and that lost records were sent again. It has one partition. */
+/** Commands of operators to the stream and replicas: pauses, and the end of a loss of records. It has one partition. */
 export const controlTopic: TopicDeclaration = {
   name: "lockstep.control",
   key: "stream, replica/<name>, or stream/cleared-losses",

@@ -24,6 +24,7 @@ export interface WriteResult<T> {
 /** The rows of one entity. Every method throws `RequestError` UNAVAILABLE while the source is unavailable. */
 export class EntityStore {
   private readonly statements: Statements;
+  /** The three queues of writes. Routes ask them for admission, before they read a body. */
   readonly inserts: WriteBatcher;
   readonly updates: WriteBatcher;
   readonly deletes: WriteBatcher;

@@ -2,7 +2,7 @@
 import type { EntityId } from "../contracts/entity/document.ts";
 import { Batcher, type BatcherOptions, type WorkMode } from "../platform/async/batcher.ts";
 import { LoadShedder, type Queue } from "../platform/async/load-shedder.ts";
-import { DatabaseUnavailableError, isRaised, isRejected } from "../platform/postgres/errors.ts";
+import { DatabaseUnavailableError, isLockTimeout, isRejected } from "../platform/postgres/errors.ts";
 import type { Source } from "./source.ts";
 import { execute, MAX_ATTEMPTS, wasUndone } from "./statements/execute.ts";
 import type { WriteStatement } from "./statements/index.ts";
@@ -38,8 +38,6 @@ const LOCK_TIMEOUT_MS: Readonly<Record<WorkMode, number>> = { batch: 50, part: 5
 const CHECK_TAKEN_MS = 10_000;
 /** SQLSTATE of a unique value that is taken. */
 const UNIQUE_VIOLATION = "23505";
-/** SQLSTATE of a statement that did not get a lock in time. */
-const LOCK_NOT_AVAILABLE = "55P03";
 /** SQLSTATEs of a trigger that cannot reach a foreign server. */
 const FOREIGN_SERVER_CODES = ["08001", "08004", "08006"];
 
@@ -162,7 +160,7 @@ function mayBeCausedByOneRow(error: unknown): boolean {
 
 /** True when the statement met other transactions: the same write may succeed when it waits for them. */
 function isContention(error: unknown): boolean {
-  return wasUndone(error) || (codeOf(error) === LOCK_NOT_AVAILABLE && !isRaised(error));
+  return wasUndone(error) || isLockTimeout(error);
 }
 
 const codeOf = (error: unknown): string => (error as { code?: string }).code ?? "";

@@ -1,9 +1,8 @@
 /** The conditions that a relay reports. The leading relay refreshes what they read once a second. */
+import { STALLED_MS } from "../contracts/conditions.ts";
 import type { Check } from "../platform/service.ts";
 import type { OutboxDepth } from "./outbox.ts";
 
-/** Age of the oldest change at which the outbox counts as stalled, in seconds. */
-const STALLED_S = 10;
 /** The leading relay reads the depth every second. Without a response for this long the source is unavailable. */
 const SOURCE_SILENCE_MS = 5_000;
 
@@ -47,7 +46,7 @@ export class RelayState {
 
   private outboxProblem(): string | undefined {
     const { depth = 0, oldestAgeSeconds = 0 } = this.depth ?? {};
-    return oldestAgeSeconds > STALLED_S
+    return oldestAgeSeconds * 1_000 > STALLED_MS
       ? `${depth} changes are pending, the oldest for ${Math.round(oldestAgeSeconds)} s`
       : undefined;
   }

@@ -1,17 +1,6 @@
-/**
- * Whether the partitions of this process get applied: the conditions `partition-stalled` and `lag-growing`. All times
- * are milliseconds of one clock.
- */
+/** Whether the partitions of this process get applied: the condition `partition-stalled`. All times are of one clock. */
+import { STALLED_MS } from "../contracts/conditions.ts";
 import { partitionKey, type TopicPartition } from "../kafka/log.ts";
-
-/** A partition is stalled when it has waited for this time and nothing of it was applied. */
-const STALLED_MS = 10_000;
-/** The lag is compared with the lag before this time. */
-const WINDOW_MS = 10_000;
-/** A lag below this one is usual, during a rebalance for example. */
-const MIN_LAG_MS = 10_000;
-/** The lag grows when it rises by this much within {@link WINDOW_MS}. */
-const MIN_GROWTH_MS = 1_000;
 
 /** Partitions that wait: for records that the database lacks, or for a batch to be applied. */
 export class Progress {
@@ -63,29 +52,5 @@ export class Progress {
     if (stalled.length === 0) return undefined;
     const longestMs = Math.max(...stalled.map(([, sinceMs]) => nowMs - sinceMs));
     return { partitions: stalled.map(([key]) => key).sort(), longestMs };
-  }
-}
-
-/** The lag of the last seconds. */
-export class LagTrend {
-  private samples: { readonly atMs: number; readonly lagMs: number }[] = [];
-
-  /** Adds the present lag; undefined starts again, because the lag is unknown or the consumer is paused. */
-  sample(nowMs: number, lagMs: number | undefined): void {
-    if (lagMs === undefined) this.samples = [];
-    else {
-      // The oldest sample is the first one that is as old as the window.
-      while (this.samples[1] && nowMs - this.samples[1].atMs >= WINDOW_MS) this.samples.shift();
-      this.samples.push({ atMs: nowMs, lagMs });
-    }
-  }
-
-  /** The lag now and at the start of the window while it grows; undefined while it does not. */
-  growth(): { readonly fromMs: number; readonly toMs: number } | undefined {
-    const [first] = this.samples;
-    const last = this.samples.at(-1);
-    if (!first || !last || last.atMs - first.atMs < WINDOW_MS) return undefined;
-    const grows = last.lagMs >= MIN_LAG_MS && last.lagMs - first.lagMs >= MIN_GROWTH_MS;
-    return grows ? { fromMs: first.lagMs, toMs: last.lagMs } : undefined;
   }
 }

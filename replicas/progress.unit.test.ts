@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { LagTrend, Progress } from "./progress.ts";
+import { Progress } from "./progress.ts";
 
 const at = { topic: "things.to.catalog", partition: 3 };
 
@@ -43,22 +43,4 @@ test("a batch that waits for missing records still counts when they are applied"
   expect(progress.stalled(15_000)).toBeDefined();
   progress.completed(at);
   expect(progress.stalled(60_000)).toBeUndefined();
-});
-
-function trendOf(lagAt: (ms: number) => number | undefined, untilMs: number): LagTrend {
-  const trend = new LagTrend();
-  for (let ms = 0; ms <= untilMs; ms += 1_000) trend.sample(ms, lagAt(ms));
-  return trend;
-}
-
-test("a lag grows when it is above ten seconds and rose during the last ten", () => {
-  expect(trendOf((ms) => 5_000 + ms, 9_000).growth()).toBeUndefined(); // not long enough
-  expect(trendOf((ms) => 5_000 + ms, 30_000).growth()).toEqual({ fromMs: 25_000, toMs: 35_000 });
-  expect(trendOf((ms) => ms / 4, 30_000).growth()).toBeUndefined(); // too short
-  expect(trendOf((ms) => 60_000 - ms, 30_000).growth()).toBeUndefined(); // catches up
-  expect(trendOf(() => 60_000, 30_000).growth()).toBeUndefined();
-});
-
-test("a pause or an unknown lag ends the trend", () => {
-  expect(trendOf((ms) => (ms === 25_000 ? undefined : 5_000 + ms), 30_000).growth()).toBeUndefined();
 });

@@ -7,6 +7,7 @@ import { receiptsTopic, replicaGroup, replicaTopic } from "../contracts/topics.t
 import { type Batch, type Consumer, type Log, partitionKey } from "../kafka/log.ts";
 import { ConsumerLags } from "../pipeline/consumer-lags.ts";
 import { ensureEntityTopics } from "../pipeline/ensure-topics.ts";
+import { LagTrend } from "../pipeline/lag-trend.ts";
 import type { PauseControl } from "../pipeline/pause.ts";
 import type { ServiceDeps } from "../platform/run.ts";
 import { replicationOptionsOf } from "../platform/settings/settings.ts";
@@ -16,7 +17,7 @@ import { rebuild } from "./catch-up/rebuild/index.ts";
 import { EntityConsumer } from "./consume.ts";
 import { DeadLetterWriter } from "./dead-letters.ts";
 import { Lag } from "./lag.ts";
-import { LagTrend, Progress } from "./progress.ts";
+import { Progress } from "./progress.ts";
 import { Receipts } from "./receipts.ts";
 import type { Replica } from "./replica.ts";
 import { isPublic } from "./replicated-entities.ts";
@@ -31,6 +32,9 @@ const FETCH_BYTES = 786_432;
 const LINGER_MS = 200;
 /** Time between two samples of the lag. */
 const SAMPLE_MS = 1_000;
+
+/** In milliseconds. A shorter lag is usual, during a rebalance for example. */
+const LAG_LIMITS = { minLag: 10_000, minGrowth: 1_000 };
 
 /** Collaborators of {@link ReplicaConsumer}. */
 export interface ReplicaConsumerDeps extends ServiceDeps {
@@ -55,7 +59,7 @@ interface Started {
 export class ReplicaConsumer {
   private readonly lag = new Lag();
   private readonly progress = new Progress();
-  private readonly lagTrend = new LagTrend();
+  private readonly lagTrend = new LagTrend(LAG_LIMITS);
   private sampling: Timer | undefined;
   private readonly group: string;
   private readonly closing = new AbortController();
@@ -95,7 +99,7 @@ export class ReplicaConsumer {
   lagProblem(): string | undefined {
     const growth = this.stalledProblem() ? undefined : this.lagTrend.growth();
     if (!growth) return undefined;
-    const [from, to] = [growth.fromMs, growth.toMs].map((ms) => Math.round(ms / 1_000));
+    const [from, to] = [growth.from, growth.to].map((ms) => Math.round(ms / 1_000));
     return `${to} s behind, ${from} s ten seconds ago`;
   }
 

@@ -1,19 +1,15 @@
 /** The conditions `partition-stalled` and `lag-growing`, from the positions of several moments. Pure. */
+import { STALLED_MS } from "../contracts/conditions.ts";
 import { type ConsumerPosition, partitionKey } from "../kafka/log.ts";
+import { LagTrend } from "../pipeline/lag-trend.ts";
 
-/** A partition with unread records is stalled when its position has not changed for this time. */
-const STALLED_MS = 10_000;
-/** The lag is compared with the lag before this time. */
-const WINDOW_MS = 10_000;
-/** A lag below this one is usual, while many rows are loaded for example. */
-const MIN_LAG_RECORDS = 5_000;
-/** The lag grows when it rises by this much within {@link WINDOW_MS}. */
-const MIN_GROWTH_RECORDS = 1_000;
+/** In records. */
+const LAG_LIMITS = { minLag: 5_000, minGrowth: 1_000 };
 
 /** Observes the partitions of one consumer. All times are milliseconds of one clock. */
 export class Progress {
   private readonly waiting = new Map<string, { processed: number; sinceMs: number; unread: number }>();
-  private lags: { readonly atMs: number; readonly records: number }[] = [];
+  private readonly trend = new LagTrend(LAG_LIMITS);
   private nowMs = 0;
 
   /** Adds the positions of one moment. A paused consumer makes no progress on purpose. */
@@ -29,10 +25,8 @@ export class Progress {
       const sinceMs = known?.processed === processed ? known.sinceMs : nowMs;
       this.waiting.set(key, { processed, sinceMs, unread: end - processed });
     }
-    if (isPaused) this.lags = [];
-    // The oldest sample is the first one that is as old as the window.
-    while (this.lags[1] && nowMs - this.lags[1].atMs >= WINDOW_MS) this.lags.shift();
-    this.lags.push({ atMs: nowMs, records: unread.reduce((sum, { processed, end }) => sum + end - processed, 0) });
+    const lag = unread.reduce((sum, { processed, end }) => sum + end - processed, 0);
+    this.trend.sample(nowMs, isPaused ? undefined : lag);
   }
 
   /** The partitions that make no progress, for people; undefined when there is none. */
@@ -46,10 +40,8 @@ export class Progress {
 
   /** How the lag grows, for people; undefined while it does not. */
   growing(): string | undefined {
-    const [first, last] = [this.lags[0], this.lags.at(-1)];
-    if (!first || !last || last.atMs - first.atMs < WINDOW_MS) return undefined;
-    if (last.records < MIN_LAG_RECORDS || last.records - first.records < MIN_GROWTH_RECORDS) return undefined;
-    const seconds = Math.round((last.atMs - first.atMs) / 1_000);
-    return `the lag grew from ${first.records} to ${last.records} records in ${seconds} s`;
+    const growth = this.trend.growth();
+    if (!growth) return undefined;
+    return `the lag grew from ${growth.from} to ${growth.to} records in ${Math.round(growth.ms / 1_000)} s`;
   }
 }

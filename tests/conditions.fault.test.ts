@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { Kafka, logLevel } from "kafkajs";
 import postgres, { type Sql } from "postgres";
+import { STALLED_MS } from "../contracts/conditions.ts";
 import { quick } from "../observability/prometheus/thresholds.ts";
 import { parentOf } from "../stack/processes.ts";
 import { startPrometheus } from "../stack/servers/prometheus.ts";
@@ -19,9 +20,6 @@ import { produceRaw } from "./harness/raw-producer.ts";
 import { runLockstep } from "./harness/run-lockstep.ts";
 import { freePort, temporaryFolder } from "./harness/servers.ts";
 import { Stack, type StatusEntry } from "./harness/stack.ts";
-
-/** A consumer without progress, and a change in the outbox, become a condition after this time, in milliseconds. */
-const STALLED_MS = 10_000;
 
 let stack: Stack;
 let services: readonly StatusEntry[];

@@ -1,4 +1,5 @@
 /** Conditions of the source, read from its database. */
+import { STALLED_MS } from "../../contracts/conditions.ts";
 import { readCaptureProblems } from "../../pipeline/capture-problems.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import { type ActiveCondition, activeCondition } from "./active-condition.ts";
@@ -10,9 +11,6 @@ export interface OutboxState {
   readonly oldestAgeSeconds: number;
 }
 
-/** Age at which a change in the outbox is a condition, in seconds. */
-const MAX_OUTBOX_AGE_S = 10;
-
 /** Counts the changes in the outbox. @throws {Error} when the source is unavailable. */
 export async function readOutbox(source: Sql): Promise<OutboxState> {
   const [row] = await source<{ depth: string; age: number | null }[]>`
@@ -22,7 +20,7 @@ export async function readOutbox(source: Sql): Promise<OutboxState> {
 
 /** Changes wait, whatever the relay says about itself: it may hang or be down. */
 export function conditionsOfOutbox({ depth, oldestAgeSeconds }: OutboxState, nowMs: number): ActiveCondition[] {
-  if (depth === 0 || oldestAgeSeconds <= MAX_OUTBOX_AGE_S) return [];
+  if (depth === 0 || oldestAgeSeconds * 1_000 <= STALLED_MS) return [];
   const since = new Date(nowMs - oldestAgeSeconds * 1_000).toISOString();
   const problem = `${depth} changes wait, the oldest for ${Math.round(oldestAgeSeconds)} s`;
   return [activeCondition("outbox-stalled", "relay", problem, since)];

@@ -1,9 +1,8 @@
 /** Finds consumers that make no progress, from their positions at several times. Pure. */
+import { STALLED_MS } from "../../contracts/conditions.ts";
 import type { ConsumerLag } from "../status/consumer-lag.ts";
 import { type ActiveCondition, activeCondition } from "./active-condition.ts";
 
-/** A partition with unread records is stalled when its position has not changed for this long, in milliseconds. */
-export const STALLED_MS = 10_000;
 /** A sample that is older says nothing about what happened since the one before. */
 const MAX_SAMPLE_GAP_MS = 30_000;
 

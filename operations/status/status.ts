@@ -1,10 +1,10 @@
 /** The status of the whole system, read from the servers themselves and from what the services report. */
+import { STALLED_MS } from "../../contracts/conditions.ts";
 import type { ActiveCondition } from "../conditions/active-condition.ts";
 import { conditionText } from "../conditions/active-condition.ts";
 import { ConditionReader, type SystemState } from "../conditions/condition-reader.ts";
 import type { OutboxState } from "../conditions/from-source.ts";
 import { totalOf } from "../conditions/open-dead-letters.ts";
-import { STALLED_MS } from "../conditions/progress-watch.ts";
 import type { Connections } from "../connect.ts";
 import type { LastVerification } from "../verify/results.ts";
 import type { ConsumerLag } from "./consumer-lag.ts";

@@ -1,0 +1,76 @@
+/** What chaos knows of the system under test, and how it reaches into it. Each way to run Lockstep implements it. */
+
+/** Kinds of processes that a fault can hit. */
+export type ProcessKind = "service" | "postgres" | "broker" | "redis";
+
+/** One process of the system, over its restarts. */
+export interface SystemProcess {
+  /** As `lockstep status` names it: `stream`, `stream 2`, `catalog-db`, `broker 3`, `redis`. */
+  readonly name: string;
+  readonly kind: ProcessKind;
+  /** Sends a signal. @throws {Error} when the process does not run. */
+  signal(signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT"): Promise<void>;
+  /**
+   * Keeps the process from being restarted until the returned function is called. Undefined: the system cannot, and
+   * restarts the process by its own rules.
+   */
+  readonly hold: (() => Promise<() => Promise<void>>) | undefined;
+  /** True when the process runs and reports that it is ready. Rejects never. */
+  isReady(): Promise<boolean>;
+}
+
+/** Directions of a connection, as seen by the one who opened it. */
+export type Direction = "request" | "response";
+
+/**
+ * All connections of one process to one server, which pass through a proxy.
+ *
+ * Each fault lasts until {@link Connection.heal}. Faults of one connection add up.
+ */
+export interface Connection {
+  /** `gateway → gateway-db`, `stream 2 → broker 1`. */
+  readonly name: string;
+  /** Delays each chunk by this many milliseconds, in both directions. */
+  delay(ms: number): void;
+  /** Resets every open connection once (RST). */
+  reset(): void;
+  /** Resets every open connection, and each new one at once. */
+  refuse(): void;
+  /** Forwards nothing more in these directions and keeps the sockets open: one direction is a one-way cut. */
+  silence(...directions: readonly Direction[]): void;
+  /** Open connections stay open and forward nothing more; new ones work: the half-open connection of a lost peer. */
+  freeze(): void;
+  /** Ends every fault. Resets the connections that lost data. */
+  heal(): void;
+}
+
+/** Addresses for clients and checkers. They bypass the proxies, so that faults do not blind the checkers. */
+export interface SystemAddresses {
+  /** Base URL of the gateway, shared by its instances. */
+  readonly gateway: string;
+  /** Base URL of each replica's HTTP API, by the replica's name. */
+  readonly replicas: ReadonlyMap<string, string>;
+  /** PostgreSQL URL of the source, with the rights of its owner. */
+  readonly sourceDatabase: string;
+  /** PostgreSQL URL of each replica's database, by the replica's name. */
+  readonly replicaDatabases: ReadonlyMap<string, string>;
+  /** `host:port` of each broker. */
+  readonly brokers: readonly string[];
+  /** Undefined: there is no cache. */
+  readonly redis: string | undefined;
+}
+
+/** A running system. */
+export interface System extends AsyncDisposable {
+  /** How it runs: a stack of `bun run up`, containers, or servers and services that somebody else started. */
+  readonly kind: "embedded" | "compose" | "own";
+  readonly addresses: SystemAddresses;
+  /** Processes that this system can signal. Empty where chaos has no control over processes. */
+  readonly processes: readonly SystemProcess[];
+  /** Connections that pass through a proxy. Empty where there is none. */
+  readonly connections: readonly Connection[];
+  /** Names of the conditions that `lockstep status` shows now. @throws {Error} when no answer comes within 10 s. */
+  conditions(): Promise<readonly string[]>;
+  /** Copies logs and state into a folder, after a violation. */
+  keepEvidence(folder: string): Promise<void>;
+}

@@ -12,18 +12,6 @@ import { checks, type Group, groups, type Job, jobsOf } from "./test-jobs.ts";
 
 const root = join(import.meta.dirname, "../..");
 
-/** Timeout of one test by group, in milliseconds, unless the test sets its own. Allows for a concurrent job. */
-const TIMEOUT_MS: Readonly<Record<Group, number>> = {
-  static: 0,
-  unit: 10_000,
-  int: 60_000,
-  otel: 120_000,
-  e2e: 120_000,
-  ui: 120_000,
-  fault: 300_000,
-  container: 60_000,
-};
-
 /** Number of concurrent jobs. Each runs one stack at most, which leaves cores idle while a test waits for a restart. */
 const LANES = Number(process.env.TEST_LANES ?? Math.min(2, availableParallelism()));
 /** Returns the port range of a lane. The last range is for this process, which starts the servers of some jobs. */
@@ -84,7 +72,7 @@ async function run(job: Job, lane: number, live: boolean): Promise<{ report: Rep
   const folder = mkdtempSync(join(tmpdir(), "lockstep-junit-"));
   const file = join(folder, "junit.xml");
   try {
-    const options = [`--timeout=${TIMEOUT_MS[job.group]}`, "--reporter=junit", `--reporter-outfile=${file}`];
+    const options = ["--reporter=junit", `--reporter-outfile=${file}`];
     const ports = { TEST_PORTS_PART: portsPart(lane) };
     const servers = { ...ports, ...(job.servers ? await startServers() : {}) };
     const { status, output } = await runBun(["test", ...options, ...job.files.map((f) => `./${f}`)], servers, live);

@@ -1,4 +1,7 @@
 import { expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { readReport } from "./junit.ts";
 import { runInLanes } from "./run-in-lanes.ts";
 import { type Group, jobsOf } from "./test-jobs.ts";
@@ -51,4 +54,28 @@ test("a report contains counts, seconds by file, and the first line of each fail
     failures: ["x.unit.test.ts: is bad: expected <1>"],
   });
   expect(readReport("")).toMatchObject({ passed: 0, failed: 0, failures: [] });
+});
+
+test("`bun test FILE` gives each test the time limit of its group, in the first file and in all others", () => {
+  const folder = mkdtempSync(join(tmpdir(), "lockstep-limits-"));
+  try {
+    const slow =
+      'import { test } from "bun:test";\ntest("slow", () => new Promise((done) => setTimeout(done, 300)));\n';
+    const files = ["a.int.test.ts", "b.unit.test.ts", "c.fault.test.ts", "of-no-group.test.ts"];
+    for (const file of files) writeFileSync(join(folder, file), slow);
+    // 100 ms stand for Bun's own limit of 5 s.
+    const { stderr } = Bun.spawnSync(
+      [process.execPath, "test", "--timeout=100", ...files.map((file) => join(folder, file))],
+      { cwd: join(import.meta.dir, "../..") },
+    );
+    const verdicts = [...stderr.toString().matchAll(/^(.*)\.test\.ts:\n\((pass|fail)\)/gm)];
+    expect(verdicts.map(([, file, verdict]) => [file!.split("/").at(-1), verdict])).toEqual([
+      ["a.int", "pass"],
+      ["b.unit", "pass"],
+      ["c.fault", "pass"],
+      ["of-no-group", "fail"],
+    ]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });

@@ -16,7 +16,7 @@ function judge(copy: RepositoryCopy, mutant: Mutant): { verdict: Verdict; by: st
   const restore = copy.plant(mutant);
   try {
     const { exitCode, stderr } = Bun.spawnSync(
-      [process.execPath, "test", "--timeout=120000", "--bail", ...mutant.tests.map((path) => `./${path}`)],
+      [process.execPath, "test", "--bail", ...mutant.tests.map((path) => `./${path}`)],
       { cwd: copy.folder, timeout: TIMEOUT_MS },
     );
     if (exitCode === 0) return { verdict: mutant.equivalent ? "equivalent" : "survived", by: "" };

@@ -198,6 +198,29 @@ describe("with keys and separate isolation", () => {
     expect(await results).toMatchObject([{ status: "fulfilled" }, overloaded, overloaded, overloaded]);
     expect(started).toEqual(["x"]);
   });
+
+  test("P14: items of a part that waited too long are rejected and never run, and their keys are free", async () => {
+    const gate = Promise.withResolvers<void>();
+    const started: string[] = [];
+    const batcher = new Batcher<Write, string>(
+      async (writes, mode) => {
+        const ids = writes.map(({ id }) => id);
+        started.push(`${mode} ${ids.join(" ")}`);
+        if (mode === "part") await gate.promise;
+        else if (ids.includes("bad")) throw new Error("rejected");
+        return ids;
+      },
+      { ...options, timeoutMs: 100 },
+    );
+    const results = Promise.allSettled(["x", "bad", "late"].map((id) => batcher.add(write(id))));
+    const queuedMs = performance.now();
+    while (performance.now() - queuedMs <= 100) await nextTurn();
+    gate.resolve();
+    const overloaded = { status: "rejected", reason: { code: "OVERLOADED" } };
+    expect(await results).toMatchObject([{ status: "fulfilled" }, { status: "fulfilled" }, overloaded]);
+    expect(started).toEqual(["batch x", "batch bad late", "part bad"]);
+    expect(await batcher.add(write("late"))).toBe("late");
+  });
 });
 
 describe("with submissions of several events and one unit of work at a time", () => {

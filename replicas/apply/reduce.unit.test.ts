@@ -2,7 +2,12 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { outcomes, reduce } from "./reduce.ts";
 
-const event = fc.record({ id: fc.constantFrom("a", "b", "c", "d"), version: fc.integer({ min: 1, max: 6 }) });
+/** Events of four entities: duplicates, equal versions, resends, several of one version. */
+const event = fc.record({
+  id: fc.constantFrom("a", "b", "c", "d"),
+  version: fc.integer({ min: 1, max: 6 }),
+  resend: fc.constantFrom(undefined, undefined, "resend 1", "resend 2"),
+});
 const events = fc.array(event, { maxLength: 20 });
 
 test("a batch is reduced to the newest version of each id, in the order of ids", () => {
@@ -17,11 +22,38 @@ test("a batch is reduced to the newest version of each id, in the order of ids",
   );
 });
 
+test("P11: of the events with an entity's newest version, a resent one is kept, wherever it stands", () => {
+  fc.assert(
+    fc.property(events, (batch) => {
+      for (const { id, version, resend } of reduce(batch)) {
+        const equal = batch.filter((e) => e.id === id && e.version === version);
+        const isResent = equal.some((e) => e.resend !== undefined);
+        expect(resend !== undefined, `entity ${id}: version ${version} is resent in the batch: ${isResent}`).toBe(
+          isResent,
+        );
+      }
+    }),
+  );
+});
+
+test("P11: a resend beside its original is kept in both orders, and an older resend is not", () => {
+  const [original, resent] = [
+    { id: "a", version: 3 },
+    { id: "a", version: 3, resend: "7" },
+  ] as const;
+  expect(reduce([original, resent])).toEqual([resent]);
+  expect(reduce([resent, original])).toEqual([resent]);
+  expect(reduce([{ ...resent, version: 2 }, original])).toEqual([original]);
+  expect(reduce([original, { ...resent, version: 2 }])).toEqual([original]);
+});
+
 test("reducing twice changes nothing, in any order of the batch", () => {
+  const meaning = (batch: ReturnType<typeof reduce>) =>
+    batch.map(({ id, version, resend }) => ({ id, version, isResent: resend !== undefined }));
   fc.assert(
     fc.property(events, (batch) => {
       expect(reduce(reduce(batch))).toEqual(reduce(batch));
-      expect(reduce([...batch].reverse())).toEqual(reduce(batch));
+      expect(meaning(reduce([...batch].reverse()))).toEqual(meaning(reduce(batch)));
     }),
   );
 });

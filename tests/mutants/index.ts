@@ -1,5 +1,7 @@
 /** All mutants, by room. */
 import type { Mutant } from "./mutant.ts";
+import { platformMutants } from "./platform.ts";
+import { replicaMutants } from "./replicas.ts";
 
 /** Every mutant of the product that tests, chaos or the simulation must notice. */
-export const mutants: readonly Mutant[] = [];
+export const mutants: readonly Mutant[] = [...replicaMutants, ...platformMutants];

@@ -34,6 +34,18 @@ test("expired dead letters are not counted", () => {
   expect(deadLetters.count(all)).toBe(6);
 });
 
+test("retention in one partition closes no dead letter of another partition or topic", () => {
+  const deadLetters = new OpenDeadLetters();
+  deadLetters.add({ ...deadLetterRecord(0, 1), topic: "orders.dead-letter" });
+  deadLetters.add(deadLetterRecord(0, 2, { partition: 1 }));
+  deadLetters.add(deadLetterRecord(0, 3));
+  deadLetters.expire({ topic: "products.dead-letter", partition: 0 }, 1);
+  expect(deadLetters.nextMatching(9, all).map(({ at }) => `${at.topic}/${at.partition}`)).toEqual([
+    "orders.dead-letter/0",
+    "products.dead-letter/1",
+  ]);
+});
+
 test("repeated calls of nextMatching return all dead letters in turn", () => {
   const deadLetters = new OpenDeadLetters();
   for (let i = 0; i < 5; i++) deadLetters.add(deadLetterRecord(i, i));

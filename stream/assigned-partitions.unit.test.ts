@@ -26,3 +26,52 @@ test("a partition that is assigned while no broker responds is not owned, and en
   partitions.onAssigned([input]);
   await partitions.close();
 });
+
+test("a partition that is assigned again while its first creation fails stays assigned", async () => {
+  const first = Promise.withResolvers<number>();
+  let calls = 0;
+  class SlowLog extends SimulatedLog {
+    override partitionCount(): Promise<number> {
+      return calls++ === 0 ? first.promise : super.partitionCount();
+    }
+  }
+  using versions = new VersionStore(":memory:");
+  const deps = { log: new SlowLog(1), versions, logger: createLogger("test", "1", "silent") };
+  const partitions = new AssignedPartitions({ ...deps, metrics: createMetrics("stream", "1") }, [product]);
+  partitions.onAssigned([input]);
+  partitions.onRevoked([input]);
+  partitions.onAssigned([input]);
+  first.reject(new Error("no broker responds"));
+  await partitions.process({ ...input, records: [], highWatermark: 0 });
+  await partitions.onInterrupted(input);
+  expect([...(await partitions.owned()).keys()]).toEqual(["products.events/0"]);
+  expect(calls).toBe(2);
+  await partitions.close();
+});
+
+test("a topic of no declared entity is refused", async () => {
+  using versions = new VersionStore(":memory:");
+  const deps = { log: new SimulatedLog(1), versions, logger: createLogger("test", "1", "silent") };
+  const partitions = new AssignedPartitions({ ...deps, metrics: createMetrics("stream", "1") }, [product]);
+  const batch = { topic: "invoices.events", partition: 0, records: [], highWatermark: 0 };
+  await expect(partitions.process(batch)).rejects.toThrow("topic invoices.events belongs to no declared entity");
+});
+
+test("an input partition that does not exist is refused", async () => {
+  using versions = new VersionStore(":memory:");
+  const deps = { log: new SimulatedLog(1), versions, logger: createLogger("test", "1", "silent") };
+  const partitions = new AssignedPartitions({ ...deps, metrics: createMetrics("stream", "1") }, [product]);
+  const record = {
+    ...input,
+    partition: 1,
+    offset: 0,
+    timestampMs: 0,
+    key: null,
+    value: null,
+    headers: {},
+    rawHeaders: {},
+  };
+  await expect(partitions.process({ ...input, partition: 1, records: [record], highWatermark: 1 })).rejects.toThrow(
+    "input partition products.events/1 does not exist; create it, then restart the stream",
+  );
+});

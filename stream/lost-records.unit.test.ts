@@ -13,6 +13,7 @@ import { decodeFlushed } from "./versions-topic.ts";
 
 const input = { topic: eventsTopic(product).name, partition: 0 };
 const catalog = { topic: replicaTopic(product, "catalog").name, partition: 0 };
+const storefront = { topic: replicaTopic(product, "storefront").name, partition: 0 };
 const versions = { topic: versionsTopic(product).name, partition: 0 };
 const folder = mkdtempSync(join(tmpdir(), "lockstep-lost-records-"));
 let files = 0;
@@ -110,6 +111,31 @@ test("a crash while the versions topic is written again repeats it", async () =>
   for (const at of [input, catalog, versions]) failing.records(at).push(...log.records(at));
   await using instance = new StreamInstance(failing, file);
   await instance.takeOver();
+  expect(knownIn(failing)).toEqual(before);
+});
+
+test("P4: a crash after half of a rewrite repeats it, also when the versions topic is then as long as before", async () => {
+  const file = newFile();
+  const log = new SimulatedLog(1);
+  const many = Array.from({ length: 1_200 }, () => Bun.randomUUIDv7());
+  const eventsOf = (version: number, some: readonly string[]) =>
+    some.map((id) => encodeEvent(upsertEvent(productDocument({ id, version }))));
+  log.append(input, [...eventsOf(1, many), ...eventsOf(2, many.slice(0, 500))]);
+  {
+    await using instance = new StreamInstance(log, file);
+    await instance.deliver();
+    await instance.flush();
+  }
+  const before = knownIn(log);
+  const end = log.records(versions).length;
+  log.records(versions).length = end - 1_000; // put back from an older backup
+  let writes = 0;
+  const failing = new SimulatedLog(1, () => (writes++ === 1 ? "lost" : "stored"));
+  for (const at of [input, catalog, storefront, versions]) failing.records(at).push(...log.records(at));
+  await using instance = new StreamInstance(failing, file);
+  await instance.takeOver();
+  expect(writes).toBeGreaterThan(2);
+  expect(failing.records(versions).length).toBeGreaterThanOrEqual(end);
   expect(knownIn(failing)).toEqual(before);
 });
 

@@ -139,3 +139,85 @@ test("P4: an event of a replaced input that is older than what was routed is dro
   await instance.deliver();
   expect(routedTo(log)).toEqual([...all(7), "1@8"]);
 });
+
+test("P1: records of the old input that were fetched before a takeover do not pass for those of the new one", async () => {
+  const log = new SimulatedLog(1);
+  await using instance = new StreamInstance(log, newFile());
+  log.append(
+    input,
+    ids.slice(0, 4).map((id) => event(id, 1)),
+  );
+  await instance.deliver();
+  log.append(
+    input,
+    ids.slice(4, 6).map((id) => event(id, 1)),
+  );
+  const fetched = log.records(input).slice(4);
+  replaceInput(
+    log,
+    ids.slice(0, 6).map((id) => event(id, 2)),
+  );
+  const interrupted = instance.onInterrupted();
+  await instance.deliverRecords(fetched);
+  await interrupted;
+  const old = ["0@1", "1@1", "2@1", "3@1"];
+  expect(routedTo(log)).toEqual([...old, ...["0@2", "1@2", "2@2", "3@2", "4@2", "5@2"]]);
+});
+
+test("P1: an input that is replaced while a takeover after an interruption is delayed is read from its start", async () => {
+  let isUnavailable = false;
+  class Log extends SimulatedLog {
+    override async openWriter(...args: Parameters<SimulatedLog["openWriter"]>) {
+      if (isUnavailable) throw new Error("no broker responds");
+      return super.openWriter(...args);
+    }
+  }
+  const log = new Log(1);
+  await using instance = new StreamInstance(log, newFile());
+  log.append(
+    input,
+    ids.map((id) => event(id, 1)),
+  );
+  await instance.deliver();
+  isUnavailable = true;
+  const first = instance.onInterrupted();
+  await expect(instance.deliver()).rejects.toThrow("no broker responds");
+  isUnavailable = false;
+  // The first interruption is still waiting for its next attempt.
+  await instance.deliver();
+  replaceInput(
+    log,
+    ids.map((id) => event(id, 2)),
+  );
+  const second = instance.onInterrupted();
+  await instance.deliver();
+  expect(routedTo(log)).toEqual([...all(1), ...all(2)]);
+  await Promise.all([first, second]);
+});
+
+test("P2: an instance with an older file does not take an input for replaced that another one has read already", async () => {
+  const log = new SimulatedLog(1);
+  const [file, other] = [newFile(), newFile()];
+  log.append(
+    input,
+    ids.map((id) => event(id, 1)),
+  );
+  {
+    await using instance = new StreamInstance(log, file);
+    await instance.deliver();
+    await instance.flush();
+  }
+  replaceInput(
+    log,
+    ids.slice(0, 4).map((id) => event(id, 2)),
+  );
+  {
+    await using instance = new StreamInstance(log, other);
+    await instance.deliver();
+    await instance.flush();
+  }
+  await using instance = new StreamInstance(log, file);
+  expect((await instance.takeOver()).replaced).toBe(false);
+  await instance.deliver();
+  expect(routedTo(log)).toEqual([...all(1), "0@2", "1@2", "2@2", "3@2"]);
+});

@@ -138,7 +138,7 @@ const step = fc.record({
   back: fc.integer({ min: 0, max: 5 }),
   size: fc.integer({ min: 1, max: 12 }),
   crash: fc.constantFrom("no", "no", "no", "keep the file", "lose the file"),
-  flush: fc.boolean(),
+  flush: fc.constantFrom("no", "during", "after"),
   deliverLate: fc.boolean(),
   /** Records of others in the dead-letter topic that name this offset: a mark, and a replica's dead letter if true. */
   foreign: fc.option(fc.tuple(fc.nat(40), fc.boolean())),
@@ -163,8 +163,9 @@ class Simulation {
     if (foreign?.[1]) log.append(deadLetters, [deadLetterRecord(0, foreign[0], { replica: "catalog" })]);
     const from = Math.max(0, this.position - back);
     const current = this.instances[instance]!;
+    const flushing = flush === "during" ? current.flush() : undefined;
     if (await current.deliver(log, from, size)) this.position = Math.max(this.position, from + size);
-    if (flush) await current.flush();
+    await (flush === "after" ? current.flush() : flushing);
     if (crash !== "no") this.restart(instance, crash === "lose the file");
     if (deliverLate) log.deliverDelayed();
   }
@@ -195,7 +196,9 @@ class Simulation {
   }
 }
 
-const fate = fc.constantFrom<WriteOutcome>("stored", "stored", "stored", "stored", "lost", "unknown", "late");
+const fate = fc.constantFrom<WriteOutcome>(
+  ...(["stored", "stored", "stored", "stored", "lost", "unknown", "late", "rejected"] as const),
+);
 
 test("P1 P2 P9: with lost answers, crashes, moves and late writes, each event is routed once, in order", async () => {
   const folder = mkdtempSync(join(tmpdir(), "lockstep-topology-"));

@@ -39,6 +39,52 @@ test("a version that is sent again replaces the replicas that must not have the 
   expect(store.unflushed(KEY).changes).toEqual(known(3));
 });
 
+test("P1: a change that comes during a flush is still unflushed after a crash", () => {
+  const file = newFile();
+  {
+    using store = new VersionStore(file);
+    store.remember(KEY, known(3), checkpoint);
+    const flush = store.unflushed(KEY);
+    store.remember(KEY, new Map([["b", { version: 1, absent: [] }]]), checkpoint);
+    store.markFlushed(KEY, flush, { topic: "products.versions", end: 1 });
+  }
+  using store = new VersionStore(file);
+  expect([...store.unflushed(KEY).changes.keys()]).toEqual(["b"]);
+});
+
+test("one id in two entities, and in two partitions, has a version in each", () => {
+  const file = newFile();
+  const keys = [KEY, "products.events/1", "orders.events/0"];
+  {
+    using store = new VersionStore(file);
+    for (const [i, key] of keys.entries()) store.remember(key, known(3 + i), { next: i, ends: {} });
+    store.markFlushed(KEY, store.unflushed(KEY), { topic: "products.versions", end: 1 });
+  }
+  using store = new VersionStore(file);
+  expect(keys.map((key) => store.newest(key, ["a"]).get("a"))).toEqual([3, 4, 5]);
+  expect(keys.map((key) => [...store.pages(key)])).toEqual([[known(3)], [known(4)], [known(5)]]);
+  expect(keys.map((key) => store.unflushed(key).changes.size)).toEqual([0, 1, 1]);
+  expect(keys.map((key) => store.checkpoint(key)?.next)).toEqual([0, 1, 2]);
+});
+
+test("what is flushed after a failed flush and a restart is not unflushed after the next restart", () => {
+  const file = newFile();
+  {
+    using store = new VersionStore(file);
+    store.remember(KEY, known(3), checkpoint);
+    store.unflushed(KEY); // its write fails
+    store.remember(KEY, new Map([["b", { version: 1, absent: [] }]]), checkpoint);
+  }
+  {
+    using store = new VersionStore(file);
+    const flush = store.unflushed(KEY);
+    expect([...flush.changes.keys()]).toEqual(["a", "b"]);
+    store.markFlushed(KEY, flush, { topic: "products.versions", end: 2 });
+  }
+  using store = new VersionStore(file);
+  expect(store.unflushed(KEY).changes).toEqual(new Map());
+});
+
 test("the newest record of the versions topic replaces what the file has, unless the file's change was never flushed", () => {
   using store = new VersionStore(newFile());
   store.restore(KEY, known(3, "storefront"), checkpoint);

@@ -9,14 +9,19 @@ import {
   type LogWriter,
   type OffsetRange,
   type OutgoingRecord,
+  RecordRejectedError,
   type StoredRecord,
   type TopicPartition,
   type Watcher,
+  type WatchOptions,
   WriterDeadError,
 } from "../../kafka/log.ts";
 
-/** Outcome of one write. `lost`, `unknown` and `late` reject. `unknown` is stored now, `late` on {@link SimulatedLog.deliverDelayed}. */
-export type WriteOutcome = "stored" | "lost" | "unknown" | "late";
+/**
+ * Outcome of one write. All but `stored` reject. `unknown` is stored now, `late` on {@link SimulatedLog.deliverDelayed}.
+ * After `rejected` the writer stays open: the broker does not accept the records.
+ */
+export type WriteOutcome = "stored" | "lost" | "unknown" | "late" | "rejected";
 
 const bytes = (value: string | Buffer | null): Buffer | null => (value === null ? null : Buffer.from(value));
 
@@ -94,6 +99,7 @@ export class SimulatedLog implements Log {
         if (fate === "late") this.delayedWrites.push(() => void (current() && this.append(at, records)));
         if (!current()) throw die(true);
         if (fate === "stored") return this.append(at, records);
+        if (fate === "rejected") throw new RecordRejectedError(at, "too large", "MESSAGE_TOO_LARGE", records.length);
         if (fate === "unknown") this.append(at, records);
         throw die(false);
       },
@@ -142,7 +148,7 @@ export class SimulatedLog implements Log {
     throw new Error("the simulated log has no groups");
   }
 
-  watch(): Promise<Watcher> {
+  watch(_options: WatchOptions): Promise<Watcher> {
     throw new Error("the simulated log hands out no batches by itself");
   }
 

@@ -1,6 +1,7 @@
 /** One instance of the stream on a simulated log. It owns partition 0 of the product events. */
 import { product } from "../../contracts/entities/product.ts";
 import { eventsTopic } from "../../contracts/topics.ts";
+import type { StoredRecord } from "../../kafka/log.ts";
 import { createLogger } from "../../observability/logger.ts";
 import { createMetrics } from "../../observability/metrics.ts";
 import { AssignedPartitions } from "../../stream/assigned-partitions.ts";
@@ -15,6 +16,8 @@ const logger = createLogger("test", "1", "silent");
 export class StreamInstance implements AsyncDisposable {
   private readonly versions: VersionStore;
   private readonly partitions: AssignedPartitions;
+  /** Where the stream wants to continue the input, if not behind the batch that it processes. */
+  private soughtOffset: number | undefined;
 
   /** @param file the local version store. */
   constructor(
@@ -24,12 +27,30 @@ export class StreamInstance implements AsyncDisposable {
     this.versions = new VersionStore(file);
     const metrics = createMetrics("stream", "1");
     this.partitions = new AssignedPartitions({ log, versions: this.versions, logger, metrics }, [product]);
+    this.partitions.attach({
+      seek: (_, offset) => {
+        this.soughtOffset = offset;
+      },
+    });
   }
 
   /** Delivers everything from an offset on. */
-  async deliver(from = 0): Promise<void> {
-    const all = this.log.records(input);
-    await this.partitions.process({ ...input, records: all.slice(from), highWatermark: all.length });
+  deliver(from = 0): Promise<void> {
+    return this.deliverRecords(this.log.records(input).slice(from));
+  }
+
+  /** Delivers records that were fetched before. Like a consumer, it continues at the offset that the stream seeks. */
+  async deliverRecords(records: readonly StoredRecord[]): Promise<void> {
+    this.soughtOffset = undefined;
+    const isCurrent = () => this.soughtOffset === undefined;
+    const highWatermark = this.log.records(input).length;
+    await this.partitions.process({ ...input, records, highWatermark, isCurrent });
+    if (this.soughtOffset !== undefined) await this.deliver(this.soughtOffset);
+  }
+
+  /** Reports an interruption of the input, as the fetch loop does. Resolves when the partition is taken over again. */
+  onInterrupted(): Promise<void> {
+    return this.partitions.onInterrupted(input);
   }
 
   /** Writes all changes to the versions topic. */

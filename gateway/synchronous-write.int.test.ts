@@ -127,13 +127,13 @@ test("a write's token covers the request's token, with the newest version of eac
 
 test("a gateway that reaches the log only after the write finds the receipts that were written before", async () => {
   const proxy = await startProxy(Number((await brokerAddress()).split(":")[1]));
-  proxy.refuse(true);
+  proxy.refuse();
   await using starting = await testGateway({ KAFKA_BROKERS: `127.0.0.1:${proxy.port}` });
   const id = (await request("POST", `${starting.url}/products`, newProduct())).body.id as string;
   const response = request("PATCH", `${starting.url}/products/${id}`, { stock: 1 }, { prefer: "wait=10" });
   for (const replica of ["catalog", "storefront"]) await writeReceipt(replica, id, 2, 5);
   await Bun.sleep(4_000); // Longer than the first attempts to connect.
-  proxy.refuse(false);
+  proxy.heal();
   expect((await response).headers.get("lockstep-replicas")).toBe("catalog;ms=5, storefront;ms=5");
   await proxy.close();
 }, 30_000);

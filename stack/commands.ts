@@ -53,7 +53,7 @@ async function status({ data, json, showSecrets }: StatusFlags): Promise<number>
   return stack.ready ? 0 : 1;
 }
 
-/** A flag that `--detach` passes to the background process; it is not for users. */
+/** A flag that `--detach` passes to the background process, or that chaos uses; it is not for users. */
 const hidden = (flags: string): Option => new Option(flags).hideHelp();
 
 /** The command line after `up`, for the background process. */
@@ -78,6 +78,7 @@ function program(finish: (status: number) => void): Command {
     .option("--partitions <n>", "partitions of each topic when it is created")
     .option("--auth", "require tokens at gateway and console; `bun run lockstep token` creates one")
     .option("--observe", "also start Jaeger, Prometheus, and Grafana if it is on the PATH")
+    .addOption(hidden("--proxies <file>"))
     .addOption(hidden("--background"))
     .addOption(hidden("--requested-at <ms>"))
     .action(async (flags: Flags) => finish(await up(flags, rawArguments())));

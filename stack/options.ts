@@ -1,4 +1,5 @@
 /** The options of `bun run up`: flags, and the addresses of external servers from the environment. */
+import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { UserError } from "../contracts/errors.ts";
 import { MAX_INSTANCES } from "./layout.ts";
@@ -25,6 +26,7 @@ export interface UpFlags {
   readonly partitions?: string;
   readonly observe?: boolean;
   readonly auth?: boolean;
+  readonly proxies?: string;
 }
 
 /** Flags after validation. */
@@ -45,6 +47,8 @@ export interface UpOptions {
   /** True: gateway and console require tokens, signed with a key in the data folder. */
   readonly auth: boolean;
   readonly external: ExternalServers;
+  /** Proxies between services and servers. Chaos runs them; users have none. */
+  readonly proxies: readonly ProxyRoute[];
 }
 
 /** Addresses of servers that run elsewhere. The stack uses them and never starts or stops them. */
@@ -55,6 +59,18 @@ export interface ExternalServers {
   readonly traces: string | undefined;
   /** PostgreSQL URLs by owner: `gateway`, or the replica's name. */
   readonly databases: ReadonlyMap<string, string>;
+}
+
+/** One service reaches one server through a proxy on 127.0.0.1. All others reach the server directly. */
+export interface ProxyRoute {
+  /** Label of the service: `stream 2`. */
+  readonly service: string;
+  /** Label of the server: `gateway-db`, `broker 2`. */
+  readonly server: string;
+  /** Port of the proxy. */
+  readonly port: number;
+  /** Port that the proxy connects to. A broker opens a listener on it; any other server has its own port here. */
+  readonly target: number;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -78,6 +94,9 @@ function instanceCounts(text: string, services: readonly string[]): Map<string, 
   }
   return counts;
 }
+
+/** Reads the routes of a file. @throws {Error} when the file cannot be read or is not JSON. */
+const readProxyRoutes = (file: string): ProxyRoute[] => JSON.parse(readFileSync(file, "utf8")) as ProxyRoute[];
 
 const nonEmpty = (value: string | undefined): string | undefined => (value ? value : undefined);
 
@@ -129,5 +148,6 @@ export function readOptions(
     observe: flags.observe ?? false,
     auth: flags.auth ?? false,
     external: externalServers(env, names.owners),
+    proxies: flags.proxies === undefined ? [] : readProxyRoutes(flags.proxies),
   };
 }

@@ -8,7 +8,7 @@ import {
   replicaPort,
   SUPPORTS_SHARED_PORTS,
 } from "./layout.ts";
-import { type UpOptions, UsageError } from "./options.ts";
+import { type ProxyRoute, type UpOptions, UsageError } from "./options.ts";
 
 /** Kinds of servers that services use. */
 export type ServerKind = "postgres" | "broker" | "redis";
@@ -25,6 +25,10 @@ interface Planned {
   readonly instance: number;
   readonly port: number;
 }
+
+/** Name in messages: `stream` for instance 1, `stream 2` for the next one. */
+export const labelOf = ({ name, instance }: { name: string; instance: number }): string =>
+  instance === 1 ? name : `${name} ${instance}`;
 
 /** A PostgreSQL cluster to start. */
 export interface PlannedDatabase extends Planned {
@@ -88,6 +92,8 @@ export interface Plan {
   readonly observers: readonly PlannedObserver[];
   readonly external: readonly ExternalServer[];
   readonly brokers: 1 | 3;
+  /** Empty without `--proxies`. */
+  readonly proxies: readonly ProxyRoute[];
 }
 
 /** Names that `--instances` accepts. */
@@ -101,7 +107,7 @@ type PlanOptions = Pick<UpOptions, "portBase" | "instances" | "external">;
 
 /** Plans a stack. @throws {UsageError} when more replicas are declared than there are ports for. */
 export function planStack(
-  options: PlanOptions & Pick<UpOptions, "observe">,
+  options: PlanOptions & Pick<UpOptions, "observe" | "proxies">,
   brokers: 1 | 3,
   replicas: readonly string[],
 ): Plan {
@@ -115,6 +121,7 @@ export function planStack(
     services: services(options, replicas),
     observers: options.observe ? observers(options) : [],
     brokers,
+    proxies: options.proxies,
   };
 }
 

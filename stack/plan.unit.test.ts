@@ -8,7 +8,13 @@ const noExternalServers = {
   traces: undefined,
   databases: new Map<string, string>(),
 };
-const base = { portBase: 8080, observe: false, instances: new Map<string, number>(), external: noExternalServers };
+const base = {
+  portBase: 8080,
+  observe: false,
+  instances: new Map<string, number>(),
+  external: noExternalServers,
+  proxies: [],
+};
 const replicas = ["catalog", "storefront"];
 
 test("each service and server has its documented port", () => {

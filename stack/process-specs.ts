@@ -2,27 +2,16 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { isLoopback } from "../platform/http/loopback.ts";
-import type { ExternalServer, Plan, PlannedBroker, PlannedServer, PlannedService } from "./plan.ts";
+import { type Addresses, brokerProxies, proxiedAddresses } from "./addresses.ts";
+import type { ProxyRoute } from "./options.ts";
+import { labelOf, type Plan, type PlannedBroker, type PlannedServer, type PlannedService } from "./plan.ts";
 import { startBroker } from "./servers/broker.ts";
 import { startPostgres } from "./servers/postgres.ts";
 import { startRedis } from "./servers/redis.ts";
 import { launch } from "./servers/server.ts";
 import type { ProcessSpec } from "./supervise.ts";
 
-/** Addresses of the servers of a stack. */
-export interface Addresses {
-  /** PostgreSQL URLs by owner. */
-  readonly databases: ReadonlyMap<string, string>;
-  /** `host:port`, separated by commas. */
-  readonly brokers: string;
-  readonly redis: string;
-}
-
 const root = join(import.meta.dirname, "..");
-
-/** Name in messages: `stream` for instance 1, `stream 2` for the next one. */
-export const labelOf = ({ name, instance }: { name: string; instance: number }): string =>
-  instance === 1 ? name : `${name} ${instance}`;
 
 const logFileName = (planned: { name: string; instance: number }): string =>
   `${labelOf(planned).replace(" ", "-")}.log`;
@@ -49,10 +38,8 @@ export function serverSpec(
       return { ...spec, start: (signal, onLaunch) => startRedis({ dir, port, print, signal, onLaunch }) };
     case "broker": {
       const cluster = plan.servers.filter((s): s is PlannedBroker => s.kind === "broker").map(clusterNode);
-      return {
-        ...spec,
-        start: (signal, onLaunch) => startBroker({ ...clusterNode(server), dir, cluster, print, signal, onLaunch }),
-      };
+      const broker = { ...clusterNode(server), dir, cluster, proxies: brokerProxies(server, plan.proxies) };
+      return { ...spec, start: (signal, onLaunch) => startBroker({ ...broker, print, signal, onLaunch }) };
     }
     default:
       return server satisfies never;
@@ -72,6 +59,7 @@ export interface ServiceSettings {
   readonly services: readonly PlannedService[];
   /** Number of brokers of this stack; undefined when the brokers are external. */
   readonly brokers: 1 | 3 | undefined;
+  readonly proxies: readonly ProxyRoute[];
 }
 
 /** Time to stop before SIGKILL, in milliseconds. A service ends by itself within LOCKSTEP_SHUTDOWN_MS. */
@@ -119,7 +107,8 @@ const stateDir = ({ name, instance }: PlannedService, { dataDir }: ServiceSettin
 export const serviceUrl = ({ port }: { port: number }): string => `http://127.0.0.1:${port}`;
 
 function environmentOf(service: PlannedService, settings: ServiceSettings): Record<string, string> {
-  const { addresses, partitions, brokers } = settings;
+  const { partitions, brokers, proxies } = settings;
+  const addresses = proxiedAddresses(settings.addresses, service, proxies);
   const replicationFactor = brokers === undefined ? undefined : Math.min(3, brokers);
   const optional: Record<string, string | undefined> = {
     DATABASE_URL: service.owner && addresses.databases.get(service.owner),
@@ -129,7 +118,7 @@ function environmentOf(service: PlannedService, settings: ServiceSettings): Reco
     LOCKSTEP_MIN_IN_SYNC: replicationFactor === undefined ? undefined : replicationFactor >= 3 ? "2" : "1",
     LOCKSTEP_SHARED_PORT: service.sharedPort?.toString(),
     LOCKSTEP_STATE_DIR: service.hasStateDir ? stateDir(service, settings) : undefined,
-    ...(service.needsAllAddresses ? operationsSettings(settings) : {}),
+    ...(service.needsAllAddresses ? operationsSettings({ ...settings, addresses }) : {}),
   };
   return {
     PORT: String(service.port),
@@ -156,21 +145,5 @@ function operationsSettings({
     // machine alone.
     LOCKSTEP_CONSOLE_OPERATIONS:
       env.LOCKSTEP_CONSOLE_OPERATIONS || String(isLoopback(env.LOCKSTEP_HOST || "127.0.0.1")),
-  };
-}
-
-/** Combines the addresses of the servers that were started with those of the external servers. */
-export function addressesOf(
-  started: readonly { planned: PlannedServer; url: string }[],
-  external: readonly ExternalServer[],
-): Addresses {
-  const all = [...started.map(({ planned, url }) => ({ kind: planned.kind, name: planned.name, url })), ...external];
-  const ofKind = (kind: string) => all.filter((s) => s.kind === kind);
-  return {
-    databases: new Map(ofKind("postgres").map(({ name, url }) => [name.replace(/-db$/, ""), url])),
-    brokers: ofKind("broker")
-      .map((s) => s.url)
-      .join(","),
-    redis: ofKind("redis")[0]?.url ?? "",
   };
 }

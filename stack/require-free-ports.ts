@@ -1,8 +1,7 @@
 /** Checks that every port of a plan is free before anything starts. */
 import { UsageError } from "./options.ts";
-import type { Plan } from "./plan.ts";
+import { labelOf, type Plan } from "./plan.ts";
 import { isFree } from "./ports.ts";
-import { labelOf } from "./process-specs.ts";
 
 /** Number of ports to list. A second stack on the same ports would conflict on all of them. */
 const MAX_LISTED = 3;

@@ -1,11 +1,12 @@
 /** Starts a planned stack: servers, then observers and services, then readiness and the test write. */
 import { toolToken } from "../platform/auth/development.ts";
 import { readSettings } from "../platform/settings/settings.ts";
+import { type Addresses, addressesOf } from "./addresses.ts";
 import { availableObservers, observerSpec, tracingSettings } from "./observers.ts";
 import type { UpOptions } from "./options.ts";
-import type { Plan, PlannedObserver, PlannedServer } from "./plan.ts";
+import { labelOf, type Plan, type PlannedObserver, type PlannedServer } from "./plan.ts";
 import type { GroupMember, ProcessGroup } from "./process-group.ts";
-import { type Addresses, addressesOf, labelOf, serverSpec, serviceSpec } from "./process-specs.ts";
+import { serverSpec, serviceSpec } from "./process-specs.ts";
 import { waitUntilReady } from "./readiness.ts";
 import { readyReport } from "./report.ts";
 import { smokeTest, smokeTestEntity } from "./smoke-test.ts";
@@ -88,14 +89,14 @@ async function startServices(
   { addresses, observers }: { addresses: Addresses; observers: readonly PlannedObserver[] },
   deps: UpDeps,
 ): Promise<readonly GroupMember[]> {
-  const { services } = plan;
+  const { services, proxies } = plan;
   const { data, portBase, external } = options;
   const { print, stopSignal } = deps;
   print(`starting ${services.length} services: ${services.map(labelOf).join(", ")} …`);
   // Only `up` itself uses the token.
   const env = { ...deps.env, ...tracingSettings(observers, portBase), LOCKSTEP_TOKEN: undefined };
   const brokers = external.brokers ? undefined : plan.brokers;
-  const settings = { dataDir: data, addresses, env, partitions, brokers, services };
+  const settings = { dataDir: data, addresses, env, partitions, brokers, services, proxies };
   const members = await group.start(
     [
       ...observers.map((planned) => ({

@@ -22,8 +22,11 @@ export interface BrokerOptions extends ClusterNode, StartOptions {
   readonly dir: string;
   /** All nodes including this one: 1 or 3. Cannot change while the data exists. */
   readonly cluster: readonly ClusterNode[];
-  /** Port of a proxy that clients connect through. The brokers then connect to each other directly. Default: `port`. */
-  readonly advertisedPort?: number;
+  /**
+   * Proxies that some clients connect through. The broker listens on `listener` for each, and tells the clients of this
+   * listener to connect to `port`, which is the proxy's.
+   */
+  readonly proxies?: readonly { readonly listener: number; readonly port: number }[];
   /** Kafka broker settings that override the defaults below. */
   readonly config?: Readonly<Record<string, string | number>>;
 }
@@ -38,7 +41,7 @@ const JVM = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
  * @throws {UserError} with the log's last lines when it does not start.
  */
 export async function startBroker(options: BrokerOptions): Promise<Server> {
-  const { nodeId, port, advertisedPort = port } = options;
+  const { nodeId, port } = options;
   const dir = resolve(options.dir);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const java = await findJava(options);
@@ -51,8 +54,8 @@ export async function startBroker(options: BrokerOptions): Promise<Server> {
   const server = launch({
     name: options.cluster.length > 1 ? `broker ${nodeId}` : "broker",
     kind: "broker",
-    url: `127.0.0.1:${advertisedPort}`,
-    port: advertisedPort,
+    url: `127.0.0.1:${port}`,
+    port,
     command: java,
     args: [
       ...JVM,
@@ -80,23 +83,31 @@ const LOG_FORMAT = [
 ];
 
 function propertiesOf(
-  { nodeId, port, controllerPort, advertisedPort, cluster, config }: BrokerOptions,
+  { nodeId, port, controllerPort, proxies = [], cluster, config }: BrokerOptions,
   dir: string,
 ): string {
   const replicationFactor = Math.min(3, cluster.length);
   const minInSync = replicationFactor >= 3 ? 2 : 1;
-  // Behind a proxy the brokers need a listener of their own. Port 0 takes any free port, which the broker registers.
-  const isProxied = advertisedPort !== undefined;
-  const internal = isProxied ? ",INTERNAL://127.0.0.1:0" : "";
+  // The broker names to each client the addresses of the listener that this client used.
+  const proxied = proxies.map((proxy, i) => ({ ...proxy, name: `PROXIED${i}` }));
   const settings: Record<string, string | number> = {
     "process.roles": "broker,controller",
     "node.id": nodeId,
     "controller.quorum.voters": cluster.map((n) => `${n.nodeId}@127.0.0.1:${n.controllerPort}`).join(","),
-    listeners: `CLIENT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}${internal}`,
-    "advertised.listeners": `CLIENT://127.0.0.1:${advertisedPort ?? port}${internal}`,
-    "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT,INTERNAL:PLAINTEXT",
+    listeners: [
+      `CLIENT://127.0.0.1:${port}`,
+      `CONTROLLER://127.0.0.1:${controllerPort}`,
+      ...proxied.map(({ name, listener }) => `${name}://127.0.0.1:${listener}`),
+    ].join(),
+    "advertised.listeners": [
+      `CLIENT://127.0.0.1:${port}`,
+      ...proxied.map((proxy) => `${proxy.name}://127.0.0.1:${proxy.port}`),
+    ].join(),
+    "listener.security.protocol.map": ["CLIENT", "CONTROLLER", ...proxied.map(({ name }) => name)]
+      .map((name) => `${name}:PLAINTEXT`)
+      .join(),
     "controller.listener.names": "CONTROLLER",
-    "inter.broker.listener.name": isProxied ? "INTERNAL" : "CLIENT",
+    "inter.broker.listener.name": "CLIENT",
     "log.dirs": join(dir, "data"),
 
     "default.replication.factor": replicationFactor,

@@ -1,12 +1,6 @@
 /** Starts a cluster of brokers, each behind a TCP proxy. Tests can kill and suspend brokers, and move their leaders. */
 import { join } from "node:path";
-import { logLevel } from "kafkajs";
-import { createLogger } from "kafkajs/src/loggers/index.js";
-import Decoder from "kafkajs/src/protocol/decoder.js";
-import Encoder from "kafkajs/src/protocol/encoder.js";
-import { type Protocol, requests } from "kafkajs/src/protocol/requests/index.js";
-import { Connection } from "../../kafka/wire/connection.ts";
-import type { Requests } from "../../kafka/wire/protocol.ts";
+import { ClusterAdmin } from "../../chaos/brokers/cluster-admin.ts";
 import { startBroker } from "../../stack/servers/broker.ts";
 import type { Server } from "../../stack/servers/server.ts";
 import { stopAtExit } from "./clean-up-at-exit.ts";
@@ -54,32 +48,20 @@ export async function startBrokers(
     })),
   );
   const all = await Promise.all(cluster.map((node) => startOne(node, cluster, config)));
-  // The operator bypasses the proxies, so that faults do not affect it.
-  const operator = new Operator(cluster.map(({ port }) => port));
+  // The admin bypasses the proxies, so that faults do not affect it.
+  const admin = new ClusterAdmin(cluster.map(({ port }) => `127.0.0.1:${port}`));
   return {
     addresses: all.map(({ proxy }) => `127.0.0.1:${proxy.port}`),
     all,
-    leaders: async (topic) => (await operator.describe(topic)).map(({ leader }) => leader),
+    leaders: async (topic) => (await admin.describe(topic)).map(({ leader }) => leader),
     async untilInSync(topic) {
       const check = async () =>
-        (await operator.describe(topic)).every(({ isr, replicas }) => isr.length === replicas.length);
+        (await admin.describe(topic)).every(({ isr, replicas }) => isr.length === replicas.length);
       await eventually(check, { timeoutMs: 60_000, what: `all replicas of ${topic} in sync`, everyMs: 100 });
     },
-    async moveLeaders(topic) {
-      const before = await operator.describe(topic);
-      // The same replicas in another order: no data moves, but the preferred leader changes.
-      const wanted = before.map(({ replicas, leader }) =>
-        replicas.toSorted((a, b) => ((a - leader + 9) % 10) - ((b - leader + 9) % 10)),
-      );
-      await operator.setPreferredLeaders(topic, wanted);
-      const check = async () => {
-        await operator.electPreferred(topic, wanted.length);
-        return (await operator.describe(topic)).every(({ leader }, i) => leader === wanted[i]![0]);
-      };
-      await eventually(check, { timeoutMs: 30_000, what: `every leader of ${topic} moved`, everyMs: 100 });
-    },
+    moveLeaders: (topic) => admin.moveLeaders(topic),
     async stop() {
-      operator.close();
+      admin[Symbol.dispose]();
       await Promise.all(all.map((broker) => broker.kill()));
       await Promise.all(all.map(({ proxy }) => proxy.close()));
     },
@@ -92,9 +74,11 @@ async function startOne(
   config: Readonly<Record<string, string | number>>,
 ): Promise<TestBroker> {
   const dir = join(temporaryFolder("brokers"), String(node.nodeId));
-  const proxy = await startProxy(node.port);
+  const listener = await freePort();
+  const proxy = await startProxy(listener);
+  const proxies = [{ listener, port: proxy.port }];
   const start = async () => {
-    const started = await startBroker({ ...node, dir, cluster, advertisedPort: proxy.port, config });
+    const started = await startBroker({ ...node, dir, cluster, proxies, config });
     stopAtExit(started.pid, "KILL", dir);
     return started;
   };
@@ -110,71 +94,4 @@ async function startOne(
     suspend: () => void process.kill(server.pid, "SIGSTOP"),
     resume: () => void process.kill(server.pid, "SIGCONT"),
   };
-}
-
-const ELECT_LEADERS = 43;
-const REASSIGN = 45;
-
-/** Administrative requests. Each goes to the first broker that answers. */
-class Operator {
-  private readonly connections: readonly Connection[];
-
-  constructor(ports: readonly number[]) {
-    const logger = createLogger({ level: logLevel.NOTHING, logCreator: () => () => {} });
-    const settings = { clientId: "operator", logger, security: {}, timedOutAtMs: new Map() };
-    this.connections = ports.map((port) => new Connection({ id: -1, host: "127.0.0.1", port }, settings));
-  }
-
-  /** Returns the topic's partitions, in order. */
-  async describe(
-    topic: string,
-  ): Promise<Requests["Metadata"]["response"]["topicMetadata"][number]["partitionMetadata"]> {
-    const args = { topics: [topic], allowAutoTopicCreation: false } as const;
-    const { topicMetadata } = await this.tryEach((wire) => wire.request("Metadata", args));
-    return (topicMetadata[0]?.partitionMetadata ?? []).toSorted((a, b) => a.partitionId - b.partitionId);
-  }
-
-  /** Sets the order of each partition's replicas. The first is the preferred leader. */
-  async setPreferredLeaders(topic: string, replicas: readonly (readonly number[])[]): Promise<void> {
-    const partitionAssignment = replicas.map((of, partition) => ({ partition, replicas: of }));
-    const protocol = requests.AlterPartitionReassignments!.protocol({ version: 0 })({
-      topics: [{ topic, partitionAssignment }],
-      timeout: 5_000,
-    });
-    if (protocol.request.apiKey !== REASSIGN)
-      throw new Error(
-        `kafkajs uses API key ${protocol.request.apiKey} for AlterPartitionReassignments, not ${REASSIGN}`,
-      );
-    await this.tryEach((wire) => wire.send(protocol));
-  }
-
-  /** Sends ElectLeaders version 0, which kafkajs lacks. */
-  async electPreferred(topic: string, partitions: number): Promise<void> {
-    const encode = async () => {
-      const body = new Encoder().writeInt32(1).writeString(topic).writeInt32(partitions);
-      for (let partition = 0; partition < partitions; partition++) body.writeInt32(partition);
-      return body.writeInt32(10_000);
-    };
-    const protocol: Protocol<number> = {
-      request: { apiKey: ELECT_LEADERS, apiVersion: 0, apiName: "ElectLeaders", encode },
-      response: { decode: async (body) => new Decoder(body).readInt32(), parse: async (answer) => answer },
-    };
-    await this.tryEach((wire) => wire.send(protocol));
-  }
-
-  close(): void {
-    for (const wire of this.connections) wire.close();
-  }
-
-  private async tryEach<T>(ask: (wire: Connection) => Promise<T>): Promise<T> {
-    let failure: unknown;
-    for (const wire of this.connections) {
-      try {
-        return await ask(wire);
-      } catch (error) {
-        failure = error;
-      }
-    }
-    throw failure;
-  }
 }

@@ -71,17 +71,7 @@ export class AssignedPartitions {
     this.interrupted.add(key);
     const { logger } = this.deps;
     logger.info(at, "the log was interrupted; taking the partition over again");
-    const options = {
-      ...TAKEOVER_RETRY,
-      what: `taking ${key} over again`,
-      timeoutMs: Number.POSITIVE_INFINITY,
-      shouldRetry: () => this.partitions.get(key) === found,
-      onRetry: (error: unknown) => logger.debug({ err: error, ...at }, "takeover failed; retrying"),
-    };
-    await retry(options, async () => {
-      const { owner, turn } = await found;
-      await turn.run(() => this.renewIfInterrupted(at, owner));
-    }).catch((error) => logger.debug({ err: error, ...at }, "takeover failed; another instance has the partition"));
+    await this.retryTakeover(at, found, ({ owner, turn }) => turn.run(() => this.renewIfInterrupted(at, owner)));
   }
 
   private async renewIfInterrupted(at: TopicPartition, owner: PartitionOwner): Promise<void> {
@@ -91,14 +81,35 @@ export class AssignedPartitions {
     this.interrupted.delete(key);
   }
 
-  /** Takes the partitions over at once, so that their first event does not wait for the takeover. */
+  /**
+   * Takes the partitions over at once, so that their first event does not wait for the takeover. Processes what the last
+   * owner had not remembered: no event may follow that would do it.
+   */
   onAssigned(assigned: readonly TopicPartition[]): void {
-    for (const at of assigned)
-      this.partition(at)
-        .then(({ owner }) => owner.acquire())
-        .catch((error) =>
-          this.deps.logger.warn({ err: error, ...at }, "takeover failed; the next event of the partition repeats it"),
-        );
+    for (const { topic, partition } of assigned) {
+      const at = { topic, partition };
+      void this.retryTakeover(at, this.partition(at), ({ topology, turn }) => turn.run(() => topology.catchUp()));
+    }
+  }
+
+  /** Never rejects. Gives up when the partition is revoked, or could not be created: its next event repeats that. */
+  private async retryTakeover(
+    at: TopicPartition,
+    found: Promise<Partition>,
+    attempt: (partition: Partition) => Promise<void>,
+  ): Promise<void> {
+    const { logger } = this.deps;
+    const key = partitionKey(at);
+    const options = {
+      ...TAKEOVER_RETRY,
+      what: `taking ${key} over`,
+      timeoutMs: Number.POSITIVE_INFINITY,
+      shouldRetry: () => this.partitions.get(key) === found,
+      onRetry: (error: unknown) => logger.debug({ err: error, ...at }, "takeover failed; retrying"),
+    };
+    await retry(options, async () => attempt(await found)).catch((error) =>
+      logger.warn({ err: error, ...at }, "takeover failed; the next event of the partition repeats it"),
+    );
   }
 
   /** Releases partitions that another instance has now. */

@@ -1,8 +1,11 @@
 import { expect, test } from "bun:test";
 import { product } from "../contracts/entities/product.ts";
-import { eventsTopic } from "../contracts/topics.ts";
+import { encodeEvent } from "../contracts/event.ts";
+import { eventsTopic, versionsTopic } from "../contracts/topics.ts";
 import { createLogger } from "../observability/logger.ts";
 import { createMetrics } from "../observability/metrics.ts";
+import { eventually } from "../tests/harness/eventually.ts";
+import { productDocument, upsertEvent } from "../tests/harness/product-events.ts";
 import { SimulatedLog } from "../tests/harness/simulated-log.ts";
 import { AssignedPartitions } from "./assigned-partitions.ts";
 import { VersionStore } from "./version-store.ts";
@@ -74,4 +77,31 @@ test("an input partition that does not exist is refused", async () => {
   await expect(partitions.process({ ...input, partition: 1, records: [record], highWatermark: 1 })).rejects.toThrow(
     "input partition products.events/1 does not exist; create it, then restart the stream",
   );
+});
+
+/** The group has passed all input. */
+class CommittedLog extends SimulatedLog {
+  override async committedOffsets(): Promise<ReadonlyMap<number, number>> {
+    return new Map([[0, this.records(input).length]]);
+  }
+}
+
+test("P10: versions that the last owner had not flushed are in the versions topic without another event", async () => {
+  const log = new CommittedLog(1);
+  const id = "aaaaaaaa-0000-4000-8000-000000000000";
+  log.append(input, [encodeEvent(upsertEvent(productDocument({ id })))]);
+  const owner = () => {
+    const versions = new VersionStore(":memory:");
+    const deps = { log, versions, logger: createLogger("test", "1", "silent") };
+    return new AssignedPartitions({ ...deps, metrics: createMetrics("stream", "1") }, [product]);
+  };
+  const last = owner();
+  await last.process({ ...input, records: log.records(input), highWatermark: 1 });
+  last.onRevoked([input]);
+  const next = owner();
+  next.onAssigned([input]);
+  const stored = () => log.records({ topic: versionsTopic(product).name, partition: 0 }).map(({ key }) => String(key));
+  await eventually(() => stored().length > 0, { timeoutMs: 5_000, what: "the versions topic has a record" });
+  expect(stored()).toEqual([id]);
+  next.onRevoked([input]);
 });

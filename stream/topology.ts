@@ -4,7 +4,7 @@
  * `partition-owner.ts` says which instance runs them. Steps 1 to 3 are pure and decide record by record (`decide.ts`).
  */
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
-import { replicaTopic } from "../contracts/topics.ts";
+import { replicaTopic, streamGroup } from "../contracts/topics.ts";
 import type { Batch, Log, StoredRecord, TopicPartition } from "../kafka/log.ts";
 import { type DecideContext, decideAll } from "./decide.ts";
 import type { OwnedPartition } from "./owned-partition.ts";
@@ -19,7 +19,7 @@ import { writeOutputs } from "./write-outputs.ts";
 const CHUNK_RECORDS = 400;
 
 interface TopologyDeps {
-  readonly log: Pick<Log, "read">;
+  readonly log: Pick<Log, "read" | "committedOffsets">;
   readonly versions: VersionStore;
   readonly owner: PartitionOwner;
   readonly metrics: PartitionMetrics;
@@ -48,23 +48,49 @@ export class Topology {
    * must be delivered again.
    */
   async process(batch: Batch): Promise<void> {
-    const { log, owner, metrics } = this.deps;
     const first = batch.records[0];
     if (!first) return;
-    try {
-      const owned = await owner.acquire();
+    await this.whileOwned(async (owned) => {
       // The takeover found another input: its records are delivered from the first one on.
       if (batch.isCurrent?.() === false) return;
-      // The group's committed offset is a hint only: it may be ahead of the checkpoint.
-      if (owned.next < first.offset)
-        for await (const records of log.read(this.at, owned.next, first.offset))
-          await this.processRecords(owned, records);
+      await this.processUntil(owned, first.offset);
       await this.processRecords(owned, batch.records);
-      metrics.reportLag(batch, owned);
+      this.deps.metrics.reportLag(batch, owned);
+    });
+  }
+
+  /**
+   * Takes the partition over, and processes what comes before the group's committed offset and is not processed yet. The
+   * last owner had stored the outputs and had not flushed the versions.
+   *
+   * @throws {Error} as {@link Topology.process}, or when the brokers are unavailable.
+   */
+  async catchUp(): Promise<void> {
+    const { topic, partition } = this.at;
+    await this.whileOwned(async (owned) => {
+      // The group's offset is one of the input before. All records of the new one will be delivered.
+      if (owned.replaced) return;
+      const committed = (await this.deps.log.committedOffsets(streamGroup, topic)).get(partition) ?? 0;
+      await this.processUntil(owned, committed);
+    });
+  }
+
+  /** Takes the partition over for `work`. When that fails, it is unknown which outputs are stored. */
+  private async whileOwned(work: (owned: OwnedPartition) => Promise<void>): Promise<void> {
+    const { owner } = this.deps;
+    try {
+      await work(await owner.acquire());
     } catch (error) {
       await owner.release();
       throw error;
     }
+  }
+
+  /** The group's committed offset is a hint only: it may be ahead of the checkpoint. */
+  private async processUntil(owned: OwnedPartition, offset: number): Promise<void> {
+    if (owned.next >= offset) return;
+    for await (const records of this.deps.log.read(this.at, owned.next, offset))
+      await this.processRecords(owned, records);
   }
 
   private async processRecords(owned: OwnedPartition, records: readonly StoredRecord[]): Promise<void> {

@@ -39,9 +39,13 @@ export class VersionStore implements Disposable {
   private readonly upsertCheckpoint;
   private readonly pending = new Map<PartitionKey, Pending>();
 
-  /** Opens or creates the file. An unreadable file is replaced, because the versions topic has the same state. */
-  constructor(file: string) {
-    this.db = open(file);
+  /**
+   * Opens or creates the file. An unreadable file is replaced, because the versions topic has the same state.
+   *
+   * @param file its path, or an open database.
+   */
+  constructor(file: string | Database) {
+    this.db = typeof file === "string" ? open(file) : prepare(file);
     // Lists are passed as JSON: one statement for a chunk costs a fifth of one statement per event.
     this.selectNewest = this.db.query<{ id: EntityId; version: Version }, [string, string]>(
       "select id, version from known where scope = ?1 and id in (select value from json_each(?2))",
@@ -191,8 +195,9 @@ function open(file: string): Database {
   }
 }
 
-function openFile(file: string): Database {
-  const db = new Database(file, { create: true });
+const openFile = (file: string): Database => prepare(new Database(file, { create: true }));
+
+function prepare(db: Database): Database {
   db.run("pragma journal_mode = wal");
   // In WAL mode a crash of the machine can lose the last commits. The state is then older, not wrong.
   db.run("pragma synchronous = normal");

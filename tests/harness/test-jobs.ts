@@ -1,7 +1,7 @@
 /** Divides the test run into jobs. A job is one process: a static check, or files of one group. Pure. */
 
 /** All groups in the order of a run. A file's suffix names its group (tests/README.md). */
-export const groups = ["static", "unit", "int", "otel", "e2e", "ui", "fault", "container"] as const;
+export const groups = ["static", "unit", "simulation", "int", "otel", "e2e", "ui", "fault", "container"] as const;
 /** Name of a group. */
 export type Group = (typeof groups)[number];
 

@@ -9,6 +9,7 @@ import type { Group } from "./test-jobs.ts";
 /** Time limit of one test by group, in milliseconds, unless the test sets its own. Allows for a concurrent job. */
 const LIMITS_MS: Readonly<Record<Exclude<Group, "static">, number>> = {
   unit: 10_000,
+  simulation: 300_000,
   int: 60_000,
   otel: 120_000,
   e2e: 120_000,

@@ -1,0 +1,38 @@
+/** Mutants that only the simulation notices: tests/simulation/seeds.simulation.test.ts runs them. */
+import type { Mutant } from "./mutant.ts";
+
+/** Guards against what happens between two steps of a process, or of two processes. */
+export const simulationMutants: readonly Mutant[] = [
+  {
+    name: "relay-without-read-back",
+    guard: "P2: a relay that opens its writer reads which changes are stored, and does not send them again.",
+    file: "relay/publisher.ts",
+    from: "        if (id) this.storedChanges.add(id);",
+    to: "",
+    tests: [],
+  },
+  {
+    name: "relay-saves-position-over-stored-changes",
+    guard: "P2: positions do not advance while stored changes still have rows in the outbox.",
+    file: "relay/publisher.ts",
+    from: "    if (this.storedChanges.size === 0) this.savedPositions = new Map(this.positions);",
+    to: "    this.savedPositions = new Map(this.positions);",
+    tests: [],
+  },
+  {
+    name: "stream-remembers-before-outputs",
+    guard: "P1: a version is remembered only after the outputs of its event are stored.",
+    file: "stream/topology.ts",
+    from: "    await spans.endAfter(writeOutputs(owned, decisions));\n",
+    to: "    versions.remember(owned.key, changes, owned.advanceAfter(records.at(-1)!));\n    await spans.endAfter(writeOutputs(owned, decisions));\n",
+    tests: [],
+  },
+  {
+    name: "stream-writes-stored-outputs-again",
+    guard: "P2: an output that an earlier owner has stored is not written again.",
+    file: "stream/write-outputs.ts",
+    from: "      if (owned.isStored(topic, offset, record)) continue;\n",
+    to: "",
+    tests: [],
+  },
+];

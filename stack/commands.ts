@@ -103,6 +103,19 @@ function program(finish: (status: number) => void): Command {
       if (json) console.log(JSON.stringify(results, null, 2));
       finish(0);
     });
+  addHoldCommands(root, finish);
+  root
+    .command("status")
+    .description("lists each process and server with its pid, URL and health; exit status 0 when all are ready")
+    .option(...dataFlag)
+    .option("--json", "print the status as JSON, with usable URLs: they contain passwords")
+    .option("--show-secrets", "show the passwords in URLs, which the table masks as ***")
+    .action(async (flags: StatusFlags) => finish(await status(flags)));
+  return root;
+}
+
+/** Adds `stop` and `start`. */
+function addHoldCommands(root: Command, finish: (status: number) => void): void {
   root
     .command("stop")
     .description("stops processes or servers, and keeps them stopped until bun run start")
@@ -121,14 +134,6 @@ function program(finish: (status: number) => void): Command {
       await startProcesses(resolve(data), names, print);
       finish(0);
     });
-  root
-    .command("status")
-    .description("lists each process and server with its pid, URL and health; exit status 0 when all are ready")
-    .option(...dataFlag)
-    .option("--json", "print the status as JSON, with usable URLs: they contain passwords")
-    .option("--show-secrets", "show the passwords in URLs, which the table masks as ***")
-    .action(async (flags: StatusFlags) => finish(await status(flags)));
-  return root;
 }
 
 /** Runs the command of this process's arguments, and ends the process. */

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { UserError } from "../contracts/errors.ts";
 import { healthOf } from "./health.ts";
 import { cleanSignal } from "./orphans.ts";
-import { labelOf } from "./process-specs.ts";
+import { labelOf } from "./plan.ts";
 import { terminate } from "./processes.ts";
 import { processOf, readState, runningSupervisor, type StateEntry } from "./state.ts";
 import { NotYetError, waitFor } from "./wait-for.ts";

@@ -3,7 +3,7 @@ import type { ReportedCondition } from "../platform/http/read-readiness.ts";
 import { table } from "../platform/table.ts";
 import { type Health, healthOf } from "./health.ts";
 import { isHeld } from "./hold.ts";
-import { labelOf } from "./process-specs.ts";
+import { labelOf } from "./plan.ts";
 import { isRunning } from "./processes.ts";
 import { CRASH_LOOP_COUNT, CRASH_WINDOW_MS, recentCrashes } from "./restart-delay.ts";
 import { processOf, readState, runningSupervisor, type StateEntry } from "./state.ts";

@@ -1,6 +1,4 @@
 /** All supervised processes of a stack, and the state file that lists them. */
-
-import { isHeld } from "./hold.ts";
 import type { ExternalServer, PlannedObserver, PlannedServer, PlannedService } from "./plan.ts";
 import { serviceUrl } from "./process-specs.ts";
 import { identityOf } from "./processes.ts";
@@ -54,11 +52,7 @@ export function createProcessGroup(
     writeState(dataDir, { supervisor, ready, entries });
   };
   const add = (startable: Startable, signal: AbortSignal): GroupMember => {
-    const supervised = new SupervisedProcess(
-      startable.spec,
-      { print, onChange: publish, isHeld: () => isHeld(dataDir, startable.spec.label) },
-      signal,
-    );
+    const supervised = new SupervisedProcess(startable.spec, { print, onChange: publish }, signal);
     const member = { ...startable, supervised };
     members.push(member);
     return member;

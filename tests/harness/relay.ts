@@ -33,12 +33,6 @@ export interface RelayOverrides {
   readonly entities?: readonly EntityDeclaration[];
   /** Replaces statements on the outbox, to fail at a chosen moment. */
   readonly outbox?: (outbox: Outbox) => Outbox;
-  /** Replaces what the relay does before it sleeps. */
-  readonly leader?: (leader: LeaderLock) => LeaderLock;
-  /** Longest wait for a NOTIFY, in milliseconds; 20 by default. */
-  readonly pollMs?: number;
-  /** Called after the relay was notified. */
-  readonly onNotify?: () => void;
 }
 
 /** A source database and a topic. Products are captured into the outbox; their events go to a topic of this test. */
@@ -64,19 +58,13 @@ export class RelayFixture implements AsyncDisposable {
   }
 
   /** Starts a relay that reads at most 200 rows at a time. */
-  async relay(overrides: RelayOverrides = {}): Promise<RunningRelay> {
-    const { entities = [this.entity], pollMs = 20, onNotify = () => {} } = overrides;
+  async relay({ entities = [this.entity], outbox: override = (o) => o }: RelayOverrides = {}): Promise<RunningRelay> {
     const sql = connectDedicated(this.url, "test-relay");
-    const listening = connectDedicated(this.url, "test-relay-listen");
-    const outbox = overrides.outbox?.(new Outbox(sql, true)) ?? new Outbox(sql, true);
+    const outbox = override(new Outbox(sql, true));
     const publisher = new Publisher(this.log, entities, await outbox.positions(), async () => {});
     const metrics = createMetrics("relay", "1");
-    const leader = overrides.leader?.(new LeaderLock(sql, "test")) ?? new LeaderLock(sql, "test");
-    const relay = new Relay({ outbox, leader, publisher, logger, metrics }, { batchRows: 200, pollMs });
-    await listening.listen("lockstep_outbox", () => {
-      relay.notify();
-      onNotify();
-    });
+    const leader = new LeaderLock(sql, "test");
+    const relay = new Relay({ outbox, leader, publisher, logger, metrics }, { batchRows: 200, pollMs: 20 });
     const stopping = new AbortController();
     const ended = relay.run(stopping.signal);
     ended.catch(() => {});
@@ -88,7 +76,7 @@ export class RelayFixture implements AsyncDisposable {
         stopping.abort();
         await ended.catch(() => {});
         await publisher.close();
-        await Promise.all([sql.end({ timeout: 1 }), listening.end({ timeout: 1 })]);
+        await sql.end({ timeout: 1 });
       },
     };
   }

@@ -54,7 +54,9 @@ test("a position below the saved one is not overwritten, and the process must en
   expect(await stored()).toEqual([21]);
   await sql`update lockstep.positions set next_offset = 15`;
   apply(positions, 30);
-  await expect(positions.save(0)).rejects.toThrow(DatabaseWentBackError);
+  await expect(positions.save(0)).rejects.toThrow(
+    "the replica's database lacks changes that it had: it was restored, or a server that lagged took over",
+  );
   expect(await stored()).toEqual([15]);
   await sql`delete from lockstep.positions`;
   await expect(positions.save(0)).rejects.toThrow(DatabaseWentBackError);
@@ -95,6 +97,50 @@ test("a position that another process has advanced stays, and is no error", asyn
   await positions.save(0);
   expect(await stored()).toBe(51);
 });
+
+test("P10: a database that is ahead of its group keeps its position while the group catches up", async () => {
+  await using database = await replicaDatabase("catalog");
+  const { sql } = database;
+  await sql`insert into lockstep.positions (topic, "partition", next_offset, at, topic_id) values (${at.topic}, 0, 21, now(), '1')`;
+  const ahead = new ConsumedLog(1);
+  ahead.append(
+    at,
+    Array.from({ length: 30 }, (_, n) => ({ key: String(n), value: null, headers: {} })),
+  );
+  const positions = new Positions({ database: database.database, log: ahead, group: "group", topics: [at.topic] });
+  await positions.begin();
+  positions.assigned([at]);
+  const missing = await positions.missing(at);
+  expect(missing).toEqual({ from: 10, to: 10, next: 21, lost: false });
+  await positions.reached(at, missing.next);
+  for (const [offset, expected] of [
+    [12, 21],
+    [20, 21],
+    [21, 22],
+  ] as const) {
+    apply(positions, offset);
+    await positions.save(0);
+    const [row] = await sql`select next_offset::int as stored from lockstep.positions`;
+    expect(row!.stored, `position after the record ${offset} was applied`).toBe(expected);
+  }
+});
+
+test("P10: a new leader that lacks the last records at first is no loss; one that never has them is", async () => {
+  await using database = await replicaDatabase("catalog");
+  /** The end of the log as the brokers report it, one number for each request; the last one repeats. */
+  const ends = [8, 10];
+  class LaggingLog extends ConsumedLog {
+    override offsets = async () => new Map([[0, { first: 0, next: ends.length > 1 ? ends.shift()! : ends[0]! }]]);
+  }
+  await ownPartition(database.database);
+  const options = { database: database.database, log: new LaggingLog(1), group: "group", topics: [at.topic] };
+  const positions = new Positions(options);
+  await positions.begin();
+  positions.assigned([at]);
+  expect(await positions.missing(at)).toMatchObject({ lost: false });
+  ends[0] = 8;
+  expect(await positions.missing(at)).toMatchObject({ lost: true });
+}, 30_000);
 
 const catchUpDeps = {
   process: async () => {},
@@ -152,6 +198,52 @@ test("P10: a topic that was deleted and created again is lost, also before the e
   catchUp.assigned([at]);
   await expect(catchUp.failed).rejects.toThrow("the log has deleted changes");
   expect(await positions.stale()).toContain("the log has deleted changes");
+});
+
+/** A process whose database has everything before offset 10, of a log with 20 records. */
+async function caughtUp(database: PositionsDeps["database"]) {
+  const longer = new ConsumedLog(1);
+  longer.append(at, [...log.records(at), ...log.records(at)]);
+  const reached = Promise.withResolvers<void>();
+  const processed: number[] = [];
+  const catchUp = new CatchUp({
+    ...catchUpDeps,
+    log: longer,
+    positions: new Positions({ database, log: longer, group: "group", topics: [at.topic] }),
+    process: async ({ records }) => void processed.push(...records.map(({ offset }) => offset)),
+    onCaughtUp: () => reached.resolve(),
+  });
+  await catchUp.begin();
+  catchUp.assigned([at]);
+  await reached.promise;
+  processed.length = 0;
+  const batchFrom = (offset: number) => ({ ...at, records: longer.records(at).slice(offset), highWatermark: 20 });
+  return { longer, catchUp, processed, batchFrom };
+}
+
+test("P1: after a gap with records that the database lacks, no batch is applied, and the loss is kept", async () => {
+  await using database = await replicaDatabase("catalog");
+  const { longer, catchUp, processed, batchFrom } = await caughtUp(database.database);
+  longer.deleteBefore(at, 15);
+  catchUp.onGap(at);
+  await expect(catchUp.process(batchFrom(15))).rejects.toThrow(
+    `the log has deleted records of ${at.topic}/0 that the replica lacks; it is rebuilt at the next start`,
+  );
+  await expect(catchUp.failed).rejects.toThrow("the log has deleted changes that the database lacks");
+  expect(processed, "offsets that were applied after the gap").toEqual([]);
+  await catchUp.close();
+  const [row] = await database.sql`select next_offset::int as stored, at = 'epoch' as lost from lockstep.positions`;
+  expect(row).toEqual({ stored: 10, lost: true });
+});
+
+test("P1: after a gap with records that the database has, the next batch is applied", async () => {
+  await using database = await replicaDatabase("catalog");
+  const { longer, catchUp, processed, batchFrom } = await caughtUp(database.database);
+  longer.deleteBefore(at, 8);
+  catchUp.onGap(at);
+  await catchUp.process(batchFrom(10));
+  expect(processed).toEqual(longer.records(at).flatMap(({ offset }) => (offset >= 10 ? [offset] : [])));
+  await catchUp.close();
 });
 
 test("another incarnation of the server, as after a failover, is detected although its positions are the same", async () => {

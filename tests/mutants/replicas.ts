@@ -25,7 +25,7 @@ export const replicaMutants: readonly Mutant[] = [
     file: "replicas/catch-up/catch-up.ts",
     from: "  onGap(at: TopicPartition): void {\n    this.reached.delete(partitionKey(at));\n",
     to: "  onGap(_: TopicPartition): void {\n",
-    tests: ["replicas/catch-up/catch-up.int.test.ts"],
+    tests: ["replicas/catch-up/positions.int.test.ts"],
   },
   {
     name: "catch-up-applies-after-a-loss",
@@ -33,7 +33,7 @@ export const replicaMutants: readonly Mutant[] = [
     file: "replicas/catch-up/catch-up.ts",
     from: "    if (this.isLost)\n",
     to: "    if (false)\n",
-    tests: ["replicas/catch-up/catch-up.int.test.ts"],
+    tests: ["replicas/catch-up/positions.int.test.ts"],
   },
   {
     name: "position-follows-the-group-back",
@@ -55,8 +55,8 @@ export const replicaMutants: readonly Mutant[] = [
     name: "save-ignores-the-incarnation",
     guard: "P1: positions are not saved in another incarnation of the database, which may lack what it had.",
     file: "replicas/catch-up/save-positions.sql",
-    from: " or coalesce(lockstep.incarnation() <> $3, false)",
-    to: "",
+    from: "coalesce(lockstep.incarnation() <> $3, false)",
+    to: "$3::text is null and false",
     tests: ["replicas/catch-up/positions.int.test.ts"],
   },
   {
@@ -73,7 +73,7 @@ export const replicaMutants: readonly Mutant[] = [
     file: "replicas/apply/apply-alone.ts",
     from: "isUncertain ||= !isUndone(error);",
     to: "isUncertain = !isUndone(error);",
-    tests: ["replicas/rows-at-fault.int.test.ts"],
+    tests: ["replicas/apply/apply-alone.unit.test.ts"],
   },
   {
     name: "row-rejected-after-one-failure",
@@ -81,7 +81,7 @@ export const replicaMutants: readonly Mutant[] = [
     file: "replicas/apply/apply-alone.ts",
     from: "if (tries < MAX_TRIES) continue;",
     to: "",
-    tests: ["replicas/rows-at-fault.int.test.ts"],
+    tests: ["replicas/apply/apply-alone.unit.test.ts"],
   },
   {
     name: "lease-counts-from-the-answer",
@@ -105,7 +105,7 @@ export const replicaMutants: readonly Mutant[] = [
     file: "replicas/cache/cache.ts",
     from: '      if (!epochs.holds(epoch)) return { result: "bypass", why: "no-lease" };\n',
     to: "",
-    tests: ["replicas/cache/protocol.int.test.ts"],
+    tests: ["replicas/cache/cache.unit.test.ts"],
   },
   {
     name: "script-sent-to-two-servers",
@@ -113,7 +113,7 @@ export const replicaMutants: readonly Mutant[] = [
     file: "replicas/cache/cache.ts",
     from: '    if (redis.writes.runId() !== epoch.runId) return "unknown";\n    return results',
     to: "    return results",
-    tests: ["replicas/cache/protocol.int.test.ts"],
+    tests: ["replicas/cache/cache.unit.test.ts"],
   },
   {
     name: "fence-after-an-unknown-result-unmarked",
@@ -135,7 +135,7 @@ export const replicaMutants: readonly Mutant[] = [
       if ((await this.behind(required)).length === 0) return true;
       this.waiting.add(read);
 `,
-    tests: ["replicas/reads/fresh-reads.int.test.ts"],
+    tests: ["replicas/reads/freshness.unit.test.ts"],
   },
   {
     name: "waiting-reads-unbounded",
@@ -143,7 +143,7 @@ export const replicaMutants: readonly Mutant[] = [
     file: "replicas/reads/freshness.ts",
     from: "if (this.waiting.size >= MAX_WAITING)",
     to: "if (false)",
-    tests: ["replicas/reads/fresh-reads.int.test.ts"],
+    tests: ["replicas/reads/freshness.unit.test.ts"],
   },
   {
     name: "proof-of-the-same-version",

@@ -75,7 +75,8 @@ test("P4: new tables that are older than the log keeps tombstones are dropped, s
   await sql`insert into lockstep_next.versions (entity, id, version, deleted) values ('product', ${deleted}, 1, false)`;
   await sql`insert into lockstep_next.products (id, version, sku, name, description, price, currency, stock, status, tags, created_at, updated_at)
     values (${deleted}, 1, 'gone', 'gone', '', 1, 'BRL', 1, 'draft', '{}', now(), now())`;
-  await sql`insert into lockstep_next.positions (topic, "partition", next_offset, at) values (${topic}, 0, 0, now() - interval '8 days')`;
+  await sql`insert into lockstep_next.positions (topic, "partition", next_offset, at, topic_id)
+    values (${topic}, 0, 0, now() - interval '8 days', '1')`;
   await sql`insert into lockstep.versions (entity, id, version, deleted) values ('product', ${deleted}, 2, true)`;
   await run(database, logOf(1, [living]));
   expect((await sql`select id from products`).map(({ id }) => id)).toEqual([living]);
@@ -152,7 +153,9 @@ test("P10: a log that lacks rows of the replica, without proof that they are gon
   const olds = [2, 3].map((version) => [{ version, absent: ["catalog"] }]);
   for (const known of [[], ...olds, [{ version: 4, absent: ["storefront"] }]]) {
     knownVersions(log, gone, ...known);
-    await expect(run(database, log)).rejects.toThrow("the log lacks 5 of 5 entities");
+    await expect(run(database, log)).rejects.toThrow(
+      "the log lacks 5 of 5 entities, so the live tables stay; run lockstep resync: it sends every row again",
+    );
   }
   // Absent once, and present later: the record of the later version is lost.
   knownVersions(log, gone, { version: 4, absent: ["catalog"] }, { version: 5, absent: [] });
@@ -210,7 +213,9 @@ test("rebuilds that start by themselves keep the tables from before the first on
   await run(database, log, { keepOldest: true });
   expect(await namesIn(database, "lockstep_old.products")).toEqual(["at version 3"]);
   expect(await livingIds(database)).toEqual([first, second].toSorted());
-  await expect(run(database, log)).rejects.toThrow("--drop-old");
+  await expect(run(database, log)).rejects.toThrow(
+    "the tables that the last rebuild replaced still exist; drop them with --drop-old",
+  );
 });
 
 test("a rebuild gives every partition a position of the present topic, also one without records", async () => {
@@ -255,10 +260,16 @@ test("the new tables have the storage settings of the live ones", async () => {
   expect(row!.reloptions).toEqual(["fillfactor=80"]);
 });
 
-test("a table with row security is rejected, because its new table would have none", async () => {
+test("a table with row security is rejected, because its new table would have none; so is a missing one", async () => {
   await using database = await replicaDatabase("catalog");
   await database.sql.unsafe("alter table products enable row level security");
-  await expect(run(database, logOf(1, [newId()]))).rejects.toThrow("row security");
+  await expect(run(database, logOf(1, [newId()]))).rejects.toThrow(
+    "table products has what a rebuild cannot move to its new table: row security; drop it before the rebuild",
+  );
+  await database.sql`drop table products cascade`;
+  await expect(run(database, logOf(1, [newId()]))).rejects.toThrow(
+    "table products does not exist; start the replica once, which creates it",
+  );
 });
 
 test("a concurrent rebuild and a user's view are rejected", async () => {

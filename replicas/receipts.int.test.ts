@@ -54,10 +54,14 @@ test("receipts that could not be written are written when the log is available a
   const metrics = createMetrics("test", "1");
   const replica = newId();
   let available = false;
+  const failed = Promise.withResolvers<void>();
   const flaky = {
     ...log,
-    openWriter: (...args: Parameters<Log["openWriter"]>) =>
-      available ? log.openWriter(...args) : Promise.reject(new Error("unavailable")),
+    async openWriter(...args: Parameters<Log["openWriter"]>) {
+      if (available) return await log.openWriter(...args);
+      failed.resolve();
+      throw new Error("unavailable");
+    },
   };
   const found = new Set<number>();
   const watcher = await log.watch({
@@ -72,7 +76,7 @@ test("receipts that could not be written are written when the log is available a
   });
   const receipts = new Receipts({ log: flaky, logger: silentLogger, metrics }, `test.${replica}`);
   for (let version = 1; version <= 300; version++) receipts.add(receipt(replica, version));
-  await Bun.sleep(100);
+  await failed.promise;
   available = true;
   await eventually(() => found.size === 300, { timeoutMs: 10_000, what: "all receipts" });
   expect(await droppedIn(metrics)).toBe(0);

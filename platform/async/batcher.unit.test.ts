@@ -194,8 +194,10 @@ describe("with keys and separate isolation", () => {
     const results = Promise.allSettled(["x", "a", "b", "c"].map((id) => batcher.add(write(id))));
     await Bun.sleep(30);
     gate.resolve();
-    const overloaded = { status: "rejected", reason: { code: "OVERLOADED" } };
-    expect(await results).toMatchObject([{ status: "fulfilled" }, overloaded, overloaded, overloaded]);
+    const overloaded = (message: string) => ({ status: "rejected", reason: { code: "OVERLOADED", message } });
+    const late = overloaded("the request waited in the queue for more than 20 ms");
+    const full = overloaded("2 requests are already queued");
+    expect(await results).toMatchObject([{ status: "fulfilled" }, late, late, full]);
     expect(started).toEqual(["x"]);
   });
 

@@ -4,8 +4,8 @@ import type { Hono } from "hono";
 import { createLogger } from "../../observability/logger.ts";
 import { createMetrics } from "../../observability/metrics.ts";
 import { serviceApp } from "../http/service-app.ts";
-import { readSettings, SettingsError } from "../settings/settings.ts";
-import { type AuthRules, authorize, rejectUnauthenticatedBind } from "./guard.ts";
+import { readSettings, type Settings, SettingsError } from "../settings/settings.ts";
+import { type AuthRules, authorize, createAuth, rejectUnauthenticatedBind } from "./guard.ts";
 import { type Caller, TokenRejectedError } from "./verify.ts";
 
 const scopeOf = (method: string) => (method === "GET" ? "lockstep:read" : "lockstep:write");
@@ -61,7 +61,10 @@ test.each([
   const { app, rejections } = guarded({ scopeOf });
   const { status, challenge, type, body } = await request(app, "GET", authorization);
   expect([status, challenge, type]).toEqual([401, 'Bearer realm="lockstep"', "application/problem+json"]);
-  expect(body).toMatchObject({ code: "UNAUTHENTICATED", detail: expect.stringContaining("lockstep:read") });
+  expect(body).toMatchObject({
+    code: "UNAUTHENTICATED",
+    detail: "This request needs a token. Send a token with the scope lockstep:read.",
+  });
   expect(rejections).toEqual(["missing"]);
 });
 
@@ -124,6 +127,18 @@ test("an address that other machines reach requires LOCKSTEP_AUTH; a loopback ad
   }
   for (const host of ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
     expect(bind({ LOCKSTEP_HOST: host })).not.toThrow();
+});
+
+test("P13: settings that were made without readSettings do not disable authorization", () => {
+  const { LOCKSTEP_AUTH_ISSUER: _, ...settings } = readSettings({
+    LOCKSTEP_AUTH: "jwt",
+    LOCKSTEP_AUTH_ISSUER: "x",
+    LOCKSTEP_AUTH_JWKS: "https://x/jwks",
+  });
+  const deps = { metrics: createMetrics("test", "1"), logger: createLogger("test", "1", "silent") };
+  expect(() => createAuth({ ...deps, settings: settings as Settings }, { scopeOf })).toThrow(
+    "LOCKSTEP_AUTH=jwt: set LOCKSTEP_AUTH_ISSUER and LOCKSTEP_AUTH_JWKS too",
+  );
 });
 
 test("jwt without an issuer and without keys is two mistakes", () => {

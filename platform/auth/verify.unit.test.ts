@@ -10,6 +10,7 @@ import {
   signToken,
   type TokenOptions,
 } from "../../tests/harness/token-issuer.ts";
+import { KeySetUnavailableError } from "./keys.ts";
 import { TokenRejectedError, verifyToken } from "./verify.ts";
 
 const expected = { issuer: ISSUER, audience: "lockstep" };
@@ -104,6 +105,31 @@ test("other types of JWT are rejected", async () => {
 test("a scope claim that is not text grants no scope", async () => {
   const { scopes } = await verify(await signToken(key, { claims: { scope: ["lockstep:write"] } }));
   expect(scopes).toEqual([]);
+});
+
+test("each rejection says what is wrong with the token", async () => {
+  const foreign = await createSigningKey("ES256");
+  const unavailable = {
+    keyFor: () => Promise.reject(new KeySetUnavailableError("the issuer's keys cannot be fetched")),
+  };
+  const messageOf = (token: string, of: Parameters<typeof verifyToken>[1] = keys) =>
+    verifyToken(token, of, expected).catch(({ message }) => message);
+  expect(await messageOf("x")).toBe("The token is not a signed JWT.");
+  expect(await messageOf("x".repeat(8_193))).toBe("The token is longer than 8192 characters.");
+  expect(await messageOf(await signToken(foreign))).toBe("The token is not signed with a key of the trusted issuer.");
+  expect(await messageOf(await signToken(key, { claims: { exp: secondsFromNow(-40) } }))).toBe(
+    "The token has expired; request a new one from its issuer.",
+  );
+  for (const claim of ["iss", "aud", "sub", "exp"])
+    expect(await messageOf(await signToken(key, { claims: { [claim]: undefined } }))).toBe(
+      `The token's claim ${claim} is missing or has the wrong value.`,
+    );
+  expect(await messageOf(await signToken(key, { header: { typ: "logout+jwt" } }))).toBe(
+    "The token is not an access token: its type must be at+jwt or JWT.",
+  );
+  expect(await messageOf(await signToken(key), unavailable)).toBe(
+    "The service has not fetched the issuer's keys yet and cannot verify tokens; try again.",
+  );
 });
 
 test("a token that is too long is rejected", async () => {

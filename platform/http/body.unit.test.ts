@@ -20,7 +20,7 @@ const read = (request: Request, schema: z.ZodObject = inputSchema(product)) =>
 const rejection = (request: Request, schema?: z.ZodObject) =>
   read(request, schema).then(
     (document) => expect.unreachable(JSON.stringify(document)),
-    (error) => (error instanceof RequestError ? { code: error.code, ...error.details } : error),
+    (error) => (error instanceof RequestError ? { code: error.code, detail: error.message, ...error.details } : error),
   );
 const pointers = async (body: unknown, schema?: z.ZodObject) => {
   const { code, violations } = await rejection(post(JSON.stringify(body)), schema);
@@ -59,16 +59,21 @@ describe("a body", () => {
   });
 
   test("with another media type or a content coding is rejected", async () => {
-    for (const headers of [{ "content-type": "text/plain" }, { "content-type": "" }, { "content-encoding": "gzip" }])
-      expect(await rejection(post("{}", headers))).toMatchObject({ code: "UNSUPPORTED_MEDIA_TYPE" });
+    for (const [headers, detail] of [
+      [{ "content-type": "text/plain; charset=utf-8" }, "Send the body as application/json, not text/plain."],
+      [{ "content-type": "" }, "Send the body as application/json."],
+      [{ "content-encoding": "gzip" }, "Send the body without a content coding, not as gzip."],
+    ] as const)
+      expect(await rejection(post("{}", headers))).toMatchObject({ code: "UNSUPPORTED_MEDIA_TYPE", detail });
+    expect(await read(post(JSON.stringify(valid), { "content-encoding": "identity" }))).toMatchObject(valid);
   });
 
   test("above the size limit is rejected, with and without Content-Length", async () => {
     const large = JSON.stringify({ name: "x".repeat(MAX) });
-    expect(await rejection(post(large, { "content-length": String(large.length) }))).toMatchObject({
-      code: "TOO_LARGE",
-    });
-    expect(await rejection(post(streamed([large])))).toMatchObject({ code: "TOO_LARGE" });
+    const tooLarge = { code: "TOO_LARGE", detail: "The body is larger than the limit of 10000 bytes." };
+    expect(await rejection(post(large, { "content-length": String(large.length) }))).toMatchObject(tooLarge);
+    expect(await rejection(post(streamed([large])))).toMatchObject(tooLarge);
+    expect(await rejection(post(streamed(["{", " ".repeat(MAX - 1), "}"])))).toMatchObject(tooLarge);
   });
 
   test("that ends early is malformed", async () => {
@@ -78,7 +83,10 @@ describe("a body", () => {
         controller.error(new Error("connection closed"));
       },
     });
-    expect(await rejection(post(broken))).toMatchObject({ code: "MALFORMED" });
+    expect(await rejection(post(broken))).toMatchObject({
+      code: "MALFORMED",
+      detail: "The body did not arrive completely.",
+    });
   });
 
   test("that is not JSON in UTF-8 is malformed, however deeply nested", async () => {
@@ -91,11 +99,13 @@ describe("a body", () => {
       '{"a":'.repeat(1_900),
       new Uint8Array([0x22, 0xff, 0x22]),
     ];
-    for (const body of bodies) expect(await rejection(post(body))).toMatchObject({ code: "MALFORMED" });
+    const malformed = { code: "MALFORMED", detail: "The body is not JSON in UTF-8." };
+    for (const body of bodies) expect(await rejection(post(body))).toMatchObject(malformed);
   });
 
   test("that is JSON but not an object is invalid as a whole", async () => {
     for (const body of [null, [], "text", 7, [valid]]) expect((await pointers(body))[0]?.[0]).toBe("");
+    expect(await rejection(post("7"))).toMatchObject({ detail: "The body does not fit the schema; see errors." });
     expect((await pointers(JSON.parse("[".repeat(4_000) + "]".repeat(4_000))))[0]?.[0]).toBe("");
   });
 });

@@ -57,6 +57,11 @@ describe("a problem (RFC 9457)", () => {
       const text = await response.text();
       expect(response.status).toBe(path === "/broken" ? 500 : 503);
       expect(text).not.toMatch(/hunter2|secret|10\.0\.0\.7|stack/);
+      expect(JSON.parse(text).detail).toBe(
+        path === "/broken"
+          ? "An unexpected error occurred. The service's log has the details."
+          : "The database is unavailable.",
+      );
     }
   });
 });
@@ -130,6 +135,13 @@ describe("without a matching route", () => {
     const response = await app().app.request(path, { method });
     return [response.status, response.headers.get("allow")];
   };
+
+  test("the problem names the allowed methods, or says that no resource has the path", async () => {
+    const detail = async (method: string, path: string) =>
+      ((await (await app().app.request(path, { method })).json()) as { detail: string }).detail;
+    expect(await detail("POST", "/things/1")).toBe("This resource does not support POST. Allowed: GET, HEAD, OPTIONS.");
+    expect(await detail("GET", "/nothing")).toBe("No resource has this path.");
+  });
 
   test("405 with Allow, 204 for OPTIONS, 404 for unknown paths", async () => {
     expect(await requested("POST", "/things/1")).toEqual([405, "GET, HEAD, OPTIONS"]);

@@ -49,6 +49,7 @@ describe("a statement", () => {
     const error = await failure(sleep(database, 1));
     expect(error).toBeInstanceOf(DatabaseUnavailableError);
     expect([error.sent, isUnavailable(error)]).toEqual([true, true]);
+    expect(error.message).toBe("the database did not respond within 200 ms");
   });
 
   test("that gets no connection within half of the deadline is never executed", async () => {
@@ -57,6 +58,7 @@ describe("a statement", () => {
     const busy = Array.from({ length: CONNECTIONS }, () => failure(sleep(database, 0.9)));
     const error = await failure(database.query((sql) => sql`insert into written values (1)`));
     expect([error.constructor, error.sent]).toEqual([DatabaseUnavailableError, false]);
+    expect(error.message).toBe("no connection to the database became free within 500 ms");
     await Promise.all(busy);
     expect(await database.query((sql) => sql`select from written`)).toHaveLength(0);
   });
@@ -69,6 +71,7 @@ describe("a statement", () => {
     const error = await failure(one(database));
     expect([error.constructor, error.sent]).toEqual([DatabaseUnavailableError, false]);
     expect(performance.now() - begun).toBeLessThan(100);
+    expect(error.message).toBe("5 statements are already pending for the database");
     await Promise.all(waiting);
     expect(await one(database)).toBe(1);
   });

@@ -21,7 +21,8 @@ test("settings that would leave a connection to brokers less secure than they su
     [{ KAFKA_TLS_CA: certificate }, /KAFKA_TLS_CA: .*KAFKA_TLS=true/],
     [{ KAFKA_TLS: "true", KAFKA_TLS_CERT: certificate }, /KAFKA_TLS_KEY: set both or neither/],
     [{ KAFKA_TLS: "true", KAFKA_TLS_CA: "/etc/ca.pem" }, /KAFKA_TLS_CA=\(hidden\): must be PEM text/],
-    [{ KAFKA_SASL_MECHANISM: "plain", ...user }, /password unencrypted/],
+    [{ KAFKA_SASL_MECHANISM: "plain", ...user }, /plain: would send the password unencrypted; set KAFKA_TLS=true/],
+    [{ KAFKA_TLS: "yes" }, /KAFKA_TLS=yes: must be true or false/],
     [{ KAFKA_SASL_MECHANISM: "scram-sha-512", KAFKA_SASL_USERNAME: "me" }, /KAFKA_SASL_PASSWORD: must be set/],
     [user, /has no effect without KAFKA_SASL_MECHANISM/],
   ];

@@ -9,6 +9,7 @@ import {
   replicaDatabase,
   replicaOf,
   upsertChange,
+  waitingForLocks,
 } from "../../tests/harness/replica.ts";
 import { applyChanges, applyEach, type CacheGuard, type Change, testTable } from "./apply.ts";
 
@@ -67,6 +68,32 @@ test("isolated changes follow the version rule too: an older one has no effect, 
     ]),
   );
   expect(rejected.size).toBe(0);
+});
+
+test("P7: the epoch does not move while a batch is isolated, not even after its first part was rolled back", async () => {
+  const [bad, good] = [newId(), newId()].sort() as [string, string];
+  await apply(upsertChange(bad, 1));
+  const moveEpoch = () =>
+    at.database.query((sql) => sql`select lockstep.move_epoch(${guard.epoch}, null, '0 s') as moved`);
+  const held = await at.sql.reserve();
+  let moving: ReturnType<typeof moveEpoch>;
+  let applying: ReturnType<typeof apply>;
+  try {
+    await held.unsafe("begin");
+    await held`select from lockstep.versions where id = ${bad} for update`;
+    applying = apply(upsertChange(bad, 2, { stock: "many" }), upsertChange(good, 1));
+    await waitingForLocks(at, 1);
+    moving = moveEpoch();
+    await waitingForLocks(at, 2);
+  } finally {
+    await held.unsafe("rollback");
+    held.release();
+  }
+  const { rejected } = await applying;
+  const codes = [...rejected].map(([id, { code }]) => ({ id, code }));
+  expect(codes, "the rejected rows, of which the epoch's move is none").toEqual([{ id: bad, code: "22P02" }]);
+  expect(await at.sql`select version::int from products where id = ${good}`).toMatchObject([{ version: 1 }]);
+  guard = { epoch: Number((await moving)[0]!.moved), cache: "off" };
 });
 
 test("a constraint that is checked at the commit rejects its own row only", async () => {

@@ -3,7 +3,6 @@ import fc from "fast-check";
 import { entities, replicaNames } from "../../contracts/entities/index.ts";
 import type { Document, Version } from "../../contracts/entity/document.ts";
 import { documentOf, rowOf } from "../../contracts/entity/row.ts";
-import { eventually } from "../../tests/harness/eventually.ts";
 import {
   deleteChange,
   document,
@@ -14,6 +13,7 @@ import {
   replicaDatabase,
   replicaOf,
   upsertChange,
+  waitingForLocks,
 } from "../../tests/harness/replica.ts";
 import { Rows } from "../reads/rows.ts";
 import { applyChanges, type CacheGuard, type Change, columnsOf, EpochMovedError, prepareTable } from "./apply.ts";
@@ -130,18 +130,6 @@ describe("newer changes are applied, and others are reported as unchanged", () =
   });
 });
 
-/** Waits until `count` statements wait for a lock in this database. */
-const waitingForLocks = (count: number) =>
-  eventually(
-    async () => {
-      const [row] = await at.sql`
-        select count(*)::int as n from pg_stat_activity
-        where datname = current_database() and wait_event_type = 'Lock'`;
-      return row!.n >= count;
-    },
-    { timeoutMs: 10_000, what: `${count} statements to wait for a lock`, everyMs: 2 },
-  );
-
 describe("two appliers", () => {
   /** Runs one apply in a transaction that stays open until the second one waits for its lock. */
   async function interleaved(first: Change, second: Change): Promise<void> {
@@ -159,7 +147,7 @@ describe("two appliers", () => {
       await held.unsafe("begin");
       await held.unsafe(statement, call(first));
       const waiting = at.database.query((sql) => sql.unsafe(statement, call(second)));
-      await waitingForLocks(1);
+      await waitingForLocks(at, 1);
       await held.unsafe("commit");
       await waiting;
     } finally {
@@ -313,10 +301,10 @@ describe("the cache's epoch", () => {
       const moving = move(guard.epoch, null).then(() => {
         moved = true;
       });
-      await waitingForLocks(1);
+      await waitingForLocks(at, 1);
       // This apply was prepared for the old epoch and waits behind the move.
       const late = apply(upsertChange(newId(), 1)).catch((error: unknown) => error);
-      await waitingForLocks(2);
+      await waitingForLocks(at, 2);
       expect(moved).toBe(false);
       await held.unsafe("commit");
       await moving;

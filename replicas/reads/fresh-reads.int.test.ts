@@ -83,11 +83,28 @@ test.each([["this process"], ["another process"]])("a read waits for a version t
   const answer = Promise.resolve(read(`/products/${id}`, token([id, 2]), "wait=10")).finally(() => {
     answered = true;
   });
-  await Bun.sleep(100);
+  await eventually(() => here.freshness.size === 1, { timeoutMs: 10_000, what: "the read to wait" });
   expect(answered).toBe(false);
   await process.applyAndCache([upsertChange(id, 2)]);
   const { status, headers } = await answer;
   expect([status, headers.get("etag"), headers.get("preference-applied")]).toEqual([200, '"2"', "wait=10"]);
+});
+
+test("P8: while versions of several ids and entities are applied, each read waits for its own id only", async () => {
+  const [a, b] = [newId(), newId()];
+  await here.applyAndCache([upsertChange(a, 1), upsertChange(b, 1)].toSorted((x, y) => (x.id < y.id ? -1 : 1)));
+  const both = encodeSyncToken([
+    { plural: "orders", id: a, version: 9 },
+    { plural: entity.plural, id: a, version: 2 },
+    { plural: entity.plural, id: b, version: 3 },
+  ]);
+  const answers = [a, b].map((id) => read(`/products/${id}`, both, "wait=10"));
+  await eventually(() => here.freshness.size === 2, { timeoutMs: 10_000, what: "both reads to wait" });
+  await here.applyAndCache([upsertChange(a, 2)]);
+  expect((await answers[0]!).headers.get("etag"), `version of product ${a}`).toBe('"2"');
+  expect(here.freshness.size).toBe(1);
+  await here.applyAndCache([upsertChange(b, 3)]);
+  expect((await answers[1]!).headers.get("etag"), `version of product ${b}`).toBe('"3"');
 });
 
 test("a read waits for a delete, and for a version that this replica's filter excludes", async () => {
@@ -127,9 +144,13 @@ test("a replica that is still behind after the wait answers 503 with Retry-After
     ]);
     expect(await answer.json()).toMatchObject({
       code: "BEHIND",
-      detail: expect.stringContaining(`version 2 of product ${id}`),
+      detail: `This replica does not have version 2 of product ${id} after 200 ms. Retry, or wait longer with Prefer: wait=N.`,
     });
   }
+  const several = await read("/products", token([id, 2], [newId(), 1]), "wait=0.01");
+  expect(await several.json()).toMatchObject({
+    detail: expect.stringContaining("does not have all versions of the Sync-Token after 10 ms"),
+  });
   expect((await read(`/products/${id}`, token([id, 2]))).status).toBe(503);
 });
 

@@ -118,7 +118,9 @@ describe("one entity", () => {
     const never = newId();
     for (let i = 0; i < 2; i++)
       expect((await get(`/products/${never}`)).headers.get("cache-status")).toBe("lockstep-redis; fwd=uri-miss");
-    expect((await get("/products/1")).status).toBe(404);
+    const invalid = await get("/products/1");
+    expect(invalid.status).toBe(404);
+    expect(await invalid.json()).toMatchObject({ detail: 'There is no product "1" in this replica.' });
     // An id that never existed leaves no key in Redis.
     expect(await cached.replica.redis!.writes.client.keys(`*${never}`)).toEqual([]);
   });
@@ -191,7 +193,24 @@ test.each([
 ])("%s %s is rejected and points to the gateway", async (method, path) => {
   const answer = await api.checked((url, init) => app.request(url, init))(path, { method });
   expect([answer.status, answer.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
-  expect(((await answer.json()) as { detail: string }).detail).toContain("Send writes to the gateway");
+  expect(((await answer.json()) as { detail: string }).detail).toBe(
+    `${method} is not possible here: a replica only answers GET, HEAD. Send writes to the gateway.`,
+  );
+});
+
+test("P14: reads that need a database without the table are 503 and say to retry", async () => {
+  await using own = await replicaDatabase("catalog");
+  await using process = await startCacheProcess(own.url, undefined, "catalog");
+  const routes = appOf(process);
+  await own.sql`alter table products rename to elsewhere`;
+  for (const path of [`/products/${newId()}`, "/products"]) {
+    const answer = await get(path, {}, routes);
+    expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "1"]);
+    expect(await answer.json()).toMatchObject({
+      code: "UNAVAILABLE",
+      detail: "The replica's database does not respond; retry in a moment.",
+    });
+  }
 });
 
 test("HEAD returns the headers of GET without the body", async () => {

@@ -11,6 +11,7 @@ import { Database } from "../../platform/postgres/database.ts";
 import { migrate } from "../../platform/postgres/migrate.ts";
 import { type Change, prepareTable } from "../../replicas/apply/apply.ts";
 import { migrationsOf } from "../../replicas/migrations/index.ts";
+import { eventually } from "./eventually.ts";
 import { freshDatabase } from "./servers.ts";
 
 /** A logger that writes nothing. */
@@ -97,6 +98,18 @@ export const upsertChange = (id: string, version: number, overrides: Document = 
 
 /** Returns a change that deletes an entity. */
 export const deleteChange = (id: string, version: number): Change => ({ id, version, document: null });
+
+/** Waits until `count` statements wait for a lock in this database. */
+export const waitingForLocks = ({ sql }: Pick<ReplicaDatabase, "sql">, count: number) =>
+  eventually(
+    async () => {
+      const [row] = await sql`
+        select count(*)::int as n from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`;
+      return row!.n >= count;
+    },
+    { timeoutMs: 10_000, what: `${count} statements to wait for a lock`, everyMs: 2 },
+  );
 
 /** Returns a random entity id. */
 export const newId = (): string => crypto.randomUUID();

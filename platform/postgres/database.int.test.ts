@@ -59,7 +59,9 @@ describe("a statement", () => {
     const error = await failure(database.query((sql) => sql`insert into written values (1)`));
     expect([error.constructor, error.sent]).toEqual([DatabaseUnavailableError, false]);
     expect(error.message).toBe("no connection to the database became free within 500 ms");
+    expect(database.use).toEqual({ size: CONNECTIONS, used: CONNECTIONS, waiting: 0 });
     await Promise.all(busy);
+    expect(database.use, "no connection is kept for the query that has left the queue").toMatchObject({ used: 0 });
     expect(await database.query((sql) => sql`select from written`)).toHaveLength(0);
   });
 
@@ -110,19 +112,22 @@ describe("a statement", () => {
 
 describe("connections", () => {
   test("that were terminated are replaced, and their statements report that the database is unavailable", async () => {
-    const database = open();
-    const running = failure(sleep(database, 30));
     const other = open();
-    const terminate = () =>
+    const database = open();
+    const running = Array.from({ length: CONNECTIONS }, () => failure(sleep(database, 30)));
+    const sleeping = () =>
       other.query(
         (sql) => sql`
-        select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query like '%pg_sleep(%' and pid <> pg_backend_pid()`,
+        select pid from pg_stat_activity
+        where datname = current_database() and query like '%pg_sleep(%' and state = 'active' and pid <> pg_backend_pid()`,
       );
-    await eventually(async () => (await terminate()).length > 0, {
+    await eventually(async () => (await sleeping()).length === CONNECTIONS, {
       timeoutMs: 5_000,
-      what: "the statement to be terminated",
+      what: "the statements to run",
     });
-    expect(isUnavailable(await running)).toBe(true);
+    for (const { pid } of await sleeping()) await other.query((sql) => sql`select pg_terminate_backend(${pid})`);
+    for (const error of await Promise.all(running)) expect(isUnavailable(error)).toBe(true);
+    expect(pools, "pools that were opened: the second broken connection belongs to the replaced pool").toBe(2);
     expect(await one(database)).toBe(1);
   });
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { once } from "node:events";
 import { createLogger } from "../../observability/logger.ts";
 import { startRedis } from "../../stack/servers/redis.ts";
 import type { Server } from "../../stack/servers/server.ts";
@@ -50,6 +51,34 @@ test("a killed server is unavailable at once, commands in flight fail, and its s
   expect(await connected()).not.toBe(before!);
   // The command was not queued and resent.
   expect(await link.client.get("counted")).toBeNull();
+});
+
+test("P7: a server that stops before its run id arrives is not believed to be there", async () => {
+  const { client } = link;
+  await server.stop("SIGKILL");
+  await eventually(() => link.runId() === undefined, { timeoutMs: 5_000, what: "the server to be unavailable" });
+  const [answered, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const info = client.info;
+  client.info = async () => {
+    const text = await info.call(client, "server");
+    answered.resolve();
+    await released.promise;
+    return text;
+  };
+  try {
+    await launch();
+    await answered.promise;
+    const closed = once(client, "close");
+    await server.stop("SIGKILL");
+    await closed;
+  } finally {
+    client.info = info;
+    released.resolve();
+  }
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(link.runId()).toBeUndefined();
+  await launch();
+  await connected();
 });
 
 test("a server that owes a response and is silent is unavailable; when it continues, it has the same run id", async () => {

@@ -12,6 +12,7 @@ import {
   waitingForLocks,
 } from "../../tests/harness/replica.ts";
 import { applyChanges, applyEach, type CacheGuard, type Change, testTable } from "./apply.ts";
+import { reduce } from "./reduce.ts";
 
 const table = entity.plural;
 let at: ReplicaDatabase;
@@ -94,6 +95,58 @@ test("P7: the epoch does not move while a batch is isolated, not even after its 
   expect(codes, "the rejected rows, of which the epoch's move is none").toEqual([{ id: bad, code: "22P02" }]);
   expect(await at.sql`select version::int from products where id = ${good}`).toMatchObject([{ version: 1 }]);
   guard = { epoch: Number((await moving)[0]!.moved), cache: "off" };
+});
+
+test("P2 P3 P4: after any batches of duplicates, resends, equal versions and deletes, each entity has its newest state", async () => {
+  const event = fc.record({
+    entity: fc.nat(2),
+    version: fc.integer({ min: 1, max: 5 }),
+    isResent: fc.boolean(),
+    deletes: fc.boolean(),
+  });
+  /** Each batch is applied whole or isolated, and once or twice. */
+  const batches = fc.array(
+    fc.record({
+      events: fc.array(event, { minLength: 1, maxLength: 8 }),
+      isolates: fc.boolean(),
+      isReplayed: fc.boolean(),
+    }),
+    { minLength: 1, maxLength: 5 },
+  );
+  await fc.assert(
+    fc.asyncProperty(batches, async (batches) => {
+      const ids = Array.from({ length: 3 }, newId);
+      const expected = new Map<string, Change>();
+      for (const [b, { events, isolates, isReplayed }] of batches.entries()) {
+        const changes = events.map(({ entity, version, isResent, deletes }, e): Change => {
+          const name = `batch ${b}, event ${e}`;
+          const change = deletes ? deleteChange(ids[entity]!, version) : upsertChange(ids[entity]!, version, { name });
+          return isResent ? { ...change, resend: name } : change;
+        });
+        const reduced = reduce(changes);
+        const work = isolates ? applyEach : applyChanges;
+        for (let i = 0; i < (isReplayed ? 2 : 1); i++) {
+          const { unchanged } = await work(at.database, table, reduced, guard);
+          const older = reduced.flatMap((change): [string, number][] => {
+            const known = expected.get(change.id);
+            if (known && known.version >= change.version && !(known.version === change.version && change.resend))
+              return [[change.id, known.version]];
+            expected.set(change.id, change);
+            return [];
+          });
+          expect(unchanged, `batch ${b}: entities whose change was not newer`).toEqual(new Map(older));
+        }
+      }
+      const rows = await at.sql`select id, version::int, name from products where id = any (${ids})`;
+      const found = new Map(rows.map(({ id, version, name }) => [id as string, { version, name }]));
+      for (const id of ids) {
+        const { version, document } = expected.get(id) ?? {};
+        const row = document ? { version: version!, name: document.name } : undefined;
+        expect(found.get(id), `row of product ${id}, whose newest version is ${version}`).toEqual(row);
+      }
+    }),
+    { numRuns: 60 },
+  );
 });
 
 test("a constraint that is checked at the commit rejects its own row only", async () => {

@@ -5,6 +5,7 @@ import { type EventMessage, header } from "../../../contracts/event.ts";
 import { encodeKnownVersion, type KnownVersion } from "../../../contracts/known-version.ts";
 import { replicaTopic, versionsTopic } from "../../../contracts/topics.ts";
 import type { RebuildOptions } from "../../../pipeline/rebuild.ts";
+import { eventually } from "../../../tests/harness/eventually.ts";
 import {
   deleteChange,
   entity,
@@ -290,6 +291,20 @@ test("a view on lockstep.versions is rejected, because it would be dropped with 
   await expect(run(database, logOf(1, [newId()]))).rejects.toThrow("view known");
 });
 
+/** Waits until a switch has waited for a lock, has given up, and waits again. */
+async function untilRetried({ sql }: ReplicaDatabase): Promise<void> {
+  for (const waits of [true, false, true])
+    await eventually(
+      async () => {
+        const { length } = await sql`
+          select from pg_stat_activity
+          where datname = current_database() and application_name = 'lockstep-rebuild' and wait_event_type = 'Lock'`;
+        return length > 0 === waits;
+      },
+      { timeoutMs: 15_000, what: `the switch ${waits ? "" : "not "}to wait for a lock` },
+    );
+}
+
 test("a long read delays the switch, not the other readers; the switch happens when it has ended", async () => {
   await using database = await replicaDatabase("catalog");
   const { sql } = database;
@@ -297,23 +312,16 @@ test("a long read delays the switch, not the other readers; the switch happens w
   await reading.unsafe("begin; select count(*) from products");
   const done = run(database, logOf(1, [newId()]));
   let longest = 0;
-  let attempts = 0;
-  const watching = (async () => {
-    for (let waited = false; attempts < 2; ) {
-      const { length } = await sql`
-        select from pg_stat_activity
-        where datname = current_database() and application_name = 'lockstep-rebuild' and wait_event_type = 'Lock'`;
-      if (length > 0 && !waited) attempts++;
-      waited = length > 0;
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-  })();
-  while (attempts < 2) {
+  let isRetried = false;
+  const retried = untilRetried(database).finally(() => {
+    isRetried = true;
+  });
+  while (!isRetried) {
     const start = performance.now();
     await sql`select count(*) from products`;
     longest = Math.max(longest, performance.now() - start);
   }
-  await watching;
+  await retried;
   await reading.unsafe("commit");
   reading.release();
   await done;

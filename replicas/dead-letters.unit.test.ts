@@ -1,6 +1,40 @@
-import { expect, test } from "bun:test";
+import { afterEach, expect, setSystemTime, test } from "bun:test";
+import { encodeDeadLetter } from "../contracts/dead-letter.ts";
+import { allEntities } from "../contracts/entities/index.ts";
 import { UpcastError } from "../contracts/entity/upcast.ts";
-import { unappliableCause, unreadableCause } from "./dead-letters.ts";
+import { deadLetterTopic } from "../contracts/topics.ts";
+import type { TopicPartition } from "../kafka/log.ts";
+import { SimulatedLog } from "../tests/harness/simulated-log.ts";
+import { DeadLetterWriter, unappliableCause, unreadableCause } from "./dead-letters.ts";
+
+afterEach(() => setSystemTime());
+
+test("P6: the log writer is opened once for all partitions, and again before the brokers forget it", async () => {
+  const opened: string[][] = [];
+  class CountingLog extends SimulatedLog {
+    override openWriter(name: string, partitions: readonly TopicPartition[]) {
+      opened.push(partitions.map(({ topic, partition }) => `${topic}/${partition}`));
+      return super.openWriter(name, partitions);
+    }
+  }
+  const log = new CountingLog(2);
+  const writer = new DeadLetterWriter(log, allEntities, "dead-letters");
+  const [entity] = allEntities;
+  const source = { topic: "events", partition: 1 };
+  log.append(source, [{ key: "a", value: "x", headers: {} }]);
+  const cause = unreadableCause(new SyntaxError(), "catalog");
+  const stored = () => log.records({ topic: deadLetterTopic(entity!).name, partition: 1 }).length;
+  const write = () => writer.write(entity!, 1, [encodeDeadLetter(log.records(source)[0]!, cause)]);
+  await Promise.all([write(), write()]);
+  expect(opened).toEqual([allEntities.flatMap((one) => [0, 1].map((n) => `${deadLetterTopic(one).name}/${n}`))]);
+  setSystemTime(Date.now() + 11 * 3_600_000);
+  await write();
+  expect([opened.length, stored()]).toEqual([1, 3]);
+  setSystemTime(Date.now() + 3_600_000);
+  await write();
+  expect([opened.length, stored()]).toEqual([2, 4]);
+  await writer.close();
+});
 
 test("the cause of a failed upcast names the schema version and the stack frames, and quotes no value", () => {
   const parserError = new SyntaxError('Unexpected token in "secret-canary"');

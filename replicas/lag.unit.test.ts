@@ -16,6 +16,7 @@ test("the lag is 0 when everything that the log had is applied", () => {
   const lag = new Lag();
   lag.received(batch(0, 3, 3, 1_000));
   lag.applied(batch(0, 3, 3, 1_000), 1_500);
+  expect(lag.ms(1_501, 0)).toBe(0);
   expect(lag.ms(9_000, 0)).toBe(0);
 });
 

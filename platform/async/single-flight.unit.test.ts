@@ -38,6 +38,20 @@ test("an error ends one run; a waiting caller gets a run of its own", async () =
   expect(await second).toEqual({ result: "available", shared: false });
 });
 
+test("a caller that comes as a run ends shares the next run with those who wait for it", async () => {
+  const flights = new SingleFlight<number>();
+  const runs = [Promise.withResolvers<number>(), Promise.withResolvers<number>()];
+  let started = 0;
+  const work = () => runs[started++]!.promise;
+  const callers = [flights.run("a", work), flights.run("a", work)];
+  const late = runs[0]!.promise.then(() => flights.run("a", work));
+  runs[0]!.resolve(1);
+  await nextTurn();
+  expect(started).toBe(2);
+  runs[1]!.resolve(2);
+  expect((await Promise.all([...callers, late])).map(({ result }) => result)).toEqual([1, 2, 2]);
+});
+
 test("keys do not wait for each other, and no result is kept after its run", async () => {
   const flights = new SingleFlight<string>();
   const gate = Promise.withResolvers<string>();

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { readSettings, SettingsError } from "./settings.ts";
+import { readSettings, SettingsError, settings } from "./settings.ts";
 
 const mistakes = (env: Record<string, string>): readonly string[] => {
   try {
@@ -10,6 +10,11 @@ const mistakes = (env: Record<string, string>): readonly string[] => {
     throw error;
   }
 };
+
+test("an empty value counts as not set, for every setting", () => {
+  const empty = Object.fromEntries(Object.keys(settings).map((name) => [name, ""]));
+  expect(readSettings(empty)).toEqual(readSettings({}));
+});
 
 const certificate = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
 

@@ -54,6 +54,18 @@ test("the first 1,000 rows of an empty table may be rejected; a missing permissi
   await expect(tracked("empty").tracker.record([], rejected(["any"], "42501"))).rejects.toThrow(TableRejectsError);
 });
 
+test("once a row is accepted, a table that was empty is tested after 20 rejections again", async () => {
+  let result: TableTest = "empty";
+  const tracker = new RejectionTracker("things", async () => result);
+  await tracker.record([], rejected(ids(20)));
+  await tracker.record(["good"], new Map());
+  result = "rejects";
+  await tracker.record([], rejected(ids(19)));
+  await expect(tracker.record([], rejected(ids(1, 19)))).rejects.toThrow(
+    "table things accepts no row (SQLSTATE 23514: rejected); repair its schema or its permissions",
+  );
+});
+
 test("a rejected entity counts as recently rejected until it is accepted; 1,000 are remembered", async () => {
   const { tracker } = tracked("accepts");
   await tracker.record(["good"], rejected(ids(1_001)));

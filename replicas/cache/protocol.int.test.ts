@@ -10,6 +10,7 @@ import fenceText from "./fence.lua" with { type: "text" };
 import fillText from "./fill.lua" with { type: "text" };
 import gate from "./gate.lua" with { type: "text" };
 import liftText from "./lift.lua" with { type: "text" };
+import * as cacheScripts from "./scripts.ts";
 import storeText from "./store.lua" with { type: "text" };
 
 let redis: Redis;
@@ -146,6 +147,21 @@ async function violations(
   }
   return world.violations;
 }
+
+test("a new epoch removes the fences of the old one, and scripts of the old epoch have no effect any more", async () => {
+  const key = `lockstep:{epochs-${crypto.randomUUID()}}`;
+  const keys = [`${key}:state`, `${key}:a`];
+  const install = (epoch: number) => cacheScripts.install(redis, [keys[0]!], [epoch]);
+  const fence = (epoch: number) => cacheScripts.fence(redis, keys, [epoch, "p.1", "2:p.1"]);
+  const lease = (epoch: number) => cacheScripts.lease(redis, keys, [epoch, "r.1", 10_000, 1]);
+  expect(await fence(1)).toBe("lost");
+  expect([await install(1), await fence(1), await lease(1)]).toEqual(["ok", "ok", "fenced"]);
+  expect([await install(1), await lease(1)]).toEqual(["ok", "fenced"]);
+  expect([await install(2), await lease(2)]).toEqual(["ok", "leased"]);
+  expect([await install(1), await fence(1), await lease(1)]).toEqual(["behind", "behind", "behind"]);
+  expect(await lease(3)).toBe("lost");
+  await redis.del(...keys);
+});
 
 /** When to switch to another action. Most steps do not: with a switch at each step, few actions would make progress. */
 const schedule = fc.integer({ min: 0, max: 4 }).chain((weight) =>

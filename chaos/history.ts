@@ -10,12 +10,21 @@ interface BaseOperation {
   readonly id: string | undefined;
 }
 
-/** A write through the gateway. `unknown`: no answer, so that it may or may not be committed. */
+/**
+ * A write. `rejected`: the answer says that nothing was changed. `unknown`: no answer, or one that does not know, so that
+ * it may or may not be committed.
+ */
 export interface WriteOperation extends BaseOperation {
   readonly kind: "create" | "change" | "delete";
   readonly outcome: "committed" | "rejected" | "unknown";
-  /** HTTP status; undefined without an answer. */
+  /** `sql`: a statement of a client of the source's database. */
+  readonly via: "http" | "sql";
+  /** HTTP status; undefined without an answer, and by SQL. */
   readonly status: number | undefined;
+  /** Members that the write sets, among them a `name` that no other write sets; undefined for a delete. */
+  readonly sets: Readonly<Record<string, unknown>> | undefined;
+  /** Version that the write required (`If-Match`). */
+  readonly requires: number | undefined;
   /** Version that the answer contains. */
   readonly version: number | undefined;
   /** `Sync-Token` of the answer. */

@@ -8,13 +8,21 @@ export interface SystemProcess {
   /** As `lockstep status` names it: `stream`, `stream 2`, `catalog-db`, `broker 3`, `redis`. */
   readonly name: string;
   readonly kind: ProcessKind;
-  /** Sends a signal. @throws {Error} when the process does not run. */
-  signal(signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT" | "SIGINT" | "SIGQUIT"): Promise<void>;
+  /**
+   * Sends a signal. SIGSTOP and SIGCONT also reach the children of a PostgreSQL server.
+   *
+   * @throws {Error} when the process does not run.
+   */
+  signal(signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT"): Promise<void>;
   /**
    * Keeps the process from being restarted until the returned function is called. Undefined: the system cannot, and
    * restarts the process by its own rules.
    */
   readonly hold: (() => Promise<() => Promise<void>>) | undefined;
+  /** Cuts the process off from all others until the returned function is called. Undefined: the system cannot. */
+  readonly disconnect?: () => Promise<() => Promise<void>>;
+  /** Identifies the process that runs now: a restart changes it. Undefined while none runs. */
+  identity(): Promise<string | undefined>;
   /** True when the process runs and reports that it is ready. Rejects never. */
   isReady(): Promise<boolean>;
 }
@@ -44,6 +52,16 @@ export interface Connection {
   heal(): void;
 }
 
+/** The disk of one server. */
+export interface Disk {
+  /** Name of the server's process. */
+  readonly name: string;
+  /** Leaves no room on the disk. @throws {Error} when that is not possible. */
+  fill(): Promise<void>;
+  /** Makes room again. */
+  clear(): Promise<void>;
+}
+
 /** Addresses for clients and checkers. They bypass the proxies, so that faults do not blind the checkers. */
 export interface SystemAddresses {
   /** Base URL of the gateway, shared by its instances. */
@@ -69,8 +87,16 @@ export interface System extends AsyncDisposable {
   readonly processes: readonly SystemProcess[];
   /** Connections that pass through a proxy. Empty where there is none. */
   readonly connections: readonly Connection[];
+  /** Disks that chaos can fill. Empty where there is none. */
+  readonly disks: readonly Disk[];
+  /** Restarts all services, one instance after the other. Undefined: the system has no such command. */
+  readonly rollingRestart: (() => Promise<void>) | undefined;
   /** Names of the conditions that `lockstep status` shows now. @throws {Error} when no answer comes within 10 s. */
   conditions(): Promise<readonly string[]>;
+  /** What `lockstep verify` says. @throws {Error} when it could not run. */
+  verify(): Promise<{ readonly equal: boolean; readonly text: string }>;
+  /** Runs `lockstep resync`. @throws {Error} when it could not finish. */
+  resync(): Promise<{ readonly equal: boolean; readonly text: string }>;
   /** Copies logs and state into a folder, after a violation. */
   keepEvidence(folder: string): Promise<void>;
 }

@@ -33,6 +33,7 @@ test("a limit that is not a whole number in its range is malformed", () => {
     expect(() => parsePageRequest({ limit })).toThrow(
       expect.objectContaining({
         code: "MALFORMED",
+        message: "The query parameter limit must be a whole number from 1 to 100.",
         details: { violations: [expect.objectContaining({ pointer: "limit" })] },
       }),
     );
@@ -42,7 +43,12 @@ test("a cursor that no page returned is malformed", () => {
   fc.assert(
     fc.property(fc.string(), (cursor) => {
       fc.pre(!isId(Buffer.from(cursor, "base64url").toString()));
-      expect(() => parsePageRequest({ cursor })).toThrow(expect.objectContaining({ code: "MALFORMED" }));
+      expect(() => parsePageRequest({ cursor })).toThrow(
+        expect.objectContaining({
+          code: "MALFORMED",
+          message: "The query parameter cursor must be the nextCursor of a page.",
+        }),
+      );
     }),
   );
 });

@@ -75,6 +75,7 @@ export class Publisher {
     }
     const writer = await this.log.openWriter(WRITER, partitions);
     await this.reportLoss(partitions, writer);
+    this.storedChanges.clear(); // The log may have lost some of them.
     await Promise.all(partitions.map((at) => this.readBack(at, writer.fenceOffset(at))));
     this.recreated.clear();
     this.writer = writer;
@@ -154,8 +155,10 @@ export class Publisher {
     await this.recordLoss(lost);
     for (const { topic, partition, from } of lost) {
       const at = { topic, partition };
-      this.savedPositions.set(partitionKey(at), { ...at, next: from });
-      this.positions.delete(partitionKey(at));
+      const key = partitionKey(at);
+      // A saved position before the loss stays: stored changes that follow it are still in the outbox.
+      this.savedPositions.set(key, { ...at, next: Math.min(this.savedPositions.get(key)?.next ?? 0, from) });
+      this.positions.delete(key);
     }
   }
 

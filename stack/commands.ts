@@ -1,10 +1,11 @@
-/** The command line of `bun run up`, `down`, `restart` and `status`. */
+/** The command line of `bun run up`, `down`, `restart`, `stop`, `start` and `status`. */
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
 import { replicaNames } from "../contracts/entities/index.ts";
 import { upDetached } from "./detach.ts";
 import { down } from "./down.ts";
 import { errorText } from "./error-text.ts";
+import { startProcesses, stopProcesses } from "./hold.ts";
 import { DEFAULT_DATA, DEFAULT_PORT_BASE, readOptions, type UpFlags } from "./options.ts";
 import { databaseOwners, serviceNames } from "./plan.ts";
 import { restart } from "./restart.ts";
@@ -59,6 +60,7 @@ const hidden = (flags: string): Option => new Option(flags).hideHelp();
 /** The command line after `up`, for the background process. */
 const rawArguments = (): string[] => process.argv.slice(3);
 
+const processNames = 'as bun run status shows them: stream, "stream 2", catalog-db, "broker 3", redis';
 const dataFlag = ["--data <dir>", "folder that holds all data of the stack", DEFAULT_DATA] as const;
 
 function program(finish: (status: number) => void): Command {
@@ -101,6 +103,7 @@ function program(finish: (status: number) => void): Command {
       if (json) console.log(JSON.stringify(results, null, 2));
       finish(0);
     });
+  addHoldCommands(root, finish);
   root
     .command("status")
     .description("lists each process and server with its pid, URL and health; exit status 0 when all are ready")
@@ -109,6 +112,28 @@ function program(finish: (status: number) => void): Command {
     .option("--show-secrets", "show the passwords in URLs, which the table masks as ***")
     .action(async (flags: StatusFlags) => finish(await status(flags)));
   return root;
+}
+
+/** Adds `stop` and `start`. */
+function addHoldCommands(root: Command, finish: (status: number) => void): void {
+  root
+    .command("stop")
+    .description("stops processes or servers, and keeps them stopped until bun run start")
+    .argument("<names...>", processNames)
+    .option(...dataFlag)
+    .action(async (names: string[], { data }: { data: string }) => {
+      await stopProcesses(resolve(data), names, print);
+      finish(0);
+    });
+  root
+    .command("start")
+    .description("starts processes or servers that bun run stop has stopped")
+    .argument("<names...>", processNames)
+    .option(...dataFlag)
+    .action(async (names: string[], { data }: { data: string }) => {
+      await startProcesses(resolve(data), names, print);
+      finish(0);
+    });
 }
 
 /** Runs the command of this process's arguments, and ends the process. */

@@ -4,8 +4,9 @@ import { processOf, readState, type StateEntry } from "./state.ts";
 
 const isServer = ({ kind }: StateEntry): boolean => kind === "postgres" || kind === "broker" || kind === "redis";
 
-/** SIGINT is PostgreSQL's fast shutdown. With SIGTERM it would wait for its clients. */
-const cleanSignal = ({ kind }: StateEntry): NodeJS.Signals => (kind === "postgres" ? "SIGINT" : "SIGTERM");
+/** The signal for a clean stop. SIGINT is PostgreSQL's fast shutdown. With SIGTERM it would wait for its clients. */
+export const cleanSignal = ({ kind }: Pick<StateEntry, "kind">): NodeJS.Signals =>
+  kind === "postgres" ? "SIGINT" : "SIGTERM";
 
 const GRACE_MS = 15_000;
 

@@ -1,4 +1,6 @@
 /** All supervised processes of a stack, and the state file that lists them. */
+
+import { isHeld } from "./hold.ts";
 import type { ExternalServer, PlannedObserver, PlannedServer, PlannedService } from "./plan.ts";
 import { serviceUrl } from "./process-specs.ts";
 import { identityOf } from "./processes.ts";
@@ -52,7 +54,11 @@ export function createProcessGroup(
     writeState(dataDir, { supervisor, ready, entries });
   };
   const add = (startable: Startable, signal: AbortSignal): GroupMember => {
-    const supervised = new SupervisedProcess(startable.spec, { print, onChange: publish }, signal);
+    const supervised = new SupervisedProcess(
+      startable.spec,
+      { print, onChange: publish, isHeld: () => isHeld(dataDir, startable.spec.label) },
+      signal,
+    );
     const member = { ...startable, supervised };
     members.push(member);
     return member;

@@ -16,6 +16,10 @@ const root = join(import.meta.dirname, "..");
 const logFileName = (planned: { name: string; instance: number }): string =>
   `${labelOf(planned).replace(" ", "-")}.log`;
 
+/** Folder of a server in the data folder of its stack. */
+export const serverFolder = ({ kind, name, instance }: PlannedServer): string =>
+  kind === "broker" ? `broker-${instance}` : name;
+
 /** How to start a server. Its data, port and password are the same at each start. */
 export function serverSpec(
   server: PlannedServer,
@@ -25,7 +29,7 @@ export function serverSpec(
 ): ProcessSpec {
   const label = labelOf(server);
   const { kind, port } = server;
-  const dir = join(dataDir, kind === "broker" ? `broker-${server.instance}` : server.name);
+  const dir = join(dataDir, serverFolder(server));
   const spec = { label, logFile: join(dir, `${kind}.log`) };
   switch (server.kind) {
     case "postgres":

@@ -2,6 +2,8 @@
 import type { ReportedCondition } from "../platform/http/read-readiness.ts";
 import { table } from "../platform/table.ts";
 import { type Health, healthOf } from "./health.ts";
+import { isHeld } from "./hold.ts";
+import { labelOf } from "./plan.ts";
 import { isRunning } from "./processes.ts";
 import { CRASH_LOOP_COUNT, CRASH_WINDOW_MS, recentCrashes } from "./restart-delay.ts";
 import { processOf, readState, runningSupervisor, type StateEntry } from "./state.ts";
@@ -39,7 +41,9 @@ export interface StackStatus {
 export async function stackStatus(data: string): Promise<StackStatus> {
   const state = readState(data);
   const supervisor = runningSupervisor(data);
-  const services = await Promise.all((state?.entries ?? []).map(serviceStatus));
+  const services = await Promise.all(
+    (state?.entries ?? []).map((entry) => serviceStatus(entry, isHeld(data, labelOf(entry)))),
+  );
   const ready = state?.ready === true && supervisor !== undefined;
   return {
     ready: ready && services.every((s) => s.health === "ready"),
@@ -48,12 +52,19 @@ export async function stackStatus(data: string): Promise<StackStatus> {
   };
 }
 
-async function serviceStatus(entry: StateEntry): Promise<ServiceStatus> {
+async function serviceStatus(entry: StateEntry, held: boolean): Promise<ServiceStatus> {
   const owner = processOf(entry);
   const isGone = owner !== undefined && !isRunning(owner);
   const { name, kind, instance, url, restarts } = entry;
   // When the process has ended, the service is down even if another process answers on its port.
-  const downReason = url === "" ? "not started yet" : isGone ? "its process has ended" : undefined;
+  const downReason =
+    url === ""
+      ? "not started yet"
+      : held && (isGone || entry.pid === null)
+        ? "stopped by bun run stop"
+        : isGone
+          ? "its process has ended"
+          : undefined;
   const health: Health = downReason
     ? { health: "down", reason: downReason }
     : await healthOf(kind, url, entry.pid === null);

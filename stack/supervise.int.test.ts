@@ -33,9 +33,9 @@ const shell = (script: string) => ({
     }),
 });
 
-async function supervise(script: string) {
+async function supervise(script: string, isHeld = () => false) {
   const printed: string[] = [];
-  const events = { onChange: () => {}, print: (line: string) => printed.push(line) };
+  const events = { onChange: () => {}, print: (line: string) => printed.push(line), isHeld };
   const supervised = new SupervisedProcess(shell(script), events, never);
   running.push(supervised);
   await supervised.started;
@@ -66,6 +66,18 @@ test("a clean exit on request leads to a restart without a delay, and is not cou
     `sleeper (pid ${first}) ended with status 0; restarting`,
     `sleeper restarted (pid ${supervised.server!.pid})`,
   ]);
+});
+
+test("a held process stays stopped until it is released", async () => {
+  let held = true;
+  const { supervised } = await supervise("exec sleep 60", () => held);
+  process.kill(supervised.server!.pid, "SIGKILL");
+  await eventually(() => supervised.server === undefined, { timeoutMs: 5_000, what: "the process to be gone" });
+  // Longer than the delay of a restart.
+  await sleep(500);
+  expect(supervised.restarts).toBe(0);
+  held = false;
+  await eventually(() => supervised.restarts === 1, { timeoutMs: 5_000, what: "the restart" });
 });
 
 test("a process that keeps crashing is restarted with growing delays, and three crashes in a minute are reported", async () => {

@@ -4,12 +4,16 @@
  * States:
  * - starting: `spec.start` is in progress. `server` is set as soon as there is a process.
  * - running: lasts until the process ends. A requested restart leads to starting, every other end to waiting.
- * - waiting: a delay that grows with each crash leads to starting. A start that fails leads back to waiting.
+ * - waiting: a delay that grows with each crash leads to starting. A start that fails leads back to waiting. While the
+ *   process is held (`bun run stop`), it is not started.
  * - stopped: final. `stop` or the abort signal leads here from every state.
  */
 import { sleepUnlessAborted } from "../platform/async/sleep.ts";
 import { CRASH_LOOP_COUNT, isRequestedRestart, nextDelayMs, recentCrashes } from "./restart-delay.ts";
 import type { Server } from "./servers/server.ts";
+
+/** Time between two checks whether a held process may start, in milliseconds. */
+const HELD_POLL_MS = 100;
 
 /** A process that can be started any number of times. */
 export interface ProcessSpec {
@@ -29,6 +33,8 @@ export interface SupervisorEvents {
   /** Called after each change of a public member of the process. */
   readonly onChange: () => void;
   readonly print: (line: string) => void;
+  /** True while the process must stay stopped. */
+  readonly isHeld: () => boolean;
 }
 
 interface End {
@@ -117,6 +123,7 @@ export class SupervisedProcess {
         this.recordCrash(end, delayMs);
         await sleepUnlessAborted(delayMs, this.stopSignal);
       }
+      while (this.events.isHeld() && !this.stopSignal.aborted) await sleepUnlessAborted(HELD_POLL_MS, this.stopSignal);
       if (this.stopSignal.aborted) return;
       startedAt = Date.now();
       end = await this.restart();

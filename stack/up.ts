@@ -9,6 +9,7 @@ import { developmentSettings, ensureDevelopmentKey } from "../platform/auth/deve
 import { rejectUnauthenticatedBind } from "../platform/auth/guard.ts";
 import { readSettings, SettingsError } from "../platform/settings/settings.ts";
 import { createDataFolder, removeData, resolveShape, writeShape } from "./data-folder.ts";
+import { releaseAll } from "./hold.ts";
 import { type UpOptions, UsageError } from "./options.ts";
 import { stopOrphans } from "./orphans.ts";
 import { planStack } from "./plan.ts";
@@ -50,6 +51,7 @@ export async function runStack(options: UpOptions, callerDeps: UpDeps): Promise<
   if (other) throw new AlreadyRunningError(data, other.pid);
   try {
     await stopOrphans(data, deps.print);
+    releaseAll(data);
     if (options.fresh) {
       removeData(data);
       createDataFolder(data);

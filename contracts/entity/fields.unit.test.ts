@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { parseJson } from "../../platform/postgres/parse-json.ts";
-import { decimal } from "./fields.ts";
+import { decimal, text, texts } from "./fields.ts";
 
 const accepts = (field: ReturnType<typeof decimal>, value: unknown) => {
   const valid = field.schema.safeParse(value).success;
@@ -65,4 +65,17 @@ describe("a decimal", () => {
     expect(price.fromColumn(1.555)).toBe("1.555");
     expect(accepts(price, price.fromColumn(1.555))).toBe(false);
   });
+});
+
+test("a text that PostgreSQL cannot store, and a list with a value twice, are invalid with the rule", () => {
+  const messages = (field: { schema: ReturnType<typeof text>["schema"] }, value: unknown) =>
+    field.schema.safeParse(value).error?.issues.map(({ message }) => message);
+  const list = texts({ maxItems: 3, maxLength: 9 });
+  for (const value of ["a\u0000", "\ud800", "\udc00a"]) {
+    expect(messages(text({ max: 9 }), value)).toEqual(["must not contain U+0000 or a lone surrogate"]);
+    expect(messages(list, [value])).toEqual(["must not contain U+0000 or a lone surrogate"]);
+    expect([text({ max: 9 }).quickCheck(value), list.quickCheck([value])]).toEqual([false, false]);
+  }
+  expect(messages(list, ["a", "b", "a"])).toEqual(["must not contain a value twice"]);
+  expect(messages(list, ["a", "b", "\u{1f600}"])).toBeUndefined();
 });

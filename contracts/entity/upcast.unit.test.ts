@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { EntityEvent } from "../event.ts";
 import { decodeRouted, encodeRouted, NewerSchemaVersionError, routedHeaders } from "../routed-event.ts";
-import { defineEntity, defineReplica } from "./declaration.ts";
+import { defineEntity, defineReplica, type ReplicaDeclaration } from "./declaration.ts";
 import type { Document } from "./document.ts";
 import { integer, text } from "./fields.ts";
 import { UpcastError, upcast } from "./upcast.ts";
@@ -20,9 +20,10 @@ const thing = defineEntity({
   replicas: [
     defineReplica(fields, { name: "all", upcasters: { 2: (sent) => ({ ...sent, size: 0 }) } }),
     defineReplica(fields, { name: "rest" }),
+    defineReplica(fields, { name: "short", upcasters: { 2: (sent) => ({ ...sent }) } }),
   ],
 });
-const [all, rest] = thing.replicas as [(typeof thing.replicas)[0], (typeof thing.replicas)[0]];
+const [all, rest, short] = thing.replicas as [ReplicaDeclaration, ReplicaDeclaration, ReplicaDeclaration];
 const id = Bun.randomUUIDv7();
 const times = { createdAt: "2026-01-01T00:00:00.000Z", updatedAt: "2026-01-01T00:00:00.000Z" };
 
@@ -62,8 +63,17 @@ test("an upcaster that reads a member which the projection lacks fails with Upca
   expect(read).toThrow("schema version 2 of thing cannot be read: the upcaster of version 2 threw a TypeError");
 });
 
+test("P12: a projection that lacks a member of the replica after its upcasters is not applied", () => {
+  const read = () =>
+    decodeRouted(message(2, { id, title: "Cup", ...times, version: 5 }), { entity: thing, replica: short });
+  expect(read).toThrow("schema version 2 of thing cannot be read: no upcaster sets the member size of replica short");
+});
+
 test("a document of a newer schema version is rejected, a delete of it is not", () => {
   const as = { entity: thing, replica: all };
-  expect(() => decodeRouted(message(4, { id, version: 5 }), as)).toThrow(NewerSchemaVersionError);
+  expect(() => decodeRouted(message(4, { id, version: 5 }), as)).toThrow(new NewerSchemaVersionError("thing", 4, 3));
+  expect(new NewerSchemaVersionError("thing", 4, 3).message).toBe(
+    "schema version 4 of thing is newer than this program's 3; upgrade this program",
+  );
   expect(decodeRouted(message(4, null), as)).toMatchObject({ id, version: 5, document: null });
 });

@@ -34,7 +34,7 @@ function statusOf({ equal, repair, lostAgain }: ResyncResult): 0 | 1 | 3 {
 }
 
 /** The result for people. */
-function resyncText({ equal, createdTopics, sent, repair, lostAgain, cleared }: ResyncResult): string {
+export function resyncText({ equal, createdTopics, sent, repair, lostAgain, cleared }: ResyncResult): string {
   const { remaining, results } = repair;
   return [
     ...createdTopics.map((name) => `topic ${name} created`),

@@ -1,33 +1,15 @@
 /** Runs Docker for the container tests. TEST_DOCKER is the command; it must accept Docker's arguments. */
-import { join } from "node:path";
+import { type CommandOutput, Docker } from "../../chaos/systems/docker.ts";
 
-const root = join(import.meta.dirname, "../..");
-const docker = (process.env.TEST_DOCKER || "docker").split(" ");
+const docker = new Docker(process.env.TEST_DOCKER || "docker");
 /** Differs from the name in compose.yaml, so that the tests do not affect a running stack. */
 const PROJECT = "lockstep-test";
 
-/** Number of last characters of a failed command's output that the error contains. */
-const MAX_ERROR_CHARS = 3_000;
-
-interface CommandOutput {
-  readonly status: number;
-  readonly stdout: string;
-  readonly all: string;
-}
-
 /** Runs `docker ARGS…` in the repository's folder. Resolves with its status and output. */
-export async function tryDocker(...args: readonly string[]): Promise<CommandOutput> {
-  const ran = Bun.spawn([...docker, ...args], { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
-  const [stdout, stderr] = await Promise.all([new Response(ran.stdout).text(), new Response(ran.stderr).text()]);
-  return { status: await ran.exited, stdout: stdout.trim(), all: `${stdout}\n${stderr}`.trim() };
-}
+export const tryDocker = (...args: readonly string[]): Promise<CommandOutput> => docker.try(...args);
 
 /** Like {@link tryDocker}. @returns its stdout. @throws {Error} with its output when its status is not 0. */
-export async function runDocker(...args: readonly string[]): Promise<string> {
-  const { status, stdout, all } = await tryDocker(...args);
-  if (status !== 0) throw new Error(`docker ${args.join(" ")} ended with ${status}\n${all.slice(-MAX_ERROR_CHARS)}`);
-  return stdout;
-}
+export const runDocker = (...args: readonly string[]): Promise<string> => docker.run(...args);
 
 const inProject = (args: readonly string[]) => ["compose", "--progress", "quiet", "--project-name", PROJECT, ...args];
 

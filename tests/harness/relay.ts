@@ -33,6 +33,12 @@ export interface RelayOverrides {
   readonly entities?: readonly EntityDeclaration[];
   /** Replaces statements on the outbox, to fail at a chosen moment. */
   readonly outbox?: (outbox: Outbox) => Outbox;
+  /** Replaces what the relay does before it sleeps. */
+  readonly leader?: (leader: LeaderLock) => LeaderLock;
+  /** Longest wait for a NOTIFY, in milliseconds; 20 by default. */
+  readonly pollMs?: number;
+  /** Called after the relay was notified. */
+  readonly onNotify?: () => void;
 }
 
 /** A source database and a topic. Products are captured into the outbox; their events go to a topic of this test. */
@@ -58,13 +64,19 @@ export class RelayFixture implements AsyncDisposable {
   }
 
   /** Starts a relay that reads at most 200 rows at a time. */
-  async relay({ entities = [this.entity], outbox: override = (o) => o }: RelayOverrides = {}): Promise<RunningRelay> {
+  async relay(overrides: RelayOverrides = {}): Promise<RunningRelay> {
+    const { entities = [this.entity], pollMs = 20, onNotify = () => {} } = overrides;
     const sql = connectDedicated(this.url, "test-relay");
-    const outbox = override(new Outbox(sql, true));
+    const listening = connectDedicated(this.url, "test-relay-listen");
+    const outbox = overrides.outbox?.(new Outbox(sql, true)) ?? new Outbox(sql, true);
     const publisher = new Publisher(this.log, entities, await outbox.positions(), async () => {});
     const metrics = createMetrics("relay", "1");
-    const leader = new LeaderLock(sql, "test");
-    const relay = new Relay({ outbox, leader, publisher, logger, metrics }, { batchRows: 200, pollMs: 20 });
+    const leader = overrides.leader?.(new LeaderLock(sql, "test")) ?? new LeaderLock(sql, "test");
+    const relay = new Relay({ outbox, leader, publisher, logger, metrics }, { batchRows: 200, pollMs });
+    await listening.listen("lockstep_outbox", () => {
+      relay.notify();
+      onNotify();
+    });
     const stopping = new AbortController();
     const ended = relay.run(stopping.signal);
     ended.catch(() => {});
@@ -76,7 +88,7 @@ export class RelayFixture implements AsyncDisposable {
         stopping.abort();
         await ended.catch(() => {});
         await publisher.close();
-        await sql.end({ timeout: 1 });
+        await Promise.all([sql.end({ timeout: 1 }), listening.end({ timeout: 1 })]);
       },
     };
   }

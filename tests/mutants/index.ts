@@ -1,16 +1,22 @@
 /** All mutants, by room. */
+import { contractsMutants } from "./contracts.ts";
+import { gatewayMutants } from "./gateway.ts";
 import type { Mutant } from "./mutant.ts";
 import { pipelineMutants } from "./pipeline.ts";
 import { platformMutants } from "./platform.ts";
+import { relayMutants } from "./relay.ts";
 import { replicaMutants } from "./replicas.ts";
 import { simulationMutants } from "./simulation.ts";
 import { streamMutants } from "./stream.ts";
 
 /** Every mutant of the product that tests, chaos or the simulation must notice. */
 export const mutants: readonly Mutant[] = [
+  ...gatewayMutants,
+  ...relayMutants,
   ...streamMutants,
   ...pipelineMutants,
   ...replicaMutants,
   ...platformMutants,
+  ...contractsMutants,
   ...simulationMutants,
 ];

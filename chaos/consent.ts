@@ -1,0 +1,62 @@
+/** What chaos may do to a system that it has not started, and the question before it does so. */
+import { createInterface } from "node:readline/promises";
+import { UserError } from "../contracts/errors.ts";
+import type { Fault } from "./fault.ts";
+import type { System } from "./system.ts";
+
+/** Flags of the command line about consent. */
+export interface ConsentFlags {
+  /** True when `--faults` names each fault; false for all. */
+  readonly areNamed: boolean;
+  readonly allowDataLoss: boolean;
+}
+
+/**
+ * The faults that may be caused. Somebody's own system gets a fault that loses data only when the command line names it
+ * and allows the loss.
+ *
+ * @throws {UserError} when a named fault loses data and the loss is not allowed.
+ */
+export function permittedFaults(
+  kind: System["kind"],
+  faults: readonly Fault[],
+  { areNamed, allowDataLoss }: ConsentFlags,
+): readonly Fault[] {
+  if (kind !== "own") return faults;
+  if (!areNamed) return faults.filter(({ destroys }) => !destroys);
+  const lossy = faults.filter(({ destroys }) => destroys).map(({ name }) => name);
+  if (lossy.length > 0 && !allowDataLoss)
+    throw new UserError(`${lossy.join(", ")}: loses data; allow it with --allow-data-loss, or leave it out`);
+  return faults;
+}
+
+/** How chaos is going to run. */
+export interface Intention {
+  readonly faults: readonly Fault[];
+  readonly runs: number;
+  readonly seconds: number;
+  /** Writes per second. */
+  readonly rate: number;
+}
+
+/** What chaos is going to do, as text. Pure. */
+export function announcement({ addresses }: System, { faults, runs, seconds, rate }: Intention): string {
+  const hostOf = (url: string) => new URL(url).host;
+  const replicas = [...addresses.replicaDatabases].map(([name, url]) => `${name} at ${hostOf(url)}`);
+  return [
+    `chaos is going to send about ${runs * seconds * rate} writes to ${addresses.gateway}. Its products stay there.`,
+    `While it writes, it causes: ${faults.map(({ name }) => name).join(", ")}.`,
+    `These faults hit the source at ${hostOf(addresses.sourceDatabase)}, the replicas ${replicas.join(" and ")}, ` +
+      `the brokers ${addresses.brokers.join(" and ")}` +
+      `${addresses.redis === undefined ? "." : `, and Redis at ${hostOf(addresses.redis)}.`}`,
+  ].join("\n");
+}
+
+/** Asks on the terminal. @throws {UserError} unless the answer is `yes`. */
+export async function confirm(): Promise<void> {
+  if (!process.stdin.isTTY) throw new UserError("there is no terminal to ask on: add --yes to go on");
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  const answer = await terminal.question("Go on? Type yes: ");
+  terminal.close();
+  if (answer.trim().toLowerCase() !== "yes") throw new UserError("nothing was done");
+}

@@ -1,0 +1,16 @@
+/** All faults, in the order in which `--list` and docs/operate/chaos.md show them. */
+import type { Fault } from "../fault.ts";
+import { brokerFaults } from "./brokers.ts";
+import { diskFaults } from "./disks.ts";
+import { networkFaults } from "./network.ts";
+import { processFaults } from "./processes.ts";
+import { topicFaults } from "./topics.ts";
+
+/** Every fault. The order is part of a seed's meaning: a new fault changes the schedules. */
+export const faults: readonly Fault[] = [
+  ...processFaults,
+  ...networkFaults,
+  ...brokerFaults,
+  ...topicFaults,
+  ...diskFaults,
+];

@@ -64,3 +64,6 @@ export interface Checker {
   readonly cannotSee: string;
   check(run: Run): readonly Violation[];
 }
+
+/** Conditions that may be present after a run: they wait for an operator, or are no obstacle. */
+export const lastingConditions: readonly string[] = ["dead-letters-open", "not-verified", "verification-stale"];

@@ -1,6 +1,6 @@
 /** One run: clients and faults for some seconds, then quiet, then the verdict. */
 import { sleepUnlessAborted } from "../platform/async/sleep.ts";
-import type { Run } from "./checker.ts";
+import { lastingConditions, type Run } from "./checker.ts";
 import { type FoundViolation, judge } from "./checkers/index.ts";
 import { type Clients, startClients } from "./clients/index.ts";
 import type { Fault } from "./fault.ts";
@@ -92,9 +92,6 @@ export async function runChaos(options: RunOptions): Promise<RunResult> {
     await Promise.all([clients.stopWriters(), clients.stopReaders()]).catch(() => {});
   }
 }
-
-/** Conditions that a run does not have to end: they wait for an operator, or are no obstacle. */
-export const lastingConditions: readonly string[] = ["dead-letters-open", "not-verified", "verification-stale"];
 
 /** Waits until the status shows nothing that a run has to end, at most 30 s. The checker of health judges it. */
 async function untilClear(system: System, signal: AbortSignal): Promise<void> {

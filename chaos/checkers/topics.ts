@@ -1,0 +1,66 @@
+/** P2, P3 and P5 in the topics: each version once, none missing, in order, and ending where the source ends. */
+import { product } from "../../contracts/entities/product.ts";
+import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
+import type { Checker, Run, Violation } from "../checker.ts";
+import { readings, type TopicReadings } from "../rest/topic-readings.ts";
+import { genuine, hasLost, Timeline } from "./timeline.ts";
+
+const events = eventsTopic(product).name;
+
+/** Reads the events topic and each replica's topic from the start of the run. */
+export const topics: Checker = {
+  name: "topics",
+  promises: ["P1", "P2", "P3", "P5"],
+  proves:
+    "`products.events` has each version of each entity once, without gaps, in order, up to the source's version. Each " +
+    "replica's topic has each version once and in order, as a tombstone exactly where the filter excludes it.",
+  cannotSee: "Records that a fault deleted from a topic, and those that compaction has removed.",
+  check: (run) => [...inEvents(run), ...[...run.atRest.routed.keys()].flatMap((replica) => inRouted(run, replica))],
+};
+
+const violation = (promise: string, sentence: string): Violation => ({ promise, sentence, operations: [] });
+
+function inEvents(run: Run): Violation[] {
+  const { atRest, faults } = run;
+  const found = readings(genuine(atRest.events, run, events));
+  const timeline = new Timeline(run);
+  const ends = [...found.newest]
+    .filter(([id, { version }]) => version !== timeline.last(id))
+    .map(([id, { version }]) =>
+      violation("P1", `${events} ends at version ${version} of ${id}, the source at version ${timeline.last(id)}`),
+    );
+  const missing = hasLost(faults, events) ? [] : found.missing;
+  return [...ends, ...missing.map((what) => violation("P1", `${events} lacks ${what}`)), ...inAny(events, found)];
+}
+
+const inAny = (topic: string, { duplicates, outOfOrder }: TopicReadings): Violation[] => [
+  ...duplicates.map((what) => violation("P2", `${topic} has ${what} twice`)),
+  ...outOfOrder.map((what) => violation("P3", `${topic} has ${what}`)),
+];
+
+function inRouted(run: Run, replica: string): Violation[] {
+  const topic = replicaTopic(product, replica).name;
+  const records = genuine(run.atRest.routed.get(replica) ?? [], run, topic);
+  const found = readings(records);
+  const timeline = new Timeline(run);
+  const leaks = records.flatMap(({ key: id, version, isDelete }) => {
+    const isRemoval = timeline.isRemoval(replica, id, version);
+    if (isRemoval === undefined || isRemoval === isDelete) return [];
+    const sentence = isRemoval
+      ? `${topic} has the content of version ${version} of ${id}, which does not belong to ${replica}`
+      : `${topic} has a tombstone at version ${version} of ${id}, which belongs to ${replica}`;
+    return [violation("P5", sentence)];
+  });
+  const ends = timeline.ids().flatMap((id) => {
+    const version = found.newest.get(id)?.version;
+    if (version === timeline.last(id)) return [];
+    return [
+      violation(
+        "P1",
+        `${topic} ends at version ${version ?? "none"} of ${id}, the source at version ${timeline.last(id)}`,
+      ),
+    ];
+  });
+  const resends = found.supersededResends.map((what) => violation("P3", `${topic} has ${what}`));
+  return [...leaks, ...ends, ...resends, ...inAny(topic, found)];
+}

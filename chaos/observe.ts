@@ -5,7 +5,7 @@ import type { Log } from "../kafka/log.ts";
 import { createLogger } from "../observability/logger.ts";
 import { sleep, sleepUnlessAborted } from "../platform/async/sleep.ts";
 import { connectPool } from "../platform/postgres/connect.ts";
-import type { RowCount, Run } from "./checker.ts";
+import { lastingConditions, type RowCount, type Run } from "./checker.ts";
 import { actualRows, copies, differencesOf, expectedRows } from "./rest/copies.ts";
 import type { System } from "./system.ts";
 
@@ -16,6 +16,9 @@ const STATEMENT_TIMEOUT_MS = 20_000;
 export class Observer implements AsyncDisposable {
   readonly source: Sql;
   readonly replicas: ReadonlyMap<string, Sql>;
+  /** What {@link watch} has seen so far. */
+  readonly statuses: Run["statuses"][number][] = [];
+  readonly rowCounts: RowCount[] = [];
 
   private constructor(
     private readonly system: System,
@@ -35,9 +38,7 @@ export class Observer implements AsyncDisposable {
   }
 
   /** Records conditions and row counts until the signal aborts. A part that does not respond leaves no row count. */
-  async watch(now: () => number, signal: AbortSignal): Promise<Pick<Run, "statuses" | "rowCounts">> {
-    const statuses: Run["statuses"][number][] = [];
-    const rowCounts: RowCount[] = [];
+  async watch(now: () => number, signal: AbortSignal): Promise<void> {
     const everySecond = async (work: () => Promise<void>) => {
       while (!signal.aborted) {
         await work().catch(() => {});
@@ -47,17 +48,24 @@ export class Observer implements AsyncDisposable {
     await Promise.all([
       everySecond(async () => {
         const conditions = await this.system.conditions();
-        statuses.push({ at: now(), conditions });
+        this.statuses.push({ at: now(), conditions });
       }),
       ...[...this.replicas].map(([replica, database]) =>
         everySecond(async () => {
           const expected = await count(this.source, copies[replica]!.where);
           const actual = await count(database, "true");
-          rowCounts.push({ at: now(), replica, expected, actual });
+          this.rowCounts.push({ at: now(), replica, expected, actual });
         }),
       ),
     ]);
-    return { statuses, rowCounts };
+  }
+
+  /** Waits until the status shows nothing that a run has to end, at most `timeoutMs`. @param from a time of the run. */
+  async untilCalm(from: number, timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const deadline = Date.now() + timeoutMs;
+    const isCalm = ({ at, conditions }: Run["statuses"][number]) =>
+      at >= from && conditions.every((condition) => lastingConditions.includes(condition));
+    while (!this.statuses.some(isCalm) && Date.now() < deadline) await sleep(INTERVAL_MS / 5, signal);
   }
 
   /** Waits until all copies equal the source. @returns what still differs after `timeoutMs`; empty: all are equal. */

@@ -43,7 +43,7 @@ export function verdictText(result: RunResult, repeat: string): string {
   const shown = result.violations.slice(0, 5).map((violation) => counterexample(violation, result.run));
   const more = result.violations.length - shown.length;
   return [
-    `seed ${seed}: ${result.violations.length} violations; ${counts}`,
+    `seed ${seed}: ${result.violations.length} violation${result.violations.length === 1 ? "" : "s"}; ${counts}`,
     ...shown,
     ...(more > 0 ? [`… and ${more} more`] : []),
     `repeat it: ${repeat}`,

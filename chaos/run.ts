@@ -1,6 +1,6 @@
 /** One run: clients and faults for some seconds, then quiet, then the verdict. */
 import { sleepUnlessAborted } from "../platform/async/sleep.ts";
-import { lastingConditions, type Run } from "./checker.ts";
+import type { Run } from "./checker.ts";
 import { type FoundViolation, judge } from "./checkers/index.ts";
 import { type Clients, startClients } from "./clients/index.ts";
 import type { Fault } from "./fault.ts";
@@ -34,8 +34,8 @@ export interface RunResult {
 
 /** Longest wait for equal copies, in milliseconds. Later than 30 s is a violation. */
 const IN_STEP_TIMEOUT_MS = 90_000;
-/** Longest wait for a status without conditions, in milliseconds. */
-const CLEAR_TIMEOUT_MS = 30_000;
+/** Longest wait for a status without conditions, in milliseconds. Later than 30 s after the last fault is a violation. */
+const CALM_TIMEOUT_MS = 45_000;
 const PROGRESS_MS = 10_000;
 
 /** The faults of a seed in a system. Pure. */
@@ -78,28 +78,20 @@ export async function runChaos(options: RunOptions): Promise<RunResult> {
     const differing = await observer.untilInStep(IN_STEP_TIMEOUT_MS, signal);
     const inStepAt = differing.length === 0 ? now() : undefined;
     const verify = await system.verify();
-    await untilClear(system, signal);
+    await observer.untilCalm(quietAt, CALM_TIMEOUT_MS, signal);
     await clients.stopReaders();
     watching.abort();
     const atRest = { ...(await readAtRest(observer, from)), verify };
     const { operations } = clients;
-    const run: Run = { system, operations, ...injected, ...(await watched), quietAt, inStepAt, atRest };
+    await watched;
+    const { statuses, rowCounts } = observer;
+    const run: Run = { system, operations, ...injected, statuses, rowCounts, quietAt, inStepAt, atRest };
     signal.throwIfAborted();
     return { seed, schedule, run, violations: judge(run) };
   } finally {
     clearInterval(progress);
     watching.abort();
     await Promise.all([clients.stopWriters(), clients.stopReaders()]).catch(() => {});
-  }
-}
-
-/** Waits until the status shows nothing that a run has to end, at most 30 s. The checker of health judges it. */
-async function untilClear(system: System, signal: AbortSignal): Promise<void> {
-  const deadline = Date.now() + CLEAR_TIMEOUT_MS;
-  while (Date.now() < deadline) {
-    const conditions = await system.conditions().catch(() => ["status-unknown"]);
-    if (conditions.every((condition) => lastingConditions.includes(condition))) return;
-    await sleepUnlessAborted(500, signal);
   }
 }
 

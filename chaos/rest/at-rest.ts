@@ -84,13 +84,20 @@ export async function readAtRest(
     deleted: byId(true),
     expected: await ofEach((name) => expectedRows(source, name)),
     actual: await ofEach((name) => actualRows(replicas.get(name)!, name)),
-    events: (await readTopic(log, events, from)).map(seenRecord),
-    routed: await ofEach(async (name) =>
-      (await readTopic(log, replicaTopic(product, name).name, from)).map(seenRecord),
-    ),
+    events: await readRecords(log, events, from),
+    routed: await ofEach((name) => readRecords(log, replicaTopic(product, name).name, from)),
     deadLetters: await readDeadLetters(log, from),
   };
 }
+
+/**
+ * Reads the records of a topic, including those of aborted transactions.
+ *
+ * @param from where to begin; default: at the first record.
+ * @throws {Error} when the topic does not exist or the log does not respond.
+ */
+export const readRecords = async (log: Log, topic: string, from: StartOffsets = new Map()): Promise<SeenRecord[]> =>
+  (await readTopic(log, topic, from)).map(seenRecord);
 
 async function readTopic(log: Log, topic: string, from: StartOffsets): Promise<StoredRecord[]> {
   const records: StoredRecord[] = [];

@@ -15,8 +15,12 @@ export interface TopicReadings {
   readonly newest: ReadonlyMap<string, { readonly version: number; readonly tombstone: boolean }>;
 }
 
-/** Reads records in order of partition and offset. Those without key or version are left out. */
-export function readings(records: readonly SeenRecord[]): TopicReadings {
+/**
+ * Reads records in order of partition and offset. Those without key or version are left out.
+ *
+ * @param lowest lowest version that each entity must have. Default: the lowest that it has.
+ */
+export function readings(records: readonly SeenRecord[], lowest?: number): TopicReadings {
   const versions = new Map<string, Set<number>>();
   const newest = new Map<string, { version: number; tombstone: boolean }>();
   const duplicates: string[] = [];
@@ -34,7 +38,7 @@ export function readings(records: readonly SeenRecord[]): TopicReadings {
     if (version >= before) newest.set(id, { version, tombstone: isDelete });
   }
   return {
-    missing: [...versions].flatMap(([id, known]) => gaps(id, known)),
+    missing: [...versions].flatMap(([id, known]) => gaps(id, known, lowest)),
     duplicates,
     outOfOrder,
     supersededResends,
@@ -42,10 +46,10 @@ export function readings(records: readonly SeenRecord[]): TopicReadings {
   };
 }
 
-function gaps(id: string, known: ReadonlySet<number>): string[] {
+function gaps(id: string, known: ReadonlySet<number>, lowest = Math.min(...known)): string[] {
   const missing: string[] = [];
   const newest = Math.max(...known);
-  for (let version = Math.min(...known); version < newest; version++)
+  for (let version = lowest; version < newest; version++)
     if (!known.has(version)) missing.push(`version ${version} of ${id}`);
   return missing;
 }

@@ -1,9 +1,10 @@
 /** Checks a stack without traffic: compares source and replicas, and reads every record of every topic. */
 import postgres from "postgres";
+import { readRecords } from "../../chaos/rest/at-rest.ts";
+import { readings, type TopicReadings } from "../../chaos/rest/topic-readings.ts";
 import { entities as declared } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { columnOf } from "../../contracts/entity/row.ts";
-import { header } from "../../contracts/event.ts";
 import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
 import type { Log } from "../../kafka/log.ts";
 import { differences, readTable } from "../../load-tests/bench/differences.ts";
@@ -52,54 +53,9 @@ export async function findLostWrites(stack: Stack, { acknowledged }: Writers): P
   }
 }
 
-/** What a whole topic contains, and what is wrong with it. */
-export interface TopicReport {
-  readonly records: number;
-  /** Versions missing between 1 and the newest of each entity. Meaningful for the events topic only. */
-  readonly missing: string[];
-  /** Pairs of entity and version that occur more than once. */
-  readonly duplicates: string[];
-  /** Records whose version is below an earlier one of the same entity. */
-  readonly outOfOrder: string[];
-  /** The same for resent events: the entity was changed during the resend. The stream must drop these. */
-  readonly supersededResends: string[];
-  /** Newest version by entity id, and whether the record is a tombstone. */
-  readonly newest: Map<string, { version: number; tombstone: boolean }>;
-}
-
-/** Reads a whole topic, including records of aborted transactions. */
-export async function readTopic(log: Log, topic: string): Promise<TopicReport> {
-  const versions = new Map<string, number[]>();
-  const newest: TopicReport["newest"] = new Map();
-  let records = 0;
-  const duplicates: string[] = [];
-  const outOfOrder: string[] = [];
-  const supersededResends: string[] = [];
-  for (const [partition, { first, next }] of await log.offsets(topic))
-    for await (const batch of log.read({ topic, partition }, first, next))
-      for (const record of batch) {
-        const id = record.key?.toString() ?? "";
-        const version = Number(record.headers[header.version]);
-        if (!id || !Number.isInteger(version)) continue;
-        records++;
-        const before = newest.get(id)?.version ?? 0;
-        const isResend = record.headers[header.resend] !== undefined;
-        if (version < before) (isResend ? supersededResends : outOfOrder).push(`${id} ${version} after ${before}`);
-        if (version < before && isResend) continue;
-        const all = versions.get(id) ?? [];
-        if (all.includes(version) && !isResend) duplicates.push(`${id} ${version}`);
-        all.push(version);
-        versions.set(id, all);
-        newest.set(id, { version, tombstone: record.value === null });
-      }
-  const missing = [...versions].flatMap(([id, all]) => {
-    const top = Math.max(...all);
-    return Array.from({ length: top }, (_, i) => i + 1)
-      .filter((v) => !all.includes(v))
-      .map((v) => `${id} ${v}`);
-  });
-  return { records, missing, duplicates, outOfOrder, supersededResends, newest };
-}
+/** Reads a whole topic, including records of aborted transactions. Versions count from 1. */
+export const readTopic = async (log: Log, topic: string): Promise<TopicReadings> =>
+  readings(await readRecords(log, topic), 1);
 
 /**
  * Checks the topics of a stack without traffic: the events topic ends at the source's versions, without gaps, duplicates
@@ -121,13 +77,13 @@ export async function findTopicViolations(stack: Stack, log: Log, entities = dec
         found.push(`events: ${id} ends at ${events.newest.get(id)?.version}, the source at ${version}`);
     found.push(
       ...events.missing.map((m) => `events: ${m} is missing`),
-      ...events.duplicates.map((d) => `events: ${d} doubled`),
+      ...events.duplicates.map((d) => `events: ${d} is there twice`),
     );
     found.push(...events.outOfOrder.map((f) => `events: ${f}`));
     for (const replica of entity.replicas) {
       const routed = await readTopic(log, replicaTopic(entity, replica.name).name);
       found.push(
-        ...routed.duplicates.map((d) => `to.${replica.name}: ${d} doubled`),
+        ...routed.duplicates.map((d) => `to.${replica.name}: ${d} is there twice`),
         ...[...routed.outOfOrder, ...routed.supersededResends].map((f) => `to.${replica.name}: ${f}`),
       );
       const table = await readTable(await stack.url("gateway-db"), entity, entity.fields);

@@ -38,44 +38,107 @@ test("an upsert and a delete are valid", () => {
   expect(reasonOf(storedEvent(deleteEvent(Bun.randomUUIDv7(), 4), 0, 12))).toBeUndefined();
 });
 
-const invalid: [string, StoredRecord, Reason][] = [
-  ["no CloudEvents version", withHeader(header.specversion, undefined), "missing-header"],
-  ["another CloudEvents version", withHeader(header.specversion, "0.3"), "missing-header"],
-  ["no type", withHeader(header.type, undefined), "missing-header"],
-  ["an undeclared type", withHeader(header.type, "lockstep.invoice.upserted"), "unknown-type"],
-  ["no version", withHeader(header.version, undefined), "missing-header"],
-  ["a version that is not a number", withHeader(header.version, "seven"), "missing-header"],
-  ["version 0", withHeader(header.version, "0"), "missing-header"],
-  ["a version above 2^53", withHeader(header.version, "9999999999999999"), "missing-header"],
-  ["a newer schema version", withHeader(header.schemaVersion, "99"), "unknown-schema-version"],
-  ["a time that is not RFC 3339", withHeader(header.time, "yesterday"), "missing-header"],
-  ["a subject that is not a UUID", withHeader(header.subject, "42"), "wrong-key"],
-  ["a subject other than the key", withHeader(header.subject, Bun.randomUUIDv7()), "wrong-key"],
-  ["no key", { ...validRecord(), key: null }, "wrong-key"],
+const invalid: [what: string, record: StoredRecord, reason: Reason, detail: string][] = [
+  ["no CloudEvents version", withHeader(header.specversion, undefined), "missing-header", "ce_specversion is missing"],
+  [
+    "another CloudEvents version",
+    withHeader(header.specversion, "0.3"),
+    "missing-header",
+    "ce_specversion must be 1.0",
+  ],
+  ["no type", withHeader(header.type, undefined), "missing-header", "ce_type is missing"],
+  [
+    "an undeclared type",
+    withHeader(header.type, "lockstep.invoice.upserted"),
+    "unknown-type",
+    'product has no event type "lockstep.invoice.upserted"',
+  ],
+  ["no version", withHeader(header.version, undefined), "missing-header", "ce_entityversion is missing"],
+  [
+    "a version that is not a number",
+    withHeader(header.version, "seven"),
+    "missing-header",
+    "ce_entityversion must be a whole number of at least 1",
+  ],
+  [
+    "version 0",
+    withHeader(header.version, "0"),
+    "missing-header",
+    "ce_entityversion must be a whole number of at least 1",
+  ],
+  [
+    "a version above 2^53",
+    withHeader(header.version, "9999999999999999"),
+    "missing-header",
+    "ce_entityversion must be a whole number of at least 1",
+  ],
+  [
+    "a newer schema version",
+    withHeader(header.schemaVersion, "99"),
+    "unknown-schema-version",
+    "schema version 99 of product is newer than version 1, which the stream supports: upgrade the stream, then replay",
+  ],
+  [
+    "a time that is not RFC 3339",
+    withHeader(header.time, "yesterday"),
+    "missing-header",
+    "ce_time must be a time in RFC 3339",
+  ],
+  [
+    "a subject that is not a UUID",
+    withHeader(header.subject, "42"),
+    "wrong-key",
+    "ce_subject must be a UUID in lower case",
+  ],
+  [
+    "a subject other than the key",
+    withHeader(header.subject, Bun.randomUUIDv7()),
+    "wrong-key",
+    "the key must equal ce_subject",
+  ],
+  ["no key", { ...validRecord(), key: null }, "wrong-key", "the key must equal ce_subject"],
   [
     "a partition other than the key's",
     { ...validRecord(), partition: (validRecord().partition + 1) % 12 },
     "wrong-partition",
+    "this key belongs to partition",
   ],
-  ["no value", withValue(null), "no-value"],
-  ["an empty value", withValue(""), "no-value"],
-  ["text", withValue("hello"), "malformed-json"],
-  ["cut-off JSON", withValue('{"id":"'), "malformed-json"],
-  ["bytes that are not UTF-8", withValue(Buffer.from([0xff, 0xfe, 0x7b])), "malformed-json"],
-  ["a list instead of a document", withValue("[]"), "invalid-document"],
-  ["a price that is a number", withDocument({ price: 19.9 }), "invalid-document"],
-  ["a negative stock", withDocument({ stock: -1 }), "invalid-document"],
-  ["an unknown member", withDocument({ colour: "red" }), "invalid-document"],
-  ["a missing member", withDocument({ name: undefined }), "invalid-document"],
-  ["another id in the document", withDocument({ id: Bun.randomUUIDv7() }), "wrong-key"],
-  ["another version in the document", withDocument({ version: 2 }), "invalid-document"],
+  ["no value", withValue(null), "no-value", "the value is empty; a delete is an event with a value"],
+  ["an empty value", withValue(""), "no-value", "the value is empty; a delete is an event with a value"],
+  ["text", withValue("hello"), "malformed-json", "the value is not JSON in UTF-8 (SyntaxError)"],
+  ["cut-off JSON", withValue('{"id":"'), "malformed-json", "the value is not JSON in UTF-8 (SyntaxError)"],
+  [
+    "bytes that are not UTF-8",
+    withValue(Buffer.from([0xff, 0xfe, 0x7b])),
+    "malformed-json",
+    "the value is not JSON in UTF-8 (TypeError)",
+  ],
+  ["a list instead of a document", withValue("[]"), "invalid-document", "/: "],
+  ["a price that is a number", withDocument({ price: 19.9 }), "invalid-document", "/price: "],
+  ["a negative stock", withDocument({ stock: -1 }), "invalid-document", "/stock: "],
+  ["an unknown member", withDocument({ colour: "red" }), "invalid-document", "/: "],
+  ["a missing member", withDocument({ name: undefined }), "invalid-document", "/name: "],
+  [
+    "another id in the document",
+    withDocument({ id: Bun.randomUUIDv7() }),
+    "wrong-key",
+    "the document's id is not the event's subject",
+  ],
+  [
+    "another version in the document",
+    withDocument({ version: 2 }),
+    "invalid-document",
+    "the document's version is not ce_entityversion",
+  ],
 ];
 
-for (const [what, record, reason] of invalid)
+for (const [what, record, reason, detail] of invalid)
   test(`${what} is rejected as ${reason}`, () => {
     // Ids are random, so the partition other than the key's is computed from the record's own key.
     const input = reason === "wrong-partition" ? { ...record, partition: otherPartition(record) } : record;
-    expect(reasonOf(input)).toBe(reason);
+    const rejection = rejected(validate(input));
+    expect(rejection.reason).toBe(reason);
+    expect(rejection.detail).toStartWith(detail);
   });
 
 const otherPartition = (record: StoredRecord): number =>

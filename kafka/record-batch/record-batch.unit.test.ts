@@ -117,6 +117,20 @@ function rewrite(batch: Buffer, change: (copy: Buffer) => void): Buffer {
   return copy;
 }
 
+test("a damaged batch is refused with its partition, its offset and what is wrong", () => {
+  const batch = encodeBatch([{ key: "a", value: "hello", headers: {} }], producer, 1);
+  const refused = (bytes: Buffer) => expect(() => decodeBatches(bytes, topicPartition));
+  const damaged = Buffer.from(batch);
+  damaged[30]! ^= 1;
+  refused(damaged).toThrow("t/3: the batch at offset 0 cannot be read: its checksum is wrong");
+  refused(rewrite(batch, (copy) => void copy.writeInt8(1, 16))).toThrow("its format is 1, not 2");
+  // The record: its length, attributes, time, offset, key, value, headers.
+  const cut = (at: number, byte: number) => rewrite(batch, (copy) => void copy.fill(byte, at));
+  refused(cut(61, 0xff)).toThrow("a number in the record has no end");
+  refused(cut(63, 0xff)).toThrow("the timestamp of the record has no end");
+  refused(cut(67, 0x7e)).toThrow("the record is longer than its batch");
+});
+
 test("a batch that compaction has emptied keeps its offsets", () => {
   const batch = encodeBatch([{ key: "a", value: "b", headers: {} }], producer, 1).subarray(0, 61);
   const empty = rewrite(batch, (copy) => {

@@ -162,19 +162,22 @@ describe.each([...fencings])("writers with %s", (fencing) => {
       Promise.all(partitions.map((topicPartition) => writer.write(topicPartition, [record(value)])));
     const slow = Promise.withResolvers<void>();
     const processed: string[] = [];
-    let started = 0;
-    const onBatch = async ({ partition, records }: Batch) => {
-      started++;
+    const inFlight: Batch[] = [];
+    const onBatch = async (batch: Batch) => {
+      inFlight.push(batch);
       await slow.promise;
-      processed.push(...texts(records).map((value) => `${partition} ${value}`));
+      processed.push(...texts(batch.records).map((value) => `${batch.partition} ${value}`));
     };
     await write("in flight");
     const first = await contract.consume({ group: topic, topics: [topic], onBatch });
-    await eventually(() => started === 2, { timeoutMs: 20_000, what: "both batches in flight" });
-    await write("queued");
+    await eventually(() => inFlight.length === 2, { timeoutMs: 20_000, what: "both batches in flight" });
+    const ends = await write("queued");
+    const hasFetched = () => first.consumer.positions().every(({ partition, end }) => end > ends[partition]!);
+    await eventually(hasFetched, { timeoutMs: 20_000, what: "the queued records at the first consumer" });
     const second = await contract.consume({ group: topic, topics: [topic], onBatch }, await contract.connect());
-    // Long enough for the first consumer to fetch the queued records and to learn that it must revoke a partition.
-    await Bun.sleep(2_500);
+    const isRevoking = () => inFlight.some(({ isCurrent }) => isCurrent?.() === false);
+    await eventually(isRevoking, { timeoutMs: 20_000, what: "the first consumer to revoke a partition" });
+    expect(second.consumer.assigned()).toEqual([]);
     slow.resolve();
     await eventually(() => second.consumer.assigned().length === 1, {
       timeoutMs: 20_000,

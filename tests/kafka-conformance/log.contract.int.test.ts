@@ -49,6 +49,27 @@ describe.each([...fencings])("writers with %s", (fencing) => {
     expect([...offsets]).toEqual([0, 5_000, 5_003, 5_004].map((n) => all[n]!.offset));
   });
 
+  test("two writers of one partition with different names that write at once both store their records once", async () => {
+    const topic = await contract.newTopic();
+    const topicPartition = { topic, partition: 0 };
+    const names = ["one", "two", "three"];
+    const writers = await Promise.all(
+      names.map((name) => contract.log.openWriter(`${topic}.${name}`, [topicPartition])),
+    );
+    const offsets = await Promise.all(writers.map((writer, i) => writer.write(topicPartition, [record(names[i]!)])));
+    const stored = await contract.readWhenComplete(topic, names.length);
+    const expected = names.map((name, i) => `${name} at ${offsets[i]}`);
+    expect(stored.map(({ value, offset }) => `${value} at ${offset}`).toSorted()).toEqual(expected.toSorted());
+  });
+
+  test("a write without records is refused", async () => {
+    const topic = await contract.newTopic();
+    const writer = await contract.log.openWriter(topic, [{ topic, partition: 0 }]);
+    await expect(writer.write({ topic, partition: 0 }, [])).rejects.toThrow(`a write to ${topic}/0 has no records`);
+    expect(() => writer.fenceOffset({ topic, partition: 7 })).toThrow(`writer ${topic} was not opened for ${topic}/7`);
+    expect(writer.isOpen).toBe(true);
+  });
+
   test("a newer writer takes over: the older one is rejected, and its earlier records are complete", async () => {
     const topic = await contract.newTopic();
     const topicPartition = { topic, partition: 0 };
@@ -64,13 +85,45 @@ describe.each([...fencings])("writers with %s", (fencing) => {
   });
 
   test("a record that the broker rejects is reported, and the writer stays open", async () => {
-    const topic = await contract.newTopic(1, { "max.message.bytes": "1000" });
+    const topic = await contract.newTopic(1, { "max.message.bytes": "100000" });
     const topicPartition = { topic, partition: 0 };
     const writer = await contract.log.openWriter(topic, [topicPartition]);
-    await expect(writer.write(topicPartition, [record("x".repeat(2_000))])).rejects.toThrow(RecordRejectedError);
+    // The first 2,000 records fit into a batch of their own.
+    const values = Array.from({ length: 2_000 }, (_, i) => `${i}`);
+    const records = [...values, "x".repeat(150_000), "after"].map(record);
+    const rejection = await writer.write(topicPartition, records).catch((error: unknown) => error);
+    expect(rejection).toBeInstanceOf(RecordRejectedError);
+    expect(rejection).toMatchObject({
+      kind: "too large",
+      stored: 2_000,
+      rejected: 2,
+      message:
+        `the broker rejects a record for ${topic}/0: MESSAGE_TOO_LARGE; ` +
+        "shorten the record or raise the topic's limits",
+    });
     expect(writer.isOpen).toBe(true);
     await writer.write(topicPartition, [record("fits")]);
-    expect(texts(await contract.readWhenComplete(topic, 1))).toEqual(["fits"]);
+    expect(texts(await contract.readWhenComplete(topic, 2_001))).toEqual([...values, "fits"]);
+  });
+
+  test("a read beyond the end waits for the records, and ends with the log", async () => {
+    const topic = await contract.newTopic();
+    const topicPartition = { topic, partition: 0 };
+    const writer = await contract.log.openWriter(topic, [topicPartition]);
+    const first = await writer.write(topicPartition, [record("a")]);
+    const log = await contract.connect();
+    const read = async (to: number) => {
+      const values: string[] = [];
+      for await (const records of log.read(topicPartition, first, to)) values.push(...texts(records));
+      return values;
+    };
+    const waiting = read(first + 2);
+    const endless = read(first + 100).catch((error: Error) => error.message);
+    await writer.write(topicPartition, [record("b")]);
+    // In a transaction of its own, "b" follows a marker.
+    expect((await waiting)[0]).toBe("a");
+    await log.close();
+    expect(await endless).toBe("the log is closed");
   });
 
   test("a writer rejects writes beyond its queue's limit, for other partitions, and after close", async () => {

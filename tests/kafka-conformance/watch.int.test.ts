@@ -95,6 +95,23 @@ test("calls of onRecords do not overlap, and an error in one ends the watcher", 
   await watcher.close();
 });
 
+test("a watcher that is closed before it has caught up says so", async () => {
+  const { topic, write } = await newTopic();
+  await write(["a"]);
+  const [started, delivery] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const onRecords = () => {
+    started.resolve();
+    return delivery.promise;
+  };
+  const watcher = await log.watch({ topic, from: "start", onRecords });
+  await started.promise;
+  const closed = watcher.close();
+  delivery.resolve();
+  await closed;
+  await watcher.ended;
+  await expect(watcher.caughtUp).rejects.toThrow(`the watcher of ${topic} was closed before it had caught up`);
+});
+
 test("watching a topic that does not exist rejects", async () => {
   await expect(log.watch({ topic: "watch.none", from: "end", onRecords: () => {} })).rejects.toThrow("watch.none");
 });

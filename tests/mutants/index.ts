@@ -1,6 +1,7 @@
 /** All mutants, by room. */
 import { contractsMutants } from "./contracts.ts";
 import { gatewayMutants } from "./gateway.ts";
+import { kafkaMutants } from "./kafka.ts";
 import type { Mutant } from "./mutant.ts";
 import { pipelineMutants } from "./pipeline.ts";
 import { platformMutants } from "./platform.ts";
@@ -14,6 +15,7 @@ export const mutants: readonly Mutant[] = [
   ...gatewayMutants,
   ...relayMutants,
   ...streamMutants,
+  ...kafkaMutants,
   ...pipelineMutants,
   ...replicaMutants,
   ...platformMutants,

@@ -1,0 +1,50 @@
+/** A watched topic that is created again, step by step, on a real broker. */
+import { expect, test } from "bun:test";
+import { createLogger } from "../../observability/logger.ts";
+import { Barrier, InterceptedCluster } from "../../tests/harness/intercepted-cluster.ts";
+import { eventually } from "../../tests/harness/servers.ts";
+import { layout, texts, useContract } from "../../tests/kafka-conformance/contract.ts";
+import { record } from "../../tests/kafka-conformance/suite.ts";
+import { startWatcher } from "./watcher.ts";
+
+const contract = useContract("epochs");
+
+test("P10: a watcher delivers nothing of a new topic before it has compared the topic's identity", async () => {
+  const cluster = await InterceptedCluster.connect();
+  const topic = await contract.newTopic();
+  const at = { topic, partition: 0 };
+  await (await contract.log.openWriter(`${topic}.1`, [at])).write(at, ["a", "b"].map(record));
+  const received: string[] = [];
+  const deps = { cluster, logger: createLogger("test", "1", "silent"), signal: new AbortController().signal };
+  const onRecords = (records: Parameters<typeof texts>[0]) => void received.push(...texts(records));
+  const watcher = await startWatcher({ topic, from: "start", onRecords }, deps);
+  await watcher.caughtUp;
+
+  const comparison = new Barrier();
+  const fetched = Promise.withResolvers<void>();
+  cluster.intercept = async (name, send) => {
+    if (name === "TopicIds") await comparison.wait();
+    const response = await send();
+    const partitions = name === "Fetch" ? (response as { partitions: readonly { bytes: Buffer }[] }).partitions : [];
+    if (partitions.some(({ bytes }) => bytes.length > 0)) fetched.resolve();
+    return response;
+  };
+  await contract.deleteTopic(topic);
+  await eventually(async () => (await contract.log.topicIds([topic])).size === 0, {
+    timeoutMs: 10_000,
+    what: "a delete",
+  });
+  await contract.log.ensureTopics([{ name: topic, config: {} }], layout(1));
+  const again = await contract.log.openWriter(`${topic}.2`, [at]);
+  await again.write(at, ["c", "d", "e", "f", "g"].map(record));
+  await comparison.reached;
+  await fetched.promise;
+  // The loop hands over what it fetched within this turn.
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(received, "records before the comparison").toEqual(["a", "b"]);
+  comparison.release();
+  await eventually(() => received.length === 7, { timeoutMs: 20_000, what: "the records of the new topic" });
+  expect(received).toEqual(["a", "b", "c", "d", "e", "f", "g"]);
+  await watcher.close();
+  cluster.close();
+}, 60_000);

@@ -1,0 +1,29 @@
+/** Connections that fail and come back, to a real broker behind a proxy. */
+import { expect, test } from "bun:test";
+import { logLevel } from "kafkajs";
+import { createLogger } from "kafkajs/src/loggers/index.js";
+import { brokerAddress } from "../../tests/harness/servers.ts";
+import { startProxy } from "../../tests/harness/tcp-proxy.ts";
+import { Connection } from "./connection.ts";
+
+const options = {
+  clientId: "test",
+  logger: createLogger({ level: logLevel.NOTHING, logCreator: () => () => {} }),
+  security: {},
+  timedOutAtMs: new Map<string, number>(),
+};
+
+test("a connection that could not be opened, or was lost, is opened again by the next request", async () => {
+  const proxy = await startProxy(Number((await brokerAddress()).split(":")[1]));
+  const connection = new Connection({ id: 1, host: "127.0.0.1", port: proxy.port }, options);
+  const request = () => connection.request("Metadata", { topics: [], allowAutoTopicCreation: false });
+  for (let outage = 0; outage < 2; outage++) {
+    proxy.refuse();
+    await expect(request()).rejects.toThrow();
+    proxy.heal();
+    expect((await request()).brokers).toHaveLength(1);
+  }
+  connection.close();
+  await expect(request()).rejects.toThrow("the connection to broker 1 is closed");
+  await proxy.close();
+}, 120_000);

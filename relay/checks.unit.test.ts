@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { RelayState } from "./checks.ts";
 
 const presentIn = (state: RelayState) =>
@@ -29,5 +29,16 @@ test("a leading relay reports a stalled outbox, rows that are set aside and a si
   ]);
   state.logProblem = () => undefined;
   state.readDepth(depth);
+  expect(presentIn(state)).toEqual([]);
+});
+
+test("a source that has not responded for 5 s makes a leading relay not ready", () => {
+  const state = new RelayState();
+  state.connecting = undefined;
+  state.readDepth(depth);
+  const now = performance.now();
+  using clock = spyOn(performance, "now").mockReturnValue(now + 6_000);
+  expect(presentIn(state)).toEqual(["source-unavailable*: the source's PostgreSQL has not responded for 6 s"]);
+  clock.mockReturnValue(now);
   expect(presentIn(state)).toEqual([]);
 });

@@ -45,3 +45,22 @@ test("an event has every digit of a number of the row", () => {
   const { value } = toEventRecord(product, { ...captured, data }, undefined);
   expect(JSON.parse(String(value))).toMatchObject({ price: "1234567890.12345678", stock: "9007199254740993" });
 });
+
+test("a row that is too large, or whose version is not exact, is rejected with its size or the limit", () => {
+  expect(() => toEventRecord(product, { ...row(null), bytes: 8_000_001 }, undefined)).toThrow(
+    new UnsendableRowError("record-too-large", "the row has 8000001 bytes; the relay reads at most 8000000"),
+  );
+  expect(() => toEventRecord(product, { ...row(null), version: 2 ** 53 }, undefined)).toThrow(
+    new UnsendableRowError(
+      "version-too-large",
+      "the version is above 9007199254740991, so a JSON number cannot hold it exactly",
+    ),
+  );
+});
+
+test("P11: a resend has another id than the first event of its version, and says so in a header", () => {
+  const headersOf = (resend: string | null) => toEventRecord(product, { ...row(null), resend }, undefined).headers;
+  const [first, resent, again] = [headersOf(null), headersOf("7"), headersOf("8")];
+  expect(new Set([first, resent, again].map((headers) => headers[header.id])).size).toBe(3);
+  expect([first, resent, again].map((headers) => headers[header.resend])).toEqual([undefined, "7", "8"]);
+});

@@ -8,7 +8,7 @@ import { migrate } from "../platform/postgres/migrate.ts";
 import { AsyncApiChecker } from "../tests/harness/api-descriptions.ts";
 import { freshDatabase } from "../tests/harness/servers.ts";
 import { toEventRecord } from "./event-record.ts";
-import { Outbox } from "./outbox.ts";
+import { Outbox, type RejectedRow } from "./outbox.ts";
 
 async function outboxOn(url: string) {
   await migrate(url, migrations, createLogger("test", "1", "silent"));
@@ -63,4 +63,28 @@ test("the records of captured rows match the AsyncAPI description", async () => 
     topics.matchingMessages(eventsTopic(product).name, toEventRecord(product, row, undefined)),
   );
   expect(fits).toEqual([["ProductUpserted"], ["ProductDeleted"]]);
+});
+
+test("P6: of the states of an entity that cannot be sent, the newest stays set aside until a newer or equal one is sent", async () => {
+  await using source = await outboxOn(await freshDatabase());
+  const { sql, outbox } = source;
+  const id = Bun.randomUUIDv7();
+  /** Puts a version into the outbox, in any order: a resend that read a row earlier may be stored later. */
+  const capture = async (version: number): Promise<RejectedRow> => {
+    await sql`insert into lockstep.outbox (entity, id, version, operation) values ('product', ${id}, ${version}, 'deleted')`;
+    return { row: (await outbox.read(10)).at(-1)!, reason: "record-too-large", detail: `version ${version}` };
+  };
+  const setAside = async () => (await sql`select version::int, detail from lockstep.set_aside where id = ${id}`)[0];
+  const two = { version: 2, detail: "version 2" };
+  await outbox.setAside([await capture(2)]);
+  await outbox.setAside([await capture(1)]);
+  expect(await setAside()).toEqual(two);
+  await outbox.setAside([await capture(1), await capture(2), await capture(1)]);
+  expect(await setAside()).toEqual(two);
+
+  const send = async (version: number) => outbox.acknowledge([(await capture(version)).row.seq], new Map());
+  await send(1);
+  expect(await setAside()).toEqual(two);
+  await send(2);
+  expect(await setAside()).toBeUndefined();
 });

@@ -76,6 +76,12 @@ test("a database that is read-only for new sessions: 503, not ready, and writes 
   expect((await health("source-read-only")).status).toBe(503);
   expect((await request("GET", `${gateway.url}/products?limit=1`)).status).toBe(200);
   await admin`alter database shop reset default_transaction_read_only`;
+  await eventually(async () => (await health("source-read-only")).problem === null, {
+    timeoutMs: 5_000,
+    what: "source-read-only to end",
+  });
+  // No session of the pool is read-only any more when the gateway says so.
+  expect(await many()).toEqual(Array(12).fill(201));
   await recovered("source-read-only");
 }, 60_000);
 

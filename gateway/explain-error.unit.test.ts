@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { product } from "../contracts/entities/product.ts";
 import { RequestError } from "../contracts/errors.ts";
-import { explainError } from "./explain-error.ts";
+import { DatabaseUnavailableError } from "../platform/postgres/errors.ts";
+import { explainError, uncaptured } from "./explain-error.ts";
 
 const error = (code: string, more: Record<string, unknown> = {}) =>
   Object.assign(new Error("the text"), { code, severity: "ERROR", routine: "elog", ...more });
@@ -33,4 +34,37 @@ test("a raised error of a class for values keeps the code of that class", () => 
   const raised = { routine: "exec_stmt_raise", constraint_name: "products_sku_key" };
   expect(explained(error("23505", raised))).toEqual(["CONFLICT", "the text"]);
   expect(explained(error("23514", raised))).toEqual(["INVALID", "the text"]);
+});
+
+test("P14: an unavailable database says whether the write may have happened, and what to do", () => {
+  const messageOf = (given: unknown, hasKey = false) => (explainError(given, product, hasKey) as Error).message;
+  const unchanged = "The database is unavailable or overloaded. Nothing was changed. Try again.";
+  const unknown = "The database is unavailable or overloaded. It is not known whether the request was carried out. ";
+  expect(messageOf(new DatabaseUnavailableError("silence", false))).toBe(unchanged);
+  expect(messageOf(new DatabaseUnavailableError("silence", false), true)).toBe(unchanged);
+  expect(messageOf(new DatabaseUnavailableError("silence", true))).toBe(
+    `${unknown}Read the entity before you repeat the request.`,
+  );
+  expect(messageOf(new DatabaseUnavailableError("silence", true), true)).toBe(
+    `${unknown}Repeat the request with the same Idempotency-Key.`,
+  );
+  expect(messageOf(error("25006", { routine: "PreventCommandIfReadOnly" }))).toBe(
+    "The database is read-only. Nothing was changed. Try again.",
+  );
+});
+
+test("values that a table does not accept, a taken value and a missing capture are said without the table's text", () => {
+  expect(explained(error("22003"))).toEqual(["INVALID", "The database does not accept these values."]);
+  expect(explained(error("23505", { constraint_name: "products_sku_key" }))).toEqual([
+    "CONFLICT",
+    "Another product already has this sku.",
+  ]);
+  expect(explained(error("23505", { constraint_name: "another" }))?.[1]).toBe(
+    "Another product already has this value.",
+  );
+  const notCaptured = ["CAPTURE_INCOMPLETE", uncaptured(product).message];
+  expect(explained(error("LS002", { routine: "exec_stmt_raise" }))).toEqual(notCaptured);
+  expect(uncaptured(product).message).toBe(
+    "The database does not capture changes of this product, so no replica would get them. Nothing was changed.",
+  );
 });

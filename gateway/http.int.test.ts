@@ -315,6 +315,56 @@ describe("If-Match", () => {
   });
 });
 
+test("P14: a refusal says what was refused, which value, and what to do", async () => {
+  const { id } = await create();
+  const [missing, path] = [unused(), `/${id}`];
+  const tags = 'must be a list of entity tags like "7", or *';
+  const again = "Read it again and repeat the change.";
+  const patch = (headers: Record<string, string>, of = path) => ["PATCH", of, { stock: 1 }, headers] as const;
+  for (const [[method, on, body, headers], detail] of [
+    [["GET", "?limit=0", undefined, {}], "The query parameter limit must be a whole number from 1 to 100."],
+    [["GET", "?cursor=x", undefined, {}], "The query parameter cursor must be the nextCursor of a page."],
+    [["GET", `/${missing}`, undefined, {}], `There is no product ${missing}.`],
+    [["GET", "/7", undefined, {}], "There is no product 7. An id is a UUID."],
+    [["GET", path, undefined, { "if-none-match": "7" }], `The header If-None-Match ${tags}.`],
+    [patch({ "if-match": "7" }), `The header If-Match ${tags}.`],
+    [patch({ "if-none-match": '"7"' }), "The header If-None-Match must be * in a write."],
+    [
+      patch({ "if-match": '"7"' }),
+      `product ${id} is at version 1, which the request's condition does not accept. ${again}`,
+    ],
+    [patch({}, `/${missing}`), `There is no product ${missing}.`],
+    [["DELETE", `/${missing}`, undefined, {}], `There is no product ${missing}.`],
+    [patch({ "sync-token": "x" }), "The header Sync-Token contains a token that no write returned."],
+  ] as const) {
+    const response = await request(method, urlOf(on), body, headers);
+    expect([method, on, response.body.detail]).toEqual([method, on, detail]);
+  }
+  expect((await request("GET", urlOf(path))).body.version).toBe(1);
+});
+
+test("of two writes under one version, the one that waits for the other's row lock is told that it was changed", async () => {
+  const { id } = await create();
+  const holder = await gateway.sql.reserve();
+  await holder`begin`;
+  await holder`update products set stock = 7 where id = ${id}`;
+  const response = request("PATCH", urlOf(`/${id}`), { stock: 1 }, { "if-match": '"1"' });
+  await eventually(
+    async () =>
+      (
+        await gateway.sql`
+          select from pg_stat_activity where datname = current_database() and application_name = 'lockstep-gateway'
+            and wait_event_type = 'Lock'`
+      ).length > 0,
+    { timeoutMs: 10_000, what: "the change to wait for the row" },
+  );
+  await holder`commit`;
+  holder.release();
+  expectProblem(await response, 412, "PRECONDITION_FAILED", {
+    detail: `product ${id} was changed by another request at the same time. Read it again and repeat the change.`,
+  });
+});
+
 describe("unknown methods and paths", () => {
   test("405 names the allowed methods, and OPTIONS names them without an error", async () => {
     const { id } = await create();
@@ -387,7 +437,9 @@ test("a value that the declaration allows and the table rejects is 422 with the 
   expectProblem(await request("POST", urlOf(), cup({ stock: 13 })), 422, "INVALID", {
     errors: [{ pointer: "/stock", detail: "the database does not accept this value" }],
   });
-  expectProblem(await request("POST", urlOf(), cup({ name: "Forbidden" })), 422, "INVALID");
+  expectProblem(await request("POST", urlOf(), cup({ name: "Forbidden" })), 422, "INVALID", {
+    detail: "The database does not accept these values.",
+  });
 });
 
 test("a delete of a row that another table refers to is 422, and the product stays", async () => {

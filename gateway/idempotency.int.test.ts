@@ -2,8 +2,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createLogger } from "../observability/logger.ts";
 import { OpenApiChecker } from "../tests/harness/api-descriptions.ts";
-import { requestWith } from "../tests/harness/client.ts";
+import { type JsonResponse, requestWith } from "../tests/harness/client.ts";
+import { eventually } from "../tests/harness/eventually.ts";
 import { outbox, type TestGateway, testGateway } from "../tests/harness/gateway.ts";
+import { ISSUER, TestIssuer } from "../tests/harness/token-issuer.ts";
 import { KeyExpiry } from "./idempotency.ts";
 import { gatewayOpenApi } from "./openapi/document.ts";
 
@@ -11,11 +13,13 @@ import { gatewayOpenApi } from "./openapi/document.ts";
 const fetchChecked = new OpenApiChecker(gatewayOpenApi()).checked(fetch);
 const request = requestWith(fetchChecked);
 
+/** Connections of each gateway's pool. */
+const CONNECTIONS = 4;
 let gateway: TestGateway;
 let other: TestGateway;
 beforeAll(async () => {
-  gateway = await testGateway();
-  other = await testGateway({ DATABASE_URL: gateway.databaseUrl });
+  gateway = await testGateway({ LOCKSTEP_DATABASE_POOL: String(CONNECTIONS) });
+  other = await testGateway({ LOCKSTEP_DATABASE_POOL: String(CONNECTIONS), DATABASE_URL: gateway.databaseUrl });
 }, 60_000);
 afterAll(async () => {
   await other?.[Symbol.asyncDispose]();
@@ -43,6 +47,40 @@ async function send(method: string, url: string, body: unknown, headers: Record<
 /** The gateway's metric of replayed writes. */
 const replays = async (on = gateway) =>
   Number(/^lockstep_replayed_writes_total\S* (\d+)$/m.exec(await (await fetch(`${on.url}/metrics`)).text())?.[1] ?? 0);
+
+/**
+ * Sends requests while the table of keys is locked, and releases them when statements wait for it.
+ *
+ * @param mode `exclusive` stops statements that store a key, `access exclusive` also those that look one up.
+ * @param waiting number of statements that must wait.
+ */
+async function sendWhileKeysAreLocked<T>(
+  mode: "exclusive" | "access exclusive",
+  waiting: number,
+  requests: () => readonly Promise<T>[],
+): Promise<T[]> {
+  const lock = await gateway.sql.reserve();
+  try {
+    await lock`begin`;
+    await lock.unsafe(`lock table lockstep.idempotency_keys in ${mode} mode`);
+    const sent = requests();
+    // A statement of several writes stops waiting after 50 ms, and its writes wait one by one. These keep waiting.
+    await eventually(
+      async () =>
+        (
+          await gateway.sql`
+            select from pg_stat_activity where datname = current_database() and application_name = 'lockstep-gateway'
+              and wait_event_type = 'Lock' and query_start < clock_timestamp() - interval '100 ms'`
+        ).length >= waiting,
+      { timeoutMs: 10_000, what: `${waiting} statements to wait for the keys` },
+    );
+    await lock`commit`;
+    return await Promise.all(sent);
+  } finally {
+    await lock`rollback`;
+    lock.release();
+  }
+}
 
 const createProduct = async () => String((await request("POST", urlOf(), cup())).body.id);
 
@@ -92,9 +130,14 @@ describe("the same key and the same request get the first response", () => {
 
   test("of concurrent requests with one key at two gateways exactly one writes", async () => {
     const [body, key] = [cup(), { "idempotency-key": unused() }];
-    const requests = Array.from({ length: 20 }, (_, i) => send("POST", urlOf("", i % 2 ? other : gateway), body, key));
-    const others = Array.from({ length: 20 }, () => request("POST", urlOf(), cup()));
-    const results = await Promise.all(requests);
+    const others: Promise<JsonResponse>[] = [];
+    const results = await sendWhileKeysAreLocked("access exclusive", 2 * CONNECTIONS, () => {
+      const requests = Array.from({ length: 20 }, (_, i) =>
+        send("POST", urlOf("", i % 2 ? other : gateway), body, key),
+      );
+      others.push(...Array.from({ length: 20 }, () => request("POST", urlOf(), cup())));
+      return requests;
+    });
     expect(results.filter(({ replayed }) => !replayed).length).toBe(1);
     expect(new Set(results.map(({ response }) => JSON.stringify(response))).size).toBe(1);
     for (const { status } of await Promise.all(others)) expect(status).toBe(201);
@@ -119,7 +162,12 @@ describe("a key belongs to one request", () => {
       [`/${id}`, { stock: 5 }, { "if-match": '"1"' }],
     ] as const) {
       const { status, body: problem } = await request("PATCH", urlOf(path), body, { ...key, ...more });
-      expect([status, problem.code]).toEqual([422, "KEY_REUSED"]);
+      expect([status, problem.code, problem.detail]).toEqual([
+        422,
+        "KEY_REUSED",
+        "Another request has used this Idempotency-Key. Repeat that request without changes, or send this one with a new key.",
+      ]);
+      expect(problem.errors).toEqual([{ pointer: "Idempotency-Key", detail: "belongs to another request" }]);
     }
     expect((await request("GET", urlOf(`/${another}`))).body.version).toBe(1);
   });
@@ -134,7 +182,11 @@ describe("a key belongs to one request", () => {
   test("400 for an invalid key, and nothing is written", async () => {
     for (const key of ['""', "x".repeat(256), "a b", '"a', "é"]) {
       const { status, body } = await request("POST", urlOf(), cup(), { "idempotency-key": key });
-      expect([status, body.code]).toEqual([400, "MALFORMED"]);
+      expect([status, body.code, body.detail]).toEqual([
+        400,
+        "MALFORMED",
+        "The header Idempotency-Key must be 1 to 255 visible ASCII characters, in quotation marks or bare.",
+      ]);
     }
   });
 });
@@ -149,20 +201,50 @@ test("a rejected write stores no key and may be retried", async () => {
   expect([retried.response[0], retried.replayed]).toEqual([201, false]);
 });
 
-test("a write that waits for a concurrent write with the same key returns its result", async () => {
-  const [body, key] = [cup(), { "idempotency-key": unused() }];
-  await using lock = await gateway.sql.reserve().then((sql) => ({
-    sql,
-    [Symbol.asyncDispose]: async () => sql.release(),
-  }));
-  await lock.sql`begin`;
-  await lock.sql`lock table lockstep.idempotency_keys in exclusive mode`;
-  const requests = [send("POST", urlOf(), body, key), send("POST", urlOf("", other), body, key)];
-  await Bun.sleep(200);
-  await lock.sql`commit`;
-  const [one, two] = await Promise.all(requests);
-  expect(one!.response).toEqual(two!.response);
-  expect([one!.replayed, two!.replayed].sort()).toEqual([false, true]);
+describe("a write that waits for a concurrent write with the same key returns its result", () => {
+  test("a create", async () => {
+    const [body, key] = [cup(), { "idempotency-key": unused() }];
+    const [one, two] = await sendWhileKeysAreLocked("exclusive", 2, () =>
+      [gateway, other].map((on) => send("POST", urlOf("", on), body, key)),
+    );
+    expect(one!.response).toEqual(two!.response);
+    expect([one!.replayed, two!.replayed].sort()).toEqual([false, true]);
+  });
+
+  test("a change, which no unique value protects", async () => {
+    const id = await createProduct();
+    const key = { "idempotency-key": unused() };
+    const [one, two] = await sendWhileKeysAreLocked("exclusive", 2, () =>
+      [gateway, other].map((on) => send("PATCH", urlOf(`/${id}`, on), { stock: 5 }, key)),
+    );
+    expect(one!.response).toEqual(two!.response);
+    expect([one!.replayed, two!.replayed].sort()).toEqual([false, true]);
+    expect((await outbox(gateway.sql, id)).map(({ version }) => version)).toEqual([1, 2]);
+  });
+});
+
+test("P13: two clients with the same key write twice, and neither sees the other's result", async () => {
+  using issuer = await TestIssuer.start();
+  await using authorized = await testGateway({
+    DATABASE_URL: gateway.databaseUrl,
+    LOCKSTEP_AUTH: "jwt",
+    LOCKSTEP_AUTH_ISSUER: ISSUER,
+    LOCKSTEP_AUTH_JWKS: issuer.url,
+  });
+  const id = await createProduct();
+  const key = unused();
+  const change = async (client: string) => {
+    const authorization = `Bearer ${await issuer.token({ claims: { sub: client } })}`;
+    const url = urlOf(`/${id}`, authorized);
+    return await send("PATCH", url, { stock: 5 }, { authorization, "idempotency-key": key });
+  };
+  const [maria, pedro, again] = [await change("maria"), await change("pedro"), await change("maria")];
+  expect([maria, pedro].map(({ response: [status, , etag], replayed }) => [status, etag, replayed])).toEqual([
+    [200, '"2"', false],
+    [200, '"3"', false],
+  ]);
+  expect(again).toEqual({ response: maria.response, replayed: true });
+  expect((await outbox(gateway.sql, id)).map(({ actor }) => actor)).toEqual([null, "maria", "pedro"]);
 });
 
 test("keys are deleted when they expire, and not before", async () => {

@@ -138,6 +138,25 @@ test("a write whose trigger takes seconds does not delay the following writes of
   expect((await slow).status).toBe(201);
 });
 
+test("P6: writes that share a statement with one that waits for a row lock are made without it", async () => {
+  const [locked, ...free] = await Promise.all(Array.from({ length: 9 }, () => create()));
+  const holder = await gateway.sql.reserve();
+  await holder`begin`;
+  await holder`select from products where id = ${locked!} for update`;
+  const change = (id: string) => request("PATCH", urlOf(`/${id}`), { stock: 1 });
+  const waiting = change(locked!);
+  let others: number[] = [];
+  void Promise.all(free.map(change)).then((responses) => {
+    others = responses.map(({ status }) => status);
+  });
+  // Less than the limit of a statement, after which the others would run without the one that waits.
+  await eventually(() => others.length > 0, { timeoutMs: 5_000, what: "the writes of the other rows to return" });
+  expect(others).toEqual(free.map(() => 200));
+  await holder`commit`;
+  holder.release();
+  expect((await waiting).status).toBe(200);
+});
+
 describe("a trigger that skips a row", () => {
   test("is 409 SKIPPED for its client only, without a sync token, and nothing is captured", async () => {
     const [changed, deleted] = [await create({ name: "Skip" }), await create({ name: "Skip" })];
@@ -155,7 +174,12 @@ describe("a trigger that skips a row", () => {
     for (const response of [creates[7]!, patch, put, remove]) {
       expect(response).toMatchObject({
         status: 409,
-        body: { code: "SKIPPED", detail: expect.stringContaining("trigger") },
+        body: {
+          code: "SKIPPED",
+          detail: expect.stringMatching(
+            /^A trigger of the database skipped (the insert|this write of product [0-9a-f-]{36})\. Nothing was changed\.$/,
+          ),
+        },
       });
       expect(response.headers.get("sync-token")).toBeNull();
     }
@@ -173,7 +197,14 @@ describe("a write that changed nothing is never answered as one that did", () =>
     await gateway.sql`alter table products disable trigger user`;
     try {
       for (const response of await Promise.all(ids.map((id) => request("PATCH", urlOf(`/${id}`), { stock: 5 }))))
-        expect(response).toMatchObject({ status: 503, body: { code: "CAPTURE_INCOMPLETE" } });
+        expect(response).toMatchObject({
+          status: 503,
+          body: {
+            code: "CAPTURE_INCOMPLETE",
+            detail:
+              "The database does not capture changes of this product, so no replica would get them. Nothing was changed.",
+          },
+        });
     } finally {
       await gateway.sql`select lockstep.capture('products', 'product')`;
     }
@@ -206,6 +237,26 @@ describe("a write that changed nothing is never answered as one that did", () =>
       expect((await request("GET", urlOf(`/${body.id}`))).body).toEqual(body);
     }
   });
+});
+
+test("an insert is not answered with the row of another one, when a trigger skips rows and chooses ids", async () => {
+  await rule(`if new.name = 'Slow' then perform pg_sleep(0.3); end if;
+    if new.name = 'Skip' then return null; end if; new.id := gen_random_uuid(); return new;`);
+  const sleeping = () => gateway.sql`select from pg_stat_activity where wait_event = 'PgSleep'`;
+  const unknown =
+    "The database is unavailable or overloaded. It is not known whether the request was carried out. " +
+    "Read the entity before you repeat the request.";
+  /** Two writes that arrive during a statement share the next one. */
+  const shareStatement = async () => {
+    const slow = post({ name: "Slow" });
+    await eventually(async () => (await sleeping()).length > 0, { timeoutMs: 5_000, what: "the trigger to sleep" });
+    const stored = cup();
+    const responses = await Promise.all([post({ name: "Skip" }), request("POST", urlOf(), stored), slow]);
+    expect(responses[0]!.status).not.toBe(201);
+    for (const { status, body } of responses.slice(1, 2)) if (status === 201) expect(body.sku).toBe(stored.sku);
+    return responses.slice(0, 2).every(({ status, body }) => status === 503 && body.detail === unknown);
+  };
+  await eventually(shareStatement, { timeoutMs: 20_000, what: "both writes to get an unknown outcome" });
 });
 
 describe("a taken value", () => {

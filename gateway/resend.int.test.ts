@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import postgres, { type Sql } from "postgres";
 import { createLogger } from "../observability/logger.ts";
 import { migrate } from "../platform/postgres/migrate.ts";
+import { eventually } from "../tests/harness/eventually.ts";
 import { freshDatabase } from "../tests/harness/servers.ts";
 import { migrations } from "./migrations/index.ts";
 
@@ -53,6 +54,51 @@ test("an unknown id is sent as a delete with the requested version, and continue
   expect(sent).toEqual({ version: 7, operation: "deleted", resend: true });
   await sql`insert into products (id, sku, name, price) values (${id}, ${id}, 'Cup', 1)`;
   expect((await sql`select version::int from products where id = ${id}`)[0]).toEqual({ version: 8 });
+});
+
+test("P4: a resend of an id waits for its insert in progress, and sends the row instead of a newer delete", async () => {
+  const id = Bun.randomUUIDv7();
+  const writer = await sql.reserve();
+  await writer`begin`;
+  await writer`insert into products (id, sku, name, price) values (${id}, ${id}, 'Cup', 1)`;
+  const resent = call("resend", [id], [7]);
+  await eventually(
+    async () => (await writer`select from pg_locks where relation = 'products'::regclass and not granted`).length > 0,
+    { timeoutMs: 10_000, what: "the resend to wait for the insert" },
+  );
+  await writer`commit`;
+  writer.release();
+  expect(await resent).toBe(1);
+  expect([...(await outboxOf(id))]).toEqual([{ version: 1, operation: "upserted", name: "Cup", resend: true }]);
+});
+
+test("P10: a resync starts over where a backfill was in progress, and continues where a resync was", async () => {
+  const ids = [await insert(), await insert(), await insert()].sort();
+  await sql`delete from products where id <> all (${ids}::uuid[])`;
+  await sql`delete from lockstep.outbox`;
+  const step = () => sql`select lockstep.backfill('product', 1)`;
+  const begin = async (log: string, anew: boolean) =>
+    (
+      await sql`select sent::int, log_state as log from lockstep.begin_resync('product', ${log}::text::jsonb, ${anew})`
+    )[0];
+  const sent = async () =>
+    (await sql`select id, resend from lockstep.outbox order by seq`).map(({ id, resend }) => [ids.indexOf(id), resend]);
+
+  await sql`select lockstep.begin_backfill('product')`;
+  await step();
+  expect(await begin('"first"', false)).toEqual({ sent: 0, log: "first" });
+  await step();
+  expect(await begin('"second"', false)).toEqual({ sent: 1, log: "first" });
+  await sql`select lockstep.begin_backfill('product')`;
+  await step();
+  expect(await begin('"third"', true)).toEqual({ sent: 0, log: "third" });
+  await step();
+  expect(await sent()).toEqual([
+    [0, false],
+    [0, true],
+    [1, true],
+    [0, true],
+  ]);
 });
 
 test("an entity that is not captured is rejected by its name", async () => {

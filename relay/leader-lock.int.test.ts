@@ -43,7 +43,7 @@ class Relay {
     return this.lock.acquire(this.stopping.signal);
   }
 
-  /** Resolves with the pid of the session, which is still open. */
+  /** The pid of the session. Another one than before: the session was ended, and the client has connected again. */
   async pid(): Promise<number> {
     const [row] = await this.sql<{ pid: number }[]>`select pg_backend_pid() as pid`;
     return row!.pid;
@@ -71,18 +71,20 @@ const ageHeartbeat = (relay: Relay) =>
 
 test("P9: a new leader has a heartbeat from its first moment, and a standby relay leaves its session open", async () => {
   const [earlier, leader, standby] = [await Relay.start("a"), await Relay.start("b"), await Relay.start("c")];
+  const observer = await Relay.start("observer");
   const pid = await standby.pid();
   expect(await earlier.acquire()).toBe(true);
   await ageHeartbeat(earlier);
   await earlier.end();
   expect(await leader.acquire()).toBe(true);
+  const leaderPid = await leader.pid();
   const waiting = standby.acquire();
-  await untilJudged(leader, pid);
-  await leader.pid();
+  await untilJudged(observer, pid);
+  expect(await leader.pid()).toBe(leaderPid);
   expect(await leader.sql`select holder from lockstep.relay_lease`).toMatchObject([{ holder: "b" }]);
   standby.stopping.abort();
   expect(await waiting).toBe(false);
-  await leader.end();
+  await Promise.all([leader.end(), observer.end()]);
 });
 
 test("P9: a leader without a heartbeat loses its session to a standby relay, also when it resumes", async () => {
@@ -99,10 +101,11 @@ test("P9: a leader without a heartbeat loses its session to a standby relay, als
 test("P9: a standby relay ends no session of another database on the same server", async () => {
   const [stranger, stale, standby] = [await Relay.start("a", 0), await Relay.start("b", 1), await Relay.start("c", 1)];
   expect(await stranger.acquire()).toBe(true);
+  const strangerPid = await stranger.pid();
   expect(await stale.acquire()).toBe(true);
   await ageHeartbeat(stale);
   expect(await standby.acquire()).toBe(true);
-  await stranger.pid();
+  expect(await stranger.pid()).toBe(strangerPid);
   await Promise.all([stranger.end(), standby.end()]);
 });
 

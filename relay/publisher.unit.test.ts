@@ -73,6 +73,7 @@ class SimulatedRelay {
   constructor(
     private readonly log: SimulatedLog,
     private readonly outbox: SimulatedOutbox,
+    private readonly onFailure: (error: unknown) => void = () => {},
   ) {}
 
   /** Opens a new publisher, as a relay does that starts after a crash. */
@@ -93,7 +94,8 @@ class SimulatedRelay {
       try {
         await publisher.publish(rows);
         break;
-      } catch {
+      } catch (error) {
+        this.onFailure(error);
         await publisher.reopen();
       }
     if (crash === "before the acknowledgement") await this.restart();
@@ -188,12 +190,16 @@ test("P1: a topic that was created again while the relay ran is read from its st
   const log = new SimulatedLog(1);
   const rows = productRows([...idsOfPartition, ...idsOfPartition]);
   const outbox = new SimulatedOutbox(rows);
-  const relay = new SimulatedRelay(log, outbox);
+  const failures: unknown[] = [];
+  const relay = new SimulatedRelay(log, outbox, (error) => failures.push(error));
   await relay.publish(6);
   log.records(at).length = 0;
   while (outbox.rows.length > 0) await relay.publish(4);
   expect(storedChanges(log).toSorted()).toEqual(rows.slice(6).map(changeOf).toSorted());
   expect(relay.lost).toEqual([{ ...at, from: 0, to: 6 }]);
+  expect(failures.map(String)).toEqual([
+    "Error: products.events/0 was created again: it stored a record at offset 0, and had ended at 6",
+  ]);
 });
 
 test("a log that was put back from an older backup while the relay was stopped is reported once", async () => {

@@ -272,6 +272,15 @@ describe("a statement that would break the order of versions is rejected with ad
     });
   });
 
+  test("a change of the gateway that keeps its version", async () => {
+    const id = newId();
+    expect(await rejection(sql`select lockstep.reject_uncaptured(${id})`)).toEqual({
+      code: "LS002",
+      message: `the change of row ${id} is not captured: its version did not rise`,
+      hint: "Run lockstep capture, which repairs the triggers.",
+    });
+  });
+
   test("TRUNCATE", async () => {
     expect(await rejection(sql`truncate products`)).toEqual({
       code: "0A000",

@@ -120,7 +120,7 @@ test("a rule that fails every write with an internal error is the condition writ
   await gateway.sql.unsafe(`
     create function broken() returns trigger language plpgsql as $$ begin perform nothing(); return new; end $$;
     create trigger broken before insert on products for each row execute function broken()`);
-  await seen("writes-failing", "writes in a row have failed");
+  await seen("writes-failing", "writes in a row have failed; the last one: an internal error, see the log");
   await gateway.sql`drop trigger broken on products`;
   await recovered("writes-failing");
 }, 60_000);

@@ -35,6 +35,11 @@ afterAll(async () => {
 const create = (sku: string = Bun.randomUUIDv7()) =>
   request("POST", `${gateway.url}/products`, { sku, name: "Cup", price: "1.00" });
 const ready = async () => (await fetch(`${gateway.url}/health/ready`)).status === 200;
+async function sourceProblem(): Promise<string | null> {
+  const { body } = await request("GET", `${gateway.url}/health/ready`);
+  const checks = body.checks as { condition: string; problem: string | null }[];
+  return checks.find(({ condition }) => condition === "source-unavailable")!.problem;
+}
 const writesSucceed = () =>
   eventually(async () => (await create()).status === 201, { timeoutMs: 20_000, what: "a write to succeed" });
 
@@ -64,6 +69,7 @@ describe("a database that becomes silent", () => {
       const begun = performance.now();
       const writes = Promise.all(skus.map(create));
       await eventually(async () => !(await ready()), { timeoutMs: DETECTION_MS, what: "health to report it" });
+      expect(await sourceProblem()).toMatch(/^the database has not answered for \d+ ms$/);
       responses = await writes;
       expect(performance.now() - begun).toBeLessThan(DETECTION_MS);
       const retryBegun = performance.now();

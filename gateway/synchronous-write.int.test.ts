@@ -1,7 +1,7 @@
 /** `Prefer: wait` on writes, with receipts on a real broker. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { encodeReceipt } from "../contracts/receipt.ts";
-import { decodeSyncTokens } from "../contracts/sync-token.ts";
+import { decodeSyncTokens, encodeSyncToken, MAX_TOKEN_ENTRIES } from "../contracts/sync-token.ts";
 import { receiptsTopic } from "../contracts/topics.ts";
 import { connectLog } from "../kafka/connect-log.ts";
 import type { Log, LogWriter } from "../kafka/log.ts";
@@ -42,32 +42,89 @@ async function writeReceipt(replica: string, id: string, version: number, ms: nu
   await writer.write(place, [{ key: null, value, headers: {} }]);
 }
 
+/** The number of items in a buffer of the gateway. */
+async function bufferItems(buffer: string, on = gateway): Promise<number> {
+  const metrics = await (await fetch(`${on.url}/metrics`)).text();
+  return Number(new RegExp(`^lockstep_buffer_items\\{.*buffer="${buffer}".*\\} (\\d+)$`, "m").exec(metrics)?.[1]);
+}
+const untilRemembered = (entities: number) =>
+  eventually(async () => (await bufferItems("remembered-receipts")) === entities, {
+    timeoutMs: 10_000,
+    what: `the gateway to read receipts of ${entities} entities`,
+  });
+
+/**
+ * Locks the row of a product: a write of it has subscribed to receipts, and its statement waits for {@link release}.
+ *
+ * @returns releases the row.
+ */
+async function lockRow(id: string): Promise<() => Promise<void>> {
+  const holder = await gateway.sql.reserve();
+  await holder`begin`;
+  await holder`select from products where id = ${id} for update`;
+  return async () => {
+    await holder`commit`;
+    holder.release();
+  };
+}
+
 const create = async () => (await request("POST", `${gateway.url}/products`, newProduct())).body.id as string;
 const update = (id: string, prefer: string, headers: Record<string, string> = {}) =>
   request("PATCH", `${gateway.url}/products/${id}`, { stock: 1 }, { prefer, ...headers });
 
 test("a write returns when every replica has it, with the latency of each", async () => {
   const id = await create();
+  const release = await lockRow(id);
   let responded = false;
-  const response = update(id, "wait=5").finally(() => {
+  const response = update(id, "wait=10").finally(() => {
     responded = true;
   });
+  await eventually(async () => (await bufferItems("waiting-writes")) === 1, {
+    timeoutMs: 10_000,
+    what: "the write to subscribe to receipts",
+  });
   // The gateway subscribes before it writes. A receipt that arrives before it waits also counts.
-  await Bun.sleep(300);
   await writeReceipt("catalog", id, 2, 12);
-  await Bun.sleep(50);
+  await untilRemembered(1);
+  await release();
+  const isCommitted = async () => (await request("GET", `${gateway.url}/products/${id}`)).body.version === 2;
+  await eventually(isCommitted, { timeoutMs: 10_000, what: "the write to be committed" });
   expect(responded).toBe(false);
   await writeReceipt("storefront", id, 3, 15);
   const { status, headers } = await response;
-  expect([status, headers.get("etag"), headers.get("preference-applied")]).toEqual([200, '"2"', "wait=5"]);
+  expect([status, headers.get("etag"), headers.get("preference-applied")]).toEqual([200, '"2"', "wait=10"]);
   expect(headers.get("lockstep-replicas")).toBe("catalog;ms=12, storefront;ms=15");
+});
+
+test("P8: a late receipt of an older version, or of another replica, does not undo the receipt of a newer one", async () => {
+  const [id, another] = [await create(), await create()];
+  const release = await lockRow(id);
+  const response = update(id, "wait=10");
+  await eventually(async () => (await bufferItems("waiting-writes")) === 1, {
+    timeoutMs: 10_000,
+    what: "the write to subscribe to receipts",
+  });
+  await writeReceipt("catalog", id, 2, 12);
+  for (const version of [1, 2]) await writeReceipt("catalog", id, version, 99);
+  await writeReceipt("storefront", id, 2, 15);
+  await writeReceipt("storefront", id, 1, 99);
+  await writeReceipt("catalog", another, 1, 1);
+  await untilRemembered(2);
+  await release();
+  expect((await response).headers.get("lockstep-replicas")).toBe("catalog;ms=12, storefront;ms=15");
 });
 
 test("after the timeout the write stays committed, and the response says which replicas are behind", async () => {
   const id = await create();
+  const release = await lockRow(id);
   const response = update(id, "wait=0.5");
-  await Bun.sleep(200);
+  await eventually(async () => (await bufferItems("waiting-writes")) === 1, {
+    timeoutMs: 10_000,
+    what: "the write to subscribe to receipts",
+  });
   await writeReceipt("storefront", id, 2, 3);
+  await untilRemembered(1);
+  await release();
   const { status, headers } = await response;
   expect([status, headers.get("lockstep-replicas")]).toEqual([200, "catalog;behind, storefront;ms=3"]);
   expect((await request("GET", `${gateway.url}/products/${id}`)).body.version).toBe(2);
@@ -75,12 +132,19 @@ test("after the timeout the write stays committed, and the response says which r
 
 test("a write waits for the named replicas only; an undeclared replica is rejected before the write", async () => {
   const id = await create();
-  const response = update(id, 'wait=5; replicas="storefront"');
-  await Bun.sleep(200);
+  const response = update(id, 'wait=10; replicas="storefront"');
+  await eventually(async () => (await bufferItems("waiting-writes")) === 1, {
+    timeoutMs: 10_000,
+    what: "the write to subscribe to receipts",
+  });
   await writeReceipt("storefront", id, 2, 4);
   expect((await response).headers.get("lockstep-replicas")).toBe("storefront;ms=4");
   const rejected = await update(id, "wait=5; replicas=nowhere");
-  expect([rejected.status, rejected.body.code]).toEqual([400, "MALFORMED"]);
+  expect([rejected.status, rejected.body.code, rejected.body.detail]).toEqual([
+    400,
+    "MALFORMED",
+    'The header Prefer names the replica "nowhere", but the replicas of products are: catalog, storefront.',
+  ]);
   expect((await request("GET", `${gateway.url}/products/${id}`)).body.version).toBe(2);
 });
 
@@ -125,6 +189,22 @@ test("a write's token covers the request's token, with the newest version of eac
   expect([rejected.status, rejected.body.code]).toEqual([400, "MALFORMED"]);
 });
 
+test("P14: a token that the write would make too large is rejected before the write", async () => {
+  const id = await create();
+  const tokenOf = (ids: readonly string[]) =>
+    encodeSyncToken(ids.map((one) => ({ plural: "products", id: one, version: 1 })));
+  const others = Array.from({ length: MAX_TOKEN_ENTRIES }, () => crypto.randomUUID());
+  const rejected = await update(id, "", { "sync-token": tokenOf(others) });
+  expect([rejected.status, rejected.body.detail]).toEqual([
+    400,
+    "The header Sync-Token covers more than 100 entities; leave out tokens of writes that every replica has.",
+  ]);
+  expect((await request("GET", `${gateway.url}/products/${id}`)).body.version).toBe(1);
+  // A token that covers the product already has room.
+  const accepted = await update(id, "", { "sync-token": tokenOf([id, ...others.slice(1)]) });
+  expect([accepted.status, accepted.body.version]).toEqual([200, 2]);
+});
+
 test("a gateway that reaches the log only after the write finds the receipts that were written before", async () => {
   const proxy = await startProxy(Number((await brokerAddress()).split(":")[1]));
   proxy.refuse();
@@ -132,7 +212,13 @@ test("a gateway that reaches the log only after the write finds the receipts tha
   const id = (await request("POST", `${starting.url}/products`, newProduct())).body.id as string;
   const response = request("PATCH", `${starting.url}/products/${id}`, { stock: 1 }, { prefer: "wait=10" });
   for (const replica of ["catalog", "storefront"]) await writeReceipt(replica, id, 2, 5);
-  await Bun.sleep(4_000); // Longer than the first attempts to connect.
+  const receiptsProblem = async () => {
+    const { checks } = (await (await fetch(`${starting.url}/health/ready`)).json()) as {
+      checks: { condition: string; problem: string | null }[];
+    };
+    return checks.find(({ condition }) => condition === "receipts-unavailable")!.problem;
+  };
+  expect(await receiptsProblem()).toBe("not connected to the brokers");
   proxy.heal();
   expect((await response).headers.get("lockstep-replicas")).toBe("catalog;ms=5, storefront;ms=5");
   await proxy.close();

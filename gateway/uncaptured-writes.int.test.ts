@@ -94,6 +94,23 @@ describe("while its changes are not captured, no write of an entity is accepted"
   });
 });
 
+test("before the migrations have run, every statement is rejected, and the source counts as unavailable", async () => {
+  const source = new Source(gateway.databaseUrl, { connections: 1, statementTimeoutMs: 5_000 });
+  try {
+    const problem = () => source.checks.find(({ condition }) => condition === "source-unavailable")!.problem();
+    await expect(source.query((sql) => sql`select 1`)).rejects.toThrow("the schema is not up to date yet");
+    await eventually(() => problem() === "the schema is not up to date yet", {
+      timeoutMs: LIMIT_MS,
+      what: "the first answer of the database",
+    });
+    source.schemaIsUpToDate();
+    expect(await source.query((sql) => sql`select 1 as one`)).toMatchObject([{ one: 1 }]);
+    expect(problem()).toBeUndefined();
+  } finally {
+    await source.close();
+  }
+});
+
 test("writes of other entities go on", async () => {
   const fields = { text: text({ max: 100 }) };
   const note = defineEntity({

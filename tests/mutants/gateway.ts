@@ -25,7 +25,7 @@ export const gatewayMutants: readonly Mutant[] = [
     file: "gateway/idempotency.ts",
     from: "hash([context.actor ?? null, c.req.method,",
     to: "hash([null, c.req.method,",
-    tests: ["gateway/idempotency.int.test.ts"],
+    tests: ["gateway/idempotency.unit.test.ts"],
   },
   {
     name: "insert-beside-delete",
@@ -49,7 +49,7 @@ export const gatewayMutants: readonly Mutant[] = [
     file: "gateway/migrations/0013-resync.sql",
     from: "where b.entity = entity for update;",
     to: "where b.entity = entity;",
-    tests: ["gateway/resend.int.test.ts", "operations/backfill/backfill.int.test.ts"],
+    tests: ["operations/backfill/backfill.int.test.ts"],
   },
   {
     name: "resync-continues-as-backfill",
@@ -57,7 +57,7 @@ export const gatewayMutants: readonly Mutant[] = [
     file: "gateway/migrations/0013-resync.sql",
     from: " or b.log_state is null;",
     to: ";",
-    tests: ["gateway/resend.int.test.ts", "operations/backfill/backfill.int.test.ts"],
+    tests: ["gateway/resend.int.test.ts"],
   },
   {
     name: "idempotent-write-without-second-lookup",
@@ -73,7 +73,7 @@ export const gatewayMutants: readonly Mutant[] = [
     file: "gateway/idempotency.ts",
     from: "hash([c.req.path, content])",
     to: "hash([content])",
-    tests: ["gateway/idempotency.int.test.ts"],
+    tests: ["gateway/idempotency.unit.test.ts"],
   },
   {
     name: "uncaptured-insert",
@@ -89,7 +89,7 @@ export const gatewayMutants: readonly Mutant[] = [
     file: "gateway/source.ts",
     from: "    if (connection !== this.probeConnection) return;\n",
     to: "",
-    tests: ["gateway/database-conditions.fault.test.ts", "gateway/database-unavailable.fault.test.ts"],
+    tests: ["gateway/database-unavailable.fault.test.ts"],
   },
   {
     name: "read-only-connections-kept",
@@ -97,7 +97,7 @@ export const gatewayMutants: readonly Mutant[] = [
     file: "gateway/source.ts",
     from: "    this.database.renew();\n",
     to: "",
-    tests: ["gateway/database-conditions.fault.test.ts", "gateway/database-unavailable.fault.test.ts"],
+    tests: ["gateway/database-conditions.fault.test.ts"],
   },
   {
     name: "older-receipt-wins",
@@ -113,7 +113,7 @@ export const gatewayMutants: readonly Mutant[] = [
     file: "gateway/receipt-listener.ts",
     from: 'this.readAgeMs() <= MAX_READ_AGE_MS ? "behind" : "unknown"',
     to: '"behind"',
-    tests: ["gateway/synchronous-write.int.test.ts", "gateway/receipts.fault.test.ts"],
+    tests: ["gateway/synchronous-write.int.test.ts"],
   },
   {
     name: "receipts-without-look-back",
@@ -121,7 +121,7 @@ export const gatewayMutants: readonly Mutant[] = [
     file: "gateway/receipt-listener.ts",
     from: "Date.now() - LOOK_BACK_MS",
     to: "Date.now()",
-    tests: ["gateway/synchronous-write.int.test.ts", "gateway/receipts.fault.test.ts"],
+    tests: ["gateway/synchronous-write.int.test.ts"],
   },
   {
     name: "batch-waits-for-a-lock",
@@ -153,7 +153,7 @@ export const gatewayMutants: readonly Mutant[] = [
     file: "gateway/admission.ts",
     from: "        if (isReleased) return;\n",
     to: "",
-    tests: ["gateway/overload.int.test.ts"],
+    tests: ["gateway/admission.unit.test.ts"],
   },
   {
     name: "token-checked-after-the-write",
@@ -169,6 +169,6 @@ export const gatewayMutants: readonly Mutant[] = [
     file: "gateway/explain-error.ts",
     from: "isOutcomeUnknown(error)\n",
     to: "false\n",
-    tests: ["gateway/explain-error.unit.test.ts", "gateway/database-unavailable.fault.test.ts"],
+    tests: ["gateway/explain-error.unit.test.ts"],
   },
 ];

@@ -17,7 +17,7 @@ export const relayMutants: readonly Mutant[] = [
     file: "relay/relay.ts",
     from: "    if (!this.isAsleep) await sleep(AWAKE_POLL_MS);",
     to: "    if (!this.isAsleep) await sleep(AWAKE_POLL_MS);\n    else await settlesWithin(this.notification.promise, this.options.pollMs);",
-    tests: ["relay/outbox.int.test.ts", "relay/set-aside.int.test.ts"],
+    tests: ["relay/relay.int.test.ts"],
   },
   {
     name: "relay-forgets-a-notification",
@@ -25,7 +25,7 @@ export const relayMutants: readonly Mutant[] = [
     file: "relay/relay.ts",
     from: "      this.notification = Promise.withResolvers<void>();\n      const rows = await this.deleteAndRead(published);",
     to: "      const rows = await this.deleteAndRead(published);\n      this.notification = Promise.withResolvers<void>();",
-    tests: ["relay/outbox.int.test.ts", "relay/set-aside.int.test.ts"],
+    tests: ["relay/relay.int.test.ts"],
   },
   {
     name: "positions-pass-stored-changes",
@@ -57,7 +57,7 @@ export const relayMutants: readonly Mutant[] = [
     file: "relay/leader-lock.ts",
     from: "set holder = excluded.holder, heartbeat = excluded.heartbeat",
     to: "set holder = excluded.holder",
-    tests: ["relay/outbox.int.test.ts", "tests/promises/p09-fenced.fault.test.ts"],
+    tests: ["relay/leader-lock.int.test.ts"],
   },
   {
     name: "leader-of-another-database",
@@ -65,7 +65,7 @@ export const relayMutants: readonly Mutant[] = [
     file: "relay/leader-lock.ts",
     from: " and d.datname = current_database()",
     to: "",
-    tests: ["relay/outbox.int.test.ts", "tests/promises/p09-fenced.fault.test.ts"],
+    tests: ["relay/leader-lock.int.test.ts"],
   },
   {
     name: "older-state-set-aside-again",
@@ -73,7 +73,7 @@ export const relayMutants: readonly Mutant[] = [
     file: "relay/set-aside.sql",
     from: "where (excluded.version, excluded.seq) > (s.version, s.seq)",
     to: "where true",
-    tests: ["relay/set-aside.int.test.ts"],
+    tests: ["relay/outbox.int.test.ts"],
   },
   {
     name: "superseded-by-an-older-version",
@@ -81,7 +81,7 @@ export const relayMutants: readonly Mutant[] = [
     file: "relay/remove-superseded.sql",
     from: "(o.version, o.seq) > (s.version, s.seq)",
     to: "o.seq > s.seq",
-    tests: ["relay/set-aside.int.test.ts"],
+    tests: ["relay/outbox.int.test.ts"],
   },
   {
     name: "rejected-record-writes-twice",
@@ -89,7 +89,7 @@ export const relayMutants: readonly Mutant[] = [
     file: "relay/write-accepted.ts",
     from: "      start += error.stored;\n",
     to: "",
-    tests: ["relay/publisher.unit.test.ts", "relay/set-aside.int.test.ts"],
+    tests: ["relay/set-aside.int.test.ts"],
   },
   {
     name: "reconnected-listener-not-notified",
@@ -97,7 +97,7 @@ export const relayMutants: readonly Mutant[] = [
     file: "relay/leadership.ts",
     from: "sql.listen(CHANNEL, notify, notify)",
     to: "sql.listen(CHANNEL, notify)",
-    tests: ["relay/outbox.int.test.ts"],
+    tests: ["relay/leadership.int.test.ts"],
   },
   {
     name: "large-rows-unlimited",
@@ -105,6 +105,6 @@ export const relayMutants: readonly Mutant[] = [
     file: "relay/outbox.ts",
     from: "return total <= MAX_READ_BYTES;",
     to: "return true;",
-    tests: ["relay/outbox.int.test.ts"],
+    tests: ["relay/set-aside.int.test.ts"],
   },
 ];

@@ -110,7 +110,7 @@ describe("health", () => {
     expect(response.status).toBe(200);
     const [first] = await checksOf(response);
     expect(first).toMatchObject({ condition: "dead-letters-open", problem: "2 open", note: "3 in all" });
-    await Bun.sleep(5);
+    while (new Date().toISOString() === first!.since) await new Promise((resolve) => setImmediate(resolve));
     why = "3 open";
     expect((await checksOf(await service.request("/health/ready")))[0]!.since).toBe(first!.since);
     why = undefined;

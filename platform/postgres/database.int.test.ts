@@ -139,6 +139,16 @@ describe("connections", () => {
     expect(await one(database)).toBe(1);
   });
 
+  test("are also replaced when the statements on them have timed out before, by a query that waits in the queue", async () => {
+    const database = open({ deadlineMs: 200, silenceMs: 600 });
+    const running = Array.from({ length: CONNECTIONS }, () => failure(sleep(database, 30)));
+    for (const { message } of await Promise.all(running))
+      expect(message).toBe("the database did not respond within 200 ms");
+    expect(pools).toBe(1);
+    await eventually(() => one(database), { timeoutMs: 5_000, what: "a query to get a connection" });
+    expect(pools).toBe(2);
+  });
+
   test("are not replaced while they respond to other statements", async () => {
     const database = open({ deadlineMs: 300, silenceMs: 300 });
     const slow = failure(sleep(database, 1));

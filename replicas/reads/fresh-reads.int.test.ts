@@ -107,6 +107,20 @@ test("P8: while versions of several ids and entities are applied, each read wait
   expect((await answers[1]!).headers.get("etag"), `version of product ${b}`).toBe('"3"');
 });
 
+test("P8: a version that the table rejects, or of another entity with the same id, does not end a wait", async () => {
+  const [rejected, other] = [newId(), newId()];
+  await here.applyAndCache([upsertChange(rejected, 1)]);
+  const answer = read(`/products/${rejected}`, token([rejected, 2]), "wait=10");
+  await eventually(() => here.freshness.size === 1, { timeoutMs: 10_000, what: "the read to wait" });
+  const applied = await here.applier.apply([upsertChange(rejected, 2, { stock: "many" })]);
+  expect(applied.rejected.map(({ change }) => change.id)).toEqual([rejected]);
+  expect(here.freshness.size, "reads that still wait").toBe(1);
+  await here.applyAndCache([upsertChange(rejected, 3)]);
+  expect((await answer).headers.get("etag")).toBe('"3"');
+  await database.sql`insert into lockstep.versions (entity, id, version, deleted) values ('order', ${other}, 9, false)`;
+  expect((await read(`/products/${other}`, token([other, 2]), "wait=0.01")).status).toBe(503);
+});
+
 test("a read waits for a delete, and for a version that this replica's filter excludes", async () => {
   const [deleted, excluded] = [newId(), newId()];
   await here.applyAndCache([upsertChange(deleted, 1)]);

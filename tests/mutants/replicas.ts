@@ -287,7 +287,7 @@ export const replicaMutants: readonly Mutant[] = [
     file: "replicas/catch-up/rebuild/fill.ts",
     from: "    deps.signal.throwIfAborted();\n",
     to: "",
-    tests: ["replicas/catch-up/rebuild/tables.int.test.ts", "replicas/catch-up/rebuild/rebuild.int.test.ts"],
+    tests: ["replicas/catch-up/rebuild/fill-topics.unit.test.ts"],
   },
   {
     name: "grants-on-versions-lost",
@@ -319,7 +319,7 @@ export const replicaMutants: readonly Mutant[] = [
     file: "replicas/health.ts",
     from: " && !consumer.rebuildProblem()",
     to: "",
-    tests: ["replicas/conditions.int.test.ts"],
+    tests: ["replicas/health.unit.test.ts"],
   },
   {
     name: "idle-writer-used",

@@ -54,6 +54,8 @@ class Traffic {
   readonly violations: string[] = [];
   /** Number of reads per cache outcome since the last {@link reset}. */
   readonly outcomes = { hit: 0, miss: 0, bypass: 0 };
+  /** Number of changes that were committed. */
+  commits = 0;
   /** Longest duration of one batch, in milliseconds. */
   longestMs = 0;
   private readonly ids = Array.from({ length: IDS }, newId);
@@ -89,6 +91,7 @@ class Traffic {
       if (changes.length === 0) continue;
       const start = performance.now();
       const applied = await process.applier.apply(changes.sort((a, b) => (a.id < b.id ? -1 : 1)));
+      this.commits += changes.length - applied.unchanged.size;
       for (const { id, version } of changes)
         if (!applied.unchanged.has(id)) this.committed.set(id, Math.max(version, this.committed.get(id)!));
       await process.cacheWriter.store(applied);
@@ -136,7 +139,8 @@ const faults: Record<string, () => Promise<unknown>> = {
   },
   "is killed and restarts with an old snapshot": async () => {
     await admin.save();
-    await Bun.sleep(300); // so that the snapshot is old
+    const { commits } = traffic;
+    await eventually(() => traffic.commits > commits + 200, { timeoutMs: 5_000, what: "newer versions than saved" });
     await redis.stop("SIGKILL");
     await startServer();
     await Bun.file(join(folder, "dump.rdb")).delete();
@@ -163,8 +167,10 @@ const faults: Record<string, () => Promise<unknown>> = {
     const { used_memory } = Object.fromEntries(
       (await admin.info("memory")).split("\r\n").map((line) => line.split(":")),
     );
+    const evicted = async () => Number(/evicted_keys:(\d+)/.exec(await admin.info("stats"))?.[1]);
+    const before = await evicted();
     await admin.config("SET", "maxmemory", String(Number(used_memory) - 1_000));
-    await Bun.sleep(2_000);
+    await eventually(async () => (await evicted()) > before + 50, { timeoutMs: 10_000, what: "evictions" });
     await admin.config("SET", "maxmemory", "100mb");
   },
   "becomes a replica of another server for a moment": async () => {

@@ -247,10 +247,12 @@ test("a role whose name needs quotes keeps its grants", async () => {
   await using database = await replicaDatabase("catalog");
   const { sql } = database;
   const role = `Report-${newId().slice(0, 8)}`;
-  await sql.unsafe(`create role "${role}"; grant select on products to "${role}"`);
+  await sql.unsafe(`create role "${role}"; grant select on products, lockstep.versions to "${role}"`);
   await run(database, logOf(1, [newId()]));
-  const [granted] = await sql`select has_table_privilege(${role}, 'products', 'select') as granted`;
-  expect(granted!.granted).toBe(true);
+  for (const table of ["products", "lockstep.versions"]) {
+    const [granted] = await sql`select has_table_privilege(${role}, ${table}, 'select') as granted`;
+    expect(granted!.granted, `select on ${table}`).toBe(true);
+  }
   await sql.unsafe(`drop owned by "${role}"; drop role "${role}"`);
 });
 

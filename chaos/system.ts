@@ -13,7 +13,7 @@ export interface SystemProcess {
    *
    * @throws {Error} when the process does not run.
    */
-  signal(signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT"): Promise<void>;
+  signal(signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT" | "SIGINT" | "SIGQUIT"): Promise<void>;
   /**
    * Keeps the process from being restarted until the returned function is called. Undefined: the system cannot, and
    * restarts the process by its own rules.

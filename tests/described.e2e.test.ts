@@ -1,5 +1,6 @@
 /** A running stack matches its OpenAPI and AsyncAPI documents: responses of every service, records of every topic. */
 import { expect, test } from "bun:test";
+import { produceRaw } from "../chaos/faults/events/raw-producer.ts";
 import { replicaNames } from "../contracts/entities/index.ts";
 import { product } from "../contracts/entities/product.ts";
 import { controlTopic, eventsTopic, receiptsTopic, topicsOf } from "../contracts/topics.ts";
@@ -12,7 +13,6 @@ import { AsyncApiChecker, OpenApiChecker } from "./harness/api-descriptions.ts";
 import { requestWith } from "./harness/client.ts";
 import { eventually } from "./harness/eventually.ts";
 import { newProduct } from "./harness/load.ts";
-import { produceRaw } from "./harness/raw-producer.ts";
 import { runLockstep } from "./harness/run-lockstep.ts";
 import { sharedStack } from "./harness/shared-stack.ts";
 

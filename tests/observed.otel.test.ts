@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import postgres from "postgres";
+import { produceRaw } from "../chaos/faults/events/raw-producer.ts";
 import { annotations } from "../observability/grafana/annotations.ts";
 import { boards } from "../observability/grafana/dashboards.ts";
 import { syncLatency } from "../observability/grafana/promql.ts";
@@ -22,7 +23,6 @@ import {
   queryExemplars,
   queryPrometheus,
 } from "./harness/prometheus.ts";
-import { produceRaw } from "./harness/raw-producer.ts";
 import { runLockstep } from "./harness/run-lockstep.ts";
 import { freePort, temporaryFolder } from "./harness/servers.ts";
 import { Stack, type StatusEntry } from "./harness/stack.ts";

@@ -2,8 +2,11 @@
 import type { Fault } from "../fault.ts";
 import { brokerFaults } from "./brokers.ts";
 import { diskFaults } from "./disks.ts";
+import { eventFaults } from "./events/index.ts";
 import { networkFaults } from "./network.ts";
+import { postgresFaults } from "./postgres/index.ts";
 import { processFaults } from "./processes.ts";
+import { redisFaults } from "./redis.ts";
 import { topicFaults } from "./topics.ts";
 
 /** Every fault. The order is part of a seed's meaning: a new fault changes the schedules. */
@@ -13,4 +16,7 @@ export const faults: readonly Fault[] = [
   ...brokerFaults,
   ...topicFaults,
   ...diskFaults,
+  ...postgresFaults,
+  ...redisFaults,
+  ...eventFaults,
 ];

@@ -1,4 +1,5 @@
 /** All mutants, by room. */
+import { chaosMutants } from "./chaos.ts";
 import { contractsMutants } from "./contracts.ts";
 import { gatewayMutants } from "./gateway.ts";
 import { kafkaMutants } from "./kafka.ts";
@@ -21,4 +22,5 @@ export const mutants: readonly Mutant[] = [
   ...platformMutants,
   ...contractsMutants,
   ...simulationMutants,
+  ...chaosMutants,
 ];

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { produceRaw } from "../../chaos/faults/events/raw-producer.ts";
 import { product } from "../../contracts/entities/product.ts";
 import type { Document } from "../../contracts/entity/document.ts";
 import { encodeEvent } from "../../contracts/event.ts";
@@ -9,7 +10,6 @@ import { metric, request, untilGone, untilVisible } from "../harness/client.ts";
 import { eventually } from "../harness/eventually.ts";
 import { newProduct } from "../harness/load.ts";
 import { deleteEvent, upsertEvent } from "../harness/product-events.ts";
-import { produceRaw } from "../harness/raw-producer.ts";
 import { sharedStack } from "../harness/shared-stack.ts";
 import { readTopic } from "../harness/stack-checker.ts";
 

@@ -1,5 +1,6 @@
 /** P4: a late event at each hop does not bring a deleted product back, in a table or in a cache. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { produceRaw } from "../../chaos/faults/events/raw-producer.ts";
 import { product } from "../../contracts/entities/product.ts";
 import { encodeEvent } from "../../contracts/event.ts";
 import { encodeRouted, routedHeaders } from "../../contracts/routed-event.ts";
@@ -8,7 +9,6 @@ import { metric, request, untilGone, untilVisible } from "../harness/client.ts";
 import { eventually } from "../harness/eventually.ts";
 import { newProduct } from "../harness/load.ts";
 import { upsertEvent } from "../harness/product-events.ts";
-import { produceRaw } from "../harness/raw-producer.ts";
 import { Stack } from "../harness/stack.ts";
 
 // A separate stack, because these tests write records to topics that other tests read in full.

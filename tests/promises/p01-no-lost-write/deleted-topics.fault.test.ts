@@ -1,6 +1,7 @@
 /** Relay and stream while topics are deleted: they create them again, lose nothing that the source has, and report. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { type Admin, ConfigResourceTypes, Kafka, logLevel } from "kafkajs";
+import { produceRaw } from "../../../chaos/faults/events/raw-producer.ts";
 import type { ConditionName } from "../../../contracts/conditions.ts";
 import { product } from "../../../contracts/entities/product.ts";
 import { encodeEvent, header } from "../../../contracts/event.ts";
@@ -20,7 +21,6 @@ import { setPaused } from "../../../operations/pause/control.ts";
 import { connectDedicated, type Sql } from "../../../platform/postgres/connect.ts";
 import { startBrokers, type TestBrokers } from "../../harness/brokers.ts";
 import { productDocument, upsertEvent } from "../../harness/product-events.ts";
-import { produceRaw } from "../../harness/raw-producer.ts";
 import { eventually, freePort, freshDatabase, temporaryFolder } from "../../harness/servers.ts";
 import { ServiceProcess } from "../../harness/service-process.ts";
 

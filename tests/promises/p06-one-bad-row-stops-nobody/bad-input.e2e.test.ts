@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import postgres from "postgres";
+import { produceRaw, type RawMessage } from "../../../chaos/faults/events/raw-producer.ts";
 import { decodeDeadLetterOrMark } from "../../../contracts/dead-letter.ts";
 import { product } from "../../../contracts/entities/product.ts";
 import { encodeEvent, header } from "../../../contracts/event.ts";
@@ -12,7 +13,6 @@ import { request, untilVisible } from "../../harness/client.ts";
 import { eventually } from "../../harness/eventually.ts";
 import { newProduct } from "../../harness/load.ts";
 import { productDocument, upsertEvent } from "../../harness/product-events.ts";
-import { produceRaw, type RawMessage } from "../../harness/raw-producer.ts";
 import { sharedStack } from "../../harness/shared-stack.ts";
 
 /** The thousand messages are sent in this many parts. Each part has messages of every kind. */

@@ -1,6 +1,7 @@
 /** P6 in a replica: events that its database rejects become dead letters, delay no other event, and can be replayed. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import postgres, { type Sql } from "postgres";
+import { produceRaw } from "../../../chaos/faults/events/raw-producer.ts";
 import { product } from "../../../contracts/entities/product.ts";
 import { encodeEvent } from "../../../contracts/event.ts";
 import { decodeReceipt } from "../../../contracts/receipt.ts";
@@ -14,7 +15,6 @@ import { metric, request, untilVisible } from "../../harness/client.ts";
 import { eventually } from "../../harness/eventually.ts";
 import { newProduct } from "../../harness/load.ts";
 import { productDocument, upsertEvent } from "../../harness/product-events.ts";
-import { produceRaw } from "../../harness/raw-producer.ts";
 import { runLockstep } from "../../harness/run-lockstep.ts";
 import { sharedStack } from "../../harness/shared-stack.ts";
 import type { Stack } from "../../harness/stack.ts";

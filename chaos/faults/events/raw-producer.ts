@@ -9,21 +9,28 @@ export interface RawMessage {
   readonly partition?: number;
 }
 
-/** Writes records to a topic. @throws {KafkaJSError} when the broker rejects them. */
+/**
+ * Writes records to a topic.
+ *
+ * @param options.batchSize records in one request, 20 by default: a batch of large records in one partition could
+ * exceed the broker's limit.
+ * @throws {KafkaJSError} when the broker rejects them. Some may be stored then.
+ */
 export async function produceRaw(
   brokers: readonly string[],
   topic: string,
   messages: readonly RawMessage[],
+  { batchSize = 20 }: { readonly batchSize?: number } = {},
 ): Promise<void> {
-  const kafka = new Kafka({ brokers: [...brokers], clientId: "test", logLevel: logLevel.NOTHING });
+  const kafka = new Kafka({ brokers: [...brokers], clientId: "chaos", logLevel: logLevel.NOTHING });
   const producer = kafka.producer({
     createPartitioner: Partitioners.DefaultPartitioner,
     allowAutoTopicCreation: false,
   });
   await producer.connect();
   try {
-    // 20 at a time: a batch of large records in one partition could exceed the broker's limit.
-    for (let i = 0; i < messages.length; i += 20) await producer.send({ topic, messages: messages.slice(i, i + 20) });
+    for (let i = 0; i < messages.length; i += batchSize)
+      await producer.send({ topic, messages: messages.slice(i, i + batchSize) });
   } finally {
     await producer.disconnect();
   }

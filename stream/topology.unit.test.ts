@@ -220,12 +220,13 @@ test("P1 P2 P9: with lost answers, crashes, moves and late writes, each event is
         });
 
         const { catalog, storefront, rejected } = expectedOutputs(arrivals);
-        expect(outputsTo(log, "catalog")).toEqual(catalog);
-        expect(outputsTo(log, "storefront")).toEqual(storefront);
-        expect(rejectedOffsets(log)).toEqual(rejected);
+        expect(outputsTo(log, "catalog"), "ids and versions routed to the catalog").toEqual(catalog);
+        expect(outputsTo(log, "storefront"), "ids and versions routed to the storefront").toEqual(storefront);
+        expect(rejectedOffsets(log), "input offsets of the dead letters").toEqual(rejected);
         const [absences, found] = [expectedAbsences(arrivals), absencesIn(log)];
-        expect([...found.keys()].sort()).toEqual([...absences.keys()].sort());
-        for (const [entity, absent] of found) if (absent) expect(absent).toBe(absences.get(entity)!);
+        expect([...found.keys()].sort(), "newest versions in the versions topic").toEqual([...absences.keys()].sort());
+        for (const [entity, absent] of found)
+          if (absent) expect(absent, `replicas that must not have ${entity}`).toBe(absences.get(entity)!);
       },
     ),
     { numRuns: Number(process.env.TEST_RUNS ?? 300) },

@@ -1,10 +1,13 @@
 /** Openings of one name that overlap, step by step, on a real broker. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { createLogger } from "../../observability/logger.ts";
 import { Barrier, InterceptedCluster } from "../../tests/harness/intercepted-cluster.ts";
 import { useContract } from "../../tests/kafka-conformance/contract.ts";
 import { record } from "../../tests/kafka-conformance/suite.ts";
 import { partitionKey, WriterDeadError } from "../log.ts";
+import { EpochWriter } from "./epoch-writer.ts";
 import { fence } from "./fence.ts";
+import { Sender } from "./sender.ts";
 
 const contract = useContract("epochs");
 const { signal } = new AbortController();
@@ -54,3 +57,32 @@ for (const request of ["AddPartitionsToTxn", "EndTxn"])
     const written = await twin.write(at, [record("twin")]);
     expect(written).toBeGreaterThanOrEqual(twin.fenceOffset(at));
   });
+
+test("P9: of six openings that all have an epoch before any of them has a fence, one is left and can write", async () => {
+  const topic = await contract.newTopic();
+  const at = { topic, partition: 0 };
+  const barrier = new Barrier();
+  const waiting = Promise.withResolvers<void>();
+  let count = 0;
+  cluster.intercept = async (sent, send) => {
+    if (sent === "AddPartitionsToTxn") {
+      if (++count === 6) waiting.resolve();
+      await barrier.wait();
+    }
+    return send();
+  };
+  const openings = Array.from({ length: 6 }, () => fence(cluster, topic, [at], signal));
+  const outcomes = Promise.allSettled(openings);
+  await waiting.promise;
+  barrier.release();
+  const settled = await outcomes;
+  const opened = settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+  const failed = settled.flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
+  expect(opened, "openings that were not fenced").toHaveLength(1);
+  for (const error of failed) expect(error).toMatchObject({ name: "WriterDeadError", fenced: true });
+  const deps = { cluster, sender: new Sender(cluster), logger: createLogger("test", "1", "silent"), timeoutMs: 30_000 };
+  const writer = new EpochWriter(topic, deps, opened[0]!, [at]);
+  const written = await writer.write(at, [record("last")]);
+  expect(written).toBe(writer.fenceOffset(at));
+  deps.sender.close();
+});

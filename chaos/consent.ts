@@ -12,22 +12,25 @@ export interface ConsentFlags {
 }
 
 /**
- * The faults that may be caused. Somebody's own system gets a fault that loses data only when the command line names it
- * and allows the loss.
+ * The faults that are possible in a system and may be caused there. Somebody's own system gets a fault that loses data
+ * only when the command line names it and allows the loss.
  *
- * @throws {UserError} when a named fault loses data and the loss is not allowed.
+ * @throws {UserError} when a named fault loses data and the loss is not allowed, or no fault is possible.
  */
 export function permittedFaults(
-  kind: System["kind"],
+  system: System,
   faults: readonly Fault[],
   { areNamed, allowDataLoss }: ConsentFlags,
 ): readonly Fault[] {
-  if (kind !== "own") return faults;
-  if (!areNamed) return faults.filter(({ destroys }) => !destroys);
+  const isOwn = system.kind === "own";
   const lossy = faults.filter(({ destroys }) => destroys).map(({ name }) => name);
-  if (lossy.length > 0 && !allowDataLoss)
+  if (isOwn && areNamed && lossy.length > 0 && !allowDataLoss)
     throw new UserError(`${lossy.join(", ")}: loses data; allow it with --allow-data-loss, or leave it out`);
-  return faults;
+  const permitted = faults.filter(
+    ({ subjects, destroys }) => subjects(system).length > 0 && !(isOwn && destroys && !areNamed),
+  );
+  if (permitted.length === 0) throw new UserError("no fault of --faults is possible in this system: see --list");
+  return permitted;
 }
 
 /** How chaos is going to run. */

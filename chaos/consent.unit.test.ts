@@ -3,29 +3,40 @@ import { announcement, permittedFaults } from "./consent.ts";
 import type { Fault } from "./fault.ts";
 import type { System } from "./system.ts";
 
-const fault = (name: string, destroys: boolean): Fault => ({
+const fault = (name: string, options: { destroys?: boolean; isPossible?: boolean } = {}): Fault => ({
   name,
   summary: "",
   lastsMs: [0, 0],
-  destroys,
-  subjects: () => [],
+  destroys: options.destroys ?? false,
+  subjects: () => ((options.isPossible ?? true) ? ["stream"] : []),
   inject: async () => async () => {},
 });
-const faults = [fault("kill", false), fault("topic-deleted", true)];
+const faults = [fault("kill"), fault("topic-deleted", { destroys: true })];
+const systemOf = (kind: System["kind"]) => ({ kind }) as System;
 const names = (permitted: readonly Fault[]) => permitted.map(({ name }) => name);
 
 test("a stack of chaos and containers get every fault", () => {
   for (const kind of ["embedded", "compose"] as const)
-    expect(permittedFaults(kind, faults, { areNamed: false, allowDataLoss: false })).toEqual(faults);
+    expect(permittedFaults(systemOf(kind), faults, { areNamed: false, allowDataLoss: false })).toEqual(faults);
 });
 
 test("somebody's own system gets no fault that loses data, unless it is named and allowed", () => {
+  const own = systemOf("own");
   for (const allowDataLoss of [false, true])
-    expect(names(permittedFaults("own", faults, { areNamed: false, allowDataLoss }))).toEqual(["kill"]);
-  expect(() => permittedFaults("own", faults, { areNamed: true, allowDataLoss: false })).toThrow(
+    expect(names(permittedFaults(own, faults, { areNamed: false, allowDataLoss }))).toEqual(["kill"]);
+  expect(() => permittedFaults(own, faults, { areNamed: true, allowDataLoss: false })).toThrow(
     "topic-deleted: loses data; allow it with --allow-data-loss, or leave it out",
   );
-  expect(permittedFaults("own", faults, { areNamed: true, allowDataLoss: true })).toEqual(faults);
+  expect(permittedFaults(own, faults, { areNamed: true, allowDataLoss: true })).toEqual(faults);
+});
+
+test("a fault that has nothing to act on is left out, and without any fault chaos does not run", () => {
+  const impossible = fault("disk-full", { isPossible: false });
+  const flags = { areNamed: true, allowDataLoss: false };
+  expect(names(permittedFaults(systemOf("own"), [fault("kill"), impossible], flags))).toEqual(["kill"]);
+  expect(() => permittedFaults(systemOf("own"), [impossible], flags)).toThrow(
+    "no fault of --faults is possible in this system: see --list",
+  );
 });
 
 test("the announcement names servers and faults, and no password", () => {

@@ -38,7 +38,7 @@ export interface Fault {
   /** True: loses data that the system cannot have elsewhere, or stops it until somebody acts. Only on demand on `own`. */
   readonly destroys?: boolean;
   /** Conditions of which one must be shown when the fault lasts ten seconds or more (P14). */
-  readonly shows?: readonly ConditionName[];
+  readonly shows?: readonly ConditionName[] | ((subject: string) => readonly ConditionName[] | undefined);
   /** What the fault can act on in this system, in a stable order. Empty: it is not possible there. */
   subjects(system: System): readonly string[];
   /**

@@ -67,7 +67,7 @@ async function playOne(
   await sleepUnlessAborted(durationMs, signal);
   await end();
   print(`${what} has ended`);
-  const { shows } = fault;
+  const shows = typeof fault.shows === "function" ? fault.shows(subject) : fault.shows;
   return { fault: fault.name, subject, start, end: now(), ...(shows ? { shows } : {}) };
 }
 

@@ -83,7 +83,7 @@ async function chaos(flags: Flags, signal: AbortSignal): Promise<number> {
   const firstSeed = flags.seed ?? Math.floor(Math.random() * MAX_SEED);
   await using system = await openSystem(flags, flags.faults, print);
   const consent = { areNamed: flags.faults !== allFaults, allowDataLoss: flags.allowDataLoss ?? false };
-  const faults = permittedFaults(system.kind, flags.faults, consent);
+  const faults = permittedFaults(system, flags.faults, consent);
   if (system.kind === "own") {
     print(announcement(system, { ...flags, faults }));
     if (!flags.yes) await confirm();

@@ -20,6 +20,8 @@ const RESYNC_RATE = 2_000;
 export class Operator implements AsyncDisposable {
   private readonly connections: Connections;
   private readonly reader: ConditionReader;
+  /** Never rejects. */
+  private lastResync: Promise<unknown> = Promise.resolve();
 
   constructor(
     addresses: Addresses,
@@ -42,8 +44,18 @@ export class Operator implements AsyncDisposable {
     return { equal: results.every((result) => verdictOf(result) === "equal"), text: reportText(results) };
   }
 
-  /** Sends every row of the source again, after the log has lost records. @throws {Error} when a part does not respond. */
-  async resync(): Promise<{ equal: boolean; text: string }> {
+  /**
+   * Sends every row of the source again, after the log has lost records. One resync runs at a time.
+   *
+   * @throws {Error} when a part does not respond.
+   */
+  resync(): Promise<{ equal: boolean; text: string }> {
+    const result = this.lastResync.then(() => this.resyncNow());
+    this.lastResync = result.catch(() => {});
+    return result;
+  }
+
+  private async resyncNow(): Promise<{ equal: boolean; text: string }> {
     const scope = { rate: RESYNC_RATE, within: RESYNC_WITHIN_SECONDS };
     const result = await resync({ ...this.context(), settings: this.settings }, scope);
     return { equal: result.equal, text: resyncText(result) };

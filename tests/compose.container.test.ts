@@ -4,12 +4,14 @@
  * images.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { tmpdir } from "node:os";
 import {
   compose,
   crashService,
   httpGet,
   inspectService,
   projectFilter,
+  runChaos,
   runDocker,
   runSmokeTest,
   startServices,
@@ -159,6 +161,27 @@ describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
       );
     },
     3 * MINUTES,
+  );
+
+  test(
+    "every promise holds in a run of chaos, which kills, pauses and disconnects containers",
+    async () => {
+      expect(isUp, "the stack did not start").toBe(true);
+      const faults = "kill,terminate,suspended,kept-down,network-lost";
+      const { status, output } = await runChaos(
+        "--seed",
+        "7",
+        "--seconds",
+        "30",
+        "--faults",
+        faults,
+        "--keep",
+        tmpdir(),
+      );
+      console.log(output);
+      expect({ status, output }).toEqual({ status: 0, output: expect.stringContaining("all promises held") });
+    },
+    5 * MINUTES,
   );
 
   test(

@@ -134,6 +134,17 @@ test("topics: a version that is missing, doubled, out of order, or the last one"
   );
 });
 
+test("topics: only a topic that was lost may lack a deleted entity", () => {
+  const { atRest } = exampleRun();
+  const without = atRest.routed.get("catalog")!.filter(({ key }) => key !== GONE);
+  const changed = { ...atRest, routed: new Map([...atRest.routed, ["catalog", without]]) };
+  expect(found({ atRest: changed })).toEqual([
+    `topics P1: products.to.catalog ends at version none of ${GONE}, the source at version 4`,
+  ]);
+  const lost = { fault: "topic-deleted", subject: "products.to.catalog", start: 100, end: 200 };
+  expect(found({ atRest: changed, faults: [lost] })).toEqual([]);
+});
+
 test("topics: planted records do not count", () => {
   const events = [
     ...exampleRun().atRest.events,

@@ -1,13 +1,25 @@
 /** Faults of the network between one service and one server. */
+import type { ConditionName } from "../../contracts/conditions.ts";
 import type { Fault, FaultContext } from "../fault.ts";
 import type { Connection, Direction, System } from "../system.ts";
 import { processOf, untilReady } from "./processes.ts";
 
 const subjects = ({ connections }: System): string[] => connections.map(({ name }) => name);
 
+/**
+ * What is shown while a service has lost a server that it needs. The others have a second instance or broker that takes
+ * over, or nothing waits for them.
+ */
+function shows(connection: string): readonly ConditionName[] | undefined {
+  if (/^gateway( \d+)? → gateway-db$/.test(connection)) return ["source-unavailable", "writes-failing", "service-down"];
+  if (/^([a-z]+)( \d+)? → \1-db$/.test(connection)) return ["database-unavailable", "service-down"];
+  if (/^(?!console)[a-z]+( \d+)? → redis$/.test(connection)) return ["cache-off", "service-down"];
+  return undefined;
+}
+
 /** Creates a fault of one connection. @param cause starts it; the end heals the connection. */
 const connectionFault = (
-  what: Pick<Fault, "name" | "summary" | "lastsMs">,
+  what: Pick<Fault, "name" | "summary" | "lastsMs" | "shows">,
   cause: (connection: Connection, context: FaultContext) => void,
 ): Fault => ({
   ...what,
@@ -63,6 +75,7 @@ export const networkFaults: readonly Fault[] = [
       name: "connection-refused",
       summary: "One service cannot connect to one server: its connections are reset, and so is each new one.",
       lastsMs: [1_000, 15_000],
+      shows,
     },
     (connection) => connection.refuse(),
   ),
@@ -71,6 +84,7 @@ export const networkFaults: readonly Fault[] = [
       name: "one-way-cut",
       summary: "Nothing arrives any more in one direction between one service and one server.",
       lastsMs: [1_000, 15_000],
+      shows,
     },
     (connection, { random }) => connection.silence(random.pick<Direction>(["request", "response"])),
   ),

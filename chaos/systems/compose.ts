@@ -8,6 +8,7 @@ import { Docker } from "./docker.ts";
 
 const DEVELOPMENT_SECRETS = join(import.meta.dirname, "../../stack/compose/development-secrets");
 const CONDITIONS_TIMEOUT_MS = 10_000;
+const STATE_AGE_MS = 1_000;
 
 /** One container, as `docker compose ps` lists it. */
 interface Container {
@@ -77,6 +78,8 @@ class ContainerProcess implements SystemProcess {
   private isHeld = false;
   /** Settles when the container has ended after a signal and was started again. */
   private restarting: Promise<void> | undefined;
+  private lastState: Promise<readonly string[]> = Promise.resolve([]);
+  private lookedAt = 0;
 
   constructor(
     private readonly docker: Docker,
@@ -124,14 +127,25 @@ class ContainerProcess implements SystemProcess {
     };
   };
 
-  identity(): Promise<string | undefined> {
-    return this.inspect("{{.State.StartedAt}}").catch(() => undefined);
+  async identity(): Promise<string | undefined> {
+    return (await this.state())[2];
   }
 
   async isReady(): Promise<boolean> {
-    if (this.restarting) return false;
-    const state = await this.inspect("{{.State.Status}} {{.State.Health.Status}}").catch(() => "");
-    return state === "running healthy";
+    const [status, health] = this.restarting ? [] : await this.state();
+    return status === "running" && health === "healthy";
+  }
+
+  /** Status, health and start time; empty when Docker does not answer. At most a second old: each look is a process. */
+  private state(): Promise<readonly string[]> {
+    if (Date.now() > this.lookedAt + STATE_AGE_MS) {
+      this.lookedAt = Date.now();
+      this.lastState = this.inspect("{{.State.Status}} {{.State.Health.Status}} {{.State.StartedAt}}").then(
+        (text) => text.split(" "),
+        () => [],
+      );
+    }
+    return this.lastState;
   }
 
   private async start(): Promise<void> {

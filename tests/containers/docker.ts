@@ -1,4 +1,5 @@
 /** Runs Docker for the container tests. TEST_DOCKER is the command; it must accept Docker's arguments. */
+import { join } from "node:path";
 import { type CommandOutput, Docker } from "../../chaos/systems/docker.ts";
 
 const docker = new Docker(process.env.TEST_DOCKER || "docker");
@@ -59,6 +60,22 @@ const MAX_P95_MS = 10_000;
 /** Runs k6 in the stack: writes that both replicas and their caches must return. @throws {Error} with k6's summary. */
 export const runSmokeTest = (iterations: number): Promise<string> =>
   compose("run", "--rm", "--no-deps", "--env", `ITERATIONS=${iterations}`, "--env", `P95_MS=${MAX_P95_MS}`, "k6");
+
+/**
+ * Runs `bun run chaos --compose` on the tests' project. TEST_DOCKER_EXEC is a command that runs its arguments where the
+ * containers' published ports are reachable; it is empty when that is here.
+ */
+export async function runChaos(...flags: readonly string[]): Promise<{ status: number; output: string }> {
+  const around = (process.env.TEST_DOCKER_EXEC ?? "").split(" ").filter(Boolean);
+  const command = [process.execPath, "chaos/main.ts", "--compose", "--docker", process.env.TEST_DOCKER || "docker"];
+  const ran = Bun.spawn([...around, ...command, ...flags], {
+    cwd: join(import.meta.dirname, "../.."),
+    env: { ...process.env, COMPOSE_PROJECT_NAME: PROJECT },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const texts = await Promise.all([new Response(ran.stdout).text(), new Response(ran.stderr).text()]);
+  return { status: await ran.exited, output: texts.join("\n").trim() };
+}
 
 /**
  * Crashes a service's only container: sends SIGKILL to its first process, so that Docker applies its restart policy.

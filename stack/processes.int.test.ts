@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { eventually } from "../tests/harness/servers.ts";
 import { identityOf, isRunning, terminate } from "./processes.ts";
 
@@ -25,3 +26,12 @@ test("terminate leaves another process with the same pid alone", async () => {
   expect(await terminate({ pid, identity }, "SIGTERM", 1_000)).toBe(true);
   expect(child.killed).toBe(false);
 });
+
+test("terminate kills a process that ignores the signal, after the time for a clean stop", async () => {
+  const child = spawn("sh", ["-c", "trap '' TERM; echo deaf; while :; do sleep 0.05; done"]);
+  const ended = new Promise<NodeJS.Signals | null>((resolve) => child.once("exit", (_, signal) => resolve(signal)));
+  await once(child.stdout, "data");
+  const pid = child.pid!;
+  expect(await terminate({ pid, identity: identityOf(pid) }, "SIGTERM", 100)).toBe(true);
+  expect(await ended).toBe("SIGKILL");
+}, 5_000);

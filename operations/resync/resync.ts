@@ -19,9 +19,9 @@ import { ConsumerBackpressure } from "../consumer-backpressure.ts";
 import { type RepairResult, verifyAndRepair } from "../repair/verify-and-repair.ts";
 import type { VerbContext } from "../verb.ts";
 import { liveTarget } from "../verify/comparison-target.ts";
-import { verdictOf } from "../verify/verify.ts";
 import { createMissingTopics } from "./create-topics.ts";
 import { interruptedResync, type LogState, readLogState, topicsWithLoss } from "./log-state.ts";
+import { outcomeOf } from "./outcome.ts";
 import { clearMark, waitUntilTopicsNoticed } from "./replica-state.ts";
 
 /** What is sent and compared, and how fast. */
@@ -93,15 +93,9 @@ export async function resync(context: ResyncContext, scope: ResyncScope): Promis
   // Before the log's state: a loss that is found after this time is not in the state, and stays reported.
   const [{ now }] = await connections.source()<[{ now: Date }]>`select clock_timestamp() as now`;
   const lostAgain = topicsWithLoss(before, await readLogState(log));
-  const isUnchanged = lostAgain.length === 0 && repair.remaining.length === 0;
-  const verified = repair.results.map((result) => ({ ...result, differences: [] })); // they are repaired or remain
-  const equal = isUnchanged && verified.every((result) => verdictOf(result) === "equal");
-  // Rows without their cache are enough: the log accounts for them.
-  const isComplete =
-    isUnchanged && verified.every((one) => !one.behind && one.unknown === null) && chosen.length === entities.length;
-  const cleared = isComplete
-    ? await endConditions(context, replicas, scope.replica === undefined ? now : undefined)
-    : {};
+  const [isOfEveryEntity, isOfEveryReplica] = [chosen.length === entities.length, scope.replica === undefined];
+  const { equal, endsMarks, endsLosses } = outcomeOf({ isOfEveryEntity, isOfEveryReplica, lostAgain, repair });
+  const cleared = endsMarks ? await endConditions(context, replicas, endsLosses ? now : undefined) : {};
   const sentRows = sent.map((one) => ({ entity: one.entity, sent: one.sent }));
   return { equal, createdTopics, sent: sentRows, repair, lostAgain, cleared };
 }

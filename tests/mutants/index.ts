@@ -1,14 +1,19 @@
 /** All mutants, by room. */
 import { chaosMutants } from "./chaos.ts";
+
+import { consoleMutants } from "./console.ts";
 import { contractsMutants } from "./contracts.ts";
 import { gatewayMutants } from "./gateway.ts";
 import { kafkaMutants } from "./kafka.ts";
 import type { Mutant } from "./mutant.ts";
+import { observabilityMutants } from "./observability.ts";
+import { operationsMutants } from "./operations.ts";
 import { pipelineMutants } from "./pipeline.ts";
 import { platformMutants } from "./platform.ts";
 import { relayMutants } from "./relay.ts";
 import { replicaMutants } from "./replicas.ts";
 import { simulationMutants } from "./simulation.ts";
+import { stackMutants } from "./stack.ts";
 import { streamMutants } from "./stream.ts";
 
 /** Every mutant of the product that tests, chaos or the simulation must notice. */
@@ -23,4 +28,8 @@ export const mutants: readonly Mutant[] = [
   ...contractsMutants,
   ...simulationMutants,
   ...chaosMutants,
+  ...operationsMutants,
+  ...consoleMutants,
+  ...stackMutants,
+  ...observabilityMutants,
 ];

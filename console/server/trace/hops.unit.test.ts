@@ -116,3 +116,11 @@ test("the dead letter of a poison message is found by its origin, and the mark s
   expect(write.hops.at(-1)).toMatchObject({ kind: "resolved", note: "superseded" });
   expect(isComplete(write, ["catalog"])).toBe(true);
 });
+
+test("a write gets the dead letter of its own version, and of no other version or entity", () => {
+  const of = (letter: { id?: string; version?: number }) => deadLetterHops(traced(), deadLetterRecord(0, 16, letter));
+  expect(of({ id, version: 1 })).toEqual([]);
+  expect(of({ id, version: 3 })).toEqual([]);
+  expect(of({ id: crypto.randomUUID(), version: 2 })).toEqual([]);
+  expect(of({ id, version: 2 })).toMatchObject([{ kind: "dead-letter", record: "products.events/0/16" }]);
+});

@@ -1,0 +1,77 @@
+import type { Mutant } from "./mutant.ts";
+
+/** The guards of the console. */
+export const consoleMutants: readonly Mutant[] = [
+  {
+    name: "console-accepts-another-site",
+    guard: "P13: a request of another site changes nothing.",
+    file: "console/server/http/guard.ts",
+    from: 'if (site !== undefined && site !== "same-origin") return false;',
+    to: "",
+    tests: ["console/server/http/guard.unit.test.ts"],
+  },
+  {
+    name: "console-accepts-any-name-with-localhost-inside",
+    guard: "P13: a name that resolves to this address is rejected (DNS rebinding).",
+    file: "console/server/http/guard.ts",
+    from: 'name.endsWith(".localhost")',
+    to: 'name.includes("localhost")',
+    tests: ["console/server/http/guard.unit.test.ts"],
+  },
+  {
+    name: "console-jobs-of-two-replicas-exclude-each-other",
+    guard: "At most one job of each kind and replica runs.",
+    file: "console/server/actions/jobs.ts",
+    from: 'job.kind === kind && job.name === name && job.state === "running"',
+    to: 'job.kind === kind && job.state === "running"',
+    tests: ["console/server/actions/jobs.unit.test.ts"],
+  },
+  {
+    name: "console-stopped-job-counts-as-failed",
+    guard: "A job that was stopped is not reported as failed.",
+    file: "console/server/actions/jobs.ts",
+    from: 'job.state = signal.aborted ? "stopped" : "failed";',
+    to: 'job.state = "failed";',
+    tests: ["console/server/actions/jobs.unit.test.ts"],
+  },
+  {
+    name: "console-verifies-although-switched-off",
+    guard: "LOCKSTEP_VERIFY_EVERY_S=0 switches periodic verification off.",
+    file: "console/server/periodic-verification.ts",
+    from: "if (everySeconds === 0) return false;",
+    to: "",
+    tests: ["console/server/periodic-verification.unit.test.ts"],
+  },
+  {
+    name: "trace-takes-the-dead-letter-of-another-version",
+    guard: "A trace shows the dead letter of its own write only.",
+    file: "console/server/trace/hops.ts",
+    from: "id === write.id && version === write.version",
+    to: "id === write.id",
+    tests: ["console/server/trace/hops.unit.test.ts"],
+  },
+  {
+    name: "events-of-another-process",
+    guard: "A page that reconnects to another console process starts from its state.",
+    file: "console/server/live/event-hub.ts",
+    from: "const missed = epoch === this.epoch ? this.events.after(Number(number)) : undefined;",
+    to: "const missed = epoch ? this.events.after(Number(number)) : undefined;",
+    tests: ["console/server/live/event-hub.int.test.ts"],
+  },
+  {
+    name: "replay-with-a-gap",
+    guard: "A page that missed discarded events starts from the present state.",
+    file: "console/server/live/replay-buffer.ts",
+    from: "number > this.lastNumber || number < oldest",
+    to: "number > this.lastNumber",
+    tests: ["console/server/live/live.unit.test.ts"],
+  },
+  {
+    name: "slow-client-is-kept",
+    guard: "P14: a client that does not read is dropped.",
+    file: "console/server/live/event-hub.ts",
+    from: "if ((client.desiredSize ?? 0) <= 0) this.drop(client);\n      else client.enqueue(bytes);",
+    to: "client.enqueue(bytes);",
+    tests: ["console/server/live/event-hub.int.test.ts"],
+  },
+];

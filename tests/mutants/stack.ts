@@ -1,0 +1,77 @@
+import type { Mutant } from "./mutant.ts";
+
+/** The guards of `bun run up`, `down`, `status` and `restart`. */
+export const stackMutants: readonly Mutant[] = [
+  {
+    name: "terminate-without-identity",
+    guard: "A process that reuses the pid of an earlier one is not ended.",
+    file: "stack/processes.ts",
+    from: "identity !== undefined && identityOf(pid) === identity",
+    to: "identity !== undefined && identityOf(pid) !== undefined",
+    tests: ["stack/processes.int.test.ts"],
+  },
+  {
+    name: "terminate-without-kill",
+    guard: "A process that ignores the clean signal is killed.",
+    file: "stack/processes.ts",
+    from: "if (!wasKilled && Date.now() > deadline) {",
+    to: "if (wasKilled) {",
+    tests: ["stack/processes.int.test.ts"],
+  },
+  {
+    name: "two-supervisors",
+    guard: "One supervisor at a time runs on a data folder.",
+    file: "stack/state.ts",
+    from: "if (other) return other;",
+    to: "",
+    tests: ["stack/state.int.test.ts"],
+  },
+  {
+    name: "state-is-readable-by-all",
+    guard: "P13: only its owner may read the state, which holds passwords.",
+    file: "stack/state.ts",
+    from: ", { mode: 0o600 });",
+    to: ");",
+    tests: ["stack/state.int.test.ts"],
+  },
+  {
+    name: "delays-never-become-short-again",
+    guard: "A process that ran long is restarted at once.",
+    file: "stack/restart-delay.ts",
+    from: "if (previousDelayMs === 0 || ranMs >= HEALTHY_AFTER_MS) return MIN_DELAY_MS;",
+    to: "if (previousDelayMs === 0) return MIN_DELAY_MS;",
+    tests: ["stack/restart-delay.unit.test.ts"],
+  },
+  {
+    name: "clean-exits-without-a-delay",
+    guard: "A process that ends cleanly at once is restarted with growing delays.",
+    file: "stack/restart-delay.ts",
+    from: "isClean && ranMs >= MIN_RUN_MS",
+    to: "isClean",
+    tests: ["stack/restart-delay.unit.test.ts"],
+  },
+  {
+    name: "servers-stop-with-the-services",
+    guard: "Services stop before the servers that they need.",
+    file: "stack/process-group.ts",
+    from: "for (const wave of [services(), servers()])",
+    to: "for (const wave of [members])",
+    tests: ["stack/process-group.unit.test.ts"],
+  },
+  {
+    name: "restart-during-stop",
+    guard: "A stop during the delay before a restart prevents the restart.",
+    file: "stack/supervise.ts",
+    from: "      if (this.stopSignal.aborted) return;\n",
+    to: "",
+    tests: ["stack/supervise.int.test.ts"],
+  },
+  {
+    name: "up-waits-for-a-crash-loop",
+    guard: "`up` ends when a service keeps crashing, with the last lines of its log.",
+    file: "stack/readiness.ts",
+    from: "for (const service of services) throwIfCrashLooping(service);",
+    to: "",
+    tests: ["stack/readiness.unit.test.ts"],
+  },
+];

@@ -1,6 +1,6 @@
 /**
- * Processes a list with several lanes at a time. Even lanes take from the front of the list, odd lanes from its end.
- * A list that begins with short items and ends with long ones therefore keeps both lanes busy, without estimates.
+ * Processes a list with several lanes at a time. Each lane takes the next item when it has finished one, so long items
+ * belong at the front: a long one at the end would leave the other lanes idle.
  *
  * @param lanes number of concurrent calls of `work`; at least 1 is used.
  * @throws the first error that `work` throws.
@@ -10,13 +10,9 @@ export async function runInLanes<T>(
   lanes: number,
   work: (thing: T, lane: number) => Promise<void>,
 ): Promise<void> {
-  const pending = [...items];
+  const pending = items.values();
   const lane = async (n: number) => {
-    for (;;) {
-      const thing = n % 2 === 0 ? pending.shift() : pending.pop();
-      if (thing === undefined) return;
-      await work(thing, n);
-    }
+    for (const thing of pending) await work(thing, n);
   };
   await Promise.all(Array.from({ length: Math.max(1, lanes) }, (_, n) => lane(n)));
 }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readReport } from "./junit.ts";
 import { runInLanes } from "./run-in-lanes.ts";
-import { type Group, jobsOf } from "./test-jobs.ts";
+import { type Group, inOrderOfRun, jobsOf } from "./test-jobs.ts";
 
 test("a file with its own stack runs in its own process, all others of its group in one", () => {
   const files = (group: Group) => [
@@ -21,18 +21,58 @@ test("a file with its own stack runs in its own process, all others of its group
   expect(jobsOf("ui", files("e2e"))).toEqual([]);
 });
 
-test("two lanes start at both ends of the list, and a single lane runs it in order", async () => {
-  const started: number[] = [];
-  const work = async (n: number) => {
-    started.push(n);
-    await Bun.sleep(1);
+test("the jobs of many files start before those of one file, and static checks and unit tests before all", () => {
+  const job = (group: Group, ...files: string[]) => ({ group, name: files.join(), files, servers: false });
+  const jobs = [
+    job("e2e", "p11"),
+    job("static"),
+    job("unit", "a", "b"),
+    job("int", "c", "d"),
+    job("otel", "metrics"),
+    job("fault", "e", "f"),
+    job("fault", "drills"),
+  ];
+  expect(inOrderOfRun(jobs).map(({ group, name }) => `${group} ${name}`)).toEqual([
+    "static ",
+    "unit a,b",
+    "int c,d",
+    "fault e,f",
+    "fault drills",
+    "e2e p11",
+    "otel metrics",
+  ]);
+});
+
+test("each lane takes the next item when it has finished one, and each item runs once", async () => {
+  const finish = new Map<number, () => void>();
+  const lanes: [item: number, lane: number][] = [];
+  const all = runInLanes([1, 2, 3, 4], 2, (n, lane) => {
+    lanes.push([n, lane]);
+    return new Promise((resolve) => finish.set(n, resolve));
+  });
+  const finishOne = async (n: number) => {
+    finish.get(n)!();
+    await Bun.sleep(0);
   };
-  await runInLanes([1, 2, 3, 4, 5], 2, work);
-  expect(started.slice(0, 2)).toEqual([1, 5]);
-  expect(started.toSorted()).toEqual([1, 2, 3, 4, 5]);
-  started.length = 0;
-  await runInLanes([1, 2, 3], 1, work);
-  expect(started).toEqual([1, 2, 3]);
+  expect(lanes).toEqual([
+    [1, 0],
+    [2, 1],
+  ]);
+  await finishOne(2);
+  await finishOne(3);
+  expect(lanes.slice(2)).toEqual([
+    [3, 1],
+    [4, 1],
+  ]);
+  await finishOne(1);
+  await finishOne(4);
+  await all;
+  expect(lanes).toHaveLength(4);
+});
+
+test("an error of one item is thrown", () => {
+  const work = (n: number) => (n === 2 ? Promise.reject(new Error("no space")) : Promise.resolve());
+  expect(runInLanes([1, 2, 3], 2, work)).rejects.toThrow("no space");
 });
 
 test("a report contains counts, seconds by file, and the first line of each failure", () => {

@@ -27,6 +27,19 @@ export const checks: readonly Job[] = [
 /** Matches a test that starts its own servers. It gains nothing from a shared process, and can run beside other jobs. */
 const OWN_SERVERS = /\bStack\.start\(|\bstartSuite\(/;
 
+/**
+ * Orders jobs for several lanes: static checks and unit tests, which fail fast, then the jobs of many files, which take
+ * longest, then tests with faults, which wait most, then all others.
+ */
+export function inOrderOfRun(jobs: readonly Job[]): Job[] {
+  const rank = ({ group, files }: Job): number => {
+    if (group === "static" || group === "unit") return 0;
+    if (files.length > 1) return 1;
+    return group === "fault" ? 2 : 3;
+  };
+  return jobs.toSorted((a, b) => rank(a) - rank(b));
+}
+
 /** Returns the jobs of a group. A file that starts its own stack or brokers is a job; all other files form one job. */
 export function jobsOf(group: Group, all: readonly { group: Group; path: string; text: string }[]): Job[] {
   const files = all.filter((file) => file.group === group);

@@ -107,7 +107,7 @@ test("paused, dead-letters-open, replica-differs, verification-stale, not-verifi
   const id = await create();
   await untilVisible(urlOf("catalog"), id, 1);
   await catalog`update products set stock = stock + 1 where id = ${id}`;
-  expect((await runLockstep(stack, "verify", "--replica", "catalog")).status).toBe(1);
+  expect((await runLockstep(stack, "verify", "--replica", "catalog", "--share", "1")).status).toBe(1);
   await source`update lockstep.verifications set at = at - interval '1 day' where replica = 'catalog'`;
   await source`delete from lockstep.verifications where replica = 'storefront'`;
   await produceRaw(await stack.brokers(), "products.events", [{ key: "x", value: "no event" }]);
@@ -118,7 +118,7 @@ test("paused, dead-letters-open, replica-differs, verification-stale, not-verifi
   expect(status).toBe(1);
   for (const name of names) expect(stdout).toContain(`! ${name} (`);
   await run("resume", "stream");
-  await run("repair");
+  await run("repair", "--share", "1");
   await run("dead-letters", "drop", "--all", "--yes");
   await places.disappear(names);
 }, 120_000);
@@ -139,13 +139,13 @@ test("capture-incomplete, until the triggers are enabled again; verify and repai
   await places.appear(["capture-incomplete"]);
   const problem =
     "public.products has disabled triggers: lockstep_inserted: run lockstep capture, then lockstep repair";
-  const verified = await runLockstep(stack, "verify");
+  const verified = await runLockstep(stack, "verify", "--share", "1");
   expect([verified.status, verified.stdout]).toEqual([1, expect.stringContaining(problem)]);
-  const refused = await runLockstep(stack, "repair");
+  const refused = await runLockstep(stack, "repair", "--share", "1");
   expect([refused.status, refused.stdout]).toEqual([1, expect.stringContaining(`it was not sent: ${problem}`)]);
   expect(await catalog`select from products where id = ${row!.id}`).toHaveLength(0);
   await run("capture");
-  await run("repair");
+  await run("repair", "--share", "1");
   await untilVisible(urlOf("catalog"), row!.id, 1);
   await places.disappear(["capture-incomplete"]);
 }, 120_000);
@@ -156,7 +156,7 @@ test("replica-empty, status-unknown", async () => {
   await source`alter table lockstep.verifications rename to elsewhere`;
   await places.appear(["replica-empty", "status-unknown"]);
   await source`alter table lockstep.elsewhere rename to verifications`;
-  await run("repair", "--replica", "storefront");
+  await run("repair", "--replica", "storefront", "--share", "1");
   await places.disappear(["replica-empty", "status-unknown"]);
 }, 120_000);
 
@@ -200,31 +200,28 @@ test("writes-failing while a rule of the source fails every write", async () => 
   await places.disappear(["writes-failing"]);
 }, 120_000);
 
-test("partition-stalled while another session locks a row of a replica", async () => {
+test("partition-stalled while a row of a replica is locked; service-down, outbox-stalled while stream and relay hang", async () => {
   const id = await create();
   await untilVisible(urlOf("catalog"), id, 1);
   const locking = await catalog.reserve();
   await locking.unsafe("begin");
   await locking`select from products where id = ${id} for update`;
-  try {
-    await request("PATCH", `${urlOf("gateway")}/products/${id}`, { stock: 1 });
-    await places.appear(["partition-stalled"], STALLED_MS);
-  } finally {
-    await locking.unsafe("rollback");
-    locking.release();
-  }
-  await places.disappear(["partition-stalled"]);
-}, 120_000);
-
-test("service-down, outbox-stalled while stream and relay hang", async () => {
+  await request("PATCH", `${urlOf("gateway")}/products/${id}`, { stock: 1 });
+  // Stream and relay have sent the change to both replicas; only the catalog cannot apply it.
+  await untilVisible(urlOf("storefront"), id, 2);
   const resume = await suspend("stream", "relay");
   try {
     await create();
-    await Promise.all([places.appear(["service-down"]), places.appear(["outbox-stalled"], STALLED_MS)]);
+    await Promise.all([
+      places.appear(["service-down"]),
+      places.appear(["partition-stalled", "outbox-stalled"], STALLED_MS),
+    ]);
   } finally {
     resume();
+    await locking.unsafe("rollback");
+    locking.release();
   }
-  await places.disappear(["service-down", "outbox-stalled"]);
+  await places.disappear(["partition-stalled", "service-down", "outbox-stalled"]);
 }, 120_000);
 
 test("cache-off while Redis hangs", async () => {
@@ -237,24 +234,15 @@ test("cache-off while Redis hangs", async () => {
   await places.disappear(["cache-off"]);
 }, 120_000);
 
-test("database-unavailable while a replica's PostgreSQL hangs", async () => {
-  const resume = await suspend("catalog-db");
+test("database-unavailable while a replica's PostgreSQL hangs; log- and receipts-unavailable while the broker does", async () => {
+  const names = ["database-unavailable", "log-unavailable", "receipts-unavailable"] as const;
+  const resume = await suspend("catalog-db", "broker");
   try {
-    await places.appear(["database-unavailable"]);
+    await places.appear(names);
   } finally {
     resume();
   }
-  await places.disappear(["database-unavailable"]);
-}, 120_000);
-
-test("log-unavailable, receipts-unavailable while the broker hangs", async () => {
-  const resume = await suspend("broker");
-  try {
-    await places.appear(["log-unavailable", "receipts-unavailable"]);
-  } finally {
-    resume();
-  }
-  await places.disappear(["log-unavailable", "receipts-unavailable"]);
+  await places.disappear(names);
 }, 120_000);
 
 test("source-unavailable while the source hangs", async () => {

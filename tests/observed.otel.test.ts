@@ -3,8 +3,6 @@
  * the test causes its fault.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import postgres from "postgres";
-import { produceRaw } from "../chaos/faults/events/raw-producer.ts";
 import { annotations } from "../observability/grafana/annotations.ts";
 import { boards } from "../observability/grafana/dashboards.ts";
 import { syncLatency } from "../observability/grafana/promql.ts";
@@ -13,9 +11,8 @@ import { quick } from "../observability/prometheus/thresholds.ts";
 import { startPrometheus } from "../stack/servers/prometheus.ts";
 import type { Server } from "../stack/servers/server.ts";
 import { stopAtExit } from "./harness/clean-up-at-exit.ts";
-import { request } from "./harness/client.ts";
 import { eventually } from "./harness/eventually.ts";
-import { newProduct, Writers } from "./harness/load.ts";
+import { Writers } from "./harness/load.ts";
 import {
   expandVariables,
   findQueriesWithoutData,
@@ -23,7 +20,6 @@ import {
   queryExemplars,
   queryPrometheus,
 } from "./harness/prometheus.ts";
-import { runLockstep } from "./harness/run-lockstep.ts";
 import { freePort, temporaryFolder } from "./harness/servers.ts";
 import { Stack, type StatusEntry } from "./harness/stack.ts";
 
@@ -143,6 +139,7 @@ test("every panel has data under load, and the exemplar of a latency leads to it
   }
 }, 240_000);
 
+// conditions.fault.test.ts provokes the alerts on conditions, on a stack with one instance of each service.
 describe("an alert fires on a real fault:", () => {
   const waitForAlert = (alert: string, isFiring: boolean) =>
     eventually(
@@ -157,8 +154,6 @@ describe("an alert fires on a real fault:", () => {
       { timeoutMs: 60_000, what: `${alert} ${isFiring ? "to fire" : "to resolve"}`, everyMs: 250 },
     );
 
-  const write = () => request("POST", `${urlOf("gateway")}/products`, newProduct({ status: "active" }));
-
   /** Suspends every instance of a service, like a hung process. @returns a function that resumes them. */
   async function hang(name: string): Promise<() => void> {
     const { services } = await stack.status();
@@ -169,46 +164,6 @@ describe("an alert fires on a real fault:", () => {
     send("SIGSTOP");
     return () => send("SIGCONT");
   }
-
-  test("open dead letters after a malformed event, until it is dropped", async () => {
-    await waitForAlert("LockstepDeadLettersOpen", false);
-    await produceRaw(await stack.brokers(), "products.events", [{ key: "x", value: "no event" }]);
-    await waitForAlert("LockstepDeadLettersOpen", true);
-    expect((await runLockstep(stack, "dead-letters", "drop", "--all", "--yes")).status).toBe(0);
-    await waitForAlert("LockstepDeadLettersOpen", false);
-  }, 180_000);
-
-  test("divergence after a manual change in a replica, until it is repaired", async () => {
-    const { body } = await write();
-    const catalog = postgres(urlOf("catalog-db"), { max: 1 });
-    try {
-      await eventually(
-        async () => (await catalog`select 1 from products where id = ${body.id as string}`).length === 1,
-        {
-          timeoutMs: 20_000,
-          what: "the product in the replica's table",
-        },
-      );
-      await catalog`update products set stock = stock + 1 where id = ${body.id as string}`;
-    } finally {
-      await catalog.end();
-    }
-    expect((await runLockstep(stack, "verify", "--replica", "catalog")).status).toBe(1);
-    await waitForAlert("LockstepReplicaDiffers", true);
-    expect((await runLockstep(stack, "repair", "--replica", "catalog")).status).toBe(0);
-    await waitForAlert("LockstepReplicaDiffers", false);
-  }, 180_000);
-
-  test("a stalled outbox while the relay hangs", async () => {
-    const resume = await hang("relay");
-    try {
-      await write();
-      await waitForAlert("LockstepOutboxStalled", true);
-    } finally {
-      resume();
-    }
-    await waitForAlert("LockstepOutboxStalled", false);
-  }, 180_000);
 
   test("a stalled partition and missing canaries while the stream hangs", async () => {
     const resume = await hang("stream");

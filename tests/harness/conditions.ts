@@ -97,7 +97,10 @@ export class ConditionPlaces implements AsyncDisposable {
   }
 
   private async alerts(): Promise<Names> {
-    const firing = new Set((await firingAlerts(this.prometheus)).map(({ labels }) => labels.alertname));
+    const alerts = await firingAlerts(this.prometheus);
+    const broken = alerts.find(({ annotations }) => annotations.summary?.includes("error expanding template"));
+    if (broken) throw new Error(`the text of ${broken.labels.alertname} is broken: ${broken.annotations.summary}`);
+    const firing = new Set(alerts.map(({ labels }) => labels.alertname));
     return new Set(conditionNames.filter((name) => firing.has(`Lockstep${camelCase(name)}`)));
   }
 }

@@ -9,6 +9,7 @@ const globals = globalThis as { [key]?: Promise<Stack> };
 export function sharedStack(): Promise<Stack> {
   globals[key] ??= Stack.start().then((stack) => {
     process.on("exit", () => {
+      stack.killServices();
       Bun.spawnSync([process.execPath, "run", "down", "--data", stack.data], { cwd: stack.root });
       rmSync(stack.data, { recursive: true, force: true });
     });

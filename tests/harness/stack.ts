@@ -2,9 +2,11 @@
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { down } from "../../stack/down.ts";
 import { isFree } from "../../stack/ports.ts";
+import { isRunning } from "../../stack/processes.ts";
 import type { RestartResult } from "../../stack/restart.ts";
-import { readState } from "../../stack/state.ts";
+import { processOf, readState } from "../../stack/state.ts";
 import { stackStatus } from "../../stack/status.ts";
 import { stopStackAtExit } from "./clean-up-at-exit.ts";
 import { eventually } from "./eventually.ts";
@@ -172,9 +174,25 @@ export class Stack implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await run(["down", "--data", this.data]);
-    if (process.env.TEST_KEEP_DATA) console.error(`kept ${this.data} (${JSON.stringify(this.options)})`);
-    else rmSync(this.data, { recursive: true, force: true });
+    if (process.env.TEST_KEEP_DATA) {
+      await this.down();
+      console.error(`kept ${this.data} (${JSON.stringify(this.options)})`);
+      return;
+    }
+    this.killServices();
+    // Stops the servers, which have lost their supervisor.
+    await down(this.data, () => {});
+    rmSync(this.data, { recursive: true, force: true });
+  }
+
+  /**
+   * Kills the supervisor and all processes but PostgreSQL. Their clean stop takes seconds, and nothing uses the data any
+   * more. PostgreSQL would leave shared memory behind.
+   */
+  killServices(): void {
+    const state = readState(this.data);
+    const processes = (state?.entries ?? []).filter(({ kind }) => kind !== "postgres").map(processOf);
+    for (const one of [state?.supervisor, ...processes]) if (one && isRunning(one)) process.kill(one.pid, "SIGKILL");
   }
 }
 

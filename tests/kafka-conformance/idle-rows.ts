@@ -24,7 +24,8 @@ export function idleRow(): void {
     await suite?.stop();
   }, 60_000);
 
-  test.each([...fencings])(
+  // Concurrently, since the rows only wait for the broker.
+  test.concurrent.each([...fencings])(
     "with %s: a writer that the broker has forgotten writes or dies, and loses no record",
     async (fencing) => {
       const log = await suite.connect(fencing);

@@ -122,7 +122,7 @@ test("P11: the console detects a direct change of a replica's table or cache wit
   await redis.set(key, entry.replace('"BRL"', '"EUR"'));
   redis.disconnect();
   await waitForDivergentRows(console, 2);
-  const repaired = await runLockstep(stack, "repair", "--json");
+  const repaired = await runLockstep(stack, "repair", "--json", "--share", "1");
   expect([repaired.status, repaired.document?.repaired]).toEqual([0, 2]);
   await waitForDivergentRows(console, 0);
 }, 180_000);

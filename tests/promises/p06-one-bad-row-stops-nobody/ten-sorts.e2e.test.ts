@@ -265,6 +265,6 @@ test("P6: of rows by SQL, one in a hundred bad in ten ways, all good ones arrive
     },
     { timeoutMs: 20_000, what: "the status without dead letters", everyMs: 500 },
   );
-  const verified = await runLockstep(stack, "verify");
+  const verified = await runLockstep(stack, "verify", "--share", "1");
   expect([verified.status, verified.stdout]).toEqual([0, expect.any(String)]);
 }, 600_000);

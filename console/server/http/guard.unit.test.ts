@@ -73,6 +73,22 @@ test("reads need a known host; changes also need the permission and the same ori
   expect(await status(operationsOff, "POST")).toBe(403);
 });
 
+test("a refusal says what is not allowed, and what to do", async () => {
+  const detail = async (allowed: boolean, headers: Record<string, string>) => {
+    const response = await guardedApp(allowed).request("/api/thing", { method: "POST", headers });
+    return ((await response.json()) as { detail: string }).detail;
+  };
+  expect(await detail(true, { host: "evil.example" })).toBe(
+    "The console does not know this host name; add it to LOCKSTEP_CONSOLE_HOSTS, or use an address or localhost.",
+  );
+  expect(await detail(true, { host: "localhost", "sec-fetch-site": "cross-site" })).toBe(
+    "The request comes from another site; send it from the console's own page.",
+  );
+  expect(await detail(false, { host: "localhost" })).toBe(
+    "Operations are switched off; set LOCKSTEP_CONSOLE_OPERATIONS=true to allow them.",
+  );
+});
+
 test("health checks are answered under every host name", async () => {
   const response = await guardedApp(false).request("/health/live", { headers: { host: "console:8080" } });
   expect(response.status).toBe(200);

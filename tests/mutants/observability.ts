@@ -66,7 +66,7 @@ export const observabilityMutants: readonly Mutant[] = [
     file: "observability/export-metrics.ts",
     from: "inFlight ??= send()",
     to: "inFlight = send()",
-    tests: ["observability/metrics.otel.test.ts"],
+    tests: ["observability/export-metrics.unit.test.ts"],
   },
   {
     name: "batch-spans-link-their-parent-twice",

@@ -11,7 +11,7 @@ export const operationsMutants: readonly Mutant[] = [
     file: "operations/verify/verify.ts",
     from: 'return behind || unknown !== null || cache === "away" ? "unknown" : "equal";',
     to: 'return behind || cache === "away" ? "unknown" : "equal";',
-    tests: verify,
+    tests: ["operations/verify/difference.unit.test.ts"],
   },
   {
     name: "verify-calls-a-replica-behind-equal",
@@ -19,7 +19,7 @@ export const operationsMutants: readonly Mutant[] = [
     file: "operations/verify/verify.ts",
     from: 'return behind || unknown !== null || cache === "away" ? "unknown" : "equal";',
     to: 'return unknown !== null || cache === "away" ? "unknown" : "equal";',
-    tests: verify,
+    tests: ["operations/verify/difference.unit.test.ts"],
   },
   {
     name: "verify-calls-an-unread-cache-equal",
@@ -27,7 +27,7 @@ export const operationsMutants: readonly Mutant[] = [
     file: "operations/verify/verify.ts",
     from: 'return behind || unknown !== null || cache === "away" ? "unknown" : "equal";',
     to: 'return behind || unknown !== null ? "unknown" : "equal";',
-    tests: verify,
+    tests: ["operations/verify/difference.unit.test.ts"],
   },
   {
     name: "verify-ignores-the-recorded-version",
@@ -35,7 +35,7 @@ export const operationsMutants: readonly Mutant[] = [
     file: "operations/verify/difference.ts",
     from: 'return heardVersion < sourceVersion ? difference("stale") : difference("altered", ["version"]);',
     to: "return undefined;",
-    tests: verify,
+    tests: ["operations/verify/difference.unit.test.ts"],
   },
   {
     name: "verify-reports-what-is-in-flight",
@@ -85,7 +85,7 @@ export const operationsMutants: readonly Mutant[] = [
       await writeResolution(writer, page, "replayed");`,
     to: `      await writeResolution(writer, page, "replayed");
       await sendPage({ log, source: deps.source, writer }, page);`,
-    tests: ["operations/dead-letters/set-aside.int.test.ts"],
+    tests: ["operations/dead-letters/replay.unit.test.ts"],
   },
   {
     name: "dead-letter-superseded-by-another-replica",
@@ -93,7 +93,7 @@ export const operationsMutants: readonly Mutant[] = [
     file: "operations/dead-letters/mark-superseded.ts",
     from: "by === undefined || by === name",
     to: "by === undefined || by !== ''",
-    tests: ["operations/dead-letters/set-aside.int.test.ts"],
+    tests: ["operations/dead-letters/replay.unit.test.ts"],
   },
   {
     name: "backpressure-without-an-end",
@@ -157,7 +157,7 @@ export const operationsMutants: readonly Mutant[] = [
     file: "operations/pause/control.ts",
     from: "if (wasPaused && paused) return false;",
     to: "if (wasPaused === paused) return false;",
-    tests: ["operations/status/status.int.test.ts"],
+    tests: ["operations/pause/control.unit.test.ts"],
   },
   {
     name: "repair-sends-with-incomplete-capture",

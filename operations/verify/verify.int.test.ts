@@ -9,7 +9,10 @@ import { VerifyFixture } from "../../tests/harness/verify-fixture.ts";
 import { ConnectionError } from "../connect.ts";
 import { findRemaining } from "../repair/find-remaining.ts";
 import { resendDifferences } from "../repair/resend.ts";
+import { verifyAndRepair } from "../repair/verify-and-repair.ts";
 import { exitStatusOf } from "./command.ts";
+import { compareCacheEntries } from "./compare-cache.ts";
+import { liveTables } from "./comparison-target.ts";
 import { readLastVerifications, saveResults } from "./results.ts";
 import { verdictOf } from "./verify.ts";
 
@@ -111,6 +114,35 @@ test("cache entries that differ from the database are found, and repaired by sen
   expect(await world.cacheEntry(phantom)).toEndWith(" -");
 });
 
+/** The fixture's Redis, with other answers to some commands. */
+const redisWith = (answers: Partial<Pick<Redis, "info" | "mget">>): Redis =>
+  Object.assign(Object.create(world.redis) as Redis, answers);
+
+test("entries of a Redis server that the replica does not use say nothing", async () => {
+  const [id] = await world.insert(1);
+  await world.deliver();
+  await world.redis.set(world.cacheKey(id!), (await world.cacheEntry(id!)).replace("Cup", "Cap"));
+  const another = redisWith({ info: async () => "run_id:0123" });
+  expect(await world.verify({}, another)).toMatchObject({ cache: "compared", entries: 0, differences: [] });
+  await expectRepaired();
+});
+
+test("a cache entry that is replaced between two comparisons is no difference; one that stays wrong is", async () => {
+  const [id] = await world.insert(1);
+  await world.deliver();
+  const entry = await world.cacheEntry(id!);
+  const compare = async (...names: string[]) => {
+    const entries = names.map((name) => entry.replace("Cup", name));
+    const redis = redisWith({ mget: async () => [entries.shift()!] });
+    const tables = liveTables(world.database.sql, world.entity, world.catalog);
+    const stores = { source: world.source, tables, redis };
+    return (await compareCacheEntries(stores, [id!])).map(({ kind }) => kind);
+  };
+  expect(await compare("Cap", "Cop")).toEqual([]);
+  expect(await compare("Cap", "Cup")).toEqual([]);
+  expect(await compare("Cap", "Cap")).toEqual(["cache-altered"]);
+});
+
 test("an entity that is written all the time is no difference, in the table or in the cache", async () => {
   const [hot] = await world.insert(1);
   await world.deliver();
@@ -197,6 +229,26 @@ test("a difference that the replica itself makes is named as one that no resend 
   const remaining = await findRemaining(deps, declared, 1_000);
   expect(remaining).toMatchObject([{ id, why: expect.stringContaining("sending it once more does not help") }]);
   await world.database.sql`drop function shout cascade`;
+  await expectRepaired();
+});
+
+test("a repair sends nothing for an entity whose capture is incomplete, and says why", async () => {
+  const [id] = await world.insert(1);
+  await world.source`delete from lockstep.outbox`;
+  await world.source`alter table products disable trigger lockstep_inserted`;
+  const { source, database, log } = world;
+  const addresses = { redis: undefined };
+  const connections = { source: () => source, replica: () => database.sql, log: async () => log, addresses } as never;
+  const context = { connections, progress: () => {}, signal: new AbortController().signal };
+  const scope = { replica: "catalog", cache: false, share: 1, within: 1 };
+  const why =
+    "it was not sent: public.products has disabled triggers: lockstep_inserted: run lockstep capture, then lockstep repair";
+  try {
+    expect(await verifyAndRepair(context, scope)).toMatchObject({ differed: 1, sent: 0, remaining: [{ id, why }] });
+    expect(await source`select from lockstep.outbox`).toHaveLength(0);
+  } finally {
+    await source`select lockstep.capture('products', 'product')`;
+  }
   await expectRepaired();
 });
 

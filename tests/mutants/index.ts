@@ -1,6 +1,5 @@
 /** All mutants, by room. */
 import { chaosMutants } from "./chaos.ts";
-
 import { consoleMutants } from "./console.ts";
 import { contractsMutants } from "./contracts.ts";
 import { gatewayMutants } from "./gateway.ts";

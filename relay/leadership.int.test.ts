@@ -48,7 +48,7 @@ class Source implements AsyncDisposable {
   }
 }
 
-const until = (check: () => unknown, what: string) => eventually(check, { timeoutMs: 10_000, what });
+const until = (check: () => unknown, what: string) => eventually(check, { timeoutMs: 20_000, what });
 
 /** Starts a relay that only a NOTIFY wakes, and waits until it leads. */
 async function lead({ url }: Source, log: SimulatedLog) {

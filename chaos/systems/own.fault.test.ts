@@ -46,6 +46,11 @@ test("a fault that loses data must be allowed", async () => {
   expect({ status, output }).toEqual({ status: 3, output: expect.stringContaining("allow it with --allow-data-loss") });
 }, 30_000);
 
+test("faults that a client can cause happen, and the promises hold", async () => {
+  const { status, output } = await chaos("--yes", "--seed", "5", "--seconds", "15", "--faults", "all");
+  expect({ status, output }).toEqual({ status: 0, output: expect.stringMatching(/all promises held; [1-9] faults/) });
+}, 120_000);
+
 test("a topic is deleted, and resync makes all copies equal again", async () => {
   const flags = ["--yes", "--allow-data-loss", "--seed", "1", "--seconds", "8", "--faults", "topic-deleted"];
   const { status, output } = await chaos(...flags);

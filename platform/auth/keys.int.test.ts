@@ -83,6 +83,11 @@ test.each(["error", "silence"] as const)(
     for (let i = 0; i < 20; i++) expect(await verify(of, token)).toBe("keys");
     // Not one fetch per token.
     expect(issuer.requests).toBeLessThan(2 + (performance.now() - begun) / 300);
+    const key = Promise.resolve(of.keyFor({ alg: "ES256" }, { payload: "", signature: "" }));
+    await expect(key).rejects.toMatchObject({
+      code: "KEY_SET_UNAVAILABLE",
+      message: "the issuer's keys cannot be fetched",
+    });
     issuer.behavior = "keys";
     await eventually(async () => (await verify(of, token)) === "valid", { ...WAIT, what: "the keys to be fetched" });
     expect(of.check.problem()).toBeUndefined();

@@ -280,6 +280,14 @@ test("equality: a row that is missing, old, other or superfluous, and a verify t
   );
 });
 
+test("equality: a cache that answers an old version at rest", () => {
+  const old = { ...seen("storefront", GONE, 1, "active", 1_600), from: "cache" as const };
+  const deleted = exampleRun().operations.filter((one) => !(one.kind === "read" && one.id === GONE));
+  expect(found({ operations: [...deleted, old] })).toEqual([
+    `equality P7: storefront answered version 1 of ${GONE} from the cache to reader 1 at 1.6 s, although its database had version 4 at 1.5 s`,
+  ]);
+});
+
 test("health: a fault that is not shown, a condition that stays, copies that are late", () => {
   const faults = [{ fault: "kept-down", subject: "redis", start: 0, end: 12_000, shows: ["cache-off"] }];
   const statuses = [

@@ -7,11 +7,13 @@ import { networkFaults } from "./network.ts";
 import { postgresFaults } from "./postgres/index.ts";
 import { processFaults } from "./processes.ts";
 import { redisFaults } from "./redis.ts";
+import { relayFaults } from "./relays.ts";
 import { topicFaults } from "./topics.ts";
 
 /** Every fault. The order is part of a seed's meaning: a new fault changes the schedules. */
 export const faults: readonly Fault[] = [
   ...processFaults,
+  ...relayFaults,
   ...networkFaults,
   ...brokerFaults,
   ...topicFaults,

@@ -62,6 +62,27 @@ test.each(["relay", "catalog", "catalog-db", "redis"])("a killed %s is restarted
   await stack.untilReady(30_000);
 });
 
+test.each(["stream", "redis", "catalog-db"])("stop keeps %s down until start, and status says why", async (name) => {
+  const before = await stack.entry(name);
+  const stopped = await bun("stop", name, "--data", stack.data);
+  expect(stopped).toMatchObject({ code: 0, output: expect.stringContaining(`start it with: bun run start ${name}`) });
+  expect(identityOf(before.pid)).toBeUndefined();
+  expect((await bun("status", "--data", stack.data)).output).toContain(`${name} 1: down: stopped by bun run stop`);
+  expect(await bun("start", name, "--data", stack.data)).toMatchObject({ code: 0 });
+  expect(await stack.entry(name)).toMatchObject({ url: before.url, health: "ready" });
+  await stack.untilReady(30_000);
+});
+
+test("stop and start reject a process that does not exist", async () => {
+  for (const verb of ["stop", "start"]) {
+    const { code, output } = await bun(verb, "sink", "--data", stack.data);
+    expect([code, output]).toEqual([
+      1,
+      expect.stringContaining("there is no process sink; the processes are: gateway,"),
+    ]);
+  }
+});
+
 test("up rejects a data folder or ports in use with one line, and starts nothing", async () => {
   const secondUp = await bun("up", "--detach", "--data", stack.data, "--port-base", String(stack.portBase));
   expect(secondUp.code).toBe(1);

@@ -130,7 +130,7 @@ test("topics: a version that is missing, doubled, out of order, or the last one"
     `topics P3: products.events has version 1 of ${KEPT} after version 2`,
   );
   expect(withAtRest({ source: new Map([[KEPT, 3]]) })).toContain(
-    `topics P1: products.events ends at version 2 of ${KEPT}, the source at version 3`,
+    `topics P1: products.events ends at version 2 of ${KEPT}, the source is at version 3`,
   );
 });
 
@@ -139,7 +139,7 @@ test("topics: only a topic that was lost may lack a deleted entity", () => {
   const without = atRest.routed.get("catalog")!.filter(({ key }) => key !== GONE);
   const changed = { ...atRest, routed: new Map([...atRest.routed, ["catalog", without]]) };
   expect(found({ atRest: changed })).toEqual([
-    `topics P1: products.to.catalog ends at version none of ${GONE}, the source at version 4`,
+    `topics P1: products.to.catalog has no version of ${GONE}, the source is at version 4`,
   ]);
   const lost = { fault: "topic-deleted", subject: "products.to.catalog", start: 100, end: 200 };
   expect(found({ atRest: changed, faults: [lost] })).toEqual([]);
@@ -172,7 +172,15 @@ test("topics: content that the filter excludes, a forgotten tombstone, a routed 
   ]);
   const short = new Map([...routed, ["catalog", routed.get("catalog")!.filter(({ offset }) => offset !== 5)]]);
   expect(withAtRest({ routed: short })).toEqual([
-    `topics P1: products.to.catalog ends at version 3 of ${GONE}, the source at version 4`,
+    `topics P1: products.to.catalog ends at version 3 of ${GONE}, the source is at version 4`,
+  ]);
+  // After a loss `lockstep resync` sends rows, and no deleted entities.
+  const loss = { fault: "records-deleted", subject: "products.to.catalog", start: 0, end: 900 };
+  const atRest = { ...exampleRun().atRest, routed: short };
+  expect(found({ atRest, faults: [loss] })).toEqual([]);
+  const empty = new Map([...routed, ["catalog", []]]);
+  expect(found({ atRest: { ...atRest, routed: empty }, faults: [loss] })).toEqual([
+    `topics P1: products.to.catalog has no version of ${KEPT}, the source is at version 2`,
   ]);
 });
 

@@ -24,13 +24,26 @@ function inEvents(run: Run): Violation[] {
   const { atRest, faults } = run;
   const found = readings(genuine(atRest.events, run, events));
   const timeline = new Timeline(run);
-  const ends = [...found.newest]
-    .filter(([id, { version }]) => version !== timeline.last(id))
-    .map(([id, { version }]) =>
-      violation("P1", `${events} ends at version ${version} of ${id}, the source at version ${timeline.last(id)}`),
-    );
+  const ends = endsOf(run, events, [...found.newest.keys()], found, timeline);
   const missing = hasLost(faults, events) ? [] : found.missing;
   return [...ends, ...missing.map((what) => violation("P1", `${events} lacks ${what}`)), ...inAny(events, found)];
+}
+
+/** A topic must end where the source ends. `lockstep resync` after a loss sends the rows again, and no deleted entities. */
+function endsOf(
+  { atRest, faults }: Run,
+  topic: string,
+  ids: readonly string[],
+  { newest }: TopicReadings,
+  timeline: Timeline,
+): Violation[] {
+  const mayLackDeleted = hasLost(faults, topic) || hasLost(faults, events);
+  return ids.flatMap((id) => {
+    const [version, last] = [newest.get(id)?.version, timeline.last(id)];
+    if (version === last || (mayLackDeleted && !atRest.source.has(id))) return [];
+    const end = version === undefined ? `${topic} has no version` : `${topic} ends at version ${version}`;
+    return [violation("P1", `${end} of ${id}, the source is at version ${last}`)];
+  });
 }
 
 const inAny = (topic: string, { duplicates, outOfOrder }: TopicReadings): Violation[] => [
@@ -51,18 +64,7 @@ function inRouted(run: Run, replica: string): Violation[] {
       : `${topic} has a tombstone at version ${version} of ${id}, which belongs to ${replica}`;
     return [violation("P5", sentence)];
   });
-  const ends = timeline.ids().flatMap((id) => {
-    const version = found.newest.get(id)?.version;
-    if (version === timeline.last(id)) return [];
-    // A resync sends the rows that there are, so a topic that was lost has no deleted entities.
-    if (version === undefined && hasLost(run.faults, topic) && run.atRest.deleted.has(id)) return [];
-    return [
-      violation(
-        "P1",
-        `${topic} ends at version ${version ?? "none"} of ${id}, the source at version ${timeline.last(id)}`,
-      ),
-    ];
-  });
+  const ends = endsOf(run, topic, timeline.ids(), found, timeline);
   const resends = found.supersededResends.map((what) => violation("P3", `${topic} has ${what}`));
   return [...leaks, ...ends, ...resends, ...inAny(topic, found)];
 }

@@ -44,8 +44,13 @@ export interface AtRest {
   readonly verify: { readonly equal: boolean; readonly text: string };
 }
 
-/** Where a run begins in each partition of each topic: `topic/partition` → offset. */
-export type StartOffsets = ReadonlyMap<string, number>;
+/** Where a run begins in the log. */
+export interface StartOffsets {
+  /** `topic/partition` → offset. */
+  readonly offsets: ReadonlyMap<string, number>;
+  /** Identity by topic: all records of a topic that was created again are of this run. */
+  readonly ids: ReadonlyMap<string, string>;
+}
 
 const events = eventsTopic(product).name;
 const deadLetters = deadLetterTopic(product).name;
@@ -56,7 +61,7 @@ export async function readOffsets(log: Log): Promise<StartOffsets> {
   const offsets = new Map<string, number>();
   for (const topic of topics)
     for (const [partition, { next }] of await log.offsets(topic)) offsets.set(`${topic}/${partition}`, next);
-  return offsets;
+  return { offsets, ids: await log.topicIds(topics) };
 }
 
 /** Where {@link readAtRest} reads. */
@@ -96,16 +101,15 @@ export async function readAtRest(
  * @param from where to begin; default: at the first record.
  * @throws {Error} when the topic does not exist or the log does not respond.
  */
-export const readRecords = async (log: Log, topic: string, from: StartOffsets = new Map()): Promise<SeenRecord[]> =>
+export const readRecords = async (log: Log, topic: string, from?: StartOffsets): Promise<SeenRecord[]> =>
   (await readTopic(log, topic, from)).map(seenRecord);
 
-async function readTopic(log: Log, topic: string, from: StartOffsets): Promise<StoredRecord[]> {
+async function readTopic(log: Log, topic: string, from?: StartOffsets): Promise<StoredRecord[]> {
   const records: StoredRecord[] = [];
+  const isSame = from && (await log.topicIds([topic])).get(topic) === from.ids.get(topic);
   for (const [partition, { first, next }] of await log.offsets(topic)) {
-    // A topic that was deleted during the run begins again at 0.
-    const known = from.get(`${topic}/${partition}`) ?? 0;
-    const start = Math.max(first, known <= next ? known : 0);
-    for await (const batch of log.read({ topic, partition }, start, next)) records.push(...batch);
+    const known = isSame ? from.offsets.get(`${topic}/${partition}`) : undefined;
+    for await (const batch of log.read({ topic, partition }, Math.max(first, known ?? 0), next)) records.push(...batch);
   }
   return records;
 }

@@ -10,8 +10,8 @@ import { silentLogger as logger, silentMetrics as metrics } from "./silent.ts";
 import { SimulatedLog } from "./simulated-log.ts";
 import type { SimulatedProcess } from "./world.ts";
 
-/** Most rows of one read. The number of a process differs from that of the one before, so their batches do too. */
-const MAX_BATCH_ROWS = 6;
+/** Most rows of one read. A process often has another number than the one before, so its batches are others too. */
+const BATCH_ROWS = [1, 2, 8];
 /** Longest sleep, in ms. */
 const POLL_MS = 1_000;
 
@@ -19,7 +19,7 @@ const POLL_MS = 1_000;
 export async function runRelay({ world, broker, groups, source }: Servers, process: SimulatedProcess): Promise<void> {
   const session = source.openSession(process);
   const { sql } = session;
-  const batchRows = world.random.int(1, MAX_BATCH_ROWS);
+  const batchRows = world.random.pick(BATCH_ROWS);
   const leader = new LeaderLock(sql, process.name);
   const failure = Promise.withResolvers<never>();
   const log = new SimulatedLog({ world, broker, groups, process });

@@ -8,7 +8,7 @@ import type { SimulatedProcess, World } from "./world.ts";
 type Fate = "done" | "lost" | "unanswered" | "late";
 
 /** Longest time that a late request stays in the network, in ms. */
-const MAX_LATE_MS = 4_000;
+const MAX_LATE_MS = 2_500;
 
 /** How one kind of server behaves. */
 export interface RequestOptions {
@@ -16,8 +16,16 @@ export interface RequestOptions {
   readonly noAnswer: () => Error;
   /** False: a request whose caller gave up is never done later, because its connection is closed. */
   readonly mayBeLate?: boolean;
-  /** Earliest moment of the effect, and of the answer: requests of one connection keep their order. */
-  readonly after?: { arrival: number; answer: number };
+  /** The connection; undefined: each request finds its own way. */
+  readonly connection?: ConnectionState;
+}
+
+/** Requests of one connection keep their order. After one without an answer, the server gets none any more. */
+export class ConnectionState {
+  /** When the last request arrives, and when its answer does. */
+  arrivalMs = 0;
+  answerMs = 0;
+  isCut = false;
 }
 
 /** Time of one way through the network, in ms. Mostly short, sometimes long enough for others to go first. */
@@ -25,8 +33,10 @@ export function latency({ random }: World): number {
   return random.chance(0.06) ? 5 + random.number() * 200 : 0.3 + random.number() * 2.5;
 }
 
-function fateOf({ random, rates }: World, mayBeLate: boolean): Fate {
+function fateOf({ random, rates }: World, { mayBeLate = true, connection }: RequestOptions): Fate {
+  if (connection?.isCut) return "lost";
   if (!random.chance(rates.request)) return "done";
+  if (connection) connection.isCut = true;
   return random.pick(mayBeLate ? (["lost", "unanswered", "late"] as const) : (["lost", "unanswered"] as const));
 }
 
@@ -35,19 +45,15 @@ function fateOf({ random, rates }: World, mayBeLate: boolean): Fate {
  *
  * @throws {Error} what `effect` throws, or `noAnswer()`.
  */
-export function request<T>(
-  world: World,
-  from: SimulatedProcess,
-  effect: () => T,
-  { noAnswer, mayBeLate = true, after }: RequestOptions,
-): Promise<T> {
+export function request<T>(world: World, from: SimulatedProcess, effect: () => T, options: RequestOptions): Promise<T> {
+  const { noAnswer, connection } = options;
   const answer = Promise.withResolvers<T>();
-  const fate = fateOf(world, mayBeLate);
-  const arrival = Math.max(world.now + latency(world), after?.arrival ?? 0);
-  const answerAt = Math.max(arrival + latency(world), after?.answer ?? 0);
-  if (after) {
-    after.arrival = arrival;
-    after.answer = answerAt;
+  const fate = fateOf(world, options);
+  const arrival = Math.max(world.now + latency(world), connection?.arrivalMs ?? 0);
+  const answerAt = Math.max(arrival + latency(world), connection?.answerMs ?? 0);
+  if (connection) {
+    connection.arrivalMs = arrival;
+    connection.answerMs = answerAt;
   }
   const settle = (run: () => void) => void world.schedule(answerAt - world.now, from, run);
   if (fate === "done") {

@@ -48,6 +48,8 @@ class Simulation {
   constructor(private readonly options: Options) {
     this.seed = options.seed ?? options.from;
     this.last = options.seed ?? options.from + options.seeds - 1;
+    // A stack takes as long as many events.
+    if (!options.trace) Error.stackTraceLimit = 0;
     process.on("unhandledRejection", (error) => {
       const { stack } = error instanceof Error ? error : { stack: String(error) };
       this.report(this.seed - 1, [`a promise was rejected and nobody noticed: ${stack}`]);

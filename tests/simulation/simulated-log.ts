@@ -13,7 +13,7 @@ import {
   type Watcher,
   WriterDeadError,
 } from "../../kafka/log.ts";
-import { GroupMember, type LogDeps } from "./consumer-group.ts";
+import { GroupMember, type LogDeps } from "./group-member.ts";
 import { request } from "./request.ts";
 
 /** Bytes of the largest value that a broker accepts. */

@@ -10,12 +10,9 @@ import readText from "../../relay/read-outbox.sql" with { type: "text" };
 import removeSupersededText from "../../relay/remove-superseded.sql" with { type: "text" };
 import setAsideText from "../../relay/set-aside.sql" with { type: "text" };
 import { START_MS } from "./globals.ts";
-import { type ProductStatus, productColumns } from "./products.ts";
+import { type Change, productColumns } from "./products.ts";
 import { SourceSession } from "./source-session.ts";
 import type { SimulatedProcess, World } from "./world.ts";
-
-/** What a write does to a product. `large`: an active product that no broker accepts. */
-export type Change = ProductStatus | "deleted" | "large";
 
 /** A version of a product. */
 export interface SourceRow {
@@ -69,6 +66,13 @@ export class SourceDatabase {
   private readonly listeners = new Map<SimulatedProcess, () => void>();
 
   constructor(private readonly world: World) {}
+
+  /** The newest version of a product that the log can have; undefined: there is none. */
+  newestSent(id: EntityId): number | undefined {
+    for (let { version } = this.rows.get(id) ?? { version: 0 }; version > 0; version--)
+      if (this.history.get(`${id} ${version}`) !== "large") return version;
+    return undefined;
+  }
 
   get isWriting(): boolean {
     return this.locked.size > 0;
@@ -163,9 +167,7 @@ export class SourceDatabase {
   private capture(id: EntityId, { version, change }: SourceRow, transaction: string, isResend: boolean): Captured {
     const number = ++this.numbers;
     const isDeleted = change === "deleted";
-    const columns = isDeleted
-      ? null
-      : productColumns(id, version, change === "large" ? "active" : change, change === "large");
+    const columns = isDeleted ? null : productColumns(id, version, change);
     return {
       number,
       seq: String(number),

@@ -1,6 +1,6 @@
 /** A relay's session in the source: statements run in the order of their calls, and a lost connection ends the session. */
 import type { Sql } from "../../platform/postgres/connect.ts";
-import { latency, request } from "./request.ts";
+import { ConnectionState, latency, request } from "./request.ts";
 import { connectionError, sqlClient } from "./sql-client.ts";
 import type { SimulatedProcess, World } from "./world.ts";
 
@@ -19,7 +19,7 @@ export class SourceSession {
   readonly closed: Promise<never>;
   private readonly closing = Promise.withResolvers<never>();
   private isOpen = true;
-  private readonly order = { arrival: 0, answer: 0 };
+  private readonly connection = new ConnectionState();
 
   constructor(
     private readonly world: World,
@@ -43,13 +43,13 @@ export class SourceSession {
 
   /** The other end is gone. */
   disconnect(): void {
-    const { world, order } = this;
-    const at = Math.max(order.arrival, world.now + latency(world));
+    const { world, connection } = this;
+    const at = Math.max(connection.arrivalMs, world.now + latency(world));
     world.schedule(at - world.now, world.outside, () => this.end("the process has ended"));
   }
 
   private async execute(text: string, parameters: readonly unknown[]): Promise<readonly object[]> {
-    const { world, process, database, order } = this;
+    const { world, process, database, connection } = this;
     const noAnswer = () => {
       this.end("a response is lost");
       return connectionError("CONNECTION_CLOSED");
@@ -58,6 +58,6 @@ export class SourceSession {
       if (!this.isOpen) throw connectionError("CONNECTION_CLOSED");
       return database.execute(this, text, parameters);
     };
-    return request(world, process, run, { noAnswer, mayBeLate: false, after: order });
+    return request(world, process, run, { noAnswer, mayBeLate: false, connection });
   }
 }

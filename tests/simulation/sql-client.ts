@@ -37,5 +37,5 @@ export function sqlClient(execute: Execute, max = 1): Sql {
 }
 
 /** An error as postgres.js throws it for a connection that was lost, or was never open. */
-export const connectionError = (code: "CONNECTION_CLOSED" | "ECONNREFUSED"): Error =>
+export const connectionError = (code: "CONNECTION_CLOSED" | "ECONNRESET" | "ECONNREFUSED"): Error =>
   Object.assign(new Error(`the connection to the database was lost (${code})`), { code });

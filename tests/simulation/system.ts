@@ -1,10 +1,14 @@
 /** The servers of one run, and the processes on them, which a supervisor restarts. */
 import { Database } from "bun:sqlite";
+import { product } from "../../contracts/entities/product.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
 import { Broker } from "./broker.ts";
 import { ConsumerGroups } from "./consumer-group.ts";
+import { RedisServer } from "./redis-server.ts";
 import { runRelay } from "./relay-process.ts";
-import type { Servers } from "./servers.ts";
+import { ReplicaDatabase } from "./replica-database.ts";
+import { runReplica } from "./replica-process.ts";
+import type { ReplicaServers, Servers } from "./servers.ts";
 import { SourceDatabase } from "./source-database.ts";
 import { runStream } from "./stream-process.ts";
 import { type SimulatedEvent, SimulatedProcess, type World } from "./world.ts";
@@ -14,7 +18,11 @@ export interface Layout {
   readonly partitions: number;
   readonly relays: number;
   readonly streams: number;
-  /** Whether stream processes are static members of their group. */
+  /** Processes of each replica, by its name. A replica that is missing does not exist in this run. */
+  readonly replicas: Readonly<Record<string, number>>;
+  /** Names of the replicas that have a cache. */
+  readonly cached: readonly string[];
+  /** Whether consumers are static members of their groups. */
   readonly isStatic: boolean;
 }
 
@@ -38,6 +46,7 @@ export class System implements Servers {
   readonly source: SourceDatabase;
   /** Ids of the products that writers change. */
   readonly ids: readonly EntityId[];
+  readonly replicas: readonly ReplicaServers[];
   /** The present process of each name. */
   private readonly running = new Map<string, SimulatedProcess>();
   /** Restarts of processes that have ended, by name. */
@@ -51,6 +60,14 @@ export class System implements Servers {
     this.groups = new ConsumerGroups(world, this.broker);
     this.source = new SourceDatabase(world);
     this.ids = Array.from({ length: world.random.int(1, 4) }, () => world.random.uuid());
+    this.replicas = product.replicas
+      .filter(({ name }) => name in layout.replicas)
+      .map((declaration) => ({
+        declaration,
+        database: new ReplicaDatabase(world, declaration.name),
+        redis: layout.cached.includes(declaration.name) ? new RedisServer(() => world.now) : undefined,
+        readers: new Map(),
+      }));
   }
 
   /** Ends all faults: what was paused continues, and what has ended starts now. */
@@ -58,6 +75,7 @@ export class System implements Servers {
     const { world } = this;
     world.rates = { crash: 0, pause: 0, request: 0 };
     world.trace(world.outside, () => "all faults end");
+    for (const { database } of this.replicas) database.start();
     for (const process of this.running.values()) world.resume(process);
     for (const { run } of [...this.restarts.values()]) run?.();
   }
@@ -65,6 +83,7 @@ export class System implements Servers {
   /** Starts all processes. */
   start(): void {
     const { relays, streams, isStatic } = this.layout;
+    for (const replica of this.replicas) this.startReplica(replica);
     for (let i = 1; i <= relays; i++) this.supervise(`relay ${i}`, (process) => runRelay(this, process));
     for (let i = 1; i <= streams; i++) {
       empty(fileOf(i));
@@ -73,6 +92,14 @@ export class System implements Servers {
         if (this.world.random.chance(0.25)) empty(fileOf(i));
       };
       this.supervise(name, (process) => runStream(this, process, fileOf(i), isStatic ? name : undefined), onRestart);
+    }
+  }
+
+  private startReplica(replica: ReplicaServers): void {
+    const { name } = replica.declaration;
+    for (let i = 1; i <= this.layout.replicas[name]!; i++) {
+      const instance = this.layout.isStatic ? `${name} ${i}` : undefined;
+      this.supervise(`${name} ${i}`, (process) => runReplica(this, replica, process, instance));
     }
   }
 
@@ -98,6 +125,7 @@ export class System implements Servers {
     const { world, restarts } = this;
     const { name } = ended;
     this.source.disconnect(ended);
+    for (const { readers } of this.replicas) readers.delete(ended);
     const isCalm = world.rates.crash === 0;
     const delayMs = isCalm ? 50 : world.random.pick([20, 300, 1_500, 4_500]) * (0.5 + world.random.number());
     const event = world.schedule(delayMs, world.outside, () => {

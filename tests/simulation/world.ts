@@ -11,6 +11,8 @@ import { SeededRandom } from "./seeded-random.ts";
 export class SimulatedProcess {
   isAlive = true;
   isPaused = false;
+  /** Virtual milliseconds of its first event; undefined before that. */
+  startedAtMs: number | undefined;
   /** Events that came during the pause. */
   readonly deferred: SimulatedEvent[] = [];
 
@@ -43,6 +45,10 @@ export interface FaultRates {
 
 /** A run has some hundred events. One that has so many turns in a circle. */
 const MAX_EVENTS = 60_000;
+
+/** A process is hit more often while it recovers: two crashes in a row are the hardest ones. */
+const RECOVERY_MS = 60;
+const RECOVERY_FACTOR = 4;
 
 const NO_FAULTS: FaultRates = { crash: 0, pause: 0, request: 0 };
 
@@ -151,8 +157,11 @@ export class World {
 
   /** @returns true when the process crashes or pauses instead of getting this event. */
   private strikes(process: SimulatedProcess, event: SimulatedEvent): boolean {
-    const { crash, pause } = this.rates;
-    if (crash + pause === 0) return false;
+    if (this.rates.crash + this.rates.pause === 0) return false;
+    process.startedAtMs ??= this.now;
+    const factor = this.now - process.startedAtMs < RECOVERY_MS ? RECOVERY_FACTOR : 1;
+    const crash = this.rates.crash * factor;
+    const pause = this.rates.pause * factor;
     const draw = this.random.number();
     if (draw >= crash + pause) return false;
     if (draw < crash) this.crash(process, "crashes");

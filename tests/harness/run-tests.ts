@@ -13,10 +13,10 @@ import { checks, type Group, groups, inOrderOfRun, type Job, jobsOf } from "./te
 const root = join(import.meta.dirname, "../..");
 
 /**
- * Number of concurrent jobs. Each runs one stack at most. A test with faults uses less than half a core (71 s in 166 s),
- * because it waits for restarts and timeouts.
+ * Number of concurrent jobs. Each runs one stack at most. More would end earlier, but tests that promise something within
+ * seconds would then measure their neighbours.
  */
-const LANES = Number(process.env.TEST_LANES ?? Math.min(3, availableParallelism() + 1));
+const LANES = Number(process.env.TEST_LANES ?? Math.min(2, availableParallelism()));
 /** Returns the port range of a lane. The last range is for this process, which starts the servers of some jobs. */
 const portsPart = (lane: number): string => `${lane + 1}/${LANES + 1}`;
 const PROGRESS_INTERVAL_MS = 30_000;

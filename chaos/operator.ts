@@ -24,10 +24,10 @@ export class Operator implements AsyncDisposable {
   private lastResync: Promise<unknown> = Promise.resolve();
 
   constructor(
-    addresses: Addresses,
+    private readonly addresses: Addresses,
     private readonly settings: Settings,
   ) {
-    this.connections = new Connections(addresses, createLogger("chaos", "1", "silent"));
+    this.connections = this.connect();
     this.reader = new ConditionReader(this.connections, { timeoutMs: PART_TIMEOUT_MS, verifyEverySeconds: 0 });
   }
 
@@ -40,7 +40,7 @@ export class Operator implements AsyncDisposable {
   /** Compares all replicas and caches with the source. @throws {Error} when the source or the log does not respond. */
   async verify(): Promise<{ equal: boolean; text: string }> {
     const scope = { cache: true, share: 1, within: VERIFY_WITHIN_SECONDS };
-    const results = await verifyReplicas(this.context(), scope);
+    const results = await verifyReplicas(contextOf(this.connections), scope);
     return { equal: results.every((result) => verdictOf(result) === "equal"), text: reportText(results) };
   }
 
@@ -57,15 +57,23 @@ export class Operator implements AsyncDisposable {
 
   private async resyncNow(): Promise<{ equal: boolean; text: string }> {
     const scope = { rate: RESYNC_RATE, within: RESYNC_WITHIN_SECONDS };
-    const result = await resync({ ...this.context(), settings: this.settings }, scope);
+    // As each run of the verb: a session that began while its database was read-only stays read-only.
+    await using connections = this.connect();
+    const result = await resync({ ...contextOf(connections), settings: this.settings }, scope);
     return { equal: result.equal, text: resyncText(result) };
   }
 
-  private context() {
-    return { connections: this.connections, progress: () => {}, signal: new AbortController().signal };
+  private connect(): Connections {
+    return new Connections(this.addresses, createLogger("chaos", "1", "silent"));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.connections[Symbol.asyncDispose]();
   }
 }
+
+const contextOf = (connections: Connections) => ({
+  connections,
+  progress: () => {},
+  signal: new AbortController().signal,
+});

@@ -4,6 +4,7 @@ import { eventsTopic, streamGroup } from "../contracts/topics.ts";
 import { type Batch, type Consumer, type Log, partitionKey, type TopicPartition } from "../kafka/log.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
+import { Outage } from "../observability/outage.ts";
 import { ConsumerLags } from "../pipeline/consumer-lags.ts";
 import { ConcurrencyLimit } from "../platform/async/limit.ts";
 import { retry } from "../platform/async/retry.ts";
@@ -23,11 +24,11 @@ interface AssignedPartitionsDeps {
 interface Partition {
   readonly owner: PartitionOwner;
   readonly topology: Topology;
-  /** Batches and repeated takeovers run one after the other. */
+  /** Batches and takeovers run one after the other. */
   readonly turn: ConcurrencyLimit;
 }
 
-/** Delays before a takeover after an interruption is tried again. */
+/** Delays before a takeover is retried. */
 const TAKEOVER_RETRY = { firstDelayMs: 200, maxDelayMs: 4_000 };
 
 /** Creates a partition's steps when the partition is assigned, and removes them when it is revoked. */
@@ -69,9 +70,8 @@ export class AssignedPartitions {
     const found = this.partitions.get(key);
     if (!found || this.interrupted.has(key)) return;
     this.interrupted.add(key);
-    const { logger } = this.deps;
-    logger.info(at, "the log was interrupted; taking the partition over again");
-    await this.retryTakeover(at, found, ({ owner, turn }) => turn.run(() => this.renewIfInterrupted(at, owner)));
+    this.deps.logger.info(at, "the log was interrupted; taking the partition over again");
+    await this.retryTakeover(at, found, ({ owner }) => this.renewIfInterrupted(at, owner));
   }
 
   private async renewIfInterrupted(at: TopicPartition, owner: PartitionOwner): Promise<void> {
@@ -88,11 +88,14 @@ export class AssignedPartitions {
   onAssigned(assigned: readonly TopicPartition[]): void {
     for (const { topic, partition } of assigned) {
       const at = { topic, partition };
-      void this.retryTakeover(at, this.partition(at), ({ topology, turn }) => turn.run(() => topology.catchUp()));
+      void this.retryTakeover(at, this.partition(at), ({ topology }) => topology.catchUp());
     }
   }
 
-  /** Never rejects. Gives up when the partition is revoked, or could not be created: its next event repeats that. */
+  /**
+   * Calls `attempt` in the partition's turn until it succeeds or the partition is revoked. Never rejects. When the
+   * partition could not be created, its next event or assignment creates it.
+   */
   private async retryTakeover(
     at: TopicPartition,
     found: Promise<Partition>,
@@ -100,16 +103,27 @@ export class AssignedPartitions {
   ): Promise<void> {
     const { logger } = this.deps;
     const key = partitionKey(at);
+    const isAssigned = () => this.partitions.get(key) === found;
+    const outage = new Outage(logger, "takeover failed; retrying", "takeover succeeded");
     const options = {
       ...TAKEOVER_RETRY,
       what: `taking ${key} over`,
       timeoutMs: Number.POSITIVE_INFINITY,
-      shouldRetry: () => this.partitions.get(key) === found,
-      onRetry: (error: unknown) => logger.debug({ err: error, ...at }, "takeover failed; retrying"),
+      shouldRetry: isAssigned,
+      onRetry: (error: unknown) => outage.failed(error, { ...at }),
     };
-    await retry(options, async () => attempt(await found)).catch((error) =>
-      logger.warn({ err: error, ...at }, "takeover failed; the next event of the partition repeats it"),
-    );
+    try {
+      const partition = await found;
+      await retry(options, () =>
+        partition.turn.run(async () => {
+          // Another instance may own the partition since the delay or the wait: this attempt would fence it.
+          if (isAssigned()) await attempt(partition);
+        }),
+      );
+      if (isAssigned()) outage.ended({ ...at });
+    } catch (error) {
+      logger.debug({ err: error, ...at }, "takeover ended: the partition was revoked or could not be created");
+    }
   }
 
   /** Releases partitions that another instance has now. */

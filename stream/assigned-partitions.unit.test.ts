@@ -105,3 +105,26 @@ test("P10: versions that the last owner had not flushed are in the versions topi
   expect(stored()).toEqual([id]);
   next.onRevoked([input]);
 });
+
+test("P9: a partition that was revoked while its takeover waited is not taken from its next owner", async () => {
+  const first = Promise.withResolvers<never>();
+  let openings = 0;
+  class SlowLog extends SimulatedLog {
+    override openWriter(...args: Parameters<SimulatedLog["openWriter"]>) {
+      return openings++ === 0 ? first.promise : super.openWriter(...args);
+    }
+  }
+  const log = new SlowLog(1);
+  log.append(input, [encodeEvent(upsertEvent(productDocument()))]);
+  using versions = new VersionStore(":memory:");
+  const deps = { log, versions, logger: createLogger("test", "1", "silent") };
+  const partitions = new AssignedPartitions({ ...deps, metrics: createMetrics("stream", "1") }, [product]);
+  const batch = partitions.process({ ...input, records: log.records(input), highWatermark: 1 });
+  partitions.onAssigned([input]);
+  await eventually(() => openings === 1, { timeoutMs: 10_000, what: "the takeover of the batch" });
+  partitions.onRevoked([input]);
+  first.reject(new Error("no broker responds"));
+  await expect(batch).rejects.toThrow("no broker responds");
+  await Bun.sleep(0);
+  expect(openings).toBe(1);
+});

@@ -67,6 +67,14 @@ export const streamMutants: readonly Mutant[] = [
     tests: [replacedInput],
   },
   {
+    name: "stream-takes-over-revoked-partition",
+    guard: "P9: a takeover that waited does not fence the instance that owns the partition now.",
+    file: "stream/assigned-partitions.ts",
+    from: "if (isAssigned()) await attempt(partition);",
+    to: "await attempt(partition);",
+    tests: [assigned],
+  },
+  {
     name: "stream-takeover-without-flush",
     guard: "P4: changes that were not flushed before a crash are flushed without another event.",
     file: "stream/partition-owner.ts",

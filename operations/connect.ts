@@ -89,6 +89,8 @@ const serviceEntries = (urls: readonly (readonly [name: string, url: string])[])
 const MAX_CONNECTIONS = 2;
 /** Long enough to hash a range of a table in one statement. */
 const STATEMENT_TIMEOUT_MS = 60_000;
+/** A session keeps the `default_transaction_read_only` of its start. The console would keep it for ever. */
+const MAX_LIFETIME_S = 10;
 
 /** Connections to the servers of {@link Addresses}: opened on first use, shared, and closed by disposal. */
 export class Connections implements AsyncDisposable {
@@ -150,6 +152,7 @@ export class Connections implements AsyncDisposable {
         max: MAX_CONNECTIONS,
         name: "lockstep-operations",
         statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+        maxLifetimeS: MAX_LIFETIME_S,
       });
       this.pools.set(url, sql);
     }

@@ -37,6 +37,8 @@ export function connectPool(
     /** Shown in `pg_stat_activity`. */
     readonly name: string;
     readonly statementTimeoutMs: number;
+    /** A session that is older, in seconds, is replaced when it is idle. Default: sessions stay. */
+    readonly maxLifetimeS?: number;
     /** Additional PostgreSQL settings of each session. */
     readonly session?: Readonly<Record<string, string>>;
   },
@@ -46,7 +48,7 @@ export function connectPool(
     max: options.max,
     connect_timeout: CONNECT_TIMEOUT_S,
     idle_timeout: 60,
-    max_lifetime: null,
+    max_lifetime: options.maxLifetimeS ?? null,
     backoff: (attempt) => Math.min(0.05 * 2 ** attempt, 1),
     onnotice: () => {},
     connection: {

@@ -36,14 +36,6 @@ export const simulationMutants: readonly Mutant[] = [
     tests: [],
   },
   {
-    name: "replica-commits-before-apply",
-    guard: "P1: the group passes a batch only after the replica has applied it.",
-    file: "replicas/catch-up/catch-up.ts",
-    from: "    await this.deps.process(batch);\n",
-    to: "    void this.deps.process(batch).catch(() => {});\n",
-    tests: [],
-  },
-  {
     name: "replica-skips-missing-records",
     guard: "P1: a database that went back reads the records again that its group has passed.",
     file: "replicas/catch-up/positions.ts",

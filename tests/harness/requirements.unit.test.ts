@@ -39,7 +39,7 @@ test("a missing mandatory requirement ends the run and says what to install", as
   const run = provideRequirements([file("a", "kafka")], () => {}, [
     requirement("kafka", { ...missing, isMandatory: true }),
   ]);
-  expect(run).rejects.toThrow("the tests cannot run without kafka: install Go");
+  await expect(run).rejects.toThrow("the tests cannot run without kafka: install Go");
 });
 
 test("the tests of a skipped file are counted by their calls of test()", () => {

@@ -70,9 +70,9 @@ test("each lane takes the next item when it has finished one, and each item runs
   expect(lanes).toHaveLength(4);
 });
 
-test("an error of one item is thrown", () => {
+test("an error of one item is thrown", async () => {
   const work = (n: number) => (n === 2 ? Promise.reject(new Error("no space")) : Promise.resolve());
-  expect(runInLanes([1, 2, 3], 2, work)).rejects.toThrow("no space");
+  await expect(runInLanes([1, 2, 3], 2, work)).rejects.toThrow("no space");
 });
 
 test("a report contains counts, seconds by file, and the first line of each failure", () => {

@@ -38,7 +38,7 @@ export const isHeld = (data: string, label: string): boolean => existsSync(fileO
  * Stops processes and keeps them stopped.
  *
  * @param labels `stream`, `stream 2`, `catalog-db`, `broker 3`.
- * @throws {UserError} when nothing runs on the folder, or there is no such process.
+ * @throws {UserError} when nothing runs on the folder, or there is no such process, or it is an external server.
  */
 export async function stopProcesses(data: string, labels: readonly string[], print: (line: string) => void) {
   for (const label of labels) {
@@ -77,5 +77,6 @@ function entryOf(data: string, label: string): StateEntry {
   const entry = entries.find((one) => labelOf(one) === label);
   if (!entry)
     throw new UserError(`there is no process ${label}; the processes are: ${entries.map(labelOf).join(", ")}`);
+  if (entry.isExternal) throw new UserError(`${label} is an external server; stop or start it where it runs`);
   return entry;
 }

@@ -1,4 +1,7 @@
-/** Entry of `bun run up`, `down`, `restart`, `stop`, `start` and `status`. Installs the dependencies before it imports other modules. */
+/**
+ * Entry of `bun run up`, `down`, `restart`, `stop`, `start` and `status`. Installs the dependencies before it imports
+ * other modules.
+ */
 import { ensureInstalled } from "./bootstrap.ts";
 
 ensureInstalled();

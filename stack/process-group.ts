@@ -1,5 +1,4 @@
 /** All supervised processes of a stack, and the state file that lists them. */
-
 import { isHeld } from "./hold.ts";
 import type { ExternalServer, PlannedObserver, PlannedServer, PlannedService } from "./plan.ts";
 import { serviceUrl } from "./process-specs.ts";
@@ -122,6 +121,7 @@ const externalEntry = ({ name, kind, instance, url }: ExternalServer): StateEntr
   kind,
   instance,
   pid: null,
+  isExternal: true,
   url,
   restarts: 0,
   crashedAt: [],

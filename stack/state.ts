@@ -12,6 +12,8 @@ export interface StateEntry extends StackEntry {
   /** Null for an external server, and while the process is down. */
   readonly pid: number | null;
   readonly identity?: string | undefined;
+  /** True for a server that the stack uses and does not run. */
+  readonly isExternal?: true;
   /** Restarts since `up`. */
   readonly restarts: number;
   /** Times of recent crashes, in milliseconds since 1970. */

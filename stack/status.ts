@@ -53,18 +53,10 @@ export async function stackStatus(data: string): Promise<StackStatus> {
 }
 
 async function serviceStatus(entry: StateEntry, held: boolean): Promise<ServiceStatus> {
+  const { name, kind, instance, url, restarts } = entry;
   const owner = processOf(entry);
   const isGone = owner !== undefined && !isRunning(owner);
-  const { name, kind, instance, url, restarts } = entry;
-  // When the process has ended, the service is down even if another process answers on its port.
-  const downReason =
-    url === ""
-      ? "not started yet"
-      : held && (isGone || entry.pid === null)
-        ? "stopped by bun run stop"
-        : isGone
-          ? "its process has ended"
-          : undefined;
+  const downReason = downReasonOf(entry, isGone, held);
   const health: Health = downReason
     ? { health: "down", reason: downReason }
     : await healthOf(kind, url, entry.pid === null);
@@ -79,6 +71,13 @@ async function serviceStatus(entry: StateEntry, held: boolean): Promise<ServiceS
     restarts,
     crashes: recentCrashes(entry.crashedAt, Date.now()).length,
   };
+}
+
+/** Why a service is certainly down. When its process has ended, another process may answer on its port. */
+function downReasonOf({ url, pid }: StateEntry, isGone: boolean, held: boolean): string | undefined {
+  if (url === "") return "not started yet";
+  if (held && (isGone || pid === null)) return "stopped by bun run stop";
+  return isGone ? "its process has ended" : undefined;
 }
 
 /**

@@ -70,14 +70,36 @@ test("a clean exit on request leads to a restart without a delay, and is not cou
 
 test("a held process stays stopped until it is released", async () => {
   let held = true;
-  const { supervised } = await supervise("exec sleep 60", () => held);
-  process.kill(supervised.server!.pid, "SIGKILL");
-  await eventually(() => supervised.server === undefined, { timeoutMs: 5_000, what: "the process to be gone" });
-  // Longer than the delay of a restart.
-  await sleep(500);
-  expect(supervised.restarts).toBe(0);
+  let checks = 0;
+  const { supervised, printed } = await supervise("exec sleep 60", () => {
+    checks++;
+    return held;
+  });
+  const { pid } = supervised.server!;
+  process.kill(pid, "SIGKILL");
+  await eventually(() => checks >= 4, { timeoutMs: 10_000, what: "the supervisor to wait for the release" });
+  expect([supervised.server, supervised.restarts, supervised.crashedAt]).toEqual([undefined, 0, []]);
+  expect(printed).toEqual([`sleeper (pid ${pid}) was killed; stopped until bun run start`]);
   held = false;
-  await eventually(() => supervised.restarts === 1, { timeoutMs: 5_000, what: "the restart" });
+  await eventually(() => supervised.restarts === 1, { timeoutMs: 10_000, what: "the restart" });
+});
+
+test("a process that is held while it starts is stopped when it has started", async () => {
+  let held = false;
+  let starts = 0;
+  const spec = shell("exec sleep 60");
+  const start = async () => {
+    if (++starts === 2) held = true;
+    return spec.start();
+  };
+  const events = { onChange: () => {}, print: () => {}, isHeld: () => held };
+  const supervised = new SupervisedProcess({ ...spec, start }, events, never);
+  running.push(supervised);
+  process.kill((await supervised.started).pid, "SIGKILL");
+  const isStopped = () => supervised.restarts === 1 && supervised.server === undefined;
+  await eventually(isStopped, { timeoutMs: 10_000, what: "the second process to be stopped" });
+  held = false;
+  await eventually(() => supervised.restarts === 2, { timeoutMs: 10_000, what: "the restart" });
 });
 
 test("a process that keeps crashing is restarted with growing delays, and three crashes in a minute are reported", async () => {

@@ -4,8 +4,8 @@
  * States:
  * - starting: `spec.start` is in progress. `server` is set as soon as there is a process.
  * - running: lasts until the process ends. A requested restart leads to starting, every other end to waiting.
- * - waiting: a delay that grows with each crash leads to starting. A start that fails leads back to waiting. While the
- *   process is held (`bun run stop`), it is not started.
+ * - waiting: a delay that grows with each crash leads to starting. A start that fails leads back to waiting.
+ * - held: `bun run stop` holds the process. Its end is no crash. Its release leads to starting.
  * - stopped: final. `stop` or the abort signal leads here from every state.
  */
 import { sleepUnlessAborted } from "../platform/async/sleep.ts";
@@ -115,8 +115,9 @@ export class SupervisedProcess {
     let end = await endOf(first);
     while (!this.stopSignal.aborted) {
       const ranMs = Date.now() - startedAt;
-      if (isRequestedRestart(end.isClean, ranMs)) {
-        this.recordExit(end);
+      const isHeld = this.events.isHeld();
+      if (isHeld || isRequestedRestart(end.isClean, ranMs)) {
+        this.recordExit(end, isHeld ? "stopped until bun run start" : "restarting");
         delayMs = 0;
       } else {
         delayMs = nextDelayMs(delayMs, ranMs);
@@ -137,6 +138,8 @@ export class SupervisedProcess {
       this.restartCount++;
       this.events.print(`${this.spec.label} restarted (pid ${server.pid})`);
       this.events.onChange();
+      // It may have been held while it started: there was no process to stop yet.
+      if (this.events.isHeld()) await server.stop();
       return await endOf(server);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -155,8 +158,8 @@ export class SupervisedProcess {
     }
   }
 
-  private recordExit({ description }: End): void {
-    this.events.print(`${this.spec.label} ${description}; restarting`);
+  private recordExit({ description }: End, next: string): void {
+    this.events.print(`${this.spec.label} ${description}; ${next}`);
     this.setServer(undefined);
   }
 

@@ -74,4 +74,12 @@ export const stackMutants: readonly Mutant[] = [
     to: "",
     tests: ["stack/readiness.unit.test.ts"],
   },
+  {
+    name: "held-process-starts",
+    guard: "A process that was held while it started is stopped.",
+    file: "stack/supervise.ts",
+    from: "      if (this.events.isHeld()) await server.stop();\n",
+    to: "",
+    tests: ["stack/supervise.int.test.ts"],
+  },
 ];

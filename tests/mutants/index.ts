@@ -10,6 +10,7 @@ import { operationsMutants } from "./operations.ts";
 import { pipelineMutants } from "./pipeline.ts";
 import { platformMutants } from "./platform.ts";
 import { relayMutants } from "./relay.ts";
+import { replicaReadMutants } from "./replica-reads.ts";
 import { replicaMutants } from "./replicas.ts";
 import { simulationMutants } from "./simulation.ts";
 import { stackMutants } from "./stack.ts";
@@ -23,6 +24,7 @@ export const mutants: readonly Mutant[] = [
   ...kafkaMutants,
   ...pipelineMutants,
   ...replicaMutants,
+  ...replicaReadMutants,
   ...platformMutants,
   ...contractsMutants,
   ...simulationMutants,

@@ -54,7 +54,7 @@ test("redis-eviction limits the memory until it ends", async () => {
 
 test("redis-read-only rejects writes until it ends", async () => {
   const end = await inject("redis-read-only");
-  expect(redis.set("key", "value")).rejects.toThrow("READONLY");
+  await expect(redis.set("key", "value")).rejects.toThrow("READONLY");
   await end();
   expect(await redis.set("key", "value")).toBe("OK");
 });

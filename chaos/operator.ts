@@ -40,7 +40,9 @@ export class Operator implements AsyncDisposable {
   /** Compares all replicas and caches with the source. @throws {Error} when the source or the log does not respond. */
   async verify(): Promise<{ equal: boolean; text: string }> {
     const scope = { cache: true, share: 1, within: VERIFY_WITHIN_SECONDS };
-    const results = await verifyReplicas(contextOf(this.connections), scope);
+    // As each run of the verb: a session that began while its database was read-only stays read-only.
+    await using connections = this.connect();
+    const results = await verifyReplicas(contextOf(connections), scope);
     return { equal: results.every((result) => verdictOf(result) === "equal"), text: reportText(results) };
   }
 
@@ -57,7 +59,6 @@ export class Operator implements AsyncDisposable {
 
   private async resyncNow(): Promise<{ equal: boolean; text: string }> {
     const scope = { rate: RESYNC_RATE, within: RESYNC_WITHIN_SECONDS };
-    // As each run of the verb: a session that began while its database was read-only stays read-only.
     await using connections = this.connect();
     const result = await resync({ ...contextOf(connections), settings: this.settings }, scope);
     return { equal: result.equal, text: resyncText(result) };

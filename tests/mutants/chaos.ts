@@ -76,9 +76,9 @@ export const chaosMutants: readonly Mutant[] = [
 ];
 
 /** Mutants of the simulation that chaos must find too. */
-const shared = ["stream-writes-stored-outputs-again", "stream-remembers-before-outputs"];
+const shared = ["stream-writes-stored-outputs-again", "replica-commits-before-apply"];
 
-/** All ten: no version guard, fence, epoch, tombstone, filter, dedupe, receipt, token, read-back, order of progress. */
+/** All ten: no version guard, fence, epoch, read-back, tombstone, filter, dedupe or token; offset or receipt first. */
 export const mutantsOfChaos: readonly Mutant[] = [
   ...chaosMutants,
   ...simulationMutants.filter(({ name }) => shared.includes(name)),

@@ -41,7 +41,7 @@ const untilTriggerSleeps = () =>
         await gateway.sql`
           select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`
       ).length > 0,
-    { timeoutMs: 5_000, what: "the trigger to sleep", everyMs: 5 },
+    { timeoutMs: 20_000, what: "the trigger to sleep", everyMs: 5 },
   );
 
 /** SQLSTATEs of every sort: the user's own, PostgreSQL's for data, and those that mean trouble of the server. */

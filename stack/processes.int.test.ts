@@ -34,4 +34,4 @@ test("terminate kills a process that ignores the signal, after the time for a cl
   const pid = child.pid!;
   expect(await terminate({ pid, identity: identityOf(pid) }, "SIGTERM", 100)).toBe(true);
   expect(await ended).toBe("SIGKILL");
-}, 5_000);
+});

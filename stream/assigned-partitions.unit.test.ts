@@ -101,7 +101,7 @@ test("P10: versions that the last owner had not flushed are in the versions topi
   const next = owner();
   next.onAssigned([input]);
   const stored = () => log.records({ topic: versionsTopic(product).name, partition: 0 }).map(({ key }) => String(key));
-  await eventually(() => stored().length > 0, { timeoutMs: 5_000, what: "the versions topic has a record" });
+  await eventually(() => stored().length > 0, { timeoutMs: 9_000, what: "the versions topic has a record" });
   expect(stored()).toEqual([id]);
   next.onRevoked([input]);
 });

@@ -145,7 +145,7 @@ describe("connections", () => {
     for (const { message } of await Promise.all(running))
       expect(message).toBe("the database did not respond within 200 ms");
     expect(pools).toBe(1);
-    await eventually(() => one(database), { timeoutMs: 5_000, what: "a query to get a connection" });
+    await eventually(() => one(database), { timeoutMs: 20_000, what: "a query to get a connection" });
     expect(pools).toBe(2);
   });
 

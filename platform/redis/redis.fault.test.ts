@@ -43,7 +43,7 @@ test("a killed server is unavailable at once, commands in flight fail, and its s
   const inFlight = link.client.incr("counted").catch((error: unknown) => error);
   await server.stop("SIGKILL");
   expect(await inFlight).toBeInstanceOf(Error);
-  await eventually(() => link.runId() === undefined, { timeoutMs: 5_000, what: "the server to be unavailable" });
+  await eventually(() => link.runId() === undefined, { timeoutMs: 20_000, what: "the server to be unavailable" });
   const start = performance.now();
   await expect(link.client.get("x")).rejects.toThrow();
   expect(performance.now() - start).toBeLessThan(SILENCE_MS);
@@ -56,7 +56,7 @@ test("a killed server is unavailable at once, commands in flight fail, and its s
 test("P7: a server that stops before its run id arrives is not believed to be there", async () => {
   const { client } = link;
   await server.stop("SIGKILL");
-  await eventually(() => link.runId() === undefined, { timeoutMs: 5_000, what: "the server to be unavailable" });
+  await eventually(() => link.runId() === undefined, { timeoutMs: 20_000, what: "the server to be unavailable" });
   const [answered, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const info = client.info.bind(client) as (...args: unknown[]) => Promise<string>;
   client.info = async (...args: unknown[]) => {
@@ -89,7 +89,7 @@ test("a server that owes a response and is silent is unavailable; when it contin
     const start = performance.now();
     await expect(link.client.get("x")).rejects.toThrow();
     expect(performance.now() - start).toBeLessThan(SILENCE_MS * 4);
-    await eventually(() => link.runId() === undefined, { timeoutMs: 5_000, what: "the server to be unavailable" });
+    await eventually(() => link.runId() === undefined, { timeoutMs: 20_000, what: "the server to be unavailable" });
   } finally {
     process.kill(server.pid, "SIGCONT");
   }

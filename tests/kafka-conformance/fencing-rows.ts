@@ -168,7 +168,7 @@ async function concurrentOpeningsRow(suite: Suite, fencing: Fencing): Promise<vo
     new Map((await readAll(suite.log, partitions[0]!)).map(({ offset, value }) => [offset, String(value)]));
   // A committed transaction is readable some milliseconds later.
   const isReadable = async () => (await read()).has(Math.max(...acknowledged.keys()));
-  await eventually(isReadable, { timeoutMs: 3_000, what: "the last acknowledged record" });
+  await eventually(isReadable, { timeoutMs: 20_000, what: "the last acknowledged record" });
   const stored = await read();
   for (const [offset, value] of acknowledged) expect(stored.get(offset), `the record at ${offset}`).toBe(value);
   const last = writers.find(({ isOpen }) => isOpen)!;

@@ -140,7 +140,7 @@ const faults: Record<string, () => Promise<unknown>> = {
   "is killed and restarts with an old snapshot": async () => {
     await admin.save();
     const { commits } = traffic;
-    await eventually(() => traffic.commits > commits + 200, { timeoutMs: 5_000, what: "newer versions than saved" });
+    await eventually(() => traffic.commits > commits + 200, { timeoutMs: 20_000, what: "newer versions than saved" });
     await redis.stop("SIGKILL");
     await startServer();
     await Bun.file(join(folder, "dump.rdb")).delete();

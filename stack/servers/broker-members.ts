@@ -53,8 +53,13 @@ export function brokerMembers(host: string, port: number, timeoutMs = 2_000): Pr
       received = Buffer.concat([received, chunk]);
       if (received.length < 4 || received.length < 4 + received.readInt32BE(0)) return;
       clearTimeout(timer);
-      socket.destroy();
-      resolve(memberIds(received));
+      // Another server may listen there. On a port for outgoing connections, a connection can even reach itself.
+      try {
+        resolve(memberIds(received));
+        socket.destroy();
+      } catch {
+        fail("did not answer as a broker does");
+      }
     });
     socket.once("error", (error) => fail(error.message));
     socket.once("close", () => {

@@ -12,8 +12,14 @@ const kinds = ["no-event", "no-value", "no-json", "wrong-schema", "future-schema
 export const poisonOf = (entity: EntityDeclaration, partitions: number, random: Random, count: number): Plant[] =>
   Array.from({ length: count }, () => onePoison(entity, partitions, random));
 
+/** An id in the form of the entities' own (UUID version 7). */
+function randomId(random: Random): string {
+  const digits = (count: number) => Array.from({ length: count }, () => random.int(0, 15).toString(16)).join("");
+  return `${digits(8)}-${digits(4)}-7${digits(3)}-8${digits(3)}-${digits(12)}`;
+}
+
 function onePoison(entity: EntityDeclaration, partitions: number, random: Random): Plant {
-  const id = Bun.randomUUIDv7();
+  const id = randomId(random);
   const document = { ...entity.example, id, version: 1 };
   const time = "2026-01-01T00:00:00.000000Z";
   const { schemaVersion } = entity;

@@ -9,6 +9,7 @@
  * - closed: both connections have ended.
  */
 import net from "node:net";
+import { sleep } from "../../platform/async/sleep.ts";
 import type { Connection, Direction } from "../system.ts";
 
 /** What a {@link Filter} can see and do of its link. */
@@ -167,7 +168,7 @@ class DelayQueue {
       action();
       return;
     }
-    const due = Bun.sleep(delayMs);
+    const due = sleep(delayMs);
     const last: Promise<void> = (this.last ?? due)
       .then(() => due)
       .then(() => {

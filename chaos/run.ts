@@ -80,6 +80,7 @@ export async function runChaos(options: RunOptions): Promise<RunResult> {
     const verify = await system.verify();
     await observer.untilCalm(quietAt, CALM_TIMEOUT_MS, signal);
     await clients.stopReaders();
+    await clients.readOnceMore(signal);
     watching.abort();
     const atRest = { ...(await readAtRest(observer, from)), verify };
     const { operations } = clients;

@@ -8,6 +8,8 @@ import type { Entities } from "./entities.ts";
 export interface ClientDeps {
   /** Which client: `writer 3`. */
   readonly name: string;
+  /** Text that no other run has: a repeated seed must not repeat names and idempotency keys on one system. */
+  readonly run: string;
   readonly random: Random;
   readonly addresses: SystemAddresses;
   readonly entities: Entities;

@@ -31,8 +31,14 @@ export interface Clients {
   readonly ids: () => readonly string[];
   /** Ends the writers, and resolves when their last writes are answered. */
   stopWriters(): Promise<void>;
-  /** Ends the readers. Then each entity is read once more in each replica. */
+  /** Ends the readers, and resolves when their last reads are answered. */
   stopReaders(): Promise<void>;
+  /**
+   * Reads the newest 400 entities once more in each replica, at most until one of them gets no answer.
+   *
+   * @throws the signal's reason when it aborts.
+   */
+  readOnceMore(signal: AbortSignal): Promise<void>;
 }
 
 /** Starts writers, and readers of each replica. */
@@ -40,10 +46,11 @@ export function startClients({ system, random, rate, now }: ClientOptions): Clie
   const { addresses } = system;
   const operations: Operation[] = [];
   const entities = new Entities();
+  const run = Date.now().toString(36);
   const stopWriting = new AbortController();
   const stopReading = new AbortController();
   const depsOf = (name: string, { signal }: AbortController): ClientDeps => ({
-    ...{ name, random: random.fork(name), addresses, entities, now, signal },
+    ...{ name, run, random: random.fork(name), addresses, entities, now, signal },
     record: (operation) => void operations.push(operation),
   });
   const sql: Sql = connectPool(addresses.sourceDatabase, { max: 4, name: "chaos-client", statementTimeoutMs: 10_000 });
@@ -68,8 +75,14 @@ export function startClients({ system, random, rate, now }: ClientOptions): Clie
     stopReaders: async () => {
       stopReading.abort();
       await Promise.all(readers);
+    },
+    readOnceMore: async (signal) => {
       for (const replica of addresses.replicas.keys())
-        for (const id of entities.ids().slice(-FINAL_READS)) await readOne(last, replica, id);
+        for (const id of entities.ids().slice(-FINAL_READS)) {
+          signal.throwIfAborted();
+          const { outcome } = await readOne(last, replica, id);
+          if (outcome === "unknown") break;
+        }
     },
   };
 }

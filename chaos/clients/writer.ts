@@ -66,8 +66,8 @@ class Writer {
 
   /** Repeats the write with its key until its outcome is known. */
   private async sendWithKey(request: WriteRequest): Promise<void> {
-    const { name, random, signal } = this.deps;
-    const key = `${name.replace(" ", "-")}-${this.count}-${random.int(0, 1e9)}`;
+    const { random, signal } = this.deps;
+    const key = this.mark().replaceAll(" ", "-");
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       const { outcome } = await writeByHttp(this.deps, { ...request, key });
       // A client that has its answer may ask again all the same.
@@ -90,8 +90,8 @@ class Writer {
       await readOne(this.deps, replica, id, { token, required: version });
   }
 
-  /** A name that no other write sets. */
-  private mark = (): string => `${this.deps.name} ${++this.count} ${this.deps.random.int(0, 1e9)}`;
+  /** A text that no other write has, in this run or another one. */
+  private mark = (): string => `${this.deps.name} ${++this.count} ${this.deps.run}`;
 
   private newProduct(): Record<string, unknown> {
     const { random } = this.deps;

@@ -42,24 +42,28 @@ const START_TIMEOUT_MS = 300_000;
  * Starts a stack with data in a temporary folder. Disposal stops it and removes the data. The stack stops by itself when
  * this process ends in any way.
  *
+ * @throws {UsageError} when `instances` is wrong.
  * @throws {UserError} with the stack's output when it does not start.
  */
 export async function startEmbedded({ brokers, instances, hasSmallDisks, print }: EmbeddedOptions): Promise<System> {
+  const portBase = String(await freePortBase());
+  const options = readOptions({ data: "", portBase, instances }, process.env, stackNames);
+  const plan = planStack(options, brokers, replicaNames);
   const data = mkdtempSync(join(tmpdir(), "lockstep-chaos-"));
   // PostgreSQL's user must be able to enter; otherwise the stack would store its data in another folder.
   chmodSync(data, 0o711);
-  const args = { data, portBase: String(await freePortBase()), brokers: String(brokers), instances };
-  const plan = planStack(readOptions(args, process.env, stackNames), brokers, replicaNames);
   const proxies = await startStackProxies(plan);
   const proxyFile = join(data, "proxies.json");
   writeFileSync(proxyFile, JSON.stringify(proxies.routes));
   const disks = hasSmallDisks ? await mountSmallDisks(data, plan) : undefined;
-  const flags = ["--data", data, "--port-base", args.portBase, "--brokers", args.brokers, "--instances", instances];
+  const flags = ["--data", data, "--port-base", portBase, "--brokers", String(brokers), "--instances", instances];
   const log = openLog(join(data, "supervisor.log"));
   const child = Bun.spawn([process.execPath, "stack/main.ts", "up", ...flags, "--proxies", proxyFile], {
     cwd: root,
     // The stack takes this process for the one that launched it, as it does with `bun run`, and stops when it has ended.
     env: { ...process.env, npm_lifecycle_event: "up" },
+    // Ctrl-C on a terminal must not reach the stack: chaos ends the faults first, and stops the stack then.
+    detached: true,
     stdio: ["ignore", log, log],
   });
   const stop = async () => {

@@ -1,6 +1,7 @@
 /** What chaos may do to a system that it has not started, and the question before it does so. */
 import { createInterface } from "node:readline/promises";
 import { UserError } from "../contracts/errors.ts";
+import { connectPool } from "../platform/postgres/connect.ts";
 import type { Fault } from "./fault.ts";
 import type { System } from "./system.ts";
 
@@ -55,11 +56,34 @@ export function announcement({ addresses }: System, { faults, runs, seconds, rat
   ].join("\n");
 }
 
+/** Longest time for a statement, in milliseconds. */
+const STATEMENT_TIMEOUT_MS = 5_000;
+
+/**
+ * Checks that no other chaos acts on the system: its faults and invalid records would be judged as those of this run.
+ *
+ * @throws {UserError} when a session of another one is open in the source's database.
+ * @throws {Error} when the database does not respond.
+ */
+export async function assertNoOtherRun({ addresses }: Pick<System, "addresses">): Promise<void> {
+  const options = { max: 1, name: "chaos-start", statementTimeoutMs: STATEMENT_TIMEOUT_MS };
+  const sql = connectPool(addresses.sourceDatabase, options);
+  try {
+    const others = await sql`
+      select from pg_stat_activity
+      where datname = current_database() and application_name in ('chaos', 'chaos-client')`;
+    if (others.length > 0) throw new UserError("another chaos acts on this system: wait until it has ended");
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
 /** Asks on the terminal. @throws {UserError} unless the answer is `yes`. */
 export async function confirm(): Promise<void> {
   if (!process.stdin.isTTY) throw new UserError("there is no terminal to ask on: add --yes to go on");
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await terminal.question("Go on? Type yes: ");
+  // Ctrl-C and Ctrl-D at the question are a no.
+  const answer = await terminal.question("Go on? Type yes: ").catch(() => "");
   terminal.close();
   if (answer.trim().toLowerCase() !== "yes") throw new UserError("nothing was done");
 }

@@ -1,10 +1,11 @@
 /** `bun run chaos`: breaks a running system in a seeded way, and judges whether the promises held. */
 import { writeFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { UserError } from "../contracts/errors.ts";
-import { integerParser } from "../operations/verb.ts";
+import { integerParser, messageOf } from "../operations/verb.ts";
+import { SettingsError } from "../platform/settings/settings.ts";
 import { table } from "../platform/table.ts";
-import { announcement, confirm, permittedFaults } from "./consent.ts";
+import { UsageError } from "../stack/options.ts";
+import { announcement, assertNoOtherRun, confirm, permittedFaults } from "./consent.ts";
 import type { Fault } from "./fault.ts";
 import { faults as allFaults } from "./faults/index.ts";
 import { seedOfRun } from "./random.ts";
@@ -35,7 +36,7 @@ function parseFaults(value: string): readonly Fault[] {
   const names = value.split(",");
   for (const name of names)
     if (!allFaults.some((fault) => fault.name === name))
-      throw new InvalidArgumentError(`there is no fault ${name}; see --list`);
+      throw new InvalidArgumentError(`there is no fault ${JSON.stringify(name)}; see --list`);
   return allFaults.filter(({ name }) => names.includes(name));
 }
 
@@ -56,17 +57,30 @@ const program = (): Command =>
         .default(allFaults, "all"),
     )
     .option("--rate <n>", "writes per second", integerParser(1, 10_000), 50)
-    .addOption(new Option("--brokers <n>", "brokers of the stack that chaos starts (default: 1)").choices(["1", "3"]))
-    .option("--instances <list>", "instances of its services", "relay=2,stream=2,catalog=2")
-    .option("--data <dir>", "use the running stack of this folder; default: start one in a temporary folder")
-    .option("--compose", "use the containers of docker compose up")
+    .addOption(
+      new Option("--brokers <n>", "brokers of the stack that chaos starts (default: 1)")
+        .choices(["1", "3"])
+        .conflicts(["data", "compose", "own"]),
+    )
+    .addOption(
+      new Option("--instances <list>", "instances of its services")
+        .default("relay=2,stream=2,catalog=2")
+        .conflicts(["data", "compose", "own"]),
+    )
+    .addOption(
+      new Option(
+        "--data <dir>",
+        "use the running stack of this folder; default: start one in a temporary folder",
+      ).conflicts(["compose", "own"]),
+    )
+    .addOption(new Option("--compose", "use the containers of docker compose up").conflicts("own"))
     .option("--docker <command>", "the command for Docker", "docker")
     .option("--own", "use the servers and services that the settings name, as the verbs do")
     .option("--allow-data-loss", "with --own: allow named faults that lose data")
     .option("--yes", "with --own: do not ask")
     .option("--json <file>", "write a summary of each run as JSON")
     .option("--keep <dir>", "folder for chaos-<seed>, which holds logs and history of a run that failed", ".")
-    .option("--list", "list all faults, and what they can act on in a stack")
+    .option("--list", "list all faults")
     .showHelpAfterError()
     .exitOverride();
 
@@ -80,6 +94,8 @@ function repeatCommand(seed: number, flags: Flags): string {
 /** Runs the command. @returns the exit status. */
 async function chaos(flags: Flags, signal: AbortSignal): Promise<number> {
   const print = (line: string) => console.log(line);
+  const summaries: RunSummary[] = [];
+  writeSummaries(summaries, flags.json);
   const firstSeed = flags.seed ?? Math.floor(Math.random() * MAX_SEED);
   await using system = await openSystem(flags, flags.faults, print);
   const consent = { areNamed: flags.faults !== allFaults, allowDataLoss: flags.allowDataLoss ?? false };
@@ -88,7 +104,7 @@ async function chaos(flags: Flags, signal: AbortSignal): Promise<number> {
     print(announcement(system, { ...flags, faults }));
     if (!flags.yes) await confirm();
   }
-  const summaries: RunSummary[] = [];
+  await assertNoOtherRun(system);
   for (let n = 1; n <= flags.runs; n++) {
     const seed = seedOfRun(firstSeed, n);
     const { seconds, rate } = flags;
@@ -97,12 +113,22 @@ async function chaos(flags: Flags, signal: AbortSignal): Promise<number> {
     const text = verdictText(result, repeatCommand(seed, flags));
     print(text);
     summaries.push(summaryOf(result));
-    if (flags.json) writeFileSync(flags.json, `${JSON.stringify(summaries, null, 2)}\n`);
+    writeSummaries(summaries, flags.json);
     if (result.violations.length === 0) continue;
     print(`logs and history: ${await keepFailure(system, result, flags.keep, text)}`);
     return EXIT.violated;
   }
   return EXIT.held;
+}
+
+/** @throws {UsageError} when the file cannot be written. */
+function writeSummaries(summaries: readonly RunSummary[], file: string | undefined): void {
+  if (file === undefined) return;
+  try {
+    writeFileSync(file, `${JSON.stringify(summaries, null, 2)}\n`);
+  } catch (error) {
+    throw new UsageError(`--json ${file}: ${(error as Error).message}`);
+  }
 }
 
 function listFaults(): void {
@@ -132,8 +158,11 @@ async function main(): Promise<number> {
     return await chaos(flags, interrupt.signal);
   } catch (error) {
     if (interrupt.signal.aborted) return EXIT.interrupted;
-    const text = error instanceof UserError ? error.message : error instanceof Error ? error.stack : String(error);
-    console.error(`chaos: the system could not be judged: ${text}`);
+    if (error instanceof UsageError || error instanceof SettingsError) {
+      console.error(`chaos: ${error.message}`);
+      return EXIT.usage;
+    }
+    console.error(`chaos: the system could not be judged: ${messageOf(error)}`);
     return EXIT.unjudged;
   }
 }

@@ -92,8 +92,8 @@ export async function runVerb(flags: VerbFlags, work: (context: VerbContext) => 
 
 const exitStatusOf = (error: unknown): number => (error instanceof SettingsError ? EXIT_USAGE : 1);
 
-/** An error that the user can act on is printed without its stack trace. Any other error is a bug, and has it. */
-function messageOf(error: unknown): string {
+/** The text of an error: without a stack trace when the user can act on it. Any other error is a bug, and has its own. */
+export function messageOf(error: unknown): string {
   if (error instanceof UserError || error instanceof SettingsError) return error.message;
   const code = (error as { code?: unknown }).code;
   if (code === "ECONNREFUSED" || code === "CONNECT_TIMEOUT")

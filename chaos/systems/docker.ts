@@ -1,5 +1,6 @@
 /** Runs Docker, or what takes its arguments. */
 import { join } from "node:path";
+import { UserError } from "../../contracts/errors.ts";
 
 const root = join(import.meta.dirname, "../..");
 /** Number of last characters of a failed command's output that the error contains. */
@@ -25,10 +26,11 @@ export class Docker {
     return { status: await ran.exited, stdout: stdout.trim(), all: `${stdout}\n${stderr}`.trim() };
   }
 
-  /** Like {@link try}. @returns its stdout. @throws {Error} with its output when its status is not 0. */
+  /** Like {@link try}. @returns its stdout. @throws {UserError} with its output when its status is not 0. */
   async run(...args: readonly string[]): Promise<string> {
     const { status, stdout, all } = await this.try(...args);
-    if (status !== 0) throw new Error(`docker ${args.join(" ")} ended with ${status}\n${all.slice(-MAX_ERROR_CHARS)}`);
+    if (status !== 0)
+      throw new UserError(`docker ${args.join(" ")} ended with ${status}\n${all.slice(-MAX_ERROR_CHARS)}`);
     return stdout;
   }
 }

@@ -1,5 +1,4 @@
 /** Which system a command line names. */
-import { UserError } from "../../contracts/errors.ts";
 import { readSettings } from "../../platform/settings/settings.ts";
 import type { Fault } from "../fault.ts";
 import type { System } from "../system.ts";
@@ -17,15 +16,16 @@ export interface SystemFlags {
   readonly own?: boolean;
 }
 
-/** @throws {UserError} when two flags exclude each other, or the system does not run or start. */
+/**
+ * @throws {UsageError} when a flag or setting is wrong.
+ * @throws {UserError} when the system does not run or start.
+ */
 export async function openSystem(
   flags: SystemFlags,
   faults: readonly Fault[],
   print: (line: string) => void,
 ): Promise<System> {
   const { brokers, instances, data, compose, docker, own } = flags;
-  const chosen = [brokers && "--brokers", data && "--data", compose && "--compose", own && "--own"].filter(Boolean);
-  if (chosen.length > 1) throw new UserError(`${chosen.join(" and ")} exclude each other`);
   if (data !== undefined) return attachEmbedded(data);
   if (compose) return attachCompose({ docker, secrets: process.env.LOCKSTEP_SECRETS });
   if (own) return attachOwn(readSettings(process.env));
@@ -34,9 +34,9 @@ export async function openSystem(
 }
 
 /** The flags that name the same system again. */
-export function flagsOf({ brokers, instances, data, compose, own }: SystemFlags): string {
+export function flagsOf({ brokers, instances, data, compose, docker, own }: SystemFlags): string {
   if (data !== undefined) return `--data ${data}`;
-  if (compose) return "--compose";
+  if (compose) return docker === "docker" ? "--compose" : `--compose --docker "${docker}"`;
   if (own) return "--own";
   return `--brokers ${brokers ?? 1} --instances ${instances}`;
 }

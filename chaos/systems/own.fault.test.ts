@@ -1,6 +1,7 @@
 /** `bun run chaos --own` on a stack that it knows by its addresses only. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
+import postgres from "postgres";
 import { Stack } from "../../tests/harness/stack.ts";
 
 let stack: Stack;
@@ -50,6 +51,18 @@ test("faults that a client can cause happen, and the promises hold", async () =>
   const { status, output } = await chaos("--yes", "--seed", "5", "--seconds", "15", "--faults", "all");
   expect({ status, output }).toEqual({ status: 0, output: expect.stringMatching(/all promises held; [1-9] faults/) });
 }, 120_000);
+
+test("a seed is repeated on the same system, and the promises hold", async () => {
+  const { status, output } = await chaos("--yes", "--seed", "5", "--seconds", "5", "--faults", "events-repeated");
+  expect({ status, output }).toEqual({ status: 0, output: expect.stringContaining("all promises held") });
+}, 120_000);
+
+test("a second run is refused while another one acts on the system", async () => {
+  await using other = postgres(await stack.url("gateway-db"), { connection: { application_name: "chaos" } });
+  await other`select 1`;
+  const { status, output } = await chaos("--yes", "--seconds", "5");
+  expect({ status, output }).toEqual({ status: 3, output: expect.stringContaining("another chaos acts on this system") });
+}, 30_000);
 
 test("a topic is deleted, and resync makes all copies equal again", async () => {
   const flags = ["--yes", "--allow-data-loss", "--seed", "1", "--seconds", "8", "--faults", "topic-deleted"];

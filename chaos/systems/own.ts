@@ -5,9 +5,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { replicaNames } from "../../contracts/entities/index.ts";
-import { UserError } from "../../contracts/errors.ts";
 import { type Addresses, resolveAddresses } from "../../operations/connect.ts";
 import type { Settings } from "../../platform/settings/settings.ts";
+import { UsageError } from "../../stack/options.ts";
 import { Operator } from "../operator.ts";
 import type { System, SystemAddresses } from "../system.ts";
 
@@ -18,14 +18,14 @@ const REQUIRED = {
   LOCKSTEP_SERVICE_URLS: "the gateway and the replicas, as name=http://…,name=http://…",
 } as const;
 
-/** Uses the system that the settings name. @throws {UserError} when an address is missing, or tokens or TLS are needed. */
+/** Uses the system that the settings name. @throws {UsageError} when an address is missing, or tokens or TLS are needed. */
 export function attachOwn(settings: Settings): System {
   for (const [name, what] of Object.entries(REQUIRED))
-    if (settings[name as keyof typeof REQUIRED] === undefined) throw new UserError(`set ${name}: ${what}`);
+    if (settings[name as keyof typeof REQUIRED] === undefined) throw new UsageError(`set ${name}: ${what}`);
   if (settings.KAFKA_TLS || settings.KAFKA_SASL_MECHANISM)
-    throw new UserError("chaos connects to brokers without TLS and SASL only: give it a listener without them");
+    throw new UsageError("chaos connects to brokers without TLS and SASL only: give it a listener without them");
   if (settings.LOCKSTEP_AUTH === "jwt")
-    throw new UserError("chaos writes without a token: run the gateway with LOCKSTEP_AUTH=off for it");
+    throw new UsageError("chaos writes without a token: run the gateway with LOCKSTEP_AUTH=off for it");
   const known = resolveAddresses(settings, "");
   const addresses = addressesOf(known);
   const operator = new Operator(known, settings);
@@ -49,7 +49,7 @@ export function attachOwn(settings: Settings): System {
 
 function addressesOf({ source, replicas, brokers, redis, services }: Addresses): SystemAddresses {
   const found = <T>(value: T | undefined, setting: keyof typeof REQUIRED, name: string): T => {
-    if (value === undefined) throw new UserError(`${setting} has no entry for ${name}: ${REQUIRED[setting]}`);
+    if (value === undefined) throw new UsageError(`${setting} has no entry for ${name}: ${REQUIRED[setting]}`);
     return value;
   };
   const service = (name: string): string =>

@@ -229,14 +229,14 @@ test("members: a member that is not the replica's, and a document that its filte
 test("freshness: a read below its token, and below what a waiting write was told", () => {
   const stale = { ...seen("catalog", KEPT, 1, "draft", 430), required: 2 };
   expect(withOperations(stale)).toEqual([
-    `freshness P8: catalog answered version 1 of ${KEPT} to reader 1 at 0.4 s, although the token of the read required version 2`,
+    `freshness P8: catalog answered version 1 of ${KEPT} from the cache to reader 1 at 0.4 s, although the token of the read required version 2`,
   ]);
   const waiting = exampleRun().operations.map((one) =>
     one.kind !== "read" && one.id === KEPT && one.version === 2 ? { ...one, readableIn: ["catalog"] } : one,
   );
   const early = seen("catalog", KEPT, 1, "draft", 430);
   expect(found({ operations: [...waiting, early] })).toEqual([
-    `freshness P8: catalog answered version 1 of ${KEPT} to reader 1 at 0.4 s, after a write with Prefer: wait was answered at 0.4 s that catalog had version 2`,
+    `freshness P8: catalog answered version 1 of ${KEPT} from the cache to reader 1 at 0.4 s, after a write with Prefer: wait was answered at 0.4 s that catalog had version 2`,
   ]);
   // A replica that refuses keeps the promise.
   expect(withOperations({ ...stale, outcome: "behind", version: undefined, document: undefined })).toEqual([]);

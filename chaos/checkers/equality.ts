@@ -1,7 +1,7 @@
 /** P11: all copies are equal in the end, reads answer what they contain, and `lockstep verify` says the same. */
 import type { Checker, Run, Violation } from "../checker.ts";
 import { differencesOf } from "../rest/copies.ts";
-import { faultOf, readsByEntity } from "./floors.ts";
+import { faultOf, originOf, readsByEntity } from "./floors.ts";
 import { at, Timeline } from "./timeline.ts";
 
 /** Most differences that are reported. */
@@ -36,11 +36,11 @@ function staleAtRest(run: Run): Violation[] {
   if (inStepAt === undefined) return [];
   const timeline = new Timeline(run);
   return [...readsByEntity(operations).values()].flat().flatMap((read) => {
-    const { replica, id, start, end, client, from } = read;
+    const { replica, id, start, end, client } = read;
     const last = timeline.last(id);
     const wrong = start > inStepAt ? faultOf(read, last, timeline) : undefined;
     if (!wrong) return [];
-    const sentence = `${replica} answered ${wrong} of ${id} from the ${from} to ${client} at ${at(end)}, although its database had version ${last} at ${at(inStepAt)}`;
+    const sentence = `${replica} answered ${wrong} of ${id} ${originOf(read)} to ${client} at ${at(end)}, although its database had version ${last} at ${at(inStepAt)}`;
     return [{ promise: "P7", sentence, operations: [read] }];
   });
 }

@@ -44,6 +44,9 @@ export function visitWithFloors(
   }
 }
 
+/** Where an answer came from, as text: `from the cache`. */
+export const originOf = ({ from }: ReadOperation): string => (from === "list" ? "in a list" : `from the ${from}`);
+
 /** What is wrong with a read, when a replica has at least `version` of its entity. Undefined: nothing. */
 export function faultOf(read: ReadOperation, version: number, timeline: Timeline): string | undefined {
   const { replica, id } = read;

@@ -1,7 +1,7 @@
 /** P8: a read with a token sees the token's write, and a replica that confirmed a waiting write has it. */
 import type { Checker, Violation } from "../checker.ts";
 import type { Operation } from "../history.ts";
-import { type Floor, faultOf, readsByEntity, visitWithFloors } from "./floors.ts";
+import { type Floor, faultOf, originOf, readsByEntity, visitWithFloors } from "./floors.ts";
 import { at, Timeline } from "./timeline.ts";
 
 /** Compares reads with the writes that they must see. */
@@ -21,14 +21,14 @@ export const freshness: Checker = {
         const { required, replica, id, client, end } = read;
         const wrong = required === undefined ? undefined : faultOf(read, required, timeline);
         if (!wrong) continue;
-        const sentence = `${replica} answered ${wrong} of ${id} to ${client} at ${at(end)}, although the token of the read required version ${required}`;
+        const sentence = `${replica} answered ${wrong} of ${id} ${originOf(read)} to ${client} at ${at(end)}, although the token of the read required version ${required}`;
         found.push({ promise: "P8", sentence, operations: [read] });
       }
       visitWithFloors(reads, confirmed.get(key) ?? [], (read, floor) => {
         const wrong = floor && faultOf(read, floor.version, timeline);
         if (!wrong) return undefined;
         const { replica, id, client, end } = read;
-        const sentence = `${replica} answered ${wrong} of ${id} to ${client} at ${at(end)}, after a write with Prefer: wait was answered at ${at(floor.at)} that ${replica} had version ${floor.version}`;
+        const sentence = `${replica} answered ${wrong} of ${id} ${originOf(read)} to ${client} at ${at(end)}, after a write with Prefer: wait was answered at ${at(floor.at)} that ${replica} had version ${floor.version}`;
         found.push({ promise: "P8", sentence, operations: [floor.because, read] });
         return undefined;
       });

@@ -2,7 +2,7 @@
 import type { Checker, Violation } from "../checker.ts";
 import type { ReadOperation } from "../history.ts";
 import { copies } from "../rest/copies.ts";
-import { type Floor, faultOf, readsByEntity, visitWithFloors } from "./floors.ts";
+import { type Floor, faultOf, originOf, readsByEntity, visitWithFloors } from "./floors.ts";
 import { at, Timeline } from "./timeline.ts";
 
 /** Compares the reads of a replica with each other, across readers, cache, database and lists. */
@@ -28,19 +28,17 @@ export const reads: Checker = {
   },
 };
 
-const source = ({ from }: ReadOperation): string => (from === "list" ? "in a list" : `from the ${from}`);
-
 function contradiction(read: ReadOperation, floor: Floor, wrong: string): Violation {
   const { replica, id, client, end } = read;
   const before = floor.because as ReadOperation;
   const earlier =
     before.outcome === "seen"
-      ? `version ${floor.version} ${source(before)}`
-      : `that there is no such entity ${source(before)}, so at least its version ${floor.version}`;
+      ? `version ${floor.version} ${originOf(before)}`
+      : `that there is no such entity ${originOf(before)}, so at least its version ${floor.version}`;
   const isPast = read.outcome === "seen" && before.outcome === "absent";
   return {
     promise: isPast ? "P4" : read.from === "cache" ? "P7" : read.outcome === "absent" ? "P10" : "P3",
-    sentence: `${replica} answered ${wrong} of ${id} ${source(read)} to ${client} at ${at(end)}, after it had answered ${earlier} to ${before.client} at ${at(before.end)}`,
+    sentence: `${replica} answered ${wrong} of ${id} ${originOf(read)} to ${client} at ${at(end)}, after it had answered ${earlier} to ${before.client} at ${at(before.end)}`,
     operations: [before, read],
   };
 }
@@ -51,7 +49,7 @@ function resurrected(read: ReadOperation, timeline: Timeline): Violation[] {
   if (outcome !== "seen" || version === undefined || !timeline.isRemoval(replica, id, version)) return [];
   const isDelete = timeline.at(id, version)?.document === undefined;
   const why = isDelete ? "which is its delete" : "which does not belong to this replica";
-  const sentence = `${replica} answered version ${version} of ${id} ${source(read)} to ${client} at ${at(end)}, ${why}`;
+  const sentence = `${replica} answered version ${version} of ${id} ${originOf(read)} to ${client} at ${at(end)}, ${why}`;
   return [{ promise: isDelete ? "P4" : "P5", sentence, operations: [read] }];
 }
 
@@ -64,7 +62,7 @@ function otherContent(read: ReadOperation, timeline: Timeline): Violation[] {
   );
   if (members.length === 0) return [];
   const [member] = members;
-  const sentence = `${replica} answered version ${version} of ${id} ${source(read)} to ${client} at ${at(end)} with ${member} ${JSON.stringify(document[member!])}, and products.events has ${JSON.stringify(memberOf(written, member!))} at this version`;
+  const sentence = `${replica} answered version ${version} of ${id} ${originOf(read)} to ${client} at ${at(end)} with ${member} ${JSON.stringify(document[member!])}, and products.events has ${JSON.stringify(memberOf(written, member!))} at this version`;
   return [{ promise: read.from === "cache" ? "P7" : "P3", sentence, operations: [read] }];
 }
 

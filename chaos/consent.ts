@@ -60,22 +60,29 @@ export function announcement({ addresses }: System, { faults, runs, seconds, rat
 const STATEMENT_TIMEOUT_MS = 5_000;
 
 /**
- * Checks that no other chaos acts on the system: its faults and invalid records would be judged as those of this run.
+ * Claims the system for this command, by a session in the source's database until disposal: the faults and invalid
+ * records of another chaos would be judged as those of this run.
  *
- * @throws {UserError} when a session of another one is open in the source's database.
+ * @throws {UserError} when another chaos has a session there.
  * @throws {Error} when the database does not respond.
  */
-export async function assertNoOtherRun({ addresses }: Pick<System, "addresses">): Promise<void> {
-  const options = { max: 1, name: "chaos-start", statementTimeoutMs: STATEMENT_TIMEOUT_MS };
-  const sql = connectPool(addresses.sourceDatabase, options);
+export async function claimSystem({ addresses }: Pick<System, "addresses">): Promise<AsyncDisposable> {
+  const sql = connectPool(addresses.sourceDatabase, {
+    max: 1,
+    name: "chaos",
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+  });
+  const release = () => sql.end({ timeout: 1 });
   try {
     const others = await sql`
       select from pg_stat_activity
-      where datname = current_database() and application_name in ('chaos', 'chaos-client')`;
+      where datname = current_database() and application_name in ('chaos', 'chaos-client') and pid <> pg_backend_pid()`;
     if (others.length > 0) throw new UserError("another chaos acts on this system: wait until it has ended");
-  } finally {
-    await sql.end({ timeout: 1 });
+  } catch (error) {
+    await release();
+    throw error;
   }
+  return { [Symbol.asyncDispose]: release };
 }
 
 /** Asks on the terminal. @throws {UserError} unless the answer is `yes`. */

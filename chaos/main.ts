@@ -5,7 +5,7 @@ import { integerParser, messageOf } from "../operations/verb.ts";
 import { SettingsError } from "../platform/settings/settings.ts";
 import { table } from "../platform/table.ts";
 import { UsageError } from "../stack/options.ts";
-import { announcement, assertNoOtherRun, confirm, permittedFaults } from "./consent.ts";
+import { announcement, claimSystem, confirm, permittedFaults } from "./consent.ts";
 import type { Fault } from "./fault.ts";
 import { faults as allFaults } from "./faults/index.ts";
 import { seedOfRun } from "./random.ts";
@@ -15,6 +15,8 @@ import { flagsOf, openSystem, type SystemFlags } from "./systems/open.ts";
 
 /** Exit status by outcome. */
 const EXIT = { held: 0, violated: 1, usage: 2, unjudged: 3, interrupted: 130 } as const;
+/** One Ctrl-C can arrive several times: from the terminal, and forwarded by npx. Milliseconds. */
+const SAME_SIGNAL_MS = 1_000;
 const MAX_SEED = 2_147_483_647;
 
 interface Flags extends SystemFlags {
@@ -104,7 +106,7 @@ async function chaos(flags: Flags, signal: AbortSignal): Promise<number> {
     print(announcement(system, { ...flags, faults }));
     if (!flags.yes) await confirm();
   }
-  await assertNoOtherRun(system);
+  await using _claim = await claimSystem(system);
   for (let n = 1; n <= flags.runs; n++) {
     const seed = seedOfRun(firstSeed, n);
     const { seconds, rate } = flags;
@@ -142,8 +144,15 @@ function listFaults(): void {
 
 async function main(): Promise<number> {
   const interrupt = new AbortController();
+  let interruptedAt = Number.POSITIVE_INFINITY;
   for (const name of ["SIGINT", "SIGTERM"] as const)
-    process.on(name, () => (interrupt.signal.aborted ? process.exit(EXIT.interrupted) : interrupt.abort()));
+    process.on(name, () => {
+      if (performance.now() - interruptedAt > SAME_SIGNAL_MS) process.exit(EXIT.interrupted);
+      if (interrupt.signal.aborted) return;
+      interruptedAt = performance.now();
+      console.error("chaos: ending all faults; a second Ctrl-C ends chaos at once, and restores nothing");
+      interrupt.abort();
+    });
   let flags: Flags;
   try {
     flags = program().parse().opts<Flags>();

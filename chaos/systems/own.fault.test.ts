@@ -58,10 +58,14 @@ test("a seed is repeated on the same system, and the promises hold", async () =>
 }, 120_000);
 
 test("a second run is refused while another one acts on the system", async () => {
-  await using other = postgres(await stack.url("gateway-db"), { connection: { application_name: "chaos" } });
+  const other = postgres(await stack.url("gateway-db"), { connection: { application_name: "chaos" } });
   await other`select 1`;
   const { status, output } = await chaos("--yes", "--seconds", "5");
-  expect({ status, output }).toEqual({ status: 3, output: expect.stringContaining("another chaos acts on this system") });
+  await other.end();
+  expect({ status, output }).toEqual({
+    status: 3,
+    output: expect.stringContaining("another chaos acts on this system"),
+  });
 }, 30_000);
 
 test("a topic is deleted, and resync makes all copies equal again", async () => {

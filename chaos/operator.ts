@@ -8,6 +8,7 @@ import { reportText } from "../operations/verify/report.ts";
 import { verdictOf } from "../operations/verify/verify.ts";
 import { verifyReplicas } from "../operations/verify/verify-replicas.ts";
 import type { Settings } from "../platform/settings/settings.ts";
+import type { Verification } from "./system.ts";
 
 const PART_TIMEOUT_MS = 2_500;
 /** Seconds that a replica may take to catch up before the comparison. */
@@ -38,12 +39,14 @@ export class Operator implements AsyncDisposable {
   }
 
   /** Compares all replicas and caches with the source. @throws {Error} when the source or the log does not respond. */
-  async verify(): Promise<{ equal: boolean; text: string }> {
+  async verify(): Promise<Verification> {
     const scope = { cache: true, share: 1, within: VERIFY_WITHIN_SECONDS };
     // As each run of the verb: a session that began while its database was read-only stays read-only.
     await using connections = this.connect();
     const results = await verifyReplicas(contextOf(connections), scope);
-    return { equal: results.every((result) => verdictOf(result) === "equal"), text: reportText(results) };
+    const verdicts = results.map(verdictOf);
+    const verdict = (["differs", "unknown"] as const).find((one) => verdicts.includes(one)) ?? "equal";
+    return { verdict, text: reportText(results) };
   }
 
   /**

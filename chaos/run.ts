@@ -9,7 +9,7 @@ import { Observer } from "./observe.ts";
 import { seededRandom } from "./random.ts";
 import { readAtRest, readOffsets } from "./rest/at-rest.ts";
 import { planFaults, type ScheduledFault } from "./schedule.ts";
-import type { System } from "./system.ts";
+import type { System, Verification } from "./system.ts";
 
 /** How a run is carried out. */
 export interface RunOptions {
@@ -36,6 +36,8 @@ export interface RunResult {
 const IN_STEP_TIMEOUT_MS = 90_000;
 /** Longest wait for a status without conditions, in milliseconds. Later than 30 s after the last fault is a violation. */
 const CALM_TIMEOUT_MS = 45_000;
+/** Verifications, before one that could not read a copy counts. */
+const MAX_VERIFIES = 3;
 const PROGRESS_MS = 10_000;
 
 /** The faults of a seed in a system. Pure. */
@@ -77,7 +79,7 @@ export async function runChaos(options: RunOptions): Promise<RunResult> {
     const quietAt = now();
     const differing = await observer.untilInStep(IN_STEP_TIMEOUT_MS, signal);
     const inStepAt = differing.length === 0 ? now() : undefined;
-    const verify = await system.verify();
+    const verify = await verifyFor(system);
     await observer.untilCalm(quietAt, CALM_TIMEOUT_MS, signal);
     await clients.stopReaders();
     await clients.readOnceMore(signal);
@@ -93,6 +95,14 @@ export async function runChaos(options: RunOptions): Promise<RunResult> {
     clearInterval(progress);
     watching.abort();
     await Promise.all([clients.stopWriters(), clients.stopReaders()]).catch(() => {});
+  }
+}
+
+/** Verifies again while a copy could not be read: a busy machine may take longer than the verb waits for a connection. */
+async function verifyFor(system: System): Promise<Verification> {
+  for (let tries = 1; ; tries++) {
+    const verification = await system.verify();
+    if (verification.verdict !== "unknown" || tries === MAX_VERIFIES) return verification;
   }
 }
 

@@ -78,6 +78,13 @@ export interface SystemAddresses {
   readonly redis: string | undefined;
 }
 
+/** What `lockstep verify` concludes. `unknown`: a copy could not be read, or was behind. */
+export interface Verification {
+  readonly verdict: "equal" | "differs" | "unknown";
+  /** Its report. */
+  readonly text: string;
+}
+
 /** A running system. */
 export interface System extends AsyncDisposable {
   /** How it runs: a stack of `bun run up`, containers, or servers and services that somebody else started. */
@@ -94,7 +101,7 @@ export interface System extends AsyncDisposable {
   /** Names of the conditions that `lockstep status` shows now. @throws {Error} when no answer comes within 10 s. */
   conditions(): Promise<readonly string[]>;
   /** What `lockstep verify` says. @throws {Error} when it could not run. */
-  verify(): Promise<{ readonly equal: boolean; readonly text: string }>;
+  verify(): Promise<Verification>;
   /** Runs `lockstep resync`. @throws {Error} when it could not finish. */
   resync(): Promise<{ readonly equal: boolean; readonly text: string }>;
   /** Copies logs and state into a folder, after a violation. */

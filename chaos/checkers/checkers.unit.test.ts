@@ -268,7 +268,7 @@ test("equality: a row that is missing, old, other or superfluous, and a verify t
   const rows = (...rows: { id: string; version: number; hash: string }[]) =>
     withAtRest({
       actual: new Map([...exampleRun().atRest.actual, ["catalog", rows]]),
-      verify: { equal: false, text: "1 differs" },
+      verify: { verdict: "differs", text: "1 differs" },
     });
   expect(rows()).toEqual([`equality P1: At rest, catalog lacks ${KEPT}, which the source has at version 2`]);
   expect(rows({ id: KEPT, version: 1, hash: "h" })).toEqual([
@@ -280,7 +280,7 @@ test("equality: a row that is missing, old, other or superfluous, and a verify t
   expect(rows({ id: KEPT, version: 2, hash: "h" }, { id: GONE, version: 3, hash: "h" })).toEqual([
     `equality P1: At rest, catalog has version 3 of ${GONE}, which it must not have`,
   ]);
-  expect(withAtRest({ verify: { equal: false, text: "1 differs" } })).toEqual([
+  expect(withAtRest({ verify: { verdict: "differs", text: "1 differs" } })).toEqual([
     "equality P11: All rows are equal, but lockstep verify says otherwise: 1 differs",
   ]);
   expect(withAtRest({ actual: new Map([["catalog", []]]) })).toContain(

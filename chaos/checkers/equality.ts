@@ -22,9 +22,9 @@ export const equality: Checker = {
     );
     const violation = (promise: string, sentence: string): Violation => ({ promise, sentence, operations: [] });
     const found = differences.slice(0, MAX_SHOWN).map((what) => violation("P1", `At rest, ${what}`));
-    if (differences.length === 0 && !atRest.verify.equal)
+    if (differences.length === 0 && atRest.verify.verdict !== "equal")
       found.push(violation("P11", `All rows are equal, but lockstep verify says otherwise: ${atRest.verify.text}`));
-    if (differences.length > 0 && atRest.verify.equal)
+    if (differences.length > 0 && atRest.verify.verdict === "equal")
       found.push(violation("P11", `lockstep verify says that all is equal, but ${differences[0]}`));
     return [...found, ...staleAtRest(run)];
   },

@@ -4,6 +4,7 @@ import { product } from "../../contracts/entities/product.ts";
 import { header } from "../../contracts/event.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic } from "../../contracts/topics.ts";
 import type { Log, StoredRecord } from "../../kafka/log.ts";
+import type { Verification } from "../system.ts";
 import { actualRows, type CopiedRow, copies, expectedRows } from "./copies.ts";
 
 /** One record of a topic, as far as checkers need it. */
@@ -41,7 +42,7 @@ export interface AtRest {
   readonly routed: ReadonlyMap<string, readonly SeenRecord[]>;
   readonly deadLetters: readonly SeenDeadLetter[];
   /** What `lockstep verify` says. */
-  readonly verify: { readonly equal: boolean; readonly text: string };
+  readonly verify: Verification;
 }
 
 /** Where a run begins in the log. */

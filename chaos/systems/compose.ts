@@ -45,8 +45,14 @@ export async function attachCompose(
     disks: [],
     rollingRestart: undefined,
     conditions: () => conditionsAt(`http://${console}/api/status`),
-    verify: () => lockstep(docker, "verify"),
-    resync: () => lockstep(docker, "resync"),
+    async verify() {
+      const { status, all } = await lockstep(docker, "verify");
+      return { verdict: status === 0 ? "equal" : status === 1 ? "differs" : "unknown", text: all };
+    },
+    async resync() {
+      const { status, all } = await lockstep(docker, "resync");
+      return { equal: status === 0, text: all };
+    },
     async keepEvidence(folder) {
       mkdirSync(folder, { recursive: true });
       writeFileSync(join(folder, "compose.log"), await compose("logs", "--no-color", "--timestamps"));
@@ -191,7 +197,5 @@ async function conditionsAt(url: string): Promise<string[]> {
 }
 
 /** Runs a verb in the console's container, which knows all addresses. */
-async function lockstep(docker: Docker, verb: string): Promise<{ equal: boolean; text: string }> {
-  const { status, all } = await docker.try("compose", "exec", "-T", "console", "/usr/local/bin/lockstep", verb);
-  return { equal: status === 0, text: all };
-}
+const lockstep = (docker: Docker, verb: string) =>
+  docker.try("compose", "exec", "-T", "console", "/usr/local/bin/lockstep", verb);

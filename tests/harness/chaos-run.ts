@@ -100,7 +100,7 @@ export function exampleRun(): Run {
       events,
       routed: byReplica(routed),
       deadLetters: [],
-      verify: { equal: true, text: "equal" },
+      verify: { verdict: "equal", text: "equal" },
     },
   };
 }

@@ -73,7 +73,7 @@ export const systemOf = (addresses: Partial<SystemAddresses>, processes: readonl
   disks: [],
   resync: async () => ({ equal: true, text: "" }),
   conditions: async () => [],
-  verify: async () => ({ equal: true, text: "" }),
+  verify: async () => ({ verdict: "equal" as const, text: "" }),
   keepEvidence: async () => {},
   [Symbol.asyncDispose]: async () => {},
 });

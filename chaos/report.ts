@@ -55,16 +55,18 @@ function counterexample({ promise, checker, sentence, operations }: FoundViolati
   return [
     `${promise} (${checker}): ${sentence}`,
     ...operations.map((operation) => `    ${operationText(operation)}`),
-    ...(active.length > 0 ? [`    faults at that time: ${active.join("; ")}`] : []),
+    ...(active.length > 0
+      ? [`    ${operations.length > 0 ? "faults at that time" : "faults of the run"}: ${active.join("; ")}`]
+      : []),
   ].join("\n");
 }
 
-/** The faults that were active while the operations ran, or shortly before. */
+/** The faults that were active while the operations ran, or shortly before. Without operations: all. */
 function activeFaults(faults: readonly InjectedFault[], operations: Run["operations"]): string[] {
   const from = Math.min(...operations.map(({ start }) => start)) - 1_000;
   const to = Math.max(...operations.map(({ end }) => end));
   return faults
-    .filter(({ start, end }) => start <= to && end >= from)
+    .filter(({ start, end }) => operations.length === 0 || (start <= to && end >= from))
     .map(({ fault, subject, start, end }) => `${fault} of ${subject} (${seconds(start)} to ${seconds(end)} s)`);
 }
 

@@ -46,8 +46,13 @@ function endsOf(
   });
 }
 
-const inAny = (topic: string, { duplicates, outOfOrder }: TopicReadings): Violation[] => [
-  ...duplicates.map((what) => violation("P2", `${topic} has ${what} twice`)),
+/** @param sourceOf what {@link events} has of a version, for a topic that is made of it. */
+const inAny = (
+  topic: string,
+  { duplicates, outOfOrder }: TopicReadings,
+  sourceOf: (what: string) => string = () => "",
+): Violation[] => [
+  ...duplicates.map((what) => violation("P2", `${topic} has ${what} twice${sourceOf(what)}`)),
   ...outOfOrder.map((what) => violation("P3", `${topic} has ${what}`)),
 ];
 
@@ -66,5 +71,11 @@ function inRouted(run: Run, replica: string): Violation[] {
   });
   const ends = endsOf(run, topic, timeline.ids(), found, timeline);
   const resends = found.supersededResends.map((what) => violation("P3", `${topic} has ${what}`));
-  return [...leaks, ...ends, ...resends, ...inAny(topic, found)];
+  return [...leaks, ...ends, ...resends, ...inAny(topic, found, (what) => `, and ${events} ${timesIn(run, what)}`)];
+}
+
+/** How often the events topic has a version, planted records included: once, so the stream itself has doubled it. */
+function timesIn({ atRest }: Run, what: string): string {
+  const times = atRest.events.filter(({ key, version }) => what === `version ${version} of ${key}`).length;
+  return times === 1 ? "has it once" : `has it ${times} times`;
 }

@@ -12,8 +12,7 @@ export const acknowledged: Checker = {
   proves:
     "The source has each acknowledged write at the version of its answer, with all members that it set, and once. A write " +
     "that was refused changed nothing. A write without an answer was made wholly and once, or not at all.",
-  cannotSee:
-    "Acknowledged deletes whose version a later write has hidden behind a lost event; the topics checker does.",
+  cannotSee: "A lost delete of an entity that was written again later; the checker `topics` finds its missing version.",
   check: (run) => {
     const timeline = new Timeline(run);
     const writes = run.operations.filter(isWrite);

@@ -195,7 +195,7 @@ test("reads: a version that decreases, from the cache and in a list, for another
 
 test("reads: what was deleted or left comes back, what was there is gone", () => {
   expect(withOperations(seen("catalog", GONE, 3, "active", 700))).toEqual([
-    `reads P4: catalog answered version 3 of ${GONE} from the cache to reader 1 at 0.7 s, after it had answered that there is no such entity from the cache, so at least its version 4 to reader 1 at 0.6 s`,
+    `reads P4: catalog answered version 3 of ${GONE} from the cache to reader 1 at 0.7 s, after it had answered no version (gone as of version 4) from the cache to reader 1 at 0.6 s`,
   ]);
   expect(withOperations(seen("catalog", GONE, 4, "active", 700))).toContain(
     `reads P4: catalog answered version 4 of ${GONE} from the cache to reader 1 at 0.7 s, which is its delete`,
@@ -205,7 +205,7 @@ test("reads: what was deleted or left comes back, what was there is gone", () =>
   );
   const absent = read({ id: KEPT, outcome: "absent", version: undefined, from: "database", start: 700, end: 710 });
   expect(withOperations(absent)).toEqual([
-    `reads P10: catalog answered that there is no such entity of ${KEPT} from the database to reader 1 at 0.7 s, after it had answered version 2 from the cache to reader 1 at 0.5 s`,
+    `reads P10: catalog answered no version of ${KEPT} from the database to reader 1 at 0.7 s, after it had answered version 2 from the cache to reader 1 at 0.5 s`,
   ]);
 });
 

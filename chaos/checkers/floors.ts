@@ -51,5 +51,5 @@ export const originOf = ({ from }: ReadOperation): string => (from === "list" ? 
 export function faultOf(read: ReadOperation, version: number, timeline: Timeline): string | undefined {
   const { replica, id } = read;
   if (read.outcome === "seen") return (read.version ?? 0) < version ? `version ${read.version}` : undefined;
-  return timeline.removedFrom(replica, id, version) === undefined ? "that there is no such entity" : undefined;
+  return timeline.removedFrom(replica, id, version) === undefined ? "no version" : undefined;
 }

@@ -11,7 +11,7 @@ export const freshness: Checker = {
   proves:
     "A read with a `Sync-Token` answers the version of the token or a newer one, or refuses. After a write with `Prefer: " +
     "wait` has named a replica, no read of this replica answers an older version.",
-  cannotSee: "Replicas that a write did not name although they had it, which is allowed.",
+  cannotSee: "A waiting write whose answer leaves out a replica that had the version: that is allowed.",
   check: ({ operations, ...run }) => {
     const timeline = new Timeline(run);
     const found: Violation[] = [];

@@ -7,7 +7,7 @@ import { at } from "./timeline.ts";
 export const members: Checker = {
   name: "members",
   promises: ["P5"],
-  proves: "Each document that a replica answers has exactly the members of this replica, and matches its filter.",
+  proves: "Each document that a replica answers has exactly the JSON members of this replica, and matches its filter.",
   cannotSee: "Members in a replica's tables that its HTTP API leaves out.",
   check: ({ operations }) =>
     operations.flatMap((read) => {

@@ -10,8 +10,8 @@ export const reads: Checker = {
   name: "reads",
   promises: ["P3", "P4", "P7", "P10"],
   proves:
-    "A read that starts after another one of the same replica has ended sees the same or a newer version, whoever reads, " +
-    "from cache, database or list. A deleted entity comes back only with a newer version, and one that was there is absent " +
+    "A read that starts after another one of the same replica has ended sees the same or a newer version. It does not matter " +
+    "who reads, or whether cache, database or a page of a list answers. A deleted entity comes back only with a newer version, and one that was there is absent " +
     "only where the source deleted it or the filter excludes it. Each document has the content of its version.",
   cannotSee: "Stale answers that no other read contradicts, such as the first one after a write.",
   check: ({ operations, ...run }) => {
@@ -34,7 +34,7 @@ function contradiction(read: ReadOperation, floor: Floor, wrong: string): Violat
   const earlier =
     before.outcome === "seen"
       ? `version ${floor.version} ${originOf(before)}`
-      : `that there is no such entity ${originOf(before)}, so at least its version ${floor.version}`;
+      : `no version (gone as of version ${floor.version}) ${originOf(before)}`;
   const isPast = read.outcome === "seen" && before.outcome === "absent";
   return {
     promise: isPast ? "P4" : read.from === "cache" ? "P7" : read.outcome === "absent" ? "P10" : "P3",

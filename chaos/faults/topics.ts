@@ -43,11 +43,17 @@ const lossOf = (
 /** All faults that lose what the log has. */
 export const topicFaults: readonly Fault[] = [
   lossOf(
-    { name: "topic-deleted", summary: "A topic is deleted with all its records. Its end is `lockstep resync`." },
+    {
+      name: "topic-deleted",
+      summary: "A topic is deleted with all its records. At its end chaos runs `lockstep resync`.",
+    },
     deleteTopic,
   ),
   lossOf(
-    { name: "records-deleted", summary: "All records of a topic are deleted. Its end is `lockstep resync`." },
+    {
+      name: "records-deleted",
+      summary: "All records of a topic are deleted. At its end chaos runs `lockstep resync`.",
+    },
     deleteRecords,
   ),
 ];

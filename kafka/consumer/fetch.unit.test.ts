@@ -73,6 +73,12 @@ test("P1: a reader gets each record of committed transactions and outside them, 
         readable.filter((offset) => offset >= from).map(String),
       );
     }),
-    { numRuns: Number(process.env.TEST_RUNS ?? 500) },
+    {
+      numRuns: Number(process.env.TEST_RUNS ?? 500),
+      // Chance alone missed it in one of five runs: a producer that goes on after an abort.
+      examples: [
+        [(["send", "abort", "send", "commit"] as const).map((action) => ({ producer: 1, action, records: 1 })), 0, 30],
+      ],
+    },
   );
 });

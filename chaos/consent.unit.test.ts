@@ -20,7 +20,7 @@ test("a stack of chaos and containers get every fault", () => {
     expect(permittedFaults(systemOf(kind), faults, { areNamed: false, allowDataLoss: false })).toEqual(faults);
 });
 
-test("somebody's own system gets no fault that loses data, unless it is named and allowed", () => {
+test("with --own, a fault that loses data must be named and allowed", () => {
   const own = systemOf("own");
   for (const allowDataLoss of [false, true])
     expect(names(permittedFaults(own, faults, { areNamed: false, allowDataLoss }))).toEqual(["kill"]);

@@ -4,6 +4,7 @@ import { product } from "../contracts/entities/product.ts";
 import { header } from "../contracts/event.ts";
 import { eventsTopic } from "../contracts/topics.ts";
 import { partitionForKey } from "../kafka/partitioner.ts";
+import { outboxRow } from "../tests/harness/outbox-row.ts";
 import { SimulatedLog, type WriteOutcome } from "../tests/harness/simulated-log.ts";
 import { toEventRecord } from "./event-record.ts";
 import type { LostRange } from "./lost-events.ts";
@@ -30,21 +31,7 @@ function rowsOf(changes: readonly Change[]): OutboxRow[] {
     const isSentAgain = isResend && present > 0;
     const version = isSentAgain ? present : present + 1;
     versions.set(`${entity.name} ${id}`, version);
-    return {
-      seq: String(n),
-      entity: entity.name,
-      id,
-      version,
-      operation: "deleted",
-      data: null,
-      bytes: 0,
-      traceparent: null,
-      transaction: "7",
-      actor: null,
-      digest: null,
-      resend: isSentAgain ? String(n) : null,
-      time: "2026-01-01T00:00:00.000000Z",
-    };
+    return outboxRow({ seq: String(n), entity: entity.name, id, version, resend: isSentAgain ? String(n) : null });
   });
 }
 

@@ -58,10 +58,12 @@ test("acknowledged: a write that the source does not have", () => {
 
 test("acknowledged: an event with another write's content, or without its members", () => {
   const other = eventsWith((offset) =>
-    offset === 4 ? [record({ offset, version: 2, document: documentOf(KEPT, 2, "active", "somebody's") })] : undefined,
+    offset === 4
+      ? [record({ offset, version: 2, document: documentOf(KEPT, 2, "active", "another name") })]
+      : undefined,
   );
   expect(withAtRest({ events: other })).toContain(
-    `acknowledged P1: The change of ${KEPT} by writer 1 was acknowledged at version 2 at 0.4 s, but products.events has the name "somebody's" at this version`,
+    `acknowledged P1: The change of ${KEPT} by writer 1 was acknowledged at version 2 at 0.4 s, but products.events has the name "another name" at this version`,
   );
   const partly = eventsWith((offset) =>
     offset === 4 ? [record({ offset, version: 2, document: documentOf(KEPT, 2, "draft", `${KEPT} 2`) })] : undefined,
@@ -226,7 +228,7 @@ test("members: a member that is not the replica's, and a document that its filte
   );
 });
 
-test("freshness: a read below its token, and below what a waiting write was told", () => {
+test("freshness: a read that is older than its token, or than the answer of a waiting write", () => {
   const stale = { ...seen("catalog", KEPT, 1, "draft", 430), required: 2 };
   expect(withOperations(stale)).toEqual([
     `freshness P8: catalog answered version 1 of ${KEPT} from the cache to reader 1 at 0.4 s, although the token of the read required version 2`,

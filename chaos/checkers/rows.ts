@@ -2,7 +2,7 @@
 import type { Checker } from "../checker.ts";
 import { at } from "./timeline.ts";
 
-/** Fewer rows than this are too few to tell. */
+/** Rows that a replica must have before a loss of half of them counts. */
 const MIN_ROWS = 20;
 
 /** Compares the numbers of rows over time. */

@@ -15,7 +15,7 @@ export class Entities {
   /** All ids, the newest last. */
   ids = (): readonly string[] => this.created;
 
-  /** A client was told that an entity exists, or exists no more, at a version. */
+  /** Records that an answer said: an entity exists, or was deleted, at a version. */
   learn(id: string, version: number, isDeleted: boolean): void {
     if (version <= (this.versions.get(id) ?? 0)) return;
     if (!this.versions.has(id)) this.created.push(id);
@@ -24,7 +24,7 @@ export class Entities {
     else this.deleted.delete(id);
   }
 
-  /** The newest version that a client was told; undefined for an unknown entity. */
+  /** The newest version in any answer; undefined for an unknown entity. */
   versionOf = (id: string): number | undefined => this.versions.get(id);
 
   /** An entity to write: a hot one in half of the cases. Undefined while there is none. */

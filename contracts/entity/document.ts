@@ -3,7 +3,7 @@
 /** Number of an entity's committed writes in the source, without gaps. The first write has version 1. */
 export type Version = number;
 
-/** UUID of an entity in lower case. The gateway creates UUIDv7 (RFC 9562); plain SQL may insert any UUID. */
+/** Canonical text of an entity's key (key.ts): a UUID in lower case, `42`, or `42,7` for a key of two columns. */
 export type EntityId = string;
 
 /** A UUID (RFC 9562) as PostgreSQL writes it: lower case, with hyphens. */

@@ -1,0 +1,5 @@
+/** The project of the tests. It is independent of examples/, which may change or disappear. */
+import { defineProject } from "../../contracts/project.ts";
+import { product } from "./product.ts";
+
+export default defineProject({ entities: [product], folder: import.meta.dirname });

@@ -2,4 +2,4 @@
 import { defineProject } from "../../contracts/project.ts";
 import { product } from "./product.ts";
 
-export default defineProject({ entities: [product], folder: import.meta.dirname });
+export default defineProject({ entities: [product], migrations: new URL("./migrations/", import.meta.url) });

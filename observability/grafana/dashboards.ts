@@ -1,4 +1,5 @@
 /** All dashboards, and the files that Grafana reads. */
+import type { Project } from "../../contracts/project.ts";
 import { type Board, grafanaDashboard } from "./board.ts";
 import { gateway } from "./boards/gateway.ts";
 import { inStep } from "./boards/in-step.ts";
@@ -8,12 +9,19 @@ import { oneReplica } from "./boards/one-replica.ts";
 import { stream } from "./boards/stream.ts";
 
 /** In the order of the README. The first one is the overview. */
-export const boards: readonly Board[] = [inStep, oneReplica, stream, gateway, loadTest, infrastructure];
+export const boards = (project: Pick<Project, "namespace">): readonly Board[] => [
+  inStep,
+  oneReplica,
+  stream(project),
+  gateway,
+  loadTest,
+  infrastructure,
+];
 
 /** Content of the dashboard files, by path below observability/. */
-export const dashboardFiles = (): Readonly<Record<string, string>> =>
+export const dashboardFiles = (project: Pick<Project, "namespace">): Readonly<Record<string, string>> =>
   Object.fromEntries(
-    boards.map((board) => [
+    boards(project).map((board) => [
       `grafana/dashboards/${board.slug}.json`,
       `${JSON.stringify(grafanaDashboard(board), null, 2)}\n`,
     ]),

@@ -3,7 +3,6 @@
  * fire.
  */
 import { type ConditionName, conditionNames } from "../../contracts/conditions.ts";
-import { replicaNames } from "../../contracts/entities/index.ts";
 import { metrics } from "../../contracts/metrics.ts";
 import { coreServices } from "../../contracts/services.ts";
 import { streamGroup } from "../../contracts/topics.ts";
@@ -21,6 +20,9 @@ export interface RuleCase {
   /** Number of firing alerts by complete name. */
   readonly fires: Readonly<Record<string, number>>;
 }
+
+/** Replicas of the rules that the repository contains (rules/lockstep.yml). */
+const replicaNames = ["catalog", "storefront"];
 
 const MINUTES = 480;
 const steady = (value: number) => `${value}x${MINUTES}`;
@@ -132,7 +134,7 @@ export const ruleCases: readonly RuleCase[] = [
   }),
   withSeries(
     "the log deleted records before a consumer read them",
-    { [`${metrics.inputGaps.name}{${labelsOf("stream")},group="${streamGroup}"}`]: `_x10 1x${MINUTES - 10}` },
+    { [`${metrics.inputGaps.name}{${labelsOf("stream")},group="${streamGroup({ namespace: "" })}"}`]: `_x10 1x${MINUTES - 10}` },
     { LockstepInputGap: 1 },
   ),
   withSeries(

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { prometheusPrograms } from "../../stack/servers/prometheus-binary.ts";
 import { run } from "../../stack/servers/run-command.ts";
 import { temporaryFolder } from "../../tests/harness/servers.ts";
+import { project } from "../../tests/project/index.ts";
 import { alertName } from "./rule.ts";
 import { ruleCases } from "./rule-cases.ts";
 import { alerts } from "./rules.ts";
@@ -22,7 +23,7 @@ test("promtool accepts Prometheus' configuration and the rules", async () => {
 
 test("each alert has a case in which it fires", () => {
   const firing = new Set(ruleCases.flatMap(({ fires }) => Object.keys(fires)));
-  expect([...firing].sort()).toEqual([...new Set(alerts(production).map(alertName))].sort());
+  expect([...firing].sort()).toEqual([...new Set(alerts(production, project).map(alertName))].sort());
 });
 
 for (const { situation, series, atMinutes, fires } of ruleCases)

@@ -1,4 +1,5 @@
 /** All rules. The thresholds are a parameter: the file uses those of production, tests use shorter ones. */
+import type { Project } from "../../contracts/project.ts";
 import { cacheAlerts } from "./alerts/cache.ts";
 import { conditionAlerts } from "./alerts/conditions.ts";
 import { correctnessAlerts } from "./alerts/correctness.ts";
@@ -8,20 +9,23 @@ import { recordings } from "./recording.ts";
 import { type Alert, alertName, duration } from "./rule.ts";
 import type { Thresholds } from "./thresholds.ts";
 
+/** What the rules depend on of a project. */
+type RuledProject = Pick<Project, "replicaNames">;
+
 /** All alerts. */
-export const alerts = (t: Thresholds): readonly Alert[] => [
+export const alerts = (t: Thresholds, project: RuledProject): readonly Alert[] => [
   ...conditionAlerts(t),
   ...inStepAlerts(t),
   ...correctnessAlerts(t),
   ...cacheAlerts(t),
-  ...processAlerts(t),
+  ...processAlerts(t, project),
 ];
 
 /** The content of Prometheus' rule file. */
-export const ruleFile = (t: Thresholds) => ({
+export const ruleFile = (t: Thresholds, project: RuledProject) => ({
   groups: [
     { name: "lockstep-recording", rules: recordings(t) },
-    { name: "lockstep-alerts", rules: alerts(t).map((alert) => toRule(alert, t)) },
+    { name: "lockstep-alerts", rules: alerts(t, project).map((alert) => toRule(alert, t)) },
   ],
 });
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { conditionNames, conditions } from "../../contracts/conditions.ts";
 import { metrics } from "../../contracts/metrics.ts";
 import { verbs } from "../../operations/index.ts";
+import { project } from "../../tests/project/index.ts";
 import { externalMetricNames, metricNamesIn, ownMetricNames } from "./metric-names.ts";
 import { recordings } from "./recording.ts";
 import { alertName, duration } from "./rule.ts";
@@ -29,7 +30,7 @@ const sections = new Map(
 );
 
 test("each alert's runbook link leads to a section that names the alert and has the parts Means, See and Do", () => {
-  for (const { alert, annotations } of ruleFile(production).groups[1]!.rules as {
+  for (const { alert, annotations } of ruleFile(production, project).groups[1]!.rules as {
     alert: string;
     annotations: { runbook_url: string };
   }[]) {
@@ -50,14 +51,14 @@ test("the runbook has a section for every condition, and each says when it may b
 
 test("every condition has an alert of its own name, from its own series", () => {
   for (const condition of conditionNames.filter((name) => name !== "service-down")) {
-    const found = alerts(production).filter(({ expr }) => expr.includes(`{condition="${condition}"}`));
+    const found = alerts(production, project).filter(({ expr }) => expr.includes(`{condition="${condition}"}`));
     expect(found.map(({ section, severity }) => [section, severity])).toEqual([
       [condition, conditions[condition].severity],
     ]);
     expect(alertName(found[0]!).toLowerCase()).toBe(`lockstep${condition.replaceAll("-", "")}`);
   }
   expect(
-    alerts(production)
+    alerts(production, project)
       .filter(({ section }) => section === "service-down")
       .map(alertName),
   ).toContain("LockstepServiceDown");
@@ -65,21 +66,21 @@ test("every condition has an alert of its own name, from its own series", () => 
 
 test("the runbook names only existing alerts", () => {
   const named = [...runbook.matchAll(/`(Lockstep[A-Z]\w+)`/g)].map(([, name]) => name);
-  expect([...new Set(named)].sort()).toEqual([...new Set(alerts(production).map(alertName))].sort());
+  expect([...new Set(named)].sort()).toEqual([...new Set(alerts(production, project).map(alertName))].sort());
 });
 
 const never = () => Promise.reject(new Error("the test reads only the names"));
 
 test("the runbook names only existing commands", () => {
   const named = [...runbook.matchAll(/bun run lockstep ([a-z-]+)/g)].map(([, name]) => name);
-  const there = verbs(never).map((verb) => verb.name());
+  const there = verbs(never, project).map((verb) => verb.name());
   expect(named.filter((name) => !there.includes(name ?? ""))).toEqual([]);
 });
 
 test("every metric in a rule is declared, external or recorded", () => {
   const recorded = new Set(recordings(production).map(({ record }) => record));
   const known = (name: string) => ownMetricNames.has(name) || externalMetricNames.has(name) || recorded.has(name);
-  const named = [...recordings(production), ...alerts(production)].flatMap(({ expr }) => metricNamesIn(expr));
+  const named = [...recordings(production), ...alerts(production, project)].flatMap(({ expr }) => metricNamesIn(expr));
   expect(named.filter((name) => !known(name))).toEqual([]);
   expect(named.length).toBeGreaterThan(30);
 });
@@ -94,7 +95,7 @@ test("the objective for latency is a bound of the histogram's buckets", () => {
 });
 
 test("the quick rules have the same alerts as those of production", () => {
-  const names = (t: typeof production) => alerts(t).map(alertName);
+  const names = (t: typeof production) => alerts(t, project).map(alertName);
   expect(names(quick)).toEqual(names(production));
 });
 

@@ -2,7 +2,7 @@
  * Prometheus' configuration, for `docker compose` and for `bun run up --observe`. In both, each sample and `up` have
  * the same labels `service` (`gateway`, `replica-catalog`, …) and `instance`.
  */
-import { replicaNames } from "../../contracts/entities/index.ts";
+import type { Project } from "../../contracts/project.ts";
 import { coreServices } from "../../contracts/services.ts";
 
 /** Scrape interval. Grafana's datasource has the same value and derives the windows of its rates from it. */
@@ -31,7 +31,7 @@ const common = (interval: string, rules: string) => ({
  * Configuration for compose.yaml. Prometheus resolves the service names repeatedly, so `--scale stream=3` needs no
  * change. Redpanda serves its metrics on its admin port.
  */
-export function composeConfiguration() {
+export function composeConfiguration({ replicaNames }: Pick<Project, "replicaNames">) {
   return {
     ...common(`${SCRAPE_SECONDS}s`, "rules/*.yml"),
     scrape_configs: [

@@ -1,14 +1,13 @@
 /** Dashboard "Stream": decisions, progress, and rejected events of the stream. */
 import { metrics } from "../../../contracts/metrics.ts";
+import type { Project } from "../../../contracts/project.ts";
 import { streamGroup } from "../../../contracts/topics.ts";
 import type { Board } from "../board.ts";
 import { orZero, rateBy } from "../promql.ts";
 import { deadLetters, paused, processPanels } from "./shared-panels.ts";
 
-const streamLabel = `group="${streamGroup}"`;
-
 /** Panels for all instances of the stream. */
-export const stream: Board = {
+export const stream = (project: Pick<Project, "namespace">): Board => ({
   slug: "stream",
   title: "Stream",
   description: "Decisions of the stream, its progress, and events that it could not process.",
@@ -53,7 +52,7 @@ export const stream: Board = {
           unit: "short",
           queries: [
             {
-              expr: `max by (partition) (${metrics.consumerLag.name}{${streamLabel}})`,
+              expr: `max by (partition) (${metrics.consumerLag.name}{group="${streamGroup(project)}"})`,
               legend: "partition {{partition}}",
             },
           ],
@@ -107,4 +106,4 @@ export const stream: Board = {
     },
     { title: "Processes", panels: processPanels('service="stream"') },
   ],
-};
+});

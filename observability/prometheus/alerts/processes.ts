@@ -1,7 +1,7 @@
 /** Alerts on processes, the gateway's responses, and disks. */
 import { conditions } from "../../../contracts/conditions.ts";
-import { replicaNames } from "../../../contracts/entities/index.ts";
 import { metrics } from "../../../contracts/metrics.ts";
+import type { Project } from "../../../contracts/project.ts";
 import { coreServices } from "../../../contracts/services.ts";
 import { externalMetrics } from "../external-metrics.ts";
 import { type Alert, duration } from "../rule.ts";
@@ -11,7 +11,10 @@ import { camelCase } from "./conditions.ts";
 const { up } = externalMetrics;
 
 /** One alert per service and replica, and those that hold for all processes. */
-export const processAlerts = (t: Thresholds): readonly Alert[] => [
+export const processAlerts = (
+  t: Thresholds,
+  { replicaNames }: Pick<Project, "replicaNames">,
+): readonly Alert[] => [
   ...[...coreServices, ...replicaNames.map((name) => `replica-${name}`)].map((service) => serviceDown(service, t)),
   {
     name: "InstanceAway",

@@ -2,7 +2,7 @@
  * The rights that each service needs at brokers with authorization (Kafka's ACLs), derived from the writers and readers
  * of each topic. A test runs a write through all services, and the operations, with exactly these rights (P13).
  */
-import { allEntities, replicaNames } from "./entities/index.ts";
+import { type Project, qualify } from "./project.ts";
 import { controlTopic, receiptsTopic, replicaGroup, streamGroup, type TopicDeclaration, topicsOf } from "./topics.ts";
 
 /** Operations by their names in Kafka's ACLs. Read and Write include Describe. */
@@ -24,8 +24,16 @@ interface BrokerUser {
   readonly rights: readonly BrokerRight[];
 }
 
-const entityTopics: readonly TopicDeclaration[] = allEntities.flatMap(topicsOf);
-const allTopics: readonly TopicDeclaration[] = [...entityTopics, receiptsTopic, controlTopic];
+/** The topics of a project: those of its entities, and those that all entities share. */
+interface ProjectTopics {
+  readonly ofEntities: readonly TopicDeclaration[];
+  readonly all: readonly TopicDeclaration[];
+}
+
+function topicsOfProject(project: Project): ProjectTopics {
+  const ofEntities = project.allEntities.flatMap(topicsOf);
+  return { ofEntities, all: [...ofEntities, receiptsTopic(project), controlTopic(project)] };
+}
 
 /**
  * The rights of some roles on all topics. A writer also reads its topics: it fences earlier writers with a transaction
@@ -34,10 +42,11 @@ const allTopics: readonly TopicDeclaration[] = [...entityTopics, receiptsTopic, 
  * @param more further operations per topic.
  */
 function topicRights(
+  { all }: ProjectTopics,
   roles: readonly string[],
   more: (topic: TopicDeclaration) => readonly BrokerOperation[] = () => [],
 ) {
-  return allTopics.flatMap((topic): BrokerRight[] => {
+  return all.flatMap((topic): BrokerRight[] => {
     const includesRole = (list: readonly string[]) => list.some((role) => roles.includes(role));
     const operations: BrokerOperation[] = [
       ...(includesRole(topic.writtenBy)
@@ -67,47 +76,56 @@ const transactionalId = (name: string, prefixed: boolean): BrokerRight => ({
 });
 
 /** Relay, stream and replicas check at their start that all topics of the entities exist. */
-const describeEntityTopics = (topic: TopicDeclaration): readonly BrokerOperation[] =>
-  entityTopics.includes(topic) ? ["Describe"] : [];
+const describeEntityTopics =
+  ({ ofEntities }: ProjectTopics) =>
+  (topic: TopicDeclaration): readonly BrokerOperation[] =>
+    ofEntities.includes(topic) ? ["Describe"] : [];
 
-const replicaUser = (name: string): BrokerUser => ({
+const replicaUser = (project: Project, topics: ProjectTopics, name: string): BrokerUser => ({
   name: `replica-${name}`,
   rights: [
     // DescribeConfigs: the retention of tombstones decides whether a replica that was stopped must be rebuilt.
-    ...topicRights(["replica", `replica ${name}`], (topic) => [
-      ...describeEntityTopics(topic),
+    ...topicRights(topics, ["replica", `replica ${name}`], (topic) => [
+      ...describeEntityTopics(topics)(topic),
       ...(topic.readBy.includes(`replica ${name}`) ? (["DescribeConfigs"] as const) : []),
     ]),
-    group(replicaGroup(name), "Read"),
-    transactionalId(`lockstep.replica.${name}.`, true),
+    group(replicaGroup(project, name), "Read"),
+    transactionalId(qualify(project, `lockstep.replica.${name}.`), true),
   ],
 });
 
-/** All users: one per service and replica, and one for operations. */
-export const brokerUsers = (): readonly BrokerUser[] => [
-  { name: "gateway", rights: topicRights(["gateway"]) },
-  {
-    name: "relay",
-    rights: [...topicRights(["relay"], describeEntityTopics), transactionalId("lockstep.relay", false)],
-  },
-  {
-    name: "stream",
-    rights: [
-      ...topicRights(["stream"], describeEntityTopics),
-      group(streamGroup, "Read"),
-      transactionalId("lockstep.stream.", true),
-    ],
-  },
-  ...replicaNames.map(replicaUser),
-  {
-    name: "operations",
-    rights: [
-      ...topicRights(["operations", "console"], () => ["Read", "DescribeConfigs"]),
-      ...[streamGroup, ...replicaNames.map(replicaGroup)].map((name) => group(name, "Describe")),
-      transactionalId("lockstep.operations.", true),
-    ],
-  },
-];
+/** All users of a project: one per service and replica, and one for operations. */
+export function brokerUsers(project: Project): readonly BrokerUser[] {
+  const topics = topicsOfProject(project);
+  const groups = [streamGroup(project), ...project.replicaNames.map((name) => replicaGroup(project, name))];
+  return [
+    { name: "gateway", rights: topicRights(topics, ["gateway"]) },
+    {
+      name: "relay",
+      rights: [
+        ...topicRights(topics, ["relay"], describeEntityTopics(topics)),
+        transactionalId(qualify(project, "lockstep.relay"), false),
+      ],
+    },
+    {
+      name: "stream",
+      rights: [
+        ...topicRights(topics, ["stream"], describeEntityTopics(topics)),
+        group(streamGroup(project), "Read"),
+        transactionalId(qualify(project, "lockstep.stream."), true),
+      ],
+    },
+    ...project.replicaNames.map((name) => replicaUser(project, topics, name)),
+    {
+      name: "operations",
+      rights: [
+        ...topicRights(topics, ["operations", "console"], () => ["Read", "DescribeConfigs"]),
+        ...groups.map((name) => group(name, "Describe")),
+        transactionalId(qualify(project, "lockstep.operations."), true),
+      ],
+    },
+  ];
+}
 
 /** The arguments of `kafka-acls` that add a right. @param principal the user in Kafka's form: `User:lockstep-relay`. */
 export const aclArguments = (principal: string, { resource, name, prefixed, operations }: BrokerRight): string[] => [

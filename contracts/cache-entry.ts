@@ -2,7 +2,9 @@
  * The value of a key in a replica's cache: `<epoch> <version> <schema version> <body>`, or a lease (lease.lua). The
  * body is the JSON text of a document, or `-` for an entity that does not exist.
  */
+import type { EntityDeclaration } from "./entity/declaration.ts";
 import type { Version } from "./entity/document.ts";
+import { qualify } from "./project.ts";
 
 /** A cached read of one id from the replica's PostgreSQL. */
 export interface CacheEntry {
@@ -12,7 +14,8 @@ export interface CacheEntry {
 }
 
 /** Prefix of an entity's keys in one replica: a hash tag, so that a Redis cluster keeps them in one slot. */
-export const cachePrefix = (replica: string, plural: string): string => `lockstep:{${replica}.${plural}}`;
+export const cachePrefix = (replica: string, entity: Pick<EntityDeclaration, "namespace" | "plural">): string =>
+  `lockstep:{${qualify(entity, `${replica}.${entity.plural}`)}}`;
 
 const ABSENT = "-";
 

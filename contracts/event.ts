@@ -14,6 +14,8 @@ export type Operation = "upserted" | "deleted";
 
 /** One change of an entity. */
 export interface EntityEvent {
+  /** Namespace of the project (`contracts/project.ts`). Missing or empty: none. */
+  readonly namespace?: string | undefined;
   /** Name of the entity's declaration: `product`. */
   readonly entity: string;
   readonly id: EntityId;
@@ -42,8 +44,9 @@ export interface EventMessage {
   readonly headers: Record<string, string>;
 }
 
-/** CloudEvents `source` of every event. */
-export const EVENT_SOURCE = "/lockstep/gateway";
+/** CloudEvents `source` of every event of a project: `/lockstep/gateway`, `/staging/lockstep/gateway`. */
+export const eventSource = (namespace = ""): string =>
+  namespace === "" ? "/lockstep/gateway" : `/${namespace}/lockstep/gateway`;
 
 /** All header names. CloudEvents attributes and extensions have the prefix `ce_`. */
 export const header = {
@@ -94,7 +97,7 @@ export function eventAttributes(event: EntityEvent, operation: Operation): Recor
     [header.specversion]: "1.0",
     // One change has one id, so that a receiver recognises a duplicate (CloudEvents 1.0, `id`).
     [header.id]: changeId(event),
-    [header.source]: EVENT_SOURCE,
+    [header.source]: eventSource(event.namespace),
     [header.type]: eventType(event.entity, operation),
     [header.subject]: event.id,
     [header.time]: event.time,

@@ -1,5 +1,6 @@
-/** Every topic as data. A test compares it with the diagram in ARCHITECTURE.md. */
+/** Every topic as data. Each name has the project's namespace as its prefix, if there is one. A test compares it with the diagram in ARCHITECTURE.md. */
 import type { EntityDeclaration } from "./entity/declaration.ts";
+import { type Namespaced, qualify } from "./project.ts";
 
 /** A topic of the log. */
 export interface TopicDeclaration {
@@ -33,7 +34,7 @@ const compacted = {
  * example for its size, is set aside in the source (`lockstep.set_aside`).
  */
 export const eventsTopic = (entity: EntityDeclaration): TopicDeclaration => ({
-  name: `${entity.plural}.events`,
+  name: qualify(entity, `${entity.plural}.events`),
   key: "entity id",
   value: "the whole entity after the change",
   // Operations replay dead letters of the stream.
@@ -44,7 +45,7 @@ export const eventsTopic = (entity: EntityDeclaration): TopicDeclaration => ({
 
 /** `<plural>.to.<replica>`: the changes that one replica applies. */
 export const replicaTopic = (entity: EntityDeclaration, replica: string): TopicDeclaration => ({
-  name: `${entity.plural}.to.${replica}`,
+  name: qualify(entity, `${entity.plural}.to.${replica}`),
   key: "entity id",
   value: "the replica's projection; null when the replica must not have the entity",
   writtenBy: ["stream"],
@@ -54,7 +55,7 @@ export const replicaTopic = (entity: EntityDeclaration, replica: string): TopicD
 
 /** `<plural>.dead-letter`: dead letters and marks (dead-letter.ts). */
 export const deadLetterTopic = (entity: EntityDeclaration): TopicDeclaration => ({
-  name: `${entity.plural}.dead-letter`,
+  name: qualify(entity, `${entity.plural}.dead-letter`),
   key: "the original key",
   value: "the original bytes; null for a mark",
   writtenBy: ["stream", "replica", "operations"],
@@ -68,7 +69,7 @@ export const deadLetterTopic = (entity: EntityDeclaration): TopicDeclaration => 
  * it. It also proves to a rebuild that a replica must not have an entity.
  */
 export const versionsTopic = (entity: EntityDeclaration): TopicDeclaration => ({
-  name: `${entity.plural}.versions`,
+  name: qualify(entity, `${entity.plural}.versions`),
   key: "entity id",
   value: "newest version, and the replicas that must not have the entity",
   writtenBy: ["stream"],
@@ -81,24 +82,24 @@ export const versionsTopic = (entity: EntityDeclaration): TopicDeclaration => ({
  * Reports of the replicas about the versions that they applied. A lost receipt is harmless: no reader concludes
  * anything from a missing one. The topic has one partition, because every reader reads all receipts.
  */
-export const receiptsTopic: TopicDeclaration = {
-  name: "lockstep.receipts",
+export const receiptsTopic = (project: Namespaced): TopicDeclaration => ({
+  name: qualify(project, "lockstep.receipts"),
   key: "none",
   value: "replica, entity, versions applied, and when they were committed, applied and cached",
   writtenBy: ["replica"],
   readBy: ["gateway", "console"],
   config: { "cleanup.policy": "delete", "retention.ms": String(day / 24) },
-};
+});
 
 /** Commands of operators to the stream and replicas: pauses, and the end of a loss of records. It has one partition. */
-export const controlTopic: TopicDeclaration = {
-  name: "lockstep.control",
+export const controlTopic = (project: Namespaced): TopicDeclaration => ({
+  name: qualify(project, "lockstep.control"),
   key: "stream, replica/<name>, or stream/cleared-losses",
   value: "whether it is paused, since when, and why; or until when lost records were sent again",
   writtenBy: ["operations"],
   readBy: ["stream", "replica", "console"],
   config: { "cleanup.policy": "compact" },
-};
+});
 
 /** All topics of one entity. They have the same number of partitions, and a record keeps its partition number. */
 export const topicsOf = (entity: EntityDeclaration): readonly TopicDeclaration[] => [
@@ -117,6 +118,7 @@ export const partitionCount = (entity: EntityDeclaration, configured: number): n
   entity.internal ? 1 : configured;
 
 /** Consumer group of the stream. */
-export const streamGroup = "lockstep.stream";
+export const streamGroup = (project: Namespaced): string => qualify(project, "lockstep.stream");
 /** Consumer group of a replica. */
-export const replicaGroup = (replica: string): string => `lockstep.replica.${replica}`;
+export const replicaGroup = (project: Namespaced, replica: string): string =>
+  qualify(project, `lockstep.replica.${replica}`);

@@ -1,5 +1,5 @@
 /** Reads what is wrong with the capture of the source's tables. Relay and operations ask the same question. */
-import { allEntities } from "../contracts/entities/index.ts";
+import type { Project } from "../contracts/project.ts";
 import { listText, type Sql } from "../platform/postgres/connect.ts";
 
 /** Why changes of a table are not captured. */
@@ -20,7 +20,10 @@ export interface CaptureProblem {
  * @returns an empty list when every change is captured.
  * @throws {Error} when the source is unavailable.
  */
-export const readCaptureProblems = async (source: Sql): Promise<readonly CaptureProblem[]> => {
+export const readCaptureProblems = async (
+  source: Sql,
+  { allEntities }: Pick<Project, "allEntities">,
+): Promise<readonly CaptureProblem[]> => {
   const names = listText(allEntities.map(({ name }) => name));
   const tables = listText(allEntities.map(({ plural }) => plural));
   return await source<CaptureProblem[]>`

@@ -1,5 +1,5 @@
 /** Creates topics again that were deleted while the services run. */
-import { allEntities } from "../contracts/entities/index.ts";
+import type { Project } from "../contracts/project.ts";
 import { controlTopic, receiptsTopic, topicsOf } from "../contracts/topics.ts";
 import type { Log } from "../kafka/log.ts";
 import type { Logger } from "../observability/logger.ts";
@@ -13,6 +13,7 @@ const CHECK_INTERVAL_MS = 2_000;
 interface TopicKeeperDeps {
   readonly settings: Settings;
   readonly logger: Logger;
+  readonly project: Project;
 }
 
 type TopicLog = Pick<Log, "topicIds" | "ensureTopics">;
@@ -34,7 +35,7 @@ export class TopicKeeper implements Disposable {
 
   /** Creates missing topics now, and later ones as they go missing. @throws {Error} as {@link ensureEntityTopics}. */
   async start(log: TopicLog): Promise<void> {
-    await ensureEntityTopics(log, this.deps.settings);
+    await ensureEntityTopics(log, this.deps.settings, this.deps.project);
     this.timer = setInterval(() => void this.createMissing(log), CHECK_INTERVAL_MS);
   }
 
@@ -57,7 +58,8 @@ export class TopicKeeper implements Disposable {
 
   /** One request per group: a service may lack the right to see one of them. */
   private async findMissing(log: TopicLog): Promise<string[]> {
-    const groups = [allEntities.flatMap(topicsOf), [controlTopic], [receiptsTopic]];
+    const { project } = this.deps;
+    const groups = [project.allEntities.flatMap(topicsOf), [controlTopic(project)], [receiptsTopic(project)]];
     const missing = await Promise.allSettled(
       groups.map(async (group) => {
         const names = group.map(({ name }) => name);
@@ -69,10 +71,11 @@ export class TopicKeeper implements Disposable {
   }
 
   private async create(log: TopicLog, topics: readonly string[]): Promise<void> {
-    const { settings, logger } = this.deps;
+    const { settings, logger, project } = this.deps;
     logger.warn({ topics }, "topics are missing; creating them again, without their records");
-    await ensureEntityTopics(log, settings);
-    await log.ensureTopics([controlTopic, receiptsTopic], { ...replicationOptionsOf(settings), partitions: 1 });
+    await ensureEntityTopics(log, settings, project);
+    const shared = [controlTopic(project), receiptsTopic(project)];
+    await log.ensureTopics(shared, { ...replicationOptionsOf(settings), partitions: 1 });
     this.missing = [];
   }
 }

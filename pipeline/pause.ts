@@ -1,5 +1,6 @@
 /** Pause and resume of a service: it watches the control topic and pauses its consumer accordingly. */
 import { type Control, decodeControl } from "../contracts/control.ts";
+import type { Namespaced } from "../contracts/project.ts";
 import { controlTopic } from "../contracts/topics.ts";
 import type { Consumer, Log, StoredRecord } from "../kafka/log.ts";
 import type { Logger } from "../observability/logger.ts";
@@ -13,6 +14,7 @@ const READ_TIMEOUT_MS = 10_000;
 interface PauseControlDeps {
   readonly logger: Logger;
   readonly metrics: Pick<Metrics, "paused">;
+  readonly project: Namespaced;
 }
 
 /** The newest command of an operator for this service. Without a command the service runs. */
@@ -51,9 +53,10 @@ export class PauseControl {
     copies: { replicationFactor: number; minInSyncReplicas: number },
     onRecord: (record: StoredRecord) => void = () => {},
   ): Promise<{ readonly ended: Promise<void> }> {
-    await log.ensureTopics([controlTopic], { ...copies, partitions: 1 });
+    const topic = controlTopic(this.deps.project);
+    await log.ensureTopics([topic], { ...copies, partitions: 1 });
     const watcher = await log.watch({
-      topic: controlTopic.name,
+      topic: topic.name,
       from: "start",
       onRecords: (records) => {
         for (const record of records) {
@@ -65,7 +68,7 @@ export class PauseControl {
     await withTimeout(
       watcher.caughtUp,
       READ_TIMEOUT_MS,
-      () => new Error(`topic ${controlTopic.name} could not be read within ${READ_TIMEOUT_MS} ms; check the brokers`),
+      () => new Error(`topic ${topic.name} could not be read within ${READ_TIMEOUT_MS} ms; check the brokers`),
     );
     return { ended: watcher.ended };
   }

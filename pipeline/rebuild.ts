@@ -1,6 +1,7 @@
 /**
  * A rebuild crosses two rooms: `replicas` implements this interface, `lockstep.ts` injects it into `operations`.
  */
+import type { Project } from "../contracts/project.ts";
 import type { Log } from "../kafka/log.ts";
 
 /** How far a rebuild is. */
@@ -21,6 +22,7 @@ export interface FilledTables {
 
 /** How to rebuild one replica. */
 export interface RebuildOptions {
+  readonly project: Project;
   readonly databaseUrl: string;
   readonly log: Log;
   /** Interrupts the rebuild; the next one resumes it. */

@@ -19,6 +19,7 @@ export interface ServiceDeps {
   readonly settings: Settings;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly project: Project;
 }
 
 /** Time to flush telemetry after a crash. */

@@ -1,14 +1,14 @@
 /** The AsyncAPI 3.0 description of all topics, except those of internal entities. Pure. */
-import { entities } from "../entities/index.ts";
 import { type JsonSchema, jsonSchemas, schemaRef } from "../entity/json-schema.ts";
+import type { Project } from "../project.ts";
 import type { TopicDeclaration } from "../topics.ts";
 import { type Channel, channelsOf, commonChannels, type Message } from "./messages.ts";
 
 const BINDING = "0.5.0";
 
 /** Describes all topics. @param version version of Lockstep. */
-export const asyncApi = (version: string) => {
-  const channels = [...entities.flatMap(channelsOf), ...commonChannels()];
+export const asyncApi = (project: Project, version: string) => {
+  const channels = [...project.entities.flatMap(channelsOf), ...commonChannels(project)];
   return {
     asyncapi: "3.0.0",
     info: {

@@ -4,7 +4,7 @@ import { deadLetterHeader, resolutions } from "../dead-letter.ts";
 import { reasonNames } from "../dead-letter-reasons.ts";
 import type { EntityDeclaration } from "../entity/declaration.ts";
 import { ID_PATTERN } from "../entity/document.ts";
-import { EVENT_SOURCE, eventType, header, type Operation } from "../event.ts";
+import { eventSource, eventType, header, type Operation } from "../event.ts";
 
 const counter = z.string().regex(/^[1-9]\d*$/);
 const offset = z.string().regex(/^\d+$/);
@@ -24,13 +24,13 @@ export const routedHeaders = (entity: EntityDeclaration, operation: Operation) =
     [header.inputOffset]: offset.describe("offset of the event in the input partition of the same number"),
   });
 
-const attributes = ({ name }: EntityDeclaration, operation: Operation) => ({
+const attributes = ({ name, namespace }: EntityDeclaration, operation: Operation) => ({
   [header.specversion]: z.literal("1.0"),
   [header.id]: z
     .string()
     .regex(new RegExp(`^${name}:[0-9a-f-]{36}:[1-9]\\d*(:.+)?$`))
     .describe("id of the change: <entity>:<id>:<version>, with a suffix for a resend"),
-  [header.source]: z.literal(EVENT_SOURCE),
+  [header.source]: z.literal(eventSource(namespace)),
   [header.type]: z.literal(eventType(name, operation)),
   [header.subject]: z.string().regex(ID_PATTERN).describe("the entity's id"),
   [header.time]: z.iso.datetime({ offset: true }).describe("time of the commit in the source"),

@@ -1,13 +1,13 @@
 /** The messages of each topic, with key, headers and payload. Pure. */
 import { z } from "zod";
 import { CLEARED_LOSSES_KEY, clearedLossesSchema, controlSchema, replicaKey, STREAM_KEY } from "../control.ts";
-import { replicaNames } from "../entities/index.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../entity/declaration.ts";
 import { exampleDocument, exampleForReplica } from "../entity/example.ts";
 import { capitalize, type JsonSchema } from "../entity/json-schema.ts";
 import { documentSchema } from "../entity/schemas.ts";
 import { deletedSchema, type EntityEvent, encodeEvent } from "../event.ts";
 import { knownVersionSchema } from "../known-version.ts";
+import type { Project } from "../project.ts";
 import { receiptSchema } from "../receipt.ts";
 import { encodeRouted, routedHeaders as headersOf } from "../routed-event.ts";
 import {
@@ -55,9 +55,9 @@ export const channelsOf = (entity: EntityDeclaration): Channel[] => [
 ];
 
 /** The topics that all entities share. */
-export const commonChannels = (): Channel[] => [
+export const commonChannels = (project: Pick<Project, "namespace" | "replicaNames">): Channel[] => [
   {
-    topic: receiptsTopic,
+    topic: receiptsTopic(project),
     messages: {
       Receipt: {
         summary: "A replica applied these versions",
@@ -68,11 +68,11 @@ export const commonChannels = (): Channel[] => [
     },
   },
   {
-    topic: controlTopic,
+    topic: controlTopic(project),
     messages: {
       Control: {
         summary: "An operator paused or resumed the stream or a replica",
-        key: { enum: [STREAM_KEY, ...replicaNames.map(replicaKey)] },
+        key: { enum: [STREAM_KEY, ...project.replicaNames.map(replicaKey)] },
         headers: noHeaders,
         payload: controlSchema,
         contentType,
@@ -93,8 +93,8 @@ function exampleEvent(entity: EntityDeclaration): EntityEvent | undefined {
   const document = exampleDocument(entity);
   if (!document) return undefined;
   const { id, version, updatedAt: time } = document as { id: string; version: number; updatedAt: string };
-  const { name, schemaVersion } = entity;
-  return { entity: name, id, version, operation: "upserted", time, schemaVersion, document };
+  const { name, namespace, schemaVersion } = entity;
+  return { namespace, entity: name, id, version, operation: "upserted", time, schemaVersion, document };
 }
 
 const exampleMessage = (encoded: { headers: Readonly<Record<string, string>>; value: string | null }) => ({

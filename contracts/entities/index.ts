@@ -1,5 +1,5 @@
 import type { EntityDeclaration } from "../entity/declaration.ts";
-import { declareCanary } from "./canary.ts";
+import { declareCanary } from "../canary.ts";
 import { product } from "./product.ts";
 
 /** The entities of this project: routes, lists, verification and commands work on these. */
@@ -9,4 +9,4 @@ export const entities: readonly EntityDeclaration[] = [product];
 export const replicaNames: readonly string[] = [...new Set(entities.flatMap((e) => e.replicas.map((r) => r.name)))];
 
 /** {@link entities} and the internal ones: every entity that relay, stream and replicas process. */
-export const allEntities: readonly EntityDeclaration[] = [...entities, declareCanary(replicaNames)];
+export const allEntities: readonly EntityDeclaration[] = [...entities, declareCanary(replicaNames, "")];

@@ -51,6 +51,8 @@ export interface EntityDeclaration {
   readonly name: string;
   /** Plural: name of the table and of the HTTP collection, and prefix of the topics: `products`. */
   readonly plural: string;
+  /** Namespace of the entity's project (`contracts/project.ts`). It prefixes the names of the topics. Empty: none. */
+  readonly namespace: string;
   /**
    * True for an entity of Lockstep itself (the canary). Relay, stream and replicas process it; HTTP routes, lists,
    * commands, dead-letter counts and the metrics of user entities leave it out. Default: false.
@@ -73,11 +75,12 @@ export interface EntityDeclaration {
 }
 
 /**
- * Checks the declaration of an entity and returns it.
+ * Checks the declaration of an entity and returns it. Its namespace is empty until `defineProject` sets it.
  *
  * @throws {Error} for a contradiction in the declaration. The process then does not start.
  */
-export function defineEntity(declaration: EntityDeclaration): EntityDeclaration {
+export function defineEntity(options: Omit<EntityDeclaration, "namespace">): EntityDeclaration {
+  const declaration = { ...options, namespace: "" };
   const { name, fields, replicas, unique } = declaration;
   for (const key of Object.keys(fields)) {
     if (key in systemFields)

@@ -1,15 +1,9 @@
 /**
  * Schema migrations: numbered SQL files, forward only, each runs once. Several processes may migrate at the same time.
  */
+import type { Migration } from "../../contracts/project.ts";
 import type { Logger } from "../../observability/logger.ts";
 import { connectDedicated, type Sql } from "./connect.ts";
-
-/** One migration file. */
-export interface Migration {
-  /** `0001-products`: files run in the order of their names. */
-  readonly name: string;
-  readonly sql: string;
-}
 
 /** An arbitrary constant that all Lockstep processes share. */
 const MIGRATION_LOCK = 1_280_262_988;
@@ -20,7 +14,7 @@ const MIGRATION_LOCK = 1_280_262_988;
 const LOCK_TIMEOUT = "60s";
 
 /**
- * Runs the migrations that have not run yet, each in its own transaction. Writes nothing when all have run: a service
+ * Runs the migrations that have not run yet, in the given order, each in its own transaction. Writes nothing when all have run: a service
  * also starts on a read-only database.
  *
  * @throws {Error} when the database cannot be reached; when a lock cannot be acquired within {@link LOCK_TIMEOUT}; when

@@ -5,6 +5,10 @@ import { optionalPort, setting, text, wholeNumber } from "./setting.ts";
 
 /** Ports, names and time limits of one process. */
 export const processSettings = {
+  LOCKSTEP_CONFIG: setting(
+    text(),
+    "File of the project: its entities and replicas. Default: lockstep.config.ts in the working directory. --config names another",
+  ),
   PORT: setting(wholeNumber(0, 65535, 8080), "Port of the HTTP server; 0 selects a free port"),
   LOCKSTEP_SHARED_PORT: setting(
     optionalPort(),

@@ -1,7 +1,7 @@
 /** The command line of `bun run up`, `down`, `restart`, `stop`, `start` and `status`. */
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
-import { replicaNames } from "../contracts/entities/index.ts";
+import { loadProject, projectFileOf } from "../platform/project-file.ts";
 import { upDetached } from "./detach.ts";
 import { down } from "./down.ts";
 import { errorText } from "./error-text.ts";
@@ -18,9 +18,11 @@ const print = (line: string): void => console.log(line);
 /** Exit status when a signal stops `up` before the stack is ready: 128 + SIGINT. */
 const INTERRUPTED = 130;
 
-type Flags = UpFlags & { readonly background?: boolean; readonly requestedAt?: string };
+type Flags = UpFlags & { readonly config?: string; readonly background?: boolean; readonly requestedAt?: string };
 
 async function up(flags: Flags, args: readonly string[]): Promise<number> {
+  const project = await loadProject(flags.config);
+  const { replicaNames } = project;
   const options = readOptions(flags, process.env, {
     services: serviceNames(replicaNames),
     owners: databaseOwners(replicaNames),
@@ -33,7 +35,9 @@ async function up(flags: Flags, args: readonly string[]): Promise<number> {
     return upDetached(options.data, [...args, "--background", "--requested-at", String(requestedAtMs)], stopSignal);
   }
   try {
-    await runStack(options, { env: process.env, print, requestedAtMs, stopSignal, killSignal });
+    // The services load the same project.
+    const env = { ...process.env, LOCKSTEP_CONFIG: projectFileOf(flags.config) };
+    await runStack(options, { env, project, print, requestedAtMs, stopSignal, killSignal });
   } catch (error) {
     if (!stopSignal.aborted) throw error;
     if (uncaughtError() === undefined) return INTERRUPTED;
@@ -65,13 +69,11 @@ const dataFlag = ["--data <dir>", "folder that holds all data of the stack", DEF
 
 function program(finish: (status: number) => void): Command {
   const root = new Command("lockstep-stack").description("Runs all of Lockstep on this machine.").showHelpAfterError();
-  const replicas = replicaNames.join(", ");
   root
     .command("up")
-    .description(
-      `starts everything: PostgreSQL, broker, Redis, gateway, relay, stream, replicas (${replicas}), console`,
-    )
+    .description("starts everything: PostgreSQL, broker, Redis, gateway, relay, stream, replicas, console")
     .option(...dataFlag)
+    .option("--config <file>", "file of the project (default: LOCKSTEP_CONFIG, else lockstep.config.ts)")
     .option("--fresh", "remove the stack's data first")
     .option("--detach", "return when the stack is ready, and leave it running")
     .option("--port-base <n>", "first port; the others follow from it", String(DEFAULT_PORT_BASE))

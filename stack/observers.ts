@@ -1,5 +1,6 @@
 /** What `--observe` starts beside a stack: Jaeger for traces, Prometheus for metrics, Grafana for dashboards. */
 import { join } from "node:path";
+import type { Project } from "../contracts/project.ts";
 import type { Target } from "../observability/prometheus/scrape.ts";
 import { portOf } from "./layout.ts";
 import type { Plan, PlannedObserver, PlannedService } from "./plan.ts";
@@ -54,12 +55,14 @@ export interface ObserverOptions {
   readonly portBase: number;
   /** Services that Prometheus scrapes. */
   readonly services: readonly PlannedService[];
+  /** Its replicas decide the alert rules. */
+  readonly project: Project;
   readonly print: (line: string) => void;
 }
 
 /** How to start an observer. */
 export function observerSpec({ kind, port }: PlannedObserver, options: ObserverOptions): ProcessSpec {
-  const { portBase, print } = options;
+  const { portBase, project, print } = options;
   const dir = join(options.dataDir, kind);
   const spec = { label: kind, logFile: join(dir, `${kind}.log`) };
   const otlpPort = portOf(portBase, "jaeger-otlp");
@@ -68,7 +71,8 @@ export function observerSpec({ kind, port }: PlannedObserver, options: ObserverO
       return { ...spec, start: (signal, onLaunch) => startJaeger({ dir, port, otlpPort, print, signal, onLaunch }) };
     case "prometheus": {
       const targets = options.services.map(scrapeTarget);
-      return { ...spec, start: (signal, onLaunch) => startPrometheus({ dir, port, targets, print, signal, onLaunch }) };
+      const prometheus = { dir, port, targets, project, print };
+      return { ...spec, start: (signal, onLaunch) => startPrometheus({ ...prometheus, signal, onLaunch }) };
     }
     case "grafana": {
       const prometheusUrl = localUrl(portOf(portBase, "prometheus"));

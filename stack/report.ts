@@ -1,11 +1,12 @@
 /** What `bun run up` prints when the stack is ready. */
 import { relative } from "node:path";
+import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { exampleInput } from "../contracts/entity/example.ts";
 import { DEFAULT_DATA } from "./options.ts";
 import { isObserver } from "./plan.ts";
 import type { GroupMember } from "./process-group.ts";
 import { serviceUrl } from "./process-specs.ts";
-import { type SmokeTestResult, smokeTestEntity } from "./smoke-test.ts";
+import type { SmokeTestResult } from "./smoke-test.ts";
 
 /** Content of the report. */
 export interface Report {
@@ -13,6 +14,8 @@ export interface Report {
   readonly data: string;
   /** From the command to readiness. */
   readonly seconds: number;
+  /** The entity of the test write and of the lines to try; undefined when none is suitable. */
+  readonly entity: EntityDeclaration | undefined;
   /** Undefined: no test write was sent. */
   readonly tested: SmokeTestResult | undefined;
   readonly detached: boolean;
@@ -21,7 +24,7 @@ export interface Report {
 }
 
 /** The report as text. */
-export function readyReport({ members, data, seconds, tested, detached, issuer }: Report): string {
+export function readyReport({ members, data, seconds, entity, tested, detached, issuer }: Report): string {
   const services = members.filter(({ planned }) => "command" in planned);
   const observers = members.filter(({ planned }) => isObserver(planned));
   const width = Math.max(...[...services, ...observers].map(({ spec }) => spec.label.length));
@@ -37,7 +40,7 @@ export function readyReport({ members, data, seconds, tested, detached, issuer }
     "",
     ...[...services, ...observers].map(({ spec, supervised }) => `  ${spec.label.padEnd(width)}  ${supervised.url}`),
     "",
-    ...tryLines(members, token),
+    ...tryLines(members, entity, token),
     ...(token
       ? [`The console asks for a user name (any) and a password (the token). To print a token: echo "${token}"`]
       : []),
@@ -61,8 +64,11 @@ const clientUrl = ({ planned, supervised }: GroupMember): string =>
   "sharedPort" in planned && planned.sharedPort ? serviceUrl({ port: planned.sharedPort }) : supervised.url;
 
 /** Commands that write an entity and read it from replicas. They can be pasted any number of times. */
-function tryLines(members: readonly GroupMember[], token: string | undefined): string[] {
-  const entity = smokeTestEntity();
+function tryLines(
+  members: readonly GroupMember[],
+  entity: EntityDeclaration | undefined,
+  token: string | undefined,
+): string[] {
   const urlsOf = (kind: string) => [...new Set(members.filter(({ planned }) => planned.kind === kind).map(clientUrl))];
   const [gateway] = urlsOf("gateway");
   const replicas = urlsOf("replica");

@@ -3,7 +3,6 @@
  * the PostgreSQL and cache of each replica that has the entity, deletes it, and waits until it is gone everywhere.
  */
 import { randomUUID } from "node:crypto";
-import { entities } from "../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { exampleForReplica, exampleInput } from "../contracts/entity/example.ts";
 import { inputSchema } from "../contracts/entity/schemas.ts";
@@ -17,7 +16,8 @@ const hasUsableExample = (entity: EntityDeclaration): boolean =>
  * The first entity whose example can be sent any number of times and belongs in each of its replicas. The test write
  * and the curl lines of `up` use it. Undefined when there is none.
  */
-export const smokeTestEntity = (declared = entities): EntityDeclaration | undefined => declared.find(hasUsableExample);
+export const smokeTestEntity = (entities: readonly EntityDeclaration[]): EntityDeclaration | undefined =>
+  entities.find(hasUsableExample);
 
 /** Base URLs that the test write goes through. */
 export interface SmokeTestTargets {
@@ -46,13 +46,14 @@ export interface SmokeTestOptions {
 /**
  * Runs the smoke test.
  *
+ * @param entity what {@link smokeTestEntity} returns.
  * @returns undefined when no write was sent, because no entity is suitable.
  * @throws {UserError} when a step does not succeed in time: the step and the last response.
  */
 export async function smokeTest(
   { gateway, replicas }: SmokeTestTargets,
   options: SmokeTestOptions,
-  entity = smokeTestEntity(),
+  entity: EntityDeclaration | undefined,
 ): Promise<SmokeTestResult | undefined> {
   if (!entity) return undefined;
   const isTested = ({ name }: { readonly name: string }) => entity.replicas.some((replica) => replica.name === name);

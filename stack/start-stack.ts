@@ -1,4 +1,5 @@
 /** Starts a planned stack: servers, then observers and services, then readiness and the test write. */
+import type { Project } from "../contracts/project.ts";
 import { toolToken } from "../platform/auth/development.ts";
 import { readSettings } from "../platform/settings/settings.ts";
 import { type Addresses, addressesOf } from "./addresses.ts";
@@ -18,6 +19,7 @@ const SMOKE_TEST_TIMEOUT_MS = 60_000;
 export interface UpDeps {
   /** Environment of the command; its settings are passed on to the services. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly project: Project;
   readonly print: (line: string) => void;
   /** When the user started the command, in milliseconds since 1970. */
   readonly requestedAtMs: number;
@@ -51,18 +53,16 @@ export async function startStack(group: ProcessGroup, stack: StackToStart, deps:
   const addresses = await startServers(group, plan, data, deps);
   const services = await startServices(group, stack, { addresses, observers: await observersPromise }, deps);
   await waitUntilReady(services, { timeoutMs: READY_TIMEOUT_MS, signal: stopSignal, print });
-  if (smokeTestEntity()) print("all services are ready; sending a test write through …");
+  const entity = smokeTestEntity(deps.project.entities);
+  if (entity) print("all services are ready; sending a test write through …");
   const { LOCKSTEP_AUTH, LOCKSTEP_TOKEN } = readSettings({ ...deps.env, PORT: undefined });
   const token = options.auth ? await toolToken(undefined, data) : LOCKSTEP_TOKEN;
-  const tested = await smokeTest(smokeTestTargets(services), {
-    timeoutMs: SMOKE_TEST_TIMEOUT_MS,
-    signal: stopSignal,
-    token,
-  });
+  const smokeTestOptions = { timeoutMs: SMOKE_TEST_TIMEOUT_MS, signal: stopSignal, token };
+  const tested = await smokeTest(smokeTestTargets(services), smokeTestOptions, entity);
   group.publishReady();
   const issuer = LOCKSTEP_AUTH === "jwt" ? (options.auth ? "development" : "external") : undefined;
   const seconds = (Date.now() - requestedAtMs) / 1000;
-  print(readyReport({ members: group.members(), data, seconds, tested, detached: detach, issuer }));
+  print(readyReport({ members: group.members(), data, seconds, entity, tested, detached: detach, issuer }));
 }
 
 async function startServers(
@@ -101,7 +101,7 @@ async function startServices(
     [
       ...observers.map((planned) => ({
         planned,
-        spec: observerSpec(planned, { dataDir: data, portBase, services, print }),
+        spec: observerSpec(planned, { dataDir: data, portBase, services, project: deps.project, print }),
       })),
       ...services.map((planned) => ({ planned, spec: serviceSpec(planned, settings) })),
     ],

@@ -3,7 +3,6 @@
  * stopped.
  */
 import { once } from "node:events";
-import { replicaNames } from "../contracts/entities/index.ts";
 import { UserError } from "../contracts/errors.ts";
 import { developmentSettings, ensureDevelopmentKey } from "../platform/auth/development.ts";
 import { rejectUnauthenticatedBind } from "../platform/auth/guard.ts";
@@ -91,7 +90,7 @@ function validateSettings(
 async function runPlan(options: UpOptions, deps: UpDeps): Promise<void> {
   const { print, stopSignal, killSignal } = deps;
   const shape = resolveShape(options);
-  const plan = planStack(options, shape.brokers, replicaNames);
+  const plan = planStack(options, shape.brokers, deps.project.replicaNames);
   await requireFreePorts(plan);
   writeShape(options.data, shape);
   const group = createProcessGroup(options.data, plan.external, print);

@@ -20,6 +20,7 @@ import { newProduct } from "./harness/load.ts";
 import { runLockstep } from "./harness/run-lockstep.ts";
 import { freePort, temporaryFolder } from "./harness/servers.ts";
 import { Stack, type StatusEntry } from "./harness/stack.ts";
+import { project } from "./project/index.ts";
 
 let stack: Stack;
 let services: readonly StatusEntry[];
@@ -45,7 +46,7 @@ beforeAll(async () => {
   ({ services } = await stack.status());
   const dir = temporaryFolder("prometheus");
   prometheus = await startPrometheus({
-    ...{ dir, port: await freePort(), targets: targets(), intervalSeconds: 1, thresholds: quick },
+    ...{ dir, port: await freePort(), targets: targets(), project, intervalSeconds: 1, thresholds: quick },
   });
   stopAtExit(prometheus.pid, "KILL", dir);
   places = new ConditionPlaces(stack, prometheus.url, urlOf("console"));

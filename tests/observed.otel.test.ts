@@ -22,6 +22,7 @@ import {
 } from "./harness/prometheus.ts";
 import { freePort, temporaryFolder } from "./harness/servers.ts";
 import { Stack, type StatusEntry } from "./harness/stack.ts";
+import { project } from "./project/index.ts";
 
 const PER_SECOND = 50;
 
@@ -49,7 +50,7 @@ beforeAll(async () => {
   prometheus = urlOf("prometheus");
   const dir = temporaryFolder("prometheus");
   fastPrometheus = await startPrometheus({
-    ...{ dir, port: await freePort(), targets: targets() },
+    ...{ dir, port: await freePort(), targets: targets(), project },
     intervalSeconds: 1,
     thresholds: quick,
   });

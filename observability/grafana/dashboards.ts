@@ -1,5 +1,4 @@
 /** All dashboards, and the files that Grafana reads. */
-import type { Project } from "../../contracts/project.ts";
 import { type Board, grafanaDashboard } from "./board.ts";
 import { gateway } from "./boards/gateway.ts";
 import { inStep } from "./boards/in-step.ts";
@@ -9,19 +8,12 @@ import { oneReplica } from "./boards/one-replica.ts";
 import { stream } from "./boards/stream.ts";
 
 /** In the order of the README. The first one is the overview. */
-export const boards = (project: Pick<Project, "namespace">): readonly Board[] => [
-  inStep,
-  oneReplica,
-  stream(project),
-  gateway,
-  loadTest,
-  infrastructure,
-];
+export const boards: readonly Board[] = [inStep, oneReplica, stream, gateway, loadTest, infrastructure];
 
 /** Content of the dashboard files, by path below observability/. */
-export const dashboardFiles = (project: Pick<Project, "namespace">): Readonly<Record<string, string>> =>
+export const dashboardFiles = (): Readonly<Record<string, string>> =>
   Object.fromEntries(
-    boards(project).map((board) => [
+    boards.map((board) => [
       `grafana/dashboards/${board.slug}.json`,
       `${JSON.stringify(grafanaDashboard(board), null, 2)}\n`,
     ]),

@@ -1,12 +1,10 @@
 import { expect, test } from "bun:test";
-import { project } from "../../tests/project/index.ts";
 import { externalMetricNames, metricNamesIn, ownMetricNames } from "../prometheus/metric-names.ts";
 import { recordings } from "../prometheus/recording.ts";
 import { production } from "../prometheus/thresholds.ts";
 import { annotations } from "./annotations.ts";
-import { boards as boardsOf } from "./dashboards.ts";
+import { boards } from "./dashboards.ts";
 
-const boards = boardsOf(project);
 const panels = boards.flatMap((board) => board.rows.flatMap((row) => row.panels.map((panel) => ({ board, panel }))));
 
 test("every metric in a query is declared, external or recorded", () => {

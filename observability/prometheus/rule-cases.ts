@@ -134,7 +134,9 @@ export const ruleCases: readonly RuleCase[] = [
   }),
   withSeries(
     "the log deleted records before a consumer read them",
-    { [`${metrics.inputGaps.name}{${labelsOf("stream")},group="${streamGroup({ namespace: "" })}"}`]: `_x10 1x${MINUTES - 10}` },
+    {
+      [`${metrics.inputGaps.name}{${labelsOf("stream")},group="${streamGroup({ namespace: "" })}"}`]: `_x10 1x${MINUTES - 10}`,
+    },
     { LockstepInputGap: 1 },
   ),
   withSeries(

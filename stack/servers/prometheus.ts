@@ -1,6 +1,7 @@
 /** An embedded Prometheus that scrapes a list of targets and evaluates Lockstep's alert rules. */
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import type { Project } from "../../contracts/project.ts";
 import { ruleFile } from "../../observability/prometheus/rules.ts";
 import { listedConfiguration, type Target, targetList } from "../../observability/prometheus/scrape.ts";
 import { production, type Thresholds } from "../../observability/prometheus/thresholds.ts";
@@ -13,6 +14,8 @@ export interface PrometheusOptions extends StartOptions {
   readonly dir: string;
   readonly port: number;
   readonly targets: readonly Target[];
+  /** The rules have an alert for each of its replicas. */
+  readonly project: Pick<Project, "replicaNames">;
   /** Seconds between scrapes, and between evaluations of the rules. Default: 5. */
   readonly intervalSeconds?: number;
   /** When alerts fire. Default: the thresholds for production. */
@@ -58,10 +61,13 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Serve
 }
 
 /** Writes the configuration as JSON, which is valid YAML. @returns its path. */
-function configure(dir: string, { targets, intervalSeconds, thresholds = production }: PrometheusOptions): string {
+function configure(
+  dir: string,
+  { targets, project, intervalSeconds, thresholds = production }: PrometheusOptions,
+): string {
   const files = { targets: join(dir, "targets.json"), rules: join(dir, "rules.yml") };
   write(files.targets, targetList(targets));
-  write(files.rules, ruleFile(thresholds));
+  write(files.rules, ruleFile(thresholds, project));
   const configuration = join(dir, "prometheus.yml");
   write(configuration, listedConfiguration(files, intervalSeconds));
   return configuration;

@@ -1,13 +1,15 @@
 /** Dashboard "Stream": decisions, progress, and rejected events of the stream. */
 import { metrics } from "../../../contracts/metrics.ts";
-import type { Project } from "../../../contracts/project.ts";
 import { streamGroup } from "../../../contracts/topics.ts";
 import type { Board } from "../board.ts";
 import { orZero, rateBy } from "../promql.ts";
 import { deadLetters, paused, processPanels } from "./shared-panels.ts";
 
+/** The consumer group of the stream in any namespace. */
+const streamLabel = `group=~"(.+[.])?${streamGroup({ namespace: "" })}"`;
+
 /** Panels for all instances of the stream. */
-export const stream = (project: Pick<Project, "namespace">): Board => ({
+export const stream: Board = {
   slug: "stream",
   title: "Stream",
   description: "Decisions of the stream, its progress, and events that it could not process.",
@@ -52,7 +54,7 @@ export const stream = (project: Pick<Project, "namespace">): Board => ({
           unit: "short",
           queries: [
             {
-              expr: `max by (partition) (${metrics.consumerLag.name}{group="${streamGroup(project)}"})`,
+              expr: `max by (partition) (${metrics.consumerLag.name}{${streamLabel}})`,
               legend: "partition {{partition}}",
             },
           ],
@@ -106,4 +108,4 @@ export const stream = (project: Pick<Project, "namespace">): Board => ({
     },
     { title: "Processes", panels: processPanels('service="stream"') },
   ],
-});
+};

@@ -11,10 +11,7 @@ import { camelCase } from "./conditions.ts";
 const { up } = externalMetrics;
 
 /** One alert per service and replica, and those that hold for all processes. */
-export const processAlerts = (
-  t: Thresholds,
-  { replicaNames }: Pick<Project, "replicaNames">,
-): readonly Alert[] => [
+export const processAlerts = (t: Thresholds, { replicaNames }: Pick<Project, "replicaNames">): readonly Alert[] => [
   ...[...coreServices, ...replicaNames.map((name) => `replica-${name}`)].map((service) => serviceDown(service, t)),
   {
     name: "InstanceAway",

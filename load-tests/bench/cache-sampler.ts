@@ -3,6 +3,8 @@
  * is late by up to one poll ({@link POLL_MS} plus Redis' response time), and never early.
  */
 import { Redis } from "ioredis";
+import { cachePrefix } from "../../contracts/cache-entry.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { sleep } from "../../platform/async/sleep.ts";
 import type { Sample } from "./generator.ts";
 import { nowMs } from "./generator.ts";
@@ -44,7 +46,7 @@ export class CacheSampler {
 
   constructor(
     redisUrl: string,
-    private readonly plural: string,
+    private readonly entity: EntityDeclaration,
   ) {
     this.redis = new Redis(redisUrl, { maxRetriesPerRequest: 1 });
     // Without a listener ioredis prints each failed connection. A failed request is handled where it is made.
@@ -54,7 +56,7 @@ export class CacheSampler {
   /** Starts to poll for a write. */
   add({ id, version, replicas }: Sample): void {
     for (const replica of replicas) {
-      const key = `lockstep:{${replica}.${this.plural}}:${id}`;
+      const key = `${cachePrefix(replica, this.entity)}:${id}`;
       this.pending.push({ id, version, replica, key, addedAtMs: nowMs() });
     }
     this.polling ??= this.poll().finally(() => {

@@ -34,7 +34,7 @@ export async function catchUpPhase(
   } finally {
     sendSignal("SIGCONT");
   }
-  const { resumedSeconds, catchUpSeconds } = await measureCatchUp(stack.source.sql, replica.sql);
+  const { resumedSeconds, catchUpSeconds } = await measureCatchUp(stack, replica.sql);
   print(`${replica.name} has caught up after ${catchUpSeconds.toFixed(1)} s`);
   return { replica: replica.name, awaySeconds, resumedSeconds, catchUpSeconds, phase: await load };
 }

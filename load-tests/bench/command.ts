@@ -34,7 +34,7 @@ function parseParts(text: string): Parts {
 /**
  * Runs the command of this process's arguments. Sets exit status 1 when source and replicas differ at the end.
  *
- * @param schemas for `--limit`.
+ * @param schemas the project, and its migrations for `--limit`.
  */
 export async function runBenchCommand(schemas: Schemas): Promise<void> {
   const program = new Command("bench")
@@ -68,7 +68,9 @@ export async function runBenchCommand(schemas: Schemas): Promise<void> {
       if (flags.products && flags.data) program.error("--products uses a temporary stack: omit --data");
       if (flags.limit && (flags.data || flags.products || flags.away))
         program.error("--limit uses no stack: omit --data, --products and --away");
-      const result = await (flags.limit ? measureLimit(schemas, flags, print) : measureStack(flags, print));
+      const result = await (flags.limit
+        ? measureLimit(schemas, flags, print)
+        : measureStack(schemas.project, flags, print));
       console.log(report(result));
       if (flags.json) await Bun.write(flags.json, `${JSON.stringify(result, null, 2)}\n`);
       if (!result.equal) process.exitCode = 1;

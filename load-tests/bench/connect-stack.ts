@@ -1,9 +1,10 @@
 /** Connects the bench to a running stack. */
 import postgres from "postgres";
-import { entities } from "../../contracts/entities/index.ts";
+import type { Project } from "../../contracts/project.ts";
 import { requireCommitTimestamps } from "./commits.ts";
 import { Hops } from "./hops.ts";
 import type { WatchedProcess } from "./processes.ts";
+import { productOf } from "./product.ts";
 import { entryOf, type StackStatus } from "./running-stack.ts";
 import type { StackUnderTest } from "./stack-measurement.ts";
 
@@ -16,23 +17,30 @@ export const processesOf = (status: StackStatus): WatchedProcess[] =>
 /**
  * Connects to the databases and the log of a stack. Dispose the result to close the connections.
  *
+ * @param project the one that the stack runs.
  * @param token for its gateway.
  * @throws {Error} when a database does not record commit timestamps, or the brokers cannot be reached.
  */
-export async function connectStack(status: StackStatus, token?: string): Promise<StackUnderTest & AsyncDisposable> {
+export async function connectStack(
+  status: StackStatus,
+  project: Project,
+  token?: string,
+): Promise<StackUnderTest & AsyncDisposable> {
   const connect = (name: string) => {
     const { url } = entryOf(status, name);
     return { url, sql: postgres(url, { max: 1, onnotice: () => {} }) };
   };
-  const names = entities.flatMap((entity) => entity.replicas.map(({ name }) => name));
+  const entity = productOf(project);
+  const names = entity.replicas.map(({ name }) => name);
   const source = connect("gateway-db");
   const replicas = names.map((name) => ({ name, ...connect(`${name}-db`) }));
   await requireCommitTimestamps("gateway-db", source.sql);
   for (const { name, sql } of replicas) await requireCommitTimestamps(`${name}-db`, sql);
   const brokers = status.services.filter(({ kind }) => kind === "broker").map(({ url }) => url);
-  const hops = await Hops.connect(brokers, names);
+  const hops = await Hops.connect(brokers, entity);
   const urlsOf = (name: string) => status.services.filter((service) => service.name === name).map(({ url }) => url);
   return {
+    project,
     gateway: entryOf(status, "gateway").url,
     token,
     redis: entryOf(status, "redis").url,

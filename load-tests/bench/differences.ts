@@ -1,11 +1,10 @@
 /** Compares a source and its replicas row by row, by what the declarations say a replica has. */
-import { entities as declared } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Document } from "../../contracts/entity/document.ts";
 import { documentOf } from "../../contracts/entity/row.ts";
 import { sleep } from "../../platform/async/sleep.ts";
 import { connectPool } from "../../platform/postgres/connect.ts";
-import type { Databases } from "./databases.ts";
+import type { SystemUnderTest } from "./measurement.ts";
 
 /** Longest wait for differences to disappear in an idle stack, in milliseconds. */
 const TIMEOUT_MS = 30_000;
@@ -35,7 +34,7 @@ export async function differences(
   sourceUrl: string,
   replicaUrl: string,
   replicaName: string,
-  entities = declared,
+  entities: readonly EntityDeclaration[],
 ): Promise<string[]> {
   const found: string[] = [];
   for (const entity of entities) {
@@ -70,13 +69,14 @@ const sorted = (document: Document) =>
  * @param declaredName maps the name of a replica to the name that it is declared as. Default: the same name.
  */
 export async function remainingDifferences(
-  { source, replicas }: Databases,
+  { source, replicas, project }: Pick<SystemUnderTest, "source" | "replicas" | "project">,
   declaredName: (replica: string) => string = (replica) => replica,
 ): Promise<string[]> {
   const deadline = performance.now() + TIMEOUT_MS;
   for (;;) {
     const remaining: string[] = [];
-    for (const { name, url } of replicas) remaining.push(...(await differences(source.url, url, declaredName(name))));
+    for (const { name, url } of replicas)
+      remaining.push(...(await differences(source.url, url, declaredName(name), project.entities)));
     if (remaining.length === 0 || performance.now() > deadline) return remaining;
     await sleep(POLL_MS);
   }

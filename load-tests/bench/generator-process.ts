@@ -1,13 +1,16 @@
 /**
- * Entry of the generator's process. Reads its options as JSON from the first argument and the token from
- * LOCKSTEP_TOKEN, and reports to its parent over IPC.
+ * Entry of the generator's process. Reads its options as JSON from the first argument, the token from
+ * LOCKSTEP_TOKEN and the project from LOCKSTEP_CONFIG, and reports to its parent over IPC.
  */
+import { loadProject } from "../../platform/project-file.ts";
 import { readSettings } from "../../platform/settings/settings.ts";
 import { Generator, type GeneratorOptions } from "./generator.ts";
+import { productOf } from "./product.ts";
 
 const options = JSON.parse(process.argv[2] ?? "") as GeneratorOptions;
 const generator = new Generator(
   options,
+  productOf(await loadProject()),
   (message) => process.send?.(message),
   readSettings(process.env).LOCKSTEP_TOKEN,
 );

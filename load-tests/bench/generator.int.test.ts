@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { sleep } from "../../platform/async/sleep.ts";
+import { product } from "../../tests/project/index.ts";
 import { Generator, type GeneratorMessage, type GeneratorResult, type Sample } from "./generator.ts";
 
 /**
@@ -35,7 +36,7 @@ async function run(gateway: string, options: { ratePerSecond: number; seconds: n
     if (message.type === "done") result = message.result;
   };
   const fixed = { seed: 1, run: "test", samplesPerSecond: 50, warmUpSeconds: 0 };
-  await new Generator({ gateway, ...fixed, ...options }, onMessage).run();
+  await new Generator({ gateway, ...fixed, ...options }, product, onMessage).run();
   return { result: result!, samples };
 }
 

@@ -4,10 +4,11 @@
  * its own process (generator-process.ts): its CPU time is not the stack's, and the measurement does not delay its
  * timers.
  */
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { sleep } from "../../platform/async/sleep.ts";
 import { HttpConnections } from "./http-connections.ts";
 import { type NextWrite, randomFrom, WriteMix } from "./mix.ts";
-import { entity, productBody } from "./product.ts";
+import { productBody } from "./product.ts";
 import { isDatabase, SqlWrites, type WriteClient } from "./sql-writes.ts";
 
 /** What the generator sends, and where. */
@@ -86,6 +87,7 @@ export class Generator {
 
   constructor(
     private readonly options: GeneratorOptions,
+    private readonly entity: EntityDeclaration,
     private readonly emit: (message: GeneratorMessage) => void,
     /** Not one of the options: those are on the command line, which every user of the machine can read. */
     token?: string,
@@ -163,7 +165,7 @@ export class Generator {
   }
 
   private request(write: NextWrite<Item>, sku: string) {
-    const collection = `/${entity.plural}`;
+    const collection = `/${this.entity.plural}`;
     if (write.kind === "insert") return this.client.request("POST", collection, productBody(sku, this.random));
     const path = `${collection}/${write.item.id}`;
     return write.kind === "update"
@@ -180,7 +182,7 @@ export class Generator {
       return;
     }
     this.samplesDue--;
-    const replicas = entity.replicas.filter((replica) => replica.filter(document)).map(({ name }) => name);
+    const replicas = this.entity.replicas.filter((replica) => replica.filter(document)).map(({ name }) => name);
     this.emit({ type: "sample", sample: { id, version, replicas } });
   }
 }

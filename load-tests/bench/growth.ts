@@ -3,6 +3,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { randomUUIDv7 } from "bun";
 import postgres from "postgres";
+import type { Project } from "../../contracts/project.ts";
 import type { RestartResult } from "../../stack/restart.ts";
 import insertText from "./bulk-insert.sql" with { type: "text" };
 import { connectStack } from "./connect-stack.ts";
@@ -18,6 +19,12 @@ const ROWS_PER_TRANSACTION = 1_000;
 const ROWS_PER_WAIT = 50_000;
 const WRITES_PER_SECOND = 200;
 
+/** A temporary stack, by its data folder, and the project that it runs. */
+interface GrowingStack {
+  readonly data: string;
+  readonly project: Project;
+}
+
 /**
  * Measures at each number of products. Restarts all services and removes the stream's folder, so the stack must be
  * temporary.
@@ -26,19 +33,24 @@ const WRITES_PER_SECOND = 200;
  * @throws {Error} when the stack is not ready, or does not apply the rows in time.
  */
 export async function measureGrowth(
-  data: string,
+  { data, project }: GrowingStack,
   counts: readonly number[],
   seconds: number,
   print: Print,
 ): Promise<GrowthPoint[]> {
   const points: GrowthPoint[] = [];
-  for (const products of counts) points.push(await measurePoint(data, products, seconds, print));
+  for (const products of counts) points.push(await measurePoint({ data, project }, products, seconds, print));
   return points;
 }
 
-async function measurePoint(data: string, products: number, seconds: number, print: Print): Promise<GrowthPoint> {
+async function measurePoint(
+  { data, project }: GrowingStack,
+  products: number,
+  seconds: number,
+  print: Print,
+): Promise<GrowthPoint> {
   const { loadedRows, loadSeconds, phase } = await (async () => {
-    await using stack = await connectStack(await statusOf(data), await tokenFor(data));
+    await using stack = await connectStack(await statusOf(data), project, await tokenFor(data));
     const loaded = await loadRows(stack, products, print);
     // No comparison here: it would read whole tables into memory. `verify` below compares digests.
     const measurement = new StackMeasurement(stack, async () => []);
@@ -46,7 +58,7 @@ async function measurePoint(data: string, products: number, seconds: number, pri
   })();
   print(`${products} products: restarting each service`);
   const restarted = JSON.parse(await outputOf(["restart", "--json", "--data", data])) as RestartResult[];
-  const streamRestoreMs = await restoreStream(data);
+  const streamRestoreMs = await restoreStream({ data, project });
   const verified = await timed(
     async () => (await runScript(["lockstep", "verify", "--share", "1", "--data", data], "ignore").exited) === 0,
   );
@@ -88,15 +100,15 @@ async function loadRows(stack: StackUnderTest, products: number, print: Print) {
  *
  * @returns milliseconds until a replica has the writes that followed the kill, in each partition.
  */
-async function restoreStream(data: string): Promise<number> {
+async function restoreStream({ data, project }: GrowingStack): Promise<number> {
   const status = await statusOf(data);
-  await using connected = await connectStack(status);
+  await using connected = await connectStack(status, project);
   const [replica] = connected.replicas;
   const stream = status.services.find(({ kind }) => kind === "stream");
   if (!stream?.pid || !replica) throw new Error("the stack has no stream process or no replica; see: bun run status");
   process.kill(stream.pid, "SIGKILL");
   rmSync(join(data, `stream-${stream.instance}`), { recursive: true, force: true });
-  return (await timed(() => measureCatchUp(connected.source.sql, replica.sql))).ms;
+  return (await timed(() => measureCatchUp(connected, replica.sql))).ms;
 }
 
 async function timed<T>(work: () => Promise<T>): Promise<{ result: T; ms: number }> {

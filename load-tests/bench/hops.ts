@@ -2,6 +2,7 @@
  * Splits the latency from the source's commit to a replica's commit into hops. The log stores the time of each batch as
  * the timestamp of its records: the relay's batches are in the events topic, the stream's in the replica's topic.
  */
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { header } from "../../contracts/event.ts";
 import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
 import { connectLog } from "../../kafka/connect-log.ts";
@@ -9,7 +10,6 @@ import { type Log, partitionKey } from "../../kafka/log.ts";
 import { createLogger } from "../../observability/logger.ts";
 import { type Commit, latencies, type TimeWindow } from "./commits.ts";
 import type { Figures } from "./figures.ts";
-import { entity } from "./product.ts";
 
 /** Milliseconds per hop. Record timestamps are whole milliseconds, so short hops are imprecise. */
 export interface HopFigures {
@@ -28,18 +28,19 @@ export class Hops implements AsyncDisposable {
 
   private constructor(
     private readonly log: Log,
-    private readonly replicas: readonly string[],
+    private readonly entity: EntityDeclaration,
   ) {}
 
   /** @throws {Error} when the brokers cannot be reached. */
-  static async connect(brokers: readonly string[], replicas: readonly string[]): Promise<Hops> {
+  static async connect(brokers: readonly string[], entity: EntityDeclaration): Promise<Hops> {
     const logger = createLogger("bench", "1", "silent");
-    return new Hops(await connectLog({ brokers: [...brokers], clientId: "bench", logger }), replicas);
+    return new Hops(await connectLog({ brokers: [...brokers], clientId: "bench", logger }), entity);
   }
 
   /** Starts a phase: only later records count. */
   async start(): Promise<void> {
-    const topics = [eventsTopic(entity), ...this.replicas.map((name) => replicaTopic(entity, name))];
+    const { entity } = this;
+    const topics = [eventsTopic(entity), ...entity.replicas.map(({ name }) => replicaTopic(entity, name))];
     for (const { name: topic } of topics)
       for (const [partition, { next }] of await this.log.offsets(topic))
         this.startOffsets.set(partitionKey({ topic, partition }), next);
@@ -55,12 +56,12 @@ export class Hops implements AsyncDisposable {
     applied: ReadonlyMap<string, readonly Commit[]>,
     window: TimeWindow,
   ): Promise<ReadonlyMap<string, HopFigures>> {
-    const published = await this.batchTimes(eventsTopic(entity).name);
+    const published = await this.batchTimes(eventsTopic(this.entity).name);
     const inWindow = source.filter(({ ms }) => ms >= window.fromMs && ms <= window.toMs);
     const always = { fromMs: 0, toMs: Number.POSITIVE_INFINITY };
     const hopsByReplica = new Map<string, HopFigures>();
     for (const [replica, commits] of applied) {
-      const routed = await this.batchTimes(replicaTopic(entity, replica).name);
+      const routed = await this.batchTimes(replicaTopic(this.entity, replica).name);
       const appliedChanges = new Set(commits.map(changeOf));
       const completed = inWindow.filter((commit) => appliedChanges.has(changeOf(commit)));
       const withTimes = (times: ReadonlyMap<string, number>): Commit[] =>

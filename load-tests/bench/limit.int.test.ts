@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
-import { migrations } from "../../gateway/migrations/index.ts";
+import { sourceMigrations } from "../../gateway/migrations/index.ts";
 import { sleep } from "../../platform/async/sleep.ts";
 import { migrationsOf } from "../../replicas/migrations/index.ts";
+import { project } from "../../tests/project/index.ts";
 import { nowMs } from "./generator.ts";
 import { startLimit } from "./limit.ts";
 import { LimitMeasurement } from "./limit-measurement.ts";
@@ -10,7 +11,11 @@ import { productBody } from "./product.ts";
 import { SqlWrites } from "./sql-writes.ts";
 
 test("each transaction counts once per subscriber, from the source's commit to the subscriber's own", async () => {
-  const limit = await startLimit({ source: migrations, replica: migrationsOf });
+  const limit = await startLimit({
+    project,
+    source: sourceMigrations(project),
+    replica: (name) => migrationsOf(project, name),
+  });
   const writes = new SqlWrites(limit.gateway);
   try {
     const [, delayed] = limit.replicas;

@@ -8,14 +8,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pino from "pino";
 import postgres from "postgres";
-import { type Migration, migrate } from "../../platform/postgres/migrate.ts";
+import type { Migration, Project } from "../../contracts/project.ts";
+import { migrate } from "../../platform/postgres/migrate.ts";
 import { freePort } from "../../stack/ports.ts";
 import { startPostgres } from "../../stack/servers/postgres.ts";
 import type { Server } from "../../stack/servers/server.ts";
 import { NotYetError, waitFor } from "../../stack/wait-for.ts";
 import type { Database } from "./databases.ts";
 import type { SystemUnderTest } from "./measurement.ts";
-import { entity } from "./product.ts";
+import { productOf } from "./product.ts";
 
 /** Each subscriber has the table of this replica, which contains every field. */
 export const SUBSCRIBED_REPLICA = "catalog";
@@ -24,8 +25,9 @@ const SUBSCRIBERS = ["first copy", "second copy"];
 const CAPTURE_TRIGGERS = ["lockstep_inserted", "lockstep_updated", "lockstep_deleted"];
 const SYNC_WAIT = { timeoutMs: 60_000, intervalMs: 50 };
 
-/** Migrations of the two sides. */
+/** A project, and the migrations of its two sides. */
 export interface Schemas {
+  readonly project: Project;
   readonly source: readonly Migration[];
   /** Migrations of the replica with this name. */
   readonly replica: (name: string) => readonly Migration[];
@@ -70,13 +72,15 @@ export async function startLimit(schemas: Schemas, signal?: AbortSignal): Promis
     return database;
   };
   try {
+    const table = productOf(schemas.project).plural;
     const source = await start("source", schemas.source);
-    for (const trigger of CAPTURE_TRIGGERS) await source.sql.unsafe(`drop trigger ${trigger} on ${entity.plural}`);
+    for (const trigger of CAPTURE_TRIGGERS) await source.sql.unsafe(`drop trigger ${trigger} on ${table}`);
     const replicas: NamedDatabase[] = [];
     for (const name of SUBSCRIBERS) replicas.push(await start(name, schemas.replica(SUBSCRIBED_REPLICA)));
-    for (const [i, replica] of replicas.entries()) await subscribe(source, replica, `lockstep_limit_${i + 1}`);
+    for (const [i, replica] of replicas.entries()) await subscribe(source, replica, `lockstep_limit_${i + 1}`, table);
     const processes = servers.map(({ name, kind, pid }) => ({ name, kind, pid }));
-    return { gateway: source.url, redis: "", source, replicas, replicaUrls: new Map(), processes, stop };
+    const { project } = schemas;
+    return { project, gateway: source.url, redis: "", source, replicas, replicaUrls: new Map(), processes, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -84,12 +88,12 @@ export async function startLimit(schemas: Schemas, signal?: AbortSignal): Promis
 }
 
 /** Subscribes to the columns of the subscriber's table. Resolves when the initial copy of the table has finished. */
-async function subscribe(source: NamedDatabase, subscriber: NamedDatabase, name: string): Promise<void> {
+async function subscribe(source: NamedDatabase, subscriber: NamedDatabase, name: string, table: string): Promise<void> {
   await subscriber.sql`create extension pg_walinspect`;
   const [row] = await subscriber.sql<{ columns: string }[]>`
     select string_agg(quote_ident(column_name), ', ') as columns
-    from information_schema.columns where table_schema = 'public' and table_name = ${entity.plural}`;
-  await source.sql.unsafe(`create publication ${name} for table ${entity.plural} (${row?.columns})`);
+    from information_schema.columns where table_schema = 'public' and table_name = ${table}`;
+  await source.sql.unsafe(`create publication ${name} for table ${table} (${row?.columns})`);
   await subscriber.sql.unsafe(`create subscription ${name} connection '${source.url}' publication ${name}`);
   await waitFor(`${subscriber.name} to copy the table`, SYNC_WAIT, async () => {
     const [pending] = await subscriber.sql`select from pg_subscription_rel where srsubstate <> 'r'`;

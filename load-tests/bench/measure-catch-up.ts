@@ -3,7 +3,8 @@ import { randomUUIDv7 } from "bun";
 import type { Sql } from "postgres";
 import { NotYetError, waitFor } from "../../stack/wait-for.ts";
 import insertText from "./bulk-insert.sql" with { type: "text" };
-import { entity } from "./product.ts";
+import type { SystemUnderTest } from "./measurement.ts";
+import { productOf } from "./product.ts";
 
 /** With this many rows, every partition gets at least one. */
 const MARKERS = 50;
@@ -16,7 +17,8 @@ const WAIT = { timeoutMs: 300_000, intervalMs: 50 };
  * @returns seconds until the replica applied its first change, and until it had all markers.
  * @throws {UserError} when that takes more than 300 s.
  */
-export async function measureCatchUp(source: Sql, replica: Sql) {
+export async function measureCatchUp({ source, project }: Pick<SystemUnderTest, "source" | "project">, replica: Sql) {
+  const entity = productOf(project);
   const markers = Array.from({ length: MARKERS }, () => randomUUIDv7());
   const startedAt = performance.now();
   const elapsedSeconds = () => (performance.now() - startedAt) / 1_000;
@@ -27,7 +29,7 @@ export async function measureCatchUp(source: Sql, replica: Sql) {
     return row!;
   };
   const initial = await readState();
-  await source.unsafe(insertText, [markers]);
+  await source.sql.unsafe(insertText, [markers]);
   let resumedSeconds: number | undefined;
   await waitFor("the replica to catch up", WAIT, async () => {
     const { lsn, applied } = await readState();

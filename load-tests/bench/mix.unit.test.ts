@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { inputSchema } from "../../contracts/entity/schemas.ts";
+import { product } from "../../tests/project/index.ts";
 import { dueMs } from "./generator.ts";
 import { randomFrom, WriteMix } from "./mix.ts";
-import { entity, productBody } from "./product.ts";
+import { productBody } from "./product.ts";
 
 describe("the mix of writes", () => {
   test("consists of 50 % inserts, 40 % updates and 10 % deletes", () => {
@@ -63,7 +64,7 @@ test("the bench writes valid products of about 300 bytes", () => {
   const random = randomFrom(3);
   for (let i = 0; i < 1_000; i++) {
     const body = productBody(`bench-${i}`, random);
-    expect(inputSchema(entity).safeParse(JSON.parse(body)).error).toBeUndefined();
+    expect(inputSchema(product).safeParse(JSON.parse(body)).error).toBeUndefined();
     expect(Buffer.byteLength(body)).toBeWithin(270, 330);
   }
 });

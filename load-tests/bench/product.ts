@@ -1,16 +1,17 @@
 /** The entity that the bench writes. Only this file, bulk-*.sql and write-*.sql contain its fields. */
-import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import type { Project } from "../../contracts/project.ts";
 import type { Random } from "./mix.ts";
 
-/** The declaration of the entity. */
-export const entity: EntityDeclaration = declared("product");
+const ENTITY = "product";
 
-function declared(name: string): EntityDeclaration {
-  const declaration = entities.find((e) => e.name === name);
-  if (!declaration)
-    throw new Error(`the bench writes the entity "${name}", which is not declared: change load-tests/bench/product.ts`);
-  return declaration;
+/** The declaration of the entity. @throws {Error} when the project does not declare it. */
+export function productOf({ entities }: Pick<Project, "entities">): EntityDeclaration {
+  const declaration = entities.find(({ name }) => name === ENTITY);
+  if (declaration) return declaration;
+  throw new Error(
+    `the bench writes the entity "${ENTITY}", which the project does not declare: change load-tests/bench/product.ts`,
+  );
 }
 
 const statuses = ["active", "active", "active", "draft", "archived"];

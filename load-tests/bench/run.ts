@@ -1,5 +1,6 @@
 /** Runs the chosen phases of a bench on a stack or on PostgreSQL's own logical replication. */
 import { cpus, loadavg, release, totalmem } from "node:os";
+import type { Project } from "../../contracts/project.ts";
 import { catchUpPhase } from "./catch-up.ts";
 import { connectStack } from "./connect-stack.ts";
 import { measureGrowth } from "./growth.ts";
@@ -37,7 +38,7 @@ export interface BenchOptions {
 }
 
 /** Measures a stack. @throws {Error} when it does not start, is not ready, or a phase fails. */
-export async function measureStack(options: BenchOptions, print: Print): Promise<BenchResult> {
+export async function measureStack(project: Project, options: BenchOptions, print: Print): Promise<BenchResult> {
   const flags = [
     ...["--brokers", options.brokers],
     ...(options.instances ? ["--instances", options.instances] : []),
@@ -45,13 +46,13 @@ export async function measureStack(options: BenchOptions, print: Print): Promise
   ];
   return withInterrupt(
     (signal) => (options.data ? attach(options.data) : startTemporaryStack(flags, signal)),
-    (stack) => measureRunning(stack, options, print),
+    (stack) => measureRunning(project, stack, options, print),
     print,
   );
 }
 
-async function measureRunning({ data, status }: RunningStack, options: BenchOptions, print: Print) {
-  await using system = await connectStack(status, await tokenFor(data));
+async function measureRunning(project: Project, { data, status }: RunningStack, options: BenchOptions, print: Print) {
+  await using system = await connectStack(status, project, await tokenFor(data));
   const brokers = status.services.filter(({ kind }) => kind === "broker").length;
   const target = { system, data, brokers, createMeasurement: () => new StackMeasurement(system) };
   // Awaited here, because the end of this block closes the connections.
@@ -118,7 +119,7 @@ async function measure(target: BenchTarget, options: BenchOptions, print: Print)
   const http: HttpPhase[] = [];
   for (const rate of parts.rates) http.push(await httpPhase(system, rate, seconds, print, createMeasurement()));
   const bulk: BulkPhase | null = parts.bulk ? await bulkPhase(system, rows, print, createMeasurement()) : null;
-  const growth = products ? await measureGrowth(data, products, seconds, print) : [];
+  const growth = products ? await measureGrowth({ data, project: system.project }, products, seconds, print) : [];
   const away = awaySeconds ? await catchUpPhase(system, awaySeconds, print, createMeasurement()) : null;
   const phases = [...http, ...(away ? [away.phase] : []), ...(bulk ? [bulk] : []), ...growth.map(({ phase }) => phase)];
   const services = (phases.at(-1)?.processes ?? []).filter(({ kind }) => serviceKinds.has(kind));

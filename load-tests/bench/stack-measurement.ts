@@ -1,15 +1,15 @@
 /** Measures one phase of a stack from outside while it runs. */
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { sleep } from "../../platform/async/sleep.ts";
 import { CacheSampler } from "./cache-sampler.ts";
 import { type Commit, latencies, latestMs, readReplica, readSource, type TimeWindow } from "./commits.ts";
-import type { Databases } from "./databases.ts";
 import { remainingDifferences } from "./differences.ts";
 import { type Buckets, difference, figuresOf, histogramQuantile, readBuckets } from "./figures.ts";
 import type { Sample } from "./generator.ts";
 import type { Hops } from "./hops.ts";
 import type { FinishedPhase, PhaseMeasurement, SystemUnderTest } from "./measurement.ts";
 import { ProcessMeter } from "./processes.ts";
-import { entity } from "./product.ts";
+import { productOf } from "./product.ts";
 import type { ReplicaLatency } from "./result.ts";
 import { waitUntilIdle } from "./wait-until-idle.ts";
 
@@ -36,6 +36,7 @@ async function histograms({ replicaUrls }: SystemUnderTest): Promise<Map<string,
 
 /** Measures a stack by its databases, its Redis, its log and the metrics of its services. */
 export class StackMeasurement implements PhaseMeasurement {
+  private readonly entity: EntityDeclaration;
   private readonly sampler: CacheSampler;
   private readonly meter: ProcessMeter;
   private histogramsBefore = new Map<string, Buckets>();
@@ -43,9 +44,10 @@ export class StackMeasurement implements PhaseMeasurement {
   /** @param compare returns the differences between source and replicas at the end of the phase. */
   constructor(
     private readonly stack: StackUnderTest,
-    private readonly compare: (databases: Databases) => Promise<string[]> = remainingDifferences,
+    private readonly compare: (stack: SystemUnderTest) => Promise<string[]> = remainingDifferences,
   ) {
-    this.sampler = new CacheSampler(stack.redis, entity.plural);
+    this.entity = productOf(stack.project);
+    this.sampler = new CacheSampler(stack.redis, this.entity);
     this.meter = new ProcessMeter(stack.processes);
   }
 
@@ -66,10 +68,10 @@ export class StackMeasurement implements PhaseMeasurement {
     const processes = this.meter.stop();
     const after = await histograms(this.stack);
     const { fromMs } = window;
-    const source = await readSource(this.stack.source.sql, entity, fromMs);
+    const source = await readSource(this.stack.source.sql, this.entity, fromMs);
     const commits = new Map<string, Commit[]>();
     for (const { name: replica, sql } of this.stack.replicas)
-      commits.set(replica, await readReplica(sql, entity, fromMs));
+      commits.set(replica, await readReplica(sql, this.entity, fromMs));
     const hops = await this.stack.hops.figures(source, commits, window);
     const replicas: Record<string, ReplicaLatency> = {};
     let lastReplicaCommitMs = 0;

@@ -1,4 +1,5 @@
 /** Checks after a long run: no process has grown, and the replicas equal their source. */
+import { loadProject } from "../../platform/project-file.ts";
 import { connectStack } from "../bench/connect-stack.ts";
 import { remainingDifferences } from "../bench/differences.ts";
 import type { StackStatus } from "../bench/running-stack.ts";
@@ -25,7 +26,7 @@ export async function checkSoak(
     const mark = hasGrown(trend) ? ": GROWS" : "";
     print(`  ${name}: ${thirdQuarterMb.toFixed(0)} MB, then ${lastQuarterMb.toFixed(0)} MB${mark}`);
   }
-  await using stack = await connectStack(status);
+  await using stack = await connectStack(status, await loadProject());
   await waitUntilIdle(stack);
   const differences = await remainingDifferences(stack);
   print(

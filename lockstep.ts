@@ -1,10 +1,12 @@
 #!/usr/bin/env bun
 /** The command line: one command per service (`lockstep gateway`) and per operation (`lockstep verify`). */
 import { Command } from "commander";
-import { replicaNames } from "./contracts/entities/index.ts";
+import { parseArgs } from "node:util";
+import { defineProject } from "./contracts/project.ts";
 import { verbs } from "./operations/index.ts";
 import type { LoadRebuild } from "./pipeline/rebuild.ts";
 import { tokenCommand } from "./platform/auth/token-command.ts";
+import { loadProject, PROJECT_FILE, ProjectFileError } from "./platform/project-file.ts";
 import { runService } from "./platform/run.ts";
 import { printableSettings } from "./platform/settings/print.ts";
 import { readSettings, SettingsError } from "./platform/settings/settings.ts";
@@ -13,7 +15,33 @@ import { VERSION } from "./platform/version.ts";
 const program = new Command("lockstep")
   .description("Keeps the databases of different services in step through messaging")
   .version(VERSION)
+  .option("--config <file>", `file of the project; default: LOCKSTEP_CONFIG, else ${PROJECT_FILE} in this folder`)
   .showHelpAfterError();
+
+// The names of entities and replicas are in the help texts, so the project is loaded before the command line is parsed.
+const { values } = parseArgs({ options: { config: { type: "string" } }, strict: false });
+const loaded = await loadProject(typeof values.config === "string" ? values.config : undefined).catch((error) => {
+  if (!(error instanceof ProjectFileError)) throw error;
+  return error;
+});
+// Without a project, commands that need one end before their arguments are parsed.
+const project = loaded instanceof ProjectFileError ? defineProject({ entities: [] }) : loaded;
+const replicaList = project.replicaNames.join(", ");
+
+/** Commands that need no project. */
+const WITHOUT_PROJECT = ["health", "print-config", "token", "help"];
+
+program.hook("preSubcommand", (_, { name }) => {
+  const isHelp = ["--help", "-h"].some((flag) => process.argv.includes(flag));
+  if (loaded instanceof ProjectFileError && !isHelp && !WITHOUT_PROJECT.includes(name()))
+    exitWith(`lockstep: ${loaded.message}`);
+});
+
+/** Ends with the exit status of a wrong argument or setting. */
+function exitWith(message: string): never {
+  console.error(message);
+  process.exit(2);
+}
 
 // Rooms do not import each other: the commands and the console get the replicas' part of a rebuild from here.
 const loadRebuild: LoadRebuild = () => import("./replicas/catch-up/rebuild/index.ts");
@@ -23,7 +51,7 @@ program
   .description("runs the gateway: the HTTP API of the source, with an outbox that captures every change")
   .action(async () => {
     const { startGateway } = await import("./gateway/main.ts");
-    await runService("gateway", startGateway);
+    await runService("gateway", project, startGateway);
   });
 
 program
@@ -31,8 +59,8 @@ program
   .description("runs the relay: publishes the outbox to the log; one instance leads, the others stand by")
   .action(async () => {
     const { startRelay } = await import("./relay/main.ts");
-    const { migrations } = await import("./gateway/migrations/index.ts");
-    await runService("relay", (deps) => startRelay(deps, migrations));
+    const { sourceMigrations } = await import("./gateway/migrations/index.ts");
+    await runService("relay", project, (deps) => startRelay(deps, sourceMigrations(project)));
   });
 
 program
@@ -40,18 +68,17 @@ program
   .description("runs the stream: validates and deduplicates events, and routes them to the replicas' topics")
   .action(async () => {
     const { startStream } = await import("./stream/main.ts");
-    await runService("stream", startStream);
+    await runService("stream", project, startStream);
   });
 
 program
   .command("replica")
   .description("runs a replica: applies its topic to its PostgreSQL and cache, and serves reads")
-  .argument("<name>", `name of the replica: ${replicaNames.join(", ")}`)
+  .argument("<name>", `name of the replica: ${replicaList}`)
   .action(async (name: string) => {
-    if (!replicaNames.includes(name))
-      program.error(`unknown replica ${name}; the replicas are: ${replicaNames.join(", ")}`);
+    if (!project.replicaNames.includes(name)) program.error(`unknown replica ${name}; the replicas are: ${replicaList}`);
     const { startReplica } = await import("./replicas/main.ts");
-    await runService(`replica-${name}`, (deps) => startReplica(deps, name));
+    await runService(`replica-${name}`, project, (deps) => startReplica(deps, name));
   });
 
 program
@@ -61,7 +88,7 @@ program
   )
   .action(async () => {
     const { startConsole } = await import("./console/main.ts");
-    await runService("console", (deps) => startConsole(deps, loadRebuild));
+    await runService("console", project, (deps) => startConsole(deps, loadRebuild));
   });
 
 program
@@ -94,18 +121,17 @@ program
   .description(
     "prints the OpenAPI 3.1 description of a service's HTTP API, which the service also serves at /openapi.json",
   )
-  .argument("<service>", `gateway, or the name of a replica: ${replicaNames.join(", ")}`)
+  .argument("<service>", `gateway, or the name of a replica: ${replicaList}`)
   .action(async (name: string) => {
-    if (name === "gateway") return print((await import("./gateway/openapi/document.ts")).gatewayOpenApi());
-    if (!replicaNames.includes(name))
-      program.error(`unknown service ${name}; choose gateway, ${replicaNames.join(", ")}`);
-    print((await import("./replicas/reads/openapi.ts")).replicaOpenApi(name));
+    if (name === "gateway") return print((await import("./gateway/openapi/document.ts")).gatewayOpenApi(project));
+    if (!project.replicaNames.includes(name)) program.error(`unknown service ${name}; choose gateway, ${replicaList}`);
+    print((await import("./replicas/reads/openapi.ts")).replicaOpenApi(project, name));
   });
 
 program
   .command("asyncapi")
   .description("prints the AsyncAPI 3.0 description of all topics and their messages")
-  .action(async () => print((await import("./contracts/asyncapi/document.ts")).asyncApi(VERSION)));
+  .action(async () => print((await import("./contracts/asyncapi/document.ts")).asyncApi(project, VERSION)));
 
 program
   .command("broker-rights")
@@ -120,12 +146,12 @@ program
   .option("--json", "prints JSON instead")
   .action(async ({ userPrefix, json }: { userPrefix: string; json?: true }) => {
     const { aclArguments, brokerUsers } = await import("./contracts/broker-rights.ts");
-    if (json) return print(brokerUsers());
-    for (const { name, rights } of brokerUsers())
+    if (json) return print(brokerUsers(project));
+    for (const { name, rights } of brokerUsers(project))
       for (const right of rights) console.log(aclArguments(`User:${userPrefix}${name}`, right).join(" "));
   });
 
 program.addCommand(tokenCommand());
-for (const verb of verbs(loadRebuild)) program.addCommand(verb);
+for (const verb of verbs(loadRebuild, project)) program.addCommand(verb);
 
 await program.parseAsync();

@@ -1,7 +1,7 @@
 /** Wires the gateway: settings, the source's PostgreSQL, and the routes of every entity. */
 import type { Hono } from "hono";
 import { asyncApi } from "../contracts/asyncapi/document.ts";
-import { entities } from "../contracts/entities/index.ts";
+import type { Project } from "../contracts/project.ts";
 import { connectLog } from "../kafka/connect-log.ts";
 import { brokerOptions } from "../kafka/security.ts";
 import { watchPool } from "../observability/gauges.ts";
@@ -17,7 +17,7 @@ import { VERSION } from "../platform/version.ts";
 import { Admission } from "./admission.ts";
 import { EntityStore } from "./entity-store.ts";
 import { KeyExpiry } from "./idempotency.ts";
-import { migrations } from "./migrations/index.ts";
+import { sourceMigrations } from "./migrations/index.ts";
 import { gatewayOpenApi } from "./openapi/document.ts";
 import { ReceiptListener } from "./receipt-listener.ts";
 import { addRoutes, type RouteDeps } from "./routes.ts";
@@ -37,7 +37,7 @@ export interface Gateway extends Service {
  * @throws {Error} when DATABASE_URL is missing, or the database cannot be reached or migrated.
  * @throws {SettingsError} when the gateway would listen on the network without authentication.
  */
-export async function startGateway({ settings, logger, metrics }: ServiceDeps): Promise<Gateway> {
+export async function startGateway({ settings, logger, metrics, project }: ServiceDeps): Promise<Gateway> {
   const url = settings.DATABASE_URL;
   if (!url) throw new Error("DATABASE_URL is not set. The gateway needs it to connect to the source's PostgreSQL.");
   const auth = createAuth({ settings, metrics, logger }, { scopeOf });
@@ -47,7 +47,7 @@ export async function startGateway({ settings, logger, metrics }: ServiceDeps): 
   });
   watchPool(metrics, "source", () => source.use);
   const connect = () => connectLog({ ...brokerOptions(settings), clientId: "lockstep-gateway", logger });
-  const receipts = new ReceiptListener(connect, logger);
+  const receipts = new ReceiptListener(connect, logger, project);
   receipts.registerMetrics(metrics);
   receipts.start();
   const admission = new Admission(settings.LOCKSTEP_MAX_TOTAL_BODY_BYTES);
@@ -60,10 +60,10 @@ export async function startGateway({ settings, logger, metrics }: ServiceDeps): 
     maxWaitMs: settings.LOCKSTEP_MAX_WAIT_MS,
   };
   const checks = [...source.checks, admission.check, receipts.check, ...auth.checks];
-  const app = gatewayApp({ source, auth, checks, logger }, deps);
+  const app = gatewayApp({ source, auth, checks, logger, project }, deps);
   const http = serveHttp(app, settings);
-  await migrate(url, migrations, logger);
-  source.schemaIsUpToDate(entities.map(({ name, plural }) => ({ entity: name, table: plural })));
+  await migrate(url, sourceMigrations(project), logger);
+  source.schemaIsUpToDate(project.entities.map(({ name, plural }) => ({ entity: name, table: plural })));
   const keyExpiry = new KeyExpiry(source, settings.LOCKSTEP_IDEMPOTENCY_HOURS, logger);
   http.listenShared();
   logger.info({ listening: http.url }, "gateway is up");
@@ -91,23 +91,25 @@ export function gatewayApp(
     auth,
     checks,
     logger,
+    project,
   }: {
     readonly source: Source;
     readonly auth: Auth;
     readonly checks: readonly Check[];
     readonly logger: Logger;
+    readonly project: Project;
   },
   deps: RouteDeps,
 ): Hono {
   const { metrics } = deps;
   const app = serviceApp({ checks, metrics, logger });
   app.use(auth.guard);
-  for (const entity of entities) {
+  for (const entity of project.entities) {
     const store = new EntityStore(source, entity);
     store.registerMetrics(metrics);
     addRoutes(app, store, deps);
   }
-  serveDescription(app, "/openapi.json", gatewayOpenApi);
-  serveDescription(app, "/asyncapi.json", () => asyncApi(VERSION));
+  serveDescription(app, "/openapi.json", () => gatewayOpenApi(project));
+  serveDescription(app, "/asyncapi.json", () => asyncApi(project, VERSION));
   return app;
 }

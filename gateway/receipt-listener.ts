@@ -9,6 +9,7 @@
  */
 import type { EntityId, Version } from "../contracts/entity/document.ts";
 import { decodeReceipt, type Receipt } from "../contracts/receipt.ts";
+import type { Namespaced } from "../contracts/project.ts";
 import { receiptsTopic } from "../contracts/topics.ts";
 import type { Log, StoredRecord, Watcher } from "../kafka/log.ts";
 import { watchBuffer } from "../observability/gauges.ts";
@@ -82,6 +83,7 @@ export class ReceiptListener {
   constructor(
     private readonly connect: () => Promise<Log>,
     logger: Logger,
+    private readonly project: Namespaced,
   ) {
     this.outage = new Outage(
       logger,
@@ -162,7 +164,7 @@ export class ReceiptListener {
     });
     const log = await this.log;
     return log.watch({
-      topic: receiptsTopic.name,
+      topic: receiptsTopic(this.project).name,
       from: { sinceMs: Date.now() - LOOK_BACK_MS },
       onRecords: (records) => this.onRecords(records),
     });

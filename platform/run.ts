@@ -5,6 +5,7 @@
  * path.
  */
 import { hostname } from "node:os";
+import type { Project } from "../contracts/project.ts";
 import { createLogger, type Logger } from "../observability/logger.ts";
 import { createMetrics, type Metrics } from "../observability/metrics.ts";
 import { measureRuntime } from "../observability/runtime.ts";
@@ -30,7 +31,11 @@ const CRASH_FLUSH_MS = 500;
  *
  * Exit status: 0 after a stop, 1 when the service failed or did not stop in time, 2 for wrong settings.
  */
-export async function runService(name: string, start: (deps: ServiceDeps) => Promise<Service>): Promise<never> {
+export async function runService(
+  name: string,
+  project: Project,
+  start: (deps: ServiceDeps) => Promise<Service>,
+): Promise<never> {
   const settings = settingsOrExit(name);
   const instance = settings.LOCKSTEP_INSTANCE ?? hostname();
   const logger = createLogger(name, instance, settings.LOCKSTEP_LOG_LEVEL);
@@ -41,7 +46,7 @@ export async function runService(name: string, start: (deps: ServiceDeps) => Pro
   collectGarbageWhenIdle();
   const lifecycle = new Lifecycle(logger, telemetry, settings.LOCKSTEP_SHUTDOWN_MS);
   try {
-    const service = await start({ settings, logger, metrics });
+    const service = await start({ settings, logger, metrics, project });
     lifecycle.service = service;
     logger.info({ version: VERSION, pid: process.pid, afterMs: Math.round(process.uptime() * 1_000) }, "started");
     await service.ended;

@@ -1,6 +1,6 @@
 /** Writes the canary row at an interval while this relay leads, so that there is one writer however many relays run. */
 import type { Sql } from "postgres";
-import { CANARY_ID } from "../contracts/entities/canary.ts";
+import { CANARY_ID } from "../contracts/canary.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import canaryText from "./canary.sql" with { type: "text" };

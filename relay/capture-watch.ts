@@ -1,5 +1,6 @@
 /** Watches whether every change of the source's tables is captured: the condition `capture-incomplete`. */
 import type { Sql } from "postgres";
+import type { Project } from "../contracts/project.ts";
 import type { Logger } from "../observability/logger.ts";
 import { captureProblemText, readCaptureProblems } from "../pipeline/capture-problems.ts";
 import type { Check } from "../platform/service.ts";
@@ -21,7 +22,7 @@ export class CaptureWatch {
     problem: () => this.found ?? this.overdue(),
   };
 
-  constructor(private readonly logger: Logger) {}
+  constructor(private readonly deps: { readonly logger: Logger; readonly project: Pick<Project, "allEntities"> }) {}
 
   /**
    * Checks the capture of all tables. Never rejects: a check that fails is a problem. It does nothing while an earlier
@@ -31,7 +32,7 @@ export class CaptureWatch {
     if (this.isRefreshing) return;
     this.isRefreshing = true;
     this.checkedAt ??= performance.now();
-    const found = await readCaptureProblems(sql).then(
+    const found = await readCaptureProblems(sql, this.deps.project).then(
       (problems) => problems.map(captureProblemText).join("; ") || undefined,
       (error: Error) => `capture could not be checked: ${error.message}`,
     );
@@ -42,8 +43,8 @@ export class CaptureWatch {
 
   private report(found: string | undefined): void {
     if (found === this.found) return;
-    if (found) this.logger.error({ problem: found }, "changes of the source are not captured");
-    else this.logger.info("all changes of the source are captured again");
+    if (found) this.deps.logger.error({ problem: found }, "changes of the source are not captured");
+    else this.deps.logger.info("all changes of the source are captured again");
     this.found = found;
   }
 

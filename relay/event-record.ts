@@ -47,6 +47,7 @@ export function toEventRecord(
   const data = row.data === null ? null : (parseJson(row.data) as Record<string, unknown>);
   if (data) checkColumns(entity, data);
   return encodeEvent({
+    namespace: entity.namespace,
     entity: entity.name,
     id: row.id,
     version: row.version,

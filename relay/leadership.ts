@@ -7,7 +7,6 @@
  * - leading: the loop of `relay.ts` runs. Left by a stop or by an error; a relay never goes back to standby.
  */
 import { hostname } from "node:os";
-import { allEntities } from "../contracts/entities/index.ts";
 import type { Log } from "../kafka/log.ts";
 import { connectDedicated } from "../platform/postgres/connect.ts";
 import type { ServiceDeps } from "../platform/run.ts";
@@ -51,7 +50,7 @@ export class Leadership {
     private readonly deps: ServiceDeps,
     private readonly url: string,
   ) {
-    this.captureWatch = new CaptureWatch(deps.logger);
+    this.captureWatch = new CaptureWatch(deps);
   }
 
   /** Resolves after the signal aborts and the batch in progress is finished. @throws {Error} as {@link Relay.run}. */
@@ -71,9 +70,9 @@ export class Leadership {
   }
 
   private async lead(leader: LeaderLock, outbox: Outbox, log: Log, signal: AbortSignal): Promise<void> {
-    const { settings, logger, metrics } = this.deps;
+    const { settings, logger, metrics, project } = this.deps;
     const lostEvents = this.lostEvents!;
-    const publisher = new Publisher(log, allEntities, await outbox.positions(), (lost) => lostEvents.record(lost));
+    const publisher = new Publisher(log, project, await outbox.positions(), (lost) => lostEvents.record(lost));
     const relay = new Relay(
       { outbox, leader, publisher, logger, metrics },
       { batchRows: settings.LOCKSTEP_RELAY_BATCH, pollMs: settings.LOCKSTEP_RELAY_POLL_MS },

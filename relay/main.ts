@@ -1,10 +1,11 @@
 /** Wires the relay: the HTTP port, the session in the source's PostgreSQL, the log. */
+import type { Migration } from "../contracts/project.ts";
 import { connectLog } from "../kafka/connect-log.ts";
 import { brokerOptions } from "../kafka/security.ts";
 import { TopicKeeper } from "../pipeline/keep-topics.ts";
 import { serveHttp } from "../platform/http/server.ts";
 import { serviceApp } from "../platform/http/service-app.ts";
-import { type Migration, migrate } from "../platform/postgres/migrate.ts";
+import { migrate } from "../platform/postgres/migrate.ts";
 import type { ServiceDeps } from "../platform/run.ts";
 import type { Service } from "../platform/service.ts";
 import { Leadership } from "./leadership.ts";
@@ -17,11 +18,11 @@ import { openSourceSession } from "./source-session.ts";
  * @throws {Error} when DATABASE_URL is not set, or the database or the brokers cannot be reached.
  */
 export async function startRelay(deps: ServiceDeps, sourceMigrations: readonly Migration[]): Promise<Service> {
-  const { settings, logger, metrics } = deps;
+  const { settings, logger, metrics, project } = deps;
   const url = settings.DATABASE_URL;
   if (!url) throw new Error("DATABASE_URL is not set; set it to the source's PostgreSQL");
   const leadership = new Leadership(deps, url);
-  const topics = new TopicKeeper({ settings, logger });
+  const topics = new TopicKeeper({ settings, logger, project });
   const checks = [...leadership.state.checks(), leadership.lossCheck, leadership.captureWatch.check, topics.check];
   const http = serveHttp(serviceApp({ checks, metrics, logger }), settings);
   await migrate(url, sourceMigrations, logger);

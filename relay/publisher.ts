@@ -6,8 +6,8 @@
  *   each partition from its saved position to the fence. A change that is found there is not written again.
  * - open: this process is the only writer.
  */
-import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { changeId, header } from "../contracts/event.ts";
+import { type Project, qualify } from "../contracts/project.ts";
 import { eventsTopic } from "../contracts/topics.ts";
 import { type Log, type LogWriter, partitionKey, type TopicPartition } from "../kafka/log.ts";
 import type { LostRange } from "./lost-events.ts";
@@ -50,7 +50,7 @@ export class Publisher {
    */
   constructor(
     private readonly log: Log,
-    private readonly entities: readonly EntityDeclaration[],
+    private readonly project: Pick<Project, "namespace" | "allEntities">,
     private savedPositions: Positions,
     private readonly recordLoss: (lost: readonly LostRange[]) => Promise<void>,
   ) {}
@@ -67,13 +67,13 @@ export class Publisher {
   async reopen(): Promise<void> {
     await this.close();
     const partitions: TopicPartition[] = [];
-    for (const entity of this.entities) {
+    for (const entity of this.project.allEntities) {
       const topic = eventsTopic(entity).name;
       const count = await this.log.partitionCount(topic);
       this.partitions.set(topic, count);
       for (let partition = 0; partition < count; partition++) partitions.push({ topic, partition });
     }
-    const writer = await this.log.openWriter(WRITER, partitions);
+    const writer = await this.log.openWriter(qualify(this.project, WRITER), partitions);
     await this.reportLoss(partitions, writer);
     this.storedChanges.clear(); // The log may have lost some of them.
     await Promise.all(partitions.map((at) => this.readBack(at, writer.fenceOffset(at))));
@@ -92,7 +92,7 @@ export class Publisher {
     if (!writer) throw new Error("the publisher is not open; call reopen() before publish()");
     const unpublished =
       this.storedChanges.size === 0 ? rows : rows.filter((row) => !this.storedChanges.has(changeIdOf(row)));
-    const batch = new PublishBatch(this.entities, this.partitions, this.transactionTraces);
+    const batch = new PublishBatch(this.project.allEntities, this.partitions, this.transactionTraces);
     for (const row of unpublished) batch.add(row);
     this.transactionTraces = batch.startedTraces;
     const writes = await Promise.allSettled(

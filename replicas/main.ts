@@ -19,13 +19,13 @@ import { isPublic, replicatedEntities } from "./replicated-entities.ts";
 
 /** Starts a replica. @throws {Error} when DATABASE_URL is not set, or the database or the brokers are unavailable. */
 export async function startReplica(deps: ServiceDeps, name: string): Promise<Service> {
-  const { settings, logger, metrics } = deps;
+  const { settings, logger, metrics, project } = deps;
   const databaseUrl = settings.DATABASE_URL;
   if (!databaseUrl)
     throw new Error(`DATABASE_URL is not set; set it to the own PostgreSQL database of replica ${name}`);
   const replica = createReplica(deps, name, databaseUrl);
   replica.watchUsage(metrics);
-  const pause = new PauseControl({ logger, metrics });
+  const pause = new PauseControl({ logger, metrics, project });
   const consumer = new ReplicaConsumer({ ...deps, name, databaseUrl, replica, pause });
   const health = healthChecks({ consumer, replica });
   const app = replicaApp(deps, name, {
@@ -35,7 +35,7 @@ export async function startReplica(deps: ServiceDeps, name: string): Promise<Ser
   });
   const http = serveHttp(app, settings);
 
-  await migrate(databaseUrl, migrationsOf(name), logger);
+  await migrate(databaseUrl, migrationsOf(project, name), logger);
   await replica.start(health.onHeartbeat);
   const log = await connectLog({ ...brokerOptions(settings), clientId: `lockstep-replica-${name}`, logger });
   const { ended } = await consumer.start(log);
@@ -52,13 +52,13 @@ export async function startReplica(deps: ServiceDeps, name: string): Promise<Ser
   };
 }
 
-const createReplica = ({ settings, logger, metrics }: ServiceDeps, name: string, databaseUrl: string): Replica =>
+const createReplica = ({ settings, logger, metrics, project }: ServiceDeps, name: string, databaseUrl: string): Replica =>
   new Replica(
     {
       name,
       databaseUrl,
       redisUrl: settings.REDIS_URL,
-      entities: replicatedEntities(name),
+      entities: replicatedEntities(project, name),
       connections: settings.LOCKSTEP_DATABASE_POOL,
       statementTimeoutMs: settings.LOCKSTEP_STATEMENT_TIMEOUT_MS,
     },
@@ -68,7 +68,7 @@ const createReplica = ({ settings, logger, metrics }: ServiceDeps, name: string,
 
 /** The replica's HTTP routes: health, metrics, its OpenAPI document, and the reads of its public entities. */
 export function replicaApp(
-  { settings, logger, metrics }: ServiceDeps,
+  { settings, logger, metrics, project }: ServiceDeps,
   name: string,
   parts: {
     readonly entities: readonly EntityReplica[];
@@ -81,6 +81,6 @@ export function replicaApp(
   const waits = { waitMs: settings.LOCKSTEP_READ_WAIT_MS, maxWaitMs: settings.LOCKSTEP_MAX_WAIT_MS };
   for (const { entity, lookup, rows, freshness } of parts.entities.filter(isPublic))
     addReads(app, { lookup, rows, freshness, metrics, lagMs: parts.lagMs, ...waits }, entity, name);
-  serveDescription(app, "/openapi.json", () => replicaOpenApi(name));
+  serveDescription(app, "/openapi.json", () => replicaOpenApi(project, name));
   return app;
 }

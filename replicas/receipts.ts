@@ -4,9 +4,10 @@
  * not mean that a write is missing.
  */
 import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity/declaration.ts";
+import type { Namespaced } from "../contracts/project.ts";
 import { encodeReceipt, type Receipt } from "../contracts/receipt.ts";
 import { receiptsTopic } from "../contracts/topics.ts";
-import type { Log, LogWriter } from "../kafka/log.ts";
+import type { Log, LogWriter, TopicPartition } from "../kafka/log.ts";
 import { watchBuffer } from "../observability/gauges.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
@@ -24,8 +25,6 @@ const MAX_QUEUED = 1_000;
 const REOPEN_DELAY_MS = 1_000;
 /** Time for the last receipts at shutdown. */
 const LAST_FLUSH_MS = 1_000;
-
-const partition = { topic: receiptsTopic.name, partition: 0 };
 
 /** The receipt of a batch: each accepted entity with its present version and its commit time in the source. */
 export const receiptOf = (
@@ -48,12 +47,19 @@ export class Receipts {
   private flushedAt = 0;
   private writer: LogWriter | undefined;
   private closed = false;
+  private readonly partition: TopicPartition;
 
   /** @param writerName unique to the process: two writers of one name fence each other. */
   constructor(
-    private readonly deps: { readonly log: Log; readonly logger: Logger; readonly metrics: Metrics },
+    private readonly deps: {
+      readonly log: Log;
+      readonly logger: Logger;
+      readonly metrics: Metrics;
+      readonly project: Namespaced;
+    },
     private readonly writerName: string,
   ) {
+    this.partition = { topic: receiptsTopic(deps.project).name, partition: 0 };
     watchBuffer(deps.metrics, "receipts", MAX_QUEUED, () => this.queue.length);
   }
 
@@ -93,9 +99,9 @@ export class Receipts {
     this.queue = [];
     if (receipts.length === 0) return;
     try {
-      if (!this.writer?.isOpen) this.writer = await this.deps.log.openWriter(this.writerName, [partition]);
+      if (!this.writer?.isOpen) this.writer = await this.deps.log.openWriter(this.writerName, [this.partition]);
       await this.writer.write(
-        partition,
+        this.partition,
         receipts.map((value) => ({ key: null, value, headers: {} })),
       );
     } catch (error) {

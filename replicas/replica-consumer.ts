@@ -2,7 +2,7 @@
  * Consumes a replica's topics: first brings the database to its consumer group, then passes on the batches.
  */
 import { replicaKey } from "../contracts/control.ts";
-import { allEntities } from "../contracts/entities/index.ts";
+import { qualify } from "../contracts/project.ts";
 import { receiptsTopic, replicaGroup, replicaTopic } from "../contracts/topics.ts";
 import { type Batch, type Consumer, type Log, partitionKey } from "../kafka/log.ts";
 import { ConsumerLags } from "../pipeline/consumer-lags.ts";
@@ -68,7 +68,7 @@ export class ReplicaConsumer {
   private resolver: DeadLetterResolver | undefined;
 
   constructor(private readonly deps: ReplicaConsumerDeps) {
-    this.group = replicaGroup(deps.name);
+    this.group = replicaGroup(deps.project, deps.name);
   }
 
   /** Milliseconds since a broker last responded; undefined before the start. */
@@ -131,12 +131,12 @@ export class ReplicaConsumer {
    * @throws the database's or the log's error.
    */
   async start(log: Log): Promise<{ readonly ended: Promise<void> }> {
-    const { pause, name, settings } = this.deps;
+    const { pause, name, settings, project } = this.deps;
     const replication = replicationOptionsOf(settings);
     const started = this.create(log);
     this.started = started;
-    await ensureEntityTopics(log, settings);
-    await log.ensureTopics([receiptsTopic], { ...replication, partitions: 1 });
+    await ensureEntityTopics(log, settings, project);
+    await log.ensureTopics([receiptsTopic(project)], { ...replication, partitions: 1 });
     const control = await pause.watch(log, replicaKey(name), replication);
     await started.catchUp.begin();
     const consumer = await this.consume(log, started);
@@ -166,12 +166,13 @@ export class ReplicaConsumer {
   }
 
   private create(log: Log): Started {
-    const { name, databaseUrl, replica, settings, logger, metrics } = this.deps;
+    const { name, databaseUrl, replica, settings, logger, metrics, project } = this.deps;
     const { group, lag, closing } = this;
     // Unique among the running processes of the replica.
-    const process = `lockstep.replica.${name}.${settings.LOCKSTEP_INSTANCE ?? crypto.randomUUID()}`;
-    const receipts = new Receipts({ log, logger, metrics }, `${process}.receipts`);
-    const deadLetters = new DeadLetterWriter(log, allEntities, `${process}.dead-letters`);
+    const instance = settings.LOCKSTEP_INSTANCE ?? crypto.randomUUID();
+    const process = qualify(project, `lockstep.replica.${name}.${instance}`);
+    const receipts = new Receipts({ log, logger, metrics, project }, `${process}.receipts`);
+    const deadLetters = new DeadLetterWriter(log, project.allEntities, `${process}.dead-letters`);
     const lags = new ConsumerLags(metrics.consumerLag, group);
     const shared = { deadLetters, receipts, lag, lags, logger, metrics };
     const all = replica.entities.map((one) => new EntityConsumer({ ...one, ...shared }, one.entity, one.replica));
@@ -191,7 +192,7 @@ export class ReplicaConsumer {
       },
       onCaughtUp: (at) => this.progress.caughtUp(at, performance.now()),
       rebuild: async () => {
-        const options = { databaseUrl, log, signal: closing.signal, onProgress: () => {}, keepOldest: true };
+        const options = { project, databaseUrl, log, signal: closing.signal, onProgress: () => {}, keepOldest: true };
         await rebuild(name, options);
       },
       lagMs: () => this.lagMs(),

@@ -114,8 +114,7 @@ export class Replica {
       { redis, epoch, logger },
       {
         replica: name,
-        collection: entity.plural,
-        schemaVersion: entity.schemaVersion,
+        entity,
         ttlSeconds: replica.cacheTtlSeconds,
       },
       (lost) => void this.cacheController.onLost(lost),

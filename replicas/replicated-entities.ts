@@ -1,6 +1,6 @@
 /** Which entities a replica has. */
-import { allEntities } from "../contracts/entities/index.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity/declaration.ts";
+import type { Project } from "../contracts/project.ts";
 
 /** An entity and its declaration for one replica. */
 export interface ReplicatedEntity {
@@ -9,7 +9,7 @@ export interface ReplicatedEntity {
 }
 
 /** The entities of a replica, internal ones included. @throws {Error} when no entity declares the replica. */
-export function replicatedEntities(name: string): ReplicatedEntity[] {
+export function replicatedEntities({ allEntities }: Pick<Project, "allEntities">, name: string): ReplicatedEntity[] {
   const found = allEntities.flatMap((entity) =>
     entity.replicas.filter((replica) => replica.name === name).map((replica) => ({ entity, replica })),
   );

@@ -1,5 +1,5 @@
 /** All input partitions that the consumer group has assigned to this instance. */
-import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
+import type { Project } from "../contracts/project.ts";
 import { eventsTopic, streamGroup } from "../contracts/topics.ts";
 import { type Batch, type Consumer, type Log, partitionKey, type TopicPartition } from "../kafka/log.ts";
 import type { Logger } from "../observability/logger.ts";
@@ -41,9 +41,9 @@ export class AssignedPartitions {
 
   constructor(
     private readonly deps: AssignedPartitionsDeps,
-    private readonly entities: readonly EntityDeclaration[],
+    private readonly project: Pick<Project, "namespace" | "allEntities">,
   ) {
-    this.lags = new ConsumerLags(deps.metrics.consumerLag, streamGroup);
+    this.lags = new ConsumerLags(deps.metrics.consumerLag, streamGroup(project));
   }
 
   /** Moves this consumer to the first record of an input that was replaced. */
@@ -179,7 +179,7 @@ export class AssignedPartitions {
   }
 
   private async createPartition(at: TopicPartition): Promise<Partition> {
-    const entity = this.entities.find((declared) => eventsTopic(declared).name === at.topic);
+    const entity = this.project.allEntities.find((declared) => eventsTopic(declared).name === at.topic);
     if (!entity) throw new Error(`topic ${at.topic} belongs to no declared entity`);
     const { log, versions, logger } = this.deps;
     const metrics = new PartitionMetrics({ ...this.deps, lags: this.lags }, entity, at);

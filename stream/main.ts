@@ -3,7 +3,6 @@ import { mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CLEARED_LOSSES_KEY, decodeClearedLosses, STREAM_KEY } from "../contracts/control.ts";
-import { allEntities, entities } from "../contracts/entities/index.ts";
 import { eventsTopic, streamGroup } from "../contracts/topics.ts";
 import { connectLog } from "../kafka/connect-log.ts";
 import type { ConsumeOptions } from "../kafka/log.ts";
@@ -27,11 +26,11 @@ const FETCH_BYTES = 131_072;
 const CONCURRENCY = 4;
 
 /** @throws {Error} when the brokers cannot be reached. */
-export async function startStream({ settings, logger, metrics }: ServiceDeps): Promise<Service> {
+export async function startStream({ settings, logger, metrics, project }: ServiceDeps): Promise<Service> {
   const logCheck = new LogCheck();
-  const pause = new PauseControl({ logger, metrics });
-  const watch = new PartitionWatch(allEntities);
-  const topics = new TopicKeeper({ settings, logger });
+  const pause = new PauseControl({ logger, metrics, project });
+  const watch = new PartitionWatch(project.allEntities);
+  const topics = new TopicKeeper({ settings, logger, project });
   const checks = [logCheck, topics.check, pause.check, ...watch.checks];
   const http = serveHttp(serviceApp({ checks, metrics, logger }), settings);
   const log = await connectLog({ ...brokerOptions(settings), clientId: "lockstep-stream", logger });
@@ -42,13 +41,14 @@ export async function startStream({ settings, logger, metrics }: ServiceDeps): P
   const folder = stateFolder(settings);
   const stopDiskReport = reportDisk(folder, { metrics, logger });
   const versions = new VersionStore(join(folder, "known-versions.sqlite"));
-  const partitions = new AssignedPartitions({ log, versions, logger, metrics }, allEntities);
-  const consumer = await log.consume({ ...consumeOptions(settings, partitions), paused: pause.paused });
+  const partitions = new AssignedPartitions({ log, versions, logger, metrics }, project);
+  const consumer = await log.consume({ ...consumeOptions({ settings, project }, partitions), paused: pause.paused });
   partitions.attach(consumer);
   logCheck.attach(consumer);
   pause.attach(consumer);
   watch.start({ log, partitions, logger }, consumer);
-  const deadLetters = new DeadLetterCounter({ log, versions, assigned: consumer.assigned, logger, metrics }, entities);
+  const counted = { log, versions, assigned: consumer.assigned, logger, metrics };
+  const deadLetters = new DeadLetterCounter(counted, project.entities);
 
   return {
     ended: Promise.race([consumer.ended, control.ended]),
@@ -73,9 +73,12 @@ function stateFolder({ LOCKSTEP_STATE_DIR }: Settings): string {
   return folder;
 }
 
-const consumeOptions = (settings: Settings, partitions: AssignedPartitions): ConsumeOptions => ({
-  group: streamGroup,
-  topics: allEntities.map((entity) => eventsTopic(entity).name),
+const consumeOptions = (
+  { settings, project }: Pick<ServiceDeps, "settings" | "project">,
+  partitions: AssignedPartitions,
+): ConsumeOptions => ({
+  group: streamGroup(project),
+  topics: project.allEntities.map((entity) => eventsTopic(entity).name),
   onBatch: (batch) => partitions.process(batch),
   onAssigned: (assigned) => partitions.onAssigned(assigned),
   onRevoked: (revoked) => partitions.onRevoked(revoked),

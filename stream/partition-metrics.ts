@@ -27,7 +27,7 @@ export class PartitionMetrics {
     const { logger, metrics } = this.deps;
     metrics.streamTakeovers.inc();
     logger.info({ ...this.at, next }, "partition taken over");
-    if (gap || replaced) metrics.inputGaps.inc({ group: streamGroup });
+    if (gap || replaced) metrics.inputGaps.inc({ group: streamGroup(this.entity) });
     if (replaced)
       logger.error(
         { ...this.at, next },

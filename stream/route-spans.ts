@@ -1,6 +1,5 @@
 /** Trace spans around the steps of one chunk of input: one for each trace that has events in it. */
 import type { EntityEvent } from "../contracts/event.ts";
-import { streamGroup } from "../contracts/topics.ts";
 import type { TopicPartition } from "../kafka/log.ts";
 import { BatchSpans } from "../observability/batch-spans.ts";
 import { SpanKind } from "../observability/trace.ts";
@@ -9,7 +8,8 @@ import { SpanKind } from "../observability/trace.ts";
 export class RouteSpans {
   private readonly spans: BatchSpans;
 
-  constructor({ topic, partition }: TopicPartition) {
+  /** @param group of the stream. */
+  constructor({ topic, partition }: TopicPartition, group: string) {
     this.spans = new BatchSpans(`route ${topic}`, {
       kind: SpanKind.CONSUMER,
       attributes: {
@@ -18,7 +18,7 @@ export class RouteSpans {
         "messaging.operation.type": "process",
         "messaging.destination.name": topic,
         "messaging.destination.partition.id": String(partition),
-        "messaging.consumer.group.name": streamGroup,
+        "messaging.consumer.group.name": group,
       },
     });
   }

@@ -14,6 +14,7 @@
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import type { EntityId } from "../contracts/entity/document.ts";
 import type { KnownVersion } from "../contracts/known-version.ts";
+import { qualify } from "../contracts/project.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic, versionsTopic } from "../contracts/topics.ts";
 import { type Log, type LogWriter, partitionKey } from "../kafka/log.ts";
 import { type Checkpoint, isFurther } from "./checkpoint.ts";
@@ -54,7 +55,7 @@ export async function takeOver(
   const key = partitionKey({ topic: eventsTopic(entity).name, partition });
   const topics = [...routedTopics(entity), versionsTopic(entity).name];
   const writer = await deps.log.openWriter(
-    `lockstep.stream.${key}`,
+    qualify(entity, `lockstep.stream.${key}`),
     topics.map((topic) => ({ topic, partition })),
   );
   try {

@@ -70,7 +70,7 @@ export class Topology {
     await this.whileOwned(async (owned) => {
       // The group's offset is one of the input before. All records of the new one will be delivered.
       if (owned.replaced) return;
-      const committed = (await this.deps.log.committedOffsets(streamGroup, topic)).get(partition) ?? 0;
+      const committed = (await this.deps.log.committedOffsets(streamGroup(this.rules.entity), topic)).get(partition) ?? 0;
       await this.processUntil(owned, committed);
     });
   }
@@ -101,7 +101,7 @@ export class Topology {
 
   private async processChunk(owned: OwnedPartition, records: readonly StoredRecord[]): Promise<void> {
     const { versions, owner, metrics } = this.deps;
-    const spans = new RouteSpans(this.at);
+    const spans = new RouteSpans(this.at, streamGroup(this.rules.entity));
     const context = { ...this.rules, traceparentOf: spans.traceparentOf };
     const storedVersions = versions.newest(owned.key, records.map(keyOf));
 

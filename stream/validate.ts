@@ -65,6 +65,7 @@ function validate(rules: Rules, record: StoredRecord): EntityEvent | Rejection {
   if (data.id !== id) return reject("wrong-key", "the document's id is not the event's subject");
   if (data.version !== version) return reject("invalid-document", `the document's version is not ${header.version}`);
   return {
+    namespace: rules.entity.namespace,
     entity: rules.entity.name,
     id,
     version,

@@ -1,7 +1,6 @@
-/** The migrations of the source's schema. A released migration is never edited. */
-import type { Migration } from "../../platform/postgres/migrate.ts";
+/** The migrations of the source: Lockstep's own, then those of the project. A released migration is never edited. */
+import type { Migration, Project } from "../../contracts/project.ts";
 import capture from "./0001-capture.sql" with { type: "text" };
-import products from "./0002-products.sql" with { type: "text" };
 import send from "./0003-send.sql" with { type: "text" };
 import verifications from "./0004-verifications.sql" with { type: "text" };
 import backfill from "./0005-backfill.sql" with { type: "text" };
@@ -14,10 +13,8 @@ import rejectUncaptured from "./0011-reject-uncaptured.sql" with { type: "text" 
 import resync from "./0013-resync.sql" with { type: "text" };
 import isCaptured from "./0014-is-captured.sql" with { type: "text" };
 
-/** In the order in which they run. */
-export const migrations: readonly Migration[] = [
+const own: readonly Migration[] = [
   { name: "0001-capture", sql: capture },
-  { name: "0002-products", sql: products },
   { name: "0003-send", sql: send },
   { name: "0004-verifications", sql: verifications },
   { name: "0005-backfill", sql: backfill },
@@ -29,4 +26,10 @@ export const migrations: readonly Migration[] = [
   { name: "0011-reject-uncaptured", sql: rejectUncaptured },
   { name: "0013-resync", sql: resync },
   { name: "0014-is-captured", sql: isCaptured },
+];
+
+/** In the order in which they run. */
+export const sourceMigrations = ({ migrations }: Pick<Project, "migrations">): readonly Migration[] => [
+  ...own,
+  ...migrations.source,
 ];

@@ -1,8 +1,8 @@
 /** The OpenAPI description of the gateway, derived from the same declarations as its routes. Pure. */
 import type { z } from "zod";
-import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { documentSchema, inputSchema, patchSchema } from "../../contracts/entity/schemas.ts";
+import type { Project } from "../../contracts/project.ts";
 import { type OpenApi, openApi, type Paths, pageSchema } from "../../platform/openapi/document.ts";
 import { description, servicePaths } from "../../platform/openapi/service-paths.ts";
 import { bearer, guarded } from "./guarded.ts";
@@ -11,7 +11,7 @@ import { list, read } from "./reads.ts";
 import { change, create, remove } from "./writes.ts";
 
 /** The whole description. */
-export const gatewayOpenApi = (): OpenApi =>
+export const gatewayOpenApi = ({ entities }: Pick<Project, "entities">): OpenApi =>
   openApi({
     title: "Lockstep gateway",
     description: "Reads and writes the source. Each write is copied to every replica whose filter matches.",

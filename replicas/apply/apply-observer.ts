@@ -38,7 +38,7 @@ export class ApplyObserver {
         "messaging.operation.name": "apply",
         "messaging.operation.type": "process",
         "messaging.destination.name": topic,
-        "messaging.consumer.group.name": replicaGroup(replica.name),
+        "messaging.consumer.group.name": replicaGroup(entity, replica.name),
         "lockstep.replica": replica.name,
       },
     };

@@ -11,6 +11,7 @@
  * Data loss in Redis leads to absent, or to a state without an epoch, in which no script has an effect.
  */
 import { type CacheEntry, cachePrefix, decodeEntry, encodeEntry } from "../../contracts/cache-entry.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId, Version } from "../../contracts/entity/document.ts";
 import type { Logger } from "../../observability/logger.ts";
 import type { RedisLink } from "../../platform/redis/redis.ts";
@@ -72,14 +73,13 @@ export class Cache {
     },
     settings: {
       readonly replica: string;
-      readonly collection: string;
-      readonly schemaVersion: number;
+      readonly entity: Pick<EntityDeclaration, "namespace" | "plural" | "schemaVersion">;
       readonly ttlSeconds: number;
     },
     private readonly onLost: (epoch: Epoch) => void = () => {},
   ) {
-    this.prefix = cachePrefix(settings.replica, settings.collection);
-    this.schemaVersion = settings.schemaVersion;
+    this.prefix = cachePrefix(settings.replica, settings.entity);
+    this.schemaVersion = settings.entity.schemaVersion;
     this.ttlMs = settings.ttlSeconds * 1_000;
   }
 

@@ -1,7 +1,5 @@
-/** The migrations of each replica: the common ones, then its own tables. A released migration is never edited. */
-import type { Migration } from "../../platform/postgres/migrate.ts";
-import { migrations as catalog } from "../catalog/migrations/index.ts";
-import { migrations as storefront } from "../storefront/migrations/index.ts";
+/** The migrations of each replica: Lockstep's own, then those of the project. A released migration is never edited. */
+import type { Migration, Project } from "../../contracts/project.ts";
 import lockstep from "./0001-lockstep.sql" with { type: "text" };
 import positions from "./0002-positions.sql" with { type: "text" };
 import refusals from "./0003-refusals.sql" with { type: "text" };
@@ -20,12 +18,8 @@ const shared: readonly Migration[] = [
   { name: "0007-rows-at-fault", sql: rowsAtFault },
 ];
 
-const own: Readonly<Record<string, readonly Migration[]>> = { catalog, storefront };
-
-/** @throws {Error} when a declared replica has no migrations here. */
-export function migrationsOf(replica: string): readonly Migration[] {
-  const tables = own[replica];
-  if (!tables)
-    throw new Error(`replica ${replica} has no migrations: make replicas/${replica}/migrations and name it here`);
-  return [...shared, ...tables.map((migration) => ({ ...migration, name: `${replica}/${migration.name}` }))];
-}
+/** In the order in which they run. */
+export const migrationsOf = ({ migrations }: Pick<Project, "migrations">, replica: string): readonly Migration[] => [
+  ...shared,
+  ...(migrations.replicas[replica] ?? []),
+];

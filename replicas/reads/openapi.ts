@@ -4,6 +4,7 @@ import { EXAMPLE_ID, exampleForReplica } from "../../contracts/entity/example.ts
 import { capitalize, schemaRef } from "../../contracts/entity/json-schema.ts";
 import { documentSchema } from "../../contracts/entity/schemas.ts";
 import type { ErrorCode } from "../../contracts/errors.ts";
+import type { Project } from "../../contracts/project.ts";
 import { headers, id, ifNoneMatch, page, prefer, syncToken, traceparent } from "../../pipeline/openapi-headers.ts";
 import { type OpenApi, openApi, type Paths, pageSchema } from "../../platform/openapi/document.ts";
 import { type Header, json, type Operation, problems, text } from "../../platform/openapi/operation.ts";
@@ -26,8 +27,8 @@ const parameters = [
 ];
 
 /** The OpenAPI document of a replica. @throws {Error} when no entity has the replica. */
-export function replicaOpenApi(name: string): OpenApi {
-  const entities = replicatedEntities(name).filter(isPublic);
+export function replicaOpenApi(project: Pick<Project, "allEntities">, name: string): OpenApi {
+  const entities = replicatedEntities(project, name).filter(isPublic);
   return openApi({
     title: `Lockstep replica ${name}`,
     description: "Reads of this replica. Writes go to the gateway.",

@@ -7,7 +7,7 @@ import { dropOldSchema } from "./tables.ts";
 
 /** Rebuilds all tables of a replica. @throws as {@link rebuildTables} does; {Error} when no entity has the replica. */
 export const rebuild = (replica: string, options: RebuildOptions): Promise<RebuildResult> =>
-  rebuildTables(options, replicatedEntities(replica));
+  rebuildTables(options, replicatedEntities(options.project, replica));
 
 /**
  * Drops the tables that the last rebuild replaced.

@@ -25,6 +25,9 @@ import {
 
 const STATEMENT_TIMEOUT_MS = 600_000;
 
+/** The entities are given, so the project is not needed. */
+type FillOptions = Omit<RebuildOptions, "project">;
+
 /**
  * Rebuilds the tables of all entities of a replica.
  *
@@ -35,7 +38,7 @@ const STATEMENT_TIMEOUT_MS = 600_000;
  * @throws the database's or the log's error. The live tables are unchanged, and the next run resumes.
  */
 export async function rebuildTables(
-  options: RebuildOptions,
+  options: FillOptions,
   entities: readonly ReplicatedEntity[],
 ): Promise<RebuildResult> {
   const { databaseUrl } = options;
@@ -56,7 +59,7 @@ export async function rebuildTables(
 
 /** @param session holds the rebuild's lock. */
 async function fillAndSwitch(
-  options: RebuildOptions,
+  options: FillOptions,
   entities: readonly ReplicatedEntity[],
   session: Sql,
   pool: Sql,
@@ -97,7 +100,7 @@ async function fillAndSwitch(
 
 /** Creates the new tables, or takes over those of an interrupted rebuild. */
 async function prepare(
-  { log, restart, keepOldest }: RebuildOptions,
+  { log, restart, keepOldest }: FillOptions,
   entities: readonly ReplicatedEntity[],
   session: Sql,
 ): Promise<NewTable[]> {
@@ -123,7 +126,7 @@ async function countRows(sql: Sql, versions: string, entities: readonly Replicat
 }
 
 async function sourcesOf(
-  log: RebuildOptions["log"],
+  log: FillOptions["log"],
   entities: readonly ReplicatedEntity[],
   tables: readonly NewTable[],
 ): Promise<FillSource[]> {

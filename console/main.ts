@@ -30,12 +30,12 @@ const POLL_INTERVAL_MS = 5_000;
  * @throws {SettingsError} when the console would listen on the network without authentication and no setting allows it.
  */
 export async function startConsole(
-  { settings, logger, metrics }: ServiceDeps,
+  { project, settings, logger, metrics }: ServiceDeps,
   loadRebuild: LoadRebuild,
 ): Promise<Service> {
-  const connections = new Connections(resolveAddresses(settings, ""), logger);
-  const monitor = new ConditionMonitor({ connections, metrics }, settings.LOCKSTEP_VERIFY_EVERY_S);
-  const live = new LiveFeed(connections, monitor, logger);
+  const connections = new Connections(resolveAddresses(settings, "", project), logger);
+  const monitor = new ConditionMonitor({ connections, project, metrics }, settings.LOCKSTEP_VERIFY_EVERY_S);
+  const live = new LiveFeed({ connections, project, monitor, logger });
   // Basic as well as Bearer: a browser cannot add a header to a page or an event stream, but it sends a password.
   const auth = createAuth({ settings, metrics, logger }, { scopeOf: () => "lockstep:operate", basic: true });
   const app = serviceApp({ checks: [...auth.checks, ...monitor.checks], metrics, logger });
@@ -47,15 +47,15 @@ export async function startConsole(
   app.use(auth.guard);
   app.on("POST", "/api/*", guardChanges(operations));
   addPage(app);
-  addReads(app, { connections, monitor, about });
+  addReads(app, { connections, project, monitor, about });
   addEvents(app, live.hub);
-  addWrites(app, { connections, tracer: live.tracer });
-  addOperations(app, { connections, jobs: live.jobs, loadRebuild, stackData, onAction: live.onAction });
+  addWrites(app, { connections, project, tracer: live.tracer });
+  addOperations(app, { connections, project, jobs: live.jobs, loadRebuild, stackData, onAction: live.onAction });
   const http = serveHttp(app, settings);
   logger.info({ listening: http.url }, "console is listening");
 
   const verification = startPeriodicVerification(
-    { connections, metrics, logger },
+    { connections, project, metrics, logger },
     {
       everySeconds: settings.LOCKSTEP_VERIFY_EVERY_S,
       share: settings.LOCKSTEP_VERIFY_SHARE_PERCENT / 100,

@@ -1,6 +1,7 @@
 /** What the verbs refuse on the command line, before they connect to a server. */
 import { expect, test } from "bun:test";
 import { Command, InvalidArgumentError } from "commander";
+import { project } from "../tests/project/index.ts";
 import { parseNameArgument, withFilterOptions } from "./dead-letters/filter.ts";
 import { choiceParser, integerParser, parseId } from "./verb.ts";
 import { withScopeOptions } from "./verify/command.ts";
@@ -10,8 +11,8 @@ const option =
   (command: Command, ...args: string[]) =>
   () =>
     quiet(command).parse(args, { from: "user" });
-const filter = () => withFilterOptions(new Command("list"));
-const scope = () => withScopeOptions(new Command("verify"));
+const filter = () => withFilterOptions(new Command("list"), project);
+const scope = () => withScopeOptions(new Command("verify"), project);
 
 test.each<[string, () => unknown, string]>([
   ["a time", option(filter(), "--since", "yesterday"), "must be 90s, 30m, 12h, 7d, or a time as 2026-01-31T12:00:00Z"],

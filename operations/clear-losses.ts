@@ -1,8 +1,7 @@
 /** Ends the conditions `events-lost` and `records-lost`. */
 import type { Sql } from "postgres";
 import { CLEARED_LOSSES_KEY, encodeClearedLosses } from "../contracts/control.ts";
-import type { Log } from "../kafka/log.ts";
-import { writeControl } from "./pause/control.ts";
+import { type ControlDeps, writeControl } from "./pause/control.ts";
 
 /**
  * States that everything that topics had lost is in them again. Call it only after every row of the source was sent
@@ -13,7 +12,7 @@ import { writeControl } from "./pause/control.ts";
  * again and this time (resync/log-state.ts).
  * @throws {Error} when the source or the log is unavailable.
  */
-export async function clearLosses({ sql, log }: { sql: Sql; log: Log }, until: Date): Promise<void> {
-  await writeControl(log, CLEARED_LOSSES_KEY, encodeClearedLosses(until));
+export async function clearLosses({ sql, ...deps }: ControlDeps & { readonly sql: Sql }, until: Date): Promise<void> {
+  await writeControl(deps, CLEARED_LOSSES_KEY, encodeClearedLosses(until));
   await sql`select lockstep.clear_lost_events(${until.toISOString()}::timestamptz)`;
 }

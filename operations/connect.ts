@@ -4,8 +4,8 @@
  */
 import { resolve } from "node:path";
 import { Redis } from "ioredis";
-import { replicaNames } from "../contracts/entities/index.ts";
 import { UserError } from "../contracts/errors.ts";
+import type { Project } from "../contracts/project.ts";
 import { isService } from "../contracts/services.ts";
 import { connectLog, type LogOptions } from "../kafka/connect-log.ts";
 import type { Log } from "../kafka/log.ts";
@@ -49,7 +49,11 @@ type FromSettings = Pick<
  * @param data the stack's data folder.
  * @throws {ConnectionError} when the settings name no source and no stack runs on `data`.
  */
-export function resolveAddresses(settings: FromSettings, data: string): Addresses {
+export function resolveAddresses(
+  settings: FromSettings,
+  data: string,
+  { replicaNames }: Pick<Project, "replicaNames">,
+): Addresses {
   const source = settings.LOCKSTEP_SOURCE_DATABASE_URL;
   if (source !== undefined)
     return {

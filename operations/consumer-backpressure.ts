@@ -57,8 +57,10 @@ export class ConsumerBackpressure {
   private readProgress(): Promise<Progress[]> {
     const { entity } = this;
     return Promise.all([
-      this.progressOf(streamGroup, eventsTopic(entity).name),
-      ...entity.replicas.map(({ name }) => this.progressOf(replicaGroup(name), replicaTopic(entity, name).name)),
+      this.progressOf(streamGroup(entity), eventsTopic(entity).name),
+      ...entity.replicas.map(({ name }) =>
+        this.progressOf(replicaGroup(entity, name), replicaTopic(entity, name).name),
+      ),
     ]);
   }
 

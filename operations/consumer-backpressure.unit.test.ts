@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { product } from "../contracts/entities/product.ts";
+import { product } from "../tests/project/index.ts";
 import { ConsumerBackpressure } from "./consumer-backpressure.ts";
 
 /** A log in which the catalog's lag is `lag` at the first check, and `step` smaller at each later one. */

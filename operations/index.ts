@@ -1,5 +1,6 @@
 /** The verbs of operations, for the command line of `lockstep`. */
 import type { Command } from "commander";
+import type { Project } from "../contracts/project.ts";
 import type { LoadRebuild } from "../pipeline/rebuild.ts";
 import { backfillVerb } from "./backfill/command.ts";
 import { captureVerb } from "./capture/command.ts";
@@ -13,16 +14,16 @@ import { statusVerb } from "./status/command.ts";
 import { verifyVerb } from "./verify/command.ts";
 
 /** One command per verb, in the order of the help text. @param loadRebuild the replicas' part of a rebuild. */
-export const verbs = (loadRebuild: LoadRebuild): readonly Command[] => [
-  statusVerb(),
-  verifyVerb(),
-  repairVerb(),
-  resyncVerb(),
-  backfillVerb(),
-  captureVerb(),
-  rebuildVerb(loadRebuild),
-  journeyVerb(),
-  deadLettersVerb(),
-  pauseVerb(),
-  resumeVerb(),
+export const verbs = (loadRebuild: LoadRebuild, project: Project): readonly Command[] => [
+  statusVerb(project),
+  verifyVerb(project),
+  repairVerb(project),
+  resyncVerb(project),
+  backfillVerb(project),
+  captureVerb(project),
+  rebuildVerb(loadRebuild, project),
+  journeyVerb(project),
+  deadLettersVerb(project),
+  pauseVerb(project),
+  resumeVerb(project),
 ];

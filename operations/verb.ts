@@ -2,10 +2,10 @@
  * What all verbs share: flags, connections, output as text or JSON, progress, exit status, and a clean end by Ctrl-C.
  */
 import { Command, InvalidArgumentError } from "commander";
-import { entities } from "../contracts/entities/index.ts";
 import type { EntityId } from "../contracts/entity/document.ts";
 import { LockstepError, UserError } from "../contracts/errors.ts";
 import { isId } from "../contracts/pages.ts";
+import type { Project } from "../contracts/project.ts";
 import { createLogger } from "../observability/logger.ts";
 import { readSettings, type Settings, SettingsError } from "../platform/settings/settings.ts";
 import { DEFAULT_DATA } from "../platform/stack-file.ts";
@@ -20,6 +20,7 @@ export interface VerbFlags {
 /** What a running verb works with. */
 export interface VerbContext {
   readonly connections: Connections;
+  readonly project: Project;
   readonly settings: Settings;
   /**
    * Shows progress in one line of stderr, over the line before. Silent with `--json`, or when stderr is no terminal.
@@ -64,7 +65,11 @@ export const verb = (name: string, description: string): Command =>
  * Runs a verb's work, prints its result, and ends the process with its exit status. An error is printed to stderr and
  * ends the process with 1, or with 2 for a wrong setting. A second Ctrl-C ends the process at once.
  */
-export async function runVerb(flags: VerbFlags, work: (context: VerbContext) => Promise<VerbResult>): Promise<never> {
+export async function runVerb(
+  project: Project,
+  flags: VerbFlags,
+  work: (context: VerbContext) => Promise<VerbResult>,
+): Promise<never> {
   const interrupt = new AbortController();
   const { signal } = interrupt;
   process.on("SIGINT", () => {
@@ -77,8 +82,8 @@ export async function runVerb(flags: VerbFlags, work: (context: VerbContext) => 
   try {
     const settings = readSettings(process.env);
     const logger = createLogger("operations", "1", settings.LOCKSTEP_LOG_LEVEL === "debug" ? "debug" : "error");
-    await using connections = new Connections(resolveAddresses(settings, flags.data), logger);
-    const { text, document, status } = await work({ connections, settings, progress, print, signal });
+    await using connections = new Connections(resolveAddresses(settings, flags.data, project), logger);
+    const { text, document, status } = await work({ connections, project, settings, progress, print, signal });
     progress("");
     console.log(flags.json ? JSON.stringify(document, null, 2) : text);
     process.exitCode = signal.aborted ? EXIT_INTERRUPTED : status;
@@ -115,10 +120,11 @@ export const choiceParser =
   };
 
 /** Parses the name of a declared entity. */
-export const entityParser = choiceParser(
-  "entity",
-  entities.map(({ name }) => name),
-);
+export const entityParser = ({ entities }: Pick<Project, "entities">) =>
+  choiceParser(
+    "entity",
+    entities.map(({ name }) => name),
+  );
 
 /** Parses an entity's id: a UUID in either case. */
 export function parseId(value: string): EntityId {

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { conditionNames, conditions } from "../../contracts/conditions.ts";
 import { activeCondition } from "../../operations/conditions/active-condition.ts";
+import { project } from "../../tests/project/index.ts";
 import { describeEntities } from "../server/declarations.ts";
 import { assets } from "../server/http/assets.ts";
 import { activityKinds } from "../server/live/activity.ts";
@@ -82,7 +83,7 @@ describe("files", () => {
   test("the page requests nothing from other hosts, and names no field or replica", () => {
     for (const [path, text] of Object.entries(assets))
       expect(text.replaceAll("http://www.w3.org/2000/svg", ""), path).not.toMatch(/https?:\/\//);
-    const names = describeEntities().flatMap(({ name, fields, replicas }) => [
+    const names = describeEntities(project).flatMap(({ name, fields, replicas }) => [
       name,
       // Words that also have another meaning in the code.
       ...fields
@@ -158,7 +159,7 @@ describe("fields", () => {
   });
 
   test("a document that is shown and sent back is unchanged", () => {
-    for (const { fields, example } of describeEntities())
+    for (const { fields, example } of describeEntities(project))
       for (const one of fields) {
         const value = example?.[one.name] ?? one.initial;
         if (value !== null) expect(parseText(one, toText(one, value))).toEqual(value);

@@ -3,6 +3,7 @@
  * It sees a service that hangs or is down, which cannot report anything itself.
  */
 import type { ConditionName } from "../../contracts/conditions.ts";
+import type { Project } from "../../contracts/project.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import { ConditionReader, type SystemState } from "../../operations/conditions/condition-reader.ts";
 import type { Connections } from "../../operations/connect.ts";
@@ -43,6 +44,7 @@ const seenFromOutside: readonly ConditionName[] = [
 /** What the monitor needs. */
 export interface ConditionMonitorDeps {
   readonly connections: Connections;
+  readonly project: Project;
   readonly metrics: Pick<Metrics, "outboxDepth" | "outboxOldestAge" | "consumerLag">;
 }
 
@@ -65,7 +67,8 @@ export class ConditionMonitor {
     private readonly deps: ConditionMonitorDeps,
     verifyEverySeconds: number,
   ) {
-    void this.run(new ConditionReader(deps.connections, { timeoutMs: TIMEOUT_MS, verifyEverySeconds }));
+    const options = { timeoutMs: TIMEOUT_MS, verifyEverySeconds };
+    void this.run(new ConditionReader(deps.connections, deps.project, options));
   }
 
   /** The last state; undefined before the first read, and when it is too old to be shown. */

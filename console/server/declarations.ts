@@ -1,8 +1,8 @@
 /** Describes the declared entities as JSON, so that the page's code names no entity, field or replica. Pure. */
 import { z } from "zod";
-import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Field } from "../../contracts/entity/fields.ts";
+import type { Project } from "../../contracts/project.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic } from "../../contracts/topics.ts";
 
 interface DeclaredField {
@@ -34,8 +34,9 @@ export interface DeclaredEntity {
   readonly replicas: readonly { readonly name: string; readonly topic: string; readonly fields: readonly string[] }[];
 }
 
-/** Describes all entities of `contracts/entities`, in their order there. */
-export const describeEntities = (): DeclaredEntity[] => entities.map(describeEntity);
+/** Describes the entities of a project, in the order of their declaration. */
+export const describeEntities = ({ entities }: Pick<Project, "entities">): DeclaredEntity[] =>
+  entities.map(describeEntity);
 
 function describeEntity(entity: EntityDeclaration): DeclaredEntity {
   const { name, plural, schemaVersion, fields, example } = entity;

@@ -2,7 +2,7 @@
  * Verifies all replicas at a fixed interval and reports the result in metrics and in the log. A verification that an
  * operator or another console ran counts as well: the results are in the source's database.
  */
-import { entities } from "../../contracts/entities/index.ts";
+import type { Project } from "../../contracts/project.ts";
 import type { Logger } from "../../observability/logger.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import type { Connections } from "../../operations/connect.ts";
@@ -27,6 +27,7 @@ export interface PeriodicVerificationOptions {
 /** Collaborators of {@link startPeriodicVerification}. */
 export interface PeriodicVerificationDeps {
   readonly connections: Connections;
+  readonly project: Project;
   readonly metrics: Pick<Metrics, "divergentRows" | "verifiedAt">;
   readonly logger: Logger;
 }
@@ -64,7 +65,7 @@ async function verifyUntilAborted(
   options: PeriodicVerificationOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const { connections, metrics, logger } = deps;
+  const { connections, project, metrics, logger } = deps;
   const { everySeconds, pollIntervalMs } = options;
   let isFirst = true;
   let notBefore = performance.now() + Math.min(FIRST_DELAY_S, everySeconds) * SECOND_MS;
@@ -74,7 +75,7 @@ async function verifyUntilAborted(
     try {
       const last = await readLastVerifications(connections.source());
       updateMetrics(metrics, last);
-      const isNew = everySeconds > 0 && hasUnverifiedReplica(last);
+      const isNew = everySeconds > 0 && hasUnverifiedReplica(project, last);
       const mustWait = performance.now() < notBefore && !(isNew && isFirst);
       if (mustWait || !(isNew || isDue(last, Date.now(), everySeconds))) continue;
       isFirst = false;
@@ -95,18 +96,18 @@ export function isDue(last: readonly Pick<LastVerification, "at">[], nowMs: numb
   return last.length === 0 || nowMs - oldest >= everySeconds * SECOND_MS;
 }
 
-const hasUnverifiedReplica = (last: readonly LastVerification[]): boolean =>
+const hasUnverifiedReplica = ({ entities }: Project, last: readonly LastVerification[]): boolean =>
   entities.some(({ name, replicas }) =>
     replicas.some((replica) => !last.some((result) => result.entity === name && result.replica === replica.name)),
   );
 
 async function verifyNow(
-  { connections, logger }: PeriodicVerificationDeps,
+  { connections, project, logger }: PeriodicVerificationDeps,
   { share, catchUpTimeoutSeconds }: PeriodicVerificationOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const scope = { cache: true, share, within: catchUpTimeoutSeconds, knownOnly: true };
-  for (const result of await verifyReplicas({ connections, progress: () => {}, signal }, scope))
+  for (const result of await verifyReplicas({ connections, project, progress: () => {}, signal }, scope))
     logResult(logger, result);
 }
 

@@ -2,12 +2,13 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import postgres, { type Sql } from "postgres";
-import { migrations } from "../../gateway/migrations/index.ts";
+import { sourceMigrations } from "../../gateway/migrations/index.ts";
 import { migrate } from "../../platform/postgres/migrate.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
 import { entity, silentLogger } from "../../tests/harness/replica.ts";
 import { brokerAddress, freshDatabase } from "../../tests/harness/servers.ts";
 import { VerifyFixture } from "../../tests/harness/verify-fixture.ts";
+import { configFile, project } from "../../tests/project/index.ts";
 import { type BackfillResult, backfill, stepRows } from "./backfill.ts";
 import { backfillMissing } from "./backfill-missing.ts";
 
@@ -20,7 +21,7 @@ afterAll(() => world[Symbol.asyncDispose]());
 /** A source whose rows have no event. */
 async function sourceWithoutEvents(rows: number): Promise<{ url: string; sql: Sql }> {
   const url = await freshDatabase();
-  await migrate(url, migrations, silentLogger);
+  await migrate(url, sourceMigrations(project), silentLogger);
   const sql = postgres(url, { max: 4, onnotice: () => {} });
   await sql`insert into products (sku, name, price)
     select gen_random_uuid(), 'Cup', 1 from generate_series(1, ${rows})`;
@@ -61,7 +62,12 @@ const root = join(import.meta.dir, "../..");
 const run = async (url: string, ...args: string[]) =>
   Bun.spawn([process.execPath, "lockstep.ts", "backfill", "--json", ...args], {
     cwd: root,
-    env: { ...process.env, LOCKSTEP_SOURCE_DATABASE_URL: url, KAFKA_BROKERS: await brokerAddress() },
+    env: {
+      ...process.env,
+      LOCKSTEP_CONFIG: configFile,
+      LOCKSTEP_SOURCE_DATABASE_URL: url,
+      KAFKA_BROKERS: await brokerAddress(),
+    },
     stdout: "pipe",
     stderr: "pipe",
   });

@@ -1,8 +1,8 @@
 /** `lockstep backfill`. */
 import type { Command } from "commander";
-import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
+import type { Project } from "../../contracts/project.ts";
 import { ConsumerBackpressure } from "../consumer-backpressure.ts";
 import {
   entityParser,
@@ -25,16 +25,16 @@ interface Flags extends VerbFlags {
 }
 
 /** The command `backfill`. */
-export const backfillVerb = (): Command =>
+export const backfillVerb = (project: Project): Command =>
   verb(
     "backfill",
     "sends rows without an event: from before capture, or loaded with triggers off; continues where it was interrupted",
   )
-    .option("--entity <name>", "only this entity", entityParser)
+    .option("--entity <name>", "only this entity", entityParser(project))
     .option("--rate <rows>", "most rows per second; fewer while the outbox is busy", integerParser(1, 100_000), 2_000)
     .option("--from <id>", "start over after this id", parseId)
     .option("--missing-only", "compare with the replicas and send only missing rows: for a few rows among many")
-    .action(async (flags: Flags) => runVerb(flags, (context) => runBackfill(context, flags)));
+    .action(async (flags: Flags) => runVerb(project, flags, (context) => runBackfill(context, flags)));
 
 /** One entity of the JSON output. */
 interface EntityResult {
@@ -47,7 +47,7 @@ interface EntityResult {
 
 async function runBackfill(context: VerbContext, flags: Flags): Promise<VerbResult> {
   const results: EntityResult[] = [];
-  for (const entity of entities.filter(({ name }) => !flags.entity || name === flags.entity)) {
+  for (const entity of context.project.entities.filter(({ name }) => !flags.entity || name === flags.entity)) {
     if (context.signal.aborted) break;
     results.push(await (flags.missingOnly ? sendMissing : sendAll)(context, entity, flags));
   }

@@ -1,18 +1,21 @@
 /** `lockstep capture`. */
 import type { Command } from "commander";
+import type { Project } from "../../contracts/project.ts";
 import { captureProblemText } from "../../pipeline/capture-problems.ts";
 import { runVerb, type VerbFlags, type VerbResult, verb } from "../verb.ts";
 import { type CaptureResult, repairCapture } from "./repair-capture.ts";
 
 /** The command `capture`. */
-export const captureVerb = (): Command =>
+export const captureVerb = (project: Project): Command =>
   verb(
     "capture",
     "checks whether every change of the source is captured, and repairs the triggers; exit status 1 when problems remain",
   )
     .option("--dry-run", "only check")
     .action(async (flags: VerbFlags & { readonly dryRun?: boolean }) =>
-      runVerb(flags, async ({ connections }) => resultOf(await repairCapture(connections.source(), flags))),
+      runVerb(project, flags, async ({ connections }) =>
+        resultOf(await repairCapture(connections.source(), project, flags)),
+      ),
     );
 
 function resultOf(result: CaptureResult): VerbResult {

@@ -1,6 +1,6 @@
 /** Repairs the capture of the source's tables. */
-import { allEntities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import type { Project } from "../../contracts/project.ts";
 import { type CaptureProblem, readCaptureProblems } from "../../pipeline/capture-problems.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 
@@ -24,12 +24,16 @@ const OBSTACLE = "42809";
  * @param options.dryRun changes nothing.
  * @throws {Error} when the source is unavailable.
  */
-export async function repairCapture(source: Sql, options: { readonly dryRun?: boolean } = {}): Promise<CaptureResult> {
-  const found = await readCaptureProblems(source);
+export async function repairCapture(
+  source: Sql,
+  project: Pick<Project, "allEntities">,
+  options: { readonly dryRun?: boolean } = {},
+): Promise<CaptureResult> {
+  const found = await readCaptureProblems(source, project);
   if (found.length === 0 || options.dryRun) return { repaired: [], failed: [], problems: found };
   const repaired: string[] = [];
   const failed: { entity: string; reason: string }[] = [];
-  for (const entity of allEntities.filter(({ name }) => found.some((problem) => problem.entity === name)))
+  for (const entity of project.allEntities.filter(({ name }) => found.some((problem) => problem.entity === name)))
     try {
       await captureTable(source, entity);
       repaired.push(entity.name);
@@ -37,7 +41,7 @@ export async function repairCapture(source: Sql, options: { readonly dryRun?: bo
       const { code, message } = error as Error & { code?: string };
       if (code !== OBSTACLE) failed.push({ entity: entity.name, reason: message });
     }
-  return { repaired, failed, problems: await readCaptureProblems(source) };
+  return { repaired, failed, problems: await readCaptureProblems(source, project) };
 }
 
 async function captureTable(source: Sql, { name, plural }: EntityDeclaration): Promise<void> {

@@ -3,7 +3,7 @@
  * once, and the console repeatedly.
  */
 import type { Control } from "../../contracts/control.ts";
-import { entities, replicaNames } from "../../contracts/entities/index.ts";
+import type { Project } from "../../contracts/project.ts";
 import { controlTopic, deadLetterTopic } from "../../contracts/topics.ts";
 import type { Log } from "../../kafka/log.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
@@ -65,15 +65,17 @@ export class ConditionReader {
 
   constructor(
     private readonly connections: Connections,
+    private readonly project: Project,
     private readonly options: ConditionReaderOptions,
   ) {
     this.reader = new BoundedReader(options.timeoutMs);
-    this.deadLetters = new DeadLetterCounter(connections);
+    this.deadLetters = new DeadLetterCounter(connections, project.entities);
   }
 
   /** Reads all parts at the same time. Never rejects. */
   async read(): Promise<SystemState> {
-    const { connections } = this;
+    const { connections, project } = this;
+    const { replicaNames } = project;
     const [services, source, log, replicas] = await Promise.all([
       Promise.all(connections.addresses.services.map(readServiceHealth)),
       this.readSource(),
@@ -82,7 +84,7 @@ export class ConditionReader {
     ]);
     const responding = replicaNames.filter((_, i) => !replicas[i]!.failure);
     const empty = await this.readEmptyTables(responding, source.outbox, log.consumers);
-    const ofServices = conditionsOfServices(services);
+    const ofServices = conditionsOfServices(services, project);
     const seen = mergeConditions(
       ofServices.filter(({ condition }) => condition === "service-down" || condition === "status-unknown"),
       source.conditions,
@@ -97,39 +99,39 @@ export class ConditionReader {
   }
 
   private async readSource() {
-    const { reader, connections, options } = this;
+    const { reader, connections, project, options } = this;
     const read = <T>(name: string, work: (source: Sql) => Promise<T>): Promise<Reading<T>> =>
       reader.read({ ...SOURCE, name }, async () => work(connections.source()));
     const nowMs = Date.now();
     const [outbox, state, verifications] = await Promise.all([
       read("the outbox", readOutbox),
-      read("the state of the source", readSourceState),
+      read("the state of the source", (source) => readSourceState(source, project)),
       read("the last verifications", readLastVerifications),
     ]);
     const conditions = [
       ...conditionsOfReading(outbox, (value) => conditionsOfOutbox(value, nowMs)),
       ...conditionsOfReading(state, conditionsOfSource),
       ...conditionsOfReading(verifications, (value) =>
-        conditionsOfVerifications(value, options.verifyEverySeconds, nowMs),
+        conditionsOfVerifications(value, project, options.verifyEverySeconds, nowMs),
       ),
     ];
     return { conditions, outbox: outbox.value ?? null, verifications: verifications.value ?? null };
   }
 
   private async readLog() {
-    const { reader, connections } = this;
+    const { reader, connections, project } = this;
     const nothing = { consumers: null, deadLetters: null };
     const connected = await reader.read({ ...LOG, name: "the log" }, () => connections.log());
     if (connected.failure) return { ...nothing, conditions: [{ ...connected.failure, condition: LOG.unavailable }] };
     const log = connected.value;
-    const missing = await reader.read({ ...LOG, name: "the list of topics" }, () => findMissingTopics(log));
+    const missing = await reader.read({ ...LOG, name: "the list of topics" }, () => findMissingTopics(log, project));
     if (missing.failure) return { ...nothing, conditions: [missing.failure] };
     const [consumers, deadLetters] = await Promise.all([
       reader.read({ ...LOG, name: "the consumers' positions" }, () => this.readConsumers(log, missing.value)),
       this.readDeadLetters(missing.value),
     ]);
     const conditions = [
-      ...conditionsOfTopics(missing.value),
+      ...conditionsOfTopics(missing.value, project),
       ...conditionsOfReading(consumers, (value) => [
         ...conditionsOfConsumers(value),
         ...this.progress.observe(value, Date.now()),
@@ -141,14 +143,17 @@ export class ConditionReader {
 
   /** The first count of many dead letters may take longer than one response, so a late one is only unknown. */
   private async readDeadLetters(missing: readonly string[]): Promise<Reading<readonly OpenCount[]>> {
+    const { entities } = this.project;
     const topic = entities.map((entity) => deadLetterTopic(entity).name).find((name) => missing.includes(name));
-    if (topic) return { failure: conditionsOfTopics([topic])[0]! };
+    if (topic) return { failure: conditionsOfTopics([topic], this.project)[0]! };
     return this.reader.read({ where: LOG.where, name: "the dead letters" }, () => this.deadLetters.count());
   }
 
   private async readConsumers(log: Log, missing: readonly string[]): Promise<ConsumerLag[]> {
-    const controls = missing.includes(controlTopic.name) ? new Map<string, Control>() : await readControls(log);
-    return readConsumerLags(log, controls, missing);
+    const { project } = this;
+    const isMissing = missing.includes(controlTopic(project).name);
+    const controls = isMissing ? new Map<string, Control>() : await readControls(log, project);
+    return readConsumerLags(log, project, controls, missing);
   }
 
   private readReplica(name: string): Promise<Reading<readonly ActiveCondition[]>> {
@@ -171,7 +176,11 @@ export class ConditionReader {
         .filter((name) => !isBehind(name))
         .map((name) =>
           this.reader.read(replicaPart(name, `the tables of ${name}`), () =>
-            findEmptyTables(this.connections.source(), this.connections.replica(name), name),
+            findEmptyTables(
+              { source: this.connections.source(), replica: this.connections.replica(name) },
+              this.project,
+              name,
+            ),
           ),
         ),
     );

@@ -1,7 +1,7 @@
 /** The pure parts of the conditions: what follows from what was read. */
 import { describe, expect, test } from "bun:test";
 import type { ConditionName } from "../../contracts/conditions.ts";
-import { entities, replicaNames } from "../../contracts/entities/index.ts";
+import { project } from "../../tests/project/index.ts";
 import { statusText } from "../status/command.ts";
 import type { ConsumerLag } from "../status/consumer-lag.ts";
 import type { ServiceHealth } from "../status/service-health.ts";
@@ -23,18 +23,18 @@ describe("services", () => {
     ...{ name, instance: 1, url: "", version: "1", health: "ready", conditions: [], notes: {} },
     ...more,
   });
-  const all = ["gateway", "relay", "stream", ...replicaNames].map((name) => service(name));
+  const all = ["gateway", "relay", "stream", ...project.replicaNames].map((name) => service(name));
   const reported = (condition: ConditionName, blocksReadiness = false) => ({
     ...{ condition, blocksReadiness, problem: "because", remedy: "do this", since: "2026-01-01T00:00:00.000Z" },
   });
 
   test("a complete system of ready services has no condition", () => {
-    expect(conditionsOfServices(all)).toEqual([]);
+    expect(conditionsOfServices(all, project)).toEqual([]);
   });
 
   test("a ready service that reports a condition is listed with problem, time and remedy", () => {
     const conditions = [reported("cache-off")];
-    expect(conditionsOfServices([...all, service("catalog", { instance: 2, conditions })])).toEqual([
+    expect(conditionsOfServices([...all, service("catalog", { instance: 2, conditions })], project)).toEqual([
       {
         ...{ condition: "cache-off", severity: "ticket", where: "catalog 2", problem: "because" },
         ...{ since: "2026-01-01T00:00:00.000Z", remedy: "do this" },
@@ -50,7 +50,7 @@ describe("services", () => {
       health: "not ready",
       conditions: [reported("table-rejects", true)],
     });
-    expect(names(conditionsOfServices([...all, down, unclear, explained]))).toEqual([
+    expect(names(conditionsOfServices([...all, down, unclear, explained], project))).toEqual([
       "service-down relay 2",
       "service-down stream 2",
       "table-rejects catalog 2",
@@ -58,14 +58,17 @@ describe("services", () => {
   });
 
   test("a service whose address is not known is unknown, never well", () => {
-    const found = conditionsOfServices(all.filter(({ name }) => name !== "stream"));
+    const found = conditionsOfServices(
+      all.filter(({ name }) => name !== "stream"),
+      project,
+    );
     expect(names(found)).toEqual(["status-unknown stream"]);
-    expect(names(conditionsOfServices([]))).toHaveLength(all.length);
+    expect(names(conditionsOfServices([], project))).toHaveLength(all.length);
   });
 
   test("the console's view of other parts is not listed a second time", () => {
     const conditions = [reported("dead-letters-open"), reported("signing-keys-unavailable", true)];
-    const found = conditionsOfServices([...all, service("console", { conditions })]);
+    const found = conditionsOfServices([...all, service("console", { conditions })], project);
     expect(names(found)).toEqual(["signing-keys-unavailable console"]);
   });
 });
@@ -93,7 +96,7 @@ describe("source and verifications", () => {
   });
 
   const nowMs = Date.parse("2026-01-02T00:00:00Z");
-  const results = entities.flatMap(({ name: entity, replicas }) =>
+  const results = project.entities.flatMap(({ name: entity, replicas }) =>
     replicas.map(({ name: replica }): LastVerification => {
       const at = new Date(nowMs - 100_000);
       return { entity, replica, at, seconds: 1, rows: 1, differing: {}, behind: false };
@@ -101,22 +104,24 @@ describe("source and verifications", () => {
   );
 
   test("equal and recent verifications are no condition", () => {
-    expect(conditionsOfVerifications(results, 900, nowMs)).toEqual([]);
+    expect(conditionsOfVerifications(results, project, 900, nowMs)).toEqual([]);
   });
 
   test("a replica without a result, with differences, an old result or one while it was behind is a condition", () => {
     const [first, ...others] = results;
-    expect(names(conditionsOfVerifications(others, 900, nowMs))).toEqual([`not-verified ${first!.replica}`]);
+    expect(names(conditionsOfVerifications(others, project, 900, nowMs))).toEqual([`not-verified ${first!.replica}`]);
     const changed = (more: Partial<LastVerification>) => [{ ...first!, ...more }, ...others];
-    expect(conditionsOfVerifications(changed({ differing: { stale: 2 } }), 900, nowMs)).toMatchObject([
+    expect(conditionsOfVerifications(changed({ differing: { stale: 2 } }), project, 900, nowMs)).toMatchObject([
       { condition: "replica-differs", where: first!.replica, problem: `${first!.entity}: 2 stale` },
     ]);
-    expect(names(conditionsOfVerifications(changed({ behind: true }), 900, nowMs))).toEqual([
+    expect(names(conditionsOfVerifications(changed({ behind: true }), project, 900, nowMs))).toEqual([
       `not-verified ${first!.replica}`,
     ]);
     const old = changed({ at: new Date(nowMs - 2_701_000) });
-    expect(names(conditionsOfVerifications(old, 900, nowMs))).toEqual([`verification-stale ${first!.replica}`]);
-    expect(conditionsOfVerifications(old, 0, nowMs)).toEqual([]);
+    expect(names(conditionsOfVerifications(old, project, 900, nowMs))).toEqual([
+      `verification-stale ${first!.replica}`,
+    ]);
+    expect(conditionsOfVerifications(old, project, 0, nowMs)).toEqual([]);
   });
 });
 
@@ -129,7 +134,7 @@ describe("log", () => {
   const paused = { paused: true, at: "2026-01-01T00:00:00.000Z", reason: "index" };
 
   test("a missing topic, a pause and a log that ends before a position are conditions", () => {
-    expect(names(conditionsOfTopics(["products.events", "products.to.catalog"]))).toEqual([
+    expect(names(conditionsOfTopics(["products.events", "products.to.catalog"], project))).toEqual([
       "events-lost products.events",
       "records-lost products.to.catalog",
     ]);

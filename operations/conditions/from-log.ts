@@ -1,5 +1,5 @@
 /** Conditions of the log: topics that are missing, and how far each consumer has read. */
-import { entities } from "../../contracts/entities/index.ts";
+import type { Project } from "../../contracts/project.ts";
 import { controlTopic, eventsTopic, type TopicDeclaration, topicsOf } from "../../contracts/topics.ts";
 import type { Log } from "../../kafka/log.ts";
 import type { ConsumerLag } from "../status/consumer-lag.ts";
@@ -8,23 +8,29 @@ import { type ActiveCondition, activeCondition } from "./active-condition.ts";
 const isOfOperations = ({ writtenBy, readBy }: TopicDeclaration): boolean =>
   writtenBy.includes("operations") || readBy.includes("operations");
 /** Operations read the offsets of the replicas' topics. Their user at the brokers may not see the stream's own topic. */
-const topics = [...entities.flatMap(topicsOf), controlTopic].filter(
-  (topic) => isOfOperations(topic) || topic.readBy.some((role) => role.startsWith("replica ")),
-);
-const eventTopics = new Set(entities.map((entity) => eventsTopic(entity).name));
+const topicsToCheck = (project: Project): readonly TopicDeclaration[] =>
+  [...project.entities.flatMap(topicsOf), controlTopic(project)].filter(
+    (topic) => isOfOperations(topic) || topic.readBy.some((role) => role.startsWith("replica ")),
+  );
 
 /** Names of the topics that should exist and do not. @throws {Error} when the log is unavailable. */
-export async function findMissingTopics(log: Log): Promise<readonly string[]> {
-  const found = await log.topicIds(topics.map(({ name }) => name));
-  return topics.map(({ name }) => name).filter((name) => !found.has(name));
+export async function findMissingTopics(log: Log, project: Project): Promise<readonly string[]> {
+  const names = topicsToCheck(project).map(({ name }) => name);
+  const found = await log.topicIds(names);
+  return names.filter((name) => !found.has(name));
 }
 
 /** @param missing names of topics. */
-export const conditionsOfTopics = (missing: readonly string[]): readonly ActiveCondition[] =>
-  missing.map((name) => {
+export function conditionsOfTopics(
+  missing: readonly string[],
+  { entities }: Pick<Project, "entities">,
+): readonly ActiveCondition[] {
+  const eventTopics = new Set(entities.map((entity) => eventsTopic(entity).name));
+  return missing.map((name) => {
     const condition = eventTopics.has(name) ? "events-lost" : "records-lost";
     return activeCondition(condition, name, `the topic ${name} does not exist`);
   });
+}
 
 /** Pauses, and positions that the log does not reach. @param lags of all consumers of topics that exist. */
 export const conditionsOfConsumers = (lags: readonly ConsumerLag[]): readonly ActiveCondition[] =>

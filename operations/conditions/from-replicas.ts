@@ -1,6 +1,6 @@
 /** Conditions of a replica's database, read from outside: the replica may be down. */
-import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import type { Project } from "../../contracts/project.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import { type ActiveCondition, activeCondition } from "./active-condition.ts";
 import readOnly from "./read-only.sql" with { type: "text" };
@@ -17,7 +17,11 @@ export async function readReplicaConditions(sql: Sql, replica: string): Promise<
  *
  * @throws {Error} when a database is unavailable.
  */
-export async function findEmptyTables(source: Sql, sql: Sql, replica: string): Promise<readonly ActiveCondition[]> {
+export async function findEmptyTables(
+  { source, replica: sql }: { readonly source: Sql; readonly replica: Sql },
+  { entities }: Pick<Project, "entities">,
+  replica: string,
+): Promise<readonly ActiveCondition[]> {
   const found: ActiveCondition[] = [];
   for (const entity of entities.filter(({ replicas }) => replicas.some(({ name }) => name === replica))) {
     if (!(await hasRows(source, entity)) || !(await isEmptyByMistake(sql, entity))) continue;

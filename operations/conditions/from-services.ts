@@ -1,18 +1,26 @@
 /** Conditions that the services report about themselves, and services that do not respond. Pure. */
-import { replicaNames } from "../../contracts/entities/index.ts";
+import type { Project } from "../../contracts/project.ts";
 import type { ServiceHealth } from "../status/service-health.ts";
 import { type ActiveCondition, activeCondition } from "./active-condition.ts";
 
 /** Services without which a system is incomplete. The console is optional. */
-const REQUIRED = ["gateway", "relay", "stream", ...replicaNames];
+const requiredServices = ({ replicaNames }: Pick<Project, "replicaNames">): readonly string[] => [
+  "gateway",
+  "relay",
+  "stream",
+  ...replicaNames,
+];
 
 /**
  * All conditions of the services.
  *
  * @param services every instance whose address is known.
  */
-export function conditionsOfServices(services: readonly ServiceHealth[]): readonly ActiveCondition[] {
-  const missing = REQUIRED.filter((name) => !services.some((service) => service.name === name));
+export function conditionsOfServices(
+  services: readonly ServiceHealth[],
+  project: Pick<Project, "replicaNames">,
+): readonly ActiveCondition[] {
+  const missing = requiredServices(project).filter((name) => !services.some((service) => service.name === name));
   return [
     ...services.flatMap(conditionsOf),
     ...missing.map((name) =>

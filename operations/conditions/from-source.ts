@@ -1,5 +1,7 @@
 /** Conditions of the source, read from its database. */
+
 import { STALLED_MS } from "../../contracts/conditions.ts";
+import type { Project } from "../../contracts/project.ts";
 import { readCaptureProblems } from "../../pipeline/capture-problems.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import { type ActiveCondition, activeCondition } from "./active-condition.ts";
@@ -40,7 +42,7 @@ interface SourceState {
  *
  * @throws {Error} when the source is unavailable.
  */
-export async function readSourceState(source: Sql): Promise<SourceState> {
+export async function readSourceState(source: Sql, project: Pick<Project, "allEntities">): Promise<SourceState> {
   const [state] = await source.unsafe<{ read_only: boolean }[]>(readOnly);
   // A source that an older gateway migrated lacks some of them.
   const [has] = await source<{ set_aside: boolean; lost_events: boolean; capture_problems: boolean }[]>`
@@ -56,7 +58,7 @@ export async function readSourceState(source: Sql): Promise<SourceState> {
         select format('%s/%s from offset %s to %s', topic, "partition", from_offset, to_offset) as range, at
         from lockstep.lost_events order by at`
     : [];
-  const capture = has!.capture_problems ? await readCaptureProblems(source) : null;
+  const capture = has!.capture_problems ? await readCaptureProblems(source, project) : null;
   return {
     readOnly: state!.read_only,
     setAside: { count: Number(aside?.count ?? 0), since: aside?.since ?? null },

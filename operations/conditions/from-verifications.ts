@@ -1,5 +1,5 @@
 /** Conditions of the last verification of each replica. Pure. */
-import { entities } from "../../contracts/entities/index.ts";
+import type { Project } from "../../contracts/project.ts";
 import type { LastVerification } from "../verify/results.ts";
 import { type ActiveCondition, activeCondition } from "./active-condition.ts";
 
@@ -12,6 +12,7 @@ const MAX_INTERVALS = 3;
  */
 export function conditionsOfVerifications(
   last: readonly LastVerification[],
+  { entities }: Pick<Project, "entities">,
   everySeconds: number,
   nowMs: number,
 ): readonly ActiveCondition[] {

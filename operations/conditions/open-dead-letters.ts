@@ -1,5 +1,5 @@
 /** Counts the open dead letters, by the service that could not process them. */
-import { entities } from "../../contracts/entities/index.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { deadLetterTopic } from "../../contracts/topics.ts";
 import type { Log } from "../../kafka/log.ts";
 import type { Connections } from "../connect.ts";
@@ -42,7 +42,10 @@ export class DeadLetterCounter {
   private countedAt = Number.NEGATIVE_INFINITY;
   private counting: Promise<readonly OpenCount[]> | undefined;
 
-  constructor(private readonly connections: Connections) {}
+  constructor(
+    private readonly connections: Connections,
+    private readonly entities: readonly EntityDeclaration[],
+  ) {}
 
   /**
    * Returns the first count when it is complete. Later calls return the last count and start the next one, because a
@@ -52,7 +55,7 @@ export class DeadLetterCounter {
    */
   async count(): Promise<readonly OpenCount[]> {
     const log = await this.connections.log();
-    const topics = await Promise.all(entities.map((entity) => log.offsets(deadLetterTopic(entity).name)));
+    const topics = await Promise.all(this.entities.map((entity) => log.offsets(deadLetterTopic(entity).name)));
     const partitions = topics.flatMap((offsets) => [...offsets.values()]);
     const offsetSum = partitions.reduce((sum, { first, next }) => sum + first + next, 0);
     const now = performance.now();
@@ -67,7 +70,7 @@ export class DeadLetterCounter {
   }
 
   private async recount(log: Log, offsetSum: number, startedAt: number): Promise<readonly OpenCount[]> {
-    this.open = await countOpen(this.connections, log);
+    this.open = await countOpen(this.connections, log, this.entities);
     this.offsetSum = offsetSum;
     this.countedAt = performance.now();
     this.notBefore = this.countedAt + (this.countedAt - startedAt) * RECOUNT_PAUSE_FACTOR;
@@ -75,7 +78,11 @@ export class DeadLetterCounter {
   }
 }
 
-async function countOpen(connections: Connections, log: Log): Promise<OpenCount[]> {
+async function countOpen(
+  connections: Connections,
+  log: Log,
+  entities: readonly EntityDeclaration[],
+): Promise<OpenCount[]> {
   const deadLetters = [...(await readDeadLetters(log, entities)).values()];
   // An unavailable replica is a condition of its own. Its dead letters then keep the state that the topic gives them.
   await markSuperseded(deadLetters, (name) => connections.replica(name)).catch(() => {});

@@ -1,5 +1,6 @@
 /** `lockstep dead-letters list | show | replay | drop`. */
 import { Command } from "commander";
+import type { Project } from "../../contracts/project.ts";
 import {
   choiceParser,
   integerParser,
@@ -18,23 +19,23 @@ import { type SkippedDeadLetters, selectDeadLetters, selectOpen } from "./select
 import { detailsText, readDetails } from "./show.ts";
 
 /** The command `dead-letters` with its four verbs. */
-export const deadLettersVerb = (): Command =>
+export const deadLettersVerb = (project: Project): Command =>
   new Command("dead-letters")
     .description("lists, shows, replays and drops what could not be sent, validated or applied")
-    .addCommand(listVerb())
-    .addCommand(showVerb())
-    .addCommand(replayVerb())
-    .addCommand(dropVerb());
+    .addCommand(listVerb(project))
+    .addCommand(showVerb(project))
+    .addCommand(replayVerb(project))
+    .addCommand(dropVerb(project));
 
 const stateParser = choiceParser("state", [...deadLetterStates, "all"]);
 
-const listVerb = (): Command =>
-  withFilterOptions(verb("list", "lists dead letters with their state, the oldest first"))
+const listVerb = (project: Project): Command =>
+  withFilterOptions(verb("list", "lists dead letters with their state, the oldest first"), project)
     .option("--state <state>", `only in this state: ${deadLetterStates.join(", ")}`, stateParser, "all")
     .option("--limit <n>", "most dead letters on the page", integerParser(1, 10_000), 50)
     .option("--cursor <cursor>", "continue after an earlier page")
     .action(async (flags: FilterFlags & { state: DeadLetterState | "all"; limit: number; cursor?: string }) =>
-      runVerb(flags, async (context) => {
+      runVerb(project, flags, async (context) => {
         const all = [...(await selectDeadLetters(context, flags)).values()];
         const page = paginate(all, flags.state, flags.limit, flags.cursor);
         const { counts, nextCursor } = page;
@@ -42,7 +43,7 @@ const listVerb = (): Command =>
       }),
     );
 
-const showVerb = (): Command =>
+const showVerb = (project: Project): Command =>
   verb("show", "shows one dead letter: the event beside its declaration, headers, stack trace and state")
     .argument(
       "<dead-letter>",
@@ -51,11 +52,11 @@ const showVerb = (): Command =>
     )
     .option("--reveal", "show private values and the raw value, too")
     .action(async (name: string, flags: VerbFlags & { readonly reveal?: boolean }) =>
-      runVerb(flags, async (context) => {
+      runVerb(project, flags, async (context) => {
         const entry = (await selectDeadLetters(context, {}, [name])).get(name);
         if (!entry)
           return { text: `there is no dead letter ${name}`, document: { origin: name, found: false }, status: 1 };
-        const details = await readDetails(context.connections, entry, flags.reveal ?? false);
+        const details = await readDetails(context, entry, flags.reveal ?? false);
         return { text: detailsText(details), document: details, status: 0 };
       }),
     );
@@ -65,13 +66,14 @@ type ReplayFlags = SelectFlags & { readonly rate: number; readonly dryRun?: bool
 type DropFlags = SelectFlags & { readonly yes?: boolean };
 
 /** Adds the arguments and options that select dead letters. */
-const withSelection = (command: Command): Command =>
+const withSelection = (command: Command, project: Project): Command =>
   withFilterOptions(
     command.argument(
       "[dead-letters...]",
       "names as list shows them: <topic>/<partition>/<offset> or outbox/<number>",
       parseNameArguments,
     ),
+    project,
   ).option("--all", "all open dead letters");
 
 /** Ends the process with status 2 when the user has selected nothing. */
@@ -80,13 +82,16 @@ function requireSelection(command: Command, names: readonly string[], flags: Sel
     command.error("error: select dead letters by name, by a filter, or with --all", { exitCode: 2 });
 }
 
-const replayVerb = (): Command =>
-  withSelection(verb("replay", "sends open dead letters again, in order; skips those that were replayed already"))
+const replayVerb = (project: Project): Command =>
+  withSelection(
+    verb("replay", "sends open dead letters again, in order; skips those that were replayed already"),
+    project,
+  )
     .option("--rate <n>", "most dead letters per second", integerParser(1, 10_000), 100)
     .option("--dry-run", "list the dead letters and send nothing")
     .action(async (names: string[] = [], flags: ReplayFlags, command: Command) => {
       requireSelection(command, names, flags);
-      return runVerb(flags, (context) => runReplay(context, names, flags));
+      return runVerb(project, flags, (context) => runReplay(context, names, flags));
     });
 
 async function runReplay(context: VerbContext, names: readonly string[], flags: ReplayFlags): Promise<VerbResult> {
@@ -112,14 +117,15 @@ async function runReplay(context: VerbContext, names: readonly string[], flags: 
   return { text: lines.join("\n"), document, status: isIncomplete ? 1 : 0 };
 }
 
-const dropVerb = (): Command =>
+const dropVerb = (project: Project): Command =>
   withSelection(
     verb("drop", "drops open dead letters: replay skips them; changes that the relay has set aside are deleted"),
+    project,
   )
     .option("--yes", "drop them; without this flag the command prints their number")
     .action(async (names: string[] = [], flags: DropFlags, command: Command) => {
       requireSelection(command, names, flags);
-      return runVerb(flags, (context) => runDrop(context, names, flags));
+      return runVerb(project, flags, (context) => runDrop(context, names, flags));
     });
 
 async function runDrop(context: VerbContext, names: readonly string[], flags: DropFlags): Promise<VerbResult> {

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { product } from "../../contracts/entities/product.ts";
 import { encodeEvent } from "../../contracts/event.ts";
 import { productDocument, upsertEvent } from "../../tests/harness/product-events.ts";
+import { product } from "../../tests/project/index.ts";
 import { viewEvent } from "./event-view.ts";
 
 const view = (overrides: Record<string, unknown>, reveal = false) => {

@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { isDeadLetterName } from "../../contracts/dead-letter.ts";
 import { type ReasonName, reasonNames } from "../../contracts/dead-letter-reasons.ts";
-import { replicaNames } from "../../contracts/entities/index.ts";
+import type { Project } from "../../contracts/project.ts";
 import { choiceParser, parseId, type VerbFlags } from "../verb.ts";
 import type { ListedEntry } from "./dead-letter-index.ts";
 import { isSetAside } from "./set-aside.ts";
@@ -26,7 +26,7 @@ export interface DeadLetterFilter {
 export type FilterFlags = VerbFlags & DeadLetterFilter;
 
 /** Adds an option for each condition of the filter. */
-export const withFilterOptions = (command: Command): Command =>
+export const withFilterOptions = (command: Command, { replicaNames }: Pick<Project, "replicaNames">): Command =>
   command
     .option("--entity <name>", "only of this entity")
     .option("--id <uuid>", "only of the entity with this id", parseId)

@@ -1,9 +1,9 @@
 /** The order of a replay's steps, with a log and a source that record them. */
 import { expect, test } from "bun:test";
-import { product } from "../../contracts/entities/product.ts";
 import { type Log, type LogWriter, WriterDeadError } from "../../kafka/log.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import { deadLetterRecord } from "../../tests/harness/dead-letters.ts";
+import { product } from "../../tests/project/index.ts";
 import { type DeadLetterEntry, DeadLetterIndex } from "./dead-letter-index.ts";
 import { markSuperseded } from "./mark-superseded.ts";
 import { replayDeadLetters } from "./replay.ts";

@@ -1,7 +1,6 @@
 /** Selects the dead letters that a verb works on: by name, by filter, or all. */
 
 import { isSetAsideName } from "../../contracts/dead-letter.ts";
-import { entities } from "../../contracts/entities/index.ts";
 import type { VerbContext } from "../verb.ts";
 import type { DeadLetterEntry, ListedEntry } from "./dead-letter-index.ts";
 import { type DeadLetterFilter, matchesFilter } from "./filter.ts";
@@ -10,7 +9,7 @@ import { readDeadLetters } from "./read-dead-letters.ts";
 import { readSetAside } from "./set-aside.ts";
 
 /** The collaborators of a selection. */
-export type SelectContext = Pick<VerbContext, "connections" | "progress">;
+export type SelectContext = Pick<VerbContext, "connections" | "project" | "progress">;
 
 /** What was selected and is not open. */
 export interface SkippedDeadLetters {
@@ -46,11 +45,12 @@ export async function selectDeadLetters(
 }
 
 async function selectFromTopics(
-  { connections, progress }: SelectContext,
+  { connections, project, progress }: SelectContext,
   isSelected: (entry: ListedEntry) => boolean,
 ): Promise<DeadLetterEntry[]> {
   const log = await connections.log();
-  const all = await readDeadLetters(log, entities, (read, total) => progress(`${read} of ${total} records read …`));
+  const onRead = (read: number, total: number) => progress(`${read} of ${total} records read …`);
+  const all = await readDeadLetters(log, project.entities, onRead);
   const found = [...all.values()].filter(isSelected);
   progress(`checking the state of ${found.length} dead letters in the replicas …`);
   await markSuperseded(found, (replica) => connections.replica(replica));

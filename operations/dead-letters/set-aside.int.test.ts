@@ -1,11 +1,11 @@
 /** Changes that the relay has set aside, in a real source without a relay. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import postgres, { type Sql } from "postgres";
-import { product } from "../../contracts/entities/product.ts";
-import { migrations } from "../../gateway/migrations/index.ts";
+import { sourceMigrations } from "../../gateway/migrations/index.ts";
 import { migrate } from "../../platform/postgres/migrate.ts";
 import { silentLogger } from "../../tests/harness/replica.ts";
 import { freshDatabase } from "../../tests/harness/servers.ts";
+import { product, project } from "../../tests/project/index.ts";
 import { readOutboxVersions, readSourceHop } from "../journey/read-source.ts";
 import type { ListedEntry } from "./dead-letter-index.ts";
 import { dropDeadLetters } from "./drop.ts";
@@ -18,7 +18,7 @@ let sql: Sql;
 let id: string;
 beforeAll(async () => {
   const url = await freshDatabase();
-  await migrate(url, migrations, silentLogger);
+  await migrate(url, sourceMigrations(project), silentLogger);
   sql = postgres(url, { max: 2, onnotice: () => {} });
   const [row] = await sql<{ id: string }[]>`
     insert into products (sku, name, price) values ('cup', 'Cup', 1) returning id`;
@@ -32,6 +32,7 @@ afterAll(() => sql?.end({ timeout: 1 }));
 const lines: string[] = [];
 const context = () => ({
   connections: { source: () => sql } as never,
+  project,
   progress: () => {},
   print: (text: string) => void lines.push(text),
   signal: new AbortController().signal,
@@ -47,7 +48,7 @@ test("a version above 2^53 is listed and shown exactly, beside the other rows", 
   ]);
   expect(pageText(page)).toContain("9007199254740993");
   const [large] = await open("outbox/901");
-  expect(await readDetails(context().connections, large!, true)).toMatchObject({
+  expect(await readDetails(context(), large!, true)).toMatchObject({
     version: null,
     reason: "version-too-large",
   });

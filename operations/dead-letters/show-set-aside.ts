@@ -1,7 +1,7 @@
 /** The content of a change that the relay has set aside. */
-import { allEntities } from "../../contracts/entities/index.ts";
 import { documentOf } from "../../contracts/entity/row.ts";
 import { header } from "../../contracts/event.ts";
+import type { Project } from "../../contracts/project.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import { parseJson } from "../../platform/postgres/parse-json.ts";
 import { type Content, type EventView, viewEvent } from "./event-view.ts";
@@ -24,7 +24,12 @@ interface ContentRow {
  *
  * @throws {Error} when it is no longer set aside, or the source is unavailable.
  */
-export async function readSetAsideContent(source: Sql, entry: SetAsideEntry, reveal: boolean): Promise<Content> {
+export async function readSetAsideContent(
+  source: Sql,
+  project: Pick<Project, "allEntities">,
+  entry: SetAsideEntry,
+  reveal: boolean,
+): Promise<Content> {
   const [row] = await source<ContentRow[]>`
     select octet_length(data::text) as bytes, case when octet_length(data::text) <= ${MAX_BYTES} then data::text end as data,
       left(actor, ${MAX_HEADER_LENGTH}) as actor, left(traceparent, ${MAX_HEADER_LENGTH}) as traceparent
@@ -39,12 +44,17 @@ export async function readSetAsideContent(source: Sql, entry: SetAsideEntry, rev
     },
     key: entry.deadLetter.id ?? null,
     bytes: row.bytes,
-    event: viewRow(entry, row, reveal),
+    event: viewRow(project, entry, row, reveal),
     ...(reveal ? { value: row.data } : {}),
   };
 }
 
-function viewRow({ entity: { name } }: SetAsideEntry, { bytes, data }: ContentRow, reveal: boolean): EventView {
+function viewRow(
+  { allEntities }: Pick<Project, "allEntities">,
+  { entity: { name } }: SetAsideEntry,
+  { bytes, data }: ContentRow,
+  reveal: boolean,
+): EventView {
   const unreadable = (reason: string): EventView => ({ unreadable: reason, fields: [] });
   if (bytes === null) return unreadable("the change has no row: it is a delete");
   if (data === null) return unreadable(`the row is too large to be shown (${bytes} bytes)`);

@@ -4,7 +4,7 @@ import { deadLetterReasons } from "../../contracts/dead-letter-reasons.ts";
 import { deadLetterTopic } from "../../contracts/topics.ts";
 import type { Log, StoredRecord } from "../../kafka/log.ts";
 import { table } from "../../platform/table.ts";
-import type { Connections } from "../connect.ts";
+import type { VerbContext } from "../verb.ts";
 import type { DeadLetterEntry, ListedEntry } from "./dead-letter-index.ts";
 import { type Content, viewEvent } from "./event-view.ts";
 import { toListItem } from "./list.ts";
@@ -34,12 +34,12 @@ async function readRecord(log: Log, { entity, partition, offset, name }: DeadLet
  * @throws {Error} when it is gone, or the log or the source is unavailable.
  */
 export async function readDetails(
-  connections: Connections,
+  { connections, project }: Pick<VerbContext, "connections" | "project">,
   entry: ListedEntry,
   reveal: boolean,
 ): Promise<DeadLetterDetails> {
   const content = isSetAside(entry)
-    ? await readSetAsideContent(connections.source(), entry, reveal)
+    ? await readSetAsideContent(connections.source(), project, entry, reveal)
     : await readContent(await connections.log(), entry as DeadLetterEntry, reveal);
   const { means, remedy } = deadLetterReasons[entry.deadLetter.reason];
   return { ...toListItem(entry), means, remedy, ...content };

@@ -1,6 +1,7 @@
 /** Writes to the dead-letter topics how dead letters were resolved. A second command fences the writer of the first. */
 import { encodeMark, type Resolution } from "../../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import { qualify } from "../../contracts/project.ts";
 import { deadLetterTopic, eventsTopic } from "../../contracts/topics.ts";
 import { type Log, type LogWriter, type TopicPartition, WriterDeadError } from "../../kafka/log.ts";
 import { ConnectionError } from "../connect.ts";
@@ -11,6 +12,7 @@ const WRITER_NAME = "lockstep.operations.dead-letters";
 /**
  * Opens the writer of the entities' dead-letter topics and events topics.
  *
+ * @param entities at least one.
  * @throws {Error} when the log is unavailable.
  */
 export async function openDeadLetterWriter(log: Log, entities: readonly EntityDeclaration[]): Promise<LogWriter> {
@@ -20,7 +22,7 @@ export async function openDeadLetterWriter(log: Log, entities: readonly EntityDe
       const count = await log.partitionCount(topic);
       for (let partition = 0; partition < count; partition++) partitions.push({ topic, partition });
     }
-  return await log.openWriter(WRITER_NAME, partitions);
+  return await log.openWriter(qualify(entities[0]!, WRITER_NAME), partitions);
 }
 
 /**

@@ -1,18 +1,18 @@
 /** `lockstep journey ID`. */
 import type { Command } from "commander";
-import { entities } from "../../contracts/entities/index.ts";
+import type { Project } from "../../contracts/project.ts";
 import { entityParser, parseId, runVerb, type VerbFlags, verb } from "../verb.ts";
 import { isKnown, type Journey, readJourney } from "./journey.ts";
 import type { ReplicaHop } from "./read-replica.ts";
 
 /** The command `journey`. */
-export const journeyVerb = (): Command =>
+export const journeyVerb = (project: Project): Command =>
   verb("journey", "prints the state of one entity at every hop; exit status 1 when no hop knows it")
     .argument("<id>", "id of the entity", parseId)
-    .option("--entity <name>", "which entity has the id, where several are declared", entityParser)
+    .option("--entity <name>", "which entity has the id, where several are declared", entityParser(project))
     .action(async (id: string, flags: VerbFlags & { readonly entity?: string }) =>
-      runVerb(flags, async ({ connections }) => {
-        const selected = entities.filter(({ name }) => !flags.entity || name === flags.entity);
+      runVerb(project, flags, async ({ connections }) => {
+        const selected = project.entities.filter(({ name }) => !flags.entity || name === flags.entity);
         const journeys = (await Promise.all(selected.map((entity) => readJourney(connections, entity, id)))).filter(
           isKnown,
         );

@@ -68,7 +68,7 @@ async function readCacheEntry(
 ): Promise<ReplicaHop["cache"]> {
   if (!redis) return null;
   try {
-    const value = await redis.get(`${cachePrefix(replica, entity.plural)}:${id}`);
+    const value = await redis.get(`${cachePrefix(replica, entity)}:${id}`);
     const epoch = value?.split(" ", 1)[0];
     const entry = epoch ? decodeEntry(value, Number(epoch), entity.schemaVersion) : undefined;
     if (!entry) return null;

@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { controlTopic } from "../../contracts/topics.ts";
 import type { Log, StoredRecord } from "../../kafka/log.ts";
+import { project } from "../../tests/project/index.ts";
 import { setPaused } from "./control.ts";
 
 /** A log whose control topic has these states of the catalog, the newest last. @returns what was written. */
@@ -18,7 +19,7 @@ function logWith(...paused: boolean[]) {
       yield records;
     },
     openWriter: async (_name: string, partitions: readonly unknown[]) => {
-      expect(partitions).toEqual([{ topic: controlTopic.name, partition: 0 }]);
+      expect(partitions).toEqual([{ topic: controlTopic(project).name, partition: 0 }]);
       return {
         write: async (_: unknown, [{ key, value }]: [{ key: string; value: string }]) => {
           written.push({ key, ...JSON.parse(value) });
@@ -39,7 +40,7 @@ test.each<[string, boolean[], boolean, boolean, number]>([
   ["the newest record counts", [true, false], true, true, 1],
 ])("%s", async (_, states, paused, changed, count) => {
   const { log, written } = logWith(...states);
-  expect(await setPaused(log, "catalog", paused, "maintenance")).toBe(changed);
+  expect(await setPaused({ log, project }, "catalog", paused, "maintenance")).toBe(changed);
   expect(written).toEqual(
     Array.from({ length: count }, () =>
       expect.objectContaining({ key: "replica/catalog", paused, reason: "maintenance" }),

@@ -1,6 +1,6 @@
 /** The command `lockstep rebuild`. */
 import type { Command } from "commander";
-import { replicaNames } from "../../contracts/entities/index.ts";
+import type { Project } from "../../contracts/project.ts";
 import type { LoadRebuild } from "../../pipeline/rebuild.ts";
 import { ConnectionError } from "../connect.ts";
 import {
@@ -26,19 +26,19 @@ interface Flags extends VerbFlags {
 const SECOND = 1_000;
 
 /** `lockstep rebuild`. @param loadRebuild the replicas' part of a rebuild. */
-export const rebuildVerb = (loadRebuild: LoadRebuild): Command =>
+export const rebuildVerb = (loadRebuild: LoadRebuild, project: Project): Command =>
   verb(
     "rebuild",
     "fills new tables of a replica from the log beside the live ones, compares them with the source, and switches to them if they are equal; resumes an interrupted rebuild; exit status 1 when they differ, and the live tables are unchanged",
   )
-    .argument("<replica>", `one of: ${replicaNames.join(", ")}`, choiceParser("replica", replicaNames))
+    .argument("<replica>", `one of: ${project.replicaNames.join(", ")}`, choiceParser("replica", project.replicaNames))
     .option("--drop-old", "only drop the tables that the last rebuild replaced")
     .option("--anew", "start with empty tables instead of resuming an interrupted rebuild")
     .option("--repair", "resend what the new tables lack, and switch when they have it")
     .option("--no-verify", "switch without a comparison with the source")
     .option("--within <seconds>", "how long a committed change may take to reach the log", integerParser(0, 3_600), 60)
     .action(async (replica: string, flags: Flags) =>
-      runVerb(flags, async (context) => {
+      runVerb(project, flags, async (context) => {
         const databaseUrl = context.connections.addresses.replicas.get(replica);
         if (!databaseUrl)
           throw new ConnectionError(
@@ -59,13 +59,13 @@ async function dropOldTables(loadRebuild: LoadRebuild, databaseUrl: string): Pro
 
 async function rebuildWith(
   loadRebuild: LoadRebuild,
-  { connections, signal, progress }: VerbContext,
+  { connections, project, signal, progress }: VerbContext,
   replica: { readonly name: string; readonly databaseUrl: string },
   flags: Flags,
 ): Promise<VerbResult> {
   const { rebuilt, verified } = await rebuildAndCompare(
     loadRebuild,
-    { connections, signal, progress, onProgress: progressBar(progress) },
+    { connections, project, signal, progress, onProgress: progressBar(progress) },
     replica,
     {
       compare: flags.verify,

@@ -1,5 +1,4 @@
 /** Compares a rebuild's new tables with the source by content, while writes continue, before the switch. */
-import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { FilledTables } from "../../pipeline/rebuild.ts";
 import { resendDifferences } from "../repair/resend.ts";
@@ -31,7 +30,7 @@ export async function compareFilled(
   const source = connections.source();
   const targetFor = await filledTargets(context, replica, filled);
   const results: VerifyResult[] = [];
-  for (const entity of entities)
+  for (const entity of context.project.entities)
     for (const declared of entity.replicas.filter(({ name }) => name === replica)) {
       const onProgress = (compared: { rows: number; entries: number }) =>
         progress(`${entity.plural}: ${compared.rows} rows compared …`, compared);

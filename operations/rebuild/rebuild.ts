@@ -31,7 +31,7 @@ export async function rebuildAndCompare(
   { name, databaseUrl }: { readonly name: string; readonly databaseUrl: string },
   options: RebuildAndCompareOptions,
 ): Promise<{ rebuilt: RebuildResult; verified: readonly VerifyResult[] }> {
-  const { connections, signal, onProgress } = context;
+  const { connections, project, signal, onProgress } = context;
   let verified: readonly VerifyResult[] = [];
   const approve = async (filled: FilledTables) => {
     verified = await compareFilled(context, name, filled, options);
@@ -39,6 +39,7 @@ export async function rebuildAndCompare(
   };
   const { rebuild } = await loadRebuild();
   const rebuilt = await rebuild(name, {
+    project,
     databaseUrl,
     log: await connections.log(),
     signal,

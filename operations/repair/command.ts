@@ -1,5 +1,6 @@
 /** `lockstep repair`. */
 import type { Command } from "commander";
+import type { Project } from "../../contracts/project.ts";
 import { runVerb, type VerbContext, type VerbFlags, type VerbResult, verb } from "../verb.ts";
 import { exitStatusOf, withScopeOptions } from "../verify/command.ts";
 import { differenceLine, reportText } from "../verify/report.ts";
@@ -10,16 +11,17 @@ import { type RepairResult, verifyAndRepair } from "./verify-and-repair.ts";
 type Flags = VerbFlags & VerifyScope & { readonly dryRun?: boolean };
 
 /** The command `repair`. */
-export const repairVerb = (): Command =>
+export const repairVerb = (project: Project): Command =>
   withScopeOptions(
     verb(
       "repair",
       "verifies, sends the entities that differ again, and verifies those again; exit status 1 when some still " +
         "differ, 3 when some could not be compared",
     ),
+    project,
   )
     .option("--dry-run", "print the differences and send nothing")
-    .action(async (flags: Flags) => runVerb(flags, (context) => runRepair(context, flags)));
+    .action(async (flags: Flags) => runVerb(project, flags, (context) => runRepair(context, flags)));
 
 async function runRepair(context: VerbContext, flags: Flags): Promise<VerbResult> {
   const repair = await verifyAndRepair(context, flags, {

@@ -1,6 +1,5 @@
 /** Verifies repaired entities again, once their events have arrived. */
 import type { Redis } from "ioredis";
-import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
 import type { Log } from "../../kafka/log.ts";
@@ -19,6 +18,7 @@ export type RemainingDifference = Difference & {
 interface RepairDeps {
   readonly source: Sql;
   readonly replica: (name: string) => Sql;
+  readonly entities: readonly EntityDeclaration[];
   readonly log: Log;
   /** Undefined: the cache is not compared. */
   readonly redis: Redis | undefined;
@@ -37,7 +37,7 @@ export async function findRemaining(
   timeoutMs: number,
 ): Promise<RemainingDifference[]> {
   const remaining: RemainingDifference[] = [];
-  for (const entity of entities)
+  for (const entity of deps.entities)
     for (const replica of entity.replicas) {
       const group = differences.filter((d) => d.entity === entity.name && d.replica === replica.name);
       if (group.length > 0) remaining.push(...(await remainingOf(deps, entity, replica, group, timeoutMs)));

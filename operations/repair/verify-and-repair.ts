@@ -2,6 +2,7 @@
  * The steps of a repair: verify, send the differences again, verify those again. Nothing is sent for an entity whose
  * capture is incomplete.
  */
+import type { Project } from "../../contracts/project.ts";
 import { captureProblemText, readCaptureProblems } from "../../pipeline/capture-problems.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import { connectRedis } from "../connect.ts";
@@ -25,7 +26,7 @@ export interface RepairResult {
   readonly remaining: readonly (RemainingDifference | Difference)[];
 }
 
-type RepairContext = Pick<VerbContext, "connections" | "signal"> & Pick<VerifyContext, "progress">;
+type RepairContext = Pick<VerbContext, "connections" | "project" | "signal"> & Pick<VerifyContext, "progress">;
 
 /**
  * Verifies and repairs everything in `scope`.
@@ -64,19 +65,26 @@ const saveRepaired = (
   );
 
 async function repair(
-  { connections, progress, signal }: RepairContext,
+  { connections, project, progress, signal }: RepairContext,
   scope: VerifyScope,
   differences: readonly Difference[],
 ): Promise<{ sent: number; remaining: RemainingDifference[] }> {
   const source = connections.source();
   const redis = scope.cache ? connectRedis(connections.addresses.redis) : undefined;
   try {
-    const blocked = await findBlocked(source, differences);
+    const blocked = await findBlocked(source, project, differences);
     const sendable = differences.filter(({ entity }) => !blocked.some((difference) => difference.entity === entity));
     const sent = await resendDifferences(source, sendable, signal, (count) => progress(`${count} entities sent …`));
     signal.throwIfAborted();
     progress("waiting until the replicas have applied them …");
-    const deps = { source, replica: (name: string) => connections.replica(name), log: await connections.log(), redis };
+    const log = await connections.log();
+    const deps = {
+      source,
+      replica: (name: string) => connections.replica(name),
+      entities: project.entities,
+      log,
+      redis,
+    };
     return { sent, remaining: [...blocked, ...(await findRemaining(deps, sendable, scope.within * 1_000))] };
   } finally {
     redis?.disconnect();
@@ -87,8 +95,12 @@ async function repair(
  * Finds the differences of entities whose capture is incomplete. They are not sent: the captured table may not be the one
  * that the source uses, and a row that it lacks would be sent as a delete.
  */
-async function findBlocked(source: Sql, differences: readonly Difference[]): Promise<RemainingDifference[]> {
-  const problems = await readCaptureProblems(source);
+async function findBlocked(
+  source: Sql,
+  project: Project,
+  differences: readonly Difference[],
+): Promise<RemainingDifference[]> {
+  const problems = await readCaptureProblems(source, project);
   return differences.flatMap((difference) => {
     const problem = problems.find(({ entity }) => entity === difference.entity);
     return problem ? [{ ...difference, why: `it was not sent: ${captureProblemText(problem)}` }] : [];

@@ -1,13 +1,13 @@
 /** `lockstep resync`. */
 import type { Command } from "commander";
-import { replicaNames } from "../../contracts/entities/index.ts";
+import type { Project } from "../../contracts/project.ts";
 import { choiceParser, entityParser, integerParser, runVerb, type VerbFlags, verb } from "../verb.ts";
 import { differenceLine } from "../verify/report.ts";
 import { type VerifyResult, verdictOf } from "../verify/verify.ts";
 import { type ResyncResult, type ResyncScope, resync } from "./resync.ts";
 
 /** The command `resync`. */
-export const resyncVerb = (): Command =>
+export const resyncVerb = (project: Project): Command =>
   verb(
     "resync",
     "makes log and replicas complete again after the log has lost records: creates missing topics, sends every row of the source again, removes what the source does not have, and compares; continues where it was interrupted; exit status 1 when a replica still differs, 3 when one could not be compared",
@@ -15,13 +15,13 @@ export const resyncVerb = (): Command =>
     .option(
       "--replica <name>",
       "compare only this replica; the rows are sent to all",
-      choiceParser("replica", replicaNames),
+      choiceParser("replica", project.replicaNames),
     )
-    .option("--entity <name>", "only this entity", entityParser)
+    .option("--entity <name>", "only this entity", entityParser(project))
     .option("--rate <rows>", "most rows per second; fewer while the outbox is busy", integerParser(1, 100_000), 2_000)
     .option("--within <seconds>", "seconds that a replica may take to apply what was sent", integerParser(1, 3_600), 60)
     .action(async (flags: VerbFlags & ResyncScope) =>
-      runVerb(flags, async (context) => {
+      runVerb(project, flags, async (context) => {
         const result = await resync(context, flags);
         return { text: resyncText(result), document: result, status: statusOf(result) };
       }),

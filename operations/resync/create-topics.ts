@@ -1,12 +1,9 @@
 /** Creates the topics that are missing, as the services would at their next start. */
-import { allEntities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { controlTopic, partitionCount, receiptsTopic, replicaTopic, topicsOf } from "../../contracts/topics.ts";
 import type { Log, TopicLayout } from "../../kafka/log.ts";
 import { replicationOptionsOf } from "../../platform/settings/settings.ts";
 import type { VerbContext } from "../verb.ts";
-
-const shared = [controlTopic, receiptsTopic];
 
 /**
  * Creates the missing topics.
@@ -15,14 +12,16 @@ const shared = [controlTopic, receiptsTopic];
  * @throws {Error} when the log is unavailable or rejects a topic, or a replica's database is unavailable.
  */
 export async function createMissingTopics(
-  context: Pick<VerbContext, "connections" | "settings">,
+  context: Pick<VerbContext, "connections" | "project" | "settings">,
 ): Promise<readonly string[]> {
-  const log = await context.connections.log();
-  const names = [...allEntities.flatMap(topicsOf), ...shared].map(({ name }) => name);
+  const { connections, project } = context;
+  const log = await connections.log();
+  const shared = [controlTopic(project), receiptsTopic(project)];
+  const names = [...project.allEntities.flatMap(topicsOf), ...shared].map(({ name }) => name);
   const existing = await log.topicIds(names);
   const isMissing = ({ name }: { readonly name: string }) => !existing.has(name);
   const copies = copiesOf(context);
-  for (const entity of allEntities) {
+  for (const entity of project.allEntities) {
     const missing = topicsOf(entity).filter(isMissing);
     if (missing.length === 0) continue;
     const partitions = await partitionsOf(context, log, entity, existing);

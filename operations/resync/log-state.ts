@@ -1,5 +1,5 @@
 /** Finds out whether the log has lost records while a resync ran: what was sent would be lost with them. */
-import { allEntities } from "../../contracts/entities/index.ts";
+import type { Project } from "../../contracts/project.ts";
 import { topicsOf } from "../../contracts/topics.ts";
 import type { Log } from "../../kafka/log.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
@@ -14,7 +14,10 @@ interface TopicState {
 }
 
 /** @throws {Error} when a topic does not exist or the log is unavailable. */
-export async function readLogState(log: Pick<Log, "topicIds" | "offsets">): Promise<LogState> {
+export async function readLogState(
+  log: Pick<Log, "topicIds" | "offsets">,
+  { allEntities }: Pick<Project, "allEntities">,
+): Promise<LogState> {
   const names = allEntities.flatMap(topicsOf).map(({ name }) => name);
   const ids = await log.topicIds(names);
   const states = names.map(async (name) => {

@@ -1,5 +1,5 @@
 /** What a replica has written into its database about the log: its topics, and the mark `lockstep.log_incomplete`. */
-import { entities } from "../../contracts/entities/index.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { UserError } from "../../contracts/errors.ts";
 import { replicaTopic } from "../../contracts/topics.ts";
 import type { Log } from "../../kafka/log.ts";
@@ -28,7 +28,7 @@ export class ReplicaNotReadyError extends UserError {
  * @throws {Error} when the log or the replica's database is unavailable.
  */
 export async function waitUntilTopicsNoticed(
-  { sql, log }: { readonly sql: Sql; readonly log: Log },
+  { sql, log, entities }: { readonly sql: Sql; readonly log: Log; readonly entities: readonly EntityDeclaration[] },
   replica: string,
   timeoutMs: number,
   signal: AbortSignal,

@@ -10,7 +10,6 @@
  *
  * Each step may be repeated, so a run that was interrupted is continued by the next one.
  */
-import { entities } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { sleepUnlessAborted } from "../../platform/async/sleep.ts";
 import { type BackfillResult, backfill } from "../backfill/backfill.ts";
@@ -52,7 +51,7 @@ export interface ResyncResult {
   readonly cleared: Readonly<Record<string, string>>;
 }
 
-type ResyncContext = Pick<VerbContext, "connections" | "settings" | "progress" | "signal">;
+type ResyncContext = Pick<VerbContext, "connections" | "project" | "settings" | "progress" | "signal">;
 
 /** Relay and stream find a loss within this time once records are sent, in milliseconds. */
 const NOTICED_MS = 10_000;
@@ -66,7 +65,8 @@ const NOTICED_MS = 10_000;
  * @throws {Error} when a server is unavailable; the signal's reason when it aborts.
  */
 export async function resync(context: ResyncContext, scope: ResyncScope): Promise<ResyncResult> {
-  const { connections, progress, signal } = context;
+  const { connections, project, progress, signal } = context;
+  const { entities } = project;
   const log = await connections.log();
   const chosen = entities.filter(({ name }) => !scope.entity || name === scope.entity);
   const names = new Set(chosen.flatMap((entity) => entity.replicas.map(({ name }) => name)));
@@ -74,8 +74,8 @@ export async function resync(context: ResyncContext, scope: ResyncScope): Promis
   const createdTopics = await createMissingTopics(context);
   progress("waiting until the replicas read the present topics …");
   for (const name of replicas)
-    await waitUntilTopicsNoticed({ sql: connections.replica(name), log }, name, scope.within * 1_000, signal);
-  const before = await readLogState(log);
+    await waitUntilTopicsNoticed({ sql: connections.replica(name), log, entities }, name, scope.within * 1_000, signal);
+  const before = await readLogState(log, project);
   const startedAt = performance.now();
   const sent: BackfillResult[] = [];
   for (const entity of chosen) sent.push(await sendAgain(context, entity, before, scope.rate));
@@ -92,7 +92,7 @@ export async function resync(context: ResyncContext, scope: ResyncScope): Promis
   signal.throwIfAborted();
   // Before the log's state: a loss that is found after this time is not in the state, and stays reported.
   const [{ now }] = await connections.source()<[{ now: Date }]>`select clock_timestamp() as now`;
-  const lostAgain = topicsWithLoss(before, await readLogState(log));
+  const lostAgain = topicsWithLoss(before, await readLogState(log, project));
   const [isOfEveryEntity, isOfEveryReplica] = [chosen.length === entities.length, scope.replica === undefined];
   const { equal, endsMarks, endsLosses } = outcomeOf({ isOfEveryEntity, isOfEveryReplica, lostAgain, repair });
   const cleared = endsMarks ? await endConditions(context, replicas, endsLosses ? now : undefined) : {};
@@ -142,7 +142,7 @@ async function waitUntilApplied(
 
 /** @param until losses that were found later stay. Undefined: all stay, since not every replica was compared. */
 async function endConditions(
-  { connections }: ResyncContext,
+  { connections, project }: ResyncContext,
   replicas: readonly string[],
   until: Date | undefined,
 ): Promise<Record<string, string>> {
@@ -151,6 +151,6 @@ async function endConditions(
     const reason = await clearMark(connections.replica(name));
     if (reason !== undefined) cleared[name] = reason;
   }
-  if (until) await clearLosses({ sql: connections.source(), log: await connections.log() }, until);
+  if (until) await clearLosses({ sql: connections.source(), log: await connections.log(), project }, until);
   return cleared;
 }

@@ -1,5 +1,6 @@
 /** `lockstep status`. */
 import type { Command } from "commander";
+import type { Project } from "../../contracts/project.ts";
 import { table } from "../../platform/table.ts";
 import type { ActiveCondition } from "../conditions/active-condition.ts";
 import { runVerb, type VerbFlags, verb } from "../verb.ts";
@@ -7,14 +8,14 @@ import type { LastVerification } from "../verify/results.ts";
 import { readStatus, type Status } from "./status.ts";
 
 /** The command `status`. */
-export const statusVerb = (): Command =>
+export const statusVerb = (project: Project): Command =>
   verb(
     "status",
     "prints every condition with its remedy, lag, outbox, and last verifications; exit status 1 when a condition is present",
   ).action(async (flags: VerbFlags) =>
-    runVerb(flags, async ({ connections, settings, signal }) => {
+    runVerb(project, flags, async ({ connections, settings, signal }) => {
       const verifyEverySeconds = settings.LOCKSTEP_VERIFY_EVERY_S;
-      const status = await readStatus(connections, { verifyEverySeconds, watchProgress: true, signal });
+      const status = await readStatus(connections, project, { verifyEverySeconds, watchProgress: true, signal });
       return { text: statusText(status), document: status, status: status.ok ? 0 : 1 };
     }),
   );

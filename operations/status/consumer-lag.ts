@@ -1,7 +1,7 @@
 /** How far each consumer has read its topic, from its group's committed offsets. */
 import type { Control } from "../../contracts/control.ts";
 import { replicaKey, STREAM_KEY } from "../../contracts/control.ts";
-import { entities } from "../../contracts/entities/index.ts";
+import type { Project } from "../../contracts/project.ts";
 import { eventsTopic, replicaGroup, replicaTopic, streamGroup } from "../../contracts/topics.ts";
 import type { Log } from "../../kafka/log.ts";
 
@@ -38,15 +38,16 @@ export interface ConsumerLag {
  */
 export function readConsumerLags(
   log: Log,
+  { entities }: Pick<Project, "entities">,
   controls: ReadonlyMap<string, Control>,
   missing: readonly string[] = [],
 ): Promise<ConsumerLag[]> {
   const pauseOf = (key: string) => (controls.get(key)?.paused ? controls.get(key)! : null);
   const consumers = entities.flatMap((entity) => [
-    { name: "stream", group: streamGroup, topic: eventsTopic(entity).name, paused: pauseOf(STREAM_KEY) },
+    { name: "stream", group: streamGroup(entity), topic: eventsTopic(entity).name, paused: pauseOf(STREAM_KEY) },
     ...entity.replicas.map(({ name }) => ({
       name,
-      group: replicaGroup(name),
+      group: replicaGroup(entity, name),
       topic: replicaTopic(entity, name).name,
       paused: pauseOf(replicaKey(name)),
     })),

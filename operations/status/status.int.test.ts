@@ -4,9 +4,8 @@ import { Kafka, logLevel } from "kafkajs";
 import postgres, { type Sql } from "postgres";
 import type { ConditionName } from "../../contracts/conditions.ts";
 import { encodeMark } from "../../contracts/dead-letter.ts";
-import { entities } from "../../contracts/entities/index.ts";
 import { eventsTopic, streamGroup } from "../../contracts/topics.ts";
-import { migrations } from "../../gateway/migrations/index.ts";
+import { sourceMigrations } from "../../gateway/migrations/index.ts";
 import { connectLog } from "../../kafka/connect-log.ts";
 import type { Log } from "../../kafka/log.ts";
 import { ensureEntityTopics } from "../../pipeline/ensure-topics.ts";
@@ -16,12 +15,13 @@ import { startBrokers, type TestBrokers } from "../../tests/harness/brokers.ts";
 import { deadLetterRecord } from "../../tests/harness/dead-letters.ts";
 import { type ReplicaDatabase, replicaDatabase, silentLogger } from "../../tests/harness/replica.ts";
 import { eventually, freePort, freshDatabase } from "../../tests/harness/servers.ts";
+import { project } from "../../tests/project/index.ts";
 import { type Addresses, Connections } from "../connect.ts";
 import { setPaused } from "../pause/control.ts";
 import { saveResults } from "../verify/results.ts";
 import { readStatus, type Status } from "./status.ts";
 
-const [entity] = entities;
+const [entity] = project.entities;
 let brokers: TestBrokers;
 let log: Log;
 let sourceUrl: string;
@@ -39,10 +39,10 @@ beforeAll(async () => {
     replicaDatabase("storefront"),
     freshDatabase(),
   ]);
-  await migrate(sourceUrl, migrations, silentLogger);
+  await migrate(sourceUrl, sourceMigrations(project), silentLogger);
   source = postgres(sourceUrl, { max: 2, onnotice: () => {} });
   log = await connectLog({ brokers: brokers.addresses, clientId: "test", logger: silentLogger });
-  await ensureEntityTopics(log, readSettings({}));
+  await ensureEntityTopics(log, readSettings({}), project);
   await log.ensureTopics([{ name: "lockstep.control", config: {} }], {
     ...{ partitions: 1, replicationFactor: 1, minInSyncReplicas: 1 },
   });
@@ -87,7 +87,7 @@ const addresses = (changes: Partial<Addresses> = {}): Addresses => ({
 
 async function read(changes: Partial<Addresses> = {}, watchProgress = false): Promise<Status> {
   await using connections = new Connections(addresses(changes), silentLogger);
-  return await readStatus(connections, { verifyEverySeconds: 900, watchProgress });
+  return await readStatus(connections, project, { verifyEverySeconds: 900, watchProgress });
 }
 const found = ({ conditions }: Status) => conditions.map(({ condition, where }) => `${condition} ${where}`);
 
@@ -157,7 +157,7 @@ test("databases that are read-only are conditions", async () => {
   // Sessions from before each change: a pooled session keeps the setting from its start.
   await using writable = new Connections(addresses(), silentLogger);
   const readOf = (connections: Connections) =>
-    readStatus(connections, { verifyEverySeconds: 900, watchProgress: false });
+    readStatus(connections, project, { verifyEverySeconds: 900, watchProgress: false });
   expect(found(await readOf(writable))).toEqual([]);
   await setReadOnly("set default_transaction_read_only = on");
   try {
@@ -209,16 +209,16 @@ test("unread records without progress are a condition within a bounded wait, and
   const status = await read({}, true);
   expect(found(status)).toEqual(["partition-stalled stream"]);
   expect(performance.now() - started).toBeLessThan(20_000);
-  await setPaused(log, "stream", true, "maintenance");
+  await setPaused({ log, project }, "stream", true, "maintenance");
   const paused = await read({}, true);
   expect(paused.conditions).toMatchObject([
     { condition: "paused", where: "stream", problem: expect.stringContaining("maintenance") },
   ]);
-  await setPaused(log, "stream", false);
+  await setPaused({ log, project }, "stream", false);
   // The group reads the record.
-  const consumer = await log.consume({ group: streamGroup, topics: [at.topic], onBatch: async () => {} });
+  const consumer = await log.consume({ group: streamGroup(project), topics: [at.topic], onBatch: async () => {} });
   const hasRead = async () =>
-    (await log.committedOffsets(streamGroup, at.topic)).get(0) === (await log.offsets(at.topic)).get(0)!.next;
+    (await log.committedOffsets(streamGroup(project), at.topic)).get(0) === (await log.offsets(at.topic)).get(0)!.next;
   await eventually(hasRead, { timeoutMs: 30_000, what: "the group to read the record", everyMs: 100 });
   await consumer.close();
   await writer.close();

@@ -1,5 +1,6 @@
 /** The status of the whole system, read from the servers themselves and from what the services report. */
 import { STALLED_MS } from "../../contracts/conditions.ts";
+import type { Project } from "../../contracts/project.ts";
 import type { ActiveCondition } from "../conditions/active-condition.ts";
 import { conditionText } from "../conditions/active-condition.ts";
 import { ConditionReader, type SystemState } from "../conditions/condition-reader.ts";
@@ -45,9 +46,9 @@ export interface StatusOptions {
 }
 
 /** Reads the status of every part at the same time. Never rejects: a part that cannot be read is a condition. */
-export async function readStatus(connections: Connections, options: StatusOptions): Promise<Status> {
+export async function readStatus(connections: Connections, project: Project, options: StatusOptions): Promise<Status> {
   const { verifyEverySeconds, watchProgress, signal } = options;
-  const reader = new ConditionReader(connections, { timeoutMs: TIMEOUT_MS, verifyEverySeconds });
+  const reader = new ConditionReader(connections, project, { timeoutMs: TIMEOUT_MS, verifyEverySeconds });
   const deadline = performance.now() + STALLED_MS + REREAD_MS;
   let state = await reader.read();
   for (let isFirst = true; watchProgress && mayBeStalled(state); isFirst = false) {

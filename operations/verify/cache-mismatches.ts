@@ -63,7 +63,7 @@ async function compareChunk(stores: CacheStores, ids: readonly EntityId[]): Prom
   const { entity, replica } = tables;
   const epoch = await readActiveEpoch(tables, redis);
   if (epoch === undefined) return { mismatches: [], compared: 0 };
-  const prefix = cachePrefix(replica.name, entity.plural);
+  const prefix = cachePrefix(replica.name, entity);
   const values = await redis.mget(ids.map((id) => `${prefix}:${id}`));
   const entries = new Map<EntityId, CacheEntry>();
   for (const [i, id] of ids.entries()) {

@@ -1,6 +1,6 @@
 /** `lockstep verify`. */
 import { type Command, InvalidArgumentError } from "commander";
-import { replicaNames } from "../../contracts/entities/index.ts";
+import type { Project } from "../../contracts/project.ts";
 import { readCaptureProblems } from "../../pipeline/capture-problems.ts";
 import { choiceParser, entityParser, integerParser, runVerb, type VerbFlags, verb } from "../verb.ts";
 import { captureLine, reportText } from "./report.ts";
@@ -14,10 +14,10 @@ const parseFraction = (value: string): number => {
 };
 
 /** Adds the options that say what verify and repair compare, and how fast. */
-export const withScopeOptions = (command: Command): Command =>
+export const withScopeOptions = (command: Command, project: Project): Command =>
   command
-    .option("--replica <name>", "only this replica", choiceParser("replica", replicaNames))
-    .option("--entity <name>", "only this entity", entityParser)
+    .option("--replica <name>", "only this replica", choiceParser("replica", project.replicaNames))
+    .option("--entity <name>", "only this entity", entityParser(project))
     .option("--no-cache", "do not compare the caches")
     .option(
       "--every-row",
@@ -39,18 +39,19 @@ export function exitStatusOf(results: readonly VerifyResult[]): 0 | 1 | 3 {
 }
 
 /** The command `verify`. */
-export const verifyVerb = (): Command =>
+export const verifyVerb = (project: Project): Command =>
   withScopeOptions(
     verb(
       "verify",
       "compares source, replicas and caches by content during writes; exit status 1 when they differ, " +
         "3 when some could not be compared",
     ),
+    project,
   ).action(async (flags: VerbFlags & VerifyScope) =>
-    runVerb(flags, async (context) => {
+    runVerb(project, flags, async (context) => {
       const verified = await verifyReplicas(context, flags);
       // Read after the comparison: copies that are equal now do not stay equal while changes are not captured.
-      const capture = await readCaptureProblems(context.connections.source());
+      const capture = await readCaptureProblems(context.connections.source(), project);
       const status = exitStatusOf(verified);
       return {
         text: [reportText(verified), ...capture.map(captureLine)].join("\n"),

@@ -26,7 +26,8 @@ export async function compareCache(
   stores: CacheStores,
   onPage: (entries: number) => Promise<void>,
 ): Promise<Difference[]> {
-  const prefix = `${cachePrefix(stores.tables.replica.name, stores.tables.entity.plural)}:`;
+  const { entity, replica } = stores.tables;
+  const prefix = `${cachePrefix(replica.name, entity)}:`;
   const mismatches = new Map<EntityId, CacheMismatch>();
   let cursor = "0";
   do {

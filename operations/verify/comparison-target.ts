@@ -49,7 +49,11 @@ export const liveTarget = (
 ): ComparisonTarget => ({
   ...liveTables(deps.replica, entity, replica),
   waitUntilCaughtUp: (timeoutMs) => {
-    const isApplied = offsetCheck(deps.log, replicaGroup(replica.name), replicaTopic(entity, replica.name).name);
+    const isApplied = offsetCheck(
+      deps.log,
+      replicaGroup(entity, replica.name),
+      replicaTopic(entity, replica.name).name,
+    );
     return waitUntilCaughtUp(deps, entity, isApplied, timeoutMs);
   },
   remedy: `rebuild the replica with lockstep rebuild ${replica.name}`,

@@ -1,7 +1,7 @@
 /** What counts as a difference, and what a verification's result says. */
 import { expect, test } from "bun:test";
-import { product } from "../../contracts/entities/product.ts";
 import { productDocument } from "../../tests/harness/product-events.ts";
+import { product } from "../../tests/project/index.ts";
 import { type ComparedEntity, compareEntity } from "./difference.ts";
 import { type VerifyResult, verdictOf } from "./verify.ts";
 

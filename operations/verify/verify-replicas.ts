@@ -1,5 +1,5 @@
 /** Verifies the live tables and caches of the chosen entities and replicas, and saves the results. */
-import { entities } from "../../contracts/entities/index.ts";
+import type { Project } from "../../contracts/project.ts";
 import { type Connections, connectRedis } from "../connect.ts";
 import { liveTarget } from "./comparison-target.ts";
 import { saveResults } from "./results.ts";
@@ -26,6 +26,7 @@ export interface VerifyScope {
 /** The collaborators of a verification. */
 export interface VerifyContext {
   readonly connections: Connections;
+  readonly project: Project;
   /** Reports progress as text, and as counts where there are any. */
   readonly progress: (line: string, compared?: { readonly rows: number; readonly entries: number }) => void;
   /** Ends the verification. */
@@ -38,7 +39,7 @@ export interface VerifyContext {
  * @throws {Error} as {@link verify} does.
  */
 export async function verifyReplicas(
-  { connections, progress, signal }: VerifyContext,
+  { connections, project, progress, signal }: VerifyContext,
   scope: VerifyScope,
 ): Promise<VerifyResult[]> {
   const redis = scope.cache ? connectRedis(connections.addresses.redis) : undefined;
@@ -48,7 +49,7 @@ export async function verifyReplicas(
     const targetFor: VerifyDeps["targetFor"] = (entity, replica) =>
       liveTarget({ source, replica: connections.replica(replica.name), log }, entity, replica);
     const all: VerifyResult[] = [];
-    for (const entity of entities.filter(({ name }) => !scope.entity || name === scope.entity)) {
+    for (const entity of project.entities.filter(({ name }) => !scope.entity || name === scope.entity)) {
       const replicas = entity.replicas
         .filter(({ name }) => !scope.replica || name === scope.replica)
         .filter(({ name }) => !scope.knownOnly || connections.addresses.replicas.has(name));

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Redis } from "ioredis";
 import { connectPool } from "../../platform/postgres/connect.ts";
 import { VerifyFixture } from "../../tests/harness/verify-fixture.ts";
+import { project } from "../../tests/project/index.ts";
 import { ConnectionError } from "../connect.ts";
 import { findRemaining } from "../repair/find-remaining.ts";
 import { resendDifferences } from "../repair/resend.ts";
@@ -225,7 +226,8 @@ test("a difference that the replica itself makes is named as one that no resend 
   await resendDifferences(world.source, differences, new AbortController().signal, () => {});
   await world.deliver();
   const declared = differences.map((difference) => ({ ...difference, replica: "catalog" }));
-  const deps = { source: world.source, replica: () => world.database.sql, log: world.log, redis: undefined };
+  const { source, log } = world;
+  const deps = { source, replica: () => world.database.sql, entities: project.entities, log, redis: undefined };
   const remaining = await findRemaining(deps, declared, 1_000);
   expect(remaining).toMatchObject([{ id, why: expect.stringContaining("sending it once more does not help") }]);
   await world.database.sql`drop function shout cascade`;
@@ -239,7 +241,7 @@ test("a repair sends nothing for an entity whose capture is incomplete, and says
   const { source, database, log } = world;
   const addresses = { redis: undefined };
   const connections = { source: () => source, replica: () => database.sql, log: async () => log, addresses } as never;
-  const context = { connections, progress: () => {}, signal: new AbortController().signal };
+  const context = { connections, project, progress: () => {}, signal: new AbortController().signal };
   const scope = { replica: "catalog", cache: false, share: 1, within: 1 };
   const why =
     "it was not sent: public.products has disabled triggers: lockstep_inserted: run lockstep capture, then lockstep repair";

@@ -31,7 +31,7 @@ export async function waitUntilCaughtUp(
     const rows = await source`select from lockstep.outbox where seq <= ${last?.seq ?? 0} limit 1`;
     return rows.length === 0;
   };
-  for (const isDone of [isPublished, offsetCheck(log, streamGroup, eventsTopic(entity).name), isApplied])
+  for (const isDone of [isPublished, offsetCheck(log, streamGroup(entity), eventsTopic(entity).name), isApplied])
     while (!(await isDone())) {
       if (performance.now() > deadline) return false;
       await sleep(POLL_MS);

@@ -1,4 +1,5 @@
 /** Runs the `lockstep` command as an operator does. */
+import { join } from "node:path";
 import type { Stack } from "./stack.ts";
 
 /** Exit status and output of a command. */
@@ -14,6 +15,7 @@ export interface CommandResult {
 export async function runLockstep(stack: Stack, ...args: readonly string[]): Promise<CommandResult> {
   const child = Bun.spawn([process.execPath, "lockstep.ts", ...args, "--data", stack.data], {
     cwd: stack.root,
+    env: { ...process.env, LOCKSTEP_CONFIG: join(stack.root, "tests/project/lockstep.config.ts") },
     stdout: "pipe",
     stderr: "pipe",
   });

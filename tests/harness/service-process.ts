@@ -1,5 +1,6 @@
 /** Runs one service of Lockstep as a separate process with the settings of a test. */
 import { join } from "node:path";
+import { configFile } from "../project/index.ts";
 import { eventually } from "./eventually.ts";
 
 const root = join(import.meta.dir, "../..");
@@ -18,7 +19,7 @@ export class ServiceProcess implements AsyncDisposable {
   ) {
     this.child = Bun.spawn([process.execPath, "lockstep.ts", ...command.split(" ")], {
       cwd: root,
-      env: { PATH: process.env.PATH, LOCKSTEP_LOG_LEVEL: "trace", ...env },
+      env: { PATH: process.env.PATH, LOCKSTEP_CONFIG: configFile, LOCKSTEP_LOG_LEVEL: "trace", ...env },
       stdout: "pipe",
       stderr: "pipe",
     });

@@ -2,12 +2,12 @@
 import postgres from "postgres";
 import { readRecords } from "../../chaos/rest/at-rest.ts";
 import { readings, type TopicReadings } from "../../chaos/rest/topic-readings.ts";
-import { entities as declared } from "../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { columnOf } from "../../contracts/entity/row.ts";
 import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
 import type { Log } from "../../kafka/log.ts";
 import { differences, readTable } from "../../load-tests/bench/differences.ts";
+import { project } from "../project/index.ts";
 import { eventually } from "./eventually.ts";
 import type { Writers } from "./load.ts";
 import type { Stack } from "./stack.ts";
@@ -19,7 +19,7 @@ import type { Stack } from "./stack.ts";
  * @returns the milliseconds it took.
  * @throws {Error} with the first differences when a replica still differs.
  */
-export async function untilInStep(stack: Stack, timeoutMs: number, entities = declared): Promise<number> {
+export async function untilInStep(stack: Stack, timeoutMs: number, entities = project.entities): Promise<number> {
   const start = performance.now();
   const source = await stack.url("gateway-db");
   for (const replica of ["catalog", "storefront"]) {
@@ -63,7 +63,7 @@ export const readTopic = async (log: Log, topic: string): Promise<TopicReadings>
  *
  * @returns one text for each violation.
  */
-export async function findTopicViolations(stack: Stack, log: Log, entities = declared): Promise<string[]> {
+export async function findTopicViolations(stack: Stack, log: Log, entities = project.entities): Promise<string[]> {
   const found: string[] = [];
   const [entity] = entities;
   if (!entity) return found;

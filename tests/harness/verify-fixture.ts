@@ -2,11 +2,10 @@
 import { Redis } from "ioredis";
 import postgres, { type Sql } from "postgres";
 import { cachePrefix } from "../../contracts/cache-entry.ts";
-import { product } from "../../contracts/entities/product.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import { decodeRouted, type RoutedEvent } from "../../contracts/routed-event.ts";
 import { eventsTopic } from "../../contracts/topics.ts";
-import { migrations } from "../../gateway/migrations/index.ts";
+import { sourceMigrations } from "../../gateway/migrations/index.ts";
 import { connectLog } from "../../kafka/connect-log.ts";
 import type { Log } from "../../kafka/log.ts";
 import { liveTarget } from "../../operations/verify/comparison-target.ts";
@@ -17,6 +16,7 @@ import { toEventRecord } from "../../relay/event-record.ts";
 import { Outbox } from "../../relay/outbox.ts";
 import { type Decision, decideAll } from "../../stream/decide.ts";
 import { validatorOf } from "../../stream/validate.ts";
+import { product, project } from "../project/index.ts";
 import { type CacheProcess, startCacheProcess } from "./cache-process.ts";
 import { eventually } from "./eventually.ts";
 import { type ReplicaDatabase, replicaDatabase, silentLogger } from "./replica.ts";
@@ -79,7 +79,7 @@ export class VerifyFixture implements AsyncDisposable {
     const catalog = { ...first, name: `${first.name}-${crypto.randomUUID().slice(0, 8)}` };
     const entity = { ...declared, replicas: [catalog] };
     const url = await freshDatabase();
-    await migrate(url, migrations, silentLogger);
+    await migrate(url, sourceMigrations(project), silentLogger);
     const source = postgres(url, { max: 3, onnotice: () => {}, connection: { TimeZone: "UTC" } });
     const database = await replicaDatabase("catalog");
     if (own) {
@@ -193,7 +193,7 @@ export class VerifyFixture implements AsyncDisposable {
 
   /** Returns the Redis key of an entity's cache entry. */
   cacheKey(id: string): string {
-    return `${cachePrefix(this.catalog.name, this.entity.plural)}:${id}`;
+    return `${cachePrefix(this.catalog.name, this.entity)}:${id}`;
   }
 
   /** Returns the text of an entity's cache entry. @throws {Error} when there is none. */

@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
 import { produceRaw } from "../../chaos/faults/events/raw-producer.ts";
-import { product } from "../../contracts/entities/product.ts";
 import type { Document } from "../../contracts/entity/document.ts";
 import { encodeEvent } from "../../contracts/event.ts";
 import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
@@ -12,6 +11,7 @@ import { newProduct } from "../harness/load.ts";
 import { deleteEvent, upsertEvent } from "../harness/product-events.ts";
 import { sharedStack } from "../harness/shared-stack.ts";
 import { readTopic } from "../harness/stack-checker.ts";
+import { product } from "../project/index.ts";
 
 test("P2 P4: duplicate, reordered and stale events have no effect in any replica, and are counted", async () => {
   const stack = await sharedStack();

@@ -3,11 +3,11 @@
  */
 import { expect, test } from "bun:test";
 import postgres from "postgres";
-import { replicaNames } from "../../contracts/entities/index.ts";
 import { request } from "../harness/client.ts";
 import { newProduct, Reader } from "../harness/load.ts";
 import { sharedStack } from "../harness/shared-stack.ts";
 import { untilInStep } from "../harness/stack-checker.ts";
+import { project } from "../project/index.ts";
 
 const PRODUCTS = 5;
 const WRITERS = 8;
@@ -22,7 +22,7 @@ test("P3: no reader sees a version decrease while many clients write the same pr
   );
   const ids = created.map(({ body }) => body.id as string);
   const readers = await Promise.all(
-    replicaNames.map(async (name) => new Reader(name, await stack.address(name), () => ids)),
+    project.replicaNames.map(async (name) => new Reader(name, await stack.address(name), () => ids)),
   );
   const deadline = Date.now() + SECONDS * 1_000;
   let writes = 0;

@@ -1,7 +1,6 @@
 /** P4: a late event at each hop does not bring a deleted product back, in a table or in a cache. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { produceRaw } from "../../chaos/faults/events/raw-producer.ts";
-import { product } from "../../contracts/entities/product.ts";
 import { encodeEvent } from "../../contracts/event.ts";
 import { encodeRouted, routedHeaders } from "../../contracts/routed-event.ts";
 import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
@@ -10,6 +9,7 @@ import { eventually } from "../harness/eventually.ts";
 import { newProduct } from "../harness/load.ts";
 import { upsertEvent } from "../harness/product-events.ts";
 import { Stack } from "../harness/stack.ts";
+import { product } from "../project/index.ts";
 
 // A separate stack, because these tests write records to topics that other tests read in full.
 let stack: Stack;

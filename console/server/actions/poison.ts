@@ -5,6 +5,7 @@ import type { Document, EntityId } from "../../../contracts/entity/document.ts";
 import { documentOf } from "../../../contracts/entity/row.ts";
 import { RequestError } from "../../../contracts/errors.ts";
 import { encodeEvent } from "../../../contracts/event.ts";
+import { qualify } from "../../../contracts/project.ts";
 import { eventsTopic } from "../../../contracts/topics.ts";
 import type { Log } from "../../../kafka/log.ts";
 import { partitionForKey } from "../../../kafka/partitioner.ts";
@@ -46,6 +47,7 @@ export async function sendPoison(
   const document = documentOf(entity.fields, row.doc);
   const version = Number(document.version) + 1;
   const message = encodeEvent({
+    namespace: entity.namespace,
     entity: entity.name,
     id,
     version,
@@ -56,7 +58,7 @@ export async function sendPoison(
   });
   const { name: topic } = eventsTopic(entity);
   const target = { topic, partition: partitionForKey(id, await log.partitionCount(topic)) };
-  const writer = await log.openWriter(WRITER, [target]);
+  const writer = await log.openWriter(qualify(entity, WRITER), [target]);
   try {
     const value = kind === "no-json" ? message.value!.slice(0, -1) : message.value;
     const offset = await writer.write(target, [{ ...message, value }]);

@@ -1,8 +1,10 @@
 /** Simulates outages of Redis over an ordinary connection. Redis recovers from both without an operator. */
+import { cachePrefix } from "../../../contracts/cache-entry.ts";
 import { RequestError } from "../../../contracts/errors.ts";
+import type { Project } from "../../../contracts/project.ts";
 import { connectRedis } from "../../../operations/connect.ts";
 
-/** All keys of Lockstep (replicas/cache/README.md). The keys of other users of this Redis stay. */
+/** Keys of every project (replicas/cache/README.md). */
 const KEY_PATTERN = "lockstep:{*";
 const SCAN_COUNT = 1_000;
 
@@ -18,17 +20,23 @@ export async function pauseRedis(url: string | undefined, ms: number): Promise<v
 }
 
 /**
- * Deletes all keys of Lockstep, as a restart of Redis without persistence would.
+ * Deletes all keys of the project, as a restart of Redis without persistence would.
  *
  * @param url address of Redis; undefined when none is configured.
  * @returns the number of deleted keys.
  * @throws {RequestError} UNAVAILABLE when no Redis is configured, or it does not answer.
  */
-export async function deleteCacheKeys(url: string | undefined): Promise<number> {
+export async function deleteCacheKeys(
+  url: string | undefined,
+  { allEntities }: Pick<Project, "allEntities">,
+): Promise<number> {
+  const prefixes = allEntities.flatMap((entity) => entity.replicas.map(({ name }) => cachePrefix(name, entity)));
   return await withRedis(url, async (redis) => {
     let deleted = 0;
     for (let cursor = "0"; ; ) {
-      const [next, keys] = await redis.scan(cursor, "MATCH", KEY_PATTERN, "COUNT", SCAN_COUNT);
+      const [next, found] = await redis.scan(cursor, "MATCH", KEY_PATTERN, "COUNT", SCAN_COUNT);
+      // Other projects, and other users of this Redis, keep their keys.
+      const keys = found.filter((key) => prefixes.some((prefix) => key.startsWith(prefix)));
       if (keys.length > 0) deleted += await redis.unlink(...keys);
       cursor = next;
       if (cursor === "0") return deleted;

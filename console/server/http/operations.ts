@@ -1,8 +1,8 @@
 /** Routes for operators: pauses, jobs and dead letters; and the faults that show how Lockstep recovers. */
 import type { Hono } from "hono";
 import { z } from "zod";
-import { replicaNames } from "../../../contracts/entities/index.ts";
 import { RequestError } from "../../../contracts/errors.ts";
+import type { Project } from "../../../contracts/project.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { dropDeadLetters } from "../../../operations/dead-letters/drop.ts";
 import { replayDeadLetters } from "../../../operations/dead-letters/replay.ts";
@@ -24,6 +24,7 @@ const PAUSE_REASON = "from the console";
 /** Collaborators of the operation routes. */
 export interface OperationDeps {
   readonly connections: Connections;
+  readonly project: Project;
   readonly jobs: JobRunner;
   readonly loadRebuild: LoadRebuild;
   /** Folder of the local stack; undefined when the console runs without one. */
@@ -40,12 +41,13 @@ export function addOperations(app: Hono, deps: OperationDeps): void {
   addJobs(app, deps);
 }
 
-const pauseSchema = z.strictObject({ name: z.enum(pausableServices), paused: z.boolean() });
-
-function addPauses(app: Hono, { connections, onAction }: OperationDeps): void {
+function addPauses(app: Hono, { connections, project, onAction }: OperationDeps): void {
+  const pauseSchema = z.strictObject({ name: z.enum(pausableServices(project)), paused: z.boolean() });
   app.post("/api/pause", async (c) => {
     const { name, paused } = await readJson(c.req.raw, pauseSchema);
-    const changed = await toHttpError(async () => setPaused(await connections.log(), name, paused, PAUSE_REASON));
+    const changed = await toHttpError(async () =>
+      setPaused({ log: await connections.log(), project }, name, paused, PAUSE_REASON),
+    );
     if (changed) onAction(paused ? "pause" : "resume", name);
     return c.json({ name, paused, changed });
   });
@@ -53,13 +55,14 @@ function addPauses(app: Hono, { connections, onAction }: OperationDeps): void {
 
 const redisSchema = z.strictObject({ action: z.enum(["pause", "clear"]), seconds: z.int().min(1).max(15).default(8) });
 const killSchema = z.strictObject({ name: z.string().max(64), instance: z.int().min(1).default(1) });
-const tamperSchema = z.strictObject({ entity: z.string(), id: z.guid(), replica: z.enum(replicaNames) });
 
-function addFaults(app: Hono, { connections, stackData, onAction }: OperationDeps): void {
+function addFaults(app: Hono, { connections, project, stackData, onAction }: OperationDeps): void {
+  const replicaSchema = z.enum(project.replicaNames);
+  const tamperSchema = z.strictObject({ entity: z.string(), id: z.guid(), replica: replicaSchema });
   app.post("/api/redis", async (c) => {
     const { action, seconds } = await readJson(c.req.raw, redisSchema);
     const { redis } = connections.addresses;
-    const count = action === "pause" ? seconds : await deleteCacheKeys(redis);
+    const count = action === "pause" ? seconds : await deleteCacheKeys(redis, project);
     if (action === "pause") await pauseRedis(redis, seconds * 1_000);
     onAction(`redis-${action}`, "redis", count);
     return c.json({ action, count });
@@ -72,7 +75,8 @@ function addFaults(app: Hono, { connections, stackData, onAction }: OperationDep
   });
   app.post("/api/tamper", async (c) => {
     const { entity, id, replica } = await readJson(c.req.raw, tamperSchema);
-    const field = await toHttpError(() => tamper(connections.replica(replica), findEntity(entity), replica, id));
+    const declared = findEntity(project, entity);
+    const field = await toHttpError(() => tamper(connections.replica(replica), declared, replica, id));
     onAction("tamper", replica);
     return c.json({ replica, field });
   });
@@ -83,10 +87,10 @@ const deadLettersSchema = z.strictObject({
   origins: z.array(z.string().max(300)).min(1).max(500),
 });
 
-function addDeadLetterActions(app: Hono, { connections, onAction }: OperationDeps): void {
+function addDeadLetterActions(app: Hono, { connections, project, onAction }: OperationDeps): void {
   app.post("/api/dead-letters", async (c) => {
     const { action, origins } = await readJson(c.req.raw, deadLettersSchema);
-    const context = { connections, progress: () => {}, print: () => {}, signal: c.req.raw.signal };
+    const context = { connections, project, progress: () => {}, print: () => {}, signal: c.req.raw.signal };
     const result = await toHttpError(async () => {
       const { open, skipped } = await selectOpen(context, origins, {});
       if (action === "drop") return { count: await dropDeadLetters(context, open), ...skipped };
@@ -99,12 +103,14 @@ function addDeadLetterActions(app: Hono, { connections, onAction }: OperationDep
   });
 }
 
-const jobSchema = z.strictObject({ kind: z.enum(jobKinds), replica: z.enum(replicaNames).optional() });
+const jobSchema = ({ replicaNames }: Project) =>
+  z.strictObject({ kind: z.enum(jobKinds), replica: z.enum(replicaNames).optional() });
 const stopSchema = z.strictObject({ number: z.int() });
 
 function addJobs(app: Hono, deps: OperationDeps): void {
+  const schema = jobSchema(deps.project);
   app.post("/api/jobs", async (c) => {
-    const job = startJob(deps, await readJson(c.req.raw, jobSchema));
+    const job = startJob(deps, await readJson(c.req.raw, schema));
     deps.onAction(job.kind, job.name);
     return c.json(job, 202);
   });
@@ -116,7 +122,7 @@ function addJobs(app: Hono, deps: OperationDeps): void {
 }
 
 /** @throws {RequestError} MALFORMED for a rebuild without a replica; CONFLICT when the same job is running. */
-function startJob(deps: OperationDeps, { kind, replica }: z.output<typeof jobSchema>): Job {
+function startJob(deps: OperationDeps, { kind, replica }: z.output<ReturnType<typeof jobSchema>>): Job {
   switch (kind) {
     case "verify":
       return startVerification(deps);
@@ -124,7 +130,7 @@ function startJob(deps: OperationDeps, { kind, replica }: z.output<typeof jobSch
       return startRepair(deps);
     case "rebuild":
       if (replica === undefined)
-        throw new RequestError("MALFORMED", `A rebuild needs a replica: ${replicaNames.join(" or ")}.`);
+        throw new RequestError("MALFORMED", `A rebuild needs a replica: ${deps.project.replicaNames.join(" or ")}.`);
       return startRebuild(deps, replica);
     default:
       return kind satisfies never;

@@ -1,9 +1,9 @@
 /** Routes that read declarations, status, journeys, entities and dead letters. */
 import type { Hono } from "hono";
 import { isDeadLetterName } from "../../../contracts/dead-letter.ts";
-import { entities } from "../../../contracts/entities/index.ts";
 import { RequestError } from "../../../contracts/errors.ts";
 import { isId, parsePageRequest } from "../../../contracts/pages.ts";
+import type { Project } from "../../../contracts/project.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { type DeadLetterState, deadLetterStates } from "../../../operations/dead-letters/dead-letter-index.ts";
 import { paginate, toListItem } from "../../../operations/dead-letters/list.ts";
@@ -20,6 +20,7 @@ import { findEntity } from "./request.ts";
 /** Collaborators of the read routes. */
 export interface ReadDeps {
   readonly connections: Connections;
+  readonly project: Project;
   readonly monitor: Pick<ConditionMonitor, "latest">;
   /**
    * Facts that the page needs before it shows anything: whether operations are allowed, the address of a trace with
@@ -29,28 +30,28 @@ export interface ReadDeps {
 }
 
 /** Adds `GET /api/about`, `status`, `journey/{id}`, `entities/{plural}`, `dead-letters` and `dead-letter`. */
-export function addReads(app: Hono, { connections, monitor, about }: ReadDeps): void {
-  app.get("/api/about", (c) => c.json({ ...about, entities: describeEntities() }));
+export function addReads(app: Hono, { connections, project, monitor, about }: ReadDeps): void {
+  app.get("/api/about", (c) => c.json({ ...about, entities: describeEntities(project) }));
   app.get("/api/status", async (c) => c.json(statusOf(await monitor.latest())));
   app.get("/api/journey/:id", async (c) => {
     const id = c.req.param("id").toLowerCase();
     if (!isId(id)) throw new RequestError("NOT_FOUND", "The path does not end in an entity id; ids are UUIDs.");
     const journeys = await toHttpError(() =>
-      Promise.all(entities.map((entity) => readJourney(connections, entity, id))),
+      Promise.all(project.entities.map((entity) => readJourney(connections, entity, id))),
     );
     return c.json({ journeys: journeys.filter(isKnown) });
   });
   app.get("/api/entities/:plural", async (c) => {
-    const entity = findEntity(c.req.param("plural"));
+    const entity = findEntity(project, c.req.param("plural"));
     const { limit } = parsePageRequest(c.req.query());
     return c.json({ items: await toHttpError(() => newestEntities(connections.source(), entity, limit)) });
   });
-  addDeadLetters(app, connections);
+  addDeadLetters(app, { connections, project });
 }
 
-function addDeadLetters(app: Hono, connections: Connections): void {
+function addDeadLetters(app: Hono, deps: Pick<ReadDeps, "connections" | "project">): void {
   const find = (origins: readonly string[] = []) =>
-    toHttpError(() => selectDeadLetters({ connections, progress: () => {} }, {}, origins));
+    toHttpError(() => selectDeadLetters({ ...deps, progress: () => {} }, {}, origins));
 
   app.get("/api/dead-letters", async (c) => {
     const { state = "all", cursor, limit, newest } = c.req.query();
@@ -75,7 +76,7 @@ function addDeadLetters(app: Hono, connections: Connections): void {
       throw new RequestError("MALFORMED", "origin must name a dead letter as topic/partition/offset or outbox/number.");
     const found = (await find([origin])).get(origin);
     if (!found) throw new RequestError("NOT_FOUND", `There is no dead letter of ${origin}.`);
-    return c.json(await toHttpError(() => readDetails(connections, found, false)));
+    return c.json(await toHttpError(() => readDetails(deps, found, false)));
   });
 }
 

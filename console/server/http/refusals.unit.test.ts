@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { createLogger } from "../../../observability/logger.ts";
 import { createMetrics } from "../../../observability/metrics.ts";
 import { serviceApp } from "../../../platform/http/service-app.ts";
+import { project } from "../../../tests/project/index.ts";
 import { JobRunner } from "../actions/jobs.ts";
 import { EventHub } from "../live/event-hub.ts";
 import { addEvents } from "./events.ts";
@@ -20,9 +21,9 @@ const running = Promise.withResolvers<null>();
 jobs.start("verify", null, () => running.promise);
 const connections = { addresses: { redis: undefined, replicas: new Map() } };
 addOperations(app, {
-  ...{ connections, jobs, stackData: undefined, loadRebuild: async () => ({}), onAction: () => {} },
+  ...{ connections, project, jobs, stackData: undefined, loadRebuild: async () => ({}), onAction: () => {} },
 } as unknown as OperationDeps);
-addWrites(app, { connections, tracer: {} } as unknown as WriteDeps);
+addWrites(app, { connections, project, tracer: {} } as unknown as WriteDeps);
 const noClients = { maxClients: 0, maxUnreadBytes: 1, heartbeatMs: 1_000 };
 addEvents(app, new EventHub(() => ({}), { onFirstConnected: () => {}, onLastDisconnected: () => {} }, noClients));
 

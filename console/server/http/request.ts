@@ -1,8 +1,8 @@
 /** Reads the JSON body of a request, and finds the entity that the request names. */
 import { z } from "zod";
-import { entities } from "../../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
 import { RequestError } from "../../../contracts/errors.ts";
+import type { Project } from "../../../contracts/project.ts";
 import { readBody } from "../../../platform/http/body.ts";
 
 const MEDIA_TYPES = ["application/json"];
@@ -20,7 +20,7 @@ export const readJson = <T extends z.ZodObject>(request: Request, schema: T): Pr
   readBody(request, { schema, types: MEDIA_TYPES, maxBytes: MAX_BODY_BYTES }) as Promise<z.output<T>>;
 
 /** Finds an entity by its plural name. @throws {RequestError} NOT_FOUND when no entity has this name. */
-export function findEntity(plural: string): EntityDeclaration {
+export function findEntity({ entities }: Pick<Project, "entities">, plural: string): EntityDeclaration {
   const entity = entities.find((candidate) => candidate.plural === plural);
   if (!entity) {
     const names = entities.map((candidate) => candidate.plural).join(", ");

@@ -1,5 +1,6 @@
 /** Starts verify, repair and rebuild as jobs, with the same code as the commands. A result consists of figures. */
 import { RequestError } from "../../../contracts/errors.ts";
+import type { Project } from "../../../contracts/project.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { rebuildAndCompare } from "../../../operations/rebuild/rebuild.ts";
 import { verifyAndRepair } from "../../../operations/repair/verify-and-repair.ts";
@@ -10,6 +11,7 @@ import type { Job, JobContext, JobRunner } from "../actions/jobs.ts";
 
 interface JobDeps {
   readonly connections: Connections;
+  readonly project: Project;
   readonly jobs: JobRunner;
   readonly loadRebuild: LoadRebuild;
 }
@@ -33,10 +35,10 @@ const totalsOf = (verified: readonly VerifyResult[]): Record<string, number> => 
 });
 
 /** Starts a verification of all replicas. @throws {RequestError} CONFLICT when one is running. */
-export const startVerification = ({ connections, jobs }: JobDeps): Job =>
+export const startVerification = ({ connections, project, jobs }: JobDeps): Job =>
   jobs.start("verify", null, async (context) => {
     const { signal } = context;
-    return totalsOf(await verifyReplicas({ connections, progress: reportRows(context), signal }, SCOPE));
+    return totalsOf(await verifyReplicas({ connections, project, progress: reportRows(context), signal }, SCOPE));
   });
 
 /**
@@ -44,11 +46,11 @@ export const startVerification = ({ connections, jobs }: JobDeps): Job =>
  *
  * @throws {RequestError} CONFLICT when one is running.
  */
-export const startRepair = ({ connections, jobs }: JobDeps): Job =>
+export const startRepair = ({ connections, project, jobs }: JobDeps): Job =>
   jobs.start("repair", null, async (context) => {
     const { signal } = context;
     const { results, sent, remaining } = await verifyAndRepair(
-      { connections, progress: reportRows(context), signal },
+      { connections, project, progress: reportRows(context), signal },
       SCOPE,
     );
     return { ...totalsOf(results), sent, left: remaining.length };
@@ -59,7 +61,7 @@ export const startRepair = ({ connections, jobs }: JobDeps): Job =>
  *
  * @throws {RequestError} CONFLICT when a rebuild of it is running; UNAVAILABLE when its database is not configured.
  */
-export function startRebuild({ connections, jobs, loadRebuild }: JobDeps, replica: string): Job {
+export function startRebuild({ connections, project, jobs, loadRebuild }: JobDeps, replica: string): Job {
   const databaseUrl = connections.addresses.replicas.get(replica);
   if (!databaseUrl)
     throw new RequestError(
@@ -72,7 +74,7 @@ export function startRebuild({ connections, jobs, loadRebuild }: JobDeps, replic
     const onProgress = ({ done, total }: { done: number; total: number }) => progress(done, total);
     const { rebuilt, verified } = await rebuildAndCompare(
       loadRebuild,
-      { connections, signal, progress: reportRows(context), onProgress },
+      { connections, project, signal, progress: reportRows(context), onProgress },
       { name: replica, databaseUrl },
       { compare: true, repair: false, restart: false, timeoutMs: REBUILD_CATCH_UP_TIMEOUT_MS },
     );

@@ -3,6 +3,7 @@ import type { Hono } from "hono";
 import { z } from "zod";
 import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
 import { RequestError } from "../../../contracts/errors.ts";
+import type { Project } from "../../../contracts/project.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { withTimeout } from "../../../platform/async/timeout.ts";
 import { type GatewayResponse, type WriteRequest, writeThroughGateway } from "../actions/gateway-write.ts";
@@ -29,6 +30,7 @@ const poisonSchema = z.strictObject({ entity: z.string(), id: idSchema, kind: z.
 /** Collaborators of the write routes. */
 export interface WriteDeps {
   readonly connections: Connections;
+  readonly project: Project;
   readonly tracer: WriteTracer;
 }
 
@@ -36,7 +38,7 @@ export interface WriteDeps {
 export function addWrites(app: Hono, deps: WriteDeps): void {
   app.post("/api/writes", async (c) => {
     const request = await readJson(c.req.raw, writeSchema);
-    const entity = findEntity(request.entity);
+    const entity = findEntity(deps.project, request.entity);
     if ((request.operation === "create") === (request.id !== undefined))
       throw new RequestError("MALFORMED", "A create must have no id; a change or delete needs one.");
     // An unavailable log must not prevent the write; the page then cannot show its trace.
@@ -52,7 +54,7 @@ export function addWrites(app: Hono, deps: WriteDeps): void {
 
   app.post("/api/poison", async (c) => {
     const { entity, id, kind } = await readJson(c.req.raw, poisonSchema);
-    const traced = await toHttpError(() => sendTracedPoison(deps, findEntity(entity), id, kind));
+    const traced = await toHttpError(() => sendTracedPoison(deps, findEntity(deps.project, entity), id, kind));
     return c.json({ number: traced.number }, 202);
   });
 }

@@ -1,4 +1,5 @@
 /** Connects snapshots, activity, jobs and traced writes to the event hub. Samples only while a page is open. */
+import type { Project } from "../../../contracts/project.ts";
 import type { Logger } from "../../../observability/logger.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { JobRunner } from "../actions/jobs.ts";
@@ -16,6 +17,14 @@ import { Sampler } from "./sampler.ts";
 const LINGER_MS = 15_000;
 const MAX_ACTIVITY = 50;
 
+/** Collaborators of {@link LiveFeed}. */
+export interface LiveFeedDeps {
+  readonly connections: Connections;
+  readonly project: Project;
+  readonly monitor: Pick<ConditionMonitor, "current">;
+  readonly logger: Logger;
+}
+
 /** All data that the console sends to pages, and the state that a page gets when it connects. */
 export class LiveFeed {
   readonly hub: EventHub;
@@ -26,7 +35,7 @@ export class LiveFeed {
   private readonly activity: Activity[] = [];
   private lingerTimer: Timer | undefined;
 
-  constructor(connections: Connections, monitor: Pick<ConditionMonitor, "current">, logger: Logger) {
+  constructor({ connections, project, monitor, logger }: LiveFeedDeps) {
     const log = () => connections.log();
     this.hub = new EventHub(() => this.initialState(), {
       onFirstConnected: () => this.startSampling(),
@@ -34,9 +43,10 @@ export class LiveFeed {
     });
     this.tracer = new WriteTracer({ log, logger, onHops: (write, hops) => this.publishHops(write, hops) });
     this.jobs = new JobRunner((job) => this.hub.publish("job", job));
-    this.receipts = new ReceiptMetrics(log, logger, (receipt) => this.tracer.onReceipt(receipt));
+    this.receipts = new ReceiptMetrics(log, project, logger, (receipt) => this.tracer.onReceipt(receipt));
     this.sampler = new Sampler({
-      probes: createProbes(connections),
+      replicaNames: project.replicaNames,
+      probes: createProbes(connections, project),
       system: () => monitor.current,
       receipts: this.receipts,
       onSnapshot: (snapshot) => this.hub.broadcast("snapshot", snapshot),

@@ -1,4 +1,5 @@
 /** Measures latency and apply rate of the replicas from their receipts, while a page is open. */
+import type { Namespaced } from "../../../contracts/project.ts";
 import { decodeReceipt, type Receipt } from "../../../contracts/receipt.ts";
 import { receiptsTopic } from "../../../contracts/topics.ts";
 import type { Log, StoredRecord } from "../../../kafka/log.ts";
@@ -39,6 +40,7 @@ export class ReceiptMetrics {
   /** @param onReceipt called with each receipt after it was measured. */
   constructor(
     private readonly log: () => Promise<Log>,
+    private readonly project: Namespaced,
     private readonly logger: Logger,
     private readonly onReceipt: (receipt: Receipt) => void,
   ) {}
@@ -84,7 +86,7 @@ export class ReceiptMetrics {
     const onRecords = (records: readonly StoredRecord[]) => {
       for (const { value } of records) this.measure(decodeReceipt(value));
     };
-    const watcher = await log.watch({ topic: receiptsTopic.name, from: "end", onRecords });
+    const watcher = await log.watch({ topic: receiptsTopic(this.project).name, from: "end", onRecords });
     const close = () => void watcher.close();
     if (signal.aborted) close();
     else signal.addEventListener("abort", close, { once: true });

@@ -15,6 +15,7 @@ test("a watcher that has failed is no longer referenced: a later stop does not c
   const log = { watch } as unknown as Log;
   const metrics = new ReceiptMetrics(
     async () => log,
+    { namespace: "" },
     createLogger("console", "1", "silent"),
     () => {},
   );

@@ -1,6 +1,5 @@
 /** Takes one snapshot per second for all open pages, and none while no page is open. */
 import { cacheHealthOf } from "../../../contracts/cache-health.ts";
-import { replicaNames } from "../../../contracts/entities/index.ts";
 import type { SystemState } from "../../../operations/conditions/condition-reader.ts";
 import { totalOf } from "../../../operations/conditions/open-dead-letters.ts";
 import { type Activity, detectActivity } from "./activity.ts";
@@ -20,6 +19,7 @@ const SETTLING_SNAPSHOTS = 4;
 
 /** Collaborators of the sampler, and the receivers of its results. */
 export interface SamplerDeps {
+  readonly replicaNames: readonly string[];
   readonly probes: Probes;
   /** The last state of the system; undefined when it is not known. */
   readonly system: () => SystemState | undefined;
@@ -79,7 +79,7 @@ export class Sampler {
   }
 
   private snapshot(nowMs: number): Snapshot {
-    const { probes, receipts } = this.deps;
+    const { probes, receipts, replicaNames } = this.deps;
     const system = this.deps.system();
     const atMs = Date.now();
     const fresh = <T>(probe: CachedValue<T>): T | null =>

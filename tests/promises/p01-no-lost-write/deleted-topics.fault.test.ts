@@ -3,7 +3,6 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { type Admin, ConfigResourceTypes, Kafka, logLevel } from "kafkajs";
 import { produceRaw } from "../../../chaos/faults/events/raw-producer.ts";
 import type { ConditionName } from "../../../contracts/conditions.ts";
-import { product } from "../../../contracts/entities/product.ts";
 import { encodeEvent, header } from "../../../contracts/event.ts";
 import {
   controlTopic,
@@ -23,6 +22,7 @@ import { startBrokers, type TestBrokers } from "../../harness/brokers.ts";
 import { productDocument, upsertEvent } from "../../harness/product-events.ts";
 import { eventually, freePort, freshDatabase, temporaryFolder } from "../../harness/servers.ts";
 import { ServiceProcess } from "../../harness/service-process.ts";
+import { product, project } from "../../project/index.ts";
 
 const events = eventsTopic(product).name;
 const catalog = replicaTopic(product, "catalog").name;
@@ -100,9 +100,9 @@ test("P1: products.events is created again, what the source has is routed, and t
   const since = new Date();
   await untilRouted(await insert(8));
   expect(await untilPresent(relay, "events-lost")).toMatch(/^products\.events lost \d+ acknowledged records/);
-  await clearLosses({ sql, log }, since);
+  await clearLosses({ sql, log, project }, since);
   expect(await problemOf(relay, "events-lost")).toBeDefined();
-  await clearLosses({ sql, log }, new Date());
+  await clearLosses({ sql, log, project }, new Date());
   await untilAbsent(relay, "events-lost");
 }, 120_000);
 
@@ -111,7 +111,7 @@ test("products.to.catalog is created again, and its loss is reported until clear
   await admin.deleteTopics({ topics: [catalog] });
   await untilRouted(await insert(3));
   expect(await untilPresent(stream, "records-lost")).toMatch(/^products\.to\.catalog lost \d+ offsets/);
-  await clearLosses({ sql, log }, new Date());
+  await clearLosses({ sql, log, project }, new Date());
   await untilAbsent(stream, "records-lost");
 }, 120_000);
 
@@ -129,7 +129,7 @@ test("records that someone deletes from products.to.catalog are reported", async
   await other.deleteTopicRecords({ topic: catalog, partitions: [{ partition: 0, offset: String(next - 1) }] });
   await other.disconnect();
   expect(await untilPresent(stream, "records-lost")).toMatch(/^products\.to\.catalog lost \d+ offsets/);
-  await clearLosses({ sql, log }, new Date());
+  await clearLosses({ sql, log, project }, new Date());
   await untilAbsent(stream, "records-lost");
 }, 120_000);
 
@@ -153,15 +153,15 @@ test("products.versions is written again from the stream's local file", async ()
 }, 120_000);
 
 test("the other topics are created again, and pauses work afterwards", async () => {
-  const topics = [deadLetterTopic(product), controlTopic, receiptsTopic].map(({ name }) => name);
-  await setPaused(log, "stream", true);
+  const topics = [deadLetterTopic(product), controlTopic(project), receiptsTopic(project)].map(({ name }) => name);
+  await setPaused({ log, project }, "stream", true);
   await untilPresent(stream, "paused");
   await admin.deleteTopics({ topics });
   await eventually(async () => (await log.topicIds(topics)).size === topics.length, {
     timeoutMs: 10_000,
     what: "the topics to exist again",
   });
-  await setPaused(log, "stream", false);
+  await setPaused({ log, project }, "stream", false);
   await untilAbsent(stream, "paused");
   await produceRaw(brokers.addresses, events, [{ key: "invalid", value: "{" }]);
   await eventually(async () => (await recordsOf(deadLetterTopic(product).name)).length > 0, {

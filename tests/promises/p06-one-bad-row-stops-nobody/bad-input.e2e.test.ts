@@ -2,7 +2,6 @@ import { expect, test } from "bun:test";
 import postgres from "postgres";
 import { produceRaw, type RawMessage } from "../../../chaos/faults/events/raw-producer.ts";
 import { decodeDeadLetterOrMark } from "../../../contracts/dead-letter.ts";
-import { product } from "../../../contracts/entities/product.ts";
 import { encodeEvent, header } from "../../../contracts/event.ts";
 import { deadLetterTopic, eventsTopic } from "../../../contracts/topics.ts";
 import { connectLog } from "../../../kafka/connect-log.ts";
@@ -14,6 +13,7 @@ import { eventually } from "../../harness/eventually.ts";
 import { newProduct } from "../../harness/load.ts";
 import { productDocument, upsertEvent } from "../../harness/product-events.ts";
 import { sharedStack } from "../../harness/shared-stack.ts";
+import { product } from "../../project/index.ts";
 
 /** The thousand messages are sent in this many parts. Each part has messages of every kind. */
 const TURNS = 20;

@@ -2,7 +2,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import postgres, { type Sql } from "postgres";
 import { produceRaw } from "../../../chaos/faults/events/raw-producer.ts";
-import { product } from "../../../contracts/entities/product.ts";
 import { encodeEvent } from "../../../contracts/event.ts";
 import { decodeReceipt } from "../../../contracts/receipt.ts";
 import { eventsTopic, receiptsTopic } from "../../../contracts/topics.ts";
@@ -18,6 +17,7 @@ import { productDocument, upsertEvent } from "../../harness/product-events.ts";
 import { runLockstep } from "../../harness/run-lockstep.ts";
 import { sharedStack } from "../../harness/shared-stack.ts";
 import type { Stack } from "../../harness/stack.ts";
+import { product, project } from "../../project/index.ts";
 
 interface Item {
   readonly origin: string;
@@ -64,7 +64,7 @@ const create = async (overrides: Record<string, unknown>) =>
 async function latencies(): Promise<{ ms: Map<string, number>; close(): Promise<void> }> {
   const ms = new Map<string, number>();
   const watcher = await log.watch({
-    topic: receiptsTopic.name,
+    topic: receiptsTopic(project).name,
     from: "end",
     onRecords(records) {
       for (const { value } of records) {

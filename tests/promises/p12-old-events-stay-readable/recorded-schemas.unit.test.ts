@@ -1,6 +1,5 @@
 /** P12: today's code reads documents of every earlier schema version. A change that breaks this fails here. */
 import { describe, expect, test } from "bun:test";
-import { entities } from "../../../contracts/entities/index.ts";
 import {
   defineEntity,
   defineReplica,
@@ -8,11 +7,12 @@ import {
   type Upcasters,
 } from "../../../contracts/entity/declaration.ts";
 import { decimal, integer, oneOf, text } from "../../../contracts/entity/fields.ts";
+import { project } from "../../project/index.ts";
 import { findProblems } from "../../schema-history/check-history.ts";
 import { createRecording, type Recording, readRecordings } from "../../schema-history/recordings.ts";
 
 describe("P12: today's code reads the recorded samples of every schema version of", () => {
-  test.each(entities.map((entity) => [entity.name, entity] as const))("%s", (name, entity) => {
+  test.each(project.entities.map((entity) => [entity.name, entity] as const))("%s", (name, entity) => {
     const problems = findProblems(entity, readRecordings(name));
     if (problems.length > 0) throw new Error(problems.join("\n"));
   });

@@ -14,7 +14,6 @@ import {
 import postgres from "postgres";
 import { sendPoison } from "../../../console/server/actions/poison.ts";
 import { type BrokerOperation, type BrokerRight, brokerUsers } from "../../../contracts/broker-rights.ts";
-import { product } from "../../../contracts/entities/product.ts";
 import { controlTopic, eventsTopic, receiptsTopic } from "../../../contracts/topics.ts";
 import { connectLog } from "../../../kafka/connect-log.ts";
 import { brokerOptions } from "../../../kafka/security.ts";
@@ -27,10 +26,11 @@ import { newProduct } from "../../harness/load.ts";
 import { type SecuredBroker, startSecuredBroker } from "../../harness/secured-broker.ts";
 import { freePort, freshDatabase, redisUrl } from "../../harness/servers.ts";
 import { ServiceProcess } from "../../harness/service-process.ts";
+import { configFile, product, project } from "../../project/index.ts";
 
 const root = `${import.meta.dir}/../../..`;
 const logger = createLogger("test", "1", "silent");
-const users = brokerUsers();
+const users = brokerUsers(project);
 const passwords = Object.fromEntries(users.map(({ name }) => [name, crypto.randomUUID()]));
 
 let broker: SecuredBroker;
@@ -69,9 +69,9 @@ const entriesOf = (user: string, { resource, name, prefixed, operations }: Broke
 
 async function prepareTopics(): Promise<void> {
   const log = await connectLog({ brokers: [broker.plaintext], clientId: "prepare", logger });
-  await ensureEntityTopics(log, readSettings({ LOCKSTEP_PARTITIONS: "2" }));
+  await ensureEntityTopics(log, readSettings({ LOCKSTEP_PARTITIONS: "2" }), project);
   const one = { partitions: 1, replicationFactor: 1, minInSyncReplicas: 1 };
-  await log.ensureTopics([receiptsTopic, controlTopic], one);
+  await log.ensureTopics([receiptsTopic(project), controlTopic(project)], one);
   await log.close();
 }
 
@@ -120,6 +120,7 @@ const runWithStatus = async (expected: readonly number[], ...args: string[]): Pr
     env: {
       PATH: process.env.PATH,
       ...brokerSettings("operations"),
+      LOCKSTEP_CONFIG: configFile,
       LOCKSTEP_SOURCE_DATABASE_URL: databases.source,
       LOCKSTEP_REPLICA_DATABASE_URLS: `catalog=${databases.catalog},storefront=${databases.storefront}`,
       LOCKSTEP_SERVICE_URLS: Object.entries(services)
@@ -200,7 +201,9 @@ test("a replica has no right to write to the topic of the relay", async () => {
 });
 
 test("broker-rights prints the arguments of Kafka's command line tool", () => {
-  const printed = Bun.spawnSync([process.execPath, "lockstep.ts", "broker-rights"], { cwd: root }).stdout.toString();
+  const printed = Bun.spawnSync([process.execPath, "lockstep.ts", "broker-rights", "--config", configFile], {
+    cwd: root,
+  }).stdout.toString();
   expect(printed.split("\n")).toContain(
     "--add --allow-principal User:lockstep-stream --operation Write --transactional-id lockstep.stream. --resource-pattern-type prefixed",
   );

@@ -18,6 +18,7 @@ import {
   TestIssuer,
   type TokenOptions,
 } from "../../harness/token-issuer.ts";
+import { project } from "../../project/index.ts";
 
 /** No process listens on this address. */
 const unreachable = "127.0.0.1:9";
@@ -66,7 +67,7 @@ describe("gateway", () => {
 
   test("each route needs its scope, also a route that is added later", async () => {
     // Checks each response and each route's scope against the gateway's own OpenAPI document.
-    const api = new OpenApiChecker(gatewayOpenApi());
+    const api = new OpenApiChecker(gatewayOpenApi(project));
     const checkedFetch = api.checked(fetch);
     const routes = inProcess.routes.filter(({ method }) => method !== "ALL");
     expect(routes.length).toBeGreaterThan(publicPaths.length + 5);

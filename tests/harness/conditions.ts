@@ -7,6 +7,7 @@ import { Connections, resolveAddresses } from "../../operations/connect.ts";
 import { readServiceHealth } from "../../operations/status/service-health.ts";
 import { type Status, statusOf } from "../../operations/status/status.ts";
 import { readSettings } from "../../platform/settings/settings.ts";
+import { project } from "../project/index.ts";
 import { eventually } from "./eventually.ts";
 import { firingAlerts, queryPrometheus } from "./prometheus.ts";
 import { silentLogger } from "./replica.ts";
@@ -26,7 +27,7 @@ export class ConditionPlaces implements AsyncDisposable {
     private readonly prometheus: string,
     private readonly consoleUrl: string,
   ) {
-    this.connections = new Connections(resolveAddresses(readSettings({}), stack.data), silentLogger);
+    this.connections = new Connections(resolveAddresses(readSettings({}), stack.data, project), silentLogger);
   }
 
   /**
@@ -78,7 +79,7 @@ export class ConditionPlaces implements AsyncDisposable {
 
   private async status(): Promise<Names> {
     // As the verb, with a shorter limit for parts that do not respond: each read is a new view.
-    const reader = new ConditionReader(this.connections, { timeoutMs: 2_000, verifyEverySeconds: 900 });
+    const reader = new ConditionReader(this.connections, project, { timeoutMs: 2_000, verifyEverySeconds: 900 });
     return namesOf(statusOf(await reader.read()));
   }
 

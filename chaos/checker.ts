@@ -30,7 +30,7 @@ export interface InjectedFault {
 
 /** What the run left behind. The system is quiet: no writes, every fault ended, replicas in step or given up on. */
 export interface Run {
-  readonly system: Pick<System, "kind">;
+  readonly system: Pick<System, "kind" | "project">;
   readonly operations: readonly Operation[];
   readonly faults: readonly InjectedFault[];
   readonly planted: readonly PlantedRecord[];

@@ -1,4 +1,5 @@
 /** What an operator would ask of a system: `lockstep status`, `verify` and `resync`, in this process. */
+import type { Project } from "../contracts/project.ts";
 import { createLogger } from "../observability/logger.ts";
 import { ConditionReader } from "../operations/conditions/condition-reader.ts";
 import { type Addresses, Connections } from "../operations/connect.ts";
@@ -25,11 +26,12 @@ export class Operator implements AsyncDisposable {
   private lastResync: Promise<unknown> = Promise.resolve();
 
   constructor(
+    private readonly project: Project,
     private readonly addresses: Addresses,
     private readonly settings: Settings,
   ) {
     this.connections = this.connect();
-    this.reader = new ConditionReader(this.connections, { timeoutMs: PART_TIMEOUT_MS, verifyEverySeconds: 0 });
+    this.reader = new ConditionReader(this.connections, project, { timeoutMs: PART_TIMEOUT_MS, verifyEverySeconds: 0 });
   }
 
   /** Names of the conditions that are present. A part that cannot be read is a condition. */
@@ -43,7 +45,7 @@ export class Operator implements AsyncDisposable {
     const scope = { cache: true, share: 1, within: VERIFY_WITHIN_SECONDS };
     // As each run of the verb: a session that began while its database was read-only stays read-only.
     await using connections = this.connect();
-    const results = await verifyReplicas(contextOf(connections), scope);
+    const results = await verifyReplicas(this.contextOf(connections), scope);
     const verdicts = results.map(verdictOf);
     const verdict = (["differs", "unknown"] as const).find((one) => verdicts.includes(one)) ?? "equal";
     return { verdict, text: reportText(results) };
@@ -63,8 +65,12 @@ export class Operator implements AsyncDisposable {
   private async resyncNow(): Promise<{ equal: boolean; text: string }> {
     const scope = { rate: RESYNC_RATE, within: RESYNC_WITHIN_SECONDS };
     await using connections = this.connect();
-    const result = await resync({ ...contextOf(connections), settings: this.settings }, scope);
+    const result = await resync({ ...this.contextOf(connections), settings: this.settings }, scope);
     return { equal: result.equal, text: resyncText(result) };
+  }
+
+  private contextOf(connections: Connections) {
+    return { connections, project: this.project, progress: () => {}, signal: new AbortController().signal };
   }
 
   private connect(): Connections {
@@ -75,9 +81,3 @@ export class Operator implements AsyncDisposable {
     await this.connections[Symbol.asyncDispose]();
   }
 }
-
-const contextOf = (connections: Connections) => ({
-  connections,
-  progress: () => {},
-  signal: new AbortController().signal,
-});

@@ -1,4 +1,5 @@
 /** One run: clients and faults for some seconds, then quiet, then the verdict. */
+import { productOf } from "../load-tests/bench/product.ts";
 import { sleepUnlessAborted } from "../platform/async/sleep.ts";
 import type { Run } from "./checker.ts";
 import { type FoundViolation, judge } from "./checkers/index.ts";
@@ -61,7 +62,9 @@ export async function runChaos(options: RunOptions): Promise<RunResult> {
   const { system, seed, seconds, rate, faults, signal } = options;
   const schedule = scheduleOf(options);
   await using observer = await Observer.connect(system);
-  const from = await readOffsets(observer.log);
+  const { source, replicas, log } = observer;
+  const entity = productOf(system.project);
+  const from = await readOffsets(log, entity);
   const startedAt = performance.now();
   const now = () => Math.round(performance.now() - startedAt);
   const print = (line: string) => options.print(`${(now() / 1000).toFixed(1).padStart(6)} s  ${line}`);
@@ -84,7 +87,7 @@ export async function runChaos(options: RunOptions): Promise<RunResult> {
     await clients.stopReaders();
     await clients.readOnceMore(signal);
     watching.abort();
-    const atRest = { ...(await readAtRest(observer, from)), verify };
+    const atRest = { ...(await readAtRest({ entity, source, replicas, log }, from)), verify };
     const { operations } = clients;
     await watched;
     const { statuses, rowCounts } = observer;

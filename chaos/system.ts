@@ -1,5 +1,7 @@
 /** What chaos knows of the system under test, and how it reaches into it. Each way to run Lockstep implements it. */
 
+import type { Project } from "../contracts/project.ts";
+
 /** Kinds of processes that a fault can hit. */
 export type ProcessKind = "service" | "postgres" | "broker" | "redis";
 
@@ -89,6 +91,8 @@ export interface Verification {
 export interface System extends AsyncDisposable {
   /** How it runs: a stack of `bun run up`, containers, or servers and services that somebody else started. */
   readonly kind: "embedded" | "compose" | "own";
+  /** The project that it runs. */
+  readonly project: Project;
   readonly addresses: SystemAddresses;
   /** Processes that this system can signal. Empty where chaos has no control over processes. */
   readonly processes: readonly SystemProcess[];

@@ -1,8 +1,7 @@
 /** The topics of Lockstep, as faults choose among them. */
-import { allEntities } from "../../contracts/entities/index.ts";
+import type { Project } from "../../contracts/project.ts";
 import { controlTopic, receiptsTopic, topicsOf } from "../../contracts/topics.ts";
 
 /** Names of all topics, in the order of their declaration. */
-export const topicNames: readonly string[] = [...allEntities.flatMap(topicsOf), receiptsTopic, controlTopic].map(
-  ({ name }) => name,
-);
+export const topicNames = (project: Project): readonly string[] =>
+  [...project.allEntities.flatMap(topicsOf), receiptsTopic(project), controlTopic(project)].map(({ name }) => name);

@@ -1,11 +1,11 @@
 /** P2, P3 and P5 in the topics: each version once, none missing, in order, and ending where the source ends. */
-import { product } from "../../contracts/entities/product.ts";
 import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
+import { productOf } from "../../load-tests/bench/product.ts";
 import type { Checker, Run, Violation } from "../checker.ts";
 import { readings, type TopicReadings } from "../rest/topic-readings.ts";
 import { genuine, hasLost, Timeline } from "./timeline.ts";
 
-const events = eventsTopic(product).name;
+const eventsOf = ({ system }: Run): string => eventsTopic(productOf(system.project)).name;
 
 /** Reads the events topic and each replica's topic from the start of the run. */
 export const topics: Checker = {
@@ -22,6 +22,7 @@ const violation = (promise: string, sentence: string): Violation => ({ promise, 
 
 function inEvents(run: Run): Violation[] {
   const { atRest, faults } = run;
+  const events = eventsOf(run);
   const found = readings(genuine(atRest.events, run, events));
   const timeline = new Timeline(run);
   const ends = endsOf(run, events, [...found.newest.keys()], found, timeline);
@@ -31,13 +32,14 @@ function inEvents(run: Run): Violation[] {
 
 /** A topic must end where the source ends. `lockstep resync` after a loss sends the rows again, and no deleted entities. */
 function endsOf(
-  { atRest, faults }: Run,
+  run: Run,
   topic: string,
   ids: readonly string[],
   { newest }: TopicReadings,
   timeline: Timeline,
 ): Violation[] {
-  const mayLackDeleted = hasLost(faults, topic) || hasLost(faults, events);
+  const { atRest, faults } = run;
+  const mayLackDeleted = hasLost(faults, topic) || hasLost(faults, eventsOf(run));
   return ids.flatMap((id) => {
     const [version, last] = [newest.get(id)?.version, timeline.last(id)];
     if (version === last || (mayLackDeleted && !atRest.source.has(id))) return [];
@@ -46,7 +48,7 @@ function endsOf(
   });
 }
 
-/** @param sourceOf what {@link events} has of a version, for a topic that is made of it. */
+/** @param sourceOf what the events topic has of a version, for a topic that is made of it. */
 const inAny = (
   topic: string,
   { duplicates, outOfOrder }: TopicReadings,
@@ -57,7 +59,7 @@ const inAny = (
 ];
 
 function inRouted(run: Run, replica: string): Violation[] {
-  const topic = replicaTopic(product, replica).name;
+  const topic = replicaTopic(productOf(run.system.project), replica).name;
   const records = genuine(run.atRest.routed.get(replica) ?? [], run, topic);
   const found = readings(records);
   const timeline = new Timeline(run);
@@ -71,7 +73,12 @@ function inRouted(run: Run, replica: string): Violation[] {
   });
   const ends = endsOf(run, topic, timeline.ids(), found, timeline);
   const resends = found.supersededResends.map((what) => violation("P3", `${topic} has ${what}`));
-  return [...leaks, ...ends, ...resends, ...inAny(topic, found, (what) => `, and ${events} ${timesIn(run, what)}`)];
+  return [
+    ...leaks,
+    ...ends,
+    ...resends,
+    ...inAny(topic, found, (what) => `, and ${eventsOf(run)} ${timesIn(run, what)}`),
+  ];
 }
 
 /** How often the events topic has a version, planted records included: once, so the stream itself has doubled it. */

@@ -8,8 +8,8 @@ const leaderMove: Fault = {
   name: "leader-move",
   summary: "The leaders of a topic move to other brokers by election, while all brokers run. Needs three brokers.",
   lastsMs: [0, 0],
-  subjects: ({ addresses }) =>
-    addresses.brokers.length > 1 ? [...topicNames, "__consumer_offsets", "__transaction_state"] : [],
+  subjects: ({ addresses, project }) =>
+    addresses.brokers.length > 1 ? [...topicNames(project), "__consumer_offsets", "__transaction_state"] : [],
   inject: async ({ system, subject }) => {
     using admin = new ClusterAdmin(system.addresses.brokers);
     await admin.moveLeaders(subject);

@@ -6,7 +6,8 @@ import type { Fault } from "../fault.ts";
 import type { System } from "../system.ts";
 
 /** Without the dead letters: nothing else has their bytes (docs/operate/recovery.md). */
-const subjects = (): string[] => topicNames.filter((name) => !name.endsWith(".dead-letter"));
+const subjects = ({ project }: System): string[] =>
+  topicNames(project).filter((name) => !name.endsWith(".dead-letter"));
 
 /** Time in which a resync must succeed, in milliseconds. Other faults may interrupt an attempt. */
 const RESYNC_TIMEOUT_MS = 180_000;

@@ -1,6 +1,6 @@
 /** What a quiet system contains: rows, records and dead letters. Checkers compare it with what clients saw. */
 import type { Sql } from "postgres";
-import { product } from "../../contracts/entities/product.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { header } from "../../contracts/event.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic } from "../../contracts/topics.ts";
 import type { Log, StoredRecord } from "../../kafka/log.ts";
@@ -53,12 +53,13 @@ export interface StartOffsets {
   readonly ids: ReadonlyMap<string, string>;
 }
 
-const events = eventsTopic(product).name;
-const deadLetters = deadLetterTopic(product).name;
-const topics = [events, deadLetters, ...Object.keys(copies).map((name) => replicaTopic(product, name).name)];
-
-/** Reads where the topics end now. @throws {Error} when a topic does not exist or the log does not respond. */
-export async function readOffsets(log: Log): Promise<StartOffsets> {
+/** Reads where the topics of an entity end now. @throws {Error} when a topic does not exist or the log does not respond. */
+export async function readOffsets(log: Log, entity: EntityDeclaration): Promise<StartOffsets> {
+  const topics = [
+    eventsTopic(entity).name,
+    deadLetterTopic(entity).name,
+    ...Object.keys(copies).map((name) => replicaTopic(entity, name).name),
+  ];
   const offsets = new Map<string, number>();
   for (const topic of topics)
     for (const [partition, { next }] of await log.offsets(topic)) offsets.set(`${topic}/${partition}`, next);
@@ -67,6 +68,7 @@ export async function readOffsets(log: Log): Promise<StartOffsets> {
 
 /** Where {@link readAtRest} reads. */
 export interface RestSources {
+  readonly entity: EntityDeclaration;
   readonly source: Sql;
   readonly replicas: ReadonlyMap<string, Sql>;
   readonly log: Log;
@@ -74,7 +76,7 @@ export interface RestSources {
 
 /** Reads everything. @throws {Error} when a part does not respond. */
 export async function readAtRest(
-  { source, replicas, log }: RestSources,
+  { entity, source, replicas, log }: RestSources,
   from: StartOffsets,
 ): Promise<Omit<AtRest, "verify">> {
   const rows = await source<{ id: string; version: number; gone: boolean }[]>`
@@ -90,9 +92,9 @@ export async function readAtRest(
     deleted: byId(true),
     expected: await ofEach((name) => expectedRows(source, name)),
     actual: await ofEach((name) => actualRows(replicas.get(name)!, name)),
-    events: await readRecords(log, events, from),
-    routed: await ofEach((name) => readRecords(log, replicaTopic(product, name).name, from)),
-    deadLetters: await readDeadLetters(log, from),
+    events: await readRecords(log, eventsTopic(entity).name, from),
+    routed: await ofEach((name) => readRecords(log, replicaTopic(entity, name).name, from)),
+    deadLetters: await readDeadLetters(log, deadLetterTopic(entity).name, from),
   };
 }
 
@@ -136,7 +138,7 @@ function objectOf(value: Buffer | null): Record<string, unknown> | undefined {
   }
 }
 
-async function readDeadLetters(log: Log, from: StartOffsets): Promise<SeenDeadLetter[]> {
+async function readDeadLetters(log: Log, deadLetters: string, from: StartOffsets): Promise<SeenDeadLetter[]> {
   const found: SeenDeadLetter[] = [];
   for (const record of await readTopic(log, deadLetters, from)) {
     const { headers } = record;

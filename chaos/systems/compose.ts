@@ -1,8 +1,8 @@
 /** The containers of compose.yaml, as `docker compose up` has started them. Chaos leaves them running. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { replicaNames } from "../../contracts/entities/index.ts";
 import { UserError } from "../../contracts/errors.ts";
+import type { Project } from "../../contracts/project.ts";
 import type { ProcessKind, System, SystemAddresses, SystemProcess } from "../system.ts";
 import { Docker } from "./docker.ts";
 
@@ -23,22 +23,28 @@ interface Container {
  * @throws {UserError} when a container of Lockstep does not run.
  */
 export async function attachCompose(
+  project: Project,
   options: { readonly docker?: string; readonly secrets?: string | undefined } = {},
 ): Promise<System> {
   const docker = new Docker(options.docker ?? "docker");
   const compose = (...args: readonly string[]) => docker.run("compose", "--progress", "quiet", ...args);
   const listed = (await compose("ps", "--all", "--format", "json")).split("\n").filter(Boolean);
-  const containers = listed.map((line) => JSON.parse(line) as Container).filter(({ Service }) => kindOf(Service));
+  const containers = listed
+    .map((line) => JSON.parse(line) as Container)
+    .filter(({ Service }) => kindOf(project, Service));
   if (containers.length === 0)
     throw new UserError("no container of compose.yaml runs: start them with docker compose up");
-  const processes = containers.map((container) => new ContainerProcess(docker, container));
+  const processes = containers.map(
+    (container) => new ContainerProcess(docker, container, kindOf(project, container.Service)!),
+  );
   for (const process of processes)
     if (!(await process.isReady())) throw new UserError(`${process.name} is not healthy: see docker compose ps`);
   const services = new Set(containers.map(({ Service }) => Service));
-  const addresses = await addressesOf(compose, services, options.secrets ?? DEVELOPMENT_SECRETS);
+  const addresses = await addressesOf(project, compose, services, options.secrets ?? DEVELOPMENT_SECRETS);
   const console = await published(compose, "console", 8080);
   return {
     kind: "compose",
+    project,
     addresses,
     processes: processes.sort((a, b) => (a.name < b.name ? -1 : 1)),
     connections: [],
@@ -62,7 +68,7 @@ export async function attachCompose(
 }
 
 /** Undefined for a container that is no part of Lockstep. */
-function kindOf(service: string): ProcessKind | undefined {
+function kindOf({ replicaNames }: Project, service: string): ProcessKind | undefined {
   if (service.endsWith("-db")) return "postgres";
   if (/^redpanda(-\d+)?$/.test(service)) return "broker";
   if (service === "redis") return "redis";
@@ -70,16 +76,15 @@ function kindOf(service: string): ProcessKind | undefined {
 }
 
 /** `redpanda-2` → `broker 2`, the second container of `stream` → `stream 2`. */
-function labelOf({ Name, Service }: Container): string {
+function labelOf({ Name, Service }: Container, kind: ProcessKind): string {
   const number = /-(\d+)$/.exec(Service.startsWith("redpanda") ? Service : Name)?.[1] ?? "1";
-  const name = kindOf(Service) === "broker" ? "broker" : Service;
+  const name = kind === "broker" ? "broker" : Service;
   return number === "1" ? name : `${name} ${number}`;
 }
 
 /** A container. Docker does not restart one that a command has ended, so this class does. */
 class ContainerProcess implements SystemProcess {
   readonly name: string;
-  readonly kind: ProcessKind;
   private readonly container: string;
   private isHeld = false;
   /** Settles when the container has ended after a signal and was started again. */
@@ -90,9 +95,9 @@ class ContainerProcess implements SystemProcess {
   constructor(
     private readonly docker: Docker,
     container: Container,
+    readonly kind: ProcessKind,
   ) {
-    this.name = labelOf(container);
-    this.kind = kindOf(container.Service)!;
+    this.name = labelOf(container, kind);
     this.container = container.Name;
   }
 
@@ -169,7 +174,12 @@ type Compose = (...args: readonly string[]) => Promise<string>;
 const published = (compose: Compose, service: string, port: number): Promise<string> =>
   compose("port", service, String(port));
 
-async function addressesOf(compose: Compose, services: ReadonlySet<string>, secrets: string): Promise<SystemAddresses> {
+async function addressesOf(
+  project: Project,
+  compose: Compose,
+  services: ReadonlySet<string>,
+  secrets: string,
+): Promise<SystemAddresses> {
   const http = async (service: string) => `http://${await published(compose, service, 8080)}`;
   const database = async (owner: string) => {
     const password = readFileSync(join(secrets, `${owner}-db-password`), "utf8").trim();
@@ -177,8 +187,8 @@ async function addressesOf(compose: Compose, services: ReadonlySet<string>, secr
     return `postgres://lockstep:${encodeURIComponent(password)}@${address}/${owner}`;
   };
   const ofReplicas = async (urlOf: (name: string) => Promise<string>) =>
-    new Map(await Promise.all(replicaNames.map(async (name) => [name, await urlOf(name)] as const)));
-  const brokers = [...services].filter((service) => kindOf(service) === "broker").sort();
+    new Map(await Promise.all(project.replicaNames.map(async (name) => [name, await urlOf(name)] as const)));
+  const brokers = [...services].filter((service) => kindOf(project, service) === "broker").sort();
   return {
     gateway: await http("gateway"),
     replicas: await ofReplicas(http),

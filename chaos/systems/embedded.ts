@@ -2,8 +2,8 @@
 import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { replicaNames } from "../../contracts/entities/index.ts";
 import { UserError } from "../../contracts/errors.ts";
+import type { Project } from "../../contracts/project.ts";
 import { isService } from "../../contracts/services.ts";
 import { resolveAddresses } from "../../operations/connect.ts";
 import { sleep } from "../../platform/async/sleep.ts";
@@ -26,6 +26,8 @@ import { mountSmallDisks } from "./small-disks.ts";
 
 /** How {@link startEmbedded} starts a stack. */
 export interface EmbeddedOptions {
+  /** The project that LOCKSTEP_CONFIG names: the services load it too. */
+  readonly project: Project;
   readonly brokers: 1 | 3;
   /** As `bun run up --instances`: `relay=2,stream=2`. */
   readonly instances: string;
@@ -45,10 +47,11 @@ const START_TIMEOUT_MS = 300_000;
  * @throws {UsageError} when `instances` is wrong.
  * @throws {UserError} with the stack's output when it does not start.
  */
-export async function startEmbedded({ brokers, instances, hasSmallDisks, print }: EmbeddedOptions): Promise<System> {
+export async function startEmbedded(embedded: EmbeddedOptions): Promise<System> {
+  const { project, brokers, instances, hasSmallDisks, print } = embedded;
   const portBase = String(await freePortBase());
-  const options = readOptions({ data: "", portBase, instances }, process.env, stackNames);
-  const plan = planStack(options, brokers, replicaNames);
+  const options = readOptions({ data: "", portBase, instances }, process.env, stackNames(project));
+  const plan = planStack(options, brokers, project.replicaNames);
   const data = mkdtempSync(join(tmpdir(), "lockstep-chaos-"));
   // PostgreSQL's user must be able to enter; otherwise the stack would store its data in another folder.
   chmodSync(data, 0o711);
@@ -83,17 +86,20 @@ export async function startEmbedded({ brokers, instances, hasSmallDisks, print }
     await sleep(100);
   }
   print(`a stack with ${brokers} broker${brokers === 1 ? "" : "s"} runs in ${data}`);
-  return systemOf(data, { connections: proxies.connections, disks: disks?.disks ?? [], stop });
+  return systemOf(project, data, { connections: proxies.connections, disks: disks?.disks ?? [], stop });
 }
 
-const stackNames = { services: serviceNames(replicaNames), owners: databaseOwners(replicaNames) };
+const stackNames = ({ replicaNames }: Project) => ({
+  services: serviceNames(replicaNames),
+  owners: databaseOwners(replicaNames),
+});
 
 /** Uses a stack that runs already, and leaves it running. @throws {UserError} when none is ready on this folder. */
-export async function attachEmbedded(data: string): Promise<System> {
+export async function attachEmbedded(project: Project, data: string): Promise<System> {
   const folder = resolve(data);
   const { ready } = await stackStatus(folder);
   if (!ready) throw new UserError(`no stack is ready on ${data}: start one with bun run up, see bun run status`);
-  return systemOf(folder, { connections: [], disks: [], stop: async () => {} });
+  return systemOf(project, folder, { connections: [], disks: [], stop: async () => {} });
 }
 
 /** What chaos has put around a stack, and how it ends the stack. */
@@ -101,13 +107,14 @@ interface Surroundings extends Pick<System, "connections" | "disks"> {
   readonly stop: () => Promise<void>;
 }
 
-function systemOf(data: string, { connections, disks, stop }: Surroundings): System {
+function systemOf(project: Project, data: string, { connections, disks, stop }: Surroundings): System {
   const settings = readSettings({});
-  const operator = new Operator(resolveAddresses(settings, data), settings);
+  const operator = new Operator(project, resolveAddresses(settings, data, project), settings);
   const entries = readState(data)?.entries ?? [];
   return {
     kind: "embedded",
-    addresses: addressesOf(entries),
+    project,
+    addresses: addressesOf(entries, project),
     processes: entries.filter(({ kind }) => kindOf(kind) !== undefined).map((entry) => processIn(data, entry)),
     connections,
     disks,
@@ -123,7 +130,7 @@ function systemOf(data: string, { connections, disks, stop }: Surroundings): Sys
   };
 }
 
-function addressesOf(entries: readonly StateEntry[]): SystemAddresses {
+function addressesOf(entries: readonly StateEntry[], { replicaNames }: Project): SystemAddresses {
   const entry = (name: string) => entries.find((one) => one.name === name);
   const clientUrl = (name: string) => entry(name)?.sharedUrl ?? entry(name)?.url ?? "";
   return {

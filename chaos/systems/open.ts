@@ -1,4 +1,5 @@
 /** Which system a command line names. */
+import { loadProject } from "../../platform/project-file.ts";
 import { readSettings } from "../../platform/settings/settings.ts";
 import type { Fault } from "../fault.ts";
 import type { System } from "../system.ts";
@@ -17,6 +18,8 @@ export interface SystemFlags {
 }
 
 /**
+ * Opens the system with the project that LOCKSTEP_CONFIG names.
+ *
  * @throws {UsageError} when a flag or setting is wrong.
  * @throws {UserError} when the system does not run or start.
  */
@@ -26,11 +29,12 @@ export async function openSystem(
   print: (line: string) => void,
 ): Promise<System> {
   const { brokers, instances, data, compose, docker, own } = flags;
-  if (data !== undefined) return attachEmbedded(data);
-  if (compose) return attachCompose({ docker, secrets: process.env.LOCKSTEP_SECRETS });
-  if (own) return attachOwn(readSettings(process.env));
+  const project = await loadProject();
+  if (data !== undefined) return attachEmbedded(project, data);
+  if (compose) return attachCompose(project, { docker, secrets: process.env.LOCKSTEP_SECRETS });
+  if (own) return attachOwn(project, readSettings(process.env));
   const hasSmallDisks = faults.some(({ name }) => name === "disk-full");
-  return startEmbedded({ brokers: brokers === "3" ? 3 : 1, instances, hasSmallDisks, print });
+  return startEmbedded({ project, brokers: brokers === "3" ? 3 : 1, instances, hasSmallDisks, print });
 }
 
 /** The flags that name the same system again. */

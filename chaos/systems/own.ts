@@ -4,7 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { replicaNames } from "../../contracts/entities/index.ts";
+import type { Project } from "../../contracts/project.ts";
 import { type Addresses, resolveAddresses } from "../../operations/connect.ts";
 import type { Settings } from "../../platform/settings/settings.ts";
 import { UsageError } from "../../stack/options.ts";
@@ -19,18 +19,19 @@ const REQUIRED = {
 } as const;
 
 /** Uses the system that the settings name. @throws {UsageError} when an address is missing, or tokens or TLS are needed. */
-export function attachOwn(settings: Settings): System {
+export function attachOwn(project: Project, settings: Settings): System {
   for (const [name, what] of Object.entries(REQUIRED))
     if (settings[name as keyof typeof REQUIRED] === undefined) throw new UsageError(`set ${name}: ${what}`);
   if (settings.KAFKA_TLS || settings.KAFKA_SASL_MECHANISM)
     throw new UsageError("chaos connects to brokers without TLS and SASL only: give it a listener without them");
   if (settings.LOCKSTEP_AUTH === "jwt")
     throw new UsageError("chaos writes without a token: run the gateway with LOCKSTEP_AUTH=off for it");
-  const known = resolveAddresses(settings, "");
-  const addresses = addressesOf(known);
-  const operator = new Operator(known, settings);
+  const known = resolveAddresses(settings, "", project);
+  const addresses = addressesOf(known, project);
+  const operator = new Operator(project, known, settings);
   return {
     kind: "own",
+    project,
     addresses,
     processes: [],
     connections: [],
@@ -47,7 +48,10 @@ export function attachOwn(settings: Settings): System {
   };
 }
 
-function addressesOf({ source, replicas, brokers, redis, services }: Addresses): SystemAddresses {
+function addressesOf(
+  { source, replicas, brokers, redis, services }: Addresses,
+  { replicaNames }: Project,
+): SystemAddresses {
   const found = <T>(value: T | undefined, setting: keyof typeof REQUIRED, name: string): T => {
     if (value === undefined) throw new UsageError(`${setting} has no entry for ${name}: ${REQUIRED[setting]}`);
     return value;

@@ -1,4 +1,4 @@
-/** The entity that the bench writes. Only this file, bulk-*.sql and write-*.sql contain its fields. */
+/** The entity that bench and chaos write. Only this file, bulk-*.sql and write-*.sql contain its fields. */
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Project } from "../../contracts/project.ts";
 import type { Random } from "./mix.ts";
@@ -10,7 +10,7 @@ export function productOf({ entities }: Pick<Project, "entities">): EntityDeclar
   const declaration = entities.find(({ name }) => name === ENTITY);
   if (declaration) return declaration;
   throw new Error(
-    `the bench writes the entity "${ENTITY}", which the project does not declare: change load-tests/bench/product.ts`,
+    `bench and chaos write the entity "${ENTITY}", which the project lacks: choose another with LOCKSTEP_CONFIG`,
   );
 }
 

@@ -2,6 +2,7 @@
 import type { Run } from "../../chaos/checker.ts";
 import type { Operation, ReadOperation, WriteOperation } from "../../chaos/history.ts";
 import type { SeenRecord } from "../../chaos/rest/at-rest.ts";
+import { project } from "../project/index.ts";
 
 /** Ids of the entities: one that is deleted in the end, and one that stays. */
 export const [GONE, KEPT] = ["0190-gone", "0190-kept"] as const;
@@ -84,7 +85,7 @@ export function exampleRun(): Run {
   const byReplica = <T>(value: (replica: string) => T) =>
     new Map(["catalog", "storefront"].map((replica) => [replica, value(replica)]));
   return {
-    system: { kind: "embedded" },
+    system: { kind: "embedded", project },
     operations,
     faults: [],
     planted: [],

@@ -5,6 +5,7 @@ import type { Random } from "../../chaos/random.ts";
 import type { System, SystemAddresses, SystemProcess } from "../../chaos/system.ts";
 import type { Server } from "../../stack/servers/server.ts";
 import { SupervisedProcess } from "../../stack/supervise.ts";
+import { project } from "../project/index.ts";
 import { temporaryFolder } from "./servers.ts";
 
 /** Always chooses what comes first. */
@@ -58,6 +59,7 @@ export async function superviseServer(
 /** A system that has these addresses and processes only. */
 export const systemOf = (addresses: Partial<SystemAddresses>, processes: readonly SystemProcess[] = []): System => ({
   kind: "embedded",
+  project,
   addresses: {
     gateway: "",
     replicas: new Map(),

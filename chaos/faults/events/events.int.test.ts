@@ -1,6 +1,5 @@
 /** Each fault of events writes what it says into a real topic, and reports exactly that as planted. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { product } from "../../../contracts/entities/product.ts";
 import { encodeEvent, header } from "../../../contracts/event.ts";
 import { encodeRouted, routedHeaders } from "../../../contracts/routed-event.ts";
 import { eventsTopic, replicaTopic } from "../../../contracts/topics.ts";
@@ -14,6 +13,7 @@ import { faultContext, systemOf } from "../../../tests/harness/chaos-system.ts";
 import { stopAtExit } from "../../../tests/harness/clean-up-at-exit.ts";
 import { deleteEvent, productDocument, upsertEvent } from "../../../tests/harness/product-events.ts";
 import { freePort, temporaryFolder } from "../../../tests/harness/servers.ts";
+import { product } from "../../../tests/project/index.ts";
 import { eventFaults } from "./index.ts";
 
 const events = eventsTopic(product).name;

@@ -1,7 +1,6 @@
 /** Faults of records: repeated, late and invalid ones, as a second writer or an operator's replay leaves them. */
-import { entities } from "../../../contracts/entities/index.ts";
-import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
 import { header } from "../../../contracts/event.ts";
+import type { Project } from "../../../contracts/project.ts";
 import { eventsTopic, replicaTopic } from "../../../contracts/topics.ts";
 import { connectLog } from "../../../kafka/connect-log.ts";
 import { type Log, partitionsOf, type StoredRecord } from "../../../kafka/log.ts";
@@ -20,13 +19,13 @@ type Choose = (log: Log, topic: string, context: FaultContext) => Promise<readon
 /** Writes records that `choose` returns. `settle` runs after that, before the records are reported. */
 const plantFault = (
   fault: Pick<Fault, "name" | "summary">,
-  topics: readonly string[],
+  topicsIn: (project: Project) => readonly string[],
   choose: Choose,
   settle: (log: Log, topic: string, context: FaultContext, plants: readonly Plant[]) => Promise<void> = async () => {},
 ): Fault => ({
   ...fault,
   lastsMs: [0, 0],
-  subjects: () => topics,
+  subjects: ({ project }) => topicsIn(project),
   async inject(context) {
     const { brokers } = context.system.addresses;
     const log = await connectLog({ brokers, clientId: "chaos", logger: createLogger("chaos", "1", "silent") });
@@ -114,14 +113,14 @@ async function keepNewestLast(log: Log, topic: string, context: FaultContext, pl
     }
 }
 
-const poison =
-  (entity: EntityDeclaration): Choose =>
-  async (log, topic, { random }) =>
-    poisonOf(entity, await log.partitionCount(topic), random, random.int(1, 10));
+const poison: Choose = async (log, topic, { system, random }) => {
+  const entity = system.project.entities.find((one) => eventsTopic(one).name === topic)!;
+  return poisonOf(entity, await log.partitionCount(topic), random, random.int(1, 10));
+};
 
-const topics = entities.map((entity) => eventsTopic(entity).name);
-const replicaTopics = entities.flatMap((entity) => entity.replicas.map(({ name }) => replicaTopic(entity, name).name));
-const entityOf = (topic: string) => entities.find((entity) => eventsTopic(entity).name === topic)!;
+const topics = ({ entities }: Project) => entities.map((entity) => eventsTopic(entity).name);
+const replicaTopics = ({ entities }: Project) =>
+  entities.flatMap((entity) => entity.replicas.map(({ name }) => replicaTopic(entity, name).name));
 
 /** Each acts on one topic. */
 export const eventFaults: readonly Fault[] = [
@@ -134,7 +133,7 @@ export const eventFaults: readonly Fault[] = [
   plantFault(
     { name: "events-invalid", summary: "Records that are no event, or of a wrong schema, are among the events." },
     topics,
-    (log, topic, context) => poison(entityOf(topic))(log, topic, context),
+    poison,
   ),
   plantFault(
     { name: "replica-records-repeated", summary: "The last records of a replica's topic are in it once more." },

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { product } from "../../../contracts/entities/product.ts";
+import { product } from "../../../tests/project/index.ts";
 import { seededRandom } from "../../random.ts";
 import { poisonOf } from "./poison.ts";
 

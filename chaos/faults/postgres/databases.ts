@@ -1,6 +1,5 @@
 /** The databases that faults act on, and the connections of the faults to them. */
 import postgres, { type Sql } from "postgres";
-import { entities } from "../../../contracts/entities/index.ts";
 import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
 import { replicaSubject, SOURCE_SUBJECT } from "../../subjects.ts";
 import type { System } from "../../system.ts";
@@ -50,7 +49,7 @@ export async function inSession<T>(url: string, use: (sql: Sql) => Promise<T>): 
 }
 
 /** The entities whose tables a database has. */
-export const entitiesIn = (name: string): readonly EntityDeclaration[] =>
+export const entitiesIn = ({ project }: System, name: string): readonly EntityDeclaration[] =>
   name === SOURCE_SUBJECT
-    ? entities
-    : entities.filter(({ replicas }) => replicas.some((replica) => replicaSubject(replica.name) === name));
+    ? project.entities
+    : project.entities.filter(({ replicas }) => replicas.some((replica) => replicaSubject(replica.name) === name));

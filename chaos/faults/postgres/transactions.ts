@@ -47,8 +47,8 @@ const rowLock = openTransaction(
     summary: "Another session locks up to five of the newest rows.",
     lastsMs: [2_000, 10_000],
   },
-  async (sql, { subject, random, ids }) => {
-    const entity = random.pick(entitiesIn(subject));
+  async (sql, { system, subject, random, ids }) => {
+    const entity = random.pick(entitiesIn(system, subject));
     const newest = ids().slice(-NEWEST);
     const chosen = newest.length === 0 ? [] : Array.from({ length: MAX_ROWS }, () => random.pick(newest));
     const rows = await sql`
@@ -63,8 +63,8 @@ const tableLock = openTransaction(
     summary: "Another session locks a whole table, also against reads.",
     lastsMs: [2_000, 10_000],
   },
-  async (sql, { subject, random }) => {
-    await sql`lock table ${sql(random.pick(entitiesIn(subject)).plural)} in access exclusive mode`;
+  async (sql, { system, subject, random }) => {
+    await sql`lock table ${sql(random.pick(entitiesIn(system, subject)).plural)} in access exclusive mode`;
   },
 );
 

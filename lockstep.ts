@@ -1,7 +1,7 @@
 #!/usr/bin/env bun
+import { parseArgs } from "node:util";
 /** The command line: one command per service (`lockstep gateway`) and per operation (`lockstep verify`). */
 import { Command } from "commander";
-import { parseArgs } from "node:util";
 import { defineProject } from "./contracts/project.ts";
 import { verbs } from "./operations/index.ts";
 import type { LoadRebuild } from "./pipeline/rebuild.ts";
@@ -31,9 +31,9 @@ const replicaList = project.replicaNames.join(", ");
 /** Commands that need no project. */
 const WITHOUT_PROJECT = ["health", "print-config", "token", "help"];
 
-program.hook("preSubcommand", (_, { name }) => {
+program.hook("preSubcommand", (_, command) => {
   const isHelp = ["--help", "-h"].some((flag) => process.argv.includes(flag));
-  if (loaded instanceof ProjectFileError && !isHelp && !WITHOUT_PROJECT.includes(name()))
+  if (loaded instanceof ProjectFileError && !isHelp && !WITHOUT_PROJECT.includes(command.name()))
     exitWith(`lockstep: ${loaded.message}`);
 });
 
@@ -76,7 +76,8 @@ program
   .description("runs a replica: applies its topic to its PostgreSQL and cache, and serves reads")
   .argument("<name>", `name of the replica: ${replicaList}`)
   .action(async (name: string) => {
-    if (!project.replicaNames.includes(name)) program.error(`unknown replica ${name}; the replicas are: ${replicaList}`);
+    if (!project.replicaNames.includes(name))
+      program.error(`unknown replica ${name}; the replicas are: ${replicaList}`);
     const { startReplica } = await import("./replicas/main.ts");
     await runService(`replica-${name}`, project, (deps) => startReplica(deps, name));
   });

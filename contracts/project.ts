@@ -96,7 +96,9 @@ function readMigrations(folder: string, replicaNames: readonly string[]): Projec
   const folders = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
   for (const { name } of folders)
     if (name !== SOURCE && !replicaNames.includes(name))
-      throw new Error(`the migrations in ${join(folder, name)} belong to no replica; the replicas are: ${replicaNames}`);
+      throw new Error(
+        `the migrations in ${join(folder, name)} belong to no replica; the replicas are: ${replicaNames.join(", ")}`,
+      );
   return {
     source: readFolder(join(folder, SOURCE), ""),
     replicas: Object.fromEntries(replicaNames.map((name) => [name, readFolder(join(folder, name), `${name}/`)])),
@@ -107,7 +109,8 @@ function readMigrations(folder: string, replicaNames: readonly string[]): Projec
 function readFolder(folder: string, prefix: string): Migration[] {
   if (!existsSync(folder)) return [];
   const files = readdirSync(folder).filter((file) => file.endsWith(".sql"));
-  return files
-    .sort()
-    .map((file) => ({ name: `${prefix}${file.slice(0, -".sql".length)}`, sql: readFileSync(join(folder, file), "utf8") }));
+  return files.sort().map((file) => ({
+    name: `${prefix}${file.slice(0, -".sql".length)}`,
+    sql: readFileSync(join(folder, file), "utf8"),
+  }));
 }

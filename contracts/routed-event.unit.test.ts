@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { product } from "./entities/product.ts";
+import { product } from "../tests/project/index.ts";
 import { type EntityEvent, header } from "./event.ts";
 import { decodeRouted, encodeRouted, routedHeaders } from "./routed-event.ts";
 

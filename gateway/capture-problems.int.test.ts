@@ -7,7 +7,8 @@ import { captureProblemText, readCaptureProblems } from "../pipeline/capture-pro
 import { migrate } from "../platform/postgres/migrate.ts";
 import { CaptureWatch } from "../relay/capture-watch.ts";
 import { freshDatabase } from "../tests/harness/servers.ts";
-import { migrations } from "./migrations/index.ts";
+import { project } from "../tests/project/index.ts";
+import { sourceMigrations } from "./migrations/index.ts";
 
 const logger = createLogger("test", "1", "silent");
 let url: string;
@@ -15,13 +16,13 @@ let sql: Sql;
 
 beforeAll(async () => {
   url = await freshDatabase();
-  await migrate(url, migrations, logger);
+  await migrate(url, sourceMigrations(project), logger);
   sql = postgres(url, { max: 1, onnotice: () => {} });
   await sql`set search_path to public`;
 }, 60_000);
 afterAll(() => sql?.end({ timeout: 1 }));
 
-const problems = async () => (await readCaptureProblems(sql)).map(captureProblemText);
+const problems = async () => (await readCaptureProblems(sql, project)).map(captureProblemText);
 const BY_VERB = "run lockstep capture, then lockstep repair";
 
 /** Runs a change of the schema and returns the problems after it. Everything is rolled back. */
@@ -63,7 +64,7 @@ describe("triggers", () => {
     ],
   ])("%s", async (change, problem) => {
     const found = await problemsAfter(change, async () => {
-      expect(await repairCapture(sql)).toEqual({ repaired: ["product"], failed: [], problems: [] });
+      expect(await repairCapture(sql, project)).toEqual({ repaired: ["product"], failed: [], problems: [] });
     });
     expect(found).toEqual([`public.products ${problem}: ${BY_VERB}`]);
   });
@@ -85,7 +86,7 @@ describe("tables", () => {
 
   test("another table with the name of the captured one; the verb captures it, and the old one no more", async () => {
     const found = await problemsAfter(SWAP, async () => {
-      expect(await repairCapture(sql)).toEqual({ repaired: ["product"], failed: [], problems: [] });
+      expect(await repairCapture(sql, project)).toEqual({ repaired: ["product"], failed: [], problems: [] });
       await sql`delete from lockstep.outbox`;
       for (const table of ["products", "products_old"])
         await sql.unsafe(`insert into ${table} (sku, name, price) values ('${table}', 'Cup', 1)`);
@@ -239,7 +240,7 @@ describe("repair", () => {
 });
 
 test("the relay's condition names the problem, ends with it, and says when capture cannot be checked", async () => {
-  const watch = new CaptureWatch(logger);
+  const watch = new CaptureWatch({ logger, project });
   const problemAfter = async (change: string) => {
     await sql.unsafe(change);
     await watch.refresh(sql);

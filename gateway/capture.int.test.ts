@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import postgres, { type Sql } from "postgres";
-import { product } from "../contracts/entities/product.ts";
 import { documentOf } from "../contracts/entity/row.ts";
 import { createLogger } from "../observability/logger.ts";
 import { migrate } from "../platform/postgres/migrate.ts";
@@ -8,7 +7,8 @@ import { LOCK_SPACE } from "../relay/leader-lock.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { outbox } from "../tests/harness/gateway.ts";
 import { freshDatabase } from "../tests/harness/servers.ts";
-import { migrations } from "./migrations/index.ts";
+import { product, project } from "../tests/project/index.ts";
+import { sourceMigrations } from "./migrations/index.ts";
 
 let url: string;
 let sql: Sql;
@@ -23,7 +23,7 @@ const session = (databaseUrl = url): Sql => {
 
 async function migratedDatabase(): Promise<string> {
   const databaseUrl = await freshDatabase();
-  await migrate(databaseUrl, migrations, createLogger("test", "1", "silent"));
+  await migrate(databaseUrl, sourceMigrations(project), createLogger("test", "1", "silent"));
   return databaseUrl;
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { product } from "../contracts/entities/product.ts";
 import { RequestError } from "../contracts/errors.ts";
 import { DatabaseUnavailableError } from "../platform/postgres/errors.ts";
+import { product } from "../tests/project/index.ts";
 import { explainError, uncaptured } from "./explain-error.ts";
 
 const error = (code: string, more: Record<string, unknown> = {}) =>

@@ -7,11 +7,12 @@ import { validOrBrokenDocuments } from "../tests/harness/arbitrary-documents.ts"
 import { type JsonResponse, requestWith } from "../tests/harness/client.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { outbox, type TestGateway, testGateway } from "../tests/harness/gateway.ts";
+import { project } from "../tests/project/index.ts";
 import { gatewayOpenApi } from "./openapi/document.ts";
 
 let gateway: TestGateway;
 /** Checks each response against the gateway's OpenAPI description. */
-const api = new OpenApiChecker(gatewayOpenApi());
+const api = new OpenApiChecker(gatewayOpenApi(project));
 const fetchChecked = api.checked(fetch);
 const request = requestWith(fetchChecked);
 beforeAll(async () => {

@@ -6,11 +6,12 @@ import { type JsonResponse, requestWith } from "../tests/harness/client.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { outbox, type TestGateway, testGateway } from "../tests/harness/gateway.ts";
 import { ISSUER, TestIssuer } from "../tests/harness/token-issuer.ts";
+import { project } from "../tests/project/index.ts";
 import { KeyExpiry } from "./idempotency.ts";
 import { gatewayOpenApi } from "./openapi/document.ts";
 
 /** Checks each response against the gateway's OpenAPI description. */
-const fetchChecked = new OpenApiChecker(gatewayOpenApi()).checked(fetch);
+const fetchChecked = new OpenApiChecker(gatewayOpenApi(project)).checked(fetch);
 const request = requestWith(fetchChecked);
 
 /** Connections of each gateway's pool. */

@@ -8,8 +8,8 @@
  * - reading: the watcher delivers receipts. While a broker hangs, it delivers nothing and `readUntil` stops rising.
  */
 import type { EntityId, Version } from "../contracts/entity/document.ts";
-import { decodeReceipt, type Receipt } from "../contracts/receipt.ts";
 import type { Namespaced } from "../contracts/project.ts";
+import { decodeReceipt, type Receipt } from "../contracts/receipt.ts";
 import { receiptsTopic } from "../contracts/topics.ts";
 import type { Log, StoredRecord, Watcher } from "../kafka/log.ts";
 import { watchBuffer } from "../observability/gauges.ts";

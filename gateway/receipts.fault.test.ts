@@ -9,8 +9,9 @@ import { request } from "../tests/harness/client.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { type TestGateway, testGateway } from "../tests/harness/gateway.ts";
 import { newProduct } from "../tests/harness/load.ts";
+import { project } from "../tests/project/index.ts";
 
-const place = { topic: receiptsTopic.name, partition: 0 };
+const place = { topic: receiptsTopic(project).name, partition: 0 };
 let brokers: TestBrokers;
 let gateway: TestGateway;
 
@@ -20,7 +21,7 @@ const connect = () =>
 beforeAll(async () => {
   brokers = await startBrokers(1);
   const log = await connect();
-  await log.ensureTopics([receiptsTopic], { partitions: 1, replicationFactor: 1, minInSyncReplicas: 1 });
+  await log.ensureTopics([receiptsTopic(project)], { partitions: 1, replicationFactor: 1, minInSyncReplicas: 1 });
   await log.close();
   gateway = await testGateway({ KAFKA_BROKERS: brokers.addresses[0]!, LOCKSTEP_MAX_WAIT_MS: "60000" });
   await untilReceiptsAre("available");

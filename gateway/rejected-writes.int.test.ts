@@ -4,9 +4,10 @@ import { OpenApiChecker } from "../tests/harness/api-descriptions.ts";
 import { requestWith } from "../tests/harness/client.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { outbox, type TestGateway, testGateway } from "../tests/harness/gateway.ts";
+import { project } from "../tests/project/index.ts";
 import { gatewayOpenApi } from "./openapi/document.ts";
 
-const request = requestWith(new OpenApiChecker(gatewayOpenApi()).checked(fetch));
+const request = requestWith(new OpenApiChecker(gatewayOpenApi(project)).checked(fetch));
 let gateway: TestGateway;
 beforeAll(async () => {
   gateway = await testGateway();

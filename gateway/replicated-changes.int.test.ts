@@ -9,7 +9,8 @@ import { stopAtExit } from "../tests/harness/clean-up-at-exit.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { outbox } from "../tests/harness/gateway.ts";
 import { freePort, temporaryFolder } from "../tests/harness/servers.ts";
-import { migrations } from "./migrations/index.ts";
+import { project } from "../tests/project/index.ts";
+import { sourceMigrations } from "./migrations/index.ts";
 
 const SLEEP_LOCK = 1;
 const sessions: Sql[] = [];
@@ -37,7 +38,7 @@ beforeAll(async () => {
   publisherUrl = first!;
   sourceUrl = second!;
   publisher = session(publisherUrl);
-  await migrate(sourceUrl, migrations, createLogger("test", "1", "silent"));
+  await migrate(sourceUrl, sourceMigrations(project), createLogger("test", "1", "silent"));
   source = session(sourceUrl);
   await source`alter table products alter price set default 1`;
   // Copies of the captured table without capture: what another application's server publishes.

@@ -4,12 +4,13 @@ import { createLogger } from "../observability/logger.ts";
 import { migrate } from "../platform/postgres/migrate.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { freshDatabase } from "../tests/harness/servers.ts";
-import { migrations } from "./migrations/index.ts";
+import { project } from "../tests/project/index.ts";
+import { sourceMigrations } from "./migrations/index.ts";
 
 let sql: Sql;
 beforeAll(async () => {
   const url = await freshDatabase();
-  await migrate(url, migrations, createLogger("test", "1", "silent"));
+  await migrate(url, sourceMigrations(project), createLogger("test", "1", "silent"));
   sql = postgres(url, { max: 2, onnotice: () => {} });
 }, 60_000);
 afterAll(() => sql.end({ timeout: 1 }));

@@ -13,11 +13,12 @@ import { type TestGateway, testGateway } from "../tests/harness/gateway.ts";
 import { newProduct } from "../tests/harness/load.ts";
 import { brokerAddress } from "../tests/harness/servers.ts";
 import { startProxy } from "../tests/harness/tcp-proxy.ts";
+import { project } from "../tests/project/index.ts";
 import { gatewayOpenApi } from "./openapi/document.ts";
 
 /** Checks each response against the gateway's OpenAPI description. */
-const request = requestWith(new OpenApiChecker(gatewayOpenApi()).checked(fetch));
-const place = { topic: receiptsTopic.name, partition: 0 };
+const request = requestWith(new OpenApiChecker(gatewayOpenApi(project)).checked(fetch));
+const place = { topic: receiptsTopic(project).name, partition: 0 };
 let log: Log;
 let writer: LogWriter;
 let gateway: TestGateway;
@@ -25,7 +26,7 @@ let gateway: TestGateway;
 beforeAll(async () => {
   const broker = await brokerAddress();
   log = await connectLog({ brokers: [broker], clientId: "test", logger: createLogger("test", "1", "silent") });
-  await log.ensureTopics([receiptsTopic], { partitions: 1, replicationFactor: 1, minInSyncReplicas: 1 });
+  await log.ensureTopics([receiptsTopic(project)], { partitions: 1, replicationFactor: 1, minInSyncReplicas: 1 });
   writer = await log.openWriter("test.receipts", [place]);
   gateway = await testGateway({ KAFKA_BROKERS: broker });
 }, 60_000);

@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { entities } from "../contracts/entities/index.ts";
-import { product } from "../contracts/entities/product.ts";
 import { systemFields } from "../contracts/entity/fields.ts";
 import { columnOf, documentOf } from "../contracts/entity/row.ts";
 import { documentSchema } from "../contracts/entity/schemas.ts";
 import { request } from "../tests/harness/client.ts";
 import { type TestGateway, testGateway } from "../tests/harness/gateway.ts";
+import { product, project } from "../tests/project/index.ts";
 
 let gateway: TestGateway;
 beforeAll(async () => {
@@ -13,7 +12,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => gateway?.[Symbol.asyncDispose]());
 
-describe.each(entities.map((entity) => [entity.plural, entity] as const))("the table %s", (table, entity) => {
+describe.each(project.entities.map((entity) => [entity.plural, entity] as const))("the table %s", (table, entity) => {
   test("has exactly the declared columns, and is in the schema public", async () => {
     const columns = await gateway.sql<{ name: string; nullable: boolean; schema: string }[]>`
       select column_name as name, is_nullable = 'YES' as nullable, table_schema as schema

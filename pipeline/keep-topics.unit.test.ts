@@ -1,12 +1,14 @@
 import { afterEach, beforeEach, expect, jest, test } from "bun:test";
-import { allEntities } from "../contracts/entities/index.ts";
 import { controlTopic, receiptsTopic, topicsOf } from "../contracts/topics.ts";
 import type { TopicSpec } from "../kafka/log.ts";
 import { createLogger } from "../observability/logger.ts";
 import { readSettings } from "../platform/settings/settings.ts";
+import { project } from "../tests/project/index.ts";
 import { TopicKeeper } from "./keep-topics.ts";
 
-const declared = [...allEntities.flatMap(topicsOf), controlTopic, receiptsTopic].map(({ name }) => name);
+const declared = [...project.allEntities.flatMap(topicsOf), controlTopic(project), receiptsTopic(project)].map(
+  ({ name }) => name,
+);
 
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
@@ -33,9 +35,9 @@ class Brokers {
 /** A keeper that has created all topics, and the time that passes. */
 async function started() {
   const brokers = new Brokers();
-  const keeper = new TopicKeeper({ settings: readSettings({}), logger: createLogger("test", "1", "silent") });
+  const keeper = new TopicKeeper({ settings: readSettings({}), logger: createLogger("test", "1", "silent"), project });
   await keeper.start(brokers);
-  await brokers.ensureTopics([controlTopic, receiptsTopic]);
+  await brokers.ensureTopics([controlTopic(project), receiptsTopic(project)]);
   expect(brokers.created.toSorted()).toEqual(declared.toSorted());
   brokers.created.length = 0;
   return { brokers, keeper };

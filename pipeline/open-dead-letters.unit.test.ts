@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { product } from "../contracts/entities/product.ts";
 import { DeadLetterIndex } from "../operations/dead-letters/dead-letter-index.ts";
 import { deadLetterRecord, markRecord } from "../tests/harness/dead-letters.ts";
+import { product } from "../tests/project/index.ts";
 import { OpenDeadLetters } from "./open-dead-letters.ts";
 
 const all = () => true;

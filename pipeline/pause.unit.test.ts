@@ -3,6 +3,7 @@ import type { StoredRecord, Watcher, WatchOptions } from "../kafka/log.ts";
 import { createLogger } from "../observability/logger.ts";
 import { createMetrics } from "../observability/metrics.ts";
 import { SimulatedLog } from "../tests/harness/simulated-log.ts";
+import { project } from "../tests/project/index.ts";
 import { PauseControl } from "./pause.ts";
 
 const copies = { replicationFactor: 1, minInSyncReplicas: 1 };
@@ -31,6 +32,7 @@ function newControl() {
   const control = new PauseControl({
     logger: createLogger("test", "1", "silent"),
     metrics: createMetrics("stream", "1"),
+    project,
   });
   return { control, log: new ControlLog(1) };
 }

@@ -47,7 +47,9 @@ export async function loadProject(option?: string): Promise<Project> {
   if (project === undefined)
     throw new ProjectFileError(`${file} has no default export; write: export default defineProject({ entities: [] })`);
   if (!isProject(project))
-    throw new ProjectFileError(`the default export of ${file} is not a project; write: export default defineProject(…)`);
+    throw new ProjectFileError(
+      `the default export of ${file} is not a project; write: export default defineProject(…)`,
+    );
   return { ...project, folder: dirname(file) };
 }
 

@@ -17,7 +17,10 @@ async function runService(
   signals: readonly (readonly [after: string, signal: NodeJS.Signals])[] = [],
 ) {
   const file = join(folder, `service-${files++}.ts`);
-  await Bun.write(file, `import { runService } from ${JSON.stringify(run)};\nawait runService("test", ${start});\n`);
+  await Bun.write(
+    file,
+    `import { runService } from ${JSON.stringify(run)};\nawait runService("test", {}, ${start});\n`,
+  );
   const child = Bun.spawn([process.execPath, file], {
     env: { PATH: process.env.PATH, ...env },
     stdio: ["ignore", "pipe", "pipe"],

@@ -1,9 +1,10 @@
 import { expect, spyOn, test } from "bun:test";
 import { createLogger } from "../observability/logger.ts";
 import type { Sql } from "../platform/postgres/connect.ts";
+import { project } from "../tests/project/index.ts";
 import { CaptureWatch } from "./capture-watch.ts";
 
-const newWatch = () => new CaptureWatch(createLogger("test", "1", "silent"));
+const newWatch = () => new CaptureWatch({ logger: createLogger("test", "1", "silent"), project });
 /** A database whose statements have this answer. */
 const answering = (answer: () => Promise<unknown>) => Object.assign(answer, { unsafe: answer }) as unknown as Sql;
 

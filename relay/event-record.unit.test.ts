@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { product } from "../contracts/entities/product.ts";
 import { rowOf } from "../contracts/entity/row.ts";
 import { header } from "../contracts/event.ts";
 import { productDocument } from "../tests/harness/product-events.ts";
+import { product } from "../tests/project/index.ts";
 import { toEventRecord, UnsendableRowError } from "./event-record.ts";
 import type { OutboxRow } from "./outbox.ts";
 

@@ -1,11 +1,12 @@
 /** Leader election: a relay on standby ends the session of a leader without a heartbeat, and of no other process. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { migrations } from "../gateway/migrations/index.ts";
+import { sourceMigrations } from "../gateway/migrations/index.ts";
 import { createLogger } from "../observability/logger.ts";
 import type { Sql } from "../platform/postgres/connect.ts";
 import { migrate } from "../platform/postgres/migrate.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { freshDatabase } from "../tests/harness/servers.ts";
+import { project } from "../tests/project/index.ts";
 import { LeaderLock } from "./leader-lock.ts";
 import { openSourceSession, type SourceSession } from "./source-session.ts";
 
@@ -14,7 +15,7 @@ const sessions: SourceSession[] = [];
 beforeAll(async () => {
   for (let n = 0; n < 2; n++) {
     const url = await freshDatabase();
-    await migrate(url, migrations, createLogger("test", "1", "silent"));
+    await migrate(url, sourceMigrations(project), createLogger("test", "1", "silent"));
     urls.push(url);
   }
 }, 60_000);

@@ -1,9 +1,8 @@
 /** A leading relay on a real source, with the log in memory. */
 import { expect, test } from "bun:test";
 import postgres, { type Sql } from "postgres";
-import { product } from "../contracts/entities/product.ts";
 import { eventsTopic } from "../contracts/topics.ts";
-import { migrations } from "../gateway/migrations/index.ts";
+import { sourceMigrations } from "../gateway/migrations/index.ts";
 import { createLogger } from "../observability/logger.ts";
 import { createMetrics } from "../observability/metrics.ts";
 import { migrate } from "../platform/postgres/migrate.ts";
@@ -11,6 +10,7 @@ import { readSettings } from "../platform/settings/settings.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { freshDatabase } from "../tests/harness/servers.ts";
 import { SimulatedLog } from "../tests/harness/simulated-log.ts";
+import { product, project } from "../tests/project/index.ts";
 import { LOCK_SPACE } from "./leader-lock.ts";
 import { Leadership } from "./leadership.ts";
 import { openSourceSession } from "./source-session.ts";
@@ -28,7 +28,7 @@ class Source implements AsyncDisposable {
 
   static async start(): Promise<Source> {
     const url = await freshDatabase();
-    await migrate(url, migrations, logger);
+    await migrate(url, sourceMigrations(project), logger);
     const elsewhere = new URL(url);
     elsewhere.pathname = "/postgres";
     const [sql, admin] = [url, elsewhere.href].map((each) => postgres(each, { max: 1, onnotice: () => {} }));
@@ -57,7 +57,7 @@ async function lead({ url }: Source, log: SimulatedLog) {
     LOCKSTEP_CANARY_EVERY_S: "0",
     LOCKSTEP_RELAY_POLL_MS: "60000",
   });
-  const leadership = new Leadership({ settings, logger, metrics: createMetrics("relay", "1") }, url);
+  const leadership = new Leadership({ settings, logger, metrics: createMetrics("relay", "1"), project }, url);
   const session = await openSourceSession(url);
   session.closed.catch(() => {});
   const stopping = new AbortController();

@@ -1,17 +1,17 @@
 import { expect, test } from "bun:test";
-import { product } from "../contracts/entities/product.ts";
 import { eventsTopic } from "../contracts/topics.ts";
-import { migrations } from "../gateway/migrations/index.ts";
+import { sourceMigrations } from "../gateway/migrations/index.ts";
 import { createLogger } from "../observability/logger.ts";
 import { connectDedicated } from "../platform/postgres/connect.ts";
 import { migrate } from "../platform/postgres/migrate.ts";
 import { AsyncApiChecker } from "../tests/harness/api-descriptions.ts";
 import { freshDatabase } from "../tests/harness/servers.ts";
+import { product, project } from "../tests/project/index.ts";
 import { toEventRecord } from "./event-record.ts";
 import { Outbox, type RejectedRow } from "./outbox.ts";
 
 async function outboxOn(url: string) {
-  await migrate(url, migrations, createLogger("test", "1", "silent"));
+  await migrate(url, sourceMigrations(project), createLogger("test", "1", "silent"));
   const sql = connectDedicated(url, "test");
   return { sql, outbox: new Outbox(sql, true), [Symbol.asyncDispose]: () => sql.end() };
 }

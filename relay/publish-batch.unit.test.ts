@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { product } from "../contracts/entities/product.ts";
 import { eventsTopic } from "../contracts/topics.ts";
 import { RecordRejectedError } from "../kafka/log.ts";
 import { outboxRow } from "../tests/harness/outbox-row.ts";
+import { product } from "../tests/project/index.ts";
 import { PublishBatch } from "./publish-batch.ts";
 
 const newBatch = () => new PublishBatch([product], new Map([[eventsTopic(product).name, 1]]), new Map());

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { product } from "../contracts/entities/product.ts";
 import { header } from "../contracts/event.ts";
 import { eventsTopic } from "../contracts/topics.ts";
 import { partitionForKey } from "../kafka/partitioner.ts";
 import { outboxRow } from "../tests/harness/outbox-row.ts";
 import { SimulatedLog, type WriteOutcome } from "../tests/harness/simulated-log.ts";
+import { product, project } from "../tests/project/index.ts";
 import { toEventRecord } from "./event-record.ts";
 import type { LostRange } from "./lost-events.ts";
 import type { OutboxRow, Positions } from "./outbox.ts";
@@ -65,11 +65,16 @@ class SimulatedRelay {
 
   /** Opens a new publisher, as a relay does that starts after a crash. */
   async restart(): Promise<Publisher> {
-    this.publisher = new Publisher(this.log, entities, structuredClone(this.outbox.positions), async (lost) => {
-      for (const { topic, partition, from } of lost)
-        this.outbox.positions.set(`${topic}/${partition}`, { topic, partition, next: from });
-      this.lost.push(...lost);
-    });
+    this.publisher = new Publisher(
+      this.log,
+      { namespace: "", allEntities: entities },
+      structuredClone(this.outbox.positions),
+      async (lost) => {
+        for (const { topic, partition, from } of lost)
+          this.outbox.positions.set(`${topic}/${partition}`, { topic, partition, next: from });
+        this.lost.push(...lost);
+      },
+    );
     await this.publisher.reopen();
     return this.publisher;
   }
@@ -218,6 +223,6 @@ test("P1: the log loses a stored change that is still in the outbox: the loss is
 });
 
 test("a publisher that is not open rejects rows", async () => {
-  const publisher = new Publisher(new SimulatedLog(1), [product], new Map(), async () => {});
+  const publisher = new Publisher(new SimulatedLog(1), project, new Map(), async () => {});
   await expect(publisher.publish([])).rejects.toThrow("the publisher is not open; call reopen() before publish()");
 });

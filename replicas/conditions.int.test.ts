@@ -16,6 +16,7 @@ import { metric, request, untilVisible } from "../tests/harness/client.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { entity, newId, routedMessage, silentLogger } from "../tests/harness/replica.ts";
 import { brokerAddress, freePort, freshDatabase, redisUrl } from "../tests/harness/servers.ts";
+import { project } from "../tests/project/index.ts";
 import { startReplica } from "./main.ts";
 
 const topic = replicaTopic(entity, "catalog").name;
@@ -41,7 +42,10 @@ beforeAll(async () => {
     LOCKSTEP_PARTITIONS: "4",
     LOCKSTEP_STATEMENT_TIMEOUT_MS: "1000",
   });
-  service = await startReplica({ settings, logger: silentLogger, metrics: createMetrics("replica", "1") }, "catalog");
+  service = await startReplica(
+    { settings, logger: silentLogger, metrics: createMetrics("replica", "1"), project },
+    "catalog",
+  );
   log = await connectLog({ brokers: [await brokerAddress()], clientId: "test", logger: silentLogger });
   partitions = await log.partitionCount(topic);
   writer = await log.openWriter(`test-${newId()}`, partitionsOf(topic, partitions));

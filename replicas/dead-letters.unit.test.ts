@@ -1,10 +1,10 @@
 import { afterEach, expect, setSystemTime, test } from "bun:test";
 import { encodeDeadLetter } from "../contracts/dead-letter.ts";
-import { allEntities } from "../contracts/entities/index.ts";
 import { UpcastError } from "../contracts/entity/upcast.ts";
 import { deadLetterTopic } from "../contracts/topics.ts";
 import type { TopicPartition } from "../kafka/log.ts";
 import { SimulatedLog } from "../tests/harness/simulated-log.ts";
+import { project } from "../tests/project/index.ts";
 import { DeadLetterWriter, unappliableCause, unreadableCause } from "./dead-letters.ts";
 
 afterEach(() => setSystemTime());
@@ -18,15 +18,17 @@ test("P6: the log writer is opened once for all partitions, and again before the
     }
   }
   const log = new CountingLog(2);
-  const writer = new DeadLetterWriter(log, allEntities, "dead-letters");
-  const [entity] = allEntities;
+  const writer = new DeadLetterWriter(log, project.allEntities, "dead-letters");
+  const [entity] = project.allEntities;
   const source = { topic: "events", partition: 1 };
   log.append(source, [{ key: "a", value: "x", headers: {} }]);
   const cause = unreadableCause(new SyntaxError(), "catalog");
   const stored = () => log.records({ topic: deadLetterTopic(entity!).name, partition: 1 }).length;
   const write = () => writer.write(entity!, 1, [encodeDeadLetter(log.records(source)[0]!, cause)]);
   await Promise.all([write(), write()]);
-  expect(opened).toEqual([allEntities.flatMap((one) => [0, 1].map((n) => `${deadLetterTopic(one).name}/${n}`))]);
+  expect(opened).toEqual([
+    project.allEntities.flatMap((one) => [0, 1].map((n) => `${deadLetterTopic(one).name}/${n}`)),
+  ]);
   setSystemTime(Date.now() + 11 * 3_600_000);
   await write();
   expect([opened.length, stored()]).toEqual([1, 3]);

@@ -10,6 +10,7 @@ import { metric, request, untilGone, untilVisible } from "../tests/harness/clien
 import { eventually } from "../tests/harness/eventually.ts";
 import { entity, newId, routedMessage, silentLogger } from "../tests/harness/replica.ts";
 import { brokerAddress, freePort, freshDatabase, redisUrl } from "../tests/harness/servers.ts";
+import { project } from "../tests/project/index.ts";
 import { startReplica } from "./main.ts";
 
 const PARTITIONS = 4;
@@ -57,7 +58,7 @@ async function start(redis: string | undefined, instance: string): Promise<Runni
     ...(redis ? { REDIS_URL: redis } : {}),
   });
   const service = await startReplica(
-    { settings, logger: silentLogger, metrics: createMetrics("replica", instance) },
+    { settings, logger: silentLogger, metrics: createMetrics("replica", instance), project },
     "catalog",
   );
   return { url: `http://127.0.0.1:${port}`, service };
@@ -137,6 +138,7 @@ test("an undeclared replica, or one without a database, does not start", async (
     settings: readSettings(env),
     logger: silentLogger,
     metrics: createMetrics("replica", "x"),
+    project,
   });
   await expect(startReplica(running({ DATABASE_URL: databaseUrl }), "undeclared")).rejects.toThrow(
     "no entity has a replica undeclared",

@@ -52,7 +52,11 @@ export async function startReplica(deps: ServiceDeps, name: string): Promise<Ser
   };
 }
 
-const createReplica = ({ settings, logger, metrics, project }: ServiceDeps, name: string, databaseUrl: string): Replica =>
+const createReplica = (
+  { settings, logger, metrics, project }: ServiceDeps,
+  name: string,
+  databaseUrl: string,
+): Replica =>
   new Replica(
     {
       name,

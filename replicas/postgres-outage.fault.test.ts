@@ -12,6 +12,7 @@ import { stopAtExit } from "../tests/harness/clean-up-at-exit.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { entity, newId, silentLogger, upsertChange } from "../tests/harness/replica.ts";
 import { freePort, redisUrl, temporaryFolder } from "../tests/harness/servers.ts";
+import { project } from "../tests/project/index.ts";
 import { migrationsOf } from "./migrations/index.ts";
 import { addReads } from "./reads/routes.ts";
 
@@ -30,7 +31,7 @@ beforeAll(async () => {
   folder = temporaryFolder("postgres");
   port = await freePort();
   await launch();
-  await migrate(server.url, migrationsOf("catalog"), silentLogger);
+  await migrate(server.url, migrationsOf(project, "catalog"), silentLogger);
   replica = await startCacheProcess(server.url, await redisUrl(), `outage-${newId()}`);
   const metrics = createMetrics("test", "1");
   app = serviceApp({ checks: [], metrics, logger: silentLogger });

@@ -11,6 +11,7 @@ import { metric, untilVisible } from "../tests/harness/client.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { entity, newId, routedMessage, silentLogger } from "../tests/harness/replica.ts";
 import { brokerAddress, freePort, freshDatabase } from "../tests/harness/servers.ts";
+import { project } from "../tests/project/index.ts";
 import { startReplica } from "./main.ts";
 
 test("P14: a replica starts on a read-only database, answers reads, reports it, and flows on afterwards", async () => {
@@ -24,7 +25,7 @@ test("P14: a replica starts on a read-only database, answers reads, reports it, 
       PORT: String(port),
       LOCKSTEP_INSTANCE: `read-only-${newId()}`,
     });
-    const deps = { settings, logger: silentLogger, metrics: createMetrics("replica", "1") };
+    const deps = { settings, logger: silentLogger, metrics: createMetrics("replica", "1"), project };
     return { service: await startReplica(deps, "catalog"), url: `http://127.0.0.1:${port}` };
   };
   const first = await start();

@@ -7,12 +7,13 @@ import { createMetrics, type Metrics } from "../observability/metrics.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { newId, silentLogger } from "../tests/harness/replica.ts";
 import { brokerAddress } from "../tests/harness/servers.ts";
+import { project } from "../tests/project/index.ts";
 import { Receipts } from "./receipts.ts";
 
 let log: Log;
 beforeAll(async () => {
   log = await connectLog({ brokers: [await brokerAddress()], clientId: "test", logger: silentLogger });
-  await log.ensureTopics([receiptsTopic], { partitions: 1, replicationFactor: 1, minInSyncReplicas: 1 });
+  await log.ensureTopics([receiptsTopic(project)], { partitions: 1, replicationFactor: 1, minInSyncReplicas: 1 });
 }, 60_000);
 afterAll(() => log.close());
 
@@ -28,7 +29,7 @@ test("receipts reach the log in order, and queued ones are written at close", as
   const replica = newId();
   const versions: number[] = [];
   const watcher = await log.watch({
-    topic: receiptsTopic.name,
+    topic: receiptsTopic(project).name,
     from: "end",
     onRecords(records) {
       for (const { value } of records) {
@@ -37,7 +38,10 @@ test("receipts reach the log in order, and queued ones are written at close", as
       }
     },
   });
-  const receipts = new Receipts({ log, logger: silentLogger, metrics: createMetrics("test", "1") }, `test.${replica}`);
+  const receipts = new Receipts(
+    { log, logger: silentLogger, metrics: createMetrics("test", "1"), project },
+    `test.${replica}`,
+  );
   for (let version = 1; version <= 500; version++) receipts.add(receipt(replica, version));
   await eventually(() => versions.length === 500, { timeoutMs: 10_000, what: "all receipts" });
   receipts.add(receipt(replica, 501));
@@ -65,7 +69,7 @@ test("receipts that could not be written are written when the log is available a
   };
   const found = new Set<number>();
   const watcher = await log.watch({
-    topic: receiptsTopic.name,
+    topic: receiptsTopic(project).name,
     from: "end",
     onRecords(records) {
       for (const { value } of records) {
@@ -74,7 +78,7 @@ test("receipts that could not be written are written when the log is available a
       }
     },
   });
-  const receipts = new Receipts({ log: flaky, logger: silentLogger, metrics }, `test.${replica}`);
+  const receipts = new Receipts({ log: flaky, logger: silentLogger, metrics, project }, `test.${replica}`);
   for (let version = 1; version <= 300; version++) receipts.add(receipt(replica, version));
   await failed.promise;
   available = true;
@@ -87,7 +91,7 @@ test("receipts that could not be written are written when the log is available a
 test("while the log is unavailable, receipts beyond the limit are dropped and counted, and none waits", async () => {
   const metrics = createMetrics("test", "1");
   const unavailable = { ...log, openWriter: () => Promise.reject(new Error("unavailable")) };
-  const receipts = new Receipts({ log: unavailable, logger: silentLogger, metrics }, "test.unavailable");
+  const receipts = new Receipts({ log: unavailable, logger: silentLogger, metrics, project }, "test.unavailable");
   for (let version = 1; version <= 5_000; version++) receipts.add(receipt("catalog", version));
   const dropped = () => droppedIn(metrics);
   expect(await dropped()).toBe(4_000);

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { product } from "../contracts/entities/product.ts";
 import { OpenDeadLetters } from "../pipeline/open-dead-letters.ts";
 import { deadLetterRecord } from "../tests/harness/dead-letters.ts";
+import { product } from "../tests/project/index.ts";
 import { resolveSuperseded } from "./resolve-superseded.ts";
 
 test("a dead letter is marked as superseded when its entity has that version; a rejected resend, when it has a newer one", async () => {

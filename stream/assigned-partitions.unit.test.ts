@@ -1,5 +1,4 @@
 import { expect, test } from "bun:test";
-import { product } from "../contracts/entities/product.ts";
 import { encodeEvent } from "../contracts/event.ts";
 import { eventsTopic, versionsTopic } from "../contracts/topics.ts";
 import { createLogger } from "../observability/logger.ts";
@@ -7,6 +6,7 @@ import { createMetrics } from "../observability/metrics.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { productDocument, upsertEvent } from "../tests/harness/product-events.ts";
 import { SimulatedLog } from "../tests/harness/simulated-log.ts";
+import { product } from "../tests/project/index.ts";
 import { AssignedPartitions } from "./assigned-partitions.ts";
 import { VersionStore } from "./version-store.ts";
 
@@ -21,7 +21,10 @@ class UnavailableLog extends SimulatedLog {
 test("a partition that is assigned while no broker responds is not owned, and ends nothing else", async () => {
   using versions = new VersionStore(":memory:");
   const deps = { log: new UnavailableLog(1), versions, logger: createLogger("test", "1", "silent") };
-  const partitions = new AssignedPartitions({ ...deps, metrics: createMetrics("stream", "1") }, [product]);
+  const partitions = new AssignedPartitions(
+    { ...deps, metrics: createMetrics("stream", "1") },
+    { namespace: "", allEntities: [product] },
+  );
   partitions.onAssigned([input]);
   expect(await partitions.owned()).toEqual(new Map());
   partitions.onAssigned([input]);
@@ -40,7 +43,10 @@ test("a partition that is assigned again while its first creation fails stays as
   }
   using versions = new VersionStore(":memory:");
   const deps = { log: new SlowLog(1), versions, logger: createLogger("test", "1", "silent") };
-  const partitions = new AssignedPartitions({ ...deps, metrics: createMetrics("stream", "1") }, [product]);
+  const partitions = new AssignedPartitions(
+    { ...deps, metrics: createMetrics("stream", "1") },
+    { namespace: "", allEntities: [product] },
+  );
   partitions.onAssigned([input]);
   partitions.onRevoked([input]);
   partitions.onAssigned([input]);
@@ -55,7 +61,10 @@ test("a partition that is assigned again while its first creation fails stays as
 test("a topic of no declared entity is refused", async () => {
   using versions = new VersionStore(":memory:");
   const deps = { log: new SimulatedLog(1), versions, logger: createLogger("test", "1", "silent") };
-  const partitions = new AssignedPartitions({ ...deps, metrics: createMetrics("stream", "1") }, [product]);
+  const partitions = new AssignedPartitions(
+    { ...deps, metrics: createMetrics("stream", "1") },
+    { namespace: "", allEntities: [product] },
+  );
   const batch = { topic: "invoices.events", partition: 0, records: [], highWatermark: 0 };
   await expect(partitions.process(batch)).rejects.toThrow("topic invoices.events belongs to no declared entity");
 });
@@ -63,7 +72,10 @@ test("a topic of no declared entity is refused", async () => {
 test("an input partition that does not exist is refused", async () => {
   using versions = new VersionStore(":memory:");
   const deps = { log: new SimulatedLog(1), versions, logger: createLogger("test", "1", "silent") };
-  const partitions = new AssignedPartitions({ ...deps, metrics: createMetrics("stream", "1") }, [product]);
+  const partitions = new AssignedPartitions(
+    { ...deps, metrics: createMetrics("stream", "1") },
+    { namespace: "", allEntities: [product] },
+  );
   const record = {
     ...input,
     partition: 1,
@@ -93,7 +105,10 @@ test("P10: versions that the last owner had not flushed are in the versions topi
   const owner = () => {
     const versions = new VersionStore(":memory:");
     const deps = { log, versions, logger: createLogger("test", "1", "silent") };
-    return new AssignedPartitions({ ...deps, metrics: createMetrics("stream", "1") }, [product]);
+    return new AssignedPartitions(
+      { ...deps, metrics: createMetrics("stream", "1") },
+      { namespace: "", allEntities: [product] },
+    );
   };
   const last = owner();
   await last.process({ ...input, records: log.records(input), highWatermark: 1 });
@@ -118,7 +133,10 @@ test("P9: a partition that was revoked while its takeover waited is not taken fr
   log.append(input, [encodeEvent(upsertEvent(productDocument()))]);
   using versions = new VersionStore(":memory:");
   const deps = { log, versions, logger: createLogger("test", "1", "silent") };
-  const partitions = new AssignedPartitions({ ...deps, metrics: createMetrics("stream", "1") }, [product]);
+  const partitions = new AssignedPartitions(
+    { ...deps, metrics: createMetrics("stream", "1") },
+    { namespace: "", allEntities: [product] },
+  );
   const batch = partitions.process({ ...input, records: log.records(input), highWatermark: 1 });
   partitions.onAssigned([input]);
   await eventually(() => openings === 1, { timeoutMs: 10_000, what: "the takeover of the batch" });

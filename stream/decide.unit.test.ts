@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { deadLetterHeader } from "../contracts/dead-letter.ts";
-import { product } from "../contracts/entities/product.ts";
 import type { EntityEvent } from "../contracts/event.ts";
 import { productDocument, storedEvent, upsertEvent } from "../tests/harness/product-events.ts";
+import { product } from "../tests/project/index.ts";
 import { decideAll } from "./decide.ts";
 import { validatorOf } from "./validate.ts";
 

@@ -2,12 +2,12 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { product } from "../contracts/entities/product.ts";
 import { encodeEvent } from "../contracts/event.ts";
 import { eventsTopic, replicaTopic, versionsTopic } from "../contracts/topics.ts";
 import { deleteEvent, productDocument, upsertEvent } from "../tests/harness/product-events.ts";
 import { SimulatedLog } from "../tests/harness/simulated-log.ts";
 import { StreamInstance } from "../tests/harness/stream-instance.ts";
+import { product } from "../tests/project/index.ts";
 import { describeLosses } from "./lost-records.ts";
 import { decodeFlushed } from "./versions-topic.ts";
 

@@ -2,13 +2,13 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { product } from "../contracts/entities/product.ts";
 import { encodeEvent } from "../contracts/event.ts";
 import { eventsTopic, versionsTopic } from "../contracts/topics.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { productDocument, upsertEvent } from "../tests/harness/product-events.ts";
 import { SimulatedLog } from "../tests/harness/simulated-log.ts";
 import { StreamInstance } from "../tests/harness/stream-instance.ts";
+import { product } from "../tests/project/index.ts";
 import { decodeFlushed } from "./versions-topic.ts";
 
 const id = "aaaaaaaa-0000-4000-8000-000000000000";

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, expect, jest, test } from "bun:test";
-import { product } from "../contracts/entities/product.ts";
 import { encodeEvent } from "../contracts/event.ts";
 import { eventsTopic, replicaTopic } from "../contracts/topics.ts";
 import { createLogger } from "../observability/logger.ts";
 import { createMetrics } from "../observability/metrics.ts";
 import { productDocument, upsertEvent } from "../tests/harness/product-events.ts";
 import { SimulatedLog, type WriteOutcome } from "../tests/harness/simulated-log.ts";
+import { product } from "../tests/project/index.ts";
 import { AssignedPartitions } from "./assigned-partitions.ts";
 import { PartitionWatch } from "./partition-watch.ts";
 import { VersionStore } from "./version-store.ts";
@@ -24,7 +24,10 @@ async function watched(nextOutcome?: () => WriteOutcome) {
   log.append(input, events);
   const versions = new VersionStore(":memory:");
   const deps = { log, logger: createLogger("test", "1", "silent") };
-  const partitions = new AssignedPartitions({ ...deps, versions, metrics: createMetrics("stream", "1") }, [product]);
+  const partitions = new AssignedPartitions(
+    { ...deps, versions, metrics: createMetrics("stream", "1") },
+    { namespace: "", allEntities: [product] },
+  );
   await partitions.process({ ...input, records: log.records(input), highWatermark: 10 });
   const watch = new PartitionWatch([product]);
   watch.start({ ...deps, partitions }, consumer);

@@ -2,13 +2,13 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { product } from "../contracts/entities/product.ts";
 import { encodeEvent, header } from "../contracts/event.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic } from "../contracts/topics.ts";
 import type { OutgoingRecord } from "../kafka/log.ts";
 import { productDocument, upsertEvent } from "../tests/harness/product-events.ts";
 import { SimulatedLog } from "../tests/harness/simulated-log.ts";
 import { StreamInstance } from "../tests/harness/stream-instance.ts";
+import { product } from "../tests/project/index.ts";
 
 const input = { topic: eventsTopic(product).name, partition: 0 };
 const catalog = { topic: replicaTopic(product, "catalog").name, partition: 0 };

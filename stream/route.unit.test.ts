@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { product } from "../contracts/entities/product.ts";
 import { deleteEvent, productDocument, upsertEvent } from "../tests/harness/product-events.ts";
+import { product } from "../tests/project/index.ts";
 import { route } from "./route.ts";
 
 const deliveryTo = (name: string, deliveries: ReturnType<typeof route>) => deliveries.find((d) => d.replica === name);

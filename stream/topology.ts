@@ -70,7 +70,8 @@ export class Topology {
     await this.whileOwned(async (owned) => {
       // The group's offset is one of the input before. All records of the new one will be delivered.
       if (owned.replaced) return;
-      const committed = (await this.deps.log.committedOffsets(streamGroup(this.rules.entity), topic)).get(partition) ?? 0;
+      const committed =
+        (await this.deps.log.committedOffsets(streamGroup(this.rules.entity), topic)).get(partition) ?? 0;
       await this.processUntil(owned, committed);
     });
   }

@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { deadLetterHeader } from "../contracts/dead-letter.ts";
-import { product } from "../contracts/entities/product.ts";
 import { encodeEvent, header } from "../contracts/event.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic, versionsTopic } from "../contracts/topics.ts";
 import type { OutgoingRecord } from "../kafka/log.ts";
@@ -13,6 +12,7 @@ import { createMetrics } from "../observability/metrics.ts";
 import { deadLetterRecord, markRecord } from "../tests/harness/dead-letters.ts";
 import { deleteEvent, productDocument, upsertEvent } from "../tests/harness/product-events.ts";
 import { SimulatedLog, type WriteOutcome } from "../tests/harness/simulated-log.ts";
+import { product } from "../tests/project/index.ts";
 import { AssignedPartitions } from "./assigned-partitions.ts";
 import { VersionStore } from "./version-store.ts";
 import { decodeFlushed } from "./versions-topic.ts";
@@ -102,7 +102,10 @@ class Instance {
   constructor(log: SimulatedLog, file: string) {
     this.versions = new VersionStore(file);
     const metrics = createMetrics("stream", "1");
-    this.partitions = new AssignedPartitions({ log, versions: this.versions, logger, metrics }, [product]);
+    this.partitions = new AssignedPartitions(
+      { log, versions: this.versions, logger, metrics },
+      { namespace: "", allEntities: [product] },
+    );
   }
 
   /**

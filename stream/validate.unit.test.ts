@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
-import { product } from "../contracts/entities/product.ts";
 import { defineEntity, type Upcaster } from "../contracts/entity/declaration.ts";
 import { integer } from "../contracts/entity/fields.ts";
 import { type EntityEvent, header } from "../contracts/event.ts";
 import type { StoredRecord } from "../kafka/log.ts";
 import { deleteEvent, productDocument, storedEvent, upsertEvent } from "../tests/harness/product-events.ts";
+import { product } from "../tests/project/index.ts";
 import { type Reason, Rejection } from "./rejection.ts";
 import { validatorOf } from "./validate.ts";
 

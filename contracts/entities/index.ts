@@ -1,5 +1,5 @@
-import type { EntityDeclaration } from "../entity/declaration.ts";
 import { declareCanary } from "../canary.ts";
+import type { EntityDeclaration } from "../entity/declaration.ts";
 import { product } from "./product.ts";
 
 /** The entities of this project: routes, lists, verification and commands work on these. */

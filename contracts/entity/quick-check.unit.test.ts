@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { productDocument } from "../../tests/harness/product-events.ts";
-import { product } from "../entities/product.ts";
+import { product } from "../../tests/project/index.ts";
 import { boolean, type Field, integer, oneOf, systemFields, text, texts } from "./fields.ts";
 import { documentSchema, quickDocumentCheck } from "./schemas.ts";
 

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
-import { entities } from "../entities/index.ts";
+import { project } from "../../tests/project/index.ts";
 import { exampleForReplica, exampleInput } from "./example.ts";
 import { documentOf, orderMembers, rowOf } from "./row.ts";
 
-const replicas = entities.flatMap((entity) =>
+const replicas = project.entities.flatMap((entity) =>
   entity.replicas.map((replica) => ({ name: `${entity.name} in ${replica.name}`, entity, replica })),
 );
 
@@ -17,6 +17,6 @@ test.each(replicas)("$name: an ordered document of an event equals the document 
 });
 
 test("an example gets a suffix in its unique texts, so that it can be sent more than once", () => {
-  const [product] = entities;
+  const [product] = project.entities;
   expect(exampleInput(product!, "7")).toEqual({ ...product!.example, sku: "cup-7" });
 });

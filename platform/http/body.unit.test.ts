@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { z } from "zod";
-import { product } from "../../contracts/entities/product.ts";
 import { systemFields } from "../../contracts/entity/fields.ts";
 import { inputSchema, patchSchema } from "../../contracts/entity/schemas.ts";
 import { RequestError } from "../../contracts/errors.ts";
+import { product } from "../../tests/project/index.ts";
 import { readBody } from "./body.ts";
 
 const MAX = 10_000;

@@ -1,8 +1,9 @@
 import { beforeEach, expect, test } from "bun:test";
 import postgres from "postgres";
+import type { Migration } from "../../contracts/project.ts";
 import { createLogger } from "../../observability/logger.ts";
 import { freshDatabase } from "../../tests/harness/servers.ts";
-import { type Migration, migrate } from "./migrate.ts";
+import { migrate } from "./migrate.ts";
 
 const logger = createLogger("test", "1", "silent");
 const first: Migration = { name: "0001-first", sql: "create table first (n int); insert into first values (1);" };

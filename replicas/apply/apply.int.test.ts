@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { entities, replicaNames } from "../../contracts/entities/index.ts";
 import type { Document, Version } from "../../contracts/entity/document.ts";
 import { documentOf, rowOf } from "../../contracts/entity/row.ts";
 import {
@@ -15,6 +14,7 @@ import {
   upsertChange,
   waitingForLocks,
 } from "../../tests/harness/replica.ts";
+import { project } from "../../tests/project/index.ts";
 import { Rows } from "../reads/rows.ts";
 import { applyChanges, type CacheGuard, type Change, columnsOf, EpochMovedError, prepareTable } from "./apply.ts";
 
@@ -228,9 +228,9 @@ describe("documents and rows", () => {
     );
   });
 
-  test.each([...replicaNames])("the tables of replica %s have exactly the declared columns", async (name) => {
+  test.each([...project.replicaNames])("the tables of replica %s have exactly the declared columns", async (name) => {
     await using fresh = await replicaDatabase(name);
-    for (const declared of entities) {
+    for (const declared of project.entities) {
       const replica = declared.replicas.find((r) => r.name === name);
       if (!replica) continue;
       const rows = await fresh.sql<{ column: string }[]>`

@@ -27,7 +27,7 @@ function cacheOf(server: Server) {
       epoch: { lease: () => (server.leased ? epoch : undefined), holds: () => server.leased },
       logger: silentLogger,
     },
-    { replica: "catalog", collection: "things", schemaVersion: 1, ttlSeconds: 60 },
+    { replica: "catalog", entity: { namespace: "", plural: "things", schemaVersion: 1 }, ttlSeconds: 60 },
     (at) => void lost.push(at.epoch),
   );
   return { cache, lost };

@@ -13,6 +13,7 @@ import { metric, request, untilGone, untilVisible } from "../../tests/harness/cl
 import { eventually } from "../../tests/harness/eventually.ts";
 import { entity, newId, routedMessage, silentLogger } from "../../tests/harness/replica.ts";
 import { brokerAddress, freePort, freshDatabase, redisUrl } from "../../tests/harness/servers.ts";
+import { project } from "../../tests/project/index.ts";
 import { startReplica } from "../main.ts";
 
 const PARTITIONS = 4;
@@ -72,7 +73,7 @@ async function start(databaseUrl: string): Promise<Started> {
     LOCKSTEP_PARTITIONS: String(PARTITIONS),
   });
   const service = await startReplica(
-    { settings, logger: silentLogger, metrics: createMetrics("replica", "1") },
+    { settings, logger: silentLogger, metrics: createMetrics("replica", "1"), project },
     "catalog",
   );
   const url = `http://127.0.0.1:${port}`;

@@ -10,6 +10,7 @@ import { startPostgres } from "../../stack/servers/postgres.ts";
 import { entity, openDatabase, replicaDatabase, silentLogger } from "../../tests/harness/replica.ts";
 import { freePort, temporaryFolder } from "../../tests/harness/servers.ts";
 import { SimulatedLog } from "../../tests/harness/simulated-log.ts";
+import { project } from "../../tests/project/index.ts";
 import { migrationsOf } from "../migrations/index.ts";
 import { CatchUp } from "./catch-up.ts";
 import { DatabaseWentBackError, Positions, type PositionsDeps } from "./positions.ts";
@@ -249,7 +250,7 @@ test("P1: after a gap with records that the database has, the next batch is appl
 test("another incarnation of the server, as after a failover, is detected although its positions are the same", async () => {
   const options = { name: "db", dir: temporaryFolder("failover"), port: await freePort(), database: "catalog" };
   const first = await startPostgres(options);
-  await migrate(first.url, migrationsOf("catalog"), silentLogger);
+  await migrate(first.url, migrationsOf(project, "catalog"), silentLogger);
   const database = openDatabase(first.url);
   const positions = await ownPartition(database);
   const sql = postgres(first.url, { max: 1, onnotice: () => {} });

@@ -17,6 +17,7 @@ import {
   upsertChange,
 } from "../../tests/harness/replica.ts";
 import { redisUrl } from "../../tests/harness/servers.ts";
+import { project } from "../../tests/project/index.ts";
 import { replicaOpenApi } from "./openapi.ts";
 import { addReads } from "./routes.ts";
 
@@ -56,7 +57,7 @@ afterAll(async () => {
 const token = (...required: [id: string, version: number][]) =>
   encodeSyncToken(required.map(([id, version]) => ({ plural: entity.plural, id, version })));
 /** Each response is checked against the replica's OpenAPI document. */
-const send = new OpenApiChecker(replicaOpenApi("catalog")).checked((url, init) => app.request(url, init));
+const send = new OpenApiChecker(replicaOpenApi(project, "catalog")).checked((url, init) => app.request(url, init));
 const read = (path: string, syncToken: string, prefer?: string) =>
   send(path, { headers: { "sync-token": syncToken, ...(prefer ? { prefer } : {}) } });
 

@@ -17,6 +17,7 @@ import {
   upsertChange,
 } from "../../tests/harness/replica.ts";
 import { redisUrl } from "../../tests/harness/servers.ts";
+import { project } from "../../tests/project/index.ts";
 import { replicaOpenApi } from "./openapi.ts";
 import { addReads } from "./routes.ts";
 
@@ -58,7 +59,7 @@ afterAll(async () => {
 });
 
 /** The replica's OpenAPI document: each response here is checked against it. */
-const api = new OpenApiChecker(replicaOpenApi("catalog"));
+const api = new OpenApiChecker(replicaOpenApi(project, "catalog"));
 const get = (path: string, headers: Record<string, string> = {}, from = app) =>
   api.checked((url, init) => from.request(url, init))(path, { headers });
 const expected = (change: ReturnType<typeof upsertChange>) =>

@@ -9,6 +9,7 @@ import { asyncApi } from "../../contracts/asyncapi/document.ts";
 import { schemaRef } from "../../contracts/entity/json-schema.ts";
 import type { OpenApi } from "../../platform/openapi/document.ts";
 import type { Operation, ResponseObject } from "../../platform/openapi/operation.ts";
+import { project } from "../project/index.ts";
 import type { FetchFunction } from "./client.ts";
 
 /** Headers of every response, which no description names. */
@@ -161,7 +162,7 @@ export interface RecordContent {
 export class AsyncApiChecker {
   private readonly schema: (schema: object) => ValidateFunction;
 
-  constructor(readonly document = asyncApi("0.0.0")) {
+  constructor(readonly document = asyncApi(project, "0.0.0")) {
     this.schema = validatorsOf(document, "7");
   }
 

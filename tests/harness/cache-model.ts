@@ -210,7 +210,7 @@ export class ModelProcess {
     const redis = { reads: link, writes: link };
     this.cache = new Cache(
       { redis, epoch: this.epoch, logger: silentLogger },
-      { replica: model.replica, collection: "things", schemaVersion, ttlSeconds: 60 },
+      { replica: model.replica, entity: { namespace: "", plural: "things", schemaVersion }, ttlSeconds: 60 },
       (epoch) => scheduler.spawn(() => this.controller.onLost(epoch)),
     );
     this.controller = new CacheController({ epoch: this.epoch, redis, caches: [this.cache], logger: silentLogger });

@@ -4,6 +4,7 @@ import { type Gateway, startGateway } from "../../gateway/main.ts";
 import { createLogger } from "../../observability/logger.ts";
 import { createMetrics } from "../../observability/metrics.ts";
 import { readSettings } from "../../platform/settings/settings.ts";
+import { project } from "../project/index.ts";
 import { freshDatabase } from "./servers.ts";
 
 /** A running gateway. Disposing it stops the gateway and closes `sql`. */
@@ -20,7 +21,7 @@ export async function testGateway(env: Record<string, string> = {}): Promise<Tes
   const databaseUrl = env.DATABASE_URL ?? (await freshDatabase());
   const settings = readSettings({ PORT: "0", ...env, DATABASE_URL: databaseUrl });
   const logger = createLogger("gateway", "1", "silent");
-  const gateway = await startGateway({ settings, logger, metrics: createMetrics("gateway", "1") });
+  const gateway = await startGateway({ settings, logger, metrics: createMetrics("gateway", "1"), project });
   const sql = postgres(databaseUrl, { max: 8, onnotice: () => {} });
   return {
     url: gateway.url,

@@ -1,6 +1,6 @@
 /** A row of the outbox, as the relay reads it. */
-import { product } from "../../contracts/entities/product.ts";
 import type { OutboxRow } from "../../relay/outbox.ts";
+import { product } from "../project/index.ts";
 
 /** Returns a delete of a product as version 1, with the given members instead. */
 export const outboxRow = (given: Partial<OutboxRow> = {}): OutboxRow => ({

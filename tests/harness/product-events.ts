@@ -1,10 +1,10 @@
 /** Builds events of the product entity, for tests that write to the log directly. */
-import { product } from "../../contracts/entities/product.ts";
 import type { Document } from "../../contracts/entity/document.ts";
 import { type EntityEvent, encodeEvent } from "../../contracts/event.ts";
 import { eventsTopic } from "../../contracts/topics.ts";
 import type { StoredRecord } from "../../kafka/log.ts";
 import { partitionForKey } from "../../kafka/partitioner.ts";
+import { product } from "../project/index.ts";
 
 /** Returns a valid product document with `overrides`. */
 export function productDocument(overrides: Document = {}): Document {

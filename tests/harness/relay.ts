@@ -1,11 +1,10 @@
 /** Runs relays in this process, with their own database and topic on real servers. */
 import { randomBytes } from "node:crypto";
 import type { Sql } from "postgres";
-import { product } from "../../contracts/entities/product.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { header } from "../../contracts/event.ts";
 import { eventsTopic } from "../../contracts/topics.ts";
-import { migrations } from "../../gateway/migrations/index.ts";
+import { sourceMigrations } from "../../gateway/migrations/index.ts";
 import { connectLog } from "../../kafka/connect-log.ts";
 import type { Log, StoredRecord } from "../../kafka/log.ts";
 import { createLogger } from "../../observability/logger.ts";
@@ -16,6 +15,7 @@ import { LeaderLock } from "../../relay/leader-lock.ts";
 import { Outbox } from "../../relay/outbox.ts";
 import { Publisher } from "../../relay/publisher.ts";
 import { Relay } from "../../relay/relay.ts";
+import { product, project } from "../project/index.ts";
 import { brokerAddress, freshDatabase } from "./servers.ts";
 
 const logger = createLogger("test", "1", "silent");
@@ -54,7 +54,7 @@ export class RelayFixture implements AsyncDisposable {
   /** @param config settings of the topic that differ. */
   static async start(config: Readonly<Record<string, string>> = {}): Promise<RelayFixture> {
     const url = await freshDatabase();
-    await migrate(url, migrations, logger);
+    await migrate(url, sourceMigrations(project), logger);
     const log = await connectLog({ brokers: [await brokerAddress()], clientId: "test", logger });
     const entity = { ...product, plural: `products_${randomBytes(6).toString("hex")}` };
     const topic = eventsTopic(entity);
@@ -69,7 +69,12 @@ export class RelayFixture implements AsyncDisposable {
     const sql = connectDedicated(this.url, "test-relay");
     const listening = connectDedicated(this.url, "test-relay-listen");
     const outbox = overrides.outbox?.(new Outbox(sql, true)) ?? new Outbox(sql, true);
-    const publisher = new Publisher(this.log, entities, await outbox.positions(), async () => {});
+    const publisher = new Publisher(
+      this.log,
+      { namespace: "", allEntities: entities },
+      await outbox.positions(),
+      async () => {},
+    );
     const metrics = createMetrics("relay", "1");
     const leader = overrides.leader?.(new LeaderLock(sql, "test")) ?? new LeaderLock(sql, "test");
     const relay = new Relay({ outbox, leader, publisher, logger, metrics }, { batchRows: 200, pollMs });

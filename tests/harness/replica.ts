@@ -1,6 +1,5 @@
 /** A replica's database and changes on real servers, without the log: for tests that apply batches directly. */
 import postgres, { type Sql } from "postgres";
-import { product } from "../../contracts/entities/product.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Document } from "../../contracts/entity/document.ts";
 import type { EventMessage } from "../../contracts/event.ts";
@@ -11,6 +10,7 @@ import { Database } from "../../platform/postgres/database.ts";
 import { migrate } from "../../platform/postgres/migrate.ts";
 import { type Change, prepareTable } from "../../replicas/apply/apply.ts";
 import { migrationsOf } from "../../replicas/migrations/index.ts";
+import { product, project } from "../project/index.ts";
 import { eventually } from "./eventually.ts";
 import { freshDatabase } from "./servers.ts";
 
@@ -39,7 +39,7 @@ export interface ReplicaDatabase extends AsyncDisposable {
 /** Creates a database with the replica's schema. */
 export async function replicaDatabase(name: string, statementTimeoutMs = 10_000): Promise<ReplicaDatabase> {
   const url = await freshDatabase();
-  await migrate(url, migrationsOf(name), silentLogger);
+  await migrate(url, migrationsOf(project, name), silentLogger);
   const database = openDatabase(url, statementTimeoutMs);
   await prepareTable(database, entity, replicaOf(name));
   const sql = postgres(url, { max: 4, onnotice: () => {} });

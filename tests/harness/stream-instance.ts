@@ -1,5 +1,4 @@
 /** One instance of the stream on a simulated log. It owns partition 0 of the product events. */
-import { product } from "../../contracts/entities/product.ts";
 import { eventsTopic } from "../../contracts/topics.ts";
 import type { StoredRecord } from "../../kafka/log.ts";
 import { createLogger } from "../../observability/logger.ts";
@@ -7,6 +6,7 @@ import { createMetrics } from "../../observability/metrics.ts";
 import { AssignedPartitions } from "../../stream/assigned-partitions.ts";
 import type { OwnedPartition } from "../../stream/owned-partition.ts";
 import { VersionStore } from "../../stream/version-store.ts";
+import { product } from "../project/index.ts";
 import type { SimulatedLog } from "./simulated-log.ts";
 
 const input = { topic: eventsTopic(product).name, partition: 0 };
@@ -26,7 +26,10 @@ export class StreamInstance implements AsyncDisposable {
   ) {
     this.versions = new VersionStore(file);
     const metrics = createMetrics("stream", "1");
-    this.partitions = new AssignedPartitions({ log, versions: this.versions, logger, metrics }, [product]);
+    this.partitions = new AssignedPartitions(
+      { log, versions: this.versions, logger, metrics },
+      { namespace: "", allEntities: [product] },
+    );
     this.partitions.attach({
       seek: (_, offset) => {
         this.soughtOffset = offset;

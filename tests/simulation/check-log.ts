@@ -1,9 +1,9 @@
 /** Judges the topics against the source: each change is there once and in order, and the stream made of it what it must. */
 import { deadLetterHeader } from "../../contracts/dead-letter.ts";
-import { product } from "../../contracts/entities/product.ts";
 import { header } from "../../contracts/event.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic, versionsTopic } from "../../contracts/topics.ts";
 import type { StoredRecord } from "../../kafka/log.ts";
+import { product } from "../project/index.ts";
 import type { System } from "./system.ts";
 
 const replicas = product.replicas.map(({ name }) => name);

@@ -1,10 +1,10 @@
 /** Who acts on the system: writers of the source, and operators who put records into the log. */
-import { product } from "../../contracts/entities/product.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
 import { header } from "../../contracts/event.ts";
 import { eventsTopic } from "../../contracts/topics.ts";
 import type { OutgoingRecord } from "../../kafka/log.ts";
 import { partitionForKey } from "../../kafka/partitioner.ts";
+import { product } from "../project/index.ts";
 import type { Change } from "./products.ts";
 import type { System } from "./system.ts";
 

@@ -1,9 +1,9 @@
 /** Clients of the replicas. Each answer is judged at once, against what was committed as its request began. */
 import { deadLetterHeader } from "../../contracts/dead-letter.ts";
-import { product } from "../../contracts/entities/product.ts";
 import type { EntityId, Version } from "../../contracts/entity/document.ts";
 import { header } from "../../contracts/event.ts";
 import { deadLetterTopic } from "../../contracts/topics.ts";
+import { product } from "../project/index.ts";
 import type { Broker } from "./broker.ts";
 import { isPresent } from "./products.ts";
 import type { Reader, ReplicaServers } from "./servers.ts";

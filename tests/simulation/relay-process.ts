@@ -1,10 +1,10 @@
 /** A relay process: the product's lock, outbox, publisher and loop, as relay/leadership.ts wires them. */
-import { product } from "../../contracts/entities/product.ts";
 import { LeaderLock } from "../../relay/leader-lock.ts";
 import { LostEvents } from "../../relay/lost-events.ts";
 import { Outbox } from "../../relay/outbox.ts";
 import { Publisher } from "../../relay/publisher.ts";
 import { Relay } from "../../relay/relay.ts";
+import { product } from "../project/index.ts";
 import type { Servers } from "./servers.ts";
 import { silentLogger as logger, silentMetrics as metrics } from "./silent.ts";
 import { SimulatedLog } from "./simulated-log.ts";
@@ -30,7 +30,9 @@ export async function runRelay({ world, broker, groups, source }: Servers, proce
     leader.startHeartbeat(failure.reject);
     const outbox = new Outbox(sql, true);
     const lostEvents = new LostEvents({ sql, logger });
-    const publisher = new Publisher(log, [product], await outbox.positions(), (lost) => lostEvents.record(lost));
+    const publisher = new Publisher(log, { namespace: "", allEntities: [product] }, await outbox.positions(), (lost) =>
+      lostEvents.record(lost),
+    );
     const relay = new Relay({ outbox, leader, publisher, logger, metrics }, { batchRows, pollMs: POLL_MS });
     source.listen(process, () => relay.notify());
     await relay.run(signal);

@@ -1,5 +1,4 @@
 /** A process of a replica: the product's consumer, applier, cache, catch-up and reads, as replicas/ wires them. */
-import { product } from "../../contracts/entities/product.ts";
 import type { ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import { replicaGroup, replicaTopic } from "../../contracts/topics.ts";
 import { ConsumerLags } from "../../pipeline/consumer-lags.ts";
@@ -19,6 +18,7 @@ import { Lag } from "../../replicas/lag.ts";
 import { Freshness } from "../../replicas/reads/freshness.ts";
 import { Lookup } from "../../replicas/reads/lookup.ts";
 import { Rows } from "../../replicas/reads/rows.ts";
+import { product } from "../project/index.ts";
 import { SimulatedRedisLink } from "./redis-link.ts";
 import type { ReplicaServers, Servers } from "./servers.ts";
 import { silentLogger as logger, silentMetrics as metrics } from "./silent.ts";
@@ -49,7 +49,7 @@ export async function runReplica(
     });
   }
   const topic = replicaTopic(product, name).name;
-  const group = replicaGroup(name);
+  const group = replicaGroup(product, name);
   const lag = new Lag();
   const consumer = new EntityConsumer(
     {
@@ -100,7 +100,7 @@ function createEntity(
   const epoch = new CacheEpoch(pools.epoch);
   const cache = new Cache(
     { redis, epoch, logger },
-    { replica: declaration.name, collection: product.plural, schemaVersion: product.schemaVersion, ttlSeconds: 60 },
+    { replica: declaration.name, entity: product, ttlSeconds: 60 },
     (lost) => void controller.onLost(lost),
   );
   const controller: CacheController = new CacheController({ epoch, redis, caches: [cache], logger });

@@ -2,13 +2,13 @@
  * The source's PostgreSQL as gateway/migrations and relay/*.sql make it: rows with versions, the outbox, the locks of the
  * relay. Each method is one statement or one step of a transaction, and atomic.
  */
-import { product } from "../../contracts/entities/product.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
 import acknowledgeText from "../../relay/acknowledge.sql" with { type: "text" };
 import type { OutboxRow } from "../../relay/outbox.ts";
 import readText from "../../relay/read-outbox.sql" with { type: "text" };
 import removeSupersededText from "../../relay/remove-superseded.sql" with { type: "text" };
 import setAsideText from "../../relay/set-aside.sql" with { type: "text" };
+import { product } from "../project/index.ts";
 import { START_MS } from "./globals.ts";
 import { type Change, productColumns } from "./products.ts";
 import { SourceSession } from "./source-session.ts";

@@ -1,10 +1,10 @@
 /** A stream process: the product's partitions, takeovers, steps and watch, as stream/main.ts wires them. */
 import type { Database } from "bun:sqlite";
-import { product } from "../../contracts/entities/product.ts";
 import { eventsTopic, streamGroup } from "../../contracts/topics.ts";
 import { AssignedPartitions } from "../../stream/assigned-partitions.ts";
 import { PartitionWatch } from "../../stream/partition-watch.ts";
 import { VersionStore } from "../../stream/version-store.ts";
+import { product } from "../project/index.ts";
 import type { Servers } from "./servers.ts";
 import { silentLogger as logger, silentMetrics as metrics } from "./silent.ts";
 import { SimulatedLog } from "./simulated-log.ts";
@@ -24,9 +24,12 @@ export async function runStream(
 ): Promise<void> {
   const log = new SimulatedLog({ world, broker, groups, process });
   const versions = new VersionStore(file);
-  const partitions = new AssignedPartitions({ log, versions, logger, metrics }, [product]);
+  const partitions = new AssignedPartitions(
+    { log, versions, logger, metrics },
+    { namespace: "", allEntities: [product] },
+  );
   const consumer = await log.consume({
-    group: streamGroup,
+    group: streamGroup(product),
     topics: [eventsTopic(product).name],
     onBatch: (batch) => partitions.process(batch),
     onAssigned: (assigned) => partitions.onAssigned(assigned),

@@ -1,7 +1,7 @@
 /** The servers of one run, and the processes on them, which a supervisor restarts. */
 import { Database } from "bun:sqlite";
-import { product } from "../../contracts/entities/product.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
+import { product } from "../project/index.ts";
 import { Broker } from "./broker.ts";
 import { ConsumerGroups } from "./consumer-group.ts";
 import { RedisServer } from "./redis-server.ts";

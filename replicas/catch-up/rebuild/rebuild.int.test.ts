@@ -1,6 +1,6 @@
 /** Whole rebuilds, with a log in memory and a real database. */
 import { expect, test } from "bun:test";
-import { CANARY_ID } from "../../../contracts/entities/canary.ts";
+import { CANARY_ID } from "../../../contracts/canary.ts";
 import { type EventMessage, header } from "../../../contracts/event.ts";
 import { encodeKnownVersion, type KnownVersion } from "../../../contracts/known-version.ts";
 import { replicaTopic, versionsTopic } from "../../../contracts/topics.ts";
@@ -17,6 +17,7 @@ import {
   upsertChange,
 } from "../../../tests/harness/replica.ts";
 import { SimulatedLog } from "../../../tests/harness/simulated-log.ts";
+import { project } from "../../../tests/project/index.ts";
 import { applyChanges } from "../../apply/apply.ts";
 import { type ReplicatedEntity, replicatedEntities } from "../../replicated-entities.ts";
 import { Positions } from "../positions.ts";
@@ -201,7 +202,9 @@ test("entities that users do not see do not count: a log with the canary alone h
   const times = { createdAt: "2026-01-02T03:04:05.678Z", updatedAt: "2026-01-02T03:04:05.678Z" };
   const value = JSON.stringify({ id: CANARY_ID, version: 9, beat: 9, ...times });
   log.append({ topic: "canaries.to.catalog", partition: 0 }, [{ ...routedMessage(CANARY_ID, 9), value }]);
-  await expect(run(database, log, {}, replicatedEntities("catalog"))).rejects.toThrow("the log lacks 1 of 1 entities");
+  await expect(run(database, log, {}, replicatedEntities(project, "catalog"))).rejects.toThrow(
+    "the log lacks 1 of 1 entities",
+  );
 });
 
 test("rebuilds that start by themselves keep the tables from before the first one", async () => {

@@ -45,7 +45,7 @@ const NOT_STORABLE = "must not contain U+0000 or a lone surrogate";
 
 /**
  * Names the rules of a schema that its JSON Schema cannot express. The recorded declarations
- * (`contracts/entities/samples`) contain these names, so a changed rule needs a new name.
+ * (`samples/` of a project) contain these names, so a changed rule needs a new name.
  */
 const rules = (...names: readonly string[]) => ({ rules: names });
 

@@ -266,7 +266,7 @@ describe("the apply function", () => {
   test("a missing column stops the start, and the error says what to do", async () => {
     await using fresh = await replicaDatabase("storefront");
     await expect(prepareTable(fresh.database, entity, replicaOf("catalog"))).rejects.toThrow(
-      "table products has no stock; add a migration to replicas/catalog/migrations",
+      "table products has no stock; add a migration of replica catalog to the project",
     );
   });
 });

@@ -186,7 +186,7 @@ export async function prepareTable(
   const missing = columnsOf(replica).filter((column) => !existing.has(column));
   if (missing.length > 0)
     throw new Error(
-      `replica ${replica.name}: table ${entity.plural} has no ${missing.join(", ")}; add a migration to replicas/${replica.name}/migrations`,
+      `replica ${replica.name}: table ${entity.plural} has no ${missing.join(", ")}; add a migration of replica ${replica.name} to the project`,
     );
   await database
     .query((sql) => sql`select lockstep.replicate(${table}::text::regclass, ${entity.name})`)

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { entities } from "../contracts/entities/index.ts";
 import { topicsOf } from "../contracts/topics.ts";
+import { project, project } from "./project/index.ts";
 
 const architecture = readFileSync(join(import.meta.dir, "../ARCHITECTURE.md"), "utf8");
 const diagram = architecture.slice(
@@ -11,7 +11,7 @@ const diagram = architecture.slice(
 );
 
 test("the diagram in ARCHITECTURE.md shows exactly the declared topics", () => {
-  const declared = entities.flatMap((entity) =>
+  const declared = project.entities.flatMap((entity) =>
     topicsOf(entity).map(({ name }) =>
       entity.replicas.reduce((shown, replica) => shown.replace(`.to.${replica.name}`, ".to.<replica>"), name),
     ),

@@ -6,8 +6,6 @@ import addFormats from "ajv-formats";
 import { asyncApi } from "../contracts/asyncapi/document.ts";
 import { CLEARED_LOSSES_KEY, encodeClearedLosses, replicaKey } from "../contracts/control.ts";
 import { encodeDeadLetter, encodeMark } from "../contracts/dead-letter.ts";
-import { entities } from "../contracts/entities/index.ts";
-import { product } from "../contracts/entities/product.ts";
 import { encodeEvent } from "../contracts/event.ts";
 import { encodeReceipt } from "../contracts/receipt.ts";
 import { encodeRouted, routedHeaders } from "../contracts/routed-event.ts";
@@ -24,8 +22,9 @@ import { route } from "../stream/route.ts";
 import { encodeFlush } from "../stream/versions-topic.ts";
 import { AsyncApiChecker, brokenRefs, type RecordContent } from "./harness/api-descriptions.ts";
 import { deleteEvent, productDocument, storedEvent, upsertEvent } from "./harness/product-events.ts";
+import { product, product, project, project } from "./project/index.ts";
 
-const document = asyncApi("1.0.0");
+const document = asyncApi(project, "1.0.0");
 const { matchingMessages } = new AsyncApiChecker(document);
 
 test("the document is valid AsyncAPI 3.0, and each of its references resolves", () => {
@@ -40,7 +39,7 @@ test("the document is valid AsyncAPI 3.0, and each of its references resolves", 
 });
 
 test("the document lists exactly the declared topics, each with its writers and readers", () => {
-  const topics = [...entities.flatMap(topicsOf), receiptsTopic, controlTopic];
+  const topics = [...project.entities.flatMap(topicsOf), receiptsTopic(project), controlTopic(project)];
   expect(Object.values(document.channels).map(({ address }) => address)).toEqual(topics.map(({ name }) => name));
   const operations = Object.values(document.operations) as {
     action: string;
@@ -145,19 +144,19 @@ describe("a record matches exactly one message of its topic, and none once it is
     ["ProductVersion", versionsTopic(product).name, flushed(["catalog"]), { value: '{"version":4,"absent":[]}' }],
     [
       "Receipt",
-      receiptsTopic.name,
+      receiptsTopic(project).name,
       { key: null, value: receipt, headers: {} },
       { value: receipt.replace("appliedMs", "applied") },
     ],
     [
       "Control",
-      controlTopic.name,
+      controlTopic(project).name,
       { key: replicaKey("catalog"), value: paused, headers: {} },
       { key: "replica/unknown" },
     ],
     [
       "ClearedLosses",
-      controlTopic.name,
+      controlTopic(project).name,
       { key: CLEARED_LOSSES_KEY, value: encodeClearedLosses(new Date()), headers: {} },
       { value: "{}" },
     ],

@@ -1,6 +1,6 @@
-/** The standalone executable runs every service and command without any other file or program. */
+/** The standalone executable runs every service and command with the project's files, and no other file or program. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { chmodSync, statSync } from "node:fs";
+import { chmodSync, cpSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { asyncApi } from "../contracts/asyncapi/document.ts";
 import { gatewayOpenApi } from "../gateway/openapi/document.ts";
@@ -11,6 +11,7 @@ import { request } from "./harness/client.ts";
 import { eventually } from "./harness/eventually.ts";
 import { newProduct } from "./harness/load.ts";
 import { freePort, freshDatabase, temporaryFolder } from "./harness/servers.ts";
+import { configFile, project, project } from "./project/index.ts";
 
 const root = join(import.meta.dir, "..");
 let folder: string;
@@ -26,11 +27,18 @@ beforeAll(async () => {
   });
   if ((await build.exited) !== 0) throw new Error(await new Response(build.stderr).text());
   chmodSync(executable, 0o755);
+  // No package is beside it: the executable itself provides what the project imports.
+  cpSync(project.folder, folder, { recursive: true });
 }, 120_000);
 
-/** Runs the executable in an empty folder and without a PATH. */
+/** Runs the executable in a folder that has the project only, and without a PATH. */
 const run = (args: readonly string[], env: Record<string, string> = {}) =>
-  Bun.spawn([executable, ...args], { cwd: folder, env, stdout: "pipe", stderr: "pipe" });
+  Bun.spawn([executable, ...args], {
+    cwd: folder,
+    env: { LOCKSTEP_CONFIG: configFile, ...env },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
 
 let gateway: ReturnType<typeof run> | undefined;
 afterAll(() => gateway?.kill());
@@ -64,9 +72,9 @@ test("the executable prints its version and lists every command in its help", as
 test("the executable prints the OpenAPI and AsyncAPI documents", async () => {
   const printed = async (...args: string[]) => await new Response(run(args).stdout).json();
   const plain = (document: object) => JSON.parse(JSON.stringify(document));
-  expect(await printed("openapi", "gateway")).toEqual(plain(gatewayOpenApi()));
-  expect(await printed("openapi", "storefront")).toEqual(plain(replicaOpenApi("storefront")));
-  expect(await printed("asyncapi")).toEqual(plain(asyncApi(VERSION)));
+  expect(await printed("openapi", "gateway")).toEqual(plain(gatewayOpenApi(project)));
+  expect(await printed("openapi", "storefront")).toEqual(plain(replicaOpenApi(project, "storefront")));
+  expect(await printed("asyncapi")).toEqual(plain(asyncApi(project, VERSION)));
 });
 
 test("the executable runs the gateway with migrations and tokens, and checks its health", async () => {

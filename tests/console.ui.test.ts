@@ -2,7 +2,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Browser } from "playwright-core";
 import { deadLetterReasons } from "../contracts/dead-letter-reasons.ts";
-import { entities } from "../contracts/entities/index.ts";
 import { launchChromium } from "./harness/chromium.ts";
 import { request } from "./harness/client.ts";
 import { ConsolePage, PHONE } from "./harness/console-page.ts";
@@ -10,6 +9,7 @@ import { eventually } from "./harness/eventually.ts";
 import { newProduct } from "./harness/load.ts";
 import { sharedStack } from "./harness/shared-stack.ts";
 import type { Stack } from "./harness/stack.ts";
+import { project } from "./project/index.ts";
 
 let stack: Stack;
 let browser: Browser;
@@ -48,7 +48,7 @@ async function create(change: () => Promise<unknown> = async () => {}): Promise<
 describe("the page shows", () => {
   test("the topology of each declared entity, with the state of each part", async () => {
     await ui.waitForText("#state", "In step", 30_000);
-    for (const entity of entities) {
+    for (const entity of project.entities) {
       const names = [
         `${entity.plural}.events`,
         `${entity.plural}.dead-letter`,

@@ -1,8 +1,6 @@
 /** A running stack matches its OpenAPI and AsyncAPI documents: responses of every service, records of every topic. */
 import { expect, test } from "bun:test";
 import { produceRaw } from "../chaos/faults/events/raw-producer.ts";
-import { replicaNames } from "../contracts/entities/index.ts";
-import { product } from "../contracts/entities/product.ts";
 import { controlTopic, eventsTopic, receiptsTopic, topicsOf } from "../contracts/topics.ts";
 import { connectLog } from "../kafka/connect-log.ts";
 import type { Log } from "../kafka/log.ts";
@@ -15,6 +13,7 @@ import { eventually } from "./harness/eventually.ts";
 import { newProduct } from "./harness/load.ts";
 import { runLockstep } from "./harness/run-lockstep.ts";
 import { sharedStack } from "./harness/shared-stack.ts";
+import { product, product, project, project } from "./project/index.ts";
 
 /** Returns a client that checks each response against the OpenAPI document that the service itself serves. */
 async function checkedClient(url: string) {
@@ -51,7 +50,7 @@ async function matchedMessages(
 test("every response and every record of a stack matches its own API documents", async () => {
   const stack = await sharedStack();
   const gateway = await checkedClient(await stack.url("gateway"));
-  const replicas = await Promise.all(replicaNames.map(async (name) => checkedClient(await stack.url(name))));
+  const replicas = await Promise.all(project.replicaNames.map(async (name) => checkedClient(await stack.url(name))));
   const { body, headers } = await gateway("POST", "/products", newProduct({ status: "active" }), { prefer: "wait=5" });
   const path = `/products/${body.id}`;
   for (const replica of replicas) await replica("GET", path, undefined, { "sync-token": headers.get("sync-token")! });
@@ -66,7 +65,7 @@ test("every response and every record of a stack matches its own API documents",
   try {
     const junk = crypto.randomUUID();
     await produceRaw(await stack.brokers(), eventsTopic(product).name, [{ key: junk, value: "{", headers: {} }]);
-    for (const paused of [true, false]) await setPaused(log, "storefront", paused);
+    for (const paused of [true, false]) await setPaused({ log, project }, "storefront", paused);
     const drop = () => runLockstep(stack, "dead-letters", "drop", "--id", junk, "--yes");
     await eventually(async () => (await drop()).status === 0, {
       timeoutMs: 20_000,
@@ -76,7 +75,7 @@ test("every response and every record of a stack matches its own API documents",
     expect((await runLockstep(stack, "resync")).status).toBe(0);
 
     const topics = new AsyncApiChecker();
-    for (const { name } of [...topicsOf(product), receiptsTopic, controlTopic]) {
+    for (const { name } of [...topicsOf(product), receiptsTopic(project), controlTopic(project)]) {
       const messages = Object.keys(topics.document.channels[name]!.messages).sort();
       // The stream writes its versions topic a second later.
       await eventually(

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import postgres, { type Sql } from "postgres";
-import { CANARY_ID } from "../contracts/entities/canary.ts";
+import { CANARY_ID } from "../contracts/canary.ts";
 import { metric, request, untilVisible } from "./harness/client.ts";
 import { eventually } from "./harness/eventually.ts";
 import { TestJaeger, type TracedSpan } from "./harness/jaeger.ts";

@@ -2,8 +2,6 @@
 import { describe, expect, test } from "bun:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import type { Hono } from "hono";
-import { entities } from "../contracts/entities/index.ts";
-import { product } from "../contracts/entities/product.ts";
 import { exampleForReplica } from "../contracts/entity/example.ts";
 import { gatewayApp } from "../gateway/main.ts";
 import { gatewayOpenApi } from "../gateway/openapi/document.ts";
@@ -18,11 +16,14 @@ import { replicaOpenApi } from "../replicas/reads/openapi.ts";
 import type { EntityReplica } from "../replicas/replica.ts";
 import { replicatedEntities } from "../replicas/replicated-entities.ts";
 import { brokenRefs, expectValid, OpenApiChecker, validatorsOf } from "./harness/api-descriptions.ts";
+import { product, product, project, project } from "./project/index.ts";
 
 const running = {
+  project,
   settings: readSettings({}),
   logger: createLogger("test", "1", "silent"),
   metrics: createMetrics("test", "1"),
+  project,
 };
 
 /** The real apps without databases. These tests only read their routes and request the OpenAPI document. */
@@ -32,19 +33,24 @@ const gateway = gatewayApp(
     checks: [],
     auth: { checks: [], guard: (_, next) => next(), close: () => {} },
     logger: running.logger,
+    project,
   },
   { metrics: running.metrics } as RouteDeps,
 );
 const replicaNamed = (name: string): Hono =>
   replicaApp(running, name, {
-    entities: replicatedEntities(name) as EntityReplica[],
+    entities: replicatedEntities(project, name) as EntityReplica[],
     lagMs: () => undefined,
     checks: [],
   });
 
 const services: [string, OpenApi, Hono][] = [
-  ["gateway", gatewayOpenApi(), gateway],
-  ...product.replicas.map(({ name }): [string, OpenApi, Hono] => [name, replicaOpenApi(name), replicaNamed(name)]),
+  ["gateway", gatewayOpenApi(project), gateway],
+  ...product.replicas.map(({ name }): [string, OpenApi, Hono] => [
+    name,
+    replicaOpenApi(project, name),
+    replicaNamed(name),
+  ]),
 ];
 
 describe.each(services)("the OpenAPI document of %s", (name, document, app) => {
@@ -90,7 +96,7 @@ describe.each(services)("the OpenAPI document of %s", (name, document, app) => {
   });
 
   test("shows private fields in the gateway only", () => {
-    const privateFields = entities.flatMap(({ fields }) =>
+    const privateFields = project.entities.flatMap(({ fields }) =>
       Object.keys(fields).filter((field) => fields[field]!.private),
     );
     expect(privateFields).toContain("cost");
@@ -99,7 +105,7 @@ describe.each(services)("the OpenAPI document of %s", (name, document, app) => {
 });
 
 describe("the response checker of the tests", () => {
-  const api = new OpenApiChecker(replicaOpenApi("catalog"));
+  const api = new OpenApiChecker(replicaOpenApi(project, "catalog"));
   const example = exampleForReplica(product, product.replicas[0]!)!;
   const headers = {
     "content-type": "application/json",

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
-import { product } from "../contracts/entities/product.ts";
 import { latencies, readReplica, readSource, type TimeWindow } from "../load-tests/bench/commits.ts";
 import { connectStack } from "../load-tests/bench/connect-stack.ts";
 import type { RestartResult } from "../stack/restart.ts";
 import { Stack } from "./harness/stack.ts";
 import { runUnderLoad } from "./harness/under-load.ts";
+import { product, product, project, project } from "./project/index.ts";
 
 const perSecond = Number(process.env.TEST_RATE ?? 200);
 /** Instances of the stream and of each replica. */
@@ -43,7 +43,7 @@ test(`a rolling restart of ${instances} instances each at ${perSecond} writes/s 
  * The longest time from commit in the source to commit in a replica, in milliseconds, over the commits of the window.
  */
 async function longestMs(stack: Stack, window: TimeWindow): Promise<number> {
-  await using subject = await connectStack(await stack.status());
+  await using subject = await connectStack(await stack.status(), project);
   const source = await readSource(subject.source.sql, product, window.fromMs);
   const longest = await Promise.all(
     subject.replicas.map(

@@ -1,6 +1,5 @@
 /** The example entity. To add your own entity, copy this file and write one migration per database. */
-import { defineEntity, defineReplica } from "../../contracts/entity/declaration.ts";
-import { boolean, decimal, integer, oneOf, text, texts } from "../../contracts/entity/fields.ts";
+import { boolean, decimal, defineEntity, defineReplica, integer, oneOf, text, texts } from "lockstep";
 
 const fields = {
   sku: text({ min: 1, max: 64 }),

@@ -9,7 +9,7 @@ const repository = join(import.meta.dirname, "../..");
 /** A fenced block of the page. Its info string names the language and where the text belongs. */
 export interface CodeBlock {
   readonly step: number;
-  /** A file's path, with ` (add)` when the text is appended to it; or the database in which a statement runs. */
+  /** A file's path in the folder of the project; or the database in which a statement runs. */
   readonly where: string;
   readonly text: string;
 }
@@ -33,7 +33,15 @@ export function statementFor(where: string): string {
 
 /** A copy of the repository that a test can change and run. Disposing it removes the copy. */
 export class RepositoryCopy implements Disposable {
-  private constructor(readonly root: string) {}
+  /** Folder of the project of the tests in the copy. */
+  readonly project: string;
+  /** Its file, for `--config` and LOCKSTEP_CONFIG. */
+  readonly config: string;
+
+  private constructor(readonly root: string) {
+    this.project = join(root, "tests/project");
+    this.config = join(this.project, "lockstep.config.ts");
+  }
 
   /** Copies the repository without hidden files and links its `node_modules`. */
   static create(): RepositoryCopy {
@@ -50,18 +58,18 @@ export class RepositoryCopy implements Disposable {
   }
 
   /**
-   * Writes the files of one step, each file of `catalog` for `storefront` too.
+   * Writes the files of one step into the project, each file of `catalog` for `storefront` too.
    *
    * @throws {Error} when the page has no files for the step.
    */
   applyStep(step: number): void {
-    const blocks = codeBlocks().filter((block) => block.step === step && block.where.includes("/"));
+    const blocks = codeBlocks().filter((block) => block.step === step && /\.(sql|ts)$/.test(block.where));
     if (blocks.length === 0) throw new Error(`docs/schema-changes.md has no files in step ${step}`);
     for (const { where, text } of blocks)
       for (const path of new Set([where, where.replace("catalog", "storefront")])) {
-        const file = join(this.root, path.replace(" (add)", ""));
+        const file = join(this.project, path);
         mkdirSync(dirname(file), { recursive: true });
-        writeFileSync(file, path.endsWith(" (add)") ? addMigration(readFileSync(file, "utf8"), text) : text);
+        writeFileSync(file, text);
       }
   }
 
@@ -73,7 +81,12 @@ export class RepositoryCopy implements Disposable {
 
   /** Runs a script of package.json. @returns its output and exit code, also when it fails. */
   async runUnchecked(...args: string[]): Promise<{ stdout: string; stderr: string; code: number }> {
-    const child = Bun.spawn([process.execPath, "run", ...args], { cwd: this.root, stdout: "pipe", stderr: "pipe" });
+    const child = Bun.spawn([process.execPath, "run", ...args], {
+      cwd: this.root,
+      env: { ...process.env, LOCKSTEP_CONFIG: this.config },
+      stdout: "pipe",
+      stderr: "pipe",
+    });
     const [stdout, stderr, code] = await Promise.all([
       new Response(child.stdout).text(),
       new Response(child.stderr).text(),
@@ -85,12 +98,4 @@ export class RepositoryCopy implements Disposable {
   [Symbol.dispose](): void {
     rmSync(this.root, { recursive: true, force: true });
   }
-}
-
-/** Adds a migration to a list of migrations: its import before the list, its entry at the end. */
-function addMigration(file: string, lines: string): string {
-  const [imported, entry] = lines.trim().split("\n") as [string, string];
-  const end = file.lastIndexOf("]");
-  const list = file.slice(0, end).trimEnd().replace(/,$/, "");
-  return `${imported}\n${list},\n  ${entry}\n];\n`;
 }

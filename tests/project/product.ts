@@ -1,6 +1,5 @@
 /** The entity of the tests, with each kind of field. */
-import { defineEntity, defineReplica } from "../../contracts/entity/declaration.ts";
-import { boolean, decimal, integer, oneOf, text, texts } from "../../contracts/entity/fields.ts";
+import { boolean, decimal, defineEntity, defineReplica, integer, oneOf, text, texts } from "lockstep";
 
 const fields = {
   sku: text({ min: 1, max: 64 }),

@@ -18,10 +18,7 @@ export function findProblems(entity: EntityDeclaration, recorded: ReadonlyMap<nu
       );
   for (let version = 1; version < current; version++) {
     const earlier = recorded.get(version);
-    if (!earlier)
-      problems.push(
-        `${name}: version ${version} has no samples: restore contracts/entities/samples/${name}.v${version}.json`,
-      );
+    if (!earlier) problems.push(`${name}: version ${version} has no samples: restore samples/${name}.v${version}.json`);
     else problems.push(...earlier.samples.flatMap((sample) => findUnreadable(entity, earlier, sample)));
   }
   const now = recorded.get(current);

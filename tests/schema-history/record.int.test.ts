@@ -5,14 +5,15 @@ import { RepositoryCopy } from "../harness/worked-example.ts";
 
 test("record-schema records a changed version anew only when asked to, and never one that is released", async () => {
   using copy = RepositoryCopy.create();
-  const record = (...args: string[]) => copy.runUnchecked("record-schema", ...args);
+  const record = (...args: string[]) =>
+    copy.runUnchecked("record-schema", "--config", "tests/project/lockstep.config.ts", ...args);
   const check = () => copy.runUnchecked("test:p12");
   const file = join(copy.root, "package.json");
   const manifest = JSON.parse(readFileSync(file, "utf8"));
   manifest.scripts["test:p12"] = "bun test tests/promises/p12-old-events-stay-readable/recorded-schemas.unit.test.ts";
   writeFileSync(file, JSON.stringify(manifest));
   const change = (from: string, to: string) => {
-    const declaration = join(copy.root, "contracts/entities/product.ts");
+    const declaration = join(copy.root, "tests/project/product.ts");
     writeFileSync(declaration, readFileSync(declaration, "utf8").replace(from, to));
   };
 

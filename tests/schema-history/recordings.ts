@@ -1,9 +1,10 @@
-/** Reads and writes recordings: one JSON file for each schema version of each entity, beside the declarations. */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+/** Reads and writes recordings: one JSON file for each schema version of each entity, in the project's folder. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Document } from "../../contracts/entity/document.ts";
 import { documentSchema } from "../../contracts/entity/schemas.ts";
+import type { Project } from "../../contracts/project.ts";
 import { type DeclarationSnapshot, snapshotOf } from "./declaration-snapshot.ts";
 import { edgeDocuments } from "./edge-documents.ts";
 
@@ -25,15 +26,16 @@ export interface Recording {
   readonly samples: readonly Sample[];
 }
 
-/** Folder of the recordings. */
-export const samplesFolder = join(import.meta.dirname, "../../contracts/entities/samples");
+/** Folder of the recordings of a project. */
+export const samplesFolder = ({ folder }: Pick<Project, "folder">): string => join(folder, "samples");
 
 const nameOf = ({ entity, schemaVersion }: Pick<Recording, "entity" | "schemaVersion">): string =>
   `${entity}.v${schemaVersion}.json`;
 
-/** Reads an entity's recordings by schema version. @throws {Error} when a file's name and content disagree. */
-export function readRecordings(entity: string, folder = samplesFolder): Map<number, Recording> {
+/** Reads an entity's recordings by schema version; none when there is no folder. @throws {Error} when a file's name and content disagree. */
+export function readRecordings(entity: string, folder: string): Map<number, Recording> {
   const found = new Map<number, Recording>();
+  if (!existsSync(folder)) return found;
   for (const file of readdirSync(folder)) {
     if (!file.startsWith(`${entity}.v`) || !file.endsWith(".json")) continue;
     const recorded = JSON.parse(readFileSync(join(folder, file), "utf8")) as Recording;
@@ -45,7 +47,7 @@ export function readRecordings(entity: string, folder = samplesFolder): Map<numb
 }
 
 /** Writes a recording. @returns the path of its file. */
-export function writeRecording(recorded: Recording, folder = samplesFolder): string {
+export function writeRecording(recorded: Recording, folder: string): string {
   mkdirSync(folder, { recursive: true });
   const file = join(folder, nameOf(recorded));
   writeFileSync(file, `${JSON.stringify(recorded, null, 2)}\n`);

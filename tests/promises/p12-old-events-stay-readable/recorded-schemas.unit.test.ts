@@ -9,11 +9,11 @@ import {
 import { decimal, integer, oneOf, text } from "../../../contracts/entity/fields.ts";
 import { project } from "../../project/index.ts";
 import { findProblems } from "../../schema-history/check-history.ts";
-import { createRecording, type Recording, readRecordings } from "../../schema-history/recordings.ts";
+import { createRecording, type Recording, readRecordings, samplesFolder } from "../../schema-history/recordings.ts";
 
 describe("P12: today's code reads the recorded samples of every schema version of", () => {
   test.each(project.entities.map((entity) => [entity.name, entity] as const))("%s", (name, entity) => {
-    const problems = findProblems(entity, readRecordings(name));
+    const problems = findProblems(entity, readRecordings(name, samplesFolder(project)));
     if (problems.length > 0) throw new Error(problems.join("\n"));
   });
 });

@@ -30,7 +30,7 @@ type Shape = 1 | 2;
 
 test("P12: adding, renaming, retyping and dropping a field on a running stack loses and rejects no event", async () => {
   using copy = RepositoryCopy.create();
-  await using stack = await Stack.start({ root: copy.root });
+  await using stack = await Stack.start({ root: copy.root, env: { LOCKSTEP_CONFIG: copy.config } });
   const before = await declarationOf(copy, 1);
   const client = new Client(await stack.url("gateway"), await stack.url("gateway-db"));
   let known = [before];
@@ -45,7 +45,7 @@ test("P12: adding, renaming, retyping and dropping a field on a running stack lo
   await backfill(stack);
 
   copy.applyStep(2);
-  await copy.run("record-schema");
+  await copy.run("record-schema", "--config", copy.config);
   const after = await declarationOf(copy, 2);
   expect([before.schemaVersion, after.schemaVersion]).toEqual([1, 2]);
   known = [before, after];
@@ -79,7 +79,7 @@ test("P12: adding, renaming, retyping and dropping a field on a running stack lo
 /** Imports the declaration from the copy in its current form. */
 async function declarationOf(copy: RepositoryCopy, version: Shape): Promise<EntityDeclaration> {
   // The query string makes Bun load the module once per version, not once per process.
-  const path = `${join(copy.root, "contracts/entities/product.ts")}?v${version}`;
+  const path = `${join(copy.project, "product.ts")}?v${version}`;
   return ((await import(path)) as { product: EntityDeclaration }).product;
 }
 

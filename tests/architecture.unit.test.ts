@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { topicsOf } from "../contracts/topics.ts";
-import { project, project } from "./project/index.ts";
+import { project } from "./project/index.ts";
 
 const architecture = readFileSync(join(import.meta.dir, "../ARCHITECTURE.md"), "utf8");
 const diagram = architecture.slice(

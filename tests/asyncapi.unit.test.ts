@@ -22,7 +22,7 @@ import { route } from "../stream/route.ts";
 import { encodeFlush } from "../stream/versions-topic.ts";
 import { AsyncApiChecker, brokenRefs, type RecordContent } from "./harness/api-descriptions.ts";
 import { deleteEvent, productDocument, storedEvent, upsertEvent } from "./harness/product-events.ts";
-import { product, product, project, project } from "./project/index.ts";
+import { product, project } from "./project/index.ts";
 
 const document = asyncApi(project, "1.0.0");
 const { matchingMessages } = new AsyncApiChecker(document);

@@ -11,7 +11,7 @@ import { request } from "./harness/client.ts";
 import { eventually } from "./harness/eventually.ts";
 import { newProduct } from "./harness/load.ts";
 import { freePort, freshDatabase, temporaryFolder } from "./harness/servers.ts";
-import { configFile, project, project } from "./project/index.ts";
+import { configFile, project } from "./project/index.ts";
 
 const root = join(import.meta.dir, "..");
 let folder: string;

@@ -13,7 +13,7 @@ import { eventually } from "./harness/eventually.ts";
 import { newProduct } from "./harness/load.ts";
 import { runLockstep } from "./harness/run-lockstep.ts";
 import { sharedStack } from "./harness/shared-stack.ts";
-import { product, product, project, project } from "./project/index.ts";
+import { product, project } from "./project/index.ts";
 
 /** Returns a client that checks each response against the OpenAPI document that the service itself serves. */
 async function checkedClient(url: string) {

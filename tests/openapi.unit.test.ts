@@ -16,10 +16,9 @@ import { replicaOpenApi } from "../replicas/reads/openapi.ts";
 import type { EntityReplica } from "../replicas/replica.ts";
 import { replicatedEntities } from "../replicas/replicated-entities.ts";
 import { brokenRefs, expectValid, OpenApiChecker, validatorsOf } from "./harness/api-descriptions.ts";
-import { product, product, project, project } from "./project/index.ts";
+import { product, project } from "./project/index.ts";
 
 const running = {
-  project,
   settings: readSettings({}),
   logger: createLogger("test", "1", "silent"),
   metrics: createMetrics("test", "1"),

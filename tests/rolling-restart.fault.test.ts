@@ -4,7 +4,7 @@ import { connectStack } from "../load-tests/bench/connect-stack.ts";
 import type { RestartResult } from "../stack/restart.ts";
 import { Stack } from "./harness/stack.ts";
 import { runUnderLoad } from "./harness/under-load.ts";
-import { product, product, project, project } from "./project/index.ts";
+import { product, project } from "./project/index.ts";
 
 const perSecond = Number(process.env.TEST_RATE ?? 200);
 /** Instances of the stream and of each replica. */

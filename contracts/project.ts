@@ -3,7 +3,7 @@
  * loads the file once and passes the project on; no other code imports an entity.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { declareCanary } from "./canary.ts";
 import type { EntityDeclaration } from "./entity/declaration.ts";
@@ -33,7 +33,10 @@ export interface Project {
   /** Names of all replicas, in the order of their declaration. */
   readonly replicaNames: readonly string[];
   readonly migrations: ProjectMigrations;
-  /** Folder of `lockstep.config.ts`. Relative paths of the project start there. */
+  /**
+   * Folder of the project: the parent of its migrations, else of the file that was loaded. Relative paths of the project
+   * start there.
+   */
   readonly folder: string;
 }
 
@@ -81,7 +84,7 @@ export function defineProject({ namespace = "", entities, migrations }: ProjectO
     allEntities,
     replicaNames,
     migrations: migrations ? readMigrations(fileURLToPath(migrations), replicaNames) : { source: [], replicas: {} },
-    folder: process.cwd(),
+    folder: migrations ? dirname(fileURLToPath(migrations)) : "",
   };
 }
 

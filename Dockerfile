@@ -17,6 +17,8 @@ RUN bun run compile --outfile /image/usr/local/bin/lockstep \
 
 FROM scratch
 COPY --from=build /image /
+# Mount the folder of your lockstep.config.ts here. Its files import `lockstep` only, which the executable provides.
+WORKDIR /project
 # The allocator returns memory once per second instead of ten times, and the heap grows less (docs/performance.md, What helped).
 ENV MIMALLOC_PURGE_DELAY=1000 MIMALLOC_PURGE_HOLES_MIN_INTERVAL=1000 BUN_JSC_heapGrowthMaxIncrease=1.5
 # Not root: the process cannot change the image.

@@ -50,7 +50,7 @@ export async function loadProject(option?: string): Promise<Project> {
     throw new ProjectFileError(
       `the default export of ${file} is not a project; write: export default defineProject(…)`,
     );
-  return { ...project, folder: dirname(file) };
+  return { ...project, folder: project.folder || dirname(file) };
 }
 
 /** The file may use another copy of this module than the process, so a class would not do. */

@@ -12,7 +12,13 @@ export const tryDocker = (...args: readonly string[]): Promise<CommandOutput> =>
 /** Like {@link tryDocker}. @returns its stdout. @throws {Error} with its output when its status is not 0. */
 export const runDocker = (...args: readonly string[]): Promise<string> => docker.run(...args);
 
-const inProject = (args: readonly string[]) => ["compose", "--progress", "quiet", "--project-name", PROJECT, ...args];
+/** Mounts the project of the tests. */
+const ENVIRONMENT = "tests/containers/project.env";
+
+const inProject = (args: readonly string[]) => [
+  ...["compose", "--progress", "quiet", "--project-name", PROJECT, "--env-file", ENVIRONMENT],
+  ...args,
+];
 
 /** Runs `docker compose ARGS…` on the tests' project. @throws {Error} with its output when its status is not 0. */
 export const compose = (...args: readonly string[]): Promise<string> => runDocker(...inProject(args));

@@ -1,11 +1,10 @@
 /** When a pause or resume writes a record. */
 import { expect, test } from "bun:test";
-import { controlTopic } from "../../contracts/topics.ts";
 import type { Log, StoredRecord } from "../../kafka/log.ts";
 import { project } from "../../tests/project/index.ts";
 import { setPaused } from "./control.ts";
 
-/** A log whose control topic has these states of the catalog, the newest last. @returns what was written. */
+/** A log whose control topic has these states of the catalog, the newest last. @returns what was written, and where. */
 function logWith(...paused: boolean[]) {
   const written: { key: string; paused: boolean; reason?: string }[] = [];
   const at = new Date(0).toISOString();
@@ -13,13 +12,14 @@ function logWith(...paused: boolean[]) {
     key: Buffer.from("replica/catalog"),
     value: Buffer.from(JSON.stringify({ paused: value, at })),
   })) as unknown as StoredRecord[];
+  const writers: { readonly name: string; readonly partitions: readonly unknown[] }[] = [];
   const log = {
     offsets: async () => new Map([[0, { first: 0, next: records.length }]]),
     read: async function* () {
       yield records;
     },
-    openWriter: async (_name: string, partitions: readonly unknown[]) => {
-      expect(partitions).toEqual([{ topic: controlTopic(project).name, partition: 0 }]);
+    openWriter: async (name: string, partitions: readonly unknown[]) => {
+      writers.push({ name, partitions });
       return {
         write: async (_: unknown, [{ key, value }]: [{ key: string; value: string }]) => {
           written.push({ key, ...JSON.parse(value) });
@@ -29,7 +29,7 @@ function logWith(...paused: boolean[]) {
       };
     },
   } as unknown as Log;
-  return { log, written };
+  return { log, written, writers };
 }
 
 test.each<[string, boolean[], boolean, boolean, number]>([
@@ -46,4 +46,13 @@ test.each<[string, boolean[], boolean, boolean, number]>([
       expect.objectContaining({ key: "replica/catalog", paused, reason: "maintenance" }),
     ),
   );
+});
+
+test.each([
+  ["", "lockstep.control", "lockstep.operations.control"],
+  ["staging", "staging.lockstep.control", "staging.lockstep.operations.control"],
+])("a pause in the namespace '%s' is written to %s by %s", async (namespace, topic, name) => {
+  const { log, writers } = logWith();
+  await setPaused({ log, project: { namespace } }, "catalog", true);
+  expect(writers).toEqual([{ name, partitions: [{ topic, partition: 0 }] }]);
 });

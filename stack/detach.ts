@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { sleep } from "../platform/async/sleep.ts";
 import { settlesWithin } from "../platform/async/timeout.ts";
 import { createDataFolder } from "./data-folder.ts";
+import { programArguments } from "./program.ts";
 import { openLog } from "./servers/server.ts";
 import { readState } from "./state.ts";
 
@@ -15,7 +16,7 @@ const LAST_LINES_MS = 100;
 /**
  * Starts `up` in the background and prints its output until the stack is ready or the supervisor has ended.
  *
- * @param args the command line after `up`.
+ * @param args arguments of `lockstep` that run `up` in the foreground.
  * @param signal aborting it makes the background process stop what it started.
  * @returns the exit status: 0 when the stack is ready.
  */
@@ -24,7 +25,7 @@ export async function upDetached(data: string, args: readonly string[], signal: 
   const logFile = join(data, "supervisor.log");
   const log = openLog(logFile);
   const printNewLines = tailOf(logFile);
-  const child = spawn(process.execPath, [join(import.meta.dirname, "main.ts"), "up", ...args], {
+  const child = spawn(process.execPath, [...programArguments, ...args], {
     stdio: ["ignore", log, log],
     detached: true,
   });

@@ -9,6 +9,7 @@ import { healthOf } from "./health.ts";
 import { cleanSignal } from "./orphans.ts";
 import { labelOf } from "./plan.ts";
 import { terminate } from "./processes.ts";
+import { commandText } from "./program.ts";
 import { processOf, readState, runningSupervisor, type StateEntry } from "./state.ts";
 import { NotYetError, waitFor } from "./wait-for.ts";
 
@@ -46,7 +47,9 @@ export async function stopProcesses(data: string, labels: readonly string[], pri
     hold(data, label);
     const running = processOf(entry);
     const stopped = running && (await terminate(running, cleanSignal(entry), STOP_TIMEOUT_MS));
-    print(`${label} ${stopped ? "is stopped" : "was stopped already"}; start it with: bun run start ${quoted(label)}`);
+    print(
+      `${label} ${stopped ? "is stopped" : "was stopped already"}; start it with: ${commandText("start")} ${quoted(label)}`,
+    );
   }
 }
 
@@ -61,9 +64,9 @@ export async function startProcesses(data: string, labels: readonly string[], pr
   for (const label of labels) {
     await waitFor(`${label} to be ready`, WAIT, async () => {
       const { kind, url, pid } = entryOf(data, label);
-      if (pid === null) throw new NotYetError("it was not started; see: bun run status");
+      if (pid === null) throw new NotYetError(`it was not started; see: ${commandText("status")}`);
       const { health, reason = "" } = await healthOf(kind, url);
-      if (health !== "ready") throw new NotYetError(`it is ${health} (${reason}); see: bun run status`);
+      if (health !== "ready") throw new NotYetError(`it is ${health} (${reason}); see: ${commandText("status")}`);
     });
     print(`${label} is ready`);
   }
@@ -72,7 +75,7 @@ export async function startProcesses(data: string, labels: readonly string[], pr
 const quoted = (label: string): string => (label.includes(" ") ? `"${label}"` : label);
 
 function entryOf(data: string, label: string): StateEntry {
-  if (!runningSupervisor(data)) throw new UserError(`nothing runs on ${data}; start it with: bun run up`);
+  if (!runningSupervisor(data)) throw new UserError(`nothing runs on ${data}; start it with: ${commandText("up")}`);
   const entries = readState(data)?.entries ?? [];
   const entry = entries.find((one) => labelOf(one) === label);
   if (!entry)

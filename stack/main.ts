@@ -5,5 +5,5 @@
 import { ensureInstalled } from "./bootstrap.ts";
 
 ensureInstalled();
-const { runCommand } = await import("./commands.ts");
-await runCommand();
+const { stackCommand } = await import("./commands.ts");
+await stackCommand().name("bun run").parseAsync();

@@ -4,7 +4,11 @@ import { availableObservers, tracingSettings } from "./observers.ts";
 import { planStack } from "./plan.ts";
 
 const external = { brokers: undefined, redis: undefined, traces: undefined, databases: new Map<string, string>() };
-const plan = planStack({ portBase: 9_000, instances: new Map(), external, observe: true, proxies: [] }, 1, ["catalog"]);
+const plan = planStack(
+  { portBase: 9_000, instances: new Map(), external, observe: true, proxies: [] },
+  1,
+  new Map([["catalog", 1]]),
+);
 
 test("a stack starts without the observers that this machine lacks, and prints the remedy for each", async () => {
   const { PATH, XDG_CACHE_HOME } = process.env;

@@ -1,14 +1,7 @@
 /** What a stack consists of, as data. Pure: the same options give the same plan, and nothing is started. */
-import {
-  brokerPorts,
-  MAX_REPLICAS,
-  portOf,
-  privatePort,
-  replicaDatabasePort,
-  replicaPort,
-  SUPPORTS_SHARED_PORTS,
-} from "./layout.ts";
-import { type ProxyRoute, type UpOptions, UsageError } from "./options.ts";
+import { brokerPorts, portOf, privatePort, replicaDatabasePort, replicaPort, SUPPORTS_SHARED_PORTS } from "./layout.ts";
+import type { ProxyRoute, UpOptions } from "./options.ts";
+import type { ReplicaOffsets } from "./replica-ports.ts";
 
 /** Kinds of servers that services use. */
 export type ServerKind = "postgres" | "broker" | "redis";
@@ -105,14 +98,12 @@ export const databaseOwners = (replicas: readonly string[]): string[] => ["gatew
 type ServerOrExternal = PlannedServer | ExternalServer;
 type PlanOptions = Pick<UpOptions, "portBase" | "instances" | "external">;
 
-/** Plans a stack. @throws {UsageError} when more replicas are declared than there are ports for. */
+/** Plans a stack. */
 export function planStack(
   options: PlanOptions & Pick<UpOptions, "observe" | "proxies">,
   brokers: 1 | 3,
-  replicas: readonly string[],
+  replicas: ReplicaOffsets,
 ): Plan {
-  if (replicas.length > MAX_REPLICAS)
-    throw new UsageError(`${replicas.length} replicas are declared; one stack has ports for ${MAX_REPLICAS}`);
   const all = [...databases(options, replicas), ...brokerNodes(options, brokers), redis(options)];
   const isExternal = (server: ServerOrExternal): server is ExternalServer => "url" in server;
   return {
@@ -125,11 +116,12 @@ export function planStack(
   };
 }
 
-function databases({ portBase, external }: PlanOptions, replicas: readonly string[]): ServerOrExternal[] {
-  return databaseOwners(replicas).map((owner, index) => {
+function databases({ portBase, external }: PlanOptions, replicas: ReplicaOffsets): ServerOrExternal[] {
+  return databaseOwners([...replicas.keys()]).map((owner) => {
     const database = { kind: "postgres", name: `${owner}-db`, instance: 1 } as const;
     const url = external.databases.get(owner);
-    const port = index === 0 ? portOf(portBase, "gateway-db") : replicaDatabasePort(portBase, index - 1);
+    const offset = replicas.get(owner);
+    const port = offset === undefined ? portOf(portBase, "gateway-db") : replicaDatabasePort(portBase, offset);
     return url ? { ...database, url } : { ...database, owner, port };
   });
 }
@@ -151,7 +143,7 @@ const observers = ({ portBase, external }: PlanOptions): PlannedObserver[] =>
     .filter((kind) => kind !== "jaeger" || !external.traces)
     .map((kind) => ({ kind, name: kind, instance: 1, port: portOf(portBase, kind) }));
 
-function services({ portBase, instances }: PlanOptions, replicas: readonly string[]): PlannedService[] {
+function services({ portBase, instances }: PlanOptions, replicas: ReplicaOffsets): PlannedService[] {
   const defaults = { usesRedis: false, needsAllAddresses: false, hasStateDir: false };
   const each = (name: string, make: (instance: number) => PlannedService): PlannedService[] =>
     Array.from({ length: instances.get(name) ?? 1 }, (_, index) => make(index + 1));
@@ -163,9 +155,9 @@ function services({ portBase, instances }: PlanOptions, replicas: readonly strin
       const port = portOf(portBase, kind, instance);
       return { ...defaults, kind, name: kind, instance, port, command: [kind], ...more };
     });
-  const replica = (name: string, index: number) =>
+  const replica = (name: string, offset: number) =>
     each(name, (instance) => {
-      const port = replicaPort(portBase, index, instance);
+      const port = replicaPort(portBase, offset, instance);
       const command = ["replica", name];
       return { ...defaults, kind: "replica", name, instance, port, command, owner: name, usesRedis: true };
     });
@@ -175,7 +167,7 @@ function services({ portBase, instances }: PlanOptions, replicas: readonly strin
     ...withSharedPort(fixed("gateway", { owner: "gateway" })),
     ...fixed("relay", { owner: "gateway" }),
     ...fixed("stream", stream),
-    ...replicas.flatMap((name, index) => withSharedPort(replica(name, index))),
+    ...[...replicas].flatMap(([name, offset]) => withSharedPort(replica(name, offset))),
     ...fixed("console", console),
   ];
 }

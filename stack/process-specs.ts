@@ -5,13 +5,12 @@ import { isLoopback } from "../platform/http/loopback.ts";
 import { type Addresses, brokerProxies, proxiedAddresses } from "./addresses.ts";
 import type { ProxyRoute } from "./options.ts";
 import { labelOf, type Plan, type PlannedBroker, type PlannedServer, type PlannedService } from "./plan.ts";
+import { programArguments } from "./program.ts";
 import { startBroker } from "./servers/broker.ts";
 import { startPostgres } from "./servers/postgres.ts";
 import { startRedis } from "./servers/redis.ts";
 import { launch } from "./servers/server.ts";
 import type { ProcessSpec } from "./supervise.ts";
-
-const root = join(import.meta.dirname, "..");
 
 const logFileName = (planned: { name: string; instance: number }): string =>
   `${labelOf(planned).replace(" ", "-")}.log`;
@@ -93,8 +92,7 @@ export function serviceSpec(service: PlannedService, settings: ServiceSettings):
         url: serviceUrl(service),
         port: service.port,
         command: process.execPath,
-        args: [join(root, "lockstep.ts"), ...service.command],
-        cwd: root,
+        args: [...programArguments, ...service.command],
         env: { ...MEMORY, ...settings.env, ...environmentOf(service, settings) },
         logFile,
         cleanSignal: "SIGTERM",

@@ -6,6 +6,7 @@ import { DEFAULT_DATA } from "./options.ts";
 import { isObserver } from "./plan.ts";
 import type { GroupMember } from "./process-group.ts";
 import { serviceUrl } from "./process-specs.ts";
+import { commandText, tokenCommand } from "./program.ts";
 import type { SmokeTestResult } from "./smoke-test.ts";
 
 /** Content of the report. */
@@ -32,7 +33,7 @@ export function readyReport({ members, data, seconds, entity, tested, detached, 
   const folder = relativeData === "" || relativeData.startsWith("..") ? data : relativeData;
   const flag = folder === DEFAULT_DATA ? "" : ` --data ${folder}`;
   // A shell expression: the token is created when the line runs, so it has not expired and is in no log.
-  const tokens = { development: `$(bun run --silent lockstep token${flag})`, external: "$LOCKSTEP_TOKEN" };
+  const tokens = { development: `$(${tokenCommand}${flag})`, external: "$LOCKSTEP_TOKEN" };
   const token = issuer && tokens[issuer];
   return [
     "",
@@ -44,9 +45,9 @@ export function readyReport({ members, data, seconds, entity, tested, detached, 
     ...(token
       ? [`The console asks for a user name (any) and a password (the token). To print a token: echo "${token}"`]
       : []),
-    `Status: bun run status${flag}    Logs: ${folder}/logs`,
+    `Status: ${commandText("status")}${flag}    Logs: ${folder}/logs`,
     detached
-      ? `Stop it with: bun run down${flag} (the data in ${folder} is kept)`
+      ? `Stop it with: ${commandText("down")}${flag} (the data in ${folder} is kept)`
       : `Ctrl-C stops everything; the data in ${folder} is kept.`,
   ].join("\n");
 }

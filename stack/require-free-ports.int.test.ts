@@ -15,10 +15,11 @@ test.each(["127.0.0.1", "0.0.0.0"])("a port in use on %s is listed with its purp
       traces: undefined,
       databases: new Map(["gateway", "catalog", "storefront"].map((o) => [o, "postgres://x"])),
     };
-    const plan = planStack({ portBase, instances: new Map(), external, observe: false, proxies: [] }, 1, [
-      "catalog",
-      "storefront",
+    const replicas = new Map([
+      ["catalog", 1],
+      ["storefront", 2],
     ]);
+    const plan = planStack({ portBase, instances: new Map(), external, observe: false, proxies: [] }, 1, replicas);
     const check = requireFreePorts(plan);
     // Other programs of this machine may use neighbouring ports too.
     await expect(check).rejects.toThrow(`${portBase + 2} (for storefront)`);

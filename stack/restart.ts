@@ -7,6 +7,7 @@ import { UserError } from "../contracts/errors.ts";
 import { isService } from "../contracts/services.ts";
 import { healthOf } from "./health.ts";
 import { terminate } from "./processes.ts";
+import { commandText } from "./program.ts";
 import { processOf, readState, runningSupervisor, type StateEntry } from "./state.ts";
 import { NotYetError, waitFor } from "./wait-for.ts";
 
@@ -38,7 +39,7 @@ export async function restart(
   names: readonly string[],
   print: (line: string) => void,
 ): Promise<RestartResult[]> {
-  if (!runningSupervisor(data)) throw new UserError(`nothing runs on ${data}; start it with: bun run up`);
+  if (!runningSupervisor(data)) throw new UserError(`nothing runs on ${data}; start it with: ${commandText("up")}`);
   const services = servicesOn(data);
   const known = [...new Set(services.map(({ name }) => name))];
   for (const name of names)
@@ -61,7 +62,7 @@ async function restartOne(
   const old = await waitFor(`${name} ${instance} to run`, WAIT, async () => {
     const current = entry();
     const running = current && processOf(current);
-    if (!running) throw new NotYetError("it has no process; see: bun run status");
+    if (!running) throw new NotYetError(`it has no process; see: ${commandText("status")}`);
     return running;
   });
   const atMs = Date.now();
@@ -70,9 +71,10 @@ async function restartOne(
   const stopMs = Math.round(performance.now() - startedAt);
   await waitFor(`${name} ${instance} to be ready again`, WAIT, async () => {
     const current = entry();
-    if (!current?.pid || current.pid === old.pid) throw new NotYetError("it was not restarted; see: bun run status");
+    if (!current?.pid || current.pid === old.pid)
+      throw new NotYetError(`it was not restarted; see: ${commandText("status")}`);
     const { health, reason = "" } = await healthOf(current.kind, current.url);
-    if (health !== "ready") throw new NotYetError(`it is ${health} (${reason}); see: bun run status`);
+    if (health !== "ready") throw new NotYetError(`it is ${health} (${reason}); see: ${commandText("status")}`);
   });
   const backMs = Math.round(performance.now() - startedAt);
   print(`${name} ${instance}: stopped after ${stopMs} ms, ready again after ${backMs} ms`);

@@ -5,6 +5,7 @@ import { type Health, healthOf } from "./health.ts";
 import { isHeld } from "./hold.ts";
 import { labelOf } from "./plan.ts";
 import { isRunning } from "./processes.ts";
+import { commandText } from "./program.ts";
 import { CRASH_LOOP_COUNT, CRASH_WINDOW_MS, recentCrashes } from "./restart-delay.ts";
 import { processOf, readState, runningSupervisor, type StateEntry } from "./state.ts";
 
@@ -76,7 +77,7 @@ async function serviceStatus(entry: StateEntry, held: boolean): Promise<ServiceS
 /** Why a service is certainly down. When its process has ended, another process may answer on its port. */
 function downReasonOf({ url, pid }: StateEntry, isGone: boolean, held: boolean): string | undefined {
   if (url === "") return "not started yet";
-  if (held && (isGone || pid === null)) return "stopped by bun run stop";
+  if (held && (isGone || pid === null)) return `stopped by ${commandText("stop")}`;
   return isGone ? "its process has ended" : undefined;
 }
 
@@ -86,7 +87,8 @@ function downReasonOf({ url, pid }: StateEntry, isGone: boolean, held: boolean):
  * @param showSecrets false replaces each password of a URL with `***`.
  */
 export function statusText(status: StackStatus, data: string, showSecrets = false): string {
-  if (status.services.length === 0 && !status.supervisor) return `nothing runs on ${data}; start it with: bun run up`;
+  if (status.services.length === 0 && !status.supervisor)
+    return `nothing runs on ${data}; start it with: ${commandText("up")}`;
   const rows = status.services.map((s) => [
     s.name,
     s.kind,
@@ -113,7 +115,7 @@ function* problems({ ready, supervisor, services }: StackStatus): Iterable<strin
       yield `${s.name} ${s.instance}: crashed ${s.crashes} times within ${CRASH_WINDOW_MS / 1000} s; see its log`;
   }
   if (!supervisor)
-    yield "the supervisor is not running, so nothing is restarted: stop the rest with `bun run down`, or start again with `bun run up`";
+    yield `the supervisor is not running, so nothing is restarted: stop the rest with \`${commandText("down")}\`, or start again with \`${commandText("up")}\``;
   const names = [...new Set(services.flatMap(({ conditions = [] }) => conditions.map(({ condition }) => condition)))];
   yield `${ready ? "ready" : "not ready"}${names.length > 0 ? `, with conditions: ${names.join(", ")}` : ""}`;
 }

@@ -9,6 +9,7 @@
  * - stopped: final. `stop` or the abort signal leads here from every state.
  */
 import { sleepUnlessAborted } from "../platform/async/sleep.ts";
+import { commandText } from "./program.ts";
 import { CRASH_LOOP_COUNT, isRequestedRestart, nextDelayMs, recentCrashes } from "./restart-delay.ts";
 import type { Server } from "./servers/server.ts";
 
@@ -117,7 +118,7 @@ export class SupervisedProcess {
       const ranMs = Date.now() - startedAt;
       const isHeld = this.events.isHeld();
       if (isHeld || isRequestedRestart(end.isClean, ranMs)) {
-        this.recordExit(end, isHeld ? "stopped until bun run start" : "restarting");
+        this.recordExit(end, isHeld ? `stopped until ${commandText("start")}` : "restarting");
         delayMs = 0;
       } else {
         delayMs = nextDelayMs(delayMs, ranMs);

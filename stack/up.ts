@@ -14,6 +14,8 @@ import { stopOrphans } from "./orphans.ts";
 import { planStack } from "./plan.ts";
 import { createProcessGroup } from "./process-group.ts";
 import { identityOf } from "./processes.ts";
+import { commandText } from "./program.ts";
+import { recordOffsets, replicaOffsets } from "./replica-ports.ts";
 import { requireFreePorts } from "./require-free-ports.ts";
 import { startStack, type UpDeps } from "./start-stack.ts";
 import { lockDataFolder, removeState, runningSupervisor, unlockDataFolder } from "./state.ts";
@@ -22,7 +24,7 @@ import { lockDataFolder, removeState, runningSupervisor, unlockDataFolder } from
 export class AlreadyRunningError extends UserError {
   constructor(data: string, pid: number) {
     super(
-      `a stack already runs on ${data} (supervisor pid ${pid}): see it with bun run status, stop it with bun run down`,
+      `a stack already runs on ${data} (supervisor pid ${pid}): see it with ${commandText("status")}, stop it with ${commandText("down")}`,
       "ALREADY_RUNNING",
     );
   }
@@ -90,9 +92,10 @@ function validateSettings(
 async function runPlan(options: UpOptions, deps: UpDeps): Promise<void> {
   const { print, stopSignal, killSignal } = deps;
   const shape = resolveShape(options);
-  const plan = planStack(options, shape.brokers, deps.project.replicaNames);
+  const plan = planStack(options, shape.brokers, replicaOffsets(deps.project));
   await requireFreePorts(plan);
   writeShape(options.data, shape);
+  recordOffsets(deps.project);
   const group = createProcessGroup(options.data, plan.external, print);
   killSignal.addEventListener("abort", () => void group.stop("SIGKILL"));
   try {

@@ -15,6 +15,7 @@ import { readOptions } from "../../stack/options.ts";
 import { databaseOwners, labelOf, planStack, serviceNames } from "../../stack/plan.ts";
 import { isFree } from "../../stack/ports.ts";
 import { isRunning } from "../../stack/processes.ts";
+import { replicaOffsets } from "../../stack/replica-ports.ts";
 import { restart } from "../../stack/restart.ts";
 import { openLog } from "../../stack/servers/server.ts";
 import { processOf, readState, type StateEntry } from "../../stack/state.ts";
@@ -51,7 +52,7 @@ export async function startEmbedded(embedded: EmbeddedOptions): Promise<System> 
   const { project, brokers, instances, hasSmallDisks, print } = embedded;
   const portBase = String(await freePortBase());
   const options = readOptions({ data: "", portBase, instances }, process.env, stackNames(project));
-  const plan = planStack(options, brokers, project.replicaNames);
+  const plan = planStack(options, brokers, replicaOffsets(project));
   const data = mkdtempSync(join(tmpdir(), "lockstep-chaos-"));
   // PostgreSQL's user must be able to enter; otherwise the stack would store its data in another folder.
   chmodSync(data, 0o711);

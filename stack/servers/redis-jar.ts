@@ -49,6 +49,6 @@ async function unpack(into: string, remedy: string, { signal }: StartOptions): P
   if (status === 127)
     throw new MissingComponentError("Redis is not on this machine, nor Python or Maven to fetch it", remedy);
   // Maven's marker of what it unpacked; without a project it takes the name of the folder literally.
-  rmSync(join(into, "${project.basedir}"), { recursive: true, force: true });
+  rmSync(join(into, `\${project.basedir}`), { recursive: true, force: true });
   if (status !== 0) throw new MissingComponentError(`Redis could not be fetched (${errorLineOf(output)})`, remedy);
 }

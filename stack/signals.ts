@@ -39,14 +39,25 @@ export function listenForShutdown(launchers: readonly ProcessRef[]): Shutdown {
   return { stopSignal: stop.signal, killSignal: kill.signal, uncaughtError: () => uncaughtError };
 }
 
+/** The command line of a process that starts a script of package.json, or this package's program for Node. */
+const LAUNCHER = /\bbun(\.exe)? (\S+ )*run\b|\bnpm (exec|run|start|test)\b|\bnpx\b|\bnode\b.*\blockstep(\.js)?\b/;
+/** npm and npx start a script with a shell between. */
+const SHELL = /^(\S*\/)?(ba|da)?sh -c\b/;
+/** npx, its shell, `bun run`, its shell, and the program for Node. */
+const MAX_LAUNCHERS = 6;
+
 /**
- * The processes that launched this one: `bun run`, and npx with the shell between them if npx started `bun run`. Their
- * own parents, such as a shell that put this command in the background, do not count.
+ * The processes that launched this one: `bun run`, npm or npx, and what is between. Their own parents, such as a shell
+ * that put this command in the background, do not count.
  */
 export function launchersOf(env: Readonly<Record<string, string | undefined>>): ProcessRef[] {
   if (env.npm_lifecycle_event === undefined) return [];
-  const bunRun = process.ppid;
-  const ancestors = [parentOf(bunRun), parentOf(parentOf(bunRun) ?? 0)].filter((pid) => pid !== undefined);
-  const npx = ancestors.findIndex((pid) => /\b(npm exec|npx)\b/.test(commandOf(pid)));
-  return [bunRun, ...ancestors.slice(0, npx + 1)].map((pid) => ({ pid, identity: identityOf(pid) }));
+  const ancestors = [process.ppid];
+  for (let pid = parentOf(process.ppid); pid !== undefined && ancestors.length < MAX_LAUNCHERS; pid = parentOf(pid)) {
+    const command = commandOf(pid);
+    if (!LAUNCHER.test(command) && !SHELL.test(command)) break;
+    ancestors.push(pid);
+  }
+  const last = ancestors.findLastIndex((pid) => LAUNCHER.test(commandOf(pid)));
+  return ancestors.slice(0, Math.max(1, last + 1)).map((pid) => ({ pid, identity: identityOf(pid) }));
 }

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { dashboardProvider, datasources } from "../../observability/grafana/provisioning.ts";
+import { isExecutable } from "../program.ts";
 import { MissingComponentError } from "./machine-cache.ts";
 import { probeHttp } from "./probes.ts";
 import { launch, type Server, type StartOptions, waitUntilAnswering } from "./server.ts";
@@ -24,6 +25,11 @@ export interface GrafanaOptions extends StartOptions {
  * @throws {MissingComponentError} when the machine has none.
  */
 export function grafanaProgram(): { readonly program: string; readonly home: string } {
+  if (isExecutable)
+    throw new MissingComponentError(
+      "the executable does not contain Grafana's dashboards",
+      "run bun run up --observe with the npm package, or import observability/grafana/dashboards/*.json into your own Grafana",
+    );
   const program = Bun.which("grafana", { PATH: process.env.PATH ?? "" });
   if (!program) throw new MissingComponentError("Grafana is not on this machine", REMEDY);
   // An unpacked archive has both in one folder. The packages of Debian, Red Hat and Homebrew have the page under share.

@@ -5,7 +5,7 @@ WORKDIR /app
 COPY package.json bun.lock ./
 # Only what the lockfile names, without install scripts.
 RUN --mount=type=cache,target=/bun-cache \
-    BUN_INSTALL_CACHE_DIR=/bun-cache bun install --frozen-lockfile --production --ignore-scripts
+    BUN_INSTALL_CACHE_DIR=/bun-cache bun install --frozen-lockfile --production --omit=optional --ignore-scripts
 COPY . .
 # The whole content of the image: the executable, the five files of the C library that it is linked with, and a folder for
 # temporary files. Host names are resolved in the C library's default order, the hosts file first.

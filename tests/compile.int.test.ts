@@ -4,6 +4,7 @@ import { chmodSync, cpSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { asyncApi } from "../contracts/asyncapi/document.ts";
 import { gatewayOpenApi } from "../gateway/openapi/document.ts";
+import { projectFiles } from "../init/files.ts";
 import { developmentSettings, ensureDevelopmentKey } from "../platform/auth/development.ts";
 import { VERSION } from "../platform/version.ts";
 import { replicaOpenApi } from "../replicas/reads/openapi.ts";
@@ -11,7 +12,7 @@ import { request } from "./harness/client.ts";
 import { eventually } from "./harness/eventually.ts";
 import { newProduct } from "./harness/load.ts";
 import { freePort, freshDatabase, temporaryFolder } from "./harness/servers.ts";
-import { configFile, project } from "./project/index.ts";
+import { project } from "./project/index.ts";
 
 const root = join(import.meta.dir, "..");
 let folder: string;
@@ -35,7 +36,7 @@ beforeAll(async () => {
 const run = (args: readonly string[], env: Record<string, string> = {}) =>
   Bun.spawn([executable, ...args], {
     cwd: folder,
-    env: { LOCKSTEP_CONFIG: configFile, ...env },
+    env,
     stdout: "pipe",
     stderr: "pipe",
   });
@@ -64,6 +65,9 @@ test("the executable prints its version and lists every command in its help", as
     "resume",
     "openapi",
     "asyncapi",
+    "up",
+    "down",
+    "stack",
   ])
     expect(help).toMatch(new RegExp(`^  ${command}\\b`, "m"));
   expect(statSync(executable).size).toBeLessThan(200_000_000);
@@ -75,6 +79,38 @@ test("the executable prints the OpenAPI and AsyncAPI documents", async () => {
   expect(await printed("openapi", "gateway")).toEqual(plain(gatewayOpenApi(project)));
   expect(await printed("openapi", "storefront")).toEqual(plain(replicaOpenApi(project, "storefront")));
   expect(await printed("asyncapi")).toEqual(plain(asyncApi(project, VERSION)));
+});
+
+test("the executable loads another project's file, and its own code stands for a package that is installed beside it", async () => {
+  const other = temporaryFolder("compile-other");
+  const files = projectFiles({ name: "other", lockstep: "" });
+  const installed = {
+    "node_modules/lockstep/package.json": '{"name":"lockstep","type":"module","exports":"./index.js"}',
+    "node_modules/lockstep/index.js": 'throw new Error("a second copy of Lockstep was loaded");',
+  };
+  for (const [path, content] of [...files, ...Object.entries(installed)]) await Bun.write(join(other, path), content);
+  const openapi = run(["openapi", "board", "--config", join(other, "lockstep.config.ts")]);
+  const text = await new Response(openapi.stdout).text();
+  expect({ status: await openapi.exited, error: await new Response(openapi.stderr).text() }).toEqual({
+    status: 0,
+    error: "",
+  });
+  expect(Object.keys(JSON.parse(text).paths)).toContain("/tasks/{id}");
+});
+
+test("the executable names a project's file that does not exist, and has no init", async () => {
+  const outcome = async (...args: string[]) => {
+    const child = run(args);
+    return { status: await child.exited, error: await new Response(child.stderr).text() };
+  };
+  expect(await outcome("up", "--config", "/nowhere/lockstep.config.ts")).toEqual({
+    status: 2,
+    error: expect.stringContaining("/nowhere/lockstep.config.ts does not exist"),
+  });
+  expect(await outcome("init", "new")).toEqual({
+    status: 1,
+    error: expect.stringContaining("init is a command of the npm package"),
+  });
 });
 
 test("the executable runs the gateway with migrations and tokens, and checks its health", async () => {

@@ -8,7 +8,7 @@ const MAX_README_LINES = 120;
 const MAX_COLUMNS = 120;
 const rooms = [
   ...["contracts", "gateway", "relay", "stream", "replicas", "pipeline", "operations", "console"],
-  ...["kafka", "platform", "observability", "stack", "load-tests", "chaos", "tests"],
+  ...["kafka", "platform", "observability", "stack", "init", "load-tests", "chaos", "tests"],
 ];
 
 const read = (path: string): string => readFileSync(join(root, path), "utf8");

@@ -197,7 +197,7 @@ export class Stack implements AsyncDisposable {
 }
 
 /** Chooses a port base whose ports are free. Concurrent test processes use disjoint ranges. */
-async function freePortBase(): Promise<number> {
+export async function freePortBase(): Promise<number> {
   const { part, parts } = portsPart();
   for (;;) {
     const base = 10_000 + Math.floor(((part - 1 + Math.random()) / parts) * 100) * 100;

@@ -1,5 +1,4 @@
 /** The package `lockstep/testing`: a running stack for a project's own tests. */
-import { spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -7,8 +6,8 @@ import { UserError } from "../contracts/errors.ts";
 import { down } from "./down.ts";
 import { DEFAULT_DATA } from "./options.ts";
 import { isFree } from "./ports.ts";
-import { programArguments } from "./program.ts";
 import { readState, runningSupervisor, type StateEntry } from "./state.ts";
+import { runProgram } from "./verbs.ts";
 
 /** Which stack {@link openStack} opens. */
 export interface StackOptions {
@@ -20,6 +19,8 @@ export interface StackOptions {
 
 /** A running stack. */
 export interface Stack {
+  /** Its data folder, for `lockstep/verbs`. */
+  readonly data: string;
   /** Base URL of the gateway. */
   readonly gateway: string;
   /** Base URL of a replica. @throws {UserError} when the project has no such replica. */
@@ -46,13 +47,13 @@ export async function openStack({ data = DEFAULT_DATA, config }: StackOptions = 
     await down(own, () => {});
     rmSync(own, { recursive: true, force: true });
   };
-  const { status, output } = await up([
-    ...["--detach", "--data", own, "--port-base", String(await freePortBase())],
+  const { status, stdout, stderr } = await runProgram([
+    ...["up", "--detach", "--data", own, "--port-base", String(await freePortBase())],
     ...(config === undefined ? [] : ["--config", config]),
   ]);
   if (status === 0) return stackOn(own, close);
   await close();
-  throw new UserError(`the stack did not start:\n${output}`);
+  throw new UserError(`the stack did not start:\n${stdout}${stderr}`);
 }
 
 function stackOn(data: string, close: () => Promise<void>): Stack {
@@ -63,26 +64,13 @@ function stackOn(data: string, close: () => Promise<void>): Stack {
     return entry.sharedUrl ?? entry.url;
   };
   return {
+    data,
     gateway: urlOf("gateway", ({ kind }) => kind === "gateway"),
     replica: (wanted) => urlOf(`replica ${wanted}`, ({ kind, name }) => kind === "replica" && name === wanted),
     database: (owner) =>
       urlOf(`database of ${owner}`, ({ kind, name }) => kind === "postgres" && name === `${owner}-db`),
     close,
   };
-}
-
-/** Runs `lockstep up` to its end. */
-function up(args: readonly string[]): Promise<{ status: number; output: string }> {
-  const child = spawn(process.execPath, [...programArguments, "up", ...args], { stdio: ["ignore", "pipe", "pipe"] });
-  let output = "";
-  for (const stream of [child.stdout, child.stderr])
-    stream.on("data", (chunk: Buffer) => {
-      output += chunk.toString();
-    });
-  return new Promise((settle) => {
-    child.once("error", (error) => settle({ status: 127, output: error.message }));
-    child.once("close", (status) => settle({ status: status ?? 1, output }));
-  });
 }
 
 /** Offsets of all ports of a stack with one instance of each service. */

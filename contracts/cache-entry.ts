@@ -3,7 +3,8 @@
  * body is the JSON text of a document, or `-` for an entity that does not exist.
  */
 import type { EntityDeclaration } from "./entity/declaration.ts";
-import type { Version } from "./entity/document.ts";
+import type { EntityId, Version } from "./entity/document.ts";
+import { isKeyText } from "./entity/key.ts";
 import { qualify } from "./project.ts";
 
 /** A cached read of one id from the replica's PostgreSQL. */
@@ -16,6 +17,18 @@ export interface CacheEntry {
 /** Prefix of an entity's keys in one replica: a hash tag, so that a Redis cluster keeps them in one slot. */
 export const cachePrefix = (replica: string, entity: Pick<EntityDeclaration, "namespace" | "plural">): string =>
   `lockstep:{${qualify(entity, `${replica}.${entity.plural}`)}}`;
+
+/** The key of an entry. */
+export const entryKey = (prefix: string, id: EntityId): string => `${prefix}:${id}`;
+
+/** The id of an entry; undefined for any other key with the prefix. */
+export function idOfEntryKey(prefix: string, key: string): EntityId | undefined {
+  const id = key.startsWith(`${prefix}:`) ? key.slice(prefix.length + 1) : "";
+  return isKeyText(id) ? id : undefined;
+}
+
+/** The key of the cache's state. An entity whose key is a text may have any id, so no entry has such a key. */
+export const stateKey = (prefix: string): string => `${prefix}.state`;
 
 const ABSENT = "-";
 

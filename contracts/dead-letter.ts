@@ -8,7 +8,8 @@
  * - Partition n of the topic has the dead letters of partition n of every input topic.
  */
 import { isReason, type ReasonName } from "./dead-letter-reasons.ts";
-import { type EntityId, ID_PATTERN, type Version } from "./entity/document.ts";
+import type { EntityId, Version } from "./entity/document.ts";
+import { isKeyText } from "./entity/key.ts";
 import { header } from "./event.ts";
 
 /** What was done about a dead letter. Superseded: a state of the same or a newer version has arrived. */
@@ -182,7 +183,7 @@ export function decodeDeadLetterOrMark(
     ...(replica ? { replica } : {}),
     writtenMs: Number(headers[deadLetterHeader.timestamp]),
     atMs: record.timestampMs,
-    ...(id && ID_PATTERN.test(id) ? { id } : {}),
+    ...(id && isKeyText(id) ? { id } : {}),
     ...(Number.isSafeInteger(version) && version > 0 ? { version } : {}),
     resent: headers[header.resend] !== undefined,
     ...(replayOf ? { replayOf } : {}),

@@ -1,5 +1,6 @@
 /** Pages of a list. A cursor names an id, so inserted and deleted rows do not shift the next page. Pure. */
-import { ID_PATTERN } from "./entity/document.ts";
+import { type EntityId, ID_PATTERN } from "./entity/document.ts";
+import { type KeyedEntity, readKey } from "./entity/key.ts";
 import { RequestError } from "./errors.ts";
 
 /** Items of a page without a `limit`. */
@@ -10,26 +11,29 @@ export const MAX_PAGE_SIZE = 100;
 /** The page that a request asks for. */
 interface PageRequest {
   /** The page starts after this id; undefined for the first page. */
-  readonly after: string | undefined;
+  readonly after: EntityId | undefined;
   readonly limit: number;
 }
 
-/** True for a UUID in lower case. No entity has any other id. */
+/** True for a UUID in lower case. The ids of most entities are UUIDs. */
 export const isId = (text: string): boolean => ID_PATTERN.test(text);
 
 /**
  * Reads the query parameters `limit` and `cursor`.
  *
+ * @param entity of the list. Without it, its ids are UUIDs.
  * @throws {RequestError} MALFORMED for a limit outside 1 to {@link MAX_PAGE_SIZE}, and for a cursor that no page
  * returned.
  */
-export function parsePageRequest(query: Readonly<Record<string, string>>): PageRequest {
+export function parsePageRequest(query: Readonly<Record<string, string>>, entity?: KeyedEntity): PageRequest {
   const limit = Number(query.limit ?? DEFAULT_PAGE_SIZE);
   if (!/^\d{1,3}$/.test(query.limit ?? "1") || limit < 1 || limit > MAX_PAGE_SIZE)
     throw malformed("limit", `must be a whole number from 1 to ${MAX_PAGE_SIZE}`);
   if (query.cursor === undefined) return { after: undefined, limit };
   const after = Buffer.from(query.cursor, "base64url").toString();
-  if (!isId(after)) throw malformed("cursor", "must be the nextCursor of a page");
+  const isCanonical = Buffer.from(after).toString("base64url") === query.cursor;
+  if (!isCanonical || !(entity ? readKey(entity, after) === after : isId(after)))
+    throw malformed("cursor", "must be the nextCursor of a page");
   return { after, limit };
 }
 
@@ -42,12 +46,14 @@ const malformed = (parameter: string, detail: string) =>
  * Makes a page of rows.
  *
  * @param rows up to `limit` + 1 rows. The last one shows that there is a next page.
+ * @param idOf the id of an item. Default: its member `id`.
  */
-export function toPage<T extends { readonly id?: unknown }>(
+export function toPage<T extends object>(
   rows: readonly T[],
   limit: number,
+  idOf: (item: T) => EntityId = (item) => String((item as { readonly id?: unknown }).id),
 ): { items: readonly T[]; nextCursor: string | null } {
   const items = rows.slice(0, limit);
   const last = rows.length > limit ? items.at(-1) : undefined;
-  return { items, nextCursor: last ? Buffer.from(String(last.id)).toString("base64url") : null };
+  return { items, nextCursor: last ? Buffer.from(idOf(last)).toString("base64url") : null };
 }

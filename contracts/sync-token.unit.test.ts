@@ -4,7 +4,7 @@ import { RequestError } from "./errors.ts";
 import { decodeSyncTokens, encodeSyncToken, MAX_TOKEN_ENTRIES, type TokenEntry } from "./sync-token.ts";
 
 /** Few, so that entries of one entity repeat, and two entities have equal ids. */
-const ids = Array.from({ length: 4 }, () => crypto.randomUUID());
+const ids = [...Array.from({ length: 3 }, () => crypto.randomUUID()), "42", "a%2Cb:1;2,é", '"x"'];
 const tokenEntry = fc.record({
   plural: fc.constantFrom("products", "orders"),
   id: fc.constantFrom(...ids),
@@ -50,4 +50,24 @@ test("a token that no write returned is rejected, and so is one for more than 10
   );
   expect(decodeSyncTokens(encodeSyncToken(many.slice(1)))).toHaveLength(MAX_TOKEN_ENTRIES);
   expect(decodeSyncTokens(undefined)).toEqual([]);
+});
+
+test("a token of UUIDs is as earlier releases read it, and any other key's text comes back", () => {
+  const id = "0197f3a0-0000-7000-8000-000000000001";
+  expect(Buffer.from(encodeSyncToken([{ plural: "products", id, version: 7 }]), "base64url").toString()).toBe(
+    `1;products:${id}:7`,
+  );
+  const order = { plural: "order_lines", id: "7,a;b:c,é", version: Number.MAX_SAFE_INTEGER };
+  expect(decodeSyncTokens(encodeSyncToken([order]))).toEqual([order]);
+});
+
+test("a token of one entity has any id; several with long ids are rejected, whatever their versions are", () => {
+  const long = { plural: "pages", id: "x".repeat(2_700), version: 1 };
+  expect(decodeSyncTokens(encodeSyncToken([long]))).toEqual([long]);
+  const three = ["a", "b", "c"].map((letter) => ({ ...long, id: long.id + letter }));
+  expect(encodeSyncToken(three.slice(1)).length).toBeLessThan(8_192);
+  for (const version of [1, Number.MAX_SAFE_INTEGER])
+    expect(() => encodeSyncToken(three.map((entry) => ({ ...entry, version })))).toThrow(
+      "covers too many entities with long ids",
+    );
 });

@@ -1,6 +1,6 @@
 /** Step *decode*: records to events. A record that is not an event must not block the events beside it. */
 import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity/declaration.ts";
-import { isId } from "../contracts/pages.ts";
+import { readKey } from "../contracts/entity/key.ts";
 import { decodeRouted, NewerSchemaVersionError, type RoutedEvent } from "../contracts/routed-event.ts";
 import type { StoredRecord } from "../kafka/log.ts";
 import type { Logger } from "../observability/logger.ts";
@@ -31,7 +31,8 @@ export function decodeRecords(
   for (const record of records)
     try {
       const event = decodeRouted(record, context);
-      if (!isId(event.id)) throw new Error(`the key ${JSON.stringify(event.id)} is not an entity id`);
+      if (readKey(context.entity, event.id) !== event.id)
+        throw new Error(`the key ${JSON.stringify(event.id)} is not an id of ${context.entity.name}`);
       events.push(Object.assign(event, { record, receivedMs: Date.now(), committedMs: Date.parse(event.time) }));
     } catch (error) {
       if (error instanceof NewerSchemaVersionError) throw error;

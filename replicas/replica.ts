@@ -15,9 +15,11 @@ import { Freshness, MAX_WAITING } from "./reads/freshness.ts";
 import { Lookup } from "./reads/lookup.ts";
 import { Rows } from "./reads/rows.ts";
 import { isPublic, type ReplicatedEntity } from "./replicated-entities.ts";
+import { type ReplicaTable, replicaTable } from "./table.ts";
 
 /** One entity: its write path (`applier`, `cacheWriter`) and its read path (`lookup`, `rows`, `freshness`). */
 export interface EntityReplica extends ReplicatedEntity {
+  readonly table: ReplicaTable;
   readonly applier: Applier;
   readonly cacheWriter: CacheWriter;
   readonly cache: Cache;
@@ -93,7 +95,7 @@ export class Replica {
    * @throws {Error} when a table does not match its declaration, or the database is unavailable.
    */
   async start(onHeartbeat: (error?: unknown) => void = () => {}): Promise<void> {
-    for (const { entity, replica } of this.entities) await prepareTable(this.databases.applies, entity, replica);
+    for (const { table } of this.entities) await prepareTable(this.databases.applies, table);
     await this.epoch.refresh();
     this.epoch.start((error) => {
       onHeartbeat(error);
@@ -120,13 +122,14 @@ export class Replica {
       (lost) => void this.cacheController.onLost(lost),
     );
     const cacheWriter = new CacheWriter({ cache, epoch, logger }, replica);
-    const rows = new Rows(databases.reads, entity, replica);
+    const table = replicaTable(entity, replica);
+    const rows = new Rows(databases.reads, table);
     const freshness = new Freshness((versions) => rows.behind(versions));
     const { applies, singleRows } = databases;
     const notifying =
       (apply: typeof applyChanges, database = applies) =>
       async (changes: readonly Change[], guard: CacheGuard) => {
-        const result = await apply(database, entity.plural, changes, guard);
+        const result = await apply(database, table, changes, guard);
         freshness.onApplied(changes.filter(({ id }) => !result.rejected.has(id)));
         return result;
       };
@@ -137,14 +140,14 @@ export class Replica {
       alone: {
         applyAll: notifying(applyChanges, singleRows),
         applyOne: (change, guard) => applyOne([change], guard),
-        testTable: () => testTable(singleRows, entity, replica),
+        testTable: () => testTable(singleRows, table),
       },
-      rejections: new RejectionTracker(entity.plural, () => testTable(applies, entity, replica)),
+      rejections: new RejectionTracker(entity.plural, () => testTable(applies, table)),
       cacheWriter,
       epoch,
       logger,
     });
     const lookup = new Lookup(cache, rows);
-    return { entity, replica, applier, cacheWriter, cache, rows, lookup, freshness };
+    return { entity, replica, table, applier, cacheWriter, cache, rows, lookup, freshness };
   }
 }

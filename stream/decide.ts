@@ -2,9 +2,9 @@
 import { encodeDeadLetter } from "../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import type { EntityId, Version } from "../contracts/entity/document.ts";
+import { isKeyText } from "../contracts/entity/key.ts";
 import { type EntityEvent, header } from "../contracts/event.ts";
 import type { KnownVersion } from "../contracts/known-version.ts";
-import { isId } from "../contracts/pages.ts";
 import { encodeRouted, routedHeaders } from "../contracts/routed-event.ts";
 import { deadLetterTopic } from "../contracts/topics.ts";
 import type { OutgoingRecord, StoredRecord } from "../kafka/log.ts";
@@ -129,6 +129,6 @@ const rejectRecord = ({ entity }: DecideContext, record: StoredRecord, rejection
 function sourceOf({ key, headers }: StoredRecord): RecordSource {
   const id = key?.toString() ?? "";
   const traceId = traceIdOf(headers[header.traceparent]);
-  // A key that is not an id may contain anything, so it stays out of the log.
-  return { ...(isId(id) ? { id } : {}), ...(traceId ? { traceId } : {}) };
+  // A key that is no id may contain anything, so it stays out of the log.
+  return { ...(isKeyText(id) ? { id } : {}), ...(traceId ? { traceId } : {}) };
 }

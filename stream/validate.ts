@@ -1,7 +1,8 @@
 /** Step 1 of the stream: bytes → event or rejection. Pure, so every replay of a record gives the same result. */
 import { z } from "zod";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
-import { type Document, ID_PATTERN } from "../contracts/entity/document.ts";
+import type { Document } from "../contracts/entity/document.ts";
+import { isKeyOf, readKey } from "../contracts/entity/key.ts";
 import type { QuickCheck } from "../contracts/entity/quick-check.ts";
 import { documentSchema, quickDocumentCheck } from "../contracts/entity/schemas.ts";
 import { UpcastError, upcast } from "../contracts/entity/upcast.ts";
@@ -57,12 +58,13 @@ export function validatorOf(entity: EntityDeclaration, partitions: number): Vali
 function validate(rules: Rules, record: StoredRecord): EntityEvent | Rejection {
   const attributes = readAttributes(rules, record);
   if (attributes instanceof Rejection) return attributes;
-  const id = readId(record, rules.partitions);
+  const id = readId(rules, record);
   if (id instanceof Rejection) return id;
   const data = readData(rules, attributes, record.value);
   if (data instanceof Rejection) return data;
   const { operation, version, time } = attributes;
-  if (data.id !== id) return reject("wrong-key", "the document's id is not the event's subject");
+  const hasId = operation === "deleted" ? data.id === id : isKeyOf(rules.entity, id, data);
+  if (!hasId) return reject("wrong-key", "the document's id is not the event's subject");
   if (data.version !== version) return reject("invalid-document", `the document's version is not ${header.version}`);
   return {
     namespace: rules.entity.namespace,
@@ -101,11 +103,12 @@ function readAttributes({ entity, operations }: Rules, record: StoredRecord): At
 }
 
 /** Checks that key, subject and partition agree. Otherwise two owners would write one entity in an undefined order. */
-function readId(record: StoredRecord, partitions: number): string | Rejection {
+function readId({ entity, partitions }: Rules, record: StoredRecord): string | Rejection {
   const subject = requiredHeader(record, header.subject);
   if (subject instanceof Rejection) return subject;
-  if (!ID_PATTERN.test(subject)) return reject("wrong-key", `${header.subject} must be a UUID in lower case`);
-  if (record.key?.toString("latin1") !== subject) return reject("wrong-key", `the key must equal ${header.subject}`);
+  if (readKey(entity, subject) !== subject)
+    return reject("wrong-key", `${header.subject} must be the canonical text of a key of ${entity.name}`);
+  if (record.key?.toString() !== subject) return reject("wrong-key", `the key must equal ${header.subject}`);
   const partition = partitionForKey(record.key, partitions);
   return partition === record.partition
     ? subject

@@ -88,7 +88,7 @@ const invalid: [what: string, record: StoredRecord, reason: Reason, detail: stri
     "a subject that is not a UUID",
     withHeader(header.subject, "42"),
     "wrong-key",
-    "ce_subject must be a UUID in lower case",
+    "ce_subject must be the canonical text of a key of product",
   ],
   [
     "a subject other than the key",

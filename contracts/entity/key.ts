@@ -16,7 +16,15 @@ export interface KeyedEntity {
   readonly name: string;
   /** Members of the primary key, in its order. */
   readonly key?: readonly string[];
-  readonly fields: Readonly<Record<string, { readonly type?: string; readonly baseType?: string }>>;
+  readonly fields: Readonly<Record<string, object>>;
+}
+
+/** What is needed of the declaration of a field. */
+interface KeyField {
+  /** PostgreSQL's name of the type. */
+  readonly type?: string;
+  /** Of a domain: the type that it is made of. */
+  readonly baseType?: string;
 }
 
 /** Returns the canonical text of a component, or undefined when the type has no such value. */
@@ -107,7 +115,7 @@ function componentsOf(entity: KeyedEntity): readonly Part[] {
   let parts = partsByEntity.get(entity);
   if (!parts) {
     parts = (entity.key ?? ["id"]).map((member) => {
-      const field = entity.fields[member];
+      const field: KeyField | undefined = entity.fields[member];
       const type = baseNameOf(field?.baseType ?? field?.type ?? "uuid");
       return { member, normalize: normalizers[type] ?? storable, ignoresCase: type === "citext" };
     });

@@ -3,7 +3,7 @@
  * is late by up to one poll ({@link POLL_MS} plus Redis' response time), and never early.
  */
 import { Redis } from "ioredis";
-import { cachePrefix } from "../../contracts/cache-entry.ts";
+import { cachePrefix, entryKey } from "../../contracts/cache-entry.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { sleep } from "../../platform/async/sleep.ts";
 import type { Sample } from "./generator.ts";
@@ -56,7 +56,7 @@ export class CacheSampler {
   /** Starts to poll for a write. */
   add({ id, version, replicas }: Sample): void {
     for (const replica of replicas) {
-      const key = `${cachePrefix(replica, this.entity)}:${id}`;
+      const key = entryKey(cachePrefix(replica, this.entity), id);
       this.pending.push({ id, version, replica, key, addedAtMs: nowMs() });
     }
     this.polling ??= this.poll().finally(() => {

@@ -25,7 +25,7 @@ export async function measureCatchUp({ source, project }: Pick<SystemUnderTest, 
   const readState = async () => {
     const [row] = await replica<{ lsn: string; applied: number }[]>`
       select pg_current_wal_insert_lsn()::text as lsn, count(*)::int as applied
-      from lockstep.versions where entity = ${entity.name} and id = any (${markers}::uuid[])`;
+      from lockstep.versions where entity = ${entity.name} and id = any (${markers}::text[])`;
     return row!;
   };
   const initial = await readState();

@@ -36,6 +36,6 @@ export async function markSuperseded(
 
 async function readVersions(sql: Sql, entity: string, ids: readonly EntityId[]): Promise<Map<EntityId, Version>> {
   const rows = await sql<{ id: EntityId; version: string }[]>`
-    select id, version from lockstep.versions where entity = ${entity} and id = any (${listText(ids)}::uuid[])`;
+    select id, version from lockstep.versions where entity = ${entity} and id = any (${listText(ids)}::text[])`;
   return new Map(rows.map(({ id, version }) => [id, Number(version)]));
 }

@@ -1,6 +1,6 @@
 /** The last hops of a journey: each replica's database and its cache. */
 import type { Redis } from "ioredis";
-import { cachePrefix, decodeEntry } from "../../contracts/cache-entry.ts";
+import { cachePrefix, decodeEntry, entryKey } from "../../contracts/cache-entry.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
@@ -68,7 +68,7 @@ async function readCacheEntry(
 ): Promise<ReplicaHop["cache"]> {
   if (!redis) return null;
   try {
-    const value = await redis.get(`${cachePrefix(replica, entity)}:${id}`);
+    const value = await redis.get(entryKey(cachePrefix(replica, entity), id));
     const epoch = value?.split(" ", 1)[0];
     const entry = epoch ? decodeEntry(value, Number(epoch), entity.schemaVersion) : undefined;
     if (!entry) return null;

@@ -3,9 +3,8 @@
  * that the replica's database does not have.
  */
 
-import { cachePrefix } from "../../contracts/cache-entry.ts";
+import { cachePrefix, idOfEntryKey } from "../../contracts/cache-entry.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
-import { isId } from "../../contracts/pages.ts";
 import { sleep } from "../../platform/async/sleep.ts";
 import { type CacheMismatch, type CacheStores, findCacheMismatches } from "./cache-mismatches.ts";
 import type { Difference } from "./difference.ts";
@@ -27,12 +26,12 @@ export async function compareCache(
   onPage: (entries: number) => Promise<void>,
 ): Promise<Difference[]> {
   const { entity, replica } = stores.tables;
-  const prefix = `${cachePrefix(replica.name, entity)}:`;
+  const prefix = cachePrefix(replica.name, entity);
   const mismatches = new Map<EntityId, CacheMismatch>();
   let cursor = "0";
   do {
-    const [next, keys] = await stores.redis.scan(cursor, "MATCH", `${prefix}*`, "COUNT", SCAN_COUNT);
-    const ids = keys.map((key) => key.slice(prefix.length)).filter(isId);
+    const [next, keys] = await stores.redis.scan(cursor, "MATCH", `${prefix}:*`, "COUNT", SCAN_COUNT);
+    const ids = keys.flatMap((key) => idOfEntryKey(prefix, key) ?? []);
     const page = await findCacheMismatches(stores, ids);
     for (const mismatch of page.mismatches) mismatches.set(mismatch.id, mismatch);
     await onPage(page.compared);

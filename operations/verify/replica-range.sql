@@ -9,14 +9,14 @@ with t as (
   select id, version, xmin as writer, {digest} as digest from {table} t where id > $2::uuid and id <= $3::uuid
 ), v as (
   select id, version, xmin as writer, deleted, case when deleted then digest end as digest from {versions}
-  where entity = $1::text and id > $2::uuid and id <= $3::uuid
+  where entity = $1::text and id > $2::uuid::text and id <= $3::uuid::text
 )
 select
   (count(t.id) + count(v.digest))::int as rows,
   (coalesce(sum(t.digest), 0) + coalesce(sum(v.digest), 0))::text as digest,
   coalesce(array_agg(v.id) filter (where v.digest is not null), '{}')::text as absent,
-  coalesce(array_agg(coalesce(v.id, t.id)) filter (where
+  coalesce(array_agg(coalesce(v.id, t.id::text)) filter (where
     (t.id is null and not v.deleted)
     or (t.id is not null and (v.id is null or v.deleted or v.version <> t.version or v.writer <> t.writer))
   ), '{}')::text as inconsistent
-from v full join t on t.id = v.id
+from v full join t on t.id::text = v.id

@@ -5,4 +5,4 @@ select requested.id, v.version::text as heard, t.version::text as version,
   case when t.id is not null then {document} end as document
 from unnest($2::text::uuid[]) as requested (id)
 left join {table} as t on t.id = requested.id
-left join {versions} as v on v.entity = $1::text and v.id = requested.id
+left join {versions} as v on v.entity = $1::text and v.id = requested.id::text

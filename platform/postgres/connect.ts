@@ -22,12 +22,29 @@ const TYPES = {
 };
 
 /**
- * A list in PostgreSQL's array notation, for items that need no quotes: ids, numbers, booleans, column names. The
- * statement names the type: `$1::text::uuid[]`, or `${listText(ids)}::uuid[]` where postgres.js asks the server for the
- * type.
+ * The form of values in texts and in JSON, which the source's capture pins too: a session's defaults depend on the
+ * database, its user and the server's locale.
+ */
+const VALUE_FORMATS = {
+  TimeZone: "UTC",
+  DateStyle: "ISO",
+  IntervalStyle: "postgres",
+  extra_float_digits: "1",
+  bytea_output: "hex",
+  lc_monetary: "C",
+};
+
+/**
+ * A list in PostgreSQL's array notation. The statement names the type: `$1::text::text[]`, or
+ * `${listText(ids)}::text[]` where postgres.js asks the server for the type.
  */
 export const listText = (items: readonly (string | number | boolean | null)[]): string =>
-  `{${items.map(String).join(",")}}`;
+  `{${items.map((item) => (typeof item === "string" ? itemText(item) : String(item))).join(",")}}`;
+
+/** Texts that an array's notation takes as they are: UUIDs, numbers, names of columns. */
+const PLAIN_ITEM = /^(?!null$)[\w.+:-]+$/i;
+
+const itemText = (item: string): string => (PLAIN_ITEM.test(item) ? item : `"${item.replace(/[\\"]/g, "\\$&")}"`);
 
 /** A pool for single statements. Never call `begin` on it. */
 export function connectPool(
@@ -55,7 +72,7 @@ export function connectPool(
       ...options.session,
       application_name: options.name,
       statement_timeout: options.statementTimeoutMs,
-      TimeZone: "UTC",
+      ...VALUE_FORMATS,
     },
   });
 }
@@ -75,6 +92,6 @@ export function connectDedicated(url: string, name: string, onClose: () => void 
     max_lifetime: null,
     onnotice: () => {},
     onclose: onClose,
-    connection: { application_name: name, TimeZone: "UTC" },
+    connection: { application_name: name, ...VALUE_FORMATS },
   });
 }

@@ -16,9 +16,9 @@ import {
 } from "../../tests/harness/replica.ts";
 import { project } from "../../tests/project/index.ts";
 import { Rows } from "../reads/rows.ts";
-import { applyChanges, type CacheGuard, type Change, columnsOf, EpochMovedError, prepareTable } from "./apply.ts";
+import { replicaTable } from "../table.ts";
+import { applyChanges, type CacheGuard, type Change, EpochMovedError, prepareTable } from "./apply.ts";
 
-const table = entity.plural;
 let at: ReplicaDatabase;
 let guard: CacheGuard;
 
@@ -35,7 +35,7 @@ async function currentGuard(): Promise<CacheGuard> {
   return { epoch: Number(row!.epoch), cache: row!.run_id === null ? "off" : "fenced" };
 }
 
-const apply = async (...changes: Change[]) => (await applyChanges(at.database, table, changes, guard)).unchanged;
+const apply = async (...changes: Change[]) => (await applyChanges(at.database, at.table, changes, guard)).unchanged;
 const versionOf = async (id: string): Promise<Version | undefined> => {
   const [row] = await at.sql<{ version: string }[]>`select version from products where id = ${id}`;
   return row && Number(row.version);
@@ -83,7 +83,7 @@ describe("newer changes are applied, and others are reported as unchanged", () =
     await apply({ ...upsertChange(id, 2), digest: "9223372036854775807" });
     const [row] = await at.sql`
       select v.digest::text, v.deleted, v.xmin = p.xmin as together
-      from lockstep.versions v join products p using (id) where id = ${id}`;
+      from lockstep.versions v join products p on p.id::text = v.id where v.id = ${id}`;
     expect(row).toEqual({ digest: "9223372036854775807", deleted: false, together: true });
   });
 
@@ -142,8 +142,8 @@ describe("two appliers", () => {
         JSON.stringify(document ? [rowOf(document)] : []),
         guard.epoch,
       ];
-      const statement =
-        "select * from lockstep.apply_products(array[$1::uuid], array[$2::bigint], array[$3::boolean], array[null::bigint], $4::text::json, '{}', $5, 'off')";
+      const statement = `select * from lockstep.${await at.table.applyFunction(at.database)}(
+        array[$1::text], array[$2::bigint], array[$3::boolean], array[null::bigint], $4::text::json, '{}', $5, 'off')`;
       await held.unsafe("begin");
       await held.unsafe(statement, call(first));
       const waiting = at.database.query((sql) => sql.unsafe(statement, call(second)));
@@ -183,7 +183,7 @@ describe("two appliers", () => {
         const one = ids.map((id, i) => upsertChange(id, i % 2 ? 5 : 7));
         const two = ids.map((id, i) => (i % 2 ? deleteChange(id, 6) : upsertChange(id, 6)));
         const [first, second] = round % 2 ? [at.database, other] : [other, at.database];
-        await Promise.all([applyChanges(first, table, one, guard), applyChanges(second, table, two, guard)]);
+        await Promise.all([applyChanges(first, at.table, one, guard), applyChanges(second, at.table, two, guard)]);
         const rows = await at.sql`select id, version::int from products where id = any (${ids}) order by id`;
         expect([...rows]).toEqual(ids.filter((_, i) => i % 2 === 0).map((id) => ({ id, version: 7 })));
       }
@@ -212,7 +212,7 @@ describe("documents and rows", () => {
 
   test("a read of PostgreSQL returns the same text as the cache, for any document", async () => {
     const replica = replicaOf("catalog");
-    const rows = new Rows(at.database, entity, replica);
+    const rows = new Rows(at.database, at.table);
     await fc.assert(
       fc.asyncProperty(fc.array(fields, { minLength: 1, maxLength: 20 }), async (documents) => {
         const changes = documents.map((given) => {
@@ -236,37 +236,47 @@ describe("documents and rows", () => {
       const rows = await fresh.sql<{ column: string }[]>`
         select attname as column from pg_attribute
         where attrelid = ${declared.plural}::text::regclass and attnum > 0 and not attisdropped`;
-      expect(rows.map((row) => row.column).sort()).toEqual(columnsOf(replica).sort());
+      const { columns } = replicaTable(declared, replica).description.options;
+      expect(rows.map((row) => row.column).sort()).toEqual(columns.toSorted());
     }
   });
 });
 
 describe("the apply function", () => {
   const applyFunction = async (sql = at.sql) =>
-    (await sql`select xmin, prosrc from pg_proc where proname = 'apply_products'`)[0]!;
+    (await sql`select xmin, proname, prosrc from pg_proc where proname ^@ 'apply_product_'`)[0]!;
 
   test("is not replaced when it matches, not even by concurrent starts", async () => {
     const before = await applyFunction();
-    await Promise.all(Array.from({ length: 6 }, () => prepareTable(at.database, entity, replicaOf("catalog"))));
+    await Promise.all(
+      Array.from({ length: 6 }, () => prepareTable(at.database, replicaTable(entity, replicaOf("catalog")))),
+    );
     expect(await applyFunction()).toEqual(before);
   });
 
-  test("matches the table's columns", async () => {
+  test("writes the declared columns only: another one keeps its value, and one that is not declared may be gone", async () => {
     await using fresh = await replicaDatabase("catalog");
-    await fresh.sql`alter table products add column colour text, drop column description`;
+    await fresh.sql`alter table products add column colour text default 'blue', drop column description`;
     const { description: _, ...fields } = replicaOf("catalog").fields;
-    await prepareTable(fresh.database, entity, { ...replicaOf("catalog"), fields });
+    const table = replicaTable(entity, { ...replicaOf("catalog"), fields });
+    await prepareTable(fresh.database, table);
     const id = newId();
     const [row] = await fresh.sql<{ epoch: string }[]>`select epoch from lockstep.cache_epoch`;
-    const change = { ...upsertChange(id, 1, { colour: "red" }) };
-    await applyChanges(fresh.database, table, [change], { epoch: Number(row!.epoch), cache: "off" });
-    expect([...(await fresh.sql`select colour from products`)]).toEqual([{ colour: "red" }]);
+    const applyTo = (change: Change) =>
+      applyChanges(fresh.database, table, [change], { epoch: Number(row!.epoch), cache: "off" });
+    await applyTo(upsertChange(id, 1, { colour: "red" }));
+    expect([...(await fresh.sql`select colour, version::int from products`)]).toEqual([{ colour: "blue", version: 1 }]);
+    await fresh.sql`update products set colour = 'green'`;
+    await applyTo(upsertChange(id, 2));
+    expect([...(await fresh.sql`select colour, version::int from products`)]).toEqual([
+      { colour: "green", version: 2 },
+    ]);
   });
 
   test("a missing column stops the start, and the error says what to do", async () => {
     await using fresh = await replicaDatabase("storefront");
-    await expect(prepareTable(fresh.database, entity, replicaOf("catalog"))).rejects.toThrow(
-      "table products has no stock; add a migration of replica catalog to the project",
+    await expect(prepareTable(fresh.database, replicaTable(entity, replicaOf("catalog")))).rejects.toThrow(
+      "replica catalog: table public.products has no column stock. Add the columns by a migration.",
     );
   });
 });
@@ -283,7 +293,7 @@ describe("the cache's epoch", () => {
       { ...now, epoch: now.epoch + 1 },
       { ...now, cache: "fenced" as const },
     ])
-      await expect(applyChanges(at.database, table, [upsertChange(id, 1)], wrong)).rejects.toThrow(EpochMovedError);
+      await expect(applyChanges(at.database, at.table, [upsertChange(id, 1)], wrong)).rejects.toThrow(EpochMovedError);
     expect(await versionOf(id)).toBeUndefined();
     const [known] = await at.sql`select count(*)::int as n from lockstep.versions where id = ${id}`;
     expect(known!.n).toBe(0);
@@ -294,8 +304,8 @@ describe("the cache's epoch", () => {
     const held = await at.sql.reserve();
     try {
       await held.unsafe("begin");
-      const statement =
-        "select * from lockstep.apply_products(array[$1::uuid], '{1}', '{false}', '{null}', $2::text::json, '{}', $3, 'off')";
+      const statement = `select * from lockstep.${await at.table.applyFunction(at.database)}(
+        array[$1::text], '{1}', '{false}', '{null}', $2::text::json, '{}', $3, 'off')`;
       await held.unsafe(statement, [id, JSON.stringify([rowOf(document(id, 1))]), guard.epoch]);
       let moved = false;
       const moving = move(guard.epoch, null).then(() => {
@@ -327,7 +337,7 @@ describe("the cache's epoch", () => {
 
   test("the cache stays off while a process without Redis applies", async () => {
     guard = await currentGuard();
-    await applyChanges(at.database, table, [upsertChange(newId(), 1)], { ...guard, cache: "away" });
+    await applyChanges(at.database, at.table, [upsertChange(newId(), 1)], { ...guard, cache: "away" });
     const [early] = await move(guard.epoch, "server");
     expect(early!.moved).toBeNull();
     await at.sql`update lockstep.cache_epoch set off_until = clock_timestamp()`;

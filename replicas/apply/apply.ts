@@ -1,18 +1,17 @@
 /**
- * Calls the SQL functions that apply a batch to a replica's table: `lockstep.apply_<table>` for a whole batch, and
- * `lockstep.apply_isolated` for a batch with rejected rows (migrations/0007-rows-at-fault.sql).
+ * Calls the SQL functions that apply a batch to a replica's table: the table's own function for a whole batch
+ * (migrations/0009-any-table.sql), and `lockstep.apply_isolated` for a batch with rejected rows
+ * (migrations/0010-isolate-any-key.sql).
  */
 
-import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
-import type { EntityId, Version } from "../../contracts/entity/document.ts";
-import { systemFields } from "../../contracts/entity/fields.ts";
-import { columnOf, rowOf } from "../../contracts/entity/row.ts";
+import type { Document, EntityId, Version } from "../../contracts/entity/document.ts";
 import { LockstepError } from "../../contracts/errors.ts";
 import type { RoutedEvent } from "../../contracts/routed-event.ts";
 import { listText } from "../../platform/postgres/connect.ts";
 import type { Database } from "../../platform/postgres/database.ts";
-import { isReadOnly, isRejected } from "../../platform/postgres/errors.ts";
+import { codeOf, isReadOnly, isRejected } from "../../platform/postgres/errors.ts";
 import { quoted } from "../quoted.ts";
+import type { ReplicaTable } from "../table.ts";
 import type { Rejection, TableTest } from "./rejection-tracker.ts";
 
 /** An entity's state as of a version. A null document deletes the entity. */
@@ -20,6 +19,7 @@ export type Change = Pick<RoutedEvent, "id" | "version" | "document" | "digest" 
 
 /** SQLSTATE that `lockstep.hold_epoch` raises. */
 const EPOCH_MOVED = "LS001";
+const UNDEFINED_FUNCTION = "42883";
 
 /** State of the cache that a batch was prepared for. PostgreSQL refuses to commit when it has changed. */
 export interface CacheGuard {
@@ -57,13 +57,13 @@ export interface ApplyResult {
  */
 export async function applyChanges(
   database: Database,
-  table: string,
+  table: ReplicaTable,
   changes: readonly Change[],
   guard: CacheGuard,
 ): Promise<ApplyResult> {
-  const statement = `select id, version from lockstep.${quoted(`apply_${table}`)}(${PARAMETERS})`;
-  const documents = changes.filter(({ document }) => document).map(rowOfChange);
-  const rows = await query<ReportedRow>(database, statement, parametersOf(changes, documents, guard));
+  const statement = `select id, version from lockstep.${quoted(await table.applyFunction(database))}(${PARAMETERS})`;
+  const documents = changes.filter(hasDocument).map((change) => table.rowOf(change));
+  const rows = await query<ReportedRow>(database, table, statement, parametersOf(changes, documents, guard));
   return { ...reportedRows(rows), rejected: new Map() };
 }
 
@@ -102,13 +102,14 @@ interface IsolatedRow extends Rejection {
  */
 export async function applyEach(
   database: Database,
-  table: string,
+  table: ReplicaTable,
   changes: readonly Change[],
   guard: CacheGuard,
 ): Promise<ApplyResult> {
   const statement = `select * from lockstep.apply_isolated($9, ${PARAMETERS})`;
-  const documents = changes.map((change) => change.document && rowOfChange(change));
-  const rows = await query<IsolatedRow>(database, statement, [...parametersOf(changes, documents, guard), table]);
+  const documents = changes.map((change) => (hasDocument(change) ? table.rowOf(change) : null));
+  const name = await table.applyFunction(database);
+  const rows = await query<IsolatedRow>(database, table, statement, [...parametersOf(changes, documents, guard), name]);
   const rejected = new Map<EntityId, Rejection>();
   const reported: ReportedRow[] = [];
   for (const { id, version, place, code, message, names, raised } of rows)
@@ -119,13 +120,16 @@ export async function applyEach(
 
 /** Parameters of both functions: ids, versions, deleted, digests, documents, resent ids, cache epoch, cache state. */
 const PARAMETERS =
-  "$1::text::uuid[], $2::text::bigint[], $3::text::boolean[], $4::text::bigint[], $5::text::json, $6::text::uuid[], $7, $8";
+  "$1::text::text[], $2::text::bigint[], $3::text::boolean[], $4::text::bigint[], $5::text::json, $6::text::text[], $7, $8";
 
-function parametersOf(
+const parametersOf = (
   changes: readonly Change[],
   documents: readonly unknown[],
   guard: CacheGuard,
-): (string | number)[] {
+): (string | number)[] => [...batchParameters(changes, documents), guard.epoch, guard.cache];
+
+/** The first six parameters. @param documents in the order of the changes. */
+export function batchParameters(changes: readonly Change[], documents: readonly unknown[]): string[] {
   const resent = changes.filter(({ resend }) => resend !== undefined);
   return [
     listText(changes.map(({ id }) => id)),
@@ -134,16 +138,16 @@ function parametersOf(
     listText(changes.map(({ digest }) => digest ?? null)),
     JSON.stringify(documents),
     listText(resent.map(({ id }) => id)),
-    guard.epoch,
-    guard.cache,
   ];
 }
 
-/** The change's own id and version win over those in its document. */
-const rowOfChange = ({ document, id, version }: Change) => Object.assign(rowOf(document!), { id, version });
+/** True for a change that does not delete its entity. */
+export const hasDocument = (change: Change): change is Change & { readonly document: Document } =>
+  change.document !== null;
 
 async function query<Row extends object>(
   database: Database,
+  table: ReplicaTable,
   statement: string,
   parameters: (string | number)[],
 ): Promise<Row[]> {
@@ -151,6 +155,8 @@ async function query<Row extends object>(
     return await database.query((sql) => sql.unsafe<Row[]>(statement, parameters, { prepare: true }));
   } catch (error) {
     if (isEpochMoved(error)) throw new EpochMovedError(error);
+    // The database was restored from a backup that does not have the function: the next attempt creates it.
+    if (codeOf(error) === UNDEFINED_FUNCTION) table.forget();
     throw error;
   }
 }
@@ -161,39 +167,16 @@ function isEpochMoved(error: unknown): boolean {
   return code === EPOCH_MOVED && String(where).includes("lockstep.hold_epoch(");
 }
 
-/** Columns of a replica's table: those of the declaration and the system fields. */
-export const columnsOf = (replica: ReplicaDeclaration): string[] =>
-  Object.keys({ ...systemFields, ...replica.fields }).map(columnOf);
-
 /**
- * Creates or replaces the table's apply function, so that it matches the table's columns.
+ * Creates the table's apply function, if the database does not have it.
  *
- * @throws {Error} when the table or a declared column is missing; the message names the column and where to add a
- * migration.
+ * @throws {Error} when the table is missing or does not fit the declaration; the message says what to change.
  */
-export async function prepareTable(
-  database: Database,
-  entity: EntityDeclaration,
-  replica: ReplicaDeclaration,
-): Promise<void> {
-  const table = quoted(entity.plural);
-  const rows = await database.query(
-    (sql) => sql<{ column: string }[]>`
-      select attname as column from pg_attribute
-      where attrelid = to_regclass(${table}) and attnum > 0 and not attisdropped`,
-  );
-  const existing = new Set(rows.map((row) => row.column));
-  const missing = columnsOf(replica).filter((column) => !existing.has(column));
-  if (missing.length > 0)
-    throw new Error(
-      `replica ${replica.name}: table ${entity.plural} has no ${missing.join(", ")}; add a migration of replica ${replica.name} to the project`,
-    );
-  await database
-    .query((sql) => sql`select lockstep.replicate(${table}::text::regclass, ${entity.name})`)
-    .catch((error) => {
-      // The functions of an earlier start are there, or applies fail until a start on a writable database.
-      if (!isReadOnly(error)) throw error;
-    });
+export async function prepareTable(database: Database, table: ReplicaTable): Promise<void> {
+  await table.applyFunction(database).catch((error) => {
+    // The function of an earlier start is there, or applies fail until the database accepts writes.
+    if (!isReadOnly(error)) throw error;
+  });
 }
 
 /**
@@ -202,21 +185,19 @@ export async function prepareTable(
  * @returns `accepts` when the table accepts at least one row; `rejects` also when the database rejects all writes.
  * @throws {DatabaseUnavailableError} and other connection errors.
  */
-export async function testTable(
-  database: Database,
-  entity: EntityDeclaration,
-  replica: ReplicaDeclaration,
-): Promise<TableTest> {
-  const columns = listText(columnsOf(replica));
-  const [row] = await database
-    .query(
+export async function testTable(database: Database, table: ReplicaTable): Promise<TableTest> {
+  const { name, options, description } = table;
+  try {
+    const apply = await table.applyFunction(database);
+    const [row] = await database.query(
       (sql) => sql<{ accepts: boolean | null }[]>`
-        select lockstep.takes_rows(to_regclass(${quoted(entity.plural)}), ${entity.name}, ${columns}::text::text[]) as accepts`,
-    )
-    .catch((error) => {
-      if (isRejected(error)) return [{ accepts: false }]; // the function itself is missing or forbidden
-      throw error;
-    });
-  if (row?.accepts === null) return "empty";
-  return row?.accepts ? "accepts" : "rejects";
+        select lockstep.takes_rows(${apply}::text, to_regclass(${name}), ${description.entity.name}::text,
+          ${options}::text::jsonb) as accepts`,
+    );
+    if (row?.accepts === null) return "empty";
+    return row?.accepts ? "accepts" : "rejects";
+  } catch (error) {
+    if (isRejected(error)) return "rejects"; // a function itself is missing or forbidden
+    throw error;
+  }
 }

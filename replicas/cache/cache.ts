@@ -10,7 +10,14 @@
  *
  * Data loss in Redis leads to absent, or to a state without an epoch, in which no script has an effect.
  */
-import { type CacheEntry, cachePrefix, decodeEntry, encodeEntry } from "../../contracts/cache-entry.ts";
+import {
+  type CacheEntry,
+  cachePrefix,
+  decodeEntry,
+  encodeEntry,
+  entryKey,
+  stateKey,
+} from "../../contracts/cache-entry.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId, Version } from "../../contracts/entity/document.ts";
 import type { Logger } from "../../observability/logger.ts";
@@ -170,7 +177,7 @@ export class Cache {
    * @throws the server's error: it is a read-only copy, or its memory is full.
    */
   async probe(): Promise<void> {
-    await this.deps.redis?.writes.client.set(`${this.prefix}:probe`, "1", "PX", 1_000);
+    await this.deps.redis?.writes.client.set(`${this.prefix}.probe`, "1", "PX", 1_000);
   }
 
   /** A token that no other call returns, in any process. */
@@ -179,11 +186,11 @@ export class Cache {
   }
 
   private get stateKey(): string {
-    return `${this.prefix}:state`;
+    return stateKey(this.prefix);
   }
 
   private entryKey(id: EntityId): string {
-    return `${this.prefix}:${id}`;
+    return entryKey(this.prefix, id);
   }
 
   /** Empty when there is no entry, or it is too large. */

@@ -2,8 +2,9 @@
 import type { Context, Hono } from "hono";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
+import { readKey } from "../../contracts/entity/key.ts";
 import { RequestError } from "../../contracts/errors.ts";
-import { isId, parsePageRequest, toPage } from "../../contracts/pages.ts";
+import { parsePageRequest, toPage } from "../../contracts/pages.ts";
 import { problem } from "../../platform/http/problem.ts";
 import { type FreshReadDeps, FreshReads } from "./fresh-reads.ts";
 import { cacheStatus } from "./lookup.ts";
@@ -26,7 +27,7 @@ export function addReads(app: Hono, deps: ReadDeps, entity: EntityDeclaration, r
   const one = `${collection}/:id`;
   const fresh = new FreshReads(deps, entity, replica);
   app.get(one, (c) => readOne(c, deps, fresh, entity, replica));
-  app.get(collection, (c) => readPage(c, deps, fresh, collection));
+  app.get(collection, (c) => readPage(c, deps, fresh, entity));
   for (const path of [collection, one]) app.all(path, rejectWrite);
 }
 
@@ -37,9 +38,9 @@ async function readOne(
   entity: EntityDeclaration,
   replica: string,
 ): Promise<Response> {
-  // RFC 9562, section 4: a UUID in upper case is valid input.
-  const id = (c.req.param("id") ?? "").toLowerCase();
-  if (!isId(id)) throw notFound(entity, id);
+  const text = c.req.param("id") ?? "";
+  const id = readKey(entity, text);
+  if (id === undefined) throw notFound(entity, text);
   // Before the read: the answer may be newer than the lag says, never older.
   setFreshnessHeaders(c, lagMs());
   const found = await fresh.find(c, id);
@@ -58,16 +59,16 @@ async function readPage(
   c: Context,
   { rows, lagMs }: ReadDeps,
   fresh: FreshReads,
-  collection: string,
+  entity: EntityDeclaration,
 ): Promise<Response> {
-  const { after, limit } = parsePageRequest(c.req.query());
+  const { after, limit } = parsePageRequest(c.req.query(), entity);
   setFreshnessHeaders(c, lagMs());
   const behind = await fresh.waitForAll(c);
   if (behind) return problemResponse(c, behind);
   c.header("cache-status", "lockstep-redis; fwd=bypass; detail=list");
-  const page = toPage(await rows.page(after, limit + 1), limit);
-  if (page.nextCursor) c.header("link", `<${collection}?limit=${limit}&cursor=${page.nextCursor}>; rel="next"`);
-  return c.json(page);
+  const { items, nextCursor } = toPage(await rows.page(after, limit + 1), limit, ({ id }) => id);
+  if (nextCursor) c.header("link", `</${entity.plural}?limit=${limit}&cursor=${nextCursor}>; rel="next"`);
+  return c.json({ items: items.map(({ document }) => document), nextCursor });
 }
 
 function rejectWrite(c: Context): Response {

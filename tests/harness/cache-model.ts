@@ -4,7 +4,7 @@
  * row of the epoch; time is the order of the steps (step-scheduler.ts).
  */
 import type { Redis } from "ioredis";
-import type { CacheEntry } from "../../contracts/cache-entry.ts";
+import { type CacheEntry, stateKey } from "../../contracts/cache-entry.ts";
 import type { RedisLink } from "../../platform/redis/redis.ts";
 import { Applier } from "../../replicas/apply/applier.ts";
 import { type ApplyResult, type CacheGuard, type Change, EpochMovedError } from "../../replicas/apply/apply.ts";
@@ -109,7 +109,7 @@ export class CacheModel {
     await this.scheduler.runExternal(async () => {
       const values = await Promise.all(this.ids.map((id) => this.redis.get(`${this.prefix}:${id}`)));
       const entries = values.flatMap((value, i): [string, string][] => (value === null ? [] : [[this.ids[i]!, value]]));
-      this.snapshot = { entries, state: await this.redis.hgetall(`${this.prefix}:state`) };
+      this.snapshot = { entries, state: await this.redis.hgetall(stateKey(this.prefix)) };
     });
   }
 
@@ -120,7 +120,7 @@ export class CacheModel {
     const { entries, state } = this.snapshot ?? { entries: [], state: {} };
     await this.scheduler.runExternal(async () => {
       for (const [id, value] of entries) await this.redis.set(`${this.prefix}:${id}`, value);
-      if (Object.keys(state).length > 0) await this.redis.hset(`${this.prefix}:state`, state);
+      if (Object.keys(state).length > 0) await this.redis.hset(stateKey(this.prefix), state);
     });
   }
 }

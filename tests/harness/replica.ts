@@ -10,6 +10,7 @@ import { Database } from "../../platform/postgres/database.ts";
 import { migrate } from "../../platform/postgres/migrate.ts";
 import { type Change, prepareTable } from "../../replicas/apply/apply.ts";
 import { migrationsOf } from "../../replicas/migrations/index.ts";
+import { type ReplicaTable, replicaTable } from "../../replicas/table.ts";
 import { product, project } from "../project/index.ts";
 import { eventually } from "./eventually.ts";
 import { freshDatabase } from "./servers.ts";
@@ -32,6 +33,8 @@ export interface ReplicaDatabase extends AsyncDisposable {
   readonly url: string;
   /** The client that the replica's code uses. */
   readonly database: Database;
+  /** The table of {@link entity}, whose apply function exists. */
+  readonly table: ReplicaTable;
   /** A separate client for the test's own queries. */
   readonly sql: Sql;
 }
@@ -41,11 +44,13 @@ export async function replicaDatabase(name: string, statementTimeoutMs = 10_000)
   const url = await freshDatabase();
   await migrate(url, migrationsOf(project, name), silentLogger);
   const database = openDatabase(url, statementTimeoutMs);
-  await prepareTable(database, entity, replicaOf(name));
+  const table = replicaTable(entity, replicaOf(name));
+  await prepareTable(database, table);
   const sql = postgres(url, { max: 4, onnotice: () => {} });
   return {
     url,
     database,
+    table,
     sql,
     async [Symbol.asyncDispose]() {
       await database.close();

@@ -1,7 +1,7 @@
 /** A source and one replica with its cache, without relay and stream: the test itself delivers the outbox. */
 import { Redis } from "ioredis";
 import postgres, { type Sql } from "postgres";
-import { cachePrefix } from "../../contracts/cache-entry.ts";
+import { cachePrefix, entryKey } from "../../contracts/cache-entry.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import { decodeRouted, type RoutedEvent } from "../../contracts/routed-event.ts";
 import { eventsTopic } from "../../contracts/topics.ts";
@@ -193,7 +193,7 @@ export class VerifyFixture implements AsyncDisposable {
 
   /** Returns the Redis key of an entity's cache entry. */
   cacheKey(id: string): string {
-    return `${cachePrefix(this.catalog.name, this.entity)}:${id}`;
+    return entryKey(cachePrefix(this.catalog.name, this.entity), id);
   }
 
   /** Returns the text of an entity's cache entry. @throws {Error} when there is none. */

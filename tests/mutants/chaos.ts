@@ -7,8 +7,8 @@ export const chaosMutants: readonly Mutant[] = [
   {
     name: "replica-without-version-guard",
     guard: "P3: a replica does not replace a version by an older one.",
-    file: "replicas/migrations/0007-rows-at-fault.sql",
-    from: "      where v.version < excluded.version or (v.version = excluded.version and v.id = any (again))\n",
+    file: "replicas/migrations/0009-any-table.sql",
+    from: "      where v.version < excluded.version or (v.version = excluded.version and v.id in (select unnest(lockstep_again)))\n",
     to: "",
     tests: [],
   },
@@ -31,11 +31,11 @@ export const chaosMutants: readonly Mutant[] = [
   {
     name: "replica-forgets-tombstones",
     guard: "P4: a replica remembers the version of a deleted entity.",
-    file: "replicas/migrations/0007-rows-at-fault.sql",
-    from: "    delete from %2$s where id = any (gone);\n    get diagnostics written = row_count;\n",
+    file: "replicas/migrations/0009-any-table.sql",
+    from: "    get diagnostics lockstep_written = row_count;\n",
     to:
-      "    delete from %2$s where id = any (gone);\n    get diagnostics written = row_count;\n" +
-      "    delete from lockstep.versions as v where v.entity = %1$L and v.id = any (gone);\n",
+      "    get diagnostics lockstep_written = row_count;\n" +
+      "    delete from %2$s as v where v.entity = %3$L and v.id = any (lockstep_gone);\n",
     tests: [],
   },
   {

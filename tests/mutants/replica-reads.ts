@@ -133,8 +133,8 @@ export const replicaReadMutants: readonly Mutant[] = [
     name: "version-of-another-entity",
     guard: "P8: a version of another entity with the same id does not count.",
     file: "replicas/reads/rows.ts",
-    from: "and v.id = required.id\n        where coalesce",
-    to: "and v.id = required.id or v.id = required.id\n        where coalesce",
+    from: "and v.id = required.id\n          where coalesce",
+    to: "and v.id = required.id or v.id = required.id\n          where coalesce",
     tests: ["replicas/reads/fresh-reads.int.test.ts"],
   },
 ];

@@ -118,7 +118,7 @@ export const replicaMutants: readonly Mutant[] = [
   {
     name: "isolated-batch-releases-the-epoch",
     guard: "P7: a batch that is isolated holds the epoch until its commit, also after its first part was rolled back.",
-    file: "replicas/migrations/0007-rows-at-fault.sql",
+    file: "replicas/migrations/0010-isolate-any-key.sql",
     from: "  perform lockstep.hold_epoch(cache_epoch, cache);\n  set constraints all immediate;",
     to: "  set constraints all immediate;",
     tests: ["replicas/apply/apply-each.int.test.ts"],
@@ -167,7 +167,7 @@ export const replicaMutants: readonly Mutant[] = [
     name: "grants-on-versions-lost",
     guard: "P10: after a rebuild each role has the grants that it had.",
     file: "replicas/catch-up/rebuild/tables.ts",
-    from: '  await copyGrants(sql, "lockstep", "versions");\n',
+    from: '  await copyGrants(sql, { schema: "lockstep", name: "versions" }, "versions");\n',
     to: "",
     tests: ["replicas/catch-up/rebuild/rebuild.int.test.ts"],
   },

@@ -128,7 +128,7 @@ const waitForHits = () =>
 
 const faults: Record<string, () => Promise<unknown>> = {
   "is flushed": () => admin.flushall(),
-  "loses the state of the cache only": () => admin.del("lockstep:{catalog.products}:state"),
+  "loses the state of the cache only": () => admin.del("lockstep:{catalog.products}.state"),
   "loses all entries, one after the other": async () => {
     for (const key of await admin.keys("lockstep:{catalog.products}:*-*")) await admin.del(key);
   },

@@ -38,6 +38,9 @@ interface Content {
 
 const listOf = (text: unknown): string[] => (text === "{}" ? [] : String(text).slice(1, -1).split(","));
 
+/** lockstep.describe */
+const QUERIES = { rows: "select t.* from products as t", id: "t.id::text", types: '["uuid"]' };
+
 /** The database. */
 export class ReplicaDatabase {
   private content: Content = {
@@ -103,16 +106,18 @@ export class ReplicaDatabase {
   private execute(text: string, parameters: readonly unknown[]): readonly object[] {
     if (text.includes("lockstep.apply_isolated")) return this.apply(parameters, true);
     if (text.includes(`lockstep."apply_`)) return this.apply(parameters, false);
+    if (text.includes("lockstep.replicate(")) return [{ name: "apply_product" }];
+    if (text.includes("lockstep.describe(")) return [QUERIES];
     if (text.includes("from lockstep.cache_epoch")) return [this.readEpoch()];
     if (text.includes("lockstep.move_epoch"))
       return [{ moved: this.moveEpoch(parameters as [number, string | null, string]) }];
-    if (text.includes("to_jsonb(t) as row")) return [this.readRow(parameters[0] as EntityId)];
+    if (text.includes("to_jsonb(t) end as row")) return [this.readRow(parameters[1] as EntityId)];
     if (text.includes("coalesce(v.version, 0) <")) return this.readBehind(parameters);
     if (text.includes("lockstep.takes_rows")) return [{ accepts: true }];
     return this.executePosition(text, parameters);
   }
 
-  /** lockstep.apply_<table> and lockstep.apply_isolated: the table of the model rejects nothing. */
+  /** the table's apply function and lockstep.apply_isolated: the table of the model rejects nothing. */
   private apply(parameters: readonly unknown[], isIsolated: boolean): readonly object[] {
     const [ids, versions, deleted, , documents, resent, epoch, cache] = parameters;
     this.holdEpoch(epoch as number, cache as string);

@@ -1,5 +1,4 @@
 /** A process of a replica: the product's consumer, applier, cache, catch-up and reads, as replicas/ wires them. */
-import type { ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import { replicaGroup, replicaTopic } from "../../contracts/topics.ts";
 import { ConsumerLags } from "../../pipeline/consumer-lags.ts";
 import { Database } from "../../platform/postgres/database.ts";
@@ -18,6 +17,7 @@ import { Lag } from "../../replicas/lag.ts";
 import { Freshness } from "../../replicas/reads/freshness.ts";
 import { Lookup } from "../../replicas/reads/lookup.ts";
 import { Rows } from "../../replicas/reads/rows.ts";
+import { type ReplicaTable, replicaTable } from "../../replicas/table.ts";
 import { product } from "../project/index.ts";
 import { SimulatedRedisLink } from "./redis-link.ts";
 import type { ReplicaServers, Servers } from "./servers.ts";
@@ -105,21 +105,22 @@ function createEntity(
   );
   const controller: CacheController = new CacheController({ epoch, redis, caches: [cache], logger });
   const cacheWriter = new CacheWriter({ cache, epoch, logger }, declaration);
-  const rows = new Rows(pools.reads, product, declaration);
+  const table = replicaTable(product, declaration);
+  const rows = new Rows(pools.reads, table);
   const freshness = new Freshness((versions) => rows.behind(versions));
-  const applier = createApplier(declaration, pools, { epoch, cacheWriter, freshness });
+  const applier = createApplier(table, pools, { epoch, cacheWriter, freshness });
   return { epoch, controller, cacheWriter, applier, lookup: new Lookup(cache, rows), freshness };
 }
 
 function createApplier(
-  declaration: ReplicaDeclaration,
+  table: ReplicaTable,
   { applies, singleRows }: Pools,
   { epoch, cacheWriter, freshness }: { epoch: CacheEpoch; cacheWriter: CacheWriter; freshness: Freshness },
 ): Applier {
   const notifying =
     (apply: typeof applyChanges, database = applies) =>
     async (changes: readonly Change[], guard: CacheGuard) => {
-      const result = await apply(database, product.plural, changes, guard);
+      const result = await apply(database, table, changes, guard);
       freshness.onApplied(changes.filter(({ id }) => !result.rejected.has(id)));
       return result;
     };
@@ -130,9 +131,9 @@ function createApplier(
     alone: {
       applyAll: notifying(applyChanges, singleRows),
       applyOne: (change, guard) => applyOne([change], guard),
-      testTable: () => testTable(singleRows, product, declaration),
+      testTable: () => testTable(singleRows, table),
     },
-    rejections: new RejectionTracker(product.plural, () => testTable(applies, product, declaration)),
+    rejections: new RejectionTracker(product.plural, () => testTable(applies, table)),
     ...{ cacheWriter, epoch, logger },
   });
 }

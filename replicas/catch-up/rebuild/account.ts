@@ -8,8 +8,8 @@
 import type { TransactionSql } from "postgres";
 import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
 import type { EntityId, Version } from "../../../contracts/entity/document.ts";
+import { isKeyText } from "../../../contracts/entity/key.ts";
 import { decodeKnownVersion } from "../../../contracts/known-version.ts";
-import { isId } from "../../../contracts/pages.ts";
 import { versionsTopic } from "../../../contracts/topics.ts";
 import type { Log, StoredRecord } from "../../../kafka/log.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
@@ -43,7 +43,7 @@ export async function readProofs(
   await sql`drop table if exists lockstep_next.unaccounted`;
   // absent_at: newest version at which the replica must not have the entity. Null: no proof.
   await sql`create unlogged table lockstep_next.unaccounted
-    (entity text, id uuid, absent_at bigint, primary key (entity, id))`;
+    (entity text, id text collate "C", absent_at bigint, primary key (entity, id))`;
   for (const entity of entities) {
     const { count } = await sql`
       insert into lockstep_next.unaccounted (entity, id)
@@ -70,7 +70,7 @@ async function readVersionsTopic(
       absentAt = new Map();
       await sql`
         update lockstep_next.unaccounted u set absent_at = p.absent_at
-        from jsonb_to_recordset(${JSON.stringify(proofs)}::text::jsonb) as p (id uuid, absent_at bigint)
+        from jsonb_to_recordset(${JSON.stringify(proofs)}::text::jsonb) as p (id text, absent_at bigint)
         where u.entity = ${entity.name} and u.id = p.id`;
     };
     for await (const records of log.read({ topic, partition }, first, next)) {
@@ -83,7 +83,7 @@ async function readVersionsTopic(
 
 function readProof({ key, value }: StoredRecord, replica: string, absentAt: Map<EntityId, Version | null>): void {
   const id = key?.toString() ?? "";
-  if (!isId(id)) return;
+  if (!isKeyText(id)) return;
   const known = value && decodeKnownVersion(value);
   absentAt.set(id, known?.absent.includes(replica) ? known.version : null);
 }

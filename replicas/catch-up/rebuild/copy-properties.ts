@@ -1,14 +1,21 @@
 /** Copies what `create table … (like …)` leaves out: storage parameters, triggers, names of indexes, grants. */
-import type { Sql } from "../../../platform/postgres/connect.ts";
+import { listText, type Sql } from "../../../platform/postgres/connect.ts";
 import { qualified, quoted } from "../../quoted.ts";
 
+/** A live table. */
+interface LiveTable {
+  readonly schema: string;
+  readonly name: string;
+}
+
+const nameOf = ({ schema, name }: LiveTable): string => qualified(schema, name);
 const newTable = (table: string): string => qualified("lockstep_next", table);
 
 /** Storage parameters, such as fillfactor. @throws the database's error. */
-export async function copyStorage(sql: Sql, schema: string, table: string): Promise<void> {
+export async function copyStorage(sql: Sql, live: LiveTable, table: string): Promise<void> {
   const options = await sql<{ option: string }[]>`
     select format('%I = %L', o.option_name, o.option_value) as option
-    from pg_class c, pg_options_to_table(c.reloptions) o where c.oid = ${qualified(schema, table)}::text::regclass`;
+    from pg_class c, pg_options_to_table(c.reloptions) o where c.oid = ${nameOf(live)}::text::regclass`;
   for (const { option } of options) await sql.unsafe(`alter table ${newTable(table)} set (${option})`);
 }
 
@@ -18,10 +25,10 @@ export async function copyStorage(sql: Sql, schema: string, table: string): Prom
  *
  * @throws the database's error.
  */
-export async function copyTriggers(sql: Sql, schema: string, table: string): Promise<void> {
+export async function copyTriggers(sql: Sql, live: LiveTable, table: string): Promise<void> {
   const triggers = await sql<{ definition: string }[]>`
     select pg_get_triggerdef(t.oid) as definition from pg_trigger t
-    where tgrelid = ${qualified(schema, table)}::text::regclass and not tgisinternal and tgenabled <> 'D'
+    where tgrelid = ${nameOf(live)}::text::regclass and not tgisinternal and tgenabled <> 'D'
       and tgtype & 3 = 3 -- before, for each row: the only kind that rejectDependents accepts
       and not exists (select from pg_trigger n where n.tgrelid = ${newTable(table)}::text::regclass and n.tgname = t.tgname)`;
   for (const { definition } of triggers) await sql.unsafe(onTable(definition, newTable(table)));
@@ -30,14 +37,22 @@ export async function copyTriggers(sql: Sql, schema: string, table: string): Pro
 /**
  * Indexes, with the names that they have on the live table, because later migrations refer to them.
  *
- * @param which the primary key, or all other indexes.
+ * @param which the primary key and those that find a row by `key`, or all others.
  * @throws the database's error.
  */
-export async function copyIndexes(sql: Sql, schema: string, table: string, which: "primary" | "others"): Promise<void> {
+export async function copyIndexes(
+  sql: Sql,
+  live: LiveTable,
+  table: string,
+  which: { readonly key: readonly string[] } | "others",
+): Promise<void> {
+  const key = which === "others" ? [] : which.key;
   const indexes = await sql<{ name: string; definition: string; constraint: string | null }[]>`
     select i.relname as name, pg_get_indexdef(i.oid) as definition, pg_get_constraintdef(c.oid) as constraint
     from pg_index x join pg_class i on i.oid = x.indexrelid left join pg_constraint c on c.conindid = i.oid and c.conrelid = x.indrelid
-    where x.indrelid = ${qualified(schema, table)}::text::regclass and x.indisprimary = ${which === "primary"}
+    where x.indrelid = ${nameOf(live)}::text::regclass
+      and (${which === "others"} or x.indisprimary or x.indisunique and x.indpred is null and ${listText(key)}::text::text[] @> (
+        select array_agg(a.attname::text) from pg_attribute a where a.attrelid = x.indrelid and a.attnum = any (x.indkey)))
       and not exists (select from pg_class n join pg_namespace s on s.oid = n.relnamespace
         where s.nspname = 'lockstep_next' and n.relname = i.relname)`;
   for (const { name, definition, constraint } of indexes)
@@ -49,10 +64,10 @@ export async function copyIndexes(sql: Sql, schema: string, table: string, which
 }
 
 /** Grants of the live table, except its owner's. @throws the database's error. */
-export async function copyGrants(sql: Sql, schema: string, table: string): Promise<void> {
+export async function copyGrants(sql: Sql, live: LiveTable, table: string): Promise<void> {
   const grants = await sql<{ privilege: string; grantee: string }[]>`
     select privilege_type as privilege, case when grantee = 0 then 'public' else grantee::regrole::text end as grantee
-    from pg_class c, aclexplode(c.relacl) where c.oid = ${qualified(schema, table)}::text::regclass and grantee <> c.relowner`;
+    from pg_class c, aclexplode(c.relacl) where c.oid = ${nameOf(live)}::text::regclass and grantee <> c.relowner`;
   for (const { privilege, grantee } of grants)
     await sql.unsafe(`grant ${privilege} on ${newTable(table)} to ${grantee}`);
 }

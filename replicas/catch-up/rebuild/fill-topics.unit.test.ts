@@ -3,11 +3,13 @@ import type { Log } from "../../../kafka/log.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
 import { entity, newId, replicaOf, routedMessage } from "../../../tests/harness/replica.ts";
 import { SimulatedLog } from "../../../tests/harness/simulated-log.ts";
+import { replicaTable } from "../../table.ts";
 import { PARALLEL_PARTITIONS, TopicFiller } from "./fill-topics.ts";
 
 const topic = "products.to.catalog";
-const table = { name: "products", schema: "public", columns: [] };
-const source = { topic, partition: 0, entity, replica: replicaOf("catalog"), topicId: "", table };
+const replica = replicaOf("catalog");
+const table = { table: replicaTable(entity, replica), relations: [], apply: "apply_product" };
+const source = { topic, partition: 0, entity, replica, topicId: "", table };
 
 test("P14: a process that stops ends its rebuild with the next records, and writes none of them", async () => {
   const stopping = new AbortController();

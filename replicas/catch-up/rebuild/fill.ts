@@ -1,15 +1,14 @@
 /** Reads one partition of a replica's topic into the new tables, and saves the position with each batch. */
 import type { EntityDeclaration, ReplicaDeclaration } from "../../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../../contracts/entity/document.ts";
-import { rowOf } from "../../../contracts/entity/row.ts";
-import { isId } from "../../../contracts/pages.ts";
+import { readKey } from "../../../contracts/entity/key.ts";
 import { decodeRouted, NewerSchemaVersionError } from "../../../contracts/routed-event.ts";
 import { type Log, partitionKey, type StoredRecord, type TopicPartition } from "../../../kafka/log.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
 import { isRejected } from "../../../platform/postgres/errors.ts";
 import type { Change } from "../../apply/apply.ts";
 import { reduce } from "../../apply/reduce.ts";
-import { fillStatement } from "./fill-statement.ts";
+import { fillParameters, fillStatement } from "./fill-statement.ts";
 import type { NewTable } from "./tables.ts";
 
 /** Changes per statement. */
@@ -88,14 +87,7 @@ async function writeBatch(
   next: number,
   upTo: number,
 ): Promise<void> {
-  const rows = changes.map(({ id, version, digest, resend, document }) => ({
-    id,
-    version,
-    digest,
-    resent: resend !== undefined,
-    row: document && rowOf(document),
-  }));
-  const parameters = [JSON.stringify(rows), source.entity.name, source.topic, source.partition, upTo, source.topicId];
+  const parameters = fillParameters(source.table, changes, { ...source, next: upTo });
   try {
     await deps.run((sql) => sql.unsafe(statement, parameters, { prepare: true }));
   } catch (error) {
@@ -111,7 +103,7 @@ async function writeBatch(
 function changeOf(record: StoredRecord, { entity, replica }: FillSource): Change | undefined {
   try {
     const event = decodeRouted(record, { entity, replica });
-    return isId(event.id) ? event : undefined;
+    return readKey(entity, event.id) === event.id ? event : undefined;
   } catch (error) {
     if (error instanceof NewerSchemaVersionError) throw error;
     return undefined;

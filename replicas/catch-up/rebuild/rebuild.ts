@@ -7,6 +7,7 @@ import { replicaTopic } from "../../../contracts/topics.ts";
 import type { RebuildOptions, RebuildResult } from "../../../pipeline/rebuild.ts";
 import { connectDedicated, connectPool, type Sql } from "../../../platform/postgres/connect.ts";
 import { isPublic, type ReplicatedEntity } from "../../replicated-entities.ts";
+import { replicaTable } from "../../table.ts";
 import { maxAbsenceMs } from "../retention.ts";
 import { readProofs } from "./account.ts";
 import { type FillSource, readPositions } from "./fill.ts";
@@ -109,7 +110,7 @@ async function prepare(
   else await dropUnusableNewSchema(session, log, await log.topicIds(topics), await maxAbsenceMs(log, topics));
   return prepareTables(
     session,
-    entities.map(({ entity }) => entity.plural),
+    entities.map(({ entity, replica }) => replicaTable(entity, replica)),
     keepOldest,
   );
 }

@@ -2,12 +2,19 @@
 import type { TransactionSql } from "postgres";
 import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
 import { sleep } from "../../../platform/async/sleep.ts";
-import type { Sql } from "../../../platform/postgres/connect.ts";
+import { listText, type Sql } from "../../../platform/postgres/connect.ts";
 import { isLockTimeout } from "../../../platform/postgres/errors.ts";
 import { LEASE_MS } from "../../cache/epoch.ts";
 import { qualified, quoted } from "../../quoted.ts";
 import { keepTombstones, lossText, measureLoss } from "./account.ts";
-import { hasOldTables, LogIncompleteError, type NewTable, RebuildBusyError } from "./tables.ts";
+import {
+  hasOldTables,
+  LogIncompleteError,
+  NEW_SCHEMA,
+  type NewRelation,
+  type NewTable,
+  RebuildBusyError,
+} from "./tables.ts";
 
 /** Longest wait for each table's lock. Every other query on the table queues behind ours meanwhile. */
 const LOCK_TIMEOUT = "1s";
@@ -66,13 +73,20 @@ async function replaceTables(sql: TransactionSql, options: SwitchOptions): Promi
   await options.fillRest(sql);
   await rejectLoss(sql, options);
   await keepTombstones(sql);
+  const relations = options.tables.flatMap((table) => table.relations);
+  await mergeTables(
+    sql,
+    relations.filter(({ isMerged }) => isMerged),
+  );
   const keepOldest = await hasOldTables(sql);
   if (!keepOldest) await sql`create schema lockstep_old`;
-  const live = [...options.tables, { schema: "lockstep", name: "versions" }];
-  for (const { schema, name } of live) {
-    const table = qualified(schema, name);
+  const versions = { live: { schema: "lockstep", name: "versions" }, name: "versions" };
+  for (const { live, name } of [...relations.filter(({ isMerged }) => !isMerged), versions]) {
+    const table = qualified(live.schema, live.name);
     await sql.unsafe(keepOldest ? `drop table ${table}` : `alter table ${table} set schema lockstep_old`);
-    await sql.unsafe(`alter table lockstep_next.${quoted(name)} set schema ${quoted(schema)}`);
+    if (name !== live.name)
+      await sql.unsafe(`alter table lockstep_next.${quoted(name)} rename to ${quoted(live.name)}`);
+    await sql.unsafe(`alter table lockstep_next.${quoted(live.name)} set schema ${quoted(live.schema)}`);
   }
   await sql`insert into lockstep.positions select * from lockstep_next.positions
     on conflict (topic, "partition") do update
@@ -82,6 +96,19 @@ async function replaceTables(sql: TransactionSql, options: SwitchOptions): Promi
   await sql`delete from lockstep.log_incomplete`;
   await sql`drop schema lockstep_next cascade`;
   await switchCacheOff(sql);
+}
+
+/**
+ * Brings the rows of live tables to those of the new ones. Only rows that differ are written, so columns, triggers and
+ * whatever else the owner has keep working. Parents come before their children, and are deleted after them.
+ */
+async function mergeTables(sql: TransactionSql, relations: readonly NewRelation[]): Promise<void> {
+  const parametersOf = ({ live, name, key }: NewRelation) =>
+    sql`${qualified(live.schema, live.name)}::text::regclass, ${qualified(NEW_SCHEMA, name)}::text::regclass,
+      ${listText(key)}::text::text[]`;
+  for (const relation of relations)
+    await sql`select lockstep.merge_rows(${parametersOf(relation)}, ${listText(relation.columns)}::text::text[])`;
+  for (const relation of relations.toReversed()) await sql`select lockstep.delete_missing(${parametersOf(relation)})`;
 }
 
 /**

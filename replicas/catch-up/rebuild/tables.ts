@@ -2,7 +2,9 @@
 import type { TransactionSql } from "postgres";
 import { UserError } from "../../../contracts/errors.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
-import { qualified, quoted } from "../../quoted.ts";
+import { listText } from "../../../platform/postgres/connect.ts";
+import { qualified } from "../../quoted.ts";
+import type { ReplicaTable } from "../../table.ts";
 import { copyGrants, copyIndexes, copyStorage, copyTriggers } from "./copy-properties.ts";
 
 /** A rebuild is not possible now; the message says what to do. */
@@ -27,14 +29,30 @@ const OLD_SCHEMA = "lockstep_old";
 /** Keys of the advisory lock that a rebuild holds while its session lives: Lockstep, rebuild. */
 const REBUILD_LOCK = [1_280_262_987, 13] as const;
 
-/** A new table. */
-export interface NewTable {
-  /** The table's name: the plural of its entity. */
+/** A live table, and the new one that is filled for it. */
+export interface NewRelation {
+  /** The live table. */
+  readonly live: { readonly schema: string; readonly name: string };
+  /** Name of the new table in schema {@link NEW_SCHEMA}. */
   readonly name: string;
-  /** Schema of the live table. */
-  readonly schema: string;
-  /** Columns with their types, in order; generated columns are left out. */
-  readonly columns: readonly { readonly name: string; readonly type: string }[];
+  /** Columns by which a row is found. */
+  readonly key: readonly string[];
+  /** Declared columns. */
+  readonly columns: readonly string[];
+  /**
+   * True: the owner has made something that depends on the live table, or columns that the log does not have. So the
+   * table stays, and the switch brings its rows to those of the new one.
+   */
+  readonly isMerged: boolean;
+}
+
+/** The new tables of one entity. */
+export interface NewTable {
+  readonly table: ReplicaTable;
+  /** The entity's own table, then those of its children. */
+  readonly relations: readonly NewRelation[];
+  /** Name of the function that applies changes to the new tables, in schema {@link NEW_SCHEMA}. */
+  readonly apply: string;
 }
 
 /** Takes the rebuild's lock for the session. @throws {RebuildBusyError} when another process has it. */
@@ -48,34 +66,72 @@ export async function lockRebuild(sql: Sql): Promise<void> {
 
 /**
  * Creates the new tables that are missing. An interrupted rebuild continues with its tables, unless a migration has
- * changed the live ones since.
+ * changed the live ones since, or the program declares other columns.
  *
  * @param keepOldest whether tables of an earlier rebuild may exist.
- * @throws {RebuildRejectedError} when they exist and may not, or an object that Lockstep did not create depends on a
- * live table: it would stay with the old one.
+ * @throws {RebuildRejectedError} when they exist and may not, when a live table does not exist, or when an object that
+ * Lockstep did not create depends on `lockstep.versions`: it would stay with the old one.
  */
-export async function prepareTables(sql: Sql, tables: readonly string[], keepOldest = false): Promise<NewTable[]> {
+export async function prepareTables(
+  sql: Sql,
+  tables: readonly ReplicaTable[],
+  keepOldest = false,
+): Promise<NewTable[]> {
   if (!keepOldest && (await hasOldTables(sql)))
     throw new RebuildRejectedError("the tables that the last rebuild replaced still exist; drop them with --drop-old");
-  await dropChangedTables(sql, tables);
+  const dependents = await dependentsOf(sql, "lockstep", "versions");
+  if (dependents.length > 0)
+    throw new RebuildRejectedError(
+      `table versions has what a rebuild cannot move to its new table: ${dependents.join(", ")}; drop it before the rebuild and create it again afterwards`,
+    );
+  const relations = await newRelationsOf(sql, tables);
+  await dropChangedTables(sql, [...relations.values()].flat());
+  return (await createTables(sql, relations)) ?? (await createTables(sql, relations)) ?? [];
+}
+
+/** @returns undefined when the new tables were filled with other columns: they are dropped now. */
+async function createTables(
+  sql: Sql,
+  relations: ReadonlyMap<ReplicaTable, readonly NewRelation[]>,
+): Promise<NewTable[] | undefined> {
   await sql`create schema if not exists lockstep_next`;
-  await rejectDependents(sql, "lockstep", "versions");
   await sql`create table if not exists lockstep_next.versions (like lockstep.versions including all)`;
-  await copyStorage(sql, "lockstep", "versions");
+  await copyStorage(sql, { schema: "lockstep", name: "versions" }, "versions");
   await sql`create table if not exists lockstep_next.positions (like lockstep.positions including all)`;
   const newTables: NewTable[] = [];
-  for (const name of tables) {
-    const schema = await liveSchema(sql, name);
-    await rejectDependents(sql, schema, name);
-    await sql.unsafe(
-      `create table if not exists ${qualified(NEW_SCHEMA, name)} (like ${qualified(schema, name)} including all excluding indexes)`,
-    );
-    await copyStorage(sql, schema, name);
-    await copyIndexes(sql, schema, name, "primary");
-    await copyTriggers(sql, schema, name);
-    newTables.push({ name, schema, columns: await columnsOf(sql, name) });
+  for (const [table, ofTable] of relations) {
+    for (const { live, name, key } of ofTable) {
+      await sql.unsafe(
+        `create table if not exists ${qualified(NEW_SCHEMA, name)} (like ${qualified(live.schema, live.name)} including all excluding indexes)`,
+      );
+      await copyStorage(sql, live, name);
+      await copyIndexes(sql, live, name, { key });
+      await copyTriggers(sql, live, name);
+    }
+    const apply = await createApply(sql, table, ofTable);
+    if (!apply) return void (await dropNewSchema(sql));
+    newTables.push({ table, relations: ofTable, apply });
   }
   return newTables;
+}
+
+/** @returns undefined when there is a function for other columns. */
+async function createApply(
+  sql: Sql,
+  { description: { entity, options } }: ReplicaTable,
+  [own, ...children]: readonly NewRelation[],
+): Promise<string | undefined> {
+  const ofNext = {
+    ...options,
+    children: options.children.map((child, i) => ({ ...child, relation: qualified(NEW_SCHEMA, children[i]!.name) })),
+  };
+  const [row] = await sql<{ name: string }[]>`
+    select lockstep.replicate_next(${qualified(NEW_SCHEMA, own!.name)}::text::regclass, ${entity.name}::text,
+      ${JSON.stringify(ofNext)}::text::jsonb) as name`;
+  const others = await sql`
+    select from pg_proc where pronamespace = 'lockstep_next'::regnamespace
+      and proname <> ${row!.name} and left(proname, -8) = left(${row!.name}, -8)`;
+  return others.length > 0 ? undefined : row!.name;
 }
 
 /**
@@ -84,12 +140,14 @@ export async function prepareTables(sql: Sql, tables: readonly string[], keepOld
  * @throws the database's error.
  */
 export async function finishTables(sql: Sql, tables: readonly NewTable[]): Promise<void> {
-  for (const { schema, name } of tables) {
-    await copyIndexes(sql, schema, name, "others");
-    await copyGrants(sql, schema, name);
+  for (const { live, name, isMerged } of tables.flatMap(({ relations }) => relations)) {
+    if (!isMerged) {
+      await copyIndexes(sql, live, name, "others");
+      await copyGrants(sql, live, name);
+    }
     await sql.unsafe(`analyze ${qualified(NEW_SCHEMA, name)}`);
   }
-  await copyGrants(sql, "lockstep", "versions");
+  await copyGrants(sql, { schema: "lockstep", name: "versions" }, "versions");
   await sql`analyze lockstep_next.versions`;
 }
 
@@ -113,37 +171,77 @@ export async function hasOldTables(sql: Sql | TransactionSql): Promise<boolean> 
   return (await sql`select from pg_namespace where nspname = ${OLD_SCHEMA}`).length > 0;
 }
 
-async function liveSchema(sql: Sql, table: string): Promise<string> {
-  const [row] = await sql<{ schema: string }[]>`
-    select n.nspname as schema from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass(${quoted(table)})`;
-  if (!row) throw new RebuildRejectedError(`table ${table} does not exist; start the replica once, which creates it`);
-  return row.schema;
+/** Names that the new schema has for other tables. */
+const RESERVED_NAMES = ["versions", "positions", "unaccounted"];
+
+async function newRelationsOf(
+  sql: Sql,
+  tables: readonly ReplicaTable[],
+): Promise<Map<ReplicaTable, readonly NewRelation[]>> {
+  const declared = new Map<ReplicaTable, Omit<NewRelation, "name" | "isMerged">[]>();
+  for (const table of tables) {
+    const { key, columns, children } = table.description.options;
+    const relations = [{ live: await liveTable(sql, table.name), key, columns }];
+    for (const child of children)
+      relations.push({
+        live: await liveTable(sql, child.relation),
+        key: [...child.parentKey, ...child.key],
+        columns: [...new Set([...child.parentKey, ...child.columns])],
+      });
+    declared.set(table, relations);
+  }
+  const names = [...declared.values()].flat().map(({ live }) => live.name);
+  const isTaken = (name: string) => RESERVED_NAMES.includes(name) || names.filter((one) => one === name).length > 1;
+  const found = new Map<ReplicaTable, NewRelation[]>();
+  for (const [table, relations] of declared) {
+    const ofTable: NewRelation[] = [];
+    for (const relation of relations) {
+      const { schema, name } = relation.live;
+      const isMerged = (await dependentsOf(sql, schema, name)).length > 0 || (await hasOwnColumns(sql, relation));
+      ofTable.push({ ...relation, name: isTaken(name) ? `${schema}.${name}` : name, isMerged });
+    }
+    found.set(table, ofTable);
+  }
+  return found;
+}
+
+/** @param relation quoted, with its schema where the search path does not include it. */
+async function liveTable(sql: Sql, relation: string): Promise<NewRelation["live"]> {
+  const [row] = await sql<{ schema: string; name: string }[]>`
+    select n.nspname as schema, c.relname as name
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass(${relation})`;
+  if (!row)
+    throw new RebuildRejectedError(`table ${relation} does not exist; start the replica once, which creates it`);
+  return row;
+}
+
+async function hasOwnColumns(sql: Sql, { live, columns }: Pick<NewRelation, "live" | "columns">): Promise<boolean> {
+  const own = await sql`
+    select from pg_attribute where attrelid = ${qualified(live.schema, live.name)}::text::regclass
+      and attnum > 0 and not attisdropped and attgenerated = '' and attname <> all (${listText(columns)}::text::text[])`;
+  return own.length > 0;
 }
 
 /** Drops new tables whose columns are no longer those of the live ones. */
-async function dropChangedTables(sql: Sql, tables: readonly string[]): Promise<void> {
+async function dropChangedTables(sql: Sql, relations: readonly NewRelation[]): Promise<void> {
   const shapeOf = async (schema: string, name: string) => {
     const [row] = await sql<{ shape: string | null }[]>`
       select string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' order by attname) as shape from pg_attribute
       where attrelid = to_regclass(${qualified(schema, name)}) and attnum > 0 and not attisdropped`;
     return row!.shape;
   };
-  const live: (readonly [schema: string, name: string])[] = [
-    ["lockstep", "versions"],
-    ["lockstep", "positions"],
-  ];
-  for (const name of tables) live.push([await liveSchema(sql, name), name]);
-  for (const [schema, name] of live) {
+  const own = ["versions", "positions"].map((name) => ({ live: { schema: "lockstep", name }, name }));
+  for (const { live, name } of [...own, ...relations]) {
     const shape = await shapeOf(NEW_SCHEMA, name);
-    if (shape !== null && shape !== (await shapeOf(schema, name))) await dropNewSchema(sql);
+    if (shape !== null && shape !== (await shapeOf(live.schema, live.name))) await dropNewSchema(sql);
   }
 }
 
 /**
- * Rejects objects that cannot move to the new table. Views, rules and foreign keys would stay with the old one. Other
- * triggers would report rows that are not new. Without its row security, the new table would show all rows to everyone.
+ * Objects that cannot move to a new table. Views, rules and foreign keys would stay with the old one. Other triggers
+ * would report rows that are not new. Without its row security, the new table would show all rows to everyone.
  */
-async function rejectDependents(sql: Sql, schema: string, table: string): Promise<void> {
+async function dependentsOf(sql: Sql, schema: string, table: string): Promise<string[]> {
   const live = qualified(schema, table);
   const objects = await sql<{ name: string }[]>`
     select 'trigger ' || tgname as name from pg_trigger where tgrelid = ${live}::text::regclass and not tgisinternal and tgtype & 3 <> 3
@@ -154,18 +252,11 @@ async function rejectDependents(sql: Sql, schema: string, table: string): Promis
     union all
     select 'row security' from pg_class where oid = ${live}::text::regclass and relrowsecurity
     union all
+    select 'partitions' from pg_class where oid = ${live}::text::regclass and (relkind = 'p' or relispartition)
+    union all
+    select 'inheritance' from pg_inherits where inhparent = ${live}::text::regclass or inhrelid = ${live}::text::regclass
+    union all
     select distinct 'view ' || v.relname from pg_depend d join pg_rewrite r on r.oid = d.objid and d.classid = 'pg_rewrite'::regclass
       join pg_class v on v.oid = r.ev_class where d.refobjid = ${live}::text::regclass and v.oid <> d.refobjid`;
-  if (objects.length === 0) return;
-  const names = objects.map(({ name }) => name).join(", ");
-  throw new RebuildRejectedError(
-    `table ${table} has what a rebuild cannot move to its new table: ${names}; drop it before the rebuild and create it again afterwards`,
-  );
-}
-
-async function columnsOf(sql: Sql, table: string): Promise<NewTable["columns"]> {
-  return await sql<{ name: string; type: string }[]>`
-    select attname as name, format_type(atttypid, atttypmod) as type from pg_attribute
-    where attrelid = ${qualified(NEW_SCHEMA, table)}::text::regclass and attnum > 0 and not attisdropped and attgenerated = ''
-    order by attnum`;
+  return objects.map(({ name }) => name);
 }

@@ -1,0 +1,165 @@
+/**
+ * One entity's table in a replica's database: its name and columns, and how documents map to its rows. The database
+ * makes the function that applies changes, and the queries that read them (migrations/0009-any-table.sql).
+ */
+import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity/declaration.ts";
+import type { Document } from "../contracts/entity/document.ts";
+import { systemFields } from "../contracts/entity/fields.ts";
+import { columnOf, documentOf, rowOf } from "../contracts/entity/row.ts";
+import type { RoutedEvent } from "../contracts/routed-event.ts";
+import type { Database } from "../platform/postgres/database.ts";
+import { codeOf } from "../platform/postgres/errors.ts";
+import { quoted } from "./quoted.ts";
+
+/** A row by column. Child rows are lists under the member of the document. */
+export type Row = Record<string, unknown>;
+
+/** Child rows of a table, as `lockstep.replicate` takes them. All but `member` and `relation` are columns. */
+export interface ChildOptions {
+  /** Member of the document that has the child rows. */
+  readonly member: string;
+  /** Quoted name of the table. */
+  readonly relation: string;
+  /** A child row's key within its parent. */
+  readonly key: readonly string[];
+  /** Columns with the parent's key, in its order. */
+  readonly parentKey: readonly string[];
+  readonly columns: readonly string[];
+}
+
+/** Columns of a table, as `lockstep.replicate` takes them. */
+export interface TableOptions {
+  /** In the order of the key. */
+  readonly key: readonly string[];
+  readonly columns: readonly string[];
+  /** Null: the table has no column of the entity's version. */
+  readonly version: string | null;
+  readonly children: readonly ChildOptions[];
+}
+
+/** A table and the mapping of its rows. */
+export interface TableDescription {
+  readonly entity: Pick<EntityDeclaration, "name" | "plural">;
+  /** Name of the replica. */
+  readonly replica: string;
+  /** Quoted name of the table. */
+  readonly name: string;
+  readonly options: TableOptions;
+  readonly rowOf: (document: Document) => Row;
+  /** Takes a row as PostgreSQL's JSON has it. */
+  readonly documentOf: (row: Row) => Document;
+}
+
+/** How to read a table: SQL texts over the alias `t`. */
+export interface TableQueries {
+  /** A query of the rows, in the form that {@link TableDescription.documentOf} takes. */
+  readonly rows: string;
+  /** The id of a row. */
+  readonly id: string;
+  /** Types of the key's columns. */
+  readonly keyTypes: readonly string[];
+}
+
+/** The table does not fit the declaration; the message says what to change. */
+const DOES_NOT_FIT = "LS004";
+
+/** The table of one entity. */
+export class ReplicaTable {
+  /** Null: the table has no column of the version. */
+  readonly versionColumn: string | null;
+  private function: string | undefined;
+  private queries: Promise<TableQueries> | undefined;
+
+  constructor(readonly description: TableDescription) {
+    this.versionColumn = description.options.version;
+  }
+
+  get name(): string {
+    return this.description.name;
+  }
+
+  /** The options as JSON. */
+  get options(): string {
+    return JSON.stringify(this.description.options);
+  }
+
+  /** The row of a change. The change's own version wins over the one in its document. */
+  rowOf({ document, version }: Pick<RoutedEvent, "version"> & { readonly document: Document }): Row {
+    const row = this.description.rowOf(document);
+    if (this.versionColumn !== null) row[this.versionColumn] = version;
+    return row;
+  }
+
+  /** The document of a row that {@link TableQueries.rows} returned as JSON. */
+  documentOf(row: Row): Document {
+    return this.description.documentOf(row);
+  }
+
+  /**
+   * Name of the function that applies changes. The first call creates it, if the database does not have it.
+   *
+   * @throws {Error} when the table does not fit the declaration.
+   * @throws the database's error.
+   */
+  async applyFunction(database: Database): Promise<string> {
+    this.function ??= await this.replicate(database);
+    return this.function;
+  }
+
+  /** How to read the table. @throws the database's error. */
+  readQueries(database: Database): Promise<TableQueries> {
+    if (!this.queries) {
+      const reading = this.describe(database);
+      this.queries = reading;
+      reading.catch(() => this.forget());
+    }
+    return this.queries;
+  }
+
+  /** The database may have been replaced, or its tables changed: asks again what it has. */
+  forget(): void {
+    this.function = undefined;
+    this.queries = undefined;
+  }
+
+  private async replicate(database: Database): Promise<string> {
+    const { entity, replica, name } = this.description;
+    try {
+      const [row] = await database.query(
+        (sql) => sql<{ name: string }[]>`
+          select lockstep.replicate(${name}::text::regclass, ${entity.name}::text, ${this.options}::text::jsonb) as name`,
+      );
+      return row!.name;
+    } catch (error) {
+      if (codeOf(error) !== DOES_NOT_FIT) throw error;
+      const { message, hint } = error as { message: string; hint?: string };
+      throw new Error(`replica ${replica}: ${message}${hint ? `. ${hint}` : ""}`, { cause: error });
+    }
+  }
+
+  private async describe(database: Database): Promise<TableQueries> {
+    const [row] = await database.query(
+      (sql) => sql<{ rows: string; id: string; types: string }[]>`
+        select row_query as rows, key_text as id, to_json(key_types)::text as types
+        from lockstep.describe(${this.name}::text::regclass, ${this.options}::text::jsonb)`,
+    );
+    return { rows: row!.rows, id: row!.id, keyTypes: JSON.parse(row!.types) as string[] };
+  }
+}
+
+/** The table of an entity in a replica, by their declarations. */
+export function replicaTable(entity: EntityDeclaration, replica: ReplicaDeclaration): ReplicaTable {
+  return new ReplicaTable({
+    entity,
+    replica: replica.name,
+    name: quoted(entity.plural),
+    options: {
+      key: ["id"],
+      columns: Object.keys({ ...systemFields, ...replica.fields }).map(columnOf),
+      version: "version",
+      children: [],
+    },
+    rowOf,
+    documentOf: (row) => documentOf(replica.fields, row),
+  });
+}

@@ -12,6 +12,7 @@ import { prometheusPrograms } from "../../stack/servers/prometheus-binary.ts";
 import { redisBinary } from "../../stack/servers/redis.ts";
 import type { StartOptions } from "../../stack/servers/server.ts";
 import { databaseUser } from "../../stack/servers/user.ts";
+import { djangoPackages } from "../adoption/apps/bookshop-app.ts";
 import { chromiumPath } from "./chromium.ts";
 import { postgresClients } from "./postgres-clients.ts";
 import type { Group } from "./test-jobs.ts";
@@ -80,6 +81,7 @@ export const requirements: readonly Requirement[] = [
     isMandatory: false,
     provide: postgresClients,
   },
+  { name: "Django", isNeededBy: mentions(/\bBookshopApp\b/), isMandatory: false, provide: djangoPackages },
   { name: "Chromium", isNeededBy: ({ group }) => group === "ui", isMandatory: false, provide: chromiumPath },
   {
     name: "Docker with Compose",

@@ -36,10 +36,10 @@ const refuse = (reason: RegExp, ...relations: string[]): RefusedRelation[] =>
   relations.map((relation) => ({ relation, adopted: false, reason }));
 
 const NO_KEY = /(no|without a?) ?primary key/i;
-const PARTITION = /partition/i;
-const INHERITANCE = /inherit/i;
+const PARTITION = /partition|inherits from/i;
+const INHERITANCE = /inherit|child table/i;
 const UNLOGGED = /unlogged/i;
-const VIEW = /view/i;
+const VIEW = /view|no table/i;
 const RULE = /rule/i;
 
 /** `rental.sql`. */

@@ -1,36 +1,68 @@
 /**
- * The declaration of an entity. HTTP validation, event validation, routing, table columns and cache lifetimes follow
- * from it. No other code names a field of an entity.
+ * The declaration of an entity as all rooms use it. HTTP validation, event validation, routing, table columns and cache
+ * lifetimes follow from it. No other code names a field of an entity. {@link defineEntity} makes it.
  */
-import type { Document } from "./document.ts";
-import { type Field, systemFields } from "./fields.ts";
+import type { Document, EntityId, Version } from "./document.ts";
+import type { Fields } from "./field.ts";
+import type { Mask } from "./mask.ts";
+import type { Table } from "./table.ts";
 
 /**
  * Converts a document of one schema version to the next version. Pure: the same document always has the same result. It
- * keeps id, version and times, and uses no value from outside the document.
+ * keeps the members of the key and those that Lockstep sets, and uses no value from outside the document.
  */
 export type Upcaster = (document: Document) => Document;
 
 /** Upcasters by the schema version that they read: 1 converts version 1 to version 2. */
 export type Upcasters = Readonly<Record<number, Upcaster>>;
 
+/** The members of a document: fields in its own row, and lists of rows in other tables. */
+export interface Shape {
+  readonly fields: Fields;
+  readonly children: Readonly<Record<string, ChildDeclaration>>;
+}
+
+/** Rows of another table that belong to an entity's document, as the lines to an order. */
+export interface ChildDeclaration {
+  readonly table: Table;
+  /** All members of a child, those of the parent's key included. */
+  readonly fields: Fields;
+  /** Members that identify a child within its parent. Children are in the order of these. */
+  readonly key: readonly string[];
+  /** Members of a child that have the parent's key, in the order of that key. */
+  readonly parentKey: readonly string[];
+}
+
+/** A committed change, as a replica's `onApplied` gets it. */
+export interface AppliedChange<D extends object = Document> {
+  readonly entity: string;
+  readonly id: EntityId;
+  readonly version: Version;
+  /** The replica's document. Null: the replica has deleted the entity. */
+  readonly document: D | null;
+}
+
 /**
  * What a replica keeps of an entity. Its functions depend on the document alone, so that a replay has the same result.
  */
-export interface ReplicaDeclaration {
+export interface ReplicaDeclaration extends Shape {
   readonly name: string;
+  /** The table in the replica's database. */
+  readonly table: Table;
   /** The replica keeps the entities for which this is true. An entity that stops matching is deleted there (P5). */
   readonly filter: (document: Document) => boolean;
-  /** Fields of the replica's documents and columns, by name. */
-  readonly fields: Readonly<Record<string, Field>>;
-  /** Names of the fields that have the source's value: all but the derived ones. */
+  /** Names of the members that have the source's value: all but the derived and the masked ones. */
   readonly unchanged: readonly string[];
+  /** Masks by member. */
+  readonly masks: Readonly<Record<string, Mask<unknown>>>;
   /**
-   * Makes the replica's document from the source's document, without the system fields.
+   * Makes the replica's document from the source's document.
    *
    * @param into object that receives the members; default: a new object.
    */
   readonly project: (document: Document, into?: Document) => Document;
+  /** Called after the commit of a change, at least once. */
+  readonly onApplied?: (change: AppliedChange) => unknown;
   /** Time until a cached document expires and is read from PostgreSQL again, in seconds. */
   readonly cacheTtlSeconds: number;
   /**
@@ -45,14 +77,30 @@ export interface ReplicaDeclaration {
   readonly placeholders?: Readonly<Record<number, readonly string[]>>;
 }
 
+/** A constraint of an entity's table, to explain a violation by the members. */
+export interface ConstraintDeclaration {
+  readonly kind: "unique" | "reference";
+  readonly members: readonly string[];
+}
+
 /** An entity: a kind of row whose state Lockstep copies to its replicas. */
-export interface EntityDeclaration {
+export interface EntityDeclaration extends Shape {
   /** Singular, as in event types: `product`. */
   readonly name: string;
-  /** Plural: name of the table and of the HTTP collection, and prefix of the topics: `products`. */
+  /** Plural: name of the HTTP collection, and prefix of the topics: `products`. */
   readonly plural: string;
   /** Namespace of the entity's project (`contracts/project.ts`). It prefixes the names of the topics. Empty: none. */
   readonly namespace: string;
+  /** The table in the source. */
+  readonly table: Table;
+  /** Members of the primary key, in its order. */
+  readonly key: readonly string[];
+  /** Member that has the version. Missing: versions live beside the table, in Lockstep's own. */
+  readonly version?: string;
+  /** Member that Lockstep sets to the time of the insert. Missing: the table's owner keeps its times. */
+  readonly createdAt?: string;
+  /** Member that Lockstep sets to the time of each write. */
+  readonly updatedAt?: string;
   /**
    * True for an entity of Lockstep itself (the canary). Relay, stream and replicas process it; HTTP routes, lists,
    * commands, dead-letter counts and the metrics of user entities leave it out. Default: false.
@@ -64,9 +112,14 @@ export interface EntityDeclaration {
   readonly schemaVersion: number;
   /** One per version below `schemaVersion`. They convert retained events and events in flight. */
   readonly upcasters?: Upcasters;
-  readonly fields: Readonly<Record<string, Field>>;
-  /** Fields whose values are unique in the source. */
+  /** Members whose values are unique in the source. */
   readonly unique: readonly string[];
+  /** By name of the constraint. */
+  readonly constraints: Readonly<Record<string, ConstraintDeclaration>>;
+  /** Entities that members refer to. */
+  readonly references: Readonly<Record<string, { readonly entity: string }>>;
+  /** What TRUNCATE does in the source: it fails, or it deletes each entity. */
+  readonly truncate: "refuse" | "delete";
   readonly replicas: readonly ReplicaDeclaration[];
   /**
    * A request body that creates an entity, for documentation and trials. Unique texts get a suffix (`exampleInput`).
@@ -74,87 +127,12 @@ export interface EntityDeclaration {
   readonly example?: Document;
 }
 
-/**
- * Checks the declaration of an entity and returns it. Its namespace is empty until `defineProject` sets it.
- *
- * @throws {Error} for a contradiction in the declaration. The process then does not start.
- */
-export function defineEntity(options: Omit<EntityDeclaration, "namespace">): EntityDeclaration {
-  const declaration = { ...options, namespace: "" };
-  const { name, fields, replicas, unique } = declaration;
-  for (const key of Object.keys(fields)) {
-    if (key in systemFields)
-      throw new Error(`entity ${name}: field ${key} has the name of a system field; choose another name`);
-    if (!/^[a-z][A-Za-z0-9]*$/.test(key)) throw new Error(`entity ${name}: field ${key} must be camelCase`);
-  }
-  for (const key of unique)
-    if (!(key in fields)) throw new Error(`entity ${name}: unique field ${key} is not declared`);
-  const names = replicas.map((r) => r.name);
-  if (new Set(names).size !== names.length) throw new Error(`entity ${name}: two replicas have the same name`);
-  checkUpcasters(declaration);
-  return declaration;
-}
-
-function checkUpcasters({ name, schemaVersion, upcasters = {}, replicas }: EntityDeclaration): void {
-  if (!Number.isSafeInteger(schemaVersion) || schemaVersion < 1)
-    throw new Error(`entity ${name}: schemaVersion ${schemaVersion} must be a whole number of at least 1`);
-  for (let version = 1; version < schemaVersion; version++)
-    if (!upcasters[version])
-      throw new Error(
-        `entity ${name}: schema version ${version} has no upcaster; the log has its events (docs/schema-changes.md)`,
-      );
-  const versions = [upcasters, ...replicas.flatMap((r) => [r.upcasters ?? {}, r.placeholders ?? {}])].flatMap(
-    Object.keys,
-  );
-  for (const version of versions)
-    if (!(Number(version) >= 1 && Number(version) < schemaVersion))
-      throw new Error(
-        `entity ${name}: an upcaster or placeholder names schema version ${version}, ` +
-          `but only versions below ${schemaVersion} need one`,
-      );
-}
-
-/**
- * Declares a replica. By default it keeps all entities, and all fields that are not private.
- *
- * @param options.only names the fields to keep. A private field is sent only when it is named here.
- * @param options.without removes fields from the default.
- * @param options.derived adds fields that are computed from the source's document.
- * @param options.cacheTtlSeconds default: 3600.
- * @param options.upcasters see {@link ReplicaDeclaration.upcasters}.
- * @param options.placeholders see {@link ReplicaDeclaration.placeholders}.
- * @throws {Error} when `only` or `without` names an undeclared field.
- */
-export function defineReplica(
-  fields: EntityDeclaration["fields"],
-  options: {
-    name: string;
-    filter?: (document: Document) => boolean;
-    only?: readonly string[];
-    without?: readonly string[];
-    derived?: Readonly<Record<string, { field: Field; from: (document: Document) => unknown }>>;
-    cacheTtlSeconds?: number;
-    upcasters?: Upcasters;
-    placeholders?: Readonly<Record<number, readonly string[]>>;
-  },
-): ReplicaDeclaration {
-  const publicFields = Object.keys(fields).filter((key) => !fields[key]!.private);
-  const members = (options.only ?? publicFields).filter((key) => !options.without?.includes(key));
-  for (const key of [...members, ...(options.without ?? [])])
-    if (!(key in fields)) throw new Error(`replica ${options.name}: field ${key} is not declared`);
-  const derived = Object.entries(options.derived ?? {});
-  return {
-    name: options.name,
-    filter: options.filter ?? (() => true),
-    fields: Object.fromEntries([...members.map((k) => [k, fields[k]!]), ...derived.map(([k, d]) => [k, d.field])]),
-    unchanged: members.filter((member) => !(member in (options.derived ?? {}))),
-    project: (document, projected = {}) => {
-      for (const member of members) projected[member] = document[member];
-      for (const [member, { from }] of derived) projected[member] = from(document);
-      return projected;
-    },
-    cacheTtlSeconds: options.cacheTtlSeconds ?? 3600,
-    ...(options.upcasters ? { upcasters: options.upcasters } : {}),
-    ...(options.placeholders ? { placeholders: options.placeholders } : {}),
-  };
-}
+/** Members that a document has for Lockstep: those of the key, and those that Lockstep sets. Each replica keeps them. */
+export const ownMembers = ({
+  key,
+  version,
+  createdAt,
+  updatedAt,
+}: Pick<EntityDeclaration, "key" | "version" | "createdAt" | "updatedAt">): string[] => [
+  ...new Set([...key, ...[version, createdAt, updatedAt].filter((member) => member !== undefined)]),
+];

@@ -1,7 +1,8 @@
 /**
- * Quick checks of events. A value that passes is valid by its schema, which takes 20 times as long. For a value that
+ * Quick checks of documents. A value that passes is valid by its schema, which takes 20 times as long. For a value that
  * fails, the schema decides.
  */
+import type { z } from "zod";
 
 /** Returns true only for a value that the schema accepts. After false, the schema decides. */
 export type QuickCheck = (value: unknown) => boolean;
@@ -9,32 +10,110 @@ export type QuickCheck = (value: unknown) => boolean;
 /** U+0000 and surrogates. Schemas reject the first and count the second in their own way. */
 const SPECIAL = /[\0\ud800-\udfff]/;
 
-/** A text of `min` to `max` UTF-16 units that matches the pattern. Texts with surrogates are left to the schema. */
-export const quickTextCheck = (min: number, max: number, pattern = /^/): QuickCheck => {
-  const matches = quickPatternCheck(pattern);
-  return (value) =>
-    typeof value === "string" && value.length >= min && value.length <= max && !SPECIAL.test(value) && matches(value);
-};
+const never: QuickCheck = () => false;
 
-/** A text that matches the pattern. @param pattern without the flags g and y: they keep a position between calls. */
-export const quickPatternCheck =
-  (pattern: RegExp): QuickCheck =>
-  (value) =>
-    typeof value === "string" && pattern.test(value);
+/** Makes the quick check of a schema. A part of the schema that has no quick form makes the check fail, which is safe. */
+export function quickCheckOf(schema: z.ZodType): QuickCheck {
+  const def = schema._zod.def as unknown as Definition;
+  const checks = checksOf(def);
+  if (!checks) return never;
+  const all = [typeCheckOf(def), ...checks];
+  if (all.length === 1) return all[0]!;
+  return (value) => {
+    for (const check of all) if (!check(value)) return false;
+    return true;
+  };
+}
 
-/** A safe integer from `min` to `max`. */
-export const quickIntegerCheck =
-  (min: number, max: number): QuickCheck =>
-  (value) =>
-    Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max;
+/** What is read of a schema's definition. */
+interface Definition {
+  readonly type: string;
+  readonly checks?: readonly { readonly _zod: { readonly def: CheckDefinition } }[];
+  readonly check?: string;
+  readonly entries?: Readonly<Record<string, unknown>>;
+  readonly innerType?: z.ZodType;
+  readonly element?: z.ZodType;
+  readonly options?: readonly z.ZodType[];
+  readonly coerce?: boolean;
+}
 
-/** A list of up to `maxItems` different items that pass `itemCheck`. */
-export const quickListCheck =
-  (maxItems: number, itemCheck: QuickCheck): QuickCheck =>
-  (value) =>
-    Array.isArray(value) &&
-    value.length <= maxItems &&
-    value.every((item, i) => itemCheck(item) && value.indexOf(item) === i);
+interface CheckDefinition {
+  readonly check: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly value?: number;
+  readonly inclusive?: boolean;
+  readonly pattern?: RegExp;
+  readonly format?: string;
+  readonly fn?: (value: unknown) => unknown;
+}
+
+/** Check of the type alone, without what was chained to it. */
+function typeCheckOf(def: Definition): QuickCheck {
+  if (def.coerce) return never;
+  switch (def.type) {
+    case "string":
+      return (value) => typeof value === "string" && !SPECIAL.test(value);
+    case "number":
+      return Number.isFinite;
+    case "boolean":
+      return (value) => typeof value === "boolean";
+    case "unknown":
+      return () => true;
+    case "enum": {
+      const values = new Set<unknown>(Object.values(def.entries!));
+      return (value) => values.has(value);
+    }
+    case "nullable": {
+      const inner = quickCheckOf(def.innerType!);
+      return (value) => value === null || inner(value);
+    }
+    case "array": {
+      const item = quickCheckOf(def.element!);
+      return (value) => Array.isArray(value) && value.every(item);
+    }
+    case "union": {
+      const options = def.options!.map(quickCheckOf);
+      return (value) => options.some((option) => option(value));
+    }
+    default:
+      return never;
+  }
+}
+
+/** @returns undefined when a check has no quick form. */
+function checksOf(def: Definition): QuickCheck[] | undefined {
+  const own = def.check ? [def as unknown as CheckDefinition] : [];
+  const checks = [...own, ...(def.checks ?? []).map((check) => check._zod.def)].map(quickFormOf);
+  return checks.includes(undefined) ? undefined : (checks as QuickCheck[]);
+}
+
+type Sized = { readonly length: number };
+
+function quickFormOf({ check, minimum = 0, maximum = 0, value: bound = 0, ...def }: CheckDefinition): QuickCheck | undefined {
+  switch (check) {
+    case "min_length":
+      return (value) => (value as Sized).length >= minimum;
+    case "max_length":
+      return (value) => (value as Sized).length <= maximum;
+    case "greater_than":
+      return (value) => (value as number) > bound || (def.inclusive === true && value === bound);
+    case "less_than":
+      return (value) => (value as number) < bound || (def.inclusive === true && value === bound);
+    case "number_format":
+      return def.format === "safeint" ? Number.isSafeInteger : undefined;
+    case "string_format":
+      return def.pattern && quickPatternCheck(def.pattern);
+    case "custom":
+      return def.fn && ((value) => def.fn!(value) === true);
+    default:
+      return undefined;
+  }
+}
+
+/** A text that matches the pattern. A pattern with the flag g or y keeps a position between calls, so it has no quick form. */
+const quickPatternCheck = (pattern: RegExp): QuickCheck | undefined =>
+  pattern.global || pattern.sticky ? undefined : (value) => pattern.test(value as string);
 
 /** An object that has exactly the members of `shape`, each of which passes its own check. */
 export function quickObjectCheck(shape: Readonly<Record<string, { readonly quickCheck: QuickCheck }>>): QuickCheck {

@@ -1,5 +1,12 @@
 /** The package `lockstep`: what a project's declarations import. */
-export { defineEntity, defineReplica, type EntityDeclaration, type ReplicaDeclaration } from "./entity/declaration.ts";
+export * from "./entity/columns.ts";
+export type { AppliedChange, EntityDeclaration, ReplicaDeclaration } from "./entity/declaration.ts";
+export { aggregate, child, defineEntity } from "./entity/define-entity.ts";
+export { field } from "./entity/derive.ts";
 export type { Document } from "./entity/document.ts";
-export { boolean, decimal, type Field, integer, oneOf, text, texts } from "./entity/fields.ts";
+export type { Infer, InferInput } from "./entity/entity-options.ts";
+export type { Field } from "./entity/field.ts";
+export type { Float, JsonValue } from "./entity/infer.ts";
+export { mask } from "./entity/mask.ts";
+export { distinct, items } from "./entity/rules.ts";
 export { defineProject, type Project } from "./project.ts";

@@ -4,6 +4,7 @@
  */
 import type { EntityDeclaration, ReplicaDeclaration } from "./entity/declaration.ts";
 import type { Document, EntityId, Version } from "./entity/document.ts";
+import { parseDocument } from "./entity/parse.ts";
 import { upcastProjection } from "./entity/upcast.ts";
 import { LockstepError } from "./errors.ts";
 import { type EntityEvent, type EventMessage, eventAttributes, header, type Operation } from "./event.ts";
@@ -96,7 +97,7 @@ export function decodeRouted(
     throw new Error(
       "the record was not written by the stream: its key, version, schema version, time or digest is invalid",
     );
-  const projected = message.value && (JSON.parse(message.value.toString()) as Document);
+  const projected = message.value && (parseDocument(replica, message.value.toString()) as Document);
   if (projected && schemaVersion > entity.schemaVersion)
     throw new NewerSchemaVersionError(entity.name, schemaVersion, entity.schemaVersion);
   return {

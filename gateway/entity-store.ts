@@ -54,7 +54,11 @@ export class EntityStore {
    * UNAVAILABLE.
    */
   async insert(id: EntityId, document: Document, context: WriteContext): Promise<WriteResult<Document>> {
-    const { doc, taken, replayed = false } = await this.write(this.inserts, id, rowOf({ id, ...document }), context);
+    const {
+      doc,
+      taken,
+      replayed = false,
+    } = await this.write(this.inserts, id, { id, ...rowOf(this.entity, document) }, context);
     if (taken !== null) throw conflict(this.entity, taken);
     if (!doc) throw this.skipped("the insert");
     return { value: this.document(doc), replayed };
@@ -72,7 +76,7 @@ export class EntityStore {
     accepted: AcceptedVersions,
     context: WriteContext,
   ): Promise<WriteResult<Document>> {
-    const row = await this.write(this.updates, id, { id, change: rowOf(change), accepted }, context);
+    const row = await this.write(this.updates, id, { id, change: rowOf(this.entity, change), accepted }, context);
     return { value: this.document(await this.changedRow(id, accepted, row)), replayed: row.replayed ?? false };
   }
 
@@ -173,7 +177,7 @@ export class EntityStore {
   /** @throws {RequestError} INTERNAL when the version of the row is too large for a JSON number. */
   private document(row: Record<string, unknown>): Document {
     if (!Number.isSafeInteger(row.version)) throw this.versionTooLarge(String(row.id));
-    return documentOf(this.entity.fields, row);
+    return documentOf(this.entity, row);
   }
 
   private versionTooLarge(id: EntityId): RequestError {

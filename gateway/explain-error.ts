@@ -1,7 +1,6 @@
 /** Turns an error of the source's database into an error that a client can act on. */
 import type { PostgresError } from "postgres";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
-import { columnOf } from "../contracts/entity/row.ts";
 import { RequestError, type Violation } from "../contracts/errors.ts";
 import { isOutcomeUnknown, isRaised, isReadOnly, isRejected, isUnavailable } from "../platform/postgres/errors.ts";
 import { uniqueConstraintOf } from "./statements/index.ts";
@@ -30,7 +29,7 @@ export function explainError(error: unknown, entity: EntityDeclaration, hasIdemp
   if (code === UNCAPTURED) return uncaptured(entity, error);
   const rule = ruleText(error as Partial<PostgresError>);
   if (code === "23505") {
-    const member = entity.unique.find((m) => constraint === uniqueConstraintOf(entity.plural, m));
+    const member = entity.unique.find((m) => constraint === uniqueConstraintOf(entity, m));
     return conflict(entity, member, { rule, cause: error });
   }
   // PostgreSQL, appendix A: data exceptions, integrity constraint violations, and a value that is too large for an index.
@@ -78,9 +77,10 @@ function ruleText(error: Partial<PostgresError>): string | undefined {
 
 /** The member whose check constraint or column PostgreSQL names in the error. Empty: it names none. */
 function violations(entity: EntityDeclaration, constraint?: string, column?: string): Violation[] {
-  const member = Object.keys(entity.fields).find(
-    (m) => column === columnOf(m) || constraint === `${entity.plural}_${columnOf(m)}_check`,
-  );
+  const [member] =
+    Object.entries(entity.fields).find(
+      ([, field]) => column === field.column || constraint === `${entity.table.name}_${field.column}_check`,
+    ) ?? [];
   return member ? [{ pointer: `/${member}`, detail: REJECTED }] : [];
 }
 

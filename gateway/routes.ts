@@ -1,8 +1,8 @@
 /** The HTTP API of one entity, derived from its declaration. */
 import type { Context, Hono } from "hono";
 import type { Document, EntityId, Version } from "../contracts/entity/document.ts";
-import { systemFields } from "../contracts/entity/fields.ts";
-import { inputSchema, patchSchema } from "../contracts/entity/schemas.ts";
+import { parseDocument } from "../contracts/entity/parse.ts";
+import { inputSchema, patchSchema, readOnlyMembers } from "../contracts/entity/schemas.ts";
 import { RequestError } from "../contracts/errors.ts";
 import { isId, parsePageRequest, toPage } from "../contracts/pages.ts";
 import { readBody } from "../platform/http/body.ts";
@@ -19,9 +19,6 @@ import type { WriteContext } from "./write-context.ts";
 export const JSON_TYPES = ["application/json"];
 /** Media types that PATCH accepts. Both are read as a merge patch (RFC 7396). */
 export const PATCH_TYPES = ["application/merge-patch+json", "application/json"];
-
-/** Members that only the gateway sets. */
-const READ_ONLY = Object.keys(systemFields);
 
 /** Collaborators and limits of the routes. */
 export interface RouteDeps extends SynchronousWriteDeps {
@@ -61,7 +58,8 @@ function addCreate(app: Hono, store: EntityStore, collection: string, deps: Rout
     schema: inputSchema(store.entity),
     types: JSON_TYPES,
     maxBytes: deps.maxBodyBytes,
-    readOnly: READ_ONLY,
+    readOnly: readOnlyMembers(store.entity),
+    parse: (text: string) => parseDocument(store.entity, text),
   };
   app.post(collection, (c) =>
     withAdmission(c, collection, deps, store.inserts, async (context, admitted) => {
@@ -84,9 +82,10 @@ function addChanges(app: Hono, store: EntityStore, collection: string, deps: Rou
   const { entity } = store;
   const maxBytes = deps.maxBodyBytes;
   const member = `${collection}/:id`;
+  const others = { maxBytes, readOnly: readOnlyMembers(entity), parse: (text: string) => parseDocument(entity, text) };
   const bodies = {
-    PUT: { schema: inputSchema(entity), types: JSON_TYPES, maxBytes, readOnly: READ_ONLY },
-    PATCH: { schema: patchSchema(entity), types: PATCH_TYPES, maxBytes, readOnly: READ_ONLY },
+    PUT: { schema: inputSchema(entity), types: JSON_TYPES, ...others },
+    PATCH: { schema: patchSchema(entity), types: PATCH_TYPES, ...others },
   };
   for (const method of ["PUT", "PATCH"] as const)
     app.on(method, member, (c) =>

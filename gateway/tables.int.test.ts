@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { systemFields } from "../contracts/entity/fields.ts";
-import { columnOf, documentOf } from "../contracts/entity/row.ts";
-import { documentSchema } from "../contracts/entity/schemas.ts";
+import { columnsOf } from "../contracts/entity/declaration.ts";
+import { documentOf } from "../contracts/entity/row.ts";
+import { documentSchema, readOnlyMembers } from "../contracts/entity/schemas.ts";
 import { request } from "../tests/harness/client.ts";
 import { type TestGateway, testGateway } from "../tests/harness/gateway.ts";
 import { product, project } from "../tests/project/index.ts";
@@ -17,7 +17,7 @@ describe.each(project.entities.map((entity) => [entity.plural, entity] as const)
     const columns = await gateway.sql<{ name: string; nullable: boolean; schema: string }[]>`
       select column_name as name, is_nullable = 'YES' as nullable, table_schema as schema
       from information_schema.columns where table_name = ${table}`;
-    const declared = Object.keys({ ...systemFields, ...entity.fields }).map(columnOf);
+    const declared = columnsOf(entity);
     expect(columns.map(({ name }) => name).sort()).toEqual(declared.sort());
     expect(columns.filter(({ nullable }) => nullable)).toEqual([]);
     expect(new Set(columns.map(({ schema }) => schema))).toEqual(new Set(["public"]));
@@ -27,7 +27,7 @@ describe.each(project.entities.map((entity) => [entity.plural, entity] as const)
     const rows = await gateway.sql<{ name: string }[]>`
       select conname as name from pg_constraint where conrelid = ${table}::regclass and contype = 'u'`;
     expect(rows.map(({ name }) => name).sort()).toEqual(
-      entity.unique.map((member) => `${table}_${columnOf(member)}_key`).sort(),
+      entity.unique.map((member) => `${table}_${entity.fields[member]!.column}_key`).sort(),
     );
   });
 
@@ -35,8 +35,9 @@ describe.each(project.entities.map((entity) => [entity.plural, entity] as const)
     const defaults = await gateway.sql<{ name: string; value: string | null }[]>`
       select column_name as name, column_default as value from information_schema.columns where table_name = ${table}`;
     const given = defaults.filter(({ value }) => value !== null).map(({ name }) => name);
-    const initial = Object.keys(entity.fields).filter((member) => "initial" in entity.fields[member]!);
-    expect(given.sort()).toEqual(["id", "version", "created_at", "updated_at", ...initial.map(columnOf)].sort());
+    const initial = Object.values(entity.fields).filter((field) => "initial" in field);
+    const expected = ["id", "version", "created_at", "updated_at", ...initial.map(({ column }) => column)];
+    expect(given.sort()).toEqual(expected.sort());
   });
 });
 
@@ -45,10 +46,10 @@ describe("products", () => {
     const [row] = await gateway.sql<[{ row: Record<string, unknown> }]>`
       with inserted as (insert into products (sku, name, price) values ('fewest', 'Cup', 19.9) returning *)
       select to_jsonb(inserted) as row from inserted`;
-    const document = documentOf(product.fields, row.row);
+    const document = documentOf(product, row.row);
     expect(documentSchema(product).parse(document)).toEqual(document);
-    const { sku: _, name: __, price, ...others } = product.fields;
-    for (const [member, field] of Object.entries(others))
+    const given = ["sku", "name", "price", ...readOnlyMembers(product)];
+    for (const [member, field] of Object.entries(product.fields).filter(([name]) => !given.includes(name)))
       expect([member, document[member]]).toEqual([member, field.initial]);
     expect(document.price).toBe("19.90");
   });

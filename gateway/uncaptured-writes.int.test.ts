@@ -1,11 +1,12 @@
 /** P1: the gateway accepts no write that would not be captured, and goes on by itself when capture is whole again. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { defineEntity, defineReplica } from "../contracts/entity/declaration.ts";
-import { text } from "../contracts/entity/fields.ts";
+import { pgTable, text } from "../contracts/entity/columns.ts";
+import { defineEntity } from "../contracts/entity/define-entity.ts";
 import { request } from "../tests/harness/client.ts";
 import { eventually } from "../tests/harness/eventually.ts";
 import { type TestGateway, testGateway } from "../tests/harness/gateway.ts";
 import { newProduct } from "../tests/harness/load.ts";
+import { idColumn, ownColumns, ownOptions } from "../tests/harness/own-columns.ts";
 import { EntityStore } from "./entity-store.ts";
 import { Source } from "./source.ts";
 
@@ -112,11 +113,8 @@ test("before the migrations have run, every statement is rejected, and the sourc
 });
 
 test("writes of other entities go on", async () => {
-  const fields = { text: text({ max: 100 }) };
-  const note = defineEntity({
-    ...{ name: "note", plural: "notes", schemaVersion: 1, fields, unique: [] },
-    replicas: [defineReplica(fields, { name: "copy" })],
-  });
+  const table = pgTable("notes", { ...idColumn, text: text().notNull(), ...ownColumns });
+  const note = defineEntity(table, { name: "note", ...ownOptions, replicas: { copy: {} } });
   await gateway.sql.unsafe(`
     create table notes (id uuid primary key, version bigint not null, text text not null,
       created_at timestamptz not null, updated_at timestamptz not null);

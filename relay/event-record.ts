@@ -1,12 +1,12 @@
 /** Outbox row → record of the events topic. */
 
 import type { ReasonOf } from "../contracts/dead-letter-reasons.ts";
-import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
-import { columnOf, documentOf } from "../contracts/entity/row.ts";
+import { columnsOf, type EntityDeclaration } from "../contracts/entity/declaration.ts";
+import { parseRow } from "../contracts/entity/parse.ts";
+import { documentOf } from "../contracts/entity/row.ts";
 import { LockstepError } from "../contracts/errors.ts";
 import { encodeEvent } from "../contracts/event.ts";
 import type { OutgoingRecord } from "../kafka/log.ts";
-import { parseJson } from "../platform/postgres/parse-json.ts";
 import { MAX_READ_BYTES, type OutboxRow } from "./outbox.ts";
 
 /** A row whose event cannot be built. */
@@ -44,7 +44,7 @@ export function toEventRecord(
       "version-too-large",
       `the version is above ${Number.MAX_SAFE_INTEGER}, so a JSON number cannot hold it exactly`,
     );
-  const data = row.data === null ? null : (parseJson(row.data) as Record<string, unknown>);
+  const data = row.data === null ? null : parseRow(entity, row.data);
   if (data) checkColumns(entity, data);
   return encodeEvent({
     namespace: entity.namespace,
@@ -54,7 +54,7 @@ export function toEventRecord(
     operation: row.operation,
     time: row.time,
     schemaVersion: entity.schemaVersion,
-    document: data ? documentOf(entity.fields, data) : null,
+    document: data ? documentOf(entity, data) : null,
     traceparent,
     actor: row.actor ?? undefined,
     digest: row.digest ?? undefined,
@@ -66,7 +66,7 @@ export function toEventRecord(
 function checkColumns(entity: EntityDeclaration, data: Record<string, unknown>): void {
   let columns = declaredColumns.get(entity);
   if (!columns) {
-    columns = Object.keys(entity.fields).map(columnOf);
+    columns = [...columnsOf(entity), ...Object.keys(entity.children)];
     declaredColumns.set(entity, columns);
   }
   const missing = columns.find((column) => !(column in data));

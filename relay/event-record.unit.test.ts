@@ -24,13 +24,13 @@ const row = (data: Record<string, unknown> | null): OutboxRow => ({
 });
 
 test("an event has the declared fields only, even when the table has more columns", () => {
-  const { value, headers } = toEventRecord(product, row({ ...rowOf(document), weight_grams: 5 }), undefined);
+  const { value, headers } = toEventRecord(product, row({ ...rowOf(product, document), weight_grams: 5 }), undefined);
   expect(JSON.parse(String(value))).toEqual(document);
   expect(headers[header.schemaVersion]).toBe(String(product.schemaVersion));
 });
 
 test("a row without a declared column is rejected, and the error names the column", () => {
-  const { price: _, ...data } = rowOf(document);
+  const { price: _, ...data } = rowOf(product, document);
   expect(() => toEventRecord(product, row(data), undefined)).toThrow(
     new UnsendableRowError("missing-column", "the row has no column price, which schema version 1 declares"),
   );
@@ -38,7 +38,10 @@ test("a row without a declared column is rejected, and the error names the colum
 });
 
 test("an event has every digit of a number of the row", () => {
-  const captured = { ...row(rowOf(document)), data: JSON.stringify(rowOf({ ...document, price: 0, stock: 1 })) };
+  const captured = {
+    ...row(rowOf(product, document)),
+    data: JSON.stringify(rowOf(product, { ...document, price: 0, stock: 1 })),
+  };
   const data = captured.data
     .replace('"price":0', '"price":1234567890.12345678')
     .replace('"stock":1', '"stock":9007199254740993');

@@ -2,10 +2,11 @@
  * One entity's table in a replica's database: its name and columns, and how documents map to its rows. The database
  * makes the function that applies changes, and the queries that read them (migrations/0009-any-table.sql).
  */
-import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity/declaration.ts";
+import { columnsOf, type EntityDeclaration, type ReplicaDeclaration } from "../contracts/entity/declaration.ts";
 import type { Document } from "../contracts/entity/document.ts";
-import { systemFields } from "../contracts/entity/fields.ts";
-import { columnOf, documentOf, rowOf } from "../contracts/entity/row.ts";
+import type { Fields } from "../contracts/entity/field.ts";
+import { documentOf, rowOf } from "../contracts/entity/row.ts";
+import { quotedTable } from "../contracts/entity/table.ts";
 import type { RoutedEvent } from "../contracts/routed-event.ts";
 import type { Database } from "../platform/postgres/database.ts";
 import { codeOf } from "../platform/postgres/errors.ts";
@@ -147,19 +148,28 @@ export class ReplicaTable {
   }
 }
 
+const columnsIn = (fields: Fields, members: readonly string[]): string[] =>
+  members.map((member) => fields[member]!.column);
+
 /** The table of an entity in a replica, by their declarations. */
 export function replicaTable(entity: EntityDeclaration, replica: ReplicaDeclaration): ReplicaTable {
   return new ReplicaTable({
     entity,
     replica: replica.name,
-    name: quoted(entity.plural),
+    name: quotedTable(replica.table),
     options: {
-      key: ["id"],
-      columns: Object.keys({ ...systemFields, ...replica.fields }).map(columnOf),
-      version: "version",
-      children: [],
+      key: columnsIn(replica.fields, replica.key),
+      columns: columnsOf(replica),
+      version: replica.version === undefined ? null : replica.fields[replica.version]!.column,
+      children: Object.entries(replica.children).map(([member, child]) => ({
+        member,
+        relation: quotedTable(child.table),
+        key: columnsIn(child.fields, child.key),
+        parentKey: columnsIn(child.fields, child.parentKey),
+        columns: columnsOf(child),
+      })),
     },
-    rowOf,
-    documentOf: (row) => documentOf(replica.fields, row),
+    rowOf: (document) => rowOf(replica, document),
+    documentOf: (row) => documentOf(replica, row),
   });
 }

@@ -11,9 +11,6 @@ export interface Delivery {
   readonly document: Document | null;
 }
 
-/** Members of every document. They follow the replica's own fields, in this order. */
-const SYSTEM_MEMBERS = ["createdAt", "updatedAt", "version"];
-
 /**
  * Makes a delivery for every replica and every version: the projection when the replica's filter matches, otherwise
  * null. A replica gets null also when it does not have the entity. So leaving a filter is a delete (P5), and each
@@ -22,8 +19,6 @@ const SYSTEM_MEMBERS = ["createdAt", "updatedAt", "version"];
 export function route(entity: EntityDeclaration, { document }: EntityEvent): Delivery[] {
   return entity.replicas.map((replica) => {
     if (!document || !replica.filter(document)) return { replica: replica.name, document: null };
-    const projected = replica.project(document, { id: document.id });
-    for (const member of SYSTEM_MEMBERS) projected[member] = document[member];
-    return { replica: replica.name, document: projected };
+    return { replica: replica.name, document: replica.project(document) };
   });
 }

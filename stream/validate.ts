@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import type { Document } from "../contracts/entity/document.ts";
 import { isKeyOf, readKey } from "../contracts/entity/key.ts";
+import { parseDocument } from "../contracts/entity/parse.ts";
 import type { QuickCheck } from "../contracts/entity/quick-check.ts";
 import { documentSchema, quickDocumentCheck } from "../contracts/entity/schemas.ts";
 import { UpcastError, upcast } from "../contracts/entity/upcast.ts";
@@ -63,9 +64,8 @@ function validate(rules: Rules, record: StoredRecord): EntityEvent | Rejection {
   const data = readData(rules, attributes, record.value);
   if (data instanceof Rejection) return data;
   const { operation, version, time } = attributes;
-  const hasId = operation === "deleted" ? data.id === id : isKeyOf(rules.entity, id, data);
-  if (!hasId) return reject("wrong-key", "the document's id is not the event's subject");
-  if (data.version !== version) return reject("invalid-document", `the document's version is not ${header.version}`);
+  const mismatch = findMismatch(rules.entity, attributes, id, data);
+  if (mismatch) return mismatch;
   return {
     namespace: rules.entity.namespace,
     entity: rules.entity.name,
@@ -102,6 +102,22 @@ function readAttributes({ entity, operations }: Rules, record: StoredRecord): At
   return { operation, schemaVersion, version, time };
 }
 
+/** Checks that the value belongs to the event. A delete's value has its id and version. */
+function findMismatch(
+  entity: EntityDeclaration,
+  { operation, version }: Attributes,
+  id: string,
+  data: Document,
+): Rejection | undefined {
+  const isDelete = operation === "deleted";
+  if (isDelete ? data.id !== id : !isKeyOf(entity, id, data))
+    return reject("wrong-key", "the document's id is not the event's subject");
+  const member = isDelete ? "version" : entity.version;
+  if (member !== undefined && data[member] !== version)
+    return reject("invalid-document", `the document's version is not ${header.version}`);
+  return undefined;
+}
+
 /** Checks that key, subject and partition agree. Otherwise two owners would write one entity in an undefined order. */
 function readId({ entity, partitions }: Rules, record: StoredRecord): string | Rejection {
   const subject = requiredHeader(record, header.subject);
@@ -117,7 +133,7 @@ function readId({ entity, partitions }: Rules, record: StoredRecord): string | R
 
 /** A delete has only id and version, so it is valid whatever schema version its writer had. */
 function readData(rules: Rules, attributes: Attributes, value: Buffer | null): Document | Rejection {
-  const parsed = parseJson(value);
+  const parsed = parseJson(rules.entity, value);
   if (parsed instanceof Rejection) return parsed;
   return attributes.operation === "deleted"
     ? matchSchema(deletedSchema, parsed)
@@ -162,11 +178,11 @@ function positiveInteger(record: StoredRecord, name: string): number | Rejection
     : reject("missing-header", `${name} must be a whole number of at least 1`);
 }
 
-function parseJson(value: Buffer | null): unknown {
+function parseJson(entity: EntityDeclaration, value: Buffer | null): unknown {
   if (value === null || value.length === 0)
     return reject("no-value", "the value is empty; a delete is an event with a value");
   try {
-    return JSON.parse(utf8.decode(value));
+    return parseDocument(entity, utf8.decode(value));
   } catch (error) {
     const { name } = error instanceof Error ? error : { name: "unreadable" };
     return reject("malformed-json", `the value is not JSON in UTF-8 (${name})`);

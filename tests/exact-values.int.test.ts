@@ -1,32 +1,33 @@
 /** Values that JavaScript's numbers and JSON's texts change most easily keep every digit and character in all copies. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { defineEntity, defineReplica } from "../contracts/entity/declaration.ts";
-import { decimal, integer, text, texts } from "../contracts/entity/fields.ts";
+import { bigint, numeric, pgTable, text } from "../contracts/entity/columns.ts";
+import { defineEntity } from "../contracts/entity/define-entity.ts";
 import { EntityStore } from "../gateway/entity-store.ts";
 import { Source } from "../gateway/source.ts";
+import { idColumn, ownColumns, ownOptions } from "./harness/own-columns.ts";
 import { newId } from "./harness/replica.ts";
 import { VerifyFixture } from "./harness/verify-fixture.ts";
 
-const fields = {
-  balance: decimal({ scale: 8, precision: 60, negative: true }),
-  /** The column has no scale of its own, so that it can hold what the declaration does not allow. */
-  rate: decimal({ scale: 4, initial: "0.0000" }),
-  units: decimal({ scale: 0, precision: 40, initial: "0" }),
-  visits: integer({ min: 0, max: Number.MAX_SAFE_INTEGER, initial: 0 }),
-  note: text({ max: 1_000, initial: "" }),
-  labels: texts({ maxItems: 10, maxLength: 50, initial: [] }),
-};
 const columns = `
   id uuid primary key, version bigint not null, balance numeric not null, rate numeric not null default 0,
   units numeric(40) not null default 0, visits bigint not null default 0, note text not null default '',
   labels text[] not null default '{}', created_at timestamptz not null, updated_at timestamptz not null`;
-const account = defineEntity({
+const accounts = pgTable("accounts", {
+  ...idColumn,
+  balance: numeric({ precision: 60, scale: 8 }).notNull(),
+  /** The column has no scale of its own, so that it can hold what the declaration does not allow. */
+  rate: numeric({ precision: 14, scale: 4 }).notNull().default("0.0000"),
+  units: numeric({ precision: 40, scale: 0 }).notNull().default("0"),
+  visits: bigint({ mode: "number" }).notNull().default(0),
+  note: text().notNull().default(""),
+  labels: text().array().notNull().default([]),
+  ...ownColumns,
+});
+const account = defineEntity(accounts, {
   name: "account",
-  plural: "accounts",
-  schemaVersion: 1,
-  fields,
-  unique: [],
-  replicas: [defineReplica(fields, { name: "books" })],
+  ...ownOptions,
+  rules: { balance: (balance) => balance.finite(), rate: (rate) => rate.nonNegative() },
+  replicas: { books: {} },
 });
 
 let world: VerifyFixture;

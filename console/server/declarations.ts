@@ -1,7 +1,7 @@
 /** Describes the declared entities as JSON, so that the page's code names no entity, field or replica. Pure. */
 import { z } from "zod";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
-import type { Field } from "../../contracts/entity/fields.ts";
+import type { Field } from "../../contracts/entity/field.ts";
 import type { Project } from "../../contracts/project.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic } from "../../contracts/topics.ts";
 
@@ -46,12 +46,14 @@ function describeEntity(entity: EntityDeclaration): DeclaredEntity {
     schemaVersion,
     eventsTopic: eventsTopic(entity).name,
     deadLetterTopic: deadLetterTopic(entity).name,
-    fields: Object.entries(fields).map(([fieldName, field]) => describeField(entity, fieldName, field)),
+    fields: Object.entries(fields)
+      .filter(([, { readOnly }]) => !readOnly)
+      .map(([fieldName, field]) => describeField(entity, fieldName, field)),
     example: example ?? null,
     replicas: entity.replicas.map((replica) => ({
       name: replica.name,
       topic: replicaTopic(entity, replica.name).name,
-      fields: Object.keys(replica.fields),
+      fields: Object.keys(replica.fields).filter((member) => !replica.fields[member]!.readOnly),
     })),
   };
 }
@@ -62,7 +64,7 @@ function describeField({ unique }: EntityDeclaration, name: string, field: Field
   return {
     name,
     schema,
-    required: !("initial" in field),
+    required: !("initial" in field || field.nullable || field.hasDatabaseDefault),
     initial: field.initial ?? null,
     private: field.private,
     unique: unique.includes(name),

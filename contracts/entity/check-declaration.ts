@@ -14,7 +14,9 @@ export function checkEntity(entity: EntityDeclaration, hidden: readonly string[]
   };
   if (!/^[a-z][A-Za-z0-9_-]*$/.test(name)) fail("its name begins with a small letter and has letters, digits, - and _");
   if (!/^[A-Za-z][A-Za-z0-9_-]*$/.test(plural))
-    fail(`plural ${JSON.stringify(plural)} must have only letters, digits, - and _, since it is a part of URLs; name a \`plural\``);
+    fail(
+      `plural ${JSON.stringify(plural)} must have only letters, digits, - and _, since it is a part of URLs; name a \`plural\``,
+    );
   for (const member of [...Object.keys(fields), ...Object.keys(children)])
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(member) || member === "__proto__")
       fail(`field ${member} must have only letters, digits and _, and begin with a letter`);
@@ -24,7 +26,9 @@ export function checkEntity(entity: EntityDeclaration, hidden: readonly string[]
     if (Object.values(fields).some(({ column }, i) => column === member || Object.keys(fields)[i] === member))
       fail(`child ${member} has the name of a column; choose another name`);
   if (entity.key.length === 0)
-    fail(`table ${table.name} declares no primary key; add primaryKey() to it, or to a column with unique, not null values`);
+    fail(
+      `table ${table.name} declares no primary key; add primaryKey() to it, or to a column with unique, not null values`,
+    );
   checkKey(entity, fail);
   checkOwnMembers(entity, hidden, fail);
   checkChildren(entity, fail);
@@ -66,12 +70,16 @@ function checkKey({ key, fields }: EntityDeclaration, fail: Fail): void {
 
 function checkOwnMembers(entity: EntityDeclaration, hidden: readonly string[], fail: Fail): void {
   const { version, createdAt, updatedAt, fields } = entity;
-  const expected = { version: [version, "bigint"], createdAt: [createdAt, TIME], updatedAt: [updatedAt, TIME] } as const;
+  const expected = {
+    version: [version, "bigint"],
+    createdAt: [createdAt, TIME],
+    updatedAt: [updatedAt, TIME],
+  } as const;
   for (const [option, [member, type]] of Object.entries(expected)) {
     if (member === undefined) continue;
-    const field = fields[member];
-    if (!field) return fail(`${option} names ${member}, which is not declared`);
-    if (parseType(field.type).name !== type) fail(`${option} names ${member} of type ${field.type}; it must be ${type}`);
+    const field = fields[member] ?? fail(`${option} names ${member}, which is not declared`);
+    if (parseType(field.type).name !== type)
+      fail(`${option} names ${member} of type ${field.type}; it must be ${type}`);
     if (field.nullable) fail(`${option} names ${member}, which allows null; add notNull()`);
     if (hidden.includes(member)) fail(`${member} cannot be private, since Lockstep sets it for all replicas`);
   }
@@ -81,13 +89,17 @@ const TIME = "timestamp with time zone";
 function checkChildren({ children, key, fields }: EntityDeclaration, fail: Fail): void {
   for (const [member, child] of Object.entries(children)) {
     if (child.parentKey.length !== key.length)
-      fail(`child ${member}: parentKey has ${child.parentKey.length} members, the key ${key.join(", ")} has ${key.length}`);
+      fail(
+        `child ${member}: parentKey has ${child.parentKey.length} members, the key ${key.join(", ")} has ${key.length}`,
+      );
     for (const name of [...child.parentKey, ...child.key])
       if (!(name in child.fields)) fail(`child ${member}: ${name} is not declared`);
     key.forEach((own, i) => {
       const parent = child.fields[child.parentKey[i]!]!;
       if (parent.kind !== fields[own]!.kind)
-        fail(`child ${member}: ${child.parentKey[i]} has the type ${parent.type}, the key's ${own} has ${fields[own]!.type}`);
+        fail(
+          `child ${member}: ${child.parentKey[i]} has the type ${parent.type}, the key's ${own} has ${fields[own]!.type}`,
+        );
     });
   }
 }

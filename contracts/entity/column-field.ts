@@ -1,6 +1,6 @@
 /** Column of a Drizzle table → field. */
 import { is, SQL } from "drizzle-orm";
-import { type PgColumn, PgArray } from "drizzle-orm/pg-core";
+import { PgArray, type PgColumn } from "drizzle-orm/pg-core";
 import type { z } from "zod";
 import { domainOf } from "./columns.ts";
 import type { Field, ValueForm } from "./field.ts";

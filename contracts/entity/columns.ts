@@ -50,7 +50,8 @@ const typed = customType<{ data: string; config: { readonly type: string } }>({
  * @param type as SQL writes it: `pgType("bit(3)")`, `pgType("public.hstore")`.
  * @param column name of the column. Default: the name of the member.
  */
-export const pgType = (type: string, column?: string) => (column === undefined ? typed({ type }) : typed(column, { type }));
+export const pgType = (type: string, column?: string) =>
+  column === undefined ? typed({ type }) : typed(column, { type });
 
 /** Where {@link pgDomain} notes the domain of a column. */
 const domains = new WeakMap<PgColumn, string>();

@@ -33,6 +33,18 @@ export interface ChildDeclaration {
   readonly parentKey: readonly string[];
 }
 
+/** A shape with the members that Lockstep needs. */
+export interface DocumentShape extends Shape {
+  /** Members of the primary key, in its order. */
+  readonly key: readonly string[];
+  /** Member that has the version. Missing: versions live beside the table, in Lockstep's own. */
+  readonly version?: string;
+  /** Member that Lockstep sets to the time of the insert. Missing: the table's owner keeps its times. */
+  readonly createdAt?: string;
+  /** Member that Lockstep sets to the time of each write. */
+  readonly updatedAt?: string;
+}
+
 /** A committed change, as a replica's `onApplied` gets it. */
 export interface AppliedChange<D extends object = Document> {
   readonly entity: string;
@@ -45,7 +57,7 @@ export interface AppliedChange<D extends object = Document> {
 /**
  * What a replica keeps of an entity. Its functions depend on the document alone, so that a replay has the same result.
  */
-export interface ReplicaDeclaration extends Shape {
+export interface ReplicaDeclaration extends DocumentShape {
   readonly name: string;
   /** The table in the replica's database. */
   readonly table: Table;
@@ -84,7 +96,7 @@ export interface ConstraintDeclaration {
 }
 
 /** An entity: a kind of row whose state Lockstep copies to its replicas. */
-export interface EntityDeclaration extends Shape {
+export interface EntityDeclaration extends DocumentShape {
   /** Singular, as in event types: `product`. */
   readonly name: string;
   /** Plural: name of the HTTP collection, and prefix of the topics: `products`. */
@@ -93,14 +105,6 @@ export interface EntityDeclaration extends Shape {
   readonly namespace: string;
   /** The table in the source. */
   readonly table: Table;
-  /** Members of the primary key, in its order. */
-  readonly key: readonly string[];
-  /** Member that has the version. Missing: versions live beside the table, in Lockstep's own. */
-  readonly version?: string;
-  /** Member that Lockstep sets to the time of the insert. Missing: the table's owner keeps its times. */
-  readonly createdAt?: string;
-  /** Member that Lockstep sets to the time of each write. */
-  readonly updatedAt?: string;
   /**
    * True for an entity of Lockstep itself (the canary). Relay, stream and replicas process it; HTTP routes, lists,
    * commands, dead-letter counts and the metrics of user entities leave it out. Default: false.
@@ -128,11 +132,10 @@ export interface EntityDeclaration extends Shape {
 }
 
 /** Members that a document has for Lockstep: those of the key, and those that Lockstep sets. Each replica keeps them. */
-export const ownMembers = ({
-  key,
-  version,
-  createdAt,
-  updatedAt,
-}: Pick<EntityDeclaration, "key" | "version" | "createdAt" | "updatedAt">): string[] => [
+export const ownMembers = ({ key, version, createdAt, updatedAt }: DocumentShape): string[] => [
   ...new Set([...key, ...[version, createdAt, updatedAt].filter((member) => member !== undefined)]),
 ];
+
+/** Names of all columns of a row, those of children left out. */
+export const columnsOf = ({ fields }: Pick<Shape, "fields">): string[] =>
+  Object.values(fields).map(({ column }) => column);

@@ -79,7 +79,10 @@ export function defineEntity<
     unique: [...new Set([...uniqueMembers(constraints), ...unique])],
     constraints,
     references: Object.fromEntries(
-      Object.entries<string | undefined>(options.references ?? {}).map(([member, entity]) => [member, { entity: entity! }]),
+      Object.entries<string | undefined>(options.references ?? {}).map(([member, entity]) => [
+        member,
+        { entity: entity! },
+      ]),
     ),
     truncate: options.truncate ?? "refuse",
     replicas: [],

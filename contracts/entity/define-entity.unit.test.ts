@@ -27,52 +27,63 @@ import { mask } from "./mask.ts";
 const sales = pgSchema("sales");
 const level = sales.enum("Level", ["low", "high"]);
 
-const customers = sales.table("Customers", {
-  tenant: integer().notNull(),
-  number: bigint({ mode: "bigint" }).notNull(),
-  email: varchar({ length: 200 }).notNull().unique(),
-  balance: numeric({ precision: 12, scale: 2 }).notNull().default("0.00"),
-  score: real(),
-  level: level(),
-  tags: text().array().notNull().default([]),
-  grid: integer().array().array(),
-  settings: jsonb().$type<{ readonly theme: string }>(),
-  more: jsonb(),
-  range: pgType("int4range", "valid_range"),
-  weight: pgDomain("posint", integer()),
-  double: integer().generatedAlwaysAs(sql`tenant * 2`),
-  createdAt: timestamp("created_at", { precision: 3, withTimezone: true, mode: "string" }).notNull(),
-  version: bigint({ mode: "number" }).notNull(),
-}, (t) => [primaryKey({ columns: [t.tenant, t.number] })]);
-
-const orderLines = pgTable("order_lines", {
-  tenant: integer().notNull(),
-  number: bigint({ mode: "bigint" }).notNull(),
-  line: integer().notNull(),
-  amount: integer().notNull(),
-  cost: text(),
-}, (t) => [primaryKey({ columns: [t.tenant, t.number, t.line] })]);
-
-const customer = defineEntity(aggregate(customers, { lines: child(orderLines, { parentKey: ["tenant", "number"], private: ["cost"] }) }), {
-  name: "customer",
-  plural: "customers",
-  version: "version",
-  createdAt: "createdAt",
-  private: ["balance"],
-  rules: { balance: (s) => s.finite(), tags: (list) => list.max(3) },
-  references: { tenant: "tenant" },
-  example: { tenant: 1, number: 1, email: "a@b.c" },
-  replicas: {
-    all: {},
-    masked: {
-      where: (c) => c.level === "high" && c.lines.some((line) => line.amount > 0),
-      omit: ["more", "grid"],
-      mask: { email: mask.hash("EMAIL_KEY"), balance: mask.keepLast(2), settings: (s) => ({ theme: s.theme }) },
-      derive: { isRich: field.boolean((c) => Number(c.balance) > 100), note: field.column(text(), (c) => c.range) },
-    },
-    few: { pick: ["tenant", "number", "balance"], mask: { score: mask.omit } },
+const customers = sales.table(
+  "Customers",
+  {
+    tenant: integer().notNull(),
+    number: bigint({ mode: "bigint" }).notNull(),
+    email: varchar({ length: 200 }).notNull().unique(),
+    balance: numeric({ precision: 12, scale: 2 }).notNull().default("0.00"),
+    score: real(),
+    level: level(),
+    tags: text().array().notNull().default([]),
+    grid: integer().array().array(),
+    settings: jsonb().$type<{ readonly theme: string }>(),
+    more: jsonb(),
+    range: pgType("int4range", "valid_range"),
+    weight: pgDomain("posint", integer()),
+    double: integer().generatedAlwaysAs(sql`tenant * 2`),
+    createdAt: timestamp("created_at", { precision: 3, withTimezone: true, mode: "string" }).notNull(),
+    version: bigint({ mode: "number" }).notNull(),
   },
-});
+  (t) => [primaryKey({ columns: [t.tenant, t.number] })],
+);
+
+const orderLines = pgTable(
+  "order_lines",
+  {
+    tenant: integer().notNull(),
+    number: bigint({ mode: "bigint" }).notNull(),
+    line: integer().notNull(),
+    amount: integer().notNull(),
+    cost: text(),
+  },
+  (t) => [primaryKey({ columns: [t.tenant, t.number, t.line] })],
+);
+
+const customer = defineEntity(
+  aggregate(customers, { lines: child(orderLines, { parentKey: ["tenant", "number"], private: ["cost"] }) }),
+  {
+    name: "customer",
+    plural: "customers",
+    version: "version",
+    createdAt: "createdAt",
+    private: ["balance"],
+    rules: { balance: (s) => s.finite(), tags: (list) => list.max(3) },
+    references: { tenant: "tenant" },
+    example: { tenant: 1, number: 1, email: "a@b.c" },
+    replicas: {
+      all: {},
+      masked: {
+        where: (c) => c.level === "high" && c.lines.some((line) => line.amount > 0),
+        omit: ["more", "grid"],
+        mask: { email: mask.hash("EMAIL_KEY"), balance: mask.keepLast(2), settings: (s) => ({ theme: s.theme }) },
+        derive: { isRich: field.boolean((c) => Number(c.balance) > 100), note: field.column(text(), (c) => c.range) },
+      },
+      few: { pick: ["tenant", "number", "balance"], mask: { score: mask.omit } },
+    },
+  },
+);
 
 describe("the types of documents", () => {
   test("follow from the columns", () => {

@@ -33,6 +33,10 @@ export function defineReplica(entity: EntityDeclaration, name: string, options: 
   const { where: filter, onApplied, upcasters, placeholders } = options;
   return {
     name,
+    key: entity.key,
+    ...(entity.version === undefined ? {} : { version: entity.version }),
+    ...(entity.createdAt === undefined ? {} : { createdAt: entity.createdAt }),
+    ...(entity.updatedAt === undefined ? {} : { updatedAt: entity.updatedAt }),
     table: options.table ?? { name: entity.table.name },
     fields,
     children,
@@ -60,7 +64,8 @@ function checkNames(where: string, entity: EntityDeclaration, options: Options):
       if (option === "mask" && member in entity.children)
         throw new Error(`${where}: mask names ${member}; mask members of a child with a view of your own`);
     }
-  const missing = options.pick && entity.key.length > 1 && entity.key.find((member) => !(named.pick as string[]).includes(member));
+  const missing =
+    options.pick && entity.key.length > 1 && entity.key.find((member) => !(named.pick as string[]).includes(member));
   if (missing) throw new Error(`${where}: pick must name ${missing}, which belongs to the key`);
   for (const member of Object.keys(options.derive ?? {}))
     if (own.includes(member) || member in entity.children)
@@ -112,7 +117,10 @@ function childrenOf(where: string, entity: EntityDeclaration, kept: readonly str
   return Object.fromEntries(
     Object.entries(entity.children)
       .filter(([member]) => kept.includes(member))
-      .map(([member, child]) => [member, keptChild(`${where}: child ${member}`, child, options.children?.[member] ?? {})]),
+      .map(([member, child]) => [
+        member,
+        keptChild(`${where}: child ${member}`, child, options.children?.[member] ?? {}),
+      ]),
   );
 }
 

@@ -1,4 +1,6 @@
 /** Members that a replica computes from the source's document. */
+
+import { getTableColumns } from "drizzle-orm";
 import {
   bigint,
   boolean,
@@ -11,7 +13,6 @@ import {
   text,
   timestamp,
 } from "drizzle-orm/pg-core";
-import { getTableColumns } from "drizzle-orm";
 import { fieldOf } from "./column-field.ts";
 import type { Field } from "./field.ts";
 import type { JsonValue } from "./infer.ts";

@@ -30,13 +30,14 @@ type ReplicaName<E> = E extends Entity<infer D extends AnyDocuments> ? keyof D["
  *
  * @example type Product = Infer<typeof product>; type InStorefront = Infer<typeof product, "storefront">;
  */
-export type Infer<E, Replica extends ReplicaName<E> = never> = E extends Entity<infer D extends AnyDocuments>
-  ? [Replica] extends [never]
-    ? D["source"]
-    : D["replicas"][Replica & keyof D["replicas"]]
-  : E extends Child<infer D>
-    ? D
-    : never;
+export type Infer<E, Replica extends ReplicaName<E> = never> =
+  E extends Entity<infer D extends AnyDocuments>
+    ? [Replica] extends [never]
+      ? D["source"]
+      : D["replicas"][Replica & keyof D["replicas"]]
+    : E extends Child<infer D>
+      ? D
+      : never;
 
 /** The type of a request that creates an entity. */
 export type InferInput<E> = E extends Entity<infer D extends AnyDocuments> ? D["input"] : never;
@@ -55,7 +56,11 @@ export type EntitySource = PgTable | Aggregate<PgTable, Children>;
 
 /** The table of an entity, and its children. */
 export type TableOf<S> = S extends PgTable ? S : S extends Aggregate<infer T, Children> ? T : never;
-export type ChildrenOf<S> = S extends PgTable ? Record<never, never> : S extends Aggregate<PgTable, infer C> ? C : never;
+export type ChildrenOf<S> = S extends PgTable
+  ? Record<never, never>
+  : S extends Aggregate<PgTable, infer C>
+    ? C
+    : never;
 
 type ChildRows<S> = {
   readonly [M in keyof ChildrenOf<S>]: readonly (ChildrenOf<S>[M] extends Child<infer D> ? D : never)[];
@@ -90,7 +95,9 @@ export interface ReplicaOptions<Document, Own extends string> {
   /** Replaces values. */
   readonly mask?: { readonly [M in Exclude<keyof Document & string, Own>]?: MaskOption<Document, Document[M]> };
   /** Members of children to keep, by child. */
-  readonly children?: Readonly<Record<string, { readonly pick?: readonly string[]; readonly omit?: readonly string[] }>>;
+  readonly children?: Readonly<
+    Record<string, { readonly pick?: readonly string[]; readonly omit?: readonly string[] }>
+  >;
   /** The table in the replica's database. Default: the source's name, without its schema. */
   readonly table?: Table;
   /** Called after the commit of a change, at least once. The document is the replica's. */
@@ -122,7 +129,9 @@ type MaskedValue<O, M, Value> = O extends { readonly mask: infer Masks }
 
 /** Members that a mask removes. */
 type MaskedAway<O> = O extends { readonly mask: infer Masks }
-  ? { [M in keyof Masks]: Masks[M] extends Mask<infer Result> ? ([Result] extends [never] ? M : never) : never }[keyof Masks]
+  ? {
+      [M in keyof Masks]: Masks[M] extends Mask<infer Result> ? ([Result] extends [never] ? M : never) : never;
+    }[keyof Masks]
   : never;
 
 /** The type of a replica's document. */

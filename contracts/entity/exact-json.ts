@@ -36,6 +36,17 @@ export const parseExact = (text: string): unknown =>
     ? JSON.parse(text, reviveExact as (key: string, value: unknown) => unknown)
     : JSON.parse(text);
 
+/** Digits that may be too many for a number of JavaScript. Any shorter text of digits is exact as a number. */
+const LONG_NUMBER = /[\d.]{16}/;
+
+/**
+ * Parses JSON and keeps the digits of numbers with 16 or more. Zeros at the end of a shorter number are lost.
+ *
+ * @throws {SyntaxError} for a text that is not JSON.
+ */
+export const parseLongNumbers = (text: string): unknown =>
+  LONG_NUMBER.test(text) ? JSON.parse(text, reviveExact as (key: string, value: unknown) => unknown) : JSON.parse(text);
+
 /** @param context the number as the text spells it. */
 function reviveExact(_key: string, value: unknown, { source }: { readonly source?: string }): unknown {
   if (typeof value !== "number" || source === undefined || String(value) === source) return value;

@@ -1,6 +1,6 @@
 /** Converts zod schemas to JSON Schemas, for the OpenAPI and AsyncAPI descriptions. Pure. */
 import { z } from "zod";
-import { systemFields } from "./fields.ts";
+import { readOnlySchemas } from "./column-field.ts";
 
 /** A JSON Schema. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -38,10 +38,8 @@ export function jsonSchemas(
   );
 }
 
-const serverSchemas = new Set<unknown>(Object.values(systemFields).map(({ schema }) => schema));
-
 /**
- * Adds what zod cannot convert: the rules that fields.ts names, and `readOnly` for the members that the server sets.
+ * Adds what zod cannot convert: the rules that schemas name, and `readOnly` for the members that the server sets.
  */
 function override({ zodSchema, jsonSchema }: { zodSchema: unknown; jsonSchema: z.core.JSONSchema.BaseSchema }): void {
   const { rules = [] } = jsonSchema as { rules?: readonly string[] };
@@ -50,7 +48,10 @@ function override({ zodSchema, jsonSchema }: { zodSchema: unknown; jsonSchema: z
     Object.assign(jsonSchema, {
       description: "No U+0000 and no lone surrogate. The length counts UTF-16 units, as in JavaScript.",
     });
+  // JSON Schema counts characters, as PostgreSQL does.
+  const limit = Number(rules.map((rule) => /^at most (\d+) characters$/.exec(rule)?.[1]).find(Boolean) ?? Infinity);
+  if (limit < (jsonSchema.maxLength ?? Infinity)) jsonSchema.maxLength = limit;
   delete (jsonSchema as { rules?: unknown }).rules;
   if (jsonSchema.pattern === "^") delete jsonSchema.pattern;
-  if (serverSchemas.has(zodSchema)) jsonSchema.readOnly = true;
+  if (readOnlySchemas.has(zodSchema as z.ZodType)) jsonSchema.readOnly = true;
 }

@@ -3,7 +3,6 @@
  * stays null.
  */
 import { createHmac } from "node:crypto";
-import type { EntityDeclaration } from "./declaration.ts";
 import type { Document } from "./document.ts";
 import { isRawNumber } from "./exact-json.ts";
 import type { Field } from "./field.ts";
@@ -20,15 +19,15 @@ export interface Mask<Result = string> {
   readonly apply: (value: unknown, document: Document) => Result;
 }
 
-/** Keys by mask. They are set once, when a process starts ({@link setMaskKeys}). */
-const keys = new WeakMap<Mask<unknown>, string>();
+/** Keys by mask. They are set once, when a process starts (mask-keys.ts). */
+export const keysByMask = new WeakMap<Mask<unknown>, string>();
 
 function hash(setting: string): Mask<string> {
   const mask: Mask<string> = {
     kind: "hash",
     setting,
     apply: (value) => {
-      const key = keys.get(mask);
+      const key = keysByMask.get(mask);
       if (key === undefined) throw new Error(`the key of a mask is not set: give the setting ${setting} a value`);
       return createHmac("sha256", key).update(textOf(value)).digest("hex");
     },
@@ -87,38 +86,4 @@ export function maskedField(field: Field, { kind }: Mask<unknown>): Field {
 function textOf(value: unknown): string {
   if (typeof value === "string") return value;
   return isRawNumber(value) ? value.rawJSON : JSON.stringify(value);
-}
-
-/** Names of the settings that have keys of masks, for these entities. */
-export const maskSettings = (entities: readonly EntityDeclaration[]): string[] => [
-  ...new Set(masksOf(entities).map(({ setting }) => setting)),
-];
-
-/**
- * Sets the keys of masks. A process that projects documents calls it once, before the first.
- *
- * @param read returns the value of a setting.
- * @throws {Error} for a setting without a value; the message names it and what needs it.
- */
-export function setMaskKeys(
-  entities: readonly EntityDeclaration[],
-  read: (setting: string) => string | undefined,
-): void {
-  for (const { declared, setting, where } of masksOf(entities)) {
-    const key = read(setting);
-    if (!key) throw new Error(`the setting ${setting} has no value; ${where} is masked with it`);
-    keys.set(declared, key);
-  }
-}
-
-function masksOf(entities: readonly EntityDeclaration[]) {
-  return entities.flatMap((entity) =>
-    entity.replicas.flatMap((replica) =>
-      Object.entries(replica.masks).flatMap(([member, declared]) =>
-        declared.setting === undefined
-          ? []
-          : [{ declared, setting: declared.setting, where: `${entity.name}.${member} of the replica ${replica.name}` }],
-      ),
-    ),
-  );
 }

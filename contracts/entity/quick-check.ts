@@ -41,6 +41,7 @@ interface CheckDefinition {
   readonly check: string;
   readonly minimum?: number;
   readonly maximum?: number;
+  readonly length?: number;
   readonly value?: number;
   readonly inclusive?: boolean;
   readonly pattern?: RegExp;
@@ -68,10 +69,8 @@ function typeCheckOf(def: Definition): QuickCheck {
       const inner = quickCheckOf(def.innerType!);
       return (value) => value === null || inner(value);
     }
-    case "array": {
-      const item = quickCheckOf(def.element!);
-      return (value) => Array.isArray(value) && value.every(item);
-    }
+    case "array":
+      return quickListCheck(quickCheckOf(def.element!));
     case "union": {
       const options = def.options!.map(quickCheckOf);
       return (value) => options.some((option) => option(value));
@@ -90,12 +89,20 @@ function checksOf(def: Definition): QuickCheck[] | undefined {
 
 type Sized = { readonly length: number };
 
-function quickFormOf({ check, minimum = 0, maximum = 0, value: bound = 0, ...def }: CheckDefinition): QuickCheck | undefined {
+function quickFormOf({
+  check,
+  minimum = 0,
+  maximum = 0,
+  value: bound = 0,
+  ...def
+}: CheckDefinition): QuickCheck | undefined {
   switch (check) {
     case "min_length":
       return (value) => (value as Sized).length >= minimum;
     case "max_length":
       return (value) => (value as Sized).length <= maximum;
+    case "length_equals":
+      return (value) => (value as Sized).length === def.length;
     case "greater_than":
       return (value) => (value as number) > bound || (def.inclusive === true && value === bound);
     case "less_than":
@@ -114,6 +121,12 @@ function quickFormOf({ check, minimum = 0, maximum = 0, value: bound = 0, ...def
 /** A text that matches the pattern. A pattern with the flag g or y keeps a position between calls, so it has no quick form. */
 const quickPatternCheck = (pattern: RegExp): QuickCheck | undefined =>
   pattern.global || pattern.sticky ? undefined : (value) => pattern.test(value as string);
+
+/** A list of items that pass `itemCheck`. */
+export const quickListCheck =
+  (itemCheck: QuickCheck): QuickCheck =>
+  (value) =>
+    Array.isArray(value) && value.every(itemCheck);
 
 /** An object that has exactly the members of `shape`, each of which passes its own check. */
 export function quickObjectCheck(shape: Readonly<Record<string, { readonly quickCheck: QuickCheck }>>): QuickCheck {

@@ -1,38 +1,78 @@
 /** Schemas of an entity's documents: in events, and in requests of clients. */
 import { z } from "zod";
-import type { EntityDeclaration } from "./declaration.ts";
-import { type Field, systemFields } from "./fields.ts";
-import { type QuickCheck, quickObjectCheck } from "./quick-check.ts";
+import { type DocumentShape, type EntityDeclaration, ownMembers, type Shape } from "./declaration.ts";
+import type { Field, Fields } from "./field.ts";
+import { type QuickCheck, quickListCheck, quickObjectCheck } from "./quick-check.ts";
 
-const mapFields = (
-  fields: Readonly<Record<string, Field>>,
-  schemaOf: (field: Field) => z.ZodType,
-): Record<string, z.ZodType> =>
+const mapFields = (fields: Fields, schemaOf: (field: Field) => z.ZodType): Record<string, z.ZodType> =>
   Object.fromEntries(Object.entries(fields).map(([member, field]) => [member, schemaOf(field)]));
 
-/** Schema of a whole document in an event. Unknown members are invalid. */
-export const documentSchema = (entity: Pick<EntityDeclaration, "fields">): z.ZodObject =>
-  z.strictObject(mapFields({ ...systemFields, ...entity.fields }, ({ schema }) => schema));
+const mapChildren = (children: Shape["children"], fieldsSchema: (fields: Fields) => z.ZodType) =>
+  Object.fromEntries(Object.entries(children).map(([member, child]) => [member, z.array(fieldsSchema(child.fields))]));
+
+/** Fields of clients: without those that the database or Lockstep sets, and without `omitted`. */
+const writable = (fields: Fields, omitted: readonly string[] = []): Fields =>
+  Object.fromEntries(Object.entries(fields).filter(([member, { readOnly }]) => !readOnly && !omitted.includes(member)));
+
+/** Schema of a whole document in an event. Unknown members are invalid. The members of Lockstep come first. */
+export function documentSchema(shape: DocumentShape): z.ZodObject {
+  const own = ownMembers(shape).map((member) => [member, shape.fields[member]!]);
+  return z.strictObject({
+    ...mapFields({ ...Object.fromEntries(own), ...shape.fields }, ({ schema }) => schema),
+    ...mapChildren(shape.children, (fields) => z.strictObject(mapFields(fields, ({ schema }) => schema))),
+  });
+}
 
 /** Quick check of a whole document. Each document that passes is valid by {@link documentSchema}. */
-export const quickDocumentCheck = ({ fields }: Pick<EntityDeclaration, "fields">): QuickCheck =>
-  quickObjectCheck({ ...systemFields, ...fields });
-
-/** Schema of a request that creates or replaces an entity. A missing field gets its `initial` value, if it has one. */
-export const inputSchema = (entity: EntityDeclaration): z.ZodObject =>
-  z.strictObject(
-    mapFields(entity.fields, (field) =>
-      "initial" in field ? field.schema.default(() => structuredClone(field.initial) as never) : field.schema,
+export const quickDocumentCheck = ({ fields, children }: Shape): QuickCheck =>
+  quickObjectCheck({
+    ...fields,
+    ...Object.fromEntries(
+      Object.entries(children).map(([member, child]) => [
+        member,
+        { quickCheck: quickListCheck(quickObjectCheck(child.fields)) },
+      ]),
     ),
-  );
+  });
 
-/** Schema of a JSON merge patch (RFC 7396): any subset of the fields. Null resets a field to its `initial` value. */
-export const patchSchema = (entity: EntityDeclaration): z.ZodObject =>
-  z.strictObject(
-    mapFields(entity.fields, (field) =>
-      ("initial" in field
+/** A missing member gets its initial value, else the database's default, else null where null is allowed. */
+function inputOf(field: Field): z.ZodType {
+  if ("initial" in field) return field.schema.default(() => structuredClone(field.initial) as never);
+  if (field.hasDatabaseDefault) return field.schema.optional();
+  return field.nullable ? field.schema.default(() => null as never) : field.schema;
+}
+
+/** Schema of a request that creates an entity, with the members of a key that clients choose. */
+export const inputSchema = (entity: EntityDeclaration): z.ZodObject => inputWithout(entity, []);
+
+/** Schema of a request that replaces an entity. The URL has its key. */
+export const replaceSchema = (entity: EntityDeclaration): z.ZodObject => inputWithout(entity, entity.key);
+
+const inputWithout = ({ fields, children }: EntityDeclaration, omitted: readonly string[]): z.ZodObject =>
+  z.strictObject({
+    ...mapFields(writable(fields, omitted), inputOf),
+    ...mapChildren(children, (child) => z.strictObject(mapFields(writable(child), inputOf))),
+  });
+
+/**
+ * Schema of a JSON merge patch (RFC 7396): any subset of the members, without those of the key. Null sets null where
+ * null is allowed, and resets any other member to its initial value. A list of children is replaced as a whole.
+ */
+export const patchSchema = ({ fields, children, key }: EntityDeclaration): z.ZodObject =>
+  z.strictObject({
+    ...mapFields(writable(fields, key), (field) =>
+      ("initial" in field && !field.nullable
         ? field.schema.nullable().transform((value) => (value === null ? structuredClone(field.initial) : value))
         : field.schema
       ).optional(),
     ),
-  );
+    ...Object.fromEntries(
+      Object.entries(mapChildren(children, (child) => z.strictObject(mapFields(writable(child), inputOf)))).map(
+        ([member, schema]) => [member, schema.optional()],
+      ),
+    ),
+  });
+
+/** Members that a client cannot set, and those of the key that it can set only with the insert. */
+export const readOnlyMembers = ({ fields, key }: EntityDeclaration): string[] =>
+  Object.keys(fields).filter((member) => fields[member]!.readOnly || key.includes(member));

@@ -8,7 +8,11 @@ import type { Fields } from "./field.ts";
 import { lockstepTimeSchema } from "./forms/date-time.ts";
 import type { Table } from "./table.ts";
 
-type OwnMembers = { readonly version?: string | undefined; readonly createdAt?: string | undefined; readonly updatedAt?: string | undefined };
+type OwnMembers = {
+  readonly version?: string | undefined;
+  readonly createdAt?: string | undefined;
+  readonly updatedAt?: string | undefined;
+};
 
 /** What the options of a declaration say about its fields. */
 interface FieldsOptions {
@@ -37,7 +41,8 @@ export function fieldsOf(table: PgTable, options: FieldsOptions): Fields {
   const columns = getTableColumns(table) as Record<string, PgColumn>;
   const rules = (options.rules ?? {}) as Readonly<Record<string, ((schema: z.ZodType) => z.ZodType) | undefined>>;
   for (const member of Object.keys(rules))
-    if (!Object.hasOwn(columns, member)) throw new Error(`${options.where}: the rule of ${member} belongs to no column`);
+    if (!Object.hasOwn(columns, member))
+      throw new Error(`${options.where}: the rule of ${member} belongs to no column`);
   return Object.fromEntries(
     Object.entries(columns).map(([member, column]) => {
       const schema = ownSchema(member, options.own);
@@ -91,7 +96,13 @@ export function constraintsOf(table: PgTable): Record<string, ConstraintDeclarat
   }
   for (const foreignKey of foreignKeys) {
     const members = membersOf(table, foreignKey.reference().columns);
-    const names = [foreignKey.getName(), `${name}_${foreignKey.reference().columns.map((column) => column.name).join("_")}_fkey`];
+    const names = [
+      foreignKey.getName(),
+      `${name}_${foreignKey
+        .reference()
+        .columns.map((column) => column.name)
+        .join("_")}_fkey`,
+    ];
     for (const each of names) found[each] = { kind: "reference", members };
   }
   return found;

@@ -2,7 +2,6 @@
 import { LockstepError } from "../errors.ts";
 import type { EntityDeclaration, ReplicaDeclaration, Upcasters } from "./declaration.ts";
 import type { Document } from "./document.ts";
-import { systemFields } from "./fields.ts";
 
 /** A document could not be converted. The message quotes no value of the document (P13). */
 export class UpcastError extends LockstepError {
@@ -42,7 +41,7 @@ export function upcastProjection(
   if (from === entity.schemaVersion) return projected;
   const upcasted = applyUpcasters(entity, [replica.upcasters, entity.upcasters], projected, from);
   const document: Document = {};
-  for (const member of Object.keys({ ...systemFields, ...replica.fields })) {
+  for (const member of [...Object.keys(replica.fields), ...Object.keys(replica.children)]) {
     if (upcasted[member] === undefined)
       throw new UpcastError(entity.name, from, `no upcaster sets the member ${member} of replica ${replica.name}`);
     document[member] = upcasted[member];

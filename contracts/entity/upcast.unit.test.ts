@@ -1,27 +1,34 @@
 import { expect, test } from "bun:test";
+import { idColumn, ownColumns, ownOptions } from "../../tests/harness/own-columns.ts";
 import type { EntityEvent } from "../event.ts";
 import { decodeRouted, encodeRouted, NewerSchemaVersionError, routedHeaders } from "../routed-event.ts";
-import { defineEntity, defineReplica, type ReplicaDeclaration } from "./declaration.ts";
+import { integer, pgTable, text } from "./columns.ts";
+import type { ReplicaDeclaration } from "./declaration.ts";
+import { defineEntity } from "./define-entity.ts";
 import type { Document } from "./document.ts";
-import { integer, text } from "./fields.ts";
 import { UpcastError, upcast } from "./upcast.ts";
 
-const fields = { title: text({ max: 20 }), size: integer({ min: 0, max: 9 }), secret: text({ max: 9, private: true }) };
-const thing = defineEntity({
+const things = pgTable("things", {
+  ...idColumn,
+  title: text().notNull(),
+  size: integer().notNull(),
+  secret: text().notNull(),
+  ...ownColumns,
+});
+const thing = defineEntity(things, {
   name: "thing",
-  plural: "things",
   schemaVersion: 3,
-  fields,
-  unique: [],
+  ...ownOptions,
+  private: ["secret"],
   upcasters: {
     1: ({ name, ...others }) => ({ ...others, title: name }),
     2: ({ secret, ...others }) => ({ ...others, secret: (secret as string).trim(), size: 0 }),
   },
-  replicas: [
-    defineReplica(fields, { name: "all", upcasters: { 2: (sent) => ({ ...sent, size: 0 }) } }),
-    defineReplica(fields, { name: "rest" }),
-    defineReplica(fields, { name: "short", upcasters: { 2: (sent) => ({ ...sent }) } }),
-  ],
+  replicas: {
+    all: { upcasters: { 2: (sent) => ({ ...sent, size: 0 }) } },
+    rest: {},
+    short: { upcasters: { 2: (sent) => ({ ...sent }) } },
+  },
 });
 const [all, rest, short] = thing.replicas as [ReplicaDeclaration, ReplicaDeclaration, ReplicaDeclaration];
 const id = Bun.randomUUIDv7();

@@ -6,7 +6,6 @@
  * every change, whatever members it has, because each text is a prepared statement in every connection.
  */
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
-import { columnOf } from "../../contracts/entity/row.ts";
 import insert from "./insert.sql" with { type: "text" };
 import list from "./list.sql" with { type: "text" };
 import read from "./read.sql" with { type: "text" };
@@ -35,9 +34,12 @@ export interface Statements {
 }
 
 /** Fills the statements in for one entity. */
-export function statementsOf(entity: Pick<EntityDeclaration, "plural" | "fields" | "unique">): Statements {
+export function statementsOf(entity: EntityDeclaration): Statements {
   const table = quoted(entity.plural);
-  const columns = Object.keys(entity.fields).map(columnOf).map(quoted).join(", ");
+  const columns = Object.values(entity.fields)
+    .filter(({ readOnly }) => !readOnly)
+    .map(({ column }) => quoted(column))
+    .join(", ");
   const fill = (text: string) => text.replaceAll("{table}", table).replaceAll("{columns}", columns);
   const writeStatement = (text: string, takenCase?: string): WriteStatement => {
     const texts = [false, true].map((checksTaken) =>
@@ -79,15 +81,16 @@ const BEFORE_ROW_UPDATE = 1 + 2 + 16;
 
 /** @returns an SQL expression: the member whose value is taken, or null. Undefined for an entity without unique members. */
 function takenCaseOf(
-  { plural, unique }: Pick<EntityDeclaration, "plural" | "unique">,
+  entity: EntityDeclaration,
   beforeRow: number,
   givenValue: (column: string) => string,
 ): string | undefined {
+  const { unique, fields } = entity;
   const branches = unique.map((member) =>
     taken
-      .replaceAll("{value}", givenValue(quoted(columnOf(member))))
-      .replaceAll("{column}", quoted(columnOf(member)))
-      .replaceAll("{constraint}", uniqueConstraintOf(plural, member))
+      .replaceAll("{value}", givenValue(quoted(fields[member]!.column)))
+      .replaceAll("{column}", quoted(fields[member]!.column))
+      .replaceAll("{constraint}", uniqueConstraintOf(entity, member))
       .replaceAll("{before_row}", String(beforeRow))
       .replaceAll("{member}", member),
   );
@@ -95,7 +98,8 @@ function takenCaseOf(
 }
 
 /** Name of the constraint that makes a member unique, as PostgreSQL chooses it. */
-export const uniqueConstraintOf = (plural: string, member: string): string => `${plural}_${columnOf(member)}_key`;
+export const uniqueConstraintOf = ({ table, fields }: EntityDeclaration, member: string): string =>
+  `${table.name}_${fields[member]!.column}_key`;
 
 /** Quotes a name, because a field may have the name of an SQL keyword: `order`. */
 const quoted = (name: string): string => `"${name}"`;

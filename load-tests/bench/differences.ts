@@ -1,5 +1,5 @@
 /** Compares a source and its replicas row by row, by what the declarations say a replica has. */
-import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import type { EntityDeclaration, Shape } from "../../contracts/entity/declaration.ts";
 import type { Document } from "../../contracts/entity/document.ts";
 import { documentOf } from "../../contracts/entity/row.ts";
 import { sleep } from "../../platform/async/sleep.ts";
@@ -10,16 +10,12 @@ import type { SystemUnderTest } from "./measurement.ts";
 const TIMEOUT_MS = 30_000;
 const POLL_MS = 1_000;
 
-/** All rows of an entity's table by id, as documents with the given fields. */
-export async function readTable(
-  url: string,
-  entity: EntityDeclaration,
-  fields: EntityDeclaration["fields"],
-): Promise<Map<string, Document>> {
+/** All rows of an entity's table by id, as documents of the given shape. */
+export async function readTable(url: string, entity: EntityDeclaration, shape: Shape): Promise<Map<string, Document>> {
   const sql = connectPool(url, { max: 1, name: "lockstep-bench", statementTimeoutMs: 0 });
   try {
     const rows = await sql<{ row: Record<string, unknown> }[]>`select to_jsonb(t) as row from ${sql(entity.plural)} t`;
-    return new Map(rows.map(({ row }) => [row.id as string, documentOf(fields, row)]));
+    return new Map(rows.map(({ row }) => [row.id as string, documentOf(shape, row)]));
   } finally {
     await sql.end();
   }
@@ -41,13 +37,13 @@ export async function differences(
     const replica = entity.replicas.find(({ name }) => name === replicaName);
     if (!replica) continue;
     const [source, actual] = await Promise.all([
-      readTable(sourceUrl, entity, entity.fields),
-      readTable(replicaUrl, entity, replica.fields),
+      readTable(sourceUrl, entity, entity),
+      readTable(replicaUrl, entity, replica),
     ]);
     for (const [id, document] of source) {
       if (!replica.filter(document)) continue;
-      const { version, createdAt, updatedAt } = document;
-      const expected = { id, ...replica.project(document), version, createdAt, updatedAt };
+      const { version } = document;
+      const expected = replica.project(document);
       const row = actual.get(id);
       actual.delete(id);
       if (!row) found.push(`${replicaName}: ${id} version ${version} is missing`);

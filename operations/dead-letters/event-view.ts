@@ -1,7 +1,7 @@
 /** Compares a dead letter's event with the declaration, field by field. Pure. */
 import { z } from "zod";
-import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
-import { type Field, systemFields } from "../../contracts/entity/fields.ts";
+import type { DocumentShape, EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import type { Field } from "../../contracts/entity/field.ts";
 import { documentSchema } from "../../contracts/entity/schemas.ts";
 import { upcast } from "../../contracts/entity/upcast.ts";
 import { header } from "../../contracts/event.ts";
@@ -59,10 +59,10 @@ export function viewEvent(
 ): EventView {
   const parsed = parseDocument(value);
   if (typeof parsed === "string") return { unreadable: parsed, fields: [] };
-  const declared =
-    replica === undefined ? entity.fields : (entity.replicas.find((r) => r.name === replica)?.fields ?? {});
+  const noShape: DocumentShape = { key: [], fields: {}, children: {} };
+  const declared = replica === undefined ? entity : (entity.replicas.find((r) => r.name === replica) ?? noShape);
   const document = replica === undefined ? upcastIfOlder(entity, parsed, headers) : parsed;
-  const fields: Readonly<Record<string, Field>> = { ...systemFields, ...declared };
+  const { fields } = declared;
   const problems = findProblems(declared, document);
   const names = new Set([...Object.keys(fields), ...Object.keys(document)]);
   const views = [...names].map((name) => {
@@ -92,9 +92,9 @@ function parseDocument(value: Buffer | null): Document | string {
   return parsed as Document;
 }
 
-function findProblems(declared: Readonly<Record<string, Field>>, document: Document): Map<string, string> {
+function findProblems(declared: DocumentShape, document: Document): Map<string, string> {
   const problems = new Map<string, string>();
-  for (const issue of documentSchema({ fields: declared }).safeParse(document).error?.issues ?? [])
+  for (const issue of documentSchema(declared).safeParse(document).error?.issues ?? [])
     if (issue.code === "unrecognized_keys") for (const name of issue.keys) problems.set(name, "is not declared");
     else problems.set(String(issue.path[0] ?? ""), issue.message);
   return problems;

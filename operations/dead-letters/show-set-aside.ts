@@ -1,9 +1,9 @@
 /** The content of a change that the relay has set aside. */
+import { parseRow } from "../../contracts/entity/parse.ts";
 import { documentOf } from "../../contracts/entity/row.ts";
 import { header } from "../../contracts/event.ts";
 import type { Project } from "../../contracts/project.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
-import { parseJson } from "../../platform/postgres/parse-json.ts";
 import { type Content, type EventView, viewEvent } from "./event-view.ts";
 import type { SetAsideEntry } from "./set-aside.ts";
 
@@ -61,7 +61,7 @@ function viewRow(
   const entity = allEntities.find((declared) => declared.name === name);
   if (!entity) return unreadable(`no declaration has the name ${name}, so its fields are not known`);
   try {
-    const document = documentOf(entity.fields, parseJson(data) as Record<string, unknown>);
+    const document = documentOf(entity, parseRow(entity, data));
     return viewEvent(entity, undefined, { value: Buffer.from(JSON.stringify(document)), headers: {} }, reveal);
   } catch (error) {
     return unreadable(`the row cannot be read as a document: ${error instanceof Error ? error.name : typeof error}`);

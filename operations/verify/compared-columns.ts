@@ -2,8 +2,7 @@
  * The SQL by which source and replica render the values that a verification compares. It follows from the columns'
  * types, so PostgreSQL makes every compared text, and no code that maps rows to documents takes part.
  */
-import { type Field, systemFields } from "../../contracts/entity/fields.ts";
-import { columnOf } from "../../contracts/entity/row.ts";
+import type { Field, Fields } from "../../contracts/entity/field.ts";
 import { UserError } from "../../contracts/errors.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import type { ReplicaTables } from "./comparison-target.ts";
@@ -56,13 +55,13 @@ export function comparedColumns(source: Sql, tables: ReplicaTables): Promise<Com
 
 async function readColumns(source: Sql, tables: ReplicaTables): Promise<ComparedColumns> {
   const { entity, replica } = tables;
-  const members = [...replica.unchanged, "createdAt", "updatedAt"];
+  const members = replica.unchanged.filter((member) => member !== entity.version && !entity.key.includes(member));
   const sourceTypes = typesOf(await source.unsafe<TypeRow[]>(TYPES, [quoted(entity.plural)]));
   const replicaTypes = typesOf(await queryReplica<TypeRow>(tables, TYPES, [quoted(tables.table)]));
-  const missing = missingColumns(members, sourceTypes);
+  const missing = missingColumns(entity.fields, members, sourceTypes);
   if (missing !== "")
     throw new UserError(`the source's table ${entity.plural} has no column ${missing}: add a migration`);
-  const missingInReplica = missingColumns([...Object.keys(replica.fields), ...members], replicaTypes);
+  const missingInReplica = missingColumns(replica.fields, Object.keys(replica.fields), replicaTypes);
   if (missingInReplica !== "")
     throw new ReplicaUnreadableError(
       replica.name,
@@ -79,19 +78,17 @@ async function readColumns(source: Sql, tables: ReplicaTables): Promise<Compared
 
 const typesOf = (rows: readonly TypeRow[]): Types => new Map(rows.map(({ column, type }) => [column, type]));
 
-const missingColumns = (members: readonly string[], types: Types): string =>
-  [...new Set(members.map(columnOf).filter((column) => !types.has(column)))].join(", ");
+const missingColumns = (fields: Fields, members: readonly string[], types: Types): string =>
+  members
+    .map((member) => fields[member]!.column)
+    .filter((column) => !types.has(column))
+    .join(", ");
 
-function expressionsOf(
-  members: readonly string[],
-  fields: Readonly<Record<string, Field>>,
-  types: Types,
-): TableExpressions {
-  const texts = members.map((member) => textOf(columnOf(member), types));
-  const hashed = members.map((member) => hashedOf(columnOf(member), types));
-  const { id, version, createdAt, updatedAt } = systemFields;
-  const document = Object.entries({ id, ...fields, createdAt, updatedAt, version })
-    .map(([member, field]) => `${memberOf(field, columnOf(member), types)} as ${quoted(member)}`)
+function expressionsOf(members: readonly string[], fields: Fields, types: Types): TableExpressions {
+  const texts = members.map((member) => textOf(fields[member]!.column, types));
+  const hashed = members.map((member) => hashedOf(fields[member]!.column, types));
+  const document = Object.entries(fields)
+    .map(([member, field]) => `${memberOf(field, types)} as ${quoted(member)}`)
     .join(", ");
   return {
     digest: `hashtextextended(row(t."version", ${hashed.join(", ")})::text, 0)`,
@@ -130,7 +127,7 @@ function hashedOf(column: string, types: Types): string {
 }
 
 /** A member's value in the document, in the form that documents have. */
-function memberOf({ scale }: Field, column: string, types: Types): string {
+function memberOf({ scale, column }: Field, types: Types): string {
   const type = types.get(column);
   const name = `t.${quoted(column)}`;
   if (type === undefined) return "null";

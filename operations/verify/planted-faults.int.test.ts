@@ -3,46 +3,47 @@
  * the stores are changed as a faulty mapper would have written them.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { defineEntity, defineReplica, type EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import { boolean, integer, numeric, pgTable, text } from "../../contracts/entity/columns.ts";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import { defineEntity } from "../../contracts/entity/define-entity.ts";
+import { field } from "../../contracts/entity/derive.ts";
 import type { Document } from "../../contracts/entity/document.ts";
-import { boolean, decimal, type Field, integer, oneOf, text, texts } from "../../contracts/entity/fields.ts";
+import type { Field } from "../../contracts/entity/field.ts";
+import { distinct, items } from "../../contracts/entity/rules.ts";
+import { idColumn, ownColumns, ownOptions } from "../../tests/harness/own-columns.ts";
 import { VerifyFixture } from "../../tests/harness/verify-fixture.ts";
 
-const fields = {
-  amount: decimal({ scale: 8, precision: 40, negative: true }),
-  count: integer({ min: -1_000_000, max: 1_000_000 }),
-  holder: text({ max: 100 }),
-  note: text({ max: 100 }),
-  open: boolean(),
-  state: oneOf(["new", "old"]),
-  labels: texts({ maxItems: 5, maxLength: 20 }),
-};
 const columns = `
   id uuid primary key, version bigint not null, amount numeric(40, 8) not null, count integer not null,
   holder text not null, note text not null, open boolean not null, state text not null, labels text[] not null,
   created_at timestamptz not null, updated_at timestamptz not null`;
-const deposit = defineEntity({
-  name: "deposit",
-  plural: "deposits",
-  schemaVersion: 1,
-  fields,
-  unique: [],
-  replicas: [
-    defineReplica(fields, {
-      name: "books",
-      filter: ({ open }) => open === true,
-      derived: {
-        initial: { field: text({ max: 1 }), from: ({ holder }) => (holder as string).slice(0, 1) },
-        // A mask: the same name, another value.
-        note: { field: fields.note, from: ({ note }) => (note as string).replace(/\d/g, "x") },
-        doubled: {
-          field: decimal({ scale: 2, precision: 40 }),
-          from: ({ count }) => (Math.abs(count as number) * 2).toFixed(2),
-        },
-      },
-    }),
-  ],
+const deposits = pgTable("deposits", {
+  ...idColumn,
+  amount: numeric({ precision: 40, scale: 8 }).notNull(),
+  count: integer().notNull(),
+  holder: text().notNull(),
+  note: text().notNull(),
+  open: boolean().notNull(),
+  state: text({ enum: ["new", "old"] }).notNull(),
+  labels: text().array().notNull(),
+  ...ownColumns,
 });
+const deposit = defineEntity(deposits, {
+  name: "deposit",
+  ...ownOptions,
+  rules: { labels: (labels) => distinct(items(labels, (label) => label.min(1))) },
+  replicas: {
+    books: {
+      where: ({ open }) => open,
+      derive: {
+        initial: field.text(({ holder }) => holder.slice(0, 1)),
+        doubled: field.numeric(40, 2, ({ count }) => (Math.abs(count) * 2).toFixed(2)),
+      },
+      mask: { note: (note) => note.replace(/\d/g, "x") },
+    },
+  },
+});
+const { fields } = deposit;
 
 let world: VerifyFixture;
 beforeAll(async () => {
@@ -71,8 +72,8 @@ async function insert(count: number, open = true): Promise<string[]> {
 const [books] = deposit.replicas as [EntityDeclaration["replicas"][0]];
 
 /** The declaration with a faulty field type. */
-function withFault(member: keyof typeof fields, fromColumn: Field["fromColumn"]): EntityDeclaration {
-  const faulty = { ...fields, [member]: { ...fields[member], fromColumn } };
+function withFault(member: string, fromColumn: Field["fromColumn"]): EntityDeclaration {
+  const faulty = { ...fields, [member]: { ...fields[member]!, fromColumn } };
   return { ...world.entity, fields: faulty };
 }
 
@@ -93,7 +94,7 @@ test("without a fault, every column of every type is equal", async () => {
 });
 
 describe("a faulty mapping of a column to a document is found", () => {
-  const faults: [keyof typeof fields, Field["fromColumn"]][] = [
+  const faults: [string, Field["fromColumn"]][] = [
     ["amount", (value) => Number(value).toFixed(8)],
     ["count", (value) => (value as number) + 1],
     ["holder", (value) => (value as string).trim()],
@@ -192,7 +193,7 @@ describe("a faulty statement in the replica is found", () => {
 });
 
 test("a faulty encoding of any member of a cache entry is found", async () => {
-  const members = Object.keys(deposit.replicas[0]!.fields).concat("createdAt", "updatedAt", "version");
+  const members = Object.keys(books.fields).filter((member) => member !== "id");
   const encodings = [() => undefined, () => null, Number, (value: unknown) => `${value} `];
   const cases = members.flatMap((member) => encodings.map((encode) => ({ member, encode })));
   const ids = await insert(cases.length);

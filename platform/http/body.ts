@@ -18,6 +18,8 @@ export interface BodyOptions {
   readonly maxBytes: number;
   /** Members that the schema does not have because only the server sets them: a violation says so. */
   readonly readOnly?: readonly string[];
+  /** Parses the text of the body. Default: `JSON.parse`. */
+  readonly parse?: (text: string) => unknown;
 }
 
 /**
@@ -33,9 +35,9 @@ export async function readBody(
   options: BodyOptions,
   reserve: (bytes: number) => void = () => {},
 ): Promise<Record<string, unknown>> {
-  const { schema, types, maxBytes, readOnly = [] } = options;
+  const { schema, types, maxBytes, readOnly = [], parse = JSON.parse } = options;
   requireType(request.headers, types);
-  const result = schema.safeParse(parse(await receive(request, maxBytes, reserve)));
+  const result = schema.safeParse(parseBytes(await receive(request, maxBytes, reserve), parse));
   if (result.success) return result.data;
   const violations = violationsOf(result.error, readOnly);
   throw new RequestError("INVALID", "The body does not fit the schema; see errors.", { violations });
@@ -82,9 +84,9 @@ async function readBytes(request: Request, maxBytes: number, reserve: (bytes: nu
   return Buffer.concat(chunks);
 }
 
-function parse(bytes: Uint8Array): unknown {
+function parseBytes(bytes: Uint8Array, parse: (text: string) => unknown): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {
     throw new RequestError("MALFORMED", "The body is not JSON in UTF-8.", { cause });
   }

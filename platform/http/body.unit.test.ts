@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { z } from "zod";
-import { systemFields } from "../../contracts/entity/fields.ts";
-import { inputSchema, patchSchema } from "../../contracts/entity/schemas.ts";
+import { inputSchema, patchSchema, readOnlyMembers } from "../../contracts/entity/schemas.ts";
 import { RequestError } from "../../contracts/errors.ts";
 import { product } from "../../tests/project/index.ts";
 import { readBody } from "./body.ts";
@@ -16,7 +15,7 @@ const post = (body: ConstructorParameters<typeof Response>[0], headers: Record<s
     headers: { "content-type": "application/json", ...headers },
   });
 const read = (request: Request, schema: z.ZodObject = inputSchema(product)) =>
-  readBody(request, { schema, types: ["application/json"], maxBytes: MAX, readOnly: Object.keys(systemFields) });
+  readBody(request, { schema, types: ["application/json"], maxBytes: MAX, readOnly: readOnlyMembers(product) });
 const rejection = (request: Request, schema?: z.ZodObject) =>
   read(request, schema).then(
     (document) => expect.unreachable(JSON.stringify(document)),

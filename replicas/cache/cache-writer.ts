@@ -105,6 +105,6 @@ export class CacheWriter {
 
   /** The same bytes that a read of PostgreSQL makes of the row. */
   private body(document: CachedChange["document"]): string | null {
-    return document && JSON.stringify(orderMembers(this.replica.fields, document));
+    return document && JSON.stringify(orderMembers(this.replica, document));
   }
 }

@@ -63,7 +63,7 @@ const api = new OpenApiChecker(replicaOpenApi(project, "catalog"));
 const get = (path: string, headers: Record<string, string> = {}, from = app) =>
   api.checked((url, init) => from.request(url, init))(path, { headers });
 const expected = (change: ReturnType<typeof upsertChange>) =>
-  JSON.stringify(documentOf(replicaOf("catalog").fields, rowOf(change.document!)));
+  JSON.stringify(documentOf(replicaOf("catalog"), rowOf(replicaOf("catalog"), change.document!)));
 
 describe("one entity", () => {
   test("is answered from the cache after its apply, with version, lag and type", async () => {

@@ -3,7 +3,6 @@ import postgres from "postgres";
 import { readRecords } from "../../chaos/rest/at-rest.ts";
 import { readings, type TopicReadings } from "../../chaos/rest/topic-readings.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
-import { columnOf } from "../../contracts/entity/row.ts";
 import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
 import type { Log } from "../../kafka/log.ts";
 import { differences, readTable } from "../../load-tests/bench/differences.ts";
@@ -86,7 +85,7 @@ export async function findTopicViolations(stack: Stack, log: Log, entities = pro
         ...routed.duplicates.map((d) => `to.${replica.name}: ${d} is there twice`),
         ...[...routed.outOfOrder, ...routed.supersededResends].map((f) => `to.${replica.name}: ${f}`),
       );
-      const table = await readTable(await stack.url("gateway-db"), entity, entity.fields);
+      const table = await readTable(await stack.url("gateway-db"), entity, entity);
       for (const { id, gone } of rows) {
         const document = table.get(id);
         const there = !gone && document !== undefined && replica.filter(document);
@@ -105,4 +104,6 @@ export async function findTopicViolations(stack: Stack, log: Log, entities = pro
 
 /** Returns the exact columns of a replica's table, sorted. */
 export const columnsOf = (fields: EntityDeclaration["fields"]): string[] =>
-  ["id", "version", "created_at", "updated_at", ...Object.keys(fields).map(columnOf)].sort();
+  Object.values(fields)
+    .map(({ column }) => column)
+    .sort();

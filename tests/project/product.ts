@@ -1,37 +1,70 @@
 /** The entity of the tests, with each kind of field. */
-import { boolean, decimal, defineEntity, defineReplica, integer, oneOf, text, texts } from "lockstep";
+import {
+  bigint,
+  defineEntity,
+  distinct,
+  field,
+  type Infer,
+  integer,
+  items,
+  numeric,
+  pgTable,
+  sql,
+  text,
+  timestamp,
+  uuid,
+} from "lockstep";
 
-const fields = {
-  sku: text({ min: 1, max: 64 }),
-  name: text({ min: 1, max: 200 }),
-  description: text({ max: 10_000, initial: "" }),
-  price: decimal({ scale: 2 }),
+const products = pgTable("products", {
+  id: uuid().primaryKey().default(sql`uuidv7()`),
+  sku: text().notNull().unique(),
+  name: text().notNull(),
+  description: text().notNull().default(""),
+  price: numeric({ precision: 12, scale: 2 }).notNull(),
   /** ISO 4217. */
-  currency: text({ min: 3, max: 3, pattern: /^[A-Z]{3}$/, initial: "BRL" }),
+  currency: text().notNull().default("BRL"),
   /** What the shop pays. Private: it is visible at the gateway only. */
-  cost: decimal({ scale: 2, initial: "0.00", private: true }),
-  stock: integer({ min: 0, max: 1_000_000_000, initial: 0 }),
-  status: oneOf(["draft", "active", "archived"], { initial: "draft" }),
-  tags: texts({ maxItems: 20, maxLength: 50, initial: [] }),
-};
+  cost: numeric({ precision: 12, scale: 2 }).notNull().default("0.00"),
+  stock: integer().notNull().default(0),
+  status: text({ enum: ["draft", "active", "archived"] })
+    .notNull()
+    .default("draft"),
+  tags: text().array().notNull().default([]),
+  createdAt: timestamp("created_at", { precision: 3, withTimezone: true, mode: "string" }).notNull(),
+  updatedAt: timestamp("updated_at", { precision: 3, withTimezone: true, mode: "string" }).notNull(),
+  version: bigint({ mode: "number" }).notNull(),
+});
 
 /** A product with a full replica and a filtered one. */
-export const product = defineEntity({
+export const product = defineEntity(products, {
   name: "product",
-  plural: "products",
-  schemaVersion: 1,
-  fields,
-  unique: ["sku"],
+  version: "version",
+  createdAt: "createdAt",
+  updatedAt: "updatedAt",
+  private: ["cost"],
+  rules: {
+    sku: (sku) => sku.min(1).max(64),
+    name: (name) => name.min(1).max(200),
+    description: (description) => description.min(0).max(10_000),
+    price: (price) => price.nonNegative(),
+    currency: (currency) => currency.length(3).regex(/^[A-Z]{3}$/),
+    cost: (cost) => cost.nonNegative(),
+    stock: (stock) => stock.min(0).max(1_000_000_000),
+    tags: (tags) => distinct(items(tags, (tag) => tag.min(1).max(50)).max(20)),
+  },
   example: { sku: "cup", name: "Espresso cup", price: "19.90", stock: 12, status: "active", tags: ["kitchen"] },
-  replicas: [
+  replicas: {
     // The full copy: all products with all public fields.
-    defineReplica(fields, { name: "catalog" }),
+    catalog: {},
     // For the shop window: active products only, with `inStock` instead of the amount.
-    defineReplica(fields, {
-      name: "storefront",
-      filter: (p) => p.status === "active",
-      without: ["stock"],
-      derived: { inStock: { field: boolean(), from: (p) => (p.stock as number) > 0 } },
-    }),
-  ],
+    storefront: {
+      where: (p) => p.status === "active",
+      omit: ["stock"],
+      derive: { inStock: field.boolean((p) => p.stock > 0) },
+    },
+  },
 });
+
+/** The product in the source, and in the shop window. */
+export type Product = Infer<typeof product>;
+export type ProductInStorefront = Infer<typeof product, "storefront">;

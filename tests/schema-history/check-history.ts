@@ -1,7 +1,6 @@
 /** Checks that the current declaration reads every recorded sample, and equals the newest recording. Pure. */
-import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
+import { type EntityDeclaration, ownMembers, type ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Document } from "../../contracts/entity/document.ts";
-import { systemFields } from "../../contracts/entity/fields.ts";
 import { documentSchema } from "../../contracts/entity/schemas.ts";
 import { upcast, upcastProjection } from "../../contracts/entity/upcast.ts";
 import { changesBetween, snapshotOf } from "./declaration-snapshot.ts";
@@ -86,7 +85,7 @@ function eventProblem(entity: EntityDeclaration, { document }: Sample, from: num
   const read = upcast(entity, clone(document), from);
   const checked = documentSchema(entity).safeParse(read);
   if (!checked.success) return `not valid after upcasting to version ${entity.schemaVersion}: ${checked.error.message}`;
-  const moved = Object.keys(systemFields).filter((member) => read[member] !== document[member]);
+  const moved = ownMembers(entity).filter((member) => read[member] !== document[member]);
   if (moved.length > 0) return `an upcaster changes ${moved.join(", ")}`;
   const repeated = upcast(entity, clone(document), from);
   return Bun.deepEquals(read, repeated) ? undefined : "an upcaster is not deterministic";

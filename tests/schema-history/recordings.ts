@@ -79,11 +79,7 @@ const isEdge = (is: string): boolean => /^edge \d+$/.test(is);
 
 /** Returns the document that each replica is sent today; null where its filter does not match. */
 export function projectionsOf(entity: EntityDeclaration, document: Document): Record<string, Document | null> {
-  const { id, createdAt, updatedAt, version } = document;
   return Object.fromEntries(
-    entity.replicas.map((replica) => [
-      replica.name,
-      replica.filter(document) ? { id, ...replica.project(document), createdAt, updatedAt, version } : null,
-    ]),
+    entity.replicas.map((replica) => [replica.name, replica.filter(document) ? replica.project(document) : null]),
   );
 }

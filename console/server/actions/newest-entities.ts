@@ -12,7 +12,7 @@ import type { Sql } from "../../../platform/postgres/connect.ts";
 export async function newestEntities(source: Sql, entity: EntityDeclaration, limit: number): Promise<Document[]> {
   const rows = await source<{ doc: Record<string, unknown> }[]>`
     select to_jsonb(t) as doc from ${source(entity.plural)} t order by id desc limit ${limit}`;
-  return rows.map(({ doc }) => omitPrivateFields(entity, documentOf(entity.fields, doc)));
+  return rows.map(({ doc }) => omitPrivateFields(entity, documentOf(entity, doc)));
 }
 
 /** Copies a document without the fields that are declared private (P13). */

@@ -44,7 +44,7 @@ export async function sendPoison(
   const [row] = await source<{ doc: Record<string, unknown> }[]>`
     select to_jsonb(t) as doc from ${source(entity.plural)} t where id = ${id}`;
   if (!row) throw new RequestError("NOT_FOUND", `The source has no ${entity.name} ${id}.`);
-  const document = documentOf(entity.fields, row.doc);
+  const document = documentOf(entity, row.doc);
   const version = Number(document.version) + 1;
   const message = encodeEvent({
     namespace: entity.namespace,
@@ -68,8 +68,8 @@ export async function sendPoison(
   }
 }
 
-/** Copies the document and replaces its first declared field by an object, which no field accepts. */
+/** Copies the document and replaces its first field of a client by an object, which no field accepts. */
 function invalidDocument(entity: EntityDeclaration, document: Document): Document {
-  const [first] = Object.keys(entity.fields);
+  const first = Object.keys(entity.fields).find((member) => !entity.fields[member]!.readOnly);
   return first === undefined ? { ...document, poison: true } : { ...document, [first]: { poison: true } };
 }

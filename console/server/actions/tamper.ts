@@ -1,7 +1,6 @@
 /** Changes one row of a replica directly in its database, so that a verification finds a difference. */
 import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../../contracts/entity/document.ts";
-import { columnOf } from "../../../contracts/entity/row.ts";
 import { RequestError } from "../../../contracts/errors.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
 
@@ -17,10 +16,12 @@ export async function tamper(sql: Sql, entity: EntityDeclaration, replica: strin
   const fields = entity.replicas.find(({ name }) => name === replica)?.fields ?? {};
   const [row] = await sql<{ doc: Record<string, unknown> }[]>`
     select to_jsonb(t) as doc from ${sql(entity.plural)} t where id = ${id}`;
-  const field = Object.keys(fields).find((name) => changesWhenReversed(row?.doc[columnOf(name)]));
+  const field = Object.keys(fields).find(
+    (name) => fields[name]!.kind === "text" && changesWhenReversed(row?.doc[fields[name]!.column]),
+  );
   if (!row || field === undefined)
     throw new RequestError("NOT_FOUND", `${replica} has no ${entity.name} ${id} with a text field to change.`);
-  const column = columnOf(field);
+  const { column } = fields[field]!;
   await sql`update ${sql(entity.plural)} set ${sql(column)} = reverse(${sql(column)}) where id = ${id}`;
   return field;
 }

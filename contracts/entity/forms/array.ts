@@ -5,7 +5,7 @@ import type { ValueForm } from "../field.ts";
 import { rules } from "../rules.ts";
 
 /** The text of an array whose lower bounds are not 1: `[0:1]={1,2}`. A list of JSON cannot hold the bounds. */
-const BOUNDS = /^(?:\[-?\d+:-?\d+\])+=\{[^]*\}$/;
+const BOUNDS = /^(?:\[-?\d+:-?\d+\])+=\{.*\}$/s;
 
 /** An array. @param dimensions as the column declares them. */
 export function arrayForm(element: ValueForm, dimensions: number): ValueForm {

@@ -64,7 +64,7 @@ const timestampSchema = (zone: string, what: string, example: string) =>
   realSchema(
     new RegExp(`^(?:${DATE}[T ]${TIME}${zone}${ERA}|${INFINITE})$`),
     ([, year, month, day, hour, minute, second, , era]) =>
-      dateOf([, year, month, day, era]) && timeOf([hour, minute, second]),
+      dateOf([undefined, year, month, day, era]) && timeOf([hour, minute, second]),
     what,
     example,
   );
@@ -86,7 +86,7 @@ export function timestamptzForm(precision = 6): ValueForm {
     kind: "timestamptz",
     schema: timestampSchema(OFFSET, "a timestamp with time zone", "2026-01-02T03:04:05.678Z"),
     fromColumn: (value) => {
-      if (typeof value !== "string") return value;
+      if (typeof value !== "string" || value.endsWith("Z")) return value; // a document's value
       if (hasMilliseconds && IN_UTC.test(value)) return `${value.slice(0, 23)}Z`; // nearly all values
       return utcText(value, hasMilliseconds);
     },
@@ -100,7 +100,7 @@ function utcText(value: string, hasMilliseconds: boolean): string {
   const parts = PARTS.exec(value);
   if (!parts) return value; // an infinity
   const [, year, month, day, hour, minute, second, decimals = "", offset, era = ""] = parts;
-  const fraction = hasMilliseconds ? `.${decimals.padEnd(3, "0")}` : decimals && `.${decimals}`;
+  const fraction = hasMilliseconds ? `.${decimals.slice(0, 3).padEnd(3, "0")}` : decimals && `.${decimals}`;
   const seconds = offsetSeconds(offset!);
   if (seconds === 0) return `${year}-${month}-${day}T${hour}:${minute}:${second}${fraction}Z${era}`;
   const date = new Date(0);

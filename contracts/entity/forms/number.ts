@@ -8,6 +8,15 @@ const toNumber = (value: unknown): unknown => {
   return typeof value === "string" && value.trim() !== "" ? Number(value) : value;
 };
 
+/** The digits of a number that JavaScript cannot hold stay a text. */
+const toInteger = (value: unknown): unknown => {
+  if (typeof value === "number") return value;
+  const digits = isRawNumber(value) ? value.rawJSON : value;
+  const number = typeof digits === "string" && INTEGER.test(digits) ? Number(digits) : Number.NaN;
+  return Number.isSafeInteger(number) ? number : digits;
+};
+const INTEGER = /^-?\d+$/;
+
 /** `smallint`, `integer`. */
 export const integerForm = (bits: 16 | 32): ValueForm => ({
   kind: "number",
@@ -15,17 +24,8 @@ export const integerForm = (bits: 16 | 32): ValueForm => ({
     .int()
     .min(-(2 ** (bits - 1)))
     .max(2 ** (bits - 1) - 1),
-  fromColumn: toNumber,
+  fromColumn: toInteger,
 });
-
-/** The digits of a number that JavaScript cannot hold stay a text. */
-const toBigint = (value: unknown): unknown => {
-  if (typeof value === "number") return value;
-  const digits = isRawNumber(value) ? value.rawJSON : value;
-  const number = typeof digits === "string" && INTEGER.test(digits) ? Number(digits) : Number.NaN;
-  return Number.isSafeInteger(number) ? number : digits;
-};
-const INTEGER = /^-?\d+$/;
 
 /** `bigint` whose values JavaScript can hold: `bigint({ mode: "number" })`. */
 export const safeBigintForm: ValueForm = {
@@ -36,7 +36,7 @@ export const safeBigintForm: ValueForm = {
         ? 'must be at most 9007199254740991 in amount; declare the column with bigint({ mode: "bigint" }) for larger values'
         : undefined,
   }),
-  fromColumn: toBigint,
+  fromColumn: toInteger,
 };
 
 const [MIN_BIGINT, MAX_BIGINT] = [-(2n ** 63n), 2n ** 63n - 1n];
@@ -59,7 +59,7 @@ export const bigintForm: ValueForm = {
       .refine(isLargeBigint, "must be a number, or a text of digits when it is above 9007199254740991 in amount")
       .meta({ rules: ["bigint beyond 2^53-1"] }),
   ]),
-  fromColumn: toBigint,
+  fromColumn: toInteger,
 };
 
 /** The values of a float that a number of JSON cannot be. */

@@ -61,7 +61,7 @@ function errorOf(scale: number | undefined, number: string) {
   const form =
     scale !== undefined && scale > 20 ? `a string with ${scale} decimals` : `a string like ${JSON.stringify(example)}`;
   return ({ input }: { readonly input: unknown }) =>
-    `must be ${form}` + (NOT_FINITE.test(String(input)) ? "; NaN and infinity are not valid" : "");
+    `must be ${form}${NOT_FINITE.test(String(input)) ? "; NaN and infinity are not valid" : ""}`;
 }
 
 /** The digits of a number as PostgreSQL stores them. Numbers of JavaScript arrive here only where they are exact. */

@@ -1,8 +1,8 @@
 /** Types whose document value is a text: `text`, `varchar`, `char`, `citext`, `uuid`, `bytea`, enums, and all others. */
 import { z } from "zod";
+import { toArrayText } from "../array-text.ts";
 import { isRawNumber, isStorable } from "../exact-json.ts";
 import type { ValueForm } from "../field.ts";
-import { toArrayText } from "../array-text.ts";
 import { rules, rulesOf } from "../rules.ts";
 
 const NOT_STORABLE = "must not contain U+0000 or a lone surrogate";
@@ -24,7 +24,9 @@ export function storable(schema: z.ZodType, maxCharacters?: number): z.ZodType {
 }
 
 /** `text`, `citext`, and `varchar(length)` or `char(length)`. */
-export const textForm = (options: { readonly length?: number | undefined; readonly padded?: boolean } = {}): ValueForm => ({
+export const textForm = (
+  options: { readonly length?: number | undefined; readonly padded?: boolean } = {},
+): ValueForm => ({
   kind: "text",
   schema: z.string(),
   complete: (schema) => storable(schema, options.length),

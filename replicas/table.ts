@@ -10,7 +10,6 @@ import { quotedTable } from "../contracts/entity/table.ts";
 import type { RoutedEvent } from "../contracts/routed-event.ts";
 import type { Database } from "../platform/postgres/database.ts";
 import { codeOf } from "../platform/postgres/errors.ts";
-import { quoted } from "./quoted.ts";
 
 /** A row by column. Child rows are lists under the member of the document. */
 export type Row = Record<string, unknown>;

@@ -139,7 +139,7 @@ describe("two appliers", () => {
         id,
         version,
         document === null,
-        JSON.stringify(document ? [rowOf(document)] : []),
+        JSON.stringify(document ? [rowOf(replicaOf("catalog"), document)] : []),
         guard.epoch,
       ];
       const statement = `select * from lockstep.${await at.table.applyFunction(at.database)}(
@@ -222,7 +222,7 @@ describe("documents and rows", () => {
         });
         await apply(...changes);
         for (const { id, document } of changes)
-          expect((await rows.one(id))?.body).toBe(JSON.stringify(documentOf(replica.fields, rowOf(document))));
+          expect((await rows.one(id))?.body).toBe(JSON.stringify(documentOf(replica, rowOf(replica, document))));
       }),
       { numRuns: 20 },
     );
@@ -306,7 +306,7 @@ describe("the cache's epoch", () => {
       await held.unsafe("begin");
       const statement = `select * from lockstep.${await at.table.applyFunction(at.database)}(
         array[$1::text], '{1}', '{false}', '{null}', $2::text::json, '{}', $3, 'off')`;
-      await held.unsafe(statement, [id, JSON.stringify([rowOf(document(id, 1))]), guard.epoch]);
+      await held.unsafe(statement, [id, JSON.stringify([rowOf(replicaOf("catalog"), document(id, 1))]), guard.epoch]);
       let moved = false;
       const moving = move(guard.epoch, null).then(() => {
         moved = true;

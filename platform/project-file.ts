@@ -81,6 +81,12 @@ function provideDeclarations(): void {
     name: "lockstep",
     setup: (build) => {
       build.module("lockstep", async () => ({ exports: await import("../contracts/index.ts"), loader: "object" }));
+      // A project may declare columns with Drizzle's own modules: often it has its tables already.
+      build.module("drizzle-orm", async () => ({ exports: await import("drizzle-orm"), loader: "object" }));
+      build.module("drizzle-orm/pg-core", async () => ({
+        exports: await import("drizzle-orm/pg-core"),
+        loader: "object",
+      }));
     },
   });
 }

@@ -59,8 +59,8 @@ async function readReplica(id: string) {
   const row = await world.process.rows.one(id);
   const [listed] = await world.process.rows.page(undefined, 1_000).then((all) => all.filter((one) => one.id === id));
   expect(cached).toEndWith(` ${row!.body}`);
-  expect(JSON.stringify(listed)).toBe(row!.body!);
-  return listed!;
+  expect(JSON.stringify(listed!.document)).toBe(row!.body!);
+  return listed!.document;
 }
 
 describe("decimals", () => {

@@ -3,6 +3,7 @@
  * fails, the schema decides.
  */
 import type { z } from "zod";
+import { isStorable } from "./exact-json.ts";
 
 /** Returns true only for a value that the schema accepts. After false, the schema decides. */
 export type QuickCheck = (value: unknown) => boolean;
@@ -83,7 +84,9 @@ function typeCheckOf(def: Definition): QuickCheck {
 /** @returns undefined when a check has no quick form. */
 function checksOf(def: Definition): QuickCheck[] | undefined {
   const own = def.check ? [def as unknown as CheckDefinition] : [];
-  const checks = [...own, ...(def.checks ?? []).map((check) => check._zod.def)].map(quickFormOf);
+  const given = [...own, ...(def.checks ?? []).map((check) => check._zod.def)];
+  // The check of the type has found U+0000 and surrogates already.
+  const checks = given.filter(({ fn }) => fn !== isStorable).map(quickFormOf);
   return checks.includes(undefined) ? undefined : (checks as QuickCheck[]);
 }
 

@@ -95,7 +95,7 @@ test("without a fault, every column of every type is equal", async () => {
 
 describe("a faulty mapping of a column to a document is found", () => {
   const faults: [string, Field["fromColumn"]][] = [
-    ["amount", (value) => Number(value).toFixed(8)],
+    ["amount", (value) => Number(JSON.stringify(value)).toFixed(8)],
     ["count", (value) => (value as number) + 1],
     ["holder", (value) => (value as string).trim()],
     ["state", () => "old"],

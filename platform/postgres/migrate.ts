@@ -6,7 +6,7 @@ import type { Logger } from "../../observability/logger.ts";
 import { connectDedicated, type Sql } from "./connect.ts";
 
 /** An arbitrary constant that all Lockstep processes share. */
-const MIGRATION_LOCK = 1_280_262_988;
+export const MIGRATION_LOCK = 1_280_262_988;
 /**
  * Longest wait for another process that migrates, and for each table lock: other statements queue behind a waiting
  * lock.
@@ -38,12 +38,13 @@ export async function migrate(url: string, migrations: readonly Migration[], log
   }
 }
 
-interface Pending extends Migration {
+/** A migration that has not run yet. */
+export interface PendingMigration extends Migration {
   readonly checksum: string;
 }
 
 /** Migrations that have not run yet. @throws {Error} when one that ran has other content now. */
-function pendingOf(migrations: readonly Migration[], applied: ReadonlyMap<string, string>): Pending[] {
+export function pendingOf(migrations: readonly Migration[], applied: ReadonlyMap<string, string>): PendingMigration[] {
   return migrations.flatMap((migration) => {
     const checksum = new Bun.CryptoHasher("sha256").update(migration.sql).digest("hex");
     const appliedChecksum = applied.get(migration.name);
@@ -53,8 +54,8 @@ function pendingOf(migrations: readonly Migration[], applied: ReadonlyMap<string
   });
 }
 
-/** Checksums by name; none on a new database. */
-async function readApplied(sql: Sql): Promise<Map<string, string>> {
+/** Checksums by name; none on a new database. @throws the database's error. */
+export async function readApplied(sql: Sql): Promise<Map<string, string>> {
   const [{ exists } = { exists: false }] = await sql<{ exists: boolean }[]>`
     select to_regclass('lockstep.migrations') is not null as exists`;
   if (!exists) return new Map();

@@ -1,12 +1,14 @@
 #!/usr/bin/env bun
 /** The command line: one command per service (`lockstep gateway`) and per operation (`lockstep verify`). */
+import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { Command } from "commander";
 import { defineProject } from "./contracts/project.ts";
 import { verbs } from "./operations/index.ts";
 import type { LoadRebuild } from "./pipeline/rebuild.ts";
+import type { LoadSourceMigrations } from "./pipeline/source-migrations.ts";
 import { tokenCommand } from "./platform/auth/token-command.ts";
-import { loadProject, PROJECT_FILE, ProjectFileError } from "./platform/project-file.ts";
+import { loadProject, PROJECT_FILE, ProjectFileError, projectFileOf } from "./platform/project-file.ts";
 import { runService } from "./platform/run.ts";
 import { printableSettings } from "./platform/settings/print.ts";
 import { readSettings, SettingsError } from "./platform/settings/settings.ts";
@@ -20,7 +22,8 @@ const program = new Command("lockstep")
 
 // The names of entities and replicas are in the help texts, so the project is loaded before the command line is parsed.
 const { values, positionals } = parseArgs({ options: { config: { type: "string" } }, strict: false });
-const loaded = await loadProject(typeof values.config === "string" ? values.config : undefined).catch((error) => {
+const config = typeof values.config === "string" ? values.config : undefined;
+const loaded = await loadProject(config).catch((error) => {
   if (!(error instanceof ProjectFileError)) throw error;
   return error;
 });
@@ -32,8 +35,12 @@ const replicaList = project.replicaNames.join(", ");
 const WITHOUT_PROJECT = ["health", "print-config", "token", "help", "init", "down", "stack"];
 const isHelp = ["--help", "-h"].some((flag) => process.argv.includes(flag));
 
+/** `adopt` writes a project's file where there is none. */
+const needsProject = (command: string): boolean =>
+  !WITHOUT_PROJECT.includes(command) && !(command === "adopt" && !existsSync(projectFileOf(config)));
+
 program.hook("preSubcommand", (_, command) => {
-  if (loaded instanceof ProjectFileError && !isHelp && !WITHOUT_PROJECT.includes(command.name()))
+  if (loaded instanceof ProjectFileError && !isHelp && needsProject(command.name()))
     exitWith(`lockstep: ${loaded.message}`);
 });
 
@@ -43,8 +50,10 @@ function exitWith(message: string): never {
   process.exit(2);
 }
 
-// Rooms do not import each other: the commands and the console get the replicas' part of a rebuild from here.
+// Rooms do not import each other: the commands and the console get the replicas' part of a rebuild, and the gateway's
+// migrations, from here.
 const loadRebuild: LoadRebuild = () => import("./replicas/catch-up/rebuild/index.ts");
+const loadMigrations: LoadSourceMigrations = () => import("./gateway/migrations/index.ts");
 
 program
   .command("gateway")
@@ -160,6 +169,6 @@ if (isHelp || positionals.length === 0 || ["help", "up", "down", "stack"].includ
 if (isHelp || positionals[0] === undefined || positionals[0] === "init")
   program.addCommand((await import("./init/command.ts")).initCommand());
 program.addCommand(tokenCommand());
-for (const verb of verbs(loadRebuild, project)) program.addCommand(verb);
+for (const verb of verbs(loadRebuild, project, loadMigrations)) program.addCommand(verb);
 
 await program.parseAsync();

@@ -3,6 +3,7 @@ import type { Project } from "../contracts/project.ts";
 import { toolToken } from "../platform/auth/development.ts";
 import { readSettings } from "../platform/settings/settings.ts";
 import { type Addresses, addressesOf } from "./addresses.ts";
+import { fillReplicas } from "./fill-replicas.ts";
 import { availableObservers, observerSpec, tracingSettings } from "./observers.ts";
 import type { UpOptions } from "./options.ts";
 import { labelOf, type Plan, type PlannedObserver, type PlannedServer } from "./plan.ts";
@@ -63,6 +64,7 @@ export async function startStack(group: ProcessGroup, stack: StackToStart, deps:
   const issuer = LOCKSTEP_AUTH === "jwt" ? (options.auth ? "development" : "external") : undefined;
   const seconds = (Date.now() - requestedAtMs) / 1000;
   print(readyReport({ members: group.members(), data, seconds, entity, tested, detached: detach, issuer }));
+  void fillReplicas({ data, env: deps.env, signal: stopSignal, print });
 }
 
 async function startServers(

@@ -71,9 +71,9 @@ language sql stable as $$
     string_agg(format('%I', w.name), ', ' order by w.n),
     string_agg(format('%I %s', w.name, w.input), ', ' order by w.n),
     string_agg(format('%I %s', w.name, w.type), ', ' order by w.n) filter (where w.name = any (key)),
-    string_agg(case when w.input = w.type then format('%%1$s.%I', w.name) else format('%%1$s.%I::%s', w.name, w.type) end,
+    string_agg('%1$s.' || replace(format(case when w.input = w.type then '%I' else '%I::%s' end, w.name, w.type), '%', '%%'),
       ', ' order by w.n),
-    string_agg(format('%%1$s.%I', w.name), ', ' order by w.n),
+    string_agg('%1$s.' || replace(quote_ident(w.name), '%', '%%'), ', ' order by w.n),
     coalesce((select string_agg(format('%1$I = excluded.%1$I', c.name), ', ' order by c.n) from changing c),
       format('%1$I = excluded.%1$I', key[1])),
     (select string_agg(format('%I', k), ', ') from unnest(key) k),
@@ -106,7 +106,7 @@ end $$;
 -- deleted, others written when they differ. So a column of the replica's own keeps its value in every row that stays.
 create function lockstep.child_statements(target regclass, key text[], child jsonb) returns text language plpgsql as $$
 declare
-  relation regclass := child ->> 'relation';
+  relation regclass := (child ->> 'relation')::oid;
   parent_key text[] := array(select jsonb_array_elements_text(child -> 'parentKey'));
   own_key text[] := array(select jsonb_array_elements_text(child -> 'key'));
   all_columns text[] := array(select name from jsonb_array_elements_text(child -> 'columns') as c (name) where name <> all (parent_key));
@@ -189,8 +189,8 @@ begin
   for child in select jsonb_array_elements(children) loop
     child_writes := child_writes || lockstep.child_statements(target, key, child);
     select * into child_condition from lockstep.key_condition(
-      (child ->> 'relation')::regclass, array(select jsonb_array_elements_text(child -> 'parentKey')), 'lockstep_gone');
-    child_deletes := child_deletes || format('delete from %s as t%s where %s;', (child ->> 'relation')::regclass,
+      (child ->> 'relation')::oid::regclass, array(select jsonb_array_elements_text(child -> 'parentKey')), 'lockstep_gone');
+    child_deletes := child_deletes || format('delete from %s as t%s where %s;', (child ->> 'relation')::oid::regclass,
       coalesce(' using ' || child_condition.source, ''), child_condition.condition);
   end loop;
   return format($body$
@@ -335,15 +335,17 @@ declare
 begin
   return query
   select format('select %s%s from %s as t%s',
-      (select string_agg(format('%s as %I', c.output, c.name), ', ' order by d.n)
+      -- A column of the key keeps its type, so that its index finds a row. The JSON of these types is their text.
+      (select string_agg(case when c.name = any (key) then format('t.%I', c.name) else format('%s as %I', c.output, c.name) end,
+         ', ' order by d.n)
        from jsonb_array_elements_text(options -> 'columns') with ordinality as d (name, n) join lockstep.table_columns(target) c using (name)),
       (select string_agg(format(', (select coalesce(jsonb_agg(to_jsonb(l)%s), $json$[]$json$) from (select %s from %s as t where %s) as l) as %I',
           (select format(' order by %s', string_agg(format(case when a.attcollation <> 0 then 'l.%I collate "C"' else 'l.%I' end, k.name), ', ' order by k.n))
            from jsonb_array_elements_text(child -> 'key') with ordinality as k (name, n)
-           join pg_attribute a on a.attrelid = (child ->> 'relation')::regclass and a.attname = k.name),
-          (select string_agg(format('%s as %I', c.output, c.name), ', ' order by c.place) from lockstep.table_columns((child ->> 'relation')::regclass) c
+           join pg_attribute a on a.attrelid = (child ->> 'relation')::oid::regclass and a.attname = k.name),
+          (select string_agg(format('%s as %I', c.output, c.name), ', ' order by c.place) from lockstep.table_columns((child ->> 'relation')::oid::regclass) c
            where child -> 'columns' ? c.name or child -> 'parentKey' ? c.name),
-          (child ->> 'relation')::regclass,
+          (child ->> 'relation')::oid::regclass,
           (select string_agg(format('t.%I = parent.%I', p.name, k.name), ' and ')
            from jsonb_array_elements_text(child -> 'parentKey') with ordinality as p (name, n)
            join unnest(key) with ordinality as k (name, n) using (n)),

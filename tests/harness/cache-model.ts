@@ -95,13 +95,14 @@ export class CacheModel {
 
   /** Redis loses all entries and its state. */
   async flush(): Promise<void> {
-    const keys = ["state", ...this.ids].map((key) => `${this.prefix}:${key}`);
+    const keys = [stateKey(this.prefix), ...this.ids.map((id) => `${this.prefix}:${id}`)];
     await this.scheduler.runExternal(() => this.redis.del(...keys));
   }
 
-  /** Redis evicts one key. */
-  async evict(key: string): Promise<void> {
-    await this.scheduler.runExternal(() => this.redis.del(`${this.prefix}:${key}`));
+  /** Redis evicts an id's entry, or the cache's state. */
+  async evict(what: string): Promise<void> {
+    const key = what === "state" ? stateKey(this.prefix) : `${this.prefix}:${what}`;
+    await this.scheduler.runExternal(() => this.redis.del(key));
   }
 
   /** Redis takes a snapshot, which the next {@link restart} loads. */

@@ -11,10 +11,14 @@ const folder = join(import.meta.dirname, "stand-ins");
 /** The image that the project builds itself. All others have a stand-in. */
 const OWN = "lockstep";
 
-/** Builds all stand-ins. @throws {Error} when a build fails; {MissingComponentError} when a program for it is missing. */
-export async function buildStandIns(): Promise<void> {
-  const images = await compose("--profile", "*", "config", "--images");
-  for (const image of new Set(images.split("\n"))) {
+/**
+ * Builds stand-ins for images: by default for all of the repository's compose.yaml.
+ *
+ * @throws {Error} when a build fails; {MissingComponentError} when a program for it is missing.
+ */
+export async function buildStandIns(images?: readonly string[]): Promise<void> {
+  const names = images ?? (await compose("--profile", "*", "config", "--images")).split("\n");
+  for (const image of new Set(names)) {
     const target = standInFor(image);
     if (target === OWN) continue;
     const contexts = Object.entries((await contents[target]?.()) ?? {});

@@ -63,3 +63,18 @@ test("help, print-config and health work without a project", async () => {
   expect(await run(["print-config"], without)).toMatchObject({ status: 0, errors: "" });
   expect((await run(["health"], { ...without, PORT: "1" })).errors).not.toContain("missing.ts");
 }, 60_000);
+
+test("a project may declare its columns with Drizzle's own modules, and has no copy of them beside it", async () => {
+  const config = await file(
+    "drizzle.ts",
+    `import { sql } from "drizzle-orm";
+import { pgTable, text, uuid } from "drizzle-orm/pg-core";
+import { defineEntity, defineProject } from "lockstep";
+const things = pgTable("things", { id: uuid().primaryKey().default(sql\`uuidv7()\`), name: text().notNull() });
+export default defineProject({ entities: [defineEntity(things, { name: "thing", replicas: { copy: {} } })] });
+`,
+  );
+  const { status, output, errors } = await run(["openapi", "copy", "--config", config]);
+  expect({ status, errors }).toEqual({ status: 0, errors: "" });
+  expect(Object.keys(JSON.parse(output).paths)).toContain("/things/{id}");
+}, 60_000);

@@ -37,7 +37,8 @@ export async function loadProject(option?: string): Promise<Project> {
     throw new ProjectFileError(
       `${file} does not exist; run the command in the folder of your ${PROJECT_FILE}, or name the file with --config or LOCKSTEP_CONFIG`,
     );
-  provideDeclarations();
+  provided ??= provideDeclarations();
+  await provided;
   const module = await import(pathToFileURL(file).href).catch((error: unknown) => {
     throw new ProjectFileError(`${file} does not load: ${reasonOf(error)}; correct it, then run the command again`, {
       cause: error,
@@ -68,25 +69,25 @@ const reasonOf = (error: unknown): string =>
       ? error.message
       : String(error);
 
-let isProvided = false;
+let provided: Promise<void> | undefined;
 
 /**
  * Makes `import … from "lockstep"` mean this program's own declarations. So a project's file needs no installed package
  * beside the standalone executable, and the process has each module once.
  */
-function provideDeclarations(): void {
-  if (isProvided) return;
-  isProvided = true;
+async function provideDeclarations(): Promise<void> {
+  // Loaded before the plugin is there: it would answer these imports too, and so without end.
+  const modules = {
+    lockstep: await import("../contracts/index.ts"),
+    // A project may declare columns with Drizzle's own modules: often it has its tables already.
+    "drizzle-orm": await import("drizzle-orm"),
+    "drizzle-orm/pg-core": await import("drizzle-orm/pg-core"),
+  };
   Bun.plugin({
     name: "lockstep",
     setup: (build) => {
-      build.module("lockstep", async () => ({ exports: await import("../contracts/index.ts"), loader: "object" }));
-      // A project may declare columns with Drizzle's own modules: often it has its tables already.
-      build.module("drizzle-orm", async () => ({ exports: await import("drizzle-orm"), loader: "object" }));
-      build.module("drizzle-orm/pg-core", async () => ({
-        exports: await import("drizzle-orm/pg-core"),
-        loader: "object",
-      }));
+      for (const [name, exports] of Object.entries(modules))
+        build.module(name, () => ({ exports: exports as Record<string, unknown>, loader: "object" }));
     },
   });
 }

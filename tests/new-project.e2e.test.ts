@@ -36,6 +36,16 @@ async function succeed(...args: string[]): Promise<string> {
   return stdout;
 }
 
+/** What the compiler says about the project's entity with one mistake in it. */
+async function typeErrors(right: string, wrong: string): Promise<string> {
+  const file = join(app, "entities/task.ts");
+  const text = readFileSync(file, "utf8");
+  await Bun.write(file, text.replace(right, wrong));
+  const { output } = await bun("run", "typecheck");
+  await Bun.write(file, text);
+  return output;
+}
+
 beforeAll(async () => {
   await Bun.write(join(app, ".keep"), "");
   const packed = await run([process.execPath, "pm", "pack", "--destination", folder], root);
@@ -64,6 +74,8 @@ test("init, install, typecheck, up, test and verify in an empty folder", async (
   await succeed("x", `lockstep@${tarball}`, "init");
   await succeed("install");
   await succeed("run", "typecheck");
+  expect(await typeErrors('private: ["notes"]', 'private: ["notez"]')).toContain("notez");
+  expect(await typeErrors('({ status }) => status === "open"', "(task) => task.statuz")).toContain("statuz");
   const report = await succeed("run", "up", "--detach", "--port-base", String(await freePortBase()));
   expect(report).toContain("a test write reached every replica and its cache");
   await succeed("run", "test");

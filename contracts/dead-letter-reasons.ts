@@ -55,7 +55,7 @@ export const deadLetterReasons = {
     "fix the upcaster and deploy the stream; replay",
   ),
   "wrong-key": byStream(
-    "the record's key, the event's subject and the document's id are not the same UUID",
+    "the record's key, the event's subject and the document's id are not the same id",
     "fix the writer of the event; drop this dead letter",
   ),
   "wrong-partition": byStream(
@@ -82,6 +82,10 @@ export const deadLetterReasons = {
   unappliable: byReplica(
     "the replica's database rejects the row",
     "correct the replica's schema or the source's row; replay",
+  ),
+  "hook-failed": byReplica(
+    "the row is applied, and the replica's onApplied failed or took too long each time",
+    "fix onApplied, or what it calls, and deploy the replica; replay calls it again",
   ),
 } as const satisfies Readonly<Record<string, Reason>>;
 

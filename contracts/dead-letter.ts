@@ -148,7 +148,10 @@ export interface DeadLetter {
   readonly id?: EntityId;
   /** The entity's version; undefined when the record has none that is valid. */
   readonly version?: Version;
-  /** True for a resend: a state that was sent again under a version that was sent before. */
+  /**
+   * True when the replica may have the version, and something is left to do: for a resend, a state that was sent again
+   * under a version that was sent before, and for a change whose `onApplied` failed.
+   */
   readonly resent: boolean;
   /** Origin of the earlier dead letter of which this record is a replay. */
   readonly replayOf?: string;
@@ -185,7 +188,7 @@ export function decodeDeadLetterOrMark(
     atMs: record.timestampMs,
     ...(id && isKeyText(id) ? { id } : {}),
     ...(Number.isSafeInteger(version) && version > 0 ? { version } : {}),
-    resent: headers[header.resend] !== undefined,
+    resent: headers[header.resend] !== undefined || reason === "hook-failed",
     ...(replayOf ? { replayOf } : {}),
   };
   return { deadLetter };
@@ -216,6 +219,6 @@ export function isSuperseded(
   known: Version | undefined,
 ): boolean {
   if (version === undefined || known === undefined) return false;
-  // A resend repairs a row that may already have this version. Only a newer version supersedes it.
+  // The replica may already have this version (`resent`). Only a newer one supersedes the dead letter.
   return resent && replica !== undefined ? known > version : known >= version;
 }

@@ -91,6 +91,11 @@ export const metrics = {
     "replica",
     "outcome",
   ]),
+  hookCalls: counter(
+    "lockstep_replica_hook_calls_total",
+    "Changes for which the replica called its onApplied: succeeded at once, retried before it succeeded, or failed",
+    ["replica", "outcome"],
+  ),
   cacheRequests: counter("lockstep_cache_requests_total", "Reads by entity id, by cache result", ["replica", "result"]),
   divergentRows: gauge(
     "lockstep_divergent_rows",

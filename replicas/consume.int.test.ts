@@ -68,6 +68,7 @@ beforeEach(() => {
     deadLetters: deadLetterWriter,
     logger: silentLogger,
     metrics,
+    signal: new AbortController().signal,
   };
   consumer = new EntityConsumer(deps, entity, replicaOf("catalog"));
 });

@@ -1,4 +1,4 @@
-/** Consumes a topic for one replica: decode → reduce → apply → cache → receipts → count → dead letters. */
+/** Consumes a topic for one replica: decode → reduce → apply → cache → receipts → count → onApplied → dead letters. */
 import type { EntityDeclaration, ReplicaDeclaration } from "../contracts/entity/declaration.ts";
 import { replicaTopic } from "../contracts/topics.ts";
 import type { Batch } from "../kafka/log.ts";
@@ -7,7 +7,7 @@ import type { Metrics } from "../observability/metrics.ts";
 import type { ConsumerLags } from "../pipeline/consumer-lags.ts";
 import { Batcher } from "../platform/async/batcher.ts";
 import { isUnavailable } from "../platform/postgres/errors.ts";
-import type { Applier } from "./apply/applier.ts";
+import type { AppliedBatch, Applier } from "./apply/applier.ts";
 import { applyNewest, type EventsById, type RejectedEvent, rejectedPerSubmission } from "./apply/apply-newest.ts";
 import { ApplyObserver } from "./apply/apply-observer.ts";
 import { outcomes } from "./apply/reduce.ts";
@@ -16,6 +16,7 @@ import type { CacheWriter } from "./cache/cache-writer.ts";
 import { type DeadLetterWriter, encodeDeadLetters, unappliableCause } from "./dead-letters.ts";
 import { decodeRecords, type ReceivedEvent } from "./decode.ts";
 import type { Lag } from "./lag.ts";
+import { AppliedHook } from "./on-applied.ts";
 import { type Receipts, receiptOf } from "./receipts.ts";
 
 /** Events that are reduced together. In a larger batch more events are of the same entities. */
@@ -31,6 +32,15 @@ export interface EntityConsumerDeps {
   readonly lags: Pick<ConsumerLags, "set">;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Aborts when the process stops. */
+  readonly signal: AbortSignal;
+}
+
+/** Result of a batch. */
+interface AppliedEvents {
+  readonly rejected: readonly RejectedEvent[];
+  /** The newest event of each entity, if the database has its state. */
+  readonly current: readonly ReceivedEvent[];
 }
 
 /** Consumes one entity's topic for one replica. */
@@ -39,10 +49,12 @@ export class EntityConsumer {
   /** Why the table accepts no row, for people; undefined while it does. */
   tableProblem: string | undefined;
   private readonly observer: ApplyObserver;
+  /** Undefined: the project declares no `onApplied`. */
+  private readonly hook: AppliedHook | undefined;
   /**
    * Lets batches of several partitions share a statement: at 1,000 events/s, one for each costs more than its events.
    */
-  private readonly batcher = new Batcher<readonly ReceivedEvent[], readonly RejectedEvent[]>(
+  private readonly batcher = new Batcher<readonly ReceivedEvent[], AppliedEvents>(
     (submissions) => this.applySubmissions(submissions),
     {
       concurrency: 1,
@@ -60,6 +72,7 @@ export class EntityConsumer {
   ) {
     this.topic = replicaTopic(entity, replica.name).name;
     this.observer = new ApplyObserver(deps, entity, replica, this.topic);
+    this.hook = replica.onApplied && new AppliedHook(deps, entity, replica.name, replica.onApplied);
   }
 
   /**
@@ -74,7 +87,11 @@ export class EntityConsumer {
     lag.received(batch);
     const { events, rejected } = decodeRecords(batch.records, this, logger);
     this.observer.onUnreadable(rejected.length);
-    if (events.length > 0) rejected.push(...(await this.batcher.add(events)));
+    if (events.length > 0) {
+      const applied = await this.batcher.add(events);
+      rejected.push(...applied.rejected);
+      if (this.hook) rejected.push(...(await this.hook.call(applied.current)));
+    }
     // The other partitions of the statement have continued; only this one waits for its dead letters.
     if (rejected.length > 0) await deadLetters.write(this.entity, batch.partition, encodeDeadLetters(rejected));
     lag.applied(batch, Date.now());
@@ -87,15 +104,27 @@ export class EntityConsumer {
     this.deps.applier.forgetError();
   }
 
-  /** Applies the submissions of several partitions together. @returns the rejected records of each. */
-  private async applySubmissions(submissions: readonly (readonly ReceivedEvent[])[]): Promise<RejectedEvent[][]> {
+  /** Applies the submissions of several partitions together. @returns the result of each. */
+  private async applySubmissions(submissions: readonly (readonly ReceivedEvent[])[]): Promise<AppliedEvents[]> {
     const events = submissions.length === 1 ? submissions[0]! : submissions.flat();
-    const rejected = await applyNewest(events, (changes, byId) => this.applyRows(changes, byId), this.observer);
-    return rejectedPerSubmission(rejected, submissions);
+    const current = new Set<ReceivedEvent>();
+    const applyRows = async (changes: readonly ReceivedEvent[], byId: EventsById) => {
+      const { rejected, applied } = await this.applyRows(changes, byId);
+      if (this.hook) for (const event of currentOf(applied)) current.add(event);
+      return rejected;
+    };
+    const rejected = rejectedPerSubmission(await applyNewest(events, applyRows, this.observer), submissions);
+    return submissions.map((submission, i) => ({
+      rejected: rejected[i]!,
+      current: this.hook ? submission.filter((event) => current.has(event)) : [],
+    }));
   }
 
   /** @param changes the newest event of each entity. @param byId all events. @returns the rejected changes. */
-  private async applyRows(changes: readonly ReceivedEvent[], byId: EventsById): Promise<RejectedEvent[]> {
+  private async applyRows(
+    changes: readonly ReceivedEvent[],
+    byId: EventsById,
+  ): Promise<{ rejected: RejectedEvent[]; applied: AppliedBatch<ReceivedEvent> }> {
     const { applier, cacheWriter, receipts } = this.deps;
     const eventsOf = (change: ReceivedEvent) => byId.get(change.id)!;
     const applied = await applier.apply(changes).catch((error) => {
@@ -110,15 +139,21 @@ export class EntityConsumer {
       this.observer.onRejected(event, cause.detail);
       return { event, record: event.record, cause };
     });
-    if (applied.accepted.length === 0) return rejected;
+    if (applied.accepted.length === 0) return { rejected, applied };
     const isCached = await cacheWriter.store(applied);
     const times = { appliedMs, cachedMs: isCached ? Date.now() : undefined };
     if (!this.entity.internal) receipts.add(receiptOf(this, applied, times));
     const events = applied.accepted.flatMap(eventsOf);
     this.observer.onApplied(events, outcomes(events, applied.unchanged), times);
-    return rejected;
+    return { rejected, applied };
   }
 }
+
+/** Those whose version the database has. Of the others it has a newer one, whose own event follows. */
+const currentOf = ({ accepted, unchanged }: AppliedBatch<ReceivedEvent>): ReceivedEvent[] =>
+  unchanged.size === 0
+    ? [...accepted]
+    : accepted.filter(({ id, version }) => (unchanged.get(id) ?? version) === version);
 
 function unprocessedRecords({ records, highWatermark }: Batch): number {
   const nextOffset = (records.at(-1)?.offset ?? -1) + 1;

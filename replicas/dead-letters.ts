@@ -110,5 +110,5 @@ export function unreadableCause(error: unknown, replica: string): DeadLetterCaus
 }
 
 /** The stack's frames without its message, which may span several lines. */
-const framesOf = (error: unknown): string[] =>
+export const framesOf = (error: unknown): string[] =>
   error instanceof Error ? (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line)) : [];

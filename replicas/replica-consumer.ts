@@ -174,7 +174,7 @@ export class ReplicaConsumer {
     const receipts = new Receipts({ log, logger, metrics, project }, `${process}.receipts`);
     const deadLetters = new DeadLetterWriter(log, project.allEntities, `${process}.dead-letters`);
     const lags = new ConsumerLags(metrics.consumerLag, group);
-    const shared = { deadLetters, receipts, lag, lags, logger, metrics };
+    const shared = { deadLetters, receipts, lag, lags, logger, metrics, signal: closing.signal };
     const all = replica.entities.map((one) => new EntityConsumer({ ...one, ...shared }, one.entity, one.replica));
     const consumers = new Map(all.map((one) => [one.topic, one]));
     const catchUp = new CatchUp({

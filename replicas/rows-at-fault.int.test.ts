@@ -47,6 +47,7 @@ beforeAll(async () => {
       },
       logger: silentLogger,
       metrics,
+      signal: new AbortController().signal,
     },
     entity,
     replicaOf("catalog"),

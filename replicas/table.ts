@@ -5,6 +5,7 @@
 import { columnsOf, type EntityDeclaration, type ReplicaDeclaration } from "../contracts/entity/declaration.ts";
 import type { Document } from "../contracts/entity/document.ts";
 import type { Fields } from "../contracts/entity/field.ts";
+import { parseRow } from "../contracts/entity/parse.ts";
 import { documentOf, rowOf } from "../contracts/entity/row.ts";
 import { quotedTable } from "../contracts/entity/table.ts";
 import type { RoutedEvent } from "../contracts/routed-event.ts";
@@ -46,8 +47,8 @@ export interface TableDescription {
   readonly name: string;
   readonly options: TableOptions;
   readonly rowOf: (document: Document) => Row;
-  /** Takes a row as PostgreSQL's JSON has it. */
-  readonly documentOf: (row: Row) => Document;
+  /** Takes a row as the text of its JSON, so that no digit is lost. */
+  readonly documentOf: (row: string) => Document;
 }
 
 /** How to read a table: SQL texts over the alias `t`. */
@@ -90,8 +91,8 @@ export class ReplicaTable {
     return row;
   }
 
-  /** The document of a row that {@link TableQueries.rows} returned as JSON. */
-  documentOf(row: Row): Document {
+  /** The document of a row of {@link TableQueries.rows}. @param row text of its JSON. */
+  documentOf(row: string): Document {
     return this.description.documentOf(row);
   }
 
@@ -169,6 +170,6 @@ export function replicaTable(entity: EntityDeclaration, replica: ReplicaDeclarat
       })),
     },
     rowOf: (document) => rowOf(replica, document),
-    documentOf: (row) => documentOf(replica, row),
+    documentOf: (row) => documentOf(replica, parseRow(replica, row)),
   });
 }

@@ -40,7 +40,7 @@ async function createTable(
     name,
     options: { version: null, children: [], ...options },
     rowOf: (document) => ({ ...document }),
-    documentOf: (row) => row,
+    documentOf: (row) => JSON.parse(row),
   });
 }
 

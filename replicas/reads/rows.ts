@@ -7,7 +7,7 @@ import { listText } from "../../platform/postgres/connect.ts";
 import type { Database } from "../../platform/postgres/database.ts";
 import { codeOf, isUnavailable } from "../../platform/postgres/errors.ts";
 import { quoted } from "../quoted.ts";
-import type { ReplicaTable, Row, TableQueries } from "../table.ts";
+import type { ReplicaTable, TableQueries } from "../table.ts";
 
 /** A schema, table or function is missing: the database is not migrated yet. */
 const NOT_MIGRATED = ["3F000", "42P01", "42883"];
@@ -44,7 +44,7 @@ export class Rows {
     const found = await this.query(async (queries) => {
       const statement = this.statementOfOne(queries);
       const [row] = await this.database.query((sql) =>
-        sql.unsafe<{ row: Row | null; version: string | null }[]>(statement, [this.entity, id, ...key], {
+        sql.unsafe<{ row: string | null; version: string | null }[]>(statement, [this.entity, id, ...key], {
           prepare: true,
         }),
       );
@@ -62,7 +62,7 @@ export class Rows {
     const version =
       table.versionColumn === null ? "v.version" : `coalesce(t.${quoted(table.versionColumn)}, v.version)`;
     return `
-      select case when ${keyColumns[0]} is not null then to_jsonb(t) end as row, ${version} as version
+      select case when ${keyColumns[0]} is not null then to_jsonb(t)::text end as row, ${version} as version
       from (select) as required left join (${rows}) as t on ${isKey}
       left join lockstep.versions as v on v.entity = $1::text and v.id = $2::text`;
   }
@@ -94,7 +94,7 @@ export class Rows {
     const found = await this.query((queries) => {
       const statement = this.statementOfPage(queries, key.length > 0);
       return this.database.query((sql) =>
-        sql.unsafe<{ id: EntityId; row: Row }[]>(statement, [limit, ...key], { prepare: true }),
+        sql.unsafe<{ id: EntityId; row: string }[]>(statement, [limit, ...key], { prepare: true }),
       );
     });
     return (found ?? []).map(({ id, row }) => ({ id, document: this.table.documentOf(row) }));
@@ -104,7 +104,7 @@ export class Rows {
   private statementOfPage({ rows, id, keyTypes }: TableQueries, isAfter: boolean): string {
     const key = this.keyColumns.join(", ");
     const after = keyTypes.map((type, i) => `$${i + 2}::text::${type}`).join(", ");
-    return `select ${id} as id, to_jsonb(t) as row from (${rows}) as t
+    return `select ${id} as id, to_jsonb(t)::text as row from (${rows}) as t
       ${isAfter ? `where (${key}) > (${after})` : ""} order by ${key} limit $1::int`;
   }
 

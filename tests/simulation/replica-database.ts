@@ -111,7 +111,7 @@ export class ReplicaDatabase {
     if (text.includes("from lockstep.cache_epoch")) return [this.readEpoch()];
     if (text.includes("lockstep.move_epoch"))
       return [{ moved: this.moveEpoch(parameters as [number, string | null, string]) }];
-    if (text.includes("to_jsonb(t) end as row")) return [this.readRow(parameters[1] as EntityId)];
+    if (text.includes("to_jsonb(t)::text end as row")) return [this.readRow(parameters[1] as EntityId)];
     if (text.includes("coalesce(v.version, 0) <")) return this.readBehind(parameters);
     if (text.includes("lockstep.takes_rows")) return [{ accepts: true }];
     return this.executePosition(text, parameters);
@@ -176,7 +176,7 @@ export class ReplicaDatabase {
 
   private readRow(id: EntityId): object {
     const found = this.content.rows.get(id);
-    return { row: found?.row ?? null, version: found ? String(found.version) : null };
+    return { row: found?.row ? JSON.stringify(found.row) : null, version: found ? String(found.version) : null };
   }
 
   private readBehind([ids, versions]: readonly unknown[]): readonly object[] {

@@ -57,6 +57,7 @@ export async function runReplica(
       deadLetters: new DeadLetterWriter(log, [product], `lockstep.replica.${name}.${crypto.randomUUID()}.dead-letters`),
       receipts: { add() {} },
       lags: new ConsumerLags(metrics.consumerLag, group),
+      signal: new AbortController().signal,
     },
     product,
     replica.declaration,

@@ -59,7 +59,7 @@ describe("triggers", () => {
     ],
     [
       "create or replace trigger lockstep_updated after delete on products referencing old table as changed " +
-        "for each statement execute function lockstep.capture_updated('product')",
+        'for each statement execute function lockstep."updated:product"()',
       "has other triggers with the names lockstep_updated",
     ],
   ])("%s", async (change, problem) => {
@@ -136,7 +136,7 @@ describe("tables", () => {
   test("rows that row level security hides from Lockstep", async () => {
     const role = `owner_${crypto.randomUUID().slice(0, 8)}`;
     const found = await problemsAfter(`create role ${role}; grant usage on schema lockstep to ${role};
-      grant select on lockstep.captured to ${role}; alter function lockstep.capture_problems(text[], regclass[]) owner to ${role};
+      grant select on all tables in schema lockstep to ${role}; grant execute on all functions in schema lockstep to ${role}; alter function lockstep.capture_problems(text[], regclass[]) owner to ${role};
       alter table products enable row level security, force row level security`);
     expect(found).toEqual([
       "public.products hides rows from Lockstep by row level security: run alter table public.products no force row level security",
@@ -219,7 +219,7 @@ describe("partitions", () => {
 describe("repair", () => {
   const ID = crypto.randomUUID();
   const resend = () =>
-    sql`select lockstep.resend('product', ${`{${ID}}`}::uuid[])`.then(
+    sql`select lockstep.resend('product', ${`{${ID}}`}::text[])`.then(
       () => "sent",
       ({ message }) => message,
     );

@@ -26,8 +26,8 @@ const outboxOf = (id: string) =>
     from lockstep.outbox where id = ${id} order by seq offset 1`;
 const call = async (name: "send" | "resend", ids: string[], atLeast?: number[]) => {
   const [row] = atLeast
-    ? await sql`select lockstep.resend('product', ${ids}::uuid[], ${atLeast}::bigint[]) as sent`
-    : await sql`select ${sql(`lockstep.${name}`)}('product', ${ids}::uuid[]) as sent`;
+    ? await sql`select lockstep.resend('product', ${ids}::text[], ${atLeast}::bigint[]) as sent`
+    : await sql`select ${sql(`lockstep.${name}`)}('product', ${ids}::text[]) as sent`;
   return Number(row!.sent);
 };
 

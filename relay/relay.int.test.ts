@@ -96,10 +96,10 @@ test("P1: each kind of change wakes a relay that sleeps", async () => {
   const changes: readonly (readonly [string, () => PromiseLike<unknown>])[] = [
     ["an insert", insert],
     ["an update", () => sql`update products set stock = 1 where id = ${id}`],
-    ["a row that is sent again", () => sql`select lockstep.send('product', array[${id}]::uuid[])`],
-    ["a resend", () => sql`select lockstep.resend('product', array[${id}]::uuid[])`],
+    ["a row that is sent again", () => sql`select lockstep.send('product', array[${id}]::text[])`],
+    ["a resend", () => sql`select lockstep.resend('product', array[${id}]::text[])`],
     ["a delete", () => sql`delete from products where id = ${id}`],
-    ["a resend of a deleted row", () => sql`select lockstep.resend('product', array[${id}]::uuid[])`],
+    ["a resend of a deleted row", () => sql`select lockstep.resend('product', array[${id}]::text[])`],
     [
       "a replicated insert",
       () => asReplica(`insert into products (id, sku, name, price) values ('${id}', 'r', 'R', 1)`),

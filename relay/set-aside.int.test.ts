@@ -133,10 +133,10 @@ test("P6: a resend of the present state sends the row once its cause is gone, an
   await using _relay = await fixture.relay();
   const seqOf = async () => (await fixture.setAside()).get(id)?.seq;
   const first = await until(seqOf, "the row to be set aside");
-  await sql`select lockstep.resend('product', array[${id}]::uuid[])`;
+  await sql`select lockstep.resend('product', array[${id}]::text[])`;
   await until(async () => (await seqOf()) !== first && (await seqOf()), "the resend to be set aside instead");
   await sql`alter table products rename cost_price to price`;
-  await sql`select lockstep.resend('product', array[${id}]::uuid[])`;
+  await sql`select lockstep.resend('product', array[${id}]::text[])`;
   await until(async () => (await fixture.setAside()).size === 0, "the row to be removed");
   expect(await fixture.sent()).toEqual([`${id}:1`]);
 });

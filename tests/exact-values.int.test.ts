@@ -136,7 +136,7 @@ describe("other values", () => {
       (sql) => sql`insert into accounts (id, version, balance, created_at, updated_at)
         values (${id}, 1, 1, '1969-12-31 23:59:59.999999Z', '2026-01-02 03:04:05.6Z')`,
     );
-    await world.source`select lockstep.send('account', array[${id}]::uuid[])`;
+    await world.source`select lockstep.send('account', array[${id}]::text[])`;
     await world.deliver();
     expect(await readReplica(id)).toMatchObject({
       createdAt: "1969-12-31T23:59:59.999Z",

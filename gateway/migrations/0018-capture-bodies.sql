@@ -42,8 +42,8 @@ begin
     || case when c.version is null then '
     null;' else lockstep.fill('
     new.{version} := 1 + coalesce((select t.version from lockstep.tombstones t where t.entity = {entity} and t.id = {new_id}), 0);', filled) end
-    || coalesce(format('
-    new.%I := lockstep_moment;', c.created_at), '') || '
+    || case when c.created_at is null then '' else format('
+    new.%I := lockstep_moment;', c.created_at) end || '
   else'
     || case when c.version is null then '
     null;' else lockstep.fill('
@@ -56,11 +56,11 @@ begin
       -- Under the lock of the row, which is held until the commit: the order of versions is the order of commits.
       new.{version} := old.{version} + 1;
     end if;', filled) end
-    || coalesce(format('
-    new.%1$I := old.%1$I;', c.created_at), '') || '
+    || case when c.created_at is null then '' else format('
+    new.%1$I := old.%1$I;', c.created_at) end || '
   end if;'
-    || coalesce(format('
-  new.%I := lockstep_moment;', c.updated_at), '') || '
+    || case when c.updated_at is null then '' else format('
+  new.%I := lockstep_moment;', c.updated_at) end || '
   return new;
 end ';
 end $$;
@@ -119,7 +119,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   where compared.tombstone is not null;
   if lockstep_outdated then
     raise exception ''a % of the same id was deleted at this moment'', {entity}
-      using errcode = ''serialization_failure'', hint = ''Write it again, in a statement of its own.'';
+      using errcode = ''serialization_failure'', hint = ''Insert it again, in a statement of its own.'';
   end if;
   if lockstep_found > 0 then
     delete from lockstep.tombstones t where t.entity = {entity} and t.id = any (array(select c.id from {rows}));
@@ -228,7 +228,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
       returning t.version into lockstep_last;
       if lockstep_last >= lockstep_version then
         raise exception ''a % of the same id was deleted at this moment'', {entity}
-          using errcode = ''serialization_failure'', hint = ''Write it again, in a statement of its own.'';
+          using errcode = ''serialization_failure'', hint = ''Insert it again, in a statement of its own.'';
       end if;
     end if;
   end if;

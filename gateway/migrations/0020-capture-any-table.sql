@@ -20,7 +20,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     as c (member text, relation text, key jsonb, "parentKey" jsonb),
   lateral (select coalesce(to_regclass(c.relation), (
     select to_regclass(format('%I.%s', relnamespace::regnamespace, c.relation)) from pg_class
-    where oid = capture_children.relation)) as oid) found
+    where oid = capture_children.relation and c.relation !~ '[.]')) as oid) found
 $$;
 
 -- Why a table cannot be captured with these options, with the remedy; no rows when it can.
@@ -115,9 +115,19 @@ declare
 begin
   if entity !~ '^[^:]+$' then raise exception '% is no name for an entity', entity using errcode = 'invalid_name'; end if;
   for other in select * from lockstep.capture_obstacles(relation, options) loop
-    raise exception '% cannot be captured: % %', relation, other.relation, other.problem
+    raise exception '% cannot be captured: % %',
+      relation, case when other.relation = relation then 'it' else other.relation::text end, other.problem
       using errcode = 'wrong_object_type', hint = other.remedy;
   end loop;
+  -- Replicas would take newer versions for older ones, or keep rows under ids that the source has no more.
+  perform from lockstep.captured c where c.entity = entity and c.relation = relation and (
+    (c.version is null) <> (given.version is null)
+    or c.key <> given.key and not exists (select from lockstep.key_columns(relation, c.key) k where k.refusal is not null));
+  if found then
+    raise exception '% is captured as % with another key, or with its versions in another place', relation, entity
+      using errcode = 'object_not_in_prerequisite_state',
+        hint = 'Wait for an empty outbox, run lockstep.uncapture, then lockstep.capture, then lockstep repair.';
+  end if;
   select c.entity into other from lockstep.captured c where c.relation = relation and c.entity <> entity;
   if found then raise exception '% is captured as % already', relation, other.entity; end if;
   if extract(epoch from timeout::interval) not between 0.001 and 5 then perform set_config('lock_timeout', '5s', true); end if;

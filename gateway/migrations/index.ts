@@ -12,6 +12,15 @@ import lostEvents from "./0010-lost-events.sql" with { type: "text" };
 import rejectUncaptured from "./0011-reject-uncaptured.sql" with { type: "text" };
 import resync from "./0013-resync.sql" with { type: "text" };
 import isCaptured from "./0014-is-captured.sql" with { type: "text" };
+import keys from "./0015-keys.sql" with { type: "text" };
+import rowData from "./0016-row-data.sql" with { type: "text" };
+import generatedCapture from "./0017-generated-capture.sql" with { type: "text" };
+import captureBodies from "./0018-capture-bodies.sql" with { type: "text" };
+import installCapture from "./0019-install-capture.sql" with { type: "text" };
+import captureAnyTable from "./0020-capture-any-table.sql" with { type: "text" };
+import textIds from "./0021-text-ids.sql" with { type: "text" };
+import captureProblems from "./0022-capture-problems.sql" with { type: "text" };
+import sendAnyRow from "./0023-send-any-row.sql" with { type: "text" };
 
 const own: readonly Migration[] = [
   { name: "0001-capture", sql: capture },
@@ -26,6 +35,15 @@ const own: readonly Migration[] = [
   { name: "0011-reject-uncaptured", sql: rejectUncaptured },
   { name: "0013-resync", sql: resync },
   { name: "0014-is-captured", sql: isCaptured },
+  { name: "0015-keys", sql: keys },
+  { name: "0016-row-data", sql: rowData },
+  { name: "0017-generated-capture", sql: generatedCapture },
+  { name: "0018-capture-bodies", sql: captureBodies },
+  { name: "0019-install-capture", sql: installCapture },
+  { name: "0020-capture-any-table", sql: captureAnyTable },
+  { name: "0021-text-ids", sql: textIds },
+  { name: "0022-capture-problems", sql: captureProblems },
+  { name: "0023-send-any-row", sql: sendAnyRow },
 ];
 
 /** In the order in which they run. */

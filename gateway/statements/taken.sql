@@ -8,6 +8,6 @@ when exists (select from {table} as other where other.{column} = {value} and oth
   and not exists (
     select from pg_catalog.pg_trigger
     where tgrelid = '{table}'::regclass and tgtype & {before_row} = {before_row}
-      and tgfoid <> 'lockstep.stamp_row'::regproc
+      and tgname <> '~lockstep_stamp'
   )
 then '{member}'

@@ -4,7 +4,7 @@
 -- computes the commit time, so that the filter does not read the commit log a second time.
 select id::text, version::float8 as version, deleted, ms
 from (
-  select id, version, false as deleted, extract(epoch from pg_xact_commit_timestamp(xmin))::float8 * 1000 as ms
+  select id::text, version, false as deleted, extract(epoch from pg_xact_commit_timestamp(xmin))::float8 * 1000 as ms
   from only_table
   union all
   select id, version, true, extract(epoch from pg_xact_commit_timestamp(xmin))::float8 * 1000

@@ -51,7 +51,7 @@ export async function backfillMissing(
       // Not send: a row that a replica has lost is a duplicate for the stream. Ids without a row are left to repair.
       const [row] = await source<{ sent: string }[]>`
         select lockstep.resend(${entity.name}, array(
-          select id from ${source(entity.plural)} where id = any (${listText(chunk)}::uuid[]))) as sent`;
+          select id::text from ${source(entity.plural)} where id = any (${listText(chunk)}::uuid[]))) as sent`;
       sent += Number(row!.sent);
     }
     rows += range.rows;

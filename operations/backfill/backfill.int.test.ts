@@ -115,7 +115,7 @@ test("two concurrent backfills share the work, a finished one starts over, and o
 test("a backfill waits while the outbox is not empty, so that clients' writes are not delayed", async () => {
   const { sql } = await sourceWithoutEvents(300);
   const rate = 1_000;
-  await sql`select lockstep.send('product', array(select id from products limit ${stepRows(rate)}))`;
+  await sql`select lockstep.send('product', array(select id::text from products limit ${stepRows(rate)}))`;
   const abort = new AbortController();
   const running = backfill(sql, entity, { ...options, rate, signal: abort.signal });
   await eventually(async () => (await sql`select from lockstep.backfills`).length === 1, {

@@ -78,7 +78,7 @@ export async function backfill(
       ? await source`
           select * from lockstep.begin_resync(
             ${entity.name}, ${JSON.stringify(resync.logState)}::text::jsonb, ${resync.restart})`
-      : await source`select * from lockstep.begin_backfill(${entity.name}, ${from ?? null}::uuid)`,
+      : await source`select * from lockstep.begin_backfill(${entity.name}, ${from ?? null}::text)`,
   );
   const earlier = progress.sent;
   while (!progress.finished && !signal.aborted) {

@@ -134,7 +134,7 @@ async function resendEntities(
     minVersions.set(deadLetter.id!, Math.max(minVersions.get(deadLetter.id!) ?? 1, deadLetter.version ?? 1));
   const ids = listText([...minVersions.keys()]);
   const versions = listText([...minVersions.values()]);
-  await source`select lockstep.resend(${entity.name}, ${ids}::uuid[], ${versions}::bigint[])`;
+  await source`select lockstep.resend(${entity.name}, ${ids}::text[], ${versions}::bigint[])`;
 }
 
 /** Sorts by origin: within an entity that is the order of its changes. */

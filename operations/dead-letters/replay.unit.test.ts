@@ -48,7 +48,7 @@ test("each entity is sent once, not below the highest version of its dead letter
   );
   const { steps, outcome } = await replay(entries, {});
   expect(steps).toEqual([
-    `select lockstep.resend(?, ?::uuid[], ?::bigint[]) {${id}} {3}`,
+    `select lockstep.resend(?, ?::text[], ?::bigint[]) {${id}} {3}`,
     "2 to products.dead-letter",
     "close",
   ]);
@@ -58,7 +58,7 @@ test("each entity is sent once, not below the highest version of its dead letter
 test("P6: a replay that could not send leaves the dead letter open", async () => {
   const entries = entriesOf(deadLetterRecord(0, 7, { id, replica: "catalog" }));
   const { steps, outcome } = await replay(entries, { resend: () => Promise.reject(new Error("the source is away")) });
-  expect(steps).toEqual([`select lockstep.resend(?, ?::uuid[], ?::bigint[]) {${id}} {1}`, "close"]);
+  expect(steps).toEqual([`select lockstep.resend(?, ?::text[], ?::bigint[]) {${id}} {1}`, "close"]);
   expect(outcome).toEqual(new Error("the source is away"));
 });
 

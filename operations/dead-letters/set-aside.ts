@@ -72,7 +72,7 @@ export async function resendSetAside(source: Sql, entries: readonly SetAsideEntr
   for (const [entity, group] of Map.groupBy(entries, (entry) => entry.entity.name)) {
     const ofEntity = listText(group.map(({ deadLetter }) => deadLetter.id!));
     const versions = listText(group.map(({ exactVersion }) => exactVersion));
-    await source`select lockstep.resend(${entity}, ${ofEntity}::uuid[], ${versions}::bigint[])`.catch((error) => {
+    await source`select lockstep.resend(${entity}, ${ofEntity}::text[], ${versions}::bigint[])`.catch((error) => {
       throw (error as { code?: string }).code === UNDEFINED_OBJECT ? notCaptured(entity, error) : error;
     });
   }
@@ -96,14 +96,14 @@ export async function awaitRelay(
   const deadline = performance.now() + RELAY_TIMEOUT_MS;
   for (;;) {
     const pending = await source<{ id: EntityId }[]>`
-      select distinct id from lockstep.outbox where id = any (${ids}::uuid[])`;
+      select distinct id from lockstep.outbox where id = any (${ids}::text[])`;
     if (pending.length > 0 && !signal.aborted && performance.now() < deadline) {
       await sleepUnlessAborted(POLL_MS, signal);
       continue;
     }
     const waiting = new Set(pending.map(({ id }) => id));
     const remaining = await source<{ id: EntityId }[]>`
-      select id from lockstep.set_aside where id = any (${ids}::uuid[])`;
+      select id from lockstep.set_aside where id = any (${ids}::text[])`;
     return { setAsideAgain: remaining.map(({ id }) => id).filter((id) => !waiting.has(id)), pending: [...waiting] };
   }
 }

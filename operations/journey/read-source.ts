@@ -21,7 +21,7 @@ export async function readSourceHop(source: Sql, entity: EntityDeclaration, id: 
   const [row] = await source<{ is_present: boolean; version: string | null; at: Date | null }[]>`
     select t.id is not null as is_present, coalesce(t.version, d.version) as version, coalesce(t.updated_at, d.at) as at
     from (select ${id}::uuid as id) as requested left join ${source(entity.plural)} t on t.id = requested.id
-    left join lockstep.tombstones d on d.entity = ${entity.name} and d.id = requested.id`;
+    left join lockstep.tombstones d on d.entity = ${entity.name} and d.id = requested.id::text`;
   const version = row?.version == null ? null : exactVersion(row.version);
   const state = row?.is_present ? "present" : version === null ? "unknown" : "deleted";
   return { state, version, at: row?.at?.toISOString() ?? null };

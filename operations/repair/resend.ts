@@ -37,9 +37,9 @@ export async function resendDifferences(
       const chunk = all.slice(i, i + CHUNK_SIZE);
       const ahead = listsOf(chunk.filter(([id]) => aheadIds.has(id)));
       if (ahead.ids !== "{}")
-        await source`select lockstep.overtake(${entity}, ${ahead.ids}::uuid[], ${ahead.versions}::bigint[])`;
+        await source`select lockstep.overtake(${entity}, ${ahead.ids}::text[], ${ahead.versions}::bigint[])`;
       const { ids, versions } = listsOf(chunk);
-      await source`select lockstep.resend(${entity}, ${ids}::uuid[], ${versions}::bigint[])`;
+      await source`select lockstep.resend(${entity}, ${ids}::text[], ${versions}::bigint[])`;
       sent += chunk.length;
       onSent(sent);
     }

@@ -5,4 +5,4 @@ select requested.id, coalesce(t.version, d.version)::text as version,
   case when t.id is not null then {document} end as document
 from unnest($2::text::uuid[]) as requested (id)
 left join {table} as t on t.id = requested.id
-left join lockstep.tombstones as d on d.entity = $1::text and d.id = requested.id
+left join lockstep.tombstones as d on d.entity = $1::text and d.id = requested.id::text

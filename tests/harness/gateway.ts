@@ -39,7 +39,7 @@ export async function testGateway(env: Record<string, string> = {}): Promise<Tes
 export const outbox = (sql: Sql, id?: string): Promise<OutboxRow[]> =>
   sql<OutboxRow[]>`
     select id, version::int as version, operation, data, traceparent, actor from lockstep.outbox
-    where ${id ?? null}::uuid is null or id = ${id ?? null}::uuid order by seq`;
+    where ${id ?? null}::text is null or id = ${id ?? null}::text order by seq`;
 
 /** A row of the outbox. */
 export interface OutboxRow {

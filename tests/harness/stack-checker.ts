@@ -40,7 +40,7 @@ export async function findLostWrites(stack: Stack, { acknowledged }: Writers): P
   const sql = postgres(await stack.url("gateway-db"), { max: 1, onnotice: () => {} });
   try {
     const rows = await sql<{ id: string; version: number }[]>`
-      select id, version::int from products union all select id, version::int from lockstep.tombstones`;
+      select id::text, version::int from products union all select id, version::int from lockstep.tombstones`;
     const versions = new Map(rows.map((row) => [row.id, row.version]));
     return [...acknowledged]
       .filter(([id, { version }]) => (versions.get(id) ?? 0) < version)
@@ -69,7 +69,7 @@ export async function findTopicViolations(stack: Stack, log: Log, entities = pro
   const sql = postgres(await stack.url("gateway-db"), { max: 1, onnotice: () => {} });
   try {
     const rows = await sql<{ id: string; version: number; gone: boolean }[]>`
-      select id, version::int, false as gone from products union all select id, version::int, true from lockstep.tombstones`;
+      select id::text, version::int, false as gone from products union all select id, version::int, true from lockstep.tombstones`;
     const events = await readTopic(log, eventsTopic(entity).name);
     for (const { id, version } of rows)
       if (events.newest.get(id)?.version !== version)

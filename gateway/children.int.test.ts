@@ -23,7 +23,7 @@ const documents = async () =>
 describe.each([
   ["beside", { children: [LINES] }],
   ["in a column", { version: "version", children: [LINES] }],
-] as const)("versions %s", (place, options) => {
+] as const)("versions %s", (_place, options) => {
   beforeAll(async () => {
     await sql.unsafe(`create table orders (id int primary key, total int default 0, version bigint not null default 1);
       create table lines (order_id int references orders on delete cascade on update cascade, line_no int, sku text, note json,

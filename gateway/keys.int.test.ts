@@ -66,7 +66,9 @@ describe("the canonical text of a key", () => {
     expect((await db.changes("odd")).slice(-2)).toEqual(["2,so%2Cso,6%2C 2 upserted", "2,so%2Cso,7%2C 2 upserted"]);
     const pages: string[] = [];
     for (let after: string | null = null; ; ) {
-      const page = await db.sql<{ id: string }[]>`select lockstep.next_ids('odd', ${after}::text, 3) as id`;
+      const page: { id: string }[] = await db.sql<
+        { id: string }[]
+      >`select lockstep.next_ids('odd', ${after}::text, 3) as id`;
       pages.push(...page.map(({ id }) => id));
       if (page.length < 3) break;
       after = page.at(-1)!.id;

@@ -64,7 +64,7 @@ export async function checkTables(
                from unnest(i.indkey::int2[]) with ordinality u (attnum, n) join pg_attribute a on a.attrelid = c.oid and a.attnum = u.attnum
                where u.n <= i.indnkeyatts)
             = (select array_agg(k order by k::name) from jsonb_array_elements_text(d.key) k)) as "hasKey"
-    from jsonb_to_recordset(${list}::text::jsonb) with ordinality as d (relation text, key jsonb, n)
+    from rows from (jsonb_to_recordset(${list}::text::jsonb) as (relation text, key jsonb)) with ordinality as d (relation, key, n)
     left join pg_class c on c.oid = to_regclass(d.relation)
     order by d.n`;
   for (const [i, table] of tables.entries()) checkTable(table, found[i]!, findings, options);

@@ -4,7 +4,7 @@
  */
 import { Client } from "pg";
 import { type Random, seededRandom } from "../../chaos/random.ts";
-import { sleep } from "../../platform/async/sleep.ts";
+import { sleepUnlessAborted } from "../../platform/async/sleep.ts";
 import { copyFrom } from "./copy-query.ts";
 import type { SchemaName } from "./load-schemas.ts";
 import type { KeyBounds, Operation, Statement } from "./operations/operation.ts";
@@ -126,11 +126,12 @@ class Tally {
  */
 export async function runWorkload(options: WorkloadOptions): Promise<WorkloadReport> {
   const { url, seed, seconds, perSecond = 100, writers = 4, schemas = ["rental", "trade", "saas"], skip } = options;
+  const { signal = new AbortController().signal } = options;
   const operations = schemas.flatMap((name) => OPERATIONS[name]).filter((one) => !skip?.(one));
   const bounds = await readBounds(url);
   const tally = new Tally();
   const until = tally.started + seconds * 1_000;
-  const ended = () => options.signal?.aborted === true || performance.now() >= until;
+  const ended = () => signal.aborted || performance.now() >= until;
   const write = async (writer: number): Promise<void> => {
     const random = seededRandom(`${seed}/${writer}`);
     const deck = operations.flatMap((operation) => Array.from({ length: operation.weight }, () => operation));
@@ -140,7 +141,7 @@ export async function runWorkload(options: WorkloadOptions): Promise<WorkloadRep
       await client.connect();
       for (let turn = 0; !ended(); turn++) {
         const due = tally.started + ((turn + writer / writers) * writers * 1_000) / perSecond;
-        if (due > performance.now()) await sleep(Math.min(due, until) - performance.now(), options.signal);
+        if (due > performance.now()) await sleepUnlessAborted(Math.min(due, until) - performance.now(), signal);
         if (!ended()) await session.carryOut(random.pick(deck), random, bounds);
       }
     } finally {

@@ -10,7 +10,8 @@ const toNumber = (value: unknown): unknown => {
 
 /** The digits of a number that JavaScript cannot hold stay a text. */
 const toInteger = (value: unknown): unknown => {
-  if (typeof value === "number") return value;
+  // A parser keeps a larger number that it has not changed, such as 9007199254741084.
+  if (typeof value === "number") return Number.isInteger(value) && !Number.isSafeInteger(value) ? String(value) : value;
   const digits = isRawNumber(value) ? value.rawJSON : value;
   const number = typeof digits === "string" && INTEGER.test(digits) ? Number(digits) : Number.NaN;
   return Number.isSafeInteger(number) ? number : digits;

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { setMaskKeys } from "../contracts/entity/mask-keys.ts";
 import { UserError } from "../contracts/errors.ts";
 import type { Project } from "../contracts/project.ts";
 
@@ -51,6 +52,7 @@ export async function loadProject(option?: string): Promise<Project> {
     throw new ProjectFileError(
       `the default export of ${file} is not a project; write: export default defineProject(…)`,
     );
+  setMaskKeys(project.allEntities, (setting) => process.env[setting]);
   return { ...project, folder: project.folder || dirname(file) };
 }
 

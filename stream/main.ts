@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CLEARED_LOSSES_KEY, decodeClearedLosses, STREAM_KEY } from "../contracts/control.ts";
+import { requireMaskKeys } from "../contracts/entity/mask-keys.ts";
 import { eventsTopic, streamGroup } from "../contracts/topics.ts";
 import { connectLog } from "../kafka/connect-log.ts";
 import type { ConsumeOptions } from "../kafka/log.ts";
@@ -25,8 +26,9 @@ import { VersionStore } from "./version-store.ts";
 const FETCH_BYTES = 131_072;
 const CONCURRENCY = 4;
 
-/** @throws {Error} when the brokers cannot be reached. */
+/** @throws {Error} when the brokers cannot be reached, or the key of a mask is missing. */
 export async function startStream({ settings, logger, metrics, project }: ServiceDeps): Promise<Service> {
+  requireMaskKeys(project.allEntities);
   const logCheck = new LogCheck();
   const pause = new PauseControl({ logger, metrics, project });
   const watch = new PartitionWatch(project.allEntities);

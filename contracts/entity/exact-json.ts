@@ -40,7 +40,8 @@ export const parseExact = (text: string): unknown =>
 const LONG_NUMBER = /[\d.]{16}/;
 
 /**
- * Parses JSON and keeps the digits of numbers with 16 or more. Zeros at the end of a shorter number are lost.
+ * Parses JSON and keeps the digits of numbers with 16 or more. Zeros at the end of shorter numbers may be
+ * lost.
  *
  * @throws {SyntaxError} for a text that is not JSON.
  */

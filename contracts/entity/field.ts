@@ -34,6 +34,8 @@ export interface ValueForm {
   readonly complete?: (schema: z.ZodType) => z.ZodType;
   /** Converts a column's value to the value in a document ({@link Field.fromColumn}). */
   readonly fromColumn: (value: unknown) => unknown;
+  /** Converts PostgreSQL's text of a value, where `fromColumn` would take it for a value. Default: `fromColumn`. */
+  readonly fromText?: (text: string) => unknown;
   /** Number of decimals that each value has. */
   readonly scale?: number;
   /** Form of an array's elements. */

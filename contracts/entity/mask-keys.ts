@@ -2,29 +2,36 @@
 import type { EntityDeclaration } from "./declaration.ts";
 import { keysByMask } from "./mask.ts";
 
+type Entities = readonly Pick<EntityDeclaration, "name" | "replicas">[];
+
 /** Names of the settings that have keys of masks, for these entities. */
-export const maskSettings = (entities: readonly EntityDeclaration[]): string[] => [
+export const maskSettings = (entities: Entities): string[] => [
   ...new Set(masksOf(entities).map(({ setting }) => setting)),
 ];
 
 /**
- * Sets the keys of masks. A process that projects documents calls it once, before the first.
+ * Sets the keys of masks, as far as they are known. A process does so once, when it has loaded its project.
  *
  * @param read returns the value of a setting.
- * @throws {Error} for a setting without a value; the message names it and what needs it.
  */
-export function setMaskKeys(
-  entities: readonly EntityDeclaration[],
-  read: (setting: string) => string | undefined,
-): void {
-  for (const { declared, setting, where } of masksOf(entities)) {
+export function setMaskKeys(entities: Entities, read: (setting: string) => string | undefined): void {
+  for (const { declared, setting } of masksOf(entities)) {
     const key = read(setting);
-    if (!key) throw new Error(`the setting ${setting} has no value; ${where} is masked with it`);
-    keysByMask.set(declared, key);
+    if (key) keysByMask.set(declared, key);
   }
 }
 
-function masksOf(entities: readonly EntityDeclaration[]) {
+/** The masks without a key: the setting, and what is masked with it. */
+export const missingMaskKeys = (entities: Entities): { readonly setting: string; readonly where: string }[] =>
+  masksOf(entities).filter(({ declared }) => !keysByMask.has(declared));
+
+/** @throws {Error} for a mask without a key; the message names the setting and what is masked with it. */
+export function requireMaskKeys(entities: Entities): void {
+  const [missing] = missingMaskKeys(entities);
+  if (missing) throw new Error(`the setting ${missing.setting} has no value; ${missing.where} is masked with it`);
+}
+
+function masksOf(entities: Entities) {
   return entities.flatMap((entity) =>
     entity.replicas.flatMap((replica) =>
       Object.entries(replica.masks).flatMap(([member, declared]) =>

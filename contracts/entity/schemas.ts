@@ -51,8 +51,14 @@ export const replaceSchema = (entity: EntityDeclaration): z.ZodObject => inputWi
 const inputWithout = ({ fields, children }: EntityDeclaration, omitted: readonly string[]): z.ZodObject =>
   z.strictObject({
     ...mapFields(writable(fields, omitted), inputOf),
-    ...mapChildren(children, (child) => z.strictObject(mapFields(writable(child), inputOf))),
+    ...Object.fromEntries(
+      Object.entries(inputChildren(children)).map(([member, list]) => [member, list.default(() => [])]),
+    ),
   });
+
+/** Children as a client sends them: without the parent's key, which the request has. */
+const inputChildren = (children: Shape["children"]) =>
+  mapChildren(children, (fields) => z.strictObject(mapFields(writable(fields), inputOf)));
 
 /**
  * Schema of a JSON merge patch (RFC 7396): any subset of the members, without those of the key. Null sets null where

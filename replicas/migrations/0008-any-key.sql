@@ -76,7 +76,11 @@ language sql stable as $$
       else c.type
     end,
     case
-      when not lockstep.is_natural(b.oid) then format('t.%I::text', a.attname)
+      -- Elements that are lists or null would look like another dimension, or like SQL's null.
+      when not lockstep.is_natural(b.oid) or e.oid = 'jsonb'::regtype then format('t.%I::text', a.attname)
+      -- JSON's null would look like SQL's null, where both are possible.
+      when b.oid = 'jsonb'::regtype and not a.attnotnull then format(
+        $case$case when t.%1$I = 'null' then '{"lockstep.jsonNull": true}' else t.%1$I end$case$, a.attname)
       when e.oid is not null then format(
         $case$case when array_dims(t.%1$I) ~ '\[(?!1:)' then to_jsonb(t.%1$I::text) else to_jsonb(t.%1$I) end$case$, a.attname)
       else format('t.%I', a.attname)

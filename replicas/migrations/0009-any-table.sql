@@ -71,7 +71,16 @@ language sql stable as $$
     string_agg(format('%I', w.name), ', ' order by w.n),
     string_agg(format('%I %s', w.name, w.input), ', ' order by w.n),
     string_agg(format('%I %s', w.name, w.type), ', ' order by w.n) filter (where w.name = any (key)),
-    string_agg('%1$s.' || replace(format(case when w.input = w.type then '%I' else '%I::%s' end, w.name, w.type), '%', '%%'),
+    string_agg(
+      case
+        when w.base = 'jsonb'::regtype and exists (
+          select from pg_attribute a where a.attrelid = relation and a.attname = w.name and a.attnotnull
+        ) then format($value$coalesce(%%1$s.%s, 'null')$value$, replace(quote_ident(w.name), '%', '%%'))
+        when w.base = 'jsonb'::regtype then format(
+          $value$case when %%1$s.%1$s = '{"lockstep.jsonNull": true}' then 'null' else %%1$s.%1$s end$value$,
+          replace(quote_ident(w.name), '%', '%%'))
+        else '%1$s.' || replace(format(case when w.input = w.type then '%I' else '%I::%s' end, w.name, w.type), '%', '%%')
+      end,
       ', ' order by w.n),
     string_agg('%1$s.' || replace(quote_ident(w.name), '%', '%%'), ', ' order by w.n),
     coalesce((select string_agg(format('%1$I = excluded.%1$I', c.name), ', ' order by c.n) from changing c),

@@ -9,8 +9,8 @@ import { byteaForm, otherForm, textForm, uuidForm } from "./text.ts";
 
 type FormOf = (modifiers: readonly number[]) => ValueForm;
 
-/** Largest amount of a `real`: 2^128 - 2^104. */
-const MAX_REAL = 3.4028234663852886e38;
+/** Largest amount of a `real`, as PostgreSQL prints it. */
+const MAX_REAL = 3.4028235e38;
 
 const forms: Readonly<Record<string, FormOf>> = {
   bigint: () => bigintForm,

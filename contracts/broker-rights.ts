@@ -105,6 +105,7 @@ export function brokerUsers(project: Project): readonly BrokerUser[] {
       rights: [
         ...topicRights(topics, ["relay"], describeEntityTopics(topics)),
         transactionalId(qualify(project, "lockstep.relay"), false),
+        transactionalId(qualify(project, "lockstep.relay.source"), false),
       ],
     },
     {

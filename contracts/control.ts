@@ -1,4 +1,7 @@
-/** The topic `lockstep.control`: the commands of operators to the stream and replicas. The newest record of a key counts. */
+/**
+ * The topic `lockstep.control`: the commands of operators to the stream and replicas, and the source that owns the log's
+ * topics. The newest record of a key counts.
+ */
 import { z } from "zod";
 
 /** Key of the stream's record. */
@@ -35,6 +38,27 @@ export function decodeClearedLosses(value: Buffer | null): number {
     return Date.parse((JSON.parse(value?.toString() ?? "") as { until: string }).until) || 0;
   } catch {
     return 0;
+  }
+}
+
+/** Start of the keys under which sources claim the topics. A source's identity follows. */
+export const CLAIM_KEY_PREFIX = "relay/source/";
+
+/** Schema of a claim. */
+export const claimSchema = z.strictObject({
+  database: z.string().describe("name of the source's database, for people"),
+  at: z.iso.datetime().describe("time of the claim"),
+});
+
+/** A source's claim: the topics of this project hold its events. The oldest claim counts. */
+export type Claim = z.infer<typeof claimSchema>;
+
+/** Reads a claim. @returns undefined for an invalid value. */
+export function decodeClaim(value: Buffer | null): Claim | undefined {
+  try {
+    return claimSchema.parse(JSON.parse(value?.toString() ?? ""));
+  } catch {
+    return undefined;
   }
 }
 

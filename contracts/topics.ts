@@ -91,13 +91,16 @@ export const receiptsTopic = (project: Namespaced): TopicDeclaration => ({
   config: { "cleanup.policy": "delete", "retention.ms": String(day / 24) },
 });
 
-/** Commands of operators to the stream and replicas: pauses, and the end of a loss of records. It has one partition. */
+/**
+ * Commands of operators to the stream and replicas (pauses, and the end of a loss of records), and the source whose
+ * events the topics hold. It has one partition.
+ */
 export const controlTopic = (project: Namespaced): TopicDeclaration => ({
   name: qualify(project, "lockstep.control"),
-  key: "stream, replica/<name>, or stream/cleared-losses",
-  value: "whether it is paused, since when, and why; or until when lost records were sent again",
-  writtenBy: ["operations"],
-  readBy: ["stream", "replica", "console"],
+  key: "stream, replica/<name>, stream/cleared-losses, or relay/source/<identity>",
+  value: "whether it is paused, since when, and why; until when lost records were sent again; or which source it is",
+  writtenBy: ["relay", "operations"],
+  readBy: ["relay", "stream", "replica", "console"],
   config: { "cleanup.policy": "compact" },
 });
 

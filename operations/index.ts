@@ -15,6 +15,7 @@ import { rebuildVerb } from "./rebuild/command.ts";
 import { repairVerb } from "./repair/command.ts";
 import { resyncVerb } from "./resync/command.ts";
 import { statusVerb } from "./status/command.ts";
+import { takeOverVerb } from "./take-over/command.ts";
 import { unadoptVerb } from "./unadopt/command.ts";
 import { verifyVerb } from "./verify/command.ts";
 
@@ -44,4 +45,5 @@ export const verbs = (
   unadoptVerb(project),
   doctorVerb(loadMigrations, project),
   fillVerb(project),
+  takeOverVerb(project),
 ];

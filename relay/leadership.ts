@@ -8,6 +8,7 @@
  */
 import { hostname } from "node:os";
 import type { Log } from "../kafka/log.ts";
+import { claimTopics, readSource } from "../pipeline/source-claim.ts";
 import { connectDedicated } from "../platform/postgres/connect.ts";
 import type { ServiceDeps } from "../platform/run.ts";
 import type { Check } from "../platform/service.ts";
@@ -53,9 +54,13 @@ export class Leadership {
     this.captureWatch = new CaptureWatch(deps);
   }
 
-  /** Resolves after the signal aborts and the batch in progress is finished. @throws {Error} as {@link Relay.run}. */
+  /**
+   * Resolves after the signal aborts and the batch in progress is finished.
+   *
+   * @throws {OtherSourceError} when the topics hold the events of another source. @throws {Error} as {@link Relay.run}.
+   */
   async run({ sql, commitTimestamps }: SourceSession, log: Log, signal: AbortSignal): Promise<void> {
-    const { settings, logger } = this.deps;
+    const { settings, logger, project } = this.deps;
     this.state.connecting = undefined;
     const lock = new LeaderLock(sql, `${settings.LOCKSTEP_INSTANCE ?? hostname()} (pid ${process.pid})`);
     if (!(await lock.acquire(signal))) return;
@@ -63,6 +68,8 @@ export class Leadership {
     lock.startHeartbeat(this.failure.reject);
     this.lostEvents = new LostEvents({ sql, logger });
     try {
+      // Before the publisher opens its writer, which fences the relay of another source.
+      await claimTopics(log, project, await readSource(sql));
       await this.lead(lock, new Outbox(sql, commitTimestamps), log, signal);
     } finally {
       lock.stopHeartbeat();

@@ -4,7 +4,7 @@ import specification from "@asyncapi/specs/schemas/3.0.0-without-$id.json" with 
 import Ajv from "ajv";
 import addFormats from "ajv-formats";
 import { asyncApi } from "../contracts/asyncapi/document.ts";
-import { CLEARED_LOSSES_KEY, encodeClearedLosses, replicaKey } from "../contracts/control.ts";
+import { CLAIM_KEY_PREFIX, CLEARED_LOSSES_KEY, encodeClearedLosses, replicaKey } from "../contracts/control.ts";
 import { encodeDeadLetter, encodeMark } from "../contracts/dead-letter.ts";
 import { encodeEvent } from "../contracts/event.ts";
 import { encodeReceipt } from "../contracts/receipt.ts";
@@ -159,6 +159,12 @@ describe("a record matches exactly one message of its topic, and none once it is
       controlTopic(project).name,
       { key: CLEARED_LOSSES_KEY, value: encodeClearedLosses(new Date()), headers: {} },
       { value: "{}" },
+    ],
+    [
+      "SourceClaimed",
+      controlTopic(project).name,
+      { key: `${CLAIM_KEY_PREFIX}1/2`, value: '{"database":"shop","at":"2026-01-02T03:04:05.678Z"}', headers: {} },
+      { value: '{"database":"shop"}' },
     ],
   ];
 

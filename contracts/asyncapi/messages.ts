@@ -1,6 +1,14 @@
 /** The messages of each topic, with key, headers and payload. Pure. */
 import { z } from "zod";
-import { CLEARED_LOSSES_KEY, clearedLossesSchema, controlSchema, replicaKey, STREAM_KEY } from "../control.ts";
+import {
+  CLAIM_KEY_PREFIX,
+  CLEARED_LOSSES_KEY,
+  claimSchema,
+  clearedLossesSchema,
+  controlSchema,
+  replicaKey,
+  STREAM_KEY,
+} from "../control.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../entity/declaration.ts";
 import { exampleDocument, exampleForReplica } from "../entity/example.ts";
 import { capitalize, type JsonSchema } from "../entity/json-schema.ts";
@@ -82,6 +90,13 @@ export const commonChannels = (project: Pick<Project, "namespace" | "replicaName
         key: { enum: [CLEARED_LOSSES_KEY] },
         headers: noHeaders,
         payload: clearedLossesSchema,
+        contentType,
+      },
+      SourceClaimed: {
+        summary: "A source claimed the topics: they hold its events",
+        key: { pattern: `^${CLAIM_KEY_PREFIX}` },
+        headers: noHeaders,
+        payload: claimSchema,
         contentType,
       },
     },

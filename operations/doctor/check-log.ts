@@ -8,6 +8,7 @@ import {
   topicsOf,
 } from "../../contracts/topics.ts";
 import type { Log } from "../../kafka/log.ts";
+import { checkClaim, OtherSourceError, type Source } from "../../pipeline/source-claim.ts";
 import type { Findings } from "./finding.ts";
 
 type LogReader = Pick<Log, "topicIds" | "partitionCount" | "topicConfig">;
@@ -41,6 +42,23 @@ export async function checkLog(
   for (const { topic, partitions: expected } of topics.filter((one) => ids.has(one.topic.name)))
     await checkTopic(log, topic, expected, findings);
   if (findings.list.length === before) findings.ok(`${topics.length - missing.length} topics have their settings`);
+}
+
+/** Finds topics that hold the events of another source. @throws {Error} when the brokers are unavailable. */
+export async function checkOwner(
+  log: Pick<Log, "topicIds" | "offsets" | "read">,
+  project: Project,
+  source: Source,
+  findings: Findings,
+): Promise<void> {
+  const { name } = controlTopic(project);
+  if (!(await log.topicIds([name])).has(name)) return;
+  try {
+    await checkClaim(log, project, source);
+  } catch (error) {
+    if (!(error instanceof OtherSourceError)) throw error;
+    findings.fail(error.message, "a namespace of its own, or lockstep take-over");
+  }
 }
 
 async function checkTopic(

@@ -2,11 +2,12 @@
 import type { Migration } from "../../contracts/project.ts";
 import { connectLog } from "../../kafka/connect-log.ts";
 import { createLogger } from "../../observability/logger.ts";
+import { readSource } from "../../pipeline/source-claim.ts";
 import { connectDedicated, type Sql } from "../../platform/postgres/connect.ts";
 import { connectRedis } from "../connect.ts";
 import type { VerbContext } from "../verb.ts";
 import { checkCache } from "./check-cache.ts";
-import { checkLog } from "./check-log.ts";
+import { checkLog, checkOwner } from "./check-log.ts";
 import { checkReplica } from "./check-replica.ts";
 import { checkSource } from "./check-source.ts";
 import { type Finding, Findings } from "./finding.ts";
@@ -28,7 +29,7 @@ export async function doctor(context: VerbContext, migrations: readonly Migratio
       ),
     ),
   );
-  const log = await check("brokers", (findings) => checkBrokers(context, findings));
+  const log = await check("brokers", (findings) => checkBrokers(context, isReadable, findings));
   const cache = await check("cache", (findings) => checkRedis(context, findings));
   return [...checkProject(context), ...source, ...replicas.flat(), ...log, ...cache];
 }
@@ -78,7 +79,11 @@ function checkProject({ project }: VerbContext): readonly Finding[] {
   return findings.list;
 }
 
-async function checkBrokers({ connections, project, settings }: VerbContext, findings: Findings): Promise<void> {
+async function checkBrokers(
+  { connections, project, settings }: VerbContext,
+  isReadable: boolean,
+  findings: Findings,
+): Promise<void> {
   const { brokers, security } = connections.addresses;
   if (brokers.length === 0)
     return findings.fail("have no address", "set KAFKA_BROKERS, or start the stack: bun run up");
@@ -92,6 +97,7 @@ async function checkBrokers({ connections, project, settings }: VerbContext, fin
   try {
     findings.ok(`${brokers.join(", ")} respond`);
     await checkLog(log, project, settings.LOCKSTEP_PARTITIONS, findings);
+    if (isReadable) await checkOwner(log, project, await readSource(connections.source()), findings);
   } finally {
     await log.close();
   }

@@ -1,0 +1,144 @@
+/**
+ * Which source the topics belong to. The relay claims them before its first event, so that two sources with one
+ * namespace cannot write to the same topics in turns.
+ */
+import { CLAIM_KEY_PREFIX, type Claim, decodeClaim } from "../contracts/control.ts";
+import { UserError } from "../contracts/errors.ts";
+import { type Namespaced, qualify } from "../contracts/project.ts";
+import { controlTopic } from "../contracts/topics.ts";
+import type { Log } from "../kafka/log.ts";
+import type { Sql } from "../platform/postgres/connect.ts";
+
+/** A source's database. */
+export interface Source {
+  /**
+   * PostgreSQL's system identifier and the database's oid. A copy that `pg_dump` made has another one. A promoted
+   * standby keeps it, and so does a copy of the server's files.
+   */
+  readonly identity: string;
+  /** Name of the database, for people. */
+  readonly database: string;
+}
+
+/** The claim of a source, as the log has it. */
+export interface SourceClaim extends Claim {
+  readonly identity: string;
+}
+
+type ClaimLog = Pick<Log, "offsets" | "read" | "openWriter">;
+
+/** The topics hold the events of another source. */
+export class OtherSourceError extends UserError {
+  /** @param owner the claim that the log has. */
+  constructor(
+    { namespace }: Namespaced,
+    readonly source: Source,
+    readonly owner: SourceClaim,
+  ) {
+    const name = namespace === "" ? "topics without a namespace" : `topics of the namespace ${namespace}`;
+    super(
+      `the ${name} hold the events of another source: database ${owner.database} (${owner.identity}), since ${owner.at}; ` +
+        `this one is database ${source.database} (${source.identity}). Give this project a namespace of its own in ` +
+        "lockstep.config.ts; or, if this database replaces the other one, run lockstep take-over",
+      "OTHER_SOURCE",
+    );
+  }
+}
+
+/** Reads the identity of the source. @throws {Error} when the database is unavailable. */
+export async function readSource(sql: Sql): Promise<Source> {
+  const [row] = await sql<Source[]>`
+    select system_identifier || '/' || oid as identity, datname as database
+    from pg_control_system(), pg_database where datname = current_database()`;
+  return row!;
+}
+
+const partitionOf = (project: Namespaced) => ({ topic: controlTopic(project).name, partition: 0 });
+
+/** All claims that the log has, the oldest first. The oldest counts. @throws {Error} when the log is unavailable. */
+export async function readClaims(log: Pick<Log, "offsets" | "read">, project: Namespaced): Promise<SourceClaim[]> {
+  const at = partitionOf(project);
+  const claims = new Map<string, Claim>();
+  const { first, next } = (await log.offsets(at.topic)).get(at.partition)!;
+  for await (const records of log.read(at, first, next))
+    for (const { key, value } of records) {
+      const name = key?.toString() ?? "";
+      if (!name.startsWith(CLAIM_KEY_PREFIX)) continue;
+      const identity = name.slice(CLAIM_KEY_PREFIX.length);
+      const claim = decodeClaim(value);
+      // No source repeats a claim that the log has, so compaction keeps the order of the claims.
+      if (!claim) claims.delete(identity);
+      else if (!claims.has(identity)) claims.set(identity, claim);
+    }
+  return [...claims].map(([identity, claim]) => ({ identity, ...claim }));
+}
+
+/** @throws {OtherSourceError} when another source has claimed the topics. @throws {Error} as {@link readClaims}. */
+export async function checkClaim(
+  log: Pick<Log, "offsets" | "read">,
+  project: Namespaced,
+  source: Source,
+): Promise<"claimed" | "free"> {
+  const [owner] = await readClaims(log, project);
+  if (!owner) return "free";
+  if (owner.identity !== source.identity) throw new OtherSourceError(project, source, owner);
+  return "claimed";
+}
+
+/**
+ * Claims the topics for this source, unless it has done so before.
+ *
+ * @throws {OtherSourceError} when another source was first. @throws {Error} when the log is unavailable.
+ */
+export async function claimTopics(log: ClaimLog, project: Namespaced, source: Source): Promise<void> {
+  if ((await checkClaim(log, project, source)) === "claimed") return;
+  await write(log, project, "lockstep.relay.source", [claimRecord(source)]);
+  try {
+    await checkClaim(log, project, source);
+  } catch (error) {
+    // The other source wrote its claim at the same time, and was first.
+    if (error instanceof OtherSourceError) await write(log, project, "lockstep.relay.source", [withdrawal(source)]);
+    throw error;
+  }
+}
+
+/**
+ * Makes this source the owner of the topics. The relay of the former owner ends at its next start.
+ *
+ * @returns the claims that ended. @throws {Error} when the log is unavailable.
+ */
+export async function takeOver(log: ClaimLog, project: Namespaced, source: Source): Promise<SourceClaim[]> {
+  const claims = await readClaims(log, project);
+  const others = claims.filter(({ identity }) => identity !== source.identity);
+  const isClaimed = claims.length > others.length;
+  if (others.length === 0 && isClaimed) return [];
+  await write(log, project, "lockstep.operations.control", [
+    ...(isClaimed ? [] : [claimRecord(source)]),
+    ...others.map(withdrawal),
+  ]);
+  return others;
+}
+
+const keyOf = ({ identity }: Pick<Source, "identity">): string => `${CLAIM_KEY_PREFIX}${identity}`;
+
+function claimRecord(source: Source) {
+  const claim: Claim = { database: source.database, at: new Date().toISOString() };
+  return { key: keyOf(source), value: JSON.stringify(claim), headers: {} };
+}
+
+const withdrawal = (source: Pick<Source, "identity">) => ({ key: keyOf(source), value: null, headers: {} });
+
+async function write(
+  log: ClaimLog,
+  project: Namespaced,
+  name: string,
+  records: readonly { key: string; value: string | null; headers: Record<string, string> }[],
+): Promise<void> {
+  const partition = partitionOf(project);
+  const writer = await log.openWriter(qualify(project, name), [partition]);
+  try {
+    await writer.write(partition, records);
+  } finally {
+    await writer.close();
+  }
+}

@@ -11,7 +11,7 @@ export const receiptSchema = z
     appliedMs: ms("time when the changes became readable in the replica's PostgreSQL"),
     cachedMs: ms("time when they became readable in its cache; null while the cache is disabled").nullable(),
     changes: z
-      .array(z.tuple([z.guid(), z.int().min(1), ms("time of the commit in the source")]).readonly())
+      .array(z.tuple([z.string().min(1), z.int().min(1), ms("time of the commit in the source")]).readonly())
       .readonly()
       .describe("id, applied version, and time of the commit in the source"),
   })

@@ -37,7 +37,8 @@ test("a raised error of a class for values keeps the code of that class", () => 
 });
 
 test("P14: an unavailable database says whether the write may have happened, and what to do", () => {
-  const messageOf = (given: unknown, hasKey = false) => (explainError(given, product, hasKey) as Error).message;
+  const messageOf = (given: unknown, hasKey = false) =>
+    (explainError(given, product, { hasIdempotencyKey: hasKey }) as Error).message;
   const unchanged = "The database is unavailable or overloaded. Nothing was changed. Try again.";
   const unknown = "The database is unavailable or overloaded. It is not known whether the request was carried out. ";
   expect(messageOf(new DatabaseUnavailableError("silence", false))).toBe(unchanged);

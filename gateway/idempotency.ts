@@ -84,7 +84,7 @@ async function lookupKey(
   source: Pick<Source, "query">,
   { key, fingerprint }: IdempotencyKey,
 ): Promise<WriteRow | undefined> {
-  const [stored] = await execute<{ fingerprint: string; doc: Record<string, unknown> }>(source, lookupKeySql, [key]);
+  const [stored] = await execute<StoredKey>(source, lookupKeySql, [key]);
   if (!stored) return undefined;
   if (stored.fingerprint !== fingerprint)
     throw new RequestError(
@@ -92,7 +92,14 @@ async function lookupKey(
       `Another request has used this ${HEADER}. Repeat that request without changes, or send this one with a new key.`,
       { violations: [{ pointer: HEADER, detail: "belongs to another request" }] },
     );
-  return { doc: stored.doc, version: null, taken: null, replayed: true };
+  return { doc: stored.doc, version: null, taken: null, written: stored.version, replayed: true };
+}
+
+interface StoredKey {
+  readonly fingerprint: string;
+  /** JSON. */
+  readonly doc: string;
+  readonly version: number | null;
 }
 
 /** Deletes expired keys every hour. Every gateway of a source does; concurrent deletions do not disturb each other. */

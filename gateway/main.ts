@@ -22,7 +22,7 @@ import { gatewayOpenApi } from "./openapi/document.ts";
 import { ReceiptListener } from "./receipt-listener.ts";
 import { addRoutes, type RouteDeps } from "./routes.ts";
 import { scopeOf } from "./scope.ts";
-import { Source } from "./source.ts";
+import { Source, tablesOf } from "./source.ts";
 
 /** A running gateway. */
 export interface Gateway extends Service {
@@ -63,7 +63,7 @@ export async function startGateway({ settings, logger, metrics, project }: Servi
   const app = gatewayApp({ source, auth, checks, logger, project }, deps);
   const http = serveHttp(app, settings);
   await migrate(url, sourceMigrations(project), logger);
-  source.schemaIsUpToDate(project.entities.map(({ name, plural }) => ({ entity: name, table: plural })));
+  source.schemaIsUpToDate(tablesOf(project.entities));
   const keyExpiry = new KeyExpiry(source, settings.LOCKSTEP_IDEMPOTENCY_HOURS, logger);
   http.listenShared();
   logger.info({ listening: http.url }, "gateway is up");
@@ -105,7 +105,7 @@ export function gatewayApp(
   const app = serviceApp({ checks, metrics, logger });
   app.use(auth.guard);
   for (const entity of project.entities) {
-    const store = new EntityStore(source, entity);
+    const store = new EntityStore(source, entity, project.entities);
     store.registerMetrics(metrics);
     addRoutes(app, store, deps);
   }

@@ -1,10 +1,12 @@
 /** The HTTP API of one entity, derived from its declaration. */
 import type { Context, Hono } from "hono";
+import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import type { Document, EntityId, Version } from "../contracts/entity/document.ts";
+import { pathSegment, readKey } from "../contracts/entity/key.ts";
 import { parseDocument } from "../contracts/entity/parse.ts";
-import { inputSchema, patchSchema, readOnlyMembers } from "../contracts/entity/schemas.ts";
+import { inputSchema, patchSchema, readOnlyMembers, replaceSchema } from "../contracts/entity/schemas.ts";
 import { RequestError } from "../contracts/errors.ts";
-import { isId, parsePageRequest, toPage } from "../contracts/pages.ts";
+import { parsePageRequest, toPage } from "../contracts/pages.ts";
 import { readBody } from "../platform/http/body.ts";
 import type { Admission, AdmittedWrite } from "./admission.ts";
 import type { EntityStore, WriteResult } from "./entity-store.ts";
@@ -37,16 +39,15 @@ export function addRoutes(app: Hono, store: EntityStore, deps: RouteDeps): void 
 
 function addReads(app: Hono, store: EntityStore, collection: string): void {
   app.get(collection, async (c) => {
-    const { after, limit } = parsePageRequest(c.req.query());
-    const page = toPage(await store.list(after, limit + 1), limit);
+    const { after, limit } = parsePageRequest(c.req.query(), store.entity);
+    const { items, nextCursor } = toPage(await store.list(after, limit + 1), limit, ({ id }) => id);
     setNoCache(c);
-    if (page.nextCursor) c.header("link", `<${collection}?limit=${limit}&cursor=${page.nextCursor}>; rel="next"`);
-    return c.json(page);
+    if (nextCursor) c.header("link", `<${collection}?limit=${limit}&cursor=${nextCursor}>; rel="next"`);
+    return c.json({ items: items.map(({ item }) => item), nextCursor });
   });
 
   app.get(`${collection}/:id`, async (c) => {
-    const document = await store.read(idOf(c, store));
-    const version = Number(document.version);
+    const { item: document, version } = await store.read(idOf(c, store));
     setNoCache(c);
     c.header("etag", etagOf(version));
     return isUnchanged(c.req.header("if-none-match"), version) ? c.body(null, 304) : c.json(document);
@@ -54,25 +55,20 @@ function addReads(app: Hono, store: EntityStore, collection: string): void {
 }
 
 function addCreate(app: Hono, store: EntityStore, collection: string, deps: RouteDeps): void {
-  const body = {
-    schema: inputSchema(store.entity),
-    types: JSON_TYPES,
-    maxBytes: deps.maxBodyBytes,
-    readOnly: readOnlyMembers(store.entity),
-    parse: (text: string) => parseDocument(store.entity, text),
-  };
+  const { entity } = store;
+  const body = { schema: inputSchema(entity), types: JSON_TYPES, ...bodyOptions(entity, deps) };
   app.post(collection, (c) =>
     withAdmission(c, collection, deps, store.inserts, async (context, admitted) => {
-      const document = await readBody(c.req.raw, body, admitted.reserve);
-      // UUIDv7: consecutive ids are neighbours in the index (RFC 9562, section 5.7).
-      const id = Bun.randomUUIDv7();
-      const writeContext = withIdempotency(c, collection, document, context);
-      using write = SynchronousWrite.prepare(c, store.entity, id, deps);
-      const created = await withStatementSpan(writeContext, `INSERT ${store.entity.plural}`, (inner) =>
+      const given = await readBody(c.req.raw, body, admitted.reserve);
+      checkLists(entity, given);
+      const writeContext = withIdempotency(c, collection, given, context);
+      const { id, document } = await store.identify(given);
+      using write = SynchronousWrite.prepare(c, entity, id, deps);
+      const created = await withStatementSpan(writeContext, `INSERT ${entity.plural}`, (inner) =>
         store.insert(id, document, inner),
       );
       admitted.release();
-      c.header("location", `${collection}/${created.value.id}`);
+      c.header("location", `${collection}/${pathSegment(created.id)}`);
       return await respond(c, write, created, 201);
     }),
   );
@@ -80,12 +76,11 @@ function addCreate(app: Hono, store: EntityStore, collection: string, deps: Rout
 
 function addChanges(app: Hono, store: EntityStore, collection: string, deps: RouteDeps): void {
   const { entity } = store;
-  const maxBytes = deps.maxBodyBytes;
   const member = `${collection}/:id`;
-  const others = { maxBytes, readOnly: readOnlyMembers(entity), parse: (text: string) => parseDocument(entity, text) };
+  const options = bodyOptions(entity, deps);
   const bodies = {
-    PUT: { schema: inputSchema(entity), types: JSON_TYPES, ...others },
-    PATCH: { schema: patchSchema(entity), types: PATCH_TYPES, ...others },
+    PUT: { schema: replaceSchema(entity), types: JSON_TYPES, ...options },
+    PATCH: { schema: patchSchema(entity), types: PATCH_TYPES, ...options },
   };
   for (const method of ["PUT", "PATCH"] as const)
     app.on(method, member, (c) =>
@@ -93,10 +88,11 @@ function addChanges(app: Hono, store: EntityStore, collection: string, deps: Rou
         const id = idOf(c, store);
         const accepted = acceptedVersions(conditions(c));
         const change = await readBody(c.req.raw, bodies[method], admitted.reserve);
+        checkLists(entity, change);
         const writeContext = withIdempotency(c, collection, [accepted, change], context);
         using write = SynchronousWrite.prepare(c, entity, id, deps);
         const changed = await withStatementSpan(writeContext, `UPDATE ${entity.plural}`, (inner) =>
-          store.update(id, change, accepted, inner),
+          store.update(id, change, accepted, inner, method === "PUT"),
         );
         admitted.release();
         return await respond(c, write, changed, 200);
@@ -109,11 +105,11 @@ function addChanges(app: Hono, store: EntityStore, collection: string, deps: Rou
       const accepted = acceptedVersions(conditions(c));
       const writeContext = withIdempotency(c, collection, accepted, context);
       using write = SynchronousWrite.prepare(c, entity, id, deps);
-      const { value: version, replayed } = await withStatementSpan(writeContext, `DELETE ${entity.plural}`, (inner) =>
+      const removed = await withStatementSpan(writeContext, `DELETE ${entity.plural}`, (inner) =>
         store.remove(id, accepted, inner),
       );
       admitted.release();
-      await respondCommitted(c, write, { id, version, replayed });
+      await respondCommitted(c, write, removed);
       return c.body(null, 204);
     }),
   );
@@ -135,12 +131,45 @@ async function withAdmission(
   }
 }
 
-/** @throws {RequestError} NOT_FOUND for an id that is no UUID: no entity can have it. */
+/** What the bodies of an entity's writes have in common. */
+const bodyOptions = (entity: EntityDeclaration, { maxBodyBytes }: RouteDeps) => ({
+  maxBytes: maxBodyBytes,
+  readOnly: readOnlyMembers(entity),
+  parse: (text: string) => parseDocument(entity, text),
+});
+
+/** @throws {RequestError} INVALID for two children of one list with the same key. */
+function checkLists({ children }: EntityDeclaration, document: Document): void {
+  for (const [member, { key }] of Object.entries(children)) {
+    const seen = new Set<string>();
+    const lines = (document[member] ?? []) as readonly Document[];
+    const violations = lines.flatMap((line, i) => {
+      const values = JSON.stringify(key.map((name) => line[name]));
+      if (!key.every((name) => line[name] !== undefined) || !seen.has(values)) return seen.add(values) && [];
+      return [{ pointer: `/${member}/${i}/${key[0]}`, detail: `is the ${key.join(" and ")} of an earlier item too` }];
+    });
+    if (violations.length > 0)
+      throw new RequestError("INVALID", "The body does not fit the schema; see errors.", { violations });
+  }
+}
+
+/** @throws {RequestError} NOT_FOUND for an id that no entity can have. */
 function idOf(c: Context, { entity }: EntityStore): EntityId {
-  const id = (c.req.param("id") ?? "").toLowerCase();
-  if (!isId(id))
-    throw new RequestError("NOT_FOUND", `There is no ${entity.name} ${id.slice(0, 100)}. An id is a UUID.`);
+  const text = c.req.param("id") ?? "";
+  const id = readKey(entity, text);
+  if (id === undefined)
+    throw new RequestError(
+      "NOT_FOUND",
+      `There is no ${entity.name} ${text.toLowerCase().slice(0, 100)}. ${formOfId(entity)}`,
+    );
   return id;
+}
+
+/** What an id looks like. */
+function formOfId({ key, fields }: EntityDeclaration): string {
+  const [first, ...others] = key.map((member) => fields[member]!);
+  if (others.length > 0) return `An id is ${key.join(",")}.`;
+  return first!.kind === "uuid" ? "An id is a UUID." : `An id is a value of ${key[0]}.`;
 }
 
 const conditions = (c: Context): Conditions => ({
@@ -151,11 +180,11 @@ const conditions = (c: Context): Conditions => ({
 async function respond(
   c: Context,
   write: SynchronousWrite,
-  { value: document, replayed }: WriteResult<Document>,
+  written: WriteResult,
   status: 200 | 201,
 ): Promise<Response> {
-  await respondCommitted(c, write, { id: String(document.id), version: Number(document.version), replayed });
-  return c.json(document, status);
+  await respondCommitted(c, write, written);
+  return c.json(written.value, status);
 }
 
 /** Sets the headers of a committed write. */

@@ -11,6 +11,8 @@
  * - silent: connections are open, but nothing answers (a stopped server, a cut cable). Statements in flight fail with
  *   an unknown outcome, later ones are rejected, and a new connection continues to probe.
  */
+import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
+import { quotedTable, type Table } from "../contracts/entity/table.ts";
 import type { PoolUse } from "../observability/gauges.ts";
 import { connectPool, type Sql } from "../platform/postgres/connect.ts";
 import { Database } from "../platform/postgres/database.ts";
@@ -30,7 +32,8 @@ const GRACE_MS = 500;
 /** Every statement finds its rows by key. A plan made while the table was empty must not scan the whole table later. */
 const SESSION = { enable_seqscan: "off", enable_hashjoin: "off", enable_mergejoin: "off" };
 /** Part of probe.sql. A missing table is not in the list: `missing` reports it. */
-const UNCAPTURED = "(select jsonb_agg(entity) from tables where not lockstep.is_captured(entity, relation))";
+const UNCAPTURED =
+  "(select jsonb_agg(entity) from tables where entity is not null and not lockstep.is_captured(entity, relation))";
 const probeText = probeSql.replace("{uncaptured}", UNCAPTURED);
 /** Before the migrations have run. */
 const firstProbeText = probeSql.replace("{uncaptured}", "null::jsonb");
@@ -53,11 +56,27 @@ interface ProbeRow {
   readonly uncaptured: readonly string[] | null;
 }
 
-/** An entity, and the table that has its rows. */
-interface EntityTable {
-  readonly entity: string;
+/** A table that the gateway writes. */
+interface WrittenTable {
+  /** Undefined: a table of children, which is captured with its parent. */
+  readonly entity?: string;
+  /** Quoted name. */
   readonly table: string;
+  /** The name for people. */
+  readonly name: string;
 }
+
+/** The tables that the gateway writes for these entities. */
+export const tablesOf = (entities: readonly EntityDeclaration[]): WrittenTable[] =>
+  entities.flatMap(({ name, table, children }) => [
+    { entity: name, ...namesOf(table) },
+    ...Object.values(children).map((child) => namesOf(child.table)),
+  ]);
+
+const namesOf = (table: Table) => ({
+  table: quotedTable(table),
+  name: table.schema === undefined ? table.name : `${table.schema}.${table.name}`,
+});
 
 /** The gateway's pool of connections to the source, and its health. */
 export class Source {
@@ -66,7 +85,7 @@ export class Source {
   private readonly probeTimer: Timer;
   /** The outcomes of writes, for the condition `writes-failing`. */
   readonly outcomes = new WriteOutcomes();
-  private tables: readonly EntityTable[] = [];
+  private tables: readonly WrittenTable[] = [];
   private isSchemaReady = false;
   private isProbing = false;
   private unansweredIntervals = 0;
@@ -105,7 +124,7 @@ export class Source {
    *
    * @param tables the tables that the gateway writes: what keeps them from being written, or captured, is reported.
    */
-  schemaIsUpToDate(tables: readonly EntityTable[] = []): void {
+  schemaIsUpToDate(tables: readonly WrittenTable[] = []): void {
     this.isSchemaReady = true;
     this.tables = tables;
   }

@@ -123,12 +123,15 @@ test("writes of other entities go on", async () => {
   const source = new Source(gateway.databaseUrl, { connections: 2, statementTimeoutMs: 5_000 });
   try {
     source.schemaIsUpToDate([
-      { entity: "note", table: "notes" },
-      { entity: "memo", table: "memos" },
+      { entity: "note", table: "notes", name: "notes" },
+      { entity: "memo", table: "memos", name: "memos" },
     ]);
     const notes = new EntityStore(source, note);
-    const memos = new EntityStore(source, { ...note, name: "memo", plural: "memos" });
-    const insert = (store: EntityStore) => store.insert(Bun.randomUUIDv7(), { text: "x" }, context);
+    const memos = new EntityStore(source, { ...note, name: "memo", plural: "memos", table: { name: "memos" } });
+    const insert = (store: EntityStore) => {
+      const id = Bun.randomUUIDv7();
+      return store.insert(id, { id, text: "x" }, context);
+    };
     await gateway.sql`alter table notes disable trigger lockstep_inserted`;
     await eventually(() => !source.isCaptured("note"), { timeoutMs: LIMIT_MS, what: "the trigger to be missed" });
     await expect(insert(notes)).rejects.toMatchObject({ code: "CAPTURE_INCOMPLETE" });

@@ -18,12 +18,17 @@ export interface PreparedWrite {
 
 /** The answer of a statement to one write. */
 export interface WriteRow {
-  /** The row after the change, or the deleted row. Null: the write changed nothing. */
-  readonly doc: Record<string, unknown> | null;
+  /**
+   * The row after the change, or the deleted row. A text for an entity whose numbers need all of their digits. Null: the
+   * write changed nothing.
+   */
+  readonly doc: Record<string, unknown> | string | null;
   /** For an update or a delete: the version before it. Null: there was no row. */
   readonly version: number | null;
   /** The member whose unique value another row has: the write changed nothing. Null: no such value is known. */
   readonly taken: string | null;
+  /** The version that the write made, where it is no column of the row. */
+  readonly written?: number | null;
   /** True when an earlier request with the same idempotency key made this write. */
   readonly replayed?: true;
 }

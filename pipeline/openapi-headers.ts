@@ -1,4 +1,5 @@
 /** OpenAPI parameters and headers that the APIs of the gateway and the replicas share. */
+import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "../contracts/pages.ts";
 import { type Header, type Parameter, text } from "../platform/openapi/operation.ts";
 
@@ -21,7 +22,16 @@ const inQuery = (name: string, description: string, schema: Parameter["schema"])
 });
 
 /** Path parameter: the entity's id. */
-export const id: Parameter = { name: "id", in: "path", description: "UUID, in any case", required: true, schema: uuid };
+export function idOf({ key, fields }: EntityDeclaration): Parameter {
+  const isUuid = key.length === 1 && fields[key[0]!]!.kind === "uuid";
+  const description = isUuid ? "UUID, in any case" : descriptionOf(key);
+  return { name: "id", in: "path", description, required: true, schema: isUuid ? uuid : text() };
+}
+
+function descriptionOf(key: readonly string[]): string {
+  const values = key.length === 1 ? `the ${key[0]}` : `${key.join(", ")}, with a comma between two`;
+  return `${values}; before the URL's own escapes, % in a value is %25, a comma is %2C, and an empty value is %00`;
+}
 
 /** Query parameters of a list (contracts/pages.ts). */
 export const page: readonly Parameter[] = [

@@ -20,6 +20,7 @@ import {
 } from "../contracts/topics.ts";
 import { route } from "../stream/route.ts";
 import { encodeFlush } from "../stream/versions-topic.ts";
+import { anyTables } from "./any-table/index.ts";
 import { AsyncApiChecker, brokenRefs, type RecordContent } from "./harness/api-descriptions.ts";
 import { deleteEvent, productDocument, storedEvent, upsertEvent } from "./harness/product-events.ts";
 import { product, project } from "./project/index.ts";
@@ -27,7 +28,10 @@ import { product, project } from "./project/index.ts";
 const document = asyncApi(project, "1.0.0");
 const { matchingMessages } = new AsyncApiChecker(document);
 
-test("the document is valid AsyncAPI 3.0, and each of its references resolves", () => {
+test.each([
+  ["the tests", document],
+  ["any table", asyncApi(anyTables, "1.0.0")],
+])("the document of %s is valid AsyncAPI 3.0, and each of its references resolves", (_, document) => {
   const ajv = new Ajv({ strict: false, allErrors: true });
   addFormats(ajv);
   const validate = ajv.compile(specification);
@@ -77,6 +81,20 @@ test("each example matches its own message and no other", () => {
         ]);
       }
   expect(count).toBe(6);
+});
+
+test("each example of any table matches its own message and no other", () => {
+  const ofAny = asyncApi(anyTables, "1.0.0");
+  const checker = new AsyncApiChecker(ofAny);
+  let count = 0;
+  for (const [topic, { messages }] of Object.entries(ofAny.channels))
+    for (const [name, { examples = [] }] of Object.entries(messages))
+      for (const { headers, payload } of examples) {
+        count++;
+        const record = { key: headers.ce_subject!, value: JSON.stringify(payload), headers };
+        expect(checker.matchingMessages(topic, record)).toEqual([name]);
+      }
+  expect(count).toBe(4 * anyTables.entities.length);
 });
 
 describe("a record matches exactly one message of its topic, and none once it is corrupted:", () => {

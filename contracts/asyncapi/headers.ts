@@ -24,15 +24,19 @@ export const routedHeaders = (entity: EntityDeclaration, operation: Operation) =
     [header.inputOffset]: offset.describe("offset of the event in the input partition of the same number"),
   });
 
-const attributes = ({ name, namespace }: EntityDeclaration, operation: Operation) => ({
+/** True when the ids of the entity are UUIDs. */
+export const hasUuid = ({ key, fields }: EntityDeclaration): boolean =>
+  key.length === 1 && fields[key[0]!]!.kind === "uuid";
+
+const attributes = (entity: EntityDeclaration, operation: Operation) => ({
   [header.specversion]: z.literal("1.0"),
   [header.id]: z
     .string()
-    .regex(new RegExp(`^${name}:[0-9a-f-]{36}:[1-9]\\d*(:.+)?$`))
+    .regex(new RegExp(`^${entity.name}:${hasUuid(entity) ? "[0-9a-f-]{36}" : ".+"}:[1-9]\\d*(:.+)?$`))
     .describe("id of the change: <entity>:<id>:<version>, with a suffix for a resend"),
-  [header.source]: z.literal(eventSource(namespace)),
-  [header.type]: z.literal(eventType(name, operation)),
-  [header.subject]: z.string().regex(ID_PATTERN).describe("the entity's id"),
+  [header.source]: z.literal(eventSource(entity.namespace)),
+  [header.type]: z.literal(eventType(entity.name, operation)),
+  [header.subject]: (hasUuid(entity) ? z.string().regex(ID_PATTERN) : z.string().min(1)).describe("the entity's id"),
   [header.time]: z.iso.datetime({ offset: true }).describe("time of the commit in the source"),
   [header.version]: counter.describe("version of the entity after the change"),
   [header.schemaVersion]: counter.describe("version of the document's shape; the reader converts an earlier one"),

@@ -10,7 +10,7 @@ import {
   STREAM_KEY,
 } from "../control.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../entity/declaration.ts";
-import { exampleDocument, exampleForReplica } from "../entity/example.ts";
+import { EXAMPLE_TIME, exampleDocument, exampleForReplica, exampleId } from "../entity/example.ts";
 import { capitalize, type JsonSchema } from "../entity/json-schema.ts";
 import { documentSchema } from "../entity/schemas.ts";
 import { deletedSchema, type EntityEvent, encodeEvent } from "../event.ts";
@@ -27,7 +27,7 @@ import {
   type TopicDeclaration,
   versionsTopic,
 } from "../topics.ts";
-import { deadLetterHeaders, eventHeaders, markHeaders, noHeaders, routedHeaders } from "./headers.ts";
+import { deadLetterHeaders, eventHeaders, hasUuid, markHeaders, noHeaders, routedHeaders } from "./headers.ts";
 
 /** One kind of record in a topic. */
 export interface Message {
@@ -47,7 +47,9 @@ export interface Channel {
   readonly messages: Readonly<Record<string, Message>>;
 }
 
-const uuid = { type: "string", format: "uuid" };
+/** Schema of a record's key: the entity's id. */
+const keySchema = (entity: EntityDeclaration): JsonSchema =>
+  hasUuid(entity) ? { type: "string", format: "uuid" } : { type: "string", minLength: 1 };
 const contentType = "application/json";
 const bytes = "application/octet-stream";
 
@@ -107,9 +109,16 @@ export const commonChannels = (project: Pick<Project, "namespace" | "replicaName
 function exampleEvent(entity: EntityDeclaration): EntityEvent | undefined {
   const document = exampleDocument(entity);
   if (!document) return undefined;
-  const { id, version, updatedAt: time } = document as { id: string; version: number; updatedAt: string };
   const { name, namespace, schemaVersion } = entity;
-  return { namespace, entity: name, id, version, operation: "upserted", time, schemaVersion, document };
+  const event = {
+    namespace,
+    entity: name,
+    id: exampleId(entity),
+    operation: "upserted",
+    schemaVersion,
+    document,
+  } as const;
+  return { ...event, version: 1, time: EXAMPLE_TIME };
 }
 
 const exampleMessage = (encoded: { headers: Readonly<Record<string, string>>; value: string | null }) => ({
@@ -123,7 +132,7 @@ function events(entity: EntityDeclaration): Channel["messages"] {
   return {
     [`${name}Upserted`]: {
       summary: `A ${entity.name} was created or changed: its whole new state`,
-      key: uuid,
+      key: keySchema(entity),
       headers: eventHeaders(entity, "upserted"),
       payload: documentSchema(entity),
       contentType,
@@ -131,7 +140,7 @@ function events(entity: EntityDeclaration): Channel["messages"] {
     },
     [`${name}Deleted`]: {
       summary: `A ${entity.name} was deleted`,
-      key: uuid,
+      key: keySchema(entity),
       headers: eventHeaders(entity, "deleted"),
       payload: deletedSchema,
       contentType,
@@ -147,7 +156,7 @@ function routed(entity: EntityDeclaration, replica: ReplicaDeclaration): Channel
   return {
     [`${name}Upserted`]: {
       summary: `The projection of a ${entity.name} for ${replica.name}`,
-      key: uuid,
+      key: keySchema(entity),
       headers: routedHeaders(entity, "upserted"),
       payload: documentSchema(replica),
       contentType,
@@ -155,7 +164,7 @@ function routed(entity: EntityDeclaration, replica: ReplicaDeclaration): Channel
     },
     [`${name}Removed`]: {
       summary: `${replica.name} deletes the ${entity.name}: deleted in the source, or excluded by the replica's filter`,
-      key: uuid,
+      key: keySchema(entity),
       headers: routedHeaders(entity, "deleted"),
       payload: z.null(),
       contentType,
@@ -179,10 +188,10 @@ const deadLetters = ({ name }: EntityDeclaration): Channel["messages"] => ({
   },
 });
 
-const versions = ({ name }: EntityDeclaration): Channel["messages"] => ({
-  [`${capitalize(name)}Version`]: {
+const versions = (entity: EntityDeclaration): Channel["messages"] => ({
+  [`${capitalize(entity.name)}Version`]: {
     summary: "The newest version of an entity that the stream has routed, and the replicas that must not have it",
-    key: uuid,
+    key: keySchema(entity),
     headers: noHeaders,
     payload: knownVersionSchema,
     contentType,

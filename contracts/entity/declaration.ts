@@ -120,7 +120,10 @@ export interface EntityDeclaration extends DocumentShape {
   readonly unique: readonly string[];
   /** By name of the constraint. */
   readonly constraints: Readonly<Record<string, ConstraintDeclaration>>;
-  /** Entities that members refer to. */
+  /**
+   * Entities that members refer to. A foreign key of the table checks it, and the gateway answers a violation with the
+   * member. Without a foreign key nothing checks it.
+   */
   readonly references: Readonly<Record<string, { readonly entity: string }>>;
   /** What TRUNCATE does in the source: it fails, or it deletes each entity. */
   readonly truncate: "refuse" | "delete";

@@ -171,7 +171,11 @@ export interface EntityOptions<T extends PgTable, Private extends MemberName<T>,
   readonly rules?: Rules<T>;
   /** Members with unique values, beside the columns that the table declares with `unique()`. */
   readonly unique?: readonly MemberName<T>[];
-  /** Entities that members refer to, by member. A violated foreign key is then answered with the member. */
+  /**
+   * Entities that members refer to, by member. A foreign key of the table checks it: the gateway answers a missing parent
+   * with the member, and the delete of a parent that is referred to with this entity. Without a foreign key nothing
+   * checks it.
+   */
   readonly references?: { readonly [M in MemberName<T>]?: string };
   /** What TRUNCATE does in the source: it fails, or it deletes each entity. Default: `refuse`. */
   readonly truncate?: "refuse" | "delete";

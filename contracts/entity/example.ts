@@ -5,7 +5,9 @@ import type { Field, FieldKind, Fields } from "./field.ts";
 import { keyOf } from "./key.ts";
 import { inputSchema } from "./schemas.ts";
 
-const at = "2026-01-02T03:04:05.678Z";
+/** Time of every example. */
+export const EXAMPLE_TIME = "2026-01-02T03:04:05.678Z";
+const at = EXAMPLE_TIME;
 /** Id of every example with a UUID: a UUIDv7, as the gateway creates them. */
 export const EXAMPLE_ID = "0197f3a0-0000-7000-8000-000000000001";
 

@@ -40,6 +40,9 @@ export const isKeyText = (text: string): boolean => KEY_TEXT.test(text) && text.
 /** Makes the text of a key. @param components canonical texts of the values, in the order of the primary key. */
 export const keyText = (components: readonly string[]): EntityId => components.map(escapeComponent).join(",");
 
+/** An id as one segment of a URL's path. Its commas need no escape. */
+export const pathSegment = (id: EntityId): string => encodeURIComponent(id).replaceAll("%2C", ",");
+
 /** The components of a key. Inverse of {@link keyText}; undefined for a text that it does not make. */
 export function keyComponents(text: string): string[] | undefined {
   if (!isKeyText(text)) return undefined;

@@ -62,22 +62,21 @@ const inputChildren = (children: Shape["children"]) =>
 
 /**
  * Schema of a JSON merge patch (RFC 7396): any subset of the members, without those of the key. Null sets null where
- * null is allowed, and resets any other member to its initial value. A list of children is replaced as a whole.
+ * null is allowed, and resets any other member to its initial value; it stays null for a value that the database makes.
+ * A list of children is replaced as a whole.
  */
 export const patchSchema = ({ fields, children, key }: EntityDeclaration): z.ZodObject =>
   z.strictObject({
-    ...mapFields(writable(fields, key), (field) =>
-      ("initial" in field && !field.nullable
-        ? field.schema.nullable().transform((value) => (value === null ? structuredClone(field.initial) : value))
-        : field.schema
-      ).optional(),
-    ),
-    ...Object.fromEntries(
-      Object.entries(mapChildren(children, (child) => z.strictObject(mapFields(writable(child), inputOf)))).map(
-        ([member, schema]) => [member, schema.optional()],
-      ),
-    ),
+    ...mapFields(writable(fields, key), (field) => patchOf(field).optional()),
+    ...Object.fromEntries(Object.entries(inputChildren(children)).map(([member, list]) => [member, list.optional()])),
   });
+
+function patchOf(field: Field): z.ZodType {
+  if (field.nullable) return field.schema;
+  if ("initial" in field)
+    return field.schema.nullable().transform((value) => (value === null ? structuredClone(field.initial) : value));
+  return field.hasDatabaseDefault ? field.schema.nullable() : field.schema;
+}
 
 /** Members that a client cannot set, and those of the key that it can set only with the insert. */
 export const readOnlyMembers = ({ fields, key }: EntityDeclaration): string[] =>

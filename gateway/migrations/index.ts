@@ -21,6 +21,7 @@ import captureAnyTable from "./0020-capture-any-table.sql" with { type: "text" }
 import textIds from "./0021-text-ids.sql" with { type: "text" };
 import captureProblems from "./0022-capture-problems.sql" with { type: "text" };
 import sendAnyRow from "./0023-send-any-row.sql" with { type: "text" };
+import writes from "./0024-writes.sql" with { type: "text" };
 
 const own: readonly Migration[] = [
   { name: "0001-capture", sql: capture },
@@ -44,6 +45,7 @@ const own: readonly Migration[] = [
   { name: "0021-text-ids", sql: textIds },
   { name: "0022-capture-problems", sql: captureProblems },
   { name: "0023-send-any-row", sql: sendAnyRow },
+  { name: "0024-writes", sql: writes },
 ];
 
 /** In the order in which they run. */

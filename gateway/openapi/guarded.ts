@@ -1,5 +1,4 @@
 /** Adds authorization to the description of each route that needs a token. Pure. */
-import { EXAMPLE_ID } from "../../contracts/entity/example.ts";
 import type { Paths } from "../../platform/openapi/document.ts";
 import { type Header, type Operation, problems, text } from "../../platform/openapi/operation.ts";
 import { scopeOf } from "../scope.ts";
@@ -14,10 +13,14 @@ export const bearer = {
 
 const challenge: Header = { description: "the required token (RFC 6750)", required: true, schema: text(/^Bearer /) };
 
-/** Adds the security scheme and the responses of a rejected token to each operation. */
-export function guarded(paths: Paths): Paths {
+/**
+ * Adds the security scheme and the responses of a rejected token to each operation.
+ *
+ * @param examplePaths by path: a path of a request, for examples.
+ */
+export function guarded(paths: Paths, examplePaths: Readonly<Record<string, string>>): Paths {
   const rejections = (path: string) =>
-    problems(["UNAUTHENTICATED", "FORBIDDEN", "UNAVAILABLE"], path.replace("{id}", EXAMPLE_ID), {
+    problems(["UNAUTHENTICATED", "FORBIDDEN", "UNAVAILABLE"], examplePaths[path] ?? path, {
       UNAUTHENTICATED: { "WWW-Authenticate": challenge },
       FORBIDDEN: { "WWW-Authenticate": challenge },
     });

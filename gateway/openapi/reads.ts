@@ -1,10 +1,10 @@
 /** Descriptions of the reading routes. Pure. */
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
-import { EXAMPLE_ID, exampleDocument } from "../../contracts/entity/example.ts";
+import { exampleDocument } from "../../contracts/entity/example.ts";
 import { capitalize, schemaRef } from "../../contracts/entity/json-schema.ts";
-import { headers, id, ifNoneMatch, page, traceparent } from "../../pipeline/openapi-headers.ts";
+import { headers, idOf, ifNoneMatch, page, traceparent } from "../../pipeline/openapi-headers.ts";
 import { json, type Operation, problems } from "../../platform/openapi/operation.ts";
-import { COMMON_ERRORS, entityDocument, schemaName } from "./operations.ts";
+import { COMMON_ERRORS, entityDocument, examplePath, schemaName } from "./operations.ts";
 
 /** `GET` of the collection. */
 export function list(entity: EntityDeclaration, path: string): Operation {
@@ -31,14 +31,14 @@ export function read(entity: EntityDeclaration, collection: string): Operation {
     operationId: `read${schemaName(entity)}`,
     summary: `Reads one ${entity.name}, private fields included`,
     tags: [entity.plural],
-    parameters: [id, ifNoneMatch, traceparent],
+    parameters: [idOf(entity), ifNoneMatch, traceparent],
     responses: {
       200: entityDocument(entity, `the ${entity.name}`, { "Cache-Control": headers.noCache }),
       304: {
         description: "the client already has this version",
         headers: { ETag: headers.etag, "Cache-Control": headers.noCache },
       },
-      ...problems([...COMMON_ERRORS, "NOT_FOUND"], `${collection}/${EXAMPLE_ID}`),
+      ...problems([...COMMON_ERRORS, "NOT_FOUND"], examplePath(entity, collection)),
     },
   };
 }

@@ -1,11 +1,10 @@
 /** Descriptions of the writing routes. Pure. */
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
-import { EXAMPLE_ID } from "../../contracts/entity/example.ts";
 import { schemaRef } from "../../contracts/entity/json-schema.ts";
 import type { ErrorCode } from "../../contracts/errors.ts";
 import {
   headers,
-  id,
+  idOf,
   ifMatch,
   inHeader,
   onlyIfNone,
@@ -16,7 +15,7 @@ import {
 import { type Header, json, media, type Operation, problems, text } from "../../platform/openapi/operation.ts";
 import { KEY_PATTERN } from "../idempotency.ts";
 import { JSON_TYPES, PATCH_TYPES } from "../routes.ts";
-import { COMMON_ERRORS, entityDocument, schemaName } from "./operations.ts";
+import { COMMON_ERRORS, entityDocument, examplePath, replacementName, schemaName } from "./operations.ts";
 
 const WRITE_ERRORS: readonly ErrorCode[] = [
   ...COMMON_ERRORS,
@@ -78,15 +77,16 @@ export function create(entity: EntityDeclaration, collection: string): Operation
 const changes = {
   replace: {
     types: JSON_TYPES,
-    schema: (name: string) => `New${name}`,
-    example: ({ example }: EntityDeclaration) => example,
+    schema: replacementName,
+    example: ({ example, key }: EntityDeclaration) =>
+      example && Object.fromEntries(Object.entries(example).filter(([member]) => !key.includes(member))),
     summary: "replaces all fields; a missing field gets its initial value",
   },
   patch: {
     types: PATCH_TYPES,
-    schema: (name: string) => `${name}Patch`,
-    example: ({ example, unique }: EntityDeclaration) => {
-      const first = Object.entries(example ?? {}).find(([member]) => !unique.includes(member));
+    schema: (entity: EntityDeclaration) => `${schemaName(entity)}Patch`,
+    example: ({ example, unique, key }: EntityDeclaration) => {
+      const first = Object.entries(example ?? {}).find(([member]) => !unique.includes(member) && !key.includes(member));
       return first && Object.fromEntries([first]);
     },
     summary: "changes the fields in the body (RFC 7396); null resets a field to its initial value",
@@ -96,31 +96,32 @@ const changes = {
 /** `PUT` or `PATCH` of one entity. */
 export function change(entity: EntityDeclaration, collection: string, kind: keyof typeof changes): Operation {
   const { types, schema, example, summary } = changes[kind];
-  const body = media(schemaRef(schema(schemaName(entity))), example(entity));
+  const body = media(schemaRef(schema(entity)), example(entity));
   return {
     operationId: `${kind}${schemaName(entity)}`,
     summary: `Changes one ${entity.name}: ${summary}`,
     tags: [entity.plural],
-    parameters: [id, ifMatch, onlyIfNone, ...writeParameters],
+    parameters: [idOf(entity), ifMatch, onlyIfNone, ...writeParameters],
     requestBody: { required: true, content: Object.fromEntries(types.map((type) => [type, body])) },
     responses: {
       200: entityDocument(entity, `the ${entity.name} after the change`, writeHeaders),
-      ...problems([...WRITE_ERRORS, ...ENTITY_ERRORS, ...BODY_ERRORS], `${collection}/${EXAMPLE_ID}`),
+      ...problems([...WRITE_ERRORS, ...ENTITY_ERRORS, ...BODY_ERRORS], examplePath(entity, collection)),
     },
   };
 }
 
-/** `DELETE` of one entity. */
-export function remove(entity: EntityDeclaration, collection: string): Operation {
+/** `DELETE` of one entity. @param isReferred other entities may refer to it. */
+export function remove(entity: EntityDeclaration, collection: string, isReferred: boolean): Operation {
+  const conflict: readonly ErrorCode[] = isReferred ? ["CONFLICT"] : [];
   return {
     operationId: `delete${schemaName(entity)}`,
     summary: `Deletes one ${entity.name} in the source and in every replica`,
     tags: [entity.plural],
-    parameters: [id, ifMatch, onlyIfNone, ...writeParameters],
+    parameters: [idOf(entity), ifMatch, onlyIfNone, ...writeParameters],
     responses: {
       204: { description: "deleted; ETag and Sync-Token have the version of the tombstone", headers: writeHeaders },
-      // INVALID: the source rejects the delete when another table refers to the row.
-      ...problems([...WRITE_ERRORS, ...ENTITY_ERRORS], `${collection}/${EXAMPLE_ID}`),
+      // INVALID: the source rejects the delete when a table that no entity declares refers to the row.
+      ...problems([...WRITE_ERRORS, ...ENTITY_ERRORS, ...conflict], examplePath(entity, collection)),
     },
   };
 }

@@ -1,10 +1,11 @@
--- Takes: $1 a JSON list of {entity, table}: names of the gateway's entities and their tables. Answers one row:
+-- Takes: $1 a JSON list of {entity, table, name}: the tables that the gateway writes, quoted and for people; entity is
+-- null for a table of children. Answers one row:
 -- read_only, whether this session can write; standby, whether the server is one; missing, what the gateway's role
 -- lacks, as text, or null; uncaptured, a JSON list of the entities whose changes are not captured, or null.
 -- The place in braces is null until the schema is up to date, see source.ts.
 with tables as materialized (
-  select entity, "table" as name, to_regclass(quote_ident("table")) as relation
-  from jsonb_to_recordset($1::text::jsonb) as given (entity text, "table" text)
+  select entity, name, to_regclass("table") as relation
+  from jsonb_to_recordset($1::text::jsonb) as given (entity text, "table" text, name text)
 )
 select
   current_setting('transaction_read_only') = 'on' as read_only,

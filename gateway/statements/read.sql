@@ -1,2 +1,2 @@
--- Takes: $1 id. Answers: doc, the row as JSON; no row for an unknown id.
-select to_jsonb(t) as doc from {table} t where id = $1::uuid
+-- Takes: $1 id. Answers: doc, the row as JSON; version, where it is no column. No row for an unknown id.
+select ({document}){as_text} as doc{version} from {table} as lockstep_row where {has_key}

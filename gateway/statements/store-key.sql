@@ -3,9 +3,9 @@
 ), stored_keys as (
   -- A key that exists already violates the primary key. The whole statement then fails, because an earlier request made
   -- this write.
-  insert into lockstep.idempotency_keys (key, fingerprint, doc)
-  select idempotency_key ->> 'key', idempotency_key ->> 'fingerprint', changed.doc
-  from requests, changed,
-    lateral (select requests.contexts -> changed.id::text -> 'idempotencyKey') as of_write (idempotency_key)
+  insert into lockstep.idempotency_keys (key, fingerprint, doc, version)
+  select idempotency_key ->> 'key', idempotency_key ->> 'fingerprint', {answered}.doc, {stored_version}
+  from requests, {answered},
+    lateral (select requests.contexts -> {answered}.id::text -> 'idempotencyKey') as of_write (idempotency_key)
   where idempotency_key is not null
 )

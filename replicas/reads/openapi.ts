@@ -1,11 +1,12 @@
 /** The OpenAPI document of one replica, made from the same declarations as its routes. Pure. */
 import type { z } from "zod";
-import { EXAMPLE_ID, exampleForReplica } from "../../contracts/entity/example.ts";
+import { exampleForReplica, exampleId } from "../../contracts/entity/example.ts";
 import { capitalize, schemaRef } from "../../contracts/entity/json-schema.ts";
+import { pathSegment } from "../../contracts/entity/key.ts";
 import { documentSchema } from "../../contracts/entity/schemas.ts";
 import type { ErrorCode } from "../../contracts/errors.ts";
 import type { Project } from "../../contracts/project.ts";
-import { headers, id, ifNoneMatch, page, prefer, syncToken, traceparent } from "../../pipeline/openapi-headers.ts";
+import { headers, idOf, ifNoneMatch, page, prefer, syncToken, traceparent } from "../../pipeline/openapi-headers.ts";
 import { type OpenApi, openApi, type Paths, pageSchema } from "../../platform/openapi/document.ts";
 import { type Header, json, type Operation, problems, text } from "../../platform/openapi/operation.ts";
 import { isPublic, type ReplicatedEntity, replicatedEntities } from "../replicated-entities.ts";
@@ -51,7 +52,7 @@ function pathsOf(replicated: ReplicatedEntity): Paths {
   const collection = `/${replicated.entity.plural}`;
   return {
     [collection]: { get: list(replicated, collection) },
-    [`${collection}/{id}`]: { get: read(replicated, `${collection}/${EXAMPLE_ID}`) },
+    [`${collection}/{id}`]: { get: read(replicated, `${collection}/${pathSegment(exampleId(replicated.entity))}`) },
   };
 }
 
@@ -80,7 +81,7 @@ function read(replicated: ReplicatedEntity, path: string): Operation {
     operationId: `read${schemaName(replicated)}`,
     summary: `One ${entity.name} of this replica`,
     tags: [entity.plural],
-    parameters: [id, ifNoneMatch, ...parameters],
+    parameters: [idOf(replicated.entity), ifNoneMatch, ...parameters],
     responses: {
       200: {
         description: `the ${entity.name}, from the cache or PostgreSQL`,

@@ -1,5 +1,6 @@
 /** Starts a gateway in this process with its own database. */
 import postgres, { type Sql } from "postgres";
+import type { Project } from "../../contracts/project.ts";
 import { type Gateway, startGateway } from "../../gateway/main.ts";
 import { createLogger } from "../../observability/logger.ts";
 import { createMetrics } from "../../observability/metrics.ts";
@@ -16,12 +17,17 @@ export interface TestGateway extends AsyncDisposable {
   readonly sql: Sql;
 }
 
-/** Starts the gateway on a free port. @param env settings that differ from their defaults. */
-export async function testGateway(env: Record<string, string> = {}): Promise<TestGateway> {
+/**
+ * Starts the gateway on a free port.
+ *
+ * @param env settings that differ from their defaults.
+ * @param of the project. Default: that of the tests.
+ */
+export async function testGateway(env: Record<string, string> = {}, of: Project = project): Promise<TestGateway> {
   const databaseUrl = env.DATABASE_URL ?? (await freshDatabase());
   const settings = readSettings({ PORT: "0", ...env, DATABASE_URL: databaseUrl });
   const logger = createLogger("gateway", "1", "silent");
-  const gateway = await startGateway({ settings, logger, metrics: createMetrics("gateway", "1"), project });
+  const gateway = await startGateway({ settings, logger, metrics: createMetrics("gateway", "1"), project: of });
   const sql = postgres(databaseUrl, { max: 8, onnotice: () => {} });
   return {
     url: gateway.url,

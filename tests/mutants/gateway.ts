@@ -159,7 +159,7 @@ export const gatewayMutants: readonly Mutant[] = [
     name: "taken-despite-a-trigger",
     guard: "P14: a value is not called taken while a trigger of the owner may change it.",
     file: "gateway/statements/taken.sql",
-    from: "  and not exists (\n    select from pg_catalog.pg_trigger\n    where tgrelid = '{table}'::regclass and tgtype & {before_row} = {before_row}\n      and tgname <> '~lockstep_stamp'\n  )\n",
+    from: "  and not exists (\n    select from pg_catalog.pg_trigger\n    where tgrelid = {relation} and tgtype & {before_row} = {before_row} and tgname <> '~lockstep_stamp'\n  )\n",
     to: "",
     tests: ["gateway/rejected-writes.int.test.ts"],
   },

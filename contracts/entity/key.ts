@@ -90,6 +90,11 @@ export function isKeyOf(entity: KeyedEntity, id: EntityId, document: Document): 
  */
 export function readKey(entity: KeyedEntity, text: string): EntityId | undefined {
   const parts = componentsOf(entity);
+  // Each event is checked: most keys have one component without an escape, such as a UUID.
+  if (parts.length === 1 && text !== "" && !ESCAPED.test(text)) {
+    const normalized = parts[0]!.normalize(text);
+    return normalized === text || normalized === undefined ? normalized : escapeComponent(normalized);
+  }
   const components = keyComponents(text);
   if (components?.length !== parts.length) return undefined;
   const normalized: string[] = [];

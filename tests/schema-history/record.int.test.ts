@@ -18,7 +18,7 @@ test("record-schema records a changed version anew only when asked to, and never
   };
 
   expect(await record()).toMatchObject({ code: 0, stdout: "product version 1 is recorded already\n" });
-  change("max: 200", "max: 201");
+  change("max(200)", "max(201)");
   const failed = await check();
   expect(failed.code).toBe(1);
   expect(failed.stderr).toContain("members.name.maxLength was 200 and is 201");
@@ -29,7 +29,7 @@ test("record-schema records a changed version anew only when asked to, and never
   expect(await check()).toMatchObject({ code: 0 });
 
   expect(await record("--release")).toMatchObject({ code: 0 });
-  change("max: 201", "max: 202");
+  change("max(201)", "max(202)");
   const refused = await record("--again", "product");
   expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("is released")]);
   expect((await check()).stderr).toContain("set schemaVersion to 2, add an upcaster for 1");

@@ -4,8 +4,9 @@ import type { EntityId } from "../../contracts/entity/document.ts";
 import { listText, type Sql } from "../../platform/postgres/connect.ts";
 import { waitForOutbox } from "../outbox-backpressure.ts";
 import { Throttle } from "../throttle.ts";
+import { sourceKey } from "../verify/compared-columns.ts";
 import { liveTables } from "../verify/comparison-target.ts";
-import { compareRange, FIRST_ID, nextRange, type Range } from "../verify/range.ts";
+import { compareRange, fill, nextRange, type Range } from "../verify/range.ts";
 import { type BackfillOptions, stepRows } from "./backfill.ts";
 
 /** Rows of the source that are compared in one step. */
@@ -36,8 +37,9 @@ export async function backfillMissing(
   const targets = replicas.map((replica) => liveTables(deps.replica(replica.name), entity, replica));
   let rows = 0;
   let sent = 0;
-  for (let after = from ?? FIRST_ID, final = false; !final; ) {
-    const range: Range = await nextRange(source, entity, after, RANGE_ROWS);
+  const key = await sourceKey(source, entity);
+  for (let after: EntityId | null | undefined = from; after !== null; ) {
+    const range: Range = await nextRange(source, key, after ?? null, RANGE_ROWS);
     const missing = new Set<EntityId>();
     for (const tables of targets)
       for (const id of (await compareRange(source, tables, range)).mismatches) missing.add(id);
@@ -49,14 +51,19 @@ export async function backfillMissing(
       await throttle.wait(chunk.length);
       if (signal.aborted) return { rows, sent, finished: false };
       // Not send: a row that a replica has lost is a duplicate for the stream. Ids without a row are left to repair.
-      const [row] = await source<{ sent: string }[]>`
-        select lockstep.resend(${entity.name}, array(
-          select id::text from ${source(entity.plural)} where id = any (${listText(chunk)}::uuid[]))) as sent`;
+      const [row] = await source.unsafe<{ sent: string }[]>(
+        fill(
+          "select lockstep.resend($1::text, array(select requested.id from unnest($2::text::text[]) as requested (id) where exists (select from {table} where {requested}))) as sent",
+          key,
+        ),
+        [entity.name, listText(chunk)],
+        { prepare: true },
+      );
       sent += Number(row!.sent);
     }
-    rows += range.rows;
+    rows += range.ids.length;
     onProgress({ rows, sent });
-    ({ last: after, final } = range);
+    after = range.last;
   }
   return { rows, sent, finished: true };
 }

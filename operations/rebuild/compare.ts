@@ -70,7 +70,7 @@ async function filledTargets(
     entity,
     replica: declared,
     sql: connections.replica(replica),
-    table: `${schema}.${entity.plural}`,
+    schema,
     versions: `${schema}.versions`,
     waitUntilCaughtUp: (timeoutMs) => waitUntilCaughtUp(deps, entity, catchUpFully, timeoutMs),
     refresh,

@@ -5,8 +5,10 @@
 
 import { cachePrefix, idOfEntryKey } from "../../contracts/cache-entry.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
+import { readKey } from "../../contracts/entity/key.ts";
 import { sleep } from "../../platform/async/sleep.ts";
 import { type CacheMismatch, type CacheStores, findCacheMismatches } from "./cache-mismatches.ts";
+import { keyedEntity } from "./declared-table.ts";
 import type { Difference } from "./difference.ts";
 
 /** Approximate number of keys that one SCAN returns. */
@@ -27,11 +29,12 @@ export async function compareCache(
 ): Promise<Difference[]> {
   const { entity, replica } = stores.tables;
   const prefix = cachePrefix(replica.name, entity);
+  const keyed = keyedEntity(entity);
   const mismatches = new Map<EntityId, CacheMismatch>();
   let cursor = "0";
   do {
     const [next, keys] = await stores.redis.scan(cursor, "MATCH", `${prefix}:*`, "COUNT", SCAN_COUNT);
-    const ids = keys.flatMap((key) => idOfEntryKey(prefix, key) ?? []);
+    const ids = keys.flatMap((key) => idOfEntryKey(prefix, key) ?? []).filter((id) => readKey(keyed, id) === id);
     const page = await findCacheMismatches(stores, ids);
     for (const mismatch of page.mismatches) mismatches.set(mismatch.id, mismatch);
     await onPage(page.compared);

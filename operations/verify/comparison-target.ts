@@ -12,9 +12,9 @@ export interface ReplicaTables {
   readonly entity: EntityDeclaration;
   readonly replica: ReplicaDeclaration;
   readonly sql: Sql;
-  /** The entity's table, with its schema where the search path does not include it. */
-  readonly table: string;
-  /** The versions table: `lockstep.versions`, or one of the same form. */
+  /** Schema of the tables that a rebuild fills. Undefined: the tables are the declared ones. */
+  readonly schema?: string;
+  /** The versions table as SQL: `lockstep.versions`, or one of the same form. */
   readonly versions: string;
 }
 
@@ -37,7 +37,6 @@ export const liveTables = (sql: Sql, entity: EntityDeclaration, replica: Replica
   entity,
   replica,
   sql,
-  table: entity.plural,
   versions: "lockstep.versions",
 });
 

@@ -1,6 +1,7 @@
 /** Compares one entity in the source with the same entity in a replica. Pure. */
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Document, EntityId } from "../../contracts/entity/document.ts";
+import { computedMembers, hasSameValue } from "./declared-table.ts";
 
 /**
  * - missing: the replica does not have an entity that it should have
@@ -39,7 +40,7 @@ export interface ComparedRow {
   readonly version: number;
   /** The texts of the compared members, in the order of their list. */
   readonly texts: readonly (string | null)[];
-  /** The whole document, for the replica's filter and derived fields. */
+  /** The whole document, for the replica's filter and computed members. */
   readonly document: Document;
 }
 
@@ -108,7 +109,7 @@ function differingFields(
   actual: ComparedRow,
 ): string[] {
   const taken = members.filter((_, i) => expected.texts[i] !== actual.texts[i]);
-  const derived = Object.keys(replica.fields).filter((member) => !replica.unchanged.includes(member));
+  const derived = computedMembers(replica);
   const wrong = derived.length === 0 ? [] : differingDerived(replica, derived, expected.document, actual.document);
   return [...taken, ...wrong, ...(expected.version === actual.version ? [] : ["version"])];
 }
@@ -121,7 +122,7 @@ function differingDerived(
 ): readonly string[] {
   try {
     const expected = replica.project(source);
-    return derived.filter((member) => !Bun.deepEquals(expected[member] ?? null, actual[member]));
+    return derived.filter((member) => !hasSameValue(expected[member] ?? null, actual[member]));
   } catch {
     return derived;
   }

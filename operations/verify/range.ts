@@ -1,9 +1,16 @@
-/** Compares one range of ids by digests. Two numbers travel for an equal range, and no row. */
-import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+/** Compares one range of keys by digests. Two numbers and a list of ids travel for an equal range, and no row. */
 import type { EntityId } from "../../contracts/entity/document.ts";
-import type { Sql } from "../../platform/postgres/connect.ts";
-import { type ComparedColumns, comparedColumns, quoted } from "./compared-columns.ts";
+import { listText, type Sql } from "../../platform/postgres/connect.ts";
+import {
+  type ComparedColumns,
+  comparedColumns,
+  ROW,
+  type SourceExpressions,
+  type TableExpressions,
+  type TableKey,
+} from "./compared-columns.ts";
 import type { ReplicaTables } from "./comparison-target.ts";
+import { isBetween, keyOrder } from "./key-sql.ts";
 import nextRangeText from "./next-range.sql" with { type: "text" };
 import { queryReplica } from "./query-replica.ts";
 import replicaDigests from "./replica-digests.sql" with { type: "text" };
@@ -11,18 +18,18 @@ import replicaRange from "./replica-range.sql" with { type: "text" };
 import sourceDigests from "./source-digests.sql" with { type: "text" };
 import sourceRange from "./source-range.sql" with { type: "text" };
 
-/** The lowest id. Ranges start after it, so no range includes it. */
-export const FIRST_ID: EntityId = "00000000-0000-0000-0000-000000000000";
-const LAST_ID: EntityId = "ffffffff-ffff-ffff-ffff-ffffffffffff";
-
-/** The ids above `after`, up to and including `last`. */
+/**
+ * The keys above `after`, up to and including `last`, in the order of the key's index. The order may be another one in
+ * a replica with other collations. Each of its rows is in some range nevertheless, since the first range has no lower
+ * and the last one no upper limit.
+ */
 export interface Range {
-  readonly after: EntityId;
-  readonly last: EntityId;
-  /** Number of the source's rows. */
-  readonly rows: number;
-  /** True for the last range. */
-  readonly final: boolean;
+  /** Null: no limit. */
+  readonly after: EntityId | null;
+  /** Null: no limit. */
+  readonly last: EntityId | null;
+  /** Ids of the source's rows. */
+  readonly ids: readonly EntityId[];
 }
 
 interface DigestRow {
@@ -30,42 +37,65 @@ interface DigestRow {
   readonly digest: string;
 }
 
-/** Digest of the source's whole row. The capture trigger computes the same, and replicas record it. */
-const WHOLE_ROW = "hashtextextended(to_jsonb(t)::text, 0)";
+type Values = Readonly<Record<string, string>>;
 
-const forSource = (text: string, { plural }: EntityDeclaration, digest = ""): string =>
-  text
-    .replaceAll("{table}", quoted(plural))
-    .replaceAll("{digest}", () => digest)
-    .replaceAll("{whole}", WHOLE_ROW);
+/** Fills a statement in. */
+export const fill = (text: string, { from, id, isRequested, ...others }: TableKey, more: Values = {}): string => {
+  const { version = null, hash = "" } = others as Partial<TableExpressions>;
+  const values: Values = { table: from, id, requested: isRequested, version: version ?? "null::bigint", hash, ...more };
+  return text.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name]!);
+};
 
-const forReplica = (text: string, { table, versions }: ReplicaTables, digest = ""): string =>
-  text
-    .replaceAll("{table}", quoted(table))
-    .replaceAll("{versions}", quoted(versions))
-    .replaceAll("{digest}", () => digest);
+/** A statement about a range, with its parameters: first the given ones, then those of the range. */
+function statementOf(
+  text: string,
+  expressions: TableKey,
+  range: Pick<Range, "after" | "last">,
+  given: readonly string[],
+  more: Values = {},
+): { readonly text: string; readonly parameters: string[] } {
+  const condition = isBetween(expressions.key, ROW, range, given.length + 1);
+  return {
+    text: fill(text, expressions, { range: condition.sql, order: keyOrder(expressions.key, ROW), ...more }),
+    parameters: [...given, ...condition.parameters],
+  };
+}
+
+/** Runs a statement about a range in the source. */
+async function querySource<Row extends object>(
+  source: Sql,
+  text: string,
+  expressions: SourceExpressions,
+  range: Pick<Range, "after" | "last">,
+  given: readonly string[],
+): Promise<Row[]> {
+  const statement = statementOf(text, expressions, range, given, { whole: expressions.wholeDigest });
+  return await source.unsafe<Row[]>(statement.text, statement.parameters, { prepare: true });
+}
+
+/** Runs a statement about a range in the replica's database. */
+async function queryRange<Row extends object>(
+  tables: ReplicaTables,
+  text: string,
+  { replica }: ComparedColumns,
+  range: Range,
+): Promise<Row[]> {
+  const given = [tables.entity.name, listText(range.ids)];
+  const statement = statementOf(text, replica, range, given, { versions: tables.versions });
+  return queryReplica<Row>(tables, statement.text, statement.parameters);
+}
 
 /**
- * The range of the source's next rows. The last range ends at the highest possible id, so it includes ids that only a
- * replica has.
+ * The range of the source's next rows. The last range has no upper limit, so it includes keys that only a replica has.
  *
  * @param maxRows most rows of the source in the range.
  * @throws {Error} when the source is unavailable.
  */
-export async function nextRange(
-  source: Sql,
-  entity: EntityDeclaration,
-  after: EntityId,
-  maxRows: number,
-): Promise<Range> {
-  const [row] = await source.unsafe<{ last: EntityId | null; rows: number }[]>(
-    forSource(nextRangeText, entity),
-    [after, maxRows],
-    { prepare: true },
-  );
-  const { last, rows } = row!;
-  const final = rows < maxRows;
-  return { after, last: final ? LAST_ID : last!, rows, final };
+export async function nextRange(source: Sql, key: TableKey, after: EntityId | null, maxRows: number): Promise<Range> {
+  const { text, parameters } = statementOf(nextRangeText, key, { after, last: null }, [String(maxRows)]);
+  const [row] = await source.unsafe<{ ids: EntityId[] }[]>(text, parameters, { prepare: true });
+  const { ids } = row!;
+  return { after, last: ids.length < maxRows ? null : ids.at(-1)!, ids };
 }
 
 /** Ids of a range that may differ. */
@@ -76,6 +106,13 @@ export interface RangeDifferences {
   readonly inconsistent: readonly EntityId[];
 }
 
+interface ReplicaRange {
+  readonly rows: number;
+  readonly digest: string;
+  readonly absent: readonly EntityId[];
+  readonly inconsistent: readonly EntityId[];
+}
+
 /**
  * Compares a range by digests. Reads the single digests only when their sums differ.
  *
@@ -83,20 +120,18 @@ export interface RangeDifferences {
  */
 export async function compareRange(source: Sql, tables: ReplicaTables, range: Range): Promise<RangeDifferences> {
   const columns = await comparedColumns(source, tables);
-  const [inReplica] = await queryReplica<{ rows: number; digest: string; absent: string; inconsistent: string }>(
-    tables,
-    forReplica(replicaRange, tables, columns.replica.digest),
-    parametersOf(tables, range),
-  );
-  const { absent } = inReplica!;
-  const inconsistent = inReplica!.inconsistent.slice(1, -1).split(",").filter(Boolean);
-  const [inSource] = await source.unsafe<{ rows: number; digest: string }[]>(
-    forSource(sourceRange, tables.entity, columns.source.digest),
-    [range.after, range.last, absent],
-    { prepare: true },
+  const [inReplica] = await queryRange<ReplicaRange>(tables, replicaRange, columns, range);
+  const { absent, inconsistent } = inReplica!;
+  const given = [listText(absent)];
+  const [inSource] = await querySource<{ rows: number; digest: string }>(
+    source,
+    sourceRange,
+    columns.source,
+    range,
+    given,
   );
   const isSame = inReplica!.rows === inSource!.rows && inReplica!.digest === inSource!.digest;
-  return { mismatches: isSame ? [] : await compareDigests(source, tables, columns, range, absent), inconsistent };
+  return { mismatches: isSame ? [] : await compareDigests(source, tables, columns, range, given), inconsistent };
 }
 
 async function compareDigests(
@@ -104,19 +139,11 @@ async function compareDigests(
   tables: ReplicaTables,
   columns: ComparedColumns,
   range: Range,
-  absent: string,
+  given: readonly string[],
 ): Promise<EntityId[]> {
   const [inSource, inReplica] = await Promise.all([
-    source.unsafe<DigestRow[]>(forSource(sourceDigests, tables.entity, columns.source.digest), [
-      range.after,
-      range.last,
-      absent,
-    ]),
-    queryReplica<DigestRow>(
-      tables,
-      forReplica(replicaDigests, tables, columns.replica.digest),
-      parametersOf(tables, range),
-    ),
+    querySource<DigestRow>(source, sourceDigests, columns.source, range, given),
+    queryRange<DigestRow>(tables, replicaDigests, columns, range),
   ]);
   const recorded = new Map(inReplica.map(({ id, digest }) => [id, digest]));
   const sourceIds = new Set(inSource.map(({ id }) => id));
@@ -130,28 +157,18 @@ async function compareDigests(
  * @throws {ReplicaUnreadableError} @throws {Error} when the source is unavailable.
  */
 export async function listAllIds(source: Sql, tables: ReplicaTables, range: Range): Promise<EntityId[]> {
-  const query = "select id from {table} where id > $1::uuid and id <= $2::uuid";
-  const bounds = [range.after, range.last];
-  const rows = await Promise.all([
-    source.unsafe<{ id: EntityId }[]>(forSource(query, tables.entity), bounds, { prepare: true }),
-    queryReplica<{ id: EntityId }>(tables, forReplica(query, tables), bounds),
-  ]);
-  return [...new Set(rows.flat().map(({ id }) => id))];
+  const { replica } = await comparedColumns(source, tables);
+  const statement = statementOf("select {id} as id from {table} where {range}", replica, range, []);
+  const inReplica = await queryReplica<{ id: EntityId }>(tables, statement.text, statement.parameters);
+  return [...new Set([...range.ids, ...inReplica.map(({ id }) => id)])];
 }
 
 /** Rows of each range that are always compared by content. */
 const SAMPLE_ROWS = 20;
 
-/** Ids of up to 20 rows of the source in the range, chosen at random. @throws {Error} when the source is unavailable. */
-export async function listSampleIds(source: Sql, { entity }: ReplicaTables, range: Range): Promise<EntityId[]> {
-  const query = "select id from {table} where id > $1::uuid and id <= $2::uuid order by random() limit $3";
-  const rows = await source.unsafe<{ id: EntityId }[]>(
-    forSource(query, entity),
-    [range.after, range.last, SAMPLE_ROWS],
-    { prepare: true },
-  );
-  return rows.map(({ id }) => id);
+/** Up to 20 ids of the range, chosen at random. */
+export function sampleOf({ ids }: Range): EntityId[] {
+  if (ids.length <= SAMPLE_ROWS) return [...ids];
+  const places = Array.from({ length: SAMPLE_ROWS }, () => Math.floor(Math.random() * ids.length));
+  return [...new Set(places)].map((place) => ids[place]!);
 }
-
-/** Parameters $1 to $3 of the replica's statements. */
-const parametersOf = ({ entity }: ReplicaTables, { after, last }: Range): string[] => [entity.name, after, last];

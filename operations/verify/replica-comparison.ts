@@ -10,7 +10,8 @@ import type { ComparisonTarget } from "./comparison-target.ts";
 import { type ConfirmResult, confirmDifferences, findDifferences } from "./confirm-differences.ts";
 import type { Difference } from "./difference.ts";
 import { ReplicaUnreadableError } from "./query-replica.ts";
-import { compareRange, FIRST_ID, listAllIds, listSampleIds, type Range } from "./range.ts";
+import { compareRange, listAllIds, type Range, sampleOf } from "./range.ts";
+import { checkVersions, type VersionsStep } from "./recorded-versions.ts";
 
 /** Above this number of candidates the comparison stops, since a list of all differences would not help the user. */
 const MAX_CANDIDATES = 200_000;
@@ -30,12 +31,12 @@ export class TooManyDifferencesError extends UserError {
 export type CacheState = "compared" | "away" | "left out";
 
 /**
- * The state of one comparison. Call `compare` for each range, then `compareCache`, then `confirm`. Once the replica
+ * The state of one comparison. Call `compare` for each range, then `compareVersions`, `compareCache`
+ * and `confirm`. Once the replica
  * cannot be read, `unknown` says why, and the methods do nothing more.
  */
 export class ReplicaComparison {
-  // No range includes the first id, so it is always a candidate.
-  private readonly candidates = new Set<EntityId>([FIRST_ID]);
+  private readonly candidates = new Set<EntityId>();
   private cacheDifferences: Difference[] = [];
   /** Number of cache entries compared so far. */
   entries = 0;
@@ -66,12 +67,34 @@ export class ReplicaComparison {
    */
   async compare(range: Range): Promise<void> {
     await this.unlessUnreadable(async () => {
-      const { target } = this.deps;
-      await target.refresh?.();
-      for (const id of await this.findDiffering(range)) this.candidates.add(id);
-      if (this.candidates.size > MAX_CANDIDATES)
-        throw new TooManyDifferencesError(this.replica, MAX_CANDIDATES, target.remedy);
+      await this.deps.target.refresh?.();
+      this.addCandidates(await this.findDiffering(range));
     });
+  }
+
+  /**
+   * Compares the versions that the replica has recorded without a row. Call it after the last range.
+   *
+   * @param onStep called after each step.
+   * @throws {TooManyDifferencesError} above 200,000 candidates.
+   * @throws {Error} when the source is unavailable, or whatever `onStep` throws.
+   */
+  async compareVersions(onStep: () => Promise<void>): Promise<void> {
+    await this.unlessUnreadable(async () => {
+      const { source, target } = this.deps;
+      for (let after: EntityId | null = ""; after !== null; ) {
+        const step: VersionsStep = await checkVersions(source, target, after);
+        this.addCandidates((await findDifferences(source, target, step.candidates)).keys());
+        after = step.last;
+        await onStep();
+      }
+    });
+  }
+
+  private addCandidates(ids: Iterable<EntityId>): void {
+    for (const id of ids) this.candidates.add(id);
+    if (this.candidates.size > MAX_CANDIDATES)
+      throw new TooManyDifferencesError(this.replica, MAX_CANDIDATES, this.deps.target.remedy);
   }
 
   /** Digests do not cover filters and derived fields. Where they miss a difference in a sample, all rows are compared. */
@@ -81,7 +104,7 @@ export class ReplicaComparison {
     if (this.everyRow) return differing(await listAllIds(source, target, range));
     const [{ mismatches, inconsistent }, inSample] = await Promise.all([
       compareRange(source, target, range),
-      listSampleIds(source, target, range).then((ids) => findDifferences(source, target, ids)),
+      findDifferences(source, target, sampleOf(range)),
     ]);
     const candidates = new Set([...mismatches, ...inconsistent]);
     const hasMissed = [...inSample.keys()].some((id) => !candidates.has(id));

@@ -1,5 +1,10 @@
--- Takes: $1 entity, $2 id to start after, $3 last id. Returns each digest that replica-range.sql sums up, with its id.
-select t.id::text as id, {digest}::text as digest from {table} t where t.id > $2::uuid and t.id <= $3::uuid
+-- Takes the parameters of replica-range.sql. Returns each digest that it sums up, with its id.
+with t as materialized (
+  select {id} as id, {version} as version, {hash} as hash from {table} where {range}
+), v as (
+  select id, version, case when deleted then digest end as digest from {versions}
+  where entity = $1::text and id = any (array(select unnest($2::text::text[]) union select id from t))
+)
+select t.id, hashint8extended(coalesce(t.version, v.version), t.hash)::text as digest from t left join v on v.id = t.id
 union all
-select id, digest::text from {versions}
-where entity = $1::text and id > $2::uuid::text and id <= $3::uuid::text and deleted and digest is not null
+select id, digest::text from v where digest is not null

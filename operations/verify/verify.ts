@@ -4,12 +4,14 @@
  */
 import type { Redis } from "ioredis";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
+import type { EntityId } from "../../contracts/entity/document.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import { ConnectionError } from "../connect.ts";
 import { Throttle } from "../throttle.ts";
+import { SourceUnreadableError, sourceKey, type TableKey } from "./compared-columns.ts";
 import type { ComparisonTarget } from "./comparison-target.ts";
 import type { Difference } from "./difference.ts";
-import { FIRST_ID, nextRange } from "./range.ts";
+import { nextRange, type Range } from "./range.ts";
 import { type CacheState, ReplicaComparison } from "./replica-comparison.ts";
 
 /** Rows of the source in one range. */
@@ -98,19 +100,30 @@ export async function verify(
     }
   const throttle = new Throttle({ share }, signal);
   let rows = 0;
+  let key: TableKey;
+  try {
+    key = await sourceKey(deps.source, entity);
+  } catch (error) {
+    // The source's table is not the declared one. Other entities are compared nevertheless.
+    if (!(error instanceof SourceUnreadableError)) throw error;
+    return replicas.map((replica) => unknownResult(entity, replica, error.message));
+  }
   const finishPortion = async () => {
     onProgress({ rows, entries: comparisons.reduce((sum, { entries }) => sum + entries, 0) });
     await throttle.wait();
     signal.throwIfAborted();
   };
-  for (let after = FIRST_ID, final = false; !final; ) {
-    const range = await nextRange(deps.source, entity, after, RANGE_ROWS);
+  for (let after: EntityId | null | undefined; after !== null; ) {
+    const range: Range = await nextRange(deps.source, key, after ?? null, RANGE_ROWS);
     await Promise.all(comparisons.map((comparison) => comparison.compare(range)));
-    rows += range.rows;
-    ({ last: after, final } = range);
+    rows += range.ids.length;
+    after = range.last;
     await finishPortion();
   }
-  for (const comparison of comparisons) await comparison.compareCache(finishPortion);
+  for (const comparison of comparisons) {
+    await comparison.compareVersions(finishPortion);
+    await comparison.compareCache(finishPortion);
+  }
   const compared = await Promise.all(
     comparisons.map(async (comparison) => {
       const confirmed = await comparison.confirm(timeoutMs);

@@ -2,14 +2,16 @@
  * What all verbs share: flags, connections, output as text or JSON, progress, exit status, and a clean end by Ctrl-C.
  */
 import { Command, InvalidArgumentError } from "commander";
-import type { EntityId } from "../contracts/entity/document.ts";
+import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
+import { type EntityId, ID_PATTERN } from "../contracts/entity/document.ts";
+import { isKeyText, readKey } from "../contracts/entity/key.ts";
 import { LockstepError, UserError } from "../contracts/errors.ts";
-import { isId } from "../contracts/pages.ts";
 import type { Project } from "../contracts/project.ts";
 import { createLogger } from "../observability/logger.ts";
 import { readSettings, type Settings, SettingsError } from "../platform/settings/settings.ts";
 import { DEFAULT_DATA } from "../platform/stack-file.ts";
 import { Connections, resolveAddresses } from "./connect.ts";
+import { keyedEntity } from "./verify/declared-table.ts";
 
 /** Flags of every verb. */
 export interface VerbFlags {
@@ -126,10 +128,23 @@ export const entityParser = ({ entities }: Pick<Project, "entities">) =>
     entities.map(({ name }) => name),
   );
 
-/** Parses an entity's id: a UUID in either case. */
+/**
+ * Parses the text of a key: `42`, `42,7`, a UUID. {@link readId} says whether an entity can have it.
+ *
+ * @returns the text, with a UUID in lower case.
+ */
 export function parseId(value: string): EntityId {
-  const id = value.toLowerCase();
-  if (!isId(id)) throw new InvalidArgumentError("must be a UUID");
+  if (!isKeyText(value))
+    throw new InvalidArgumentError(
+      "must be the values of the key in its order, joined by commas; in a value, write % as %25 and , as %2C",
+    );
+  return ID_PATTERN.test(value.toLowerCase()) ? value.toLowerCase() : value;
+}
+
+/** The id in its canonical form. @throws {UserError} when the entity cannot have it. */
+export function readId(entity: EntityDeclaration, text: string): EntityId {
+  const id = readKey(keyedEntity(entity), text);
+  if (id === undefined) throw new UserError(`${text} is no key of ${entity.name}`, "NO_KEY");
   return id;
 }
 

@@ -1,13 +1,13 @@
 /** `lockstep backfill`. */
 import type { Command } from "commander";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
-import type { EntityId } from "../../contracts/entity/document.ts";
 import type { Project } from "../../contracts/project.ts";
 import { ConsumerBackpressure } from "../consumer-backpressure.ts";
 import {
   entityParser,
   integerParser,
   parseId,
+  readId,
   runVerb,
   type VerbContext,
   type VerbFlags,
@@ -20,7 +20,7 @@ import { backfillMissing } from "./backfill-missing.ts";
 interface Flags extends VerbFlags {
   readonly entity?: string;
   readonly rate: number;
-  readonly from?: EntityId;
+  readonly from?: string;
   readonly missingOnly?: boolean;
 }
 
@@ -62,7 +62,7 @@ const resultText = ({ entity, sent, earlier = 0, finished }: EntityResult): stri
 
 async function optionsOf({ connections, signal }: VerbContext, entity: EntityDeclaration, { rate, from }: Flags) {
   const backpressure = new ConsumerBackpressure(await connections.log(), entity);
-  return { rate, from, backpressure, signal };
+  return { rate, from: from === undefined ? undefined : readId(entity, from), backpressure, signal };
 }
 
 async function sendAll(context: VerbContext, entity: EntityDeclaration, flags: Flags): Promise<EntityResult> {

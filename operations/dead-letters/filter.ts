@@ -29,7 +29,7 @@ export type FilterFlags = VerbFlags & DeadLetterFilter;
 export const withFilterOptions = (command: Command, { replicaNames }: Pick<Project, "replicaNames">): Command =>
   command
     .option("--entity <name>", "only of this entity")
-    .option("--id <uuid>", "only of the entity with this id", parseId)
+    .option("--id <key>", "only of the entity with this id, as list shows it", parseId)
     .option("--reason <reason>", "only with this reason", choiceParser("reason", reasonNames))
     .option(
       "--replica <name>",

@@ -1,10 +1,13 @@
 /** The state of one entity at every hop, from the source to each cache. */
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
+import { readKey } from "../../contracts/entity/key.ts";
 import { header } from "../../contracts/event.ts";
+import type { Project } from "../../contracts/project.ts";
 import { eventsTopic } from "../../contracts/topics.ts";
 import { traceIdOf } from "../../observability/trace.ts";
 import type { Connections } from "../connect.ts";
+import { keyedEntity } from "../verify/declared-table.ts";
 import { type JourneyDeadLetter, readJourneyDeadLetters, readLastRecord } from "./read-log.ts";
 import { type ReplicaHop, readReplicaHops } from "./read-replica.ts";
 import {
@@ -77,6 +80,21 @@ export async function readJourney(connections: Connections, entity: EntityDeclar
     traceId: traceIdOf(event?.headers[header.traceparent]) ?? null,
   };
 }
+
+/**
+ * The entities that can have a key, with its canonical form.
+ *
+ * @param name only this entity; undefined: all.
+ */
+export const entitiesWithKey = (
+  { entities }: Pick<Project, "entities">,
+  name: string | undefined,
+  key: string,
+): { readonly entity: EntityDeclaration; readonly id: EntityId }[] =>
+  entities.flatMap((entity) => {
+    const id = name === undefined || name === entity.name ? readKey(keyedEntity(entity), key) : undefined;
+    return id === undefined ? [] : [{ entity, id }];
+  });
 
 /** True when the source, the log or a replica has or had the entity. */
 export const isKnown = ({ source, setAside, event, replicas, deadLetters }: Journey): boolean =>

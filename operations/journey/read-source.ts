@@ -12,16 +12,19 @@ export interface SourceHop {
   /** `unknown`: neither a row nor a tombstone. */
   readonly state: "present" | "deleted" | "unknown";
   readonly version: ExactVersion | null;
-  /** When the row was last changed or deleted (ISO 8601). */
+  /** When the row was last changed or deleted (ISO 8601); null where nothing records it. */
   readonly at: string | null;
 }
 
 /** Reads the entity's row or tombstone. @throws {Error} when the source is unavailable. */
 export async function readSourceHop(source: Sql, entity: EntityDeclaration, id: EntityId): Promise<SourceHop> {
   const [row] = await source<{ is_present: boolean; version: string | null; at: Date | null }[]>`
-    select t.id is not null as is_present, coalesce(t.version, d.version) as version, coalesce(t.updated_at, d.at) as at
-    from (select ${id}::uuid as id) as requested left join ${source(entity.plural)} t on t.id = requested.id
-    left join lockstep.tombstones d on d.entity = ${entity.name} and d.id = requested.id::text`;
+    select s.data is not null as is_present, s.version,
+      coalesce((s.data ->> c.updated_at)::timestamptz, d.at, v.at) as at
+    from lockstep.captured c cross join lateral lockstep.states(c.entity, array[${id}::text]) s
+    left join lockstep.tombstones d on d.entity = c.entity and d.id = s.id
+    left join lockstep.row_versions v on v.entity = c.entity and v.id = s.id
+    where c.entity = ${entity.name}`;
   const version = row?.version == null ? null : exactVersion(row.version);
   const state = row?.is_present ? "present" : version === null ? "unknown" : "deleted";
   return { state, version, at: row?.at?.toISOString() ?? null };

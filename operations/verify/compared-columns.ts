@@ -91,6 +91,18 @@ export function comparedColumns(source: Sql, tables: ReplicaTables): Promise<Com
 export const sourceKey = async (source: Sql, entity: EntityDeclaration): Promise<TableKey> =>
   keyOf(await readSourceTable(source, entity));
 
+/** The key of the entity's table in a replica. @throws {ReplicaUnreadableError} */
+export const replicaKey = async (tables: ReplicaTables): Promise<TableKey> => keyOf(await readReplicaTable(tables));
+
+async function readReplicaTable(tables: ReplicaTables): Promise<ActualTable> {
+  const { entity, replica, schema } = tables;
+  const declared = inSchema(replicaTable(entity, replica), schema);
+  const table = await readTable(declared, (text, parameters) => queryReplica<TableColumn>(tables, text, parameters));
+  const problem = problemOf(table);
+  if (problem !== undefined) throw new ReplicaUnreadableError(replica.name, problem);
+  return table;
+}
+
 async function readSourceTable(source: Sql, entity: EntityDeclaration): Promise<ActualTable> {
   const table = await readTable(sourceTable(entity), (text, parameters) =>
     source.unsafe<TableColumn[]>(text, [...parameters], { prepare: true }),
@@ -103,12 +115,7 @@ async function readSourceTable(source: Sql, entity: EntityDeclaration): Promise<
 async function readColumns(source: Sql, tables: ReplicaTables): Promise<ComparedColumns> {
   const { entity, replica } = tables;
   const inSource = await readSourceTable(source, entity);
-  const declared = inSchema(replicaTable(entity, replica), tables.schema);
-  const inReplica = await readTable(declared, (text, parameters) =>
-    queryReplica<TableColumn>(tables, text, parameters),
-  );
-  const problemInReplica = problemOf(inReplica);
-  if (problemInReplica !== undefined) throw new ReplicaUnreadableError(replica.name, problemInReplica);
+  const inReplica = await readReplicaTable(tables);
   const captured = await readCaptured(source, entity.name);
   const fields = unchangedMembers(entity, replica);
   const children = [...inReplica.children.keys()];

@@ -21,10 +21,7 @@ export class FaultPanel {
   update() {
     const { snapshot, selection } = this.page.state;
     const services = (snapshot?.services ?? []).map((/** @type {any} */ one) => `${one.name} ${one.instance}`);
-    this.drawIfChanged(
-      [Object.keys(snapshot?.paused ?? {}), selection?.document.id, selection?.label, services],
-      language(),
-    );
+    this.drawIfChanged([Object.keys(snapshot?.paused ?? {}), selection?.id, selection?.label, services], language());
   }
 
   draw() {
@@ -104,7 +101,7 @@ export class FaultPanel {
    */
   selectionButton(label, key, work) {
     const { selection } = this.page.state;
-    const target = { entity: selection?.entity.plural ?? "", id: selection?.document.id };
+    const target = { entity: selection?.entity.plural ?? "", id: selection?.id ?? "" };
     return this.button(label, key, () => work(target), { disabled: !selection });
   }
 

@@ -10,13 +10,13 @@ import { parseText, toText } from "./fields.js";
 const LABEL_TEXTS = 2;
 
 /**
- * A short label for a document: its first two text fields, else its id.
+ * A short label for an entity: its first two text fields, else its id.
  *
- * @param {Entity} entity @param {any} document
+ * @param {Entity} entity @param {import("./state.js").Stored} stored
  */
-export function labelOf({ fields }, document) {
+export function labelOf({ fields }, { id, document }) {
   const texts = fields.map(({ name }) => document[name]).filter((value) => typeof value === "string" && value !== "");
-  return texts.slice(0, LABEL_TEXTS).join(" · ") || document.id;
+  return texts.slice(0, LABEL_TEXTS).join(" · ") || id;
 }
 
 /** @param {Entity} entity @param {any} document @returns {Texts} */

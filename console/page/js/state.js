@@ -19,7 +19,8 @@ const MAX_JOBS = 10;
  * @typedef {{ name: string, plural: string, schemaVersion: number, eventsTopic: string, deadLetterTopic: string,
  *   fields: Field[], example: any, replicas: Replica[] }} Entity
  * @typedef {{ operations: boolean, traceUrl: string | null, stack: boolean, entities: Entity[] }} About
- * @typedef {{ entity: Entity, document: any, label: string }} Selection the document in the form
+ * @typedef {{ id: string, version: number, document: any }} Stored an entity in the source
+ * @typedef {{ entity: Entity, id: string, label: string }} Selection the entity in the form
  * @typedef {{ connected: boolean | null, snapshot: any, history: Quantiles[], writes: Write[], shown: number | null,
  *   activity: Activity[], jobs: Job[], selection: Selection | null }} State `shown`: number of the chosen write
  * @typedef {{ about: About, state: State, attempt: (work: () => Promise<unknown>) => Promise<void>, redraw: () => void,

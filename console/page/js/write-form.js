@@ -18,9 +18,9 @@ export class WriteForm {
     this.page = page;
     this.panel = byId("write-form");
     this.entity = /** @type {Entity} */ (page.about.entities[0]);
-    /** The newest documents. @type {any[]} */
+    /** The newest entities. @type {import("./state.js").Stored[]} */
     this.documents = [];
-    /** The document that is changed; null for a new one. @type {any} */
+    /** The entity that is changed; null for a new one. @type {import("./state.js").Stored | null} */
     this.selected = null;
     this.texts = exampleTexts(this.entity);
     this.isSending = false;
@@ -44,12 +44,12 @@ export class WriteForm {
     list.value = selected?.id ?? "";
   }
 
-  /** @param {any} selected null for a new document */
+  /** @param {import("./state.js").Stored | null} selected null for a new document */
   select(selected) {
     const { entity, page } = this;
     this.selected = selected;
-    page.state.selection = selected && { entity, document: selected, label: labelOf(entity, selected) };
-    this.texts = selected ? textsOf(entity, selected) : exampleTexts(entity);
+    page.state.selection = selected && { entity, id: selected.id, label: labelOf(entity, selected) };
+    this.texts = selected ? textsOf(entity, selected.document) : exampleTexts(entity);
     this.draw();
     page.redraw();
   }
@@ -134,7 +134,7 @@ export class WriteForm {
     event.preventDefault();
     const { entity, selected, texts } = this;
     if (!selected) return await this.send("create", newDocument(entity, texts));
-    const changes = changedFields(entity, selected, texts);
+    const changes = changedFields(entity, selected.document, texts);
     if (Object.keys(changes).length === 0) return this.showError(t("write.unchanged"));
     await this.send("change", changes);
   }
@@ -147,7 +147,7 @@ export class WriteForm {
     const target = selected ? { id: selected.id, version: selected.version } : {};
     try {
       const request = { entity: entity.plural, operation, ...target, document: content };
-      const { number, document: written } = await post("/api/writes", request);
+      const { number, ...written } = await post("/api/writes", request);
       page.state.shown = number;
       if (number !== null) page.announce(t("write.sent", { number: String(number) }));
       this.documents = this.documents.filter(({ id }) => id !== selected?.id);

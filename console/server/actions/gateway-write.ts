@@ -45,16 +45,20 @@ export async function writeThroughGateway(
   const span = startSpan(`console ${operation} ${entity.name}`, { kind: SpanKind.CLIENT });
   const startedMs = Date.now();
   try {
-    const response = await fetchGateway(addresses, id === undefined ? `/${entity.plural}` : `/${entity.plural}/${id}`, {
-      method: { create: "POST", change: "PATCH", delete: "DELETE" }[operation],
-      headers: {
-        ...(document ? { "content-type": "application/json" } : {}),
-        ...(version === undefined ? {} : { "if-match": `"${version}"` }),
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        ...(span.traceparent ? { traceparent: span.traceparent } : {}),
+    const response = await fetchGateway(
+      addresses,
+      id === undefined ? `/${entity.plural}` : `/${entity.plural}/${encodeURIComponent(id)}`,
+      {
+        method: { create: "POST", change: "PATCH", delete: "DELETE" }[operation],
+        headers: {
+          ...(document ? { "content-type": "application/json" } : {}),
+          ...(version === undefined ? {} : { "if-match": `"${version}"` }),
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...(span.traceparent ? { traceparent: span.traceparent } : {}),
+        },
+        ...(document ? { body: JSON.stringify(document) } : {}),
       },
-      ...(document ? { body: JSON.stringify(document) } : {}),
-    });
+    );
     const respondedMs = Date.now();
     span.end(response.ok ? undefined : new Error(`status ${response.status}`));
     return {

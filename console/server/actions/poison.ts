@@ -10,6 +10,7 @@ import { eventsTopic } from "../../../contracts/topics.ts";
 import type { Log } from "../../../kafka/log.ts";
 import { partitionForKey } from "../../../kafka/partitioner.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
+import { parseJson } from "../../../platform/postgres/parse-json.ts";
 
 /** `wrong-document`: JSON that does not match the declaration; `no-json`: a value that is not JSON. */
 export const poisonKinds = ["wrong-document", "no-json"] as const;
@@ -41,11 +42,11 @@ export async function sendPoison(
   id: EntityId,
   kind: PoisonKind,
 ): Promise<PoisonMessage> {
-  const [row] = await source<{ doc: Record<string, unknown> }[]>`
-    select to_jsonb(t) as doc from ${source(entity.plural)} t where id = ${id}`;
-  if (!row) throw new RequestError("NOT_FOUND", `The source has no ${entity.name} ${id}.`);
-  const document = documentOf(entity, row.doc);
-  const version = Number(document.version) + 1;
+  const [row] = await source<{ version: string; data: string | null }[]>`
+    select version, data::text as data from lockstep.states(${entity.name}, array[${id}::text])`;
+  if (!row?.data) throw new RequestError("NOT_FOUND", `The source has no ${entity.name} ${id}.`);
+  const document = documentOf(entity.fields, parseJson(row.data) as Record<string, unknown>);
+  const version = Number(row.version) + 1;
   const message = encodeEvent({
     namespace: entity.namespace,
     entity: entity.name,
@@ -68,8 +69,8 @@ export async function sendPoison(
   }
 }
 
-/** Copies the document and replaces its first field of a client by an object, which no field accepts. */
+/** Copies the document and replaces its first declared field by an object, which no field accepts. */
 function invalidDocument(entity: EntityDeclaration, document: Document): Document {
-  const first = Object.keys(entity.fields).find((member) => !entity.fields[member]!.readOnly);
+  const [first] = Object.keys(entity.fields);
   return first === undefined ? { ...document, poison: true } : { ...document, [first]: { poison: true } };
 }

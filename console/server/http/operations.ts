@@ -14,7 +14,7 @@ import { killProcess } from "../actions/kill-process.ts";
 import { deleteCacheKeys, pauseRedis } from "../actions/redis-outage.ts";
 import { tamper } from "../actions/tamper.ts";
 import { toHttpError } from "./http-error.ts";
-import { findEntity, readJson } from "./request.ts";
+import { findEntity, findId, idSchema, readJson } from "./request.ts";
 import { startRebuild, startRepair, startVerification } from "./start-jobs.ts";
 
 const REPLAY_PER_SECOND = 100;
@@ -58,7 +58,7 @@ const killSchema = z.strictObject({ name: z.string().max(64), instance: z.int().
 
 function addFaults(app: Hono, { connections, project, stackData, onAction }: OperationDeps): void {
   const replicaSchema = z.enum(project.replicaNames);
-  const tamperSchema = z.strictObject({ entity: z.string(), id: z.guid(), replica: replicaSchema });
+  const tamperSchema = z.strictObject({ entity: z.string(), id: idSchema, replica: replicaSchema });
   app.post("/api/redis", async (c) => {
     const { action, seconds } = await readJson(c.req.raw, redisSchema);
     const { redis } = connections.addresses;
@@ -76,7 +76,9 @@ function addFaults(app: Hono, { connections, project, stackData, onAction }: Ope
   app.post("/api/tamper", async (c) => {
     const { entity, id, replica } = await readJson(c.req.raw, tamperSchema);
     const declared = findEntity(project, entity);
-    const field = await toHttpError(() => tamper(connections.replica(replica), declared, replica, id));
+    const field = await toHttpError(() =>
+      tamper(connections.replica(replica), declared, replica, findId(declared, id)),
+    );
     onAction("tamper", replica);
     return c.json({ replica, field });
   });

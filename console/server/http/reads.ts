@@ -2,14 +2,14 @@
 import type { Hono } from "hono";
 import { isDeadLetterName } from "../../../contracts/dead-letter.ts";
 import { RequestError } from "../../../contracts/errors.ts";
-import { isId, parsePageRequest } from "../../../contracts/pages.ts";
+import { parsePageRequest } from "../../../contracts/pages.ts";
 import type { Project } from "../../../contracts/project.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { type DeadLetterState, deadLetterStates } from "../../../operations/dead-letters/dead-letter-index.ts";
 import { paginate, toListItem } from "../../../operations/dead-letters/list.ts";
 import { selectDeadLetters } from "../../../operations/dead-letters/select.ts";
 import { readDetails } from "../../../operations/dead-letters/show.ts";
-import { isKnown, readJourney } from "../../../operations/journey/journey.ts";
+import { entitiesWithKey, isKnown, readJourney } from "../../../operations/journey/journey.ts";
 import { statusOf } from "../../../operations/status/status.ts";
 import { newestEntities } from "../actions/newest-entities.ts";
 import type { ConditionMonitor } from "../condition-monitor.ts";
@@ -34,10 +34,11 @@ export function addReads(app: Hono, { connections, project, monitor, about }: Re
   app.get("/api/about", (c) => c.json({ ...about, entities: describeEntities(project) }));
   app.get("/api/status", async (c) => c.json(statusOf(await monitor.latest())));
   app.get("/api/journey/:id", async (c) => {
-    const id = c.req.param("id").toLowerCase();
-    if (!isId(id)) throw new RequestError("NOT_FOUND", "The path does not end in an entity id; ids are UUIDs.");
+    const wanted = entitiesWithKey(project, c.req.query("entity"), c.req.param("id"));
+    if (wanted.length === 0)
+      throw new RequestError("NOT_FOUND", "The path does not end in the key of a declared entity.");
     const journeys = await toHttpError(() =>
-      Promise.all(project.entities.map((entity) => readJourney(connections, entity, id))),
+      Promise.all(wanted.map(({ entity, id }) => readJourney(connections, entity, id))),
     );
     return c.json({ journeys: journeys.filter(isKnown) });
   });

@@ -1,15 +1,25 @@
 /** Reads the JSON body of a request, and finds the entity that the request names. */
 import { z } from "zod";
 import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
+import type { EntityId } from "../../../contracts/entity/document.ts";
+import { isKeyText, readKey } from "../../../contracts/entity/key.ts";
 import { RequestError } from "../../../contracts/errors.ts";
 import type { Project } from "../../../contracts/project.ts";
+import { keyedEntity } from "../../../operations/verify/declared-table.ts";
 import { readBody } from "../../../platform/http/body.ts";
 
 const MEDIA_TYPES = ["application/json"];
 const MAX_BODY_BYTES = 262_144;
 
-/** Entity id in a body; upper case is accepted and converted to lower case. */
-export const idSchema = z.guid().transform((id) => id.toLowerCase());
+/** Entity id in a body. {@link findId} says whether an entity can have it. */
+export const idSchema = z.string().max(2_000).refine(isKeyText, "must be the text of a key");
+
+/** The id in its canonical form. @throws {RequestError} NOT_FOUND when the entity cannot have it. */
+export function findId(entity: EntityDeclaration, text: string): EntityId {
+  const id = readKey(keyedEntity(entity), text);
+  if (id === undefined) throw new RequestError("NOT_FOUND", `${text.slice(0, 100)} is no key of ${entity.name}.`);
+  return id;
+}
 
 /**
  * Reads the body of a request as JSON: 262,144 bytes at most.

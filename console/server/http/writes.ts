@@ -2,9 +2,12 @@
 import type { Hono } from "hono";
 import { z } from "zod";
 import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
+import type { EntityId } from "../../../contracts/entity/document.ts";
+import { keyOf } from "../../../contracts/entity/key.ts";
 import { RequestError } from "../../../contracts/errors.ts";
 import type { Project } from "../../../contracts/project.ts";
 import type { Connections } from "../../../operations/connect.ts";
+import { keyedEntity } from "../../../operations/verify/declared-table.ts";
 import { withTimeout } from "../../../platform/async/timeout.ts";
 import { type GatewayResponse, type WriteRequest, writeThroughGateway } from "../actions/gateway-write.ts";
 import { omitPrivateFields } from "../actions/newest-entities.ts";
@@ -13,7 +16,7 @@ import { hop, type TracedWrite } from "../trace/hops.ts";
 import type { TopicEnds } from "../trace/traced-partitions.ts";
 import type { WriteTracer } from "../trace/write-tracer.ts";
 import { toHttpError } from "./http-error.ts";
-import { findEntity, idSchema, readJson } from "./request.ts";
+import { findEntity, findId, idSchema, readJson } from "./request.ts";
 
 /** A write waits at most this long for the ends of its topics; after that it is sent without a trace. */
 const TOPIC_ENDS_TIMEOUT_MS = 1_000;
@@ -44,17 +47,21 @@ export function addWrites(app: Hono, deps: WriteDeps): void {
     // An unavailable log must not prevent the write; the page then cannot show its trace.
     const noEnds = () => new Error(`the log did not return the ends of the topics within ${TOPIC_ENDS_TIMEOUT_MS} ms`);
     const ends = await withTimeout(deps.tracer.topicEnds(entity), TOPIC_ENDS_TIMEOUT_MS, noEnds).catch(() => undefined);
-    const response = await writeThroughGateway(deps.connections.addresses, entity, request, c.get("caller")?.token);
+    const target = request.id === undefined ? request : { ...request, id: findId(entity, request.id) };
+    const response = await writeThroughGateway(deps.connections.addresses, entity, target, c.get("caller")?.token);
     // The console's own request succeeded: the gateway's error is its result.
     if (response.status >= 300) return c.json({ status: response.status, problem: response.body ?? {} });
-    const traced = ends && traceWrite(deps.tracer, entity, ends, request, response);
+    const id = target.id ?? keyOf(keyedEntity(entity), response.body ?? {});
+    const traced = ends && traceWrite(deps.tracer, entity, ends, { ...target, id }, response);
     const document = response.body && omitPrivateFields(entity, response.body);
-    return c.json({ status: response.status, number: traced?.number ?? null, document });
+    const { status, version } = response;
+    return c.json({ status, number: traced?.number ?? null, id, version, document });
   });
 
   app.post("/api/poison", async (c) => {
     const { entity, id, kind } = await readJson(c.req.raw, poisonSchema);
-    const traced = await toHttpError(() => sendTracedPoison(deps, findEntity(deps.project, entity), id, kind));
+    const declared = findEntity(deps.project, entity);
+    const traced = await toHttpError(() => sendTracedPoison(deps, declared, findId(declared, id), kind));
     return c.json({ number: traced.number }, 202);
   });
 }
@@ -63,10 +70,10 @@ function traceWrite(
   tracer: WriteTracer,
   entity: EntityDeclaration,
   ends: TopicEnds,
-  { operation, id }: WriteRequest,
-  { body, version, startedMs, respondedMs, traceId }: GatewayResponse,
+  { operation, id }: WriteRequest & { readonly id: EntityId },
+  { version, startedMs, respondedMs, traceId }: GatewayResponse,
 ): TracedWrite {
-  const write = { entity: entity.name, id: id ?? String(body?.id), version, operation, startedMs, traceId };
+  const write = { entity: entity.name, id, version, operation, startedMs, traceId };
   return tracer.trace(entity, ends, write, [hop("acknowledged", respondedMs, startedMs)]);
 }
 

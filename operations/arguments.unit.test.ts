@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { Command, InvalidArgumentError } from "commander";
 import { project } from "../tests/project/index.ts";
 import { parseNameArgument, withFilterOptions } from "./dead-letters/filter.ts";
-import { choiceParser, integerParser, parseId } from "./verb.ts";
+import { choiceParser, integerParser, parseId, readId } from "./verb.ts";
 import { withScopeOptions } from "./verify/command.ts";
 
 const quiet = (command: Command): Command => command.exitOverride().configureOutput({ writeErr: () => {} });
@@ -22,7 +22,8 @@ test.each<[string, () => unknown, string]>([
   ["a share of zero", option(scope(), "--share", "0"), "must be above 0 and at most 1"],
   ["a share above one", option(scope(), "--share", "1.1"), "must be above 0 and at most 1"],
   ["seconds", option(scope(), "--within", "-1"), "must be a whole number from 0 to 3600"],
-  ["an id", () => parseId("17"), "must be a UUID"],
+  ["a key", () => parseId("42,"), "must be the values of the key in its order, joined by commas"],
+  ["a key of another type", () => readId(project.entities[0]!, "17"), "17 is no key of product"],
   ["a number", () => integerParser(1, 9)("10"), "must be a whole number from 1 to 9"],
   ["a choice", () => choiceParser("state", ["open"])("shut"), "there is no state shut; choose one of: open"],
   [
@@ -40,5 +41,6 @@ test("a share of one, a duration and an id in capitals are accepted", () => {
   expect(Date.now() - since).toBeGreaterThanOrEqual(7_200_000);
   expect(Date.now() - since).toBeLessThan(7_260_000);
   expect(parseId("01890000-0000-7000-8000-00000000000A")).toBe("01890000-0000-7000-8000-00000000000a");
+  expect(parseId("42,a%2Cb")).toBe("42,a%2Cb");
   expect(() => parseNameArgument("outbox/17")).not.toThrow(InvalidArgumentError);
 });

@@ -35,6 +35,10 @@ export const conditions = {
     "Changes of a source table are not captured.",
     "run lockstep capture, then lockstep repair",
   ),
+  "table-drifted": page(
+    "A table lacks a declared column, or has it with another type.",
+    "restore the column by a migration, or change the declaration",
+  ),
   "outbox-stalled": page("Changes wait in the source's outbox.", "check the relay and the brokers"),
   "rows-set-aside": ticket(
     "The relay has set changes aside, because they cannot be sent.",

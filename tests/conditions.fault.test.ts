@@ -187,6 +187,16 @@ test("table-rejects while a replica's table is missing", async () => {
   await places.disappear(["table-rejects", "status-unknown"]);
 }, 120_000);
 
+test("table-drifted while a replica lacks a declared column", async () => {
+  await storefront`alter table products rename description to elsewhere`;
+  try {
+    await places.appear(["table-drifted"]);
+  } finally {
+    await storefront`alter table products rename elsewhere to description`;
+  }
+  await places.disappear(["table-drifted"]);
+}, 120_000);
+
 test("writes-failing while a rule of the source fails every write", async () => {
   await source.unsafe(`
     create function broken() returns trigger language plpgsql as $$ begin perform nothing(); return new; end $$;

@@ -44,6 +44,7 @@ const conditionSeconds: Thresholds["conditionSeconds"] = {
   "database-unavailable": 30,
   "database-read-only": 30,
   "table-rejects": 30,
+  "table-drifted": 30,
   "log-incomplete": 0,
   rebuilding: 3_600,
   "cache-off": 300,

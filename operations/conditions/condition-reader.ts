@@ -24,9 +24,11 @@ import {
   readOutbox,
   readSourceState,
 } from "./from-source.ts";
+import { readReplicaDrift, readSourceDrift, type TableDrift } from "./from-tables.ts";
 import { conditionsOfVerifications } from "./from-verifications.ts";
 import { conditionsOfDeadLetters, DeadLetterCounter, type OpenCount } from "./open-dead-letters.ts";
 import { ProgressWatch } from "./progress-watch.ts";
+import { RecentValue } from "./recent-value.ts";
 
 /** What was read, and the conditions that follow. A null member could not be read: a condition says why. */
 export interface SystemState {
@@ -39,6 +41,8 @@ export interface SystemState {
   readonly consumers: readonly ConsumerLag[] | null;
   readonly deadLetters: readonly OpenCount[] | null;
   readonly verifications: readonly LastVerification[] | null;
+  /** Sentences about what is ignored on purpose: columns that are not declared. */
+  readonly notes: readonly string[];
 }
 
 /** Settings of a {@link ConditionReader}. */
@@ -48,6 +52,9 @@ export interface ConditionReaderOptions {
   /** Interval of the periodic verification, in seconds; 0: it is off. */
   readonly verifyEverySeconds: number;
 }
+
+/** Tables change rarely, and the console reads every second. In milliseconds. */
+const DRIFT_MS = 3_000;
 
 const SOURCE = { where: "source", unavailable: "source-unavailable" } as const;
 const LOG = { where: "brokers", unavailable: "log-unavailable" } as const;
@@ -62,6 +69,8 @@ export class ConditionReader {
   readonly progress = new ProgressWatch();
   private readonly reader: BoundedReader;
   private readonly deadLetters: DeadLetterCounter;
+  private readonly sourceDrift = new RecentValue<TableDrift>(DRIFT_MS);
+  private readonly replicaDrift: ReadonlyMap<string, RecentValue<readonly ActiveCondition[]>>;
 
   constructor(
     private readonly connections: Connections,
@@ -70,6 +79,7 @@ export class ConditionReader {
   ) {
     this.reader = new BoundedReader(options.timeoutMs);
     this.deadLetters = new DeadLetterCounter(connections, project.entities);
+    this.replicaDrift = new Map(project.replicaNames.map((name) => [name, new RecentValue(DRIFT_MS)]));
   }
 
   /** Reads all parts at the same time. Never rejects. */
@@ -95,7 +105,7 @@ export class ConditionReader {
     const { outbox, verifications } = source;
     const { consumers, deadLetters } = log;
     const conditions = mergeConditions(ofServices, seen);
-    return { conditions, seen, services, outbox, consumers, deadLetters, verifications };
+    return { conditions, seen, services, outbox, consumers, deadLetters, verifications, notes: source.notes };
   }
 
   private async readSource() {
@@ -103,19 +113,26 @@ export class ConditionReader {
     const read = <T>(name: string, work: (source: Sql) => Promise<T>): Promise<Reading<T>> =>
       reader.read({ ...SOURCE, name }, async () => work(connections.source()));
     const nowMs = Date.now();
-    const [outbox, state, verifications] = await Promise.all([
+    const [outbox, state, drift, verifications] = await Promise.all([
       read("the outbox", readOutbox),
       read("the state of the source", (source) => readSourceState(source, project)),
+      read("the tables of the source", (source) => this.sourceDrift.get(() => readSourceDrift(source, project))),
       read("the last verifications", readLastVerifications),
     ]);
     const conditions = [
       ...conditionsOfReading(outbox, (value) => conditionsOfOutbox(value, nowMs)),
       ...conditionsOfReading(state, conditionsOfSource),
+      ...conditionsOfReading(drift, ({ conditions }) => conditions),
       ...conditionsOfReading(verifications, (value) =>
         conditionsOfVerifications(value, project, options.verifyEverySeconds, nowMs),
       ),
     ];
-    return { conditions, outbox: outbox.value ?? null, verifications: verifications.value ?? null };
+    return {
+      conditions,
+      outbox: outbox.value ?? null,
+      verifications: verifications.value ?? null,
+      notes: drift.value?.notes ?? [],
+    };
   }
 
   private async readLog() {
@@ -157,9 +174,11 @@ export class ConditionReader {
   }
 
   private readReplica(name: string): Promise<Reading<readonly ActiveCondition[]>> {
-    return this.reader.read(replicaPart(name, `the database of ${name}`), () =>
-      readReplicaConditions(this.connections.replica(name), name),
-    );
+    return this.reader.read(replicaPart(name, `the database of ${name}`), async () => {
+      const sql = this.connections.replica(name);
+      const drift = this.replicaDrift.get(name)!.get(() => readReplicaDrift(sql, this.project, name));
+      return [...(await readReplicaConditions(sql, name)), ...(await drift)];
+    });
   }
 
   /** Only while no change is in flight. An outbox or a lag that is not known is a condition of its own. */

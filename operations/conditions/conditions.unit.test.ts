@@ -226,7 +226,7 @@ describe("reading", () => {
 
   test("a status in which a part is unknown says so, and never that no problems were found", () => {
     const unknown = activeCondition("status-unknown", "brokers", "the dead letters could not be read");
-    const state = { services: [], outbox: null, consumers: null, deadLetters: null, verifications: null };
+    const state = { services: [], outbox: null, consumers: null, deadLetters: null, verifications: null, notes: [] };
     const status = statusOf({ ...state, conditions: [unknown], seen: [unknown] });
     expect(status.ok).toBe(false);
     expect(statusText(status)).toContain("! status-unknown (brokers): the dead letters could not be read");

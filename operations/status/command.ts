@@ -27,6 +27,7 @@ export const statusText = (status: Status): string =>
     consumersText(status),
     outboxText(status),
     verificationsText(status),
+    status.notes.map((note) => `note: ${note}`).join("\n"),
     status.ok ? "no problems found" : status.conditions.map(conditionLines).join("\n"),
   ]
     .filter(Boolean)

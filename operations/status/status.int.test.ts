@@ -257,6 +257,21 @@ test("what cannot be read for another reason is unknown: a source that no gatewa
   expect(status.conditions[0]!.problem).toContain("could not be read");
 });
 
+test("a column that is not declared is named and no problem; a declared one that is missing stops its entity", async () => {
+  await source`alter table products add column legacy_code text`;
+  const ignored = await read();
+  expect(ignored.notes).toEqual(["products has columns that are not declared: legacy_code; they stay in the source"]);
+  expect(found(ignored)).toEqual([]);
+  await source`alter table products drop column legacy_code`;
+  await storefront.sql`alter table products rename name to title`;
+  try {
+    const drifted = (await read()).conditions.find(({ condition }) => condition === "table-drifted");
+    expect(drifted).toMatchObject({ where: "storefront", problem: "products has no column name, so product stops" });
+  } finally {
+    await storefront.sql`alter table products rename title to name`;
+  }
+});
+
 test("a deleted topic is a condition, and the rest of the status is shown", async () => {
   const admin = new Kafka({ brokers: [...brokers.addresses], logLevel: logLevel.NOTHING }).admin();
   await admin.connect();

@@ -25,6 +25,8 @@ export interface Status {
   /** Number of open dead letters. */
   readonly deadLetters: number | null;
   readonly verifications: readonly LastVerification[] | null;
+  /** Sentences about what is ignored on purpose: columns that are not declared. */
+  readonly notes: readonly string[];
 }
 
 /** Longest time for the response of one part, in milliseconds. */
@@ -70,7 +72,7 @@ function mayBeStalled({ consumers, conditions }: SystemState): boolean {
 
 /** What the status says about a state. */
 export function statusOf(state: SystemState): Status {
-  const { conditions, services, outbox, consumers, deadLetters, verifications } = state;
+  const { conditions, services, outbox, consumers, deadLetters, verifications, notes } = state;
   return {
     ok: conditions.length === 0,
     problems: conditions.map(conditionText),
@@ -80,5 +82,6 @@ export function statusOf(state: SystemState): Status {
     follows: consumers,
     deadLetters: deadLetters ? totalOf(deadLetters) : null,
     verifications,
+    notes,
   };
 }

@@ -10,6 +10,8 @@ import { parseJson } from "../../platform/postgres/parse-json.ts";
 /** One member of a document. */
 export interface DeclaredColumn {
   readonly column: string;
+  /** Names of the type: its own, and for a domain the one that it restricts. Empty: not declared. */
+  readonly types: readonly string[];
   readonly isNullable: boolean;
   readonly inMilliseconds: boolean;
 }
@@ -55,7 +57,10 @@ const tableOf = ({ plural }: EntityDeclaration, fields: Readonly<Record<string, 
     key: ["id"],
     version: "version",
     columns: new Map(
-      members.map((member) => [member, { column: columnOf(member), isNullable: false, inMilliseconds: true }]),
+      members.map((member) => [
+        member,
+        { column: columnOf(member), types: [], isNullable: false, inMilliseconds: true },
+      ]),
     ),
     children: [],
   };

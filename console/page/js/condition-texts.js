@@ -106,6 +106,14 @@ export const conditionTexts = {
     pt: "uma tabela de {name} não aceita nenhuma linha",
   },
   "remedy.table-rejects": { en: "repair its schema or its permissions", pt: "conserte o esquema ou as permissões" },
+  "condition.table-drifted": {
+    en: "a table in {name} differs from its declaration",
+    pt: "uma tabela em {name} difere da declaração",
+  },
+  "remedy.table-drifted": {
+    en: "restore the column by a migration, or change the declaration",
+    pt: "restaure a coluna com uma migração ou mude a declaração",
+  },
   "condition.log-incomplete": {
     en: "the log cannot account for rows of {name}",
     pt: "o log não explica linhas de {name}",

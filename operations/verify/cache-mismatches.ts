@@ -3,7 +3,7 @@
  * that a correct entry is never newer than the row.
  */
 import type { Redis } from "ioredis";
-import { type CacheEntry, cachePrefix, decodeEntry } from "../../contracts/cache-entry.ts";
+import { type CacheEntry, cachePrefix, decodeEntry, entryKey } from "../../contracts/cache-entry.ts";
 import type { Document, EntityId } from "../../contracts/entity/document.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import { parseJson } from "../../platform/postgres/parse-json.ts";
@@ -64,7 +64,7 @@ async function compareChunk(stores: CacheStores, ids: readonly EntityId[]): Prom
   const epoch = await readActiveEpoch(tables, redis);
   if (epoch === undefined) return { mismatches: [], compared: 0 };
   const prefix = cachePrefix(replica.name, entity);
-  const values = await redis.mget(ids.map((id) => `${prefix}:${id}`));
+  const values = await redis.mget(ids.map((id) => entryKey(prefix, id)));
   const entries = new Map<EntityId, CacheEntry>();
   for (const [i, id] of ids.entries()) {
     const entry = decodeEntry(values[i] ?? null, epoch, entity.schemaVersion);

@@ -176,8 +176,12 @@ export class ConditionReader {
   private readReplica(name: string): Promise<Reading<readonly ActiveCondition[]>> {
     return this.reader.read(replicaPart(name, `the database of ${name}`), async () => {
       const sql = this.connections.replica(name);
-      const drift = this.replicaDrift.get(name)!.get(() => readReplicaDrift(sql, this.project, name));
-      return [...(await readReplicaConditions(sql, name)), ...(await drift)];
+      const drift = this.replicaDrift.get(name)!;
+      const found = await Promise.all([
+        readReplicaConditions(sql, name),
+        drift.get(() => readReplicaDrift(sql, this.project, name)),
+      ]);
+      return found.flat();
     });
   }
 

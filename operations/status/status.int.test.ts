@@ -254,7 +254,7 @@ test("a source, a replica's database and brokers that are down or hang are condi
 test("what cannot be read for another reason is unknown: a source that no gateway has migrated", async () => {
   const status = await read({ source: await freshDatabase() });
   expect(found(status)).toEqual(["table-drifted source", "status-unknown source"]);
-  expect(status.conditions[0]!.problem).toContain("could not be read");
+  expect(status.conditions[1]!.problem).toContain("could not be read");
 });
 
 test("a column that is not declared is named and no problem; a declared one that is missing stops its entity", async () => {

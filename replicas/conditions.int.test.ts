@@ -10,6 +10,7 @@ import type { Log, LogWriter } from "../kafka/log.ts";
 import { partitionsOf } from "../kafka/log.ts";
 import { partitionForKey } from "../kafka/partitioner.ts";
 import { createMetrics } from "../observability/metrics.ts";
+import { migrate } from "../platform/postgres/migrate.ts";
 import type { Service } from "../platform/service.ts";
 import { readSettings } from "../platform/settings/settings.ts";
 import { metric, request, untilVisible } from "../tests/harness/client.ts";
@@ -18,6 +19,7 @@ import { entity, newId, routedMessage, silentLogger } from "../tests/harness/rep
 import { brokerAddress, freePort, freshDatabase, redisUrl } from "../tests/harness/servers.ts";
 import { project } from "../tests/project/index.ts";
 import { startReplica } from "./main.ts";
+import { migrationsOf } from "./migrations/index.ts";
 
 const topic = replicaTopic(entity, "catalog").name;
 let log: Log;
@@ -155,7 +157,9 @@ test("P14: a table that accepts no row is a condition; a rejected row is one unt
     await sql.unsafe(breaks);
     try {
       await publish(waiting);
-      expect(await untilPresent("table-rejects")).toContain("table products accepts no row");
+      expect(await untilPresent("table-rejects")).toMatch(
+        /table products accepts no row|relation "products" does not exist/,
+      );
     } finally {
       await sql.unsafe(repairs);
     }
@@ -164,6 +168,41 @@ test("P14: a table that accepts no row is a condition; a rejected row is one unt
   }
   expect((await ready("dead-letters-open")).problem).toBeUndefined();
 }, 90_000);
+
+test("P14: a replica starts with a table that lacks a column: only this entity waits until the table is repaired", async () => {
+  const other = await freshDatabase();
+  await migrate(other, migrationsOf(project, "catalog"), silentLogger);
+  const admin = postgres(other, { max: 1, onnotice: () => {} });
+  await admin`alter table products rename stock to supply`;
+  const port = await freePort();
+  const settings = readSettings({
+    DATABASE_URL: other,
+    KAFKA_BROKERS: await brokerAddress(),
+    PORT: String(port),
+    LOCKSTEP_INSTANCE: `mismatch-${newId()}`,
+    LOCKSTEP_PARTITIONS: "4",
+  });
+  const started = await startReplica(
+    { settings, logger: silentLogger, metrics: createMetrics("replica", "1"), project },
+    "catalog",
+  );
+  try {
+    const problem = async () => {
+      const { body } = await request("GET", `http://127.0.0.1:${port}/health/ready`);
+      const { checks } = body as unknown as ReadyBody;
+      return checks.find(({ condition }) => condition === "table-rejects")?.problem ?? undefined;
+    };
+    expect(await eventually(problem, { timeoutMs: 10_000, what: "the condition" })).toBe(
+      "replica catalog: table public.products has no column stock. Add the columns by a migration.",
+    );
+    expect((await request("GET", `http://127.0.0.1:${port}/health/ready`)).status).toBe(200);
+    await admin`alter table products rename supply to stock`;
+    await eventually(async () => (await problem()) === undefined, { timeoutMs: 10_000, what: "its end" });
+  } finally {
+    await started.stop();
+    await admin.end();
+  }
+}, 60_000);
 
 test("P14: a dead letter that retention has deleted is not open any more", async () => {
   await sql`alter table products add constraint no_worse check (name <> 'worse')`;

@@ -32,7 +32,7 @@ interface HealthDeps {
     | "deadLettersProblem"
     | "deadLettersNote"
   >;
-  readonly replica: Pick<Replica, "epoch" | "redis" | "readOnlyProblem">;
+  readonly replica: Pick<Replica, "epoch" | "redis" | "readOnlyProblem" | "tableProblem">;
 }
 
 /** Creates the replica's checks for `/health/ready`. */
@@ -55,7 +55,7 @@ export function healthChecks(deps: HealthDeps): Health {
       { condition: "log-unavailable", blocksReadiness: true, problem: startProblem },
       reports("log-unavailable", () => silenceProblem("the brokers have", fetchAgeMs() ?? 0)),
       reports("database-read-only", () => replica.readOnlyProblem()),
-      reports("table-rejects", () => consumer.tableProblem()),
+      reports("table-rejects", () => consumer.tableProblem() ?? replica.tableProblem()),
       reports(
         "cache-off",
         () => cacheProblem(cacheHealth(replica)),

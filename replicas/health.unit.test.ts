@@ -31,6 +31,7 @@ function healthOf(world: World) {
       epoch: { lease: () => ({ epoch: 1, runId: world.isOn ? "server" : null, due: true }) } as never,
       redis: world.redis && { reads: link(world.redis.reads), writes: link(world.redis.writes), close() {} },
       readOnlyProblem: () => world.readOnlyProblem,
+      tableProblem: none,
     },
   });
   return {

@@ -5,7 +5,7 @@ import type { Metrics } from "../observability/metrics.ts";
 import type { Database } from "../platform/postgres/database.ts";
 import { Applier } from "./apply/applier.ts";
 import { applyChanges, applyEach, type CacheGuard, type Change, prepareTable, testTable } from "./apply/apply.ts";
-import { RejectionTracker } from "./apply/rejection-tracker.ts";
+import { RejectionTracker, TableRejectsError } from "./apply/rejection-tracker.ts";
 import { Cache } from "./cache/cache.ts";
 import { CacheController } from "./cache/cache-controller.ts";
 import { CacheWriter } from "./cache/cache-writer.ts";
@@ -41,6 +41,9 @@ export interface ReplicaSettings {
   readonly statementTimeoutMs: number;
 }
 
+/** Time between two attempts to prepare a table that does not fit its declaration, in milliseconds. */
+const RETRY_TABLES_MS = 1_000;
+
 /** Database, cache and entities of one replica in one process. */
 export class Replica {
   readonly epoch: CacheEpoch;
@@ -49,6 +52,7 @@ export class Replica {
   readonly redis: RedisLinks | undefined;
   private readonly databases: Databases;
   private readonly cacheController: CacheController;
+  private retryTablesAt = 0;
 
   /** Connects lazily: an unavailable server is no error here. */
   constructor(
@@ -76,6 +80,11 @@ export class Replica {
     return rejected ?? (this.epoch.isReadOnly ? "it is a standby, or default_transaction_read_only is on" : undefined);
   }
 
+  /** Which table does not fit its declaration, for people; undefined while all do. */
+  tableProblem(): string | undefined {
+    return this.entities.map(({ table }) => table.problem).find(Boolean);
+  }
+
   /** Reports the use of the connection pools and the number of waiting reads. */
   watchUsage(metrics: Metrics): void {
     const { applies, singleRows, epoch, reads } = this.databases;
@@ -88,19 +97,37 @@ export class Replica {
 
   /**
    * Prepares the tables' apply functions and starts to renew the lease on the cache's epoch. The schema must be up to
-   * date.
+   * date. An entity whose table does not fit its declaration waits until it does; the others are applied.
    *
    * @param onHeartbeat called with each renewal, several times a second; with an error when the database did not
    * respond.
-   * @throws {Error} when a table does not match its declaration, or the database is unavailable.
+   * @throws {Error} when the database is unavailable.
    */
   async start(onHeartbeat: (error?: unknown) => void = () => {}): Promise<void> {
-    for (const { table } of this.entities) await prepareTable(this.databases.applies, table);
+    await this.prepareTables();
+    for (const { table } of this.entities) if (table.problem) this.logger.error(table.problem);
     await this.epoch.refresh();
     this.epoch.start((error) => {
       onHeartbeat(error);
-      if (error === undefined) void this.cacheController.reconcile();
+      if (error !== undefined) return;
+      void this.cacheController.reconcile();
+      void this.retryTables();
     });
+  }
+
+  /** Prepares the tables that are not prepared. A table that does not fit its declaration keeps its problem. */
+  private async prepareTables(): Promise<void> {
+    for (const { table } of this.entities)
+      await prepareTable(this.databases.applies, table).catch((error) => {
+        if (!(error instanceof TableRejectsError)) throw error;
+      });
+  }
+
+  /** An entity without events would show a problem that is over. */
+  private async retryTables(): Promise<void> {
+    if (performance.now() < this.retryTablesAt || this.tableProblem() === undefined) return;
+    this.retryTablesAt = performance.now() + RETRY_TABLES_MS;
+    await this.prepareTables().catch(() => {}); // the next event fails with the same error
   }
 
   /** Closes all connections. */

@@ -11,6 +11,7 @@ import { quotedTable } from "../contracts/entity/table.ts";
 import type { RoutedEvent } from "../contracts/routed-event.ts";
 import type { Database } from "../platform/postgres/database.ts";
 import { codeOf } from "../platform/postgres/errors.ts";
+import { TableRejectsError } from "./apply/rejection-tracker.ts";
 
 /** A row by column. Child rows are lists under the member of the document. */
 export type Row = Record<string, unknown>;
@@ -63,11 +64,14 @@ export interface TableQueries {
 
 /** The table does not fit the declaration; the message says what to change. */
 const DOES_NOT_FIT = "LS004";
+const UNDEFINED_TABLE = "42P01";
 
 /** The table of one entity. */
 export class ReplicaTable {
   /** Null: the table has no column of the version. */
   readonly versionColumn: string | null;
+  /** Why the table does not fit the declaration, for people; undefined while it does. */
+  problem: string | undefined;
   private function: string | undefined;
   private queries: Promise<TableQueries> | undefined;
 
@@ -99,7 +103,7 @@ export class ReplicaTable {
   /**
    * Name of the function that applies changes. The first call creates it, if the database does not have it.
    *
-   * @throws {Error} when the table does not fit the declaration.
+   * @throws {TableRejectsError} when the table does not fit the declaration.
    * @throws the database's error.
    */
   async applyFunction(database: Database): Promise<string> {
@@ -130,11 +134,15 @@ export class ReplicaTable {
         (sql) => sql<{ name: string }[]>`
           select lockstep.replicate(${name}::text::regclass, ${entity.name}::text, ${this.options}::text::jsonb) as name`,
       );
+      this.problem = undefined;
       return row!.name;
     } catch (error) {
-      if (codeOf(error) !== DOES_NOT_FIT) throw error;
+      const code = codeOf(error);
+      if (code !== DOES_NOT_FIT && code !== UNDEFINED_TABLE) throw error;
       const { message, hint } = error as { message: string; hint?: string };
-      throw new Error(`replica ${replica}: ${message}${hint ? `. ${hint}` : ""}`, { cause: error });
+      const remedy = code === UNDEFINED_TABLE ? "Create it by a migration." : hint;
+      this.problem = `replica ${replica}: ${message}${remedy ? `. ${remedy}` : ""}`;
+      throw new TableRejectsError(this.problem, { cause: error });
     }
   }
 

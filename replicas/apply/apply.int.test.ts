@@ -273,7 +273,7 @@ describe("the apply function", () => {
     ]);
   });
 
-  test("a missing column stops the start, and the error says what to do", async () => {
+  test("a missing column is an error that says what to do", async () => {
     await using fresh = await replicaDatabase("storefront");
     await expect(prepareTable(fresh.database, replicaTable(entity, replicaOf("catalog")))).rejects.toThrow(
       "replica catalog: table public.products has no column stock. Add the columns by a migration.",

@@ -12,7 +12,7 @@ import type { Database } from "../../platform/postgres/database.ts";
 import { codeOf, isReadOnly, isRejected } from "../../platform/postgres/errors.ts";
 import { quoted } from "../quoted.ts";
 import type { ReplicaTable } from "../table.ts";
-import type { Rejection, TableTest } from "./rejection-tracker.ts";
+import { type Rejection, TableRejectsError, type TableTest } from "./rejection-tracker.ts";
 
 /** An entity's state as of a version. A null document deletes the entity. */
 export type Change = Pick<RoutedEvent, "id" | "version" | "document" | "digest" | "resend">;
@@ -170,7 +170,8 @@ function isEpochMoved(error: unknown): boolean {
 /**
  * Creates the table's apply function, if the database does not have it.
  *
- * @throws {Error} when the table is missing or does not fit the declaration; the message says what to change.
+ * @throws {TableRejectsError} when the table is missing or does not fit the declaration; the message says what to
+ * change.
  */
 export async function prepareTable(database: Database, table: ReplicaTable): Promise<void> {
   await table.applyFunction(database).catch((error) => {
@@ -187,6 +188,8 @@ export async function prepareTable(database: Database, table: ReplicaTable): Pro
  */
 export async function testTable(database: Database, table: ReplicaTable): Promise<TableTest> {
   const { name, options, description } = table;
+  // Its owner may have changed the table: the function that fits now is another one.
+  table.forget();
   try {
     const apply = await table.applyFunction(database);
     const [row] = await database.query(
@@ -197,7 +200,8 @@ export async function testTable(database: Database, table: ReplicaTable): Promis
     if (row?.accepts === null) return "empty";
     return row?.accepts ? "accepts" : "rejects";
   } catch (error) {
-    if (isRejected(error)) return "rejects"; // a function itself is missing or forbidden
+    // The table does not fit its declaration, or a function is missing or forbidden.
+    if (error instanceof TableRejectsError || isRejected(error)) return "rejects";
     throw error;
   }
 }

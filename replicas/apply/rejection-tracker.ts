@@ -30,13 +30,13 @@ const EMPTY_LIMIT = 1_000;
 
 /** The table accepts no row at all. No event is the cause, and a person has to repair the table. */
 export class TableRejectsError extends LockstepError {
-  constructor(table: string, { code, message }: Rejection) {
-    super(
-      "TABLE_REJECTS",
-      `table ${table} accepts no row (SQLSTATE ${code}: ${message}); repair its schema or its permissions`,
-    );
+  constructor(message: string, options?: ErrorOptions) {
+    super("TABLE_REJECTS", message, options);
   }
 }
+
+const acceptsNoRow = (table: string, { code, message }: Rejection): string =>
+  `table ${table} accepts no row (SQLSTATE ${code}: ${message}); repair its schema or its permissions`;
 
 /** Remembers recent rejections of one table. */
 export class RejectionTracker {
@@ -79,7 +79,7 @@ export class RejectionTracker {
     const result = await this.testTable();
     if (result === "accepts") this.reset();
     else if (result === "rejects" || concernsTable(rejection) || this.limit === EMPTY_LIMIT)
-      throw new TableRejectsError(this.table, rejection);
+      throw new TableRejectsError(acceptsNoRow(this.table, rejection));
     else this.limit = EMPTY_LIMIT;
   }
 

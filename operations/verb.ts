@@ -11,7 +11,6 @@ import { createLogger } from "../observability/logger.ts";
 import { readSettings, type Settings, SettingsError } from "../platform/settings/settings.ts";
 import { DEFAULT_DATA } from "../platform/stack-file.ts";
 import { Connections, resolveAddresses } from "./connect.ts";
-import { keyedEntity } from "./verify/declared-table.ts";
 
 /** Flags of every verb. */
 export interface VerbFlags {
@@ -143,7 +142,7 @@ export function parseId(value: string): EntityId {
 
 /** The id in its canonical form. @throws {UserError} when the entity cannot have it. */
 export function readId(entity: EntityDeclaration, text: string): EntityId {
-  const id = readKey(keyedEntity(entity), text);
+  const id = readKey(entity, text);
   if (id === undefined) throw new UserError(`${text} is no key of ${entity.name}`, "NO_KEY");
   return id;
 }

@@ -74,6 +74,15 @@ export const exampleInput = ({ example, unique }: EntityDeclaration, suffix: str
     ]),
   );
 
+/** Also undefined where the declaration throws: a process that projects nothing has no keys of masks. */
+function projectedOrUndefined(replica: ReplicaDeclaration, document: Document): Document | undefined {
+  try {
+    return replica.filter(document) ? replica.project(document) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * The replica's document of the example.
  *
@@ -81,9 +90,10 @@ export const exampleInput = ({ example, unique }: EntityDeclaration, suffix: str
  */
 export function exampleForReplica(entity: EntityDeclaration, replica: ReplicaDeclaration): Document | undefined {
   const document = exampleDocument(entity);
-  if (!document || !replica.filter(document)) return undefined;
+  const example = document && projectedOrUndefined(replica, document);
+  if (!example) return undefined;
   const own = ownMembers(entity);
-  const projected = Object.entries(replica.project(document));
+  const projected = Object.entries(example);
   const isOwn = ([member]: readonly [string, unknown]) => own.includes(member);
   return Object.fromEntries([...projected.filter((entry) => !isOwn(entry)), ...projected.filter(isOwn)]);
 }

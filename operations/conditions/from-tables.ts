@@ -47,7 +47,7 @@ export async function readReplicaDrift(
   const expected = allEntities.flatMap((entity) =>
     entity.replicas
       .filter((replica) => replica.name === name)
-      .flatMap((replica) => expectedTables(entity, replicaTable(entity, replica))),
+      .flatMap((replica) => expectedTables(entity, replicaTable(replica))),
   );
   const actual = await readColumns(sql, expected);
   return expected.flatMap((table, i) => conditionsOf(table, actual[i] ?? null, name));

@@ -7,7 +7,6 @@ import type { Project } from "../../contracts/project.ts";
 import { eventsTopic } from "../../contracts/topics.ts";
 import { traceIdOf } from "../../observability/trace.ts";
 import type { Connections } from "../connect.ts";
-import { keyedEntity } from "../verify/declared-table.ts";
 import { type JourneyDeadLetter, readJourneyDeadLetters, readLastRecord } from "./read-log.ts";
 import { type ReplicaHop, readReplicaHops } from "./read-replica.ts";
 import {
@@ -92,7 +91,7 @@ export const entitiesWithKey = (
   key: string,
 ): { readonly entity: EntityDeclaration; readonly id: EntityId }[] =>
   entities.flatMap((entity) => {
-    const id = name === undefined || name === entity.name ? readKey(keyedEntity(entity), key) : undefined;
+    const id = name === undefined || name === entity.name ? readKey(entity, key) : undefined;
     return id === undefined ? [] : [{ entity, id }];
   });
 

@@ -4,10 +4,12 @@
  */
 import type { Redis } from "ioredis";
 import { type CacheEntry, cachePrefix, decodeEntry, entryKey } from "../../contracts/cache-entry.ts";
+import type { ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Document, EntityId } from "../../contracts/entity/document.ts";
+import { parseDocument } from "../../contracts/entity/parse.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
-import { parseJson } from "../../platform/postgres/parse-json.ts";
 import type { ReplicaTables } from "./comparison-target.ts";
+import { hasSameValue } from "./declared-table.ts";
 import { queryReplica } from "./query-replica.ts";
 import { readReplicaRows } from "./read-rows.ts";
 
@@ -74,7 +76,8 @@ async function compareChunk(stores: CacheStores, ids: readonly EntityId[]): Prom
   const mismatches: CacheMismatch[] = [];
   for (const [id, entry] of entries) {
     const row = rows.get(id)!;
-    if (entry.version !== row.version || !hasDocument(entry, row.document)) mismatches.push({ id, entry, row });
+    if (entry.version !== row.version || !hasDocument(replica, entry, row.document))
+      mismatches.push({ id, entry, row });
   }
   return { mismatches, compared: entries.size };
 }
@@ -92,10 +95,10 @@ async function readCacheableRows(
   );
 }
 
-function hasDocument({ body }: CacheEntry, document: Document | null): boolean {
+function hasDocument(replica: ReplicaDeclaration, { body }: CacheEntry, document: Document | null): boolean {
   if (body === null || document === null) return body === document;
   try {
-    return Bun.deepEquals(parseJson(body), document, true);
+    return hasSameValue(parseDocument(replica, body), document);
   } catch {
     return false;
   }

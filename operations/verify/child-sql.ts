@@ -30,7 +30,6 @@ export function textOfChildren(source: ChildTable, replica: ChildTable, parent: 
       {
         source: source.columns.get(from.column)!,
         replica: replica.columns.get(to.column)!,
-        inMilliseconds: from.inMilliseconds && to.inMilliseconds,
       },
       CHILD,
     );

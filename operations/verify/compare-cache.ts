@@ -8,7 +8,6 @@ import type { EntityId } from "../../contracts/entity/document.ts";
 import { readKey } from "../../contracts/entity/key.ts";
 import { sleep } from "../../platform/async/sleep.ts";
 import { type CacheMismatch, type CacheStores, findCacheMismatches } from "./cache-mismatches.ts";
-import { keyedEntity } from "./declared-table.ts";
 import type { Difference } from "./difference.ts";
 
 /** Approximate number of keys that one SCAN returns. */
@@ -29,7 +28,7 @@ export async function compareCache(
 ): Promise<Difference[]> {
   const { entity, replica } = stores.tables;
   const prefix = cachePrefix(replica.name, entity);
-  const keyed = keyedEntity(entity);
+  const keyed = entity;
   const mismatches = new Map<EntityId, CacheMismatch>();
   let cursor = "0";
   do {

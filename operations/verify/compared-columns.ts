@@ -95,8 +95,8 @@ export const sourceKey = async (source: Sql, entity: EntityDeclaration): Promise
 export const replicaKey = async (tables: ReplicaTables): Promise<TableKey> => keyOf(await readReplicaTable(tables));
 
 async function readReplicaTable(tables: ReplicaTables): Promise<ActualTable> {
-  const { entity, replica, schema } = tables;
-  const declared = inSchema(replicaTable(entity, replica), schema);
+  const { replica, schema } = tables;
+  const declared = inSchema(replicaTable(replica), schema);
   const table = await readTable(declared, (text, parameters) => queryReplica<TableColumn>(tables, text, parameters));
   const problem = problemOf(table);
   if (problem !== undefined) throw new ReplicaUnreadableError(replica.name, problem);
@@ -187,7 +187,6 @@ function pairOf(source: ActualTable, replica: ActualTable, member: string): Colu
   return {
     source: source.columns.get(from.column)!,
     replica: replica.columns.get(to.column)!,
-    inMilliseconds: from.inMilliseconds && to.inMilliseconds,
   };
 }
 

@@ -1,19 +1,22 @@
 /** The tables of an entity in the source and in a replica, as their declarations describe them. Pure. */
-import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
+import type {
+  ChildDeclaration,
+  EntityDeclaration,
+  ReplicaDeclaration,
+  Shape,
+} from "../../contracts/entity/declaration.ts";
 import type { Document } from "../../contracts/entity/document.ts";
-import { type Field, systemFields } from "../../contracts/entity/fields.ts";
-import type { KeyedEntity } from "../../contracts/entity/key.ts";
-import { columnOf, documentOf } from "../../contracts/entity/row.ts";
+import type { Fields } from "../../contracts/entity/field.ts";
+import { parseRow } from "../../contracts/entity/parse.ts";
+import { documentOf } from "../../contracts/entity/row.ts";
 import type { Table } from "../../contracts/entity/table.ts";
-import { parseJson } from "../../platform/postgres/parse-json.ts";
 
-/** One member of a document. */
+/** The column of one member. */
 export interface DeclaredColumn {
   readonly column: string;
-  /** Names of the type: its own, and for a domain the one that it restricts. Empty: not declared. */
+  /** Names of the type: its own, and for a domain the one that it restricts. */
   readonly types: readonly string[];
   readonly isNullable: boolean;
-  readonly inMilliseconds: boolean;
 }
 
 /** Columns by member, in the order of the document. */
@@ -43,28 +46,40 @@ export interface DeclaredChild {
 }
 
 /** The entity's table in the source. */
-export const sourceTable = (entity: EntityDeclaration): DeclaredTable => tableOf(entity, entity.fields);
+export const sourceTable = (entity: EntityDeclaration): DeclaredTable => tableOf(entity, entity);
 
 /** The entity's table in a replica. */
-export const replicaTable = (entity: EntityDeclaration, replica: ReplicaDeclaration): DeclaredTable =>
-  tableOf(entity, replica.fields);
+export const replicaTable = (replica: ReplicaDeclaration): DeclaredTable => tableOf(replica, replica);
 
-const tableOf = ({ plural }: EntityDeclaration, fields: Readonly<Record<string, Field>>): DeclaredTable => {
-  const { id, version, createdAt, updatedAt } = systemFields;
-  const members = Object.keys({ id, ...fields, createdAt, updatedAt, version });
-  return {
-    table: { name: plural },
-    key: ["id"],
-    version: "version",
-    columns: new Map(
-      members.map((member) => [
-        member,
-        { column: columnOf(member), types: [], isNullable: false, inMilliseconds: true },
-      ]),
-    ),
-    children: [],
-  };
-};
+const tableOf = (
+  { key, version }: Pick<EntityDeclaration, "key" | "version">,
+  { table, fields, children }: Shape & { readonly table: Table },
+): DeclaredTable => ({
+  table,
+  key: columnsOf(fields, key),
+  version: version === undefined ? undefined : fields[version]!.column,
+  columns: declaredColumns(fields),
+  children: Object.entries(children).map(([member, child]) => childOf(member, child)),
+});
+
+const childOf = (member: string, { table, fields, key, parentKey }: ChildDeclaration): DeclaredChild => ({
+  member,
+  table,
+  key: columnsOf(fields, key),
+  parentKey: columnsOf(fields, parentKey),
+  columns: declaredColumns(fields),
+});
+
+const columnsOf = (fields: Fields, members: readonly string[]): string[] =>
+  members.map((member) => fields[member]!.column);
+
+const declaredColumns = (fields: Fields): DeclaredColumns =>
+  new Map(
+    Object.entries(fields).map(([member, { column, type, baseType, nullable }]) => [
+      member,
+      { column, types: baseType === undefined ? [type] : [type, baseType], isNullable: nullable },
+    ]),
+  );
 
 /** The same tables in another schema, under the same names. Undefined: as they are. */
 export const inSchema = (declared: DeclaredTable, schema: string | undefined): DeclaredTable =>
@@ -76,25 +91,16 @@ export const inSchema = (declared: DeclaredTable, schema: string | undefined): D
         children: declared.children.map((child) => ({ ...child, table: { schema, name: child.table.name } })),
       };
 
-/** What is needed of the declaration to read ids. */
-export const keyedEntity = ({ name }: EntityDeclaration): KeyedEntity => ({ name, fields: {} });
-
 /** Members whose values the replica takes from the source as they are. The version is compared as such. */
-export const unchangedMembers = (_entity: EntityDeclaration, { unchanged }: ReplicaDeclaration): string[] => [
-  ...unchanged,
-  "createdAt",
-  "updatedAt",
-];
+export const unchangedMembers = ({ version }: EntityDeclaration, { unchanged }: ReplicaDeclaration): string[] =>
+  unchanged.filter((member) => member !== version);
 
 /** Members whose values the replica's declaration computes: derived and masked ones. */
 export const computedMembers = ({ fields, unchanged }: ReplicaDeclaration): string[] =>
   Object.keys(fields).filter((member) => !unchanged.includes(member));
 
-/** Reads a row that {@link documentOf} understands from JSON. */
-export const parseDocumentRow = (
-  { fields }: Pick<EntityDeclaration | ReplicaDeclaration, "fields">,
-  text: string,
-): Document => documentOf(fields, parseJson(text) as Record<string, unknown>);
+/** The document of a row that is JSON as {@link documentOf} expects it. */
+export const parseDocumentRow = (shape: Shape, text: string): Document => documentOf(shape, parseRow(shape, text));
 
-/** True when two documents of a shape have the same values. */
+/** True when two values of documents are the same. */
 export const hasSameValue = (a: unknown, b: unknown): boolean => Bun.deepEquals(a, b, true);

@@ -9,6 +9,7 @@ import { compareCache } from "./compare-cache.ts";
 import type { ComparisonTarget } from "./comparison-target.ts";
 import { type ConfirmResult, confirmDifferences, findDifferences } from "./confirm-differences.ts";
 import type { Difference } from "./difference.ts";
+import { unknownMembers } from "./mask-keys.ts";
 import { ReplicaUnreadableError } from "./query-replica.ts";
 import { compareRange, listAllIds, type Range, sampleOf } from "./range.ts";
 import { checkVersions, type VersionsStep } from "./recorded-versions.ts";
@@ -56,6 +57,11 @@ export class ReplicaComparison {
   /** Name of the replica. */
   get replica(): string {
     return this.deps.target.replica.name;
+  }
+
+  /** Members whose masks have keys that this process does not know. */
+  get notCompared(): string[] {
+    return unknownMembers(this.deps.target.replica);
   }
 
   /**

@@ -35,7 +35,8 @@ function outcomeText(result: VerifyResult): string {
   const behind = result.behind ? ["unknown: it is behind, and has not applied all events yet"] : [];
   const unreadable = result.unknown === null ? [] : [`unknown: ${result.unknown}`];
   const cache = result.cache === "away" ? ["cache unknown: Redis is unavailable"] : [];
-  const found = [...counts, ...behind, ...unreadable, ...cache].join(", ") || "equal";
+  const masked = result.notCompared ? [`not compared, for lack of a mask's key: ${result.notCompared.join(", ")}`] : [];
+  const found = [...counts, ...behind, ...unreadable, ...cache, ...masked].join(", ") || "equal";
   return result.unsettled === 0 ? found : `${found}; ${result.unsettled} written all the time, not compared`;
 }
 

@@ -9,8 +9,6 @@ import type { TableColumn } from "./table-columns.ts";
 export interface ColumnPair {
   readonly source: TableColumn;
   readonly replica: TableColumn;
-  /** True when documents have the value with milliseconds, whatever the columns have. */
-  readonly inMilliseconds: boolean;
 }
 
 /** Expressions of one value in both databases, over an alias. */
@@ -39,11 +37,10 @@ export function hashedOf(pair: ColumnPair, alias: string): PairExpressions {
   return pair.source.type === pair.replica.type ? valuesOf(pair, alias) : textsOf(pair, alias);
 }
 
-function valuesOf({ source, replica, inMilliseconds }: ColumnPair, alias: string): PairExpressions {
+function valuesOf({ source, replica }: ColumnPair, alias: string): PairExpressions {
   const [from, to] = [nameOf(source, alias), nameOf(replica, alias)];
   if (TIMES.has(source.family) && TIMES.has(replica.family)) {
     const times = { source: inUtc(source, replica, from), replica: inUtc(replica, source, to) };
-    if (inMilliseconds) return mapPair(times, (value) => `date_trunc('milliseconds', ${value})`);
     // PostgreSQL rounds what the replica's column cannot keep.
     return source.type === replica.type ? times : { ...times, source: `(${times.source})::${replica.type}` };
   }

@@ -5,15 +5,15 @@ import { hashedOf, jsonOf, textsOf } from "./value-sql.ts";
 const column = (family: string, type = family, form: TableColumn["form"] = "plain"): TableColumn => ({
   ...{ name: "c", type, cast_to: family, family, operators: null, is_enum: false, form },
 });
-const textsFor = (source: TableColumn, replica: TableColumn, inMilliseconds = false) => {
-  const { source: a, replica: b } = textsOf({ source, replica, inMilliseconds }, "t");
+const textsFor = (source: TableColumn, replica: TableColumn) => {
+  const { source: a, replica: b } = textsOf({ source, replica }, "t");
   return [a, b];
 };
 
 test("columns of one type are compared by PostgreSQL's text, whatever the type is", () => {
   for (const type of ["int4", "numeric", "float8", "jsonb", "json", "bpchar", "interval", "_text", "hstore"])
     expect(textsFor(column(type), column(type))).toEqual(['t."c"::text', 't."c"::text']);
-  const same = { source: column("float8"), replica: column("float8"), inMilliseconds: false };
+  const same = { source: column("float8"), replica: column("float8") };
   expect(hashedOf(same, "t")).toEqual({ source: 't."c"', replica: 't."c"' });
 });
 

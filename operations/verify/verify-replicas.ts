@@ -1,4 +1,5 @@
 /** Verifies the live tables and caches of the chosen entities and replicas, and saves the results. */
+
 import type { Project } from "../../contracts/project.ts";
 import { type Connections, connectRedis } from "../connect.ts";
 import { liveTarget } from "./comparison-target.ts";

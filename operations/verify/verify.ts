@@ -6,11 +6,13 @@ import type { Redis } from "ioredis";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
+import { readMaskKeys } from "../../platform/settings/mask-keys.ts";
 import { ConnectionError } from "../connect.ts";
 import { Throttle } from "../throttle.ts";
 import { SourceUnreadableError, sourceKey, type TableKey } from "./compared-columns.ts";
 import type { ComparisonTarget } from "./comparison-target.ts";
 import type { Difference } from "./difference.ts";
+import { setKnownMaskKeys } from "./mask-keys.ts";
 import { nextRange, type Range } from "./range.ts";
 import { type CacheState, ReplicaComparison } from "./replica-comparison.ts";
 
@@ -53,6 +55,8 @@ export interface VerifyResult {
   readonly behind: boolean;
   /** Number of entities that were written during every comparison. They are left to the next verification. */
   readonly unsettled: number;
+  /** Members that were not compared, since the keys of their masks are not known. Missing: there is none. */
+  readonly notCompared?: readonly string[];
   /** Why the replica could not be compared: its database cannot be read. Null: it was compared. */
   readonly unknown: string | null;
 }
@@ -60,7 +64,8 @@ export interface VerifyResult {
 /**
  * - equal: everything was compared, and nothing differs
  * - differs: something differs, whatever else could not be compared
- * - unknown: nothing differs as far as it was compared; the replica is behind, or it or its cache could not be read
+ * - unknown: nothing differs as far as it was compared; the replica is behind, it or its cache could not be read, or the
+ *   key of a mask is not known
  */
 export type Verdict = "equal" | "differs" | "unknown";
 
@@ -70,9 +75,10 @@ export function verdictOf({
   behind,
   unknown,
   cache,
-}: Pick<VerifyResult, "differences" | "behind" | "unknown" | "cache">): Verdict {
+  notCompared = [],
+}: Pick<VerifyResult, "differences" | "behind" | "unknown" | "cache" | "notCompared">): Verdict {
   if (differences.length > 0) return "differs";
-  return behind || unknown !== null || cache === "away" ? "unknown" : "equal";
+  return behind || unknown !== null || cache === "away" || notCompared.length > 0 ? "unknown" : "equal";
 }
 
 /**
@@ -88,6 +94,8 @@ export async function verify(
   { share, timeoutMs, everyRow, signal, onProgress }: VerifyOptions,
 ): Promise<VerifyResult[]> {
   const start = performance.now();
+  const keys = readMaskKeys([entity]);
+  setKnownMaskKeys([entity], (setting) => keys.get(setting));
   const unknown: VerifyResult[] = [];
   const comparisons: ReplicaComparison[] = [];
   for (const replica of replicas)
@@ -129,7 +137,9 @@ export async function verify(
       const confirmed = await comparison.confirm(timeoutMs);
       const { replica, cache, entries, unknown = null } = comparison;
       const seconds = (performance.now() - start) / 1_000;
-      return { entity: entity.name, replica, rows, cache, entries, seconds, ...confirmed, unknown };
+      const result = { entity: entity.name, replica, rows, cache, entries, seconds, ...confirmed, unknown };
+      const notCompared = comparison.notCompared;
+      return notCompared.length > 0 ? { ...result, notCompared } : result;
     }),
   );
   return [...compared, ...unknown];

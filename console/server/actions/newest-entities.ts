@@ -1,10 +1,10 @@
 /** Reads the newest entities from the source, for the list in the page's form. */
 import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
 import type { Document, EntityId } from "../../../contracts/entity/document.ts";
+import { parseRow } from "../../../contracts/entity/parse.ts";
 import { documentOf } from "../../../contracts/entity/row.ts";
 import { quotedName } from "../../../contracts/entity/table.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
-import { parseJson } from "../../../platform/postgres/parse-json.ts";
 
 /** An entity in the source. */
 export interface StoredEntity {
@@ -40,7 +40,7 @@ export async function newestEntities(source: Sql, entity: EntityDeclaration, lim
     [limit],
   );
   return rows.map(({ id, version, data }) => {
-    const document = documentOf(entity.fields, parseJson(data) as Record<string, unknown>);
+    const document = documentOf(entity, parseRow(entity, data));
     return { id, version: Number(version), document: omitPrivateFields(entity, document) };
   });
 }

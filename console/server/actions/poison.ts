@@ -2,6 +2,7 @@
 import { originName } from "../../../contracts/dead-letter.ts";
 import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
 import type { Document, EntityId } from "../../../contracts/entity/document.ts";
+import { parseRow } from "../../../contracts/entity/parse.ts";
 import { documentOf } from "../../../contracts/entity/row.ts";
 import { RequestError } from "../../../contracts/errors.ts";
 import { encodeEvent } from "../../../contracts/event.ts";
@@ -10,7 +11,6 @@ import { eventsTopic } from "../../../contracts/topics.ts";
 import type { Log } from "../../../kafka/log.ts";
 import { partitionForKey } from "../../../kafka/partitioner.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
-import { parseJson } from "../../../platform/postgres/parse-json.ts";
 
 /** `wrong-document`: JSON that does not match the declaration; `no-json`: a value that is not JSON. */
 export const poisonKinds = ["wrong-document", "no-json"] as const;
@@ -45,7 +45,7 @@ export async function sendPoison(
   const [row] = await source<{ version: string; data: string | null }[]>`
     select version, data::text as data from lockstep.states(${entity.name}, array[${id}::text])`;
   if (!row?.data) throw new RequestError("NOT_FOUND", `The source has no ${entity.name} ${id}.`);
-  const document = documentOf(entity.fields, parseJson(row.data) as Record<string, unknown>);
+  const document = documentOf(entity, parseRow(entity, row.data));
   const version = Number(row.version) + 1;
   const message = encodeEvent({
     namespace: entity.namespace,
@@ -55,7 +55,10 @@ export async function sendPoison(
     operation: "upserted",
     time: new Date().toISOString(),
     schemaVersion: entity.schemaVersion,
-    document: invalidDocument(entity, { ...document, version }),
+    document: invalidDocument(
+      entity,
+      entity.version === undefined ? document : { ...document, [entity.version]: version },
+    ),
   });
   const { name: topic } = eventsTopic(entity);
   const target = { topic, partition: partitionForKey(id, await log.partitionCount(topic)) };
@@ -69,8 +72,8 @@ export async function sendPoison(
   }
 }
 
-/** Copies the document and replaces its first declared field by an object, which no field accepts. */
+/** Copies the document and replaces its first field of a client by an object, which no field accepts. */
 function invalidDocument(entity: EntityDeclaration, document: Document): Document {
-  const [first] = Object.keys(entity.fields);
+  const first = Object.keys(entity.fields).find((member) => !entity.fields[member]!.readOnly);
   return first === undefined ? { ...document, poison: true } : { ...document, [first]: { poison: true } };
 }

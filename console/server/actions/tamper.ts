@@ -19,7 +19,7 @@ import type { Sql } from "../../../platform/postgres/connect.ts";
 export async function tamper(sql: Sql, entity: EntityDeclaration, name: string, id: EntityId): Promise<string> {
   const replica = entity.replicas.find((declared) => declared.name === name);
   if (!replica) throw new RequestError("NOT_FOUND", `${name} keeps no ${entity.name}.`);
-  const { key, columns } = replicaTable(entity, replica);
+  const { key, columns } = replicaTable(replica);
   const { from, isRequested } = await replicaKey(liveTables(sql, entity, replica));
   const [row] = await sql.unsafe<{ doc: Record<string, unknown> }[]>(
     `select to_jsonb(${ROW}) as doc from (select $1::text as id) as requested, ${from} where ${isRequested}`,

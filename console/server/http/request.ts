@@ -5,7 +5,6 @@ import type { EntityId } from "../../../contracts/entity/document.ts";
 import { isKeyText, readKey } from "../../../contracts/entity/key.ts";
 import { RequestError } from "../../../contracts/errors.ts";
 import type { Project } from "../../../contracts/project.ts";
-import { keyedEntity } from "../../../operations/verify/declared-table.ts";
 import { readBody } from "../../../platform/http/body.ts";
 
 const MEDIA_TYPES = ["application/json"];
@@ -16,7 +15,7 @@ export const idSchema = z.string().max(2_000).refine(isKeyText, "must be the tex
 
 /** The id in its canonical form. @throws {RequestError} NOT_FOUND when the entity cannot have it. */
 export function findId(entity: EntityDeclaration, text: string): EntityId {
-  const id = readKey(keyedEntity(entity), text);
+  const id = readKey(entity, text);
   if (id === undefined) throw new RequestError("NOT_FOUND", `${text.slice(0, 100)} is no key of ${entity.name}.`);
   return id;
 }

@@ -7,7 +7,6 @@ import { keyOf } from "../../../contracts/entity/key.ts";
 import { RequestError } from "../../../contracts/errors.ts";
 import type { Project } from "../../../contracts/project.ts";
 import type { Connections } from "../../../operations/connect.ts";
-import { keyedEntity } from "../../../operations/verify/declared-table.ts";
 import { withTimeout } from "../../../platform/async/timeout.ts";
 import { type GatewayResponse, type WriteRequest, writeThroughGateway } from "../actions/gateway-write.ts";
 import { omitPrivateFields } from "../actions/newest-entities.ts";
@@ -51,7 +50,7 @@ export function addWrites(app: Hono, deps: WriteDeps): void {
     const response = await writeThroughGateway(deps.connections.addresses, entity, target, c.get("caller")?.token);
     // The console's own request succeeded: the gateway's error is its result.
     if (response.status >= 300) return c.json({ status: response.status, problem: response.body ?? {} });
-    const id = target.id ?? keyOf(keyedEntity(entity), response.body ?? {});
+    const id = target.id ?? keyOf(entity, response.body ?? {});
     const traced = ends && traceWrite(deps.tracer, entity, ends, { ...target, id }, response);
     const document = response.body && omitPrivateFields(entity, response.body);
     const { status, version } = response;

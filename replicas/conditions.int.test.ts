@@ -195,7 +195,8 @@ test("P14: a replica starts with a table that lacks a column: only this entity w
     expect(await eventually(problem, { timeoutMs: 10_000, what: "the condition" })).toBe(
       "replica catalog: table public.products has no column stock. Add the columns by a migration.",
     );
-    expect((await request("GET", `http://127.0.0.1:${port}/health/ready`)).status).toBe(200);
+    const status = async () => (await request("GET", `http://127.0.0.1:${port}/health/ready`)).status;
+    await eventually(async () => (await status()) === 200, { timeoutMs: 10_000, what: "the replica to be ready" });
     await admin`alter table products rename supply to stock`;
     await eventually(async () => (await problem()) === undefined, { timeoutMs: 10_000, what: "its end" });
   } finally {

@@ -187,6 +187,7 @@ function pairOf(source: ActualTable, replica: ActualTable, member: string): Colu
   return {
     source: source.columns.get(from.column)!,
     replica: replica.columns.get(to.column)!,
+    inMilliseconds: from.inMilliseconds,
   };
 }
 

@@ -17,6 +17,8 @@ export interface DeclaredColumn {
   /** Names of the type: its own, and for a domain the one that it restricts. */
   readonly types: readonly string[];
   readonly isNullable: boolean;
+  /** True for a `timestamptz` whose documents have milliseconds, also when the column has microseconds. */
+  readonly inMilliseconds: boolean;
 }
 
 /** Columns by member, in the order of the document. */
@@ -75,11 +77,13 @@ const columnsOf = (fields: Fields, members: readonly string[]): string[] =>
 
 const declaredColumns = (fields: Fields): DeclaredColumns =>
   new Map(
-    Object.entries(fields).map(([member, { column, type, baseType, nullable }]) => [
-      member,
-      { column, types: baseType === undefined ? [type] : [type, baseType], isNullable: nullable },
-    ]),
+    Object.entries(fields).map(([member, { column, type, baseType, nullable }]) => {
+      const types = baseType === undefined ? [type] : [type, baseType];
+      return [member, { column, types, isNullable: nullable, inMilliseconds: types.some(hasMilliseconds) }];
+    }),
   );
+
+const hasMilliseconds = (type: string): boolean => /^timestamp\([0-3]\) with time zone$/.test(type);
 
 /** The same tables in another schema, under the same names. Undefined: as they are. */
 export const inSchema = (declared: DeclaredTable, schema: string | undefined): DeclaredTable =>

@@ -9,6 +9,8 @@ import type { TableColumn } from "./table-columns.ts";
 export interface ColumnPair {
   readonly source: TableColumn;
   readonly replica: TableColumn;
+  /** True for times of which documents have milliseconds only: the replica gets no more, whatever the source has. */
+  readonly inMilliseconds: boolean;
 }
 
 /** Expressions of one value in both databases, over an alias. */
@@ -37,12 +39,13 @@ export function hashedOf(pair: ColumnPair, alias: string): PairExpressions {
   return pair.source.type === pair.replica.type ? valuesOf(pair, alias) : textsOf(pair, alias);
 }
 
-function valuesOf({ source, replica }: ColumnPair, alias: string): PairExpressions {
+function valuesOf({ source, replica, inMilliseconds }: ColumnPair, alias: string): PairExpressions {
   const [from, to] = [nameOf(source, alias), nameOf(replica, alias)];
   if (TIMES.has(source.family) && TIMES.has(replica.family)) {
-    const times = { source: inUtc(source, replica, from), replica: inUtc(replica, source, to) };
+    const [given, kept] = [inUtc(source, replica, from), inUtc(replica, source, to)];
+    const sent = inMilliseconds ? `date_trunc('milliseconds', ${given})` : given;
     // PostgreSQL rounds what the replica's column cannot keep.
-    return source.type === replica.type ? times : { ...times, source: `(${times.source})::${replica.type}` };
+    return { source: source.type === replica.type ? sent : `(${sent})::${replica.type}`, replica: kept };
   }
   if (source.type === replica.type) return { source: from, replica: to };
   if (NUMBERS.has(source.family) && NUMBERS.has(replica.family))

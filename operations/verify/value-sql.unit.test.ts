@@ -5,15 +5,15 @@ import { hashedOf, jsonOf, textsOf } from "./value-sql.ts";
 const column = (family: string, type = family, form: TableColumn["form"] = "plain"): TableColumn => ({
   ...{ name: "c", type, cast_to: family, family, operators: null, is_enum: false, form },
 });
-const textsFor = (source: TableColumn, replica: TableColumn) => {
-  const { source: a, replica: b } = textsOf({ source, replica }, "t");
+const textsFor = (source: TableColumn, replica: TableColumn, inMilliseconds = false) => {
+  const { source: a, replica: b } = textsOf({ source, replica, inMilliseconds }, "t");
   return [a, b];
 };
 
 test("columns of one type are compared by PostgreSQL's text, whatever the type is", () => {
   for (const type of ["int4", "numeric", "float8", "jsonb", "json", "bpchar", "interval", "_text", "hstore"])
     expect(textsFor(column(type), column(type))).toEqual(['t."c"::text', 't."c"::text']);
-  const same = { source: column("float8"), replica: column("float8") };
+  const same = { source: column("float8"), replica: column("float8"), inMilliseconds: false };
   expect(hashedOf(same, "t")).toEqual({ source: 't."c"', replica: 't."c"' });
 });
 
@@ -28,6 +28,7 @@ test("times are compared with the precision that the replica's column keeps", ()
   const micros = column("timestamptz", "timestamp with time zone");
   const millis = column("timestamptz", "timestamp(3) with time zone");
   expect(textsFor(micros, micros)).toEqual(['t."c"::text', 't."c"::text']);
+  expect(textsFor(micros, micros, true)).toEqual([`date_trunc('milliseconds', t."c")::text`, 't."c"::text']);
   expect(textsFor(micros, millis)[0]).toBe('(t."c")::timestamp(3) with time zone::text');
   expect(textsFor(micros, column("timestamp", "timestamp without time zone"))[0]).toBe(
     `((t."c" at time zone 'UTC'))::timestamp without time zone::text`,

@@ -188,8 +188,6 @@ export async function prepareTable(database: Database, table: ReplicaTable): Pro
  */
 export async function testTable(database: Database, table: ReplicaTable): Promise<TableTest> {
   const { name, options, description } = table;
-  // Its owner may have changed the table: the function that fits now is another one.
-  table.forget();
   try {
     const apply = await table.applyFunction(database);
     const [row] = await database.query(

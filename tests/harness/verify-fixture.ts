@@ -3,6 +3,7 @@ import { Redis } from "ioredis";
 import postgres, { type Sql } from "postgres";
 import { cachePrefix, entryKey } from "../../contracts/cache-entry.ts";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
+import { quotedTable } from "../../contracts/entity/table.ts";
 import { decodeRouted, type RoutedEvent } from "../../contracts/routed-event.ts";
 import { eventsTopic } from "../../contracts/topics.ts";
 import { sourceMigrations } from "../../gateway/migrations/index.ts";
@@ -29,8 +30,19 @@ export interface OwnEntity {
   readonly entity: EntityDeclaration;
   /** Creates the table in the source; the fixture captures it. */
   readonly sourceTable: string;
+  /** Options of `lockstep.capture`. Default: the key id, and the columns version, created_at and updated_at. */
+  readonly capture?: object;
   /** Creates the table in the replica. */
   readonly replicaTable: string;
+}
+
+/** Captures the table as the test asks. */
+async function captureOwn(source: Sql, { entity, capture }: OwnEntity): Promise<void> {
+  const table = quotedTable(entity.table);
+  if (capture === undefined) await source`select lockstep.capture(${table}::text::regclass, ${entity.name}::text)`;
+  else
+    await source`
+      select lockstep.capture(${table}::text::regclass, ${entity.name}::text, ${JSON.stringify(capture)}::text::jsonb)`;
 }
 
 /** Databases, cache and log for tests of `lockstep verify`. */
@@ -83,8 +95,9 @@ export class VerifyFixture implements AsyncDisposable {
     const source = postgres(url, { max: 3, onnotice: () => {}, connection: { TimeZone: "UTC" } });
     const database = await replicaDatabase("catalog");
     if (own) {
-      await source.unsafe(`${own.sourceTable}; select lockstep.capture('${entity.plural}', '${entity.name}')`);
-      await database.sql.unsafe(own.replicaTable);
+      await source.unsafe(own.sourceTable).simple();
+      await captureOwn(source, own);
+      await database.sql.unsafe(own.replicaTable).simple();
     }
     const replicated = { entity, replica: catalog };
     const process = await startCacheProcess(database.url, await redisUrl(), catalog.name, { replicated });
@@ -155,9 +168,11 @@ export class VerifyFixture implements AsyncDisposable {
 
   /** Changes the source's table with all triggers disabled, so that no event is captured. */
   async changeWithoutTriggers(change: (sql: Sql) => Promise<unknown>): Promise<void> {
-    await this.source.unsafe(`alter table ${this.entity.plural} disable trigger all`);
+    const table = quotedTable(this.entity.table);
+    await this.source.unsafe(`alter table ${table} disable trigger all`);
     await change(this.source);
-    await this.source`select lockstep.capture(${this.entity.plural}::text::regclass, ${this.entity.name})`;
+    // An entity that is captured keeps its options.
+    await this.source`select lockstep.capture(${table}::text::regclass, ${this.entity.name})`;
   }
 
   /**

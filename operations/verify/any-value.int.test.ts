@@ -3,12 +3,13 @@
  * none of the product's code. Any other value of any type is found.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { integer, pgTable, pgType } from "../../contracts/entity/columns.ts";
+import { integer, pgTable } from "../../contracts/entity/columns.ts";
 import { defineEntity } from "../../contracts/entity/define-entity.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import { compareTable } from "../../tests/adoption/compare.ts";
 import { literal } from "../../tests/adoption/operations/operation.ts";
 import { generateValues, TEXT_SETTINGS, valueTypes } from "../../tests/adoption/values/values.ts";
+import { columnOfType } from "../../tests/harness/column-of-type.ts";
 import { VerifyFixture } from "../../tests/harness/verify-fixture.ts";
 
 const ROWS = 250;
@@ -16,7 +17,7 @@ const ROWS = 250;
 const everything = defineEntity(
   pgTable("every_type", {
     id: integer().primaryKey(),
-    ...Object.fromEntries(valueTypes.map(({ name, type }) => [memberOf(name), pgType(type, name)])),
+    ...Object.fromEntries(valueTypes.map(({ name, type }) => [memberOf(name), columnOfType(type, name)])),
   }),
   { name: "everything", plural: "everythings", replicas: { copy: {} } },
 );

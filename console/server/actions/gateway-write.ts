@@ -45,20 +45,16 @@ export async function writeThroughGateway(
   const span = startSpan(`console ${operation} ${entity.name}`, { kind: SpanKind.CLIENT });
   const startedMs = Date.now();
   try {
-    const response = await fetchGateway(
-      addresses,
-      id === undefined ? `/${entity.plural}` : `/${entity.plural}/${encodeURIComponent(id)}`,
-      {
-        method: { create: "POST", change: "PATCH", delete: "DELETE" }[operation],
-        headers: {
-          ...(document ? { "content-type": "application/json" } : {}),
-          ...(version === undefined ? {} : { "if-match": `"${version}"` }),
-          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-          ...(span.traceparent ? { traceparent: span.traceparent } : {}),
-        },
-        ...(document ? { body: JSON.stringify(document) } : {}),
+    const response = await fetchGateway(addresses, pathOf(entity, id), {
+      method: { create: "POST", change: "PATCH", delete: "DELETE" }[operation],
+      headers: {
+        ...(document ? { "content-type": "application/json" } : {}),
+        ...(version === undefined ? {} : { "if-match": `"${version}"` }),
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(span.traceparent ? { traceparent: span.traceparent } : {}),
       },
-    );
+      ...(document ? { body: JSON.stringify(document) } : {}),
+    });
     const respondedMs = Date.now();
     span.end(response.ok ? undefined : new Error(`status ${response.status}`));
     return {
@@ -71,6 +67,9 @@ export async function writeThroughGateway(
     throw error;
   }
 }
+
+const pathOf = ({ plural }: EntityDeclaration, id: EntityId | undefined): string =>
+  id === undefined ? `/${plural}` : `/${plural}/${encodeURIComponent(id)}`;
 
 /** The version in the `ETag` header; null when there is none. */
 function versionOf(response: Response): number | null {

@@ -2,7 +2,7 @@
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { Document, EntityId } from "../../contracts/entity/document.ts";
 import { computedMembers, hasSameValue } from "./declared-table.ts";
-import { unknownMembers } from "./mask-keys.ts";
+import { projectKnown, unknownMembers } from "./mask-keys.ts";
 
 /**
  * - missing: the replica does not have an entity that it should have
@@ -123,7 +123,7 @@ function differingDerived(
   actual: Document,
 ): readonly string[] {
   try {
-    const expected = replica.project(source);
+    const expected = projectKnown(replica, source);
     return derived.filter((member) => !hasSameValue(expected[member] ?? null, actual[member]));
   } catch {
     return derived;

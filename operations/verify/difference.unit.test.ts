@@ -1,8 +1,15 @@
 /** What counts as a difference, and what a verification's result says. */
 import { expect, test } from "bun:test";
+import { integer, pgTable, text } from "../../contracts/entity/columns.ts";
+import type { ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
+import { defineEntity } from "../../contracts/entity/define-entity.ts";
+import { field } from "../../contracts/entity/derive.ts";
+import type { Document } from "../../contracts/entity/document.ts";
+import { mask } from "../../contracts/entity/mask.ts";
 import { productDocument } from "../../tests/harness/product-events.ts";
 import { product } from "../../tests/project/index.ts";
 import { type ComparedEntity, compareEntity } from "./difference.ts";
+import { unknownMembers } from "./mask-keys.ts";
 import { type VerifyResult, verdictOf } from "./verify.ts";
 
 const [replica] = product.replicas;
@@ -49,4 +56,32 @@ test("P11: a replica that is behind or could not be read is unknown, never equal
   expect(verdictOf({ ...compared, unknown: "no table" })).toBe("unknown");
   expect(verdictOf({ ...compared, cache: "away" })).toBe("unknown");
   expect(verdictOf({ ...compared, behind: true, cache: "away", differences: [difference!] })).toBe("differs");
+});
+
+test("a member whose mask has no key here is not compared, and its result is unknown; other computed members are", () => {
+  const person = defineEntity(
+    pgTable("people", { id: integer().primaryKey(), email: text().notNull(), name: text().notNull() }),
+    {
+      name: "person",
+      replicas: {
+        copy: {
+          mask: { email: mask.hash("NO_SUCH_KEY") },
+          derive: { initial: field.text(({ name }) => name.slice(0, 1)) },
+        },
+      },
+    },
+  );
+  const [copy] = person.replicas as [ReplicaDeclaration];
+  const side = (document: Document) => ({ version: 1, texts: ["1", "Ada"], document });
+  const source = side({ id: 1, email: "a@b.c", name: "Ada" });
+  const compare = (actual: Document) =>
+    compareEntity(
+      { entity: person, replica: copy, members: ["id", "name"] },
+      { id: "1", sourceRow: source, sourceVersion: 1, replicaRow: side(actual), heardVersion: 1 },
+    );
+  expect(compare({ id: 1, email: "any digest", name: "Ada", initial: "A" })).toBeUndefined();
+  expect(compare({ id: 1, email: "any digest", name: "Ada", initial: "B" })?.fields).toEqual(["initial"]);
+  expect(unknownMembers(copy)).toEqual(["email"]);
+  const result = { differences: [], behind: false, unknown: null, cache: "compared", notCompared: ["email"] } as const;
+  expect(verdictOf(result)).toBe("unknown");
 });

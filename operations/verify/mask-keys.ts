@@ -1,29 +1,24 @@
 /** Masks that hash need their key for a comparison. Without it, their members are not compared, and the result says so. */
-import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
-import { keysByMask, type Mask } from "../../contracts/entity/mask.ts";
+import type { ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
+import type { Document } from "../../contracts/entity/document.ts";
+import { keysByMask } from "../../contracts/entity/mask.ts";
 
-/** Masks whose key this process does not know. */
-const unknownMasks = new WeakSet<Mask<unknown>>();
+/** Members that cannot be compared, since this process does not have the keys of their masks. */
+export const unknownMembers = ({ masks }: ReplicaDeclaration): string[] =>
+  Object.keys(masks).filter((member) => masks[member]!.setting !== undefined && !keysByMask.has(masks[member]!));
 
 /**
- * Sets the keys of all masks that have none yet.
+ * Makes the replica's document. The members that {@link unknownMembers} returns have wrong values: a mask without any
+ * key would throw, and with it the other members could not be compared.
  *
- * @param read returns the value of a setting; undefined: the process does not have it.
+ * @throws whatever the declaration throws.
  */
-export function setKnownMaskKeys(
-  entities: readonly EntityDeclaration[],
-  read: (setting: string) => string | undefined,
-): void {
-  const masks = entities.flatMap(({ replicas }) => replicas.flatMap((replica) => Object.values(replica.masks)));
-  for (const mask of masks) {
-    if (mask.setting === undefined || keysByMask.has(mask)) continue;
-    const key = read(mask.setting);
-    if (!key) unknownMasks.add(mask);
-    // A mask without any key would fail the whole projection, and with it the members that can be compared.
-    keysByMask.set(mask, key ?? "unknown");
+export function projectKnown(replica: ReplicaDeclaration, document: Document): Document {
+  const masks = unknownMembers(replica).map((member) => replica.masks[member]!);
+  for (const mask of masks) keysByMask.set(mask, "unknown");
+  try {
+    return replica.project(document);
+  } finally {
+    for (const mask of masks) keysByMask.delete(mask);
   }
 }
-
-/** Members that cannot be compared, since the keys of their masks are not known. */
-export const unknownMembers = ({ masks }: ReplicaDeclaration): string[] =>
-  Object.keys(masks).filter((member) => unknownMasks.has(masks[member]!));

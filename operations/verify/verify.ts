@@ -6,13 +6,11 @@ import type { Redis } from "ioredis";
 import type { EntityDeclaration, ReplicaDeclaration } from "../../contracts/entity/declaration.ts";
 import type { EntityId } from "../../contracts/entity/document.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
-import { readMaskKeys } from "../../platform/settings/mask-keys.ts";
 import { ConnectionError } from "../connect.ts";
 import { Throttle } from "../throttle.ts";
 import { SourceUnreadableError, sourceKey, type TableKey } from "./compared-columns.ts";
 import type { ComparisonTarget } from "./comparison-target.ts";
 import type { Difference } from "./difference.ts";
-import { setKnownMaskKeys } from "./mask-keys.ts";
 import { nextRange, type Range } from "./range.ts";
 import { type CacheState, ReplicaComparison } from "./replica-comparison.ts";
 
@@ -94,8 +92,6 @@ export async function verify(
   { share, timeoutMs, everyRow, signal, onProgress }: VerifyOptions,
 ): Promise<VerifyResult[]> {
   const start = performance.now();
-  const keys = readMaskKeys([entity]);
-  setKnownMaskKeys([entity], (setting) => keys.get(setting));
   const unknown: VerifyResult[] = [];
   const comparisons: ReplicaComparison[] = [];
   for (const replica of replicas)

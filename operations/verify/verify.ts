@@ -76,7 +76,8 @@ export function verdictOf({
   notCompared = [],
 }: Pick<VerifyResult, "differences" | "behind" | "unknown" | "cache" | "notCompared">): Verdict {
   if (differences.length > 0) return "differs";
-  return behind || unknown !== null || cache === "away" || notCompared.length > 0 ? "unknown" : "equal";
+  if (notCompared.length > 0) return "unknown";
+  return behind || unknown !== null || cache === "away" ? "unknown" : "equal";
 }
 
 /**

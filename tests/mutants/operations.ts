@@ -30,6 +30,14 @@ export const operationsMutants: readonly Mutant[] = [
     tests: ["operations/verify/difference.unit.test.ts"],
   },
   {
+    name: "verify-calls-a-member-without-a-key-equal",
+    guard: "P11: a member whose mask has no key is not compared, so its replica is unknown, never equal.",
+    file: "operations/verify/verify.ts",
+    from: 'if (notCompared.length > 0) return "unknown";',
+    to: "",
+    tests: ["operations/verify/difference.unit.test.ts"],
+  },
+  {
     name: "verify-ignores-the-recorded-version",
     guard: "P11: a replica with the right row and another recorded version differs: it would skip the next event.",
     file: "operations/verify/difference.ts",

@@ -17,6 +17,8 @@ export interface Migration {
 
 /** The migrations of a project's own tables. They run after Lockstep's migrations, in this order. */
 export interface ProjectMigrations {
+  /** Folder of the files. Missing: the project has none. */
+  readonly folder?: string;
   readonly source: readonly Migration[];
   /** By replica. The names have the replica's name as their prefix: `catalog/0001-products`. */
   readonly replicas: Readonly<Record<string, readonly Migration[]>>;
@@ -103,6 +105,7 @@ function readMigrations(folder: string, replicaNames: readonly string[]): Projec
         `the migrations in ${join(folder, name)} belong to no replica; the replicas are: ${replicaNames.join(", ")}`,
       );
   return {
+    folder,
     source: readFolder(join(folder, SOURCE), ""),
     replicas: Object.fromEntries(replicaNames.map((name) => [name, readFolder(join(folder, name), `${name}/`)])),
   };

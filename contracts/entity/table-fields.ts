@@ -26,11 +26,23 @@ interface FieldsOptions {
   readonly casing?: "snake_case" | undefined;
 }
 
+/** Drizzle's tables by the names that {@link tableOf} has made of them. */
+const tables = new WeakMap<Table, PgTable>();
+
 /** The table's name in PostgreSQL. */
 export const tableOf = (table: PgTable): Table => {
   const { name, schema } = getTableConfig(table);
-  return schema === undefined ? { name } : { schema, name };
+  const named = schema === undefined ? { name } : { schema, name };
+  tables.set(named, table);
+  return named;
 };
+
+/**
+ * The table that a declaration was made from: it has what no run-time code needs, as defaults and indexes.
+ *
+ * @param table of an entity or of a child, the same object. Undefined: it was made in another way.
+ */
+export const drizzleTableOf = (table: Table): PgTable | undefined => tables.get(table);
 
 /**
  * The fields of a table, in the order of its declaration.

@@ -168,6 +168,10 @@ if (isHelp || positionals.length === 0 || ["help", "up", "down", "stack"].includ
 }
 if (isHelp || positionals[0] === undefined || positionals[0] === "init")
   program.addCommand((await import("./init/command.ts")).initCommand());
+if (isHelp || positionals[0] === undefined || ["help", "generate", "new"].includes(positionals[0])) {
+  program.addCommand((await import("./init/generate-command.ts")).generateCommand(project));
+  program.addCommand((await import("./init/new-command.ts")).newCommand(project));
+}
 program.addCommand(tokenCommand());
 for (const verb of verbs(loadRebuild, project, loadMigrations)) program.addCommand(verb);
 

@@ -3,18 +3,25 @@ import { parseType } from "../contracts/entity/type-name.ts";
 import { identifier, literal, objectName } from "./names.ts";
 import type { ColumnState, TableState } from "./snapshot.ts";
 
-/** A column as `create table` and `add column` have it. */
-export function columnText(name: string, column: ColumnState, table: string): string {
+/** A column as `create table` and `add column` have it. @param isKey true for the only column of a primary key. */
+export function columnText(name: string, column: ColumnState, table: string, isKey = false): string {
   const { type, nullable, default: initial, serial, generated, values } = column;
   return [
     identifier(name),
-    serial ?? type,
+    serial ?? typeText(type),
+    ...(isKey ? ["primary key"] : nullable || serial ? [] : ["not null"]),
     ...(initial === undefined ? [] : [`default ${initial}`]),
     ...(generated === undefined ? [] : [generated]),
-    ...(nullable || serial ? [] : ["not null"]),
     ...(values ? [`constraint ${wordsName(table, name)} ${wordsCheck(name, values)}`] : []),
   ].join(" ");
 }
+
+/** A type as people write it: `timestamptz(3)` for `timestamp(3) with time zone`. */
+export const typeText = (type: string): string =>
+  type
+    .replace(/^(time|timestamp)(\(\d\))? with time zone/, "$1tz$2")
+    .replace(/^(time|timestamp)(\(\d\))? without time zone/, "$1$2")
+    .replace(/^character varying/, "varchar");
 
 /** Name of the check of a text that allows some words only. */
 export const wordsName = (table: string, column: string): string =>
@@ -33,13 +40,12 @@ export const schemaPrefix = (table: string): string =>
   table.slice(0, table.length - identifier(plainName(table)).length);
 
 /** A new table. Its indexes and constraints between tables come after all tables. */
-export const createTable = (name: string, { columns, key }: TableState): string =>
-  [
-    `create table ${name} (`,
-    ...Object.entries(columns).map(([column, state]) => `  ${columnText(column, state, name)},`),
-    `  primary key (${key.map(identifier).join(", ")})`,
-    ");",
-  ].join("\n");
+export function createTable(name: string, { columns, key }: TableState): string {
+  const isKey = (column: string) => key.length === 1 && key[0] === column;
+  const lines = Object.entries(columns).map(([column, state]) => columnText(column, state, name, isKey(column)));
+  const composite = key.length === 1 ? [] : [`primary key (${key.map(identifier).join(", ")})`];
+  return `create table ${name} (\n  ${[...lines, ...composite].join(",\n  ")}\n);`;
+}
 
 /** True for a default that each row of an existing table gets without being written again. */
 export const isStable = (text: string): boolean =>

@@ -2,7 +2,7 @@
  * Contract steps of a table: what is left to do once no process needs the former shape. They remove values, or reject
  * rows that were accepted before. Pure.
  */
-import { plainName, wordsCheck, wordsName } from "./columns.ts";
+import { plainName, typeText, wordsCheck, wordsName } from "./columns.ts";
 import { endInStep } from "./in-step.ts";
 import { identifier, objectName } from "./names.ts";
 import type { ColumnState, TableState } from "./snapshot.ts";
@@ -62,7 +62,7 @@ function columnSteps(
       alter(
         `retype ${name} from ${from.type} to ${to.type}`,
         "nothing writes the table: it is locked while all rows are written again, and processes of the declaration before fail. Better: declare a new member with its own column, and drop this one later",
-        `alter column ${column} type ${to.type} using ${column}::${to.type}`,
+        `alter column ${column} type ${typeText(to.type)} using ${column}::${typeText(to.type)}`,
       ),
     );
   if (from.generated !== to.generated) steps.push(...regenerate(table, name, from, to));
@@ -76,10 +76,7 @@ function endRename(table: string, former: string, name: string, to: ColumnState)
   return {
     title: `${table}: drop column ${former}, which ${name} replaces`,
     before: `each row with ${former} has ${name}, no process of a declaration with ${former} runs, and no SQL reads or writes it`,
-    statements: [
-      ...endInStep(table, name),
-      `alter table ${table} drop column ${identifier(former)}${initial};`,
-    ],
+    statements: [...endInStep(table, name), `alter table ${table} drop column ${identifier(former)}${initial};`],
     validations: [],
   };
 }

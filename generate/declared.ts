@@ -5,8 +5,8 @@ import type { Migration, Project } from "../contracts/project.ts";
 import { isConstant } from "./columns.ts";
 import type { DeclaredDatabase } from "./expand-database.ts";
 import { replicaTables } from "./replica-state.ts";
-import { byName } from "./sort.ts";
 import type { DatabaseState, Snapshot } from "./snapshot.ts";
+import { byName } from "./sort.ts";
 import { entityState, enumsOf, sourceTables } from "./source-state.ts";
 
 const tablesOf = (tables: readonly { readonly name: string; readonly state: DatabaseState["tables"][string] }[]) =>
@@ -90,12 +90,7 @@ export function withWrittenMigrations(
       replicas: Object.fromEntries(
         replicaNames.map((name) => [
           name,
-          withWrittenTables(
-            snapshot.replicas[name] ?? { tables: {} },
-            entities,
-            name,
-            migrations.replicas[name] ?? [],
-          ),
+          withWrittenTables(snapshot.replicas[name] ?? { tables: {} }, entities, name, migrations.replicas[name] ?? []),
         ]),
       ),
     },

@@ -14,7 +14,9 @@ export function documentNotes(
       if (!old) return [`${place} is new`];
       const names = new Set([...Object.keys(old), ...Object.keys(members)]);
       const changed = [...names].filter((member) => old[member] !== members[member]);
-      return changed.length === 0 ? [] : [`${place}: ${changed.map((member) => change(member, old, members)).join(", ")}`];
+      return changed.length === 0
+        ? []
+        : [`${place}: ${changed.map((member) => change(member, old, members)).join(", ")}`];
     });
     if (changes.length === 0) return [];
     return [
@@ -23,7 +25,11 @@ export function documentNotes(
   });
 }
 
-const change = (member: string, old: Readonly<Record<string, string>>, now: Readonly<Record<string, string>>): string =>
+const change = (
+  member: string,
+  old: Readonly<Record<string, string>>,
+  now: Readonly<Record<string, string>>,
+): string =>
   old[member] === undefined
     ? `${member} added`
     : now[member] === undefined

@@ -130,10 +130,26 @@ export function contractDatabase(
   declared: DeclaredDatabase,
   options: { readonly isReplica: boolean },
 ): ContractStep[] {
-  return Object.entries(state.tables).flatMap(([name, table]) => {
-    const target = declared.tables[name];
-    return target ? contractTable(name, table, target, options) : [dropTable(name)];
-  });
+  const isDeclared = (name: string) => declared.tables[name] !== undefined;
+  const changed = Object.entries(state.tables).filter(([name]) => isDeclared(name));
+  const gone = Object.entries(state.tables).filter(([name]) => !isDeclared(name));
+  return [
+    ...changed.flatMap(([name, table]) => contractTable(name, table, declared.tables[name]!, options)),
+    ...inOrderOfReferences(Object.fromEntries(gone)).map(dropTable),
+  ];
+}
+
+/** Tables in the order in which they can be dropped: those that refer to others before these. */
+function inOrderOfReferences(tables: Readonly<Record<string, TableState>>): string[] {
+  const names = Object.keys(tables);
+  if (names.length === 0) return [];
+  const refersTo = (name: string) =>
+    Object.values(tables[name]!.rules ?? {}).flatMap(({ definition }) =>
+      names.filter((other) => other !== name && definition.includes(` references ${other} (`)),
+    );
+  const first = names.find((name) => !names.some((other) => refersTo(other).includes(name))) ?? names[0]!;
+  const { [first]: _, ...others } = tables;
+  return [first, ...inOrderOfReferences(others)];
 }
 
 const dropTable = (name: string): ContractStep => ({

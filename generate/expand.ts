@@ -3,7 +3,7 @@
  * declaration before and after can work beside each other. Pure.
  */
 import { UserError } from "../contracts/errors.ts";
-import { columnText, isStable, isWidening, schemaPrefix, wordsCheck, wordsName } from "./columns.ts";
+import { columnText, isStable, isWidening, schemaPrefix, typeText, wordsCheck, wordsName } from "./columns.ts";
 import { inStep } from "./in-step.ts";
 import { identifier, literal } from "./names.ts";
 import type { ColumnState, RuleState, TableState } from "./snapshot.ts";
@@ -66,7 +66,10 @@ class Steps {
   }
 
   add(name: string, column: ColumnState): void {
-    if (this.options.isReplica) return this.addToReplica(name, column);
+    if (this.options.isReplica) {
+      this.addToReplica(name, column);
+      return;
+    }
     const { values, default: initial, ...plain } = column;
     const isFilled = initial !== undefined && isStable(initial);
     const isOwn = column.generated !== undefined || column.serial !== undefined;
@@ -89,7 +92,9 @@ class Steps {
     const filler = this.options.fillers?.[name];
     const state = { ...column, nullable: true as const };
     this.columns[name] = state;
-    this.action(`add column ${columnText(name, filler === undefined ? state : { ...state, default: filler }, this.table)}`);
+    this.action(
+      `add column ${columnText(name, filler === undefined ? state : { ...state, default: filler }, this.table)}`,
+    );
   }
 
   rename(former: string, name: string, column: ColumnState): void {
@@ -113,7 +118,7 @@ class Steps {
     const column = identifier(name);
     let state = from;
     if (from.type !== to.type && isWidening(from.type, to.type)) {
-      this.action(`alter column ${column} type ${to.type}`);
+      this.action(`alter column ${column} type ${typeText(to.type)}`);
       state = { ...state, type: to.type };
     }
     if (!from.nullable && to.nullable) {
@@ -155,7 +160,8 @@ class Steps {
     for (const [name, rule] of Object.entries(from)) {
       const next = to[name];
       if (next?.kind === rule.kind && next.definition === rule.definition) continue;
-      if (rule.kind === "constraint") this.before.push(`alter table ${this.table} drop constraint ${identifier(name)};`);
+      if (rule.kind === "constraint")
+        this.before.push(`alter table ${this.table} drop constraint ${identifier(name)};`);
       else this.before.push(`drop index ${schemaPrefix(this.table)}${identifier(name)};`);
     }
     for (const [name, rule] of Object.entries(to)) {

@@ -113,7 +113,16 @@ function changeSource(
   ];
   const subject = changed.map(({ plural }) => plural);
   const afterContract = recapture(entities, states, contract);
-  const result = databaseResult({ from: snapshot.source, expansion, statements, contract, subject, options, declared, afterContract });
+  const result = databaseResult({
+    from: snapshot.source,
+    expansion,
+    statements,
+    contract,
+    subject,
+    options,
+    declared,
+    afterContract,
+  });
   const kept = options.contract || options.recordOnly ? {} : Object.fromEntries(removed);
   return { ...result, entities: { ...kept, ...states } };
 }
@@ -155,7 +164,8 @@ function needsCapture(
   { expansions, created }: DatabaseExpansion,
 ): boolean {
   const state = states[name]!;
-  if (!from || JSON.stringify(from.capture) !== JSON.stringify(state.capture) || from.table !== state.table) return true;
+  if (!from || JSON.stringify(from.capture) !== JSON.stringify(state.capture) || from.table !== state.table)
+    return true;
   if (state.adopted) return false;
   const tables = [table, ...Object.values(children).map((child) => child.table)].map(tableText);
   return tables.some((one) => created.has(one) || (expansions.get(one)?.statements.length ?? 0) > 0);
@@ -192,7 +202,9 @@ function changeReplica(
         const tables = [replica.table, ...Object.values(replica.children).map(({ table }) => table)].map(tableText);
         return (
           replica.name === name &&
-          tables.some((one) => expansion.created.has(one) || (expansion.expansions.get(one)?.statements.length ?? 0) > 0)
+          tables.some(
+            (one) => expansion.created.has(one) || (expansion.expansions.get(one)?.statements.length ?? 0) > 0,
+          )
         );
       }),
     )
@@ -222,13 +234,20 @@ function databaseResult(change: DatabaseChange): DatabaseResult {
   const files: { suffix: string; text: string }[] = [];
   // What waits and has been written before is not written again.
   if (statements.length > 0 || (isNew && titles.length > 0 && !options.contract))
-    files.push({ suffix: name, text: migrationText({ title: titleOf(subject), statements, fills, contract }) });
+    files.push({
+      suffix: name,
+      text: migrationText({ title: titleOf(subject, expansion), statements, fills, contract }),
+    });
   pushValidation(files, name, expansion.validations);
   if (options.contract && contract.length > 0) {
     const ready = [...contractStatements(contract), ...afterContract];
     const title = "Contract: what no process needs any more. Read what must be true before each step.";
     files.push({ suffix: `${name}-contract`, text: migrationText({ title, statements: ready }) });
-    pushValidation(files, `${name}-contract`, contract.flatMap(({ validations }) => validations));
+    pushValidation(
+      files,
+      `${name}-contract`,
+      contract.flatMap(({ validations }) => validations),
+    );
   }
   const isDone = options.contract || options.recordOnly;
   if (isDone) return { state: declared, files, waiting: [] };
@@ -239,8 +258,11 @@ function databaseResult(change: DatabaseChange): DatabaseResult {
   };
 }
 
-const titleOf = (subject: readonly string[]): string =>
-  subject.length === 0 ? "Changes of declarations." : `Expand: ${subject.join(", ")}.`;
+function titleOf(subject: readonly string[], { created, expansions }: DatabaseExpansion): string {
+  if (subject.length === 0) return "Changes of declarations.";
+  const isNew = created.size > 0 && [...expansions.values()].every(({ statements }) => statements.length === 0);
+  return `${isNew ? "Tables of" : "Expand"}: ${subject.join(", ")}.`;
+}
 
 /** Reads whole tables, so it has a transaction of its own: writers go on meanwhile. */
 function pushValidation(files: { suffix: string; text: string }[], name: string, statements: readonly string[]): void {

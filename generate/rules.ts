@@ -25,7 +25,9 @@ export function rulesOf(table: PgTable, fields: Fields): Record<string, RuleStat
   for (const { name: checkName, value } of checks)
     rules[checkName] = { kind: "constraint", definition: `check (${expressionText(value)})` };
   for (const { config } of indexes) {
-    const parts = config.columns.map((part) => (is(part, SQL) ? `(${expressionText(part)})` : indexedText(part as Partial<IndexedColumn>)));
+    const parts = config.columns.map((part) =>
+      is(part, SQL) ? `(${expressionText(part)})` : indexedText(part as Partial<IndexedColumn>),
+    );
     const names = config.columns.map((part) => (is(part, IndexedColumn) ? part.name! : "expression"));
     const where = config.where ? ` where ${expressionText(config.where)}` : "";
     rules[config.name ?? objectName(name, ...names, "index")] = {

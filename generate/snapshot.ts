@@ -98,12 +98,18 @@ export function parseSnapshot(text: string, file: string): Snapshot {
   return snapshot as Snapshot;
 }
 
-/** One line per column, entity and rule, so that git merges what two people generate. */
+/** One line per column, member and rule, so that git merges what two people generate. */
 export function snapshotText(snapshot: Snapshot): string {
   const text = JSON.stringify(snapshot, null, 2);
-  // An object or list without another one inside fits on a line.
-  return `${text.replace(/([[{])\n\s+([^[\]{}]*?)\n\s+([\]}])/g, (_, open: string, inside: string, close: string) => {
-    const line = `${open} ${inside.replace(/\n\s+/g, " ")} ${close}`;
-    return open === "[" ? line.replace("[ ", "[").replace(" ]", "]") : line;
-  })}\n`;
+  // A short object or list without another one inside fits on a line.
+  return `${text.replace(
+    /([[{])\n\s+([^[\]{}]*?)\n\s+([\]}])/g,
+    (whole, open: string, inside: string, close: string) => {
+      const line = inside.replace(/\n\s+/g, " ");
+      if (line.length > MAX_LINE) return whole;
+      return open === "[" ? `[${line}]` : `${open} ${line} ${close}`;
+    },
+  )}\n`;
 }
+
+const MAX_LINE = 100;

@@ -106,7 +106,11 @@ const membersOf = ({ fields, children }: Shape): Record<string, string> => {
 
 type Declared = Pick<EntityDeclaration | ChildDeclaration, "table" | "fields">;
 
-function tableState({ table, fields }: Declared, key: readonly string[], ownDefaults: Readonly<Record<string, string>>) {
+function tableState(
+  { table, fields }: Declared,
+  key: readonly string[],
+  ownDefaults: Readonly<Record<string, string>>,
+) {
   const drizzle = drizzleTableOf(table);
   const definitions = drizzle && (getTableColumns(drizzle) as Record<string, PgColumn>);
   const columns = Object.entries(fields).map(

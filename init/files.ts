@@ -3,6 +3,8 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import manifest from "../package.json" with { type: "json" };
+import { portsText } from "../stack/replica-ports.ts";
+import { composePart } from "./compose.ts";
 
 const TEMPLATES = join(import.meta.dirname, "template");
 /** Ends the name of a template that would be a file of its own kind here: a test, or a manifest. */
@@ -14,6 +16,7 @@ const PATHS = [
   "entities/task.ts",
   "migrations/source/0001-tasks.sql",
   "migrations/board/0001-tasks.sql",
+  "migrations/snapshot.json",
   "tests/task.test.ts",
   "lockstep.ports.json",
   "compose.yaml",
@@ -34,6 +37,9 @@ export interface NewProject {
   readonly lockstep: string;
 }
 
+/** The replica of a new project, and its port. Its declaration hides nothing, so it needs no key of a mask. */
+const composed = { entities: [], replicaNames: ["board"], offsets: { board: 1 } };
+
 /** The files of a new project: their paths from its folder, and their content. Each has secrets of its own. */
 export function projectFiles({ name, lockstep }: NewProject): ReadonlyMap<string, string> {
   const { devDependencies, optionalDependencies } = manifest;
@@ -43,6 +49,9 @@ export function projectFiles({ name, lockstep }: NewProject): ReadonlyMap<string
     bun: () => optionalDependencies.bun,
     "bun-types": () => devDependencies["bun-types"],
     typescript: () => devDependencies.typescript,
+    "compose-services": () => composePart("services", composed),
+    "compose-volumes": () => composePart("volumes", composed),
+    ports: () => portsText(composed.offsets),
     secret: () => randomBytes(18).toString("base64url"),
   };
   const content = (path: string) =>

@@ -1,4 +1,9 @@
 import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { generate } from "../generate/generate.ts";
+import { emptySnapshot, snapshotText } from "../generate/snapshot.ts";
+import { loadProject } from "../platform/project-file.ts";
 import { packageName, projectFiles } from "./files.ts";
 
 const project = () => projectFiles({ name: "my-shop", lockstep: "file:vendor/lockstep-0.1.0.tgz" });
@@ -23,7 +28,7 @@ test("compose.yaml names the passwords of .env, the replica's port, and a servic
     services: Record<string, { command?: string[]; ports?: string[]; environment?: Record<string, string> }>;
   };
   expect(Object.keys(services)).toEqual([
-    ...["redpanda", "redis", "gateway-db", "board-db", "gateway", "relay", "stream", "board", "console"],
+    ...["redpanda", "redis", "gateway-db", "gateway", "relay", "board-db", "stream", "board", "console", "prometheus"],
   ]);
   for (const [, name] of compose.matchAll(/\$\{(\w+)/g))
     expect(files.get(".env")).toMatch(new RegExp(`^${name}=`, "m"));
@@ -31,6 +36,16 @@ test("compose.yaml names the passwords of .env, the replica's port, and a servic
   expect(services.board).toMatchObject({ command: ["replica", "board"], ports: [`127.0.0.1:${8080 + offset}:8080`] });
   for (const name of ["gateway", "relay", "stream", "board", "console"])
     expect(services[name]?.environment).toMatchObject({ KAFKA_BROKERS: "redpanda:9092" });
+});
+
+test("migrations and their record are what generate makes of the declaration", async () => {
+  const project = await loadProject(join(import.meta.dirname, "template/lockstep.config.ts"));
+  const migrations = { source: [], replicas: { board: [] } };
+  const options = { renames: [], contract: false, recordOnly: false };
+  const made = generate({ ...project, migrations }, emptySnapshot, options);
+  expect(made.files.size).toBe(2);
+  for (const [path, text] of [...made.files, ["snapshot.json", snapshotText(made.snapshot)] as const])
+    expect(readFileSync(join(import.meta.dirname, "template/migrations", path), "utf8")).toBe(text);
 });
 
 test("package.json has what the project needs, and README.md fits on a page", () => {

@@ -62,7 +62,8 @@ export function recordOffsets({ replicaNames, folder }: Pick<Project, "replicaNa
 /** Content of the file. */
 export const portsText = (offsets: Readonly<Record<string, number>>): string => `${JSON.stringify(offsets, null, 2)}\n`;
 
-function readOffsets(folder: string): Readonly<Record<string, number>> {
+/** The record of a folder. Empty: there is none. @throws {UsageError} when the record is wrong. */
+export function readOffsets(folder: string): Readonly<Record<string, number>> {
   const file = join(folder, PORTS_FILE);
   if (!existsSync(file)) return {};
   const wrong = (reason: string) => new UsageError(`${file}: ${reason}; correct it, or remove the file`);

@@ -1,9 +1,11 @@
--- The replica's copy: the columns that it gets. Add indexes, columns and tables of your own as your reads need them.
+-- Tables of: tasks.
+-- Generated from the declarations. Read it, and edit it as you need: it is fixed once it ran.
+
 create table tasks (
   id uuid primary key,
-  version bigint not null,
   title text not null,
   status text not null,
   created_at timestamptz(3) not null,
-  updated_at timestamptz(3) not null
+  updated_at timestamptz(3) not null,
+  version bigint not null
 );

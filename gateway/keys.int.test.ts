@@ -77,6 +77,13 @@ describe("the canonical text of a key", () => {
     expect(new Set(pages).size).toBe(7);
   });
 
+  test("a backfill goes by the order of the key, not by that of its texts", async () => {
+    await db.sql.unsafe(`create table numbered (id int primary key); insert into numbered select generate_series(8, 12);
+      select lockstep.capture('numbered', 'numbered', '{}'); select lockstep.begin_backfill('numbered')`);
+    for (let i = 0; i < 4; i++) await db.sql`select lockstep.backfill('numbered', 2)`;
+    expect((await db.take("numbered")).map(({ id }) => id)).toEqual(["8", "9", "10", "11", "12"]);
+  });
+
   test("pages of citext keys go by its own order", async () => {
     await db.sql.unsafe(
       "create table words (a citext, b int, primary key (a, b)); select lockstep.capture('words', 'word', '{}')",

@@ -26,8 +26,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
 $$;
 
 -- The columns of a key as SQL. `key_text` makes the component of a column: %s is the prefix of its name (`new.`, or
--- nothing). `from_id` is its value of the id %s. `compared` is true where both are found by `=` of the type. `type_name`
--- is without a length: a component is cast to it. `refusal` says why the column cannot belong to a key.
+-- nothing). `from_id` is its value of the id %s. `compared` is true where both are found by `=` of the type.
+-- `type_name` is without a length: a component is cast to it. `refusal` says why the column cannot belong to a key.
 create function lockstep.key_columns(relation regclass, key text[])
 returns table (n int, name text, type_name text, key_text text, from_id text, operator_schema text, refusal text)
 language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -47,7 +47,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     case
       when a.attname is null then format('has no column %I, which belongs to its key', k.name)
       when not a.attnotnull then format('has a key with the column %I, which can be null', k.name)
-      when not is_allowed then format('has a key with the column %I of the type %s, which has no text that identifies it',
+      when not is_allowed then format(
+        'has a key with the column %I of the type %s, which has no text that identifies it',
         k.name, format_type(a.atttypid, a.atttypmod))
       when not coalesce(c.collisdeterministic, true) then format(
         'has a key with the column %I, whose collation %s takes different texts for equal', k.name, c.collname)
@@ -59,7 +60,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   left join pg_collation c on c.oid = a.attcollation
   cross join lateral (select replace(quote_ident(k.name), '%', '%%') as quoted) as named
   cross join lateral (
-    select t.typname = 'citext' or t.typtype = 'e' or base.oid = any ('{text,varchar,bpchar}'::regtype[]) as needs_escape
+    select t.typname = 'citext' or t.typtype = 'e'
+      or base.oid = any ('{text,varchar,bpchar}'::regtype[]) as needs_escape
   ) as kind
   cross join lateral (
     select needs_escape or base.oid = any (
@@ -80,7 +82,8 @@ create function lockstep.key_condition(relation regclass, key text[], id text) r
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select string_agg(format('%I %s %s', name, equal, format(from_id, id)), ' and ' order by n)
   from lockstep.key_columns(relation, key),
-    lateral (select case when operator_schema is null then '=' else format('operator(%I.=)', operator_schema) end as equal) as found
+    lateral (select case when operator_schema is null then '=' else format('operator(%I.=)',
+      operator_schema) end as equal) as found
 $$;
 
 -- SQL condition: the row's key is behind that of the id. It uses the key's index: a comparison of rows, or, where the

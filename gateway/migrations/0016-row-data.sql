@@ -1,6 +1,7 @@
 -- What goes with a row into the outbox: the row as jsonb. Where jsonb would lose something, the member is PostgreSQL's
 -- text of the value: json (its text is kept), floats (-0), composites and types of extensions (a cast of theirs to json
--- would be taken), arrays of these, and the arrays whose lower bounds are not 1.
+-- would be taken), arrays of these, arrays of jsonb, and the arrays whose lower bounds are not 1. jsonb's own null in a
+-- column that can be null is {"lockstep.jsonNull": true}.
 --
 -- The expressions name columns without a table. Each is used in a subquery beside `lockstep_gone`, which has a null for
 -- every named column: when the owner drops a column, the name finds the null, and his writes go on.
@@ -16,7 +17,10 @@ begin
   select * into strict base from pg_type where oid = lockstep.base_type(type);
   if base.typsubscript = 'array_subscript_handler'::regproc and base.typelem <> 0 then
     element_form := lockstep.data_form(base.typelem);
-    return case element_form when 'plain' then 'array' else element_form end;
+    return case
+      -- A list in a list, or a null in it, could be an element or a dimension, null or jsonb's null.
+      when lockstep.base_type(base.typelem) = 'jsonb'::regtype then 'text'
+      when element_form = 'plain' then 'array' else element_form end;
   end if;
   return case
     when base.typtype = 'c' or base.oid = 'json'::regtype then 'hidden'
@@ -31,18 +35,30 @@ end $$;
 create function lockstep.special_columns(relation regclass)
 returns table (name text, form text, is_required boolean, base_type oid)
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select a.attname, form, t.typtype = 'd' and t.typnotnull, lockstep.base_type(a.atttypid)
-  from pg_attribute a join pg_type t on t.oid = a.atttypid, lateral (select lockstep.data_form(a.atttypid) as form) found
+  select a.attname, form, t.typtype = 'd' and t.typnotnull, found.base_type
+  from pg_attribute a join pg_type t on t.oid = a.atttypid,
+    lateral (select lockstep.base_type(a.atttypid) as base_type) found,
+    lateral (select case when base_type = 'jsonb'::regtype and not a.attnotnull then 'jsonb'
+      else lockstep.data_form(a.atttypid) end as form) form_of
   where a.attrelid = relation and a.attnum > 0 and not a.attisdropped and form <> 'plain'
   order by a.attnum
 $$;
 
--- Puts texts into the data of a row, for the members that it has. `bounds`: only an array with lower bounds.
-create function lockstep.set_texts(data jsonb, names text[], texts text[], bounds boolean[]) returns jsonb
+-- Puts values into the data of a row, for the members that it has. A null value leaves the member as it is.
+create function lockstep.set_members(data jsonb, names text[], given jsonb[]) returns jsonb
 language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
-  select data || coalesce(jsonb_object_agg(t.name, t.text), '{}')
-  from unnest(names, texts, bounds) as t (name, text, bounds)
-  where data ? t.name and (not t.bounds or t.text like '[%')
+  select data || coalesce(jsonb_object_agg(t.name, t.value), '{}')
+  from unnest(names, given) as t (name, value) where data ? t.name and t.value is not null
+$$;
+
+-- SQL of the values that replace what to_jsonb of the row has of special columns: null leaves it.
+create function lockstep.special_value(name text, form text) returns text
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select case form
+    when 'array' then format('case when %1$I::text like ''[%%'' then to_jsonb(%1$I::text) end', name)
+    when 'jsonb' then format('case when to_jsonb(%I) = ''null'' then ''{"lockstep.jsonNull": true}''::jsonb end', name)
+    else format('to_jsonb(%I::text)', name)
+  end
 $$;
 
 -- SQL of the data of the row `lockstep_row`.
@@ -52,28 +68,30 @@ declare
   columns record;
   -- A domain that is not null takes an empty value, where its type has one.
   hidden jsonb := (
-    select jsonb_object_agg(s.name, case when s.is_required then '{}'::jsonb end) from lockstep.special_columns(relation) s
+    select jsonb_object_agg(s.name, case when s.is_required then '{}'::jsonb end)
+      from lockstep.special_columns(relation) s
     where s.form = 'hidden' and (not s.is_required or s.base_type = 'json'::regtype
       or exists (select from pg_type where oid = s.base_type and typtype = 'c')));
   whole text := case when hidden is null then 'to_jsonb(lockstep_row)'
     else format('to_jsonb(jsonb_populate_record(lockstep_row, %L::jsonb))', hidden) end;
 begin
-  select array_agg(s.name) as names, bool_and(s.form = 'array') as are_arrays,
-    string_agg(format('%I::text', s.name), ', ') as texts, array_agg(s.form = 'array') as bounds,
-    string_agg(format('%I::text like ''[%%''', s.name), ' or ') as have_bounds,
-    string_agg(case s.form
-      when 'array' then format('%L, case when %2$I::text like ''[%%'' then to_jsonb(%2$I::text) else lockstep_data -> %1$L end', s.name, s.name)
+  select array_agg(s.name) as names, bool_and(s.form in ('array', 'jsonb')) as are_rare,
+    string_agg(lockstep.special_value(s.name, s.form), ', ') as given,
+    string_agg(case s.form when 'array' then format('%I::text like ''[%%''', s.name)
+      else format('to_jsonb(%I) = ''null''', s.name) end, ' or ') as rare,
+    string_agg(case when s.form in ('array', 'jsonb')
+      then format('%L, coalesce(%s, lockstep_data -> %1$L)', s.name, lockstep.special_value(s.name, s.form))
       else format('%L, %I::text', s.name, s.name) end, ', ') as members
   into columns from lockstep.special_columns(relation) s;
   if columns.names is null then return whole; end if;
-  if columns.are_arrays then
-    return format('case when %s then lockstep.set_texts(%s, %L, array[%s], %L) else %2$s end',
-      columns.have_bounds, whole, columns.names, columns.texts, columns.bounds);
+  if columns.are_rare then
+    return format('case when %s then lockstep.set_members(%s, %L, array[%s]) else %2$s end',
+      columns.rare, whole, columns.names, columns.given);
   end if;
   return format('(select case when lockstep_data ?& %L::text[] then lockstep_data || jsonb_build_object(%s)
-      else lockstep.set_texts(lockstep_data, %1$L, array[%3$s], %4$L) end
-    from (select %5$s as lockstep_data offset 0) as lockstep_whole)',
-    columns.names, columns.members, columns.texts, columns.bounds, whole);
+      else lockstep.set_members(lockstep_data, %1$L, array[%3$s]) end
+    from (select %4$s as lockstep_data offset 0) as lockstep_whole)',
+    columns.names, columns.members, columns.given, whole);
 end $$;
 
 -- Nulls with the names of the columns that the expressions of a row name; those of a key with its types.

@@ -4,9 +4,10 @@
 -- Versions are in a column of the table (the stamp sets it), or beside the table in lockstep.row_versions. Beside, a
 -- trigger after each statement raises the versions of the changed rows and then reads the rows: what a nested statement
 -- changed after it is in that state already, so the newest version always has the newest state.
--- A document with children, and a table whose key is deferrable, is settled at the commit: once for each transaction, by
--- a deferred trigger on lockstep.touched. At that time the transaction waits for no rows any more, so that the locks of
--- versions, taken in the order of ids, cause no deadlock. The state is read after the lock, in a statement of its own.
+-- A document with children, and a table whose key is deferrable, is settled at the commit: once for each transaction,
+-- by a deferred trigger on lockstep.touched. At that time the transaction waits for no rows any more, so that the locks
+-- of versions, taken in the order of ids, cause no deadlock. The state is read after the lock, in a statement of its
+-- own.
 --
 -- `{name}` in a template is filled in by lockstep.fill.
 
@@ -55,6 +56,17 @@ create table lockstep.captured_children (
   primary key (entity, member)
 );
 
+-- The triggers of an entity's table and of its children's, as lockstep.capture created them: what is_captured compares.
+create table lockstep.captured_triggers (
+  entity text not null references lockstep.captured on delete cascade,
+  relation regclass not null,
+  name name not null,
+  handler regproc not null,
+  state "char" not null, -- as pg_trigger.tgenabled
+  type int2 not null, -- as pg_trigger.tgtype
+  primary key (entity, relation, name)
+);
+
 -- Fills a template in. Values are not filled in again. {wake} is what lockstep.wake_relay does, without the call, which
 -- would cost as much as the insert of a row.
 create function lockstep.fill(template text, filled jsonb) returns text
@@ -63,7 +75,8 @@ declare
   part text[];
   result text := '';
 begin
-  filled := filled || jsonb_build_object('wake', 'if current_setting(''lockstep.notify'', true) is distinct from ''off'' then
+  filled := filled || jsonb_build_object('wake',
+    'if current_setting(''lockstep.notify'', true) is distinct from ''off'' then
       if not pg_try_advisory_xact_lock_shared(1280262987, 1) then perform pg_notify(''lockstep_outbox'', ''''); end if;
     end if;');
   for part in select regexp_matches(template || '{end}', '(.*?)\{(\w+)\}', 'gs') loop
@@ -111,9 +124,12 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
         lateral (select {data} as data, {keys} from {table} as lockstep_row where {condition}) as lockstep_line)',
     jsonb_build_object(
       'member', quote_literal(child.member),
-      'order', (select string_agg(format('lockstep_line.k%s%s', n, case when a.attcollation <> 0 then ' collate "C"' else '' end), ', ' order by n)
-        from unnest(child.key) with ordinality k (name, n) left join pg_attribute a on a.attrelid = child.relation and a.attname = k.name),
-      'keys', (select string_agg(format('%I as k%s', name, n), ', ' order by n) from unnest(child.key) with ordinality k (name, n)),
+      'order', (select string_agg(format('lockstep_line.k%s%s', n, case when a.attcollation <> 0 then ' collate "C"'
+        else '' end), ', ' order by n)
+        from unnest(child.key) with ordinality k (name, n) left join pg_attribute a on a.attrelid = child.relation
+          and a.attname = k.name),
+      'keys', (select string_agg(format('%I as k%s', name, n), ', ' order by n)
+        from unnest(child.key) with ordinality k (name, n)),
       'gone', lockstep.gone_columns(child.relation, child.key || child.parent_key),
       'data', lockstep.data_expression(child.relation),
       'table', case when by_name then child.name else child.relation::text end,
@@ -128,7 +144,8 @@ create function lockstep.state_expression(c lockstep.captured, by_name boolean) 
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select lockstep.fill(
     '(select lockstep_state.data from (select {gone}) as lockstep_gone,
-      lateral (select {data}{children} as data from {table} as lockstep_row where {condition}) as lockstep_state limit 1)',
+      lateral (select {data}{children} as data from {table} as lockstep_row
+        where {condition}) as lockstep_state limit 1)',
     jsonb_build_object(
       'gone', lockstep.gone_columns(c.relation, c.key), 'data', lockstep.data_expression(c.relation),
       'children', lockstep.children_expression(c, by_name),
@@ -140,7 +157,8 @@ $$;
 create function lockstep.version_expression(c lockstep.captured, by_name boolean) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select format('(select %I from %s as lockstep_row where %s limit 1)', c.version,
-    case when by_name then c.name else c.relation::text end, lockstep.key_condition(c.relation, c.key, 'lockstep_id.id'))
+    case when by_name then c.name else c.relation::text end, lockstep.key_condition(c.relation, c.key,
+      'lockstep_id.id'))
   where c.version is not null
 $$;
 

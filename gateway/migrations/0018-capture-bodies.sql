@@ -1,7 +1,8 @@
 -- The bodies of the generated functions, see 0017-generated-capture. Each function here returns PL/pgSQL.
 
 -- Notes what a statement changed of these columns. is_new: SQL of touched.is_new.
-create function lockstep.touch_statement(entity text, relation regclass, key text[], event text, is_new text) returns text
+create function lockstep.touch_statement(entity text, relation regclass, key text[], event text, is_new text)
+  returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select lockstep.fill('
   insert into lockstep.touched as t (entity, id, is_new, settles)
@@ -13,7 +14,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   on conflict on constraint touched_pkey do update set is_new = excluded.is_new
     where t.is_new is null and excluded.is_new is not null;
 ', jsonb_build_object('entity', quote_literal(entity), 'is_new', is_new,
-    'ids', case when event = 'replicated' then 'select unnest(lockstep_ids) as id' else lockstep.changed_ids(relation, key, event) end))
+    'ids', case when event = 'replicated' then 'select unnest(lockstep_ids) as id' else lockstep.changed_ids(relation,
+      key, event) end))
 $$;
 
 -- Versions in a column ------------------------------------------------------------------------------------------------
@@ -41,14 +43,16 @@ begin
   if tg_op = ''INSERT'' then'
     || case when c.version is null then '
     null;' else lockstep.fill('
-    new.{version} := 1 + coalesce((select t.version from lockstep.tombstones t where t.entity = {entity} and t.id = {new_id}), 0);', filled) end
+    new.{version} := 1 + coalesce((select t.version from lockstep.tombstones t where t.entity = {entity}
+      and t.id = {new_id}), 0);', filled) end
     || case when c.created_at is null then '' else format('
     new.%I := lockstep_moment;', c.created_at) end || '
   else'
     || case when c.version is null then '
     null;' else lockstep.fill('
     if {is_moved} then
-      new.{version} := lockstep.' || quote_ident(lockstep.function_name(c.entity, 'moved')) || '({old_id}, {new_id}, old.{version});
+      new.{version} := lockstep.' || quote_ident(lockstep.function_name(c.entity, 'moved')) || '({old_id}, {new_id},
+        old.{version});
 ' || case when is_settled then '    elsif exists (select from lockstep.touched t where t.xact = pg_current_xact_id()
         and t.entity = {entity} and t.id = {new_id} and t.is_new is not null) then
       new.{version} := old.{version}; -- one version for each transaction
@@ -71,7 +75,8 @@ create function lockstep.moved_body(c lockstep.captured) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select lockstep.body_head() || lockstep.fill('
   insert into lockstep.tombstones as t (entity, id, version) values ({entity}, lockstep_old_id, lockstep_version + 1)
-  on conflict on constraint tombstones_pkey do update set version = greatest(t.version, excluded.version), at = excluded.at;
+  on conflict on constraint tombstones_pkey do update set version = greatest(t.version, excluded.version),
+    at = excluded.at;
   {announce}
   perform set_config(''lockstep.moved'', {entity}, true);
   return 2 + greatest(-1,
@@ -81,7 +86,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
 end ', jsonb_build_object(
     'entity', quote_literal(c.entity), 'present', lockstep.version_expression(c, true),
     'announce', case when lockstep.is_settled(c)
-      then format('insert into lockstep.touched as t (entity, id, is_new, settles) values (%L, lockstep_old_id, false, true)
+      then format('insert into lockstep.touched as t (entity, id, is_new, settles)
+  values (%L, lockstep_old_id, false, true)
   on conflict on constraint touched_pkey do update set is_new = false where t.is_new is null;', c.entity)
       else format('insert into lockstep.outbox (entity, id, version, operation, traceparent, actor)
   values (%L, lockstep_old_id, lockstep_version + 1, ''deleted'', %s);
@@ -113,7 +119,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   end if;
   select count(*), bool_or(compared.tombstone >= compared.version) into lockstep_found, lockstep_outdated
   from (
-    select c.version, (select t.version from lockstep.tombstones t where t.entity = {entity} and t.id = c.id) as tombstone
+    select c.version, (select t.version from lockstep.tombstones t where t.entity = {entity}
+      and t.id = c.id) as tombstone
     from {rows}
   ) as compared
   where compared.tombstone is not null;
@@ -153,7 +160,8 @@ declare
     'check', lockstep.check_tombstones(c), 'rows', lockstep.changed_rows(c, false), 'table', quote_literal(c.name),
     'condition', lockstep.key_condition(c.relation, c.key, 'lockstep_id.id'), 'name', c.name,
     'settling', case when lockstep.is_settled(c)
-      then format(E'\n  if current_setting(''lockstep.settling'', true) = %L then return null; end if;', c.entity) else '' end);
+      then format(E'\n  if current_setting(''lockstep.settling'', true) = %L then return null; end if;', c.entity)
+        else '' end);
 begin
   if event = 'inserted' then
     return lockstep.body_head('  lockstep_found bigint;
@@ -239,9 +247,11 @@ end ', jsonb_build_object('entity', quote_literal(c.entity), 'version', quote_id
     'new_id', lockstep.key_expression(c.relation, c.key, 'new.'),
     'escaped', replace(replace(lockstep.key_condition(c.relation, c.key, '$1'), '''', ''''''), '%', '%%'),
     'settling', case when lockstep.is_settled(c)
-      then format(E'\n    if current_setting(''lockstep.settling'', true) = %L then return null; end if;', c.entity) else '' end,
+      then format(E'\n    if current_setting(''lockstep.settling'', true) = %L then return null; end if;', c.entity)
+        else '' end,
     'announce', case when lockstep.is_settled(c) then format(
-      'insert into lockstep.touched as t (entity, id, is_new, settles) values (%L, lockstep_id, tg_op = ''INSERT'', true)
+      'insert into lockstep.touched as t (entity, id, is_new, settles)
+  values (%L, lockstep_id, tg_op = ''INSERT'', true)
   on conflict on constraint touched_pkey do update set is_new = excluded.is_new where t.is_new is null;', c.entity)
     else format('if lockstep_is_delete then
     insert into lockstep.outbox (entity, id, version, operation, traceparent, actor)
@@ -249,9 +259,11 @@ end ', jsonb_build_object('entity', quote_literal(c.entity), 'version', quote_id
   else
     insert into lockstep.outbox (entity, id, version, operation, data, traceparent, actor)
     select %1$L, lockstep_id, lockstep_version, ''upserted'', lockstep_new.data, lockstep_traceparent, lockstep_actor
-    from (select %2$s) as lockstep_gone, lateral (select %3$s as data from (select new.*) as lockstep_row) as lockstep_new;
+    from (select %2$s) as lockstep_gone,
+      lateral (select %3$s as data from (select new.*) as lockstep_row) as lockstep_new;
   end if;
-  ', c.entity, lockstep.gone_columns(c.relation, c.key), lockstep.data_expression(c.relation)) || lockstep.fill('{wake}', '{}') end))
+  ', c.entity, lockstep.gone_columns(c.relation, c.key), lockstep.data_expression(c.relation))
+    || lockstep.fill('{wake}', '{}') end))
 $$;
 
 -- Versions beside the table -------------------------------------------------------------------------------------------
@@ -280,9 +292,11 @@ $$;
 -- The statement of an event for a table that has another name than at its capture; $1 to $3 are the writer's context.
 create function lockstep.renamed_statement(entity text, event text) returns text
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select format('with lockstep_context as (select $1::jsonb as lockstep_contexts, $2::text as lockstep_traceparent, $3::text as lockstep_actor) ')
+  select 'with lockstep_context as (
+    select $1::jsonb as lockstep_contexts, $2::text as lockstep_traceparent, $3::text as lockstep_actor) '
     || regexp_replace(
-      lockstep.beside_statement(c, lockstep.changed_ids(c.relation, c.key, event), case event when 'inserted' then '1' else '2' end, false),
+      lockstep.beside_statement(c, lockstep.changed_ids(c.relation, c.key, event), case event when 'inserted' then '1'
+        else '2' end, false),
       '^with ', ', ')
     || ', lockstep_context'
   from lockstep.captured c where c.entity = renamed_statement.entity
@@ -292,7 +306,8 @@ $$;
 create function lockstep.beside_body(c lockstep.captured, event text) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select lockstep.body_head('  lockstep_captured bigint;
-') || lockstep.fill('  if to_regclass({table}) is not distinct from coalesce(pg_partition_root(tg_relid)::oid, tg_relid) then
+') || lockstep.fill('  if to_regclass({table}) is not distinct from coalesce(pg_partition_root(tg_relid)::oid,
+  tg_relid) then
   {statement};
   else
     execute lockstep.renamed_statement({entity}, {event}) using lockstep_contexts, lockstep_traceparent, lockstep_actor;
@@ -305,7 +320,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
       using hint = ''Run lockstep capture, then lockstep repair.'';
   end if;
   return null;
-end ', jsonb_build_object('entity', quote_literal(c.entity), 'table', quote_literal(c.name), 'event', quote_literal(event),
+end ', jsonb_build_object(
+    'entity', quote_literal(c.entity), 'table', quote_literal(c.name), 'event', quote_literal(event),
     'statement', lockstep.beside_statement(c, lockstep.changed_ids(c.relation, c.key, event),
       case event when 'inserted' then '1' else '2' end, true)))
 $$;
@@ -316,12 +332,15 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   select lockstep.fill('
   if tg_op <> ''DELETE'' then
     select array_agg(lockstep_key.id) into lockstep_ids
-    from (select {gone}) as lockstep_gone, lateral (select {key} as id from (select new.*) as lockstep_row) as lockstep_key;
+    from (select {gone}) as lockstep_gone,
+      lateral (select {key} as id from (select new.*) as lockstep_row) as lockstep_key;
   end if;
   if tg_op <> ''INSERT'' then
     select lockstep_ids || array_agg(lockstep_key.id) into lockstep_ids
-    from (select {gone}) as lockstep_gone, lateral (select {key} as id from (select old.*) as lockstep_row) as lockstep_key;
-  end if;', jsonb_build_object('gone', lockstep.gone_columns(relation, key), 'key', lockstep.key_expression(relation, key)))
+    from (select {gone}) as lockstep_gone,
+      lateral (select {key} as id from (select old.*) as lockstep_row) as lockstep_key;
+  end if;', jsonb_build_object(
+    'gone', lockstep.gone_columns(relation, key), 'key', lockstep.key_expression(relation, key)))
 $$;
 
 create function lockstep.beside_replicated_body(c lockstep.captured) returns text
@@ -377,7 +396,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   -- A statement of its own: its snapshot has what others committed before they gave up their locks.
   with lockstep_settled as materialized (
     select lockstep_id.*, {state} as data
-    from unnest(lockstep_ids, lockstep_versions, lockstep_created, lockstep_new) as lockstep_id (id, version, is_created, is_new)
+    from unnest(lockstep_ids, lockstep_versions, lockstep_created, lockstep_new) as lockstep_id (id, version,
+      is_created, is_new)
   ), lockstep_unknown as (
     -- A child whose parent there never was.
     delete from lockstep.row_versions v using lockstep_settled s
@@ -386,7 +406,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   -- Children have changed alone: their parent gets a version.
   perform set_config(''lockstep.settling'', {entity}, true);
   for lockstep_one in
-    select given.id from unnest(lockstep_ids, lockstep_new) as given (id, is_new) where given.is_new is null order by given.id
+    select given.id from unnest(lockstep_ids, lockstep_new) as given (id, is_new) where given.is_new is null
+      order by given.id
   loop
     update {table} as lockstep_row set {version} = {version} where {condition};
   end loop;
@@ -404,16 +425,18 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   order by s.id;
   if found then {wake} end if;
 end ', jsonb_build_object(
-    'entity', quote_literal(c.entity), 'state', lockstep.state_expression(c, by_name), 'context', lockstep.context_values('s.id'),
-    'row_version', coalesce(lockstep.version_expression(c, by_name), ''), 'version', coalesce(quote_ident(c.version), ''),
+    'entity', quote_literal(c.entity), 'state', lockstep.state_expression(c, by_name), 'context',
+      lockstep.context_values('s.id'),
+    'row_version', coalesce(lockstep.version_expression(c, by_name), ''), 'version', coalesce(quote_ident(c.version),
+      ''),
     'table', case when by_name then c.name else c.relation::text end,
     'condition', lockstep.key_condition(c.relation, c.key, 'lockstep_one')))
 $$;
 
 -- TRUNCATE, and reading ---------------------------------------------------------------------------------------------
 
--- Before TRUNCATE: refuses it, or captures it as a delete of each row. One that comes by logical replication has happened
--- at the publisher, and a refusal would stop the subscription.
+-- Before TRUNCATE: refuses it, or captures it as a delete of each row. One that comes by logical replication has
+-- happened at the publisher, and a refusal would stop the subscription.
 create function lockstep.truncated_body(c lockstep.captured, relation regclass, key text[]) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select lockstep.body_head() || lockstep.fill('  if current_setting(''session_replication_role'') <> ''replica'' then
@@ -423,10 +446,11 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   {wake}
   return null;
 end ', jsonb_build_object(
-    'refusal', case c.truncate when 'refuse' then 'raise exception ''TRUNCATE of % is refused: its rows would stay in every replica'', tg_table_name
+    'refusal', case c.truncate when 'refuse' then
+      'raise exception ''TRUNCATE of % is refused: its rows would stay in every replica'', tg_table_name
       using errcode = ''feature_not_supported'', hint = ''Use DELETE.'';'
     else 'if current_setting(''transaction_isolation'') in (''repeatable read'', ''serializable'') then
-      raise exception ''TRUNCATE of % is refused in a transaction with one snapshot: it also removes rows that the snapshot does not have'', tg_table_name
+      raise exception ''TRUNCATE of % is refused in a transaction with one snapshot, which may lack rows'', tg_table_name
         using errcode = ''feature_not_supported'', hint = ''Use READ COMMITTED, or DELETE.'';
     end if;' end,
     'statement', quote_literal(lockstep.fill(case
@@ -438,7 +462,7 @@ end ', jsonb_build_object(
     )' else '' end || '
     insert into lockstep.touched as t (entity, id, is_new, settles)
     select {entity}, f.id, {is_new}, row_number() over () = 1 from (
-      select distinct {key} as id from only %1$s as lockstep_row where {key} is not null and ($1 is null or $2 is null or true)
+      select distinct {key} as id from only %1$s as lockstep_row where {key} is not null
     ) as f
     on conflict on constraint touched_pkey do update set is_new = excluded.is_new where t.is_new is null'
       when c.version is null then '
@@ -460,7 +484,8 @@ end ', jsonb_build_object(
     insert into lockstep.outbox (entity, id, version, operation, traceparent, actor)
     select {entity}, id, version, ''deleted'', $1, $2 from gone' end, jsonb_build_object(
       'entity', quote_literal(c.entity), 'key', replace(lockstep.key_expression(relation, key), '%', '%%'),
-      'version', coalesce(quote_ident(c.version), ''), 'is_new', case when relation = c.relation then 'false' else 'null::boolean' end)))))
+      'version', coalesce(quote_ident(c.version), ''), 'is_new', case when relation = c.relation then 'false'
+        else 'null::boolean' end)))))
 $$;
 
 -- The rows of these ids: version null for one that is unknown, data null for one that has no row.
@@ -475,7 +500,8 @@ begin
 end ', jsonb_build_object('state', lockstep.state_expression(c, true), 'version', case when c.version is null
     then format('coalesce((select v.version from lockstep.row_versions v where v.entity = %L and v.id = lockstep_id.id),
       case when lockstep_id.data is not null then 1 end)', c.entity)
-    else format('coalesce(%s, (select t.version from lockstep.tombstones t where t.entity = %L and t.id = lockstep_id.id))',
+    else format('coalesce(%s,
+      (select t.version from lockstep.tombstones t where t.entity = %L and t.id = lockstep_id.id))',
       lockstep.version_expression(c, true), c.entity) end))
 $$;
 
@@ -490,6 +516,8 @@ begin
     return query select {key} from {table} as lockstep_row where {condition} order by {order} limit lockstep_most;
   end if;
 end ', jsonb_build_object('key', lockstep.key_expression(c.relation, c.key), 'table', c.name,
-    'order', (select string_agg(quote_ident(name), ', ' order by n) from unnest(c.key) with ordinality k (name, n)),
+    -- Without the table, a name means the column of the result: the id as text.
+    'order', (select string_agg(format('lockstep_row.%I', name), ', ' order by n)
+      from unnest(c.key) with ordinality k (name, n)),
     'condition', lockstep.key_after(c.relation, c.key, 'lockstep_after')))
 $$;

@@ -9,14 +9,16 @@ declare
   c lockstep.captured := (select k from lockstep.captured k where k.entity = capture_functions.entity);
   is_settled boolean := lockstep.is_settled(c);
   -- PostgreSQL would plan again for each statement when it has planned for a large one before.
-  texts text := ' set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan' || lockstep.text_settings(array(
+  texts text := ' set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan'
+    || lockstep.text_settings(array(
     select c.relation union select k.relation from lockstep.captured_children k where k.entity = c.entity));
   -- A plan is kept for the session's life, made for the first statement that comes and for what the tables hold then.
   by_index constant text := ' set enable_seqscan = off';
   -- The stamp runs for each row, and most keys have one text whatever the settings are.
   stamp_settings text := ' set search_path = pg_catalog, pg_temp' || by_index || case when exists (
       select from lockstep.key_columns(c.relation, c.key)
-      where type_name not in ('uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying', 'bpchar', 'boolean', 'numeric'))
+      where type_name not in ('uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying', 'bpchar',
+        'boolean', 'numeric'))
     then lockstep.text_settings(array[c.relation]) else '' end;
 begin
   return query select 'stamp', '', 'trigger', stamp_settings, lockstep.stamp_body(c)
@@ -43,7 +45,8 @@ begin
     lockstep.settled_body(c, true) where is_settled;
   return query select 'state', 'lockstep_ids text[]', 'table (id text, version bigint, data jsonb)', texts || by_index,
     lockstep.state_body(c);
-  return query select 'next', 'lockstep_after text, lockstep_most int', 'setof text', texts || by_index, lockstep.next_body(c);
+  return query select 'next', 'lockstep_after text, lockstep_most int', 'setof text', texts || by_index,
+    lockstep.next_body(c);
 end $$;
 
 -- SQL that creates a function.
@@ -54,24 +57,29 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
     schema, name, arguments, result, settings, body)
 $$;
 
--- The columns of the tables of an entity, with what their texts depend on: while it is the same, so are the functions.
+-- The columns of the tables of an entity, with what their texts depend on, and the index of its key: while these are the
+-- same, so are the functions.
 create function lockstep.columns_hash(entity text) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select md5(string_agg(concat_ws(' ', t.relation::text, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
-    a.attcollation::regcollation), ';' order by t.relation::text, a.attname))
-  from (
-    select relation from lockstep.captured where captured.entity = columns_hash.entity
-    union select relation from lockstep.captured_children where captured_children.entity = columns_hash.entity
-  ) t join pg_attribute a on a.attrelid = t.relation and a.attnum > 0 and not a.attisdropped
+  with tables as (
+    select c.relation, i.indexrelid, i.indimmediate
+    from lockstep.captured c left join pg_index i on i.indexrelid = lockstep.key_index(c.relation, c.key)
+    where c.entity = columns_hash.entity
+    union all
+    select c.relation, null, null from lockstep.captured_children c where c.entity = columns_hash.entity
+  )
+  select md5(string_agg(concat_ws(' ', t.relation::text, t.indexrelid is null, t.indimmediate, a.attname,
+    format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated, a.attcollation::regcollation),
+    ';' order by t.relation::text, a.attname))
+  from tables t join pg_attribute a on a.attrelid = t.relation and a.attnum > 0 and not a.attisdropped
 $$;
 
--- The functions of an entity as they are in the database.
-create function lockstep.functions_hash(entity text) returns text
+-- The functions of all entities as they are in the database. A long entity's name is its md5, see function_name.
+create function lockstep.function_hashes() returns table (entity text, hash text)
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select md5(string_agg(p.proname || p.prosrc || coalesce(p.proconfig::text, ''), ';' order by p.proname))
-  from pg_proc p
-  where p.pronamespace = 'lockstep'::regnamespace
-    and split_part(p.proname, ':', 2) in (functions_hash.entity, md5(functions_hash.entity))
+  select split_part(p.proname, ':', 2), md5(string_agg(md5(p.prosrc) || p.proname || coalesce(p.proconfig::text, ''), ';'
+    order by p.proname))
+  from pg_proc p where p.pronamespace = 'lockstep'::regnamespace and strpos(p.proname, ':') > 0 group by 1
 $$;
 
 -- Creates the functions of an entity, and drops those that it does not need any more. No lock of its tables.
@@ -98,13 +106,14 @@ begin
     execute format('drop function %s', f.signature);
   end loop;
   update lockstep.captured c
-  set columns_hash = lockstep.columns_hash(entity), functions_hash = lockstep.functions_hash(entity)
+  set columns_hash = lockstep.columns_hash(entity), functions_hash = (
+    select h.hash from lockstep.function_hashes() h where h.entity in (entity, md5(entity)))
   where c.entity = entity;
 end $$;
 
 -- Every trigger of an entity's table, of its children, and of their partitions. `type` is pg_trigger.tgtype. `state` is
--- pg_trigger.tgenabled: A fires always, O unless session_replication_role is replica, R only then, as in the worker that
--- applies logical replication. That worker fires no statement triggers, so a row trigger captures in its role. The
+-- pg_trigger.tgenabled: A fires always, O unless session_replication_role is replica, R only then, as in the worker
+-- that applies logical replication. That worker fires no statement triggers, so a row trigger captures in its role. The
 -- states decide which of both fires, at no cost for other writers.
 -- The stamp is the last BEFORE trigger by its name: no other trigger can change what it sets. Its condition is always
 -- true, and keeps the columns that it sets from being dropped without CASCADE.
@@ -121,12 +130,14 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     select c.relation as root, '~lockstep_stamp' as name, 'stamp' as part, 23 as type, 'A'::"char" as state,
       'before insert or update on %s for each row when (' || (
         select string_agg(format('(new.%1$I is null or new.%1$I is not null)', set_column), ' and ')
-        from unnest(array[c.version, c.created_at, c.updated_at]) set_column where set_column is not null) || ')' as events,
+        from unnest(array[c.version, c.created_at, c.updated_at]) set_column where set_column is not null)
+          || ')' as events,
       null as old_table, null as new_table
     from c where coalesce(c.version, c.created_at, c.updated_at) is not null
     union all
     select t.relation, 'lockstep_' || e.event || t.suffix, e.event || t.member, e.type, e.state, case
-        when e.event = 'updated' and t.needs_former then replace(e.events, 'referencing', 'referencing old table as former')
+        when e.event = 'updated' and t.needs_former then replace(e.events, 'referencing',
+          'referencing old table as former')
         else e.events end,
       case when e.event = 'updated' and t.needs_former then 'former' else e.old_table end, e.new_table
     from (
@@ -135,7 +146,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
       select k.relation, '_of_' || k.entity, '.' || k.member, true
       from lockstep.captured_children k where k.entity = expected_triggers.entity
     ) t, (values
-      ('inserted', 'after insert on %s referencing new table as changed for each statement', 4, 'O'::"char", null, 'changed'),
+      ('inserted', 'after insert on %s referencing new table as changed for each statement', 4, 'O'::"char", null,
+        'changed'),
       ('updated', 'after update on %s referencing new table as changed for each statement', 16, 'O', null, 'changed'),
       ('deleted', 'after delete on %s referencing old table as changed for each statement', 8, 'O', 'changed', null),
       ('replicated', 'after insert or update or delete on %s for each row', 29, 'R', null, null),
@@ -143,7 +155,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     ) e (event, events, type, state, old_table, new_table)
   )
   select m, w.root, case when octet_length(w.name) <= 63 then w.name else left(w.name, 30) || md5(w.name) end,
-    w.events, w.part, to_regproc(format('lockstep.%I', lockstep.function_name(expected_triggers.entity, w.part))), w.type, w.state,
+    w.events, w.part, to_regproc(format('lockstep.%I', lockstep.function_name(expected_triggers.entity, w.part))),
+      w.type, w.state,
     w.old_table, w.new_table, w.type & 1 = 1 and m <> w.root
   from wanted w, lockstep.capture_members(w.root) m
   join pg_class on pg_class.oid = m and pg_class.relkind <> 'f'
@@ -166,8 +179,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   where found.fault is not null
 $$;
 
--- Creates or repairs the triggers of an entity, and drops those of its functions that it does not need. Locks the tables
--- only when something is wrong, in the order of their names. Writers wait for the transaction.
+-- Creates or repairs the triggers of an entity, and drops those of its functions that it does not need. Locks the
+-- tables only when something is wrong, in the order of their names. Writers wait for the transaction.
 create function lockstep.install_triggers(entity text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
@@ -178,7 +191,9 @@ declare
     union
     select d.relation from lockstep.dispensable_triggers(entity) d);
 begin
-  if not exists (select from lockstep.wrong_triggers(entity)) and not exists (select from lockstep.dispensable_triggers(entity)) then
+  if not exists (select from lockstep.wrong_triggers(entity))
+    and not exists (select from lockstep.dispensable_triggers(entity))
+    and exists (select from lockstep.captured_triggers c where c.entity = entity) then
     return;
   end if;
   for t in select r from unnest(tables) r order by r::text loop
@@ -198,6 +213,10 @@ begin
     execute format('alter table %s enable %s trigger %I',
       t.member, case t.state when 'A' then 'always' when 'R' then 'replica' else '' end, t.name);
   end loop;
+  delete from lockstep.captured_triggers c where c.entity = entity;
+  insert into lockstep.captured_triggers (entity, relation, name, handler, state, type)
+  select entity, e.root, e.name, e.handler, e.state, e.type from lockstep.expected_triggers(entity) e
+  where e.member = e.root;
 end $$;
 
 -- The triggers with functions of an entity that it does not need: of other tables, and of other names.
@@ -205,7 +224,8 @@ create function lockstep.dispensable_triggers(entity text) returns table (relati
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select t.tgrelid, t.tgname
   from pg_trigger t join pg_proc p on p.oid = t.tgfoid and p.pronamespace = 'lockstep'::regnamespace
-  where t.tgparentid = 0 and split_part(p.proname, ':', 2) in (dispensable_triggers.entity, md5(dispensable_triggers.entity))
+  where t.tgparentid = 0 and split_part(p.proname, ':', 2) in (dispensable_triggers.entity,
+    md5(dispensable_triggers.entity))
     and not exists (
       select from lockstep.expected_triggers(entity) e
       where e.member = t.tgrelid and e.name::name = t.tgname and e.part = split_part(p.proname, ':', 1))
@@ -214,8 +234,10 @@ $$;
 -- Whether a table of the entity has another name than at its capture.
 create function lockstep.is_renamed(entity text) returns boolean
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select exists (select from lockstep.captured c where c.entity = is_renamed.entity and to_regclass(c.name) is distinct from c.relation)
-    or exists (select from lockstep.captured_children c where c.entity = is_renamed.entity and to_regclass(c.name) is distinct from c.relation)
+  select exists (select from lockstep.captured c where c.entity = is_renamed.entity and to_regclass(c.name) is distinct
+    from c.relation)
+    or exists (select from lockstep.captured_children c where c.entity = is_renamed.entity
+      and to_regclass(c.name) is distinct from c.relation)
 $$;
 
 -- Settles an entity whose tables have other names than at their capture: slowly, by a function for this transaction.
@@ -245,7 +267,8 @@ begin
     select entity, array_agg(id order by id) as ids, array_agg(is_new order by id) as is_new
     from taken group by entity order by entity
   loop
-    execute format('select lockstep.%I($1, $2)', lockstep.function_name(one.entity, 'settled')) using one.ids, one.is_new;
+    execute format('select lockstep.%I($1, $2)', lockstep.function_name(one.entity, 'settled')) using one.ids,
+      one.is_new;
   end loop;
   return null;
 end $$;

@@ -5,7 +5,8 @@ create function lockstep.capture_options(relation regclass, options jsonb) retur
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select row(
     null, relation, relation::text,
-    coalesce((select array_agg(k order by n) from jsonb_array_elements_text(nullif(options -> 'key', 'null')) with ordinality e (k, n)),
+    coalesce((select array_agg(k order by n) from jsonb_array_elements_text(nullif(options -> 'key',
+      'null')) with ordinality e (k, n)),
       lockstep.primary_key(relation)),
     options ->> 'version', options ->> 'createdAt', options ->> 'updatedAt', coalesce(options ->> 'truncate', 'refuse'),
     null, null)::lockstep.captured
@@ -31,7 +32,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   child as (select * from lockstep.capture_children(captured, options)),
   set_columns as (
     select s.name, s.type, a.attgenerated from c,
-      lateral (values (c.version, 'bigint'), (c.created_at, 'timestamp with time zone'), (c.updated_at, 'timestamp with time zone')) s (name, type)
+      lateral (values (c.version, 'bigint'), (c.created_at, 'timestamp with time zone'), (c.updated_at,
+        'timestamp with time zone')) s (name, type)
     left join pg_attribute a on a.attrelid = captured and a.attname = s.name and a.attnum > 0 and not a.attisdropped
       and format_type(a.atttypid, null) = s.type
     where s.name is not null and (a.attname is null or a.attgenerated <> '')
@@ -50,10 +52,17 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   select captured, format('has no unique index on exactly the key (%s)', array_to_string(c.key, ', ')),
     format('create unique index on %s (%s)', captured, (select string_agg(quote_ident(k), ', ') from unnest(c.key) k))
   from c where c.key is not null and lockstep.key_index(captured, c.key) is null
+    and not exists (select from lockstep.key_columns(captured, c.key) k where k.refusal is not null)
   union all
   select captured, 'has a key that is checked at the commit, and a version column', 'capture without the option version'
   from c join pg_constraint k on k.conindid = lockstep.key_index(captured, c.key)
   where c.version is not null and k.condeferred
+  union all
+  select captured, format('has a version column, and the column %I, which triggers do not see before it is read',
+    a.attname),
+    'capture without the option version, or make the column stored'
+  from c join pg_attribute a on a.attrelid = captured and a.attgenerated = 'v' and not a.attisdropped
+  where c.version is not null
   union all
   select captured, 'is without the columns ' || string_agg(format('%s %s', name, type), ', '),
     format('alter table %s %s', captured, string_agg(format('add column %I %s', name, type), ', '))
@@ -64,20 +73,25 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   union all
   select coalesce(child.relation, captured), o.problem, o.remedy
   from c, child, lateral (
-    select format('has a child %s, which is no table', child.name), 'name the table with its schema' where child.relation is null
+    select format('has a child %s, which is no table', child.name), 'name the table with its schema'
+      where child.relation is null
     union all
     select 'is its own child', 'capture without that child' where child.relation = captured
     union all
     select format('has a column with the name of its child %s', child.member), 'give the child another name'
     from pg_attribute a where a.attrelid = captured and a.attname = child.member and a.attnum > 0 and not a.attisdropped
     union all
-    select k.refusal, 'another key of the child' from lockstep.key_columns(child.relation, child.parent_key || child.key) k
+    select k.refusal, 'another key of the child' from lockstep.key_columns(child.relation, child.parent_key
+      || child.key) k
     where k.refusal is not null and not (k.refusal like '%can be null' and k.name = any (child.parent_key))
     union all
-    select format('refers to %s with other columns than its key', captured), 'name a column for each column of the key, of the same type'
-    where (select array_agg(case when t in ('smallint', 'integer') then 'bigint' when t = 'character varying' then 'text' else t end)
+    select format('refers to %s with other columns than its key', captured),
+      'name a column for each column of the key, of the same type'
+    where (select array_agg(case when t in ('smallint', 'integer') then 'bigint' when t = 'character varying' then
+      'text' else t end)
         from (select type_name from lockstep.key_columns(child.relation, child.parent_key)) k (t))
-      is distinct from (select array_agg(case when t in ('smallint', 'integer') then 'bigint' when t = 'character varying' then 'text' else t end)
+      is distinct from (select array_agg(case when t in ('smallint', 'integer') then 'bigint'
+        when t = 'character varying' then 'text' else t end)
         from (select type_name from lockstep.key_columns(captured, c.key)) k (t))
     union all
     select format('has no unique index within (%s)', array_to_string(child.parent_key || child.key, ', ')),
@@ -103,8 +117,8 @@ $$;
 -- Repeating it repairs the triggers, also those of partitions that were attached later, and generates the functions
 -- again. With another table than before it captures that one instead. Rows that are there already are not sent:
 -- `lockstep backfill` does that.
--- Writers of the tables wait for the transaction from the moment that a trigger has to be created. A lock_timeout of the
--- caller counts when it is shorter than 5 s.
+-- Writers of the tables wait for the transaction from the moment that a trigger has to be created. A lock_timeout of
+-- the caller counts when it is shorter than 5 s.
 create function lockstep.capture(relation regclass, entity text, options jsonb) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
@@ -113,7 +127,8 @@ declare
   other record;
   timeout text := current_setting('lock_timeout');
 begin
-  if entity !~ '^[^:]+$' then raise exception '% is no name for an entity', entity using errcode = 'invalid_name'; end if;
+  if entity !~ '^[^:]+$' then raise exception '% is no name for an entity', entity
+    using errcode = 'invalid_name'; end if;
   for other in select * from lockstep.capture_obstacles(relation, options) loop
     raise exception '% cannot be captured: % %',
       relation, case when other.relation = relation then 'it' else other.relation::text end, other.problem
@@ -122,7 +137,8 @@ begin
   -- Replicas would take newer versions for older ones, or keep rows under ids that the source has no more.
   perform from lockstep.captured c where c.entity = entity and c.relation = relation and (
     (c.version is null) <> (given.version is null)
-    or c.key <> given.key and not exists (select from lockstep.key_columns(relation, c.key) k where k.refusal is not null));
+    or c.key <> given.key and not exists (select from lockstep.key_columns(relation, c.key) k
+      where k.refusal is not null));
   if found then
     raise exception '% is captured as % with another key, or with its versions in another place', relation, entity
       using errcode = 'object_not_in_prerequisite_state',
@@ -130,11 +146,15 @@ begin
   end if;
   select c.entity into other from lockstep.captured c where c.relation = relation and c.entity <> entity;
   if found then raise exception '% is captured as % already', relation, other.entity; end if;
-  if extract(epoch from timeout::interval) not between 0.001 and 5 then perform set_config('lock_timeout', '5s', true); end if;
+  if extract(epoch from timeout::interval) not between 0.001 and 5 then perform set_config('lock_timeout', '5s',
+    true); end if;
   insert into lockstep.captured as c (entity, relation, name, key, version, created_at, updated_at, truncate)
-  values (entity, relation, relation::text, given.key, given.version, given.created_at, given.updated_at, given.truncate)
-  on conflict on constraint captured_pkey do update set relation = excluded.relation, name = excluded.name, key = excluded.key,
-    version = excluded.version, created_at = excluded.created_at, updated_at = excluded.updated_at, truncate = excluded.truncate;
+  values (entity, relation, relation::text, given.key, given.version, given.created_at, given.updated_at,
+    given.truncate)
+  on conflict on constraint captured_pkey do update set relation = excluded.relation, name = excluded.name,
+    key = excluded.key,
+    version = excluded.version, created_at = excluded.created_at, updated_at = excluded.updated_at,
+      truncate = excluded.truncate;
   delete from lockstep.captured_children c where c.entity = entity;
   insert into lockstep.captured_children (entity, member, relation, name, key, parent_key)
   select entity, k.member, k.relation, k.name, k.key, k.parent_key from lockstep.capture_children(relation, options) k;
@@ -153,7 +173,8 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select jsonb_build_object('key', c.key, 'version', c.version, 'createdAt', c.created_at, 'updatedAt', c.updated_at,
     'truncate', c.truncate, 'children', (
       select coalesce(jsonb_agg(jsonb_build_object(
-        'member', k.member, 'relation', k.relation::text, 'key', k.key, 'parentKey', k.parent_key) order by k.member), '[]')
+        'member', k.member, 'relation', k.relation::text, 'key', k.key, 'parentKey', k.parent_key) order by k.member),
+          '[]')
       from lockstep.captured_children k where k.entity = c.entity))
   from lockstep.captured c where c.entity = options_of.entity
 $$;
@@ -181,7 +202,8 @@ begin
     execute format('drop function %s', t.signature);
   end loop;
   for t in
-    select name from unnest('{captured,row_versions,tombstones,touched,outbox,set_aside,backfills,verifications}'::text[]) name
+    select name from unnest(
+      '{captured,row_versions,tombstones,touched,outbox,set_aside,backfills,verifications}'::text[]) name
   loop
     execute format('delete from lockstep.%I where entity = $1', t.name) using entity;
   end loop;

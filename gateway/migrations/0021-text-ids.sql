@@ -1,7 +1,7 @@
 -- Ids are canonical key texts, and all captured tables get their generated functions.
 --
--- Rewrites lockstep.outbox, set_aside and tombstones, and locks the captured tables until it commits: about 3 s for each
--- million tombstones. The captured tables are locked first: a writer holds its table when it needs the outbox.
+-- Rewrites lockstep.outbox, set_aside and tombstones, and locks the captured tables until it commits: about 3 s for
+-- each million tombstones. The captured tables are locked first: a writer holds its table when it needs the outbox.
 do $$
 declare
   relation regclass;
@@ -37,7 +37,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     union all
     select 'is a foreign table, whose changes no trigger sees',
       case when c.relispartition then format('alter table %s detach partition %s',
-        (select inhparent::regclass from pg_inherits where inhrelid = member), member) else 'capture the table at its own server' end
+        (select inhparent::regclass from pg_inherits where inhrelid = member), member)
+          else 'capture the table at its own server' end
     where c.relkind = 'f'
     union all
     select 'is unlogged: PostgreSQL empties it after a crash', format('alter table %s set logged', member)
@@ -49,7 +50,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
       format('alter table %s no force row level security', member)
     where row_security_active(c.oid)
     union all
-    select format('has the rule %s, which replaces writes', r.rulename), format('drop rule %I on %s', r.rulename, member)
+    select format('has the rule %s, which replaces writes', r.rulename), format('drop rule %I on %s', r.rulename,
+      member)
     from pg_rewrite r where r.ev_class = member and r.ev_type <> '1' and r.is_instead and r.ev_enabled <> 'D'
       and c.relkind in ('r', 'p')
     union all
@@ -93,16 +95,20 @@ end $$;
 -- Whether a write to the table is captured as the entity: the table is the captured one, and it and the tables of its
 -- children have their triggers. The gateway asks before it accepts writes, twice a second, so this reads a few catalog
 -- rows by index. lockstep.capture_problems also finds what other writers can bypass, and says what to do.
-create or replace function lockstep.is_captured(entity text, relation regclass) returns boolean
-language sql stable strict security definer set search_path = pg_catalog, pg_temp as $$
-  select exists (
-    select from lockstep.captured c where c.entity = is_captured.entity and c.relation = is_captured.relation
+drop function lockstep.is_captured(text, regclass);
+create function lockstep.is_captured(entity text, relation regclass) returns boolean
+language plpgsql stable strict security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
+#variable_conflict use_variable
+begin
+  return exists (
+    select from lockstep.captured c where c.entity = entity and c.relation = relation
   ) and not exists (
-    select from lockstep.wrong_triggers(is_captured.entity) w
-    where w.member = is_captured.relation
-      or w.member in (select k.relation from lockstep.captured_children k where k.entity = is_captured.entity)
-  )
-$$;
+    select from lockstep.captured_triggers e
+    left join pg_trigger t on t.tgrelid = e.relation and t.tgname = e.name
+    where e.entity = entity and (t.oid is null or t.tgenabled not in (e.state, 'A') or t.tgfoid <> e.handler
+      or t.tgtype <> e.type or t.tgattr::text <> '' or t.tgqual is not null and e.name <> '~lockstep_stamp')
+  );
+end $$;
 
 select lockstep.capture(c.relation, c.entity, lockstep.options_of(c.entity))
 from lockstep.captured c join pg_class on pg_class.oid = c.relation order by c.relation::text;
@@ -113,7 +119,8 @@ declare
 begin
   for member in
     select t.tgrelid::regclass as relation, t.tgname as name
-    from pg_trigger t where t.tgparentid = 0 and t.tgfoid in ('lockstep.stamp_row'::regproc, 'lockstep.capture_inserted'::regproc,
+    from pg_trigger t where t.tgparentid = 0 and t.tgfoid in ('lockstep.stamp_row'::regproc,
+      'lockstep.capture_inserted'::regproc,
       'lockstep.capture_updated'::regproc, 'lockstep.capture_deleted'::regproc, 'lockstep.capture_replicated'::regproc,
       'lockstep.refuse_truncate'::regproc)
   loop

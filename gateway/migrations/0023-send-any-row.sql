@@ -14,7 +14,8 @@ create function lockstep.next_ids(entity text, "after" text, most int) returns s
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   perform lockstep.relation_of(entity);
-  return query execute format('select * from lockstep.%I($1, $2)', lockstep.function_name(entity, 'next')) using "after", most;
+  return query execute format('select * from lockstep.%I($1, $2)', lockstep.function_name(entity, 'next'))
+    using "after", most;
 end $$;
 
 create function lockstep.put_into_outbox(entity text, ids text[], again boolean) returns bigint
@@ -43,10 +44,10 @@ language sql security definer set search_path = pg_catalog, pg_temp as $$
   select coalesce(array_agg(s.id), '{}') from lockstep.states(entity, ids) s where s.data is null
 $$;
 
--- The same, and replicas that have the version apply it too: what they have may be damaged. An id that has no row is sent
--- as a delete, with the version that the source knows of it, or with the one of at_least (in the order of ids) where that
--- is greater. No delete is sent while the entity's capture is not whole: a row that is not in the captured table may be
--- in the one that has its name.
+-- The same, and replicas that have the version apply it too: what they have may be damaged. An id that has no row is
+-- sent as a delete, with the version that the source knows of it, or with the one of at_least (in the order of ids)
+-- where that is greater. No delete is sent while the entity's capture is not whole: a row that is not in the captured
+-- table may be in the one that has its name.
 create function lockstep.resend(entity text, ids text[], at_least bigint[] default null) returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '5s' as $$
 #variable_conflict use_variable
@@ -67,7 +68,8 @@ begin
     if is_beside then
       -- It has locked the version already, or will raise the one that is written here.
       insert into lockstep.row_versions as v (entity, id, version)
-      select entity, given.id, greatest(coalesce(max(given.version), 1), 1) from unnest(ids, at_least) as given (id, version)
+      select entity, given.id, greatest(coalesce(max(given.version), 1), 1) from unnest(ids, at_least) as given (id,
+        version)
       where given.id = any (missing) group by given.id order by given.id
       on conflict on constraint row_versions_pkey do update set version = greatest(v.version, excluded.version);
     else
@@ -79,7 +81,8 @@ begin
   sent := lockstep.put_into_outbox(entity, ids, true);
   if not is_beside then
     insert into lockstep.tombstones as t (entity, id, version)
-    select entity, given.id, greatest(coalesce(max(given.version), 1), 1) from unnest(ids, at_least) as given (id, version)
+    select entity, given.id, greatest(coalesce(max(given.version), 1), 1) from unnest(ids, at_least) as given (id,
+      version)
     where given.id = any (missing) group by given.id order by given.id
     on conflict on constraint tombstones_pkey do update set version = greatest(t.version, excluded.version);
   end if;
@@ -90,9 +93,9 @@ begin
 end $$;
 
 -- Raises the versions of rows above those that are given, where they are not: after the source was restored from a
--- backup its replicas have seen versions that it has forgotten, and apply nothing older. The rows' contents stay, so do the times;
--- the change is captured as any other. With a version column, writers of the table wait for this statement. Returns how
--- many were raised.
+-- backup its replicas have seen versions that it has forgotten, and apply nothing older. The rows' contents stay, so do
+-- the times; the change is captured as any other. With a version column, writers of the table wait for this statement.
+-- Returns how many were raised.
 create function lockstep.overtake(entity text, ids text[], versions bigint[]) returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '5s' as $$
 #variable_conflict use_variable
@@ -105,11 +108,13 @@ begin
   if c.version is null then
     with given as (
       select s.id, max(g.version) as version from unnest(ids, versions) as g (id, version)
-      join lockstep.states(entity, ids) s on s.id = g.id where s.data is not null and s.version < g.version group by s.id
+      join lockstep.states(entity, ids) s on s.id = g.id where s.data is not null
+        and s.version < g.version group by s.id
     ), higher as (
       insert into lockstep.row_versions as v (entity, id, version)
       select entity, given.id, given.version + 1 from given order by given.id
-      on conflict on constraint row_versions_pkey do update set version = greatest(v.version + 1, excluded.version), at = excluded.at
+      on conflict on constraint row_versions_pkey do update set version = greatest(v.version + 1, excluded.version),
+        at = excluded.at
       returning v.id
     )
     select array_agg(higher.id) into raised from higher;
@@ -145,9 +150,9 @@ begin
 end $$;
 
 -- Sends the next rows in the order of the key, at most so many, and moves on, in one transaction: a backfill that was
--- killed continues exactly where it was. The row's lock makes two that run at once take turns. Returns the backfill's row;
--- finished_at is set when there was nothing more. The rows of a resync are marked. A row that is deleted meanwhile is
--- left out: its delete is an event of its own.
+-- killed continues exactly where it was. The row's lock makes two that run at once take turns. Returns the backfill's
+-- row; finished_at is set when there was nothing more. The rows of a resync are marked. A row that is deleted meanwhile
+-- is left out: its delete is an event of its own.
 create or replace function lockstep.backfill(entity text, most int) returns lockstep.backfills
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
@@ -171,7 +176,7 @@ begin
 end $$;
 alter function lockstep.backfill(text, int) reset timezone;
 
--- For the gateway ------------------------------------------------------------------------------------------------------
+-- For the gateway -----------------------------------------------------------------------------------------------------
 
 -- Ends a statement of the gateway that would change a row and leave its version as it is, see 0011-reject-uncaptured.
 create function lockstep.reject_uncaptured(id text) returns jsonb language plpgsql as $$
@@ -191,8 +196,8 @@ begin
   end if;
 end $$;
 
--- The version that the capture of this statement gives an entity whose versions are beside its table. Locks the version.
--- For RETURNING: the row is locked already. is_new: the statement inserts the row.
+-- The version that the capture of this statement gives an entity whose versions are beside its table. Locks the
+-- version. For RETURNING: the row is locked already. is_new: the statement inserts the row.
 create function lockstep.next_version(entity text, id text, is_new boolean default false) returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 #variable_conflict use_variable
@@ -221,14 +226,18 @@ returns table (relation regclass, key_text text, key_types text[], version_text 
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select c.relation, lockstep.key_expression(c.relation, c.key, 'lockstep_row.'),
     array(select type_name from lockstep.key_columns(c.relation, c.key) order by n),
-    case when c.version is null then format('coalesce((select v.version from lockstep.row_versions v where v.entity = %L and v.id = %s), 1)',
-      c.entity, lockstep.key_expression(c.relation, c.key, 'lockstep_row.')) else format('lockstep_row.%I', c.version) end,
+    case when c.version is null then
+      format('coalesce((select v.version from lockstep.row_versions v where v.entity = %L and v.id = %s), 1)',
+      c.entity, lockstep.key_expression(c.relation, c.key, 'lockstep_row.')) else format('lockstep_row.%I',
+        c.version) end,
     format('(select %s from (select lockstep_row.*) as lockstep_columns)', lockstep.data_expression(c.relation))
       || coalesce(format(' || (select ''{}''::jsonb%s from (select %s as id) as lockstep_id)',
-        nullif(lockstep.children_expression(c, false), ''), lockstep.key_expression(c.relation, c.key, 'lockstep_row.')), ''),
+        nullif(lockstep.children_expression(c, false), ''), lockstep.key_expression(c.relation, c.key,
+          'lockstep_row.')), ''),
     lockstep.key_condition(c.relation, c.key, 'lockstep_id.id')
   from lockstep.captured c where c.entity = describe.entity
 $$;
 
-revoke execute on function lockstep.send, lockstep.resend, lockstep.begin_backfill, lockstep.backfill, lockstep.overtake,
+revoke execute on function lockstep.send, lockstep.resend, lockstep.begin_backfill, lockstep.backfill,
+  lockstep.overtake,
   lockstep.states, lockstep.next_ids, lockstep.put_into_outbox, lockstep.without_row from public;
